@@ -1,0 +1,2 @@
+//! Procedural macros of Mycelium.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! contracts.yaml: parsing, checking, layout and digests.
+#![forbid(unsafe_code)]

@@ -1,0 +1,4 @@
+//! The mycelium command.
+#![forbid(unsafe_code)]
+
+fn main() {}

@@ -1,0 +1,8 @@
+//! Bounded queues, gated broadcast rings and in-place futures for Mycelium.
+//!
+//! This is the only crate of the workspace that contains `unsafe` code (FFI glue apart). Each lock-free structure
+//! opens with its protocol: who may touch which field when, and which ordering pairs with which.
+
+mod message;
+
+pub use message::{Message, ValidationError};

@@ -1,0 +1,71 @@
+//! What a message is to the rest of Mycelium: a plain value with a stable identity.
+//!
+//! Types generated from `contracts.yaml` implement [`Message`]; a type that never leaves the process may implement
+//! it by hand.
+
+use std::fmt;
+
+/// A value that topics carry.
+///
+/// The identity is made of constants, so nothing is looked up by name on the publish path. `TYPE_ID` is the
+/// `tlv_type` of the contract and must be unique within one bus: a bus refuses the second type that claims one.
+///
+/// ```
+/// use mycelium_mailbox::Message;
+///
+/// #[derive(Clone, Debug)]
+/// struct Tick { price: i64 }
+///
+/// impl Message for Tick {
+///     const NAME: &'static str = "Tick";
+///     const TYPE_ID: u16 = 7;
+///     const TOPIC: &'static str = "ticks";
+/// }
+/// ```
+pub trait Message: Clone + fmt::Debug + Send + Sync + 'static {
+    /// The name in the contract, used in logs, counters and errors.
+    const NAME: &'static str;
+    /// The `tlv_type` of the contract. Unique within a bus.
+    const TYPE_ID: u16;
+    /// The topic that carries this message.
+    const TOPIC: &'static str;
+    /// The version of the contract's message, starting at 1.
+    const VERSION: u16 = 1;
+    /// Digest of the wire layout of this version; 0 for a type without a contract, which cannot leave the process.
+    const DIGEST: u64 = 0;
+
+    /// Checks the rules that the contract states for this message.
+    ///
+    /// # Errors
+    /// The first rule that the value breaks. Types without rules never fail.
+    fn validate(&self) -> Result<(), ValidationError> {
+        Ok(())
+    }
+}
+
+/// A field of a message breaks a rule of its contract.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ValidationError {
+    /// The message's name in the contract.
+    pub message: &'static str,
+    /// The field, with dots and indices for nested ones (`legs[2].price`).
+    pub field: String,
+    /// The rule and the offending value, as a sentence: `is 0, must be at least 1`.
+    pub reason: String,
+}
+
+impl ValidationError {
+    /// Names the field of `message` that breaks a rule, and how.
+    pub fn new(message: &'static str, field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { message, field: field.into(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for ValidationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{} {}", self.message, self.field, self.reason)
+    }
+}
+
+impl std::error::Error for ValidationError {}

@@ -1,0 +1,2 @@
+//! Frames and links between Mycelium nodes.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Erlang/OTP supervision as pure decisions: step(now, event) -> actions.
+#![forbid(unsafe_code)]

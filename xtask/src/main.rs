@@ -1,0 +1,4 @@
+//! Developer commands: demo, test, bench.
+#![forbid(unsafe_code)]
+
+fn main() {}
