@@ -1,0 +1,126 @@
+//! Which commands stand behind each task.
+//!
+//! The order of `test` is the order in which a mistake shows soonest. Each step names its profile and target folder
+//! with care: `clippy`, `doc` and `test` share the compiled dependencies of the dev profile, the release tests share
+//! theirs with `demo` and `bench`, and only loom, whose `--cfg` reaches every crate, builds in a folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::step::Step;
+
+/// Where the demo writes when no `--out` says otherwise.
+const DEMO_OUT: &str = "examples/backtest/out";
+
+/// The grid of the main job.
+const DEMO_FLAGS: &[(&str, &str)] = &[
+    ("--data", "examples/backtest/data/stocks.csv"),
+    ("--symbol", "GOOG"),
+    ("--fast", "5..=104"),
+    ("--slow", "110..=209"),
+    ("--out", DEMO_OUT),
+];
+
+/// Crates whose lock-free parts have loom models, each with the arguments that select them.
+const LOOM_CRATES: &[(&str, &str)] = &[("mailbox", "-p mycelium-mailbox --lib --tests")];
+
+/// Everything that must pass.
+pub(crate) fn test(root: &Path) -> Vec<Step> {
+    let mut steps = setup(root);
+    steps.extend([
+        Step::cargo("fmt", "fmt --all -- --check"),
+        Step::cargo("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
+        Step::cargo("doc", "doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"),
+        Step::cargo("test", "test --workspace --locked"),
+        // Two thousand parameter pairs against the oracle, and the determinism of sweeps, are slow without optimisation.
+        Step::cargo("release", "test --release --locked -p backtest"),
+    ]);
+    steps.extend(loom(root));
+    steps.push(deny());
+    steps
+}
+
+/// The loom models: every schedule with at most two preemptions, which finds nearly all faults in seconds.
+pub(crate) fn loom(root: &Path) -> Vec<Step> {
+    let target = root.join("target/loom").display().to_string();
+    let model = |args: &str| {
+        Step::cargo("loom", &format!("test --release --locked {args} loom"))
+            .env("RUSTFLAGS", "--cfg loom")
+            .env("LOOM_MAX_PREEMPTIONS", "2")
+            .env("CARGO_TARGET_DIR", &target)
+    };
+    LOOM_CRATES.iter().map(|(_, args)| model(args)).collect()
+}
+
+/// Licences, bans and sources of all dependencies.
+///
+/// The layout test holds the same `deny.toml` over `cargo metadata`, so nothing is unguarded where cargo-deny is not
+/// installed; advisories need the network and are run by hand (`cargo deny check advisories`).
+fn deny() -> Step {
+    let step = Step::cargo("deny", "deny --offline check --hide-inclusion-graph bans licenses sources");
+    if runs("cargo", &["deny", "--version"]) { step } else { step.on_demand() }
+}
+
+/// What must be installed before the tests can run: the real OTP, which the supervision core is compared with.
+pub(crate) fn setup(root: &Path) -> Vec<Step> {
+    let script = root.join("tests/otp/install.sh");
+    if runs("erl", &["-noshell", "-eval", "halt()."]) || !script.is_file() {
+        return Vec::new();
+    }
+    vec![Step::program("setup", "sh", "tests/otp/install.sh")]
+}
+
+/// The main job in release: ten thousand parameter pairs over the GOOG bars, unless `args` say otherwise.
+pub(crate) fn demo(args: &[String]) -> Step {
+    let mut all = "run --release --locked -p backtest -- sweep".to_owned();
+    for (flag, value) in DEMO_FLAGS {
+        if given(args, flag).is_none() {
+            all.push_str(&format!(" {flag} {value}"));
+        }
+    }
+    Step::cargo("demo", &all).args(args)
+}
+
+/// The folder that `demo` with these arguments writes to.
+pub(crate) fn demo_out(root: &Path, args: &[String]) -> PathBuf {
+    root.join(given(args, "--out").unwrap_or(DEMO_OUT))
+}
+
+/// The value of `--flag value` or `--flag=value` among `args`.
+fn given<'a>(args: &'a [String], flag: &str) -> Option<&'a str> {
+    args.iter().enumerate().find_map(|(at, arg)| match arg.strip_prefix(flag)? {
+        "" => args.get(at + 1).map(String::as_str),
+        rest => rest.strip_prefix('='),
+    })
+}
+
+/// The comparison with the peers.
+pub(crate) fn bench(args: &[String]) -> Step {
+    Step::cargo("bench", "run --release --locked -p mycelium-benches --").args(args)
+}
+
+fn runs(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    let quiet = command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_demo_takes_the_callers_flags_instead_of_its_own() {
+        let line = demo(&words("--fast=5..=6 --out target/x")).command_line();
+        assert_eq!(line.matches("--fast").count(), 1, "{line}");
+        assert_eq!(line.matches("--out").count(), 1, "{line}");
+        assert!(line.contains("--slow 110..=209"), "{line}");
+        assert_eq!(demo_out(Path::new("/r"), &words("--out target/x")), Path::new("/r/target/x"));
+        assert_eq!(demo_out(Path::new("/r"), &words("--out=y")), Path::new("/r/y"));
+        assert_eq!(demo_out(Path::new("/r"), &[]), Path::new("/r").join(DEMO_OUT));
+    }
+}

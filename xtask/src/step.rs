@@ -1,0 +1,186 @@
+//! One command with a name: how it is shown, run, timed and reported.
+
+use std::fmt;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// A command that must succeed.
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    /// What `cargo xtask test NAME` calls it.
+    pub(crate) name: &'static str,
+    /// Whether a plain `cargo xtask test` runs it.
+    pub(crate) default: bool,
+    program: String,
+    args: Vec<String>,
+    env: Vec<(&'static str, String)>,
+}
+
+impl Step {
+    /// A step that runs cargo with `args`, which are split at spaces.
+    pub(crate) fn cargo(name: &'static str, args: &str) -> Self {
+        Self::program(name, "cargo", args)
+    }
+
+    /// A step that runs `program` with `args`, which are split at spaces.
+    pub(crate) fn program(name: &'static str, program: &str, args: &str) -> Self {
+        let args = args.split_whitespace().map(str::to_owned).collect();
+        Self { name, default: true, program: program.to_owned(), args, env: Vec::new() }
+    }
+
+    /// Sets an environment variable for this step alone.
+    pub(crate) fn env(mut self, key: &'static str, value: &str) -> Self {
+        self.env.push((key, value.to_owned()));
+        self
+    }
+
+    /// Appends arguments as they are.
+    pub(crate) fn args(mut self, more: &[String]) -> Self {
+        self.args.extend_from_slice(more);
+        self
+    }
+
+    /// Leaves the step out unless it is asked for by name.
+    pub(crate) fn on_demand(mut self) -> Self {
+        self.default = false;
+        self
+    }
+
+    /// The step as a line for a shell: what to type to run it again.
+    pub(crate) fn command_line(&self) -> String {
+        let env = self.env.iter().map(|(key, value)| format!("{key}={}", quoted(value)));
+        let args = self.args.iter().map(|arg| quoted(arg));
+        let words: Vec<String> = env.chain([self.program.clone()]).chain(args).collect();
+        words.join(" ")
+    }
+
+    /// Runs the command in `root`, its output going straight through.
+    pub(crate) fn run(&self, root: &Path) -> Result<(), Failure> {
+        let mut command = Command::new(&self.program);
+        command.args(&self.args).current_dir(root);
+        // `cargo run` describes xtask in these; a build script that watches one would run again each time.
+        for (key, _) in std::env::vars_os() {
+            if key
+                .to_str()
+                .is_some_and(|key| key.starts_with("CARGO_PKG_") || key.starts_with("CARGO_MANIFEST_"))
+            {
+                command.env_remove(key);
+            }
+        }
+        command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        let again = self.command_line();
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(Failure::new(format!(
+                "FAILED: {} ({status})\nRun it again with:\n    {again}",
+                self.name
+            ))),
+            Err(error) => Err(Failure::new(format!(
+                "FAILED: {}: `{}` cannot be run: {error}\nRun it again with:\n    {again}",
+                self.name, self.program
+            ))),
+        }
+    }
+}
+
+/// Why a command of xtask ended badly, and how to see it again.
+#[derive(Debug)]
+pub(crate) struct Failure(String);
+
+impl Failure {
+    /// A failure that says `message`.
+    pub(crate) fn new(message: String) -> Self {
+        Self(message)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Runs `steps` in order up to the first failure, then prints how long each took.
+pub(crate) fn run_all(root: &Path, steps: &[Step]) -> Result<(), Failure> {
+    let total = steps.len();
+    let begin = Instant::now();
+    let mut done: Vec<(&str, Duration, bool)> = Vec::with_capacity(total);
+    let mut outcome = Ok(());
+    for (index, step) in steps.iter().enumerate() {
+        println!("\n==> [{}/{total}] {}: {}", index + 1, step.name, step.command_line());
+        let start = Instant::now();
+        let result = step.run(root);
+        done.push((step.name, start.elapsed(), result.is_ok()));
+        println!("==> {} {} after {}", step.name, verdict(result.is_ok()), seconds(start.elapsed()));
+        if result.is_err() {
+            outcome = result;
+            break;
+        }
+    }
+    if total > 1 {
+        print_summary(&done, &steps[done.len()..], begin.elapsed());
+    }
+    outcome
+}
+
+fn print_summary(done: &[(&str, Duration, bool)], left: &[Step], total: Duration) {
+    println!("\n{:<12} {:>9}  result", "step", "time");
+    for (name, time, ok) in done {
+        println!("{name:<12} {:>9}  {}", seconds(*time), verdict(*ok));
+    }
+    for step in left {
+        println!("{:<12} {:>9}  not reached", step.name, "");
+    }
+    println!("{:<12} {:>9}", "total", seconds(total));
+}
+
+fn verdict(ok: bool) -> &'static str {
+    if ok { "ok" } else { "FAILED" }
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Quotes a word for a shell when it needs it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=./,:+@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_step_stops_the_run_and_says_how_to_repeat_it() {
+        let steps = vec![
+            Step::program("first", "true", ""),
+            Step::program("second", "false", "--flag").env("A", "b c"),
+            Step::program("third", "true", ""),
+        ];
+        let failure = run_all(Path::new("."), &steps).unwrap_err().to_string();
+        assert!(failure.contains("FAILED: second"), "{failure}");
+        assert!(failure.ends_with("A='b c' false --flag"), "{failure}");
+    }
+
+    #[test]
+    fn a_missing_program_is_a_failure_with_its_name() {
+        let failure =
+            Step::program("x", "no-such-program-here", "").run(Path::new(".")).unwrap_err().to_string();
+        assert!(failure.contains("`no-such-program-here` cannot be run"), "{failure}");
+    }
+
+    #[test]
+    fn words_are_quoted_only_when_a_shell_would_split_them() {
+        assert_eq!(quoted("--cfg"), "--cfg");
+        assert_eq!(quoted("--cfg loom"), "'--cfg loom'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}
