@@ -6,3 +6,5 @@
 mod message;
 
 pub use message::{Message, ValidationError};
+/// The serialization library of the wire, as generated code refers to it.
+pub use rkyv;

@@ -1,0 +1,275 @@
+//! The frame codec against random streams, random chunking and damage. Every random test prints its seed; set
+//! `MYCELIUM_SEED` to replay it.
+
+use mycelium_remote::frame::{
+    self, DecodeError, Decoder, EncodeError, Flags, Frame, HEADER_LEN, Header, VALUE_LEN_MAX, frame_len,
+};
+
+const CASES: usize = 2_000;
+
+/// SplitMix64: small, and the same everywhere.
+struct Rng(u64);
+
+impl Rng {
+    fn from_env(test: &str) -> Self {
+        let seed = match std::env::var("MYCELIUM_SEED") {
+            Ok(text) => text.parse().expect("MYCELIUM_SEED is a u64"),
+            Err(_) => std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(1, |elapsed| elapsed.as_nanos() as u64),
+        };
+        println!("{test}: replay with MYCELIUM_SEED={seed}");
+        Self(seed)
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.next() as u8).collect()
+    }
+}
+
+fn random_frame(rng: &mut Rng) -> (Header, Vec<u8>) {
+    let len = match rng.below(4) {
+        0 => rng.below(9),
+        1 | 2 => rng.below(200),
+        _ => rng.below(40_000),
+    };
+    let value = rng.bytes(len);
+    let mut trace_id = [0; 16];
+    trace_id.copy_from_slice(&rng.bytes(16));
+    let header = Header {
+        flags: if rng.below(2) == 0 { Flags::NONE } else { Flags::CONTROL },
+        type_id: rng.next() as u16,
+        version: rng.next() as u16,
+        root_len: rng.below(value.len() + 1) as u32,
+        destination: rng.next() as u32,
+        sequence: rng.next(),
+        publish_ns: rng.next() as i64,
+        trace_id,
+        span_id: rng.next().to_le_bytes(),
+    };
+    (header, value)
+}
+
+fn random_stream(rng: &mut Rng, frames: usize) -> (Vec<(Header, Vec<u8>)>, Vec<u8>) {
+    let sent: Vec<_> = (0..frames).map(|_| random_frame(rng)).collect();
+    let mut wire = Vec::new();
+    for (header, value) in &sent {
+        let written = frame::encode(header, value, &mut wire).expect("lengths are right");
+        assert_eq!(written, frame_len(value.len()));
+    }
+    (sent, wire)
+}
+
+/// Feeds `wire` in pieces of random size and collects all frames.
+fn decode_in_pieces(
+    rng: &mut Rng,
+    wire: &[u8],
+    piece_max: usize,
+) -> Result<Vec<(Header, Vec<u8>)>, DecodeError> {
+    let mut decoder = Decoder::new();
+    let (mut got, mut rest) = (Vec::new(), wire);
+    while !rest.is_empty() {
+        let piece = (1 + rng.below(piece_max)).min(rest.len());
+        let taken = decoder.feed(&rest[..piece]);
+        rest = &rest[taken..];
+        let before = got.len();
+        while let Some(Frame { header, value }) = decoder.next_frame()? {
+            assert_eq!(value.as_ptr() as usize % frame::ALIGN, 0, "values are aligned in memory");
+            got.push((header, value.to_vec()));
+        }
+        assert!(taken > 0 || got.len() > before, "the decoder stands still");
+    }
+    decoder.finish()?;
+    Ok(got)
+}
+
+#[test]
+fn any_chunking_gives_the_frames_that_were_sent() {
+    let mut rng = Rng::from_env("any_chunking_gives_the_frames_that_were_sent");
+    for _ in 0..100 {
+        let (sent, wire) = random_stream(&mut rng, 8);
+        for piece_max in [1, 7, 64, 1_000, 100_000] {
+            let got = decode_in_pieces(&mut rng, &wire, piece_max).expect("the stream is right");
+            assert_eq!(got, sent);
+        }
+    }
+}
+
+#[test]
+fn a_mutation_is_an_error_and_never_a_panic_or_another_frame() {
+    let mut rng = Rng::from_env("a_mutation_is_an_error_and_never_a_panic_or_another_frame");
+    for _ in 0..CASES {
+        let (header, value) = random_frame(&mut rng);
+        let mut wire = Vec::new();
+        frame::encode(&header, &value, &mut wire).expect("lengths are right");
+        let at = rng.below(wire.len());
+        wire[at] ^= 1 << rng.below(8);
+        // A changed length may ask for more bytes; everything else is found at once.
+        let result = frame::parse(&wire, 1 << 20, false);
+        assert!(result.is_err(), "a flipped bit in byte {at} went unnoticed");
+    }
+}
+
+#[test]
+fn random_bytes_never_panic() {
+    let mut rng = Rng::from_env("random_bytes_never_panic");
+    for _ in 0..CASES {
+        let len = rng.below(300);
+        let mut bytes = rng.bytes(len);
+        // Half of them get past the first checks.
+        if rng.below(2) == 0 && len >= 20 {
+            bytes[..4].copy_from_slice(&[b'M', b'Y', frame::PROTOCOL, 0]);
+            bytes[13..16].fill(0);
+            bytes[16..20].fill(0);
+        }
+        let _ = frame::parse(&bytes, 1 << 20, true);
+        let _ = decode_in_pieces(&mut rng, &bytes, 40);
+    }
+}
+
+#[test]
+fn an_error_is_fatal_and_repeats() {
+    let (mut wire, mut decoder) = (Vec::new(), Decoder::new());
+    frame::encode(&Header::default(), b"first", &mut wire).expect("lengths are right");
+    let second = wire.len();
+    frame::encode(&Header { sequence: 9, ..Header::default() }, b"second", &mut wire)
+        .expect("lengths are right");
+    wire[second + HEADER_LEN] ^= 1;
+    assert_eq!(decoder.feed(&wire), wire.len());
+    assert_eq!(decoder.next_frame().map(|f| f.map(|f| f.value.len())), Ok(Some(5)));
+    let first = decoder.next_frame().expect_err("the value was damaged");
+    assert!(matches!(first, DecodeError::Checksum { sequence: 9, .. }), "{first}");
+    assert_eq!(decoder.feed(b"more"), 0);
+    assert_eq!(decoder.next_frame(), Err(first));
+    assert_eq!(decoder.finish(), Err(first));
+}
+
+#[test]
+fn every_fault_of_the_sender_has_its_own_error() {
+    let mut right = Vec::new();
+    frame::encode(&Header { root_len: 4, ..Header::default() }, b"12345", &mut right)
+        .expect("lengths are right");
+    let with = |at: usize, bytes: &[u8]| {
+        let mut wire = right.clone();
+        wire[at..at + bytes.len()].copy_from_slice(bytes);
+        frame::parse(&wire, 1_000, false).map(|_| ()).expect_err("the frame was damaged")
+    };
+    assert_eq!(with(0, b"GE"), DecodeError::Magic { expected: *b"MY", got: *b"GE" });
+    assert_eq!(with(2, &[9]), DecodeError::Protocol { expected: 1, got: 9 });
+    assert_eq!(with(3, &[0x80]), DecodeError::Flags { known: 3, got: 0x80 });
+    assert_eq!(with(3, &[1]), DecodeError::Unchecked);
+    assert_eq!(with(12, &1_001u32.to_le_bytes()), DecodeError::TooLong { max: 1_000, got: 1_001 });
+    assert_eq!(
+        with(12, &u32::MAX.to_le_bytes()),
+        DecodeError::TooLong { max: 1_000, got: u32::MAX as usize }
+    );
+    assert_eq!(with(12, &100u32.to_le_bytes()), DecodeError::Truncated { needed: 64 + 104, got: 72 });
+    assert_eq!(with(16, &6u32.to_le_bytes()), DecodeError::RootLength { value_len: 5, got: 6 });
+    assert_eq!(with(71, &[1]), DecodeError::Padding { value_len: 5 });
+    assert!(matches!(with(4, &[0, 0, 0, 0]), DecodeError::Checksum { got: 0, .. }));
+    assert!(matches!(with(3, &[2]), DecodeError::Checksum { .. }), "the checksum covers the flags");
+}
+
+#[test]
+fn a_forged_length_allocates_nothing_before_its_bytes_arrive() {
+    let mut wire = Vec::new();
+    frame::encode(&Header::default(), b"", &mut wire).expect("lengths are right");
+    wire[12..16].copy_from_slice(&(1u32 << 30).to_le_bytes());
+    let mut decoder = Decoder::with_value_len_max(VALUE_LEN_MAX);
+    assert_eq!(decoder.feed(&wire), wire.len());
+    assert_eq!(decoder.next_frame(), Ok(None));
+    assert!(decoder.space().len() < 64 << 10);
+    assert_eq!(decoder.pending(), HEADER_LEN);
+    assert!(matches!(decoder.finish(), Err(DecodeError::Truncated { .. })));
+}
+
+#[test]
+fn a_frame_of_the_longest_length_passes_and_one_byte_more_does_not() {
+    let max = 100_000;
+    let value = vec![7; max + 1];
+    for (len, passes) in [(max, true), (max + 1, false)] {
+        let mut wire = Vec::new();
+        frame::encode(&Header::default(), &value[..len], &mut wire).expect("lengths are right");
+        let (mut decoder, mut rest) = (Decoder::with_value_len_max(max), &wire[..]);
+        let outcome = loop {
+            rest = &rest[decoder.feed(rest)..];
+            match decoder.next_frame() {
+                Ok(None) => assert!(!rest.is_empty(), "all was fed"),
+                Ok(Some(frame)) => break Ok(frame.value.len()),
+                Err(error) => break Err(error),
+            }
+        };
+        assert_eq!(outcome, if passes { Ok(len) } else { Err(DecodeError::TooLong { max, got: len }) });
+    }
+}
+
+#[test]
+fn sealing_in_place_gives_the_same_bytes_as_encoding() {
+    let mut rng = Rng::from_env("sealing_in_place_gives_the_same_bytes_as_encoding");
+    for _ in 0..200 {
+        let (header, value) = random_frame(&mut rng);
+        let mut encoded = Vec::new();
+        frame::encode(&header, &value, &mut encoded).expect("lengths are right");
+        let mut sealed = vec![0xee; frame_len(value.len())];
+        sealed[HEADER_LEN..HEADER_LEN + value.len()].copy_from_slice(&value);
+        frame::seal(&header, &mut sealed, value.len()).expect("lengths are right");
+        assert_eq!(sealed, encoded);
+    }
+}
+
+#[test]
+fn our_own_mistakes_leave_the_buffer_alone() {
+    let mut out = b"before".to_vec();
+    let header = Header { root_len: 3, ..Header::default() };
+    assert_eq!(
+        frame::encode(&header, b"ab", &mut out),
+        Err(EncodeError::RootLength { value_len: 2, got: 3 })
+    );
+    assert_eq!(out, b"before");
+    let mut short = [1; 70];
+    assert_eq!(frame::seal(&header, &mut short, 8), Err(EncodeError::FrameLength { expected: 72, got: 70 }));
+    assert_eq!(short, [1; 70]);
+}
+
+#[test]
+fn unchecked_frames_need_a_reader_that_allows_them() {
+    let mut wire = Vec::new();
+    let header = Header { flags: Flags::UNCHECKED, ..Header::default() };
+    frame::encode(&header, b"shared", &mut wire).expect("lengths are right");
+    let mut strict = Decoder::new();
+    assert_eq!(strict.feed(&wire), wire.len());
+    assert_eq!(strict.next_frame(), Err(DecodeError::Unchecked));
+    let mut lenient = Decoder::new().allow_unchecked();
+    assert_eq!(lenient.feed(&wire), wire.len());
+    assert_eq!(lenient.next_frame().map(|f| f.map(|f| f.header)), Ok(Some(header)));
+}
+
+/// The example of `docs/wire.md`, byte for byte.
+#[test]
+fn the_worked_example_of_the_specification() {
+    let header = Header {
+        type_id: 0x0102,
+        version: 3,
+        root_len: 8,
+        destination: 0,
+        sequence: 0x1122_3344_5566_7788,
+        publish_ns: 1_700_000_000_000_000_000,
+        ..Header::default()
+    };
+    let mut wire = Vec::new();
+    frame::encode(&header, &1.5f64.to_le_bytes(), &mut wire).expect("lengths are right");
+    let hex: String = wire.iter().map(|b| format!("{b:02x}")).collect();
+    assert_eq!(hex, include_str!("frame_example.hex").split_whitespace().collect::<String>());
+}
