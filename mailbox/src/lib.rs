@@ -4,6 +4,8 @@
 //! opens with its protocol: who may touch which field when, and which ordering pairs with which.
 
 mod message;
+pub mod scalar;
+pub mod wire;
 
 pub use message::{Message, ValidationError};
 /// The serialization library of the wire, as generated code refers to it.

@@ -1,0 +1,267 @@
+//! From a message to its bytes and back.
+//!
+//! The value on the wire is an rkyv archive (`docs/wire.md` specifies its layout). Types generated from a contract
+//! implement [`Wire`]; [`Encoder`] writes them into a buffer that is kept, and [`Wire::access`] checks bytes and then reads
+//! them where they lie.
+//!
+//! ```
+//! use mycelium_mailbox::{Message, wire::{Encoder, Layout, Wire}};
+//!
+//! #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+//! struct Tick { price: i64, venue: String }
+//!
+//! impl Message for Tick {
+//!     const NAME: &'static str = "Tick";
+//!     const TYPE_ID: u16 = 7;
+//!     const TOPIC: &'static str = "ticks";
+//! }
+//!
+//! impl Wire for Tick {
+//!     const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Tick::ROOT_LEN, digest: 0 }];
+//! }
+//!
+//! let tick = Tick { price: 42, venue: "a longer name".into() };
+//! let mut encoder = Encoder::new();
+//! let bytes = encoder.encode(&tick)?;
+//!
+//! let seen = Tick::access(bytes)?;
+//! assert_eq!((seen.price.to_native(), seen.venue.as_str()), (42, "a longer name"));
+//! assert_eq!(Tick::decode(bytes)?, tick);
+//! # Ok::<(), mycelium_mailbox::wire::WireError>(())
+//! ```
+
+mod encoder;
+mod error;
+
+use bytecheck::CheckBytes;
+use rkyv::api::low::{LowDeserializer, LowSerializer, LowValidator};
+use rkyv::bytecheck;
+use rkyv::rancor::{BoxedError, Failure};
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::util::AlignedVec;
+use rkyv::{Archive, Deserialize, Portable, Serialize};
+
+use crate::Message;
+
+pub use encoder::{Encoder, Framed};
+pub use error::WireError;
+
+/// The strictest alignment that a value may need, and the one at which it must be placed, in bytes.
+pub const VALUE_ALIGN: usize = 8;
+/// The longest value that is written, in bytes: relative pointers are signed 32 bits, strings take 30.
+pub const VALUE_LEN_MAX: usize = 1 << 30;
+
+/// One version of a message's layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// The version of the message.
+    pub version: u16,
+    /// The length of its root, in bytes: the last bytes of every value of this version.
+    pub root_len: u32,
+    /// The digest of this version's layout, which peers compare before they exchange messages.
+    pub digest: u64,
+}
+
+/// A message that can leave its process.
+///
+/// Implemented by generated code; a type written by hand needs rkyv's three derives and [`Wire::LAYOUTS`]. Values of any
+/// version are read with [`Wire::view`] or [`Wire::decode_version`]: an older peer's lack fields, which take their
+/// defaults; a newer peer's have fields too many, which are not looked at.
+pub trait Wire:
+    Message
+    + Archive<Archived: Checked + Deserialize<Self, LowDeserializer<Failure>>>
+    + for<'a, 'b> Serialize<LowSerializer<&'a mut AlignedVec, ArenaHandle<'b>, Failure>>
+{
+    /// The length of the current version's root, in bytes.
+    const ROOT_LEN: u32 = size_of::<Self::Archived>() as u32;
+
+    /// All versions up to [`Message::VERSION`], ascending. The last is the current one.
+    const LAYOUTS: &'static [Layout];
+
+    /// Checks `bytes` as a value of the current version and returns it in place, without a copy.
+    ///
+    /// `Ok` promises that every field can be read. It does not promise that the contract's rules hold: see
+    /// [`Message::validate`].
+    ///
+    /// # Errors
+    /// The bytes are too short, misaligned or no value of this type. A buffer aligned to [`VALUE_ALIGN`] always serves.
+    fn access(bytes: &[u8]) -> Result<&Self::Archived, WireError> {
+        access_root::<Self::Archived>(Self::NAME, bytes, size_of::<Self::Archived>())
+    }
+
+    /// Checks `bytes` as a value of the current version and returns it as an owned message.
+    ///
+    /// # Errors
+    /// As [`Wire::access`].
+    fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        own(Self::NAME, Self::access(bytes)?)
+    }
+
+    /// Checks `bytes` as a value of `version`, whose root is the last `root_len` bytes: both stand in the frame.
+    ///
+    /// The current version and newer ones are read in place; an older one is rebuilt, with the defaults of the contract
+    /// for what it lacks.
+    ///
+    /// # Errors
+    /// As [`Wire::access`], and [`WireError::Version`] when no such version exists or its root has another length.
+    fn view(bytes: &[u8], version: u16, root_len: u32) -> Result<View<'_, Self>, WireError> {
+        let wrong = WireError::Version {
+            message: Self::NAME,
+            ours: Self::VERSION,
+            got: version,
+            root_len_expected: known_root_len::<Self>(version),
+            root_len_got: root_len,
+        };
+        if version < Self::VERSION {
+            return match known_root_len::<Self>(version) {
+                Some(known) if known == root_len => Self::upgrade(bytes, version).map(View::Upgraded),
+                _ => Err(wrong),
+            };
+        }
+        let newer = version > Self::VERSION;
+        if root_len < Self::ROOT_LEN || (!newer && root_len > Self::ROOT_LEN) {
+            return Err(wrong);
+        }
+        access_root::<Self::Archived>(Self::NAME, bytes, root_len as usize).map(View::Archived)
+    }
+
+    /// As [`Wire::view`], but always an owned message of the current version.
+    ///
+    /// # Errors
+    /// As [`Wire::view`].
+    fn decode_version(bytes: &[u8], version: u16, root_len: u32) -> Result<Self, WireError> {
+        match Self::view(bytes, version, root_len)? {
+            View::Archived(archived) => own(Self::NAME, archived),
+            View::Upgraded(message) => Ok(message),
+        }
+    }
+
+    /// Rebuilds a value of an older `version`. Called by [`Wire::view`], which has compared the root's length.
+    ///
+    /// # Errors
+    /// As [`Wire::access`]. The provided method knows no older version and always fails.
+    fn upgrade(bytes: &[u8], version: u16) -> Result<Self, WireError> {
+        let _ = bytes;
+        Err(WireError::Version {
+            message: Self::NAME,
+            ours: Self::VERSION,
+            got: version,
+            root_len_expected: None,
+            root_len_got: 0,
+        })
+    }
+
+    /// Compares what a peer says of this message, as (version, digest) of every version it knows, with what we know.
+    ///
+    /// # Errors
+    /// [`WireError::Digest`] when both sides know a version and disagree on its layout; [`WireError::NoCommonVersion`]
+    /// when there is no version that both know. Exchange this message with that peer only after `Ok`.
+    fn compare_layouts(peer: impl IntoIterator<Item = (u16, u64)>) -> Result<(), WireError> {
+        let (mut common, mut newest) = (false, 0);
+        for (version, digest) in peer {
+            newest = newest.max(version);
+            let Some(ours) = Self::LAYOUTS.iter().find(|layout| layout.version == version) else { continue };
+            if ours.digest != digest {
+                return Err(WireError::Digest {
+                    message: Self::NAME,
+                    version,
+                    expected: ours.digest,
+                    got: digest,
+                });
+            }
+            common = true;
+        }
+        if common {
+            return Ok(());
+        }
+        Err(WireError::NoCommonVersion { message: Self::NAME, ours: Self::VERSION, got: newest })
+    }
+}
+
+/// A value that was checked: in place, or rebuilt because its writer is older.
+#[derive(Debug)]
+pub enum View<'a, M: Wire> {
+    /// Written by our version or a newer one; lies in the bytes that were given.
+    Archived(&'a M::Archived),
+    /// Written by an older version.
+    Upgraded(M),
+}
+
+/// An archived type that can be checked. Implemented for every type that rkyv's derive makes.
+pub trait Checked:
+    Portable + for<'a> CheckBytes<LowValidator<'a, Failure>> + for<'a> CheckBytes<LowValidator<'a, BoxedError>>
+{
+}
+
+impl<T> Checked for T where
+    T: Portable
+        + for<'a> CheckBytes<LowValidator<'a, Failure>>
+        + for<'a> CheckBytes<LowValidator<'a, BoxedError>>
+{
+}
+
+/// Decodes an older layout `T` of the message called `name`. For [`Wire::upgrade`] in generated code.
+///
+/// # Errors
+/// As [`Wire::access`].
+pub fn decode_layout<T>(name: &'static str, bytes: &[u8]) -> Result<T, WireError>
+where
+    T: Archive<Archived: Checked + Deserialize<T, LowDeserializer<Failure>>>,
+{
+    own(name, access_root::<T::Archived>(name, bytes, size_of::<T::Archived>())?)
+}
+
+/// Checks the value whose root starts `root_len` bytes before the end.
+#[inline]
+fn access_root<'a, A: Checked>(
+    name: &'static str,
+    bytes: &'a [u8],
+    root_len: usize,
+) -> Result<&'a A, WireError> {
+    const { assert!(align_of::<A>() <= VALUE_ALIGN, "values need at most 8 byte alignment") };
+    // Bounds and alignment are rkyv's to check; what went wrong is found out afterwards.
+    let at = bytes.len().checked_sub(root_len);
+    match at.map(|at| rkyv::api::low::access_pos::<A, Failure>(bytes, at)) {
+        Some(Ok(archived)) => Ok(archived),
+        None | Some(Err(Failure)) => Err(explain::<A>(name, bytes, root_len)),
+    }
+}
+
+/// Checks once more, slowly, to learn what is wrong.
+#[cold]
+#[inline(never)]
+fn explain<A: Checked>(message: &'static str, bytes: &[u8], root_len: usize) -> WireError {
+    let Some(at) = bytes.len().checked_sub(root_len) else {
+        return WireError::Truncated { message, needed: root_len, got: bytes.len() };
+    };
+    let off_by = bytes.as_ptr() as usize % VALUE_ALIGN;
+    if off_by != 0 {
+        return WireError::Misaligned { message, align: VALUE_ALIGN, off_by };
+    }
+    let cause = match rkyv::api::low::access_pos::<A, BoxedError>(bytes, at) {
+        Err(_) if at % align_of::<A>() != 0 => {
+            format!("the root starts at byte {at}, which is no multiple of {}", align_of::<A>())
+        }
+        Err(error) => error.to_string(),
+        // Only bytes that change while they are read get here.
+        Ok(_) => "the bytes changed while they were checked: copy shared memory first".to_owned(),
+    };
+    WireError::Invalid { message, cause }
+}
+
+/// A checked value, copied out.
+#[inline]
+fn own<T, A>(message: &'static str, archived: &A) -> Result<T, WireError>
+where
+    A: Deserialize<T, LowDeserializer<Failure>>,
+{
+    // None of a contract's types can fail here: their pointers and tags were checked.
+    rkyv::api::low::deserialize(archived).map_err(|Failure| WireError::Invalid {
+        message,
+        cause: "a checked value could not be copied".to_owned(),
+    })
+}
+
+fn known_root_len<M: Wire>(version: u16) -> Option<u32> {
+    M::LAYOUTS.iter().find(|layout| layout.version == version).map(|layout| layout.root_len)
+}
