@@ -1,2 +1,4 @@
-//! Tests that cross crates.
+//! Tests that cross crates, and what they share.
 #![forbid(unsafe_code)]
+
+pub mod layout;

@@ -1,0 +1,208 @@
+//! Holds the invariants of `ARCHITECTURE.md` over the workspace, and proves on bad input that they can fail.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use mycelium_tests::layout::{
+    DenyList, Dependency, Fault, Graph, INVARIANTS, Kind, Package, SourceFile, check_closures,
+    check_dependencies, check_edges, check_links, check_roots, check_sources, check_text, read_sources,
+    workspace_root,
+};
+
+fn graph() -> Graph {
+    Graph::read(&workspace_root()).unwrap()
+}
+
+fn sources() -> Vec<SourceFile> {
+    let files = read_sources(&workspace_root()).unwrap();
+    assert!(files.iter().any(|file| file.path == "tests/tests/layout.rs"), "the tree was not read");
+    files
+}
+
+fn deny_list() -> DenyList {
+    DenyList::parse(&fs::read_to_string(workspace_root().join("deny.toml")).unwrap()).unwrap()
+}
+
+#[track_caller]
+fn assert_none(faults: &[Fault]) {
+    let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert!(faults.is_empty(), "\n{}\n(each invariant is explained in ARCHITECTURE.md)", lines.join("\n"));
+}
+
+#[track_caller]
+fn assert_broken(faults: &[Fault], invariants: &[u8]) {
+    let broken: BTreeSet<u8> = faults.iter().map(|fault| fault.invariant).collect();
+    assert_eq!(broken, invariants.iter().copied().collect(), "{faults:#?}");
+}
+
+#[test]
+fn crates_use_only_what_their_place_allows() {
+    assert_none(&check_edges(&graph()));
+}
+
+#[test]
+fn nothing_forbidden_is_linked_however_indirectly() {
+    assert_none(&check_closures(&graph()));
+}
+
+#[test]
+fn every_dependency_has_an_allowed_licence_and_source() {
+    assert_none(&check_dependencies(&graph(), &deny_list()));
+}
+
+#[test]
+fn no_source_holds_what_its_folder_must_not_know() {
+    assert_none(&check_sources(&sources()));
+}
+
+#[test]
+fn every_crate_root_forbids_unsafe_code() {
+    assert_none(&check_roots(&graph(), &workspace_root(), &sources()));
+}
+
+#[test]
+fn no_file_is_too_long_and_no_banned_word_is_written() {
+    assert_none(&check_text(&sources()));
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    assert_none(&check_links(&workspace_root(), &sources()));
+}
+
+#[test]
+fn the_architecture_page_lists_every_crate_and_every_invariant() {
+    let page = fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).unwrap();
+    for package in graph().members() {
+        assert!(page.contains(&format!("`{}/`", package.folder)), "the code map lacks `{}/`", package.folder);
+    }
+    let listed: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix("**I")).collect();
+    let numbers: Vec<u8> = listed.iter().filter_map(|line| line.split('.').next()?.parse().ok()).collect();
+    assert_eq!(numbers, (1..=INVARIANTS).collect::<Vec<u8>>(), "the invariants of ARCHITECTURE.md");
+}
+
+// The canaries: each check must find the fault that is put before it.
+
+fn member(name: &str, folder: &str, uses: &[&str]) -> (String, Package) {
+    let dependencies =
+        uses.iter().map(|id| Dependency { id: (*id).to_owned(), kind: Kind::Normal }).collect();
+    let package = Package {
+        name: name.to_owned(),
+        folder: folder.to_owned(),
+        licence: Some("MIT".to_owned()),
+        source: None,
+        member: true,
+        dependencies,
+        targets: Vec::new(),
+    };
+    (name.to_owned(), package)
+}
+
+fn foreign(name: &str, licence: Option<&str>, source: &str) -> (String, Package) {
+    let (id, package) = member(name, "", &[]);
+    let licence = licence.map(str::to_owned);
+    (id, Package { member: false, source: Some(source.to_owned()), licence, ..package })
+}
+
+const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
+
+fn core_crates() -> Graph {
+    let packages = [
+        member("mycelium-mailbox", "mailbox", &[]),
+        member("mycelium-supervisor", "supervisor", &[]),
+        member("mycelium-remote", "remote", &["mycelium-mailbox"]),
+        member("mycelium", "actors", &["mycelium-mailbox", "mycelium-supervisor"]),
+    ];
+    Graph { packages: packages.into() }
+}
+
+#[test]
+fn canary_an_arrow_against_the_layers_is_found() {
+    assert_none(&check_edges(&core_crates()));
+    let mut graph = core_crates();
+    graph.packages.extend([member("mycelium-mailbox", "mailbox", &["mycelium"])]);
+    assert_broken(&check_edges(&graph), &[1]);
+    let mut graph = core_crates();
+    graph.packages.extend([member("mycelium-new", "new", &[])]);
+    assert_broken(&check_edges(&graph), &[1]);
+    let mut graph = core_crates();
+    graph.packages.extend([
+        foreign("kameo", Some("MIT"), CRATES_IO),
+        member("mycelium-remote", "remote", &["mycelium-mailbox", "kameo"]),
+    ]);
+    assert_broken(&check_edges(&graph), &[6]);
+}
+
+#[test]
+fn canary_a_forbidden_crate_is_found_behind_another() {
+    assert_none(&check_closures(&core_crates()));
+    let mut graph = core_crates();
+    let (id, mut helper) = foreign("helper", Some("MIT"), CRATES_IO);
+    helper.dependencies = vec![Dependency { id: "tokio".to_owned(), kind: Kind::Normal }];
+    graph.packages.extend([
+        (id, helper),
+        foreign("tokio", Some("MIT"), CRATES_IO),
+        member("mycelium-mailbox", "mailbox", &["helper"]),
+    ]);
+    assert_broken(&check_closures(&graph), &[2]);
+    // A rule about a crate that is gone guards nothing, which is a fault too.
+    assert_broken(&check_closures(&Graph::default()), &[2, 3, 4, 5]);
+}
+
+#[test]
+fn canary_a_licence_a_source_and_a_ban_are_found() {
+    let rows = [
+        foreign("viral", Some("GPL-3.0"), CRATES_IO),
+        foreign("silent", None, CRATES_IO),
+        foreign("elsewhere", Some("MIT"), "git+https://example.org/x"),
+        foreign("libp2p", Some("MIT"), CRATES_IO),
+    ];
+    for row in rows {
+        let mut graph = core_crates();
+        graph.packages.extend([row]);
+        let faults = check_dependencies(&graph, &deny_list());
+        assert_eq!(faults.len(), 1, "{faults:?}");
+    }
+}
+
+#[test]
+fn canary_each_word_is_found_in_code_and_only_there() {
+    let rows: &[(&str, &str, &[u8])] = &[
+        ("mailbox/src/x.rs", "use tokio::sync::mpsc;", &[2]),
+        ("mailbox/src/x.rs", "// tokio\nconst A: &str = \"tokio\";", &[]),
+        ("mailbox/src/x.rs", "#[cfg(test)]\nmod tests { use tokio::main; }", &[]),
+        ("mailbox/src/x.rs", "use std::sync::atomic::AtomicU64;", &[9]),
+        ("mailbox/src/sync.rs", "use std::sync::atomic::AtomicU64;", &[]),
+        ("supervisor/src/x.rs", "let now = Instant::now();", &[3]),
+        ("remote/src/x.rs", "use mycelium_supervisor::Spec;", &[4]),
+        ("actors/src/bus.rs", "use kameo::Actor;", &[6]),
+        ("actors/src/x.rs", "unsafe { f() }", &[7]),
+        ("actors/tests/x.rs", "unsafe { f() }", &[7]),
+        ("actors/tests/x.rs", "unsafe impl GlobalAlloc for A {}", &[]),
+        ("mailbox/src/x.rs", "unsafe { f() }", &[]),
+        ("actors/src/x.rs", "static BUSES: Mutex<Vec<u8>> = Mutex::new(Vec::new());", &[10]),
+        ("actors/src/x.rs", "pub(crate) static mut N: u64 = 0;", &[10]),
+        ("actors/src/x.rs", "fn f(x: &'static str) {} static NAME: &str = \"Mutex\";", &[]),
+        ("cli/src/x.rs", "fn sharpe() {}", &[11]),
+        ("examples/backtest/src/x.rs", "fn sharpe() {}", &[]),
+    ];
+    for (path, text, expected) in rows {
+        let file = SourceFile { path: (*path).to_owned(), text: (*text).to_owned() };
+        let faults = check_sources(&[file]);
+        let broken: Vec<u8> = faults.iter().map(|fault| fault.invariant).collect();
+        assert_eq!(broken, *expected, "{path}: {text}: {faults:?}");
+    }
+}
+
+#[test]
+fn canary_a_root_without_forbid_a_long_file_a_word_and_a_dead_link_are_found() {
+    let root = workspace_root();
+    assert_broken(&check_roots(&graph(), &root, &[]), &[8]);
+    let file = |path: &str, text: String| [SourceFile { path: path.to_owned(), text }];
+    assert_broken(&check_text(&file("cli/src/x.rs", "\n".repeat(601))), &[13]);
+    assert_none(&check_text(&file("cli/src/x.rs", "\n".repeat(600))));
+    assert_broken(&check_text(&file("cli/src/x.rs", format!("{}!()", "todo"))), &[13]);
+    assert_broken(&check_links(&root, &file("docs/x.md", "[a](no-such-page.md)".to_owned())), &[14]);
+    assert_none(&check_links(&root, &file("x.md", "[a](Cargo.toml) [b](https://x.org) [c](#d)".to_owned())));
+}
