@@ -1,2 +1,29 @@
 //! Typed actors, topics, supervision trees and deterministic isolates for low-latency services.
+//!
+//! Describe the messages once in `contracts.yaml`, write actors that handle them, and run the same actors live on a
+//! `MessageBus` or, thousands of times side by side, in an [`Isolate`].
+
 #![forbid(unsafe_code)]
+
+mod actor;
+mod context;
+mod error;
+mod isolate;
+mod reference;
+mod service;
+mod stats;
+mod subscription;
+mod time;
+
+pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
+pub use context::{ActorId, Context};
+pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
+pub use isolate::{DEFAULT_EVENTS_MAX, Isolate, IsolateStats, QUEUE_CAPACITY, RunError, ServiceRef};
+pub use mycelium_mailbox::{Message, ValidationError};
+pub use reference::ActorRef;
+pub use service::{ServiceContext, Subscriber};
+pub use stats::TopicStats;
+pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};
+pub use time::{TimerHandle, Timestamp};
+
+pub use {rand_core, rand_pcg};

@@ -1,0 +1,226 @@
+//! What a handler can do besides changing its actor: publish, send, ask, set timers, subscribe, stop.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use rand_pcg::Pcg64Mcg;
+
+use crate::isolate::IsolateContext;
+use crate::{
+    Actor, ActorRef, AskError, Handler, Message, PublishError, Responder, SpawnError, Subscription,
+    TellError, TimerHandle, Timestamp,
+};
+
+/// Identifies an actor or service within its bus; never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActorId(pub(crate) u64);
+
+impl ActorId {
+    /// The number itself: unique within one bus, not between buses.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for ActorId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+/// The handler's view of its host. Each actor has one; it is the same type live and in an isolate.
+pub struct Context<A: Actor> {
+    backend: Backend<A>,
+    random: Option<Pcg64Mcg>,
+    stop: bool,
+}
+
+enum Backend<A: Actor> {
+    Isolate(IsolateContext<A>),
+}
+
+impl<A: Actor> Context<A> {
+    pub(crate) fn in_isolate(backend: IsolateContext<A>) -> Self {
+        Self { backend: Backend::Isolate(backend), random: None, stop: false }
+    }
+
+    /// This actor's identity.
+    pub fn id(&self) -> ActorId {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.place().id(),
+        }
+    }
+
+    /// A reference to this actor, to hand to others.
+    pub fn actor_ref(&self) -> ActorRef<A> {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.actor_ref(),
+        }
+    }
+
+    /// The time on the bus's clock: the wall clock live, virtual time in an isolate.
+    pub fn now(&self) -> Timestamp {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.place().now(),
+        }
+    }
+
+    /// Publishes to the topic of `M`; waits while a `Block` subscriber is full.
+    ///
+    /// `Ok` says that every subscriber's queue has taken it or its policy has counted it as dropped, not that
+    /// anybody has handled it. With no subscriber it is `Ok` and the message is gone.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; the message comes back and nobody has received it.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was published.
+    #[inline]
+    pub async fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.place().publish(message).await,
+        }
+    }
+
+    /// Publishes without waiting.
+    ///
+    /// # Errors
+    /// [`PublishError::Full`] where [`publish`](Self::publish) would wait; see there for the others.
+    #[inline]
+    pub fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.place().try_publish(message),
+        }
+    }
+
+    /// Sends to one actor's mailbox; waits while it is full. The same as [`ActorRef::tell`].
+    ///
+    /// # Errors
+    /// See [`TellError`]; the message comes back.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was sent.
+    pub async fn tell<B, M>(&mut self, to: &ActorRef<B>, message: M) -> Result<(), TellError<M>>
+    where
+        B: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        to.tell(message).await
+    }
+
+    /// Asks one actor and waits for its answer. The same as [`ActorRef::ask`].
+    ///
+    /// This actor handles nothing while it waits: two actors that ask each other wait for ever, so use
+    /// [`ask_within`](Self::ask_within) where that can be.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    ///
+    /// # Cancel safety
+    /// Dropped after the query was sent, the other actor still answers and nobody listens.
+    pub async fn ask<B, Q>(&mut self, to: &ActorRef<B>, query: Q) -> Result<B::Reply, AskError>
+    where
+        B: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        to.ask(query).await
+    }
+
+    /// Asks one actor and waits at most `limit` on the bus's clock.
+    ///
+    /// # Errors
+    /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
+    pub async fn ask_within<B, Q>(
+        &mut self,
+        to: &ActorRef<B>,
+        query: Q,
+        limit: Duration,
+    ) -> Result<B::Reply, AskError>
+    where
+        B: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        let timer = self.sleep(limit);
+        within(timer, to.ask(query)).await
+    }
+
+    /// Waits on the bus's clock. The actor handles nothing meanwhile: for a wake-up call that lets it work, use
+    /// [`schedule_after`](Self::schedule_after).
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<A> {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.place().sleep(duration),
+        }
+    }
+
+    /// Sends `message` to this actor itself once `delay` has passed on the bus's clock.
+    ///
+    /// It is handled between two other messages, no earlier than its time. Timers end with their actor.
+    pub fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.schedule_after(delay, message),
+        }
+    }
+
+    /// Starts to receive every `M` published from now on.
+    ///
+    /// # Errors
+    /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
+    pub fn subscribe<M: Message>(&mut self, subscription: Subscription<M>) -> Result<(), SpawnError>
+    where
+        A: Handler<M>,
+    {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.subscribe(subscription),
+        }
+    }
+
+    /// Stops receiving `M`. Messages that already wait for this actor are dropped and counted.
+    pub fn unsubscribe<M: Message>(&mut self)
+    where
+        A: Handler<M>,
+    {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.unsubscribe::<M>(),
+        }
+    }
+
+    /// Ends this actor with [`StopReason::Normal`](crate::StopReason::Normal) once this handler has returned.
+    pub fn stop(&mut self) {
+        self.stop = true;
+    }
+
+    pub(crate) fn wants_stop(&self) -> bool {
+        self.stop
+    }
+
+    /// This actor's own random generator, seeded from the bus's seed and the actor's id: in an isolate the same
+    /// seed gives the same numbers in every run and on every machine.
+    pub fn random(&mut self) -> &mut Pcg64Mcg {
+        let Self { backend, random, .. } = self;
+        random.get_or_insert_with(|| match backend {
+            Backend::Isolate(isolate) => isolate.random(),
+        })
+    }
+}
+
+/// Drives `work` until it is ready or `timer` is.
+pub(crate) async fn within<T>(
+    timer: impl Future<Output = ()>,
+    work: impl Future<Output = Result<T, AskError>>,
+) -> Result<T, AskError> {
+    let mut timer = std::pin::pin!(timer);
+    let mut work = std::pin::pin!(work);
+    std::future::poll_fn(|cx| {
+        use std::task::Poll;
+        if let Poll::Ready(answer) = work.as_mut().poll(cx) {
+            return Poll::Ready(answer);
+        }
+        timer.as_mut().poll(cx).map(|()| Err(AskError::Timeout))
+    })
+    .await
+}

@@ -1,0 +1,199 @@
+//! The errors of the public operations, one small type for each. An unsent value comes back in its error.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Why an actor or a service ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// It was asked to stop, or its loop returned `Ok`.
+    Normal,
+    /// Its bus was shut down.
+    Shutdown,
+    /// A handler, `started` or a service's loop returned this error.
+    Failed(Arc<str>),
+    /// Its code panicked with this message.
+    Panicked(Arc<str>),
+    /// It was killed: its code was dropped where it waited.
+    Killed,
+}
+
+impl StopReason {
+    /// Whether this end is one that a supervisor counts as a failure.
+    pub fn is_abnormal(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed)
+    }
+
+    /// The reason that a caught panic's payload stands for.
+    pub(crate) fn from_panic(payload: &(dyn std::any::Any + Send)) -> Self {
+        let text = payload
+            .downcast_ref::<&'static str>()
+            .copied()
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("a panic whose payload is not text");
+        Self::Panicked(text.into())
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal => f.write_str("ended normally"),
+            Self::Shutdown => f.write_str("was shut down"),
+            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::Panicked(message) => write!(f, "panicked: {message}"),
+            Self::Killed => f.write_str("was killed"),
+        }
+    }
+}
+
+/// Defines an error enum whose variants carry the unsent value, with `into_message` to get it back.
+macro_rules! unsent {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum $name<M> {
+            $($(#[$vdoc])* $variant(M),)+
+        }
+
+        impl<M> $name<M> {
+            /// The message that was not sent.
+            pub fn into_message(self) -> M {
+                match self {
+                    $(Self::$variant(message) => message,)+
+                }
+            }
+        }
+
+        // Written by hand so that `M` need not be `Debug`: a large payload has no place in a log line.
+        impl<M> fmt::Debug for $name<M> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self {
+                    $(Self::$variant(_) => f.write_str(concat!(stringify!($name), "::", stringify!($variant))),)+
+                }
+            }
+        }
+
+        impl<M> fmt::Display for $name<M> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                let kind = crate::error::short_type_name::<M>();
+                match self {
+                    $(Self::$variant(_) => write!(f, $text, kind),)+
+                }
+            }
+        }
+
+        impl<M> std::error::Error for $name<M> {}
+    };
+}
+
+unsent! {
+    /// A message was not published. Nobody received it.
+    PublishError {
+        /// The bus, or the isolate's run, has ended.
+        Closed => "{} was not published: its bus is closed",
+        /// A queue is full and its subscription asked for an error (or `try_publish` does not wait).
+        Full => "{} was not published: a subscriber's queue is full; use `publish(..).await` to wait, \
+                 raise its capacity or choose another overflow policy",
+        /// The publishing actor itself is the one whose queue is full: waiting would never end.
+        SelfBlocked => "{} was not published: the publishing actor's own subscription to this topic is full, so it \
+                        would wait for itself; raise its capacity or choose another overflow policy",
+        /// The call came from a thread that does not run the isolate.
+        WrongThread => "{} was not published: this context belongs to an isolate, which runs on one thread; \
+                        do not move it to another",
+        /// Another message type on this bus claims the same `TYPE_ID`.
+        DuplicateTypeId => "{} was not published: another message type on this bus has its TYPE_ID; give each \
+                            message of contracts.yaml a `tlv_type` of its own",
+    }
+}
+
+unsent! {
+    /// A message did not reach the actor's mailbox.
+    TellError {
+        /// The actor has ended.
+        Stopped => "{} was not sent: the actor has ended",
+        /// The mailbox is full (`try_tell` only).
+        Full => "{} was not sent: the actor's mailbox is full; use `tell(..).await` to wait",
+        /// The call came from a thread that does not run the isolate.
+        WrongThread => "{} was not sent: this reference belongs to an isolate, which runs on one thread",
+    }
+}
+
+/// A query got no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AskError {
+    /// The actor had ended, or ended before it answered.
+    Stopped,
+    /// The deadline passed first. The actor may still answer; nobody listens.
+    Timeout,
+    /// The call came from a thread that does not run the isolate.
+    WrongThread,
+}
+
+impl fmt::Display for AskError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stopped => "no answer: the actor has ended",
+            Self::Timeout => {
+                "no answer before the deadline; the actor may be busy or waiting for the one who asks"
+            }
+            Self::WrongThread => "not asked: this reference belongs to an isolate, which runs on one thread",
+        })
+    }
+}
+
+impl std::error::Error for AskError {}
+
+/// An actor or service could not be spawned, or a subscription could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// The bus is closed.
+    Closed,
+    /// Two message types claim one `TYPE_ID`.
+    DuplicateTypeId {
+        /// The identity that both claim.
+        type_id: u16,
+        /// The message that came first.
+        held_by: &'static str,
+        /// The message that was refused.
+        refused: &'static str,
+    },
+    /// A live bus needs a tokio runtime, and none is running here.
+    NoRuntime,
+    /// The name is taken by another actor of this bus.
+    NameTaken(String),
+    /// The call came from a thread that does not run the isolate.
+    WrongThread,
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the bus is closed"),
+            Self::DuplicateTypeId { type_id, held_by, refused } => write!(
+                f,
+                "{refused} has TYPE_ID {type_id}, which {held_by} holds on this bus: give each message of \
+                 contracts.yaml a `tlv_type` of its own"
+            ),
+            Self::NoRuntime => f.write_str(
+                "a live actor needs a tokio runtime: call this inside `#[tokio::main]` or `Runtime::enter`, or use \
+                 an `Isolate`, which needs none",
+            ),
+            Self::NameTaken(name) => write!(f, "an actor named \"{name}\" is already registered on this bus"),
+            Self::WrongThread => f.write_str("this belongs to an isolate, which runs on one thread"),
+        }
+    }
+}
+
+impl std::error::Error for SpawnError {}
+
+/// A type's name without the paths of its crate and modules.
+pub(crate) fn short_type_name<M>() -> &'static str {
+    let full = std::any::type_name::<M>();
+    let head = full.split('<').next().unwrap_or(full);
+    head.rsplit("::").next().unwrap_or(full)
+}

@@ -1,0 +1,414 @@
+//! Isolates: deterministic buses on one thread, in virtual time.
+
+mod core;
+mod handle;
+mod lane;
+mod report;
+mod seat;
+mod service;
+mod sub;
+
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use self::core::{Core, Due, Next, NotHere, Refused, enter, with_core};
+use self::lane::{Inline, is_inline};
+use self::seat::{AnySeat, Seat};
+use self::service::ServiceSeat;
+use crate::{
+    Actor, ActorRef, AskError, Context, Handler, Message, PublishError, Responder, Service, SpawnError,
+    StopReason, Subscriptions, TellError, Timestamp, TopicStats,
+};
+
+pub use self::core::QUEUE_CAPACITY;
+pub(crate) use self::handle::{IsolateContext, IsolateRef, Place};
+pub use self::report::{IsolateStats, RunError};
+pub(crate) use self::seat::Seat as SeatOf;
+pub(crate) use self::service::IsolateSubscriber;
+
+/// The sender of what comes from outside all actors.
+const OUTSIDE: u32 = u32::MAX;
+
+/// How many events one isolate handles before [`RunError::TooManyEvents`], unless it says otherwise (events).
+pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
+
+/// A bus of its own whose actors run on the calling thread, in publish order, in virtual time.
+///
+/// The same inputs and seed give the same outputs, byte for byte, on any machine. Nothing is shared with other
+/// isolates or with anything global, so thousands of them live side by side; one costs microseconds to make.
+///
+/// Events are handled strictly in the order in which they were published or sent, whatever the topic. When none
+/// waits, the clock jumps to the earliest timer. An `.await` on a timer, an answer or a full queue parks that actor
+/// alone: what comes for it meanwhile waits, in order, under the policy of its subscription. An await on anything
+/// from outside the isolate (a socket, another runtime's timer) never becomes ready; [`run`](Self::run) names the
+/// actor that waits for it.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions};
+///
+/// #[derive(Clone, Copy, Debug)]
+/// struct Tick(u64);
+/// impl Message for Tick {
+///     const NAME: &'static str = "Tick";
+///     const TYPE_ID: u16 = 1;
+///     const TOPIC: &'static str = "ticks";
+/// }
+///
+/// #[derive(Default)]
+/// struct Sum(u64);
+/// impl Actor for Sum {
+///     type Error = BoxError;
+///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+///         topics.on::<Tick>();
+///     }
+/// }
+/// impl Handler<Tick> for Sum {
+///     async fn handle(&mut self, tick: &Tick, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         self.0 += tick.0;
+///         Ok(())
+///     }
+/// }
+///
+/// let mut isolate = Isolate::new(42);
+/// let sum = isolate.spawn(Sum::default())?;
+/// for n in 1..=10 {
+///     isolate.publish(Tick(n))?;
+/// }
+/// isolate.run()?;
+/// assert_eq!(isolate.take(&sum).unwrap().0, 55);
+/// # Ok::<(), BoxError>(())
+/// ```
+pub struct Isolate {
+    core: Option<Box<Core>>,
+    id: u64,
+    events: u64,
+    events_max: u64,
+    woken: Vec<u32>,
+}
+
+/// The address of a service of an isolate, to take it back at the end.
+pub struct ServiceRef<S> {
+    isolate: u64,
+    seat: u32,
+    service: PhantomData<fn() -> S>,
+}
+
+impl Isolate {
+    /// An empty isolate whose random numbers follow from `seed` and whose clock starts at zero.
+    pub fn new(seed: u64) -> Self {
+        Self::starting_at(seed, Timestamp::ZERO)
+    }
+
+    /// An empty isolate whose clock starts at `now`.
+    pub fn starting_at(seed: u64, now: Timestamp) -> Self {
+        let core = Box::new(Core::new(seed, now.as_nanos()));
+        Self { id: core.id, core: Some(core), events: 0, events_max: DEFAULT_EVENTS_MAX, woken: Vec::new() }
+    }
+
+    /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
+    /// that feed each other for ever.
+    pub fn limit_events(&mut self, events_max: u64) {
+        self.events_max = events_max;
+    }
+
+    /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next [`run`](Self::run).
+    ///
+    /// # Errors
+    /// [`SpawnError::DuplicateTypeId`] when one of its messages has a `TYPE_ID` that another type holds here.
+    pub fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        let id = self.id;
+        self.enter(|| {
+            let (place, waker) = next_place(id)?;
+            let ctx = Context::in_isolate(IsolateContext::new(place));
+            let seat = Seat::new(id, place.seat, waker, actor, ctx);
+            add_seat(id, Rc::clone(&seat) as Rc<dyn AnySeat>)?;
+            for wanted in Subscriptions::<A>::of().wanted {
+                wanted.in_isolate(&seat)?;
+            }
+            Ok(ActorRef::in_isolate(IsolateRef::new(place)))
+        })
+    }
+
+    /// Adds a service. Its loop begins at the next [`run`](Self::run).
+    ///
+    /// # Errors
+    /// None at present; the signature is that of a live bus.
+    pub fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
+        let id = self.id;
+        self.enter(|| {
+            let (place, waker) = next_place(id)?;
+            add_seat(id, Rc::new(ServiceSeat::new(place, waker, service)))?;
+            Ok(ServiceRef { isolate: id, seat: place.seat, service: PhantomData })
+        })
+    }
+
+    /// Publishes from outside; it is handled at the next [`run`](Self::run).
+    ///
+    /// # Errors
+    /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run first.
+    pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
+        let core = match self.core.as_deref_mut() {
+            Some(core) => core,
+            None => return Err(PublishError::Closed(message)),
+        };
+        let published = if is_inline::<M>() {
+            core.publish::<M, Inline<M>>(OUTSIDE, message)
+        } else {
+            core.publish::<M, Rc<M>>(OUTSIDE, message)
+        };
+        published.map_err(|refused| match refused {
+            Refused::Duplicate(message) => PublishError::DuplicateTypeId(message),
+            Refused::Full(message) | Refused::Fail(message) | Refused::OwnFull(message) => {
+                PublishError::Full(message)
+            }
+        })
+    }
+
+    /// Sends to one actor from outside; it is handled at the next [`run`](Self::run).
+    ///
+    /// # Errors
+    /// See [`TellError`]; the message comes back.
+    pub fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        match to.as_isolate() {
+            Some(to) => self.enter(|| to.try_tell(message)),
+            None => Err(TellError::WrongThread(message)),
+        }
+    }
+
+    /// Asks one actor and handles events, without moving the clock, until it has answered.
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`] when it has ended; [`AskError::Timeout`] when the answer needs the clock to move.
+    pub fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        let to = to.as_isolate().ok_or(AskError::WrongThread)?;
+        let mut answer = self.enter(|| to.send_query(query))?;
+        // A failure of another actor is the run's business, not this answer's.
+        let _ = self.run_until(self.now());
+        answer.try_recv().map_err(|error| match error {
+            tokio::sync::oneshot::error::TryRecvError::Closed => AskError::Stopped,
+            tokio::sync::oneshot::error::TryRecvError::Empty => AskError::Timeout,
+        })
+    }
+
+    /// Handles events and timers until nothing is left to do.
+    ///
+    /// # Errors
+    /// See [`RunError`]: an actor failed or panicked, a handler waits for something that cannot come, or the limit
+    /// of events was reached.
+    pub fn run(&mut self) -> Result<IsolateStats, RunError> {
+        self.run_to(u64::MAX)?;
+        let stuck = self.enter_core(|core| {
+            core.seats.iter().filter(|seat| seat.is_parked()).map(|seat| seat.name()).collect::<Vec<_>>()
+        });
+        if stuck.is_empty() { Ok(self.stats()) } else { Err(RunError::Stuck { actors: stuck }) }
+    }
+
+    /// Handles events and timers up to and including the moment `until`, where the clock stands afterwards.
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_until(&mut self, until: Timestamp) -> Result<IsolateStats, RunError> {
+        self.run_to(until.as_nanos())?;
+        self.enter_core(|core| core.advance(until.as_nanos()));
+        Ok(self.stats())
+    }
+
+    fn run_to(&mut self, until: u64) -> Result<(), RunError> {
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
+                Ok(result) => return result,
+                Err(payload) => {
+                    let seats = self.enter_core(|core| core.seats.clone());
+                    let Some(seat) = seats.iter().find(|seat| seat.is_running()) else {
+                        resume_unwind(payload)
+                    };
+                    let reason = StopReason::from_panic(&*payload);
+                    self.enter(|| seat.record_end(reason));
+                }
+            }
+        }
+    }
+
+    fn step_all(&mut self, until: u64) -> Result<(), RunError> {
+        let Self { core, id, events, events_max, woken } = self;
+        let id = *id;
+        enter(core, || {
+            let wakes = with_core(id, |core| core.wakes()).map_err(|NotHere| RunError::Closed)?;
+            loop {
+                wakes.take(woken);
+                if !woken.is_empty() {
+                    for seat in woken.drain(..) {
+                        resume(id, seat);
+                    }
+                    continue;
+                }
+                match with_core(id, Core::next) {
+                    Ok(Next::Dispatch(lane)) => {
+                        *events += 1;
+                        if *events > *events_max {
+                            return Err(RunError::TooManyEvents { events_max: *events_max });
+                        }
+                        lane.dispatch();
+                    }
+                    Ok(Next::Resume(seat)) => seat.resume(),
+                    Ok(Next::Idle) => {
+                        if !wake_publishers(id) && !fire_timer(id, until) {
+                            return Ok(());
+                        }
+                    }
+                    Ok(Next::Ended) => return Err(actor_failed(id)),
+                    Err(NotHere) => return Err(RunError::Closed),
+                }
+            }
+        })
+    }
+
+    /// Ends all actors that are idle: their `stopping` runs, with [`StopReason::Shutdown`].
+    ///
+    /// # Errors
+    /// See [`RunError`]: what `stopping` did may fail like any handler.
+    pub fn shutdown(&mut self) -> Result<IsolateStats, RunError> {
+        let seats = self.enter_core(|core| core.seats.clone());
+        self.enter(|| {
+            for seat in seats.iter().rev() {
+                seat.stop(StopReason::Shutdown);
+            }
+        });
+        self.run_to(self.now().as_nanos())?;
+        Ok(self.stats())
+    }
+
+    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, or was taken before.
+    pub fn take<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<A> {
+        self.seat(actor)?.take()
+    }
+
+    /// Looks at an actor's state between events; `None` where [`take`](Self::take) gives none.
+    pub fn with<A: Actor, R>(&mut self, actor: &ActorRef<A>, f: impl FnOnce(&mut A) -> R) -> Option<R> {
+        let seat = self.seat(actor)?;
+        self.enter(|| seat.with(f))
+    }
+
+    /// Takes a service out once its loop has returned.
+    pub fn take_service<S: Service>(&mut self, service: &ServiceRef<S>) -> Option<S> {
+        if service.isolate != self.id {
+            return None;
+        }
+        let seat = self.enter_core(|core| core.seats.get(service.seat as usize).cloned())?;
+        seat.into_any().downcast::<ServiceSeat<S>>().ok()?.take()
+    }
+
+    /// Why an actor ended, if it has.
+    pub fn end_reason<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<StopReason> {
+        self.seat(actor)?.end_reason()
+    }
+
+    /// The isolate's clock.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.core.as_deref().map_or(0, |core| core.now))
+    }
+
+    /// What the isolate has counted so far.
+    pub fn stats(&self) -> IsolateStats {
+        let Some(core) = self.core.as_deref() else { return IsolateStats::default() };
+        IsolateStats {
+            now: Timestamp::from_nanos(core.now),
+            events: self.events,
+            unheard: core.unheard,
+            dead_letters: core.dead_letters,
+        }
+    }
+
+    /// The counters of every topic that anybody ever subscribed to.
+    pub fn topics(&self) -> Vec<TopicStats> {
+        let lanes = self.core.as_deref().map(Core::lanes).unwrap_or_default();
+        lanes.iter().filter_map(|lane| lane.stats()).collect()
+    }
+
+    fn seat<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<Rc<Seat<A>>> {
+        let place = actor.as_isolate()?.place;
+        if place.isolate != self.id {
+            return None;
+        }
+        let seat = self.enter_core(|core| core.seats.get(place.seat as usize).cloned())?;
+        seat.into_any().downcast().ok()
+    }
+
+    fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
+        enter(&mut self.core, f)
+    }
+
+    fn enter_core<R: Default>(&mut self, f: impl FnOnce(&mut Core) -> R) -> R {
+        self.core.as_deref_mut().map(f).unwrap_or_default()
+    }
+}
+
+impl Drop for Isolate {
+    fn drop(&mut self) {
+        let parts = self.core.as_deref_mut().map(Core::dismantle);
+        // Inside, so that what actors do in their own drop finds the isolate they belong to.
+        self.enter(|| drop(parts));
+    }
+}
+
+fn next_place(isolate: u64) -> Result<(Place, std::task::Waker), SpawnError> {
+    with_core(isolate, |core| {
+        let seat = core.seats.len() as u32;
+        (Place { isolate, seat }, core.waker(seat))
+    })
+    .map_err(|NotHere| SpawnError::WrongThread)
+}
+
+fn add_seat(isolate: u64, seat: Rc<dyn AnySeat>) -> Result<(), SpawnError> {
+    with_core(isolate, |core| {
+        core.enqueue_resume(core.seats.len() as u32);
+        core.seats.push(seat);
+    })
+    .map_err(|NotHere| SpawnError::WrongThread)
+}
+
+fn resume(isolate: u64, seat: u32) {
+    if let Ok(Some(seat)) = with_core(isolate, |core| core.seats.get(seat as usize).cloned()) {
+        seat.resume();
+    }
+}
+
+fn wake_publishers(isolate: u64) -> bool {
+    let waiting = with_core(isolate, Core::take_room_waiters).unwrap_or_default();
+    let any = !waiting.is_empty();
+    waiting.into_iter().for_each(std::task::Waker::wake);
+    any
+}
+
+fn fire_timer(isolate: u64, until: u64) -> bool {
+    match with_core(isolate, |core| core.take_timer(until)) {
+        Ok(Some(Due::Resume(seat))) => resume(isolate, seat),
+        Ok(Some(Due::Wake(waker))) => waker.wake(),
+        Ok(Some(Due::Fire { queue, .. })) => {
+            let _ = with_core(isolate, queue);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn actor_failed(isolate: u64) -> RunError {
+    let failed = with_core(isolate, |core| {
+        core.ended.as_ref().map(|ended| RunError::ActorFailed {
+            actor: ended.actor,
+            id: Place { isolate, seat: ended.seat }.id(),
+            reason: ended.reason.clone(),
+            at: Timestamp::from_nanos(core.now),
+        })
+    });
+    failed.ok().flatten().unwrap_or(RunError::Closed)
+}

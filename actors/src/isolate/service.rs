@@ -1,0 +1,270 @@
+//! Services in an isolate: one future each, and the queues that feed them.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use super::core::{Core, Ended, NotHere, with_core};
+use super::handle::Place;
+use super::lane::{Drops, Inline, Payload, Receive, count, is_inline};
+use super::seat::AnySeat;
+use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
+
+type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
+
+/// One service of an isolate.
+pub(crate) struct ServiceSeat<S: Service> {
+    place: Place,
+    waker: Waker,
+    run: RefCell<Option<Run<S>>>,
+    retired: RefCell<Option<S>>,
+    ended: RefCell<Option<StopReason>>,
+}
+
+impl<S: Service> ServiceSeat<S> {
+    pub(crate) fn new(place: Place, waker: Waker, mut service: S) -> Self {
+        let run: Run<S> = Box::pin(async move {
+            let ctx = crate::ServiceContext::in_isolate(place);
+            let result = service.run(&ctx).await;
+            (service, result)
+        });
+        Self {
+            place,
+            waker,
+            run: RefCell::new(Some(run)),
+            retired: RefCell::default(),
+            ended: RefCell::default(),
+        }
+    }
+
+    /// The service, once its loop has returned.
+    pub(crate) fn take(&self) -> Option<S> {
+        self.retired.borrow_mut().take()
+    }
+}
+
+impl<S: Service> AnySeat for ServiceSeat<S> {
+    fn resume(&self) {
+        // Taken out while it runs, so that a wake-up from inside finds nothing to poll.
+        let Some(mut run) = self.run.borrow_mut().take() else { return };
+        match run.as_mut().poll(&mut TaskContext::from_waker(&self.waker)) {
+            Poll::Pending => *self.run.borrow_mut() = Some(run),
+            Poll::Ready((service, result)) => {
+                *self.retired.borrow_mut() = Some(service);
+                self.record_end(match result {
+                    Ok(()) => StopReason::Normal,
+                    Err(error) => StopReason::Failed(error.to_string().into()),
+                });
+            }
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        S::name()
+    }
+
+    fn is_running(&self) -> bool {
+        self.run.borrow().is_none() && self.ended.borrow().is_none()
+    }
+
+    fn is_parked(&self) -> bool {
+        // A service that waits for more to do is at rest, not stuck.
+        false
+    }
+
+    fn record_end(&self, reason: StopReason) {
+        if self.ended.borrow().is_some() {
+            return;
+        }
+        let lanes = with_core(self.place.isolate, |core| {
+            core.made_room();
+            if reason.is_abnormal() && core.ended.is_none() {
+                core.ended = Some(Ended { actor: S::name(), seat: self.place.seat, reason: reason.clone() });
+            }
+            core.lanes().to_vec()
+        });
+        *self.ended.borrow_mut() = Some(reason);
+        for lane in lanes.unwrap_or_default() {
+            lane.remove(self.place.seat);
+        }
+    }
+
+    fn stop(&self, reason: StopReason) {
+        let run = self.run.borrow_mut().take();
+        drop(run);
+        self.record_end(reason);
+    }
+
+    fn end_reason(&self) -> Option<StopReason> {
+        self.ended.borrow().clone()
+    }
+
+    fn clear(&self) {
+        drop(self.run.take());
+        drop(self.retired.take());
+    }
+
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
+        self
+    }
+}
+
+/// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
+struct Inlet<M, P> {
+    seat: u32,
+    subscription: Subscription<M>,
+    drops: Rc<Drops>,
+    queue: RefCell<VecDeque<P>>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl<M: Message, P: Payload<M>> Receive<P> for Inlet<M, P> {
+    fn deliver(&self, sender: u32, payload: P) -> bool {
+        if sender == self.seat && !self.subscription.echo {
+            return false;
+        }
+        let mut queue = self.queue.borrow_mut();
+        let full = queue.len() >= self.subscription.capacity;
+        let mut dropped = None;
+        match self.subscription.policy {
+            Policy::DropNewest if full => {
+                count(&self.drops.newest);
+                return false;
+            }
+            Policy::Conflate(key) => {
+                let new = key(payload.get());
+                if let Some(old) = queue.iter().position(|old| key(old.get()) == new) {
+                    dropped = queue.remove(old);
+                    count(&self.drops.conflated);
+                } else if full {
+                    dropped = queue.pop_front();
+                    count(&self.drops.oldest);
+                }
+            }
+            Policy::DropOldest if full => {
+                dropped = queue.pop_front();
+                count(&self.drops.oldest);
+            }
+            _ => {}
+        }
+        queue.push_back(payload);
+        drop(queue);
+        drop(dropped);
+        let waker = self.waker.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        true
+    }
+
+    fn seat(&self) -> u32 {
+        self.seat
+    }
+
+    fn is_full(&self) -> bool {
+        self.queue.borrow().len() >= self.subscription.capacity
+    }
+
+    fn close(&self) -> u64 {
+        self.queue.take().len() as u64
+    }
+}
+
+/// Takes messages out of an inlet, whatever holds them.
+trait Outlet<M> {
+    fn poll_take(&self, cx: &mut TaskContext<'_>) -> Poll<M>;
+    fn try_take(&self) -> Option<M>;
+}
+
+impl<M: Message, P: Payload<M>> Outlet<M> for Inlet<M, P> {
+    fn poll_take(&self, cx: &mut TaskContext<'_>) -> Poll<M> {
+        match self.try_take() {
+            Some(message) => Poll::Ready(message),
+            None => {
+                *self.waker.borrow_mut() = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn try_take(&self) -> Option<M> {
+        let payload = self.queue.borrow_mut().pop_front()?;
+        Some(payload.get().clone())
+    }
+}
+
+/// The isolate's half of a [`Subscriber`](crate::Subscriber).
+pub(crate) struct IsolateSubscriber<M> {
+    place: Place,
+    inlet: usize,
+    message: PhantomData<fn() -> M>,
+}
+
+impl<M: Message> IsolateSubscriber<M> {
+    pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
+        let inlet = if is_inline::<M>() {
+            Self::open::<Inline<M>>(place, subscription)
+        } else {
+            Self::open::<Rc<M>>(place, subscription)
+        }?;
+        Ok(Self { place, inlet, message: PhantomData })
+    }
+
+    fn open<P: Payload<M>>(place: Place, subscription: Subscription<M>) -> Result<usize, SpawnError> {
+        let lane =
+            with_core(place.isolate, Core::topic::<M, P>).map_err(|NotHere| SpawnError::WrongThread)??;
+        let inlet = Rc::new(Inlet::<M, P> {
+            seat: place.seat,
+            subscription,
+            drops: Rc::clone(&lane.drops),
+            queue: RefCell::default(),
+            waker: RefCell::default(),
+        });
+        lane.add(Rc::clone(&inlet) as Rc<dyn Receive<P>>, &subscription);
+        let outlet: Rc<dyn Outlet<M>> = inlet;
+        with_core(place.isolate, |core| {
+            core.inlets.push(Rc::new(outlet) as Rc<dyn Any>);
+            core.inlets.len() - 1
+        })
+        .map_err(|NotHere| SpawnError::WrongThread)
+    }
+
+    fn outlet(&self) -> Option<Rc<Rc<dyn Outlet<M>>>> {
+        let inlet = with_core(self.place.isolate, |core| core.inlets.get(self.inlet).cloned()).ok()??;
+        inlet.downcast().ok()
+    }
+
+    pub(crate) fn poll_recv(&self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
+        let Some(outlet) = self.outlet() else { return Poll::Ready(None) };
+        let taken = outlet.poll_take(cx);
+        if taken.is_ready() {
+            let _ = with_core(self.place.isolate, Core::made_room);
+        }
+        taken.map(Some)
+    }
+
+    pub(crate) fn try_recv(&self) -> Option<M> {
+        let message = self.outlet()?.try_take()?;
+        let _ = with_core(self.place.isolate, Core::made_room);
+        Some(message)
+    }
+}
+
+impl<M> Drop for IsolateSubscriber<M> {
+    fn drop(&mut self) {
+        // The lane lets go of the inlet when its seat ends or the isolate does; here its queue stops to fill.
+        let place = self.place;
+        let inlet = self.inlet;
+        let _ = with_core(place.isolate, |core| {
+            if let Some(slot) = core.inlets.get_mut(inlet) {
+                *slot = Rc::new(());
+            }
+            core.made_room();
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! What a service's loop can do, and the queue it may read topics from.
+
+use std::future::Future;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use crate::isolate::{IsolateSubscriber, Place};
+use crate::{ActorId, Message, PublishError, SpawnError, Subscription, Timestamp};
+
+/// A service's view of its host; the same type live and in an isolate.
+pub struct ServiceContext {
+    backend: Backend,
+}
+
+enum Backend {
+    Isolate(Place),
+}
+
+impl ServiceContext {
+    pub(crate) fn in_isolate(place: Place) -> Self {
+        Self { backend: Backend::Isolate(place) }
+    }
+
+    /// This service's identity.
+    pub fn id(&self) -> ActorId {
+        match &self.backend {
+            Backend::Isolate(place) => place.id(),
+        }
+    }
+
+    /// The time on the bus's clock: the wall clock live, virtual time in an isolate.
+    pub fn now(&self) -> Timestamp {
+        match &self.backend {
+            Backend::Isolate(place) => place.now(),
+        }
+    }
+
+    /// Publishes to the topic of `M`; waits while a `Block` subscriber is full.
+    ///
+    /// `Ok` says that every subscriber's queue has taken it or its policy has counted it as dropped, not that
+    /// anybody has handled it.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; the message comes back and nobody has received it.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was published.
+    #[inline]
+    pub async fn publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
+        match &self.backend {
+            Backend::Isolate(place) => place.publish(message).await,
+        }
+    }
+
+    /// Publishes without waiting.
+    ///
+    /// # Errors
+    /// [`PublishError::Full`] where [`publish`](Self::publish) would wait; see there for the others.
+    pub fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
+        match &self.backend {
+            Backend::Isolate(place) => place.try_publish(message),
+        }
+    }
+
+    /// Receives every `M` published from now on.
+    ///
+    /// # Errors
+    /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
+    pub fn subscribe<M: Message>(&self, subscription: Subscription<M>) -> Result<Subscriber<M>, SpawnError> {
+        match &self.backend {
+            Backend::Isolate(place) => Ok(Subscriber {
+                backend: SubscriberBackend::Isolate(IsolateSubscriber::new(*place, subscription)?),
+            }),
+        }
+    }
+
+    /// Waits on the bus's clock.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
+        match &self.backend {
+            Backend::Isolate(place) => place.sleep(duration),
+        }
+    }
+
+    /// Waits until the bus's clock shows `at`; ready at once if it does already.
+    pub fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
+        match &self.backend {
+            Backend::Isolate(place) => place.sleep_until(at),
+        }
+    }
+
+    /// Ready when the service should return: its bus shuts down or somebody stopped it.
+    ///
+    /// An isolate ends its services at once, so there this is never ready.
+    pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        match &self.backend {
+            Backend::Isolate(_) => std::future::pending(),
+        }
+    }
+}
+
+/// The messages of one topic, for code that is no actor. Dropping it unsubscribes.
+pub struct Subscriber<M: Message> {
+    backend: SubscriberBackend<M>,
+}
+
+enum SubscriberBackend<M: Message> {
+    Isolate(IsolateSubscriber<M>),
+}
+
+impl<M: Message> Subscriber<M> {
+    /// The next message, in the order in which the topic's publishers published; `None` when the bus has closed and
+    /// nothing waits any more.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, no message is lost.
+    pub async fn recv(&mut self) -> Option<M> {
+        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Polls for the next message; see [`recv`](Self::recv).
+    pub fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
+        match &mut self.backend {
+            SubscriberBackend::Isolate(subscriber) => subscriber.poll_recv(cx),
+        }
+    }
+
+    /// The next message if one waits.
+    pub fn try_recv(&mut self) -> Option<M> {
+        match &mut self.backend {
+            SubscriberBackend::Isolate(subscriber) => subscriber.try_recv(),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! What an actor receives, and what happens when it is slower than its publishers.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use crate::{Actor, Handler, Message};
+
+/// How many messages wait for one subscriber unless it says otherwise.
+pub const DEFAULT_CAPACITY: usize = 1024;
+
+/// What a publish does when a subscriber's queue is full. Every drop is counted, by topic and cause.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Policy<M> {
+    /// The publisher waits: nothing is lost. The default.
+    Block,
+    /// The oldest message that waits is dropped.
+    DropOldest,
+    /// The new message is dropped.
+    DropNewest,
+    /// The publish fails for all subscribers and gives the message back.
+    Fail,
+    /// Only the latest message per key waits; the key is a number that this function takes from a message. When
+    /// more keys than the capacity wait, the oldest is dropped.
+    Conflate(fn(&M) -> u64),
+}
+
+// Written by hand: a derive would ask for `M: Copy`, and no message is held here.
+impl<M> Clone for Policy<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Policy<M> {}
+
+/// How one subscriber receives one message type.
+///
+/// ```
+/// # use mycelium::{Message, Subscription};
+/// # #[derive(Clone, Debug)] struct Quote { instrument: u32 }
+/// # impl Message for Quote { const NAME: &'static str = "Quote"; const TYPE_ID: u16 = 9; const TOPIC: &'static str = "quotes"; }
+/// let latest = Subscription::conflate(|quote: &Quote| u64::from(quote.instrument)).capacity(64);
+/// let lossless = Subscription::<Quote>::block();
+/// # let _ = (latest, lossless);
+/// ```
+#[derive(Debug)]
+pub struct Subscription<M> {
+    pub(crate) policy: Policy<M>,
+    pub(crate) capacity: usize,
+    pub(crate) echo: bool,
+}
+
+impl<M> Clone for Subscription<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Subscription<M> {}
+
+impl<M> Default for Subscription<M> {
+    fn default() -> Self {
+        Self::block()
+    }
+}
+
+impl<M> Subscription<M> {
+    /// A subscription with this policy and [`DEFAULT_CAPACITY`].
+    pub fn new(policy: Policy<M>) -> Self {
+        Self { policy, capacity: DEFAULT_CAPACITY, echo: false }
+    }
+
+    /// Publishers wait while this subscriber is full.
+    pub fn block() -> Self {
+        Self::new(Policy::Block)
+    }
+
+    /// Full: the oldest waiting message is dropped.
+    pub fn drop_oldest() -> Self {
+        Self::new(Policy::DropOldest)
+    }
+
+    /// Full: the new message is dropped.
+    pub fn drop_newest() -> Self {
+        Self::new(Policy::DropNewest)
+    }
+
+    /// Full: the publish fails.
+    pub fn fail() -> Self {
+        Self::new(Policy::Fail)
+    }
+
+    /// Only the latest message for each key waits.
+    pub fn conflate(key: fn(&M) -> u64) -> Self {
+        Self::new(Policy::Conflate(key))
+    }
+
+    /// Sets how many messages may wait, at least 1.
+    #[must_use]
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = messages.max(1);
+        self
+    }
+
+    /// Delivers to an actor what it publishes itself; by default it does not hear its own messages.
+    #[must_use]
+    pub fn echo(mut self) -> Self {
+        self.echo = true;
+        self
+    }
+}
+
+/// Makes the `u64` key of [`Policy::Conflate`] from any hashable value, the same in every run and on every machine.
+///
+/// Distinct values collide with probability 2^-64 or so; a collision conflates them. Use the number itself as the
+/// key where there is one.
+pub fn conflation_key<K: Hash + ?Sized>(key: &K) -> u64 {
+    #[allow(deprecated)] // SipHasher13 has no stable name; this one is specified and seeded with constants.
+    let mut hasher = std::hash::SipHasher::new();
+    key.hash(&mut hasher);
+    std::hash::Hasher::finish(&hasher)
+}
+
+/// The topics that an actor asks for in [`Actor::subscriptions`].
+pub struct Subscriptions<A: Actor> {
+    pub(crate) wanted: Vec<Box<dyn Wanted<A>>>,
+}
+
+impl<A: Actor> Subscriptions<A> {
+    /// Collects what `A` asks for.
+    pub(crate) fn of() -> Self {
+        let mut topics = Self { wanted: Vec::new() };
+        A::subscriptions(&mut topics);
+        topics
+    }
+
+    /// Receives every `M` published on the bus; publishers wait when [`DEFAULT_CAPACITY`] messages are behind.
+    pub fn on<M: Message>(&mut self) -> &mut Self
+    where
+        A: Handler<M>,
+    {
+        self.on_with(Subscription::<M>::block())
+    }
+
+    /// Receives every `M` with a policy and capacity of its own.
+    pub fn on_with<M: Message>(&mut self, subscription: Subscription<M>) -> &mut Self
+    where
+        A: Handler<M>,
+    {
+        self.wanted.push(Box::new(Want { subscription, actor: PhantomData }));
+        self
+    }
+}
+
+/// One entry of [`Subscriptions`]: knows its message type, and hands it to whoever hosts the actor.
+pub(crate) trait Wanted<A: Actor>: Send {
+    /// Subscribes the actor in the isolate that is being built.
+    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError>;
+}
+
+struct Want<A, M> {
+    subscription: Subscription<M>,
+    actor: PhantomData<fn(A)>,
+}
+
+impl<A: Handler<M>, M: Message> Wanted<A> for Want<A, M> {
+    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError> {
+        seat.subscribe(self.subscription)
+    }
+}
