@@ -1,2 +1,30 @@
-//! Erlang/OTP supervision as pure decisions: step(now, event) -> actions.
+//! Erlang/OTP supervision as pure decisions: `step(now, event) -> actions`.
+//!
+//! [`Supervisor`] is one node of a supervision tree: child specifications, strategies, restart intensity, exponential
+//! backoff, auto-shutdown, ordered start and stop, and the calls of OTP's `supervisor` module. It reads no clock,
+//! starts no task and writes no log; a shell drives it. [`sim`] is a shell in virtual time that runs whole trees
+//! against a script.
+//!
+//! `docs/supervision.md` explains the terms, `docs/otp-differences.md` lists where this differs from OTP and why.
 #![forbid(unsafe_code)]
+
+mod backoff;
+mod children;
+mod intensity;
+mod message;
+mod reason;
+pub mod sim;
+mod spec;
+mod supervisor;
+
+pub use crate::backoff::{BACKOFF_CAP_MAX, Backoff, BackoffState, Jitter};
+pub use crate::intensity::add_restart;
+pub use crate::message::{
+    Action, Call, CallError, CallId, ChildInfo, ChildRef, ChildStatus, Counts, Event, Notice, Reply, StopHow,
+};
+pub use crate::reason::ExitReason;
+pub use crate::spec::{
+    AutoShutdown, CHILDREN_MAX, ChildKind, ChildSpec, Flags, ID_BYTES_MAX, INTENSITY_DEFAULT, INTENSITY_MAX,
+    PERIOD_DEFAULT, Restart, Shutdown, SpecError, Strategy, WORKER_SHUTDOWN, check,
+};
+pub use crate::supervisor::{CALLS_MAX, Supervisor};

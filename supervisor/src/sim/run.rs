@@ -1,0 +1,400 @@
+//! The shell that runs a tree in virtual time.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backoff::Jitter;
+use crate::message::{Action, Call, CallId, ChildRef, Event, Notice, StopHow};
+use crate::reason::ExitReason;
+use crate::spec::ChildSpec;
+use crate::supervisor::Supervisor;
+
+use super::{Act, DEPTH_MAX, Entry, Exit, Happening, Plan, STEPS_MAX, Scenario, SimError, Tree};
+
+/// Runs a scenario and hands each line of its trace to `observe`, in order.
+///
+/// The run ends when the root has ended, or when the script is over and nothing waits any more. `seed` feeds the jitter
+/// of backoffs. See the [module](super) for an example.
+///
+/// # Errors
+/// An invalid specification anywhere in the tree, before anything starts; more than [`STEPS_MAX`] steps.
+pub fn simulate(scenario: &Scenario, seed: u64, observe: &mut dyn FnMut(&Entry)) -> Result<(), SimError> {
+    check_tree(&scenario.root, &scenario.tree, 1)?;
+    let mut script: Vec<_> = scenario.script.iter().collect();
+    script.sort_by_key(|scripted| scripted.at);
+    let mut run = Run::new(seed, observe);
+    run.open(None, scenario.root.clone(), &scenario.tree)
+        .map_err(|error| SimError::Spec { path: scenario.root.to_string(), error })?;
+    let mut script = script.into_iter().peekable();
+    loop {
+        run.drain()?;
+        if run.root_ended {
+            return Ok(());
+        }
+        let scripted = script.peek().map(|scripted| scripted.at);
+        match (run.next_due(), scripted) {
+            (None, None) => return Ok(()),
+            (Some(due), scripted) if scripted.is_none_or(|at| due <= at) => {
+                run.now = run.now.max(due);
+                run.fire_due();
+            }
+            _ => {
+                if let Some(scripted) = script.next() {
+                    run.now = run.now.max(scripted.at);
+                    run.act(&scripted.act);
+                }
+            }
+        }
+    }
+}
+
+fn check_tree(path: &str, tree: &Tree, depth: usize) -> Result<(), SimError> {
+    if depth > DEPTH_MAX {
+        return Err(SimError::TooDeep { path: path.to_owned() });
+    }
+    crate::spec::check(&tree.flags, &tree.children)
+        .map_err(|error| SimError::Spec { path: path.to_owned(), error })?;
+    for child in &tree.children {
+        if let Some(below) = &child.start.tree {
+            check_tree(&format!("{path}/{}", child.id), below, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// A supervisor that runs, by a number that is never used twice.
+type NodeId = u64;
+
+const ROOT: NodeId = 0;
+
+struct Node {
+    path: Arc<str>,
+    supervisor: Supervisor<Plan>,
+    parent: Option<(NodeId, ChildRef)>,
+    ready: bool,
+    lives: BTreeMap<ChildRef, Life>,
+}
+
+/// A child that runs.
+struct Life {
+    stop_takes: Duration,
+    /// Present for a child that is a supervisor.
+    node: Option<NodeId>,
+}
+
+struct Run<'a> {
+    now: Duration,
+    nodes: BTreeMap<NodeId, Node>,
+    next_node: NodeId,
+    queue: VecDeque<(NodeId, Event<Plan>)>,
+    /// Children that take their time to stop.
+    stops: BTreeSet<(Duration, NodeId, ChildRef)>,
+    /// Starts so far, by the address of the plan: every child that shares a plan shares its count.
+    starts: BTreeMap<*const super::Behaviour, u32>,
+    calls: BTreeMap<CallId, (Arc<str>, &'static str)>,
+    next_call: u64,
+    seeds: Jitter,
+    steps: u64,
+    root_ended: bool,
+    observe: &'a mut dyn FnMut(&Entry),
+}
+
+impl<'a> Run<'a> {
+    fn new(seed: u64, observe: &'a mut dyn FnMut(&Entry)) -> Self {
+        Self {
+            now: Duration::ZERO,
+            nodes: BTreeMap::new(),
+            next_node: ROOT,
+            queue: VecDeque::new(),
+            stops: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            next_call: 0,
+            seeds: Jitter::new(seed),
+            steps: 0,
+            root_ended: false,
+            observe,
+        }
+    }
+
+    fn tell(&mut self, path: Arc<str>, what: Happening) {
+        (self.observe)(&Entry { at: self.now, path, what });
+    }
+
+    /// Begins to start a supervisor.
+    fn open(
+        &mut self,
+        parent: Option<(NodeId, ChildRef)>,
+        path: Arc<str>,
+        tree: &Tree,
+    ) -> Result<NodeId, crate::SpecError> {
+        let supervisor = Supervisor::new(tree.flags, tree.children.clone(), self.seeds.next_u64())?;
+        let id = self.next_node;
+        self.next_node += 1;
+        self.nodes.insert(id, Node { path, supervisor, parent, ready: false, lives: BTreeMap::new() });
+        self.queue.push_back((id, Event::Init));
+        Ok(id)
+    }
+
+    fn drain(&mut self) -> Result<(), SimError> {
+        let mut actions = Vec::new();
+        while let Some((id, event)) = self.queue.pop_front() {
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                return Err(SimError::TooManySteps);
+            }
+            let Some(node) = self.nodes.get_mut(&id) else { continue };
+            node.supervisor.step(self.now, event, &mut actions);
+            for action in actions.drain(..) {
+                self.perform(id, action);
+            }
+        }
+        Ok(())
+    }
+
+    fn perform(&mut self, id: NodeId, action: Action<Plan>) {
+        match action {
+            Action::Start { child, spec } => self.start(id, child, &spec),
+            Action::Stop { child, how } => self.stop(id, child, how),
+            Action::Reply(call, result) => {
+                if let Some((target, call)) = self.calls.remove(&call) {
+                    self.tell(target, Happening::Reply { call, result: Some(result) });
+                }
+            }
+            Action::Notice(notice) => self.notice(id, notice),
+            Action::Ready => {
+                if let Some(node) = self.nodes.get_mut(&id) {
+                    node.ready = true;
+                    if let Some((parent, child)) = node.parent {
+                        self.queue.push_back((parent, Event::Started(child)));
+                    }
+                }
+            }
+            Action::Exit(reason) => self.close(id, reason),
+        }
+    }
+
+    fn start(&mut self, id: NodeId, child: ChildRef, spec: &ChildSpec<Plan>) {
+        let plan = &spec.start;
+        let count = self.starts.entry(Arc::as_ptr(plan)).or_default();
+        *count += 1;
+        if plan.start_fails.contains(count) {
+            let reason = ExitReason::Abnormal("scripted".into());
+            self.queue.push_back((id, Event::StartFailed(child, reason)));
+            return;
+        }
+        if plan.start_ignores.contains(count) {
+            self.queue.push_back((id, Event::Ignored(child)));
+            return;
+        }
+        let mut below = None;
+        if let Some(tree) = &plan.tree {
+            let path = self.child_path(id, &spec.id);
+            match self.open(Some((id, child)), path, tree) {
+                Ok(node) => below = Some(node),
+                Err(error) => {
+                    let reason = ExitReason::Abnormal(format!("start_spec: {error}").into());
+                    self.queue.push_back((id, Event::StartFailed(child, reason)));
+                    return;
+                }
+            }
+        } else {
+            self.queue.push_back((id, Event::Started(child)));
+        }
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.lives.insert(child, Life { stop_takes: plan.stop_takes, node: below });
+        }
+    }
+
+    fn stop(&mut self, id: NodeId, child: ChildRef, how: StopHow) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        let Some(life) = node.lives.get(&child) else { return };
+        match (how, life.node) {
+            (StopHow::Shutdown, Some(below)) => {
+                self.queue.push_back((below, Event::Shutdown(ExitReason::Shutdown)));
+            }
+            (StopHow::Shutdown, None) if !life.stop_takes.is_zero() => {
+                self.stops.insert((self.now.saturating_add(life.stop_takes), id, child));
+            }
+            (StopHow::Shutdown, None) => self.end_worker(id, child, ExitReason::Shutdown),
+            (StopHow::Kill, Some(below)) => self.kill_below(below),
+            (StopHow::Kill, None) => self.end_worker(id, child, ExitReason::Killed),
+        }
+        if how == StopHow::Kill && self.nodes.get(&id).is_some_and(|node| node.lives.contains_key(&child)) {
+            self.end_worker(id, child, ExitReason::Killed);
+        }
+    }
+
+    fn end_worker(&mut self, id: NodeId, child: ChildRef, reason: ExitReason) {
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.lives.remove(&child);
+            self.queue.push_back((id, Event::Exited(child, reason)));
+        }
+    }
+
+    /// A supervisor is killed: all below it ends with it, last started first.
+    fn kill_below(&mut self, id: NodeId) {
+        let Some(mut node) = self.nodes.remove(&id) else { return };
+        let lives: Vec<ChildRef> = node.supervisor.lives().collect();
+        for child in lives {
+            let Some(life) = node.lives.remove(&child) else { continue };
+            if let Some(below) = life.node {
+                self.kill_below(below);
+            }
+            if let Some(spec) = node.supervisor.spec(child) {
+                let path = format!("{}/{}", node.path, spec.id).into();
+                self.tell(path, Happening::Stopped { killed: true, reason: ExitReason::Killed });
+            }
+        }
+    }
+
+    /// A supervisor has ended.
+    fn close(&mut self, id: NodeId, reason: ExitReason) {
+        let Some(node) = self.nodes.remove(&id) else { return };
+        let Some((parent, child)) = node.parent else {
+            self.root_ended = true;
+            self.tell(node.path, Happening::RootExited { reason });
+            return;
+        };
+        if let Some(node) = self.nodes.get_mut(&parent) {
+            node.lives.remove(&child);
+        }
+        let event = if node.ready { Event::Exited(child, reason) } else { Event::StartFailed(child, reason) };
+        self.queue.push_back((parent, event));
+    }
+
+    fn notice(&mut self, id: NodeId, notice: Notice) {
+        let (path, what) = match notice {
+            Notice::Started { id: child } => (self.child_path(id, &child), Happening::Started),
+            Notice::StartFailed { id: child, reason } => {
+                (self.child_path(id, &child), Happening::StartFailed { reason })
+            }
+            Notice::Exited { id: child, reason } => {
+                (self.child_path(id, &child), Happening::Exited { reason })
+            }
+            Notice::Stopped { id: child, killed, reason } => {
+                (self.child_path(id, &child), Happening::Stopped { killed, reason })
+            }
+            Notice::Waiting { id: child, backoff, .. } => {
+                (self.child_path(id, &child), Happening::Waiting { backoff })
+            }
+            Notice::GaveUp { .. } => (self.path(id), Happening::GaveUp),
+            Notice::AutoShutdown { .. } => (self.path(id), Happening::AutoShutdown),
+        };
+        self.tell(path, what);
+    }
+
+    fn path(&self, id: NodeId) -> Arc<str> {
+        self.nodes.get(&id).map_or_else(|| "".into(), |node| node.path.clone())
+    }
+
+    fn child_path(&self, id: NodeId, child: &str) -> Arc<str> {
+        format!("{}/{child}", self.path(id)).into()
+    }
+
+    /// The earliest time at which the tree itself has something to do, not before now.
+    fn next_due(&self) -> Option<Duration> {
+        let stop = self.stops.first().map(|(at, ..)| *at);
+        let wake = self.nodes.values().filter_map(|node| node.supervisor.next_wake()).min();
+        [stop, wake].into_iter().flatten().min().map(|at| at.max(self.now))
+    }
+
+    /// Does what is due now: one stop, or one wake of one supervisor.
+    fn fire_due(&mut self) {
+        if let Some(&(at, id, child)) = self.stops.first()
+            && at <= self.now
+        {
+            self.stops.remove(&(at, id, child));
+            if self.nodes.get(&id).is_some_and(|node| node.lives.contains_key(&child)) {
+                self.end_worker(id, child, ExitReason::Shutdown);
+            }
+            return;
+        }
+        let due = |node: &Node| node.supervisor.next_wake().is_some_and(|at| at <= self.now);
+        if let Some((&id, _)) = self.nodes.iter().find(|(_, node)| due(node)) {
+            self.queue.push_back((id, Event::Wake));
+        }
+    }
+
+    fn act(&mut self, act: &Act) {
+        match act {
+            Act::Exit { path, exit } => self.exit(path, *exit),
+            Act::Call { supervisor, target, call } => self.call(supervisor, target, call),
+        }
+    }
+
+    fn exit(&mut self, path: &str, exit: Exit) {
+        if self.path(ROOT).as_ref() == path {
+            return self.exit_supervisor(ROOT, exit);
+        }
+        let Some((id, child)) = self.find_child(path) else {
+            return self.tell(path.into(), Happening::Skipped);
+        };
+        match self.nodes.get(&id).and_then(|node| node.lives.get(&child)).and_then(|life| life.node) {
+            Some(below) => self.exit_supervisor(below, exit),
+            None => self.end_worker(id, child, exit.reason()),
+        }
+    }
+
+    fn exit_supervisor(&mut self, id: NodeId, exit: Exit) {
+        if exit != Exit::Kill {
+            self.queue.push_back((id, Event::Shutdown(exit.reason())));
+            return;
+        }
+        let Some((path, parent)) = self.nodes.get(&id).map(|node| (node.path.clone(), node.parent)) else {
+            return;
+        };
+        self.kill_below(id);
+        match parent {
+            Some((parent, child)) => self.end_worker(parent, child, ExitReason::Killed),
+            None => {
+                self.root_ended = true;
+                self.tell(path, Happening::RootExited { reason: ExitReason::Killed });
+            }
+        }
+    }
+
+    fn call(&mut self, supervisor: &str, target: &str, call: &Call<Plan>) {
+        let name = call_name(call);
+        let Some(id) = self.find_node(supervisor) else {
+            return self.tell(target.into(), Happening::Reply { call: name, result: None });
+        };
+        self.next_call += 1;
+        let call_id = CallId(self.next_call);
+        self.calls.insert(call_id, (target.into(), name));
+        self.queue.push_back((id, Event::Call(call_id, call.clone())));
+    }
+
+    /// The supervisor that runs at this path.
+    fn find_node(&self, path: &str) -> Option<NodeId> {
+        if self.path(ROOT).as_ref() == path {
+            return Some(ROOT);
+        }
+        let (id, child) = self.find_child(path)?;
+        self.nodes.get(&id)?.lives.get(&child)?.node
+    }
+
+    /// The child that runs at this path, and its supervisor.
+    fn find_child(&self, path: &str) -> Option<(NodeId, ChildRef)> {
+        let (above, id) = path.rsplit_once('/')?;
+        let node = self.find_node(above)?;
+        match self.nodes.get(&node)?.supervisor.child(id)?.status {
+            crate::ChildStatus::Running(child) => Some((node, child)),
+            _ => None,
+        }
+    }
+}
+
+/// The name of OTP's function for a call.
+fn call_name(call: &Call<Plan>) -> &'static str {
+    match call {
+        Call::StartChild(_) | Call::StartInstance { .. } => "start_child",
+        Call::TerminateChild(_) => "terminate_child",
+        Call::RestartChild(_) => "restart_child",
+        Call::DeleteChild(_) => "delete_child",
+        Call::WhichChildren => "which_children",
+        Call::CountChildren => "count_children",
+        Call::ChildSpec(_) => "get_childspec",
+    }
+}

@@ -1,0 +1,124 @@
+//! What the end of a child leads to: a restart now or later, nothing, or the end of the supervisor.
+
+use std::time::Duration;
+
+use crate::backoff::Backoff;
+use crate::children::State;
+use crate::intensity::add_restart;
+use crate::message::Notice;
+use crate::reason::ExitReason;
+use crate::spec::{AutoShutdown, ChildSpec, Restart, Strategy};
+
+use super::start::StartPurpose;
+use super::{Phase, Step, Supervisor};
+
+impl<F: Clone> Supervisor<F> {
+    /// Deals with a child that ended by itself.
+    pub(super) fn handle_exit(&mut self, step: &mut Step<'_, F>, key: u64) {
+        let Some(slot) = self.children.get_mut(key) else { return };
+        // A group that was stopped meanwhile has settled it already.
+        let State::Ended { reason, ran } = slot.state().clone() else { return };
+        let spec = slot.spec.clone();
+        if self.policy(&spec).is_some_and(|policy| ran >= policy.reset_after)
+            && let Some(slot) = self.children.get_mut(key)
+        {
+            slot.backoff.reset();
+        }
+        let restarts = match spec.restart {
+            Restart::Permanent => true,
+            Restart::Transient => reason.is_abnormal(),
+            Restart::Temporary => false,
+        };
+        if restarts {
+            self.restart(step, key);
+        } else {
+            self.forget(key);
+            self.shut_down_if_significant(step, &spec);
+        }
+    }
+
+    /// Counts a restart of `key`, and begins it or gives up.
+    fn restart(&mut self, step: &mut Step<'_, F>, key: u64) {
+        let Some(spec) = self.children.get(key).map(|slot| slot.spec.clone()) else { return };
+        let recent = add_restart(&mut self.restarts, step.now, self.flags.period);
+        if recent > self.flags.intensity as usize {
+            step.tell(Notice::GaveUp { id: spec.id.clone() });
+            self.forget(key);
+            self.begin_exit(step, ExitReason::Shutdown);
+            return;
+        }
+        let delay = match (self.policy(&spec), self.children.get_mut(key)) {
+            (Some(policy), Some(slot)) => slot.backoff.next_delay(&policy, &mut self.jitter),
+            _ => Duration::ZERO,
+        };
+        self.begin_restart(step, key, delay);
+    }
+
+    /// A start that was part of a restart failed: it counts as another restart.
+    ///
+    /// Without backoff OTP casts a message to itself, so that what waits in its mailbox comes first; here the child
+    /// waits until now, and the next wake counts the restart and tries it.
+    pub(super) fn try_again(&mut self, step: &mut Step<'_, F>, key: u64) {
+        self.phase = Phase::Idle;
+        let backs_off = self.children.get(key).is_some_and(|slot| self.policy(&slot.spec).is_some());
+        if backs_off {
+            self.restart(step, key);
+        } else {
+            self.children.set_state(key, State::Waiting { until: step.now, counted: false });
+        }
+    }
+
+    /// Restarts the child whose wait is over, if there is one.
+    pub(super) fn restart_due(&mut self, step: &mut Step<'_, F>) {
+        let Some((until, key)) = self.children.next_wait() else { return };
+        if until > step.now {
+            return;
+        }
+        match self.children.get(key).map(|slot| slot.state().clone()) {
+            Some(State::Waiting { counted: true, .. }) => self.begin_restart(step, key, Duration::ZERO),
+            Some(State::Waiting { counted: false, .. }) => self.restart(step, key),
+            _ => {}
+        }
+    }
+
+    pub(super) fn wait(&mut self, step: &mut Step<'_, F>, key: u64, delay: Duration) {
+        let Some(slot) = self.children.get(key) else { return };
+        let (id, until) = (slot.spec.id.clone(), step.now.saturating_add(delay));
+        self.children.set_state(key, State::Waiting { until, counted: true });
+        step.tell(Notice::Waiting { id, backoff: delay, until });
+    }
+
+    fn begin_restart(&mut self, step: &mut Step<'_, F>, key: u64, delay: Duration) {
+        match self.flags.strategy {
+            Strategy::OneForOne | Strategy::SimpleOneForOne => {
+                if delay.is_zero() {
+                    self.start(step, key, StartPurpose::One);
+                } else {
+                    self.wait(step, key, delay);
+                }
+            }
+            Strategy::OneForAll | Strategy::RestForOne => {
+                self.children.set_state(key, State::Down);
+                self.stop_group(step, key, delay);
+            }
+        }
+    }
+
+    fn shut_down_if_significant(&mut self, step: &mut Step<'_, F>, spec: &ChildSpec<F>) {
+        let ends = spec.significant
+            && match self.flags.auto_shutdown {
+                AutoShutdown::Never => false,
+                AutoShutdown::AnySignificant => true,
+                AutoShutdown::AllSignificant => self.children.significant_active() == 0,
+            };
+        if ends {
+            step.tell(Notice::AutoShutdown { id: spec.id.clone() });
+            self.begin_exit(step, ExitReason::Shutdown);
+        }
+    }
+
+    /// The backoff that applies to a child; one that starts from zero never waits.
+    fn policy(&self, spec: &ChildSpec<F>) -> Option<Backoff> {
+        spec.backoff.or(self.flags.backoff).filter(|policy| !policy.initial.is_zero())
+    }
+}
