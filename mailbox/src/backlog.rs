@@ -1,0 +1,280 @@
+//! The bounded store behind inboxes and lanes: plain data and decisions, no synchronization.
+
+use std::collections::{HashMap, VecDeque};
+
+use crate::policy::Overflow;
+
+/// How many messages a receiver takes out of a queue at once.
+pub(crate) const BATCH: usize = 32;
+/// How many sleeps in a row must find a store mostly unused before it gives memory back.
+const CALM_SLEEPS: u8 = 8;
+/// A store this small is never shrunk.
+const KEEP_ENTRIES: usize = 16;
+/// First allocation of a store.
+const FIRST_ENTRIES: usize = 4;
+/// End of a linked list inside [`Latest`].
+const NONE: u32 = u32::MAX;
+
+/// What a full store does; [`crate::Overflow`] without the message type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    /// Hands the value back: `Block` and `Fail`.
+    Refuse,
+    DropOldest,
+    DropNewest,
+    Conflate,
+}
+
+impl<M> From<&Overflow<M>> for WhenFull {
+    fn from(overflow: &Overflow<M>) -> Self {
+        match overflow {
+            Overflow::Block | Overflow::Fail => Self::Refuse,
+            Overflow::DropOldest => Self::DropOldest,
+            Overflow::DropNewest => Self::DropNewest,
+            Overflow::Conflate(_) => Self::Conflate,
+        }
+    }
+}
+
+/// What became of an offered value.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Offer<T> {
+    Stored,
+    /// Not stored: full.
+    Refused(T),
+    /// Stored; this older one was dropped for it.
+    DroppedOldest(T),
+    /// This very value was dropped.
+    DroppedNewest(T),
+    /// Stored; this older one of the same key was replaced.
+    Conflated(T),
+}
+
+#[derive(Debug)]
+pub(crate) struct Backlog<T> {
+    store: Store<T>,
+    capacity: u32,
+    /// Entries in the receiver's batch. They count against the capacity of the policies that lose nothing old.
+    in_hand: u32,
+    high_water: u32,
+    calm: u8,
+    when_full: WhenFull,
+}
+
+#[derive(Debug)]
+enum Store<T> {
+    Fifo(VecDeque<T>),
+    Latest(Box<Latest<T>>),
+}
+
+impl<T> Backlog<T> {
+    /// An empty store that allocates nothing yet, except for `Conflate`, whose index lives on the heap.
+    pub(crate) fn new(when_full: WhenFull, capacity: u32) -> Self {
+        let store = match when_full {
+            WhenFull::Conflate => Store::Latest(Box::new(Latest::new())),
+            _ => Store::Fifo(VecDeque::new()),
+        };
+        Self { store, capacity, in_hand: 0, high_water: 0, calm: 0, when_full }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        match &self.store {
+            Store::Fifo(queue) => queue.len(),
+            Store::Latest(latest) => latest.len(),
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.len() + self.in_hand as usize >= self.capacity as usize
+    }
+
+    /// Stores `value` or says what happened instead. `key` matters to `Conflate` only.
+    #[inline]
+    pub(crate) fn offer(&mut self, value: T, key: u64) -> Offer<T> {
+        let capacity = self.capacity as usize;
+        match &mut self.store {
+            Store::Latest(latest) => latest.put(key, value, capacity),
+            Store::Fifo(queue) => {
+                let mut dropped = None;
+                let counted = match self.when_full {
+                    WhenFull::DropOldest => 0,
+                    _ => self.in_hand as usize,
+                };
+                if queue.len() + counted >= capacity {
+                    match self.when_full {
+                        WhenFull::DropNewest => return Offer::DroppedNewest(value),
+                        WhenFull::DropOldest => dropped = queue.pop_front(),
+                        _ => return Offer::Refused(value),
+                    }
+                }
+                if queue.len() == queue.capacity() {
+                    queue.reserve_exact(growth(queue.len(), capacity));
+                }
+                queue.push_back(value);
+                dropped.map_or(Offer::Stored, Offer::DroppedOldest)
+            }
+        }
+    }
+
+    /// Moves the next batch into the receiver's empty `hand` and says how many places that freed.
+    ///
+    /// The policies that replace old messages hand out one at a time, so that what waits stays replaceable.
+    pub(crate) fn take(&mut self, hand: &mut VecDeque<T>) -> usize {
+        debug_assert!(hand.is_empty(), "the batch before was handled");
+        let freed = std::mem::take(&mut self.in_hand) as usize;
+        self.high_water = self.high_water.max(u32::try_from(self.len()).unwrap_or(u32::MAX));
+        match &mut self.store {
+            Store::Latest(latest) => hand.extend(latest.pop_oldest()),
+            Store::Fifo(queue) if self.when_full == WhenFull::DropOldest => hand.extend(queue.pop_front()),
+            Store::Fifo(queue) => {
+                let half = (self.capacity as usize / 2).max(1);
+                let batch = queue.len().min(BATCH).min(half);
+                hand.extend(queue.drain(..batch));
+                self.in_hand = u32::try_from(batch).unwrap_or(u32::MAX);
+            }
+        }
+        freed
+    }
+
+    /// Counts only `left` messages of the receiver's batch from now on, and says how many places that freed.
+    pub(crate) fn release(&mut self, left: usize) -> usize {
+        let left = u32::try_from(left).unwrap_or(u32::MAX).min(self.in_hand);
+        (std::mem::replace(&mut self.in_hand, left) - left) as usize
+    }
+
+    /// Called when the receiver goes to sleep on an empty store: gives memory back after a burst that has passed.
+    pub(crate) fn calm_down(&mut self) {
+        let held = match &self.store {
+            Store::Fifo(queue) => queue.capacity(),
+            Store::Latest(latest) => latest.nodes.capacity(),
+        };
+        let used = std::mem::take(&mut self.high_water) as usize;
+        if held <= KEEP_ENTRIES || used > held / 4 {
+            self.calm = 0;
+            return;
+        }
+        self.calm += 1;
+        if self.calm >= CALM_SLEEPS {
+            self.calm = 0;
+            self.shrink();
+        }
+    }
+
+    /// Gives unused memory back at once.
+    pub(crate) fn shrink(&mut self) {
+        match &mut self.store {
+            Store::Fifo(queue) => queue.shrink_to(KEEP_ENTRIES),
+            Store::Latest(latest) if latest.len() == 0 => **latest = Latest::new(),
+            Store::Latest(_) => {}
+        }
+    }
+
+    /// Takes everything out, for the end.
+    pub(crate) fn drain(&mut self) -> Vec<T> {
+        match &mut self.store {
+            Store::Fifo(queue) => std::mem::take(queue).into(),
+            Store::Latest(latest) => std::iter::from_fn(|| latest.pop_oldest()).collect(),
+        }
+    }
+}
+
+/// By how much a full store of `len` entries grows: doubling, never past the declared capacity.
+fn growth(len: usize, capacity: usize) -> usize {
+    len.max(FIRST_ENTRIES).min(capacity.saturating_sub(len)).max(1)
+}
+
+/// The latest value per key, in the order of the latest update: a doubly linked list in a slab, and an index.
+#[derive(Debug)]
+struct Latest<T> {
+    nodes: Vec<Node<T>>,
+    index: HashMap<u64, u32>,
+    oldest: u32,
+    newest: u32,
+    free: u32,
+}
+
+#[derive(Debug)]
+struct Node<T> {
+    value: Option<T>,
+    key: u64,
+    /// Towards the oldest.
+    older: u32,
+    /// Towards the newest; in a free node, the next free one.
+    newer: u32,
+}
+
+impl<T> Latest<T> {
+    fn new() -> Self {
+        Self { nodes: Vec::new(), index: HashMap::new(), oldest: NONE, newest: NONE, free: NONE }
+    }
+
+    fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    fn put(&mut self, key: u64, value: T, capacity: usize) -> Offer<T> {
+        if let Some(&at) = self.index.get(&key) {
+            let old = self.nodes[at as usize].value.replace(value);
+            self.unlink(at);
+            self.append(at);
+            return old.map_or(Offer::Stored, Offer::Conflated);
+        }
+        let dropped = if self.len() >= capacity { self.pop_oldest() } else { None };
+        let at = self.allocate(key, value, capacity);
+        self.append(at);
+        self.index.insert(key, at);
+        dropped.map_or(Offer::Stored, Offer::DroppedOldest)
+    }
+
+    fn pop_oldest(&mut self) -> Option<T> {
+        if self.oldest == NONE {
+            return None;
+        }
+        let at = self.oldest;
+        self.unlink(at);
+        let node = &mut self.nodes[at as usize];
+        let value = node.value.take();
+        node.newer = self.free;
+        self.index.remove(&node.key);
+        self.free = at;
+        value
+    }
+
+    fn allocate(&mut self, key: u64, value: T, capacity: usize) -> u32 {
+        let node = Node { value: Some(value), key, older: NONE, newer: NONE };
+        if self.free != NONE {
+            let at = self.free;
+            self.free = std::mem::replace(&mut self.nodes[at as usize], node).newer;
+            return at;
+        }
+        if self.nodes.len() == self.nodes.capacity() {
+            self.nodes.reserve_exact(growth(self.nodes.len(), capacity));
+        }
+        self.nodes.push(node);
+        // The capacity of a queue is a u32 below `NONE`, and the slab never holds more nodes.
+        u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
+    }
+
+    fn unlink(&mut self, at: u32) {
+        let Node { older, newer, .. } = self.nodes[at as usize];
+        match older {
+            NONE => self.oldest = newer,
+            _ => self.nodes[older as usize].newer = newer,
+        }
+        match newer {
+            NONE => self.newest = older,
+            _ => self.nodes[newer as usize].older = older,
+        }
+    }
+
+    fn append(&mut self, at: u32) {
+        let before = std::mem::replace(&mut self.newest, at);
+        let node = &mut self.nodes[at as usize];
+        node.older = before;
+        node.newer = NONE;
+        match before {
+            NONE => self.oldest = at,
+            _ => self.nodes[before as usize].newer = at,
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! One wake-up point per receiver, shared by all the sources it reads.
+//!
+//! # Protocol
+//! `state` is one of
+//! - `AWAKE`: the receiver looks at its sources by itself; nobody owns the waker cell.
+//! - `BUSY`: whoever moved the state here owns the waker cell, for a few instructions.
+//! - `ASLEEP`: the cell holds the waker; nobody owns it.
+//!
+//! The receiver goes to sleep in three steps: [`prepare`](Doorbell::prepare) (stores the waker, state `ASLEEP`),
+//! then arms and looks again at every source, then returns `Pending`. A producer makes its message visible first
+//! and rings second. **Sync point "last look"**: both sides write before they read, and all four accesses are
+//! `SeqCst`, so either the producer finds `ASLEEP` and wakes, or the receiver's second look finds the message. A
+//! producer that finds `BUSY` may leave: either another ringer is about to wake the receiver, which must pass
+//! through `prepare` and the second look again before it sleeps, or the receiver is inside `prepare` right now and
+//! the second look is still to come.
+
+use std::fmt;
+use std::task::Waker;
+
+use crate::sync::{AtomicU8, Ordering, Shared, model_fence};
+
+const AWAKE: u8 = 0;
+const ASLEEP: u8 = 1;
+const BUSY: u8 = 2;
+
+/// The bell of one receiver: producers ring it, the receiver sleeps on it.
+///
+/// ```
+/// use mycelium_mailbox::Doorbell;
+/// use std::task::Waker;
+///
+/// let bell = Doorbell::new();
+/// bell.ring(); // nobody sleeps: costs one load
+/// assert!(bell.prepare(Waker::noop()));
+/// bell.ring(); // wakes
+/// assert!(!bell.is_asleep());
+/// ```
+pub struct Doorbell {
+    state: AtomicU8,
+    waker: Shared<Option<Waker>>,
+}
+
+// SAFETY: the waker cell is touched only by the thread that moved `state` to BUSY, which one compare-exchange grants
+// to one thread at a time; `Waker` itself is Send and Sync.
+unsafe impl Sync for Doorbell {}
+// SAFETY: as above; the fields are Send.
+unsafe impl Send for Doorbell {}
+
+impl Doorbell {
+    /// A bell whose receiver is awake.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { state: AtomicU8::new(AWAKE), waker: Shared::new(None) }
+    }
+
+    /// First step to sleep: from now on a ring wakes `waker`.
+    ///
+    /// The receiver must look at all its sources once more after this returned `true`, and only then sleep.
+    /// `false` says that a ring is under way: do not sleep, look again.
+    #[must_use]
+    pub fn prepare(&self, waker: &Waker) -> bool {
+        // The clone and the drop of wakers run foreign code; neither happens while the state is BUSY.
+        let fresh = waker.clone();
+        let seen = self.state.load(Ordering::Relaxed);
+        if seen == BUSY || !self.claim(seen) {
+            return false;
+        }
+        // SAFETY: `claim` moved the state to BUSY, so the cell is ours until the swap below.
+        let old = self.waker.with_mut(|cell| unsafe { (*cell).replace(fresh) });
+        self.state.swap(ASLEEP, Ordering::SeqCst);
+        model_fence();
+        drop(old);
+        true
+    }
+
+    /// Undoes [`prepare`](Self::prepare) after the second look found work. A ring may still arrive: it is spurious.
+    pub fn cancel(&self) {
+        if self.claim(ASLEEP) {
+            drop(self.take_claimed());
+        }
+    }
+
+    /// Wakes the receiver if it sleeps.
+    ///
+    /// The caller has made its message visible before, by a `SeqCst` read-modify-write or under a lock that the
+    /// receiver takes too when it arms the source.
+    #[inline]
+    pub fn ring(&self) {
+        if let Some(waker) = self.take_waker() {
+            waker.wake();
+        }
+    }
+
+    /// Like [`ring`](Self::ring), but leaves the wake-up to the caller, who may hold a lock now.
+    #[inline]
+    pub(crate) fn take_waker(&self) -> Option<Waker> {
+        model_fence();
+        if self.state.load(Ordering::SeqCst) != ASLEEP || !self.claim(ASLEEP) {
+            return None;
+        }
+        self.take_claimed()
+    }
+
+    /// Whether the receiver sleeps or is about to.
+    #[must_use]
+    pub fn is_asleep(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == ASLEEP
+    }
+
+    fn claim(&self, from: u8) -> bool {
+        self.state.compare_exchange(from, BUSY, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+    }
+
+    /// Empties the cell and ends at `AWAKE`. Only after a successful `claim`.
+    fn take_claimed(&self) -> Option<Waker> {
+        // SAFETY: the caller's `claim` moved the state to BUSY, so the cell is ours until the store below.
+        let waker = self.waker.with_mut(|cell| unsafe { (*cell).take() });
+        self.state.store(AWAKE, Ordering::SeqCst);
+        waker
+    }
+}
+
+impl Default for Doorbell {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Doorbell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Doorbell").field("asleep", &self.is_asleep()).finish()
+    }
+}

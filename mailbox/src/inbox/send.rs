@@ -1,0 +1,145 @@
+//! Waiting for room in an inbox, and what can go wrong.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Shared;
+use crate::wait::Ticket;
+
+/// A message was not queued by [`try_send`](super::InboxSender::try_send).
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TrySendError<T> {
+    /// The inbox holds as many messages as its capacity allows.
+    Full(T),
+    /// The receiver is gone or closed.
+    Closed(T),
+}
+
+/// A message was not queued by [`send`](super::InboxSender::send).
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError<T> {
+    /// The inbox is full and its policy is `Fail`.
+    Full(T),
+    /// The receiver is gone or closed.
+    Closed(T),
+    /// The sender is the inbox's own receiver, and the inbox is full: waiting would never end.
+    WouldDeadlock(T),
+}
+
+impl<T> TrySendError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Closed(value) => value,
+        }
+    }
+}
+
+impl<T> SendError<T> {
+    /// The message that was not sent.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Full(value) | Self::Closed(value) | Self::WouldDeadlock(value) => value,
+        }
+    }
+}
+
+impl<T> fmt::Display for TrySendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => {
+                "the inbox is full; wait with `send`, or declare a larger capacity or another policy"
+            }
+            Self::Closed(_) => "the receiver of this inbox is gone",
+        })
+    }
+}
+
+impl<T> fmt::Display for SendError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full(_) => "the inbox is full and its policy is Fail",
+            Self::Closed(_) => "the receiver of this inbox is gone",
+            Self::WouldDeadlock(_) => {
+                "the receiver sends to its own full inbox and would wait for itself; raise its capacity or use try_send"
+            }
+        })
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for TrySendError<T> {}
+impl<T: fmt::Debug> std::error::Error for SendError<T> {}
+
+/// The future of [`InboxSender::send`](super::InboxSender::send). Dropped before it is ready, nothing was sent.
+#[must_use = "nothing is sent unless it is awaited"]
+pub struct Sending<'a, T> {
+    shared: &'a Shared<T>,
+    ticket: Ticket<'a>,
+    value: Option<T>,
+    sender: u64,
+}
+
+impl<'a, T> Sending<'a, T> {
+    pub(super) fn new(shared: &'a Shared<T>, value: T, sender: u64) -> Self {
+        Self { shared, ticket: Ticket::new(&shared.waiters), value: Some(value), sender }
+    }
+
+    /// One attempt: done, failed, or the value back where waiting may help.
+    fn attempt(&self, value: T) -> Result<Result<(), SendError<T>>, T> {
+        match self.shared.offer(value) {
+            Ok(()) => Ok(Ok(())),
+            Err(TrySendError::Closed(value)) => Ok(Err(SendError::Closed(value))),
+            Err(TrySendError::Full(value)) if !self.shared.waits => {
+                crate::sync::lock(&self.shared.state).stats.rejected += 1;
+                Ok(Err(SendError::Full(value)))
+            }
+            Err(TrySendError::Full(value)) if self.sender != 0 && self.sender == self.shared.owner => {
+                Ok(Err(SendError::WouldDeadlock(value)))
+            }
+            Err(TrySendError::Full(value)) => Err(value),
+        }
+    }
+}
+
+impl<T> Unpin for Sending<'_, T> {}
+
+impl<T> Future for Sending<'_, T> {
+    type Output = Result<(), SendError<T>>;
+
+    /// # Panics
+    /// When polled after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let Some(value) = this.value.take() else { panic!("`Sending` polled after it was ready") };
+        // The second attempt comes after the waker is in the list: room made before that is seen here, room made
+        // later finds the waker.
+        let value = match this.attempt(value) {
+            Ok(done) => {
+                this.ticket.served();
+                return Poll::Ready(done);
+            }
+            Err(value) => value,
+        };
+        this.ticket.register(cx.waker());
+        match this.attempt(value) {
+            Ok(done) => {
+                this.ticket.served();
+                Poll::Ready(done)
+            }
+            Err(value) => {
+                this.value = Some(value);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<T> fmt::Debug for Sending<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("sent", &self.value.is_none()).finish_non_exhaustive()
+    }
+}

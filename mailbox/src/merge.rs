@@ -1,0 +1,184 @@
+//! Reading several sources in the one order that producers can observe.
+//!
+//! # The promise
+//! Whoever publishes or sends A and then B to the same receiver, on any topics, is received in that order; the same
+//! holds when A is handed to somebody whose B depends on it.
+//!
+//! # The algorithm
+//! Every source is a queue whose stamps rise. [`pick`] takes x, the source with the lowest visible head, having
+//! loaded what is visible in x. Then it looks at the heads of all others again. If one is lower, that one becomes x
+//! and the look is repeated; otherwise the receiver may handle from x every message that was visible before that
+//! last full look and whose stamp is below the lowest other head (an empty source counts as infinity).
+//!
+//! # Why that is right
+//! Let C be a message so handled from x, and let A have been published before C in source y, A not yet handled. A's
+//! stamp is below C's: stamps come from one counter and A's was drawn before C's. A was visible before C was, and C
+//! was visible before the last look, so that look found y's head at or before A: at most A's stamp, hence below
+//! C's. But C was handled because its stamp is below y's head. So there is no such A.
+//!
+//! It ends: each change of x lowers its stamp, and a source found non-empty stays so until the receiver reads it;
+//! with n sources there are at most n looks. A source that looks empty costs one load per look.
+
+use std::task::{Context, Poll};
+
+use crate::Doorbell;
+
+/// Something a receiver reads from: a subscription, an inbox, or a wrapper around one. Object-safe.
+pub trait Source {
+    /// The stamp of the oldest message not handled yet.
+    ///
+    /// If none is visible, loads what producers have made visible since. A head once returned stays the head until
+    /// the receiver advances.
+    fn head(&mut self) -> Option<u64>;
+
+    /// Makes the receiver's progress known to waiting producers. Called before it parks, and before a handler that may
+    /// take long.
+    fn commit(&mut self);
+
+    /// Asks to be rung at the next message. Returns whether there is one already: then do not sleep.
+    ///
+    /// Only after [`Doorbell::prepare`] returned `true`.
+    fn arm(&mut self) -> bool;
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        (**self).head()
+    }
+
+    #[inline]
+    fn commit(&mut self) {
+        (**self).commit();
+    }
+
+    #[inline]
+    fn arm(&mut self) -> bool {
+        (**self).arm()
+    }
+}
+
+impl<S: Source + ?Sized> Source for &mut S {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        (**self).head()
+    }
+
+    #[inline]
+    fn commit(&mut self) {
+        (**self).commit();
+    }
+
+    #[inline]
+    fn arm(&mut self) -> bool {
+        (**self).arm()
+    }
+}
+
+/// Which source to read next, and how far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pick {
+    /// Index of the source.
+    pub index: usize,
+    /// Handle its visible messages while their stamp is below this; then pick again.
+    pub below: u64,
+}
+
+/// Chooses the source that holds the oldest message, or `None` when all are empty.
+///
+/// The reader then handles what that source's `peek` shows, while the stamp is below [`Pick::below`], without calling
+/// `head` on it in between: `head` may show messages that are newer than the last look.
+///
+/// ```
+/// use std::sync::Arc;
+/// use mycelium_mailbox::{Doorbell, Inbox, InboxOptions, Stamps, pick};
+///
+/// let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+/// let new = || Inbox::new(stamps.clone(), bell.clone(), InboxOptions::default());
+/// let mut inboxes = [new(), new()];
+/// let [a, b] = [inboxes[0].sender(), inboxes[1].sender()];
+/// b.try_send(1).unwrap();
+/// a.try_send(2).unwrap();
+/// b.try_send(3).unwrap();
+///
+/// let mut seen = Vec::new();
+/// while let Some(pick) = pick(&mut inboxes) {
+///     let inbox = &mut inboxes[pick.index];
+///     while let Some((value, stamp)) = inbox.peek() {
+///         if stamp >= pick.below {
+///             break;
+///         }
+///         seen.push(*value);
+///         inbox.advance();
+///     }
+/// }
+/// assert_eq!(seen, [1, 2, 3]);
+/// ```
+#[inline]
+pub fn pick<S: Source>(sources: &mut [S]) -> Option<Pick> {
+    if let [only] = sources {
+        return only.head().map(|_| Pick { index: 0, below: u64::MAX });
+    }
+    pick_of_many(sources)
+}
+
+fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
+    let mut lowest: Option<(usize, u64)> = None;
+    for (index, source) in sources.iter_mut().enumerate() {
+        if let Some(stamp) = source.head()
+            && lowest.is_none_or(|(_, least)| stamp < least)
+        {
+            lowest = Some((index, stamp));
+        }
+    }
+    let (mut index, mut stamp) = lowest?;
+    loop {
+        let mut below = u64::MAX;
+        let mut lower = None;
+        for (other, source) in sources.iter_mut().enumerate() {
+            if other == index {
+                continue;
+            }
+            let Some(head) = source.head() else { continue };
+            below = below.min(head);
+            if head < stamp {
+                stamp = head;
+                lower = Some(other);
+            }
+        }
+        match lower {
+            None => return Some(Pick { index, below }),
+            Some(other) => index = other,
+        }
+    }
+}
+
+/// [`pick`], or sleep on `doorbell` until one of the sources gets a message.
+///
+/// Wake-ups may be spurious: a later poll then finds nothing and sleeps again. The end of a source (closed, senders
+/// gone) rings too, so check for it on each poll.
+pub fn poll_pick<S: Source>(sources: &mut [S], doorbell: &Doorbell, cx: &mut Context<'_>) -> Poll<Pick> {
+    if let Some(pick) = pick(sources) {
+        return Poll::Ready(pick);
+    }
+    if !doorbell.prepare(cx.waker()) {
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    let mut ready = false;
+    for source in &mut *sources {
+        ready |= source.arm();
+    }
+    if !ready {
+        return Poll::Pending;
+    }
+    doorbell.cancel();
+    match pick(sources) {
+        Some(pick) => Poll::Ready(pick),
+        // Only messages that the receiver skips, its own, had arrived.
+        None => {
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    }
+}

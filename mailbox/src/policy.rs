@@ -1,0 +1,62 @@
+//! What a full queue does with the next message.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Gives a message the key under which only the latest is kept. Equal keys are one series.
+///
+/// A contract's numeric id (instrument, account) is the natural key. A hash of a longer key works too; two keys
+/// that share a hash are then one series.
+pub type KeyFn<M> = Arc<dyn Fn(&M) -> u64 + Send + Sync>;
+
+/// The overflow policy of one queue.
+pub enum Overflow<M> {
+    /// The producer waits, and nothing is lost.
+    Block,
+    /// The oldest message not yet handed out makes room, and is counted.
+    DropOldest,
+    /// The new message is not queued, and is counted.
+    DropNewest,
+    /// The producer gets an error at once, and nobody gets the message.
+    Fail,
+    /// Only the latest message per key is kept, at the place of the newest. More keys than the capacity drop the
+    /// oldest. Both are counted.
+    Conflate(KeyFn<M>),
+}
+
+impl<M> Overflow<M> {
+    /// Keeps the latest message of each key.
+    pub fn conflate(key: impl Fn(&M) -> u64 + Send + Sync + 'static) -> Self {
+        Self::Conflate(Arc::new(key))
+    }
+
+    /// Name for logs and counters.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::DropOldest => "drop_oldest",
+            Self::DropNewest => "drop_newest",
+            Self::Fail => "fail",
+            Self::Conflate(_) => "conflate",
+        }
+    }
+}
+
+impl<M> Clone for Overflow<M> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Block => Self::Block,
+            Self::DropOldest => Self::DropOldest,
+            Self::DropNewest => Self::DropNewest,
+            Self::Fail => Self::Fail,
+            Self::Conflate(key) => Self::Conflate(Arc::clone(key)),
+        }
+    }
+}
+
+impl<M> fmt::Debug for Overflow<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,130 @@
+//! The one seam to atomics, locks and shared cells.
+//!
+//! Production code and model code are the same text: with `--cfg loom` every name below comes from loom, which
+//! explores the interleavings of each structure's model (`cargo test --lib loom`, see the crate's documentation).
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
+};
+
+use std::ops::Deref;
+
+/// Locks `mutex`, whatever happened to an earlier holder.
+///
+/// No user code that may panic runs while one of this crate's mutexes is held, except a message's `Clone` and a
+/// `Waker`'s own code; both leave the guarded data whole, so a poisoned mutex is still sound to use.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    match mutex.lock() {
+        Ok(guard) => guard,
+        Err(poisoned) => poisoned.into_inner(),
+    }
+}
+
+/// Orders everything before it and everything after it in the single total order, in loom's model only.
+///
+/// Wherever this is called, the operations on both sides are `SeqCst` already and production code needs nothing
+/// more. loom models `SeqCst` accesses as acquire and release, so the model needs the fence spelled out.
+#[inline(always)]
+pub(crate) fn model_fence() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// How long a contended lock is spun on before the thread gives up its time slice.
+#[cfg(not(loom))]
+const SPINS_MAX: u32 = 64;
+/// How often the time slice is given up before the thread sleeps for [`NAP`].
+#[cfg(not(loom))]
+const YIELDS_MAX: u32 = 32;
+/// How long a thread sleeps that neither spinning nor yielding helped.
+#[cfg(not(loom))]
+const NAP: std::time::Duration = std::time::Duration::from_micros(50);
+
+/// Waiting for a lock whose holder needs some tens of nanoseconds.
+///
+/// First it spins, for a holder that runs on another core. Then it yields, for a holder that was preempted. Last
+/// it naps, for a holder of lower real-time priority, which yielding alone would never let run.
+#[derive(Default)]
+pub(crate) struct Backoff {
+    #[cfg(not(loom))]
+    rounds: u32,
+}
+
+impl Backoff {
+    #[cold]
+    pub(crate) fn wait(&mut self) {
+        #[cfg(loom)]
+        loom::thread::yield_now();
+        #[cfg(not(loom))]
+        {
+            self.rounds = self.rounds.saturating_add(1);
+            if self.rounds <= SPINS_MAX {
+                std::hint::spin_loop();
+            } else if self.rounds <= SPINS_MAX + YIELDS_MAX {
+                std::thread::yield_now();
+            } else {
+                std::thread::sleep(NAP);
+            }
+        }
+    }
+}
+
+/// A cell that several threads may reach; each use says by which protocol it is alone or read-only.
+#[derive(Debug)]
+pub(crate) struct Shared<T> {
+    #[cfg(loom)]
+    inner: loom::cell::UnsafeCell<T>,
+    #[cfg(not(loom))]
+    inner: std::cell::UnsafeCell<T>,
+}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(value: T) -> Self {
+        #[cfg(loom)]
+        let inner = loom::cell::UnsafeCell::new(value);
+        #[cfg(not(loom))]
+        let inner = std::cell::UnsafeCell::new(value);
+        Self { inner }
+    }
+
+    /// Hands out a pointer for reading; the caller upholds that nobody writes meanwhile.
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, read: impl FnOnce(*const T) -> R) -> R {
+        #[cfg(loom)]
+        return self.inner.with(read);
+        #[cfg(not(loom))]
+        read(self.inner.get())
+    }
+
+    /// Hands out a pointer for writing; the caller upholds that nobody else reads or writes meanwhile.
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, write: impl FnOnce(*mut T) -> R) -> R {
+        #[cfg(loom)]
+        return self.inner.with_mut(write);
+        #[cfg(not(loom))]
+        write(self.inner.get())
+    }
+}
+
+/// Keeps `T` on cache lines of its own, so that writers of neighbours do not slow its readers.
+///
+/// 128 bytes, because the prefetcher of current x86-64 cores fetches lines in pairs and some arm64 lines are that long.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(crate) struct CachePadded<T>(pub(crate) T);
+
+impl<T> Deref for CachePadded<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}

@@ -1,0 +1,391 @@
+//! The producers' side of a topic.
+//!
+//! # Protocol
+//! `word` is `tail << 1 | LOCKED`: the number of messages written to the ring, and the producers' lock.
+//! - Lock: compare-exchange of the `LOCKED` bit (`Acquire`). Whoever holds it owns `producer`, the slot of position
+//!   `tail`, and the producers' end of every lane.
+//! - Unlock: one swap of the whole word (`SeqCst`). It publishes the new tail (**sync point "message visible"**; it
+//!   pairs with the `Acquire` in [`Core::tail`]) and is the store half of the sleep check.
+//! - Sleep check: after unlocking, the producer loads `sleepers` (`SeqCst`). A subscriber that goes to sleep prepares its
+//!   doorbell, raises `sleepers`, sets `armed`, and loads the tail once more, all `SeqCst`. Either the producer
+//!   sees a sleeper or the subscriber sees the message. Fan-out to any number of awake subscribers costs this one load.
+//! - A producer that sees sleepers clears each `armed` flag under the `seats` mutex, lowers `sleepers` by it and rings.
+//!   Flags of receivers that another topic has woken meanwhile are cleared by the next publish, at the cost of one ring
+//!   that finds the receiver awake.
+//! - `limit` is the smallest cursor plus capacity when the cursors were last read. Cursors only grow, so below it no rescan
+//!   is needed.
+//!
+//! A publish is all or nothing: gates and `Fail` lanes are checked before anything is stored. Only a message's `Clone` or a
+//! key function that panics can leave a message in some lanes and not in others; the lock is released then, too. Both run
+//! inside the critical section and must not publish to the same topic. What a publish displaces is dropped outside.
+
+use super::SUBSCRIBERS_MAX;
+use super::counters::{Cause, Counters};
+use super::cursor::Cursor;
+use super::error::{Blocker, Obstacle, SubscribeError};
+use super::lane::{Lane, LaneReader};
+use super::payload::Payload;
+use super::ring::{Entry, Ring};
+use super::seat::Seat;
+use super::trash::Trash;
+use crate::Stamps;
+use crate::backlog::{Backlog, Offer};
+use crate::policy::KeyFn;
+use crate::sync::{
+    Arc, AtomicBool, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Shared, lock, model_fence,
+};
+use crate::wait::WaitList;
+use std::task::Waker;
+
+const LOCKED: u64 = 1;
+const TAIL_SHIFT: u32 = 1;
+/// How many sleepers are rung per pass over the seats.
+const RING_CHUNK: usize = 16;
+
+pub(crate) struct Core<V: Payload> {
+    word: CachePadded<AtomicU64>,
+    producer: CachePadded<Shared<Producer<V>>>,
+    pub(crate) listeners: CachePadded<Listeners>,
+    pub(crate) counters: CachePadded<Counters>,
+    pub(crate) waiters: WaitList,
+    seats: Mutex<Vec<Arc<Seat>>>,
+    stamps: Arc<Stamps>,
+    ring_capacity: u64,
+}
+
+/// What every publish reads and few write.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    /// Number of subscriptions.
+    active: AtomicUsize,
+    /// At least the number of armed seats.
+    pub(crate) sleepers: AtomicUsize,
+    closed: AtomicBool,
+}
+
+/// Owned by whoever holds the lock.
+struct Producer<V: Payload> {
+    limit: u64,
+    ring: Option<Arc<Ring<V>>>,
+    gates: Vec<Arc<Seat>>,
+    lanes: Vec<Arc<Lane<V>>>,
+    fail_lanes: usize,
+}
+
+/// Why nothing was published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Refusal {
+    Full(Blocker),
+    Closed,
+}
+
+// SAFETY: `producer` is reached only through `Section`, which one thread at a time holds; everything else is Sync by itself.
+unsafe impl<V: Payload> Sync for Core<V> {}
+// SAFETY: as above; the values are `V: Send + Sync` by `Payload`.
+unsafe impl<V: Payload> Send for Core<V> {}
+
+/// The held lock. Its drop unlocks and publishes `word`.
+struct Section<'a, V: Payload> {
+    core: &'a Core<V>,
+    word: u64,
+}
+
+impl<V: Payload> Section<'_, V> {
+    #[inline]
+    fn tail(&self) -> u64 {
+        self.word >> TAIL_SHIFT
+    }
+
+    #[inline]
+    fn producer(&mut self) -> &mut Producer<V> {
+        // SAFETY: this section holds the lock, and the reference borrows the section.
+        self.core.producer.with_mut(|producer| unsafe { &mut *producer })
+    }
+}
+
+impl<V: Payload> Drop for Section<'_, V> {
+    #[inline]
+    fn drop(&mut self) {
+        self.core.word.swap(self.word, Ordering::SeqCst);
+        model_fence();
+    }
+}
+
+impl<V: Payload> Core<V> {
+    pub(crate) fn new(stamps: Arc<Stamps>, ring_capacity: u64) -> Self {
+        let producer = Producer { limit: 0, ring: None, gates: Vec::new(), lanes: Vec::new(), fail_lanes: 0 };
+        let listeners = Listeners {
+            active: AtomicUsize::new(0),
+            sleepers: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        };
+        Self {
+            word: CachePadded(AtomicU64::new(0)),
+            producer: CachePadded(Shared::new(producer)),
+            listeners: CachePadded(listeners),
+            counters: CachePadded(Counters::default()),
+            waiters: WaitList::new(),
+            seats: Mutex::new(Vec::new()),
+            stamps,
+            ring_capacity,
+        }
+    }
+
+    /// Publishes or gives the payload back.
+    #[inline]
+    pub(crate) fn try_publish(&self, value: V, sender: u64) -> Result<(), (V, Refusal)> {
+        if self.listeners.active.load(Ordering::Acquire) == 0 {
+            return if self.is_closed() { Err((value, Refusal::Closed)) } else { Ok(()) };
+        }
+        let mut section = self.lock();
+        let tail = section.tail();
+        let producer = section.producer();
+        if let Err(refusal) = self.admit(producer, tail, sender) {
+            drop(section);
+            return Err((value, refusal));
+        }
+        let entry = Entry { stamp: self.stamps.take(), sender, value };
+        self.counters.count(Cause::Published);
+        let trash = (!producer.lanes.is_empty()).then(|| self.fill_lanes(producer, &entry));
+        let old = if let Some(ring) = &producer.ring {
+            // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
+            let old = unsafe { ring.write(tail, entry) };
+            section.word = (tail + 1) << TAIL_SHIFT;
+            old
+        } else {
+            Some(entry)
+        };
+        drop(section);
+        if self.listeners.sleepers.load(Ordering::SeqCst) != 0 {
+            self.ring_sleepers();
+        }
+        drop(old);
+        drop(trash);
+        Ok(())
+    }
+
+    /// Whether everybody has room for one more message.
+    #[inline]
+    fn admit(&self, producer: &mut Producer<V>, tail: u64, sender: u64) -> Result<(), Refusal> {
+        if tail >= producer.limit && producer.ring.is_some() {
+            let blocker = producer.rescan();
+            if tail >= producer.limit {
+                return Err(Refusal::Full(blocker));
+            }
+        }
+        if producer.fail_lanes > 0 {
+            let full = |lane: &&Arc<Lane<V>>| lane.fails && !lane.seat.skips(sender) && lane.is_full();
+            if let Some(lane) = producer.lanes.iter().find(full) {
+                return Err(Refusal::Full(Blocker {
+                    subscriber: lane.seat.id,
+                    obstacle: Obstacle::FailLane,
+                }));
+            }
+        }
+        if self.is_closed() { Err(Refusal::Closed) } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn fill_lanes(&self, producer: &Producer<V>, entry: &Entry<V>) -> Trash<Entry<V>> {
+        let mut trash = Trash::default();
+        for lane in &producer.lanes {
+            if lane.seat.skips(entry.sender) {
+                continue;
+            }
+            let (cause, displaced) = match lane.offer(entry.clone()) {
+                Offer::Stored => continue,
+                Offer::DroppedOldest(old) => (Cause::DroppedOldest, old),
+                Offer::Conflated(old) => (Cause::Conflated, old),
+                Offer::DroppedNewest(new) | Offer::Refused(new) => (Cause::DroppedNewest, new),
+            };
+            self.counters.count(cause);
+            trash.put(displaced);
+        }
+        trash
+    }
+
+    #[inline]
+    fn lock(&self) -> Section<'_, V> {
+        let word = self.word.load(Ordering::Relaxed) & !LOCKED;
+        if self.word.compare_exchange(word, word | LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            return Section { core: self, word };
+        }
+        self.lock_contended()
+    }
+
+    #[cold]
+    fn lock_contended(&self) -> Section<'_, V> {
+        let mut backoff = Backoff::default();
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            if word & LOCKED == 0
+                && self
+                    .word
+                    .compare_exchange(word, word | LOCKED, Ordering::Acquire, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return Section { core: self, word };
+            }
+            backoff.wait();
+        }
+    }
+
+    /// The number of messages written to the ring, all of them visible to the caller.
+    #[inline]
+    pub(crate) fn tail(&self) -> u64 {
+        self.word.load(Ordering::SeqCst) >> TAIL_SHIFT
+    }
+
+    #[cold]
+    fn ring_sleepers(&self) {
+        loop {
+            let mut wakers: [Option<Waker>; RING_CHUNK] = [const { None }; RING_CHUNK];
+            let mut taken = 0;
+            for seat in lock(&self.seats).iter() {
+                if taken == RING_CHUNK {
+                    break;
+                }
+                if seat.disarm(&self.listeners.sleepers)
+                    && let Some(waker) = seat.doorbell.take_waker()
+                {
+                    wakers[taken] = Some(waker);
+                    taken += 1;
+                }
+            }
+            // Wakers run foreign code: they are called with no lock held.
+            wakers.into_iter().flatten().for_each(Waker::wake);
+            if taken < RING_CHUNK {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.listeners.closed.load(Ordering::Acquire)
+    }
+
+    /// Refuses further messages and subscriptions, wakes everybody. What is queued can still be read.
+    pub(crate) fn close(&self) {
+        let section = self.lock();
+        self.listeners.closed.store(true, Ordering::Release);
+        drop(section);
+        self.ring_sleepers();
+        self.waiters.wake_all();
+    }
+
+    pub(crate) fn subscribers(&self) -> Vec<Arc<Seat>> {
+        lock(&self.seats).clone()
+    }
+
+    pub(crate) fn ring_capacity(&self) -> u64 {
+        self.ring_capacity
+    }
+}
+
+/// Subscribing and leaving.
+impl<V: Payload> Core<V> {
+    pub(crate) fn add_gate(self: &Arc<Self>, seat: Seat) -> Result<Cursor<V>, SubscribeError> {
+        let seat = Arc::new(seat);
+        let mut seats = lock(&self.seats);
+        self.check_seats(&seats)?;
+        // Allocated before the lock is taken. Only the holder of `seats` makes or drops a ring, and without a ring the
+        // tail stands still, so this is exact.
+        let spare = (!seats.iter().any(|seat| seat.gate)).then(|| Ring::new(self.ring_capacity, self.tail()));
+        seats.push(Arc::clone(&seat));
+        let mut section = self.lock();
+        let tail = section.tail();
+        seat.cursor.store(tail, Ordering::Relaxed);
+        let producer = section.producer();
+        let ring = match &producer.ring {
+            Some(ring) => Arc::clone(ring),
+            None => Arc::new(spare.unwrap_or_else(|| Ring::new(self.ring_capacity, tail))),
+        };
+        producer.ring = Some(Arc::clone(&ring));
+        producer.gates.push(Arc::clone(&seat));
+        producer.rescan();
+        self.listeners.active.fetch_add(1, Ordering::Release);
+        drop(section);
+        Ok(Cursor::new(Arc::clone(self), seat, ring, tail))
+    }
+
+    pub(crate) fn add_lane(
+        self: &Arc<Self>,
+        seat: Seat,
+        backlog: Backlog<Entry<V>>,
+        key: Option<KeyFn<V::Message>>,
+        fails: bool,
+    ) -> Result<LaneReader<V>, SubscribeError> {
+        let seat = Arc::new(seat);
+        let lane = Arc::new(Lane::new(Arc::clone(&seat), backlog, key, fails));
+        let mut seats = lock(&self.seats);
+        self.check_seats(&seats)?;
+        seats.push(seat);
+        let mut section = self.lock();
+        let producer = section.producer();
+        producer.lanes.push(Arc::clone(&lane));
+        producer.fail_lanes += usize::from(fails);
+        self.listeners.active.fetch_add(1, Ordering::Release);
+        drop(section);
+        Ok(LaneReader::new(Arc::clone(self), lane))
+    }
+
+    fn check_seats(&self, seats: &[Arc<Seat>]) -> Result<(), SubscribeError> {
+        if self.is_closed() {
+            return Err(SubscribeError::Closed);
+        }
+        if seats.len() >= SUBSCRIBERS_MAX { Err(SubscribeError::TooMany) } else { Ok(()) }
+    }
+
+    /// Frees a gate. `unread`, given the tail, says how many messages the subscriber leaves behind.
+    pub(crate) fn remove_gate(&self, seat: &Arc<Seat>, unread: impl FnOnce(u64) -> usize) {
+        let mut seats = lock(&self.seats);
+        self.leave(&mut seats, seat);
+        let mut section = self.lock();
+        let tail = section.tail();
+        self.counters.add_unread(unread(tail));
+        let producer = section.producer();
+        producer.gates.retain(|gate| !Arc::ptr_eq(gate, seat));
+        producer.rescan();
+        let last = if producer.gates.is_empty() { producer.ring.take() } else { None };
+        if let Some(ring) = &last {
+            ring.finish(tail);
+        }
+        drop(section);
+        drop(seats);
+        drop(last);
+        // The gate may have been the one that held producers back.
+        self.waiters.wake_all();
+    }
+
+    pub(crate) fn remove_lane(&self, lane: &Arc<Lane<V>>) {
+        let mut seats = lock(&self.seats);
+        self.leave(&mut seats, &lane.seat);
+        let mut section = self.lock();
+        let producer = section.producer();
+        producer.lanes.retain(|other| !Arc::ptr_eq(other, lane));
+        producer.fail_lanes -= usize::from(lane.fails);
+    }
+
+    fn leave(&self, seats: &mut Vec<Arc<Seat>>, seat: &Arc<Seat>) {
+        seats.retain(|other| !Arc::ptr_eq(other, seat));
+        seat.disarm(&self.listeners.sleepers);
+        self.listeners.active.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl<V: Payload> Producer<V> {
+    /// Reads all cursors: how far the tail may go, and who says so.
+    #[cold]
+    fn rescan(&mut self) -> Blocker {
+        let mut blocker = Blocker { subscriber: 0, obstacle: Obstacle::Ring };
+        self.limit = u64::MAX;
+        for seat in &self.gates {
+            let limit = seat.cursor.load(Ordering::SeqCst) + seat.capacity;
+            if limit < self.limit {
+                self.limit = limit;
+                blocker.subscriber = seat.id;
+            }
+        }
+        blocker
+    }
+}

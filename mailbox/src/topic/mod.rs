@@ -1,0 +1,229 @@
+//! One topic: a ring that is written once per message for all subscribers that lose nothing, and private lanes for those
+//! with another policy.
+//!
+//! `Block` subscribers read from the ring in place, each with a cursor; a slot is overwritten only when all cursors are past
+//! it. A subscriber with another policy has a lane of its own, into which each publish clones the message. Messages up to 64
+//! bytes lie in the slots themselves, larger ones in one `Arc` that ring and lanes share.
+//!
+//! A value may stay in its slot after everybody has handled it, until the slot is used again; all are dropped when the
+//! last `Block` subscriber leaves. The protocol between producers and subscribers is described in `core.rs`, that of the
+//! slots in `ring.rs`, that of lanes in `lane.rs`.
+
+mod core;
+mod counters;
+mod cursor;
+mod error;
+mod lane;
+mod payload;
+mod publish;
+mod ring;
+mod seat;
+mod subscription;
+mod trash;
+
+use std::fmt;
+
+pub use counters::TopicStats;
+pub use error::{Blocker, Obstacle, PublishError, SubscribeError, TryPublishError};
+pub use payload::INLINE_BYTES_MAX;
+pub use publish::Publishing;
+pub use subscription::{Delivery, Subscription};
+
+use self::core::{Core, Refusal};
+use crate::policy::Overflow;
+use crate::sync::Arc;
+use crate::{Doorbell, QUEUE_CAPACITY_MAX, Stamps};
+use payload::{Boxed, Inline, Payload};
+use seat::Seat;
+
+/// Capacity of a topic's ring unless declared otherwise, in messages.
+pub const TOPIC_CAPACITY_DEFAULT: u32 = 1024;
+/// How many subscribers one topic takes.
+pub const SUBSCRIBERS_MAX: usize = 65_536;
+
+/// How a subscription is made.
+#[derive(Clone, Debug)]
+pub struct SubscribeOptions<M> {
+    /// What happens when this subscriber has no room.
+    pub overflow: Overflow<M>,
+    /// Unread messages this subscriber may have. `None`: the topic's capacity. `Block` subscribers get at most that.
+    pub capacity: Option<u32>,
+    /// The subscriber's id, or 0. It is named when the subscriber has no room, and messages published with the same
+    /// non-zero id are not delivered to it.
+    pub id: u64,
+    /// Deliver the subscriber's own messages too.
+    pub echo: bool,
+}
+
+impl<M> Default for SubscribeOptions<M> {
+    fn default() -> Self {
+        Self { overflow: Overflow::Block, capacity: None, id: 0, echo: false }
+    }
+}
+
+/// One subscriber, for a live view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SubscriberInfo {
+    /// The id it gave, or 0.
+    pub id: u64,
+    /// Name of its overflow policy.
+    pub policy: &'static str,
+    /// Its declared capacity, in messages.
+    pub capacity: u64,
+}
+
+/// One topic of a bus: publishes reach every subscriber. Cloning is cheap.
+///
+/// ```
+/// use std::sync::Arc;
+/// use mycelium_mailbox::{Doorbell, Source, Stamps, SubscribeOptions, Topic};
+///
+/// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 1024);
+/// topic.try_publish(1, 0).unwrap(); // nobody is subscribed: stored nowhere
+///
+/// let mut subscription = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+/// topic.try_publish(2, 0).unwrap();
+/// assert!(subscription.head().is_some());
+/// assert_eq!(*subscription.peek().unwrap().message, 2);
+/// subscription.advance();
+/// assert!(subscription.head().is_none());
+/// ```
+pub struct Topic<M: Clone + Send + Sync + 'static> {
+    form: Form<M>,
+}
+
+/// The two ways of storing messages; which one is a constant of the message type.
+enum Form<M: Clone + Send + Sync + 'static> {
+    Inline(Arc<Core<Inline<M>>>),
+    Boxed(Arc<Core<Boxed<M>>>),
+}
+
+/// Runs the same expression on either form.
+macro_rules! each {
+    ($form:expr, $core:ident => $body:expr) => {
+        match $form {
+            Form::Inline($core) => $body,
+            Form::Boxed($core) => $body,
+        }
+    };
+}
+
+impl<M: Clone + Send + Sync + 'static> Topic<M> {
+    /// A topic without subscribers. `capacity` is rounded up to a power of two and clamped to
+    /// 1..=[`QUEUE_CAPACITY_MAX`]; the ring is allocated at the first `Block` subscription.
+    #[must_use]
+    pub fn new(stamps: Arc<Stamps>, capacity: u32) -> Self {
+        let capacity = u64::from(capacity.clamp(1, QUEUE_CAPACITY_MAX)).next_power_of_two();
+        let form = if const { size_of::<M>() <= INLINE_BYTES_MAX } {
+            Form::Inline(Arc::new(Core::new(stamps, capacity)))
+        } else {
+            Form::Boxed(Arc::new(Core::new(stamps, capacity)))
+        };
+        Self { form }
+    }
+
+    /// Publishes now or gives the message back. `sender` is the publishing actor's id, or 0.
+    ///
+    /// All or nothing: after an error nobody got the message. `Ok` says that every subscriber has it queued (or, by its
+    /// own policy, dropped and counted); it does not say that anybody has handled it. Without subscribers it
+    /// is `Ok` and the message is dropped.
+    ///
+    /// # Errors
+    /// [`TryPublishError::Full`] names the subscriber without room; [`TryPublishError::Closed`].
+    #[inline]
+    pub fn try_publish(&self, message: M, sender: u64) -> Result<(), TryPublishError<M>> {
+        each!(&self.form, core => match core.try_publish(Payload::wrap(message), sender) {
+            Ok(()) => Ok(()),
+            Err((payload, refusal)) => Err(refused(payload.unwrap(), refusal, core)),
+        })
+    }
+
+    /// Publishes, waiting until every `Block` subscriber has room.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was published.
+    ///
+    /// # Errors
+    /// [`PublishError::Full`] when a `Fail` subscriber has no room; [`PublishError::WouldDeadlock`] when the
+    /// subscriber without room is `sender` itself; [`PublishError::Closed`].
+    pub fn publish(&self, message: M, sender: u64) -> Publishing<'_, M> {
+        Publishing::new(&self.form, message, sender)
+    }
+
+    /// Subscribes: every message published after this returned is delivered, as the policy says.
+    ///
+    /// All subscriptions of one receiver share its `doorbell`.
+    ///
+    /// # Errors
+    /// [`SubscribeError::Closed`] and [`SubscribeError::TooMany`].
+    pub fn subscribe(
+        &self,
+        doorbell: Arc<Doorbell>,
+        options: SubscribeOptions<M>,
+    ) -> Result<Subscription<M>, SubscribeError> {
+        Subscription::new(&self.form, doorbell, options)
+    }
+
+    /// Refuses further messages and subscriptions and wakes everybody. What is queued can still be read.
+    pub fn close(&self) {
+        each!(&self.form, core => core.close());
+    }
+
+    /// Whether [`close`](Self::close) was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        each!(&self.form, core => core.is_closed())
+    }
+
+    /// The counters up to now.
+    #[must_use]
+    pub fn stats(&self) -> TopicStats {
+        each!(&self.form, core => core.counters.snapshot())
+    }
+
+    /// Who is subscribed now.
+    #[must_use]
+    pub fn subscribers(&self) -> Vec<SubscriberInfo> {
+        let seats = each!(&self.form, core => core.subscribers());
+        let info =
+            |seat: &Arc<Seat>| SubscriberInfo { id: seat.id, policy: seat.policy, capacity: seat.capacity };
+        seats.iter().map(info).collect()
+    }
+
+    /// The ring's capacity, in messages.
+    #[must_use]
+    pub fn capacity(&self) -> u64 {
+        each!(&self.form, core => core.ring_capacity())
+    }
+}
+
+#[cold]
+fn refused<M, V: Payload>(message: M, refusal: Refusal, core: &Core<V>) -> TryPublishError<M> {
+    match refusal {
+        Refusal::Closed => TryPublishError::Closed(message),
+        Refusal::Full(by) => {
+            core.counters.add_rejected();
+            TryPublishError::Full { message, by }
+        }
+    }
+}
+
+impl<M: Clone + Send + Sync + 'static> Clone for Topic<M> {
+    fn clone(&self) -> Self {
+        let form = match &self.form {
+            Form::Inline(core) => Form::Inline(Arc::clone(core)),
+            Form::Boxed(core) => Form::Boxed(Arc::clone(core)),
+        };
+        Self { form }
+    }
+}
+
+impl<M: Clone + Send + Sync + 'static> fmt::Debug for Topic<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Topic")
+            .field("stats", &self.stats())
+            .field("subscribers", &self.subscribers())
+            .finish()
+    }
+}

@@ -1,0 +1,184 @@
+//! The subscriber's half of a topic.
+
+use std::fmt;
+
+use super::core::Core;
+use super::cursor::Cursor;
+use super::error::SubscribeError;
+use super::lane::LaneReader;
+use super::payload::{Boxed, Inline, Payload};
+use super::seat::Seat;
+use super::{Form, SubscribeOptions};
+use crate::backlog::{Backlog, WhenFull};
+use crate::merge::Source;
+use crate::policy::Overflow;
+use crate::sync::{Arc, AtomicBool, AtomicU64, CachePadded};
+use crate::{Doorbell, QUEUE_CAPACITY_MAX};
+
+/// A message at the front of a subscription, read in place.
+#[derive(Debug)]
+pub struct Delivery<'a, M> {
+    /// The message.
+    pub message: &'a M,
+    /// Its place in the order of the bus.
+    pub stamp: u64,
+    /// The id its publisher gave, or 0.
+    pub sender: u64,
+}
+
+impl<M> Clone for Delivery<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Delivery<'_, M> {}
+
+/// What one receiver gets of one topic. Dropping it unsubscribes: its room is free for the others at once, and publishers
+/// that waited for it are woken.
+///
+/// [`head`](Source::head) makes messages visible, [`peek`](Self::peek) shows the one in front, and only
+/// [`advance`](Self::advance) passes it: after a panic of its handler it is still in front.
+pub struct Subscription<M: Clone + Send + Sync + 'static> {
+    reader: Reader<M>,
+}
+
+enum Reader<M: Clone + Send + Sync + 'static> {
+    InlineRing(Cursor<Inline<M>>),
+    BoxedRing(Cursor<Boxed<M>>),
+    InlineLane(LaneReader<Inline<M>>),
+    BoxedLane(LaneReader<Boxed<M>>),
+}
+
+macro_rules! each_reader {
+    ($reader:expr, $inner:ident => $body:expr) => {
+        match $reader {
+            Reader::InlineRing($inner) => $body,
+            Reader::BoxedRing($inner) => $body,
+            Reader::InlineLane($inner) => $body,
+            Reader::BoxedLane($inner) => $body,
+        }
+    };
+}
+
+impl<M: Clone + Send + Sync + 'static> Subscription<M> {
+    pub(super) fn new(
+        form: &Form<M>,
+        doorbell: Arc<Doorbell>,
+        options: SubscribeOptions<M>,
+    ) -> Result<Self, SubscribeError> {
+        let block = matches!(options.overflow, Overflow::Block);
+        let reader = match form {
+            Form::Inline(core) if block => Reader::InlineRing(core.add_gate(seat(core, doorbell, &options))?),
+            Form::Boxed(core) if block => Reader::BoxedRing(core.add_gate(seat(core, doorbell, &options))?),
+            Form::Inline(core) => Reader::InlineLane(lane(core, doorbell, options)?),
+            Form::Boxed(core) => Reader::BoxedLane(lane(core, doorbell, options)?),
+        };
+        Ok(Self { reader })
+    }
+
+    /// The message in front, among those a [`head`](Source::head) has made visible.
+    #[inline]
+    pub fn peek(&mut self) -> Option<Delivery<'_, M>> {
+        each_reader!(&mut self.reader, reader => reader.peek().map(|entry| Delivery {
+            message: entry.value.message(),
+            stamp: entry.stamp,
+            sender: entry.sender,
+        }))
+    }
+
+    /// Passes the message in front: it was handled. Without a visible message it does nothing.
+    #[inline]
+    pub fn advance(&mut self) {
+        each_reader!(&mut self.reader, reader => reader.advance());
+    }
+
+    /// Messages published and not passed yet; for a ring, the subscriber's own among them.
+    #[must_use]
+    pub fn unread(&self) -> u64 {
+        match &self.reader {
+            Reader::InlineRing(cursor) => cursor.unread(),
+            Reader::BoxedRing(cursor) => cursor.unread(),
+            Reader::InlineLane(lane) => lane.unread() as u64,
+            Reader::BoxedLane(lane) => lane.unread() as u64,
+        }
+    }
+
+    /// Whether the topic is closed and everything is read.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        // Closed first: no message is added after.
+        each_reader!(&self.reader, reader => reader.core.is_closed()) && self.unread() == 0
+    }
+
+    /// The id given when subscribing.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.seat().id
+    }
+
+    fn seat(&self) -> &Seat {
+        match &self.reader {
+            Reader::InlineRing(cursor) => &cursor.seat,
+            Reader::BoxedRing(cursor) => &cursor.seat,
+            Reader::InlineLane(reader) => &reader.lane.seat,
+            Reader::BoxedLane(reader) => &reader.lane.seat,
+        }
+    }
+}
+
+impl<M: Clone + Send + Sync + 'static> Source for Subscription<M> {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        each_reader!(&mut self.reader, reader => reader.head())
+    }
+
+    #[inline]
+    fn commit(&mut self) {
+        each_reader!(&mut self.reader, reader => reader.commit());
+    }
+
+    fn arm(&mut self) -> bool {
+        each_reader!(&mut self.reader, reader => reader.arm())
+    }
+}
+
+fn seat<V: Payload>(core: &Core<V>, doorbell: Arc<Doorbell>, options: &SubscribeOptions<V::Message>) -> Seat {
+    let gate = matches!(options.overflow, Overflow::Block);
+    let most = if gate { core.ring_capacity() } else { u64::from(QUEUE_CAPACITY_MAX) };
+    let capacity = options.capacity.map_or(core.ring_capacity(), u64::from).clamp(1, most);
+    Seat {
+        cursor: CachePadded(AtomicU64::new(0)),
+        armed: AtomicBool::new(false),
+        doorbell,
+        id: options.id,
+        capacity,
+        gate,
+        echo: options.echo,
+        policy: options.overflow.name(),
+    }
+}
+
+fn lane<V: Payload>(
+    core: &Arc<Core<V>>,
+    doorbell: Arc<Doorbell>,
+    options: SubscribeOptions<V::Message>,
+) -> Result<LaneReader<V>, SubscribeError> {
+    let seat = seat(core, doorbell, &options);
+    let capacity = u32::try_from(seat.capacity).unwrap_or(QUEUE_CAPACITY_MAX);
+    let backlog = Backlog::new(WhenFull::from(&options.overflow), capacity);
+    let fails = matches!(options.overflow, Overflow::Fail);
+    let key = if let Overflow::Conflate(key) = options.overflow { Some(key) } else { None };
+    core.add_lane(seat, backlog, key, fails)
+}
+
+impl<M: Clone + Send + Sync + 'static> fmt::Debug for Subscription<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seat = self.seat();
+        f.debug_struct("Subscription")
+            .field("id", &seat.id)
+            .field("policy", &seat.policy)
+            .field("unread", &self.unread())
+            .finish()
+    }
+}

@@ -1,0 +1,146 @@
+//! The producers that wait for room in a full queue.
+//!
+//! # Protocol
+//! `list` holds (ticket, waker) in ticket order behind a mutex; `count` mirrors its length for the receiver, who asks
+//! with one load whether anybody waits. A producer registers, then tries once more, then sleeps; the receiver makes
+//! room, then reads `count`. **Sync point "room or waiter"**: both write before they read with `SeqCst`, so either the
+//! producer's last try finds the room or the receiver finds the waiter.
+//!
+//! A wake-up for n free places wakes n waiters, the oldest first. A waiter that was woken and is then dropped hands its
+//! wake-up to the next one. Before a receiver sleeps it wakes everybody, so a woken waiter that is never polled
+//! again cannot keep the others asleep beside an empty queue.
+
+use std::collections::VecDeque;
+use std::task::Waker;
+
+use crate::sync::{AtomicUsize, Mutex, Ordering, lock, model_fence};
+
+/// How many producers may wait in one list; further ones poll again instead of sleeping.
+pub(crate) const WAITERS_MAX: usize = 65_536;
+/// How many wakers are taken out of the list under one lock.
+const WAKE_CHUNK: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct WaitList {
+    count: AtomicUsize,
+    list: Mutex<List>,
+}
+
+#[derive(Debug, Default)]
+struct List {
+    next_ticket: u64,
+    entries: VecDeque<(u64, Waker)>,
+}
+
+impl WaitList {
+    pub(crate) fn new() -> Self {
+        Self { count: AtomicUsize::new(0), list: Mutex::new(List::default()) }
+    }
+
+    /// Whether somebody waits; the caller has just made room by a `SeqCst` read-modify-write.
+    #[inline]
+    pub(crate) fn any(&self) -> bool {
+        model_fence();
+        self.count.load(Ordering::SeqCst) != 0
+    }
+
+    /// Puts the waker in the list, at the place its ticket gives. `false`: the list is full, poll again.
+    pub(crate) fn register(&self, ticket: &mut Option<u64>, waker: &Waker) -> bool {
+        let fresh = waker.clone();
+        let mut list = lock(&self.list);
+        let number = *ticket.get_or_insert_with(|| {
+            list.next_ticket += 1;
+            list.next_ticket
+        });
+        let replaced = match list.entries.binary_search_by_key(&number, |entry| entry.0) {
+            Ok(at) => Some(std::mem::replace(&mut list.entries[at].1, fresh)),
+            Err(_) if list.entries.len() >= WAITERS_MAX => return false,
+            Err(at) => {
+                list.entries.insert(at, (number, fresh));
+                None
+            }
+        };
+        self.count.swap(list.entries.len(), Ordering::SeqCst);
+        drop(list);
+        model_fence();
+        drop(replaced);
+        true
+    }
+
+    /// Takes the ticket out of the list. `false`: it was woken already.
+    pub(crate) fn remove(&self, ticket: u64) -> bool {
+        let mut list = lock(&self.list);
+        let Ok(at) = list.entries.binary_search_by_key(&ticket, |entry| entry.0) else { return false };
+        let removed = list.entries.remove(at);
+        self.settle(&mut list);
+        drop(list);
+        drop(removed);
+        true
+    }
+
+    /// Wakes the `most` oldest waiters, of those that wait now: who registers again meanwhile is left in peace.
+    pub(crate) fn wake(&self, most: usize) {
+        let mut left = most.min(self.count.load(Ordering::SeqCst));
+        while left > 0 {
+            let mut wakers: [Option<Waker>; WAKE_CHUNK] = [const { None }; WAKE_CHUNK];
+            let mut list = lock(&self.list);
+            let take = left.min(WAKE_CHUNK).min(list.entries.len());
+            for (slot, (_, waker)) in wakers.iter_mut().zip(list.entries.drain(..take)) {
+                *slot = Some(waker);
+            }
+            self.settle(&mut list);
+            drop(list);
+            if take == 0 {
+                return;
+            }
+            left -= take;
+            wakers.into_iter().flatten().for_each(Waker::wake);
+        }
+    }
+
+    pub(crate) fn wake_all(&self) {
+        self.wake(usize::MAX);
+    }
+
+    fn settle(&self, list: &mut List) {
+        self.count.store(list.entries.len(), Ordering::SeqCst);
+        if list.entries.is_empty() {
+            list.entries.shrink_to(WAKE_CHUNK);
+        }
+    }
+}
+
+/// A waiting producer's place in a [`WaitList`]; leaving the list is its drop.
+#[derive(Debug)]
+pub(crate) struct Ticket<'a> {
+    list: &'a WaitList,
+    number: Option<u64>,
+    served: bool,
+}
+
+impl<'a> Ticket<'a> {
+    pub(crate) fn new(list: &'a WaitList) -> Self {
+        Self { list, number: None, served: false }
+    }
+
+    /// Sleeps in the list, or asks to be polled again where the list is full.
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        if !self.list.register(&mut self.number, waker) {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The producer got what it waited for (or an error): its wake-up is used up.
+    pub(crate) fn served(&mut self) {
+        self.served = true;
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let Some(number) = self.number else { return };
+        if !self.list.remove(number) && !self.served {
+            self.list.wake(1);
+        }
+    }
+}
