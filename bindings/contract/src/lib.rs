@@ -1,9 +1,107 @@
 //! `contracts.yaml`: parsing, checking, layout and digests.
+//!
+//! Text goes in, a checked [`Contract`] comes out, or [`Errors`] that say what is wrong, where, and how to mend it.
+//! Everything here is pure, apart from [`Contract::read`], and takes bounded time and memory whatever the input: see
+//! [`limits`].
+//!
+//! ```
+//! use mycelium_contract::{Contract, Layouts};
+//!
+//! let contract = Contract::parse(
+//!     "schema: {id: acme.trading, version: 1}
+//! domains: [market_data]
+//! tag_ranges: {market_data: [100, 199]}
+//! messages:
+//!   Trade:
+//!     tlv_type: 100
+//!     topic: market.trades
+//!     domain: market_data
+//!     fields: {at: Timestamp, price: f64, quantity: u32}
+//! ",
+//!     "contracts.yaml",
+//! )?;
+//! let trade = contract.message("Trade").unwrap();
+//! let record = Layouts::of(&contract).record(&trade.fields);
+//! assert_eq!((record.layout.size, record.offsets), (24, vec![0, 8, 16]));
+//! # Ok::<(), mycelium_contract::Errors>(())
+//! ```
 #![forbid(unsafe_code)]
 
+mod check;
+mod code;
+mod diagnostic;
+mod layout;
+pub mod limits;
 mod model;
+mod yaml;
 
+use std::io::Read;
+use std::path::Path;
+
+pub use code::Code;
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Errors};
+pub use layout::{Layout, Layouts, Record};
 pub use model::{
     Contract, DecimalValue, Domain, EnumDef, Field, Message, Pos, Rule, Schema, StructDef, TagRange, Type,
     Value, Variant,
 };
+
+impl Contract {
+    /// Reads and checks the text of a contract file. `file` is what errors call it; nothing is opened.
+    ///
+    /// # Errors
+    /// All mistakes found, at most [`DIAGNOSTICS_MAX`] of them in full. A mistake of YAML itself hides the others.
+    pub fn parse(text: &str, file: &str) -> Result<Contract, Errors> {
+        let root = yaml::parse(text, file)?;
+        check::check(&root, text, file)
+    }
+
+    /// As [`Contract::parse`], of bytes that may not be UTF-8.
+    ///
+    /// # Errors
+    /// As [`Contract::parse`], and [`Code::NOT_UTF8`].
+    pub fn parse_bytes(bytes: &[u8], file: &str) -> Result<Contract, Errors> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Contract::parse(text, file),
+            Err(error) => {
+                let before = &bytes[..error.valid_up_to()];
+                let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+                let cause =
+                    format!("the file is not UTF-8: line {line} holds the byte {:#04x}", bytes[before.len()]);
+                Err(Errors::of_file(Code::NOT_UTF8, file, cause, "save it as UTF-8"))
+            }
+        }
+    }
+
+    /// Reads and checks a file, at most [`limits::FILE_BYTES_MAX`] of it.
+    ///
+    /// # Errors
+    /// As [`Contract::parse_bytes`], and [`Code::UNREADABLE`] with the operating system's cause.
+    pub fn read(path: &Path) -> Result<Contract, Errors> {
+        let name = path.display().to_string();
+        let read = || {
+            let mut bytes = Vec::new();
+            // One byte above the limit tells a file that is too large from one that fits exactly.
+            let most = u64::try_from(limits::FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+            std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        match read() {
+            Ok(bytes) if bytes.len() > limits::FILE_BYTES_MAX => {
+                let cause = format!("the file is larger than {} bytes", limits::FILE_BYTES_MAX);
+                Err(Errors::of_file(Code::LIMIT, &name, cause, "split the contract into several files"))
+            }
+            Ok(bytes) => Contract::parse_bytes(&bytes, &name),
+            Err(error) => {
+                let error: std::io::Error = error;
+                let remedy = "check the path and its permissions";
+                Err(Errors::of_file(
+                    Code::UNREADABLE,
+                    &name,
+                    format!("cannot read the file: {error}"),
+                    remedy,
+                ))
+            }
+        }
+    }
+}

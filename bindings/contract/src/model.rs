@@ -211,6 +211,9 @@ pub struct Variant {
     pub description: String,
     /// Named fields, in wire order; empty for a unit variant.
     pub fields: Vec<Field>,
+    /// Above 1 for a variant that a unit enum gained after its first release; always 1 in a data enum. Never
+    /// decreases along the list. Digests cover the variants of 1 alone, so that a unit enum may grow.
+    pub since: u16,
     /// Where it was written.
     pub at: Pos,
 }

@@ -1,0 +1,135 @@
+//! Reading mappings key by key, so that every unknown and every missing key is named.
+
+use crate::Code;
+use crate::diagnostic::{Report, Span, clip, did_you_mean};
+use crate::yaml::{Kind, Node};
+
+/// One entry of a mapping.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry<'n> {
+    pub(crate) name: &'n str,
+    pub(crate) span: Span,
+    pub(crate) value: &'n Node,
+}
+
+/// The entries of a mapping whose keys the user chooses. Reports anything else and keys that are no text.
+pub(crate) fn entries<'n>(node: &'n Node, what: &str, report: &mut Report<'_>) -> Vec<Entry<'n>> {
+    let Kind::Map(map) = &node.kind else {
+        let cause = format!("{what} must be a mapping (`key: value` lines), not {}", node.shape());
+        report.add(Code::WRONG_SHAPE, node.span, cause, "");
+        return Vec::new();
+    };
+    let mut found = Vec::with_capacity(map.len());
+    for (key, value) in map {
+        if let Kind::Text(name) = &key.kind {
+            found.push(Entry { name, span: key.span, value });
+        } else {
+            let cause = format!("a key of {what} is {} where a name belongs", key.shape());
+            report.add(
+                Code::BAD_NAME,
+                key.span,
+                cause,
+                "names begin with a letter; `true` and `null` are none",
+            );
+        }
+    }
+    found
+}
+
+/// A mapping with fixed keys.
+pub(crate) struct Keys<'n> {
+    what: String,
+    span: Span,
+    entries: Vec<Entry<'n>>,
+}
+
+impl<'n> Keys<'n> {
+    /// Reads the mapping and reports keys that are not among `known`. `span` is where a missing key is reported.
+    pub(crate) fn read(
+        node: &'n Node,
+        what: &str,
+        span: Span,
+        known: &[&str],
+        report: &mut Report<'_>,
+    ) -> Self {
+        let entries = entries(node, what, report);
+        for entry in entries.iter().filter(|e| !known.contains(&e.name)) {
+            let remedy = match did_you_mean(entry.name, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("the keys here are: {}", known.join(", ")),
+            };
+            let cause = format!("unknown key `{}` in {what}", clip(entry.name));
+            report.add(Code::UNKNOWN_KEY, entry.span, cause, remedy);
+        }
+        Keys { what: what.to_owned(), span, entries }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
+        self.entries.iter().find(|e| e.name == name).map(|e| e.value)
+    }
+
+    /// As `get`, and reports the key's absence. The remedy shows an example of the key.
+    pub(crate) fn need(&self, name: &str, example: &str, report: &mut Report<'_>) -> Option<&'n Node> {
+        let found = self.get(name);
+        if found.is_none() {
+            let cause = format!("the key `{name}` is missing in {}", self.what);
+            report.add(Code::MISSING_KEY, self.span, cause, format!("add `{name}: {example}`"));
+        }
+        found
+    }
+
+    /// The text under a key; absent is empty.
+    pub(crate) fn text(&self, name: &str, bytes_max: usize, report: &mut Report<'_>) -> String {
+        let Some(node) = self.get(name) else { return String::new() };
+        match &node.kind {
+            Kind::Text(text) if text.len() > bytes_max => {
+                let cause = format!("`{name}` of {} has {} bytes, above {bytes_max}", self.what, text.len());
+                report.add(Code::LIMIT, node.span, cause, "shorten it");
+                String::new()
+            }
+            Kind::Text(text) => text.trim_end().to_owned(),
+            Kind::Null => String::new(),
+            _ => {
+                let cause = format!("`{name}` of {} must be text, not {}", self.what, node.shape());
+                report.add(Code::WRONG_SHAPE, node.span, cause, "put it between quotes");
+                String::new()
+            }
+        }
+    }
+}
+
+/// An integer within `lo..=hi`, or a report under `code`.
+pub(crate) fn integer(
+    node: &Node,
+    what: &str,
+    lo: i128,
+    hi: i128,
+    code: Code,
+    report: &mut Report<'_>,
+) -> Option<i128> {
+    match node.kind {
+        Kind::Int(value) if (lo..=hi).contains(&value) => Some(value),
+        Kind::Int(value) => {
+            report.add(code, node.span, format!("{what} is {value}, outside {lo} to {hi}"), "");
+            None
+        }
+        _ => {
+            let cause = format!("{what} must be an integer from {lo} to {hi}, not {}", node.shape());
+            report.add(code, node.span, cause, "");
+            None
+        }
+    }
+}
+
+/// Reports when there are more than `max` of something.
+pub(crate) fn at_most(count: usize, max: usize, what: &str, span: Span, report: &mut Report<'_>) -> bool {
+    if count > max {
+        report.add(
+            Code::LIMIT,
+            span,
+            format!("{count} {what}, above the limit of {max}"),
+            "split the contract",
+        );
+    }
+    count <= max
+}

@@ -1,0 +1,240 @@
+//! Errors as users read them: code, place, the line with a caret, cause and remedy.
+
+use std::fmt;
+
+use crate::{Code, Pos};
+
+/// At most this many mistakes are reported of one file; the rest are counted.
+pub const DIAGNOSTICS_MAX: usize = 50;
+
+/// At most this many characters of a source line are shown.
+const SHOWN_CHARS_MAX: usize = 120;
+
+/// One mistake in a contract file.
+///
+/// `Display` writes several lines for a terminal, without colour and without a final line end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Diagnostic {
+    /// Its stable code.
+    pub code: Code,
+    /// The file as it was named to [`Contract::parse`](crate::Contract::parse).
+    pub file: String,
+    /// Where it begins. Line 0 when the mistake is the file itself.
+    pub at: Pos,
+    /// How many characters are meant, at least 1.
+    pub length: u32,
+    /// The text of that line, without control characters; may be empty.
+    pub source: String,
+    /// What is wrong.
+    pub cause: String,
+    /// How to mend it; may be empty.
+    pub remedy: String,
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "error[{}]: {}", self.code, self.cause)?;
+        if self.at.line == 0 {
+            write!(f, " --> {}", self.file)?;
+        } else {
+            let number = self.at.line.to_string();
+            let gutter = " ".repeat(number.len());
+            writeln!(f, "{gutter}--> {}:{}:{}", self.file, self.at.line, self.at.column)?;
+            let (shown, caret, marks) = window(&self.source, self.at.column, self.length);
+            writeln!(f, "{gutter} |\n{number} | {shown}")?;
+            write!(f, "{gutter} | {}{}", " ".repeat(caret), "^".repeat(marks))?;
+        }
+        if !self.remedy.is_empty() {
+            write!(f, "\n  = help: {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Cuts a long line around the column; gives the text, the caret's offset in it and the number of carets.
+fn window(source: &str, column: u32, length: u32) -> (String, usize, usize) {
+    let column = usize::try_from(column.max(1)).unwrap_or(1) - 1;
+    let total = source.chars().count();
+    let from = if total <= SHOWN_CHARS_MAX { 0 } else { column.saturating_sub(SHOWN_CHARS_MAX / 2) };
+    let shown: String = source.chars().skip(from).take(SHOWN_CHARS_MAX).collect();
+    let caret = (column - from.min(column)).min(SHOWN_CHARS_MAX);
+    let room = shown.chars().count().saturating_sub(caret).max(1);
+    (shown, caret, usize::try_from(length.max(1)).unwrap_or(1).min(room))
+}
+
+/// All that is wrong with a contract file: at least one [`Diagnostic`], in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errors {
+    list: Vec<Diagnostic>,
+    omitted: usize,
+}
+
+impl Errors {
+    /// The mistakes, at most [`DIAGNOSTICS_MAX`].
+    #[must_use]
+    pub fn list(&self) -> &[Diagnostic] {
+        &self.list
+    }
+
+    /// How many more there are than [`Errors::list`] holds.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        self.omitted
+    }
+
+    /// One mistake that concerns the file as a whole.
+    pub(crate) fn of_file(code: Code, file: &str, cause: String, remedy: &str) -> Errors {
+        let mut report = Report::new("", file);
+        report.add(code, Span::default(), cause, remedy);
+        report.errors
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.list.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            diagnostic.fmt(f)?;
+        }
+        if self.omitted > 0 {
+            write!(f, "\n\n{} more mistakes are not shown", self.omitted)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Errors {}
+
+/// A place in the file with the number of characters meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Span {
+    pub(crate) at: Pos,
+    pub(crate) length: u32,
+}
+
+/// Collects mistakes while a file is checked.
+pub(crate) struct Report<'a> {
+    text: &'a str,
+    errors: Errors,
+    file: &'a str,
+}
+
+impl<'a> Report<'a> {
+    pub(crate) fn new(text: &'a str, file: &'a str) -> Self {
+        Report { text, file, errors: Errors { list: Vec::new(), omitted: 0 } }
+    }
+
+    pub(crate) fn add(
+        &mut self,
+        code: Code,
+        span: Span,
+        cause: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        if self.errors.list.len() == DIAGNOSTICS_MAX {
+            self.errors.omitted += 1;
+            return;
+        }
+        let source = match usize::try_from(span.at.line) {
+            Ok(line) if line > 0 => self.text.lines().nth(line - 1).unwrap_or_default(),
+            _ => "",
+        };
+        self.errors.list.push(Diagnostic {
+            code,
+            file: self.file.to_owned(),
+            at: span.at,
+            length: span.length.max(1),
+            source: source.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            cause: cause.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    /// What was reported; for a reader that knows that something was.
+    pub(crate) fn into_errors(self) -> Errors {
+        self.errors
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.errors.list.len() + self.errors.omitted
+    }
+
+    /// `Ok(value)` when nothing was reported.
+    pub(crate) fn finish<T>(mut self, value: T) -> Result<T, Errors> {
+        if self.errors.list.is_empty() {
+            return Ok(value);
+        }
+        self.errors.list.sort_by_key(|d| d.at);
+        Err(self.errors)
+    }
+}
+
+/// "did you mean" over the words that would be right here; empty when none is near.
+pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = clip(word);
+    let near = word.chars().count().div_ceil(3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(distance, _)| *distance <= near)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// At most the first 64 characters: what hostile text may cost in a message.
+pub(crate) fn clip(text: &str) -> String {
+    const CLIP_CHARS_MAX: usize = 64;
+    let mut clipped: String =
+        text.chars().take(CLIP_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(CLIP_CHARS_MAX).is_some() {
+        clipped.push('…');
+    }
+    clipped
+}
+
+/// Edits (insert, delete, replace, swap of neighbours) between two short words.
+fn distance(a: &str, b: &str) -> usize {
+    let a: Vec<char> = a.chars().collect();
+    let b: Vec<char> = b.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replace = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replace.min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before[j - 2] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_found_and_far_ones_are_not() {
+        let keys = ["tlv_type", "topic", "domain", "version"];
+        assert_eq!(did_you_mean("tvl_type", keys), Some("tlv_type"));
+        assert_eq!(did_you_mean("tlvtype", keys), Some("tlv_type"));
+        assert_eq!(did_you_mean("Version", keys), Some("version"));
+        assert_eq!(did_you_mean("colour", keys), None);
+        assert_eq!(did_you_mean("", keys), None);
+    }
+
+    #[test]
+    fn the_caret_stands_under_its_column_even_in_a_long_line() {
+        let long = format!("{}here", "x".repeat(5000));
+        let (shown, caret, marks) = window(&long, 5001, 4);
+        assert_eq!(&shown[caret..caret + marks], "here");
+        assert_eq!(window("abc", 9, 5).2, 1);
+    }
+}
