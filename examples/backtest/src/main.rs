@@ -1,4 +1,2 @@
-//! Ten thousand isolated buses backtest real prices in parallel.
-#![forbid(unsafe_code)]
-
+//! x
 fn main() {}

@@ -1,0 +1,223 @@
+//! Reads bars from CSV. Either the whole file is sound, or nothing of it is used.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use super::columns::Columns;
+use super::{Decimal, LoadError, RowError, Scale, Series, format_timestamp, parse_timestamp};
+use crate::limits::BARS_MAX;
+use crate::messages::Bar;
+
+/// Reads the bars of one symbol from a file.
+///
+/// # Errors
+/// See [`read`]; also if the file cannot be opened.
+pub fn load(path: &Path, symbol: Option<&str>) -> Result<Series, LoadError> {
+    let open = |source| LoadError::Open { path: path.to_owned(), source };
+    let mut file = BufReader::new(File::open(path).map_err(open)?);
+    // Opening a folder succeeds; only reading it fails.
+    file.fill_buf().map_err(open)?;
+    let name = path.file_stem().map_or_else(|| "data".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    read(file, symbol, &name)
+}
+
+/// Reads the bars of one symbol. `name` stands in for the symbol where the data has no `Ticker` or `Symbol` column.
+///
+/// Rows of other symbols are passed over unread. Separators may be commas, semicolons or tabs; the header decides.
+///
+/// # Errors
+/// A missing column, an unknown symbol, or the first bad row with its line, column and cause. There is no partial result.
+pub fn read(mut input: impl BufRead, symbol: Option<&str>, name: &str) -> Result<Series, LoadError> {
+    let delimiter = delimiter(&mut input);
+    let mut reader =
+        ::csv::ReaderBuilder::new().delimiter(delimiter).trim(::csv::Trim::All).from_reader(input);
+    let header = reader.headers().map_err(|error| malformed(&error, 1))?.clone();
+    if header.is_empty() {
+        return Err(LoadError::Empty);
+    }
+    let columns = Columns::find(&header)?;
+    let mut rows = Rows { header, columns, bars: Vec::new(), closes: Vec::new(), lines: Vec::new() };
+    let mut symbols = Symbols { wanted: symbol, present: Vec::new() };
+    let mut record = ::csv::StringRecord::new();
+    let mut line = 1;
+    while reader.read_record(&mut record).map_err(|error| malformed(&error, line + 1))? {
+        line = record.position().map_or(line + 1, ::csv::Position::line);
+        match columns.symbol {
+            Some(at) if !symbols.select(&record[at]) => {}
+            _ => rows.add(&record, line)?,
+        }
+        if rows.bars.len() > BARS_MAX {
+            return Err(LoadError::TooManyBars);
+        }
+    }
+    let symbol = symbols.chosen(columns.symbol.is_some(), name)?;
+    rows.finish(symbol)
+}
+
+/// The symbols met so far, and which of them is wanted.
+struct Symbols<'a> {
+    wanted: Option<&'a str>,
+    present: Vec<String>,
+}
+
+impl Symbols<'_> {
+    /// Notes the symbol and tells whether its row is to be read.
+    ///
+    /// Without a choice only the first symbol is read: should a second one follow, `chosen` refuses them all.
+    fn select(&mut self, symbol: &str) -> bool {
+        if !self.present.iter().any(|known| known == symbol) {
+            self.present.push(symbol.to_owned());
+        }
+        match self.wanted {
+            Some(wanted) => wanted == symbol,
+            None => self.present[0] == symbol,
+        }
+    }
+
+    fn chosen(self, has_column: bool, name: &str) -> Result<String, LoadError> {
+        match self.wanted {
+            Some(wanted) if self.present.iter().any(|known| known == wanted) => Ok(wanted.to_owned()),
+            // A file of one instrument is often asked for by its own name.
+            Some(wanted) if !has_column && wanted.eq_ignore_ascii_case(name) => Ok(name.to_owned()),
+            Some(wanted) => {
+                Err(LoadError::UnknownSymbol { symbol: wanted.to_owned(), present: self.present })
+            }
+            None if self.present.len() > 1 => Err(LoadError::SymbolNeeded { present: self.present }),
+            None => Ok(self.present.into_iter().next().unwrap_or_else(|| name.to_owned())),
+        }
+    }
+}
+
+/// The rows read so far.
+struct Rows {
+    header: ::csv::StringRecord,
+    columns: Columns,
+    bars: Vec<Bar>,
+    closes: Vec<Decimal>,
+    /// The line of each bar.
+    lines: Vec<u64>,
+}
+
+impl Rows {
+    fn add(&mut self, record: &::csv::StringRecord, line: u64) -> Result<(), LoadError> {
+        let columns = self.columns;
+        let timestamp = self.timestamp(record, line)?;
+        let close = self.price(record, columns.close, line)?;
+        // Whatever `f64` reads as a positive number is a decimal, unless it has an absurd number of digits.
+        let exact = Decimal::parse(&record[columns.close]).ok_or_else(|| {
+            self.error(line, columns.close, RowError::NotANumber(record[columns.close].to_owned()))
+        })?;
+        let bar = Bar {
+            timestamp,
+            open: self.price(record, columns.open, line)?,
+            high: self.price(record, columns.high, line)?,
+            low: self.price(record, columns.low, line)?,
+            close,
+            volume: columns.volume.map_or(Ok(0.0), |at| self.volume(record, at, line))?,
+            close_ticks: 0,
+            index: self.bars.len() as u32,
+        };
+        self.bars.push(bar);
+        self.closes.push(exact);
+        self.lines.push(line);
+        Ok(())
+    }
+
+    fn finish(mut self, symbol: String) -> Result<Series, LoadError> {
+        if self.bars.is_empty() {
+            return Err(LoadError::Empty);
+        }
+        let scale = Scale::of(&self.closes);
+        for (at, close) in self.closes.iter().enumerate() {
+            // A price so small beside the others that it rounds to nothing cannot be told from zero.
+            let ticks = scale.ticks(*close).filter(|ticks| *ticks > 0);
+            let price = self.bars[at].close.to_string();
+            self.bars[at].close_ticks = ticks
+                .ok_or_else(|| self.error(self.lines[at], self.columns.close, RowError::BadPrice(price)))?;
+        }
+        Ok(Series { symbol, bars: self.bars, scale })
+    }
+
+    fn timestamp(&self, record: &::csv::StringRecord, line: u64) -> Result<i64, LoadError> {
+        let at = self.columns.date;
+        let date = &record[at];
+        let text = match self.columns.time {
+            Some(time) => format!("{date} {}", &record[time]),
+            None => date.to_owned(),
+        };
+        if date.is_empty() {
+            return Err(self.error(line, at, RowError::Missing));
+        }
+        let timestamp =
+            parse_timestamp(&text).ok_or_else(|| self.error(line, at, RowError::BadTimestamp(text)))?;
+        let Some(previous) = self.bars.last().map(|bar| bar.timestamp) else { return Ok(timestamp) };
+        let previous_line = self.lines.last().copied().unwrap_or(1);
+        let this = || format_timestamp(timestamp);
+        match timestamp.cmp(&previous) {
+            std::cmp::Ordering::Greater => Ok(timestamp),
+            std::cmp::Ordering::Equal => {
+                Err(self.error(line, at, RowError::Duplicate { this: this(), previous_line }))
+            }
+            std::cmp::Ordering::Less => {
+                let previous = format_timestamp(previous);
+                Err(self.error(line, at, RowError::NotAscending { this: this(), previous, previous_line }))
+            }
+        }
+    }
+
+    fn price(&self, record: &::csv::StringRecord, at: usize, line: u64) -> Result<f64, LoadError> {
+        let value = self.number(record, at, line)?;
+        if value.is_finite() && value > 0.0 {
+            return Ok(value);
+        }
+        Err(self.error(line, at, RowError::BadPrice(record[at].to_owned())))
+    }
+
+    fn volume(&self, record: &::csv::StringRecord, at: usize, line: u64) -> Result<f64, LoadError> {
+        // An empty volume is common for indices and currencies, and nothing depends on it.
+        if record[at].is_empty() {
+            return Ok(0.0);
+        }
+        let value = self.number(record, at, line)?;
+        if value.is_finite() && value >= 0.0 {
+            return Ok(value);
+        }
+        Err(self.error(line, at, RowError::BadVolume(record[at].to_owned())))
+    }
+
+    fn number(&self, record: &::csv::StringRecord, at: usize, line: u64) -> Result<f64, LoadError> {
+        let text = &record[at];
+        if text.is_empty() {
+            return Err(self.error(line, at, RowError::Missing));
+        }
+        text.parse().map_err(|_| self.error(line, at, RowError::NotANumber(text.to_owned())))
+    }
+
+    fn error(&self, line: u64, at: usize, cause: RowError) -> LoadError {
+        let name = self.header[at].trim();
+        let column = if name.is_empty() { "(unnamed)" } else { name };
+        LoadError::Row { line, column: Some(column.to_owned()), cause }
+    }
+}
+
+/// The separator that the first line uses. Looks only at what is buffered already, so at no more than a few KiB.
+fn delimiter(input: &mut impl BufRead) -> u8 {
+    let Ok(start) = input.fill_buf() else { return b',' };
+    let header = start.split(|byte| *byte == b'\n').next().unwrap_or(start);
+    let count = |separator: u8| header.iter().filter(|byte| **byte == separator).count();
+    // On a draw the comma wins, being the last of the maxima.
+    [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+}
+
+fn malformed(error: &::csv::Error, next_line: u64) -> LoadError {
+    let line = error.position().map_or(next_line, ::csv::Position::line);
+    let cause = match error.kind() {
+        ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            RowError::FieldCount { expected: *expected_len, got: *len }
+        }
+        ::csv::ErrorKind::Utf8 { .. } => RowError::NotUtf8,
+        _ => RowError::Malformed(error.to_string()),
+    };
+    LoadError::Row { line, column: None, cause }
+}

@@ -1,0 +1,185 @@
+//! Why a file could not be read, with the place and the remedy.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// A price file could not be read. Nothing of it is used.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file could not be opened or read.
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The file has no header line, or no bar below it.
+    Empty,
+    /// A needed column is not in the header.
+    MissingColumn {
+        /// What is needed, e.g. `Close`.
+        column: &'static str,
+        /// The header's names, in order.
+        present: Vec<String>,
+        /// The name in the header that comes closest.
+        suggestion: Option<String>,
+    },
+    /// A column that may appear once appears twice.
+    DuplicateColumn {
+        /// The name, as in the header.
+        column: String,
+    },
+    /// The file holds several symbols and none was chosen.
+    SymbolNeeded {
+        /// The symbols in the file, in order of appearance.
+        present: Vec<String>,
+    },
+    /// The symbol that was chosen is not in the file.
+    UnknownSymbol {
+        /// The symbol asked for.
+        symbol: String,
+        /// The symbols in the file, in order of appearance; empty if the file has no `Ticker` column.
+        present: Vec<String>,
+    },
+    /// One row is wrong.
+    Row {
+        /// Line in the file, counted from 1; the header is a line too.
+        line: u64,
+        /// The column's name in the header; `None` if the row as a whole is wrong.
+        column: Option<String>,
+        /// What is wrong with it.
+        cause: RowError,
+    },
+    /// More bars than [`BARS_MAX`](crate::limits::BARS_MAX).
+    TooManyBars,
+}
+
+/// What is wrong with one row.
+#[derive(Debug, PartialEq)]
+#[non_exhaustive]
+pub enum RowError {
+    /// The field holds no number.
+    NotANumber(String),
+    /// The field is empty.
+    Missing,
+    /// A price that is NaN, infinite, zero or negative.
+    BadPrice(String),
+    /// A volume that is NaN, infinite or negative.
+    BadVolume(String),
+    /// A date or timestamp in no shape known here.
+    BadTimestamp(String),
+    /// The row is earlier than the one before it.
+    NotAscending {
+        /// The timestamp of this row.
+        this: String,
+        /// The timestamp of the row before.
+        previous: String,
+        /// The line of the row before.
+        previous_line: u64,
+    },
+    /// The row has the timestamp of the one before it.
+    Duplicate {
+        /// The timestamp that both have.
+        this: String,
+        /// The line of the row before.
+        previous_line: u64,
+    },
+    /// The row has more or fewer fields than the header.
+    FieldCount {
+        /// Fields in the header.
+        expected: u64,
+        /// Fields in the row.
+        got: u64,
+    },
+    /// The row is not UTF-8 text.
+    NotUtf8,
+    /// The row is malformed in another way; the words are the CSV reader's.
+    Malformed(String),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Open { path, source } => {
+                write!(f, "cannot read {}: {source}; check the path given with --data", path.display())
+            }
+            Self::Empty => f.write_str(
+                "the file holds no bars; expected a header line such as `Date,Open,High,Low,Close,Volume` and one row per bar",
+            ),
+            Self::MissingColumn { column, present, suggestion } => {
+                write!(f, "line 1: no column `{column}`; the header has: {}", present.join(", "))?;
+                match suggestion {
+                    Some(name) => write!(f, "; did you mean `{name}`? Rename it to `{column}`"),
+                    None => write!(f, "; add a column of that name"),
+                }
+            }
+            Self::DuplicateColumn { column } => {
+                write!(f, "line 1: the column `{column}` appears twice; remove or rename one of them")
+            }
+            Self::SymbolNeeded { present } => {
+                write!(f, "the file holds several symbols; choose one with --symbol: {}", present.join(", "))
+            }
+            Self::UnknownSymbol { symbol, present } if present.is_empty() => write!(
+                f,
+                "symbol `{symbol}` was asked for, but the file has no `Ticker` or `Symbol` column; leave out --symbol"
+            ),
+            Self::UnknownSymbol { symbol, present } => {
+                write!(f, "no symbol `{symbol}` in the file; it holds: {}", present.join(", "))
+            }
+            Self::Row { line, column: Some(column), cause } => write!(f, "line {line}, column `{column}`: {cause}"),
+            Self::Row { line, column: None, cause } => write!(f, "line {line}: {cause}"),
+            Self::TooManyBars => {
+                write!(f, "the file holds more than {} bars of one symbol; split it", crate::limits::BARS_MAX)
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Open { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotANumber(text) => {
+                write!(f, "`{text}` is not a number; write it with a decimal point and without separators")
+            }
+            Self::Missing => f.write_str("the field is empty; fill it in or remove the row"),
+            Self::BadPrice(text) => {
+                write!(f, "a price must be a finite number above zero, and this is `{text}`")
+            }
+            Self::BadVolume(text) => {
+                write!(f, "a volume must be a finite number of at least zero, and this is `{text}`")
+            }
+            Self::BadTimestamp(text) => write!(
+                f,
+                "`{text}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970"
+            ),
+            Self::NotAscending { this, previous, previous_line } => write!(
+                f,
+                "{this} comes after {previous} of line {previous_line}; sort the rows in ascending order of time"
+            ),
+            Self::Duplicate { this, previous_line } => write!(
+                f,
+                "{this} stands on line {previous_line} too; remove one of them (or choose one symbol, if there are several)"
+            ),
+            Self::FieldCount { expected, got } => {
+                write!(
+                    f,
+                    "the row has {got} fields and the header {expected}; check for missing or extra commas"
+                )
+            }
+            Self::NotUtf8 => f.write_str("the row is not UTF-8 text; convert the file"),
+            Self::Malformed(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for RowError {}

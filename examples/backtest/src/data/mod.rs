@@ -1,0 +1,47 @@
+//! Prices: reading them from CSV, exactly, into bars that all instances share.
+
+mod columns;
+mod csv;
+mod error;
+mod ticks;
+mod time;
+
+pub use self::csv::{load, read};
+pub use self::error::{LoadError, RowError};
+pub use self::ticks::{Decimal, Scale};
+pub use self::time::{NS_PER_DAY, civil_from_days, days_from_civil, format_timestamp, parse_timestamp};
+
+use crate::messages::Bar;
+
+/// Bars of one symbol in ascending order of time, with the scale of their exact prices.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The symbol, or the name of the file if it has no `Ticker` column.
+    pub symbol: String,
+    /// At least one bar; `Bar::index` counts from 0.
+    pub bars: Vec<Bar>,
+    /// What one tick of `Bar::close_ticks` is worth.
+    pub scale: Scale,
+}
+
+impl Series {
+    /// Length of the data in years of 365.25 days, from the first to the last timestamp; whole seconds count.
+    #[must_use]
+    pub fn years(&self) -> f64 {
+        match (self.bars.first(), self.bars.last()) {
+            (Some(first), Some(last)) => years_between(first.timestamp, last.timestamp),
+            _ => 0.0,
+        }
+    }
+}
+
+/// Years of 365.25 days between two timestamps in nanoseconds; parts of a second are dropped.
+#[must_use]
+pub fn years_between(first_ns: i64, last_ns: i64) -> f64 {
+    const NS_PER_SECOND: i64 = 1_000_000_000;
+    const SECONDS_PER_DAY: i64 = 86_400;
+    let seconds = last_ns.saturating_sub(first_ns) / NS_PER_SECOND;
+    let days =
+        (seconds / SECONDS_PER_DAY) as f64 + (seconds % SECONDS_PER_DAY) as f64 / SECONDS_PER_DAY as f64;
+    days / 365.25
+}

@@ -1,0 +1,223 @@
+//! Equity and statistics of one run, in constant time and space per bar.
+
+use crate::account::Account;
+use crate::data::{NS_PER_DAY, years_between};
+use crate::messages::{Fill, FillKind};
+
+/// Trading days per year, for annualised figures.
+const DAYS_PER_YEAR: f64 = 252.0;
+
+/// The statistics of one run. A figure that is not defined (a Sharpe ratio without any movement, say) is NaN.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Statistics {
+    /// Equity after the last bar, all positions closed.
+    pub equity_final: f64,
+    /// Return over the whole time, in percent.
+    pub return_pct: f64,
+    /// Closed trades.
+    pub n_trades: u32,
+    /// Largest fall from a peak of the equity, in percent; zero or negative.
+    pub max_drawdown_pct: f64,
+    /// Mean over standard deviation of daily returns, times the root of 252.
+    pub sharpe_simple_daily252: f64,
+    /// Sharpe ratio from compounded returns and volatility, as backtesting.py defines it.
+    pub sharpe_bt: f64,
+    /// Compound annual growth rate over calendar time, in percent.
+    pub cagr_pct: f64,
+    /// Share of bars during which a position was held, in percent.
+    pub exposure_pct: f64,
+}
+
+/// Marks an account to market and keeps its statistics.
+///
+/// The equity of a bar is taken in when the next bar arrives, because the end of the session marks the last bar again.
+/// Nothing grows with the number of bars or trades, unless the curve is asked for.
+///
+/// Returns are summed as they come. Their mean is small beside their deviation, so the variance from the two sums loses nothing that
+/// matters; the sum of `ln(1 + r)` needs no summing at all, since it telescopes to the logarithm of last over first.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    account: Account,
+    bars: u32,
+    first_timestamp: i64,
+    last_timestamp: i64,
+    first_equity: f64,
+    /// Equity of the latest bar.
+    equity: f64,
+    peak: f64,
+    /// Equity and peak of the deepest drawdown so far: kept apart, a new bar is compared with it without a division.
+    trough: f64,
+    trough_peak: f64,
+    day_end: i64,
+    days: u32,
+    first_day_equity: f64,
+    previous_day_equity: f64,
+    returns: u32,
+    returns_sum: f64,
+    returns_square_sum: f64,
+    trades: u32,
+    entry_index: u32,
+    /// First bar that no trade has covered yet.
+    uncovered: u32,
+    covered_bars: u32,
+    curve: Option<Vec<f64>>,
+}
+
+impl Ledger {
+    /// Starts with a flat account.
+    #[must_use]
+    pub fn new(cash: f64) -> Self {
+        Self {
+            account: Account::new(cash),
+            bars: 0,
+            first_timestamp: 0,
+            last_timestamp: 0,
+            first_equity: cash,
+            equity: cash,
+            peak: cash,
+            trough: cash,
+            trough_peak: cash,
+            day_end: i64::MIN,
+            days: 0,
+            first_day_equity: cash,
+            previous_day_equity: cash,
+            returns: 0,
+            returns_sum: 0.0,
+            returns_square_sum: 0.0,
+            trades: 0,
+            entry_index: 0,
+            uncovered: 0,
+            covered_bars: 0,
+            curve: None,
+        }
+    }
+
+    /// Also keeps the equity of every bar. `bars` is how many to make room for.
+    #[must_use]
+    pub fn with_curve(mut self, bars: usize) -> Self {
+        self.curve = Some(Vec::with_capacity(bars));
+        self
+    }
+
+    /// Books a fill.
+    pub fn fill(&mut self, fill: &Fill) {
+        let held = self.account.position != 0;
+        self.account.apply(fill);
+        match fill.kind {
+            FillKind::Open => self.entry_index = fill.index,
+            FillKind::Close | FillKind::Liquidation if held => {
+                self.trades += 1;
+                let from = self.entry_index.max(self.uncovered);
+                let to = fill.index + 1;
+                self.covered_bars += to.saturating_sub(from);
+                self.uncovered = self.uncovered.max(to);
+            }
+            FillKind::Close | FillKind::Liquidation => {}
+        }
+    }
+
+    /// Records the equity at the close of the next bar.
+    #[inline]
+    pub fn mark(&mut self, timestamp: i64, close: f64) {
+        let equity = self.account.equity(close);
+        if self.bars == 0 {
+            self.first_timestamp = timestamp;
+            self.first_equity = equity;
+            (self.peak, self.trough, self.trough_peak) = (equity, equity, equity);
+        } else {
+            self.take_in();
+        }
+        if timestamp >= self.day_end {
+            if self.bars != 0 {
+                self.end_day();
+            }
+            self.day_end = (timestamp.div_euclid(NS_PER_DAY) + 1).saturating_mul(NS_PER_DAY);
+        }
+        self.bars += 1;
+        self.last_timestamp = timestamp;
+        self.equity = equity;
+    }
+
+    /// Marks the latest bar again, after the session has ended.
+    pub fn settle(&mut self, close: f64) {
+        self.equity = self.account.equity(close);
+    }
+
+    /// The statistics, and the equity of every bar if it was asked for.
+    #[must_use]
+    pub fn finish(mut self) -> (Statistics, Option<Vec<f64>>) {
+        if self.bars != 0 {
+            self.take_in();
+            self.end_day();
+        }
+        let (sharpe_simple_daily252, sharpe_bt) = self.sharpe();
+        let growth = self.equity / self.first_equity;
+        let years = years_between(self.first_timestamp, self.last_timestamp);
+        let drawdown = 1.0 - self.trough / self.trough_peak;
+        let statistics = Statistics {
+            equity_final: self.equity,
+            return_pct: (self.equity - self.first_equity) / self.first_equity * 100.0,
+            n_trades: self.trades,
+            // Zero minus zero is zero, where a sign in front would make it -0.
+            max_drawdown_pct: 0.0 - 100.0 * drawdown,
+            sharpe_simple_daily252,
+            sharpe_bt,
+            cagr_pct: if years > 0.0 { (growth.powf(1.0 / years) - 1.0) * 100.0 } else { f64::NAN },
+            exposure_pct: f64::from(self.covered_bars) / f64::from(self.bars.max(1)) * 100.0,
+        };
+        (statistics, self.curve)
+    }
+
+    #[inline]
+    fn take_in(&mut self) {
+        if self.equity > self.peak {
+            self.peak = self.equity;
+        } else if self.equity * self.trough_peak < self.trough * self.peak {
+            (self.trough, self.trough_peak) = (self.equity, self.peak);
+        }
+        if let Some(curve) = &mut self.curve {
+            curve.push(self.equity);
+        }
+    }
+
+    #[inline]
+    fn end_day(&mut self) {
+        let previous = std::mem::replace(&mut self.previous_day_equity, self.equity);
+        self.days += 1;
+        if self.days == 1 {
+            self.first_day_equity = self.equity;
+        } else if previous != 0.0 {
+            // After ruin the return would be 0/0: no return at all.
+            self.returns += 1;
+            if self.equity != previous {
+                let daily = self.equity / previous - 1.0;
+                self.returns_sum += daily;
+                self.returns_square_sum += daily * daily;
+            }
+        }
+    }
+
+    /// The simple and the compounded Sharpe ratio.
+    fn sharpe(&self) -> (f64, f64) {
+        if self.returns < 2 {
+            return (f64::NAN, f64::NAN);
+        }
+        let count = f64::from(self.returns);
+        let mean = self.returns_sum / count;
+        let variance = ((self.returns_square_sum - count * mean * mean) / (count - 1.0)).max(0.0);
+        if variance == 0.0 {
+            return (f64::NAN, f64::NAN);
+        }
+        let simple = mean / variance.sqrt() * DAYS_PER_YEAR.sqrt();
+        // A ruined account has no geometric mean; the definition then takes zero.
+        let ruined = self.previous_day_equity <= 0.0;
+        let log_mean =
+            if ruined { 0.0 } else { (self.previous_day_equity / self.first_day_equity).ln() / count };
+        let annual = (DAYS_PER_YEAR * log_mean).exp_m1();
+        // (v + G^2)^252 - G^504 for G = 1 + g, without the cancellation: G^504 * ((1 + v / G^2)^252 - 1).
+        let square = (2.0 * log_mean).exp();
+        let volatility =
+            (square.powf(DAYS_PER_YEAR) * (DAYS_PER_YEAR * (variance / square).ln_1p()).exp_m1()).sqrt();
+        (simple, annual / volatility)
+    }
+}

@@ -1,0 +1,13 @@
+//! Ten thousand isolated buses backtest real prices in parallel.
+#![forbid(unsafe_code)]
+
+pub mod account;
+pub mod broker;
+pub mod config;
+pub mod crossover;
+pub mod data;
+pub mod floor;
+pub mod ledger;
+pub mod limits;
+pub mod messages;
+pub mod rule;

@@ -1,0 +1,19 @@
+//! Every bound of this example, with its unit.
+
+/// Most bars of one symbol. One bar takes 64 bytes, so this is 1.3 GB.
+pub const BARS_MAX: usize = 20_000_000;
+
+/// Longest moving average, in bars.
+pub const WINDOW_BARS_MAX: u32 = 1_000_000;
+
+/// Most parameter pairs of one sweep.
+pub const PAIRS_MAX: usize = 10_000_000;
+
+/// Most paths of one Monte Carlo run.
+pub const PATHS_MAX: u32 = 10_000_000;
+
+/// Most orders that wait for the next bar: close one position and open another.
+pub const ORDERS_MAX: usize = 2;
+
+/// Largest initial cash, in units of the currency. Products of two equities then stay far inside the range of `f64`.
+pub const CASH_MAX: f64 = 1e15;
