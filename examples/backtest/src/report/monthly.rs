@@ -1,0 +1,90 @@
+//! Returns by month and year.
+
+use std::fmt::Write as _;
+
+use super::scale::number;
+use crate::data::{NS_PER_DAY, civil_from_days};
+
+/// Returns of one calendar year, in percent.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Year {
+    year: i64,
+    months: [Option<f64>; 12],
+    total: f64,
+}
+
+/// Compounded returns of each month: the equity at its last bar over that at the last bar before it.
+pub(super) fn returns(timestamps: &[i64], equity: &[f64]) -> Vec<Year> {
+    let mut years: Vec<Year> = Vec::new();
+    let Some(first) = equity.first().copied() else { return years };
+    let (mut month_start, mut year_start, mut previous) = (first, first, first);
+    let mut current = None;
+    for (timestamp, equity) in timestamps.iter().zip(equity) {
+        let (year, month, _) = civil_from_days(timestamp.div_euclid(NS_PER_DAY));
+        if current != Some((year, month)) {
+            month_start = previous;
+            if years.last().is_none_or(|last| last.year != year) {
+                year_start = previous;
+                years.push(Year { year, months: [None; 12], total: 0.0 });
+            }
+            current = Some((year, month));
+        }
+        previous = *equity;
+        if let Some(last) = years.last_mut() {
+            let change = |from: f64| if from > 0.0 { (equity / from - 1.0) * 100.0 } else { 0.0 };
+            last.months[month as usize - 1] = Some(change(month_start));
+            last.total = change(year_start);
+        }
+    }
+    years
+}
+
+/// The table, months tinted by gain and loss.
+pub(super) fn render(years: &[Year]) -> String {
+    let mut html = String::from("<div class=\"scroll\"><table class=\"months\"><thead><tr><th>Year</th>");
+    for month in ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Year"] {
+        let _ = write!(html, "<th>{month}</th>");
+    }
+    html.push_str("</tr></thead><tbody>");
+    // The strongest months take the full tint; one extreme month must not pale the others.
+    const FULL_TINT_PCT: f64 = 15.0;
+    let cell = |value: Option<f64>| match value {
+        Some(value) => {
+            let tint = (value.abs() / FULL_TINT_PCT).min(1.0) * 0.55;
+            let hue = if value < 0.0 { "loss" } else { "gain" };
+            format!("<td style=\"background:rgba(var(--{hue}),{tint:.2})\">{}</td>", number(value, 1))
+        }
+        None => "<td></td>".to_owned(),
+    };
+    for year in years {
+        let _ = write!(html, "<tr><td>{}</td>", year.year);
+        for month in year.months {
+            html.push_str(&cell(month));
+        }
+        let _ = write!(html, "{}</tr>", cell(Some(year.total)));
+    }
+    html.push_str("</tbody></table></div>");
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::parse_timestamp;
+
+    #[test]
+    fn months_compound_to_the_year() {
+        let days = ["2004-11-29", "2004-11-30", "2004-12-31", "2005-01-03", "2005-01-31"];
+        let timestamps = days.map(|day| parse_timestamp(day).expect("a date"));
+        let years = returns(&timestamps, &[100.0, 110.0, 99.0, 99.0, 198.0]);
+        let rounded: Vec<(i64, Vec<(usize, i64)>, i64)> = years
+            .iter()
+            .map(|y| {
+                let months = y.months.iter().enumerate().filter_map(|(at, m)| m.map(|m| (at + 1, m.round() as i64)));
+                (y.year, months.collect(), y.total.round() as i64)
+            })
+            .collect();
+        assert_eq!(rounded, [(2004, vec![(11, 10), (12, -10)], -1), (2005, vec![(1, 100)], 100)]);
+        assert!(returns(&[], &[]).is_empty());
+    }
+}
