@@ -91,6 +91,12 @@ impl Broker {
         self.fill()
     }
 
+    /// The close of the latest bar; zero before the first.
+    #[must_use]
+    pub fn last_close(&self) -> f64 {
+        self.latest.close
+    }
+
     fn fill(&mut self) -> Fills {
         let mut fills = Fills::default();
         for at in 0..std::mem::take(&mut self.queued) {
@@ -154,3 +160,15 @@ impl IntoIterator for Fills {
         self.fills.into_iter().flatten()
     }
 }
+
+impl std::fmt::Display for QueueFull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "the exchange holds {ORDERS_MAX} orders until the next bar, and this one came on top: {:?}",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for QueueFull {}

@@ -2,12 +2,15 @@
 #![forbid(unsafe_code)]
 
 pub mod account;
+pub mod actors;
 pub mod broker;
 pub mod config;
 pub mod crossover;
 pub mod data;
 pub mod floor;
+pub mod instance;
 pub mod ledger;
 pub mod limits;
 pub mod messages;
 pub mod rule;
+pub mod source;

@@ -17,3 +17,6 @@ pub const ORDERS_MAX: usize = 2;
 
 /// Largest initial cash, in units of the currency. Products of two equities then stay far inside the range of `f64`.
 pub const CASH_MAX: f64 = 1e15;
+
+/// Largest price of a resampled path, in ticks: sums and products of it stay inside their integers.
+pub const TICKS_PATH_MAX: i64 = 1 << 60;

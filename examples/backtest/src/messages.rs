@@ -87,3 +87,39 @@ pub struct Fill {
     /// What it did.
     pub kind: FillKind,
 }
+
+/// The feed has no more bars.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct SessionEnd {
+    /// Start of the last bar, ns since 1970.
+    pub timestamp: i64,
+}
+
+/// The exchange has closed what was open; the last bar is to be marked again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C)]
+pub struct Settlement {
+    /// Start of the last bar, ns since 1970.
+    pub timestamp: i64,
+    /// Its close.
+    pub price: f64,
+}
+
+use mycelium::Message;
+
+macro_rules! message {
+    ($name:ident, $id:literal, $topic:literal) => {
+        impl Message for $name {
+            const NAME: &'static str = stringify!($name);
+            const TYPE_ID: u16 = $id;
+            const TOPIC: &'static str = $topic;
+        }
+    };
+}
+message!(Bar, 101, "market");
+message!(Close, 102, "market");
+message!(Order, 103, "orders");
+message!(Fill, 104, "fills");
+message!(SessionEnd, 105, "market");
+message!(Settlement, 106, "market");

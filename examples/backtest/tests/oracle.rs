@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 use backtest::config::{FillAt, Pair, Rule, Terms};
 use backtest::data::{Series, load};
+use backtest::instance;
 use backtest::ledger::Statistics;
 use backtest::messages::Bar;
+use backtest::source::History;
 use serde_json::Value;
 
 const TOLERANCE: f64 = 1e-9;
@@ -80,4 +82,12 @@ fn compare(run: impl Fn(&[Bar], Pair, &Terms) -> Statistics) -> usize {
 #[test]
 fn the_plain_loop_agrees_with_the_oracle() {
     assert_eq!(compare(backtest::floor::run), 640);
+}
+
+#[test]
+fn the_actors_agree_with_the_oracle() {
+    let agreed = compare(|bars, pair, terms| {
+        instance::run(History::new(bars.into()), pair, terms).expect("the instance runs").statistics
+    });
+    assert_eq!(agreed, 640);
 }

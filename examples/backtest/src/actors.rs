@@ -1,0 +1,187 @@
+//! The four actors of an instance. They know each other only by what they publish.
+//!
+//! ```text
+//! Feed --Bar--> Exchange --Fill--> Portfolio, Strategy
+//!                        --Close-> Portfolio, Strategy --Order--> Exchange
+//! Feed --SessionEnd--> Exchange --Fill, Settlement--> Portfolio
+//! ```
+//!
+//! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is done, so an
+//! order decided on one close meets the next bar, and never an earlier one.
+
+use std::time::Duration;
+
+use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subscriptions, Timestamp};
+
+use crate::broker::{Broker, Fills};
+use crate::config::{Pair, Terms};
+use crate::crossover::Crossover;
+use crate::ledger::Ledger;
+use crate::messages::{Bar, Close, Fill, Order, SessionEnd, Settlement};
+use crate::rule;
+use crate::source::Source;
+
+/// Publishes the bars of a source, each at its time.
+pub struct Feed<S> {
+    source: S,
+}
+
+/// Fills orders against the bars, and publishes the close of each bar after its fills.
+pub struct Exchange {
+    broker: Broker,
+}
+
+/// Watches closes, knows its position from fills, and publishes orders.
+pub struct Strategy {
+    terms: Terms,
+    crossover: Crossover,
+    position: i64,
+}
+
+/// Keeps the account from fills and marks it at each close.
+pub struct Portfolio {
+    /// The equity and its statistics.
+    pub ledger: Ledger,
+}
+
+impl<S: Source> Feed<S> {
+    /// A feed of everything that the source has.
+    pub fn new(source: S) -> Self {
+        Self { source }
+    }
+}
+
+impl<S: Source> Service for Feed<S> {
+    type Error = BoxError;
+
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let start = ctx.now();
+        let mut first = None;
+        let mut last = 0;
+        while let Some(bar) = self.source.next_bar() {
+            // The clock counts from the first bar, whatever its year.
+            let elapsed = bar.timestamp.abs_diff(*first.get_or_insert(bar.timestamp));
+            ctx.sleep_until(Timestamp::from_nanos(start.as_nanos().saturating_add(elapsed))).await;
+            last = bar.timestamp;
+            ctx.publish(bar).await?;
+        }
+        // One more moment, for what the last bar causes.
+        ctx.sleep(Duration::from_nanos(1)).await;
+        ctx.publish(SessionEnd { timestamp: last }).await?;
+        Ok(())
+    }
+}
+
+impl Exchange {
+    /// An exchange with one flat account.
+    #[must_use]
+    pub fn new(terms: Terms) -> Self {
+        Self { broker: Broker::new(terms) }
+    }
+
+    #[cold]
+    async fn publish(fills: Fills, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for fill in fills {
+            ctx.publish(fill).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Actor for Exchange {
+    type Error = BoxError;
+
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Bar>().on::<Order>().on::<SessionEnd>();
+    }
+}
+
+impl Handler<Bar> for Exchange {
+    #[inline]
+    async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if let Some(fills) = self.broker.on_bar(bar) {
+            Self::publish(fills, ctx).await?;
+        }
+        ctx.publish(Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks }).await?;
+        Ok(())
+    }
+}
+
+impl Handler<Order> for Exchange {
+    async fn handle(&mut self, order: &Order, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.broker.place(*order)?;
+        Ok(())
+    }
+}
+
+impl Handler<SessionEnd> for Exchange {
+    async fn handle(&mut self, end: &SessionEnd, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        Self::publish(self.broker.end(), ctx).await?;
+        ctx.publish(Settlement { timestamp: end.timestamp, price: self.broker.last_close() }).await?;
+        Ok(())
+    }
+}
+
+impl Strategy {
+    /// A strategy that has seen nothing yet.
+    #[must_use]
+    pub fn new(pair: Pair, terms: Terms) -> Self {
+        Self { terms, crossover: Crossover::new(pair), position: 0 }
+    }
+}
+
+impl Actor for Strategy {
+    type Error = BoxError;
+
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Close>().on::<Fill>();
+    }
+}
+
+impl Handler<Close> for Strategy {
+    #[inline]
+    async fn handle(&mut self, close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let Some(signal) = self.crossover.push(close.ticks) else { return Ok(()) };
+        for order in rule::orders(&self.terms, signal, self.position, close.timestamp).into_iter().flatten() {
+            ctx.publish(order).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Fill> for Strategy {
+    async fn handle(&mut self, fill: &Fill, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.position += fill.quantity;
+        Ok(())
+    }
+}
+
+impl Actor for Portfolio {
+    type Error = BoxError;
+
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Fill>().on::<Close>().on::<Settlement>();
+    }
+}
+
+impl Handler<Fill> for Portfolio {
+    async fn handle(&mut self, fill: &Fill, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.ledger.fill(fill);
+        Ok(())
+    }
+}
+
+impl Handler<Close> for Portfolio {
+    #[inline]
+    async fn handle(&mut self, close: &Close, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.ledger.mark(close.timestamp, close.price);
+        Ok(())
+    }
+}
+
+impl Handler<Settlement> for Portfolio {
+    async fn handle(&mut self, settlement: &Settlement, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.ledger.settle(settlement.price);
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! One run as four actors on a bus of its own.
+
+use std::fmt;
+
+use mycelium::{ActorRef, Isolate, RunError, SpawnError};
+
+use crate::actors::{Exchange, Feed, Portfolio, Strategy};
+use crate::config::{Pair, Terms};
+use crate::ledger::{Ledger, Statistics};
+use crate::source::Source;
+
+/// An instance that has not run yet.
+pub struct Instance {
+    isolate: Isolate,
+    portfolio: ActorRef<Portfolio>,
+}
+
+/// What a run leaves.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The statistics.
+    pub statistics: Statistics,
+    /// The equity of every bar, if it was asked for.
+    pub curve: Option<Vec<f64>>,
+    /// Messages that were published and handled.
+    pub events: u64,
+}
+
+/// An instance could not be made or did not come to its end.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InstanceError {
+    /// An actor could not be spawned.
+    Spawn(SpawnError),
+    /// The run ended early.
+    Run(RunError),
+    /// The portfolio was not there to be asked for its results.
+    PortfolioLost,
+}
+
+impl Instance {
+    /// Makes the bus and its actors.
+    ///
+    /// # Errors
+    /// [`InstanceError::Spawn`], if two message types share an id.
+    pub fn new(
+        source: impl Source,
+        pair: Pair,
+        terms: &Terms,
+        ledger: Ledger,
+    ) -> Result<Self, InstanceError> {
+        // No actor of this example draws random numbers from its context.
+        let mut isolate = Isolate::new(0);
+        let portfolio = isolate.spawn(Portfolio { ledger }).map_err(InstanceError::Spawn)?;
+        isolate.spawn(Strategy::new(pair, *terms)).map_err(InstanceError::Spawn)?;
+        isolate.spawn(Exchange::new(*terms)).map_err(InstanceError::Spawn)?;
+        isolate.spawn_service(Feed::new(source)).map_err(InstanceError::Spawn)?;
+        Ok(Self { isolate, portfolio })
+    }
+
+    /// Runs to the end of the source.
+    ///
+    /// # Errors
+    /// The actor that failed, with its reason.
+    pub fn run(mut self) -> Result<Outcome, InstanceError> {
+        let events = self.isolate.run().map_err(InstanceError::Run)?.events;
+        let portfolio = self.isolate.take(&self.portfolio).ok_or(InstanceError::PortfolioLost)?;
+        let (statistics, curve) = portfolio.ledger.finish();
+        Ok(Outcome { statistics, curve, events })
+    }
+}
+
+/// Makes and runs one instance.
+///
+/// # Errors
+/// See [`InstanceError`].
+pub fn run(source: impl Source, pair: Pair, terms: &Terms) -> Result<Outcome, InstanceError> {
+    Instance::new(source, pair, terms, Ledger::new(terms.cash))?.run()
+}
+
+impl fmt::Display for InstanceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawn(error) => write!(f, "cannot make the instance: {error}"),
+            Self::Run(error) => write!(f, "the instance ended early: {error}"),
+            Self::PortfolioLost => f.write_str("the portfolio has ended before its results were read"),
+        }
+    }
+}
+
+impl std::error::Error for InstanceError {}

@@ -1,0 +1,234 @@
+//! Where a feed's bars come from: the history itself, or paths resampled from it.
+
+use std::sync::Arc;
+
+use crate::data::Series;
+use crate::limits::TICKS_PATH_MAX;
+use crate::messages::Bar;
+
+/// Bars in ascending order of time.
+pub trait Source: Send + 'static {
+    /// The next bar, or `None` after the last.
+    fn next_bar(&mut self) -> Option<Bar>;
+}
+
+/// The bars as they were. All instances read the same memory.
+#[derive(Clone, Debug)]
+pub struct History {
+    bars: Arc<[Bar]>,
+    next: usize,
+}
+
+impl History {
+    /// Starts at the first bar.
+    #[must_use]
+    pub fn new(bars: Arc<[Bar]>) -> Self {
+        Self { bars, next: 0 }
+    }
+}
+
+impl Source for History {
+    #[inline]
+    fn next_bar(&mut self) -> Option<Bar> {
+        let bar = self.bars.get(self.next).copied();
+        self.next += 1;
+        bar
+    }
+}
+
+/// Moves from one bar's close to the next bar, shared by all paths.
+#[derive(Clone, Debug)]
+pub struct Returns {
+    first: Bar,
+    /// The next bar's prices over the close before, with its volume.
+    moves: Vec<Move>,
+    timestamps: Vec<i64>,
+    tick: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Move {
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: f64,
+}
+
+impl Returns {
+    /// The moves of a series. `None` if it has fewer than two bars.
+    #[must_use]
+    pub fn of(series: &Series) -> Option<Arc<Self>> {
+        let first = *series.bars.first()?;
+        let moves: Vec<Move> = series
+            .bars
+            .windows(2)
+            .map(|pair| {
+                let (from, to) = (pair[0].close, pair[1]);
+                Move {
+                    open: to.open / from,
+                    high: to.high / from,
+                    low: to.low / from,
+                    close: to.close / from,
+                    volume: to.volume,
+                }
+            })
+            .collect();
+        if moves.is_empty() {
+            return None;
+        }
+        let timestamps = series.bars.iter().map(|bar| bar.timestamp).collect();
+        // A path may rise far above the history: its tick must leave room for that in 64 bits.
+        let mut decimals = series.scale.decimals;
+        while decimals > 0 && first.close * 10_f64.powi(decimals as i32) * RISE_MAX > TICKS_PATH_MAX as f64 {
+            decimals -= 1;
+        }
+        Some(Arc::new(Self { first, moves, timestamps, tick: 10_f64.powi(-(decimals as i32)) }))
+    }
+}
+
+/// How far above its start a path can rise before its prices saturate.
+const RISE_MAX: f64 = 1e6;
+
+/// One path of a circular block bootstrap: stretches of consecutive moves, each from a random place, wrapping at the end.
+///
+/// Prices are rounded to ticks, so that averages are compared as exactly as on the history.
+#[derive(Clone, Debug)]
+pub struct Bootstrap {
+    returns: Arc<Returns>,
+    random: Random,
+    block_bars: u32,
+    left_in_block: u32,
+    at: usize,
+    bar: Option<Bar>,
+}
+
+impl Bootstrap {
+    /// Path number `path` of those that follow from `seed`, in blocks of `block_bars`.
+    #[must_use]
+    pub fn new(returns: Arc<Returns>, seed: u64, path: u32, block_bars: u32) -> Self {
+        // Mixed twice, so that neither neighbouring seeds nor neighbouring paths share their numbers.
+        let mut mixer = Random(seed);
+        let random = Random(mixer.next_u64() ^ Random(u64::from(path)).next_u64());
+        Self { returns, random, block_bars: block_bars.max(1), left_in_block: 0, at: 0, bar: None }
+    }
+
+    fn round(&self, price: f64) -> (f64, i64) {
+        let ticks = ((price / self.returns.tick).round() as i64).clamp(1, TICKS_PATH_MAX);
+        (ticks as f64 * self.returns.tick, ticks)
+    }
+}
+
+impl Source for Bootstrap {
+    fn next_bar(&mut self) -> Option<Bar> {
+        let Some(previous) = self.bar else {
+            let mut bar = self.returns.first;
+            (bar.close, bar.close_ticks) = self.round(bar.close);
+            self.bar = Some(bar);
+            return self.bar;
+        };
+        let index = previous.index as usize + 1;
+        let timestamp = *self.returns.timestamps.get(index)?;
+        if self.left_in_block == 0 {
+            self.left_in_block = self.block_bars;
+            self.at = self.random.below(self.returns.moves.len());
+        }
+        let step = self.returns.moves[self.at];
+        self.left_in_block -= 1;
+        self.at = if self.at + 1 == self.returns.moves.len() { 0 } else { self.at + 1 };
+        let (close, close_ticks) = self.round(previous.close * step.close);
+        let at = |share: f64| self.round(previous.close * share).0;
+        self.bar = Some(Bar {
+            timestamp,
+            open: at(step.open),
+            high: at(step.high),
+            low: at(step.low),
+            close,
+            volume: step.volume,
+            close_ticks,
+            index: index as u32,
+        });
+        self.bar
+    }
+}
+
+/// The SplitMix64 generator: one word of state, the same numbers on every machine.
+#[derive(Clone, Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`, which is not zero. The high half of a product; its bias is below `bound / 2^64`.
+    fn below(&mut self, bound: usize) -> usize {
+        ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Scale;
+
+    fn series(closes: &[f64]) -> Series {
+        let bars = closes.iter().enumerate().map(|(at, close)| Bar {
+            timestamp: at as i64 * 1_000,
+            open: close * 0.99,
+            high: close * 1.01,
+            low: close * 0.98,
+            close: *close,
+            volume: 1.0,
+            close_ticks: (close * 100.0).round() as i64,
+            index: at as u32,
+        });
+        Series { symbol: "X".to_owned(), bars: bars.collect(), scale: Scale { decimals: 2, exact: true } }
+    }
+
+    fn path(returns: &Arc<Returns>, seed: u64, path: u32, block: u32) -> Vec<i64> {
+        let mut source = Bootstrap::new(Arc::clone(returns), seed, path, block);
+        std::iter::from_fn(|| source.next_bar()).map(|bar| bar.close_ticks).collect()
+    }
+
+    #[test]
+    fn a_path_follows_from_seed_and_number() {
+        let series = series(&(0..200).map(|i| 100.0 + f64::from(i * i % 37)).collect::<Vec<_>>());
+        let returns = Returns::of(&series).expect("enough bars");
+        let first = path(&returns, 1, 0, 10);
+        assert_eq!(first.len(), 200);
+        assert_eq!(first, path(&returns, 1, 0, 10));
+        assert_ne!(first, path(&returns, 1, 1, 10));
+        assert_ne!(first, path(&returns, 2, 0, 10));
+        assert_ne!(first, path(&returns, 1, 0, 11));
+    }
+
+    #[test]
+    fn a_block_repeats_consecutive_moves() {
+        // Every move is another power of two, so the moves of a path can be read from it.
+        let closes: Vec<f64> = [1, 2, 8, 4, 64].iter().map(|c| f64::from(*c) * 1000.0).collect();
+        let returns = Returns::of(&series(&closes)).expect("enough bars");
+        let moves = [1, 2, -1, 4];
+        let got: Vec<i64> = path(&returns, 7, 3, 4)
+            .windows(2)
+            .map(|pair| (pair[1] as f64 / pair[0] as f64).log2().round() as i64)
+            .collect();
+        let from = moves.iter().position(|m| *m == got[0]).expect("a move of the history");
+        let expected: Vec<i64> = (0..4).map(|at| moves[(from + at) % 4]).collect();
+        assert_eq!(got, expected);
+    }
+
+    #[test]
+    fn prices_never_fall_to_zero_or_overflow() {
+        for closes in [[1e6, 1e-2], [1e-2, 1e9]] {
+            let series = series(&closes.repeat(500)[..999]);
+            let returns = Returns::of(&series).expect("enough bars");
+            let ticks = path(&returns, 1, 1, 1);
+            assert!(ticks.iter().all(|ticks| (1..=TICKS_PATH_MAX).contains(ticks)));
+        }
+    }
+}
