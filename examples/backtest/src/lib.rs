@@ -14,3 +14,4 @@ pub mod limits;
 pub mod messages;
 pub mod rule;
 pub mod source;
+pub mod usage;
