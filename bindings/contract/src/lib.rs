@@ -27,9 +27,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod breaking;
 mod check;
 mod code;
 mod diagnostic;
+mod digest;
 mod layout;
 pub mod limits;
 mod model;
@@ -38,8 +40,10 @@ mod yaml;
 use std::io::Read;
 use std::path::Path;
 
+pub use breaking::{Change, Severity, breaking};
 pub use code::Code;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Errors};
+pub use digest::Digests;
 pub use layout::{Layout, Layouts, Record};
 pub use model::{
     Contract, DecimalValue, Domain, EnumDef, Field, Message, Pos, Rule, Schema, StructDef, TagRange, Type,

@@ -1,0 +1,343 @@
+//! What changed between two contracts, and whether peers of both can still talk.
+
+use std::fmt;
+
+use crate::check::graph::named;
+use crate::{Contract, EnumDef, Field, Message, Pos, Variant};
+
+/// Whether old and new peers understand each other despite a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// They do not, or would misread each other: the topic of the message is cut between them.
+    Breaking,
+    /// They do.
+    Compatible,
+}
+
+/// One difference between two contracts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Change {
+    /// Whether it breaks.
+    pub severity: Severity,
+    /// Stable name of the kind of change, such as `field-removed`.
+    pub kind: &'static str,
+    /// What changed: `Bar`, `Bar.close`, `Side.Buy`.
+    pub subject: String,
+    /// How it changed.
+    pub cause: String,
+    /// How to make it without breaking; empty for a compatible change.
+    pub remedy: String,
+    /// Where it stands in the new contract; line 0 for what is gone.
+    pub at: Pos,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Breaking => "breaking",
+            Severity::Compatible => "compatible",
+        };
+        write!(f, "{severity}[{}]: {}: {}", self.kind, self.subject, self.cause)?;
+        if !self.remedy.is_empty() {
+            write!(f, "\n  = help: {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares two contracts, the new one against the old. Breaking changes come first, then in the order of the files.
+///
+/// Nothing in the list means that peers of both exchange every message; it does not mean equal descriptions.
+#[must_use]
+pub fn breaking(old: &Contract, new: &Contract) -> Vec<Change> {
+    let mut changes = Changes { list: Vec::new() };
+    for message in &old.messages {
+        match new.message(&message.name) {
+            Some(successor) => changes.message(message, successor),
+            None => changes.gone(message, new),
+        }
+    }
+    for message in new.messages.iter().filter(|m| old.message(&m.name).is_none()) {
+        let cause = format!("a new message with tlv_type {}", message.type_id);
+        changes.compatible("message-added", message.name.clone(), cause, message.at);
+    }
+    for def in &old.structs {
+        changes.structure(&def.name, &def.fields, old, new);
+    }
+    for def in &old.enums {
+        changes.enumeration(def, old, new);
+    }
+    changes.list.sort_by_key(|change| change.severity);
+    changes.list
+}
+
+struct Changes {
+    list: Vec<Change>,
+}
+
+impl Changes {
+    fn breaks(&mut self, kind: &'static str, subject: String, cause: String, remedy: &str, at: Pos) {
+        self.list.push(Change {
+            severity: Severity::Breaking,
+            kind,
+            subject,
+            cause,
+            remedy: remedy.to_owned(),
+            at,
+        });
+    }
+
+    fn compatible(&mut self, kind: &'static str, subject: String, cause: String, at: Pos) {
+        self.list.push(Change {
+            severity: Severity::Compatible,
+            kind,
+            subject,
+            cause,
+            remedy: String::new(),
+            at,
+        });
+    }
+
+    fn gone(&mut self, old: &Message, new: &Contract) {
+        match new.message_by_id(old.type_id) {
+            Some(heir) => {
+                let cause = format!("its tlv_type {} now belongs to `{}`", old.type_id, heir.name);
+                let remedy = "keep the name, or give the new message an id of its own";
+                self.breaks("message-renamed", old.name.clone(), cause, remedy, heir.at);
+            }
+            None => {
+                let cause = format!("the message with tlv_type {} is gone", old.type_id);
+                let remedy = "keep it until no peer publishes or reads it";
+                self.breaks("message-removed", old.name.clone(), cause, remedy, Pos::default());
+            }
+        }
+    }
+
+    fn message(&mut self, old: &Message, new: &Message) {
+        let subject = || new.name.clone();
+        if old.type_id != new.type_id {
+            let cause = format!("tlv_type was {} and is {}", old.type_id, new.type_id);
+            self.breaks("type-id-changed", subject(), cause, "put the old tlv_type back", new.at);
+        }
+        if old.topic != new.topic {
+            let cause = format!("the topic was `{}` and is `{}`", old.topic, new.topic);
+            let remedy = "put the old topic back, or add a new message on the new topic";
+            self.breaks("topic-changed", subject(), cause, remedy, new.at);
+        }
+        if old.domain != new.domain {
+            let cause = format!("the domain was `{}` and is `{}`", old.domain, new.domain);
+            self.compatible("domain-changed", subject(), cause, new.at);
+        }
+        if new.version < old.version {
+            let cause = format!("the version was {} and is {}", old.version, new.version);
+            self.breaks("version-lowered", subject(), cause, "versions only rise", new.at);
+        }
+        let kept = self.fields(&new.name, &old.fields, &new.fields);
+        for field in &new.fields[kept.min(new.fields.len())..] {
+            self.appended(old, new, field);
+        }
+        if new.version > old.version && new.fields.len() == old.fields.len() {
+            let cause = format!("the version was {} and is {}", old.version, new.version);
+            self.compatible("version-raised", subject(), cause, new.at);
+        }
+    }
+
+    fn appended(&mut self, old: &Message, new: &Message, field: &Field) {
+        // A field that merely moved was reported where it stood.
+        if old.field(&field.name).is_some() {
+            return;
+        }
+        let subject = format!("{}.{}", new.name, field.name);
+        if field.since <= old.version {
+            let cause = format!(
+                "the field says `since: {}`, but version {} was without it",
+                field.since, old.version
+            );
+            let next = old.version.saturating_add(1).max(new.version);
+            let remedy =
+                format!("write `since: {next}` with a default, and `version: {next}` on the message");
+            self.breaks("field-since-too-low", subject, cause, &remedy, field.at);
+        } else {
+            let cause = format!("appended in version {}", field.since);
+            self.compatible("field-appended", subject, cause, field.at);
+        }
+    }
+
+    /// Compares fields place by place. Gives how many places of the new list were compared.
+    fn fields(&mut self, owner: &str, old: &[Field], new: &[Field]) -> usize {
+        let place = |list: &[Field], name: &str| list.iter().position(|f| f.name == name);
+        for (at, field) in old.iter().enumerate() {
+            let subject = format!("{owner}.{}", field.name);
+            let here = new.get(at);
+            match (here, place(new, &field.name)) {
+                (Some(same), Some(found)) if found == at => self.field(subject, field, same),
+                (_, Some(found)) => {
+                    let cause = format!("the field moved from place {} to {}", at + 1, found + 1);
+                    let remedy = "put it back; new fields go to the end";
+                    self.breaks("field-moved", subject, cause, remedy, new[found].at);
+                }
+                (Some(other), None) if other.ty == field.ty && place(old, &other.name).is_none() => {
+                    let cause = format!("the field is called `{}` now", other.name);
+                    let remedy =
+                        "keep the name: peers compare names, since two fields of one type may be swapped";
+                    self.breaks("field-renamed", subject, cause, remedy, other.at);
+                }
+                (_, None) => {
+                    let cause = "the field is gone".to_owned();
+                    let remedy = "keep it, and say in its description that it is unused";
+                    self.breaks("field-removed", subject, cause, remedy, Pos::default());
+                }
+            }
+        }
+        old.len()
+    }
+
+    fn field(&mut self, subject: String, old: &Field, new: &Field) {
+        if old.ty != new.ty {
+            let cause = format!("the type was `{}` and is `{}`", old.ty, new.ty);
+            let remedy = "put the old type back and append a field of the new type";
+            self.breaks("field-retyped", subject.clone(), cause, remedy, new.at);
+        } else if old.default != new.default {
+            let cause = "the default changed: readers of older messages see the new one".to_owned();
+            self.compatible("default-changed", subject.clone(), cause, new.at);
+        }
+        if old.since != new.since {
+            let cause = format!("`since` was {} and is {}", old.since, new.since);
+            self.breaks("field-since-changed", subject.clone(), cause, "put the old `since` back", new.at);
+        }
+        if old.validation != new.validation {
+            let cause = "the validation changed: a peer may refuse what the other allows".to_owned();
+            self.compatible("validation-changed", subject, cause, new.at);
+        }
+    }
+
+    fn structure(&mut self, name: &str, old: &[Field], before: &Contract, after: &Contract) {
+        if !in_use(name, before) {
+            return;
+        }
+        let Some(def) = after.struct_def(name) else { return self.definition_gone(name, before, after) };
+        self.fields(name, old, &def.fields);
+        for field in def.fields.iter().filter(|f| old.iter().all(|o| o.name != f.name)) {
+            let renamed = self.list.iter().any(|c| c.kind == "field-renamed" && c.at == field.at);
+            if !renamed {
+                let cause = "nested structs are frozen, and this field is new".to_owned();
+                let remedy =
+                    "append the field to the message, or define a new struct and append a field of it";
+                self.breaks("struct-grown", format!("{name}.{}", field.name), cause, remedy, field.at);
+            }
+        }
+    }
+
+    /// A definition that messages used and that is no more: the messages tell when they changed type.
+    fn definition_gone(&mut self, name: &str, before: &Contract, after: &Contract) {
+        let other_kind = after.enum_def(name).map(|d| d.at).or(after.struct_def(name).map(|d| d.at));
+        let cause = match other_kind {
+            Some(_) => "a struct became an enum, or an enum a struct",
+            None if before.messages.iter().all(|m| after.message(&m.name).is_none()) => return,
+            None => "the definition is gone",
+        };
+        let remedy = "keep it under its name";
+        self.breaks(
+            "definition-removed",
+            name.to_owned(),
+            cause.to_owned(),
+            remedy,
+            other_kind.unwrap_or_default(),
+        );
+    }
+
+    fn enumeration(&mut self, old: &EnumDef, before: &Contract, after: &Contract) {
+        if !in_use(&old.name, before) {
+            return;
+        }
+        let Some(new) = after.enum_def(&old.name) else {
+            return self.definition_gone(&old.name, before, after);
+        };
+        if old.is_unit() != new.is_unit() {
+            let cause = if old.is_unit() {
+                "a unit enum became a data enum"
+            } else {
+                "a data enum became a unit enum"
+            };
+            let remedy = "define a new enum, and append a field of it to the message";
+            return self.breaks("enum-kind-changed", old.name.clone(), cause.to_owned(), remedy, new.at);
+        }
+        for (at, variant) in old.variants.iter().enumerate() {
+            let subject = format!("{}.{}", old.name, variant.name);
+            match new.variants.get(at) {
+                Some(same) if same.name == variant.name => self.variant(&subject, variant, same),
+                other => {
+                    let cause = match new.variants.iter().position(|v| v.name == variant.name) {
+                        Some(found) => format!("the variant moved from place {} to {}", at + 1, found + 1),
+                        None => "the variant is gone, or has another name".to_owned(),
+                    };
+                    let remedy = "keep names and order: a variant's tag is its place; new ones go to the end";
+                    self.breaks(
+                        "variant-changed",
+                        subject,
+                        cause,
+                        remedy,
+                        other.map(|v| v.at).unwrap_or_default(),
+                    );
+                }
+            }
+        }
+        for variant in new.variants.iter().skip(old.variants.len()) {
+            if old.variants.iter().all(|v| v.name != variant.name) {
+                self.variant_added(old, new, variant);
+            }
+        }
+    }
+
+    fn variant(&mut self, subject: &str, old: &Variant, new: &Variant) {
+        if (old.since == 1) != (new.since == 1) {
+            let cause = format!("`since` was {} and is {}", old.since, new.since);
+            self.breaks("variant-since-changed", subject.to_owned(), cause, "put the old `since` back", new.at);
+        }
+        self.fields(subject, &old.fields, &new.fields);
+        for field in new.fields.iter().skip(old.fields.len()) {
+            let cause = "data enums are frozen, and this field is new".to_owned();
+            let remedy = "define a new enum, and append a field of it to the message";
+            self.breaks("variant-grown", format!("{subject}.{}", field.name), cause, remedy, field.at);
+        }
+    }
+
+    fn variant_added(&mut self, old: &EnumDef, new: &EnumDef, variant: &Variant) {
+        let subject = format!("{}.{}", new.name, variant.name);
+        if !old.is_unit() {
+            let cause = "data enums are frozen, and this variant is new".to_owned();
+            let remedy = "define a new enum, and append a field of it to the message";
+            self.breaks("variant-added", subject, cause, remedy, variant.at);
+        } else if variant.since == 1 {
+            let cause =
+                "the variant is new, but does not say so: the digests of its messages change".to_owned();
+            let highest = old.variants.iter().map(|v| v.since).max().unwrap_or(1).saturating_add(1);
+            let remedy = format!("write `{}: {{ since: {highest} }}`", variant.name);
+            self.breaks("variant-without-since", subject, cause, &remedy, variant.at);
+        } else {
+            let cause = "a new variant; old readers reject messages that hold it".to_owned();
+            self.compatible("variant-appended", subject, cause, variant.at);
+        }
+    }
+}
+
+/// Whether any message reaches the definition.
+fn in_use(name: &str, contract: &Contract) -> bool {
+    let mut reached: Vec<&str> = Vec::new();
+    let mut next: Vec<&str> =
+        contract.messages.iter().flat_map(|m| &m.fields).filter_map(|f| named(&f.ty)).collect();
+    while let Some(at) = next.pop() {
+        if at == name {
+            return true;
+        }
+        if reached.contains(&at) {
+            continue;
+        }
+        reached.push(at);
+        let variants = contract.enum_def(at).into_iter().flat_map(|d| &d.variants).flat_map(|v| &v.fields);
+        let fields = contract.struct_def(at).into_iter().flat_map(|d| &d.fields);
+        next.extend(variants.chain(fields).filter_map(|f| named(&f.ty)));
+    }
+    false
+}

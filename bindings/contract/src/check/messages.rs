@@ -1,0 +1,139 @@
+//! The key `messages`.
+
+use std::collections::HashMap;
+
+use crate::check::Drafts;
+use crate::check::definitions::Names;
+use crate::check::fields::{self, Draft, Growth};
+use crate::check::keys::{Entry, Keys, at_most, entries, integer};
+use crate::check::names;
+use crate::check::top::unknown_domain;
+use crate::check::types::Definitions;
+use crate::diagnostic::Report;
+use crate::limits::{DESCRIPTION_BYTES_MAX, MESSAGES_MAX, NAME_BYTES_MAX, RESERVED_IDS_FROM};
+use crate::yaml::Kind;
+use crate::{Code, Contract, Message};
+
+const MESSAGE: &[&str] = &["tlv_type", "topic", "domain", "description", "version", "fields"];
+
+pub(super) fn read_messages<'n>(
+    keys: &Keys<'n>,
+    definitions: &Definitions,
+    names: &mut Names,
+    contract: &mut Contract,
+    drafts: &mut Drafts<'n>,
+    report: &mut Report<'_>,
+) {
+    let Some(node) = keys.need("messages", "{Bar: {tlv_type: 100, ...}}", report) else { return };
+    let found = entries(node, "`messages`", report);
+    if !at_most(found.len(), MESSAGES_MAX, "messages", node.span, report) {
+        return;
+    }
+    if matches!(&node.kind, Kind::Map(map) if map.is_empty()) {
+        report.add(Code::EMPTY, node.span, "the contract holds no message", "add one");
+    }
+    let mut ids: HashMap<u16, String> = HashMap::new();
+    for entry in found {
+        let named = names.claim(&entry, "message", report);
+        let (message, read) = message(&entry, definitions, contract, report);
+        // 0 stands for an id that was missing or out of range.
+        if message.type_id > 0
+            && let Some(other) = ids.insert(message.type_id, message.name.clone())
+        {
+            let cause = format!("`{}` and `{other}` both have tlv_type {}", message.name, message.type_id);
+            report.add(Code::ID_TAKEN, entry.span, cause, free_id(contract, &message.domain, &ids));
+        }
+        if named {
+            contract.messages.push(message);
+            drafts.messages.push(read);
+        }
+    }
+}
+
+/// Names an id that is still free, to spare the reader the search.
+fn free_id(contract: &Contract, domain: &str, ids: &HashMap<u16, String>) -> String {
+    let range = contract.tag_ranges.iter().find(|r| r.domain == domain);
+    match range.and_then(|r| (r.lo..=r.hi).find(|id| !ids.contains_key(id))) {
+        Some(free) => format!("{free} is free so far in `{domain}`"),
+        None => "give it another id".to_owned(),
+    }
+}
+
+fn message<'n>(
+    entry: &Entry<'n>,
+    definitions: &Definitions,
+    contract: &Contract,
+    report: &mut Report<'_>,
+) -> (Message, Vec<Draft<'n>>) {
+    let what = format!("message `{}`", entry.name);
+    let keys = Keys::read(entry.value, &what, entry.span, MESSAGE, report);
+    let mut message = Message {
+        name: entry.name.to_owned(),
+        type_id: 0,
+        topic: String::new(),
+        domain: String::new(),
+        description: keys.text("description", DESCRIPTION_BYTES_MAX, report),
+        version: 1,
+        fields: Vec::new(),
+        at: entry.span.at,
+    };
+    if !matches!(entry.value.kind, Kind::Map(_)) {
+        return (message, Vec::new());
+    }
+    if let Some(node) = keys.get("version")
+        && let Some(version) = integer(node, "the version", 1, u16::MAX.into(), Code::BAD_VERSION, report)
+    {
+        message.version = u16::try_from(version).unwrap_or(1);
+    }
+    if let Some(node) = keys.need("topic", "market.bars", report) {
+        message.topic = keys.text("topic", NAME_BYTES_MAX * 2, report);
+        if matches!(node.kind, Kind::Text(_)) {
+            names::check_path(&message.topic, "topic", Code::BAD_TOPIC, node.span, report);
+        }
+    }
+    if let Some(node) = keys.need("domain", "market_data", report) {
+        message.domain = keys.text("domain", NAME_BYTES_MAX * 2, report);
+        if !contract.domains.iter().any(|d| d.name == message.domain) && matches!(node.kind, Kind::Text(_)) {
+            unknown_domain(&message.domain, node.span, &contract.domains, report);
+        }
+    }
+    type_id(&keys, &mut message, contract, report);
+    let growth = Growth::UpTo(message.version);
+    let read = match keys.need("fields", "{price: f64}", report) {
+        Some(node) => fields::read(node, &what, growth, definitions, report),
+        None => Vec::new(),
+    };
+    message.fields = read.iter().map(|d| d.field.clone()).collect();
+    (message, read)
+}
+
+fn type_id(keys: &Keys<'_>, message: &mut Message, contract: &Contract, report: &mut Report<'_>) {
+    let Some(node) = keys.need("tlv_type", "100", report) else { return };
+    let highest = i128::from(RESERVED_IDS_FROM) - 1;
+    let read = integer(node, "`tlv_type`", 1, highest, Code::ID_OUT_OF_RANGE, report);
+    let Some(id) = read.and_then(|id| u16::try_from(id).ok()) else { return };
+    message.type_id = id;
+    if !contract.domains.iter().any(|d| d.name == message.domain) {
+        return;
+    }
+    match contract.tag_ranges.iter().find(|r| r.domain == message.domain) {
+        Some(range) if (range.lo..=range.hi).contains(&id) => {}
+        Some(range) => {
+            let cause = format!(
+                "tlv_type {id} is outside the range of `{}`, {} to {}",
+                range.domain, range.lo, range.hi
+            );
+            report.add(
+                Code::ID_OUT_OF_RANGE,
+                node.span,
+                cause,
+                "take an id of the range, or widen the range",
+            );
+        }
+        None => {
+            let cause = format!("the domain `{}` has no range of type ids", message.domain);
+            let remedy = format!("add `{}: [{id}, {id}]` to `tag_ranges`", message.domain);
+            report.add(Code::ID_OUT_OF_RANGE, node.span, cause, remedy);
+        }
+    }
+}

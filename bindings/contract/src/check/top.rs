@@ -1,0 +1,127 @@
+//! The keys `schema`, `domains` and `tag_ranges`.
+
+use crate::check::keys::{Entry, Keys, at_most, entries, integer};
+use crate::check::names::{self, Naming};
+use crate::diagnostic::{Report, Span};
+use crate::limits::{DESCRIPTION_BYTES_MAX, DOMAINS_MAX, NAME_BYTES_MAX, RESERVED_IDS_FROM};
+use crate::yaml::{Kind, Node};
+use crate::{Code, Domain, Schema, TagRange};
+
+pub(super) fn schema(keys: &Keys<'_>, report: &mut Report<'_>) -> Schema {
+    let mut schema = Schema { id: String::new(), version: 1 };
+    let Some(node) = keys.need("schema", "{id: acme.trading, version: 1}", report) else { return schema };
+    let keys = Keys::read(node, "`schema`", node.span, &["id", "version"], report);
+    if let Some(node) = keys.need("id", "acme.trading", report) {
+        schema.id = keys.text("id", NAME_BYTES_MAX * 2, report);
+        if matches!(node.kind, Kind::Text(_)) {
+            names::check_path(&schema.id, "schema id", Code::BAD_NAME, node.span, report);
+        }
+    }
+    if let Some(node) = keys.need("version", "1", report)
+        && let Some(version) =
+            integer(node, "the schema's version", 1, u32::MAX.into(), Code::BAD_VERSION, report)
+    {
+        schema.version = u32::try_from(version).unwrap_or(1);
+    }
+    schema
+}
+
+pub(super) fn domains(keys: &Keys<'_>, report: &mut Report<'_>) -> Vec<Domain> {
+    let Some(node) = keys.need("domains", "{market_data: prices as venues publish them}", report) else {
+        return Vec::new();
+    };
+    let mut domains: Vec<Domain> = Vec::new();
+    let mut add = |entry: Entry<'_>, description: String, report: &mut Report<'_>| {
+        if names::check(&entry, Naming::Domain, "domain", report) {
+            if domains.iter().any(|d| d.name == entry.name) {
+                let cause = format!("the domain `{}` is declared twice", entry.name);
+                report.add(Code::NAME_TAKEN, entry.span, cause, "remove one");
+            }
+            domains.push(Domain { name: entry.name.to_owned(), description, at: entry.span.at });
+        }
+    };
+    match &node.kind {
+        Kind::List(list) if at_most(list.len(), DOMAINS_MAX, "domains", node.span, report) => {
+            for item in list {
+                match &item.kind {
+                    Kind::Text(name) => {
+                        add(Entry { name, span: item.span, value: item }, String::new(), report);
+                    }
+                    _ => report.add(Code::WRONG_SHAPE, item.span, "a domain in a list is just a name", ""),
+                }
+            }
+        }
+        Kind::List(_) => {}
+        Kind::Map(map) if !at_most(map.len(), DOMAINS_MAX, "domains", node.span, report) => {}
+        _ => {
+            for entry in entries(node, "`domains`", report) {
+                let description = match &entry.value.kind {
+                    Kind::Text(text) if text.len() <= DESCRIPTION_BYTES_MAX => text.trim_end().to_owned(),
+                    Kind::Null => String::new(),
+                    _ => {
+                        let cause = format!("the description of domain `{}` must be short text", entry.name);
+                        report.add(Code::WRONG_SHAPE, entry.value.span, cause, "write one line");
+                        String::new()
+                    }
+                };
+                add(entry, description, report);
+            }
+        }
+    }
+    domains
+}
+
+pub(super) fn tag_ranges(keys: &Keys<'_>, domains: &[Domain], report: &mut Report<'_>) -> Vec<TagRange> {
+    let Some(node) = keys.need("tag_ranges", "{market_data: [100, 199]}", report) else { return Vec::new() };
+    let mut ranges: Vec<TagRange> = Vec::new();
+    for entry in entries(node, "`tag_ranges`", report) {
+        if !domains.iter().any(|d| d.name == entry.name) {
+            unknown_domain(entry.name, entry.span, domains, report);
+            continue;
+        }
+        let Kind::List(list) = &entry.value.kind else {
+            let cause = format!("the range of `{}` must be a list, not {}", entry.name, entry.value.shape());
+            report.add(Code::BAD_RANGE, entry.value.span, cause, "write lowest and highest id: `[100, 199]`");
+            continue;
+        };
+        let highest = i128::from(RESERVED_IDS_FROM) - 1;
+        let mut bound = |n: &Node| {
+            integer(n, "a bound of type ids", 1, highest, Code::BAD_RANGE, report)
+                .and_then(|v| u16::try_from(v).ok())
+        };
+        let bounds: Vec<Option<u16>> = list.iter().take(3).map(&mut bound).collect();
+        match bounds.as_slice() {
+            [Some(lo), Some(hi)] if lo <= hi => {
+                ranges.push(TagRange { domain: entry.name.to_owned(), lo: *lo, hi: *hi, at: entry.span.at });
+            }
+            [_, _] if bounds.contains(&None) => {}
+            _ => {
+                let cause = format!("the range of `{}` must be lowest and highest id", entry.name);
+                report.add(Code::BAD_RANGE, entry.value.span, cause, "write them like `[100, 199]`");
+            }
+        }
+    }
+    let mut sorted: Vec<&TagRange> = ranges.iter().collect();
+    sorted.sort_by_key(|r| r.lo);
+    for pair in sorted.windows(2).filter(|pair| pair[0].hi >= pair[1].lo) {
+        let (low, high) = (pair[0], pair[1]);
+        let cause = format!(
+            "the ranges of `{}` ({} to {}) and `{}` ({} to {}) overlap",
+            low.domain, low.lo, low.hi, high.domain, high.lo, high.hi
+        );
+        let length = u32::try_from(high.domain.len()).unwrap_or(1);
+        report.add(Code::RANGE_OVERLAP, Span { at: high.at, length }, cause, "move one of them");
+    }
+    ranges
+}
+
+pub(super) fn unknown_domain(name: &str, span: Span, domains: &[Domain], report: &mut Report<'_>) {
+    let known = domains.iter().map(|d| d.name.as_str());
+    let remedy = names::suggest(name, known, "declare it under `domains`");
+    report.add(
+        Code::UNKNOWN_DOMAIN,
+        span,
+        format!("unknown domain `{}`", crate::diagnostic::clip(name)),
+        remedy,
+    );
+}
