@@ -1,4 +1,39 @@
-//! The mycelium command.
+//! The `mycelium` command: thin over the libraries, one module per subcommand.
+//!
+//! Exit codes, for all subcommands: 0 when all is well; 1 when the answer is no (mistakes found by `check`, a breaking
+//! change, generated files out of date); 2 when the question could not be answered (wrong arguments, unreadable or
+//! incorrect input to `breaking` and `gen`).
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod breaking;
+mod check;
+mod outcome;
+
+use clap::{Parser, Subcommand};
+
+use outcome::Outcome;
+
+/// Checks, compares and generates from message contracts.
+#[derive(Debug, Parser)]
+#[command(name = "mycelium", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(check::Args),
+    Breaking(breaking::Args),
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 the answer is no (mistakes, breaking changes, stale files), \
+                          2 the question could not be answered (arguments, unreadable or incorrect input).";
+
+fn main() -> std::process::ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Check(args) => check::run(&args),
+        Command::Breaking(args) => breaking::run(&args),
+    };
+    outcome.unwrap_or_else(|error| Outcome::from_error(&*error)).into()
+}

@@ -293,7 +293,13 @@ impl Changes {
     fn variant(&mut self, subject: &str, old: &Variant, new: &Variant) {
         if (old.since == 1) != (new.since == 1) {
             let cause = format!("`since` was {} and is {}", old.since, new.since);
-            self.breaks("variant-since-changed", subject.to_owned(), cause, "put the old `since` back", new.at);
+            self.breaks(
+                "variant-since-changed",
+                subject.to_owned(),
+                cause,
+                "put the old `since` back",
+                new.at,
+            );
         }
         self.fields(subject, &old.fields, &new.fields);
         for field in new.fields.iter().skip(old.fields.len()) {

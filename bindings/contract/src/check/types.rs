@@ -191,15 +191,16 @@ impl<'t> Parser<'t> {
             let cause = format!("the type `{word}` is not allowed in contracts");
             return Err(Wrong { code: Code::FORBIDDEN_TYPE, cause, remedy: (*remedy).to_owned() });
         }
-        let foreign: Option<&str> =
-            FOREIGN.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)).map(|(_, ours)| *ours);
+        let foreign = did_you_mean(word, FOREIGN.iter().map(|(name, _)| *name));
+        let foreign =
+            foreign.and_then(|near| FOREIGN.iter().find(|(name, _)| *name == near)).map(|(_, ours)| *ours);
         let mut known: Vec<&str> = self.defined.keys().map(String::as_str).collect();
         known.sort_unstable();
         known.extend(["Vec", "Option"]);
         for simple in &Type::SIMPLE {
             known.extend(simple.keyword());
         }
-        let remedy = match foreign.or_else(|| did_you_mean(word, known)) {
+        let remedy = match did_you_mean(word, known).or(foreign) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "define it under `enums` or `structs`".to_owned(),
         };

@@ -1,0 +1,101 @@
+//! `mycelium check`.
+
+use std::path::PathBuf;
+
+use mycelium_contract::{Contract, Diagnostic, Digests, Layouts};
+use serde::Serialize;
+
+use crate::outcome::{self, Outcome, complain, say};
+
+/// Check contract files and show every mistake with its place, cause and remedy.
+///
+/// Exit code 1 when a file has mistakes or cannot be read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Contract files.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Print one JSON object per mistake and line, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Also list messages with id, version, size and layout digest.
+    #[arg(long, conflicts_with = "json")]
+    list: bool,
+}
+
+/// A mistake as `--json` prints it.
+#[derive(Serialize)]
+struct JsonDiagnostic<'a> {
+    code: String,
+    file: &'a str,
+    line: u32,
+    column: u32,
+    length: u32,
+    source: &'a str,
+    cause: &'a str,
+    remedy: &'a str,
+}
+
+impl<'a> From<&'a Diagnostic> for JsonDiagnostic<'a> {
+    fn from(d: &'a Diagnostic) -> Self {
+        JsonDiagnostic {
+            code: d.code.to_string(),
+            file: &d.file,
+            line: d.at.line,
+            column: d.at.column,
+            length: d.length,
+            source: &d.source,
+            cause: &d.cause,
+            remedy: &d.remedy,
+        }
+    }
+}
+
+pub(crate) fn run(args: &Args) -> outcome::Result {
+    let mut outcome = Outcome::Fine;
+    for file in &args.files {
+        match Contract::read(file) {
+            Ok(contract) if !args.json => {
+                let (messages, types) =
+                    (contract.messages.len(), contract.enums.len() + contract.structs.len());
+                say(format_args!(
+                    "{}: correct, {messages} messages, {types} enums and structs",
+                    file.display()
+                ))?;
+                if args.list {
+                    list(&contract)?;
+                }
+            }
+            Ok(_) => {}
+            Err(errors) if args.json => {
+                outcome = Outcome::No;
+                for diagnostic in errors.list() {
+                    say(serde_json::to_string(&JsonDiagnostic::from(diagnostic))?)?;
+                }
+            }
+            Err(errors) => {
+                outcome = Outcome::No;
+                complain(format_args!("{errors}\n"));
+            }
+        }
+    }
+    Ok(outcome)
+}
+
+/// One line per message version, for comparison with what a peer logs.
+fn list(contract: &Contract) -> std::io::Result<()> {
+    let (layouts, digests) = (Layouts::of(contract), Digests::of(contract));
+    for message in &contract.messages {
+        for version in 1..=message.version {
+            let layout = layouts.record(message.fields_of(version)).layout;
+            let kind = if layout.fixed { "fixed" } else { "and more" };
+            let digest = digests.message(message, version);
+            let name = &message.name;
+            say(format_args!(
+                "{:>6} {name:<24} v{version:<3} {:>6} bytes {kind:<8} {digest:016x}  {}",
+                message.type_id, layout.size, message.topic
+            ))?;
+        }
+    }
+    Ok(())
+}
