@@ -1,0 +1,159 @@
+//! Compares the supervision core, run by its simulator, with the `supervisor` of the real Erlang/OTP.
+//!
+//! Random trees and scripts go to both; the order of starts and ends, who restarted, what the calls replied and how the
+//! root ended must be the same. What is known to differ is written in `docs/otp-differences.md`, and either kept out of
+//! the scenarios by `otp/generate.rs` or made equal by `otp/compare.rs`; nothing else is forgiven.
+//!
+//! - `MYCELIUM_OTP_SCENARIOS=100000` runs more than the usual 2,000.
+//! - `MYCELIUM_OTP_SEED=N` replays a run; the seed is printed.
+
+#[path = "otp/compare.rs"]
+mod compare;
+#[path = "otp/encode.rs"]
+mod encode;
+#[path = "otp/erlang.rs"]
+mod erlang;
+#[path = "otp/generate.rs"]
+mod generate;
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mycelium_supervisor::sim::{Act, Behaviour, Exit, Scenario, Scripted, Tree};
+use mycelium_supervisor::{AutoShutdown, ChildSpec, Flags, Restart, Strategy};
+
+const SCENARIOS: u64 = 2_000;
+
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+/// Runs scenarios on both sides and returns how often each kind of line was seen.
+fn run_both(scenarios: impl Iterator<Item = (u64, Scenario)> + Send + 'static) -> BTreeMap<String, u64> {
+    let mut erlang = erlang::Erlang::start();
+    let mut kinds = BTreeMap::new();
+    let answers = erlang.answers(scenarios, encode::scenario);
+    for (seed, scenario, theirs) in answers {
+        let ours = compare::trace(&scenario);
+        let (ours, theirs) = (compare::settle(&scenario, ours), compare::settle(&scenario, theirs));
+        assert!(
+            ours == theirs,
+            "seed {seed}: the core and OTP differ.\n{}\nscenario: {}\n\
+             replay: MYCELIUM_OTP_SEED={seed} MYCELIUM_OTP_SCENARIOS=1 cargo test -p mycelium-tests --test otp",
+            compare::side_by_side(&ours, &theirs),
+            encode::scenario(&scenario),
+        );
+        for line in &ours {
+            let kind = line.split(' ').next().unwrap_or_default();
+            *kinds.entry(kind.to_owned()).or_insert(0) += 1;
+        }
+    }
+    kinds
+}
+
+/// Every seed below is one scenario: the one after it is the next scenario of a run.
+#[test]
+fn random_trees_behave_as_under_otp() {
+    let fresh = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_micros() as u64);
+    let first = number("MYCELIUM_OTP_SEED").unwrap_or_else(fresh);
+    let count = number("MYCELIUM_OTP_SCENARIOS").unwrap_or(SCENARIOS);
+    println!("MYCELIUM_OTP_SEED={first} MYCELIUM_OTP_SCENARIOS={count}");
+    let kinds = run_both((0..count).map(move |i| (first + i, generate::scenario(first + i))));
+    println!("compared: {kinds:?}");
+    // A generator that never reaches a behaviour would prove nothing about it.
+    if count >= SCENARIOS {
+        for kind in ["started", "start_failed", "ended", "gave_up", "reply", "root_exited"] {
+            assert!(kinds.get(kind).is_some_and(|seen| *seen > 100), "hardly any {kind}: {kinds:?}");
+        }
+    }
+}
+
+/// The random test must be able to fail: the same tree with another restart type is seen as different.
+#[test]
+fn a_difference_is_found() {
+    let tree = |restart| Scenario {
+        root: "root".into(),
+        tree: Tree {
+            flags: Flags::default(),
+            children: vec![ChildSpec::worker("a", Behaviour::worker()).restart(restart)],
+        },
+        script: vec![Scripted {
+            at: Duration::ZERO,
+            act: Act::Exit { path: "root/a".into(), exit: Exit::Normal },
+        }],
+    };
+    let mut erlang = erlang::Erlang::start();
+    let permanent = tree(Restart::Permanent);
+    let mut answers = erlang.answers([(0, permanent.clone())].into_iter(), encode::scenario);
+    let (_, _, theirs) = answers.next().expect("one scenario, one answer");
+    let theirs = compare::settle(&permanent, theirs);
+    assert_eq!(compare::trace(&permanent), theirs);
+    assert_ne!(compare::trace(&tree(Restart::Transient)), theirs);
+}
+
+/// A restart exactly one period old counts, one that is a second older does not. OTP's clock cannot be held still, so
+/// each scenario is sent many times and an answer within one second of that clock is taken.
+#[test]
+fn the_window_is_inclusive_as_under_otp() {
+    const ATTEMPTS: u64 = 200;
+    for (second_crash_s, gives_up) in [(5, true), (6, false)] {
+        let crash = |at_s| Scripted {
+            at: Duration::from_secs(at_s),
+            act: Act::Exit { path: "root/a".into(), exit: Exit::Crash },
+        };
+        let scenario = Scenario {
+            root: "root".into(),
+            tree: Tree {
+                flags: Flags::default(),
+                children: vec![ChildSpec::worker("a", Behaviour::worker())],
+            },
+            script: vec![crash(0), crash(second_crash_s)],
+        };
+        let ours = compare::trace(&scenario);
+        assert_eq!(ours.contains(&"gave_up root".to_owned()), gives_up);
+        let mut erlang = erlang::Erlang::start();
+        let sent = scenario.clone();
+        let theirs = erlang
+            .answers((0..ATTEMPTS).map(move |i| (i, sent.clone())), encode::scenario)
+            .map(|(_, _, lines)| lines)
+            .find(|lines| !lines.contains(&compare::TICKED.to_owned()));
+        assert_eq!(Some(ours), theirs);
+    }
+}
+
+/// All combinations of strategy, auto-shutdown and restart type, each child ended in each way: no chance involved.
+#[test]
+fn every_combination_of_two_children_behaves_as_under_otp() {
+    let mut scenarios = Vec::new();
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
+        for auto_shutdown in [AutoShutdown::Never, AutoShutdown::AnySignificant, AutoShutdown::AllSignificant]
+        {
+            for (first, second) in pairs([Restart::Permanent, Restart::Transient, Restart::Temporary]) {
+                for exit in [Exit::Crash, Exit::Normal, Exit::Shutdown, Exit::Kill] {
+                    let flags = Flags { strategy, auto_shutdown, ..Flags::default() };
+                    let child = |id: &str, restart| {
+                        ChildSpec::worker(id, Behaviour::worker()).restart(restart).significant(
+                            auto_shutdown != AutoShutdown::Never && restart != Restart::Permanent,
+                        )
+                    };
+                    let children = vec![child("a", first), child("b", second)];
+                    let end = |path: &str| Scripted {
+                        at: Duration::ZERO,
+                        act: Act::Exit { path: path.to_owned(), exit },
+                    };
+                    scenarios.push(Scenario {
+                        root: "root".into(),
+                        tree: Tree { flags, children },
+                        script: vec![end("root/a"), end("root/b"), end("root/a")],
+                    });
+                }
+            }
+        }
+    }
+    run_both(scenarios.into_iter().enumerate().map(|(i, scenario)| (i as u64, scenario)));
+}
+
+fn pairs<T: Copy>(of: [T; 3]) -> impl Iterator<Item = (T, T)> {
+    (0..9).map(move |i| (of[i / 3], of[i % 3]))
+}

@@ -1,0 +1,147 @@
+//! The core's trace in the words of `otp_driver.erl`, and what is made equal before the two are compared.
+
+use std::fmt::Write as _;
+
+use mycelium_supervisor::sim::{Act, Entry, Happening, Plan, Scenario, Scripted, simulate};
+use mycelium_supervisor::{CallError, ChildStatus, ExitReason, Reply, SpecError, Strategy};
+
+use crate::encode;
+
+/// OTP's clock moved on to its next second during the scenario.
+pub(crate) const TICKED: &str = "ticked";
+
+/// What the core does with a scenario, then with a shutdown of what is left of the tree.
+pub(crate) fn trace(scenario: &Scenario) -> Vec<String> {
+    let mut scenario = scenario.clone();
+    let at = scenario.script.last().map(|scripted| scripted.at).unwrap_or_default();
+    let act = Act::Exit { path: scenario.root.to_string(), exit: mycelium_supervisor::sim::Exit::Shutdown };
+    scenario.script.push(Scripted { at, act });
+    let mut lines = Vec::new();
+    simulate(&scenario, 0, &mut |entry| lines.extend(line(&scenario, entry)))
+        .unwrap_or_else(|error| panic!("{error}: {}", encode::scenario(&scenario)));
+    lines
+}
+
+/// Instances of a simple-one-for-one supervisor are stopped all at once, in no defined order: their lines are sorted
+/// where they follow each other.
+pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String> {
+    let instance_of = |line: &str| {
+        let path = line.strip_prefix("ended ")?.split(' ').next()?;
+        let (supervisor, _) = path.rsplit_once('/')?;
+        let simple = encode::strategy_at(scenario, supervisor) == Some(Strategy::SimpleOneForOne);
+        simple.then(|| supervisor.to_owned())
+    };
+    // Random scenarios keep away from the ends of periods: a second more or less changes nothing.
+    lines.retain(|line| line != TICKED);
+    let mut start = 0;
+    while start < lines.len() {
+        let supervisor = instance_of(&lines[start]);
+        let mut end = start + 1;
+        if supervisor.is_some() {
+            while end < lines.len() && instance_of(&lines[end]) == supervisor {
+                end += 1;
+            }
+            lines[start..end].sort();
+        }
+        start = end;
+    }
+    lines
+}
+
+/// Both traces with a mark where they first part.
+pub(crate) fn side_by_side(ours: &[String], theirs: &[String]) -> String {
+    let mut text = format!("  {:<60} | OTP\n", "core");
+    for i in 0..ours.len().max(theirs.len()) {
+        let (ours, theirs) = (ours.get(i).map_or("-", |s| s), theirs.get(i).map_or("-", |s| s));
+        let mark = if ours.trim_end() == theirs.trim_end() { ' ' } else { '>' };
+        let _ = writeln!(text, "{mark} {ours:<60} | {theirs}");
+    }
+    text
+}
+
+fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
+    let path = &entry.path;
+    Some(match &entry.what {
+        Happening::Started => format!("started {path}"),
+        Happening::StartFailed { .. } => format!("start_failed {path}"),
+        Happening::Exited { reason } | Happening::Stopped { reason, .. } => {
+            format!("ended {path} {}", word(reason))
+        }
+        Happening::GaveUp => format!("gave_up {path}"),
+        Happening::RootExited { reason } => format!("root_exited {}", word(reason)),
+        Happening::Reply { call, result } => {
+            // The driver calls this request by another name, so that it can sort the answer.
+            let simple = encode::strategy_at(scenario, path) == Some(Strategy::SimpleOneForOne);
+            let name = match *call {
+                "which_children" if simple => "which_instances",
+                "start_child" if parent_is_simple(scenario, path) => "start_instance",
+                "terminate_child" if parent_is_simple(scenario, path) && !path.ends_with("/t") => {
+                    "terminate_instance"
+                }
+                call => call,
+            };
+            format!("reply {name} {path} {}", reply(result.as_ref(), simple)).trim_end().to_owned()
+        }
+        // OTP has no word for these: it does not wait, and reports an automatic shutdown by its effects only.
+        Happening::Waiting { .. } | Happening::AutoShutdown | Happening::Skipped => return None,
+        other => panic!("{other:?} is new: compare it"),
+    })
+}
+
+fn parent_is_simple(scenario: &Scenario, path: &str) -> bool {
+    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+    encode::strategy_at(scenario, parent) == Some(Strategy::SimpleOneForOne)
+}
+
+fn reply(result: Option<&Result<Reply<Plan>, CallError>>, simple: bool) -> String {
+    let Some(result) = result else { return "noproc".to_owned() };
+    match result {
+        Ok(Reply::Ok) => "ok".to_owned(),
+        Ok(Reply::Started(_)) => "started".to_owned(),
+        Ok(Reply::Ignored) => "ignored".to_owned(),
+        Ok(Reply::Counts(counts)) => format!(
+            "specs={} active={} supervisors={} workers={}",
+            counts.specs, counts.active, counts.supervisors, counts.workers
+        ),
+        Ok(Reply::Children(children)) => {
+            let mut words: Vec<String> = children
+                .iter()
+                .map(|child| {
+                    let id = if simple { "undefined" } else { &*child.id };
+                    let state = match child.status {
+                        ChildStatus::Running(_) => "running",
+                        ChildStatus::Waiting { .. } => "restarting",
+                        ChildStatus::Down => "undefined",
+                        other => panic!("a supervisor at rest has a child that is {other:?}"),
+                    };
+                    format!("{id}={state}:{}", format!("{:?}", child.kind).to_lowercase())
+                })
+                .collect();
+            if simple {
+                words.sort();
+            }
+            words.join(" ")
+        }
+        Err(CallError::NotFound) => "not_found".to_owned(),
+        Err(CallError::Running) => "running".to_owned(),
+        Err(CallError::Restarting) => "restarting".to_owned(),
+        Err(CallError::AlreadyPresent) => "already_present".to_owned(),
+        Err(CallError::AlreadyStarted(_)) => "already_started".to_owned(),
+        Err(CallError::SimpleOneForOne) => "simple_one_for_one".to_owned(),
+        Err(CallError::StartFailed(_)) => "start_failed".to_owned(),
+        Err(CallError::Spec(SpecError::SignificantNever { .. } | SpecError::SignificantPermanent { .. })) => {
+            "bad_combination".to_owned()
+        }
+        other => panic!("{other:?} is not expected in a generated scenario"),
+    }
+}
+
+fn word(reason: &ExitReason) -> &'static str {
+    match reason {
+        ExitReason::Normal => "normal",
+        ExitReason::Shutdown => "shutdown",
+        ExitReason::ShutdownWith(_) => "shutdown_with",
+        ExitReason::Killed => "killed",
+        ExitReason::Abnormal(_) => "abnormal",
+    }
+}
