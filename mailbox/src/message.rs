@@ -60,6 +60,42 @@ impl ValidationError {
     pub fn new(message: &'static str, field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { message, field: field.into(), reason: reason.into() }
     }
+
+    /// The value of `field` must be something that it is not, such as `at least 1`. For generated code.
+    #[cold]
+    pub fn broken(
+        message: &'static str,
+        field: impl Into<String>,
+        value: &dyn fmt::Debug,
+        must: &str,
+    ) -> Self {
+        const SHOWN_CHARS_MAX: usize = 80;
+        let mut shown = format!("{value:?}");
+        if let Some((end, _)) = shown.char_indices().nth(SHOWN_CHARS_MAX) {
+            shown.truncate(end);
+            shown.push_str("...");
+        }
+        Self::new(message, field, format!("is {shown}, must be {must}"))
+    }
+
+    /// As [`ValidationError::broken`], for a length in bytes or elements.
+    #[cold]
+    pub fn broken_length(message: &'static str, field: impl Into<String>, len: usize, must: &str) -> Self {
+        Self::new(message, field, format!("has length {len}, must have {must}"))
+    }
+
+    /// The same error, seen from the message that holds the value in its field `outer`. For generated code.
+    ///
+    /// ```
+    /// use mycelium_mailbox::ValidationError;
+    ///
+    /// let leg = ValidationError::new("Leg", "price", "is 0, must be above 0");
+    /// assert_eq!(leg.inside("Order", "legs[2]").to_string(), "Order.legs[2].price is 0, must be above 0");
+    /// ```
+    #[must_use]
+    pub fn inside(self, message: &'static str, outer: impl fmt::Display) -> Self {
+        Self { message, field: format!("{outer}.{}", self.field), reason: self.reason }
+    }
 }
 
 impl fmt::Display for ValidationError {

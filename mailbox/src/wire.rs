@@ -78,6 +78,9 @@ pub trait Wire:
     /// All versions up to [`Message::VERSION`], ascending. The last is the current one.
     const LAYOUTS: &'static [Layout];
 
+    /// Whether every value is exactly its root: nothing of it is a string or a list. Then other lengths are refused.
+    const FIXED: bool = false;
+
     /// Checks `bytes` as a value of the current version and returns it in place, without a copy.
     ///
     /// `Ok` promises that every field can be read. It does not promise that the contract's rules hold: see
@@ -86,6 +89,9 @@ pub trait Wire:
     /// # Errors
     /// The bytes are too short, misaligned or no value of this type. A buffer aligned to [`VALUE_ALIGN`] always serves.
     fn access(bytes: &[u8]) -> Result<&Self::Archived, WireError> {
+        if Self::FIXED && bytes.len() > size_of::<Self::Archived>() {
+            return Err(trailing(Self::NAME, bytes.len() - size_of::<Self::Archived>()));
+        }
         access_root::<Self::Archived>(Self::NAME, bytes, size_of::<Self::Archived>())
     }
 
@@ -122,6 +128,9 @@ pub trait Wire:
         if root_len < Self::ROOT_LEN || (!newer && root_len > Self::ROOT_LEN) {
             return Err(wrong);
         }
+        if !newer {
+            return Self::access(bytes).map(View::Archived);
+        }
         access_root::<Self::Archived>(Self::NAME, bytes, root_len as usize).map(View::Archived)
     }
 
@@ -142,13 +151,7 @@ pub trait Wire:
     /// As [`Wire::access`]. The provided method knows no older version and always fails.
     fn upgrade(bytes: &[u8], version: u16) -> Result<Self, WireError> {
         let _ = bytes;
-        Err(WireError::Version {
-            message: Self::NAME,
-            ours: Self::VERSION,
-            got: version,
-            root_len_expected: None,
-            root_len_got: 0,
-        })
+        Err(unknown_version::<Self>(version))
     }
 
     /// Compares what a peer says of this message, as (version, digest) of every version it knows, with what we know.
@@ -209,6 +212,23 @@ where
     T: Archive<Archived: Checked + Deserialize<T, LowDeserializer<Failure>>>,
 {
     own(name, access_root::<T::Archived>(name, bytes, size_of::<T::Archived>())?)
+}
+
+/// The error of [`Wire::upgrade`] for a version that it does not know.
+#[must_use]
+pub fn unknown_version<M: Wire>(version: u16) -> WireError {
+    WireError::Version {
+        message: M::NAME,
+        ours: M::VERSION,
+        got: version,
+        root_len_expected: known_root_len::<M>(version),
+        root_len_got: 0,
+    }
+}
+
+#[cold]
+fn trailing(message: &'static str, extra: usize) -> WireError {
+    WireError::Invalid { message, cause: format!("it is of fixed size, and {extra} bytes are too many") }
 }
 
 /// Checks the value whose root starts `root_len` bytes before the end.

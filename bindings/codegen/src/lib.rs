@@ -1,2 +1,25 @@
 //! Source code and golden vectors from a checked contract.
+//!
+//! In a build script, one line makes the types of `contracts.yaml`:
+//!
+//! ```no_run
+//! // build.rs
+//! mycelium_codegen::build("contracts.yaml");
+//! ```
+//!
+//! and one line in the crate, `mycelium::contracts!();`, includes them. [`rust()`] gives the same source as text.
+//! [`encode`] writes values by the specification alone, without rkyv, and [`golden`] makes test vectors with it for the
+//! codecs of all languages.
 #![forbid(unsafe_code)]
+
+mod build_script;
+pub mod encode;
+pub mod golden;
+mod model;
+pub mod random;
+mod rust;
+pub mod show;
+
+pub use build_script::{GenerateError, build, build_with, generate};
+pub use model::Model;
+pub use rust::{Options, rust};

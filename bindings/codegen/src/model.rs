@@ -1,0 +1,105 @@
+//! A contract with what generators ask of it again and again.
+
+use std::collections::{HashMap, HashSet};
+
+use mycelium_contract::{Contract, Digests, Field, Layout, Layouts, Message, Record, Type, Variant};
+
+/// A checked contract, its layouts, and which of its types have rules. Made once per contract.
+#[derive(Debug)]
+pub struct Model<'a> {
+    /// The contract.
+    pub contract: &'a Contract,
+    layouts: Layouts,
+    digests: Digests,
+    /// Names of enums and structs that have a rule, in themselves or in what they contain.
+    ruled: HashSet<&'a str>,
+}
+
+impl<'a> Model<'a> {
+    /// Computes all of it.
+    #[must_use]
+    pub fn new(contract: &'a Contract) -> Self {
+        Self {
+            contract,
+            layouts: Layouts::of(contract),
+            digests: Digests::of(contract),
+            ruled: ruled(contract),
+        }
+    }
+
+    /// Size and alignment of a type where it stands, and whether nothing of it lies elsewhere.
+    #[must_use]
+    pub fn layout(&self, ty: &Type) -> Layout {
+        self.layouts.type_of(ty)
+    }
+
+    /// The size of a type where it stands, in bytes. The contract's limits keep it far below the address space.
+    #[must_use]
+    pub fn size(&self, ty: &Type) -> usize {
+        self.layout(ty).size as usize
+    }
+
+    /// The layout of a message version or struct, and where each field starts.
+    #[must_use]
+    pub fn record(&self, fields: &[Field]) -> Record {
+        self.layouts.record(fields)
+    }
+
+    /// The layout of a variant of a data enum behind its tag.
+    #[must_use]
+    pub fn variant(&self, variant: &Variant) -> Record {
+        self.layouts.tagged(&variant.fields)
+    }
+
+    /// The digest of a version's layout.
+    #[must_use]
+    pub fn digest(&self, message: &Message, version: u16) -> u64 {
+        self.digests.message(message, version)
+    }
+
+    /// Whether a value of this type can break a rule of the type's own definition.
+    #[must_use]
+    pub fn has_rules(&self, ty: &Type) -> bool {
+        names_in(ty).is_some_and(|name| self.ruled.contains(name))
+    }
+}
+
+/// The definition that a type is made of: at most one, however it is wrapped.
+fn names_in(ty: &Type) -> Option<&str> {
+    match ty {
+        Type::Array(of, _) | Type::Vec(of) | Type::Option(of) => names_in(of),
+        Type::Enum(name) | Type::Struct(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Spreads "has a rule" from definitions to those that contain them, until nothing changes.
+fn ruled(contract: &Contract) -> HashSet<&str> {
+    let structs =
+        contract.structs.iter().map(|def| (def.name.as_str(), def.fields.iter().collect::<Vec<_>>()));
+    let enums = contract
+        .enums
+        .iter()
+        .map(|def| (def.name.as_str(), def.variants.iter().flat_map(|v| &v.fields).collect::<Vec<_>>()));
+    let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
+    let mut found = HashSet::new();
+    let mut queue = Vec::new();
+    for (name, fields) in structs.chain(enums) {
+        for field in fields {
+            if !field.validation.is_empty() && found.insert(name) {
+                queue.push(name);
+            }
+            if let Some(used) = names_in(&field.ty) {
+                users.entry(used).or_default().push(name);
+            }
+        }
+    }
+    while let Some(name) = queue.pop() {
+        for user in users.get(name).into_iter().flatten().copied() {
+            if found.insert(user) {
+                queue.push(user);
+            }
+        }
+    }
+    found
+}

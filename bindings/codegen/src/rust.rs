@@ -1,0 +1,127 @@
+//! Rust source from a contract.
+
+mod defaults;
+mod message;
+mod rules;
+mod types;
+
+use std::fmt::Write;
+
+use mycelium_contract::{Contract, Type};
+
+use crate::Model;
+
+/// How the source is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Options {
+    /// Path of the crate that generated code refers to: `::mycelium`, or `::mycelium_mailbox` for code that needs no
+    /// actors.
+    pub crate_path: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { crate_path: "::mycelium".to_owned() }
+    }
+}
+
+impl Options {
+    /// Refers to `path` instead of `::mycelium`.
+    #[must_use]
+    pub fn crate_path(mut self, path: impl Into<String>) -> Self {
+        self.crate_path = path.into();
+        self
+    }
+}
+
+/// The source of one private module with all types of `contract`, and a `pub use` of them: to be included anywhere.
+///
+/// It needs no dependency but the crate that `options` names, and compiles under `#![forbid(unsafe_code)]` and
+/// `#![deny(missing_docs, warnings)]`.
+#[must_use]
+pub fn rust(contract: &Contract, options: &Options) -> String {
+    let model = &Model::new(contract);
+    let mut out = Source::default();
+    let schema = &contract.schema;
+    out.line(format!(
+        "// Generated from the contract {} version {}: edit that, not this.",
+        schema.id, schema.version
+    ));
+    out.line("");
+    out.line(
+        "#[allow(missing_docs, dead_code, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all)]",
+    );
+    out.line("mod generated_contracts {");
+    out.indent += 1;
+    out.line("#[allow(unused_imports)]");
+    out.line(format!(
+        "use {}::{{self as mycelium, rkyv, wire, Message as _, wire::Wire as _}};",
+        options.crate_path
+    ));
+    out.line("#[allow(unused_imports)]");
+    out.line("use mycelium::scalar::{Decimal, I256, Timestamp, U256};");
+    for def in &contract.enums {
+        types::enumeration(model, def, &mut out);
+    }
+    for def in &contract.structs {
+        types::structure(model, def, &mut out);
+    }
+    for message in &contract.messages {
+        message::message(model, message, &mut out);
+    }
+    out.indent -= 1;
+    out.line("}");
+    out.line("");
+    out.line("#[allow(unused_imports, unreachable_pub)]");
+    out.line("pub use self::generated_contracts::*;");
+    out.text
+}
+
+/// Text with indentation.
+#[derive(Default)]
+struct Source {
+    text: String,
+    indent: usize,
+}
+
+impl Source {
+    fn line(&mut self, line: impl AsRef<str>) {
+        let line = line.as_ref();
+        if !line.is_empty() {
+            let _ = write!(self.text, "{:width$}{line}", "", width = self.indent * 4);
+        }
+        self.text.push('\n');
+    }
+
+    /// A line that opens a block; [`Source::close`] ends it.
+    fn open(&mut self, line: impl AsRef<str>) {
+        self.line(line);
+        self.indent += 1;
+    }
+
+    fn close(&mut self, line: &str) {
+        self.indent -= 1;
+        self.line(line);
+    }
+
+    /// Documentation: the description, line by line, or `instead` where there is none.
+    fn doc(&mut self, description: &str, instead: &str) {
+        let text = if description.trim().is_empty() { instead } else { description.trim() };
+        for line in text.lines() {
+            let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+            self.line(format!("/// {}", clean.trim()).trim_end());
+        }
+    }
+}
+
+/// The Rust type of a field.
+fn type_name(ty: &Type) -> String {
+    match ty {
+        Type::Bytes => "Vec<u8>".to_owned(),
+        Type::Array(of, count) => format!("[{}; {count}]", type_name(of)),
+        Type::Vec(of) => format!("Vec<{}>", type_name(of)),
+        Type::Option(of) => format!("Option<{}>", type_name(of)),
+        other => other.to_string(),
+    }
+}

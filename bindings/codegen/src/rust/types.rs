@@ -1,0 +1,212 @@
+//! Enums and nested structs, and what they share with messages.
+
+use mycelium_contract::{EnumDef, Field, StructDef, Type};
+
+use super::{Source, defaults, rules, type_name};
+use crate::Model;
+
+/// Whether a value of this type can be copied by its bytes.
+fn is_copy(model: &Model<'_>, ty: &Type) -> bool {
+    model.layout(ty).fixed
+}
+
+/// `#[derive]` and rkyv's attribute.
+fn derives(names: &[&str], archived: &str, out: &mut Source) {
+    out.line(format!("#[derive({}, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]", names.join(", ")));
+    out.line(format!("#[rkyv(crate = mycelium::rkyv, derive({archived}))]"));
+}
+
+/// The struct itself, its `Default`, and the assertions that the compiler lays it out as the contract says.
+pub(super) fn record(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
+    let mut names = vec!["Clone", "Debug", "PartialEq"];
+    if fields.iter().all(|field| is_copy(model, &field.ty)) {
+        names.insert(1, "Copy");
+    }
+    let derivable = defaults::derivable(fields);
+    if derivable {
+        names.push("Default");
+    }
+    derives(&names, "Debug", out);
+    if model.record(fields).layout.fixed {
+        out.line("#[repr(C)]");
+    }
+    out.open(format!("pub struct {name} {{"));
+    for field in fields {
+        out.doc(&field.description, &format!("The field `{}`.", field.name));
+        out.line(format!("pub {}: {},", field.name, type_name(&field.ty)));
+    }
+    out.close("}");
+    if !derivable {
+        default_impl(model, name, "Self", fields, out);
+    }
+    assertions(model, name, fields, out);
+}
+
+fn default_impl(model: &Model<'_>, name: &str, start: &str, fields: &[Field], out: &mut Source) {
+    out.line("");
+    out.open(format!("impl Default for {name} {{"));
+    out.open("fn default() -> Self {");
+    out.open(format!("{start} {{"));
+    for field in fields {
+        out.line(format!("{}: {},", field.name, defaults::of_field(model, field)));
+    }
+    out.close("}");
+    out.close("}");
+    out.close("}");
+}
+
+/// `const` assertions on size, alignment and every offset.
+fn assertions(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
+    let record = model.record(fields);
+    let shape = record.layout;
+    out.line("");
+    out.open("const _: () = {");
+    out.line(format!("assert!(size_of::<Archived{name}>() == {});", shape.size));
+    out.line(format!("assert!(align_of::<Archived{name}>() == {});", shape.align));
+    for (field, offset) in fields.iter().zip(record.offsets) {
+        out.line(format!("assert!(::std::mem::offset_of!(Archived{name}, {}) == {offset});", field.name));
+    }
+    out.close("};");
+}
+
+pub(super) fn structure(model: &Model<'_>, def: &StructDef, out: &mut Source) {
+    out.line("");
+    out.doc(&def.description, &format!("The struct `{}`.", def.name));
+    record(model, &def.name, &def.fields, out);
+    out.line("");
+    out.open(format!("impl {} {{", def.name));
+    validate_method(model, &def.name, &def.fields, out);
+    out.close("}");
+}
+
+/// `validate` of a nested type, with the type's own name in the error.
+fn validate_method(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
+    out.line("/// Checks the rules of the contract.");
+    out.line("///");
+    out.line("/// # Errors");
+    out.line("/// The first rule that the value breaks.");
+    out.open("pub fn validate(&self) -> Result<(), mycelium::ValidationError> {");
+    rules::fields(model, &format!("{name:?}"), fields, "self.", out);
+    out.line("Ok(())");
+    out.close("}");
+}
+
+pub(super) fn enumeration(model: &Model<'_>, def: &EnumDef, out: &mut Source) {
+    out.line("");
+    out.doc(&def.description, &format!("The enum `{}`.", def.name));
+    if def.is_unit() {
+        unit_enum(def, out);
+    } else {
+        data_enum(model, def, out);
+    }
+    let shape = model.layout(&Type::Enum(def.name.clone()));
+    out.line("");
+    out.open("const _: () = {");
+    out.line(format!("assert!(size_of::<Archived{}>() == {});", def.name, shape.size));
+    out.line(format!("assert!(align_of::<Archived{}>() == {});", def.name, shape.align));
+    out.close("};");
+}
+
+fn unit_enum(def: &EnumDef, out: &mut Source) {
+    let all = ["Clone", "Copy", "Debug", "Default", "PartialEq", "Eq", "PartialOrd", "Ord", "Hash"];
+    derives(&all, "Clone, Copy, Debug, PartialEq, Eq, Hash", out);
+    out.line("#[repr(u8)]");
+    variants(def, out);
+    let name = &def.name;
+    out.line("");
+    out.open(format!("impl {name} {{"));
+    out.line("/// All variants, in the order of the contract.");
+    let list: Vec<_> = def.variants.iter().map(|v| format!("Self::{}", v.name)).collect();
+    out.line(format!("pub const ALL: [Self; {}] = [{}];", list.len(), list.join(", ")));
+    out.line("");
+    out.line("/// The variant's name in the contract.");
+    out.line("#[must_use]");
+    out.open("pub const fn name(self) -> &'static str {");
+    out.open("match self {");
+    for variant in &def.variants {
+        out.line(format!("Self::{0} => {0:?},", variant.name));
+    }
+    out.close("}");
+    out.close("}");
+    out.close("}");
+    out.line("");
+    out.open(format!("impl Archived{name} {{"));
+    out.line("/// The variant, copied out of the bytes.");
+    out.line("#[must_use]");
+    out.open(format!("pub const fn to_native(&self) -> {name} {{"));
+    out.open("match self {");
+    for variant in &def.variants {
+        out.line(format!("Self::{0} => {name}::{0},", variant.name));
+    }
+    out.close("}");
+    out.close("}");
+    out.close("}");
+}
+
+fn data_enum(model: &Model<'_>, def: &EnumDef, out: &mut Source) {
+    let mut names = vec!["Clone", "Debug", "PartialEq"];
+    if model.layout(&Type::Enum(def.name.clone())).fixed {
+        names.insert(1, "Copy");
+    }
+    let first = def.variants.first();
+    let first_is_unit = first.is_none_or(|v| v.fields.is_empty());
+    if first_is_unit {
+        names.push("Default");
+    }
+    derives(&names, "Debug", out);
+    variants(def, out);
+    if let Some(first) = first.filter(|_| !first_is_unit) {
+        default_impl(model, &def.name, &format!("Self::{}", first.name), &first.fields, out);
+    }
+    out.line("");
+    out.open(format!("impl {} {{", def.name));
+    out.line("/// Checks the rules of the contract.");
+    out.line("///");
+    out.line("/// # Errors");
+    out.line("/// The first rule that the value breaks.");
+    out.open("pub fn validate(&self) -> Result<(), mycelium::ValidationError> {");
+    if !model.has_rules(&Type::Enum(def.name.clone())) {
+        out.line("Ok(())");
+        out.close("}");
+        out.close("}");
+        return;
+    }
+    out.open("match self {");
+    for variant in &def.variants {
+        let checked: Vec<_> = variant.fields.iter().filter(|f| rules::has_any(model, f)).collect();
+        if checked.is_empty() {
+            continue;
+        }
+        let names: Vec<_> = checked.iter().map(|f| f.name.as_str()).collect();
+        out.open(format!("Self::{} {{ {}, .. }} => {{", variant.name, names.join(", ")));
+        rules::fields(model, &format!("{:?}", def.name), &variant.fields, "*", out);
+        out.close("}");
+    }
+    out.line("_ => {}");
+    out.close("}");
+    out.line("Ok(())");
+    out.close("}");
+    out.close("}");
+}
+
+/// The first variant, where it has no fields, is the default of the enum.
+fn variants(def: &EnumDef, out: &mut Source) {
+    out.open(format!("pub enum {} {{", def.name));
+    for (index, variant) in def.variants.iter().enumerate() {
+        out.doc(&variant.description, &format!("The variant `{}`.", variant.name));
+        if index == 0 && variant.fields.is_empty() {
+            out.line("#[default]");
+        }
+        if variant.fields.is_empty() {
+            out.line(format!("{},", variant.name));
+            continue;
+        }
+        out.open(format!("{} {{", variant.name));
+        for field in &variant.fields {
+            out.doc(&field.description, &format!("The field `{}`.", field.name));
+            out.line(format!("{}: {},", field.name, type_name(&field.ty)));
+        }
+        out.close("},");
+    }
+    out.close("}");
+}

@@ -1,0 +1,395 @@
+//! The generated Rust types against the specification: golden vectors, random values, hostile bytes, evolution.
+//!
+//! `tests/generated/contracts.rs` is what a user's build script makes of the repository's `contracts.yaml`. It compiles here
+//! under the strictest lints that a user's crate may set.
+#![forbid(unsafe_code)]
+#![deny(missing_docs, warnings)]
+
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mycelium_codegen::encode::{self, Encoded};
+use mycelium_codegen::golden::{self, Verdict};
+use mycelium_codegen::random::{self, Rng};
+use mycelium_codegen::{Model, Options, rust, show};
+use mycelium_contract::{Contract, Value};
+use mycelium_mailbox::rkyv::util::AlignedVec;
+use mycelium_mailbox::wire::{Encoder, View, Wire, WireError};
+use mycelium_mailbox::{Message, ValidationError};
+
+include!("generated/contracts.rs");
+
+/// Random values per message.
+const CASES: usize = 2_000;
+const MEND: &str = "MYCELIUM_BLESS=1 cargo test -p mycelium-codegen --test generated";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn contract() -> Contract {
+    Contract::read(&root().join("contracts.yaml")).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// Compares a committed file with what it should hold, or writes it when `MYCELIUM_BLESS` is set.
+fn expect_file(path: &Path, wanted: &str) {
+    if std::env::var_os("MYCELIUM_BLESS").is_some() {
+        fs::write(path, wanted).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
+    }
+    let found = fs::read_to_string(path).unwrap_or_default();
+    if found != wanted {
+        let line = found.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count() + 1;
+        panic!(
+            "{} is out of date from line {line} on. Mend it with this, and run the tests again: {MEND}",
+            path.display()
+        );
+    }
+}
+
+/// Bytes where they can be read in place.
+fn aligned(bytes: &[u8]) -> AlignedVec {
+    let mut buffer = AlignedVec::with_capacity(bytes.len());
+    buffer.extend_from_slice(bytes);
+    buffer
+}
+
+/// What the tests do with a generated type whose name they only know at run time.
+trait Probe {
+    fn digest(&self) -> u64;
+    /// Decodes, prints, and encodes again with the current version.
+    fn round_trip(&self, bytes: &[u8]) -> Result<(String, Vec<u8>), WireError>;
+    fn decode_version(&self, bytes: &[u8], version: u16, root_len: u32) -> Result<String, WireError>;
+    fn access(&self, bytes: &[u8]) -> Result<(), WireError>;
+    fn default(&self) -> String;
+}
+
+struct Of<M>(std::marker::PhantomData<M>);
+
+impl<M: Wire + Default + Debug> Probe for Of<M> {
+    fn digest(&self) -> u64 {
+        M::DIGEST
+    }
+
+    fn round_trip(&self, bytes: &[u8]) -> Result<(String, Vec<u8>), WireError> {
+        let message = M::decode(&aligned(bytes))?;
+        let mut encoder = Encoder::new();
+        Ok((format!("{message:?}"), encoder.encode(&message)?.to_vec()))
+    }
+
+    fn decode_version(&self, bytes: &[u8], version: u16, root_len: u32) -> Result<String, WireError> {
+        M::decode_version(&aligned(bytes), version, root_len).map(|message| format!("{message:?}"))
+    }
+
+    fn access(&self, bytes: &[u8]) -> Result<(), WireError> {
+        M::access(&aligned(bytes)).map(|_| ())
+    }
+
+    fn default(&self) -> String {
+        format!("{:?}", M::default())
+    }
+}
+
+/// A probe for each message of `contracts.yaml`; a new one has to be named here.
+fn probe(name: &str) -> Box<dyn Probe> {
+    macro_rules! probes {
+        ($($message:ident)*) => {
+            match name {
+                $(stringify!($message) => Box::new(Of::<$message>(std::marker::PhantomData)),)*
+                other => panic!("add {other} to the list of probes in {}", file!()),
+            }
+        };
+    }
+    probes!(Bar Signal Order Fill Equity Scalars Lists Rules Evolved)
+}
+
+fn rng(test: &str) -> Rng {
+    let seed = match std::env::var("MYCELIUM_SEED") {
+        Ok(text) => text.parse().expect("MYCELIUM_SEED is a u64"),
+        Err(_) => std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |elapsed| elapsed.as_nanos() as u64),
+    };
+    println!("{test}: replay with MYCELIUM_SEED={seed}");
+    Rng::new(seed)
+}
+
+#[test]
+fn the_committed_source_is_up_to_date() {
+    let source = rust(&contract(), &Options::default().crate_path("::mycelium_mailbox"));
+    expect_file(&root().join("bindings/codegen/tests/generated/contracts.rs"), &source);
+}
+
+#[test]
+fn the_golden_files_are_up_to_date() {
+    let contract = contract();
+    let model = Model::new(&contract);
+    let folder = root().join("tests/golden");
+    let mut wanted: Vec<_> = contract.messages.iter().map(|m| format!("{}.json", m.name)).collect();
+    for message in &contract.messages {
+        let text = golden::text(&model, message).expect("boundary values fit their types");
+        expect_file(&folder.join(format!("{}.json", message.name)), &text);
+    }
+    wanted.sort();
+    let mut found: Vec<_> = fs::read_dir(&folder)
+        .expect("the golden folder is there")
+        .map(|entry| entry.expect("the folder can be read").file_name().to_string_lossy().into_owned())
+        .filter(|name| name.ends_with(".json"))
+        .collect();
+    found.sort();
+    assert_eq!(found, wanted, "remove golden files whose message is gone");
+}
+
+/// Checks one value both ways: the type prints what the value says, and writes the bytes that were read.
+fn check(model: &Model<'_>, name: &str, values: &[(String, Value)], encoded: &Encoded) {
+    let message = model.contract.message(name).expect("the message exists");
+    let (printed, bytes) = probe(name)
+        .round_trip(&encoded.bytes)
+        .unwrap_or_else(|error| panic!("{error}\n{}", show::json(model, &message.fields, values)));
+    assert_eq!(printed, show::debug(model, name, &message.fields, values));
+    assert_eq!(
+        show::hex(&bytes),
+        show::hex(&encoded.bytes),
+        "{name} {}",
+        show::json(model, &message.fields, values)
+    );
+}
+
+#[test]
+fn generated_types_agree_with_every_golden_vector() {
+    let contract = contract();
+    let model = Model::new(&contract);
+    for message in &contract.messages {
+        let vectors = golden::vectors(&model, message).expect("boundary values fit their types");
+        for vector in &vectors {
+            let encoded = &vector.encoded;
+            let seen = probe(&message.name)
+                .decode_version(&encoded.bytes, vector.version, encoded.root_len as u32)
+                .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
+            assert_eq!(
+                seen,
+                show::debug(&model, &message.name, &message.fields, &vector.values),
+                "{}",
+                vector.name
+            );
+            if vector.version == message.version {
+                check(&model, &message.name, &vector.values, encoded);
+            }
+        }
+    }
+}
+
+#[test]
+fn generated_types_agree_with_random_values() {
+    let contract = contract();
+    let model = Model::new(&contract);
+    let mut rng = rng("generated_types_agree_with_random_values");
+    for message in &contract.messages {
+        for _ in 0..CASES {
+            let values = random::fields(&model, &message.fields, &mut rng);
+            let encoded =
+                encode::message(&model, &message.fields, &values).expect("random values fit their types");
+            check(&model, &message.name, &values, &encoded);
+        }
+    }
+}
+
+#[test]
+fn hostile_vectors_are_refused_as_they_should() {
+    let contract = contract();
+    let model = Model::new(&contract);
+    for message in &contract.messages {
+        for case in golden::hostile(&model, message).expect("boundary values fit their types") {
+            let place = format!("{}: {}", message.name, case.name);
+            match (case.verdict, probe(&message.name).access(&case.bytes)) {
+                (Verdict::Truncated, Err(WireError::Truncated { .. }))
+                | (Verdict::Invalid, Err(WireError::Invalid { .. })) => {}
+                (verdict, got) => panic!("{place}: expected {verdict:?}, got {got:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn random_damage_never_panics() {
+    let contract = contract();
+    let model = Model::new(&contract);
+    let mut rng = rng("random_damage_never_panics");
+    for message in &contract.messages {
+        let probe = probe(&message.name);
+        for _ in 0..CASES {
+            let values = random::fields(&model, &message.fields, &mut rng);
+            let encoded =
+                encode::message(&model, &message.fields, &values).expect("random values fit their types");
+            let mut bytes = encoded.bytes;
+            for _ in 0..=rng.below(4) {
+                let at = rng.below(bytes.len() as u64) as usize;
+                bytes[at] = rng.next_u64() as u8;
+            }
+            bytes.truncate(bytes.len() - (rng.below(2) * rng.below(20)).min(bytes.len() as u64) as usize);
+            let version = rng.below(5) as u16;
+            let root_len = (encoded.root_len as u64 + rng.below(3) * 8) as u32;
+            let _ = probe.round_trip(&bytes);
+            let _ = probe.decode_version(&bytes, version, root_len);
+        }
+    }
+}
+
+/// A newer peer appends a field: what we know of the message is read from where it was.
+#[test]
+fn newer_versions_are_read_through_the_root_length() {
+    let contract = contract();
+    let model = Model::new(&contract);
+    let mut rng = rng("newer_versions_are_read_through_the_root_length");
+    let tail = &contract.message("Lists").expect("the message exists").fields;
+    for message in &contract.messages {
+        let mut fields = message.fields.clone();
+        for field in tail {
+            let mut field = field.clone();
+            field.name = format!("newer_{}", field.name);
+            fields.push(field);
+        }
+        for _ in 0..200 {
+            let values = random::fields(&model, &fields, &mut rng);
+            let encoded = encode::message(&model, &fields, &values).expect("random values fit their types");
+            let seen = probe(&message.name)
+                .decode_version(&encoded.bytes, message.version + 1, encoded.root_len as u32)
+                .unwrap_or_else(|error| panic!("{error}"));
+            let known = &values[..message.fields.len()];
+            assert_eq!(seen, show::debug(&model, &message.name, &message.fields, known));
+        }
+    }
+}
+
+#[test]
+fn versions_and_root_lengths_that_do_not_fit_are_refused() {
+    let bytes = aligned(&[0; 4096]);
+    let ours = Evolved::ROOT_LEN;
+    for (version, root_len) in
+        [(0, ours), (1, 15), (1, ours), (2, 16), (3, ours - 8), (3, ours + 8), (4, ours - 8), (u16::MAX, 0)]
+    {
+        match Evolved::decode_version(&bytes, version, root_len) {
+            Err(WireError::Version { message: "Evolved", ours: 3, got, root_len_got, .. }) => {
+                assert_eq!((got, root_len_got), (version, root_len));
+            }
+            other => panic!("version {version}, root length {root_len}: {other:?}"),
+        }
+    }
+    let short = Evolved::decode_version(&bytes[..64], 4, 65_536);
+    assert!(matches!(short, Err(WireError::Truncated { needed: 65_536, got: 64, .. })), "{short:?}");
+}
+
+#[test]
+fn the_current_version_is_read_in_place_and_an_older_one_rebuilt() {
+    let new = Evolved { note: "kept".into(), ..Evolved::new(7, 9) };
+    let mut encoder = Encoder::new();
+    let bytes = encoder.encode(&new).expect("it is small");
+    let View::Archived(seen) = Evolved::view(bytes, 3, Evolved::ROOT_LEN).expect("it is valid") else {
+        panic!("the current version was rebuilt");
+    };
+    assert_eq!((seen.id.to_native(), seen.note.as_str()), (7, "kept"));
+
+    let mut old = [0; 16];
+    (old[0], old[8]) = (7, 9);
+    let View::Upgraded(seen) = Evolved::view(&aligned(&old), 1, 16).expect("it is valid") else {
+        panic!("an older version was read in place");
+    };
+    assert_eq!(seen, Evolved::new(7, 9));
+    assert_eq!((seen.note.as_str(), seen.level, seen.limit), ("none", -7, Some(10)));
+}
+
+#[test]
+fn peers_compare_digests_before_they_talk() {
+    let ours: Vec<_> = Evolved::LAYOUTS.iter().map(|layout| (layout.version, layout.digest)).collect();
+    assert_eq!(ours.len(), 3);
+    assert_eq!(Evolved::compare_layouts(ours.clone()), Ok(()));
+    // An older and a newer peer share some versions with us.
+    assert_eq!(Evolved::compare_layouts(ours[..1].to_vec()), Ok(()));
+    assert_eq!(Evolved::compare_layouts([ours[0], ours[1], ours[2], (4, 1)]), Ok(()));
+    let changed = Evolved::compare_layouts([(1, ours[0].1), (2, 99)]);
+    assert!(matches!(changed, Err(WireError::Digest { version: 2, got: 99, .. })), "{changed:?}");
+    let apart = Evolved::compare_layouts([(9, 1)]);
+    assert!(matches!(apart, Err(WireError::NoCommonVersion { got: 9, .. })), "{apart:?}");
+    for message in &contract().messages {
+        let contract = contract();
+        let model = Model::new(&contract);
+        assert_eq!(probe(&message.name).digest(), model.digest(message, message.version));
+    }
+}
+
+#[test]
+fn misaligned_bytes_are_named_as_such() {
+    let buffer = aligned(&[0; 256]);
+    let result = Bar::access(&buffer[1..=Bar::ROOT_LEN as usize]);
+    assert!(matches!(result, Err(WireError::Misaligned { off_by: 1, .. })), "{result:?}");
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    for message in &contract().messages {
+        let printed = probe(&message.name).default();
+        assert!(printed.starts_with(&message.name), "{printed}");
+    }
+    let evolved = Evolved::default();
+    assert_eq!((evolved.id, evolved.rate, evolved.live, evolved.grid), (0, 0.5, true, [9; 4]));
+    assert_eq!(evolved.amount.to_string(), "12.50");
+    assert_eq!(evolved.started.to_string(), "2024-01-31T09:30:00Z");
+    assert_eq!((evolved.raw.as_slice(), evolved.colour), (&[0xde, 0xad, 0xbe, 0xef][..], Colour::Green));
+    assert_eq!(evolved.shape, Shape::Circle { radius: 1.0 });
+}
+
+/// A message of `Rules` that keeps all of them.
+fn ruled() -> Rules {
+    Rules {
+        lot: 100,
+        price: "0.01".parse().expect("a decimal"),
+        balance: 1u64.into(),
+        not_before: mycelium_mailbox::scalar::Timestamp::from_nanos(1_600_000_000_000_000_000),
+        currency: "EUR".into(),
+        symbol: "ACME".into(),
+        key: vec![0; 4],
+        weights: vec![0.0],
+        codes: [100; 3],
+        ..Rules::default()
+    }
+}
+
+#[test]
+fn every_rule_is_checked_and_its_error_names_field_and_value() {
+    assert_eq!(ruled().validate(), Ok(()));
+    let broken = |change: fn(&mut Rules)| {
+        let mut message = ruled();
+        change(&mut message);
+        message.validate().expect_err("a rule was broken").to_string()
+    };
+    assert_eq!(broken(|m| m.percent = 101), "Rules.percent is 101, must be at most 100");
+    assert_eq!(broken(|m| m.temperature = -273.15), "Rules.temperature is -273.15, must be above -273.15");
+    assert_eq!(broken(|m| m.temperature = f32::INFINITY), "Rules.temperature is inf, must be finite");
+    assert_eq!(broken(|m| m.ratio = f64::NAN), "Rules.ratio is NaN, must be at least 0.0");
+    assert_eq!(broken(|m| m.ratio = 1.0), "Rules.ratio is 1.0, must be below 1.0");
+    assert_eq!(broken(|m| m.lot = 150), "Rules.lot is 150, must be a multiple of 100");
+    assert_eq!(broken(|m| m.lot = 0), "Rules.lot is 0, must be other than zero");
+    assert_eq!(
+        broken(|m| m.price = "0.009".parse().expect("a decimal")),
+        "Rules.price is 0.009, must be at least 0.01"
+    );
+    assert_eq!(broken(|m| m.balance = 0u64.into()), "Rules.balance is 0, must be at least 1");
+    assert_eq!(broken(|m| m.delta = 1001i64.into()), "Rules.delta is 1001, must be at most 1000");
+    assert!(broken(|m| m.not_before = Default::default()).starts_with("Rules.not_before is "));
+    assert_eq!(
+        broken(|m| m.currency = "GBP".into()),
+        "Rules.currency is \"GBP\", must be one of \"EUR\", \"USD\", \"CHF\""
+    );
+    assert_eq!(broken(|m| m.paint = Colour::Blue), "Rules.paint is Blue, must be one of Red, Green");
+    assert_eq!(broken(|m| m.symbol.clear()), "Rules.symbol has length 0, must have at least 1");
+    assert_eq!(broken(|m| m.symbol = "A".repeat(13)), "Rules.symbol has length 13, must have at most 12");
+    assert_eq!(broken(|m| m.symbol = "\u{e9}".into()), "Rules.symbol is \"\u{e9}\", must be printable ASCII");
+    assert_eq!(broken(|m| m.key = vec![1]), "Rules.key has length 1, must have at least 4");
+    assert_eq!(broken(|m| m.weights.push(-1.0)), "Rules.weights[1] is -1.0, must be at least 0.0");
+    assert_eq!(broken(|m| m.codes[2] = 1000), "Rules.codes[2] is 1000, must be at most 999");
+    assert_eq!(broken(|m| m.alias = Some("x".into())), "Rules.alias has length 1, must have at least 2");
+
+    let nested = Lists { people: vec![Person::default()], ..Lists::default() };
+    let error: ValidationError = nested.validate().expect_err("the person has no name");
+    assert_eq!(error.to_string(), "Lists.people[0].name has length 0, must have at least 1");
+}

@@ -1,0 +1,1040 @@
+// Generated from the contract mycelium.examples version 1: edit that, not this.
+
+#[allow(missing_docs, dead_code, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all)]
+mod generated_contracts {
+    #[allow(unused_imports)]
+    use ::mycelium_mailbox::{self as mycelium, rkyv, wire, Message as _, wire::Wire as _};
+    #[allow(unused_imports)]
+    use mycelium::scalar::{Decimal, I256, Timestamp, U256};
+
+    /// The enum `Side`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum Side {
+        /// The variant `Buy`.
+        #[default]
+        Buy,
+        /// The variant `Sell`.
+        Sell,
+    }
+
+    impl Side {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 2] = [Self::Buy, Self::Sell];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Buy => "Buy",
+                Self::Sell => "Sell",
+            }
+        }
+    }
+
+    impl ArchivedSide {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> Side {
+            match self {
+                Self::Buy => Side::Buy,
+                Self::Sell => Side::Sell,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedSide>() == 1);
+        assert!(align_of::<ArchivedSide>() == 1);
+    };
+
+    /// A unit enum that has grown. Digests cover the first release, so old peers still talk to new ones.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum Colour {
+        /// The variant `Red`.
+        #[default]
+        Red,
+        /// As grass is.
+        Green,
+        /// The variant `Blue`.
+        Blue,
+    }
+
+    impl Colour {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 3] = [Self::Red, Self::Green, Self::Blue];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Red => "Red",
+                Self::Green => "Green",
+                Self::Blue => "Blue",
+            }
+        }
+    }
+
+    impl ArchivedColour {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> Colour {
+            match self {
+                Self::Red => Colour::Red,
+                Self::Green => Colour::Green,
+                Self::Blue => Colour::Blue,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedColour>() == 1);
+        assert!(align_of::<ArchivedColour>() == 1);
+    };
+
+    /// A data enum.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub enum Shape {
+        /// The variant `Empty`.
+        #[default]
+        Empty,
+        /// The variant `Circle`.
+        Circle {
+            /// The field `radius`.
+            radius: f64,
+        },
+        /// Text at a place.
+        Label {
+            /// The field `at`.
+            at: Point,
+            /// The field `text`.
+            text: String,
+        },
+    }
+
+    impl Shape {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            Ok(())
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedShape>() == 24);
+        assert!(align_of::<ArchivedShape>() == 8);
+    };
+
+    /// A fixed-size struct.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Point {
+        /// The field `x`.
+        pub x: i32,
+        /// The field `y`.
+        pub y: i32,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedPoint>() == 8);
+        assert!(align_of::<ArchivedPoint>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedPoint, x) == 0);
+        assert!(::std::mem::offset_of!(ArchivedPoint, y) == 4);
+    };
+
+    impl Point {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            Ok(())
+        }
+    }
+
+    /// A struct with parts outside the root.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Person {
+        /// The field `name`.
+        pub name: String,
+        /// The field `emails`.
+        pub emails: Vec<String>,
+        /// The field `born`.
+        pub born: Option<Timestamp>,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedPerson>() == 32);
+        assert!(align_of::<ArchivedPerson>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedPerson, name) == 0);
+        assert!(::std::mem::offset_of!(ArchivedPerson, emails) == 8);
+        assert!(::std::mem::offset_of!(ArchivedPerson, born) == 16);
+    };
+
+    impl Person {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.name.len() > 0) {
+                return Err(mycelium::ValidationError::broken_length("Person", "name", self.name.len(), "at least 1"));
+            }
+            Ok(())
+        }
+    }
+
+    /// Prices of one symbol over one interval.
+    ///
+    /// Topic `market.bars`, type id 100, version 1, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Bar {
+        /// End of the interval.
+        pub timestamp: Timestamp,
+        /// The field `open`.
+        pub open: f64,
+        /// The field `high`.
+        pub high: f64,
+        /// The field `low`.
+        pub low: f64,
+        /// The field `close`.
+        pub close: f64,
+        /// The field `volume`.
+        pub volume: f64,
+        /// The close in whole price ticks, so that averages compare exactly on every machine.
+        pub close_ticks: i64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedBar>() == 56);
+        assert!(align_of::<ArchivedBar>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedBar, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedBar, open) == 8);
+        assert!(::std::mem::offset_of!(ArchivedBar, high) == 16);
+        assert!(::std::mem::offset_of!(ArchivedBar, low) == 24);
+        assert!(::std::mem::offset_of!(ArchivedBar, close) == 32);
+        assert!(::std::mem::offset_of!(ArchivedBar, volume) == 40);
+        assert!(::std::mem::offset_of!(ArchivedBar, close_ticks) == 48);
+    };
+
+    impl mycelium::Message for Bar {
+        const NAME: &'static str = "Bar";
+        const TYPE_ID: u16 = 100;
+        const TOPIC: &'static str = "market.bars";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0xb73c76397ed5bd6b;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.open.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "open", &self.open, "finite"));
+            }
+            if !(self.high.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "high", &self.high, "finite"));
+            }
+            if !(self.low.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "low", &self.low, "finite"));
+            }
+            if !(self.close.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "close", &self.close, "finite"));
+            }
+            if !(self.volume.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "volume", &self.volume, "finite"));
+            }
+            if !(self.volume >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "volume", &self.volume, "at least 0.0"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Bar {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 56, digest: 0xb73c76397ed5bd6b },
+        ];
+    }
+
+    /// What a strategy wants to hold from now on.
+    ///
+    /// Topic `trading.signals`, type id 200, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Signal {
+        /// The field `timestamp`.
+        pub timestamp: Timestamp,
+        /// 1 long, 0 flat, -1 short.
+        pub target: i8,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedSignal>() == 16);
+        assert!(align_of::<ArchivedSignal>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedSignal, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedSignal, target) == 8);
+    };
+
+    impl mycelium::Message for Signal {
+        const NAME: &'static str = "Signal";
+        const TYPE_ID: u16 = 200;
+        const TOPIC: &'static str = "trading.signals";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x32be72d08ea3f3f2;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.target >= -1) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "target", &self.target, "at least -1"));
+            }
+            if !(self.target <= 1) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "target", &self.target, "at most 1"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Signal {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 16, digest: 0x32be72d08ea3f3f2 },
+        ];
+    }
+
+    /// An order at the market.
+    ///
+    /// Topic `trading.orders`, type id 201, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Order {
+        /// The field `timestamp`.
+        pub timestamp: Timestamp,
+        /// The field `id`.
+        pub id: u64,
+        /// The field `side`.
+        pub side: Side,
+        /// The field `quantity`.
+        pub quantity: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedOrder>() == 32);
+        assert!(align_of::<ArchivedOrder>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedOrder, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedOrder, id) == 8);
+        assert!(::std::mem::offset_of!(ArchivedOrder, side) == 16);
+        assert!(::std::mem::offset_of!(ArchivedOrder, quantity) == 24);
+    };
+
+    impl mycelium::Message for Order {
+        const NAME: &'static str = "Order";
+        const TYPE_ID: u16 = 201;
+        const TOPIC: &'static str = "trading.orders";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x207a203f8f4089f9;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.id != 0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "id", &self.id, "other than zero"));
+            }
+            if !(self.quantity.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "finite"));
+            }
+            if !(self.quantity > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "above 0.0"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Order {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 32, digest: 0x207a203f8f4089f9 },
+        ];
+    }
+
+    /// An executed order.
+    ///
+    /// Topic `trading.fills`, type id 202, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Fill {
+        /// The field `timestamp`.
+        pub timestamp: Timestamp,
+        /// The field `order_id`.
+        pub order_id: u64,
+        /// The field `side`.
+        pub side: Side,
+        /// The field `quantity`.
+        pub quantity: f64,
+        /// The field `price`.
+        pub price: f64,
+        /// The field `commission`.
+        pub commission: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedFill>() == 48);
+        assert!(align_of::<ArchivedFill>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedFill, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedFill, order_id) == 8);
+        assert!(::std::mem::offset_of!(ArchivedFill, side) == 16);
+        assert!(::std::mem::offset_of!(ArchivedFill, quantity) == 24);
+        assert!(::std::mem::offset_of!(ArchivedFill, price) == 32);
+        assert!(::std::mem::offset_of!(ArchivedFill, commission) == 40);
+    };
+
+    impl mycelium::Message for Fill {
+        const NAME: &'static str = "Fill";
+        const TYPE_ID: u16 = 202;
+        const TOPIC: &'static str = "trading.fills";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x5487ba0b26fd0f5f;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.quantity.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "finite"));
+            }
+            if !(self.quantity > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "above 0.0"));
+            }
+            if !(self.price.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "finite"));
+            }
+            if !(self.commission.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "commission", &self.commission, "finite"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Fill {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 48, digest: 0x5487ba0b26fd0f5f },
+        ];
+    }
+
+    /// What a portfolio is worth after a bar.
+    ///
+    /// Topic `trading.equity`, type id 203, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Equity {
+        /// The field `timestamp`.
+        pub timestamp: Timestamp,
+        /// The field `equity`.
+        pub equity: f64,
+        /// The field `cash`.
+        pub cash: f64,
+        /// The field `position`.
+        pub position: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedEquity>() == 32);
+        assert!(align_of::<ArchivedEquity>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedEquity, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedEquity, equity) == 8);
+        assert!(::std::mem::offset_of!(ArchivedEquity, cash) == 16);
+        assert!(::std::mem::offset_of!(ArchivedEquity, position) == 24);
+    };
+
+    impl mycelium::Message for Equity {
+        const NAME: &'static str = "Equity";
+        const TYPE_ID: u16 = 203;
+        const TOPIC: &'static str = "trading.equity";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x3c87bf66f971e5ec;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.equity.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "equity", &self.equity, "finite"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Equity {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 32, digest: 0x3c87bf66f971e5ec },
+        ];
+    }
+
+    /// Every type of fixed size; the padding between the fields is part of the test.
+    ///
+    /// Topic `kitchen.scalars`, type id 900, version 1, domain `kitchen_sink`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Scalars {
+        /// The field `flag`.
+        pub flag: bool,
+        /// The field `a`.
+        pub a: u8,
+        /// The field `b`.
+        pub b: u16,
+        /// The field `c`.
+        pub c: u32,
+        /// The field `d`.
+        pub d: u64,
+        /// The field `e`.
+        pub e: i8,
+        /// The field `f`.
+        pub f: i16,
+        /// The field `g`.
+        pub g: i32,
+        /// The field `h`.
+        pub h: i64,
+        /// The field `i`.
+        pub i: f32,
+        /// The field `j`.
+        pub j: f64,
+        /// The field `at`.
+        pub at: Timestamp,
+        /// The field `amount`.
+        pub amount: Decimal,
+        /// The field `wide`.
+        pub wide: U256,
+        /// The field `signed`.
+        pub signed: I256,
+        /// The field `digest`.
+        pub digest: [u8; 32],
+        /// The field `matrix`.
+        pub matrix: [[f32; 3]; 2],
+        /// The field `colour`.
+        pub colour: Colour,
+        /// The field `point`.
+        pub point: Point,
+        /// The field `maybe`.
+        pub maybe: Option<u16>,
+        /// The field `maybe_colour`.
+        pub maybe_colour: Option<Colour>,
+        /// The field `maybe_point`.
+        pub maybe_point: Option<Point>,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedScalars>() == 224);
+        assert!(align_of::<ArchivedScalars>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedScalars, flag) == 0);
+        assert!(::std::mem::offset_of!(ArchivedScalars, a) == 1);
+        assert!(::std::mem::offset_of!(ArchivedScalars, b) == 2);
+        assert!(::std::mem::offset_of!(ArchivedScalars, c) == 4);
+        assert!(::std::mem::offset_of!(ArchivedScalars, d) == 8);
+        assert!(::std::mem::offset_of!(ArchivedScalars, e) == 16);
+        assert!(::std::mem::offset_of!(ArchivedScalars, f) == 18);
+        assert!(::std::mem::offset_of!(ArchivedScalars, g) == 20);
+        assert!(::std::mem::offset_of!(ArchivedScalars, h) == 24);
+        assert!(::std::mem::offset_of!(ArchivedScalars, i) == 32);
+        assert!(::std::mem::offset_of!(ArchivedScalars, j) == 40);
+        assert!(::std::mem::offset_of!(ArchivedScalars, at) == 48);
+        assert!(::std::mem::offset_of!(ArchivedScalars, amount) == 56);
+        assert!(::std::mem::offset_of!(ArchivedScalars, wide) == 72);
+        assert!(::std::mem::offset_of!(ArchivedScalars, signed) == 104);
+        assert!(::std::mem::offset_of!(ArchivedScalars, digest) == 136);
+        assert!(::std::mem::offset_of!(ArchivedScalars, matrix) == 168);
+        assert!(::std::mem::offset_of!(ArchivedScalars, colour) == 192);
+        assert!(::std::mem::offset_of!(ArchivedScalars, point) == 196);
+        assert!(::std::mem::offset_of!(ArchivedScalars, maybe) == 204);
+        assert!(::std::mem::offset_of!(ArchivedScalars, maybe_colour) == 208);
+        assert!(::std::mem::offset_of!(ArchivedScalars, maybe_point) == 212);
+    };
+
+    impl mycelium::Message for Scalars {
+        const NAME: &'static str = "Scalars";
+        const TYPE_ID: u16 = 900;
+        const TOPIC: &'static str = "kitchen.scalars";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x051bc247305a94ff;
+    }
+
+    impl wire::Wire for Scalars {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 224, digest: 0x051bc247305a94ff },
+        ];
+    }
+
+    /// Every type whose values lie outside the root.
+    ///
+    /// Topic `kitchen.lists`, type id 901, version 1, domain `kitchen_sink`.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Lists {
+        /// The field `text`.
+        pub text: String,
+        /// The field `data`.
+        pub data: Vec<u8>,
+        /// The field `numbers`.
+        pub numbers: Vec<u64>,
+        /// The field `names`.
+        pub names: Vec<String>,
+        /// The field `nested`.
+        pub nested: Vec<Vec<i16>>,
+        /// The field `points`.
+        pub points: Vec<Point>,
+        /// The field `people`.
+        pub people: Vec<Person>,
+        /// The field `shape`.
+        pub shape: Shape,
+        /// The field `shapes`.
+        pub shapes: Vec<Shape>,
+        /// The field `maybe_text`.
+        pub maybe_text: Option<String>,
+        /// The field `maybe_list`.
+        pub maybe_list: Option<Vec<u32>>,
+        /// The field `options`.
+        pub options: Vec<Option<u64>>,
+        /// The field `pair`.
+        pub pair: [String; 2],
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedLists>() == 136);
+        assert!(align_of::<ArchivedLists>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedLists, text) == 0);
+        assert!(::std::mem::offset_of!(ArchivedLists, data) == 8);
+        assert!(::std::mem::offset_of!(ArchivedLists, numbers) == 16);
+        assert!(::std::mem::offset_of!(ArchivedLists, names) == 24);
+        assert!(::std::mem::offset_of!(ArchivedLists, nested) == 32);
+        assert!(::std::mem::offset_of!(ArchivedLists, points) == 40);
+        assert!(::std::mem::offset_of!(ArchivedLists, people) == 48);
+        assert!(::std::mem::offset_of!(ArchivedLists, shape) == 56);
+        assert!(::std::mem::offset_of!(ArchivedLists, shapes) == 80);
+        assert!(::std::mem::offset_of!(ArchivedLists, maybe_text) == 88);
+        assert!(::std::mem::offset_of!(ArchivedLists, maybe_list) == 100);
+        assert!(::std::mem::offset_of!(ArchivedLists, options) == 112);
+        assert!(::std::mem::offset_of!(ArchivedLists, pair) == 120);
+    };
+
+    impl mycelium::Message for Lists {
+        const NAME: &'static str = "Lists";
+        const TYPE_ID: u16 = 901;
+        const TOPIC: &'static str = "kitchen.lists";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x7b1ab3c539d1ffaf;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            for (at0, item0) in self.people.iter().enumerate() {
+                item0.validate().map_err(|e| e.inside(Self::NAME, format!("{}[{at0}]", "people")))?;
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Lists {
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 136, digest: 0x7b1ab3c539d1ffaf },
+        ];
+    }
+
+    /// Every validation rule.
+    ///
+    /// Topic `kitchen.rules`, type id 902, version 1, domain `kitchen_sink`.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Rules {
+        /// The field `percent`.
+        pub percent: u8,
+        /// The field `temperature`.
+        pub temperature: f32,
+        /// The field `ratio`.
+        pub ratio: f64,
+        /// The field `lot`.
+        pub lot: i64,
+        /// The field `price`.
+        pub price: Decimal,
+        /// The field `balance`.
+        pub balance: U256,
+        /// The field `delta`.
+        pub delta: I256,
+        /// The field `not_before`.
+        pub not_before: Timestamp,
+        /// The field `currency`.
+        pub currency: String,
+        /// The field `paint`.
+        pub paint: Colour,
+        /// The field `symbol`.
+        pub symbol: String,
+        /// The field `key`.
+        pub key: Vec<u8>,
+        /// The field `weights`.
+        pub weights: Vec<f64>,
+        /// The field `codes`.
+        pub codes: [u16; 3],
+        /// The field `alias`.
+        pub alias: Option<String>,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedRules>() == 168);
+        assert!(align_of::<ArchivedRules>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedRules, percent) == 0);
+        assert!(::std::mem::offset_of!(ArchivedRules, temperature) == 4);
+        assert!(::std::mem::offset_of!(ArchivedRules, ratio) == 8);
+        assert!(::std::mem::offset_of!(ArchivedRules, lot) == 16);
+        assert!(::std::mem::offset_of!(ArchivedRules, price) == 24);
+        assert!(::std::mem::offset_of!(ArchivedRules, balance) == 40);
+        assert!(::std::mem::offset_of!(ArchivedRules, delta) == 72);
+        assert!(::std::mem::offset_of!(ArchivedRules, not_before) == 104);
+        assert!(::std::mem::offset_of!(ArchivedRules, currency) == 112);
+        assert!(::std::mem::offset_of!(ArchivedRules, paint) == 120);
+        assert!(::std::mem::offset_of!(ArchivedRules, symbol) == 124);
+        assert!(::std::mem::offset_of!(ArchivedRules, key) == 132);
+        assert!(::std::mem::offset_of!(ArchivedRules, weights) == 140);
+        assert!(::std::mem::offset_of!(ArchivedRules, codes) == 148);
+        assert!(::std::mem::offset_of!(ArchivedRules, alias) == 156);
+    };
+
+    impl mycelium::Message for Rules {
+        const NAME: &'static str = "Rules";
+        const TYPE_ID: u16 = 902;
+        const TOPIC: &'static str = "kitchen.rules";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x7130b03b0fa7cfff;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.percent <= 100) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "percent", &self.percent, "at most 100"));
+            }
+            if !(self.temperature > -273.15) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "temperature", &self.temperature, "above -273.15"));
+            }
+            if !(self.temperature.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "temperature", &self.temperature, "finite"));
+            }
+            if !(self.ratio >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ratio", &self.ratio, "at least 0.0"));
+            }
+            if !(self.ratio < 1.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ratio", &self.ratio, "below 1.0"));
+            }
+            if !(self.lot % 100 == 0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "lot", &self.lot, "a multiple of 100"));
+            }
+            if !(self.lot != 0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "lot", &self.lot, "other than zero"));
+            }
+            if !(self.price >= const { Decimal::from_parts(false, 1, 2).expect("the contract was checked") }) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "at least 0.01"));
+            }
+            if !(self.price <= const { Decimal::from_parts(false, 1000000, 0).expect("the contract was checked") }) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "at most 1000000"));
+            }
+            if !(self.balance >= U256::from_limbs([1, 0, 0, 0])) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "balance", &self.balance, "at least 1"));
+            }
+            if !(self.balance <= U256::from_limbs([18446744073709551615, 18446744073709551615, 0, 0])) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "balance", &self.balance, "at most 340282366920938463463374607431768211455"));
+            }
+            if !(self.delta >= I256::from_limbs([18446744073709550616, 18446744073709551615, 18446744073709551615, 18446744073709551615])) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "delta", &self.delta, "at least -1000"));
+            }
+            if !(self.delta <= I256::from_limbs([1000, 0, 0, 0])) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "delta", &self.delta, "at most 1000"));
+            }
+            if !(self.not_before >= Timestamp::from_nanos(1577836800000000000)) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "not_before", &self.not_before, "at least 1577836800000000000"));
+            }
+            if !(["EUR", "USD", "CHF"].contains(&self.currency.as_str())) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "currency", &self.currency, "one of \"EUR\", \"USD\", \"CHF\""));
+            }
+            if !([Colour::Red, Colour::Green].contains(&self.paint)) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "paint", &self.paint, "one of Red, Green"));
+            }
+            if !(self.symbol.len() > 0) {
+                return Err(mycelium::ValidationError::broken_length(Self::NAME, "symbol", self.symbol.len(), "at least 1"));
+            }
+            if !(self.symbol.len() <= 12) {
+                return Err(mycelium::ValidationError::broken_length(Self::NAME, "symbol", self.symbol.len(), "at most 12"));
+            }
+            if !(self.symbol.bytes().all(|b| (0x20..=0x7e).contains(&b))) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "symbol", &self.symbol, "printable ASCII"));
+            }
+            if !(self.key.len() >= 4) {
+                return Err(mycelium::ValidationError::broken_length(Self::NAME, "key", self.key.len(), "at least 4"));
+            }
+            if !(self.key.len() <= 32) {
+                return Err(mycelium::ValidationError::broken_length(Self::NAME, "key", self.key.len(), "at most 32"));
+            }
+            if !(self.weights.len() > 0) {
+                return Err(mycelium::ValidationError::broken_length(Self::NAME, "weights", self.weights.len(), "at least 1"));
+            }
+            if !(self.weights.len() <= 8) {
+                return Err(mycelium::ValidationError::broken_length(Self::NAME, "weights", self.weights.len(), "at most 8"));
+            }
+            for (at0, item0) in self.weights.iter().enumerate() {
+                if !(item0.is_finite()) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "weights"), &*item0, "finite"));
+                }
+                if !(*item0 >= 0.0) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "weights"), &*item0, "at least 0.0"));
+                }
+            }
+            for (at0, item0) in self.codes.iter().enumerate() {
+                if !(*item0 >= 100) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "codes"), &*item0, "at least 100"));
+                }
+                if !(*item0 <= 999) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "codes"), &*item0, "at most 999"));
+                }
+            }
+            if let Some(value0) = &self.alias {
+                if !(value0.len() >= 2) {
+                    return Err(mycelium::ValidationError::broken_length(Self::NAME, "alias", value0.len(), "at least 2"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Rules {
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 168, digest: 0x7130b03b0fa7cfff },
+        ];
+    }
+
+    /// A message in its third version; a default of every kind.
+    ///
+    /// Topic `kitchen.evolved`, type id 903, version 3, domain `kitchen_sink`.
+    #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Evolved {
+        /// The field `id`.
+        pub id: u64,
+        /// The field `small`.
+        pub small: u8,
+        /// The field `note`.
+        pub note: String,
+        /// The field `level`.
+        pub level: i16,
+        /// The field `rate`.
+        pub rate: f64,
+        /// The field `parent`.
+        pub parent: Option<u64>,
+        /// The field `live`.
+        pub live: bool,
+        /// The field `amount`.
+        pub amount: Decimal,
+        /// The field `wide`.
+        pub wide: U256,
+        /// The field `started`.
+        pub started: Timestamp,
+        /// The field `raw`.
+        pub raw: Vec<u8>,
+        /// The field `list`.
+        pub list: Vec<u32>,
+        /// The field `grid`.
+        pub grid: [u8; 4],
+        /// The field `colour`.
+        pub colour: Colour,
+        /// The field `point`.
+        pub point: Point,
+        /// The field `shape`.
+        pub shape: Shape,
+        /// The field `limit`.
+        pub limit: Option<u32>,
+    }
+
+    impl Default for Evolved {
+        fn default() -> Self {
+            Self {
+                id: Default::default(),
+                small: Default::default(),
+                note: String::from("none"),
+                level: -7,
+                rate: 0.5,
+                parent: None,
+                live: true,
+                amount: const { Decimal::from_parts(false, 1250, 2).expect("the contract was checked") },
+                wide: U256::from_limbs([255, 0, 0, 0]),
+                started: Timestamp::from_nanos(1706693400000000000),
+                raw: vec![222, 173, 190, 239],
+                list: vec![1, 2, 3],
+                grid: [9, 9, 9, 9],
+                colour: Colour::Green,
+                point: Point { x: 1, y: -1 },
+                shape: Shape::Circle { radius: 1.0 },
+                limit: Some(10),
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedEvolved>() == 176);
+        assert!(align_of::<ArchivedEvolved>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, id) == 0);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, small) == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, note) == 12);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, level) == 20);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, rate) == 24);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, parent) == 32);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, live) == 48);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, amount) == 56);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, wide) == 72);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, started) == 104);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, raw) == 112);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, list) == 120);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, grid) == 128);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, colour) == 132);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, point) == 136);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, shape) == 144);
+        assert!(::std::mem::offset_of!(ArchivedEvolved, limit) == 168);
+    };
+
+    impl Evolved {
+        /// A message with the contract's default in every field that has one.
+        #[must_use]
+        pub fn new(id: u64, small: u8) -> Self {
+            Self {
+                id,
+                small,
+                note: String::from("none"),
+                level: -7,
+                rate: 0.5,
+                parent: None,
+                live: true,
+                amount: const { Decimal::from_parts(false, 1250, 2).expect("the contract was checked") },
+                wide: U256::from_limbs([255, 0, 0, 0]),
+                started: Timestamp::from_nanos(1706693400000000000),
+                raw: vec![222, 173, 190, 239],
+                list: vec![1, 2, 3],
+                grid: [9, 9, 9, 9],
+                colour: Colour::Green,
+                point: Point { x: 1, y: -1 },
+                shape: Shape::Circle { radius: 1.0 },
+                limit: Some(10),
+            }
+        }
+    }
+
+    impl mycelium::Message for Evolved {
+        const NAME: &'static str = "Evolved";
+        const TYPE_ID: u16 = 903;
+        const TOPIC: &'static str = "kitchen.evolved";
+        const VERSION: u16 = 3;
+        const DIGEST: u64 = 0x09452016b5b8c68b;
+    }
+
+    impl wire::Wire for Evolved {
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 16, digest: 0xff11e05157c25981 },
+            wire::Layout { version: 2, root_len: 48, digest: 0x3cd3067b4ab68c10 },
+            wire::Layout { version: 3, root_len: 176, digest: 0x09452016b5b8c68b },
+        ];
+
+        fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
+            match version {
+                1 => {
+                    let old: EvolvedVersion1 = wire::decode_layout(Self::NAME, bytes)?;
+                    Ok(Self {
+                        id: old.id,
+                        small: old.small,
+                        note: String::from("none"),
+                        level: -7,
+                        rate: 0.5,
+                        parent: None,
+                        live: true,
+                        amount: const { Decimal::from_parts(false, 1250, 2).expect("the contract was checked") },
+                        wide: U256::from_limbs([255, 0, 0, 0]),
+                        started: Timestamp::from_nanos(1706693400000000000),
+                        raw: vec![222, 173, 190, 239],
+                        list: vec![1, 2, 3],
+                        grid: [9, 9, 9, 9],
+                        colour: Colour::Green,
+                        point: Point { x: 1, y: -1 },
+                        shape: Shape::Circle { radius: 1.0 },
+                        limit: Some(10),
+                    })
+                }
+                2 => {
+                    let old: EvolvedVersion2 = wire::decode_layout(Self::NAME, bytes)?;
+                    Ok(Self {
+                        id: old.id,
+                        small: old.small,
+                        note: old.note,
+                        level: old.level,
+                        rate: old.rate,
+                        parent: old.parent,
+                        live: true,
+                        amount: const { Decimal::from_parts(false, 1250, 2).expect("the contract was checked") },
+                        wide: U256::from_limbs([255, 0, 0, 0]),
+                        started: Timestamp::from_nanos(1706693400000000000),
+                        raw: vec![222, 173, 190, 239],
+                        list: vec![1, 2, 3],
+                        grid: [9, 9, 9, 9],
+                        colour: Colour::Green,
+                        point: Point { x: 1, y: -1 },
+                        shape: Shape::Circle { radius: 1.0 },
+                        limit: Some(10),
+                    })
+                }
+                _ => Err(wire::unknown_version::<Self>(version)),
+            }
+        }
+    }
+
+    /// `Evolved` as its version 1 was laid out.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct EvolvedVersion1 {
+        /// The field `id`.
+        pub id: u64,
+        /// The field `small`.
+        pub small: u8,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedEvolvedVersion1>() == 16);
+        assert!(align_of::<ArchivedEvolvedVersion1>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion1, id) == 0);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion1, small) == 8);
+    };
+
+    /// `Evolved` as its version 2 was laid out.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct EvolvedVersion2 {
+        /// The field `id`.
+        pub id: u64,
+        /// The field `small`.
+        pub small: u8,
+        /// The field `note`.
+        pub note: String,
+        /// The field `level`.
+        pub level: i16,
+        /// The field `rate`.
+        pub rate: f64,
+        /// The field `parent`.
+        pub parent: Option<u64>,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedEvolvedVersion2>() == 48);
+        assert!(align_of::<ArchivedEvolvedVersion2>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, id) == 0);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, small) == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, note) == 12);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, level) == 20);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, rate) == 24);
+        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, parent) == 32);
+    };
+}
+
+#[allow(unused_imports, unreachable_pub)]
+pub use self::generated_contracts::*;
