@@ -8,6 +8,7 @@
 mod breaking;
 mod check;
 mod outcome;
+mod tree;
 
 use clap::{Parser, Subcommand};
 
@@ -25,6 +26,7 @@ struct Cli {
 enum Command {
     Check(check::Args),
     Breaking(breaking::Args),
+    Tree(tree::Args),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 the answer is no (mistakes, breaking changes, stale files), \
@@ -34,6 +36,7 @@ fn main() -> std::process::ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Breaking(args) => breaking::run(&args),
+        Command::Tree(args) => tree::run(&args),
     };
     outcome.unwrap_or_else(|error| Outcome::from_error(&*error)).into()
 }

@@ -227,6 +227,8 @@ pub enum Happening {
         call: &'static str,
         /// What came of it; `None` when no such supervisor runs (`noproc`).
         result: Option<Result<Reply<Plan>, CallError>>,
+        /// The path of the child that the call started, if it did.
+        child: Option<Arc<str>>,
     },
     /// The root has ended; nothing follows.
     RootExited {

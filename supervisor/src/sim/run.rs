@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Jitter;
-use crate::message::{Action, Call, CallId, ChildRef, Event, Notice, StopHow};
+use crate::message::{Action, Call, CallId, ChildRef, Event, Notice, Reply, StopHow};
 use crate::reason::ExitReason;
 use crate::spec::ChildSpec;
 use crate::supervisor::Supervisor;
@@ -159,7 +159,11 @@ impl<'a> Run<'a> {
             Action::Stop { child, how } => self.stop(id, child, how),
             Action::Reply(call, result) => {
                 if let Some((target, call)) = self.calls.remove(&call) {
-                    self.tell(target, Happening::Reply { call, result: Some(result) });
+                    let child = match &result {
+                        Ok(Reply::Started(child)) => self.live_path(id, *child),
+                        _ => None,
+                    };
+                    self.tell(target, Happening::Reply { call, result: Some(result), child });
                 }
             }
             Action::Notice(notice) => self.notice(id, notice),
@@ -293,6 +297,11 @@ impl<'a> Run<'a> {
         format!("{}/{child}", self.path(id)).into()
     }
 
+    fn live_path(&self, id: NodeId, child: ChildRef) -> Option<Arc<str>> {
+        let spec = self.nodes.get(&id)?.supervisor.spec(child)?;
+        Some(self.child_path(id, &spec.id))
+    }
+
     /// The earliest time at which the tree itself has something to do, not before now.
     fn next_due(&self) -> Option<Duration> {
         let stop = self.stops.first().map(|(at, ..)| *at);
@@ -358,7 +367,7 @@ impl<'a> Run<'a> {
     fn call(&mut self, supervisor: &str, target: &str, call: &Call<Plan>) {
         let name = call_name(call);
         let Some(id) = self.find_node(supervisor) else {
-            return self.tell(target.into(), Happening::Reply { call: name, result: None });
+            return self.tell(target.into(), Happening::Reply { call: name, result: None, child: None });
         };
         self.next_call += 1;
         let call_id = CallId(self.next_call);

@@ -69,7 +69,7 @@ fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
         }
         Happening::GaveUp => format!("gave_up {path}"),
         Happening::RootExited { reason } => format!("root_exited {}", word(reason)),
-        Happening::Reply { call, result } => {
+        Happening::Reply { call, result, .. } => {
             // The driver calls this request by another name, so that it can sort the answer.
             let simple = encode::strategy_at(scenario, path) == Some(Strategy::SimpleOneForOne);
             let name = match *call {

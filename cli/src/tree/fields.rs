@@ -1,0 +1,245 @@
+//! Reading a TOML table key by key, so that every mistake has a line.
+
+use std::fmt;
+use std::ops::Range;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+/// Suggestions differ from what was written by at most this many letters.
+const TYPOS_MAX: usize = 3;
+/// The longest time that a scenario may name: 100 years.
+const MILLISECONDS_MAX: f64 = 100.0 * 365.25 * 86_400_000.0;
+
+/// What is wrong with a scenario, and where.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Mistake {
+    /// Counted from 1.
+    pub(crate) line: usize,
+    /// Counted from 1, in characters.
+    pub(crate) column: usize,
+    pub(crate) cause: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.cause)
+    }
+}
+
+/// The text that spans point into.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'t>(pub(crate) &'t str);
+
+impl Source<'_> {
+    pub(crate) fn mistake(self, span: &Range<usize>, cause: impl Into<String>) -> Mistake {
+        let before = self.0.get(..span.start).unwrap_or(self.0);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
+        Mistake { line, column, cause: cause.into() }
+    }
+}
+
+/// One table, and what messages call it.
+#[derive(Clone)]
+pub(crate) struct Fields<'t, 'i> {
+    pub(crate) source: Source<'t>,
+    table: &'t DeTable<'i>,
+    pub(crate) span: Range<usize>,
+    what: &'static str,
+}
+
+impl<'t, 'i> Fields<'t, 'i> {
+    /// A table in which only `known` keys may stand.
+    pub(crate) fn new(
+        source: Source<'t>,
+        value: &'t Spanned<DeValue<'i>>,
+        what: &'static str,
+        known: &[&str],
+    ) -> Result<Self, Mistake> {
+        let DeValue::Table(table) = value.get_ref() else {
+            let found = value.get_ref().type_str();
+            return Err(source.mistake(&value.span(), format!("{what} must be a table, not {found}")));
+        };
+        let fields = Self { source, table, span: value.span(), what };
+        fields.only(known)?;
+        Ok(fields)
+    }
+
+    /// The whole document.
+    pub(crate) fn document(
+        source: Source<'t>,
+        table: &'t Spanned<DeTable<'i>>,
+        known: &[&str],
+    ) -> Result<Self, Mistake> {
+        let fields = Self { source, table: table.get_ref(), span: 0..0, what: "the scenario" };
+        fields.only(known)?;
+        Ok(fields)
+    }
+
+    /// Refuses the first key that is not known.
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Mistake> {
+        let unknown = self.table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref()));
+        let Some((key, _)) = unknown.min_by_key(|(key, _)| key.span().start) else { return Ok(()) };
+        let hint = suggestion(key.get_ref(), known.iter().copied());
+        let hint = hint.unwrap_or_else(|| format!("; known keys: {}", known.join(", ")));
+        let cause = format!("unknown key `{}` in {}{hint}", key.get_ref(), self.what);
+        Err(self.source.mistake(&key.span(), cause))
+    }
+
+    pub(crate) fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
+        self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
+    }
+
+    pub(crate) fn require(&self, key: &str) -> Result<&'t Spanned<DeValue<'i>>, Mistake> {
+        self.get(key).ok_or_else(|| self.missing(key))
+    }
+
+    pub(crate) fn missing(&self, key: &str) -> Mistake {
+        self.source.mistake(&self.span, format!("`{key}` is missing in {}", self.what))
+    }
+
+    /// A mistake in the value of `key`, or in the table when there is none.
+    pub(crate) fn wrong(&self, key: &str, cause: impl Into<String>) -> Mistake {
+        let span = self.get(key).map_or(self.span.clone(), Spanned::span);
+        self.source.mistake(&span, cause)
+    }
+
+    pub(crate) fn string(&self, key: &str) -> Result<Option<&'t str>, Mistake> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        match value.get_ref() {
+            DeValue::String(text) => Ok(Some(text)),
+            other => Err(self.wrong(key, format!("`{key}` must be a string, not {}", other.type_str()))),
+        }
+    }
+
+    pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, Mistake> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        match value.get_ref() {
+            DeValue::Boolean(value) => Ok(Some(*value)),
+            other => Err(self.wrong(key, format!("`{key}` must be true or false, not {}", other.type_str()))),
+        }
+    }
+
+    /// A whole number of at least zero.
+    pub(crate) fn count(&self, key: &str) -> Result<Option<u32>, Mistake> {
+        self.get(key).map(|value| count(self.source, key, value)).transpose()
+    }
+
+    /// A list of whole numbers.
+    pub(crate) fn counts(&self, key: &str) -> Result<Vec<u32>, Mistake> {
+        let Some(value) = self.get(key) else { return Ok(Vec::new()) };
+        let DeValue::Array(list) = value.get_ref() else {
+            let found = value.get_ref().type_str();
+            return Err(
+                self.wrong(key, format!("`{key}` must be a list of numbers such as [2], not {found}"))
+            );
+        };
+        list.iter().map(|value| count(self.source, key, value)).collect()
+    }
+
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Mistake> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => {
+                i64::from_str_radix(number.as_str(), number.radix()).ok().map(|n| n as f64)
+            }
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            other => {
+                return Err(self.wrong(key, format!("`{key}` must be a number, not {}", other.type_str())));
+            }
+        };
+        match number {
+            Some(number) if number.is_finite() => Ok(Some(number)),
+            _ => Err(self.wrong(key, format!("`{key}` is not a number that can be used"))),
+        }
+    }
+
+    /// A time of at least zero, in units of so many milliseconds.
+    pub(crate) fn time(&self, key: &str, unit_ms: f64) -> Result<Option<Duration>, Mistake> {
+        let Some(number) = self.number(key)? else { return Ok(None) };
+        if number < 0.0 {
+            return Err(self.wrong(key, format!("`{key}` is {number}, it must not be negative")));
+        }
+        if number * unit_ms > MILLISECONDS_MAX {
+            return Err(self.wrong(key, format!("`{key}` is {number}, that is more than 100 years")));
+        }
+        // Whole nanoseconds, so that 0.1 means 0.1.
+        Ok(Some(Duration::from_nanos((number * unit_ms * 1e6).round() as u64)))
+    }
+
+    /// One of the words of a list, as the value it stands for.
+    pub(crate) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, Mistake> {
+        let Some(text) = self.string(key)? else { return Ok(None) };
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Ok(Some(*value));
+        }
+        let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let hint = suggestion(text, names.iter().copied()).unwrap_or_default();
+        Err(self.wrong(key, format!("`{key}` is \"{text}\", it must be one of {}{hint}", names.join(", "))))
+    }
+
+    /// A list of tables.
+    pub(crate) fn list(&self, key: &str) -> Result<&'t [Spanned<DeValue<'i>>], Mistake> {
+        let Some(value) = self.get(key) else { return Ok(&[]) };
+        match value.get_ref() {
+            DeValue::Array(list) => Ok(list),
+            other => {
+                Err(self.wrong(key, format!("`{key}` must be a list of tables, not {}", other.type_str())))
+            }
+        }
+    }
+}
+
+fn count(source: Source<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Result<u32, Mistake> {
+    let DeValue::Integer(number) = value.get_ref() else {
+        let found = value.get_ref().type_str();
+        return Err(source.mistake(&value.span(), format!("`{key}` takes whole numbers, not {found}")));
+    };
+    u32::from_str_radix(number.as_str(), number.radix()).map_err(|_| {
+        let cause = format!("`{key}` is {number}, it must lie between 0 and {}", u32::MAX);
+        source.mistake(&value.span(), cause)
+    })
+}
+
+/// The nearest of `known`, as the end of a message, if one is near.
+pub(crate) fn suggestion<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
+    let allowed = TYPOS_MAX.min(written.chars().count() / 2).max(1);
+    let nearest = known.map(|word| (distance(written, word), word)).min()?;
+    (nearest.0 <= allowed).then(|| format!("; did you mean `{}`?", nearest.1))
+}
+
+/// How many letters must be added, removed or replaced to turn one word into the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, letter) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_suggested() {
+        let words = ["intensity", "period_s", "strategy"];
+        assert_eq!(suggestion("stratgy", words.into_iter()), Some("; did you mean `strategy`?".to_owned()));
+        assert_eq!(suggestion("zzz", words.into_iter()), None);
+    }
+
+    #[test]
+    fn a_mistake_counts_lines_and_columns_from_one() {
+        let mistake = Source("a = 1\nb = 2\n").mistake(&(10..11), "bad");
+        assert_eq!((mistake.line, mistake.column), (2, 5));
+    }
+}

@@ -1,0 +1,431 @@
+//! A scenario file, read and checked. `docs/supervision.md` describes the format.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use mycelium_supervisor::sim::{Act, Behaviour, DEPTH_MAX, Exit, Plan, Scenario, Scripted, Tree};
+use mycelium_supervisor::{
+    AutoShutdown, Backoff, Call, ChildKind, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy,
+};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::fields::{Fields, Mistake, Source, suggestion};
+
+const SUPERVISOR_KEYS: &[&str] =
+    &["strategy", "intensity", "period_s", "auto_shutdown", "backoff", "children"];
+const CHILD_KEYS: &[&str] = &[
+    "id",
+    "type",
+    "restart",
+    "shutdown_ms",
+    "shutdown",
+    "significant",
+    "start_fails",
+    "start_ignores",
+    "stop_takes_ms",
+];
+const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
+const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop_takes_ms"];
+const EVENT_KEYS: &[&str] = &["at_ms", "child", "exit", "call", "target"];
+
+const EXITS: &[(&str, Exit)] =
+    &[("crash", Exit::Crash), ("normal", Exit::Normal), ("shutdown", Exit::Shutdown), ("kill", Exit::Kill)];
+const CALLS: &[(&str, Function)] = &[
+    ("terminate_child", Function::TerminateChild),
+    ("restart_child", Function::RestartChild),
+    ("delete_child", Function::DeleteChild),
+    ("start_child", Function::StartChild),
+    ("which_children", Function::WhichChildren),
+    ("count_children", Function::CountChildren),
+];
+
+#[derive(Clone, Copy, PartialEq)]
+enum Function {
+    TerminateChild,
+    RestartChild,
+    DeleteChild,
+    StartChild,
+    WhichChildren,
+    CountChildren,
+}
+
+/// Reads a scenario.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub(crate) fn parse(text: &str) -> Result<Scenario, Mistake> {
+    let source = Source(text);
+    let document = DeTable::parse(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        source.mistake(&span, error.message().trim_end())
+    })?;
+    let document = Fields::document(source, &document, &["tree", "events"])?;
+    let keys = [&["id"], SUPERVISOR_KEYS].concat();
+    let tree = document.require("tree").map_err(|mistake| Mistake {
+        cause: "`[tree]` is missing: a scenario describes a supervisor there".to_owned(),
+        ..mistake
+    })?;
+    let tree = Fields::new(source, tree, "[tree]", &keys)?;
+    let root = tree.string("id")?.unwrap_or("root");
+    check_id(&tree, root)?;
+    let mut paths = Paths::default();
+    let parsed = supervisor(&tree, 1)?;
+    paths.add_tree(root, &parsed);
+    let script = script(&document, root, &mut paths)?;
+    Ok(Scenario { root: root.into(), tree: parsed, script })
+}
+
+/// The flags and children of a supervisor.
+fn supervisor(fields: &Fields<'_, '_>, depth: usize) -> Result<Tree, Mistake> {
+    if depth > DEPTH_MAX {
+        return Err(fields.wrong("children", format!("supervisors are nested deeper than {DEPTH_MAX}")));
+    }
+    let flags = flags(fields)?;
+    let mut children: Vec<ChildSpec<Plan>> = Vec::new();
+    let mut ids = BTreeSet::new();
+    for value in fields.list("children")? {
+        let child = Fields::new(fields.source, value, "a child", &[CHILD_KEYS, SUPERVISOR_KEYS].concat())?;
+        let spec = child_spec(&child, depth)?;
+        spec.check(&flags).map_err(|error| child.wrong(culprit(&error), error.to_string()))?;
+        if !ids.insert(spec.id.clone()) {
+            let error = SpecError::DuplicateId { id: spec.id };
+            return Err(child.wrong("id", error.to_string()));
+        }
+        children.push(spec);
+    }
+    mycelium_supervisor::check(&flags, &children)
+        .map_err(|error| fields.wrong("strategy", error.to_string()))?;
+    Ok(Tree { flags, children })
+}
+
+/// The key to blame for a specification that does not fit.
+fn culprit(error: &SpecError) -> &'static str {
+    match error {
+        SpecError::SignificantNever { .. } | SpecError::SignificantPermanent { .. } => "significant",
+        SpecError::InvalidIntensity { .. } => "intensity",
+        SpecError::InvalidPeriod { .. } => "period_s",
+        SpecError::InvalidBackoff { .. } => "backoff",
+        _ => "id",
+    }
+}
+
+fn flags(fields: &Fields<'_, '_>) -> Result<Flags, Mistake> {
+    let default = Flags::default();
+    let strategies = [
+        ("one_for_one", Strategy::OneForOne),
+        ("one_for_all", Strategy::OneForAll),
+        ("rest_for_one", Strategy::RestForOne),
+        ("simple_one_for_one", Strategy::SimpleOneForOne),
+    ];
+    let auto_shutdowns = [
+        ("never", AutoShutdown::Never),
+        ("any_significant", AutoShutdown::AnySignificant),
+        ("all_significant", AutoShutdown::AllSignificant),
+    ];
+    let flags = Flags {
+        strategy: fields.word("strategy", &strategies)?.unwrap_or(default.strategy),
+        intensity: fields.count("intensity")?.unwrap_or(default.intensity),
+        period: fields.time("period_s", 1_000.0)?.unwrap_or(default.period),
+        auto_shutdown: fields.word("auto_shutdown", &auto_shutdowns)?.unwrap_or(default.auto_shutdown),
+        backoff: fields.get("backoff").map(|value| backoff(fields.source, value)).transpose()?,
+    };
+    flags.check().map_err(|error| fields.wrong(culprit(&error), error.to_string()))?;
+    Ok(flags)
+}
+
+fn backoff(source: Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Backoff, Mistake> {
+    let fields = Fields::new(source, value, "`backoff`", BACKOFF_KEYS)?;
+    let default = Backoff::default();
+    Ok(Backoff {
+        initial: fields.time("initial_ms", 1.0)?.unwrap_or(default.initial),
+        multiplier: fields.number("multiplier")?.unwrap_or(default.multiplier),
+        cap: fields.time("cap_ms", 1.0)?.unwrap_or(default.cap),
+        jitter: fields.number("jitter")?.unwrap_or(default.jitter),
+        reset_after: fields.time("reset_after_ms", 1.0)?.unwrap_or(default.reset_after),
+    })
+}
+
+/// One child of a supervisor at `depth`.
+fn child_spec(fields: &Fields<'_, '_>, depth: usize) -> Result<ChildSpec<Plan>, Mistake> {
+    let id = fields.string("id")?.ok_or_else(|| fields.missing("id"))?;
+    check_id(fields, id)?;
+    let kinds = [("worker", ChildKind::Worker), ("supervisor", ChildKind::Supervisor)];
+    let restarts = [
+        ("permanent", Restart::Permanent),
+        ("transient", Restart::Transient),
+        ("temporary", Restart::Temporary),
+    ];
+    let mut behaviour = behaviour(fields)?;
+    let spec = match fields.word("type", &kinds)?.unwrap_or_default() {
+        ChildKind::Supervisor => {
+            if fields.get("stop_takes_ms").is_some() {
+                let cause = "a supervisor stops when its children have stopped: give `stop_takes_ms` to them";
+                return Err(fields.wrong("stop_takes_ms", cause));
+            }
+            behaviour.tree = Some(supervisor(fields, depth + 1)?);
+            ChildSpec::supervisor(id, Arc::new(behaviour))
+        }
+        ChildKind::Worker => {
+            if let Some(key) = SUPERVISOR_KEYS.iter().find(|key| fields.get(key).is_some()) {
+                let cause =
+                    format!("`{key}` belongs to a supervisor: add type = \"supervisor\" to child `{id}`");
+                return Err(fields.wrong(key, cause));
+            }
+            ChildSpec::worker(id, Arc::new(behaviour))
+        }
+    };
+    let spec = spec
+        .restart(fields.word("restart", &restarts)?.unwrap_or_default())
+        .significant(fields.boolean("significant")?.unwrap_or_default());
+    Ok(match shutdown(fields)? {
+        Some(shutdown) => spec.stop_by(shutdown),
+        None => spec,
+    })
+}
+
+fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {
+    let words = [("brutal_kill", Shutdown::BrutalKill), ("infinity", Shutdown::Infinity)];
+    match (fields.time("shutdown_ms", 1.0)?, fields.get("shutdown")) {
+        (Some(_), Some(_)) => Err(fields.wrong("shutdown", "give `shutdown_ms` or `shutdown`, not both")),
+        (Some(time), None) => Ok(Some(Shutdown::Timeout(time))),
+        (None, Some(value)) if matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) => {
+            let cause = "`shutdown` is \"brutal_kill\" or \"infinity\"; a time goes into `shutdown_ms`";
+            Err(fields.wrong("shutdown", cause))
+        }
+        (None, _) => fields.word("shutdown", &words),
+    }
+}
+
+fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
+    for key in ["start_fails", "start_ignores"] {
+        if fields.counts(key)?.contains(&0) {
+            return Err(fields.wrong(key, format!("`{key}` counts starts from 1, there is no start 0")));
+        }
+    }
+    Ok(Behaviour {
+        start_fails: fields.counts("start_fails")?,
+        start_ignores: fields.counts("start_ignores")?,
+        stop_takes: fields.time("stop_takes_ms", 1.0)?.unwrap_or_default(),
+        tree: None,
+    })
+}
+
+fn check_id(fields: &Fields<'_, '_>, id: &str) -> Result<(), Mistake> {
+    // The checks of an id do not depend on flags.
+    let probe = ChildSpec::worker(id, ());
+    probe.check(&Flags::default()).map_err(|error| fields.wrong("id", error.to_string()))
+}
+
+/// What may stand at a path at some time of the run.
+#[derive(Clone)]
+enum Place {
+    Worker,
+    Supervisor {
+        strategy: Strategy,
+        /// What instances are made of, under `simple_one_for_one`.
+        template: Option<ChildSpec<Plan>>,
+    },
+}
+
+#[derive(Default)]
+struct Paths(BTreeMap<String, Place>);
+
+impl Paths {
+    fn add_tree(&mut self, path: &str, tree: &Tree) {
+        let strategy = tree.flags.strategy;
+        let simple = strategy == Strategy::SimpleOneForOne;
+        let template = tree.children.first().filter(|_| simple).cloned();
+        self.0.insert(path.to_owned(), Place::Supervisor { strategy, template });
+        if !simple {
+            for child in &tree.children {
+                self.add_child(path, child);
+            }
+        }
+    }
+
+    fn add_child(&mut self, above: &str, child: &ChildSpec<Plan>) {
+        let path = format!("{above}/{}", child.id);
+        match &child.start.tree {
+            Some(tree) => self.add_tree(&path, tree),
+            None => {
+                self.0.entry(path).or_insert(Place::Worker);
+            }
+        }
+    }
+
+    fn supervisor(&self, path: &str) -> Option<(Strategy, Option<&ChildSpec<Plan>>)> {
+        match self.0.get(path)? {
+            Place::Supervisor { strategy, template } => Some((*strategy, template.as_ref())),
+            Place::Worker => None,
+        }
+    }
+
+    /// Whether a child may run at `path`: a known one, or an instance without a name of its own.
+    fn knows(&self, path: &str) -> bool {
+        let unnamed = || {
+            let (above, id) = path.rsplit_once('/')?;
+            let (_, template) = self.supervisor(above)?;
+            let number = id.strip_prefix(&*template?.id)?.strip_prefix('#')?;
+            number.parse::<u64>().ok()
+        };
+        self.0.contains_key(path) || unnamed().is_some()
+    }
+
+    fn unknown(&self, path: &str, what: &str) -> String {
+        let hint = suggestion(path, self.0.keys().map(String::as_str));
+        let hint = hint.unwrap_or_else(|| "; paths look like `root/desk/feed`".to_owned());
+        format!("no {what} `{path}` in this scenario{hint}")
+    }
+}
+
+/// The events, by time.
+fn script(document: &Fields<'_, '_>, root: &str, paths: &mut Paths) -> Result<Vec<Scripted>, Mistake> {
+    let mut events = Vec::new();
+    for value in document.list("events")? {
+        let fields = Fields::new(document.source, value, "an event", EVENT_KEYS)?;
+        let at = fields.time("at_ms", 1.0)?.ok_or_else(|| fields.missing("at_ms"))?;
+        events.push((at, fields));
+    }
+    events.sort_by_key(|(at, _)| *at);
+    // Children added at run time first, so that any event may name them.
+    let mut started: Vec<Option<Act>> = Vec::new();
+    for (_, fields) in &events {
+        let starts = fields.word("call", CALLS)? == Some(Function::StartChild);
+        started.push(if starts { Some(start_child(fields, paths)?) } else { None });
+    }
+    let mut script = Vec::new();
+    for ((at, fields), started) in events.iter().zip(started) {
+        let act = match started {
+            Some(act) => act,
+            None => act(fields, root, paths)?,
+        };
+        script.push(Scripted { at: *at, act });
+    }
+    Ok(script)
+}
+
+fn act(fields: &Fields<'_, '_>, root: &str, paths: &Paths) -> Result<Act, Mistake> {
+    let Some(function) = fields.word("call", CALLS)? else { return exit(fields, paths) };
+    for key in ["child", "exit"] {
+        if fields.get(key).is_some() {
+            let cause = format!("`{key}` does not go with this `call`; its subject is `target`");
+            return Err(fields.wrong(key, cause));
+        }
+    }
+    let target = fields.string("target")?;
+    if matches!(function, Function::WhichChildren | Function::CountChildren) {
+        let path = target.unwrap_or(root);
+        supervisor_at(fields, path, paths)?;
+        let call =
+            if function == Function::WhichChildren { Call::WhichChildren } else { Call::CountChildren };
+        return Ok(Act::Call { supervisor: path.to_owned(), target: path.to_owned(), call });
+    }
+    let target = target.ok_or_else(|| fields.missing("target"))?;
+    let Some((above, id)) = target.rsplit_once('/') else {
+        let cause =
+            format!("`{target}` is the root, which is nobody's child; name a child such as `{root}/a`");
+        return Err(fields.wrong("target", cause));
+    };
+    supervisor_at(fields, above, paths)?;
+    let id = id.into();
+    let call = match function {
+        Function::TerminateChild => Call::TerminateChild(id),
+        Function::RestartChild => Call::RestartChild(id),
+        _ => Call::DeleteChild(id),
+    };
+    Ok(Act::Call { supervisor: above.to_owned(), target: target.to_owned(), call })
+}
+
+fn exit(fields: &Fields<'_, '_>, paths: &Paths) -> Result<Act, Mistake> {
+    if fields.get("child").is_none() && fields.get("exit").is_none() {
+        let cause = "an event needs `child` and `exit`, or `call` and `target`";
+        return Err(fields.source.mistake(&fields.span, cause));
+    }
+    if fields.get("target").is_some() {
+        return Err(fields.wrong("target", "`target` goes with `call`; the child that exits is `child`"));
+    }
+    let path = fields.string("child")?.ok_or_else(|| fields.missing("child"))?;
+    let exit = fields.word("exit", EXITS)?.ok_or_else(|| fields.missing("exit"))?;
+    if !paths.knows(path) {
+        return Err(fields.wrong("child", paths.unknown(path, "child")));
+    }
+    Ok(Act::Exit { path: path.to_owned(), exit })
+}
+
+fn supervisor_at<'p>(
+    fields: &Fields<'_, '_>,
+    path: &str,
+    paths: &'p Paths,
+) -> Result<(Strategy, Option<&'p ChildSpec<Plan>>), Mistake> {
+    paths.supervisor(path).ok_or_else(|| {
+        let cause = match paths.0.get(path) {
+            Some(_) => format!("`{path}` is a worker, not a supervisor"),
+            None => paths.unknown(path, "supervisor"),
+        };
+        fields.wrong("target", cause)
+    })
+}
+
+/// A `start_child`, whose child becomes known to the paths.
+fn start_child(fields: &Fields<'_, '_>, paths: &mut Paths) -> Result<Act, Mistake> {
+    if fields.get("exit").is_some() {
+        return Err(fields.wrong("exit", "`exit` does not go with `call`"));
+    }
+    let target = fields.string("target")?.ok_or_else(|| fields.missing("target"))?;
+    let child = fields.get("child");
+    if child.is_some_and(|child| !child.get_ref().is_table()) {
+        return Err(fields.wrong("child", "`child` of start_child is a specification such as { id = \"a\" }"));
+    }
+    let named = child.and_then(|child| child.get_ref().get("id")).and_then(|id| id.get_ref().as_str());
+    // The target is the supervisor; the path of the child to be is understood as well.
+    let above = target.rsplit_once('/').filter(|(above, id)| {
+        paths.supervisor(target).is_none() && named == Some(*id) && paths.supervisor(above).is_some()
+    });
+    let path = above.map_or(target, |(above, _)| above);
+    let (strategy, template) = supervisor_at(fields, path, paths)?;
+    let (call, id) = if strategy == Strategy::SimpleOneForOne {
+        let template = template.cloned().ok_or_else(|| fields.missing("child"))?;
+        instance(fields, child, &template)?
+    } else {
+        let child = child.ok_or_else(|| fields.missing("child"))?;
+        let keys = [CHILD_KEYS, SUPERVISOR_KEYS].concat();
+        let child = Fields::new(fields.source, child, "`child`", &keys)?;
+        // Whether it fits its supervisor is for the supervisor to say, in its reply.
+        let depth = path.matches('/').count() + 1;
+        let spec = child_spec(&child, depth)?;
+        paths.add_child(path, &spec);
+        let id = spec.id.to_string();
+        (Call::StartChild(spec), Some(id))
+    };
+    if let (Some(id), true) = (&id, strategy == Strategy::SimpleOneForOne) {
+        let template = paths.supervisor(path).and_then(|(_, template)| template.cloned());
+        if let Some(template) = template {
+            paths.add_child(path, &ChildSpec { id: id.as_str().into(), ..template });
+        }
+    }
+    Ok(Act::Call { supervisor: path.to_owned(), target: target.to_owned(), call })
+}
+
+/// A new instance of a simple-one-for-one supervisor: a name, and how it behaves if not as the template does.
+fn instance(
+    fields: &Fields<'_, '_>,
+    child: Option<&Spanned<DeValue<'_>>>,
+    template: &ChildSpec<Plan>,
+) -> Result<(Call<Plan>, Option<String>), Mistake> {
+    let Some(value) = child else {
+        return Ok((Call::StartInstance { id: None, start: template.start.clone() }, None));
+    };
+    let child = Fields::new(fields.source, value, "an instance of simple_one_for_one", INSTANCE_KEYS)?;
+    let id = child.string("id")?;
+    if let Some(id) = id {
+        check_id(&child, id)?;
+    }
+    let own = INSTANCE_KEYS[1..].iter().any(|key| child.get(key).is_some());
+    let start = if own {
+        Arc::new(Behaviour { tree: template.start.tree.clone(), ..behaviour(&child)? })
+    } else {
+        template.start.clone()
+    };
+    Ok((Call::StartInstance { id: id.map(Into::into), start }, id.map(str::to_owned)))
+}
