@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error, Location, Spanned};
 
@@ -53,7 +54,7 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Errors> {
         let cause = format!("the file has {} bytes, above the limit of {FILE_BYTES_MAX}", text.len());
         return Err(Errors::of_file(Code::LIMIT, file, cause, "split the contract into several files"));
     }
-    // The library takes a document of comments alone for `null`, and so do we: it is as empty as an empty file.
+    // The library calls a document of comments alone an unexpected end.
     let nothing = text.lines().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty());
     if nothing {
         let remedy =
@@ -61,6 +62,8 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Errors> {
         return Err(Errors::of_file(Code::EMPTY, file, "the file holds no contract".into(), remedy));
     }
     match serde_saphyr::from_str_with_options::<Raw>(text, options()) {
+        // `---` alone, or `null`.
+        Ok(Raw(Spanned { value: RawKind::Scalar(Kind::Null), .. })) => Err(empty(file)),
         Ok(raw) => Ok(raw.into_node(text)),
         Err(error) => {
             let mut report = Report::new(text, file);
@@ -68,6 +71,12 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Errors> {
             Err(report.into_errors())
         }
     }
+}
+
+fn empty(file: &str) -> Errors {
+    let remedy =
+        "begin with `schema`, `domains`, `tag_ranges` and `messages`; docs/contracts.md has an example";
+    Errors::of_file(Code::EMPTY, file, "the file holds no contract".into(), remedy)
 }
 
 fn options() -> serde_saphyr::Options {
@@ -79,7 +88,7 @@ fn options() -> serde_saphyr::Options {
             flow_nesting_limit: YAML_DEPTH_MAX + 1,
             max_aliases: YAML_ALIASES_MAX,
             max_anchors: YAML_ALIASES_MAX,
-            max_documents: 1,
+            max_documents: 2,
             max_merge_keys: 0,
             max_total_scalar_bytes: FILE_BYTES_MAX * 2,
             max_recorded_anchor_events: YAML_NODES_MAX,
@@ -110,15 +119,15 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
                 "remove or rename one of the two",
             )
         }
-        Error::Budget { .. }
-        | Error::AliasReplayLimitExceeded { .. }
+        Error::Budget { breach, .. } => {
+            (Code::LIMIT, breached(breach), "nest less, alias less, or split the contract")
+        }
+        Error::AliasReplayLimitExceeded { .. }
         | Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayStackDepthExceeded { .. }
-        | Error::AliasExpansionLimitExceeded { .. } => (
-            Code::LIMIT,
-            format!("the file is beyond a limit: {}", message(error)),
-            "nest less, alias less, or split the contract into several files",
-        ),
+        | Error::AliasExpansionLimitExceeded { .. } => {
+            (Code::LIMIT, too_many_aliased(), "write the values out")
+        }
         Error::MergeKeyNotAllowed { .. } => {
             (Code::UNKNOWN_KEY, "merge keys (`<<`) are not part of contracts".into(), "write the keys out")
         }
@@ -130,9 +139,40 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
             "the file holds more than one YAML document".into(),
             "remove the `---` between them",
         ),
+        // Inside an alias the error comes as text, and so does a nest that the scanner meets before the budget does.
+        _ if message(error).contains("alias replay limit") => {
+            (Code::LIMIT, too_many_aliased(), "write the values out")
+        }
+        _ if message(error).contains("recursion limit") => (Code::LIMIT, too_deep(), "nest less"),
         _ => (Code::SYNTAX, format!("this is not YAML: {}", message(error)), syntax_remedy(text, span.at)),
     };
     report.add(code, span, cause, remedy);
+}
+
+fn too_deep() -> String {
+    format!("the file nests deeper than {YAML_DEPTH_MAX} levels")
+}
+
+fn too_many_aliased() -> String {
+    format!("the aliases (`*name`) expand to more than {YAML_ALIAS_EVENTS_MAX} values")
+}
+
+fn breached(breach: &BudgetBreach) -> String {
+    match breach {
+        BudgetBreach::Depth { .. } => too_deep(),
+        BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => {
+            format!("the file holds more than {YAML_NODES_MAX} values")
+        }
+        BudgetBreach::Aliases { .. }
+        | BudgetBreach::Anchors { .. }
+        | BudgetBreach::AliasAnchorRatio { .. } => {
+            format!("the file holds more than {YAML_ALIASES_MAX} anchors (`&name`) or aliases (`*name`)")
+        }
+        BudgetBreach::RecordedAnchorEvents { .. } | BudgetBreach::RecordedAnchorBytes { .. } => {
+            "the values under anchors (`&name`) are too large".to_owned()
+        }
+        _ => "the file is beyond a limit of the YAML reader".to_owned(),
+    }
 }
 
 fn message(error: &Error) -> String {

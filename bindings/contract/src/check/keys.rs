@@ -40,6 +40,8 @@ pub(crate) fn entries<'n>(node: &'n Node, what: &str, report: &mut Report<'_>) -
 pub(crate) struct Keys<'n> {
     what: String,
     span: Span,
+    /// Else that was reported, and what is missing in it is no news.
+    is_mapping: bool,
     entries: Vec<Entry<'n>>,
 }
 
@@ -61,7 +63,7 @@ impl<'n> Keys<'n> {
             let cause = format!("unknown key `{}` in {what}", clip(entry.name));
             report.add(Code::UNKNOWN_KEY, entry.span, cause, remedy);
         }
-        Keys { what: what.to_owned(), span, entries }
+        Keys { what: what.to_owned(), span, is_mapping: matches!(node.kind, Kind::Map(_)), entries }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
@@ -71,7 +73,7 @@ impl<'n> Keys<'n> {
     /// As `get`, and reports the key's absence. The remedy shows an example of the key.
     pub(crate) fn need(&self, name: &str, example: &str, report: &mut Report<'_>) -> Option<&'n Node> {
         let found = self.get(name);
-        if found.is_none() {
+        if found.is_none() && self.is_mapping {
             let cause = format!("the key `{name}` is missing in {}", self.what);
             report.add(Code::MISSING_KEY, self.span, cause, format!("add `{name}: {example}`"));
         }
