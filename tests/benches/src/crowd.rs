@@ -1,0 +1,158 @@
+//! A hundred thousand idle actors: how long they take to start and stop, and how much memory they hold.
+
+use std::fs;
+use std::future::Future;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::harness::{Report, Round};
+use crate::load::{FLAVOURS, Flavour};
+use crate::peers::{kameo, ractor};
+
+/// How many actors live at once.
+const ACTORS: usize = 100_000;
+
+/// Makes this program print the bytes per actor of one contender and end, so that each is measured in a fresh heap.
+pub(crate) const MEMORY_FLAG: &str = "--memory-of";
+
+/// The page size of `/proc/self/statm`, in bytes.
+const PAGE: f64 = 4096.0;
+
+/// An actor that waits for messages which never come.
+pub(crate) trait Crowd: Sized + Send + Sync + 'static {
+    /// Starts one.
+    fn spawn() -> impl Future<Output = Self> + Send;
+    /// Waits until it runs.
+    fn started(&self) -> impl Future<Output = ()> + Send;
+    /// Asks it to stop.
+    fn stop(&self) -> impl Future<Output = ()> + Send;
+    /// Waits until it has stopped.
+    fn stopped(self) -> impl Future<Output = ()> + Send;
+}
+
+type Kameo = ::kameo::actor::ActorRef<kameo::Echo>;
+
+/// Start of the first to the last one running, then stop of the first to the last one gone.
+pub(crate) fn spawn_and_stop(report: &mut Report) {
+    for flavour in FLAVOURS {
+        let contenders: Vec<(&str, Round)> = vec![
+            ("tokio task + mpsc", coming_and_going::<Task>(flavour)),
+            ("kameo", coming_and_going::<Kameo>(flavour)),
+            ("ractor", coming_and_going::<ractor::Idle>(flavour)),
+        ];
+        let case = format!("spawn + stop, {}", flavour.name());
+        report.contest("crowd", &case, "us per actor", contenders);
+    }
+}
+
+/// Resident bytes per idle actor.
+pub(crate) fn memory(report: &mut Report) {
+    let contenders: Vec<(&str, Round)> = ["tokio task + mpsc", "kameo", "ractor"]
+        .map(|name| (name, Box::new(move || memory_in_fresh_process(name)) as Round))
+        .into();
+    report.contest("memory", "100,000 idle actors, multi_thread(2)", "bytes per actor", contenders);
+}
+
+/// Prints the bytes per actor of `contender`: what the child process of [`memory`] does.
+pub(crate) fn print_memory(contender: &str) -> ExitCode {
+    let bytes = match contender {
+        "tokio task + mpsc" => Flavour::Multi.run(growth::<Task>()),
+        "kameo" => Flavour::Multi.run(growth::<Kameo>()),
+        "ractor" => Flavour::Multi.run(growth::<ractor::Idle>()),
+        other => {
+            eprintln!("error: `{other}` is no contender");
+            return ExitCode::from(2);
+        }
+    };
+    println!("{bytes}");
+    ExitCode::SUCCESS
+}
+
+fn memory_in_fresh_process(contender: &str) -> f64 {
+    let program = std::env::current_exe().expect("this program has a path");
+    let output =
+        Command::new(program).args([MEMORY_FLAG, contender]).output().expect("this program can be run");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().expect("the child prints a number")
+}
+
+fn coming_and_going<C: Crowd>(flavour: Flavour) -> Round {
+    Box::new(move || {
+        flavour.run(async {
+            let begin = Instant::now();
+            let actors = gather::<C>().await;
+            for actor in &actors {
+                actor.stop().await;
+            }
+            for actor in actors {
+                actor.stopped().await;
+            }
+            begin.elapsed().as_secs_f64() * 1e6 / ACTORS as f64
+        })
+    })
+}
+
+async fn growth<C: Crowd>() -> f64 {
+    let before = resident_bytes();
+    let actors = gather::<C>().await;
+    let after = resident_bytes();
+    let bytes = (after - before) / ACTORS as f64;
+    drop(actors);
+    bytes
+}
+
+async fn gather<C: Crowd>() -> Vec<C> {
+    let mut actors = Vec::with_capacity(ACTORS);
+    for _ in 0..ACTORS {
+        actors.push(C::spawn().await);
+    }
+    for actor in &actors {
+        actor.started().await;
+    }
+    actors
+}
+
+/// The resident set of this process.
+pub(crate) fn resident_bytes() -> f64 {
+    let statm = fs::read_to_string("/proc/self/statm").expect("Linux tells the memory in use");
+    let pages: f64 =
+        statm.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("statm has two fields");
+    pages * PAGE
+}
+
+/// By hand: a task that reads a channel.
+#[derive(Debug)]
+struct Task {
+    sender: mpsc::Sender<Option<u64>>,
+    task: JoinHandle<u64>,
+}
+
+impl Crowd for Task {
+    async fn spawn() -> Self {
+        let (sender, mut receiver) = mpsc::channel(64);
+        let task = tokio::spawn(async move {
+            let mut sum = 0;
+            while let Some(Some(number)) = receiver.recv().await {
+                sum += number;
+            }
+            sum
+        });
+        Self { sender, task }
+    }
+
+    async fn started(&self) {
+        // The task is polled for the first time when the runtime gets to it.
+        tokio::task::yield_now().await;
+    }
+
+    async fn stop(&self) {
+        self.sender.send(None).await.ok();
+    }
+
+    async fn stopped(self) {
+        self.task.await.ok();
+    }
+}
