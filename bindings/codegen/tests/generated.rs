@@ -20,6 +20,11 @@ use mycelium_mailbox::{Message, ValidationError};
 
 include!("generated/contracts.rs");
 
+/// Combinations that no sane contract has.
+pub mod torture {
+    include!("generated/torture.rs");
+}
+
 /// Random values per message.
 const CASES: usize = 2_000;
 const MEND: &str = "MYCELIUM_BLESS=1 cargo test -p mycelium-codegen --test generated";
@@ -28,8 +33,17 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
+fn read(path: &str) -> Contract {
+    Contract::read(&root().join(path)).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
 fn contract() -> Contract {
-    Contract::read(&root().join("contracts.yaml")).unwrap_or_else(|errors| panic!("{errors}"))
+    read("contracts.yaml")
+}
+
+/// The contract that users copy, and the one that only these tests know.
+fn contracts() -> [Contract; 2] {
+    [contract(), read("bindings/codegen/tests/torture.yaml")]
 }
 
 /// Compares a committed file with what it should hold, or writes it when `MYCELIUM_BLESS` is set.
@@ -100,7 +114,8 @@ fn probe(name: &str) -> Box<dyn Probe> {
             }
         };
     }
-    probes!(Bar Signal Order Fill Equity Scalars Lists Rules Evolved)
+    use torture::{FixedOnly, Growing, Mixed, Tiny, WireError};
+    probes!(Bar Signal Order Fill Equity Scalars Lists Rules Evolved WireError Growing Mixed Tiny FixedOnly)
 }
 
 fn rng(test: &str) -> Rng {
@@ -116,8 +131,10 @@ fn rng(test: &str) -> Rng {
 
 #[test]
 fn the_committed_source_is_up_to_date() {
-    let source = rust(&contract(), &Options::default().crate_path("::mycelium_mailbox"));
-    expect_file(&root().join("bindings/codegen/tests/generated/contracts.rs"), &source);
+    for (contract, file) in contracts().iter().zip(["contracts.rs", "torture.rs"]) {
+        let source = rust(contract, &Options::default().crate_path("::mycelium_mailbox"));
+        expect_file(&root().join("bindings/codegen/tests/generated").join(file), &source);
+    }
 }
 
 #[test]
@@ -157,23 +174,24 @@ fn check(model: &Model<'_>, name: &str, values: &[(String, Value)], encoded: &En
 
 #[test]
 fn generated_types_agree_with_every_golden_vector() {
-    let contract = contract();
-    let model = Model::new(&contract);
-    for message in &contract.messages {
-        let vectors = golden::vectors(&model, message).expect("boundary values fit their types");
-        for vector in &vectors {
-            let encoded = &vector.encoded;
-            let seen = probe(&message.name)
-                .decode_version(&encoded.bytes, vector.version, encoded.root_len as u32)
-                .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
-            assert_eq!(
-                seen,
-                show::debug(&model, &message.name, &message.fields, &vector.values),
-                "{}",
-                vector.name
-            );
-            if vector.version == message.version {
-                check(&model, &message.name, &vector.values, encoded);
+    for contract in &contracts() {
+        let model = Model::new(contract);
+        for message in &contract.messages {
+            let vectors = golden::vectors(&model, message).expect("boundary values fit their types");
+            for vector in &vectors {
+                let encoded = &vector.encoded;
+                let seen = probe(&message.name)
+                    .decode_version(&encoded.bytes, vector.version, encoded.root_len as u32)
+                    .unwrap_or_else(|error| panic!("{}: {error}", vector.name));
+                assert_eq!(
+                    seen,
+                    show::debug(&model, &message.name, &message.fields, &vector.values),
+                    "{}",
+                    vector.name
+                );
+                if vector.version == message.version {
+                    check(&model, &message.name, &vector.values, encoded);
+                }
             }
         }
     }
@@ -181,30 +199,32 @@ fn generated_types_agree_with_every_golden_vector() {
 
 #[test]
 fn generated_types_agree_with_random_values() {
-    let contract = contract();
-    let model = Model::new(&contract);
     let mut rng = rng("generated_types_agree_with_random_values");
-    for message in &contract.messages {
-        for _ in 0..CASES {
-            let values = random::fields(&model, &message.fields, &mut rng);
-            let encoded =
-                encode::message(&model, &message.fields, &values).expect("random values fit their types");
-            check(&model, &message.name, &values, &encoded);
+    for contract in &contracts() {
+        let model = Model::new(contract);
+        for message in &contract.messages {
+            for _ in 0..CASES {
+                let values = random::fields(&model, &message.fields, &mut rng);
+                let encoded =
+                    encode::message(&model, &message.fields, &values).expect("random values fit their types");
+                check(&model, &message.name, &values, &encoded);
+            }
         }
     }
 }
 
 #[test]
 fn hostile_vectors_are_refused_as_they_should() {
-    let contract = contract();
-    let model = Model::new(&contract);
-    for message in &contract.messages {
-        for case in golden::hostile(&model, message).expect("boundary values fit their types") {
-            let place = format!("{}: {}", message.name, case.name);
-            match (case.verdict, probe(&message.name).access(&case.bytes)) {
-                (Verdict::Truncated, Err(WireError::Truncated { .. }))
-                | (Verdict::Invalid, Err(WireError::Invalid { .. })) => {}
-                (verdict, got) => panic!("{place}: expected {verdict:?}, got {got:?}"),
+    for contract in &contracts() {
+        let model = Model::new(contract);
+        for message in &contract.messages {
+            for case in golden::hostile(&model, message).expect("boundary values fit their types") {
+                let place = format!("{}: {}", message.name, case.name);
+                match (case.verdict, probe(&message.name).access(&case.bytes)) {
+                    (Verdict::Truncated, Err(WireError::Truncated { .. }))
+                    | (Verdict::Invalid, Err(WireError::Invalid { .. })) => {}
+                    (verdict, got) => panic!("{place}: expected {verdict:?}, got {got:?}"),
+                }
             }
         }
     }
@@ -212,25 +232,26 @@ fn hostile_vectors_are_refused_as_they_should() {
 
 #[test]
 fn random_damage_never_panics() {
-    let contract = contract();
-    let model = Model::new(&contract);
     let mut rng = rng("random_damage_never_panics");
-    for message in &contract.messages {
-        let probe = probe(&message.name);
-        for _ in 0..CASES {
-            let values = random::fields(&model, &message.fields, &mut rng);
-            let encoded =
-                encode::message(&model, &message.fields, &values).expect("random values fit their types");
-            let mut bytes = encoded.bytes;
-            for _ in 0..=rng.below(4) {
-                let at = rng.below(bytes.len() as u64) as usize;
-                bytes[at] = rng.next_u64() as u8;
+    for contract in &contracts() {
+        let model = Model::new(contract);
+        for message in &contract.messages {
+            let probe = probe(&message.name);
+            for _ in 0..CASES {
+                let values = random::fields(&model, &message.fields, &mut rng);
+                let encoded =
+                    encode::message(&model, &message.fields, &values).expect("random values fit their types");
+                let mut bytes = encoded.bytes;
+                for _ in 0..=rng.below(4) {
+                    let at = rng.below(bytes.len() as u64) as usize;
+                    bytes[at] = rng.next_u64() as u8;
+                }
+                bytes.truncate(bytes.len() - (rng.below(2) * rng.below(20)).min(bytes.len() as u64) as usize);
+                let version = rng.below(5) as u16;
+                let root_len = (encoded.root_len as u64 + rng.below(3) * 8) as u32;
+                let _ = probe.round_trip(&bytes);
+                let _ = probe.decode_version(&bytes, version, root_len);
             }
-            bytes.truncate(bytes.len() - (rng.below(2) * rng.below(20)).min(bytes.len() as u64) as usize);
-            let version = rng.below(5) as u16;
-            let root_len = (encoded.root_len as u64 + rng.below(3) * 8) as u32;
-            let _ = probe.round_trip(&bytes);
-            let _ = probe.decode_version(&bytes, version, root_len);
         }
     }
 }

@@ -105,7 +105,7 @@ fn damage(whole: &Encoded, mark: Mark, cases: &mut Vec<Hostile>) {
             cases.push(with(whole, at + 12, &[29], "decimal scale 29"));
             cases.push(with(whole, at + 13, &[2], "decimal sign 2"));
             cases.push(with(whole, at + 14, &[1], "decimal padding"));
-            cases.push(with(whole, at, &[0; 12], "decimal below zero of mantissa 0"));
+            cases.push(with(whole, at, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], "decimal of -0"));
         }
         _ => {}
     }

@@ -1,0 +1,691 @@
+// Generated from the contract mycelium.torture version 1: edit that, not this.
+
+#[allow(missing_docs, dead_code, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all)]
+mod generated_contracts {
+    #[allow(unused_imports)]
+    use ::mycelium_mailbox::{self as mycelium, rkyv, wire, Message as _, wire::Wire as _};
+    #[allow(unused_imports)]
+    use mycelium::scalar::{Decimal, I256, Timestamp, U256};
+
+    /// The enum `Layout`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum Layout {
+        /// The variant `A`.
+        #[default]
+        A,
+        /// The variant `B`.
+        B,
+    }
+
+    impl Layout {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 2] = [Self::A, Self::B];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::A => "A",
+                Self::B => "B",
+            }
+        }
+    }
+
+    impl ArchivedLayout {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> Layout {
+            match self {
+                Self::A => Layout::A,
+                Self::B => Layout::B,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedLayout>() == 1);
+        assert!(align_of::<ArchivedLayout>() == 1);
+    };
+
+    /// The enum `Wire`.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum Wire {
+        /// The variant `Only`.
+        #[default]
+        Only,
+    }
+
+    impl Wire {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 1] = [Self::Only];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Only => "Only",
+            }
+        }
+    }
+
+    impl ArchivedWire {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> Wire {
+            match self {
+                Self::Only => Wire::Only,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedWire>() == 1);
+        assert!(align_of::<ArchivedWire>() == 1);
+    };
+
+    /// The enum `Deep`.
+    #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub enum Deep {
+        /// The variant `Wide`.
+        Wide {
+            /// The field `q`.
+            q: [u8; 64],
+            /// The field `at`.
+            at: Leaf,
+            /// The field `o`.
+            o: Option<Leaf>,
+            /// The field `deep`.
+            deep: Vec<Option<[Leaf; 2]>>,
+            /// The field `item`.
+            item: Vec<Option<u8>>,
+            /// The field `odd`.
+            odd: u8,
+        },
+        /// The variant `Plain`.
+        Plain,
+        /// The variant `Small`.
+        Small {
+            /// The field `value0`.
+            value0: i16,
+            /// The field `e`.
+            e: f32,
+        },
+    }
+
+    impl Default for Deep {
+        fn default() -> Self {
+            Self::Wide {
+                q: ::std::array::from_fn(|_| Default::default()),
+                at: Default::default(),
+                o: Default::default(),
+                deep: Default::default(),
+                item: Default::default(),
+                odd: Default::default(),
+            }
+        }
+    }
+
+    impl Deep {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            match self {
+                Self::Wide { q, at, o, deep, item, .. } => {
+                    for (at0, item0) in q.iter().enumerate() {
+                        if !(*item0 <= 3) {
+                            return Err(mycelium::ValidationError::broken("Deep", format!("{}[{at0}]", "q"), &*item0, "at most 3"));
+                        }
+                    }
+                    at.validate().map_err(|e| e.inside("Deep", "at"))?;
+                    if let Some(value0) = &*o {
+                        value0.validate().map_err(|e| e.inside("Deep", "o"))?;
+                    }
+                    for (at0, item0) in deep.iter().enumerate() {
+                        if let Some(value1) = &*item0 {
+                            for (at2, item2) in value1.iter().enumerate() {
+                                item2.validate().map_err(|e| e.inside("Deep", format!("{}[{at2}]", format!("{}[{at0}]", "deep"))))?;
+                            }
+                        }
+                    }
+                    for (at0, item0) in item.iter().enumerate() {
+                        if let Some(value1) = &*item0 {
+                            if !(*value1 >= 2) {
+                                return Err(mycelium::ValidationError::broken("Deep", format!("{}[{at0}]", "item"), &*value1, "at least 2"));
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedDeep>() == 284);
+        assert!(align_of::<ArchivedDeep>() == 4);
+    };
+
+    /// The enum `Fixed`.
+    #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub enum Fixed {
+        /// The variant `Byte`.
+        Byte {
+            /// The field `a`.
+            a: u8,
+        },
+        /// The variant `Pair`.
+        Pair {
+            /// The field `a`.
+            a: u8,
+            /// The field `b`.
+            b: u16,
+        },
+        /// The variant `Twelve`.
+        Twelve {
+            /// The field `a`.
+            a: u32,
+            /// The field `b`.
+            b: u8,
+            /// The field `c`.
+            c: bool,
+        },
+        /// The variant `Long`.
+        Long {
+            /// The field `a`.
+            a: u64,
+        },
+    }
+
+    impl Default for Fixed {
+        fn default() -> Self {
+            Self::Byte {
+                a: Default::default(),
+            }
+        }
+    }
+
+    impl Fixed {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            Ok(())
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedFixed>() == 16);
+        assert!(align_of::<ArchivedFixed>() == 8);
+    };
+
+    /// The struct `Leaf`.
+    #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Leaf {
+        /// The field `big`.
+        pub big: [u16; 40],
+        /// The field `n`.
+        pub n: Vec<String>,
+        /// The field `value`.
+        pub value: Option<u32>,
+    }
+
+    impl Default for Leaf {
+        fn default() -> Self {
+            Self {
+                big: ::std::array::from_fn(|_| Default::default()),
+                n: Default::default(),
+                value: Default::default(),
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedLeaf>() == 96);
+        assert!(align_of::<ArchivedLeaf>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedLeaf, big) == 0);
+        assert!(::std::mem::offset_of!(ArchivedLeaf, n) == 80);
+        assert!(::std::mem::offset_of!(ArchivedLeaf, value) == 88);
+    };
+
+    impl Leaf {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            for (at0, item0) in self.n.iter().enumerate() {
+                if !(item0.len() > 0) {
+                    return Err(mycelium::ValidationError::broken_length("Leaf", format!("{}[{at0}]", "n"), item0.len(), "at least 1"));
+                }
+            }
+            if let Some(value0) = &self.value {
+                if !(*value0 >= 4) {
+                    return Err(mycelium::ValidationError::broken("Leaf", "value", &*value0, "at least 4"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// The struct `ValidationError`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct ValidationError {
+        /// The field `a`.
+        pub a: u8,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedValidationError>() == 1);
+        assert!(align_of::<ArchivedValidationError>() == 1);
+        assert!(::std::mem::offset_of!(ArchivedValidationError, a) == 0);
+    };
+
+    impl ValidationError {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            Ok(())
+        }
+    }
+
+    /// The struct `Odd`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Odd {
+        /// The field `a`.
+        pub a: u8,
+        /// The field `b`.
+        pub b: u16,
+        /// The field `c`.
+        pub c: u8,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedOdd>() == 6);
+        assert!(align_of::<ArchivedOdd>() == 2);
+        assert!(::std::mem::offset_of!(ArchivedOdd, a) == 0);
+        assert!(::std::mem::offset_of!(ArchivedOdd, b) == 2);
+        assert!(::std::mem::offset_of!(ArchivedOdd, c) == 4);
+    };
+
+    impl Odd {
+        /// Checks the rules of the contract.
+        ///
+        /// # Errors
+        /// The first rule that the value breaks.
+        pub fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            Ok(())
+        }
+    }
+
+    /// The message `WireError`.
+    ///
+    /// Topic `t`, type id 1, version 1, domain `torture`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct WireError {
+        /// The field `a`.
+        pub a: u8,
+        /// The field `version`.
+        pub version: u16,
+        /// The field `bytes`.
+        pub bytes: u8,
+        /// The field `old`.
+        pub old: u64,
+        /// The field `e`.
+        pub e: ValidationError,
+        /// The field `l`.
+        pub l: Layout,
+        /// The field `w`.
+        pub w: Wire,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedWireError>() == 24);
+        assert!(align_of::<ArchivedWireError>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedWireError, a) == 0);
+        assert!(::std::mem::offset_of!(ArchivedWireError, version) == 2);
+        assert!(::std::mem::offset_of!(ArchivedWireError, bytes) == 4);
+        assert!(::std::mem::offset_of!(ArchivedWireError, old) == 8);
+        assert!(::std::mem::offset_of!(ArchivedWireError, e) == 16);
+        assert!(::std::mem::offset_of!(ArchivedWireError, l) == 17);
+        assert!(::std::mem::offset_of!(ArchivedWireError, w) == 18);
+    };
+
+    impl mycelium::Message for WireError {
+        const NAME: &'static str = "WireError";
+        const TYPE_ID: u16 = 1;
+        const TOPIC: &'static str = "t";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0xcc39f3cfd17a1057;
+    }
+
+    impl wire::Wire for WireError {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 24, digest: 0xcc39f3cfd17a1057 },
+        ];
+    }
+
+    /// The message `Growing`.
+    ///
+    /// Topic `t`, type id 2, version 5, domain `torture`.
+    #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Growing {
+        /// The field `value`.
+        pub value: Deep,
+        /// The field `message`.
+        pub message: Vec<Deep>,
+        /// The field `field`.
+        pub field: u8,
+        /// The field `model`.
+        pub model: [Deep; 2],
+    }
+
+    impl Default for Growing {
+        fn default() -> Self {
+            Self {
+                value: Default::default(),
+                message: Default::default(),
+                field: 3,
+                model: [Deep::Plain, Deep::Plain],
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedGrowing>() == 864);
+        assert!(align_of::<ArchivedGrowing>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedGrowing, value) == 0);
+        assert!(::std::mem::offset_of!(ArchivedGrowing, message) == 284);
+        assert!(::std::mem::offset_of!(ArchivedGrowing, field) == 292);
+        assert!(::std::mem::offset_of!(ArchivedGrowing, model) == 296);
+    };
+
+    impl Growing {
+        /// A message with the contract's default in every field that has one.
+        #[must_use]
+        pub fn new(value: Deep, message: Vec<Deep>) -> Self {
+            Self {
+                value,
+                message,
+                field: 3,
+                model: [Deep::Plain, Deep::Plain],
+            }
+        }
+    }
+
+    impl mycelium::Message for Growing {
+        const NAME: &'static str = "Growing";
+        const TYPE_ID: u16 = 2;
+        const TOPIC: &'static str = "t";
+        const VERSION: u16 = 5;
+        const DIGEST: u64 = 0xbfed3674f0ffff53;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            self.value.validate().map_err(|e| e.inside(Self::NAME, "value"))?;
+            for (at0, item0) in self.message.iter().enumerate() {
+                item0.validate().map_err(|e| e.inside(Self::NAME, format!("{}[{at0}]", "message")))?;
+            }
+            for (at0, item0) in self.model.iter().enumerate() {
+                item0.validate().map_err(|e| e.inside(Self::NAME, format!("{}[{at0}]", "model")))?;
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Growing {
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 292, digest: 0x481c2516845551df },
+            wire::Layout { version: 2, root_len: 292, digest: 0x481c2516845551df },
+            wire::Layout { version: 3, root_len: 864, digest: 0xbfed3674f0ffff53 },
+            wire::Layout { version: 4, root_len: 864, digest: 0xbfed3674f0ffff53 },
+            wire::Layout { version: 5, root_len: 864, digest: 0xbfed3674f0ffff53 },
+        ];
+
+        fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
+            match version {
+                1..=2 => {
+                    let old: GrowingVersion1 = wire::decode_layout(Self::NAME, bytes)?;
+                    Ok(Self {
+                        value: old.value,
+                        message: old.message,
+                        field: 3,
+                        model: [Deep::Plain, Deep::Plain],
+                    })
+                }
+                3..=4 => Self::decode(bytes),
+                _ => Err(wire::unknown_version::<Self>(version)),
+            }
+        }
+    }
+
+    /// `Growing` as its version 1 was laid out.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct GrowingVersion1 {
+        /// The field `value`.
+        pub value: Deep,
+        /// The field `message`.
+        pub message: Vec<Deep>,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedGrowingVersion1>() == 292);
+        assert!(align_of::<ArchivedGrowingVersion1>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedGrowingVersion1, value) == 0);
+        assert!(::std::mem::offset_of!(ArchivedGrowingVersion1, message) == 284);
+    };
+
+    /// The message `Mixed`.
+    ///
+    /// Topic `t`, type id 3, version 1, domain `torture`.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Mixed {
+        /// The field `scalar`.
+        pub scalar: Vec<Vec<u8>>,
+        /// The field `pairs`.
+        pub pairs: [[String; 2]; 3],
+        /// The field `wire`.
+        pub wire: Timestamp,
+        /// The field `amounts`.
+        pub amounts: Vec<Decimal>,
+        /// The field `k`.
+        pub k: Vec<Layout>,
+        /// The field `i`.
+        pub i: i64,
+        /// The field `ts`.
+        pub ts: Option<Timestamp>,
+        /// The field `flags`.
+        pub flags: Vec<bool>,
+        /// The field `floats`.
+        pub floats: Vec<[f32; 3]>,
+        /// The field `times`.
+        pub times: Vec<Timestamp>,
+        /// The field `wides`.
+        pub wides: Vec<U256>,
+        /// The field `odds`.
+        pub odds: Vec<Odd>,
+        /// The field `maybe_odd`.
+        pub maybe_odd: Vec<Option<Odd>>,
+        /// The field `fixed`.
+        pub fixed: Vec<Fixed>,
+        /// The field `one`.
+        pub one: Fixed,
+        /// The field `maybe_amount`.
+        pub maybe_amount: Option<Decimal>,
+        /// The field `maybe_flag`.
+        pub maybe_flag: Option<bool>,
+        /// The field `maybe_array`.
+        pub maybe_array: Option<[Option<u16>; 3]>,
+        /// The field `blobs`.
+        pub blobs: Vec<Vec<u8>>,
+        /// The field `maybe_blob`.
+        pub maybe_blob: Option<Vec<u8>>,
+        /// The field `tail`.
+        pub tail: u8,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedMixed>() == 240);
+        assert!(align_of::<ArchivedMixed>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedMixed, scalar) == 0);
+        assert!(::std::mem::offset_of!(ArchivedMixed, pairs) == 8);
+        assert!(::std::mem::offset_of!(ArchivedMixed, wire) == 56);
+        assert!(::std::mem::offset_of!(ArchivedMixed, amounts) == 64);
+        assert!(::std::mem::offset_of!(ArchivedMixed, k) == 72);
+        assert!(::std::mem::offset_of!(ArchivedMixed, i) == 80);
+        assert!(::std::mem::offset_of!(ArchivedMixed, ts) == 88);
+        assert!(::std::mem::offset_of!(ArchivedMixed, flags) == 104);
+        assert!(::std::mem::offset_of!(ArchivedMixed, floats) == 112);
+        assert!(::std::mem::offset_of!(ArchivedMixed, times) == 120);
+        assert!(::std::mem::offset_of!(ArchivedMixed, wides) == 128);
+        assert!(::std::mem::offset_of!(ArchivedMixed, odds) == 136);
+        assert!(::std::mem::offset_of!(ArchivedMixed, maybe_odd) == 144);
+        assert!(::std::mem::offset_of!(ArchivedMixed, fixed) == 152);
+        assert!(::std::mem::offset_of!(ArchivedMixed, one) == 160);
+        assert!(::std::mem::offset_of!(ArchivedMixed, maybe_amount) == 176);
+        assert!(::std::mem::offset_of!(ArchivedMixed, maybe_flag) == 200);
+        assert!(::std::mem::offset_of!(ArchivedMixed, maybe_array) == 202);
+        assert!(::std::mem::offset_of!(ArchivedMixed, blobs) == 216);
+        assert!(::std::mem::offset_of!(ArchivedMixed, maybe_blob) == 224);
+        assert!(::std::mem::offset_of!(ArchivedMixed, tail) == 236);
+    };
+
+    impl mycelium::Message for Mixed {
+        const NAME: &'static str = "Mixed";
+        const TYPE_ID: u16 = 3;
+        const TOPIC: &'static str = "t";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x280f23522438e218;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            for (at0, item0) in self.amounts.iter().enumerate() {
+                if !(*item0 >= const { Decimal::from_parts(false, 15, 1).expect("the contract was checked") }) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "amounts"), &*item0, "at least 1.5"));
+                }
+                if !(*item0 != Decimal::ZERO) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "amounts"), &*item0, "other than zero"));
+                }
+            }
+            for (at0, item0) in self.k.iter().enumerate() {
+                if !([Layout::A].contains(&*item0)) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "k"), &*item0, "one of A"));
+                }
+            }
+            if !(self.i >= -9223372036854775808) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "i", &self.i, "at least -9223372036854775808"));
+            }
+            if !([1, -2].contains(&self.i)) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "i", &self.i, "one of 1, -2"));
+            }
+            if let Some(value0) = &self.ts {
+                if !(value0.as_nanos() % 1000 == 0) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, "ts", &*value0, "a multiple of 1000 ns"));
+                }
+                if !(*value0 != Timestamp::from_nanos(0)) {
+                    return Err(mycelium::ValidationError::broken(Self::NAME, "ts", &*value0, "other than zero"));
+                }
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Mixed {
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 240, digest: 0x280f23522438e218 },
+        ];
+    }
+
+    /// The message `Tiny`.
+    ///
+    /// Topic `t`, type id 4, version 1, domain `torture`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Tiny {
+        /// The field `one`.
+        pub one: bool,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedTiny>() == 1);
+        assert!(align_of::<ArchivedTiny>() == 1);
+        assert!(::std::mem::offset_of!(ArchivedTiny, one) == 0);
+    };
+
+    impl mycelium::Message for Tiny {
+        const NAME: &'static str = "Tiny";
+        const TYPE_ID: u16 = 4;
+        const TOPIC: &'static str = "t";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x2c21600dd28571c0;
+    }
+
+    impl wire::Wire for Tiny {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 1, digest: 0x2c21600dd28571c0 },
+        ];
+    }
+
+    /// The message `FixedOnly`.
+    ///
+    /// Topic `t`, type id 5, version 1, domain `torture`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct FixedOnly {
+        /// The field `a`.
+        pub a: [Fixed; 3],
+        /// The field `b`.
+        pub b: Option<Fixed>,
+        /// The field `c`.
+        pub c: [[Odd; 2]; 2],
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedFixedOnly>() == 96);
+        assert!(align_of::<ArchivedFixedOnly>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedFixedOnly, a) == 0);
+        assert!(::std::mem::offset_of!(ArchivedFixedOnly, b) == 48);
+        assert!(::std::mem::offset_of!(ArchivedFixedOnly, c) == 72);
+    };
+
+    impl mycelium::Message for FixedOnly {
+        const NAME: &'static str = "FixedOnly";
+        const TYPE_ID: u16 = 5;
+        const TOPIC: &'static str = "t";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x5a083cb3379fe725;
+    }
+
+    impl wire::Wire for FixedOnly {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 96, digest: 0x5a083cb3379fe725 },
+        ];
+    }
+}
+
+#[allow(unused_imports, unreachable_pub)]
+pub use self::generated_contracts::*;
