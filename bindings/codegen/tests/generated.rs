@@ -114,8 +114,8 @@ fn probe(name: &str) -> Box<dyn Probe> {
             }
         };
     }
-    use torture::{FixedOnly, Growing, Mixed, Tiny, WireError};
-    probes!(Bar Signal Order Fill Equity Scalars Lists Rules Evolved WireError Growing Mixed Tiny FixedOnly)
+    use torture::{Example, FixedOnly, Growing, Mixed, Tiny, WireError};
+    probes!(Bar Signal Order Fill Equity Scalars Lists Rules Evolved WireError Growing Mixed Tiny FixedOnly Example)
 }
 
 fn rng(test: &str) -> Rng {
@@ -336,6 +336,27 @@ fn peers_compare_digests_before_they_talk() {
         let model = Model::new(&contract);
         assert_eq!(probe(&message.name).digest(), model.digest(message, message.version));
     }
+}
+
+#[test]
+fn the_worked_example_of_the_specification() {
+    let example = torture::Example {
+        id: 7,
+        venue: "XNAS".into(),
+        symbol: "MYCELIUM-1".into(),
+        lots: Some(500),
+        prices: vec![1.5, -2.0],
+    };
+    let mut encoder = Encoder::new();
+    let hex = show::hex(encoder.encode(&example).expect("it is small"));
+    let page = fs::read_to_string(root().join("docs/wire.md")).expect("docs/wire.md is there");
+    let packed: String = page.lines().filter(|line| line.starts_with("    ")).map(hex_of_line).collect();
+    assert!(packed.contains(&hex), "docs/wire.md shows other bytes than {hex}");
+}
+
+/// The hex digits of a line of the specification: what stands before `|`, without blanks.
+fn hex_of_line(line: &str) -> String {
+    line.split('|').next().unwrap_or_default().chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 #[test]

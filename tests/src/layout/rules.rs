@@ -190,13 +190,13 @@ pub fn check_roots(graph: &Graph, root: &Path, files: &[SourceFile]) -> Vec<Faul
     faults
 }
 
-/// Invariant 13: no file is too long, and no banned word is written.
+/// Invariant 13: no file written by hand is too long, and no banned word is written.
 pub fn check_text(files: &[SourceFile]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for file in files {
         let lines = file.text.lines().count();
-        let written =
-            !file.path.ends_with(".md") && !file.path.ends_with(".toml") && !file.path.ends_with(".yaml");
+        let written = ![".md", ".toml", ".yaml"].iter().any(|end| file.path.ends_with(end))
+            && !file.path.contains("/generated/");
         if written && lines > FILE_LINES_MAX {
             let what = format!("{lines} lines; split it, the limit is {FILE_LINES_MAX}");
             faults.push(Fault::new(13, &file.path, what));

@@ -685,6 +685,48 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 96, digest: 0x5a083cb3379fe725 },
         ];
     }
+
+    /// The message `Example`.
+    ///
+    /// Topic `t`, type id 6, version 1, domain `torture`.
+    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    pub struct Example {
+        /// The field `id`.
+        pub id: u32,
+        /// The field `venue`.
+        pub venue: String,
+        /// The field `symbol`.
+        pub symbol: String,
+        /// The field `lots`.
+        pub lots: Option<u16>,
+        /// The field `prices`.
+        pub prices: Vec<f64>,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedExample>() == 32);
+        assert!(align_of::<ArchivedExample>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedExample, id) == 0);
+        assert!(::std::mem::offset_of!(ArchivedExample, venue) == 4);
+        assert!(::std::mem::offset_of!(ArchivedExample, symbol) == 12);
+        assert!(::std::mem::offset_of!(ArchivedExample, lots) == 20);
+        assert!(::std::mem::offset_of!(ArchivedExample, prices) == 24);
+    };
+
+    impl mycelium::Message for Example {
+        const NAME: &'static str = "Example";
+        const TYPE_ID: u16 = 6;
+        const TOPIC: &'static str = "t";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x459f2eb226a29da9;
+    }
+
+    impl wire::Wire for Example {
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 32, digest: 0x459f2eb226a29da9 },
+        ];
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]
