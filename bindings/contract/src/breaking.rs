@@ -133,9 +133,9 @@ impl Changes {
             let cause = format!("the version was {} and is {}", old.version, new.version);
             self.breaks("version-lowered", subject(), cause, "versions only rise", new.at);
         }
-        let kept = self.fields(&new.name, &old.fields, &new.fields);
-        for field in &new.fields[kept.min(new.fields.len())..] {
-            self.appended(old, new, field);
+        self.fields(&new.name, &old.fields, &new.fields);
+        for (at, field) in added(&old.fields, &new.fields) {
+            self.message_field_added(old, new, at, field);
         }
         if new.version > old.version && new.fields.len() == old.fields.len() {
             let cause = format!("the version was {} and is {}", old.version, new.version);
@@ -143,18 +143,18 @@ impl Changes {
         }
     }
 
-    fn appended(&mut self, old: &Message, new: &Message, field: &Field) {
-        // A field that merely moved was reported where it stood.
-        if old.field(&field.name).is_some() {
-            return;
-        }
+    fn message_field_added(&mut self, old: &Message, new: &Message, at: usize, field: &Field) {
         let subject = format!("{}.{}", new.name, field.name);
-        if field.since <= old.version {
+        let next = old.version.saturating_add(1).max(new.version);
+        if at < old.fields.len() {
+            let cause = format!("a new field at place {}, among those of version {}", at + 1, old.version);
+            let remedy = format!("move it to the end, with `since: {next}` and a default");
+            self.breaks("field-inserted", subject, cause, &remedy, field.at);
+        } else if field.since <= old.version {
             let cause = format!(
                 "the field says `since: {}`, but version {} was without it",
                 field.since, old.version
             );
-            let next = old.version.saturating_add(1).max(new.version);
             let remedy =
                 format!("write `since: {next}` with a default, and `version: {next}` on the message");
             self.breaks("field-since-too-low", subject, cause, &remedy, field.at);
@@ -164,9 +164,8 @@ impl Changes {
         }
     }
 
-    /// Compares fields place by place. Gives how many places of the new list were compared.
-    fn fields(&mut self, owner: &str, old: &[Field], new: &[Field]) -> usize {
-        let place = |list: &[Field], name: &str| list.iter().position(|f| f.name == name);
+    /// Compares the old fields with what stands at their places now. New ones are left to the caller.
+    fn fields(&mut self, owner: &str, old: &[Field], new: &[Field]) {
         for (at, field) in old.iter().enumerate() {
             let subject = format!("{owner}.{}", field.name);
             let here = new.get(at);
@@ -177,7 +176,7 @@ impl Changes {
                     let remedy = "put it back; new fields go to the end";
                     self.breaks("field-moved", subject, cause, remedy, new[found].at);
                 }
-                (Some(other), None) if other.ty == field.ty && place(old, &other.name).is_none() => {
+                (Some(other), None) if is_renamed(old, new, at) => {
                     let cause = format!("the field is called `{}` now", other.name);
                     let remedy =
                         "keep the name: peers compare names, since two fields of one type may be swapped";
@@ -190,7 +189,6 @@ impl Changes {
                 }
             }
         }
-        old.len()
     }
 
     fn field(&mut self, subject: String, old: &Field, new: &Field) {
@@ -218,14 +216,10 @@ impl Changes {
         }
         let Some(def) = after.struct_def(name) else { return self.definition_gone(name, before, after) };
         self.fields(name, old, &def.fields);
-        for field in def.fields.iter().filter(|f| old.iter().all(|o| o.name != f.name)) {
-            let renamed = self.list.iter().any(|c| c.kind == "field-renamed" && c.at == field.at);
-            if !renamed {
-                let cause = "nested structs are frozen, and this field is new".to_owned();
-                let remedy =
-                    "append the field to the message, or define a new struct and append a field of it";
-                self.breaks("struct-grown", format!("{name}.{}", field.name), cause, remedy, field.at);
-            }
+        for (_, field) in added(old, &def.fields) {
+            let cause = "nested structs are frozen, and this field is new".to_owned();
+            let remedy = "append the field to the message, or define a new struct and append a field of it";
+            self.breaks("struct-grown", format!("{name}.{}", field.name), cause, remedy, field.at);
         }
     }
 
@@ -283,8 +277,10 @@ impl Changes {
                 }
             }
         }
-        for variant in new.variants.iter().skip(old.variants.len()) {
-            if old.variants.iter().all(|v| v.name != variant.name) {
+        for (at, variant) in new.variants.iter().enumerate() {
+            // One that took the place of another was reported as a change of that one.
+            let heir = old.variants.get(at).is_some_and(|v| new.variants.iter().all(|n| n.name != v.name));
+            if !heir && old.variants.iter().all(|v| v.name != variant.name) {
                 self.variant_added(old, new, variant);
             }
         }
@@ -302,7 +298,7 @@ impl Changes {
             );
         }
         self.fields(subject, &old.fields, &new.fields);
-        for field in new.fields.iter().skip(old.fields.len()) {
+        for (_, field) in added(&old.fields, &new.fields) {
             let cause = "data enums are frozen, and this field is new".to_owned();
             let remedy = "define a new enum, and append a field of it to the message";
             self.breaks("variant-grown", format!("{subject}.{}", field.name), cause, remedy, field.at);
@@ -326,6 +322,23 @@ impl Changes {
             self.compatible("variant-appended", subject, cause, variant.at);
         }
     }
+}
+
+fn place(list: &[Field], name: &str) -> Option<usize> {
+    list.iter().position(|f| f.name == name)
+}
+
+/// Whether the old field at this place is gone and the new one there, of the same type, has its place.
+fn is_renamed(old: &[Field], new: &[Field], at: usize) -> bool {
+    let (Some(before), Some(after)) = (old.get(at), new.get(at)) else { return false };
+    before.ty == after.ty && place(new, &before.name).is_none() && place(old, &after.name).is_none()
+}
+
+/// The new fields that are neither old nor old ones renamed, with their places.
+fn added<'n>(old: &[Field], new: &'n [Field]) -> Vec<(usize, &'n Field)> {
+    let fresh =
+        |(at, field): &(usize, &Field)| place(old, &field.name).is_none() && !is_renamed(old, new, *at);
+    new.iter().enumerate().filter(fresh).collect()
 }
 
 /// Whether any message reaches the definition.
