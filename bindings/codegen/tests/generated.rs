@@ -104,18 +104,17 @@ impl<M: Wire + Default + Debug> Probe for Of<M> {
     }
 }
 
-/// A probe for each message of `contracts.yaml`; a new one has to be named here.
+/// A probe for each message of both contracts.
 fn probe(name: &str) -> Box<dyn Probe> {
     macro_rules! probes {
-        ($($message:ident)*) => {
+        ($($message:path,)*) => {
             match name {
-                $(stringify!($message) => Box::new(Of::<$message>(std::marker::PhantomData)),)*
-                other => panic!("add {other} to the list of probes in {}", file!()),
+                $(<$message>::NAME => Box::new(Of::<$message>(std::marker::PhantomData)),)*
+                other => panic!("{other} is new: {MEND}"),
             }
         };
     }
-    use torture::{Example, FixedOnly, Growing, Mixed, Tiny, WireError};
-    probes!(Bar Signal Order Fill Equity Scalars Lists Rules Evolved WireError Growing Mixed Tiny FixedOnly Example)
+    include!("generated/probes.rs")
 }
 
 fn rng(test: &str) -> Rng {
@@ -135,6 +134,15 @@ fn the_committed_source_is_up_to_date() {
         let source = rust(contract, &Options::default().crate_path("::mycelium_mailbox"));
         expect_file(&root().join("bindings/codegen/tests/generated").join(file), &source);
     }
+    let [copied, torture] = contracts();
+    let mut probes = String::from("probes!(\n");
+    for message in &copied.messages {
+        probes.push_str(&format!("    {},\n", message.name));
+    }
+    for message in &torture.messages {
+        probes.push_str(&format!("    torture::{},\n", message.name));
+    }
+    expect_file(&root().join("bindings/codegen/tests/generated/probes.rs"), &(probes + ")\n"));
 }
 
 #[test]
@@ -361,8 +369,8 @@ fn hex_of_line(line: &str) -> String {
 
 #[test]
 fn misaligned_bytes_are_named_as_such() {
-    let buffer = aligned(&[0; 256]);
-    let result = Bar::access(&buffer[1..=Bar::ROOT_LEN as usize]);
+    let buffer = aligned(&[0; 512]);
+    let result = Scalars::access(&buffer[1..=Scalars::ROOT_LEN as usize]);
     assert!(matches!(result, Err(WireError::Misaligned { off_by: 1, .. })), "{result:?}");
 }
 

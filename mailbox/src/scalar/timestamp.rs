@@ -1,6 +1,8 @@
 //! A point in time.
 
 use std::fmt;
+use std::ops::{Add, Sub};
+use std::time::Duration;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -36,6 +38,9 @@ pub struct Timestamp {
 }
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const ZERO: Self = Self { nanos: 0 };
+
     /// The point `nanos` nanoseconds after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
@@ -46,6 +51,35 @@ impl Timestamp {
     #[must_use]
     pub const fn as_nanos(self) -> i64 {
         self.nanos
+    }
+
+    /// How long after `earlier` this is; zero when it is not.
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        if self.nanos <= earlier.nanos {
+            Duration::ZERO
+        } else {
+            Duration::from_nanos(self.nanos.abs_diff(earlier.nanos))
+        }
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    /// Saturates at the end of time, in the year 2262.
+    fn add(self, duration: Duration) -> Self {
+        let nanos = i128::from(self.nanos).saturating_add_unsigned(duration.as_nanos());
+        Self { nanos: i64::try_from(nanos).unwrap_or(i64::MAX) }
+    }
+}
+
+impl Sub for Timestamp {
+    type Output = Duration;
+
+    /// The same as [`Timestamp::saturating_since`].
+    fn sub(self, earlier: Self) -> Duration {
+        self.saturating_since(earlier)
     }
 }
 
@@ -98,6 +132,16 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        let (first, last) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
+        assert_eq!(last - first, Duration::from_nanos(u64::MAX));
+        assert_eq!(first - last, Duration::ZERO);
+        assert_eq!(first + (last - first), last);
+        assert_eq!(Timestamp::ZERO + Duration::MAX, last);
+        assert_eq!((Timestamp::ZERO + Duration::from_nanos(5)).as_nanos(), 5);
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

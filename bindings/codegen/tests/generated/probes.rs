@@ -1,0 +1,17 @@
+probes!(
+    Bar,
+    Signal,
+    Order,
+    Fill,
+    Equity,
+    Scalars,
+    Lists,
+    Rules,
+    Evolved,
+    torture::WireError,
+    torture::Growing,
+    torture::Mixed,
+    torture::Tiny,
+    torture::FixedOnly,
+    torture::Example,
+)
