@@ -23,7 +23,7 @@ pub(crate) struct Args {
     #[arg(default_value = "contracts.yaml", value_name = "FILE")]
     file: PathBuf,
     /// The old contract: a file, or else a git revision (branch, tag, commit) that has FILE.
-    #[arg(long, value_name = "FILE|GIT_REF")]
+    #[arg(long, value_name = "FILE|GIT_REF", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     against: String,
     /// Print one JSON object per change and line, and nothing else.
     #[arg(long)]

@@ -7,6 +7,7 @@
 
 mod breaking;
 mod check;
+mod generate;
 mod outcome;
 mod tree;
 
@@ -26,6 +27,7 @@ struct Cli {
 enum Command {
     Check(check::Args),
     Breaking(breaking::Args),
+    Gen(generate::Args),
     Tree(tree::Args),
 }
 
@@ -36,6 +38,7 @@ fn main() -> std::process::ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Breaking(args) => breaking::run(&args),
+        Command::Gen(args) => generate::run(&args),
         Command::Tree(args) => tree::run(&args),
     };
     outcome.unwrap_or_else(|error| Outcome::from_error(&*error)).into()

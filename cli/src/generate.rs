@@ -1,0 +1,112 @@
+//! `mycelium gen`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use mycelium_codegen::{Model, Options, golden, rust};
+use mycelium_contract::Contract;
+
+use crate::outcome::{self, Outcome, complain, say};
+
+/// Generate source code or golden vectors from a contract.
+///
+/// With --check nothing is written: exit code 1 when a file differs from what would be generated, with the command
+/// that mends it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The contract.
+    #[arg(default_value = "contracts.yaml", value_name = "FILE")]
+    file: PathBuf,
+    /// Generate source code in this language.
+    #[arg(long, value_enum, required_unless_present = "golden")]
+    lang: Option<Language>,
+    /// Where the source goes; `-` is standard output.
+    #[arg(long, value_name = "PATH", requires = "lang", required_unless_present = "golden")]
+    out: Option<PathBuf>,
+    /// Path of the crate that generated Rust code refers to, such as `::mycelium_mailbox` for code without actors.
+    #[arg(long, value_name = "PATH", default_value = "::mycelium", requires = "lang")]
+    crate_path: String,
+    /// Write golden vectors (values as JSON beside their bytes, and bytes that must be refused), one file per message.
+    #[arg(long, value_name = "DIR", conflicts_with = "lang")]
+    golden: Option<PathBuf>,
+    /// Write nothing; tell whether the files are up to date.
+    #[arg(long)]
+    check: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Language {
+    /// Types with encoding, zero-copy access and `validate()`; see also `mycelium::contracts!()`.
+    Rust,
+}
+
+pub(crate) fn run(args: &Args) -> outcome::Result {
+    let contract = Contract::read(&args.file)?;
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    if let (Some(Language::Rust), Some(out)) = (args.lang, &args.out) {
+        let source = rust(&contract, &Options::default().crate_path(args.crate_path.as_str()));
+        if out == Path::new("-") {
+            if args.check {
+                return Err("`--check` compares with a file: give its path to --out instead of `-`".into());
+            }
+            say(source.trim_end())?;
+            return Ok(Outcome::Fine);
+        }
+        files.push((out.clone(), source));
+    }
+    if let Some(folder) = &args.golden {
+        let model = Model::new(&contract);
+        for message in &contract.messages {
+            files.push((folder.join(format!("{}.json", message.name)), golden::text(&model, message)?));
+        }
+        if !args.check {
+            fs::create_dir_all(folder)
+                .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+        }
+    }
+    if args.check { compare(args, &files) } else { write(&files) }
+}
+
+/// Writes what differs, so that build tools see no change where there is none.
+fn write(files: &[(PathBuf, String)]) -> outcome::Result {
+    for (path, text) in files {
+        if is_current(path, text) {
+            continue;
+        }
+        fs::write(path, text).map_err(|error| {
+            format!("cannot write {}: {error}: check the path and its permissions", path.display())
+        })?;
+        complain(format_args!("wrote {}", path.display()));
+    }
+    Ok(Outcome::Fine)
+}
+
+fn compare(args: &Args, files: &[(PathBuf, String)]) -> outcome::Result {
+    let stale: Vec<&PathBuf> =
+        files.iter().filter(|(p, text)| !is_current(p, text)).map(|(p, _)| p).collect();
+    if stale.is_empty() {
+        return Ok(Outcome::Fine);
+    }
+    for path in &stale {
+        complain(format_args!("{} is not what {} generates", path.display(), args.file.display()));
+    }
+    let target = match (&args.golden, &args.out) {
+        (Some(folder), _) => format!("--golden {}", folder.display()),
+        (None, Some(out)) => format!("--lang rust --out {}{}", out.display(), crate_path(args)),
+        (None, None) => String::new(),
+    };
+    complain(format_args!("mend it with: mycelium gen {} {target}", args.file.display()));
+    Ok(Outcome::No)
+}
+
+fn crate_path(args: &Args) -> String {
+    match args.crate_path.as_str() {
+        "::mycelium" => String::new(),
+        other => format!(" --crate-path {other}"),
+    }
+}
+
+fn is_current(path: &Path, text: &str) -> bool {
+    fs::read(path).is_ok_and(|old| old == text.as_bytes())
+}
