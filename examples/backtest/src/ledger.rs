@@ -119,7 +119,12 @@ impl Ledger {
     /// Records the equity at the close of the next bar.
     #[inline]
     pub fn mark(&mut self, timestamp: i64, close: f64) {
-        let equity = self.account.equity(close);
+        self.mark_equity(timestamp, self.account.equity(close));
+    }
+
+    /// Records an equity that was found in another way, at the next bar.
+    #[inline]
+    pub fn mark_equity(&mut self, timestamp: i64, equity: f64) {
         if self.bars == 0 {
             self.first_timestamp = timestamp;
             self.first_equity = equity;

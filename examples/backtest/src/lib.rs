@@ -3,7 +3,9 @@
 
 pub mod account;
 pub mod actors;
+pub mod args;
 pub mod broker;
+pub mod commands;
 pub mod config;
 pub mod crossover;
 pub mod data;
@@ -12,6 +14,11 @@ pub mod instance;
 pub mod ledger;
 pub mod limits;
 pub mod messages;
+pub mod parquet;
+pub mod report;
+pub mod results;
+pub mod risk;
 pub mod rule;
+pub mod runner;
 pub mod source;
 pub mod usage;

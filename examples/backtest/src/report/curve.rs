@@ -23,7 +23,7 @@ pub(super) fn render(curves: &Curves<'_>) -> String {
          <span><i style=\"background:var(--hold)\"></i>buy and hold</span></div>",
     );
     let (low, high) = bounds(curves.best.iter().chain(curves.hold));
-    html.push_str(&chart(&axis, 300, (low, high), "Equity", |value, step| tick_label(value, step), |top, bottom| {
+    html.push_str(&chart(&axis, 300, (low, high), "Equity", tick_label, |top, bottom| {
         let place = |values: &[f64]| line(&axis, values, (top, bottom));
         format!(
             "<path class=\"line hold\" d=\"{}\"/><path class=\"line best\" d=\"{}\"/>",
@@ -78,8 +78,11 @@ impl<'a> TimeAxis<'a> {
     /// Places and names of the first days of years, months or days, whichever make a dozen at most.
     fn labels(&self) -> Vec<(f64, String)> {
         const LABELS_MAX: i64 = 12;
-        const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-        let (Some(first), Some(last)) = (self.timestamps.first(), self.timestamps.last()) else { return Vec::new() };
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let (Some(first), Some(last)) = (self.timestamps.first(), self.timestamps.last()) else {
+            return Vec::new();
+        };
         let (from, to) = (first.div_euclid(NS_PER_DAY), last.div_euclid(NS_PER_DAY));
         let at = |days: i64| self.share(days * NS_PER_DAY);
         let (first_year, first_month, _) = civil_from_days(from);
@@ -87,7 +90,10 @@ impl<'a> TimeAxis<'a> {
         let months = (last_year - first_year) * 12 + i64::from(last_month) - i64::from(first_month);
         let labels: Vec<(f64, String)> = if months > 24 {
             let step = ((last_year - first_year) / LABELS_MAX + 1).max(1);
-            (first_year..=last_year).step_by(step as usize).map(|y| (at(days_from_civil(y, 1, 1)), y.to_string())).collect()
+            (first_year..=last_year)
+                .step_by(step as usize)
+                .map(|y| (at(days_from_civil(y, 1, 1)), y.to_string()))
+                .collect()
         } else if months > 2 {
             let step = months / LABELS_MAX + 1;
             (0..=months)
@@ -113,7 +119,8 @@ impl<'a> TimeAxis<'a> {
 }
 
 fn bounds<'a>(values: impl Iterator<Item = &'a f64>) -> (f64, f64) {
-    let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
+    let (low, high) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), v| (low.min(*v), high.max(*v)));
     if low < high { (low, high) } else { (low - 1.0, low + 1.0) }
 }
 

@@ -24,8 +24,20 @@ struct Layer {
 
 const LAYERS: [Layer; 3] = [
     Layer { title: "Return", short: "return", unit: " %", decimals: 1, value: |row| row.return_pct },
-    Layer { title: "Sharpe ratio", short: "Sharpe", unit: "", decimals: 3, value: |row| row.sharpe_simple_daily252 },
-    Layer { title: "Max. drawdown", short: "drawdown", unit: " %", decimals: 1, value: |row| row.max_drawdown_pct },
+    Layer {
+        title: "Sharpe ratio",
+        short: "Sharpe",
+        unit: "",
+        decimals: 3,
+        value: |row| row.sharpe_simple_daily252,
+    },
+    Layer {
+        title: "Max. drawdown",
+        short: "drawdown",
+        unit: " %",
+        decimals: 1,
+        value: |row| row.max_drawdown_pct,
+    },
 ];
 
 /// The grid, thinned to what a page can show: rows of ascending fast windows, columns of ascending slow ones.
@@ -70,10 +82,15 @@ impl Grid {
 }
 
 /// The heat map with its legend, a switch between figures, and the data for the line under the pointer.
-pub(super) fn render(rows: &[(Pair, Statistics)], better: fn(&Statistics, &Statistics) -> bool, resting: &str) -> String {
+pub(super) fn render(
+    rows: &[(Pair, Statistics)],
+    better: fn(&Statistics, &Statistics) -> bool,
+    resting: &str,
+) -> String {
     let grid = Grid::new(rows, better);
     let (width, height) = (grid.slow.len(), grid.fast.len());
-    let mut html = String::from("<div class=\"maps\"><div class=\"tabs\" role=\"radiogroup\" aria-label=\"Figure\">");
+    let mut html =
+        String::from("<div class=\"maps\"><div class=\"tabs\" role=\"radiogroup\" aria-label=\"Figure\">");
     for (at, layer) in LAYERS.iter().enumerate() {
         let checked = if at == 0 { " checked" } else { "" };
         let _ = write!(
@@ -127,7 +144,8 @@ fn cells(grid: &Grid, layer: &Layer, (low, high): (f64, f64)) -> String {
     let (width, height) = (grid.slow.len(), grid.fast.len());
     let shade = |x: usize, y: usize| {
         let value = grid.cells[y * width + x].as_ref().map(layer.value).filter(|value| value.is_finite())?;
-        Some(((value - low) / (high - low) * (COLOURS - 1) as f64).round().clamp(0.0, (COLOURS - 1) as f64) as usize)
+        Some(((value - low) / (high - low) * (COLOURS - 1) as f64).round().clamp(0.0, (COLOURS - 1) as f64)
+            as usize)
     };
     let mut paths: BTreeMap<usize, String> = BTreeMap::new();
     for y in 0..height {
@@ -156,8 +174,10 @@ fn axes(grid: &Grid) -> String {
     let labels = |values: &[u32]| {
         let (low, high) = (values.first().copied().unwrap_or(0), values.last().copied().unwrap_or(0));
         let wanted = ticks(f64::from(low), f64::from(high), 10);
-        let mut places: Vec<(usize, u32)> =
-            wanted.iter().filter_map(|tick| values.binary_search(&(*tick as u32)).ok().map(|at| (at, *tick as u32))).collect();
+        let mut places: Vec<(usize, u32)> = wanted
+            .iter()
+            .filter_map(|tick| values.binary_search(&(*tick as u32)).ok().map(|at| (at, *tick as u32)))
+            .collect();
         if places.is_empty() {
             places = values.iter().copied().enumerate().step_by(values.len().div_ceil(10).max(1)).collect();
         }
@@ -172,12 +192,17 @@ fn axes(grid: &Grid) -> String {
         let top = 100.0 - (at as f64 + 0.5) / grid.fast.len() as f64 * 100.0;
         let _ = write!(html, "<span class=\"y\" style=\"top:{top:.2}%\">{window}</span>");
     }
-    html.push_str("<span class=\"title-x\">slow average, bars</span><span class=\"title-y\">fast average, bars</span>");
+    html.push_str(
+        "<span class=\"title-x\">slow average, bars</span><span class=\"title-y\">fast average, bars</span>",
+    );
     html
 }
 
 fn legend(layer: &Layer, (low, high): (f64, f64)) -> String {
-    let mut html = format!("<div class=\"legend\"><div class=\"bar\" style=\"background:{}\"></div><div class=\"ticks\">", gradient());
+    let mut html = format!(
+        "<div class=\"legend\"><div class=\"bar\" style=\"background:{}\"></div><div class=\"ticks\">",
+        gradient()
+    );
     let end = |value: f64| format!("{}{}", number(value, layer.decimals), layer.unit);
     let _ = write!(html, "<span style=\"left:0\">≤ {}</span>", end(low));
     let inner = ticks(low, high, 4);
@@ -185,7 +210,12 @@ fn legend(layer: &Layer, (low, high): (f64, f64)) -> String {
     for tick in inner {
         let left = (tick - low) / (high - low) * 100.0;
         if (18.0..82.0).contains(&left) {
-            let _ = write!(html, "<span style=\"left:{left:.1}%\">{}{}</span>", tick_label(tick, step), layer.unit);
+            let _ = write!(
+                html,
+                "<span style=\"left:{left:.1}%\">{}{}</span>",
+                tick_label(tick, step),
+                layer.unit
+            );
         }
     }
     let _ = write!(html, "<span style=\"left:100%\">≥ {}</span></div></div>", end(high));

@@ -21,8 +21,8 @@ pub(super) fn colour(share: f64) -> String {
     let below = (at as usize).min(VIRIDIS.len() - 2);
     let part = at - below as f64;
     let mut text = String::from("#");
-    for channel in 0..3 {
-        let (from, to) = (f64::from(VIRIDIS[below][channel]), f64::from(VIRIDIS[below + 1][channel]));
+    for (from, to) in VIRIDIS[below].into_iter().zip(VIRIDIS[below + 1]) {
+        let (from, to) = (f64::from(from), f64::from(to));
         let value = (from + (to - from) * part).round() as u8;
         let _ = write!(text, "{value:02x}");
     }
@@ -47,9 +47,16 @@ pub(super) fn ticks(low: f64, high: f64, count: usize) -> Vec<f64> {
     }
     let rough = span / count.max(1) as f64;
     let magnitude = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().map(|m| m * magnitude).find(|step| *step >= rough).unwrap_or(rough);
+    let step = [1.0, 2.0, 2.5, 5.0, 10.0]
+        .into_iter()
+        .map(|m| m * magnitude)
+        .find(|step| *step >= rough)
+        .unwrap_or(rough);
     let first = (low / step).ceil();
-    (0..TICKS_MAX).map(|at| (first + at as f64) * step).take_while(|tick| *tick <= high + step * 1e-9).collect()
+    (0..TICKS_MAX)
+        .map(|at| (first + at as f64) * step)
+        .take_while(|tick| *tick <= high + step * 1e-9)
+        .collect()
 }
 
 /// A number with separators between thousands and a fixed number of decimals; a dash if it is not finite.

@@ -1,0 +1,271 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::{ConfigError, FillAt, Pair, Rule, Terms};
+use crate::limits::{PAIRS_MAX, PATHS_MAX};
+
+/// Backtests crossings of two moving averages. Every run is a bus of its own with four actors.
+#[derive(Debug, Parser)]
+#[command(name = "backtest", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run one pair of averages and print its statistics
+    Run(RunArgs),
+    /// Run a grid of pairs; write results.csv and report.html
+    Sweep(SweepArgs),
+    /// Run one pair on resampled histories; print and draw how the results spread
+    MonteCarlo(MonteCarloArgs),
+}
+
+/// Which prices to read.
+#[derive(Debug, Args)]
+pub struct DataArgs {
+    /// CSV file with a date or timestamp column and Open, High, Low, Close
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Symbol to read, if the file has a Ticker or Symbol column with several
+    #[arg(long)]
+    pub symbol: Option<String>,
+}
+
+/// On which terms to trade.
+#[derive(Debug, Args)]
+pub struct TermsArgs {
+    /// What to do at a crossing
+    #[arg(long, value_enum, default_value = "long")]
+    pub strategy: Rule,
+    /// Units per trade; needed by `--strategy fixed`, not used by the others
+    #[arg(long, value_name = "N")]
+    pub units: Option<i64>,
+    /// Initial cash
+    #[arg(long, value_name = "X", default_value_t = 10_000.0)]
+    pub cash: f64,
+    /// Commission as a share of the traded value, at entry and at exit (0.002 is 0.2 %)
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    pub commission: f64,
+    /// Spread as a share of the price, paid at entry
+    #[arg(long, value_name = "X", default_value_t = 0.0)]
+    pub spread: f64,
+    /// Where orders are filled
+    #[arg(long, value_enum, default_value = "next-open")]
+    pub fill: FillAt,
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Prices.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Window of the fast average, in bars
+    #[arg(long, value_name = "N")]
+    pub fast: u32,
+    /// Window of the slow average, in bars
+    #[arg(long, value_name = "N")]
+    pub slow: u32,
+    /// Terms.
+    #[command(flatten)]
+    pub terms: TermsArgs,
+    /// Print one JSON object
+    #[arg(long)]
+    pub json: bool,
+    /// Also print the equity of every bar
+    #[arg(long)]
+    pub equity_curve: bool,
+}
+
+/// Flags of `sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// Prices.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Windows of the fast average: `5..=104`, `5..105`, `5..=104:3` (every third) or `20`
+    #[arg(long, value_name = "A..=B")]
+    pub fast: Windows,
+    /// Windows of the slow average, written alike
+    #[arg(long, value_name = "C..=D")]
+    pub slow: Windows,
+    /// Terms.
+    #[command(flatten)]
+    pub terms: TermsArgs,
+    /// Threads; all cores unless given
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Folder for results.csv and report.html; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// What makes a pair the best
+    #[arg(long, value_enum, default_value = "return")]
+    pub rank: Rank,
+    /// Also write results.parquet
+    #[arg(long)]
+    pub parquet: bool,
+    /// Print one JSON object instead of the table; progress still goes to stderr
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `monte-carlo`.
+#[derive(Debug, Args)]
+pub struct MonteCarloArgs {
+    /// Prices.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Window of the fast average, in bars
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub fast: u32,
+    /// Window of the slow average, in bars
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub slow: u32,
+    /// Terms.
+    #[command(flatten)]
+    pub terms: TermsArgs,
+    /// Histories to resample
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..=i64::from(PATHS_MAX)))]
+    pub paths: u32,
+    /// Length of the blocks of consecutive bars that are kept together
+    #[arg(long, value_name = "BARS", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub block: u32,
+    /// Seed: the same seed gives the same paths
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Threads; all cores unless given
+    #[arg(long, value_name = "N")]
+    pub threads: Option<usize>,
+    /// Folder for monte-carlo.html; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub out: PathBuf,
+    /// Print one JSON object instead of the table; progress still goes to stderr
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What makes a pair the best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Rank {
+    /// Largest return.
+    Return,
+    /// Largest Sharpe ratio of daily returns.
+    Sharpe,
+    /// Smallest drawdown.
+    Drawdown,
+}
+
+/// A range of windows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Windows(pub Vec<u32>);
+
+impl FromStr for Windows {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shape =
+            || format!("`{text}` is no range of windows; write `5..=104`, `5..105`, `5..=104:3` or `20`");
+        let (range, step) = match text.split_once(':') {
+            Some((range, step)) => (range, step.trim().parse::<u32>().map_err(|_| shape())?),
+            None => (text, 1),
+        };
+        let number = |text: &str| text.trim().parse::<u32>().map_err(|_| shape());
+        let (first, last) = match range.split_once("..") {
+            None => (number(range)?, number(range)?),
+            Some((first, last)) => match last.strip_prefix('=') {
+                Some(last) => (number(first)?, number(last)?),
+                None => (number(first)?, number(last)?.checked_sub(1).ok_or_else(shape)?),
+            },
+        };
+        if step == 0 || first > last {
+            return Err(format!(
+                "`{text}` holds no window; the first must not exceed the last, nor the step be 0"
+            ));
+        }
+        if ((last - first) / step) as usize >= PAIRS_MAX {
+            return Err(format!("`{text}` holds more than {PAIRS_MAX} windows"));
+        }
+        Ok(Self((first..=last).step_by(step as usize).collect()))
+    }
+}
+
+impl SweepArgs {
+    /// All pairs, by fast window and then by slow window.
+    ///
+    /// # Errors
+    /// A window out of range, or more than [`PAIRS_MAX`] pairs.
+    pub fn pairs(&self) -> Result<Vec<Pair>, ConfigError> {
+        let count = self.fast.0.len().saturating_mul(self.slow.0.len());
+        if count > PAIRS_MAX {
+            let reason = format!(
+                "and --slow make {count} pairs, and at most {PAIRS_MAX} fit; take a step, `5..=104:3`"
+            );
+            return Err(ConfigError { flag: "--fast", reason });
+        }
+        let pairs: Vec<Pair> = self
+            .fast
+            .0
+            .iter()
+            .flat_map(|&fast| self.slow.0.iter().map(move |&slow| Pair { fast, slow }))
+            .collect();
+        pairs.iter().try_for_each(|pair| pair.check())?;
+        Ok(pairs)
+    }
+}
+
+impl TermsArgs {
+    /// The terms, checked.
+    ///
+    /// # Errors
+    /// The first flag that is out of range.
+    pub fn terms(&self) -> Result<Terms, ConfigError> {
+        if self.strategy == Rule::Fixed && self.units.is_none() {
+            return Err(ConfigError {
+                flag: "--units",
+                reason: "is missing; `--strategy fixed` needs it".to_owned(),
+            });
+        }
+        let terms = Terms {
+            rule: self.strategy,
+            units: self.units.unwrap_or(0),
+            cash: self.cash,
+            commission: self.commission,
+            spread: self.spread,
+            fill: self.fill,
+        };
+        terms.check()?;
+        Ok(terms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ranges_of_windows() {
+        let read = |text: &str| text.parse::<Windows>().map(|windows| windows.0);
+        assert_eq!(read("5..=8"), Ok(vec![5, 6, 7, 8]));
+        assert_eq!(read("5..8"), Ok(vec![5, 6, 7]));
+        assert_eq!(read("5..=12:3"), Ok(vec![5, 8, 11]));
+        assert_eq!(read("20"), Ok(vec![20]));
+        for wrong in ["", "a", "5..", "..5", "8..=5", "5..5", "5..=9:0", "-1..=3", "1..=4294967295", "5...9"]
+        {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What the commands do, apart from the numbers.
+
+mod monte_carlo;
+mod run;
+mod sweep;
+
+use std::fmt;
+use std::path::Path;
+
+use crate::args::{Cli, Command, DataArgs};
+use crate::config::{ConfigError, FillAt, Rule, Terms};
+use crate::data::{LoadError, Series, load};
+use crate::instance::InstanceError;
+
+/// Why a command ended without a result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// A flag is out of range.
+    Config(ConfigError),
+    /// The prices could not be read.
+    Load {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        error: LoadError,
+    },
+    /// An instance failed.
+    Instance(InstanceError),
+    /// A result could not be written.
+    Write {
+        /// Where to.
+        to: String,
+        /// What the operating system said.
+        error: std::io::Error,
+    },
+    /// There is too little data for what was asked.
+    TooFewBars {
+        /// Bars in the file.
+        bars: usize,
+        /// Bars needed.
+        needed: usize,
+    },
+    /// Not one run came to its end.
+    NothingFinished(String),
+}
+
+/// Does what the command line says.
+///
+/// # Errors
+/// See [`CommandError`].
+pub fn execute(cli: &Cli) -> Result<(), CommandError> {
+    match &cli.command {
+        Command::Run(args) => run::execute(args),
+        Command::Sweep(args) => sweep::execute(args),
+        Command::MonteCarlo(args) => monte_carlo::execute(args),
+    }
+}
+
+fn read(args: &DataArgs) -> Result<Series, CommandError> {
+    load(&args.data, args.symbol.as_deref())
+        .map_err(|error| CommandError::Load { file: args.data.display().to_string(), error })
+}
+
+/// Writes a file whole or not at all: beside its place first, then moved there.
+fn write(
+    path: &Path,
+    write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> Result<(), CommandError> {
+    let beside = path.with_extension("part");
+    let attempt = || -> std::io::Result<()> {
+        let mut out = std::io::BufWriter::new(std::fs::File::create(&beside)?);
+        write(&mut out)?;
+        std::io::Write::flush(&mut out)?;
+        std::fs::rename(&beside, path)
+    };
+    attempt().map_err(|error| CommandError::Write { to: path.display().to_string(), error })
+}
+
+/// Prints to stdout. A reader that has seen enough (`| head`) is no error.
+fn print(text: &str) -> Result<(), CommandError> {
+    match std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(CommandError::Write { to: "stdout".to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn make_folder(path: &Path) -> Result<(), CommandError> {
+    std::fs::create_dir_all(path)
+        .map_err(|error| CommandError::Write { to: path.display().to_string(), error })
+}
+
+/// The terms in words, for headings.
+fn describe(terms: &Terms) -> String {
+    let rule = match terms.rule {
+        Rule::Long => "long only".to_owned(),
+        Rule::Flip => "long and short".to_owned(),
+        Rule::Fixed => format!("long only, {} units", terms.units),
+    };
+    let fill = match terms.fill {
+        FillAt::NextOpen => "filled at the next open",
+        FillAt::OnClose => "filled at the close",
+    };
+    let share = |name: &str, share: f64| {
+        if share == 0.0 {
+            format!("no {name}")
+        } else {
+            // Rounded where the multiplication leaves digits that nobody wrote.
+            format!("{name} {} %", (share * 1e8).round() / 1e6)
+        }
+    };
+    format!(
+        "{rule}, {fill}, cash {}, {}, {}",
+        terms.cash,
+        share("commission", terms.commission),
+        share("spread", terms.spread)
+    )
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(error) => write!(f, "{error}"),
+            // The error of an unreadable file names it already.
+            Self::Load { error: error @ LoadError::Open { .. }, .. } => write!(f, "{error}"),
+            Self::Load { file, error } => write!(f, "{file}: {error}"),
+            Self::Instance(error) => write!(f, "{error}"),
+            Self::Write { to, error } => {
+                write!(f, "cannot write {to}: {error}; choose another folder with --out")
+            }
+            Self::TooFewBars { bars, needed } => {
+                write!(f, "the data has {bars} bars, and at least {needed} are needed; take a longer history")
+            }
+            Self::NothingFinished(why) => write!(f, "no run came to its end: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for CommandError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Config(error) => Some(error),
+            Self::Load { error, .. } => Some(error),
+            Self::Instance(error) => Some(error),
+            Self::Write { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<InstanceError> for CommandError {
+    fn from(error: InstanceError) -> Self {
+        Self::Instance(error)
+    }
+}
