@@ -218,11 +218,16 @@ impl Ledger {
         let ruined = self.previous_day_equity <= 0.0;
         let log_mean =
             if ruined { 0.0 } else { (self.previous_day_equity / self.first_day_equity).ln() / count };
-        let annual = (DAYS_PER_YEAR * log_mean).exp_m1();
-        // (v + G^2)^252 - G^504 for G = 1 + g, without the cancellation: G^504 * ((1 + v / G^2)^252 - 1).
-        let square = (2.0 * log_mean).exp();
+        // Evaluated as the definition is written. `exp_m1` and `ln_1p` would be more exact for an account that hardly moves, and
+        // would then differ from every other program that follows the definition.
+        let growth = log_mean.exp() - 1.0 + 1.0;
+        let annual = growth.powf(DAYS_PER_YEAR) - 1.0;
+        let square = growth.powf(2.0);
         let volatility =
-            (square.powf(DAYS_PER_YEAR) * (DAYS_PER_YEAR * (variance / square).ln_1p()).exp_m1()).sqrt();
+            ((variance + square).powf(DAYS_PER_YEAR) - growth.powf(2.0 * DAYS_PER_YEAR)).max(0.0).sqrt();
+        if volatility == 0.0 {
+            return (simple, f64::NAN);
+        }
         (simple, annual / volatility)
     }
 }

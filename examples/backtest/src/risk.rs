@@ -94,12 +94,12 @@ impl Risk {
 }
 
 impl Histogram {
-    /// Counts returns from the lowest to the 99.5th percentile: the right tail of compounded returns is long and thin.
+    /// Counts returns from the lowest to the 98th percentile: the right tail of compounded returns is long and thin.
     #[must_use]
     pub fn of(results: &[Statistics]) -> Self {
         let returns = sorted(results, |result| result.return_pct);
         let low = returns.first().copied().unwrap_or(0.0);
-        let far = if returns.is_empty() { 0.0 } else { quantile(&returns, 0.995) };
+        let far = if returns.is_empty() { 0.0 } else { quantile(&returns, 0.98) };
         let high = if far > low { far } else { low + 1.0 };
         let mut histogram = Self { low, high, counts: vec![0; COLUMNS], above: 0 };
         for value in returns {
