@@ -34,7 +34,7 @@ fn defaults_and_versions_are_read() {
     assert_eq!(evolved.field("parent").unwrap().default, Some(Value::None));
     assert_eq!(evolved.field("grid").unwrap().default, Some(Value::List(vec![Value::Int(9); 4])));
     let layouts = Layouts::of(&contract);
-    assert_eq!(layouts.record(&contract.message("Bar").unwrap().fields).layout.size, 56);
+    assert_eq!(layouts.record(&contract.message("Bar").unwrap().fields).layout.size, 64);
     assert!(!layouts.record(&evolved.fields).layout.fixed);
     assert!(layouts.record(evolved.fields_of(1)).layout.fixed);
 }

@@ -7,46 +7,96 @@ mod generated_contracts {
     #[allow(unused_imports)]
     use mycelium::scalar::{Decimal, I256, Timestamp, U256};
 
-    /// The enum `Side`.
+    /// What an order is to do.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
     #[repr(u8)]
-    pub enum Side {
-        /// The variant `Buy`.
+    pub enum OrderKind {
+        /// Close the position, whatever it is.
         #[default]
+        Close,
+        /// The variant `Buy`.
         Buy,
-        /// The variant `Sell`.
+        /// Sell short.
         Sell,
     }
 
-    impl Side {
+    impl OrderKind {
         /// All variants, in the order of the contract.
-        pub const ALL: [Self; 2] = [Self::Buy, Self::Sell];
+        pub const ALL: [Self; 3] = [Self::Close, Self::Buy, Self::Sell];
 
         /// The variant's name in the contract.
         #[must_use]
         pub const fn name(self) -> &'static str {
             match self {
+                Self::Close => "Close",
                 Self::Buy => "Buy",
                 Self::Sell => "Sell",
             }
         }
     }
 
-    impl ArchivedSide {
+    impl ArchivedOrderKind {
         /// The variant, copied out of the bytes.
         #[must_use]
-        pub const fn to_native(&self) -> Side {
+        pub const fn to_native(&self) -> OrderKind {
             match self {
-                Self::Buy => Side::Buy,
-                Self::Sell => Side::Sell,
+                Self::Close => OrderKind::Close,
+                Self::Buy => OrderKind::Buy,
+                Self::Sell => OrderKind::Sell,
             }
         }
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedSide>() == 1);
-        assert!(align_of::<ArchivedSide>() == 1);
+        assert!(size_of::<ArchivedOrderKind>() == 1);
+        assert!(align_of::<ArchivedOrderKind>() == 1);
+    };
+
+    /// What a fill did.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum FillKind {
+        /// Opened a position.
+        #[default]
+        Open,
+        /// Closed it.
+        Close,
+        /// The equity was used up. The position is gone and no cash is left.
+        Liquidation,
+    }
+
+    impl FillKind {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 3] = [Self::Open, Self::Close, Self::Liquidation];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Open => "Open",
+                Self::Close => "Close",
+                Self::Liquidation => "Liquidation",
+            }
+        }
+    }
+
+    impl ArchivedFillKind {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> FillKind {
+            match self {
+                Self::Open => FillKind::Open,
+                Self::Close => FillKind::Close,
+                Self::Liquidation => FillKind::Liquidation,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedFillKind>() == 1);
+        assert!(align_of::<ArchivedFillKind>() == 1);
     };
 
     /// A unit enum that has grown. Digests cover the first release, so old peers still talk to new ones.
@@ -199,7 +249,7 @@ mod generated_contracts {
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
     pub struct Bar {
-        /// End of the interval.
+        /// Start of the interval.
         pub timestamp: Timestamp,
         /// The field `open`.
         pub open: f64,
@@ -213,10 +263,12 @@ mod generated_contracts {
         pub volume: f64,
         /// The close in whole price ticks, so that averages compare exactly on every machine.
         pub close_ticks: i64,
+        /// Number of the bar, from 0.
+        pub index: u32,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedBar>() == 56);
+        assert!(size_of::<ArchivedBar>() == 64);
         assert!(align_of::<ArchivedBar>() == 8);
         assert!(::std::mem::offset_of!(ArchivedBar, timestamp) == 0);
         assert!(::std::mem::offset_of!(ArchivedBar, open) == 8);
@@ -225,6 +277,7 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedBar, close) == 32);
         assert!(::std::mem::offset_of!(ArchivedBar, volume) == 40);
         assert!(::std::mem::offset_of!(ArchivedBar, close_ticks) == 48);
+        assert!(::std::mem::offset_of!(ArchivedBar, index) == 56);
     };
 
     impl mycelium::Message for Bar {
@@ -232,26 +285,41 @@ mod generated_contracts {
         const TYPE_ID: u16 = 100;
         const TOPIC: &'static str = "market.bars";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0xb73c76397ed5bd6b;
+        const DIGEST: u64 = 0xe6c5140f7639a29b;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.open.is_finite()) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "open", &self.open, "finite"));
             }
+            if !(self.open > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "open", &self.open, "above 0.0"));
+            }
             if !(self.high.is_finite()) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "high", &self.high, "finite"));
+            }
+            if !(self.high > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "high", &self.high, "above 0.0"));
             }
             if !(self.low.is_finite()) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "low", &self.low, "finite"));
             }
+            if !(self.low > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "low", &self.low, "above 0.0"));
+            }
             if !(self.close.is_finite()) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "close", &self.close, "finite"));
+            }
+            if !(self.close > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "close", &self.close, "above 0.0"));
             }
             if !(self.volume.is_finite()) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "volume", &self.volume, "finite"));
             }
             if !(self.volume >= 0.0) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "volume", &self.volume, "at least 0.0"));
+            }
+            if !(self.close_ticks >= 1) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "close_ticks", &self.close_ticks, "at least 1"));
             }
             Ok(())
         }
@@ -260,97 +328,126 @@ mod generated_contracts {
     impl wire::Wire for Bar {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 56, digest: 0xb73c76397ed5bd6b },
+            wire::Layout { version: 1, root_len: 64, digest: 0xe6c5140f7639a29b },
         ];
     }
 
-    /// What a strategy wants to hold from now on.
+    /// The close of a bar. An exchange publishes it after the bar's fills.
     ///
-    /// Topic `trading.signals`, type id 200, version 1, domain `trading`.
+    /// Topic `market.closes`, type id 101, version 1, domain `market_data`.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
-    pub struct Signal {
-        /// The field `timestamp`.
+    pub struct Close {
+        /// Start of the bar.
         pub timestamp: Timestamp,
-        /// 1 long, 0 flat, -1 short.
-        pub target: i8,
+        /// The field `price`.
+        pub price: f64,
+        /// The price in whole ticks, exact.
+        pub ticks: i64,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedSignal>() == 16);
-        assert!(align_of::<ArchivedSignal>() == 8);
-        assert!(::std::mem::offset_of!(ArchivedSignal, timestamp) == 0);
-        assert!(::std::mem::offset_of!(ArchivedSignal, target) == 8);
+        assert!(size_of::<ArchivedClose>() == 24);
+        assert!(align_of::<ArchivedClose>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedClose, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedClose, price) == 8);
+        assert!(::std::mem::offset_of!(ArchivedClose, ticks) == 16);
     };
 
-    impl mycelium::Message for Signal {
-        const NAME: &'static str = "Signal";
-        const TYPE_ID: u16 = 200;
-        const TOPIC: &'static str = "trading.signals";
+    impl mycelium::Message for Close {
+        const NAME: &'static str = "Close";
+        const TYPE_ID: u16 = 101;
+        const TOPIC: &'static str = "market.closes";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x32be72d08ea3f3f2;
+        const DIGEST: u64 = 0x363d5aa2d39594a4;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
-            if !(self.target >= -1) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "target", &self.target, "at least -1"));
+            if !(self.price.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "finite"));
             }
-            if !(self.target <= 1) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "target", &self.target, "at most 1"));
+            if !(self.price > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "above 0.0"));
+            }
+            if !(self.ticks >= 1) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ticks", &self.ticks, "at least 1"));
             }
             Ok(())
         }
     }
 
-    impl wire::Wire for Signal {
+    impl wire::Wire for Close {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 16, digest: 0x32be72d08ea3f3f2 },
+            wire::Layout { version: 1, root_len: 24, digest: 0x363d5aa2d39594a4 },
         ];
     }
 
-    /// An order at the market.
+    /// The feed has no more bars.
     ///
-    /// Topic `trading.orders`, type id 201, version 1, domain `trading`.
+    /// Topic `market.session`, type id 102, version 1, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct SessionEnd {
+        /// Start of the last bar.
+        pub timestamp: Timestamp,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedSessionEnd>() == 8);
+        assert!(align_of::<ArchivedSessionEnd>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedSessionEnd, timestamp) == 0);
+    };
+
+    impl mycelium::Message for SessionEnd {
+        const NAME: &'static str = "SessionEnd";
+        const TYPE_ID: u16 = 102;
+        const TOPIC: &'static str = "market.session";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x2e0aec814aea6f71;
+    }
+
+    impl wire::Wire for SessionEnd {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 8, digest: 0x2e0aec814aea6f71 },
+        ];
+    }
+
+    /// An order at the market, to be filled on the next bar.
+    ///
+    /// Topic `trading.orders`, type id 200, version 1, domain `trading`.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
     pub struct Order {
-        /// The field `timestamp`.
+        /// Start of the bar that it was decided on.
         pub timestamp: Timestamp,
-        /// The field `id`.
-        pub id: u64,
-        /// The field `side`.
-        pub side: Side,
-        /// The field `quantity`.
-        pub quantity: f64,
+        /// Units to trade; 0 means as many as the cash buys.
+        pub units: i64,
+        /// The field `kind`.
+        pub kind: OrderKind,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedOrder>() == 32);
+        assert!(size_of::<ArchivedOrder>() == 24);
         assert!(align_of::<ArchivedOrder>() == 8);
         assert!(::std::mem::offset_of!(ArchivedOrder, timestamp) == 0);
-        assert!(::std::mem::offset_of!(ArchivedOrder, id) == 8);
-        assert!(::std::mem::offset_of!(ArchivedOrder, side) == 16);
-        assert!(::std::mem::offset_of!(ArchivedOrder, quantity) == 24);
+        assert!(::std::mem::offset_of!(ArchivedOrder, units) == 8);
+        assert!(::std::mem::offset_of!(ArchivedOrder, kind) == 16);
     };
 
     impl mycelium::Message for Order {
         const NAME: &'static str = "Order";
-        const TYPE_ID: u16 = 201;
+        const TYPE_ID: u16 = 200;
         const TOPIC: &'static str = "trading.orders";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x207a203f8f4089f9;
+        const DIGEST: u64 = 0xc6175b9fc368b5aa;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
-            if !(self.id != 0) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "id", &self.id, "other than zero"));
-            }
-            if !(self.quantity.is_finite()) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "finite"));
-            }
-            if !(self.quantity > 0.0) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "above 0.0"));
+            if !(self.units >= 0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "units", &self.units, "at least 0"));
             }
             Ok(())
         }
@@ -359,58 +456,55 @@ mod generated_contracts {
     impl wire::Wire for Order {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 32, digest: 0x207a203f8f4089f9 },
+            wire::Layout { version: 1, root_len: 24, digest: 0xc6175b9fc368b5aa },
         ];
     }
 
-    /// An executed order.
+    /// An order was filled.
     ///
-    /// Topic `trading.fills`, type id 202, version 1, domain `trading`.
+    /// Topic `trading.fills`, type id 201, version 1, domain `trading`.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
     pub struct Fill {
-        /// The field `timestamp`.
+        /// Start of the bar on which it was booked.
         pub timestamp: Timestamp,
-        /// The field `order_id`.
-        pub order_id: u64,
-        /// The field `side`.
-        pub side: Side,
-        /// The field `quantity`.
-        pub quantity: f64,
-        /// The field `price`.
+        /// Change of the position.
+        pub quantity: i64,
+        /// Price, spread included.
         pub price: f64,
-        /// The field `commission`.
+        /// In units of the currency.
         pub commission: f64,
+        /// Number of the bar that the trade is counted on.
+        pub index: u32,
+        /// The field `kind`.
+        pub kind: FillKind,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedFill>() == 48);
+        assert!(size_of::<ArchivedFill>() == 40);
         assert!(align_of::<ArchivedFill>() == 8);
         assert!(::std::mem::offset_of!(ArchivedFill, timestamp) == 0);
-        assert!(::std::mem::offset_of!(ArchivedFill, order_id) == 8);
-        assert!(::std::mem::offset_of!(ArchivedFill, side) == 16);
-        assert!(::std::mem::offset_of!(ArchivedFill, quantity) == 24);
-        assert!(::std::mem::offset_of!(ArchivedFill, price) == 32);
-        assert!(::std::mem::offset_of!(ArchivedFill, commission) == 40);
+        assert!(::std::mem::offset_of!(ArchivedFill, quantity) == 8);
+        assert!(::std::mem::offset_of!(ArchivedFill, price) == 16);
+        assert!(::std::mem::offset_of!(ArchivedFill, commission) == 24);
+        assert!(::std::mem::offset_of!(ArchivedFill, index) == 32);
+        assert!(::std::mem::offset_of!(ArchivedFill, kind) == 36);
     };
 
     impl mycelium::Message for Fill {
         const NAME: &'static str = "Fill";
-        const TYPE_ID: u16 = 202;
+        const TYPE_ID: u16 = 201;
         const TOPIC: &'static str = "trading.fills";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x5487ba0b26fd0f5f;
+        const DIGEST: u64 = 0x3f68f1a084bab66a;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
-            if !(self.quantity.is_finite()) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "finite"));
-            }
-            if !(self.quantity > 0.0) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "quantity", &self.quantity, "above 0.0"));
-            }
             if !(self.price.is_finite()) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "finite"));
+            }
+            if !(self.price > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "above 0.0"));
             }
             if !(self.commission.is_finite()) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "commission", &self.commission, "finite"));
@@ -422,55 +516,52 @@ mod generated_contracts {
     impl wire::Wire for Fill {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 48, digest: 0x5487ba0b26fd0f5f },
+            wire::Layout { version: 1, root_len: 40, digest: 0x3f68f1a084bab66a },
         ];
     }
 
-    /// What a portfolio is worth after a bar.
+    /// The exchange has closed what was open at the end. The last bar is to be valued again.
     ///
-    /// Topic `trading.equity`, type id 203, version 1, domain `trading`.
+    /// Topic `trading.settlements`, type id 202, version 1, domain `trading`.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
-    pub struct Equity {
-        /// The field `timestamp`.
+    pub struct Settlement {
+        /// Start of the last bar.
         pub timestamp: Timestamp,
-        /// The field `equity`.
-        pub equity: f64,
-        /// The field `cash`.
-        pub cash: f64,
-        /// The field `position`.
-        pub position: f64,
+        /// Its close.
+        pub price: f64,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedEquity>() == 32);
-        assert!(align_of::<ArchivedEquity>() == 8);
-        assert!(::std::mem::offset_of!(ArchivedEquity, timestamp) == 0);
-        assert!(::std::mem::offset_of!(ArchivedEquity, equity) == 8);
-        assert!(::std::mem::offset_of!(ArchivedEquity, cash) == 16);
-        assert!(::std::mem::offset_of!(ArchivedEquity, position) == 24);
+        assert!(size_of::<ArchivedSettlement>() == 16);
+        assert!(align_of::<ArchivedSettlement>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedSettlement, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedSettlement, price) == 8);
     };
 
-    impl mycelium::Message for Equity {
-        const NAME: &'static str = "Equity";
-        const TYPE_ID: u16 = 203;
-        const TOPIC: &'static str = "trading.equity";
+    impl mycelium::Message for Settlement {
+        const NAME: &'static str = "Settlement";
+        const TYPE_ID: u16 = 202;
+        const TOPIC: &'static str = "trading.settlements";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x3c87bf66f971e5ec;
+        const DIGEST: u64 = 0x1799e6d6bf7a1ba6;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
-            if !(self.equity.is_finite()) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "equity", &self.equity, "finite"));
+            if !(self.price.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "finite"));
+            }
+            if !(self.price >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "at least 0.0"));
             }
             Ok(())
         }
     }
 
-    impl wire::Wire for Equity {
+    impl wire::Wire for Settlement {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 32, digest: 0x3c87bf66f971e5ec },
+            wire::Layout { version: 1, root_len: 16, digest: 0x1799e6d6bf7a1ba6 },
         ];
     }
 
