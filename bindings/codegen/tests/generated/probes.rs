@@ -1,9 +1,10 @@
 probes!(
     Bar,
-    Signal,
+    Close,
+    SessionEnd,
     Order,
     Fill,
-    Equity,
+    Settlement,
     Scalars,
     Lists,
     Rules,
