@@ -88,31 +88,44 @@ impl<T> Backlog<T> {
         self.len() + self.in_hand as usize >= self.capacity as usize
     }
 
-    /// Stores `value` or says what happened instead. `key` matters to `Conflate` only.
+    /// Whether [`push`](Self::push) displaces nothing, the common case; else [`offer`](Self::offer) decides.
     #[inline]
-    pub(crate) fn offer(&mut self, value: T, key: u64) -> Offer<T> {
-        let capacity = self.capacity as usize;
-        match &mut self.store {
-            Store::Latest(latest) => latest.put(key, value, capacity),
-            Store::Fifo(queue) => {
-                let mut dropped = None;
-                let counted = match self.when_full {
-                    WhenFull::DropOldest => 0,
-                    _ => self.in_hand as usize,
-                };
-                if queue.len() + counted >= capacity {
-                    match self.when_full {
-                        WhenFull::DropNewest => return Offer::DroppedNewest(value),
-                        WhenFull::DropOldest => dropped = queue.pop_front(),
-                        _ => return Offer::Refused(value),
-                    }
-                }
-                if queue.len() == queue.capacity() {
-                    queue.reserve_exact(growth(queue.len(), capacity));
-                }
-                queue.push_back(value);
-                dropped.map_or(Offer::Stored, Offer::DroppedOldest)
+    pub(crate) fn has_place(&self) -> bool {
+        match &self.store {
+            Store::Fifo(queue) => queue.len() + (self.in_hand as usize) < self.capacity as usize,
+            Store::Latest(_) => false,
+        }
+    }
+
+    /// Stores `value`. Only after [`has_place`](Self::has_place).
+    #[inline]
+    pub(crate) fn push(&mut self, value: T) {
+        if let Store::Fifo(queue) = &mut self.store {
+            if queue.len() == queue.capacity() {
+                queue.reserve_exact(growth(queue.len(), self.capacity as usize));
             }
+            queue.push_back(value);
+        }
+    }
+
+    /// Stores `value` or says what happened instead. `key` matters to `Conflate` only.
+    #[cold]
+    pub(crate) fn offer(&mut self, value: T, key: u64) -> Offer<T> {
+        if self.has_place() {
+            self.push(value);
+            return Offer::Stored;
+        }
+        match &mut self.store {
+            Store::Latest(latest) => latest.put(key, value, self.capacity as usize),
+            Store::Fifo(queue) => match self.when_full {
+                WhenFull::DropNewest => Offer::DroppedNewest(value),
+                WhenFull::DropOldest => {
+                    let dropped = queue.pop_front();
+                    queue.push_back(value);
+                    dropped.map_or(Offer::Stored, Offer::DroppedOldest)
+                }
+                WhenFull::Refuse | WhenFull::Conflate => Offer::Refused(value),
+            },
         }
     }
 

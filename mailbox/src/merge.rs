@@ -16,6 +16,9 @@
 //! was visible before the last look, so that look found y's head at or before A: at most A's stamp, hence below
 //! C's. But C was handled because its stamp is below y's head. So there is no such A.
 //!
+//! A head that was seen stays what it is until the receiver advances, and no later message of that source is below it, so
+//! the second look asks only the sources that were empty; it costs nothing when all have messages.
+//!
 //! It ends: each change of x lowers its stamp, and a source found non-empty stays so until the receiver reads it;
 //! with n sources there are at most n looks. A source that looks empty costs one load per look.
 
@@ -122,33 +125,65 @@ pub fn pick<S: Source>(sources: &mut [S]) -> Option<Pick> {
     pick_of_many(sources)
 }
 
+/// The lowest head seen, and the lowest of all others.
+struct Choice {
+    index: usize,
+    lowest: u64,
+    below: u64,
+}
+
+impl Choice {
+    /// Takes one more head into account; whether it is the lowest now.
+    #[inline]
+    fn consider(&mut self, index: usize, stamp: u64) -> bool {
+        let lower = stamp < self.lowest;
+        if lower {
+            self.below = self.lowest;
+            (self.index, self.lowest) = (index, stamp);
+        } else {
+            self.below = self.below.min(stamp);
+        }
+        lower
+    }
+}
+
+/// How many sources are remembered as empty, one bit each. Those past are looked at again whether empty or not.
+const TRACKED: usize = u64::BITS as usize;
+
 fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
-    let mut lowest: Option<(usize, u64)> = None;
+    let mut choice = Choice { index: usize::MAX, lowest: u64::MAX, below: u64::MAX };
+    let mut empty = 0_u64;
     for (index, source) in sources.iter_mut().enumerate() {
-        if let Some(stamp) = source.head()
-            && lowest.is_none_or(|(_, least)| stamp < least)
-        {
-            lowest = Some((index, stamp));
+        match source.head() {
+            Some(stamp) => _ = choice.consider(index, stamp),
+            None if index < TRACKED => empty |= 1 << index,
+            None => {}
         }
     }
-    let (mut index, mut stamp) = lowest?;
+    if choice.index == usize::MAX {
+        return None;
+    }
+    // The second look. A head once seen stays what it is, so only sources that were empty need it.
     loop {
-        let mut below = u64::MAX;
-        let mut lower = None;
-        for (other, source) in sources.iter_mut().enumerate() {
-            if other == index {
-                continue;
-            }
-            let Some(head) = source.head() else { continue };
-            below = below.min(head);
-            if head < stamp {
-                stamp = head;
-                lower = Some(other);
+        let mut lower = false;
+        let mut left = empty;
+        while left != 0 {
+            let index = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if let Some(stamp) = sources[index].head() {
+                empty &= !(1 << index);
+                lower |= choice.consider(index, stamp);
             }
         }
-        match lower {
-            None => return Some(Pick { index, below }),
-            Some(other) => index = other,
+        for (index, source) in sources.iter_mut().enumerate().skip(TRACKED) {
+            if index != choice.index
+                && let Some(stamp) = source.head()
+            {
+                lower |= choice.consider(index, stamp);
+            }
+        }
+        if !lower {
+            return Some(Pick { index: choice.index, below: choice.below });
         }
     }
 }

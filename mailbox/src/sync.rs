@@ -14,7 +14,8 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
 };
 
-use std::ops::Deref;
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 
 /// Locks `mutex`, whatever happened to an earlier holder.
 ///
@@ -73,6 +74,84 @@ impl Backoff {
                 std::thread::sleep(NAP);
             }
         }
+    }
+}
+
+/// A lock for critical sections of some tens of nanoseconds: one read-modify-write to lock, one store to unlock.
+///
+/// # Protocol
+/// `locked` is set by a compare-exchange (`Acquire`) and cleared by the holder's store (`Release`); who holds it owns
+/// `value`. It is not fair, and a panic of the holder unlocks it.
+#[derive(Debug)]
+pub(crate) struct Spin<T> {
+    locked: AtomicBool,
+    value: Shared<T>,
+}
+
+// SAFETY: `value` is reached only through the guard, which one thread at a time holds.
+unsafe impl<T: Send> Sync for Spin<T> {}
+// SAFETY: it owns its value.
+unsafe impl<T: Send> Send for Spin<T> {}
+
+/// The held lock.
+pub(crate) struct SpinGuard<'a, T> {
+    spin: &'a Spin<T>,
+    /// The guard gives `&T` and `&mut T`, so it is Send and Sync at most as those are.
+    holds: PhantomData<&'a mut T>,
+}
+
+impl<T> Spin<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self { locked: AtomicBool::new(false), value: Shared::new(value) }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> SpinGuard<'_, T> {
+        if self.try_claim() {
+            return SpinGuard { spin: self, holds: PhantomData };
+        }
+        self.lock_contended()
+    }
+
+    #[cold]
+    fn lock_contended(&self) -> SpinGuard<'_, T> {
+        let mut backoff = Backoff::default();
+        loop {
+            if !self.locked.load(Ordering::Relaxed) && self.try_claim() {
+                return SpinGuard { spin: self, holds: PhantomData };
+            }
+            backoff.wait();
+        }
+    }
+
+    #[inline]
+    fn try_claim(&self) -> bool {
+        self.locked.compare_exchange(false, true, Ordering::Acquire, Ordering::Relaxed).is_ok()
+    }
+}
+
+impl<T> Deref for SpinGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the guard holds the lock, and the reference borrows the guard.
+        self.spin.value.with(|value| unsafe { &*value })
+    }
+}
+
+impl<T> DerefMut for SpinGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: the guard holds the lock, and the reference borrows the guard.
+        self.spin.value.with_mut(|value| unsafe { &mut *value })
+    }
+}
+
+impl<T> Drop for SpinGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.spin.locked.store(false, Ordering::Release);
     }
 }
 

@@ -1,13 +1,13 @@
 //! The queue of one receiver with many senders, for direct sends.
 //!
 //! # Protocol
-//! `state` (the queued messages, `armed`, `closed`, counters) is guarded by one short mutex. A sender takes the stamp
+//! `state` (the queued messages, `armed`, `closed`, counters) is guarded by one short lock. A sender takes the stamp
 //! inside it, so stamps rise along the queue. `queued` mirrors the length for the receiver's look: it is stored with
-//! `Release` inside the mutex and loaded with `Acquire`, so a receiver that has seen any later effect of the sender
+//! `Release` inside the lock and loaded with `Acquire`, so a receiver that has seen any later effect of the sender
 //! sees the message too. The receiver takes up to 32 messages at a time into `hand`, which nobody else touches.
 //!
-//! Sleep: the receiver first prepares its [`Doorbell`], then sets `armed` inside the mutex, where it also looks a last
-//! time. A sender that finds `armed` inside the mutex clears it and rings after unlocking: one ring per sleep.
+//! Sleep: the receiver first prepares its [`Doorbell`], then sets `armed` inside the lock, where it also looks a last
+//! time. A sender that finds `armed` inside the lock clears it and rings after unlocking: one ring per sleep.
 //!
 //! Memory: nothing is allocated before the first message. The store doubles up to the declared capacity and gives memory
 //! back when several sleeps in a row found it mostly unused.
@@ -23,7 +23,7 @@ pub use send::{SendError, Sending, TrySendError};
 use crate::backlog::{Backlog, Offer, WhenFull};
 use crate::merge::Source;
 use crate::policy::{KeyFn, Overflow};
-use crate::sync::{AtomicUsize, Mutex, Ordering, lock};
+use crate::sync::{AtomicUsize, Ordering, Spin, SpinGuard};
 use crate::wait::WaitList;
 use crate::{Doorbell, Stamps};
 
@@ -101,7 +101,7 @@ struct Entry<T> {
 }
 
 struct Shared<T> {
-    state: Mutex<State<T>>,
+    state: Spin<State<T>>,
     queued: AtomicUsize,
     senders: AtomicUsize,
     waiters: WaitList,
@@ -121,41 +121,68 @@ struct State<T> {
 
 impl<T> Shared<T> {
     /// Queues `value` or gives it back. The caller counts rejections.
+    #[inline]
     fn offer(&self, value: T) -> Result<(), TrySendError<T>> {
         let key = self.key.as_ref().map_or(0, |key| key(&value));
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         if state.closed {
             return Err(TrySendError::Closed(value));
         }
+        if !state.backlog.has_place() {
+            return self.offer_full(state, value, key);
+        }
         let stamp = self.stamps.take();
-        let offered = state.backlog.offer(Entry { stamp, value }, key);
-        match &offered {
-            Offer::Stored => {}
-            Offer::Refused(_) => {
+        state.backlog.push(Entry { stamp, value });
+        state.stats.accepted += 1;
+        self.finish(state);
+        Ok(())
+    }
+
+    #[cold]
+    fn offer_full(
+        &self,
+        mut state: SpinGuard<'_, State<T>>,
+        value: T,
+        key: u64,
+    ) -> Result<(), TrySendError<T>> {
+        let stamp = self.stamps.take();
+        // What is displaced is dropped after the lock is free again: its drop is foreign code.
+        let _displaced = match state.backlog.offer(Entry { stamp, value }, key) {
+            Offer::Refused(entry) => return Err(TrySendError::Full(entry.value)),
+            Offer::DroppedNewest(entry) => {
+                state.stats.dropped_newest += 1;
                 drop(state);
-                let Offer::Refused(entry) = offered else { return Ok(()) };
-                return Err(TrySendError::Full(entry.value));
+                drop(entry);
+                return Ok(());
             }
-            Offer::DroppedOldest(_) => state.stats.dropped_oldest += 1,
-            Offer::DroppedNewest(_) => state.stats.dropped_newest += 1,
-            Offer::Conflated(_) => state.stats.conflated += 1,
-        }
-        if !matches!(offered, Offer::DroppedNewest(_)) {
-            state.stats.accepted += 1;
-        }
+            Offer::Stored => None,
+            Offer::DroppedOldest(entry) => {
+                state.stats.dropped_oldest += 1;
+                Some(entry)
+            }
+            Offer::Conflated(entry) => {
+                state.stats.conflated += 1;
+                Some(entry)
+            }
+        };
+        state.stats.accepted += 1;
+        self.finish(state);
+        Ok(())
+    }
+
+    /// Ends a send that changed the queue: tells the receiver, and rings if it sleeps.
+    #[inline]
+    fn finish(&self, mut state: SpinGuard<'_, State<T>>) {
         self.queued.store(state.backlog.len(), Ordering::Release);
         let ring = std::mem::take(&mut state.armed);
         drop(state);
         if ring {
             self.doorbell.ring();
         }
-        // What was displaced is dropped here, outside the mutex: its drop is foreign code.
-        drop(offered);
-        Ok(())
     }
 
     fn close(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.closed = true;
         let ring = std::mem::take(&mut state.armed);
         drop(state);
@@ -166,7 +193,7 @@ impl<T> Shared<T> {
     }
 
     fn stats(&self) -> InboxStats {
-        lock(&self.state).stats
+        self.state.lock().stats
     }
 }
 
@@ -182,7 +209,7 @@ impl<T> InboxSender<T> {
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let result = self.shared.offer(value);
         if let Err(TrySendError::Full(_)) = &result {
-            lock(&self.shared.state).stats.rejected += 1;
+            self.shared.state.lock().stats.rejected += 1;
         }
         result
     }
@@ -202,7 +229,7 @@ impl<T> InboxSender<T> {
     /// Whether the receiver refuses further messages.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        lock(&self.shared.state).closed
+        self.shared.state.lock().closed
     }
 
     /// Messages waiting, without those in the receiver's hand.
@@ -246,7 +273,7 @@ impl<T> Inbox<T> {
         let backlog = Backlog::new(when_full, capacity);
         let state = State { backlog, armed: false, closed: false, stats: InboxStats::default() };
         let shared = Shared {
-            state: Mutex::new(state),
+            state: Spin::new(state),
             queued: AtomicUsize::new(0),
             senders: AtomicUsize::new(0),
             waiters: WaitList::new(),
@@ -300,7 +327,7 @@ impl<T> Inbox<T> {
     pub fn is_finished(&self) -> bool {
         // Senders before messages: the last sender's messages were queued before it went.
         let no_sender = self.shared.senders.load(Ordering::Acquire) == 0;
-        let state = lock(&self.shared.state);
+        let state = self.shared.state.lock();
         (no_sender || state.closed) && state.backlog.len() == 0 && self.hand.is_empty()
     }
 
@@ -318,7 +345,7 @@ impl<T> Inbox<T> {
 
     /// Gives unused memory back now, without waiting for several quiet sleeps.
     pub fn shrink(&mut self) {
-        lock(&self.shared.state).backlog.shrink();
+        self.shared.state.lock().backlog.shrink();
         if self.hand.is_empty() {
             self.hand = VecDeque::new();
         }
@@ -332,7 +359,7 @@ impl<T> Inbox<T> {
 
     #[inline(never)]
     fn refill(&mut self) {
-        let mut state = lock(&self.shared.state);
+        let mut state = self.shared.state.lock();
         let freed = state.backlog.take(&mut self.hand);
         self.shared.queued.store(state.backlog.len(), Ordering::Relaxed);
         drop(state);
@@ -364,13 +391,13 @@ impl<T> Source for Inbox<T> {
             return;
         }
         self.counted = self.hand.len();
-        let freed = lock(&self.shared.state).backlog.release(self.counted);
+        let freed = self.shared.state.lock().backlog.release(self.counted);
         self.wake_senders(freed);
     }
 
     fn arm(&mut self) -> bool {
         self.commit();
-        let mut state = lock(&self.shared.state);
+        let mut state = self.shared.state.lock();
         if state.backlog.len() > 0 || !self.hand.is_empty() {
             return true;
         }
@@ -388,7 +415,7 @@ impl<T> Drop for Inbox<T> {
     fn drop(&mut self) {
         self.shared.close();
         let unread = {
-            let mut state = lock(&self.shared.state);
+            let mut state = self.shared.state.lock();
             self.shared.queued.store(0, Ordering::Relaxed);
             state.backlog.drain()
         };
@@ -408,7 +435,7 @@ impl<T> Drop for InboxSender<T> {
         if self.shared.senders.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
-        let ring = std::mem::take(&mut lock(&self.shared.state).armed);
+        let ring = std::mem::take(&mut self.shared.state.lock().armed);
         if ring {
             self.shared.doorbell.ring();
         }

@@ -3,15 +3,15 @@
 //! # Protocol
 //! `word` is `tail << 1 | LOCKED`: the number of messages written to the ring, and the producers' lock.
 //! - Lock: compare-exchange of the `LOCKED` bit (`Acquire`). Whoever holds it owns `producer`, the slot of position
-//!   `tail`, and the producers' end of every lane.
-//! - Unlock: one swap of the whole word (`SeqCst`). It publishes the new tail (**sync point "message visible"**; it
-//!   pairs with the `Acquire` in [`Core::tail`]) and is the store half of the sleep check.
-//! - Sleep check: after unlocking, the producer loads `sleepers` (`SeqCst`). A subscriber that goes to sleep prepares its
-//!   doorbell, raises `sleepers`, sets `armed`, and loads the tail once more, all `SeqCst`. Either the producer
-//!   sees a sleeper or the subscriber sees the message. Fan-out to any number of awake subscribers costs this one load.
-//! - A producer that sees sleepers clears each `armed` flag under the `seats` mutex, lowers `sleepers` by it and rings.
-//!   Flags of receivers that another topic has woken meanwhile are cleared by the next publish, at the cost of one ring
-//!   that finds the receiver awake.
+//!   `tail`, the `armed` flags of all seats, and the producers' end of every lane.
+//! - Unlock: one plain store of the whole word (`Release`), nobody else writes it meanwhile. It publishes the new tail
+//!   (**sync point "message visible"**; it pairs with the `Acquire` in [`Core::tail`]). A reader that finds a later
+//!   locker's value reads from the same release sequence.
+//! - Sleep: a subscriber that goes to sleep prepares its doorbell, then takes the lock, sets `armed`, counts itself in
+//!   `sleepers` and reads the tail. So it either sees a message or is seen by the next publish: no fence is needed, and
+//!   fan-out to any number of awake subscribers costs one comparison inside the lock.
+//! - A producer that finds `sleepers` clears the `armed` flags, takes the wakers inside the lock and wakes after it. A flag
+//!   whose receiver was woken by another topic meanwhile costs one look at a doorbell that is awake.
 //! - `limit` is the smallest cursor plus capacity when the cursors were last read. Cursors only grow, so below it no rescan
 //!   is needed.
 //!
@@ -29,10 +29,10 @@ use super::ring::{Entry, Ring};
 use super::seat::Seat;
 use super::trash::Trash;
 use crate::Stamps;
-use crate::backlog::{Backlog, Offer};
+use crate::backlog::Backlog;
 use crate::policy::KeyFn;
 use crate::sync::{
-    Arc, AtomicBool, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Shared, lock, model_fence,
+    Arc, AtomicBool, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Shared, lock,
 };
 use crate::wait::WaitList;
 use std::task::Waker;
@@ -45,7 +45,7 @@ const RING_CHUNK: usize = 16;
 pub(crate) struct Core<V: Payload> {
     word: CachePadded<AtomicU64>,
     producer: CachePadded<Shared<Producer<V>>>,
-    pub(crate) listeners: CachePadded<Listeners>,
+    listeners: CachePadded<Listeners>,
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) waiters: WaitList,
     seats: Mutex<Vec<Arc<Seat>>>,
@@ -55,11 +55,9 @@ pub(crate) struct Core<V: Payload> {
 
 /// What every publish reads and few write.
 #[derive(Debug)]
-pub(crate) struct Listeners {
+struct Listeners {
     /// Number of subscriptions.
     active: AtomicUsize,
-    /// At least the number of armed seats.
-    pub(crate) sleepers: AtomicUsize,
     closed: AtomicBool,
 }
 
@@ -70,6 +68,14 @@ struct Producer<V: Payload> {
     gates: Vec<Arc<Seat>>,
     lanes: Vec<Arc<Lane<V>>>,
     fail_lanes: usize,
+    /// Number of armed seats.
+    sleepers: usize,
+}
+
+/// The wakers that one pass over the sleepers took.
+struct Sleepers {
+    wakers: [Option<Waker>; RING_CHUNK],
+    more: bool,
 }
 
 /// Why nothing was published.
@@ -106,19 +112,21 @@ impl<V: Payload> Section<'_, V> {
 impl<V: Payload> Drop for Section<'_, V> {
     #[inline]
     fn drop(&mut self) {
-        self.core.word.swap(self.word, Ordering::SeqCst);
-        model_fence();
+        self.core.word.store(self.word, Ordering::Release);
     }
 }
 
 impl<V: Payload> Core<V> {
     pub(crate) fn new(stamps: Arc<Stamps>, ring_capacity: u64) -> Self {
-        let producer = Producer { limit: 0, ring: None, gates: Vec::new(), lanes: Vec::new(), fail_lanes: 0 };
-        let listeners = Listeners {
-            active: AtomicUsize::new(0),
-            sleepers: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
+        let producer = Producer {
+            limit: 0,
+            ring: None,
+            gates: Vec::new(),
+            lanes: Vec::new(),
+            fail_lanes: 0,
+            sleepers: 0,
         };
+        let listeners = Listeners { active: AtomicUsize::new(0), closed: AtomicBool::new(false) };
         Self {
             word: CachePadded(AtomicU64::new(0)),
             producer: CachePadded(Shared::new(producer)),
@@ -147,6 +155,7 @@ impl<V: Payload> Core<V> {
         let entry = Entry { stamp: self.stamps.take(), sender, value };
         self.counters.count(Cause::Published);
         let trash = (!producer.lanes.is_empty()).then(|| self.fill_lanes(producer, &entry));
+        let sleepers = (producer.sleepers != 0).then(|| producer.take_sleepers());
         let old = if let Some(ring) = &producer.ring {
             // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
             let old = unsafe { ring.write(tail, entry) };
@@ -156,8 +165,8 @@ impl<V: Payload> Core<V> {
             Some(entry)
         };
         drop(section);
-        if self.listeners.sleepers.load(Ordering::SeqCst) != 0 {
-            self.ring_sleepers();
+        if let Some(sleepers) = sleepers {
+            self.wake(sleepers);
         }
         drop(old);
         drop(trash);
@@ -192,12 +201,7 @@ impl<V: Payload> Core<V> {
             if lane.seat.skips(entry.sender) {
                 continue;
             }
-            let (cause, displaced) = match lane.offer(entry.clone()) {
-                Offer::Stored => continue,
-                Offer::DroppedOldest(old) => (Cause::DroppedOldest, old),
-                Offer::Conflated(old) => (Cause::Conflated, old),
-                Offer::DroppedNewest(new) | Offer::Refused(new) => (Cause::DroppedNewest, new),
-            };
+            let Some((cause, displaced)) = lane.offer(entry) else { continue };
             self.counters.count(cause);
             trash.put(displaced);
         }
@@ -233,31 +237,28 @@ impl<V: Payload> Core<V> {
     /// The number of messages written to the ring, all of them visible to the caller.
     #[inline]
     pub(crate) fn tail(&self) -> u64 {
-        self.word.load(Ordering::SeqCst) >> TAIL_SHIFT
+        self.word.load(Ordering::Acquire) >> TAIL_SHIFT
     }
 
+    /// Wakes what was taken and everybody else who sleeps. Wakers run foreign code: no lock is held.
     #[cold]
-    fn ring_sleepers(&self) {
+    fn wake(&self, mut sleepers: Sleepers) {
         loop {
-            let mut wakers: [Option<Waker>; RING_CHUNK] = [const { None }; RING_CHUNK];
-            let mut taken = 0;
-            for seat in lock(&self.seats).iter() {
-                if taken == RING_CHUNK {
-                    break;
-                }
-                if seat.disarm(&self.listeners.sleepers)
-                    && let Some(waker) = seat.doorbell.take_waker()
-                {
-                    wakers[taken] = Some(waker);
-                    taken += 1;
-                }
-            }
-            // Wakers run foreign code: they are called with no lock held.
-            wakers.into_iter().flatten().for_each(Waker::wake);
-            if taken < RING_CHUNK {
+            sleepers.wakers.into_iter().flatten().for_each(Waker::wake);
+            if !sleepers.more {
                 return;
             }
+            sleepers = self.lock().producer().take_sleepers();
         }
+    }
+
+    /// Asks to be rung at the next publish, for a subscriber whose doorbell is prepared. Returns the tail.
+    pub(crate) fn arm(&self, seat: &Seat) -> u64 {
+        let mut section = self.lock();
+        if !seat.set_armed(true) {
+            section.producer().sleepers += 1;
+        }
+        section.tail()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -266,10 +267,11 @@ impl<V: Payload> Core<V> {
 
     /// Refuses further messages and subscriptions, wakes everybody. What is queued can still be read.
     pub(crate) fn close(&self) {
-        let section = self.lock();
+        let mut section = self.lock();
         self.listeners.closed.store(true, Ordering::Release);
+        let sleepers = section.producer().take_sleepers();
         drop(section);
-        self.ring_sleepers();
+        self.wake(sleepers);
         self.waiters.wake_all();
     }
 
@@ -344,6 +346,7 @@ impl<V: Payload> Core<V> {
         let tail = section.tail();
         self.counters.add_unread(unread(tail));
         let producer = section.producer();
+        producer.disarm(seat);
         producer.gates.retain(|gate| !Arc::ptr_eq(gate, seat));
         producer.rescan();
         let last = if producer.gates.is_empty() { producer.ring.take() } else { None };
@@ -362,18 +365,50 @@ impl<V: Payload> Core<V> {
         self.leave(&mut seats, &lane.seat);
         let mut section = self.lock();
         let producer = section.producer();
+        producer.disarm(&lane.seat);
         producer.lanes.retain(|other| !Arc::ptr_eq(other, lane));
         producer.fail_lanes -= usize::from(lane.fails);
     }
 
     fn leave(&self, seats: &mut Vec<Arc<Seat>>, seat: &Arc<Seat>) {
         seats.retain(|other| !Arc::ptr_eq(other, seat));
-        seat.disarm(&self.listeners.sleepers);
         self.listeners.active.fetch_sub(1, Ordering::Release);
     }
 }
 
 impl<V: Payload> Producer<V> {
+    /// Takes the wakers of up to [`RING_CHUNK`] sleepers.
+    #[cold]
+    fn take_sleepers(&mut self) -> Sleepers {
+        let mut wakers = [const { None }; RING_CHUNK];
+        let mut free = wakers.iter_mut();
+        let seats = self.gates.iter().chain(self.lanes.iter().map(|lane| &lane.seat));
+        for seat in seats {
+            if self.sleepers == 0 {
+                break;
+            }
+            if !seat.set_armed(false) {
+                continue;
+            }
+            self.sleepers -= 1;
+            if let Some(waker) = seat.doorbell.take_waker()
+                && let Some(slot) = free.next()
+            {
+                *slot = Some(waker);
+                if free.len() == 0 {
+                    break;
+                }
+            }
+        }
+        Sleepers { wakers, more: self.sleepers != 0 }
+    }
+
+    fn disarm(&mut self, seat: &Seat) {
+        if seat.set_armed(false) {
+            self.sleepers -= 1;
+        }
+    }
+
     /// Reads all cursors: how far the tail may go, and who says so.
     #[cold]
     fn rescan(&mut self) -> Blocker {

@@ -94,8 +94,7 @@ impl<V: Payload> Cursor<V> {
 
     pub(crate) fn arm(&mut self) -> bool {
         self.commit();
-        self.seat.arm(&self.core.listeners.sleepers);
-        if self.core.tail() != self.position {
+        if self.core.arm(&self.seat) != self.position {
             return true;
         }
         if self.core.waiters.any() {

@@ -1,23 +1,24 @@
 //! The private queue of a subscriber whose policy is not `Block`.
 //!
 //! # Protocol
-//! `backlog` is guarded by the lane's mutex. Producers take it inside the topic's critical section (so the stamps rise
-//! along the lane), the subscriber takes it alone. `queued` mirrors the length: stored with `Release` inside the mutex,
+//! `backlog` is guarded by the lane's lock. Producers take it inside the topic's critical section (so the stamps rise
+//! along the lane), the subscriber takes it alone. `queued` mirrors the length: stored with `Release` inside it,
 //! loaded with `Acquire` by the subscriber's look. Sleeping goes through the topic's seats, like for ring subscribers.
 
 use std::collections::VecDeque;
 
 use super::core::Core;
+use super::counters::Cause;
 use super::payload::Payload;
 use super::ring::Entry;
 use super::seat::Seat;
 use crate::backlog::{Backlog, Offer};
 use crate::policy::KeyFn;
-use crate::sync::{Arc, AtomicUsize, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicUsize, Ordering, Spin};
 
 pub(crate) struct Lane<V: Payload> {
     pub(crate) seat: Arc<Seat>,
-    backlog: Mutex<Backlog<Entry<V>>>,
+    backlog: Spin<Backlog<Entry<V>>>,
     queued: AtomicUsize,
     key: Option<KeyFn<V::Message>>,
     pub(crate) fails: bool,
@@ -30,19 +31,33 @@ impl<V: Payload> Lane<V> {
         key: Option<KeyFn<V::Message>>,
         fails: bool,
     ) -> Self {
-        Self { seat, backlog: Mutex::new(backlog), queued: AtomicUsize::new(0), key, fails }
+        Self { seat, backlog: Spin::new(backlog), queued: AtomicUsize::new(0), key, fails }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        lock(&self.backlog).is_full()
+        self.backlog.lock().is_full()
     }
 
-    pub(crate) fn offer(&self, entry: Entry<V>) -> Offer<Entry<V>> {
-        let key = self.key.as_ref().map_or(0, |key| key(entry.value.message()));
-        let mut backlog = lock(&self.backlog);
-        let offered = backlog.offer(entry, key);
+    /// Stores a copy of `entry`. What that displaces is handed out with its cause.
+    #[inline]
+    pub(crate) fn offer(&self, entry: &Entry<V>) -> Option<(Cause, Entry<V>)> {
+        // Foreign code first: the clone and the key function run outside the lane's lock.
+        let copy = entry.clone();
+        let key = self.key.as_ref().map_or(0, |key| key(copy.value.message()));
+        let mut backlog = self.backlog.lock();
+        if backlog.has_place() {
+            backlog.push(copy);
+            self.queued.store(backlog.len(), Ordering::Release);
+            return None;
+        }
+        let offered = backlog.offer(copy, key);
         self.queued.store(backlog.len(), Ordering::Release);
-        offered
+        match offered {
+            Offer::Stored => None,
+            Offer::DroppedOldest(old) => Some((Cause::DroppedOldest, old)),
+            Offer::Conflated(old) => Some((Cause::Conflated, old)),
+            Offer::DroppedNewest(new) | Offer::Refused(new) => Some((Cause::DroppedNewest, new)),
+        }
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -68,7 +83,7 @@ impl<V: Payload> LaneReader<V> {
     #[inline]
     pub(crate) fn head(&mut self) -> Option<u64> {
         if self.hand.is_empty() && (self.counted > 0 || self.lane.queued() > 0) {
-            let mut backlog = lock(&self.lane.backlog);
+            let mut backlog = self.lane.backlog.lock();
             // Nobody waits for room in a lane, so what `take` freed interests nobody.
             let _freed = backlog.take(&mut self.hand);
             self.lane.queued.store(backlog.len(), Ordering::Relaxed);
@@ -90,14 +105,14 @@ impl<V: Payload> LaneReader<V> {
     pub(crate) fn commit(&mut self) {
         if self.counted > self.hand.len() {
             self.counted = self.hand.len();
-            lock(&self.lane.backlog).release(self.counted);
+            self.lane.backlog.lock().release(self.counted);
         }
     }
 
     pub(crate) fn arm(&mut self) -> bool {
         self.commit();
-        self.lane.seat.arm(&self.core.listeners.sleepers);
-        let mut backlog = lock(&self.lane.backlog);
+        self.core.arm(&self.lane.seat);
+        let mut backlog = self.lane.backlog.lock();
         if backlog.len() > 0 || !self.hand.is_empty() {
             return true;
         }
@@ -114,7 +129,7 @@ impl<V: Payload> Drop for LaneReader<V> {
     fn drop(&mut self) {
         self.core.remove_lane(&self.lane);
         let (unread, left) = {
-            let mut backlog = lock(&self.lane.backlog);
+            let mut backlog = self.lane.backlog.lock();
             (backlog.drain(), self.hand.len())
         };
         self.core.counters.add_unread(unread.len() + left);

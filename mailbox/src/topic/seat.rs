@@ -1,7 +1,7 @@
 //! What a topic knows of one subscriber.
 
 use crate::Doorbell;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, CachePadded, Ordering, model_fence};
+use crate::sync::{Arc, AtomicBool, AtomicU64, CachePadded, Ordering};
 
 /// One subscriber's place in a topic, shared by the subscriber and the topic.
 #[derive(Debug)]
@@ -9,7 +9,8 @@ pub(crate) struct Seat {
     /// The position the subscriber reads next, as far as it told; it protects that slot and all after it. Written by the
     /// subscriber only. Unused by lanes.
     pub(crate) cursor: CachePadded<AtomicU64>,
-    /// Whether the next publish must ring. Set by the subscriber, cleared by the producer that rings.
+    /// Whether the next publish must ring. Owned by the holder of the topic's lock: the subscriber sets it when it goes to
+    /// sleep, the producer that rings clears it.
     pub(crate) armed: AtomicBool,
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) id: u64,
@@ -24,24 +25,10 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    /// Asks to be rung at the next publish. The caller looks at its queue once more afterwards.
-    ///
-    /// `sleepers` rises before `armed` is set, so it never reads lower than the number of armed seats.
-    pub(crate) fn arm(&self, sleepers: &AtomicUsize) {
-        sleepers.fetch_add(1, Ordering::SeqCst);
-        if self.armed.swap(true, Ordering::SeqCst) {
-            sleepers.fetch_sub(1, Ordering::SeqCst);
-        }
-        model_fence();
-    }
-
-    /// Undoes [`arm`](Self::arm). Whether the seat was armed.
-    pub(crate) fn disarm(&self, sleepers: &AtomicUsize) -> bool {
-        // A read-modify-write even where the flag is clear: a subscriber that arms later then sees what we published.
-        let was = self.armed.swap(false, Ordering::SeqCst);
-        if was {
-            sleepers.fetch_sub(1, Ordering::SeqCst);
-        }
+    /// Sets or clears `armed` and returns what it was. Only inside the topic's lock, so no read-modify-write is needed.
+    pub(crate) fn set_armed(&self, armed: bool) -> bool {
+        let was = self.armed.load(Ordering::Relaxed);
+        self.armed.store(armed, Ordering::Relaxed);
         was
     }
 
