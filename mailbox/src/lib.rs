@@ -7,6 +7,8 @@ mod backlog;
 mod doorbell;
 mod future_slot;
 mod inbox;
+#[cfg(all(test, loom))]
+mod loom_models;
 mod merge;
 mod message;
 mod parcel;

@@ -32,7 +32,8 @@ use crate::Stamps;
 use crate::backlog::Backlog;
 use crate::policy::KeyFn;
 use crate::sync::{
-    Arc, AtomicBool, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Shared, lock,
+    Arc, AtomicBool, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Passage, Shared,
+    Turnstile, lock,
 };
 use crate::wait::WaitList;
 use std::task::Waker;
@@ -43,6 +44,7 @@ const TAIL_SHIFT: u32 = 1;
 const RING_CHUNK: usize = 16;
 
 pub(crate) struct Core<V: Payload> {
+    turnstile: Turnstile,
     word: CachePadded<AtomicU64>,
     producer: CachePadded<Shared<Producer<V>>>,
     listeners: CachePadded<Listeners>,
@@ -94,6 +96,7 @@ unsafe impl<V: Payload> Send for Core<V> {}
 struct Section<'a, V: Payload> {
     core: &'a Core<V>,
     word: u64,
+    _passage: Passage<'a>,
 }
 
 impl<V: Payload> Section<'_, V> {
@@ -128,6 +131,7 @@ impl<V: Payload> Core<V> {
         };
         let listeners = Listeners { active: AtomicUsize::new(0), closed: AtomicBool::new(false) };
         Self {
+            turnstile: Turnstile::new(),
             word: CachePadded(AtomicU64::new(0)),
             producer: CachePadded(Shared::new(producer)),
             listeners: CachePadded(listeners),
@@ -210,28 +214,27 @@ impl<V: Payload> Core<V> {
 
     #[inline]
     fn lock(&self) -> Section<'_, V> {
+        let passage = self.turnstile.enter();
         let word = self.word.load(Ordering::Relaxed) & !LOCKED;
-        if self.word.compare_exchange(word, word | LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-            return Section { core: self, word };
-        }
-        self.lock_contended()
+        let word = if self.try_claim(word) { word } else { self.claim_contended() };
+        Section { core: self, word, _passage: passage }
     }
 
     #[cold]
-    fn lock_contended(&self) -> Section<'_, V> {
+    fn claim_contended(&self) -> u64 {
         let mut backoff = Backoff::default();
         loop {
             let word = self.word.load(Ordering::Relaxed);
-            if word & LOCKED == 0
-                && self
-                    .word
-                    .compare_exchange(word, word | LOCKED, Ordering::Acquire, Ordering::Relaxed)
-                    .is_ok()
-            {
-                return Section { core: self, word };
+            if word & LOCKED == 0 && self.try_claim(word) {
+                return word;
             }
             backoff.wait();
         }
+    }
+
+    #[inline]
+    fn try_claim(&self, word: u64) -> bool {
+        self.word.compare_exchange(word, word | LOCKED, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// The number of messages written to the ring, all of them visible to the caller.
@@ -286,32 +289,32 @@ impl<V: Payload> Core<V> {
 
 /// Subscribing and leaving.
 impl<V: Payload> Core<V> {
-    pub(crate) fn add_gate(self: &Arc<Self>, seat: Seat) -> Result<Cursor<V>, SubscribeError> {
+    pub(crate) fn add_gate(core: &Arc<Self>, seat: Seat) -> Result<Cursor<V>, SubscribeError> {
         let seat = Arc::new(seat);
-        let mut seats = lock(&self.seats);
-        self.check_seats(&seats)?;
+        let mut seats = lock(&core.seats);
+        core.check_seats(&seats)?;
         // Allocated before the lock is taken. Only the holder of `seats` makes or drops a ring, and without a ring the
         // tail stands still, so this is exact.
-        let spare = (!seats.iter().any(|seat| seat.gate)).then(|| Ring::new(self.ring_capacity, self.tail()));
+        let spare = (!seats.iter().any(|seat| seat.gate)).then(|| Ring::new(core.ring_capacity, core.tail()));
         seats.push(Arc::clone(&seat));
-        let mut section = self.lock();
+        let mut section = core.lock();
         let tail = section.tail();
         seat.cursor.store(tail, Ordering::Relaxed);
         let producer = section.producer();
         let ring = match &producer.ring {
             Some(ring) => Arc::clone(ring),
-            None => Arc::new(spare.unwrap_or_else(|| Ring::new(self.ring_capacity, tail))),
+            None => Arc::new(spare.unwrap_or_else(|| Ring::new(core.ring_capacity, tail))),
         };
         producer.ring = Some(Arc::clone(&ring));
         producer.gates.push(Arc::clone(&seat));
         producer.rescan();
-        self.listeners.active.fetch_add(1, Ordering::Release);
+        core.listeners.active.fetch_add(1, Ordering::Release);
         drop(section);
-        Ok(Cursor::new(Arc::clone(self), seat, ring, tail))
+        Ok(Cursor::new(Arc::clone(core), seat, ring, tail))
     }
 
     pub(crate) fn add_lane(
-        self: &Arc<Self>,
+        core: &Arc<Self>,
         seat: Seat,
         backlog: Backlog<Entry<V>>,
         key: Option<KeyFn<V::Message>>,
@@ -319,16 +322,16 @@ impl<V: Payload> Core<V> {
     ) -> Result<LaneReader<V>, SubscribeError> {
         let seat = Arc::new(seat);
         let lane = Arc::new(Lane::new(Arc::clone(&seat), backlog, key, fails));
-        let mut seats = lock(&self.seats);
-        self.check_seats(&seats)?;
+        let mut seats = lock(&core.seats);
+        core.check_seats(&seats)?;
         seats.push(seat);
-        let mut section = self.lock();
+        let mut section = core.lock();
         let producer = section.producer();
         producer.lanes.push(Arc::clone(&lane));
         producer.fail_lanes += usize::from(fails);
-        self.listeners.active.fetch_add(1, Ordering::Release);
+        core.listeners.active.fetch_add(1, Ordering::Release);
         drop(section);
-        Ok(LaneReader::new(Arc::clone(self), lane))
+        Ok(LaneReader::new(Arc::clone(core), lane))
     }
 
     fn check_seats(&self, seats: &[Arc<Seat>]) -> Result<(), SubscribeError> {

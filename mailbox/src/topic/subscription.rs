@@ -69,8 +69,12 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
     ) -> Result<Self, SubscribeError> {
         let block = matches!(options.overflow, Overflow::Block);
         let reader = match form {
-            Form::Inline(core) if block => Reader::InlineRing(core.add_gate(seat(core, doorbell, &options))?),
-            Form::Boxed(core) if block => Reader::BoxedRing(core.add_gate(seat(core, doorbell, &options))?),
+            Form::Inline(core) if block => {
+                Reader::InlineRing(Core::add_gate(core, seat(core, doorbell, &options))?)
+            }
+            Form::Boxed(core) if block => {
+                Reader::BoxedRing(Core::add_gate(core, seat(core, doorbell, &options))?)
+            }
             Form::Inline(core) => Reader::InlineLane(lane(core, doorbell, options)?),
             Form::Boxed(core) => Reader::BoxedLane(lane(core, doorbell, options)?),
         };
@@ -169,7 +173,7 @@ fn lane<V: Payload>(
     let backlog = Backlog::new(WhenFull::from(&options.overflow), capacity);
     let fails = matches!(options.overflow, Overflow::Fail);
     let key = if let Overflow::Conflate(key) = options.overflow { Some(key) } else { None };
-    core.add_lane(seat, backlog, key, fails)
+    Core::add_lane(core, seat, backlog, key, fails)
 }
 
 impl<M: Clone + Send + Sync + 'static> fmt::Debug for Subscription<M> {
