@@ -51,14 +51,14 @@ pub const VALUE_ALIGN: usize = 8;
 /// The longest value that is written, in bytes: relative pointers are signed 32 bits, strings take 30.
 pub const VALUE_LEN_MAX: usize = 1 << 30;
 
-/// One version of a message's layout.
+/// How a message was laid out from some version on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// The version of the message.
+    /// The first version with this layout.
     pub version: u16,
-    /// The length of its root, in bytes: the last bytes of every value of this version.
+    /// The length of the root, in bytes: the last bytes of every value.
     pub root_len: u32,
-    /// The digest of this version's layout, which peers compare before they exchange messages.
+    /// The digest of the layout, which peers compare before they exchange messages.
     pub digest: u64,
 }
 
@@ -75,8 +75,17 @@ pub trait Wire:
     /// The length of the current version's root, in bytes.
     const ROOT_LEN: u32 = size_of::<Self::Archived>() as u32;
 
-    /// All versions up to [`Message::VERSION`], ascending. The last is the current one.
+    /// The versions that changed the layout, ascending. The last holds up to [`Message::VERSION`].
     const LAYOUTS: &'static [Layout];
+
+    /// The layout of `version`; `None` when it is newer than ours, or older than any we know.
+    #[must_use]
+    fn layout(version: u16) -> Option<&'static Layout> {
+        if version > Self::VERSION {
+            return None;
+        }
+        Self::LAYOUTS.iter().rev().find(|layout| layout.version <= version)
+    }
 
     /// Whether every value is exactly its root: nothing of it is a string or a list. Then other lengths are refused.
     const FIXED: bool = false;
@@ -115,12 +124,14 @@ pub trait Wire:
             message: Self::NAME,
             ours: Self::VERSION,
             got: version,
-            root_len_expected: known_root_len::<Self>(version),
+            root_len_expected: Self::layout(version).map(|layout| layout.root_len),
             root_len_got: root_len,
         };
         if version < Self::VERSION {
-            return match known_root_len::<Self>(version) {
-                Some(known) if known == root_len => Self::upgrade(bytes, version).map(View::Upgraded),
+            return match Self::layout(version) {
+                Some(known) if known.root_len == root_len => {
+                    Self::upgrade(bytes, version).map(View::Upgraded)
+                }
                 _ => Err(wrong),
             };
         }
@@ -163,7 +174,7 @@ pub trait Wire:
         let (mut common, mut newest) = (false, 0);
         for (version, digest) in peer {
             newest = newest.max(version);
-            let Some(ours) = Self::LAYOUTS.iter().find(|layout| layout.version == version) else { continue };
+            let Some(ours) = Self::layout(version) else { continue };
             if ours.digest != digest {
                 return Err(WireError::Digest {
                     message: Self::NAME,
@@ -221,7 +232,7 @@ pub fn unknown_version<M: Wire>(version: u16) -> WireError {
         message: M::NAME,
         ours: M::VERSION,
         got: version,
-        root_len_expected: known_root_len::<M>(version),
+        root_len_expected: M::layout(version).map(|layout| layout.root_len),
         root_len_got: 0,
     }
 }
@@ -280,8 +291,4 @@ where
         message,
         cause: "a checked value could not be copied".to_owned(),
     })
-}
-
-fn known_root_len<M: Wire>(version: u16) -> Option<u32> {
-    M::LAYOUTS.iter().find(|layout| layout.version == version).map(|layout| layout.root_len)
 }

@@ -67,7 +67,7 @@ pub fn vectors(model: &Model<'_>, message: &Message) -> Result<Vec<Vector>, enco
         let encoded = encode::message(model, &message.fields, &values)?;
         all.push(Vector { name, version: message.version, values, encoded });
     }
-    for version in 1..message.version {
+    for version in Model::versions(message).into_iter().filter(|version| *version < message.version) {
         let fields = message.fields_of(version);
         for (name, mut values) in boundary::of_message(model, fields).into_iter().take(2) {
             let encoded = encode::message(model, fields, &values)?;

@@ -57,6 +57,15 @@ impl<'a> Model<'a> {
         self.digests.message(message, version)
     }
 
+    /// The versions of a message that brought fields, ascending from 1.
+    #[must_use]
+    pub fn versions(message: &Message) -> Vec<u16> {
+        let mut versions: Vec<u16> =
+            std::iter::once(1).chain(message.fields.iter().map(|f| f.since)).collect();
+        versions.dedup();
+        versions
+    }
+
     /// Whether a value of this type can break a rule of the type's own definition.
     #[must_use]
     pub fn has_rules(&self, ty: &Type) -> bool {

@@ -26,18 +26,11 @@ pub(super) fn message(model: &Model<'_>, message: &Message, out: &mut Source) {
     }
 }
 
-/// One entry per distinct older layout: its first version, and the fields it had.
+/// The older layouts: the first version of each, and the fields it had.
 fn older_layouts(message: &Message) -> Vec<(u16, &[Field])> {
-    let mut found: Vec<(u16, &[Field])> = Vec::new();
-    for version in 1..message.version {
-        let fields = message.fields_of(version);
-        if fields.len() < message.fields.len()
-            && found.last().is_none_or(|(_, last)| last.len() < fields.len())
-        {
-            found.push((version, fields));
-        }
-    }
-    found
+    let versions = Model::versions(message);
+    let older = versions.split_last().map_or(&[][..], |(_, older)| older);
+    older.iter().map(|version| (*version, message.fields_of(*version))).collect()
 }
 
 fn older_name(message: &Message, version: u16) -> String {
@@ -103,7 +96,7 @@ fn wire(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out: &m
         out.line("const FIXED: bool = true;");
     }
     out.open("const LAYOUTS: &'static [wire::Layout] = &[");
-    for version in 1..=message.version {
+    for version in Model::versions(message) {
         let root = model.record(message.fields_of(version)).layout;
         out.line(format!(
             "wire::Layout {{ version: {version}, root_len: {}, digest: {:#018x} }},",
@@ -122,17 +115,10 @@ fn upgrade(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out:
     out.line("");
     out.open("fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {");
     out.open("match version {");
-    for (index, (first, fields)) in older.iter().enumerate() {
-        let last = older.get(index + 1).map_or_else(
-            || {
-                (1..message.version)
-                    .rev()
-                    .find(|v| message.fields_of(*v).len() == fields.len())
-                    .unwrap_or(*first)
-            },
-            |(next, _)| next - 1,
-        );
-        let versions = if last == *first { first.to_string() } else { format!("{first}..={last}") };
+    let current = Model::versions(message).last().copied().unwrap_or(1);
+    let nexts = older.iter().skip(1).map(|(first, _)| *first).chain([current]);
+    for ((first, fields), next) in older.iter().zip(nexts) {
+        let versions = range(*first, next);
         out.open(format!("{versions} => {{"));
         out.line(format!(
             "let old: {} = wire::decode_layout(Self::NAME, bytes)?;",
@@ -149,12 +135,16 @@ fn upgrade(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out:
         out.close("})");
         out.close("}");
     }
-    // Versions that were raised without a new field have the current layout.
-    let same = (1..message.version).find(|version| message.fields_of(*version).len() == message.fields.len());
-    if let Some(first) = same {
-        out.line(format!("{first}..={} => Self::decode(bytes),", message.version - 1));
+    if current < message.version {
+        // Versions that were raised without a new field have the current layout.
+        out.line(format!("{} => Self::decode(bytes),", range(current, message.version)));
     }
     out.line("_ => Err(wire::unknown_version::<Self>(version)),");
     out.close("}");
     out.close("}");
+}
+
+/// The versions from `first` to before `next`, as a pattern.
+fn range(first: u16, next: u16) -> String {
+    if first + 1 == next { first.to_string() } else { format!("{first}..={}", next - 1) }
 }

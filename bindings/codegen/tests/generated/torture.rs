@@ -455,10 +455,7 @@ mod generated_contracts {
     impl wire::Wire for Growing {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 292, digest: 0x481c2516845551df },
-            wire::Layout { version: 2, root_len: 292, digest: 0x481c2516845551df },
             wire::Layout { version: 3, root_len: 864, digest: 0xbfed3674f0ffff53 },
-            wire::Layout { version: 4, root_len: 864, digest: 0xbfed3674f0ffff53 },
-            wire::Layout { version: 5, root_len: 864, digest: 0xbfed3674f0ffff53 },
         ];
 
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
