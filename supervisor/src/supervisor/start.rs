@@ -1,9 +1,10 @@
 //! Everything that begins a life: the first start in order, the start of a group, of one child, of a new child.
 
+use std::sync::Arc;
+
 use crate::children::State;
 use crate::message::{Action, CallError, CallId, ChildRef, Notice, Reply};
 use crate::reason::ExitReason;
-use crate::spec::Restart;
 
 use super::stop::AfterStop;
 use super::{Phase, Step, Supervisor};
@@ -42,42 +43,37 @@ impl<F: Clone> Supervisor<F> {
     }
 
     pub(super) fn on_started(&mut self, step: &mut Step<'_, F>, child: ChildRef) {
-        let Some((id, purpose)) = self.awaited(child) else { return };
+        // One that was told to stop meanwhile still has to end, however well it started.
+        let Some((id, purpose)) = self.starting(child) else { return };
         self.children.set_state(child.slot, State::Running { life: child.life, since: step.now });
         step.tell(Notice::Started { id });
-        self.after_start(step, child, purpose, Reply::Started(child));
+        if let Some(purpose) = purpose {
+            self.after_start(step, child, purpose, Reply::Started(child));
+        }
     }
 
     pub(super) fn on_ignored(&mut self, step: &mut Step<'_, F>, child: ChildRef) {
-        let Some((_, purpose)) = self.awaited(child) else {
-            // It was told to stop while it was starting, and is gone.
-            self.on_exited(step, child, ExitReason::Normal);
-            return;
+        let Some((_, purpose)) = self.starting(child) else {
+            return self.on_gone_while_stopping(step, child, ExitReason::Normal);
         };
-        let temporary =
-            self.children.get(child.slot).is_some_and(|slot| slot.spec.restart == Restart::Temporary);
-        if temporary || self.is_simple() {
-            self.children.remove(child.slot);
-        } else {
-            self.children.set_state(child.slot, State::Down);
+        self.forget(child.slot);
+        if let Some(purpose) = purpose {
+            self.after_start(step, child, purpose, Reply::Ignored);
         }
-        self.after_start(step, child, purpose, Reply::Ignored);
     }
 
     pub(super) fn on_start_failed(&mut self, step: &mut Step<'_, F>, child: ChildRef, reason: ExitReason) {
-        let Some((id, purpose)) = self.awaited(child) else {
-            // It was told to stop while it was starting, and is gone. A life that runs cannot fail to start.
-            if self.is_stopping(child) {
-                self.on_exited(step, child, reason);
-            }
-            return;
+        let Some((id, purpose)) = self.starting(child) else {
+            return self.on_gone_while_stopping(step, child, reason);
         };
         let key = child.slot;
         step.tell(Notice::StartFailed { id: id.clone(), reason: reason.clone() });
         self.children.set_state(key, State::Down);
+        let Some(purpose) = purpose else { return };
         match purpose {
             StartPurpose::Init => {
                 let why = ExitReason::ShutdownWith(format!("failed_to_start_child {id}: {reason}").into());
+                self.refuse_waiting_calls(step);
                 self.stop_from(step, 0, key, AfterStop::Exit(why));
             }
             StartPurpose::Group | StartPurpose::One => self.try_again(step, key),
@@ -108,18 +104,22 @@ impl<F: Clone> Supervisor<F> {
         }
     }
 
-    /// The id and purpose of the start that `child` reports on, if it is the one being waited for.
-    fn awaited(&self, child: ChildRef) -> Option<(std::sync::Arc<str>, StartPurpose)> {
+    /// The id of a child that is starting, and the purpose of its start; none when the supervisor has begun to end
+    /// meanwhile and waits for it no more.
+    fn starting(&self, child: ChildRef) -> Option<(Arc<str>, Option<StartPurpose>)> {
         let slot = self.children.alive(child)?;
-        match (&self.phase, slot.state()) {
-            (Phase::Starting { key, purpose }, State::Starting { .. }) if *key == child.slot => {
-                Some((slot.spec.id.clone(), *purpose))
-            }
+        let State::Starting { .. } = slot.state() else { return None };
+        let purpose = match &self.phase {
+            Phase::Starting { key, purpose } if *key == child.slot => Some(*purpose),
             _ => None,
-        }
+        };
+        Some((slot.spec.id.clone(), purpose))
     }
 
-    fn is_stopping(&self, child: ChildRef) -> bool {
-        self.children.alive(child).is_some_and(|slot| matches!(slot.state(), State::Stopping { .. }))
+    /// A child that was told to stop while it started is gone. A life that runs can neither fail to start nor ignore.
+    fn on_gone_while_stopping(&mut self, step: &mut Step<'_, F>, child: ChildRef, reason: ExitReason) {
+        if self.children.alive(child).is_some_and(|slot| matches!(slot.state(), State::Stopping { .. })) {
+            self.on_exited(step, child, reason);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::children::State;
+use crate::children::{Slot, State};
 use crate::message::{Action, CallError, CallId, ChildRef, Notice, Reply, StopHow};
 use crate::reason::ExitReason;
 use crate::spec::{Restart, Shutdown, Strategy};
@@ -79,8 +79,8 @@ impl<F: Clone> Supervisor<F> {
             _ => return,
         };
         for key in late {
-            let life = self.children.get(key).and_then(|slot| slot.state().life());
-            if let Some(life) = life {
+            let state = self.children.get(key).map(Slot::state);
+            if let Some(&State::Stopping { life, killed: false }) = state {
                 self.send_stop(step, ChildRef { slot: key, life }, Shutdown::BrutalKill);
             }
         }
@@ -91,12 +91,7 @@ impl<F: Clone> Supervisor<F> {
         if self.is_ending() {
             return;
         }
-        for waiting in std::mem::take(&mut self.deferred) {
-            if let Deferred::Call(call, _) = waiting {
-                step.act(Action::Reply(call, Err(CallError::Stopping)));
-            }
-        }
-        self.deferred_calls = 0;
+        self.refuse_waiting_calls(step);
         if let Phase::Starting { purpose: StartPurpose::Call { call, .. }, .. }
         | Phase::Stopping { then: AfterStop::Reply(call), .. } = self.phase
         {
@@ -110,6 +105,16 @@ impl<F: Clone> Supervisor<F> {
         } else {
             self.stop_from(step, 0, END, AfterStop::Exit(reason));
         }
+    }
+
+    /// Nobody will serve the calls that wait.
+    pub(super) fn refuse_waiting_calls(&mut self, step: &mut Step<'_, F>) {
+        for waiting in std::mem::take(&mut self.deferred) {
+            if let Deferred::Call(call, _) = waiting {
+                step.act(Action::Reply(call, Err(CallError::Stopping)));
+            }
+        }
+        self.deferred_calls = 0;
     }
 
     /// Stops the group that restarts with `culprit`.

@@ -1,0 +1,231 @@
+//! Single steps of a supervisor, where the order of events decides.
+
+use std::time::Duration;
+
+use mycelium_supervisor::{
+    Action, Backoff, CALLS_MAX, Call, CallError, CallId, ChildRef, ChildSpec, ChildStatus, Event, ExitReason,
+    Flags, Notice, Reply, Restart, Shutdown, StopHow, Strategy, Supervisor,
+};
+
+const ZERO: Duration = Duration::ZERO;
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn crash() -> ExitReason {
+    ExitReason::Abnormal("crash".into())
+}
+
+/// A supervisor and what it asked for last.
+struct Driver {
+    supervisor: Supervisor<()>,
+    actions: Vec<Action<()>>,
+}
+
+impl Driver {
+    fn new(flags: Flags, children: Vec<ChildSpec<()>>) -> Self {
+        let supervisor = Supervisor::new(flags, children, 0).expect("the specifications are valid");
+        Self { supervisor, actions: Vec::new() }
+    }
+
+    /// Starts every child, as a shell would that is always successful.
+    fn up(flags: Flags, children: Vec<ChildSpec<()>>) -> Self {
+        let mut driver = Self::new(flags, children);
+        driver.step(ZERO, Event::Init);
+        while let Some(child) = driver.starts() {
+            driver.step(ZERO, Event::Started(child));
+        }
+        driver
+    }
+
+    fn step(&mut self, now: Duration, event: Event<()>) {
+        self.actions.clear();
+        self.supervisor.step(now, event, &mut self.actions);
+    }
+
+    fn starts(&self) -> Option<ChildRef> {
+        self.actions.iter().find_map(|action| match action {
+            Action::Start { child, .. } => Some(*child),
+            _ => None,
+        })
+    }
+
+    fn stops(&self) -> Vec<(ChildRef, StopHow)> {
+        let stops = self.actions.iter().filter_map(|action| match action {
+            Action::Stop { child, how } => Some((*child, *how)),
+            _ => None,
+        });
+        stops.collect()
+    }
+
+    fn replies(&self) -> Vec<(u64, Result<Reply<()>, CallError>)> {
+        let replies = self.actions.iter().filter_map(|action| match action {
+            Action::Reply(call, result) => Some((call.0, result.clone())),
+            _ => None,
+        });
+        replies.collect()
+    }
+
+    fn running(&self, id: &str) -> ChildRef {
+        match self.supervisor.child(id).map(|child| child.status) {
+            Some(ChildStatus::Running(child)) => child,
+            other => panic!("{id} does not run: {other:?}"),
+        }
+    }
+}
+
+fn workers(ids: &[&str]) -> Vec<ChildSpec<()>> {
+    ids.iter().map(|id| ChildSpec::worker(*id, ())).collect()
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_a_slow_start() {
+    let mut driver = Driver::new(Flags::default(), workers(&["a", "b"]));
+    driver.step(ZERO, Event::Init);
+    let a = driver.starts().expect("a starts");
+    driver.step(ZERO, Event::Started(a));
+    let b = driver.starts().expect("b starts");
+    driver.step(ms(1), Event::Shutdown(ExitReason::Shutdown));
+    assert_eq!(driver.stops(), [(b, StopHow::Shutdown)]);
+    driver.step(ms(2), Event::Started(b)); // too late, it was told to stop
+    assert!(driver.actions.is_empty());
+    driver.step(ms(3), Event::Exited(b, ExitReason::Shutdown));
+    assert_eq!(driver.stops(), [(a, StopHow::Shutdown)]);
+    driver.step(ms(4), Event::Exited(a, ExitReason::Shutdown));
+    assert_eq!(driver.actions.last(), Some(&Action::Exit(ExitReason::Shutdown)));
+}
+
+#[test]
+fn a_start_that_is_under_way_when_the_supervisor_ends_is_stopped_in_its_turn() {
+    let mut driver = Driver::up(Flags::default(), workers(&["a", "b"]));
+    let (a, b) = (driver.running("a"), driver.running("b"));
+    driver.step(ms(1), Event::Exited(a, crash()));
+    let again = driver.starts().expect("a is restarted");
+    driver.step(ms(2), Event::Shutdown(ExitReason::Shutdown));
+    assert_eq!(driver.stops(), [(b, StopHow::Shutdown)]);
+    // Neither its start nor its end is lost, though nobody waits for them now.
+    driver.step(ms(3), Event::Started(again));
+    driver.step(ms(4), Event::Exited(again, crash()));
+    driver.step(ms(5), Event::Exited(b, ExitReason::Shutdown));
+    assert_eq!(driver.actions.last(), Some(&Action::Exit(ExitReason::Shutdown)));
+}
+
+#[test]
+fn calls_that_wait_for_the_first_start_are_refused_when_it_fails() {
+    let mut driver = Driver::new(Flags::default(), workers(&["a"]));
+    driver.step(ZERO, Event::Init);
+    let a = driver.starts().expect("a starts");
+    driver.step(ZERO, Event::Call(CallId(1), Call::CountChildren));
+    driver.step(ZERO, Event::StartFailed(a, crash()));
+    assert_eq!(driver.replies(), [(1, Err(CallError::Stopping))]);
+    assert!(matches!(driver.actions.last(), Some(Action::Exit(ExitReason::ShutdownWith(_)))));
+}
+
+#[test]
+fn calls_wait_for_a_start_in_their_order_and_see_what_follows_it() {
+    let mut driver = Driver::up(Flags::default(), workers(&["a"]));
+    let a = driver.running("a");
+    driver.step(ms(1), Event::Exited(a, crash()));
+    let again = driver.starts().expect("a is restarted");
+    driver.step(ms(1), Event::Call(CallId(1), Call::TerminateChild("a".into())));
+    driver.step(ms(1), Event::Call(CallId(2), Call::CountChildren));
+    assert!(driver.actions.is_empty());
+    driver.step(ms(2), Event::Started(again));
+    assert_eq!(driver.stops(), [(again, StopHow::Shutdown)]);
+    driver.step(ms(3), Event::Exited(again, ExitReason::Shutdown));
+    let replies = driver.replies();
+    assert_eq!(replies[0], (1, Ok(Reply::Ok)));
+    assert!(matches!(replies[1], (2, Ok(Reply::Counts(counts))) if counts.active == 0 && counts.specs == 1));
+}
+
+#[test]
+fn calls_are_bounded_while_the_supervisor_is_busy() {
+    let mut driver = Driver::new(Flags::default(), workers(&["a"]));
+    driver.step(ZERO, Event::Init);
+    for call in 0..CALLS_MAX as u64 {
+        driver.step(ZERO, Event::Call(CallId(call), Call::CountChildren));
+        assert!(driver.actions.is_empty());
+    }
+    driver.step(ZERO, Event::Call(CallId(9_999), Call::CountChildren));
+    assert_eq!(driver.replies(), [(9_999, Err(CallError::Busy))]);
+}
+
+#[test]
+fn a_failed_restart_lets_a_waiting_call_go_first() {
+    let mut driver = Driver::up(Flags { intensity: 9, ..Flags::default() }, workers(&["a"]));
+    let a = driver.running("a");
+    driver.step(ms(1), Event::Exited(a, crash()));
+    let again = driver.starts().expect("a is restarted");
+    driver.step(ms(1), Event::Call(CallId(1), Call::TerminateChild("a".into())));
+    driver.step(ms(1), Event::StartFailed(again, crash()));
+    assert_eq!(driver.replies(), [(1, Ok(Reply::Ok))]);
+    assert_eq!(driver.supervisor.next_wake(), None);
+}
+
+#[test]
+fn a_group_is_stopped_before_its_backoff_and_started_after_it() {
+    let backoff = Some(Backoff::default());
+    let flags = Flags { strategy: Strategy::OneForAll, backoff, ..Flags::default() };
+    let mut driver = Driver::up(flags, workers(&["a", "b"]));
+    let (a, b) = (driver.running("a"), driver.running("b"));
+    driver.step(ms(10), Event::Exited(a, crash()));
+    assert_eq!(driver.stops(), [(b, StopHow::Shutdown)]);
+    driver.step(ms(20), Event::Exited(b, ExitReason::Shutdown));
+    let waiting = Notice::Waiting { id: "a".into(), backoff: ms(100), until: ms(120) };
+    assert_eq!(driver.actions.last(), Some(&Action::Notice(waiting)));
+    assert_eq!(driver.supervisor.next_wake(), Some(ms(120)));
+    driver.step(ms(119), Event::Wake);
+    assert!(driver.actions.is_empty());
+    driver.step(ms(120), Event::Wake);
+    let a = driver.starts().expect("a starts first");
+    driver.step(ms(120), Event::Started(a));
+    assert!(driver.starts().is_some_and(|b| b > a), "b starts after a");
+}
+
+#[test]
+fn a_child_that_died_unnoticed_is_not_stopped_again() {
+    let flags = Flags { strategy: Strategy::OneForAll, intensity: 1, ..Flags::default() };
+    let mut driver = Driver::up(flags, workers(&["a", "b", "c"]));
+    let (a, b, c) = (driver.running("a"), driver.running("b"), driver.running("c"));
+    driver.step(ms(1), Event::Exited(a, crash()));
+    assert_eq!(driver.stops(), [(c, StopHow::Shutdown)]);
+    // b crashes while c is being stopped: one restart of the group serves both, and one is counted.
+    driver.step(ms(1), Event::Exited(b, crash()));
+    driver.step(ms(2), Event::Exited(c, ExitReason::Shutdown));
+    assert!(driver.stops().is_empty());
+    assert!(driver.starts().is_some());
+}
+
+#[test]
+fn instances_stop_together_under_one_deadline() {
+    let template = ChildSpec::worker("w", ()).stop_by(Shutdown::Timeout(ms(50))).restart(Restart::Temporary);
+    let mut driver =
+        Driver::up(Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() }, vec![template]);
+    for call in 0..3 {
+        driver.step(ZERO, Event::Call(CallId(call), Call::StartInstance { id: None, start: () }));
+        let child = driver.starts().expect("an instance starts");
+        driver.step(ZERO, Event::Started(child));
+    }
+    driver.step(ms(10), Event::Shutdown(ExitReason::Shutdown));
+    let told = driver.stops();
+    assert_eq!(told.len(), 3);
+    driver.step(ms(20), Event::Exited(told[0].0, ExitReason::Shutdown));
+    assert_eq!(driver.supervisor.next_wake(), Some(ms(60)));
+    driver.step(ms(60), Event::Wake);
+    assert_eq!(driver.stops(), [(told[1].0, StopHow::Kill), (told[2].0, StopHow::Kill)]);
+    driver.step(ms(61), Event::Exited(told[1].0, ExitReason::Killed));
+    driver.step(ms(61), Event::Exited(told[2].0, ExitReason::Killed));
+    assert_eq!(driver.actions.last(), Some(&Action::Exit(ExitReason::Shutdown)));
+    assert!(driver.supervisor.has_ended());
+}
+
+#[test]
+fn a_child_has_a_backoff_of_its_own() {
+    let own = Backoff { initial: ms(7), ..Backoff::default() };
+    let children = vec![ChildSpec::worker("a", ()).backoff(own)];
+    let mut driver = Driver::up(Flags::default(), children);
+    let a = driver.running("a");
+    driver.step(ms(1), Event::Exited(a, crash()));
+    assert_eq!(driver.supervisor.next_wake(), Some(ms(8)));
+}
