@@ -8,7 +8,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
 use crate::{
-    Actor, ActorRef, AskError, Handler, Message, PublishError, Responder, SpawnError, Subscription,
+    Actor, ActorRef, AskError, Handler, Message, Publish, PublishError, Responder, SpawnError, Subscription,
     TellError, TimerHandle, Timestamp,
 };
 
@@ -77,9 +77,9 @@ impl<A: Actor> Context<A> {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was published.
     #[inline]
-    pub async fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
+    pub fn publish<M: Message>(&mut self, message: M) -> Publish<'_, M> {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.place().publish(message).await,
+            Backend::Isolate(isolate) => Publish::in_isolate(isolate.place().publish(message)),
         }
     }
 

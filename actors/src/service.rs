@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use crate::isolate::{IsolateSubscriber, Place};
-use crate::{ActorId, Message, PublishError, SpawnError, Subscription, Timestamp};
+use crate::{ActorId, Message, Publish, PublishError, SpawnError, Subscription, Timestamp};
 
 /// A service's view of its host; the same type live and in an isolate.
 pub struct ServiceContext {
@@ -46,9 +46,9 @@ impl ServiceContext {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was published.
     #[inline]
-    pub async fn publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
+    pub fn publish<M: Message>(&self, message: M) -> Publish<'_, M> {
         match &self.backend {
-            Backend::Isolate(place) => place.publish(message).await,
+            Backend::Isolate(place) => Publish::in_isolate(place.publish(message)),
         }
     }
 

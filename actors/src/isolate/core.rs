@@ -15,15 +15,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use super::lane::{AnyLane, Payload, TopicLane};
+use super::lane::{AnyLane, TopicLane};
 use super::seat::AnySeat;
 use crate::{Message, SpawnError, StopReason, TimerHandle};
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
-pub const QUEUE_CAPACITY: usize = 65_536;
+pub const QUEUE_CAPACITY: usize = 1_024;
 
 /// Marks an entry of the order queue that resumes a seat instead of dispatching a lane.
-const RESUME: u32 = 1 << 31;
+pub(crate) const RESUME: u32 = 1 << 31;
 
 static NEXT_ISOLATE: AtomicU64 = AtomicU64::new(1);
 
@@ -76,7 +76,7 @@ pub(crate) struct Core {
     pub(crate) inlets: Vec<Rc<dyn Any>>,
     timers: BinaryHeap<Timer>,
     next_timer: u64,
-    wakes: Arc<Wakes>,
+    signals: Arc<Signals>,
     room: Vec<Waker>,
     room_made: bool,
     cancelled: HashSet<u64>,
@@ -90,16 +90,6 @@ pub(crate) struct Ended {
     pub(crate) actor: &'static str,
     pub(crate) seat: u32,
     pub(crate) reason: StopReason,
-}
-
-/// What the run loop does next.
-pub(crate) enum Next {
-    Dispatch(Rc<dyn AnyLane>),
-    Resume(Rc<dyn AnySeat>),
-    /// Nothing waits at this moment of virtual time.
-    Idle,
-    /// An actor has ended abnormally.
-    Ended,
 }
 
 impl Core {
@@ -116,7 +106,7 @@ impl Core {
             inlets: Vec::new(),
             timers: BinaryHeap::new(),
             next_timer: 0,
-            wakes: Arc::default(),
+            signals: Arc::default(),
             room: Vec::new(),
             room_made: false,
             cancelled: HashSet::new(),
@@ -126,51 +116,47 @@ impl Core {
         }
     }
 
-    /// Queues `message` for the subscribers of its topic.
+    /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
     #[inline]
-    pub(crate) fn publish<M: Message, P: Payload<M>>(
+    pub(crate) fn publish<M: Message>(
         &mut self,
         sender: u32,
-        message: M,
-    ) -> Result<(), Refused<M>> {
-        let Some(lane) = self.topics.find(M::TYPE_ID) else {
+        message: &mut Option<M>,
+    ) -> Result<(), Refusal> {
+        let Some((lane, topic)) = self.topics.find(M::TYPE_ID) else {
             self.unheard += 1;
+            message.take();
             return Ok(());
         };
-        let Some(topic) = self.lanes[lane as usize].as_any().downcast_ref::<TopicLane<M, P>>() else {
-            return Err(Refused::Duplicate(message));
-        };
+        let Some(topic) = topic.downcast_ref::<TopicLane<M>>() else { return Err(Refusal::Duplicate) };
         if self.order.len() >= QUEUE_CAPACITY {
-            return Err(Refused::Full(message));
+            return Err(Refusal::Full);
         }
-        match topic.push(sender, message) {
-            Ok(true) => self.order.push_back(lane),
-            Ok(false) => self.unheard += 1,
-            Err(refused) => return Err(refused),
+        if topic.push(sender, message)? {
+            self.order.push_back(lane);
+        } else {
+            self.unheard += 1;
         }
         Ok(())
     }
 
     /// The lane of topic `M`, made on first use.
-    pub(crate) fn topic<M: Message, P: Payload<M>>(&mut self) -> Result<Rc<TopicLane<M, P>>, SpawnError> {
-        if let Some(lane) = self.topics.find(M::TYPE_ID) {
-            let lane = &self.lanes[lane as usize];
-            return Rc::clone(lane).into_any().downcast().map_err(|_| SpawnError::DuplicateTypeId {
-                type_id: M::TYPE_ID,
-                held_by: lane.name(),
-                refused: M::NAME,
-            });
+    pub(crate) fn topic<M: Message>(&mut self) -> Result<Rc<TopicLane<M>>, SpawnError> {
+        if let Some((lane, topic)) = self.topics.find(M::TYPE_ID) {
+            let held_by = self.lanes[lane as usize].name();
+            let refused = SpawnError::DuplicateTypeId { type_id: M::TYPE_ID, held_by, refused: M::NAME };
+            return Rc::clone(topic).downcast().map_err(|_| refused);
         }
         let index = self.lanes.len() as u32;
-        let lane = Rc::new(TopicLane::<M, P>::new());
+        let lane = Rc::new(TopicLane::<M>::new());
         self.lanes.push(Rc::clone(&lane) as Rc<dyn AnyLane>);
-        self.topics.insert(M::TYPE_ID, index);
+        self.topics.insert(M::TYPE_ID, index, Rc::clone(&lane) as Rc<dyn Any>);
         Ok(lane)
     }
 
     /// The lane of the topic with this `TYPE_ID`, if anybody ever subscribed to it.
     pub(crate) fn lane_of(&self, type_id: u16) -> Option<Rc<dyn AnyLane>> {
-        Some(Rc::clone(&self.lanes[self.topics.find(type_id)? as usize]))
+        Some(Rc::clone(&self.lanes[self.topics.find(type_id)?.0 as usize]))
     }
 
     /// The lane that carries payloads of type `L` straight to one seat, made by `make` on first use.
@@ -255,27 +241,29 @@ impl Core {
         self.now = self.now.max(at);
     }
 
-    #[inline]
-    pub(crate) fn next(&mut self) -> Next {
-        if self.ended.is_some() {
-            return Next::Ended;
-        }
-        match self.order.pop_front() {
-            Some(lane) if lane & RESUME == 0 => {
-                self.room_made = true;
-                Next::Dispatch(Rc::clone(&self.lanes[lane as usize]))
-            }
-            Some(seat) => Next::Resume(Rc::clone(&self.seats[(seat & !RESUME) as usize])),
-            None => Next::Idle,
-        }
+    /// Moves everything that is queued into `batch`, which is empty; `false` if nothing is.
+    pub(crate) fn take_order(&mut self, batch: &mut VecDeque<u32>) -> bool {
+        std::mem::swap(&mut self.order, batch);
+        let any = !batch.is_empty();
+        self.room_made |= any;
+        any
     }
 
     pub(crate) fn waker(&self, seat: u32) -> Waker {
-        Waker::from(Arc::new(SeatWaker { wakes: Arc::clone(&self.wakes), seat }))
+        Waker::from(Arc::new(SeatWaker { signals: Arc::clone(&self.signals), seat }))
     }
 
-    pub(crate) fn wakes(&self) -> Arc<Wakes> {
-        Arc::clone(&self.wakes)
+    pub(crate) fn signals(&self) -> Arc<Signals> {
+        Arc::clone(&self.signals)
+    }
+
+    /// Records the first actor that ended abnormally, which ends the run.
+    pub(crate) fn halt(&mut self, ended: Ended) {
+        if self.ended.is_none() {
+            self.ended = Some(ended);
+            self.signals.halt.store(true, Ordering::Release);
+            self.signals.any.store(true, Ordering::Release);
+        }
     }
 
     pub(crate) fn lanes(&self) -> &[Rc<dyn AnyLane>] {
@@ -298,6 +286,7 @@ impl Core {
             }
         }
         self.direct.clear();
+        self.topics = TopicIndex::default();
         Parts(
             std::mem::take(&mut self.seats),
             std::mem::take(&mut self.lanes),
@@ -308,14 +297,15 @@ impl Core {
 }
 
 /// Why a message was not queued.
-pub(crate) enum Refused<M> {
+pub(crate) enum Refusal {
     /// The isolate's queue or a `Block` subscriber is full: the publisher may wait.
-    Full(M),
+    Full,
     /// A `Fail` subscriber is full: the publish fails.
-    Fail(M),
+    Fail,
     /// The publisher's own subscription is the full one: it would wait for itself.
-    OwnFull(M),
-    Duplicate(M),
+    OwnFull,
+    /// Another message type has this `TYPE_ID`.
+    Duplicate,
 }
 
 /// What happens when a timer is due.
@@ -355,76 +345,92 @@ impl Ord for Timer {
     }
 }
 
-/// Seats whose futures were woken, in the order of the wake-ups.
+/// What the run loop must look at before the next event.
 #[derive(Default)]
-pub(crate) struct Wakes {
+pub(crate) struct Signals {
     any: AtomicBool,
-    seats: Mutex<Vec<u32>>,
+    halt: AtomicBool,
+    /// Seats whose futures were woken, in the order of the wake-ups.
+    woken: Mutex<Vec<u32>>,
 }
 
-impl Wakes {
-    /// Moves the woken seats into `into`.
+impl Signals {
     #[inline]
-    pub(crate) fn take(&self, into: &mut Vec<u32>) {
-        if self.any.load(Ordering::Acquire) {
-            let mut seats = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
-            self.any.store(false, Ordering::Release);
-            into.append(&mut seats);
-        }
+    pub(crate) fn any(&self) -> bool {
+        self.any.load(Ordering::Acquire)
+    }
+
+    /// Whether an actor has ended abnormally.
+    pub(crate) fn halted(&self) -> bool {
+        self.halt.load(Ordering::Acquire)
+    }
+
+    /// Moves the woken seats into `into`.
+    pub(crate) fn take_woken(&self, into: &mut Vec<u32>) {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(false, Ordering::Release);
+        into.append(&mut woken);
     }
 }
 
 struct SeatWaker {
-    wakes: Arc<Wakes>,
+    signals: Arc<Signals>,
     seat: u32,
 }
 
 impl Wake for SeatWaker {
     fn wake(self: Arc<Self>) {
-        let mut seats = self.wakes.seats.lock().unwrap_or_else(PoisonError::into_inner);
-        seats.push(self.seat);
-        self.wakes.any.store(true, Ordering::Release);
+        let mut woken = self.signals.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        woken.push(self.seat);
+        self.signals.any.store(true, Ordering::Release);
     }
 }
 
-/// From `TYPE_ID` to lane: open addressing with a power-of-two size that doubles at half load.
+/// From `TYPE_ID` to topic: open addressing with a power-of-two size that doubles at half load.
 #[derive(Default)]
 struct TopicIndex {
-    /// `(TYPE_ID, lane + 1)`; lane 0 marks a free entry.
-    entries: Vec<(u16, u32)>,
+    entries: Vec<Option<TopicEntry>>,
     used: usize,
+}
+
+struct TopicEntry {
+    type_id: u16,
+    lane: u32,
+    topic: Rc<dyn Any>,
 }
 
 impl TopicIndex {
     #[inline]
-    fn find(&self, type_id: u16) -> Option<u32> {
+    fn find(&self, type_id: u16) -> Option<(u32, &Rc<dyn Any>)> {
         let mask = self.entries.len().checked_sub(1)?;
         let mut at = type_id as usize & mask;
         loop {
-            match self.entries[at] {
-                (_, 0) => return None,
-                (id, lane) if id == type_id => return Some(lane - 1),
-                _ => at = (at + 1) & mask,
+            let entry = self.entries[at].as_ref()?;
+            if entry.type_id == type_id {
+                return Some((entry.lane, &entry.topic));
             }
+            at = (at + 1) & mask;
         }
     }
 
-    fn insert(&mut self, type_id: u16, lane: u32) {
+    fn insert(&mut self, type_id: u16, lane: u32, topic: Rc<dyn Any>) {
         if (self.used + 1) * 2 > self.entries.len() {
+            let size = (self.entries.len() * 2).max(8);
             let old = std::mem::take(&mut self.entries);
-            self.entries = vec![(0, 0); (old.len() * 2).max(8)];
-            self.used = 0;
-            for (id, lane) in old.into_iter().filter(|entry| entry.1 != 0) {
-                self.insert(id, lane - 1);
-            }
+            self.entries.resize_with(size, || None);
+            old.into_iter().flatten().for_each(|entry| self.put(entry));
         }
+        self.put(TopicEntry { type_id, lane, topic });
+        self.used += 1;
+    }
+
+    fn put(&mut self, entry: TopicEntry) {
         let mask = self.entries.len() - 1;
-        let mut at = type_id as usize & mask;
-        while self.entries[at].1 != 0 {
+        let mut at = entry.type_id as usize & mask;
+        while self.entries[at].is_some() {
             at = (at + 1) & mask;
         }
-        self.entries[at] = (type_id, lane + 1);
-        self.used += 1;
+        self.entries[at] = Some(entry);
     }
 }
 
@@ -435,13 +441,13 @@ mod tests {
     #[test]
     fn the_topic_index_finds_what_was_inserted_and_nothing_else() {
         let mut index = TopicIndex::default();
-        assert_eq!(index.find(3), None);
+        assert!(index.find(3).is_none());
         for id in (0..2_000u16).map(|n| n.wrapping_mul(8)) {
-            index.insert(id, u32::from(id) + 7);
+            index.insert(id, u32::from(id) + 7, Rc::new(()));
         }
         for id in 0..16_000u16 {
             let expected = (id % 8 == 0).then(|| u32::from(id) + 7);
-            assert_eq!(index.find(id), expected, "id {id}");
+            assert_eq!(index.find(id).map(|(lane, _)| lane), expected, "id {id}");
         }
     }
 

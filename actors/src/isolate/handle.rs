@@ -11,9 +11,9 @@ use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use tokio::sync::oneshot;
 
-use super::core::{Core, Due, NotHere, Refused, with_core};
-use super::lane::{DirectLane, Inline, is_inline};
-use super::seat::{Bundle, Seat};
+use super::core::{Core, Due, NotHere, Refusal, with_core};
+use super::lane::DirectLane;
+use super::seat::Seat;
 use super::sub::{Overflow, Rule, Sub};
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
@@ -39,49 +39,22 @@ impl Place {
     }
 
     #[inline]
-    fn queue<M: Message>(self, message: M) -> Result<(), Attempt<M>> {
-        // The message must come back if the core is not here, so it is lent to the closure.
-        let mut message = Some(message);
-        let queued = with_core(self.isolate, |core| match message.take() {
-            Some(message) if is_inline::<M>() => core.publish::<M, Inline<M>>(self.seat, message),
-            Some(message) => core.publish::<M, Rc<M>>(self.seat, message),
-            None => Ok(()),
-        });
-        match (queued, message) {
-            (Ok(Ok(())), _) | (Err(NotHere), None) => Ok(()),
-            (Ok(Err(Refused::Full(message))), _) => Err(Attempt::Wait(message)),
-            (Ok(Err(Refused::Fail(message))), _) => Err(Attempt::Failed(PublishError::Full(message))),
-            (Ok(Err(Refused::OwnFull(message))), _) => {
-                Err(Attempt::Failed(PublishError::SelfBlocked(message)))
-            }
-            (Ok(Err(Refused::Duplicate(message))), _) => {
-                Err(Attempt::Failed(PublishError::DuplicateTypeId(message)))
-            }
-            (Err(NotHere), Some(message)) => Err(Attempt::Failed(PublishError::WrongThread(message))),
-        }
+    fn queue<M: Message>(self, message: &mut Option<M>) -> Result<(), Refusal> {
+        with_core(self.isolate, |core| core.publish(self.seat, message)).unwrap_or(Ok(()))
     }
 
-    #[inline]
     pub(crate) fn try_publish<M: Message>(self, message: M) -> Result<(), PublishError<M>> {
-        self.queue(message).map_err(|attempt| match attempt {
-            Attempt::Wait(message) => PublishError::Full(message),
-            Attempt::Failed(error) => error,
-        })
+        let mut message = Some(message);
+        let queued = self.queue(&mut message);
+        match message {
+            None => Ok(()),
+            Some(message) => Err(refused(queued.err().as_ref(), message)),
+        }
     }
 
     #[inline]
-    pub(crate) async fn publish<M: Message>(self, message: M) -> Result<(), PublishError<M>> {
-        let mut attempt = self.queue(message);
-        loop {
-            match attempt {
-                Ok(()) => return Ok(()),
-                Err(Attempt::Failed(error)) => return Err(error),
-                Err(Attempt::Wait(message)) => {
-                    Room { isolate: self.isolate, waited: false }.await;
-                    attempt = self.queue(message);
-                }
-            }
-        }
+    pub(crate) fn publish<M: Message>(self, message: M) -> IsolatePublish<M> {
+        IsolatePublish { place: self, message: Some(message) }
     }
 
     pub(crate) fn sleep(self, duration: Duration) -> Sleep {
@@ -93,9 +66,50 @@ impl Place {
     }
 }
 
-enum Attempt<M> {
-    Wait(M),
-    Failed(PublishError<M>),
+/// The error for a message that was not queued; no refusal at all means that the isolate is not on this thread.
+fn refused<M>(refusal: Option<&Refusal>, message: M) -> PublishError<M> {
+    match refusal {
+        Some(Refusal::Full | Refusal::Fail) => PublishError::Full(message),
+        Some(Refusal::OwnFull) => PublishError::SelfBlocked(message),
+        Some(Refusal::Duplicate) => PublishError::DuplicateTypeId(message),
+        None => PublishError::WrongThread(message),
+    }
+}
+
+/// The isolate's half of a [`Publish`](crate::Publish).
+pub(crate) struct IsolatePublish<M> {
+    place: Place,
+    message: Option<M>,
+}
+
+// The message is moved out when it is published, never pinned.
+impl<M> Unpin for IsolatePublish<M> {}
+
+impl<M: Message> Future for IsolatePublish<M> {
+    type Output = Result<(), PublishError<M>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let queued = this.place.queue(&mut this.message);
+        if this.message.is_none() { Poll::Ready(Ok(())) } else { this.refused(queued.err(), cx) }
+    }
+}
+
+impl<M: Message> IsolatePublish<M> {
+    #[cold]
+    fn refused(
+        &mut self,
+        refusal: Option<Refusal>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<(), PublishError<M>>> {
+        if let Some(Refusal::Full) = refusal
+            && with_core(self.place.isolate, |core| core.wait_for_room(cx.waker())).is_ok()
+        {
+            return Poll::Pending;
+        }
+        Poll::Ready(self.message.take().map_or(Ok(()), |message| Err(refused(refusal.as_ref(), message))))
+    }
 }
 
 /// Waits until something that was queued has been handled.
@@ -276,9 +290,14 @@ impl<A: Actor> IsolateRef<A> {
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |index| {
-            let sub = Sub::new(&seat, direct_rule(), |mut bundle: Box<Bundle<A>>, message: M| async move {
-                let result = A::handle(&mut bundle.actor, &message, &mut bundle.ctx).await;
-                (bundle, result)
+            let sub = Sub::new(&seat, direct_rule(), |seat, hand| async move {
+                loop {
+                    let message: M = hand.next().await;
+                    let mut lent = seat.lend();
+                    let Some(state) = lent.as_mut() else { continue };
+                    let result = state.actor.handle(&message, &mut state.ctx).await;
+                    seat.settle(lent, result);
+                }
             });
             DirectLane::new(index, short_type_name::<M>(), sub)
         }))
@@ -291,13 +310,18 @@ impl<A: Actor> IsolateRef<A> {
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |index| {
-            let answer = |mut bundle: Box<Bundle<A>>, asked: Query<Q, A::Reply>| async move {
-                let reply = A::answer(&mut bundle.actor, &asked.query, &mut bundle.ctx).await;
-                // Whoever asked may have stopped waiting.
-                let _ = asked.reply.send(reply);
-                (bundle, Ok(()))
-            };
-            DirectLane::new(index, short_type_name::<Q>(), Sub::new(&seat, direct_rule(), answer))
+            let sub = Sub::new(&seat, direct_rule(), |seat, hand| async move {
+                loop {
+                    let asked: Query<Q, A::Reply> = hand.next().await;
+                    let mut lent = seat.lend();
+                    let Some(state) = lent.as_mut() else { continue };
+                    let reply = state.actor.answer(&asked.query, &mut state.ctx).await;
+                    // Whoever asked may have stopped waiting.
+                    let _ = asked.reply.send(reply);
+                    seat.settle(lent, Ok(()));
+                }
+            });
+            DirectLane::new(index, short_type_name::<Q>(), sub)
         }))
     }
 
@@ -365,5 +389,5 @@ impl<A: Actor> IsolateRef<A> {
 }
 
 fn direct_rule<P>() -> Rule<P> {
-    Rule { overflow: Overflow::Refuse, capacity: DEFAULT_CAPACITY, echo: true, drops: Rc::default() }
+    Rule { overflow: Overflow::Refuse, capacity: DEFAULT_CAPACITY, echo: true, gauge: Rc::default() }
 }

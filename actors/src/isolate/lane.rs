@@ -2,53 +2,15 @@
 //!
 //! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the values.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::core::Refused;
+use super::core::{QUEUE_CAPACITY, Refusal};
 use crate::{Message, Policy, Subscription, TopicStats};
 
-/// Messages up to this size that need no drop are copied to each subscriber; others are shared (bytes).
-const INLINE_BYTES_MAX: usize = 64;
-
-/// Whether `M` is copied to its subscribers rather than shared.
-pub(crate) const fn is_inline<M>() -> bool {
-    size_of::<M>() <= INLINE_BYTES_MAX && !std::mem::needs_drop::<M>()
-}
-
-/// How a topic holds its messages: by value or behind one shared pointer.
-pub(crate) trait Payload<M>: Clone + 'static {
-    fn wrap(message: M) -> Self;
-    fn get(&self) -> &M;
-}
-
-/// A small message, held by value.
-#[derive(Clone)]
-pub(crate) struct Inline<M>(M);
-
-impl<M: Message> Payload<M> for Inline<M> {
-    #[inline]
-    fn wrap(message: M) -> Self {
-        Self(message)
-    }
-    #[inline]
-    fn get(&self) -> &M {
-        &self.0
-    }
-}
-
-impl<M: Message> Payload<M> for Rc<M> {
-    #[inline]
-    fn wrap(message: M) -> Self {
-        Self::new(message)
-    }
-    #[inline]
-    fn get(&self) -> &M {
-        self
-    }
-}
+/// How many spent messages one topic keeps for reuse: as many as may wait (messages).
+const SPARE_MAX: usize = QUEUE_CAPACITY;
 
 /// What the core knows of a lane.
 pub(crate) trait AnyLane: 'static {
@@ -61,8 +23,6 @@ pub(crate) trait AnyLane: 'static {
     fn remove(&self, seat: u32);
     /// Drops receivers and what waits.
     fn clear(&self);
-    fn as_any(&self) -> &dyn Any;
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
 /// Where a lane's events end: an actor's subscription or a service's subscriber.
@@ -73,6 +33,10 @@ pub(crate) trait Receive<P> {
     fn seat(&self) -> u32;
     /// Whether its own queue has reached its capacity.
     fn is_full(&self) -> bool;
+    /// Whether it takes no more.
+    fn is_closed(&self) -> bool {
+        false
+    }
     /// Drops what waits; how many.
     fn close(&self) -> u64;
 }
@@ -98,28 +62,38 @@ enum PolicyKind {
 }
 
 /// The queue and the receivers of one topic.
-pub(crate) struct TopicLane<M, P> {
-    queue: RefCell<VecDeque<(u32, P)>>,
+pub(crate) struct TopicLane<M> {
+    /// The sender and the message, which all receivers share.
+    queue: RefCell<VecDeque<(u32, Rc<M>)>>,
+    /// Spent messages without a destructor: their memory serves the next publishes, so those allocate nothing.
+    spare: RefCell<Vec<Rc<M>>>,
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
-    receivers: RefCell<Rc<[Receiver<P>]>>,
+    receivers: RefCell<Rc<[Receiver<Rc<M>>]>>,
     heard: Cell<bool>,
-    /// Whether any receiver may refuse a publish, so that the common case checks one flag.
-    may_refuse: Cell<bool>,
     published: Cell<u64>,
     dispatched: Cell<u64>,
     delivered: Cell<u64>,
     dropped_unsubscribed: Cell<u64>,
-    pub(crate) drops: Rc<Drops>,
-    message: std::marker::PhantomData<M>,
+    pub(crate) gauge: Rc<Gauge>,
 }
 
-/// Messages dropped by overflow policies.
+/// What a topic shares with its subscriptions: how many of them refuse, and what their policies dropped.
 #[derive(Default)]
-pub(crate) struct Drops {
+pub(crate) struct Gauge {
+    /// Subscriptions that are full and refuse publishes.
+    pub(crate) full: Cell<u32>,
     pub(crate) oldest: Cell<u64>,
     pub(crate) newest: Cell<u64>,
     pub(crate) conflated: Cell<u64>,
     pub(crate) dead: Cell<u64>,
+}
+
+impl Gauge {
+    /// A subscription begins, or ceases, to refuse publishes.
+    pub(crate) fn refuses(&self, begins: bool) {
+        let full = self.full.get();
+        self.full.set(if begins { full + 1 } else { full - 1 });
+    }
 }
 
 /// Adds one to a counter.
@@ -128,47 +102,74 @@ pub(crate) fn count(counter: &Cell<u64>) {
     counter.set(counter.get() + 1);
 }
 
-impl<M: Message, P: Payload<M>> TopicLane<M, P> {
+impl<M: Message> TopicLane<M> {
     pub(crate) fn new() -> Self {
         Self {
             queue: RefCell::default(),
+            spare: RefCell::default(),
             receivers: RefCell::new(Rc::from([])),
             heard: Cell::new(false),
-            may_refuse: Cell::new(false),
             published: Cell::new(0),
             dispatched: Cell::new(0),
             delivered: Cell::new(0),
             dropped_unsubscribed: Cell::new(0),
-            drops: Rc::default(),
-            message: std::marker::PhantomData,
+            gauge: Rc::default(),
         }
     }
 
-    /// Queues a message; `false` if nobody subscribes.
+    /// Queues the message, taking it out of `message`, unless a subscriber refuses it or nobody listens.
     #[inline]
-    pub(crate) fn push(&self, sender: u32, message: M) -> Result<bool, Refused<M>> {
+    pub(crate) fn push(&self, sender: u32, message: &mut Option<M>) -> Result<bool, Refusal> {
         if !self.heard.get() {
+            message.take();
             return Ok(false);
         }
-        if self.may_refuse.get() {
-            for receiver in self.receivers.borrow().iter() {
-                match receiver.policy {
-                    PolicyKind::Block if receiver.to.is_full() => {
-                        let own = receiver.to.seat() == sender;
-                        return Err(if own { Refused::OwnFull(message) } else { Refused::Full(message) });
-                    }
-                    PolicyKind::Fail if receiver.to.is_full() => return Err(Refused::Fail(message)),
-                    _ => {}
-                }
-            }
+        if self.gauge.full.get() > 0 {
+            return Err(self.refusal(sender));
         }
+        let Some(value) = message.take() else { return Ok(false) };
         count(&self.published);
-        self.queue.borrow_mut().push_back((sender, P::wrap(message)));
+        let mut spent = self.spare.borrow_mut().pop();
+        let shared = match spent.as_mut().and_then(Rc::get_mut) {
+            Some(memory) => {
+                *memory = value;
+                spent
+            }
+            None => Some(Rc::new(value)),
+        };
+        if let Some(shared) = shared {
+            self.queue.borrow_mut().push_back((sender, shared));
+        }
         Ok(true)
     }
 
+    #[cold]
+    fn refusal(&self, sender: u32) -> Refusal {
+        let receivers = self.receivers.borrow();
+        let full = || receivers.iter().filter(|receiver| receiver.to.is_full());
+        if full().any(|receiver| receiver.policy == PolicyKind::Fail) {
+            Refusal::Fail
+        } else if full().any(|receiver| receiver.policy == PolicyKind::Block && receiver.to.seat() == sender)
+        {
+            Refusal::OwnFull
+        } else {
+            Refusal::Full
+        }
+    }
+
+    /// Keeps the memory of a message that nobody reads any more.
+    #[inline]
+    fn recycle(&self, message: Rc<M>) {
+        if !std::mem::needs_drop::<M>() && Rc::strong_count(&message) == 1 {
+            let mut spare = self.spare.borrow_mut();
+            if spare.len() < SPARE_MAX {
+                spare.push(message);
+            }
+        }
+    }
+
     /// Adds a receiver of everything published from now on.
-    pub(crate) fn add(&self, to: Rc<dyn Receive<P>>, subscription: &Subscription<M>) {
+    pub(crate) fn add(&self, to: Rc<dyn Receive<Rc<M>>>, subscription: &Subscription<M>) {
         let policy = match subscription.policy {
             Policy::Block => PolicyKind::Block,
             Policy::Fail => PolicyKind::Fail,
@@ -178,32 +179,34 @@ impl<M: Message, P: Payload<M>> TopicLane<M, P> {
         self.change(|receivers| receivers.push(Receiver { since, policy, to }));
     }
 
-    fn change(&self, f: impl FnOnce(&mut Vec<Receiver<P>>)) {
+    /// Removes receivers that take no more; `dropped` of their messages were waiting.
+    pub(crate) fn forget_closed(&self, dropped: u64) {
+        self.change(|receivers| receivers.retain(|receiver| !receiver.to.is_closed()));
+        self.dropped_unsubscribed.set(self.dropped_unsubscribed.get() + dropped);
+    }
+
+    fn change(&self, f: impl FnOnce(&mut Vec<Receiver<Rc<M>>>)) {
         let mut receivers = self.receivers.borrow().to_vec();
         f(&mut receivers);
         self.heard.set(!receivers.is_empty());
-        self.may_refuse.set(receivers.iter().any(|receiver| receiver.policy != PolicyKind::Lossy));
         *self.receivers.borrow_mut() = receivers.into();
     }
 }
 
-impl<M: Message, P: Payload<M>> AnyLane for TopicLane<M, P> {
+impl<M: Message> AnyLane for TopicLane<M> {
     #[inline]
     fn dispatch(&self) {
-        let Some((sender, payload)) = self.queue.borrow_mut().pop_front() else { return };
+        let Some((sender, message)) = self.queue.borrow_mut().pop_front() else { return };
         let number = self.dispatched.get();
         self.dispatched.set(number + 1);
         let receivers = Rc::clone(&self.receivers.borrow());
-        let Some((last, others)) = receivers.split_last() else { return };
         let mut delivered = 0;
-        for receiver in others {
+        for receiver in receivers.iter() {
             if receiver.since <= number {
-                delivered += u64::from(receiver.to.deliver(sender, payload.clone()));
+                delivered += u64::from(receiver.to.deliver(sender, Rc::clone(&message)));
             }
         }
-        if last.since <= number {
-            delivered += u64::from(last.to.deliver(sender, payload));
-        }
+        self.recycle(message);
         self.delivered.set(self.delivered.get() + delivered);
     }
 
@@ -217,11 +220,11 @@ impl<M: Message, P: Payload<M>> AnyLane for TopicLane<M, P> {
             topic: M::TOPIC,
             published: self.published.get(),
             delivered: self.delivered.get(),
-            dropped_oldest: self.drops.oldest.get(),
-            dropped_newest: self.drops.newest.get(),
-            conflated: self.drops.conflated.get(),
+            dropped_oldest: self.gauge.oldest.get(),
+            dropped_newest: self.gauge.newest.get(),
+            conflated: self.gauge.conflated.get(),
             dropped_unsubscribed: self.dropped_unsubscribed.get(),
-            dead_letters: self.drops.dead.get(),
+            dead_letters: self.gauge.dead.get(),
         })
     }
 
@@ -243,14 +246,6 @@ impl<M: Message, P: Payload<M>> AnyLane for TopicLane<M, P> {
         drop(self.queue.take());
         drop(self.receivers.replace(Rc::from([])));
         self.heard.set(false);
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
-        self
     }
 }
 
@@ -300,13 +295,5 @@ impl<P: 'static> AnyLane for DirectLane<P> {
 
     fn clear(&self) {
         drop(self.queue.take());
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
-        self
     }
 }

@@ -1,5 +1,8 @@
 //! Isolates: deterministic buses on one thread, in virtual time.
 
+// A handler keeps its actor's state borrowed while it waits: the borrow is what marks the actor as busy.
+#![allow(clippy::await_holding_refcell_ref)]
+
 mod core;
 mod handle;
 mod lane;
@@ -8,12 +11,13 @@ mod seat;
 mod service;
 mod sub;
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use self::core::{Core, Due, Next, NotHere, Refused, enter, with_core};
-use self::lane::{Inline, is_inline};
+use self::core::{Core, Due, NotHere, RESUME, Refusal, enter, with_core};
+use self::lane::AnyLane;
 use self::seat::{AnySeat, Seat};
 use self::service::ServiceSeat;
 use crate::{
@@ -22,7 +26,7 @@ use crate::{
 };
 
 pub use self::core::QUEUE_CAPACITY;
-pub(crate) use self::handle::{IsolateContext, IsolateRef, Place};
+pub(crate) use self::handle::{IsolateContext, IsolatePublish, IsolateRef, Place};
 pub use self::report::{IsolateStats, RunError};
 pub(crate) use self::seat::Seat as SeatOf;
 pub(crate) use self::service::IsolateSubscriber;
@@ -85,6 +89,10 @@ pub struct Isolate {
     events: u64,
     events_max: u64,
     woken: Vec<u32>,
+    /// What is being handled: taken from the core's order at once, so that an event needs no look at the core.
+    batch: VecDeque<u32>,
+    /// The core's lanes as last seen; it only adds to them.
+    lanes: Vec<Rc<dyn AnyLane>>,
 }
 
 /// The address of a service of an isolate, to take it back at the end.
@@ -103,7 +111,15 @@ impl Isolate {
     /// An empty isolate whose clock starts at `now`.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
         let core = Box::new(Core::new(seed, now.as_nanos()));
-        Self { id: core.id, core: Some(core), events: 0, events_max: DEFAULT_EVENTS_MAX, woken: Vec::new() }
+        Self {
+            id: core.id,
+            core: Some(core),
+            events: 0,
+            events_max: DEFAULT_EVENTS_MAX,
+            woken: Vec::new(),
+            batch: VecDeque::new(),
+            lanes: Vec::new(),
+        }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
@@ -152,17 +168,13 @@ impl Isolate {
             Some(core) => core,
             None => return Err(PublishError::Closed(message)),
         };
-        let published = if is_inline::<M>() {
-            core.publish::<M, Inline<M>>(OUTSIDE, message)
-        } else {
-            core.publish::<M, Rc<M>>(OUTSIDE, message)
-        };
-        published.map_err(|refused| match refused {
-            Refused::Duplicate(message) => PublishError::DuplicateTypeId(message),
-            Refused::Full(message) | Refused::Fail(message) | Refused::OwnFull(message) => {
-                PublishError::Full(message)
-            }
-        })
+        let mut message = Some(message);
+        let published = core.publish(OUTSIDE, &mut message);
+        match (published, message) {
+            (Err(Refusal::Duplicate), Some(message)) => Err(PublishError::DuplicateTypeId(message)),
+            (Err(_), Some(message)) => Err(PublishError::Full(message)),
+            _ => Ok(()),
+        }
     }
 
     /// Sends to one actor from outside; it is handled at the next [`run`](Self::run).
@@ -239,35 +251,43 @@ impl Isolate {
     }
 
     fn step_all(&mut self, until: u64) -> Result<(), RunError> {
-        let Self { core, id, events, events_max, woken } = self;
+        let Self { core, id, events, events_max, woken, batch, lanes } = self;
         let id = *id;
         enter(core, || {
-            let wakes = with_core(id, |core| core.wakes()).map_err(|NotHere| RunError::Closed)?;
+            let signals = with_core(id, |core| core.signals()).map_err(|NotHere| RunError::Closed)?;
             loop {
-                wakes.take(woken);
-                if !woken.is_empty() {
+                if signals.any() {
+                    if signals.halted() {
+                        return Err(actor_failed(id));
+                    }
+                    signals.take_woken(woken);
                     for seat in woken.drain(..) {
                         resume(id, seat);
                     }
                     continue;
                 }
-                match with_core(id, Core::next) {
-                    Ok(Next::Dispatch(lane)) => {
-                        *events += 1;
-                        if *events > *events_max {
-                            return Err(RunError::TooManyEvents { events_max: *events_max });
-                        }
-                        lane.dispatch();
+                let Some(next) = batch.pop_front() else {
+                    let more =
+                        with_core(id, |core| core.take_order(batch)).map_err(|NotHere| RunError::Closed)?;
+                    if !more && !wake_publishers(id) && !fire_timer(id, until) {
+                        return Ok(());
                     }
-                    Ok(Next::Resume(seat)) => seat.resume(),
-                    Ok(Next::Idle) => {
-                        if !wake_publishers(id) && !fire_timer(id, until) {
-                            return Ok(());
-                        }
-                    }
-                    Ok(Next::Ended) => return Err(actor_failed(id)),
-                    Err(NotHere) => return Err(RunError::Closed),
+                    continue;
+                };
+                if next & RESUME != 0 {
+                    resume(id, next & !RESUME);
+                    continue;
                 }
+                *events += 1;
+                if *events > *events_max {
+                    return Err(RunError::TooManyEvents { events_max: *events_max });
+                }
+                let next = next as usize;
+                if next >= lanes.len() {
+                    *lanes =
+                        with_core(id, |core| core.lanes().to_vec()).map_err(|NotHere| RunError::Closed)?;
+                }
+                lanes[next].dispatch();
             }
         })
     }
@@ -354,6 +374,7 @@ impl Isolate {
 
 impl Drop for Isolate {
     fn drop(&mut self) {
+        self.lanes.clear();
         let parts = self.core.as_deref_mut().map(Core::dismantle);
         // Inside, so that what actors do in their own drop finds the isolate they belong to.
         self.enter(|| drop(parts));

@@ -1,14 +1,13 @@
 //! Where an actor sits in an isolate: its state between messages, and what waits while it is parked.
 
 use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
 
 use super::core::{Core, Ended, with_core};
-use super::lane::{Inline, Payload, is_inline};
-use super::sub::{Once, Outcome, Overflow, Parked, Rule, Sub, Waiting};
+use super::sub::{Once, Overflow, Parked, Rule, Sub, Waiting};
 use crate::{Actor, Context, Handler, Message, Policy, SpawnError, StopReason, Subscription};
 
 /// An actor and its context: they travel together, behind one pointer.
@@ -42,13 +41,13 @@ pub(crate) struct Seat<A: Actor> {
     pub(crate) index: u32,
     me: Weak<Self>,
     pub(crate) waker: Waker,
-    /// The idle actor; empty while one of its futures owns it.
-    bundle: Cell<Option<Box<Bundle<A>>>>,
-    /// The actor after its end.
-    retired: Cell<Option<Box<Bundle<A>>>>,
+    /// Borrowed while a handler runs or is parked; empty once the actor was taken.
+    state: RefCell<Option<Bundle<A>>>,
     parked: RefCell<Option<Rc<dyn Parked>>>,
     backlog: RefCell<VecDeque<Rc<dyn Waiting>>>,
     ended: RefCell<Option<StopReason>>,
+    /// Set while the actor's code runs, so that after a panic it is known whose it was.
+    pub(crate) polling: Cell<bool>,
 }
 
 impl<A: Actor> Seat<A> {
@@ -59,65 +58,92 @@ impl<A: Actor> Seat<A> {
             index,
             me: Weak::clone(me),
             waker,
-            bundle: Cell::new(None),
-            retired: Cell::new(None),
+            state: RefCell::new(Some(Bundle { actor, ctx })),
             parked: RefCell::new(None),
             backlog: RefCell::default(),
             ended: RefCell::new(None),
+            polling: Cell::new(false),
         });
-        let mut bundle = Box::new(Bundle { actor, ctx });
+        let starting = Rc::clone(&seat);
         seat.park(Once::new(&seat, async move {
-            let result = bundle.actor.started(&mut bundle.ctx).await;
-            (bundle, result)
+            let mut lent = starting.lend();
+            let Some(state) = lent.as_mut() else { return };
+            let result = state.actor.started(&mut state.ctx).await;
+            starting.settle(lent, result);
         }));
         seat
     }
 
     /// Takes the actor out, if it is idle or has ended.
     pub(crate) fn take(&self) -> Option<A> {
-        self.bundle.take().or_else(|| self.retired.take()).map(|bundle| bundle.actor)
+        if self.is_parked() {
+            return None;
+        }
+        Some(self.state.try_borrow_mut().ok()?.take()?.actor)
     }
 
     /// Calls `f` with the actor, if it is idle or has ended.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut A) -> R) -> Option<R> {
-        let cell = if self.has_ended() { &self.retired } else { &self.bundle };
-        let mut bundle = cell.take()?;
-        let result = f(&mut bundle.actor);
-        cell.set(Some(bundle));
-        Some(result)
+        Some(f(&mut self.state.try_borrow_mut().ok()?.as_mut()?.actor))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
         self.ended.borrow().is_some()
     }
 
-    /// Takes the idle actor for a handler's future.
+    /// Whether a message can be handled at once.
     #[inline]
-    pub(crate) fn lend(&self) -> Option<Box<Bundle<A>>> {
-        self.bundle.take()
+    pub(crate) fn is_idle(&self) -> bool {
+        match self.state.try_borrow() {
+            Ok(state) => state.as_ref().is_some_and(|state| !state.ctx.wants_stop()),
+            Err(_) => false,
+        }
     }
 
-    /// Takes the actor back after a handler; ends it if the handler failed or asked for it.
+    /// Whether a handler still has the actor.
     #[inline]
-    pub(crate) fn put_back(&self, (bundle, result): Outcome<A>) {
-        if result.is_ok() && !bundle.ctx.wants_stop() {
-            self.bundle.set(Some(bundle));
-        } else {
-            self.put_back_last(bundle, result);
+    pub(crate) fn is_lent(&self) -> bool {
+        self.state.try_borrow().is_err()
+    }
+
+    /// The actor for one handler. Only an idle actor is handed messages, so nobody else holds it.
+    #[inline]
+    pub(crate) fn lend(&self) -> RefMut<'_, Option<Bundle<A>>> {
+        self.state.borrow_mut()
+    }
+
+    /// Takes the actor back after a handler, and ends it if the handler failed or asked for it.
+    #[inline]
+    pub(crate) fn settle(&self, mut state: RefMut<'_, Option<Bundle<A>>>, result: Result<(), A::Error>) {
+        let stop = state.as_ref().is_none_or(|state| state.ctx.wants_stop());
+        if result.is_err() || stop {
+            if let Some(state) = state.as_mut() {
+                state.ctx.stop();
+            }
+            drop(state);
+            self.end(match result {
+                Ok(()) => StopReason::Normal,
+                Err(error) => StopReason::Failed(error.to_string().into()),
+            });
         }
     }
 
     #[cold]
-    fn put_back_last(&self, bundle: Box<Bundle<A>>, result: Result<(), A::Error>) {
+    fn end(&self, reason: StopReason) {
         if self.has_ended() {
-            self.retired.set(Some(bundle));
             return;
         }
-        self.bundle.set(Some(bundle));
-        self.stop(match result {
-            Ok(()) => StopReason::Normal,
-            Err(error) => StopReason::Failed(error.to_string().into()),
-        });
+        self.record_end(reason.clone());
+        let Some(me) = self.me.upgrade() else { return };
+        let seat = Rc::clone(&me);
+        self.park(Once::new(&me, async move {
+            if let Some(state) = seat.lend().as_mut() {
+                state.ctx.stop();
+                state.actor.stopping(&reason, &mut state.ctx).await;
+            }
+        }));
+        // The run loop polls it, as it does everything parked, so that ends keep the order of events.
+        let _ = with_core(self.isolate, |core| core.enqueue_resume(self.index));
     }
 
     pub(crate) fn park(&self, what: Rc<dyn Parked>) {
@@ -134,31 +160,22 @@ impl<A: Actor> Seat<A> {
     where
         A: Handler<M>,
     {
-        if is_inline::<M>() {
-            self.subscribe_as::<M, Inline<M>>(how)
-        } else {
-            self.subscribe_as::<M, Rc<M>>(how)
-        }
-    }
-
-    fn subscribe_as<M: Message, P: Payload<M>>(
-        self: &Rc<Self>,
-        how: Subscription<M>,
-    ) -> Result<(), SpawnError>
-    where
-        A: Handler<M>,
-    {
-        let lane = with_core(self.isolate, Core::topic::<M, P>).map_err(|_| SpawnError::WrongThread)??;
+        let lane = with_core(self.isolate, Core::topic::<M>).map_err(|_| SpawnError::WrongThread)??;
         let overflow = match how.policy {
             Policy::Block | Policy::Fail => Overflow::Refuse,
             Policy::DropOldest => Overflow::DropOldest,
             Policy::DropNewest => Overflow::DropNewest,
-            Policy::Conflate(key) => Overflow::Conflate(Box::new(move |payload: &P| key(payload.get()))),
+            Policy::Conflate(key) => Overflow::Conflate(Box::new(move |message: &Rc<M>| key(message))),
         };
-        let rule = Rule { overflow, capacity: how.capacity, echo: how.echo, drops: Rc::clone(&lane.drops) };
-        let sub = Sub::new(self, rule, |mut bundle: Box<Bundle<A>>, payload: P| async move {
-            let result = A::handle(&mut bundle.actor, payload.get(), &mut bundle.ctx).await;
-            (bundle, result)
+        let rule = Rule { overflow, capacity: how.capacity, echo: how.echo, gauge: Rc::clone(&lane.gauge) };
+        let sub = Sub::new(self, rule, |seat, hand| async move {
+            loop {
+                let message: Rc<M> = hand.next().await;
+                let mut lent = seat.lend();
+                let Some(state) = lent.as_mut() else { continue };
+                let result = state.actor.handle(&message, &mut state.ctx).await;
+                seat.settle(lent, result);
+            }
         });
         lane.add(sub, &how);
         Ok(())
@@ -183,10 +200,7 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn is_running(&self) -> bool {
-        let bundle = self.bundle.take();
-        let idle = bundle.is_some();
-        self.bundle.set(bundle);
-        !idle && !self.is_parked() && !self.has_ended()
+        self.polling.get()
     }
 
     fn is_parked(&self) -> bool {
@@ -201,8 +215,8 @@ impl<A: Actor> AnySeat for Seat<A> {
         let lanes = with_core(self.isolate, |core| {
             core.dead_letters += waiting;
             core.made_room();
-            if reason.is_abnormal() && core.ended.is_none() {
-                core.ended = Some(Ended { actor: A::name(), seat: self.index, reason: reason.clone() });
+            if reason.is_abnormal() {
+                core.halt(Ended { actor: A::name(), seat: self.index, reason: reason.clone() });
             }
             core.lanes().to_vec()
         });
@@ -213,16 +227,9 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn stop(&self, reason: StopReason) {
-        let Some(mut bundle) = self.bundle.take() else { return };
-        self.record_end(reason.clone());
-        let Some(me) = self.me.upgrade() else { return };
-        self.park(Once::new(&me, async move {
-            bundle.actor.stopping(&reason, &mut bundle.ctx).await;
-            bundle.ctx.stop();
-            (bundle, Ok(()))
-        }));
-        // The run loop polls it, as it does everything parked, so that ends keep the order of events.
-        let _ = with_core(self.isolate, |core| core.enqueue_resume(self.index));
+        if self.is_idle() {
+            self.end(reason);
+        }
     }
 
     fn end_reason(&self) -> Option<StopReason> {
@@ -235,8 +242,8 @@ impl<A: Actor> AnySeat for Seat<A> {
             parked.abandon();
         }
         drop(self.backlog.take());
-        drop(self.bundle.take());
-        drop(self.retired.take());
+        let state = self.state.try_borrow_mut().ok().and_then(|mut state| state.take());
+        drop(state);
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

@@ -1,17 +1,17 @@
 //! Services in an isolate: one future each, and the queues that feed them.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use super::core::{Core, Ended, NotHere, with_core};
 use super::handle::Place;
-use super::lane::{Drops, Inline, Payload, Receive, count, is_inline};
+use super::lane::{Gauge, Receive, TopicLane, count};
 use super::seat::AnySeat;
 use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
 
@@ -83,8 +83,8 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         }
         let lanes = with_core(self.place.isolate, |core| {
             core.made_room();
-            if reason.is_abnormal() && core.ended.is_none() {
-                core.ended = Some(Ended { actor: S::name(), seat: self.place.seat, reason: reason.clone() });
+            if reason.is_abnormal() {
+                core.halt(Ended { actor: S::name(), seat: self.place.seat, reason: reason.clone() });
             }
             core.lanes().to_vec()
         });
@@ -115,17 +115,19 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 }
 
 /// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
-struct Inlet<M, P> {
+struct Inlet<M> {
     seat: u32,
     subscription: Subscription<M>,
-    drops: Rc<Drops>,
-    queue: RefCell<VecDeque<P>>,
+    gauge: Rc<Gauge>,
+    lane: Weak<TopicLane<M>>,
+    open: Cell<bool>,
+    queue: RefCell<VecDeque<Rc<M>>>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl<M: Message, P: Payload<M>> Receive<P> for Inlet<M, P> {
-    fn deliver(&self, sender: u32, payload: P) -> bool {
-        if sender == self.seat && !self.subscription.echo {
+impl<M: Message> Receive<Rc<M>> for Inlet<M> {
+    fn deliver(&self, sender: u32, payload: Rc<M>) -> bool {
+        if !self.open.get() || (sender == self.seat && !self.subscription.echo) {
             return false;
         }
         let mut queue = self.queue.borrow_mut();
@@ -133,28 +135,32 @@ impl<M: Message, P: Payload<M>> Receive<P> for Inlet<M, P> {
         let mut dropped = None;
         match self.subscription.policy {
             Policy::DropNewest if full => {
-                count(&self.drops.newest);
+                count(&self.gauge.newest);
                 return false;
             }
             Policy::Conflate(key) => {
-                let new = key(payload.get());
-                if let Some(old) = queue.iter().position(|old| key(old.get()) == new) {
+                let new = key(&payload);
+                if let Some(old) = queue.iter().position(|old| key(old) == new) {
                     dropped = queue.remove(old);
-                    count(&self.drops.conflated);
+                    count(&self.gauge.conflated);
                 } else if full {
                     dropped = queue.pop_front();
-                    count(&self.drops.oldest);
+                    count(&self.gauge.oldest);
                 }
             }
             Policy::DropOldest if full => {
                 dropped = queue.pop_front();
-                count(&self.drops.oldest);
+                count(&self.gauge.oldest);
             }
             _ => {}
         }
         queue.push_back(payload);
+        let waiting = queue.len();
         drop(queue);
         drop(dropped);
+        if self.refuses() && waiting == self.subscription.capacity {
+            self.gauge.refuses(true);
+        }
         let waker = self.waker.borrow_mut().take();
         if let Some(waker) = waker {
             waker.wake();
@@ -170,8 +176,22 @@ impl<M: Message, P: Payload<M>> Receive<P> for Inlet<M, P> {
         self.queue.borrow().len() >= self.subscription.capacity
     }
 
+    fn is_closed(&self) -> bool {
+        !self.open.get()
+    }
+
     fn close(&self) -> u64 {
+        self.open.set(false);
+        if self.refuses() && self.is_full() {
+            self.gauge.refuses(false);
+        }
         self.queue.take().len() as u64
+    }
+}
+
+impl<M: Message> Inlet<M> {
+    fn refuses(&self) -> bool {
+        matches!(self.subscription.policy, Policy::Block | Policy::Fail)
     }
 }
 
@@ -179,9 +199,11 @@ impl<M: Message, P: Payload<M>> Receive<P> for Inlet<M, P> {
 trait Outlet<M> {
     fn poll_take(&self, cx: &mut TaskContext<'_>) -> Poll<M>;
     fn try_take(&self) -> Option<M>;
+    /// Lets the lane forget the inlet.
+    fn shut(&self);
 }
 
-impl<M: Message, P: Payload<M>> Outlet<M> for Inlet<M, P> {
+impl<M: Message> Outlet<M> for Inlet<M> {
     fn poll_take(&self, cx: &mut TaskContext<'_>) -> Poll<M> {
         match self.try_take() {
             Some(message) => Poll::Ready(message),
@@ -193,13 +215,25 @@ impl<M: Message, P: Payload<M>> Outlet<M> for Inlet<M, P> {
     }
 
     fn try_take(&self) -> Option<M> {
-        let payload = self.queue.borrow_mut().pop_front()?;
-        Some(payload.get().clone())
+        let mut queue = self.queue.borrow_mut();
+        let payload = queue.pop_front()?;
+        if self.refuses() && queue.len() + 1 == self.subscription.capacity {
+            self.gauge.refuses(false);
+        }
+        drop(queue);
+        Some(Rc::unwrap_or_clone(payload))
+    }
+
+    fn shut(&self) {
+        let dropped = self.close();
+        if let Some(lane) = self.lane.upgrade() {
+            lane.forget_closed(dropped);
+        }
     }
 }
 
 /// The isolate's half of a [`Subscriber`](crate::Subscriber).
-pub(crate) struct IsolateSubscriber<M> {
+pub(crate) struct IsolateSubscriber<M: Message> {
     place: Place,
     inlet: usize,
     message: PhantomData<fn() -> M>,
@@ -207,25 +241,23 @@ pub(crate) struct IsolateSubscriber<M> {
 
 impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
-        let inlet = if is_inline::<M>() {
-            Self::open::<Inline<M>>(place, subscription)
-        } else {
-            Self::open::<Rc<M>>(place, subscription)
-        }?;
+        let inlet = Self::open(place, subscription)?;
         Ok(Self { place, inlet, message: PhantomData })
     }
 
-    fn open<P: Payload<M>>(place: Place, subscription: Subscription<M>) -> Result<usize, SpawnError> {
+    fn open(place: Place, subscription: Subscription<M>) -> Result<usize, SpawnError> {
         let lane =
-            with_core(place.isolate, Core::topic::<M, P>).map_err(|NotHere| SpawnError::WrongThread)??;
-        let inlet = Rc::new(Inlet::<M, P> {
+            with_core(place.isolate, Core::topic::<M>).map_err(|NotHere| SpawnError::WrongThread)??;
+        let inlet = Rc::new(Inlet {
             seat: place.seat,
             subscription,
-            drops: Rc::clone(&lane.drops),
+            gauge: Rc::clone(&lane.gauge),
+            lane: Rc::downgrade(&lane),
+            open: Cell::new(true),
             queue: RefCell::default(),
             waker: RefCell::default(),
         });
-        lane.add(Rc::clone(&inlet) as Rc<dyn Receive<P>>, &subscription);
+        lane.add(Rc::clone(&inlet) as Rc<dyn Receive<Rc<M>>>, &subscription);
         let outlet: Rc<dyn Outlet<M>> = inlet;
         with_core(place.isolate, |core| {
             core.inlets.push(Rc::new(outlet) as Rc<dyn Any>);
@@ -255,12 +287,13 @@ impl<M: Message> IsolateSubscriber<M> {
     }
 }
 
-impl<M> Drop for IsolateSubscriber<M> {
+impl<M: Message> Drop for IsolateSubscriber<M> {
     fn drop(&mut self) {
-        // The lane lets go of the inlet when its seat ends or the isolate does; here its queue stops to fill.
-        let place = self.place;
+        if let Some(outlet) = self.outlet() {
+            outlet.shut();
+        }
         let inlet = self.inlet;
-        let _ = with_core(place.isolate, |core| {
+        let _ = with_core(self.place.isolate, |core| {
             if let Some(slot) = core.inlets.get_mut(inlet) {
                 *slot = Rc::new(());
             }

@@ -1,8 +1,8 @@
 //! The ways into an actor of an isolate, and the futures that run its code.
 //!
-//! A handler's future owns the actor while it runs (one pointer moves in and out), so a future that is not ready
-//! at once simply stays where it was polled: in the reusable, pinned slot of its subscription. Nothing is
-//! allocated per message, and no borrow has to outlive the call.
+//! Each subscription has one loop, pinned for its whole life, that takes a payload, borrows the actor and runs
+//! the handler. So a handler that is not ready at once simply stays where it is; nothing is
+//! allocated or moved per message, and no borrow has to outlive a call.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -12,12 +12,9 @@ use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll};
 
 use super::core::{Core, with_core};
-use super::lane::{Drops, Receive, count};
-use super::seat::{Bundle, Seat};
+use super::lane::{Gauge, Receive, count};
+use super::seat::Seat;
 use crate::Actor;
-
-/// What a handler's future hands back.
-pub(crate) type Outcome<A> = (Box<Bundle<A>>, Result<(), <A as Actor>::Error>);
 
 /// Something parked that can be polled again.
 pub(crate) trait Parked {
@@ -46,65 +43,91 @@ pub(crate) struct Rule<P> {
     pub(crate) overflow: Overflow<P>,
     pub(crate) capacity: usize,
     pub(crate) echo: bool,
-    pub(crate) drops: Rc<Drops>,
+    pub(crate) gauge: Rc<Gauge>,
 }
 
 /// One way into an actor: a subscription, or direct messages of one type.
-pub(crate) struct Sub<A: Actor, P, F, Make> {
+pub(crate) struct Sub<A: Actor, P, F> {
     seat: Rc<Seat<A>>,
     me: Weak<Self>,
     rule: Rule<P>,
-    make: Make,
-    /// The handler's future, written in place for each message; its memory is reused.
-    slot: RefCell<Pin<Box<Option<F>>>>,
+    hand: Rc<Hand<P>>,
+    /// The loop that handles what it finds in `hand`. It lives as long as the subscription: its memory is written
+    /// in place for each message, never moved and never allocated again.
+    run: RefCell<Pin<Box<Option<F>>>>,
     /// Payloads behind a parked handler; `None` where the policy dropped one. The seat's backlog has an entry for
     /// each, so that the order between subscriptions is kept.
     waiting: RefCell<VecDeque<Option<P>>>,
     waiting_live: Cell<usize>,
 }
 
-impl<A, P, F, Make> Sub<A, P, F, Make>
+/// Passes one payload at a time to the loop of a subscription.
+pub(crate) struct Hand<P>(Cell<Option<P>>);
+
+impl<P> Hand<P> {
+    /// Waits for the next payload.
+    #[inline]
+    pub(crate) fn next(&self) -> Next<'_, P> {
+        Next(self)
+    }
+}
+
+/// The future of [`Hand::next`].
+pub(crate) struct Next<'a, P>(&'a Hand<P>);
+
+impl<P> Future for Next<'_, P> {
+    type Output = P;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<P> {
+        // Nobody is woken: whoever hands something over polls.
+        self.0.0.take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<A, P, F> Sub<A, P, F>
 where
     A: Actor,
     P: 'static,
-    F: Future<Output = Outcome<A>> + 'static,
-    Make: Fn(Box<Bundle<A>>, P) -> F + 'static,
+    F: Future<Output = ()> + 'static,
 {
-    /// A way into `seat` whose payloads are handled by the futures of `make`.
-    pub(crate) fn new(seat: &Rc<Seat<A>>, rule: Rule<P>, make: Make) -> Rc<Self> {
+    /// A way into `seat` whose payloads are handled by the loop that `run` makes.
+    pub(crate) fn new(
+        seat: &Rc<Seat<A>>,
+        rule: Rule<P>,
+        run: impl FnOnce(Rc<Seat<A>>, Rc<Hand<P>>) -> F,
+    ) -> Rc<Self> {
+        let hand = Rc::new(Hand(Cell::new(None)));
+        let run = run(Rc::clone(seat), Rc::clone(&hand));
         Rc::new_cyclic(|me| Self {
             seat: Rc::clone(seat),
             me: Weak::clone(me),
             rule,
-            make,
-            slot: RefCell::new(Box::pin(None)),
+            hand,
+            run: RefCell::new(Box::pin(Some(run))),
             waiting: RefCell::default(),
             waiting_live: Cell::new(0),
         })
     }
 
     #[inline]
-    fn begin(&self, bundle: Box<Bundle<A>>, payload: P) {
-        let mut slot = self.slot.borrow_mut();
-        slot.as_mut().set(Some((self.make)(bundle, payload)));
-        self.step(slot);
+    fn begin(&self, payload: P) {
+        self.hand.0.set(Some(payload));
+        self.step();
     }
 
     #[inline]
-    fn step(&self, mut slot: std::cell::RefMut<'_, Pin<Box<Option<F>>>>) {
-        let Some(future) = slot.as_mut().as_pin_mut() else { return };
-        match future.poll(&mut TaskContext::from_waker(&self.seat.waker)) {
-            Poll::Ready(outcome) => {
-                slot.as_mut().set(None);
-                drop(slot);
-                self.seat.put_back(outcome);
-            }
-            Poll::Pending => {
-                drop(slot);
-                if let Some(me) = self.me.upgrade() {
-                    self.seat.park(me);
-                }
-            }
+    fn step(&self) {
+        let mut run = self.run.borrow_mut();
+        let Some(future) = run.as_mut().as_pin_mut() else { return };
+        self.seat.polling.set(true);
+        // The loop never ends; the handler has if the actor's state is free again.
+        let _ = future.poll(&mut TaskContext::from_waker(&self.seat.waker));
+        self.seat.polling.set(false);
+        if self.seat.is_lent()
+            && let Some(me) = self.me.upgrade()
+        {
+            self.seat.park(me);
         }
     }
 
@@ -112,31 +135,40 @@ where
     #[cold]
     fn keep(&self, payload: P) -> bool {
         if self.seat.has_ended() {
-            count(&self.rule.drops.dead);
+            count(&self.rule.gauge.dead);
             return false;
         }
         let full = self.waiting_live.get() >= self.rule.capacity;
         match &self.rule.overflow {
             Overflow::Refuse => {}
             Overflow::DropNewest if full => {
-                count(&self.rule.drops.newest);
+                count(&self.rule.gauge.newest);
                 return false;
             }
             Overflow::Conflate(key) if self.drop_where(|old| key(old) == key(&payload)) => {
-                count(&self.rule.drops.conflated);
+                count(&self.rule.gauge.conflated);
             }
             Overflow::DropOldest | Overflow::Conflate(_) if full => {
                 self.drop_where(|_| true);
-                count(&self.rule.drops.oldest);
+                count(&self.rule.gauge.oldest);
             }
             _ => {}
         }
         self.waiting.borrow_mut().push_back(Some(payload));
-        self.waiting_live.set(self.waiting_live.get() + 1);
+        self.set_waiting(self.waiting_live.get() + 1);
         if let Some(me) = self.me.upgrade() {
             self.seat.wait(me);
         }
         true
+    }
+
+    /// Notes how many wait, and whether that makes this subscription refuse.
+    fn set_waiting(&self, waiting: usize) {
+        let before = self.waiting_live.replace(waiting) >= self.rule.capacity;
+        let after = waiting >= self.rule.capacity;
+        if before != after && matches!(self.rule.overflow, Overflow::Refuse) {
+            self.rule.gauge.refuses(after);
+        }
     }
 
     /// Empties the oldest entry that `matches`.
@@ -146,30 +178,28 @@ where
         let dropped = found.and_then(Option::take);
         drop(waiting);
         if dropped.is_some() {
-            self.waiting_live.set(self.waiting_live.get() - 1);
+            self.set_waiting(self.waiting_live.get() - 1);
         }
         dropped.is_some()
     }
 }
 
-impl<A, P, F, Make> Receive<P> for Sub<A, P, F, Make>
+impl<A, P, F> Receive<P> for Sub<A, P, F>
 where
     A: Actor,
     P: 'static,
-    F: Future<Output = Outcome<A>> + 'static,
-    Make: Fn(Box<Bundle<A>>, P) -> F + 'static,
+    F: Future<Output = ()> + 'static,
 {
     #[inline]
     fn deliver(&self, sender: u32, payload: P) -> bool {
         if sender == self.seat.index && !self.rule.echo {
             return false;
         }
-        match self.seat.lend() {
-            Some(bundle) => {
-                self.begin(bundle, payload);
-                true
-            }
-            None => self.keep(payload),
+        if self.seat.is_idle() {
+            self.begin(payload);
+            true
+        } else {
+            self.keep(payload)
         }
     }
 
@@ -183,41 +213,41 @@ where
 
     fn close(&self) -> u64 {
         let waiting = self.waiting.borrow_mut().iter_mut().filter_map(Option::take).collect::<Vec<_>>();
-        self.waiting_live.set(0);
+        self.set_waiting(0);
         waiting.len() as u64
     }
 }
 
-impl<A, P, F, Make> Waiting for Sub<A, P, F, Make>
+impl<A, P, F> Waiting for Sub<A, P, F>
 where
     A: Actor,
     P: 'static,
-    F: Future<Output = Outcome<A>> + 'static,
-    Make: Fn(Box<Bundle<A>>, P) -> F + 'static,
+    F: Future<Output = ()> + 'static,
 {
     fn deliver_waiting(&self) {
         let Some(Some(payload)) = self.waiting.borrow_mut().pop_front() else { return };
-        self.waiting_live.set(self.waiting_live.get() - 1);
+        self.set_waiting(self.waiting_live.get() - 1);
         let _ = with_core(self.seat.isolate, Core::made_room);
-        if let Some(bundle) = self.seat.lend() {
-            self.begin(bundle, payload);
+        if self.seat.is_idle() {
+            self.begin(payload);
+        } else {
+            self.keep(payload);
         }
     }
 }
 
-impl<A, P, F, Make> Parked for Sub<A, P, F, Make>
+impl<A, P, F> Parked for Sub<A, P, F>
 where
     A: Actor,
     P: 'static,
-    F: Future<Output = Outcome<A>> + 'static,
-    Make: Fn(Box<Bundle<A>>, P) -> F + 'static,
+    F: Future<Output = ()> + 'static,
 {
     fn poll(&self) {
-        self.step(self.slot.borrow_mut());
+        self.step();
     }
 
     fn abandon(&self) {
-        self.slot.borrow_mut().as_mut().set(None);
+        self.run.borrow_mut().as_mut().set(None);
     }
 }
 
@@ -228,7 +258,7 @@ pub(crate) struct Once<A: Actor, F> {
     future: RefCell<Pin<Box<Option<F>>>>,
 }
 
-impl<A: Actor, F: Future<Output = Outcome<A>> + 'static> Once<A, F> {
+impl<A: Actor, F: Future<Output = ()> + 'static> Once<A, F> {
     pub(crate) fn new(seat: &Rc<Seat<A>>, future: F) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             seat: Rc::downgrade(seat),
@@ -238,23 +268,18 @@ impl<A: Actor, F: Future<Output = Outcome<A>> + 'static> Once<A, F> {
     }
 }
 
-impl<A: Actor, F: Future<Output = Outcome<A>> + 'static> Parked for Once<A, F> {
+impl<A: Actor, F: Future<Output = ()> + 'static> Parked for Once<A, F> {
     fn poll(&self) {
         let Some(seat) = self.seat.upgrade() else { return };
         let mut slot = self.future.borrow_mut();
         let Some(future) = slot.as_mut().as_pin_mut() else { return };
-        match future.poll(&mut TaskContext::from_waker(&seat.waker)) {
-            Poll::Ready(outcome) => {
-                slot.as_mut().set(None);
-                drop(slot);
-                seat.put_back(outcome);
-            }
-            Poll::Pending => {
-                drop(slot);
-                if let Some(me) = self.me.upgrade() {
-                    seat.park(me);
-                }
-            }
+        seat.polling.set(true);
+        let polled = future.poll(&mut TaskContext::from_waker(&seat.waker));
+        seat.polling.set(false);
+        if polled.is_ready() {
+            slot.as_mut().set(None);
+        } else if let Some(me) = self.me.upgrade() {
+            seat.park(me);
         }
     }
 

@@ -1,0 +1,175 @@
+//! What an isolate costs: its creation, its memory, and an event from publish to handled.
+//!
+//! `cargo bench -p mycelium --bench isolate`. Times are the best of several rounds.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Service, ServiceContext, Subscriptions};
+
+struct Counting;
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is passed on unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Relaxed);
+        CALLS.fetch_add(1, Relaxed);
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        // SAFETY: the pointer came from `alloc` above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[derive(Clone, Copy, Debug)]
+struct Tick([u64; 8]);
+impl Message for Tick {
+    const NAME: &'static str = "Tick";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "ticks";
+}
+
+#[derive(Default)]
+struct Sum(u64);
+impl Actor for Sum {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Sum {
+    async fn handle(&mut self, tick: &Tick, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 = self.0.wrapping_add(tick.0[0]);
+        Ok(())
+    }
+}
+
+/// Publishes without looking at the clock: the queue is always full.
+struct Flood(u64);
+impl Service for Flood {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for n in 0..self.0 {
+            ctx.publish(Tick([n; 8])).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Publishes once per moment of virtual time.
+struct Feed(u64);
+impl Service for Feed {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for n in 0..self.0 {
+            ctx.sleep(Duration::from_nanos(1)).await;
+            ctx.publish(Tick([n; 8])).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Hands every message on to the next in a ring of two, as actors do.
+struct Pass {
+    left: u64,
+}
+impl Actor for Pass {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Pass {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.left > 0 {
+            self.left -= 1;
+            ctx.publish(*tick).await?;
+        }
+        Ok(())
+    }
+}
+
+const EVENTS: u64 = 1_000_000; // events per round
+
+fn best(name: &str, unit: u64, mut round: impl FnMut() -> Duration) {
+    if std::env::args().nth(1).is_some_and(|wanted| !wanted.starts_with("--") && !name.contains(&wanted)) {
+        return;
+    }
+    let times: Vec<_> = (0..7).map(|_| round()).collect();
+    let nanos = times.iter().min().unwrap().as_nanos() as f64 / unit as f64;
+    println!("{name:<44} {nanos:>9.2} ns");
+}
+
+fn timed(isolate: &mut Isolate) -> Duration {
+    let start = Instant::now();
+    black_box(isolate.run()).expect("the bench's actors do not fail");
+    start.elapsed()
+}
+
+fn main() {
+    for subscribers in [1, 2, 4] {
+        best(&format!("flood, {subscribers} subscriber(s), per publish"), EVENTS, || {
+            let mut isolate = Isolate::new(1);
+            for _ in 0..subscribers {
+                isolate.spawn(Sum::default()).unwrap();
+            }
+            isolate.spawn_service(Flood(EVENTS)).unwrap();
+            timed(&mut isolate)
+        });
+        best(&format!("feed with sleep, {subscribers} subscriber(s), per publish"), EVENTS, || {
+            let mut isolate = Isolate::new(1);
+            for _ in 0..subscribers {
+                isolate.spawn(Sum::default()).unwrap();
+            }
+            isolate.spawn_service(Feed(EVENTS)).unwrap();
+            timed(&mut isolate)
+        });
+    }
+    best("two actors that answer each other, per event", EVENTS, || {
+        let mut isolate = Isolate::new(1);
+        isolate.spawn(Pass { left: EVENTS / 2 }).unwrap();
+        isolate.spawn(Pass { left: EVENTS / 2 }).unwrap();
+        isolate.publish(Tick([1; 8])).unwrap();
+        timed(&mut isolate)
+    });
+
+    let before = LIVE.load(Relaxed);
+    let isolate = Isolate::new(1);
+    println!("an empty isolate: {} bytes", LIVE.load(Relaxed) - before);
+    drop(isolate);
+    let (before, calls) = (LIVE.load(Relaxed), CALLS.load(Relaxed));
+    let mut isolate = Isolate::new(1);
+    isolate.spawn(Sum::default()).unwrap();
+    isolate.spawn(Sum::default()).unwrap();
+    isolate.spawn_service(Feed(10)).unwrap();
+    println!(
+        "two actors and a service, before the run: {} bytes in {} allocations",
+        LIVE.load(Relaxed) - before,
+        CALLS.load(Relaxed) - calls
+    );
+    isolate.run().unwrap();
+    println!("and after it: {} bytes", LIVE.load(Relaxed) - before);
+    drop(isolate);
+    println!("left behind: {} bytes", LIVE.load(Relaxed) - before);
+    best("create, spawn two actors and a service, drop", 10_000, || {
+        let start = Instant::now();
+        for seed in 0..10_000 {
+            let mut isolate = Isolate::new(seed);
+            isolate.spawn(Sum::default()).unwrap();
+            isolate.spawn(Sum::default()).unwrap();
+            isolate.spawn_service(Feed(10)).unwrap();
+            black_box(&mut isolate);
+        }
+        start.elapsed()
+    });
+}
