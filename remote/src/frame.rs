@@ -142,8 +142,7 @@ pub const fn frame_len(value_len: usize) -> usize {
 
 /// The destination hint of a service: CRC-32C of its name, or 1 where that would be 0.
 ///
-/// It is a hint: two names may share one, so a receiver that finds two services behind a hint offers the message to
-/// both, and each compares the full name that the link agreed on.
+/// It is a hint: two names may share one, so it must not be the only thing that keeps a message from the wrong service.
 ///
 /// ```
 /// assert_ne!(mycelium_remote::frame::destination("portfolio"), 0);

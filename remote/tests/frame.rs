@@ -1,6 +1,8 @@
 //! The frame codec against random streams, random chunking and damage. Every random test prints its seed; set
 //! `MYCELIUM_SEED` to replay it.
 
+use mycelium_mailbox::wire::{Encoder, Layout, View, Wire};
+use mycelium_mailbox::{Message, rkyv};
 use mycelium_remote::frame::{
     self, DecodeError, Decoder, EncodeError, Flags, Frame, HEADER_LEN, Header, VALUE_LEN_MAX, frame_len,
 };
@@ -254,6 +256,50 @@ fn unchecked_frames_need_a_reader_that_allows_them() {
     let mut lenient = Decoder::new().allow_unchecked();
     assert_eq!(lenient.feed(&wire), wire.len());
     assert_eq!(lenient.next_frame().map(|f| f.map(|f| f.header)), Ok(Some(header)));
+}
+
+#[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+#[rkyv(crate = mycelium_mailbox::rkyv, derive(Debug))]
+struct Quote {
+    bid: f64,
+    venue: String,
+}
+
+impl Message for Quote {
+    const NAME: &'static str = "Quote";
+    const TYPE_ID: u16 = 77;
+    const TOPIC: &'static str = "quotes";
+}
+
+impl Wire for Quote {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 0 }];
+}
+
+#[test]
+fn a_message_is_encoded_into_its_frame_and_read_where_it_arrived() {
+    let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
+    for sequence in 0..100 {
+        let sent = Quote { bid: sequence as f64, venue: "v".repeat(sequence as usize) };
+        let framed = encoder.encode_framed(HEADER_LEN, &sent).expect("it is small");
+        let header = Header {
+            type_id: Quote::TYPE_ID,
+            version: Quote::VERSION,
+            root_len: Quote::ROOT_LEN,
+            sequence,
+            ..Header::default()
+        };
+        frame::seal(&header, framed.bytes, framed.value_len).expect("lengths are right");
+        assert_eq!(decoder.feed(framed.bytes), framed.bytes.len());
+
+        let got = decoder.next_frame().expect("the stream is right").expect("the frame is whole");
+        assert_eq!(got.header, header);
+        match Quote::view(got.value, got.header.version, got.header.root_len) {
+            Ok(View::Archived(seen)) => {
+                assert_eq!((seen.bid.to_native(), seen.venue.as_str()), (sent.bid, &*sent.venue))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 /// The example of `docs/wire.md`, byte for byte.
