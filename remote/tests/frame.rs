@@ -295,7 +295,7 @@ fn a_message_is_encoded_into_its_frame_and_read_where_it_arrived() {
         assert_eq!(got.header, header);
         match Quote::view(got.value, got.header.version, got.header.root_len) {
             Ok(View::Archived(seen)) => {
-                assert_eq!((seen.bid.to_native(), seen.venue.as_str()), (sent.bid, &*sent.venue))
+                assert_eq!((seen.bid.to_native(), seen.venue.as_str()), (sent.bid, &*sent.venue));
             }
             other => panic!("{other:?}"),
         }
