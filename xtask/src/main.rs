@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         "test" => test(&root, &rest),
         "bench" => plan::bench(&rest).run(&root),
         "loom" => step::run_all(&root, &plan::loom(&root)),
-        "setup" => setup(&root),
+        "setup" => plan::setup().run(&root),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -84,15 +84,6 @@ fn test(root: &Path, names: &[String]) -> Result<(), Failure> {
     let chosen = |step: &Step| names.is_empty() && step.default || names.iter().any(|name| name == step.name);
     let chosen: Vec<Step> = steps.into_iter().filter(chosen).collect();
     step::run_all(root, &chosen)
-}
-
-/// Installs what is missing; says so when nothing is.
-fn setup(root: &Path) -> Result<(), Failure> {
-    let steps = plan::setup(root);
-    if steps.is_empty() {
-        println!("Nothing to install: erl is here.");
-    }
-    step::run_all(root, &steps)
 }
 
 /// The workspace, found from where this crate was compiled, so that the commands work in any folder of it.

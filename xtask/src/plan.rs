@@ -26,18 +26,25 @@ const LOOM_CRATES: &[(&str, &str)] = &[("mailbox", "-p mycelium-mailbox --lib")]
 
 /// Everything that must pass.
 pub(crate) fn test(root: &Path) -> Vec<Step> {
-    let mut steps = setup(root);
-    steps.extend([
+    let mut steps = vec![
+        setup(),
         Step::cargo("fmt", "fmt --all -- --check"),
         Step::cargo("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
         Step::cargo("doc", "doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"),
         Step::cargo("test", "test --workspace --locked"),
-        // Two thousand parameter pairs against the oracle, and the determinism of sweeps, are slow without optimisation.
+        // The oracle and the determinism of sweeps take thousands of runs, which are slow without optimisation.
         Step::cargo("release", "test --release --locked -p backtest"),
-    ]);
+        example(),
+    ];
     steps.extend(loom(root));
     steps.push(deny());
     steps
+}
+
+/// The main job on a corner of its grid, through the same command as the demo.
+fn example() -> Step {
+    let args = ["--fast", "5..=14", "--slow", "110..=119", "--out", "target/example"].map(str::to_owned);
+    demo(&args).named("example")
 }
 
 /// The loom models: every schedule with at most two preemptions, which finds nearly all faults in seconds.
@@ -61,13 +68,9 @@ fn deny() -> Step {
     if runs("cargo", &["deny", "--version"]) { step } else { step.on_demand() }
 }
 
-/// What must be installed before the tests can run: the real OTP, which the supervision core is compared with.
-pub(crate) fn setup(root: &Path) -> Vec<Step> {
-    let script = root.join("tests/otp/install.sh");
-    if runs("erl", &["-noshell", "-eval", "halt()."]) || !script.is_file() {
-        return Vec::new();
-    }
-    vec![Step::program("setup", "sh", "tests/otp/install.sh")]
+/// Installs what the tests need and the machine lacks: the real OTP, which the supervision core is compared with.
+pub(crate) fn setup() -> Step {
+    Step::program("setup", "sh", "tests/otp/install.sh")
 }
 
 /// The main job in release: ten thousand parameter pairs over the GOOG bars, unless `args` say otherwise.

@@ -41,6 +41,12 @@ impl Step {
         self
     }
 
+    /// The same command under another name.
+    pub(crate) fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
+        self
+    }
+
     /// Leaves the step out unless it is asked for by name.
     pub(crate) fn on_demand(mut self) -> Self {
         self.default = false;
