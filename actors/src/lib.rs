@@ -29,3 +29,19 @@ pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, co
 pub use time::{TimerHandle, Timestamp};
 
 pub use {rand_core, rand_pcg};
+// What generated code refers to.
+pub use mycelium_mailbox::{rkyv, scalar, wire};
+
+/// Includes the message types that `mycelium_codegen::build` makes of `contracts.yaml` in the crate's build script.
+///
+/// ```ignore
+/// // build.rs:    fn main() { mycelium_codegen::build("contracts.yaml"); }
+/// // src/lib.rs:
+/// mycelium::contracts!();
+/// ```
+#[macro_export]
+macro_rules! contracts {
+    () => {
+        include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
+    };
+}

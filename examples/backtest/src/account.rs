@@ -125,7 +125,7 @@ mod tests {
     fn a_round_trip_leaves_the_profit_less_both_commissions() {
         let mut account = Account::new(1_000.0);
         let fill = |kind, quantity, price, commission| Fill {
-            timestamp: 0,
+            timestamp: crate::messages::Timestamp::default(),
             quantity,
             price,
             commission,

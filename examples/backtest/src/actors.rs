@@ -11,13 +11,13 @@
 
 use std::time::Duration;
 
-use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subscriptions, Timestamp};
+use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subscriptions};
 
 use crate::broker::{Broker, Fills};
 use crate::config::{Pair, Terms};
 use crate::crossover::Crossover;
 use crate::ledger::Ledger;
-use crate::messages::{Bar, Close, Fill, Order, SessionEnd, Settlement};
+use crate::messages::{Bar, Close, Fill, Order, SessionEnd, Settlement, Timestamp};
 use crate::rule;
 use crate::source::Source;
 
@@ -56,12 +56,13 @@ impl<S: Source> Service for Feed<S> {
 
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         let start = ctx.now();
-        let mut first = None;
-        let mut last = 0;
+        let mut first_ns = None;
+        let mut last = Timestamp::default();
         while let Some(bar) = self.source.next_bar() {
             // The clock counts from the first bar, whatever its year.
-            let elapsed = bar.timestamp.abs_diff(*first.get_or_insert(bar.timestamp));
-            ctx.sleep_until(Timestamp::from_nanos(start.as_nanos().saturating_add(elapsed))).await;
+            let ns = bar.timestamp.as_nanos();
+            let elapsed_ns = ns.abs_diff(*first_ns.get_or_insert(ns));
+            ctx.sleep_until(start + Duration::from_nanos(elapsed_ns)).await;
             last = bar.timestamp;
             ctx.publish(bar).await?;
         }

@@ -3,7 +3,7 @@
 use crate::account::{Account, commission};
 use crate::config::{FillAt, Terms};
 use crate::limits::ORDERS_MAX;
-use crate::messages::{Bar, Fill, FillKind, Order, OrderKind};
+use crate::messages::{Bar, Fill, FillKind, Order, OrderKind, Timestamp};
 
 /// Most fills of one bar: close, open, liquidate.
 const FILLS_MAX: usize = 3;
@@ -22,7 +22,7 @@ pub struct QueueFull(pub Order);
 /// What the broker remembers of the latest bar.
 #[derive(Clone, Copy, Debug, Default)]
 struct Latest {
-    timestamp: i64,
+    timestamp: Timestamp,
     open: f64,
     close: f64,
     previous_close: f64,

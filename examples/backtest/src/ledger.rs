@@ -2,7 +2,7 @@
 
 use crate::account::Account;
 use crate::data::{NS_PER_DAY, years_between};
-use crate::messages::{Fill, FillKind};
+use crate::messages::{Fill, FillKind, Timestamp};
 
 /// Trading days per year, for annualised figures.
 const DAYS_PER_YEAR: f64 = 252.0;
@@ -39,8 +39,8 @@ pub struct Statistics {
 pub struct Ledger {
     account: Account,
     bars: u32,
-    first_timestamp: i64,
-    last_timestamp: i64,
+    first_ns: i64,
+    last_ns: i64,
     first_equity: f64,
     /// Equity of the latest bar.
     equity: f64,
@@ -48,7 +48,7 @@ pub struct Ledger {
     /// Equity and peak of the deepest drawdown so far: kept apart, a new bar is compared with it without a division.
     trough: f64,
     trough_peak: f64,
-    day_end: i64,
+    day_end_ns: i64,
     days: u32,
     first_day_equity: f64,
     previous_day_equity: f64,
@@ -70,14 +70,14 @@ impl Ledger {
         Self {
             account: Account::new(cash),
             bars: 0,
-            first_timestamp: 0,
-            last_timestamp: 0,
+            first_ns: 0,
+            last_ns: 0,
             first_equity: cash,
             equity: cash,
             peak: cash,
             trough: cash,
             trough_peak: cash,
-            day_end: i64::MIN,
+            day_end_ns: i64::MIN,
             days: 0,
             first_day_equity: cash,
             previous_day_equity: cash,
@@ -118,28 +118,29 @@ impl Ledger {
 
     /// Records the equity at the close of the next bar.
     #[inline]
-    pub fn mark(&mut self, timestamp: i64, close: f64) {
+    pub fn mark(&mut self, timestamp: Timestamp, close: f64) {
         self.mark_equity(timestamp, self.account.equity(close));
     }
 
     /// Records an equity that was found in another way, at the next bar.
     #[inline]
-    pub fn mark_equity(&mut self, timestamp: i64, equity: f64) {
+    pub fn mark_equity(&mut self, timestamp: Timestamp, equity: f64) {
+        let now_ns = timestamp.as_nanos();
         if self.bars == 0 {
-            self.first_timestamp = timestamp;
+            self.first_ns = now_ns;
             self.first_equity = equity;
             (self.peak, self.trough, self.trough_peak) = (equity, equity, equity);
         } else {
             self.take_in();
         }
-        if timestamp >= self.day_end {
+        if now_ns >= self.day_end_ns {
             if self.bars != 0 {
                 self.end_day();
             }
-            self.day_end = (timestamp.div_euclid(NS_PER_DAY) + 1).saturating_mul(NS_PER_DAY);
+            self.day_end_ns = (now_ns.div_euclid(NS_PER_DAY) + 1).saturating_mul(NS_PER_DAY);
         }
         self.bars += 1;
-        self.last_timestamp = timestamp;
+        self.last_ns = now_ns;
         self.equity = equity;
     }
 
@@ -157,7 +158,7 @@ impl Ledger {
         }
         let (sharpe_simple_daily252, sharpe_bt) = self.sharpe();
         let growth = self.equity / self.first_equity;
-        let years = years_between(self.first_timestamp, self.last_timestamp);
+        let years = years_between(self.first_ns, self.last_ns);
         let drawdown = 1.0 - self.trough / self.trough_peak;
         let statistics = Statistics {
             equity_final: self.equity,

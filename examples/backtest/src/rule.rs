@@ -3,13 +3,18 @@
 use crate::config::{Rule, Terms};
 use crate::crossover::Signal;
 use crate::limits::ORDERS_MAX;
-use crate::messages::{Order, OrderKind};
+use crate::messages::{Order, OrderKind, Timestamp};
 
 /// The orders that a signal calls for, in the sequence in which they are to be filled.
 ///
 /// `position` is the position known from fills; a positive one is long.
 #[must_use]
-pub fn orders(terms: &Terms, signal: Signal, position: i64, timestamp: i64) -> [Option<Order>; ORDERS_MAX] {
+pub fn orders(
+    terms: &Terms,
+    signal: Signal,
+    position: i64,
+    timestamp: Timestamp,
+) -> [Option<Order>; ORDERS_MAX] {
     let order = |kind, units| Some(Order { timestamp, units, kind });
     let close = || order(OrderKind::Close, 0);
     match (terms.rule, signal) {

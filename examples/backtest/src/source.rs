@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::data::Series;
 use crate::limits::TICKS_PATH_MAX;
-use crate::messages::Bar;
+use crate::messages::{Bar, Timestamp};
 
 /// Bars in ascending order of time.
 pub trait Source: Send + 'static {
@@ -42,7 +42,7 @@ pub struct Returns {
     first: Bar,
     /// The next bar's prices over the close before, with its volume.
     moves: Vec<Move>,
-    timestamps: Vec<i64>,
+    timestamps: Vec<Timestamp>,
     tick: f64,
 }
 
@@ -178,7 +178,7 @@ mod tests {
 
     fn series(closes: &[f64]) -> Series {
         let bars = closes.iter().enumerate().map(|(at, close)| Bar {
-            timestamp: at as i64 * 1_000,
+            timestamp: Timestamp::from_nanos(at as i64 * 1_000),
             open: close * 0.99,
             high: close * 1.01,
             low: close * 0.98,

@@ -102,7 +102,7 @@ fn page(
     let ledger = Ledger::new(terms.cash).with_curve(bars.len());
     let curve = Instance::new(source, pair, terms, ledger)?.run()?.curve.unwrap_or_default();
     let (hold, hold_statistics) = buy_and_hold(bars, terms.cash);
-    let timestamps: Vec<i64> = bars.iter().map(|bar| bar.timestamp).collect();
+    let timestamps: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos()).collect();
     let summary = format!(
         "{} pairs, each over {} bars from {} to {}: {}.",
         finished.rows.len(),

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::columns::Columns;
 use super::{Decimal, LoadError, RowError, Scale, Series, format_timestamp, parse_timestamp};
 use crate::limits::BARS_MAX;
-use crate::messages::Bar;
+use crate::messages::{Bar, Timestamp};
 
 /// Reads the bars of one symbol from a file.
 ///
@@ -139,7 +139,7 @@ impl Rows {
         Ok(Series { symbol, bars: self.bars, scale })
     }
 
-    fn timestamp(&self, record: &::csv::StringRecord, line: u64) -> Result<i64, LoadError> {
+    fn timestamp(&self, record: &::csv::StringRecord, line: u64) -> Result<Timestamp, LoadError> {
         let at = self.columns.date;
         let date = &record[at];
         let text = match self.columns.time {

@@ -29,7 +29,7 @@ impl Series {
     #[must_use]
     pub fn years(&self) -> f64 {
         match (self.bars.first(), self.bars.last()) {
-            (Some(first), Some(last)) => years_between(first.timestamp, last.timestamp),
+            (Some(first), Some(last)) => years_between(first.timestamp.as_nanos(), last.timestamp.as_nanos()),
             _ => 0.0,
         }
     }

@@ -1,5 +1,7 @@
 //! Timestamps: text to nanoseconds since 1970 and back, in the proleptic Gregorian calendar.
 
+use crate::messages::Timestamp;
+
 /// Nanoseconds in a calendar day.
 pub const NS_PER_DAY: i64 = 86_400 * NS_PER_SECOND;
 
@@ -15,46 +17,19 @@ const NS_PER_SECOND: i64 = 1_000_000_000;
 ///
 /// ```
 /// use backtest::data::parse_timestamp;
-/// assert_eq!(parse_timestamp("1970-01-02 00:00:01"), Some(86_401_000_000_000));
+/// use backtest::messages::Timestamp;
+/// assert_eq!(parse_timestamp("1970-01-02 00:00:01"), Some(Timestamp::from_nanos(86_401_000_000_000)));
 /// assert_eq!(parse_timestamp("02/01/1970"), None);
 /// ```
 #[must_use]
-pub fn parse_timestamp(text: &str) -> Option<i64> {
-    let text = text.trim();
-    if !text.is_ascii() {
-        return None;
-    }
-    if text.bytes().all(|b| b.is_ascii_digit()) && text.len() != 8 {
-        return parse_epoch(text);
-    }
-    let (date, rest) = if text.len() >= 8 && text.as_bytes()[..8].iter().all(u8::is_ascii_digit) {
-        ((&text[..4], &text[4..6], &text[6..8]), &text[8..])
-    } else {
-        let separator = *text.as_bytes().get(4)?;
-        if !matches!(separator, b'-' | b'/' | b'.') || text.as_bytes().get(7) != Some(&separator) {
-            return None;
-        }
-        ((&text[..4], &text[5..7], text.get(8..10)?), text.get(10..)?)
-    };
-    let (year, month, day) = (digits(date.0)?, digits(date.1)?, digits(date.2)?);
-    if !(1678..=2261).contains(&year)
-        || !(1..=12).contains(&month)
-        || day < 1
-        || day > days_in_month(year, month)
-    {
-        return None;
-    }
-    let midnight = days_from_civil(year, month as u32, day as u32) * NS_PER_DAY;
-    match rest.as_bytes().first() {
-        None => Some(midnight),
-        Some(b' ' | b'T') => midnight.checked_add(parse_time_of_day(&rest[1..])?),
-        Some(_) => None,
-    }
+pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
+    parse_ns(text).map(Timestamp::from_nanos)
 }
 
 /// Writes a timestamp as `2017-04-19`, or with the time of day if it is not midnight.
 #[must_use]
-pub fn format_timestamp(ns: i64) -> String {
+pub fn format_timestamp(timestamp: Timestamp) -> String {
+    let ns = timestamp.as_nanos();
     let (year, month, day) = civil_from_days(ns.div_euclid(NS_PER_DAY));
     let of_day = ns.rem_euclid(NS_PER_DAY);
     if of_day == 0 {
@@ -96,6 +71,39 @@ pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
     let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 } as u32;
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+fn parse_ns(text: &str) -> Option<i64> {
+    let text = text.trim();
+    if !text.is_ascii() {
+        return None;
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) && text.len() != 8 {
+        return parse_epoch(text);
+    }
+    let (date, rest) = if text.len() >= 8 && text.as_bytes()[..8].iter().all(u8::is_ascii_digit) {
+        ((&text[..4], &text[4..6], &text[6..8]), &text[8..])
+    } else {
+        let separator = *text.as_bytes().get(4)?;
+        if !matches!(separator, b'-' | b'/' | b'.') || text.as_bytes().get(7) != Some(&separator) {
+            return None;
+        }
+        ((&text[..4], &text[5..7], text.get(8..10)?), text.get(10..)?)
+    };
+    let (year, month, day) = (digits(date.0)?, digits(date.1)?, digits(date.2)?);
+    if !(1678..=2261).contains(&year)
+        || !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in_month(year, month)
+    {
+        return None;
+    }
+    let midnight = days_from_civil(year, month as u32, day as u32) * NS_PER_DAY;
+    match rest.as_bytes().first() {
+        None => Some(midnight),
+        Some(b' ' | b'T') => midnight.checked_add(parse_time_of_day(&rest[1..])?),
+        Some(_) => None,
+    }
 }
 
 fn parse_epoch(text: &str) -> Option<i64> {
@@ -206,12 +214,13 @@ mod tests {
             "1492592400000",
             "1492592400000000000",
         ] {
-            assert_eq!(parse_timestamp(text), Some(nine), "{text}");
+            assert_eq!(parse_ns(text), Some(nine), "{text}");
         }
-        assert_eq!(parse_timestamp("2017-04-19"), Some(nine - 9 * 3600 * NS_PER_SECOND));
-        assert_eq!(format_timestamp(nine), "2017-04-19 09:00:00");
-        assert_eq!(format_timestamp(nine + 250_000_000), "2017-04-19 09:00:00.25");
-        assert_eq!(format_timestamp(-NS_PER_DAY), "1969-12-31");
+        assert_eq!(parse_ns("2017-04-19"), Some(nine - 9 * 3600 * NS_PER_SECOND));
+        let format = |ns| format_timestamp(Timestamp::from_nanos(ns));
+        assert_eq!(format(nine), "2017-04-19 09:00:00");
+        assert_eq!(format(nine + 250_000_000), "2017-04-19 09:00:00.25");
+        assert_eq!(format(-NS_PER_DAY), "1969-12-31");
     }
 
     #[test]

@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn months_compound_to_the_year() {
         let days = ["2004-11-29", "2004-11-30", "2004-12-31", "2005-01-03", "2005-01-31"];
-        let timestamps = days.map(|day| parse_timestamp(day).expect("a date"));
+        let timestamps = days.map(|day| parse_timestamp(day).expect("a date").as_nanos());
         let years = returns(&timestamps, &[100.0, 110.0, 99.0, 99.0, 198.0]);
         let rounded = |value: f64| value.round() as i64;
         let months =
