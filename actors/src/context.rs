@@ -7,9 +7,10 @@ use std::time::Duration;
 use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
+use crate::live::LiveContext;
 use crate::{
     Actor, ActorRef, AskError, Handler, Message, Publish, PublishError, Responder, SpawnError, Subscription,
-    TellError, TimerHandle, Timestamp,
+    TellError, TimerHandle, Timestamp, clock,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -38,6 +39,7 @@ pub struct Context<A: Actor> {
 
 enum Backend<A: Actor> {
     Isolate(IsolateContext<A>),
+    Live(LiveContext<A>),
 }
 
 impl<A: Actor> Context<A> {
@@ -45,10 +47,28 @@ impl<A: Actor> Context<A> {
         Self { backend: Backend::Isolate(backend), random: None, stop: false }
     }
 
+    pub(crate) fn live(backend: LiveContext<A>) -> Self {
+        Self { backend: Backend::Live(backend), random: None, stop: false }
+    }
+
+    pub(crate) fn as_live(&mut self) -> Option<&mut LiveContext<A>> {
+        match &mut self.backend {
+            Backend::Live(live) => Some(live),
+            Backend::Isolate(_) => None,
+        }
+    }
+
+    /// Whether the live host has to look at something before the next message.
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.stop || matches!(&self.backend, Backend::Live(live) if live.is_interrupted())
+    }
+
     /// This actor's identity.
     pub fn id(&self) -> ActorId {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().id(),
+            Backend::Live(live) => live.id(),
         }
     }
 
@@ -56,6 +76,7 @@ impl<A: Actor> Context<A> {
     pub fn actor_ref(&self) -> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.actor_ref(),
+            Backend::Live(live) => ActorRef::live(std::sync::Arc::clone(&live.address)),
         }
     }
 
@@ -63,6 +84,7 @@ impl<A: Actor> Context<A> {
     pub fn now(&self) -> Timestamp {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().now(),
+            Backend::Live(_) => clock::now(),
         }
     }
 
@@ -80,6 +102,7 @@ impl<A: Actor> Context<A> {
     pub fn publish<M: Message>(&mut self, message: M) -> Publish<'_, M> {
         match &mut self.backend {
             Backend::Isolate(isolate) => Publish::in_isolate(isolate.place().publish(message)),
+            Backend::Live(live) => Publish::live(live.publish(message)),
         }
     }
 
@@ -91,6 +114,7 @@ impl<A: Actor> Context<A> {
     pub fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.place().try_publish(message),
+            Backend::Live(live) => live.try_publish(message),
         }
     }
 
@@ -106,7 +130,7 @@ impl<A: Actor> Context<A> {
         B: Handler<M>,
         M: Send + Sync + 'static,
     {
-        to.tell(message).await
+        to.tell_from(message, self.id()).await
     }
 
     /// Asks one actor and waits for its answer. The same as [`ActorRef::ask`].
@@ -124,7 +148,7 @@ impl<A: Actor> Context<A> {
         B: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        to.ask(query).await
+        to.ask_from(query, self.id()).await
     }
 
     /// Asks one actor and waits at most `limit` on the bus's clock.
@@ -142,14 +166,15 @@ impl<A: Actor> Context<A> {
         Q: Send + Sync + 'static,
     {
         let timer = self.sleep(limit);
-        within(timer, to.ask(query)).await
+        within(timer, to.ask_from(query, self.id())).await
     }
 
     /// Waits on the bus's clock. The actor handles nothing meanwhile: for a wake-up call that lets it work, use
     /// [`schedule_after`](Self::schedule_after).
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place().sleep(duration),
+            Backend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),
+            Backend::Live(_) => Either::Live(Box::pin(tokio::time::sleep(duration))),
         }
     }
 
@@ -163,6 +188,7 @@ impl<A: Actor> Context<A> {
     {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.schedule_after(delay, message),
+            Backend::Live(live) => live.schedule_after(delay, message),
         }
     }
 
@@ -176,6 +202,7 @@ impl<A: Actor> Context<A> {
     {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.subscribe(subscription),
+            Backend::Live(live) => live.subscribe(subscription),
         }
     }
 
@@ -186,6 +213,7 @@ impl<A: Actor> Context<A> {
     {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.unsubscribe::<M>(),
+            Backend::Live(live) => live.unsubscribe::<M>(),
         }
     }
 
@@ -204,7 +232,27 @@ impl<A: Actor> Context<A> {
         let Self { backend, random, .. } = self;
         random.get_or_insert_with(|| match backend {
             Backend::Isolate(isolate) => isolate.random(),
+            Backend::Live(live) => live.random(),
         })
+    }
+}
+
+/// A future of the isolate or of the live bus.
+pub(crate) enum Either<I, L> {
+    Isolate(I),
+    /// The runtime's futures are pinned: they are boxed here.
+    Live(std::pin::Pin<Box<L>>),
+}
+
+impl<I: Future<Output = ()> + Unpin, L: Future<Output = ()>> Future for Either<I, L> {
+    type Output = ();
+
+    #[inline]
+    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        match self.get_mut() {
+            Self::Isolate(isolate) => std::pin::Pin::new(isolate).poll(cx),
+            Self::Live(live) => live.as_mut().poll(cx),
+        }
     }
 }
 

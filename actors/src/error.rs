@@ -30,9 +30,13 @@ impl StopReason {
         let text = payload
             .downcast_ref::<&'static str>()
             .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-            .unwrap_or("a panic whose payload is not text");
-        Self::Panicked(text.into())
+            .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        Self::from_panic_text(text)
+    }
+
+    /// The same for a payload that was looked into already.
+    pub(crate) fn from_panic_text(text: Option<&str>) -> Self {
+        Self::Panicked(text.unwrap_or("a panic whose payload is not text").into())
     }
 }
 
@@ -114,7 +118,7 @@ unsent! {
     TellError {
         /// The actor has ended.
         Stopped => "{} was not sent: the actor has ended",
-        /// The mailbox is full (`try_tell` only).
+        /// The mailbox is full: `try_tell` does not wait, and an actor does not wait for room in its own.
         Full => "{} was not sent: the actor's mailbox is full; use `tell(..).await` to wait",
         /// The call came from a thread that does not run the isolate.
         WrongThread => "{} was not sent: this reference belongs to an isolate, which runs on one thread",
@@ -129,6 +133,8 @@ pub enum AskError {
     Stopped,
     /// The deadline passed first. The actor may still answer; nobody listens.
     Timeout,
+    /// An actor asked itself: it would wait for its own answer for ever.
+    Itself,
     /// The call came from a thread that does not run the isolate.
     WrongThread,
 }
@@ -140,6 +146,7 @@ impl fmt::Display for AskError {
             Self::Timeout => {
                 "no answer before the deadline; the actor may be busy or waiting for the one who asks"
             }
+            Self::Itself => "not asked: an actor that asks itself waits for ever; call the method instead",
             Self::WrongThread => "not asked: this reference belongs to an isolate, which runs on one thread",
         })
     }
@@ -162,6 +169,11 @@ pub enum SpawnError {
         /// The message that was refused.
         refused: &'static str,
     },
+    /// The topic has as many subscribers as it takes.
+    TooManySubscribers {
+        /// The message whose topic it is.
+        message: &'static str,
+    },
     /// A live bus needs a tokio runtime, and none is running here.
     NoRuntime,
     /// The name is taken by another actor of this bus.
@@ -179,6 +191,9 @@ impl fmt::Display for SpawnError {
                 "{refused} has TYPE_ID {type_id}, which {held_by} holds on this bus: give each message of \
                  contracts.yaml a `tlv_type` of its own"
             ),
+            Self::TooManySubscribers { message } => {
+                write!(f, "the topic of {message} has as many subscribers as it takes")
+            }
             Self::NoRuntime => f.write_str(
                 "a live actor needs a tokio runtime: call this inside `#[tokio::main]` or `Runtime::enter`, or use \
                  an `Isolate`, which needs none",

@@ -1,14 +1,17 @@
 //! Typed actors, topics, supervision trees and deterministic isolates for low-latency services.
 //!
 //! Describe the messages once in `contracts.yaml`, write actors that handle them, and run the same actors live on a
-//! `MessageBus` or, thousands of times side by side, in an [`Isolate`].
+//! [`MessageBus`] or, thousands of times side by side, in an [`Isolate`].
 
 #![forbid(unsafe_code)]
 
 mod actor;
+mod clock;
 mod context;
 mod error;
+mod host;
 mod isolate;
+mod live;
 mod publish;
 mod reference;
 mod service;
@@ -20,6 +23,10 @@ pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
 pub use context::{ActorId, Context};
 pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
 pub use isolate::{DEFAULT_EVENTS_MAX, Isolate, IsolateStats, QUEUE_CAPACITY, RunError, ServiceRef};
+pub use live::{
+    BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
+    Publisher, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,
+};
 pub use mycelium_mailbox::{Message, ValidationError};
 pub use publish::Publish;
 pub use reference::ActorRef;

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::isolate::IsolatePublish;
+use crate::live::LivePublish;
 use crate::{Message, PublishError};
 
 /// Publishes when it is awaited: see [`Context::publish`](crate::Context::publish).
@@ -13,20 +14,29 @@ use crate::{Message, PublishError};
 /// A type of its own rather than an `async fn`, so that the message is moved once from here into its queue.
 #[must_use = "nothing is published before this is awaited"]
 pub struct Publish<'a, M: Message> {
-    backend: Backend<M>,
+    backend: Backend<'a, M>,
     context: PhantomData<&'a mut ()>,
 }
 
-enum Backend<M: Message> {
+enum Backend<'a, M: Message> {
     Isolate(IsolatePublish<M>),
+    Live(LivePublish<'a, M>),
 }
 
-impl<M: Message> Publish<'_, M> {
+impl<'a, M: Message> Publish<'a, M> {
     #[inline]
     pub(crate) fn in_isolate(publish: IsolatePublish<M>) -> Self {
         Self { backend: Backend::Isolate(publish), context: PhantomData }
     }
+
+    #[inline]
+    pub(crate) fn live(publish: LivePublish<'a, M>) -> Self {
+        Self { backend: Backend::Live(publish), context: PhantomData }
+    }
 }
+
+// The message is never pinned: it is moved into its queue.
+impl<M: Message> Unpin for Publish<'_, M> {}
 
 impl<M: Message> Future for Publish<'_, M> {
     type Output = Result<(), PublishError<M>>;
@@ -35,6 +45,7 @@ impl<M: Message> Future for Publish<'_, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().backend {
             Backend::Isolate(publish) => Pin::new(publish).poll(cx),
+            Backend::Live(publish) => publish.poll(cx),
         }
     }
 }

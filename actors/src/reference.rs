@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::context::{Either, within};
 use crate::isolate::IsolateRef;
-use crate::{Actor, ActorId, AskError, Handler, Responder, TellError};
+use crate::live::{Address, Member};
+use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
 ///
@@ -16,12 +19,14 @@ pub struct ActorRef<A: Actor> {
 
 enum Backend<A: Actor> {
     Isolate(IsolateRef<A>),
+    Live(Arc<Address<A>>),
 }
 
 impl<A: Actor> Clone for ActorRef<A> {
     fn clone(&self) -> Self {
         let backend = match &self.backend {
             Backend::Isolate(isolate) => Backend::Isolate(isolate.clone()),
+            Backend::Live(live) => Backend::Live(Arc::clone(live)),
         };
         Self { backend }
     }
@@ -38,9 +43,14 @@ impl<A: Actor> ActorRef<A> {
         Self { backend: Backend::Isolate(isolate) }
     }
 
+    pub(crate) fn live(address: Arc<Address<A>>) -> Self {
+        Self { backend: Backend::Live(address) }
+    }
+
     pub(crate) fn as_isolate(&self) -> Option<&IsolateRef<A>> {
         match &self.backend {
             Backend::Isolate(isolate) => Some(isolate),
+            Backend::Live(_) => None,
         }
     }
 
@@ -48,6 +58,7 @@ impl<A: Actor> ActorRef<A> {
     pub fn id(&self) -> ActorId {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place.id(),
+            Backend::Live(live) => live.id,
         }
     }
 
@@ -65,8 +76,26 @@ impl<A: Actor> ActorRef<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
+        self.send(message, 0).await
+    }
+
+    /// [`tell`](Self::tell) by the actor `sender`: it does not wait for room in its own mailbox.
+    pub(crate) async fn tell_from<M>(&self, message: M, sender: ActorId) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        self.send(message, sender.0).await
+    }
+
+    async fn send<M>(&self, message: M, sender: u64) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.tell(message).await,
+            Backend::Live(live) => live.tell(message, sender).await,
         }
     }
 
@@ -81,6 +110,7 @@ impl<A: Actor> ActorRef<A> {
     {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.try_tell(message),
+            Backend::Live(live) => live.try_tell(message),
         }
     }
 
@@ -96,8 +126,26 @@ impl<A: Actor> ActorRef<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
+        self.query(query, 0).await
+    }
+
+    /// [`ask`](Self::ask) by the actor `sender`.
+    pub(crate) async fn ask_from<Q>(&self, query: Q, sender: ActorId) -> Result<A::Reply, AskError>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        self.query(query, sender.0).await
+    }
+
+    async fn query<Q>(&self, query: Q, sender: u64) -> Result<A::Reply, AskError>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.ask(query).await,
+            Backend::Live(live) => live.ask(query, sender).await,
         }
     }
 
@@ -110,12 +158,53 @@ impl<A: Actor> ActorRef<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        crate::context::within(self.timer(limit), self.ask(query)).await
+        within(self.timer(limit), self.ask(query)).await
+    }
+
+    /// Asks the actor to end: it finishes the message in hand, runs `stopping` and ends with
+    /// [`StopReason::Normal`]. What waits in its mailbox goes to the dead letters.
+    ///
+    /// In an isolate it does nothing: there the actor's own [`Context::stop`](crate::Context::stop) and
+    /// [`Isolate::shutdown`](crate::Isolate::shutdown) end an actor.
+    pub fn stop(&self) {
+        if let Backend::Live(live) = &self.backend {
+            live.stop(false);
+        }
+    }
+
+    /// Drops the actor's code where it waits, at its task's next turn; it ends with [`StopReason::Killed`] and
+    /// `stopping` does not run. Code that never awaits cannot be ended. In an isolate it does nothing.
+    pub fn kill(&self) {
+        if let Backend::Live(live) = &self.backend {
+            live.kill();
+        }
+    }
+
+    /// Whether the actor has not ended. In an isolate ask [`Isolate::end_reason`](crate::Isolate::end_reason); here
+    /// the answer is `true`.
+    pub fn is_alive(&self) -> bool {
+        match &self.backend {
+            Backend::Isolate(_) => true,
+            Backend::Live(live) => live.is_alive(),
+        }
+    }
+
+    /// Waits for the actor's end and says why it ended. Any number of others may watch. In an isolate it is never
+    /// ready.
+    ///
+    /// # Cancel safety
+    /// It may be dropped and called again.
+    pub async fn ended(&self) -> StopReason {
+        match &self.backend {
+            Backend::Isolate(_) => std::future::pending().await,
+            Backend::Live(live) => live.ended.wait().await.clone(),
+        }
     }
 
     fn timer(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.timer(limit),
+            Backend::Isolate(isolate) => Either::Isolate(isolate.timer(limit)),
+            Backend::Live(live) => Either::Live(Box::pin(live.timer(limit))),
         }
     }
 }

@@ -4,8 +4,10 @@ use std::future::Future;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use crate::context::Either;
 use crate::isolate::{IsolateSubscriber, Place};
-use crate::{ActorId, Message, Publish, PublishError, SpawnError, Subscription, Timestamp};
+use crate::live::{LiveService, LiveSubscriber};
+use crate::{ActorId, Message, Publish, PublishError, SpawnError, Subscription, Timestamp, clock};
 
 /// A service's view of its host; the same type live and in an isolate.
 pub struct ServiceContext {
@@ -14,6 +16,7 @@ pub struct ServiceContext {
 
 enum Backend {
     Isolate(Place),
+    Live(LiveService),
 }
 
 impl ServiceContext {
@@ -21,10 +24,15 @@ impl ServiceContext {
         Self { backend: Backend::Isolate(place) }
     }
 
+    pub(crate) fn live(service: LiveService) -> Self {
+        Self { backend: Backend::Live(service) }
+    }
+
     /// This service's identity.
     pub fn id(&self) -> ActorId {
         match &self.backend {
             Backend::Isolate(place) => place.id(),
+            Backend::Live(live) => live.id(),
         }
     }
 
@@ -32,6 +40,7 @@ impl ServiceContext {
     pub fn now(&self) -> Timestamp {
         match &self.backend {
             Backend::Isolate(place) => place.now(),
+            Backend::Live(_) => clock::now(),
         }
     }
 
@@ -49,6 +58,7 @@ impl ServiceContext {
     pub fn publish<M: Message>(&self, message: M) -> Publish<'_, M> {
         match &self.backend {
             Backend::Isolate(place) => Publish::in_isolate(place.publish(message)),
+            Backend::Live(live) => Publish::live(live.publish(message)),
         }
     }
 
@@ -59,6 +69,7 @@ impl ServiceContext {
     pub fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
         match &self.backend {
             Backend::Isolate(place) => place.try_publish(message),
+            Backend::Live(live) => live.try_publish(message),
         }
     }
 
@@ -71,20 +82,23 @@ impl ServiceContext {
             Backend::Isolate(place) => Ok(Subscriber {
                 backend: SubscriberBackend::Isolate(IsolateSubscriber::new(*place, subscription)?),
             }),
+            Backend::Live(live) => live.subscribe(subscription).map(Subscriber::live),
         }
     }
 
     /// Waits on the bus's clock.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
-            Backend::Isolate(place) => place.sleep(duration),
+            Backend::Isolate(place) => Either::Isolate(place.sleep(duration)),
+            Backend::Live(_) => Either::Live(Box::pin(LiveService::sleep(duration))),
         }
     }
 
     /// Waits until the bus's clock shows `at`; ready at once if it does already.
     pub fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
-            Backend::Isolate(place) => place.sleep_until(at),
+            Backend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
+            Backend::Live(_) => Either::Live(Box::pin(LiveService::sleep_until(at))),
         }
     }
 
@@ -93,7 +107,8 @@ impl ServiceContext {
     /// An isolate ends its services at once, so there this is never ready.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
-            Backend::Isolate(_) => std::future::pending(),
+            Backend::Isolate(_) => Either::Isolate(std::future::pending()),
+            Backend::Live(live) => Either::Live(Box::pin(live.stopped())),
         }
     }
 }
@@ -105,9 +120,14 @@ pub struct Subscriber<M: Message> {
 
 enum SubscriberBackend<M: Message> {
     Isolate(IsolateSubscriber<M>),
+    Live(LiveSubscriber<M>),
 }
 
 impl<M: Message> Subscriber<M> {
+    pub(crate) fn live(subscriber: LiveSubscriber<M>) -> Self {
+        Self { backend: SubscriberBackend::Live(subscriber) }
+    }
+
     /// The next message, in the order in which the topic's publishers published; `None` when the bus has closed and
     /// nothing waits any more.
     ///
@@ -121,6 +141,7 @@ impl<M: Message> Subscriber<M> {
     pub fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
         match &mut self.backend {
             SubscriberBackend::Isolate(subscriber) => subscriber.poll_recv(cx),
+            SubscriberBackend::Live(subscriber) => subscriber.poll_recv(cx),
         }
     }
 
@@ -128,6 +149,7 @@ impl<M: Message> Subscriber<M> {
     pub fn try_recv(&mut self) -> Option<M> {
         match &mut self.backend {
             SubscriberBackend::Isolate(subscriber) => subscriber.try_recv(),
+            SubscriberBackend::Live(subscriber) => subscriber.try_recv(),
         }
     }
 }

@@ -157,6 +157,8 @@ impl<A: Actor> Subscriptions<A> {
 pub(crate) trait Wanted<A: Actor>: Send {
     /// Subscribes the actor in the isolate that is being built.
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError>;
+    /// Subscribes the actor that is being spawned on a live bus.
+    fn live(&self, actor: &mut crate::live::LiveContext<A>) -> Result<(), crate::SpawnError>;
 }
 
 struct Want<A, M> {
@@ -167,5 +169,9 @@ struct Want<A, M> {
 impl<A: Handler<M>, M: Message> Wanted<A> for Want<A, M> {
     fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError> {
         seat.subscribe(self.subscription)
+    }
+
+    fn live(&self, actor: &mut crate::live::LiveContext<A>) -> Result<(), crate::SpawnError> {
+        actor.subscribe(self.subscription)
     }
 }

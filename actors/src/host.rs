@@ -1,0 +1,90 @@
+//! The one module that knows kameo.
+//!
+//! kameo owns the task of each live actor, its lifecycle and its control mailbox. All actors are one kameo actor
+//! type, [`Cell`], which overrides `next`: there our own queues are drained and handlers run, and `next` returns only
+//! for a signal of kameo's own or at the actor's end. What kameo 0.22.2 does, as read in its sources:
+//! - `next` runs inside `catch_unwind`: a panic reaches `on_panic`, and `Continue` from there calls `next` again on
+//!   the same value. That is where a restart in place will hang.
+//! - `kill` drops the future of `next` where it waits. `on_start` and `on_stop` cannot be killed, so neither runs user
+//!   code here.
+//! - An actor ends by itself when nobody holds a strong reference to it: each [`Handle`] is one, and the cell's own
+//!   address holds a handle.
+//! - The cell is moved several times through futures that reserve room for it: hence the box.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+
+use kameo::actor::{ActorRef, PreparedActor, WeakActorRef};
+use kameo::error::{ActorStopReason, PanicError};
+use kameo::mailbox::{self, MailboxReceiver, Signal};
+
+use crate::live::Body;
+use crate::{Actor, StopReason};
+
+/// An actor with its place on a bus, as kameo sees it.
+struct Cell<A: Actor>(Box<Body<A>>);
+
+/// What a live actor's address needs of its host.
+pub(crate) struct Handle<A: Actor>(ActorRef<Cell<A>>);
+
+/// A host without an actor in it yet.
+pub(crate) struct Vacant<A: Actor>(PreparedActor<Cell<A>>);
+
+impl<A: Actor> Vacant<A> {
+    pub(crate) fn new() -> Self {
+        Self(PreparedActor::new(mailbox::unbounded()))
+    }
+
+    pub(crate) fn handle(&self) -> Handle<A> {
+        Handle(self.0.actor_ref().clone())
+    }
+
+    /// Starts the actor's task on the current runtime.
+    pub(crate) fn occupy(self, body: Box<Body<A>>) {
+        drop(self.0.spawn(Cell(body)));
+    }
+}
+
+impl<A: Actor> Handle<A> {
+    /// Drops the actor's code where it waits, at its task's next turn.
+    pub(crate) fn kill(&self) {
+        self.0.kill();
+    }
+}
+
+impl<A: Actor> kameo::Actor for Cell<A> {
+    type Args = Self;
+    type Error = Infallible;
+
+    fn name() -> &'static str {
+        A::name()
+    }
+
+    async fn on_start(cell: Self, _: ActorRef<Self>) -> Result<Self, Infallible> {
+        Ok(cell)
+    }
+
+    async fn next(
+        &mut self,
+        _: WeakActorRef<Self>,
+        control: &mut MailboxReceiver<Self>,
+    ) -> Result<Option<Signal<Self>>, Infallible> {
+        Ok(self.0.run(|cx| control.poll_recv(cx)).await)
+    }
+
+    async fn on_panic(
+        &mut self,
+        _: WeakActorRef<Self>,
+        error: PanicError,
+    ) -> Result<ControlFlow<ActorStopReason>, Infallible> {
+        let text = error.with_str(str::to_owned);
+        self.0.panicked(StopReason::from_panic_text(text.as_deref()));
+        // The body knows that it has to end, or to begin anew: its next turn does either.
+        Ok(ControlFlow::Continue(()))
+    }
+
+    async fn on_stop(&mut self, _: WeakActorRef<Self>, _: ActorStopReason) -> Result<(), Infallible> {
+        self.0.finish();
+        Ok(())
+    }
+}

@@ -1,0 +1,144 @@
+//! What references, the bus and the actor itself share of one live actor.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use mycelium_mailbox::{Doorbell, InboxSender, SendError, TrySendError};
+use tokio::sync::{SetOnce, oneshot};
+
+use super::envelope::Envelope;
+use crate::host::Handle;
+use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
+
+/// Asks an actor or service to end. The value only rises from "go on" to one of the reasons.
+#[derive(Default)]
+pub(crate) struct StopSign(AtomicU8);
+
+const GO_ON: u8 = 0;
+const STOP: u8 = 1;
+const SHUT_DOWN: u8 = 2;
+
+impl StopSign {
+    /// Raises the sign. Whoever wakes the receiver afterwards, wakes it to a raised sign.
+    pub(crate) fn raise(&self, shutdown: bool) {
+        let sign = if shutdown { SHUT_DOWN } else { STOP };
+        // SeqCst: the receiver stores "asleep" before it reads the sign, and we write the sign before we read "asleep".
+        let _ = self.0.compare_exchange(GO_ON, sign, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(crate) fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != GO_ON
+    }
+
+    /// The reason that the sign stands for, if it is raised.
+    pub(crate) fn reason(&self) -> Option<StopReason> {
+        match self.0.load(Ordering::SeqCst) {
+            GO_ON => None,
+            STOP => Some(StopReason::Normal),
+            _ => Some(StopReason::Shutdown),
+        }
+    }
+}
+
+/// Whatever lives on a bus and can be ended: actors and services.
+pub(crate) trait Member: Send + Sync {
+    fn id(&self) -> ActorId;
+    fn name(&self) -> &'static str;
+    /// Asks it to end by itself.
+    fn stop(&self, shutdown: bool);
+    /// Drops its code where it waits.
+    fn kill(&self);
+    fn ended(&self) -> &SetOnce<StopReason>;
+}
+
+/// One live actor as the others see it.
+pub(crate) struct Address<A: Actor> {
+    pub(crate) id: ActorId,
+    pub(crate) sign: StopSign,
+    pub(crate) bell: Arc<Doorbell>,
+    pub(crate) ended: SetOnce<StopReason>,
+    /// The name under which the bus registered it.
+    pub(crate) registered: Option<Box<str>>,
+    pub(crate) inbox: InboxSender<Envelope<A>>,
+    pub(crate) host: Handle<A>,
+}
+
+impl<A: Actor> Member for Address<A> {
+    fn id(&self) -> ActorId {
+        self.id
+    }
+
+    fn name(&self) -> &'static str {
+        A::name()
+    }
+
+    fn stop(&self, shutdown: bool) {
+        self.sign.raise(shutdown);
+        self.bell.ring();
+    }
+
+    fn kill(&self) {
+        self.host.kill();
+    }
+
+    fn ended(&self) -> &SetOnce<StopReason> {
+        &self.ended
+    }
+}
+
+impl<A: Actor> Address<A> {
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.ended.initialized()
+    }
+
+    pub(crate) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        self.inbox.try_send(Envelope::message(message)).or_else(|error| match error {
+            TrySendError::Closed(envelope) => back(envelope, TellError::Stopped),
+            other => back(other.into_inner(), TellError::Full),
+        })
+    }
+
+    /// `sender` is the sending actor's id, or 0.
+    pub(crate) async fn tell<M>(&self, message: M, sender: u64) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        self.inbox.send(Envelope::message(message), sender).await.or_else(|error| match error {
+            SendError::Closed(envelope) => back(envelope, TellError::Stopped),
+            other => back(other.into_inner(), TellError::Full),
+        })
+    }
+
+    pub(crate) async fn ask<Q>(&self, query: Q, sender: u64) -> Result<A::Reply, AskError>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        if sender == self.id.get() {
+            return Err(AskError::Itself);
+        }
+        let (reply, answer) = oneshot::channel();
+        self.inbox.send(Envelope::query(query, reply), sender).await.map_err(|_| AskError::Stopped)?;
+        answer.await.map_err(|_| AskError::Stopped)
+    }
+
+    pub(crate) fn timer(&self, limit: Duration) -> tokio::time::Sleep {
+        tokio::time::sleep(limit)
+    }
+}
+
+/// The error with the message that an envelope of this type holds.
+fn back<A: Actor, M: 'static>(
+    envelope: Envelope<A>,
+    error: impl FnOnce(M) -> TellError<M>,
+) -> Result<(), TellError<M>> {
+    // An envelope made from an `M` always gives one back.
+    envelope.into_message().map_or(Ok(()), |message| Err(error(message)))
+}

@@ -1,0 +1,354 @@
+//! A live actor from the inside: its value, its sources, and the loop that handles what they hold.
+//!
+//! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. What must outlive a panic lies in
+//! [`Body`], not in the loop's future: the message in hand is still in front of its source.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use mycelium_mailbox::{FutureSlot, pick, poll_pick};
+
+use super::address::Address;
+use super::bus::Core;
+use super::context::LiveContext;
+use super::dead_letters::{DeadLetter, DeadLetterCause};
+use super::envelope::Envelope;
+use super::fate::{Fate, Verdict};
+use super::source::{ActorSource, Drained, InSlot, Span};
+use super::timers::Timers;
+use crate::{Actor, Context, StopReason, clock};
+
+/// How many messages an actor handles before it lets other tasks of its thread run (messages). Our queues do not
+/// consume tokio's budget, so nothing else would.
+const SLICE_MESSAGES: u32 = 256;
+
+/// One actor with all that belongs to it.
+pub(crate) struct Body<A: Actor> {
+    /// Empty after its end, and while its fate is decided.
+    actor: Option<A>,
+    ctx: Context<A>,
+    address: Arc<Address<A>>,
+    core: Arc<Core>,
+    sources: Vec<Box<dyn ActorSource<A>>>,
+    slot: FutureSlot,
+    hand: Hand<A>,
+    phase: Phase,
+    /// Who decides after a failure; nobody: it is the end.
+    fate: Option<Box<dyn Fate<A>>>,
+}
+
+/// Where the message lies that is being handled.
+enum Hand<A: Actor> {
+    Empty,
+    /// In front of this source.
+    Source(usize),
+    /// A timer's message.
+    Timer(Envelope<A>),
+}
+
+enum Phase {
+    /// `started` has not run.
+    Starting,
+    Running,
+    /// Ended abnormally; its fate is not decided yet. `polite` says that its code may still run.
+    Failed {
+        reason: StopReason,
+        polite: bool,
+    },
+    /// It ends for this reason; `polite` says that `stopping` is to run.
+    Ending {
+        reason: StopReason,
+        polite: bool,
+    },
+    /// Only [`Body::finish`] is left.
+    Over(StopReason),
+}
+
+impl<A: Actor> Body<A> {
+    /// `sources` begins with the direct inbox.
+    pub(crate) fn new(
+        actor: A,
+        live: LiveContext<A>,
+        sources: Vec<Box<dyn ActorSource<A>>>,
+        fate: Option<Box<dyn Fate<A>>>,
+    ) -> Box<Self> {
+        let (address, core) = (Arc::clone(&live.address), Arc::clone(&live.core));
+        let (slot, hand, phase) = (FutureSlot::new(), Hand::Empty, Phase::Starting);
+        Box::new(Self {
+            actor: Some(actor),
+            ctx: Context::live(live),
+            address,
+            core,
+            sources,
+            slot,
+            hand,
+            phase,
+            fate,
+        })
+    }
+
+    /// Handles messages until `control` has a signal, which is returned, or the actor's end, which is `None`.
+    ///
+    /// After a panic call [`panicked`](Self::panicked), then `run` again.
+    pub(crate) async fn run<S>(
+        &mut self,
+        mut control: impl FnMut(&mut TaskContext<'_>) -> Poll<Option<S>>,
+    ) -> Option<S> {
+        loop {
+            if let Poll::Ready(Some(signal)) = poll_fn(|cx| Poll::Ready(control(cx))).await {
+                return Some(signal);
+            }
+            match self.phase {
+                Phase::Starting => self.start().await,
+                Phase::Running => {
+                    if self.work().await {
+                        yield_now().await;
+                    } else {
+                        self.rest().await;
+                    }
+                }
+                Phase::Failed { .. } => self.decide().await,
+                Phase::Ending { .. } => self.end().await,
+                Phase::Over(_) => return None,
+            }
+        }
+    }
+
+    async fn start(&mut self) {
+        let Self { actor: Some(actor), ctx, slot, .. } = self else { return };
+        let started = InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.started(ctx), cx)).await;
+        self.phase = Phase::Running;
+        self.look_after(started.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())));
+    }
+
+    /// Handles up to [`SLICE_MESSAGES`] messages. Whether it stopped for another reason than that none waits.
+    async fn work(&mut self) -> bool {
+        let mut left = SLICE_MESSAGES;
+        while left > 0 {
+            if let Some(message) = self.timers().and_then(Timers::take_due) {
+                self.handle_timer(message).await;
+                left -= 1;
+            } else if let Some(pick) = pick(&mut self.sources) {
+                let span = Span { below: pick.below, most: left };
+                left -= self.drain(pick.index, span).await.min(left);
+            } else {
+                return !matches!(self.phase, Phase::Running);
+            }
+            if !matches!(self.phase, Phase::Running) {
+                return true;
+            }
+        }
+        true
+    }
+
+    /// Handles what `source` holds and returns how many messages that were.
+    #[inline]
+    async fn drain(&mut self, source: usize, span: Span) -> u32 {
+        self.hand = Hand::Source(source);
+        let Self { actor: Some(actor), ctx, sources, slot, .. } = self else { return 0 };
+        let from = &mut sources[source];
+        let drained = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx)).await;
+        if drained.is_ok() {
+            self.sources[source].settle();
+            self.hand = Hand::Empty;
+        }
+        // At least one, so that a slice ends whatever a source says.
+        let handled = *drained.as_ref().unwrap_or(&1);
+        self.look_after(drained);
+        handled.max(1)
+    }
+
+    #[cold]
+    async fn handle_timer(&mut self, message: Envelope<A>) {
+        self.hand = Hand::Timer(message);
+        let Self { actor: Some(actor), ctx, slot, hand: Hand::Timer(message), .. } = self else { return };
+        let result = InSlot::new(move |cx: &mut TaskContext<'_>| message.handle(actor, ctx, slot, cx)).await;
+        if result.is_ok() {
+            self.hand = Hand::Empty;
+        }
+        self.look_after(result);
+    }
+
+    /// What a handler has left to do: new subscriptions, a stop, an error.
+    #[inline]
+    fn look_after(&mut self, result: Drained) {
+        if result.is_ok() && !self.ctx.is_interrupted() {
+            return;
+        }
+        self.look_after_interrupt(result);
+    }
+
+    #[cold]
+    fn look_after_interrupt(&mut self, result: Drained) {
+        if let Err(reason) = result {
+            self.bury_hand(&reason);
+            self.phase = Phase::Failed { reason, polite: true };
+            return;
+        }
+        let asked = self.ctx.wants_stop().then_some(StopReason::Normal);
+        let Self { ctx, sources, .. } = self;
+        if let Some(live) = ctx.as_live() {
+            live.apply_changes(sources);
+        }
+        if let Some(reason) = asked.or_else(|| self.address.sign.reason()) {
+            self.phase = Phase::Ending { reason, polite: true };
+        }
+    }
+
+    /// Sleeps until there may be something to do.
+    async fn rest(&mut self) {
+        let mut slept = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut slept, true) {
+                return Poll::Ready(());
+            }
+            if poll_pick(&mut self.sources, &self.address.bell, cx).is_ready() {
+                return Poll::Ready(());
+            }
+            // Looked at after the bell was set: whoever raises the sign rings afterwards.
+            if self.address.sign.reason().is_some() {
+                return Poll::Ready(());
+            }
+            self.timers().map_or(Poll::Pending, |timers| timers.poll_due(cx))
+        })
+        .await;
+        self.look_after(Ok(0));
+    }
+
+    /// Asks what becomes of the actor after a failure.
+    async fn decide(&mut self) {
+        let Phase::Failed { reason, polite } = &mut self.phase else { return };
+        let (reason, polite) = (reason.clone(), std::mem::take(polite));
+        if self.fate.is_none() {
+            self.phase = Phase::Ending { reason, polite };
+            return;
+        }
+        if polite {
+            self.last_words(&reason).await;
+        }
+        drop(self.actor.take());
+        // Publishers need not wait for room that is there while nobody handles anything.
+        self.sources.iter_mut().for_each(|source| source.commit());
+        let Self { fate: Some(fate), address, .. } = self else { return };
+        let verdict = poll_fn(|cx| {
+            if !address.bell.prepare(cx.waker()) {
+                cx.waker().wake_by_ref();
+            }
+            if address.sign.reason().is_some() {
+                return Poll::Ready(Verdict::Stop);
+            }
+            fate.poll_verdict(&reason, cx)
+        })
+        .await;
+        match verdict {
+            Verdict::Stop => self.phase = Phase::Ending { reason, polite: false },
+            Verdict::Restart(fresh) => {
+                self.clear_timers();
+                self.actor = Some(fresh);
+                self.phase = Phase::Starting;
+            }
+        }
+    }
+
+    async fn last_words(&mut self, reason: &StopReason) {
+        let Self { actor: Some(actor), ctx, slot, .. } = self else { return };
+        InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.stopping(reason, ctx), cx)).await;
+    }
+
+    /// Leaves all topics, then lets the actor say its last words.
+    async fn end(&mut self) {
+        let Phase::Ending { reason, polite } = &mut self.phase else { return };
+        let (reason, polite) = (reason.clone(), std::mem::take(polite));
+        self.leave(&reason);
+        if polite {
+            self.last_words(&reason).await;
+        }
+        self.phase = Phase::Over(reason);
+    }
+
+    /// A handler or hook has panicked: what is in hand is a dead letter.
+    pub(crate) fn panicked(&mut self, reason: StopReason) {
+        self.phase = match self.phase {
+            // Its last words or what it left behind: it ends all the same, and less politely.
+            Phase::Ending { .. } | Phase::Over(_) => Phase::Ending { reason: reason.clone(), polite: false },
+            _ => Phase::Failed { reason: reason.clone(), polite: false },
+        };
+        self.bury_hand(&reason);
+    }
+
+    /// The end of the end: nothing of the actor is left but the reason of its end. It may be called twice.
+    pub(crate) fn finish(&mut self) {
+        let reason = match &self.phase {
+            Phase::Over(reason) => reason.clone(),
+            _ => StopReason::Killed,
+        };
+        self.bury_hand(&reason);
+        self.leave(&reason);
+        self.clear_timers();
+        drop(self.actor.take());
+        self.core.remove(self.address.id, self.address.registered.as_deref());
+        let _ = self.address.ended.set(reason);
+    }
+
+    /// Drops all sources; what waits in them becomes dead letters.
+    fn leave(&mut self, reason: &StopReason) {
+        let Self { ctx, sources, .. } = self;
+        if let Some(live) = ctx.as_live() {
+            live.apply_changes(sources);
+        }
+        while let Some(mut source) = self.sources.pop() {
+            while let Some((message, messages)) = source.abandon() {
+                self.bury(message, messages, DeadLetterCause::Waiting, reason);
+            }
+        }
+    }
+
+    fn bury_hand(&mut self, reason: &StopReason) {
+        let message = match std::mem::replace(&mut self.hand, Hand::Empty) {
+            Hand::Empty => None,
+            Hand::Source(source) => self.sources.get_mut(source).and_then(|source| source.discard()),
+            Hand::Timer(envelope) => Some(envelope.name()),
+        };
+        if let Some(message) = message {
+            self.bury(message, 1, DeadLetterCause::InHand, reason);
+        }
+    }
+
+    fn bury(&mut self, message: &'static str, messages: u64, cause: DeadLetterCause, reason: &StopReason) {
+        let (actor, id, reason, at) = (A::name(), self.address.id, reason.clone(), clock::now());
+        self.core.dead_letters.put(DeadLetter { actor, id, message, messages, cause, reason, at });
+    }
+
+    fn timers(&mut self) -> Option<&mut Timers<A>> {
+        self.ctx.as_live()?.timers()
+    }
+
+    fn clear_timers(&mut self) {
+        if let Some(live) = self.ctx.as_live() {
+            live.clear_timers();
+        }
+    }
+}
+
+impl<A: Actor> Drop for Body<A> {
+    /// Reached without [`Body::finish`] when the runtime goes down with its tasks, or the actor's drop panicked.
+    fn drop(&mut self) {
+        if self.address.is_alive() {
+            self.finish();
+        }
+    }
+}
+
+/// Lets the other tasks of this thread run once.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}

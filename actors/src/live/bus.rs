@@ -1,0 +1,385 @@
+//! The live message bus.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, Overflow, Stamps};
+use tokio::runtime::Handle;
+use tokio::sync::SetOnce;
+
+use super::address::{Address, Member, StopSign};
+use super::body::Body;
+use super::context::LiveContext;
+use super::dead_letters::{DeadLetterBox, DeadLetters};
+use super::publisher::{LiveSubscriber, Publisher};
+use super::source::{ActorSource, DirectSource};
+use super::topics::Topics;
+use crate::host::Vacant;
+use crate::{
+    Actor, ActorId, ActorRef, DEFAULT_CAPACITY, Message, SpawnError, Subscriber, Subscription, Subscriptions,
+    TopicStats,
+};
+
+/// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is global, so any
+/// number of buses live side by side.
+///
+/// The bus owns its actors: they run until they end by themselves, [`shutdown`](Self::shutdown) ends them, or the last
+/// handle is dropped, which asks them to end as `shutdown` does but waits for nobody. References, publishers and
+/// subscribers keep neither the bus nor an actor alive.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscriptions};
+///
+/// #[derive(Clone, Copy, Debug)]
+/// struct Fill { quantity: i64 }
+/// impl Message for Fill {
+///     const NAME: &'static str = "Fill";
+///     const TYPE_ID: u16 = 1;
+///     const TOPIC: &'static str = "fills";
+/// }
+///
+/// #[derive(Default)]
+/// struct Portfolio { position: i64 }
+/// impl Actor for Portfolio {
+///     type Error = BoxError;
+///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+///         topics.on::<Fill>();
+///     }
+/// }
+/// impl Handler<Fill> for Portfolio {
+///     async fn handle(&mut self, fill: &Fill, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         self.position += fill.quantity;
+///         Ok(())
+///     }
+/// }
+///
+/// struct Position;
+/// impl Responder<Position> for Portfolio {
+///     type Reply = i64;
+///     async fn answer(&mut self, _: &Position, _ctx: &mut Context<Self>) -> i64 {
+///         self.position
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let portfolio = bus.spawn(Portfolio::default())?;
+/// bus.publisher::<Fill>()?.publish(Fill { quantity: 3 }).await?;
+/// assert_eq!(portfolio.ask(Position).await?, 3);
+/// bus.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct MessageBus {
+    pub(crate) core: Arc<Core>,
+    owner: Arc<Owner>,
+}
+
+/// A handle that does not keep the bus alive, for an actor that holds its own bus.
+#[derive(Clone)]
+pub struct WeakBus {
+    core: Weak<Core>,
+    owner: Weak<Owner>,
+}
+
+/// Shared by the bus's handles: its drop is that of the last one.
+struct Owner(Arc<Core>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+/// Sets a bus up; see [`MessageBus::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder makes nothing before `build`"]
+pub struct BusBuilder {
+    topic_capacity: usize,
+    inbox_capacity: u32,
+    seed: u64,
+    runtime: Option<Handle>,
+}
+
+/// What the handles, contexts and bodies of one bus share.
+pub(crate) struct Core {
+    pub(crate) topics: Topics,
+    pub(crate) dead_letters: DeadLetterBox,
+    pub(crate) seed: u64,
+    pub(crate) members: DashMap<u64, Arc<dyn Member>>,
+    names: DashMap<Box<str>, (ActorId, Arc<dyn Any + Send + Sync>)>,
+    stamps: Arc<Stamps>,
+    next_id: AtomicU64,
+    closed: AtomicBool,
+    inbox_capacity: u32,
+    runtime: Option<Handle>,
+}
+
+impl Default for BusBuilder {
+    fn default() -> Self {
+        Self {
+            topic_capacity: DEFAULT_CAPACITY,
+            inbox_capacity: INBOX_CAPACITY_DEFAULT,
+            seed: 0,
+            runtime: None,
+        }
+    }
+}
+
+impl BusBuilder {
+    /// How many messages a topic's ring holds, rounded up to a power of two: the bound of what `Block` subscribers may
+    /// lag behind. A topic whose first use is a subscription with a larger capacity gets that instead.
+    pub fn topic_capacity(mut self, messages: usize) -> Self {
+        self.topic_capacity = messages.max(1);
+        self
+    }
+
+    /// How many direct messages (tells and asks) wait for one actor.
+    pub fn inbox_capacity(mut self, messages: u32) -> Self {
+        self.inbox_capacity = messages.max(1);
+        self
+    }
+
+    /// From which the actors' random generators are seeded, each with its id.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// The runtime that actors and services run on; by default the one in which each is spawned.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// The bus.
+    #[must_use]
+    pub fn build(self) -> MessageBus {
+        let stamps = Arc::new(Stamps::new());
+        let core = Arc::new(Core {
+            topics: Topics::new(Arc::clone(&stamps), self.topic_capacity),
+            dead_letters: DeadLetterBox::default(),
+            seed: self.seed,
+            members: DashMap::new(),
+            names: DashMap::new(),
+            stamps,
+            next_id: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+            inbox_capacity: self.inbox_capacity,
+            runtime: self.runtime,
+        });
+        MessageBus { owner: Arc::new(Owner(Arc::clone(&core))), core }
+    }
+}
+
+impl MessageBus {
+    /// An empty bus with the usual capacities.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// A bus with other capacities, seed or runtime.
+    pub fn builder() -> BusBuilder {
+        BusBuilder::default()
+    }
+
+    /// Starts an actor. Its subscriptions are in force when this returns; `started` runs on its own task.
+    ///
+    /// # Errors
+    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::Closed`] after a shutdown began, and
+    /// [`SpawnError::DuplicateTypeId`].
+    pub fn spawn<A: Actor>(&self, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        self.core.spawn(actor, None)
+    }
+
+    /// Starts an actor that [`lookup`](Self::lookup) finds under `name` until it has ended.
+    ///
+    /// # Errors
+    /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
+    pub fn spawn_named<A: Actor>(&self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        self.core.spawn(actor, Some(name))
+    }
+
+    /// The actor registered under `name`; `None` if there is none or it is of another type.
+    #[must_use]
+    pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        let address = Arc::clone(&self.core.names.get(name)?.1);
+        address.downcast::<Address<A>>().ok().map(ActorRef::live)
+    }
+
+    /// Publishes `M` for code that is no actor. Make one and keep it: it holds its topic.
+    ///
+    /// # Errors
+    /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
+    pub fn publisher<M: Message>(&self) -> Result<Publisher<M>, SpawnError> {
+        Ok(Publisher::new(self.core.topics.entry(0)?))
+    }
+
+    /// Receives every `M` published from now on, for code that is no actor.
+    ///
+    /// # Errors
+    /// Those of [`subscriber_with`](Self::subscriber_with).
+    pub fn subscriber<M: Message>(&self) -> Result<Subscriber<M>, SpawnError> {
+        self.subscriber_with(Subscription::default())
+    }
+
+    /// Receives every `M` published from now on, with a policy and capacity.
+    ///
+    /// # Errors
+    /// [`SpawnError::Closed`] after a shutdown, [`SpawnError::DuplicateTypeId`], [`SpawnError::TooManySubscribers`].
+    pub fn subscriber_with<M: Message>(
+        &self,
+        subscription: Subscription<M>,
+    ) -> Result<Subscriber<M>, SpawnError> {
+        let live = LiveSubscriber::new(&self.core.topics, subscription, 0)?;
+        Ok(Subscriber::live(live))
+    }
+
+    /// The counters of every topic that was ever used, by message name.
+    #[must_use]
+    pub fn topics(&self) -> Vec<TopicStats> {
+        self.core.topics.stats()
+    }
+
+    /// What reached an actor and was never handled.
+    #[must_use]
+    pub fn dead_letters(&self) -> DeadLetters {
+        self.core.dead_letters.snapshot()
+    }
+
+    /// How many actors and services have not ended.
+    #[must_use]
+    pub fn alive(&self) -> usize {
+        self.core.members.len()
+    }
+
+    /// A handle that does not keep the bus alive. An actor that needs its own bus holds one of these: with a
+    /// [`MessageBus`] inside, the bus would keep the actor and the actor the bus until a shutdown.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakBus {
+        WeakBus { core: Arc::downgrade(&self.core), owner: Arc::downgrade(&self.owner) }
+    }
+}
+
+impl Default for MessageBus {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WeakBus {
+    /// The bus, if a handle of it still exists.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<MessageBus> {
+        Some(MessageBus { core: self.core.upgrade()?, owner: self.owner.upgrade()? })
+    }
+}
+
+impl fmt::Debug for MessageBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MessageBus").field("alive", &self.alive()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WeakBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakBus").field("alive", &(self.owner.strong_count() > 0)).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    fn spawn<A: Actor>(self: &Arc<Self>, actor: A, name: Option<&str>) -> Result<ActorRef<A>, SpawnError> {
+        let _runtime = self.enter()?;
+        let id = self.next_id();
+        let bell = Arc::new(Doorbell::new());
+        let options =
+            InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };
+        let inbox = Inbox::new(Arc::clone(&self.stamps), Arc::clone(&bell), options);
+        let vacant = Vacant::new();
+        let address = Arc::new(Address {
+            id,
+            sign: StopSign::default(),
+            bell,
+            ended: SetOnce::new(),
+            registered: name.map(Into::into),
+            inbox: inbox.sender(),
+            host: vacant.handle(),
+        });
+        let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
+        for wanted in Subscriptions::<A>::of().wanted {
+            wanted.live(&mut live)?;
+        }
+        let mut sources: Vec<Box<dyn ActorSource<A>>> = vec![Box::new(DirectSource::new(inbox))];
+        live.apply_changes(&mut sources);
+        if let Some(name) = name {
+            match self.names.entry(name.into()) {
+                Entry::Occupied(_) => return Err(SpawnError::NameTaken(name.into())),
+                Entry::Vacant(free) => drop(free.insert((id, Arc::clone(&address) as _))),
+            }
+        }
+        self.add(Arc::clone(&address) as _);
+        vacant.occupy(Body::new(actor, live, sources, None));
+        Ok(ActorRef::live(address))
+    }
+
+    /// The runtime for a new task, entered.
+    pub(crate) fn enter(&self) -> Result<Option<tokio::runtime::EnterGuard<'_>>, SpawnError> {
+        if self.is_closed() {
+            return Err(SpawnError::Closed);
+        }
+        match &self.runtime {
+            Some(runtime) => Ok(Some(runtime.enter())),
+            None => Handle::try_current().map(|_| None).map_err(|_| SpawnError::NoRuntime),
+        }
+    }
+
+    pub(crate) fn next_id(&self) -> ActorId {
+        ActorId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn add(&self, member: Arc<dyn Member>) {
+        self.members.insert(member.id().get(), Arc::clone(&member));
+        // A shutdown that began meanwhile may have missed it.
+        if self.is_closed() {
+            member.stop(true);
+        }
+    }
+
+    /// Forgets a member that has ended.
+    pub(crate) fn remove(&self, id: ActorId, name: Option<&str>) {
+        let member = self.members.remove(&id.get());
+        let named = name.and_then(|name| self.names.remove_if(name, |_, (holder, _)| *holder == id));
+        // Dropped here, where no guard of a map is held.
+        drop((member, named));
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Refuses new members from now on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Everybody on the bus, the youngest first.
+    pub(crate) fn everybody(&self) -> Vec<Arc<dyn Member>> {
+        let mut all: Vec<_> = self.members.iter().map(|member| Arc::clone(&*member)).collect();
+        all.sort_by_key(|member| std::cmp::Reverse(member.id()));
+        all
+    }
+
+    /// Asks everybody to end, and waits for nobody.
+    fn abandon(&self) {
+        self.close();
+        self.everybody().iter().for_each(|member| member.stop(true));
+        self.topics.close();
+    }
+}

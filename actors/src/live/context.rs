@@ -1,0 +1,136 @@
+//! The live half of a [`Context`](crate::Context).
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand_core::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use tokio::time::Instant;
+
+use super::address::Address;
+use super::bus::Core;
+use super::envelope::Envelope;
+use super::source::{ActorSource, TopicSource};
+use super::timers::Timers;
+use super::topics::{LivePublish, TopicCache};
+use crate::{Actor, ActorId, Handler, Message, PublishError, SpawnError, Subscription, TimerHandle};
+
+/// What a handler reaches through its context.
+pub(crate) struct LiveContext<A: Actor> {
+    pub(crate) address: Arc<Address<A>>,
+    pub(crate) core: Arc<Core>,
+    topics: TopicCache,
+    /// Whether `changes` has any.
+    changed: bool,
+    // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler may keep a
+    // shared reference to it across an await.
+    timers: Mutex<Option<Box<Timers<A>>>>,
+    changes: Mutex<Changes<A>>,
+}
+
+/// Subscriptions that a handler made and ended: its body takes them over when the handler has returned.
+struct Changes<A: Actor> {
+    joined: Vec<Box<dyn ActorSource<A>>>,
+    left: Vec<u16>,
+}
+
+impl<A: Actor> LiveContext<A> {
+    pub(crate) fn new(address: Arc<Address<A>>, core: Arc<Core>) -> Self {
+        let changes = Mutex::new(Changes { joined: Vec::new(), left: Vec::new() });
+        Self {
+            address,
+            core,
+            topics: TopicCache::default(),
+            changed: false,
+            timers: Mutex::default(),
+            changes,
+        }
+    }
+
+    pub(crate) fn id(&self) -> ActorId {
+        self.address.id
+    }
+
+    #[inline]
+    pub(crate) fn publish<M: Message>(&self, message: M) -> LivePublish<'_, M> {
+        self.topics.publish(&self.core.topics, message, self.address.id.get())
+    }
+
+    #[inline]
+    pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
+        match self.topics.get::<M>(&self.core.topics) {
+            Ok(topic) => topic.try_publish(message, self.address.id.get()),
+            Err(_) => Err(PublishError::DuplicateTypeId(message)),
+        }
+    }
+
+    pub(crate) fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        let now = Instant::now();
+        // A delay past the end of time never passes: far enough away is the same.
+        let at = now.checked_add(delay).unwrap_or_else(|| now + FAR_AWAY);
+        get_mut(&mut self.timers)
+            .get_or_insert_with(|| Box::new(Timers::new()))
+            .set(at, Envelope::message(message))
+    }
+
+    pub(crate) fn subscribe<M: Message>(&mut self, subscription: Subscription<M>) -> Result<(), SpawnError>
+    where
+        A: Handler<M>,
+    {
+        let entry = self.core.topics.entry::<M>(subscription.capacity)?;
+        let queue = entry.subscribe(subscription, self.address.id.get(), Arc::clone(&self.address.bell))?;
+        get_mut(&mut self.changes).joined.push(Box::new(TopicSource::new(queue, entry)));
+        self.changed = true;
+        Ok(())
+    }
+
+    pub(crate) fn unsubscribe<M: Message>(&mut self) {
+        let changes = get_mut(&mut self.changes);
+        changes.joined.retain(|source| source.topic() != Some(M::TYPE_ID));
+        changes.left.push(M::TYPE_ID);
+        self.changed = true;
+    }
+
+    /// Whether the body has to look at something before the next message.
+    #[inline]
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.changed || self.address.sign.is_raised()
+    }
+
+    /// Brings `sources` up to date with the subscriptions that handlers made and ended.
+    pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Box<dyn ActorSource<A>>>) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let changes = get_mut(&mut self.changes);
+        for topic in changes.left.drain(..) {
+            sources.retain(|source| source.topic() != Some(topic));
+        }
+        sources.append(&mut changes.joined);
+    }
+
+    pub(crate) fn timers(&mut self) -> Option<&mut Timers<A>> {
+        get_mut(&mut self.timers).as_deref_mut()
+    }
+
+    /// Forgets the timers: they end with their actor.
+    pub(crate) fn clear_timers(&mut self) {
+        *get_mut(&mut self.timers) = None;
+    }
+
+    pub(crate) fn random(&self) -> Pcg64Mcg {
+        let mixed = self.address.id.get().wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
+        Pcg64Mcg::seed_from_u64(self.core.seed ^ mixed)
+    }
+}
+
+fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
+    mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Thirty years: a timer that will not be seen to fire.
+const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 3600);

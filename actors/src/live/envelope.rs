@@ -1,0 +1,133 @@
+//! What a direct inbox holds: a message or a query of any type, and how the actor handles it. Nothing is allocated for
+//! messages up to 64 bytes.
+
+use std::task::Context as TaskContext;
+
+use mycelium_mailbox::{FutureSlot, Parcel, Started};
+use tokio::sync::oneshot;
+
+use super::source::Drained;
+use crate::error::short_type_name;
+use crate::{Actor, Context, Handler, Responder, StopReason};
+
+/// One direct message to an actor of type `A`.
+pub(crate) struct Envelope<A: Actor> {
+    content: Parcel,
+    kind: &'static Kind<A>,
+}
+
+type Handle<A> = for<'a> fn(
+    &'a mut Parcel,
+    &'a mut A,
+    &'a mut Context<A>,
+    &'a mut FutureSlot,
+    &mut TaskContext<'_>,
+) -> Started<'a, Drained>;
+
+/// What is known of the content besides its bytes.
+struct Kind<A: Actor> {
+    handle: Handle<A>,
+    name: fn() -> &'static str,
+}
+
+struct Query<Q, R> {
+    query: Q,
+    /// Empty once it was answered.
+    reply: Option<oneshot::Sender<R>>,
+}
+
+struct Tell<A, M>(std::marker::PhantomData<(A, M)>);
+
+impl<A: Handler<M>, M: Send + Sync + 'static> Tell<A, M> {
+    const KIND: Kind<A> = Kind { handle: handle_message::<A, M>, name: short_type_name::<M> };
+}
+
+struct Ask<A, Q>(std::marker::PhantomData<(A, Q)>);
+
+impl<A: Responder<Q>, Q: Send + Sync + 'static> Ask<A, Q> {
+    const KIND: Kind<A> = Kind { handle: handle_query::<A, Q>, name: short_type_name::<Q> };
+}
+
+impl<A: Actor> Envelope<A> {
+    #[inline]
+    pub(crate) fn message<M>(message: M) -> Self
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        Self { content: Parcel::new(message), kind: &Tell::<A, M>::KIND }
+    }
+
+    #[inline]
+    pub(crate) fn query<Q>(query: Q, reply: oneshot::Sender<A::Reply>) -> Self
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        Self { content: Parcel::new(Query { query, reply: Some(reply) }), kind: &Ask::<A, Q>::KIND }
+    }
+
+    /// The message back, after it was not sent.
+    pub(crate) fn into_message<M: 'static>(self) -> Option<M> {
+        self.content.into().ok()
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        (self.kind.name)()
+    }
+
+    #[inline]
+    pub(crate) fn handle<'a>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, Drained> {
+        (self.kind.handle)(&mut self.content, actor, ctx, slot, cx)
+    }
+}
+
+fn handle_message<'a, A, M>(
+    content: &'a mut Parcel,
+    actor: &'a mut A,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, Drained>
+where
+    A: Handler<M>,
+    M: Send + Sync + 'static,
+{
+    let Some(message) = content.downcast_ref::<M>() else { return Started::Ready(Ok(1)) };
+    let handling = async move {
+        match actor.handle(message, ctx).await {
+            Ok(()) => Ok(1),
+            Err(error) => Err(StopReason::Failed(error.to_string().into())),
+        }
+    };
+    slot.start(handling, cx)
+}
+
+fn handle_query<'a, A, Q>(
+    content: &'a mut Parcel,
+    actor: &'a mut A,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, Drained>
+where
+    A: Responder<Q>,
+    Q: Send + Sync + 'static,
+{
+    let Some(asked) = content.downcast_mut::<Query<Q, A::Reply>>() else { return Started::Ready(Ok(1)) };
+    let answering = async move {
+        let reply = actor.answer(&asked.query, ctx).await;
+        if let Some(sender) = asked.reply.take() {
+            // Whoever asked may have stopped waiting.
+            let _ = sender.send(reply);
+        }
+        Ok(1)
+    };
+    slot.start(answering, cx)
+}

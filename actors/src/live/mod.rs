@@ -1,0 +1,30 @@
+//! Live buses: actors on a tokio runtime, in wall-clock time.
+//!
+//! `bus` owns what a bus has, `body` is an actor from the inside, `address` from the outside; `source` and `envelope`
+//! are what it receives; `topics` finds a message's topic. `host.rs`, one level up, is the only module that knows kameo.
+
+mod address;
+mod body;
+mod bus;
+mod context;
+mod dead_letters;
+mod envelope;
+mod fate;
+mod publisher;
+mod service;
+mod shutdown;
+mod source;
+mod timers;
+mod topics;
+
+pub(crate) use address::{Address, Member};
+pub(crate) use body::Body;
+pub use bus::{BusBuilder, MessageBus, WeakBus};
+pub(crate) use context::LiveContext;
+pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
+pub(crate) use publisher::LiveSubscriber;
+pub use publisher::Publisher;
+pub(crate) use service::LiveService;
+pub use service::ServiceHandle;
+pub use shutdown::{Missed, SHUTDOWN_DEADLINE, ServiceRuntime, ShutdownError};
+pub(crate) use topics::LivePublish;

@@ -1,0 +1,109 @@
+//! Publishing and receiving for code that is no actor.
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use mycelium_mailbox::{Doorbell, Source, Subscription as Queue};
+
+use super::topics::{TopicEntry, Topics};
+use crate::{Message, Publish, PublishError, SpawnError, Subscription};
+
+/// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
+///
+/// It goes straight to its topic: no lock on the bus and no look-up. It keeps neither the bus nor any actor alive.
+pub struct Publisher<M: Message> {
+    entry: Arc<TopicEntry<M>>,
+}
+
+impl<M: Message> Publisher<M> {
+    pub(crate) fn new(entry: Arc<TopicEntry<M>>) -> Self {
+        Self { entry }
+    }
+
+    /// Publishes; waits while a `Block` subscriber is full.
+    ///
+    /// `Ok` says that every subscriber's queue has taken it or its policy has counted it as dropped, not that
+    /// anybody has handled it. With no subscriber it is `Ok` and the message is gone.
+    ///
+    /// # Errors
+    /// See [`PublishError`]; the message comes back and nobody has received it.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was published.
+    #[inline]
+    pub fn publish(&self, message: M) -> Publish<'_, M> {
+        Publish::live(self.entry.publish(message, 0))
+    }
+
+    /// Publishes without waiting.
+    ///
+    /// # Errors
+    /// [`PublishError::Full`] where [`publish`](Self::publish) would wait; see there for the others.
+    #[inline]
+    pub fn try_publish(&self, message: M) -> Result<(), PublishError<M>> {
+        self.entry.try_publish(message, 0)
+    }
+}
+
+impl<M: Message> Clone for Publisher<M> {
+    fn clone(&self) -> Self {
+        Self { entry: Arc::clone(&self.entry) }
+    }
+}
+
+impl<M: Message> fmt::Debug for Publisher<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Publisher<{}>", M::NAME)
+    }
+}
+
+/// The live half of a [`Subscriber`](crate::Subscriber).
+pub(crate) struct LiveSubscriber<M: Message> {
+    queue: Queue<M>,
+    bell: Arc<Doorbell>,
+    entry: Arc<TopicEntry<M>>,
+}
+
+impl<M: Message> LiveSubscriber<M> {
+    /// `id` is that of the service it belongs to, or 0.
+    pub(crate) fn new(topics: &Topics, subscription: Subscription<M>, id: u64) -> Result<Self, SpawnError> {
+        let entry = topics.entry::<M>(subscription.capacity)?;
+        let bell = Arc::new(Doorbell::new());
+        let queue = entry.subscribe(subscription, id, Arc::clone(&bell))?;
+        Ok(Self { queue, bell, entry })
+    }
+
+    pub(crate) fn try_recv(&mut self) -> Option<M> {
+        self.queue.head()?;
+        let message = self.queue.peek()?.message.clone();
+        self.queue.advance();
+        self.entry.count_delivered(1);
+        Some(message)
+    }
+
+    pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
+        if let Some(message) = self.try_recv() {
+            return Poll::Ready(Some(message));
+        }
+        if self.queue.is_finished() {
+            return Poll::Ready(None);
+        }
+        if !self.bell.prepare(cx.waker()) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !self.queue.arm() && !self.queue.is_finished() {
+            return Poll::Pending;
+        }
+        self.bell.cancel();
+        match self.try_recv() {
+            Some(message) => Poll::Ready(Some(message)),
+            None if self.queue.is_finished() => Poll::Ready(None),
+            None => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Live services: one task each.
+
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::SetOnce;
+use tokio::task::AbortHandle;
+
+use super::address::Member;
+use super::bus::Core;
+use super::publisher::LiveSubscriber;
+use super::topics::{LivePublish, TopicCache};
+use crate::{
+    ActorId, Message, MessageBus, PublishError, Service, ServiceContext, SpawnError, StopReason,
+    Subscription, Timestamp, clock,
+};
+
+/// What the bus, the service and its handles share.
+struct Post {
+    id: ActorId,
+    name: &'static str,
+    /// Set when it should end, with whether the whole bus does.
+    stop: SetOnce<bool>,
+    ended: SetOnce<StopReason>,
+    task: SetOnce<AbortHandle>,
+}
+
+impl Member for Post {
+    fn id(&self) -> ActorId {
+        self.id
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn stop(&self, shutdown: bool) {
+        let _ = self.stop.set(shutdown);
+    }
+
+    fn kill(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+
+    fn ended(&self) -> &SetOnce<StopReason> {
+        &self.ended
+    }
+}
+
+/// A running service. Dropping the handle does not end it.
+#[derive(Clone)]
+pub struct ServiceHandle {
+    post: Arc<Post>,
+}
+
+impl ServiceHandle {
+    /// The service's identity within its bus.
+    #[must_use]
+    pub fn id(&self) -> ActorId {
+        self.post.id
+    }
+
+    /// Makes [`ServiceContext::stopped`] ready, so that the service returns by itself.
+    pub fn stop(&self) {
+        Member::stop(&*self.post, false);
+    }
+
+    /// Drops the service's code where it waits.
+    pub fn kill(&self) {
+        self.post.kill();
+    }
+
+    /// Whether its loop has not ended.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        !self.post.ended.initialized()
+    }
+
+    /// Waits for its end and says why it ended.
+    ///
+    /// # Cancel safety
+    /// It may be dropped and called again.
+    pub async fn ended(&self) -> StopReason {
+        self.post.ended.wait().await.clone()
+    }
+}
+
+impl fmt::Debug for ServiceHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.post.name, self.post.id)
+    }
+}
+
+/// The live half of a [`ServiceContext`].
+pub(crate) struct LiveService {
+    post: Arc<Post>,
+    core: Arc<Core>,
+    topics: TopicCache,
+}
+
+impl LiveService {
+    pub(crate) fn id(&self) -> ActorId {
+        self.post.id
+    }
+
+    #[inline]
+    pub(crate) fn publish<M: Message>(&self, message: M) -> LivePublish<'_, M> {
+        self.topics.publish(&self.core.topics, message, self.post.id.get())
+    }
+
+    #[inline]
+    pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
+        match self.topics.get::<M>(&self.core.topics) {
+            Ok(topic) => topic.try_publish(message, self.post.id.get()),
+            Err(_) => Err(PublishError::DuplicateTypeId(message)),
+        }
+    }
+
+    pub(crate) fn subscribe<M: Message>(
+        &self,
+        subscription: Subscription<M>,
+    ) -> Result<LiveSubscriber<M>, SpawnError> {
+        LiveSubscriber::new(&self.core.topics, subscription, self.post.id.get())
+    }
+
+    pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
+        let post = Arc::clone(&self.post);
+        async move {
+            post.stop.wait().await;
+        }
+    }
+
+    pub(crate) fn sleep_until(at: Timestamp) -> tokio::time::Sleep {
+        tokio::time::sleep(clock::until(at))
+    }
+
+    pub(crate) fn sleep(duration: Duration) -> tokio::time::Sleep {
+        tokio::time::sleep(duration)
+    }
+}
+
+/// Records the service's end however it comes, even when its task is dropped.
+struct Exit {
+    post: Arc<Post>,
+    core: Arc<Core>,
+    reason: StopReason,
+}
+
+impl Drop for Exit {
+    fn drop(&mut self) {
+        self.core.remove(self.post.id, None);
+        let reason = std::mem::replace(&mut self.reason, StopReason::Killed);
+        let _ = self.post.ended.set(reason);
+    }
+}
+
+impl MessageBus {
+    /// Starts a service: its loop runs on a task of its own until it returns.
+    ///
+    /// # Errors
+    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::Closed`] after a shutdown began.
+    pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceHandle, SpawnError> {
+        let core = &self.core;
+        let _runtime = core.enter()?;
+        let post = Arc::new(Post {
+            id: core.next_id(),
+            name: S::name(),
+            stop: SetOnce::new(),
+            ended: SetOnce::new(),
+            task: SetOnce::new(),
+        });
+        core.add(Arc::clone(&post) as _);
+        let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), reason: StopReason::Killed };
+        let task = tokio::spawn(run(service, exit));
+        let _ = post.task.set(task.abort_handle());
+        Ok(ServiceHandle { post })
+    }
+}
+
+async fn run<S: Service>(mut service: S, mut exit: Exit) {
+    let live = LiveService {
+        post: Arc::clone(&exit.post),
+        core: Arc::clone(&exit.core),
+        topics: TopicCache::default(),
+    };
+    let reason = {
+        let ctx = ServiceContext::live(live);
+        let mut looping = pin!(service.run(&ctx));
+        std::future::poll_fn(|cx| {
+            // Nothing of the service is used after a panic, so nothing half-changed can be seen.
+            match catch_unwind(AssertUnwindSafe(|| looping.as_mut().poll(cx))) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(Ok(()))) => Poll::Ready(None),
+                Ok(Poll::Ready(Err(error))) => {
+                    Poll::Ready(Some(StopReason::Failed(error.to_string().into())))
+                }
+                Err(payload) => Poll::Ready(Some(StopReason::from_panic(&*payload))),
+            }
+        })
+        .await
+    };
+    drop(service);
+    exit.reason = reason.unwrap_or(match exit.post.stop.get() {
+        Some(true) => StopReason::Shutdown,
+        _ => StopReason::Normal,
+    });
+}

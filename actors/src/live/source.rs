@@ -1,0 +1,278 @@
+//! What an actor receives from: its topics, one source each, and its direct inbox.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use mycelium_mailbox::{FutureSlot, Inbox, Source, Started, Subscription as Queue};
+
+use super::envelope::Envelope;
+use super::topics::TopicEntry;
+use crate::{Actor, Context, Handler, Message, StopReason};
+
+/// After how many handled messages, at most, a source adds them to its topic's counter (messages).
+const COUNT_EVERY: u64 = 1024;
+
+/// How far one [`ActorSource::drain`] goes.
+#[derive(Clone, Copy)]
+pub(crate) struct Span {
+    /// Only messages whose stamp is below this.
+    pub(crate) below: u64,
+    /// At most this many.
+    pub(crate) most: u32,
+}
+
+/// How many messages were handled, or what the handler's error ends the actor with.
+pub(crate) type Drained = Result<u32, StopReason>;
+
+/// One source of an actor, whatever its message type.
+pub(crate) trait ActorSource<A: Actor>: Source + Send {
+    /// Handles visible messages one after the other, in a future that lives in `slot`.
+    ///
+    /// A message leaves the source only after its handler has returned `Ok`: after an error or a panic it is still in
+    /// front.
+    fn drain<'a>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        span: Span,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, Drained>;
+
+    /// Called after each `drain` that ended well.
+    fn settle(&mut self) {}
+
+    /// Drops the message in front, which nobody will handle; its name.
+    fn discard(&mut self) -> Option<&'static str>;
+
+    /// Drops the next of the messages that wait, for the end; its name and how many of them there were.
+    fn abandon(&mut self) -> Option<(&'static str, u64)>;
+
+    /// The `TYPE_ID` of its topic; `None` for the direct inbox.
+    fn topic(&self) -> Option<u16>;
+}
+
+/// What an actor gets of one topic.
+pub(crate) struct TopicSource<M: Message> {
+    queue: Queue<M>,
+    entry: Arc<TopicEntry<M>>,
+    /// Handled and not yet in the topic's counter.
+    uncounted: u64,
+    /// Whether a handler has ever waited. From then on each is preceded by a commit, so that publishers never wait for
+    /// room that a waiting handler's predecessors have already left.
+    waits: bool,
+    abandoned: bool,
+}
+
+impl<M: Message> TopicSource<M> {
+    pub(crate) fn new(queue: Queue<M>, entry: Arc<TopicEntry<M>>) -> Self {
+        Self { queue, entry, uncounted: 0, waits: false, abandoned: false }
+    }
+
+    fn count(&mut self) {
+        if self.uncounted > 0 {
+            self.entry.count_delivered(std::mem::take(&mut self.uncounted));
+        }
+    }
+
+    #[inline]
+    async fn handle_all<A: Handler<M>>(
+        &mut self,
+        actor: &mut A,
+        ctx: &mut Context<A>,
+        span: Span,
+    ) -> Drained {
+        let mut handled = 0;
+        while let Some(delivery) = self.queue.peek() {
+            if delivery.stamp >= span.below || handled == span.most {
+                break;
+            }
+            handled += 1;
+            let (result, waited) = watched(actor.handle(delivery.message, ctx)).await;
+            if let Err(error) = result {
+                return Err(StopReason::Failed(error.to_string().into()));
+            }
+            self.queue.advance();
+            self.waits |= waited;
+            if self.waits {
+                self.queue.commit();
+            }
+            if ctx.is_interrupted() {
+                break;
+            }
+        }
+        self.uncounted += u64::from(handled);
+        if self.uncounted >= COUNT_EVERY {
+            self.count();
+        }
+        Ok(handled)
+    }
+}
+
+/// Awaits `future` and says whether it had to wait.
+#[inline]
+async fn watched<T>(future: impl Future<Output = T>) -> (T, bool) {
+    let mut future = pin!(future);
+    let mut waited = false;
+    let output = std::future::poll_fn(|cx| {
+        let polled = future.as_mut().poll(cx);
+        waited |= polled.is_pending();
+        polled
+    })
+    .await;
+    (output, waited)
+}
+
+impl<M: Message> Source for TopicSource<M> {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        self.queue.head()
+    }
+
+    fn commit(&mut self) {
+        self.queue.commit();
+    }
+
+    fn arm(&mut self) -> bool {
+        self.count();
+        self.queue.arm()
+    }
+}
+
+impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
+    fn drain<'a>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        span: Span,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, Drained> {
+        slot.start(self.handle_all(actor, ctx, span), cx)
+    }
+
+    fn discard(&mut self) -> Option<&'static str> {
+        self.queue.peek()?;
+        self.queue.advance();
+        self.entry.count_dead_letter();
+        Some(M::NAME)
+    }
+
+    fn abandon(&mut self) -> Option<(&'static str, u64)> {
+        // What waits goes with the queue, which counts it by topic: it is named here once.
+        let unread = self.queue.unread();
+        let first = !std::mem::replace(&mut self.abandoned, true);
+        (first && unread > 0).then_some((M::NAME, unread))
+    }
+
+    fn topic(&self) -> Option<u16> {
+        Some(M::TYPE_ID)
+    }
+}
+
+impl<M: Message> Drop for TopicSource<M> {
+    fn drop(&mut self) {
+        self.count();
+    }
+}
+
+/// What was sent to an actor directly: tells and asks.
+pub(crate) struct DirectSource<A: Actor> {
+    inbox: Inbox<Envelope<A>>,
+}
+
+impl<A: Actor> DirectSource<A> {
+    pub(crate) fn new(inbox: Inbox<Envelope<A>>) -> Self {
+        Self { inbox }
+    }
+}
+
+impl<A: Actor> Source for DirectSource<A> {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        self.inbox.head()
+    }
+
+    fn commit(&mut self) {
+        self.inbox.commit();
+    }
+
+    fn arm(&mut self) -> bool {
+        self.inbox.arm()
+    }
+}
+
+impl<A: Actor> ActorSource<A> for DirectSource<A> {
+    fn drain<'a>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        _: Span,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, Drained> {
+        // One message at a time: each has a future type of its own.
+        match self.inbox.peek_mut() {
+            Some((envelope, _)) => envelope.handle(actor, ctx, slot, cx),
+            None => Started::Ready(Ok(0)),
+        }
+    }
+
+    fn settle(&mut self) {
+        self.inbox.advance();
+    }
+
+    fn discard(&mut self) -> Option<&'static str> {
+        self.inbox.take().map(|envelope| envelope.name())
+    }
+
+    fn abandon(&mut self) -> Option<(&'static str, u64)> {
+        self.inbox.close();
+        self.inbox.head()?;
+        self.inbox.take().map(|envelope| (envelope.name(), 1))
+    }
+
+    fn topic(&self) -> Option<u16> {
+        None
+    }
+}
+
+/// A future that starts in a [`FutureSlot`] at its first poll.
+pub(crate) struct InSlot<'a, F, O> {
+    start: Option<F>,
+    parked: Option<mycelium_mailbox::Parked<'a, O>>,
+}
+
+impl<'a, F, O> InSlot<'a, F, O>
+where
+    F: FnOnce(&mut TaskContext<'_>) -> Started<'a, O> + Unpin,
+{
+    pub(crate) fn new(start: F) -> Self {
+        Self { start: Some(start), parked: None }
+    }
+}
+
+impl<'a, F, O> Future for InSlot<'a, F, O>
+where
+    F: FnOnce(&mut TaskContext<'_>) -> Started<'a, O> + Unpin,
+{
+    type Output = O;
+
+    #[inline]
+    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<O> {
+        let this = self.get_mut();
+        if let Some(parked) = &mut this.parked {
+            return std::pin::Pin::new(parked).poll(cx);
+        }
+        let Some(start) = this.start.take() else { return Poll::Pending };
+        match start(cx) {
+            Started::Ready(output) => Poll::Ready(output),
+            Started::Parked(parked) => {
+                this.parked = Some(parked);
+                Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The topics of a bus, and the caches that keep look-ups off the publish path.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as TaskContext, Poll};
+
+use dashmap::DashMap;
+use mycelium_mailbox::{
+    Doorbell, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
+    Subscription as Queue, Topic,
+};
+
+use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
+
+/// One topic, with what the bus counts beside the queue's own counters.
+pub(crate) struct TopicEntry<M: Message> {
+    topic: Topic<M>,
+    delivered: AtomicU64,
+    dead_letters: AtomicU64,
+}
+
+impl<M: Message> TopicEntry<M> {
+    pub(crate) fn count_delivered(&self, messages: u64) {
+        self.delivered.fetch_add(messages, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count_dead_letter(&self) {
+        self.dead_letters.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Publishes without waiting.
+    #[inline]
+    pub(crate) fn try_publish(&self, message: M, sender: u64) -> Result<(), PublishError<M>> {
+        self.topic.try_publish(message, sender).map_err(|error| match error {
+            mycelium_mailbox::TryPublishError::Closed(message) => PublishError::Closed(message),
+            other => PublishError::Full(other.into_inner()),
+        })
+    }
+
+    /// Publishes, waiting for `Block` subscribers.
+    #[inline]
+    pub(crate) fn publish(&self, message: M, sender: u64) -> LivePublish<'_, M> {
+        LivePublish::Publishing(self.topic.publish(message, sender))
+    }
+
+    /// A queue of its own for the receiver `id` (0: not an actor), who sleeps on `bell`.
+    pub(crate) fn subscribe(
+        &self,
+        subscription: Subscription<M>,
+        id: u64,
+        bell: Arc<Doorbell>,
+    ) -> Result<Queue<M>, SpawnError> {
+        let overflow = match subscription.policy {
+            Policy::Block => Overflow::Block,
+            Policy::DropOldest => Overflow::DropOldest,
+            Policy::DropNewest => Overflow::DropNewest,
+            Policy::Fail => Overflow::Fail,
+            Policy::Conflate(key) => Overflow::conflate(key),
+        };
+        let capacity = Some(capacity_of(subscription.capacity));
+        let options = SubscribeOptions { overflow, capacity, id, echo: subscription.echo };
+        self.topic.subscribe(bell, options).map_err(|error| match error {
+            SubscribeError::TooMany => SpawnError::TooManySubscribers { message: M::NAME },
+            _ => SpawnError::Closed,
+        })
+    }
+}
+
+/// The live half of a [`Publish`](crate::Publish).
+pub(crate) enum LivePublish<'a, M: Message> {
+    Publishing(Publishing<'a, M>),
+    /// Refused before it began; the error is given once.
+    Refused(Option<PublishError<M>>),
+}
+
+impl<M: Message> LivePublish<'_, M> {
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), PublishError<M>>> {
+        match self {
+            Self::Publishing(publishing) => Pin::new(publishing).poll(cx).map_err(publish_error),
+            Self::Refused(error) => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+        }
+    }
+}
+
+#[cold]
+fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
+    match error {
+        mycelium_mailbox::PublishError::WouldDeadlock(message) => PublishError::SelfBlocked(message),
+        mycelium_mailbox::PublishError::Closed(message) => PublishError::Closed(message),
+        other => PublishError::Full(other.into_inner()),
+    }
+}
+
+fn capacity_of(messages: usize) -> u32 {
+    u32::try_from(messages).unwrap_or(QUEUE_CAPACITY_MAX)
+}
+
+/// A topic whose message type is not known here.
+trait AnyTopic: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn stats(&self) -> TopicStats;
+    fn close(&self);
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+}
+
+impl<M: Message> AnyTopic for TopicEntry<M> {
+    fn name(&self) -> &'static str {
+        M::NAME
+    }
+
+    fn stats(&self) -> TopicStats {
+        let queue = self.topic.stats();
+        TopicStats {
+            message: M::NAME,
+            topic: M::TOPIC,
+            published: queue.published,
+            delivered: self.delivered.load(Ordering::Relaxed),
+            dropped_oldest: queue.dropped_oldest,
+            dropped_newest: queue.dropped_newest,
+            conflated: queue.conflated,
+            dropped_unsubscribed: queue.unread,
+            dead_letters: self.dead_letters.load(Ordering::Relaxed),
+        }
+    }
+
+    fn close(&self) {
+        self.topic.close();
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+}
+
+/// All topics of one bus, by `TYPE_ID`.
+pub(crate) struct Topics {
+    map: DashMap<u16, Arc<dyn AnyTopic>>,
+    stamps: Arc<Stamps>,
+    /// Of each topic's ring, in messages.
+    capacity: usize,
+}
+
+impl Topics {
+    pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize) -> Self {
+        Self { map: DashMap::new(), stamps, capacity }
+    }
+
+    /// The topic of `M`, made on first use, with room for at least `wanted` messages if it is new.
+    pub(crate) fn entry<M: Message>(&self, wanted: usize) -> Result<Arc<TopicEntry<M>>, SpawnError> {
+        let found = Arc::clone(&*self.map.entry(M::TYPE_ID).or_insert_with(|| {
+            let capacity = capacity_of(self.capacity.max(wanted));
+            Arc::new(TopicEntry::<M> {
+                topic: Topic::new(Arc::clone(&self.stamps), capacity),
+                delivered: AtomicU64::new(0),
+                dead_letters: AtomicU64::new(0),
+            })
+        }));
+        let held_by = found.name();
+        found.into_any().downcast().map_err(|_| SpawnError::DuplicateTypeId {
+            type_id: M::TYPE_ID,
+            held_by,
+            refused: M::NAME,
+        })
+    }
+
+    pub(crate) fn stats(&self) -> Vec<TopicStats> {
+        let mut all: Vec<_> = self.map.iter().map(|entry| entry.stats()).collect();
+        all.sort_by_key(|stats| stats.message);
+        all
+    }
+
+    pub(crate) fn close(&self) {
+        // Copied first: closing wakes publishers, and no guard is held while foreign code runs.
+        let all: Vec<_> = self.map.iter().map(|entry| Arc::clone(&*entry)).collect();
+        all.iter().for_each(|topic| topic.close());
+    }
+}
+
+/// The topics that one actor or service has used: after the first use of a type, a publish finds its topic without a
+/// lock and without the bus's map. The list only grows, by at most one node per message type.
+#[derive(Default)]
+pub(crate) struct TopicCache {
+    first: Link,
+}
+
+type Link = OnceLock<Box<Node>>;
+
+struct Node {
+    type_id: u16,
+    topic: Box<dyn Any + Send + Sync>,
+    next: Link,
+}
+
+impl TopicCache {
+    /// Publishes to the topic of `M`.
+    #[inline]
+    pub(crate) fn publish<M: Message>(&self, topics: &Topics, message: M, sender: u64) -> LivePublish<'_, M> {
+        match self.get::<M>(topics) {
+            Ok(topic) => topic.publish(message, sender),
+            Err(_) => LivePublish::Refused(Some(PublishError::DuplicateTypeId(message))),
+        }
+    }
+
+    /// The topic of `M`.
+    #[inline]
+    pub(crate) fn get<M: Message>(&self, topics: &Topics) -> Result<&TopicEntry<M>, SpawnError> {
+        let mut link = &self.first;
+        loop {
+            let Some(node) = link.get() else { break };
+            if node.type_id == M::TYPE_ID
+                && let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>()
+            {
+                return Ok(topic);
+            }
+            link = &node.next;
+        }
+        self.insert(link, topics)
+    }
+
+    #[cold]
+    fn insert<'a, M: Message>(
+        &'a self,
+        mut end: &'a Link,
+        topics: &Topics,
+    ) -> Result<&'a TopicEntry<M>, SpawnError> {
+        let topic = topics.entry::<M>(0)?;
+        loop {
+            let node = end.get_or_init(|| {
+                Box::new(Node { type_id: M::TYPE_ID, topic: Box::new(Arc::clone(&topic)), next: Link::new() })
+            });
+            // Another task may have used this end of the list first.
+            if let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>() {
+                return Ok(topic);
+            }
+            end = &node.next;
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Messages and actors that the tests of live buses share.
+#![allow(dead_code, unreachable_pub, missing_docs)] // Each test binary uses a part.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mycelium::{Actor, BoxError, Context, Handler, Message, Responder, Subscription, Subscriptions};
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tick(pub u64);
+impl Message for Tick {
+    const NAME: &'static str = "Tick";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "ticks";
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tock(pub u64);
+impl Message for Tock {
+    const NAME: &'static str = "Tock";
+    const TYPE_ID: u16 = 2;
+    const TOPIC: &'static str = "tocks";
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note(pub String);
+impl Message for Note {
+    const NAME: &'static str = "Note";
+    const TYPE_ID: u16 = 3;
+    const TOPIC: &'static str = "notes";
+}
+
+/// Never ends a test before a watchdog says that it hangs; nobody asserts how long anything takes.
+pub const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// Runs a test on both runtime flavours.
+pub fn on_both_runtimes<F: Future<Output = ()>>(test: impl Fn() -> F) {
+    let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    for runtime in [current, multi] {
+        runtime.block_on(async {
+            tokio::time::timeout(WATCHDOG, test()).await.expect("the test hangs");
+        });
+    }
+}
+
+/// What an actor has heard, shared with the test.
+#[derive(Clone, Default)]
+pub struct Heard(pub Arc<Mutex<Vec<String>>>);
+
+impl Heard {
+    pub fn add(&self, word: impl Into<String>) {
+        self.0.lock().unwrap().push(word.into());
+    }
+    pub fn words(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// Writes down what it hears: ticks on the topic (with this subscription), notes and tocks.
+#[derive(Default)]
+pub struct Log {
+    pub heard: Heard,
+    pub ticks: Option<Subscription<Tick>>,
+}
+
+impl Actor for Log {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tock>().on::<Note>();
+    }
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.subscribe(self.ticks.unwrap_or_default())?;
+        Ok(())
+    }
+    async fn stopping(&mut self, reason: &mycelium::StopReason, _: &mut Context<Self>) {
+        self.heard.add(format!("stopping: {reason}"));
+    }
+}
+
+impl Handler<Tick> for Log {
+    async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.add(format!("tick {}", tick.0));
+        Ok(())
+    }
+}
+
+impl Handler<Tock> for Log {
+    async fn handle(&mut self, tock: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.add(format!("tock {}", tock.0));
+        Ok(())
+    }
+}
+
+impl Handler<Note> for Log {
+    async fn handle(&mut self, note: &Note, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if note.0 == "panic" {
+            panic!("told to");
+        }
+        if note.0 == "fail" {
+            return Err("told to fail".into());
+        }
+        self.heard.add(note.0.clone());
+        Ok(())
+    }
+}
+
+/// Answers when everything sent before it was handled.
+pub struct Flush;
+impl Responder<Flush> for Log {
+    type Reply = Vec<String>;
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) -> Vec<String> {
+        self.heard.words()
+    }
+}
