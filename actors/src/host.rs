@@ -78,7 +78,7 @@ impl<A: Actor> kameo::Actor for Cell<A> {
         error: PanicError,
     ) -> Result<ControlFlow<ActorStopReason>, Infallible> {
         let text = error.with_str(str::to_owned);
-        self.0.panicked(StopReason::from_panic_text(text.as_deref()));
+        self.0.panicked(&StopReason::from_panic_text(text.as_deref()));
         // The body knows that it has to end, or to begin anew: its next turn does either.
         Ok(ControlFlow::Continue(()))
     }

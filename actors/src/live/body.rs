@@ -268,13 +268,13 @@ impl<A: Actor> Body<A> {
     }
 
     /// A handler or hook has panicked: what is in hand is a dead letter.
-    pub(crate) fn panicked(&mut self, reason: StopReason) {
+    pub(crate) fn panicked(&mut self, reason: &StopReason) {
         self.phase = match self.phase {
             // Its last words or what it left behind: it ends all the same, and less politely.
             Phase::Ending { .. } | Phase::Over(_) => Phase::Ending { reason: reason.clone(), polite: false },
             _ => Phase::Failed { reason: reason.clone(), polite: false },
         };
-        self.bury_hand(&reason);
+        self.bury_hand(reason);
     }
 
     /// The end of the end: nothing of the actor is left but the reason of its end. It may be called twice.

@@ -15,6 +15,7 @@ use super::address::{Address, Member, StopSign};
 use super::body::Body;
 use super::context::LiveContext;
 use super::dead_letters::{DeadLetterBox, DeadLetters};
+use super::fate::Fate;
 use super::publisher::{LiveSubscriber, Publisher};
 use super::source::{ActorSource, DirectSource};
 use super::topics::Topics;
@@ -196,7 +197,7 @@ impl MessageBus {
     /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::Closed`] after a shutdown began, and
     /// [`SpawnError::DuplicateTypeId`].
     pub fn spawn<A: Actor>(&self, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        self.core.spawn(actor, None)
+        self.core.spawn(actor, None, None)
     }
 
     /// Starts an actor that [`lookup`](Self::lookup) finds under `name` until it has ended.
@@ -204,7 +205,7 @@ impl MessageBus {
     /// # Errors
     /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
     pub fn spawn_named<A: Actor>(&self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        self.core.spawn(actor, Some(name))
+        self.core.spawn(actor, Some(name), None)
     }
 
     /// The actor registered under `name`; `None` if there is none or it is of another type.
@@ -295,7 +296,13 @@ impl fmt::Debug for WeakBus {
 }
 
 impl Core {
-    fn spawn<A: Actor>(self: &Arc<Self>, actor: A, name: Option<&str>) -> Result<ActorRef<A>, SpawnError> {
+    /// `fate` decides after the actor's failures; without one they end it.
+    pub(crate) fn spawn<A: Actor>(
+        self: &Arc<Self>,
+        actor: A,
+        name: Option<&str>,
+        fate: Option<Box<dyn Fate<A>>>,
+    ) -> Result<ActorRef<A>, SpawnError> {
         let _runtime = self.enter()?;
         let id = self.next_id();
         let bell = Arc::new(Doorbell::new());
@@ -324,8 +331,9 @@ impl Core {
                 Entry::Vacant(free) => drop(free.insert((id, Arc::clone(&address) as _))),
             }
         }
-        self.add(Arc::clone(&address) as _);
-        vacant.occupy(Body::new(actor, live, sources, None));
+        let member: Arc<dyn Member> = Arc::clone(&address) as _;
+        self.add(&member);
+        vacant.occupy(Body::new(actor, live, sources, fate));
         Ok(ActorRef::live(address))
     }
 
@@ -344,8 +352,8 @@ impl Core {
         ActorId(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) fn add(&self, member: Arc<dyn Member>) {
-        self.members.insert(member.id().get(), Arc::clone(&member));
+    pub(crate) fn add(&self, member: &Arc<dyn Member>) {
+        self.members.insert(member.id().get(), Arc::clone(member));
         // A shutdown that began meanwhile may have missed it.
         if self.is_closed() {
             member.stop(true);

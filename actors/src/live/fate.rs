@@ -9,7 +9,7 @@ pub(crate) enum Verdict<A> {
     /// The actor ends for good.
     Stop,
     /// This new value takes its place, under the same reference, id, inbox and subscriptions.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no supervisor gives this verdict yet"))]
+    #[cfg_attr(not(test), allow(dead_code, reason = "no supervisor gives this verdict yet"))]
     Restart(A),
 }
 
@@ -20,4 +20,89 @@ pub(crate) enum Verdict<A> {
 pub(crate) trait Fate<A: Actor>: Send {
     /// Polled from the end until ready; the waker is that of the actor's task.
     fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BoxError, Context, Handler, MessageBus, Responder};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Counts what it handles and fails at 3.
+    struct Fragile {
+        life: u32,
+        handled: Vec<u32>,
+    }
+    impl Actor for Fragile {
+        type Error = BoxError;
+    }
+    impl Handler<u32> for Fragile {
+        async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+            assert_ne!(*number, 3, "three is too much");
+            self.handled.push(*number);
+            Ok(())
+        }
+    }
+    struct Report;
+    impl Responder<Report> for Fragile {
+        type Reply = (u32, Vec<u32>);
+        async fn answer(&mut self, _: &Report, _: &mut Context<Self>) -> (u32, Vec<u32>) {
+            (self.life, self.handled.clone())
+        }
+    }
+
+    /// Restarts a few times, each time at the second poll.
+    struct Lives {
+        left: u32,
+        asked: Arc<AtomicU32>,
+    }
+    impl Fate<Fragile> for Lives {
+        fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<Fragile>> {
+            assert!(reason.is_abnormal());
+            if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if self.left == 0 {
+                return Poll::Ready(Verdict::Stop);
+            }
+            self.left -= 1;
+            Poll::Ready(Verdict::Restart(Fragile { life: 10 - self.left, handled: Vec::new() }))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_restarted_actor_keeps_its_reference_and_its_mailbox() {
+        let bus = MessageBus::new();
+        let asked = Arc::new(AtomicU32::new(0));
+        let fate = Lives { left: 1, asked: Arc::clone(&asked) };
+        let fragile = Fragile { life: 0, handled: Vec::new() };
+        let fragile = bus.core.spawn(fragile, None, Some(Box::new(fate))).unwrap();
+        for number in [1, 2, 3, 4, 5] {
+            fragile.tell(number).await.unwrap();
+        }
+        assert_eq!(fragile.ask(Report).await.unwrap(), (10, vec![4, 5]));
+        assert_eq!(bus.dead_letters().in_hand, 1);
+        fragile.tell(3).await.unwrap();
+        assert!(matches!(fragile.ended().await, StopReason::Panicked(_)));
+        assert_eq!(asked.load(Ordering::Relaxed), 4);
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_the_wait_for_a_verdict() {
+        struct Never;
+        impl Fate<Fragile> for Never {
+            fn poll_verdict(&mut self, _: &StopReason, _: &mut TaskContext<'_>) -> Poll<Verdict<Fragile>> {
+                Poll::Pending
+            }
+        }
+        let bus = MessageBus::new();
+        let fragile = Fragile { life: 0, handled: Vec::new() };
+        let fragile = bus.core.spawn(fragile, None, Some(Box::new(Never))).unwrap();
+        fragile.tell(3).await.unwrap();
+        tokio::task::yield_now().await;
+        bus.shutdown().await.unwrap();
+        assert!(!fragile.is_alive());
+    }
 }

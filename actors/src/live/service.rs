@@ -176,7 +176,8 @@ impl MessageBus {
             ended: SetOnce::new(),
             task: SetOnce::new(),
         });
-        core.add(Arc::clone(&post) as _);
+        let member: Arc<dyn Member> = Arc::clone(&post) as _;
+        core.add(&member);
         let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), reason: StopReason::Killed };
         let task = tokio::spawn(run(service, exit));
         let _ = post.task.set(task.abort_handle());

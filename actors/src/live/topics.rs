@@ -209,8 +209,7 @@ impl TopicCache {
     #[inline]
     pub(crate) fn get<M: Message>(&self, topics: &Topics) -> Result<&TopicEntry<M>, SpawnError> {
         let mut link = &self.first;
-        loop {
-            let Some(node) = link.get() else { break };
+        while let Some(node) = link.get() {
             if node.type_id == M::TYPE_ID
                 && let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>()
             {
