@@ -1,5 +1,6 @@
 //! What changed between two contracts, and whether peers of both can still talk.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::check::graph::named;
@@ -62,10 +63,11 @@ pub fn breaking(old: &Contract, new: &Contract) -> Vec<Change> {
         let cause = format!("a new message with tlv_type {}", message.type_id);
         changes.compatible("message-added", message.name.clone(), cause, message.at);
     }
-    for def in &old.structs {
+    let used = reached(old);
+    for def in old.structs.iter().filter(|d| used.contains(d.name.as_str())) {
         changes.structure(&def.name, &def.fields, old, new);
     }
-    for def in &old.enums {
+    for def in old.enums.iter().filter(|d| used.contains(d.name.as_str())) {
         changes.enumeration(def, old, new);
     }
     changes.list.sort_by_key(|change| change.severity);
@@ -211,9 +213,6 @@ impl Changes {
     }
 
     fn structure(&mut self, name: &str, old: &[Field], before: &Contract, after: &Contract) {
-        if !in_use(name, before) {
-            return;
-        }
         let Some(def) = after.struct_def(name) else { return self.definition_gone(name, before, after) };
         self.fields(name, old, &def.fields);
         for (_, field) in added(old, &def.fields) {
@@ -242,9 +241,6 @@ impl Changes {
     }
 
     fn enumeration(&mut self, old: &EnumDef, before: &Contract, after: &Contract) {
-        if !in_use(&old.name, before) {
-            return;
-        }
         let Some(new) = after.enum_def(&old.name) else {
             return self.definition_gone(&old.name, before, after);
         };
@@ -341,22 +337,18 @@ fn added<'n>(old: &[Field], new: &'n [Field]) -> Vec<(usize, &'n Field)> {
     new.iter().enumerate().filter(fresh).collect()
 }
 
-/// Whether any message reaches the definition.
-fn in_use(name: &str, contract: &Contract) -> bool {
-    let mut reached: Vec<&str> = Vec::new();
+/// The names of all definitions that messages reach.
+fn reached(contract: &Contract) -> HashSet<&str> {
+    let mut reached = HashSet::new();
     let mut next: Vec<&str> =
         contract.messages.iter().flat_map(|m| &m.fields).filter_map(|f| named(&f.ty)).collect();
     while let Some(at) = next.pop() {
-        if at == name {
-            return true;
-        }
-        if reached.contains(&at) {
+        if !reached.insert(at) {
             continue;
         }
-        reached.push(at);
         let variants = contract.enum_def(at).into_iter().flat_map(|d| &d.variants).flat_map(|v| &v.fields);
         let fields = contract.struct_def(at).into_iter().flat_map(|d| &d.fields);
         next.extend(variants.chain(fields).filter_map(|f| named(&f.ty)));
     }
-    false
+    reached
 }

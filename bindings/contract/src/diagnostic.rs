@@ -134,7 +134,7 @@ impl<'a> Report<'a> {
         cause: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        if self.errors.list.len() == DIAGNOSTICS_MAX {
+        if self.is_full() {
             self.errors.omitted += 1;
             return;
         }
@@ -158,6 +158,11 @@ impl<'a> Report<'a> {
         self.errors
     }
 
+    /// Whether further mistakes are only counted: then nothing should be spent on their wording.
+    pub(crate) fn is_full(&self) -> bool {
+        self.errors.list.len() == DIAGNOSTICS_MAX
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.errors.list.len() + self.errors.omitted
     }
@@ -172,16 +177,22 @@ impl<'a> Report<'a> {
     }
 }
 
-/// "did you mean" over the words that would be right here; empty when none is near.
+/// "did you mean" over the words that would be right here; `None` when none is near.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = clip(word);
-    let near = word.chars().count().div_ceil(3).max(1);
-    known
-        .into_iter()
-        .map(|candidate| (distance(&word.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= near)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let word: Vec<char> = clip(word).to_lowercase().chars().collect();
+    let near = word.len().div_ceil(3).max(1);
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in known {
+        let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
+        let wanted = best.map_or(near, |(distance, _)| distance.saturating_sub(1));
+        if letters.len().abs_diff(word.len()) <= wanted {
+            let distance = distance(&word, &letters);
+            if distance <= wanted && best.is_none_or(|(best, _)| distance < best) {
+                best = Some((distance, candidate));
+            }
+        }
+    }
+    best.map(|(_, candidate)| candidate)
 }
 
 /// At most the first 64 characters: what hostile text may cost in a message.
@@ -196,9 +207,12 @@ pub(crate) fn clip(text: &str) -> String {
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) between two short words.
-fn distance(a: &str, b: &str) -> usize {
-    let a: Vec<char> = a.chars().collect();
-    let b: Vec<char> = b.chars().collect();
+fn distance(a: &[char], b: &[char]) -> usize {
+    // What both begin or end with costs nothing.
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[same..], &b[same..]);
+    let same = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
+    let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
     let mut before: Vec<usize> = Vec::new();
     let mut above: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {

@@ -523,6 +523,29 @@ fn floods_end_in_one_error_each() {
 }
 
 #[test]
+fn suggestions_are_made_for_what_is_shown_alone() {
+    // Each unknown type has a thousand candidates: without a bound, this takes minutes.
+    let long = "N".repeat(limits::NAME_BYTES_MAX - 6);
+    let structs = (0..1000).fold(String::new(), |mut out, i| {
+        let _ = writeln!(out, "  {long}{i}: {{fields: {{x: u8}}}}");
+        out
+    });
+    let messages = (0..200).fold(String::new(), |mut out, i| {
+        let fields: String = (0..200).map(|f| format!("f{f}: {long}x, ")).collect();
+        let _ = writeln!(
+            out,
+            "  M{i}: {{tlv_type: 1, topic: t, domain: e, fields: {{{}}}}}",
+            fields.trim_end_matches(", ")
+        );
+        out
+    });
+    let errors = Contract::parse(&with(&format!("structs:\n{structs}"), &messages), "t").unwrap_err();
+    assert_eq!(errors.list().len(), DIAGNOSTICS_MAX);
+    assert_eq!(errors.omitted(), 200 * 200 + 200 + 199 - DIAGNOSTICS_MAX);
+    assert!(errors.list()[5].remedy.contains("did you mean"), "{}", errors.list()[5]);
+}
+
+#[test]
 fn the_largest_contract_that_is_allowed_is_read() {
     let messages = (0..limits::MESSAGES_MAX).fold(String::new(), |mut out, i| {
         let _ = writeln!(

@@ -162,7 +162,7 @@ pub(crate) fn complete(contract: &Contract, draft: Draft<'_>, report: &mut Repor
         field.validation = rules::read(contract, &field.ty, node, report);
     }
     match draft.default {
-        Some(node) => match literal::read(contract, &field.ty, node) {
+        Some(node) => match literal::read(contract, &field.ty, node, !report.is_full()) {
             Ok(value) => {
                 if let Some(rule) = rules::broken(&field.ty, &field.validation, &value) {
                     let cause =

@@ -14,14 +14,15 @@ pub(crate) struct Misfit {
     pub(crate) remedy: String,
 }
 
-/// Reads a literal of type `ty`.
-pub(crate) fn read(contract: &Contract, ty: &Type, node: &Node) -> Result<Value, Misfit> {
-    Reader { contract, left: DEFAULT_NODES_MAX }.read(ty, node)
+/// Reads a literal of type `ty`. `hints`: whether to search for what the user may have meant, which costs time.
+pub(crate) fn read(contract: &Contract, ty: &Type, node: &Node, hints: bool) -> Result<Value, Misfit> {
+    Reader { contract, left: DEFAULT_NODES_MAX, hints }.read(ty, node)
 }
 
 struct Reader<'c> {
     contract: &'c Contract,
     left: usize,
+    hints: bool,
 }
 
 impl Reader<'_> {
@@ -103,7 +104,7 @@ impl Reader<'_> {
         };
         let Some(variant) = variants.iter().find(|v| v.name == wanted) else {
             let known = variants.iter().map(|v| v.name.as_str());
-            let remedy = match did_you_mean(wanted, known.clone()) {
+            let remedy = match self.hints.then(|| did_you_mean(wanted, known.clone())).flatten() {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("its variants are: {}", clip(&known.collect::<Vec<_>>().join(", "))),
             };

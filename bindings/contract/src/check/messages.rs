@@ -41,7 +41,9 @@ pub(super) fn read_messages<'n>(
             && let Some(other) = ids.insert(message.type_id, message.name.clone())
         {
             let cause = format!("`{}` and `{other}` both have tlv_type {}", message.name, message.type_id);
-            report.add(Code::ID_TAKEN, entry.span, cause, free_id(contract, &message.domain, &ids));
+            let remedy =
+                if report.is_full() { String::new() } else { free_id(contract, &message.domain, &ids) };
+            report.add(Code::ID_TAKEN, entry.span, cause, remedy);
         }
         if named {
             contract.messages.push(message);

@@ -2,7 +2,7 @@
 
 use crate::Code;
 use crate::check::keys::Entry;
-use crate::diagnostic::{Report, Span, clip, did_you_mean};
+use crate::diagnostic::{Report, Span, clip};
 use crate::limits::NAME_BYTES_MAX;
 
 /// Words no field may be called, since it bears the same name in every language. `open` is a keyword of OCaml too;
@@ -249,16 +249,4 @@ pub(crate) fn check_path(text: &str, what: &str, code: Code, span: Span, report:
     );
     report.add(code, span, format!("`{}` is no {what}", clip(text)), remedy);
     false
-}
-
-/// The remedy for a name that is not known.
-pub(crate) fn suggest<'a>(
-    name: &str,
-    known: impl Iterator<Item = &'a str> + Clone,
-    otherwise: &str,
-) -> String {
-    match did_you_mean(name, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => otherwise.to_owned(),
-    }
 }

@@ -124,7 +124,7 @@ fn wrong<T>(span: Span, cause: &str, remedy: &str, report: &mut Report<'_>) -> O
 }
 
 fn operand(contract: &Contract, ty: &Type, node: &Node, report: &mut Report<'_>) -> Option<Value> {
-    match literal::read(contract, ty, node) {
+    match literal::read(contract, ty, node, !report.is_full()) {
         Ok(value) => Some(value),
         Err(misfit) => wrong(misfit.span, &misfit.cause, &misfit.remedy, report),
     }

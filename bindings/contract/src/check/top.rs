@@ -2,7 +2,7 @@
 
 use crate::check::keys::{Entry, Keys, at_most, entries, integer};
 use crate::check::names::{self, Naming};
-use crate::diagnostic::{Report, Span};
+use crate::diagnostic::{Report, Span, clip, did_you_mean};
 use crate::limits::{DESCRIPTION_BYTES_MAX, DOMAINS_MAX, NAME_BYTES_MAX, RESERVED_IDS_FROM};
 use crate::yaml::{Kind, Node};
 use crate::{Code, Domain, Schema, TagRange};
@@ -116,12 +116,10 @@ pub(super) fn tag_ranges(keys: &Keys<'_>, domains: &[Domain], report: &mut Repor
 }
 
 pub(super) fn unknown_domain(name: &str, span: Span, domains: &[Domain], report: &mut Report<'_>) {
-    let known = domains.iter().map(|d| d.name.as_str());
-    let remedy = names::suggest(name, known, "declare it under `domains`");
-    report.add(
-        Code::UNKNOWN_DOMAIN,
-        span,
-        format!("unknown domain `{}`", crate::diagnostic::clip(name)),
-        remedy,
-    );
+    let known = domains.iter().map(|d| d.name.as_str()).filter(|_| !report.is_full());
+    let remedy = match did_you_mean(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "declare it under `domains`".to_owned(),
+    };
+    report.add(Code::UNKNOWN_DOMAIN, span, format!("unknown domain `{}`", clip(name)), remedy);
 }

@@ -83,7 +83,7 @@ pub(crate) fn read(node: &Node, defined: &Definitions, report: &mut Report<'_>) 
         report.add(Code::LIMIT, node.span, cause, "define a struct for its parts");
         return None;
     }
-    let mut parser = Parser { rest: &text, defined };
+    let mut parser = Parser { rest: &text, defined, hints: !report.is_full() };
     let parsed = parser.parse(1).and_then(|ty| match parser.rest.trim() {
         "" => Ok(ty),
         more => Err(malformed(&format!("`{}` is left over after the type", clip(more)))),
@@ -112,6 +112,8 @@ fn malformed(cause: &str) -> Wrong {
 struct Parser<'t> {
     rest: &'t str,
     defined: &'t Definitions,
+    /// Whether to search for what the user may have meant, which costs time.
+    hints: bool,
 }
 
 impl<'t> Parser<'t> {
@@ -191,6 +193,17 @@ impl<'t> Parser<'t> {
             let cause = format!("the type `{word}` is not allowed in contracts");
             return Err(Wrong { code: Code::FORBIDDEN_TYPE, cause, remedy: (*remedy).to_owned() });
         }
+        let remedy = match self.nearest(word) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "define it under `enums` or `structs`".to_owned(),
+        };
+        Err(Wrong { code: Code::UNKNOWN_TYPE, cause: format!("unknown type `{}`", clip(word)), remedy })
+    }
+
+    fn nearest(&self, word: &str) -> Option<&str> {
+        if !self.hints {
+            return None;
+        }
         let foreign = did_you_mean(word, FOREIGN.iter().map(|(name, _)| *name));
         let foreign =
             foreign.and_then(|near| FOREIGN.iter().find(|(name, _)| *name == near)).map(|(_, ours)| *ours);
@@ -200,11 +213,7 @@ impl<'t> Parser<'t> {
         for simple in &Type::SIMPLE {
             known.extend(simple.keyword());
         }
-        let remedy = match did_you_mean(word, known).or(foreign) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "define it under `enums` or `structs`".to_owned(),
-        };
-        Err(Wrong { code: Code::UNKNOWN_TYPE, cause: format!("unknown type `{}`", clip(word)), remedy })
+        did_you_mean(word, known).or(foreign)
     }
 
     fn eat(&mut self, wanted: char) -> bool {
