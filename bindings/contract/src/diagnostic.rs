@@ -147,7 +147,7 @@ impl<'a> Report<'a> {
             file: self.file.to_owned(),
             at: span.at,
             length: span.length.max(1),
-            source: source.chars().map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            source: source.chars().map(printable).collect(),
             cause: cause.into(),
             remedy: remedy.into(),
         });
@@ -177,6 +177,13 @@ impl<'a> Report<'a> {
     }
 }
 
+/// A blank for what would move the cursor, hide or reorder text on a terminal.
+pub(crate) fn printable(c: char) -> char {
+    let invisible = matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}');
+    if invisible || c.is_control() { ' ' } else { c }
+}
+
 /// "did you mean" over the words that would be right here; `None` when none is near.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word: Vec<char> = clip(word).to_lowercase().chars().collect();
@@ -198,8 +205,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
 /// At most the first 64 characters: what hostile text may cost in a message.
 pub(crate) fn clip(text: &str) -> String {
     const CLIP_CHARS_MAX: usize = 64;
-    let mut clipped: String =
-        text.chars().take(CLIP_CHARS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut clipped: String = text.chars().take(CLIP_CHARS_MAX).map(printable).collect();
     if text.chars().nth(CLIP_CHARS_MAX).is_some() {
         clipped.push('…');
     }

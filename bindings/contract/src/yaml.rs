@@ -7,7 +7,7 @@ use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error, Location, Spanned};
 
-use crate::diagnostic::{Errors, Report, Span, clip};
+use crate::diagnostic::{Errors, Report, Span, clip, printable};
 use crate::limits::{
     FILE_BYTES_MAX, YAML_ALIAS_EVENTS_MAX, YAML_ALIASES_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX,
 };
@@ -103,6 +103,8 @@ fn options() -> serde_saphyr::Options {
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
         // `on`, `off`, `yes` and `no` are text, as in YAML 1.2.
         strict_booleans: true,
+        // `!custom` means nothing here.
+        reject_unsupported_tags: true,
         with_snippet: false,
     }
 }
@@ -184,7 +186,7 @@ fn message(error: &Error) -> String {
 }
 
 fn clip_long(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().take(200).map(printable).collect()
 }
 
 /// Tabs and unquoted `[`, `*`, `%`, `@` are what goes wrong in practice.

@@ -2,6 +2,7 @@
 
 use crate::Code;
 use crate::diagnostic::{Report, Span, clip, did_you_mean};
+use crate::limits::NAME_BYTES_MAX;
 use crate::yaml::{Kind, Node};
 
 /// One entry of a mapping.
@@ -78,6 +79,24 @@ impl<'n> Keys<'n> {
             report.add(Code::MISSING_KEY, self.span, cause, format!("add `{name}: {example}`"));
         }
         found
+    }
+
+    /// The text under a key that must be there, and its place.
+    pub(crate) fn need_text(
+        &self,
+        name: &str,
+        example: &str,
+        report: &mut Report<'_>,
+    ) -> Option<(String, Span)> {
+        let node = self.need(name, example, report)?;
+        if node.kind == Kind::Null {
+            let cause = format!("`{name}` of {} is empty", self.what);
+            report.add(Code::WRONG_SHAPE, node.span, cause, format!("write `{name}: {example}`"));
+            return None;
+        }
+        let before = report.count();
+        let text = self.text(name, NAME_BYTES_MAX * 2, report);
+        (report.count() == before).then_some((text, node.span))
     }
 
     /// The text under a key; absent is empty.

@@ -10,7 +10,7 @@ use crate::check::names;
 use crate::check::top::unknown_domain;
 use crate::check::types::Definitions;
 use crate::diagnostic::Report;
-use crate::limits::{DESCRIPTION_BYTES_MAX, MESSAGES_MAX, NAME_BYTES_MAX, RESERVED_IDS_FROM};
+use crate::limits::{DESCRIPTION_BYTES_MAX, MESSAGES_MAX, RESERVED_IDS_FROM};
 use crate::yaml::Kind;
 use crate::{Code, Contract, Message};
 
@@ -87,17 +87,15 @@ fn message<'n>(
     {
         message.version = u16::try_from(version).unwrap_or(1);
     }
-    if let Some(node) = keys.need("topic", "market.bars", report) {
-        message.topic = keys.text("topic", NAME_BYTES_MAX * 2, report);
-        if matches!(node.kind, Kind::Text(_)) {
-            names::check_path(&message.topic, "topic", Code::BAD_TOPIC, node.span, report);
-        }
+    if let Some((topic, span)) = keys.need_text("topic", "market.bars", report) {
+        names::check_path(&topic, "topic", Code::BAD_TOPIC, span, report);
+        message.topic = topic;
     }
-    if let Some(node) = keys.need("domain", "market_data", report) {
-        message.domain = keys.text("domain", NAME_BYTES_MAX * 2, report);
-        if !contract.domains.iter().any(|d| d.name == message.domain) && matches!(node.kind, Kind::Text(_)) {
-            unknown_domain(&message.domain, node.span, &contract.domains, report);
+    if let Some((domain, span)) = keys.need_text("domain", "market_data", report) {
+        if !contract.domains.iter().any(|d| d.name == domain) {
+            unknown_domain(&domain, span, &contract.domains, report);
         }
+        message.domain = domain;
     }
     type_id(&keys, &mut message, contract, report);
     let growth = Growth::UpTo(message.version);

@@ -3,7 +3,7 @@
 use crate::check::keys::{Entry, Keys, at_most, entries, integer};
 use crate::check::names::{self, Naming};
 use crate::diagnostic::{Report, Span, clip, did_you_mean};
-use crate::limits::{DESCRIPTION_BYTES_MAX, DOMAINS_MAX, NAME_BYTES_MAX, RESERVED_IDS_FROM};
+use crate::limits::{DESCRIPTION_BYTES_MAX, DOMAINS_MAX, RESERVED_IDS_FROM};
 use crate::yaml::{Kind, Node};
 use crate::{Code, Domain, Schema, TagRange};
 
@@ -11,11 +11,9 @@ pub(super) fn schema(keys: &Keys<'_>, report: &mut Report<'_>) -> Schema {
     let mut schema = Schema { id: String::new(), version: 1 };
     let Some(node) = keys.need("schema", "{id: acme.trading, version: 1}", report) else { return schema };
     let keys = Keys::read(node, "`schema`", node.span, &["id", "version"], report);
-    if let Some(node) = keys.need("id", "acme.trading", report) {
-        schema.id = keys.text("id", NAME_BYTES_MAX * 2, report);
-        if matches!(node.kind, Kind::Text(_)) {
-            names::check_path(&schema.id, "schema id", Code::BAD_NAME, node.span, report);
-        }
+    if let Some((id, span)) = keys.need_text("id", "acme.trading", report) {
+        names::check_path(&id, "schema id", Code::BAD_NAME, span, report);
+        schema.id = id;
     }
     if let Some(node) = keys.need("version", "1", report)
         && let Some(version) =
