@@ -148,8 +148,8 @@ impl<'a> Report<'a> {
             at: span.at,
             length: span.length.max(1),
             source: source.chars().map(printable).collect(),
-            cause: cause.into(),
-            remedy: remedy.into(),
+            cause: cause.into().chars().map(printable).collect(),
+            remedy: remedy.into().chars().map(printable).collect(),
         });
     }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use mycelium_contract::Contract;
 
 /// A correct contract of one message, with `fields` in it.
-pub fn with_fields(fields: &str) -> String {
+pub(crate) fn with_fields(fields: &str) -> String {
     with(
         "",
         &format!(
@@ -17,16 +17,16 @@ pub fn with_fields(fields: &str) -> String {
 }
 
 /// A correct frame around definitions and messages.
-pub fn with(definitions: &str, messages: &str) -> String {
+pub(crate) fn with(definitions: &str, messages: &str) -> String {
     format!(
         "schema: {{id: a.b, version: 1}}\ndomains: [d]\ntag_ranges: {{d: [1, 99]}}\n{definitions}messages:\n{messages}"
     )
 }
 
 /// A correct message.
-pub const GOOD: &str = "  M: {tlv_type: 1, topic: t, domain: d, fields: {x: u8}}\n";
+pub(crate) const GOOD: &str = "  M: {tlv_type: 1, topic: t, domain: d, fields: {x: u8}}\n";
 
-pub fn indent(text: &str, by: usize) -> String {
+pub(crate) fn indent(text: &str, by: usize) -> String {
     text.lines().fold(String::new(), |mut out, line| {
         let _ = writeln!(out, "{}{line}", " ".repeat(by));
         out
@@ -35,7 +35,7 @@ pub fn indent(text: &str, by: usize) -> String {
 
 /// `expect` holds one ``MYC0010 `text at the place` part of the cause or remedy`` per mistake and line, in the order of
 /// the file; nothing else may be reported. A mistake of the file itself has no place, and no text in backticks.
-pub fn check(input: &str, expect: &str) {
+pub(crate) fn check(input: &str, expect: &str) {
     let got = match Contract::parse(input, "t.yaml") {
         Ok(_) => Vec::new(),
         Err(errors) => errors.list().to_vec(),
@@ -63,7 +63,7 @@ pub fn check(input: &str, expect: &str) {
 }
 
 /// Rows of fields, written under a message in its version 2.
-pub fn check_fields(rows: &[(&str, &str)]) {
+pub(crate) fn check_fields(rows: &[(&str, &str)]) {
     for (fields, expect) in rows {
         check(&with_fields(fields), expect);
     }
