@@ -297,6 +297,7 @@ impl Core {
 }
 
 /// Why a message was not queued.
+#[derive(Clone, Copy)]
 pub(crate) enum Refusal {
     /// The isolate's queue or a `Block` subscriber is full: the publisher may wait.
     Full,

@@ -48,7 +48,7 @@ impl Place {
         let queued = self.queue(&mut message);
         match message {
             None => Ok(()),
-            Some(message) => Err(refused(queued.err().as_ref(), message)),
+            Some(message) => Err(refused(queued.err(), message)),
         }
     }
 
@@ -67,7 +67,7 @@ impl Place {
 }
 
 /// The error for a message that was not queued; no refusal at all means that the isolate is not on this thread.
-fn refused<M>(refusal: Option<&Refusal>, message: M) -> PublishError<M> {
+fn refused<M>(refusal: Option<Refusal>, message: M) -> PublishError<M> {
     match refusal {
         Some(Refusal::Full | Refusal::Fail) => PublishError::Full(message),
         Some(Refusal::OwnFull) => PublishError::SelfBlocked(message),
@@ -108,7 +108,7 @@ impl<M: Message> IsolatePublish<M> {
         {
             return Poll::Pending;
         }
-        Poll::Ready(self.message.take().map_or(Ok(()), |message| Err(refused(refusal.as_ref(), message))))
+        Poll::Ready(self.message.take().map_or(Ok(()), |message| Err(refused(refusal, message))))
     }
 }
 
