@@ -8,13 +8,14 @@
 
 use std::any::{Any, TypeId};
 use std::cell::RefCell;
-use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
+use super::OUTSIDE;
 use super::lane::{AnyLane, TopicLane};
 use super::seat::AnySeat;
 use crate::{Message, SpawnError, StopReason, TimerHandle};
@@ -22,8 +23,8 @@ use crate::{Message, SpawnError, StopReason, TimerHandle};
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
 
-/// Marks an entry of the order queue that resumes a seat instead of dispatching a lane.
-pub(crate) const RESUME: u32 = 1 << 31;
+/// The lane of an event that resumes a seat instead.
+const RESUME: u32 = u32::MAX;
 
 static NEXT_ISOLATE: AtomicU64 = AtomicU64::new(1);
 
@@ -68,7 +69,8 @@ pub(crate) struct Core {
     pub(crate) id: u64,
     pub(crate) seed: u64,
     pub(crate) now: u64,
-    order: VecDeque<u32>,
+    /// What waits, in order.
+    order: Vec<Event>,
     lanes: Vec<Rc<dyn AnyLane>>,
     topics: TopicIndex,
     direct: HashMap<(u32, TypeId), Rc<dyn Any>>,
@@ -98,7 +100,7 @@ impl Core {
             id: NEXT_ISOLATE.fetch_add(1, Ordering::Relaxed),
             seed,
             now,
-            order: VecDeque::new(),
+            order: Vec::new(),
             lanes: Vec::new(),
             topics: TopicIndex::default(),
             direct: HashMap::new(),
@@ -132,10 +134,9 @@ impl Core {
         if self.order.len() >= QUEUE_CAPACITY {
             return Err(Refusal::Full);
         }
-        if topic.push(sender, message)? {
-            self.order.push_back(lane);
-        } else {
-            self.unheard += 1;
+        match topic.take(sender, message)? {
+            Some(payload) => self.order.push(Event { lane, of: sender, payload: Some(payload) }),
+            None => self.unheard += 1,
         }
         Ok(())
     }
@@ -175,7 +176,7 @@ impl Core {
 
     /// Puts one event of `lane` at the end of the order.
     pub(crate) fn enqueue(&mut self, lane: u32) {
-        self.order.push_back(lane);
+        self.order.push(Event { lane, of: OUTSIDE, payload: None });
     }
 
     /// Whether a sender should wait until the queue has drained.
@@ -185,7 +186,7 @@ impl Core {
 
     /// Resumes `seat` after everything that is queued now.
     pub(crate) fn enqueue_resume(&mut self, seat: u32) {
-        self.order.push_back(seat | RESUME);
+        self.order.push(Event { lane: RESUME, of: seat, payload: None });
     }
 
     /// Wakes `waker` when publishers may try again.
@@ -196,11 +197,6 @@ impl Core {
     /// Something that waited was handled or dropped.
     pub(crate) fn made_room(&mut self) {
         self.room_made = true;
-    }
-
-    /// The publishers that wait for room, if any was made since they were last taken.
-    pub(crate) fn take_room_waiters(&mut self) -> Vec<Waker> {
-        if std::mem::take(&mut self.room_made) { std::mem::take(&mut self.room) } else { Vec::new() }
     }
 
     /// Sets a timer; its number can be given to [`Core::cancel_timer`].
@@ -217,7 +213,7 @@ impl Core {
     }
 
     /// Takes the earliest timer if it is due by `until`, and moves the clock to it.
-    pub(crate) fn take_timer(&mut self, until: u64) -> Option<Due> {
+    fn take_timer(&mut self, until: u64) -> Option<Due> {
         loop {
             if self.timers.peek()?.at > until {
                 return None;
@@ -226,8 +222,8 @@ impl Core {
             if !self.cancelled.is_empty() && self.cancelled.remove(&timer.seq) {
                 continue;
             }
-            if let Due::Fire { seat, handle, .. } = &timer.due
-                && (handle.is_cancelled() || self.seats[*seat as usize].end_reason().is_some())
+            if let Due::Fire(fire) = &timer.due
+                && (fire.handle.is_cancelled() || self.seats[fire.seat as usize].end_reason().is_some())
             {
                 continue;
             }
@@ -241,12 +237,29 @@ impl Core {
         self.now = self.now.max(at);
     }
 
-    /// Moves everything that is queued into `batch`, which is empty; `false` if nothing is.
-    pub(crate) fn take_order(&mut self, batch: &mut VecDeque<u32>) -> bool {
-        std::mem::swap(&mut self.order, batch);
-        let any = !batch.is_empty();
-        self.room_made |= any;
-        any
+    /// Finds what the run loop does when it has handled all it took.
+    pub(crate) fn idle(&mut self, batch: &mut Vec<Event>, until: u64) -> Idle {
+        batch.clear();
+        if !self.order.is_empty() {
+            std::mem::swap(&mut self.order, batch);
+            self.room_made = true;
+            return Idle::Batch;
+        }
+        if !self.room.is_empty() && self.room_made {
+            self.room_made = false;
+            return Idle::Wake(std::mem::take(&mut self.room));
+        }
+        loop {
+            match self.take_timer(until) {
+                None => return Idle::Done,
+                Some(Due::Resume(seat)) => return Idle::Resume(Rc::clone(&self.seats[seat as usize])),
+                Some(Due::Wake(waker)) => return Idle::Wake(vec![waker]),
+                Some(Due::Fire(fire)) => (fire.queue)(self),
+            }
+            if !self.order.is_empty() {
+                return self.idle(batch, until);
+            }
+        }
     }
 
     pub(crate) fn waker(&self, seat: u32) -> Waker {
@@ -315,8 +328,44 @@ pub(crate) enum Due {
     Resume(u32),
     /// Wake whatever waits.
     Wake(Waker),
-    /// Queue a message that `seat` has scheduled for itself.
-    Fire { seat: u32, handle: TimerHandle, queue: Box<dyn FnOnce(&mut Core)> },
+    /// Queue a message that an actor has scheduled for itself.
+    Fire(Box<Fire>),
+}
+
+/// A message for later.
+pub(crate) struct Fire {
+    pub(crate) seat: u32,
+    pub(crate) handle: TimerHandle,
+    pub(crate) queue: Box<dyn FnOnce(&mut Core)>,
+}
+
+/// One entry of the order.
+pub(crate) struct Event {
+    pub(crate) lane: u32,
+    /// The sender, or the seat to resume.
+    pub(crate) of: u32,
+    /// The message of a topic; direct lanes keep theirs.
+    pub(crate) payload: Option<Rc<dyn Any>>,
+}
+
+impl Event {
+    /// Whether a seat is to be resumed rather than a lane dispatched.
+    #[inline]
+    pub(crate) fn is_resume(&self) -> bool {
+        self.lane == RESUME
+    }
+}
+
+/// What the run loop does when it has handled all it took.
+pub(crate) enum Idle {
+    /// There is a new batch.
+    Batch,
+    /// A seat's timer is due.
+    Resume(Rc<dyn AnySeat>),
+    /// These may go on.
+    Wake(Vec<Waker>),
+    /// Nothing is left to do by then.
+    Done,
 }
 
 struct Timer {

@@ -11,7 +11,7 @@ use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use tokio::sync::oneshot;
 
-use super::core::{Core, Due, NotHere, Refusal, with_core};
+use super::core::{Core, Due, Fire, NotHere, Refusal, with_core};
 use super::lane::DirectLane;
 use super::seat::Seat;
 use super::sub::{Overflow, Rule, Sub};
@@ -209,7 +209,7 @@ impl<A: Actor> IsolateContext<A> {
                 core.enqueue(lane.index());
             }
         });
-        let due = Due::Fire { seat: self.place.seat, handle: handle.clone(), queue };
+        let due = Due::Fire(Box::new(Fire { seat: self.place.seat, handle: handle.clone(), queue }));
         let _ = with_core(self.place.isolate, |core| core.set_timer(at, due));
         handle
     }

@@ -2,6 +2,7 @@
 //!
 //! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the values.
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -14,8 +15,8 @@ const SPARE_MAX: usize = QUEUE_CAPACITY;
 
 /// What the core knows of a lane.
 pub(crate) trait AnyLane: 'static {
-    /// Delivers the oldest event.
-    fn dispatch(&self);
+    /// Delivers one event; a direct lane keeps its payloads itself.
+    fn dispatch(&self, sender: u32, payload: Option<Rc<dyn Any>>);
     /// The message's name.
     fn name(&self) -> &'static str;
     fn stats(&self) -> Option<TopicStats>;
@@ -63,8 +64,6 @@ enum PolicyKind {
 
 /// The queue and the receivers of one topic.
 pub(crate) struct TopicLane<M> {
-    /// The sender and the message, which all receivers share.
-    queue: RefCell<VecDeque<(u32, Rc<M>)>>,
     /// Spent messages without a destructor: their memory serves the next publishes, so those allocate nothing.
     spare: RefCell<Vec<Rc<M>>>,
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
@@ -105,7 +104,6 @@ pub(crate) fn count(counter: &Cell<u64>) {
 impl<M: Message> TopicLane<M> {
     pub(crate) fn new() -> Self {
         Self {
-            queue: RefCell::default(),
             spare: RefCell::default(),
             receivers: RefCell::new(Rc::from([])),
             heard: Cell::new(false),
@@ -117,30 +115,25 @@ impl<M: Message> TopicLane<M> {
         }
     }
 
-    /// Queues the message, taking it out of `message`, unless a subscriber refuses it or nobody listens.
+    /// Takes the message for the queue unless a subscriber refuses it; `None` if nobody listens.
     #[inline]
-    pub(crate) fn push(&self, sender: u32, message: &mut Option<M>) -> Result<bool, Refusal> {
+    pub(crate) fn take(&self, sender: u32, message: &mut Option<M>) -> Result<Option<Rc<dyn Any>>, Refusal> {
         if !self.heard.get() {
             message.take();
-            return Ok(false);
+            return Ok(None);
         }
         if self.gauge.full.get() > 0 {
             return Err(self.refusal(sender));
         }
-        let Some(value) = message.take() else { return Ok(false) };
+        let Some(value) = message.take() else { return Ok(None) };
         count(&self.published);
-        let mut spent = self.spare.borrow_mut().pop();
-        let shared = match spent.as_mut().and_then(Rc::get_mut) {
-            Some(memory) => {
-                *memory = value;
-                spent
-            }
-            None => Some(Rc::new(value)),
-        };
-        if let Some(shared) = shared {
-            self.queue.borrow_mut().push_back((sender, shared));
+        if let Some(mut spent) = self.spare.borrow_mut().pop()
+            && let Some(memory) = Rc::get_mut(&mut spent)
+        {
+            *memory = value;
+            return Ok(Some(spent));
         }
-        Ok(true)
+        Ok(Some(Rc::new(value)))
     }
 
     #[cold]
@@ -195,8 +188,8 @@ impl<M: Message> TopicLane<M> {
 
 impl<M: Message> AnyLane for TopicLane<M> {
     #[inline]
-    fn dispatch(&self) {
-        let Some((sender, message)) = self.queue.borrow_mut().pop_front() else { return };
+    fn dispatch(&self, sender: u32, payload: Option<Rc<dyn Any>>) {
+        let Some(Ok(message)) = payload.map(Rc::downcast::<M>) else { return };
         let number = self.dispatched.get();
         self.dispatched.set(number + 1);
         let receivers = Rc::clone(&self.receivers.borrow());
@@ -242,8 +235,8 @@ impl<M: Message> AnyLane for TopicLane<M> {
     }
 
     fn clear(&self) {
-        // Moved out before it is dropped: a message's drop is user code.
-        drop(self.queue.take());
+        // Moved out before they are dropped: a message's drop is user code.
+        drop(self.spare.take());
         drop(self.receivers.replace(Rc::from([])));
         self.heard.set(false);
     }
@@ -276,7 +269,7 @@ impl<P: 'static> DirectLane<P> {
 }
 
 impl<P: 'static> AnyLane for DirectLane<P> {
-    fn dispatch(&self) {
+    fn dispatch(&self, _: u32, _: Option<Rc<dyn Any>>) {
         let payload = self.queue.borrow_mut().pop_front();
         if let Some(payload) = payload {
             self.to.deliver(super::OUTSIDE, payload);

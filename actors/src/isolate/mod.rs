@@ -11,12 +11,11 @@ mod seat;
 mod service;
 mod sub;
 
-use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use self::core::{Core, Due, NotHere, RESUME, Refusal, enter, with_core};
+use self::core::{Core, Event, Idle, NotHere, Refusal, enter, with_core};
 use self::lane::AnyLane;
 use self::seat::{AnySeat, Seat};
 use self::service::ServiceSeat;
@@ -90,7 +89,9 @@ pub struct Isolate {
     events_max: u64,
     woken: Vec<u32>,
     /// What is being handled: taken from the core's order at once, so that an event needs no look at the core.
-    batch: VecDeque<u32>,
+    batch: Vec<Event>,
+    /// How far into the batch the loop is.
+    at: usize,
     /// The core's lanes as last seen; it only adds to them.
     lanes: Vec<Rc<dyn AnyLane>>,
 }
@@ -117,7 +118,8 @@ impl Isolate {
             events: 0,
             events_max: DEFAULT_EVENTS_MAX,
             woken: Vec::new(),
-            batch: VecDeque::new(),
+            batch: Vec::new(),
+            at: 0,
             lanes: Vec::new(),
         }
     }
@@ -251,7 +253,7 @@ impl Isolate {
     }
 
     fn step_all(&mut self, until: u64) -> Result<(), RunError> {
-        let Self { core, id, events, events_max, woken, batch, lanes } = self;
+        let Self { core, id, events, events_max, woken, batch, at, lanes } = self;
         let id = *id;
         enter(core, || {
             let signals = with_core(id, |core| core.signals()).map_err(|NotHere| RunError::Closed)?;
@@ -266,28 +268,34 @@ impl Isolate {
                     }
                     continue;
                 }
-                let Some(next) = batch.pop_front() else {
-                    let more =
-                        with_core(id, |core| core.take_order(batch)).map_err(|NotHere| RunError::Closed)?;
-                    if !more && !wake_publishers(id) && !fire_timer(id, until) {
-                        return Ok(());
+                let Some(event) = batch.get_mut(*at) else {
+                    *at = 0;
+                    match with_core(id, |core| core.idle(batch, until)) {
+                        Ok(Idle::Batch) => continue,
+                        Ok(Idle::Resume(seat)) => seat.resume(),
+                        Ok(Idle::Wake(wakers)) => wakers.into_iter().for_each(std::task::Waker::wake),
+                        Ok(Idle::Done) => return Ok(()),
+                        Err(NotHere) => return Err(RunError::Closed),
                     }
                     continue;
                 };
-                if next & RESUME != 0 {
-                    resume(id, next & !RESUME);
+                if event.is_resume() {
+                    *at += 1;
+                    resume(id, event.of);
                     continue;
                 }
-                *events += 1;
-                if *events > *events_max {
+                if *events == *events_max {
                     return Err(RunError::TooManyEvents { events_max: *events_max });
                 }
-                let next = next as usize;
-                if next >= lanes.len() {
+                *at += 1;
+                *events += 1;
+                let lane = event.lane as usize;
+                let payload = event.payload.take();
+                if lane >= lanes.len() {
                     *lanes =
                         with_core(id, |core| core.lanes().to_vec()).map_err(|NotHere| RunError::Closed)?;
                 }
-                lanes[next].dispatch();
+                lanes[lane].dispatch(event.of, payload);
             }
         })
     }
@@ -375,9 +383,10 @@ impl Isolate {
 impl Drop for Isolate {
     fn drop(&mut self) {
         self.lanes.clear();
+        let batch = std::mem::take(&mut self.batch);
         let parts = self.core.as_deref_mut().map(Core::dismantle);
         // Inside, so that what actors do in their own drop finds the isolate they belong to.
-        self.enter(|| drop(parts));
+        self.enter(|| drop((batch, parts)));
     }
 }
 
@@ -401,25 +410,6 @@ fn resume(isolate: u64, seat: u32) {
     if let Ok(Some(seat)) = with_core(isolate, |core| core.seats.get(seat as usize).cloned()) {
         seat.resume();
     }
-}
-
-fn wake_publishers(isolate: u64) -> bool {
-    let waiting = with_core(isolate, Core::take_room_waiters).unwrap_or_default();
-    let any = !waiting.is_empty();
-    waiting.into_iter().for_each(std::task::Waker::wake);
-    any
-}
-
-fn fire_timer(isolate: u64, until: u64) -> bool {
-    match with_core(isolate, |core| core.take_timer(until)) {
-        Ok(Some(Due::Resume(seat))) => resume(isolate, seat),
-        Ok(Some(Due::Wake(waker))) => waker.wake(),
-        Ok(Some(Due::Fire { queue, .. })) => {
-            let _ = with_core(isolate, queue);
-        }
-        _ => return false,
-    }
-    true
 }
 
 fn actor_failed(isolate: u64) -> RunError {

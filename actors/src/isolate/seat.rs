@@ -41,14 +41,30 @@ pub(crate) struct Seat<A: Actor> {
     pub(crate) index: u32,
     me: Weak<Self>,
     pub(crate) waker: Waker,
+    /// Whether a message can be handled at once.
+    pub(crate) phase: Cell<Phase>,
     /// Borrowed while a handler runs or is parked; empty once the actor was taken.
-    state: RefCell<Option<Bundle<A>>>,
+    state: RefCell<Option<Box<Bundle<A>>>>,
     parked: RefCell<Option<Rc<dyn Parked>>>,
     backlog: RefCell<VecDeque<Rc<dyn Waiting>>>,
     ended: RefCell<Option<StopReason>>,
-    /// Set while the actor's code runs, so that after a panic it is known whose it was.
-    pub(crate) polling: Cell<bool>,
 }
+
+/// What an actor is doing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Nothing: it can handle a message.
+    Idle,
+    /// Its code is being polled, or panicked in it.
+    Running,
+    /// One of its futures waits.
+    Parked,
+    /// It has ended or was taken.
+    Gone,
+}
+
+/// An actor on loan to a handler.
+pub(crate) type Lent<'a, A> = RefMut<'a, Option<Box<Bundle<A>>>>;
 
 impl<A: Actor> Seat<A> {
     /// Seats an actor; its `started` runs at the first [`AnySeat::resume`].
@@ -58,11 +74,11 @@ impl<A: Actor> Seat<A> {
             index,
             me: Weak::clone(me),
             waker,
-            state: RefCell::new(Some(Bundle { actor, ctx })),
+            phase: Cell::new(Phase::Parked),
+            state: RefCell::new(Some(Box::new(Bundle { actor, ctx }))),
             parked: RefCell::new(None),
             backlog: RefCell::default(),
             ended: RefCell::new(None),
-            polling: Cell::new(false),
         });
         let starting = Rc::clone(&seat);
         seat.park(Once::new(&seat, async move {
@@ -76,10 +92,9 @@ impl<A: Actor> Seat<A> {
 
     /// Takes the actor out, if it is idle or has ended.
     pub(crate) fn take(&self) -> Option<A> {
-        if self.is_parked() {
-            return None;
-        }
-        Some(self.state.try_borrow_mut().ok()?.take()?.actor)
+        let bundle = self.state.try_borrow_mut().ok()?.take()?;
+        self.phase.set(Phase::Gone);
+        Some(bundle.actor)
     }
 
     /// Calls `f` with the actor, if it is idle or has ended.
@@ -91,45 +106,27 @@ impl<A: Actor> Seat<A> {
         self.ended.borrow().is_some()
     }
 
-    /// Whether a message can be handled at once.
-    #[inline]
-    pub(crate) fn is_idle(&self) -> bool {
-        match self.state.try_borrow() {
-            Ok(state) => state.as_ref().is_some_and(|state| !state.ctx.wants_stop()),
-            Err(_) => false,
-        }
-    }
-
-    /// Whether a handler still has the actor.
-    #[inline]
-    pub(crate) fn is_lent(&self) -> bool {
-        self.state.try_borrow().is_err()
-    }
-
     /// The actor for one handler. Only an idle actor is handed messages, so nobody else holds it.
     #[inline]
-    pub(crate) fn lend(&self) -> RefMut<'_, Option<Bundle<A>>> {
+    pub(crate) fn lend(&self) -> Lent<'_, A> {
         self.state.borrow_mut()
     }
 
     /// Takes the actor back after a handler, and ends it if the handler failed or asked for it.
     #[inline]
-    pub(crate) fn settle(&self, mut state: RefMut<'_, Option<Bundle<A>>>, result: Result<(), A::Error>) {
-        let stop = state.as_ref().is_none_or(|state| state.ctx.wants_stop());
-        if result.is_err() || stop {
-            if let Some(state) = state.as_mut() {
-                state.ctx.stop();
-            }
-            drop(state);
-            self.end(match result {
-                Ok(()) => StopReason::Normal,
-                Err(error) => StopReason::Failed(error.to_string().into()),
-            });
+    pub(crate) fn settle(&self, lent: Lent<'_, A>, result: Result<(), A::Error>) {
+        let stop = lent.as_ref().is_none_or(|bundle| bundle.ctx.wants_stop());
+        drop(lent);
+        match result {
+            Ok(()) if !stop => self.phase.set(Phase::Idle),
+            Ok(()) => self.end(StopReason::Normal),
+            Err(error) => self.end(StopReason::Failed(error.to_string().into())),
         }
     }
 
     #[cold]
     fn end(&self, reason: StopReason) {
+        self.phase.set(Phase::Gone);
         if self.has_ended() {
             return;
         }
@@ -138,7 +135,6 @@ impl<A: Actor> Seat<A> {
         let seat = Rc::clone(&me);
         self.park(Once::new(&me, async move {
             if let Some(state) = seat.lend().as_mut() {
-                state.ctx.stop();
                 state.actor.stopping(&reason, &mut state.ctx).await;
             }
         }));
@@ -200,7 +196,7 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn is_running(&self) -> bool {
-        self.polling.get()
+        self.phase.get() == Phase::Running
     }
 
     fn is_parked(&self) -> bool {
@@ -227,7 +223,7 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn stop(&self, reason: StopReason) {
-        if self.is_idle() {
+        if self.phase.get() == Phase::Idle {
             self.end(reason);
         }
     }

@@ -22,6 +22,7 @@ pub(crate) struct ServiceSeat<S: Service> {
     place: Place,
     waker: Waker,
     run: RefCell<Option<Run<S>>>,
+    running: Cell<bool>,
     retired: RefCell<Option<S>>,
     ended: RefCell<Option<StopReason>>,
 }
@@ -37,6 +38,7 @@ impl<S: Service> ServiceSeat<S> {
             place,
             waker,
             run: RefCell::new(Some(run)),
+            running: Cell::new(false),
             retired: RefCell::default(),
             ended: RefCell::default(),
         }
@@ -50,17 +52,20 @@ impl<S: Service> ServiceSeat<S> {
 
 impl<S: Service> AnySeat for ServiceSeat<S> {
     fn resume(&self) {
-        // Taken out while it runs, so that a wake-up from inside finds nothing to poll.
-        let Some(mut run) = self.run.borrow_mut().take() else { return };
-        match run.as_mut().poll(&mut TaskContext::from_waker(&self.waker)) {
-            Poll::Pending => *self.run.borrow_mut() = Some(run),
-            Poll::Ready((service, result)) => {
-                *self.retired.borrow_mut() = Some(service);
-                self.record_end(match result {
-                    Ok(()) => StopReason::Normal,
-                    Err(error) => StopReason::Failed(error.to_string().into()),
-                });
-            }
+        // Only the run loop resumes, and it does one thing at a time.
+        let Ok(mut slot) = self.run.try_borrow_mut() else { return };
+        let Some(run) = slot.as_mut() else { return };
+        self.running.set(true);
+        let polled = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker));
+        self.running.set(false);
+        if let Poll::Ready((service, result)) = polled {
+            *slot = None;
+            drop(slot);
+            *self.retired.borrow_mut() = Some(service);
+            self.record_end(match result {
+                Ok(()) => StopReason::Normal,
+                Err(error) => StopReason::Failed(error.to_string().into()),
+            });
         }
     }
 
@@ -69,7 +74,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
     }
 
     fn is_running(&self) -> bool {
-        self.run.borrow().is_none() && self.ended.borrow().is_none()
+        self.running.get()
     }
 
     fn is_parked(&self) -> bool {

@@ -13,7 +13,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::core::{Core, with_core};
 use super::lane::{Gauge, Receive, count};
-use super::seat::Seat;
+use super::seat::{Phase, Seat};
 use crate::Actor;
 
 /// Something parked that can be polled again.
@@ -120,13 +120,18 @@ where
     fn step(&self) {
         let mut run = self.run.borrow_mut();
         let Some(future) = run.as_mut().as_pin_mut() else { return };
-        self.seat.polling.set(true);
-        // The loop never ends; the handler has if the actor's state is free again.
+        self.seat.phase.set(Phase::Running);
+        // The loop never ends; when a handler has, the loop has set the phase.
         let _ = future.poll(&mut TaskContext::from_waker(&self.seat.waker));
-        self.seat.polling.set(false);
-        if self.seat.is_lent()
-            && let Some(me) = self.me.upgrade()
-        {
+        if self.seat.phase.get() == Phase::Running {
+            self.park();
+        }
+    }
+
+    #[cold]
+    fn park(&self) {
+        self.seat.phase.set(Phase::Parked);
+        if let Some(me) = self.me.upgrade() {
             self.seat.park(me);
         }
     }
@@ -195,7 +200,7 @@ where
         if sender == self.seat.index && !self.rule.echo {
             return false;
         }
-        if self.seat.is_idle() {
+        if self.seat.phase.get() == Phase::Idle {
             self.begin(payload);
             true
         } else {
@@ -228,7 +233,7 @@ where
         let Some(Some(payload)) = self.waiting.borrow_mut().pop_front() else { return };
         self.set_waiting(self.waiting_live.get() - 1);
         let _ = with_core(self.seat.isolate, Core::made_room);
-        if self.seat.is_idle() {
+        if self.seat.phase.get() == Phase::Idle {
             self.begin(payload);
         } else {
             self.keep(payload);
@@ -273,12 +278,18 @@ impl<A: Actor, F: Future<Output = ()> + 'static> Parked for Once<A, F> {
         let Some(seat) = self.seat.upgrade() else { return };
         let mut slot = self.future.borrow_mut();
         let Some(future) = slot.as_mut().as_pin_mut() else { return };
-        seat.polling.set(true);
+        seat.phase.set(Phase::Running);
         let polled = future.poll(&mut TaskContext::from_waker(&seat.waker));
-        seat.polling.set(false);
+        let unsettled = seat.phase.get() == Phase::Running;
         if polled.is_ready() {
             slot.as_mut().set(None);
-        } else if let Some(me) = self.me.upgrade() {
+            if unsettled {
+                seat.phase.set(Phase::Gone);
+            }
+            return;
+        }
+        seat.phase.set(Phase::Parked);
+        if let Some(me) = self.me.upgrade() {
             seat.park(me);
         }
     }
