@@ -84,6 +84,16 @@ impl<T> Backlog<T> {
         }
     }
 
+    /// [`len`](Self::len), which is at most the capacity, in the capacity's type.
+    #[inline]
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn when_full(&self) -> WhenFull {
+        self.when_full
+    }
+
     pub(crate) fn is_full(&self) -> bool {
         self.len() + self.in_hand as usize >= self.capacity as usize
     }
@@ -135,7 +145,7 @@ impl<T> Backlog<T> {
     pub(crate) fn take(&mut self, hand: &mut VecDeque<T>) -> usize {
         debug_assert!(hand.is_empty(), "the batch before was handled");
         let freed = std::mem::take(&mut self.in_hand) as usize;
-        self.high_water = self.high_water.max(u32::try_from(self.len()).unwrap_or(u32::MAX));
+        self.high_water = self.high_water.max(self.count());
         match &mut self.store {
             Store::Latest(latest) => hand.extend(latest.pop_oldest()),
             Store::Fifo(queue) if self.when_full == WhenFull::DropOldest => hand.extend(queue.pop_front()),

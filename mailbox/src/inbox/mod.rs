@@ -23,7 +23,7 @@ pub use send::{SendError, Sending, TrySendError};
 use crate::backlog::{Backlog, Offer, WhenFull};
 use crate::merge::Source;
 use crate::policy::{KeyFn, Overflow};
-use crate::sync::{AtomicUsize, Ordering, Spin, SpinGuard};
+use crate::sync::{AtomicU32, Ordering, Spin, SpinGuard};
 use crate::wait::WaitList;
 use crate::{Doorbell, Stamps};
 
@@ -102,12 +102,13 @@ struct Entry<T> {
 
 struct Shared<T> {
     state: Spin<State<T>>,
-    queued: AtomicUsize,
-    senders: AtomicUsize,
+    queued: AtomicU32,
+    senders: AtomicU32,
     waiters: WaitList,
     stamps: crate::sync::Arc<Stamps>,
     doorbell: crate::sync::Arc<Doorbell>,
-    key: Option<KeyFn<T>>,
+    /// Boxed, because few inboxes have one and idle inboxes are to be small.
+    key: Option<Box<KeyFn<T>>>,
     owner: u64,
     waits: bool,
 }
@@ -116,7 +117,23 @@ struct State<T> {
     backlog: Backlog<Entry<T>>,
     armed: bool,
     closed: bool,
-    stats: InboxStats,
+    accepted: u64,
+    /// Dropped or refused, by the policy's own cause; [`State::stats`] names it.
+    lost: u64,
+    conflated: u64,
+}
+
+impl<T> State<T> {
+    fn stats(&self) -> InboxStats {
+        let mut stats =
+            InboxStats { accepted: self.accepted, conflated: self.conflated, ..InboxStats::default() };
+        match self.backlog.when_full() {
+            WhenFull::Refuse => stats.rejected = self.lost,
+            WhenFull::DropNewest => stats.dropped_newest = self.lost,
+            WhenFull::DropOldest | WhenFull::Conflate => stats.dropped_oldest = self.lost,
+        }
+        stats
+    }
 }
 
 impl<T> Shared<T> {
@@ -133,7 +150,7 @@ impl<T> Shared<T> {
         }
         let stamp = self.stamps.take();
         state.backlog.push(Entry { stamp, value });
-        state.stats.accepted += 1;
+        state.accepted += 1;
         self.finish(state);
         Ok(())
     }
@@ -150,22 +167,22 @@ impl<T> Shared<T> {
         let _displaced = match state.backlog.offer(Entry { stamp, value }, key) {
             Offer::Refused(entry) => return Err(TrySendError::Full(entry.value)),
             Offer::DroppedNewest(entry) => {
-                state.stats.dropped_newest += 1;
+                state.lost += 1;
                 drop(state);
                 drop(entry);
                 return Ok(());
             }
             Offer::Stored => None,
             Offer::DroppedOldest(entry) => {
-                state.stats.dropped_oldest += 1;
+                state.lost += 1;
                 Some(entry)
             }
             Offer::Conflated(entry) => {
-                state.stats.conflated += 1;
+                state.conflated += 1;
                 Some(entry)
             }
         };
-        state.stats.accepted += 1;
+        state.accepted += 1;
         self.finish(state);
         Ok(())
     }
@@ -173,7 +190,7 @@ impl<T> Shared<T> {
     /// Ends a send that changed the queue: tells the receiver, and rings if it sleeps.
     #[inline]
     fn finish(&self, mut state: SpinGuard<'_, State<T>>) {
-        self.queued.store(state.backlog.len(), Ordering::Release);
+        self.queued.store(state.backlog.count(), Ordering::Release);
         let ring = std::mem::take(&mut state.armed);
         drop(state);
         if ring {
@@ -193,7 +210,7 @@ impl<T> Shared<T> {
     }
 
     fn stats(&self) -> InboxStats {
-        self.state.lock().stats
+        self.state.lock().stats()
     }
 }
 
@@ -209,7 +226,7 @@ impl<T> InboxSender<T> {
     pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
         let result = self.shared.offer(value);
         if let Err(TrySendError::Full(_)) = &result {
-            self.shared.state.lock().stats.rejected += 1;
+            self.shared.state.lock().lost += 1;
         }
         result
     }
@@ -235,7 +252,7 @@ impl<T> InboxSender<T> {
     /// Messages waiting, without those in the receiver's hand.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.shared.queued.load(Ordering::Relaxed)
+        self.shared.queued.load(Ordering::Relaxed) as usize
     }
 
     /// Whether no message waits.
@@ -269,13 +286,13 @@ impl<T> Inbox<T> {
         let capacity = capacity.clamp(1, QUEUE_CAPACITY_MAX);
         let when_full = WhenFull::from(&overflow);
         let waits = matches!(overflow, Overflow::Block);
-        let key = if let Overflow::Conflate(key) = overflow { Some(key) } else { None };
+        let key = if let Overflow::Conflate(key) = overflow { Some(Box::new(key)) } else { None };
         let backlog = Backlog::new(when_full, capacity);
-        let state = State { backlog, armed: false, closed: false, stats: InboxStats::default() };
+        let state = State { backlog, armed: false, closed: false, accepted: 0, lost: 0, conflated: 0 };
         let shared = Shared {
             state: Spin::new(state),
-            queued: AtomicUsize::new(0),
-            senders: AtomicUsize::new(0),
+            queued: AtomicU32::new(0),
+            senders: AtomicU32::new(0),
             waiters: WaitList::new(),
             stamps,
             doorbell,
@@ -334,7 +351,7 @@ impl<T> Inbox<T> {
     /// Messages waiting and in hand.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.hand.len() + self.shared.queued.load(Ordering::Acquire)
+        self.hand.len() + self.shared.queued.load(Ordering::Acquire) as usize
     }
 
     /// Whether no message waits or is in hand.
@@ -361,7 +378,7 @@ impl<T> Inbox<T> {
     fn refill(&mut self) {
         let mut state = self.shared.state.lock();
         let freed = state.backlog.take(&mut self.hand);
-        self.shared.queued.store(state.backlog.len(), Ordering::Relaxed);
+        self.shared.queued.store(state.backlog.count(), Ordering::Relaxed);
         drop(state);
         self.counted = self.hand.len();
         self.wake_senders(freed);

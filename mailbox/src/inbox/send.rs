@@ -94,7 +94,7 @@ impl<'a, T> Sending<'a, T> {
             Ok(()) => Ok(Ok(())),
             Err(TrySendError::Closed(value)) => Ok(Err(SendError::Closed(value))),
             Err(TrySendError::Full(value)) if !self.shared.waits => {
-                self.shared.state.lock().stats.rejected += 1;
+                self.shared.state.lock().lost += 1;
                 Ok(Err(SendError::Full(value)))
             }
             Err(TrySendError::Full(value)) if self.sender != 0 && self.sender == self.shared.owner => {

@@ -1,0 +1,174 @@
+//! What allocates, and how often: nothing per message up to 64 bytes, one allocation for a larger one.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use mycelium_mailbox::{
+    Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Parcel, Source, Stamps, Started, SubscribeOptions,
+    Subscription, Topic, poll_pick,
+};
+
+mod common;
+#[path = "common/heap.rs"]
+mod heap;
+use heap::{allocations, peak_bytes};
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
+
+type Small = [u64; 8];
+type Large = [u64; 9];
+
+const ROUNDS: u64 = 1000;
+
+fn drain<M: Clone + Send + Sync + 'static>(subscription: &mut Subscription<M>) {
+    while subscription.head().is_some() {
+        subscription.advance();
+    }
+}
+
+/// Subscribes once by each policy that never refuses, `Block` twice.
+fn subscribe_all<M: Clone + Send + Sync + 'static>(topic: &Topic<M>) -> Vec<Subscription<M>> {
+    let policies = [
+        Overflow::Block,
+        Overflow::Block,
+        Overflow::DropOldest,
+        Overflow::DropNewest,
+        Overflow::Fail,
+        Overflow::conflate(|_| 1),
+    ];
+    let subscribe = |overflow| {
+        let options = SubscribeOptions { overflow, capacity: Some(8), ..SubscribeOptions::default() };
+        topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
+    };
+    policies.into_iter().map(subscribe).collect()
+}
+
+fn publish_and_drain<M: Clone + Send + Sync + 'static>(message: M) -> u64 {
+    let topic = Topic::new(Arc::new(Stamps::new()), 64);
+    let mut subscriptions = subscribe_all(&topic);
+    let mut round = || {
+        for _ in 0..8 {
+            assert!(topic.try_publish(message.clone(), 0).is_ok());
+        }
+        subscriptions.iter_mut().for_each(drain);
+    };
+    round();
+    allocations(|| (0..ROUNDS).for_each(|_| round())) / (ROUNDS * 8)
+}
+
+#[test]
+fn a_small_message_allocates_nothing_whatever_the_policies() {
+    assert_eq!(publish_and_drain([7_u64; 8] as Small), 0);
+}
+
+#[test]
+fn a_larger_message_allocates_once_whatever_the_number_of_subscribers() {
+    assert_eq!(publish_and_drain([7_u64; 9] as Large), 1);
+    assert_eq!(publish_and_drain([7_u64; 128]), 1);
+}
+
+#[test]
+fn awaiting_a_publish_that_need_not_wait_allocates_nothing() {
+    let topic = Topic::<Small>::new(Arc::new(Stamps::new()), 64);
+    let mut subscriptions = subscribe_all(&topic);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut round = || {
+        let mut publishing = topic.publish([1; 8], 0);
+        assert_eq!(std::pin::Pin::new(&mut publishing).poll(&mut cx), Poll::Ready(Ok(())));
+        subscriptions.iter_mut().for_each(drain);
+    };
+    round();
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| round())), 0);
+}
+
+#[test]
+fn sleeping_and_waking_allocates_nothing() {
+    let topic = Topic::<Small>::new(Arc::new(Stamps::new()), 64);
+    let bell = Arc::new(Doorbell::new());
+    let mut sources = [topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap()];
+    let woken = common::Counter::new();
+    let mut cx = Context::from_waker(woken.waker());
+    let allocated = allocations(|| {
+        for _ in 0..ROUNDS {
+            assert!(poll_pick(&mut sources, &bell, &mut cx).is_pending());
+            topic.try_publish([1; 8], 0).unwrap();
+            drain(&mut sources[0]);
+        }
+    });
+    assert_eq!(allocated, 0);
+    assert_eq!(woken.count() as u64, ROUNDS);
+}
+
+#[test]
+fn an_inbox_in_steady_use_allocates_nothing() {
+    let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+    let mut inbox = Inbox::new(stamps, Arc::clone(&bell), InboxOptions::<Small>::default());
+    let sender = inbox.sender();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut round = |messages: u64| {
+        for number in 0..messages {
+            sender.try_send([number; 8]).unwrap();
+        }
+        for number in 0..messages {
+            inbox.head().unwrap();
+            assert_eq!(inbox.take(), Some([number; 8]));
+        }
+        assert!(poll_pick(std::slice::from_mut(&mut inbox), &bell, &mut cx).is_pending());
+    };
+    round(300);
+    assert_eq!(allocations(|| (0..4).for_each(|_| round(300))), 0);
+    // Shrinking after the burst costs a few allocations, then small use costs none.
+    (0..20).for_each(|_| round(3));
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| round(3))), 0);
+}
+
+#[test]
+fn an_idle_inbox_is_tiny_and_a_burst_is_given_back() {
+    let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+    let mut kept = None;
+    let idle = peak_bytes(|| {
+        let bell = Arc::new(Doorbell::new());
+        let inbox = Inbox::new(Arc::clone(&stamps), bell, InboxOptions::<Parcel>::default());
+        let sender = inbox.sender();
+        kept = Some((inbox, sender));
+    });
+    let size = usize::try_from(idle).unwrap() + size_of::<Inbox<Parcel>>();
+    assert!(size < 300, "an idle inbox with its doorbell takes {size} bytes");
+
+    let mut burst_kept = 0;
+    let mut inbox = Inbox::new(stamps, Arc::clone(&bell), InboxOptions::<Small>::default());
+    let before = heap::live_bytes();
+    let sender = inbox.sender();
+    let mut cx = Context::from_waker(Waker::noop());
+    for burst in [1000, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1] {
+        (0..burst).for_each(|number| sender.try_send([number; 8]).unwrap());
+        while inbox.head().is_some() {
+            inbox.advance();
+        }
+        assert!(poll_pick(std::slice::from_mut(&mut inbox), &bell, &mut cx).is_pending());
+        burst_kept = burst_kept.max(heap::live_bytes() - before);
+    }
+    assert!(burst_kept > 64_000, "the burst was queued in {burst_kept} bytes");
+    let left = heap::live_bytes() - before;
+    assert!(left < 6_000, "after the burst {left} bytes are left");
+}
+
+#[test]
+fn parcels_and_future_slots_reuse_what_they_have() {
+    let boxed = allocations(|| drop(Parcel::new([1_u64; 8])));
+    assert_eq!(boxed, 0);
+    assert_eq!(allocations(|| drop(Parcel::new([1_u64; 9]))), 1);
+
+    let mut slot = FutureSlot::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut run = |slot: &mut FutureSlot, ballast: [u64; 30]| {
+        let waiting = async move {
+            std::future::pending::<()>().await;
+            ballast
+        };
+        assert!(matches!(slot.start(waiting, &mut cx), Started::Parked(_)));
+    };
+    assert_eq!(allocations(|| run(&mut slot, [1; 30])), 1);
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(|round| run(&mut slot, [round; 30]))), 0);
+}

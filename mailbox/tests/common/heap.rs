@@ -1,0 +1,69 @@
+//! Counts what this thread allocates.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<i64> = const { Cell::new(0) };
+    static PEAK: Cell<i64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, with counters per thread: tests that run beside each other do not disturb each other.
+pub(crate) struct Counting;
+
+fn count(allocations: u64, bytes: i64) {
+    // A thread that ends may free after its counters are gone: nobody reads those.
+    let _ = ALLOCATIONS.try_with(|counter| counter.set(counter.get() + allocations));
+    let _ = LIVE.try_with(|live| {
+        live.set(live.get() + bytes);
+        let _ = PEAK.try_with(|peak| peak.set(peak.get().max(live.get())));
+    });
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+// SAFETY: every call is passed to the system's allocator unchanged; the counters are constant-initialized thread locals
+// without destructors, so counting never allocates.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, signed(layout.size()));
+        // SAFETY: the caller's promises are those of `System`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        count(0, -signed(layout.size()));
+        // SAFETY: the caller's promises are those of `System`.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, signed(size) - signed(layout.size()));
+        // SAFETY: the caller's promises are those of `System`.
+        unsafe { System.realloc(at, layout, size) }
+    }
+}
+
+/// How many allocations `run` makes on this thread.
+pub(crate) fn allocations(run: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    run();
+    ALLOCATIONS.get() - before
+}
+
+/// By how many bytes, at most, the heap grew on this thread while `run` ran.
+pub(crate) fn peak_bytes(run: impl FnOnce()) -> i64 {
+    let before = LIVE.get();
+    PEAK.set(before);
+    run();
+    PEAK.get() - before
+}
+
+/// Bytes this thread has allocated and not freed.
+pub(crate) fn live_bytes() -> i64 {
+    LIVE.get()
+}
