@@ -43,6 +43,8 @@ pub(crate) struct Slot<F> {
     pub(crate) spec: Arc<ChildSpec<F>>,
     pub(crate) backoff: BackoffState,
     state: State,
+    /// Among those that wait until the same time, who came first.
+    wait_order: u64,
 }
 
 impl<F> Slot<F> {
@@ -60,8 +62,9 @@ pub(crate) struct Children<F> {
     next_life: u64,
     /// Significant children that are not `Down`, kept so that an auto-shutdown costs no walk.
     significant_active: usize,
-    /// Children in `Waiting`, soonest first.
-    waits: BTreeSet<(Duration, u64)>,
+    /// Children in `Waiting`, soonest first, then in the order in which they began to wait.
+    waits: BTreeSet<(Duration, u64, u64)>,
+    next_wait_order: u64,
 }
 
 impl<F> Children<F> {
@@ -73,6 +76,7 @@ impl<F> Children<F> {
             next_life: 0,
             significant_active: 0,
             waits: BTreeSet::new(),
+            next_wait_order: 0,
         }
     }
 
@@ -86,7 +90,7 @@ impl<F> Children<F> {
 
     /// The child whose wait ends first, and when.
     pub(crate) fn next_wait(&self) -> Option<(Duration, u64)> {
-        self.waits.first().copied()
+        self.waits.first().map(|(until, _, key)| (*until, *key))
     }
 
     /// Adds a child after the others. The id must be free.
@@ -94,7 +98,8 @@ impl<F> Children<F> {
         let key = self.next_key;
         self.next_key += 1;
         self.keys.insert(spec.id.clone(), key);
-        self.slots.insert(key, Slot { spec, backoff: BackoffState::default(), state: State::Down });
+        self.slots
+            .insert(key, Slot { spec, backoff: BackoffState::default(), state: State::Down, wait_order: 0 });
         key
     }
 
@@ -129,10 +134,12 @@ impl<F> Children<F> {
             self.significant_active -= usize::from(slot.state != State::Down);
         }
         if let State::Waiting { until, .. } = slot.state {
-            self.waits.remove(&(until, key));
+            self.waits.remove(&(until, slot.wait_order, key));
         }
         if let State::Waiting { until, .. } = state {
-            self.waits.insert((until, key));
+            self.next_wait_order += 1;
+            slot.wait_order = self.next_wait_order;
+            self.waits.insert((until, slot.wait_order, key));
         }
         slot.state = state;
     }

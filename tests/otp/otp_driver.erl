@@ -7,6 +7,7 @@
 %%   Act   = {exit, Path, crash | normal | shutdown | kill}
 %%         | {advance, Seconds}
 %%         | {call, SupervisorPath, Target, Request}
+%%         | {burst, SupervisorPath, [Act]}: its workers end and it is called before it deals with any of that
 %% Ids and paths are binaries. Plan is a number; starts are counted by it.
 %% The answer is one line per event and a line "end". A line "ticked" says that OTP's clock of whole seconds moved on
 %% during the scenario, so that a restart may count as one second older than the script says.
@@ -95,7 +96,51 @@ act({call, SupPath, Target, Request}) ->
             {Pid, supervisor} -> reply(Request, request(Pid, SupPath, Request));
             _ -> "noproc"
         end,
-    put_log({reply, Target, element(1, Request), Reply}).
+    put_log({reply, Target, element(1, Request), Reply});
+act({burst, SupPath, Acts}) ->
+    case whereis_path(SupPath) of
+        {Sup, supervisor} ->
+            ok = sys:suspend(Sup),
+            Sent = [burst(Sup, Act) || Act <- Acts],
+            ok = sys:resume(Sup),
+            [put_log({reply, Target, element(1, Request), answer(Request, Id)}) || {Id, Target, Request} <- Sent];
+        _ ->
+            [act(Act) || Act <- Acts]
+    end.
+
+burst(Sup, {exit, Path, _} = Exit) ->
+    Child = whereis_path(Path),
+    act(Exit),
+    case Child of
+        {Pid, worker} -> await_exit_signal(Sup, Pid);
+        undefined -> ok
+    end;
+burst(Sup, {call, Path, Target, Request}) ->
+    {gen_server:send_request(Sup, raw(Path, Request)), Target, Request}.
+
+%% A suspended supervisor keeps what arrives in its mailbox: wait until the exit of Pid is there.
+await_exit_signal(Sup, Pid) ->
+    {messages, Messages} = process_info(Sup, messages),
+    case lists:any(fun({'EXIT', From, _}) -> From =:= Pid; (_) -> false end, Messages) of
+        true -> ok;
+        false -> erlang:yield(), await_exit_signal(Sup, Pid)
+    end.
+
+%% The requests behind the functions of supervisor, so that several can be on their way.
+raw(Path, {start_child, Child}) -> {start_child, spec(Path, Child)};
+raw(_, {start_instance, Name, Plan, Fails, Ignores}) -> {start_child, [Name, Plan, Fails, Ignores]};
+raw(_, {terminate_child, Id}) -> {terminate_child, Id};
+raw(_, {restart_child, Id}) -> {restart_child, Id};
+raw(_, {delete_child, Id}) -> {delete_child, Id};
+raw(_, {which_children}) -> which_children;
+raw(_, {which_instances}) -> which_children;
+raw(_, {count_children}) -> count_children.
+
+answer(Request, Id) ->
+    case gen_server:wait_response(Id, infinity) of
+        {reply, Reply} -> reply(Request, Reply);
+        {error, _} -> "noproc"
+    end.
 
 shift(Pid, Seconds) ->
     sys:replace_state(Pid, fun(State) ->

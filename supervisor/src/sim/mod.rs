@@ -139,6 +139,8 @@ pub enum Act {
         /// The request.
         call: Call<Plan>,
     },
+    /// All of these reach the tree before it deals with the first.
+    Burst(Vec<Act>),
 }
 
 /// How a child ends by itself.
@@ -230,7 +232,7 @@ pub enum Happening {
         /// The path of the child that the call started, if it did.
         child: Option<Arc<str>>,
     },
-    /// The root has ended; nothing follows.
+    /// The root has ended; nothing follows but replies to calls that came too late.
     RootExited {
         /// Why.
         reason: ExitReason,

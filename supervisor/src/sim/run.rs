@@ -144,13 +144,24 @@ impl<'a> Run<'a> {
             if self.steps > STEPS_MAX {
                 return Err(SimError::TooManySteps);
             }
-            let Some(node) = self.nodes.get_mut(&id) else { continue };
+            let Some(node) = self.nodes.get_mut(&id) else {
+                self.nobody_home(&event);
+                continue;
+            };
             node.supervisor.step(self.now, event, &mut actions);
             for action in actions.drain(..) {
                 self.perform(id, action);
             }
         }
         Ok(())
+    }
+
+    /// The supervisor has ended before it could take in this event: a caller must know.
+    fn nobody_home(&mut self, event: &Event<Plan>) {
+        let Event::Call(call, _) = event else { return };
+        if let Some((target, call)) = self.calls.remove(call) {
+            self.tell(target, Happening::Reply { call, result: None, child: None });
+        }
     }
 
     fn perform(&mut self, id: NodeId, action: Action<Plan>) {
@@ -330,6 +341,7 @@ impl<'a> Run<'a> {
         match act {
             Act::Exit { path, exit } => self.exit(path, *exit),
             Act::Call { supervisor, target, call } => self.call(supervisor, target, call),
+            Act::Burst(acts) => acts.iter().for_each(|act| self.act(act)),
         }
     }
 

@@ -7,6 +7,9 @@ use mycelium_supervisor::{CallError, ChildStatus, ExitReason, Reply, SpecError, 
 
 use crate::encode;
 
+/// Ends the target of a call that was part of a burst.
+pub(crate) const BURST: &str = "~";
+
 /// OTP's clock moved on to its next second during the scenario.
 pub(crate) const TICKED: &str = "ticked";
 
@@ -23,7 +26,8 @@ pub(crate) fn trace(scenario: &Scenario) -> Vec<String> {
 }
 
 /// Instances of a simple-one-for-one supervisor are stopped all at once, in no defined order: their lines are sorted
-/// where they follow each other.
+/// where they follow each other. After a burst nobody can tell when a reply or the decision to give up came, only in
+/// which order: their lines come last.
 pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String> {
     let instance_of = |line: &str| {
         let path = line.strip_prefix("ended ")?.split(' ').next()?;
@@ -33,6 +37,14 @@ pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String>
     };
     // Random scenarios keep away from the ends of periods: a second more or less changes nothing.
     lines.retain(|line| line != TICKED);
+    if scenario.script.iter().any(|scripted| matches!(scripted.act, Act::Burst(_))) {
+        // The sort is stable: the order among the lines of one kind stays.
+        lines.sort_by_key(|line| match line.split(' ').next() {
+            Some("gave_up") => 1,
+            Some("reply") if line.contains(BURST) => 2,
+            _ => 0,
+        });
+    }
     let mut start = 0;
     while start < lines.len() {
         let supervisor = instance_of(&lines[start]);
@@ -71,6 +83,8 @@ fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
         Happening::RootExited { reason } => format!("root_exited {}", word(reason)),
         Happening::Reply { call, result, .. } => {
             // The driver calls this request by another name, so that it can sort the answer.
+            let label = path;
+            let path = path.trim_end_matches(BURST);
             let simple = encode::strategy_at(scenario, path) == Some(Strategy::SimpleOneForOne);
             let name = match *call {
                 "which_children" if simple => "which_instances",
@@ -80,7 +94,7 @@ fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
                 }
                 call => call,
             };
-            format!("reply {name} {path} {}", reply(result.as_ref(), simple)).trim_end().to_owned()
+            format!("reply {name} {label} {}", reply(result.as_ref(), simple)).trim_end().to_owned()
         }
         // OTP has no word for these: it does not wait, and reports an automatic shutdown by its effects only.
         Happening::Waiting { .. } | Happening::AutoShutdown | Happening::Skipped => return None,
@@ -128,6 +142,8 @@ fn reply(result: Option<&Result<Reply<Plan>, CallError>>, simple: bool) -> Strin
         Err(CallError::AlreadyPresent) => "already_present".to_owned(),
         Err(CallError::AlreadyStarted(_)) => "already_started".to_owned(),
         Err(CallError::SimpleOneForOne) => "simple_one_for_one".to_owned(),
+        // A caller of a supervisor that ends before it answers is told by an exit of the call.
+        Err(CallError::Stopping) => "noproc".to_owned(),
         Err(CallError::StartFailed(_)) => "start_failed".to_owned(),
         Err(CallError::Spec(SpecError::SignificantNever { .. } | SpecError::SignificantPermanent { .. })) => {
             "bad_combination".to_owned()

@@ -20,14 +20,18 @@ pub(crate) fn scenario(scenario: &Scenario) -> String {
             acts.push(format!("{{advance,{}}}", (scripted.at - now).as_secs()));
             now = scripted.at;
         }
-        acts.push(act(&scripted.act, scenario, plans));
+        acts.push(act_term(&scripted.act, scenario, plans));
     }
     format!("{{{},{sup},[{}]}}.", binary(&scenario.root), acts.join(","))
 }
 
 /// The strategy of the supervisor at `path`, which must be in the tree or added by the script.
 pub(crate) fn strategy_at(scenario: &Scenario, path: &str) -> Option<Strategy> {
-    let added = scenario.script.iter().filter_map(|scripted| match &scripted.act {
+    let acts = scenario.script.iter().flat_map(|scripted| match &scripted.act {
+        Act::Burst(acts) => acts.as_slice(),
+        act => std::slice::from_ref(act),
+    });
+    let added = acts.filter_map(|act| match act {
         Act::Call { supervisor, call: Call::StartChild(spec), .. } => {
             Some((format!("{supervisor}/{}", spec.id), spec.start.tree.as_ref()?))
         }
@@ -47,7 +51,7 @@ pub(crate) fn strategy_at(scenario: &Scenario, path: &str) -> Option<Strategy> {
     })
 }
 
-fn act(act: &Act, scenario: &Scenario, plans: &mut Plans) -> String {
+fn act_term(act: &Act, scenario: &Scenario, plans: &mut Plans) -> String {
     match act {
         Act::Exit { path, exit } => {
             let how = match exit {
@@ -62,6 +66,14 @@ fn act(act: &Act, scenario: &Scenario, plans: &mut Plans) -> String {
             let simple = strategy_at(scenario, supervisor) == Some(Strategy::SimpleOneForOne);
             let request = request(call, simple, supervisor, scenario, plans);
             format!("{{call,{},{},{request}}}", binary(supervisor), binary(target))
+        }
+        Act::Burst(acts) => {
+            let supervisor = acts.iter().find_map(|act| match act {
+                Act::Call { supervisor, .. } => Some(supervisor.as_str()),
+                _ => None,
+            });
+            let acts: Vec<String> = acts.iter().map(|each| act_term(each, scenario, plans)).collect();
+            format!("{{burst,{},[{}]}}", binary(supervisor.expect("a burst has a call")), acts.join(","))
         }
     }
 }

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::compare::BURST;
+
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted, Tree};
 use mycelium_supervisor::{AutoShutdown, Call, ChildSpec, Flags, Restart, Shutdown, Strategy};
 
@@ -118,7 +120,11 @@ impl Generator {
         if self.random.chance(12) {
             self.now += TICK * (1 + self.random.below(3) as u32);
         }
-        let act = if self.random.chance(60) { self.exit() } else { self.call() };
+        let act = match self.random.below(100) {
+            0..=49 => self.exit(),
+            50..=84 => self.call(),
+            _ => self.burst(),
+        };
         Scripted { at: self.now, act }
     }
 
@@ -136,6 +142,43 @@ impl Generator {
             &[Exit::Crash, Exit::Crash, Exit::Crash, Exit::Normal, Exit::Shutdown, Exit::Kill]
         };
         Act::Exit { path, exit: *self.random.pick(exits) }
+    }
+
+    /// Workers of one supervisor end and it is called, all before it deals with the first.
+    fn burst(&mut self) -> Act {
+        let (supervisor, strategy) = self.random.pick(&self.supervisors).clone();
+        let below = |path: &str| path.rsplit_once('/').is_some_and(|(above, _)| above == supervisor);
+        let workers: Vec<String> = self
+            .children
+            .iter()
+            .filter(|(path, nested)| !nested && below(path))
+            .map(|(path, _)| path.clone())
+            .collect();
+        let mut acts = Vec::new();
+        for _ in 0..self.random.below(4) {
+            if !workers.is_empty() {
+                let exit = *self.random.pick(&[Exit::Crash, Exit::Crash, Exit::Normal, Exit::Kill]);
+                acts.push(Act::Exit { path: self.random.pick(&workers).clone(), exit });
+            }
+        }
+        for _ in 0..1 + self.random.below(3) {
+            let name: Arc<str> = match workers.is_empty() {
+                true => "nobody".into(),
+                false => self.random.pick(&workers).rsplit('/').next().unwrap_or_default().into(),
+            };
+            let call = match self.random.below(6) {
+                0 => Call::WhichChildren,
+                1 => Call::CountChildren,
+                // A pid, which is what OTP knows an instance by, is another one after the exits of the burst.
+                _ if strategy == Strategy::SimpleOneForOne => Call::DeleteChild(name),
+                2 | 3 => Call::TerminateChild(name),
+                4 => Call::RestartChild(name),
+                _ => Call::DeleteChild(name),
+            };
+            let target = format!("{supervisor}{BURST}");
+            acts.push(Act::Call { supervisor: supervisor.clone(), target, call });
+        }
+        Act::Burst(acts)
     }
 
     fn call(&mut self) -> Act {
