@@ -15,9 +15,9 @@ use clap::{Parser, Subcommand};
 
 use outcome::Outcome;
 
-/// Checks, compares and generates from message contracts.
+/// Check, compare and generate from message contracts, and dry-run supervision trees.
 #[derive(Debug, Parser)]
-#[command(name = "mycelium", version, about, after_help = EXIT_CODES)]
+#[command(name = "mycelium", version, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
