@@ -1,6 +1,7 @@
 //! `mycelium tree`: looks at supervision trees.
 
 mod fields;
+mod paths;
 mod render;
 mod scenario;
 

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Scenario, Scripted, Tree};
-use mycelium_supervisor::{AutoShutdown, ChildSpec, Flags, Restart, Strategy};
+use mycelium_supervisor::{AutoShutdown, Call, ChildSpec, Flags, Restart, Strategy};
 
 const SCENARIOS: u64 = 2_000;
 
@@ -120,6 +120,31 @@ fn the_window_is_inclusive_as_under_otp() {
             .find(|lines| !lines.contains(&compare::TICKED.to_owned()));
         assert_eq!(Some(ours), theirs);
     }
+}
+
+/// Two restarts that failed are tried again in the order in which they failed, not in that of the children.
+#[test]
+fn retries_keep_their_order_as_under_otp() {
+    let fails_once = || Behaviour { start_fails: vec![2], ..Behaviour::default() }.into();
+    let exit = |path: &str| Act::Exit { path: path.to_owned(), exit: Exit::Crash };
+    let call = Act::Call {
+        supervisor: "root".to_owned(),
+        target: format!("root{}", compare::BURST),
+        call: Call::WhichChildren,
+    };
+    let children = ["a", "b", "c"].map(|id| ChildSpec::worker(id, fails_once())).into();
+    let scenario = Scenario {
+        root: "root".into(),
+        tree: Tree { flags: Flags { intensity: 9, ..Flags::default() }, children },
+        script: vec![Scripted {
+            at: Duration::ZERO,
+            act: Act::Burst(vec![exit("root/b"), exit("root/c"), exit("root/a"), call]),
+        }],
+    };
+    let ours = compare::trace(&scenario);
+    let retried: Vec<&String> = ours.iter().filter(|line| line.starts_with("started")).skip(3).collect();
+    assert_eq!(retried, ["started root/b", "started root/c", "started root/a"]);
+    run_both([(0, scenario)].into_iter());
 }
 
 /// All combinations of strategy, auto-shutdown and restart type, each child ended in each way: no chance involved.

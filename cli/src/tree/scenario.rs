@@ -1,6 +1,6 @@
 //! A scenario file, read and checked. `docs/supervision.md` describes the format.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mycelium_supervisor::sim::{Act, Behaviour, DEPTH_MAX, Exit, Plan, Scenario, Scripted, Tree};
@@ -10,7 +10,8 @@ use mycelium_supervisor::{
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::fields::{Fields, Mistake, Source, suggestion};
+use super::fields::{Fields, Mistake, Source};
+use super::paths::Paths;
 
 const SUPERVISOR_KEYS: &[&str] =
     &["strategy", "intensity", "period_s", "auto_shutdown", "backoff", "children"];
@@ -217,68 +218,6 @@ fn check_id(fields: &Fields<'_, '_>, id: &str) -> Result<(), Mistake> {
     probe.check(&Flags::default()).map_err(|error| fields.wrong("id", error.to_string()))
 }
 
-/// What may stand at a path at some time of the run.
-#[derive(Clone)]
-enum Place {
-    Worker,
-    Supervisor {
-        strategy: Strategy,
-        /// What instances are made of, under `simple_one_for_one`.
-        template: Option<ChildSpec<Plan>>,
-    },
-}
-
-#[derive(Default)]
-struct Paths(BTreeMap<String, Place>);
-
-impl Paths {
-    fn add_tree(&mut self, path: &str, tree: &Tree) {
-        let strategy = tree.flags.strategy;
-        let simple = strategy == Strategy::SimpleOneForOne;
-        let template = tree.children.first().filter(|_| simple).cloned();
-        self.0.insert(path.to_owned(), Place::Supervisor { strategy, template });
-        if !simple {
-            for child in &tree.children {
-                self.add_child(path, child);
-            }
-        }
-    }
-
-    fn add_child(&mut self, above: &str, child: &ChildSpec<Plan>) {
-        let path = format!("{above}/{}", child.id);
-        match &child.start.tree {
-            Some(tree) => self.add_tree(&path, tree),
-            None => {
-                self.0.entry(path).or_insert(Place::Worker);
-            }
-        }
-    }
-
-    fn supervisor(&self, path: &str) -> Option<(Strategy, Option<&ChildSpec<Plan>>)> {
-        match self.0.get(path)? {
-            Place::Supervisor { strategy, template } => Some((*strategy, template.as_ref())),
-            Place::Worker => None,
-        }
-    }
-
-    /// Whether a child may run at `path`: a known one, or an instance without a name of its own.
-    fn knows(&self, path: &str) -> bool {
-        let unnamed = || {
-            let (above, id) = path.rsplit_once('/')?;
-            let (_, template) = self.supervisor(above)?;
-            let number = id.strip_prefix(&*template?.id)?.strip_prefix('#')?;
-            number.parse::<u64>().ok()
-        };
-        self.0.contains_key(path) || unnamed().is_some()
-    }
-
-    fn unknown(&self, path: &str, what: &str) -> String {
-        let hint = suggestion(path, self.0.keys().map(String::as_str));
-        let hint = hint.unwrap_or_else(|| "; paths look like `root/desk/feed`".to_owned());
-        format!("no {what} `{path}` in this scenario{hint}")
-    }
-}
-
 /// The events, by time.
 fn script(document: &Fields<'_, '_>, root: &str, paths: &mut Paths) -> Result<Vec<Scripted>, Mistake> {
     let mut events = Vec::new();
@@ -359,9 +298,10 @@ fn supervisor_at<'p>(
     paths: &'p Paths,
 ) -> Result<(Strategy, Option<&'p ChildSpec<Plan>>), Mistake> {
     paths.supervisor(path).ok_or_else(|| {
-        let cause = match paths.0.get(path) {
-            Some(_) => format!("`{path}` is a worker, not a supervisor"),
-            None => paths.unknown(path, "supervisor"),
+        let cause = if paths.knows(path) {
+            format!("`{path}` is a worker, not a supervisor")
+        } else {
+            paths.unknown(path, "supervisor")
         };
         fields.wrong("target", cause)
     })
@@ -428,4 +368,81 @@ fn instance(
         template.start.clone()
     };
     Ok((Call::StartInstance { id: id.map(Into::into), start }, id.map(str::to_owned)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mycelium_supervisor::sim::simulate;
+
+    /// The example of docs/supervision.md: what the page shows must run.
+    fn documented() -> String {
+        let page = include_str!("../../../docs/supervision.md");
+        let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+        block.expect("the page has an example").to_owned()
+    }
+
+    #[test]
+    fn the_documented_scenario_runs() {
+        let scenario = parse(&documented()).expect("the example is correct");
+        let mut lines = 0;
+        simulate(&scenario, 0, &mut |_| lines += 1).expect("it runs");
+        assert!(lines > 5);
+    }
+
+    /// Damaged files end in a mistake or a run, never in a panic.
+    #[test]
+    fn damaged_scenarios_are_refused_or_run() {
+        let original = documented();
+        let words = [
+            "[",
+            "]",
+            "=",
+            "\"",
+            "-1",
+            "1e400",
+            "0x",
+            "{",
+            "}",
+            "true",
+            "\n",
+            "[[tree]]\n",
+            "children",
+            "é",
+            "99999999999",
+        ];
+        let mut state = 0x5eed_u64;
+        let mut below = |bound: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % bound
+        };
+        let (mut refused, mut run) = (0, 0);
+        for _ in 0..20_000 {
+            let mut text: Vec<char> = original.chars().collect();
+            for _ in 0..1 + below(3) {
+                let (at, word) = (below(text.len()), words[below(words.len())]);
+                let end = (at + below(8)).min(text.len());
+                text.splice(at..end, word.chars());
+            }
+            match parse(&text.iter().collect::<String>()) {
+                Err(_) => refused += 1,
+                Ok(scenario) => {
+                    let _ = simulate(&scenario, 0, &mut |_| run += 1);
+                }
+            }
+        }
+        assert!(refused > 1_000 && run > 1_000, "the damage is too great or too small: {refused}, {run}");
+    }
+
+    #[test]
+    fn supervisors_nested_too_deep_are_refused() {
+        let mut text = String::from("[tree]\n");
+        let mut path = String::from("tree");
+        for _ in 0..DEPTH_MAX + 1 {
+            path.push_str(".children");
+            text.push_str(&format!("[[{path}]]\nid = \"s\"\ntype = \"supervisor\"\n"));
+        }
+        let mistake = parse(&text).expect_err("too deep");
+        assert!(mistake.cause.contains("nested deeper") || mistake.cause.contains("recursion"), "{mistake}");
+    }
 }
