@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::harness::{Report, Round, clock_cost, median};
+use crate::harness::{OURS, Report, Round, clock_cost, median};
 use crate::load::{FLAVOURS, Flavour};
+use crate::ours;
 use crate::peers::{kameo, ractor};
 
 /// Questions per round.
@@ -18,12 +19,15 @@ pub(crate) trait Asked: Sized + Send + 'static {
     fn start() -> impl Future<Output = Self> + Send;
     /// Asks and waits.
     fn ask(&mut self, number: u64) -> impl Future<Output = u64> + Send;
+    /// Ends the answering side.
+    fn stop(self) -> impl Future<Output = ()> + Send;
 }
 
 /// One question at a time.
 pub(crate) fn round_trip(report: &mut Report) {
     for flavour in FLAVOURS {
         let contenders: Vec<(&str, Round)> = vec![
+            (OURS, asking::<ours::Ask>(flavour)),
             ("tokio mpsc + oneshot", asking::<Bare>(flavour)),
             ("kameo ask", asking::<kameo::Ask>(flavour)),
             ("ractor call", asking::<ractor::Call>(flavour)),
@@ -46,6 +50,7 @@ async fn ask_once<A: Asked>(clock: f64) -> f64 {
         samples.push(begin.elapsed().as_nanos() as f64 - clock);
         assert_eq!(answer, number + 1, "the answer belongs to the question");
     }
+    asked.stop().await;
     median(&samples)
 }
 
@@ -69,4 +74,6 @@ impl Asked for Bare {
         self.0.send((number, reply)).await.expect("the task is alive");
         answer.await.expect("the task answers")
     }
+
+    async fn stop(self) {}
 }

@@ -1,11 +1,11 @@
 //! Scenarios that carry messages from publishers to actors: throughput, the publish call, many to one, fan-out.
 
 use std::future::Future;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::harness::{Report, Round, clock_cost, median};
+use crate::harness::{OURS, Report, Round, clock_cost, median};
 use crate::load::{Counter, FLAVOURS, Flavour, Large, Load, Small};
+use crate::ours;
 use crate::peers::{channels, kameo, ractor};
 
 /// Messages per round, for every contender alike.
@@ -81,6 +81,8 @@ pub(crate) fn publish_call(report: &mut Report) {
             let state = if idle { "idle" } else { "busy" };
             let case = format!("subscriber {state}, 64 B, {}", flavour.name());
             let contenders: Vec<(&str, Round)> = vec![
+                (OURS, call::<ours::Topic<Small>>(flavour, idle)),
+                ("mycelium tell", call::<ours::Tell<Small>>(flavour, idle)),
                 ("tokio mpsc(1024)", call::<channels::Mpsc<Small>>(flavour, idle)),
                 ("tokio unbounded", call::<channels::Unbounded<Small>>(flavour, idle)),
                 ("flume(1024)", call::<channels::Flume<Small>>(flavour, idle)),
@@ -96,6 +98,7 @@ fn fan_out_case<M: Load>(report: &mut Report, flavour: Flavour, subscribers: usi
     let case = format!("1 to {subscribers}, {}, {}", M::SIZE, flavour.name());
     let number = FAN_OUT_MESSAGES;
     let contenders: Vec<(&str, Round)> = vec![
+        (OURS, flow::<ours::Topic<M>, M>(flavour, 1, subscribers, number)),
         ("tokio broadcast", flow::<channels::Broadcast<M>, M>(flavour, 1, subscribers, number)),
         ("tokio broadcast of Arc", flow::<channels::BroadcastArc<M>, M>(flavour, 1, subscribers, number)),
         ("tokio mpsc(1024), loop", flow::<channels::Mpsc<M>, M>(flavour, 1, subscribers, number)),
@@ -108,6 +111,8 @@ fn fan_out_case<M: Load>(report: &mut Report, flavour: Flavour, subscribers: usi
 /// The contenders that have one receiver.
 fn single<M: Load>(flavour: Flavour, publishers: usize) -> Vec<(&'static str, Round)> {
     vec![
+        (OURS, flow::<ours::Topic<M>, M>(flavour, publishers, 1, MESSAGES)),
+        ("mycelium tell", flow::<ours::Tell<M>, M>(flavour, publishers, 1, MESSAGES)),
         ("tokio mpsc(1024)", flow::<channels::Mpsc<M>, M>(flavour, publishers, 1, MESSAGES)),
         ("tokio unbounded", flow::<channels::Unbounded<M>, M>(flavour, publishers, 1, MESSAGES)),
         ("flume(1024)", flow::<channels::Flume<M>, M>(flavour, publishers, 1, MESSAGES)),
@@ -176,7 +181,7 @@ async fn call_once<C: Carrier<Small>>(idle: bool, clock: f64) -> f64 {
         // Idle: everything is handled, and a few more turns let the receiver fall asleep. Busy: the backlog stays
         // short of the capacity of 1,024, so that no call waits for room.
         if idle || round % 16 == 15 {
-            while watch.progress.load(Ordering::Relaxed) < sent {
+            while watch.progress.handled() < sent {
                 tokio::task::yield_now().await;
             }
         }

@@ -8,8 +8,9 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::harness::{Report, Round};
+use crate::harness::{OURS, Report, Round};
 use crate::load::{FLAVOURS, Flavour};
+use crate::ours;
 use crate::peers::{kameo, ractor};
 
 /// How many actors live at once.
@@ -23,8 +24,12 @@ const PAGE: f64 = 4096.0;
 
 /// An actor that waits for messages which never come.
 pub(crate) trait Crowd: Sized + Send + Sync + 'static {
+    /// What they live in.
+    type Home: Send + Sync + 'static;
+    /// Makes the place they live in.
+    fn home() -> Self::Home;
     /// Starts one.
-    fn spawn() -> impl Future<Output = Self> + Send;
+    fn spawn(home: &Self::Home) -> impl Future<Output = Self> + Send;
     /// Waits until it runs.
     fn started(&self) -> impl Future<Output = ()> + Send;
     /// Asks it to stop.
@@ -39,6 +44,7 @@ type Kameo = ::kameo::actor::ActorRef<kameo::Echo>;
 pub(crate) fn spawn_and_stop(report: &mut Report) {
     for flavour in FLAVOURS {
         let contenders: Vec<(&str, Round)> = vec![
+            (OURS, coming_and_going::<ours::Idle>(flavour)),
             ("tokio task + mpsc", coming_and_going::<Task>(flavour)),
             ("kameo", coming_and_going::<Kameo>(flavour)),
             ("ractor", coming_and_going::<ractor::Idle>(flavour)),
@@ -50,7 +56,7 @@ pub(crate) fn spawn_and_stop(report: &mut Report) {
 
 /// Resident bytes per idle actor.
 pub(crate) fn memory(report: &mut Report) {
-    let contenders: Vec<(&str, Round)> = ["tokio task + mpsc", "kameo", "ractor"]
+    let contenders: Vec<(&str, Round)> = [OURS, "tokio task + mpsc", "kameo", "ractor"]
         .map(|name| (name, Box::new(move || memory_in_fresh_process(name)) as Round))
         .into();
     report.contest("memory", "100,000 idle actors, multi_thread(2)", "bytes per actor", contenders);
@@ -60,6 +66,7 @@ pub(crate) fn memory(report: &mut Report) {
 pub(crate) fn print_memory(contender: &str) -> ExitCode {
     let bytes = match contender {
         "tokio task + mpsc" => Flavour::Multi.run(growth::<Task>()),
+        OURS => Flavour::Multi.run(growth::<ours::Idle>()),
         "kameo" => Flavour::Multi.run(growth::<Kameo>()),
         "ractor" => Flavour::Multi.run(growth::<ractor::Idle>()),
         other => {
@@ -72,9 +79,13 @@ pub(crate) fn print_memory(contender: &str) -> ExitCode {
 }
 
 fn memory_in_fresh_process(contender: &str) -> f64 {
+    figure_of_child(&[MEMORY_FLAG, contender])
+}
+
+/// Runs this program again with `args` and reads the one number that it prints.
+pub(crate) fn figure_of_child(args: &[&str]) -> f64 {
     let program = std::env::current_exe().expect("this program has a path");
-    let output =
-        Command::new(program).args([MEMORY_FLAG, contender]).output().expect("this program can be run");
+    let output = Command::new(program).args(args).output().expect("this program can be run");
     let text = String::from_utf8_lossy(&output.stdout);
     text.trim().parse().expect("the child prints a number")
 }
@@ -83,7 +94,8 @@ fn coming_and_going<C: Crowd>(flavour: Flavour) -> Round {
     Box::new(move || {
         flavour.run(async {
             let begin = Instant::now();
-            let actors = gather::<C>().await;
+            let home = C::home();
+            let actors = gather::<C>(&home).await;
             for actor in &actors {
                 actor.stop().await;
             }
@@ -97,17 +109,18 @@ fn coming_and_going<C: Crowd>(flavour: Flavour) -> Round {
 
 async fn growth<C: Crowd>() -> f64 {
     let before = resident_bytes();
-    let actors = gather::<C>().await;
+    let home = C::home();
+    let actors = gather::<C>(&home).await;
     let after = resident_bytes();
     let bytes = (after - before) / ACTORS as f64;
-    drop(actors);
+    drop((actors, home));
     bytes
 }
 
-async fn gather<C: Crowd>() -> Vec<C> {
+async fn gather<C: Crowd>(home: &C::Home) -> Vec<C> {
     let mut actors = Vec::with_capacity(ACTORS);
     for _ in 0..ACTORS {
-        actors.push(C::spawn().await);
+        actors.push(C::spawn(home).await);
     }
     for actor in &actors {
         actor.started().await;
@@ -131,7 +144,11 @@ struct Task {
 }
 
 impl Crowd for Task {
-    async fn spawn() -> Self {
+    type Home = ();
+
+    fn home() {}
+
+    async fn spawn((): &()) -> Self {
         let (sender, mut receiver) = mpsc::channel(64);
         let task = tokio::spawn(async move {
             let mut sum = 0;

@@ -94,11 +94,6 @@ impl Report {
         (!samples.is_empty()).then(|| median(samples))
     }
 
-    /// How many rounds each contender gets.
-    pub(crate) fn rounds(&self) -> usize {
-        self.rounds
-    }
-
     /// One line about the machine, from what Linux tells.
     pub(crate) fn machine(&self) -> String {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
@@ -112,8 +107,8 @@ impl Report {
         format!("{cpu}, {cores} cores, Linux {}, load {load}, unix time {}", kernel.trim(), self.started)
     }
 
-    /// Appends every sample to `target/bench/SCENARIO.jsonl` and returns the folder.
-    pub(crate) fn save(&self) -> io::Result<PathBuf> {
+    /// Appends every sample to `target/bench/SCENARIO.jsonl`, writes `targets.md`, and returns the folder.
+    pub(crate) fn save(&self, targets: Option<&str>) -> io::Result<PathBuf> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
         fs::create_dir_all(&folder)?;
         for (key, samples) in &self.samples {
@@ -130,6 +125,9 @@ impl Report {
                 "samples": samples,
             });
             writeln!(file, "{line}")?;
+        }
+        if let Some(table) = targets {
+            fs::write(folder.join("targets.md"), format!("{}\n\n{table}", self.machine()))?;
         }
         fs::canonicalize(folder)
     }

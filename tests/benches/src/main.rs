@@ -10,12 +10,16 @@
 //! table shows medians and their ratio to Mycelium. Every sample is kept in `target/bench/SCENARIO.jsonl`.
 #![forbid(unsafe_code)]
 
+mod alone;
 mod ask;
 mod carrier;
+mod codec;
 mod crash;
 mod crowd;
+mod grid;
 mod harness;
 mod load;
+mod ours;
 mod peers;
 mod targets;
 
@@ -35,6 +39,9 @@ const SCENARIOS: &[Scenario] = &[
     ("crowd", crowd::spawn_and_stop),
     ("memory", crowd::memory),
     ("crash", crash::crash_to_next),
+    ("isolate", alone::isolates),
+    ("codec", codec::against_rkyv),
+    ("backtest", grid::against_plain_loop),
 ];
 
 fn main() -> ExitCode {
@@ -43,6 +50,9 @@ fn main() -> ExitCode {
         && flag == crowd::MEMORY_FLAG
     {
         return crowd::print_memory(contender);
+    }
+    if args == [alone::MEMORY_FLAG] {
+        return alone::print_memory();
     }
     let mut words = Vec::new();
     let mut rounds = harness::ROUNDS;
@@ -67,8 +77,11 @@ fn main() -> ExitCode {
     for (_, run) in chosen {
         run(&mut report);
     }
-    targets::print(&report);
-    match report.save() {
+    let table = targets::table(&report);
+    if let Some(table) = &table {
+        println!("\n{table}");
+    }
+    match report.save(table.as_deref()) {
         Ok(folder) => {
             println!("\nRaw output: {}", folder.display());
             ExitCode::SUCCESS

@@ -111,10 +111,18 @@ impl Asked for Ask {
     async fn ask(&mut self, number: u64) -> u64 {
         self.0.ask(number).await.expect("the actor answers")
     }
+
+    async fn stop(self) {
+        self.0.kill();
+    }
 }
 
 impl Crowd for ActorRef<Echo> {
-    async fn spawn() -> Self {
+    type Home = ();
+
+    fn home() {}
+
+    async fn spawn((): &()) -> Self {
         Echo::spawn(Echo)
     }
 

@@ -121,6 +121,10 @@ impl Asked for Call {
         let answer = self.0.call(|port| Question(number, port), None).await;
         answer.expect("the actor is alive").unwrap()
     }
+
+    async fn stop(self) {
+        self.0.stop(None);
+    }
 }
 
 /// One idle actor.
@@ -128,7 +132,11 @@ impl Asked for Call {
 pub(crate) struct Idle(ActorRef<Question>, JoinHandle<()>);
 
 impl Crowd for Idle {
-    async fn spawn() -> Self {
+    type Home = ();
+
+    fn home() {}
+
+    async fn spawn((): &()) -> Self {
         let (actor, task) = Actor::spawn(None, Echo, ()).await.expect("the actor starts");
         Self(actor, task)
     }

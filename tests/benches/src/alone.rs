@@ -1,0 +1,138 @@
+//! Isolates: what one costs to create and to keep, and what an event costs inside.
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use mycelium::{Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, Subscriptions};
+
+use crate::crowd::resident_bytes;
+use crate::harness::{OURS, Report, Round};
+
+/// Isolates alive at once.
+const ISOLATES: usize = 10_000;
+/// Events per round.
+const EVENTS: u64 = 1_000_000;
+
+/// Makes this program print the bytes per isolate and end.
+pub(crate) const MEMORY_FLAG: &str = "--memory-of-isolates";
+
+/// A number that goes round.
+#[derive(Clone, Debug)]
+struct Ping([u64; 8]);
+impl Message for Ping {
+    const NAME: &'static str = "Ping";
+    const TYPE_ID: u16 = 11;
+    const TOPIC: &'static str = "pings";
+}
+
+/// The same number on its way back.
+#[derive(Clone, Debug)]
+struct Pong([u64; 8]);
+impl Message for Pong {
+    const NAME: &'static str = "Pong";
+    const TYPE_ID: u16 = 12;
+    const TOPIC: &'static str = "pongs";
+}
+
+/// Turns a ping into a pong.
+#[derive(Default)]
+struct Left(u64);
+impl Actor for Left {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Ping>();
+    }
+}
+impl Handler<Ping> for Left {
+    async fn handle(&mut self, ping: &Ping, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 += 1;
+        ctx.publish(Pong(ping.0)).await?;
+        Ok(())
+    }
+}
+
+/// Turns a pong into a ping until the number has run down.
+#[derive(Default)]
+struct Right(u64);
+impl Actor for Right {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Pong>();
+    }
+}
+impl Handler<Pong> for Right {
+    async fn handle(&mut self, pong: &Pong, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 += 1;
+        let mut words = pong.0;
+        if words[0] > 0 {
+            words[0] -= 1;
+            ctx.publish(Ping(words)).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Creation, memory and event cost. There is no peer to be measured against: the targets are absolute.
+pub(crate) fn isolates(report: &mut Report) {
+    let contenders: Vec<(&str, Round)> =
+        vec![(OURS, Box::new(|| creation(true))), ("mycelium, no actors", Box::new(|| creation(false)))];
+    report.contest("isolate", "create with two actors", "us per isolate", contenders);
+    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(memory_in_fresh_process))];
+    report.contest("isolate", "10,000 alive, two actors each, each has run", "bytes per isolate", contenders);
+    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(event_cost))];
+    report.contest("isolate", "publish to handled, 64 B", "ns per event", contenders);
+}
+
+/// What the child process of the memory case does: keeps the isolates alive and prints what each added.
+pub(crate) fn print_memory() -> ExitCode {
+    let before = resident_bytes();
+    let mut alive = Vec::with_capacity(ISOLATES);
+    for seed in 0..ISOLATES {
+        let (mut isolate, actors) = with_actors(seed as u64);
+        isolate.publish(Ping([10; 8])).expect("there is room");
+        isolate.run().expect("the run ends");
+        alive.push((isolate, actors));
+    }
+    println!("{}", (resident_bytes() - before) / ISOLATES as f64);
+    drop(alive);
+    ExitCode::SUCCESS
+}
+
+fn memory_in_fresh_process() -> f64 {
+    crate::crowd::figure_of_child(&[MEMORY_FLAG])
+}
+
+fn with_actors(seed: u64) -> (Isolate, (ActorRef<Left>, ActorRef<Right>)) {
+    let mut isolate = Isolate::new(seed);
+    let left = isolate.spawn(Left::default()).expect("the actor starts");
+    let right = isolate.spawn(Right::default()).expect("the actor starts");
+    (isolate, (left, right))
+}
+
+fn creation(actors: bool) -> f64 {
+    let mut alive = Vec::with_capacity(ISOLATES);
+    let mut bare = Vec::with_capacity(ISOLATES);
+    let begin = Instant::now();
+    for seed in 0..ISOLATES as u64 {
+        if actors {
+            alive.push(with_actors(seed));
+        } else {
+            bare.push(Isolate::new(seed));
+        }
+    }
+    begin.elapsed().as_secs_f64() * 1e6 / ISOLATES as f64
+}
+
+/// Two actors send a number to and fro.
+fn event_cost() -> f64 {
+    let (mut isolate, (left, right)) = with_actors(1);
+    isolate.limit_events(u64::MAX);
+    isolate.publish(Ping([EVENTS / 2; 8])).expect("there is room");
+    let begin = Instant::now();
+    isolate.run().expect("the run ends");
+    let elapsed = begin.elapsed();
+    let left = isolate.take(&left).expect("the actor is idle").0;
+    let right = isolate.take(&right).expect("the actor is idle").0;
+    assert_eq!((left, right), (EVENTS / 2 + 1, EVENTS / 2 + 1), "every event is handled");
+    elapsed.as_nanos() as f64 / (left + right) as f64
+}

@@ -1,0 +1,169 @@
+//! Mycelium: topics, `tell`, `ask`, idle actors.
+
+use mycelium::{
+    Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, Publisher, Responder, Subscriptions,
+};
+
+use crate::ask::Asked;
+use crate::carrier::Carrier;
+use crate::crowd::Crowd;
+use crate::load::{Counter, Large, Load, Small};
+
+impl Message for Small {
+    const NAME: &'static str = "Small";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "small";
+}
+
+impl Message for Large {
+    const NAME: &'static str = "Large";
+    const TYPE_ID: u16 = 2;
+    const TOPIC: &'static str = "large";
+}
+
+/// An actor around a [`Counter`], subscribed to the topic of `M`.
+pub(crate) struct Receiver<M> {
+    counter: Counter,
+    message: std::marker::PhantomData<fn(M)>,
+}
+
+impl<M: Load> Actor for Receiver<M> {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<M>();
+    }
+}
+
+impl<M: Load> Handler<M> for Receiver<M> {
+    async fn handle(&mut self, message: &M, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.counter.see(message);
+        Ok(())
+    }
+}
+
+/// Publishing to a topic with the default policy, which waits for the slowest subscriber.
+pub(crate) struct Topic<M: Load> {
+    bus: MessageBus,
+    actors: Vec<ActorRef<Receiver<M>>>,
+}
+
+impl<M: Load> Topic<M> {
+    fn spawn(counters: Vec<Counter>) -> Self {
+        let bus = MessageBus::new();
+        let spawn = |counter| bus.spawn(Receiver { counter, message: std::marker::PhantomData });
+        let actors = counters.into_iter().map(|counter| spawn(counter).expect("the actor starts")).collect();
+        Self { bus, actors }
+    }
+
+    async fn end(self) {
+        for actor in &self.actors {
+            actor.stop();
+        }
+        for actor in self.actors {
+            actor.ended().await;
+        }
+        self.bus.shutdown().await.expect("the bus ends in time");
+    }
+}
+
+impl<M: Load> Carrier<M> for Topic<M> {
+    type Sender = Publisher<M>;
+
+    async fn start(counters: Vec<Counter>) -> Self {
+        Self::spawn(counters)
+    }
+
+    fn sender(&self) -> Publisher<M> {
+        self.bus.publisher().expect("one type has this id")
+    }
+
+    async fn send(sender: &mut Publisher<M>, message: M) {
+        assert!(sender.publish(message).await.is_ok(), "the bus is open");
+    }
+
+    async fn stop(self) {
+        self.end().await;
+    }
+}
+
+/// Sending to an actor's own inbox.
+pub(crate) struct Tell<M: Load>(Topic<M>);
+
+impl<M: Load> Carrier<M> for Tell<M> {
+    type Sender = ActorRef<Receiver<M>>;
+
+    async fn start(counters: Vec<Counter>) -> Self {
+        Self(Topic::spawn(counters))
+    }
+
+    fn sender(&self) -> Self::Sender {
+        self.0.actors[0].clone()
+    }
+
+    async fn send(sender: &mut Self::Sender, message: M) {
+        assert!(sender.tell(message).await.is_ok(), "the actor is alive");
+    }
+
+    async fn stop(self) {
+        self.0.end().await;
+    }
+}
+
+/// An actor that answers, or just is.
+struct Echo;
+
+impl Actor for Echo {
+    type Error = BoxError;
+}
+
+impl Responder<u64> for Echo {
+    type Reply = u64;
+    async fn answer(&mut self, number: &u64, _: &mut Context<Self>) -> u64 {
+        number + 1
+    }
+}
+
+/// `ask`.
+pub(crate) struct Ask(ActorRef<Echo>, MessageBus);
+
+impl Asked for Ask {
+    async fn start() -> Self {
+        let bus = MessageBus::new();
+        Self(bus.spawn(Echo).expect("the actor starts"), bus)
+    }
+
+    async fn ask(&mut self, number: u64) -> u64 {
+        self.0.ask(number).await.expect("the actor answers")
+    }
+
+    async fn stop(self) {
+        self.1.shutdown().await.expect("the bus ends in time");
+    }
+}
+
+/// Idle actors of one bus.
+pub(crate) struct Idle(ActorRef<Echo>);
+
+impl Crowd for Idle {
+    type Home = MessageBus;
+
+    fn home() -> MessageBus {
+        MessageBus::new()
+    }
+
+    async fn spawn(bus: &MessageBus) -> Self {
+        Self(bus.spawn(Echo).expect("the actor starts"))
+    }
+
+    async fn started(&self) {
+        tokio::task::yield_now().await;
+    }
+
+    async fn stop(&self) {
+        self.0.stop();
+    }
+
+    async fn stopped(self) {
+        self.0.ended().await;
+    }
+}
