@@ -180,6 +180,10 @@ impl<V: Payload> Core<V> {
     /// Whether everybody has room for one more message.
     #[inline]
     fn admit(&self, producer: &mut Producer<V>, tail: u64, sender: u64) -> Result<(), Refusal> {
+        // First, so that a closed topic is an end and not a wait, however full it is.
+        if self.is_closed() {
+            return Err(Refusal::Closed);
+        }
         if tail >= producer.limit && producer.ring.is_some() {
             let blocker = producer.rescan();
             if tail >= producer.limit {
@@ -195,7 +199,7 @@ impl<V: Payload> Core<V> {
                 }));
             }
         }
-        if self.is_closed() { Err(Refusal::Closed) } else { Ok(()) }
+        Ok(())
     }
 
     #[inline(never)]

@@ -1,0 +1,234 @@
+//! What topics and inboxes promise at their edges, one test per promise.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use mycelium_mailbox::{
+    Blocker, Doorbell, Inbox, InboxOptions, Obstacle, Overflow, PublishError, SendError, Source, Stamps,
+    SubscribeError, SubscribeOptions, Subscription, Topic, TryPublishError, TrySendError, poll_pick,
+};
+
+mod common;
+use common::Counter;
+
+fn topic<M: Clone + Send + Sync + 'static>(capacity: u32) -> Topic<M> {
+    Topic::new(Arc::new(Stamps::new()), capacity)
+}
+
+fn subscribe<M: Clone + Send + Sync + 'static>(
+    topic: &Topic<M>,
+    id: u64,
+    overflow: Overflow<M>,
+) -> Subscription<M> {
+    let options = SubscribeOptions { id, overflow, ..SubscribeOptions::default() };
+    topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
+}
+
+fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn inbox<T>(options: InboxOptions<T>) -> Inbox<T> {
+    Inbox::new(Arc::new(Stamps::new()), Arc::new(Doorbell::new()), options)
+}
+
+#[test]
+fn a_publisher_does_not_hear_itself_unless_it_asks_to() {
+    let topic = topic::<u64>(8);
+    let mut deaf = subscribe(&topic, 7, Overflow::Block);
+    let mut deaf_lane = subscribe(&topic, 7, Overflow::Fail);
+    let options = SubscribeOptions { id: 7, echo: true, ..SubscribeOptions::default() };
+    let mut echo = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    topic.try_publish(1, 7).unwrap();
+    topic.try_publish(2, 0).unwrap();
+    for (subscription, expected) in [(&mut deaf, 2), (&mut deaf_lane, 2), (&mut echo, 1)] {
+        assert!(subscription.head().is_some());
+        assert_eq!(*subscription.peek().unwrap().message, expected);
+    }
+}
+
+#[test]
+fn a_full_ring_names_the_subscriber_and_delivers_to_nobody() {
+    let topic = topic::<u64>(8);
+    let options = SubscribeOptions { id: 5, capacity: Some(1), ..SubscribeOptions::default() };
+    let slow = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    let mut fast = subscribe(&topic, 6, Overflow::Block);
+    let mut lane = subscribe(&topic, 8, Overflow::DropOldest);
+    topic.try_publish(1, 0).unwrap();
+    let by = Blocker { subscriber: 5, obstacle: Obstacle::Ring };
+    assert_eq!(topic.try_publish(2, 0), Err(TryPublishError::Full { message: 2, by }));
+    for subscription in [&mut fast, &mut lane] {
+        assert!(subscription.head().is_some());
+        subscription.advance();
+        assert!(subscription.head().is_none());
+    }
+    drop(slow);
+    topic.try_publish(3, 0).unwrap();
+    assert_eq!(topic.stats().unread, 1);
+}
+
+#[test]
+fn a_full_fail_lane_is_an_error_even_for_who_would_wait() {
+    let topic = topic::<u64>(8);
+    let options = SubscribeOptions { id: 9, capacity: Some(1), overflow: Overflow::Fail, echo: false };
+    let _lane = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    topic.try_publish(1, 0).unwrap();
+    let by = Blocker { subscriber: 9, obstacle: Obstacle::FailLane };
+    let refused = Poll::Ready(Err(PublishError::Full { message: 2, by }));
+    assert_eq!(poll(&mut topic.publish(2, 0)), refused);
+    assert_eq!(topic.stats().rejected, 1);
+}
+
+#[test]
+fn waiting_for_oneself_is_an_error() {
+    let topic = topic::<u64>(1);
+    let _own = subscribe(&topic, 3, Overflow::Block);
+    topic.try_publish(1, 0).unwrap();
+    assert_eq!(poll(&mut topic.publish(2, 3)), Poll::Ready(Err(PublishError::WouldDeadlock(2))));
+    assert!(poll(&mut topic.publish(2, 4)).is_pending());
+
+    let inbox = inbox(InboxOptions { capacity: 1, owner: 3, ..InboxOptions::default() });
+    let sender = inbox.sender();
+    sender.try_send(1).unwrap();
+    assert_eq!(poll(&mut sender.send(2, 3)), Poll::Ready(Err(SendError::WouldDeadlock(2))));
+    assert!(poll(&mut sender.send(2, 4)).is_pending());
+}
+
+#[test]
+fn closing_ends_waits_and_leaves_what_is_queued() {
+    let topic = topic::<u64>(1);
+    let bell = Arc::new(Doorbell::new());
+    let mut sources = [topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap()];
+    topic.try_publish(1, 0).unwrap();
+    let mut waiting = topic.publish(2, 0);
+    assert!(poll(&mut waiting).is_pending());
+    topic.close();
+    assert_eq!(poll(&mut waiting), Poll::Ready(Err(PublishError::Closed(2))));
+    assert_eq!(topic.try_publish(3, 0), Err(TryPublishError::Closed(3)));
+    let refused = topic.subscribe(Arc::clone(&bell), SubscribeOptions::default());
+    assert_eq!(refused.err(), Some(SubscribeError::Closed));
+    assert!(sources[0].head().is_some() && !sources[0].is_finished());
+    sources[0].advance();
+    assert!(sources[0].head().is_none() && sources[0].is_finished());
+}
+
+#[test]
+fn a_gone_receiver_closes_its_inbox() {
+    let inbox = inbox::<u64>(InboxOptions { capacity: 1, ..InboxOptions::default() });
+    let sender = inbox.sender();
+    sender.try_send(1).unwrap();
+    let mut waiting = sender.send(2, 0);
+    assert!(poll(&mut waiting).is_pending());
+    drop(inbox);
+    assert_eq!(poll(&mut waiting), Poll::Ready(Err(SendError::Closed(2))));
+    assert_eq!(sender.try_send(3), Err(TrySendError::Closed(3)));
+    assert!(sender.is_closed() && sender.is_empty());
+}
+
+#[test]
+fn a_panic_of_the_handler_leaves_its_message_in_front() {
+    let topic = topic::<u64>(8);
+    for overflow in [Overflow::Block, Overflow::DropOldest, Overflow::Fail] {
+        let mut subscription = subscribe(&topic, 0, overflow);
+        topic.try_publish(1, 0).unwrap();
+        topic.try_publish(2, 0).unwrap();
+        assert!(subscription.head().is_some());
+        let handler = AssertUnwindSafe(|| {
+            let delivery = subscription.peek().unwrap();
+            panic!("handling {}", delivery.message);
+        });
+        catch_unwind(handler).unwrap_err();
+        assert_eq!(*subscription.peek().unwrap().message, 1);
+        subscription.advance();
+        assert!(subscription.head().is_some());
+        assert_eq!(*subscription.peek().unwrap().message, 2);
+    }
+}
+
+#[test]
+fn a_clone_that_panics_leaves_the_topic_usable() {
+    struct Fragile(bool);
+    impl Clone for Fragile {
+        fn clone(&self) -> Self {
+            assert!(!self.0, "asked to panic");
+            Self(false)
+        }
+    }
+    let topic = topic::<Fragile>(8);
+    let mut ring = subscribe(&topic, 0, Overflow::Block);
+    let mut lane = subscribe(&topic, 0, Overflow::DropNewest);
+    catch_unwind(AssertUnwindSafe(|| topic.try_publish(Fragile(true), 0).is_ok())).unwrap_err();
+    assert!(ring.head().is_none() && lane.head().is_none());
+    assert!(topic.try_publish(Fragile(false), 0).is_ok());
+    assert!(ring.head().is_some() && lane.head().is_some());
+}
+
+/// A value whose drop publishes to the topic it came from.
+#[derive(Clone)]
+struct Echoing(Option<Arc<OnceLock<Publish>>>);
+
+type Publish = Box<dyn Fn() + Send + Sync>;
+
+impl Drop for Echoing {
+    fn drop(&mut self) {
+        if let Some(publish) = self.0.as_ref().and_then(|home| home.get()) {
+            publish();
+        }
+    }
+}
+
+#[test]
+fn displaced_values_are_dropped_where_their_drop_may_publish() {
+    let topic = topic::<Echoing>(2);
+    let home = Arc::new(OnceLock::new());
+    let publisher = topic.clone();
+    let publish: Publish = Box::new(move || drop(publisher.try_publish(Echoing(None), 0)));
+    assert!(home.set(publish).is_ok());
+    let mut ring = subscribe(&topic, 0, Overflow::Block);
+    let options =
+        SubscribeOptions { overflow: Overflow::DropOldest, capacity: Some(1), ..Default::default() };
+    let lane = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    for _ in 0..8 {
+        assert!(topic.try_publish(Echoing(Some(Arc::clone(&home))), 0).is_ok());
+        while ring.head().is_some() {
+            ring.advance();
+        }
+    }
+    assert!(topic.stats().published > 8, "the drops published too: {:?}", topic.stats());
+    drop((ring, lane));
+}
+
+#[test]
+fn every_sleeper_is_woken_once_however_many_there_are() {
+    let topic = topic::<u64>(8);
+    let mut sleepers: Vec<_> = (0..50)
+        .map(|at| {
+            let overflow = if at % 2 == 0 { Overflow::Block } else { Overflow::DropNewest };
+            let bell = Arc::new(Doorbell::new());
+            let options = SubscribeOptions { overflow, ..SubscribeOptions::default() };
+            ([topic.subscribe(Arc::clone(&bell), options).unwrap()], bell, Counter::new())
+        })
+        .collect();
+    for (sources, bell, counter) in &mut sleepers {
+        assert!(poll_pick(sources, bell, &mut Context::from_waker(counter.waker())).is_pending());
+    }
+    topic.try_publish(1, 0).unwrap();
+    topic.try_publish(2, 0).unwrap();
+    assert!(sleepers.iter().all(|(_, _, counter)| counter.count() == 1));
+}
+
+#[test]
+fn without_subscribers_nothing_is_stored() {
+    let topic = topic::<Arc<()>>(8);
+    let witness = Arc::new(());
+    topic.try_publish(Arc::clone(&witness), 0).unwrap();
+    assert_eq!(poll(&mut topic.publish(Arc::clone(&witness), 0)), Poll::Ready(Ok(())));
+    let late = subscribe(&topic, 0, Overflow::Block);
+    topic.try_publish(Arc::clone(&witness), 0).unwrap();
+    assert_eq!(Arc::strong_count(&witness), 2);
+    drop(late);
+    assert_eq!(Arc::strong_count(&witness), 1);
+    assert_eq!(topic.stats().published, 1);
+}
