@@ -2,7 +2,9 @@
 //!
 //! A word given as an argument runs only the lines that contain it.
 
+use std::future::Future;
 use std::hint::black_box;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
@@ -35,6 +37,7 @@ fn main() {
             drained(count, 512, [7; 8])
         });
     }
+    report("await publish of 64 B and drain, batch 512, subscribers: 1", &mut awaited);
     report("publish 64 B and drain, batch 1, subscribers: 1", &mut || drained(1, 1, [7; 8]));
     report("publish 8 B and drain, batch 512, subscribers: 1", &mut || drained(1, 512, 7_u64));
     for count in [1, 16] {
@@ -114,6 +117,21 @@ fn drained<M: Clone + Send + Sync + 'static>(subscribers: usize, batch: u64, mes
         }
     }
     per_message(start, MESSAGES / batch * batch)
+}
+
+/// The same through the future that would wait for room.
+fn awaited() -> f64 {
+    let (topic, mut subscriptions) = topic::<Small>(1);
+    let mut cx = Context::from_waker(Waker::noop());
+    let start = Instant::now();
+    for _ in 0..MESSAGES / 512 {
+        for _ in 0..512 {
+            let mut publishing = topic.publish(black_box([7; 8]), 0);
+            assert!(Pin::new(&mut publishing).poll(&mut cx).is_ready());
+        }
+        assert_eq!(drain(&mut subscriptions[0]), 512);
+    }
+    per_message(start, MESSAGES / 512 * 512)
 }
 
 struct Count(AtomicUsize);
