@@ -88,6 +88,11 @@ pub trait Actor: Sized + Send + 'static {
 ///
 /// The message comes by reference: on a topic it is read in place and shared by all subscribers. While the future
 /// waits, the actor handles nothing else.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handler for `{M}`",
+    label = "does not handle `{M}`",
+    note = "in its `#[actor]` block add `#[on] fn ..(&mut self, message: &{M})`, or implement `Handler<{M}>`"
+)]
 pub trait Handler<M>: Actor {
     /// Handles one message.
     ///
@@ -103,6 +108,11 @@ pub trait Handler<M>: Actor {
 /// An actor that answers queries of type `Q`.
 ///
 /// What can go wrong for the one who asked belongs in `Reply` (a `Result`, say): a reply never ends the actor.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not answer `{Q}`",
+    label = "does not answer `{Q}`",
+    note = "in its `#[actor]` block add `#[ask] fn ..(&self, query: &{Q}) -> ..`, or implement `Responder<{Q}>`"
+)]
 pub trait Responder<Q>: Actor {
     /// The answer.
     type Reply: Send + 'static;

@@ -8,6 +8,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
 use crate::live::LiveContext;
+use crate::routing::DirectContext;
 use crate::{
     Actor, ActorRef, AskError, Handler, Message, Publish, PublishError, Responder, SpawnError, Subscription,
     TellError, TimerHandle, Timestamp, clock,
@@ -40,6 +41,7 @@ pub struct Context<A: Actor> {
 enum Backend<A: Actor> {
     Isolate(IsolateContext<A>),
     Live(LiveContext<A>),
+    Direct(DirectContext),
 }
 
 impl<A: Actor> Context<A> {
@@ -51,10 +53,21 @@ impl<A: Actor> Context<A> {
         Self { backend: Backend::Live(backend), random: None, stop: false }
     }
 
+    pub(crate) fn direct(backend: DirectContext) -> Self {
+        Self { backend: Backend::Direct(backend), random: None, stop: false }
+    }
+
     pub(crate) fn as_live(&mut self) -> Option<&mut LiveContext<A>> {
         match &mut self.backend {
             Backend::Live(live) => Some(live),
-            Backend::Isolate(_) => None,
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_direct(&mut self) -> Option<&mut DirectContext> {
+        match &mut self.backend {
+            Backend::Direct(direct) => Some(direct),
+            _ => None,
         }
     }
 
@@ -69,6 +82,7 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().id(),
             Backend::Live(live) => live.id(),
+            Backend::Direct(direct) => direct.id,
         }
     }
 
@@ -77,6 +91,7 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.actor_ref(),
             Backend::Live(live) => ActorRef::live(std::sync::Arc::clone(&live.address)),
+            Backend::Direct(direct) => ActorRef::nowhere(direct.id),
         }
     }
 
@@ -84,7 +99,7 @@ impl<A: Actor> Context<A> {
     pub fn now(&self) -> Timestamp {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().now(),
-            Backend::Live(_) => clock::now(),
+            Backend::Live(_) | Backend::Direct(_) => clock::now(),
         }
     }
 
@@ -103,6 +118,7 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => Publish::in_isolate(isolate.place().publish(message)),
             Backend::Live(live) => Publish::live(live.publish(message)),
+            Backend::Direct(direct) => Publish::direct(message, &mut direct.published),
         }
     }
 
@@ -115,6 +131,10 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.place().try_publish(message),
             Backend::Live(live) => live.try_publish(message),
+            Backend::Direct(direct) => {
+                direct.published.put(message);
+                Ok(())
+            }
         }
     }
 
@@ -175,6 +195,7 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),
             Backend::Live(_) => Either::Live(Box::pin(tokio::time::sleep(duration))),
+            Backend::Direct(_) => Either::Never,
         }
     }
 
@@ -189,6 +210,7 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.schedule_after(delay, message),
             Backend::Live(live) => live.schedule_after(delay, message),
+            Backend::Direct(_) => TimerHandle::default(),
         }
     }
 
@@ -203,6 +225,7 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.subscribe(subscription),
             Backend::Live(live) => live.subscribe(subscription),
+            Backend::Direct(_) => Err(SpawnError::NotOnABus),
         }
     }
 
@@ -214,6 +237,7 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.unsubscribe::<M>(),
             Backend::Live(live) => live.unsubscribe::<M>(),
+            Backend::Direct(_) => {}
         }
     }
 
@@ -233,6 +257,7 @@ impl<A: Actor> Context<A> {
         random.get_or_insert_with(|| match backend {
             Backend::Isolate(isolate) => isolate.random(),
             Backend::Live(live) => live.random(),
+            Backend::Direct(direct) => crate::live::random_for(0, direct.id),
         })
     }
 }
@@ -242,6 +267,8 @@ pub(crate) enum Either<I, L> {
     Isolate(I),
     /// The runtime's futures are pinned: they are boxed here.
     Live(std::pin::Pin<Box<L>>),
+    /// A direct call has nothing to wait on.
+    Never,
 }
 
 impl<I: Future<Output = ()> + Unpin, L: Future<Output = ()>> Future for Either<I, L> {
@@ -252,6 +279,7 @@ impl<I: Future<Output = ()> + Unpin, L: Future<Output = ()>> Future for Either<I
         match self.get_mut() {
             Self::Isolate(isolate) => std::pin::Pin::new(isolate).poll(cx),
             Self::Live(live) => live.as_mut().poll(cx),
+            Self::Never => std::task::Poll::Pending,
         }
     }
 }

@@ -174,6 +174,8 @@ pub enum SpawnError {
         /// The message whose topic it is.
         message: &'static str,
     },
+    /// The context is that of a `routing_config!`, which has no topics to subscribe to.
+    NotOnABus,
     /// A live bus needs a tokio runtime, and none is running here.
     NoRuntime,
     /// The name is taken by another actor of this bus.
@@ -194,6 +196,9 @@ impl fmt::Display for SpawnError {
             Self::TooManySubscribers { message } => {
                 write!(f, "the topic of {message} has as many subscribers as it takes")
             }
+            Self::NotOnABus => f.write_str(
+                "a `routing_config!` has no topics to subscribe to: name the message in its list of routes",
+            ),
             Self::NoRuntime => f.write_str(
                 "a live actor needs a tokio runtime: call this inside `#[tokio::main]` or `Runtime::enter`, or use \
                  an `Isolate`, which needs none",

@@ -14,6 +14,7 @@ mod isolate;
 mod live;
 mod publish;
 mod reference;
+pub mod routing;
 mod service;
 mod stats;
 mod subscription;
@@ -27,6 +28,7 @@ pub use live::{
     BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
     Publisher, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,
 };
+pub use mycelium_macros::{actor, routing_config, service};
 pub use mycelium_mailbox::{Message, ValidationError};
 pub use publish::Publish;
 pub use reference::ActorRef;

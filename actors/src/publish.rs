@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use crate::isolate::IsolatePublish;
 use crate::live::LivePublish;
+use crate::routing::Published;
 use crate::{Message, PublishError};
 
 /// Publishes when it is awaited: see [`Context::publish`](crate::Context::publish).
@@ -21,12 +22,18 @@ pub struct Publish<'a, M: Message> {
 enum Backend<'a, M: Message> {
     Isolate(IsolatePublish<M>),
     Live(LivePublish<'a, M>),
+    Direct(Option<M>, &'a mut Published),
 }
 
 impl<'a, M: Message> Publish<'a, M> {
     #[inline]
     pub(crate) fn in_isolate(publish: IsolatePublish<M>) -> Self {
         Self { backend: Backend::Isolate(publish), context: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn direct(message: M, published: &'a mut Published) -> Self {
+        Self { backend: Backend::Direct(Some(message), published), context: PhantomData }
     }
 
     #[inline]
@@ -46,6 +53,12 @@ impl<M: Message> Future for Publish<'_, M> {
         match &mut self.get_mut().backend {
             Backend::Isolate(publish) => Pin::new(publish).poll(cx),
             Backend::Live(publish) => publish.poll(cx),
+            Backend::Direct(message, published) => {
+                if let Some(message) = message.take() {
+                    published.put(message);
+                }
+                Poll::Ready(Ok(()))
+            }
         }
     }
 }

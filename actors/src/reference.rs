@@ -20,6 +20,8 @@ pub struct ActorRef<A: Actor> {
 enum Backend<A: Actor> {
     Isolate(IsolateRef<A>),
     Live(Arc<Address<A>>),
+    /// Of an actor that is called directly: nobody receives for it.
+    Nowhere(ActorId),
 }
 
 impl<A: Actor> Clone for ActorRef<A> {
@@ -27,6 +29,7 @@ impl<A: Actor> Clone for ActorRef<A> {
         let backend = match &self.backend {
             Backend::Isolate(isolate) => Backend::Isolate(isolate.clone()),
             Backend::Live(live) => Backend::Live(Arc::clone(live)),
+            Backend::Nowhere(id) => Backend::Nowhere(*id),
         };
         Self { backend }
     }
@@ -47,10 +50,14 @@ impl<A: Actor> ActorRef<A> {
         Self { backend: Backend::Live(address) }
     }
 
+    pub(crate) fn nowhere(id: ActorId) -> Self {
+        Self { backend: Backend::Nowhere(id) }
+    }
+
     pub(crate) fn as_isolate(&self) -> Option<&IsolateRef<A>> {
         match &self.backend {
             Backend::Isolate(isolate) => Some(isolate),
-            Backend::Live(_) => None,
+            Backend::Live(_) | Backend::Nowhere(_) => None,
         }
     }
 
@@ -59,6 +66,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place.id(),
             Backend::Live(live) => live.id,
+            Backend::Nowhere(id) => *id,
         }
     }
 
@@ -96,6 +104,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.tell(message).await,
             Backend::Live(live) => live.tell(message, sender).await,
+            Backend::Nowhere(_) => Err(TellError::Stopped(message)),
         }
     }
 
@@ -111,6 +120,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.try_tell(message),
             Backend::Live(live) => live.try_tell(message),
+            Backend::Nowhere(_) => Err(TellError::Stopped(message)),
         }
     }
 
@@ -146,6 +156,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.ask(query).await,
             Backend::Live(live) => live.ask(query, sender).await,
+            Backend::Nowhere(_) => Err(AskError::Stopped),
         }
     }
 
@@ -184,7 +195,7 @@ impl<A: Actor> ActorRef<A> {
     /// the answer is `true`.
     pub fn is_alive(&self) -> bool {
         match &self.backend {
-            Backend::Isolate(_) => true,
+            Backend::Isolate(_) | Backend::Nowhere(_) => true,
             Backend::Live(live) => live.is_alive(),
         }
     }
@@ -196,7 +207,7 @@ impl<A: Actor> ActorRef<A> {
     /// It may be dropped and called again.
     pub async fn ended(&self) -> StopReason {
         match &self.backend {
-            Backend::Isolate(_) => std::future::pending().await,
+            Backend::Isolate(_) | Backend::Nowhere(_) => std::future::pending().await,
             Backend::Live(live) => live.ended.wait().await.clone(),
         }
     }
@@ -205,6 +216,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => Either::Isolate(isolate.timer(limit)),
             Backend::Live(live) => Either::Live(Box::pin(live.timer(limit))),
+            Backend::Nowhere(_) => Either::Never,
         }
     }
 }

@@ -123,9 +123,13 @@ impl<A: Actor> LiveContext<A> {
     }
 
     pub(crate) fn random(&self) -> Pcg64Mcg {
-        let mixed = self.address.id.get().wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
-        Pcg64Mcg::seed_from_u64(self.core.seed ^ mixed)
+        random_for(self.core.seed, self.address.id)
     }
+}
+
+/// The generator of one actor: the bus's seed and the actor's id, mixed so that neighbours share nothing.
+pub(crate) fn random_for(seed: u64, id: ActorId) -> Pcg64Mcg {
+    Pcg64Mcg::seed_from_u64(seed ^ id.get().wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31))
 }
 
 fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {

@@ -20,7 +20,7 @@ mod topics;
 pub(crate) use address::{Address, Member};
 pub(crate) use body::Body;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
-pub(crate) use context::LiveContext;
+pub(crate) use context::{LiveContext, random_for};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
 pub(crate) use publisher::LiveSubscriber;
 pub use publisher::Publisher;

@@ -1,0 +1,148 @@
+//! What [`routing_config!`](crate::routing_config) builds on: actors called directly, without a bus.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use crate::{Actor, ActorId, Context, Handler};
+
+/// A set of actors with a route for messages of type `M`; `routing_config!` implements it.
+pub trait Route<M> {
+    /// Calls the handlers of `message` in order.
+    ///
+    /// # Errors
+    /// The first handler that fails or waits; those after it are not called.
+    fn deliver(&mut self, message: &M) -> Result<(), RouteError>;
+}
+
+/// A handler did not handle its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// It returned this error.
+    Failed {
+        /// The actor's name.
+        actor: &'static str,
+        /// The error's text.
+        error: String,
+    },
+    /// It waited for a timer, an answer or a full queue, none of which a direct call has.
+    Waited {
+        /// The actor's name.
+        actor: &'static str,
+    },
+}
+
+impl fmt::Display for RouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed { actor, error } => write!(f, "a handler of {actor} failed: {error}"),
+            Self::Waited { actor } => write!(
+                f,
+                "a handler of {actor} waits, and a direct call cannot: run this actor on a `MessageBus` or in an `Isolate`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for RouteError {}
+
+/// What handlers have published and no route has taken yet, oldest first.
+#[derive(Default)]
+pub struct Published(VecDeque<Box<dyn Any + Send + Sync>>);
+
+impl Published {
+    /// Whether nothing was published.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The oldest message.
+    #[allow(clippy::should_implement_trait)] // No iterator: more may be added between two calls.
+    pub fn next(&mut self) -> Option<Box<dyn Any + Send + Sync>> {
+        self.0.pop_front()
+    }
+
+    pub(crate) fn put<M: Send + Sync + 'static>(&mut self, message: M) {
+        self.0.push_back(Box::new(message));
+    }
+}
+
+impl fmt::Debug for Published {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Published").field("messages", &self.0.len()).finish()
+    }
+}
+
+/// One actor of a `routing_config!`, with its context.
+pub struct RouteSeat<A: Actor> {
+    actor: A,
+    ctx: Context<A>,
+}
+
+impl<A: Actor> RouteSeat<A> {
+    /// Seats an actor; `number` becomes its id.
+    pub fn new(actor: A, number: u64) -> Self {
+        Self {
+            actor,
+            ctx: Context::direct(DirectContext { id: ActorId(number), published: Published::default() }),
+        }
+    }
+
+    /// The actor.
+    pub fn actor(&self) -> &A {
+        &self.actor
+    }
+
+    /// Calls the handler; what it publishes is added to `published`. An actor that has stopped hears nothing more.
+    ///
+    /// # Errors
+    /// See [`RouteError`].
+    #[inline]
+    pub fn deliver<M>(&mut self, message: &M, published: &mut Published) -> Result<(), RouteError>
+    where
+        A: Handler<M>,
+    {
+        if self.ctx.wants_stop() {
+            return Ok(());
+        }
+        let polled = {
+            let handling = pin!(self.actor.handle(message, &mut self.ctx));
+            handling.poll(&mut TaskContext::from_waker(Waker::noop()))
+        };
+        if let Some(direct) = self.ctx.as_direct()
+            && !direct.published.is_empty()
+        {
+            published.0.append(&mut direct.published.0);
+        }
+        match polled {
+            Poll::Ready(Ok(())) => Ok(()),
+            other => Err(failure::<A>(other)),
+        }
+    }
+}
+
+#[cold]
+fn failure<A: Actor>(polled: Poll<Result<(), A::Error>>) -> RouteError {
+    match polled {
+        Poll::Ready(Err(error)) => RouteError::Failed { actor: A::name(), error: error.to_string() },
+        _ => RouteError::Waited { actor: A::name() },
+    }
+}
+
+impl<A: Actor> fmt::Debug for RouteSeat<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RouteSeat({})", A::name())
+    }
+}
+
+/// The half of a [`Context`] that belongs to direct calls.
+pub(crate) struct DirectContext {
+    pub(crate) id: ActorId,
+    pub(crate) published: Published,
+}

@@ -1,0 +1,142 @@
+//! Counts allocations on the live path: none for a published message up to 64 bytes, one for a larger one.
+
+#![allow(missing_docs)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mycelium::{Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscriptions};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is passed on to the system's allocator; the counter touches no memory of the caller's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: `at` came from `alloc` above, hence from the system's allocator, with this layout.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[derive(Clone, Copy, Debug)]
+struct Small([u64; 8]);
+impl Message for Small {
+    const NAME: &'static str = "Small";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "small";
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Large([u64; 9]);
+impl Message for Large {
+    const NAME: &'static str = "Large";
+    const TYPE_ID: u16 = 2;
+    const TOPIC: &'static str = "large";
+}
+
+/// Hears both, and publishes a small one for each small one.
+struct Relay {
+    heard: u64,
+}
+#[derive(Clone, Copy, Debug)]
+struct Relayed([u64; 8]);
+impl Message for Relayed {
+    const NAME: &'static str = "Relayed";
+    const TYPE_ID: u16 = 3;
+    const TOPIC: &'static str = "relayed";
+}
+impl Actor for Relay {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Small>().on::<Large>();
+    }
+}
+impl Handler<Small> for Relay {
+    async fn handle(&mut self, small: &Small, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard += 1;
+        tokio::task::yield_now().await;
+        ctx.publish(Relayed(small.0)).await?;
+        Ok(())
+    }
+}
+impl Handler<Large> for Relay {
+    async fn handle(&mut self, large: &Large, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard += large.0[8];
+        Ok(())
+    }
+}
+#[derive(Clone, Copy)]
+struct Told([u64; 8]);
+impl Handler<Told> for Relay {
+    async fn handle(&mut self, told: &Told, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard += told.0[0];
+        Ok(())
+    }
+}
+struct Heard;
+impl Responder<Heard> for Relay {
+    type Reply = u64;
+    async fn answer(&mut self, _: &Heard, _: &mut Context<Self>) -> u64 {
+        self.heard
+    }
+}
+
+const ROUNDS: u64 = 2_000;
+
+#[tokio::test(flavor = "current_thread")]
+async fn messages_up_to_64_bytes_allocate_nothing_and_larger_ones_once() {
+    let bus = MessageBus::new();
+    let relay = bus.spawn(Relay { heard: 0 }).unwrap();
+    let mut relayed = bus.subscriber::<Relayed>().unwrap();
+    let (small, large) = (bus.publisher::<Small>().unwrap(), bus.publisher::<Large>().unwrap());
+    // The first messages of each kind make rings, caches and the slot for handlers' futures.
+    for _ in 0..200 {
+        small.publish(Small([1; 8])).await.unwrap();
+        large.publish(Large([0; 9])).await.unwrap();
+        relay.tell(Told([0; 8])).await.unwrap();
+        relayed.recv().await.unwrap();
+    }
+    relay.ask(Heard).await.unwrap();
+
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for n in 0..ROUNDS {
+        small.publish(Small([n; 8])).await.unwrap();
+        assert_eq!(relayed.recv().await.unwrap().0[7], n);
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "published through an actor, one at a time");
+
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..ROUNDS / 100 {
+        for n in 0..100 {
+            small.publish(Small([n; 8])).await.unwrap();
+        }
+        for n in 0..100 {
+            assert_eq!(relayed.recv().await.unwrap().0[7], n);
+        }
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "published in bursts");
+
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for n in 0..ROUNDS {
+        relay.tell(Told([n; 8])).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "told");
+
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for n in 0..ROUNDS {
+        large.publish(Large([n; 9])).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, ROUNDS, "larger than 64 bytes");
+    relay.ask(Heard).await.unwrap();
+}

@@ -1,0 +1,189 @@
+//! `#[actor]`, `#[service]` and `routing_config!`: what they accept, and their errors.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Note, Tick, Tock, on_both_runtimes};
+use mycelium::routing::RouteError;
+use mycelium::{Context, Isolate, MessageBus, Result, ServiceContext, StopReason, Subscription};
+
+/// Uses every form that the macro knows.
+#[derive(Default)]
+struct Sum {
+    ticks: u64,
+    notes: Vec<String>,
+}
+
+struct Total;
+struct AddUp(u64);
+
+#[mycelium::actor]
+impl Sum {
+    #[on]
+    async fn tick(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<()> {
+        self.ticks += tick.0;
+        ctx.publish(Tock(self.ticks)).await
+    }
+
+    #[on(policy = drop_oldest, capacity = 64)]
+    fn note(&mut self, note: &Note) {
+        self.notes.push(note.0.clone());
+    }
+
+    #[on(direct)]
+    fn add(&mut self, more: &AddUp) -> Result<()> {
+        if more.0 == 0 {
+            return Err("nothing to add".into());
+        }
+        self.ticks += more.0;
+        Ok(())
+    }
+
+    #[ask]
+    fn total(&self, _: &Total) -> u64 {
+        self.ticks + self.bonus()
+    }
+
+    #[started]
+    fn wake(&mut self) {
+        self.notes.push("started".into());
+    }
+
+    #[stopping]
+    async fn sleep(&mut self, reason: &StopReason, ctx: &mut Context<Self>) {
+        let _ = ctx.publish(Tock(u64::from(reason.is_abnormal()))).await;
+    }
+
+    fn bonus(&self) -> u64 {
+        self.notes.len() as u64 * 100
+    }
+}
+
+#[test]
+fn the_actor_macro_writes_what_one_would_write_by_hand() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let mut tocks = bus.subscriber::<Tock>().unwrap();
+        let sum = bus.spawn(Sum::default()).unwrap();
+        bus.publisher::<Tick>().unwrap().publish(Tick(3)).await.unwrap();
+        assert_eq!(tocks.recv().await, Some(Tock(3)));
+        bus.publisher::<Note>().unwrap().publish(Note("one".into())).await.unwrap();
+        sum.tell(AddUp(4)).await.unwrap();
+        assert_eq!(sum.ask(Total).await.unwrap(), 207);
+        sum.tell(AddUp(0)).await.unwrap();
+        assert_eq!(sum.ended().await, StopReason::Failed("nothing to add".into()));
+        assert_eq!(tocks.recv().await, Some(Tock(1)));
+    });
+}
+
+#[test]
+fn the_same_actor_runs_in_an_isolate() {
+    let mut isolate = Isolate::new(1);
+    let sum = isolate.spawn(Sum::default()).unwrap();
+    isolate.publish(Tick(5)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(isolate.take(&sum).unwrap().ticks, 5);
+}
+
+struct Latest<T> {
+    seen: Vec<T>,
+}
+
+#[mycelium::actor(error = std::io::Error)]
+impl<T: From<u64> + Send + 'static> Latest<T> {
+    #[on(policy = conflate, key = |tick| tick.0 % 2, capacity = 8, echo)]
+    fn tick(&mut self, tick: &Tick) -> std::io::Result<()> {
+        self.seen.push(T::from(tick.0));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_generic_actor_with_a_conflating_subscription() {
+    let mut isolate = Isolate::new(1);
+    let latest = isolate.spawn(Latest::<u64> { seen: Vec::new() }).unwrap();
+    isolate.publish(Tick(5)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(isolate.take(&latest).unwrap().seen, [5]);
+}
+
+struct Doubler;
+
+#[mycelium::service]
+impl Doubler {
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<()> {
+        let mut ticks = ctx.subscribe::<Tick>(Subscription::block())?;
+        ctx.publish(Note("ready".into())).await?;
+        let tick = ticks.recv().await.ok_or("no tick")?;
+        ctx.publish(Tock(tick.0 * 2)).await
+    }
+}
+
+#[test]
+fn the_service_macro() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let (mut notes, mut tocks) = (bus.subscriber::<Note>().unwrap(), bus.subscriber::<Tock>().unwrap());
+        let doubler = bus.spawn_service(Doubler).unwrap();
+        notes.recv().await.unwrap();
+        bus.publisher::<Tick>().unwrap().publish(Tick(4)).await.unwrap();
+        assert_eq!(tocks.recv().await, Some(Tock(8)));
+        assert_eq!(doubler.ended().await, StopReason::Normal);
+    });
+}
+
+#[derive(Default)]
+struct Ledger {
+    tocks: Vec<u64>,
+}
+
+#[mycelium::actor]
+impl Ledger {
+    #[on]
+    async fn tock(&mut self, tock: &Tock, ctx: &mut Context<Self>) -> Result<()> {
+        self.tocks.push(tock.0);
+        match tock.0 {
+            99 => return Err("ninety-nine".into()),
+            98 => ctx.sleep(Duration::from_secs(1)).await,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+mycelium::routing_config! {
+    /// Ticks are summed, sums are written down.
+    struct Routes {
+        Tick => [sum: Sum],
+        Note => [sum: Sum],
+        Tock => [ledger: Ledger, audit: Ledger],
+    }
+}
+
+#[test]
+fn routes_call_handlers_directly_and_pass_on_what_they_publish() {
+    let mut routes = Routes::new(Sum::default(), Ledger::default(), Ledger::default());
+    for n in 1..=3 {
+        routes.route(&Tick(n)).unwrap();
+    }
+    routes.route(&Note("direct".into())).unwrap();
+    assert_eq!(routes.ledger().tocks, [1, 3, 6]);
+    assert_eq!(routes.audit().tocks, [1, 3, 6]);
+    assert_eq!(routes.sum().notes, ["direct"]);
+}
+
+#[test]
+fn a_route_names_the_handler_that_fails_or_waits() {
+    let mut routes = Routes::new(Sum::default(), Ledger::default(), Ledger::default());
+    let error = routes.route(&Tock(99)).unwrap_err();
+    assert_eq!(error, RouteError::Failed { actor: "Ledger", error: "ninety-nine".into() });
+    assert!(routes.audit().tocks.is_empty(), "the next handler is not called");
+    assert_eq!(routes.route(&Tock(98)).unwrap_err(), RouteError::Waited { actor: "Ledger" });
+    routes.route(&Tock(1)).unwrap();
+}
+
+#[test]
+fn mistakes_are_explained() {
+    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}

@@ -1,0 +1,16 @@
+use mycelium::Message;
+
+#[derive(Clone, Debug)]
+struct Fill;
+impl Message for Fill {
+    const NAME: &str = "Fill";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &str = "fills";
+}
+
+struct Portfolio;
+
+#[mycelium::actor]
+struct Other;
+
+fn main() {}

@@ -1,0 +1,20 @@
+use mycelium::Message;
+
+#[derive(Clone, Debug)]
+struct Fill;
+impl Message for Fill {
+    const NAME: &str = "Fill";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &str = "fills";
+}
+
+struct Portfolio;
+
+mycelium::routing_config! {
+    struct Routes {
+        Fill => [portfolio: Portfolio],
+        Fill => [other: Portfolio],
+    }
+}
+
+fn main() {}

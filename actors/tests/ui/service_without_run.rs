@@ -1,0 +1,18 @@
+use mycelium::Message;
+
+#[derive(Clone, Debug)]
+struct Fill;
+impl Message for Fill {
+    const NAME: &str = "Fill";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &str = "fills";
+}
+
+struct Portfolio;
+
+#[mycelium::service]
+impl Portfolio {
+    async fn go(&mut self) {}
+}
+
+fn main() {}
