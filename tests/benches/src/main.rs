@@ -21,6 +21,7 @@ mod harness;
 mod load;
 mod ours;
 mod peers;
+mod routing;
 mod targets;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ const SCENARIOS: &[Scenario] = &[
     ("memory", crowd::memory),
     ("crash", crash::crash_to_next),
     ("isolate", alone::isolates),
+    ("routing", routing::against_direct_calls),
     ("codec", codec::against_rkyv),
     ("backtest", grid::against_plain_loop),
 ];
