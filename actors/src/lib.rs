@@ -18,6 +18,7 @@ pub mod routing;
 mod service;
 mod stats;
 mod subscription;
+pub mod sweep;
 mod time;
 
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
@@ -35,6 +36,7 @@ pub use reference::ActorRef;
 pub use service::{ServiceContext, Subscriber};
 pub use stats::TopicStats;
 pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};
+pub use sweep::{Sweep, SweepReport};
 pub use time::{TimerHandle, Timestamp};
 
 pub use {rand_core, rand_pcg};

@@ -1,0 +1,162 @@
+//! What a sweep leaves.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::{BoxError, Isolate, StopReason, Timestamp};
+
+/// How many failures a report keeps in full: those with the lowest indices. All are counted.
+pub const FAILURES_KEPT_MAX: usize = 100;
+
+/// Everything that a sweep leaves.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SweepReport<P, R> {
+    /// The instances that came to their end, in the order of the space, whatever thread ran them and when.
+    pub results: Vec<SweepResult<P, R>>,
+    /// The first [`FAILURES_KEPT_MAX`] failures, in the order of the space.
+    pub failures: Vec<SweepFailure<P>>,
+    /// How many instances failed in all.
+    pub failed: usize,
+    /// How many points the space has.
+    pub total: usize,
+    /// Whether the stop flag ended the sweep before all points were tried. What is there is complete in itself; which
+    /// points are missing depends on the moment.
+    pub cancelled: bool,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// CPU time of the sweep's threads, to about a scheduler tick per thread; `None` where the system does not tell
+    /// (it does on Linux).
+    pub cpu: Option<Duration>,
+    /// Threads that ran instances.
+    pub threads: usize,
+}
+
+impl<P, R> SweepReport<P, R> {
+    /// Whether every point was tried and none failed.
+    pub fn is_complete(&self) -> bool {
+        self.results.len() == self.total
+    }
+
+    /// The results alone, in order.
+    pub fn values(&self) -> impl Iterator<Item = &R> {
+        self.results.iter().map(|result| &result.result)
+    }
+}
+
+/// One instance that came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SweepResult<P, R> {
+    /// Its index in the space.
+    pub index: usize,
+    /// Its parameters.
+    pub params: P,
+    /// What it returned.
+    pub result: R,
+}
+
+/// One instance that failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SweepFailure<P> {
+    /// Its index in the space.
+    pub index: usize,
+    /// Its parameters.
+    pub params: P,
+    /// Its seed: with [`Trial::new`] the instance can be run again, alone.
+    pub seed: u64,
+    /// Why.
+    pub cause: FailureCause,
+}
+
+impl<P: fmt::Debug> fmt::Display for SweepFailure<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, params, seed, cause } = self;
+        write!(f, "instance {index} with {params:?} (seed {seed:#018x}) {cause}")
+    }
+}
+
+/// Why an instance failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FailureCause {
+    /// It returned this error; `downcast_ref` tells its type.
+    Failed(BoxError),
+    /// It panicked with this message.
+    Panicked(String),
+}
+
+impl FailureCause {
+    pub(super) fn from_panic(payload: Box<dyn Any + Send>) -> Self {
+        let message = match StopReason::from_panic(&*payload) {
+            StopReason::Panicked(message) => message.as_ref().to_owned(),
+            other => other.to_string(),
+        };
+        // A payload may be of any type, and its drop may panic in turn; that panic's payload is leaked.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(another);
+        }
+        Self::Panicked(message)
+    }
+}
+
+impl fmt::Display for FailureCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(error) => write!(f, "failed: {error}"),
+            Self::Panicked(message) => write!(f, "panicked: {message}"),
+        }
+    }
+}
+
+/// What one instance of a sweep is told besides its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trial {
+    index: usize,
+    seed: u64,
+}
+
+impl Trial {
+    /// The trial with this index and seed: to run an instance of a sweep again, alone.
+    ///
+    /// ```
+    /// use mycelium::sweep::{Sweep, Trial};
+    /// use mycelium::sweep::FailureCause;
+    ///
+    /// let instance = |n: &u64, trial: &Trial| {
+    ///     if *n == 3 { Err(format!("{n} with seed {}", trial.seed())) } else { Ok(*n) }
+    /// };
+    /// let report = Sweep::new(0..5u64).seed(7).run(instance)?;
+    /// let failure = &report.failures[0];
+    /// let again = instance(&failure.params, &Trial::new(failure.index, failure.seed)).unwrap_err();
+    /// let FailureCause::Failed(first) = &failure.cause else { panic!("it returned an error") };
+    /// assert_eq!(again, first.to_string());
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
+    pub fn new(index: usize, seed: u64) -> Self {
+        Self { index, seed }
+    }
+
+    /// The index of the parameters in the space.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The seed of this instance. It follows from the sweep's seed and the index alone.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// An empty isolate with this instance's seed, whose clock starts at zero.
+    pub fn isolate(&self) -> Isolate {
+        Isolate::new(self.seed)
+    }
+
+    /// An empty isolate with this instance's seed, whose clock starts at `now`.
+    pub fn isolate_at(&self, now: Timestamp) -> Isolate {
+        Isolate::starting_at(self.seed, now)
+    }
+}

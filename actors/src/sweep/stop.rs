@@ -1,0 +1,129 @@
+//! Asking a sweep to end early.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Ends sweeps early: clones share one flag, which anyone may set, from any thread.
+///
+/// Instances in hand are finished and their results kept; no further one is begun. The flag stays set, so a sweep
+/// that is started with it afterwards runs nothing until somebody calls [`reset`](Self::reset).
+///
+/// ```
+/// use mycelium::sweep::{StopFlag, Sweep};
+/// let stop = StopFlag::new();
+/// let report = Sweep::new(0..1_000).threads(1).chunk(1).stop(&stop).run(|n, _| {
+///     if *n == 9 {
+///         stop.stop();
+///     }
+///     Ok::<_, String>(*n)
+/// })?;
+/// assert!(report.cancelled);
+/// assert_eq!(report.results.len(), 10);
+/// # Ok::<(), mycelium::sweep::SweepError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct StopFlag {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    set: AtomicBool,
+    /// Sweeps that watch the flag at this moment.
+    watched_by: AtomicUsize,
+}
+
+impl StopFlag {
+    /// A flag that is not set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets it.
+    pub fn stop(&self) {
+        self.inner.set.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it is set.
+    pub fn is_stopped(&self) -> bool {
+        self.inner.set.load(Ordering::Relaxed)
+    }
+
+    /// Takes it back, so that further sweeps run.
+    pub fn reset(&self) {
+        self.inner.set.store(false, Ordering::Relaxed);
+    }
+
+    pub(super) fn watch(&self) -> Watch {
+        self.inner.watched_by.fetch_add(1, Ordering::Relaxed);
+        Watch(self.clone())
+    }
+
+    /// Lets Ctrl-C set this flag while a sweep watches it. A second Ctrl-C, or one at any other time, ends the
+    /// process with exit code 130, as it would have without a handler.
+    ///
+    /// Signals belong to the process: call this once, near the start of `main`, and give the flag to every sweep.
+    ///
+    /// # Errors
+    /// [`CtrlCError`], if the process has a handler for Ctrl-C already, or the system refuses one.
+    #[cfg(feature = "ctrl-c")]
+    pub fn stop_on_ctrl_c(&self) -> Result<(), CtrlCError> {
+        /// What shells report for a process that SIGINT ended: 128 + 2.
+        const EXIT_CODE: i32 = 130;
+        let flag = self.clone();
+        let handler = move || {
+            let watched = flag.inner.watched_by.load(Ordering::Relaxed) > 0;
+            if flag.inner.set.swap(true, Ordering::Relaxed) || !watched {
+                std::process::exit(EXIT_CODE);
+            }
+        };
+        ctrlc::try_set_handler(handler).map_err(|error| match error {
+            ctrlc::Error::MultipleHandlers => CtrlCError::HandlerExists,
+            ctrlc::Error::System(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                CtrlCError::HandlerExists
+            }
+            ctrlc::Error::System(error) => CtrlCError::System(error.to_string()),
+            ctrlc::Error::NoSuchSignal(_) => CtrlCError::System(error.to_string()),
+        })
+    }
+}
+
+/// A sweep in progress, counted for as long as this lives.
+pub(super) struct Watch(StopFlag);
+
+impl Watch {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.0.is_stopped()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.inner.watched_by.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ctrl-C keeps what it did before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CtrlCError {
+    /// The process handles Ctrl-C already.
+    HandlerExists,
+    /// The system refused, for this reason.
+    System(String),
+}
+
+impl fmt::Display for CtrlCError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::HandlerExists => f.write_str(
+                "Ctrl-C has a handler already; call `stop_on_ctrl_c` once per process and share the flag, or call \
+                 `stop` from your own handler",
+            ),
+            Self::System(error) => write!(f, "the system refused a handler for Ctrl-C: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for CtrlCError {}
