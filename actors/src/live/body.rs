@@ -23,6 +23,10 @@ use crate::{Actor, Context, StopReason, clock};
 /// consume tokio's budget, so nothing else would.
 const SLICE_MESSAGES: u32 = 256;
 
+/// How often an actor that has run out of messages lets the other tasks of its thread run and looks again before it
+/// sleeps (turns). A busy publisher has the next message ready by then, and nobody pays for a wake-up.
+const LINGER_TURNS: u32 = 1;
+
 /// One actor with all that belongs to it.
 pub(crate) struct Body<A: Actor> {
     /// Empty after its end, and while its fate is decided.
@@ -45,6 +49,14 @@ enum Hand<A: Actor> {
     Source(usize),
     /// A timer's message.
     Timer(Envelope<A>),
+}
+
+/// How a slice of work ended.
+enum Work {
+    /// There may be more to do at once.
+    More,
+    /// Nothing waits any more; so many messages were handled.
+    Done(u32),
 }
 
 enum Phase {
@@ -95,19 +107,25 @@ impl<A: Actor> Body<A> {
         &mut self,
         mut control: impl FnMut(&mut TaskContext<'_>) -> Poll<Option<S>>,
     ) -> Option<S> {
+        let mut lingered = LINGER_TURNS;
         loop {
             if let Poll::Ready(Some(signal)) = poll_fn(|cx| Poll::Ready(control(cx))).await {
                 return Some(signal);
             }
             match self.phase {
                 Phase::Starting => self.start().await,
-                Phase::Running => {
-                    if self.work().await {
-                        yield_now().await;
-                    } else {
-                        self.rest().await;
+                Phase::Running => match self.work().await {
+                    Work::More => yield_now().await,
+                    Work::Done(handled) => {
+                        lingered = if handled > 0 { 0 } else { lingered };
+                        if lingered < LINGER_TURNS {
+                            lingered += 1;
+                            yield_now().await;
+                        } else {
+                            self.rest().await;
+                        }
                     }
-                }
+                },
                 Phase::Failed { .. } => self.decide().await,
                 Phase::Ending { .. } => self.end().await,
                 Phase::Over(_) => return None,
@@ -122,8 +140,8 @@ impl<A: Actor> Body<A> {
         self.look_after(started.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())));
     }
 
-    /// Handles up to [`SLICE_MESSAGES`] messages. Whether it stopped for another reason than that none waits.
-    async fn work(&mut self) -> bool {
+    /// Handles up to [`SLICE_MESSAGES`] messages.
+    async fn work(&mut self) -> Work {
         let mut left = SLICE_MESSAGES;
         while left > 0 {
             if let Some(message) = self.timers().and_then(Timers::take_due) {
@@ -133,13 +151,13 @@ impl<A: Actor> Body<A> {
                 let span = Span { below: pick.below, most: left };
                 left -= self.drain(pick.index, span).await.min(left);
             } else {
-                return !matches!(self.phase, Phase::Running);
+                return Work::Done(SLICE_MESSAGES - left);
             }
             if !matches!(self.phase, Phase::Running) {
-                return true;
+                break;
             }
         }
-        true
+        Work::More
     }
 
     /// Handles what `source` holds and returns how many messages that were.
