@@ -338,3 +338,54 @@ fn a_service_runs_until_it_is_stopped() {
         assert_eq!(tocks.recv().await, Some(Tock(5050)));
     });
 }
+
+/// Hears tocks from one tick to the next.
+#[derive(Default)]
+struct Moody {
+    heard: Vec<u64>,
+}
+impl Actor for Moody {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Moody {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if tick.0.is_multiple_of(2) {
+            ctx.subscribe(Subscription::<Tock>::block())?;
+        } else {
+            ctx.unsubscribe::<Tock>();
+        }
+        Ok(())
+    }
+}
+impl Handler<Tock> for Moody {
+    async fn handle(&mut self, tock: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.push(tock.0);
+        Ok(())
+    }
+}
+impl Responder<Flush> for Moody {
+    type Reply = Vec<u64>;
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) -> Vec<u64> {
+        self.heard.clone()
+    }
+}
+
+#[test]
+fn a_handler_may_subscribe_and_unsubscribe() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let moody = bus.spawn(Moody::default()).unwrap();
+        let (ticks, tocks) = (bus.publisher::<Tick>().unwrap(), bus.publisher::<Tock>().unwrap());
+        for n in 0..6 {
+            ticks.publish(Tick(n)).await.unwrap();
+            moody.ask(Flush).await.unwrap();
+            tocks.publish(Tock(n)).await.unwrap();
+        }
+        assert_eq!(moody.ask(Flush).await.unwrap(), [0, 2, 4]);
+        let stats = bus.topics().into_iter().find(|stats| stats.message == "Tock").unwrap();
+        assert_eq!(stats.published, 3, "nobody is subscribed after an unsubscribe");
+    });
+}

@@ -168,8 +168,9 @@ impl<A: Actor> Body<A> {
         let from = &mut sources[source];
         let drained = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx)).await;
         if drained.is_ok() {
-            self.sources[source].settle();
+            // First: should a handled message's drop panic in `settle`, the next one is not in hand.
             self.hand = Hand::Empty;
+            self.sources[source].settle();
         }
         // At least one, so that a slice ends whatever a source says.
         let handled = *drained.as_ref().unwrap_or(&1);

@@ -11,11 +11,16 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::envelope::Envelope;
 use crate::{Actor, TimerHandle};
 
+/// With fewer timers than this, cancelled ones are left where they are until their time (timers).
+const SWEEP_TIMERS_MIN: usize = 64;
+
 /// A heap of messages by time, and one timer of the runtime for the earliest.
 pub(crate) struct Timers<A: Actor> {
     heap: BinaryHeap<Timer<A>>,
     next: u64,
     alarm: Option<Pin<Box<Sleep>>>,
+    /// At this many timers the cancelled ones are swept out, so that they never outnumber the others for long.
+    sweep_at: usize,
 }
 
 struct Timer<A: Actor> {
@@ -28,10 +33,14 @@ struct Timer<A: Actor> {
 
 impl<A: Actor> Timers<A> {
     pub(crate) fn new() -> Self {
-        Self { heap: BinaryHeap::new(), next: 0, alarm: None }
+        Self { heap: BinaryHeap::new(), next: 0, alarm: None, sweep_at: SWEEP_TIMERS_MIN }
     }
 
     pub(crate) fn set(&mut self, at: Instant, message: Envelope<A>) -> TimerHandle {
+        if self.heap.len() >= self.sweep_at {
+            self.heap.retain(|timer| !timer.handle.is_cancelled());
+            self.sweep_at = (self.heap.len() * 2).max(SWEEP_TIMERS_MIN);
+        }
         let handle = TimerHandle::default();
         let number = self.next;
         self.next += 1;
