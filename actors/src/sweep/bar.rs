@@ -32,9 +32,13 @@ fn bar(label: &str) -> ProgressBar {
 }
 
 fn draw(bar: &ProgressBar, progress: &Progress) {
-    bar.set_length(progress.total as u64);
-    bar.set_message(progress.to_string());
+    // Each call draws: the one that completes the picture comes last.
+    let total = progress.total as u64;
+    if bar.length() != Some(total) {
+        bar.set_length(total);
+    }
     bar.set_position(progress.done as u64);
+    bar.set_message(progress.to_string());
     if progress.finished {
         bar.abandon();
     }

@@ -1,7 +1,8 @@
 //! Runs many instances over all cores.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::fmt::Debug;
+
+use mycelium::sweep::{FailureCause, StopFlag, Sweep, SweepError};
 
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::Statistics;
@@ -12,71 +13,55 @@ use crate::usage;
 pub struct Finished<P> {
     /// Parameters and statistics of the runs that came to their end, in the order in which the parameters were given.
     pub rows: Vec<(P, Statistics)>,
-    /// Parameters of runs that failed, and why.
-    pub failed: Vec<(P, String)>,
+    /// How many runs failed.
+    pub failed: usize,
+    /// Parameters of the first runs that failed, and why.
+    pub failures: Vec<(P, String)>,
     /// Whether it was interrupted before all parameters were tried.
     pub interrupted: bool,
     /// What it took. The digest is left for the caller, who knows what identifies a row.
     pub effort: Effort,
 }
 
-/// Runs `instance` for every parameter on `threads` threads.
-pub fn run_all<P: Copy + Send + Sync + std::fmt::Debug>(
+/// Runs `instance` for every parameter on `threads` threads, or on all cores, with a bar on a terminal. Ctrl-C ends it
+/// early, with what it has.
+///
+/// # Errors
+/// [`SweepError`], if there are too many parameters or the system refuses a thread.
+pub fn run_all<P: Copy + Send + Sync + Debug>(
     parameters: &[P],
     threads: Option<usize>,
     label: &str,
     instance: impl Fn(P) -> Result<Outcome, InstanceError> + Sync,
-) -> Finished<P> {
-    let threads = threads
-        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get))
-        .max(1);
-    let start = std::time::Instant::now();
+) -> Result<Finished<P>, SweepError> {
+    let stop = StopFlag::new();
+    // Whoever links this as a library may have a handler of his own; then Ctrl-C does what that one says.
+    let _ = stop.stop_on_ctrl_c();
     let cpu = usage::cpu_seconds();
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(parameters.len()));
-    let _ = label;
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let mut mine = Vec::new();
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(p) = parameters.get(at) else { break };
-                    mine.push((at, instance(*p)));
-                }
-                done.lock().unwrap_or_else(PoisonError::into_inner).extend(mine);
-            });
-        }
-    });
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|(at, _)| *at);
-    let mut finished = Finished {
-        rows: Vec::new(),
-        failed: Vec::new(),
-        interrupted: false,
+    let report = Sweep::new(parameters)
+        .threads(threads.unwrap_or(0))
+        .stop(&stop)
+        .progress_bar(label)
+        .run(|parameter, _| instance(*parameter))?;
+    let cpu_s = usage::cpu_seconds() - cpu;
+    let why = |cause| match cause {
+        FailureCause::Failed(error) => error.to_string(),
+        other => other.to_string(),
+    };
+    Ok(Finished {
+        failed: report.failed,
+        failures: report.failures.into_iter().map(|failure| (failure.params, why(failure.cause))).collect(),
+        interrupted: report.cancelled,
         effort: Effort {
-            instances: 0,
-            threads,
-            elapsed_s: 0.0,
-            cpu_s: 0.0,
-            events: 0,
-            memory_peak_bytes: None,
+            instances: report.results.len(),
+            threads: report.threads,
+            elapsed_s: report.elapsed.as_secs_f64(),
+            cpu_s,
+            events: report.results.iter().map(|row| row.result.events).sum(),
+            memory_peak_bytes: usage::memory_peak_bytes(),
             instance_bytes: None,
             digest: 0,
         },
-    };
-    for (at, result) in done {
-        match result {
-            Ok(outcome) => {
-                finished.effort.events += outcome.events;
-                finished.rows.push((parameters[at], outcome.statistics));
-            }
-            Err(error) => finished.failed.push((parameters[at], error.to_string())),
-        }
-    }
-    finished.effort.instances = finished.rows.len();
-    finished.effort.elapsed_s = start.elapsed().as_secs_f64();
-    finished.effort.cpu_s = usage::cpu_seconds() - cpu;
-    finished.effort.memory_peak_bytes = usage::memory_peak_bytes();
-    finished
+        rows: report.results.into_iter().map(|row| (row.params, row.result.statistics)).collect(),
+    })
 }

@@ -7,6 +7,8 @@ mod sweep;
 use std::fmt;
 use std::path::Path;
 
+use mycelium::sweep::SweepError;
+
 use crate::args::{Cli, Command, DataArgs};
 use crate::config::{ConfigError, FillAt, Rule, Terms};
 use crate::data::{LoadError, Series, load};
@@ -27,6 +29,8 @@ pub enum CommandError {
     },
     /// An instance failed.
     Instance(InstanceError),
+    /// The runs could not be started.
+    Sweep(SweepError),
     /// A result could not be written.
     Write {
         /// Where to.
@@ -127,6 +131,7 @@ impl fmt::Display for CommandError {
             Self::Load { error: error @ LoadError::Open { .. }, .. } => write!(f, "{error}"),
             Self::Load { file, error } => write!(f, "{file}: {error}"),
             Self::Instance(error) => write!(f, "{error}"),
+            Self::Sweep(error) => write!(f, "{error}"),
             Self::Write { to, error } => {
                 write!(f, "cannot write {to}: {error}; choose another folder with --out")
             }
@@ -144,6 +149,7 @@ impl std::error::Error for CommandError {
             Self::Config(error) => Some(error),
             Self::Load { error, .. } => Some(error),
             Self::Instance(error) => Some(error),
+            Self::Sweep(error) => Some(error),
             Self::Write { error, .. } => Some(error),
             _ => None,
         }
@@ -159,5 +165,11 @@ impl From<ConfigError> for CommandError {
 impl From<InstanceError> for CommandError {
     fn from(error: InstanceError) -> Self {
         Self::Instance(error)
+    }
+}
+
+impl From<SweepError> for CommandError {
+    fn from(error: SweepError) -> Self {
+        Self::Sweep(error)
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn execute(args: &MonteCarloArgs) -> Result<(), CommandError> {
     let paths: Vec<u32> = (0..args.paths).collect();
     let mut finished = run_all(&paths, args.threads, &series.symbol, |path| {
         instance::run(Bootstrap::new(Arc::clone(&returns), args.seed, path, args.block), pair, &terms)
-    });
+    })?;
     let rows: Vec<Row> = finished.rows.iter().map(|(_, statistics)| (pair, *statistics)).collect();
     finished.effort.digest = digest(&rows);
     let results: Vec<Statistics> = finished.rows.iter().map(|(_, statistics)| *statistics).collect();
@@ -80,11 +80,11 @@ fn warning(finished: &Finished<u32>, wanted: usize) -> Option<String> {
         let _ = write!(
             text,
             "Interrupted: {} of {wanted} paths were run. ",
-            finished.rows.len() + finished.failed.len()
+            finished.rows.len() + finished.failed
         );
     }
-    if let Some((path, why)) = finished.failed.first() {
-        let _ = write!(text, "{} paths failed; the first is path {path}: {why}", finished.failed.len());
+    if let Some((path, why)) = finished.failures.first() {
+        let _ = write!(text, "{} paths failed; the first is path {path}: {why}", finished.failed);
     }
     (!text.is_empty()).then(|| text.trim_end().to_owned())
 }
@@ -138,7 +138,7 @@ fn json(risk: &Risk, history: &Statistics, finished: &Finished<u32>) -> String {
     let object = serde_json::json!({
         "risk": risk,
         "history": history,
-        "failed": finished.failed.len(),
+        "failed": finished.failed,
         "interrupted": finished.interrupted,
         "threads": finished.effort.threads,
         "elapsed_s": finished.effort.elapsed_s,

@@ -28,7 +28,7 @@ pub(super) fn execute(args: &SweepArgs) -> Result<(), CommandError> {
     let bars: Arc<[Bar]> = series.bars.clone().into();
     let mut finished = run_all(&pairs, args.threads, &series.symbol, |pair| {
         instance::run(History::new(Arc::clone(&bars)), pair, &terms)
-    });
+    })?;
     finished.effort.digest = digest(&finished.rows);
     finished.effort.instance_bytes = instance_bytes(&bars, &pairs, &terms);
     let warning = warning(&finished, pairs.len());
@@ -57,16 +57,14 @@ fn warning(finished: &Finished<Pair>, wanted: usize) -> Option<String> {
         let _ = write!(
             text,
             "Interrupted: {} of {wanted} pairs were run. ",
-            finished.rows.len() + finished.failed.len()
+            finished.rows.len() + finished.failed
         );
     }
-    if let Some((pair, why)) = finished.failed.first() {
+    if let Some((pair, why)) = finished.failures.first() {
         let _ = write!(
             text,
             "{} pairs failed; the first is fast {}, slow {}: {why}",
-            finished.failed.len(),
-            pair.fast,
-            pair.slow
+            finished.failed, pair.fast, pair.slow
         );
     }
     (!text.is_empty()).then(|| text.trim_end().to_owned())
@@ -215,7 +213,7 @@ fn json(finished: &Finished<Pair>, top: &[Row]) -> String {
         .collect();
     let object = serde_json::json!({
         "instances": effort.instances,
-        "failed": finished.failed.len(),
+        "failed": finished.failed,
         "interrupted": finished.interrupted,
         "threads": effort.threads,
         "elapsed_s": effort.elapsed_s,

@@ -1,0 +1,102 @@
+//! Ctrl-C as a process gets it: each test runs this very program again and sends it SIGINT.
+#![cfg(all(unix, feature = "ctrl-c"))]
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use mycelium::sweep::{CtrlCError, StopFlag, Sweep};
+
+/// Tells the program which part to play.
+const PART: &str = "MYCELIUM_CTRL_C_PART";
+
+/// Not a test of its own: what the processes that are sent the signal do.
+#[test]
+fn part() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let stop = StopFlag::new();
+    stop.stop_on_ctrl_c().unwrap();
+    assert_eq!(StopFlag::new().stop_on_ctrl_c(), Err(CtrlCError::HandlerExists));
+    if part == "idle" {
+        wait_for_ever("ready");
+    }
+    let report = Sweep::new(0..100u32).threads(1).chunk(1).stop(&stop).run(|n, _| {
+        if *n == 3 {
+            println!("\nready");
+            while !stop.is_stopped() {
+                std::thread::yield_now();
+            }
+            if part == "stubborn" {
+                wait_for_ever("stopping");
+            }
+        }
+        Ok::<_, String>(*n)
+    });
+    let report = report.unwrap();
+    println!("\ncancelled {} with {} results", report.cancelled, report.results.len());
+}
+
+fn wait_for_ever(word: &str) -> ! {
+    println!("\n{word}");
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Ends the process with the test, however that ends.
+struct Player(Child);
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn play(part: &str) -> (Player, BufReader<ChildStdout>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "part", "--nocapture"])
+        .env(PART, part)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    (Player(child), out)
+}
+
+/// Reads until a line that begins with `word`.
+fn read_to(out: &mut impl BufRead, word: &str) -> String {
+    out.lines().map(Result::unwrap).find(|line| line.starts_with(word)).unwrap()
+}
+
+fn interrupt(child: &Player) {
+    let sent = Command::new("kill").args(["-INT", &child.0.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+#[test]
+fn the_first_one_finishes_the_instance_in_hand_and_keeps_the_results() {
+    let (mut child, mut out) = play("sweep");
+    read_to(&mut out, "ready");
+    interrupt(&child);
+    assert_eq!(read_to(&mut out, "cancelled"), "cancelled true with 4 results");
+    assert!(child.0.wait().unwrap().success());
+}
+
+#[test]
+fn the_second_one_ends_the_process() {
+    let (mut child, mut out) = play("stubborn");
+    read_to(&mut out, "ready");
+    interrupt(&child);
+    read_to(&mut out, "stopping");
+    interrupt(&child);
+    assert_eq!(child.0.wait().unwrap().code(), Some(130));
+}
+
+#[test]
+fn one_while_no_sweep_runs_ends_the_process() {
+    let (mut child, mut out) = play("idle");
+    read_to(&mut out, "ready");
+    interrupt(&child);
+    assert_eq!(child.0.wait().unwrap().code(), Some(130));
+}
