@@ -244,6 +244,9 @@ impl<A: Actor> Context<A> {
     /// Ends this actor with [`StopReason::Normal`](crate::StopReason::Normal) once this handler has returned.
     pub fn stop(&mut self) {
         self.stop = true;
+        if let Backend::Isolate(isolate) = &self.backend {
+            isolate.ask_stop();
+        }
     }
 
     pub(crate) fn wants_stop(&self) -> bool {

@@ -20,14 +20,14 @@ pub struct Publish<'a, M: Message> {
 }
 
 enum Backend<'a, M: Message> {
-    Isolate(IsolatePublish<M>),
+    Isolate(IsolatePublish<'a, M>),
     Live(LivePublish<'a, M>),
     Direct(Option<M>, &'a mut Published),
 }
 
 impl<'a, M: Message> Publish<'a, M> {
     #[inline]
-    pub(crate) fn in_isolate(publish: IsolatePublish<M>) -> Self {
+    pub(crate) fn in_isolate(publish: IsolatePublish<'a, M>) -> Self {
         Self { backend: Backend::Isolate(publish), context: PhantomData }
     }
 

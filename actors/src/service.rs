@@ -80,7 +80,7 @@ impl ServiceContext {
     pub fn subscribe<M: Message>(&self, subscription: Subscription<M>) -> Result<Subscriber<M>, SpawnError> {
         match &self.backend {
             Backend::Isolate(place) => Ok(Subscriber {
-                backend: SubscriberBackend::Isolate(IsolateSubscriber::new(*place, subscription)?),
+                backend: SubscriberBackend::Isolate(IsolateSubscriber::new(place.clone(), subscription)?),
             }),
             Backend::Live(live) => live.subscribe(subscription).map(Subscriber::live),
         }

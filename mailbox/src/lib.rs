@@ -57,6 +57,7 @@
 //!   `RUSTFLAGS="--cfg loom" cargo test -p mycelium-mailbox --release --lib --target-dir target/loom loom`.
 
 mod backlog;
+mod confined;
 mod doorbell;
 mod future_slot;
 mod inbox;
@@ -67,12 +68,14 @@ mod message;
 mod parcel;
 mod policy;
 pub mod scalar;
+mod stage;
 mod stamps;
 mod sync;
 mod topic;
 mod wait;
 pub mod wire;
 
+pub use confined::Confined;
 pub use doorbell::Doorbell;
 pub use future_slot::{FutureSlot, Parked, Started};
 pub use inbox::{
@@ -83,6 +86,7 @@ pub use merge::{Pick, Source, pick, poll_pick};
 pub use message::{Message, ValidationError};
 pub use parcel::Parcel;
 pub use policy::{KeyFn, Overflow};
+pub use stage::{Phase, Play, Shared, Stage};
 pub use stamps::Stamps;
 pub use topic::{
     Blocker, Delivery, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing, SUBSCRIBERS_MAX, SubscribeError,

@@ -1,5 +1,6 @@
-//! What contexts and references of an isolate hold: the isolate's number and a seat.
+//! What contexts and references of an isolate hold: its core, which only its thread can reach, and a seat.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -7,14 +8,16 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use mycelium_mailbox::Confined;
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use tokio::sync::oneshot;
 
-use super::core::{Core, Due, Fire, NotHere, Refusal, with_core};
-use super::lane::DirectLane;
-use super::seat::Seat;
-use super::sub::{Overflow, Rule, Sub};
+use super::core::{Core, Refusal};
+use super::lane::{AnyLane, Gauge, Lane};
+use super::seat::{AnySeat, Seat};
+use super::sub::{Answer, Handle, Overflow, Query, Rule, Sub};
+use super::timers::{Due, Fire};
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
@@ -22,90 +25,110 @@ use crate::{
     TellError, TimerHandle, Timestamp,
 };
 
-/// A place in an isolate that runs on this thread.
-#[derive(Clone, Copy)]
+/// A place in an isolate.
+#[derive(Clone)]
 pub(crate) struct Place {
-    pub(crate) isolate: u64,
-    pub(crate) seat: u32,
+    core: Confined<Rc<Core>>,
+    seat: u32,
 }
 
 impl Place {
-    pub(crate) fn id(self) -> ActorId {
-        ActorId(u64::from(self.seat) + 1)
+    pub(crate) fn new(core: &Rc<Core>, seat: u32) -> Self {
+        Self { core: Confined::new(Rc::clone(core)), seat }
     }
 
-    pub(crate) fn now(self) -> Timestamp {
-        Timestamp::from_nanos(with_core(self.isolate, |core| core.now).unwrap_or_default())
+    /// The isolate's core, on its thread.
+    #[inline]
+    pub(crate) fn core(&self) -> Option<&Rc<Core>> {
+        self.core.get()
+    }
+
+    pub(crate) fn seat(&self) -> u32 {
+        self.seat
+    }
+
+    pub(crate) fn id(&self) -> ActorId {
+        id_of(self.seat)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_nanos(self.core().map_or(0, |core| core.now.get()))
     }
 
     #[inline]
-    fn queue<M: Message>(self, message: &mut Option<M>) -> Result<(), Refusal> {
-        with_core(self.isolate, |core| core.publish(self.seat, message)).unwrap_or(Ok(()))
+    fn queue<M: Message>(&self, message: &mut Option<M>) -> Result<(), Refusal> {
+        match self.core() {
+            Some(core) => core.publish(self.seat, message),
+            None => Err(Refusal::WrongThread),
+        }
     }
 
-    pub(crate) fn try_publish<M: Message>(self, message: M) -> Result<(), PublishError<M>> {
+    pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
         let mut message = Some(message);
-        let queued = self.queue(&mut message);
-        match message {
-            None => Ok(()),
-            Some(message) => Err(refused(queued.err(), message)),
+        match (self.queue(&mut message), message) {
+            (Err(refusal), Some(message)) => Err(refused(refusal, message)),
+            _ => Ok(()),
         }
     }
 
     #[inline]
-    pub(crate) fn publish<M: Message>(self, message: M) -> IsolatePublish<M> {
+    pub(crate) fn publish<M: Message>(&self, message: M) -> IsolatePublish<'_, M> {
         IsolatePublish { place: self, message: Some(message) }
     }
 
-    pub(crate) fn sleep(self, duration: Duration) -> Sleep {
+    pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(self.now() + duration)
     }
 
-    pub(crate) fn sleep_until(self, at: Timestamp) -> Sleep {
-        Sleep { place: self, at: at.as_nanos(), timer: None, own: true }
+    #[inline]
+    pub(crate) fn sleep_until(&self, at: Timestamp) -> Sleep {
+        Sleep { place: self.clone(), at: at.as_nanos(), timer: None, own: true }
     }
 }
 
-/// The error for a message that was not queued; no refusal at all means that the isolate is not on this thread.
-fn refused<M>(refusal: Option<Refusal>, message: M) -> PublishError<M> {
+/// The identity of the actor in a seat.
+pub(crate) fn id_of(seat: u32) -> ActorId {
+    ActorId(u64::from(seat) + 1)
+}
+
+/// The error for a message that was not queued.
+pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     match refusal {
-        Some(Refusal::Full | Refusal::Fail) => PublishError::Full(message),
-        Some(Refusal::OwnFull) => PublishError::SelfBlocked(message),
-        Some(Refusal::Duplicate) => PublishError::DuplicateTypeId(message),
-        None => PublishError::WrongThread(message),
+        Refusal::Full | Refusal::Fail => PublishError::Full(message),
+        Refusal::OwnFull => PublishError::SelfBlocked(message),
+        Refusal::Duplicate => PublishError::DuplicateTypeId(message),
+        Refusal::Closed => PublishError::Closed(message),
+        Refusal::WrongThread => PublishError::WrongThread(message),
     }
 }
 
 /// The isolate's half of a [`Publish`](crate::Publish).
-pub(crate) struct IsolatePublish<M> {
-    place: Place,
+pub(crate) struct IsolatePublish<'a, M> {
+    place: &'a Place,
     message: Option<M>,
 }
 
 // The message is moved out when it is published, never pinned.
-impl<M> Unpin for IsolatePublish<M> {}
+impl<M> Unpin for IsolatePublish<'_, M> {}
 
-impl<M: Message> Future for IsolatePublish<M> {
+impl<M: Message> Future for IsolatePublish<'_, M> {
     type Output = Result<(), PublishError<M>>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let queued = this.place.queue(&mut this.message);
-        if this.message.is_none() { Poll::Ready(Ok(())) } else { this.refused(queued.err(), cx) }
+        match this.place.queue(&mut this.message) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(refusal) => this.refused(refusal, cx),
+        }
     }
 }
 
-impl<M: Message> IsolatePublish<M> {
+impl<M: Message> IsolatePublish<'_, M> {
     #[cold]
-    fn refused(
-        &mut self,
-        refusal: Option<Refusal>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Result<(), PublishError<M>>> {
-        if let Some(Refusal::Full) = refusal
-            && with_core(self.place.isolate, |core| core.wait_for_room(cx.waker())).is_ok()
-        {
+    fn refused(&mut self, refusal: Refusal, cx: &mut TaskContext<'_>) -> Poll<Result<(), PublishError<M>>> {
+        if let (Refusal::Full, Some(core)) = (refusal, self.place.core()) {
+            core.wait_for_room(cx.waker());
             return Poll::Pending;
         }
         Poll::Ready(self.message.take().map_or(Ok(()), |message| Err(refused(refusal, message))))
@@ -113,21 +136,22 @@ impl<M: Message> IsolatePublish<M> {
 }
 
 /// Waits until something that was queued has been handled.
-struct Room {
-    isolate: u64,
+struct Room<'a> {
+    place: &'a Place,
     waited: bool,
 }
 
-impl Future for Room {
+impl Future for Room<'_> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.waited, true) {
-            return Poll::Ready(());
-        }
-        match with_core(self.isolate, |core| core.wait_for_room(cx.waker())) {
-            Ok(()) => Poll::Pending,
-            Err(NotHere) => Poll::Ready(()),
+        match self.place.core() {
+            Some(core) if !self.waited => {
+                core.wait_for_room(cx.waker());
+                self.waited = true;
+                Poll::Pending
+            }
+            _ => Poll::Ready(()),
         }
     }
 }
@@ -147,31 +171,25 @@ impl Future for Sleep {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let this = &mut *self;
-        let done = with_core(this.place.isolate, |core| {
-            if core.now >= this.at {
-                return true;
-            }
-            if this.timer.is_none() {
-                let due = if this.own { Due::Resume(this.place.seat) } else { Due::Wake(cx.waker().clone()) };
-                this.timer = Some(core.set_timer(this.at, due));
-            }
-            false
-        });
-        match done {
-            Ok(true) => {
-                this.timer = None;
-                Poll::Ready(())
-            }
-            // Off its thread it can never be ready; the isolate reports the actor that waits.
-            Ok(false) | Err(NotHere) => Poll::Pending,
+        // Off its thread it can never be ready; the isolate reports the actor that waits.
+        let Some(core) = this.place.core() else { return Poll::Pending };
+        if core.now.get() >= this.at {
+            this.timer = None;
+            return Poll::Ready(());
         }
+        if this.timer.is_none() {
+            let due = if this.own { Due::Resume(this.place.seat) } else { Due::Wake(cx.waker().clone()) };
+            this.timer = Some(core.set_timer(this.at, due));
+        }
+        Poll::Pending
     }
 }
 
 impl Drop for Sleep {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(timer) = self.timer {
-            let _ = with_core(self.place.isolate, |core| core.cancel_timer(timer));
+        if let (Some(timer), Some(core)) = (self.timer, self.place.core()) {
+            core.cancel_timer(timer);
         }
     }
 }
@@ -187,12 +205,20 @@ impl<A: Actor> IsolateContext<A> {
         Self { place, actor: PhantomData }
     }
 
-    pub(crate) fn place(&self) -> Place {
-        self.place
+    #[inline]
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Ends the actor once the handler that runs has returned.
+    pub(crate) fn ask_stop(&self) {
+        if let Some(core) = self.place.core() {
+            core.stop_asked.set(true);
+        }
     }
 
     pub(crate) fn actor_ref(&self) -> ActorRef<A> {
-        ActorRef::in_isolate(IsolateRef { place: self.place, actor: PhantomData })
+        ActorRef::in_isolate(IsolateRef::new(self.place.clone()))
     }
 
     pub(crate) fn schedule_after<M>(&self, delay: Duration, message: M) -> TimerHandle
@@ -202,46 +228,55 @@ impl<A: Actor> IsolateContext<A> {
     {
         let handle = TimerHandle::default();
         let at = (self.place.now() + delay).as_nanos();
-        let target = IsolateRef::<A> { place: self.place, actor: PhantomData };
-        let queue = Box::new(move |core: &mut Core| {
+        let target = IsolateRef::<A>::new(self.place.clone());
+        let queue = Box::new(move |core: &Core| {
             if let Some(lane) = target.messages::<M>(core) {
-                lane.push(message);
-                core.enqueue(lane.index());
+                push(core, &lane, message);
             }
         });
-        let due = Due::Fire(Box::new(Fire { seat: self.place.seat, handle: handle.clone(), queue }));
-        let _ = with_core(self.place.isolate, |core| core.set_timer(at, due));
+        if let Some(core) = self.place.core() {
+            core.set_timer(
+                at,
+                Due::Fire(Box::new(Fire { seat: self.place.seat, handle: handle.clone(), queue })),
+            );
+        }
         handle
-    }
-
-    fn seat(&self) -> Option<Rc<Seat<A>>> {
-        let index = self.place.seat as usize;
-        let seat = with_core(self.place.isolate, |core| core.seats.get(index).cloned()).ok()??;
-        seat.into_any().downcast().ok()
     }
 
     pub(crate) fn subscribe<M: Message>(&self, subscription: Subscription<M>) -> Result<(), SpawnError>
     where
         A: Handler<M>,
     {
-        self.seat().ok_or(SpawnError::WrongThread)?.subscribe(subscription)
+        let seat = self.place.core().and_then(|core| seat_of::<A>(core, self.place.seat));
+        seat.ok_or(SpawnError::WrongThread)?.subscribe(subscription)
     }
 
     pub(crate) fn unsubscribe<M: Message>(&self) {
-        if let Ok(Some(lane)) = with_core(self.place.isolate, |core| core.lane_of(M::TYPE_ID)) {
+        if let Some(lane) = self.place.core().and_then(|core| core.find_topic::<M>()) {
             lane.remove(self.place.seat);
         }
     }
 
     pub(crate) fn random(&self) -> Pcg64Mcg {
-        let seed = with_core(self.place.isolate, |core| core.seed).unwrap_or_default();
-        random_for(seed, self.place.id())
+        random_for(self.place.core().map_or(0, |core| core.seed), self.place.id())
     }
 }
 
 /// The generator of one actor: the bus's seed and the actor's id, mixed so that neighbours share nothing.
 pub(crate) fn random_for(seed: u64, id: ActorId) -> Pcg64Mcg {
     Pcg64Mcg::seed_from_u64(seed ^ id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31))
+}
+
+/// The seat of an actor of type `A`.
+pub(crate) fn seat_of<A: Actor>(core: &Core, seat: u32) -> Option<Rc<Seat<A>>> {
+    core.seat(seat)?.into_any().downcast().ok()
+}
+
+fn push<M: 'static>(core: &Core, lane: &Lane<M>, message: M) {
+    // Room was looked for by whoever needs it, so nothing is refused here.
+    if lane.publish(super::OUTSIDE, &mut Some(message)).is_ok() {
+        core.enqueue(lane.index());
+    }
 }
 
 /// The isolate's half of an [`ActorRef`].
@@ -252,17 +287,12 @@ pub(crate) struct IsolateRef<A: Actor> {
 
 impl<A: Actor> Clone for IsolateRef<A> {
     fn clone(&self) -> Self {
-        Self { place: self.place, actor: PhantomData }
+        Self::new(self.place.clone())
     }
 }
 
-struct Query<Q, R> {
-    query: Q,
-    reply: oneshot::Sender<R>,
-}
-
 /// The lane of queries of type `Q` to one actor.
-type QueryLane<Q, R> = DirectLane<Query<Q, R>>;
+type QueryLane<Q, R> = Lane<Query<Q, R>>;
 
 impl<A: Actor> IsolateRef<A> {
     pub(crate) fn new(place: Place) -> Self {
@@ -277,51 +307,33 @@ impl<A: Actor> IsolateRef<A> {
     }
 
     fn seat(&self, core: &Core) -> Option<Rc<Seat<A>>> {
-        let seat =
-            core.seats.get(self.place.seat as usize).cloned()?.into_any().downcast::<Seat<A>>().ok()?;
-        (!seat.has_ended()).then_some(seat)
+        seat_of::<A>(core, self.place.seat).filter(|seat| !seat.has_ended())
     }
 
     /// The lane of direct messages of type `M` to this actor; `None` when it has ended.
-    fn messages<M>(&self, core: &mut Core) -> Option<Rc<DirectLane<M>>>
+    fn messages<M>(&self, core: &Core) -> Option<Rc<Lane<M>>>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |index| {
-            let sub = Sub::new(&seat, direct_rule(), |seat, hand| async move {
-                loop {
-                    let message: M = hand.next().await;
-                    let mut lent = seat.lend();
-                    let Some(state) = lent.as_mut() else { continue };
-                    let result = state.actor.handle(&message, &mut state.ctx).await;
-                    seat.settle(lent, result);
-                }
-            });
-            DirectLane::new(index, short_type_name::<M>(), sub)
+            let gauge = Rc::default();
+            let to = Sub::<A, M, Handle>::new(&seat, direct_rule(&gauge));
+            Lane::to_one(index, short_type_name::<M>(), to, gauge)
         }))
     }
 
-    fn queries<Q>(&self, core: &mut Core) -> Option<Rc<QueryLane<Q, A::Reply>>>
+    fn queries<Q>(&self, core: &Core) -> Option<Rc<QueryLane<Q, A::Reply>>>
     where
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |index| {
-            let sub = Sub::new(&seat, direct_rule(), |seat, hand| async move {
-                loop {
-                    let asked: Query<Q, A::Reply> = hand.next().await;
-                    let mut lent = seat.lend();
-                    let Some(state) = lent.as_mut() else { continue };
-                    let reply = state.actor.answer(&asked.query, &mut state.ctx).await;
-                    // Whoever asked may have stopped waiting.
-                    let _ = asked.reply.send(reply);
-                    seat.settle(lent, Ok(()));
-                }
-            });
-            DirectLane::new(index, short_type_name::<Q>(), sub)
+            let gauge = Rc::default();
+            let to = Sub::<A, Query<Q, A::Reply>, Answer>::new(&seat, direct_rule(&gauge));
+            Lane::to_one(index, short_type_name::<Q>(), to, gauge)
         }))
     }
 
@@ -331,19 +343,13 @@ impl<A: Actor> IsolateRef<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        match with_core(self.place.isolate, |core| {
-            let lane = self.messages::<M>(core)?;
-            Some((!lane.is_full() && !core.is_full()).then_some(lane))
-        }) {
-            Err(NotHere) => Err(TellError::WrongThread(message)),
-            Ok(None) => Err(TellError::Stopped(message)),
-            Ok(Some(None)) => Err(TellError::Full(message)),
-            Ok(Some(Some(lane))) => {
-                lane.push(message);
-                let _ = with_core(self.place.isolate, |core| core.enqueue(lane.index()));
-                Ok(())
-            }
+        let Some(core) = self.place.core() else { return Err(TellError::WrongThread(message)) };
+        let Some(lane) = self.messages::<M>(core) else { return Err(TellError::Stopped(message)) };
+        if core.is_full() || lane.is_refused() {
+            return Err(TellError::Full(message));
         }
+        push(core, &lane, message);
+        Ok(())
     }
 
     pub(crate) async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
@@ -355,7 +361,7 @@ impl<A: Actor> IsolateRef<A> {
         loop {
             match attempt {
                 Err(TellError::Full(message)) => {
-                    Room { isolate: self.place.isolate, waited: false }.await;
+                    Room { place: &self.place, waited: false }.await;
                     attempt = self.try_tell(message);
                 }
                 other => return other,
@@ -369,12 +375,13 @@ impl<A: Actor> IsolateRef<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        let lane = with_core(self.place.isolate, |core| self.queries::<Q>(core));
-        let lane = lane.map_err(|NotHere| AskError::WrongThread)?.ok_or(AskError::Stopped)?;
+        let core = self.place.core().ok_or(AskError::WrongThread)?;
+        let lane = self.queries::<Q>(core).ok_or(AskError::Stopped)?;
         let (reply, answer) = oneshot::channel();
-        lane.push(Query { query, reply });
-        with_core(self.place.isolate, |core| core.enqueue(lane.index()))
-            .map_err(|NotHere| AskError::WrongThread)?;
+        // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the askers.
+        let query = Query { query, reply: Cell::new(Some(reply)) };
+        lane.publish_anyway(query);
+        core.enqueue(lane.index());
         Ok(answer)
     }
 
@@ -388,6 +395,6 @@ impl<A: Actor> IsolateRef<A> {
     }
 }
 
-fn direct_rule<P>() -> Rule<P> {
-    Rule { overflow: Overflow::Refuse, capacity: DEFAULT_CAPACITY, echo: true, gauge: Rc::default() }
+fn direct_rule<M>(gauge: &Rc<Gauge>) -> Rule<M> {
+    Rule { overflow: Overflow::Refuse, capacity: DEFAULT_CAPACITY, echo: true, gauge: Rc::clone(gauge) }
 }

@@ -1,24 +1,20 @@
 //! Typed queues of one isolate: a topic's, with many receivers, or a direct one to a single actor.
 //!
-//! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the values.
+//! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the messages. They
+//! are written once, into a batch that grows while the batch before it is being handled; receivers read them in place.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::core::{QUEUE_CAPACITY, Refusal};
-use crate::{Message, Policy, Subscription, TopicStats};
+use mycelium_mailbox::Shared;
 
-/// How many spent messages one topic keeps for reuse: as many as may wait (messages).
-const SPARE_MAX: usize = QUEUE_CAPACITY;
+use super::core::Refusal;
+use crate::{Message, Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.
 pub(crate) trait AnyLane: 'static {
-    /// Delivers one event; a direct lane keeps its payloads itself.
-    fn dispatch(&self, sender: u32, payload: Option<Rc<dyn Any>>);
-    /// The message's name.
-    fn name(&self) -> &'static str;
+    /// Delivers the oldest message.
+    fn dispatch(&self, sender: u32);
     fn stats(&self) -> Option<TopicStats>;
     /// Removes the receivers of a seat, and counts what they had not handled.
     fn remove(&self, seat: u32);
@@ -26,10 +22,10 @@ pub(crate) trait AnyLane: 'static {
     fn clear(&self);
 }
 
-/// Where a lane's events end: an actor's subscription or a service's subscriber.
-pub(crate) trait Receive<P> {
-    /// Handles the payload, or keeps it while the actor waits. `false`: it was dropped or skipped.
-    fn deliver(&self, sender: u32, payload: P) -> bool;
+/// Where a lane's messages end: an actor's subscription or a service's subscriber.
+pub(crate) trait Receive<M> {
+    /// Handles the message, or keeps it while the actor waits. `false`: it was dropped or skipped.
+    fn deliver(&self, sender: u32, message: &Shared<M>) -> bool;
     /// The seat this belongs to.
     fn seat(&self) -> u32;
     /// Whether its own queue has reached its capacity.
@@ -42,14 +38,14 @@ pub(crate) trait Receive<P> {
     fn close(&self) -> u64;
 }
 
-struct Receiver<P> {
-    /// Events with a lower number were published before the subscription.
+struct Receiver<M> {
+    /// Messages with a lower number were published before the subscription.
     since: u64,
     policy: PolicyKind,
-    to: Rc<dyn Receive<P>>,
+    to: Rc<dyn Receive<M>>,
 }
 
-impl<P> Clone for Receiver<P> {
+impl<M> Clone for Receiver<M> {
     fn clone(&self) -> Self {
         Self { since: self.since, policy: self.policy, to: Rc::clone(&self.to) }
     }
@@ -62,12 +58,19 @@ enum PolicyKind {
     Lossy,
 }
 
-/// The queue and the receivers of one topic.
-pub(crate) struct TopicLane<M> {
-    /// Spent messages without a destructor: their memory serves the next publishes, so those allocate nothing.
-    spare: RefCell<Vec<Rc<M>>>,
+/// The queue and the receivers of one topic, or of the direct messages to one actor.
+pub(crate) struct Lane<M> {
+    index: u32,
+    name: &'static str,
+    /// `None` for direct messages.
+    topic: Option<&'static str>,
+    /// What is published now.
+    filling: RefCell<Vec<M>>,
+    /// What is being handled, and how far.
+    current: RefCell<Rc<Vec<M>>>,
+    at: Cell<usize>,
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
-    receivers: RefCell<Rc<[Receiver<Rc<M>>]>>,
+    receivers: RefCell<Rc<[Receiver<M>]>>,
     heard: Cell<bool>,
     published: Cell<u64>,
     dispatched: Cell<u64>,
@@ -76,7 +79,7 @@ pub(crate) struct TopicLane<M> {
     pub(crate) gauge: Rc<Gauge>,
 }
 
-/// What a topic shares with its subscriptions: how many of them refuse, and what their policies dropped.
+/// What a lane shares with its subscriptions: how many of them refuse, and what their policies dropped.
 #[derive(Default)]
 pub(crate) struct Gauge {
     /// Subscriptions that are full and refuse publishes.
@@ -101,12 +104,32 @@ pub(crate) fn count(counter: &Cell<u64>) {
     counter.set(counter.get() + 1);
 }
 
-impl<M: Message> TopicLane<M> {
-    pub(crate) fn new() -> Self {
+impl<M: 'static> Lane<M> {
+    pub(crate) fn of_topic(index: u32, name: &'static str, topic: &'static str) -> Self {
+        Self::new(index, name, Some(topic), Rc::from([]))
+    }
+
+    /// A lane whose messages all go to one receiver, that waits when that is full.
+    pub(crate) fn to_one(index: u32, name: &'static str, to: Rc<dyn Receive<M>>, gauge: Rc<Gauge>) -> Self {
+        let receivers = Rc::from([Receiver { since: 0, policy: PolicyKind::Block, to }]);
+        Self { gauge, ..Self::new(index, name, None, receivers) }
+    }
+
+    fn new(
+        index: u32,
+        name: &'static str,
+        topic: Option<&'static str>,
+        receivers: Rc<[Receiver<M>]>,
+    ) -> Self {
         Self {
-            spare: RefCell::default(),
-            receivers: RefCell::new(Rc::from([])),
-            heard: Cell::new(false),
+            index,
+            name,
+            topic,
+            filling: RefCell::default(),
+            current: RefCell::default(),
+            at: Cell::new(0),
+            heard: Cell::new(!receivers.is_empty()),
+            receivers: RefCell::new(receivers),
             published: Cell::new(0),
             dispatched: Cell::new(0),
             delivered: Cell::new(0),
@@ -115,25 +138,39 @@ impl<M: Message> TopicLane<M> {
         }
     }
 
-    /// Takes the message for the queue unless a subscriber refuses it; `None` if nobody listens.
     #[inline]
-    pub(crate) fn take(&self, sender: u32, message: &mut Option<M>) -> Result<Option<Rc<dyn Any>>, Refusal> {
-        if !self.heard.get() {
-            message.take();
-            return Ok(None);
-        }
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Whether anybody receives.
+    #[inline]
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.get()
+    }
+
+    /// Takes the message out of `message` unless a receiver refuses it.
+    #[inline]
+    pub(crate) fn publish(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
         if self.gauge.full.get() > 0 {
             return Err(self.refusal(sender));
         }
-        let Some(value) = message.take() else { return Ok(None) };
-        count(&self.published);
-        if let Some(mut spent) = self.spare.borrow_mut().pop()
-            && let Some(memory) = Rc::get_mut(&mut spent)
-        {
-            *memory = value;
-            return Ok(Some(spent));
+        if let Some(message) = message.take() {
+            self.publish_anyway(message);
         }
-        Ok(Some(Rc::new(value)))
+        Ok(())
+    }
+
+    /// Whether a receiver is full and refuses.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.gauge.full.get() > 0
+    }
+
+    /// Takes a message whoever is full.
+    #[inline]
+    pub(crate) fn publish_anyway(&self, message: M) {
+        count(&self.published);
+        self.filling.borrow_mut().push(message);
     }
 
     #[cold]
@@ -150,19 +187,54 @@ impl<M: Message> TopicLane<M> {
         }
     }
 
-    /// Keeps the memory of a message that nobody reads any more.
+    /// The oldest message that waits.
     #[inline]
-    fn recycle(&self, message: Rc<M>) {
-        if !std::mem::needs_drop::<M>() && Rc::strong_count(&message) == 1 {
-            let mut spare = self.spare.borrow_mut();
-            if spare.len() < SPARE_MAX {
-                spare.push(message);
+    fn take(&self) -> Option<Shared<M>> {
+        let at = self.at.get();
+        let mut current = self.current.borrow_mut();
+        if at < current.len() {
+            self.at.set(at + 1);
+            return Shared::new(&current, at);
+        }
+        let mut spent = None;
+        let next = self.filling.take();
+        match Rc::get_mut(&mut current) {
+            Some(handled) => spent = Some(std::mem::replace(handled, next)),
+            // A parked handler still reads that batch.
+            None => *current = Rc::new(next),
+        }
+        self.at.set(1);
+        let first = Shared::new(&current, 0);
+        drop(current);
+        if let Some(mut spent) = spent {
+            // Dropping messages is user code, which may publish: nothing is borrowed now.
+            spent.clear();
+            let mut filling = self.filling.borrow_mut();
+            if filling.capacity() == 0 {
+                *filling = spent;
             }
         }
+        first
     }
 
+    fn change(&self, f: impl FnOnce(&mut Vec<Receiver<M>>)) {
+        let mut receivers = self.receivers.borrow().to_vec();
+        f(&mut receivers);
+        self.heard.set(!receivers.is_empty());
+        let before = self.receivers.replace(receivers.into());
+        drop(before);
+    }
+
+    /// Removes receivers that take no more; `dropped` of their messages were waiting.
+    pub(crate) fn forget_closed(&self, dropped: u64) {
+        self.change(|receivers| receivers.retain(|receiver| !receiver.to.is_closed()));
+        self.dropped_unsubscribed.set(self.dropped_unsubscribed.get() + dropped);
+    }
+}
+
+impl<M: Message> Lane<M> {
     /// Adds a receiver of everything published from now on.
-    pub(crate) fn add(&self, to: Rc<dyn Receive<Rc<M>>>, subscription: &Subscription<M>) {
+    pub(crate) fn add(&self, to: Rc<dyn Receive<M>>, subscription: &Subscription<M>) {
         let policy = match subscription.policy {
             Policy::Block => PolicyKind::Block,
             Policy::Fail => PolicyKind::Fail,
@@ -171,46 +243,28 @@ impl<M: Message> TopicLane<M> {
         let since = self.published.get();
         self.change(|receivers| receivers.push(Receiver { since, policy, to }));
     }
-
-    /// Removes receivers that take no more; `dropped` of their messages were waiting.
-    pub(crate) fn forget_closed(&self, dropped: u64) {
-        self.change(|receivers| receivers.retain(|receiver| !receiver.to.is_closed()));
-        self.dropped_unsubscribed.set(self.dropped_unsubscribed.get() + dropped);
-    }
-
-    fn change(&self, f: impl FnOnce(&mut Vec<Receiver<Rc<M>>>)) {
-        let mut receivers = self.receivers.borrow().to_vec();
-        f(&mut receivers);
-        self.heard.set(!receivers.is_empty());
-        *self.receivers.borrow_mut() = receivers.into();
-    }
 }
 
-impl<M: Message> AnyLane for TopicLane<M> {
+impl<M: 'static> AnyLane for Lane<M> {
     #[inline]
-    fn dispatch(&self, sender: u32, payload: Option<Rc<dyn Any>>) {
-        let Some(Ok(message)) = payload.map(Rc::downcast::<M>) else { return };
+    fn dispatch(&self, sender: u32) {
+        let Some(message) = self.take() else { return };
         let number = self.dispatched.get();
         self.dispatched.set(number + 1);
         let receivers = Rc::clone(&self.receivers.borrow());
         let mut delivered = 0;
         for receiver in receivers.iter() {
             if receiver.since <= number {
-                delivered += u64::from(receiver.to.deliver(sender, Rc::clone(&message)));
+                delivered += u64::from(receiver.to.deliver(sender, &message));
             }
         }
-        self.recycle(message);
         self.delivered.set(self.delivered.get() + delivered);
-    }
-
-    fn name(&self) -> &'static str {
-        M::NAME
     }
 
     fn stats(&self) -> Option<TopicStats> {
         Some(TopicStats {
-            message: M::NAME,
-            topic: M::TOPIC,
+            message: self.name,
+            topic: self.topic?,
             published: self.published.get(),
             delivered: self.delivered.get(),
             dropped_oldest: self.gauge.oldest.get(),
@@ -222,7 +276,8 @@ impl<M: Message> AnyLane for TopicLane<M> {
     }
 
     fn remove(&self, seat: u32) {
-        if self.receivers.borrow().iter().all(|receiver| receiver.to.seat() != seat) {
+        // A direct lane keeps its receiver, which knows that its actor has ended and counts what still comes.
+        if self.topic.is_none() || self.receivers.borrow().iter().all(|receiver| receiver.to.seat() != seat) {
             return;
         }
         let gone: Vec<_> = self.receivers.borrow().iter().filter(|r| r.to.seat() == seat).cloned().collect();
@@ -235,58 +290,11 @@ impl<M: Message> AnyLane for TopicLane<M> {
     }
 
     fn clear(&self) {
-        // Moved out before they are dropped: a message's drop is user code.
-        drop(self.spare.take());
-        drop(self.receivers.replace(Rc::from([])));
         self.heard.set(false);
-    }
-}
-
-/// The queue of payloads sent straight to one actor.
-pub(crate) struct DirectLane<P> {
-    index: u32,
-    name: &'static str,
-    queue: RefCell<VecDeque<P>>,
-    to: Rc<dyn Receive<P>>,
-}
-
-impl<P: 'static> DirectLane<P> {
-    pub(crate) fn new(index: u32, name: &'static str, to: Rc<dyn Receive<P>>) -> Self {
-        Self { index, name, queue: RefCell::default(), to }
-    }
-
-    pub(crate) fn index(&self) -> u32 {
-        self.index
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.to.is_full()
-    }
-
-    pub(crate) fn push(&self, payload: P) {
-        self.queue.borrow_mut().push_back(payload);
-    }
-}
-
-impl<P: 'static> AnyLane for DirectLane<P> {
-    fn dispatch(&self, _: u32, _: Option<Rc<dyn Any>>) {
-        let payload = self.queue.borrow_mut().pop_front();
-        if let Some(payload) = payload {
-            self.to.deliver(super::OUTSIDE, payload);
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn stats(&self) -> Option<TopicStats> {
-        None
-    }
-
-    fn remove(&self, _seat: u32) {}
-
-    fn clear(&self) {
-        drop(self.queue.take());
+        // Moved out before they are dropped: a message's drop is user code.
+        drop(self.filling.take());
+        drop(self.current.take());
+        self.at.set(0);
+        drop(self.receivers.replace(Rc::from([])));
     }
 }

@@ -1,8 +1,5 @@
 //! Isolates: deterministic buses on one thread, in virtual time.
 
-// A handler keeps its actor's state borrowed while it waits: the borrow is what marks the actor as busy.
-#![allow(clippy::await_holding_refcell_ref)]
-
 mod core;
 mod handle;
 mod lane;
@@ -10,12 +7,15 @@ mod report;
 mod seat;
 mod service;
 mod sub;
+mod timers;
+mod topics;
 
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use self::core::{Core, Event, Idle, NotHere, Refusal, enter, with_core};
+use self::core::{Core, Event, Idle};
+use self::handle::{id_of, refused, seat_of};
 use self::lane::AnyLane;
 use self::seat::{AnySeat, Seat};
 use self::service::ServiceSeat;
@@ -83,12 +83,11 @@ pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
 /// # Ok::<(), BoxError>(())
 /// ```
 pub struct Isolate {
-    core: Option<Box<Core>>,
-    id: u64,
+    core: Rc<Core>,
     events: u64,
     events_max: u64,
     woken: Vec<u32>,
-    /// What is being handled: taken from the core's order at once, so that an event needs no look at the core.
+    /// What is being handled: taken from the core's order at once.
     batch: Vec<Event>,
     /// How far into the batch the loop is.
     at: usize,
@@ -98,8 +97,7 @@ pub struct Isolate {
 
 /// The address of a service of an isolate, to take it back at the end.
 pub struct ServiceRef<S> {
-    isolate: u64,
-    seat: u32,
+    place: Place,
     service: PhantomData<fn() -> S>,
 }
 
@@ -111,10 +109,8 @@ impl Isolate {
 
     /// An empty isolate whose clock starts at `now`.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
-        let core = Box::new(Core::new(seed, now.as_nanos()));
         Self {
-            id: core.id,
-            core: Some(core),
+            core: Rc::new(Core::new(seed, now.as_nanos())),
             events: 0,
             events_max: DEFAULT_EVENTS_MAX,
             woken: Vec::new(),
@@ -135,17 +131,15 @@ impl Isolate {
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when one of its messages has a `TYPE_ID` that another type holds here.
     pub fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        let id = self.id;
-        self.enter(|| {
-            let (place, waker) = next_place(id)?;
-            let ctx = Context::in_isolate(IsolateContext::new(place));
-            let seat = Seat::new(id, place.seat, waker, actor, ctx);
-            add_seat(id, Rc::clone(&seat) as Rc<dyn AnySeat>)?;
-            for wanted in Subscriptions::<A>::of().wanted {
-                wanted.in_isolate(&seat)?;
-            }
-            Ok(ActorRef::in_isolate(IsolateRef::new(place)))
-        })
+        let (index, waker) = self.core.next_seat();
+        let place = Place::new(&self.core, index);
+        let ctx = Context::in_isolate(IsolateContext::new(place.clone()));
+        let seat = Rc::new(Seat::new(Rc::clone(&self.core), index, waker, actor, ctx));
+        self.core.add_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
+        for wanted in Subscriptions::<A>::of().wanted {
+            wanted.in_isolate(&seat)?;
+        }
+        Ok(ActorRef::in_isolate(IsolateRef::new(place)))
     }
 
     /// Adds a service. Its loop begins at the next [`run`](Self::run).
@@ -153,12 +147,9 @@ impl Isolate {
     /// # Errors
     /// None at present; the signature is that of a live bus.
     pub fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
-        let id = self.id;
-        self.enter(|| {
-            let (place, waker) = next_place(id)?;
-            add_seat(id, Rc::new(ServiceSeat::new(place, waker, service)))?;
-            Ok(ServiceRef { isolate: id, seat: place.seat, service: PhantomData })
-        })
+        let (index, waker) = self.core.next_seat();
+        self.core.add_seat(Rc::new(ServiceSeat::new(&self.core, index, waker, service)));
+        Ok(ServiceRef { place: Place::new(&self.core, index), service: PhantomData })
     }
 
     /// Publishes from outside; it is handled at the next [`run`](Self::run).
@@ -166,15 +157,9 @@ impl Isolate {
     /// # Errors
     /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run first.
     pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
-        let core = match self.core.as_deref_mut() {
-            Some(core) => core,
-            None => return Err(PublishError::Closed(message)),
-        };
         let mut message = Some(message);
-        let published = core.publish(OUTSIDE, &mut message);
-        match (published, message) {
-            (Err(Refusal::Duplicate), Some(message)) => Err(PublishError::DuplicateTypeId(message)),
-            (Err(_), Some(message)) => Err(PublishError::Full(message)),
+        match (self.core.publish(OUTSIDE, &mut message), message) {
+            (Err(refusal), Some(message)) => Err(refused(refusal, message)),
             _ => Ok(()),
         }
     }
@@ -189,7 +174,7 @@ impl Isolate {
         M: Send + Sync + 'static,
     {
         match to.as_isolate() {
-            Some(to) => self.enter(|| to.try_tell(message)),
+            Some(to) => to.try_tell(message),
             None => Err(TellError::WrongThread(message)),
         }
     }
@@ -204,7 +189,7 @@ impl Isolate {
         Q: Send + Sync + 'static,
     {
         let to = to.as_isolate().ok_or(AskError::WrongThread)?;
-        let mut answer = self.enter(|| to.send_query(query))?;
+        let mut answer = to.send_query(query)?;
         // A failure of another actor is the run's business, not this answer's.
         let _ = self.run_until(self.now());
         answer.try_recv().map_err(|error| match error {
@@ -220,9 +205,8 @@ impl Isolate {
     /// of events was reached.
     pub fn run(&mut self) -> Result<IsolateStats, RunError> {
         self.run_to(u64::MAX)?;
-        let stuck = self.enter_core(|core| {
-            core.seats.iter().filter(|seat| seat.is_parked()).map(|seat| seat.name()).collect::<Vec<_>>()
-        });
+        let seats = self.core.seats();
+        let stuck: Vec<_> = seats.iter().filter(|seat| seat.is_parked()).map(|seat| seat.name()).collect();
         if stuck.is_empty() { Ok(self.stats()) } else { Err(RunError::Stuck { actors: stuck }) }
     }
 
@@ -232,7 +216,7 @@ impl Isolate {
     /// See [`RunError`].
     pub fn run_until(&mut self, until: Timestamp) -> Result<IsolateStats, RunError> {
         self.run_to(until.as_nanos())?;
-        self.enter_core(|core| core.advance(until.as_nanos()));
+        self.core.now.set(self.core.now.get().max(until.as_nanos()));
         Ok(self.stats())
     }
 
@@ -240,64 +224,54 @@ impl Isolate {
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
                 Ok(result) => return result,
-                Err(payload) => {
-                    let seats = self.enter_core(|core| core.seats.clone());
-                    let Some(seat) = seats.iter().find(|seat| seat.is_running()) else {
-                        resume_unwind(payload)
-                    };
-                    let reason = StopReason::from_panic(&*payload);
-                    self.enter(|| seat.record_end(reason));
-                }
+                Err(payload) => match self.core.seat(self.core.running.get()) {
+                    Some(seat) => seat.end(StopReason::from_panic(&*payload)),
+                    None => resume_unwind(payload),
+                },
             }
         }
     }
 
     fn step_all(&mut self, until: u64) -> Result<(), RunError> {
-        let Self { core, id, events, events_max, woken, batch, at, lanes } = self;
-        let id = *id;
-        enter(core, || {
-            let signals = with_core(id, |core| core.signals()).map_err(|NotHere| RunError::Closed)?;
-            loop {
-                if signals.any() {
-                    if signals.halted() {
-                        return Err(actor_failed(id));
-                    }
-                    signals.take_woken(woken);
-                    for seat in woken.drain(..) {
-                        resume(id, seat);
-                    }
-                    continue;
+        let Self { core, events, events_max, woken, batch, at, lanes } = self;
+        loop {
+            if core.signals().any() {
+                if core.signals().halted() {
+                    return Err(actor_failed(core));
                 }
-                let Some(event) = batch.get_mut(*at) else {
-                    *at = 0;
-                    match with_core(id, |core| core.idle(batch, until)) {
-                        Ok(Idle::Batch) => continue,
-                        Ok(Idle::Resume(seat)) => seat.resume(),
-                        Ok(Idle::Wake(wakers)) => wakers.into_iter().for_each(std::task::Waker::wake),
-                        Ok(Idle::Done) => return Ok(()),
-                        Err(NotHere) => return Err(RunError::Closed),
-                    }
-                    continue;
-                };
-                if event.is_resume() {
-                    *at += 1;
-                    resume(id, event.of);
-                    continue;
+                core.signals().take_woken(woken);
+                for seat in woken.drain(..).filter_map(|seat| core.seat(seat)) {
+                    seat.resume();
                 }
-                if *events == *events_max {
-                    return Err(RunError::TooManyEvents { events_max: *events_max });
-                }
-                *at += 1;
-                *events += 1;
-                let lane = event.lane as usize;
-                let payload = event.payload.take();
-                if lane >= lanes.len() {
-                    *lanes =
-                        with_core(id, |core| core.lanes().to_vec()).map_err(|NotHere| RunError::Closed)?;
-                }
-                lanes[lane].dispatch(event.of, payload);
+                continue;
             }
-        })
+            let Some(event) = batch.get(*at).copied() else {
+                *at = 0;
+                match core.idle(batch, until) {
+                    Idle::Batch => {}
+                    Idle::Resume(seat) => seat.resume(),
+                    Idle::Wake(wakers) => wakers.into_iter().for_each(std::task::Waker::wake),
+                    Idle::Done => return Ok(()),
+                }
+                continue;
+            };
+            if event.is_resume() {
+                *at += 1;
+                if let Some(seat) = core.seat(event.of) {
+                    seat.resume();
+                }
+                continue;
+            }
+            if *events == *events_max {
+                return Err(RunError::TooManyEvents { events_max: *events_max });
+            }
+            *at += 1;
+            *events += 1;
+            if event.lane as usize >= lanes.len() {
+                *lanes = core.lanes();
+            }
+            lanes[event.lane as usize].dispatch(event.of);
+        }
     }
 
     /// Ends all actors that are idle: their `stopping` runs, with [`StopReason::Shutdown`].
@@ -305,12 +279,9 @@ impl Isolate {
     /// # Errors
     /// See [`RunError`]: what `stopping` did may fail like any handler.
     pub fn shutdown(&mut self) -> Result<IsolateStats, RunError> {
-        let seats = self.enter_core(|core| core.seats.clone());
-        self.enter(|| {
-            for seat in seats.iter().rev() {
-                seat.stop(StopReason::Shutdown);
-            }
-        });
+        for seat in self.core.seats().iter().rev().filter(|seat| !seat.is_parked()) {
+            seat.end(StopReason::Shutdown);
+        }
         self.run_to(self.now().as_nanos())?;
         Ok(self.stats())
     }
@@ -322,17 +293,15 @@ impl Isolate {
 
     /// Looks at an actor's state between events; `None` where [`take`](Self::take) gives none.
     pub fn with<A: Actor, R>(&mut self, actor: &ActorRef<A>, f: impl FnOnce(&mut A) -> R) -> Option<R> {
-        let seat = self.seat(actor)?;
-        self.enter(|| seat.with(f))
+        self.seat(actor)?.with(f)
     }
 
     /// Takes a service out once its loop has returned.
     pub fn take_service<S: Service>(&mut self, service: &ServiceRef<S>) -> Option<S> {
-        if service.isolate != self.id {
+        if !self.is_here(&service.place) {
             return None;
         }
-        let seat = self.enter_core(|core| core.seats.get(service.seat as usize).cloned())?;
-        seat.into_any().downcast::<ServiceSeat<S>>().ok()?.take()
+        self.core.seat(service.place.seat())?.into_any().downcast::<ServiceSeat<S>>().ok()?.take()
     }
 
     /// Why an actor ended, if it has.
@@ -342,84 +311,50 @@ impl Isolate {
 
     /// The isolate's clock.
     pub fn now(&self) -> Timestamp {
-        Timestamp::from_nanos(self.core.as_deref().map_or(0, |core| core.now))
+        Timestamp::from_nanos(self.core.now.get())
     }
 
     /// What the isolate has counted so far.
     pub fn stats(&self) -> IsolateStats {
-        let Some(core) = self.core.as_deref() else { return IsolateStats::default() };
         IsolateStats {
-            now: Timestamp::from_nanos(core.now),
+            now: self.now(),
             events: self.events,
-            unheard: core.unheard,
-            dead_letters: core.dead_letters,
+            unheard: self.core.unheard.get(),
+            dead_letters: self.core.dead_letters.get(),
         }
     }
 
     /// The counters of every topic that anybody ever subscribed to.
     pub fn topics(&self) -> Vec<TopicStats> {
-        let lanes = self.core.as_deref().map(Core::lanes).unwrap_or_default();
-        lanes.iter().filter_map(|lane| lane.stats()).collect()
+        self.core.lanes().iter().filter_map(|lane| lane.stats()).collect()
     }
 
-    fn seat<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<Rc<Seat<A>>> {
-        let place = actor.as_isolate()?.place;
-        if place.isolate != self.id {
-            return None;
-        }
-        let seat = self.enter_core(|core| core.seats.get(place.seat as usize).cloned())?;
-        seat.into_any().downcast().ok()
+    fn is_here(&self, place: &Place) -> bool {
+        place.core().is_some_and(|core| Rc::ptr_eq(core, &self.core))
     }
 
-    fn enter<R>(&mut self, f: impl FnOnce() -> R) -> R {
-        enter(&mut self.core, f)
-    }
-
-    fn enter_core<R: Default>(&mut self, f: impl FnOnce(&mut Core) -> R) -> R {
-        self.core.as_deref_mut().map(f).unwrap_or_default()
+    fn seat<A: Actor>(&self, actor: &ActorRef<A>) -> Option<Rc<Seat<A>>> {
+        let place = &actor.as_isolate()?.place;
+        if self.is_here(place) { seat_of(&self.core, place.seat()) } else { None }
     }
 }
 
 impl Drop for Isolate {
     fn drop(&mut self) {
+        // Actors hold the core and the core holds actors: this is where the circle is cut.
         self.lanes.clear();
-        let batch = std::mem::take(&mut self.batch);
-        let parts = self.core.as_deref_mut().map(Core::dismantle);
-        // Inside, so that what actors do in their own drop finds the isolate they belong to.
-        self.enter(|| drop((batch, parts)));
+        self.core.dismantle();
     }
 }
 
-fn next_place(isolate: u64) -> Result<(Place, std::task::Waker), SpawnError> {
-    with_core(isolate, |core| {
-        let seat = core.seats.len() as u32;
-        (Place { isolate, seat }, core.waker(seat))
-    })
-    .map_err(|NotHere| SpawnError::WrongThread)
-}
-
-fn add_seat(isolate: u64, seat: Rc<dyn AnySeat>) -> Result<(), SpawnError> {
-    with_core(isolate, |core| {
-        core.enqueue_resume(core.seats.len() as u32);
-        core.seats.push(seat);
-    })
-    .map_err(|NotHere| SpawnError::WrongThread)
-}
-
-fn resume(isolate: u64, seat: u32) {
-    if let Ok(Some(seat)) = with_core(isolate, |core| core.seats.get(seat as usize).cloned()) {
-        seat.resume();
-    }
-}
-
-fn actor_failed(isolate: u64) -> RunError {
-    let failed = with_core(isolate, |core| {
-        core.ended.as_ref().map(|ended| RunError::ActorFailed {
+fn actor_failed(core: &Core) -> RunError {
+    match core.first_failure() {
+        Some(ended) => RunError::ActorFailed {
             actor: ended.actor,
-            id: Place { isolate, seat: ended.seat }.id(),
-            reason: ended.reason.clone(),
-            at: Timestamp::from_nanos(core.now),
-        })
-    });
-    failed.ok().flatten().unwrap_or(RunError::Closed)
+            id: id_of(ended.seat),
+            reason: ended.reason,
+            at: Timestamp::from_nanos(core.now.get()),
+        },
+        None => RunError::Closed,
+    }
 }

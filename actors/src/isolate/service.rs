@@ -4,14 +4,15 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use super::core::{Core, Ended, NotHere, with_core};
+use mycelium_mailbox::{Confined, Shared};
+
+use super::core::{Core, Ended};
 use super::handle::Place;
-use super::lane::{Gauge, Receive, TopicLane, count};
+use super::lane::{Gauge, Lane, Receive, count};
 use super::seat::AnySeat;
 use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
 
@@ -19,26 +20,27 @@ type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)
 
 /// One service of an isolate.
 pub(crate) struct ServiceSeat<S: Service> {
-    place: Place,
+    core: Rc<Core>,
+    index: u32,
     waker: Waker,
     run: RefCell<Option<Run<S>>>,
-    running: Cell<bool>,
     retired: RefCell<Option<S>>,
     ended: RefCell<Option<StopReason>>,
 }
 
 impl<S: Service> ServiceSeat<S> {
-    pub(crate) fn new(place: Place, waker: Waker, mut service: S) -> Self {
+    pub(crate) fn new(core: &Rc<Core>, index: u32, waker: Waker, mut service: S) -> Self {
+        let place = Place::new(core, index);
         let run: Run<S> = Box::pin(async move {
             let ctx = crate::ServiceContext::in_isolate(place);
             let result = service.run(&ctx).await;
             (service, result)
         });
         Self {
-            place,
+            core: Rc::clone(core),
+            index,
             waker,
             run: RefCell::new(Some(run)),
-            running: Cell::new(false),
             retired: RefCell::default(),
             ended: RefCell::default(),
         }
@@ -48,6 +50,13 @@ impl<S: Service> ServiceSeat<S> {
     pub(crate) fn take(&self) -> Option<S> {
         self.retired.borrow_mut().take()
     }
+
+    fn record_end(&self, reason: StopReason) {
+        if !self.has_ended() {
+            *self.ended.borrow_mut() = Some(reason.clone());
+            self.core.seat_ended(Ended { actor: S::name(), seat: self.index, reason }, 0);
+        }
+    }
 }
 
 impl<S: Service> AnySeat for ServiceSeat<S> {
@@ -55,12 +64,11 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         // Only the run loop resumes, and it does one thing at a time.
         let Ok(mut slot) = self.run.try_borrow_mut() else { return };
         let Some(run) = slot.as_mut() else { return };
-        self.running.set(true);
-        let polled = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker));
-        self.running.set(false);
-        if let Poll::Ready((service, result)) = polled {
-            *slot = None;
+        self.core.running.set(self.index);
+        if let Poll::Ready((service, result)) = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker)) {
+            let over = slot.take();
             drop(slot);
+            drop(over);
             *self.retired.borrow_mut() = Some(service);
             self.record_end(match result {
                 Ok(()) => StopReason::Normal,
@@ -73,33 +81,12 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         S::name()
     }
 
-    fn is_running(&self) -> bool {
-        self.running.get()
-    }
-
     fn is_parked(&self) -> bool {
         // A service that waits for more to do is at rest, not stuck.
         false
     }
 
-    fn record_end(&self, reason: StopReason) {
-        if self.ended.borrow().is_some() {
-            return;
-        }
-        let lanes = with_core(self.place.isolate, |core| {
-            core.made_room();
-            if reason.is_abnormal() {
-                core.halt(Ended { actor: S::name(), seat: self.place.seat, reason: reason.clone() });
-            }
-            core.lanes().to_vec()
-        });
-        *self.ended.borrow_mut() = Some(reason);
-        for lane in lanes.unwrap_or_default() {
-            lane.remove(self.place.seat);
-        }
-    }
-
-    fn stop(&self, reason: StopReason) {
+    fn end(&self, reason: StopReason) {
         let run = self.run.borrow_mut().take();
         drop(run);
         self.record_end(reason);
@@ -107,6 +94,10 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 
     fn end_reason(&self) -> Option<StopReason> {
         self.ended.borrow().clone()
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 
     fn clear(&self) {
@@ -124,14 +115,14 @@ struct Inlet<M> {
     seat: u32,
     subscription: Subscription<M>,
     gauge: Rc<Gauge>,
-    lane: Weak<TopicLane<M>>,
+    lane: Weak<Lane<M>>,
     open: Cell<bool>,
-    queue: RefCell<VecDeque<Rc<M>>>,
+    queue: RefCell<VecDeque<Shared<M>>>,
     waker: RefCell<Option<Waker>>,
 }
 
-impl<M: Message> Receive<Rc<M>> for Inlet<M> {
-    fn deliver(&self, sender: u32, payload: Rc<M>) -> bool {
+impl<M: Message> Receive<M> for Inlet<M> {
+    fn deliver(&self, sender: u32, message: &Shared<M>) -> bool {
         if !self.open.get() || (sender == self.seat && !self.subscription.echo) {
             return false;
         }
@@ -144,7 +135,7 @@ impl<M: Message> Receive<Rc<M>> for Inlet<M> {
                 return false;
             }
             Policy::Conflate(key) => {
-                let new = key(&payload);
+                let new = key(message);
                 if let Some(old) = queue.iter().position(|old| key(old) == new) {
                     dropped = queue.remove(old);
                     count(&self.gauge.conflated);
@@ -159,7 +150,7 @@ impl<M: Message> Receive<Rc<M>> for Inlet<M> {
             }
             _ => {}
         }
-        queue.push_back(payload);
+        queue.push_back(message.clone());
         let waiting = queue.len();
         drop(queue);
         drop(dropped);
@@ -195,66 +186,31 @@ impl<M: Message> Receive<Rc<M>> for Inlet<M> {
 }
 
 impl<M: Message> Inlet<M> {
-    fn refuses(&self) -> bool {
-        matches!(self.subscription.policy, Policy::Block | Policy::Fail)
-    }
-}
-
-/// Takes messages out of an inlet, whatever holds them.
-trait Outlet<M> {
-    fn poll_take(&self, cx: &mut TaskContext<'_>) -> Poll<M>;
-    fn try_take(&self) -> Option<M>;
-    /// Lets the lane forget the inlet.
-    fn shut(&self);
-}
-
-impl<M: Message> Outlet<M> for Inlet<M> {
-    fn poll_take(&self, cx: &mut TaskContext<'_>) -> Poll<M> {
-        match self.try_take() {
-            Some(message) => Poll::Ready(message),
-            None => {
-                *self.waker.borrow_mut() = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-
-    fn try_take(&self) -> Option<M> {
+    fn take(&self) -> Option<Shared<M>> {
         let mut queue = self.queue.borrow_mut();
-        let payload = queue.pop_front()?;
+        let message = queue.pop_front()?;
         if self.refuses() && queue.len() + 1 == self.subscription.capacity {
             self.gauge.refuses(false);
         }
-        drop(queue);
-        Some(Rc::unwrap_or_clone(payload))
+        Some(message)
     }
 
-    fn shut(&self) {
-        let dropped = self.close();
-        if let Some(lane) = self.lane.upgrade() {
-            lane.forget_closed(dropped);
-        }
+    fn refuses(&self) -> bool {
+        matches!(self.subscription.policy, Policy::Block | Policy::Fail)
     }
 }
 
 /// The isolate's half of a [`Subscriber`](crate::Subscriber).
 pub(crate) struct IsolateSubscriber<M: Message> {
     place: Place,
-    inlet: usize,
-    message: PhantomData<fn() -> M>,
+    inlet: Confined<Rc<Inlet<M>>>,
 }
 
 impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
-        let inlet = Self::open(place, subscription)?;
-        Ok(Self { place, inlet, message: PhantomData })
-    }
-
-    fn open(place: Place, subscription: Subscription<M>) -> Result<usize, SpawnError> {
-        let lane =
-            with_core(place.isolate, Core::topic::<M>).map_err(|NotHere| SpawnError::WrongThread)??;
+        let lane = place.core().ok_or(SpawnError::WrongThread)?.topic::<M>()?;
         let inlet = Rc::new(Inlet {
-            seat: place.seat,
+            seat: place.seat(),
             subscription,
             gauge: Rc::clone(&lane.gauge),
             lane: Rc::downgrade(&lane),
@@ -262,47 +218,41 @@ impl<M: Message> IsolateSubscriber<M> {
             queue: RefCell::default(),
             waker: RefCell::default(),
         });
-        lane.add(Rc::clone(&inlet) as Rc<dyn Receive<Rc<M>>>, &subscription);
-        let outlet: Rc<dyn Outlet<M>> = inlet;
-        with_core(place.isolate, |core| {
-            core.inlets.push(Rc::new(outlet) as Rc<dyn Any>);
-            core.inlets.len() - 1
-        })
-        .map_err(|NotHere| SpawnError::WrongThread)
-    }
-
-    fn outlet(&self) -> Option<Rc<Rc<dyn Outlet<M>>>> {
-        let inlet = with_core(self.place.isolate, |core| core.inlets.get(self.inlet).cloned()).ok()??;
-        inlet.downcast().ok()
+        lane.add(Rc::clone(&inlet) as Rc<dyn Receive<M>>, &subscription);
+        Ok(Self { place, inlet: Confined::new(inlet) })
     }
 
     pub(crate) fn poll_recv(&self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
-        let Some(outlet) = self.outlet() else { return Poll::Ready(None) };
-        let taken = outlet.poll_take(cx);
-        if taken.is_ready() {
-            let _ = with_core(self.place.isolate, Core::made_room);
+        let Some(inlet) = self.inlet.get() else { return Poll::Ready(None) };
+        match self.try_recv() {
+            Some(message) => Poll::Ready(Some(message)),
+            None if inlet.is_closed() => Poll::Ready(None),
+            None => {
+                *inlet.waker.borrow_mut() = Some(cx.waker().clone());
+                Poll::Pending
+            }
         }
-        taken.map(Some)
     }
 
     pub(crate) fn try_recv(&self) -> Option<M> {
-        let message = self.outlet()?.try_take()?;
-        let _ = with_core(self.place.isolate, Core::made_room);
-        Some(message)
+        let inlet = self.inlet.get()?;
+        let message = inlet.take()?;
+        if let Some(core) = self.place.core() {
+            core.made_room();
+        }
+        Some(M::clone(&message))
     }
 }
 
 impl<M: Message> Drop for IsolateSubscriber<M> {
     fn drop(&mut self) {
-        if let Some(outlet) = self.outlet() {
-            outlet.shut();
+        let Some(inlet) = self.inlet.get() else { return };
+        let dropped = inlet.close();
+        if let Some(lane) = inlet.lane.upgrade() {
+            lane.forget_closed(dropped);
         }
-        let inlet = self.inlet;
-        let _ = with_core(self.place.isolate, |core| {
-            if let Some(slot) = core.inlets.get_mut(inlet) {
-                *slot = Rc::new(());
-            }
+        if let Some(core) = self.place.core() {
             core.made_room();
-        });
+        }
     }
 }

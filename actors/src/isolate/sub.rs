@@ -1,144 +1,137 @@
-//! The ways into an actor of an isolate, and the futures that run its code.
+//! The ways into an actor of an isolate: its subscriptions, and the messages and queries sent to it.
 //!
-//! Each subscription has one loop, pinned for its whole life, that takes a payload, borrows the actor and runs
-//! the handler. So a handler that is not ready at once simply stays where it is; nothing is
-//! allocated or moved per message, and no borrow has to outlive a call.
+//! A handler is a play on its actor's [`Stage`](mycelium_mailbox::Stage): polled in place, with nothing allocated for
+//! each message. What comes while one waits is kept here, by the rule of the subscription.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::Pin;
+use std::marker::PhantomData;
 use std::rc::{Rc, Weak};
-use std::task::{Context as TaskContext, Poll};
 
-use super::core::{Core, with_core};
+use mycelium_mailbox::{Play, Shared};
+use tokio::sync::oneshot;
+
 use super::lane::{Gauge, Receive, count};
-use super::seat::{Phase, Seat};
-use crate::Actor;
+use super::seat::{AnySeat, Bundle, Seat};
+use crate::{Actor, Handler, Responder, StopReason};
 
-/// Something parked that can be polled again.
-pub(crate) trait Parked {
-    fn poll(&self);
-    /// Drops the parked future, and the actor with it.
-    fn abandon(&self);
+/// What a handler ends with.
+type Handled<A> = Result<(), <A as Actor>::Error>;
+
+/// Plays a message.
+pub(crate) struct Handle;
+
+impl<A: Handler<M>, M> Play<Bundle<A>, M> for Handle {
+    type Output = Handled<A>;
+
+    #[inline]
+    fn play<'a>(bundle: &'a mut Bundle<A>, message: &'a M) -> impl Future<Output = Handled<A>> + 'a {
+        bundle.actor.handle(message, &mut bundle.ctx)
+    }
 }
 
-/// A subscription that keeps payloads behind a parked handler.
+/// A query and the way back.
+pub(crate) struct Query<Q, R> {
+    pub(crate) query: Q,
+    pub(crate) reply: Cell<Option<oneshot::Sender<R>>>,
+}
+
+/// Plays a query.
+pub(crate) struct Answer;
+
+impl<A: Responder<Q>, Q> Play<Bundle<A>, Query<Q, A::Reply>> for Answer {
+    type Output = Handled<A>;
+
+    async fn play(bundle: &mut Bundle<A>, asked: &Query<Q, A::Reply>) -> Handled<A> {
+        let reply = bundle.actor.answer(&asked.query, &mut bundle.ctx).await;
+        if let Some(back) = asked.reply.take() {
+            // Whoever asked may have stopped waiting.
+            let _ = back.send(reply);
+        }
+        Ok(())
+    }
+}
+
+/// Plays the beginning of an actor.
+pub(crate) struct Begin;
+
+impl<A: Actor> Play<Bundle<A>, ()> for Begin {
+    type Output = Handled<A>;
+
+    fn play<'a>(bundle: &'a mut Bundle<A>, (): &'a ()) -> impl Future<Output = Handled<A>> + 'a {
+        bundle.actor.started(&mut bundle.ctx)
+    }
+}
+
+/// Plays the end of an actor.
+pub(crate) struct End;
+
+impl<A: Actor> Play<Bundle<A>, StopReason> for End {
+    type Output = Handled<A>;
+
+    async fn play(bundle: &mut Bundle<A>, reason: &StopReason) -> Handled<A> {
+        bundle.actor.stopping(reason, &mut bundle.ctx).await;
+        Ok(())
+    }
+}
+
+/// A way in that keeps messages behind a parked handler.
 pub(crate) trait Waiting {
-    /// Delivers its oldest payload, unless its policy has dropped that one meanwhile.
+    /// Delivers its oldest message, unless its policy has dropped that one meanwhile.
     fn deliver_waiting(&self);
 }
 
-/// What happens to a payload when `capacity` of them wait.
-pub(crate) enum Overflow<P> {
+/// What happens to a message when `capacity` of them wait.
+pub(crate) enum Overflow<M> {
     /// Publishers are refused while this is full, so nothing is dropped.
     Refuse,
     DropOldest,
     DropNewest,
-    Conflate(Box<dyn Fn(&P) -> u64>),
+    Conflate(fn(&M) -> u64),
 }
 
-/// How one subscription treats what waits behind a parked handler.
-pub(crate) struct Rule<P> {
-    pub(crate) overflow: Overflow<P>,
+/// How one way in treats what waits behind a parked handler.
+pub(crate) struct Rule<M> {
+    pub(crate) overflow: Overflow<M>,
     pub(crate) capacity: usize,
     pub(crate) echo: bool,
     pub(crate) gauge: Rc<Gauge>,
 }
 
-/// One way into an actor: a subscription, or direct messages of one type.
-pub(crate) struct Sub<A: Actor, P, F> {
+/// One way into an actor, handled by the play `P`.
+pub(crate) struct Sub<A: Actor, M, P> {
     seat: Rc<Seat<A>>,
     me: Weak<Self>,
-    rule: Rule<P>,
-    hand: Rc<Hand<P>>,
-    /// The loop that handles what it finds in `hand`. It lives as long as the subscription: its memory is written
-    /// in place for each message, never moved and never allocated again.
-    run: RefCell<Pin<Box<Option<F>>>>,
-    /// Payloads behind a parked handler; `None` where the policy dropped one. The seat's backlog has an entry for
+    rule: Rule<M>,
+    /// Messages behind a parked handler; `None` where the policy dropped one. The seat's backlog has an entry for
     /// each, so that the order between subscriptions is kept.
-    waiting: RefCell<VecDeque<Option<P>>>,
+    waiting: RefCell<VecDeque<Option<Shared<M>>>>,
     waiting_live: Cell<usize>,
+    play: PhantomData<P>,
 }
 
-/// Passes one payload at a time to the loop of a subscription.
-pub(crate) struct Hand<P>(Cell<Option<P>>);
-
-impl<P> Hand<P> {
-    /// Waits for the next payload.
-    #[inline]
-    pub(crate) fn next(&self) -> Next<'_, P> {
-        Next(self)
-    }
-}
-
-/// The future of [`Hand::next`].
-pub(crate) struct Next<'a, P>(&'a Hand<P>);
-
-impl<P> Future for Next<'_, P> {
-    type Output = P;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<P> {
-        // Nobody is woken: whoever hands something over polls.
-        self.0.0.take().map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl<A, P, F> Sub<A, P, F>
+impl<A, M, P> Sub<A, M, P>
 where
     A: Actor,
-    P: 'static,
-    F: Future<Output = ()> + 'static,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
-    /// A way into `seat` whose payloads are handled by the loop that `run` makes.
-    pub(crate) fn new(
-        seat: &Rc<Seat<A>>,
-        rule: Rule<P>,
-        run: impl FnOnce(Rc<Seat<A>>, Rc<Hand<P>>) -> F,
-    ) -> Rc<Self> {
-        let hand = Rc::new(Hand(Cell::new(None)));
-        let run = run(Rc::clone(seat), Rc::clone(&hand));
+    /// A way into `seat`.
+    pub(crate) fn new(seat: &Rc<Seat<A>>, rule: Rule<M>) -> Rc<Self> {
         Rc::new_cyclic(|me| Self {
             seat: Rc::clone(seat),
             me: Weak::clone(me),
             rule,
-            hand,
-            run: RefCell::new(Box::pin(Some(run))),
             waiting: RefCell::default(),
             waiting_live: Cell::new(0),
+            play: PhantomData,
         })
     }
 
-    #[inline]
-    fn begin(&self, payload: P) {
-        self.hand.0.set(Some(payload));
-        self.step();
-    }
-
-    #[inline]
-    fn step(&self) {
-        let mut run = self.run.borrow_mut();
-        let Some(future) = run.as_mut().as_pin_mut() else { return };
-        self.seat.phase.set(Phase::Running);
-        // The loop never ends; when a handler has, the loop has set the phase.
-        let _ = future.poll(&mut TaskContext::from_waker(&self.seat.waker));
-        if self.seat.phase.get() == Phase::Running {
-            self.park();
-        }
-    }
-
+    /// Keeps a message for later, by the rule.
     #[cold]
-    fn park(&self) {
-        self.seat.phase.set(Phase::Parked);
-        if let Some(me) = self.me.upgrade() {
-            self.seat.park(me);
-        }
-    }
-
-    /// Keeps a payload for later, by the rule.
-    #[cold]
-    fn keep(&self, payload: P) -> bool {
+    fn keep(&self, message: &Shared<M>) -> bool {
         if self.seat.has_ended() {
             count(&self.rule.gauge.dead);
             return false;
@@ -150,7 +143,7 @@ where
                 count(&self.rule.gauge.newest);
                 return false;
             }
-            Overflow::Conflate(key) if self.drop_where(|old| key(old) == key(&payload)) => {
+            Overflow::Conflate(key) if self.drop_where(|old| key(old) == key(message)) => {
                 count(&self.rule.gauge.conflated);
             }
             Overflow::DropOldest | Overflow::Conflate(_) if full => {
@@ -159,7 +152,7 @@ where
             }
             _ => {}
         }
-        self.waiting.borrow_mut().push_back(Some(payload));
+        self.waiting.borrow_mut().push_back(Some(message.clone()));
         self.set_waiting(self.waiting_live.get() + 1);
         if let Some(me) = self.me.upgrade() {
             self.seat.wait(me);
@@ -167,7 +160,7 @@ where
         true
     }
 
-    /// Notes how many wait, and whether that makes this subscription refuse.
+    /// Notes how many wait, and whether that makes this way in refuse.
     fn set_waiting(&self, waiting: usize) {
         let before = self.waiting_live.replace(waiting) >= self.rule.capacity;
         let after = waiting >= self.rule.capacity;
@@ -177,9 +170,9 @@ where
     }
 
     /// Empties the oldest entry that `matches`.
-    fn drop_where(&self, matches: impl Fn(&P) -> bool) -> bool {
+    fn drop_where(&self, matches: impl Fn(&M) -> bool) -> bool {
         let mut waiting = self.waiting.borrow_mut();
-        let found = waiting.iter_mut().find(|entry| entry.as_ref().is_some_and(&matches));
+        let found = waiting.iter_mut().find(|entry| entry.as_deref().is_some_and(&matches));
         let dropped = found.and_then(Option::take);
         drop(waiting);
         if dropped.is_some() {
@@ -189,22 +182,22 @@ where
     }
 }
 
-impl<A, P, F> Receive<P> for Sub<A, P, F>
+impl<A, M, P> Receive<M> for Sub<A, M, P>
 where
     A: Actor,
-    P: 'static,
-    F: Future<Output = ()> + 'static,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     #[inline]
-    fn deliver(&self, sender: u32, payload: P) -> bool {
+    fn deliver(&self, sender: u32, message: &Shared<M>) -> bool {
         if sender == self.seat.index && !self.rule.echo {
             return false;
         }
-        if self.seat.phase.get() == Phase::Idle {
-            self.begin(payload);
+        if self.seat.is_ready() {
+            self.seat.play::<P, M>(message);
             true
         } else {
-            self.keep(payload)
+            self.keep(message)
         }
     }
 
@@ -217,84 +210,22 @@ where
     }
 
     fn close(&self) -> u64 {
-        let waiting = self.waiting.borrow_mut().iter_mut().filter_map(Option::take).collect::<Vec<_>>();
+        let waiting = self.waiting.take();
         self.set_waiting(0);
-        waiting.len() as u64
+        waiting.iter().flatten().count() as u64
     }
 }
 
-impl<A, P, F> Waiting for Sub<A, P, F>
+impl<A, M, P> Waiting for Sub<A, M, P>
 where
     A: Actor,
-    P: 'static,
-    F: Future<Output = ()> + 'static,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     fn deliver_waiting(&self) {
-        let Some(Some(payload)) = self.waiting.borrow_mut().pop_front() else { return };
+        let Some(Some(message)) = self.waiting.borrow_mut().pop_front() else { return };
         self.set_waiting(self.waiting_live.get() - 1);
-        let _ = with_core(self.seat.isolate, Core::made_room);
-        if self.seat.phase.get() == Phase::Idle {
-            self.begin(payload);
-        } else {
-            self.keep(payload);
-        }
-    }
-}
-
-impl<A, P, F> Parked for Sub<A, P, F>
-where
-    A: Actor,
-    P: 'static,
-    F: Future<Output = ()> + 'static,
-{
-    fn poll(&self) {
-        self.step();
-    }
-
-    fn abandon(&self) {
-        self.run.borrow_mut().as_mut().set(None);
-    }
-}
-
-/// A future that runs once: `started` or `stopping`.
-pub(crate) struct Once<A: Actor, F> {
-    seat: Weak<Seat<A>>,
-    me: Weak<Self>,
-    future: RefCell<Pin<Box<Option<F>>>>,
-}
-
-impl<A: Actor, F: Future<Output = ()> + 'static> Once<A, F> {
-    pub(crate) fn new(seat: &Rc<Seat<A>>, future: F) -> Rc<Self> {
-        Rc::new_cyclic(|me| Self {
-            seat: Rc::downgrade(seat),
-            me: Weak::clone(me),
-            future: RefCell::new(Box::pin(Some(future))),
-        })
-    }
-}
-
-impl<A: Actor, F: Future<Output = ()> + 'static> Parked for Once<A, F> {
-    fn poll(&self) {
-        let Some(seat) = self.seat.upgrade() else { return };
-        let mut slot = self.future.borrow_mut();
-        let Some(future) = slot.as_mut().as_pin_mut() else { return };
-        seat.phase.set(Phase::Running);
-        let polled = future.poll(&mut TaskContext::from_waker(&seat.waker));
-        let unsettled = seat.phase.get() == Phase::Running;
-        if polled.is_ready() {
-            slot.as_mut().set(None);
-            if unsettled {
-                seat.phase.set(Phase::Gone);
-            }
-            return;
-        }
-        seat.phase.set(Phase::Parked);
-        if let Some(me) = self.me.upgrade() {
-            seat.park(me);
-        }
-    }
-
-    fn abandon(&self) {
-        self.future.borrow_mut().as_mut().set(None);
+        self.seat.core.made_room();
+        self.seat.play::<P, M>(&message);
     }
 }

@@ -1,0 +1,153 @@
+//! Virtual time: what is due when.
+
+use std::cmp::Ordering;
+use std::collections::{BinaryHeap, HashSet};
+use std::task::Waker;
+
+use super::core::Core;
+use crate::TimerHandle;
+
+/// What happens when a timer is due.
+pub(crate) enum Due {
+    /// Resume the seat that waits for it.
+    Resume(u32),
+    /// Wake whatever waits.
+    Wake(Waker),
+    /// Queue a message that an actor has scheduled for itself.
+    Fire(Box<Fire>),
+}
+
+/// A message for later.
+pub(crate) struct Fire {
+    pub(crate) seat: u32,
+    pub(crate) handle: TimerHandle,
+    pub(crate) queue: Box<dyn FnOnce(&Core)>,
+}
+
+/// The timers of one isolate.
+#[derive(Default)]
+pub(crate) struct Timers {
+    /// The earliest, if it is not in the heap: a feed that sets one timer after another never touches the heap.
+    soon: Option<Timer>,
+    later: BinaryHeap<Timer>,
+    cancelled: HashSet<u64>,
+    next: u64,
+}
+
+impl Timers {
+    /// Sets a timer; its number can be given to [`Timers::cancel`].
+    #[inline]
+    pub(crate) fn set(&mut self, at: u64, due: Due) -> u64 {
+        let seq = self.next;
+        self.next += 1;
+        let new = Timer { at, seq, due };
+        match &mut self.soon {
+            None if self.later.is_empty() => self.soon = Some(new),
+            Some(soon) if at < soon.at => self.later.push(std::mem::replace(soon, new)),
+            _ => self.later.push(new),
+        }
+        seq
+    }
+
+    /// Forgets a timer that has not fired, so that the clock does not move for it.
+    pub(crate) fn cancel(&mut self, seq: u64) {
+        self.cancelled.insert(seq);
+    }
+
+    /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended` are dropped.
+    #[inline]
+    pub(crate) fn take(&mut self, until: u64, ended: impl Fn(u32) -> bool) -> Option<(u64, Due)> {
+        loop {
+            let at = self.soon.as_ref().or_else(|| self.later.peek())?.at;
+            if at > until {
+                return None;
+            }
+            let timer = self.soon.take().or_else(|| self.later.pop())?;
+            if !self.cancelled.is_empty() && self.cancelled.remove(&timer.seq) {
+                continue;
+            }
+            if let Due::Fire(fire) = &timer.due
+                && (fire.handle.is_cancelled() || ended(fire.seat))
+            {
+                continue;
+            }
+            return Some((timer.at, timer.due));
+        }
+    }
+}
+
+struct Timer {
+    at: u64,
+    seq: u64,
+    due: Due,
+}
+
+impl PartialEq for Timer {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Timer {}
+
+impl PartialOrd for Timer {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timer {
+    /// Reversed, so that the heap's greatest is the earliest; timers of one moment keep the order they were set in.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.seq).cmp(&(self.at, self.seq))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Against a list sorted by time and number: whatever is set, cancelled and taken in between.
+        #[test]
+        fn timers_fire_by_time_and_then_in_the_order_they_were_set(
+            steps in prop::collection::vec((0u64..20, 0u8..4), 0..200)
+        ) {
+            let mut timers = Timers::default();
+            let mut model: Vec<(u64, u64)> = Vec::new();
+            for (number, (at, kind)) in (0u32..).zip(steps) {
+                match kind {
+                    0 | 1 => {
+                        let seq = timers.set(at, Due::Resume(number));
+                        model.push((at, seq));
+                    }
+                    2 => if let Some(&(_, seq)) = model.get(at as usize) {
+                        timers.cancel(seq);
+                        model.remove(at as usize);
+                    },
+                    _ => {
+                        let expected = model.iter().copied().min().filter(|(due, _)| *due <= at);
+                        let taken = timers.take(at, |_| false);
+                        prop_assert_eq!(taken.map(|(due, _)| due), expected.map(|(due, _)| due));
+                        model.retain(|timer| Some(*timer) != expected);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn timers_of_one_moment_keep_their_order() {
+        let mut timers = Timers::default();
+        for (seat, at) in [(1, 20), (2, 10), (3, 20), (4, 10)] {
+            timers.set(at, Due::Resume(seat));
+        }
+        let mut fired = Vec::new();
+        while let Some((at, Due::Resume(seat))) = timers.take(20, |_| false) {
+            fired.push((at, seat));
+        }
+        assert_eq!(fired, [(10, 2), (10, 4), (20, 1), (20, 3)]);
+    }
+}
