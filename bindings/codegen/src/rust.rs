@@ -49,9 +49,10 @@ pub fn rust(contract: &Contract, options: &Options) -> String {
         schema.id, schema.version
     ));
     out.line("");
-    out.line(
-        "#[allow(missing_docs, dead_code, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all)]",
-    );
+    // rkyv's derive documents all but the resolvers of enums; a user's crate may not use every message; older layouts
+    // have an underscore in their names.
+    out.line("#[allow(missing_docs, dead_code, unreachable_pub, non_camel_case_types)]");
+    out.line("#[allow(clippy::all, clippy::pedantic, rustdoc::all)]");
     out.line("mod generated_contracts {");
     out.indent += 1;
     out.line("#[allow(unused_imports)]");

@@ -22,7 +22,7 @@ pub(super) fn message(model: &Model<'_>, message: &Message, out: &mut Source) {
         let name = older_name(message, version);
         out.line("");
         out.line(format!("/// `{}` as its version {version} was laid out.", message.name));
-        types::record(model, &name, &frozen(fields), out);
+        types::older(model, &name, fields, out);
     }
 }
 
@@ -33,17 +33,9 @@ fn older_layouts(message: &Message) -> Vec<(u16, &[Field])> {
     older.iter().map(|version| (*version, message.fields_of(*version))).collect()
 }
 
+/// No name of a contract has an underscore, so none can be the same.
 fn older_name(message: &Message, version: u16) -> String {
-    format!("{}Version{version}", message.name)
-}
-
-/// Older layouts are only read: their defaults play no part.
-fn frozen(fields: &[Field]) -> Vec<Field> {
-    let mut fields = fields.to_vec();
-    for field in &mut fields {
-        field.default = None;
-    }
-    fields
+    format!("{}_V{version}", message.name)
 }
 
 /// `new`, where some fields have defaults and need not be named.

@@ -30,16 +30,30 @@ pub(super) fn record(model: &Model<'_>, name: &str, fields: &[Field], out: &mut 
     if model.record(fields).layout.fixed {
         out.line("#[repr(C)]");
     }
-    out.open(format!("pub struct {name} {{"));
-    for field in fields {
-        out.doc(&field.description, &format!("The field `{}`.", field.name));
-        out.line(format!("pub {}: {},", field.name, type_name(&field.ty)));
-    }
-    out.close("}");
+    body("pub ", name, fields, out);
     if !derivable {
         default_impl(model, name, "Self", fields, out);
     }
     assertions(model, name, fields, out);
+}
+
+/// An older layout of a message, which is read and never written, and seen by no user.
+pub(super) fn older(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
+    out.line("#[derive(rkyv::Archive, rkyv::Deserialize)]");
+    out.line("#[rkyv(crate = mycelium::rkyv)]");
+    body("", name, fields, out);
+    assertions(model, name, fields, out);
+}
+
+fn body(public: &str, name: &str, fields: &[Field], out: &mut Source) {
+    out.open(format!("{public}struct {name} {{"));
+    for field in fields {
+        if !public.is_empty() {
+            out.doc(&field.description, &format!("The field `{}`.", field.name));
+        }
+        out.line(format!("{public}{}: {},", field.name, type_name(&field.ty)));
+    }
+    out.close("}");
 }
 
 fn default_impl(model: &Model<'_>, name: &str, start: &str, fields: &[Field], out: &mut Source) {

@@ -1,6 +1,7 @@
 // Generated from the contract mycelium.examples version 1: edit that, not this.
 
-#[allow(missing_docs, dead_code, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all)]
+#[allow(missing_docs, dead_code, unreachable_pub, non_camel_case_types)]
+#[allow(clippy::all, clippy::pedantic, rustdoc::all)]
 mod generated_contracts {
     #[allow(unused_imports)]
     use ::mycelium_mailbox::{self as mycelium, rkyv, wire, Message as _, wire::Wire as _};
@@ -1031,7 +1032,7 @@ mod generated_contracts {
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
             match version {
                 1 => {
-                    let old: EvolvedVersion1 = wire::decode_layout(Self::NAME, bytes)?;
+                    let old: Evolved_V1 = wire::decode_layout(Self::NAME, bytes)?;
                     Ok(Self {
                         id: old.id,
                         small: old.small,
@@ -1053,7 +1054,7 @@ mod generated_contracts {
                     })
                 }
                 2 => {
-                    let old: EvolvedVersion2 = wire::decode_layout(Self::NAME, bytes)?;
+                    let old: Evolved_V2 = wire::decode_layout(Self::NAME, bytes)?;
                     Ok(Self {
                         id: old.id,
                         small: old.small,
@@ -1080,50 +1081,41 @@ mod generated_contracts {
     }
 
     /// `Evolved` as its version 1 was laid out.
-    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
-    #[repr(C)]
-    pub struct EvolvedVersion1 {
-        /// The field `id`.
-        pub id: u64,
-        /// The field `small`.
-        pub small: u8,
+    #[derive(rkyv::Archive, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv)]
+    struct Evolved_V1 {
+        id: u64,
+        small: u8,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedEvolvedVersion1>() == 16);
-        assert!(align_of::<ArchivedEvolvedVersion1>() == 8);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion1, id) == 0);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion1, small) == 8);
+        assert!(size_of::<ArchivedEvolved_V1>() == 16);
+        assert!(align_of::<ArchivedEvolved_V1>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V1, id) == 0);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V1, small) == 8);
     };
 
     /// `Evolved` as its version 2 was laid out.
-    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
-    pub struct EvolvedVersion2 {
-        /// The field `id`.
-        pub id: u64,
-        /// The field `small`.
-        pub small: u8,
-        /// The field `note`.
-        pub note: String,
-        /// The field `level`.
-        pub level: i16,
-        /// The field `rate`.
-        pub rate: f64,
-        /// The field `parent`.
-        pub parent: Option<u64>,
+    #[derive(rkyv::Archive, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv)]
+    struct Evolved_V2 {
+        id: u64,
+        small: u8,
+        note: String,
+        level: i16,
+        rate: f64,
+        parent: Option<u64>,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedEvolvedVersion2>() == 48);
-        assert!(align_of::<ArchivedEvolvedVersion2>() == 8);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, id) == 0);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, small) == 8);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, note) == 12);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, level) == 20);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, rate) == 24);
-        assert!(::std::mem::offset_of!(ArchivedEvolvedVersion2, parent) == 32);
+        assert!(size_of::<ArchivedEvolved_V2>() == 48);
+        assert!(align_of::<ArchivedEvolved_V2>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V2, id) == 0);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V2, small) == 8);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V2, note) == 12);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V2, level) == 20);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V2, rate) == 24);
+        assert!(::std::mem::offset_of!(ArchivedEvolved_V2, parent) == 32);
     };
 }
 

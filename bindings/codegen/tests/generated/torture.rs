@@ -1,6 +1,7 @@
 // Generated from the contract mycelium.torture version 1: edit that, not this.
 
-#[allow(missing_docs, dead_code, unreachable_pub, clippy::all, clippy::pedantic, rustdoc::all)]
+#[allow(missing_docs, dead_code, unreachable_pub, non_camel_case_types)]
+#[allow(clippy::all, clippy::pedantic, rustdoc::all)]
 mod generated_contracts {
     #[allow(unused_imports)]
     use ::mycelium_mailbox::{self as mycelium, rkyv, wire, Message as _, wire::Wire as _};
@@ -461,7 +462,7 @@ mod generated_contracts {
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
             match version {
                 1..=2 => {
-                    let old: GrowingVersion1 = wire::decode_layout(Self::NAME, bytes)?;
+                    let old: Growing_V1 = wire::decode_layout(Self::NAME, bytes)?;
                     Ok(Self {
                         value: old.value,
                         message: old.message,
@@ -476,20 +477,18 @@ mod generated_contracts {
     }
 
     /// `Growing` as its version 1 was laid out.
-    #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
-    pub struct GrowingVersion1 {
-        /// The field `value`.
-        pub value: Deep,
-        /// The field `message`.
-        pub message: Vec<Deep>,
+    #[derive(rkyv::Archive, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv)]
+    struct Growing_V1 {
+        value: Deep,
+        message: Vec<Deep>,
     }
 
     const _: () = {
-        assert!(size_of::<ArchivedGrowingVersion1>() == 292);
-        assert!(align_of::<ArchivedGrowingVersion1>() == 4);
-        assert!(::std::mem::offset_of!(ArchivedGrowingVersion1, value) == 0);
-        assert!(::std::mem::offset_of!(ArchivedGrowingVersion1, message) == 284);
+        assert!(size_of::<ArchivedGrowing_V1>() == 292);
+        assert!(align_of::<ArchivedGrowing_V1>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedGrowing_V1, value) == 0);
+        assert!(::std::mem::offset_of!(ArchivedGrowing_V1, message) == 284);
     };
 
     /// The message `Mixed`.
