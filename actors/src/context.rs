@@ -113,7 +113,8 @@ impl<A: Actor> Context<A> {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing was published.
-    #[inline]
+    // The message is passed by value through several layers: inlined, it is moved once.
+    #[inline(always)]
     pub fn publish<M: Message>(&mut self, message: M) -> Publish<'_, M> {
         match &mut self.backend {
             Backend::Isolate(isolate) => Publish::in_isolate(isolate.place().publish(message)),

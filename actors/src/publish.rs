@@ -26,17 +26,17 @@ enum Backend<'a, M: Message> {
 }
 
 impl<'a, M: Message> Publish<'a, M> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn in_isolate(publish: IsolatePublish<'a, M>) -> Self {
         Self { backend: Backend::Isolate(publish), context: PhantomData }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn direct(message: M, published: &'a mut Published) -> Self {
         Self { backend: Backend::Direct(Some(message), published), context: PhantomData }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn live(publish: LivePublish<'a, M>) -> Self {
         Self { backend: Backend::Live(publish), context: PhantomData }
     }
@@ -48,7 +48,7 @@ impl<M: Message> Unpin for Publish<'_, M> {}
 impl<M: Message> Future for Publish<'_, M> {
     type Output = Result<(), PublishError<M>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().backend {
             Backend::Isolate(publish) => Pin::new(publish).poll(cx),

@@ -54,7 +54,8 @@ impl ServiceContext {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing was published.
-    #[inline]
+    // The message is passed by value through several layers: inlined, it is moved once.
+    #[inline(always)]
     pub fn publish<M: Message>(&self, message: M) -> Publish<'_, M> {
         match &self.backend {
             Backend::Isolate(place) => Publish::in_isolate(place.publish(message)),
@@ -100,6 +101,56 @@ impl ServiceContext {
             Backend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
             Backend::Live(_) => Either::Live(Box::pin(LiveService::sleep_until(at))),
         }
+    }
+
+    /// Publishes messages that carry their times, each when the bus's clock shows it (at once if it does already); how
+    /// many were published.
+    ///
+    /// In an isolate, each is published when everything that the one before has caused by then is done, and the clock
+    /// jumps from one to the next. It does the same as a loop of `sleep_until` and `publish`, at a third of the cost.
+    ///
+    /// # Errors
+    /// See [`PublishError`]: the message that was refused comes back, and those after it are dropped.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, some of the messages were published; which, is not known.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Isolate, Message, Service, ServiceContext, Timestamp};
+    /// # #[derive(Clone, Debug)] struct Bar(f64);
+    /// # impl Message for Bar { const NAME: &'static str = "Bar"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "bars"; }
+    /// struct Feed(std::sync::Arc<[(u64, f64)]>);
+    ///
+    /// impl Service for Feed {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         let bars = self.0.clone();
+    ///         let timed = (0..bars.len()).map(move |n| (Timestamp::from_nanos(bars[n].0), Bar(bars[n].1)));
+    ///         ctx.replay(timed).await?;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut isolate = Isolate::new(1);
+    /// # isolate.spawn_service(Feed([(10, 1.5), (20, 1.6)].into())).unwrap();
+    /// # assert_eq!(isolate.run().unwrap().now.as_nanos(), 20);
+    /// ```
+    pub async fn replay<M, I>(&self, messages: I) -> Result<u64, PublishError<M>>
+    where
+        M: Message,
+        I: IntoIterator<Item = (Timestamp, M)>,
+        I::IntoIter: Send + 'static,
+    {
+        let messages = messages.into_iter();
+        if let Backend::Isolate(place) = &self.backend {
+            return place.replay(messages).await;
+        }
+        let mut published = 0;
+        for (at, message) in messages {
+            self.sleep_until(at).await;
+            self.publish(message).await?;
+            published += 1;
+        }
+        Ok(published)
     }
 
     /// Ready when the service should return: its bus shuts down or somebody stopped it.

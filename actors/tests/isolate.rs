@@ -369,3 +369,44 @@ fn a_service_reads_what_another_publishes() {
     let reader = isolate.take_service(&reader).unwrap();
     assert!(reader.0.iter().copied().eq(0..10_000));
 }
+
+/// Replays ticks at given times, and notes how many it was told were published.
+struct Replay(Vec<u64>, u64);
+impl Service for Replay {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let times = self.0.clone();
+        self.1 = ctx.replay(times.into_iter().map(|at| (Timestamp::from_nanos(at), Tick(at)))).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_replay_publishes_each_message_at_its_time_and_between_what_others_do() {
+    let mut isolate = Isolate::new(1);
+    let log = isolate.spawn(Log::default()).unwrap();
+    let alarm = isolate.spawn(Alarm(Vec::new())).unwrap();
+    isolate.run_until(Timestamp::from_nanos(0)).unwrap();
+    // The third lies in the past by then: it is due at once.
+    let first = isolate.spawn_service(Replay(vec![5, 20, 3], 0)).unwrap();
+    let second = isolate.spawn_service(Replay(vec![5, 7], 0)).unwrap();
+    let none = isolate.spawn_service(Replay(Vec::new(), 0)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(words(&mut isolate, &log), ["5:tick 5", "5:tick 5", "7:tick 7", "20:tick 20", "20:tick 3"]);
+    assert_eq!(isolate.take(&alarm).unwrap().0, [10, 30]);
+    let counts = [first, second, none].map(|service| isolate.take_service(&service).unwrap().1);
+    assert_eq!(counts, [3, 2, 0]);
+}
+
+#[test]
+fn a_replay_waits_for_a_slow_subscriber_and_loses_nothing() {
+    let mut isolate = Isolate::new(1);
+    let subscription = Some(Subscription::block().capacity(2));
+    let log = isolate.spawn(Log { pause: Duration::from_nanos(10), subscription, ..Log::default() }).unwrap();
+    isolate.run().unwrap();
+    let replay = isolate.spawn_service(Replay((0..1_000).collect(), 0)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(isolate.take_service(&replay).unwrap().1, 1_000);
+    let heard = isolate.take(&log).unwrap().heard;
+    assert!(heard.iter().map(|(_, what)| what.as_str()).eq((0..1_000).map(|n| format!("tick {n}"))));
+}

@@ -57,6 +57,7 @@
 //!   `RUSTFLAGS="--cfg loom" cargo test -p mycelium-mailbox --release --lib --target-dir target/loom loom`.
 
 mod backlog;
+mod batch;
 mod confined;
 mod doorbell;
 mod future_slot;
@@ -75,6 +76,7 @@ mod topic;
 mod wait;
 pub mod wire;
 
+pub use batch::{Batch, Shared};
 pub use confined::Confined;
 pub use doorbell::Doorbell;
 pub use future_slot::{FutureSlot, Parked, Started};
@@ -86,7 +88,7 @@ pub use merge::{Pick, Source, pick, poll_pick};
 pub use message::{Message, ValidationError};
 pub use parcel::Parcel;
 pub use policy::{KeyFn, Overflow};
-pub use stage::{Phase, Play, Shared, Stage};
+pub use stage::{Phase, Play, Stage};
 pub use stamps::Stamps;
 pub use topic::{
     Blocker, Delivery, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing, SUBSCRIBERS_MAX, SubscribeError,

@@ -17,41 +17,11 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
-/// One message of a batch, shared by everybody who reads it. Its address never changes.
-pub struct Shared<M> {
-    batch: Rc<Vec<M>>,
-    at: usize,
-}
-
-impl<M> Shared<M> {
-    /// The message at `at`; `None` past the end.
-    #[inline]
-    pub fn new(batch: &Rc<Vec<M>>, at: usize) -> Option<Self> {
-        (at < batch.len()).then(|| Self { batch: Rc::clone(batch), at })
-    }
-}
-
-impl<M> Clone for Shared<M> {
-    #[inline]
-    fn clone(&self) -> Self {
-        Self { batch: Rc::clone(&self.batch), at: self.at }
-    }
-}
-
-impl<M> Deref for Shared<M> {
-    type Target = M;
-
-    #[inline]
-    fn deref(&self) -> &M {
-        &self.batch[self.at]
-    }
-}
+use crate::Shared;
 
 /// How a state `S` handles a message `M`.
 ///
@@ -80,7 +50,7 @@ pub enum Phase {
 ///
 /// ```
 /// use mycelium_mailbox::{Play, Shared, Stage};
-/// use std::{future::Future, rc::Rc, task::{Context, Poll, Waker}};
+/// use std::{future::Future, task::{Context, Poll, Waker}};
 ///
 /// struct Add;
 /// impl Play<u64, u64> for Add {
@@ -92,7 +62,7 @@ pub enum Phase {
 /// }
 ///
 /// let stage = Stage::new(1u64);
-/// let two = Shared::new(&Rc::new(vec![2]), 0).unwrap();
+/// let two = Shared::of(2);
 /// let done = stage.start::<Add, _>(&two, &mut Context::from_waker(Waker::noop()));
 /// assert_eq!(done, Poll::Ready(3));
 /// assert_eq!(stage.take(), Some(3));
@@ -379,6 +349,7 @@ impl<R> Drop for DropWaiting<R> {
 mod tests {
     use std::cell::RefCell;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::rc::Rc;
     use std::task::Waker;
 
     use super::*;
@@ -426,8 +397,7 @@ mod tests {
 
     fn message(value: u8) -> (Rc<u8>, Shared<Rc<u8>>) {
         let value = Rc::new(value);
-        let batch = Rc::new(vec![Rc::clone(&value)]);
-        (value, Shared::new(&batch, 0).unwrap())
+        (Rc::clone(&value), Shared::of(value))
     }
 
     fn noop() -> Context<'static> {
@@ -506,7 +476,7 @@ mod tests {
         }
         let stage = Rc::new(Stage::new(Vec::new()));
         STAGE.set(Some(Rc::clone(&stage)));
-        let shared = Shared::new(&Rc::new(vec![0u8]), 0).unwrap();
+        let shared = Shared::of(0u8);
         assert_eq!(stage.start::<Nested, _>(&shared, &mut noop()), Poll::Ready(Phase::Busy));
         STAGE.set(None);
     }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
 use super::OUTSIDE;
+use super::feed::AnyFeed;
 use super::lane::{AnyLane, Lane};
 use super::seat::AnySeat;
 use super::timers::{Due, Timers};
@@ -31,12 +32,15 @@ pub(crate) struct Core {
     pub(crate) seed: u64,
     pub(crate) now: Cell<u64>,
     /// What waits, in order.
-    order: RefCell<Vec<Event>>,
+    order: RefCell<Order>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
     topics: RefCell<TopicIndex>,
     direct: RefCell<HashMap<(u32, TypeId), Rc<dyn Any>>>,
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
     timers: RefCell<Timers>,
+    feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
+    /// When the next feed is due, and which.
+    next_feed: Cell<Option<(u64, u32)>>,
     signals: Arc<Signals>,
     room: RefCell<Vec<Waker>>,
     room_made: Cell<bool>,
@@ -58,6 +62,51 @@ pub(crate) struct Ended {
     pub(crate) reason: StopReason,
 }
 
+/// A queue of events: a ring with a power-of-two size that doubles when it is full.
+#[derive(Default)]
+struct Order {
+    ring: Vec<Event>,
+    head: usize,
+    len: usize,
+}
+
+impl Order {
+    #[inline]
+    fn push(&mut self, event: Event) {
+        if self.len == self.ring.len() {
+            self.grow();
+        }
+        let at = (self.head + self.len) & (self.ring.len() - 1);
+        self.ring[at] = event;
+        self.len += 1;
+    }
+
+    #[inline]
+    fn pop(&mut self) -> Option<Event> {
+        if self.len == 0 {
+            return None;
+        }
+        let event = self.ring[self.head];
+        self.head = (self.head + 1) & (self.ring.len() - 1);
+        self.len -= 1;
+        Some(event)
+    }
+
+    /// Puts an event that was just popped back to the front.
+    fn put_back(&mut self, event: Event) {
+        self.head = self.head.wrapping_sub(1) & (self.ring.len() - 1);
+        self.ring[self.head] = event;
+        self.len += 1;
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        self.ring.rotate_left(self.head);
+        self.head = 0;
+        self.ring.resize((self.ring.len() * 2).max(8), Event { lane: RESUME, of: OUTSIDE });
+    }
+}
+
 /// One entry of the order; the lane has the message.
 #[derive(Clone, Copy)]
 pub(crate) struct Event {
@@ -74,10 +123,10 @@ impl Event {
     }
 }
 
-/// What the run loop does when it has handled all it took.
+/// What the run loop does when nothing waits.
 pub(crate) enum Idle {
-    /// There is a new batch.
-    Batch,
+    /// Something waits again.
+    Event,
     /// A seat's timer is due.
     Resume(Rc<dyn AnySeat>),
     /// These may go on.
@@ -114,6 +163,8 @@ impl Core {
             direct: RefCell::default(),
             seats: RefCell::default(),
             timers: RefCell::default(),
+            feeds: RefCell::default(),
+            next_feed: Cell::new(None),
             signals: Arc::default(),
             room: RefCell::default(),
             room_made: Cell::new(false),
@@ -133,11 +184,12 @@ impl Core {
         let Some(topic) = topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
         let Some(topic) = topic.downcast_ref::<Lane<M>>() else { return Err(Refusal::Duplicate) };
         let mut order = self.order.borrow_mut();
-        if order.len() >= QUEUE_CAPACITY {
+        if order.len >= QUEUE_CAPACITY {
             return Err(Refusal::Full);
         }
         if topic.heard() {
             topic.publish(sender, message)?;
+            self.room_made.set(true);
             order.push(Event { lane: topic.index(), of: sender });
             return Ok(());
         }
@@ -196,6 +248,7 @@ impl Core {
 
     /// Puts one event of `lane` at the end of the order.
     pub(crate) fn enqueue(&self, lane: u32) {
+        self.room_made.set(true);
         self.order.borrow_mut().push(Event { lane, of: OUTSIDE });
     }
 
@@ -206,7 +259,7 @@ impl Core {
 
     /// Whether a sender should wait until the queue has drained.
     pub(crate) fn is_full(&self) -> bool {
-        self.order.borrow().len() >= QUEUE_CAPACITY
+        self.order.borrow().len >= QUEUE_CAPACITY
     }
 
     /// Wakes `waker` when publishers may try again.
@@ -227,26 +280,33 @@ impl Core {
         self.timers.borrow_mut().cancel(timer);
     }
 
-    /// Finds what the run loop does when it has handled all it took.
+    /// The next event.
     #[inline]
-    pub(crate) fn idle(&self, batch: &mut Vec<Event>, until: u64) -> Idle {
-        batch.clear();
+    pub(crate) fn next(&self) -> Option<Event> {
+        self.order.borrow_mut().pop()
+    }
+
+    /// Puts the event that was just taken back to the front.
+    pub(crate) fn put_back(&self, event: Event) {
+        self.order.borrow_mut().put_back(event);
+    }
+
+    /// Finds what the run loop does when nothing waits.
+    #[inline]
+    pub(crate) fn idle(&self, until: u64) -> Idle {
         loop {
-            let mut order = self.order.borrow_mut();
-            if !order.is_empty() {
-                std::mem::swap(&mut *order, batch);
-                self.room_made.set(true);
-                return Idle::Batch;
-            }
-            drop(order);
-            if self.room_made.take() && !self.room.borrow().is_empty() {
+            if !self.room.borrow().is_empty() && self.room_made.take() {
                 return Idle::Wake(self.room.take());
             }
-            let due = self
-                .timers
-                .borrow_mut()
-                .take(until, |seat| self.seat(seat).is_none_or(|seat| seat.has_ended()));
-            let Some((at, due)) = due else { return Idle::Done };
+            let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
+            let limit = feed.map_or(until, |(at, _)| at);
+            let ended = |seat| self.seat(seat).is_none_or(|seat| seat.has_ended());
+            let due = self.timers.borrow_mut().take(limit, ended);
+            let Some((at, due)) = due else {
+                let Some((at, feed)) = feed else { return Idle::Done };
+                self.now.set(self.now.get().max(at));
+                return self.fire_feed(feed);
+            };
             self.now.set(self.now.get().max(at));
             match due {
                 Due::Resume(seat) => {
@@ -255,9 +315,51 @@ impl Core {
                     }
                 }
                 Due::Wake(waker) => return Idle::Wake(vec![waker]),
-                Due::Fire(fire) => (fire.queue)(self),
+                Due::Fire(fire) => {
+                    (fire.queue)(self);
+                    return Idle::Event;
+                }
             }
         }
+    }
+
+    /// Lets a feed publish what is due.
+    #[inline]
+    fn fire_feed(&self, feed: u32) -> Idle {
+        let fed = self.feeds.borrow().get(feed as usize).map(|feed| (Rc::clone(feed), feed.seat()));
+        let Some((feed, seat)) = fed else { return Idle::Event };
+        if feed.fire(self) {
+            self.look_at_feeds();
+            return Idle::Event;
+        }
+        // It is over, or waits for room: its service decides.
+        self.look_at_feeds();
+        self.seat(seat).map_or(Idle::Event, Idle::Resume)
+    }
+
+    /// Adds a feed; see [`super::feed`].
+    pub(crate) fn add_feed(&self, feed: Rc<dyn AnyFeed>) {
+        self.feeds.borrow_mut().push(feed);
+        self.look_at_feeds();
+    }
+
+    /// Removes a feed.
+    pub(crate) fn remove_feed(&self, feed: &Rc<dyn AnyFeed>) {
+        let gone = self.feeds.borrow_mut().extract_if(.., |other| Rc::ptr_eq(other, feed)).next();
+        self.look_at_feeds();
+        drop(gone);
+    }
+
+    /// Finds the feed that is due first; of two with one time, the one that was added first.
+    #[inline]
+    pub(crate) fn look_at_feeds(&self) {
+        let feeds = self.feeds.borrow();
+        if let [feed] = feeds.as_slice() {
+            self.next_feed.set(feed.at().map(|at| (at, 0)));
+            return;
+        }
+        let due = (0u32..).zip(feeds.iter()).filter_map(|(index, feed)| Some((feed.at()?, index)));
+        self.next_feed.set(due.min());
     }
 
     /// The next free seat and the waker that resumes it.
@@ -311,6 +413,8 @@ impl Core {
     pub(crate) fn dismantle(&self) {
         self.closed.set(true);
         drop(self.timers.take());
+        self.next_feed.set(None);
+        drop(self.feeds.take());
         drop(self.room.take());
         drop(self.topics.take());
         drop(self.direct.take());

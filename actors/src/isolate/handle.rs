@@ -71,7 +71,7 @@ impl Place {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish<M: Message>(&self, message: M) -> IsolatePublish<'_, M> {
         IsolatePublish { place: self, message: Some(message) }
     }
@@ -114,7 +114,7 @@ impl<M> Unpin for IsolatePublish<'_, M> {}
 impl<M: Message> Future for IsolatePublish<'_, M> {
     type Output = Result<(), PublishError<M>>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         match this.place.queue(&mut this.message) {
@@ -380,7 +380,7 @@ impl<A: Actor> IsolateRef<A> {
         let (reply, answer) = oneshot::channel();
         // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the askers.
         let query = Query { query, reply: Cell::new(Some(reply)) };
-        lane.publish_anyway(query);
+        lane.write(&mut Some(query));
         core.enqueue(lane.index());
         Ok(answer)
     }

@@ -1,14 +1,17 @@
 //! Typed queues of one isolate: a topic's, with many receivers, or a direct one to a single actor.
 //!
 //! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the messages. They
-//! are written once, into a batch that grows while the batch before it is being handled; receivers read them in place.
+//! are written once, into a batch; receivers read them in place, while more are written behind. A batch that was read to
+//! its end is used again, so messages that need a drop are dropped then or when the isolate is, not right after they
+//! were handled.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use mycelium_mailbox::Shared;
+use mycelium_mailbox::{Batch, Shared};
 
-use super::core::Refusal;
+use super::core::{QUEUE_CAPACITY, Refusal};
 use crate::{Message, Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.
@@ -64,11 +67,12 @@ pub(crate) struct Lane<M> {
     name: &'static str,
     /// `None` for direct messages.
     topic: Option<&'static str>,
-    /// What is published now.
-    filling: RefCell<Vec<M>>,
-    /// What is being handled, and how far.
-    current: RefCell<Rc<Vec<M>>>,
+    /// Where messages are read, and how far; mostly also where they are written.
+    head: RefCell<Rc<Batch<M>>>,
     at: Cell<usize>,
+    /// Batches behind the head; all but the last are full.
+    behind: RefCell<VecDeque<Rc<Batch<M>>>>,
+    has_behind: Cell<bool>,
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
     receivers: RefCell<Rc<[Receiver<M>]>>,
     heard: Cell<bool>,
@@ -105,6 +109,18 @@ pub(crate) fn count(counter: &Cell<u64>) {
 }
 
 impl<M: 'static> Lane<M> {
+    /// How many messages the first batch holds: about half a KiB of them.
+    const BATCH_FIRST: usize = {
+        let fit = 512 / if size_of::<M>() == 0 { 1 } else { size_of::<M>() };
+        if fit < 4 {
+            4
+        } else if fit > 64 {
+            64
+        } else {
+            fit
+        }
+    };
+
     pub(crate) fn of_topic(index: u32, name: &'static str, topic: &'static str) -> Self {
         Self::new(index, name, Some(topic), Rc::from([]))
     }
@@ -121,13 +137,15 @@ impl<M: 'static> Lane<M> {
         topic: Option<&'static str>,
         receivers: Rc<[Receiver<M>]>,
     ) -> Self {
+        // The first batch with room is made when somebody writes.
         Self {
             index,
             name,
             topic,
-            filling: RefCell::default(),
-            current: RefCell::default(),
+            head: RefCell::new(Rc::new(Batch::new(0))),
             at: Cell::new(0),
+            behind: RefCell::default(),
+            has_behind: Cell::new(false),
             heard: Cell::new(!receivers.is_empty()),
             receivers: RefCell::new(receivers),
             published: Cell::new(0),
@@ -155,9 +173,7 @@ impl<M: 'static> Lane<M> {
         if self.gauge.full.get() > 0 {
             return Err(self.refusal(sender));
         }
-        if let Some(message) = message.take() {
-            self.publish_anyway(message);
-        }
+        self.write(message);
         Ok(())
     }
 
@@ -166,11 +182,58 @@ impl<M: 'static> Lane<M> {
         self.gauge.full.get() > 0
     }
 
-    /// Takes a message whoever is full.
+    /// Takes the message whoever is full.
     #[inline]
-    pub(crate) fn publish_anyway(&self, message: M) {
+    pub(crate) fn write(&self, message: &mut Option<M>) {
         count(&self.published);
-        self.filling.borrow_mut().push(message);
+        if self.has_behind.get() || !self.head.borrow().push(message) {
+            self.write_behind(message);
+        }
+    }
+
+    /// Writes into a batch with room: the head again if all of it was read, or a new one behind it.
+    #[cold]
+    fn write_behind(&self, message: &mut Option<M>) {
+        if self.has_behind.get() {
+            let mut behind = self.behind.borrow_mut();
+            if behind.back().is_some_and(|last| last.push(message)) {
+                return;
+            }
+            let room =
+                behind.back().map_or(0, |last| last.capacity() * 2).clamp(Self::BATCH_FIRST, QUEUE_CAPACITY);
+            let batch = Rc::new(Batch::new(room));
+            batch.push(message);
+            behind.push_back(batch);
+            return;
+        }
+        if !self.reuse_head(message) {
+            let room = (self.head.borrow().capacity() * 2).clamp(Self::BATCH_FIRST, QUEUE_CAPACITY);
+            let batch = Rc::new(Batch::new(room));
+            batch.push(message);
+            self.behind.borrow_mut().push_back(batch);
+            self.has_behind.set(true);
+        }
+    }
+
+    /// Begins the head anew if all of it was read and nobody reads any more.
+    fn reuse_head(&self, message: &mut Option<M>) -> bool {
+        let mut head = self.head.borrow_mut();
+        let full = head.capacity();
+        if full == 0 || self.at.get() < full {
+            return false;
+        }
+        let Some(batch) = Rc::get_mut(&mut head) else { return false };
+        if std::mem::needs_drop::<M>() {
+            // Dropping messages is user code, so nothing may be borrowed: the batch is taken out meanwhile.
+            let mut spent = std::mem::replace(batch, Batch::new(0));
+            drop(head);
+            spent.reset();
+            drop(self.head.replace(Rc::new(spent)));
+            return self.at.replace(0) > 0 && self.head.borrow().push(message);
+        }
+        batch.reset();
+        self.at.set(0);
+        batch.push(message)
     }
 
     #[cold]
@@ -191,30 +254,26 @@ impl<M: 'static> Lane<M> {
     #[inline]
     fn take(&self) -> Option<Shared<M>> {
         let at = self.at.get();
-        let mut current = self.current.borrow_mut();
-        if at < current.len() {
+        if let Some(message) = Shared::new(&self.head.borrow(), at) {
             self.at.set(at + 1);
-            return Shared::new(&current, at);
+            return Some(message);
         }
-        let mut spent = None;
-        let next = self.filling.take();
-        match Rc::get_mut(&mut current) {
-            Some(handled) => spent = Some(std::mem::replace(handled, next)),
-            // A parked handler still reads that batch.
-            None => *current = Rc::new(next),
-        }
+        self.take_behind()
+    }
+
+    /// Goes on to the next batch.
+    #[cold]
+    fn take_behind(&self) -> Option<Shared<M>> {
+        let mut behind = self.behind.borrow_mut();
+        let next = behind.pop_front()?;
+        self.has_behind.set(!behind.is_empty());
+        drop(behind);
+        let message = Shared::new(&next, 0);
         self.at.set(1);
-        let first = Shared::new(&current, 0);
-        drop(current);
-        if let Some(mut spent) = spent {
-            // Dropping messages is user code, which may publish: nothing is borrowed now.
-            spent.clear();
-            let mut filling = self.filling.borrow_mut();
-            if filling.capacity() == 0 {
-                *filling = spent;
-            }
-        }
-        first
+        // The old batch may be dropped here, and its messages with it, while nothing is borrowed.
+        let before = self.head.replace(next);
+        drop(before);
+        message
     }
 
     fn change(&self, f: impl FnOnce(&mut Vec<Receiver<M>>)) {
@@ -292,9 +351,10 @@ impl<M: 'static> AnyLane for Lane<M> {
     fn clear(&self) {
         self.heard.set(false);
         // Moved out before they are dropped: a message's drop is user code.
-        drop(self.filling.take());
-        drop(self.current.take());
         self.at.set(0);
+        self.has_behind.set(false);
+        drop(self.behind.take());
+        drop(self.head.replace(Rc::new(Batch::new(0))));
         drop(self.receivers.replace(Rc::from([])));
     }
 }

@@ -1,6 +1,7 @@
 //! Isolates: deterministic buses on one thread, in virtual time.
 
 mod core;
+mod feed;
 mod handle;
 mod lane;
 mod report;
@@ -14,7 +15,7 @@ use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use self::core::{Core, Event, Idle};
+use self::core::{Core, Idle};
 use self::handle::{id_of, refused, seat_of};
 use self::lane::AnyLane;
 use self::seat::{AnySeat, Seat};
@@ -87,10 +88,6 @@ pub struct Isolate {
     events: u64,
     events_max: u64,
     woken: Vec<u32>,
-    /// What is being handled: taken from the core's order at once.
-    batch: Vec<Event>,
-    /// How far into the batch the loop is.
-    at: usize,
     /// The core's lanes as last seen; it only adds to them.
     lanes: Vec<Rc<dyn AnyLane>>,
 }
@@ -114,8 +111,6 @@ impl Isolate {
             events: 0,
             events_max: DEFAULT_EVENTS_MAX,
             woken: Vec::new(),
-            batch: Vec::new(),
-            at: 0,
             lanes: Vec::new(),
         }
     }
@@ -233,7 +228,7 @@ impl Isolate {
     }
 
     fn step_all(&mut self, until: u64) -> Result<(), RunError> {
-        let Self { core, events, events_max, woken, batch, at, lanes } = self;
+        let Self { core, events, events_max, woken, lanes } = self;
         loop {
             if core.signals().any() {
                 if core.signals().halted() {
@@ -245,10 +240,9 @@ impl Isolate {
                 }
                 continue;
             }
-            let Some(event) = batch.get(*at).copied() else {
-                *at = 0;
-                match core.idle(batch, until) {
-                    Idle::Batch => {}
+            let Some(event) = core.next() else {
+                match core.idle(until) {
+                    Idle::Event => {}
                     Idle::Resume(seat) => seat.resume(),
                     Idle::Wake(wakers) => wakers.into_iter().for_each(std::task::Waker::wake),
                     Idle::Done => return Ok(()),
@@ -256,16 +250,15 @@ impl Isolate {
                 continue;
             };
             if event.is_resume() {
-                *at += 1;
                 if let Some(seat) = core.seat(event.of) {
                     seat.resume();
                 }
                 continue;
             }
             if *events == *events_max {
+                core.put_back(event);
                 return Err(RunError::TooManyEvents { events_max: *events_max });
             }
-            *at += 1;
             *events += 1;
             if event.lane as usize >= lanes.len() {
                 *lanes = core.lanes();

@@ -127,11 +127,10 @@ impl<A: Actor> Seat<A> {
         P: Play<Bundle<A>, M, Output = Result<(), A::Error>>,
         M: 'static,
     {
-        if let Some(message) = Shared::new(&Rc::new(vec![message]), 0) {
-            self.core.running.set(self.index);
-            let played = self.stage.start::<P, M>(&message, &mut TaskContext::from_waker(&self.waker));
-            self.settle(played);
-        }
+        self.core.running.set(self.index);
+        let message = Shared::of(message);
+        let played = self.stage.start::<P, M>(&message, &mut TaskContext::from_waker(&self.waker));
+        self.settle(played);
     }
 
     /// Remembers that `from` keeps one more message for the time when this actor is ready again.

@@ -9,6 +9,8 @@
 //! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is done, so an
 //! order decided on one close meets the next bar, and never an earlier one.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subscriptions};
@@ -23,7 +25,28 @@ use crate::source::Source;
 
 /// Publishes the bars of a source, each at its time.
 pub struct Feed<S> {
+    source: Option<S>,
+}
+
+/// The bars of a source with their times on the bus's clock, which counts from the first bar, whatever its year.
+struct Timed<S> {
     source: S,
+    start: mycelium::Timestamp,
+    first_ns: Option<i64>,
+    last_ns: Arc<AtomicI64>,
+}
+
+impl<S: Source> Iterator for Timed<S> {
+    type Item = (mycelium::Timestamp, Bar);
+
+    #[inline]
+    fn next(&mut self) -> Option<(mycelium::Timestamp, Bar)> {
+        let bar = self.source.next_bar()?;
+        let ns = bar.timestamp.as_nanos();
+        self.last_ns.store(ns, Ordering::Relaxed);
+        let elapsed_ns = ns.abs_diff(*self.first_ns.get_or_insert(ns));
+        Some((self.start + Duration::from_nanos(elapsed_ns), bar))
+    }
 }
 
 /// Fills orders against the bars, and publishes the close of each bar after its fills.
@@ -47,7 +70,7 @@ pub struct Portfolio {
 impl<S: Source> Feed<S> {
     /// A feed of everything that the source has.
     pub fn new(source: S) -> Self {
-        Self { source }
+        Self { source: Some(source) }
     }
 }
 
@@ -55,20 +78,14 @@ impl<S: Source> Service for Feed<S> {
     type Error = BoxError;
 
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
-        let start = ctx.now();
-        let mut first_ns = None;
-        let mut last = Timestamp::default();
-        while let Some(bar) = self.source.next_bar() {
-            // The clock counts from the first bar, whatever its year.
-            let ns = bar.timestamp.as_nanos();
-            let elapsed_ns = ns.abs_diff(*first_ns.get_or_insert(ns));
-            ctx.sleep_until(start + Duration::from_nanos(elapsed_ns)).await;
-            last = bar.timestamp;
-            ctx.publish(bar).await?;
+        let last_ns = Arc::new(AtomicI64::new(0));
+        if let Some(source) = self.source.take() {
+            let bars = Timed { source, start: ctx.now(), first_ns: None, last_ns: Arc::clone(&last_ns) };
+            ctx.replay(bars).await?;
         }
         // One more moment, for what the last bar causes.
         ctx.sleep(Duration::from_nanos(1)).await;
-        ctx.publish(SessionEnd { timestamp: last }).await?;
+        ctx.publish(SessionEnd { timestamp: Timestamp::from_nanos(last_ns.load(Ordering::Relaxed)) }).await?;
         Ok(())
     }
 }
@@ -101,7 +118,8 @@ impl Handler<Bar> for Exchange {
     #[inline]
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         if let Some(fills) = self.broker.on_bar(bar) {
-            Self::publish(fills, ctx).await?;
+            // Boxed, so that the future of the usual bar, which fills nothing, stays small.
+            Box::pin(Self::publish(fills, ctx)).await?;
         }
         ctx.publish(Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks }).await?;
         Ok(())

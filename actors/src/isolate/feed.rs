@@ -1,0 +1,148 @@
+//! Feeds: messages with times of their own, which the run loop publishes straight from their iterator.
+//!
+//! A service that slept and published for each message would do the same, through one more future per message. While a
+//! feed runs, its service waits in `replay` and is resumed when the feed is over or was refused.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use mycelium_mailbox::Confined;
+
+use super::core::{Core, Refusal};
+use super::handle::{Place, refused};
+use crate::{Message, PublishError, Timestamp};
+
+/// What the core knows of a feed.
+pub(crate) trait AnyFeed: 'static {
+    /// When its next message is due; `None` when it is over or was refused.
+    fn at(&self) -> Option<u64>;
+    /// The service that waits for it.
+    fn seat(&self) -> u32;
+    /// Publishes the message that is due. `false`: its service must decide.
+    fn fire(&self, core: &Core) -> bool;
+}
+
+struct Feed<M, I> {
+    seat: u32,
+    messages: RefCell<I>,
+    next: RefCell<Option<M>>,
+    at: Cell<Option<u64>>,
+    refusal: Cell<Option<Refusal>>,
+    published: Cell<u64>,
+}
+
+impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
+    /// Takes the next message from the iterator; one from the past is due now.
+    #[inline]
+    fn load(&self, now: u64) -> bool {
+        let next = self.messages.borrow_mut().next();
+        self.at.set(next.as_ref().map(|(at, _)| at.as_nanos().max(now)));
+        *self.next.borrow_mut() = next.map(|(_, message)| message);
+        self.at.get().is_some()
+    }
+}
+
+impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<M, I> {
+    #[inline]
+    fn at(&self) -> Option<u64> {
+        self.at.get()
+    }
+
+    fn seat(&self) -> u32 {
+        self.seat
+    }
+
+    fn fire(&self, core: &Core) -> bool {
+        // The iterator is the service's code: a panic in it is the service's.
+        core.running.set(self.seat);
+        let published = core.publish(self.seat, &mut self.next.borrow_mut());
+        match published {
+            Ok(()) => {
+                self.published.set(self.published.get() + 1);
+                self.load(core.now.get())
+            }
+            Err(refusal) => {
+                self.refusal.set(Some(refusal));
+                self.at.set(None);
+                false
+            }
+        }
+    }
+}
+
+/// The isolate's half of [`ServiceContext::replay`](crate::ServiceContext::replay).
+pub(crate) struct IsolateReplay<'a, M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> {
+    place: &'a Place,
+    messages: Option<I>,
+    feed: Option<Confined<Rc<Feed<M, I>>>>,
+}
+
+// Nothing in it is pinned: the iterator is moved into the feed.
+impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Unpin for IsolateReplay<'_, M, I> {}
+
+impl Place {
+    pub(crate) fn replay<M, I>(&self, messages: I) -> IsolateReplay<'_, M, I>
+    where
+        M: Message,
+        I: Iterator<Item = (Timestamp, M)> + 'static,
+    {
+        IsolateReplay { place: self, messages: Some(messages), feed: None }
+    }
+}
+
+impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for IsolateReplay<'_, M, I> {
+    type Output = Result<u64, PublishError<M>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        // Off its thread it can never be ready; the isolate reports the service that waits.
+        let Some(core) = this.place.core() else { return Poll::Pending };
+        if let Some(messages) = this.messages.take() {
+            let feed = Rc::new(Feed {
+                seat: this.place.seat(),
+                messages: RefCell::new(messages),
+                next: RefCell::new(None),
+                at: Cell::new(None),
+                refusal: Cell::new(None),
+                published: Cell::new(0),
+            });
+            if !feed.load(core.now.get()) {
+                return Poll::Ready(Ok(0));
+            }
+            core.add_feed(Rc::clone(&feed) as Rc<dyn AnyFeed>);
+            this.feed = Some(Confined::new(feed));
+            return Poll::Pending;
+        }
+        let Some(feed) = this.feed.as_ref().and_then(Confined::get) else { return Poll::Pending };
+        match feed.refusal.take() {
+            Some(Refusal::Full) => {
+                // Once woken, it is due again.
+                core.wait_for_room(cx.waker());
+                Poll::Pending
+            }
+            Some(refusal) => match feed.next.take() {
+                Some(message) => Poll::Ready(Err(refused(refusal, message))),
+                None => Poll::Ready(Ok(feed.published.get())),
+            },
+            None if feed.next.borrow().is_none() => Poll::Ready(Ok(feed.published.get())),
+            None => {
+                if feed.at().is_none() {
+                    feed.at.set(Some(core.now.get()));
+                    core.look_at_feeds();
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Drop for IsolateReplay<'_, M, I> {
+    fn drop(&mut self) {
+        if let (Some(core), Some(feed)) = (self.place.core(), self.feed.as_ref().and_then(Confined::get)) {
+            core.remove_feed(&(Rc::clone(feed) as Rc<dyn AnyFeed>));
+        }
+    }
+}
