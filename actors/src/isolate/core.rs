@@ -325,16 +325,21 @@ impl Core {
 
     /// Lets a feed publish what is due.
     #[inline]
-    fn fire_feed(&self, feed: u32) -> Idle {
-        let fed = self.feeds.borrow().get(feed as usize).map(|feed| (Rc::clone(feed), feed.seat()));
-        let Some((feed, seat)) = fed else { return Idle::Event };
-        if feed.fire(self) {
-            self.look_at_feeds();
-            return Idle::Event;
+    fn fire_feed(&self, index: u32) -> Idle {
+        let feeds = self.feeds.borrow();
+        let Some(feed) = feeds.get(index as usize).cloned() else { return Idle::Event };
+        let alone = feeds.len() == 1;
+        drop(feeds);
+        match feed.fire(self) {
+            Some(at) if alone => self.next_feed.set(Some((at, index))),
+            Some(_) => self.look_at_feeds(),
+            // It is over, or waits for room: its service decides.
+            None => {
+                self.look_at_feeds();
+                return self.seat(feed.seat()).map_or(Idle::Event, Idle::Resume);
+            }
         }
-        // It is over, or waits for room: its service decides.
-        self.look_at_feeds();
-        self.seat(seat).map_or(Idle::Event, Idle::Resume)
+        Idle::Event
     }
 
     /// Adds a feed; see [`super::feed`].
@@ -354,10 +359,6 @@ impl Core {
     #[inline]
     pub(crate) fn look_at_feeds(&self) {
         let feeds = self.feeds.borrow();
-        if let [feed] = feeds.as_slice() {
-            self.next_feed.set(feed.at().map(|at| (at, 0)));
-            return;
-        }
         let due = (0u32..).zip(feeds.iter()).filter_map(|(index, feed)| Some((feed.at()?, index)));
         self.next_feed.set(due.min());
     }

@@ -21,8 +21,8 @@ pub(crate) trait AnyFeed: 'static {
     fn at(&self) -> Option<u64>;
     /// The service that waits for it.
     fn seat(&self) -> u32;
-    /// Publishes the message that is due. `false`: its service must decide.
-    fn fire(&self, core: &Core) -> bool;
+    /// Publishes the message that is due, and says when the next one is. `None`: its service must decide.
+    fn fire(&self, core: &Core) -> Option<u64>;
 }
 
 struct Feed<M, I> {
@@ -37,11 +37,16 @@ struct Feed<M, I> {
 impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
     /// Takes the next message from the iterator; one from the past is due now.
     #[inline]
-    fn load(&self, now: u64) -> bool {
-        let next = self.messages.borrow_mut().next();
-        self.at.set(next.as_ref().map(|(at, _)| at.as_nanos().max(now)));
-        *self.next.borrow_mut() = next.map(|(_, message)| message);
-        self.at.get().is_some()
+    fn load(&self, now: u64) -> Option<u64> {
+        let Some((at, message)) = self.messages.borrow_mut().next() else {
+            self.at.set(None);
+            return None;
+        };
+        let at = at.as_nanos().max(now);
+        self.at.set(Some(at));
+        // What stood there was published, so this drops nothing.
+        *self.next.borrow_mut() = Some(message);
+        Some(at)
     }
 }
 
@@ -55,7 +60,8 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
         self.seat
     }
 
-    fn fire(&self, core: &Core) -> bool {
+    #[inline]
+    fn fire(&self, core: &Core) -> Option<u64> {
         // The iterator is the service's code: a panic in it is the service's.
         core.running.set(self.seat);
         let published = core.publish(self.seat, &mut self.next.borrow_mut());
@@ -67,7 +73,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
             Err(refusal) => {
                 self.refusal.set(Some(refusal));
                 self.at.set(None);
-                false
+                None
             }
         }
     }
@@ -109,7 +115,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
                 refusal: Cell::new(None),
                 published: Cell::new(0),
             });
-            if !feed.load(core.now.get()) {
+            if feed.load(core.now.get()).is_none() {
                 return Poll::Ready(Ok(0));
             }
             core.add_feed(Rc::clone(&feed) as Rc<dyn AnyFeed>);
