@@ -201,7 +201,7 @@ fn merged(count: usize) -> f64 {
                 if delivery.stamp >= picked.below {
                     break;
                 }
-                assert!(last < Some(delivery.stamp));
+                assert!(last <= Some(delivery.stamp));
                 last = Some(delivery.stamp);
                 source.advance();
             }

@@ -11,6 +11,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -92,6 +93,19 @@ impl FutureSlot {
     where
         F: Future + Send + 'a,
     {
+        let mut first = self.begin(future);
+        match first.poll(cx) {
+            Poll::Ready(output) => Started::Ready(output),
+            Poll::Pending => Started::Parked(first.park::<Same>()),
+        }
+    }
+
+    /// Puts `future` in the slot.
+    #[inline(always)]
+    pub(crate) fn begin<'a, F>(&'a mut self, future: F) -> First<'a, F>
+    where
+        F: Future + Send + 'a,
+    {
         let layout = Layout::new::<F>();
         if self.taken || layout.size() > self.layout.size() || layout.align() > self.layout.align() {
             self.renew(layout);
@@ -99,12 +113,7 @@ impl FutureSlot {
         // SAFETY: the buffer is large and aligned enough for `F`, and nothing lives in it.
         unsafe { self.buffer.cast::<F>().write(future) };
         self.taken = true;
-        let mut parked =
-            Parked { slot: self, poll: poll_at::<F>, drop: drop_at::<F>, done: false, owns: PhantomData };
-        match Pin::new(&mut parked).poll(cx) {
-            Poll::Ready(output) => Started::Ready(output),
-            Poll::Pending => Started::Parked(parked),
-        }
+        First { slot: self, future: PhantomData }
     }
 
     /// Gets a buffer that fits `wanted` and what fitted before. A buffer with a leaked future inside is abandoned.
@@ -132,10 +141,61 @@ impl FutureSlot {
     }
 }
 
+/// A future in its slot whose type is still known, so that nothing is called through a pointer. Its drop drops the future
+/// in place and frees the slot.
+pub(crate) struct First<'a, F: Future> {
+    slot: &'a mut FutureSlot,
+    future: PhantomData<F>,
+}
+
+impl<'a, F: Future> First<'a, F> {
+    #[inline(always)]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: `begin` put an `F` there, which is pinned and ours until `park` or drop.
+        unsafe { poll_at::<F>(self.slot.buffer, cx) }
+    }
+
+    /// Forgets the future's type. Once it is ready, `T` makes the output of what it ends with.
+    pub(crate) fn park<T: Finish<F::Output>>(self) -> Parked<'a, T::Output> {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: `this` is neither used nor dropped any more, so the borrow is moved, not copied.
+        let slot = unsafe { std::ptr::read(&raw const this.slot) };
+        Parked { slot, poll: poll_finished_at::<F, T>, drop: drop_at::<F>, done: false, owns: PhantomData }
+    }
+}
+
+/// What becomes of the output of a future that was parked.
+pub(crate) trait Finish<R> {
+    type Output;
+    fn finish(result: R) -> Self::Output;
+}
+
+/// Nothing: it stays what it is.
+struct Same;
+
+impl<R> Finish<R> for Same {
+    type Output = R;
+    fn finish(result: R) -> R {
+        result
+    }
+}
+
+impl<F: Future> Drop for First<'_, F> {
+    /// Reached when the future is ready or has panicked.
+    #[inline(always)]
+    fn drop(&mut self) {
+        // Free before the drop runs: should it panic, its memory may still be used again.
+        self.slot.taken = false;
+        // SAFETY: the future was put there by `begin`, and nobody uses it again.
+        unsafe { drop_at::<F>(self.slot.buffer) };
+    }
+}
+
 /// Polls the `F` at `at`.
 ///
 /// # Safety
 /// A pinned `F` lives at `at` and nobody else uses it meanwhile.
+#[inline]
 unsafe fn poll_at<F: Future>(at: NonNull<u8>, cx: &mut Context<'_>) -> Poll<F::Output> {
     // SAFETY: the caller says that an `F` lives there and is ours.
     let future = unsafe { at.cast::<F>().as_mut() };
@@ -143,10 +203,23 @@ unsafe fn poll_at<F: Future>(at: NonNull<u8>, cx: &mut Context<'_>) -> Poll<F::O
     unsafe { Pin::new_unchecked(future) }.poll(cx)
 }
 
+/// Polls the `F` at `at`, for its output as `T` makes it.
+///
+/// # Safety
+/// As for [`poll_at`].
+unsafe fn poll_finished_at<F: Future, T: Finish<F::Output>>(
+    at: NonNull<u8>,
+    cx: &mut Context<'_>,
+) -> Poll<T::Output> {
+    // SAFETY: the caller says the same.
+    unsafe { poll_at::<F>(at, cx) }.map(T::finish)
+}
+
 /// Drops the `F` at `at` in place.
 ///
 /// # Safety
 /// An `F` lives at `at` and nobody uses it again.
+#[inline]
 unsafe fn drop_at<F>(at: NonNull<u8>) {
     // SAFETY: the caller says that an `F` lives there.
     unsafe { at.cast::<F>().drop_in_place() };

@@ -45,8 +45,8 @@
 //! actors that wait for each other is not detected here.
 //!
 //! # What it costs
-//! An uncontended publish is two locked instructions (the lock, the stamp) and one copy, whatever the number of awake
-//! subscribers; reading is a copy-free walk. `cargo bench -p mycelium-mailbox` measures it. Producers exclude each other by
+//! An uncontended publish is one locked instruction (the lock; a second, the stamp, after a message in another queue of the
+//! bus) and one copy, whatever the number of awake subscribers; reading is a copy-free walk. `cargo bench -p mycelium-mailbox` measures it. Producers exclude each other by
 //! a lock held for some tens of nanoseconds: they spin 64 times, then yield, then nap 50 us, so that a preempted holder,
 //! even of lower real-time priority, gets on.
 //!
@@ -91,9 +91,9 @@ pub use policy::{KeyFn, Overflow};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::Stamps;
 pub use topic::{
-    Blocker, Delivery, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing, SUBSCRIBERS_MAX, SubscribeError,
-    SubscribeOptions, SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats,
-    TryPublishError,
+    Blocker, Consume, Delivery, Drained, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing,
+    SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription,
+    TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
 };
 
 /// The serialization library of the wire, as generated code refers to it.

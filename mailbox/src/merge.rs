@@ -5,14 +5,14 @@
 //! holds when A is handed to somebody whose B depends on it.
 //!
 //! # The algorithm
-//! Every source is a queue whose stamps rise. [`pick`] takes x, the source with the lowest visible head, having
+//! Every source is a queue whose stamps never fall. [`pick`] takes x, the source with the lowest visible head, having
 //! loaded what is visible in x. Then it looks at the heads of all others again. If one is lower, that one becomes x
 //! and the look is repeated; otherwise the receiver may handle from x every message that was visible before that
 //! last full look and whose stamp is below the lowest other head (an empty source counts as infinity).
 //!
 //! # Why that is right
 //! Let C be a message so handled from x, and let A have been published before C in source y, A not yet handled. A's
-//! stamp is below C's: stamps come from one counter and A's was drawn before C's. A was visible before C was, and C
+//! stamp is below C's, because they lie in different queues (`stamps.rs`). A was visible before C was, and C
 //! was visible before the last look, so that look found y's head at or before A: at most A's stamp, hence below
 //! C's. But C was handled because its stamp is below y's head. So there is no such A.
 //!
@@ -183,7 +183,8 @@ fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
             }
         }
         if !lower {
-            return Some(Pick { index: choice.index, below: choice.below });
+            // Two subscriptions to one topic have equal stamps: the first of them is read then, not neither.
+            return Some(Pick { index: choice.index, below: choice.below.max(choice.lowest + 1) });
         }
     }
 }

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use mycelium_mailbox::{FutureSlot, pick, poll_pick};
+use mycelium_mailbox::{FutureSlot, Span, pick, poll_pick};
 
 use super::address::Address;
 use super::bus::Core;
@@ -15,7 +15,7 @@ use super::context::LiveContext;
 use super::dead_letters::{DeadLetter, DeadLetterCause};
 use super::envelope::Envelope;
 use super::fate::{Fate, Verdict};
-use super::source::{ActorSource, Drained, InSlot, Span};
+use super::source::{ActorSource, Drained, InSlot};
 use super::timers::Timers;
 use crate::{Actor, Context, StopReason, clock};
 

@@ -1,11 +1,12 @@
 //! What an actor receives from: its topics, one source each, and its direct inbox.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use mycelium_mailbox::{FutureSlot, Inbox, Source, Started, Subscription as Queue};
+use mycelium_mailbox::{
+    Consume, Drained as Queued, FutureSlot, Inbox, Source, Span, Started, Subscription as Queue,
+};
 
 use super::envelope::Envelope;
 use super::topics::TopicEntry;
@@ -13,15 +14,6 @@ use crate::{Actor, Context, Handler, Message, StopReason};
 
 /// After how many handled messages, at most, a source adds them to its topic's counter (messages).
 const COUNT_EVERY: u64 = 1024;
-
-/// How far one [`ActorSource::drain`] goes.
-#[derive(Clone, Copy)]
-pub(crate) struct Span {
-    /// Only messages whose stamp is below this.
-    pub(crate) below: u64,
-    /// At most this many.
-    pub(crate) most: u32,
-}
 
 /// How many messages were handled, or what the handler's error ends the actor with.
 pub(crate) type Drained = Result<u32, StopReason>;
@@ -60,8 +52,7 @@ pub(crate) struct TopicSource<M: Message> {
     entry: Arc<TopicEntry<M>>,
     /// Handled and not yet in the topic's counter.
     uncounted: u64,
-    /// Whether a handler has ever waited. From then on each is preceded by a commit, so that publishers never wait for
-    /// room that a waiting handler's predecessors have already left.
+    /// Whether the handler of the message in front waits.
     waits: bool,
     abandoned: bool,
 }
@@ -76,53 +67,40 @@ impl<M: Message> TopicSource<M> {
             self.entry.count_delivered(std::mem::take(&mut self.uncounted));
         }
     }
-
-    #[inline]
-    async fn handle_all<A: Handler<M>>(
-        &mut self,
-        actor: &mut A,
-        ctx: &mut Context<A>,
-        span: Span,
-    ) -> Drained {
-        let mut handled = 0;
-        while let Some(delivery) = self.queue.peek() {
-            if delivery.stamp >= span.below || handled == span.most {
-                break;
-            }
-            handled += 1;
-            let (result, waited) = watched(actor.handle(delivery.message, ctx)).await;
-            if let Err(error) = result {
-                return Err(StopReason::Failed(error.to_string().into()));
-            }
-            self.queue.advance();
-            self.waits |= waited;
-            if self.waits {
-                self.queue.commit();
-            }
-            if ctx.is_interrupted() {
-                break;
-            }
-        }
-        self.uncounted += u64::from(handled);
-        if self.uncounted >= COUNT_EVERY {
-            self.count();
-        }
-        Ok(handled)
-    }
 }
 
-/// Awaits `future` and says whether it had to wait.
-#[inline]
-async fn watched<T>(future: impl Future<Output = T>) -> (T, bool) {
-    let mut future = pin!(future);
-    let mut waited = false;
-    let output = std::future::poll_fn(|cx| {
-        let polled = future.as_mut().poll(cx);
-        waited |= polled.is_pending();
-        polled
-    })
-    .await;
-    (output, waited)
+/// How an actor handles a published message.
+struct Hear;
+
+impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
+    type Result = Result<(), A::Error>;
+    type Output = Drained;
+
+    #[inline]
+    fn consume<'a>(
+        actor: &'a mut A,
+        message: &'a M,
+        ctx: &'a mut Context<A>,
+    ) -> impl Future<Output = Self::Result> + Send + 'a {
+        actor.handle(message, ctx)
+    }
+
+    #[inline]
+    fn is_handled(result: &Self::Result) -> bool {
+        result.is_ok()
+    }
+
+    fn finish(result: Self::Result) -> Drained {
+        match result {
+            Ok(()) => Ok(1),
+            Err(error) => Err(StopReason::Failed(error.to_string().into())),
+        }
+    }
+
+    #[inline]
+    fn goes_on(ctx: &Context<A>) -> bool {
+        !ctx.is_interrupted()
+    }
 }
 
 impl<M: Message> Source for TopicSource<M> {
@@ -150,10 +128,31 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         span: Span,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained> {
-        slot.start(self.handle_all(actor, ctx, span), cx)
+        if self.uncounted >= COUNT_EVERY {
+            self.count();
+        }
+        let Self { queue, uncounted, waits, .. } = self;
+        let before = *uncounted;
+        match queue.drain::<Hear, _, _>(actor, ctx, slot, span, uncounted, cx) {
+            // At most `span.most`.
+            Queued::Done => Started::Ready(Ok(u32::try_from(*uncounted - before).unwrap_or(span.most))),
+            Queued::Failed(failed) => Started::Ready(failed),
+            Queued::Parked(parked) => {
+                *waits = true;
+                Started::Parked(parked)
+            }
+        }
+    }
+
+    fn settle(&mut self) {
+        if std::mem::take(&mut self.waits) {
+            self.queue.advance();
+            self.uncounted += 1;
+        }
     }
 
     fn discard(&mut self) -> Option<&'static str> {
+        self.waits = false;
         self.queue.peek()?;
         self.queue.advance();
         self.entry.count_dead_letter();

@@ -2,7 +2,7 @@
 //!
 //! # Protocol
 //! `state` (the queued messages, `armed`, `closed`, counters) is guarded by one short lock. A sender takes the stamp
-//! inside it, so stamps rise along the queue. `queued` mirrors the length for the receiver's look: it is stored with
+//! inside it, so stamps never fall along the queue. `queued` mirrors the length for the receiver's look: it is stored with
 //! `Release` inside the lock and loaded with `Acquire`, so a receiver that has seen any later effect of the sender
 //! sees the message too. The receiver takes up to 32 messages at a time into `hand`, which nobody else touches.
 //!
@@ -23,6 +23,7 @@ pub use send::{SendError, Sending, TrySendError};
 use crate::backlog::{Backlog, Offer, WhenFull};
 use crate::merge::Source;
 use crate::policy::{KeyFn, Overflow};
+use crate::stamps::Mark;
 use crate::sync::{AtomicU32, Ordering, Spin, SpinGuard};
 use crate::wait::WaitList;
 use crate::{Doorbell, Stamps};
@@ -115,6 +116,7 @@ struct Shared<T> {
 
 struct State<T> {
     backlog: Backlog<Entry<T>>,
+    mark: Mark,
     armed: bool,
     closed: bool,
     accepted: u64,
@@ -148,7 +150,7 @@ impl<T> Shared<T> {
         if !state.backlog.has_place() {
             return self.offer_full(state, value, key);
         }
-        let stamp = self.stamps.take();
+        let stamp = self.stamps.stamp(&mut state.mark);
         state.backlog.push(Entry { stamp, value });
         state.accepted += 1;
         self.finish(state);
@@ -162,7 +164,7 @@ impl<T> Shared<T> {
         value: T,
         key: u64,
     ) -> Result<(), TrySendError<T>> {
-        let stamp = self.stamps.take();
+        let stamp = self.stamps.stamp(&mut state.mark);
         // What is displaced is dropped after the lock is free again: its drop is foreign code.
         let _displaced = match state.backlog.offer(Entry { stamp, value }, key) {
             Offer::Refused(entry) => return Err(TrySendError::Full(entry.value)),
@@ -288,7 +290,15 @@ impl<T> Inbox<T> {
         let waits = matches!(overflow, Overflow::Block);
         let key = if let Overflow::Conflate(key) = overflow { Some(Box::new(key)) } else { None };
         let backlog = Backlog::new(when_full, capacity);
-        let state = State { backlog, armed: false, closed: false, accepted: 0, lost: 0, conflated: 0 };
+        let state = State {
+            backlog,
+            mark: Mark::NONE,
+            armed: false,
+            closed: false,
+            accepted: 0,
+            lost: 0,
+            conflated: 0,
+        };
         let shared = Shared {
             state: Spin::new(state),
             queued: AtomicU32::new(0),

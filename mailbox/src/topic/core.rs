@@ -31,6 +31,7 @@ use super::trash::Trash;
 use crate::Stamps;
 use crate::backlog::Backlog;
 use crate::policy::KeyFn;
+use crate::stamps::Mark;
 use crate::sync::{
     Arc, AtomicBool, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Passage, Shared,
     Turnstile, lock,
@@ -70,6 +71,7 @@ struct Producer<V: Payload> {
     gates: Vec<Arc<Seat>>,
     lanes: Vec<Arc<Lane<V>>>,
     fail_lanes: usize,
+    mark: Mark,
     /// Number of armed seats.
     sleepers: usize,
 }
@@ -127,6 +129,7 @@ impl<V: Payload> Core<V> {
             gates: Vec::new(),
             lanes: Vec::new(),
             fail_lanes: 0,
+            mark: Mark::NONE,
             sleepers: 0,
         };
         let listeners = Listeners { active: AtomicUsize::new(0), closed: AtomicBool::new(false) };
@@ -143,26 +146,53 @@ impl<V: Payload> Core<V> {
         }
     }
 
-    /// Publishes or gives the payload back.
+    /// Publishes `value`, which is empty afterwards, or says why not and leaves it there.
+    ///
+    /// # Panics
+    /// When `value` is empty.
     #[inline]
-    pub(crate) fn try_publish(&self, value: V, sender: u64) -> Result<(), (V, Refusal)> {
+    pub(crate) fn try_publish(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
         if self.listeners.active.load(Ordering::Acquire) == 0 {
-            return if self.is_closed() { Err((value, Refusal::Closed)) } else { Ok(()) };
+            return if self.is_closed() {
+                Err(Refusal::Closed)
+            } else {
+                *value = None;
+                Ok(())
+            };
         }
         let mut section = self.lock();
         let tail = section.tail();
         let producer = section.producer();
-        if let Err(refusal) = self.admit(producer, tail, sender) {
-            drop(section);
-            return Err((value, refusal));
-        }
-        let entry = Entry { stamp: self.stamps.take(), sender, value };
+        self.admit(producer, tail, sender)?;
+        let Some(value) = value.take() else { panic!("a message is published once") };
+        let stamp = self.stamps.stamp(&mut producer.mark);
         self.counters.count(Cause::Published);
-        let trash = (!producer.lanes.is_empty()).then(|| self.fill_lanes(producer, &entry));
+        if !producer.lanes.is_empty() {
+            self.publish_to_lanes(section, Entry { stamp, sender, value });
+            return Ok(());
+        }
+        // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
+        let old = producer.ring.as_ref().and_then(|ring| unsafe { ring.write(tail, stamp, sender, value) });
+        let sleepers = (producer.sleepers != 0).then(|| producer.take_sleepers());
+        section.word = (tail + 1) << TAIL_SHIFT;
+        drop(section);
+        if let Some(sleepers) = sleepers {
+            self.wake(sleepers);
+        }
+        drop(old);
+        Ok(())
+    }
+
+    /// The rest of a publish where there are lanes, and perhaps a ring too.
+    #[inline(never)]
+    fn publish_to_lanes(&self, mut section: Section<'_, V>, entry: Entry<V>) {
+        let tail = section.tail();
+        let producer = section.producer();
+        let trash = self.fill_lanes(producer, &entry);
         let sleepers = (producer.sleepers != 0).then(|| producer.take_sleepers());
         let old = if let Some(ring) = &producer.ring {
             // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
-            let old = unsafe { ring.write(tail, entry) };
+            let old = unsafe { ring.write(tail, entry.stamp, entry.sender, entry.value) };
             section.word = (tail + 1) << TAIL_SHIFT;
             old
         } else {
@@ -174,7 +204,6 @@ impl<V: Payload> Core<V> {
         }
         drop(old);
         drop(trash);
-        Ok(())
     }
 
     /// Whether everybody has room for one more message.
@@ -202,7 +231,6 @@ impl<V: Payload> Core<V> {
         Ok(())
     }
 
-    #[inline(never)]
     fn fill_lanes(&self, producer: &Producer<V>, entry: &Entry<V>) -> Trash<Entry<V>> {
         let mut trash = Trash::default();
         for lane in &producer.lanes {

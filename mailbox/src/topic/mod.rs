@@ -12,6 +12,7 @@
 mod core;
 mod counters;
 mod cursor;
+mod drain;
 mod error;
 mod lane;
 mod payload;
@@ -24,6 +25,7 @@ mod trash;
 use std::fmt;
 
 pub use counters::TopicStats;
+pub use drain::{Consume, Drained, Span};
 pub use error::{Blocker, Obstacle, PublishError, SubscribeError, TryPublishError};
 pub use payload::INLINE_BYTES_MAX;
 pub use publish::Publishing;
@@ -133,9 +135,12 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// [`TryPublishError::Full`] names the subscriber without room; [`TryPublishError::Closed`].
     #[inline]
     pub fn try_publish(&self, message: M, sender: u64) -> Result<(), TryPublishError<M>> {
-        each!(&self.form, core => match core.try_publish(Payload::wrap(message), sender) {
-            Ok(()) => Ok(()),
-            Err((payload, refusal)) => Err(refused(payload.unwrap(), refusal, core)),
+        each!(&self.form, core => {
+            let mut payload = Some(Payload::wrap(message));
+            match core.try_publish(&mut payload, sender) {
+                Ok(()) => Ok(()),
+                Err(refusal) => Err(refused(kept(&mut payload).unwrap(), refusal, core)),
+            }
         })
     }
 
@@ -147,6 +152,7 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// # Errors
     /// [`PublishError::Full`] when a `Fail` subscriber has no room; [`PublishError::WouldDeadlock`] when the
     /// subscriber without room is `sender` itself; [`PublishError::Closed`].
+    #[inline]
     pub fn publish(&self, message: M, sender: u64) -> Publishing<'_, M> {
         Publishing::new(&self.form, message, sender)
     }
@@ -195,6 +201,15 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     #[must_use]
     pub fn capacity(&self) -> u64 {
         each!(&self.form, core => core.ring_capacity())
+    }
+}
+
+/// What a refused publish has left where it was.
+#[cold]
+fn kept<V>(payload: &mut Option<V>) -> V {
+    match payload.take() {
+        Some(payload) => payload,
+        None => unreachable!("a refused message stays where it was"),
     }
 }
 

@@ -5,10 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Form;
 use super::core::{Core, Refusal};
 use super::error::{Obstacle, PublishError};
 use super::payload::{Boxed, Inline, Payload};
+use super::{Form, kept};
 use crate::wait::Ticket;
 
 /// The future of [`Topic::publish`](super::Topic::publish). Dropped before it is ready, nothing was published.
@@ -31,6 +31,7 @@ struct Waiting<'a, V: Payload> {
 }
 
 impl<'a, M: Clone + Send + Sync + 'static> Publishing<'a, M> {
+    #[inline]
     pub(super) fn new(form: &'a Form<M>, message: M, sender: u64) -> Self {
         let attempt = match form {
             Form::Inline(core) => Attempt::Inline(Waiting::new(core, Inline::wrap(message), sender)),
@@ -48,61 +49,48 @@ impl<'a, V: Payload> Waiting<'a, V> {
 
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PublishError<V::Message>>> {
-        let Some(payload) = self.payload.take() else { panic!("`Publishing` polled after it was ready") };
-        match self.core.try_publish(payload, self.sender) {
+        assert!(self.payload.is_some(), "`Publishing` polled after it was ready");
+        match self.core.try_publish(&mut self.payload, self.sender) {
             Ok(()) => {
                 self.ticket.served();
                 Poll::Ready(Ok(()))
             }
-            Err((payload, refusal)) => self.wait(payload, refusal, cx),
+            Err(refusal) => self.wait(refusal, cx),
         }
     }
 
     #[cold]
-    fn wait(
-        &mut self,
-        payload: V,
-        refusal: Refusal,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), PublishError<V::Message>>> {
-        let payload = match self.hopeless(payload, refusal) {
-            Ok(error) => return Poll::Ready(Err(error)),
-            Err(payload) => payload,
-        };
+    fn wait(&mut self, refusal: Refusal, cx: &mut Context<'_>) -> Poll<Result<(), PublishError<V::Message>>> {
+        if let Some(error) = self.hopeless(refusal) {
+            return Poll::Ready(Err(error));
+        }
         // The second attempt comes after the waker is in the list: room made before that is seen here, room made later
         // finds the waker.
         self.ticket.register(cx.waker());
-        let (payload, refusal) = match self.core.try_publish(payload, self.sender) {
+        match self.core.try_publish(&mut self.payload, self.sender) {
             Ok(()) => {
                 self.ticket.served();
-                return Poll::Ready(Ok(()));
+                Poll::Ready(Ok(()))
             }
-            Err(back) => back,
-        };
-        match self.hopeless(payload, refusal) {
-            Ok(error) => Poll::Ready(Err(error)),
-            Err(payload) => {
-                self.payload = Some(payload);
-                Poll::Pending
-            }
+            Err(refusal) => self.hopeless(refusal).map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
         }
     }
 
-    /// The error, if waiting cannot help; else the payload back.
-    fn hopeless(&mut self, payload: V, refusal: Refusal) -> Result<PublishError<V::Message>, V> {
+    /// The error with the message, if waiting cannot help.
+    fn hopeless(&mut self, refusal: Refusal) -> Option<PublishError<V::Message>> {
         let by = match refusal {
-            Refusal::Closed => return Ok(PublishError::Closed(payload.unwrap())),
+            Refusal::Closed => return Some(PublishError::Closed(kept(&mut self.payload).unwrap())),
             Refusal::Full(by) => by,
         };
         if by.obstacle == Obstacle::FailLane {
             self.core.counters.add_rejected();
-            return Ok(PublishError::Full { message: payload.unwrap(), by });
+            return Some(PublishError::Full { message: kept(&mut self.payload).unwrap(), by });
         }
         if self.sender != 0 && by.subscriber == self.sender {
             self.core.counters.add_rejected();
-            return Ok(PublishError::WouldDeadlock(payload.unwrap()));
+            return Some(PublishError::WouldDeadlock(kept(&mut self.payload).unwrap()));
         }
-        Err(payload)
+        None
     }
 }
 

@@ -60,13 +60,13 @@ impl<V> Ring<V> {
         unsafe { self.slots.get_unchecked(index) }
     }
 
-    /// Writes `position` and returns what the slot held before, if that needs dropping.
+    /// Writes `position` (from parts, so that they go into the slot without a stop on the stack) and returns what the slot held before, if that needs dropping.
     ///
     /// # Safety
     /// The caller holds the topic's lock, `position` is the topic's tail, positions are written without gaps from
     /// `first` on, and every cursor of this ring is past `position - capacity`.
     #[inline]
-    pub(crate) unsafe fn write(&self, position: u64, entry: Entry<V>) -> Option<Entry<V>> {
+    pub(crate) unsafe fn write(&self, position: u64, stamp: u64, sender: u64, value: V) -> Option<Entry<V>> {
         let reused = position - self.first >= self.capacity();
         self.slot(position).with_mut(|slot| {
             let old = if std::mem::needs_drop::<V>() && reused {
@@ -79,7 +79,7 @@ impl<V> Ring<V> {
                 None
             };
             // SAFETY: no reader may look at this slot before its position is published, so we are alone.
-            unsafe { slot.write(MaybeUninit::new(entry)) };
+            unsafe { slot.write(MaybeUninit::new(Entry { stamp, sender, value })) };
             old
         })
     }

@@ -1,9 +1,11 @@
 //! The subscriber's half of a topic.
 
 use std::fmt;
+use std::task::Context;
 
 use super::core::Core;
 use super::cursor::Cursor;
+use super::drain::{Consume, Drained, Span, drain};
 use super::error::SubscribeError;
 use super::lane::LaneReader;
 use super::payload::{Boxed, Inline, Payload};
@@ -13,7 +15,7 @@ use crate::backlog::{Backlog, WhenFull};
 use crate::merge::Source;
 use crate::policy::Overflow;
 use crate::sync::{Arc, AtomicBool, AtomicU64, CachePadded};
-use crate::{Doorbell, QUEUE_CAPACITY_MAX};
+use crate::{Doorbell, FutureSlot, QUEUE_CAPACITY_MAX};
 
 /// A message at the front of a subscription, read in place.
 #[derive(Debug)]
@@ -95,6 +97,32 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
     #[inline]
     pub fn advance(&mut self) {
         each_reader!(&mut self.reader, reader => reader.advance());
+    }
+
+    /// Handles visible messages one after the other, in futures that run in `slot`; like [`peek`](Self::peek) and
+    /// [`advance`](Self::advance) in a loop, but nothing is paid for handlers that do not wait.
+    ///
+    /// A message is passed, and added to `handled`, once its handler was ready and [`Consume::is_handled`] said yes. After
+    /// a panic, an output that says no, or a handler that waits, it is still in front.
+    ///
+    /// # Panics
+    /// When a handler does.
+    #[inline]
+    #[allow(clippy::too_many_arguments)] // Each is lent for `'a` on its own, so that a handler may wait in the slot.
+    pub fn drain<'a, H, S, C>(
+        &'a mut self,
+        state: &'a mut S,
+        context: &'a mut C,
+        slot: &'a mut FutureSlot,
+        span: Span,
+        handled: &mut u64,
+        cx: &mut Context<'_>,
+    ) -> Drained<'a, H::Output>
+    where
+        H: Consume<S, C, M>,
+        H::Output: 'a,
+    {
+        each_reader!(&mut self.reader, reader => drain::<H, S, C, _>(reader, state, context, slot, span, handled, cx))
     }
 
     /// Messages published and not passed yet; for a ring, the subscriber's own among them.

@@ -1,0 +1,164 @@
+//! Draining a subscription through handlers: what is passed, what stays in front, and what a handler that waits keeps.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use mycelium_mailbox::{
+    Consume, Doorbell, Drained, FutureSlot, Overflow, Parked, Source, Span, Stamps, SubscribeOptions,
+    Subscription, Topic, pick,
+};
+
+const ALL: Span = Span { below: u64::MAX, most: u32::MAX };
+
+type Text = (u64, String);
+
+/// Notes what it handles; waits once at 10, fails at 20, panics at 30.
+struct Note;
+
+impl Consume<Vec<u64>, u64, Text> for Note {
+    type Result = Result<(), u64>;
+    type Output = Result<(), String>;
+
+    async fn consume(notes: &mut Vec<u64>, message: &Text, handled: &mut u64) -> Result<(), u64> {
+        let number = message.0;
+        if number == 10 {
+            let mut waited = false;
+            std::future::poll_fn(|_| {
+                if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+        if number == 20 {
+            return Err(number);
+        }
+        assert_ne!(number, 30, "asked to panic");
+        assert_eq!(message.1, number.to_string(), "the message is whole after a wait too");
+        notes.push(number);
+        *handled += 1;
+        Ok(())
+    }
+
+    fn is_handled(result: &Result<(), u64>) -> bool {
+        result.is_ok()
+    }
+
+    fn finish(result: Result<(), u64>) -> Result<(), String> {
+        result.map_err(|number| number.to_string())
+    }
+
+    fn goes_on(handled: &u64) -> bool {
+        *handled < 100
+    }
+}
+
+fn queue(numbers: &[u64], overflow: Overflow<Text>) -> (Topic<Text>, Subscription<Text>) {
+    let topic = Topic::new(Arc::new(Stamps::new()), 4);
+    let options = SubscribeOptions { overflow, ..SubscribeOptions::default() };
+    let mut queue = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    for &number in numbers {
+        topic.try_publish((number, number.to_string()), 0).unwrap();
+    }
+    assert_eq!(queue.head().is_some(), !numbers.is_empty());
+    (topic, queue)
+}
+
+fn parked<O>(drained: Drained<'_, O>) -> Parked<'_, O> {
+    let Drained::Parked(parked) = drained else { panic!("it should wait") };
+    parked
+}
+
+fn front(queue: &mut Subscription<Text>) -> Option<u64> {
+    queue.head()?;
+    queue.peek().map(|delivery| delivery.message.0)
+}
+
+#[test]
+fn a_handler_that_waits_keeps_its_message_and_frees_those_before() {
+    for overflow in [Overflow::Block, Overflow::DropNewest] {
+        let (topic, mut queue) = queue(&[1, 10, 2, 3], overflow);
+        let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 0, FutureSlot::new(), 0);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut waiting =
+            parked(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
+        // The one before it has left: there is room for one more, and no more.
+        topic.try_publish((4, String::from("4")), 0).unwrap();
+        let refused = topic.try_publish((5, String::from("5")), 0).is_err();
+        let dropped = topic.stats().dropped_newest;
+        assert_eq!(u64::from(refused) + dropped, 1, "the message that is handled still takes its place");
+        assert!(matches!(Pin::new(&mut waiting).poll(&mut cx), Poll::Ready(Ok(()))));
+        drop(waiting);
+        assert_eq!((handled, notes.as_slice()), (1, [1, 10].as_slice()));
+        assert_eq!(front(&mut queue), Some(10));
+        queue.advance();
+        assert_eq!(front(&mut queue), Some(2));
+    }
+}
+
+#[test]
+fn a_failed_message_stays_in_front() {
+    let (_topic, mut queue) = queue(&[1, 20, 2], Overflow::Block);
+    let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 0, FutureSlot::new(), 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    let drained = queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx);
+    let failed = matches!(&drained, Drained::Failed(Err(text)) if text == "20");
+    drop(drained);
+    assert!(failed);
+    assert_eq!((handled, front(&mut queue)), (1, Some(20)));
+}
+
+#[test]
+fn a_panic_leaves_its_message_in_front_and_the_slot_usable() {
+    let (_topic, mut queue) = queue(&[1, 30, 2], Overflow::Block);
+    let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 0, FutureSlot::new(), 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
+    }));
+    attempt.unwrap_err();
+    assert_eq!((handled, front(&mut queue)), (1, Some(30)));
+    queue.advance();
+    let drained = queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx);
+    let done = matches!(&drained, Drained::Done);
+    drop(drained);
+    assert!(done);
+    assert_eq!((handled, notes.as_slice()), (2, [1, 2].as_slice()));
+}
+
+#[test]
+fn the_span_and_the_context_end_a_drain() {
+    let (_topic, mut queue) = queue(&[1, 2, 3, 4], Overflow::Block);
+    let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 98, FutureSlot::new(), 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    let none = Span { below: 0, most: 9 };
+    let drained = queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, none, &mut handled, &mut cx);
+    let done = matches!(&drained, Drained::Done);
+    drop(drained);
+    assert!(done);
+    let one = Span { below: u64::MAX, most: 1 };
+    drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, one, &mut handled, &mut cx));
+    assert_eq!((handled, front(&mut queue)), (1, Some(2)));
+    drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
+    assert_eq!((handled, calls, front(&mut queue)), (2, 100, Some(3)));
+}
+
+#[test]
+fn two_subscriptions_of_one_receiver_to_one_topic_are_both_read_in_order() {
+    let (topic, first) = queue(&[], Overflow::Block);
+    let second = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    for number in [1, 2] {
+        topic.try_publish((number, number.to_string()), 0).unwrap();
+    }
+    let mut sources = [first, second];
+    let mut seen = [Vec::new(), Vec::new()];
+    for _ in 0..2 {
+        let picked = pick(&mut sources).unwrap();
+        while let Some(delivery) = sources[picked.index].peek().filter(|next| next.stamp < picked.below) {
+            seen[picked.index].push(delivery.message.0);
+            sources[picked.index].advance();
+        }
+    }
+    assert_eq!(seen, [vec![1, 2], vec![1, 2]]);
+    assert_eq!(pick(&mut sources), None);
+}
