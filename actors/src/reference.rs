@@ -175,39 +175,41 @@ impl<A: Actor> ActorRef<A> {
     /// Asks the actor to end: it finishes the message in hand, runs `stopping` and ends with
     /// [`StopReason::Normal`]. What waits in its mailbox goes to the dead letters.
     ///
-    /// In an isolate it does nothing: there the actor's own [`Context::stop`](crate::Context::stop) and
-    /// [`Isolate::shutdown`](crate::Isolate::shutdown) end an actor.
     pub fn stop(&self) {
-        if let Backend::Live(live) = &self.backend {
-            live.stop(false);
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.stop(),
+            Backend::Live(live) => live.stop(false),
+            Backend::Nowhere(_) => {}
         }
     }
 
     /// Drops the actor's code where it waits, at its task's next turn; it ends with [`StopReason::Killed`] and
-    /// `stopping` does not run. Code that never awaits cannot be ended. In an isolate it does nothing.
+    /// `stopping` does not run. Code that never awaits cannot be ended.
     pub fn kill(&self) {
-        if let Backend::Live(live) = &self.backend {
-            live.kill();
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.kill(),
+            Backend::Live(live) => live.kill(),
+            Backend::Nowhere(_) => {}
         }
     }
 
-    /// Whether the actor has not ended. In an isolate ask [`Isolate::end_reason`](crate::Isolate::end_reason); here
-    /// the answer is `true`.
+    /// Whether the actor has not ended. On a thread that does not run its isolate the answer is `false`.
     pub fn is_alive(&self) -> bool {
         match &self.backend {
-            Backend::Isolate(_) | Backend::Nowhere(_) => true,
+            Backend::Isolate(isolate) => isolate.is_alive(),
+            Backend::Nowhere(_) => true,
             Backend::Live(live) => live.is_alive(),
         }
     }
 
-    /// Waits for the actor's end and says why it ended. Any number of others may watch. In an isolate it is never
-    /// ready.
+    /// Waits for the actor's end and says why it ended. Any number of others may watch.
     ///
     /// # Cancel safety
     /// It may be dropped and called again.
     pub async fn ended(&self) -> StopReason {
         match &self.backend {
-            Backend::Isolate(_) | Backend::Nowhere(_) => std::future::pending().await,
+            Backend::Isolate(isolate) => std::future::poll_fn(|cx| isolate.poll_ended(cx)).await,
+            Backend::Nowhere(_) => std::future::pending().await,
             Backend::Live(live) => live.ended.wait().await.clone(),
         }
     }

@@ -53,8 +53,20 @@ impl Drop for Player {
     }
 }
 
+/// This program, on which SIGINT has its default effect: a shell's `&` starts the tests with it ignored, which children
+/// inherit.
+fn program() -> Command {
+    let this = std::env::current_exe().unwrap();
+    if !cfg!(target_os = "linux") {
+        return Command::new(this);
+    }
+    let mut command = Command::new("env");
+    command.arg("--default-signal=INT").arg(this);
+    command
+}
+
 fn play(part: &str) -> (Player, BufReader<ChildStdout>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    let mut child = program()
         .args(["--exact", "part", "--nocapture"])
         .env(PART, part)
         .stdout(Stdio::piped())

@@ -410,3 +410,46 @@ fn a_replay_waits_for_a_slow_subscriber_and_loses_nothing() {
     let heard = isolate.take(&log).unwrap().heard;
     assert!(heard.iter().map(|(_, what)| what.as_str()).eq((0..1_000).map(|n| format!("tick {n}"))));
 }
+
+/// Ends another actor at a given tick, and watches it go.
+struct Reaper {
+    of: ActorRef<Log>,
+    kill: bool,
+    seen: Option<(u64, StopReason)>,
+}
+impl Service for Reaper {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_nanos(15)).await;
+        assert!(self.of.is_alive());
+        if self.kill {
+            self.of.kill();
+        } else {
+            self.of.stop();
+        }
+        let reason = self.of.ended().await;
+        self.seen = Some((ctx.now().as_nanos(), reason));
+        assert!(!self.of.is_alive());
+        Ok(())
+    }
+}
+
+#[test]
+fn others_can_stop_kill_and_watch_an_actor() {
+    for (kill, at, reason, heard) in [(false, 20, StopReason::Normal, 2), (true, 15, StopReason::Killed, 2)] {
+        let mut isolate = Isolate::new(1);
+        let log = isolate.spawn(Log { pause: Duration::from_nanos(10), ..Log::default() }).unwrap();
+        let reaper = isolate.spawn_service(Reaper { of: log.clone(), kill, seen: None }).unwrap();
+        isolate.run_until(Timestamp::ZERO).unwrap();
+        for n in 0..5 {
+            isolate.publish(Tick(n)).unwrap();
+        }
+        // The second tick is in hand from 10 to 20.
+        isolate.run().unwrap();
+        assert_eq!(isolate.take_service(&reaper).unwrap().seen, Some((at, reason.clone())));
+        assert_eq!(isolate.end_reason(&log), Some(reason));
+        assert_eq!(isolate.take(&log).unwrap().heard.len(), heard);
+        assert_eq!(isolate.stats().dead_letters, 3, "three ticks were waiting");
+        assert!(isolate.tell(&log, Tick(9)).is_err());
+    }
+}

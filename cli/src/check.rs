@@ -13,7 +13,7 @@ use crate::outcome::{self, Outcome, complain, say};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Contract files.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(default_value = "contracts.yaml", value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print one JSON object per mistake and line, and nothing else.
     #[arg(long)]
@@ -58,10 +58,8 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
             Ok(contract) if !args.json => {
                 let (messages, types) =
                     (contract.messages.len(), contract.enums.len() + contract.structs.len());
-                say(format_args!(
-                    "{}: correct, {messages} messages, {types} enums and structs",
-                    file.display()
-                ))?;
+                let messages = counted(messages, "message");
+                say(format_args!("{}: correct, {messages}, {types} enums and structs", file.display()))?;
                 if args.list {
                     list(&contract)?;
                 }
@@ -75,11 +73,17 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
             }
             Err(errors) => {
                 outcome = Outcome::No;
-                complain(format_args!("{errors}\n"));
+                let mistakes = counted(errors.list().len() + errors.omitted(), "mistake");
+                complain(format_args!("{errors}\n\n{}: {mistakes}", file.display()));
             }
         }
     }
     Ok(outcome)
+}
+
+/// A number with its noun, in the plural where it needs one.
+fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// One line per message version, for comparison with what a peer logs.

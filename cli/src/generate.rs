@@ -9,11 +9,20 @@ use mycelium_contract::Contract;
 
 use crate::outcome::{self, Outcome, complain, say};
 
+const USAGE: &str = "mycelium gen [FILE] --lang <LANG> --out <PATH> [--check]\n       \
+                     mycelium gen [FILE] --golden <DIR> [--check]";
+
+const EXAMPLES: &str = "Examples:
+  mycelium gen contracts.yaml --lang rust --out -                # to look at
+  mycelium gen contracts.yaml --lang rust --out src/messages.rs  # to commit
+  mycelium gen contracts.yaml --golden tests/golden --check      # in CI";
+
 /// Generate source code or golden vectors from a contract.
 ///
 /// With --check nothing is written: exit code 1 when a file differs from what would be generated, with the command
 /// that mends it.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct Args {
     /// The contract.
     #[arg(default_value = "contracts.yaml", value_name = "FILE")]

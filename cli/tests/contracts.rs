@@ -53,7 +53,7 @@ fn check_shows_each_mistake_with_place_and_remedy() {
     fs::write(folder.join("good.yaml"), GOOD).unwrap();
     let (code, out, err) = mycelium(&["check", "good.yaml", "bad.yaml"], &folder);
     assert_eq!(code, 1);
-    assert_eq!(out, "good.yaml: correct, 1 messages, 0 enums and structs\n");
+    assert_eq!(out, "good.yaml: correct, 1 message, 0 enums and structs\n");
     for part in [
         "error[MYC0010]: unknown key `tvl_type` in message `Bar`\n --> bad.yaml:5:9\n",
         "help: did you mean `tlv_type`?",
@@ -62,10 +62,13 @@ fn check_shows_each_mistake_with_place_and_remedy() {
         "help: did you mean `market_data`?",
         "error[MYC0030]: unknown type `flaot`\n --> bad.yaml:5:73\n",
         "                                                  ^^^^^\n",
+        "\nbad.yaml: 4 mistakes\n",
     ] {
         assert!(err.contains(part), "{part}\nis missing in\n{err}");
     }
     assert_eq!(mycelium(&["check", "good.yaml"], &folder).0, 0);
+    let (code, out, _) = mycelium(&["check"], &repository());
+    assert!(code == 0 && out.starts_with("contracts.yaml: correct"), "{out}");
     let (code, _, err) = mycelium(&["check", "missing.yaml"], &folder);
     assert_eq!(code, 1);
     assert!(err.contains("MYC0001") && err.contains("missing.yaml"), "{err}");

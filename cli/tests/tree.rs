@@ -350,3 +350,18 @@ fn a_file_that_cannot_be_read_ends_with_code_2() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-scenario.toml"));
 }
+
+/// The README shows this run; it must be what the command prints.
+#[test]
+fn the_readme_shows_what_its_scenario_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let output = Command::new(env!("CARGO_BIN_EXE_mycelium"))
+        .args(["tree", "simulate", "examples/tree/outage.toml"])
+        .current_dir(&root)
+        .output()
+        .expect("mycelium runs");
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let page = std::fs::read_to_string(root.join("README.md")).expect("the README can be read");
+    assert!(printed.contains("start_failed") && page.contains(&printed), "README.md lacks:\n{printed}");
+}

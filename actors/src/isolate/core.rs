@@ -399,7 +399,9 @@ impl Core {
         for lane in self.lanes() {
             lane.remove(ended.seat);
         }
-        if ended.reason.is_abnormal() && self.ended.borrow().is_none() {
+        // Who was killed was meant to be.
+        let failed = ended.reason.is_abnormal() && ended.reason != StopReason::Killed;
+        if failed && self.ended.borrow().is_none() {
             *self.ended.borrow_mut() = Some(ended);
             self.signals.halt();
         }

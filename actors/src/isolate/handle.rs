@@ -21,8 +21,8 @@ use super::timers::{Due, Fire};
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
-    Actor, ActorId, ActorRef, AskError, Handler, Message, PublishError, Responder, SpawnError, Subscription,
-    TellError, TimerHandle, Timestamp,
+    Actor, ActorId, ActorRef, AskError, Handler, Message, PublishError, Responder, SpawnError, StopReason,
+    Subscription, TellError, TimerHandle, Timestamp,
 };
 
 /// A place in an isolate.
@@ -304,6 +304,39 @@ impl<A: Actor> IsolateRef<A> {
         let mut sleep = self.place.sleep(limit);
         sleep.own = false;
         sleep
+    }
+
+    /// The seat, ended or not, on the isolate's thread.
+    fn any_seat(&self) -> Option<Rc<dyn AnySeat>> {
+        self.place.core()?.seat(self.place.seat)
+    }
+
+    pub(crate) fn stop(&self) {
+        if let Some(seat) = self.any_seat() {
+            seat.ask_stop();
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        if let Some(seat) = self.any_seat() {
+            seat.kill();
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.any_seat().is_some_and(|seat| !seat.has_ended())
+    }
+
+    /// Ready with the reason once the actor has ended; on another thread never.
+    pub(crate) fn poll_ended(&self, cx: &mut TaskContext<'_>) -> Poll<StopReason> {
+        let Some(core) = self.place.core() else { return Poll::Pending };
+        // A seat that is gone went with its isolate.
+        let Some(seat) = core.seat(self.place.seat) else { return Poll::Ready(StopReason::Shutdown) };
+        if let Some(reason) = seat.end_reason() {
+            return Poll::Ready(reason);
+        }
+        seat.watch(cx.waker());
+        Poll::Pending
     }
 
     fn seat(&self, core: &Core) -> Option<Rc<Seat<A>>> {

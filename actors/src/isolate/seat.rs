@@ -27,6 +27,12 @@ pub(crate) trait AnySeat: 'static {
     fn is_parked(&self) -> bool;
     /// Ends it: nothing more is delivered. Its `stopping` runs unless its own code panicked.
     fn end(&self, reason: StopReason);
+    /// Ends it normally once no handler runs or waits.
+    fn ask_stop(&self);
+    /// Drops its code where it waits.
+    fn kill(&self);
+    /// Wakes `waker` when it ends.
+    fn watch(&self, waker: &Waker);
     fn end_reason(&self) -> Option<StopReason>;
     fn has_ended(&self) -> bool;
     /// Drops the actor and all that waits for it.
@@ -57,6 +63,8 @@ pub(crate) struct Seat<A: Actor> {
     stop_asked: Cell<bool>,
     backlog: RefCell<VecDeque<Rc<dyn Waiting>>>,
     ended: RefCell<Option<StopReason>>,
+    watchers: RefCell<Vec<Waker>>,
+    kill_asked: Cell<bool>,
 }
 
 impl<A: Actor> Seat<A> {
@@ -71,6 +79,8 @@ impl<A: Actor> Seat<A> {
             stop_asked: Cell::new(false),
             backlog: RefCell::default(),
             ended: RefCell::default(),
+            watchers: RefCell::default(),
+            kill_asked: Cell::new(false),
         }
     }
 
@@ -102,7 +112,7 @@ impl<A: Actor> Seat<A> {
         self.core.running.set(self.index);
         let played = self.stage.start::<P, M>(message, &mut TaskContext::from_waker(&self.waker));
         match played {
-            Poll::Ready(Ok(())) if !self.core.stop_asked.get() => {}
+            Poll::Ready(Ok(())) if !self.core.stop_asked.get() && !self.stop_asked.get() => {}
             played => self.settle(played),
         }
     }
@@ -111,6 +121,10 @@ impl<A: Actor> Seat<A> {
     #[cold]
     fn settle(&self, played: Poll<Result<(), A::Error>>) {
         self.stop_asked.set(self.stop_asked.get() | self.core.stop_asked.take());
+        if self.kill_asked.get() {
+            self.kill();
+            return;
+        }
         let Poll::Ready(result) = played else { return };
         if self.life.get() == Life::Over {
             return;
@@ -195,7 +209,7 @@ impl<A: Actor> AnySeat for Seat<A> {
             return;
         }
         *self.ended.borrow_mut() = Some(reason.clone());
-        if matches!(reason, StopReason::Panicked(_)) {
+        if matches!(reason, StopReason::Panicked(_) | StopReason::Killed) {
             self.life.set(Life::Over);
         } else {
             self.life.set(Life::Ending);
@@ -204,6 +218,30 @@ impl<A: Actor> AnySeat for Seat<A> {
         }
         let waiting = self.backlog.take().len() as u64;
         self.core.seat_ended(Ended { actor: A::name(), seat: self.index, reason }, waiting);
+        self.watchers.take().into_iter().for_each(Waker::wake);
+    }
+
+    fn ask_stop(&self) {
+        if self.stage.phase() == Phase::Idle && self.life.get() == Life::Running {
+            self.end(StopReason::Normal);
+        } else {
+            self.stop_asked.set(true);
+        }
+    }
+
+    fn kill(&self) {
+        if self.stage.phase() == Phase::Busy {
+            // It kills itself: its handler goes as soon as it waits or returns.
+            self.kill_asked.set(true);
+            self.core.stop_asked.set(true);
+            return;
+        }
+        self.stage.cancel();
+        self.end(StopReason::Killed);
+    }
+
+    fn watch(&self, waker: &Waker) {
+        self.watchers.borrow_mut().push(waker.clone());
     }
 
     fn end_reason(&self) -> Option<StopReason> {

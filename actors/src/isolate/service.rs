@@ -26,6 +26,7 @@ pub(crate) struct ServiceSeat<S: Service> {
     run: RefCell<Option<Run<S>>>,
     retired: RefCell<Option<S>>,
     ended: RefCell<Option<StopReason>>,
+    watchers: RefCell<Vec<Waker>>,
 }
 
 impl<S: Service> ServiceSeat<S> {
@@ -43,6 +44,7 @@ impl<S: Service> ServiceSeat<S> {
             run: RefCell::new(Some(run)),
             retired: RefCell::default(),
             ended: RefCell::default(),
+            watchers: RefCell::default(),
         }
     }
 
@@ -55,6 +57,7 @@ impl<S: Service> ServiceSeat<S> {
         if !self.has_ended() {
             *self.ended.borrow_mut() = Some(reason.clone());
             self.core.seat_ended(Ended { actor: S::name(), seat: self.index, reason }, 0);
+            self.watchers.take().into_iter().for_each(Waker::wake);
         }
     }
 }
@@ -90,6 +93,18 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         let run = self.run.borrow_mut().take();
         drop(run);
         self.record_end(reason);
+    }
+
+    fn ask_stop(&self) {
+        self.end(StopReason::Normal);
+    }
+
+    fn kill(&self) {
+        self.end(StopReason::Killed);
+    }
+
+    fn watch(&self, waker: &Waker) {
+        self.watchers.borrow_mut().push(waker.clone());
     }
 
     fn end_reason(&self) -> Option<StopReason> {

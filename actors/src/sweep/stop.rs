@@ -66,7 +66,8 @@ impl StopFlag {
     /// Signals belong to the process: call this once, near the start of `main`, and give the flag to every sweep.
     ///
     /// # Errors
-    /// [`CtrlCError`], if the process has a handler for Ctrl-C already, or the system refuses one.
+    /// [`CtrlCError`], if the process has a handler for Ctrl-C already or was started with the signal ignored (by a
+    /// script's `&`, for one), or the system refuses a handler.
     #[cfg(feature = "ctrl-c")]
     pub fn stop_on_ctrl_c(&self) -> Result<(), CtrlCError> {
         /// What shells report for a process that SIGINT ended: 128 + 2.

@@ -35,6 +35,8 @@ impl Erlang {
             .args(["-noshell", "-pa"])
             .arg(&build)
             .args(["-s", "otp_driver", "main"])
+            // A dump of the whole virtual machine helps nobody here, and must not land in the working copy.
+            .env("ERL_CRASH_DUMP", "/dev/null")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
