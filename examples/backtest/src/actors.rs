@@ -1,10 +1,14 @@
 //! The four actors of an instance. They know each other only by what they publish.
 //!
 //! ```text
-//! Feed --Bar--> Exchange --Fill--> Portfolio, Strategy
-//!                        --Close-> Portfolio, Strategy --Order--> Exchange
+//! Feed --Bar--> Exchange, Portfolio, Strategy
+//! Strategy --Order--> Exchange --Fill--> Portfolio, Strategy
+//!                              --Close-> Strategy
 //! Feed --SessionEnd--> Exchange --Fill, Settlement--> Portfolio
 //! ```
+//!
+//! Who hears of a bar does not know yet what the exchange fills in it. So the portfolio marks a bar when the next one
+//! arrives, and a strategy that waits for fills decides when the exchange has closed the bar.
 //!
 //! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is done, so an
 //! order decided on one close meets the next bar, and never an earlier one.
@@ -17,7 +21,7 @@ use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subsc
 
 use crate::broker::{Broker, Fills};
 use crate::config::{Pair, Terms};
-use crate::crossover::Crossover;
+use crate::crossover::{Crossover, Signal};
 use crate::ledger::Ledger;
 use crate::messages::{Bar, Close, Fill, Order, SessionEnd, Settlement, Timestamp};
 use crate::rule;
@@ -54,15 +58,21 @@ pub struct Exchange {
     broker: Broker,
 }
 
-/// Watches closes, knows its position from fills, and publishes orders.
+/// Watches bars, knows its position from fills, and publishes orders.
 pub struct Strategy {
     terms: Terms,
     crossover: Crossover,
     position: i64,
+    /// Whether orders are with the exchange.
+    waits: bool,
+    /// A crossing that came while it waited.
+    deferred: Option<(Signal, Timestamp)>,
 }
 
 /// Keeps the account from fills and marks it at each close.
 pub struct Portfolio {
+    /// The latest bar, until it can be marked: its time and close.
+    unmarked: Option<(Timestamp, f64)>,
     /// The equity and its statistics.
     pub ledger: Ledger,
 }
@@ -97,7 +107,14 @@ impl Exchange {
         Self { broker: Broker::new(terms) }
     }
 
+    /// Publishes what was filled in a bar, and then its close: whoever has sent orders knows by it that they are done.
     #[cold]
+    async fn close_bar(fills: Fills, close: Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        Self::publish(fills, ctx).await?;
+        ctx.publish(close).await?;
+        Ok(())
+    }
+
     async fn publish(fills: Fills, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         for fill in fills {
             ctx.publish(fill).await?;
@@ -119,9 +136,9 @@ impl Handler<Bar> for Exchange {
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         if let Some(fills) = self.broker.on_bar(bar) {
             // Boxed, so that the future of the usual bar, which fills nothing, stays small.
-            Box::pin(Self::publish(fills, ctx)).await?;
+            let close = Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks };
+            Box::pin(Self::close_bar(fills, close, ctx)).await?;
         }
-        ctx.publish(Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks }).await?;
         Ok(())
     }
 }
@@ -145,7 +162,22 @@ impl Strategy {
     /// A strategy that has seen nothing yet.
     #[must_use]
     pub fn new(pair: Pair, terms: Terms) -> Self {
-        Self { terms, crossover: Crossover::new(pair), position: 0 }
+        Self { terms, crossover: Crossover::new(pair), position: 0, waits: false, deferred: None }
+    }
+
+    /// Sends the orders that a crossing calls for.
+    #[cold]
+    async fn decide(
+        &mut self,
+        signal: Signal,
+        at: Timestamp,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), BoxError> {
+        for order in rule::orders(&self.terms, signal, self.position, at).into_iter().flatten() {
+            self.waits = true;
+            ctx.publish(order).await?;
+        }
+        Ok(())
     }
 }
 
@@ -153,18 +185,30 @@ impl Actor for Strategy {
     type Error = BoxError;
 
     fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Close>().on::<Fill>();
+        topics.on::<Bar>().on::<Fill>().on::<Close>();
+    }
+}
+
+impl Handler<Bar> for Strategy {
+    #[inline]
+    async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let Some(signal) = self.crossover.push(bar.close_ticks) else { return Ok(()) };
+        if self.waits {
+            self.deferred = Some((signal, bar.timestamp));
+            return Ok(());
+        }
+        // Boxed, so that the future of the usual bar, which calls for nothing, stays small.
+        Box::pin(self.decide(signal, bar.timestamp, ctx)).await
     }
 }
 
 impl Handler<Close> for Strategy {
-    #[inline]
-    async fn handle(&mut self, close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        let Some(signal) = self.crossover.push(close.ticks) else { return Ok(()) };
-        for order in rule::orders(&self.terms, signal, self.position, close.timestamp).into_iter().flatten() {
-            ctx.publish(order).await?;
+    async fn handle(&mut self, _close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.waits = false;
+        match self.deferred.take() {
+            Some((signal, at)) => self.decide(signal, at, ctx).await,
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -179,7 +223,7 @@ impl Actor for Portfolio {
     type Error = BoxError;
 
     fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Fill>().on::<Close>().on::<Settlement>();
+        topics.on::<Bar>().on::<Fill>().on::<Settlement>();
     }
 }
 
@@ -190,17 +234,29 @@ impl Handler<Fill> for Portfolio {
     }
 }
 
-impl Handler<Close> for Portfolio {
+impl Handler<Bar> for Portfolio {
     #[inline]
-    async fn handle(&mut self, close: &Close, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.ledger.mark(close.timestamp, close.price);
+    async fn handle(&mut self, bar: &Bar, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if let Some((timestamp, close)) = self.unmarked.replace((bar.timestamp, bar.close)) {
+            self.ledger.mark(timestamp, close);
+        }
         Ok(())
     }
 }
 
 impl Handler<Settlement> for Portfolio {
     async fn handle(&mut self, settlement: &Settlement, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.ledger.settle(settlement.price);
+        if let Some((timestamp, _)) = self.unmarked.take() {
+            self.ledger.mark(timestamp, settlement.price);
+        }
         Ok(())
+    }
+}
+
+impl Portfolio {
+    /// A portfolio that has seen nothing yet.
+    #[must_use]
+    pub fn new(ledger: Ledger) -> Self {
+        Self { unmarked: None, ledger }
     }
 }

@@ -51,7 +51,7 @@ impl Instance {
     ) -> Result<Self, InstanceError> {
         // No actor of this example draws random numbers from its context.
         let mut isolate = Isolate::new(0);
-        let portfolio = isolate.spawn(Portfolio { ledger }).map_err(InstanceError::Spawn)?;
+        let portfolio = isolate.spawn(Portfolio::new(ledger)).map_err(InstanceError::Spawn)?;
         isolate.spawn(Strategy::new(pair, *terms)).map_err(InstanceError::Spawn)?;
         isolate.spawn(Exchange::new(*terms)).map_err(InstanceError::Spawn)?;
         isolate.spawn_service(Feed::new(source)).map_err(InstanceError::Spawn)?;
