@@ -58,8 +58,11 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
             Ok(contract) if !args.json => {
                 let (messages, types) =
                     (contract.messages.len(), contract.enums.len() + contract.structs.len());
-                let messages = counted(messages, "message");
-                say(format_args!("{}: correct, {messages}, {types} enums and structs", file.display()))?;
+                let plural = if messages == 1 { "" } else { "s" };
+                say(format_args!(
+                    "{}: correct, {messages} message{plural}, {types} enums and structs",
+                    file.display()
+                ))?;
                 if args.list {
                     list(&contract)?;
                 }
@@ -73,17 +76,15 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
             }
             Err(errors) => {
                 outcome = Outcome::No;
-                let mistakes = counted(errors.list().len() + errors.omitted(), "mistake");
-                complain(format_args!("{errors}\n\n{}: {mistakes}", file.display()));
+                complain(format_args!("{errors}\n"));
+                let mistakes = errors.list().len() + errors.omitted();
+                if mistakes > 1 {
+                    complain(format_args!("{}: {mistakes} mistakes", file.display()));
+                }
             }
         }
     }
     Ok(outcome)
-}
-
-/// A number with its noun, in the plural where it needs one.
-fn counted(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 /// One line per message version, for comparison with what a peer logs.

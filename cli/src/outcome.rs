@@ -24,7 +24,10 @@ impl Outcome {
         {
             return Outcome::Fine;
         }
-        complain(error);
+        let text = error.to_string();
+        // Mistakes in a contract say `error[code]` themselves.
+        let prefix = if text.starts_with("error") { "" } else { "error: " };
+        complain(format_args!("{prefix}{text}"));
         Outcome::Unusable
     }
 }
