@@ -183,18 +183,28 @@ impl Core {
         let topics = self.topics.borrow();
         let Some(topic) = topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
         let Some(topic) = topic.downcast_ref::<Lane<M>>() else { return Err(Refusal::Duplicate) };
+        self.publish_to(topic, sender, message)
+    }
+
+    /// Queues the message for the subscribers of `topic`; see [`Core::publish`].
+    #[inline]
+    pub(crate) fn publish_to<M: Message>(
+        &self,
+        topic: &Lane<M>,
+        sender: u32,
+        message: &mut Option<M>,
+    ) -> Result<(), Refusal> {
+        if !topic.heard() {
+            return self.nobody_listens(message);
+        }
         let mut order = self.order.borrow_mut();
         if order.len >= QUEUE_CAPACITY {
             return Err(Refusal::Full);
         }
-        if topic.heard() {
-            topic.publish(sender, message)?;
-            self.room_made.set(true);
-            order.push(Event { lane: topic.index(), of: sender });
-            return Ok(());
-        }
-        drop((order, topics));
-        self.nobody_listens(message)
+        topic.publish(sender, message)?;
+        self.room_made.set(true);
+        order.push(Event { lane: topic.index(), of: sender });
+        Ok(())
     }
 
     #[cold]

@@ -3,7 +3,7 @@
 //! A service that slept and published for each message would do the same, through one more future per message. While a
 //! feed runs, its service waits in `replay` and is resumed when the feed is over or was refused.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,6 +13,7 @@ use mycelium_mailbox::Confined;
 
 use super::core::{Core, Refusal};
 use super::handle::{Place, refused};
+use super::lane::Lane;
 use crate::{Message, PublishError, Timestamp};
 
 /// What the core knows of a feed.
@@ -32,6 +33,8 @@ struct Feed<M, I> {
     at: Cell<Option<u64>>,
     refusal: Cell<Option<Refusal>>,
     published: Cell<u64>,
+    /// The topic, once anybody has subscribed to it: looked up once, not for each message.
+    lane: OnceCell<Rc<Lane<M>>>,
 }
 
 impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
@@ -64,7 +67,14 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
     fn fire(&self, core: &Core) -> Option<u64> {
         // The iterator is the service's code: a panic in it is the service's.
         core.running.set(self.seat);
-        let published = core.publish(self.seat, &mut self.next.borrow_mut());
+        let lane =
+            self.lane.get().or_else(|| core.find_topic::<M>().map(|lane| self.lane.get_or_init(|| lane)));
+        let mut next = self.next.borrow_mut();
+        let published = match lane {
+            Some(lane) => core.publish_to(lane, self.seat, &mut next),
+            None => core.publish(self.seat, &mut next),
+        };
+        drop(next);
         match published {
             Ok(()) => {
                 self.published.set(self.published.get() + 1);
@@ -114,6 +124,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
                 at: Cell::new(None),
                 refusal: Cell::new(None),
                 published: Cell::new(0),
+                lane: OnceCell::new(),
             });
             if feed.load(core.now.get()).is_none() {
                 return Poll::Ready(Ok(0));
