@@ -57,6 +57,7 @@ impl<A: Actor> Context<A> {
         Self { backend: Backend::Direct(backend), random: None, stop: false }
     }
 
+    #[inline]
     pub(crate) fn as_live(&mut self) -> Option<&mut LiveContext<A>> {
         match &mut self.backend {
             Backend::Live(live) => Some(live),
@@ -64,6 +65,7 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    #[inline]
     pub(crate) fn as_direct(&mut self) -> Option<&mut DirectContext> {
         match &mut self.backend {
             Backend::Direct(direct) => Some(direct),
@@ -250,6 +252,7 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    #[inline]
     pub(crate) fn wants_stop(&self) -> bool {
         self.stop
     }

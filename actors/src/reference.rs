@@ -79,23 +79,30 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing was sent.
-    pub async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    #[inline]
+    pub fn tell<M>(&self, message: M) -> impl Future<Output = Result<(), TellError<M>>> + Send + use<'_, A, M>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        self.send(message, 0).await
+        self.send(message, 0)
     }
 
     /// [`tell`](Self::tell) by the actor `sender`: it does not wait for room in its own mailbox.
-    pub(crate) async fn tell_from<M>(&self, message: M, sender: ActorId) -> Result<(), TellError<M>>
+    #[inline]
+    pub(crate) fn tell_from<M>(
+        &self,
+        message: M,
+        sender: ActorId,
+    ) -> impl Future<Output = Result<(), TellError<M>>> + Send + use<'_, A, M>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        self.send(message, sender.0).await
+        self.send(message, sender.0)
     }
 
+    #[inline]
     async fn send<M>(&self, message: M, sender: u64) -> Result<(), TellError<M>>
     where
         A: Handler<M>,
@@ -103,7 +110,11 @@ impl<A: Actor> ActorRef<A> {
     {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.tell(message).await,
-            Backend::Live(live) => live.tell(message, sender).await,
+            // First without waiting, so that the message is moved once from here into its queue.
+            Backend::Live(live) => match live.offer(message) {
+                Ok(()) => Ok(()),
+                Err(envelope) => live.wait_to_tell(envelope, sender).await,
+            },
             Backend::Nowhere(_) => Err(TellError::Stopped(message)),
         }
     }

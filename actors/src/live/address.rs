@@ -104,13 +104,23 @@ impl<A: Actor> Address<A> {
         })
     }
 
-    /// `sender` is the sending actor's id, or 0.
-    pub(crate) async fn tell<M>(&self, message: M, sender: u64) -> Result<(), TellError<M>>
+    /// Queues a message now, or gives it back wrapped.
+    #[inline]
+    pub(crate) fn offer<M>(&self, message: M) -> Result<(), Envelope<A>>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        self.inbox.send(Envelope::message(message), sender).await.or_else(|error| match error {
+        self.inbox.offer(Envelope::message(message)).map_err(TrySendError::into_inner)
+    }
+
+    /// Queues a message that was offered in vain. `sender` is the sending actor's id, or 0.
+    pub(crate) async fn wait_to_tell<M: 'static>(
+        &self,
+        message: Envelope<A>,
+        sender: u64,
+    ) -> Result<(), TellError<M>> {
+        self.inbox.send(message, sender).await.or_else(|error| match error {
             SendError::Closed(envelope) => back(envelope, TellError::Stopped),
             other => back(other.into_inner(), TellError::Full),
         })

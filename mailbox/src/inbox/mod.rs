@@ -233,6 +233,16 @@ impl<T> InboxSender<T> {
         result
     }
 
+    /// Like [`try_send`](Self::try_send), but a refusal is not counted: for a caller that waits with [`send`](Self::send)
+    /// then.
+    ///
+    /// # Errors
+    /// Those of `try_send`.
+    #[inline]
+    pub fn offer(&self, value: T) -> Result<(), TrySendError<T>> {
+        self.shared.offer(value)
+    }
+
     /// Queues `value`, waiting for room under `Block`. `sender` is the sending actor's id, or 0.
     ///
     /// # Cancel safety
