@@ -252,6 +252,11 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// A new life of this actor begins, which has not asked to stop.
+    pub(crate) fn forget_stop(&mut self) {
+        self.stop = false;
+    }
+
     #[inline]
     pub(crate) fn wants_stop(&self) -> bool {
         self.stop

@@ -20,6 +20,7 @@ mod stats;
 mod subscription;
 pub mod sweep;
 mod time;
+pub mod tree;
 
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
 pub use context::{ActorId, Context};
@@ -38,6 +39,7 @@ pub use stats::TopicStats;
 pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
 pub use time::{TimerHandle, Timestamp};
+pub use tree::{Supervisor, Tree};
 
 pub use {rand_core, rand_pcg};
 // What generated code refers to.

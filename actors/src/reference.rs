@@ -61,6 +61,14 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
+    /// The live actor as its bus sees it.
+    pub(crate) fn member(&self) -> Option<Arc<dyn Member>> {
+        match &self.backend {
+            Backend::Live(live) => Some(Arc::clone(live) as _),
+            Backend::Isolate(_) | Backend::Nowhere(_) => None,
+        }
+    }
+
     /// The actor's identity within its bus.
     pub fn id(&self) -> ActorId {
         match &self.backend {

@@ -27,6 +27,11 @@ impl StopSign {
         let _ = self.0.compare_exchange(GO_ON, sign, Ordering::SeqCst, Ordering::SeqCst);
     }
 
+    /// Takes a stop back; a shutdown stays.
+    pub(crate) fn lower(&self) {
+        let _ = self.0.compare_exchange(STOP, GO_ON, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
     #[inline]
     pub(crate) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Relaxed) != GO_ON
@@ -50,6 +55,8 @@ pub(crate) trait Member: Send + Sync {
     fn stop(&self, shutdown: bool);
     /// Drops its code where it waits.
     fn kill(&self);
+    /// Takes a stop back, because a new life is about to begin. A shutdown stays.
+    fn resume(&self) {}
     fn ended(&self) -> &SetOnce<StopReason>;
 }
 
@@ -81,6 +88,10 @@ impl<A: Actor> Member for Address<A> {
 
     fn kill(&self) {
         self.host.kill();
+    }
+
+    fn resume(&self) {
+        self.sign.lower();
     }
 
     fn ended(&self) -> &SetOnce<StopReason> {

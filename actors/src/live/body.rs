@@ -38,7 +38,7 @@ pub(crate) struct Body<A: Actor> {
     slot: FutureSlot,
     hand: Hand<A>,
     phase: Phase,
-    /// Who decides after a failure; nobody: it is the end.
+    /// Who decides after a life; nobody: it is the end.
     fate: Option<Box<dyn Fate<A>>>,
 }
 
@@ -63,7 +63,8 @@ enum Phase {
     /// `started` has not run.
     Starting,
     Running,
-    /// Ended abnormally; its fate is not decided yet. `polite` says that its code may still run.
+    /// Ended, and its fate is not decided yet: a failure, or any other end but a shutdown if somebody decides.
+    /// `polite` says that its code may still run.
     Failed {
         reason: StopReason,
         polite: bool,
@@ -137,6 +138,9 @@ impl<A: Actor> Body<A> {
         let Self { actor: Some(actor), ctx, slot, .. } = self else { return };
         let started = InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.started(ctx), cx)).await;
         self.phase = Phase::Running;
+        if let (Ok(()), Some(fate)) = (&started, &mut self.fate) {
+            fate.started();
+        }
         self.look_after(started.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())));
     }
 
@@ -211,7 +215,10 @@ impl<A: Actor> Body<A> {
             live.apply_changes(sources);
         }
         if let Some(reason) = asked.or_else(|| self.address.sign.reason()) {
-            self.phase = Phase::Ending { reason, polite: true };
+            self.phase = match (&self.fate, &reason) {
+                (Some(_), StopReason::Normal) => Phase::Failed { reason, polite: true },
+                _ => Phase::Ending { reason, polite: true },
+            };
         }
     }
 
@@ -254,7 +261,7 @@ impl<A: Actor> Body<A> {
             if !address.bell.prepare(cx.waker()) {
                 cx.waker().wake_by_ref();
             }
-            if address.sign.reason().is_some() {
+            if address.sign.reason() == Some(StopReason::Shutdown) {
                 return Poll::Ready(Verdict::Stop);
             }
             fate.poll_verdict(&reason, cx)
@@ -264,6 +271,7 @@ impl<A: Actor> Body<A> {
             Verdict::Stop => self.phase = Phase::Ending { reason, polite: false },
             Verdict::Restart(fresh) => {
                 self.clear_timers();
+                self.ctx.forget_stop();
                 self.actor = Some(fresh);
                 self.phase = Phase::Starting;
             }

@@ -22,6 +22,7 @@ pub(crate) use body::Body;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
 pub(crate) use context::{LiveContext, random_for};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
+pub(crate) use fate::{Fate, Verdict};
 pub(crate) use publisher::LiveSubscriber;
 pub use publisher::Publisher;
 pub(crate) use service::LiveService;

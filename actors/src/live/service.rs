@@ -67,6 +67,10 @@ impl ServiceHandle {
         self.post.id
     }
 
+    pub(crate) fn member(&self) -> Arc<dyn Member> {
+        Arc::clone(&self.post) as _
+    }
+
     /// Makes [`ServiceContext::stopped`] ready, so that the service returns by itself.
     pub fn stop(&self) {
         Member::stop(&*self.post, false);

@@ -1,0 +1,266 @@
+//! What a tree is described with: supervisors and their children.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_supervisor::{
+    AutoShutdown, Backoff, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check,
+};
+
+use super::handle::{StartError, Tree};
+use super::launch::{ActorLaunch, FutureService, Launcher, ServiceLaunch, SupervisorLaunch};
+#[cfg(unix)]
+use super::process::{ProcessService, ProcessSpec};
+use super::shell::{Observer, Shared};
+use crate::{Actor, MessageBus, Service};
+
+/// Where the description of a tree begins: [`Supervisor::builder`].
+#[derive(Debug)]
+pub struct Supervisor;
+
+impl Supervisor {
+    /// A supervisor with OTP's defaults: one-for-one, one restart in 5 s, no backoff, no auto-shutdown.
+    ///
+    /// ```
+    /// use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Supervisor};
+    /// use std::time::Duration;
+    ///
+    /// struct Parser;
+    /// impl Actor for Parser { type Error = BoxError; }
+    /// impl Handler<&'static str> for Parser {
+    ///     async fn handle(&mut self, text: &&'static str, _: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         text.parse::<u64>()?; // an error ends this life of the actor
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # struct Alive;
+    /// # impl Responder<Alive> for Parser {
+    /// #     type Reply = bool;
+    /// #     async fn answer(&mut self, _: &Alive, _: &mut Context<Self>) -> bool { true }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let tree = Supervisor::builder("root")
+    ///     .intensity(3, Duration::from_secs(5))
+    ///     .actor("parser", || Parser)
+    ///     .start(&bus)
+    ///     .await?;
+    /// let parser = tree.actor_ref::<Parser>("root/parser").expect("it runs");
+    /// parser.tell("not a number").await?;
+    /// assert!(parser.ask(Alive).await?, "the same reference reaches the next life");
+    /// tree.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn builder(id: impl Into<Arc<str>>) -> Builder {
+        Builder { id: id.into(), flags: Flags::default(), children: Vec::new(), observer: None, seed: 0 }
+    }
+}
+
+/// Describes one supervisor; see [`Supervisor::builder`].
+#[derive(Clone)]
+#[must_use = "a builder starts nothing before `start`"]
+pub struct Builder {
+    pub(crate) id: Arc<str>,
+    pub(crate) flags: Flags,
+    pub(crate) children: Vec<ChildSpec<Launcher>>,
+    observer: Option<Observer>,
+    pub(crate) seed: u64,
+}
+
+/// Describes one child with its options.
+///
+/// ```
+/// use mycelium::tree::{Child, Restart, Shutdown};
+///
+/// let once = Child::future("warm-up", || async { Ok(()) })
+///     .restart(Restart::Temporary)
+///     .shutdown(Shutdown::BrutalKill);
+/// assert_eq!(once.id(), "warm-up");
+/// ```
+#[derive(Clone)]
+#[must_use = "a child runs under a supervisor: give it to `Builder::child` or `Tree::start_child`"]
+pub struct Child(pub(crate) ChildSpec<Launcher>);
+
+impl Child {
+    /// An actor. `make` gives its value for each life; its reference, mailbox and subscriptions outlive the lives.
+    pub fn actor<A: Actor>(id: impl Into<Arc<str>>, make: impl Fn() -> A + Send + Sync + 'static) -> Self {
+        Self(ChildSpec::worker(id, Launcher::new(ActorLaunch::new(make))))
+    }
+
+    /// A service. `make` gives its value for each life.
+    pub fn service<S: Service>(
+        id: impl Into<Arc<str>>,
+        make: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self {
+        Self(ChildSpec::worker(id, Launcher::new(ServiceLaunch::new(make))))
+    }
+
+    /// A plain future, made anew for each life. Told to stop, it is dropped where it waits.
+    pub fn future<F>(id: impl Into<Arc<str>>, make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = crate::Result> + Send + 'static,
+    {
+        Self::service(id, move || FutureService::new(make()))
+    }
+
+    /// An operating-system process in a process group of its own.
+    #[cfg(unix)]
+    pub fn process(id: impl Into<Arc<str>>, spec: ProcessSpec) -> Self {
+        let id = id.into();
+        let name = Arc::clone(&id);
+        Self::service(id, move || ProcessService::new(Arc::clone(&name), spec.clone()))
+    }
+
+    /// A supervisor with children of its own. Its observer, if any, is not used: the root's sees the whole tree.
+    pub fn supervisor(builder: Builder) -> Self {
+        Self(ChildSpec::supervisor(Arc::clone(&builder.id), Launcher::new(SupervisorLaunch(builder))))
+    }
+
+    /// When it is restarted; permanent unless set.
+    pub fn restart(self, restart: Restart) -> Self {
+        Self(self.0.restart(restart))
+    }
+
+    /// How it is stopped; 5 s, then a kill, unless set. A supervisor has no limit.
+    pub fn shutdown(self, shutdown: Shutdown) -> Self {
+        Self(self.0.stop_by(shutdown))
+    }
+
+    /// Whether its end counts for its supervisor's auto-shutdown.
+    pub fn significant(self, significant: bool) -> Self {
+        Self(self.0.significant(significant))
+    }
+
+    /// A backoff of its own, in place of the supervisor's.
+    pub fn backoff(self, backoff: Backoff) -> Self {
+        Self(self.0.backoff(backoff))
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+}
+
+impl Builder {
+    /// Which children are restarted when one ends.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.flags.strategy = strategy;
+        self
+    }
+
+    /// How many restarts are allowed within `period`; one more ends this supervisor, and its parent decides.
+    pub fn intensity(mut self, restarts: u32, period: Duration) -> Self {
+        (self.flags.intensity, self.flags.period) = (restarts, period);
+        self
+    }
+
+    /// Whether the end of significant children ends this supervisor.
+    pub fn auto_shutdown(mut self, auto_shutdown: AutoShutdown) -> Self {
+        self.flags.auto_shutdown = auto_shutdown;
+        self
+    }
+
+    /// How long to wait before a restart, for the children that have no backoff of their own.
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.flags.backoff = Some(backoff);
+        self
+    }
+
+    /// From which the jitter of the backoff is drawn.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Calls `observer` with the path of the supervisor and what happened, for each event of the whole tree, in the
+    /// order of each supervisor. It runs on the supervisor's task and must not block.
+    pub fn on_event(
+        mut self,
+        observer: impl Fn(&str, &mycelium_supervisor::Notice) + Send + Sync + 'static,
+    ) -> Self {
+        self.observer = Some(Arc::new(observer));
+        self
+    }
+
+    /// Adds a child after the others.
+    pub fn child(mut self, child: Child) -> Self {
+        self.children.push(child.0);
+        self
+    }
+
+    /// Adds an actor with the default options; see [`Child::actor`].
+    pub fn actor<A: Actor>(
+        self,
+        id: impl Into<Arc<str>>,
+        make: impl Fn() -> A + Send + Sync + 'static,
+    ) -> Self {
+        self.child(Child::actor(id, make))
+    }
+
+    /// Adds a service with the default options; see [`Child::service`].
+    pub fn service<S: Service>(
+        self,
+        id: impl Into<Arc<str>>,
+        make: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self {
+        self.child(Child::service(id, make))
+    }
+
+    /// Adds a future with the default options; see [`Child::future`].
+    pub fn future<F>(self, id: impl Into<Arc<str>>, make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = crate::Result> + Send + 'static,
+    {
+        self.child(Child::future(id, make))
+    }
+
+    /// Adds a process with the default options; see [`Child::process`].
+    #[cfg(unix)]
+    pub fn process(self, id: impl Into<Arc<str>>, spec: ProcessSpec) -> Self {
+        self.child(Child::process(id, spec))
+    }
+
+    /// Adds a supervisor with the default options; see [`Child::supervisor`].
+    pub fn supervisor(self, builder: Builder) -> Self {
+        self.child(Child::supervisor(builder))
+    }
+
+    /// Starts the tree on `bus`: the children in order, each after the one before has started. It is ready when all
+    /// run.
+    ///
+    /// # Errors
+    /// [`StartError`]: a specification is not valid, or a child did not start; then those before it were stopped again,
+    /// in reverse order.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the tree is shut down.
+    pub async fn start(self, bus: &MessageBus) -> Result<Tree, StartError> {
+        self.check().map_err(StartError::Spec)?;
+        let shared = Arc::new(Shared::new(bus.clone(), self.observer.clone()));
+        Tree::start(&self, shared).await
+    }
+
+    /// Checks this supervisor and all below it.
+    fn check(&self) -> Result<(), SpecError> {
+        check(&self.flags, &self.children)?;
+        self.children.iter().filter_map(|child| child.start.builder()).try_for_each(Builder::check)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("id", &self.id).field("flags", &self.flags).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Child({})", self.0.id)
+    }
+}

@@ -1,0 +1,251 @@
+//! The handle of a running tree.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_supervisor as pure;
+use pure::{ChildInfo, Counts, ExitReason, SpecError};
+use tokio::sync::{SetOnce, mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::child::{Builder, Child};
+use super::launch::Launcher;
+use super::shell::{Control, KILL_GRACE, Request, Shared, spawn_supervisor};
+use crate::{Actor, ActorRef};
+
+/// How long [`Tree::shutdown`] waits before it kills what is left.
+pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A running tree. Paths begin with the root's id: `root/desk/portfolio`.
+///
+/// Dropping the last handle shuts the tree down without waiting. So does the shutdown of its bus, whose actors and
+/// services then end in the bus's order and time.
+#[derive(Clone)]
+pub struct Tree {
+    shared: Arc<Shared>,
+    control: mpsc::UnboundedSender<Control>,
+    ended: Arc<SetOnce<ExitReason>>,
+}
+
+/// A tree did not start.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A specification is not valid; nothing was started.
+    Spec(SpecError),
+    /// A child did not start, and those before it were stopped again.
+    Failed(ExitReason),
+    /// There is no tokio runtime to start on.
+    NoRuntime,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spec(error) => write!(f, "the tree is not valid: {error}"),
+            Self::Failed(reason) => write!(f, "the tree did not start: {reason}"),
+            Self::NoRuntime => f.write_str("a tree needs a tokio runtime: start it inside `#[tokio::main]`"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A call to a supervisor of a tree was refused.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum CallError {
+    /// No supervisor runs at this path.
+    NoSupervisor(Box<str>),
+    /// The supervisor refused.
+    Refused(pure::CallError),
+    /// The supervisor ended before it answered.
+    Ended,
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSupervisor(path) => {
+                write!(
+                    f,
+                    "no supervisor runs at `{path}`; a path begins with the root's id, as in `root/desk`"
+                )
+            }
+            Self::Refused(error) => error.fmt(f),
+            Self::Ended => f.write_str("the supervisor ended before it answered"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// The tree has ended, and some children had to be killed because they missed their shutdown time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TreeShutdownError {
+    /// Their paths, among them those that were killed earlier in the life of the tree.
+    pub missed: Vec<Arc<str>>,
+}
+
+impl fmt::Display for TreeShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "killed because they missed their shutdown time: {}", self.missed.join(", "))
+    }
+}
+
+impl std::error::Error for TreeShutdownError {}
+
+impl Tree {
+    pub(crate) async fn start(root: &Builder, shared: Arc<Shared>) -> Result<Self, StartError> {
+        tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let ended = Arc::new(SetOnce::new());
+        let (ready, is_ready) = oneshot::channel();
+        let end = Arc::clone(&ended);
+        let control = spawn_supervisor(
+            root,
+            &root.id,
+            &shared,
+            Box::new(move || {
+                // Whoever started the tree may have left.
+                let _ = ready.send(());
+            }),
+            Box::new(move |reason| drop(end.set(reason))),
+        )
+        .map_err(StartError::Spec)?;
+        let tree = Self { shared, control, ended };
+        match is_ready.await {
+            Ok(()) => Ok(tree),
+            Err(_) => Err(StartError::Failed(tree.ended().await)),
+        }
+    }
+
+    /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
+    /// the actor, not those of the supervisors above it, nor a kill.
+    #[must_use]
+    pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+        self.shared.actors().get(path)?.downcast_ref::<ActorRef<A>>().cloned()
+    }
+
+    /// The children of the supervisor at `path`, last started first (OTP's `which_children`).
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn which_children(&self, path: &str) -> Result<Vec<ChildInfo>, CallError> {
+        match self.call(path, pure::Call::WhichChildren).await? {
+            pure::Reply::Children(children) => Ok(children),
+            _ => Err(CallError::Ended),
+        }
+    }
+
+    /// How many children the supervisor at `path` has (OTP's `count_children`).
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn count_children(&self, path: &str) -> Result<Counts, CallError> {
+        match self.call(path, pure::Call::CountChildren).await? {
+            pure::Reply::Counts(counts) => Ok(counts),
+            _ => Err(CallError::Ended),
+        }
+    }
+
+    /// Adds a child to the supervisor at `path` and starts it. Under simple-one-for-one it becomes an instance: its id
+    /// and what it runs are the child's, the options those of the one specification.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn start_child(&self, path: &str, child: Child) -> Result<(), CallError> {
+        let spec = child.0;
+        let instance =
+            pure::Call::StartInstance { id: Some(Arc::clone(&spec.id)), start: spec.start.clone() };
+        match self.call(path, pure::Call::StartChild(spec)).await {
+            Err(CallError::Refused(pure::CallError::SimpleOneForOne)) => {
+                self.call(path, instance).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// Stops the child at `path`. Its specification stays, unless it is temporary.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn terminate_child(&self, path: &str) -> Result<(), CallError> {
+        self.call_on(path, pure::Call::TerminateChild).await
+    }
+
+    /// Starts the child at `path`, which does not run.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn restart_child(&self, path: &str) -> Result<(), CallError> {
+        self.call_on(path, pure::Call::RestartChild).await
+    }
+
+    /// Forgets the child at `path`, which does not run.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub async fn delete_child(&self, path: &str) -> Result<(), CallError> {
+        self.call_on(path, pure::Call::DeleteChild).await
+    }
+
+    /// Stops all children in reverse order and waits [`TREE_SHUTDOWN_DEADLINE`] at most.
+    ///
+    /// # Errors
+    /// See [`shutdown_within`](Self::shutdown_within).
+    pub async fn shutdown(&self) -> Result<(), TreeShutdownError> {
+        self.shutdown_within(TREE_SHUTDOWN_DEADLINE).await
+    }
+
+    /// Stops all children in reverse order, each within its shutdown time, and kills what is left after `limit`. The
+    /// bus stays open. A killed process or task may be gone a moment later.
+    ///
+    /// # Errors
+    /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the shutdown goes on.
+    pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
+        let _ = self.control.send(Control::Stop);
+        if timeout(limit, self.ended.wait()).await.is_err() {
+            let _ = self.control.send(Control::Kill);
+            // The root gives up on what cannot be killed after its own grace.
+            let _ = timeout(KILL_GRACE * 2, self.ended.wait()).await;
+        }
+        let missed = self.shared.missed();
+        if missed.is_empty() { Ok(()) } else { Err(TreeShutdownError { missed }) }
+    }
+
+    /// Waits for the end of the tree and says why it ended: `shutdown` after a shutdown, and also when the root gave up
+    /// or its significant children ended.
+    ///
+    /// # Cancel safety
+    /// It may be dropped and called again.
+    pub async fn ended(&self) -> ExitReason {
+        self.ended.wait().await.clone()
+    }
+
+    async fn call_on(
+        &self,
+        path: &str,
+        call: impl FnOnce(Arc<str>) -> pure::Call<Launcher>,
+    ) -> Result<(), CallError> {
+        let (supervisor, id) = path.rsplit_once('/').unwrap_or(("", path));
+        self.call(supervisor, call(id.into())).await.map(drop)
+    }
+
+    async fn call(&self, path: &str, call: pure::Call<Launcher>) -> Result<pure::Reply<Launcher>, CallError> {
+        let supervisor = self.shared.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))?;
+        let (reply, answer) = oneshot::channel();
+        supervisor.send(Request { call, reply }).await.map_err(|_| CallError::Ended)?;
+        answer.await.map_err(|_| CallError::Ended)?.map_err(CallError::Refused)
+    }
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").field("ended", &self.ended.get()).finish_non_exhaustive()
+    }
+}

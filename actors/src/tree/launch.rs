@@ -1,0 +1,252 @@
+//! How each kind of child is started, and what its supervisor holds of it.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use mycelium_supervisor::{ChildRef, ExitReason};
+use tokio::sync::{mpsc, oneshot};
+
+use super::child::Builder;
+use super::shell::{Control, Report, Shared, spawn_supervisor};
+use crate::live::{Fate, Member, Verdict};
+use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
+
+/// What a child specification is started with.
+#[derive(Clone)]
+pub(crate) struct Launcher(Arc<dyn Launch>);
+
+impl Launcher {
+    pub(crate) fn new(launch: impl Launch + 'static) -> Self {
+        Self(Arc::new(launch))
+    }
+
+    pub(crate) fn builder(&self) -> Option<&Builder> {
+        self.0.builder()
+    }
+
+    pub(crate) fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
+        self.0.launch(site, parked)
+    }
+}
+
+/// Where and for whom a child is started.
+pub(crate) struct Site {
+    pub(crate) child: ChildRef,
+    pub(crate) path: Arc<str>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) reports: mpsc::UnboundedSender<Report>,
+}
+
+/// Starts one kind of child. It reports [`Report::Started`] by itself.
+pub(crate) trait Launch: Send + Sync {
+    fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason>;
+
+    fn builder(&self) -> Option<&Builder> {
+        None
+    }
+}
+
+/// What a supervisor holds of a child that runs.
+#[derive(Clone)]
+pub(crate) enum Life {
+    Member(Arc<dyn Member>),
+    Supervisor(mpsc::UnboundedSender<Control>),
+}
+
+impl Life {
+    /// `for_good`: it will not be started again in place.
+    pub(crate) fn stop(&self, for_good: bool) {
+        match self {
+            Self::Member(member) => member.stop(for_good),
+            Self::Supervisor(control) => drop(control.send(Control::Stop)),
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        match self {
+            Self::Member(member) => member.kill(),
+            Self::Supervisor(control) => drop(control.send(Control::Kill)),
+        }
+    }
+
+    /// Why it ended, if it has.
+    pub(crate) fn end(&self) -> Option<ExitReason> {
+        match self {
+            Self::Member(member) => member.ended().get().map(exit_reason),
+            Self::Supervisor(_) => None,
+        }
+    }
+}
+
+/// An actor between two lives: its mailbox fills, and it waits for its supervisor's word. Dropped, the actor ends.
+pub(crate) struct Parked {
+    pub(crate) actor: Arc<dyn Member>,
+    pub(crate) verdict: oneshot::Sender<ChildRef>,
+}
+
+pub(crate) fn exit_reason(reason: &StopReason) -> ExitReason {
+    match reason {
+        StopReason::Normal => ExitReason::Normal,
+        StopReason::Shutdown => ExitReason::Shutdown,
+        StopReason::Killed => ExitReason::Killed,
+        StopReason::Failed(_) | StopReason::Panicked(_) => ExitReason::Abnormal(reason.to_string().into()),
+    }
+}
+
+/// Calls user code that must not end the supervisor's task.
+fn make<T>(factory: &(impl Fn() -> T + ?Sized)) -> Result<T, ExitReason> {
+    // Nothing that the factory may have left half-changed is used by the supervisor.
+    catch_unwind(AssertUnwindSafe(factory)).map_err(|payload| exit_reason(&StopReason::from_panic(&*payload)))
+}
+
+type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// Starts actors.
+pub(crate) struct ActorLaunch<A>(Factory<A>);
+
+impl<A: Actor> ActorLaunch<A> {
+    pub(crate) fn new(factory: impl Fn() -> A + Send + Sync + 'static) -> Self {
+        Self(Arc::new(factory))
+    }
+}
+
+impl<A: Actor> Launch for ActorLaunch<A> {
+    fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
+        if let Some(Parked { actor, verdict }) = parked {
+            // Before the verdict: a stop that follows this start must not be taken back.
+            actor.resume();
+            if verdict.send(site.child).is_ok() {
+                return Ok(Life::Member(actor));
+            }
+        }
+        let fate = Supervised {
+            child: site.child,
+            factory: Arc::clone(&self.0),
+            reports: site.reports.clone(),
+            verdict: None,
+        };
+        let actor = make(&*self.0)?;
+        let actor = site.shared.bus.core.spawn(actor, None, Some(Box::new(fate)));
+        let actor = actor.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
+        let Some(member) = actor.member() else { return Err(ExitReason::Killed) };
+        let reference: Box<dyn Any + Send> = Box::new(actor);
+        site.shared.actors().insert(Arc::clone(&site.path), reference);
+        Ok(Life::Member(member))
+    }
+}
+
+/// The fate of an actor under a supervisor: it reports each end and does what it is told.
+struct Supervised<A> {
+    /// The life that goes on, or was the last.
+    child: ChildRef,
+    factory: Factory<A>,
+    reports: mpsc::UnboundedSender<Report>,
+    verdict: Option<oneshot::Receiver<ChildRef>>,
+}
+
+impl<A: Actor> Fate<A> for Supervised<A> {
+    fn started(&mut self) {
+        let _ = self.reports.send(Report::Started(self.child));
+    }
+
+    fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>> {
+        let Self { child, reports, verdict, .. } = self;
+        let waiting = verdict.get_or_insert_with(|| {
+            let (verdict, waiting) = oneshot::channel();
+            let _ = reports.send(Report::Parked(*child, exit_reason(reason), verdict));
+            waiting
+        });
+        let answer = ready!(Pin::new(waiting).poll(cx));
+        // First: a factory that panics ends this new life, and the supervisor is asked again.
+        self.verdict = None;
+        match answer {
+            Ok(child) => {
+                self.child = child;
+                Poll::Ready(Verdict::Restart((self.factory)()))
+            }
+            Err(_) => Poll::Ready(Verdict::Stop),
+        }
+    }
+}
+
+impl<A> Drop for Supervised<A> {
+    fn drop(&mut self) {
+        let _ = self.reports.send(Report::Gone(self.child, None));
+    }
+}
+
+/// Starts services.
+pub(crate) struct ServiceLaunch<S>(Factory<S>);
+
+impl<S: Service> ServiceLaunch<S> {
+    pub(crate) fn new(factory: impl Fn() -> S + Send + Sync + 'static) -> Self {
+        Self(Arc::new(factory))
+    }
+}
+
+impl<S: Service> Launch for ServiceLaunch<S> {
+    fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
+        let service = make(&*self.0)?;
+        let handle = site.shared.bus.spawn_service(service);
+        let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
+        let member = handle.member();
+        let (child, reports) = (site.child, site.reports.clone());
+        let _ = reports.send(Report::Started(child));
+        tokio::spawn(async move {
+            let reason = exit_reason(&handle.ended().await);
+            let _ = reports.send(Report::Gone(child, Some(reason)));
+        });
+        Ok(Life::Member(member))
+    }
+}
+
+/// Starts supervisors.
+pub(crate) struct SupervisorLaunch(pub(crate) Builder);
+
+impl Launch for SupervisorLaunch {
+    fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
+        let (child, reports) = (site.child, site.reports.clone());
+        let ready = reports.clone();
+        let control = spawn_supervisor(
+            &self.0,
+            &site.path,
+            &site.shared,
+            Box::new(move || drop(ready.send(Report::Started(child)))),
+            Box::new(move |reason| drop(reports.send(Report::Gone(child, Some(reason))))),
+        );
+        control.map(Life::Supervisor).map_err(|error| ExitReason::Abnormal(error.to_string().into()))
+    }
+
+    fn builder(&self) -> Option<&Builder> {
+        Some(&self.0)
+    }
+}
+
+/// A future as a service.
+pub(crate) struct FutureService<F>(Option<Pin<Box<F>>>);
+
+impl<F> FutureService<F> {
+    pub(crate) fn new(future: F) -> Self {
+        Self(Some(Box::pin(future)))
+    }
+}
+
+impl<F: Future<Output = crate::Result> + Send + 'static> Service for FutureService<F> {
+    type Error = BoxError;
+
+    fn name() -> &'static str {
+        "Future"
+    }
+
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let Some(mut future) = self.0.take() else { return Ok(()) };
+        tokio::select! {
+            result = &mut future => result,
+            () = ctx.stopped() => Ok(()),
+        }
+    }
+}

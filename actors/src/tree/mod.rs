@@ -1,0 +1,21 @@
+//! Live supervision trees: actors, services, futures and operating-system processes under one supervisor.
+//!
+//! The decisions are those of the crate `mycelium-supervisor`, which keeps to Erlang/OTP; here they are carried out.
+//! Each supervisor is one tokio task that carries no user traffic. `docs/supervision.md` explains the terms.
+
+mod child;
+mod handle;
+mod launch;
+#[cfg(unix)]
+mod process;
+mod shell;
+
+pub use child::{Builder, Child, Supervisor};
+pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
+pub use mycelium_supervisor::{
+    AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
+    SpecError, Strategy,
+};
+#[cfg(unix)]
+pub use process::{LINE_BYTES_MAX, ProcessSpec};
+pub use shell::KILL_GRACE;

@@ -1,0 +1,171 @@
+//! Operating-system processes as children: a service whose loop is the process.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::{BoxError, Service, ServiceContext};
+
+/// Longest line of output that goes into one log event, in bytes; a longer one is cut into several.
+pub const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// A process as a child of a supervisor: command, arguments, environment and working directory.
+///
+/// It leads a process group of its own. Told to stop, the group gets SIGTERM; after the shutdown time of the child,
+/// or when the process has ended and left others behind, the group gets SIGKILL. An exit code of 0 is a normal end,
+/// anything else a failure. Lines of its output become `tracing` events: stdout at info, stderr at warn.
+///
+/// ```
+/// use mycelium::Supervisor;
+/// use mycelium::tree::ProcessSpec;
+///
+/// let worker = ProcessSpec::new("python3").args(["-u", "worker.py"]).env("SYMBOL", "GOOG").cwd("/srv/worker");
+/// let _tree = Supervisor::builder("root").process("worker", worker);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a process runs under a supervisor: give it to `Builder::process`"]
+pub struct ProcessSpec {
+    command: String,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
+    cwd: Option<PathBuf>,
+}
+
+impl ProcessSpec {
+    /// A process that runs `command`, which is looked up as the platform does.
+    pub fn new(command: impl Into<String>) -> Self {
+        Self { command: command.into(), args: Vec::new(), env: Vec::new(), cwd: None }
+    }
+
+    /// Adds arguments.
+    pub fn args<T: Into<String>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable of its environment, the rest of which it inherits.
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets its working directory.
+    pub fn cwd(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.cwd = Some(directory.into());
+        self
+    }
+}
+
+/// Runs one process for one life.
+pub(crate) struct ProcessService {
+    id: Arc<str>,
+    spec: ProcessSpec,
+}
+
+impl ProcessService {
+    pub(crate) fn new(id: Arc<str>, spec: ProcessSpec) -> Self {
+        Self { id, spec }
+    }
+
+    fn spawn(&self) -> Result<Child, BoxError> {
+        let ProcessSpec { command, args, env, cwd } = &self.spec;
+        let mut process = Command::new(command);
+        process.args(args).envs(env.iter().map(|(name, value)| (name, value)));
+        process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        if let Some(directory) = cwd {
+            process.current_dir(directory);
+        }
+        process.spawn().map_err(|error| format!("cannot run `{command}`: {error}").into())
+    }
+}
+
+impl Service for ProcessService {
+    type Error = BoxError;
+
+    fn name() -> &'static str {
+        "Process"
+    }
+
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let mut child = self.spawn()?;
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        // From here on every way out ends the whole group and reaps the process.
+        let mut group = Group { child: Some(child), group };
+        let id = &*self.id;
+        let output = async {
+            tokio::join!(
+                lines(stdout, |line| tracing::info!(process = id, "{line}")),
+                lines(stderr, |line| tracing::warn!(process = id, "{line}")),
+            );
+            // The process may go on after it has closed its output.
+            std::future::pending::<()>().await;
+        };
+        let asked = async {
+            ctx.stopped().await;
+            group.group.map(|group| kill_process_group(group, Signal::TERM));
+            std::future::pending::<()>().await;
+        };
+        let Some(child) = &mut group.child else { return Ok(()) };
+        let status = tokio::select! {
+            status = child.wait() => status?,
+            () = output => return Ok(()),
+            () = asked => return Ok(()),
+        };
+        drop(group);
+        if status.success() { Ok(()) } else { Err(format!("the process ended with {status}").into()) }
+    }
+}
+
+/// A process and its group, ended at the latest when this is dropped.
+struct Group {
+    child: Option<Child>,
+    group: Option<Pid>,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // The number of a group stays taken while a process is in it, and our child's until it is reaped. After that
+        // it could name another group only if all numbers had been used meanwhile.
+        if let Some(group) = self.group {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        if let (Some(mut child), Ok(runtime)) = (self.child.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { child.wait().await });
+        }
+    }
+}
+
+/// Hands over each line of `output`, and reads as fast as the process writes, so that a flood does not block it.
+async fn lines(output: Option<impl tokio::io::AsyncRead + Unpin>, mut tell: impl FnMut(&str)) {
+    let Some(output) = output else { return };
+    let mut reader = BufReader::with_capacity(LINE_BYTES_MAX, output);
+    let mut line = Vec::new();
+    while read_line(&mut reader, &mut line).await {
+        tell(&String::from_utf8_lossy(&line));
+        line.clear();
+        tokio::task::consume_budget().await;
+    }
+}
+
+/// Appends up to a line feed, which is dropped, or [`LINE_BYTES_MAX`] bytes; `false` at the end of the output.
+async fn read_line(reader: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> bool {
+    loop {
+        let Ok(buffer) = reader.fill_buf().await else { return !line.is_empty() };
+        if buffer.is_empty() {
+            return !line.is_empty();
+        }
+        let room = &buffer[..buffer.len().min(LINE_BYTES_MAX - line.len())];
+        let end = room.iter().position(|byte| *byte == b'\n');
+        line.extend_from_slice(&room[..end.unwrap_or(room.len())]);
+        let taken = end.map_or(room.len(), |end| end + 1);
+        reader.consume(taken);
+        if end.is_some() || line.len() == LINE_BYTES_MAX {
+            return true;
+        }
+    }
+}

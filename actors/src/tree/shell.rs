@@ -1,0 +1,411 @@
+//! One supervisor live: a task that carries out what the pure core decides, and reports to it what comes of that.
+
+use std::any::Any;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use mycelium_supervisor as pure;
+use pure::{
+    Action, CALLS_MAX, CallId, ChildRef, ChildStatus, Event, ExitReason, Notice, SpecError, StopHow, Strategy,
+};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::child::Builder;
+use super::launch::{Launcher, Life, Parked, Site};
+use crate::MessageBus;
+
+/// How long a killed child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
+/// supervisor goes on without it, and the tree's shutdown names it.
+pub const KILL_GRACE: Duration = Duration::from_millis(500);
+
+/// Most paths that are remembered for having missed their shutdown time.
+const MISSED_MAX: usize = 1_024;
+
+/// Sees every event of a tree.
+pub(crate) type Observer = Arc<dyn Fn(&str, &Notice) + Send + Sync>;
+
+/// What all supervisors of one tree share.
+pub(crate) struct Shared {
+    pub(crate) bus: MessageBus,
+    observer: Option<Observer>,
+    supervisors: Mutex<HashMap<Arc<str>, mpsc::Sender<Request>>>,
+    actors: Mutex<HashMap<Arc<str>, Box<dyn Any + Send>>>,
+    missed: Mutex<Vec<Arc<str>>>,
+}
+
+impl Shared {
+    pub(crate) fn new(bus: MessageBus, observer: Option<Observer>) -> Self {
+        let (supervisors, actors, missed) = Default::default();
+        Self { bus, observer, supervisors, actors, missed }
+    }
+
+    /// The references of the actors, by path.
+    pub(crate) fn actors(&self) -> MutexGuard<'_, HashMap<Arc<str>, Box<dyn Any + Send>>> {
+        lock(&self.actors)
+    }
+
+    /// Where a supervisor takes calls.
+    pub(crate) fn supervisor(&self, path: &str) -> Option<mpsc::Sender<Request>> {
+        lock(&self.supervisors).get(path).cloned()
+    }
+
+    /// The children that had to be killed because their shutdown time was over.
+    pub(crate) fn missed(&self) -> Vec<Arc<str>> {
+        lock(&self.missed).clone()
+    }
+
+    fn miss(&self, path: Arc<str>) {
+        let mut missed = lock(&self.missed);
+        if missed.len() < MISSED_MAX && !missed.contains(&path) {
+            missed.push(path);
+        }
+    }
+}
+
+/// The maps stay whole whatever panics: every change is one insertion or removal.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A call and where its reply goes.
+pub(crate) struct Request {
+    pub(crate) call: pure::Call<Launcher>,
+    pub(crate) reply: Replier,
+}
+
+type Replier = oneshot::Sender<Result<pure::Reply<Launcher>, pure::CallError>>;
+
+/// From above.
+pub(crate) enum Control {
+    Stop,
+    Kill,
+}
+
+/// From below.
+pub(crate) enum Report {
+    Started(ChildRef),
+    /// An actor's life is over; the actor waits for another.
+    Parked(ChildRef, ExitReason, oneshot::Sender<ChildRef>),
+    /// The child is gone for good.
+    Gone(ChildRef, Option<ExitReason>),
+}
+
+type OnExit = Box<dyn FnOnce(ExitReason) + Send>;
+type OnReady = Box<dyn FnOnce() + Send>;
+
+/// Starts the task of a supervisor. It stops when the returned sender is dropped.
+pub(crate) fn spawn_supervisor(
+    builder: &Builder,
+    path: &Arc<str>,
+    shared: &Arc<Shared>,
+    on_ready: OnReady,
+    on_exit: OnExit,
+) -> Result<mpsc::UnboundedSender<Control>, SpecError> {
+    let core = pure::Supervisor::new(builder.flags, builder.children.clone(), builder.seed)?;
+    // One control message comes from each of few places, and one report from each life and change of it: children and
+    // the intensity bound what waits here.
+    let (control, controls) = mpsc::unbounded_channel();
+    let (report, reports) = mpsc::unbounded_channel();
+    let (call, calls) = mpsc::channel(CALLS_MAX);
+    lock(&shared.supervisors).insert(Arc::clone(path), call);
+    let shell = Shell {
+        path: Arc::clone(path),
+        core,
+        epoch: Instant::now(),
+        shared: Arc::clone(shared),
+        report,
+        lives: HashMap::new(),
+        busy: HashSet::new(),
+        parked: HashMap::new(),
+        kills: VecDeque::new(),
+        replies: HashMap::new(),
+        next_call: 0,
+        ending: false,
+        exit: None,
+        on_ready: Some(on_ready),
+    };
+    tokio::spawn(async move {
+        let path = Arc::clone(&shell.path);
+        let shared = Arc::clone(&shell.shared);
+        let reason = shell.run(controls, reports, calls).await;
+        lock(&shared.supervisors).remove(&path);
+        on_exit(reason);
+    });
+    Ok(control)
+}
+
+/// One life that runs.
+struct Running {
+    life: Life,
+    id: Arc<str>,
+    /// Told to stop.
+    asked: bool,
+}
+
+struct Shell {
+    path: Arc<str>,
+    core: pure::Supervisor<Launcher>,
+    epoch: Instant,
+    shared: Arc<Shared>,
+    report: mpsc::UnboundedSender<Report>,
+    lives: HashMap<ChildRef, Running>,
+    /// The lives that are starting or stopping.
+    busy: HashSet<ChildRef>,
+    parked: HashMap<Arc<str>, Parked>,
+    /// Who was killed, and until when we wait for it; earliest first.
+    kills: VecDeque<(Instant, ChildRef)>,
+    replies: HashMap<CallId, Replier>,
+    next_call: u64,
+    /// Nothing that stops from now on is started again by this supervisor.
+    ending: bool,
+    exit: Option<ExitReason>,
+    on_ready: Option<OnReady>,
+}
+
+impl Shell {
+    async fn run(
+        mut self,
+        mut controls: mpsc::UnboundedReceiver<Control>,
+        mut reports: mpsc::UnboundedReceiver<Report>,
+        mut calls: mpsc::Receiver<Request>,
+    ) -> ExitReason {
+        self.step(Event::Init);
+        let mut controlled = true;
+        loop {
+            if let Some(reason) = self.exit.take() {
+                return reason;
+            }
+            if !self.ending && self.shared.bus.core.is_closed() {
+                self.shut_down();
+                continue;
+            }
+            let wake = self.wake();
+            tokio::select! {
+                biased;
+                control = controls.recv(), if controlled => match control {
+                    Some(Control::Kill) => return self.kill_all(&mut reports).await,
+                    Some(Control::Stop) => self.shut_down(),
+                    None => {
+                        controlled = false;
+                        self.shut_down();
+                    }
+                },
+                Some(report) = reports.recv() => self.on_report(report),
+                Some(request) = calls.recv() => self.on_request(request),
+                () = sleep_until(wake.unwrap_or(self.epoch)), if wake.is_some() => self.on_wake(),
+            }
+        }
+    }
+
+    fn shut_down(&mut self) {
+        self.ending = true;
+        self.step(Event::Shutdown(ExitReason::Shutdown));
+    }
+
+    fn wake(&self) -> Option<Instant> {
+        let core = self.core.next_wake().and_then(|at| self.epoch.checked_add(at));
+        let kill = self.kills.front().map(|(at, _)| *at);
+        core.into_iter().chain(kill).min()
+    }
+
+    fn on_wake(&mut self) {
+        let now = Instant::now();
+        while let Some(&(at, child)) = self.kills.front()
+            && at <= now
+        {
+            self.kills.pop_front();
+            if let Some(running) = self.take(child) {
+                self.shared.miss(self.path_of(&running.id));
+                self.step(Event::Exited(child, ExitReason::Killed));
+            }
+        }
+        self.step(Event::Wake);
+    }
+
+    fn on_report(&mut self, report: Report) {
+        match report {
+            Report::Started(child) => {
+                if self.lives.get(&child).is_some_and(|running| !running.asked) {
+                    self.busy.remove(&child);
+                }
+                self.step(Event::Started(child));
+            }
+            Report::Parked(child, reason, verdict) => {
+                // One that nobody knows any more is not answered, and ends.
+                let Some(Running { life, id, asked }) = self.take(child) else { return };
+                if let Life::Member(actor) = life {
+                    self.parked.insert(id, Parked { actor, verdict });
+                }
+                let reason = if asked && !reason.is_abnormal() { ExitReason::Shutdown } else { reason };
+                self.step(Event::Exited(child, reason));
+            }
+            Report::Gone(child, reason) => {
+                let Some(running) = self.take(child) else { return };
+                let reason = reason.or_else(|| running.life.end()).unwrap_or(ExitReason::Killed);
+                self.step(Event::Exited(child, reason));
+                self.forget_path(&running.id);
+            }
+        }
+    }
+
+    fn on_request(&mut self, request: Request) {
+        let id = CallId(self.next_call);
+        self.next_call += 1;
+        self.replies.insert(id, request.reply);
+        self.step(Event::Call(id, request.call));
+    }
+
+    fn take(&mut self, child: ChildRef) -> Option<Running> {
+        self.busy.remove(&child);
+        self.lives.remove(&child)
+    }
+
+    /// Steps the core and carries out what it decides.
+    fn step(&mut self, event: Event<Launcher>) {
+        let mut events = VecDeque::from([event]);
+        let mut actions = Vec::new();
+        while let Some(event) = events.pop_front() {
+            self.core.step(self.epoch.elapsed(), event, &mut actions);
+            for action in actions.drain(..) {
+                self.act(action, &mut events);
+            }
+        }
+        self.release_parked();
+    }
+
+    fn act(&mut self, action: Action<Launcher>, events: &mut VecDeque<Event<Launcher>>) {
+        match action {
+            Action::Start { child, spec } => {
+                let site = Site {
+                    child,
+                    path: self.path_of(&spec.id),
+                    shared: Arc::clone(&self.shared),
+                    reports: self.report.clone(),
+                };
+                let parked = self.parked.remove(&spec.id);
+                match spec.start.launch(&site, parked) {
+                    Ok(life) => {
+                        self.busy.insert(child);
+                        self.lives.insert(child, Running { life, id: Arc::clone(&spec.id), asked: false });
+                    }
+                    Err(reason) => events.push_back(Event::StartFailed(child, reason)),
+                }
+            }
+            Action::Stop { child, how } => self.stop(child, how),
+            Action::Reply(id, reply) => {
+                if let Some(waiting) = self.replies.remove(&id) {
+                    // Whoever asked may have left.
+                    let _ = waiting.send(reply);
+                }
+            }
+            Action::Notice(notice) => self.tell(&notice),
+            Action::Ready => {
+                if let Some(on_ready) = self.on_ready.take() {
+                    on_ready();
+                }
+            }
+            Action::Exit(reason) => {
+                self.parked.clear();
+                self.exit = Some(reason);
+            }
+        }
+    }
+
+    fn stop(&mut self, child: ChildRef, how: StopHow) {
+        // A group comes back, unless all of it ends: its actors keep their mailboxes.
+        let group = matches!(self.core.flags().strategy, Strategy::OneForAll | Strategy::RestForOne);
+        let for_good = self.ending || !group;
+        let Some(running) = self.lives.get_mut(&child) else { return };
+        self.busy.insert(child);
+        let late = std::mem::replace(&mut running.asked, true);
+        match how {
+            StopHow::Shutdown => running.life.stop(for_good),
+            StopHow::Kill => {
+                running.life.kill();
+                if matches!(running.life, Life::Member(_)) {
+                    self.kills.push_back((Instant::now() + KILL_GRACE, child));
+                }
+                let id = Arc::clone(&running.id);
+                if late {
+                    self.shared.miss(self.path_of(&id));
+                }
+            }
+        }
+    }
+
+    fn tell(&mut self, notice: &Notice) {
+        if matches!(notice, Notice::GaveUp { .. } | Notice::AutoShutdown { .. }) {
+            self.ending = true;
+        }
+        let supervisor = &*self.path;
+        match notice {
+            Notice::Exited { id, reason } if reason.is_abnormal() => {
+                tracing::warn!(supervisor, child = &**id, %reason, "child failed");
+            }
+            Notice::StartFailed { id, reason } => {
+                tracing::warn!(supervisor, child = &**id, %reason, "child did not start");
+            }
+            Notice::GaveUp { id } => {
+                tracing::error!(supervisor, child = &**id, "too many restarts: the supervisor ends");
+            }
+            other => tracing::debug!(supervisor, event = ?other, "supervision"),
+        }
+        if let Some(observer) = &self.shared.observer
+            && catch_unwind(AssertUnwindSafe(|| observer(supervisor, notice))).is_err()
+        {
+            tracing::error!(supervisor, "the observer of the tree panicked");
+        }
+    }
+
+    /// Lets the actors go that wait for a life which will not come.
+    fn release_parked(&mut self) {
+        if self.parked.is_empty() || !self.busy.is_empty() {
+            return;
+        }
+        let waits = |status| matches!(status, ChildStatus::Waiting { .. });
+        let core = &self.core;
+        let group = matches!(core.flags().strategy, Strategy::OneForAll | Strategy::RestForOne);
+        if group && core.children().any(|child| waits(child.status)) {
+            return;
+        }
+        let released = |id: &Arc<str>| !core.child(id).is_some_and(|child| waits(child.status));
+        let released: Vec<_> = self.parked.keys().filter(|id| released(id)).cloned().collect();
+        for id in released {
+            self.parked.remove(&id);
+            self.forget_path(&id);
+        }
+    }
+
+    /// Forgets the reference of a child that is no more.
+    fn forget_path(&self, id: &Arc<str>) {
+        if self.core.child(id).is_none() {
+            let forgotten = self.shared.actors().remove(&self.path_of(id));
+            drop(forgotten);
+        }
+    }
+
+    /// Ends everything below at once.
+    async fn kill_all(mut self, reports: &mut mpsc::UnboundedReceiver<Report>) -> ExitReason {
+        self.parked.clear();
+        self.lives.values().for_each(|running| running.life.kill());
+        let deadline = Instant::now() + KILL_GRACE;
+        while !self.lives.is_empty() {
+            match tokio::time::timeout_at(deadline, reports.recv()).await {
+                Ok(Some(Report::Gone(child, _) | Report::Parked(child, ..))) => drop(self.take(child)),
+                Ok(Some(Report::Started(_))) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        for running in self.lives.values() {
+            self.shared.miss(self.path_of(&running.id));
+        }
+        ExitReason::Killed
+    }
+
+    fn path_of(&self, id: &str) -> Arc<str> {
+        format!("{}/{id}", self.path).into()
+    }
+}

@@ -1,0 +1,378 @@
+//! Supervision trees live: real panics, restarts, stops, and real processes.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mycelium::tree::{
+    AutoShutdown, Backoff, CallError, Child, ChildStatus, ExitReason, Notice, Restart, Shutdown, StartError,
+    Strategy, Tree,
+};
+use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, StopReason, Supervisor};
+
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// What happened, in order.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn add(&self, line: impl Into<String>) {
+        self.0.lock().unwrap().push(line.into());
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    async fn wait_for(&self, line: &str) {
+        while !self.0.lock().unwrap().iter().any(|seen| seen == line) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// Logs its starts and stops, sums what it is told, and panics at 13.
+struct Adder {
+    name: &'static str,
+    log: Log,
+    sum: u32,
+}
+
+impl Actor for Adder {
+    type Error = BoxError;
+    async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.log.add(format!("+{}", self.name));
+        Ok(())
+    }
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        self.log.add(format!("-{}", self.name));
+    }
+}
+
+impl Handler<u32> for Adder {
+    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        assert_ne!(*number, 13, "an unlucky number");
+        self.sum += number;
+        Ok(())
+    }
+}
+
+struct Sum;
+impl Responder<Sum> for Adder {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
+        self.sum
+    }
+}
+
+fn adder(name: &'static str, log: &Log) -> Child {
+    let log = log.clone();
+    Child::actor(name, move || Adder { name, log: log.clone(), sum: 0 })
+}
+
+async fn three(strategy: Strategy, log: &Log, bus: &MessageBus) -> Tree {
+    let root = Supervisor::builder("root").strategy(strategy).intensity(3, PERIOD);
+    let root = root.child(adder("a", log)).child(adder("b", log)).child(adder("c", log));
+    root.start(bus).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_supervised_actor_keeps_its_reference_and_its_queued_messages() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let tree = three(Strategy::OneForOne, &log, &bus).await;
+    assert_eq!(log.take(), ["+a", "+b", "+c"]);
+    let b = tree.actor_ref::<Adder>("root/b").unwrap();
+    for number in [1, 13, 2, 3] {
+        b.tell(number).await.unwrap();
+    }
+    assert_eq!(b.ask(Sum).await.unwrap(), 5, "what was queued behind the panic reached the next life");
+    assert_eq!(bus.dead_letters().in_hand, 1);
+    assert_eq!(log.take(), ["+b"]);
+    tree.shutdown().await.unwrap();
+    assert_eq!(log.take(), ["-c", "-b", "-a"]);
+    assert_eq!(tree.ended().await, ExitReason::Shutdown);
+    assert_eq!(b.ended().await, StopReason::Shutdown);
+}
+
+#[tokio::test]
+async fn a_group_restarts_in_order_and_its_references_survive() {
+    for (strategy, stopped, started) in [
+        (Strategy::OneForAll, vec!["-c", "-a"], vec!["+a", "+b", "+c"]),
+        (Strategy::RestForOne, vec!["-c"], vec!["+b", "+c"]),
+    ] {
+        let (bus, log) = (MessageBus::new(), Log::default());
+        let tree = three(strategy, &log, &bus).await;
+        log.take();
+        let (a, b, c) = ("root/a", "root/b", "root/c");
+        let [a, b, c] = [a, b, c].map(|path| tree.actor_ref::<Adder>(path).unwrap());
+        a.tell(7).await.unwrap();
+        assert_eq!(a.ask(Sum).await.unwrap(), 7);
+        b.tell(13).await.unwrap();
+        log.wait_for("+c").await;
+        assert_eq!(log.take(), [stopped, started].concat(), "{strategy:?}");
+        c.tell(5).await.unwrap();
+        assert_eq!(c.ask(Sum).await.unwrap(), 5);
+        assert_eq!(b.ask(Sum).await.unwrap(), 0);
+        assert_eq!(a.ask(Sum).await.unwrap(), if strategy == Strategy::OneForAll { 0 } else { 7 });
+        tree.shutdown().await.unwrap();
+        assert_eq!(c.ended().await, StopReason::Shutdown);
+    }
+}
+
+#[tokio::test]
+async fn past_its_intensity_a_tree_ends_with_all_its_children() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let tree = three(Strategy::OneForOne, &log, &bus).await;
+    let a = tree.actor_ref::<Adder>("root/a").unwrap();
+    for _ in 0..4 {
+        a.tell(13).await.unwrap();
+    }
+    assert_eq!(tree.ended().await, ExitReason::Shutdown);
+    assert!(matches!(a.ended().await, StopReason::Panicked(_)));
+    assert_eq!(bus.dead_letters().in_hand, 4);
+    let late = tree.which_children("root").await;
+    assert!(matches!(late, Err(CallError::NoSupervisor(_))), "{late:?}");
+}
+
+#[tokio::test]
+async fn a_supervisor_past_its_intensity_is_restarted_by_its_parent() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let desk =
+        Supervisor::builder("desk").intensity(0, PERIOD).child(adder("a", &log)).child(adder("b", &log));
+    let root = Supervisor::builder("root").intensity(1, PERIOD).supervisor(desk).child(adder("z", &log));
+    let tree = root.start(&bus).await.unwrap();
+    assert_eq!(log.take(), ["+a", "+b", "+z"]);
+    tree.actor_ref::<Adder>("root/desk/a").unwrap().tell(13).await.unwrap();
+    log.wait_for("+b").await;
+    assert_eq!(log.take(), ["-b", "+a", "+b"]);
+    assert_eq!(tree.count_children("root").await.unwrap().active, 2);
+    tree.actor_ref::<Adder>("root/desk/a").unwrap().tell(13).await.unwrap();
+    assert_eq!(tree.ended().await, ExitReason::Shutdown);
+    assert_eq!(log.take(), ["-b", "-z"]);
+}
+
+#[tokio::test]
+async fn a_start_that_fails_rolls_back() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let broken = Child::actor("broken", || -> Adder { panic!("no configuration") });
+    let root = Supervisor::builder("root").child(adder("a", &log)).child(broken).child(adder("c", &log));
+    let Err(StartError::Failed(reason)) = root.start(&bus).await else { panic!("it cannot start") };
+    assert!(
+        reason.to_string().contains("broken") && reason.to_string().contains("no configuration"),
+        "{reason}"
+    );
+    assert_eq!(log.take(), ["+a", "-a"]);
+    let twice = Supervisor::builder("root").child(adder("a", &log)).child(adder("a", &log));
+    assert!(matches!(twice.start(&bus).await, Err(StartError::Spec(_))));
+}
+
+#[tokio::test]
+async fn a_child_in_backoff_is_seen_waiting_and_a_shutdown_does_not_wait_for_it() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let hour = Duration::from_secs(3600);
+    let backoff = Backoff { initial: hour, cap: hour, ..Backoff::default() };
+    let root = Supervisor::builder("root").backoff(backoff).child(adder("a", &log));
+    let seen = log.clone();
+    let root = root.on_event(move |path, notice| {
+        if let Notice::Waiting { id, .. } = notice {
+            seen.add(format!("{path}/{id} waits"));
+        }
+    });
+    let tree = root.start(&bus).await.unwrap();
+    let a = tree.actor_ref::<Adder>("root/a").unwrap();
+    a.tell(13).await.unwrap();
+    log.wait_for("root/a waits").await;
+    let children = tree.which_children("root").await.unwrap();
+    assert!(matches!(children[0].status, ChildStatus::Waiting { .. }), "{children:?}");
+    a.tell(1).await.unwrap();
+    tree.shutdown().await.unwrap();
+    a.ended().await;
+    assert_eq!(bus.dead_letters().waiting, 1);
+}
+
+#[tokio::test]
+async fn children_are_added_terminated_restarted_and_deleted() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let tree = three(Strategy::OneForOne, &log, &bus).await;
+    tree.start_child("root", adder("d", &log)).await.unwrap();
+    let d = tree.actor_ref::<Adder>("root/d").unwrap();
+    tree.terminate_child("root/d").await.unwrap();
+    assert_eq!(d.ended().await, StopReason::Shutdown);
+    assert_eq!(tree.count_children("root").await.unwrap().active, 3);
+    tree.restart_child("root/d").await.unwrap();
+    assert!(tree.actor_ref::<Adder>("root/d").unwrap().is_alive());
+    assert!(matches!(tree.delete_child("root/d").await, Err(CallError::Refused(_))));
+    tree.terminate_child("root/d").await.unwrap();
+    tree.delete_child("root/d").await.unwrap();
+    assert_eq!(tree.which_children("root").await.unwrap().len(), 3);
+    tree.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pool_grows_and_heals() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let pool = Supervisor::builder("pool").strategy(Strategy::SimpleOneForOne).intensity(10, PERIOD);
+    let tree = pool.child(adder("worker", &log)).start(&bus).await.unwrap();
+    for name in ["w1", "w2", "w3"] {
+        tree.start_child("pool", adder(name, &log)).await.unwrap();
+    }
+    let w2 = tree.actor_ref::<Adder>("pool/w2").unwrap();
+    w2.tell(13).await.unwrap();
+    w2.tell(4).await.unwrap();
+    assert_eq!(w2.ask(Sum).await.unwrap(), 4);
+    assert_eq!(tree.count_children("pool").await.unwrap().active, 3);
+    tree.terminate_child("pool/w2").await.unwrap();
+    assert_eq!(tree.count_children("pool").await.unwrap().active, 2);
+    tree.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn futures_restart_by_their_type_and_a_significant_one_ends_the_tree() {
+    let bus = MessageBus::new();
+    let runs = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&runs);
+    let job = Child::future("job", move || {
+        let run = counted.fetch_add(1, Ordering::SeqCst);
+        async move { if run < 2 { Err("not yet".into()) } else { Ok(()) } }
+    });
+    let root = Supervisor::builder("root").intensity(5, PERIOD).auto_shutdown(AutoShutdown::AnySignificant);
+    let tree = root.child(job.restart(Restart::Transient).significant(true)).start(&bus).await.unwrap();
+    assert_eq!(tree.ended().await, ExitReason::Shutdown);
+    assert_eq!(runs.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_shutdown_names_the_child_that_missed_its_time() {
+    struct Deaf;
+    impl Actor for Deaf {
+        type Error = BoxError;
+    }
+    impl Handler<()> for Deaf {
+        async fn handle(&mut self, _: &(), _: &mut Context<Self>) -> Result<(), BoxError> {
+            std::future::pending().await
+        }
+    }
+    let bus = MessageBus::new();
+    let deaf = Child::actor("deaf", || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(20)));
+    let tree = Supervisor::builder("root").child(deaf).start(&bus).await.unwrap();
+    let deaf = tree.actor_ref::<Deaf>("root/deaf").unwrap();
+    deaf.tell(()).await.unwrap();
+    tokio::task::yield_now().await;
+    let error = tree.shutdown().await.unwrap_err();
+    assert_eq!(error.missed, ["root/deaf".into()]);
+    assert_eq!(deaf.ended().await, StopReason::Killed);
+}
+
+#[tokio::test]
+async fn the_end_of_the_bus_and_of_the_last_handle_end_a_tree() {
+    let (bus, log) = (MessageBus::new(), Log::default());
+    let tree = three(Strategy::OneForOne, &log, &bus).await;
+    bus.shutdown().await.unwrap();
+    assert_eq!(tree.ended().await, ExitReason::Shutdown);
+    let bus = MessageBus::new();
+    let a = three(Strategy::OneForOne, &log, &bus).await.actor_ref::<Adder>("root/a").unwrap();
+    assert_eq!(a.ended().await, StopReason::Shutdown);
+}
+
+#[cfg(unix)]
+mod processes {
+    use super::*;
+    use mycelium::tree::ProcessSpec;
+    use std::path::{Path, PathBuf};
+
+    fn shell(script: &str) -> ProcessSpec {
+        ProcessSpec::new("/bin/sh").args(["-c", script])
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let directory = std::env::temp_dir().join(format!("mycelium-tree-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        directory
+    }
+
+    /// The number that the script wrote into this file.
+    async fn pid_in(file: &Path) -> u32 {
+        loop {
+            if let Ok(text) = std::fs::read_to_string(file)
+                && text.ends_with('\n')
+            {
+                return text.trim().parse().unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits until no process of this number exists, not even as a zombie that we should have reaped.
+    async fn gone(pid: u32) {
+        while let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+            let ours = format!(" {} ", std::process::id());
+            let zombie_of_another = stat.contains(") Z ") && !stat.contains(&ours);
+            if zombie_of_another {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ignores_sigterm_is_killed_with_what_it_forked() {
+        let (bus, directory) = (MessageBus::new(), scratch("stubborn"));
+        let script = "trap '' TERM; sleep 1000 & echo $! > forked; echo $$ > leader; while :; do wait; done";
+        let stubborn = Child::process("stubborn", shell(script).cwd(&directory));
+        let stubborn = stubborn.shutdown(Shutdown::Timeout(Duration::from_millis(50)));
+        let tree = Supervisor::builder("root").child(stubborn).start(&bus).await.unwrap();
+        let (leader, forked) =
+            (pid_in(&directory.join("leader")).await, pid_in(&directory.join("forked")).await);
+        let error = tree.shutdown().await.unwrap_err();
+        assert_eq!(error.missed, ["root/stubborn".into()]);
+        gone(leader).await;
+        gone(forked).await;
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_polite_process_ends_by_sigterm() {
+        let (bus, directory) = (MessageBus::new(), scratch("polite"));
+        let script = "trap 'echo bye > last; exit 0' TERM; echo $$ > leader; while :; do sleep 0.01; done";
+        let polite = Child::process("polite", shell(script).cwd(&directory));
+        let tree = Supervisor::builder("root").child(polite).start(&bus).await.unwrap();
+        let leader = pid_in(&directory.join("leader")).await;
+        tree.shutdown().await.unwrap();
+        assert_eq!(std::fs::read_to_string(directory.join("last")).unwrap(), "bye\n");
+        gone(leader).await;
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_process_that_exits_at_once_is_restarted_until_the_intensity_is_reached() {
+        let (bus, log) = (MessageBus::new(), Log::default());
+        let seen = log.clone();
+        let root = Supervisor::builder("root").intensity(3, PERIOD).process("failing", shell("exit 7"));
+        let root = root.on_event(move |_, notice| {
+            if let Notice::Exited { reason, .. } = notice {
+                seen.add(reason.to_string());
+            }
+        });
+        let tree = root.start(&bus).await.unwrap();
+        assert_eq!(tree.ended().await, ExitReason::Shutdown);
+        let exits = log.take();
+        assert!(exits.len() == 4 && exits.iter().all(|reason| reason.contains('7')), "{exits:?}");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_output_blocks_nobody() {
+        let (bus, directory) = (MessageBus::new(), scratch("flood"));
+        let script = "head -c 3000000 /dev/zero; yes | head -n 100000; echo done > \"$END\"";
+        let end = directory.join("end");
+        let flood = shell(script).env("END", end.to_str().unwrap());
+        let flood = Child::process("flood", flood).restart(Restart::Temporary);
+        let tree = Supervisor::builder("root").child(flood).start(&bus).await.unwrap();
+        while !end.exists() && tree.count_children("root").await.unwrap().active > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tree.shutdown().await.unwrap();
+        assert!(end.exists(), "it could write all its output");
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+}
