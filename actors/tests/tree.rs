@@ -275,6 +275,33 @@ async fn the_end_of_the_bus_and_of_the_last_handle_end_a_tree() {
     assert_eq!(a.ended().await, StopReason::Shutdown);
 }
 
+#[tokio::test]
+async fn a_runtime_restarts_its_services_until_its_shutdown() {
+    struct Feed(u32, Log);
+    impl mycelium::Service for Feed {
+        type Error = BoxError;
+        async fn run(&mut self, ctx: &mycelium::ServiceContext) -> Result<(), BoxError> {
+            self.1.add(format!("life {}", self.0));
+            if self.0 == 0 {
+                return Err("the line is dead".into());
+            }
+            ctx.stopped().await;
+            Ok(())
+        }
+    }
+    let (log, lives) = (Log::default(), AtomicU32::new(0));
+    let runtime = mycelium::ServiceRuntime::new(MessageBus::new());
+    let seen = log.clone();
+    let make = move || Feed(lives.fetch_add(1, Ordering::SeqCst), seen.clone());
+    runtime.supervise("feed", make).await.unwrap();
+    log.wait_for("life 1").await;
+    let again = runtime.supervise("feed", || Feed(9, Log::default())).await;
+    assert!(matches!(again, Err(StartError::Refused(_))), "{again:?}");
+    let bus = runtime.bus().clone();
+    runtime.shutdown().await.unwrap();
+    assert_eq!((log.take().len(), bus.alive()), (2, 0));
+}
+
 #[cfg(unix)]
 mod processes {
     use super::*;

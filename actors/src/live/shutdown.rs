@@ -1,10 +1,13 @@
 //! Ending a bus: everybody is asked, everybody is waited for, and nobody is waited for longer than the deadline.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
+use crate::tree::{Backoff, Child, StartError, Supervisor, Tree};
 use crate::{ActorId, MessageBus, Service, ServiceHandle, SpawnError};
 
 /// How long [`MessageBus::shutdown`] waits before it kills what is still alive.
@@ -115,13 +118,22 @@ impl MessageBus {
 #[derive(Clone, Debug)]
 pub struct ServiceRuntime {
     bus: MessageBus,
+    /// Started with the first service that is to be restarted.
+    tree: Arc<OnceCell<Tree>>,
 }
+
+/// How many restarts within [`RUNTIME_PERIOD`] a runtime takes before it gives up all supervised services. A service
+/// that fails at once comes to about 10 a minute with the default backoff.
+const RUNTIME_INTENSITY: u32 = 1_000;
+
+/// See [`RUNTIME_INTENSITY`].
+const RUNTIME_PERIOD: Duration = Duration::from_secs(60);
 
 impl ServiceRuntime {
     /// A runtime for the services of `bus`.
     #[must_use]
     pub fn new(bus: MessageBus) -> Self {
-        Self { bus }
+        Self { bus, tree: Arc::default() }
     }
 
     /// The bus.
@@ -138,11 +150,34 @@ impl ServiceRuntime {
         self.bus.spawn_service(service)
     }
 
-    /// Ends everything on the bus. The same as [`MessageBus::shutdown`].
+    /// Starts a service that is restarted whenever it ends, with the default [`Backoff`]; `make` gives its value for
+    /// each life. It is the child `runtime/ID` of a tree; use [`Supervisor`] for other rules.
+    ///
+    /// # Errors
+    /// [`StartError`]: the id is taken or not valid, or `make` panicked.
+    pub async fn supervise<S: Service>(
+        &self,
+        id: &str,
+        make: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Result<(), StartError> {
+        let root = || {
+            let root = Supervisor::builder("runtime").intensity(RUNTIME_INTENSITY, RUNTIME_PERIOD);
+            root.backoff(Backoff::default())
+        };
+        let tree = self.tree.get_or_try_init(|| root().start(&self.bus)).await?;
+        tree.start_child("runtime", Child::service(id, make)).await.map_err(StartError::Refused)
+    }
+
+    /// Ends everything on the bus as [`MessageBus::shutdown`] does, and restarts nothing any more.
     ///
     /// # Errors
     /// See there.
     pub async fn shutdown(self) -> Result<(), ShutdownError> {
-        self.bus.shutdown().await
+        let result = self.bus.shutdown().await;
+        if let Some(tree) = self.tree.get() {
+            // Its services are gone with the bus: whoever missed the deadline is named already.
+            let _ = tree.shutdown_within(KILL_DEADLINE).await;
+        }
+        result
     }
 }

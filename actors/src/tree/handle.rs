@@ -36,6 +36,8 @@ pub enum StartError {
     Spec(SpecError),
     /// A child did not start, and those before it were stopped again.
     Failed(ExitReason),
+    /// The supervisor refused the child.
+    Refused(CallError),
     /// There is no tokio runtime to start on.
     NoRuntime,
 }
@@ -45,6 +47,7 @@ impl fmt::Display for StartError {
         match self {
             Self::Spec(error) => write!(f, "the tree is not valid: {error}"),
             Self::Failed(reason) => write!(f, "the tree did not start: {reason}"),
+            Self::Refused(error) => write!(f, "the child did not start: {error}"),
             Self::NoRuntime => f.write_str("a tree needs a tokio runtime: start it inside `#[tokio::main]`"),
         }
     }
