@@ -51,10 +51,10 @@ use crate::{FutureSlot, Parked};
 ///     topic.try_publish(number, 0).unwrap();
 /// }
 /// queue.head();
-/// let (mut sum, mut slot, mut handled) = (0, FutureSlot::new(), 0);
+/// let (mut sum, mut unused, mut slot, mut handled) = (0, (), FutureSlot::new(), 0);
 /// let span = Span { below: u64::MAX, most: 2 };
 /// let mut cx = Context::from_waker(Waker::noop());
-/// let drained = queue.drain::<Add, _, _>(&mut sum, &mut (), &mut slot, span, &mut handled, &mut cx);
+/// let drained = queue.drain::<Add, _, _>(&mut sum, &mut unused, &mut slot, span, &mut handled, &mut cx);
 /// assert!(matches!(drained, Drained::Done));
 /// drop(drained);
 /// assert_eq!((sum, handled, queue.unread()), (3, 2, 1));
