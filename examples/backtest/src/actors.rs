@@ -63,8 +63,9 @@ pub struct Strategy {
     terms: Terms,
     crossover: Crossover,
     position: i64,
-    /// Whether orders are with the exchange.
-    waits: bool,
+    /// The bar whose orders are with the exchange. They are done with the close of a later bar; that of the same bar, which the
+    /// exchange may have published before it saw them, says nothing of them.
+    waits_since: Option<Timestamp>,
     /// A crossing that came while it waited.
     deferred: Option<(Signal, Timestamp)>,
 }
@@ -162,7 +163,7 @@ impl Strategy {
     /// A strategy that has seen nothing yet.
     #[must_use]
     pub fn new(pair: Pair, terms: Terms) -> Self {
-        Self { terms, crossover: Crossover::new(pair), position: 0, waits: false, deferred: None }
+        Self { terms, crossover: Crossover::new(pair), position: 0, waits_since: None, deferred: None }
     }
 
     /// Sends the orders that a crossing calls for.
@@ -174,7 +175,7 @@ impl Strategy {
         ctx: &mut Context<Self>,
     ) -> Result<(), BoxError> {
         for order in rule::orders(&self.terms, signal, self.position, at).into_iter().flatten() {
-            self.waits = true;
+            self.waits_since = Some(at);
             ctx.publish(order).await?;
         }
         Ok(())
@@ -193,7 +194,7 @@ impl Handler<Bar> for Strategy {
     #[inline]
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         let Some(signal) = self.crossover.push(bar.close_ticks) else { return Ok(()) };
-        if self.waits {
+        if self.waits_since.is_some() {
             self.deferred = Some((signal, bar.timestamp));
             return Ok(());
         }
@@ -203,8 +204,11 @@ impl Handler<Bar> for Strategy {
 }
 
 impl Handler<Close> for Strategy {
-    async fn handle(&mut self, _close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.waits = false;
+    async fn handle(&mut self, close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.waits_since.is_some_and(|since| close.timestamp <= since) {
+            return Ok(());
+        }
+        self.waits_since = None;
         match self.deferred.take() {
             Some((signal, at)) => self.decide(signal, at, ctx).await,
             None => Ok(()),

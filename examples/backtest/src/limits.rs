@@ -3,6 +3,9 @@
 /// Most bars of one symbol. One bar takes 64 bytes, so this is 1.3 GB.
 pub const BARS_MAX: usize = 20_000_000;
 
+/// Largest price file, in bytes. It is held in memory while it is read.
+pub const FILE_BYTES_MAX: u64 = 4 << 30;
+
 /// Longest moving average, in bars.
 pub const WINDOW_BARS_MAX: u32 = 1_000_000;
 

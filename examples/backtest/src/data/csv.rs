@@ -1,12 +1,12 @@
 //! Reads bars from CSV. Either the whole file is sound, or nothing of it is used.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::Read;
 use std::path::Path;
 
 use super::columns::Columns;
 use super::{Decimal, LoadError, RowError, Scale, Series, format_timestamp, parse_timestamp};
-use crate::limits::BARS_MAX;
+use crate::limits::{BARS_MAX, FILE_BYTES_MAX};
 use crate::messages::{Bar, Timestamp};
 
 /// Reads the bars of one symbol from a file.
@@ -15,11 +15,14 @@ use crate::messages::{Bar, Timestamp};
 /// See [`read`]; also if the file cannot be opened.
 pub fn load(path: &Path, symbol: Option<&str>) -> Result<Series, LoadError> {
     let open = |source| LoadError::Open { path: path.to_owned(), source };
-    let mut file = BufReader::new(File::open(path).map_err(open)?);
-    // Opening a folder succeeds; only reading it fails.
-    file.fill_buf().map_err(open)?;
+    let mut text = Vec::new();
+    let file = File::open(path).map_err(open)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut text).map_err(open)?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(LoadError::FileTooLarge);
+    }
     let name = path.file_stem().map_or_else(|| "data".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    read(file, symbol, &name)
+    read(&text, symbol, &name)
 }
 
 /// Reads the bars of one symbol. `name` stands in for the symbol where the data has no `Ticker` or `Symbol` column.
@@ -28,11 +31,11 @@ pub fn load(path: &Path, symbol: Option<&str>) -> Result<Series, LoadError> {
 ///
 /// # Errors
 /// A missing column, an unknown symbol, or the first bad row with its line, column and cause. There is no partial result.
-pub fn read(mut input: impl BufRead, symbol: Option<&str>, name: &str) -> Result<Series, LoadError> {
-    let delimiter = delimiter(&mut input);
+pub fn read(text: &[u8], symbol: Option<&str>, name: &str) -> Result<Series, LoadError> {
+    let mut lines = Lines { text, byte: 0, line: 1 };
     let mut reader =
-        ::csv::ReaderBuilder::new().delimiter(delimiter).trim(::csv::Trim::All).from_reader(input);
-    let header = reader.headers().map_err(|error| malformed(&error, 1))?.clone();
+        ::csv::ReaderBuilder::new().delimiter(delimiter(text)).trim(::csv::Trim::All).from_reader(text);
+    let header = reader.headers().map_err(|error| malformed(&error, &mut lines))?.clone();
     if header.is_empty() {
         return Err(LoadError::Empty);
     }
@@ -40,9 +43,8 @@ pub fn read(mut input: impl BufRead, symbol: Option<&str>, name: &str) -> Result
     let mut rows = Rows { header, columns, bars: Vec::new(), closes: Vec::new(), lines: Vec::new() };
     let mut symbols = Symbols { wanted: symbol, present: Vec::new() };
     let mut record = ::csv::StringRecord::new();
-    let mut line = 1;
-    while reader.read_record(&mut record).map_err(|error| malformed(&error, line + 1))? {
-        line = record.position().map_or(line + 1, ::csv::Position::line);
+    while reader.read_record(&mut record).map_err(|error| malformed(&error, &mut lines))? {
+        let line = lines.at(record.position());
         match columns.symbol {
             Some(at) if !symbols.select(&record[at]) => {}
             _ => rows.add(&record, line)?,
@@ -53,6 +55,26 @@ pub fn read(mut input: impl BufRead, symbol: Option<&str>, name: &str) -> Result
     }
     let symbol = symbols.chosen(columns.symbol.is_some(), name)?;
     rows.finish(symbol)
+}
+
+/// Tells the line of a record. The reader's own count does not pass over the blank lines before one.
+struct Lines<'a> {
+    text: &'a [u8],
+    byte: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record at `position`, which is not before the one asked for last; lines count from 1.
+    fn at(&mut self, position: Option<&::csv::Position>) -> u64 {
+        let from = position.and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(self.byte);
+        let from = from.clamp(self.byte, self.text.len());
+        let blank = self.text[from..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
+        let passed = &self.text[self.byte..from + blank];
+        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.byte = from + blank;
+        self.line
+    }
 }
 
 /// The symbols met so far, and which of them is wanted.
@@ -201,17 +223,17 @@ impl Rows {
     }
 }
 
-/// The separator that the first line uses. Looks only at what is buffered already, so at no more than a few KiB.
-fn delimiter(input: &mut impl BufRead) -> u8 {
-    let Ok(start) = input.fill_buf() else { return b',' };
-    let header = start.split(|byte| *byte == b'\n').next().unwrap_or(start);
+/// The separator that the header uses.
+fn delimiter(text: &[u8]) -> u8 {
+    let header =
+        text.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
     let count = |separator: u8| header.iter().filter(|byte| **byte == separator).count();
     // On a draw the comma wins, being the last of the maxima.
     [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
 }
 
-fn malformed(error: &::csv::Error, next_line: u64) -> LoadError {
-    let line = error.position().map_or(next_line, ::csv::Position::line);
+fn malformed(error: &::csv::Error, lines: &mut Lines<'_>) -> LoadError {
+    let line = lines.at(error.position());
     let cause = match error.kind() {
         ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             RowError::FieldCount { expected: *expected_len, got: *len }

@@ -53,6 +53,8 @@ pub enum LoadError {
     },
     /// More bars than [`BARS_MAX`](crate::limits::BARS_MAX).
     TooManyBars,
+    /// A file of more than [`FILE_BYTES_MAX`](crate::limits::FILE_BYTES_MAX).
+    FileTooLarge,
 }
 
 /// What is wrong with one row.
@@ -129,6 +131,9 @@ impl fmt::Display for LoadError {
             }
             Self::Row { line, column: Some(column), cause } => write!(f, "line {line}, column `{column}`: {cause}"),
             Self::Row { line, column: None, cause } => write!(f, "line {line}: {cause}"),
+            Self::FileTooLarge => {
+                write!(f, "the file has more than {} bytes; split it", crate::limits::FILE_BYTES_MAX)
+            }
             Self::TooManyBars => {
                 write!(f, "the file holds more than {} bars of one symbol; split it", crate::limits::BARS_MAX)
             }
