@@ -107,7 +107,7 @@ impl ServiceContext {
     /// many were published.
     ///
     /// In an isolate, each is published when everything that the one before has caused by then is done, and the clock
-    /// jumps from one to the next. It does the same as a loop of `sleep_until` and `publish`, at a third of the cost.
+    /// jumps from one to the next. It does the same as a loop of `sleep_until` and `publish`, without a timer and a wake-up for each.
     ///
     /// # Errors
     /// See [`PublishError`]: the message that was refused comes back, and those after it are dropped.
