@@ -1,8 +1,73 @@
-//! The clock of live buses: the one place that reads the wall clock.
+//! The clocks of buses: the one place that reads the wall clock.
 
+use std::fmt;
+use std::future::Future;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::Timestamp;
+use crate::context::Either;
+use crate::isolate::Place;
+
+/// The clock of a bus, to keep and to hand to helpers such as [`Retry`](crate::resilience::Retry): the wall clock live,
+/// virtual time in an isolate. [`Context::clock`](crate::Context::clock),
+/// [`ServiceContext::clock`](crate::ServiceContext::clock) and [`MessageBus::clock`](crate::MessageBus::clock) give it.
+///
+/// In an isolate a clock belongs to the actor or service that took it: only that one can wait on it.
+#[derive(Clone)]
+pub struct Clock(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Live,
+    Isolate(Place),
+    /// Direct routes never wait.
+    Nowhere,
+}
+
+impl Clock {
+    pub(crate) fn live() -> Self {
+        Self(Kind::Live)
+    }
+
+    pub(crate) fn in_isolate(place: Place) -> Self {
+        Self(Kind::Isolate(place))
+    }
+
+    pub(crate) fn nowhere() -> Self {
+        Self(Kind::Nowhere)
+    }
+
+    /// The time. Live it is not monotonic, because the system may set its clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Kind::Isolate(place) => place.now(),
+            Kind::Live | Kind::Nowhere => now(),
+        }
+    }
+
+    /// Waits. Live the granularity is that of tokio's timer, 1 ms.
+    ///
+    /// # Panics
+    /// Live, when it is polled outside a tokio runtime.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
+        match &self.0 {
+            Kind::Isolate(place) => Either::Isolate(place.sleep(duration)),
+            Kind::Live => Either::Live(Box::pin(tokio::time::sleep(duration))),
+            Kind::Nowhere => Either::Never,
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.0 {
+            Kind::Live => "Clock(live)",
+            Kind::Isolate(_) => "Clock(isolate)",
+            Kind::Nowhere => "Clock(direct)",
+        })
+    }
+}
 
 /// The wall clock, in nanoseconds since the Unix epoch: one read of the system's clock, without a system call on
 /// the usual platforms. It is not monotonic, because the system may set it.

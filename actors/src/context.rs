@@ -10,8 +10,8 @@ use crate::isolate::IsolateContext;
 use crate::live::LiveContext;
 use crate::routing::DirectContext;
 use crate::{
-    Actor, ActorRef, AskError, Handler, Message, Publish, PublishError, Responder, SpawnError, Subscription,
-    TellError, TimerHandle, Timestamp, clock,
+    Actor, ActorRef, AskError, Clock, Handler, Message, Publish, PublishError, Responder, SpawnError,
+    Subscription, TellError, TimerHandle, Timestamp, clock,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -102,6 +102,15 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().now(),
             Backend::Live(_) | Backend::Direct(_) => clock::now(),
+        }
+    }
+
+    /// The bus's clock, to keep or to hand to helpers such as [`Retry`](crate::resilience::Retry).
+    pub fn clock(&self) -> Clock {
+        match &self.backend {
+            Backend::Isolate(isolate) => Clock::in_isolate(isolate.place().clone()),
+            Backend::Live(_) => Clock::live(),
+            Backend::Direct(_) => Clock::nowhere(),
         }
     }
 

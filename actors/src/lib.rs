@@ -14,6 +14,7 @@ mod isolate;
 mod live;
 mod publish;
 mod reference;
+pub mod resilience;
 pub mod routing;
 mod service;
 mod stats;
@@ -23,6 +24,7 @@ mod time;
 pub mod tree;
 
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
+pub use clock::Clock;
 pub use context::{ActorId, Context};
 pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
 pub use isolate::{DEFAULT_EVENTS_MAX, Isolate, IsolateStats, QUEUE_CAPACITY, RunError, ServiceRef};

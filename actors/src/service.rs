@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::context::Either;
 use crate::isolate::{IsolateSubscriber, Place};
 use crate::live::{LiveService, LiveSubscriber};
-use crate::{ActorId, Message, Publish, PublishError, SpawnError, Subscription, Timestamp, clock};
+use crate::{ActorId, Clock, Message, Publish, PublishError, SpawnError, Subscription, Timestamp, clock};
 
 /// A service's view of its host; the same type live and in an isolate.
 pub struct ServiceContext {
@@ -41,6 +41,14 @@ impl ServiceContext {
         match &self.backend {
             Backend::Isolate(place) => place.now(),
             Backend::Live(_) => clock::now(),
+        }
+    }
+
+    /// The bus's clock, to keep or to hand to helpers such as [`Retry`](crate::resilience::Retry).
+    pub fn clock(&self) -> Clock {
+        match &self.backend {
+            Backend::Isolate(place) => Clock::in_isolate(place.clone()),
+            Backend::Live(_) => Clock::live(),
         }
     }
 

@@ -21,8 +21,8 @@ use super::source::{ActorSource, DirectSource};
 use super::topics::Topics;
 use crate::host::Vacant;
 use crate::{
-    Actor, ActorId, ActorRef, DEFAULT_CAPACITY, Message, SpawnError, Subscriber, Subscription, Subscriptions,
-    TopicStats,
+    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, SpawnError, Subscriber, Subscription,
+    Subscriptions, TopicStats,
 };
 
 /// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is global, so any
@@ -259,6 +259,12 @@ impl MessageBus {
     #[must_use]
     pub fn alive(&self) -> usize {
         self.core.members.len()
+    }
+
+    /// The clock of this and every other live bus: the wall clock.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        Clock::live()
     }
 
     /// A handle that does not keep the bus alive. An actor that needs its own bus holds one of these: with a
