@@ -8,7 +8,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
 use crate::live::LiveContext;
-use crate::routing::DirectContext;
+use crate::routing::{DirectContext, Published};
 use crate::{
     Actor, ActorRef, AskError, Clock, Handler, Message, Publish, PublishError, Responder, SpawnError,
     Subscription, TellError, TimerHandle, Timestamp, clock,
@@ -35,8 +35,16 @@ impl fmt::Display for ActorId {
 pub struct Context<A: Actor> {
     backend: Backend<A>,
     random: Option<Pcg64Mcg>,
-    stop: bool,
+    /// What the host has to look at once the handler has returned: [`STOP`], [`PUBLISHED`]. One byte for both, so that
+    /// a direct call looks once.
+    signs: u8,
 }
+
+/// The actor has asked to stop.
+const STOP: u8 = 1;
+
+/// A direct call has published.
+const PUBLISHED: u8 = 2;
 
 enum Backend<A: Actor> {
     Isolate(IsolateContext<A>),
@@ -46,15 +54,15 @@ enum Backend<A: Actor> {
 
 impl<A: Actor> Context<A> {
     pub(crate) fn in_isolate(backend: IsolateContext<A>) -> Self {
-        Self { backend: Backend::Isolate(backend), random: None, stop: false }
+        Self { backend: Backend::Isolate(backend), random: None, signs: 0 }
     }
 
     pub(crate) fn live(backend: LiveContext<A>) -> Self {
-        Self { backend: Backend::Live(backend), random: None, stop: false }
+        Self { backend: Backend::Live(backend), random: None, signs: 0 }
     }
 
     pub(crate) fn direct(backend: DirectContext) -> Self {
-        Self { backend: Backend::Direct(backend), random: None, stop: false }
+        Self { backend: Backend::Direct(backend), random: None, signs: 0 }
     }
 
     #[inline]
@@ -65,10 +73,17 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// Whether a direct call left nothing behind that its caller has to look at.
     #[inline]
-    pub(crate) fn as_direct(&mut self) -> Option<&mut DirectContext> {
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.signs == 0
+    }
+
+    /// What a direct call has published since the last time.
+    pub(crate) fn take_published(&mut self) -> Option<&mut Published> {
+        self.signs &= !PUBLISHED;
         match &mut self.backend {
-            Backend::Direct(direct) => Some(direct),
+            Backend::Direct(direct) => Some(&mut direct.published),
             _ => None,
         }
     }
@@ -76,7 +91,7 @@ impl<A: Actor> Context<A> {
     /// Whether the live host has to look at something before the next message.
     #[inline]
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.stop || matches!(&self.backend, Backend::Live(live) if live.is_interrupted())
+        self.wants_stop() || matches!(&self.backend, Backend::Live(live) if live.is_interrupted())
     }
 
     /// This actor's identity.
@@ -130,7 +145,10 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => Publish::in_isolate(isolate.place().publish(message)),
             Backend::Live(live) => Publish::live(live.publish(message)),
-            Backend::Direct(direct) => Publish::direct(message, &mut direct.published),
+            Backend::Direct(direct) => {
+                self.signs |= PUBLISHED;
+                Publish::direct(message, &mut direct.published)
+            }
         }
     }
 
@@ -144,6 +162,7 @@ impl<A: Actor> Context<A> {
             Backend::Isolate(isolate) => isolate.place().try_publish(message),
             Backend::Live(live) => live.try_publish(message),
             Backend::Direct(direct) => {
+                self.signs |= PUBLISHED;
                 direct.published.put(message);
                 Ok(())
             }
@@ -255,7 +274,7 @@ impl<A: Actor> Context<A> {
 
     /// Ends this actor with [`StopReason::Normal`](crate::StopReason::Normal) once this handler has returned.
     pub fn stop(&mut self) {
-        self.stop = true;
+        self.signs |= STOP;
         if let Backend::Isolate(isolate) = &self.backend {
             isolate.ask_stop();
         }
@@ -263,12 +282,12 @@ impl<A: Actor> Context<A> {
 
     /// A new life of this actor begins, which has not asked to stop.
     pub(crate) fn forget_stop(&mut self) {
-        self.stop = false;
+        self.signs &= !STOP;
     }
 
     #[inline]
     pub(crate) fn wants_stop(&self) -> bool {
-        self.stop
+        self.signs & STOP != 0
     }
 
     /// This actor's own random generator, seeded from the bus's seed and the actor's id: in an isolate the same

@@ -115,23 +115,27 @@ impl<A: Actor> RouteSeat<A> {
             let handling = pin!(self.actor.handle(message, &mut self.ctx));
             handling.poll(&mut TaskContext::from_waker(Waker::noop()))
         };
-        if let Some(direct) = self.ctx.as_direct()
-            && !direct.published.is_empty()
-        {
-            published.0.append(&mut direct.published.0);
+        if matches!(polled, Poll::Ready(Ok(()))) && self.ctx.is_quiet() {
+            return Ok(());
+        }
+        self.look_after(polled, published)
+    }
+
+    /// What is left to do after a handler that published, stopped its actor, failed or waits.
+    #[cold]
+    fn look_after(
+        &mut self,
+        polled: Poll<Result<(), A::Error>>,
+        published: &mut Published,
+    ) -> Result<(), RouteError> {
+        if let Some(new) = self.ctx.take_published() {
+            published.0.append(&mut new.0);
         }
         match polled {
             Poll::Ready(Ok(())) => Ok(()),
-            other => Err(failure::<A>(other)),
+            Poll::Ready(Err(error)) => Err(RouteError::Failed { actor: A::name(), error: error.to_string() }),
+            Poll::Pending => Err(RouteError::Waited { actor: A::name() }),
         }
-    }
-}
-
-#[cold]
-fn failure<A: Actor>(polled: Poll<Result<(), A::Error>>) -> RouteError {
-    match polled {
-        Poll::Ready(Err(error)) => RouteError::Failed { actor: A::name(), error: error.to_string() },
-        _ => RouteError::Waited { actor: A::name() },
     }
 }
 

@@ -146,6 +146,10 @@ impl Ledger {
         match tock.0 {
             99 => return Err("ninety-nine".into()),
             98 => ctx.sleep(Duration::from_secs(1)).await,
+            97 => {
+                ctx.stop();
+                ctx.publish(Note("goodbye".into())).await?;
+            }
             _ => {}
         }
         Ok(())
@@ -181,6 +185,15 @@ fn a_route_names_the_handler_that_fails_or_waits() {
     assert!(routes.audit().tocks.is_empty(), "the next handler is not called");
     assert_eq!(routes.route(&Tock(98)).unwrap_err(), RouteError::Waited { actor: "Ledger" });
     routes.route(&Tock(1)).unwrap();
+}
+
+#[test]
+fn an_actor_that_stops_says_its_last_word_and_hears_nothing_more() {
+    let mut routes = Routes::new(Sum::default(), Ledger::default(), Ledger::default());
+    routes.route(&Tock(97)).unwrap();
+    assert_eq!(routes.sum().notes, ["goodbye", "goodbye"], "one of each ledger");
+    routes.route(&Tock(1)).unwrap();
+    assert_eq!((&routes.ledger().tocks[..], &routes.audit().tocks[..]), (&[97][..], &[97][..]));
 }
 
 #[test]

@@ -92,8 +92,12 @@ pub(crate) fn expand(input: TokenStream) -> Result<TokenStream> {
             where
                 Self: ::mycelium::routing::Route<M>,
             {
-                let routed = ::mycelium::routing::Route::deliver(self, message);
-                if self.published.is_empty() { routed } else { self.route_published(routed) }
+                match ::mycelium::routing::Route::deliver(self, message) {
+                    ::core::result::Result::Ok(()) if self.published.is_empty() => {
+                        ::core::result::Result::Ok(())
+                    }
+                    routed => self.route_published(routed),
+                }
             }
 
             #[cold]
