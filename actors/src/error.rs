@@ -96,8 +96,8 @@ macro_rules! unsent {
 unsent! {
     /// A message was not published. Nobody received it.
     PublishError {
-        /// The bus, or the isolate's run, has ended.
-        Closed => "{} was not published: its bus is closed",
+        /// The bus, or the isolate's run, has ended; or it refuses what comes from outside, because it drains.
+        Closed => "{} was not published: its bus is closed, or drains and takes nothing from outside any more",
         /// A queue is full and its subscription asked for an error (or `try_publish` does not wait).
         Full => "{} was not published: a subscriber's queue is full; use `publish(..).await` to wait, \
                  raise its capacity or choose another overflow policy",

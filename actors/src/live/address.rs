@@ -1,7 +1,7 @@
 //! What references, the bus and the actor itself share of one live actor.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mycelium_mailbox::{Doorbell, InboxSender, SendError, TrySendError};
@@ -47,6 +47,37 @@ impl StopSign {
     }
 }
 
+/// How often an actor has fallen asleep and woken: odd while it sleeps with nothing to do. Written by the actor alone.
+#[derive(Default)]
+pub(crate) struct Rest(AtomicU64);
+
+impl Rest {
+    /// Nothing waits for the actor, and its bell is ready to be rung.
+    pub(crate) fn begin(&self) {
+        self.turn_to(1);
+    }
+
+    /// The actor looks for work.
+    pub(crate) fn end(&self) {
+        self.turn_to(0);
+    }
+
+    fn turn_to(&self, parity: u64) {
+        let turn = self.0.load(Ordering::Relaxed);
+        if turn % 2 != parity {
+            // Release: who reads an odd turn sees everything that the actor did before it fell asleep.
+            self.0.store(turn + 1, Ordering::Release);
+        }
+    }
+
+    /// The turn of a sleep in which nobody has rung; `None` while there is something to do. A sleep with the same turn as
+    /// before has lasted since then.
+    pub(crate) fn turn(&self, bell: &Doorbell) -> Option<u64> {
+        let turn = self.0.load(Ordering::Acquire);
+        (turn % 2 == 1 && bell.is_asleep()).then_some(turn)
+    }
+}
+
 /// Whatever lives on a bus and can be ended: actors and services.
 pub(crate) trait Member: Send + Sync {
     fn id(&self) -> ActorId;
@@ -58,6 +89,19 @@ pub(crate) trait Member: Send + Sync {
     /// Takes a stop back, because a new life is about to begin. A shutdown stays.
     fn resume(&self) {}
     fn ended(&self) -> &SetOnce<StopReason>;
+    /// Which one it is.
+    fn work(&self) -> Work;
+}
+
+/// What a member has to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// An actor that sleeps and has nothing to do; see [`Rest::turn`].
+    Rests(u64),
+    /// An actor that has something to do.
+    Busy,
+    /// A service: what it does is its own affair. Whether a supervisor restarts it.
+    Service { supervised: bool },
 }
 
 /// One live actor as the others see it.
@@ -66,6 +110,7 @@ pub(crate) struct Address<A: Actor> {
     pub(crate) sign: StopSign,
     pub(crate) bell: Arc<Doorbell>,
     pub(crate) ended: SetOnce<StopReason>,
+    pub(crate) rest: Rest,
     /// The name under which the bus registered it.
     pub(crate) registered: Option<Box<str>>,
     pub(crate) inbox: InboxSender<Envelope<A>>,
@@ -96,6 +141,10 @@ impl<A: Actor> Member for Address<A> {
 
     fn ended(&self) -> &SetOnce<StopReason> {
         &self.ended
+    }
+
+    fn work(&self) -> Work {
+        self.rest.turn(&self.bell).map_or(Work::Busy, Work::Rests)
     }
 }
 

@@ -236,9 +236,14 @@ impl<A: Actor> Body<A> {
             if self.address.sign.reason().is_some() {
                 return Poll::Ready(());
             }
-            self.timers().map_or(Poll::Pending, |timers| timers.poll_due(cx))
+            let due = self.timers().map_or(Poll::Pending, |timers| timers.poll_due(cx));
+            if due.is_pending() {
+                self.address.rest.begin();
+            }
+            due
         })
         .await;
+        self.address.rest.end();
         self.look_after(Ok(0));
     }
 
@@ -256,10 +261,17 @@ impl<A: Actor> Body<A> {
         drop(self.actor.take());
         // Publishers need not wait for room that is there while nobody handles anything.
         self.sources.iter_mut().for_each(|source| source.commit());
-        let Self { fate: Some(fate), address, .. } = self else { return };
+        let Self { fate: Some(fate), address, sources, .. } = self else { return };
+        let mut waits = false;
         let verdict = poll_fn(|cx| {
+            address.rest.end();
             if !address.bell.prepare(cx.waker()) {
                 cx.waker().wake_by_ref();
+            }
+            // Armed until something waits: the first message that comes ends the rest, and the others ring nobody.
+            waits = waits || sources.iter_mut().fold(false, |waits, source| source.arm() | waits);
+            if !waits {
+                address.rest.begin();
             }
             if address.sign.reason() == Some(StopReason::Shutdown) {
                 return Poll::Ready(Verdict::Stop);
@@ -267,6 +279,7 @@ impl<A: Actor> Body<A> {
             fate.poll_verdict(&reason, cx)
         })
         .await;
+        self.address.rest.end();
         match verdict {
             Verdict::Stop => self.phase = Phase::Ending { reason, polite: false },
             Verdict::Restart(fresh) => {
@@ -325,8 +338,9 @@ impl<A: Actor> Body<A> {
             live.apply_changes(sources);
         }
         while let Some(mut source) = self.sources.pop() {
+            let topic = source.topic_name();
             while let Some((message, messages)) = source.abandon() {
-                self.bury(message, messages, DeadLetterCause::Waiting, reason);
+                self.bury((message, topic), messages, DeadLetterCause::Waiting, reason);
             }
         }
     }
@@ -334,17 +348,27 @@ impl<A: Actor> Body<A> {
     fn bury_hand(&mut self, reason: &StopReason) {
         let message = match std::mem::replace(&mut self.hand, Hand::Empty) {
             Hand::Empty => None,
-            Hand::Source(source) => self.sources.get_mut(source).and_then(|source| source.discard()),
-            Hand::Timer(envelope) => Some(envelope.name()),
+            Hand::Source(source) => self.sources.get_mut(source).and_then(|source| {
+                let topic = source.topic_name();
+                source.discard().map(|message| (message, topic))
+            }),
+            Hand::Timer(envelope) => Some((envelope.name(), None)),
         };
         if let Some(message) = message {
             self.bury(message, 1, DeadLetterCause::InHand, reason);
         }
     }
 
-    fn bury(&mut self, message: &'static str, messages: u64, cause: DeadLetterCause, reason: &StopReason) {
+    /// `message` is its name and that of its topic.
+    fn bury(
+        &mut self,
+        (message, topic): (&'static str, Option<&'static str>),
+        messages: u64,
+        cause: DeadLetterCause,
+        reason: &StopReason,
+    ) {
         let (actor, id, reason, at) = (A::name(), self.address.id, reason.clone(), clock::now());
-        self.core.dead_letters.put(DeadLetter { actor, id, message, messages, cause, reason, at });
+        self.core.dead_letters.put(DeadLetter { actor, id, message, topic, messages, cause, reason, at });
     }
 
     fn timers(&mut self) -> Option<&mut Timers<A>> {

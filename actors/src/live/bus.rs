@@ -11,7 +11,7 @@ use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, Ov
 use tokio::runtime::Handle;
 use tokio::sync::SetOnce;
 
-use super::address::{Address, Member, StopSign};
+use super::address::{Address, Member, Rest, StopSign};
 use super::body::Body;
 use super::context::LiveContext;
 use super::dead_letters::{DeadLetterBox, DeadLetters};
@@ -267,6 +267,13 @@ impl MessageBus {
         Clock::live()
     }
 
+    /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also what waits
+    /// for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and services go on publishing.
+    /// It cannot be taken back; a drain ([`Tree::drain`](crate::Tree::drain)) begins with it.
+    pub fn refuse_outsiders(&self) {
+        self.core.topics.refuse_outsiders();
+    }
+
     /// A handle that does not keep the bus alive. An actor that needs its own bus holds one of these: with a
     /// [`MessageBus`] inside, the bus would keep the actor and the actor the bus until a shutdown.
     #[must_use]
@@ -321,6 +328,7 @@ impl Core {
             sign: StopSign::default(),
             bell,
             ended: SetOnce::new(),
+            rest: Rest::default(),
             registered: name.map(Into::into),
             inbox: inbox.sender(),
             host: vacant.handle(),
@@ -356,6 +364,11 @@ impl Core {
 
     pub(crate) fn next_id(&self) -> ActorId {
         ActorId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How many ids were given so far.
+    pub(crate) fn ids(&self) -> u64 {
+        self.next_id.load(Ordering::SeqCst)
     }
 
     pub(crate) fn add(&self, member: &Arc<dyn Member>) {

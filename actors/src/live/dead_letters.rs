@@ -1,8 +1,8 @@
 //! What reached an actor and was never handled.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{ActorId, StopReason, Timestamp};
 
@@ -19,6 +19,8 @@ pub struct DeadLetter {
     pub id: ActorId,
     /// The name of the message.
     pub message: &'static str,
+    /// The topic it came from; `None` if it was sent to this actor alone.
+    pub topic: Option<&'static str>,
     /// How many messages of this name.
     pub messages: u64,
     /// Whether it was being handled, or waited.
@@ -73,12 +75,60 @@ struct State {
     in_hand: u64,
     waiting: u64,
     recent: VecDeque<DeadLetter>,
+    account: Option<Account>,
+}
+
+/// What was left behind since a drain began, summed up.
+#[derive(Default)]
+pub(crate) struct Account {
+    /// By actor, message, topic and cause; at most [`ACCOUNT_MAX`].
+    pub(crate) rows: BTreeMap<Row, u64>,
+    /// All messages, also those for which there is no row.
+    pub(crate) messages: u64,
+}
+
+/// Which actor, its name, the message, its topic, and whether it was being handled.
+pub(crate) type Row = (ActorId, &'static str, &'static str, Option<&'static str>, bool);
+
+/// Most rows of an account (actors times messages).
+const ACCOUNT_MAX: usize = 10_000;
+
+impl Account {
+    /// Counts what a stop has cut off; a handler's own failure is another matter.
+    fn enter(&mut self, letter: &DeadLetter) {
+        let in_hand = letter.cause == DeadLetterCause::InHand;
+        if in_hand && !matches!(letter.reason, StopReason::Shutdown | StopReason::Killed) {
+            return;
+        }
+        self.messages += letter.messages;
+        let row = (letter.id, letter.actor, letter.message, letter.topic, in_hand);
+        if self.rows.len() < ACCOUNT_MAX || self.rows.contains_key(&row) {
+            *self.rows.entry(row).or_default() += letter.messages;
+        }
+    }
 }
 
 impl DeadLetterBox {
+    /// Sums up from now on what is left behind.
+    pub(crate) fn open_account(&self) {
+        self.lock().account = Some(Account::default());
+    }
+
+    /// What was left behind since then.
+    pub(crate) fn close_account(&self) -> Account {
+        self.lock().account.take().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn put(&self, letter: DeadLetter) {
         tracing::debug!(actor = letter.actor, id = letter.id.get(), message = letter.message, "{letter}");
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        if let Some(account) = &mut state.account {
+            account.enter(&letter);
+        }
         match letter.cause {
             DeadLetterCause::InHand => state.in_hand += letter.messages,
             DeadLetterCause::Waiting => state.waiting += letter.messages,
@@ -90,7 +140,7 @@ impl DeadLetterBox {
     }
 
     pub(crate) fn snapshot(&self) -> DeadLetters {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         DeadLetters {
             in_hand: state.in_hand,
             waiting: state.waiting,

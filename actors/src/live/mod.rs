@@ -17,10 +17,11 @@ mod source;
 mod timers;
 mod topics;
 
-pub(crate) use address::{Address, Member};
+pub(crate) use address::{Address, Member, Work};
 pub(crate) use body::Body;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
 pub(crate) use context::{LiveContext, random_for};
+pub(crate) use dead_letters::Account;
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
 pub(crate) use fate::{Fate, Verdict};
 pub(crate) use publisher::LiveSubscriber;

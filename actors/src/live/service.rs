@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::SetOnce;
 use tokio::task::AbortHandle;
 
-use super::address::Member;
+use super::address::{Member, Work};
 use super::bus::Core;
 use super::publisher::LiveSubscriber;
 use super::topics::{LivePublish, TopicCache};
@@ -24,6 +24,8 @@ use crate::{
 struct Post {
     id: ActorId,
     name: &'static str,
+    /// Whether a supervisor restarts it.
+    supervised: bool,
     /// Set when it should end, with whether the whole bus does.
     stop: SetOnce<bool>,
     ended: SetOnce<StopReason>,
@@ -51,6 +53,10 @@ impl Member for Post {
 
     fn ended(&self) -> &SetOnce<StopReason> {
         &self.ended
+    }
+
+    fn work(&self) -> Work {
+        Work::Service { supervised: self.supervised }
     }
 }
 
@@ -171,11 +177,21 @@ impl MessageBus {
     /// # Errors
     /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::Closed`] after a shutdown began.
     pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceHandle, SpawnError> {
+        self.launch_service(service, false)
+    }
+
+    /// The same, for a supervisor too.
+    pub(crate) fn launch_service<S: Service>(
+        &self,
+        service: S,
+        supervised: bool,
+    ) -> Result<ServiceHandle, SpawnError> {
         let core = &self.core;
         let _runtime = core.enter()?;
         let post = Arc::new(Post {
             id: core.next_id(),
             name: S::name(),
+            supervised,
             stop: SetOnce::new(),
             ended: SetOnce::new(),
             task: SetOnce::new(),

@@ -1,13 +1,14 @@
 //! Ending a bus: everybody is asked, everybody is waited for, and nobody is waited for longer than the deadline.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
-use crate::tree::{Backoff, Child, StartError, Supervisor, Tree};
+use crate::tree::{Backoff, Child, RunEnd, StartError, Supervisor, Tree};
 use crate::{ActorId, MessageBus, Service, ServiceHandle, SpawnError};
 
 /// How long [`MessageBus::shutdown`] waits before it kills what is still alive.
@@ -160,12 +161,40 @@ impl ServiceRuntime {
         id: &str,
         make: impl Fn() -> S + Send + Sync + 'static,
     ) -> Result<(), StartError> {
+        let tree = self.tree().await?;
+        tree.start_child("runtime", Child::service(id, make)).await.map_err(StartError::Refused)
+    }
+
+    async fn tree(&self) -> Result<&Tree, StartError> {
         let root = || {
             let root = Supervisor::builder("runtime").intensity(RUNTIME_INTENSITY, RUNTIME_PERIOD);
             root.backoff(Backoff::default())
         };
-        let tree = self.tree.get_or_try_init(|| root().start(&self.bus)).await?;
-        tree.start_child("runtime", Child::service(id, make)).await.map_err(StartError::Refused)
+        self.tree.get_or_try_init(|| root().start(&self.bus)).await
+    }
+
+    /// Runs until SIGINT (Ctrl-C) or SIGTERM, or until the supervised services have failed too often: then it stops all
+    /// services, lets the actors of the bus handle what is queued for `limit` at most, and ends everything. What it
+    /// returns sets the exit code; see [`Tree::run_until_signal`].
+    ///
+    /// # Errors
+    /// When the signals cannot be listened to.
+    ///
+    /// # Cancel safety
+    /// See there.
+    ///
+    /// ```no_run
+    /// use mycelium::tree::RunEnd;
+    /// use mycelium::{BoxError, MessageBus, ServiceRuntime};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<RunEnd, BoxError> {
+    ///     let runtime = ServiceRuntime::new(MessageBus::new());
+    ///     Ok(runtime.run_until_signal(std::time::Duration::from_secs(10)).await?)
+    /// }
+    /// ```
+    pub async fn run_until_signal(self, limit: Duration) -> io::Result<RunEnd> {
+        self.tree().await.map_err(io::Error::other)?.run_until_signal(limit).await
     }
 
     /// Ends everything on the bus as [`MessageBus::shutdown`] does, and restarts nothing any more.

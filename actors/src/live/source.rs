@@ -44,6 +44,11 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
 
     /// The `TYPE_ID` of its topic; `None` for the direct inbox.
     fn topic(&self) -> Option<u16>;
+
+    /// The name of its topic; `None` for the direct inbox.
+    fn topic_name(&self) -> Option<&'static str> {
+        None
+    }
 }
 
 /// What an actor gets of one topic.
@@ -168,6 +173,10 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
 
     fn topic(&self) -> Option<u16> {
         Some(M::TYPE_ID)
+    }
+
+    fn topic_name(&self) -> Option<&'static str> {
+        Some(M::TOPIC)
     }
 }
 

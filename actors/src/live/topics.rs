@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll};
 
@@ -104,6 +104,7 @@ trait AnyTopic: Send + Sync {
     fn name(&self) -> &'static str;
     fn stats(&self) -> TopicStats;
     fn close(&self);
+    fn refuse_outsiders(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -131,6 +132,10 @@ impl<M: Message> AnyTopic for TopicEntry<M> {
         self.topic.close();
     }
 
+    fn refuse_outsiders(&self) {
+        self.topic.refuse_outsiders();
+    }
+
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
@@ -142,22 +147,25 @@ pub(crate) struct Topics {
     stamps: Arc<Stamps>,
     /// Of each topic's ring, in messages.
     capacity: usize,
+    /// Whether topics take messages of actors and services only.
+    insiders_only: AtomicBool,
 }
 
 impl Topics {
     pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize) -> Self {
-        Self { map: DashMap::new(), stamps, capacity }
+        Self { map: DashMap::new(), stamps, capacity, insiders_only: AtomicBool::new(false) }
     }
 
     /// The topic of `M`, made on first use, with room for at least `wanted` messages if it is new.
     pub(crate) fn entry<M: Message>(&self, wanted: usize) -> Result<Arc<TopicEntry<M>>, SpawnError> {
         let found = Arc::clone(&*self.map.entry(M::TYPE_ID).or_insert_with(|| {
             let capacity = capacity_of(self.capacity.max(wanted));
-            Arc::new(TopicEntry::<M> {
-                topic: Topic::new(Arc::clone(&self.stamps), capacity),
-                delivered: AtomicU64::new(0),
-                dead_letters: AtomicU64::new(0),
-            })
+            let topic = Topic::new(Arc::clone(&self.stamps), capacity);
+            // Read under the guard of the map: a `refuse_outsiders` that comes later finds this topic in it.
+            if self.insiders_only.load(Ordering::SeqCst) {
+                topic.refuse_outsiders();
+            }
+            Arc::new(TopicEntry::<M> { topic, delivered: AtomicU64::new(0), dead_letters: AtomicU64::new(0) })
         }));
         let held_by = found.name();
         found.into_any().downcast().map_err(|_| SpawnError::DuplicateTypeId {
@@ -174,9 +182,17 @@ impl Topics {
     }
 
     pub(crate) fn close(&self) {
-        // Copied first: closing wakes publishers, and no guard is held while foreign code runs.
-        let all: Vec<_> = self.map.iter().map(|entry| Arc::clone(&*entry)).collect();
-        all.iter().for_each(|topic| topic.close());
+        self.all().iter().for_each(|topic| topic.close());
+    }
+
+    pub(crate) fn refuse_outsiders(&self) {
+        self.insiders_only.store(true, Ordering::SeqCst);
+        self.all().iter().for_each(|topic| topic.refuse_outsiders());
+    }
+
+    /// A copy: closing wakes publishers, and no guard is held while foreign code runs.
+    fn all(&self) -> Vec<Arc<dyn AnyTopic>> {
+        self.map.iter().map(|entry| Arc::clone(&*entry)).collect()
     }
 }
 

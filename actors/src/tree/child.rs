@@ -135,6 +135,14 @@ impl Child {
         Self(self.0.significant(significant))
     }
 
+    /// Whether it brings messages in, so that a drain ([`Tree::drain`](crate::Tree::drain)) stops it before the mailboxes
+    /// are waited for. Services, futures and processes do unless set otherwise, actors do not. A service that only
+    /// consumes, and an actor that lives on its timers, should say so. For a supervisor it means nothing.
+    pub fn source(mut self, source: bool) -> Self {
+        self.0.start.source = Some(source);
+        self
+    }
+
     /// A backoff of its own, in place of the supervisor's.
     pub fn backoff(self, backoff: Backoff) -> Self {
         Self(self.0.backoff(backoff))

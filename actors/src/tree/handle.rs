@@ -124,11 +124,15 @@ impl Tree {
         }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
     /// the actor, not those of the supervisors above it, nor a kill.
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
-        self.shared.actors().get(path)?.downcast_ref::<ActorRef<A>>().cloned()
+        self.shared.actors().get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
     }
 
     /// The children of the supervisor at `path`, last started first (OTP's `which_children`).

@@ -1,6 +1,5 @@
 //! How each kind of child is started, and what its supervisor holds of it.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,25 +10,33 @@ use mycelium_supervisor::{ChildRef, ExitReason};
 use tokio::sync::{mpsc, oneshot};
 
 use super::child::Builder;
-use super::shell::{Control, Report, Shared, spawn_supervisor};
+use super::shell::{Control, Placed, Report, Shared, spawn_supervisor};
 use crate::live::{Fate, Member, Verdict};
 use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
 
 /// What a child specification is started with.
 #[derive(Clone)]
-pub(crate) struct Launcher(Arc<dyn Launch>);
+pub(crate) struct Launcher {
+    launch: Arc<dyn Launch>,
+    /// Whether a drain stops it first; by default what its kind says.
+    pub(crate) source: Option<bool>,
+}
 
 impl Launcher {
     pub(crate) fn new(launch: impl Launch + 'static) -> Self {
-        Self(Arc::new(launch))
+        Self { launch: Arc::new(launch), source: None }
     }
 
     pub(crate) fn builder(&self) -> Option<&Builder> {
-        self.0.builder()
+        self.launch.builder()
+    }
+
+    pub(crate) fn is_source(&self) -> bool {
+        self.source.unwrap_or_else(|| self.launch.is_source())
     }
 
     pub(crate) fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
-        self.0.launch(site, parked)
+        self.launch.launch(site, parked)
     }
 }
 
@@ -47,6 +54,11 @@ pub(crate) trait Launch: Send + Sync {
 
     fn builder(&self) -> Option<&Builder> {
         None
+    }
+
+    /// Whether children of this kind bring messages in, so that a drain stops them first.
+    fn is_source(&self) -> bool {
+        false
     }
 }
 
@@ -133,8 +145,8 @@ impl<A: Actor> Launch for ActorLaunch<A> {
         let actor = site.shared.bus.core.spawn(actor, None, Some(Box::new(fate)));
         let actor = actor.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
         let Some(member) = actor.member() else { return Err(ExitReason::Killed) };
-        let reference: Box<dyn Any + Send> = Box::new(actor);
-        site.shared.actors().insert(Arc::clone(&site.path), reference);
+        let placed = Placed { id: member.id(), reference: Box::new(actor) };
+        site.shared.actors().insert(Arc::clone(&site.path), placed);
         Ok(Life::Member(member))
     }
 }
@@ -191,7 +203,7 @@ impl<S: Service> ServiceLaunch<S> {
 impl<S: Service> Launch for ServiceLaunch<S> {
     fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
         let service = make(&*self.0)?;
-        let handle = site.shared.bus.spawn_service(service);
+        let handle = site.shared.bus.launch_service(service, true);
         let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
         let member = handle.member();
         let (child, reports) = (site.child, site.reports.clone());
@@ -201,6 +213,10 @@ impl<S: Service> Launch for ServiceLaunch<S> {
             let _ = reports.send(Report::Gone(child, Some(reason)));
         });
         Ok(Life::Member(member))
+    }
+
+    fn is_source(&self) -> bool {
+        true
     }
 }
 

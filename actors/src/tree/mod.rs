@@ -4,13 +4,17 @@
 //! Each supervisor is one tokio task that carries no user traffic. `docs/supervision.md` explains the terms.
 
 mod child;
+mod drain;
 mod handle;
 mod launch;
 #[cfg(unix)]
 mod process;
+mod run;
 mod shell;
+mod signals;
 
 pub use child::{Builder, Child, Supervisor};
+pub use drain::{DrainError, Drained, Left};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
@@ -18,4 +22,6 @@ pub use mycelium_supervisor::{
 };
 #[cfg(unix)]
 pub use process::{LINE_BYTES_MAX, ProcessSpec};
+pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
 pub use shell::KILL_GRACE;
+pub use signals::StopSignal;

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::child::Builder;
 use super::launch::{Launcher, Life, Parked, Site};
-use crate::MessageBus;
+use crate::{ActorId, MessageBus};
 
 /// How long a killed child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
 /// supervisor goes on without it, and the tree's shutdown names it.
@@ -27,23 +27,40 @@ const MISSED_MAX: usize = 1_024;
 /// Sees every event of a tree.
 pub(crate) type Observer = Arc<dyn Fn(&str, &Notice) + Send + Sync>;
 
+/// Where an actor is in the tree, and how it is reached.
+pub(crate) struct Placed {
+    pub(crate) id: ActorId,
+    /// An `ActorRef` of the actor's type.
+    pub(crate) reference: Box<dyn Any + Send>,
+}
+
+/// The children that a drain stops first, with their place in the order of starts.
+#[derive(Default)]
+struct Sources {
+    started: HashMap<Arc<str>, u64>,
+    next: u64,
+}
+
 /// What all supervisors of one tree share.
 pub(crate) struct Shared {
     pub(crate) bus: MessageBus,
     observer: Option<Observer>,
     supervisors: Mutex<HashMap<Arc<str>, mpsc::Sender<Request>>>,
-    actors: Mutex<HashMap<Arc<str>, Box<dyn Any + Send>>>,
+    actors: Mutex<HashMap<Arc<str>, Placed>>,
+    sources: Mutex<Sources>,
     missed: Mutex<Vec<Arc<str>>>,
+    /// The child with which the root passed its intensity.
+    gave_up: OnceLock<Arc<str>>,
 }
 
 impl Shared {
     pub(crate) fn new(bus: MessageBus, observer: Option<Observer>) -> Self {
-        let (supervisors, actors, missed) = Default::default();
-        Self { bus, observer, supervisors, actors, missed }
+        let (supervisors, actors, sources, missed) = Default::default();
+        Self { bus, observer, supervisors, actors, sources, missed, gave_up: OnceLock::new() }
     }
 
     /// The references of the actors, by path.
-    pub(crate) fn actors(&self) -> MutexGuard<'_, HashMap<Arc<str>, Box<dyn Any + Send>>> {
+    pub(crate) fn actors(&self) -> MutexGuard<'_, HashMap<Arc<str>, Placed>> {
         lock(&self.actors)
     }
 
@@ -57,7 +74,31 @@ impl Shared {
         lock(&self.missed).clone()
     }
 
-    fn miss(&self, path: Arc<str>) {
+    /// Forgets them; those that come later are found by [`missed`](Self::missed).
+    pub(crate) fn take_missed(&self) -> Vec<Arc<str>> {
+        std::mem::take(&mut lock(&self.missed))
+    }
+
+    /// The sources that were started since they were taken last, in the order of their first starts.
+    pub(crate) fn take_sources(&self) -> Vec<Arc<str>> {
+        let mut sources: Vec<_> = std::mem::take(&mut lock(&self.sources).started).into_iter().collect();
+        sources.sort_by_key(|(_, order)| *order);
+        sources.into_iter().map(|(path, _)| path).collect()
+    }
+
+    fn add_source(&self, path: &Arc<str>) {
+        let mut sources = lock(&self.sources);
+        let order = sources.next;
+        sources.next += 1;
+        sources.started.entry(Arc::clone(path)).or_insert(order);
+    }
+
+    /// The child with which the root passed its intensity, if it did.
+    pub(crate) fn gave_up(&self) -> Option<&Arc<str>> {
+        self.gave_up.get()
+    }
+
+    pub(crate) fn miss(&self, path: Arc<str>) {
         let mut missed = lock(&self.missed);
         if missed.len() < MISSED_MAX && !missed.contains(&path) {
             missed.push(path);
@@ -288,6 +329,9 @@ impl Shell {
                 let parked = self.parked.remove(&spec.id);
                 match spec.start.launch(&site, parked) {
                     Ok(life) => {
+                        if spec.start.is_source() {
+                            self.shared.add_source(&site.path);
+                        }
                         self.busy.insert(child);
                         self.lives.insert(child, Running { life, id: Arc::clone(&spec.id), asked: false });
                     }
@@ -340,6 +384,11 @@ impl Shell {
         if matches!(notice, Notice::GaveUp { .. } | Notice::AutoShutdown { .. }) {
             self.ending = true;
         }
+        if let Notice::GaveUp { id } = notice
+            && !self.path.contains('/')
+        {
+            let _ = self.shared.gave_up.set(self.path_of(id));
+        }
         let supervisor = &*self.path;
         match notice {
             Notice::Exited { id, reason } if reason.is_abnormal() => {
@@ -382,8 +431,10 @@ impl Shell {
     /// Forgets the reference of a child that is no more.
     fn forget_path(&self, id: &Arc<str>) {
         if self.core.child(id).is_none() {
-            let forgotten = self.shared.actors().remove(&self.path_of(id));
+            let path = self.path_of(id);
+            let forgotten = self.shared.actors().remove(&path);
             drop(forgotten);
+            lock(&self.shared.sources).started.remove(&path);
         }
     }
 

@@ -33,8 +33,8 @@ use crate::backlog::Backlog;
 use crate::policy::KeyFn;
 use crate::stamps::Mark;
 use crate::sync::{
-    Arc, AtomicBool, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Passage, Shared,
-    Turnstile, lock,
+    Arc, AtomicU8, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Passage, Shared, Turnstile,
+    lock,
 };
 use crate::wait::WaitList;
 use std::task::Waker;
@@ -61,8 +61,16 @@ pub(crate) struct Core<V: Payload> {
 struct Listeners {
     /// Number of subscriptions.
     active: AtomicUsize,
-    closed: AtomicBool,
+    /// Whose messages are taken: [`OPEN`], [`INSIDERS`] or [`CLOSED`]. It only rises.
+    gate: AtomicU8,
 }
+
+/// Everybody's.
+const OPEN: u8 = 0;
+/// Those of senders with an id.
+const INSIDERS: u8 = 1;
+/// Nobody's.
+const CLOSED: u8 = 2;
 
 /// Owned by whoever holds the lock.
 struct Producer<V: Payload> {
@@ -132,7 +140,7 @@ impl<V: Payload> Core<V> {
             mark: Mark::NONE,
             sleepers: 0,
         };
-        let listeners = Listeners { active: AtomicUsize::new(0), closed: AtomicBool::new(false) };
+        let listeners = Listeners { active: AtomicUsize::new(0), gate: AtomicU8::new(OPEN) };
         Self {
             turnstile: Turnstile::new(),
             word: CachePadded(AtomicU64::new(0)),
@@ -153,7 +161,7 @@ impl<V: Payload> Core<V> {
     #[inline]
     pub(crate) fn try_publish(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
         if self.listeners.active.load(Ordering::Acquire) == 0 {
-            return if self.is_closed() {
+            return if self.refuses(sender) {
                 Err(Refusal::Closed)
             } else {
                 *value = None;
@@ -210,7 +218,7 @@ impl<V: Payload> Core<V> {
     #[inline]
     fn admit(&self, producer: &mut Producer<V>, tail: u64, sender: u64) -> Result<(), Refusal> {
         // First, so that a closed topic is an end and not a wait, however full it is.
-        if self.is_closed() {
+        if self.refuses(sender) {
             return Err(Refusal::Closed);
         }
         if tail >= producer.limit && producer.ring.is_some() {
@@ -297,13 +305,29 @@ impl<V: Payload> Core<V> {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.listeners.closed.load(Ordering::Acquire)
+        self.listeners.gate.load(Ordering::Acquire) == CLOSED
+    }
+
+    #[inline]
+    fn refuses(&self, sender: u64) -> bool {
+        let gate = self.listeners.gate.load(Ordering::Acquire);
+        gate != OPEN && (gate == CLOSED || sender == 0)
+    }
+
+    /// Refuses messages of senders without an id. Those that wait for room find out.
+    pub(crate) fn refuse_outsiders(&self) {
+        let section = self.lock();
+        if self.listeners.gate.load(Ordering::Relaxed) == OPEN {
+            self.listeners.gate.store(INSIDERS, Ordering::Release);
+        }
+        drop(section);
+        self.waiters.wake_all();
     }
 
     /// Refuses further messages and subscriptions, wakes everybody. What is queued can still be read.
     pub(crate) fn close(&self) {
         let mut section = self.lock();
-        self.listeners.closed.store(true, Ordering::Release);
+        self.listeners.gate.store(CLOSED, Ordering::Release);
         let sleepers = section.producer().take_sleepers();
         drop(section);
         self.wake(sleepers);

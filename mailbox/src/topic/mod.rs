@@ -176,6 +176,21 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.close());
     }
 
+    /// Refuses messages whose sender is 0 from now on; those of other senders still come.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mycelium_mailbox::{Stamps, Topic};
+    ///
+    /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
+    /// topic.refuse_outsiders();
+    /// assert!(topic.try_publish(1, 0).is_err());
+    /// assert!(topic.try_publish(1, 7).is_ok());
+    /// ```
+    pub fn refuse_outsiders(&self) {
+        each!(&self.form, core => core.refuse_outsiders());
+    }
+
     /// Whether [`close`](Self::close) was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {

@@ -1,0 +1,263 @@
+//! Ending a tree without losing what is queued: sources first, then mailboxes, then everybody in reverse order.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
+use crate::live::{Account, Member, Work};
+use crate::{ActorId, MessageBus};
+
+/// How often a drain looks whether everybody rests: at first, then more and more seldom.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+/// See [`PAUSE_MIN`].
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
+/// A tree has ended, and every message that was queued was handled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// How many sources were stopped first.
+    pub sources: usize,
+    /// How long all of it took.
+    pub elapsed: Duration,
+}
+
+/// A tree has ended, and not everything was done by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainError {
+    /// How long was waited for the sources and the mailboxes.
+    pub limit: Duration,
+    /// Sources that had not stopped when the time was over.
+    pub sources: Vec<Arc<str>>,
+    /// Actors that still had something to do when the time was over.
+    pub busy: Vec<Arc<str>>,
+    /// What they left behind, by actor and message. All of it is among the bus's dead letters too.
+    pub left: Vec<Left>,
+    /// How many messages those are, also where there were too many actors to list each.
+    pub messages: u64,
+    /// Children that did not stop within their shutdown time, and were killed.
+    pub killed: Vec<Arc<str>>,
+}
+
+/// Messages that one actor did not handle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Left {
+    /// The actor's path in the tree; its name and id if it is not in it.
+    pub actor: Arc<str>,
+    /// The name of the message.
+    pub message: &'static str,
+    /// The topic it came from; `None` if it was sent to this actor alone.
+    pub topic: Option<&'static str>,
+    /// How many.
+    pub messages: u64,
+    /// Whether it was being handled, rather than waited.
+    pub in_hand: bool,
+}
+
+impl fmt::Display for Drained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { sources, elapsed } = self;
+        write!(f, "drained in {elapsed:?}: {sources} sources stopped, every mailbox empty")
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { actor, message, topic, messages, in_hand } = self;
+        let verb = if *in_hand { "in hand" } else { "waiting" };
+        write!(f, "{actor}: {messages} {message} {verb}")?;
+        topic.map_or(Ok(()), |topic| write!(f, " from topic {topic}"))
+    }
+}
+
+impl fmt::Display for DrainError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not drained within {:?}", self.limit)?;
+        for (paths, what) in [
+            (&self.sources, "source had not stopped"),
+            (&self.busy, "was still at work"),
+            (&self.killed, "was killed, because it missed its shutdown time"),
+        ] {
+            paths.iter().try_for_each(|path| write!(f, "\n  {path} {what}"))?;
+        }
+        self.left.iter().try_for_each(|left| write!(f, "\n  {left}"))?;
+        write!(f, "\n  {} messages were not handled; they are dead letters", self.messages)
+    }
+}
+
+impl std::error::Error for DrainError {}
+
+impl Tree {
+    /// Ends the tree and loses nothing that is queued, if that can be done within `limit`:
+    ///
+    /// 1. The bus takes nothing from publishers outside any more ([`MessageBus::refuse_outsiders`]). The sources of the
+    ///    tree are stopped one after the other in the order in which they started, and so are the services of the bus that no
+    ///    supervisor looks after. Which children are sources, [`Child::source`](super::Child::source) says.
+    /// 2. Actors go on until all of the bus rest: nothing waits in any mailbox, and no handler runs. A child in
+    ///    backoff is waited for if messages wait for it. Timers that are not due yet are not waited for.
+    /// 3. Children are stopped in reverse order, as [`shutdown`](Self::shutdown) does and in its time.
+    ///
+    /// When `limit` has passed, step 3 begins whatever waits. The bus stays open for those that are left on it.
+    ///
+    /// # Errors
+    /// [`DrainError`] names what was not done. The tree has ended all the same.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, what was stopped stays stopped; [`shutdown`](Self::shutdown) ends the rest.
+    ///
+    /// ```
+    /// use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Supervisor};
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// struct Slow(Arc<AtomicU32>);
+    /// impl Actor for Slow { type Error = BoxError; }
+    /// impl Handler<u32> for Slow {
+    ///     async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         tokio::time::sleep(Duration::from_millis(1)).await;
+    ///         self.0.fetch_add(1, Ordering::Relaxed);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let (bus, handled) = (MessageBus::new(), Arc::new(AtomicU32::new(0)));
+    /// let count = Arc::clone(&handled);
+    /// let tree = Supervisor::builder("root").actor("slow", move || Slow(count.clone())).start(&bus).await?;
+    /// let slow = tree.actor_ref::<Slow>("root/slow").expect("it runs");
+    /// for number in 0..20 {
+    ///     slow.tell(number).await?;
+    /// }
+    /// tree.drain(Duration::from_secs(10)).await?;
+    /// assert_eq!(handled.load(Ordering::Relaxed), 20);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
+        let began = Instant::now();
+        let deadline = began + limit;
+        let shared = self.shared();
+        let bus = &shared.bus;
+        let killed_before = shared.take_missed();
+        bus.core.dead_letters.open_account();
+        bus.refuse_outsiders();
+
+        let (mut stopped, mut late) = self.stop_sources(deadline).await;
+        let (services, stuck) = stop_services(bus, deadline).await;
+        stopped += services;
+        late.extend(stuck);
+        let mut pause = PAUSE_MIN;
+        let busy = loop {
+            // A supervisor that was restarted meanwhile has started its sources again.
+            let (again, again_late) = self.stop_sources(deadline).await;
+            stopped += again;
+            late.extend(again_late);
+            let (still, busy) = look(bus);
+            if still || Instant::now() >= deadline {
+                break busy;
+            }
+            sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        };
+        let names = Names::of(self);
+        let busy: Vec<_> = busy.iter().map(|member| names.of_member(&**member)).collect();
+
+        // What it kills is found below.
+        let _ = self.shutdown_within(TREE_SHUTDOWN_DEADLINE).await;
+        let killed = shared.missed();
+        killed_before.into_iter().for_each(|path| shared.miss(path));
+        let account = bus.core.dead_letters.close_account();
+        if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 {
+            return Ok(Drained { sources: stopped, elapsed: began.elapsed() });
+        }
+        let (messages, left) = (account.messages, names.left(account));
+        Err(DrainError { limit, sources: late, busy, left, messages, killed })
+    }
+
+    /// Stops the sources that run, each within its shutdown time: how many stopped by the deadline, and who did not.
+    async fn stop_sources(&self, deadline: Instant) -> (usize, Vec<Arc<str>>) {
+        let (mut stopped, mut late) = (0, Vec::new());
+        for path in self.shared().take_sources() {
+            match timeout_at(deadline, self.terminate_child(&path)).await {
+                Ok(Ok(())) => stopped += 1,
+                // It has gone by itself.
+                Ok(Err(_)) => {}
+                Err(_) => late.push(path),
+            }
+        }
+        (stopped, late)
+    }
+}
+
+/// Stops the services that no supervisor looks after, the eldest first.
+async fn stop_services(bus: &MessageBus, deadline: Instant) -> (usize, Vec<Arc<str>>) {
+    let (mut stopped, mut late) = (0, Vec::new());
+    for member in bus.core.everybody().iter().rev() {
+        if member.work() != (Work::Service { supervised: false }) {
+            continue;
+        }
+        member.stop(true);
+        match timeout_at(deadline, member.ended().wait()).await {
+            Ok(_) => stopped += 1,
+            Err(_) => late.push(nameless(member.name(), member.id())),
+        }
+    }
+    (stopped, late)
+}
+
+/// Whether all actors of a bus rest, and those that have something to do.
+///
+/// Each is looked at twice. Those that sleep with the same turn both times have slept all the time between, so there was
+/// a moment at which all of them did; and whoever sleeps has nothing in a queue. Actors that were spawned meanwhile are
+/// seen next time.
+fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
+    let ids = bus.core.ids();
+    let everybody = bus.core.everybody();
+    let first: Vec<Work> = everybody.iter().map(|member| member.work()).collect();
+    let mut busy: Vec<_> = everybody.into_iter().zip(first).collect();
+    busy.retain(|(member, first)| {
+        let rests = matches!(first, Work::Rests(_) | Work::Service { .. }) && member.work() == *first;
+        !rests && !member.ended().initialized()
+    });
+    let busy: Vec<_> = busy.into_iter().map(|(member, _)| member).collect();
+    (busy.is_empty() && bus.core.ids() == ids, busy)
+}
+
+/// What the actors of a bus are called.
+struct Names(HashMap<ActorId, Arc<str>>);
+
+impl Names {
+    fn of(tree: &Tree) -> Self {
+        let actors = tree.shared().actors();
+        Self(actors.iter().map(|(path, placed)| (placed.id, Arc::clone(path))).collect())
+    }
+
+    fn of_member(&self, member: &dyn Member) -> Arc<str> {
+        self.name(member.name(), member.id())
+    }
+
+    fn name(&self, name: &str, id: ActorId) -> Arc<str> {
+        self.0.get(&id).cloned().unwrap_or_else(|| nameless(name, id))
+    }
+
+    fn left(&self, account: Account) -> Vec<Left> {
+        let rows = account.rows.into_iter();
+        let left = rows.map(|((id, actor, message, topic, in_hand), messages)| {
+            let actor = self.name(actor, id);
+            Left { actor, message, topic, messages, in_hand }
+        });
+        left.collect()
+    }
+}
+
+/// The name of an actor or service that is in no tree.
+fn nameless(name: &str, id: ActorId) -> Arc<str> {
+    format!("{name}{id}").into()
+}

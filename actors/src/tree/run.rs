@@ -1,0 +1,188 @@
+//! Running a program's tree until it ends or a signal asks it to: what the process's exit code says.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::drain::{DrainError, Drained};
+use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
+use super::signals::{self, StopSignal};
+use crate::{SHUTDOWN_DEADLINE, ShutdownError};
+
+/// Exit code of a program that handled everything that was queued, or whose tree had done its work.
+pub const EXIT_DRAINED: u8 = 0;
+/// Exit code of a program that was told to stop and could not do everything in time.
+pub const EXIT_UNDRAINED: u8 = 3;
+/// Exit code of a program whose root supervisor gave up.
+pub const EXIT_GAVE_UP: u8 = 4;
+/// The exit code of a program that a second signal ended is this plus the signal's number: 130 for SIGINT, 143 for
+/// SIGTERM, as a shell reports a process that the signal killed.
+pub const EXIT_SIGNAL: u8 = 128;
+
+/// Why a program's tree has ended; see [`Tree::run_until_signal`]. Returned from `main` it sets the exit code, and prints
+/// itself to standard error unless that code is 0.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+#[must_use = "return it from `main`, or turn it into an `ExitCode`"]
+pub enum RunEnd {
+    /// By itself: its significant children had ended, or somebody shut it down. Code 0.
+    Finished,
+    /// By a signal, and all that was queued was handled. Code 0.
+    Drained {
+        /// The signal.
+        signal: StopSignal,
+        /// What the drain did.
+        drained: Drained,
+    },
+    /// By a signal, and something was not done in time. Code [`EXIT_UNDRAINED`].
+    Undrained {
+        /// The signal.
+        signal: StopSignal,
+        /// What is left of the tree, if anything.
+        tree: Option<DrainError>,
+        /// Who missed the end of the bus, if anybody.
+        bus: Option<ShutdownError>,
+    },
+    /// By itself: the root passed its intensity. Code [`EXIT_GAVE_UP`].
+    GaveUp {
+        /// The path of the child that failed once too often.
+        child: Arc<str>,
+    },
+    /// By a second signal, without waiting for anybody. Code [`EXIT_SIGNAL`] plus its number.
+    Forced {
+        /// The second signal.
+        signal: StopSignal,
+    },
+}
+
+impl RunEnd {
+    /// The exit code.
+    #[must_use]
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Finished | Self::Drained { .. } => EXIT_DRAINED,
+            Self::Undrained { .. } => EXIT_UNDRAINED,
+            Self::GaveUp { .. } => EXIT_GAVE_UP,
+            Self::Forced { signal } => EXIT_SIGNAL + signal.number(),
+        }
+    }
+}
+
+impl fmt::Display for RunEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("the tree has ended by itself"),
+            Self::Drained { signal, drained } => write!(f, "{signal}: {drained}"),
+            Self::Undrained { signal, tree, bus } => {
+                write!(f, "{signal}: ")?;
+                tree.as_ref().map_or(Ok(()), |error| error.fmt(f))?;
+                let between = if tree.is_some() && bus.is_some() { "\n" } else { "" };
+                bus.as_ref().map_or(Ok(()), |error| write!(f, "{between}{error}"))
+            }
+            Self::GaveUp { child } => {
+                write!(
+                    f,
+                    "the root supervisor gave up: `{child}` failed more often than its intensity allows"
+                )
+            }
+            Self::Forced { signal } => write!(f, "a second signal ({signal}): stopped at once"),
+        }
+    }
+}
+
+impl From<RunEnd> for ExitCode {
+    fn from(end: RunEnd) -> Self {
+        Self::from(end.code())
+    }
+}
+
+impl Termination for RunEnd {
+    fn report(self) -> ExitCode {
+        if self.code() != EXIT_DRAINED {
+            complain(&self);
+        }
+        self.into()
+    }
+}
+
+impl Tree {
+    /// Waits until the tree ends by itself or the process gets SIGINT (Ctrl-C) or SIGTERM, then ends it and its bus, and
+    /// says how that went. Call it once, at the end of `main`.
+    ///
+    /// The first signal begins a [`drain`](Self::drain) with this limit. The second one stops everybody at once. After
+    /// either, what is left on the bus is shut down too.
+    ///
+    /// It never hangs. A thread of its own watches the signals: when the runtime does not obey (all its
+    /// threads are stuck in code that never awaits), it ends the process by itself, 2 s after the second signal, or when all
+    /// deadlines have passed after the first. It does so as well when members that cannot be killed would keep
+    /// the runtime from going down after `main`.
+    ///
+    /// # Errors
+    /// When the signals cannot be listened to. The tree goes on.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, signals do nothing any more: SIGINT and SIGTERM have lost their default effect.
+    ///
+    /// ```no_run
+    /// use mycelium::tree::RunEnd;
+    /// use mycelium::{BoxError, MessageBus, Supervisor};
+    /// use std::time::Duration;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<RunEnd, BoxError> {
+    ///     let bus = MessageBus::new();
+    ///     let tree = Supervisor::builder("root").start(&bus).await?;
+    ///     Ok(tree.run_until_signal(Duration::from_secs(10)).await?)
+    /// }
+    /// ```
+    pub async fn run_until_signal(&self, limit: Duration) -> io::Result<RunEnd> {
+        let patience = limit.saturating_add(TREE_SHUTDOWN_DEADLINE).saturating_add(SHUTDOWN_DEADLINE * 2);
+        let mut signals = signals::listen(patience, EXIT_UNDRAINED)?;
+        let end = self.run_until(&mut signals.received, limit).await;
+        // Whoever is still here never awaits, and would keep the runtime from going down.
+        if self.shared().bus.alive() > 0 {
+            signals.end_process_soon(end.code(), &end);
+        }
+        Ok(end)
+    }
+
+    async fn run_until(&self, signals: &mut mpsc::UnboundedReceiver<StopSignal>, limit: Duration) -> RunEnd {
+        let bus = &self.shared().bus;
+        let signal = tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => signal,
+            _ = self.ended() => {
+                // Whoever is left is no part of what the tree had to do.
+                let _ = bus.shutdown().await;
+                let gave_up = self.shared().gave_up().cloned();
+                return gave_up.map_or(RunEnd::Finished, |child| RunEnd::GaveUp { child });
+            }
+        };
+        tracing::info!(%signal, "draining");
+        let orderly = async {
+            let drained = self.drain(limit).await;
+            (drained, bus.shutdown().await)
+        };
+        tokio::select! {
+            biased;
+            (drained, closed) = orderly => match (drained, closed) {
+                (Ok(drained), Ok(())) => RunEnd::Drained { signal, drained },
+                (drained, closed) => RunEnd::Undrained { signal, tree: drained.err(), bus: closed.err() },
+            },
+            Some(signal) = signals.recv() => {
+                let _ = self.shutdown_within(Duration::ZERO).await;
+                let _ = bus.shutdown_within(Duration::ZERO).await;
+                RunEnd::Forced { signal }
+            }
+        }
+    }
+}
+
+/// One message to standard error. Nothing can be done if that fails.
+pub(super) fn complain(text: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}

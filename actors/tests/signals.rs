@@ -1,0 +1,311 @@
+//! SIGINT and SIGTERM as a process gets them: each test runs this very program again, sends it signals, and looks at its
+//! exit code, its output and what it handled.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio, Termination};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mycelium::tree::{self, EXIT_GAVE_UP, EXIT_UNDRAINED, ProcessSpec, RunEnd, Shutdown};
+use mycelium::{
+    Actor, BoxError, Context, Handler, MessageBus, Result, Service, ServiceContext, ServiceRuntime,
+    StopReason, Supervisor,
+};
+
+/// Tells the program which part to play.
+const PART: &str = "MYCELIUM_SIGNALS_PART";
+
+/// Long enough for everything that ends.
+const LONG: Duration = Duration::from_secs(50);
+
+/// Counts what it handles; each message takes as long as it says.
+struct Counter(Arc<AtomicU64>);
+
+impl Actor for Counter {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        println!("\nhandled {}", self.0.load(Ordering::SeqCst));
+    }
+}
+
+impl Handler<Duration> for Counter {
+    async fn handle(&mut self, pause: &Duration, _: &mut Context<Self>) -> Result {
+        tokio::time::sleep(*pause).await;
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+struct Panic;
+impl Handler<Panic> for Counter {
+    async fn handle(&mut self, _: &Panic, _: &mut Context<Self>) -> Result {
+        panic!("told to");
+    }
+}
+
+/// Never comes back to its task.
+struct Spin;
+impl Handler<Spin> for Counter {
+    async fn handle(&mut self, _: &Spin, _: &mut Context<Self>) -> Result {
+        println!("\nready");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+struct Idle;
+impl Service for Idle {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result {
+        ctx.stopped().await;
+        println!("\nidle stopped");
+        Ok(())
+    }
+}
+
+/// Not a test of its own: what the processes that are sent the signals do, as their `main` would.
+#[test]
+fn part() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let runtime = if part == "stuck-single" {
+        tokio::runtime::Builder::new_current_thread().enable_all().build()
+    } else {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    };
+    let runtime = runtime.unwrap();
+    let end = runtime.block_on(play_part(&part)).unwrap();
+    drop(runtime);
+    println!("\nend: {end}");
+    let code = end.code();
+    assert_eq!(format!("{:?}", end.report()), format!("{:?}", std::process::ExitCode::from(code)));
+    std::process::exit(code.into());
+}
+
+async fn play_part(part: &str) -> Result<RunEnd> {
+    let bus = MessageBus::new();
+    if part == "runtime" {
+        let runtime = ServiceRuntime::new(bus);
+        runtime.spawn_service(Idle)?;
+        runtime.supervise("idle", || Idle).await?;
+        return until_signal(runtime.run_until_signal(LONG)).await;
+    }
+    let handled = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&handled);
+    let counter = tree::Child::actor("counter", move || Counter(Arc::clone(&counted)));
+    let mut root = Supervisor::builder("root");
+    if part == "process" {
+        root = root.process("sleeper", ProcessSpec::new("sleep").args(["1000"]));
+    }
+    let counter = counter.shutdown(Shutdown::Timeout(Duration::from_millis(50)));
+    let tree = root.child(counter).service("idle", || Idle).start(&bus).await?;
+    let counter = tree.actor_ref::<Counter>("root/counter").ok_or("it runs")?;
+    let limit = match part {
+        "drains" | "process" => {
+            for _ in 0..200 {
+                counter.tell(Duration::from_millis(1)).await?;
+            }
+            LONG
+        }
+        "late" | "forced" => {
+            for seconds in [0, 1000, 1000] {
+                counter.tell(Duration::from_secs(seconds)).await?;
+            }
+            if part == "late" { Duration::from_millis(50) } else { LONG }
+        }
+        "gives-up" => {
+            for _ in 0..2 {
+                counter.tell(Panic).await?;
+            }
+            LONG
+        }
+        _ => Duration::from_millis(50),
+    };
+    if part.starts_with("stuck") {
+        let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Spin));
+        told?;
+        return Ok(end?);
+    }
+    until_signal(tree.run_until_signal(limit)).await
+}
+
+/// Says that it is ready once signals are listened to, which happens in the first poll.
+async fn until_signal(run: impl Future<Output = std::io::Result<RunEnd>>) -> Result<RunEnd> {
+    let ready = async { println!("\nready") };
+    Ok(tokio::join!(biased; run, ready).0?)
+}
+
+/// A process that is ended with the test, however that ends.
+struct Player {
+    process: Child,
+    out: BufReader<ChildStdout>,
+    err: ChildStderr,
+}
+
+impl Drop for Player {
+    fn drop(&mut self) {
+        // It has ended already, unless the test failed.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// How a process ended: its exit code, and the rest of its output and errors.
+struct End {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Player {
+    /// On the process the signals have their default effect: a shell's `&` starts the tests with SIGINT ignored, which
+    /// children inherit.
+    fn new(part: &str) -> Self {
+        let this = std::env::current_exe().unwrap();
+        let mut command = Command::new("env");
+        if cfg!(target_os = "linux") {
+            command.arg("--default-signal=INT,TERM");
+        }
+        command.arg(this).args(["--exact", "part", "--nocapture"]).env(PART, part);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, err) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
+        Self { process, out: BufReader::new(out), err }
+    }
+
+    /// Reads until a line that begins with `word`.
+    fn wait_for(&mut self, word: &str) {
+        let found = self.out.by_ref().lines().map(|line| line.unwrap()).find(|line| line.starts_with(word));
+        found.unwrap_or_else(|| panic!("the process ended before it said {word}"));
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.process.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn end(mut self) -> End {
+        let (mut out, mut err) = (String::new(), String::new());
+        self.out.read_to_string(&mut out).unwrap();
+        self.err.read_to_string(&mut err).unwrap();
+        End { code: self.process.wait().unwrap().code(), out, err }
+    }
+}
+
+#[test]
+fn either_signal_drains_and_ends_with_code_0() {
+    for (name, called) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
+        let mut player = Player::new("drains");
+        player.wait_for("ready");
+        player.signal(name);
+        let End { code, out, err } = player.end();
+        assert_eq!(code, Some(0), "{out}{err}");
+        assert!(out.contains("\nhandled 200\n"), "nothing that was queued is lost: {out}");
+        assert!(out.contains(&format!("end: {called}: drained in")), "{out}");
+        let (idle, counter) = (out.find("idle stopped").unwrap(), out.find("handled 200").unwrap());
+        assert!(idle < counter, "the source stopped first: {out}");
+    }
+}
+
+#[test]
+fn a_deadline_that_is_missed_has_its_code_and_names_what_is_left() {
+    let mut player = Player::new("late");
+    player.wait_for("ready");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(EXIT_UNDRAINED.into()), "{out}{err}");
+    for line in [
+        "SIGTERM: not drained within 50ms",
+        "root/counter was still at work",
+        "root/counter: 1 Duration in hand",
+        "root/counter: 1 Duration waiting",
+        "2 messages were not handled; they are dead letters",
+    ] {
+        assert!(err.contains(line), "{line:?} is not in\n{err}");
+    }
+}
+
+#[test]
+fn a_second_signal_ends_at_once_with_its_own_code() {
+    for (second, expected) in [("-INT", 130), ("-TERM", 143)] {
+        let mut player = Player::new("forced");
+        player.wait_for("ready");
+        player.signal("-TERM");
+        player.wait_for("idle stopped");
+        player.signal(second);
+        let End { code, out, err } = player.end();
+        assert_eq!(code, Some(expected), "{out}{err}");
+        assert!(err.contains("a second signal"), "{err}");
+    }
+}
+
+#[test]
+fn a_tree_that_gives_up_has_a_code_of_its_own() {
+    let End { code, out, err } = Player::new("gives-up").end();
+    assert_eq!(code, Some(EXIT_GAVE_UP.into()), "{out}{err}");
+    assert!(err.contains("gave up: `root/counter`"), "{err}");
+}
+
+#[test]
+fn a_runtime_of_services_ends_by_a_signal_too() {
+    let mut player = Player::new("runtime");
+    player.wait_for("ready");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert_eq!(out.matches("idle stopped").count(), 2, "the supervised one and the other: {out}");
+}
+
+/// The processes that some thread of this one has started.
+#[cfg(target_os = "linux")]
+fn children(process: u32) -> Vec<String> {
+    let threads = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let lists =
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn processes_of_the_tree_are_gone_with_it() {
+    let mut player = Player::new("process");
+    player.wait_for("ready");
+    let children = loop {
+        let children = children(player.process.id());
+        if !children.is_empty() {
+            break children;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    for child in children {
+        assert!(!std::path::Path::new(&format!("/proc/{child}")).exists(), "process {child} is left");
+    }
+}
+
+#[test]
+fn an_actor_that_never_awaits_is_named_and_does_not_keep_the_process() {
+    let mut player = Player::new("stuck");
+    player.wait_for("ready");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(EXIT_UNDRAINED.into()), "{out}{err}");
+    assert!(err.contains("root/counter was still at work"), "{err}");
+    assert!(err.contains("never awaits"), "{err}");
+}
+
+#[test]
+fn a_second_signal_is_obeyed_even_if_the_only_thread_is_stuck() {
+    let mut player = Player::new("stuck-single");
+    player.wait_for("ready");
+    player.signal("-TERM");
+    // Signals of one kind that come together count once: the second is another one.
+    player.signal("-INT");
+    let End { code, out, err } = player.end();
+    let both = [Some(130), Some(143)];
+    assert!(both.contains(&code), "{code:?} {out}{err}");
+    assert!(err.contains("the runtime does not obey"), "{err}");
+}
