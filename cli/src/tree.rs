@@ -1,6 +1,5 @@
 //! `mycelium tree`: looks at supervision trees.
 
-mod fields;
 mod paths;
 mod render;
 mod scenario;

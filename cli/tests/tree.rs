@@ -168,6 +168,60 @@ fn backoff_grows_up_to_its_cap_and_starts_anew_after_a_healthy_time() {
 }
 
 #[test]
+fn a_child_may_have_a_backoff_of_its_own() {
+    let tree = r#"
+[tree]
+intensity = 100
+backoff = { initial_ms = 100 }
+[[tree.children]]
+id = "patient"
+[[tree.children]]
+id = "hasty"
+backoff = { initial_ms = 7, multiplier = 3.0 }
+[[tree.children]]
+id = "desk"
+type = "supervisor"
+backoff = { initial_ms = 50 }
+own_backoff = { initial_ms = 9 }
+[[tree.children.children]]
+id = "b"
+"#;
+    let script = exit(1_000, "root/patient", "crash") + &exit(2_000, "root/hasty", "crash");
+    let script = script + &exit(3_000, "root/hasty", "crash") + &exit(4_000, "root/desk", "crash");
+    let lines = lines(&(tree.to_owned() + &script + &exit(5_000, "root/desk/b", "crash")));
+    let waits: Vec<&String> = lines.iter().filter(|line| line.contains("waiting")).collect();
+    let expected = [
+        "1000 waiting root/patient 100",
+        "2000 waiting root/hasty 7",
+        "3000 waiting root/hasty 21",
+        "4000 waiting root/desk 9",
+        "5000 waiting root/desk/b 50",
+    ];
+    assert_eq!(waits, expected);
+}
+
+#[test]
+fn a_tree_that_says_what_its_children_are_can_be_simulated() {
+    let tree = r#"
+[tree]
+[[tree.children]]
+id = "a"
+actor = "journal"
+[[tree.children]]
+id = "p"
+command = ["python3", "worker.py"]
+env = { SYMBOL = "GOOG" }
+cwd = "/srv"
+source = false
+"#;
+    check(
+        &(tree.to_owned() + &exit(5, "root/p", "crash")),
+        &["0 started root/a", "0 started root/p", "5 exited root/p crash", "5 started root/p"],
+    );
+    refused(&tree.replace("[\"python3\", \"worker.py\"]", "\"python3\""), 8, "must be a list of strings");
+}
+
+#[test]
 fn a_waiting_child_is_visible_and_its_supervisor_answers_and_stops() {
     let tree = "[tree]\nbackoff = { initial_ms = 500 }\n[[tree.children]]\nid = \"a\"\n";
     let script = exit(10, "root/a", "crash")

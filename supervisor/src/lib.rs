@@ -10,6 +10,7 @@
 
 mod backoff;
 mod children;
+pub mod declare;
 mod intensity;
 mod message;
 mod reason;

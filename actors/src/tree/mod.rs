@@ -4,6 +4,7 @@
 //! Each supervisor is one tokio task that carries no user traffic. `docs/supervision.md` explains the terms.
 
 mod child;
+mod declare;
 mod drain;
 mod handle;
 mod launch;
@@ -14,8 +15,10 @@ mod shell;
 mod signals;
 
 pub use child::{Builder, Child, Supervisor};
+pub use declare::{DeclareError, Factories, TREE_BYTES_MAX};
 pub use drain::{DrainError, Drained, Left};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
+pub use mycelium_supervisor::declare::Mistake;
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
     SpecError, Strategy,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mycelium_supervisor::sim::{Plan, Tree};
 use mycelium_supervisor::{ChildSpec, Strategy};
 
-use super::fields::suggestion;
+use mycelium_supervisor::declare::suggestion;
 
 /// What may stand at a path at some time of the run.
 #[derive(Clone)]

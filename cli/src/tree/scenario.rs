@@ -1,33 +1,15 @@
 //! A scenario file, read and checked. `docs/supervision.md` describes the format.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-
-use mycelium_supervisor::sim::{Act, Behaviour, DEPTH_MAX, Exit, Plan, Scenario, Scripted, Tree};
-use mycelium_supervisor::{
-    AutoShutdown, Backoff, Call, ChildKind, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy,
+use mycelium_supervisor::declare::{
+    self, Declaration, Fields, INSTANCE_KEYS, Mistake, Source, behaviour, check_id, simulated,
 };
+use mycelium_supervisor::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted};
+use mycelium_supervisor::{Call, ChildSpec, Strategy};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::fields::{Fields, Mistake, Source};
 use super::paths::Paths;
 
-const SUPERVISOR_KEYS: &[&str] =
-    &["strategy", "intensity", "period_s", "auto_shutdown", "backoff", "children"];
-const CHILD_KEYS: &[&str] = &[
-    "id",
-    "type",
-    "restart",
-    "shutdown_ms",
-    "shutdown",
-    "significant",
-    "start_fails",
-    "start_ignores",
-    "stop_takes_ms",
-];
-const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
-const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop_takes_ms"];
 const EVENT_KEYS: &[&str] = &["at_ms", "child", "exit", "call", "target"];
 
 const EXITS: &[(&str, Exit)] =
@@ -57,165 +39,14 @@ enum Function {
 /// The first mistake, with its place.
 pub(crate) fn parse(text: &str) -> Result<Scenario, Mistake> {
     let source = Source(text);
-    let document = DeTable::parse(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        source.mistake(&span, error.message().trim_end())
-    })?;
-    let document = Fields::document(source, &document, &["tree", "events"])?;
-    let keys = [&["id"], SUPERVISOR_KEYS].concat();
-    let tree = document.require("tree").map_err(|mistake| Mistake {
-        cause: "`[tree]` is missing: a scenario describes a supervisor there".to_owned(),
-        ..mistake
-    })?;
-    let tree = Fields::new(source, tree, "[tree]", &keys)?;
-    let root = tree.string("id")?.unwrap_or("root");
-    check_id(&tree, root)?;
+    let document = declare::document(source)?;
+    let document = Fields::document(source, &document, "the scenario", &["tree", "events"])?;
+    let Declaration { root, tree } = Declaration::of(&document)?;
+    let tree = tree.simulated();
     let mut paths = Paths::default();
-    let parsed = supervisor(&tree, 1)?;
-    paths.add_tree(root, &parsed);
-    let script = script(&document, root, &mut paths)?;
-    Ok(Scenario { root: root.into(), tree: parsed, script })
-}
-
-/// The flags and children of a supervisor.
-fn supervisor(fields: &Fields<'_, '_>, depth: usize) -> Result<Tree, Mistake> {
-    if depth > DEPTH_MAX {
-        return Err(fields.wrong("children", format!("supervisors are nested deeper than {DEPTH_MAX}")));
-    }
-    let flags = flags(fields)?;
-    let mut children: Vec<ChildSpec<Plan>> = Vec::new();
-    let mut ids = BTreeSet::new();
-    for value in fields.list("children")? {
-        let child = Fields::new(fields.source, value, "a child", &[CHILD_KEYS, SUPERVISOR_KEYS].concat())?;
-        let spec = child_spec(&child, depth)?;
-        spec.check(&flags).map_err(|error| child.wrong(culprit(&error), error.to_string()))?;
-        if !ids.insert(spec.id.clone()) {
-            let error = SpecError::DuplicateId { id: spec.id };
-            return Err(child.wrong("id", error.to_string()));
-        }
-        children.push(spec);
-    }
-    mycelium_supervisor::check(&flags, &children)
-        .map_err(|error| fields.wrong("strategy", error.to_string()))?;
-    Ok(Tree { flags, children })
-}
-
-/// The key to blame for a specification that does not fit.
-fn culprit(error: &SpecError) -> &'static str {
-    match error {
-        SpecError::SignificantNever { .. } | SpecError::SignificantPermanent { .. } => "significant",
-        SpecError::InvalidIntensity { .. } => "intensity",
-        SpecError::InvalidPeriod { .. } => "period_s",
-        SpecError::InvalidBackoff { .. } => "backoff",
-        _ => "id",
-    }
-}
-
-fn flags(fields: &Fields<'_, '_>) -> Result<Flags, Mistake> {
-    let default = Flags::default();
-    let strategies = [
-        ("one_for_one", Strategy::OneForOne),
-        ("one_for_all", Strategy::OneForAll),
-        ("rest_for_one", Strategy::RestForOne),
-        ("simple_one_for_one", Strategy::SimpleOneForOne),
-    ];
-    let auto_shutdowns = [
-        ("never", AutoShutdown::Never),
-        ("any_significant", AutoShutdown::AnySignificant),
-        ("all_significant", AutoShutdown::AllSignificant),
-    ];
-    let flags = Flags {
-        strategy: fields.word("strategy", &strategies)?.unwrap_or(default.strategy),
-        intensity: fields.count("intensity")?.unwrap_or(default.intensity),
-        period: fields.time("period_s", 1_000.0)?.unwrap_or(default.period),
-        auto_shutdown: fields.word("auto_shutdown", &auto_shutdowns)?.unwrap_or(default.auto_shutdown),
-        backoff: fields.get("backoff").map(|value| backoff(fields.source, value)).transpose()?,
-    };
-    flags.check().map_err(|error| fields.wrong(culprit(&error), error.to_string()))?;
-    Ok(flags)
-}
-
-fn backoff(source: Source<'_>, value: &Spanned<DeValue<'_>>) -> Result<Backoff, Mistake> {
-    let fields = Fields::new(source, value, "`backoff`", BACKOFF_KEYS)?;
-    let default = Backoff::default();
-    Ok(Backoff {
-        initial: fields.time("initial_ms", 1.0)?.unwrap_or(default.initial),
-        multiplier: fields.number("multiplier")?.unwrap_or(default.multiplier),
-        cap: fields.time("cap_ms", 1.0)?.unwrap_or(default.cap),
-        jitter: fields.number("jitter")?.unwrap_or(default.jitter),
-        reset_after: fields.time("reset_after_ms", 1.0)?.unwrap_or(default.reset_after),
-    })
-}
-
-/// One child of a supervisor at `depth`.
-fn child_spec(fields: &Fields<'_, '_>, depth: usize) -> Result<ChildSpec<Plan>, Mistake> {
-    let id = fields.string("id")?.ok_or_else(|| fields.missing("id"))?;
-    check_id(fields, id)?;
-    let kinds = [("worker", ChildKind::Worker), ("supervisor", ChildKind::Supervisor)];
-    let restarts = [
-        ("permanent", Restart::Permanent),
-        ("transient", Restart::Transient),
-        ("temporary", Restart::Temporary),
-    ];
-    let mut behaviour = behaviour(fields)?;
-    let spec = match fields.word("type", &kinds)?.unwrap_or_default() {
-        ChildKind::Supervisor => {
-            if fields.get("stop_takes_ms").is_some() {
-                let cause = "a supervisor stops when its children have stopped: give `stop_takes_ms` to them";
-                return Err(fields.wrong("stop_takes_ms", cause));
-            }
-            behaviour.tree = Some(supervisor(fields, depth + 1)?);
-            ChildSpec::supervisor(id, Arc::new(behaviour))
-        }
-        ChildKind::Worker => {
-            if let Some(key) = SUPERVISOR_KEYS.iter().find(|key| fields.get(key).is_some()) {
-                let cause =
-                    format!("`{key}` belongs to a supervisor: add type = \"supervisor\" to child `{id}`");
-                return Err(fields.wrong(key, cause));
-            }
-            ChildSpec::worker(id, Arc::new(behaviour))
-        }
-    };
-    let spec = spec
-        .restart(fields.word("restart", &restarts)?.unwrap_or_default())
-        .significant(fields.boolean("significant")?.unwrap_or_default());
-    Ok(match shutdown(fields)? {
-        Some(shutdown) => spec.stop_by(shutdown),
-        None => spec,
-    })
-}
-
-fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {
-    let words = [("brutal_kill", Shutdown::BrutalKill), ("infinity", Shutdown::Infinity)];
-    match (fields.time("shutdown_ms", 1.0)?, fields.get("shutdown")) {
-        (Some(_), Some(_)) => Err(fields.wrong("shutdown", "give `shutdown_ms` or `shutdown`, not both")),
-        (Some(time), None) => Ok(Some(Shutdown::Timeout(time))),
-        (None, Some(value)) if matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) => {
-            let cause = "`shutdown` is \"brutal_kill\" or \"infinity\"; a time goes into `shutdown_ms`";
-            Err(fields.wrong("shutdown", cause))
-        }
-        (None, _) => fields.word("shutdown", &words),
-    }
-}
-
-fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
-    for key in ["start_fails", "start_ignores"] {
-        if fields.counts(key)?.contains(&0) {
-            return Err(fields.wrong(key, format!("`{key}` counts starts from 1, there is no start 0")));
-        }
-    }
-    Ok(Behaviour {
-        start_fails: fields.counts("start_fails")?,
-        start_ignores: fields.counts("start_ignores")?,
-        stop_takes: fields.time("stop_takes_ms", 1.0)?.unwrap_or_default(),
-        tree: None,
-    })
-}
-
-fn check_id(fields: &Fields<'_, '_>, id: &str) -> Result<(), Mistake> {
-    // The checks of an id do not depend on flags.
-    let probe = ChildSpec::worker(id, ());
-    probe.check(&Flags::default()).map_err(|error| fields.wrong("id", error.to_string()))
+    paths.add_tree(&root, &tree);
+    let script = script(&document, &root, &mut paths)?;
+    Ok(Scenario { root, tree, script })
 }
 
 /// The events, by time.
@@ -329,11 +160,9 @@ fn start_child(fields: &Fields<'_, '_>, paths: &mut Paths) -> Result<Act, Mistak
         instance(fields, child, &template)?
     } else {
         let child = child.ok_or_else(|| fields.missing("child"))?;
-        let keys = [CHILD_KEYS, SUPERVISOR_KEYS].concat();
-        let child = Fields::new(fields.source, child, "`child`", &keys)?;
         // Whether it fits its supervisor is for the supervisor to say, in its reply.
         let depth = path.matches('/').count() + 1;
-        let spec = child_spec(&child, depth)?;
+        let spec = simulated(&declare::child(fields.source, child, "`child`", depth)?);
         paths.add_child(path, &spec);
         let id = spec.id.to_string();
         (Call::StartChild(spec), Some(id))
@@ -363,7 +192,7 @@ fn instance(
     }
     let own = INSTANCE_KEYS[1..].iter().any(|key| child.get(key).is_some());
     let start = if own {
-        Arc::new(Behaviour { tree: template.start.tree.clone(), ..behaviour(&child)? })
+        Plan::new(Behaviour { tree: template.start.tree.clone(), ..behaviour(&child)? })
     } else {
         template.start.clone()
     };
@@ -373,13 +202,26 @@ fn instance(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mycelium_supervisor::sim::simulate;
+    use mycelium_supervisor::sim::{DEPTH_MAX, simulate};
 
-    /// The example of docs/supervision.md: what the page shows must run.
-    fn documented() -> String {
+    /// The files that docs/supervision.md shows.
+    fn shown() -> Vec<&'static str> {
         let page = include_str!("../../../docs/supervision.md");
-        let block = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
-        block.expect("the page has an example").to_owned()
+        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+    }
+
+    /// The one with a script.
+    fn documented() -> String {
+        let scenario = shown().into_iter().find(|text| text.contains("[[events]]"));
+        scenario.expect("the page has an example").to_owned()
+    }
+
+    #[test]
+    fn every_file_that_the_page_shows_is_read() {
+        assert!(shown().len() >= 2);
+        for text in shown() {
+            parse(text).unwrap_or_else(|mistake| panic!("{mistake} in\n{text}"));
+        }
     }
 
     #[test]

@@ -9,18 +9,22 @@ use toml::de::{DeTable, DeValue};
 
 /// Suggestions differ from what was written by at most this many letters.
 const TYPOS_MAX: usize = 3;
-/// The longest time that a scenario may name: 100 years.
+/// The longest time that a file may name: 100 years.
 const MILLISECONDS_MAX: f64 = 100.0 * 365.25 * 86_400_000.0;
 
-/// What is wrong with a scenario, and where.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Mistake {
+/// What is wrong with a file, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Mistake {
     /// Counted from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Counted from 1, in characters.
-    pub(crate) column: usize,
-    pub(crate) cause: String,
+    pub column: usize,
+    /// What is wrong, and how to mend it.
+    pub cause: String,
 }
+
+impl std::error::Error for Mistake {}
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,30 +33,61 @@ impl fmt::Display for Mistake {
 }
 
 /// The text that spans point into.
-#[derive(Clone, Copy)]
-pub(crate) struct Source<'t>(pub(crate) &'t str);
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'t>(pub &'t str);
+
+/// A place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// Counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters.
+    pub column: usize,
+}
+
+impl Place {
+    /// A mistake at this place.
+    #[must_use]
+    pub fn mistake(self, cause: impl Into<String>) -> Mistake {
+        Mistake { line: self.line, column: self.column, cause: cause.into() }
+    }
+}
 
 impl Source<'_> {
-    pub(crate) fn mistake(self, span: &Range<usize>, cause: impl Into<String>) -> Mistake {
+    /// A mistake at the beginning of `span`.
+    #[must_use]
+    pub fn mistake(self, span: &Range<usize>, cause: impl Into<String>) -> Mistake {
+        self.place(span).mistake(cause)
+    }
+
+    /// The beginning of `span`.
+    #[must_use]
+    pub fn place(self, span: &Range<usize>) -> Place {
         let before = self.0.get(..span.start).unwrap_or(self.0);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
-        Mistake { line, column, cause: cause.into() }
+        Place { line, column }
     }
 }
 
 /// One table, and what messages call it.
-#[derive(Clone)]
-pub(crate) struct Fields<'t, 'i> {
-    pub(crate) source: Source<'t>,
+#[derive(Clone, Debug)]
+pub struct Fields<'t, 'i> {
+    /// The text it comes from.
+    pub source: Source<'t>,
     table: &'t DeTable<'i>,
-    pub(crate) span: Range<usize>,
+    /// Where it stands.
+    pub span: Range<usize>,
     what: &'static str,
 }
 
 impl<'t, 'i> Fields<'t, 'i> {
     /// A table in which only `known` keys may stand.
-    pub(crate) fn new(
+    ///
+    /// # Errors
+    /// It is no table, or another key stands there.
+    pub fn new(
         source: Source<'t>,
         value: &'t Spanned<DeValue<'i>>,
         what: &'static str,
@@ -67,19 +102,26 @@ impl<'t, 'i> Fields<'t, 'i> {
         Ok(fields)
     }
 
-    /// The whole document.
-    pub(crate) fn document(
+    /// The whole document, which messages call `what`.
+    ///
+    /// # Errors
+    /// Another key stands there.
+    pub fn document(
         source: Source<'t>,
         table: &'t Spanned<DeTable<'i>>,
+        what: &'static str,
         known: &[&str],
     ) -> Result<Self, Mistake> {
-        let fields = Self { source, table: table.get_ref(), span: 0..0, what: "the scenario" };
+        let fields = Self { source, table: table.get_ref(), span: 0..0, what };
         fields.only(known)?;
         Ok(fields)
     }
 
     /// Refuses the first key that is not known.
-    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Mistake> {
+    ///
+    /// # Errors
+    /// That key, and what may be meant.
+    pub fn only(&self, known: &[&str]) -> Result<(), Mistake> {
         let unknown = self.table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref()));
         let Some((key, _)) = unknown.min_by_key(|(key, _)| key.span().start) else { return Ok(()) };
         let hint = suggestion(key.get_ref(), known.iter().copied());
@@ -88,25 +130,38 @@ impl<'t, 'i> Fields<'t, 'i> {
         Err(self.source.mistake(&key.span(), cause))
     }
 
-    pub(crate) fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
+    /// The value of `key`, if it stands there.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
         self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
 
-    pub(crate) fn require(&self, key: &str) -> Result<&'t Spanned<DeValue<'i>>, Mistake> {
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn require(&self, key: &str) -> Result<&'t Spanned<DeValue<'i>>, Mistake> {
         self.get(key).ok_or_else(|| self.missing(key))
     }
 
-    pub(crate) fn missing(&self, key: &str) -> Mistake {
+    /// The mistake that `key` is missing.
+    #[must_use]
+    pub fn missing(&self, key: &str) -> Mistake {
         self.source.mistake(&self.span, format!("`{key}` is missing in {}", self.what))
     }
 
     /// A mistake in the value of `key`, or in the table when there is none.
-    pub(crate) fn wrong(&self, key: &str, cause: impl Into<String>) -> Mistake {
+    #[must_use]
+    pub fn wrong(&self, key: &str, cause: impl Into<String>) -> Mistake {
         let span = self.get(key).map_or(self.span.clone(), Spanned::span);
         self.source.mistake(&span, cause)
     }
 
-    pub(crate) fn string(&self, key: &str) -> Result<Option<&'t str>, Mistake> {
+    /// A text.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn string(&self, key: &str) -> Result<Option<&'t str>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.get_ref() {
             DeValue::String(text) => Ok(Some(text)),
@@ -114,7 +169,11 @@ impl<'t, 'i> Fields<'t, 'i> {
         }
     }
 
-    pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, Mistake> {
+    /// True or false.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn boolean(&self, key: &str) -> Result<Option<bool>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.get_ref() {
             DeValue::Boolean(value) => Ok(Some(*value)),
@@ -123,12 +182,18 @@ impl<'t, 'i> Fields<'t, 'i> {
     }
 
     /// A whole number of at least zero.
-    pub(crate) fn count(&self, key: &str) -> Result<Option<u32>, Mistake> {
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn count(&self, key: &str) -> Result<Option<u32>, Mistake> {
         self.get(key).map(|value| count(self.source, key, value)).transpose()
     }
 
-    /// A list of whole numbers.
-    pub(crate) fn counts(&self, key: &str) -> Result<Vec<u32>, Mistake> {
+    /// A list of whole numbers; empty if it does not stand there.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn counts(&self, key: &str) -> Result<Vec<u32>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(Vec::new()) };
         let DeValue::Array(list) = value.get_ref() else {
             let found = value.get_ref().type_str();
@@ -139,7 +204,11 @@ impl<'t, 'i> Fields<'t, 'i> {
         list.iter().map(|value| count(self.source, key, value)).collect()
     }
 
-    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Mistake> {
+    /// A finite number.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn number(&self, key: &str) -> Result<Option<f64>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let number = match value.get_ref() {
             DeValue::Integer(number) => {
@@ -157,7 +226,10 @@ impl<'t, 'i> Fields<'t, 'i> {
     }
 
     /// A time of at least zero, in units of so many milliseconds.
-    pub(crate) fn time(&self, key: &str, unit_ms: f64) -> Result<Option<Duration>, Mistake> {
+    ///
+    /// # Errors
+    /// It is something else, or too long.
+    pub fn time(&self, key: &str, unit_ms: f64) -> Result<Option<Duration>, Mistake> {
         let Some(number) = self.number(key)? else { return Ok(None) };
         if number < 0.0 {
             return Err(self.wrong(key, format!("`{key}` is {number}, it must not be negative")));
@@ -170,7 +242,10 @@ impl<'t, 'i> Fields<'t, 'i> {
     }
 
     /// One of the words of a list, as the value it stands for.
-    pub(crate) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, Mistake> {
+    ///
+    /// # Errors
+    /// It is something else; the words are named.
+    pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, Mistake> {
         let Some(text) = self.string(key)? else { return Ok(None) };
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Ok(Some(*value));
@@ -180,14 +255,60 @@ impl<'t, 'i> Fields<'t, 'i> {
         Err(self.wrong(key, format!("`{key}` is \"{text}\", it must be one of {}{hint}", names.join(", "))))
     }
 
-    /// A list of tables.
-    pub(crate) fn list(&self, key: &str) -> Result<&'t [Spanned<DeValue<'i>>], Mistake> {
+    /// A list of texts; `None` if it does not stand there.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn strings(&self, key: &str) -> Result<Option<Vec<String>>, Mistake> {
+        let Some(value) = self.get(key) else { return Ok(None) };
+        let DeValue::Array(list) = value.get_ref() else {
+            let found = value.get_ref().type_str();
+            let cause = format!("`{key}` must be a list of strings such as [\"a\", \"b\"], not {found}");
+            return Err(self.wrong(key, cause));
+        };
+        let texts = list.iter().map(|value| text(self.source, &format!("an entry of `{key}`"), value));
+        texts.collect::<Result<_, _>>().map(Some)
+    }
+
+    /// A table of texts, by name; empty if it does not stand there.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn texts(&self, key: &str) -> Result<Vec<(String, String)>, Mistake> {
+        let Some(value) = self.get(key) else { return Ok(Vec::new()) };
+        let DeValue::Table(table) = value.get_ref() else {
+            let found = value.get_ref().type_str();
+            let cause = format!("`{key}` must be a table such as {{ NAME = \"value\" }}, not {found}");
+            return Err(self.wrong(key, cause));
+        };
+        let entry = |(name, value): (&Spanned<std::borrow::Cow<'_, str>>, &Spanned<DeValue<'_>>)| {
+            let what = format!("`{}` in `{key}`", name.get_ref());
+            Ok((name.get_ref().to_string(), text(self.source, &what, value)?))
+        };
+        table.iter().map(entry).collect()
+    }
+
+    /// A list of tables; empty if it does not stand there.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub fn list(&self, key: &str) -> Result<&'t [Spanned<DeValue<'i>>], Mistake> {
         let Some(value) = self.get(key) else { return Ok(&[]) };
         match value.get_ref() {
             DeValue::Array(list) => Ok(list),
             other => {
                 Err(self.wrong(key, format!("`{key}` must be a list of tables, not {}", other.type_str())))
             }
+        }
+    }
+}
+
+fn text(source: Source<'_>, what: &str, value: &Spanned<DeValue<'_>>) -> Result<String, Mistake> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text.to_string()),
+        other => {
+            let cause = format!("{what} must be a string in quotes, not {}", other.type_str());
+            Err(source.mistake(&value.span(), cause))
         }
     }
 }
@@ -204,7 +325,8 @@ fn count(source: Source<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Result<
 }
 
 /// The nearest of `known`, as the end of a message, if one is near.
-pub(crate) fn suggestion<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
+#[must_use]
+pub fn suggestion<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
     let allowed = TYPOS_MAX.min(written.chars().count() / 2).max(1);
     let nearest = known.map(|word| (distance(written, word), word)).min()?;
     (nearest.0 <= allowed).then(|| format!("; did you mean `{}`?", nearest.1))

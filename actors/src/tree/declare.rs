@@ -1,0 +1,284 @@
+//! Trees declared in TOML, with what their children are taken from a registry of factories.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+
+use mycelium_supervisor::ChildSpec;
+use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, suggestion};
+
+use super::child::{Builder, Child, Supervisor};
+use super::launch::Launcher;
+#[cfg(unix)]
+use super::process::ProcessSpec;
+use crate::{Actor, Service};
+
+/// The largest file that declares a tree, in bytes.
+pub const TREE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What a program can run, by the names that a declared tree calls it. A name that is given twice counts as given
+/// last.
+///
+/// ```
+/// use mycelium::tree::Factories;
+/// use mycelium::{Actor, BoxError};
+///
+/// #[derive(Default)]
+/// struct Journal;
+/// impl Actor for Journal { type Error = BoxError; }
+///
+/// let factories = Factories::new()
+///     .actor("journal", Journal::default)
+///     .future("warm-up", || async { Ok(()) });
+/// ```
+#[derive(Clone, Default)]
+pub struct Factories {
+    actors: BTreeMap<String, Launcher>,
+    services: BTreeMap<String, Launcher>,
+}
+
+impl Factories {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Children with `actor = "name"`. `make` gives the actor's value for each life of each of them.
+    #[must_use]
+    pub fn actor<A: Actor>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn() -> A + Send + Sync + 'static,
+    ) -> Self {
+        self.actors.insert(name.into(), Child::actor("", make).0.start);
+        self
+    }
+
+    /// Children with `service = "name"`. `make` gives the service's value for each life of each of them.
+    #[must_use]
+    pub fn service<S: Service>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn() -> S + Send + Sync + 'static,
+    ) -> Self {
+        self.services.insert(name.into(), Child::service("", make).0.start);
+        self
+    }
+
+    /// Children with `service = "name"` that are plain futures, made anew for each life.
+    #[must_use]
+    pub fn future<F>(mut self, name: impl Into<String>, make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = crate::Result> + Send + 'static,
+    {
+        self.services.insert(name.into(), Child::future("", make).0.start);
+        self
+    }
+
+    fn find(&self, kind: Kind, name: &str) -> Result<Launcher, String> {
+        let (here, there, other) = match kind {
+            Kind::Actor => (&self.actors, &self.services, Kind::Service),
+            Kind::Service => (&self.services, &self.actors, Kind::Actor),
+        };
+        if let Some(launcher) = here.get(name) {
+            return Ok(launcher.clone());
+        }
+        let (kind, other) = (kind.word(), other.word());
+        if there.contains_key(name) {
+            return Err(format!("`{name}` is registered, but not as {kind}: write {other} = \"{name}\""));
+        }
+        let names = || here.keys().map(String::as_str);
+        let hint = suggestion(name, names()).unwrap_or_else(|| match names().next() {
+            Some(_) => format!("; registered are {}", names().collect::<Vec<_>>().join(", ")),
+            None => format!("; register one with `Factories::{kind}`"),
+        });
+        Err(format!("no {kind} `{name}` is registered{hint}"))
+    }
+}
+
+impl fmt::Debug for Factories {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { actors, services } = self;
+        let names = |map: &BTreeMap<String, Launcher>| map.keys().cloned().collect::<Vec<_>>();
+        f.debug_struct("Factories")
+            .field("actors", &names(actors))
+            .field("services", &names(services))
+            .finish()
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Actor,
+    Service,
+}
+
+impl Kind {
+    /// As a key of a child.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Actor => "actor",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// A declared tree cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeclareError {
+    /// The file cannot be read.
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// There is a mistake in it.
+    Mistake {
+        /// The file; `None` for a text.
+        path: Option<PathBuf>,
+        /// What is wrong, and where.
+        mistake: Mistake,
+    },
+}
+
+impl fmt::Display for DeclareError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable { path, cause } => write!(f, "cannot read {}: {cause}", path.display()),
+            Self::Mistake { path: Some(path), mistake } => write!(f, "{}: {mistake}", path.display()),
+            Self::Mistake { path: None, mistake } => mistake.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DeclareError {}
+
+impl Supervisor {
+    /// Builds the tree that a TOML text declares; `docs/supervision.md` lists the keys. The same text can be simulated
+    /// before it is live: keys and `[[events]]` that are for the dry run mean nothing here.
+    ///
+    /// What children are is looked up in `factories`. Relative paths of commands are relative to the working directory
+    /// of this process.
+    ///
+    /// # Errors
+    /// [`DeclareError`]: the first mistake, with line, column and remedy. A name that is not registered is one.
+    ///
+    /// ```
+    /// use mycelium::tree::Factories;
+    /// use mycelium::{Actor, BoxError, MessageBus, Supervisor};
+    ///
+    /// #[derive(Default)]
+    /// struct Journal;
+    /// impl Actor for Journal { type Error = BoxError; }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let factories = Factories::new().actor("journal", Journal::default);
+    /// let root = Supervisor::from_toml(
+    ///     r#"
+    ///     [tree]
+    ///     backoff = { initial_ms = 100, cap_ms = 5000 }
+    ///     [[tree.children]]
+    ///     id = "orders"
+    ///     actor = "journal"
+    ///     "#,
+    ///     &factories,
+    /// )?;
+    /// let tree = root.start(&MessageBus::new()).await?;
+    /// assert!(tree.actor_ref::<Journal>("root/orders").is_some());
+    ///
+    /// let typo = "[tree]\n[[tree.children]]\nid = \"orders\"\nactor = \"jurnal\"";
+    /// let error = Supervisor::from_toml(typo, &factories).unwrap_err();
+    /// assert_eq!(
+    ///     error.to_string(),
+    ///     "line 4, column 9: no actor `jurnal` is registered; did you mean `journal`?"
+    /// );
+    /// # tree.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_toml(text: &str, factories: &Factories) -> Result<Builder, DeclareError> {
+        build(text, factories).map_err(|mistake| DeclareError::Mistake { path: None, mistake })
+    }
+
+    /// Builds the tree that a TOML file of at most [`TREE_BYTES_MAX`] declares; see [`from_toml`](Self::from_toml).
+    ///
+    /// # Errors
+    /// [`DeclareError`], with the name of the file.
+    pub fn from_toml_file(path: impl AsRef<Path>, factories: &Factories) -> Result<Builder, DeclareError> {
+        let path = path.as_ref();
+        let text = read(path).map_err(|cause| DeclareError::Unreadable { path: path.to_owned(), cause })?;
+        let named = |mistake| DeclareError::Mistake { path: Some(path.to_owned()), mistake };
+        build(&text, factories).map_err(named)
+    }
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if bytes > TREE_BYTES_MAX {
+        return Err(format!("it has {bytes} bytes, a tree has at most {TREE_BYTES_MAX}"));
+    }
+    std::fs::read_to_string(path).map_err(|error| error.to_string())
+}
+
+fn build(text: &str, factories: &Factories) -> Result<Builder, Mistake> {
+    let Declaration { root, tree, .. } = Declaration::parse(text)?;
+    supervisor(&root, &tree, factories)
+}
+
+fn supervisor(id: &str, tree: &DeclaredTree, factories: &Factories) -> Result<Builder, Mistake> {
+    let mut builder = Supervisor::builder(id);
+    builder.flags = tree.flags;
+    for declared in &tree.children {
+        let start = launcher(declared, factories)?;
+        let ChildSpec { id, restart, shutdown, kind, significant, backoff, .. } = declared.clone();
+        builder.children.push(ChildSpec { id, start, restart, shutdown, kind, significant, backoff });
+    }
+    Ok(builder)
+}
+
+fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launcher, Mistake> {
+    let Declared { place, program, source, tree, .. } = &child.start;
+    if let Some(tree) = tree {
+        return Ok(Child::supervisor(supervisor(&child.id, tree, factories)?).0.start);
+    }
+    let found = match program {
+        Some(Program::Actor(name)) => factories.find(Kind::Actor, name),
+        Some(Program::Service(name)) => factories.find(Kind::Service, name),
+        Some(Program::Process { command, env, cwd }) => process(&child.id, command, env, cwd.as_deref()),
+        _ => Err(format!(
+            "child `{}` does not say what it runs: give it actor = \"..\", service = \"..\" or command = [\"..\"]",
+            child.id
+        )),
+    };
+    let mut launcher = found.map_err(|cause| place.mistake(cause))?;
+    launcher.source = source.or(launcher.source);
+    Ok(launcher)
+}
+
+#[cfg(unix)]
+fn process(
+    id: &str,
+    command: &[String],
+    env: &[(String, String)],
+    cwd: Option<&str>,
+) -> Result<Launcher, String> {
+    let Some((program, args)) = command.split_first() else { return Err("`command` is empty".to_owned()) };
+    let mut spec = ProcessSpec::new(program).args(args);
+    for (name, value) in env {
+        spec = spec.env(name, value);
+    }
+    if let Some(directory) = cwd {
+        spec = spec.cwd(directory);
+    }
+    Ok(Child::process(id, spec).0.start)
+}
+
+#[cfg(not(unix))]
+fn process(_: &str, _: &[String], _: &[(String, String)], _: Option<&str>) -> Result<Launcher, String> {
+    Err("operating-system processes are supervised on Unix only".to_owned())
+}

@@ -1,0 +1,271 @@
+//! The keys of supervisors and children.
+
+use std::collections::BTreeSet;
+
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::fields::{Fields, Mistake, Source};
+use super::{Declaration, Declared, DeclaredTree, Program};
+use crate::backoff::Backoff;
+use crate::sim::{Behaviour, DEPTH_MAX};
+use crate::spec::{AutoShutdown, ChildKind, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check};
+
+const SUPERVISOR_KEYS: &[&str] =
+    &["strategy", "intensity", "period_s", "auto_shutdown", "backoff", "children"];
+const CHILD_KEYS: &[&str] = &[
+    "id",
+    "type",
+    "restart",
+    "shutdown_ms",
+    "shutdown",
+    "significant",
+    "own_backoff",
+    "start_fails",
+    "start_ignores",
+    "stop_takes_ms",
+    "actor",
+    "service",
+    "command",
+    "env",
+    "cwd",
+    "source",
+];
+const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
+
+/// The keys of an instance of a simple-one-for-one supervisor in a script.
+pub const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop_takes_ms"];
+
+/// Keys that say what a worker is, with those that go with a command.
+const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
+const COMMAND_KEYS: &[&str] = &["env", "cwd"];
+
+pub(super) fn declaration(document: &Fields<'_, '_>) -> Result<Declaration, Mistake> {
+    let tree = document.require("tree").map_err(|mistake| Mistake {
+        cause: "`[tree]` is missing: the root supervisor is described there".to_owned(),
+        ..mistake
+    })?;
+    let fields = Fields::new(document.source, tree, "[tree]", &[&["id"], SUPERVISOR_KEYS].concat())?;
+    let root = fields.string("id")?.unwrap_or("root");
+    check_id(&fields, root)?;
+    Ok(Declaration { root: root.into(), tree: supervisor(&fields, 1)? })
+}
+
+/// The flags and children of a supervisor.
+fn supervisor(fields: &Fields<'_, '_>, depth: usize) -> Result<DeclaredTree, Mistake> {
+    if depth > DEPTH_MAX {
+        return Err(fields.wrong("children", format!("supervisors are nested deeper than {DEPTH_MAX}")));
+    }
+    let flags = flags(fields)?;
+    let mut children: Vec<ChildSpec<Declared>> = Vec::new();
+    let mut ids = BTreeSet::new();
+    for value in fields.list("children")? {
+        let table = child_fields(fields.source, value, "a child")?;
+        let spec = child_of(&table, depth)?;
+        spec.check(&flags).map_err(|error| table.wrong(culprit(&error, &spec), error.to_string()))?;
+        if !ids.insert(spec.id.clone()) {
+            let error = SpecError::DuplicateId { id: spec.id };
+            return Err(table.wrong("id", error.to_string()));
+        }
+        children.push(spec);
+    }
+    check(&flags, &children).map_err(|error| fields.wrong("strategy", error.to_string()))?;
+    Ok(DeclaredTree { flags, children })
+}
+
+/// The key to blame for a specification that does not fit.
+fn culprit<F>(error: &SpecError, spec: &ChildSpec<F>) -> &'static str {
+    match error {
+        SpecError::SignificantNever { .. } | SpecError::SignificantPermanent { .. } => "significant",
+        SpecError::InvalidBackoff { .. } if spec.kind == ChildKind::Supervisor => "own_backoff",
+        SpecError::InvalidBackoff { .. } => "backoff",
+        _ => "id",
+    }
+}
+
+fn flags(fields: &Fields<'_, '_>) -> Result<Flags, Mistake> {
+    let default = Flags::default();
+    let strategies = [
+        ("one_for_one", Strategy::OneForOne),
+        ("one_for_all", Strategy::OneForAll),
+        ("rest_for_one", Strategy::RestForOne),
+        ("simple_one_for_one", Strategy::SimpleOneForOne),
+    ];
+    let auto_shutdowns = [
+        ("never", AutoShutdown::Never),
+        ("any_significant", AutoShutdown::AnySignificant),
+        ("all_significant", AutoShutdown::AllSignificant),
+    ];
+    let flags = Flags {
+        strategy: fields.word("strategy", &strategies)?.unwrap_or(default.strategy),
+        intensity: fields.count("intensity")?.unwrap_or(default.intensity),
+        period: fields.time("period_s", 1_000.0)?.unwrap_or(default.period),
+        auto_shutdown: fields.word("auto_shutdown", &auto_shutdowns)?.unwrap_or(default.auto_shutdown),
+        backoff: backoff(fields, "backoff")?,
+    };
+    let key = |error: &SpecError| match error {
+        SpecError::InvalidIntensity { .. } => "intensity",
+        SpecError::InvalidPeriod { .. } => "period_s",
+        _ => "backoff",
+    };
+    flags.check().map_err(|error| fields.wrong(key(&error), error.to_string()))?;
+    Ok(flags)
+}
+
+fn backoff(fields: &Fields<'_, '_>, key: &'static str) -> Result<Option<Backoff>, Mistake> {
+    let Some(value) = fields.get(key) else { return Ok(None) };
+    let fields = Fields::new(fields.source, value, "`backoff`", BACKOFF_KEYS)?;
+    let default = Backoff::default();
+    Ok(Some(Backoff {
+        initial: fields.time("initial_ms", 1.0)?.unwrap_or(default.initial),
+        multiplier: fields.number("multiplier")?.unwrap_or(default.multiplier),
+        cap: fields.time("cap_ms", 1.0)?.unwrap_or(default.cap),
+        jitter: fields.number("jitter")?.unwrap_or(default.jitter),
+        reset_after: fields.time("reset_after_ms", 1.0)?.unwrap_or(default.reset_after),
+    }))
+}
+
+fn child_fields<'t, 'i>(
+    source: Source<'t>,
+    value: &'t Spanned<DeValue<'i>>,
+    what: &'static str,
+) -> Result<Fields<'t, 'i>, Mistake> {
+    Fields::new(source, value, what, &[CHILD_KEYS, SUPERVISOR_KEYS].concat())
+}
+
+/// A child of a supervisor at `depth` (the root is at 1) that stands alone, as in a script. Whether it fits that
+/// supervisor is not checked.
+///
+/// # Errors
+/// The first mistake, with its place. Messages call the table `what`.
+pub fn child(
+    source: Source<'_>,
+    value: &Spanned<DeValue<'_>>,
+    what: &'static str,
+    depth: usize,
+) -> Result<ChildSpec<Declared>, Mistake> {
+    child_of(&child_fields(source, value, what)?, depth)
+}
+
+fn child_of(fields: &Fields<'_, '_>, depth: usize) -> Result<ChildSpec<Declared>, Mistake> {
+    let id = fields.string("id")?.ok_or_else(|| fields.missing("id"))?;
+    check_id(fields, id)?;
+    let kinds = [("worker", ChildKind::Worker), ("supervisor", ChildKind::Supervisor)];
+    let restarts = [
+        ("permanent", Restart::Permanent),
+        ("transient", Restart::Transient),
+        ("temporary", Restart::Temporary),
+    ];
+    let kind = fields.word("type", &kinds)?.unwrap_or_default();
+    let (declared, backoff) = match kind {
+        ChildKind::Supervisor => (supervisor_child(fields, id, depth)?, backoff(fields, "own_backoff")?),
+        ChildKind::Worker => (worker(fields, id)?, backoff(fields, "backoff")?),
+    };
+    Ok(ChildSpec {
+        id: id.into(),
+        start: declared,
+        restart: fields.word("restart", &restarts)?.unwrap_or_default(),
+        shutdown: shutdown(fields)?,
+        kind,
+        significant: fields.boolean("significant")?.unwrap_or_default(),
+        backoff,
+    })
+}
+
+fn supervisor_child(fields: &Fields<'_, '_>, id: &str, depth: usize) -> Result<Declared, Mistake> {
+    if fields.get("stop_takes_ms").is_some() {
+        let cause = "a supervisor stops when its children have stopped: give `stop_takes_ms` to them";
+        return Err(fields.wrong("stop_takes_ms", cause));
+    }
+    for key in [PROGRAM_KEYS, COMMAND_KEYS, &["source"]].concat() {
+        if fields.get(key).is_some() {
+            let cause =
+                format!("`{key}` belongs to a worker: `{id}` is a supervisor, which only looks after others");
+            return Err(fields.wrong(key, cause));
+        }
+    }
+    let place = fields.source.place(&fields.span);
+    let tree = Some(supervisor(fields, depth + 1)?);
+    Ok(Declared { place, program: None, source: None, tree, behaviour: behaviour(fields)? })
+}
+
+fn worker(fields: &Fields<'_, '_>, id: &str) -> Result<Declared, Mistake> {
+    let foreign = SUPERVISOR_KEYS.iter().filter(|key| **key != "backoff");
+    if let Some(key) = foreign.into_iter().find(|key| fields.get(key).is_some()) {
+        let cause = format!("`{key}` belongs to a supervisor: add type = \"supervisor\" to child `{id}`");
+        return Err(fields.wrong(key, cause));
+    }
+    if fields.get("own_backoff").is_some() {
+        let cause =
+            format!("`own_backoff` belongs to a supervisor: the backoff of worker `{id}` is `backoff`");
+        return Err(fields.wrong("own_backoff", cause));
+    }
+    let given: Vec<&str> = PROGRAM_KEYS.iter().copied().filter(|key| fields.get(key).is_some()).collect();
+    if let [first, second, ..] = given[..] {
+        let cause = format!("child `{id}` is either `{first}` or `{second}`: leave one of them out");
+        return Err(fields.wrong(second, cause));
+    }
+    if let Some(key) = COMMAND_KEYS.iter().find(|key| fields.get(key).is_some())
+        && fields.get("command").is_none()
+    {
+        return Err(
+            fields.wrong(key, format!("`{key}` goes with `command`, which child `{id}` does not have"))
+        );
+    }
+    let name = |key| fields.string(key).map(|name| name.map(str::to_owned));
+    let program = if let Some(command) = fields.strings("command")? {
+        if command.first().is_none_or(String::is_empty) {
+            let cause =
+                "`command` is empty: its first entry is what to run, as in [\"python3\", \"worker.py\"]";
+            return Err(fields.wrong("command", cause));
+        }
+        Some(Program::Process { command, env: fields.texts("env")?, cwd: name("cwd")? })
+    } else {
+        name("actor")?.map(Program::Actor).or(name("service")?.map(Program::Service))
+    };
+    let span = given.first().and_then(|key| fields.get(key)).map_or(fields.span.clone(), Spanned::span);
+    let place = fields.source.place(&span);
+    let source = fields.boolean("source")?;
+    Ok(Declared { place, program, source, tree: None, behaviour: behaviour(fields)? })
+}
+
+fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {
+    let words = [("brutal_kill", Shutdown::BrutalKill), ("infinity", Shutdown::Infinity)];
+    match (fields.time("shutdown_ms", 1.0)?, fields.get("shutdown")) {
+        (Some(_), Some(_)) => Err(fields.wrong("shutdown", "give `shutdown_ms` or `shutdown`, not both")),
+        (Some(time), None) => Ok(Some(Shutdown::Timeout(time))),
+        (None, Some(value)) if matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) => {
+            let cause = "`shutdown` is \"brutal_kill\" or \"infinity\"; a time goes into `shutdown_ms`";
+            Err(fields.wrong("shutdown", cause))
+        }
+        (None, _) => fields.word("shutdown", &words),
+    }
+}
+
+/// How a child behaves in a dry run; it has no tree.
+///
+/// # Errors
+/// The first mistake, with its place.
+pub fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
+    for key in ["start_fails", "start_ignores"] {
+        if fields.counts(key)?.contains(&0) {
+            return Err(fields.wrong(key, format!("`{key}` counts starts from 1, there is no start 0")));
+        }
+    }
+    Ok(Behaviour {
+        start_fails: fields.counts("start_fails")?,
+        start_ignores: fields.counts("start_ignores")?,
+        stop_takes: fields.time("stop_takes_ms", 1.0)?.unwrap_or_default(),
+        tree: None,
+    })
+}
+
+/// Checks the id of a child or of the root.
+///
+/// # Errors
+/// The id is not valid; the mistake lies at the key `id`.
+pub fn check_id(fields: &Fields<'_, '_>, id: &str) -> Result<(), Mistake> {
+    // The checks of an id do not depend on flags.
+    let probe = ChildSpec::worker(id, ());
+    probe.check(&Flags::default()).map_err(|error| fields.wrong("id", error.to_string()))
+}

@@ -1,0 +1,149 @@
+//! Trees declared in TOML: the same file is simulated before it is live, and run.
+//!
+//! ```
+//! use mycelium_supervisor::declare::{Declaration, Program};
+//! use mycelium_supervisor::Strategy;
+//!
+//! let declared = Declaration::parse(
+//!     r#"
+//!     [tree]
+//!     id = "desk"
+//!     strategy = "rest_for_one"
+//!
+//!     [[tree.children]]
+//!     id = "feed"
+//!     service = "feed"
+//!
+//!     [[tree.children]]
+//!     id = "pricer"
+//!     command = ["python3", "-u", "pricer.py"]
+//!     "#,
+//! )?;
+//! assert_eq!(declared.tree.flags.strategy, Strategy::RestForOne);
+//! assert_eq!(declared.tree.children[0].start.program, Some(Program::Service("feed".into())));
+//!
+//! let mistake = Declaration::parse("[tree]\nstratgy = \"one_for_all\"").unwrap_err();
+//! assert_eq!(
+//!     mistake.to_string(),
+//!     "line 2, column 1: unknown key `stratgy` in [tree]; did you mean `strategy`?"
+//! );
+//! # Ok::<(), mycelium_supervisor::declare::Mistake>(())
+//! ```
+//!
+//! `docs/supervision.md` lists the keys.
+
+mod fields;
+mod keys;
+
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use crate::sim::{self, Behaviour, Plan};
+use crate::spec::{ChildSpec, Flags};
+
+pub use fields::{Fields, Mistake, Place, Source, suggestion};
+pub use keys::{INSTANCE_KEYS, behaviour, check_id, child};
+
+/// What a file says of a tree.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declaration {
+    /// The id of the root supervisor.
+    pub root: Arc<str>,
+    /// The root supervisor and all below it.
+    pub tree: DeclaredTree,
+}
+
+/// A declared supervisor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeclaredTree {
+    /// Its flags.
+    pub flags: Flags,
+    /// Its children in start order.
+    pub children: Vec<ChildSpec<Declared>>,
+}
+
+/// What a child is, and how it behaves in a dry run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// Where the file says so: its program, or the child as a whole.
+    pub place: Place,
+    /// What it runs; `None` for a supervisor, and for a worker that the file does not say it of.
+    pub program: Option<Program>,
+    /// Whether a drain stops it first; `None`: what its kind says.
+    pub source: Option<bool>,
+    /// For a supervisor: what it supervises.
+    pub tree: Option<DeclaredTree>,
+    /// Its behaviour in a dry run, without the tree.
+    pub behaviour: Behaviour,
+}
+
+/// What a worker runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Program {
+    /// The actor that the program registered under this name.
+    Actor(String),
+    /// The service that the program registered under this name.
+    Service(String),
+    /// An operating-system process.
+    Process {
+        /// The command and its arguments; at least one.
+        command: Vec<String>,
+        /// Variables that are set beside the inherited ones.
+        env: Vec<(String, String)>,
+        /// Its working directory.
+        cwd: Option<String>,
+    },
+}
+
+impl Declaration {
+    /// Reads a file that declares a tree. Scripted `[[events]]` are for dry runs and not looked at.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        let source = Source(text);
+        let document = document(source)?;
+        Self::of(&Fields::document(source, &document, "the file", &["tree", "events"])?)
+    }
+
+    /// Reads the `[tree]` of a document.
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn of(document: &Fields<'_, '_>) -> Result<Self, Mistake> {
+        keys::declaration(document)
+    }
+}
+
+/// Reads TOML.
+///
+/// # Errors
+/// A mistake in the syntax, with its place.
+pub fn document(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, Mistake> {
+    DeTable::parse(source.0).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        source.mistake(&span, error.message().trim_end())
+    })
+}
+
+impl DeclaredTree {
+    /// The tree as a dry run takes it.
+    #[must_use]
+    pub fn simulated(&self) -> sim::Tree {
+        let children = self.children.iter().map(simulated).collect();
+        sim::Tree { flags: self.flags, children }
+    }
+}
+
+/// A declared child as a dry run takes it.
+#[must_use]
+pub fn simulated(child: &ChildSpec<Declared>) -> ChildSpec<Plan> {
+    let Declared { tree, behaviour, .. } = &child.start;
+    let tree = tree.as_ref().map(DeclaredTree::simulated);
+    let plan = Plan::new(Behaviour { tree, ..behaviour.clone() });
+    let ChildSpec { id, restart, shutdown, kind, significant, backoff, .. } = child.clone();
+    ChildSpec { id, start: plan, restart, shutdown, kind, significant, backoff }
+}
