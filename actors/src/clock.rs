@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::Timestamp;
 use crate::context::Either;
@@ -80,4 +80,18 @@ pub(crate) fn now() -> Timestamp {
 /// How long from now until the clock shows `at`; zero if it does already.
 pub(crate) fn until(at: Timestamp) -> Duration {
     at.saturating_since(now())
+}
+
+/// The clock that only rises, for spans of time.
+#[inline]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
+}
+
+/// Keeps this thread busy for `time`.
+pub(crate) fn spin(time: Duration) {
+    let begin = monotonic();
+    while begin.elapsed() < time {
+        std::hint::spin_loop();
+    }
 }

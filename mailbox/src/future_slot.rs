@@ -1,9 +1,9 @@
 //! Runs one future after the other in the same memory.
 //!
 //! # Protocol
-//! `buffer` is raw memory of `layout`. `taken` is set exactly while a [`Parked`] owns the future inside; that `Parked`
-//! borrows the slot mutably, so nobody can start another future meanwhile. `Parked` clears `taken` when it drops the
-//! future. If a `Parked` is leaked, the borrow ends with `taken` still set: the next start (or the slot's drop) then
+//! `buffer` is raw memory of `layout`, aligned to 16 bytes at least. `taken` is set exactly while a [`Parked`] owns the
+//! future inside; that `Parked` borrows the slot mutably, so nobody can start another future meanwhile. `Parked` clears
+//! `taken` when it drops the future. A [`First`] does without: it never leaves this crate, which leaks none. If a `Parked` is leaked, the borrow ends with `taken` still set: the next start (or the slot's drop) then
 //! abandons the buffer instead of touching it, because a pinned future's memory must stay valid until its
 //! drop has run, and its drop will never run.
 
@@ -18,6 +18,10 @@ use std::task::{Context, Poll};
 
 /// Smallest buffer allocated, in bytes.
 const BUFFER_BYTES_MIN: usize = 64;
+
+/// What a slot points to that has no buffer: enough for a future without size.
+#[repr(align(16))]
+struct Nothing;
 
 /// Memory that is reused for one future at a time.
 ///
@@ -72,8 +76,8 @@ impl FutureSlot {
     /// A slot that allocates nothing before its first future that is not zero-sized.
     #[must_use]
     pub const fn new() -> Self {
-        let layout = Layout::new::<()>();
-        Self { buffer: NonNull::dangling(), layout, taken: false }
+        let layout = Layout::new::<Nothing>();
+        Self { buffer: NonNull::<Nothing>::dangling().cast(), layout, taken: false }
     }
 
     /// Size of the memory held, in bytes.
@@ -106,14 +110,27 @@ impl FutureSlot {
     where
         F: Future + Send + 'a,
     {
-        let layout = Layout::new::<F>();
-        if self.taken || layout.size() > self.layout.size() || layout.align() > self.layout.align() {
-            self.renew(layout);
-        }
+        self.make_room(Layout::new::<F>());
         // SAFETY: the buffer is large and aligned enough for `F`, and nothing lives in it.
         unsafe { self.buffer.cast::<F>().write(future) };
-        self.taken = true;
-        First { slot: self, future: PhantomData }
+        let buffer = self.buffer;
+        First { slot: self, buffer, future: PhantomData }
+    }
+
+    /// A place for one future after the other of the type that `make` makes.
+    #[inline(always)]
+    pub(crate) fn place_for<A, B, C, F>(&mut self, _make: impl FnOnce(A, B, C) -> F) -> Place<F> {
+        self.make_room(Layout::new::<F>());
+        Place { slot: self, buffer: self.buffer.cast() }
+    }
+
+    /// Makes sure that the buffer fits a future of this layout and that nothing lives in it.
+    #[inline(always)]
+    fn make_room(&mut self, layout: Layout) {
+        let misfits = layout.align() > align_of::<Nothing>() && layout.align() > self.layout.align();
+        if self.taken || layout.size() > self.layout.size() || misfits {
+            self.renew(layout);
+        }
     }
 
     /// Gets a buffer that fits `wanted` and what fitted before. A buffer with a leaked future inside is abandoned.
@@ -132,8 +149,8 @@ impl FutureSlot {
 
     /// Gives the buffer back, or abandons it to the future that was leaked inside.
     fn release(&mut self) {
-        let layout = std::mem::replace(&mut self.layout, Layout::new::<()>());
-        let buffer = std::mem::replace(&mut self.buffer, NonNull::dangling());
+        let layout = std::mem::replace(&mut self.layout, Layout::new::<Nothing>());
+        let buffer = std::mem::replace(&mut self.buffer, NonNull::<Nothing>::dangling().cast());
         if !std::mem::take(&mut self.taken) && layout.size() > 0 {
             // SAFETY: a buffer of non-zero size was allocated with this layout, and nothing lives in it.
             unsafe { dealloc(buffer.as_ptr(), layout) };
@@ -142,17 +159,39 @@ impl FutureSlot {
 }
 
 /// A future in its slot whose type is still known, so that nothing is called through a pointer. Its drop drops the future
-/// in place and frees the slot.
+/// in place.
 pub(crate) struct First<'a, F: Future> {
     slot: &'a mut FutureSlot,
+    buffer: NonNull<u8>,
     future: PhantomData<F>,
+}
+
+/// A slot that fits futures of one type.
+pub(crate) struct Place<F> {
+    slot: *mut FutureSlot,
+    buffer: NonNull<F>,
+}
+
+impl<F: Future + Send> Place<F> {
+    /// Puts `future` in the slot.
+    ///
+    /// # Safety
+    /// The slot is borrowed mutably for `'a`, and was not used since [`FutureSlot::place_for`] but through this place, whose
+    /// futures before are gone and none of which was parked.
+    #[inline(always)]
+    pub(crate) unsafe fn begin<'a>(&self, future: F) -> First<'a, F> {
+        // SAFETY: the buffer fits an `F`, and nothing lives in it, as the caller says.
+        unsafe { self.buffer.write(future) };
+        // SAFETY: the caller says that the slot is borrowed for `'a`.
+        First { slot: unsafe { &mut *self.slot }, buffer: self.buffer.cast(), future: PhantomData }
+    }
 }
 
 impl<'a, F: Future> First<'a, F> {
     #[inline(always)]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<F::Output> {
         // SAFETY: `begin` put an `F` there, which is pinned and ours until `park` or drop.
-        unsafe { poll_at::<F>(self.slot.buffer, cx) }
+        unsafe { poll_at::<F>(self.buffer, cx) }
     }
 
     /// Forgets the future's type. Once it is ready, `T` makes the output of what it ends with.
@@ -160,6 +199,7 @@ impl<'a, F: Future> First<'a, F> {
         let this = ManuallyDrop::new(self);
         // SAFETY: `this` is neither used nor dropped any more, so the borrow is moved, not copied.
         let slot = unsafe { std::ptr::read(&raw const this.slot) };
+        slot.taken = true;
         Parked { slot, poll: poll_finished_at::<F, T>, drop: drop_at::<F>, done: false, owns: PhantomData }
     }
 }
@@ -184,10 +224,8 @@ impl<F: Future> Drop for First<'_, F> {
     /// Reached when the future is ready or has panicked.
     #[inline(always)]
     fn drop(&mut self) {
-        // Free before the drop runs: should it panic, its memory may still be used again.
-        self.slot.taken = false;
         // SAFETY: the future was put there by `begin`, and nobody uses it again.
-        unsafe { drop_at::<F>(self.slot.buffer) };
+        unsafe { drop_at::<F>(self.buffer) };
     }
 }
 

@@ -191,7 +191,10 @@ impl<T> Drop for SpinGuard<'_, T> {
 }
 
 /// A cell that several threads may reach; each use says by which protocol it is alone or read-only.
+///
+/// In production it is laid out like its content, so that neighbours in a slice are neighbours in memory.
 #[derive(Debug)]
+#[cfg_attr(not(loom), repr(transparent))]
 pub(crate) struct Shared<T> {
     #[cfg(loom)]
     inner: loom::cell::UnsafeCell<T>,

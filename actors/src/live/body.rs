@@ -6,8 +6,10 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
+use std::time::{Duration, Instant};
 
 use mycelium_mailbox::{FutureSlot, Span, pick, poll_pick};
+use tokio::runtime::Handle;
 
 use super::address::Address;
 use super::bus::Core;
@@ -19,13 +21,23 @@ use super::source::{ActorSource, Drained, InSlot};
 use super::timers::Timers;
 use crate::{Actor, Context, StopReason, clock};
 
-/// How many messages an actor handles before it lets other tasks of its thread run (messages). Our queues do not
-/// consume tokio's budget, so nothing else would.
+/// How many messages an actor handles before it looks at the time (messages). Our queues do not consume tokio's budget,
+/// so nothing else would.
 const SLICE_MESSAGES: u32 = 256;
 
-/// How often an actor that has run out of messages lets the other tasks of its thread run and looks again before it
-/// sleeps (turns). A busy publisher has the next message ready by then, and nobody pays for a wake-up.
-const LINGER_TURNS: u32 = 1;
+/// How many slices of short messages an actor handles before it lets the other tasks of its thread run (slices).
+const SLICES_MAX: u32 = 4;
+
+/// How long it goes on after its first slice, at most, before it lets them run (time).
+const SLICES_TIME: Duration = Duration::from_micros(20);
+
+/// How many messages one look has to find to count as a stream (messages): only then is it worth while to wait for more.
+const STREAM_MESSAGES: u32 = 8;
+
+/// How long an actor on a runtime with several threads waits, awake, for more of a stream before it sleeps (time). A
+/// publisher on another thread has written tens of messages by then, and neither pays for a wake-up. An actor that looks
+/// without a pause finds them one by one, and takes the queue's cache lines away from the publisher each time.
+const LINGER: Duration = Duration::from_micros(1);
 
 /// One actor with all that belongs to it.
 pub(crate) struct Body<A: Actor> {
@@ -108,7 +120,6 @@ impl<A: Actor> Body<A> {
         &mut self,
         mut control: impl FnMut(&mut TaskContext<'_>) -> Poll<Option<S>>,
     ) -> Option<S> {
-        let mut lingered = LINGER_TURNS;
         loop {
             if let Poll::Ready(Some(signal)) = poll_fn(|cx| Poll::Ready(control(cx))).await {
                 return Some(signal);
@@ -117,15 +128,8 @@ impl<A: Actor> Body<A> {
                 Phase::Starting => self.start().await,
                 Phase::Running => match self.work().await {
                     Work::More => yield_now().await,
-                    Work::Done(handled) => {
-                        lingered = if handled > 0 { 0 } else { lingered };
-                        if lingered < LINGER_TURNS {
-                            lingered += 1;
-                            yield_now().await;
-                        } else {
-                            self.rest().await;
-                        }
-                    }
+                    Work::Done(handled) if handled >= STREAM_MESSAGES => linger().await,
+                    Work::Done(_) => self.rest().await,
                 },
                 Phase::Failed { .. } => self.decide().await,
                 Phase::Ending { .. } => self.end().await,
@@ -144,24 +148,23 @@ impl<A: Actor> Body<A> {
         self.look_after(started.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())));
     }
 
-    /// Handles up to [`SLICE_MESSAGES`] messages.
+    /// Handles messages until none is left or other tasks are to run.
     async fn work(&mut self) -> Work {
-        let mut left = SLICE_MESSAGES;
-        while left > 0 {
+        let mut turn = Turn::new();
+        loop {
             if let Some(message) = self.timers().and_then(Timers::take_due) {
                 self.handle_timer(message).await;
-                left -= 1;
+                turn.count(1);
             } else if let Some(pick) = pick(&mut self.sources) {
-                let span = Span { below: pick.below, most: left };
-                left -= self.drain(pick.index, span).await.min(left);
+                let span = Span { below: pick.below, most: turn.left };
+                turn.count(self.drain(pick.index, span).await);
             } else {
-                return Work::Done(SLICE_MESSAGES - left);
+                return Work::Done(turn.handled());
             }
-            if !matches!(self.phase, Phase::Running) {
-                break;
+            if !matches!(self.phase, Phase::Running) || (turn.left == 0 && !turn.goes_on()) {
+                return Work::More;
             }
         }
-        Work::More
     }
 
     /// Handles what `source` holds and returns how many messages that were.
@@ -389,6 +392,48 @@ impl<A: Actor> Drop for Body<A> {
             self.finish();
         }
     }
+}
+
+/// How long an actor has worked since it let other tasks run.
+struct Turn {
+    /// Of this slice, in messages.
+    left: u32,
+    /// Slices before this one.
+    slices: u32,
+    /// When the first slice had ended.
+    since: Option<Instant>,
+}
+
+impl Turn {
+    fn new() -> Self {
+        Self { left: SLICE_MESSAGES, slices: 0, since: None }
+    }
+
+    #[inline]
+    fn count(&mut self, messages: u32) {
+        self.left -= messages.min(self.left);
+    }
+
+    fn handled(&self) -> u32 {
+        (self.slices + 1) * SLICE_MESSAGES - self.left
+    }
+
+    /// Begins the next slice, unless it is time for others.
+    fn goes_on(&mut self) -> bool {
+        let now = clock::monotonic();
+        let since = *self.since.get_or_insert(now);
+        self.slices += 1;
+        self.left = SLICE_MESSAGES;
+        self.slices < SLICES_MAX && now - since < SLICES_TIME
+    }
+}
+
+/// Waits a moment for more messages of a stream: idly where other threads may bring them, else by letting others run.
+async fn linger() {
+    if Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() > 1) {
+        clock::spin(LINGER);
+    }
+    yield_now().await;
 }
 
 /// Lets the other tasks of this thread run once.

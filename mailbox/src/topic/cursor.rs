@@ -7,7 +7,9 @@ use super::seat::Seat;
 use crate::sync::{Arc, Ordering};
 
 /// After how many messages, at most, a subscriber tells the producers how far it is.
-const COMMIT_EVERY: u64 = 32;
+const COMMIT_EVERY: u64 = 128;
+/// The most it keeps to itself, as a share of its capacity.
+const COMMIT_SHARE: u64 = 8;
 
 pub(crate) struct Cursor<V: Payload> {
     pub(crate) core: Arc<Core<V>>,
@@ -19,11 +21,14 @@ pub(crate) struct Cursor<V: Payload> {
     visible: u64,
     /// What `seat.cursor` holds; never above `position`.
     committed: u64,
+    /// After how many messages it commits.
+    quantum: u64,
 }
 
 impl<V: Payload> Cursor<V> {
     pub(crate) fn new(core: Arc<Core<V>>, seat: Arc<Seat>, ring: Arc<Ring<V>>, position: u64) -> Self {
-        Self { core, seat, ring, position, visible: position, committed: position }
+        let quantum = (seat.capacity / COMMIT_SHARE).clamp(1, COMMIT_EVERY);
+        Self { core, seat, ring, position, visible: position, committed: position, quantum }
     }
 
     #[inline]
@@ -69,10 +74,28 @@ impl<V: Payload> Cursor<V> {
     pub(crate) fn advance(&mut self) {
         if self.position < self.visible {
             self.position += 1;
-            if self.position - self.committed >= COMMIT_EVERY {
+            if self.position - self.committed >= self.quantum {
                 self.commit();
             }
         }
+    }
+
+    /// Visible messages that lie one behind the other in the ring, from the one in front, own ones among them: at most
+    /// `most`, and no more than until the next commit.
+    pub(crate) fn run(&mut self, most: u32) -> &[Entry<V>] {
+        if self.position - self.committed >= self.quantum {
+            self.commit();
+        }
+        let until = self.visible.min(self.committed + self.quantum).min(self.position + u64::from(most));
+        // SAFETY: as in `peek`, for all positions up to `visible`.
+        unsafe { self.ring.read_run(self.position, until) }
+    }
+
+    /// Passes the first `messages` of the last run.
+    #[inline]
+    pub(crate) fn pass(&mut self, messages: usize) {
+        self.position += messages as u64;
+        debug_assert!(self.position <= self.visible, "only visible messages are passed");
     }
 
     /// Frees the handled slots and wakes producers that wait for them.

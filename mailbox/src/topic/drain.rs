@@ -106,8 +106,13 @@ pub enum Drained<'a, O> {
 /// What `drain` needs of a queue.
 pub(super) trait Reader {
     type Payload: Payload;
-    fn front(&mut self) -> Option<&Entry<Self::Payload>>;
-    fn pass(&mut self);
+    /// Visible messages that lie one behind the other, from the one in front: none if there is none, at most `most`.
+    /// They stay where they are until `pass`.
+    fn run(&mut self, most: u32) -> &[Entry<Self::Payload>];
+    /// Passes the first `messages` of the last run.
+    fn pass(&mut self, messages: usize);
+    /// The id whose messages are not for this reader; 0 if there is none.
+    fn skipped(&self) -> u64;
     /// Frees what was passed; the message in front stays where it is.
     fn free_passed(&mut self);
 }
@@ -115,14 +120,17 @@ pub(super) trait Reader {
 impl<V: Payload> Reader for Cursor<V> {
     type Payload = V;
 
-    #[inline(always)]
-    fn front(&mut self) -> Option<&Entry<V>> {
-        self.peek()
+    fn run(&mut self, most: u32) -> &[Entry<V>] {
+        self.run(most)
     }
 
-    #[inline(always)]
-    fn pass(&mut self) {
-        self.advance();
+    #[inline]
+    fn pass(&mut self, messages: usize) {
+        self.pass(messages);
+    }
+
+    fn skipped(&self) -> u64 {
+        self.seat.skipped()
     }
 
     fn free_passed(&mut self) {
@@ -133,18 +141,40 @@ impl<V: Payload> Reader for Cursor<V> {
 impl<V: Payload> Reader for LaneReader<V> {
     type Payload = V;
 
-    #[inline(always)]
-    fn front(&mut self) -> Option<&Entry<V>> {
-        self.peek()
+    fn run(&mut self, most: u32) -> &[Entry<V>] {
+        // One at a time: each is dropped as soon as it is handled.
+        if most > 0 { self.peek().map_or(&[], std::slice::from_ref) } else { &[] }
     }
 
-    #[inline(always)]
-    fn pass(&mut self) {
-        self.advance();
+    fn pass(&mut self, messages: usize) {
+        (0..messages).for_each(|_| self.advance());
+    }
+
+    fn skipped(&self) -> u64 {
+        // What a lane's own subscriber publishes never gets into it.
+        0
     }
 
     fn free_passed(&mut self) {
         self.commit();
+    }
+}
+
+/// A run on its way to be handled. What must outlive a panic lies in registers until its drop tells the reader.
+struct Progress<'h, R: Reader> {
+    reader: *mut R,
+    /// Messages of the run that were passed, among them those that are not for this reader.
+    passed: usize,
+    skipped: usize,
+    handled: &'h mut u64,
+}
+
+impl<R: Reader> Drop for Progress<'_, R> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        *self.handled += (self.passed - self.skipped) as u64;
+        // SAFETY: the pointer is made from a borrow that outlives this, and nothing else uses the reader meanwhile.
+        unsafe { &mut *self.reader }.pass(self.passed);
     }
 }
 
@@ -159,6 +189,16 @@ impl<H: Consume<S, C, M>, S, C, M> Finish<H::Result> for Finishing<H, S, C, M> {
     fn finish(result: H::Result) -> H::Output {
         H::finish(result)
     }
+}
+
+/// How one run ended.
+enum Ran<'a, O> {
+    /// The message in front is out of the span, or the actor is to do something else.
+    Enough,
+    /// All of it was handled.
+    Through,
+    Failed(O),
+    Parked(Parked<'a, O>),
 }
 
 #[inline]
@@ -178,40 +218,94 @@ where
     C: 'a,
     H::Output: 'a,
 {
-    let (reader, state, context): (*mut R, *mut S, *mut C) = (reader, state, context);
-    let slot: *mut FutureSlot = slot;
-    for _ in 0..span.most {
-        // SAFETY: 1. the pointer is made from a borrow for `'a`. 2. No future lives here, so nothing else uses it.
-        let Some(entry) = unsafe { &mut *reader }.front() else { break };
-        if entry.stamp >= span.below {
-            break;
-        }
-        let message: *const MessageOf<R> = entry.value.message();
-        // SAFETY: the message stays where it is until `pass`, which is after the end of this future, or until the reader is
-        // used again after `'a`.
-        let message = unsafe { &*message };
-        // SAFETY: as for the reader.
-        let (lent_state, lent_context) = (unsafe { &mut *state }, unsafe { &mut *context });
-        let future = H::consume(lent_state, message, lent_context);
-        // SAFETY: as for the reader.
-        let mut handling = unsafe { &mut *slot }.begin(future);
-        match handling.poll(cx) {
-            Poll::Ready(result) if H::is_handled(&result) => drop(handling),
-            Poll::Ready(result) => return Drained::Failed(H::finish(result)),
-            Poll::Pending => {
-                // SAFETY: 1. as above. 2. The future lives and borrows the message, state and context, but not the reader
-                // itself, which leaves the message in front alone.
-                unsafe { &mut *reader }.free_passed();
-                return Drained::Parked(handling.park::<Finishing<H, S, C, MessageOf<R>>>());
-            }
-        }
-        *handled += 1;
-        // SAFETY: the future is gone.
-        unsafe { &mut *reader }.pass();
-        // SAFETY: the future is gone.
-        if !H::goes_on(unsafe { &*context }) {
-            break;
+    let begun = *handled;
+    let most = u64::from(span.most);
+    loop {
+        let left = most.saturating_sub(*handled - begun);
+        let lent = Lent { reader, state, context, slot };
+        // SAFETY: each pointer is made from a borrow for `'a`, nothing else uses them, and a future that waits ends the loop.
+        let ran = unsafe {
+            drain_run::<H, S, C, R>(lent, u32::try_from(left).unwrap_or(0), span.below, handled, cx)
+        };
+        match ran {
+            Ran::Through => {}
+            Ran::Enough => return Drained::Done,
+            Ran::Failed(output) => return Drained::Failed(output),
+            Ran::Parked(parked) => return Drained::Parked(parked),
         }
     }
-    Drained::Done
+}
+
+/// What a handler borrows, and the queue it borrows its message from.
+struct Lent<R, S, C> {
+    reader: *mut R,
+    state: *mut S,
+    context: *mut C,
+    slot: *mut FutureSlot,
+}
+
+/// Handles the next run of messages.
+///
+/// # Safety
+/// All that is lent is borrowed mutably for `'a` and used by nobody else until this returns; after `Parked`, until `'a` ends.
+#[inline(always)]
+unsafe fn drain_run<'a, H, S, C, R>(
+    lent: Lent<R, S, C>,
+    most: u32,
+    below: u64,
+    handled: &mut u64,
+    cx: &mut Context<'_>,
+) -> Ran<'a, H::Output>
+where
+    H: Consume<S, C, MessageOf<R>>,
+    R: Reader + 'a,
+    S: 'a,
+    C: 'a,
+    H::Output: 'a,
+{
+    let Lent { reader, state, context, slot } = lent;
+    // SAFETY: the caller lends the reader.
+    let skips = unsafe { &*reader }.skipped();
+    // SAFETY: the caller lends the reader.
+    let run: *const [Entry<R::Payload>] = unsafe { &mut *reader }.run(most);
+    if run.is_empty() {
+        return Ran::Enough;
+    }
+    // SAFETY: the caller lends the slot, for `'a`.
+    let place = unsafe { &mut *slot }.place_for(H::consume);
+    let mut progress = Progress { reader, passed: 0, skipped: 0, handled };
+    // SAFETY: the messages stay where they are until they are passed, which is after the end of the futures that borrow
+    // them, or until the reader is used again after `'a`.
+    for entry in unsafe { &*run } {
+        if entry.stamp >= below {
+            return Ran::Enough;
+        }
+        if entry.sender == skips && skips != 0 {
+            progress.skipped += 1;
+            progress.passed += 1;
+            continue;
+        }
+        // SAFETY: the caller lends both for `'a`, and no future lives now that borrows them.
+        let (lent_state, lent_context) = (unsafe { &mut *state }, unsafe { &mut *context });
+        let future = H::consume(lent_state, entry.value.message(), lent_context);
+        // SAFETY: the place was made for futures of this type, in a slot that is lent for `'a` and used by nobody else.
+        let mut handling = unsafe { place.begin(future) };
+        match handling.poll(cx) {
+            Poll::Ready(result) if H::is_handled(&result) => drop(handling),
+            Poll::Ready(result) => return Ran::Failed(H::finish(result)),
+            Poll::Pending => {
+                drop(progress);
+                // SAFETY: the caller lends the reader. The future borrows the message, the state and the context, but not
+                // the reader itself, which leaves the message in front alone.
+                unsafe { &mut *reader }.free_passed();
+                return Ran::Parked(handling.park::<Finishing<H, S, C, MessageOf<R>>>());
+            }
+        }
+        progress.passed += 1;
+        // SAFETY: the future is gone.
+        if !H::goes_on(unsafe { &*context }) {
+            return Ran::Enough;
+        }
+    }
+    Ran::Through
 }

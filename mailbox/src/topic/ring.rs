@@ -60,6 +60,19 @@ impl<V> Ring<V> {
         unsafe { self.slots.get_unchecked(index) }
     }
 
+    /// Asks for the cache lines of the slot at `position`, to write them soon.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, position: u64) {
+        #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+        {
+            let slot: *const Shared<MaybeUninit<Entry<V>>> = self.slot(position);
+            // SAFETY: a prefetch has no effect but on speed, and faults on no address.
+            unsafe {
+                std::arch::asm!("prefetchw [{0}]", "prefetchw [{0} + 64]", in(reg) slot, options(nostack, preserves_flags, readonly));
+            }
+        }
+    }
+
     /// Writes `position` (from parts, so that they go into the slot without a stop on the stack) and returns what the slot held before, if that needs dropping.
     ///
     /// # Safety
@@ -97,6 +110,31 @@ impl<V> Ring<V> {
             // SAFETY: `position` was published, so its slot is initialized.
             unsafe { slot.assume_init_ref() }
         })
+    }
+
+    /// The messages from `from` on, in place, as far as they lie one behind the other and below `until`.
+    ///
+    /// # Safety
+    /// As for [`read`](Self::read), for all positions in `from..until`.
+    #[inline]
+    pub(crate) unsafe fn read_run(&self, from: u64, until: u64) -> &[Entry<V>] {
+        if from >= until {
+            return &[];
+        }
+        #[cfg(loom)]
+        // SAFETY: the caller says so. In the model the slots are not plain memory: one at a time.
+        return std::slice::from_ref(unsafe { self.read(from) });
+        #[cfg(not(loom))]
+        {
+            // Below the number of slots, which is a length of memory.
+            #[allow(clippy::cast_possible_truncation)]
+            let (at, wanted) = ((from & self.mask) as usize, (until - from) as usize);
+            let straight = wanted.min(self.slots.len() - at);
+            let slots = &self.slots[at..at + straight];
+            // SAFETY: `Shared` and `MaybeUninit` are transparent, so these slots are so many entries; each is initialized
+            // and stays unwritten, as the caller says.
+            unsafe { std::slice::from_raw_parts(slots.as_ptr().cast(), straight) }
+        }
     }
 
     /// Records where writing ended. The topic calls it when it lets go of the ring, after the last write.

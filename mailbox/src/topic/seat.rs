@@ -35,6 +35,12 @@ impl Seat {
     /// Whether this subscriber is not to get messages of `sender`.
     #[inline]
     pub(crate) fn skips(&self, sender: u64) -> bool {
-        sender != 0 && sender == self.id && !self.echo
+        sender != 0 && sender == self.skipped()
+    }
+
+    /// The sender whose messages this subscriber is not to get; 0 if there is none.
+    #[inline]
+    pub(crate) fn skipped(&self) -> u64 {
+        if self.echo { 0 } else { self.id }
     }
 }
