@@ -162,3 +162,42 @@ fn two_subscriptions_of_one_receiver_to_one_topic_are_both_read_in_order() {
     assert_eq!(seen, [vec![1, 2], vec![1, 2]]);
     assert_eq!(pick(&mut sources), None);
 }
+
+/// Rounds through a ring in which runs are longer than one message and end at its end, at the next commit, at the
+/// receiver's own messages and at panics.
+#[test]
+fn runs_end_anywhere_and_lose_nothing() {
+    const OWN: u64 = 7;
+    const ROUND: u64 = 29;
+    let topic = Topic::<Text>::new(Arc::new(Stamps::new()), 64);
+    let options = SubscribeOptions { id: OWN, ..SubscribeOptions::default() };
+    let mut queue = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    let (mut notes, mut slot, mut handled) = (Vec::new(), FutureSlot::new(), 0);
+    let mut cx = Context::from_waker(Waker::noop());
+    let (mut expected, mut next) = (Vec::new(), 0_u64);
+    for round in 0..40 {
+        for _ in 0..ROUND {
+            next += 1;
+            let own = next % 5 == round % 5;
+            let panics = next % 17 == 0;
+            let number = if panics { 30 } else { 1_000 + next };
+            topic.try_publish((number, number.to_string()), if own { OWN } else { 0 }).unwrap();
+            if !own && !panics {
+                expected.push(number);
+            }
+        }
+        let mut calls = 0;
+        while queue.head().is_some() {
+            let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
+            }));
+            if attempt.is_err() {
+                assert_eq!(queue.peek().map(|delivery| delivery.message.0), Some(30), "round {round}");
+                queue.advance();
+            }
+        }
+        assert_eq!(queue.unread(), 0, "round {round}");
+    }
+    assert_eq!(notes, expected);
+    assert_eq!(handled, expected.len() as u64);
+}

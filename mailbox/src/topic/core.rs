@@ -180,10 +180,7 @@ impl<V: Payload> Core<V> {
             return Ok(());
         }
         // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
-        let old = producer.ring.as_ref().and_then(|ring| {
-            ring.prefetch(tail + 6);
-            unsafe { ring.write(tail, stamp, sender, value) }
-        });
+        let old = producer.ring.as_ref().and_then(|ring| unsafe { ring.write(tail, stamp, sender, value) });
         let sleepers = (producer.sleepers != 0).then(|| producer.take_sleepers());
         section.word = (tail + 1) << TAIL_SHIFT;
         drop(section);

@@ -1,6 +1,10 @@
 //! Handling messages where they lie, one after the other, in futures that seldom wait.
 //!
 //! # Protocol
+//! A reader gives out a run: visible messages that lie one behind the other, no more of them than until its next commit is
+//! due. How many of a run are passed lies in registers ([`Progress`]) until the run ends; its drop tells the reader, so
+//! that after a panic the message in hand is the one in front.
+//!
 //! A handler's future borrows the state, the context and the message. [`drain`] starts it in the caller's slot. If it
 //! is ready at once, it is gone before any of the three is touched again, and the next message is next. If it waits,
 //! the three borrows live on in the [`Parked`] that is returned, for as long as the caller lent them, and `drain` touches
@@ -225,7 +229,7 @@ where
         let lent = Lent { reader, state, context, slot };
         // SAFETY: each pointer is made from a borrow for `'a`, nothing else uses them, and a future that waits ends the loop.
         let ran = unsafe {
-            drain_run::<H, S, C, R>(lent, u32::try_from(left).unwrap_or(0), span.below, handled, cx)
+            drain_run::<H, S, C, R>(&lent, u32::try_from(left).unwrap_or(0), span.below, handled, cx)
         };
         match ran {
             Ran::Through => {}
@@ -250,7 +254,7 @@ struct Lent<R, S, C> {
 /// All that is lent is borrowed mutably for `'a` and used by nobody else until this returns; after `Parked`, until `'a` ends.
 #[inline(always)]
 unsafe fn drain_run<'a, H, S, C, R>(
-    lent: Lent<R, S, C>,
+    lent: &Lent<R, S, C>,
     most: u32,
     below: u64,
     handled: &mut u64,
@@ -263,7 +267,7 @@ where
     C: 'a,
     H::Output: 'a,
 {
-    let Lent { reader, state, context, slot } = lent;
+    let &Lent { reader, state, context, slot } = lent;
     // SAFETY: the caller lends the reader.
     let skips = unsafe { &*reader }.skipped();
     // SAFETY: the caller lends the reader.

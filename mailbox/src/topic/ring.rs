@@ -60,19 +60,6 @@ impl<V> Ring<V> {
         unsafe { self.slots.get_unchecked(index) }
     }
 
-    /// Asks for the cache lines of the slot at `position`, to write them soon.
-    #[inline(always)]
-    pub(crate) fn prefetch(&self, position: u64) {
-        #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
-        {
-            let slot: *const Shared<MaybeUninit<Entry<V>>> = self.slot(position);
-            // SAFETY: a prefetch has no effect but on speed, and faults on no address.
-            unsafe {
-                std::arch::asm!("prefetchw [{0}]", "prefetchw [{0} + 64]", in(reg) slot, options(nostack, preserves_flags, readonly));
-            }
-        }
-    }
-
     /// Writes `position` (from parts, so that they go into the slot without a stop on the stack) and returns what the slot held before, if that needs dropping.
     ///
     /// # Safety
