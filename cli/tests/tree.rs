@@ -406,6 +406,27 @@ fn a_file_that_cannot_be_read_ends_with_code_2() {
 }
 
 /// The README shows this run; it must be what the command prints.
+/// The example runs the same tree live, and holds the same page to what happens there.
+#[test]
+fn the_live_example_was_foretold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/supervision");
+    let read = |name| std::fs::read_to_string(folder.join(name)).expect("the example has it");
+    let page = read("README.md");
+    let shown = page.lines().take_while(|line| !line.contains("draining")).filter_map(|line| {
+        let mut words = line.split_once(" s  ")?.1.split_whitespace();
+        let (event, path) = (words.next()?, words.next()?);
+        path.starts_with("root/").then(|| format!("{event} {path}"))
+    });
+    let shown: Vec<String> = shown.collect();
+    assert!(shown.len() > 25, "the page was not read: {shown:?}");
+    let foretold: Vec<String> = lines(&read("tree.toml"))
+        .into_iter()
+        .map(|line| line.split(' ').skip(1).take(2).collect::<Vec<_>>().join(" "))
+        .filter(|line| !line.starts_with("reply"))
+        .collect();
+    assert_eq!(foretold, shown);
+}
+
 #[test]
 fn the_readme_shows_what_its_scenario_prints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

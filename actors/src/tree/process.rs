@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
@@ -17,7 +18,7 @@ pub const LINE_BYTES_MAX: usize = 8 * 1024;
 ///
 /// It leads a process group of its own. Told to stop, the group gets SIGTERM; after the shutdown time of the child,
 /// or when the process has ended and left others behind, the group gets SIGKILL. An exit code of 0 is a normal end,
-/// anything else a failure. Lines of its output become `tracing` events: stdout at info, stderr at warn.
+/// anything else a failure, unless it was told to stop. Lines of its output become `tracing` events: stdout at info, stderr at warn.
 ///
 /// ```
 /// use mycelium::Supervisor;
@@ -105,8 +106,10 @@ impl Service for ProcessService {
             // The process may go on after it has closed its output.
             std::future::pending::<()>().await;
         };
+        let told = AtomicBool::new(false);
         let asked = async {
             ctx.stopped().await;
+            told.store(true, Ordering::Relaxed);
             group.group.map(|group| kill_process_group(group, Signal::TERM));
             std::future::pending::<()>().await;
         };
@@ -117,7 +120,12 @@ impl Service for ProcessService {
             () = asked => return Ok(()),
         };
         drop(group);
-        if status.success() { Ok(()) } else { Err(format!("the process ended with {status}").into()) }
+        // How it ends once it was told to is its own affair: most die of SIGTERM.
+        if status.success() || told.load(Ordering::Relaxed) {
+            Ok(())
+        } else {
+            Err(format!("the process ended with {status}").into())
+        }
     }
 }
 
