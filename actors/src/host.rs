@@ -12,6 +12,7 @@
 //! - The cell is moved several times through futures that reserve room for it: hence the box.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::ops::ControlFlow;
 
 use kameo::actor::{ActorRef, PreparedActor, WeakActorRef};
@@ -26,6 +27,12 @@ struct Cell<A: Actor>(Box<Body<A>>);
 
 /// What a live actor's address needs of its host.
 pub(crate) struct Handle<A: Actor>(ActorRef<Cell<A>>);
+
+impl<A: Actor> Clone for Handle<A> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 /// A host without an actor in it yet.
 pub(crate) struct Vacant<A: Actor>(PreparedActor<Cell<A>>);
@@ -56,20 +63,25 @@ impl<A: Actor> kameo::Actor for Cell<A> {
     type Args = Self;
     type Error = Infallible;
 
+    // For kameo's logs, which are off. An actor's own name may be found in the text of its type, each time anew.
     fn name() -> &'static str {
-        A::name()
+        "mycelium"
     }
 
     async fn on_start(cell: Self, _: ActorRef<Self>) -> Result<Self, Infallible> {
         Ok(cell)
     }
 
-    async fn next(
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "an `async fn` keeps room for the unused reference, twice in each task"
+    )]
+    fn next(
         &mut self,
         _: WeakActorRef<Self>,
         control: &mut MailboxReceiver<Self>,
-    ) -> Result<Option<Signal<Self>>, Infallible> {
-        Ok(self.0.run(|cx| control.poll_recv(cx)).await)
+    ) -> impl Future<Output = Result<Option<Signal<Self>>, Infallible>> + Send {
+        async { Ok(self.0.run(|cx| control.poll_recv(cx)).await) }
     }
 
     async fn on_panic(

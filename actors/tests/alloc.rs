@@ -1,4 +1,5 @@
-//! Counts allocations on the live path: none for a published message up to 64 bytes, one for a larger one.
+//! Counts allocations on the live path: none for a published message up to 64 bytes, one for a larger one, a few for an
+//! actor.
 
 #![allow(missing_docs)]
 
@@ -97,6 +98,32 @@ impl Responder<Heard> for Relay {
     async fn answer(&mut self, _: &Heard, _: &mut Context<Self>) -> u64 {
         self.heard
     }
+}
+
+/// Hears nothing.
+struct Idle;
+impl Actor for Idle {
+    type Error = BoxError;
+}
+
+/// What kameo allocates to start an actor of its own, which is the floor: eleven times.
+const KAMEO: u64 = 11;
+/// The address with its inbox, the doorbell, the body, the sources, and the memory of futures.
+const OURS: u64 = 5;
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_idle_actor_takes_few_allocations() {
+    const ACTORS: u64 = 1_000;
+    let bus = MessageBus::new();
+    let before = allocations();
+    let mut actors = Vec::with_capacity(1_000);
+    for _ in 0..ACTORS {
+        actors.push(bus.spawn(Idle).unwrap());
+    }
+    tokio::task::yield_now().await;
+    // What all share (the list of members, the runtime's queue) doubles a few times.
+    let each = (allocations() - before) / ACTORS;
+    assert!(each <= KAMEO + OURS, "{each} allocations for each actor");
 }
 
 const ROUNDS: u64 = 2_000;

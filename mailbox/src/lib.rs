@@ -81,8 +81,8 @@ pub use confined::Confined;
 pub use doorbell::Doorbell;
 pub use future_slot::{FutureSlot, Parked, Started};
 pub use inbox::{
-    INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, QUEUE_CAPACITY_MAX, SendError,
-    Sending, TrySendError,
+    INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, Port, QUEUE_CAPACITY_MAX,
+    SendError, Sending, TrySendError,
 };
 pub use merge::{Pick, Source, pick, poll_pick};
 pub use message::{Message, ValidationError};

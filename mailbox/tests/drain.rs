@@ -189,7 +189,14 @@ fn runs_end_anywhere_and_lose_nothing() {
         let mut calls = 0;
         while queue.head().is_some() {
             let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
+                drop(queue.drain::<Note, _, _>(
+                    &mut notes,
+                    &mut calls,
+                    &mut slot,
+                    ALL,
+                    &mut handled,
+                    &mut cx,
+                ));
             }));
             if attempt.is_err() {
                 assert_eq!(queue.peek().map(|delivery| delivery.message.0), Some(30), "round {round}");

@@ -1,10 +1,10 @@
 //! What references, the bus and the actor itself share of one live actor.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use mycelium_mailbox::{Doorbell, InboxSender, SendError, TrySendError};
+use mycelium_mailbox::{Doorbell, Port, SendError, TrySendError};
 use tokio::sync::{SetOnce, oneshot};
 
 use super::envelope::Envelope;
@@ -104,17 +104,23 @@ pub(crate) enum Work {
     Service { supervised: bool },
 }
 
-/// One live actor as the others see it.
+/// One live actor as the others see it: one piece of memory, with its inbox in it.
 pub(crate) struct Address<A: Actor> {
     pub(crate) id: ActorId,
     pub(crate) sign: StopSign,
-    pub(crate) bell: Arc<Doorbell>,
     pub(crate) ended: SetOnce<StopReason>,
     pub(crate) rest: Rest,
     /// The name under which the bus registered it.
     pub(crate) registered: Option<Box<str>>,
-    pub(crate) inbox: InboxSender<Envelope<A>>,
-    pub(crate) host: Handle<A>,
+    pub(crate) inbox: Port<Envelope<A>>,
+    /// Empty after the end, so that a reference that is kept holds no channel and no task.
+    host: Mutex<Option<Handle<A>>>,
+}
+
+impl<A: Actor> AsRef<Port<Envelope<A>>> for Address<A> {
+    fn as_ref(&self) -> &Port<Envelope<A>> {
+        &self.inbox
+    }
 }
 
 impl<A: Actor> Member for Address<A> {
@@ -128,11 +134,14 @@ impl<A: Actor> Member for Address<A> {
 
     fn stop(&self, shutdown: bool) {
         self.sign.raise(shutdown);
-        self.bell.ring();
+        self.inbox.doorbell().ring();
     }
 
     fn kill(&self) {
-        self.host.kill();
+        let host = lock(&self.host).clone();
+        if let Some(host) = host {
+            host.kill();
+        }
     }
 
     fn resume(&self) {
@@ -144,11 +153,28 @@ impl<A: Actor> Member for Address<A> {
     }
 
     fn work(&self) -> Work {
-        self.rest.turn(&self.bell).map_or(Work::Busy, Work::Rests)
+        self.rest.turn(self.inbox.doorbell()).map_or(Work::Busy, Work::Rests)
     }
 }
 
 impl<A: Actor> Address<A> {
+    pub(crate) fn new(
+        id: ActorId,
+        name: Option<&str>,
+        inbox: Port<Envelope<A>>,
+        host: Handle<A>,
+    ) -> Arc<Self> {
+        let (sign, ended) = (StopSign::default(), SetOnce::new());
+        let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
+        Arc::new(Self { id, sign, ended, rest: Rest::default(), registered, inbox, host })
+    }
+
+    /// Lets go of the host and tells everybody that the actor has ended.
+    pub(crate) fn end(&self, reason: StopReason) {
+        drop(lock(&self.host).take());
+        let _ = self.ended.set(reason);
+    }
+
     pub(crate) fn is_alive(&self) -> bool {
         !self.ended.initialized()
     }
@@ -202,6 +228,10 @@ impl<A: Actor> Address<A> {
     pub(crate) fn timer(&self, limit: Duration) -> tokio::time::Sleep {
         tokio::time::sleep(limit)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The error with the message that an envelope of this type holds.

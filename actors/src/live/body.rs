@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use mycelium_mailbox::{FutureSlot, Span, pick, poll_pick};
+use mycelium_mailbox::{FutureSlot, Source, Span, pick, poll_pick};
 use tokio::runtime::Handle;
 
 use super::address::Address;
-use super::bus::Core;
 use super::context::LiveContext;
 use super::dead_letters::{DeadLetter, DeadLetterCause};
 use super::envelope::Envelope;
 use super::fate::{Fate, Verdict};
-use super::source::{ActorSource, Drained, InSlot};
+use super::members::Seat;
+use super::source::{Drained, InSlot, Inlet};
 use super::timers::Timers;
 use crate::{Actor, Context, StopReason, clock};
 
@@ -45,13 +45,13 @@ pub(crate) struct Body<A: Actor> {
     actor: Option<A>,
     ctx: Context<A>,
     address: Arc<Address<A>>,
-    core: Arc<Core>,
-    sources: Vec<Box<dyn ActorSource<A>>>,
+    sources: Vec<Inlet<A>>,
     slot: FutureSlot,
     hand: Hand<A>,
     phase: Phase,
     /// Who decides after a life; nobody: it is the end.
     fate: Option<Box<dyn Fate<A>>>,
+    seat: Seat,
 }
 
 /// Where the message lies that is being handled.
@@ -95,21 +95,22 @@ impl<A: Actor> Body<A> {
     pub(crate) fn new(
         actor: A,
         live: LiveContext<A>,
-        sources: Vec<Box<dyn ActorSource<A>>>,
+        sources: Vec<Inlet<A>>,
         fate: Option<Box<dyn Fate<A>>>,
+        seat: Seat,
     ) -> Box<Self> {
-        let (address, core) = (Arc::clone(&live.address), Arc::clone(&live.core));
+        let address = Arc::clone(&live.address);
         let (slot, hand, phase) = (FutureSlot::new(), Hand::Empty, Phase::Starting);
         Box::new(Self {
             actor: Some(actor),
             ctx: Context::live(live),
             address,
-            core,
             sources,
             slot,
             hand,
             phase,
             fate,
+            seat,
         })
     }
 
@@ -121,7 +122,10 @@ impl<A: Actor> Body<A> {
         mut control: impl FnMut(&mut TaskContext<'_>) -> Poll<Option<S>>,
     ) -> Option<S> {
         loop {
-            if let Poll::Ready(Some(signal)) = poll_fn(|cx| Poll::Ready(control(cx))).await {
+            // An end does not wait for signals: what there is of them goes with the actor.
+            if matches!(self.phase, Phase::Starting | Phase::Running)
+                && let Poll::Ready(Some(signal)) = poll_fn(|cx| Poll::Ready(control(cx))).await
+            {
                 return Some(signal);
             }
             match self.phase {
@@ -232,7 +236,7 @@ impl<A: Actor> Body<A> {
             if std::mem::replace(&mut slept, true) {
                 return Poll::Ready(());
             }
-            if poll_pick(&mut self.sources, &self.address.bell, cx).is_ready() {
+            if poll_pick(&mut self.sources, self.address.inbox.doorbell(), cx).is_ready() {
                 return Poll::Ready(());
             }
             // Looked at after the bell was set: whoever raises the sign rings afterwards.
@@ -263,12 +267,12 @@ impl<A: Actor> Body<A> {
         }
         drop(self.actor.take());
         // Publishers need not wait for room that is there while nobody handles anything.
-        self.sources.iter_mut().for_each(|source| source.commit());
+        self.sources.iter_mut().for_each(Source::commit);
         let Self { fate: Some(fate), address, sources, .. } = self else { return };
         let mut waits = false;
         let verdict = poll_fn(|cx| {
             address.rest.end();
-            if !address.bell.prepare(cx.waker()) {
+            if !address.inbox.doorbell().prepare(cx.waker()) {
                 cx.waker().wake_by_ref();
             }
             // Armed until something waits: the first message that comes ends the rest, and the others ring nobody.
@@ -330,8 +334,10 @@ impl<A: Actor> Body<A> {
         self.leave(&reason);
         self.clear_timers();
         drop(self.actor.take());
-        self.core.remove(self.address.id, self.address.registered.as_deref());
-        let _ = self.address.ended.set(reason);
+        if let Some(live) = self.ctx.as_live() {
+            live.core.remove(self.seat, self.address.id, self.address.registered.as_deref());
+        }
+        self.address.end(reason);
     }
 
     /// Drops all sources; what waits in them becomes dead letters.
@@ -371,7 +377,9 @@ impl<A: Actor> Body<A> {
         reason: &StopReason,
     ) {
         let (actor, id, reason, at) = (A::name(), self.address.id, reason.clone(), clock::now());
-        self.core.dead_letters.put(DeadLetter { actor, id, message, topic, messages, cause, reason, at });
+        if let Some(live) = self.ctx.as_live() {
+            live.core.dead_letters.put(DeadLetter { actor, id, message, topic, messages, cause, reason, at });
+        }
     }
 
     fn timers(&mut self) -> Option<&mut Timers<A>> {

@@ -7,17 +7,17 @@ use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, Overflow, Stamps};
+use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Stamps};
 use tokio::runtime::Handle;
-use tokio::sync::SetOnce;
 
-use super::address::{Address, Member, Rest, StopSign};
+use super::address::{Address, Member};
 use super::body::Body;
 use super::context::LiveContext;
 use super::dead_letters::{DeadLetterBox, DeadLetters};
 use super::fate::Fate;
+use super::members::{Members, Seat};
 use super::publisher::{LiveSubscriber, Publisher};
-use super::source::{ActorSource, DirectSource};
+use super::source::{DirectSource, Inlet};
 use super::topics::Topics;
 use crate::host::Vacant;
 use crate::{
@@ -113,7 +113,7 @@ pub(crate) struct Core {
     pub(crate) topics: Topics,
     pub(crate) dead_letters: DeadLetterBox,
     pub(crate) seed: u64,
-    pub(crate) members: DashMap<u64, Arc<dyn Member>>,
+    pub(crate) members: Members,
     names: DashMap<Box<str>, (ActorId, Arc<dyn Any + Send + Sync>)>,
     stamps: Arc<Stamps>,
     next_id: AtomicU64,
@@ -167,7 +167,7 @@ impl BusBuilder {
             topics: Topics::new(Arc::clone(&stamps), self.topic_capacity),
             dead_letters: DeadLetterBox::default(),
             seed: self.seed,
-            members: DashMap::new(),
+            members: Members::default(),
             names: DashMap::new(),
             stamps,
             next_id: AtomicU64::new(1),
@@ -258,7 +258,7 @@ impl MessageBus {
     /// How many actors and services have not ended.
     #[must_use]
     pub fn alive(&self) -> usize {
-        self.core.members.len()
+        self.core.members.alive()
     }
 
     /// The clock of this and every other live bus: the wall clock.
@@ -318,26 +318,16 @@ impl Core {
     ) -> Result<ActorRef<A>, SpawnError> {
         let _runtime = self.enter()?;
         let id = self.next_id();
-        let bell = Arc::new(Doorbell::new());
         let options =
             InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };
-        let inbox = Inbox::new(Arc::clone(&self.stamps), Arc::clone(&bell), options);
         let vacant = Vacant::new();
-        let address = Arc::new(Address {
-            id,
-            sign: StopSign::default(),
-            bell,
-            ended: SetOnce::new(),
-            rest: Rest::default(),
-            registered: name.map(Into::into),
-            inbox: inbox.sender(),
-            host: vacant.handle(),
-        });
+        let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::new()), options);
+        let address = Address::new(id, name, inbox, vacant.handle());
         let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
         for wanted in Subscriptions::<A>::of().wanted {
             wanted.live(&mut live)?;
         }
-        let mut sources: Vec<Box<dyn ActorSource<A>>> = vec![Box::new(DirectSource::new(inbox))];
+        let mut sources = vec![Inlet::Direct(DirectSource::new(&address))];
         live.apply_changes(&mut sources);
         if let Some(name) = name {
             match self.names.entry(name.into()) {
@@ -346,8 +336,8 @@ impl Core {
             }
         }
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
-        self.add(&member);
-        vacant.occupy(Body::new(actor, live, sources, fate));
+        let seat = self.add(&member);
+        vacant.occupy(Body::new(actor, live, sources, fate, seat));
         Ok(ActorRef::live(address))
     }
 
@@ -371,17 +361,18 @@ impl Core {
         self.next_id.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn add(&self, member: &Arc<dyn Member>) {
-        self.members.insert(member.id().get(), Arc::clone(member));
+    pub(crate) fn add(&self, member: &Arc<dyn Member>) -> Seat {
+        let seat = self.members.add(Arc::clone(member));
         // A shutdown that began meanwhile may have missed it.
         if self.is_closed() {
             member.stop(true);
         }
+        seat
     }
 
-    /// Forgets a member that has ended.
-    pub(crate) fn remove(&self, id: ActorId, name: Option<&str>) {
-        let member = self.members.remove(&id.get());
+    /// Forgets a member that has ended, and its name.
+    pub(crate) fn remove(&self, seat: Seat, id: ActorId, name: Option<&str>) {
+        let member = self.members.remove(seat, id);
         let named = name.and_then(|name| self.names.remove_if(name, |_, (holder, _)| *holder == id));
         // Dropped here, where no guard of a map is held.
         drop((member, named));
@@ -396,17 +387,10 @@ impl Core {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Everybody on the bus, the youngest first.
-    pub(crate) fn everybody(&self) -> Vec<Arc<dyn Member>> {
-        let mut all: Vec<_> = self.members.iter().map(|member| Arc::clone(&*member)).collect();
-        all.sort_by_key(|member| std::cmp::Reverse(member.id()));
-        all
-    }
-
     /// Asks everybody to end, and waits for nobody.
     fn abandon(&self) {
         self.close();
-        self.everybody().iter().for_each(|member| member.stop(true));
+        self.members.youngest_first().iter().for_each(|member| member.stop(true));
         self.topics.close();
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::address::Address;
 use super::bus::Core;
 use super::envelope::Envelope;
-use super::source::{ActorSource, TopicSource};
+use super::source::{Inlet, TopicSource};
 use super::timers::Timers;
 use super::topics::{LivePublish, TopicCache};
 use crate::{Actor, ActorId, Handler, Message, PublishError, SpawnError, Subscription, TimerHandle};
@@ -30,7 +30,7 @@ pub(crate) struct LiveContext<A: Actor> {
 
 /// Subscriptions that a handler made and ended: its body takes them over when the handler has returned.
 struct Changes<A: Actor> {
-    joined: Vec<Box<dyn ActorSource<A>>>,
+    joined: Vec<Inlet<A>>,
     left: Vec<u16>,
 }
 
@@ -82,8 +82,12 @@ impl<A: Actor> LiveContext<A> {
         A: Handler<M>,
     {
         let entry = self.core.topics.entry::<M>(subscription.capacity)?;
-        let queue = entry.subscribe(subscription, self.address.id.get(), Arc::clone(&self.address.bell))?;
-        get_mut(&mut self.changes).joined.push(Box::new(TopicSource::new(queue, entry)));
+        let queue = entry.subscribe(
+            subscription,
+            self.address.id.get(),
+            Arc::clone(self.address.inbox.doorbell()),
+        )?;
+        get_mut(&mut self.changes).joined.push(Inlet::Topic(Box::new(TopicSource::new(queue, entry))));
         self.changed = true;
         Ok(())
     }
@@ -102,7 +106,7 @@ impl<A: Actor> LiveContext<A> {
     }
 
     /// Brings `sources` up to date with the subscriptions that handlers made and ended.
-    pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Box<dyn ActorSource<A>>>) {
+    pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Inlet<A>>) {
         if !std::mem::take(&mut self.changed) {
             return;
         }

@@ -10,6 +10,7 @@ mod context;
 mod dead_letters;
 mod envelope;
 mod fate;
+mod members;
 mod publisher;
 mod service;
 mod shutdown;

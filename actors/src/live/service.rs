@@ -13,6 +13,7 @@ use tokio::task::AbortHandle;
 
 use super::address::{Member, Work};
 use super::bus::Core;
+use super::members::Seat;
 use super::publisher::LiveSubscriber;
 use super::topics::{LivePublish, TopicCache};
 use crate::{
@@ -160,12 +161,13 @@ impl LiveService {
 struct Exit {
     post: Arc<Post>,
     core: Arc<Core>,
+    seat: Seat,
     reason: StopReason,
 }
 
 impl Drop for Exit {
     fn drop(&mut self) {
-        self.core.remove(self.post.id, None);
+        self.core.remove(self.seat, self.post.id, None);
         let reason = std::mem::replace(&mut self.reason, StopReason::Killed);
         let _ = self.post.ended.set(reason);
     }
@@ -197,8 +199,8 @@ impl MessageBus {
             task: SetOnce::new(),
         });
         let member: Arc<dyn Member> = Arc::clone(&post) as _;
-        core.add(&member);
-        let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), reason: StopReason::Killed };
+        let seat = core.add(&member);
+        let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason: StopReason::Killed };
         let task = tokio::spawn(run(service, exit));
         let _ = post.task.set(task.abort_handle());
         Ok(ServiceHandle { post })

@@ -73,7 +73,7 @@ impl MessageBus {
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
         let deadline = Instant::now() + limit;
         self.core.close();
-        let everybody = self.core.everybody();
+        let everybody = self.core.members.youngest_first();
         everybody.iter().for_each(|member| member.stop(true));
         let mut late = Vec::new();
         for member in &everybody {

@@ -1,6 +1,7 @@
 //! What an actor receives from: its topics, one source each, and its direct inbox.
 
 use std::future::Future;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
@@ -8,6 +9,7 @@ use mycelium_mailbox::{
     Consume, Drained as Queued, FutureSlot, Inbox, Source, Span, Started, Subscription as Queue,
 };
 
+use super::address::Address;
 use super::envelope::Envelope;
 use super::topics::TopicEntry;
 use crate::{Actor, Context, Handler, Message, StopReason};
@@ -188,12 +190,12 @@ impl<M: Message> Drop for TopicSource<M> {
 
 /// What was sent to an actor directly: tells and asks.
 pub(crate) struct DirectSource<A: Actor> {
-    inbox: Inbox<Envelope<A>>,
+    inbox: Inbox<Envelope<A>, Address<A>>,
 }
 
 impl<A: Actor> DirectSource<A> {
-    pub(crate) fn new(inbox: Inbox<Envelope<A>>) -> Self {
-        Self { inbox }
+    pub(crate) fn new(address: &Arc<Address<A>>) -> Self {
+        Self { inbox: Inbox::of(Arc::clone(address)) }
     }
 }
 
@@ -244,6 +246,49 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
 
     fn topic(&self) -> Option<u16> {
         None
+    }
+}
+
+/// A source as its actor holds it. The direct inbox, which every actor has, needs no memory of its own.
+pub(crate) enum Inlet<A: Actor> {
+    Direct(DirectSource<A>),
+    Topic(Box<dyn ActorSource<A>>),
+}
+
+impl<A: Actor> Deref for Inlet<A> {
+    type Target = dyn ActorSource<A>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Direct(direct) => direct,
+            Self::Topic(topic) => &**topic,
+        }
+    }
+}
+
+impl<A: Actor> DerefMut for Inlet<A> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        match self {
+            Self::Direct(direct) => direct,
+            Self::Topic(topic) => &mut **topic,
+        }
+    }
+}
+
+impl<A: Actor> Source for Inlet<A> {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        (**self).head()
+    }
+
+    fn commit(&mut self) {
+        (**self).commit();
+    }
+
+    fn arm(&mut self) -> bool {
+        (**self).arm()
     }
 }
 

@@ -199,7 +199,7 @@ impl Tree {
 /// Stops the services that no supervisor looks after, the eldest first.
 async fn stop_services(bus: &MessageBus, deadline: Instant) -> (usize, Vec<Arc<str>>) {
     let (mut stopped, mut late) = (0, Vec::new());
-    for member in bus.core.everybody().iter().rev() {
+    for member in bus.core.members.youngest_first().iter().rev() {
         if member.work() != (Work::Service { supervised: false }) {
             continue;
         }
@@ -219,7 +219,7 @@ async fn stop_services(bus: &MessageBus, deadline: Instant) -> (usize, Vec<Arc<s
 /// seen next time.
 fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
     let ids = bus.core.ids();
-    let everybody = bus.core.everybody();
+    let everybody = bus.core.members.youngest_first();
     let first: Vec<Work> = everybody.iter().map(|member| member.work()).collect();
     let mut busy: Vec<_> = everybody.into_iter().zip(first).collect();
     busy.retain(|(member, first)| {

@@ -5,10 +5,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::Shared;
+use super::Port;
 use crate::wait::Ticket;
 
-/// A message was not queued by [`try_send`](super::InboxSender::try_send).
+/// A message was not queued by [`try_send`](super::Port::try_send).
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrySendError<T> {
@@ -18,7 +18,7 @@ pub enum TrySendError<T> {
     Closed(T),
 }
 
-/// A message was not queued by [`send`](super::InboxSender::send).
+/// A message was not queued by [`send`](super::Port::send).
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError<T> {
@@ -74,30 +74,30 @@ impl<T> fmt::Display for SendError<T> {
 impl<T: fmt::Debug> std::error::Error for TrySendError<T> {}
 impl<T: fmt::Debug> std::error::Error for SendError<T> {}
 
-/// The future of [`InboxSender::send`](super::InboxSender::send). Dropped before it is ready, nothing was sent.
+/// The future of [`InboxSender::send`](super::Port::send). Dropped before it is ready, nothing was sent.
 #[must_use = "nothing is sent unless it is awaited"]
 pub struct Sending<'a, T> {
-    shared: &'a Shared<T>,
+    port: &'a Port<T>,
     ticket: Ticket<'a>,
     value: Option<T>,
     sender: u64,
 }
 
 impl<'a, T> Sending<'a, T> {
-    pub(super) fn new(shared: &'a Shared<T>, value: T, sender: u64) -> Self {
-        Self { shared, ticket: Ticket::new(&shared.waiters), value: Some(value), sender }
+    pub(super) fn new(port: &'a Port<T>, value: T, sender: u64) -> Self {
+        Self { port, ticket: Ticket::new(&port.waiters), value: Some(value), sender }
     }
 
     /// One attempt: done, failed, or the value back where waiting may help.
     fn attempt(&self, value: T) -> Result<Result<(), SendError<T>>, T> {
-        match self.shared.offer(value) {
+        match self.port.offer(value) {
             Ok(()) => Ok(Ok(())),
             Err(TrySendError::Closed(value)) => Ok(Err(SendError::Closed(value))),
-            Err(TrySendError::Full(value)) if !self.shared.waits => {
-                self.shared.state.lock().lost += 1;
+            Err(TrySendError::Full(value)) if !self.port.waits => {
+                self.port.state.lock().lost += 1;
                 Ok(Err(SendError::Full(value)))
             }
-            Err(TrySendError::Full(value)) if self.sender != 0 && self.sender == self.shared.owner => {
+            Err(TrySendError::Full(value)) if self.sender != 0 && self.sender == self.port.owner => {
                 Ok(Err(SendError::WouldDeadlock(value)))
             }
             Err(TrySendError::Full(value)) => Err(value),

@@ -3,6 +3,8 @@
 use std::fs;
 use std::future::Future;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use tokio::sync::mpsc;
@@ -30,8 +32,8 @@ pub(crate) trait Crowd: Sized + Send + Sync + 'static {
     fn home() -> Self::Home;
     /// Starts one.
     fn spawn(home: &Self::Home) -> impl Future<Output = Self> + Send;
-    /// Waits until it runs.
-    fn started(&self) -> impl Future<Output = ()> + Send;
+    /// Waits until all of them run.
+    fn started(home: &Self::Home, actors: &[Self]) -> impl Future<Output = ()> + Send;
     /// Asks it to stop.
     fn stop(&self) -> impl Future<Output = ()> + Send;
     /// Waits until it has stopped.
@@ -122,10 +124,26 @@ async fn gather<C: Crowd>(home: &C::Home) -> Vec<C> {
     for _ in 0..ACTORS {
         actors.push(C::spawn(home).await);
     }
-    for actor in &actors {
-        actor.started().await;
-    }
+    C::started(home, &actors).await;
     actors
+}
+
+/// How many of a crowd run: for those whose library does not tell.
+#[derive(Debug, Default)]
+pub(crate) struct Awake(AtomicUsize);
+
+impl Awake {
+    /// One more runs.
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lets the others run until `actors` of them do.
+    pub(crate) async fn wait_for(&self, actors: usize) {
+        while self.0.load(Ordering::Relaxed) < actors {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 /// The resident set of this process.
@@ -144,13 +162,17 @@ struct Task {
 }
 
 impl Crowd for Task {
-    type Home = ();
+    type Home = Arc<Awake>;
 
-    fn home() {}
+    fn home() -> Arc<Awake> {
+        Arc::default()
+    }
 
-    async fn spawn((): &()) -> Self {
+    async fn spawn(awake: &Arc<Awake>) -> Self {
         let (sender, mut receiver) = mpsc::channel(64);
+        let awake = Arc::clone(awake);
         let task = tokio::spawn(async move {
+            awake.count();
             let mut sum = 0;
             while let Some(Some(number)) = receiver.recv().await {
                 sum += number;
@@ -160,9 +182,8 @@ impl Crowd for Task {
         Self { sender, task }
     }
 
-    async fn started(&self) {
-        // The task is polled for the first time when the runtime gets to it.
-        tokio::task::yield_now().await;
+    async fn started(awake: &Arc<Awake>, tasks: &[Self]) {
+        awake.wait_for(tasks.len()).await;
     }
 
     async fn stop(&self) {

@@ -1,12 +1,14 @@
 //! Mycelium: topics, `tell`, `ask`, idle actors.
 
+use std::sync::Arc;
+
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, Publisher, Responder, Subscriptions,
 };
 
 use crate::ask::Asked;
 use crate::carrier::Carrier;
-use crate::crowd::Crowd;
+use crate::crowd::{Awake, Crowd};
 use crate::load::{Counter, Large, Load, Small};
 
 impl Message for Small {
@@ -109,7 +111,7 @@ impl<M: Load> Carrier<M> for Tell<M> {
     }
 }
 
-/// An actor that answers, or just is.
+/// An actor that answers.
 struct Echo;
 
 impl Actor for Echo {
@@ -141,22 +143,33 @@ impl Asked for Ask {
     }
 }
 
+/// An actor that is there, and counts itself when it starts.
+struct Waiting(Arc<Awake>);
+
+impl Actor for Waiting {
+    type Error = BoxError;
+    async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.count();
+        Ok(())
+    }
+}
+
 /// Idle actors of one bus.
-pub(crate) struct Idle(ActorRef<Echo>);
+pub(crate) struct Idle(ActorRef<Waiting>);
 
 impl Crowd for Idle {
-    type Home = MessageBus;
+    type Home = (MessageBus, Arc<Awake>);
 
-    fn home() -> MessageBus {
-        MessageBus::new()
+    fn home() -> Self::Home {
+        (MessageBus::new(), Arc::default())
     }
 
-    async fn spawn(bus: &MessageBus) -> Self {
-        Self(bus.spawn(Echo).expect("the actor starts"))
+    async fn spawn((bus, awake): &Self::Home) -> Self {
+        Self(bus.spawn(Waiting(Arc::clone(awake))).expect("the actor starts"))
     }
 
-    async fn started(&self) {
-        tokio::task::yield_now().await;
+    async fn started((_, awake): &Self::Home, actors: &[Self]) {
+        awake.wait_for(actors.len()).await;
     }
 
     async fn stop(&self) {

@@ -126,8 +126,10 @@ impl Crowd for ActorRef<Echo> {
         Echo::spawn(Echo)
     }
 
-    async fn started(&self) {
-        self.wait_for_startup().await;
+    async fn started((): &(), actors: &[Self]) {
+        for actor in actors {
+            actor.wait_for_startup().await;
+        }
     }
 
     async fn stop(&self) {

@@ -141,7 +141,8 @@ impl Crowd for Idle {
         Self(actor, task)
     }
 
-    async fn started(&self) {}
+    // `spawn` has waited for it.
+    async fn started((): &(), _: &[Self]) {}
 
     async fn stop(&self) {
         self.0.stop(None);

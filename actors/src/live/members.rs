@@ -1,0 +1,138 @@
+//! Who is alive on a bus: a list with a seat for each, so that coming and going costs a few instructions.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::address::Member;
+use crate::ActorId;
+
+/// Everybody on a bus who has not ended.
+#[derive(Default)]
+pub(crate) struct Members {
+    list: Mutex<List>,
+}
+
+/// Where a member sits: given at its start, and given back once at its end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seat(usize);
+
+#[derive(Default)]
+struct List {
+    places: Vec<Place>,
+    /// The free place to be taken next; `places.len()` when there is none.
+    free: usize,
+    alive: usize,
+}
+
+enum Place {
+    Taken(Arc<dyn Member>),
+    /// The next free place.
+    Free(usize),
+}
+
+impl Members {
+    pub(crate) fn add(&self, member: Arc<dyn Member>) -> Seat {
+        let mut guard = self.lock();
+        let list = &mut *guard;
+        let seat = list.free;
+        match list.places.get_mut(seat) {
+            Some(place) => {
+                if let Place::Free(next) = std::mem::replace(place, Place::Taken(member)) {
+                    list.free = next;
+                }
+            }
+            None => {
+                list.places.push(Place::Taken(member));
+                list.free = list.places.len();
+            }
+        }
+        list.alive += 1;
+        Seat(seat)
+    }
+
+    /// Returns the member, for the caller to drop where it holds no lock; `None` if it has left its seat before.
+    pub(crate) fn remove(&self, seat: Seat, id: ActorId) -> Option<Arc<dyn Member>> {
+        let mut guard = self.lock();
+        let list = &mut *guard;
+        let place = list.places.get_mut(seat.0)?;
+        // An end may be told twice, and the seat may be another's by then.
+        if !matches!(place, Place::Taken(member) if member.id() == id) {
+            return None;
+        }
+        let Place::Taken(member) = std::mem::replace(place, Place::Free(list.free)) else { return None };
+        list.free = seat.0;
+        list.alive -= 1;
+        if list.alive == 0 {
+            // After a crowd has left, its memory goes too.
+            list.places = Vec::new();
+            list.free = 0;
+        }
+        Some(member)
+    }
+
+    pub(crate) fn alive(&self) -> usize {
+        self.lock().alive
+    }
+
+    /// Everybody, the youngest first.
+    pub(crate) fn youngest_first(&self) -> Vec<Arc<dyn Member>> {
+        let list = self.lock();
+        let taken = list.places.iter().filter_map(|place| match place {
+            Place::Taken(member) => Some(Arc::clone(member)),
+            Place::Free(_) => None,
+        });
+        let mut all: Vec<_> = taken.collect();
+        drop(list);
+        all.sort_by_key(|member| std::cmp::Reverse(member.id()));
+        all
+    }
+
+    fn lock(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StopReason;
+    use crate::live::address::Work;
+    use tokio::sync::SetOnce;
+
+    struct Anybody(u64, SetOnce<StopReason>);
+    impl Member for Anybody {
+        fn id(&self) -> ActorId {
+            ActorId(self.0)
+        }
+        fn name(&self) -> &'static str {
+            "anybody"
+        }
+        fn stop(&self, _: bool) {}
+        fn kill(&self) {}
+        fn ended(&self) -> &SetOnce<StopReason> {
+            &self.1
+        }
+        fn work(&self) -> Work {
+            Work::Busy
+        }
+    }
+
+    #[test]
+    fn seats_are_taken_again_and_the_youngest_come_first() {
+        let members = Members::default();
+        let add = |id| members.add(Arc::new(Anybody(id, SetOnce::new())));
+        let ids = || members.youngest_first().iter().map(|member| member.id().get()).collect::<Vec<_>>();
+        let seats = [1, 2, 3].map(add);
+        let remove = |seat, id| members.remove(seat, ActorId(id)).map(|member| member.id());
+        assert_eq!(remove(seats[0], 1), Some(ActorId(1)));
+        assert_eq!(remove(seats[1], 2), Some(ActorId(2)));
+        assert_eq!(remove(seats[1], 2), None, "given back once");
+        let again = [4, 5, 6].map(add);
+        assert_eq!(remove(seats[1], 2), None, "it is another's seat now");
+        assert_eq!((ids(), members.alive()), (vec![6, 5, 4, 3], 4));
+        assert_eq!(members.lock().places.len(), 4);
+        for (seat, id) in again.into_iter().chain([seats[2]]).zip([4, 5, 6, 3]) {
+            assert_eq!(remove(seat, id), Some(ActorId(id)));
+        }
+        assert_eq!((ids(), members.alive(), members.lock().places.capacity()), (vec![], 0, 0));
+    }
+}

@@ -1,0 +1,241 @@
+//! What senders and receiver share.
+
+use std::fmt;
+
+use super::{InboxOptions, InboxStats, QUEUE_CAPACITY_MAX, Sending, TrySendError};
+use crate::backlog::{Backlog, Offer, WhenFull};
+use crate::policy::{KeyFn, Overflow};
+use crate::stamps::Mark;
+use crate::sync::{AtomicU32, Ordering, Spin, SpinGuard};
+use crate::wait::WaitList;
+use crate::{Doorbell, Stamps};
+
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub(super) stamp: u64,
+    pub(super) value: T,
+}
+
+/// The shared half of an inbox, at which messages are handed in.
+///
+/// [`Inbox::new`](super::Inbox::new) keeps it in memory of its own. Who has a struct behind an `Arc` anyway may put the
+/// port in there instead, implement [`AsRef`] for it, and read it with [`Inbox::of`](super::Inbox::of).
+pub struct Port<T> {
+    pub(super) state: Spin<State<T>>,
+    pub(super) queued: AtomicU32,
+    pub(super) senders: AtomicU32,
+    pub(super) waiters: WaitList,
+    stamps: crate::sync::Arc<Stamps>,
+    pub(super) doorbell: crate::sync::Arc<Doorbell>,
+    /// Boxed, because few inboxes have one and idle inboxes are to be small.
+    key: Option<Box<KeyFn<T>>>,
+    pub(super) owner: u64,
+    pub(super) waits: bool,
+}
+
+pub(super) struct State<T> {
+    pub(super) backlog: Backlog<Entry<T>>,
+    mark: Mark,
+    pub(super) armed: bool,
+    pub(super) closed: bool,
+    accepted: u64,
+    /// Dropped or refused, by the policy's own cause; [`State::stats`] names it.
+    pub(super) lost: u64,
+    conflated: u64,
+}
+
+impl<T> State<T> {
+    fn stats(&self) -> InboxStats {
+        let mut stats =
+            InboxStats { accepted: self.accepted, conflated: self.conflated, ..InboxStats::default() };
+        match self.backlog.when_full() {
+            WhenFull::Refuse => stats.rejected = self.lost,
+            WhenFull::DropNewest => stats.dropped_newest = self.lost,
+            WhenFull::DropOldest | WhenFull::Conflate => stats.dropped_oldest = self.lost,
+        }
+        stats
+    }
+}
+
+impl<T> Port<T> {
+    /// An open port whose receiver sleeps on `doorbell`.
+    #[must_use]
+    pub fn new(
+        stamps: crate::sync::Arc<Stamps>,
+        doorbell: crate::sync::Arc<Doorbell>,
+        options: InboxOptions<T>,
+    ) -> Self {
+        let InboxOptions { overflow, capacity, owner } = options;
+        let capacity = capacity.clamp(1, QUEUE_CAPACITY_MAX);
+        let when_full = WhenFull::from(&overflow);
+        let waits = matches!(overflow, Overflow::Block);
+        let key = if let Overflow::Conflate(key) = overflow { Some(Box::new(key)) } else { None };
+        let backlog = Backlog::new(when_full, capacity);
+        let state = State {
+            backlog,
+            mark: Mark::NONE,
+            armed: false,
+            closed: false,
+            accepted: 0,
+            lost: 0,
+            conflated: 0,
+        };
+        Self {
+            state: Spin::new(state),
+            queued: AtomicU32::new(0),
+            senders: AtomicU32::new(0),
+            waiters: WaitList::new(),
+            stamps,
+            doorbell,
+            key,
+            owner,
+            waits,
+        }
+    }
+
+    /// Queues `value` now or gives it back.
+    ///
+    /// `Ok` says that it is queued; it does not say that the receiver will handle it, nor, with a policy that drops,
+    /// that it will still be there.
+    ///
+    /// # Errors
+    /// [`TrySendError::Full`] under `Block` and `Fail`; [`TrySendError::Closed`] once the receiver is gone.
+    #[inline]
+    pub fn try_send(&self, value: T) -> Result<(), TrySendError<T>> {
+        let result = self.offer(value);
+        if let Err(TrySendError::Full(_)) = &result {
+            self.state.lock().lost += 1;
+        }
+        result
+    }
+
+    /// Like [`try_send`](Self::try_send), but a refusal is not counted: for a caller that waits with [`send`](Self::send)
+    /// then.
+    ///
+    /// # Errors
+    /// Those of `try_send`.
+    #[inline]
+    pub fn offer(&self, value: T) -> Result<(), TrySendError<T>> {
+        let key = self.key.as_ref().map_or(0, |key| key(&value));
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(TrySendError::Closed(value));
+        }
+        if !state.backlog.has_place() {
+            return self.offer_full(state, value, key);
+        }
+        let stamp = self.stamps.stamp(&mut state.mark);
+        state.backlog.push(Entry { stamp, value });
+        state.accepted += 1;
+        self.finish(state);
+        Ok(())
+    }
+
+    /// Queues `value`, waiting for room under `Block`. `sender` is the sending actor's id, or 0.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was sent.
+    ///
+    /// # Errors
+    /// [`SendError::Full`] under `Fail`; [`SendError::WouldDeadlock`] when the receiver itself would wait for its own
+    /// full inbox; [`SendError::Closed`] once the receiver is gone.
+    pub fn send(&self, value: T, sender: u64) -> Sending<'_, T> {
+        Sending::new(self, value, sender)
+    }
+
+    /// Whether the receiver refuses further messages.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.state.lock().closed
+    }
+
+    /// Messages waiting, without those in the receiver's hand.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.queued.load(Ordering::Relaxed) as usize
+    }
+
+    /// Whether no message waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What the receiver sleeps on.
+    #[must_use]
+    pub fn doorbell(&self) -> &crate::sync::Arc<Doorbell> {
+        &self.doorbell
+    }
+
+    /// The counters up to now.
+    #[must_use]
+    pub fn stats(&self) -> InboxStats {
+        self.state.lock().stats()
+    }
+
+    #[cold]
+    fn offer_full(
+        &self,
+        mut state: SpinGuard<'_, State<T>>,
+        value: T,
+        key: u64,
+    ) -> Result<(), TrySendError<T>> {
+        let stamp = self.stamps.stamp(&mut state.mark);
+        // What is displaced is dropped after the lock is free again: its drop is foreign code.
+        let _displaced = match state.backlog.offer(Entry { stamp, value }, key) {
+            Offer::Refused(entry) => return Err(TrySendError::Full(entry.value)),
+            Offer::DroppedNewest(entry) => {
+                state.lost += 1;
+                drop(state);
+                drop(entry);
+                return Ok(());
+            }
+            Offer::Stored => None,
+            Offer::DroppedOldest(entry) => {
+                state.lost += 1;
+                Some(entry)
+            }
+            Offer::Conflated(entry) => {
+                state.conflated += 1;
+                Some(entry)
+            }
+        };
+        state.accepted += 1;
+        self.finish(state);
+        Ok(())
+    }
+
+    /// Ends a send that changed the queue: tells the receiver, and rings if it sleeps.
+    #[inline]
+    fn finish(&self, mut state: SpinGuard<'_, State<T>>) {
+        self.queued.store(state.backlog.count(), Ordering::Release);
+        let ring = std::mem::take(&mut state.armed);
+        drop(state);
+        if ring {
+            self.doorbell.ring();
+        }
+    }
+
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        let ring = std::mem::take(&mut state.armed);
+        drop(state);
+        if ring {
+            self.doorbell.ring();
+        }
+        self.waiters.wake_all();
+    }
+}
+
+impl<T> AsRef<Self> for Port<T> {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl<T> fmt::Debug for Port<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port").field("queued", &self.len()).finish_non_exhaustive()
+    }
+}
