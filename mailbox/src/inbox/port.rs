@@ -137,8 +137,8 @@ impl<T> Port<T> {
     /// Dropped before it is ready, nothing was sent.
     ///
     /// # Errors
-    /// [`SendError::Full`] under `Fail`; [`SendError::WouldDeadlock`] when the receiver itself would wait for its own
-    /// full inbox; [`SendError::Closed`] once the receiver is gone.
+    /// [`Full`](super::SendError::Full) under `Fail`; [`WouldDeadlock`](super::SendError::WouldDeadlock) when the receiver
+    /// itself would wait for its own full inbox; [`Closed`](super::SendError::Closed) once the receiver is gone.
     pub fn send(&self, value: T, sender: u64) -> Sending<'_, T> {
         Sending::new(self, value, sender)
     }
