@@ -96,7 +96,7 @@ async fn play_part(part: &str) -> Result<RunEnd> {
     let counted = Arc::clone(&handled);
     let counter = tree::Child::actor("counter", move || Counter(Arc::clone(&counted)));
     let mut root = Supervisor::builder("root");
-    if part == "process" {
+    if part == "process" || part == "stuck-single" {
         root = root.process("sleeper", ProcessSpec::new("sleep").args(["1000"]));
     }
     let counter = counter.shutdown(Shutdown::Timeout(Duration::from_millis(50)));
@@ -124,6 +124,10 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         _ => Duration::from_millis(50),
     };
     if part.starts_with("stuck") {
+        #[cfg(target_os = "linux")]
+        while part == "stuck-single" && children(std::process::id()).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let (end, told) = tokio::join!(biased; tree.run_until_signal(limit), counter.tell(Spin));
         told?;
         return Ok(end?);
@@ -301,6 +305,8 @@ fn an_actor_that_never_awaits_is_named_and_does_not_keep_the_process() {
 fn a_second_signal_is_obeyed_even_if_the_only_thread_is_stuck() {
     let mut player = Player::new("stuck-single");
     player.wait_for("ready");
+    #[cfg(target_os = "linux")]
+    let children = children(player.process.id());
     player.signal("-TERM");
     // Signals of one kind that come together count once: the second is another one.
     player.signal("-INT");
@@ -308,4 +314,15 @@ fn a_second_signal_is_obeyed_even_if_the_only_thread_is_stuck() {
     let both = [Some(130), Some(143)];
     assert!(both.contains(&code), "{code:?} {out}{err}");
     assert!(err.contains("the runtime does not obey"), "{err}");
+    #[cfg(target_os = "linux")]
+    for child in children {
+        let stat = || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        // Nobody of ours is left to reap it: it is gone, or dead until somebody does. A kill takes a moment.
+        let ended = || stat().is_empty() || stat().contains(") Z ");
+        let began = std::time::Instant::now();
+        while !ended() && began.elapsed() < LONG {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(ended(), "process {child} is left: {}", stat());
+    }
 }

@@ -1,6 +1,6 @@
 //! What references, the bus and the actor itself share of one live actor.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -74,7 +74,10 @@ impl Rest {
     /// before has lasted since then.
     pub(crate) fn turn(&self, bell: &Doorbell) -> Option<u64> {
         let turn = self.0.load(Ordering::Acquire);
-        (turn % 2 == 1 && bell.is_asleep()).then_some(turn)
+        let asleep = bell.is_asleep();
+        // The bell may have been set anew meanwhile, for a later sleep: then the turn has moved on, and this read sees it.
+        fence(Ordering::Acquire);
+        (turn % 2 == 1 && asleep && self.0.load(Ordering::Relaxed) == turn).then_some(turn)
     }
 }
 

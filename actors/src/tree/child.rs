@@ -12,7 +12,7 @@ use mycelium_supervisor::{
 use super::handle::{StartError, Tree};
 use super::launch::{ActorLaunch, FutureService, Launcher, ServiceLaunch, SupervisorLaunch};
 #[cfg(unix)]
-use super::process::{ProcessService, ProcessSpec};
+use super::process::{ProcessLaunch, ProcessSpec};
 use super::shell::{Observer, Shared};
 use crate::{Actor, MessageBus, Service};
 
@@ -111,8 +111,8 @@ impl Child {
     #[cfg(unix)]
     pub fn process(id: impl Into<Arc<str>>, spec: ProcessSpec) -> Self {
         let id = id.into();
-        let name = Arc::clone(&id);
-        Self::service(id, move || ProcessService::new(Arc::clone(&name), spec.clone()))
+        let launch = ProcessLaunch::new(Arc::clone(&id), spec);
+        Self(ChildSpec::worker(id, Launcher::new(launch)))
     }
 
     /// A supervisor with children of its own. Its observer, if any, is not used: the root's sees the whole tree.

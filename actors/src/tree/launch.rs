@@ -202,22 +202,26 @@ impl<S: Service> ServiceLaunch<S> {
 
 impl<S: Service> Launch for ServiceLaunch<S> {
     fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
-        let service = make(&*self.0)?;
-        let handle = site.shared.bus.launch_service(service, true);
-        let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
-        let member = handle.member();
-        let (child, reports) = (site.child, site.reports.clone());
-        let _ = reports.send(Report::Started(child));
-        tokio::spawn(async move {
-            let reason = exit_reason(&handle.ended().await);
-            let _ = reports.send(Report::Gone(child, Some(reason)));
-        });
-        Ok(Life::Member(member))
+        launch_service(site, make(&*self.0)?)
     }
 
     fn is_source(&self) -> bool {
         true
     }
+}
+
+/// Starts a service as a child.
+pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life, ExitReason> {
+    let handle = site.shared.bus.launch_service(service, true);
+    let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
+    let member = handle.member();
+    let (child, reports) = (site.child, site.reports.clone());
+    let _ = reports.send(Report::Started(child));
+    tokio::spawn(async move {
+        let reason = exit_reason(&handle.ended().await);
+        let _ = reports.send(Report::Gone(child, Some(reason)));
+    });
+    Ok(Life::Member(member))
 }
 
 /// Starts supervisors.

@@ -1,14 +1,18 @@
 //! Operating-system processes as children: a service whose loop is the process.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
+use mycelium_supervisor::ExitReason;
+
+use super::launch::{Launch, Life, Parked, Site, launch_service};
 use crate::{BoxError, Service, ServiceContext};
 
 /// Longest line of output that goes into one log event, in bytes; a longer one is cut into several.
@@ -61,17 +65,55 @@ impl ProcessSpec {
     }
 }
 
-/// Runs one process for one life.
-pub(crate) struct ProcessService {
+/// Starts processes.
+pub(crate) struct ProcessLaunch {
     id: Arc<str>,
     spec: ProcessSpec,
 }
 
-impl ProcessService {
+impl ProcessLaunch {
     pub(crate) fn new(id: Arc<str>, spec: ProcessSpec) -> Self {
         Self { id, spec }
     }
+}
 
+impl Launch for ProcessLaunch {
+    fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
+        let (id, spec, groups) = (Arc::clone(&self.id), self.spec.clone(), Arc::clone(&site.shared.groups));
+        launch_service(site, ProcessService { id, spec, groups })
+    }
+
+    fn is_source(&self) -> bool {
+        true
+    }
+}
+
+/// The process groups of a tree that run.
+#[derive(Default)]
+pub(crate) struct Groups(Mutex<HashSet<Pid>>);
+
+impl Groups {
+    /// Kills all of them: for the end of a program whose runtime does nothing any more.
+    pub(crate) fn kill(&self) {
+        for group in self.lock().drain() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<Pid>> {
+        // Every change is one insertion or removal: the set stays whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs one process for one life.
+struct ProcessService {
+    id: Arc<str>,
+    spec: ProcessSpec,
+    groups: Arc<Groups>,
+}
+
+impl ProcessService {
     fn spawn(&self) -> Result<Child, BoxError> {
         let ProcessSpec { command, args, env, cwd } = &self.spec;
         let mut process = Command::new(command);
@@ -96,7 +138,8 @@ impl Service for ProcessService {
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         // From here on every way out ends the whole group and reaps the process.
-        let mut group = Group { child: Some(child), group };
+        let mut group = Group { child: Some(child), group, groups: Arc::clone(&self.groups) };
+        group.groups.lock().extend(group.group);
         let id = &*self.id;
         let output = async {
             tokio::join!(
@@ -133,6 +176,7 @@ impl Service for ProcessService {
 struct Group {
     child: Option<Child>,
     group: Option<Pid>,
+    groups: Arc<Groups>,
 }
 
 impl Drop for Group {
@@ -140,6 +184,7 @@ impl Drop for Group {
         // The number of a group stays taken while a process is in it, and our child's until it is reaped. After that
         // it could name another group only if all numbers had been used meanwhile.
         if let Some(group) = self.group {
+            self.groups.lock().remove(&group);
             let _ = kill_process_group(group, Signal::KILL);
         }
         if let (Some(mut child), Ok(runtime)) = (self.child.take(), tokio::runtime::Handle::try_current()) {

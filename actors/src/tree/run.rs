@@ -119,7 +119,7 @@ impl Tree {
     /// It never hangs. A thread of its own watches the signals: when the runtime does not obey (all its
     /// threads are stuck in code that never awaits), it ends the process by itself, 2 s after the second signal, or when all
     /// deadlines have passed after the first. It does so as well when members that cannot be killed would keep
-    /// the runtime from going down after `main`.
+    /// the runtime from going down after `main`. Processes of the tree are killed first.
     ///
     /// # Errors
     /// When the signals cannot be listened to. The tree goes on.
@@ -141,7 +141,13 @@ impl Tree {
     /// ```
     pub async fn run_until_signal(&self, limit: Duration) -> io::Result<RunEnd> {
         let patience = limit.saturating_add(TREE_SHUTDOWN_DEADLINE).saturating_add(SHUTDOWN_DEADLINE * 2);
-        let mut signals = signals::listen(patience, EXIT_UNDRAINED)?;
+        #[cfg(unix)]
+        let groups = Arc::clone(&self.shared().groups);
+        let clean_up = move || {
+            #[cfg(unix)]
+            groups.kill();
+        };
+        let mut signals = signals::listen(patience, EXIT_UNDRAINED, clean_up)?;
         let end = self.run_until(&mut signals.received, limit).await;
         // Whoever is still here never awaits, and would keep the runtime from going down.
         if self.shared().bus.alive() > 0 {

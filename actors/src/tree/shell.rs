@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     actors: Mutex<HashMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
     missed: Mutex<Vec<Arc<str>>>,
+    #[cfg(unix)]
+    pub(crate) groups: Arc<super::process::Groups>,
     /// The child with which the root passed its intensity.
     gave_up: OnceLock<Arc<str>>,
 }
@@ -56,7 +58,20 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(bus: MessageBus, observer: Option<Observer>) -> Self {
         let (supervisors, actors, sources, missed) = Default::default();
-        Self { bus, observer, supervisors, actors, sources, missed, gave_up: OnceLock::new() }
+        #[cfg(unix)]
+        let groups = Arc::default();
+        let gave_up = OnceLock::new();
+        Self {
+            bus,
+            observer,
+            supervisors,
+            actors,
+            sources,
+            missed,
+            #[cfg(unix)]
+            groups,
+            gave_up,
+        }
     }
 
     /// The references of the actors, by path.

@@ -59,8 +59,13 @@ struct LastWord {
     why: String,
 }
 
-/// Listens from now on. `patience` after the first signal the process ends with `code`, if it still runs.
-pub(super) fn listen(patience: Duration, code: u8) -> io::Result<Signals> {
+/// Listens from now on. `patience` after the first signal the process ends with `code`, if it still runs. Before
+/// the process is ended from here, `clean_up` is called.
+pub(super) fn listen(
+    patience: Duration,
+    code: u8,
+    clean_up: impl FnOnce() + Send + 'static,
+) -> io::Result<Signals> {
     let (heard, received) = mpsc::unbounded_channel();
     let (over, is_over) = oneshot::channel();
     let (listens, is_listening) = std::sync::mpsc::channel();
@@ -75,6 +80,7 @@ pub(super) fn listen(patience: Duration, code: u8) -> io::Result<Signals> {
             let last = watch(source, Watch::new(patience, code), &heard, is_over).await;
             if let Some(LastWord { code, why }) = last {
                 complain(&why);
+                clean_up();
                 std::process::exit(i32::from(code));
             }
         });
