@@ -107,15 +107,19 @@ impl Doorbell {
         self.state.load(Ordering::Relaxed) == ASLEEP
     }
 
+    #[inline]
     fn claim(&self, from: u8) -> bool {
         self.state.compare_exchange(from, BUSY, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     /// Empties the cell and ends at `AWAKE`. Only after a successful `claim`.
+    #[inline]
     fn take_claimed(&self) -> Option<Waker> {
         // SAFETY: the caller's `claim` moved the state to BUSY, so the cell is ours until the store below.
         let waker = self.waker.with_mut(|cell| unsafe { (*cell).take() });
-        self.state.store(AWAKE, Ordering::SeqCst);
+        // Release: whoever claims the cell next finds it as it is now. Nobody looks for a message because of this store, so
+        // it need not be in the total order.
+        self.state.store(AWAKE, Ordering::Release);
         waker
     }
 }

@@ -237,6 +237,24 @@ fn loom_leaving_wakes_the_publisher_it_held_back() {
 }
 
 #[test]
+fn loom_a_sleeper_is_woken_though_its_neighbour_leaves() {
+    explore(|| {
+        let topic = topic::<u64>(1);
+        let leaving = Receiver::new(&topic, SubscribeOptions::default());
+        let mut staying = Receiver::new(&topic, SubscribeOptions::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        let Receiver { mut sources, bell } = leaving;
+        assert!(poll_pick(&mut sources, &bell, &mut cx).is_pending());
+        let thread = thread::spawn(move || drop(sources));
+        let publisher = topic.clone();
+        let second = thread::spawn(move || publisher.try_publish(1, 0).unwrap());
+        assert_eq!(staying.next(), 1);
+        thread.join().unwrap();
+        second.join().unwrap();
+    });
+}
+
+#[test]
 fn loom_a_dropped_waiter_hands_its_wake_up_on() {
     explore(|| {
         let topic = topic::<u64>(1);

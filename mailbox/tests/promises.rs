@@ -220,6 +220,45 @@ fn every_sleeper_is_woken_once_however_many_there_are() {
 }
 
 #[test]
+fn sleepers_are_woken_whoever_left_before_or_sleeps_no_more() {
+    let topic = topic::<u64>(8);
+    let subscribe = |at: usize| {
+        let overflow = if at.is_multiple_of(2) { Overflow::Block } else { Overflow::DropNewest };
+        let bell = Arc::new(Doorbell::new());
+        let options = SubscribeOptions { overflow, ..SubscribeOptions::default() };
+        ([topic.subscribe(Arc::clone(&bell), options).unwrap()], bell, Counter::new())
+    };
+    for (leaves_every, wakes_every) in [(2, 3), (3, 5), (7, 2), (1, 1)] {
+        let mut all: Vec<_> = (0..40).map(subscribe).collect();
+        for (at, (sources, bell, counter)) in all.iter_mut().enumerate() {
+            assert!(poll_pick(sources, bell, &mut Context::from_waker(counter.waker())).is_pending());
+            if at % wakes_every == 0 {
+                bell.ring();
+            }
+        }
+        let mut left = (0..40).filter(|at| at % leaves_every != 0);
+        let mut number = 0;
+        all.retain(|_| {
+            number += 1;
+            (number - 1) % leaves_every != 0
+        });
+        topic.try_publish(1, 0).unwrap();
+        for (sources, _, counter) in &mut all {
+            let at = left.next().unwrap();
+            assert_eq!(counter.count(), 1, "subscriber {at}, one in {leaves_every} has left");
+            assert!(sources[0].head().is_some());
+        }
+        // And those that stayed can sleep again.
+        for (sources, bell, counter) in &mut all {
+            sources[0].advance();
+            assert!(poll_pick(sources, bell, &mut Context::from_waker(counter.waker())).is_pending());
+        }
+        topic.try_publish(2, 0).unwrap();
+        assert!(all.iter().all(|(_, _, counter)| counter.count() == 2));
+    }
+}
+
+#[test]
 fn without_subscribers_nothing_is_stored() {
     let topic = topic::<Arc<()>>(8);
     let witness = Arc::new(());

@@ -7,11 +7,12 @@
 //! - Unlock: one plain store of the whole word (`Release`), nobody else writes it meanwhile. It publishes the new tail
 //!   (**sync point "message visible"**; it pairs with the `Acquire` in [`Core::tail`]). A reader that finds a later
 //!   locker's value reads from the same release sequence.
-//! - Sleep: a subscriber that goes to sleep prepares its doorbell, then takes the lock, sets `armed`, counts itself in
-//!   `sleepers` and reads the tail. So it either sees a message or is seen by the next publish: no fence is needed, and
+//! - Sleep: a subscriber that goes to sleep prepares its doorbell, then takes the lock, sets `armed`, puts its place on the
+//!   list `asleep` and reads the tail. So it either sees a message or is seen by the next publish: no fence is needed, and
 //!   fan-out to any number of awake subscribers costs one comparison inside the lock.
-//! - A producer that finds `sleepers` clears the `armed` flags, takes the wakers inside the lock and wakes after it. A flag
-//!   whose receiver was woken by another topic meanwhile costs one look at a doorbell that is awake.
+//! - A producer that finds somebody `asleep` empties the list, clears their `armed` flags, takes the wakers inside the lock
+//!   and wakes after it: one with its own lock, the others [`RING_CHUNK`] at a time. It touches no seat that is awake, except
+//!   that of a receiver which another topic has woken meanwhile: that costs one look at its doorbell.
 //! - `limit` is the smallest cursor plus capacity when the cursors were last read. Cursors only grow, so below it no rescan
 //!   is needed.
 //!
@@ -41,7 +42,7 @@ use std::task::Waker;
 
 const LOCKED: u64 = 1;
 const TAIL_SHIFT: u32 = 1;
-/// How many sleepers are rung per pass over the seats.
+/// How many sleepers are taken from the list under one lock, after the first.
 const RING_CHUNK: usize = 16;
 
 pub(crate) struct Core<V: Payload> {
@@ -80,14 +81,10 @@ struct Producer<V: Payload> {
     lanes: Vec<Arc<Lane<V>>>,
     fail_lanes: usize,
     mark: Mark,
-    /// Number of armed seats.
-    sleepers: usize,
-}
-
-/// The wakers that one pass over the sleepers took.
-struct Sleepers {
-    wakers: [Option<Waker>; RING_CHUNK],
-    more: bool,
+    /// All seats, each at its place.
+    roster: Vec<Arc<Seat>>,
+    /// The places of the armed seats, with room for all.
+    asleep: Vec<u32>,
 }
 
 /// Why nothing was published.
@@ -138,7 +135,8 @@ impl<V: Payload> Core<V> {
             lanes: Vec::new(),
             fail_lanes: 0,
             mark: Mark::NONE,
-            sleepers: 0,
+            roster: Vec::new(),
+            asleep: Vec::new(),
         };
         let listeners = Listeners { active: AtomicUsize::new(0), gate: AtomicU8::new(OPEN) };
         Self {
@@ -181,11 +179,12 @@ impl<V: Payload> Core<V> {
         }
         // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
         let old = producer.ring.as_ref().and_then(|ring| unsafe { ring.write(tail, stamp, sender, value) });
-        let sleepers = (producer.sleepers != 0).then(|| producer.take_sleepers());
-        section.word = (tail + 1) << TAIL_SHIFT;
-        drop(section);
-        if let Some(sleepers) = sleepers {
-            self.wake(sleepers);
+        if producer.asleep.is_empty() {
+            section.word = (tail + 1) << TAIL_SHIFT;
+            drop(section);
+        } else {
+            section.word = (tail + 1) << TAIL_SHIFT;
+            self.wake_after(section);
         }
         drop(old);
         Ok(())
@@ -197,7 +196,6 @@ impl<V: Payload> Core<V> {
         let tail = section.tail();
         let producer = section.producer();
         let trash = self.fill_lanes(producer, &entry);
-        let sleepers = (producer.sleepers != 0).then(|| producer.take_sleepers());
         let old = if let Some(ring) = &producer.ring {
             // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
             let old = unsafe { ring.write(tail, entry.stamp, entry.sender, entry.value) };
@@ -206,10 +204,7 @@ impl<V: Payload> Core<V> {
         } else {
             Some(entry)
         };
-        drop(section);
-        if let Some(sleepers) = sleepers {
-            self.wake(sleepers);
-        }
+        self.wake_after(section);
         drop(old);
         drop(trash);
     }
@@ -283,15 +278,32 @@ impl<V: Payload> Core<V> {
         self.word.load(Ordering::Acquire) >> TAIL_SHIFT
     }
 
-    /// Wakes what was taken and everybody else who sleeps. Wakers run foreign code: no lock is held.
+    /// Ends the section and wakes everybody who sleeps. Wakers run foreign code: no lock is held.
+    #[inline]
+    fn wake_after(&self, mut section: Section<'_, V>) {
+        let producer = section.producer();
+        let first = producer.take_sleeper();
+        let more = !producer.asleep.is_empty();
+        drop(section);
+        if let Some(waker) = first {
+            waker.wake();
+        }
+        if more {
+            self.wake_others();
+        }
+    }
+
     #[cold]
-    fn wake(&self, mut sleepers: Sleepers) {
-        loop {
-            sleepers.wakers.into_iter().flatten().for_each(Waker::wake);
-            if !sleepers.more {
-                return;
-            }
-            sleepers = self.lock().producer().take_sleepers();
+    fn wake_others(&self) {
+        let mut more = true;
+        while more {
+            let mut wakers = [const { None }; RING_CHUNK];
+            let mut section = self.lock();
+            let producer = section.producer();
+            wakers.fill_with(|| producer.take_sleeper());
+            more = !producer.asleep.is_empty();
+            drop(section);
+            wakers.into_iter().flatten().for_each(Waker::wake);
         }
     }
 
@@ -299,7 +311,7 @@ impl<V: Payload> Core<V> {
     pub(crate) fn arm(&self, seat: &Seat) -> u64 {
         let mut section = self.lock();
         if !seat.set_armed(true) {
-            section.producer().sleepers += 1;
+            section.producer().asleep.push(seat.place());
         }
         section.tail()
     }
@@ -326,11 +338,9 @@ impl<V: Payload> Core<V> {
 
     /// Refuses further messages and subscriptions, wakes everybody. What is queued can still be read.
     pub(crate) fn close(&self) {
-        let mut section = self.lock();
+        let section = self.lock();
         self.listeners.gate.store(CLOSED, Ordering::Release);
-        let sleepers = section.producer().take_sleepers();
-        drop(section);
-        self.wake(sleepers);
+        self.wake_after(section);
         self.waiters.wake_all();
     }
 
@@ -363,6 +373,7 @@ impl<V: Payload> Core<V> {
         };
         producer.ring = Some(Arc::clone(&ring));
         producer.gates.push(Arc::clone(&seat));
+        producer.enrol(&seat);
         producer.rescan();
         core.listeners.active.fetch_add(1, Ordering::Release);
         drop(section);
@@ -384,6 +395,7 @@ impl<V: Payload> Core<V> {
         let mut section = core.lock();
         let producer = section.producer();
         producer.lanes.push(Arc::clone(&lane));
+        producer.enrol(&lane.seat);
         producer.fail_lanes += usize::from(fails);
         core.listeners.active.fetch_add(1, Ordering::Release);
         drop(section);
@@ -405,7 +417,7 @@ impl<V: Payload> Core<V> {
         let tail = section.tail();
         self.counters.add_unread(unread(tail));
         let producer = section.producer();
-        producer.disarm(seat);
+        producer.strike(seat);
         producer.gates.retain(|gate| !Arc::ptr_eq(gate, seat));
         producer.rescan();
         let last = if producer.gates.is_empty() { producer.ring.take() } else { None };
@@ -424,7 +436,7 @@ impl<V: Payload> Core<V> {
         self.leave(&mut seats, &lane.seat);
         let mut section = self.lock();
         let producer = section.producer();
-        producer.disarm(&lane.seat);
+        producer.strike(&lane.seat);
         producer.lanes.retain(|other| !Arc::ptr_eq(other, lane));
         producer.fail_lanes -= usize::from(lane.fails);
     }
@@ -436,36 +448,38 @@ impl<V: Payload> Core<V> {
 }
 
 impl<V: Payload> Producer<V> {
-    /// Takes the wakers of up to [`RING_CHUNK`] sleepers.
-    #[cold]
-    fn take_sleepers(&mut self) -> Sleepers {
-        let mut wakers = [const { None }; RING_CHUNK];
-        let mut free = wakers.iter_mut();
-        let seats = self.gates.iter().chain(self.lanes.iter().map(|lane| &lane.seat));
-        for seat in seats {
-            if self.sleepers == 0 {
-                break;
-            }
-            if !seat.set_armed(false) {
-                continue;
-            }
-            self.sleepers -= 1;
-            if let Some(waker) = seat.doorbell.take_waker()
-                && let Some(slot) = free.next()
-            {
-                *slot = Some(waker);
-                if free.len() == 0 {
-                    break;
-                }
+    /// Takes the waker of one sleeper off the list; `None` if nobody is left who sleeps.
+    #[inline]
+    fn take_sleeper(&mut self) -> Option<Waker> {
+        while let Some(place) = self.asleep.pop() {
+            let seat = &self.roster[place as usize];
+            seat.set_armed(false);
+            let waker = seat.doorbell.take_waker();
+            if waker.is_some() {
+                return waker;
             }
         }
-        Sleepers { wakers, more: self.sleepers != 0 }
+        None
     }
 
-    fn disarm(&mut self, seat: &Seat) {
+    fn enrol(&mut self, seat: &Arc<Seat>) {
+        // At most SUBSCRIBERS_MAX.
+        seat.set_place(u32::try_from(self.roster.len()).unwrap_or(u32::MAX));
+        self.roster.push(Arc::clone(seat));
+        // Going to sleep allocates nothing.
+        self.asleep.reserve(self.roster.len() - self.asleep.len());
+    }
+
+    fn strike(&mut self, seat: &Seat) {
+        let place = seat.place();
         if seat.set_armed(false) {
-            self.sleepers -= 1;
+            self.asleep.retain(|&other| other != place);
         }
+        self.roster.swap_remove(place as usize);
+        let Some(moved) = self.roster.get(place as usize) else { return };
+        let before = moved.place();
+        moved.set_place(place);
+        self.asleep.iter_mut().filter(|other| **other == before).for_each(|other| *other = place);
     }
 
     /// Reads all cursors: how far the tail may go, and who says so.

@@ -1,7 +1,7 @@
 //! What a topic knows of one subscriber.
 
 use crate::Doorbell;
-use crate::sync::{Arc, AtomicBool, AtomicU64, CachePadded, Ordering};
+use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, CachePadded, Ordering};
 
 /// One subscriber's place in a topic, shared by the subscriber and the topic.
 #[derive(Debug)]
@@ -11,7 +11,9 @@ pub(crate) struct Seat {
     pub(crate) cursor: CachePadded<AtomicU64>,
     /// Whether the next publish must ring. Owned by the holder of the topic's lock: the subscriber sets it when it goes to
     /// sleep, the producer that rings clears it.
-    pub(crate) armed: AtomicBool,
+    armed: AtomicBool,
+    /// Where it is in the topic's roster. Owned by the holder of the topic's lock.
+    place: AtomicU32,
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) id: u64,
     /// How far the ring's tail may run ahead of `cursor`; the bound of a lane.
@@ -24,7 +26,40 @@ pub(crate) struct Seat {
     pub(crate) policy: &'static str,
 }
 
+/// What a [`Seat`] says of its subscriber.
+pub(crate) struct Occupant {
+    pub(crate) doorbell: Arc<Doorbell>,
+    pub(crate) id: u64,
+    pub(crate) capacity: u64,
+    pub(crate) gate: bool,
+    pub(crate) echo: bool,
+    pub(crate) policy: &'static str,
+}
+
 impl Seat {
+    pub(crate) fn new(occupant: Occupant) -> Self {
+        let Occupant { doorbell, id, capacity, gate, echo, policy } = occupant;
+        Self {
+            cursor: CachePadded(AtomicU64::new(0)),
+            armed: AtomicBool::new(false),
+            place: AtomicU32::new(0),
+            doorbell,
+            id,
+            capacity,
+            gate,
+            echo,
+            policy,
+        }
+    }
+
+    pub(crate) fn place(&self) -> u32 {
+        self.place.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_place(&self, place: u32) {
+        self.place.store(place, Ordering::Relaxed);
+    }
+
     /// Sets or clears `armed` and returns what it was. Only inside the topic's lock, so no read-modify-write is needed.
     pub(crate) fn set_armed(&self, armed: bool) -> bool {
         let was = self.armed.load(Ordering::Relaxed);

@@ -9,12 +9,12 @@ use super::drain::{Consume, Drained, Span, drain};
 use super::error::SubscribeError;
 use super::lane::LaneReader;
 use super::payload::{Boxed, Inline, Payload};
-use super::seat::Seat;
+use super::seat::{Occupant, Seat};
 use super::{Form, SubscribeOptions};
 use crate::backlog::{Backlog, WhenFull};
 use crate::merge::Source;
 use crate::policy::Overflow;
-use crate::sync::{Arc, AtomicBool, AtomicU64, CachePadded};
+use crate::sync::Arc;
 use crate::{Doorbell, FutureSlot, QUEUE_CAPACITY_MAX};
 
 /// A message at the front of a subscription, read in place.
@@ -179,16 +179,14 @@ fn seat<V: Payload>(core: &Core<V>, doorbell: Arc<Doorbell>, options: &Subscribe
     let gate = matches!(options.overflow, Overflow::Block);
     let most = if gate { core.ring_capacity() } else { u64::from(QUEUE_CAPACITY_MAX) };
     let capacity = options.capacity.map_or(core.ring_capacity(), u64::from).clamp(1, most);
-    Seat {
-        cursor: CachePadded(AtomicU64::new(0)),
-        armed: AtomicBool::new(false),
+    Seat::new(Occupant {
         doorbell,
         id: options.id,
         capacity,
         gate,
         echo: options.echo,
         policy: options.overflow.name(),
-    }
+    })
 }
 
 fn lane<V: Payload>(
