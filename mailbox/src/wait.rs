@@ -131,16 +131,26 @@ impl<'a> Ticket<'a> {
     }
 
     /// The producer got what it waited for (or an error): its wake-up is used up.
+    #[inline(always)]
     pub(crate) fn served(&mut self) {
         self.served = true;
     }
 }
 
-impl Drop for Ticket<'_> {
-    fn drop(&mut self) {
-        let Some(number) = self.number else { return };
+impl Ticket<'_> {
+    #[cold]
+    fn leave(&self, number: u64) {
         if !self.list.remove(number) && !self.served {
             self.list.wake(1);
+        }
+    }
+}
+
+impl Drop for Ticket<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.leave(number);
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) enum LivePublish<'a, M: Message> {
 }
 
 impl<M: Message> LivePublish<'_, M> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), PublishError<M>>> {
         match self {
             Self::Publishing(publishing) => Pin::new(publishing).poll(cx).map_err(publish_error),

@@ -170,15 +170,26 @@ impl<V: Payload> Core<V> {
         let tail = section.tail();
         let producer = section.producer();
         self.admit(producer, tail, sender)?;
-        let Some(value) = value.take() else { panic!("a message is published once") };
+        assert!(value.is_some(), "a message is published once");
         let stamp = self.stamps.stamp(&mut producer.mark);
         self.counters.count(Cause::Published);
         if !producer.lanes.is_empty() {
-            self.publish_to_lanes(section, Entry { stamp, sender, value });
+            if let Some(value) = value.take() {
+                self.publish_to_lanes(section, Entry { stamp, sender, value });
+            }
             return Ok(());
         }
-        // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
-        let old = producer.ring.as_ref().and_then(|ring| unsafe { ring.write(tail, stamp, sender, value) });
+        let Some(ring) = &producer.ring else {
+            // The last subscriber has just left.
+            drop(section);
+            *value = None;
+            return Ok(());
+        };
+        // Taken here and not before, so that it moves straight into its slot.
+        let old = value.take().and_then(|value| {
+            // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
+            unsafe { ring.write(tail, stamp, sender, value) }
+        });
         if producer.asleep.is_empty() {
             section.word = (tail + 1) << TAIL_SHIFT;
             drop(section);

@@ -47,7 +47,7 @@ impl<'a, V: Payload> Waiting<'a, V> {
         Self { core, ticket: Ticket::new(&core.waiters), payload: Some(payload), sender }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PublishError<V::Message>>> {
         assert!(self.payload.is_some(), "`Publishing` polled after it was ready");
         match self.core.try_publish(&mut self.payload, self.sender) {
@@ -101,7 +101,7 @@ impl<M: Clone + Send + Sync + 'static> Future for Publishing<'_, M> {
 
     /// # Panics
     /// When polled after it was ready.
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().attempt {
             Attempt::Inline(waiting) => waiting.poll(cx),
