@@ -11,6 +11,7 @@
 //! again cannot keep the others asleep beside an empty queue.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::task::Waker;
 
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock, model_fence};
@@ -28,8 +29,8 @@ pub(crate) struct WaitList {
 
 #[derive(Debug, Default)]
 struct List {
-    next_ticket: u64,
-    entries: VecDeque<(u64, Waker)>,
+    tickets: u64,
+    entries: VecDeque<(NonZeroU64, Waker)>,
 }
 
 impl WaitList {
@@ -45,12 +46,12 @@ impl WaitList {
     }
 
     /// Puts the waker in the list, at the place its ticket gives. `false`: the list is full, poll again.
-    pub(crate) fn register(&self, ticket: &mut Option<u64>, waker: &Waker) -> bool {
+    pub(crate) fn register(&self, ticket: &mut Option<NonZeroU64>, waker: &Waker) -> bool {
         let fresh = waker.clone();
         let mut list = lock(&self.list);
         let number = *ticket.get_or_insert_with(|| {
-            list.next_ticket += 1;
-            list.next_ticket
+            list.tickets += 1;
+            NonZeroU64::new(list.tickets).unwrap_or(NonZeroU64::MAX)
         });
         let replaced = match list.entries.binary_search_by_key(&number, |entry| entry.0) {
             Ok(at) => Some(std::mem::replace(&mut list.entries[at].1, fresh)),
@@ -68,7 +69,7 @@ impl WaitList {
     }
 
     /// Takes the ticket out of the list. `false`: it was woken already.
-    pub(crate) fn remove(&self, ticket: u64) -> bool {
+    pub(crate) fn remove(&self, ticket: NonZeroU64) -> bool {
         let mut list = lock(&self.list);
         let Ok(at) = list.entries.binary_search_by_key(&ticket, |entry| entry.0) else { return false };
         let removed = list.entries.remove(at);
@@ -76,6 +77,20 @@ impl WaitList {
         drop(list);
         drop(removed);
         true
+    }
+
+    /// A waiter that is served leaves, woken or not.
+    #[cold]
+    fn forget(&self, ticket: NonZeroU64) {
+        self.remove(ticket);
+    }
+
+    /// A waiter that is not served leaves, and hands on its wake-up if it had one.
+    #[cold]
+    fn give_up(&self, ticket: NonZeroU64) {
+        if !self.remove(ticket) {
+            self.wake(1);
+        }
     }
 
     /// Wakes the `most` oldest waiters, of those that wait now: who registers again meanwhile is left in peace.
@@ -111,16 +126,18 @@ impl WaitList {
 }
 
 /// A waiting producer's place in a [`WaitList`]; leaving the list is its drop.
+///
+/// It has no field smaller than a word: it lies beside the message in a union of futures, and the compiler would cut the
+/// message into bytes where such a field of another variant begins.
 #[derive(Debug)]
 pub(crate) struct Ticket<'a> {
     list: &'a WaitList,
-    number: Option<u64>,
-    served: bool,
+    number: Option<NonZeroU64>,
 }
 
 impl<'a> Ticket<'a> {
     pub(crate) fn new(list: &'a WaitList) -> Self {
-        Self { list, number: None, served: false }
+        Self { list, number: None }
     }
 
     /// Sleeps in the list, or asks to be polled again where the list is full.
@@ -133,15 +150,8 @@ impl<'a> Ticket<'a> {
     /// The producer got what it waited for (or an error): its wake-up is used up.
     #[inline(always)]
     pub(crate) fn served(&mut self) {
-        self.served = true;
-    }
-}
-
-impl Ticket<'_> {
-    #[cold]
-    fn leave(&self, number: u64) {
-        if !self.list.remove(number) && !self.served {
-            self.list.wake(1);
+        if let Some(number) = self.number.take() {
+            self.list.forget(number);
         }
     }
 }
@@ -150,7 +160,7 @@ impl Drop for Ticket<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.leave(number);
+            self.list.give_up(number);
         }
     }
 }

@@ -101,12 +101,18 @@ enum Form<M: Clone + Send + Sync + 'static> {
     Boxed(Arc<Core<Boxed<M>>>),
 }
 
-/// Runs the same expression on either form.
+impl<M: Clone + Send + Sync + 'static> Form<M> {
+    const IS_INLINE: bool = size_of::<M>() <= INLINE_BYTES_MAX;
+}
+
+/// Runs the same expression on either form, of which only one is ever compiled in: the message would be taken apart for
+/// the sake of the other.
 macro_rules! each {
     ($form:expr, $core:ident => $body:expr) => {
         match $form {
-            Form::Inline($core) => $body,
-            Form::Boxed($core) => $body,
+            Form::Inline($core) if const { Form::<M>::IS_INLINE } => $body,
+            Form::Boxed($core) if const { !Form::<M>::IS_INLINE } => $body,
+            _ => unreachable!("the form is a constant of the message type"),
         }
     };
 }
@@ -117,7 +123,7 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     #[must_use]
     pub fn new(stamps: Arc<Stamps>, capacity: u32) -> Self {
         let capacity = u64::from(capacity.clamp(1, QUEUE_CAPACITY_MAX)).next_power_of_two();
-        let form = if const { size_of::<M>() <= INLINE_BYTES_MAX } {
+        let form = if const { Form::<M>::IS_INLINE } {
             Form::Inline(Arc::new(Core::new(stamps, capacity)))
         } else {
             Form::Boxed(Arc::new(Core::new(stamps, capacity)))

@@ -34,8 +34,13 @@ impl<'a, M: Clone + Send + Sync + 'static> Publishing<'a, M> {
     #[inline]
     pub(super) fn new(form: &'a Form<M>, message: M, sender: u64) -> Self {
         let attempt = match form {
-            Form::Inline(core) => Attempt::Inline(Waiting::new(core, Inline::wrap(message), sender)),
-            Form::Boxed(core) => Attempt::Boxed(Waiting::new(core, Boxed::wrap(message), sender)),
+            Form::Inline(core) if const { Form::<M>::IS_INLINE } => {
+                Attempt::Inline(Waiting::new(core, Inline::wrap(message), sender))
+            }
+            Form::Boxed(core) if const { !Form::<M>::IS_INLINE } => {
+                Attempt::Boxed(Waiting::new(core, Boxed::wrap(message), sender))
+            }
+            _ => unreachable!("the form is a constant of the message type"),
         };
         Self { attempt }
     }
@@ -104,8 +109,9 @@ impl<M: Clone + Send + Sync + 'static> Future for Publishing<'_, M> {
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().attempt {
-            Attempt::Inline(waiting) => waiting.poll(cx),
-            Attempt::Boxed(waiting) => waiting.poll(cx),
+            Attempt::Inline(waiting) if const { Form::<M>::IS_INLINE } => waiting.poll(cx),
+            Attempt::Boxed(waiting) if const { !Form::<M>::IS_INLINE } => waiting.poll(cx),
+            _ => unreachable!("the form is a constant of the message type"),
         }
     }
 }
