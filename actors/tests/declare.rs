@@ -120,6 +120,33 @@ async fn a_declared_tree_runs_what_is_registered_with_the_options_it_declares() 
     tree.drain(Duration::from_secs(50)).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_factory_may_be_told_the_id_of_its_child() {
+    struct Named(String);
+    impl Actor for Named {
+        type Error = BoxError;
+    }
+    struct Name;
+    impl Responder<Name> for Named {
+        type Reply = String;
+        async fn answer(&mut self, _: &Name, _: &mut Context<Self>) -> String {
+            self.0.clone()
+        }
+    }
+    let factories = Factories::new()
+        .actor_by_id("book", |id| Named(id.to_owned()))
+        .service_by_id("feed", |id| Feed(Arc::new(AtomicU32::new(id.len() as u32))));
+    let text = "[tree]\n[[tree.children]]\nid = \"GOOG\"\nactor = \"book\"\n\
+                [[tree.children]]\nid = \"AMZN\"\nactor = \"book\"\n\
+                [[tree.children]]\nid = \"feed\"\nservice = \"feed\"\n";
+    let tree = Supervisor::from_toml(text, &factories).unwrap().start(&MessageBus::new()).await.unwrap();
+    for id in ["GOOG", "AMZN"] {
+        let book = tree.actor_ref::<Named>(&format!("root/{id}")).unwrap();
+        assert_eq!(book.ask(Name).await.unwrap(), id);
+    }
+    tree.shutdown().await.unwrap();
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_declared_process_gets_its_arguments_environment_and_directory() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mycelium_supervisor::ChildSpec;
 use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, suggestion};
@@ -34,9 +35,12 @@ pub const TREE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// ```
 #[derive(Clone, Default)]
 pub struct Factories {
-    actors: BTreeMap<String, Launcher>,
-    services: BTreeMap<String, Launcher>,
+    actors: BTreeMap<String, Make>,
+    services: BTreeMap<String, Make>,
 }
+
+/// What a child with this id is started with.
+type Make = Arc<dyn Fn(&Arc<str>) -> Launcher + Send + Sync>;
 
 impl Factories {
     /// None yet.
@@ -52,7 +56,31 @@ impl Factories {
         name: impl Into<String>,
         make: impl Fn() -> A + Send + Sync + 'static,
     ) -> Self {
-        self.actors.insert(name.into(), Child::actor("", make).0.start);
+        self.actors.insert(name.into(), same(Child::actor("", make)));
+        self
+    }
+
+    /// The same, for actors that are told the id of their child: ten feeds for ten symbols, say.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, tree::Factories};
+    /// struct Book { symbol: String }
+    /// impl Actor for Book { type Error = BoxError; }
+    ///
+    /// let factories = Factories::new().actor_by_id("book", |id| Book { symbol: id.to_owned() });
+    /// ```
+    #[must_use]
+    pub fn actor_by_id<A: Actor>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&str) -> A + Send + Sync + 'static,
+    ) -> Self {
+        let make = Arc::new(make);
+        let child = move |id: &Arc<str>| {
+            let (make, id) = (Arc::clone(&make), Arc::clone(id));
+            Child::actor("", move || make(&id)).0.start
+        };
+        self.actors.insert(name.into(), Arc::new(child));
         self
     }
 
@@ -63,7 +91,23 @@ impl Factories {
         name: impl Into<String>,
         make: impl Fn() -> S + Send + Sync + 'static,
     ) -> Self {
-        self.services.insert(name.into(), Child::service("", make).0.start);
+        self.services.insert(name.into(), same(Child::service("", make)));
+        self
+    }
+
+    /// The same, for services that are told the id of their child.
+    #[must_use]
+    pub fn service_by_id<S: Service>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&str) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let make = Arc::new(make);
+        let child = move |id: &Arc<str>| {
+            let (make, id) = (Arc::clone(&make), Arc::clone(id));
+            Child::service("", move || make(&id)).0.start
+        };
+        self.services.insert(name.into(), Arc::new(child));
         self
     }
 
@@ -73,17 +117,17 @@ impl Factories {
     where
         F: Future<Output = crate::Result> + Send + 'static,
     {
-        self.services.insert(name.into(), Child::future("", make).0.start);
+        self.services.insert(name.into(), same(Child::future("", make)));
         self
     }
 
-    fn find(&self, kind: Kind, name: &str) -> Result<Launcher, String> {
+    fn find(&self, kind: Kind, name: &str, id: &Arc<str>) -> Result<Launcher, String> {
         let (here, there, other) = match kind {
             Kind::Actor => (&self.actors, &self.services, Kind::Service),
             Kind::Service => (&self.services, &self.actors, Kind::Actor),
         };
-        if let Some(launcher) = here.get(name) {
-            return Ok(launcher.clone());
+        if let Some(make) = here.get(name) {
+            return Ok(make(id));
         }
         let (kind, other) = (kind.word(), other.word());
         if there.contains_key(name) {
@@ -98,10 +142,16 @@ impl Factories {
     }
 }
 
+/// The same for every child, whatever its id.
+fn same(child: Child) -> Make {
+    let launcher = child.0.start;
+    Arc::new(move |_| launcher.clone())
+}
+
 impl fmt::Debug for Factories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { actors, services } = self;
-        let names = |map: &BTreeMap<String, Launcher>| map.keys().cloned().collect::<Vec<_>>();
+        let names = |map: &BTreeMap<String, Make>| map.keys().cloned().collect::<Vec<_>>();
         f.debug_struct("Factories")
             .field("actors", &names(actors))
             .field("services", &names(services))
@@ -247,8 +297,8 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
         return Ok(Child::supervisor(supervisor(&child.id, tree, factories)?).0.start);
     }
     let found = match program {
-        Some(Program::Actor(name)) => factories.find(Kind::Actor, name),
-        Some(Program::Service(name)) => factories.find(Kind::Service, name),
+        Some(Program::Actor(name)) => factories.find(Kind::Actor, name, &child.id),
+        Some(Program::Service(name)) => factories.find(Kind::Service, name, &child.id),
         Some(Program::Process { command, env, cwd }) => process(&child.id, command, env, cwd.as_deref()),
         _ => Err(format!(
             "child `{}` does not say what it runs: give it actor = \"..\", service = \"..\" or command = [\"..\"]",
