@@ -3,10 +3,10 @@
 mod common;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::{Tick, Tock, on_both_runtimes, seed};
+use common::{Heard, Tick, Tock, on_both_runtimes, seed};
 use mycelium::rand_core::{Rng, SeedableRng};
 use mycelium::rand_pcg::Pcg64Mcg;
 use mycelium::tree::{Backoff, Child, ExitReason, Restart, Shutdown};
@@ -18,30 +18,10 @@ use mycelium::{
 const LONG: Duration = Duration::from_secs(50);
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// What happened, in order.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn add(&self, line: impl Into<String>) {
-        self.0.lock().unwrap().push(line.into());
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-
-    async fn wait_for(&self, line: &str) {
-        while !self.lines().iter().any(|seen| seen == line) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-}
-
 /// Publishes ticks until it is told to stop; says how many.
 struct Feed {
     name: &'static str,
-    log: Log,
+    log: Heard,
     published: Arc<AtomicU64>,
 }
 
@@ -66,7 +46,7 @@ impl Service for Feed {
 }
 
 /// Makes a tock of each tick, slowly.
-struct Relay(Log);
+struct Relay(Heard);
 
 impl Actor for Relay {
     type Error = BoxError;
@@ -87,7 +67,7 @@ impl Handler<Tick> for Relay {
 
 /// Adds up what it is told, and hangs, fails or panics when asked to.
 struct Sum {
-    log: Log,
+    log: Heard,
     sum: Arc<AtomicU64>,
 }
 
@@ -114,12 +94,12 @@ impl Handler<Tock> for Sum {
     }
 }
 
-fn sum(log: &Log, total: &Arc<AtomicU64>) -> Child {
+fn sum(log: &Heard, total: &Arc<AtomicU64>) -> Child {
     let (log, sum) = (log.clone(), Arc::clone(total));
     Child::actor("sum", move || Sum { log: log.clone(), sum: Arc::clone(&sum) })
 }
 
-fn feed(name: &'static str, log: &Log, published: &Arc<AtomicU64>) -> Child {
+fn feed(name: &'static str, log: &Heard, published: &Arc<AtomicU64>) -> Child {
     let (log, published) = (log.clone(), Arc::clone(published));
     Child::service(name, move || Feed { name, log: log.clone(), published: Arc::clone(&published) })
 }
@@ -127,7 +107,7 @@ fn feed(name: &'static str, log: &Log, published: &Arc<AtomicU64>) -> Child {
 #[test]
 fn sources_stop_in_order_then_all_is_handled_then_actors_stop_in_reverse() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let (published, total) = (Arc::default(), Arc::default());
         let relay = log.clone();
         let tree = Supervisor::builder("root")
@@ -145,7 +125,7 @@ fn sources_stop_in_order_then_all_is_handled_then_actors_stop_in_reverse() {
         assert_eq!(drained.sources, 3);
         assert_eq!(total.load(Ordering::SeqCst), published.load(Ordering::SeqCst));
         assert!(published.load(Ordering::SeqCst) > 100);
-        assert_eq!(log.lines(), ["under way", "-first", "-second", "-loose", "-relay", "-sum"]);
+        assert_eq!(log.words(), ["under way", "-first", "-second", "-loose", "-relay", "-sum"]);
         assert_eq!(tree.ended().await, ExitReason::Shutdown);
         assert_eq!(bus.dead_letters().waiting, 0);
     });
@@ -153,7 +133,7 @@ fn sources_stop_in_order_then_all_is_handled_then_actors_stop_in_reverse() {
 
 #[tokio::test]
 async fn publishers_outside_are_refused_from_the_beginning_of_a_drain() {
-    let (bus, log, total) = (MessageBus::new(), Log::default(), Arc::default());
+    let (bus, log, total) = (MessageBus::new(), Heard::default(), Arc::default());
     let tree = Supervisor::builder("root").child(sum(&log, &total)).start(&bus).await.unwrap();
     let hang = Subscription::default().capacity(1);
     let mut full = bus.subscriber_with::<Tick>(hang).unwrap();
@@ -175,7 +155,7 @@ async fn publishers_outside_are_refused_from_the_beginning_of_a_drain() {
 
 #[tokio::test]
 async fn a_drain_past_its_limit_names_what_is_left_and_does_not_hang() {
-    let (bus, log, total) = (MessageBus::new(), Log::default(), Arc::default());
+    let (bus, log, total) = (MessageBus::new(), Heard::default(), Arc::default());
     let stubborn = sum(&log, &total).shutdown(Shutdown::Timeout(Duration::from_millis(20)));
     let tree = Supervisor::builder("root").child(stubborn).start(&bus).await.unwrap();
     let tocks = bus.publisher::<Tock>().unwrap();
@@ -227,7 +207,7 @@ async fn a_source_that_does_not_stop_is_named() {
 #[tokio::test]
 async fn a_child_in_backoff_is_waited_for_only_if_messages_wait_for_it() {
     for waits in [false, true] {
-        let (bus, log, total) = (MessageBus::new(), Log::default(), Arc::default());
+        let (bus, log, total) = (MessageBus::new(), Heard::default(), Arc::default());
         let initial = if waits { Duration::from_millis(50) } else { Duration::from_secs(3600) };
         let backoff = Backoff { initial, cap: initial, ..Backoff::default() };
         let root = Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff).child(sum(&log, &total));
@@ -247,7 +227,7 @@ async fn a_child_in_backoff_is_waited_for_only_if_messages_wait_for_it() {
 
 #[tokio::test]
 async fn a_source_that_a_restart_brings_back_is_stopped_again() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let (published, total) = (Arc::<AtomicU64>::default(), Arc::default());
     // An error of `sum` ends the desk, and the root starts it anew with its feed.
     let desk = Supervisor::builder("desk").intensity(0, PERIOD);
@@ -257,7 +237,7 @@ async fn a_source_that_a_restart_brings_back_is_stopped_again() {
     log.wait_for("under way").await;
     bus.publisher::<Tock>().unwrap().publish(Tock(13)).await.unwrap();
     let drained = tree.drain(LONG).await.unwrap();
-    let stops = log.lines().iter().filter(|line| *line == "-feed").count();
+    let stops = log.words().iter().filter(|line| *line == "-feed").count();
     assert!(drained.sources >= 1 && stops >= 1, "{drained:?}, {stops}");
     let after = published.load(Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(5)).await;
@@ -267,7 +247,7 @@ async fn a_source_that_a_restart_brings_back_is_stopped_again() {
 
 #[tokio::test]
 async fn a_consumer_that_is_no_source_reads_to_the_end() {
-    struct Writer(Log);
+    struct Writer(Heard);
     impl Service for Writer {
         type Error = BoxError;
         async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
@@ -282,7 +262,7 @@ async fn a_consumer_that_is_no_source_reads_to_the_end() {
             }
         }
     }
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let (written, relay) = (log.clone(), log.clone());
     let writer = Child::service("writer", move || Writer(written.clone())).source(false);
     let root = Supervisor::builder("root").child(writer);
@@ -293,7 +273,7 @@ async fn a_consumer_that_is_no_source_reads_to_the_end() {
     }
     assert_eq!(tree.drain(LONG).await.unwrap().sources, 0);
     // The relay stops after the last one was written, or before: they are different tasks.
-    let written: Vec<_> = log.lines().into_iter().filter(|line| line.starts_with('w')).collect();
+    let written: Vec<_> = log.words().into_iter().filter(|line| line.starts_with('w')).collect();
     assert_eq!(written, ["wrote 1", "wrote 2", "wrote 3"]);
 }
 
@@ -375,7 +355,7 @@ async fn an_actor_that_waits_for_another_one_is_at_work() {
         async fn handle(&mut self, _: &(), _: &mut Context<Self>) -> Result<(), BoxError> {
             tokio::time::sleep(Duration::from_millis(10)).await;
             let bus = self.0.upgrade().ok_or("the bus is gone")?;
-            let helper = bus.spawn(Sum { log: Log::default(), sum: Arc::clone(&self.1) })?;
+            let helper = bus.spawn(Sum { log: Heard::default(), sum: Arc::clone(&self.1) })?;
             helper.tell(Tock(9)).await?;
             Ok(())
         }

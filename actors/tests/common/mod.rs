@@ -64,6 +64,11 @@ impl Heard {
     pub fn words(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
+    pub async fn wait_for(&self, word: &str) {
+        while !self.words().iter().any(|heard| heard == word) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
 }
 
 /// Writes down what it hears: ticks on the topic (with this subscription), notes and tocks.
