@@ -99,6 +99,60 @@ impl Handler<Tick> for Pass {
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Ping([u64; 8]);
+impl Message for Ping {
+    const NAME: &'static str = "Ping";
+    const TYPE_ID: u16 = 11;
+    const TOPIC: &'static str = "pings";
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Pong([u64; 8]);
+impl Message for Pong {
+    const NAME: &'static str = "Pong";
+    const TYPE_ID: u16 = 12;
+    const TOPIC: &'static str = "pongs";
+}
+
+/// Turns a ping into a pong.
+#[derive(Default)]
+struct Left(u64);
+impl Actor for Left {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Ping>();
+    }
+}
+impl Handler<Ping> for Left {
+    async fn handle(&mut self, ping: &Ping, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 += 1;
+        ctx.publish(Pong(ping.0)).await?;
+        Ok(())
+    }
+}
+
+/// Turns a pong into a ping until the number has run down.
+#[derive(Default)]
+struct Right(u64);
+impl Actor for Right {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Pong>();
+    }
+}
+impl Handler<Pong> for Right {
+    async fn handle(&mut self, pong: &Pong, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 += 1;
+        let mut words = pong.0;
+        if words[0] > 0 {
+            words[0] -= 1;
+            ctx.publish(Ping(words)).await?;
+        }
+        Ok(())
+    }
+}
+
 const EVENTS: u64 = 1_000_000; // events per round
 
 fn best(name: &str, unit: u64, mut round: impl FnMut() -> Duration) {
@@ -135,6 +189,13 @@ fn main() {
             timed(&mut isolate)
         });
     }
+    best("ping and pong on two topics, per event", EVENTS, || {
+        let mut isolate = Isolate::new(1);
+        isolate.spawn(Left::default()).unwrap();
+        isolate.spawn(Right::default()).unwrap();
+        isolate.publish(Ping([EVENTS / 2; 8])).unwrap();
+        timed(&mut isolate)
+    });
     best("two actors that answer each other, per event", EVENTS, || {
         let mut isolate = Isolate::new(1);
         isolate.spawn(Pass { left: EVENTS / 2 }).unwrap();

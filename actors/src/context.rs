@@ -8,6 +8,7 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
 use crate::live::LiveContext;
+use crate::publish::Host;
 use crate::routing::{DirectContext, Published};
 use crate::{
     Actor, ActorRef, AskError, Clock, Handler, Message, Publish, PublishError, Responder, SpawnError,
@@ -44,8 +45,9 @@ pub struct Context<A: Actor> {
 const STOP: u8 = 1;
 
 /// A direct call has published.
-const PUBLISHED: u8 = 2;
+pub(crate) const PUBLISHED: u8 = 2;
 
+#[repr(u8)]
 enum Backend<A: Actor> {
     Isolate(IsolateContext<A>),
     Live(LiveContext<A>),
@@ -142,14 +144,12 @@ impl<A: Actor> Context<A> {
     // The message is passed by value through several layers: inlined, it is moved once.
     #[inline(always)]
     pub fn publish<M: Message>(&mut self, message: M) -> Publish<'_, M> {
-        match &mut self.backend {
-            Backend::Isolate(isolate) => Publish::in_isolate(isolate.place().publish(message)),
-            Backend::Live(live) => Publish::live(live.publish(message)),
-            Backend::Direct(direct) => {
-                self.signs |= PUBLISHED;
-                Publish::direct(message, &mut direct.published)
-            }
-        }
+        let host = match &mut self.backend {
+            Backend::Isolate(isolate) => Host::Isolate(isolate.place()),
+            Backend::Live(live) => Host::Live(live.publish()),
+            Backend::Direct(direct) => Host::Direct(&mut direct.published, &mut self.signs),
+        };
+        Publish::new(message, host)
     }
 
     /// Publishes without waiting.

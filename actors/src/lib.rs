@@ -30,7 +30,7 @@ pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
 pub use isolate::{DEFAULT_EVENTS_MAX, Isolate, IsolateStats, QUEUE_CAPACITY, RunError, ServiceRef};
 pub use live::{
     BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
-    Publisher, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,
+    Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,
 };
 pub use mycelium_macros::{actor, routing_config, service};
 pub use mycelium_mailbox::{Message, ValidationError};

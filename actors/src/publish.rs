@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::isolate::IsolatePublish;
+use crate::context::PUBLISHED;
+use crate::isolate::Place;
 use crate::live::LivePublish;
 use crate::routing::Published;
 use crate::{Message, PublishError};
@@ -15,30 +16,25 @@ use crate::{Message, PublishError};
 /// A type of its own rather than an `async fn`, so that the message is moved once from here into its queue.
 #[must_use = "nothing is published before this is awaited"]
 pub struct Publish<'a, M: Message> {
-    backend: Backend<'a, M>,
+    /// In one place whatever the host, so that it is written in one piece; `None` once somebody has taken it.
+    message: Option<M>,
+    host: Host<'a, M>,
     context: PhantomData<&'a mut ()>,
 }
 
-enum Backend<'a, M: Message> {
-    Isolate(IsolatePublish<'a, M>),
+/// Where it goes. Tagged by a byte of its own, which is looked at for every message.
+#[repr(u8)]
+pub(crate) enum Host<'a, M: Message> {
+    Isolate(&'a Place),
     Live(LivePublish<'a, M>),
-    Direct(Option<M>, &'a mut Published),
+    /// A direct call's, and the signs that its caller looks at.
+    Direct(&'a mut Published, &'a mut u8),
 }
 
 impl<'a, M: Message> Publish<'a, M> {
     #[inline(always)]
-    pub(crate) fn in_isolate(publish: IsolatePublish<'a, M>) -> Self {
-        Self { backend: Backend::Isolate(publish), context: PhantomData }
-    }
-
-    #[inline(always)]
-    pub(crate) fn direct(message: M, published: &'a mut Published) -> Self {
-        Self { backend: Backend::Direct(Some(message), published), context: PhantomData }
-    }
-
-    #[inline(always)]
-    pub(crate) fn live(publish: LivePublish<'a, M>) -> Self {
-        Self { backend: Backend::Live(publish), context: PhantomData }
+    pub(crate) fn new(message: M, host: Host<'a, M>) -> Self {
+        Self { message: Some(message), host, context: PhantomData }
     }
 }
 
@@ -50,10 +46,12 @@ impl<M: Message> Future for Publish<'_, M> {
 
     #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut self.get_mut().backend {
-            Backend::Isolate(publish) => Pin::new(publish).poll(cx),
-            Backend::Live(publish) => publish.poll(cx),
-            Backend::Direct(message, published) => {
+        let Self { message, host, .. } = self.get_mut();
+        match host {
+            Host::Isolate(place) => place.poll_publish(message, cx),
+            Host::Live(publish) => publish.poll(message, cx),
+            Host::Direct(published, signs) => {
+                **signs |= PUBLISHED;
                 if let Some(message) = message.take() {
                     published.put(message);
                 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::context::Either;
 use crate::isolate::{IsolateSubscriber, Place};
 use crate::live::{LiveService, LiveSubscriber};
+use crate::publish::Host;
 use crate::{ActorId, Clock, Message, Publish, PublishError, SpawnError, Subscription, Timestamp, clock};
 
 /// A service's view of its host; the same type live and in an isolate.
@@ -65,10 +66,11 @@ impl ServiceContext {
     // The message is passed by value through several layers: inlined, it is moved once.
     #[inline(always)]
     pub fn publish<M: Message>(&self, message: M) -> Publish<'_, M> {
-        match &self.backend {
-            Backend::Isolate(place) => Publish::in_isolate(place.publish(message)),
-            Backend::Live(live) => Publish::live(live.publish(message)),
-        }
+        let host = match &self.backend {
+            Backend::Isolate(place) => Host::Isolate(place),
+            Backend::Live(live) => Host::Live(live.publish()),
+        };
+        Publish::new(message, host)
     }
 
     /// Publishes without waiting.

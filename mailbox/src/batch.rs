@@ -3,8 +3,8 @@
 //! # Protocol
 //! A [`Batch`] is used on one thread (it is neither `Send` nor `Sync`). `len` slots are initialised, and only ever the
 //! slot at `len` is written, before `len` counts it. References are given out to slots below `len` alone, so a write
-//! and a reference never meet. Slots are emptied only through `&mut` (by [`Batch::reset`] or drop), which no
-//! [`Shared`] can coexist with: each holds a count of the batch.
+//! and a reference never meet. Slots are emptied only through `&mut` (by [`Batch::reset`] or drop), which can coexist with
+//! neither a [`Lent`], which borrows the batch, nor a [`Shared`], which holds a count of it.
 
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
@@ -14,7 +14,7 @@ use std::ptr::NonNull;
 use std::rc::Rc;
 
 /// A fixed number of slots for messages, filled in order.
-pub struct Batch<M> {
+pub(crate) struct Batch<M> {
     len: Cell<usize>,
     slots: Box<[UnsafeCell<MaybeUninit<M>>]>,
     /// Neither `Send` nor `Sync`.
@@ -23,49 +23,44 @@ pub struct Batch<M> {
 
 impl<M> Batch<M> {
     /// An empty batch for `capacity` messages.
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let slots = (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
         Self { len: Cell::new(0), slots, confined: PhantomData }
     }
 
     /// How many messages have been written.
     #[inline]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len.get()
     }
 
-    /// Whether no message has been written.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// How many messages fit.
-    pub fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether no more fit.
     #[inline]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.len() == self.slots.len()
     }
 
-    /// Takes the message out of `message` and writes it behind the others; a full batch leaves it there.
-    #[inline]
-    pub fn push(&self, message: &mut Option<M>) -> bool {
+    /// Writes a message behind the others.
+    ///
+    /// # Panics
+    /// When the batch is full.
+    #[inline(always)]
+    pub(crate) fn write(&self, message: M) {
         let at = self.len.get();
-        let Some(slot) = self.slots.get(at) else { return false };
-        let Some(message) = message.take() else { return false };
         // SAFETY: the slot is not below `len`, so nothing refers to it; and this is the only thread.
-        let slot = unsafe { &mut *slot.get() };
+        let slot = unsafe { &mut *self.slots[at].get() };
         slot.write(message);
         self.len.set(at + 1);
-        true
     }
 
     /// Drops all messages and begins anew. Whoever has `&mut` knows that nobody reads them.
     #[inline]
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         // Forgotten before they are dropped: if a drop unwinds, the rest is leaked and none is dropped twice.
         let len = self.len.replace(0);
         if std::mem::needs_drop::<M>() {
@@ -83,6 +78,41 @@ impl<M> Drop for Batch<M> {
     }
 }
 
+/// One message of a batch, read in place. Its address never changes, and [`share`](Lent::share) makes it outlive the loan.
+pub struct Lent<'a, M> {
+    message: &'a M,
+    batch: &'a Rc<Batch<M>>,
+}
+
+impl<'a, M> Lent<'a, M> {
+    /// The message at `at`; `None` if none has been written there.
+    #[inline(always)]
+    pub(crate) fn new(batch: &'a Rc<Batch<M>>, at: usize) -> Option<Self> {
+        if at >= batch.len() {
+            return None;
+        }
+        // SAFETY: the slot is below `len`, so it is not written while anybody can read it.
+        let slot = unsafe { &*batch.slots.get(at)?.get() };
+        // SAFETY: (1) a slot below `len` is initialised; (2) it is emptied only through `&mut Batch`, which nobody can have
+        // while the batch is borrowed for `'a`.
+        Some(Self { message: unsafe { slot.assume_init_ref() }, batch })
+    }
+
+    /// A handle that keeps the message where it is after the loan has ended.
+    pub fn share(&self) -> Shared<M> {
+        Shared { message: NonNull::from(self.message), batch: Rc::clone(self.batch) }
+    }
+}
+
+impl<M> Deref for Lent<'_, M> {
+    type Target = M;
+
+    #[inline]
+    fn deref(&self) -> &M {
+        self.message
+    }
+}
+
 /// One message of a batch, shared by everybody who reads it. Its address never changes.
 pub struct Shared<M> {
     message: NonNull<M>,
@@ -93,18 +123,20 @@ pub struct Shared<M> {
 impl<M> Shared<M> {
     /// The message at `at`; `None` if none has been written there.
     #[inline]
-    pub fn new(batch: &Rc<Batch<M>>, at: usize) -> Option<Self> {
-        if at >= batch.len() {
-            return None;
-        }
-        let slot = batch.slots.get(at)?;
-        Some(Self { message: NonNull::new(slot.get())?.cast(), batch: Rc::clone(batch) })
+    pub(crate) fn new(batch: &Rc<Batch<M>>, at: usize) -> Option<Self> {
+        Some(Lent::new(batch, at)?.share())
+    }
+
+    /// The message, without another count.
+    #[inline]
+    pub fn lend(&self) -> Lent<'_, M> {
+        Lent { message: self, batch: &self.batch }
     }
 
     /// A message of its own.
     pub fn of(message: M) -> Self {
         let batch = Rc::new(Batch::new(1));
-        batch.push(&mut Some(message));
+        batch.write(message);
         Self::new(&batch, 0).unwrap_or_else(|| unreachable!("one message was pushed into a batch for one"))
     }
 }
@@ -137,18 +169,17 @@ mod tests {
     fn messages_are_read_while_more_are_written() {
         let batch = Rc::new(Batch::new(3));
         let kept = Rc::new(());
-        assert!(batch.push(&mut Some((1, Rc::clone(&kept)))));
+        batch.write((1, Rc::clone(&kept)));
         let first = Shared::new(&batch, 0).unwrap();
         assert!(Shared::new(&batch, 1).is_none());
         let address: *const _ = &raw const *first;
         for n in 2..=3 {
-            assert!(batch.push(&mut Some((n, Rc::clone(&kept)))));
+            batch.write((n, Rc::clone(&kept)));
         }
-        let mut refused = Some((4, Rc::clone(&kept)));
-        assert!(batch.is_full() && !batch.push(&mut refused) && refused.is_some());
+        assert!(batch.is_full());
         assert_eq!((first.0, &raw const *first), (1, address));
         let last = first.clone();
-        drop((batch, first, refused));
+        drop((batch, first));
         assert_eq!(Rc::strong_count(&kept), 4, "one reader keeps the whole batch");
         assert_eq!(last.0, 1);
         drop(last);
@@ -167,7 +198,7 @@ mod tests {
         let drops = Rc::new(Cell::new(0));
         let mut batch = Batch::new(3);
         for n in 0..3 {
-            batch.push(&mut Some(Bomb(Rc::clone(&drops), n == 1)));
+            batch.write(Bomb(Rc::clone(&drops), n == 1));
         }
         let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| batch.reset()));
         assert!(unwound.is_err());
@@ -192,9 +223,9 @@ mod tests {
                         prop_assert_eq!(Shared::new(&batch, at).map(|message| String::clone(&message)), model.get(at).cloned());
                     }
                     _ => {
-                        let pushed = batch.push(&mut Some(value.to_string()));
-                        prop_assert_eq!(pushed, model.len() < 5);
-                        if pushed {
+                        prop_assert_eq!(batch.is_full(), model.len() == 5);
+                        if !batch.is_full() {
+                            batch.write(value.to_string());
                             model.push(value.to_string());
                         }
                     }

@@ -12,6 +12,7 @@
 //!   can observe. The proof is in the module's source, `merge.rs`.
 //! - [`Doorbell`]: what a receiver sleeps on.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is reused.
+//! - [`Stage`], [`Fifo`], [`Line`], [`Typed`] and [`Confined`]: what an isolate is made of, for one thread alone.
 //! - [`wire`] and [`scalar`]: the value on the wire.
 //!
 //! # How a receiver reads
@@ -60,8 +61,10 @@ mod backlog;
 mod batch;
 mod confined;
 mod doorbell;
+mod fifo;
 mod future_slot;
 mod inbox;
+mod line;
 #[cfg(all(test, loom))]
 mod loom_models;
 mod merge;
@@ -73,17 +76,20 @@ mod stage;
 mod stamps;
 mod sync;
 mod topic;
+mod typed;
 mod wait;
 pub mod wire;
 
-pub use batch::{Batch, Shared};
+pub use batch::{Lent, Shared};
 pub use confined::Confined;
 pub use doorbell::Doorbell;
+pub use fifo::Fifo;
 pub use future_slot::{FutureSlot, Parked, Started};
 pub use inbox::{
     INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, Port, QUEUE_CAPACITY_MAX,
     SendError, Sending, TrySendError,
 };
+pub use line::Line;
 pub use merge::{Pick, Source, pick, poll_pick};
 pub use message::{Message, ValidationError};
 pub use parcel::Parcel;
@@ -95,6 +101,7 @@ pub use topic::{
     SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription,
     TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
 };
+pub use typed::Typed;
 
 /// The serialization library of the wire, as generated code refers to it.
 pub use rkyv;

@@ -2,13 +2,14 @@
 //!
 //! # Protocol
 //! A [`Stage`] owns a state `S` behind a pointer that never moves, and a buffer. A play is a future that borrows the
-//! state and a message; it is written into the buffer and polled there. While `phase` is
+//! state and a message; it is written into the buffer and polled there. The state is initialised unless `phase` is
+//! `Empty`. While `phase` is
 //!
 //! - `Idle`: nothing borrows the state; [`Stage::with`] and [`Stage::take`] may reach it.
 //! - `Busy`: code that has the state runs further up this thread's stack. Nothing else may reach state or buffer.
 //! - `Waiting`: the future in the buffer borrows the state and the message that `waiting` keeps alive; only
 //!   [`Stage::resume`] and dropping the stage may touch the buffer, and nothing may reach the state.
-//! - `Empty`: the state was taken, or the stage is being dropped.
+//! - `Empty`: the state was taken.
 //!
 //! A stage is neither `Send` nor `Sync`, so these are all the parties there are. Every entry checks `phase` first and
 //! every exit sets it, also when user code panics (by guards, after the future has gone), so no two of them ever overlap.
@@ -17,11 +18,12 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
-use crate::Shared;
+use crate::Lent;
 
 /// How a state `S` handles a message `M`.
 ///
@@ -63,26 +65,30 @@ pub enum Phase {
 ///
 /// let stage = Stage::new(1u64);
 /// let two = Shared::of(2);
-/// let done = stage.start::<Add, _>(&two, &mut Context::from_waker(Waker::noop()));
+/// let done = stage.start::<Add, _>(&two.lend(), &mut Context::from_waker(Waker::noop()));
 /// assert_eq!(done, Poll::Ready(3));
 /// assert_eq!(stage.take(), Some(3));
 /// ```
 pub struct Stage<S, R> {
     phase: Cell<Phase>,
     /// Boxed, so that the stage itself may move while a play waits.
-    state: NonNull<Option<S>>,
+    state: NonNull<MaybeUninit<S>>,
     buffer: Cell<Buffer>,
     waiting: Cell<Option<Box<Waiting<R>>>>,
     /// Neither `Send` nor `Sync`.
     confined: PhantomData<*mut S>,
 }
 
-/// Memory for futures; `layout.size() == 0` is none.
+/// Memory for futures; `layout.size() == 0` is none. Its alignment is at least that of [`Aligned`].
 #[derive(Clone, Copy)]
 struct Buffer {
     start: NonNull<u8>,
     layout: Layout,
 }
+
+/// The alignment that every buffer has, so that most futures need not compare theirs.
+#[repr(align(16))]
+struct Aligned;
 
 /// The future in the buffer, without its type, and what it borrows.
 struct Waiting<R> {
@@ -97,8 +103,11 @@ impl<S: 'static, R: 'static> Stage<S, R> {
     pub fn new(state: S) -> Self {
         Self {
             phase: Cell::new(Phase::Idle),
-            state: NonNull::from(Box::leak(Box::new(Some(state)))),
-            buffer: Cell::new(Buffer { start: NonNull::dangling(), layout: Layout::new::<()>() }),
+            state: NonNull::from(Box::leak(Box::new(MaybeUninit::new(state)))),
+            buffer: Cell::new(Buffer {
+                start: NonNull::<Aligned>::dangling().cast(),
+                layout: Layout::new::<Aligned>(),
+            }),
             waiting: Cell::new(None),
             confined: PhantomData,
         }
@@ -116,8 +125,8 @@ impl<S: 'static, R: 'static> Stage<S, R> {
     ///
     /// # Panics
     /// When the play does. Its future is dropped, and the stage is idle again with the state as the play left it.
-    #[inline]
-    pub fn start<P, M>(&self, message: &Shared<M>, cx: &mut Context<'_>) -> Poll<R>
+    #[inline(always)]
+    pub fn start<P, M>(&self, message: &Lent<'_, M>, cx: &mut Context<'_>) -> Poll<R>
     where
         P: Play<S, M, Output = R>,
         M: 'static,
@@ -129,17 +138,18 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase was `Idle`, so nothing
         // else borrows it, and until it is `Idle` again nothing else will.
         let state = unsafe { &mut *self.state.as_ptr() };
-        let Some(state) = state.as_mut() else { return Poll::Pending };
+        // SAFETY: the phase was not `Empty`.
+        let state = unsafe { state.assume_init_mut() };
         let message_here: *const M = &raw const **message;
-        // SAFETY: the message outlives the future: it is borrowed for this call, and if the future waits after it,
-        // `park` clones the handle, and a clone keeps the same batch at the same address.
+        // SAFETY: the message outlives the future: it is lent for this call, and if the future waits after it, `park`
+        // shares it, which keeps the same message at the same address.
         let message_ref = unsafe { &*message_here };
         self.place(busy, P::play(state, message_ref), message, cx)
     }
 
     /// Polls `future` in the buffer.
-    #[inline]
-    fn place<F, M>(&self, busy: Busy<'_>, future: F, message: &Shared<M>, cx: &mut Context<'_>) -> Poll<R>
+    #[inline(always)]
+    fn place<F, M>(&self, busy: Busy<'_>, future: F, message: &Lent<'_, M>, cx: &mut Context<'_>) -> Poll<R>
     where
         F: Future<Output = R>,
         M: 'static,
@@ -168,7 +178,7 @@ impl<S: 'static, R: 'static> Stage<S, R> {
     }
 
     #[cold]
-    fn park<F: Future<Output = R>, M: 'static>(&self, message: &Shared<M>) {
+    fn park<F: Future<Output = R>, M: 'static>(&self, message: &Lent<'_, M>) {
         /// # Safety
         /// `future` points to a live, pinned `F` that nothing else borrows.
         unsafe fn poll<F: Future>(future: *mut u8, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -183,7 +193,7 @@ impl<S: 'static, R: 'static> Stage<S, R> {
             // SAFETY: by this function's contract.
             unsafe { ptr::drop_in_place(future.cast::<F>()) };
         }
-        let waiting = Waiting { poll: poll::<F>, drop: drop::<F>, _message: Box::new(message.clone()) };
+        let waiting = Waiting { poll: poll::<F>, drop: drop::<F>, _message: Box::new(message.share()) };
         self.waiting.set(Some(Box::new(waiting)));
     }
 
@@ -229,7 +239,8 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         let _busy = Busy::begin(&self.phase);
         // SAFETY: as in `start`: idle before, so nothing else borrows the state; busy now, so nothing else will.
         let state = unsafe { &mut *self.state.as_ptr() };
-        state.as_mut().map(f)
+        // SAFETY: the phase was not `Empty`.
+        Some(f(unsafe { state.assume_init_mut() }))
     }
 
     /// Takes the state out if the stage is idle, and leaves it empty.
@@ -239,15 +250,17 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         }
         self.phase.set(Phase::Empty);
         // SAFETY: idle before, so nothing borrows the state.
-        let state = unsafe { &mut *self.state.as_ptr() };
-        state.take()
+        let state = unsafe { &*self.state.as_ptr() };
+        // SAFETY: the phase was not `Empty` and is, so the state is read once and never reached again.
+        Some(unsafe { state.assume_init_read() })
     }
 
     /// The buffer, grown if it is too small for `wanted`. Called only while no future lies in it.
     #[inline]
     fn buffer_for(&self, wanted: Layout) -> NonNull<u8> {
         let buffer = self.buffer.get();
-        if buffer.layout.size() >= wanted.size() && buffer.layout.align() >= wanted.align() {
+        let aligned = wanted.align() <= align_of::<Aligned>() || wanted.align() <= buffer.layout.align();
+        if buffer.layout.size() >= wanted.size() && aligned {
             return buffer.start;
         }
         self.grow(wanted)
@@ -284,7 +297,11 @@ impl<S, R> Drop for Stage<S, R> {
         }
         // SAFETY: `state` came from `Box::leak` in `new` and is freed here alone; nothing borrows it any more. A stage
         // whose play is on the stack is borrowed by `start` or `resume`, so it cannot be dropped now.
-        drop(unsafe { Box::from_raw(self.state.as_ptr()) });
+        let mut state = unsafe { Box::from_raw(self.state.as_ptr()) };
+        if self.phase.get() != Phase::Empty {
+            // SAFETY: the phase is not `Empty`, so it is initialised, and it is not used again.
+            unsafe { state.assume_init_drop() };
+        }
         free(self.buffer.get());
     }
 }
@@ -353,6 +370,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::Shared;
 
     /// Appends the message to the state; waits as often as the message says, panics at 99.
     struct Append;
@@ -408,20 +426,24 @@ mod tests {
     fn a_play_that_waits_keeps_its_message_and_the_state_until_it_is_done() {
         let stage = Stage::new(Vec::new());
         let (value, shared) = message(2);
-        assert_eq!(stage.start::<Append, _>(&shared, &mut noop()), Poll::Pending);
+        assert_eq!(stage.start::<Append, _>(&shared.lend(), &mut noop()), Poll::Pending);
         drop(shared);
         assert_eq!(Rc::strong_count(&value), 3, "mine, the batch's, the play's");
         assert_eq!(stage.phase(), Phase::Waiting);
         assert_eq!(stage.with(|state| state.len()), None);
         let (_, other) = message(0);
-        assert_eq!(stage.start::<Append, _>(&other, &mut noop()), Poll::Pending, "only one play at a time");
+        assert_eq!(
+            stage.start::<Append, _>(&other.lend(), &mut noop()),
+            Poll::Pending,
+            "only one play at a time"
+        );
         assert_eq!(stage.resume(&mut noop()), Poll::Pending);
         assert_eq!(stage.resume(&mut noop()), Poll::Ready(1));
         assert_eq!(Rc::strong_count(&value), 1);
-        assert_eq!(stage.start::<Append, _>(&other, &mut noop()), Poll::Ready(2));
+        assert_eq!(stage.start::<Append, _>(&other.lend(), &mut noop()), Poll::Ready(2));
         assert_eq!(stage.take(), Some(vec![2, 0]));
         assert_eq!(stage.phase(), Phase::Empty);
-        assert_eq!(stage.start::<Append, _>(&other, &mut noop()), Poll::Pending);
+        assert_eq!(stage.start::<Append, _>(&other.lend(), &mut noop()), Poll::Pending);
     }
 
     #[test]
@@ -430,7 +452,7 @@ mod tests {
         for (at, waits) in [(99, 99), (3, 3)] {
             let (value, shared) = message(at);
             let unwound = catch_unwind(AssertUnwindSafe(|| {
-                assert_eq!(stage.start::<Append, _>(&shared, &mut noop()), Poll::Pending);
+                assert_eq!(stage.start::<Append, _>(&shared.lend(), &mut noop()), Poll::Pending);
                 for _ in 0..waits {
                     let _ = stage.resume(&mut noop());
                 }
@@ -448,16 +470,30 @@ mod tests {
         let stage = Stage::new(Vec::new());
         let (value, shared) = message(1);
         for _ in 0..3 {
-            assert_eq!(stage.start::<Append, _>(&shared, &mut noop()), Poll::Pending);
+            assert_eq!(stage.start::<Append, _>(&shared.lend(), &mut noop()), Poll::Pending);
             stage.cancel();
-            assert_eq!(stage.start::<Large, _>(&shared, &mut noop()), Poll::Pending);
+            assert_eq!(stage.start::<Large, _>(&shared.lend(), &mut noop()), Poll::Pending);
             let before = stage.resume(&mut noop());
             assert!(before.is_ready());
         }
         assert_eq!(stage.with(|state| state.len()), Some(3 * 512));
-        assert_eq!(stage.start::<Large, _>(&shared, &mut noop()), Poll::Pending);
+        assert_eq!(stage.start::<Large, _>(&shared.lend(), &mut noop()), Poll::Pending);
         drop((shared, stage));
         assert_eq!(Rc::strong_count(&value), 1);
+    }
+
+    #[test]
+    fn a_state_is_dropped_once_whether_it_was_taken_or_not() {
+        let count = Rc::new(());
+        drop(Stage::<_, ()>::new(Rc::clone(&count)));
+        assert_eq!(Rc::strong_count(&count), 1);
+        let stage = Stage::<_, ()>::new(Rc::clone(&count));
+        let taken = stage.take();
+        assert!(stage.take().is_none() && stage.with(|_| ()).is_none());
+        drop(stage);
+        assert_eq!(Rc::strong_count(&count), 2);
+        drop(taken);
+        assert_eq!(Rc::strong_count(&count), 1);
     }
 
     #[test]
@@ -477,7 +513,7 @@ mod tests {
         let stage = Rc::new(Stage::new(Vec::new()));
         STAGE.set(Some(Rc::clone(&stage)));
         let shared = Shared::of(0u8);
-        assert_eq!(stage.start::<Nested, _>(&shared, &mut noop()), Poll::Ready(Phase::Busy));
+        assert_eq!(stage.start::<Nested, _>(&shared.lend(), &mut noop()), Poll::Ready(Phase::Busy));
         STAGE.set(None);
     }
 }

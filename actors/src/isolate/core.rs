@@ -13,12 +13,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use super::OUTSIDE;
+use mycelium_mailbox::Line;
+
 use super::feed::AnyFeed;
 use super::lane::{AnyLane, Lane};
 use super::seat::AnySeat;
 use super::timers::{Due, Timers};
 use super::topics::TopicIndex;
+use super::{DEFAULT_EVENTS_MAX, OUTSIDE};
 use crate::{Message, SpawnError, StopReason};
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
@@ -31,10 +33,13 @@ const RESUME: u32 = u32::MAX;
 pub(crate) struct Core {
     pub(crate) seed: u64,
     pub(crate) now: Cell<u64>,
+    /// Events handled so far, and how many there may be.
+    pub(crate) events: Cell<u64>,
+    pub(crate) events_max: Cell<u64>,
     /// What waits, in order.
-    order: RefCell<Order>,
+    order: Line<Event>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
-    topics: RefCell<TopicIndex>,
+    topics: TopicIndex,
     direct: RefCell<HashMap<(u32, TypeId), Rc<dyn Any>>>,
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
     timers: RefCell<Timers>,
@@ -60,51 +65,6 @@ pub(crate) struct Ended {
     pub(crate) actor: &'static str,
     pub(crate) seat: u32,
     pub(crate) reason: StopReason,
-}
-
-/// A queue of events: a ring with a power-of-two size that doubles when it is full.
-#[derive(Default)]
-struct Order {
-    ring: Vec<Event>,
-    head: usize,
-    len: usize,
-}
-
-impl Order {
-    #[inline]
-    fn push(&mut self, event: Event) {
-        if self.len == self.ring.len() {
-            self.grow();
-        }
-        let at = (self.head + self.len) & (self.ring.len() - 1);
-        self.ring[at] = event;
-        self.len += 1;
-    }
-
-    #[inline]
-    fn pop(&mut self) -> Option<Event> {
-        if self.len == 0 {
-            return None;
-        }
-        let event = self.ring[self.head];
-        self.head = (self.head + 1) & (self.ring.len() - 1);
-        self.len -= 1;
-        Some(event)
-    }
-
-    /// Puts an event that was just popped back to the front.
-    fn put_back(&mut self, event: Event) {
-        self.head = self.head.wrapping_sub(1) & (self.ring.len() - 1);
-        self.ring[self.head] = event;
-        self.len += 1;
-    }
-
-    #[cold]
-    fn grow(&mut self) {
-        self.ring.rotate_left(self.head);
-        self.head = 0;
-        self.ring.resize((self.ring.len() * 2).max(8), Event { lane: RESUME, of: OUTSIDE });
-    }
 }
 
 /// One entry of the order; the lane has the message.
@@ -157,9 +117,11 @@ impl Core {
         Self {
             seed,
             now: Cell::new(now),
-            order: RefCell::default(),
+            events: Cell::new(0),
+            events_max: Cell::new(DEFAULT_EVENTS_MAX),
+            order: Line::new(Event { lane: RESUME, of: OUTSIDE }),
             lanes: RefCell::default(),
-            topics: RefCell::default(),
+            topics: TopicIndex::default(),
             direct: RefCell::default(),
             seats: RefCell::default(),
             timers: RefCell::default(),
@@ -180,31 +142,41 @@ impl Core {
     /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
     #[inline]
     pub(crate) fn publish<M: Message>(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
-        let topics = self.topics.borrow();
-        let Some(topic) = topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
-        let Some(topic) = topic.downcast_ref::<Lane<M>>() else { return Err(Refusal::Duplicate) };
+        let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
+        let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
         self.publish_to(topic, sender, message)
     }
 
     /// Queues the message for the subscribers of `topic`; see [`Core::publish`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish_to<M: Message>(
         &self,
         topic: &Lane<M>,
         sender: u32,
         message: &mut Option<M>,
     ) -> Result<(), Refusal> {
-        if !topic.heard() {
-            return self.nobody_listens(message);
+        if !topic.is_open() {
+            return self.publish_refused(topic, sender, message);
         }
-        let mut order = self.order.borrow_mut();
-        if order.len >= QUEUE_CAPACITY {
+        if self.order.len() >= QUEUE_CAPACITY {
             return Err(Refusal::Full);
         }
-        topic.publish(sender, message)?;
-        self.room_made.set(true);
-        order.push(Event { lane: topic.index(), of: sender });
+        if let Some(message) = message.take() {
+            topic.write(message);
+            self.room_made.set(true);
+            self.order.push(Event { lane: topic.index(), of: sender });
+        }
         Ok(())
+    }
+
+    #[cold]
+    fn publish_refused<M: Message>(
+        &self,
+        topic: &Lane<M>,
+        sender: u32,
+        message: &mut Option<M>,
+    ) -> Result<(), Refusal> {
+        if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(message) }
     }
 
     #[cold]
@@ -222,21 +194,21 @@ impl Core {
         if self.closed.get() {
             return Err(SpawnError::Closed);
         }
-        if let Some(topic) = self.topics.borrow().find(M::TYPE_ID) {
-            return Rc::clone(topic).downcast().map_err(|_| SpawnError::DuplicateTypeId {
+        if let Some(topic) = self.topics.find(M::TYPE_ID) {
+            return topic.share().ok_or_else(|| SpawnError::DuplicateTypeId {
                 type_id: M::TYPE_ID,
-                held_by: self.topics.borrow().name(M::TYPE_ID).unwrap_or_default(),
+                held_by: self.topics.name(M::TYPE_ID).unwrap_or_default(),
                 refused: M::NAME,
             });
         }
         let lane = self.add_lane(|index| Lane::<M>::of_topic(index, M::NAME, M::TOPIC));
-        self.topics.borrow_mut().insert(M::TYPE_ID, M::NAME, Rc::clone(&lane) as Rc<dyn Any>);
+        self.topics.insert(M::TYPE_ID, M::NAME, Rc::clone(&lane));
         Ok(lane)
     }
 
     /// The lane of the topic of `M`, if anybody ever subscribed to it.
     pub(crate) fn find_topic<M: Message>(&self) -> Option<Rc<Lane<M>>> {
-        Rc::clone(self.topics.borrow().find(M::TYPE_ID)?).downcast().ok()
+        self.topics.find(M::TYPE_ID)?.share()
     }
 
     /// The lane that carries payloads of type `M` straight to one seat, made by `make` on first use.
@@ -259,17 +231,17 @@ impl Core {
     /// Puts one event of `lane` at the end of the order.
     pub(crate) fn enqueue(&self, lane: u32) {
         self.room_made.set(true);
-        self.order.borrow_mut().push(Event { lane, of: OUTSIDE });
+        self.order.push(Event { lane, of: OUTSIDE });
     }
 
     /// Resumes `seat` after everything that is queued now.
     pub(crate) fn enqueue_resume(&self, seat: u32) {
-        self.order.borrow_mut().push(Event { lane: RESUME, of: seat });
+        self.order.push(Event { lane: RESUME, of: seat });
     }
 
     /// Whether a sender should wait until the queue has drained.
     pub(crate) fn is_full(&self) -> bool {
-        self.order.borrow().len >= QUEUE_CAPACITY
+        self.order.len() >= QUEUE_CAPACITY
     }
 
     /// Wakes `waker` when publishers may try again.
@@ -293,12 +265,12 @@ impl Core {
     /// The next event.
     #[inline]
     pub(crate) fn next(&self) -> Option<Event> {
-        self.order.borrow_mut().pop()
+        self.order.pop()
     }
 
     /// Puts the event that was just taken back to the front.
     pub(crate) fn put_back(&self, event: Event) {
-        self.order.borrow_mut().put_back(event);
+        self.order.put_back(event);
     }
 
     /// Finds what the run loop does when nothing waits.
@@ -315,7 +287,7 @@ impl Core {
             let Some((at, due)) = due else {
                 let Some((at, feed)) = feed else { return Idle::Done };
                 self.now.set(self.now.get().max(at));
-                return self.fire_feed(feed);
+                return self.fire_feed(feed, until);
             };
             self.now.set(self.now.get().max(at));
             match due {
@@ -333,15 +305,36 @@ impl Core {
         }
     }
 
+    /// Whether one more event may be handled, and it would be the next.
+    pub(crate) fn may_hand_out(&self) -> bool {
+        self.order.is_empty() && self.events.get() < self.events_max.get()
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_event(&self) {
+        self.events.set(self.events.get() + 1);
+    }
+
+    /// Whether nothing is to do before an event at `at`.
+    #[inline(always)]
+    pub(crate) fn is_quiet_until(&self, at: u64) -> bool {
+        self.may_hand_out()
+            && !self.signals.any()
+            && self.room.borrow().is_empty()
+            && self.timers.borrow().is_quiet_until(at)
+    }
+
     /// Lets a feed publish what is due.
-    #[inline]
-    fn fire_feed(&self, index: u32) -> Idle {
+    fn fire_feed(&self, index: u32, until: u64) -> Idle {
         let feeds = self.feeds.borrow();
         let Some(feed) = feeds.get(index as usize).cloned() else { return Idle::Event };
-        let alone = feeds.len() == 1;
+        // The others' turn comes with their time at the latest.
+        let others = feeds.iter().enumerate().filter(|(other, _)| *other != index as usize);
+        let first = others.filter_map(|(_, other)| other.at()).min();
+        let limit = first.map_or(until, |at| until.min(at.saturating_sub(1)));
         drop(feeds);
-        match feed.fire(self) {
-            Some(at) if alone => self.next_feed.set(Some((at, index))),
+        match feed.fire(self, limit) {
+            Some(at) if first.is_none() => self.next_feed.set(Some((at, index))),
             Some(_) => self.look_at_feeds(),
             // It is over, or waits for room: its service decides.
             None => {
@@ -429,7 +422,6 @@ impl Core {
         self.next_feed.set(None);
         drop(self.feeds.take());
         drop(self.room.take());
-        drop(self.topics.take());
         drop(self.direct.take());
         let lanes = self.lanes.take();
         let seats = self.seats.take();

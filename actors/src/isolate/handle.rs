@@ -71,9 +71,31 @@ impl Place {
         }
     }
 
+    /// Takes the message out of `message` once its queue has room; the isolate's half of [`Publish`](crate::Publish).
     #[inline(always)]
-    pub(crate) fn publish<M: Message>(&self, message: M) -> IsolatePublish<'_, M> {
-        IsolatePublish { place: self, message: Some(message) }
+    pub(crate) fn poll_publish<M: Message>(
+        &self,
+        message: &mut Option<M>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<(), PublishError<M>>> {
+        match self.queue(message) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(refusal) => self.publish_refused(refusal, message, cx),
+        }
+    }
+
+    #[cold]
+    fn publish_refused<M: Message>(
+        &self,
+        refusal: Refusal,
+        message: &mut Option<M>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<(), PublishError<M>>> {
+        if let (Refusal::Full, Some(core)) = (refusal, self.core()) {
+            core.wait_for_room(cx.waker());
+            return Poll::Pending;
+        }
+        Poll::Ready(message.take().map_or(Ok(()), |message| Err(refused(refusal, message))))
     }
 
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
@@ -99,39 +121,6 @@ pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
         Refusal::Duplicate => PublishError::DuplicateTypeId(message),
         Refusal::Closed => PublishError::Closed(message),
         Refusal::WrongThread => PublishError::WrongThread(message),
-    }
-}
-
-/// The isolate's half of a [`Publish`](crate::Publish).
-pub(crate) struct IsolatePublish<'a, M> {
-    place: &'a Place,
-    message: Option<M>,
-}
-
-// The message is moved out when it is published, never pinned.
-impl<M> Unpin for IsolatePublish<'_, M> {}
-
-impl<M: Message> Future for IsolatePublish<'_, M> {
-    type Output = Result<(), PublishError<M>>;
-
-    #[inline(always)]
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let this = self.get_mut();
-        match this.place.queue(&mut this.message) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(refusal) => this.refused(refusal, cx),
-        }
-    }
-}
-
-impl<M: Message> IsolatePublish<'_, M> {
-    #[cold]
-    fn refused(&mut self, refusal: Refusal, cx: &mut TaskContext<'_>) -> Poll<Result<(), PublishError<M>>> {
-        if let (Refusal::Full, Some(core)) = (refusal, self.place.core()) {
-            core.wait_for_room(cx.waker());
-            return Poll::Pending;
-        }
-        Poll::Ready(self.message.take().map_or(Ok(()), |message| Err(refused(refusal, message))))
     }
 }
 
@@ -273,8 +262,9 @@ pub(crate) fn seat_of<A: Actor>(core: &Core, seat: u32) -> Option<Rc<Seat<A>>> {
 }
 
 fn push<M: 'static>(core: &Core, lane: &Lane<M>, message: M) {
-    // Room was looked for by whoever needs it, so nothing is refused here.
-    if lane.publish(super::OUTSIDE, &mut Some(message)).is_ok() {
+    // Room was looked for by whoever needs it; where the actor is full all the same, nothing is queued.
+    if lane.is_open() {
+        lane.write(message);
         core.enqueue(lane.index());
     }
 }
@@ -378,7 +368,7 @@ impl<A: Actor> IsolateRef<A> {
     {
         let Some(core) = self.place.core() else { return Err(TellError::WrongThread(message)) };
         let Some(lane) = self.messages::<M>(core) else { return Err(TellError::Stopped(message)) };
-        if core.is_full() || lane.is_refused() {
+        if core.is_full() || !lane.is_open() {
             return Err(TellError::Full(message));
         }
         push(core, &lane, message);
@@ -413,7 +403,7 @@ impl<A: Actor> IsolateRef<A> {
         let (reply, answer) = oneshot::channel();
         // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the askers.
         let query = Query { query, reply: Cell::new(Some(reply)) };
-        lane.write(&mut Some(query));
+        lane.write(query);
         core.enqueue(lane.index());
         Ok(answer)
     }

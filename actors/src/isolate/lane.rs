@@ -1,15 +1,13 @@
 //! Typed queues of one isolate: a topic's, with many receivers, or a direct one to a single actor.
 //!
 //! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the messages. They
-//! are written once, into a batch; receivers read them in place, while more are written behind. A batch that was read to
-//! its end is used again, so messages that need a drop are dropped then or when the isolate is, not right after they
-//! were handled.
+//! are written once; receivers read them in place, while more are written behind. They are dropped in batches, not right
+//! after they were handled.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
-use mycelium_mailbox::{Batch, Shared};
+use mycelium_mailbox::{Fifo, Lent};
 
 use super::core::{QUEUE_CAPACITY, Refusal};
 use crate::{Message, Policy, Subscription, TopicStats};
@@ -28,7 +26,7 @@ pub(crate) trait AnyLane: 'static {
 /// Where a lane's messages end: an actor's subscription or a service's subscriber.
 pub(crate) trait Receive<M> {
     /// Handles the message, or keeps it while the actor waits. `false`: it was dropped or skipped.
-    fn deliver(&self, sender: u32, message: &Shared<M>) -> bool;
+    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool;
     /// The seat this belongs to.
     fn seat(&self) -> u32;
     /// Whether its own queue has reached its capacity.
@@ -67,15 +65,9 @@ pub(crate) struct Lane<M> {
     name: &'static str,
     /// `None` for direct messages.
     topic: Option<&'static str>,
-    /// Where messages are read, and how far; mostly also where they are written.
-    head: RefCell<Rc<Batch<M>>>,
-    at: Cell<usize>,
-    /// Batches behind the head; all but the last are full.
-    behind: RefCell<VecDeque<Rc<Batch<M>>>>,
-    has_behind: Cell<bool>,
+    messages: Fifo<M>,
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
     receivers: RefCell<Rc<[Receiver<M>]>>,
-    heard: Cell<bool>,
     published: Cell<u64>,
     dispatched: Cell<u64>,
     delivered: Cell<u64>,
@@ -86,8 +78,11 @@ pub(crate) struct Lane<M> {
 /// What a lane shares with its subscriptions: how many of them refuse, and what their policies dropped.
 #[derive(Default)]
 pub(crate) struct Gauge {
+    /// Whether somebody receives and nobody refuses: all that the usual publish looks at.
+    open: Cell<bool>,
+    heard: Cell<bool>,
     /// Subscriptions that are full and refuse publishes.
-    pub(crate) full: Cell<u32>,
+    full: Cell<u32>,
     pub(crate) oldest: Cell<u64>,
     pub(crate) newest: Cell<u64>,
     pub(crate) conflated: Cell<u64>,
@@ -99,6 +94,16 @@ impl Gauge {
     pub(crate) fn refuses(&self, begins: bool) {
         let full = self.full.get();
         self.full.set(if begins { full + 1 } else { full - 1 });
+        self.look();
+    }
+
+    fn is_heard(&self, heard: bool) {
+        self.heard.set(heard);
+        self.look();
+    }
+
+    fn look(&self) {
+        self.open.set(self.heard.get() && self.full.get() == 0);
     }
 }
 
@@ -128,6 +133,7 @@ impl<M: 'static> Lane<M> {
     /// A lane whose messages all go to one receiver, that waits when that is full.
     pub(crate) fn to_one(index: u32, name: &'static str, to: Rc<dyn Receive<M>>, gauge: Rc<Gauge>) -> Self {
         let receivers = Rc::from([Receiver { since: 0, policy: PolicyKind::Block, to }]);
+        gauge.is_heard(true);
         Self { gauge, ..Self::new(index, name, None, receivers) }
     }
 
@@ -137,16 +143,11 @@ impl<M: 'static> Lane<M> {
         topic: Option<&'static str>,
         receivers: Rc<[Receiver<M>]>,
     ) -> Self {
-        // The first batch with room is made when somebody writes.
         Self {
             index,
             name,
             topic,
-            head: RefCell::new(Rc::new(Batch::new(0))),
-            at: Cell::new(0),
-            behind: RefCell::default(),
-            has_behind: Cell::new(false),
-            heard: Cell::new(!receivers.is_empty()),
+            messages: Fifo::new(Self::BATCH_FIRST, QUEUE_CAPACITY),
             receivers: RefCell::new(receivers),
             published: Cell::new(0),
             dispatched: Cell::new(0),
@@ -162,82 +163,33 @@ impl<M: 'static> Lane<M> {
     }
 
     /// Whether anybody receives.
-    #[inline]
     pub(crate) fn heard(&self) -> bool {
-        self.heard.get()
+        self.gauge.heard.get()
     }
 
-    /// Takes the message out of `message` unless a receiver refuses it.
-    #[inline]
-    pub(crate) fn publish(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
-        if self.gauge.full.get() > 0 {
-            return Err(self.refusal(sender));
-        }
-        self.write(message);
-        Ok(())
-    }
-
-    /// Whether a receiver is full and refuses.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.gauge.full.get() > 0
+    /// Whether somebody receives and nobody refuses.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.gauge.open.get()
     }
 
     /// Takes the message whoever is full.
-    #[inline]
-    pub(crate) fn write(&self, message: &mut Option<M>) {
+    #[inline(always)]
+    pub(crate) fn write(&self, message: M) {
         count(&self.published);
-        if self.has_behind.get() || !self.head.borrow().push(message) {
-            self.write_behind(message);
-        }
+        self.messages.push(message);
     }
 
-    /// Writes into a batch with room: the head again if all of it was read, or a new one behind it.
+    /// Hands a message to its receivers at once. Only for a lane where nothing waits.
+    #[inline(always)]
+    pub(crate) fn publish_now(&self, sender: u32, message: M) {
+        self.write(message);
+        self.messages.next(|message| self.hand_out(sender, message));
+    }
+
+    /// Why it is not open although somebody receives.
     #[cold]
-    fn write_behind(&self, message: &mut Option<M>) {
-        if self.has_behind.get() {
-            let mut behind = self.behind.borrow_mut();
-            if behind.back().is_some_and(|last| last.push(message)) {
-                return;
-            }
-            let room =
-                behind.back().map_or(0, |last| last.capacity() * 2).clamp(Self::BATCH_FIRST, QUEUE_CAPACITY);
-            let batch = Rc::new(Batch::new(room));
-            batch.push(message);
-            behind.push_back(batch);
-            return;
-        }
-        if !self.reuse_head(message) {
-            let room = (self.head.borrow().capacity() * 2).clamp(Self::BATCH_FIRST, QUEUE_CAPACITY);
-            let batch = Rc::new(Batch::new(room));
-            batch.push(message);
-            self.behind.borrow_mut().push_back(batch);
-            self.has_behind.set(true);
-        }
-    }
-
-    /// Begins the head anew if all of it was read and nobody reads any more.
-    fn reuse_head(&self, message: &mut Option<M>) -> bool {
-        let mut head = self.head.borrow_mut();
-        let full = head.capacity();
-        if full == 0 || self.at.get() < full {
-            return false;
-        }
-        let Some(batch) = Rc::get_mut(&mut head) else { return false };
-        if std::mem::needs_drop::<M>() {
-            // Dropping messages is user code, so nothing may be borrowed: the batch is taken out meanwhile.
-            let mut spent = std::mem::replace(batch, Batch::new(0));
-            drop(head);
-            spent.reset();
-            drop(self.head.replace(Rc::new(spent)));
-            return self.at.replace(0) > 0 && self.head.borrow().push(message);
-        }
-        batch.reset();
-        self.at.set(0);
-        batch.push(message)
-    }
-
-    #[cold]
-    fn refusal(&self, sender: u32) -> Refusal {
+    pub(crate) fn refusal(&self, sender: u32) -> Refusal {
         let receivers = self.receivers.borrow();
         let full = || receivers.iter().filter(|receiver| receiver.to.is_full());
         if full().any(|receiver| receiver.policy == PolicyKind::Fail) {
@@ -250,36 +202,25 @@ impl<M: 'static> Lane<M> {
         }
     }
 
-    /// The oldest message that waits.
-    #[inline]
-    fn take(&self) -> Option<Shared<M>> {
-        let at = self.at.get();
-        if let Some(message) = Shared::new(&self.head.borrow(), at) {
-            self.at.set(at + 1);
-            return Some(message);
+    /// Hands a message to everybody who was there when it was published.
+    #[inline(always)]
+    fn hand_out(&self, sender: u32, message: &Lent<'_, M>) {
+        let number = self.dispatched.get();
+        self.dispatched.set(number + 1);
+        let receivers = Rc::clone(&self.receivers.borrow());
+        let mut delivered = 0;
+        for receiver in receivers.iter() {
+            if receiver.since <= number {
+                delivered += u64::from(receiver.to.deliver(sender, message));
+            }
         }
-        self.take_behind()
-    }
-
-    /// Goes on to the next batch.
-    #[cold]
-    fn take_behind(&self) -> Option<Shared<M>> {
-        let mut behind = self.behind.borrow_mut();
-        let next = behind.pop_front()?;
-        self.has_behind.set(!behind.is_empty());
-        drop(behind);
-        let message = Shared::new(&next, 0);
-        self.at.set(1);
-        // The old batch may be dropped here, and its messages with it, while nothing is borrowed.
-        let before = self.head.replace(next);
-        drop(before);
-        message
+        self.delivered.set(self.delivered.get() + delivered);
     }
 
     fn change(&self, f: impl FnOnce(&mut Vec<Receiver<M>>)) {
         let mut receivers = self.receivers.borrow().to_vec();
         f(&mut receivers);
-        self.heard.set(!receivers.is_empty());
+        self.gauge.is_heard(!receivers.is_empty());
         let before = self.receivers.replace(receivers.into());
         drop(before);
     }
@@ -307,17 +248,7 @@ impl<M: Message> Lane<M> {
 impl<M: 'static> AnyLane for Lane<M> {
     #[inline]
     fn dispatch(&self, sender: u32) {
-        let Some(message) = self.take() else { return };
-        let number = self.dispatched.get();
-        self.dispatched.set(number + 1);
-        let receivers = Rc::clone(&self.receivers.borrow());
-        let mut delivered = 0;
-        for receiver in receivers.iter() {
-            if receiver.since <= number {
-                delivered += u64::from(receiver.to.deliver(sender, &message));
-            }
-        }
-        self.delivered.set(self.delivered.get() + delivered);
+        self.messages.next(|message| self.hand_out(sender, message));
     }
 
     fn stats(&self) -> Option<TopicStats> {
@@ -349,12 +280,8 @@ impl<M: 'static> AnyLane for Lane<M> {
     }
 
     fn clear(&self) {
-        self.heard.set(false);
-        // Moved out before they are dropped: a message's drop is user code.
-        self.at.set(0);
-        self.has_behind.set(false);
-        drop(self.behind.take());
-        drop(self.head.replace(Rc::new(Batch::new(0))));
+        self.gauge.is_heard(false);
+        self.messages.clear();
         drop(self.receivers.replace(Rc::from([])));
     }
 }

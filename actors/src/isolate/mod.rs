@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub use self::core::QUEUE_CAPACITY;
-pub(crate) use self::handle::{IsolateContext, IsolatePublish, IsolateRef, Place};
+pub(crate) use self::handle::{IsolateContext, IsolateRef, Place};
 pub use self::report::{IsolateStats, RunError};
 pub(crate) use self::seat::Seat as SeatOf;
 pub(crate) use self::service::IsolateSubscriber;
@@ -85,8 +85,6 @@ pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
 /// ```
 pub struct Isolate {
     core: Rc<Core>,
-    events: u64,
-    events_max: u64,
     woken: Vec<u32>,
     /// The core's lanes as last seen; it only adds to them.
     lanes: Vec<Rc<dyn AnyLane>>,
@@ -106,19 +104,13 @@ impl Isolate {
 
     /// An empty isolate whose clock starts at `now`.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
-        Self {
-            core: Rc::new(Core::new(seed, now.as_nanos())),
-            events: 0,
-            events_max: DEFAULT_EVENTS_MAX,
-            woken: Vec::new(),
-            lanes: Vec::new(),
-        }
+        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken: Vec::new(), lanes: Vec::new() }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
     /// that feed each other for ever.
     pub fn limit_events(&mut self, events_max: u64) {
-        self.events_max = events_max;
+        self.core.events_max.set(events_max);
     }
 
     /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next [`run`](Self::run).
@@ -228,7 +220,7 @@ impl Isolate {
     }
 
     fn step_all(&mut self, until: u64) -> Result<(), RunError> {
-        let Self { core, events, events_max, woken, lanes } = self;
+        let Self { core, woken, lanes } = self;
         loop {
             if core.signals().any() {
                 if core.signals().halted() {
@@ -255,11 +247,12 @@ impl Isolate {
                 }
                 continue;
             }
-            if *events == *events_max {
+            let events_max = core.events_max.get();
+            if core.events.get() == events_max {
                 core.put_back(event);
-                return Err(RunError::TooManyEvents { events_max: *events_max });
+                return Err(RunError::TooManyEvents { events_max });
             }
-            *events += 1;
+            core.count_event();
             if event.lane as usize >= lanes.len() {
                 *lanes = core.lanes();
             }
@@ -311,7 +304,7 @@ impl Isolate {
     pub fn stats(&self) -> IsolateStats {
         IsolateStats {
             now: self.now(),
-            events: self.events,
+            events: self.core.events.get(),
             unheard: self.core.unheard.get(),
             dead_letters: self.core.dead_letters.get(),
         }

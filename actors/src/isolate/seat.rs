@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::{Phase, Play, Shared, Stage};
+use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage};
 
 use super::core::{Core, Ended};
 use super::sub::{Begin, End, Handle, Overflow, Rule, Sub, Waiting};
@@ -60,6 +60,7 @@ pub(crate) struct Seat<A: Actor> {
     waker: Waker,
     stage: Stage<Bundle<A>, Result<(), A::Error>>,
     life: Cell<Life>,
+    /// It is to end once a handler that waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
     backlog: RefCell<VecDeque<Rc<dyn Waiting>>>,
     ended: RefCell<Option<StopReason>>,
@@ -93,7 +94,11 @@ impl<A: Actor> Seat<A> {
 
     /// Calls `f` with the actor, if none of its code runs or waits.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut A) -> R) -> Option<R> {
-        self.stage.with(|bundle| f(&mut bundle.actor))
+        let result = self.stage.with(|bundle| f(&mut bundle.actor));
+        if self.core.stop_asked.take() {
+            self.ask_stop();
+        }
+        result
     }
 
     /// Whether a message can be handled at once.
@@ -102,9 +107,9 @@ impl<A: Actor> Seat<A> {
         self.stage.phase() == Phase::Idle && self.life.get() == Life::Running
     }
 
-    /// Runs a handler; it may park the actor or end it.
-    #[inline]
-    pub(crate) fn play<P, M>(&self, message: &Shared<M>)
+    /// Runs a handler of a ready actor; it may park the actor or end it.
+    #[inline(always)]
+    pub(crate) fn play<P, M>(&self, message: &Lent<'_, M>)
     where
         P: Play<Bundle<A>, M, Output = Result<(), A::Error>>,
         M: 'static,
@@ -112,7 +117,7 @@ impl<A: Actor> Seat<A> {
         self.core.running.set(self.index);
         let played = self.stage.start::<P, M>(message, &mut TaskContext::from_waker(&self.waker));
         match played {
-            Poll::Ready(Ok(())) if !self.core.stop_asked.get() && !self.stop_asked.get() => {}
+            Poll::Ready(Ok(())) if !self.core.stop_asked.get() => {}
             played => self.settle(played),
         }
     }
@@ -143,7 +148,7 @@ impl<A: Actor> Seat<A> {
     {
         self.core.running.set(self.index);
         let message = Shared::of(message);
-        let played = self.stage.start::<P, M>(&message, &mut TaskContext::from_waker(&self.waker));
+        let played = self.stage.start::<P, M>(&message.lend(), &mut TaskContext::from_waker(&self.waker));
         self.settle(played);
     }
 
@@ -222,10 +227,11 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn ask_stop(&self) {
-        if self.stage.phase() == Phase::Idle && self.life.get() == Life::Running {
-            self.end(StopReason::Normal);
-        } else {
-            self.stop_asked.set(true);
+        match self.stage.phase() {
+            Phase::Idle if self.life.get() == Life::Running => self.end(StopReason::Normal),
+            // It stops itself: what its handler returns to looks there.
+            Phase::Busy => self.core.stop_asked.set(true),
+            _ => self.stop_asked.set(true),
         }
     }
 
@@ -236,7 +242,10 @@ impl<A: Actor> AnySeat for Seat<A> {
             self.core.stop_asked.set(true);
             return;
         }
+        // What is dropped there may ask to stop as well: that is no wish of the handler that runs.
+        let asked = self.core.stop_asked.get();
         self.stage.cancel();
+        self.core.stop_asked.set(asked);
         self.end(StopReason::Killed);
     }
 

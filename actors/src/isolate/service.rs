@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::{Confined, Shared};
+use mycelium_mailbox::{Confined, Lent, Shared};
 
 use super::core::{Core, Ended};
 use super::handle::Place;
@@ -137,7 +137,7 @@ struct Inlet<M> {
 }
 
 impl<M: Message> Receive<M> for Inlet<M> {
-    fn deliver(&self, sender: u32, message: &Shared<M>) -> bool {
+    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
         if !self.open.get() || (sender == self.seat && !self.subscription.echo) {
             return false;
         }
@@ -165,7 +165,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
             }
             _ => {}
         }
-        queue.push_back(message.clone());
+        queue.push_back(message.share());
         let waiting = queue.len();
         drop(queue);
         drop(dropped);

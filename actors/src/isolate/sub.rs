@@ -9,7 +9,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::rc::{Rc, Weak};
 
-use mycelium_mailbox::{Play, Shared};
+use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
 use super::lane::{Gauge, Receive, count};
@@ -131,7 +131,7 @@ where
 
     /// Keeps a message for later, by the rule.
     #[cold]
-    fn keep(&self, message: &Shared<M>) -> bool {
+    fn keep(&self, message: &Lent<'_, M>) -> bool {
         if self.seat.has_ended() {
             count(&self.rule.gauge.dead);
             return false;
@@ -152,7 +152,7 @@ where
             }
             _ => {}
         }
-        self.waiting.borrow_mut().push_back(Some(message.clone()));
+        self.waiting.borrow_mut().push_back(Some(message.share()));
         self.set_waiting(self.waiting_live.get() + 1);
         if let Some(me) = self.me.upgrade() {
             self.seat.wait(me);
@@ -189,7 +189,7 @@ where
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     #[inline]
-    fn deliver(&self, sender: u32, message: &Shared<M>) -> bool {
+    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
         if sender == self.seat.index && !self.rule.echo {
             return false;
         }
@@ -226,6 +226,6 @@ where
         let Some(Some(message)) = self.waiting.borrow_mut().pop_front() else { return };
         self.set_waiting(self.waiting_live.get() - 1);
         self.seat.core.made_room();
-        self.seat.play::<P, M>(&message);
+        self.seat.play::<P, M>(&message.lend());
     }
 }

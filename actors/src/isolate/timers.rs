@@ -54,6 +54,15 @@ impl Timers {
         self.cancelled.insert(seq);
     }
 
+    /// Whether none is due by `until`.
+    #[inline(always)]
+    pub(crate) fn is_quiet_until(&self, until: u64) -> bool {
+        match &self.soon {
+            Some(soon) => soon.at > until,
+            None => self.later.peek().is_none_or(|timer| timer.at > until),
+        }
+    }
+
     /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended` are dropped.
     #[inline]
     pub(crate) fn take(&mut self, until: u64, ended: impl Fn(u32) -> bool) -> Option<(u64, Due)> {

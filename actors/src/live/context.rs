@@ -52,8 +52,8 @@ impl<A: Actor> LiveContext<A> {
     }
 
     #[inline]
-    pub(crate) fn publish<M: Message>(&self, message: M) -> LivePublish<'_, M> {
-        self.topics.publish(&self.core.topics, message, self.address.id.get())
+    pub(crate) fn publish<M: Message>(&self) -> LivePublish<'_, M> {
+        self.topics.publish(&self.core.topics, self.address.id.get())
     }
 
     #[inline]

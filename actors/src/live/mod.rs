@@ -26,7 +26,7 @@ pub(crate) use dead_letters::Account;
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
 pub(crate) use fate::{Fate, Verdict};
 pub(crate) use publisher::LiveSubscriber;
-pub use publisher::Publisher;
+pub use publisher::{Publisher, PublisherPublish};
 pub(crate) use service::LiveService;
 pub use service::ServiceHandle;
 pub use shutdown::{Missed, SHUTDOWN_DEADLINE, ServiceRuntime, ShutdownError};

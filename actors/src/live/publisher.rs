@@ -1,13 +1,15 @@
 //! Publishing and receiving for code that is no actor.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use mycelium_mailbox::{Doorbell, Source, Subscription as Queue};
+use mycelium_mailbox::{Doorbell, Publishing, Source, Subscription as Queue};
 
-use super::topics::{TopicEntry, Topics};
-use crate::{Message, Publish, PublishError, SpawnError, Subscription};
+use super::topics::{TopicEntry, Topics, publish_error};
+use crate::{Message, PublishError, SpawnError, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
 ///
@@ -32,8 +34,8 @@ impl<M: Message> Publisher<M> {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was published.
     #[inline]
-    pub fn publish(&self, message: M) -> Publish<'_, M> {
-        Publish::live(self.entry.publish(message, 0))
+    pub fn publish(&self, message: M) -> PublisherPublish<'_, M> {
+        PublisherPublish(self.entry.publish(message, 0))
     }
 
     /// Publishes without waiting.
@@ -43,6 +45,19 @@ impl<M: Message> Publisher<M> {
     #[inline]
     pub fn try_publish(&self, message: M) -> Result<(), PublishError<M>> {
         self.entry.try_publish(message, 0)
+    }
+}
+
+/// The future of [`Publisher::publish`].
+#[must_use = "nothing is published before this is awaited"]
+pub struct PublisherPublish<'a, M: Message>(Publishing<'a, M>);
+
+impl<M: Message> Future for PublisherPublish<'_, M> {
+    type Output = Result<(), PublishError<M>>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(publish_error)
     }
 }
 

@@ -122,8 +122,8 @@ impl LiveService {
     }
 
     #[inline]
-    pub(crate) fn publish<M: Message>(&self, message: M) -> LivePublish<'_, M> {
-        self.topics.publish(&self.core.topics, message, self.post.id.get())
+    pub(crate) fn publish<M: Message>(&self) -> LivePublish<'_, M> {
+        self.topics.publish(&self.core.topics, self.post.id.get())
     }
 
     #[inline]

@@ -42,8 +42,8 @@ impl<M: Message> TopicEntry<M> {
 
     /// Publishes, waiting for `Block` subscribers.
     #[inline]
-    pub(crate) fn publish(&self, message: M, sender: u64) -> LivePublish<'_, M> {
-        LivePublish::Publishing(self.topic.publish(message, sender))
+    pub(crate) fn publish(&self, message: M, sender: u64) -> Publishing<'_, M> {
+        self.topic.publish(message, sender)
     }
 
     /// A queue of its own for the receiver `id` (0: not an actor), who sleeps on `bell`.
@@ -69,25 +69,42 @@ impl<M: Message> TopicEntry<M> {
     }
 }
 
-/// The live half of a [`Publish`](crate::Publish).
+/// The live half of an actor's or service's [`Publish`](crate::Publish).
 pub(crate) enum LivePublish<'a, M: Message> {
+    /// The topic is looked up at the first poll.
+    New {
+        cache: &'a TopicCache,
+        topics: &'a Topics,
+        sender: u64,
+    },
     Publishing(Publishing<'a, M>),
-    /// Refused before it began; the error is given once.
-    Refused(Option<PublishError<M>>),
 }
 
 impl<M: Message> LivePublish<'_, M> {
-    #[inline(always)]
-    pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), PublishError<M>>> {
+    // Not inlined: handlers that run in isolates as well would carry all of it.
+    #[inline(never)]
+    pub(crate) fn poll(
+        &mut self,
+        message: &mut Option<M>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<(), PublishError<M>>> {
+        if let Self::New { cache, topics, sender } = *self
+            && let Some(message) = message.take()
+        {
+            *self = match cache.get::<M>(topics) {
+                Ok(entry) => Self::Publishing(entry.publish(message, sender)),
+                Err(_) => return Poll::Ready(Err(PublishError::DuplicateTypeId(message))),
+            };
+        }
         match self {
             Self::Publishing(publishing) => Pin::new(publishing).poll(cx).map_err(publish_error),
-            Self::Refused(error) => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+            Self::New { .. } => Poll::Pending,
         }
     }
 }
 
 #[cold]
-fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
+pub(super) fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
     match error {
         mycelium_mailbox::PublishError::WouldDeadlock(message) => PublishError::SelfBlocked(message),
         mycelium_mailbox::PublishError::Closed(message) => PublishError::Closed(message),
@@ -212,13 +229,10 @@ struct Node {
 }
 
 impl TopicCache {
-    /// Publishes to the topic of `M`.
+    /// A publish to the topic of `M`.
     #[inline]
-    pub(crate) fn publish<M: Message>(&self, topics: &Topics, message: M, sender: u64) -> LivePublish<'_, M> {
-        match self.get::<M>(topics) {
-            Ok(topic) => topic.publish(message, sender),
-            Err(_) => LivePublish::Refused(Some(PublishError::DuplicateTypeId(message))),
-        }
+    pub(crate) fn publish<'a, M: Message>(&'a self, topics: &'a Topics, sender: u64) -> LivePublish<'a, M> {
+        LivePublish::New { cache: self, topics, sender }
     }
 
     /// The topic of `M`.

@@ -1,0 +1,261 @@
+//! A queue on one thread whose messages are read in place while more are written behind.
+//!
+//! # Protocol
+//! A [`Fifo`] is neither `Send` nor `Sync`. Messages are written once, into the last batch, and read from the first, the
+//! head; when all of one was read, the next takes its place, or it begins anew if nobody shares it.
+//!
+//! - `head` is replaced or begun anew only while `reading` is not set; [`Fifo::next`] sets it for as long as it lends a
+//!   message out of the head, also when the reader unwinds.
+//! - `behind` is borrowed for a few statements at a time that run no code of the message's type.
+//! - Dropping a message is such code: batches are moved out of the queue before they are dropped.
+
+use std::cell::{Cell, UnsafeCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::batch::{Batch, Lent};
+
+/// A first-in, first-out queue for one thread. It grows without a bound of its own: whoever writes counts.
+///
+/// ```
+/// let queue = mycelium_mailbox::Fifo::new(4, 64);
+/// queue.push(1);
+/// queue.push(2);
+/// assert_eq!(queue.next(|message| { queue.push(3); **message }), Some(1));
+/// assert_eq!(queue.next(|message| **message), Some(2));
+/// ```
+pub struct Fifo<M> {
+    head: UnsafeCell<Rc<Batch<M>>>,
+    /// How many messages of the head were read.
+    at: Cell<usize>,
+    reading: Cell<bool>,
+    /// Whether there are batches behind the head; then it is written no more.
+    split: Cell<bool>,
+    /// Batches behind the head; all but the last are full.
+    behind: UnsafeCell<VecDeque<Rc<Batch<M>>>>,
+    batch_min: usize,
+    batch_max: usize,
+}
+
+impl<M> Fifo<M> {
+    /// An empty queue that keeps messages in batches of `batch_min` at first and `batch_max` at most. Nothing is
+    /// allocated for messages before the first.
+    pub fn new(batch_min: usize, batch_max: usize) -> Self {
+        Self {
+            head: UnsafeCell::new(Rc::new(Batch::new(0))),
+            at: Cell::new(0),
+            reading: Cell::new(false),
+            split: Cell::new(false),
+            behind: UnsafeCell::default(),
+            batch_min: batch_min.max(1),
+            batch_max: batch_max.max(batch_min).max(1),
+        }
+    }
+
+    /// Puts a message at the end.
+    #[inline(always)]
+    pub fn push(&self, message: M) {
+        // SAFETY: the head is replaced by other calls alone, and this reference ends before any of them can begin.
+        let head = unsafe { &*self.head.get() };
+        if self.split.get() || head.is_full() {
+            self.push_behind(message);
+        } else {
+            head.write(message);
+        }
+    }
+
+    /// Takes the oldest message and lends it to `read`; `None` when there is none, or inside of another `next`.
+    ///
+    /// # Panics
+    /// When `read` does; the message counts as read.
+    #[inline(always)]
+    pub fn next<T>(&self, read: impl FnOnce(&Lent<'_, M>) -> T) -> Option<T> {
+        if self.reading.get() {
+            return None;
+        }
+        let mut at = self.at.get();
+        // SAFETY: nobody reads, so `advance` may replace the head, and this reference ends before it does.
+        if at == unsafe { &*self.head.get() }.len() {
+            if !self.advance() {
+                return None;
+            }
+            at = 0;
+        }
+        let _reading = Reading::begin(&self.reading);
+        // SAFETY: while `reading` is set, the head is neither replaced nor begun anew.
+        let head = unsafe { &*self.head.get() };
+        let message = Lent::new(head, at)?;
+        self.at.set(at + 1);
+        Some(read(&message))
+    }
+
+    /// Drops all messages. Inside of [`next`](Self::next), only those behind the head's batch.
+    pub fn clear(&self) {
+        // SAFETY: as this queue's protocol says; nothing runs between these two statements.
+        let behind = std::mem::take(unsafe { &mut *self.behind.get() });
+        self.split.set(false);
+        if !self.reading.get() {
+            self.at.set(0);
+            drop(self.replace_head(Rc::new(Batch::new(0))));
+        }
+        drop(behind);
+    }
+
+    /// Writes into a batch with room: the head again if all of it was read, or one behind it.
+    #[cold]
+    #[inline(never)]
+    fn push_behind(&self, message: M) {
+        if !self.split.get() && self.begin_anew() {
+            // SAFETY: as in `push`.
+            unsafe { &*self.head.get() }.write(message);
+            return;
+        }
+        // SAFETY: `behind` is reached for a few statements at a time, and none of them runs other code.
+        let behind = unsafe { &mut *self.behind.get() };
+        // SAFETY: as in `push`.
+        let last = behind.back().unwrap_or(unsafe { &*self.head.get() });
+        if last.is_full() {
+            let room = (last.capacity() * 2).clamp(self.batch_min, self.batch_max);
+            behind.push_back(Rc::new(Batch::new(room)));
+            self.split.set(true);
+        }
+        if let Some(last) = behind.back() {
+            last.write(message);
+        }
+    }
+
+    /// Begins the head anew if all of it was read and nobody reads or shares it any more.
+    fn begin_anew(&self) -> bool {
+        // Messages that need a drop are dropped with their batch: here they would be in the middle of a publish.
+        if self.reading.get() || std::mem::needs_drop::<M>() {
+            return false;
+        }
+        // SAFETY: nobody reads, and no code of the message's type runs before this reference ends.
+        let head = unsafe { &mut *self.head.get() };
+        if self.at.get() < head.len() || head.capacity() == 0 {
+            return false;
+        }
+        let Some(batch) = Rc::get_mut(head) else { return false };
+        batch.reset();
+        self.at.set(0);
+        true
+    }
+
+    /// Goes on to the next batch, if there is one. Called only while nobody reads.
+    #[cold]
+    fn advance(&self) -> bool {
+        // SAFETY: as in `push_behind`.
+        let behind = unsafe { &mut *self.behind.get() };
+        let Some(next) = behind.pop_front() else { return false };
+        self.split.set(!behind.is_empty());
+        self.at.set(0);
+        drop(self.replace_head(next));
+        true
+    }
+
+    /// Called only while nobody reads. What it returns is dropped by the caller, when nothing is borrowed.
+    fn replace_head(&self, next: Rc<Batch<M>>) -> Rc<Batch<M>> {
+        // SAFETY: nobody reads, so nothing refers to the head.
+        std::mem::replace(unsafe { &mut *self.head.get() }, next)
+    }
+}
+
+/// Marks a queue as being read, and as free again at its end, also when that is an unwinding.
+struct Reading<'a>(&'a Cell<bool>);
+
+impl<'a> Reading<'a> {
+    #[inline(always)]
+    fn begin(reading: &'a Cell<bool>) -> Self {
+        reading.set(true);
+        Self(reading)
+    }
+}
+
+impl Drop for Reading<'_> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Shared;
+
+    proptest! {
+        /// Against a queue of numbers: pushes, reads that push, readers that keep what they read, and clears.
+        #[test]
+        fn a_fifo_is_a_queue(steps in prop::collection::vec((0u8..10, 1usize..20), 0..120)) {
+            let queue = Fifo::new(2, 8);
+            let mut model = VecDeque::new();
+            let mut kept: Vec<(Shared<u32>, u32)> = Vec::new();
+            let mut number = 0u32;
+            for (step, count) in steps {
+                match step {
+                    0 => {
+                        queue.clear();
+                        model.clear();
+                    }
+                    1 => kept.clear(),
+                    2..5 => for _ in 0..count {
+                        number += 1;
+                        queue.push(number);
+                        model.push_back(number);
+                    },
+                    _ => for _ in 0..count {
+                        let expected = model.pop_front();
+                        let read = queue.next(|message| {
+                            if step == 5 {
+                                number += 1;
+                                queue.push(number);
+                                model.push_back(number);
+                            }
+                            if step == 6 {
+                                kept.push((message.share(), **message));
+                            }
+                            prop_assert_eq!(queue.next(|_| ()), None);
+                            Ok(**message)
+                        });
+                        prop_assert_eq!(read.transpose()?, expected);
+                    },
+                }
+                for (shared, number) in &kept {
+                    prop_assert_eq!(**shared, *number);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_drop_may_push_and_a_panic_leaves_the_queue_usable() {
+        struct Bell(Rc<Fifo<u32>>, Rc<Cell<u32>>);
+        impl Drop for Bell {
+            fn drop(&mut self) {
+                self.0.push(1);
+                self.1.set(self.1.get() + 1);
+            }
+        }
+        let (rung, drops) = (Rc::new(Fifo::new(1, 4)), Rc::new(Cell::new(0)));
+        let queue = Fifo::new(2, 4);
+        for _ in 0..20 {
+            queue.push(Bell(Rc::clone(&rung), Rc::clone(&drops)));
+        }
+        let unwound = catch_unwind(AssertUnwindSafe(|| queue.next(|_| panic!("boom"))));
+        assert!(unwound.is_err());
+        let mut read = 1;
+        while queue.next(|_| ()).is_some() {
+            read += 1;
+        }
+        queue.push(Bell(Rc::clone(&rung), Rc::clone(&drops)));
+        queue.next(|_| queue.clear()).unwrap();
+        drop(queue);
+        assert_eq!((read, drops.get()), (20, 21));
+        let rings = std::iter::from_fn(|| rung.next(|one| **one)).sum::<u32>();
+        assert_eq!(rings, 21);
+    }
+}
