@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
-use crate::live::LiveContext;
+use crate::live::{Inlet, LiveContext};
 use crate::publish::Host;
 use crate::routing::{DirectContext, Published};
 use crate::{
@@ -36,8 +36,8 @@ impl fmt::Display for ActorId {
 pub struct Context<A: Actor> {
     backend: Backend<A>,
     random: Option<Pcg64Mcg>,
-    /// What the host has to look at once the handler has returned: [`STOP`], [`PUBLISHED`]. One byte for both, so that
-    /// a direct call looks once.
+    /// What the host has to look at once the handler has returned: [`STOP`], [`PUBLISHED`], [`CHANGED`]. One byte for all,
+    /// so that the host looks once.
     signs: u8,
 }
 
@@ -46,6 +46,9 @@ const STOP: u8 = 1;
 
 /// A direct call has published.
 pub(crate) const PUBLISHED: u8 = 2;
+
+/// A live actor has subscribed or unsubscribed.
+const CHANGED: u8 = 4;
 
 #[repr(u8)]
 enum Backend<A: Actor> {
@@ -93,7 +96,15 @@ impl<A: Actor> Context<A> {
     /// Whether the live host has to look at something before the next message.
     #[inline]
     pub(crate) fn is_interrupted(&self) -> bool {
-        self.wants_stop() || matches!(&self.backend, Backend::Live(live) if live.is_interrupted())
+        self.signs != 0 || matches!(&self.backend, Backend::Live(live) if live.is_asked_to_stop())
+    }
+
+    /// Brings a live actor's `sources` up to date with the subscriptions that its handlers made and ended.
+    pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Inlet<A>>) {
+        self.signs &= !CHANGED;
+        if let Backend::Live(live) = &mut self.backend {
+            live.apply_changes(sources);
+        }
     }
 
     /// This actor's identity.
@@ -255,7 +266,10 @@ impl<A: Actor> Context<A> {
     {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.subscribe(subscription),
-            Backend::Live(live) => live.subscribe(subscription),
+            Backend::Live(live) => {
+                self.signs |= CHANGED;
+                live.subscribe(subscription)
+            }
             Backend::Direct(_) => Err(SpawnError::NotOnABus),
         }
     }
@@ -267,7 +281,10 @@ impl<A: Actor> Context<A> {
     {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.unsubscribe::<M>(),
-            Backend::Live(live) => live.unsubscribe::<M>(),
+            Backend::Live(live) => {
+                self.signs |= CHANGED;
+                live.unsubscribe::<M>();
+            }
             Backend::Direct(_) => {}
         }
     }

@@ -225,6 +225,29 @@ fn loom_topic_two_subscribers_gate_one_publisher() {
 }
 
 #[test]
+fn loom_the_last_of_two_subscribers_wakes_the_publisher() {
+    explore(|| {
+        let topic = topic::<u64>(1);
+        let receivers = [0, 1].map(|_| Receiver::new(&topic, SubscribeOptions::default()));
+        topic.try_publish(0, 0).unwrap();
+        let threads = receivers.map(|mut receiver| {
+            thread::spawn(move || {
+                // Freed by hand: going to sleep would wake everybody.
+                let source = &mut receiver.sources[0];
+                assert!(source.head().is_some());
+                source.advance();
+                source.commit();
+                receiver
+            })
+        });
+        block_on(topic.publish(1, 0)).unwrap();
+        for thread in threads {
+            assert_eq!(thread.join().unwrap().next(), 1);
+        }
+    });
+}
+
+#[test]
 fn loom_leaving_wakes_the_publisher_it_held_back() {
     explore(|| {
         let topic = topic::<u64>(1);

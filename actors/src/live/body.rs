@@ -22,14 +22,14 @@ use super::timers::Timers;
 use crate::{Actor, Context, StopReason, clock};
 
 /// How many messages an actor handles before it looks at the time (messages). Our queues do not consume tokio's budget,
-/// so nothing else would.
+/// so nothing else would make it let the other tasks of its thread run.
 const SLICE_MESSAGES: u32 = 256;
 
-/// How many slices of short messages an actor handles before it lets the other tasks of its thread run (slices).
-const SLICES_MAX: u32 = 4;
+/// How quick a slice has to be (time) for the actor to go on to the end of its turn.
+const SLICE_QUICK: Duration = Duration::from_micros(10);
 
-/// How long it goes on after its first slice, at most, before it lets them run (time).
-const SLICES_TIME: Duration = Duration::from_micros(20);
+/// How many messages it handles, if they are quick, before it lets the others run all the same (messages).
+const TURN_MESSAGES: u32 = 1024;
 
 /// How many messages one look has to find to count as a stream (messages): only then is it worth while to wait for more.
 const STREAM_MESSAGES: u32 = 8;
@@ -217,10 +217,7 @@ impl<A: Actor> Body<A> {
             return;
         }
         let asked = self.ctx.wants_stop().then_some(StopReason::Normal);
-        let Self { ctx, sources, .. } = self;
-        if let Some(live) = ctx.as_live() {
-            live.apply_changes(sources);
-        }
+        self.ctx.apply_changes(&mut self.sources);
         if let Some(reason) = asked.or_else(|| self.address.sign.reason()) {
             self.phase = match (&self.fate, &reason) {
                 (Some(_), StopReason::Normal) => Phase::Failed { reason, polite: true },
@@ -342,10 +339,7 @@ impl<A: Actor> Body<A> {
 
     /// Drops all sources; what waits in them becomes dead letters.
     fn leave(&mut self, reason: &StopReason) {
-        let Self { ctx, sources, .. } = self;
-        if let Some(live) = ctx.as_live() {
-            live.apply_changes(sources);
-        }
+        self.ctx.apply_changes(&mut self.sources);
         while let Some(mut source) = self.sources.pop() {
             let topic = source.topic_name();
             while let Some((message, messages)) = source.abandon() {
@@ -402,19 +396,20 @@ impl<A: Actor> Drop for Body<A> {
     }
 }
 
-/// How long an actor has worked since it let other tasks run.
+/// How much an actor has worked since it let other tasks run: a slice, a second one by the clock, and then the rest of the
+/// turn if that was quick.
 struct Turn {
     /// Of this slice, in messages.
     left: u32,
-    /// Slices before this one.
-    slices: u32,
+    /// With this slice, in messages.
+    granted: u32,
     /// When the first slice had ended.
     since: Option<Instant>,
 }
 
 impl Turn {
     fn new() -> Self {
-        Self { left: SLICE_MESSAGES, slices: 0, since: None }
+        Self { left: SLICE_MESSAGES, granted: SLICE_MESSAGES, since: None }
     }
 
     #[inline]
@@ -423,16 +418,23 @@ impl Turn {
     }
 
     fn handled(&self) -> u32 {
-        (self.slices + 1) * SLICE_MESSAGES - self.left
+        self.granted - self.left
     }
 
     /// Begins the next slice, unless it is time for others.
     fn goes_on(&mut self) -> bool {
-        let now = clock::monotonic();
-        let since = *self.since.get_or_insert(now);
-        self.slices += 1;
-        self.left = SLICE_MESSAGES;
-        self.slices < SLICES_MAX && now - since < SLICES_TIME
+        self.left = match self.since {
+            None => {
+                self.since = Some(clock::monotonic());
+                SLICE_MESSAGES
+            }
+            Some(since) if self.granted < TURN_MESSAGES && since.elapsed() < SLICE_QUICK => {
+                TURN_MESSAGES - self.granted
+            }
+            Some(_) => return false,
+        };
+        self.granted += self.left;
+        true
     }
 }
 

@@ -99,10 +99,9 @@ impl<A: Actor> LiveContext<A> {
         self.changed = true;
     }
 
-    /// Whether the body has to look at something before the next message.
     #[inline]
-    pub(crate) fn is_interrupted(&self) -> bool {
-        self.changed || self.address.sign.is_raised()
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        self.address.sign.is_raised()
     }
 
     /// Brings `sources` up to date with the subscriptions that handlers made and ended.

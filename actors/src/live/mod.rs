@@ -30,4 +30,5 @@ pub use publisher::{Publisher, PublisherPublish};
 pub(crate) use service::LiveService;
 pub use service::ServiceHandle;
 pub use shutdown::{Missed, SHUTDOWN_DEADLINE, ServiceRuntime, ShutdownError};
+pub(crate) use source::Inlet;
 pub(crate) use topics::LivePublish;
