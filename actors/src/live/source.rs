@@ -113,7 +113,12 @@ impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
 impl<M: Message> Source for TopicSource<M> {
     #[inline]
     fn head(&mut self) -> Option<u64> {
-        self.queue.head()
+        let head = self.queue.head();
+        if head.is_none() {
+            // Before anything else is handled: an answer given after these messages finds them counted.
+            self.count();
+        }
+        head
     }
 
     fn commit(&mut self) {
@@ -121,7 +126,6 @@ impl<M: Message> Source for TopicSource<M> {
     }
 
     fn arm(&mut self) -> bool {
-        self.count();
         self.queue.arm()
     }
 }
