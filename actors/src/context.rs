@@ -289,6 +289,16 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// Tells the supervisor that this actor is ready, if it waits for that
+    /// ([`Child::ready_when_told`](crate::tree::Child::ready_when_told)); otherwise it means nothing.
+    pub fn ready(&self) {
+        if let Backend::Live(live) = &self.backend
+            && let Some(readiness) = &live.readiness
+        {
+            readiness.tell();
+        }
+    }
+
     /// Ends this actor with [`StopReason::Normal`](crate::StopReason::Normal) once this handler has returned.
     pub fn stop(&mut self) {
         self.signs |= STOP;

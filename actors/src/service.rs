@@ -163,6 +163,22 @@ impl ServiceContext {
         Ok(published)
     }
 
+    /// Tells the supervisor that this service is ready, if it waits for that
+    /// ([`Child::ready_when_told`](crate::tree::Child::ready_when_told)); otherwise it means nothing.
+    pub fn ready(&self) {
+        if let Backend::Live(live) = &self.backend {
+            live.ready();
+        }
+    }
+
+    /// Tells the supervisor that this service makes progress. One whose health is probed
+    /// ([`Child::health`](crate::tree::Child::health)) has to say so in time, again and again.
+    pub fn alive(&self) {
+        if let Backend::Live(live) = &self.backend {
+            live.alive();
+        }
+    }
+
     /// Ready when the service should return: its bus shuts down or somebody stopped it.
     ///
     /// An isolate ends its services at once, so there this is never ready.

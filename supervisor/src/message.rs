@@ -309,6 +309,20 @@ pub enum Notice {
         /// Until when.
         until: Duration,
     },
+    /// A child has something to do and makes no progress. Told by the shell that probes it, never by the core.
+    Stuck {
+        /// Its id.
+        id: Arc<str>,
+        /// For how long.
+        quiet: Duration,
+        /// What it is doing, as far as it can be seen.
+        detail: Arc<str>,
+    },
+    /// A child that was stuck makes progress again. Told by the shell, never by the core.
+    Recovered {
+        /// Its id.
+        id: Arc<str>,
+    },
     /// The supervisor is past its intensity and ends.
     GaveUp {
         /// The child that was to be restarted.

@@ -1,13 +1,14 @@
 //! What references, the bus and the actor itself share of one live actor.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_mailbox::{Doorbell, Port, SendError, TrySendError};
 use tokio::sync::{SetOnce, oneshot};
 
 use super::envelope::Envelope;
+use super::watch::{Pulse, Watch};
 use crate::host::Handle;
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
@@ -94,6 +95,12 @@ pub(crate) trait Member: Send + Sync {
     fn ended(&self) -> &SetOnce<StopReason>;
     /// Which one it is.
     fn work(&self) -> Work;
+    /// Makes its progress visible from now on.
+    fn probe(&self) {}
+    /// What a probe sees.
+    fn pulse(&self) -> Pulse;
+    /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in part.
+    fn abort(&self, reason: &str);
 }
 
 /// What a member has to do.
@@ -113,6 +120,7 @@ pub(crate) struct Address<A: Actor> {
     pub(crate) sign: StopSign,
     pub(crate) ended: SetOnce<StopReason>,
     pub(crate) rest: Rest,
+    watch: OnceLock<Box<Watch>>,
     /// The name under which the bus registered it.
     pub(crate) registered: Option<Box<str>>,
     pub(crate) inbox: Port<Envelope<A>>,
@@ -158,6 +166,18 @@ impl<A: Actor> Member for Address<A> {
     fn work(&self) -> Work {
         self.rest.turn(self.inbox.doorbell()).map_or(Work::Busy, Work::Rests)
     }
+
+    fn probe(&self) {
+        self.watch().probe();
+    }
+
+    fn pulse(&self) -> Pulse {
+        self.watch().pulse(matches!(self.work(), Work::Rests(_)))
+    }
+
+    fn abort(&self, reason: &str) {
+        self.watch().abort(reason);
+    }
 }
 
 impl<A: Actor> Address<A> {
@@ -169,7 +189,19 @@ impl<A: Actor> Address<A> {
     ) -> Arc<Self> {
         let (sign, ended) = (StopSign::default(), SetOnce::new());
         let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
-        Arc::new(Self { id, sign, ended, rest: Rest::default(), registered, inbox, host })
+        let (rest, watch) = (Rest::default(), OnceLock::new());
+        Arc::new(Self { id, sign, ended, rest, watch, registered, inbox, host })
+    }
+
+    /// What its supervisor sees of its progress.
+    pub(crate) fn watch(&self) -> &Watch {
+        self.watch.get_or_init(Box::default)
+    }
+
+    /// The same, if its supervisor probes it.
+    #[inline]
+    pub(crate) fn probed(&self) -> Option<&Watch> {
+        self.watch.get().map(Box::as_ref).filter(|watch| watch.is_probed())
     }
 
     /// Lets go of the host and tells everybody that the actor has ended.

@@ -3,7 +3,8 @@
 //! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. What must outlive a panic lies in
 //! [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
@@ -38,6 +39,9 @@ const STREAM_MESSAGES: u32 = 8;
 /// publisher on another thread has written tens of messages by then, and neither pays for a wake-up. An actor that looks
 /// without a pause finds them one by one, and takes the queue's cache lines away from the publisher each time.
 const LINGER: Duration = Duration::from_micros(1);
+
+/// How many messages an actor handles in one go whose progress its supervisor probes (messages).
+const PROBED_MESSAGES: u32 = 16;
 
 /// One actor with all that belongs to it.
 pub(crate) struct Body<A: Actor> {
@@ -100,6 +104,8 @@ impl<A: Actor> Body<A> {
         seat: Seat,
     ) -> Box<Self> {
         let address = Arc::clone(&live.address);
+        let mut live = live;
+        live.readiness = fate.as_ref().and_then(|fate| fate.readiness());
         let (slot, hand, phase) = (FutureSlot::new(), Hand::Empty, Phase::Starting);
         Box::new(Self {
             actor: Some(actor),
@@ -143,8 +149,18 @@ impl<A: Actor> Body<A> {
     }
 
     async fn start(&mut self) {
-        let Self { actor: Some(actor), ctx, slot, .. } = self else { return };
-        let started = InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.started(ctx), cx)).await;
+        let supervised = self.fate.is_some();
+        let Self { actor: Some(actor), ctx, slot, address, .. } = self else { return };
+        let starting = InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.started(ctx), cx));
+        // Its supervisor may lose its patience.
+        let started = match supervised {
+            true => follow_if_it_waits(address, starting).await,
+            false => Ok(starting.await),
+        };
+        let started = match started {
+            Ok(started) => started,
+            Err(given_up) => return self.panicked(&given_up),
+        };
         self.phase = Phase::Running;
         if let (Ok(()), Some(fate)) = (&started, &mut self.fate) {
             fate.started();
@@ -175,9 +191,35 @@ impl<A: Actor> Body<A> {
     #[inline]
     async fn drain(&mut self, source: usize, span: Span) -> u32 {
         self.hand = Hand::Source(source);
+        if self.address.probed().is_some() {
+            return self.drain_probed(source, span).await;
+        }
         let Self { actor: Some(actor), ctx, sources, slot, .. } = self else { return 0 };
         let from = &mut sources[source];
         let drained = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx)).await;
+        self.settle(source, drained)
+    }
+
+    /// The same, seen by the supervisor.
+    #[cold]
+    async fn drain_probed(&mut self, source: usize, span: Span) -> u32 {
+        let span = Span { most: span.most.min(PROBED_MESSAGES), ..span };
+        let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return 0 };
+        let from = &mut sources[source];
+        let (message, topic) = (from.front_name().unwrap_or("nothing"), from.topic_name());
+        let draining = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx));
+        match address.watch().follow(message, topic, draining).await {
+            Ok(drained) => self.settle(source, drained),
+            Err(given_up) => {
+                self.panicked(&given_up);
+                1
+            }
+        }
+    }
+
+    /// What is to be done after each drain.
+    #[inline]
+    fn settle(&mut self, source: usize, drained: Drained) -> u32 {
         if drained.is_ok() {
             // First: should a handled message's drop panic in `settle`, the next one is not in hand.
             self.hand = Hand::Empty;
@@ -192,8 +234,19 @@ impl<A: Actor> Body<A> {
     #[cold]
     async fn handle_timer(&mut self, message: Envelope<A>) {
         self.hand = Hand::Timer(message);
-        let Self { actor: Some(actor), ctx, slot, hand: Hand::Timer(message), .. } = self else { return };
-        let result = InSlot::new(move |cx: &mut TaskContext<'_>| message.handle(actor, ctx, slot, cx)).await;
+        let Self { actor: Some(actor), ctx, slot, address, hand: Hand::Timer(message), .. } = self else {
+            return;
+        };
+        let name = message.name();
+        let handling = InSlot::new(move |cx: &mut TaskContext<'_>| message.handle(actor, ctx, slot, cx));
+        let result = match address.probed() {
+            None => Ok(handling.await),
+            Some(watch) => watch.follow(name, None, handling).await,
+        };
+        let result = match result {
+            Ok(result) => result,
+            Err(given_up) => return self.panicked(&given_up),
+        };
         if result.is_ok() {
             self.hand = Hand::Empty;
         }
@@ -384,6 +437,17 @@ impl<A: Actor> Body<A> {
         if let Some(live) = self.ctx.as_live() {
             live.clear_timers();
         }
+    }
+}
+
+/// Runs `started`, seen by the supervisor if it waits.
+async fn follow_if_it_waits<A: Actor, O>(
+    address: &Address<A>,
+    mut starting: impl Future<Output = O> + Unpin,
+) -> Result<O, StopReason> {
+    match poll_fn(|cx| Poll::Ready(Pin::new(&mut starting).poll(cx))).await {
+        Poll::Ready(started) => Ok(started),
+        Poll::Pending => address.watch().follow("started", None, starting).await,
     }
 }
 

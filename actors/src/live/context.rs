@@ -13,6 +13,7 @@ use super::envelope::Envelope;
 use super::source::{Inlet, TopicSource};
 use super::timers::Timers;
 use super::topics::{LivePublish, TopicCache};
+use super::watch::Readiness;
 use crate::{Actor, ActorId, Handler, Message, PublishError, SpawnError, Subscription, TimerHandle};
 
 /// What a handler reaches through its context.
@@ -20,6 +21,8 @@ pub(crate) struct LiveContext<A: Actor> {
     pub(crate) address: Arc<Address<A>>,
     pub(crate) core: Arc<Core>,
     topics: TopicCache,
+    /// Where the actor says that it is ready, if that is waited for.
+    pub(crate) readiness: Option<Arc<Readiness>>,
     /// Whether `changes` has any.
     changed: bool,
     // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler may keep a
@@ -41,6 +44,7 @@ impl<A: Actor> LiveContext<A> {
             address,
             core,
             topics: TopicCache::default(),
+            readiness: None,
             changed: false,
             timers: Mutex::default(),
             changes,

@@ -1,7 +1,9 @@
 //! The seam at which supervision hangs: what becomes of an actor whose life ended.
 
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
+use super::watch::Readiness;
 use crate::{Actor, StopReason};
 
 /// What happens after the end of a life.
@@ -19,6 +21,11 @@ pub(crate) enum Verdict<A> {
 pub(crate) trait Fate<A: Actor>: Send {
     /// The actor's `started` has returned `Ok`.
     fn started(&mut self) {}
+
+    /// Where the actor says by itself that it is ready; `None` if that is not waited for.
+    fn readiness(&self) -> Option<Arc<Readiness>> {
+        None
+    }
 
     /// Polled from the end until ready; the waker is that of the actor's task.
     fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>>;

@@ -111,6 +111,10 @@ mod tests {
         fn ended(&self) -> &SetOnce<StopReason> {
             &self.1
         }
+        fn pulse(&self) -> crate::live::Pulse {
+            crate::live::Pulse { beats: 0, rests: true, hand: None }
+        }
+        fn abort(&self, _: &str) {}
         fn work(&self) -> Work {
             Work::Busy
         }

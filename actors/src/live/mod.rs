@@ -17,6 +17,7 @@ mod shutdown;
 mod source;
 mod timers;
 mod topics;
+mod watch;
 
 pub(crate) use address::{Address, Member, Work};
 pub(crate) use body::Body;
@@ -27,8 +28,9 @@ pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, Dea
 pub(crate) use fate::{Fate, Verdict};
 pub(crate) use publisher::LiveSubscriber;
 pub use publisher::{Publisher, PublisherPublish};
-pub(crate) use service::LiveService;
 pub use service::ServiceHandle;
+pub(crate) use service::{LiveService, Supervision};
 pub use shutdown::{Missed, SHUTDOWN_DEADLINE, ServiceRuntime, ShutdownError};
 pub(crate) use source::Inlet;
 pub(crate) use topics::LivePublish;
+pub(crate) use watch::{Pulse, Readiness};

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,17 +17,27 @@ use super::bus::Core;
 use super::members::Seat;
 use super::publisher::LiveSubscriber;
 use super::topics::{LivePublish, TopicCache};
+use super::watch::{Pulse, Readiness};
 use crate::{
     ActorId, Message, MessageBus, PublishError, Service, ServiceContext, SpawnError, StopReason,
     Subscription, Timestamp, clock,
 };
 
+/// What a service knows of its supervisor.
+#[derive(Default)]
+pub(crate) struct Supervision {
+    /// Where it says that it is ready, if that is waited for.
+    pub(crate) readiness: Option<Arc<Readiness>>,
+}
+
 /// What the bus, the service and its handles share.
 struct Post {
     id: ActorId,
     name: &'static str,
-    /// Whether a supervisor restarts it.
-    supervised: bool,
+    /// Present if a supervisor restarts it.
+    supervision: Option<Supervision>,
+    /// How often it has said that it is alive.
+    beats: AtomicU64,
     /// Set when it should end, with whether the whole bus does.
     stop: SetOnce<bool>,
     ended: SetOnce<StopReason>,
@@ -57,7 +68,15 @@ impl Member for Post {
     }
 
     fn work(&self) -> Work {
-        Work::Service { supervised: self.supervised }
+        Work::Service { supervised: self.supervision.is_some() }
+    }
+
+    fn pulse(&self) -> Pulse {
+        Pulse { beats: self.beats.load(Ordering::Relaxed), rests: false, hand: None }
+    }
+
+    fn abort(&self, _: &str) {
+        self.kill();
     }
 }
 
@@ -141,6 +160,15 @@ impl LiveService {
         LiveSubscriber::new(&self.core.topics, subscription, self.post.id.get())
     }
 
+    pub(crate) fn ready(&self) {
+        let readiness = self.post.supervision.as_ref().and_then(|supervision| supervision.readiness.as_ref());
+        readiness.into_iter().for_each(|readiness| readiness.tell());
+    }
+
+    pub(crate) fn alive(&self) {
+        self.post.beats.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let post = Arc::clone(&self.post);
         async move {
@@ -179,21 +207,22 @@ impl MessageBus {
     /// # Errors
     /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::Closed`] after a shutdown began.
     pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceHandle, SpawnError> {
-        self.launch_service(service, false)
+        self.launch_service(service, None)
     }
 
     /// The same, for a supervisor too.
     pub(crate) fn launch_service<S: Service>(
         &self,
         service: S,
-        supervised: bool,
+        supervision: Option<Supervision>,
     ) -> Result<ServiceHandle, SpawnError> {
         let core = &self.core;
         let _runtime = core.enter()?;
         let post = Arc::new(Post {
             id: core.next_id(),
             name: S::name(),
-            supervised,
+            supervision,
+            beats: AtomicU64::new(0),
             stop: SetOnce::new(),
             ended: SetOnce::new(),
             task: SetOnce::new(),

@@ -47,6 +47,9 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// The `TYPE_ID` of its topic; `None` for the direct inbox.
     fn topic(&self) -> Option<u16>;
 
+    /// The name of the message in front, if there is one.
+    fn front_name(&self) -> Option<&'static str>;
+
     /// The name of its topic; `None` for the direct inbox.
     fn topic_name(&self) -> Option<&'static str> {
         None
@@ -181,6 +184,10 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         Some(M::TYPE_ID)
     }
 
+    fn front_name(&self) -> Option<&'static str> {
+        Some(M::NAME)
+    }
+
     fn topic_name(&self) -> Option<&'static str> {
         Some(M::TOPIC)
     }
@@ -250,6 +257,10 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
 
     fn topic(&self) -> Option<u16> {
         None
+    }
+
+    fn front_name(&self) -> Option<&'static str> {
+        self.inbox.peek().map(|(envelope, _)| envelope.name())
     }
 }
 

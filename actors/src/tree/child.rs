@@ -10,6 +10,7 @@ use mycelium_supervisor::{
 };
 
 use super::handle::{StartError, Tree};
+use super::health::Health;
 use super::launch::{ActorLaunch, FutureService, Launcher, ServiceLaunch, SupervisorLaunch};
 #[cfg(unix)]
 use super::process::{ProcessLaunch, ProcessSpec};
@@ -111,8 +112,11 @@ impl Child {
     #[cfg(unix)]
     pub fn process(id: impl Into<Arc<str>>, spec: ProcessSpec) -> Self {
         let id = id.into();
+        let tells = spec.has_ready_line();
         let launch = ProcessLaunch::new(Arc::clone(&id), spec);
-        Self(ChildSpec::worker(id, Launcher::new(launch)))
+        let mut launcher = Launcher::new(launch);
+        launcher.tells = tells;
+        Self(ChildSpec::worker(id, launcher))
     }
 
     /// A supervisor with children of its own. Its observer, if any, is not used: the root's sees the whole tree.
@@ -140,6 +144,30 @@ impl Child {
     /// consumes, and an actor that lives on its timers, should say so. For a supervisor it means nothing.
     pub fn source(mut self, source: bool) -> Self {
         self.0.start.source = Some(source);
+        self
+    }
+
+    /// It counts as started when it says so with [`Context::ready`](crate::Context::ready) or
+    /// [`ServiceContext::ready`](crate::ServiceContext::ready), in place of when its `started` has returned or its loop has begun;
+    /// the next child starts after that. A process says so with a line of its output:
+    /// [`ProcessSpec::ready_line`](super::ProcessSpec::ready_line). For a supervisor it means nothing.
+    pub fn ready_when_told(mut self) -> Self {
+        self.0.start.tells = self.0.start.builder().is_none();
+        self
+    }
+
+    /// How long it may take until it counts as started: [`START_TIMEOUT`](super::START_TIMEOUT) unless set, without limit for a
+    /// supervisor. After that its start has failed, and what it was doing is ended.
+    pub fn start_timeout(mut self, limit: Duration) -> Self {
+        self.0.start.start_timeout = Some(limit);
+        self
+    }
+
+    /// Has its progress probed; not, unless set. For a supervisor it means nothing: probe its children.
+    ///
+    /// A probed actor handles at most 16 messages in one go, and tells what it has in hand; others pay nothing for it.
+    pub fn health(mut self, health: Health) -> Self {
+        self.0.start.health = Some(health);
         self
     }
 

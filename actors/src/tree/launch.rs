@@ -5,13 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use mycelium_supervisor::{ChildRef, ExitReason};
 use tokio::sync::{mpsc, oneshot};
 
 use super::child::Builder;
+use super::health::Health;
 use super::shell::{Control, Placed, Report, Shared, spawn_supervisor};
-use crate::live::{Fate, Member, Verdict};
+use crate::live::{Fate, Member, Readiness, Supervision, Verdict};
 use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
 
 /// What a child specification is started with.
@@ -20,11 +22,20 @@ pub(crate) struct Launcher {
     launch: Arc<dyn Launch>,
     /// Whether a drain stops it first; by default what its kind says.
     pub(crate) source: Option<bool>,
+    /// Whether it says by itself when it is ready.
+    pub(crate) tells: bool,
+    /// How long it may take to be ready; without limit if `None`.
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) health: Option<Health>,
 }
+
+/// How long a worker may take to be ready, unless its specification says otherwise.
+pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Launcher {
     pub(crate) fn new(launch: impl Launch + 'static) -> Self {
-        Self { launch: Arc::new(launch), source: None }
+        let start_timeout = launch.builder().is_none().then_some(START_TIMEOUT);
+        Self { launch: Arc::new(launch), source: None, tells: false, start_timeout, health: None }
     }
 
     pub(crate) fn builder(&self) -> Option<&Builder> {
@@ -46,6 +57,24 @@ pub(crate) struct Site {
     pub(crate) path: Arc<str>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) reports: mpsc::UnboundedSender<Report>,
+    /// Whether the child says by itself when it is ready.
+    pub(crate) tells: bool,
+}
+
+impl Site {
+    /// Where the child says that it is ready, if it does.
+    fn readiness(&self) -> Option<Arc<Readiness>> {
+        self.tells.then(|| {
+            let readiness = Readiness::default();
+            aim(&readiness, self.child, &self.reports);
+            Arc::new(readiness)
+        })
+    }
+}
+
+fn aim(readiness: &Readiness, child: ChildRef, reports: &mpsc::UnboundedSender<Report>) {
+    let reports = reports.clone();
+    readiness.aim(move || drop(reports.send(Report::Started(child))));
 }
 
 /// Starts one kind of child. It reports [`Report::Started`] by itself.
@@ -82,6 +111,14 @@ impl Life {
         match self {
             Self::Member(member) => member.kill(),
             Self::Supervisor(control) => drop(control.send(Control::Kill)),
+        }
+    }
+
+    /// Ends what it is doing, as a failure if that can be done, or else by a kill.
+    pub(crate) fn abort(&self, reason: &str) {
+        match self {
+            Self::Member(member) => member.abort(reason),
+            Self::Supervisor(_) => self.kill(),
         }
     }
 
@@ -139,6 +176,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             child: site.child,
             factory: Arc::clone(&self.0),
             reports: site.reports.clone(),
+            readiness: site.readiness(),
             verdict: None,
         };
         let actor = make(&*self.0)?;
@@ -157,16 +195,23 @@ struct Supervised<A> {
     child: ChildRef,
     factory: Factory<A>,
     reports: mpsc::UnboundedSender<Report>,
+    readiness: Option<Arc<Readiness>>,
     verdict: Option<oneshot::Receiver<ChildRef>>,
 }
 
 impl<A: Actor> Fate<A> for Supervised<A> {
     fn started(&mut self) {
-        let _ = self.reports.send(Report::Started(self.child));
+        if self.readiness.is_none() {
+            let _ = self.reports.send(Report::Started(self.child));
+        }
+    }
+
+    fn readiness(&self) -> Option<Arc<Readiness>> {
+        self.readiness.clone()
     }
 
     fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>> {
-        let Self { child, reports, verdict, .. } = self;
+        let Self { child, reports, verdict, readiness, .. } = self;
         let waiting = verdict.get_or_insert_with(|| {
             let (verdict, waiting) = oneshot::channel();
             let _ = reports.send(Report::Parked(*child, exit_reason(reason), verdict));
@@ -177,6 +222,9 @@ impl<A: Actor> Fate<A> for Supervised<A> {
         self.verdict = None;
         match answer {
             Ok(child) => {
+                if let Some(readiness) = readiness {
+                    aim(readiness, child, reports);
+                }
                 self.child = child;
                 Poll::Ready(Verdict::Restart((self.factory)()))
             }
@@ -212,11 +260,14 @@ impl<S: Service> Launch for ServiceLaunch<S> {
 
 /// Starts a service as a child.
 pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life, ExitReason> {
-    let handle = site.shared.bus.launch_service(service, true);
+    let supervision = Supervision { readiness: site.readiness() };
+    let handle = site.shared.bus.launch_service(service, Some(supervision));
     let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
     let member = handle.member();
     let (child, reports) = (site.child, site.reports.clone());
-    let _ = reports.send(Report::Started(child));
+    if !site.tells {
+        let _ = reports.send(Report::Started(child));
+    }
     tokio::spawn(async move {
         let reason = exit_reason(&handle.ended().await);
         let _ = reports.send(Report::Gone(child, Some(reason)));

@@ -7,6 +7,7 @@ mod child;
 mod declare;
 mod drain;
 mod handle;
+mod health;
 mod launch;
 #[cfg(unix)]
 mod process;
@@ -18,6 +19,8 @@ pub use child::{Builder, Child, Supervisor};
 pub use declare::{DeclareError, Factories, TREE_BYTES_MAX};
 pub use drain::{DrainError, Drained, Left};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
+pub use health::{Health, STUCK_AFTER_MIN};
+pub use launch::START_TIMEOUT;
 pub use mycelium_supervisor::declare::Mistake;
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,

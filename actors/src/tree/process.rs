@@ -38,12 +38,13 @@ pub struct ProcessSpec {
     args: Vec<String>,
     env: Vec<(String, String)>,
     cwd: Option<PathBuf>,
+    ready_line: Option<Box<str>>,
 }
 
 impl ProcessSpec {
     /// A process that runs `command`, which is looked up as the platform does.
     pub fn new(command: impl Into<String>) -> Self {
-        Self { command: command.into(), args: Vec::new(), env: Vec::new(), cwd: None }
+        Self { command: command.into(), args: Vec::new(), env: Vec::new(), cwd: None, ready_line: None }
     }
 
     /// Adds arguments.
@@ -56,6 +57,17 @@ impl ProcessSpec {
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
+    }
+
+    /// It counts as started when it has written a line to stdout that contains `text`; the next child starts after that. Without
+    /// this it counts as started at once.
+    pub fn ready_line(mut self, text: impl Into<Box<str>>) -> Self {
+        self.ready_line = Some(text.into());
+        self
+    }
+
+    pub(crate) fn has_ready_line(&self) -> bool {
+        self.ready_line.is_some()
     }
 
     /// Sets its working directory.
@@ -115,7 +127,7 @@ struct ProcessService {
 
 impl ProcessService {
     fn spawn(&self) -> Result<Child, BoxError> {
-        let ProcessSpec { command, args, env, cwd } = &self.spec;
+        let ProcessSpec { command, args, env, cwd, .. } = &self.spec;
         let mut process = Command::new(command);
         process.args(args).envs(env.iter().map(|(name, value)| (name, value)));
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
@@ -141,10 +153,20 @@ impl Service for ProcessService {
         let mut group = Group { child: Some(child), group, groups: Arc::clone(&self.groups) };
         group.groups.lock().extend(group.group);
         let id = &*self.id;
+        let ready_line = self.spec.ready_line.as_deref();
         let output = async {
             tokio::join!(
-                lines(stdout, |line| tracing::info!(process = id, "{line}")),
-                lines(stderr, |line| tracing::warn!(process = id, "{line}")),
+                lines(stdout, |line| {
+                    ctx.alive();
+                    if ready_line.is_some_and(|text| line.contains(text)) {
+                        ctx.ready();
+                    }
+                    tracing::info!(process = id, "{line}");
+                }),
+                lines(stderr, |line| {
+                    ctx.alive();
+                    tracing::warn!(process = id, "{line}");
+                }),
             );
             // The process may go on after it has closed its output.
             std::future::pending::<()>().await;

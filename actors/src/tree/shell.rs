@@ -1,5 +1,7 @@
 //! One supervisor live: a task that carries out what the pure core decides, and reports to it what comes of that.
 
+mod care;
+
 use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +15,7 @@ use pure::{
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
+use self::care::{Care, Looks};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Parked, Site};
 use crate::{ActorId, MessageBus};
@@ -177,6 +180,7 @@ pub(crate) fn spawn_supervisor(
         busy: HashSet::new(),
         parked: HashMap::new(),
         kills: VecDeque::new(),
+        looks: Looks::new(),
         replies: HashMap::new(),
         next_call: 0,
         ending: false,
@@ -199,6 +203,17 @@ struct Running {
     id: Arc<str>,
     /// Told to stop.
     asked: bool,
+    care: Care,
+}
+
+/// Why a life ended: its supervisor knows better when it was the one who ended it.
+fn reason_of(running: &Running, reason: ExitReason) -> ExitReason {
+    match &running.care.verdict {
+        Some(verdict) if reason == ExitReason::Killed && !running.asked => {
+            ExitReason::Abnormal(Arc::clone(verdict))
+        }
+        _ => reason,
+    }
 }
 
 struct Shell {
@@ -213,6 +228,7 @@ struct Shell {
     parked: HashMap<Arc<str>, Parked>,
     /// Who was killed, and until when we wait for it; earliest first.
     kills: VecDeque<(Instant, ChildRef)>,
+    looks: Looks,
     replies: HashMap<CallId, Replier>,
     next_call: u64,
     /// Nothing that stops from now on is started again by this supervisor.
@@ -264,7 +280,8 @@ impl Shell {
     fn wake(&self) -> Option<Instant> {
         let core = self.core.next_wake().and_then(|at| self.epoch.checked_add(at));
         let kill = self.kills.front().map(|(at, _)| *at);
-        core.into_iter().chain(kill).min()
+        let look = self.looks.first().map(|(at, _)| *at);
+        core.into_iter().chain(kill).chain(look).min()
     }
 
     fn on_wake(&mut self) {
@@ -274,10 +291,13 @@ impl Shell {
         {
             self.kills.pop_front();
             if let Some(running) = self.take(child) {
+                running.life.kill();
                 self.shared.miss(self.path_of(&running.id));
-                self.step(Event::Exited(child, ExitReason::Killed));
+                let reason = reason_of(&running, ExitReason::Killed);
+                self.step(Event::Exited(child, reason));
             }
         }
+        self.look_around(now);
         self.step(Event::Wake);
     }
 
@@ -286,12 +306,13 @@ impl Shell {
             Report::Started(child) => {
                 if self.lives.get(&child).is_some_and(|running| !running.asked) {
                     self.busy.remove(&child);
+                    self.care_for_started(child);
                 }
                 self.step(Event::Started(child));
             }
             Report::Parked(child, reason, verdict) => {
                 // One that nobody knows any more is not answered, and ends.
-                let Some(Running { life, id, asked }) = self.take(child) else { return };
+                let Some(Running { life, id, asked, .. }) = self.take(child) else { return };
                 if let Life::Member(actor) = life {
                     self.parked.insert(id, Parked { actor, verdict });
                 }
@@ -301,6 +322,7 @@ impl Shell {
             Report::Gone(child, reason) => {
                 let Some(running) = self.take(child) else { return };
                 let reason = reason.or_else(|| running.life.end()).unwrap_or(ExitReason::Killed);
+                let reason = reason_of(&running, reason);
                 self.step(Event::Exited(child, reason));
                 self.forget_path(&running.id);
             }
@@ -316,7 +338,9 @@ impl Shell {
 
     fn take(&mut self, child: ChildRef) -> Option<Running> {
         self.busy.remove(&child);
-        self.lives.remove(&child)
+        let mut running = self.lives.remove(&child)?;
+        self.forget_care(child, &mut running);
+        Some(running)
     }
 
     /// Steps the core and carries out what it decides.
@@ -340,6 +364,7 @@ impl Shell {
                     path: self.path_of(&spec.id),
                     shared: Arc::clone(&self.shared),
                     reports: self.report.clone(),
+                    tells: spec.start.tells,
                 };
                 let parked = self.parked.remove(&spec.id);
                 match spec.start.launch(&site, parked) {
@@ -348,7 +373,11 @@ impl Shell {
                             self.shared.add_source(&site.path);
                         }
                         self.busy.insert(child);
-                        self.lives.insert(child, Running { life, id: Arc::clone(&spec.id), asked: false });
+                        self.lives.insert(
+                            child,
+                            Running { life, id: Arc::clone(&spec.id), asked: false, care: Care::default() },
+                        );
+                        self.care_for(child, &spec.start);
                     }
                     Err(reason) => events.push_back(Event::StartFailed(child, reason)),
                 }
@@ -412,6 +441,9 @@ impl Shell {
             Notice::StartFailed { id, reason } => {
                 tracing::warn!(supervisor, child = &**id, %reason, "child did not start");
             }
+            Notice::Stuck { id, quiet, detail } => {
+                tracing::warn!(supervisor, child = &**id, ?quiet, %detail, "child is stuck");
+            }
             Notice::GaveUp { id } => {
                 tracing::error!(supervisor, child = &**id, "too many restarts: the supervisor ends");
             }
@@ -456,7 +488,16 @@ impl Shell {
     /// Ends everything below at once.
     async fn kill_all(mut self, reports: &mut mpsc::UnboundedReceiver<Report>) -> ExitReason {
         self.parked.clear();
-        self.lives.values().for_each(|running| running.life.kill());
+        for running in self.lives.values() {
+            if self.ending {
+                // The time of a shutdown is over: they had theirs.
+                match running.life {
+                    Life::Member(_) => self.shared.miss(self.path_of(&running.id)),
+                    Life::Supervisor(_) => running.life.stop(true),
+                }
+            }
+            running.life.kill();
+        }
         let deadline = Instant::now() + KILL_GRACE;
         while !self.lives.is_empty() {
             match tokio::time::timeout_at(deadline, reports.recv()).await {

@@ -37,6 +37,8 @@ impl Timeline {
                 Notice::Stopped { id, reason, .. } => ("stopped", child(id), reason.to_string()),
                 Notice::Waiting { id, backoff, .. } => ("waiting", child(id), format!("for {backoff:?}")),
                 Notice::GaveUp { id } => ("gave_up", supervisor.to_owned(), format!("{id} failed too often")),
+                Notice::Stuck { id, detail, .. } => ("stuck", child(id), detail.to_string()),
+                Notice::Recovered { id } => ("recovered", child(id), String::new()),
                 _ => return,
             };
             line.print(&format!("{event:<13} {path:<20}  {note}"));

@@ -296,6 +296,8 @@ impl<'a> Run<'a> {
             }
             Notice::GaveUp { .. } => (self.path(id), Happening::GaveUp),
             Notice::AutoShutdown { .. } => (self.path(id), Happening::AutoShutdown),
+            // Shells tell these; nobody is stuck in a simulation.
+            Notice::Stuck { .. } | Notice::Recovered { .. } => return,
         };
         self.tell(path, what);
     }

@@ -1,0 +1,204 @@
+//! What a live actor or service tells its supervisor besides its end: that it is ready, and that it makes progress.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+
+use crate::StopReason;
+
+/// Says once per life that a child is ready.
+#[derive(Default)]
+pub(crate) struct Readiness(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Readiness {
+    /// A new life begins: `tell` is called when it is ready.
+    pub(crate) fn aim(&self, tell: impl FnOnce() + Send + 'static) {
+        *lock(&self.0) = Some(Box::new(tell));
+    }
+
+    /// The child is ready. Only the first call of a life counts.
+    pub(crate) fn tell(&self) {
+        let tell = lock(&self.0).take();
+        if let Some(tell) = tell {
+            tell();
+        }
+    }
+}
+
+/// What a supervisor sees of one actor whose health it probes, and how it ends a handler that waits for ever.
+///
+/// An actor has one only if its supervisor asked for it, or while its `started` waits: others pay one load per slice.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// Whether handlers are followed too, not only `started`.
+    probed: AtomicBool,
+    /// How many slices of messages have been handled. Written by the actor alone.
+    beats: AtomicU64,
+    hand: Mutex<Hand>,
+}
+
+#[derive(Default)]
+struct Hand {
+    held: Option<InHand>,
+    /// That of the actor's task, while a handler waits.
+    waker: Option<Waker>,
+    /// Why what is in hand is to be given up.
+    abort: Option<Box<str>>,
+}
+
+/// What an actor is handling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct InHand {
+    /// The name of the message, or of the hook.
+    pub(crate) message: &'static str,
+    /// The topic it came from; `None` if it was sent directly.
+    pub(crate) topic: Option<&'static str>,
+    /// Whether its handler waits for something; one that does not keeps a thread.
+    pub(crate) waits: bool,
+}
+
+impl fmt::Display for InHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message, topic, waits } = self;
+        write!(f, "{message}")?;
+        topic.map_or(Ok(()), |topic| write!(f, " from topic {topic}"))?;
+        f.write_str(if *waits { ", whose handler waits" } else { ", whose handler keeps its thread" })
+    }
+}
+
+/// What a probe reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    /// Differs from an earlier one if there was progress.
+    pub(crate) beats: u64,
+    /// Nothing is to be done: no progress is expected.
+    pub(crate) rests: bool,
+    pub(crate) hand: Option<InHand>,
+}
+
+impl Watch {
+    /// Follows handlers from the next slice on.
+    pub(crate) fn probe(&self) {
+        self.probed.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn is_probed(&self) -> bool {
+        self.probed.load(Ordering::Relaxed)
+    }
+
+    /// What a probe sees; `rests` is the actor's own word.
+    pub(crate) fn pulse(&self, rests: bool) -> Pulse {
+        Pulse { beats: self.beats.load(Ordering::Relaxed), rests, hand: lock(&self.hand).held }
+    }
+
+    /// Ends what is in hand, with this reason, where it waits. Code that never waits cannot be ended.
+    pub(crate) fn abort(&self, reason: &str) {
+        let mut hand = lock(&self.hand);
+        if hand.held.is_some() {
+            hand.abort = Some(reason.into());
+            let waker = hand.waker.take();
+            drop(hand);
+            waker.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Runs `work`, which handles `message`, visibly. `Err` says why it was given up half-way.
+    ///
+    /// # Cancel safety
+    /// Dropped, nothing is in hand any more.
+    pub(crate) async fn follow<O>(
+        &self,
+        message: &'static str,
+        topic: Option<&'static str>,
+        mut work: impl Future<Output = O> + Unpin,
+    ) -> Result<O, StopReason> {
+        let following = Following::new(self, InHand { message, topic, waits: false });
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            let mut hand = lock(&following.0.hand);
+            if let Some(reason) = hand.abort.take() {
+                return Poll::Ready(Err(StopReason::Failed(reason.into())));
+            }
+            if let Some(held) = &mut hand.held {
+                held.waits = true;
+            }
+            if !hand.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                hand.waker = Some(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// Something is in hand, until this is dropped.
+struct Following<'a>(&'a Watch);
+
+impl<'a> Following<'a> {
+    fn new(watch: &'a Watch, held: InHand) -> Self {
+        *lock(&watch.hand) = Hand { held: Some(held), ..Hand::default() };
+        Self(watch)
+    }
+}
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        let left = std::mem::take(&mut *lock(&self.0.hand));
+        // A waker may run code of others when it is dropped: not under the lock.
+        drop(left);
+        let beats = self.0.beats.load(Ordering::Relaxed);
+        self.0.beats.store(beats.wrapping_add(1), Ordering::Relaxed);
+    }
+}
+
+/// Nothing half-changed is left by a panic: each change is one assignment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[tokio::test]
+    async fn what_is_in_hand_is_seen_and_can_be_given_up() {
+        let watch = Arc::new(Watch::default());
+        assert_eq!(watch.pulse(true), Pulse { beats: 0, rests: true, hand: None });
+        watch.abort("nothing is in hand: it means nothing");
+        let other = Arc::clone(&watch);
+        let stuck = tokio::spawn(async move {
+            other.follow("Fill", Some("fills"), Box::pin(std::future::pending::<()>())).await
+        });
+        while watch.pulse(false).hand.is_none_or(|hand| !hand.waits) {
+            tokio::task::yield_now().await;
+        }
+        let hand = watch.pulse(false).hand.unwrap();
+        assert_eq!(hand.to_string(), "Fill from topic fills, whose handler waits");
+        watch.abort("stuck");
+        let given_up = stuck.await.unwrap();
+        assert!(matches!(given_up, Err(StopReason::Failed(reason)) if &*reason == "stuck"));
+        assert_eq!(watch.pulse(false), Pulse { beats: 1, rests: false, hand: None });
+    }
+
+    #[test]
+    fn a_child_is_ready_once_per_life() {
+        let (readiness, told) = (Readiness::default(), Arc::new(AtomicU64::new(0)));
+        readiness.tell();
+        for _ in 0..2 {
+            let count = Arc::clone(&told);
+            readiness.aim(move || {
+                count.fetch_add(1, Ordering::Relaxed);
+            });
+            readiness.tell();
+            readiness.tell();
+        }
+        assert_eq!(told.load(Ordering::Relaxed), 2);
+    }
+}
