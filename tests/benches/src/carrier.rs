@@ -62,9 +62,12 @@ pub(crate) fn many_to_one(report: &mut Report) {
     }
 }
 
-/// One publisher to 1, 4 and 16 actors.
+/// One publisher to 1, 4 and 16 actors: the publisher's own share first, then the whole delivery.
 pub(crate) fn fan_out(report: &mut Report) {
     for flavour in FLAVOURS {
+        for subscribers in [1, 4, 16] {
+            fan_out_call(report, flavour, subscribers);
+        }
         for subscribers in [1, 4, 16] {
             fan_out_case::<Small>(report, flavour, subscribers);
         }
@@ -81,17 +84,31 @@ pub(crate) fn publish_call(report: &mut Report) {
             let state = if idle { "idle" } else { "busy" };
             let case = format!("subscriber {state}, 64 B, {}", flavour.name());
             let contenders: Vec<(&str, Round)> = vec![
-                (OURS, call::<ours::Topic<Small>>(flavour, idle)),
-                ("mycelium tell", call::<ours::Tell<Small>>(flavour, idle)),
-                ("tokio mpsc(1024)", call::<channels::Mpsc<Small>>(flavour, idle)),
-                ("tokio unbounded", call::<channels::Unbounded<Small>>(flavour, idle)),
-                ("flume(1024)", call::<channels::Flume<Small>>(flavour, idle)),
-                ("kameo tell(1024)", call::<kameo::Tell<Small>>(flavour, idle)),
-                ("ractor cast", call::<ractor::Cast<Small>>(flavour, idle)),
+                (OURS, call::<ours::Topic<Small>>(flavour, 1, idle)),
+                ("mycelium tell", call::<ours::Tell<Small>>(flavour, 1, idle)),
+                ("tokio mpsc(1024)", call::<channels::Mpsc<Small>>(flavour, 1, idle)),
+                ("tokio unbounded", call::<channels::Unbounded<Small>>(flavour, 1, idle)),
+                ("flume(1024)", call::<channels::Flume<Small>>(flavour, 1, idle)),
+                ("kameo tell(1024)", call::<kameo::Tell<Small>>(flavour, 1, idle)),
+                ("ractor cast", call::<ractor::Cast<Small>>(flavour, 1, idle)),
             ];
             report.contest("publish", &case, "ns per call, p50", contenders);
         }
     }
+}
+
+/// What a publisher spends in its call, whatever its subscribers do with the message later or meanwhile.
+fn fan_out_call(report: &mut Report, flavour: Flavour, subscribers: usize) {
+    let case = format!("publisher's call, 1 to {subscribers}, 64 B, {}", flavour.name());
+    let contenders: Vec<(&str, Round)> = vec![
+        (OURS, call::<ours::Topic<Small>>(flavour, subscribers, false)),
+        ("tokio broadcast", call::<channels::Broadcast<Small>>(flavour, subscribers, false)),
+        ("tokio broadcast of Arc", call::<channels::BroadcastArc<Small>>(flavour, subscribers, false)),
+        ("tokio mpsc(1024), loop", call::<channels::Mpsc<Small>>(flavour, subscribers, false)),
+        ("kameo tell(1024), loop", call::<kameo::Tell<Small>>(flavour, subscribers, false)),
+        ("ractor cast, loop", call::<ractor::Cast<Small>>(flavour, subscribers, false)),
+    ];
+    report.contest("fanout", &case, "ns per call, p50", contenders);
 }
 
 fn fan_out_case<M: Load>(report: &mut Report, flavour: Flavour, subscribers: usize) {
@@ -157,17 +174,18 @@ async fn flow_once<C: Carrier<M>, M: Load>(publishers: usize, subscribers: usize
     elapsed.as_nanos() as f64 / total as f64
 }
 
-fn call<C: Carrier<Small>>(flavour: Flavour, idle: bool) -> Round {
+fn call<C: Carrier<Small>>(flavour: Flavour, subscribers: usize, idle: bool) -> Round {
     let clock = clock_cost();
-    Box::new(move || flavour.run(call_once::<C>(idle, clock)))
+    Box::new(move || flavour.run(call_once::<C>(subscribers, idle, clock)))
 }
 
 /// The median of a call, in nanoseconds, less what the clock costs.
-async fn call_once<C: Carrier<Small>>(idle: bool, clock: f64) -> f64 {
+async fn call_once<C: Carrier<Small>>(subscribers: usize, idle: bool, clock: f64) -> f64 {
     let at_once = if idle { 1 } else { CALLS_AT_ONCE };
     let rounds = if idle { CALLS / 4 } else { CALLS / at_once };
-    let (counter, watch) = Counter::new(rounds * at_once);
-    let carrier = C::start(vec![counter]).await;
+    let (counters, watches): (Vec<_>, Vec<_>) =
+        (0..subscribers).map(|_| Counter::new(rounds * at_once)).unzip();
+    let carrier = C::start(counters).await;
     let mut sender = carrier.sender();
     let mut samples = Vec::with_capacity(usize::try_from(rounds).unwrap_or_default());
     let mut sent = 0;
@@ -181,7 +199,7 @@ async fn call_once<C: Carrier<Small>>(idle: bool, clock: f64) -> f64 {
         // Idle: everything is handled, and a few more turns let the receiver fall asleep. Busy: the backlog stays
         // short of the capacity of 1,024, so that no call waits for room.
         if idle || round % 16 == 15 {
-            while watch.progress.handled() < sent {
+            while watches.iter().any(|watch| watch.progress.handled() < sent) {
                 tokio::task::yield_now().await;
             }
         }
@@ -189,7 +207,9 @@ async fn call_once<C: Carrier<Small>>(idle: bool, clock: f64) -> f64 {
             tokio::task::yield_now().await;
         }
     }
-    assert_eq!(watch.done.await, Ok(sent * (sent - 1) / 2), "every message arrives, unchanged");
+    for watch in watches {
+        assert_eq!(watch.done.await, Ok(sent * (sent - 1) / 2), "every message arrives, unchanged");
+    }
     drop(sender);
     carrier.stop().await;
     median(&samples)

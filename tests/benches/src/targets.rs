@@ -67,7 +67,14 @@ const TARGETS: &[Target] = &[
         3.0,
     ),
     row(
-        "cost of a publish, 16 subscribers over 1",
+        "publisher's call, 16 subscribers over 1",
+        "fanout",
+        "publisher's call, 1 to 16, 64 B, {}",
+        Growth("publisher's call, 1 to 1, 64 B, {}"),
+        2.0,
+    ),
+    row(
+        "publish until all have handled it, 16 subscribers over 1",
         "fanout",
         "1 to 16, 64 B, {}",
         Growth("1 to 1, 64 B, {}"),
