@@ -208,6 +208,15 @@ fn mistakes_are_told_with_place_cause_and_remedy() {
         (child("actor = \"adder\"\nbackoff = { jitter = 2 }"), 5, "jitter is 2, it must lie between 0 and 1"),
         (child("actor = \"adder\"\nstrategy = \"one_for_all\""), 5, "add type = \"supervisor\" to child `a`"),
         (supervisor("actor = \"adder\""), 5, "`actor` belongs to a worker: `a` is a supervisor"),
+        (child("actor = \"adder\"\nready_line = \"up\""), 5, "`ready_line` goes with `command`"),
+        (child("command = [\"ls\"]\nready_when_told = true"), 5, "give child `a` a `ready_line`"),
+        (
+            child("actor = \"adder\"\nrestart_when_stuck = true"),
+            5,
+            "`restart_when_stuck` goes with `stuck_after_ms`",
+        ),
+        (child("actor = \"adder\"\nstart_timeout_ms = 0"), 5, "no child starts in no time"),
+        (supervisor("stuck_after_ms = 10"), 5, "`stuck_after_ms` belongs to a worker"),
         (supervisor("source = true"), 5, "`source` belongs to a worker"),
         (supervisor("own_backoff = { multiplier = 0.5 }"), 5, "multiplier is 0.5, it must be at least 1"),
         ("[tre]\n".to_owned(), 1, "unknown key `tre` in the file; did you mean `tree`?"),
@@ -219,6 +228,46 @@ fn mistakes_are_told_with_place_cause_and_remedy() {
         assert_eq!(mistake.line, line, "{text}\n{error}");
         assert!(error.to_string().contains(cause), "{error} lacks {cause}");
     }
+}
+
+#[tokio::test]
+async fn what_a_file_says_of_starts_and_health_holds() {
+    let text = r#"
+[[tree.children]]
+id = "inner"
+type = "supervisor"
+start_timeout_ms = 60000
+[[tree.children.children]]
+id = "feed"
+service = "feed"
+stuck_after_ms = 20
+restart_when_stuck = true
+[[tree.children.children]]
+id = "server"
+command = ["sh", "-c", "echo up; exec sleep 60"]
+ready_line = "up"
+[[tree.children]]
+id = "mute"
+command = ["sleep", "60"]
+ready_line = "up"
+start_timeout_ms = 50
+"#;
+    let (factories, feeds) = factories();
+    let text = format!("[tree]\n{text}");
+    let mute = Supervisor::from_toml(&text, &factories).unwrap().start(&MessageBus::new()).await.unwrap_err();
+    assert!(mute.to_string().contains("not ready after 50ms"), "{mute}");
+
+    let well = text
+        .replace("50\n", "50000\n")
+        .replace("[\"sleep\", \"60\"]", "[\"sh\", \"-c\", \"echo up; sleep 60\"]");
+    let tree = Supervisor::from_toml(&well, &factories).unwrap().intensity(100, Duration::from_secs(60));
+    let tree = tree.start(&MessageBus::new()).await.unwrap();
+    let before = feeds.load(Ordering::SeqCst);
+    // It never says that it is alive.
+    while feeds.load(Ordering::SeqCst) == before {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let _ = tree.shutdown().await;
 }
 
 #[test]

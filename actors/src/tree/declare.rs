@@ -10,6 +10,7 @@ use mycelium_supervisor::ChildSpec;
 use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, suggestion};
 
 use super::child::{Builder, Child, Supervisor};
+use super::health::Health;
 use super::launch::Launcher;
 #[cfg(unix)]
 use super::process::ProcessSpec;
@@ -292,14 +293,18 @@ fn supervisor(id: &str, tree: &DeclaredTree, factories: &Factories) -> Result<Bu
 }
 
 fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launcher, Mistake> {
-    let Declared { place, program, source, tree, .. } = &child.start;
+    let Declared { place, program, source, care, tree, .. } = &child.start;
     if let Some(tree) = tree {
-        return Ok(Child::supervisor(supervisor(&child.id, tree, factories)?).0.start);
+        let mut launcher = Child::supervisor(supervisor(&child.id, tree, factories)?).0.start;
+        launcher.start_timeout = care.start_timeout.or(launcher.start_timeout);
+        return Ok(launcher);
     }
     let found = match program {
         Some(Program::Actor(name)) => factories.find(Kind::Actor, name, &child.id),
         Some(Program::Service(name)) => factories.find(Kind::Service, name, &child.id),
-        Some(Program::Process { command, env, cwd }) => process(&child.id, command, env, cwd.as_deref()),
+        Some(Program::Process { command, env, cwd }) => {
+            process(&child.id, command, env, cwd.as_deref(), care.ready_line.as_deref())
+        }
         _ => Err(format!(
             "child `{}` does not say what it runs: give it actor = \"..\", service = \"..\" or command = [\"..\"]",
             child.id
@@ -307,6 +312,12 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
     };
     let mut launcher = found.map_err(|cause| place.mistake(cause))?;
     launcher.source = source.or(launcher.source);
+    launcher.tells |= care.ready_when_told;
+    launcher.start_timeout = care.start_timeout.or(launcher.start_timeout);
+    launcher.health = care.stuck_after.map(|limit| {
+        let health = Health::within(limit);
+        if care.restart_when_stuck { health.restart() } else { health }
+    });
     Ok(launcher)
 }
 
@@ -316,6 +327,7 @@ fn process(
     command: &[String],
     env: &[(String, String)],
     cwd: Option<&str>,
+    ready_line: Option<&str>,
 ) -> Result<Launcher, String> {
     let Some((program, args)) = command.split_first() else { return Err("`command` is empty".to_owned()) };
     let mut spec = ProcessSpec::new(program).args(args);
@@ -325,10 +337,19 @@ fn process(
     if let Some(directory) = cwd {
         spec = spec.cwd(directory);
     }
+    if let Some(text) = ready_line {
+        spec = spec.ready_line(text);
+    }
     Ok(Child::process(id, spec).0.start)
 }
 
 #[cfg(not(unix))]
-fn process(_: &str, _: &[String], _: &[(String, String)], _: Option<&str>) -> Result<Launcher, String> {
+fn process(
+    _: &str,
+    _: &[String],
+    _: &[(String, String)],
+    _: Option<&str>,
+    _: Option<&str>,
+) -> Result<Launcher, String> {
     Err("operating-system processes are supervised on Unix only".to_owned())
 }

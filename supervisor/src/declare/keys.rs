@@ -1,12 +1,13 @@
 //! The keys of supervisors and children.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::fields::{Fields, Mistake, Source};
-use super::{Declaration, Declared, DeclaredTree, Program};
+use super::{Care, Declaration, Declared, DeclaredTree, Program};
 use crate::backoff::Backoff;
 use crate::sim::{Behaviour, DEPTH_MAX};
 use crate::spec::{AutoShutdown, ChildKind, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check};
@@ -30,6 +31,11 @@ const CHILD_KEYS: &[&str] = &[
     "env",
     "cwd",
     "source",
+    "start_timeout_ms",
+    "ready_when_told",
+    "ready_line",
+    "stuck_after_ms",
+    "restart_when_stuck",
 ];
 const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
 
@@ -38,7 +44,10 @@ pub const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop
 
 /// Keys that say what a worker is, with those that go with a command.
 const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
-const COMMAND_KEYS: &[&str] = &["env", "cwd"];
+const COMMAND_KEYS: &[&str] = &["env", "cwd", "ready_line"];
+
+/// Keys about a worker that runs.
+const WORKER_KEYS: &[&str] = &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck"];
 
 pub(super) fn declaration(document: &Fields<'_, '_>) -> Result<Declaration, Mistake> {
     let tree = document.require("tree").map_err(|mistake| Mistake {
@@ -177,7 +186,7 @@ fn supervisor_child(fields: &Fields<'_, '_>, id: &str, depth: usize) -> Result<D
         let cause = "a supervisor stops when its children have stopped: give `stop_takes_ms` to them";
         return Err(fields.wrong("stop_takes_ms", cause));
     }
-    for key in [PROGRAM_KEYS, COMMAND_KEYS, &["source"]].concat() {
+    for key in [PROGRAM_KEYS, COMMAND_KEYS, WORKER_KEYS].concat() {
         if fields.get(key).is_some() {
             let cause =
                 format!("`{key}` belongs to a worker: `{id}` is a supervisor, which only looks after others");
@@ -186,7 +195,8 @@ fn supervisor_child(fields: &Fields<'_, '_>, id: &str, depth: usize) -> Result<D
     }
     let place = fields.source.place(&fields.span);
     let tree = Some(supervisor(fields, depth + 1)?);
-    Ok(Declared { place, program: None, source: None, tree, behaviour: behaviour(fields)? })
+    let care = Care { start_timeout: start_timeout(fields)?, ..Care::default() };
+    Ok(Declared { place, program: None, source: None, care, tree, behaviour: behaviour(fields)? })
 }
 
 fn worker(fields: &Fields<'_, '_>, id: &str) -> Result<Declared, Mistake> {
@@ -226,7 +236,38 @@ fn worker(fields: &Fields<'_, '_>, id: &str) -> Result<Declared, Mistake> {
     let span = given.first().and_then(|key| fields.get(key)).map_or(fields.span.clone(), Spanned::span);
     let place = fields.source.place(&span);
     let source = fields.boolean("source")?;
-    Ok(Declared { place, program, source, tree: None, behaviour: behaviour(fields)? })
+    let care = care(fields, id)?;
+    Ok(Declared { place, program, source, care, tree: None, behaviour: behaviour(fields)? })
+}
+
+/// How a worker is looked after.
+fn care(fields: &Fields<'_, '_>, id: &str) -> Result<Care, Mistake> {
+    let care = Care {
+        start_timeout: start_timeout(fields)?,
+        ready_when_told: fields.boolean("ready_when_told")?.unwrap_or_default(),
+        ready_line: fields.string("ready_line")?.map(str::to_owned),
+        stuck_after: fields.time("stuck_after_ms", 1.0)?,
+        restart_when_stuck: fields.boolean("restart_when_stuck")?.unwrap_or_default(),
+    };
+    if care.ready_when_told && fields.get("command").is_some() {
+        let cause = format!("a process cannot tell: give child `{id}` a `ready_line`, a text that it writes");
+        return Err(fields.wrong("ready_when_told", cause));
+    }
+    if care.restart_when_stuck && care.stuck_after.is_none() {
+        let cause =
+            format!("`restart_when_stuck` goes with `stuck_after_ms`, which child `{id}` does not have");
+        return Err(fields.wrong("restart_when_stuck", cause));
+    }
+    Ok(care)
+}
+
+fn start_timeout(fields: &Fields<'_, '_>) -> Result<Option<Duration>, Mistake> {
+    match fields.time("start_timeout_ms", 1.0)? {
+        Some(Duration::ZERO) => {
+            Err(fields.wrong("start_timeout_ms", "`start_timeout_ms` is 0: no child starts in no time"))
+        }
+        limit => Ok(limit),
+    }
 }
 
 fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {

@@ -35,6 +35,8 @@
 mod fields;
 mod keys;
 
+use std::time::Duration;
+
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -73,10 +75,27 @@ pub struct Declared {
     pub program: Option<Program>,
     /// Whether a drain stops it first; `None`: what its kind says.
     pub source: Option<bool>,
+    /// How it is looked after while it starts and runs; a dry run does not look at it.
+    pub care: Care,
     /// For a supervisor: what it supervises.
     pub tree: Option<DeclaredTree>,
     /// Its behaviour in a dry run, without the tree.
     pub behaviour: Behaviour,
+}
+
+/// How a child is looked after while it starts and runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Care {
+    /// How long it may take until it is ready; `None`: what its kind says.
+    pub start_timeout: Option<Duration>,
+    /// Whether it says by itself when it is ready.
+    pub ready_when_told: bool,
+    /// Of a process: it is ready when it has written a line with this text.
+    pub ready_line: Option<String>,
+    /// After how long without progress it counts as stuck; `None`: never.
+    pub stuck_after: Option<Duration>,
+    /// Whether it is restarted then.
+    pub restart_when_stuck: bool,
 }
 
 /// What a worker runs.
