@@ -52,6 +52,9 @@ impl Strategy {
         if Market::happens(&self.market.strategy_panics) {
             panic!("a spread of zero");
         }
+        if Market::happens(&self.market.strategy_hangs) {
+            std::future::pending::<()>().await; // an answer that never comes
+        }
         if price.number.is_multiple_of(10) {
             ctx.publish(Order { number: price.number / 10, ticks: price.ticks }).await?;
         }

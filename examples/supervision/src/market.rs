@@ -11,6 +11,8 @@ pub(crate) struct Market {
     latest: AtomicU64,
     /// Whether the strategy panics at its next price.
     pub(crate) strategy_panics: AtomicBool,
+    /// The strategy waits for ever at its next price.
+    pub(crate) strategy_hangs: AtomicBool,
     /// How many lives of the feed end with an error.
     pub(crate) feed_fails: AtomicU32,
     /// Whether a member of the pool panics at its next order.

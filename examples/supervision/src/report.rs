@@ -41,7 +41,7 @@ pub(crate) fn print(bus: &MessageBus) {
             row.missing()
         );
     }
-    println!("\ndead letters, each in the hand of an actor that panicked:");
+    println!("\ndead letters, each in the hand of an actor that failed:");
     for letter in bus.dead_letters().recent {
         println!("  {letter}");
     }

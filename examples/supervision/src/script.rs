@@ -33,14 +33,20 @@ pub(crate) async fn play(tree: &Tree, bus: &MessageBus, market: &Arc<Market>, ti
     market.strategy_panics.store(true, Ordering::Relaxed);
     timeline.wait_for("waiting", "root/desk/strategy", 1).await?;
     sleep(Duration::from_millis(200)).await;
-    timeline.say(&format!("{} prices wait for it", waiting_prices(bus)));
+    timeline.say(&format!("prices that wait for it: {}", waiting_prices(bus)));
     timeline.wait_for("started", "root/desk/strategy", 2).await?;
     sleep(PAUSE).await;
-    timeline.say(&format!("{} prices wait for it", waiting_prices(bus)));
+    timeline.say(&format!("prices that wait for it: {}", waiting_prices(bus)));
 
     timeline.say("the feed loses its connection three times in a row: its backoff grows");
     market.feed_fails.store(3, Ordering::Relaxed);
     timeline.wait_for("started", "root/desk/feed", 4).await?;
+    sleep(PAUSE).await;
+
+    timeline
+        .say("the strategy waits for an answer that never comes: its health is probed, so somebody notices");
+    market.strategy_hangs.store(true, Ordering::Relaxed);
+    timeline.wait_for("started", "root/desk/strategy", 3).await?;
     sleep(PAUSE).await;
 
     timeline.say("one of the pool panics; the others go on");

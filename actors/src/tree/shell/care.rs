@@ -102,7 +102,7 @@ impl Shell {
                     None => "it gives no sign of life".into(),
                 };
                 if probe.health().restarts {
-                    let verdict = format!("stuck for {quiet:?}: {detail}");
+                    let verdict = format!("stuck for {quiet:.0?}: {detail}");
                     member.abort(&verdict);
                     care.verdict = Some(verdict.into());
                 }
