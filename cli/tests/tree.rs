@@ -405,7 +405,6 @@ fn a_file_that_cannot_be_read_ends_with_code_2() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-scenario.toml"));
 }
 
-/// The README shows this run; it must be what the command prints.
 /// The example runs the same tree live, and holds the same page to what happens there.
 #[test]
 fn the_live_example_was_foretold() {
@@ -415,7 +414,8 @@ fn the_live_example_was_foretold() {
     let shown = page.lines().take_while(|line| !line.contains("draining")).filter_map(|line| {
         let mut words = line.split_once(" s  ")?.1.split_whitespace();
         let (event, path) = (words.next()?, words.next()?);
-        path.starts_with("root/").then(|| format!("{event} {path}"))
+        // Nobody is stuck in a simulation: it only restarts.
+        (path.starts_with("root/") && event != "stuck").then(|| format!("{event} {path}"))
     });
     let shown: Vec<String> = shown.collect();
     assert!(shown.len() > 25, "the page was not read: {shown:?}");
@@ -427,6 +427,7 @@ fn the_live_example_was_foretold() {
     assert_eq!(foretold, shown);
 }
 
+/// The README shows this run; it must be what the command prints.
 #[test]
 fn the_readme_shows_what_its_scenario_prints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
