@@ -44,6 +44,8 @@ pub(crate) struct Core {
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
     timers: RefCell<Timers>,
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
+    /// No earlier than this, something else than feeds and events is to be done. It is exact when a feed begins to fire.
+    other_work: Cell<u64>,
     /// When the next feed is due, and which.
     next_feed: Cell<Option<(u64, u32)>>,
     signals: Arc<Signals>,
@@ -126,6 +128,7 @@ impl Core {
             seats: RefCell::default(),
             timers: RefCell::default(),
             feeds: RefCell::default(),
+            other_work: Cell::new(0),
             next_feed: Cell::new(None),
             signals: Arc::default(),
             room: RefCell::default(),
@@ -246,6 +249,7 @@ impl Core {
 
     /// Wakes `waker` when publishers may try again.
     pub(crate) fn wait_for_room(&self, waker: &Waker) {
+        self.other_work.set(0);
         self.room.borrow_mut().push(waker.clone());
     }
 
@@ -255,6 +259,7 @@ impl Core {
     }
 
     pub(crate) fn set_timer(&self, at: u64, due: Due) -> u64 {
+        self.other_work.set(self.other_work.get().min(at));
         self.timers.borrow_mut().set(at, due)
     }
 
@@ -306,6 +311,7 @@ impl Core {
     }
 
     /// Whether one more event may be handled, and it would be the next.
+    #[inline(always)]
     pub(crate) fn may_hand_out(&self) -> bool {
         self.order.is_empty() && self.events.get() < self.events_max.get()
     }
@@ -318,10 +324,7 @@ impl Core {
     /// Whether nothing is to do before an event at `at`.
     #[inline(always)]
     pub(crate) fn is_quiet_until(&self, at: u64) -> bool {
-        self.may_hand_out()
-            && !self.signals.any()
-            && self.room.borrow().is_empty()
-            && self.timers.borrow().is_quiet_until(at)
+        self.may_hand_out() && !self.signals.any() && at < self.other_work.get()
     }
 
     /// Lets a feed publish what is due.
@@ -333,6 +336,8 @@ impl Core {
         let first = others.filter_map(|(_, other)| other.at()).min();
         let limit = first.map_or(until, |at| until.min(at.saturating_sub(1)));
         drop(feeds);
+        let waits_for_room = !self.room.borrow().is_empty();
+        self.other_work.set(if waits_for_room { 0 } else { self.timers.borrow().first() });
         match feed.fire(self, limit) {
             Some(at) if first.is_none() => self.next_feed.set(Some((at, index))),
             Some(_) => self.look_at_feeds(),

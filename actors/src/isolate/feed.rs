@@ -100,7 +100,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
             self.lane.get().or_else(|| core.find_topic::<M>().map(|lane| self.lane.get_or_init(|| lane)));
         let mut messages = self.messages.borrow_mut();
         let waiting = self.next.borrow_mut().take();
-        let Some(mut message) = waiting else {
+        let Some(message) = waiting else {
             // A handler panicked over the one before.
             let next = Self::take_next(&mut messages, core.now.get());
             return self.keep(next);
@@ -110,17 +110,20 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
             *self.next.borrow_mut() = Some(message);
             return self.publish(core);
         };
+        lane.write(message);
         loop {
             self.published.set(self.published.get() + 1);
             core.count_event();
-            lane.publish_now(self.seat, message);
+            lane.hand_out_next(self.seat);
             core.running.set(self.seat);
-            let now = core.now.get();
-            let next = if self.closed.get() { None } else { Self::take_next(&mut messages, now) };
-            match next {
-                Some((at, after)) if at <= limit && lane.is_open() && core.is_quiet_until(at) => {
+            if self.closed.get() {
+                return self.keep(None);
+            }
+            match Self::take_next(&mut messages, core.now.get()) {
+                Some((at, message)) if at <= limit && lane.is_open() && core.is_quiet_until(at) => {
                     core.now.set(at);
-                    message = after;
+                    // Here, and not at the beginning of the loop, so that it is moved once.
+                    lane.write(message);
                 }
                 next => return self.keep(next),
             }

@@ -66,8 +66,10 @@ pub(crate) struct Lane<M> {
     /// `None` for direct messages.
     topic: Option<&'static str>,
     messages: Fifo<M>,
-    /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
     receivers: RefCell<Rc<[Receiver<M>]>>,
+    /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
+    changed: RefCell<Option<Rc<[Receiver<M>]>>>,
+    has_changed: Cell<bool>,
     published: Cell<u64>,
     dispatched: Cell<u64>,
     delivered: Cell<u64>,
@@ -149,6 +151,8 @@ impl<M: 'static> Lane<M> {
             topic,
             messages: Fifo::new(Self::BATCH_FIRST, QUEUE_CAPACITY),
             receivers: RefCell::new(receivers),
+            changed: RefCell::default(),
+            has_changed: Cell::new(false),
             published: Cell::new(0),
             dispatched: Cell::new(0),
             delivered: Cell::new(0),
@@ -180,17 +184,10 @@ impl<M: 'static> Lane<M> {
         self.messages.push(message);
     }
 
-    /// Hands a message to its receivers at once. Only for a lane where nothing waits.
-    #[inline(always)]
-    pub(crate) fn publish_now(&self, sender: u32, message: M) {
-        self.write(message);
-        self.messages.next(|message| self.hand_out(sender, message));
-    }
-
     /// Why it is not open although somebody receives.
     #[cold]
     pub(crate) fn refusal(&self, sender: u32) -> Refusal {
-        let receivers = self.receivers.borrow();
+        let receivers = self.current();
         let full = || receivers.iter().filter(|receiver| receiver.to.is_full());
         if full().any(|receiver| receiver.policy == PolicyKind::Fail) {
             Refusal::Fail
@@ -202,26 +199,51 @@ impl<M: 'static> Lane<M> {
         }
     }
 
-    /// Hands a message to everybody who was there when it was published.
+    /// Hands the oldest message to everybody who was there when it was published.
     #[inline(always)]
-    fn hand_out(&self, sender: u32, message: &Lent<'_, M>) {
-        let number = self.dispatched.get();
-        self.dispatched.set(number + 1);
-        let receivers = Rc::clone(&self.receivers.borrow());
-        let mut delivered = 0;
-        for receiver in receivers.iter() {
-            if receiver.since <= number {
-                delivered += u64::from(receiver.to.deliver(sender, message));
+    pub(crate) fn hand_out_next(&self, sender: u32) {
+        self.messages.next(|message| {
+            let number = self.dispatched.get();
+            self.dispatched.set(number + 1);
+            // Borrowed meanwhile; who changes it leaves the new list in `changed`.
+            let receivers = self.receivers.borrow();
+            let mut delivered = 0;
+            for receiver in receivers.iter() {
+                if receiver.since <= number {
+                    delivered += u64::from(receiver.to.deliver(sender, message));
+                }
             }
+            self.delivered.set(self.delivered.get() + delivered);
+        });
+        if self.has_changed.get() {
+            self.take_over();
         }
-        self.delivered.set(self.delivered.get() + delivered);
+    }
+
+    /// The receivers of what is published from now on.
+    fn current(&self) -> Rc<[Receiver<M>]> {
+        let changed = self.changed.borrow().clone();
+        changed.unwrap_or_else(|| Rc::clone(&self.receivers.borrow()))
     }
 
     fn change(&self, f: impl FnOnce(&mut Vec<Receiver<M>>)) {
-        let mut receivers = self.receivers.borrow().to_vec();
+        let mut receivers = self.current().to_vec();
         f(&mut receivers);
         self.gauge.is_heard(!receivers.is_empty());
-        let before = self.receivers.replace(receivers.into());
+        let before = self.changed.replace(Some(receivers.into()));
+        self.has_changed.set(true);
+        drop(before);
+        self.take_over();
+    }
+
+    /// Goes on with the changed list, unless a message is being handed out with the one before.
+    #[cold]
+    fn take_over(&self) {
+        let Ok(mut receivers) = self.receivers.try_borrow_mut() else { return };
+        let Some(changed) = self.changed.take() else { return };
+        self.has_changed.set(false);
+        let before = std::mem::replace(&mut *receivers, changed);
+        drop(receivers);
         drop(before);
     }
 
@@ -248,7 +270,7 @@ impl<M: Message> Lane<M> {
 impl<M: 'static> AnyLane for Lane<M> {
     #[inline]
     fn dispatch(&self, sender: u32) {
-        self.messages.next(|message| self.hand_out(sender, message));
+        self.hand_out_next(sender);
     }
 
     fn stats(&self) -> Option<TopicStats> {
@@ -267,10 +289,13 @@ impl<M: 'static> AnyLane for Lane<M> {
 
     fn remove(&self, seat: u32) {
         // A direct lane keeps its receiver, which knows that its actor has ended and counts what still comes.
-        if self.topic.is_none() || self.receivers.borrow().iter().all(|receiver| receiver.to.seat() != seat) {
+        if self.topic.is_none() {
             return;
         }
-        let gone: Vec<_> = self.receivers.borrow().iter().filter(|r| r.to.seat() == seat).cloned().collect();
+        let gone: Vec<_> = self.current().iter().filter(|r| r.to.seat() == seat).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
         self.change(|receivers| receivers.retain(|receiver| receiver.to.seat() != seat));
         for receiver in gone {
             let queued = self.published.get() - self.dispatched.get().max(receiver.since);
@@ -282,6 +307,6 @@ impl<M: 'static> AnyLane for Lane<M> {
     fn clear(&self) {
         self.gauge.is_heard(false);
         self.messages.clear();
-        drop(self.receivers.replace(Rc::from([])));
+        self.change(Vec::clear);
     }
 }

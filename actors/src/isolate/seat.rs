@@ -102,24 +102,28 @@ impl<A: Actor> Seat<A> {
     }
 
     /// Whether a message can be handled at once.
-    #[inline]
-    pub(crate) fn is_ready(&self) -> bool {
+    fn is_ready(&self) -> bool {
         self.stage.phase() == Phase::Idle && self.life.get() == Life::Running
     }
 
-    /// Runs a handler of a ready actor; it may park the actor or end it.
+    /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message.
     #[inline(always)]
-    pub(crate) fn play<P, M>(&self, message: &Lent<'_, M>)
+    pub(crate) fn play<P, M>(&self, message: &Lent<'_, M>) -> bool
     where
         P: Play<Bundle<A>, M, Output = Result<(), A::Error>>,
         M: 'static,
     {
+        if self.life.get() != Life::Running {
+            return false;
+        }
         self.core.running.set(self.index);
         let played = self.stage.start::<P, M>(message, &mut TaskContext::from_waker(&self.waker));
         match played {
-            Poll::Ready(Ok(())) if !self.core.stop_asked.get() => {}
-            played => self.settle(played),
+            Some(Poll::Ready(Ok(()))) if !self.core.stop_asked.get() => {}
+            Some(played) => self.settle(played),
+            None => return false,
         }
+        true
     }
 
     /// What follows a poll that was more than a handler that simply returned.
@@ -149,7 +153,9 @@ impl<A: Actor> Seat<A> {
         self.core.running.set(self.index);
         let message = Shared::of(message);
         let played = self.stage.start::<P, M>(&message.lend(), &mut TaskContext::from_waker(&self.waker));
-        self.settle(played);
+        if let Some(played) = played {
+            self.settle(played);
+        }
     }
 
     /// Remembers that `from` keeps one more message for the time when this actor is ready again.

@@ -193,12 +193,7 @@ where
         if sender == self.seat.index && !self.rule.echo {
             return false;
         }
-        if self.seat.is_ready() {
-            self.seat.play::<P, M>(message);
-            true
-        } else {
-            self.keep(message)
-        }
+        self.seat.play::<P, M>(message) || self.keep(message)
     }
 
     fn seat(&self) -> u32 {

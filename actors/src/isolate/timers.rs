@@ -54,13 +54,9 @@ impl Timers {
         self.cancelled.insert(seq);
     }
 
-    /// Whether none is due by `until`.
-    #[inline(always)]
-    pub(crate) fn is_quiet_until(&self, until: u64) -> bool {
-        match &self.soon {
-            Some(soon) => soon.at > until,
-            None => self.later.peek().is_none_or(|timer| timer.at > until),
-        }
+    /// When the earliest is due, cancelled or not; the end of time if there is none.
+    pub(crate) fn first(&self) -> u64 {
+        self.soon.as_ref().or_else(|| self.later.peek()).map_or(u64::MAX, |timer| timer.at)
     }
 
     /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended` are dropped.

@@ -13,8 +13,11 @@
 //! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is done, so an
 //! order decided on one close meets the next bar, and never an earlier one.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use mycelium::{Actor, BoxError, Context, Handler, Service, ServiceContext, Subscriptions};
@@ -26,6 +29,26 @@ use crate::ledger::Ledger;
 use crate::messages::{Bar, Close, Fill, Order, SessionEnd, Settlement, Timestamp};
 use crate::rule;
 use crate::source::Source;
+
+/// What a handler of bars has still to do when it returns: on the usual bar nothing, so that such a bar needs no state
+/// machine of its own.
+struct Rest<F>(Option<Pin<Box<F>>>);
+
+impl<F: Future<Output = Result<(), BoxError>>> Future for Rest<F> {
+    type Output = Result<(), BoxError>;
+
+    #[inline(always)]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        #[cold]
+        fn seldom<F: Future>(rest: Pin<&mut F>, cx: &mut task::Context<'_>) -> Poll<F::Output> {
+            rest.poll(cx)
+        }
+        match &mut self.0 {
+            None => Poll::Ready(Ok(())),
+            Some(rest) => seldom(rest.as_mut(), cx),
+        }
+    }
+}
 
 /// Publishes the bars of a source, each at its time.
 pub struct Feed<S> {
@@ -45,11 +68,10 @@ impl<S: Source> Iterator for Timed<S> {
 
     #[inline]
     fn next(&mut self) -> Option<(mycelium::Timestamp, Bar)> {
-        let bar = self.source.next_bar()?;
-        let ns = bar.timestamp.as_nanos();
+        let ns = self.source.next_time()?.as_nanos();
         self.last_ns.store(ns, Ordering::Relaxed);
         let elapsed_ns = ns.abs_diff(*self.first_ns.get_or_insert(ns));
-        Some((self.start + Duration::from_nanos(elapsed_ns), bar))
+        Some((self.start + Duration::from_nanos(elapsed_ns), self.source.next_bar()?))
     }
 }
 
@@ -109,7 +131,6 @@ impl Exchange {
     }
 
     /// Publishes what was filled in a bar, and then its close: whoever has sent orders knows by it that they are done.
-    #[cold]
     async fn close_bar(fills: Fills, close: Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         Self::publish(fills, ctx).await?;
         ctx.publish(close).await?;
@@ -134,13 +155,14 @@ impl Actor for Exchange {
 
 impl Handler<Bar> for Exchange {
     #[inline]
-    async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if let Some(fills) = self.broker.on_bar(bar) {
-            // Boxed, so that the future of the usual bar, which fills nothing, stays small.
-            let close = Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks };
-            Box::pin(Self::close_bar(fills, close, ctx)).await?;
-        }
-        Ok(())
+    fn handle(
+        &mut self,
+        bar: &Bar,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let Some(fills) = self.broker.on_bar(bar) else { return Rest(None) };
+        let close = Close { timestamp: bar.timestamp, price: bar.close, ticks: bar.close_ticks };
+        Rest(Some(Box::pin(Self::close_bar(fills, close, ctx))))
     }
 }
 
@@ -167,7 +189,6 @@ impl Strategy {
     }
 
     /// Sends the orders that a crossing calls for.
-    #[cold]
     async fn decide(
         &mut self,
         signal: Signal,
@@ -192,14 +213,17 @@ impl Actor for Strategy {
 
 impl Handler<Bar> for Strategy {
     #[inline]
-    async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        let Some(signal) = self.crossover.push(bar.close_ticks) else { return Ok(()) };
+    fn handle(
+        &mut self,
+        bar: &Bar,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let Some(signal) = self.crossover.push(bar.close_ticks) else { return Rest(None) };
         if self.waits_since.is_some() {
             self.deferred = Some((signal, bar.timestamp));
-            return Ok(());
+            return Rest(None);
         }
-        // Boxed, so that the future of the usual bar, which calls for nothing, stays small.
-        Box::pin(self.decide(signal, bar.timestamp, ctx)).await
+        Rest(Some(Box::pin(self.decide(signal, bar.timestamp, ctx))))
     }
 }
 

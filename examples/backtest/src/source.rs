@@ -8,6 +8,9 @@ use crate::messages::{Bar, Timestamp};
 
 /// Bars in ascending order of time.
 pub trait Source: Send + 'static {
+    /// The time of the next bar, or `None` after the last: asked for apart, so that a bar is copied in one piece.
+    fn next_time(&self) -> Option<Timestamp>;
+
     /// The next bar, or `None` after the last.
     fn next_bar(&mut self) -> Option<Bar>;
 }
@@ -28,6 +31,11 @@ impl History {
 }
 
 impl Source for History {
+    #[inline]
+    fn next_time(&self) -> Option<Timestamp> {
+        Some(self.bars.get(self.next)?.timestamp)
+    }
+
     #[inline]
     fn next_bar(&mut self) -> Option<Bar> {
         let bar = self.bars.get(self.next).copied();
@@ -120,6 +128,11 @@ impl Bootstrap {
 }
 
 impl Source for Bootstrap {
+    fn next_time(&self) -> Option<Timestamp> {
+        let Some(previous) = self.bar else { return Some(self.returns.first.timestamp) };
+        self.returns.timestamps.get(previous.index as usize + 1).copied()
+    }
+
     fn next_bar(&mut self) -> Option<Bar> {
         let Some(previous) = self.bar else {
             let mut bar = self.returns.first;
