@@ -195,6 +195,15 @@ impl<H: Consume<S, C, M>, S, C, M> Finish<H::Result> for Finishing<H, S, C, M> {
     }
 }
 
+/// The messages of a run whose stamp is below `below`. Stamps never fall along a queue, so one look at the last does for most.
+#[inline(always)]
+fn within<V>(run: &[Entry<V>], below: u64) -> &[Entry<V>] {
+    match run.last() {
+        Some(last) if last.stamp >= below => &run[..run.partition_point(|entry| entry.stamp < below)],
+        _ => run,
+    }
+}
+
 /// How one run ended.
 enum Ran<'a, O> {
     /// The message in front is out of the span, or the actor is to do something else.
@@ -272,18 +281,16 @@ where
     let skips = unsafe { &*reader }.skipped();
     // SAFETY: the caller lends the reader.
     let run: *const [Entry<R::Payload>] = unsafe { &mut *reader }.run(most);
+    // SAFETY: the messages stay where they are until they are passed, which is after the end of the futures that borrow
+    // them, or until the reader is used again after `'a`.
+    let run = within(unsafe { &*run }, below);
     if run.is_empty() {
         return Ran::Enough;
     }
     // SAFETY: the caller lends the slot, for `'a`.
     let place = unsafe { &mut *slot }.place_for(H::consume);
     let mut progress = Progress { reader, passed: 0, skipped: 0, handled };
-    // SAFETY: the messages stay where they are until they are passed, which is after the end of the futures that borrow
-    // them, or until the reader is used again after `'a`.
-    for entry in unsafe { &*run } {
-        if entry.stamp >= below {
-            return Ran::Enough;
-        }
+    for entry in run {
         if entry.sender == skips && skips != 0 {
             progress.skipped += 1;
             progress.passed += 1;
