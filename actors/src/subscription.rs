@@ -97,6 +97,10 @@ impl<M> Subscription<M> {
     }
 
     /// Sets how many messages may wait, at least 1.
+    ///
+    /// `Block` subscribers share the topic's ring, which is made at the topic's first use and does not grow: for them it is
+    /// at most the ring's capacity. That is [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity), rounded up to a
+    /// power of two, or this capacity where this subscription is the first use.
     #[must_use]
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = messages.max(1);

@@ -298,6 +298,47 @@ fn an_actor_that_fills_its_own_subscription_gets_an_error_instead_of_waiting_for
     });
 }
 
+#[test]
+fn an_actor_that_has_read_everything_is_not_held_back_by_what_it_published() {
+    struct Chatty;
+    struct Talk(u64);
+    impl Actor for Chatty {
+        type Error = BoxError;
+        fn subscriptions(topics: &mut Subscriptions<Self>) {
+            topics.on_with(Subscription::<Tick>::block().capacity(2));
+        }
+    }
+    impl Handler<Tick> for Chatty {
+        async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+            Err(format!("heard {tick:?}").into())
+        }
+    }
+    impl Handler<Talk> for Chatty {
+        async fn handle(&mut self, talk: &Talk, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+            for n in 0..talk.0 {
+                ctx.publish(Tick(n)).await?;
+            }
+            Ok(())
+        }
+    }
+    impl Responder<Flush> for Chatty {
+        type Reply = ();
+        async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {}
+    }
+    on_both_runtimes(|| async {
+        let bus = MessageBus::builder().topic_capacity(2).build();
+        let chatty = bus.spawn(Chatty).unwrap();
+        for _ in 0..5 {
+            chatty.tell(Talk(100)).await.unwrap();
+        }
+        chatty.ask(Flush).await.unwrap();
+        let tick = bus.publisher::<Tick>().unwrap();
+        tick.publish(Tick(500)).await.unwrap();
+        let StopReason::Failed(text) = chatty.ended().await else { panic!("it should have failed") };
+        assert_eq!(*text, *"heard Tick(500)");
+    });
+}
+
 /// Reads ticks and publishes their sum until it is stopped.
 struct Sum;
 impl Service for Sum {

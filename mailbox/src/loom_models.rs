@@ -248,6 +248,30 @@ fn loom_the_last_of_two_subscribers_wakes_the_publisher() {
 }
 
 #[test]
+fn loom_an_idle_subscriber_is_moved_past_its_own_messages_and_nothing_else() {
+    explore(|| {
+        let topic = topic::<u64>(1);
+        let options = SubscribeOptions { id: 7, ..SubscribeOptions::default() };
+        let mut receiver = Receiver::new(&topic, options);
+        assert!(receiver.sources[0].head().is_none());
+        topic.try_publish(0, 7).unwrap();
+        let publisher = topic.clone();
+        let thread = thread::spawn(move || {
+            // Refused where the receiver looks just now.
+            drop(publisher.try_publish(1, 7));
+            publisher.try_publish(2, 0).is_ok()
+        });
+        let early = receiver.sources[0].head().is_some();
+        let other = thread.join().unwrap();
+        let seen = early || receiver.sources[0].head().is_some();
+        assert_eq!(seen, other, "what is for it is seen, and nothing else");
+        if seen {
+            assert_eq!(*receiver.sources[0].peek().unwrap().message, 2);
+        }
+    });
+}
+
+#[test]
 fn loom_leaving_wakes_the_publisher_it_held_back() {
     explore(|| {
         let topic = topic::<u64>(1);

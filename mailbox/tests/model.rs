@@ -114,6 +114,8 @@ struct Seat {
     id: u64,
     echo: bool,
     pending: VecDeque<Item>,
+    /// Whether its last look found nothing.
+    idle: bool,
 }
 
 impl Seat {
@@ -170,14 +172,23 @@ struct Lost {
     published: u64,
 }
 
-/// Whom a publish must fail for: the gate with the least room, else the first full `Fail` lane.
-fn blocker(seats: &[Seat], sender: u64) -> Option<Blocker> {
+/// The gate with the least room, if that is none.
+fn full_gate(seats: &[Seat]) -> Option<u64> {
     let gates = seats.iter().filter(|seat| seat.policy == Policy::Block);
     let room = |seat: &&Seat| seat.capacity as i64 - seat.pending.len() as i64;
-    if let Some(gate) = gates.min_by_key(room)
-        && room(&gate) <= 0
-    {
-        return Some(Blocker { subscriber: gate.id, obstacle: Obstacle::Ring });
+    gates.min_by_key(room).filter(|gate| room(gate) <= 0).map(|gate| gate.id)
+}
+
+/// Whom a publish must fail for: the gate with the least room, else the first full `Fail` lane.
+fn blocker(seats: &mut [Seat], sender: u64) -> Option<Blocker> {
+    if full_gate(seats).is_some() {
+        // Who has read everything holds nobody back with what it published itself.
+        let full = |seat: &&mut Seat| seat.pending.len() >= seat.capacity;
+        let idle = |seat: &&mut Seat| seat.policy == Policy::Block && seat.idle;
+        seats.iter_mut().filter(full).filter(idle).for_each(Seat::skip_own);
+    }
+    if let Some(subscriber) = full_gate(seats) {
+        return Some(Blocker { subscriber, obstacle: Obstacle::Ring });
     }
     let full = |seat: &&Seat| {
         seat.policy == Policy::Fail && !seat.skips(sender) && seat.pending.len() >= seat.capacity
@@ -212,6 +223,7 @@ fn drain<V: Value>(subscription: &mut Subscription<V>, seat: &mut Seat, most: us
     for _ in 0..most {
         seat.skip_own();
         let expected = seat.pending.pop_front();
+        seat.idle = expected.is_none();
         assert_eq!(subscription.head().is_some(), expected.is_some());
         let got = subscription.peek().map(|delivery| (delivery.message.number(), delivery.sender));
         assert_eq!(got, expected.map(|item| (item.number, item.sender)));
@@ -234,7 +246,8 @@ fn topic_agrees<V: Value>(steps: &[Step]) {
                     SubscribeOptions { overflow: policy.overflow(), capacity: Some(capacity), id, echo };
                 subscriptions.push(topic.subscribe(Arc::new(Doorbell::new()), options).unwrap());
                 let most = if policy == Policy::Block { capacity.min(RING) } else { capacity };
-                seats.push(Seat { policy, capacity: most as usize, id, echo, pending: VecDeque::new() });
+                let (capacity, pending) = (most as usize, VecDeque::new());
+                seats.push(Seat { policy, capacity, id, echo, pending, idle: true });
             }
             Step::Leave(at) if !seats.is_empty() => {
                 let at = at % seats.len();
@@ -283,7 +296,8 @@ fn inbox_agrees(policy: Policy, capacity: u32, steps: &[InboxStep]) {
     let mut inbox = Inbox::new(Arc::new(Stamps::new()), Arc::new(Doorbell::new()), options);
     let sender = inbox.sender();
     let witness = Arc::new(());
-    let mut seat = Seat { policy, capacity: capacity as usize, id: 0, echo: false, pending: VecDeque::new() };
+    let (slots, pending) = (capacity as usize, VecDeque::new());
+    let mut seat = Seat { policy, capacity: slots, id: 0, echo: false, pending, idle: true };
     let mut lost = Lost::default();
     for (number, step) in steps.iter().enumerate() {
         match *step {

@@ -97,6 +97,47 @@ fn waiting_for_oneself_is_an_error() {
 }
 
 #[test]
+fn who_has_read_everything_is_not_held_back_by_its_own_messages() {
+    let topic = topic::<u64>(4);
+    let mut own = subscribe(&topic, 7, Overflow::Block);
+    let mut other = subscribe(&topic, 8, Overflow::Block);
+    let mut drain = |expected: std::ops::Range<u64>| {
+        for number in expected {
+            assert!(other.head().is_some());
+            assert_eq!(*other.peek().unwrap().message, number);
+            other.advance();
+        }
+        assert!(other.head().is_none());
+    };
+    for round in 0..5 {
+        assert!(own.head().is_none(), "round {round}");
+        let from = round * 20;
+        for number in from..from + 16 {
+            topic.try_publish(number, 7).unwrap();
+            drain(number..number + 1);
+        }
+        // What somebody else has published holds it back.
+        for number in from + 16..from + 20 {
+            topic.try_publish(number, if number == from + 16 { 0 } else { 7 }).unwrap();
+        }
+        drain(from + 16..from + 20);
+        let by = Blocker { subscriber: 7, obstacle: Obstacle::Ring };
+        assert_eq!(topic.try_publish(0, 7), Err(TryPublishError::Full { message: 0, by }));
+        assert!(matches!(poll(&mut topic.publish(0, 7)), Poll::Ready(Err(PublishError::WouldDeadlock(0)))));
+        assert!(own.head().is_some());
+        assert_eq!(*own.peek().unwrap().message, from + 16);
+        own.advance();
+    }
+    assert!(own.head().is_none());
+    for number in 100..150 {
+        topic.try_publish(number, 7).unwrap();
+        drain(number..number + 1);
+    }
+    drop(own);
+    assert_eq!(topic.stats().unread, 0, "its own messages were never for it");
+}
+
+#[test]
 fn closing_ends_waits_and_leaves_what_is_queued() {
     let topic = topic::<u64>(1);
     let bell = Arc::new(Doorbell::new());

@@ -228,7 +228,10 @@ impl<V: Payload> Core<V> {
             return Err(Refusal::Closed);
         }
         if tail >= producer.limit && producer.ring.is_some() {
-            let blocker = producer.rescan();
+            let mut blocker = producer.rescan();
+            if tail >= producer.limit {
+                blocker = producer.move_past_own(tail, blocker);
+            }
             if tail >= producer.limit {
                 return Err(Refusal::Full(blocker));
             }
@@ -376,7 +379,7 @@ impl<V: Payload> Core<V> {
         seats.push(Arc::clone(&seat));
         let mut section = core.lock();
         let tail = section.tail();
-        seat.cursor.store(tail, Ordering::Relaxed);
+        seat.tell(tail, true);
         let producer = section.producer();
         let ring = match &producer.ring {
             Some(ring) => Arc::clone(ring),
@@ -493,13 +496,29 @@ impl<V: Payload> Producer<V> {
         self.asleep.iter_mut().filter(|other| **other == before).for_each(|other| *other = place);
     }
 
+    /// Moves those that hold the tail back past what they have published themselves, where they have read everything else,
+    /// and rescans.
+    #[cold]
+    fn move_past_own(&mut self, tail: u64, blocker: Blocker) -> Blocker {
+        let Some(ring) = &self.ring else { return blocker };
+        let mut moved = false;
+        for gate in self.gates.iter().filter(|gate| gate.skipped() != 0 && gate.limit() <= tail) {
+            moved |= gate.move_past(tail, |position| {
+                // SAFETY: `move_past` asks for positions from the gate's cursor to the tail: they are published, and nobody
+                // writes while the lock is held.
+                gate.skips(unsafe { ring.read(position) }.sender)
+            });
+        }
+        if moved { self.rescan() } else { blocker }
+    }
+
     /// Reads all cursors: how far the tail may go, and who says so.
     #[cold]
     fn rescan(&mut self) -> Blocker {
         let mut blocker = Blocker { subscriber: 0, obstacle: Obstacle::Ring };
         self.limit = u64::MAX;
         for seat in &self.gates {
-            let limit = seat.cursor.load(Ordering::SeqCst) + seat.capacity;
+            let limit = seat.limit();
             if limit < self.limit {
                 self.limit = limit;
                 blocker.subscriber = seat.id;

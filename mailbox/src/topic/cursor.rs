@@ -4,7 +4,7 @@ use super::core::Core;
 use super::payload::Payload;
 use super::ring::{Entry, Ring};
 use super::seat::Seat;
-use crate::sync::{Arc, Ordering};
+use crate::sync::Arc;
 
 /// After how many messages, at most, a subscriber tells the producers how far it is.
 const COMMIT_EVERY: u64 = 128;
@@ -23,12 +23,14 @@ pub(crate) struct Cursor<V: Payload> {
     committed: u64,
     /// After how many messages it commits.
     quantum: u64,
+    /// Whether the seat says so. Then all three positions are the same, until [`wake_up`](Self::wake_up).
+    idle: bool,
 }
 
 impl<V: Payload> Cursor<V> {
     pub(crate) fn new(core: Arc<Core<V>>, seat: Arc<Seat>, ring: Arc<Ring<V>>, position: u64) -> Self {
         let quantum = (seat.capacity / COMMIT_SHARE).clamp(1, COMMIT_EVERY);
-        Self { core, seat, ring, position, visible: position, committed: position, quantum }
+        Self { core, seat, ring, position, visible: position, committed: position, quantum, idle: true }
     }
 
     #[inline]
@@ -44,22 +46,41 @@ impl<V: Payload> Cursor<V> {
         loop {
             let tail = self.core.tail();
             if tail == self.visible {
-                self.commit();
+                self.settle_down();
                 return None;
             }
-            self.visible = tail;
+            if self.idle {
+                self.wake_up();
+            }
+            self.visible = tail.max(self.position);
             if let Some(entry) = self.peek() {
                 return Some(entry.stamp);
             }
         }
     }
 
+    /// Tells that everything visible was read.
+    fn settle_down(&mut self) {
+        if !self.idle {
+            self.idle = true;
+            self.commit_as(true);
+        }
+    }
+
+    /// Takes that back, before anything is read.
+    fn wake_up(&mut self) {
+        self.idle = false;
+        self.position = self.seat.wake_up();
+        self.committed = self.position;
+    }
+
     /// The message in front, among the visible ones. Skips the subscriber's own.
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<&Entry<V>> {
         while self.position < self.visible {
-            // SAFETY: `visible` was loaded from the topic's word with Acquire; `seat.cursor` is at most `position`,
-            // so the slot is not overwritten before `position` moves on, which needs `&mut self`.
+            // SAFETY: `visible` was loaded from the topic's word with Acquire; the seat is not idle where `position` is below
+            // it, and its cursor is at most `position`, so the slot is not overwritten before `position` moves on, which
+            // needs `&mut self`.
             let sender = unsafe { self.ring.read(self.position) }.sender;
             if !self.seat.skips(sender) {
                 // SAFETY: as above.
@@ -102,14 +123,14 @@ impl<V: Payload> Cursor<V> {
     #[inline]
     pub(crate) fn commit(&mut self) {
         if self.committed != self.position {
-            self.commit_now();
+            self.commit_as(false);
         }
     }
 
-    fn commit_now(&mut self) {
+    fn commit_as(&mut self, idle: bool) {
         let freed = self.position - self.committed;
         self.committed = self.position;
-        self.seat.cursor.swap(self.position, Ordering::SeqCst);
+        self.seat.tell(self.position, idle);
         if self.core.waiters.any() {
             self.core.waiters.wake(usize::try_from(freed).unwrap_or(usize::MAX));
         }
@@ -136,8 +157,10 @@ impl<V: Payload> Drop for Cursor<V> {
     fn drop(&mut self) {
         let Self { core, seat, ring, position, .. } = self;
         core.remove_gate(seat, |tail| {
-            let unread = (*position..tail).filter(|&at| {
-                // SAFETY: all positions below the tail are published, `seat.cursor` is at or below `position`, and the
+            // A producer may have moved it past messages that are not counted anyway.
+            let position = (*position).max(seat.position());
+            let unread = (position..tail).filter(|&at| {
+                // SAFETY: all positions below the tail are published, the cursor protects those from `position` on, and the
                 // topic's lock is held, so nothing is overwritten.
                 let entry = unsafe { ring.read(at) };
                 !seat.skips(entry.sender)

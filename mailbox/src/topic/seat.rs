@@ -1,4 +1,14 @@
 //! What a topic knows of one subscriber.
+//!
+//! # Protocol of the cursor
+//! `cursor` is `position << 1 | IDLE`. The position protects its slot and all after it.
+//! - The subscriber tells it: without `IDLE` while messages may be visible to it, with `IDLE` once a look has found none. It
+//!   takes `IDLE` back by a read-modify-write before it reads any slot again, and goes on from the position it finds.
+//! - While `IDLE` is set, a producer that holds the topic's lock may move the position past messages which this subscriber is
+//!   not to get, its own. Its compare-exchange fails if the subscriber has taken `IDLE` back meanwhile.
+//!
+//! So nobody reads a slot that the position does not protect, and an actor that has read everything is not held back by what
+//! it published itself.
 
 use crate::Doorbell;
 use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, CachePadded, Ordering};
@@ -6,9 +16,8 @@ use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, CachePadded, Ordering};
 /// One subscriber's place in a topic, shared by the subscriber and the topic.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    /// The position the subscriber reads next, as far as it told; it protects that slot and all after it. Written by the
-    /// subscriber only. Unused by lanes.
-    pub(crate) cursor: CachePadded<AtomicU64>,
+    /// The position the subscriber reads next, as far as it told. Unused by lanes.
+    cursor: CachePadded<AtomicU64>,
     /// Whether the next publish must ring. Owned by the holder of the topic's lock: the subscriber sets it when it goes to
     /// sleep, the producer that rings clears it.
     armed: AtomicBool,
@@ -25,6 +34,10 @@ pub(crate) struct Seat {
     /// Name of the overflow policy.
     pub(crate) policy: &'static str,
 }
+
+/// The subscriber has read everything that it has seen.
+const IDLE: u64 = 1;
+const POSITION_SHIFT: u32 = 1;
 
 /// What a [`Seat`] says of its subscriber.
 pub(crate) struct Occupant {
@@ -50,6 +63,41 @@ impl Seat {
             echo,
             policy,
         }
+    }
+
+    /// The subscriber's: protects `position` and what comes after it, from now on.
+    #[inline]
+    pub(crate) fn tell(&self, position: u64, idle: bool) {
+        self.cursor.swap(position << POSITION_SHIFT | u64::from(idle), Ordering::SeqCst);
+    }
+
+    /// The subscriber's, before it reads again after it was idle: where it goes on.
+    pub(crate) fn wake_up(&self) -> u64 {
+        self.cursor.fetch_and(!IDLE, Ordering::SeqCst) >> POSITION_SHIFT
+    }
+
+    /// The position that is protected.
+    #[inline]
+    pub(crate) fn position(&self) -> u64 {
+        self.cursor.load(Ordering::SeqCst) >> POSITION_SHIFT
+    }
+
+    /// The position up to which this gate lets the tail go.
+    #[inline]
+    pub(crate) fn limit(&self) -> u64 {
+        self.position() + self.capacity
+    }
+
+    /// A producer's, inside the topic's lock: moves an idle subscriber past the messages for which `skips` says so, up to
+    /// `tail`. Whether it is somewhere else now.
+    pub(crate) fn move_past(&self, tail: u64, skips: impl Fn(u64) -> bool) -> bool {
+        let word = self.cursor.load(Ordering::SeqCst);
+        let from = word >> POSITION_SHIFT;
+        let to = (from..tail).find(|&position| !skips(position)).unwrap_or(tail);
+        let moved = to << POSITION_SHIFT | IDLE;
+        word & IDLE != 0
+            && to > from
+            && self.cursor.compare_exchange(word, moved, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     pub(crate) fn place(&self) -> u32 {
