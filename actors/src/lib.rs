@@ -20,7 +20,7 @@ mod service;
 mod stats;
 mod subscription;
 pub mod sweep;
-mod time;
+mod timer;
 pub mod tree;
 
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
@@ -33,6 +33,7 @@ pub use live::{
     Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,
 };
 pub use mycelium_macros::{actor, routing_config, service};
+pub use mycelium_mailbox::scalar::Timestamp;
 pub use mycelium_mailbox::{Message, ValidationError};
 pub use publish::Publish;
 pub use reference::ActorRef;
@@ -40,7 +41,7 @@ pub use service::{ServiceContext, Subscriber};
 pub use stats::TopicStats;
 pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
-pub use time::{TimerHandle, Timestamp};
+pub use timer::TimerHandle;
 pub use tree::{Supervisor, Tree};
 
 pub use {rand_core, rand_pcg};

@@ -129,7 +129,7 @@ impl ServiceContext {
     /// # use mycelium::{BoxError, Isolate, Message, Service, ServiceContext, Timestamp};
     /// # #[derive(Clone, Debug)] struct Bar(f64);
     /// # impl Message for Bar { const NAME: &'static str = "Bar"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "bars"; }
-    /// struct Feed(std::sync::Arc<[(u64, f64)]>);
+    /// struct Feed(std::sync::Arc<[(i64, f64)]>);
     ///
     /// impl Service for Feed {
     ///     type Error = BoxError;

@@ -26,7 +26,7 @@ impl Message for Note {
 /// Logs what it hears with the time, and waits as long as it is told after each tick.
 #[derive(Default)]
 struct Log {
-    heard: Vec<(u64, String)>,
+    heard: Vec<(i64, String)>,
     pause: Duration,
     subscription: Option<Subscription<Tick>>,
 }
@@ -323,7 +323,7 @@ impl Actor for Alarm {
 }
 impl Handler<Tick> for Alarm {
     async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        assert_eq!(ctx.now().as_nanos(), tick.0);
+        assert_eq!(ctx.now(), Timestamp::from_nanos(tick.0 as i64));
         self.0.push(tick.0);
         if tick.0 == 30 {
             ctx.stop();
@@ -376,7 +376,7 @@ impl Service for Replay {
     type Error = BoxError;
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         let times = self.0.clone();
-        self.1 = ctx.replay(times.into_iter().map(|at| (Timestamp::from_nanos(at), Tick(at)))).await?;
+        self.1 = ctx.replay(times.into_iter().map(|at| (Timestamp::from_nanos(at as i64), Tick(at)))).await?;
         Ok(())
     }
 }
@@ -415,7 +415,7 @@ fn a_replay_waits_for_a_slow_subscriber_and_loses_nothing() {
 struct Reaper {
     of: ActorRef<Log>,
     kill: bool,
-    seen: Option<(u64, StopReason)>,
+    seen: Option<(i64, StopReason)>,
 }
 impl Service for Reaper {
     type Error = BoxError;

@@ -21,7 +21,7 @@ enum Act {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Tick(u64, Act);
+struct Tick(i64, Act);
 impl Message for Tick {
     const NAME: &'static str = "Tick";
     const TYPE_ID: u16 = 1;
@@ -29,7 +29,7 @@ impl Message for Tick {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Note(u64);
+struct Note(i64);
 impl Message for Note {
     const NAME: &'static str = "Note";
     const TYPE_ID: u16 = 2;
@@ -40,7 +40,7 @@ impl Message for Note {
 #[derive(Default)]
 struct Log {
     acts: bool,
-    heard: Vec<(u64, char, u64)>,
+    heard: Vec<(i64, char, i64)>,
 }
 
 impl Actor for Log {
@@ -51,8 +51,8 @@ impl Actor for Log {
 }
 
 /// Ticks come at multiples of four plus the number of their feed, 0 to 2; whatever an actor waits for at three more.
-fn until(now: u64, fours: u64) -> Duration {
-    Duration::from_nanos(now / 4 * 4 + fours * 4 + 3 - now)
+fn until(now: i64, fours: u64) -> Duration {
+    Duration::from_nanos(fours * 4 + 3 - now as u64 % 4)
 }
 
 impl Handler<Tick> for Log {
@@ -79,7 +79,7 @@ impl Handler<Note> for Log {
 
 /// Publishes ticks at their times, by a replay or by a loop.
 struct Feed {
-    ticks: Vec<(u64, Tick)>,
+    ticks: Vec<(i64, Tick)>,
     replays: bool,
 }
 
@@ -99,14 +99,14 @@ impl Service for Feed {
     }
 }
 
-type Heard = Vec<(u64, char, u64)>;
+type Heard = Vec<(i64, char, i64)>;
 
 /// What two actors heard of the feeds, and how many events that took.
-fn run(feeds: &[Vec<(u64, Act)>], replays: bool, stops: &[u64]) -> (Heard, Heard, u64) {
+fn run(feeds: &[Vec<(i64, Act)>], replays: bool, stops: &[i64]) -> (Heard, Heard, u64) {
     let mut isolate = Isolate::new(1);
     let first = isolate.spawn(Log { acts: true, ..Log::default() }).unwrap();
     let second = isolate.spawn(Log::default()).unwrap();
-    for (number, feed) in (0u64..).zip(feeds) {
+    for (number, feed) in (0i64..).zip(feeds) {
         let ticks = feed.iter().map(|(four, act)| (four * 4 + number, Tick(four * 4 + number, *act)));
         isolate.spawn_service(Feed { ticks: ticks.collect(), replays }).unwrap();
     }
@@ -130,8 +130,8 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// Ticks in ascending order of time, the time in units of four.
-fn feed() -> impl Strategy<Value = Vec<(u64, Act)>> {
-    prop::collection::vec((1u64..4, act()), 0..30).prop_map(|steps| {
+fn feed() -> impl Strategy<Value = Vec<(i64, Act)>> {
+    prop::collection::vec((1i64..4, act()), 0..30).prop_map(|steps| {
         let mut now = 0;
         let after = |(step, act)| {
             now += step;
@@ -144,7 +144,7 @@ fn feed() -> impl Strategy<Value = Vec<(u64, Act)>> {
 #[test]
 fn a_replay_cannot_be_told_from_a_loop_that_sleeps_and_publishes() {
     let feeds = prop::collection::vec(feed(), 1..4);
-    let stops = prop::collection::btree_set(0u64..300, 0..4);
+    let stops = prop::collection::btree_set(0i64..300, 0..4);
     proptest!(|(feeds in feeds, stops in stops)| {
         let stops = Vec::from_iter(stops);
         prop_assert_eq!(run(&feeds, true, &stops), run(&feeds, false, &stops));
@@ -167,7 +167,7 @@ fn a_replay_counts_its_events_and_stops_at_their_limit() {
 
 #[test]
 fn a_panic_over_a_replayed_message_ends_the_run_there() {
-    struct Picky(u64);
+    struct Picky(i64);
     impl Actor for Picky {
         type Error = BoxError;
         fn subscriptions(topics: &mut Subscriptions<Self>) {

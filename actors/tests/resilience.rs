@@ -27,7 +27,7 @@ fn steady() -> Backoff {
 type Journal = Arc<Mutex<Vec<(u64, String)>>>;
 
 fn ms(clock: &Clock) -> u64 {
-    clock.now().as_nanos() / 1_000_000
+    (clock.now() - Timestamp::ZERO).as_millis() as u64
 }
 
 /// Runs `script` as a service of an isolate.
@@ -374,7 +374,7 @@ fn the_breaker_decides_as_a_naive_model_does() {
             // Now and then the clock is set back.
             clock = if below(20) == 0 { clock - below(clock / 100) } else { clock + below(8_000_000) };
             model.now = model.now.max(clock);
-            let now = Timestamp::from_nanos(clock);
+            let now = Timestamp::from_nanos(clock as i64);
             if out.is_empty() || below(2) == 0 {
                 match (breaker.step(now, BreakerEvent::Call), model.call()) {
                     (BreakerAction::Admit(ticket), Ok(())) => {

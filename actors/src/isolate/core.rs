@@ -32,7 +32,7 @@ const RESUME: u32 = u32::MAX;
 /// Queues, clock and timers of one isolate.
 pub(crate) struct Core {
     pub(crate) seed: u64,
-    pub(crate) now: Cell<u64>,
+    pub(crate) now: Cell<i64>,
     /// Events handled so far, and how many there may be.
     pub(crate) events: Cell<u64>,
     pub(crate) events_max: Cell<u64>,
@@ -45,9 +45,9 @@ pub(crate) struct Core {
     timers: RefCell<Timers>,
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
     /// No earlier than this, something else than feeds and events is to be done. It is exact when a feed begins to fire.
-    other_work: Cell<u64>,
+    other_work: Cell<i64>,
     /// When the next feed is due, and which.
-    next_feed: Cell<Option<(u64, u32)>>,
+    next_feed: Cell<Option<(i64, u32)>>,
     signals: Arc<Signals>,
     room: RefCell<Vec<Waker>>,
     room_made: Cell<bool>,
@@ -115,7 +115,7 @@ pub(crate) enum Refusal {
 }
 
 impl Core {
-    pub(crate) fn new(seed: u64, now: u64) -> Self {
+    pub(crate) fn new(seed: u64, now: i64) -> Self {
         Self {
             seed,
             now: Cell::new(now),
@@ -128,7 +128,7 @@ impl Core {
             seats: RefCell::default(),
             timers: RefCell::default(),
             feeds: RefCell::default(),
-            other_work: Cell::new(0),
+            other_work: Cell::new(i64::MIN),
             next_feed: Cell::new(None),
             signals: Arc::default(),
             room: RefCell::default(),
@@ -249,7 +249,7 @@ impl Core {
 
     /// Wakes `waker` when publishers may try again.
     pub(crate) fn wait_for_room(&self, waker: &Waker) {
-        self.other_work.set(0);
+        self.other_work.set(i64::MIN);
         self.room.borrow_mut().push(waker.clone());
     }
 
@@ -258,7 +258,7 @@ impl Core {
         self.room_made.set(true);
     }
 
-    pub(crate) fn set_timer(&self, at: u64, due: Due) -> u64 {
+    pub(crate) fn set_timer(&self, at: i64, due: Due) -> u64 {
         self.other_work.set(self.other_work.get().min(at));
         self.timers.borrow_mut().set(at, due)
     }
@@ -280,7 +280,7 @@ impl Core {
 
     /// Finds what the run loop does when nothing waits.
     #[inline]
-    pub(crate) fn idle(&self, until: u64) -> Idle {
+    pub(crate) fn idle(&self, until: i64) -> Idle {
         loop {
             if !self.room.borrow().is_empty() && self.room_made.take() {
                 return Idle::Wake(self.room.take());
@@ -323,12 +323,12 @@ impl Core {
 
     /// Whether nothing is to do before an event at `at`.
     #[inline(always)]
-    pub(crate) fn is_quiet_until(&self, at: u64) -> bool {
+    pub(crate) fn is_quiet_until(&self, at: i64) -> bool {
         self.may_hand_out() && !self.signals.any() && at < self.other_work.get()
     }
 
     /// Lets a feed publish what is due.
-    fn fire_feed(&self, index: u32, until: u64) -> Idle {
+    fn fire_feed(&self, index: u32, until: i64) -> Idle {
         let feeds = self.feeds.borrow();
         let Some(feed) = feeds.get(index as usize).cloned() else { return Idle::Event };
         // The others' turn comes with their time at the latest.
@@ -337,7 +337,7 @@ impl Core {
         let limit = first.map_or(until, |at| until.min(at.saturating_sub(1)));
         drop(feeds);
         let waits_for_room = !self.room.borrow().is_empty();
-        self.other_work.set(if waits_for_room { 0 } else { self.timers.borrow().first() });
+        self.other_work.set(if waits_for_room { i64::MIN } else { self.timers.borrow().first() });
         match feed.fire(self, limit) {
             Some(at) if first.is_none() => self.next_feed.set(Some((at, index))),
             Some(_) => self.look_at_feeds(),

@@ -22,19 +22,19 @@ use crate::{Message, PublishError, Timestamp};
 /// What the core knows of a feed.
 pub(crate) trait AnyFeed: 'static {
     /// When its next message is due; `None` when it is over or was refused.
-    fn at(&self) -> Option<u64>;
+    fn at(&self) -> Option<i64>;
     /// The service that waits for it.
     fn seat(&self) -> u32;
     /// Publishes the message that is due, and those after it that are due by `limit` while nothing else is to do. Says
     /// when the next one is due. `None`: its service must decide.
-    fn fire(&self, core: &Core, limit: u64) -> Option<u64>;
+    fn fire(&self, core: &Core, limit: i64) -> Option<i64>;
 }
 
 struct Feed<M, I> {
     seat: u32,
     messages: RefCell<I>,
     next: RefCell<Option<M>>,
-    at: Cell<Option<u64>>,
+    at: Cell<Option<i64>>,
     refusal: Cell<Option<Refusal>>,
     published: Cell<u64>,
     /// Its service has let it go.
@@ -46,14 +46,14 @@ struct Feed<M, I> {
 impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
     /// Takes the next message from the iterator; one from the past is due now.
     #[inline(always)]
-    fn take_next(messages: &mut I, now: u64) -> Option<(u64, M)> {
+    fn take_next(messages: &mut I, now: i64) -> Option<(i64, M)> {
         let (at, message) = messages.next()?;
         Some((at.as_nanos().max(now), message))
     }
 
     /// Keeps the next message for when it is due; says when.
     #[inline(always)]
-    fn keep(&self, next: Option<(u64, M)>) -> Option<u64> {
+    fn keep(&self, next: Option<(i64, M)>) -> Option<i64> {
         let at = next.as_ref().map(|(at, _)| *at);
         self.at.set(at);
         // What stood there was published, so this drops nothing.
@@ -61,14 +61,14 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
         at
     }
 
-    fn load(&self, now: u64) -> Option<u64> {
+    fn load(&self, now: i64) -> Option<i64> {
         let next = Self::take_next(&mut self.messages.borrow_mut(), now);
         self.keep(next)
     }
 
     /// Puts the message that is due into the queue.
     #[cold]
-    fn publish(&self, core: &Core) -> Option<u64> {
+    fn publish(&self, core: &Core) -> Option<i64> {
         let published = core.publish(self.seat, &mut self.next.borrow_mut());
         match published {
             Ok(()) => {
@@ -85,7 +85,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
 }
 
 impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<M, I> {
-    fn at(&self) -> Option<u64> {
+    fn at(&self) -> Option<i64> {
         self.at.get()
     }
 
@@ -93,7 +93,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
         self.seat
     }
 
-    fn fire(&self, core: &Core, limit: u64) -> Option<u64> {
+    fn fire(&self, core: &Core, limit: i64) -> Option<i64> {
         // The iterator is the service's code: a panic in it is the service's.
         core.running.set(self.seat);
         let lane =

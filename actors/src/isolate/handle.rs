@@ -148,7 +148,7 @@ impl Future for Room<'_> {
 /// Waits in virtual time.
 pub(crate) struct Sleep {
     place: Place,
-    at: u64,
+    at: i64,
     timer: Option<u64>,
     /// Whether the seat's own future waits, so that the timer can resume it without a waker.
     own: bool,

@@ -191,7 +191,7 @@ impl Isolate {
     /// See [`RunError`]: an actor failed or panicked, a handler waits for something that cannot come, or the limit
     /// of events was reached.
     pub fn run(&mut self) -> Result<IsolateStats, RunError> {
-        self.run_to(u64::MAX)?;
+        self.run_to(i64::MAX)?;
         let seats = self.core.seats();
         let stuck: Vec<_> = seats.iter().filter(|seat| seat.is_parked()).map(|seat| seat.name()).collect();
         if stuck.is_empty() { Ok(self.stats()) } else { Err(RunError::Stuck { actors: stuck }) }
@@ -207,7 +207,7 @@ impl Isolate {
         Ok(self.stats())
     }
 
-    fn run_to(&mut self, until: u64) -> Result<(), RunError> {
+    fn run_to(&mut self, until: i64) -> Result<(), RunError> {
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
                 Ok(result) => return result,
@@ -219,7 +219,7 @@ impl Isolate {
         }
     }
 
-    fn step_all(&mut self, until: u64) -> Result<(), RunError> {
+    fn step_all(&mut self, until: i64) -> Result<(), RunError> {
         let Self { core, woken, lanes } = self;
         loop {
             if core.signals().any() {

@@ -37,7 +37,7 @@ pub(crate) struct Timers {
 impl Timers {
     /// Sets a timer; its number can be given to [`Timers::cancel`].
     #[inline]
-    pub(crate) fn set(&mut self, at: u64, due: Due) -> u64 {
+    pub(crate) fn set(&mut self, at: i64, due: Due) -> u64 {
         let seq = self.next;
         self.next += 1;
         let new = Timer { at, seq, due };
@@ -55,13 +55,13 @@ impl Timers {
     }
 
     /// When the earliest is due, cancelled or not; the end of time if there is none.
-    pub(crate) fn first(&self) -> u64 {
-        self.soon.as_ref().or_else(|| self.later.peek()).map_or(u64::MAX, |timer| timer.at)
+    pub(crate) fn first(&self) -> i64 {
+        self.soon.as_ref().or_else(|| self.later.peek()).map_or(i64::MAX, |timer| timer.at)
     }
 
     /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended` are dropped.
     #[inline]
-    pub(crate) fn take(&mut self, until: u64, ended: impl Fn(u32) -> bool) -> Option<(u64, Due)> {
+    pub(crate) fn take(&mut self, until: i64, ended: impl Fn(u32) -> bool) -> Option<(i64, Due)> {
         loop {
             let at = self.soon.as_ref().or_else(|| self.later.peek())?.at;
             if at > until {
@@ -82,7 +82,7 @@ impl Timers {
 }
 
 struct Timer {
-    at: u64,
+    at: i64,
     seq: u64,
     due: Due,
 }
@@ -118,10 +118,10 @@ mod tests {
         /// Against a list sorted by time and number: whatever is set, cancelled and taken in between.
         #[test]
         fn timers_fire_by_time_and_then_in_the_order_they_were_set(
-            steps in prop::collection::vec((0u64..20, 0u8..4), 0..200)
+            steps in prop::collection::vec((0i64..20, 0u8..4), 0..200)
         ) {
             let mut timers = Timers::default();
-            let mut model: Vec<(u64, u64)> = Vec::new();
+            let mut model: Vec<(i64, u64)> = Vec::new();
             for (number, (at, kind)) in (0u32..).zip(steps) {
                 match kind {
                     0 | 1 => {

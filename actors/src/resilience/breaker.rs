@@ -357,15 +357,15 @@ impl Breaker {
 struct Window {
     /// Calls and failures of each bucket; that of `latest` is at `latest % WINDOW_BUCKETS`.
     buckets: [(u64, u64); WINDOW_BUCKETS],
-    latest: u64,
-    bucket_ns: u64,
+    latest: i64,
+    bucket_ns: i64,
 }
 
 impl Window {
     /// Adds a call; how many calls and failures the window holds now.
     fn add(&mut self, now: Timestamp, failed: bool) -> (u64, u64) {
-        let bucket = now.as_nanos() / self.bucket_ns;
-        let passed = bucket.saturating_sub(self.latest).min(WINDOW_BUCKETS as u64);
+        let bucket = now.as_nanos().div_euclid(self.bucket_ns);
+        let passed = bucket.saturating_sub(self.latest).min(WINDOW_BUCKETS as i64);
         for stale in 0..passed {
             self.buckets[Self::at(bucket - stale)] = (0, 0);
         }
@@ -380,13 +380,13 @@ impl Window {
         self.buckets = Default::default();
     }
 
-    fn at(bucket: u64) -> usize {
-        (bucket % WINDOW_BUCKETS as u64) as usize
+    fn at(bucket: i64) -> usize {
+        bucket.rem_euclid(WINDOW_BUCKETS as i64) as usize
     }
 }
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ impl Progress {
 mod tests {
     use super::*;
 
-    fn ms(ms: u64) -> Timestamp {
+    fn ms(ms: i64) -> Timestamp {
         Timestamp::from_nanos(ms * 1_000_000)
     }
 

@@ -58,16 +58,16 @@ pub struct Feed<S> {
 /// The bars of a source with their times on the bus's clock, which counts from the first bar, whatever its year.
 struct Timed<S> {
     source: S,
-    start: mycelium::Timestamp,
+    start: Timestamp,
     first_ns: Option<i64>,
     last_ns: Arc<AtomicI64>,
 }
 
 impl<S: Source> Iterator for Timed<S> {
-    type Item = (mycelium::Timestamp, Bar);
+    type Item = (Timestamp, Bar);
 
     #[inline]
-    fn next(&mut self) -> Option<(mycelium::Timestamp, Bar)> {
+    fn next(&mut self) -> Option<(Timestamp, Bar)> {
         let ns = self.source.next_time()?.as_nanos();
         self.last_ns.store(ns, Ordering::Relaxed);
         let elapsed_ns = ns.abs_diff(*self.first_ns.get_or_insert(ns));
