@@ -59,6 +59,22 @@ fn the_usual_shapes_give_the_same_bars() {
             "blank lines",
             "Date,Open,High,Low,Close\n\n2004-08-19,100,104.06,95.96,100.34\n\n2004-08-20,101.01,109.08,100.5,108.31\n\n",
         ),
+        (
+            "comments and vertical bars",
+            "# from a provider, as of today\nDate|Open|High|Low|Close\n2004-08-19|100|104.06|95.96|100.34\n# a holiday\n2004-08-20|101.01|109.08|100.5|108.31\n",
+        ),
+        (
+            "klines with the open time in milliseconds",
+            "open_time,open,high,low,close,volume,close_time\n1092873600000,100,104.06,95.96,100.34,1,1092959999999\n1092960000000,101.01,109.08,100.5,108.31,1,1093046399999\n",
+        ),
+        (
+            "a date and a time of six digits",
+            "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>\nG,D,20040819,000000,100,104.06,95.96,100.34,1\nG,D,20040820,000000,101.01,109.08,100.5,108.31,1\n",
+        ),
+        (
+            "lines that end in a carriage return alone",
+            "Date,Open,High,Low,Close\r2004-08-19,100,104.06,95.96,100.34\r2004-08-20,101.01,109.08,100.5,108.31\r",
+        ),
     ];
     for (name, text) in rows {
         let series = parse(text).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -89,6 +105,7 @@ fn a_symbol_is_chosen_among_several() {
     let error = |symbol| parse_symbol(TWO_SYMBOLS, symbol).expect_err("refused");
     assert_eq!(error(None), "the file holds several symbols; choose one with --symbol: A, B");
     assert_eq!(error(Some("C")), "no symbol `C` in the file; it holds: A, B");
+    assert_eq!(error(Some("a")), "no symbol `a` in the file; did you mean `A`? it holds: A, B");
     assert!(
         error(Some("B")).starts_with("line 5, column `Open`: `bad` is not a number"),
         "{}",
@@ -138,6 +155,9 @@ fn a_bad_row_is_named_with_line_column_and_cause() {
             "line 5, column `Date`: 2020-01-02 stands on line 3 too",
         ),
         ("2020-01-02,1,1,1,1,1\n\n\n2020-01-03,1,1,1,?,1", "line 6, column `Close`: `?` is not a number"),
+        ("# one\n\n# two\n2020-01-03,1,1,1,?,1", "line 6, column `Close`: `?` is not a number"),
+        ("2020-01-02,1,1,1,1,1\r2020-01-03,1,1,1,?,1", "line 4, column `Close`: `?` is not a number"),
+        ("2020-01-02,1,1,1,a\x1bb,1", "line 3, column `Close`: `a\\u{1b}b` is not a number"),
     ];
     for (row, expected) in rows {
         let error = parse(&format!("{head}{row}\n")).expect_err(row);
@@ -164,6 +184,43 @@ fn files_that_are_no_price_file() {
     assert!(error.starts_with("cannot read /nowhere/x.csv"), "{error}");
     let error = load(std::path::Path::new("/"), None).expect_err("a folder").to_string();
     assert!(error.starts_with("cannot read /"), "{error}");
+}
+
+#[test]
+fn what_is_no_csv_is_called_by_its_name() {
+    let rows: [(&[u8], &str); 10] = [
+        (b"\x1f\x8b\x08\x00", "the file is a gzip archive, not CSV; unpack it"),
+        (b"PK\x03\x04xyz", "the file is a zip archive or a spreadsheet"),
+        (b"PAR1xyz", "the file is Parquet"),
+        (b"\xff\xfeD\0", "the file is UTF-16 text, not CSV; save it as UTF-8"),
+        (b"<!DOCTYPE html>\n", "the file is an HTML page"),
+        (b"\n \n", "the file holds no bars"),
+        (b"\n1577836800000,1,1,1,1\n", "line 2 starts with `1577836800000`: that is data"),
+        (b"2020-01-01,1,1,1,1\n", "line 1 starts with `2020-01-01`: that is data"),
+        (
+            b"https://example.org\nDate,Open,High,Low,Close\n",
+            "line 1: no column `Date`; the header has: https://example.org; the names of the columns must stand on the first line",
+        ),
+        (
+            b"# a\nPrice,Close,High,Low,Open\nTicker,G,G,G,G\nDate,,,,\n",
+            "line 2: no column `Date`; the header has: Price, Close, High, Low, Open; yfinance wrote a header of three lines",
+        ),
+    ];
+    for (text, expected) in rows {
+        let error = read(text, None, "x").expect_err(expected).to_string();
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+#[test]
+fn errors_stay_short_whatever_the_file_holds() {
+    let field = format!("Date,Open,High,Low,Close\n2020-01-01,1,1,1,{}\n", "x".repeat(100_000));
+    let header = format!("Date,{}\n", "y,".repeat(10_000));
+    let symbols: String = (0..10_000).map(|at| format!("S{at},2020-01-01,1,1,1,1\n")).collect();
+    for text in [field, header, format!("Symbol,Date,Open,High,Low,Close\n{symbols}")] {
+        let error = parse(&text).expect_err("refused");
+        assert!(error.len() < 600, "{} bytes: {error:.100}", error.len());
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Which column is which, by the names in the header.
 
-use super::LoadError;
+use super::{LoadError, parse_timestamp};
 
 /// Positions of the columns that are used.
 #[derive(Clone, Copy, Debug)]
@@ -16,16 +16,23 @@ pub(super) struct Columns {
     pub(super) volume: Option<usize>,
 }
 
-const DATES: [&str; 5] = ["date", "datetime", "timestamp", "date_time", "time"];
+/// The first of these that the header has is the date. Exchanges of coins call it by the last names.
+const DATES: [&str; 9] =
+    ["date", "datetime", "timestamp", "date_time", "time", "open_time", "open time", "opentime", "unix"];
 const SYMBOLS: [&str; 2] = ["ticker", "symbol"];
 
 impl Columns {
     /// Finds the columns in the header. Names are compared without case, spaces around them, quotes or angle brackets.
-    pub(super) fn find(header: &::csv::StringRecord) -> Result<Self, LoadError> {
+    /// `line` is that of the header.
+    pub(super) fn find(header: &::csv::StringRecord, line: u64) -> Result<Self, LoadError> {
         let names: Vec<String> = header.iter().map(normal).collect();
-        let at = |wanted: &str| find_once(&names, header, wanted);
+        if header.iter().any(|field| parse_timestamp(field.trim()).is_some()) {
+            return Err(LoadError::NoHeader { line, first: shown(&header[0]) });
+        }
+        let at = |wanted: &str| find_once(&names, header, wanted, line);
         let required = |column: &'static str| {
             at(&column.to_lowercase())?.ok_or_else(|| LoadError::MissingColumn {
+                line,
                 column,
                 present: header.iter().map(shown).collect(),
                 suggestion: nearest(&column.to_lowercase(), &names).map(|at| header[at].trim().to_owned()),
@@ -75,11 +82,12 @@ fn find_once(
     names: &[String],
     header: &::csv::StringRecord,
     wanted: &str,
+    line: u64,
 ) -> Result<Option<usize>, LoadError> {
     let mut found = names.iter().enumerate().filter(|(_, name)| *name == wanted).map(|(at, _)| at);
     let first = found.next();
     match found.next() {
-        Some(second) => Err(LoadError::DuplicateColumn { column: header[second].trim().to_owned() }),
+        Some(second) => Err(LoadError::DuplicateColumn { line, column: header[second].trim().to_owned() }),
         None => Ok(first),
     }
 }
@@ -121,7 +129,7 @@ mod tests {
     use super::*;
 
     fn find(names: &[&str]) -> Result<Columns, LoadError> {
-        Columns::find(&::csv::StringRecord::from(names.to_vec()))
+        Columns::find(&::csv::StringRecord::from(names.to_vec()), 1)
     }
 
     #[test]
@@ -136,6 +144,10 @@ mod tests {
         assert_eq!((columns.date, columns.time), (0, Some(1)));
         let columns = find(&["Time", "Open", "High", "Low", "Close"]).expect("found");
         assert_eq!((columns.date, columns.time), (0, None));
+        let columns = find(&["open_time", "open", "high", "low", "close", "close_time"]).expect("found");
+        assert_eq!((columns.date, columns.time), (0, None));
+        let columns = find(&["unix", "date", "open", "high", "low", "close"]).expect("found");
+        assert_eq!(columns.date, 1, "the date in words comes first");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Reads bars from CSV. Either the whole file is sound, or nothing of it is used.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -27,21 +28,28 @@ pub fn load(path: &Path, symbol: Option<&str>) -> Result<Series, LoadError> {
 
 /// Reads the bars of one symbol. `name` stands in for the symbol where the data has no `Ticker` or `Symbol` column.
 ///
-/// Rows of other symbols are passed over unread. Separators may be commas, semicolons or tabs; the header decides.
+/// Rows of other symbols are passed over unread. Separators may be commas, semicolons, tabs or `|`; the header decides.
+/// Blank lines and lines that start with `#` are passed over.
 ///
 /// # Errors
 /// A missing column, an unknown symbol, or the first bad row with its line, column and cause. There is no partial result.
 pub fn read(text: &[u8], symbol: Option<&str>, name: &str) -> Result<Series, LoadError> {
+    if let Some((found, remedy)) = other_format(text) {
+        return Err(LoadError::OtherFormat { found, remedy });
+    }
     let mut lines = Lines { text, byte: 0, line: 1 };
-    let mut reader =
-        ::csv::ReaderBuilder::new().delimiter(delimiter(text)).trim(::csv::Trim::All).from_reader(text);
+    let mut reader = ::csv::ReaderBuilder::new()
+        .delimiter(delimiter(text))
+        .comment(Some(COMMENT))
+        .trim(::csv::Trim::All)
+        .from_reader(text);
     let header = reader.headers().map_err(|error| malformed(&error, &mut lines))?.clone();
-    if header.is_empty() {
+    if header.iter().all(str::is_empty) {
         return Err(LoadError::Empty);
     }
-    let columns = Columns::find(&header)?;
+    let columns = Columns::find(&header, lines.at(header.position()))?;
     let mut rows = Rows { header, columns, bars: Vec::new(), closes: Vec::new(), lines: Vec::new() };
-    let mut symbols = Symbols { wanted: symbol, present: Vec::new() };
+    let mut symbols = Symbols { wanted: symbol, present: Vec::new(), known: HashSet::new() };
     let mut record = ::csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(|error| malformed(&error, &mut lines))? {
         let line = lines.at(record.position());
@@ -57,7 +65,10 @@ pub fn read(text: &[u8], symbol: Option<&str>, name: &str) -> Result<Series, Loa
     rows.finish(symbol)
 }
 
-/// Tells the line of a record. The reader's own count does not pass over the blank lines before one.
+/// What a line starts with that is passed over.
+const COMMENT: u8 = b'#';
+
+/// Tells the line of a record. The reader's own count does not pass over the blank lines and comments before one.
 struct Lines<'a> {
     text: &'a [u8],
     byte: usize,
@@ -68,11 +79,24 @@ impl Lines<'_> {
     /// The line of the record at `position`, which is not before the one asked for last; lines count from 1.
     fn at(&mut self, position: Option<&::csv::Position>) -> u64 {
         let from = position.and_then(|at| usize::try_from(at.byte()).ok()).unwrap_or(self.byte);
-        let from = from.clamp(self.byte, self.text.len());
-        let blank = self.text[from..].iter().take_while(|byte| matches!(byte, b'\n' | b'\r')).count();
-        let passed = &self.text[self.byte..from + blank];
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
-        self.byte = from + blank;
+        let mut to = from.clamp(self.byte, self.text.len());
+        // Past what the reader skips before a record.
+        loop {
+            let rest = &self.text[to..];
+            to += match rest.first() {
+                Some(b'\n' | b'\r') => 1,
+                Some(&COMMENT) => rest.iter().take_while(|byte| !matches!(byte, b'\n' | b'\r')).count(),
+                _ => break,
+            };
+        }
+        // A line ends at `\n`, or at a `\r` that no `\n` follows.
+        let ends = (self.byte..to).filter(|at| match self.text[*at] {
+            b'\n' => true,
+            b'\r' => self.text.get(at + 1) != Some(&b'\n'),
+            _ => false,
+        });
+        self.line += ends.count() as u64;
+        self.byte = to;
         self.line
     }
 }
@@ -80,7 +104,10 @@ impl Lines<'_> {
 /// The symbols met so far, and which of them is wanted.
 struct Symbols<'a> {
     wanted: Option<&'a str>,
+    /// In order of appearance.
     present: Vec<String>,
+    /// The same, to look up: a file may hold thousands.
+    known: HashSet<String>,
 }
 
 impl Symbols<'_> {
@@ -88,7 +115,8 @@ impl Symbols<'_> {
     ///
     /// Without a choice only the first symbol is read: should a second one follow, `chosen` refuses them all.
     fn select(&mut self, symbol: &str) -> bool {
-        if !self.present.iter().any(|known| known == symbol) {
+        if !self.known.contains(symbol) {
+            self.known.insert(symbol.to_owned());
             self.present.push(symbol.to_owned());
         }
         match self.wanted {
@@ -225,11 +253,28 @@ impl Rows {
 
 /// The separator that the header uses.
 fn delimiter(text: &[u8]) -> u8 {
-    let header =
-        text.split(|byte| *byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
+    let header = text
+        .split(|byte| matches!(byte, b'\n' | b'\r'))
+        .find(|line| !line.trim_ascii().is_empty() && line[0] != COMMENT)
+        .unwrap_or_default();
     let count = |separator: u8| header.iter().filter(|byte| **byte == separator).count();
     // On a draw the comma wins, being the last of the maxima.
-    [b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+    [b'|', b'\t', b';', b','].into_iter().max_by_key(|separator| count(*separator)).unwrap_or(b',')
+}
+
+/// What a file is that was taken for CSV by mistake, and how to make CSV of it.
+fn other_format(text: &[u8]) -> Option<(&'static str, &'static str)> {
+    const KNOWN: [(&[u8], &str, &str); 8] = [
+        (b"\x1f\x8b", "a gzip archive", "unpack it with `gunzip --keep`"),
+        (b"\x28\xb5\x2f\xfd", "a zstd archive", "unpack it with `unzstd`"),
+        (b"PK\x03\x04", "a zip archive or a spreadsheet", "unpack it, or save the sheet as CSV"),
+        (b"PAR1", "Parquet", "convert it, for instance with pandas' `read_parquet` and `to_csv`"),
+        (b"\xff\xfe", "UTF-16 text", "save it as UTF-8"),
+        (b"\xfe\xff", "UTF-16 text", "save it as UTF-8"),
+        (b"{", "JSON", "export it as CSV"),
+        (b"<!", "an HTML page", "look at it in a browser: the download may have failed"),
+    ];
+    KNOWN.iter().find(|(start, ..)| text.starts_with(start)).map(|(_, found, remedy)| (*found, *remedy))
 }
 
 fn malformed(error: &::csv::Error, lines: &mut Lines<'_>) -> LoadError {

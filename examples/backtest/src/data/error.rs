@@ -16,8 +16,24 @@ pub enum LoadError {
     },
     /// The file has no header line, or no bar below it.
     Empty,
+    /// The file is of another kind, by its first bytes.
+    OtherFormat {
+        /// What it is, e.g. `a gzip archive`.
+        found: &'static str,
+        /// How to make CSV of it.
+        remedy: &'static str,
+    },
+    /// The first line is a row of data.
+    NoHeader {
+        /// Its line, counted from 1.
+        line: u64,
+        /// Its first field.
+        first: String,
+    },
     /// A needed column is not in the header.
     MissingColumn {
+        /// The line of the header, counted from 1.
+        line: u64,
         /// What is needed, e.g. `Close`.
         column: &'static str,
         /// The header's names, in order.
@@ -27,6 +43,8 @@ pub enum LoadError {
     },
     /// A column that may appear once appears twice.
     DuplicateColumn {
+        /// The line of the header, counted from 1.
+        line: u64,
         /// The name, as in the header.
         column: String,
     },
@@ -109,25 +127,32 @@ impl fmt::Display for LoadError {
             Self::Empty => f.write_str(
                 "the file holds no bars; expected a header line such as `Date,Open,High,Low,Close,Volume` and one row per bar",
             ),
-            Self::MissingColumn { column, present, suggestion } => {
-                write!(f, "line 1: no column `{column}`; the header has: {}", present.join(", "))?;
-                match suggestion {
-                    Some(name) => write!(f, "; did you mean `{name}`? Rename it to `{column}`"),
-                    None => write!(f, "; add a column of that name"),
-                }
+            Self::OtherFormat { found, remedy } => write!(f, "the file is {found}, not CSV; {remedy}"),
+            Self::NoHeader { line, first } => write!(
+                f,
+                "line {line} starts with `{}`: that is data, and the names of the columns are missing; put a line such as `Date,Open,High,Low,Close,Volume` above it",
+                Quoted(first)
+            ),
+            Self::MissingColumn { line, column, present, suggestion } => {
+                missing_column(f, *line, column, present, suggestion.as_deref())
             }
-            Self::DuplicateColumn { column } => {
-                write!(f, "line 1: the column `{column}` appears twice; remove or rename one of them")
+            Self::DuplicateColumn { line, column } => {
+                write!(f, "line {line}: the column `{column}` appears twice; remove or rename one of them")
             }
             Self::SymbolNeeded { present } => {
-                write!(f, "the file holds several symbols; choose one with --symbol: {}", present.join(", "))
+                write!(f, "the file holds several symbols; choose one with --symbol: {}", Listed(present))
             }
             Self::UnknownSymbol { symbol, present } if present.is_empty() => write!(
                 f,
                 "symbol `{symbol}` was asked for, but the file has no `Ticker` or `Symbol` column; leave out --symbol"
             ),
             Self::UnknownSymbol { symbol, present } => {
-                write!(f, "no symbol `{symbol}` in the file; it holds: {}", present.join(", "))
+                write!(f, "no symbol `{symbol}` in the file; ")?;
+                match present.iter().find(|known| known.eq_ignore_ascii_case(symbol)) {
+                    Some(known) => write!(f, "did you mean `{known}`? "),
+                    None => Ok(()),
+                }?;
+                write!(f, "it holds: {}", Listed(present))
             }
             Self::Row { line, column: Some(column), cause } => write!(f, "line {line}, column `{column}`: {cause}"),
             Self::Row { line, column: None, cause } => write!(f, "line {line}: {cause}"),
@@ -154,18 +179,20 @@ impl fmt::Display for RowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotANumber(text) => {
+                let text = Quoted(text);
                 write!(f, "`{text}` is not a number; write it with a decimal point and without separators")
             }
             Self::Missing => f.write_str("the field is empty; fill it in or remove the row"),
             Self::BadPrice(text) => {
-                write!(f, "a price must be a finite number above zero, and this is `{text}`")
+                write!(f, "a price must be a finite number above zero, and this is `{}`", Quoted(text))
             }
             Self::BadVolume(text) => {
-                write!(f, "a volume must be a finite number of at least zero, and this is `{text}`")
+                write!(f, "a volume must be a finite number of at least zero, and this is `{}`", Quoted(text))
             }
             Self::BadTimestamp(text) => write!(
                 f,
-                "`{text}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970"
+                "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970",
+                Quoted(text)
             ),
             Self::NotAscending { this, previous, previous_line } => write!(
                 f,
@@ -178,7 +205,7 @@ impl fmt::Display for RowError {
             Self::FieldCount { expected, got } => {
                 write!(
                     f,
-                    "the row has {got} fields and the header {expected}; check for missing or extra commas"
+                    "the row has {got} fields and the header {expected}; check for missing or extra separators and for a quote that is not closed"
                 )
             }
             Self::NotUtf8 => f.write_str("the row is not UTF-8 text; convert the file"),
@@ -188,3 +215,53 @@ impl fmt::Display for RowError {
 }
 
 impl std::error::Error for RowError {}
+
+fn missing_column(
+    f: &mut fmt::Formatter<'_>,
+    line: u64,
+    column: &str,
+    present: &[String],
+    suggestion: Option<&str>,
+) -> fmt::Result {
+    write!(f, "line {line}: no column `{column}`; the header has: {}", Listed(present))?;
+    match (suggestion, present) {
+        // A header of one field is no header, or one whose separator is not known.
+        (_, [_]) => f.write_str(
+            "; the names of the columns must stand on the first line, separated by commas, semicolons, tabs or `|`; remove what stands above them",
+        ),
+        (Some(name), _) => write!(f, "; did you mean `{name}`? Rename it to `{column}`"),
+        (None, [first, ..]) if first.eq_ignore_ascii_case("price") => f.write_str(
+            "; yfinance wrote a header of three lines: save `data.droplevel(1, axis=1)` instead, whose header is one line",
+        ),
+        (None, _) => f.write_str("; add a column of that name"),
+    }
+}
+
+/// Text from a file, in an error: short, and without characters that a terminal would act upon.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN_CHARS: usize = 60;
+        for char in self.0.chars().take(SHOWN_CHARS) {
+            if char.is_control() { write!(f, "{}", char.escape_default()) } else { write!(f, "{char}") }?;
+        }
+        if self.0.chars().nth(SHOWN_CHARS).is_some() { f.write_str("...") } else { Ok(()) }
+    }
+}
+
+/// Names from a file, in an error: as many as one reads.
+struct Listed<'a>(&'a [String]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN_NAMES: usize = 30;
+        for (at, name) in self.0.iter().take(SHOWN_NAMES).enumerate() {
+            write!(f, "{}{}", if at == 0 { "" } else { ", " }, Quoted(name))?;
+        }
+        match self.0.len().checked_sub(SHOWN_NAMES) {
+            None | Some(0) => Ok(()),
+            Some(more) => write!(f, " and {more} more"),
+        }
+    }
+}

@@ -10,7 +10,7 @@ const NS_PER_SECOND: i64 = 1_000_000_000;
 /// Reads a date or timestamp as nanoseconds since 1970-01-01 00:00 UTC.
 ///
 /// Accepted: `2017-04-19`, `2017/04/19`, `20170419`, each also followed by a space or `T` and `09:00`, `09:00:00` or
-/// `09:00:00.123456789`, then optionally `Z` or an offset such as `+02:00`; or an integer of 10, 13, 16 or 19 digits, which
+/// `09:00:00.123456789` or `090000`, then optionally `Z` or an offset such as `+02:00`; or an integer of 10, 13, 16 or 19 digits, which
 /// counts seconds, milliseconds, microseconds or nanoseconds. Text without an offset is taken as UTC.
 ///
 /// Returns `None` for any other text, and for instants outside of the years 1678 to 2261.
@@ -117,10 +117,17 @@ fn parse_epoch(text: &str) -> Option<i64> {
     text.parse::<i64>().ok()?.checked_mul(unit)
 }
 
-/// Nanoseconds since midnight of `HH:MM[:SS[.fraction]][ ][Z|+HH:MM|+HHMM|+HH]`, less the offset.
+/// Nanoseconds since midnight of `HH:MM[:SS[.fraction]][ ][Z|+HH:MM|+HHMM|+HH]` or `HHMMSS`, less the offset.
 fn parse_time_of_day(text: &str) -> Option<i64> {
     let zone_at = text.find(['Z', '+', '-', ' ']).unwrap_or(text.len());
     let (clock, zone) = (&text[..zone_at], text[zone_at..].trim_start());
+    let spaced;
+    let clock = if clock.len() == 6 && clock.bytes().all(|byte| byte.is_ascii_digit()) {
+        spaced = format!("{}:{}:{}", &clock[..2], &clock[2..4], &clock[4..]);
+        &spaced
+    } else {
+        clock
+    };
     let mut parts = clock.split(':');
     let hour = digits(parts.next()?)?;
     let minute = digits(parts.next()?)?;
@@ -210,6 +217,7 @@ mod tests {
             "2017-04-19T09:00:00Z",
             "2017-04-19 11:00:00+02:00",
             "2017-04-19 03:30:00 -0530",
+            "20170419 090000",
             "1492592400",
             "1492592400000",
             "1492592400000000000",
@@ -237,6 +245,7 @@ mod tests {
             "2017-04-1",
             "2017-04-19 25:00",
             "2017-04-19 09",
+            "2017-04-19 246060",
             "2017-04-19x09:00",
             "2017-04-19 09:00:00.1234567890",
             "2017-04-19 09:00:00+99:00",
