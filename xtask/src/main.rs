@@ -3,6 +3,7 @@
 //! This crate has no dependencies on purpose: it must be ready a second after a clone.
 #![forbid(unsafe_code)]
 
+mod fuzz;
 mod plan;
 mod step;
 
@@ -19,6 +20,8 @@ Developer commands of Mycelium.
     cargo xtask test --list        name the steps and the command behind each
     cargo xtask bench [SCENARIO]   compare Mycelium with its peers; raw output goes to target/bench/
     cargo xtask loom               check the lock-free parts under every schedule of two preemptions
+    cargo xtask fuzz TARGET [ARGS] throw coverage-guided bytes at a reader until it breaks or you stop it; ARGS go to
+                                   libFuzzer, e.g. -max_total_time=600, or a file to try again; without TARGET: names them
     cargo xtask setup              install what the tests need and the machine lacks (Erlang/OTP)
 ";
 
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         "test" => test(&root, &rest),
         "bench" => plan::bench(&rest).run(&root),
         "loom" => step::run_all(&root, &plan::loom(&root)),
+        "fuzz" => fuzz::run(&root, &rest),
         "setup" => plan::setup().run(&root),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");

@@ -1,6 +1,6 @@
 //! The lists of `deny.toml`, held over the graph so that they bind where cargo-deny is not installed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fault;
 use super::graph::Graph;
@@ -9,6 +9,8 @@ use super::graph::Graph;
 #[derive(Clone, Debug)]
 pub struct DenyList {
     licences: BTreeSet<String>,
+    /// Licences that one crate alone may have.
+    exceptions: BTreeMap<String, BTreeSet<String>>,
     crates: BTreeSet<String>,
     registries: BTreeSet<String>,
 }
@@ -30,11 +32,25 @@ impl DenyList {
             let found: BTreeSet<String> = values.into_iter().flatten().filter_map(entry).collect();
             if found.is_empty() { Err(format!("deny.toml: `{section}.{key}` is missing")) } else { Ok(found) }
         };
+        let exceptions = table.get("licenses").and_then(|section| section.get("exceptions"));
+        let exceptions = exceptions.and_then(toml::Value::as_array).into_iter().flatten();
+        let exception = |entry: &toml::Value| {
+            let name = entry.get("crate").and_then(toml::Value::as_str)?;
+            let allowed = entry.get("allow").and_then(toml::Value::as_array)?;
+            let allowed = allowed.iter().filter_map(toml::Value::as_str).map(str::to_owned);
+            Some((name.to_owned(), allowed.collect()))
+        };
         Ok(Self {
+            exceptions: exceptions.filter_map(exception).collect(),
             licences: list("licenses", "allow")?,
             crates: list("bans", "deny")?,
             registries: list("sources", "allow-registry")?,
         })
+    }
+
+    fn licences_of(&self, name: &str) -> BTreeSet<String> {
+        let more = self.exceptions.get(name).into_iter().flatten();
+        self.licences.iter().chain(more).cloned().collect()
     }
 }
 
@@ -48,7 +64,7 @@ pub fn check_dependencies(graph: &Graph, deny: &DenyList) -> Vec<Fault> {
         }
         match &package.licence {
             None => fault("states no licence".to_owned()),
-            Some(expression) if !licence_allowed(expression, &deny.licences) => {
+            Some(expression) if !licence_allowed(expression, &deny.licences_of(&package.name)) => {
                 fault(format!("licence `{expression}` is not allowed by deny.toml"));
             }
             Some(_) => {}
@@ -133,5 +149,14 @@ mod tests {
         for (expression, expected) in rows {
             assert_eq!(licence_allowed(expression, &allowed), expected, "{expression}");
         }
+    }
+
+    #[test]
+    fn an_exception_is_for_its_crate_alone() {
+        let text = "[licenses]\nallow = [\"MIT\"]\nexceptions = [{ allow = [\"NCSA\"], crate = \"one\" }]\n\
+            [bans]\ndeny = [\"bad\"]\n[sources]\nallow-registry = [\"r\"]\n";
+        let deny = DenyList::parse(text).expect("sound");
+        assert!(licence_allowed("MIT AND NCSA", &deny.licences_of("one")));
+        assert!(!licence_allowed("MIT AND NCSA", &deny.licences_of("other")));
     }
 }

@@ -1,0 +1,68 @@
+//! Anything that calls itself prices in CSV.
+
+use crate::{Target, file};
+
+pub(crate) const TARGET: Target = Target {
+    name: "csv",
+    reads: "prices in CSV",
+    run,
+    seeds,
+    words: &[
+        b",",
+        b";",
+        b"\t",
+        b"|",
+        b"\"",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"#",
+        b"Ticker",
+        b"Symbol",
+        b"Date",
+        b"nan",
+        b"inf",
+        b"1e400",
+        b"-1",
+        b"0",
+        b"2024-02-30",
+        b"2024-01-31T09:30:00Z",
+        b"20240131",
+        b"1700000000000",
+        b"\xff",
+        b"\xef\xbb\xbf",
+    ],
+};
+
+fn run(bytes: &[u8]) -> bool {
+    match backtest::data::read(bytes, None, "t") {
+        Ok(series) => {
+            assert!(!series.bars.is_empty());
+            assert!(
+                series.bars.is_sorted_by(|a, b| a.timestamp < b.timestamp),
+                "each bar after the one before"
+            );
+            for bar in &series.bars {
+                let prices = [bar.open, bar.high, bar.low, bar.close];
+                assert!(prices.iter().all(|price| price.is_finite() && *price > 0.0), "{bar:?}");
+            }
+            true
+        }
+        Err(error) => {
+            let text = error.to_string();
+            assert!(!text.is_empty() && text.len() < 2_000, "a long error: {text}");
+            false
+        }
+    }
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let stocks = file("examples/backtest/data/stocks.csv");
+    let head: Vec<u8> = stocks.split_inclusive(|byte| *byte == b'\n').take(20).flatten().copied().collect();
+    vec![
+        head,
+        b"open_time|open|high|low|close\n# a comment\n1700000000000|1|2|0.5|1.5\n1700003600000|1.5|2|1|1.8\n"
+            .to_vec(),
+        b"\"Date\";\"Time\";\"Open\";\"High\";\"Low\";\"Close\"\r\n2024-01-31;09:30;1.5;2;1;2\r\n".to_vec(),
+    ]
+}
