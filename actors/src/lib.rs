@@ -38,7 +38,7 @@ pub use mycelium_mailbox::{Message, ValidationError};
 pub use publish::Publish;
 pub use reference::ActorRef;
 pub use service::{ServiceContext, Subscriber};
-pub use stats::TopicStats;
+pub use stats::{Alive, BusStats, QueueStats, TopicStats};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::TimerHandle;

@@ -1,5 +1,135 @@
 //! What a bus counts.
 
+use std::fmt;
+
+use crate::{ActorId, DeadLetters, Timestamp};
+
+/// A live bus at one moment: see [`MessageBus::stats`](crate::MessageBus::stats).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BusStats {
+    /// When, on the bus's clock.
+    pub at: Timestamp,
+    /// Who has not ended, by name.
+    pub alive: Vec<Alive>,
+    /// How often supervisors have started a child anew: of any kind, the siblings of a group among them. For a supervisor
+    /// that is started anew it counts that one, not what is below.
+    pub restarts: u64,
+    /// The counters of every topic that was ever used, by message name.
+    pub topics: Vec<TopicStats>,
+    /// Every queue of the bus, the one nearest to its bound first.
+    pub queues: Vec<QueueStats>,
+    /// What reached an actor and was never handled.
+    pub dead_letters: DeadLetters,
+}
+
+/// How many actors or services of one name have not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Alive {
+    /// What [`Actor::name`](crate::Actor::name) or [`Service::name`](crate::Service::name) says.
+    pub name: &'static str,
+    /// Whether they are services; futures and processes of supervision trees are services too.
+    pub service: bool,
+    /// How many.
+    pub count: usize,
+}
+
+/// One queue of a bus: what waits for one receiver, on one topic or directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStats {
+    /// Whose queue it is; `None` for a subscriber of code that is neither an actor nor a service.
+    pub receiver: Option<ActorId>,
+    /// The receiver's name; `"subscriber"` for such code, and for a receiver that ends at this moment.
+    pub name: &'static str,
+    /// The name of the messages; `None` for an actor's inbox, which takes what is told and asked.
+    pub message: Option<&'static str>,
+    /// What it does when it is full.
+    pub policy: &'static str,
+    /// Messages that wait, as far as the receiver told: it tells after each batch and before it sleeps.
+    pub waiting: u64,
+    /// Its bound, in messages.
+    pub capacity: u64,
+}
+
+/// How many queues the text of a [`BusStats`] shows, the fullest (entries).
+const QUEUES_SHOWN_MAX: usize = 32;
+
+impl BusStats {
+    /// How many actors have not ended.
+    #[must_use]
+    pub fn actors(&self) -> usize {
+        self.count(false)
+    }
+
+    /// How many services have not ended.
+    #[must_use]
+    pub fn services(&self) -> usize {
+        self.count(true)
+    }
+
+    fn count(&self, service: bool) -> usize {
+        self.alive.iter().filter(|alive| alive.service == service).map(|alive| alive.count).sum()
+    }
+}
+
+impl QueueStats {
+    /// The share of the capacity that is taken: 1 is full.
+    #[must_use]
+    pub fn fill(&self) -> f64 {
+        self.waiting as f64 / self.capacity.max(1) as f64
+    }
+}
+
+/// A line on the whole, one for each topic, and one for each queue in which something waits, the fullest first.
+impl fmt::Display for BusStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, restarts, dead_letters: DeadLetters { in_hand, waiting, .. }, .. } = self;
+        let (actors, services) = (self.actors(), self.services());
+        write!(f, "{at}: {actors} actors, {services} services, {restarts} restarts, ")?;
+        write!(f, "{} dead letters ({in_hand} in hand, {waiting} waiting)", in_hand + waiting)?;
+        for Alive { name, service, count } in &self.alive {
+            write!(f, "\n  {} {name}: {count}", if *service { "service" } else { "actor" })?;
+        }
+        self.topics.iter().try_for_each(|topic| write!(f, "\n  topic {topic}"))?;
+        let mut queues = self.queues.iter().filter(|queue| queue.waiting > 0);
+        queues.by_ref().take(QUEUES_SHOWN_MAX).try_for_each(|queue| write!(f, "\n  queue {queue}"))?;
+        match queues.count() {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more queues in which something waits"),
+        }
+    }
+}
+
+impl fmt::Display for TopicStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { message, published, delivered, .. } = self;
+        write!(f, "{message}: {published} published, {delivered} delivered")?;
+        let causes = [
+            (self.dropped_oldest, "dropped as the oldest"),
+            (self.dropped_newest, "dropped as the newest"),
+            (self.conflated, "conflated"),
+            (self.dropped_unsubscribed, "left behind"),
+            (self.dead_letters, "dead letters"),
+        ];
+        causes
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .try_for_each(|(count, cause)| write!(f, ", {count} {cause}"))
+    }
+}
+
+impl fmt::Display for QueueStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, policy, waiting, capacity, .. } = self;
+        f.write_str(name)?;
+        self.receiver.map_or(Ok(()), |id| write!(f, "{id}"))?;
+        let message = self.message.unwrap_or("inbox");
+        write!(f, " {message}: {waiting} of {capacity} waiting ({policy})")
+    }
+}
+
 /// The counters of one topic.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

@@ -90,6 +90,10 @@ impl<T> Backlog<T> {
         u32::try_from(self.len()).unwrap_or(u32::MAX)
     }
 
+    pub(crate) fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
     pub(crate) fn when_full(&self) -> WhenFull {
         self.when_full
     }

@@ -101,6 +101,10 @@ pub(crate) trait Member: Send + Sync {
     fn pulse(&self) -> Pulse;
     /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in part.
     fn abort(&self, reason: &str);
+    /// How many messages wait in its inbox, and how many may; `None` if it has none.
+    fn inbox(&self) -> Option<(u64, u64)> {
+        None
+    }
 }
 
 /// What a member has to do.
@@ -177,6 +181,10 @@ impl<A: Actor> Member for Address<A> {
 
     fn abort(&self, reason: &str) {
         self.watch().abort(reason);
+    }
+
+    fn inbox(&self) -> Option<(u64, u64)> {
+        Some((self.inbox.len() as u64, u64::from(self.inbox.capacity())))
     }
 }
 

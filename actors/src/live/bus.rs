@@ -114,6 +114,8 @@ pub(crate) struct Core {
     pub(crate) dead_letters: DeadLetterBox,
     pub(crate) seed: u64,
     pub(crate) members: Members,
+    /// Children that supervisors have started anew.
+    pub(crate) restarts: AtomicU64,
     names: DashMap<Box<str>, (ActorId, Arc<dyn Any + Send + Sync>)>,
     stamps: Arc<Stamps>,
     next_id: AtomicU64,
@@ -168,6 +170,7 @@ impl BusBuilder {
             dead_letters: DeadLetterBox::default(),
             seed: self.seed,
             members: Members::default(),
+            restarts: AtomicU64::new(0),
             names: DashMap::new(),
             stamps,
             next_id: AtomicU64::new(1),
@@ -243,7 +246,7 @@ impl MessageBus {
         Ok(Subscriber::live(live))
     }
 
-    /// The counters of every topic that was ever used, by message name.
+    /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the whole bus.
     #[must_use]
     pub fn topics(&self) -> Vec<TopicStats> {
         self.core.topics.stats()

@@ -15,6 +15,7 @@ mod publisher;
 mod service;
 mod shutdown;
 mod source;
+mod stats;
 mod timers;
 mod topics;
 mod watch;

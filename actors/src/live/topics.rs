@@ -10,7 +10,7 @@ use std::task::{Context as TaskContext, Poll};
 use dashmap::DashMap;
 use mycelium_mailbox::{
     Doorbell, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
-    Subscription as Queue, Topic,
+    SubscriberInfo, Subscription as Queue, Topic,
 };
 
 use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
@@ -120,6 +120,7 @@ fn capacity_of(messages: usize) -> u32 {
 trait AnyTopic: Send + Sync {
     fn name(&self) -> &'static str;
     fn stats(&self) -> TopicStats;
+    fn queues(&self) -> Vec<SubscriberInfo>;
     fn close(&self);
     fn refuse_outsiders(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -143,6 +144,10 @@ impl<M: Message> AnyTopic for TopicEntry<M> {
             dropped_unsubscribed: queue.unread,
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
         }
+    }
+
+    fn queues(&self) -> Vec<SubscriberInfo> {
+        self.topic.subscribers()
     }
 
     fn close(&self) {
@@ -190,6 +195,15 @@ impl Topics {
             held_by,
             refused: M::NAME,
         })
+    }
+
+    /// Everybody's queue, with the name of its messages.
+    pub(crate) fn queues(&self) -> Vec<(&'static str, SubscriberInfo)> {
+        let mut queues = Vec::new();
+        for topic in self.all() {
+            queues.extend(topic.queues().into_iter().map(|queue| (topic.name(), queue)));
+        }
+        queues
     }
 
     pub(crate) fn stats(&self) -> Vec<TopicStats> {

@@ -5,6 +5,7 @@ mod care;
 use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -347,11 +348,16 @@ impl Shell {
     fn step(&mut self, event: Event<Launcher>) {
         let mut events = VecDeque::from([event]);
         let mut actions = Vec::new();
+        let restarted = self.core.restarted();
         while let Some(event) = events.pop_front() {
             self.core.step(self.epoch.elapsed(), event, &mut actions);
             for action in actions.drain(..) {
                 self.act(action, &mut events);
             }
+        }
+        let restarted = self.core.restarted() - restarted;
+        if restarted > 0 {
+            self.shared.bus.core.restarts.fetch_add(restarted, Ordering::Relaxed);
         }
         self.release_parked();
     }

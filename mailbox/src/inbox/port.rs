@@ -155,6 +155,12 @@ impl<T> Port<T> {
         self.queued.load(Ordering::Relaxed) as usize
     }
 
+    /// The bound, in messages.
+    #[must_use]
+    pub fn capacity(&self) -> u32 {
+        self.state.lock().backlog.capacity()
+    }
+
     /// Whether no message waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -52,7 +52,7 @@ pub(crate) struct Core<V: Payload> {
     listeners: CachePadded<Listeners>,
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) waiters: WaitList,
-    seats: Mutex<Vec<Arc<Seat>>>,
+    parties: Mutex<Vec<Party<V>>>,
     stamps: Arc<Stamps>,
     ring_capacity: u64,
 }
@@ -85,6 +85,21 @@ struct Producer<V: Payload> {
     roster: Vec<Arc<Seat>>,
     /// The places of the armed seats, with room for all.
     asleep: Vec<u32>,
+}
+
+/// One subscriber, for those who come, leave and look: no publish touches it.
+enum Party<V: Payload> {
+    Gate(Arc<Seat>),
+    Lane(Arc<Lane<V>>),
+}
+
+impl<V: Payload> Party<V> {
+    fn seat(&self) -> &Arc<Seat> {
+        match self {
+            Self::Gate(seat) => seat,
+            Self::Lane(lane) => &lane.seat,
+        }
+    }
 }
 
 /// Why nothing was published.
@@ -146,7 +161,7 @@ impl<V: Payload> Core<V> {
             listeners: CachePadded(listeners),
             counters: CachePadded(Counters::default()),
             waiters: WaitList::new(),
-            seats: Mutex::new(Vec::new()),
+            parties: Mutex::new(Vec::new()),
             stamps,
             ring_capacity,
         }
@@ -358,8 +373,17 @@ impl<V: Payload> Core<V> {
         self.waiters.wake_all();
     }
 
-    pub(crate) fn subscribers(&self) -> Vec<Arc<Seat>> {
-        lock(&self.seats).clone()
+    /// Who is subscribed, and how many messages wait for each.
+    pub(crate) fn subscribers(&self) -> Vec<(Arc<Seat>, u64)> {
+        let waiting = |party: &Party<V>| match party {
+            // The cursor first: it is never ahead of a tail that is read later.
+            Party::Gate(seat) => {
+                let position = seat.position();
+                self.tail().saturating_sub(position)
+            }
+            Party::Lane(lane) => lane.queued() as u64,
+        };
+        lock(&self.parties).iter().map(|party| (Arc::clone(party.seat()), waiting(party))).collect()
     }
 
     pub(crate) fn ring_capacity(&self) -> u64 {
@@ -371,12 +395,13 @@ impl<V: Payload> Core<V> {
 impl<V: Payload> Core<V> {
     pub(crate) fn add_gate(core: &Arc<Self>, seat: Seat) -> Result<Cursor<V>, SubscribeError> {
         let seat = Arc::new(seat);
-        let mut seats = lock(&core.seats);
-        core.check_seats(&seats)?;
-        // Allocated before the lock is taken. Only the holder of `seats` makes or drops a ring, and without a ring the
+        let mut parties = lock(&core.parties);
+        core.check_room(parties.len())?;
+        // Allocated before the lock is taken. Only the holder of `parties` makes or drops a ring, and without a ring the
         // tail stands still, so this is exact.
-        let spare = (!seats.iter().any(|seat| seat.gate)).then(|| Ring::new(core.ring_capacity, core.tail()));
-        seats.push(Arc::clone(&seat));
+        let spare = (!parties.iter().any(|party| party.seat().gate))
+            .then(|| Ring::new(core.ring_capacity, core.tail()));
+        parties.push(Party::Gate(Arc::clone(&seat)));
         let mut section = core.lock();
         let tail = section.tail();
         seat.tell(tail, true);
@@ -402,10 +427,10 @@ impl<V: Payload> Core<V> {
         fails: bool,
     ) -> Result<LaneReader<V>, SubscribeError> {
         let seat = Arc::new(seat);
-        let lane = Arc::new(Lane::new(Arc::clone(&seat), backlog, key, fails));
-        let mut seats = lock(&core.seats);
-        core.check_seats(&seats)?;
-        seats.push(seat);
+        let lane = Arc::new(Lane::new(seat, backlog, key, fails));
+        let mut parties = lock(&core.parties);
+        core.check_room(parties.len())?;
+        parties.push(Party::Lane(Arc::clone(&lane)));
         let mut section = core.lock();
         let producer = section.producer();
         producer.lanes.push(Arc::clone(&lane));
@@ -416,17 +441,17 @@ impl<V: Payload> Core<V> {
         Ok(LaneReader::new(Arc::clone(core), lane))
     }
 
-    fn check_seats(&self, seats: &[Arc<Seat>]) -> Result<(), SubscribeError> {
+    fn check_room(&self, subscribers: usize) -> Result<(), SubscribeError> {
         if self.is_closed() {
             return Err(SubscribeError::Closed);
         }
-        if seats.len() >= SUBSCRIBERS_MAX { Err(SubscribeError::TooMany) } else { Ok(()) }
+        if subscribers >= SUBSCRIBERS_MAX { Err(SubscribeError::TooMany) } else { Ok(()) }
     }
 
     /// Frees a gate. `unread`, given the tail, says how many messages the subscriber leaves behind.
     pub(crate) fn remove_gate(&self, seat: &Arc<Seat>, unread: impl FnOnce(u64) -> usize) {
-        let mut seats = lock(&self.seats);
-        self.leave(&mut seats, seat);
+        let mut parties = lock(&self.parties);
+        self.leave(&mut parties, seat);
         let mut section = self.lock();
         let tail = section.tail();
         self.counters.add_unread(unread(tail));
@@ -439,15 +464,15 @@ impl<V: Payload> Core<V> {
             ring.finish(tail);
         }
         drop(section);
-        drop(seats);
+        drop(parties);
         drop(last);
         // The gate may have been the one that held producers back.
         self.waiters.wake_all();
     }
 
     pub(crate) fn remove_lane(&self, lane: &Arc<Lane<V>>) {
-        let mut seats = lock(&self.seats);
-        self.leave(&mut seats, &lane.seat);
+        let mut parties = lock(&self.parties);
+        self.leave(&mut parties, &lane.seat);
         let mut section = self.lock();
         let producer = section.producer();
         producer.strike(&lane.seat);
@@ -455,8 +480,8 @@ impl<V: Payload> Core<V> {
         producer.fail_lanes -= usize::from(lane.fails);
     }
 
-    fn leave(&self, seats: &mut Vec<Arc<Seat>>, seat: &Arc<Seat>) {
-        seats.retain(|other| !Arc::ptr_eq(other, seat));
+    fn leave(&self, parties: &mut Vec<Party<V>>, seat: &Arc<Seat>) {
+        parties.retain(|other| !Arc::ptr_eq(other.seat(), seat));
         self.listeners.active.fetch_sub(1, Ordering::Release);
     }
 }

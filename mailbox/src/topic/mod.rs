@@ -73,6 +73,9 @@ pub struct SubscriberInfo {
     pub policy: &'static str,
     /// Its declared capacity, in messages.
     pub capacity: u64,
+    /// Messages that wait for it, as far as it told: of those it has taken in a batch, a `Block` subscriber tells after the
+    /// batch, and one with another policy when it takes them.
+    pub waiting: u64,
 }
 
 /// One topic of a bus: publishes reach every subscriber. Cloning is cheap.
@@ -212,10 +215,12 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// Who is subscribed now.
     #[must_use]
     pub fn subscribers(&self) -> Vec<SubscriberInfo> {
-        let seats = each!(&self.form, core => core.subscribers());
-        let info =
-            |seat: &Arc<Seat>| SubscriberInfo { id: seat.id, policy: seat.policy, capacity: seat.capacity };
-        seats.iter().map(info).collect()
+        let subscribers: Vec<(Arc<Seat>, u64)> = each!(&self.form, core => core.subscribers());
+        let info = |(seat, waiting): (Arc<Seat>, u64)| {
+            let (id, policy, capacity) = (seat.id, seat.policy, seat.capacity);
+            SubscriberInfo { id, policy, capacity, waiting }
+        };
+        subscribers.into_iter().map(info).collect()
     }
 
     /// The ring's capacity, in messages.

@@ -68,6 +68,7 @@ pub struct Supervisor<F> {
     template: Option<Arc<ChildSpec<F>>>,
     instances_named: u64,
     restarts: VecDeque<Duration>,
+    restarted: u64,
     jitter: Jitter,
     phase: Phase,
     deferred: VecDeque<Deferred<F>>,
@@ -144,6 +145,7 @@ impl<F: Clone> Supervisor<F> {
             template: None,
             instances_named: 0,
             restarts: VecDeque::new(),
+            restarted: 0,
             jitter: Jitter::new(seed),
             phase: Phase::New,
             deferred: VecDeque::new(),
@@ -254,6 +256,13 @@ impl<F> Supervisor<F> {
     #[must_use]
     pub fn flags(&self) -> &Flags {
         &self.flags
+    }
+
+    /// How often it has started a child anew that had ended, or that a group's restart had stopped. Calls do not count, nor
+    /// do restarts whose start failed.
+    #[must_use]
+    pub fn restarted(&self) -> u64 {
+        self.restarted
     }
 
     /// Whether [`Action::Exit`] was given: no child is left, and events change nothing any more.

@@ -48,6 +48,7 @@ impl<F: Clone> Supervisor<F> {
         self.children.set_state(child.slot, State::Running { life: child.life, since: step.now });
         step.tell(Notice::Started { id });
         if let Some(purpose) = purpose {
+            self.restarted += u64::from(matches!(purpose, StartPurpose::Group | StartPurpose::One));
             self.after_start(step, child, purpose, Reply::Started(child));
         }
     }

@@ -1,0 +1,83 @@
+//! A look at a whole bus. Nothing is counted for it that is not counted anyway.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::address::{Member, Work};
+use crate::{ActorId, Alive, BusStats, MessageBus, QueueStats, clock};
+
+impl MessageBus {
+    /// Who is alive, what was published, delivered and dropped, and what waits in which queue.
+    ///
+    /// It takes time in proportion to the actors and subscriptions, and stops no publisher. Each number is read by itself, so
+    /// a message under way may be in one and not yet in another.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Message, MessageBus};
+    /// # #[derive(Clone, Copy, Debug)]
+    /// # struct Tick;
+    /// # impl Message for Tick {
+    /// #     const NAME: &'static str = "Tick";
+    /// #     const TYPE_ID: u16 = 1;
+    /// #     const TOPIC: &'static str = "ticks";
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let _slow = bus.subscriber::<Tick>()?;
+    /// bus.publisher::<Tick>()?.publish(Tick).await?;
+    ///
+    /// let stats = bus.stats();
+    /// assert_eq!(stats.topics[0].published, 1);
+    /// let fullest = &stats.queues[0];
+    /// assert_eq!((fullest.message, fullest.waiting), (Some("Tick"), 1));
+    /// println!("{stats}");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> BusStats {
+        let core = &self.core;
+        let members = core.members.youngest_first();
+        let mut queues: Vec<QueueStats> = members.iter().filter_map(inbox).collect();
+        let names: HashMap<u64, &'static str> =
+            members.iter().map(|member| (member.id().get(), member.name())).collect();
+        for (message, queue) in core.topics.queues() {
+            queues.push(QueueStats {
+                receiver: (queue.id != 0).then_some(ActorId(queue.id)),
+                name: names.get(&queue.id).copied().unwrap_or("subscriber"),
+                message: Some(message),
+                policy: queue.policy,
+                waiting: queue.waiting,
+                capacity: queue.capacity,
+            });
+        }
+        queues.sort_by(|a, b| {
+            let by_name = || (a.receiver, a.message).cmp(&(b.receiver, b.message));
+            b.fill().total_cmp(&a.fill()).then_with(by_name)
+        });
+        BusStats {
+            at: clock::now(),
+            alive: alive(&members),
+            restarts: core.restarts.load(Ordering::Relaxed),
+            topics: core.topics.stats(),
+            queues,
+            dead_letters: core.dead_letters.snapshot(),
+        }
+    }
+}
+
+fn alive(members: &[Arc<dyn Member>]) -> Vec<Alive> {
+    let mut counts = BTreeMap::new();
+    for member in members {
+        *counts.entry((matches!(member.work(), Work::Service { .. }), member.name())).or_insert(0) += 1;
+    }
+    counts.into_iter().map(|((service, name), count)| Alive { name, service, count }).collect()
+}
+
+fn inbox(member: &Arc<dyn Member>) -> Option<QueueStats> {
+    let (waiting, capacity) = member.inbox()?;
+    let (receiver, name) = (Some(member.id()), member.name());
+    Some(QueueStats { receiver, name, message: None, policy: "block", waiting, capacity })
+}
