@@ -64,6 +64,21 @@ impl<M> Fifo<M> {
         }
     }
 
+    /// Takes the message out of `message`, if there is one, and puts it at the end.
+    #[inline(always)]
+    pub fn push_from(&self, message: &mut Option<M>) {
+        // SAFETY: as in `push`.
+        let head = unsafe { &*self.head.get() };
+        if self.split.get() || head.is_full() {
+            if let Some(message) = message.take() {
+                self.push_behind(message);
+            }
+        } else if let Some(message) = message.take() {
+            // Taken no earlier, so that it is moved once.
+            head.write(message);
+        }
+    }
+
     /// Takes the oldest message and lends it to `read`; `None` when there is none, or inside of another `next`.
     ///
     /// # Panics
@@ -204,7 +219,10 @@ mod tests {
                     1 => kept.clear(),
                     2..5 => for _ in 0..count {
                         number += 1;
-                        queue.push(number);
+                        let mut message = Some(number);
+                        queue.push_from(&mut message);
+                        // Now there is none.
+                        queue.push_from(&mut message);
                         model.push_back(number);
                     },
                     _ => for _ in 0..count {

@@ -143,7 +143,7 @@ impl Core {
     }
 
     /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn publish<M: Message>(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
         let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
         let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
@@ -164,8 +164,8 @@ impl Core {
         if self.order.len() >= QUEUE_CAPACITY {
             return Err(Refusal::Full);
         }
-        if let Some(message) = message.take() {
-            topic.write(message);
+        if message.is_some() {
+            topic.write_from(message);
             self.room_made.set(true);
             self.order.push(Event { lane: topic.index(), of: sender });
         }

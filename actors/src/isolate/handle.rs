@@ -55,7 +55,7 @@ impl Place {
         Timestamp::from_nanos(self.core().map_or(0, |core| core.now.get()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn queue<M: Message>(&self, message: &mut Option<M>) -> Result<(), Refusal> {
         match self.core() {
             Some(core) => core.publish(self.seat, message),
@@ -71,8 +71,13 @@ impl Place {
         }
     }
 
-    /// Takes the message out of `message` once its queue has room; the isolate's half of [`Publish`](crate::Publish).
+    /// Takes the message out of `message` if its queue has room.
     #[inline(always)]
+    pub(crate) fn has_published<M: Message>(&self, message: &mut Option<M>) -> bool {
+        self.queue(message).is_ok()
+    }
+
+    /// Takes the message out of `message` once its queue has room; the isolate's half of [`Publish`](crate::Publish).
     pub(crate) fn poll_publish<M: Message>(
         &self,
         message: &mut Option<M>,

@@ -177,6 +177,13 @@ impl<M: 'static> Lane<M> {
         self.gauge.open.get()
     }
 
+    /// Takes the message out of `message`, where there is one, whoever is full.
+    #[inline(always)]
+    pub(crate) fn write_from(&self, message: &mut Option<M>) {
+        self.messages.push_from(message);
+        count(&self.published);
+    }
+
     /// Takes the message whoever is full.
     #[inline(always)]
     pub(crate) fn write(&self, message: M) {

@@ -81,8 +81,7 @@ pub(crate) enum LivePublish<'a, M: Message> {
 }
 
 impl<M: Message> LivePublish<'_, M> {
-    // Not inlined: handlers that run in isolates as well would carry all of it.
-    #[inline(never)]
+    #[inline(always)]
     pub(crate) fn poll(
         &mut self,
         message: &mut Option<M>,
