@@ -12,6 +12,10 @@ use mycelium_mailbox::{
 };
 use proptest::prelude::*;
 
+#[path = "common/any.rs"]
+mod any;
+use any::Any;
+
 /// What the values in a queue are: a number, a key for `Conflate`, and a witness that tells when they are dropped.
 trait Value: Clone + Send + Sync + 'static {
     fn new(number: u64, key: u64, witness: &Arc<()>) -> Self;
@@ -340,48 +344,6 @@ enum MergeStep {
     Read(usize),
 }
 
-enum Any {
-    Topic(Subscription<u64>),
-    Inbox(Inbox<u64>),
-}
-
-impl Any {
-    fn source(&mut self) -> &mut dyn Source {
-        match self {
-            Self::Topic(subscription) => subscription,
-            Self::Inbox(inbox) => inbox,
-        }
-    }
-
-    fn front(&mut self) -> Option<(u64, u64)> {
-        match self {
-            Self::Topic(subscription) => {
-                subscription.peek().map(|delivery| (*delivery.message, delivery.stamp))
-            }
-            Self::Inbox(inbox) => inbox.peek().map(|(message, stamp)| (*message, stamp)),
-        }
-    }
-
-    fn advance(&mut self) {
-        match self {
-            Self::Topic(subscription) => subscription.advance(),
-            Self::Inbox(inbox) => inbox.advance(),
-        }
-    }
-}
-
-impl Source for Any {
-    fn head(&mut self) -> Option<u64> {
-        self.source().head()
-    }
-    fn commit(&mut self) {
-        self.source().commit();
-    }
-    fn arm(&mut self) -> bool {
-        self.source().arm()
-    }
-}
-
 /// Where everything sent is visible at once, the merge must read in exactly the order of sending.
 fn merge_agrees(topics: usize, lanes: usize, inboxes: usize, steps: &[MergeStep]) {
     let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
@@ -392,7 +354,7 @@ fn merge_agrees(topics: usize, lanes: usize, inboxes: usize, steps: &[MergeStep]
         let options = SubscribeOptions { overflow, ..SubscribeOptions::default() };
         Any::Topic(topic.subscribe(Arc::clone(&bell), options).unwrap())
     };
-    let mut sources: Vec<Any> = published.iter().enumerate().map(subscribe).collect();
+    let mut sources: Vec<Any<u64>> = published.iter().enumerate().map(subscribe).collect();
     let mut senders = Vec::new();
     for _ in 0..inboxes {
         let inbox = Inbox::new(Arc::clone(&stamps), Arc::clone(&bell), InboxOptions::default());

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use mycelium_mailbox::{
-    Doorbell, Inbox, InboxOptions, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic, pick,
-    poll_pick,
+    Doorbell, Inbox, InboxOptions, Overflow, Source, Stamps, SubscribeOptions, Topic, pick, poll_pick,
 };
 
+#[path = "common/any.rs"]
+mod any;
 mod common;
+use any::Any;
 use common::block_on;
 
 /// Sender and its running number, across all queues it writes to.
@@ -17,52 +19,6 @@ type Numbered = (u64, u64);
 
 const MESSAGES: u64 = if cfg!(miri) { 50 } else { 30_000 };
 const SENDERS: u64 = 3;
-
-enum Any {
-    Topic(Subscription<Numbered>),
-    Inbox(Inbox<Numbered>),
-}
-
-impl Any {
-    fn front(&mut self) -> Option<(Numbered, u64)> {
-        match self {
-            Self::Topic(subscription) => {
-                subscription.peek().map(|delivery| (*delivery.message, delivery.stamp))
-            }
-            Self::Inbox(inbox) => inbox.peek().map(|(message, stamp)| (*message, stamp)),
-        }
-    }
-
-    fn advance(&mut self) {
-        match self {
-            Self::Topic(subscription) => subscription.advance(),
-            Self::Inbox(inbox) => inbox.advance(),
-        }
-    }
-}
-
-impl Source for Any {
-    fn head(&mut self) -> Option<u64> {
-        match self {
-            Self::Topic(subscription) => subscription.head(),
-            Self::Inbox(inbox) => inbox.head(),
-        }
-    }
-
-    fn commit(&mut self) {
-        match self {
-            Self::Topic(subscription) => subscription.commit(),
-            Self::Inbox(inbox) => inbox.commit(),
-        }
-    }
-
-    fn arm(&mut self) -> bool {
-        match self {
-            Self::Topic(subscription) => subscription.arm(),
-            Self::Inbox(inbox) => inbox.arm(),
-        }
-    }
-}
 
 /// Each sender writes its numbers in turn to two topics and an inbox; the receiver must see each sender's numbers rise by
 /// one, whatever they came by.
@@ -73,7 +29,7 @@ fn ordered_across_sources(capacity: u32) {
     let options = || SubscribeOptions { id: 99, ..SubscribeOptions::default() };
     let inbox = Inbox::new(stamps, Arc::clone(&bell), InboxOptions { capacity, ..InboxOptions::default() });
     let sender = inbox.sender();
-    let mut sources: Vec<Any> = topics
+    let mut sources: Vec<Any<Numbered>> = topics
         .iter()
         .map(|topic| Any::Topic(topic.subscribe(Arc::clone(&bell), options()).unwrap()))
         .collect();

@@ -95,6 +95,22 @@ macro_rules! cases {
             ),
         ];
         $report.contest("codec", concat!("validated access, ", $label), "ns per call", contenders);
+        let contenders: Vec<(&str, Round)> = vec![
+            (
+                OURS,
+                timed(move || {
+                    black_box(<$type>::decode(black_box(bytes)).expect("the value is valid"));
+                }),
+            ),
+            (
+                "rkyv",
+                timed(move || {
+                    let found = low::from_bytes::<$type, Failure>(black_box(bytes));
+                    black_box(found.expect("the value is valid"));
+                }),
+            ),
+        ];
+        $report.contest("codec", concat!("decode, ", $label), "ns per call", contenders);
     }};
 }
 
