@@ -4,10 +4,11 @@ mod paths;
 mod render;
 mod scenario;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use mycelium_supervisor::declare::{Mistake, Source, line_starts};
 use mycelium_supervisor::sim::simulate;
 
 use crate::outcome::{self, Outcome};
@@ -52,8 +53,9 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
 
 fn simulate_file(args: &SimulateArgs) -> outcome::Result {
     let path = args.scenario.display();
-    let text = read(&args.scenario).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let scenario = scenario::parse(&text).map_err(|mistake| format!("{path}: {mistake}"))?;
+    let bytes = read(&args.scenario).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let text = text(&bytes).map_err(|mistake| format!("{path}: {mistake}"))?;
+    let scenario = scenario::parse(text).map_err(|mistake| format!("{path}: {mistake}"))?;
     let mut output = BufWriter::new(io::stdout().lock());
     let mut written = Ok(());
     let simulated = simulate(&scenario, args.seed, &mut |entry| {
@@ -70,11 +72,22 @@ fn simulate_file(args: &SimulateArgs) -> outcome::Result {
     Ok(Outcome::Fine)
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let bytes = std::fs::metadata(path)?.len();
-    if bytes > SCENARIO_BYTES_MAX {
-        let cause = format!("it has {bytes} bytes, a scenario has at most {SCENARIO_BYTES_MAX}");
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(SCENARIO_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > SCENARIO_BYTES_MAX {
+        let cause = format!("it has more than {SCENARIO_BYTES_MAX} bytes, the most that a scenario has");
         return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
     }
-    std::fs::read_to_string(path)
+    Ok(bytes)
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Mistake> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let (good, bad) = bytes.split_at(error.valid_up_to());
+        let good = std::str::from_utf8(good).unwrap_or_default();
+        let cause = format!("the byte 0x{:02x} is no UTF-8: save the file as UTF-8", bad[0]);
+        let lines = line_starts(good);
+        Source::new(good, &lines).mistake(&(good.len()..good.len()), cause)
+    })
 }

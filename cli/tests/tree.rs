@@ -40,7 +40,7 @@ fn call(at_ms: u32, call: &str, target: &str) -> String {
     event(at_ms, &format!("call = \"{call}\"\ntarget = \"{target}\""))
 }
 
-fn file(text: &str) -> PathBuf {
+fn file(text: &(impl AsRef<[u8]> + ?Sized)) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let name = format!("scenario-{}-{}.toml", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -48,7 +48,7 @@ fn file(text: &str) -> PathBuf {
     path
 }
 
-fn simulate(text: &str, options: &[&str]) -> Output {
+fn simulate(text: &(impl AsRef<[u8]> + ?Sized), options: &[&str]) -> Output {
     let path = file(text);
     let output = Command::new(env!("CARGO_BIN_EXE_mycelium"))
         .args(["tree", "simulate"])
@@ -81,7 +81,7 @@ fn check(text: &str, expect: &[&str]) {
 }
 
 /// The mistake in a scenario: line number and a part of the cause.
-fn refused(text: &str, line: usize, cause: &str) {
+fn refused(text: &(impl AsRef<[u8]> + ?Sized), line: usize, cause: &str) {
     let output = simulate(text, &[]);
     let message = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{message}");
@@ -333,6 +333,47 @@ fn instances_come_and_go_under_simple_one_for_one() {
 }
 
 #[test]
+fn an_instance_may_be_a_supervisor_and_repeat_what_its_template_says() {
+    let tree = "[tree]\nstrategy = \"simple_one_for_one\"\n[[tree.children]]\nid = \"w\"\nrestart = \"temporary\"\n\
+                type = \"supervisor\"\nstrategy = \"one_for_all\"\n\
+                [[tree.children.children]]\nid = \"rx\"\n[[tree.children.children]]\nid = \"tx\"\n";
+    let start =
+        |child: &str| event(1, &format!("call = \"start_child\"\ntarget = \"root\"\nchild = {{ {child} }}"));
+    let script = call(0, "start_child", "root")
+        + &start("id = \"mine\", restart = \"temporary\"")
+        + &exit(2, "root/w#1/tx", "crash")
+        + &exit(3, "root/w#1", "crash")
+        + &call(4, "terminate_child", "root/w#2/rx");
+    check(
+        &(tree.to_owned() + &script),
+        &[
+            "0 started root/w#1/rx",
+            "0 started root/w#1/tx",
+            "0 started root/w#1",
+            "0 reply start_child root {\"ok\":\"root/w#1\"}",
+            "1 started root/mine/rx",
+            "1 started root/mine/tx",
+            "1 started root/mine",
+            "1 reply start_child root {\"ok\":\"root/mine\"}",
+            "2 exited root/w#1/tx crash",
+            "2 stopped root/w#1/rx shutdown",
+            "2 started root/w#1/rx",
+            "2 started root/w#1/tx",
+            "3 stopped root/w#1/tx shutdown",
+            "3 stopped root/w#1/rx shutdown",
+            "3 exited root/w#1 crash",
+            "4 reply terminate_child root/w#2/rx {\"error\":\"noproc\"}",
+        ],
+    );
+    let refused_start = |child: &str, cause| refused(&(tree.to_owned() + &start(child)), 16, cause);
+    refused_start("restart = \"permanent\", id = \"x\"", "differs from that of the template `w`");
+    refused_start("id = \"x\", strategy = \"one_for_one\"", "unknown key `strategy`");
+    refused(&(tree.to_owned() + &exit(1, "root/w", "crash")), 14, "instances are `root/w#1`");
+    refused(&(tree.to_owned() + &exit(1, "root/w#1/zx", "crash")), 14, "no child `root/w#1/zx`");
+    refused(&(tree.to_owned() + &exit(1, "root/", "crash")), 14, "no child `root/`");
+}
+
+#[test]
 fn a_child_that_does_not_stop_in_time_is_killed() {
     let tree = "[tree]\n[[tree.children]]\nid = \"a\"\nshutdown_ms = 100\nstop_takes_ms = 250\n\
                 [[tree.children]]\nid = \"b\"\nstop_takes_ms = 250\n";
@@ -387,6 +428,10 @@ fn bad_scenarios_are_refused_with_line_and_cause() {
     refused(&event(call(1, "terminate_chld", "root/a")), 24, "did you mean `terminate_child`?");
     refused(&event(call(1, "count_children", "root/a")), 25, "is a worker, not a supervisor");
     refused(&event(call(1, "terminate_child", "root")), 25, "the root");
+    refused(&event(call(1, "terminate_child", "a")), 25, "did you mean `root/a`?");
+    refused(&event(exit(1, "s/b", "crash")), 24, "did you mean `root/s/b`?");
+    refused(&with("intensity = 3", "id = \"twice\""), 5, "duplicate key `id`");
+    refused(&with("[2]", &format!("{:?}", vec![2; 10_001])), 10, "it may have 10000");
     refused(&event("[[events]]\nat_ms = 1\n".to_owned()), 22, "an event needs `child` and `exit`");
     refused(
         &event("[[events]]\nat_ms = -1\nchild = \"root/a\"\nexit = \"crash\"\n".to_owned()),
@@ -403,6 +448,18 @@ fn a_file_that_cannot_be_read_ends_with_code_2() {
         .expect("mycelium runs");
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("no-such-scenario.toml"));
+    refused(b"[tree]\nid = \"\xff\"\n", 2, "the byte 0xff is no UTF-8");
+}
+
+/// Files of many editors: a byte order mark, lines that end as on Windows.
+#[test]
+fn a_mark_at_the_front_and_carriage_returns_do_not_move_the_line_of_a_mistake() {
+    let windows = TREE.replace('\n', "\r\n");
+    assert_eq!(lines(&windows), lines(TREE));
+    refused(&windows.replace("intensity = 3", "intensty = 3"), 5, "did you mean `intensity`?");
+    let marked = format!("\u{feff}{TREE}");
+    assert_eq!(lines(&marked), lines(TREE));
+    refused(&marked.replace("intensity = 3", "intensty = 3"), 5, "did you mean `intensity`?");
 }
 
 /// The example runs the same tree live, and holds the same page to what happens there.

@@ -7,6 +7,9 @@ use mycelium_supervisor::{ChildSpec, Strategy};
 
 use mycelium_supervisor::declare::suggestion;
 
+/// The id under which unnamed instances are kept; no child has it.
+const UNNAMED: &str = "";
+
 /// What may stand at a path at some time of the run.
 #[derive(Clone)]
 enum Place {
@@ -18,7 +21,8 @@ enum Place {
     },
 }
 
-/// Every path that a scenario may name, children added by its script included.
+/// Every path that a scenario may name, children added by its script included. What may stand at the path of an instance
+/// without a name of its own (`w#1`), and below it, is kept under [`UNNAMED`].
 #[derive(Default)]
 pub(super) struct Paths(BTreeMap<String, Place>);
 
@@ -28,10 +32,9 @@ impl Paths {
         let simple = strategy == Strategy::SimpleOneForOne;
         let template = tree.children.first().filter(|_| simple).cloned();
         self.0.insert(path.to_owned(), Place::Supervisor { strategy, template });
-        if !simple {
-            for child in &tree.children {
-                self.add_child(path, child);
-            }
+        for child in &tree.children {
+            let child = if simple { &ChildSpec { id: UNNAMED.into(), ..child.clone() } } else { child };
+            self.add_child(path, child);
         }
     }
 
@@ -46,26 +49,47 @@ impl Paths {
     }
 
     pub(super) fn supervisor(&self, path: &str) -> Option<(Strategy, Option<&ChildSpec<Plan>>)> {
-        match self.0.get(path)? {
+        match self.place(path)? {
             Place::Supervisor { strategy, template } => Some((*strategy, template.as_ref())),
             Place::Worker => None,
         }
     }
 
-    /// Whether a child may run at `path`: a known one, or an instance without a name of its own.
+    /// Whether a child may run at `path`.
     pub(super) fn knows(&self, path: &str) -> bool {
-        let unnamed = || {
-            let (above, id) = path.rsplit_once('/')?;
-            let (_, template) = self.supervisor(above)?;
-            let number = id.strip_prefix(&*template?.id)?.strip_prefix('#')?;
-            number.parse::<u64>().ok()
-        };
-        self.0.contains_key(path) || unnamed().is_some()
+        self.place(path).is_some()
+    }
+
+    fn place(&self, path: &str) -> Option<&Place> {
+        let mut parts = path.split('/');
+        let mut known = parts.next()?.to_owned();
+        for id in parts {
+            let named = format!("{known}/{id}");
+            let unnamed = || {
+                let Place::Supervisor { template, .. } = self.0.get(&known)? else { return None };
+                let number = id.strip_prefix(&*template.as_ref()?.id)?.strip_prefix('#')?;
+                number.parse::<u64>().ok().map(|_| format!("{known}/{UNNAMED}"))
+            };
+            known = if id != UNNAMED && self.0.contains_key(&named) { named } else { unnamed()? };
+        }
+        self.0.get(&known)
     }
 
     pub(super) fn unknown(&self, path: &str, what: &str) -> String {
-        let hint = suggestion(path, self.0.keys().map(String::as_str));
+        // The root forgotten at the front is the likeliest mistake, and no small one in letters.
+        let named = || self.0.keys().filter(|known| known.split('/').all(|id| id != UNNAMED));
+        let whole = named().find(|known| known.split_once('/').is_some_and(|(_, rest)| rest == path));
+        let hint = self.template(path).or(whole.map(|path| format!("; did you mean `{path}`?")));
+        let hint = hint.or_else(|| suggestion(path, named().map(String::as_str)));
         let hint = hint.unwrap_or_else(|| "; paths look like `root/desk/feed`".to_owned());
         format!("no {what} `{path}` in this scenario{hint}")
+    }
+
+    /// What to say of a path that names a template.
+    fn template(&self, path: &str) -> Option<String> {
+        let (above, id) = path.rsplit_once('/')?;
+        let (_, template) = self.supervisor(above)?;
+        (&*template?.id == id)
+            .then(|| format!(": it is a template, whose instances are `{path}#1`, `{path}#2`, ..."))
     }
 }

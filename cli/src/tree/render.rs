@@ -119,12 +119,13 @@ fn words(reason: &ExitReason) -> (&str, Option<&str>) {
     }
 }
 
-/// A whole number of milliseconds where it is one.
+/// Milliseconds with up to three decimals, a whole number where it is one.
 fn milliseconds(time: Duration) -> Value {
-    if time.subsec_nanos().is_multiple_of(1_000_000) {
-        u64::try_from(time.as_millis()).map_or(Value::Null, Value::from)
+    let microseconds = time.as_nanos().div_ceil(500) / 2;
+    if microseconds.is_multiple_of(1_000) {
+        u64::try_from(microseconds / 1_000).map_or(Value::Null, Value::from)
     } else {
-        json!((time.as_secs_f64() * 1e6).round() / 1e3)
+        json!(microseconds as f64 / 1e3)
     }
 }
 

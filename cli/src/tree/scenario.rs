@@ -1,7 +1,7 @@
 //! A scenario file, read and checked. `docs/supervision.md` describes the format.
 
 use mycelium_supervisor::declare::{
-    self, Declaration, Fields, INSTANCE_KEYS, Mistake, Source, behaviour, check_id, simulated,
+    self, Declaration, Fields, INSTANCE_KEYS, Mistake, Source, behaviour, check_id, line_starts, simulated,
 };
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted};
 use mycelium_supervisor::{Call, ChildSpec, Strategy};
@@ -11,6 +11,9 @@ use toml::de::DeValue;
 use super::paths::Paths;
 
 const EVENT_KEYS: &[&str] = &["at_ms", "child", "exit", "call", "target"];
+
+/// What an instance of a simple-one-for-one supervisor may say, if it says the same as the template.
+const TEMPLATE_KEYS: &[&str] = &["type", "restart", "shutdown_ms", "shutdown", "significant"];
 
 const EXITS: &[(&str, Exit)] =
     &[("crash", Exit::Crash), ("normal", Exit::Normal), ("shutdown", Exit::Shutdown), ("kill", Exit::Kill)];
@@ -38,7 +41,8 @@ enum Function {
 /// # Errors
 /// The first mistake, with its place.
 pub(crate) fn parse(text: &str) -> Result<Scenario, Mistake> {
-    let source = Source(text);
+    let lines = line_starts(text);
+    let source = Source::new(text, &lines);
     let document = declare::document(source)?;
     let document = Fields::document(source, &document, "the scenario", &["tree", "events"])?;
     let Declaration { root, tree } = Declaration::of(&document)?;
@@ -93,8 +97,12 @@ fn act(fields: &Fields<'_, '_>, root: &str, paths: &Paths) -> Result<Act, Mistak
     }
     let target = target.ok_or_else(|| fields.missing("target"))?;
     let Some((above, id)) = target.rsplit_once('/') else {
-        let cause =
-            format!("`{target}` is the root, which is nobody's child; name a child such as `{root}/a`");
+        let cause = match target == root {
+            true => {
+                format!("`{target}` is the root, which is nobody's child; name a child such as `{root}/a`")
+            }
+            false => paths.unknown(target, "child"),
+        };
         return Err(fields.wrong("target", cause));
     };
     supervisor_at(fields, above, paths)?;
@@ -185,11 +193,13 @@ fn instance(
     let Some(value) = child else {
         return Ok((Call::StartInstance { id: None, start: template.start.clone() }, None));
     };
-    let child = Fields::new(fields.source, value, "an instance of simple_one_for_one", INSTANCE_KEYS)?;
+    let known = [INSTANCE_KEYS, TEMPLATE_KEYS].concat();
+    let child = Fields::new(fields.source, value, "an instance of simple_one_for_one", &known)?;
     let id = child.string("id")?;
     if let Some(id) = id {
         check_id(&child, id)?;
     }
+    as_its_template(&child, value, template)?;
     let own = INSTANCE_KEYS[1..].iter().any(|key| child.get(key).is_some());
     let start = if own {
         Plan::new(Behaviour { tree: template.start.tree.clone(), ..behaviour(&child)? })
@@ -197,6 +207,31 @@ fn instance(
         template.start.clone()
     };
     Ok((Call::StartInstance { id: id.map(Into::into), start }, id.map(str::to_owned)))
+}
+
+/// An instance may repeat what its template says, and not contradict it: OTP starts all of them from one specification.
+fn as_its_template(
+    child: &Fields<'_, '_>,
+    value: &Spanned<DeValue<'_>>,
+    template: &ChildSpec<Plan>,
+) -> Result<(), Mistake> {
+    if TEMPLATE_KEYS.iter().all(|key| child.get(key).is_none()) {
+        return Ok(());
+    }
+    let said = declare::child(child.source, value, "an instance of simple_one_for_one", 1)?;
+    for key in TEMPLATE_KEYS.iter().filter(|key| child.get(key).is_some()) {
+        let same = match *key {
+            "type" => said.kind == template.kind,
+            "restart" => said.restart == template.restart,
+            "significant" => said.significant == template.significant,
+            _ => said.shutdown() == template.shutdown(),
+        };
+        if !same {
+            let cause = format!("`{key}` differs from that of the template `{}`", template.id);
+            return Err(child.wrong(key, cause + ", which says it for all instances: leave it out"));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -32,9 +32,22 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// The text that spans point into.
+/// The text that spans point into, and where its lines begin.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'t>(pub &'t str);
+pub struct Source<'t> {
+    pub(super) text: &'t str,
+    lines: &'t [usize],
+}
+
+/// Where each line of a text begins, in bytes: what [`Source::new`] asks for.
+///
+/// ```
+/// assert_eq!(mycelium_supervisor::declare::line_starts("a = 1\nb = 2\n"), [0, 6, 12]);
+/// ```
+#[must_use]
+pub fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
+}
 
 /// A place in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +67,23 @@ impl Place {
     }
 }
 
-impl Source<'_> {
+impl<'t> Source<'t> {
+    /// A text with the beginnings of its lines, which [`line_starts`] finds once: every child of a tree knows its place,
+    /// and none of them counts lines.
+    ///
+    /// ```
+    /// use mycelium_supervisor::declare::{Source, line_starts};
+    ///
+    /// let text = "a = 1\nb = 2\n";
+    /// let lines = line_starts(text);
+    /// let place = Source::new(text, &lines).place(&(10..11));
+    /// assert_eq!((place.line, place.column), (2, 5));
+    /// ```
+    #[must_use]
+    pub fn new(text: &'t str, lines: &'t [usize]) -> Self {
+        Self { text, lines }
+    }
+
     /// A mistake at the beginning of `span`.
     #[must_use]
     pub fn mistake(self, span: &Range<usize>, cause: impl Into<String>) -> Mistake {
@@ -64,9 +93,10 @@ impl Source<'_> {
     /// The beginning of `span`.
     #[must_use]
     pub fn place(self, span: &Range<usize>) -> Place {
-        let before = self.0.get(..span.start).unwrap_or(self.0);
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
+        let at = span.start.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= at).max(1);
+        let before = self.lines.get(line - 1).and_then(|start| self.text.get(*start..at));
+        let column = before.map_or(0, |text| text.chars().count()) + 1;
         Place { line, column }
     }
 }
@@ -361,7 +391,13 @@ mod tests {
 
     #[test]
     fn a_mistake_counts_lines_and_columns_from_one() {
-        let mistake = Source("a = 1\nb = 2\n").mistake(&(10..11), "bad");
-        assert_eq!((mistake.line, mistake.column), (2, 5));
+        let text = "a = 1\nü = 2\n";
+        let lines = line_starts(text);
+        let at = |start| {
+            let mistake = Source::new(text, &lines).mistake(&(start..start), "bad");
+            (mistake.line, mistake.column)
+        };
+        assert_eq!([at(0), at(5), at(6), at(11)], [(1, 1), (1, 6), (2, 1), (2, 5)]);
+        assert_eq!([at(13), at(99)], [(3, 1), (3, 1)], "the end of the text, and past it");
     }
 }

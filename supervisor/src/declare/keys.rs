@@ -39,6 +39,9 @@ const CHILD_KEYS: &[&str] = &[
 ];
 const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
 
+/// Most entries of `start_fails` and of `start_ignores`, which each start of the child goes through.
+pub const SCRIPTED_STARTS_MAX: usize = 10_000;
+
 /// The keys of an instance of a simple-one-for-one supervisor in a script.
 pub const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop_takes_ms"];
 
@@ -288,17 +291,25 @@ fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {
 /// # Errors
 /// The first mistake, with its place.
 pub fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
-    for key in ["start_fails", "start_ignores"] {
-        if fields.counts(key)?.contains(&0) {
-            return Err(fields.wrong(key, format!("`{key}` counts starts from 1, there is no start 0")));
-        }
-    }
     Ok(Behaviour {
-        start_fails: fields.counts("start_fails")?,
-        start_ignores: fields.counts("start_ignores")?,
+        start_fails: starts(fields, "start_fails")?,
+        start_ignores: starts(fields, "start_ignores")?,
         stop_takes: fields.time("stop_takes_ms", 1.0)?.unwrap_or_default(),
         tree: None,
     })
+}
+
+/// Some of the starts of a child, counted from 1.
+fn starts(fields: &Fields<'_, '_>, key: &str) -> Result<Vec<u32>, Mistake> {
+    let starts = fields.counts(key)?;
+    if starts.contains(&0) {
+        return Err(fields.wrong(key, format!("`{key}` counts starts from 1, there is no start 0")));
+    }
+    if starts.len() > SCRIPTED_STARTS_MAX {
+        let cause = format!("`{key}` has {} entries, it may have {SCRIPTED_STARTS_MAX}", starts.len());
+        return Err(fields.wrong(key, cause));
+    }
+    Ok(starts)
 }
 
 /// Checks the id of a child or of the root.

@@ -45,8 +45,8 @@ use toml::de::DeTable;
 use crate::sim::{self, Behaviour, Plan};
 use crate::spec::{ChildSpec, Flags};
 
-pub use fields::{Fields, Mistake, Place, Source, suggestion};
-pub use keys::{INSTANCE_KEYS, behaviour, check_id, child};
+pub use fields::{Fields, Mistake, Place, Source, line_starts, suggestion};
+pub use keys::{INSTANCE_KEYS, SCRIPTED_STARTS_MAX, behaviour, check_id, child};
 
 /// What a file says of a tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,7 +123,8 @@ impl Declaration {
     /// # Errors
     /// The first mistake, with its place.
     pub fn parse(text: &str) -> Result<Self, Mistake> {
-        let source = Source(text);
+        let lines = line_starts(text);
+        let source = Source::new(text, &lines);
         let document = document(source)?;
         Self::of(&Fields::document(source, &document, "the file", &["tree", "events"])?)
     }
@@ -142,9 +143,12 @@ impl Declaration {
 /// # Errors
 /// A mistake in the syntax, with its place.
 pub fn document(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, Mistake> {
-    DeTable::parse(source.0).map_err(|error| {
+    DeTable::parse(source.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
-        source.mistake(&span, error.message().trim_end())
+        let cause = error.message().trim_end();
+        // The parser says that a key stands there twice, but not which.
+        let key = source.text.get(span.clone()).filter(|_| cause == "duplicate key");
+        source.mistake(&span, key.map_or_else(|| cause.to_owned(), |key| format!("{cause} `{key}`")))
     })
 }
 

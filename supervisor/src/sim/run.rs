@@ -73,6 +73,8 @@ struct Node {
     supervisor: Supervisor<Plan>,
     parent: Option<(NodeId, ChildRef)>,
     ready: bool,
+    /// What `wakes` says of it.
+    wake: Option<Duration>,
     lives: BTreeMap<ChildRef, Life>,
 }
 
@@ -88,6 +90,8 @@ struct Run<'a> {
     nodes: BTreeMap<NodeId, Node>,
     next_node: NodeId,
     queue: VecDeque<(NodeId, Event<Plan>)>,
+    /// When each supervisor is due to wake, soonest first; a run may have very many of them.
+    wakes: BTreeSet<(Duration, NodeId)>,
     /// Children that take their time to stop.
     stops: BTreeSet<(Duration, NodeId, ChildRef)>,
     /// Starts so far, by the address of the plan: every child that shares a plan shares its count.
@@ -107,6 +111,7 @@ impl<'a> Run<'a> {
             nodes: BTreeMap::new(),
             next_node: ROOT,
             queue: VecDeque::new(),
+            wakes: BTreeSet::new(),
             stops: BTreeSet::new(),
             starts: BTreeMap::new(),
             calls: BTreeMap::new(),
@@ -132,7 +137,8 @@ impl<'a> Run<'a> {
         let supervisor = Supervisor::new(tree.flags, tree.children.clone(), self.seeds.next_u64())?;
         let id = self.next_node;
         self.next_node += 1;
-        self.nodes.insert(id, Node { path, supervisor, parent, ready: false, lives: BTreeMap::new() });
+        self.nodes
+            .insert(id, Node { path, supervisor, parent, ready: false, wake: None, lives: BTreeMap::new() });
         self.queue.push_back((id, Event::Init));
         Ok(id)
     }
@@ -149,6 +155,12 @@ impl<'a> Run<'a> {
                 continue;
             };
             node.supervisor.step(self.now, event, &mut actions);
+            let wake = node.supervisor.next_wake();
+            let before = std::mem::replace(&mut node.wake, wake);
+            if before != wake {
+                before.map(|at| self.wakes.remove(&(at, id)));
+                self.wakes.extend(wake.map(|at| (at, id)));
+            }
             for action in actions.drain(..) {
                 self.perform(id, action);
             }
@@ -248,9 +260,16 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Takes a supervisor out of the run.
+    fn remove(&mut self, id: NodeId) -> Option<Node> {
+        let node = self.nodes.remove(&id)?;
+        node.wake.map(|at| self.wakes.remove(&(at, id)));
+        Some(node)
+    }
+
     /// A supervisor is killed: all below it ends with it, last started first.
     fn kill_below(&mut self, id: NodeId) {
-        let Some(mut node) = self.nodes.remove(&id) else { return };
+        let Some(mut node) = self.remove(id) else { return };
         let lives: Vec<ChildRef> = node.supervisor.lives().collect();
         for child in lives {
             let Some(life) = node.lives.remove(&child) else { continue };
@@ -266,7 +285,7 @@ impl<'a> Run<'a> {
 
     /// A supervisor has ended.
     fn close(&mut self, id: NodeId, reason: ExitReason) {
-        let Some(node) = self.nodes.remove(&id) else { return };
+        let Some(node) = self.remove(id) else { return };
         let Some((parent, child)) = node.parent else {
             self.root_ended = true;
             self.tell(node.path, Happening::RootExited { reason });
@@ -318,7 +337,7 @@ impl<'a> Run<'a> {
     /// The earliest time at which the tree itself has something to do, not before now.
     fn next_due(&self) -> Option<Duration> {
         let stop = self.stops.first().map(|(at, ..)| *at);
-        let wake = self.nodes.values().filter_map(|node| node.supervisor.next_wake()).min();
+        let wake = self.wakes.first().map(|(at, _)| *at);
         [stop, wake].into_iter().flatten().min().map(|at| at.max(self.now))
     }
 
@@ -333,8 +352,9 @@ impl<'a> Run<'a> {
             }
             return;
         }
-        let due = |node: &Node| node.supervisor.next_wake().is_some_and(|at| at <= self.now);
-        if let Some((&id, _)) = self.nodes.iter().find(|(_, node)| due(node)) {
+        if let Some(&(at, id)) = self.wakes.first()
+            && at <= self.now
+        {
             self.queue.push_back((id, Event::Wake));
         }
     }
