@@ -3,9 +3,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use crate::harness::{Report, Round, median};
+use crate::harness::{OURS, Report, Round, median};
 use crate::load::{FLAVOURS, Flavour};
 use crate::peers::{kameo, ractor};
+use crate::supervised;
 
 /// Crashes per round.
 const CRASHES: usize = 2_000;
@@ -32,6 +33,7 @@ impl Stage {
 pub(crate) fn crash_to_next(report: &mut Report) {
     for flavour in FLAVOURS {
         let contenders: Vec<(&str, Round)> = vec![
+            (OURS, rounds(flavour, |n| Box::pin(supervised::crashes(n)))),
             ("kameo supervise", rounds(flavour, |n| Box::pin(kameo::crashes(n)))),
             ("ractor supervisor", rounds(flavour, |n| Box::pin(ractor::crashes(n)))),
         ];

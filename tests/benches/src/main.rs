@@ -22,6 +22,7 @@ mod load;
 mod ours;
 mod peers;
 mod routing;
+mod supervised;
 mod targets;
 
 use std::process::ExitCode;
