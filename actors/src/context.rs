@@ -258,6 +258,9 @@ impl<A: Actor> Context<A> {
 
     /// Starts to receive every `M` published from now on.
     ///
+    /// The next life of a supervised actor has its subscriptions from the last one, with all that waits there. Made anew, in
+    /// `started` say, such a subscription stays the one it is, also if its policy or capacity would be others now.
+    ///
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
     pub fn subscribe<M: Message>(&mut self, subscription: Subscription<M>) -> Result<(), SpawnError>
@@ -307,9 +310,12 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// A new life of this actor begins, which has not asked to stop.
-    pub(crate) fn forget_stop(&mut self) {
-        self.signs &= !STOP;
+    /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last life.
+    pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
+        self.signs &= !(STOP | CHANGED);
+        if let Backend::Live(live) = &mut self.backend {
+            live.begin_life(sources);
+        }
     }
 
     #[inline]

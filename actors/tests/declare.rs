@@ -75,6 +75,8 @@ start_fails = [2]       # for the dry run: means nothing live
 id = "desk"
 type = "supervisor"
 strategy = "one_for_all"
+intensity = 10
+period_s = 60
 backoff = { initial_ms = 3600000, cap_ms = 3600000 }
 own_backoff = { initial_ms = 1, cap_ms = 1 }
 
@@ -86,6 +88,7 @@ actor = "adder"
 id = "hasty"
 actor = "adder"
 backoff = { initial_ms = 0, cap_ms = 0 }
+in_hand_attempts = 3
 
 [[tree.children]]
 id = "pool"
@@ -111,6 +114,8 @@ async fn a_declared_tree_runs_what_is_registered_with_the_options_it_declares() 
     hasty.tell(4).await.unwrap();
     // Its own backoff is none; the desk's would be an hour.
     assert_eq!(hasty.ask(Sum).await.unwrap(), 4);
+    // Its 13 was tried three times.
+    assert_eq!((bus.dead_letters().in_hand, bus.dead_letters().retried), (1, 2));
     assert_eq!(feeds.load(Ordering::SeqCst), 1, "the scripted crash is for the dry run");
     let children = tree.which_children("root").await.unwrap();
     let supervisors = children.iter().filter(|child| child.kind == ChildKind::Supervisor).count();
@@ -217,6 +222,10 @@ fn mistakes_are_told_with_place_cause_and_remedy() {
         ),
         (child("actor = \"adder\"\nstart_timeout_ms = 0"), 5, "no child starts in no time"),
         (supervisor("stuck_after_ms = 10"), 5, "`stuck_after_ms` belongs to a worker"),
+        (supervisor("in_hand_attempts = 2"), 5, "`in_hand_attempts` belongs to a worker"),
+        (child("actor = \"adder\"\nin_hand_attempts = 0"), 5, "it must lie between 1 (a dead letter at"),
+        (child("actor = \"adder\"\nin_hand_attempts = 1001"), 5, "and 1000"),
+        (child("service = \"feed\"\nin_hand_attempts = 2"), 5, "child `a` is a `service`"),
         (supervisor("source = true"), 5, "`source` belongs to a worker"),
         (supervisor("own_backoff = { multiplier = 0.5 }"), 5, "multiplier is 0.5, it must be at least 1"),
         ("[tre]\n".to_owned(), 1, "unknown key `tre` in the file; did you mean `tree`?"),

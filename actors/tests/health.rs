@@ -313,7 +313,7 @@ fn a_stuck_handler_is_ended_and_its_actor_restarted_if_that_is_wanted() {
         assert!(exited.contains("stuck for") && exited.contains("u32, whose handler waits"), "{exited}");
         let letters = bus.dead_letters();
         assert_eq!((letters.in_hand, letters.waiting), (1, 0));
-        assert_eq!(letters.recent[0].cause, DeadLetterCause::InHand);
+        assert_eq!(letters.recent[0].cause, DeadLetterCause::InHand { attempts: 1 });
         // The next life is probed as well.
         worker.tell(13).await.unwrap();
         worker.tell(7).await.unwrap();

@@ -207,6 +207,7 @@ fn a_tree_that_says_what_its_children_are_can_be_simulated() {
 [[tree.children]]
 id = "a"
 actor = "journal"
+in_hand_attempts = 3
 [[tree.children]]
 id = "p"
 command = ["python3", "worker.py"]
@@ -218,7 +219,12 @@ source = false
         &(tree.to_owned() + &exit(5, "root/p", "crash")),
         &["0 started root/a", "0 started root/p", "5 exited root/p crash", "5 started root/p"],
     );
-    refused(&tree.replace("[\"python3\", \"worker.py\"]", "\"python3\""), 8, "must be a list of strings");
+    refused(&tree.replace("[\"python3\", \"worker.py\"]", "\"python3\""), 9, "must be a list of strings");
+    refused(
+        &tree.replace("attempts = 3", "attempts = 0"),
+        6,
+        "between 1 (a dead letter at the first failure)",
+    );
 }
 
 #[test]

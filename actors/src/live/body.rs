@@ -3,6 +3,8 @@
 //! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. What must outlive a panic lies in
 //! [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
+mod hand;
+
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,9 +14,9 @@ use std::time::{Duration, Instant};
 use mycelium_mailbox::{FutureSlot, Source, Span, pick, poll_pick};
 use tokio::runtime::Handle;
 
+use self::hand::{Hand, Kept};
 use super::address::Address;
 use super::context::LiveContext;
-use super::dead_letters::{DeadLetter, DeadLetterCause};
 use super::envelope::Envelope;
 use super::fate::{Fate, Verdict};
 use super::members::Seat;
@@ -52,19 +54,14 @@ pub(crate) struct Body<A: Actor> {
     sources: Vec<Inlet<A>>,
     slot: FutureSlot,
     hand: Hand<A>,
+    /// What the next life handles before all else.
+    kept: Option<Box<Kept<A>>>,
+    /// How often the handler of what is in hand has failed before.
+    failed: u32,
     phase: Phase,
     /// Who decides after a life; nobody: it is the end.
     fate: Option<Box<dyn Fate<A>>>,
     seat: Seat,
-}
-
-/// Where the message lies that is being handled.
-enum Hand<A: Actor> {
-    Empty,
-    /// In front of this source.
-    Source(usize),
-    /// A timer's message.
-    Timer(Envelope<A>),
 }
 
 /// How a slice of work ended.
@@ -114,6 +111,8 @@ impl<A: Actor> Body<A> {
             sources,
             slot,
             hand,
+            kept: None,
+            failed: 0,
             phase,
             fate,
             seat,
@@ -171,6 +170,10 @@ impl<A: Actor> Body<A> {
     /// Handles messages until none is left or other tasks are to run.
     async fn work(&mut self) -> Work {
         let mut turn = Turn::new();
+        if self.kept.is_some() {
+            self.retry_kept().await;
+            return Work::More;
+        }
         loop {
             if let Some(message) = self.timers().and_then(Timers::take_due) {
                 self.handle_timer(message).await;
@@ -265,7 +268,7 @@ impl<A: Actor> Body<A> {
     #[cold]
     fn look_after_interrupt(&mut self, result: Drained) {
         if let Err(reason) = result {
-            self.bury_hand(&reason);
+            self.keep_hand(&reason);
             self.phase = Phase::Failed { reason, polite: true };
             return;
         }
@@ -319,7 +322,7 @@ impl<A: Actor> Body<A> {
         // Publishers need not wait for room that is there while nobody handles anything.
         self.sources.iter_mut().for_each(Source::commit);
         let Self { fate: Some(fate), address, sources, .. } = self else { return };
-        let mut waits = false;
+        let mut waits = self.kept.is_some();
         let verdict = poll_fn(|cx| {
             address.rest.end();
             if !address.inbox.doorbell().prepare(cx.waker()) {
@@ -340,8 +343,7 @@ impl<A: Actor> Body<A> {
         match verdict {
             Verdict::Stop => self.phase = Phase::Ending { reason, polite: false },
             Verdict::Restart(fresh) => {
-                self.clear_timers();
-                self.ctx.forget_stop();
+                self.ctx.begin_life(&mut self.sources);
                 self.actor = Some(fresh);
                 self.phase = Phase::Starting;
             }
@@ -364,14 +366,14 @@ impl<A: Actor> Body<A> {
         self.phase = Phase::Over(reason);
     }
 
-    /// A handler or hook has panicked: what is in hand is a dead letter.
+    /// A handler or hook has panicked, or was given up.
     pub(crate) fn panicked(&mut self, reason: &StopReason) {
         self.phase = match self.phase {
             // Its last words or what it left behind: it ends all the same, and less politely.
             Phase::Ending { .. } | Phase::Over(_) => Phase::Ending { reason: reason.clone(), polite: false },
             _ => Phase::Failed { reason: reason.clone(), polite: false },
         };
-        self.bury_hand(reason);
+        self.keep_hand(reason);
     }
 
     /// The end of the end: nothing of the actor is left but the reason of its end. It may be called twice.
@@ -380,7 +382,7 @@ impl<A: Actor> Body<A> {
             Phase::Over(reason) => reason.clone(),
             _ => StopReason::Killed,
         };
-        self.bury_hand(&reason);
+        self.bury_hand(&reason, self.failed.saturating_add(1));
         self.leave(&reason);
         self.clear_timers();
         drop(self.actor.take());
@@ -388,45 +390,6 @@ impl<A: Actor> Body<A> {
             live.core.remove(self.seat, self.address.id, self.address.registered.as_deref());
         }
         self.address.end(reason);
-    }
-
-    /// Drops all sources; what waits in them becomes dead letters.
-    fn leave(&mut self, reason: &StopReason) {
-        self.ctx.apply_changes(&mut self.sources);
-        while let Some(mut source) = self.sources.pop() {
-            let topic = source.topic_name();
-            while let Some((message, messages)) = source.abandon() {
-                self.bury((message, topic), messages, DeadLetterCause::Waiting, reason);
-            }
-        }
-    }
-
-    fn bury_hand(&mut self, reason: &StopReason) {
-        let message = match std::mem::replace(&mut self.hand, Hand::Empty) {
-            Hand::Empty => None,
-            Hand::Source(source) => self.sources.get_mut(source).and_then(|source| {
-                let topic = source.topic_name();
-                source.discard().map(|message| (message, topic))
-            }),
-            Hand::Timer(envelope) => Some((envelope.name(), None)),
-        };
-        if let Some(message) = message {
-            self.bury(message, 1, DeadLetterCause::InHand, reason);
-        }
-    }
-
-    /// `message` is its name and that of its topic.
-    fn bury(
-        &mut self,
-        (message, topic): (&'static str, Option<&'static str>),
-        messages: u64,
-        cause: DeadLetterCause,
-        reason: &StopReason,
-    ) {
-        let (actor, id, reason, at) = (A::name(), self.address.id, reason.clone(), clock::now());
-        if let Some(live) = self.ctx.as_live() {
-            live.core.dead_letters.put(DeadLetter { actor, id, message, topic, messages, cause, reason, at });
-        }
     }
 
     fn timers(&mut self) -> Option<&mut Timers<A>> {

@@ -25,6 +25,8 @@ pub(crate) struct LiveContext<A: Actor> {
     pub(crate) readiness: Option<Arc<Readiness>>,
     /// Whether `changes` has any.
     changed: bool,
+    /// The topics whose queues this life has from the one before it, and has not asked for yet.
+    inherited: Vec<u16>,
     // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler may keep a
     // shared reference to it across an await.
     timers: Mutex<Option<Box<Timers<A>>>>,
@@ -46,6 +48,7 @@ impl<A: Actor> LiveContext<A> {
             topics: TopicCache::default(),
             readiness: None,
             changed: false,
+            inherited: Vec::new(),
             timers: Mutex::default(),
             changes,
         }
@@ -85,6 +88,10 @@ impl<A: Actor> LiveContext<A> {
     where
         A: Handler<M>,
     {
+        if let Some(at) = self.inherited.iter().position(|topic| *topic == M::TYPE_ID) {
+            self.inherited.swap_remove(at);
+            return Ok(());
+        }
         let entry = self.core.topics.entry::<M>(subscription.capacity)?;
         let queue = entry.subscribe(
             subscription,
@@ -100,6 +107,7 @@ impl<A: Actor> LiveContext<A> {
         let changes = get_mut(&mut self.changes);
         changes.joined.retain(|source| source.topic() != Some(M::TYPE_ID));
         changes.left.push(M::TYPE_ID);
+        self.inherited.retain(|topic| *topic != M::TYPE_ID);
         self.changed = true;
     }
 
@@ -118,6 +126,13 @@ impl<A: Actor> LiveContext<A> {
             sources.retain(|source| source.topic() != Some(topic));
         }
         sources.append(&mut changes.joined);
+    }
+
+    /// A new life begins, with all `sources` of the last one.
+    pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
+        self.apply_changes(sources);
+        self.inherited = sources.iter().filter_map(|source| source.topic()).collect();
+        self.clear_timers();
     }
 
     pub(crate) fn timers(&mut self) -> Option<&mut Timers<A>> {

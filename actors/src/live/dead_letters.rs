@@ -36,7 +36,11 @@ pub struct DeadLetter {
 #[non_exhaustive]
 pub enum DeadLetterCause {
     /// Its handler failed, panicked, or was killed.
-    InHand,
+    InHand {
+        /// How often its handler was tried: more than once only if it was
+        /// [retried](crate::tree::InHand::Retry).
+        attempts: u32,
+    },
     /// It waited in the actor's mailbox.
     Waiting,
 }
@@ -44,11 +48,15 @@ pub enum DeadLetterCause {
 impl fmt::Display for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = match self.cause {
-            DeadLetterCause::InHand => "was being handled",
+            DeadLetterCause::InHand { .. } => "was being handled",
             DeadLetterCause::Waiting => "waited",
         };
         let Self { actor, id, message, messages, reason, .. } = self;
-        write!(f, "{messages} {message} {verb} when {actor}{id} {reason}")
+        write!(f, "{messages} {message} {verb} when {actor}{id} {reason}")?;
+        match self.cause {
+            DeadLetterCause::InHand { attempts } if attempts > 1 => write!(f, " (attempt {attempts})"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -60,6 +68,9 @@ pub struct DeadLetters {
     pub in_hand: u64,
     /// Messages that waited for an actor when it ended.
     pub waiting: u64,
+    /// Messages that were given to their actor once more after its handler had failed, counted each time. They are no
+    /// dead letters, but they might have become some.
+    pub retried: u64,
     /// The latest, oldest first, at most [`DEAD_LETTERS_RECENT_MAX`].
     pub recent: Vec<DeadLetter>,
 }
@@ -74,6 +85,7 @@ pub(crate) struct DeadLetterBox {
 struct State {
     in_hand: u64,
     waiting: u64,
+    retried: u64,
     recent: VecDeque<DeadLetter>,
     account: Option<Account>,
 }
@@ -94,12 +106,8 @@ pub(crate) type Row = (ActorId, &'static str, &'static str, Option<&'static str>
 const ACCOUNT_MAX: usize = 10_000;
 
 impl Account {
-    /// Counts what a stop has cut off; a handler's own failure is another matter.
     fn enter(&mut self, letter: &DeadLetter) {
-        let in_hand = letter.cause == DeadLetterCause::InHand;
-        if in_hand && !matches!(letter.reason, StopReason::Shutdown | StopReason::Killed) {
-            return;
-        }
+        let in_hand = matches!(letter.cause, DeadLetterCause::InHand { .. });
         self.messages += letter.messages;
         let row = (letter.id, letter.actor, letter.message, letter.topic, in_hand);
         if self.rows.len() < ACCOUNT_MAX || self.rows.contains_key(&row) {
@@ -123,14 +131,17 @@ impl DeadLetterBox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn put(&self, letter: DeadLetter) {
+    /// `cut_off` says that a stop is to blame for it; a handler's own failure is no matter of an account.
+    pub(crate) fn put(&self, letter: DeadLetter, cut_off: bool) {
         tracing::debug!(actor = letter.actor, id = letter.id.get(), message = letter.message, "{letter}");
         let mut state = self.lock();
-        if let Some(account) = &mut state.account {
+        if let Some(account) = &mut state.account
+            && cut_off
+        {
             account.enter(&letter);
         }
         match letter.cause {
-            DeadLetterCause::InHand => state.in_hand += letter.messages,
+            DeadLetterCause::InHand { .. } => state.in_hand += letter.messages,
             DeadLetterCause::Waiting => state.waiting += letter.messages,
         }
         if state.recent.len() == DEAD_LETTERS_RECENT_MAX {
@@ -139,11 +150,17 @@ impl DeadLetterBox {
         state.recent.push_back(letter);
     }
 
+    /// A message is about to be handled once more.
+    pub(crate) fn count_retry(&self) {
+        self.lock().retried += 1;
+    }
+
     pub(crate) fn snapshot(&self) -> DeadLetters {
         let state = self.lock();
         DeadLetters {
             in_hand: state.in_hand,
             waiting: state.waiting,
+            retried: state.retried,
             recent: state.recent.iter().cloned().collect(),
         }
     }

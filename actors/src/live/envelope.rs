@@ -28,6 +28,8 @@ type Handle<A> = for<'a> fn(
 struct Kind<A: Actor> {
     handle: Handle<A>,
     name: fn() -> &'static str,
+    /// Whether somebody waits for the answer.
+    is_query: bool,
 }
 
 struct Query<Q, R> {
@@ -39,13 +41,14 @@ struct Query<Q, R> {
 struct Tell<A, M>(std::marker::PhantomData<(A, M)>);
 
 impl<A: Handler<M>, M: Send + Sync + 'static> Tell<A, M> {
-    const KIND: Kind<A> = Kind { handle: handle_message::<A, M>, name: short_type_name::<M> };
+    const KIND: Kind<A> =
+        Kind { handle: handle_message::<A, M>, name: short_type_name::<M>, is_query: false };
 }
 
 struct Ask<A, Q>(std::marker::PhantomData<(A, Q)>);
 
 impl<A: Responder<Q>, Q: Send + Sync + 'static> Ask<A, Q> {
-    const KIND: Kind<A> = Kind { handle: handle_query::<A, Q>, name: short_type_name::<Q> };
+    const KIND: Kind<A> = Kind { handle: handle_query::<A, Q>, name: short_type_name::<Q>, is_query: true };
 }
 
 impl<A: Actor> Envelope<A> {
@@ -74,6 +77,11 @@ impl<A: Actor> Envelope<A> {
 
     pub(crate) fn name(&self) -> &'static str {
         (self.kind.name)()
+    }
+
+    /// Whether somebody waits for an answer to it.
+    pub(crate) fn is_query(&self) -> bool {
+        self.kind.is_query
     }
 
     #[inline]

@@ -27,6 +27,11 @@ pub(crate) trait Fate<A: Actor>: Send {
         None
     }
 
+    /// How often the handler of one message is tried, in as many lives, until that message is a dead letter; at least 1.
+    fn attempts_max(&self) -> u32 {
+        1
+    }
+
     /// Polled from the end until ready; the waker is that of the actor's task.
     fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>>;
 }

@@ -38,6 +38,13 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// Called after each `drain` that ended well.
     fn settle(&mut self) {}
 
+    /// Leaves the message in front, whose handler failed, where it is, to be handled again, and says so at the next
+    /// [`take_kept`](Self::take_kept). `false`: there is none, or it is not handled twice.
+    fn keep(&mut self) -> bool;
+
+    /// Whether the message in front was kept and not asked for since.
+    fn take_kept(&mut self) -> bool;
+
     /// Drops the message in front, which nobody will handle; its name.
     fn discard(&mut self) -> Option<&'static str>;
 
@@ -64,12 +71,13 @@ pub(crate) struct TopicSource<M: Message> {
     uncounted: u64,
     /// Whether the handler of the message in front waits.
     waits: bool,
+    kept: bool,
     abandoned: bool,
 }
 
 impl<M: Message> TopicSource<M> {
     pub(crate) fn new(queue: Queue<M>, entry: Arc<TopicEntry<M>>) -> Self {
-        Self { queue, entry, uncounted: 0, waits: false, abandoned: false }
+        Self { queue, entry, uncounted: 0, waits: false, kept: false, abandoned: false }
     }
 
     fn count(&mut self) {
@@ -165,6 +173,16 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         }
     }
 
+    fn keep(&mut self) -> bool {
+        self.waits = false;
+        self.kept = self.queue.peek().is_some();
+        self.kept
+    }
+
+    fn take_kept(&mut self) -> bool {
+        std::mem::take(&mut self.kept)
+    }
+
     fn discard(&mut self) -> Option<&'static str> {
         self.waits = false;
         self.queue.peek()?;
@@ -202,11 +220,12 @@ impl<M: Message> Drop for TopicSource<M> {
 /// What was sent to an actor directly: tells and asks.
 pub(crate) struct DirectSource<A: Actor> {
     inbox: Inbox<Envelope<A>, Address<A>>,
+    kept: bool,
 }
 
 impl<A: Actor> DirectSource<A> {
     pub(crate) fn new(address: &Arc<Address<A>>) -> Self {
-        Self { inbox: Inbox::of(Arc::clone(address)) }
+        Self { inbox: Inbox::of(Arc::clone(address)), kept: false }
     }
 }
 
@@ -243,6 +262,15 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
 
     fn settle(&mut self) {
         self.inbox.advance();
+    }
+
+    fn keep(&mut self) -> bool {
+        self.kept = self.inbox.peek().is_some_and(|(envelope, _)| !envelope.is_query());
+        self.kept
+    }
+
+    fn take_kept(&mut self) -> bool {
+        std::mem::take(&mut self.kept)
     }
 
     fn discard(&mut self) -> Option<&'static str> {

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_supervisor::declare::ATTEMPTS_MAX;
 use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check,
 };
@@ -85,6 +86,35 @@ pub struct Builder {
 #[derive(Clone)]
 #[must_use = "a child runs under a supervisor: give it to `Builder::child` or `Tree::start_child`"]
 pub struct Child(pub(crate) ChildSpec<Launcher>);
+
+/// What becomes of the message that an actor is handling when it fails, by an error, a panic, or because its health probe
+/// has given it up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InHand {
+    /// It is a dead letter.
+    #[default]
+    DeadLetter,
+    /// The next life handles it once more, before everything that came after it. An ask is not repeated: whoever asked has its
+    /// error at once.
+    ///
+    /// Its handler may have done a part of its work before it failed: repeat only what may be repeated. Each failure is a
+    /// restart, which counts for the intensity: allow at least as many restarts as attempts.
+    Retry {
+        /// How often its handler is tried in all, the first time included; after that it is a dead letter. 1 and 0 mean
+        /// the same as [`DeadLetter`](Self::DeadLetter), and more than [`ATTEMPTS_MAX`] the same as that.
+        attempts: u32,
+    },
+}
+
+impl InHand {
+    pub(crate) fn attempts_max(self) -> u32 {
+        match self {
+            Self::DeadLetter => 1,
+            Self::Retry { attempts } => attempts.clamp(1, ATTEMPTS_MAX),
+        }
+    }
+}
 
 impl Child {
     /// An actor. `make` gives its value for each life; its reference, mailbox and subscriptions outlive the lives.
@@ -168,6 +198,21 @@ impl Child {
     /// A probed actor handles at most 16 messages in one go, and tells what it has in hand; others pay nothing for it.
     pub fn health(mut self, health: Health) -> Self {
         self.0.start.health = Some(health);
+        self
+    }
+
+    /// Of an actor: what becomes of the message that it is handling when it fails. A dead letter, unless set.
+    ///
+    /// ```
+    /// use mycelium::tree::{Child, InHand};
+    /// # struct Orders;
+    /// # impl mycelium::Actor for Orders { type Error = mycelium::BoxError; }
+    ///
+    /// let orders = Child::actor("orders", || Orders).in_hand(InHand::Retry { attempts: 3 });
+    /// # assert_eq!(orders.id(), "orders");
+    /// ```
+    pub fn in_hand(mut self, in_hand: InHand) -> Self {
+        self.0.start.in_hand = in_hand;
         self
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use mycelium_supervisor::ChildSpec;
 use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, suggestion};
 
-use super::child::{Builder, Child, Supervisor};
+use super::child::{Builder, Child, InHand, Supervisor};
 use super::health::Health;
 use super::launch::Launcher;
 #[cfg(unix)]
@@ -314,6 +314,9 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
     launcher.source = source.or(launcher.source);
     launcher.tells |= care.ready_when_told;
     launcher.start_timeout = care.start_timeout.or(launcher.start_timeout);
+    if let Some(attempts) = care.in_hand_attempts {
+        launcher.in_hand = InHand::Retry { attempts };
+    }
     launcher.health = care.stuck_after.map(|limit| {
         let health = Health::within(limit);
         if care.restart_when_stuck { health.restart() } else { health }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mycelium_supervisor::{ChildRef, ExitReason};
 use tokio::sync::{mpsc, oneshot};
 
-use super::child::Builder;
+use super::child::{Builder, InHand};
 use super::health::Health;
 use super::shell::{Control, Placed, Report, Shared, spawn_supervisor};
 use crate::live::{Fate, Member, Readiness, Supervision, Verdict};
@@ -27,6 +27,8 @@ pub(crate) struct Launcher {
     /// How long it may take to be ready; without limit if `None`.
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) health: Option<Health>,
+    /// Of an actor: what becomes of the message on which it fails.
+    pub(crate) in_hand: InHand,
 }
 
 /// How long a worker may take to be ready, unless its specification says otherwise.
@@ -35,7 +37,8 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 impl Launcher {
     pub(crate) fn new(launch: impl Launch + 'static) -> Self {
         let start_timeout = launch.builder().is_none().then_some(START_TIMEOUT);
-        Self { launch: Arc::new(launch), source: None, tells: false, start_timeout, health: None }
+        let (launch, in_hand) = (Arc::new(launch), InHand::default());
+        Self { launch, source: None, tells: false, start_timeout, health: None, in_hand }
     }
 
     pub(crate) fn builder(&self) -> Option<&Builder> {
@@ -59,6 +62,8 @@ pub(crate) struct Site {
     pub(crate) reports: mpsc::UnboundedSender<Report>,
     /// Whether the child says by itself when it is ready.
     pub(crate) tells: bool,
+    /// Of an actor: how often the handler of one message is tried.
+    pub(crate) attempts_max: u32,
 }
 
 impl Site {
@@ -177,6 +182,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             factory: Arc::clone(&self.0),
             reports: site.reports.clone(),
             readiness: site.readiness(),
+            attempts_max: site.attempts_max,
             verdict: None,
         };
         let actor = make(&*self.0)?;
@@ -196,6 +202,7 @@ struct Supervised<A> {
     factory: Factory<A>,
     reports: mpsc::UnboundedSender<Report>,
     readiness: Option<Arc<Readiness>>,
+    attempts_max: u32,
     verdict: Option<oneshot::Receiver<ChildRef>>,
 }
 
@@ -208,6 +215,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
 
     fn readiness(&self) -> Option<Arc<Readiness>> {
         self.readiness.clone()
+    }
+
+    fn attempts_max(&self) -> u32 {
+        self.attempts_max
     }
 
     fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>> {

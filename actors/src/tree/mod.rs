@@ -15,13 +15,13 @@ mod run;
 mod shell;
 mod signals;
 
-pub use child::{Builder, Child, Supervisor};
+pub use child::{Builder, Child, InHand, Supervisor};
 pub use declare::{DeclareError, Factories, TREE_BYTES_MAX};
 pub use drain::{DrainError, Drained, Left};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
-pub use mycelium_supervisor::declare::Mistake;
+pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
     SpecError, Strategy,

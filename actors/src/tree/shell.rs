@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use self::care::{Care, Looks};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Parked, Site};
+use crate::live::Member;
 use crate::{ActorId, MessageBus};
 
 /// How long a killed child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
@@ -180,6 +181,7 @@ pub(crate) fn spawn_supervisor(
         lives: HashMap::new(),
         busy: HashSet::new(),
         parked: HashMap::new(),
+        leaving: Vec::new(),
         kills: VecDeque::new(),
         looks: Looks::new(),
         replies: HashMap::new(),
@@ -227,6 +229,8 @@ struct Shell {
     /// The lives that are starting or stopping.
     busy: HashSet<ChildRef>,
     parked: HashMap<Arc<str>, Parked>,
+    /// Those that were told that they get no other life, until they have ended.
+    leaving: Vec<Arc<dyn Member>>,
     /// Who was killed, and until when we wait for it; earliest first.
     kills: VecDeque<(Instant, ChildRef)>,
     looks: Looks,
@@ -249,6 +253,7 @@ impl Shell {
         let mut controlled = true;
         loop {
             if let Some(reason) = self.exit.take() {
+                self.see_off().await;
                 return reason;
             }
             if !self.ending && self.shared.bus.core.is_closed() {
@@ -371,6 +376,7 @@ impl Shell {
                     shared: Arc::clone(&self.shared),
                     reports: self.report.clone(),
                     tells: spec.start.tells,
+                    attempts_max: spec.start.in_hand.attempts_max(),
                 };
                 let parked = self.parked.remove(&spec.id);
                 match spec.start.launch(&site, parked) {
@@ -402,7 +408,7 @@ impl Shell {
                 }
             }
             Action::Exit(reason) => {
-                self.parked.clear();
+                self.let_all_go();
                 self.exit = Some(reason);
             }
         }
@@ -474,11 +480,28 @@ impl Shell {
             return;
         }
         let released = |id: &Arc<str>| !core.child(id).is_some_and(|child| waits(child.status));
+        self.leaving.retain(|actor| !actor.ended().initialized());
         let released: Vec<_> = self.parked.keys().filter(|id| released(id)).cloned().collect();
         for id in released {
-            self.parked.remove(&id);
+            self.leaving.extend(self.parked.remove(&id).map(|parked| parked.actor));
             self.forget_path(&id);
         }
+    }
+
+    fn let_all_go(&mut self) {
+        self.leaving.extend(self.parked.drain().map(|(_, parked)| parked.actor));
+    }
+
+    /// Waits until those have ended that were let go: then what waited for them is among the dead letters.
+    async fn see_off(&mut self) {
+        let leaving = std::mem::take(&mut self.leaving);
+        let gone = async {
+            for actor in &leaving {
+                actor.ended().wait().await;
+            }
+        };
+        // Nothing of theirs runs but their drops.
+        let _ = tokio::time::timeout(KILL_GRACE, gone).await;
     }
 
     /// Forgets the reference of a child that is no more.
@@ -493,7 +516,7 @@ impl Shell {
 
     /// Ends everything below at once.
     async fn kill_all(mut self, reports: &mut mpsc::UnboundedReceiver<Report>) -> ExitReason {
-        self.parked.clear();
+        self.let_all_go();
         for running in self.lives.values() {
             if self.ending {
                 // The time of a shutdown is over: they had theirs.
@@ -515,6 +538,7 @@ impl Shell {
         for running in self.lives.values() {
             self.shared.miss(self.path_of(&running.id));
         }
+        self.see_off().await;
         ExitReason::Killed
     }
 

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::fields::{Fields, Mistake, Source};
-use super::{Care, Declaration, Declared, DeclaredTree, Program};
+use super::{ATTEMPTS_MAX, Care, Declaration, Declared, DeclaredTree, Program};
 use crate::backoff::Backoff;
 use crate::sim::{Behaviour, DEPTH_MAX};
 use crate::spec::{AutoShutdown, ChildKind, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check};
@@ -36,6 +36,7 @@ const CHILD_KEYS: &[&str] = &[
     "ready_line",
     "stuck_after_ms",
     "restart_when_stuck",
+    "in_hand_attempts",
 ];
 const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
 
@@ -50,7 +51,8 @@ const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
 const COMMAND_KEYS: &[&str] = &["env", "cwd", "ready_line"];
 
 /// Keys about a worker that runs.
-const WORKER_KEYS: &[&str] = &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck"];
+const WORKER_KEYS: &[&str] =
+    &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck", "in_hand_attempts"];
 
 pub(super) fn declaration(document: &Fields<'_, '_>) -> Result<Declaration, Mistake> {
     let tree = document.require("tree").map_err(|mistake| Mistake {
@@ -251,6 +253,7 @@ fn care(fields: &Fields<'_, '_>, id: &str) -> Result<Care, Mistake> {
         ready_line: fields.string("ready_line")?.map(str::to_owned),
         stuck_after: fields.time("stuck_after_ms", 1.0)?,
         restart_when_stuck: fields.boolean("restart_when_stuck")?.unwrap_or_default(),
+        in_hand_attempts: in_hand_attempts(fields, id)?,
     };
     if care.ready_when_told && fields.get("command").is_some() {
         let cause = format!("a process cannot tell: give child `{id}` a `ready_line`, a text that it writes");
@@ -262,6 +265,22 @@ fn care(fields: &Fields<'_, '_>, id: &str) -> Result<Care, Mistake> {
         return Err(fields.wrong("restart_when_stuck", cause));
     }
     Ok(care)
+}
+
+fn in_hand_attempts(fields: &Fields<'_, '_>, id: &str) -> Result<Option<u32>, Mistake> {
+    const KEY: &str = "in_hand_attempts";
+    let Some(attempts) = fields.count(KEY)? else { return Ok(None) };
+    if let Some(other) = ["command", "service"].into_iter().find(|other| fields.get(other).is_some()) {
+        let cause = format!("`{KEY}` is about the messages of an actor: child `{id}` is a `{other}`");
+        return Err(fields.wrong(KEY, cause));
+    }
+    if !(1..=ATTEMPTS_MAX).contains(&attempts) {
+        let cause = format!(
+            "`{KEY}` is {attempts}, it must lie between 1 (a dead letter at the first failure) and {ATTEMPTS_MAX}"
+        );
+        return Err(fields.wrong(KEY, cause));
+    }
+    Ok(Some(attempts))
 }
 
 fn start_timeout(fields: &Fields<'_, '_>) -> Result<Option<Duration>, Mistake> {

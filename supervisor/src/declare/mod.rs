@@ -83,6 +83,9 @@ pub struct Declared {
     pub behaviour: Behaviour,
 }
 
+/// Most attempts to handle one message.
+pub const ATTEMPTS_MAX: u32 = 1_000;
+
 /// How a child is looked after while it starts and runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Care {
@@ -96,6 +99,8 @@ pub struct Care {
     pub stuck_after: Option<Duration>,
     /// Whether it is restarted then.
     pub restart_when_stuck: bool,
+    /// Of an actor: how often the handler of one message is tried, 1..=[`ATTEMPTS_MAX`]; `None`: once.
+    pub in_hand_attempts: Option<u32>,
 }
 
 /// What a worker runs.

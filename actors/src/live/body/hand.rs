@@ -1,0 +1,142 @@
+//! The message in hand when an actor fails: kept for its next life, or a dead letter.
+
+use mycelium_mailbox::Span;
+
+use super::super::dead_letters::{DeadLetter, DeadLetterCause};
+use super::super::envelope::Envelope;
+use super::super::source::ActorSource;
+use super::Body;
+use crate::{Actor, StopReason, clock};
+
+/// Where the message lies that is being handled.
+pub(super) enum Hand<A: Actor> {
+    Empty,
+    /// In front of this source.
+    Source(usize),
+    /// A timer's message.
+    Timer(Envelope<A>),
+}
+
+/// A message whose handler has failed and that the next life handles before all others.
+pub(super) struct Kept<A: Actor> {
+    /// That of a timer; any other is still in front of the one source that says so ([`ActorSource::take_kept`]).
+    timer: Option<Envelope<A>>,
+    /// How often its handler has failed.
+    failed: u32,
+}
+
+/// What a dead letter says of the message itself.
+#[derive(Clone, Copy)]
+struct Message {
+    name: &'static str,
+    topic: Option<&'static str>,
+}
+
+impl<A: Actor> Body<A> {
+    /// A handler has failed: what is in hand is kept for the next life, or it is a dead letter.
+    pub(super) fn keep_hand(&mut self, reason: &StopReason) {
+        let failed = std::mem::take(&mut self.failed).saturating_add(1);
+        let attempts_max = self.fate.as_ref().map_or(1, |fate| fate.attempts_max());
+        let kept = failed < attempts_max
+            && match &self.hand {
+                Hand::Empty => return,
+                Hand::Source(source) => self.sources.get_mut(*source).is_some_and(|source| source.keep()),
+                Hand::Timer(_) => true,
+            };
+        if !kept {
+            return self.bury_hand(reason, failed);
+        }
+        let timer = match std::mem::replace(&mut self.hand, Hand::Empty) {
+            Hand::Timer(envelope) => Some(envelope),
+            _ => None,
+        };
+        self.kept = Some(Box::new(Kept { timer, failed }));
+    }
+
+    /// Handles the message that the last life failed on. Nothing else is handled before.
+    #[cold]
+    pub(super) async fn retry_kept(&mut self) {
+        let Some(kept) = self.kept.take() else { return };
+        let Kept { timer, failed } = *kept;
+        // Where it has unsubscribed meanwhile, the message has gone with the rest of the queue.
+        let source = self.sources.iter_mut().position(|source| source.take_kept());
+        if timer.is_some() || source.is_some() {
+            self.failed = failed;
+            if let Some(live) = self.ctx.as_live() {
+                live.core.dead_letters.count_retry();
+            }
+        }
+        match (timer, source) {
+            (Some(timer), _) => self.handle_timer(timer).await,
+            (None, Some(source)) => {
+                _ = self.drain(source, Span { below: u64::MAX, most: 1 }).await;
+            }
+            (None, None) => {}
+        }
+        // After a failure it is taken over already.
+        self.failed = 0;
+    }
+
+    /// What is in hand is a dead letter. `attempts` is how often its handler was tried.
+    pub(super) fn bury_hand(&mut self, reason: &StopReason, attempts: u32) {
+        let message = match std::mem::replace(&mut self.hand, Hand::Empty) {
+            Hand::Empty => None,
+            Hand::Source(source) => self.sources.get_mut(source).and_then(|source| discard(&mut **source)),
+            Hand::Timer(envelope) => Some(Message { name: envelope.name(), topic: None }),
+        };
+        if let Some(message) = message {
+            let cut_off = matches!(reason, StopReason::Shutdown | StopReason::Killed);
+            self.bury(message, 1, DeadLetterCause::InHand { attempts }, reason, cut_off);
+        }
+    }
+
+    /// The next life that a message was kept for does not come.
+    fn bury_kept(&mut self, reason: &StopReason) {
+        let Some(kept) = self.kept.take() else { return };
+        let Kept { timer, failed } = *kept;
+        let message = match timer {
+            Some(envelope) => Some(Message { name: envelope.name(), topic: None }),
+            None => {
+                let source = self.sources.iter_mut().find_map(|source| source.take_kept().then_some(source));
+                source.and_then(|source| discard(&mut **source))
+            }
+        };
+        if let Some(message) = message {
+            self.bury(message, 1, DeadLetterCause::InHand { attempts: failed }, reason, true);
+        }
+    }
+
+    /// Drops all sources; what waits in them becomes dead letters.
+    pub(super) fn leave(&mut self, reason: &StopReason) {
+        self.bury_kept(reason);
+        self.ctx.apply_changes(&mut self.sources);
+        while let Some(mut source) = self.sources.pop() {
+            let topic = source.topic_name();
+            while let Some((name, messages)) = source.abandon() {
+                self.bury(Message { name, topic }, messages, DeadLetterCause::Waiting, reason, true);
+            }
+        }
+    }
+
+    /// `cut_off`: it would have been handled, had its actor not ended.
+    fn bury(
+        &mut self,
+        message: Message,
+        messages: u64,
+        cause: DeadLetterCause,
+        reason: &StopReason,
+        cut_off: bool,
+    ) {
+        let (actor, id, reason, at) = (A::name(), self.address.id, reason.clone(), clock::now());
+        let Message { name: message, topic } = message;
+        let letter = DeadLetter { actor, id, message, topic, messages, cause, reason, at };
+        if let Some(live) = self.ctx.as_live() {
+            live.core.dead_letters.put(letter, cut_off);
+        }
+    }
+}
+
+fn discard<A: Actor>(source: &mut dyn ActorSource<A>) -> Option<Message> {
+    let topic = source.topic_name();
+    source.discard().map(|name| Message { name, topic })
+}
