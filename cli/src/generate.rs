@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use mycelium_codegen::golden::GoldenError;
 use mycelium_codegen::{Model, Options, golden, rust};
 use mycelium_contract::Contract;
 
@@ -67,7 +68,12 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
     if let Some(folder) = &args.golden {
         let model = Model::new(&contract);
         for message in &contract.messages {
-            files.push((folder.join(format!("{}.json", message.name)), golden::text(&model, message)?));
+            match golden::text(&model, message) {
+                Ok(text) => files.push((folder.join(format!("{}.json", message.name)), text)),
+                // The other messages have theirs all the same.
+                Err(error @ GoldenError::TooLarge { .. }) => complain(error),
+                Err(error) => return Err(error.into()),
+            }
         }
         if !args.check {
             fs::create_dir_all(folder)

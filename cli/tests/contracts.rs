@@ -205,6 +205,12 @@ fn gen_writes_golden_vectors() {
     let text = fs::read_to_string(folder.join("vectors/Bar.json")).unwrap();
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["message"], "Bar");
+
+    let large = "  Book: {tlv_type: 101, topic: t, domain: market_data, fields: {a: '[f64; 65536]', b: '[f64; 65536]'}}\n";
+    fs::write(folder.join("contracts.yaml"), GOOD.to_owned() + large).unwrap();
+    let (code, _, err) = mycelium(&["gen", "--golden", "vectors", "--check"], &folder);
+    assert!(code == 0 && err.starts_with("no golden vectors of `Book`"), "{err}");
+    assert!(!folder.join("vectors/Book.json").exists());
 }
 
 #[test]

@@ -5,12 +5,52 @@
 mod boundary;
 mod hostile;
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use mycelium_contract::{Message, Value};
 
-use crate::encode::{self, Encoded};
+use crate::encode::{self, EncodeError, Encoded};
 use crate::{Model, show};
+
+/// Most parts of a message with all its lists filled, times its fields: each field has some vectors, and each vector holds
+/// the whole message. It bounds the memory that the vectors take to about a gigabyte.
+pub const PARTS_MAX: u64 = 200_000;
+
+/// Why there are no golden vectors of a message.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum GoldenError {
+    /// They would fill gigabytes: large arrays, or lists in lists in lists.
+    TooLarge {
+        /// The message.
+        message: String,
+        /// Its parts times its fields, above [`PARTS_MAX`].
+        parts: u64,
+    },
+    /// A default of the contract does not fit its field, which a checked contract rules out.
+    Value(EncodeError),
+}
+
+impl fmt::Display for GoldenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { message, parts } => write!(
+                f,
+                "no golden vectors of `{message}`: its fields times the parts of a value with all lists filled are \
+                 {parts}, above {PARTS_MAX}; nest fewer lists, or make arrays smaller"
+            ),
+            Self::Value(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for GoldenError {}
+
+impl From<EncodeError> for GoldenError {
+    fn from(error: EncodeError) -> Self {
+        Self::Value(error)
+    }
+}
 
 /// A value and its bytes.
 #[derive(Clone, Debug)]
@@ -60,8 +100,9 @@ impl Verdict {
 /// The values of `message` at the limits of its types, and one of every older version.
 ///
 /// # Errors
-/// A default of the contract does not fit its field, which a checked contract rules out.
-pub fn vectors(model: &Model<'_>, message: &Message) -> Result<Vec<Vector>, encode::EncodeError> {
+/// They would be too large.
+pub fn vectors(model: &Model<'_>, message: &Message) -> Result<Vec<Vector>, GoldenError> {
+    check_size(model, message)?;
     let mut all = Vec::new();
     for (name, values) in boundary::of_message(model, &message.fields) {
         let encoded = encode::message(model, &message.fields, &values)?;
@@ -83,15 +124,24 @@ pub fn vectors(model: &Model<'_>, message: &Message) -> Result<Vec<Vector>, enco
 ///
 /// # Errors
 /// As [`vectors`].
-pub fn hostile(model: &Model<'_>, message: &Message) -> Result<Vec<Hostile>, encode::EncodeError> {
-    hostile::of_message(model, message)
+pub fn hostile(model: &Model<'_>, message: &Message) -> Result<Vec<Hostile>, GoldenError> {
+    check_size(model, message)?;
+    Ok(hostile::of_message(model, message)?)
+}
+
+fn check_size(model: &Model<'_>, message: &Message) -> Result<(), GoldenError> {
+    let parts = model.parts(&message.fields).saturating_mul(message.fields.len() as u64);
+    if parts > PARTS_MAX {
+        return Err(GoldenError::TooLarge { message: message.name.clone(), parts });
+    }
+    Ok(())
 }
 
 /// The golden file of `message`.
 ///
 /// # Errors
 /// As [`vectors`].
-pub fn text(model: &Model<'_>, message: &Message) -> Result<String, encode::EncodeError> {
+pub fn text(model: &Model<'_>, message: &Message) -> Result<String, GoldenError> {
     let mut out = String::from("{\n");
     let string = show::json_string;
     let _ = writeln!(out, "  \"schema\": {},", string(&model.contract.schema.id));

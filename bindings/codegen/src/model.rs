@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use mycelium_contract::limits::NESTING_MAX;
 use mycelium_contract::{Contract, Digests, Field, Layout, Layouts, Message, Record, Type, Variant};
 
 /// A checked contract, its layouts, and which of its types have rules. Made once per contract.
@@ -13,6 +14,8 @@ pub struct Model<'a> {
     digests: Digests,
     /// Names of enums and structs that have a rule, in themselves or in what they contain.
     ruled: HashSet<&'a str>,
+    /// How many parts a value of an enum or a struct has when no list in it is empty.
+    parts: HashMap<&'a str, u64>,
 }
 
 impl<'a> Model<'a> {
@@ -24,6 +27,7 @@ impl<'a> Model<'a> {
             layouts: Layouts::of(contract),
             digests: Digests::of(contract),
             ruled: ruled(contract),
+            parts: parts(contract),
         }
     }
 
@@ -70,6 +74,49 @@ impl<'a> Model<'a> {
     #[must_use]
     pub fn has_rules(&self, ty: &Type) -> bool {
         names_in(ty).is_some_and(|name| self.ruled.contains(name))
+    }
+}
+
+/// Elements of a list that is not empty, for [`Model::parts`].
+const LIST_LEN: u64 = 2;
+
+impl Model<'_> {
+    /// How many numbers, texts and the like a value of these fields has, when each list in it holds two elements, each
+    /// option is present and each enum is its largest variant. Nested lists make it grow without bound: it saturates.
+    #[must_use]
+    pub fn parts(&self, fields: &[Field]) -> u64 {
+        sum(fields.iter().map(|field| parts_of(&field.ty, &self.parts)))
+    }
+}
+
+fn parts(contract: &Contract) -> HashMap<&str, u64> {
+    let mut parts = HashMap::new();
+    // Definitions in any order, nested only so deep: each round finishes those that use finished ones.
+    for _ in 0..=NESTING_MAX {
+        for def in &contract.structs {
+            let all = sum(def.fields.iter().map(|field| parts_of(&field.ty, &parts)));
+            parts.insert(def.name.as_str(), all);
+        }
+        for def in &contract.enums {
+            let variant = |v: &Variant| sum(v.fields.iter().map(|field| parts_of(&field.ty, &parts)));
+            let largest = def.variants.iter().map(variant).max().unwrap_or_default();
+            parts.insert(def.name.as_str(), largest.saturating_add(1));
+        }
+    }
+    parts
+}
+
+fn sum(parts: impl Iterator<Item = u64>) -> u64 {
+    parts.fold(0, u64::saturating_add)
+}
+
+fn parts_of(ty: &Type, defined: &HashMap<&str, u64>) -> u64 {
+    match ty {
+        Type::Array(of, count) => parts_of(of, defined).saturating_mul(u64::from(*count)),
+        Type::Vec(of) => parts_of(of, defined).saturating_mul(LIST_LEN).saturating_add(1),
+        Type::Option(of) => parts_of(of, defined).saturating_add(1),
+        Type::Enum(name) | Type::Struct(name) => defined.get(name.as_str()).copied().unwrap_or(1),
+        _ => 1,
     }
 }
 

@@ -110,10 +110,18 @@ impl Source {
     fn doc(&mut self, description: &str, instead: &str) {
         let text = if description.trim().is_empty() { instead } else { description.trim() };
         for line in text.lines() {
-            let clean: String = line.chars().filter(|c| !c.is_control()).collect();
-            self.line(format!("/// {}", clean.trim()).trim_end());
+            let clean: String = line.chars().filter(|c| !c.is_control() && !turns_text(*c)).collect();
+            let clean = clean.trim();
+            // A fence would make a test of documentation of what follows.
+            let fence = if clean.starts_with("```") || clean.starts_with("~~~") { "\\" } else { "" };
+            self.line(format!("/// {fence}{clean}").trim_end());
         }
     }
+}
+
+/// Marks that change the direction of text: the compiler refuses them in comments.
+fn turns_text(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The Rust type of a field.

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use mycelium_codegen::encode::{self, Encoded};
-use mycelium_codegen::golden::{self, Verdict};
+use mycelium_codegen::golden::{self, GoldenError, Verdict};
 use mycelium_codegen::random::{self, Rng};
 use mycelium_codegen::{Model, Options, rust, show};
 use mycelium_contract::{Contract, Value};
@@ -163,6 +163,33 @@ fn the_golden_files_are_up_to_date() {
         .collect();
     found.sort();
     assert_eq!(found, wanted, "remove golden files whose message is gone");
+}
+
+/// Each level of lists doubles a value, and each field of a level multiplies it: such vectors would fill the memory.
+#[test]
+fn golden_vectors_beyond_bounds_are_refused() {
+    let mut text = "schema: {id: a.b, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nstructs:\n  S0: {fields: {x: u8}}\n"
+        .to_owned();
+    for level in 1..13 {
+        let fields: Vec<String> = (0..100).map(|field| format!("f{field}: Vec<S{}>", level - 1)).collect();
+        text.push_str(&format!("  S{level}: {{fields: {{{}}}}}\n", fields.join(", ")));
+    }
+    let fields = |fields| format!("topic: t, domain: d, fields: {{{fields}}}");
+    text.push_str(&format!("messages:\n  Deep: {{tlv_type: 1, {}}}\n", fields("x: S12")));
+    text.push_str(&format!("  Wide: {{tlv_type: 2, {}}}\n", fields("x: '[u8; 65536]', y: '[u8; 65536]'")));
+    text.push_str(&format!("  Fine: {{tlv_type: 3, {}}}\n", fields("x: '[u8; 65536]'")));
+    let contract = Contract::parse(&text, "t").unwrap_or_else(|errors| panic!("{errors}"));
+    let model = Model::new(&contract);
+    for (message, parts) in contract.messages.iter().zip([u64::MAX, 4 * 65_536, 65_536]) {
+        let text = golden::text(&model, message);
+        if parts <= golden::PARTS_MAX {
+            assert!(text.is_ok());
+        } else {
+            let refused = GoldenError::TooLarge { message: message.name.clone(), parts };
+            assert_eq!(text, Err(refused.clone()));
+            assert_eq!(golden::hostile(&model, message), Err(refused));
+        }
+    }
 }
 
 /// Checks one value both ways: the type prints what the value says, and writes the bytes that were read.

@@ -85,8 +85,13 @@ impl Errors {
 
     /// One mistake that concerns the file as a whole.
     pub(crate) fn of_file(code: Code, file: &str, cause: String, remedy: &str) -> Errors {
-        let mut report = Report::new("", file);
-        report.add(code, Span::default(), cause, remedy);
+        Errors::at(code, "", file, Pos::default(), cause, remedy)
+    }
+
+    /// One mistake at a place.
+    pub(crate) fn at(code: Code, text: &str, file: &str, at: Pos, cause: String, remedy: &str) -> Errors {
+        let mut report = Report::new(text, file);
+        report.add(code, Span { at, length: 1 }, cause, remedy);
         report.errors
     }
 }

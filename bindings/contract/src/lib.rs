@@ -68,11 +68,16 @@ impl Contract {
         match std::str::from_utf8(bytes) {
             Ok(text) => Contract::parse(text, file),
             Err(error) => {
-                let before = &bytes[..error.valid_up_to()];
-                let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-                let cause =
-                    format!("the file is not UTF-8: line {line} holds the byte {:#04x}", bytes[before.len()]);
-                Err(Errors::of_file(Code::NOT_UTF8, file, cause, "save it as UTF-8"))
+                let (good, bad) = bytes.split_at(error.valid_up_to());
+                let good = std::str::from_utf8(good).unwrap_or_default();
+                let last = good.rsplit('\n').next().unwrap_or_default();
+                let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                let at = Pos {
+                    line: count(good.matches('\n').count() + 1),
+                    column: count(last.chars().count() + 1),
+                };
+                let cause = format!("the file is not UTF-8: the byte {:#04x}", bad[0]);
+                Err(Errors::at(Code::NOT_UTF8, good, file, at, cause, "save it as UTF-8"))
             }
         }
     }

@@ -57,13 +57,11 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Errors> {
     // The library calls a document of comments alone an unexpected end.
     let nothing = text.lines().all(|line| line.trim_start().starts_with('#') || line.trim().is_empty());
     if nothing {
-        let remedy =
-            "begin with `schema`, `domains`, `tag_ranges` and `messages`; docs/contracts.md has an example";
-        return Err(Errors::of_file(Code::EMPTY, file, "the file holds no contract".into(), remedy));
+        return Err(empty(text, file));
     }
     match serde_saphyr::from_str_with_options::<Raw>(text, options()) {
         // `---` alone, or `null`.
-        Ok(Raw(Spanned { value: RawKind::Scalar(Kind::Null), .. })) => Err(empty(file)),
+        Ok(Raw(Spanned { value: RawKind::Scalar(Kind::Null), .. })) => Err(empty(text, file)),
         Ok(raw) => Ok(raw.into_node(text)),
         Err(error) => {
             let mut report = Report::new(text, file);
@@ -73,10 +71,11 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Errors> {
     }
 }
 
-fn empty(file: &str) -> Errors {
+fn empty(text: &str, file: &str) -> Errors {
     let remedy =
         "begin with `schema`, `domains`, `tag_ranges` and `messages`; docs/contracts.md has an example";
-    Errors::of_file(Code::EMPTY, file, "the file holds no contract".into(), remedy)
+    let start = Pos { line: 1, column: 1 };
+    Errors::at(Code::EMPTY, text, file, start, "the file holds no contract".into(), remedy)
 }
 
 fn options() -> serde_saphyr::Options {
@@ -146,6 +145,16 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
             (Code::LIMIT, too_many_aliased(), "write the values out")
         }
         _ if message(error).contains("recursion limit") => (Code::LIMIT, too_deep(), "nest less"),
+        _ if message(error).contains("unsupported tag") => (
+            Code::SYNTAX,
+            format!("{}: contracts have no tags (`!name`)", message(error)),
+            "leave the tag out, or put text that begins with `!` between quotes",
+        ),
+        _ if message(error).contains("unknown anchor") => (
+            Code::SYNTAX,
+            "an alias (`*name`) refers to no anchor (`&name`) above it".into(),
+            "write the value out, or put text that begins with `*` between quotes",
+        ),
         _ => (Code::SYNTAX, format!("this is not YAML: {}", message(error)), syntax_remedy(text, span.at)),
     };
     report.add(code, span, cause, remedy);

@@ -23,9 +23,9 @@ fn what_is_correct_passes() {
 
 #[test]
 fn the_file_as_a_whole() {
-    check("", "MYC0006 begin with `schema`");
-    check("\n  \n# only a comment\n", "MYC0006");
-    check("---\n", "MYC0006 the file holds no contract");
+    check("", "MYC0006 `` begin with `schema`");
+    check("\n  \n# only a comment\n", "MYC0006 ``");
+    check("---\n", "MYC0006 `---` the file holds no contract");
     check("- a\n- b\n", "MYC0007 `-` a list");
     check("just text", "MYC0007 `just text`");
     check("schema: [\n", "MYC0004 `[`");
@@ -40,9 +40,13 @@ fn the_file_as_a_whole() {
          MYC0011 `n` tag_ranges
          MYC0011 `n` messages",
     );
-    let bytes = Contract::parse_bytes(b"schema: 1\nx: \xff\n", "t").unwrap_err();
-    assert_eq!(bytes.list()[0].code, Code::NOT_UTF8);
-    assert!(bytes.list()[0].cause.contains("line 2 holds the byte 0xff"));
+    check("x: !!python/object 1\n", "MYC0004 `1` leave the tag out");
+    check("x: *y\n", "MYC0004 `*` refers to no anchor");
+    let cut = "schema: 1\nü: é".as_bytes().split_last().unwrap().1;
+    let bytes = Contract::parse_bytes(cut, "t").unwrap_err();
+    let bytes = &bytes.list()[0];
+    assert_eq!((bytes.code, bytes.at.line, bytes.at.column), (Code::NOT_UTF8, 2, 4));
+    assert!(bytes.cause.contains("the byte 0xc3"));
     let gone = Contract::read(std::path::Path::new("/nowhere/contracts.yaml")).unwrap_err();
     assert_eq!(gone.list()[0].code, Code::UNREADABLE);
     let folder = Contract::read(std::path::Path::new("/")).unwrap_err();

@@ -217,6 +217,9 @@ fn structs(model: &Model<'_>, fields: &[Field], depth: u32) -> Vec<Named<Value>>
     }
     let base = record(model, fields, plain);
     for (index, field) in fields.iter().enumerate() {
+        if all.len() >= PER_FIELD_MAX {
+            break;
+        }
         for (name, value) in limits(model, &field.ty, depth + 1).into_iter().take(4) {
             let mut values = base.clone();
             values[index].1 = value;

@@ -229,7 +229,11 @@ mod generated_contracts {
         assert!(align_of::<ArchivedFixed>() == 8);
     };
 
-    /// The struct `Leaf`.
+    /// Ends no comment: */  turns no text.
+    /// \```
+    /// no_test!();
+    /// \~~~
+    /// \ "quoted" `code` [link]
     #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Leaf {
