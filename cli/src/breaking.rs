@@ -22,7 +22,8 @@ pub(crate) struct Args {
     /// The new contract.
     #[arg(default_value = "contracts.yaml", value_name = "FILE")]
     file: PathBuf,
-    /// The old contract: a file, or else a git revision (branch, tag, commit) that has FILE.
+    /// The old contract: a file, or else a git revision (branch, tag, commit) that has FILE, or REVISION:PATH where FILE had
+    /// another name then.
     #[arg(long, value_name = "FILE|GIT_REF", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     against: String,
     /// Print one JSON object per change and line, and nothing else.
@@ -103,20 +104,26 @@ fn old(file: &Path, against: &str) -> Result<Contract, Box<dyn Error>> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let bytes = git_show(folder, against, name).map_err(|cause| {
-        format!("`{against}` is no file here, and git cannot show {name} of that revision: {cause}")
-    })?;
-    Ok(Contract::parse_bytes(&bytes, &format!("{against}:{name}"))?)
+    let cause = match git_show(folder, &format!("{against}:./{name}")) {
+        Ok(bytes) => return Ok(Contract::parse_bytes(&bytes, &format!("{against}:{name}"))?),
+        Err(cause) => cause,
+    };
+    if against.contains(':')
+        && let Ok(bytes) = git_show(folder, against)
+    {
+        return Ok(Contract::parse_bytes(&bytes, against)?);
+    }
+    Err(format!("`{against}` is no file here, and git cannot show {name} of that revision: {cause}").into())
 }
 
-/// What `git show REVISION:./NAME` prints in `folder`, read up to the size that contracts may have.
-fn git_show(folder: &Path, revision: &str, name: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+/// What `git show OBJECT` prints in `folder`, read up to the size that contracts may have.
+fn git_show(folder: &Path, object: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut child = Command::new("git")
         .arg("-C")
         .arg(folder)
         // A revision that begins with `-` must not become an option.
         .args(["show", "--no-textconv", "--end-of-options"])
-        .arg(format!("{revision}:./{name}"))
+        .arg(object)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -152,7 +152,11 @@ fn breaking_compares_with_a_git_revision() {
         assert_eq!(code, 1, "{err}");
         assert!(out.contains("breaking[topic-changed]: Bar: the topic was `bars` and is `other`"), "{out}");
     }
-    for nonsense in ["nothing", "HEAD~7", "--output=stolen", ""] {
+    fs::rename(inner.join("contracts.yaml"), inner.join("renamed.yaml")).unwrap();
+    let (code, out, err) = against("trunk:inner/contracts.yaml", "inner/renamed.yaml", &folder);
+    assert!(code == 1 && out.contains("topic-changed"), "{err}");
+    fs::rename(inner.join("renamed.yaml"), inner.join("contracts.yaml")).unwrap();
+    for nonsense in ["nothing", "HEAD~7", "--output=stolen", "", "trunk:nothing", ":/nothing"] {
         let (code, out, err) = mycelium(&["breaking", &format!("--against={nonsense}")], &inner);
         assert_eq!((code, out.as_str()), (2, ""), "{nonsense}: {err}");
         assert!(!err.is_empty());

@@ -167,12 +167,17 @@ impl Changes {
     }
 
     /// Compares the old fields with what stands at their places now. New ones are left to the caller.
+    ///
+    /// A field that only makes room for a new one, or closes up to one that is gone, has not moved: that other field is
+    /// told, and all that follow it would be noise.
     fn fields(&mut self, owner: &str, old: &[Field], new: &[Field]) {
+        let (kept_old, kept_new) = (kept(old, new), kept(new, old));
+        let in_order = |name| place_of(&kept_old, name) == place_of(&kept_new, name);
         for (at, field) in old.iter().enumerate() {
             let subject = format!("{owner}.{}", field.name);
             let here = new.get(at);
             match (here, place(new, &field.name)) {
-                (Some(same), Some(found)) if found == at => self.field(subject, field, same),
+                (_, Some(found)) if in_order(field.name.as_str()) => self.field(subject, field, &new[found]),
                 (_, Some(found)) => {
                     let cause = format!("the field moved from place {} to {}", at + 1, found + 1);
                     let remedy = "put it back; new fields go to the end";
@@ -322,6 +327,15 @@ impl Changes {
 
 fn place(list: &[Field], name: &str) -> Option<usize> {
     list.iter().position(|f| f.name == name)
+}
+
+/// The names of the fields of `list` that are in `other` too, in order.
+fn kept<'f>(list: &'f [Field], other: &[Field]) -> Vec<&'f str> {
+    list.iter().map(|f| f.name.as_str()).filter(|name| place(other, name).is_some()).collect()
+}
+
+fn place_of(names: &[&str], name: &str) -> Option<usize> {
+    names.iter().position(|n| *n == name)
 }
 
 /// Whether the old field at this place is gone and the new one there, of the same type, has its place.

@@ -165,19 +165,13 @@ fn fields() {
         &["!field-since-too-low M.more"],
     );
     check(LAST, "", &["!field-removed M.size"]);
+    check("      at: Timestamp\n", "", &["!field-removed M.at"]);
     check(
-        "      at: Timestamp\n",
-        "",
-        &[
-            "!field-removed M.at",
-            "!field-moved M.bid",
-            "!field-moved M.ask",
-            "!field-moved M.side",
-            "!field-moved M.shape",
-            "!field-moved M.points",
-            "!field-moved M.size",
-        ],
+        "      at: Timestamp\n      bid: f64\n",
+        "      bid: f32\n",
+        &["!field-removed M.at", "!field-retyped M.bid"],
     );
+    check("      at: Timestamp\n", "      first: u8\n      at: Timestamp\n", &["!field-inserted M.first"]);
     check(
         "bid: f64\n      ask: {type: f64, validation: {min: 0}}",
         "ask: {type: f64, validation: {min: 0}}\n      bid: f64",
