@@ -174,6 +174,13 @@ pub enum SpawnError {
         /// The message whose topic it is.
         message: &'static str,
     },
+    /// There is no memory for the ring that a `Block` subscription asks for.
+    CapacityTooLarge {
+        /// The message whose topic it is.
+        message: &'static str,
+        /// What was asked for, in messages.
+        capacity: usize,
+    },
     /// The context is that of a `routing_config!`, which has no topics to subscribe to.
     NotOnABus,
     /// A live bus needs a tokio runtime, and none is running here.
@@ -196,6 +203,10 @@ impl fmt::Display for SpawnError {
             Self::TooManySubscribers { message } => {
                 write!(f, "the topic of {message} has as many subscribers as it takes")
             }
+            Self::CapacityTooLarge { message, capacity } => write!(
+                f,
+                "there is no memory for a ring of {capacity} {message}: ask for less with `Subscription::capacity`"
+            ),
             Self::NotOnABus => f.write_str(
                 "a `routing_config!` has no topics to subscribe to: name the message in its list of routes",
             ),

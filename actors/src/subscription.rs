@@ -5,7 +5,8 @@ use std::marker::PhantomData;
 
 use crate::{Actor, Handler, Message};
 
-/// How many messages wait for one subscriber unless it says otherwise.
+/// How many messages wait for one subscriber unless it or [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) says
+/// otherwise.
 pub const DEFAULT_CAPACITY: usize = 1024;
 
 /// What a publish does when a subscriber's queue is full. Every drop is counted, by topic and cause.
@@ -47,7 +48,8 @@ impl<M> Copy for Policy<M> {}
 #[derive(Debug)]
 pub struct Subscription<M> {
     pub(crate) policy: Policy<M>,
-    pub(crate) capacity: usize,
+    /// What it asks for.
+    pub(crate) capacity: Option<usize>,
     pub(crate) echo: bool,
 }
 
@@ -66,9 +68,10 @@ impl<M> Default for Subscription<M> {
 }
 
 impl<M> Subscription<M> {
-    /// A subscription with this policy and [`DEFAULT_CAPACITY`].
+    /// A subscription with this policy and the bus's capacity for topics, [`DEFAULT_CAPACITY`] unless the bus was built with
+    /// another.
     pub fn new(policy: Policy<M>) -> Self {
-        Self { policy, capacity: DEFAULT_CAPACITY, echo: false }
+        Self { policy, capacity: None, echo: false }
     }
 
     /// Publishers wait while this subscriber is full.
@@ -98,13 +101,19 @@ impl<M> Subscription<M> {
 
     /// Sets how many messages may wait, at least 1.
     ///
-    /// `Block` subscribers share the topic's ring, which is made at the topic's first use and does not grow: for them it is
-    /// at most the ring's capacity. That is [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity), rounded up to a
-    /// power of two, or this capacity where this subscription is the first use.
+    /// It holds whoever came first: `Block` subscribers share the topic's ring, and one that asks for more than the ring has
+    /// gets a larger one put in its place, with a copy of what is unread. On a bus with many such topics, raise
+    /// [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity): then nothing is copied.
     #[must_use]
     pub fn capacity(mut self, messages: usize) -> Self {
-        self.capacity = messages.max(1);
+        self.capacity = Some(messages.max(1));
         self
+    }
+
+    /// What it asks for, or the default.
+    #[inline]
+    pub(crate) fn room(&self) -> usize {
+        self.capacity.unwrap_or(DEFAULT_CAPACITY)
     }
 
     /// Delivers to an actor what it publishes itself; by default it does not hear its own messages.
@@ -139,7 +148,8 @@ impl<A: Actor> Subscriptions<A> {
         topics
     }
 
-    /// Receives every `M` published on the bus; publishers wait when [`DEFAULT_CAPACITY`] messages are behind.
+    /// Receives every `M` published on the bus; publishers wait when as many are unread as the bus's topics hold,
+    /// [`DEFAULT_CAPACITY`] unless the bus was built with another number.
     pub fn on<M: Message>(&mut self) -> &mut Self
     where
         A: Handler<M>,

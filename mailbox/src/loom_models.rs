@@ -350,6 +350,21 @@ fn loom_subscribing_beside_a_publish_leaks_and_tears_nothing() {
 }
 
 #[test]
+fn loom_a_ring_is_replaced_beside_its_reader() {
+    explore(|| {
+        let topic = topic::<u64>(1);
+        let mut receiver = Receiver::new(&topic, SubscribeOptions::default());
+        topic.try_publish(0, 0).unwrap();
+        let thread = thread::spawn(move || [receiver.next(), receiver.next()]);
+        let large = SubscribeOptions { capacity: Some(2), ..SubscribeOptions::default() };
+        let mut second = Receiver::new(&topic, large);
+        block_on(topic.publish(1, 0)).unwrap();
+        assert_eq!(thread.join().unwrap(), [0, 1]);
+        assert_eq!(second.next(), 1);
+    });
+}
+
+#[test]
 fn loom_lane_sleeper_is_rung() {
     explore(|| {
         let topic = topic::<u64>(2);

@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use mycelium_mailbox::{
     Blocker, Doorbell, Inbox, InboxOptions, Obstacle, Overflow, PublishError, SendError, Source, Stamps,
@@ -67,6 +69,102 @@ fn a_full_ring_names_the_subscriber_and_delivers_to_nobody() {
     drop(slow);
     topic.try_publish(3, 0).unwrap();
     assert_eq!(topic.stats().unread, 1);
+}
+
+#[test]
+fn a_subscriber_has_the_room_it_asked_for_whoever_came_first() {
+    let topic = topic::<u64>(2);
+    let ask = |messages| SubscribeOptions { capacity: Some(messages), ..SubscribeOptions::default() };
+    let mut small = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    topic.try_publish(0, 0).unwrap();
+    let mut large = topic.subscribe(Arc::new(Doorbell::new()), ask(100)).unwrap();
+    let capacities: Vec<_> = topic.subscribers().iter().map(|info| (info.capacity, info.waiting)).collect();
+    assert_eq!(capacities, [(2, 1), (100, 0)]);
+    topic.try_publish(1, 0).unwrap();
+    assert!(topic.try_publish(2, 0).is_err(), "the small one is full");
+    for number in 0..2 {
+        assert_eq!(small.head().map(|_| *small.peek().unwrap().message), Some(number));
+        small.advance();
+    }
+    drop(small);
+    for number in 2..101 {
+        topic.try_publish(number, 0).unwrap();
+    }
+    assert!(topic.try_publish(101, 0).is_err(), "a hundred wait");
+    for number in 1..101 {
+        assert_eq!(large.head().map(|_| *large.peek().unwrap().message), Some(number));
+        large.advance();
+    }
+}
+
+#[test]
+fn a_ring_that_grows_under_way_loses_and_swaps_nothing() {
+    const MESSAGES: u64 = 20_000;
+    let topic = topic::<[u64; 2]>(2);
+    let ask = |messages| SubscribeOptions { capacity: Some(messages), ..SubscribeOptions::default() };
+    thread::scope(|scope| {
+        for messages in [1, 2, 3] {
+            let mut reader = topic.subscribe(Arc::new(Doorbell::new()), ask(messages)).unwrap();
+            scope.spawn(move || {
+                for number in 0..MESSAGES {
+                    while reader.head().is_none() {
+                        thread::yield_now();
+                    }
+                    assert_eq!(reader.peek().unwrap().message, &[number, !number]);
+                    reader.advance();
+                }
+            });
+        }
+        scope.spawn(|| {
+            for number in 0..MESSAGES {
+                while topic.try_publish([number, !number], 0).is_err() {
+                    thread::yield_now();
+                }
+            }
+        });
+        for power in 3..16 {
+            // Not kept: its room is there, and nobody waits for it.
+            drop(topic.subscribe(Arc::new(Doorbell::new()), ask(1 << power)).unwrap());
+            thread::yield_now();
+        }
+    });
+    assert_eq!(topic.stats().published, MESSAGES);
+}
+
+/// A message whose copies can be forbidden.
+struct Fragile(u64, Arc<AtomicBool>);
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        assert!(!self.1.load(Ordering::Relaxed), "told to");
+        Self(self.0, Arc::clone(&self.1))
+    }
+}
+
+#[test]
+fn a_clone_that_panics_while_a_ring_grows_harms_nobody() {
+    let topic = topic::<Fragile>(4);
+    let forbidden = Arc::new(AtomicBool::new(false));
+    let mut reader = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    let publish = |number| topic.try_publish(Fragile(number, Arc::clone(&forbidden)), 0).map_err(drop);
+    publish(0).unwrap();
+    publish(1).unwrap();
+    forbidden.store(true, Ordering::Relaxed);
+    let large = || SubscribeOptions { capacity: Some(64), ..SubscribeOptions::default() };
+    let subscribe = || topic.subscribe(Arc::new(Doorbell::new()), large());
+    assert!(catch_unwind(AssertUnwindSafe(subscribe)).is_err());
+    assert_eq!(topic.subscribers().len(), 1);
+    forbidden.store(false, Ordering::Relaxed);
+    let second = subscribe().unwrap();
+    publish(2).unwrap();
+    for number in 0..3 {
+        assert!(reader.head().is_some());
+        assert_eq!(reader.peek().unwrap().message.0, number);
+        reader.advance();
+    }
+    assert_eq!(second.unread(), 1);
+    drop((reader, second, publish));
+    drop(topic);
+    assert_eq!(Arc::strong_count(&forbidden), 1, "every copy is dropped once");
 }
 
 #[test]

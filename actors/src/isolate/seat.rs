@@ -175,7 +175,7 @@ impl<A: Actor> Seat<A> {
             Policy::DropNewest => Overflow::DropNewest,
             Policy::Conflate(key) => Overflow::Conflate(key),
         };
-        let rule = Rule { overflow, capacity: how.capacity, echo: how.echo, gauge: Rc::clone(&lane.gauge) };
+        let rule = Rule { overflow, capacity: how.room(), echo: how.echo, gauge: Rc::clone(&lane.gauge) };
         lane.add(Sub::<A, M, Handle>::new(self, rule), &how);
         Ok(())
     }

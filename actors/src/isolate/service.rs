@@ -142,7 +142,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
             return false;
         }
         let mut queue = self.queue.borrow_mut();
-        let full = queue.len() >= self.subscription.capacity;
+        let full = queue.len() >= self.subscription.room();
         let mut dropped = None;
         match self.subscription.policy {
             Policy::DropNewest if full => {
@@ -169,7 +169,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
         let waiting = queue.len();
         drop(queue);
         drop(dropped);
-        if self.refuses() && waiting == self.subscription.capacity {
+        if self.refuses() && waiting == self.subscription.room() {
             self.gauge.refuses(true);
         }
         let waker = self.waker.borrow_mut().take();
@@ -184,7 +184,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
     }
 
     fn is_full(&self) -> bool {
-        self.queue.borrow().len() >= self.subscription.capacity
+        self.queue.borrow().len() >= self.subscription.room()
     }
 
     fn is_closed(&self) -> bool {
@@ -204,7 +204,7 @@ impl<M: Message> Inlet<M> {
     fn take(&self) -> Option<Shared<M>> {
         let mut queue = self.queue.borrow_mut();
         let message = queue.pop_front()?;
-        if self.refuses() && queue.len() + 1 == self.subscription.capacity {
+        if self.refuses() && queue.len() + 1 == self.subscription.room() {
             self.gauge.refuses(false);
         }
         Some(message)

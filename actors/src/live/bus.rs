@@ -136,8 +136,8 @@ impl Default for BusBuilder {
 }
 
 impl BusBuilder {
-    /// How many messages a topic's ring holds, rounded up to a power of two: the bound of what `Block` subscribers may
-    /// lag behind. A topic whose first use is a subscription with a larger capacity gets that instead.
+    /// How many messages may wait for a subscriber that asks for no capacity of its own, rounded up to a power of two; so many
+    /// slots the ring of each topic has, unless a `Block` subscriber asks for more.
     pub fn topic_capacity(mut self, messages: usize) -> Self {
         self.topic_capacity = messages.max(1);
         self
@@ -223,7 +223,7 @@ impl MessageBus {
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
     pub fn publisher<M: Message>(&self) -> Result<Publisher<M>, SpawnError> {
-        Ok(Publisher::new(self.core.topics.entry(0)?))
+        Ok(Publisher::new(self.core.topics.entry()?))
     }
 
     /// Receives every `M` published from now on, for code that is no actor.

@@ -92,7 +92,7 @@ impl<A: Actor> LiveContext<A> {
             self.inherited.swap_remove(at);
             return Ok(());
         }
-        let entry = self.core.topics.entry::<M>(subscription.capacity)?;
+        let entry = self.core.topics.entry::<M>()?;
         let queue = entry.subscribe(
             subscription,
             self.address.id.get(),

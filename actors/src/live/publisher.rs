@@ -83,7 +83,7 @@ pub(crate) struct LiveSubscriber<M: Message> {
 impl<M: Message> LiveSubscriber<M> {
     /// `id` is that of the service it belongs to, or 0.
     pub(crate) fn new(topics: &Topics, subscription: Subscription<M>, id: u64) -> Result<Self, SpawnError> {
-        let entry = topics.entry::<M>(subscription.capacity)?;
+        let entry = topics.entry::<M>()?;
         let bell = Arc::new(Doorbell::new());
         let queue = entry.subscribe(subscription, id, Arc::clone(&bell))?;
         Ok(Self { queue, bell, entry })

@@ -60,10 +60,13 @@ impl<M: Message> TopicEntry<M> {
             Policy::Fail => Overflow::Fail,
             Policy::Conflate(key) => Overflow::conflate(key),
         };
-        let capacity = Some(capacity_of(subscription.capacity));
+        let capacity = subscription.capacity.map(capacity_of);
         let options = SubscribeOptions { overflow, capacity, id, echo: subscription.echo };
         self.topic.subscribe(bell, options).map_err(|error| match error {
             SubscribeError::TooMany => SpawnError::TooManySubscribers { message: M::NAME },
+            SubscribeError::NoMemory => {
+                SpawnError::CapacityTooLarge { message: M::NAME, capacity: subscription.room() }
+            }
             _ => SpawnError::Closed,
         })
     }
@@ -177,11 +180,10 @@ impl Topics {
         Self { map: DashMap::new(), stamps, capacity, insiders_only: AtomicBool::new(false) }
     }
 
-    /// The topic of `M`, made on first use, with room for at least `wanted` messages if it is new.
-    pub(crate) fn entry<M: Message>(&self, wanted: usize) -> Result<Arc<TopicEntry<M>>, SpawnError> {
+    /// The topic of `M`, made on first use.
+    pub(crate) fn entry<M: Message>(&self) -> Result<Arc<TopicEntry<M>>, SpawnError> {
         let found = Arc::clone(&*self.map.entry(M::TYPE_ID).or_insert_with(|| {
-            let capacity = capacity_of(self.capacity.max(wanted));
-            let topic = Topic::new(Arc::clone(&self.stamps), capacity);
+            let topic = Topic::new(Arc::clone(&self.stamps), capacity_of(self.capacity));
             // Read under the guard of the map: a `refuse_outsiders` that comes later finds this topic in it.
             if self.insiders_only.load(Ordering::SeqCst) {
                 topic.refuse_outsiders();
@@ -269,7 +271,7 @@ impl TopicCache {
         mut end: &'a Link,
         topics: &Topics,
     ) -> Result<&'a TopicEntry<M>, SpawnError> {
-        let topic = topics.entry::<M>(0)?;
+        let topic = topics.entry::<M>()?;
         loop {
             let node = end.get_or_init(|| {
                 Box::new(Node { type_id: M::TYPE_ID, topic: Box::new(Arc::clone(&topic)), next: Link::new() })

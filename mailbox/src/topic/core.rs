@@ -397,26 +397,54 @@ impl<V: Payload> Core<V> {
         let seat = Arc::new(seat);
         let mut parties = lock(&core.parties);
         core.check_room(parties.len())?;
-        // Allocated before the lock is taken. Only the holder of `parties` makes or drops a ring, and without a ring the
-        // tail stands still, so this is exact.
-        let spare = (!parties.iter().any(|party| party.seat().gate))
-            .then(|| Ring::new(core.ring_capacity, core.tail()));
+        let ring = core.ring_for(seat.capacity)?;
         parties.push(Party::Gate(Arc::clone(&seat)));
         let mut section = core.lock();
         let tail = section.tail();
         seat.tell(tail, true);
         let producer = section.producer();
-        let ring = match &producer.ring {
-            Some(ring) => Arc::clone(ring),
-            None => Arc::new(spare.unwrap_or_else(|| Ring::new(core.ring_capacity, tail))),
-        };
-        producer.ring = Some(Arc::clone(&ring));
         producer.gates.push(Arc::clone(&seat));
         producer.enrol(&seat);
         producer.rescan();
         core.listeners.active.fetch_add(1, Ordering::Release);
         drop(section);
         Ok(Cursor::new(Arc::clone(core), seat, ring, tail))
+    }
+
+    /// A ring with at least this many slots: that of the topic, or a new one in its place. Only the holder of `parties` makes,
+    /// replaces or drops a ring.
+    fn ring_for(&self, capacity: u64) -> Result<Arc<Ring<V>>, SubscribeError> {
+        let present = self.current_ring();
+        if let Some(ring) = present.filter(|ring| ring.capacity() >= capacity) {
+            return Ok(ring);
+        }
+        // Allocated before the lock is taken again.
+        let empty = Ring::new(self.ring_capacity.max(capacity).next_power_of_two());
+        let empty = empty.ok_or(SubscribeError::NoMemory)?;
+        let mut section = self.lock();
+        let tail = section.tail();
+        let producer = section.producer();
+        let ring = Arc::new(match &producer.ring {
+            None => empty.starting_at(tail),
+            Some(old) => {
+                let first = producer.gates.iter().map(|gate| gate.position()).min().unwrap_or(tail);
+                // SAFETY: the lock is held. `first` is the smallest cursor, and cursors only grow, so all positions from there
+                // to the tail are published and not overwritten.
+                unsafe { empty.with_copies(old, first, tail) }
+            }
+        });
+        let old = producer.ring.replace(Arc::clone(&ring));
+        if let Some(old) = &old {
+            old.replace(tail);
+        }
+        drop(section);
+        drop(old);
+        Ok(ring)
+    }
+
+    /// What is published now is written into it.
+    pub(crate) fn current_ring(&self) -> Option<Arc<Ring<V>>> {
+        self.lock().producer().ring.clone()
     }
 
     pub(crate) fn add_lane(
@@ -448,14 +476,16 @@ impl<V: Payload> Core<V> {
         if subscribers >= SUBSCRIBERS_MAX { Err(SubscribeError::TooMany) } else { Ok(()) }
     }
 
-    /// Frees a gate. `unread`, given the tail, says how many messages the subscriber leaves behind.
-    pub(crate) fn remove_gate(&self, seat: &Arc<Seat>, unread: impl FnOnce(u64) -> usize) {
+    /// Frees a gate. `unread`, given the ring and the tail, says how many messages the subscriber leaves behind.
+    pub(crate) fn remove_gate(&self, seat: &Arc<Seat>, unread: impl FnOnce(&Ring<V>, u64) -> usize) {
         let mut parties = lock(&self.parties);
         self.leave(&mut parties, seat);
         let mut section = self.lock();
         let tail = section.tail();
-        self.counters.add_unread(unread(tail));
         let producer = section.producer();
+        if let Some(ring) = &producer.ring {
+            self.counters.add_unread(unread(ring, tail));
+        }
         producer.strike(seat);
         producer.gates.retain(|gate| !Arc::ptr_eq(gate, seat));
         producer.rescan();

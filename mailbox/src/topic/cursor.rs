@@ -49,6 +49,9 @@ impl<V: Payload> Cursor<V> {
                 self.settle_down();
                 return None;
             }
+            if self.ring.is_replaced() {
+                self.change_rings();
+            }
             if self.idle {
                 self.wake_up();
             }
@@ -64,6 +67,14 @@ impl<V: Payload> Cursor<V> {
         if !self.idle {
             self.idle = true;
             self.commit_as(true);
+        }
+    }
+
+    /// Goes on in the ring that has taken the place of this one: it holds all that the cursor protects.
+    #[cold]
+    fn change_rings(&mut self) {
+        if let Some(ring) = self.core.current_ring() {
+            self.ring = ring;
         }
     }
 
@@ -155,8 +166,8 @@ impl<V: Payload> Cursor<V> {
 
 impl<V: Payload> Drop for Cursor<V> {
     fn drop(&mut self) {
-        let Self { core, seat, ring, position, .. } = self;
-        core.remove_gate(seat, |tail| {
+        let Self { core, seat, position, .. } = self;
+        core.remove_gate(seat, |ring, tail| {
             // A producer may have moved it past messages that are not counted anyway.
             let position = (*position).max(seat.position());
             let unread = (position..tail).filter(|&at| {

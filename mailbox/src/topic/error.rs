@@ -61,6 +61,8 @@ pub enum SubscribeError {
     Closed,
     /// The topic has [`SUBSCRIBERS_MAX`](super::SUBSCRIBERS_MAX) subscribers already.
     TooMany,
+    /// There is no memory for a ring of the capacity that was asked for.
+    NoMemory,
 }
 
 impl<M> TryPublishError<M> {
@@ -125,6 +127,7 @@ impl fmt::Display for SubscribeError {
         match self {
             Self::Closed => f.write_str(CLOSED),
             Self::TooMany => write!(f, "the topic has {} subscribers already", super::SUBSCRIBERS_MAX),
+            Self::NoMemory => f.write_str("there is no memory for a ring of this capacity: ask for less"),
         }
     }
 }

@@ -48,7 +48,9 @@ pub const SUBSCRIBERS_MAX: usize = 65_536;
 pub struct SubscribeOptions<M> {
     /// What happens when this subscriber has no room.
     pub overflow: Overflow<M>,
-    /// Unread messages this subscriber may have. `None`: the topic's capacity. `Block` subscribers get at most that.
+    /// Unread messages this subscriber may have, clamped to 1..=[`QUEUE_CAPACITY_MAX`]. `None`: the topic's capacity. For a
+    /// `Block` subscriber that asks for more than the ring holds, the ring is replaced by a larger one: publishers wait while what
+    /// is unread is copied.
     pub capacity: Option<u32>,
     /// The subscriber's id, or 0. It is named when the subscriber has no room, and messages published with the same
     /// non-zero id are not delivered to it.
@@ -122,7 +124,7 @@ macro_rules! each {
 
 impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// A topic without subscribers. `capacity` is rounded up to a power of two and clamped to
-    /// 1..=[`QUEUE_CAPACITY_MAX`]; the ring is allocated at the first `Block` subscription.
+    /// 1..=[`QUEUE_CAPACITY_MAX`]; the ring is allocated at the first `Block` subscription, and larger if one asks for more.
     #[must_use]
     pub fn new(stamps: Arc<Stamps>, capacity: u32) -> Self {
         let capacity = u64::from(capacity.clamp(1, QUEUE_CAPACITY_MAX)).next_power_of_two();
@@ -171,7 +173,10 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// All subscriptions of one receiver share its `doorbell`.
     ///
     /// # Errors
-    /// [`SubscribeError::Closed`] and [`SubscribeError::TooMany`].
+    /// [`SubscribeError::Closed`], [`SubscribeError::TooMany`] and [`SubscribeError::NoMemory`].
+    ///
+    /// # Panics
+    /// When a message's `Clone` does that is copied into a larger ring; the topic goes on as it was.
     pub fn subscribe(
         &self,
         doorbell: Arc<Doorbell>,
@@ -223,7 +228,7 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         subscribers.into_iter().map(info).collect()
     }
 
-    /// The ring's capacity, in messages.
+    /// The ring's capacity, in messages, unless a subscriber has asked for more; that of subscribers who ask for none.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         each!(&self.form, core => core.ring_capacity())

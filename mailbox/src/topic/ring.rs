@@ -8,10 +8,14 @@
 //!
 //! Positions `first..` have been written since the ring was made; older values stay in their slots until overwritten, or
 //! until the ring is dropped.
+//!
+//! A ring that has become too small is replaced by a larger one with copies of all that a cursor still protects, inside the
+//! critical section. It is never written again: readers go on in it until they have read what they saw, and look for the new
+//! one before they read what was published later (`replaced` is set before the word that makes those visible).
 
 use std::mem::MaybeUninit;
 
-use crate::sync::{AtomicU64, Ordering, Shared};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, Shared};
 
 /// One message in a ring or a lane.
 #[derive(Clone, Debug)]
@@ -28,6 +32,8 @@ pub(crate) struct Ring<V> {
     first: u64,
     /// One past the last position written; set once, when the topic lets go of the ring.
     end: AtomicU64,
+    /// Whether later positions are in another ring.
+    replaced: AtomicBool,
 }
 
 // SAFETY: the slots are the only shared mutable state; the protocol above gives each slot either one writer or any
@@ -38,12 +44,22 @@ unsafe impl<V: Send + Sync> Sync for Ring<V> {}
 unsafe impl<V: Send + Sync> Send for Ring<V> {}
 
 impl<V> Ring<V> {
-    /// A ring of `capacity` slots (a power of two) whose first position will be `first`.
-    pub(crate) fn new(capacity: u64, first: u64) -> Self {
+    /// A ring of `capacity` slots (a power of two); `None` if there is no memory for it.
+    pub(crate) fn new(capacity: u64) -> Option<Self> {
         debug_assert!(capacity.is_power_of_two(), "positions are masked");
         let count = usize::try_from(capacity).unwrap_or(usize::MAX);
-        let slots = (0..count).map(|_| Shared::new(MaybeUninit::uninit())).collect();
-        Self { slots, mask: capacity - 1, first, end: AtomicU64::new(first) }
+        let mut slots = Vec::new();
+        slots.try_reserve_exact(count).ok()?;
+        slots.resize_with(count, || Shared::new(MaybeUninit::uninit()));
+        let (end, replaced) = (AtomicU64::new(0), AtomicBool::new(false));
+        Some(Self { slots: slots.into(), mask: capacity - 1, first: 0, end, replaced })
+    }
+
+    /// The same ring, whose first position will be `first`. Nothing was written yet.
+    pub(crate) fn starting_at(mut self, first: u64) -> Self {
+        self.first = first;
+        self.finish(first);
+        self
     }
 
     pub(crate) fn capacity(&self) -> u64 {
@@ -124,6 +140,43 @@ impl<V> Ring<V> {
         }
     }
 
+    /// Whether what is published from now on is in another ring. Exact for what a tail shows that was loaded before.
+    #[inline]
+    pub(crate) fn is_replaced(&self) -> bool {
+        // Relaxed: set inside the topic's lock, whose word the caller has loaded with `Acquire`.
+        self.replaced.load(Ordering::Relaxed)
+    }
+
+    /// A copy of `first..tail` of `other` in this ring, which is empty and larger.
+    ///
+    /// # Safety
+    /// The caller holds the topic's lock, and `first..tail` are positions that cursors of `other` protect.
+    ///
+    /// # Panics
+    /// When a message's `Clone` does.
+    pub(crate) unsafe fn with_copies(self, other: &Self, first: u64, tail: u64) -> Self
+    where
+        V: Clone,
+    {
+        let ring = self.starting_at(first);
+        for position in first..tail {
+            // SAFETY: as the caller says.
+            let Entry { stamp, sender, value } = unsafe { other.read(position) }.clone();
+            // SAFETY: nobody else knows this ring yet; it holds more than `other`, so no slot is written twice.
+            let old = unsafe { ring.write(position, stamp, sender, value) };
+            debug_assert!(old.is_none(), "a larger ring has room for all");
+            // What is written is dropped with the ring, should the next clone panic.
+            ring.finish(position + 1);
+        }
+        ring
+    }
+
+    /// Records where writing ended, and that it goes on elsewhere. Inside the topic's lock.
+    pub(crate) fn replace(&self, end: u64) {
+        self.finish(end);
+        self.replaced.store(true, Ordering::Relaxed);
+    }
+
     /// Records where writing ended. The topic calls it when it lets go of the ring, after the last write.
     pub(crate) fn finish(&self, end: u64) {
         self.end.store(end, Ordering::Release);
@@ -145,5 +198,16 @@ impl<V> Drop for Ring<V> {
                 unsafe { slot.assume_init_drop() };
             });
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_that_no_memory_can_hold_is_refused() {
+        assert!(Ring::<u64>::new(1 << 60).is_none());
+        assert_eq!(Ring::<u64>::new(8).map(|ring| ring.capacity()), Some(8));
     }
 }

@@ -27,8 +27,6 @@ pub(crate) struct Seat {
     pub(crate) id: u64,
     /// How far the ring's tail may run ahead of `cursor`; the bound of a lane.
     pub(crate) capacity: u64,
-    /// Whether this is a gate of the ring, not a lane.
-    pub(crate) gate: bool,
     /// Whether the subscriber gets its own messages.
     pub(crate) echo: bool,
     /// Name of the overflow policy.
@@ -44,14 +42,13 @@ pub(crate) struct Occupant {
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) id: u64,
     pub(crate) capacity: u64,
-    pub(crate) gate: bool,
     pub(crate) echo: bool,
     pub(crate) policy: &'static str,
 }
 
 impl Seat {
     pub(crate) fn new(occupant: Occupant) -> Self {
-        let Occupant { doorbell, id, capacity, gate, echo, policy } = occupant;
+        let Occupant { doorbell, id, capacity, echo, policy } = occupant;
         Self {
             cursor: CachePadded(AtomicU64::new(0)),
             armed: AtomicBool::new(false),
@@ -59,7 +56,6 @@ impl Seat {
             doorbell,
             id,
             capacity,
-            gate,
             echo,
             policy,
         }

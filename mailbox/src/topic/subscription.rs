@@ -176,14 +176,12 @@ impl<M: Clone + Send + Sync + 'static> Source for Subscription<M> {
 }
 
 fn seat<V: Payload>(core: &Core<V>, doorbell: Arc<Doorbell>, options: &SubscribeOptions<V::Message>) -> Seat {
-    let gate = matches!(options.overflow, Overflow::Block);
-    let most = if gate { core.ring_capacity() } else { u64::from(QUEUE_CAPACITY_MAX) };
+    let most = u64::from(QUEUE_CAPACITY_MAX);
     let capacity = options.capacity.map_or(core.ring_capacity(), u64::from).clamp(1, most);
     Seat::new(Occupant {
         doorbell,
         id: options.id,
         capacity,
-        gate,
         echo: options.echo,
         policy: options.overflow.name(),
     })
