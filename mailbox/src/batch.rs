@@ -1,8 +1,8 @@
 //! Messages that are written once, one after another, while those before are being read in place.
 //!
 //! # Protocol
-//! A [`Batch`] is used on one thread (it is neither `Send` nor `Sync`). `len` slots are initialised, and only ever the
-//! slot at `len` is written, before `len` counts it. References are given out to slots below `len` alone, so a write
+//! A [`Batch`] is used on one thread (it is neither `Send` nor `Sync`). `len` slots, never more than there are, are
+//! initialised, and only ever the slot at `len` is written, before `len` counts it. References are given out to slots below `len` alone, so a write
 //! and a reference never meet. Slots are emptied only through `&mut` (by [`Batch::reset`] or drop), which can coexist with
 //! neither a [`Lent`], which borrows the batch, nor a [`Shared`], which holds a count of it.
 
@@ -42,7 +42,8 @@ impl<M> Batch<M> {
     /// Whether no more fit.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.len() == self.slots.len()
+        // Not `==`: the compiler knows from this that a batch which is not full has a slot at `len`.
+        self.len() >= self.slots.len()
     }
 
     /// Writes a message behind the others.
@@ -91,8 +92,10 @@ impl<'a, M> Lent<'a, M> {
         if at >= batch.len() {
             return None;
         }
+        // SAFETY: `len` is never more than there are slots.
+        let slot = unsafe { batch.slots.get_unchecked(at) };
         // SAFETY: the slot is below `len`, so it is not written while anybody can read it.
-        let slot = unsafe { &*batch.slots.get(at)?.get() };
+        let slot = unsafe { &*slot.get() };
         // SAFETY: (1) a slot below `len` is initialised; (2) it is emptied only through `&mut Batch`, which nobody can have
         // while the batch is borrowed for `'a`.
         Some(Self { message: unsafe { slot.assume_init_ref() }, batch })

@@ -4,14 +4,18 @@
 //! Each thread that ever makes a [`Confined`] has a number of its own, never reused. The handle stores the number of
 //! the thread that made it and never changes it; the value is reached, cloned and dropped on that thread alone.
 //! Elsewhere the handle is an opaque pair of words. So no two threads ever touch the value, and no ordering is needed.
+//! A handle that stores [`NOWHERE`], the number of no thread, has no value; every other has one.
 
 use std::cell::Cell;
 use std::fmt;
-use std::mem::ManuallyDrop;
+use std::mem::MaybeUninit;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 static NEXT_THREAD: AtomicU64 = AtomicU64::new(1);
+
+/// What an empty handle stores. No thread has it, and none can ask for it: see [`this_thread`].
+const NOWHERE: NonZeroU64 = NonZeroU64::MAX;
 
 thread_local! {
     /// This thread's number; 0 until it is first asked for.
@@ -46,11 +50,12 @@ fn this_thread() -> NonZeroU64 {
 /// ```
 pub struct Confined<T> {
     thread: NonZeroU64,
-    value: ManuallyDrop<Option<T>>,
+    /// Initialised unless `thread` is [`NOWHERE`].
+    value: MaybeUninit<T>,
 }
 
 // SAFETY: (1) every access to `value` (`get`, `clone`, `drop`) first compares `thread` with the current thread's number;
-// (2) the numbers are unique over the life of the process; (3) `thread` is never changed. So a handle that has moved to
+// (2) the numbers are unique over the life of the process, and `NOWHERE` is none of them; (3) `thread` is never changed. So a handle that has moved to
 // another thread gives no access to the value there.
 unsafe impl<T> Send for Confined<T> {}
 // SAFETY: as above: a shared handle gives access on the value's own thread alone.
@@ -59,27 +64,34 @@ unsafe impl<T> Sync for Confined<T> {}
 impl<T> Confined<T> {
     /// Confines `value` to the current thread.
     pub fn new(value: T) -> Self {
-        Self { thread: this_thread(), value: ManuallyDrop::new(Some(value)) }
+        Self { thread: this_thread(), value: MaybeUninit::new(value) }
     }
 
     /// The value, if this is the thread that made it.
     #[inline]
     pub fn get(&self) -> Option<&T> {
-        if self.thread.get() == THREAD.get() { self.value.as_ref() } else { None }
+        if self.thread.get() != THREAD.get() {
+            return None;
+        }
+        // SAFETY: `thread` is the number of a thread, so there is a value, and it is this one, so it may be reached.
+        Some(unsafe { self.value.assume_init_ref() })
     }
 }
 
 impl<T: Clone> Clone for Confined<T> {
     fn clone(&self) -> Self {
-        Self { thread: self.thread, value: ManuallyDrop::new(self.get().cloned()) }
+        match self.get() {
+            Some(value) => Self { thread: self.thread, value: MaybeUninit::new(value.clone()) },
+            None => Self { thread: NOWHERE, value: MaybeUninit::uninit() },
+        }
     }
 }
 
 impl<T> Drop for Confined<T> {
     fn drop(&mut self) {
         if self.thread.get() == THREAD.get() {
-            // SAFETY: this is the value's thread, and `drop` runs once.
-            unsafe { ManuallyDrop::drop(&mut self.value) };
+            // SAFETY: this is the value's thread, so there is a value, and `drop` runs once.
+            unsafe { self.value.assume_init_drop() };
         }
     }
 }

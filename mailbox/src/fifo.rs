@@ -88,18 +88,15 @@ impl<M> Fifo<M> {
         if self.reading.get() {
             return None;
         }
-        let mut at = self.at.get();
         // SAFETY: nobody reads, so `advance` may replace the head, and this reference ends before it does.
-        if at == unsafe { &*self.head.get() }.len() {
-            if !self.advance() {
-                return None;
-            }
-            at = 0;
+        if self.at.get() >= unsafe { &*self.head.get() }.len() && !self.advance() {
+            return None;
         }
-        let _reading = Reading::begin(&self.reading);
-        // SAFETY: while `reading` is set, the head is neither replaced nor begun anew.
+        let at = self.at.get();
+        // SAFETY: until `reading` is set nothing else runs, and while it is set, the head is neither replaced nor begun anew.
         let head = unsafe { &*self.head.get() };
         let message = Lent::new(head, at)?;
+        let _reading = Reading::begin(&self.reading);
         self.at.set(at + 1);
         Some(read(&message))
     }

@@ -16,7 +16,7 @@ use std::task::{Wake, Waker};
 use mycelium_mailbox::Line;
 
 use super::feed::AnyFeed;
-use super::lane::{AnyLane, Lane};
+use super::lane::{AnyLane, Changes, Lane, LanePlace, Way};
 use super::seat::AnySeat;
 use super::timers::{Due, Timers};
 use super::topics::TopicIndex;
@@ -39,6 +39,7 @@ pub(crate) struct Core {
     /// What waits, in order.
     order: Line<Event>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
+    changes: Rc<Changes>,
     topics: TopicIndex,
     direct: RefCell<HashMap<(u32, TypeId), Rc<dyn Any>>>,
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
@@ -75,14 +76,6 @@ pub(crate) struct Event {
     pub(crate) lane: u32,
     /// The sender, or the seat to resume.
     pub(crate) of: u32,
-}
-
-impl Event {
-    /// Whether a seat is to be resumed rather than a lane dispatched.
-    #[inline]
-    pub(crate) fn is_resume(self) -> bool {
-        self.lane == RESUME
-    }
 }
 
 /// What the run loop does when nothing waits.
@@ -123,6 +116,7 @@ impl Core {
             events_max: Cell::new(DEFAULT_EVENTS_MAX),
             order: Line::new(Event { lane: RESUME, of: OUTSIDE }),
             lanes: RefCell::default(),
+            changes: Rc::default(),
             topics: TopicIndex::default(),
             direct: RefCell::default(),
             seats: RefCell::default(),
@@ -145,16 +139,25 @@ impl Core {
     /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
     #[inline(always)]
     pub(crate) fn publish<M: Message>(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
-        let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
-        let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
-        self.publish_to(topic, sender, message)
+        match self.topics.at_home::<Lane<M>>(M::TYPE_ID) {
+            Some((topic, lane)) => self.publish_to(topic, lane, sender, message),
+            None => self.publish_abroad(sender, message),
+        }
     }
 
-    /// Queues the message for the subscribers of `topic`; see [`Core::publish`].
+    #[inline(never)]
+    fn publish_abroad<M: Message>(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
+        let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
+        let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
+        self.publish_to(topic, topic.index(), sender, message)
+    }
+
+    /// Queues the message for the subscribers of `topic`, the lane `index`; see [`Core::publish`].
     #[inline(always)]
-    pub(crate) fn publish_to<M: Message>(
+    fn publish_to<M: Message>(
         &self,
         topic: &Lane<M>,
+        index: u32,
         sender: u32,
         message: &mut Option<M>,
     ) -> Result<(), Refusal> {
@@ -167,7 +170,7 @@ impl Core {
         if message.is_some() {
             topic.write_from(message);
             self.room_made.set(true);
-            self.order.push(Event { lane: topic.index(), of: sender });
+            self.order.push(Event { lane: index, of: sender });
         }
         Ok(())
     }
@@ -204,8 +207,8 @@ impl Core {
                 refused: M::NAME,
             });
         }
-        let lane = self.add_lane(|index| Lane::<M>::of_topic(index, M::NAME, M::TOPIC));
-        self.topics.insert(M::TYPE_ID, M::NAME, Rc::clone(&lane));
+        let lane = self.add_lane(|place| Lane::<M>::of_topic(place, M::NAME, M::TOPIC));
+        self.topics.insert(M::TYPE_ID, M::NAME, lane.index(), Rc::clone(&lane));
         Ok(lane)
     }
 
@@ -215,7 +218,11 @@ impl Core {
     }
 
     /// The lane that carries payloads of type `M` straight to one seat, made by `make` on first use.
-    pub(crate) fn direct<M: 'static>(&self, seat: u32, make: impl FnOnce(u32) -> Lane<M>) -> Rc<Lane<M>> {
+    pub(crate) fn direct<M: 'static>(
+        &self,
+        seat: u32,
+        make: impl FnOnce(LanePlace) -> Lane<M>,
+    ) -> Rc<Lane<M>> {
         let key = (seat, TypeId::of::<M>());
         let known = self.direct.borrow().get(&key).cloned().and_then(|lane| lane.downcast::<Lane<M>>().ok());
         known.unwrap_or_else(|| {
@@ -225,8 +232,10 @@ impl Core {
         })
     }
 
-    fn add_lane<M: 'static>(&self, make: impl FnOnce(u32) -> Lane<M>) -> Rc<Lane<M>> {
-        let lane = Rc::new(make(self.lanes.borrow().len() as u32));
+    fn add_lane<M: 'static>(&self, make: impl FnOnce(LanePlace) -> Lane<M>) -> Rc<Lane<M>> {
+        let index = self.lanes.borrow().len() as u32;
+        let lane = Rc::new(make(LanePlace { index, changes: Rc::clone(&self.changes) }));
+        lane.list_change();
         self.lanes.borrow_mut().push(Rc::clone(&lane) as Rc<dyn AnyLane>);
         lane
     }
@@ -390,6 +399,28 @@ impl Core {
 
     pub(crate) fn seats(&self) -> Vec<Rc<dyn AnySeat>> {
         self.seats.borrow().clone()
+    }
+
+    /// Whether [`Core::renew_ways`] is to be called before the next event.
+    #[inline(always)]
+    pub(crate) fn has_changes(&self) -> bool {
+        self.changes.any()
+    }
+
+    /// Brings the ways of the lanes' messages to their receivers up to date.
+    #[cold]
+    pub(crate) fn renew_ways(&self, ways: &mut Vec<Box<dyn Way>>) {
+        // Dropped at the end: a receiver may go with its way, and its drop is the user's code.
+        let mut before = Vec::new();
+        for index in self.changes.take() {
+            let lane = self.lanes.borrow().get(index as usize).cloned();
+            let Some(way) = lane.map(AnyLane::way) else { continue };
+            match ways.get_mut(index as usize) {
+                Some(old) => before.push(std::mem::replace(old, way)),
+                // A lane is listed when it is made, so they come in order.
+                None => ways.push(way),
+            }
+        }
     }
 
     pub(crate) fn lanes(&self) -> Vec<Rc<dyn AnyLane>> {

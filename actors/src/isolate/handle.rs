@@ -345,10 +345,10 @@ impl<A: Actor> IsolateRef<A> {
         M: Send + Sync + 'static,
     {
         let seat = self.seat(core)?;
-        Some(core.direct(self.place.seat, |index| {
+        Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
             let to = Sub::<A, M, Handle>::new(&seat, direct_rule(&gauge));
-            Lane::to_one(index, short_type_name::<M>(), to, gauge)
+            Lane::to_one(place, short_type_name::<M>(), to, gauge)
         }))
     }
 
@@ -358,10 +358,10 @@ impl<A: Actor> IsolateRef<A> {
         Q: Send + Sync + 'static,
     {
         let seat = self.seat(core)?;
-        Some(core.direct(self.place.seat, |index| {
+        Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
             let to = Sub::<A, Query<Q, A::Reply>, Answer>::new(&seat, direct_rule(&gauge));
-            Lane::to_one(index, short_type_name::<Q>(), to, gauge)
+            Lane::to_one(place, short_type_name::<Q>(), to, gauge)
         }))
     }
 

@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use self::core::{Core, Idle};
 use self::handle::{id_of, refused, seat_of};
-use self::lane::AnyLane;
+use self::lane::Way;
 use self::seat::{AnySeat, Seat};
 use self::service::ServiceSeat;
 use crate::{
@@ -86,8 +86,8 @@ pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
 pub struct Isolate {
     core: Rc<Core>,
     woken: Vec<u32>,
-    /// The core's lanes as last seen; it only adds to them.
-    lanes: Vec<Rc<dyn AnyLane>>,
+    /// The ways of the core's lanes to their receivers, as last seen.
+    ways: Vec<Box<dyn Way>>,
 }
 
 /// The address of a service of an isolate, to take it back at the end.
@@ -104,7 +104,7 @@ impl Isolate {
 
     /// An empty isolate whose clock starts at `now`.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
-        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken: Vec::new(), lanes: Vec::new() }
+        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken: Vec::new(), ways: Vec::new() }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
@@ -220,13 +220,15 @@ impl Isolate {
     }
 
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
-        let Self { core, woken, lanes } = self;
+        let Self { core, woken, ways } = self;
+        let core: &Core = core;
+        let signals = core.signals();
         loop {
-            if core.signals().any() {
-                if core.signals().halted() {
+            if signals.any() {
+                if signals.halted() {
                     return Err(actor_failed(core));
                 }
-                core.signals().take_woken(woken);
+                signals.take_woken(woken);
                 for seat in woken.drain(..).filter_map(|seat| core.seat(seat)) {
                     seat.resume();
                 }
@@ -241,22 +243,23 @@ impl Isolate {
                 }
                 continue;
             };
-            if event.is_resume() {
+            if core.has_changes() {
+                core.renew_ways(ways);
+            }
+            // The mark of a resumption is no lane's index.
+            let Some(way) = ways.get(event.lane as usize) else {
                 if let Some(seat) = core.seat(event.of) {
                     seat.resume();
                 }
                 continue;
-            }
+            };
             let events_max = core.events_max.get();
             if core.events.get() == events_max {
                 core.put_back(event);
                 return Err(RunError::TooManyEvents { events_max });
             }
             core.count_event();
-            if event.lane as usize >= lanes.len() {
-                *lanes = core.lanes();
-            }
-            lanes[event.lane as usize].dispatch(event.of);
+            way.dispatch(event.of);
         }
     }
 
@@ -328,7 +331,7 @@ impl Isolate {
 impl Drop for Isolate {
     fn drop(&mut self) {
         // Actors hold the core and the core holds actors: this is where the circle is cut.
-        self.lanes.clear();
+        self.ways.clear();
         self.core.dismantle();
     }
 }

@@ -12,7 +12,7 @@ use std::rc::{Rc, Weak};
 use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
-use super::lane::{Gauge, Receive, count};
+use super::lane::{Gauge, Lane, Receive, Way, count};
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::{Actor, Handler, Responder, StopReason};
 
@@ -188,6 +188,10 @@ where
     M: 'static,
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
+    fn alone(self: Rc<Self>, lane: Rc<Lane<M>>) -> Box<dyn Way> {
+        Box::new(ToOne { lane, seat: Rc::clone(&self.seat), echo: self.rule.echo, sub: self })
+    }
+
     #[inline]
     fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
         if sender == self.seat.index && !self.rule.echo {
@@ -208,6 +212,31 @@ where
         let waiting = self.waiting.take();
         self.set_waiting(0);
         waiting.iter().flatten().count() as u64
+    }
+}
+
+/// The way of a lane's messages to the one actor that receives them.
+struct ToOne<A: Actor, M, P> {
+    lane: Rc<Lane<M>>,
+    /// What every message needs of the subscription, without a look at it.
+    seat: Rc<Seat<A>>,
+    echo: bool,
+    sub: Rc<Sub<A, M, P>>,
+}
+
+impl<A, M, P> Way for ToOne<A, M, P>
+where
+    A: Actor,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
+{
+    fn dispatch(&self, sender: u32) {
+        self.lane.hand_out_to(|message| {
+            if sender == self.seat.index && !self.echo {
+                return false;
+            }
+            self.seat.play::<P, M>(message) || self.sub.keep(message)
+        });
     }
 }
 

@@ -5,14 +5,18 @@ use std::rc::Rc;
 
 use mycelium_mailbox::Typed;
 
-/// Topics of the first table; each further one is twice as large.
+/// Places that a topic's own `TYPE_ID` chooses: their offset in the index is a constant of the message type.
+const HOMES: usize = 16;
+
+/// Topics of the first table behind them; each further one is twice as large.
 const TABLE_MIN: usize = 8;
 
-/// A chain of open-addressing tables, each with a power-of-two size and at most half full. Topics are only ever added, so
-/// that a look-up borrows nothing.
+/// Each topic lies in the place that its `TYPE_ID` chooses, or, where that is taken, in a chain of open-addressing tables,
+/// each with a power-of-two size and at most half full. Topics are only ever added, so that a look-up borrows nothing.
 #[derive(Default)]
 pub(crate) struct TopicIndex {
-    first: OnceCell<Table>,
+    homes: [OnceCell<Entry>; HOMES],
+    more: OnceCell<Table>,
 }
 
 struct Table {
@@ -22,27 +26,44 @@ struct Table {
 
 struct Entry {
     type_id: u16,
+    /// The lane's index.
+    index: u32,
     name: &'static str,
     topic: Typed,
 }
 
 impl TopicIndex {
+    /// The topic with this `TYPE_ID` and its lane's index, if there is a `T` in the first place looked at, as there nearly
+    /// always is. `T` is held under no other `TYPE_ID`, so its type is all that is compared.
     #[inline(always)]
+    pub(crate) fn at_home<T: 'static>(&self, type_id: u16) -> Option<(&T, u32)> {
+        let entry = self.homes[type_id as usize % HOMES].get()?;
+        Some((entry.topic.get()?, entry.index))
+    }
+
     pub(crate) fn find(&self, type_id: u16) -> Option<&Typed> {
-        let table = self.first.get()?;
-        Some(&table.entry(type_id).or_else(|| table.entry_behind(type_id))?.topic)
+        Some(&self.entry(type_id)?.topic)
     }
 
     /// The name of the message that holds this `TYPE_ID`.
     pub(crate) fn name(&self, type_id: u16) -> Option<&'static str> {
-        let table = self.first.get()?;
-        Some(table.entry(type_id).or_else(|| table.entry_behind(type_id))?.name)
+        Some(self.entry(type_id)?.name)
+    }
+
+    fn entry(&self, type_id: u16) -> Option<&Entry> {
+        let home = self.homes[type_id as usize % HOMES].get()?;
+        if home.type_id == type_id {
+            return Some(home);
+        }
+        let table = self.more.get()?;
+        table.entry(type_id).or_else(|| table.entry_behind(type_id))
     }
 
     /// Adds a topic whose `TYPE_ID` is not held yet.
-    pub(crate) fn insert<T: 'static>(&self, type_id: u16, name: &'static str, topic: Rc<T>) {
-        let mut entry = Entry { type_id, name, topic: Typed::new(topic) };
-        let mut table = self.first.get_or_init(|| Table::new(TABLE_MIN));
+    pub(crate) fn insert<T: 'static>(&self, type_id: u16, name: &'static str, index: u32, topic: Rc<T>) {
+        let entry = Entry { type_id, index, name, topic: Typed::new(topic) };
+        let Err(mut entry) = self.homes[type_id as usize % HOMES].set(entry) else { return };
+        let mut table = self.more.get_or_init(|| Table::new(TABLE_MIN));
         while let Err(refused) = table.put(entry) {
             entry = refused;
             table = table.next.get_or_init(|| Box::new(Table::new(table.entries.len() * 2)));
@@ -55,7 +76,6 @@ impl Table {
         Self { entries: (0..size).map(|_| OnceCell::new()).collect(), next: OnceCell::new() }
     }
 
-    #[inline(always)]
     fn entry(&self, type_id: u16) -> Option<&Entry> {
         let mask = self.entries.len() - 1;
         let mut at = type_id as usize & mask;
@@ -98,11 +118,18 @@ mod tests {
         let index = TopicIndex::default();
         assert!(index.find(3).is_none());
         for id in (0..2_000u16).map(|n| n.wrapping_mul(8)) {
-            index.insert(id, "message", Rc::new(id));
+            index.insert(id, "message", u32::from(id) + 1, Rc::new(id));
         }
         for id in 0..16_000u16 {
             let found = index.find(id).and_then(Typed::get::<u16>);
             assert_eq!(found, (id % 8 == 0).then_some(&id), "id {id}");
+            // Here all are of one type, which says too little: 0 and 8 came first.
+            let first = [0, 8].into_iter().find(|first| id % 16 == *first);
+            assert_eq!(
+                index.at_home::<u16>(id).map(|(id, lane)| (*id, lane)),
+                first.map(|id| (id, u32::from(id) + 1))
+            );
+            assert!(index.at_home::<u32>(id).is_none());
         }
     }
 }
