@@ -1,5 +1,6 @@
 //! One supervisor live: a task that carries out what the pure core decides, and reports to it what comes of that.
 
+mod alarm;
 mod care;
 
 use std::any::Any;
@@ -14,8 +15,9 @@ use pure::{
     Action, CALLS_MAX, CallId, ChildRef, ChildStatus, Event, ExitReason, Notice, SpecError, StopHow, Strategy,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use self::alarm::Alarm;
 use self::care::{Care, Looks};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Parked, Site};
@@ -250,7 +252,7 @@ impl Shell {
         mut calls: mpsc::Receiver<Request>,
     ) -> ExitReason {
         self.step(Event::Init);
-        let mut controlled = true;
+        let (mut controlled, mut alarm) = (true, Alarm::default());
         loop {
             if let Some(reason) = self.exit.take() {
                 self.see_off().await;
@@ -273,7 +275,7 @@ impl Shell {
                 },
                 Some(report) = reports.recv() => self.on_report(report),
                 Some(request) = calls.recv() => self.on_request(request),
-                () = sleep_until(wake.unwrap_or(self.epoch)), if wake.is_some() => self.on_wake(),
+                () = alarm.ring_by(wake.unwrap_or(self.epoch)), if wake.is_some() => self.on_wake(),
             }
         }
     }
