@@ -1,15 +1,13 @@
 //! `mycelium tree`: looks at supervision trees.
 
-mod paths;
 mod render;
-mod scenario;
 
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use mycelium_supervisor::declare::{Mistake, Source, line_starts};
-use mycelium_supervisor::sim::simulate;
+use mycelium_supervisor::declare;
+use mycelium_supervisor::sim::{Scenario, simulate};
 
 use crate::outcome::{self, Outcome};
 
@@ -54,8 +52,8 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
 fn simulate_file(args: &SimulateArgs) -> outcome::Result {
     let path = args.scenario.display();
     let bytes = read(&args.scenario).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let text = text(&bytes).map_err(|mistake| format!("{path}: {mistake}"))?;
-    let scenario = scenario::parse(text).map_err(|mistake| format!("{path}: {mistake}"))?;
+    let text = declare::text(&bytes).map_err(|mistake| format!("{path}: {mistake}"))?;
+    let scenario = Scenario::parse(text).map_err(|mistake| format!("{path}: {mistake}"))?;
     let mut output = BufWriter::new(io::stdout().lock());
     let mut written = Ok(());
     let simulated = simulate(&scenario, args.seed, &mut |entry| {
@@ -80,14 +78,4 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
     }
     Ok(bytes)
-}
-
-fn text(bytes: &[u8]) -> Result<&str, Mistake> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let (good, bad) = bytes.split_at(error.valid_up_to());
-        let good = std::str::from_utf8(good).unwrap_or_default();
-        let cause = format!("the byte 0x{:02x} is no UTF-8: save the file as UTF-8", bad[0]);
-        let lines = line_starts(good);
-        Source::new(good, &lines).mistake(&(good.len()..good.len()), cause)
-    })
 }

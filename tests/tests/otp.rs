@@ -16,7 +16,8 @@ mod erlang;
 #[path = "otp/generate.rs"]
 mod generate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Scenario, Scripted, Tree};
@@ -67,6 +68,41 @@ fn random_trees_behave_as_under_otp() {
             assert!(kinds.get(kind).is_some_and(|seen| *seen > 100), "hardly any {kind}: {kinds:?}");
         }
     }
+}
+
+/// The scenarios of `tests/otp/scenarios`, which people wrote; a test of the command holds its output to the lines beside
+/// them. Their periods are short, so each is sent many times, and an answer within one second of OTP's clock is taken.
+#[test]
+fn scenarios_written_by_hand_behave_as_under_otp() {
+    const ATTEMPTS: usize = 20;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("otp/scenarios");
+    let mut scenarios = Vec::new();
+    for entry in std::fs::read_dir(&folder).expect("the folder is there") {
+        let path = entry.expect("the folder can be read").path();
+        let text = std::fs::read_to_string(&path).expect("scenarios are text");
+        if path.extension().is_some_and(|end| end == "toml") && !text.contains("Not compared with OTP:") {
+            let scenario =
+                Scenario::parse(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            scenarios.push((path, scenario));
+        }
+    }
+    assert!(scenarios.len() > 25, "only {} scenarios", scenarios.len());
+    let sent: Vec<_> = (0..ATTEMPTS * scenarios.len())
+        .map(|i| (i as u64, scenarios[i % scenarios.len()].1.clone()))
+        .collect();
+    let mut erlang = erlang::Erlang::start();
+    let mut answered = BTreeSet::new();
+    for (i, scenario, theirs) in erlang.answers(sent.into_iter(), encode::scenario) {
+        if theirs.contains(&compare::TICKED.to_owned()) {
+            continue;
+        }
+        let ours = compare::settle(&scenario, compare::trace(&scenario));
+        let theirs = compare::settle(&scenario, theirs);
+        let path = &scenarios[i as usize % scenarios.len()].0;
+        assert!(ours == theirs, "{}\n{}", path.display(), compare::side_by_side(&ours, &theirs));
+        answered.insert(path);
+    }
+    assert_eq!(answered.len(), scenarios.len(), "OTP's clock moved on in every attempt of some scenario");
 }
 
 /// The random test must be able to fail: the same tree with another restart type is seen as different.

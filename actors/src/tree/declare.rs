@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mycelium_supervisor::ChildSpec;
-use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, suggestion};
+use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, suggestion, text};
 
 use super::child::{Builder, Child, InHand, Supervisor};
 use super::health::Health;
@@ -262,18 +262,18 @@ impl Supervisor {
     /// [`DeclareError`], with the name of the file.
     pub fn from_toml_file(path: impl AsRef<Path>, factories: &Factories) -> Result<Builder, DeclareError> {
         let path = path.as_ref();
-        let text = read(path).map_err(|cause| DeclareError::Unreadable { path: path.to_owned(), cause })?;
+        let bytes = read(path).map_err(|cause| DeclareError::Unreadable { path: path.to_owned(), cause })?;
         let named = |mistake| DeclareError::Mistake { path: Some(path.to_owned()), mistake };
-        build(&text, factories).map_err(named)
+        text(&bytes).and_then(|text| build(text, factories)).map_err(named)
     }
 }
 
-fn read(path: &Path) -> Result<String, String> {
+fn read(path: &Path) -> Result<Vec<u8>, String> {
     let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
     if bytes > TREE_BYTES_MAX {
         return Err(format!("it has {bytes} bytes, a tree has at most {TREE_BYTES_MAX}"));
     }
-    std::fs::read_to_string(path).map_err(|error| error.to_string())
+    std::fs::read(path).map_err(|error| error.to_string())
 }
 
 fn build(text: &str, factories: &Factories) -> Result<Builder, Mistake> {

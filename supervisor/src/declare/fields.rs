@@ -34,18 +34,13 @@ impl fmt::Display for Mistake {
 
 /// The text that spans point into, and where its lines begin.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'t> {
+pub(crate) struct Source<'t> {
     pub(super) text: &'t str,
     lines: &'t [usize],
 }
 
 /// Where each line of a text begins, in bytes: what [`Source::new`] asks for.
-///
-/// ```
-/// assert_eq!(mycelium_supervisor::declare::line_starts("a = 1\nb = 2\n"), [0, 6, 12]);
-/// ```
-#[must_use]
-pub fn line_starts(text: &str) -> Vec<usize> {
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect()
 }
 
@@ -70,29 +65,17 @@ impl Place {
 impl<'t> Source<'t> {
     /// A text with the beginnings of its lines, which [`line_starts`] finds once: every child of a tree knows its place,
     /// and none of them counts lines.
-    ///
-    /// ```
-    /// use mycelium_supervisor::declare::{Source, line_starts};
-    ///
-    /// let text = "a = 1\nb = 2\n";
-    /// let lines = line_starts(text);
-    /// let place = Source::new(text, &lines).place(&(10..11));
-    /// assert_eq!((place.line, place.column), (2, 5));
-    /// ```
-    #[must_use]
-    pub fn new(text: &'t str, lines: &'t [usize]) -> Self {
+    pub(crate) fn new(text: &'t str, lines: &'t [usize]) -> Self {
         Self { text, lines }
     }
 
     /// A mistake at the beginning of `span`.
-    #[must_use]
-    pub fn mistake(self, span: &Range<usize>, cause: impl Into<String>) -> Mistake {
+    pub(crate) fn mistake(self, span: &Range<usize>, cause: impl Into<String>) -> Mistake {
         self.place(span).mistake(cause)
     }
 
     /// The beginning of `span`.
-    #[must_use]
-    pub fn place(self, span: &Range<usize>) -> Place {
+    pub(crate) fn place(self, span: &Range<usize>) -> Place {
         let at = span.start.min(self.text.len());
         let line = self.lines.partition_point(|start| *start <= at).max(1);
         let before = self.lines.get(line - 1).and_then(|start| self.text.get(*start..at));
@@ -103,12 +86,12 @@ impl<'t> Source<'t> {
 
 /// One table, and what messages call it.
 #[derive(Clone, Debug)]
-pub struct Fields<'t, 'i> {
+pub(crate) struct Fields<'t, 'i> {
     /// The text it comes from.
-    pub source: Source<'t>,
+    pub(crate) source: Source<'t>,
     table: &'t DeTable<'i>,
     /// Where it stands.
-    pub span: Range<usize>,
+    pub(crate) span: Range<usize>,
     what: &'static str,
 }
 
@@ -117,7 +100,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is no table, or another key stands there.
-    pub fn new(
+    pub(crate) fn new(
         source: Source<'t>,
         value: &'t Spanned<DeValue<'i>>,
         what: &'static str,
@@ -136,7 +119,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// Another key stands there.
-    pub fn document(
+    pub(crate) fn document(
         source: Source<'t>,
         table: &'t Spanned<DeTable<'i>>,
         what: &'static str,
@@ -151,7 +134,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// That key, and what may be meant.
-    pub fn only(&self, known: &[&str]) -> Result<(), Mistake> {
+    pub(crate) fn only(&self, known: &[&str]) -> Result<(), Mistake> {
         let unknown = self.table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref()));
         let Some((key, _)) = unknown.min_by_key(|(key, _)| key.span().start) else { return Ok(()) };
         let hint = suggestion(key.get_ref(), known.iter().copied());
@@ -161,8 +144,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     }
 
     /// The value of `key`, if it stands there.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'t Spanned<DeValue<'i>>> {
         self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
 
@@ -170,19 +152,17 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is missing.
-    pub fn require(&self, key: &str) -> Result<&'t Spanned<DeValue<'i>>, Mistake> {
+    pub(crate) fn require(&self, key: &str) -> Result<&'t Spanned<DeValue<'i>>, Mistake> {
         self.get(key).ok_or_else(|| self.missing(key))
     }
 
     /// The mistake that `key` is missing.
-    #[must_use]
-    pub fn missing(&self, key: &str) -> Mistake {
+    pub(crate) fn missing(&self, key: &str) -> Mistake {
         self.source.mistake(&self.span, format!("`{key}` is missing in {}", self.what))
     }
 
     /// A mistake in the value of `key`, or in the table when there is none.
-    #[must_use]
-    pub fn wrong(&self, key: &str, cause: impl Into<String>) -> Mistake {
+    pub(crate) fn wrong(&self, key: &str, cause: impl Into<String>) -> Mistake {
         let span = self.get(key).map_or(self.span.clone(), Spanned::span);
         self.source.mistake(&span, cause)
     }
@@ -191,7 +171,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn string(&self, key: &str) -> Result<Option<&'t str>, Mistake> {
+    pub(crate) fn string(&self, key: &str) -> Result<Option<&'t str>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.get_ref() {
             DeValue::String(text) => Ok(Some(text)),
@@ -203,7 +183,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn boolean(&self, key: &str) -> Result<Option<bool>, Mistake> {
+    pub(crate) fn boolean(&self, key: &str) -> Result<Option<bool>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.get_ref() {
             DeValue::Boolean(value) => Ok(Some(*value)),
@@ -215,7 +195,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn count(&self, key: &str) -> Result<Option<u32>, Mistake> {
+    pub(crate) fn count(&self, key: &str) -> Result<Option<u32>, Mistake> {
         self.get(key).map(|value| count(self.source, key, value)).transpose()
     }
 
@@ -223,7 +203,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn counts(&self, key: &str) -> Result<Vec<u32>, Mistake> {
+    pub(crate) fn counts(&self, key: &str) -> Result<Vec<u32>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(Vec::new()) };
         let DeValue::Array(list) = value.get_ref() else {
             let found = value.get_ref().type_str();
@@ -238,7 +218,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn number(&self, key: &str) -> Result<Option<f64>, Mistake> {
+    pub(crate) fn number(&self, key: &str) -> Result<Option<f64>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let number = match value.get_ref() {
             DeValue::Integer(number) => {
@@ -259,7 +239,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else, or too long.
-    pub fn time(&self, key: &str, unit_ms: f64) -> Result<Option<Duration>, Mistake> {
+    pub(crate) fn time(&self, key: &str, unit_ms: f64) -> Result<Option<Duration>, Mistake> {
         let Some(number) = self.number(key)? else { return Ok(None) };
         if number < 0.0 {
             return Err(self.wrong(key, format!("`{key}` is {number}, it must not be negative")));
@@ -275,7 +255,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else; the words are named.
-    pub fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, Mistake> {
+    pub(crate) fn word<T: Copy>(&self, key: &str, words: &[(&str, T)]) -> Result<Option<T>, Mistake> {
         let Some(text) = self.string(key)? else { return Ok(None) };
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Ok(Some(*value));
@@ -289,7 +269,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn strings(&self, key: &str) -> Result<Option<Vec<String>>, Mistake> {
+    pub(crate) fn strings(&self, key: &str) -> Result<Option<Vec<String>>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let DeValue::Array(list) = value.get_ref() else {
             let found = value.get_ref().type_str();
@@ -304,7 +284,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn texts(&self, key: &str) -> Result<Vec<(String, String)>, Mistake> {
+    pub(crate) fn texts(&self, key: &str) -> Result<Vec<(String, String)>, Mistake> {
         let Some(value) = self.get(key) else { return Ok(Vec::new()) };
         let DeValue::Table(table) = value.get_ref() else {
             let found = value.get_ref().type_str();
@@ -322,7 +302,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     ///
     /// # Errors
     /// It is something else.
-    pub fn list(&self, key: &str) -> Result<&'t [Spanned<DeValue<'i>>], Mistake> {
+    pub(crate) fn list(&self, key: &str) -> Result<&'t [Spanned<DeValue<'i>>], Mistake> {
         let Some(value) = self.get(key) else { return Ok(&[]) };
         match value.get_ref() {
             DeValue::Array(list) => Ok(list),

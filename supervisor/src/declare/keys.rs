@@ -44,7 +44,7 @@ const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", 
 pub const SCRIPTED_STARTS_MAX: usize = 10_000;
 
 /// The keys of an instance of a simple-one-for-one supervisor in a script.
-pub const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop_takes_ms"];
+pub(crate) const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop_takes_ms"];
 
 /// Keys that say what a worker is, with those that go with a command.
 const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
@@ -152,7 +152,7 @@ fn child_fields<'t, 'i>(
 ///
 /// # Errors
 /// The first mistake, with its place. Messages call the table `what`.
-pub fn child(
+pub(crate) fn child(
     source: Source<'_>,
     value: &Spanned<DeValue<'_>>,
     what: &'static str,
@@ -309,7 +309,7 @@ fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {
 ///
 /// # Errors
 /// The first mistake, with its place.
-pub fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
+pub(crate) fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
     Ok(Behaviour {
         start_fails: starts(fields, "start_fails")?,
         start_ignores: starts(fields, "start_ignores")?,
@@ -335,7 +335,7 @@ fn starts(fields: &Fields<'_, '_>, key: &str) -> Result<Vec<u32>, Mistake> {
 ///
 /// # Errors
 /// The id is not valid; the mistake lies at the key `id`.
-pub fn check_id(fields: &Fields<'_, '_>, id: &str) -> Result<(), Mistake> {
+pub(crate) fn check_id(fields: &Fields<'_, '_>, id: &str) -> Result<(), Mistake> {
     // The checks of an id do not depend on flags.
     let probe = ChildSpec::worker(id, ());
     probe.check(&Flags::default()).map_err(|error| fields.wrong("id", error.to_string()))

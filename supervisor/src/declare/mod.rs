@@ -34,6 +34,8 @@
 
 mod fields;
 mod keys;
+mod paths;
+mod scenario;
 
 use std::time::Duration;
 
@@ -45,8 +47,9 @@ use toml::de::DeTable;
 use crate::sim::{self, Behaviour, Plan};
 use crate::spec::{ChildSpec, Flags};
 
-pub use fields::{Fields, Mistake, Place, Source, line_starts, suggestion};
-pub use keys::{INSTANCE_KEYS, SCRIPTED_STARTS_MAX, behaviour, check_id, child};
+use fields::{Fields, Source, line_starts};
+pub use fields::{Mistake, Place, suggestion};
+pub use keys::SCRIPTED_STARTS_MAX;
 
 /// What a file says of a tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,19 +138,32 @@ impl Declaration {
     }
 
     /// Reads the `[tree]` of a document.
-    ///
-    /// # Errors
-    /// The first mistake, with its place.
-    pub fn of(document: &Fields<'_, '_>) -> Result<Self, Mistake> {
+    fn of(document: &Fields<'_, '_>) -> Result<Self, Mistake> {
         keys::declaration(document)
     }
 }
 
-/// Reads TOML.
+/// The text of a file.
+///
+/// ```
+/// let mistake = mycelium_supervisor::declare::text(b"[tree]\nid = \"\xff\"").unwrap_err();
+/// assert_eq!(mistake.to_string(), "line 2, column 7: the byte 0xff is no UTF-8: save the file as UTF-8");
+/// ```
 ///
 /// # Errors
-/// A mistake in the syntax, with its place.
-pub fn document(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, Mistake> {
+/// The first byte that is no UTF-8, with its place.
+pub fn text(bytes: &[u8]) -> Result<&str, Mistake> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let (good, bad) = bytes.split_at(error.valid_up_to());
+        let good = std::str::from_utf8(good).unwrap_or_default();
+        let lines = line_starts(good);
+        let cause = format!("the byte 0x{:02x} is no UTF-8: save the file as UTF-8", bad[0]);
+        Source::new(good, &lines).mistake(&(good.len()..good.len()), cause)
+    })
+}
+
+/// Reads TOML.
+fn document(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, Mistake> {
     DeTable::parse(source.text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
         let cause = error.message().trim_end();
@@ -167,8 +183,7 @@ impl DeclaredTree {
 }
 
 /// A declared child as a dry run takes it.
-#[must_use]
-pub fn simulated(child: &ChildSpec<Declared>) -> ChildSpec<Plan> {
+fn simulated(child: &ChildSpec<Declared>) -> ChildSpec<Plan> {
     let Declared { tree, behaviour, .. } = &child.start;
     let tree = tree.as_ref().map(DeclaredTree::simulated);
     let plan = Plan::new(Behaviour { tree, ..behaviour.clone() });

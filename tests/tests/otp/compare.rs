@@ -29,12 +29,12 @@ pub(crate) fn trace(scenario: &Scenario) -> Vec<String> {
 /// where they follow each other. After a burst nobody can tell when a reply or the decision to give up came, only in
 /// which order: their lines come last.
 pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String> {
-    let instance_of = |line: &str| {
-        let path = line.strip_prefix("ended ")?.split(' ').next()?;
-        let (supervisor, _) = path.rsplit_once('/')?;
-        let simple = encode::strategy_at(scenario, supervisor) == Some(Strategy::SimpleOneForOne);
-        simple.then(|| supervisor.to_owned())
-    };
+    for line in &mut lines {
+        // The driver starts instances by another request, but it is one function.
+        if let Some(rest) = line.strip_prefix("reply start_instance") {
+            *line = format!("reply start_child{rest}");
+        }
+    }
     // Random scenarios keep away from the ends of periods: a second more or less changes nothing.
     lines.retain(|line| line != TICKED);
     if scenario.script.iter().any(|scripted| matches!(scripted.act, Act::Burst(_))) {
@@ -47,17 +47,30 @@ pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String>
     }
     let mut start = 0;
     while start < lines.len() {
-        let supervisor = instance_of(&lines[start]);
+        let first = end_below_instance(scenario, &lines[start]);
         let mut end = start + 1;
-        if supervisor.is_some() {
-            while end < lines.len() && instance_of(&lines[end]) == supervisor {
+        if let Some((supervisor, _)) = first {
+            let same =
+                |line| end_below_instance(scenario, line).is_some_and(|(other, _)| other == supervisor);
+            while end < lines.len() && same(&lines[end]) {
                 end += 1;
             }
-            lines[start..end].sort();
+            // The sort is stable: what ends below one instance keeps its order.
+            lines[start..end].sort_by_cached_key(|line| end_below_instance(scenario, line));
         }
         start = end;
     }
     lines
+}
+
+/// The topmost simple-one-for-one supervisor above what ended in this line, and which of its instances that is or is below.
+fn end_below_instance(scenario: &Scenario, line: &str) -> Option<(String, String)> {
+    let path = line.strip_prefix("ended ")?.split(' ').next()?;
+    path.match_indices('/').find_map(|(at, _)| {
+        let (supervisor, below) = (&path[..at], &path[at + 1..]);
+        let simple = encode::strategy_at(scenario, supervisor) == Some(Strategy::SimpleOneForOne);
+        simple.then(|| (supervisor.to_owned(), below.split('/').next().unwrap_or_default().to_owned()))
+    })
 }
 
 /// Both traces with a mark where they first part.
@@ -88,8 +101,9 @@ fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
             let simple = encode::strategy_at(scenario, path) == Some(Strategy::SimpleOneForOne);
             let name = match *call {
                 "which_children" if simple => "which_instances",
-                "start_child" if parent_is_simple(scenario, path) => "start_instance",
-                "terminate_child" if parent_is_simple(scenario, path) && !path.ends_with("/t") => {
+                "terminate_child"
+                    if parent_is_simple(scenario, path) && !encode::is_template(scenario, path) =>
+                {
                     "terminate_instance"
                 }
                 call => call,

@@ -27,6 +27,17 @@ pub(crate) fn scenario(scenario: &Scenario) -> String {
 
 /// The strategy of the supervisor at `path`, which must be in the tree or added by the script.
 pub(crate) fn strategy_at(scenario: &Scenario, path: &str) -> Option<Strategy> {
+    tree_at(scenario, path).map(|tree| tree.flags.strategy)
+}
+
+/// Whether `path` is the template of a simple-one-for-one supervisor, rather than an instance of it.
+pub(crate) fn is_template(scenario: &Scenario, path: &str) -> bool {
+    let Some((above, id)) = path.rsplit_once('/') else { return false };
+    tree_at(scenario, above).is_some_and(|tree| is_simple(tree) && *tree.children[0].id == *id)
+}
+
+/// The supervisor at `path`; every child of a simple-one-for-one supervisor is as its template.
+pub(crate) fn tree_at<'s>(scenario: &'s Scenario, path: &str) -> Option<&'s Tree> {
     let acts = scenario.script.iter().flat_map(|scripted| match &scripted.act {
         Act::Burst(acts) => acts.as_slice(),
         act => std::slice::from_ref(act),
@@ -43,12 +54,15 @@ pub(crate) fn strategy_at(scenario: &Scenario, path: &str) -> Option<Strategy> {
         if !parts.next()?.is_empty() {
             return None;
         }
-        parts
-            .try_fold(tree, |tree, id| {
-                tree.children.iter().find(|child| &*child.id == id)?.start.tree.as_ref()
-            })
-            .map(|tree| tree.flags.strategy)
+        parts.try_fold(tree, |tree, id| {
+            let mut children = tree.children.iter();
+            children.find(|child| is_simple(tree) || &*child.id == id)?.start.tree.as_ref()
+        })
     })
+}
+
+fn is_simple(tree: &Tree) -> bool {
+    tree.flags.strategy == Strategy::SimpleOneForOne
 }
 
 fn act_term(act: &Act, scenario: &Scenario, plans: &mut Plans) -> String {
@@ -93,7 +107,7 @@ fn request(
             format!("{{start_instance,{},{plan},{fails},{ignores}}}", binary(id))
         }
         // OTP knows an instance by its pid only, and its template by the id.
-        Call::TerminateChild(id) if simple && !is_template(scenario, supervisor, id) => {
+        Call::TerminateChild(id) if simple && !is_template(scenario, &format!("{supervisor}/{id}")) => {
             format!("{{terminate_instance,{}}}", binary(id))
         }
         Call::TerminateChild(id) => format!("{{terminate_child,{}}}", binary(id)),
@@ -104,11 +118,6 @@ fn request(
         Call::CountChildren => "{count_children}".to_owned(),
         Call::ChildSpec(_) => unreachable!("not generated: it has no effect to compare"),
     }
-}
-
-fn is_template(scenario: &Scenario, supervisor: &str, id: &str) -> bool {
-    // Templates are called "t" by the generator, instances are not.
-    strategy_at(scenario, supervisor) == Some(Strategy::SimpleOneForOne) && id == "t"
 }
 
 fn tree(tree: &Tree, plans: &mut Plans) -> String {

@@ -1,14 +1,15 @@
-//! A scenario file, read and checked. `docs/supervision.md` describes the format.
+//! The script of a dry run: `[[events]]` beside the `[tree]`. `docs/supervision.md` describes them.
 
-use mycelium_supervisor::declare::{
-    self, Declaration, Fields, INSTANCE_KEYS, Mistake, Source, behaviour, check_id, line_starts, simulated,
-};
-use mycelium_supervisor::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted};
-use mycelium_supervisor::{Call, ChildSpec, Strategy};
 use toml::Spanned;
 use toml::de::DeValue;
 
+use super::fields::{Fields, Mistake, Source, line_starts};
+use super::keys::{INSTANCE_KEYS, behaviour, check_id, child as child_of};
 use super::paths::Paths;
+use super::{Declaration, document, simulated};
+use crate::message::Call;
+use crate::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted};
+use crate::spec::{ChildSpec, Strategy};
 
 const EVENT_KEYS: &[&str] = &["at_ms", "child", "exit", "call", "target"];
 
@@ -36,21 +37,43 @@ enum Function {
     CountChildren,
 }
 
-/// Reads a scenario.
-///
-/// # Errors
-/// The first mistake, with its place.
-pub(crate) fn parse(text: &str) -> Result<Scenario, Mistake> {
-    let lines = line_starts(text);
-    let source = Source::new(text, &lines);
-    let document = declare::document(source)?;
-    let document = Fields::document(source, &document, "the scenario", &["tree", "events"])?;
-    let Declaration { root, tree } = Declaration::of(&document)?;
-    let tree = tree.simulated();
-    let mut paths = Paths::default();
-    paths.add_tree(&root, &tree);
-    let script = script(&document, &root, &mut paths)?;
-    Ok(Scenario { root, tree, script })
+impl Scenario {
+    /// Reads a tree and its script from TOML, as `mycelium tree simulate` does.
+    ///
+    /// ```
+    /// use mycelium_supervisor::sim::{Scenario, simulate};
+    ///
+    /// let scenario = Scenario::parse(
+    ///     r#"
+    ///     [tree]
+    ///     [[tree.children]]
+    ///     id = "feed"
+    ///     [[events]]
+    ///     at_ms = 1000
+    ///     child = "root/feed"
+    ///     exit = "crash"
+    ///     "#,
+    /// )?;
+    /// let mut lines = 0;
+    /// simulate(&scenario, 0, &mut |_| lines += 1)?;
+    /// assert_eq!(lines, 3); // it starts, crashes, and starts again
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn parse(text: &str) -> Result<Self, Mistake> {
+        let lines = line_starts(text);
+        let source = Source::new(text, &lines);
+        let document = document(source)?;
+        let document = Fields::document(source, &document, "the scenario", &["tree", "events"])?;
+        let Declaration { root, tree } = Declaration::of(&document)?;
+        let tree = tree.simulated();
+        let mut paths = Paths::default();
+        paths.add_tree(&root, &tree);
+        let script = script(&document, &root, &mut paths)?;
+        Ok(Self { root, tree, script })
+    }
 }
 
 /// The events, by time.
@@ -170,7 +193,7 @@ fn start_child(fields: &Fields<'_, '_>, paths: &mut Paths) -> Result<Act, Mistak
         let child = child.ok_or_else(|| fields.missing("child"))?;
         // Whether it fits its supervisor is for the supervisor to say, in its reply.
         let depth = path.matches('/').count() + 1;
-        let spec = simulated(&declare::child(fields.source, child, "`child`", depth)?);
+        let spec = simulated(&child_of(fields.source, child, "`child`", depth)?);
         paths.add_child(path, &spec);
         let id = spec.id.to_string();
         (Call::StartChild(spec), Some(id))
@@ -218,7 +241,7 @@ fn as_its_template(
     if TEMPLATE_KEYS.iter().all(|key| child.get(key).is_none()) {
         return Ok(());
     }
-    let said = declare::child(child.source, value, "an instance of simple_one_for_one", 1)?;
+    let said = child_of(child.source, value, "an instance of simple_one_for_one", 1)?;
     for key in TEMPLATE_KEYS.iter().filter(|key| child.get(key).is_some()) {
         let same = match *key {
             "type" => said.kind == template.kind,
@@ -232,94 +255,4 @@ fn as_its_template(
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use mycelium_supervisor::sim::{DEPTH_MAX, simulate};
-
-    /// The files that docs/supervision.md shows.
-    fn shown() -> Vec<&'static str> {
-        let page = include_str!("../../../docs/supervision.md");
-        page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
-    }
-
-    /// The one with a script.
-    fn documented() -> String {
-        let scenario = shown().into_iter().find(|text| text.contains("[[events]]"));
-        scenario.expect("the page has an example").to_owned()
-    }
-
-    #[test]
-    fn every_file_that_the_page_shows_is_read() {
-        assert!(shown().len() >= 2);
-        for text in shown() {
-            parse(text).unwrap_or_else(|mistake| panic!("{mistake} in\n{text}"));
-        }
-    }
-
-    #[test]
-    fn the_documented_scenario_runs() {
-        let scenario = parse(&documented()).expect("the example is correct");
-        let mut lines = 0;
-        simulate(&scenario, 0, &mut |_| lines += 1).expect("it runs");
-        assert!(lines > 5);
-    }
-
-    /// Damaged files end in a mistake or a run, never in a panic.
-    #[test]
-    fn damaged_scenarios_are_refused_or_run() {
-        let original = documented();
-        let words = [
-            "[",
-            "]",
-            "=",
-            "\"",
-            "-1",
-            "1e400",
-            "0x",
-            "{",
-            "}",
-            "true",
-            "\n",
-            "[[tree]]\n",
-            "children",
-            "é",
-            "99999999999",
-        ];
-        let mut state = 0x5eed_u64;
-        let mut below = |bound: usize| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as usize % bound
-        };
-        let (mut refused, mut run) = (0, 0);
-        for _ in 0..20_000 {
-            let mut text: Vec<char> = original.chars().collect();
-            for _ in 0..1 + below(3) {
-                let (at, word) = (below(text.len()), words[below(words.len())]);
-                let end = (at + below(8)).min(text.len());
-                text.splice(at..end, word.chars());
-            }
-            match parse(&text.iter().collect::<String>()) {
-                Err(_) => refused += 1,
-                Ok(scenario) => {
-                    let _ = simulate(&scenario, 0, &mut |_| run += 1);
-                }
-            }
-        }
-        assert!(refused > 1_000 && run > 1_000, "the damage is too great or too small: {refused}, {run}");
-    }
-
-    #[test]
-    fn supervisors_nested_too_deep_are_refused() {
-        let mut text = String::from("[tree]\n");
-        let mut path = String::from("tree");
-        for _ in 0..DEPTH_MAX + 1 {
-            path.push_str(".children");
-            text.push_str(&format!("[[{path}]]\nid = \"s\"\ntype = \"supervisor\"\n"));
-        }
-        let mistake = parse(&text).expect_err("too deep");
-        assert!(mistake.cause.contains("nested deeper") || mistake.cause.contains("recursion"), "{mistake}");
-    }
 }

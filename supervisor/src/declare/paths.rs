@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mycelium_supervisor::sim::{Plan, Tree};
-use mycelium_supervisor::{ChildSpec, Strategy};
-
-use mycelium_supervisor::declare::suggestion;
+use super::suggestion;
+use crate::sim::{Plan, Tree};
+use crate::spec::{ChildSpec, Strategy};
 
 /// The id under which unnamed instances are kept; no child has it.
 const UNNAMED: &str = "";
