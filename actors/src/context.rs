@@ -11,8 +11,8 @@ use crate::live::{Inlet, LiveContext};
 use crate::publish::Host;
 use crate::routing::{DirectContext, Published};
 use crate::{
-    Actor, ActorRef, AskError, Clock, Handler, Message, Publish, PublishError, Responder, SpawnError,
-    Subscription, TellError, TimerHandle, Timestamp, clock,
+    Actor, ActorRef, AskError, Clock, Down, Handler, Message, Monitor, Publish, PublishError, Responder,
+    SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -290,6 +290,103 @@ impl<A: Actor> Context<A> {
             }
             Backend::Direct(_) => {}
         }
+    }
+
+    /// Watches another actor of this bus: when it has ended, this one handles one [`Down`] that says why, after everything that
+    /// the other had sent or published to it.
+    ///
+    /// Exactly one `Down` comes for each call, also when the other has ended long ago. A restart in place under a supervisor is no
+    /// end: the reference goes on, and nothing comes. The watch itself ends with [`unwatch`](Self::unwatch), and with the
+    /// life of this actor: one that is restarted watches again in `started`.
+    ///
+    /// ```
+    /// use mycelium::{Actor, ActorRef, BoxError, Context, Down, Handler, MessageBus};
+    ///
+    /// struct Venue;
+    /// impl Actor for Venue { type Error = BoxError; }
+    ///
+    /// struct Orders { venue: ActorRef<Venue> }
+    /// impl Actor for Orders {
+    ///     type Error = BoxError;
+    ///     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         ctx.watch(&self.venue);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// impl Handler<Down> for Orders {
+    ///     async fn handle(&mut self, down: &Down, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         println!("{}{} {}", down.actor, down.id, down.reason); // Venue#1 ended normally
+    ///         ctx.stop();
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let venue = bus.spawn(Venue)?;
+    /// let orders = bus.spawn(Orders { venue: venue.clone() })?;
+    /// venue.stop();
+    /// orders.ended().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn watch<B: Actor>(&mut self, other: &ActorRef<B>) -> Monitor
+    where
+        A: Handler<Down>,
+    {
+        match (&mut self.backend, other.as_watched(), other.as_isolate()) {
+            (Backend::Live(live), Some(other), _) => {
+                self.signs |= CHANGED;
+                live.watch(&other)
+            }
+            (Backend::Isolate(isolate), _, Some(other)) => isolate.watch(other),
+            _ => self.watch_of_nobody(),
+        }
+    }
+
+    /// Links this actor to another of its bus: when that ends abnormally, this one ends with
+    /// [`StopReason::Linked`](crate::StopReason::Linked), in its turn after everything that the other had sent to it; at once if the
+    /// other has ended so already. A normal end and a shutdown mean nothing.
+    ///
+    /// The link goes one way: the other does not end with this one unless it links itself. Like a watch it outlasts restarts in
+    /// place of the other, and ends with [`unwatch`](Self::unwatch) and the life of this actor. Where two actors can only fail together,
+    /// a supervisor with [`OneForAll`](crate::tree::Strategy::OneForAll) restarts them together; a link does not restart anything.
+    pub fn link<B: Actor>(&mut self, other: &ActorRef<B>) -> Monitor {
+        match (&mut self.backend, other.as_watched(), other.as_isolate()) {
+            (Backend::Live(live), Some(other), _) => {
+                self.signs |= CHANGED;
+                live.link(&other)
+            }
+            (Backend::Isolate(isolate), _, Some(other)) => isolate.link(other),
+            _ => self.watch_of_nobody(),
+        }
+    }
+
+    /// Ends a watch or a link: nothing comes of it any more, also if the other has ended meanwhile. Whether there was one
+    /// whose notice has not been handled.
+    pub fn unwatch(&mut self, monitor: Monitor) -> bool {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.unwatch(monitor),
+            Backend::Live(live) => live.unwatch(monitor),
+            Backend::Direct(_) => false,
+        }
+    }
+
+    /// In an isolate: forgets a watch whose notice is handled now; whether there was one.
+    pub(crate) fn forget_watch(&self, monitor: Monitor) -> bool {
+        matches!(&self.backend, Backend::Isolate(isolate) if isolate.forget_watch(monitor))
+    }
+
+    /// In an isolate: ends the actor for this reason once the handler that runs has returned.
+    pub(crate) fn end_with(&self, reason: StopReason) {
+        if let Backend::Isolate(isolate) = &self.backend {
+            isolate.ask_end(reason);
+        }
+    }
+
+    /// Where nobody ends: in direct calls, or with a reference of another isolate.
+    fn watch_of_nobody(&self) -> Monitor {
+        Monitor { watcher: self.id(), number: u64::MAX }
     }
 
     /// Tells the supervisor that this actor is ready, if it waits for that

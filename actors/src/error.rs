@@ -17,12 +17,14 @@ pub enum StopReason {
     Panicked(Arc<str>),
     /// It was killed: its code was dropped where it waited.
     Killed,
+    /// An actor that it was [linked](crate::Context::link) to ended abnormally: its name, and why.
+    Linked(Arc<str>),
 }
 
 impl StopReason {
     /// Whether this end is one that a supervisor counts as a failure.
     pub fn is_abnormal(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed)
+        matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed | Self::Linked(_))
     }
 
     /// The reason that a caught panic's payload stands for.
@@ -48,6 +50,7 @@ impl fmt::Display for StopReason {
             Self::Failed(error) => write!(f, "failed: {error}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Killed => f.write_str("was killed"),
+            Self::Linked(other) => write!(f, "was linked to one that ended: {other}"),
         }
     }
 }

@@ -12,6 +12,7 @@ mod error;
 mod host;
 mod isolate;
 mod live;
+mod monitor;
 mod publish;
 mod reference;
 pub mod resilience;
@@ -32,6 +33,7 @@ pub use live::{
     BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
     Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,
 };
+pub use monitor::{Down, Monitor};
 pub use mycelium_macros::{actor, routing_config, service};
 pub use mycelium_mailbox::scalar::Timestamp;
 pub use mycelium_mailbox::{Message, ValidationError};

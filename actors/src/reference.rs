@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::context::{Either, within};
 use crate::isolate::IsolateRef;
-use crate::live::{Address, Member};
+use crate::live::{Address, Member, Watched};
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
@@ -58,6 +58,13 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => Some(isolate),
             Backend::Live(_) | Backend::Nowhere(_) => None,
+        }
+    }
+
+    pub(crate) fn as_watched(&self) -> Option<Arc<dyn Watched>> {
+        match &self.backend {
+            Backend::Live(live) => Some(Arc::clone(live) as _),
+            Backend::Isolate(_) | Backend::Nowhere(_) => None,
         }
     }
 

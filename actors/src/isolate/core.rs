@@ -57,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) running: Cell<u32>,
     /// Set by `Context::stop`; the seat whose code runs takes it.
     pub(crate) stop_asked: Cell<bool>,
+    /// With it, if a link has asked.
+    pub(crate) linked: RefCell<Option<StopReason>>,
     closed: Cell<bool>,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
@@ -130,6 +132,7 @@ impl Core {
             ended: RefCell::default(),
             running: Cell::new(OUTSIDE),
             stop_asked: Cell::new(false),
+            linked: RefCell::default(),
             closed: Cell::new(false),
             unheard: Cell::new(0),
             dead_letters: Cell::new(0),

@@ -211,6 +211,14 @@ impl<A: Actor> IsolateContext<A> {
         }
     }
 
+    /// The same, for this reason.
+    pub(crate) fn ask_end(&self, reason: StopReason) {
+        if let Some(core) = self.place.core() {
+            *core.linked.borrow_mut() = Some(reason);
+            core.stop_asked.set(true);
+        }
+    }
+
     pub(crate) fn actor_ref(&self) -> ActorRef<A> {
         ActorRef::in_isolate(IsolateRef::new(self.place.clone()))
     }
@@ -423,6 +431,6 @@ impl<A: Actor> IsolateRef<A> {
     }
 }
 
-fn direct_rule<M>(gauge: &Rc<Gauge>) -> Rule<M> {
+pub(super) fn direct_rule<M>(gauge: &Rc<Gauge>) -> Rule<M> {
     Rule { overflow: Overflow::Refuse, capacity: DEFAULT_CAPACITY, echo: true, gauge: Rc::clone(gauge) }
 }

@@ -4,6 +4,7 @@ mod core;
 mod feed;
 mod handle;
 mod lane;
+mod monitors;
 mod report;
 mod seat;
 mod service;

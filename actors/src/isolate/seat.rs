@@ -9,8 +9,10 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage};
 
 use super::core::{Core, Ended};
+use super::handle::id_of;
+use super::monitors::{Tell, Watches};
 use super::sub::{Begin, End, Handle, Overflow, Rule, Sub, Waiting};
-use crate::{Actor, Context, Handler, Message, Policy, SpawnError, StopReason, Subscription};
+use crate::{Actor, Context, Down, Handler, Message, Monitor, Policy, SpawnError, StopReason, Subscription};
 
 /// An actor and its context.
 pub(crate) struct Bundle<A: Actor> {
@@ -31,6 +33,17 @@ pub(crate) trait AnySeat: 'static {
     fn ask_stop(&self);
     /// Drops its code where it waits.
     fn kill(&self);
+    /// Whether nothing of it runs any more, not even its last words.
+    fn is_over(&self) -> bool {
+        self.end_reason().is_some()
+    }
+    /// Tells `monitor` when it is over. Services are watched by nobody.
+    fn be_watched(&self, _monitor: Monitor, _tell: Tell) {}
+    fn be_unwatched(&self, _monitor: Monitor) {}
+    /// What is told to `monitor`, if it has ended.
+    fn down(&self, _monitor: Monitor) -> Option<Down> {
+        None
+    }
     /// Wakes `waker` when it ends.
     fn watch(&self, waker: &Waker);
     fn end_reason(&self) -> Option<StopReason>;
@@ -66,6 +79,7 @@ pub(crate) struct Seat<A: Actor> {
     ended: RefCell<Option<StopReason>>,
     watchers: RefCell<Vec<Waker>>,
     kill_asked: Cell<bool>,
+    pub(crate) watches: RefCell<Option<Box<Watches>>>,
 }
 
 impl<A: Actor> Seat<A> {
@@ -82,6 +96,7 @@ impl<A: Actor> Seat<A> {
             ended: RefCell::default(),
             watchers: RefCell::default(),
             kill_asked: Cell::new(false),
+            watches: RefCell::default(),
         }
     }
 
@@ -136,11 +151,15 @@ impl<A: Actor> Seat<A> {
         }
         let Poll::Ready(result) = played else { return };
         if self.life.get() == Life::Over {
+            self.end_watches();
             return;
         }
         match result {
             Err(error) => self.end(StopReason::Failed(error.to_string().into())),
-            Ok(()) if self.stop_asked.get() => self.end(StopReason::Normal),
+            Ok(()) if self.stop_asked.get() => {
+                let linked = self.core.linked.take();
+                self.end(linked.unwrap_or(StopReason::Normal));
+            }
             Ok(()) => self.life.set(Life::Running),
         }
     }
@@ -230,6 +249,9 @@ impl<A: Actor> AnySeat for Seat<A> {
         let waiting = self.backlog.take().len() as u64;
         self.core.seat_ended(Ended { actor: A::name(), seat: self.index, reason }, waiting);
         self.watchers.take().into_iter().for_each(Waker::wake);
+        if self.is_over() {
+            self.end_watches();
+        }
     }
 
     fn ask_stop(&self) {
@@ -253,6 +275,25 @@ impl<A: Actor> AnySeat for Seat<A> {
         self.stage.cancel();
         self.core.stop_asked.set(asked);
         self.end(StopReason::Killed);
+    }
+
+    fn is_over(&self) -> bool {
+        self.life.get() == Life::Over
+    }
+
+    fn be_watched(&self, monitor: Monitor, tell: Tell) {
+        self.watches.borrow_mut().get_or_insert_default().be_watched(monitor, tell);
+    }
+
+    fn be_unwatched(&self, monitor: Monitor) {
+        if let Some(watches) = &mut *self.watches.borrow_mut() {
+            watches.be_unwatched(monitor);
+        }
+    }
+
+    fn down(&self, monitor: Monitor) -> Option<Down> {
+        let (actor, id, reason) = (A::name(), id_of(self.index), self.end_reason()?);
+        Some(Down { monitor, actor, id, reason })
     }
 
     fn watch(&self, waker: &Waker) {

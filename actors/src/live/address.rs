@@ -8,6 +8,7 @@ use mycelium_mailbox::{Doorbell, Port, SendError, TrySendError};
 use tokio::sync::{SetOnce, oneshot};
 
 use super::envelope::Envelope;
+use super::monitor::Watchers;
 use super::watch::{Pulse, Watch};
 use crate::host::Handle;
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
@@ -125,6 +126,7 @@ pub(crate) struct Address<A: Actor> {
     pub(crate) ended: SetOnce<StopReason>,
     pub(crate) rest: Rest,
     watch: OnceLock<Box<Watch>>,
+    pub(crate) watchers: Watchers,
     /// The name under which the bus registered it.
     pub(crate) registered: Option<Box<str>>,
     pub(crate) inbox: Port<Envelope<A>>,
@@ -197,8 +199,8 @@ impl<A: Actor> Address<A> {
     ) -> Arc<Self> {
         let (sign, ended) = (StopSign::default(), SetOnce::new());
         let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
-        let (rest, watch) = (Rest::default(), OnceLock::new());
-        Arc::new(Self { id, sign, ended, rest, watch, registered, inbox, host })
+        let (rest, watch, watchers) = (Rest::default(), OnceLock::new(), Watchers::default());
+        Arc::new(Self { id, sign, ended, rest, watch, watchers, registered, inbox, host })
     }
 
     /// What its supervisor sees of its progress.
@@ -216,6 +218,7 @@ impl<A: Actor> Address<A> {
     pub(crate) fn end(&self, reason: StopReason) {
         drop(lock(&self.host).take());
         let _ = self.ended.set(reason);
+        self.watchers.tell_of(self);
     }
 
     pub(crate) fn is_alive(&self) -> bool {

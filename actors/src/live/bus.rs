@@ -117,7 +117,7 @@ pub(crate) struct Core {
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
     names: DashMap<Box<str>, (ActorId, Arc<dyn Any + Send + Sync>)>,
-    stamps: Arc<Stamps>,
+    pub(crate) stamps: Arc<Stamps>,
     next_id: AtomicU64,
     closed: AtomicBool,
     inbox_capacity: u32,

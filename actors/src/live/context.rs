@@ -10,11 +10,14 @@ use tokio::time::Instant;
 use super::address::Address;
 use super::bus::Core;
 use super::envelope::Envelope;
+use super::monitor::{Watched, Watching};
 use super::source::{Inlet, TopicSource};
 use super::timers::Timers;
 use super::topics::{LivePublish, TopicCache};
 use super::watch::Readiness;
-use crate::{Actor, ActorId, Handler, Message, PublishError, SpawnError, Subscription, TimerHandle};
+use crate::{
+    Actor, ActorId, Down, Handler, Message, Monitor, PublishError, SpawnError, Subscription, TimerHandle,
+};
 
 /// What a handler reaches through its context.
 pub(crate) struct LiveContext<A: Actor> {
@@ -31,6 +34,8 @@ pub(crate) struct LiveContext<A: Actor> {
     // shared reference to it across an await.
     timers: Mutex<Option<Box<Timers<A>>>>,
     changes: Mutex<Changes<A>>,
+    /// Empty until the actor watches somebody.
+    pub(crate) watching: Option<Box<Watching<A>>>,
 }
 
 /// Subscriptions that a handler made and ended: its body takes them over when the handler has returned.
@@ -51,6 +56,7 @@ impl<A: Actor> LiveContext<A> {
             inherited: Vec::new(),
             timers: Mutex::default(),
             changes,
+            watching: None,
         }
     }
 
@@ -111,6 +117,40 @@ impl<A: Actor> LiveContext<A> {
         self.changed = true;
     }
 
+    pub(crate) fn watch(&mut self, other: &Arc<dyn Watched>) -> Monitor
+    where
+        A: Handler<Down>,
+    {
+        let id = self.id();
+        self.watching().watch(id, other)
+    }
+
+    pub(crate) fn link(&mut self, other: &Arc<dyn Watched>) -> Monitor {
+        let id = self.id();
+        self.watching().link(id, other)
+    }
+
+    fn watching(&mut self) -> &mut Watching<A> {
+        let Self { watching, address, core, changes, changed, .. } = self;
+        watching.get_or_insert_with(|| {
+            let (watching, source) = Watching::new(address.id, &core.stamps, address.inbox.doorbell());
+            get_mut(changes).joined.push(Inlet::Topic(source));
+            *changed = true;
+            Box::new(watching)
+        })
+    }
+
+    pub(crate) fn unwatch(&mut self, monitor: Monitor) -> bool {
+        self.watching.as_mut().is_some_and(|watching| watching.remove(monitor))
+    }
+
+    /// Forgets whom the actor watches: that ends with its life.
+    pub(crate) fn clear_watches(&mut self) {
+        if let Some(watching) = &mut self.watching {
+            watching.clear();
+        }
+    }
+
     #[inline]
     pub(crate) fn is_asked_to_stop(&self) -> bool {
         self.address.sign.is_raised()
@@ -133,6 +173,7 @@ impl<A: Actor> LiveContext<A> {
         self.apply_changes(sources);
         self.inherited = sources.iter().filter_map(|source| source.topic()).collect();
         self.clear_timers();
+        self.clear_watches();
     }
 
     pub(crate) fn timers(&mut self) -> Option<&mut Timers<A>> {

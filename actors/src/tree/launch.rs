@@ -147,7 +147,9 @@ pub(crate) fn exit_reason(reason: &StopReason) -> ExitReason {
         StopReason::Normal => ExitReason::Normal,
         StopReason::Shutdown => ExitReason::Shutdown,
         StopReason::Killed => ExitReason::Killed,
-        StopReason::Failed(_) | StopReason::Panicked(_) => ExitReason::Abnormal(reason.to_string().into()),
+        StopReason::Failed(_) | StopReason::Panicked(_) | StopReason::Linked(_) => {
+            ExitReason::Abnormal(reason.to_string().into())
+        }
     }
 }
 

@@ -1,0 +1,184 @@
+//! Watching the ends of other actors of an isolate, and being linked to them.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use mycelium_mailbox::Play;
+
+use super::core::Core;
+use super::handle::{IsolateContext, IsolateRef, direct_rule, id_of, seat_of};
+use super::lane::Lane;
+use super::seat::{AnySeat, Bundle, Seat};
+use super::sub::Sub;
+use crate::{Actor, Down, Handler, Monitor};
+
+/// What one seat knows of watches; most know of none.
+#[derive(Default)]
+pub(crate) struct Watches {
+    /// Whom it watches.
+    watched: BTreeMap<Monitor, u32>,
+    /// Who watches it, and how that actor is told.
+    watchers: BTreeMap<Monitor, Tell>,
+    next: u64,
+}
+
+/// Queues a notice for the watcher in this seat.
+pub(crate) type Tell = fn(&Core, u32, Down);
+
+impl Watches {
+    /// A new watch of the actor in the seat `other`.
+    fn add(&mut self, watcher: u32, other: u32) -> Monitor {
+        let monitor = Monitor { watcher: id_of(watcher), number: self.next };
+        self.next += 1;
+        self.watched.insert(monitor, other);
+        monitor
+    }
+
+    /// Adds a watcher of this seat.
+    pub(crate) fn be_watched(&mut self, monitor: Monitor, tell: Tell) {
+        self.watchers.insert(monitor, tell);
+    }
+
+    /// Forgets one.
+    pub(crate) fn be_unwatched(&mut self, monitor: Monitor) {
+        self.watchers.remove(&monitor);
+    }
+}
+
+impl<A: Actor> Seat<A> {
+    /// Forgets one of its watches; the seat that was watched.
+    fn forget_watch(&self, monitor: Monitor) -> Option<u32> {
+        self.watches.borrow_mut().as_mut()?.watched.remove(&monitor)
+    }
+
+    /// Tells everybody that it is over, and forgets whom it watches itself.
+    pub(crate) fn end_watches(&self) {
+        let Some(watches) = self.watches.take() else { return };
+        let Watches { watched, watchers, .. } = *watches;
+        for (monitor, other) in watched {
+            if let Some(other) = self.core.seat(other) {
+                other.be_unwatched(monitor);
+            }
+        }
+        for (monitor, tell) in watchers {
+            if let Some(down) = self.down(monitor) {
+                tell(&self.core, seat_number(monitor), down);
+            }
+        }
+    }
+}
+
+/// Where the watcher sits.
+fn seat_number(monitor: Monitor) -> u32 {
+    // An id is that of a seat plus one.
+    u32::try_from(monitor.watcher.get() - 1).unwrap_or(u32::MAX)
+}
+
+impl<A: Actor> IsolateContext<A> {
+    pub(crate) fn watch<B: Actor>(&self, other: &IsolateRef<B>) -> Monitor
+    where
+        A: Handler<Down>,
+    {
+        self.add_watch(other, tell::<A, Heard, Hear>)
+    }
+
+    pub(crate) fn link<B: Actor>(&self, other: &IsolateRef<B>) -> Monitor {
+        self.add_watch(other, tell::<A, Linked, Break>)
+    }
+
+    fn add_watch<B: Actor>(&self, other: &IsolateRef<B>, tell: Tell) -> Monitor {
+        let (own, other) = (self.place().seat(), other.place.seat());
+        let nobody = Monitor { watcher: id_of(own), number: u64::MAX };
+        let Some(core) = self.place().core() else { return nobody };
+        let (Some(seat), Some(other_seat)) = (seat_of::<A>(core, own), core.seat(other)) else {
+            return nobody;
+        };
+        let monitor = seat.watches.borrow_mut().get_or_insert_default().add(own, other);
+        match other_seat.is_over().then(|| other_seat.down(monitor)).flatten() {
+            Some(down) => tell(core, own, down),
+            None => other_seat.be_watched(monitor, tell),
+        }
+        monitor
+    }
+
+    pub(crate) fn unwatch(&self, monitor: Monitor) -> bool {
+        let Some(core) = self.place().core() else { return false };
+        let seat = seat_of::<A>(core, self.place().seat());
+        let Some(other) = seat.and_then(|seat| seat.forget_watch(monitor)) else { return false };
+        if let Some(other) = core.seat(other) {
+            other.be_unwatched(monitor);
+        }
+        true
+    }
+}
+
+/// A notice of a watch, and one of a link.
+struct Heard(Down);
+struct Linked(Down);
+
+impl From<Down> for Heard {
+    fn from(down: Down) -> Self {
+        Self(down)
+    }
+}
+
+impl From<Down> for Linked {
+    fn from(down: Down) -> Self {
+        Self(down)
+    }
+}
+
+fn tell<A, N, P>(core: &Core, seat: u32, down: Down)
+where
+    A: Actor,
+    N: From<Down> + 'static,
+    P: Play<Bundle<A>, N, Output = Result<(), A::Error>> + 'static,
+{
+    let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
+    let lane = core.direct(seat.index, |index| {
+        let gauge = Rc::default();
+        let to = Sub::<A, N, P>::new(&seat, direct_rule(&gauge));
+        Lane::to_one(index, "Down", to, gauge)
+    });
+    // The watches that an actor has made bound how many there are.
+    lane.write(N::from(down));
+    core.enqueue(lane.index());
+}
+
+/// Plays the notice of a watch.
+struct Hear;
+
+impl<A: Handler<Down>> Play<Bundle<A>, Heard> for Hear {
+    type Output = Result<(), A::Error>;
+
+    async fn play(bundle: &mut Bundle<A>, Heard(down): &Heard) -> Result<(), A::Error> {
+        if bundle.ctx.forget_watch(down.monitor) {
+            bundle.actor.handle(down, &mut bundle.ctx).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Plays the notice of a link.
+struct Break;
+
+impl<A: Actor> Play<Bundle<A>, Linked> for Break {
+    type Output = Result<(), A::Error>;
+
+    async fn play(bundle: &mut Bundle<A>, Linked(down): &Linked) -> Result<(), A::Error> {
+        if bundle.ctx.forget_watch(down.monitor)
+            && let Some(reason) = down.to_linked()
+        {
+            bundle.ctx.end_with(reason);
+        }
+        Ok(())
+    }
+}
+
+impl<A: Actor> IsolateContext<A> {
+    /// Forgets a watch whose notice is handled now; whether there was one.
+    pub(crate) fn forget_watch(&self, monitor: Monitor) -> bool {
+        let seat = self.place().core().and_then(|core| seat_of::<A>(core, self.place().seat()));
+        seat.is_some_and(|seat| seat.forget_watch(monitor).is_some())
+    }
+}

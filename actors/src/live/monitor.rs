@@ -1,0 +1,328 @@
+//! Watching the ends of other live actors, and being linked to them.
+//!
+//! # Protocol
+//! The watcher has one queue for all that it hears this way, which is a source like its topics: notices carry stamps of the
+//! bus, so they come after everything that the ended actor had sent. Who is watched holds the queue of each watcher. Its
+//! end is known ([`Address::ended`]) before it takes the list of its watchers, and one that comes to the list looks there
+//! first, under the lock of the list: so each watch gets one notice. The watcher forgets a watch when it takes its notice, and hears
+//! nothing of one that it has forgotten before.
+//!
+//! Bound: one notice for each watch that an actor has made and not ended.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Context as TaskContext;
+
+use mycelium_mailbox::{
+    Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Port, QUEUE_CAPACITY_MAX, Source, Span, Stamps,
+    Started,
+};
+
+use super::address::Address;
+use super::source::{ActorSource, Drained};
+use crate::{Actor, ActorId, Context, Down, Handler, Monitor, StopReason};
+
+/// What a watcher's queue holds.
+pub(crate) struct Notice {
+    down: Down,
+    link: bool,
+}
+
+/// Who watches one actor.
+#[derive(Default)]
+pub(crate) struct Watchers(Mutex<BTreeMap<Monitor, Watcher>>);
+
+struct Watcher {
+    queue: Arc<Port<Notice>>,
+    link: bool,
+}
+
+impl Watcher {
+    fn tell(&self, down: Down) {
+        // One that has ended meanwhile need not know.
+        let _ = self.queue.offer(Notice { down, link: self.link });
+    }
+}
+
+impl Watchers {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Monitor, Watcher>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells them all that `other`, whose watchers they are, has ended. That is known before.
+    pub(crate) fn tell_of(&self, other: &dyn Watched) {
+        let watchers = std::mem::take(&mut *self.lock());
+        for (monitor, watcher) in watchers {
+            other.down(monitor).into_iter().for_each(|down| watcher.tell(down));
+        }
+    }
+
+    fn remove(&self, monitor: Monitor) {
+        let removed = self.lock().remove(&monitor);
+        // Dropped here, where the lock is free again.
+        drop(removed);
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.lock().len()
+    }
+}
+
+/// A live actor of any type that can be watched.
+pub(crate) trait Watched: Send + Sync {
+    fn watchers(&self) -> &Watchers;
+    /// What is told to `monitor`, if it has ended.
+    fn down(&self, monitor: Monitor) -> Option<Down>;
+}
+
+impl<A: Actor> Watched for Address<A> {
+    fn watchers(&self) -> &Watchers {
+        &self.watchers
+    }
+
+    fn down(&self, monitor: Monitor) -> Option<Down> {
+        let reason = self.ended.get()?.clone();
+        Some(Down { monitor, actor: A::name(), id: self.id, reason })
+    }
+}
+
+/// How a `Down` is handled; known once the actor has watched somebody.
+type Hear<A> = for<'a> fn(
+    &'a Down,
+    &'a mut A,
+    &'a mut Context<A>,
+    &'a mut FutureSlot,
+    &mut TaskContext<'_>,
+) -> Started<'a, Drained>;
+
+/// Whom one actor watches.
+pub(crate) struct Watching<A: Actor> {
+    queue: Arc<Port<Notice>>,
+    hear: Option<Hear<A>>,
+    watched: BTreeMap<Monitor, Weak<dyn Watched>>,
+    next: u64,
+}
+
+impl<A: Actor> Watching<A> {
+    /// Nobody yet, and the source that brings the notices.
+    pub(crate) fn new(
+        id: ActorId,
+        stamps: &Arc<Stamps>,
+        bell: &Arc<Doorbell>,
+    ) -> (Self, Box<dyn ActorSource<A>>) {
+        // It is never full before there are so many watches.
+        let options =
+            InboxOptions { overflow: Overflow::Fail, capacity: QUEUE_CAPACITY_MAX, owner: id.get() };
+        let queue = Arc::new(Port::new(Arc::clone(stamps), Arc::clone(bell), options));
+        let source = NoticeSource { inbox: Inbox::of(Arc::clone(&queue)) };
+        (Self { queue, hear: None, watched: BTreeMap::new(), next: 0 }, Box::new(source))
+    }
+
+    pub(crate) fn watch(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor
+    where
+        A: Handler<Down>,
+    {
+        self.hear = Some(hear::<A>);
+        self.add(watcher, other, false)
+    }
+
+    pub(crate) fn link(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor {
+        self.add(watcher, other, true)
+    }
+
+    fn add(&mut self, watcher: ActorId, other: &Arc<dyn Watched>, link: bool) -> Monitor {
+        let monitor = Monitor { watcher, number: self.next };
+        self.next += 1;
+        self.watched.insert(monitor, Arc::downgrade(other));
+        let own = Watcher { queue: Arc::clone(&self.queue), link };
+        let mut watchers = other.watchers().lock();
+        match other.down(monitor) {
+            Some(down) => {
+                drop(watchers);
+                own.tell(down);
+            }
+            None => drop(watchers.insert(monitor, own)),
+        }
+        monitor
+    }
+
+    /// Forgets a watch; whether there was one, and its notice has not been taken.
+    pub(crate) fn remove(&mut self, monitor: Monitor) -> bool {
+        let Some(other) = self.watched.remove(&monitor) else { return false };
+        if let Some(other) = other.upgrade() {
+            other.watchers().remove(monitor);
+        }
+        true
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        while let Some((monitor, other)) = self.watched.pop_first() {
+            if let Some(other) = other.upgrade() {
+                other.watchers().remove(monitor);
+            }
+        }
+    }
+}
+
+fn hear<'a, A: Handler<Down>>(
+    down: &'a Down,
+    actor: &'a mut A,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, Drained> {
+    let handling = async move {
+        match actor.handle(down, ctx).await {
+            Ok(()) => Ok(1),
+            Err(error) => Err(StopReason::Failed(error.to_string().into())),
+        }
+    };
+    slot.start(handling, cx)
+}
+
+/// What an actor hears of the ends of others.
+struct NoticeSource {
+    inbox: Inbox<Notice>,
+}
+
+impl Source for NoticeSource {
+    fn head(&mut self) -> Option<u64> {
+        self.inbox.head()
+    }
+
+    fn commit(&mut self) {
+        self.inbox.commit();
+    }
+
+    fn arm(&mut self) -> bool {
+        self.inbox.arm()
+    }
+}
+
+impl<A: Actor> ActorSource<A> for NoticeSource {
+    fn drain<'a>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        _: Span,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, Drained> {
+        let Some((Notice { down, link }, _)) = self.inbox.peek() else { return Started::Ready(Ok(0)) };
+        let watching = ctx.as_live().and_then(|live| live.watching.as_deref_mut());
+        let Some(watching) = watching.filter(|watching| watching.watched.contains_key(&down.monitor)) else {
+            return Started::Ready(Ok(1));
+        };
+        watching.watched.remove(&down.monitor);
+        match watching.hear {
+            _ if *link => Started::Ready(down.to_linked().map_or(Ok(1), Err)),
+            Some(hear) => hear(down, actor, ctx, slot, cx),
+            None => Started::Ready(Ok(1)),
+        }
+    }
+
+    fn settle(&mut self) {
+        self.inbox.advance();
+    }
+
+    fn keep(&mut self) -> bool {
+        // The next life has no watches from this one.
+        false
+    }
+
+    fn take_kept(&mut self) -> bool {
+        false
+    }
+
+    fn discard(&mut self) -> Option<&'static str> {
+        self.inbox.take().filter(|notice| !notice.link).map(|_| NAME)
+    }
+
+    fn abandon(&mut self) -> Option<(&'static str, u64)> {
+        // Nobody sent it: it is no dead letter.
+        None
+    }
+
+    fn topic(&self) -> Option<u16> {
+        None
+    }
+
+    fn front_name(&self) -> Option<&'static str> {
+        self.inbox.peek().map(|_| NAME)
+    }
+}
+
+/// What a notice is called where a message has a name.
+const NAME: &str = "Down";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ActorRef, BoxError, MessageBus, Responder};
+
+    struct Idle;
+    impl Actor for Idle {
+        type Error = BoxError;
+    }
+    impl Handler<Down> for Idle {
+        async fn handle(&mut self, _: &Down, _: &mut Context<Self>) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+    struct Watch(ActorRef<Idle>);
+    impl Responder<Watch> for Idle {
+        type Reply = [Monitor; 2];
+        async fn answer(&mut self, watch: &Watch, ctx: &mut Context<Self>) -> [Monitor; 2] {
+            [ctx.watch(&watch.0), ctx.link(&watch.0)]
+        }
+    }
+    struct Unwatch([Monitor; 2]);
+    impl Responder<Unwatch> for Idle {
+        type Reply = bool;
+        async fn answer(&mut self, unwatch: &Unwatch, ctx: &mut Context<Self>) -> bool {
+            unwatch.0.map(|monitor| ctx.unwatch(monitor)) == [true; 2]
+        }
+    }
+
+    #[tokio::test]
+    async fn neither_end_leaves_anything_behind() {
+        let bus = MessageBus::new();
+        let watched = bus.spawn(Idle).unwrap();
+        let of_watched = watched.as_watched().unwrap();
+        let watcher = bus.spawn(Idle).unwrap();
+        for _ in 0..3 {
+            let monitors = watcher.ask(Watch(watched.clone())).await.unwrap();
+            assert_eq!(of_watched.watchers().len(), 2);
+            assert!(watcher.ask(Unwatch(monitors)).await.unwrap());
+            assert_eq!(of_watched.watchers().len(), 0);
+        }
+        // The watcher ends first, by itself or by force.
+        for kill in [false, true] {
+            let watcher = bus.spawn(Idle).unwrap();
+            watcher.ask(Watch(watched.clone())).await.unwrap();
+            if kill {
+                watcher.kill();
+            } else {
+                watcher.stop();
+            }
+            watcher.ended().await;
+            assert_eq!(of_watched.watchers().len(), 0);
+        }
+        // Each watches the other, and one ends: what is left holds nothing of it.
+        watcher.ask(Watch(watched.clone())).await.unwrap();
+        watched.ask(Watch(watcher.clone())).await.unwrap();
+        watched.stop();
+        watched.ended().await;
+        assert_eq!(of_watched.watchers().len(), 0);
+        assert_eq!(watcher.as_watched().unwrap().watchers().len(), 0);
+        let weak = Arc::downgrade(&of_watched);
+        drop((watched, of_watched));
+        // Its task may hold its address a moment longer.
+        while weak.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        bus.shutdown().await.unwrap();
+    }
+}
