@@ -18,7 +18,7 @@
 -module(otp_driver).
 -export([main/0, init/1, start_child/2, start_instance/7, worker/0, log/2]).
 
--define(TABLES, [driver_log, driver_pid, driver_where, driver_count]).
+-define(TABLES, [driver_log, driver_pid, driver_where, driver_count, driver_parent]).
 
 main() ->
     ok = logger:remove_handler(default),
@@ -74,7 +74,7 @@ act({exit, Path, How}) ->
     case whereis_path(Path) of
         undefined ->
             ok;
-        {Pid, worker} ->
+        {Pid, Type} when Type =:= worker; How =:= kill ->
             Mon = monitor(process, Pid),
             case How of
                 kill -> exit(Pid, kill);
@@ -195,10 +195,15 @@ finish(Root) ->
 
 %% Returns when the tree is at rest, or gone.
 rest(Root) ->
-    case is_process_alive(Root) andalso not at_rest(Root) of
+    case is_process_alive(Root) andalso not (at_rest(Root) andalso no_orphans()) of
         true -> erlang:yield(), rest(Root);
         false -> ok
     end.
+
+%% What was below a killed supervisor may live a moment longer. Nobody lists it, and it still takes calls.
+no_orphans() ->
+    not lists:any(fun({Pid, Parent}) -> is_process_alive(Pid) andalso not is_process_alive(Parent) end,
+                  ets:tab2list(driver_parent)).
 
 at_rest(Sup) ->
     try supervisor:which_children(Sup) of
@@ -261,12 +266,14 @@ start_child(SupPath, {Id, Plan, _, _, _, Type, Fails, Ignores}) ->
             trace(Pid),
             ets:insert(driver_where, {Path, {Pid, worker}}),
             ets:insert(driver_pid, {Pid, Path, true}),
+            ets:insert(driver_parent, {Pid, self()}),
             put_log({started, Path}),
             {ok, Pid};
         {_, _, Sup} ->
             case supervisor:start_link(?MODULE, {Path, Sup}) of
                 {ok, Pid} ->
                     ets:insert(driver_pid, {Pid, Path, true}),
+                    ets:insert(driver_parent, {Pid, self()}),
                     put_log({started, Path}),
                     {ok, Pid};
                 Error ->

@@ -30,13 +30,24 @@ pub(crate) fn trace(scenario: &Scenario) -> Vec<String> {
 /// which order: their lines come last.
 pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String> {
     for line in &mut lines {
-        // The driver starts instances by another request, but it is one function.
-        if let Some(rest) = line.strip_prefix("reply start_instance") {
-            *line = format!("reply start_child{rest}");
+        // The driver has requests of its own for instances, but the functions are the same.
+        for (request, function) in [
+            ("reply start_instance ", "reply start_child "),
+            ("reply terminate_instance ", "reply terminate_child "),
+        ] {
+            if let Some(rest) = line.strip_prefix(request) {
+                *line = format!("{function}{rest}");
+            }
         }
     }
     // Random scenarios keep away from the ends of periods: a second more or less changes nothing.
     lines.retain(|line| line != TICKED);
+    // What ended when a supervisor above it was killed, OTP leaves open.
+    let killed = encode::killed(scenario);
+    lines.retain(|line| {
+        let ended = line.strip_prefix("ended ").and_then(|rest| rest.split(' ').next());
+        !ended.is_some_and(|path| killed.iter().any(|above| path.starts_with(above)))
+    });
     if scenario.script.iter().any(|scripted| matches!(scripted.act, Act::Burst(_))) {
         // The sort is stable: the order among the lines of one kind stays.
         lines.sort_by_key(|line| match line.split(' ').next() {
@@ -101,11 +112,6 @@ fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
             let simple = encode::strategy_at(scenario, path) == Some(Strategy::SimpleOneForOne);
             let name = match *call {
                 "which_children" if simple => "which_instances",
-                "terminate_child"
-                    if parent_is_simple(scenario, path) && !encode::is_template(scenario, path) =>
-                {
-                    "terminate_instance"
-                }
                 call => call,
             };
             format!("reply {name} {label} {}", reply(result.as_ref(), simple)).trim_end().to_owned()
@@ -114,11 +120,6 @@ fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
         Happening::Waiting { .. } | Happening::AutoShutdown | Happening::Skipped => return None,
         other => panic!("{other:?} is new: compare it"),
     })
-}
-
-fn parent_is_simple(scenario: &Scenario, path: &str) -> bool {
-    let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
-    encode::strategy_at(scenario, parent) == Some(Strategy::SimpleOneForOne)
 }
 
 fn reply(result: Option<&Result<Reply<Plan>, CallError>>, simple: bool) -> String {

@@ -61,6 +61,40 @@ pub(crate) fn tree_at<'s>(scenario: &'s Scenario, path: &str) -> Option<&'s Tree
     })
 }
 
+/// The supervisors that are killed, or would be if they were stopped, each with a `/` behind it.
+pub(crate) fn killed(scenario: &Scenario) -> Vec<String> {
+    let mut killed = Vec::new();
+    brutal(&scenario.root, &scenario.tree, &mut killed);
+    for scripted in &scenario.script {
+        match &scripted.act {
+            Act::Exit { path, exit: Exit::Kill } if tree_at(scenario, path).is_some() => {
+                killed.push(format!("{path}/"));
+            }
+            Act::Call { supervisor, call: Call::StartChild(spec), .. } => {
+                let below = spec.start.tree.as_ref();
+                brutal_child(&format!("{supervisor}/{}", spec.id), spec.shutdown(), below, &mut killed);
+            }
+            _ => {}
+        }
+    }
+    killed
+}
+
+fn brutal(path: &str, tree: &Tree, killed: &mut Vec<String>) {
+    for child in tree.children.iter().filter(|_| !is_simple(tree)) {
+        brutal_child(&format!("{path}/{}", child.id), child.shutdown(), child.start.tree.as_ref(), killed);
+    }
+}
+
+fn brutal_child(path: &str, shutdown: Shutdown, below: Option<&Tree>, killed: &mut Vec<String>) {
+    if let Some(below) = below {
+        if shutdown == Shutdown::BrutalKill {
+            killed.push(format!("{path}/"));
+        }
+        brutal(path, below, killed);
+    }
+}
+
 fn is_simple(tree: &Tree) -> bool {
     tree.flags.strategy == Strategy::SimpleOneForOne
 }

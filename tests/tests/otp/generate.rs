@@ -1,8 +1,9 @@
 //! Random trees and scripts.
 //!
-//! Left out, because OTP leaves the outcome open or cannot be told (see `docs/otp-differences.md`): a kill of a
-//! supervisor, a shutdown time of zero, a periods' boundary, backoff, and children that take their time.
+//! Left out, because OTP leaves the outcome open or cannot be told (see `docs/otp-differences.md`): a shutdown time of
+//! zero, a periods' boundary, backoff, and children that take their time.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
         random: Random(seed),
         supervisors: Vec::new(),
         children: Vec::new(),
+        templates: BTreeMap::new(),
+        in_template: false,
         added: 0,
         now: Duration::ZERO,
     };
@@ -37,6 +40,10 @@ struct Generator {
     supervisors: Vec<(String, Strategy)>,
     /// Paths of children, and whether they are supervisors.
     children: Vec<(String, bool)>,
+    /// What the instances of simple-one-for-one supervisors are made of, by the supervisor's path.
+    templates: BTreeMap<String, Plan>,
+    /// Whether the part being made belongs to a template, so that its paths are not known yet.
+    in_template: bool,
     added: u64,
     now: Duration,
 }
@@ -75,8 +82,11 @@ impl Generator {
 
     fn child(&mut self, above: &str, id: &str, flags: &Flags, depth: u64) -> ChildSpec<Plan> {
         let path = format!("{above}/{id}");
-        let instance = flags.strategy == Strategy::SimpleOneForOne;
-        let nested = depth < DEPTH_MAX && !instance && self.random.chance(35);
+        let template = flags.strategy == Strategy::SimpleOneForOne;
+        let (supervisors, children) = (self.supervisors.len(), self.children.len());
+        let was_in_template = self.in_template;
+        self.in_template |= template;
+        let nested = depth < DEPTH_MAX && self.random.chance(35);
         let restart = *self.random.pick(&[
             Restart::Permanent,
             Restart::Permanent,
@@ -87,7 +97,13 @@ impl Generator {
         let spec = if nested {
             let tree = self.tree(&path, depth + 1);
             let plan = Behaviour { tree: Some(tree), ..self.behaviour() };
-            ChildSpec::supervisor(id, Arc::new(plan))
+            let spec = ChildSpec::supervisor(id, Arc::new(plan));
+            match self.random.below(10) {
+                // What this ends is not compared, so its path must be known.
+                0 if !self.in_template => spec.stop_by(Shutdown::BrutalKill),
+                1 => spec.stop_by(Shutdown::Timeout(TICK)),
+                _ => spec,
+            }
         } else {
             let spec = ChildSpec::worker(id, Arc::new(self.behaviour()));
             match self.random.below(10) {
@@ -96,6 +112,13 @@ impl Generator {
                 _ => spec,
             }
         };
+        self.in_template = was_in_template;
+        if template {
+            // Nothing runs below a template: its instances bring these paths.
+            self.supervisors.truncate(supervisors);
+            self.children.truncate(children);
+            self.templates.insert(above.to_owned(), spec.start.clone());
+        }
         self.children.push((path, nested));
         spec.restart(restart).significant(may_be && self.random.chance(60))
     }
@@ -137,7 +160,15 @@ impl Generator {
         let (path, supervisor) =
             if self.random.chance(1) { ("root".to_owned(), true) } else { (path, supervisor) };
         let exits: &[Exit] = if supervisor {
-            &[Exit::Crash, Exit::Normal, Exit::Shutdown]
+            &[
+                Exit::Crash,
+                Exit::Crash,
+                Exit::Normal,
+                Exit::Normal,
+                Exit::Shutdown,
+                Exit::Shutdown,
+                Exit::Kill,
+            ]
         } else {
             &[Exit::Crash, Exit::Crash, Exit::Crash, Exit::Normal, Exit::Shutdown, Exit::Kill]
         };
@@ -199,9 +230,27 @@ impl Generator {
         // An instance that ignores a later start leaves OTP with a child that is no process.
         let mut plan = self.behaviour();
         plan.start_ignores.retain(|start| *start == 1);
-        self.children.push((target.clone(), false));
+        plan.tree = self.templates.get(&supervisor).and_then(|template| template.tree.clone());
+        self.children.push((target.clone(), plan.tree.is_some()));
+        if let Some(tree) = &plan.tree {
+            self.add_paths(&target, tree);
+        }
         let call = Call::StartInstance { id: Some(name.into()), start: Arc::new(plan) };
         Act::Call { supervisor, target, call }
+    }
+
+    /// What an instance brings that is a supervisor.
+    fn add_paths(&mut self, path: &str, tree: &Tree) {
+        self.supervisors.push((path.to_owned(), tree.flags.strategy));
+        for child in &tree.children {
+            let below = format!("{path}/{}", child.id);
+            self.children.push((below.clone(), child.start.tree.is_some()));
+            if tree.flags.strategy == Strategy::SimpleOneForOne {
+                self.templates.insert(path.to_owned(), child.start.clone());
+            } else if let Some(tree) = &child.start.tree {
+                self.add_paths(&below, tree);
+            }
+        }
     }
 
     fn start_child(&mut self, supervisor: String, strategy: Strategy) -> Act {
