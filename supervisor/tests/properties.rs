@@ -386,3 +386,78 @@ fn the_intensity_window_agrees_with_a_naive_count() {
         }
     }
 }
+
+/// A supervisor gives up with the first restart of which more than its intensity lie within one period, failed starts
+/// included, and with none before: whatever its strategy, whoever of its children ends.
+#[test]
+fn a_supervisor_gives_up_when_a_naive_count_says_so() {
+    let seed = number("MYCELIUM_SUPERVISOR_SEED").unwrap_or(7);
+    println!("MYCELIUM_SUPERVISOR_SEED={seed}");
+    let mut random = Random(seed);
+    let (mut gave_up, mut endured) = (0, 0);
+    for _ in 0..2_000 {
+        let flags = Flags {
+            strategy: random.pick(&[Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne]),
+            intensity: random.below(6) as u32,
+            period: Duration::from_millis(1 + random.below(20)),
+            ..Flags::default()
+        };
+        let children = ["a", "b", "c"].map(|id| ChildSpec::worker(id, ())).into();
+        let mut supervisor = Supervisor::new(flags, children, 0).expect("the specifications are valid");
+        let mut restarts: Vec<Duration> = Vec::new();
+        let mut now = Duration::ZERO;
+        let mut has_given_up = drive(&mut supervisor, now, Event::Init, &mut || false);
+        for _ in 0..20 {
+            now += Duration::from_millis(random.below(25));
+            let lives: Vec<ChildRef> = supervisor.lives().collect();
+            let crash = Event::Exited(random.pick(&lives), ExitReason::Abnormal("crash".into()));
+            restarts.push(now);
+            let mut fails = || {
+                let fails = random.chance(15);
+                // A start that fails is tried again at once, and that is one more restart.
+                restarts.extend(fails.then_some(now));
+                fails
+            };
+            has_given_up = drive(&mut supervisor, now, crash, &mut fails);
+            let window =
+                |at: &Duration| restarts.iter().filter(|r| *r <= at && *at - **r <= flags.period).count();
+            // Restarts of the same time were decided one after another: the last of them saw all.
+            let too_many = restarts.iter().any(|at| window(at) > flags.intensity as usize);
+            assert_eq!(has_given_up, too_many, "{flags:?}: restarts at {restarts:?}");
+            if has_given_up {
+                break;
+            }
+        }
+        gave_up += u32::from(has_given_up);
+        endured += u32::from(!has_given_up);
+    }
+    assert!(gave_up > 100 && endured > 100, "{gave_up} gave up, {endured} did not");
+}
+
+/// Carries out all that follows from an event; whether the supervisor gave up.
+fn drive(
+    supervisor: &mut Supervisor<()>,
+    now: Duration,
+    event: Event<()>,
+    fails: &mut dyn FnMut() -> bool,
+) -> bool {
+    let mut events = VecDeque::from([event]);
+    let mut gave_up = false;
+    loop {
+        let due = supervisor.next_wake().is_some_and(|at| at <= now);
+        let Some(event) = events.pop_front().or(due.then_some(Event::Wake)) else { return gave_up };
+        let mut actions = Vec::new();
+        supervisor.step(now, event, &mut actions);
+        for action in actions {
+            match action {
+                Action::Start { child, .. } if fails() => {
+                    events.push_back(Event::StartFailed(child, ExitReason::Normal));
+                }
+                Action::Start { child, .. } => events.push_back(Event::Started(child)),
+                Action::Stop { child, .. } => events.push_back(Event::Exited(child, ExitReason::Shutdown)),
+                Action::Notice(Notice::GaveUp { .. }) => gave_up = true,
+                _ => {}
+            }
+        }
+    }
+}

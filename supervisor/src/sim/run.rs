@@ -272,15 +272,30 @@ impl<'a> Run<'a> {
         let Some(mut node) = self.remove(id) else { return };
         let lives: Vec<ChildRef> = node.supervisor.lives().collect();
         for child in lives {
-            let Some(life) = node.lives.remove(&child) else { continue };
-            if let Some(below) = life.node {
-                self.kill_below(below);
-            }
+            let what = match node.lives.remove(&child) {
+                Some(life) => {
+                    if let Some(below) = life.node {
+                        self.kill_below(below);
+                    }
+                    Happening::Stopped { killed: true, reason: ExitReason::Killed }
+                }
+                // It has ended before, and its supervisor will not hear of it any more.
+                None => match self.unheard_exit(id, child) {
+                    Some(reason) => Happening::Exited { reason },
+                    None => continue,
+                },
+            };
             if let Some(spec) = node.supervisor.spec(child) {
-                let path = format!("{}/{}", node.path, spec.id).into();
-                self.tell(path, Happening::Stopped { killed: true, reason: ExitReason::Killed });
+                self.tell(format!("{}/{}", node.path, spec.id).into(), what);
             }
         }
+    }
+
+    fn unheard_exit(&self, id: NodeId, child: ChildRef) -> Option<ExitReason> {
+        self.queue.iter().find_map(|(to, event)| match event {
+            Event::Exited(who, reason) if (*to, *who) == (id, child) => Some(reason.clone()),
+            _ => None,
+        })
     }
 
     /// A supervisor has ended.

@@ -74,14 +74,17 @@ pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String>
     lines
 }
 
-/// The topmost simple-one-for-one supervisor above what ended in this line, and which of its instances that is or is below.
-fn end_below_instance(scenario: &Scenario, line: &str) -> Option<(String, String)> {
+/// The topmost simple-one-for-one supervisor above what ended in this line, and the instances of such supervisors that it
+/// is below, the lowest last.
+fn end_below_instance(scenario: &Scenario, line: &str) -> Option<(String, Vec<String>)> {
     let path = line.strip_prefix("ended ")?.split(' ').next()?;
-    path.match_indices('/').find_map(|(at, _)| {
-        let (supervisor, below) = (&path[..at], &path[at + 1..]);
-        let simple = encode::strategy_at(scenario, supervisor) == Some(Strategy::SimpleOneForOne);
-        simple.then(|| (supervisor.to_owned(), below.split('/').next().unwrap_or_default().to_owned()))
-    })
+    let pools = path
+        .match_indices('/')
+        .map(|(at, _)| (&path[..at], &path[at + 1..]))
+        .filter(|(above, _)| encode::strategy_at(scenario, above) == Some(Strategy::SimpleOneForOne));
+    let pools: Vec<_> = pools.collect();
+    let instances = pools.iter().filter_map(|(_, below)| below.split('/').next()).map(str::to_owned);
+    Some((pools.first()?.0.to_owned(), instances.collect()))
 }
 
 /// Both traces with a mark where they first part.
