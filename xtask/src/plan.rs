@@ -38,6 +38,7 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
     ];
     steps.extend(loom(root));
     steps.push(deny());
+    steps.push(restarts());
     steps
 }
 
@@ -45,6 +46,16 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
 fn example() -> Step {
     let args = ["--fast", "5..=14", "--slow", "110..=119", "--out", "target/example"].map(str::to_owned);
     demo(&args).named("example")
+}
+
+/// A million crashes and restarts, on demand: each run of the tests has twenty thousand.
+fn restarts() -> Step {
+    Step::cargo(
+        "restarts",
+        "test --release --locked -p mycelium --test restarts -- --nocapture --test-threads 1",
+    )
+    .env("MYCELIUM_RESTARTS", "1000000")
+    .on_demand()
 }
 
 /// The loom models: every schedule with at most two preemptions, which finds nearly all faults in seconds.
