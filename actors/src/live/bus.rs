@@ -20,6 +20,7 @@ use super::publisher::{LiveSubscriber, Publisher};
 use super::source::{DirectSource, Inlet};
 use super::topics::Topics;
 use crate::host::Vacant;
+use crate::tree::Forest;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, SpawnError, Subscriber, Subscription,
     Subscriptions, TopicStats,
@@ -114,6 +115,7 @@ pub(crate) struct Core {
     pub(crate) dead_letters: DeadLetterBox,
     pub(crate) seed: u64,
     pub(crate) members: Members,
+    pub(crate) forest: Forest,
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
     names: DashMap<Box<str>, (ActorId, Arc<dyn Any + Send + Sync>)>,
@@ -170,6 +172,7 @@ impl BusBuilder {
             dead_letters: DeadLetterBox::default(),
             seed: self.seed,
             members: Members::default(),
+            forest: Forest::default(),
             restarts: AtomicU64::new(0),
             names: DashMap::new(),
             stamps,
@@ -390,7 +393,7 @@ impl Core {
         self.closed.store(true, Ordering::SeqCst);
     }
 
-    /// Asks everybody to end, and waits for nobody.
+    /// Asks everybody to end, and waits for nobody. A tree keeps its bus, so none is left here.
     fn abandon(&self) {
         self.close();
         self.members.youngest_first().iter().for_each(|member| member.stop(true));

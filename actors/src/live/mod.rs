@@ -23,6 +23,7 @@ mod watch;
 
 pub(crate) use address::{Address, Member, Work};
 pub(crate) use body::Body;
+pub(crate) use bus::Core;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
 pub(crate) use context::{LiveContext, random_for};
 pub(crate) use dead_letters::Account;

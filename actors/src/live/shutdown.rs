@@ -1,5 +1,7 @@
-//! Ending a bus: everybody is asked, everybody is waited for, and nobody is waited for longer than the deadline.
+//! Ending a bus: trees first, then everybody else; all are asked, all are waited for, and nobody is waited for longer than the
+//! deadline.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -8,7 +10,9 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
-use crate::tree::{Backoff, Child, RunEnd, StartError, Supervisor, Tree};
+use super::address::{Member, Work};
+use super::bus::Core;
+use crate::tree::{Backoff, Child, Felling, KILL_GRACE, RunEnd, StartError, Supervisor, Tree};
 use crate::{ActorId, MessageBus, Service, ServiceHandle, SpawnError};
 
 /// How long [`MessageBus::shutdown`] waits before it kills what is still alive.
@@ -23,6 +27,9 @@ const KILL_DEADLINE: Duration = Duration::from_millis(500);
 pub struct ShutdownError {
     /// Who missed the deadline.
     pub missed: Vec<Missed>,
+    /// The paths of children of trees that missed their shutdown time, or the deadline, and were killed. One that could not be
+    /// killed is among `missed` too.
+    pub children: Vec<Arc<str>>,
 }
 
 /// One actor or service that missed the deadline of a shutdown.
@@ -39,10 +46,16 @@ pub struct Missed {
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("did not end before the deadline of the shutdown:")?;
-        for (n, Missed { name, id, killed }) in self.missed.iter().enumerate() {
+        f.write_str("did not end in time:")?;
+        let mut between = "";
+        for path in &self.children {
+            write!(f, "{between} {path} (killed)")?;
+            between = ",";
+        }
+        for Missed { name, id, killed } in &self.missed {
             let fate = if *killed { "killed" } else { "stuck in code that never awaits" };
-            write!(f, "{} {name}{id} ({fate})", if n == 0 { "" } else { "," })?;
+            write!(f, "{between} {name}{id} ({fate})")?;
+            between = ",";
         }
         Ok(())
     }
@@ -59,22 +72,37 @@ impl MessageBus {
         self.shutdown_within(SHUTDOWN_DEADLINE).await
     }
 
-    /// Asks all actors and services to end, the youngest first: each finishes the message in hand and runs `stopping`.
-    /// After `limit` those still alive are killed. Then the topics are closed: publishing fails, and
-    /// subscribers read what waits for them and then the end.
+    /// Ends everybody on the bus. First the trees that were started on it, the youngest first, each as
+    /// [`Tree::shutdown`] does: its children in reverse order, each within its shutdown time. Then all other actors and services
+    /// are asked at once: each finishes the message in hand and runs `stopping`. After `limit` those still alive are killed; if
+    /// the trees have taken all of it, whoever was not asked yet is asked then, and has half a second, or `limit` if that is
+    /// less. Last the topics are closed: publishing fails, and subscribers read what waits for them and then the end.
     ///
     /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until the limit.
     ///
     /// # Errors
-    /// [`ShutdownError`] names who missed the deadline. The bus is closed all the same.
+    /// [`ShutdownError`] names who missed the deadline, or its own shutdown time in a tree. The bus is closed all the same.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, everybody has been asked to end, and the topics are still open.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
+        let core = &*self.core;
         let deadline = Instant::now() + limit;
-        self.core.close();
-        let everybody = self.core.members.youngest_first();
-        everybody.iter().for_each(|member| member.stop(true));
+        core.close();
+        let asked = AskAll(core);
+        let trees = core.forest.youngest_first();
+        let felled = timeout_at(deadline, async {
+            for tree in &trees {
+                tree.stop();
+                tree.ended().await;
+            }
+        });
+        let deadline = match felled.await {
+            Ok(()) => deadline,
+            Err(_) => Instant::now() + limit.min(KILL_DEADLINE),
+        };
+        drop(asked);
+        let everybody = core.members.youngest_first();
         let mut late = Vec::new();
         for member in &everybody {
             if timeout_at(deadline, member.ended().wait()).await.is_err() {
@@ -82,16 +110,50 @@ impl MessageBus {
             }
         }
         late.retain(|member| !member.ended().initialized());
-        late.iter().for_each(|member| member.kill());
-        let deadline = Instant::now() + KILL_DEADLINE;
-        let mut missed = Vec::new();
-        for member in late {
-            let killed = timeout_at(deadline, member.ended().wait()).await.is_ok();
+        let missed = kill(&late, &trees, deadline).await;
+        core.topics.close();
+        missed
+    }
+}
+
+/// Asks everybody who is left to end: when it is their turn, or when the shutdown is dropped before.
+struct AskAll<'a>(&'a Core);
+
+impl Drop for AskAll<'_> {
+    fn drop(&mut self) {
+        self.0.forest.youngest_first().iter().for_each(Felling::stop);
+        self.0.members.youngest_first().iter().for_each(|member| member.stop(true));
+    }
+}
+
+/// Kills who is late, and names them: children of trees by their paths.
+async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -> Result<(), ShutdownError> {
+    let in_trees: HashSet<ActorId> = trees.iter().flat_map(Felling::actors).collect();
+    let mut unfelled = Vec::new();
+    for tree in trees {
+        if timeout_at(deadline, tree.ended()).await.is_err() {
+            tree.kill();
+            unfelled.push(tree);
+        }
+    }
+    let felled = Instant::now() + KILL_GRACE * 2;
+    for tree in unfelled {
+        // A root gives up on what cannot be killed after its own grace.
+        let _ = timeout_at(felled, tree.ended()).await;
+    }
+    late.iter().for_each(|member| member.kill());
+    let deadline = Instant::now() + KILL_DEADLINE;
+    let mut missed = Vec::new();
+    for member in late {
+        let killed = timeout_at(deadline, member.ended().wait()).await.is_ok();
+        let by_its_tree =
+            in_trees.contains(&member.id()) || member.work() == Work::Service { supervised: true };
+        if !killed || !by_its_tree {
             missed.push(Missed { name: member.name(), id: member.id(), killed });
         }
-        self.core.topics.close();
-        if missed.is_empty() { Ok(()) } else { Err(ShutdownError { missed }) }
     }
+    let children: Vec<_> = trees.iter().flat_map(Felling::missed).collect();
+    if missed.is_empty() && children.is_empty() { Ok(()) } else { Err(ShutdownError { missed, children }) }
 }
 
 /// Runs services on a bus and ends them together.
@@ -202,11 +264,6 @@ impl ServiceRuntime {
     /// # Errors
     /// See there.
     pub async fn shutdown(self) -> Result<(), ShutdownError> {
-        let result = self.bus.shutdown().await;
-        if let Some(tree) = self.tree.get() {
-            // Its services are gone with the bus: whoever missed the deadline is named already.
-            let _ = tree.shutdown_within(KILL_DEADLINE).await;
-        }
-        result
+        self.bus.shutdown().await
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::{SetOnce, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::child::{Builder, Child};
+use super::forest::Forest;
 use super::launch::Launcher;
 use super::shell::{Control, KILL_GRACE, Request, Shared, spawn_supervisor};
 use crate::{Actor, ActorRef};
@@ -19,13 +20,22 @@ pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A running tree. Paths begin with the root's id: `root/desk/portfolio`.
 ///
-/// Dropping the last handle shuts the tree down without waiting. So does the shutdown of its bus, whose actors and
-/// services then end in the bus's order and time.
+/// Dropping the last handle shuts the tree down without waiting. The shutdown of its bus ends it first, in the tree's order and
+/// the bus's time.
 #[derive(Clone)]
 pub struct Tree {
     shared: Arc<Shared>,
-    control: mpsc::UnboundedSender<Control>,
+    leash: Arc<Leash>,
     ended: Arc<SetOnce<ExitReason>>,
+}
+
+/// Shared by the handles of a tree: its drop is that of the last one.
+struct Leash(mpsc::UnboundedSender<Control>);
+
+impl Drop for Leash {
+    fn drop(&mut self) {
+        let _ = self.0.send(Control::Stop);
+    }
 }
 
 /// A tree did not start.
@@ -105,7 +115,9 @@ impl Tree {
         tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let ended = Arc::new(SetOnce::new());
         let (ready, is_ready) = oneshot::channel();
-        let end = Arc::clone(&ended);
+        let core = Arc::clone(&shared.bus.core);
+        let place = Forest::place(&core, &ended);
+        let number = place.number;
         let control = spawn_supervisor(
             root,
             &root.id,
@@ -114,10 +126,15 @@ impl Tree {
                 // Whoever started the tree may have left.
                 let _ = ready.send(());
             }),
-            Box::new(move |reason| drop(end.set(reason))),
+            Box::new(move |reason| place.end(reason)),
         )
         .map_err(StartError::Spec)?;
-        let tree = Self { shared, control, ended };
+        core.forest.plant(number, &control, &shared, &ended);
+        if core.is_closed() {
+            // Its shutdown may have looked for trees before.
+            let _ = control.send(Control::Stop);
+        }
+        let tree = Self { shared, leash: Arc::new(Leash(control)), ended };
         match is_ready.await {
             Ok(()) => Ok(tree),
             Err(_) => Err(StartError::Failed(tree.ended().await)),
@@ -207,7 +224,7 @@ impl Tree {
     }
 
     /// Stops all children in reverse order, each within its shutdown time, and kills what is left after `limit`. The
-    /// bus stays open. A killed process or task may be gone a moment later.
+    /// bus stays open. Killed processes are reaped by then; what could not be killed within [`KILL_GRACE`] goes on.
     ///
     /// # Errors
     /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same.
@@ -215,9 +232,9 @@ impl Tree {
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
-        let _ = self.control.send(Control::Stop);
+        let _ = self.leash.0.send(Control::Stop);
         if timeout(limit, self.ended.wait()).await.is_err() {
-            let _ = self.control.send(Control::Kill);
+            let _ = self.leash.0.send(Control::Kill);
             // The root gives up on what cannot be killed after its own grace.
             let _ = timeout(KILL_GRACE * 2, self.ended.wait()).await;
         }

@@ -6,6 +6,7 @@
 mod child;
 mod declare;
 mod drain;
+mod forest;
 mod handle;
 mod health;
 mod launch;
@@ -18,6 +19,7 @@ mod signals;
 pub use child::{Builder, Child, InHand, Supervisor};
 pub use declare::{DeclareError, Factories, TREE_BYTES_MAX};
 pub use drain::{DrainError, Drained, Left};
+pub(crate) use forest::{Felling, Forest};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;

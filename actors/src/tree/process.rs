@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 use mycelium_supervisor::ExitReason;
 
@@ -100,21 +102,38 @@ impl Launch for ProcessLaunch {
     }
 }
 
-/// The process groups of a tree that run.
+/// The process groups of a tree that run, and who reaps those that were killed.
 #[derive(Default)]
-pub(crate) struct Groups(Mutex<HashSet<Pid>>);
+pub(crate) struct Groups {
+    running: Mutex<HashSet<Pid>>,
+    reapers: Mutex<Vec<JoinHandle<()>>>,
+}
 
 impl Groups {
     /// Kills all of them: for the end of a program whose runtime does nothing any more.
     pub(crate) fn kill(&self) {
-        for group in self.lock().drain() {
+        for group in lock(&self.running).drain() {
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<Pid>> {
-        // Every change is one insertion or removal: the set stays whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits until all are reaped that were killed before.
+    pub(crate) async fn reaped(&self) {
+        let reapers = std::mem::take(&mut *lock(&self.reapers));
+        for reaper in reapers {
+            // A reaper does not panic; one that went down with its runtime reaps nothing any more.
+            let _ = reaper.await;
+        }
+    }
+
+    fn reap(&self, mut child: Child) {
+        // Without a number it was waited for already.
+        if let (Some(_), Ok(runtime)) = (child.id(), Handle::try_current()) {
+            let reaper = runtime.spawn(async move { drop(child.wait().await) });
+            let mut reapers = lock(&self.reapers);
+            reapers.retain(|reaper| !reaper.is_finished());
+            reapers.push(reaper);
+        }
     }
 }
 
@@ -151,7 +170,7 @@ impl Service for ProcessService {
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         // From here on every way out ends the whole group and reaps the process.
         let mut group = Group { child: Some(child), group, groups: Arc::clone(&self.groups) };
-        group.groups.lock().extend(group.group);
+        lock(&group.groups.running).extend(group.group);
         let id = &*self.id;
         let ready_line = self.spec.ready_line.as_deref();
         let output = async {
@@ -206,13 +225,18 @@ impl Drop for Group {
         // The number of a group stays taken while a process is in it, and our child's until it is reaped. After that
         // it could name another group only if all numbers had been used meanwhile.
         if let Some(group) = self.group {
-            self.groups.lock().remove(&group);
+            lock(&self.groups.running).remove(&group);
             let _ = kill_process_group(group, Signal::KILL);
         }
-        if let (Some(mut child), Ok(runtime)) = (self.child.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn(async move { child.wait().await });
+        if let Some(child) = self.child.take() {
+            self.groups.reap(child);
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change is one insertion or removal: what is guarded stays whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Hands over each line of `output`, and reads as fast as the process writes, so that a flood does not block it.

@@ -258,10 +258,6 @@ impl Shell {
                 self.see_off().await;
                 return reason;
             }
-            if !self.ending && self.shared.bus.core.is_closed() {
-                self.shut_down();
-                continue;
-            }
             let wake = self.wake();
             tokio::select! {
                 biased;
@@ -393,7 +389,14 @@ impl Shell {
                         );
                         self.care_for(child, &spec.start);
                     }
-                    Err(reason) => events.push_back(Event::StartFailed(child, reason)),
+                    Err(reason) => {
+                        // On a closed bus nothing can be started again, and there is no use in trying.
+                        if self.on_ready.is_none() && !self.ending && self.shared.bus.core.is_closed() {
+                            self.ending = true;
+                            events.push_back(Event::Shutdown(ExitReason::Shutdown));
+                        }
+                        events.push_back(Event::StartFailed(child, reason));
+                    }
                 }
             }
             Action::Stop { child, how } => self.stop(child, how),
@@ -494,13 +497,16 @@ impl Shell {
         self.leaving.extend(self.parked.drain().map(|(_, parked)| parked.actor));
     }
 
-    /// Waits until those have ended that were let go: then what waited for them is among the dead letters.
+    /// Waits until those have ended that were let go: then what waited for them is among the dead letters. Waits until killed
+    /// processes are reaped, too.
     async fn see_off(&mut self) {
         let leaving = std::mem::take(&mut self.leaving);
         let gone = async {
             for actor in &leaving {
                 actor.ended().wait().await;
             }
+            #[cfg(unix)]
+            self.shared.groups.reaped().await;
         };
         // Nothing of theirs runs but their drops.
         let _ = tokio::time::timeout(KILL_GRACE, gone).await;

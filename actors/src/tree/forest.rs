@@ -1,0 +1,137 @@
+//! The trees that run on one bus: for the end of the bus, which comes after theirs.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use mycelium_supervisor::ExitReason;
+use tokio::sync::{SetOnce, mpsc};
+
+use super::shell::{Control, Shared};
+use crate::ActorId;
+use crate::live::Core;
+
+/// Every tree of a bus that has not ended, by the order of their starts.
+#[derive(Default)]
+pub(crate) struct Forest(Mutex<Trees>);
+
+#[derive(Default)]
+struct Trees {
+    next: u64,
+    running: BTreeMap<u64, Stem>,
+}
+
+/// What a bus holds of a tree. Without its supervisors, what they share is gone.
+struct Stem {
+    control: mpsc::UnboundedSender<Control>,
+    ended: Arc<SetOnce<ExitReason>>,
+    shared: Weak<Shared>,
+}
+
+impl Forest {
+    /// The place of a tree that is about to start.
+    pub(crate) fn place(core: &Arc<Core>, ended: &Arc<SetOnce<ExitReason>>) -> Place {
+        let mut trees = core.forest.lock();
+        let number = trees.next;
+        trees.next += 1;
+        Place { core: Arc::clone(core), number, ended: Arc::clone(ended) }
+    }
+
+    /// A tree runs. The bus may be closed by now: whoever plants looks afterwards.
+    pub(crate) fn plant(
+        &self,
+        number: u64,
+        control: &mpsc::UnboundedSender<Control>,
+        shared: &Arc<Shared>,
+        ended: &Arc<SetOnce<ExitReason>>,
+    ) {
+        let (control, shared, ended) = (control.clone(), Arc::downgrade(shared), Arc::clone(ended));
+        let mut trees = self.lock();
+        // One that has ended meanwhile has given its place up.
+        if !ended.initialized() {
+            trees.running.insert(number, Stem { control, ended, shared });
+        }
+    }
+
+    /// Those that run, the youngest first.
+    pub(crate) fn youngest_first(&self) -> Vec<Felling> {
+        self.lock().running.values().rev().map(Felling::new).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Trees> {
+        // Every change is one insertion or removal: the map stays whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Given up when the tree ends, also when its runtime goes down with it.
+pub(crate) struct Place {
+    core: Arc<Core>,
+    pub(crate) number: u64,
+    ended: Arc<SetOnce<ExitReason>>,
+}
+
+impl Place {
+    /// The tree has ended.
+    pub(crate) fn end(self, reason: ExitReason) {
+        let _ = self.ended.set(reason);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Unless its end was told.
+        let _ = self.ended.set(ExitReason::Killed);
+        let stem = self.core.forest.lock().running.remove(&self.number);
+        drop(stem);
+    }
+}
+
+/// A tree that the end of its bus ends.
+pub(crate) struct Felling {
+    control: mpsc::UnboundedSender<Control>,
+    ended: Arc<SetOnce<ExitReason>>,
+    shared: Option<Arc<Shared>>,
+    /// Who had been killed before.
+    missed: Vec<Arc<str>>,
+}
+
+impl Felling {
+    fn new(stem: &Stem) -> Self {
+        let shared = stem.shared.upgrade();
+        let missed = shared.as_ref().map(|shared| shared.take_missed()).unwrap_or_default();
+        Self { control: stem.control.clone(), ended: Arc::clone(&stem.ended), shared, missed }
+    }
+
+    /// Asks it to stop its children in reverse order.
+    pub(crate) fn stop(&self) {
+        // Else it has ended.
+        let _ = self.control.send(Control::Stop);
+    }
+
+    pub(crate) fn kill(&self) {
+        let _ = self.control.send(Control::Kill);
+    }
+
+    /// The actors in it.
+    pub(crate) fn actors(&self) -> Vec<ActorId> {
+        let ids = |shared: &Arc<Shared>| shared.actors().values().map(|placed| placed.id).collect();
+        self.shared.as_ref().map(ids).unwrap_or_default()
+    }
+
+    pub(crate) async fn ended(&self) {
+        self.ended.wait().await;
+    }
+
+    /// The paths of those who had to be killed meanwhile.
+    pub(crate) fn missed(&self) -> Vec<Arc<str>> {
+        self.shared.as_ref().map(|shared| shared.missed()).unwrap_or_default()
+    }
+}
+
+impl Drop for Felling {
+    fn drop(&mut self) {
+        if let Some(shared) = &self.shared {
+            std::mem::take(&mut self.missed).into_iter().for_each(|path| shared.miss(path));
+        }
+    }
+}
