@@ -10,7 +10,8 @@
 //! - [`InboxSender`] and [`Inbox`]: many senders' messages to one receiver.
 //! - [`Stamps`], [`Source`], [`pick`] and [`poll_pick`]: one receiver reads all its sources in the order that its senders
 //!   can observe. The proof is in the module's source, `merge.rs`.
-//! - [`Doorbell`]: what a receiver sleeps on.
+//! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and what it does with
+//!   its sources between two lives.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is reused.
 //! - [`Stage`], [`Fifo`], [`Line`], [`Typed`] and [`Confined`]: what an isolate is made of, for one thread alone.
 //! - [`wire`] and [`scalar`]: the value on the wire.
@@ -67,10 +68,13 @@ mod inbox;
 mod line;
 #[cfg(all(test, loom))]
 mod loom_models;
+#[cfg(all(test, loom))]
+mod loom_restart;
 mod merge;
 mod message;
 mod parcel;
 mod policy;
+mod presence;
 pub mod scalar;
 mod stage;
 mod stamps;
@@ -94,6 +98,7 @@ pub use merge::{Pick, Source, pick, poll_pick};
 pub use message::{Message, ValidationError};
 pub use parcel::Parcel;
 pub use policy::{KeyFn, Overflow};
+pub use presence::{Interlude, Presence, Stop};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::Stamps;
 pub use topic::{

@@ -15,30 +15,34 @@ use loom::thread;
 use crate::sync::{Arc, Spin, model_fence};
 use crate::wait::{Ticket, WaitList};
 use crate::{
-    Doorbell, Inbox, InboxOptions, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic, pick,
-    poll_pick,
+    Doorbell, Inbox, InboxOptions, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic, poll_pick,
 };
 
 /// How many times an execution may preempt a thread.
 const PREEMPTIONS_MAX: usize = 2;
 
-fn explore(model: impl Fn() + Send + Sync + 'static) {
+pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(PREEMPTIONS_MAX);
     builder.check(model);
 }
 
 /// Wakes a sleeping thread. Not `unpark`, which in loom also frees threads that are blocked on something else.
-struct Notifier(Notify);
+struct Notifier {
+    notify: Notify,
+    /// Whether it has woken since the last sleep. No part of the model: one thread at a time runs in it.
+    woken: std::sync::atomic::AtomicBool,
+}
 
 impl Wake for Notifier {
     fn wake(self: StdArc<Self>) {
-        self.0.notify();
+        self.woken.store(true, Ordering::SeqCst);
+        self.notify.notify();
     }
 }
 
-fn block_on<F: Future>(future: F) -> F::Output {
-    let notifier = StdArc::new(Notifier(Notify::new()));
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let notifier = StdArc::new(Notifier { notify: Notify::new(), woken: false.into() });
     let waker = Waker::from(StdArc::clone(&notifier));
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -46,30 +50,34 @@ fn block_on<F: Future>(future: F) -> F::Output {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        notifier.0.wait();
-        // A future that woke itself waits for another thread to get on: let it.
-        thread::yield_now();
+        let woken = notifier.woken.load(Ordering::SeqCst);
+        notifier.notify.wait();
+        notifier.woken.store(false, Ordering::SeqCst);
+        if woken {
+            // A future that woke itself waits for another thread to get on: let it.
+            thread::yield_now();
+        }
     }
 }
 
-fn topic<M: Clone + Send + Sync + 'static>(capacity: u32) -> Topic<M> {
+pub(crate) fn topic<M: Clone + Send + Sync + 'static>(capacity: u32) -> Topic<M> {
     Topic::new(Arc::new(Stamps::new()), capacity)
 }
 
 /// One receiver of one topic.
-struct Receiver<M: Clone + Send + Sync + 'static> {
-    sources: [Subscription<M>; 1],
-    bell: Arc<Doorbell>,
+pub(crate) struct Receiver<M: Clone + Send + Sync + 'static> {
+    pub(crate) sources: [Subscription<M>; 1],
+    pub(crate) bell: Arc<Doorbell>,
 }
 
 impl<M: Clone + Send + Sync + 'static> Receiver<M> {
-    fn new(topic: &Topic<M>, options: SubscribeOptions<M>) -> Self {
+    pub(crate) fn new(topic: &Topic<M>, options: SubscribeOptions<M>) -> Self {
         let bell = Arc::new(Doorbell::new());
         Self { sources: [topic.subscribe(Arc::clone(&bell), options).unwrap()], bell }
     }
 
     /// Sleeps until a message is there, and takes it.
-    fn next(&mut self) -> M {
+    pub(crate) fn next(&mut self) -> M {
         block_on(poll_fn(|cx| poll_pick(&mut self.sources, &self.bell, cx)));
         let message = self.sources[0].peek().unwrap().message.clone();
         self.sources[0].advance();
@@ -78,10 +86,11 @@ impl<M: Clone + Send + Sync + 'static> Receiver<M> {
 }
 
 /// A message that counts its living copies.
-struct Counted(StdArc<AtomicUsize>);
+#[derive(Debug)]
+pub(crate) struct Counted(StdArc<AtomicUsize>);
 
 impl Counted {
-    fn new(alive: &StdArc<AtomicUsize>) -> Self {
+    pub(crate) fn new(alive: &StdArc<AtomicUsize>) -> Self {
         alive.fetch_add(1, Ordering::SeqCst);
         Self(StdArc::clone(alive))
     }
@@ -399,7 +408,7 @@ fn loom_closing_wakes_receiver_and_publisher() {
     });
 }
 
-fn inbox<T>(capacity: u32, bell: &Arc<Doorbell>, stamps: &Arc<Stamps>) -> Inbox<T> {
+pub(crate) fn inbox<T>(capacity: u32, bell: &Arc<Doorbell>, stamps: &Arc<Stamps>) -> Inbox<T> {
     let options = InboxOptions { capacity, ..InboxOptions::default() };
     Inbox::new(Arc::clone(stamps), Arc::clone(bell), options)
 }

@@ -38,7 +38,7 @@ pub trait Source {
     /// take long.
     fn commit(&mut self);
 
-    /// Asks to be rung at the next message. Returns whether there is one already: then do not sleep.
+    /// Asks to be rung at the next message. Returns whether there is one already: then do not sleep. Either way it commits.
     ///
     /// Only after [`Doorbell::prepare`] returned `true`.
     fn arm(&mut self) -> bool;

@@ -1,10 +1,9 @@
 //! What references, the bus and the actor itself share of one live actor.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use mycelium_mailbox::{Doorbell, Port, SendError, TrySendError};
+use mycelium_mailbox::{Port, Presence, SendError, Stop, TrySendError};
 use tokio::sync::{SetOnce, oneshot};
 
 use super::envelope::Envelope;
@@ -12,76 +11,6 @@ use super::monitor::Watchers;
 use super::watch::{Pulse, Watch};
 use crate::host::Handle;
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
-
-/// Asks an actor or service to end. The value only rises from "go on" to one of the reasons.
-#[derive(Default)]
-pub(crate) struct StopSign(AtomicU8);
-
-const GO_ON: u8 = 0;
-const STOP: u8 = 1;
-const SHUT_DOWN: u8 = 2;
-
-impl StopSign {
-    /// Raises the sign. Whoever wakes the receiver afterwards, wakes it to a raised sign.
-    pub(crate) fn raise(&self, shutdown: bool) {
-        let sign = if shutdown { SHUT_DOWN } else { STOP };
-        // SeqCst: the receiver stores "asleep" before it reads the sign, and we write the sign before we read "asleep".
-        let _ = self.0.compare_exchange(GO_ON, sign, Ordering::SeqCst, Ordering::SeqCst);
-    }
-
-    /// Takes a stop back; a shutdown stays.
-    pub(crate) fn lower(&self) {
-        let _ = self.0.compare_exchange(STOP, GO_ON, Ordering::SeqCst, Ordering::SeqCst);
-    }
-
-    #[inline]
-    pub(crate) fn is_raised(&self) -> bool {
-        self.0.load(Ordering::Relaxed) != GO_ON
-    }
-
-    /// The reason that the sign stands for, if it is raised.
-    pub(crate) fn reason(&self) -> Option<StopReason> {
-        match self.0.load(Ordering::SeqCst) {
-            GO_ON => None,
-            STOP => Some(StopReason::Normal),
-            _ => Some(StopReason::Shutdown),
-        }
-    }
-}
-
-/// How often an actor has fallen asleep and woken: odd while it sleeps with nothing to do. Written by the actor alone.
-#[derive(Default)]
-pub(crate) struct Rest(AtomicU64);
-
-impl Rest {
-    /// Nothing waits for the actor, and its bell is ready to be rung.
-    pub(crate) fn begin(&self) {
-        self.turn_to(1);
-    }
-
-    /// The actor looks for work.
-    pub(crate) fn end(&self) {
-        self.turn_to(0);
-    }
-
-    fn turn_to(&self, parity: u64) {
-        let turn = self.0.load(Ordering::Relaxed);
-        if turn % 2 != parity {
-            // Release: who reads an odd turn sees everything that the actor did before it fell asleep.
-            self.0.store(turn + 1, Ordering::Release);
-        }
-    }
-
-    /// The turn of a sleep in which nobody has rung; `None` while there is something to do. A sleep with the same turn as
-    /// before has lasted since then.
-    pub(crate) fn turn(&self, bell: &Doorbell) -> Option<u64> {
-        let turn = self.0.load(Ordering::Acquire);
-        let asleep = bell.is_asleep();
-        // The bell may have been set anew meanwhile, for a later sleep: then the turn has moved on, and this read sees it.
-        fence(Ordering::Acquire);
-        (turn % 2 == 1 && asleep && self.0.load(Ordering::Relaxed) == turn).then_some(turn)
-    }
-}
 
 /// Whatever lives on a bus and can be ended: actors and services.
 pub(crate) trait Member: Send + Sync {
@@ -111,7 +40,7 @@ pub(crate) trait Member: Send + Sync {
 /// What a member has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// An actor that sleeps and has nothing to do; see [`Rest::turn`].
+    /// An actor that sleeps and has nothing to do; see [`Presence::turn`].
     Rests(u64),
     /// An actor that has something to do.
     Busy,
@@ -122,9 +51,8 @@ pub(crate) enum Work {
 /// One live actor as the others see it: one piece of memory, with its inbox in it.
 pub(crate) struct Address<A: Actor> {
     pub(crate) id: ActorId,
-    pub(crate) sign: StopSign,
+    pub(crate) presence: Presence,
     pub(crate) ended: SetOnce<StopReason>,
-    pub(crate) rest: Rest,
     watch: OnceLock<Box<Watch>>,
     pub(crate) watchers: Watchers,
     /// The name under which the bus registered it.
@@ -150,8 +78,7 @@ impl<A: Actor> Member for Address<A> {
     }
 
     fn stop(&self, shutdown: bool) {
-        self.sign.raise(shutdown);
-        self.inbox.doorbell().ring();
+        self.presence.ask(if shutdown { Stop::ForGood } else { Stop::Life }, self.inbox.doorbell());
     }
 
     fn kill(&self) {
@@ -162,7 +89,7 @@ impl<A: Actor> Member for Address<A> {
     }
 
     fn resume(&self) {
-        self.sign.lower();
+        self.presence.take_back();
     }
 
     fn ended(&self) -> &SetOnce<StopReason> {
@@ -170,7 +97,7 @@ impl<A: Actor> Member for Address<A> {
     }
 
     fn work(&self) -> Work {
-        self.rest.turn(self.inbox.doorbell()).map_or(Work::Busy, Work::Rests)
+        self.presence.turn(self.inbox.doorbell()).map_or(Work::Busy, Work::Rests)
     }
 
     fn probe(&self) {
@@ -197,10 +124,18 @@ impl<A: Actor> Address<A> {
         inbox: Port<Envelope<A>>,
         host: Handle<A>,
     ) -> Arc<Self> {
-        let (sign, ended) = (StopSign::default(), SetOnce::new());
+        let (presence, ended) = (Presence::new(), SetOnce::new());
         let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
-        let (rest, watch, watchers) = (Rest::default(), OnceLock::new(), Watchers::default());
-        Arc::new(Self { id, sign, ended, rest, watch, watchers, registered, inbox, host })
+        let (watch, watchers) = (OnceLock::new(), Watchers::default());
+        Arc::new(Self { id, presence, ended, watch, watchers, registered, inbox, host })
+    }
+
+    /// Why it is asked to end, if it is.
+    pub(crate) fn asked(&self) -> Option<StopReason> {
+        self.presence.asked().map(|stop| match stop {
+            Stop::Life => StopReason::Normal,
+            Stop::ForGood => StopReason::Shutdown,
+        })
     }
 
     /// What its supervisor sees of its progress.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use mycelium_mailbox::{FutureSlot, Source, Span, pick, poll_pick};
+use mycelium_mailbox::{FutureSlot, Interlude, Span, pick};
 use tokio::runtime::Handle;
 
 use self::hand::{Hand, Kept};
@@ -274,7 +274,7 @@ impl<A: Actor> Body<A> {
         }
         let asked = self.ctx.wants_stop().then_some(StopReason::Normal);
         self.ctx.apply_changes(&mut self.sources);
-        if let Some(reason) = asked.or_else(|| self.address.sign.reason()) {
+        if let Some(reason) = asked.or_else(|| self.address.asked()) {
             self.phase = match (&self.fate, &reason) {
                 (Some(_), StopReason::Normal) => Phase::Failed { reason, polite: true },
                 _ => Phase::Ending { reason, polite: true },
@@ -289,21 +289,18 @@ impl<A: Actor> Body<A> {
             if std::mem::replace(&mut slept, true) {
                 return Poll::Ready(());
             }
-            if poll_pick(&mut self.sources, self.address.inbox.doorbell(), cx).is_ready() {
-                return Poll::Ready(());
-            }
-            // Looked at after the bell was set: whoever raises the sign rings afterwards.
-            if self.address.sign.reason().is_some() {
+            let address = &self.address;
+            if address.presence.poll_work(&mut self.sources, address.inbox.doorbell(), cx).is_ready() {
                 return Poll::Ready(());
             }
             let due = self.timers().map_or(Poll::Pending, |timers| timers.poll_due(cx));
             if due.is_pending() {
-                self.address.rest.begin();
+                self.address.presence.fall_asleep();
             }
             due
         })
         .await;
-        self.address.rest.end();
+        self.address.presence.wake_up();
         self.look_after(Ok(0));
     }
 
@@ -319,27 +316,16 @@ impl<A: Actor> Body<A> {
             self.last_words(&reason).await;
         }
         drop(self.actor.take());
-        // Publishers need not wait for room that is there while nobody handles anything.
-        self.sources.iter_mut().for_each(Source::commit);
         let Self { fate: Some(fate), address, sources, .. } = self else { return };
-        let mut waits = self.kept.is_some();
+        let mut interlude = Interlude::begin(sources, self.kept.is_some());
         let verdict = poll_fn(|cx| {
-            address.rest.end();
-            if !address.inbox.doorbell().prepare(cx.waker()) {
-                cx.waker().wake_by_ref();
-            }
-            // Armed until something waits: the first message that comes ends the rest, and the others ring nobody.
-            waits = waits || sources.iter_mut().fold(false, |waits, source| source.arm() | waits);
-            if !waits {
-                address.rest.begin();
-            }
-            if address.sign.reason() == Some(StopReason::Shutdown) {
+            if interlude.poll(&address.presence, sources, address.inbox.doorbell(), cx) {
                 return Poll::Ready(Verdict::Stop);
             }
             fate.poll_verdict(&reason, cx)
         })
         .await;
-        self.address.rest.end();
+        self.address.presence.wake_up();
         match verdict {
             Verdict::Stop => self.phase = Phase::Ending { reason, polite: false },
             Verdict::Restart(fresh) => {

@@ -153,7 +153,7 @@ impl<A: Actor> LiveContext<A> {
 
     #[inline]
     pub(crate) fn is_asked_to_stop(&self) -> bool {
-        self.address.sign.is_raised()
+        self.address.presence.is_asked()
     }
 
     /// Brings `sources` up to date with the subscriptions that handlers made and ended.

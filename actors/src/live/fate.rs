@@ -119,4 +119,23 @@ mod tests {
         bus.shutdown().await.unwrap();
         assert!(!fragile.is_alive());
     }
+
+    /// A supervisor stops a group and begins its next lives, and the bus is shut down in between.
+    #[tokio::test]
+    async fn a_shutdown_outlasts_the_stop_that_a_restart_takes_back() {
+        struct Again;
+        impl Fate<Fragile> for Again {
+            fn poll_verdict(&mut self, _: &StopReason, _: &mut TaskContext<'_>) -> Poll<Verdict<Fragile>> {
+                Poll::Ready(Verdict::Restart(Fragile { life: 1, handled: Vec::new() }))
+            }
+        }
+        let bus = MessageBus::new();
+        let fragile = Fragile { life: 0, handled: Vec::new() };
+        let fragile = bus.core.spawn(fragile, None, Some(Box::new(Again))).unwrap();
+        let member = fragile.member().unwrap();
+        member.stop(false);
+        let (ended, ()) = tokio::join!(bus.shutdown(), async { member.resume() });
+        ended.unwrap();
+        assert_eq!(fragile.ended().await, StopReason::Shutdown);
+    }
 }

@@ -96,6 +96,7 @@ const ABSENT: &[Absent] = &[
         seams: &[
             "mailbox/src/sync.rs",
             "mailbox/src/loom_models.rs",
+            "mailbox/src/loom_restart.rs",
             "mailbox/src/batch.rs",
             "mailbox/src/confined.rs",
             "mailbox/src/fifo.rs",
