@@ -156,8 +156,8 @@ impl<A: Actor> Context<A> {
     #[inline(always)]
     pub fn publish<M: Message>(&mut self, message: M) -> Publish<'_, M> {
         let host = match &mut self.backend {
-            Backend::Isolate(isolate) => Host::Isolate(isolate.place()),
-            Backend::Live(live) => Host::Live(live.publish()),
+            Backend::Isolate(isolate) => return Publish::in_isolate(message, isolate.place()),
+            Backend::Live(live) => Host::live(live.publish()),
             Backend::Direct(direct) => Host::Direct(&mut direct.published, &mut self.signs),
         };
         Publish::new(message, host)

@@ -67,8 +67,8 @@ impl ServiceContext {
     #[inline(always)]
     pub fn publish<M: Message>(&self, message: M) -> Publish<'_, M> {
         let host = match &self.backend {
-            Backend::Isolate(place) => Host::Isolate(place),
-            Backend::Live(live) => Host::Live(live.publish()),
+            Backend::Isolate(place) => return Publish::in_isolate(message, place),
+            Backend::Live(live) => Host::live(live.publish()),
         };
         Publish::new(message, host)
     }

@@ -13,6 +13,7 @@ use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::Held;
 use crate::batch::{Batch, Lent};
 
 /// A first-in, first-out queue for one thread. It grows without a bound of its own: whoever writes counts.
@@ -66,7 +67,7 @@ impl<M> Fifo<M> {
 
     /// Takes the message out of `message`, if there is one, and puts it at the end.
     #[inline(always)]
-    pub fn push_from(&self, message: &mut Option<M>) {
+    pub fn push_from(&self, message: &mut Held<M>) {
         // SAFETY: as in `push`.
         let head = unsafe { &*self.head.get() };
         if self.split.get() || head.is_full() {
@@ -216,7 +217,7 @@ mod tests {
                     1 => kept.clear(),
                     2..5 => for _ in 0..count {
                         number += 1;
-                        let mut message = Some(number);
+                        let mut message = Held::new(number);
                         queue.push_from(&mut message);
                         // Now there is none.
                         queue.push_from(&mut message);

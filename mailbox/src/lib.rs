@@ -13,7 +13,7 @@
 //! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and what it does with
 //!   its sources between two lives.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is reused.
-//! - [`Stage`], [`Fifo`], [`Line`], [`Typed`] and [`Confined`]: what an isolate is made of, for one thread alone.
+//! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`] and [`Confined`]: what an isolate is made of, for one thread alone.
 //! - [`wire`] and [`scalar`]: the value on the wire.
 //!
 //! # How a receiver reads
@@ -58,12 +58,14 @@
 //! - loom explores each protocol's interleavings up to two preemptions, in some ten seconds on two cores:
 //!   `RUSTFLAGS="--cfg loom" cargo test -p mycelium-mailbox --release --lib --target-dir target/loom loom`.
 
+mod aside;
 mod backlog;
 mod batch;
 mod confined;
 mod doorbell;
 mod fifo;
 mod future_slot;
+mod held;
 mod inbox;
 mod line;
 #[cfg(all(test, loom))]
@@ -84,11 +86,13 @@ mod typed;
 mod wait;
 pub mod wire;
 
+pub use aside::Aside;
 pub use batch::{Lent, Shared};
 pub use confined::Confined;
 pub use doorbell::Doorbell;
 pub use fifo::Fifo;
 pub use future_slot::{FutureSlot, Parked, Started};
+pub use held::Held;
 pub use inbox::{
     INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, Port, QUEUE_CAPACITY_MAX,
     SendError, Sending, TrySendError,

@@ -2,7 +2,8 @@
 //!
 //! # Protocol
 //! A [`Line`] is not `Sync`. Its ring is borrowed inside of single calls alone, and none of them runs code
-//! of others, because the values are `Copy`; so no two borrows meet.
+//! of others, because the values are `Copy`; so no two borrows meet. Once there is a ring, `head` lies within it, and its
+//! length is a power of two; while there is none, `len` is 0.
 
 use std::cell::{Cell, UnsafeCell};
 
@@ -54,11 +55,10 @@ impl<T: Copy> Line<T> {
         }
         // SAFETY: as above.
         let ring = unsafe { &mut *self.ring.get() };
-        let at = (self.head.get() + len) & ring.len().wrapping_sub(1);
-        if let Some(slot) = ring.get_mut(at) {
-            *slot = value;
-            self.len.set(len + 1);
-        }
+        let at = (self.head.get() + len) & (ring.len() - 1);
+        // SAFETY: after `grow`, or if `len` is less than it, the ring's length is a power of two, so that `at` is less.
+        *unsafe { ring.get_unchecked_mut(at) } = value;
+        self.len.set(len + 1);
     }
 
     /// Takes the oldest value.
@@ -71,7 +71,8 @@ impl<T: Copy> Line<T> {
         let head = self.head.get();
         // SAFETY: as in `push`.
         let ring = unsafe { &*self.ring.get() };
-        let value = *ring.get(head)?;
+        // SAFETY: something waits, so there is a ring, and `head` lies within it.
+        let value = *unsafe { ring.get_unchecked(head) };
         self.head.set((head + 1) & (ring.len() - 1));
         self.len.set(len - 1);
         Some(value)

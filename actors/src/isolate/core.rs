@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
-use mycelium_mailbox::Line;
+use mycelium_mailbox::{Held, Line};
 
 use super::feed::AnyFeed;
 use super::lane::{AnyLane, Changes, Lane, LanePlace, Way};
@@ -141,7 +141,7 @@ impl Core {
 
     /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
     #[inline(always)]
-    pub(crate) fn publish<M: Message>(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
+    pub(crate) fn publish<M: Message>(&self, sender: u32, message: &mut Held<M>) -> Result<(), Refusal> {
         match self.topics.at_home::<Lane<M>>(M::TYPE_ID) {
             Some((topic, lane)) => self.publish_to(topic, lane, sender, message),
             None => self.publish_abroad(sender, message),
@@ -149,7 +149,7 @@ impl Core {
     }
 
     #[inline(never)]
-    fn publish_abroad<M: Message>(&self, sender: u32, message: &mut Option<M>) -> Result<(), Refusal> {
+    fn publish_abroad<M: Message>(&self, sender: u32, message: &mut Held<M>) -> Result<(), Refusal> {
         let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
         let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
         self.publish_to(topic, topic.index(), sender, message)
@@ -162,7 +162,7 @@ impl Core {
         topic: &Lane<M>,
         index: u32,
         sender: u32,
-        message: &mut Option<M>,
+        message: &mut Held<M>,
     ) -> Result<(), Refusal> {
         if !topic.is_open() {
             return self.publish_refused(topic, sender, message);
@@ -170,7 +170,7 @@ impl Core {
         if self.order.len() >= QUEUE_CAPACITY {
             return Err(Refusal::Full);
         }
-        if message.is_some() {
+        if message.is_held() {
             topic.write_from(message);
             self.room_made.set(true);
             self.order.push(Event { lane: index, of: sender });
@@ -183,13 +183,13 @@ impl Core {
         &self,
         topic: &Lane<M>,
         sender: u32,
-        message: &mut Option<M>,
+        message: &mut Held<M>,
     ) -> Result<(), Refusal> {
         if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(message) }
     }
 
     #[cold]
-    fn nobody_listens<M>(&self, message: &mut Option<M>) -> Result<(), Refusal> {
+    fn nobody_listens<M>(&self, message: &mut Held<M>) -> Result<(), Refusal> {
         if self.closed.get() {
             return Err(Refusal::Closed);
         }

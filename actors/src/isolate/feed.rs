@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
-use mycelium_mailbox::Confined;
+use mycelium_mailbox::{Confined, Held};
 
 use super::core::{Core, Refusal};
 use super::handle::{Place, refused};
@@ -69,7 +69,9 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
     /// Puts the message that is due into the queue.
     #[cold]
     fn publish(&self, core: &Core) -> Option<i64> {
-        let published = core.publish(self.seat, &mut self.next.borrow_mut());
+        let mut message = Held::new(self.next.take()?);
+        let published = core.publish(self.seat, &mut message);
+        *self.next.borrow_mut() = message.take();
         match published {
             Ok(()) => {
                 self.published.set(self.published.get() + 1);

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use mycelium_mailbox::Confined;
+use mycelium_mailbox::{Confined, Held};
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use tokio::sync::oneshot;
@@ -56,7 +56,7 @@ impl Place {
     }
 
     #[inline(always)]
-    fn queue<M: Message>(&self, message: &mut Option<M>) -> Result<(), Refusal> {
+    fn queue<M: Message>(&self, message: &mut Held<M>) -> Result<(), Refusal> {
         match self.core() {
             Some(core) => core.publish(self.seat, message),
             None => Err(Refusal::WrongThread),
@@ -64,8 +64,8 @@ impl Place {
     }
 
     pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
-        let mut message = Some(message);
-        match (self.queue(&mut message), message) {
+        let mut message = Held::new(message);
+        match (self.queue(&mut message), message.take()) {
             (Err(refusal), Some(message)) => Err(refused(refusal, message)),
             _ => Ok(()),
         }
@@ -73,14 +73,14 @@ impl Place {
 
     /// Takes the message out of `message` if its queue has room.
     #[inline(always)]
-    pub(crate) fn has_published<M: Message>(&self, message: &mut Option<M>) -> bool {
+    pub(crate) fn has_published<M: Message>(&self, message: &mut Held<M>) -> bool {
         self.queue(message).is_ok()
     }
 
     /// Takes the message out of `message` once its queue has room; the isolate's half of [`Publish`](crate::Publish).
     pub(crate) fn poll_publish<M: Message>(
         &self,
-        message: &mut Option<M>,
+        message: &mut Held<M>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
         match self.queue(message) {
@@ -93,7 +93,7 @@ impl Place {
     fn publish_refused<M: Message>(
         &self,
         refusal: Refusal,
-        message: &mut Option<M>,
+        message: &mut Held<M>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
         if let (Refusal::Full, Some(core)) = (refusal, self.core()) {

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use mycelium_mailbox::{Fifo, Lent};
+use mycelium_mailbox::{Fifo, Held, Lent};
 
 use super::core::{QUEUE_CAPACITY, Refusal};
 use crate::{Message, Policy, Subscription, TopicStats};
@@ -237,7 +237,7 @@ impl<M: 'static> Lane<M> {
 
     /// Takes the message out of `message`, where there is one, whoever is full.
     #[inline(always)]
-    pub(crate) fn write_from(&self, message: &mut Option<M>) {
+    pub(crate) fn write_from(&self, message: &mut Held<M>) {
         self.messages.push_from(message);
         count(&self.published);
     }

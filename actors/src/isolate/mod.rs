@@ -21,6 +21,8 @@ use self::handle::{id_of, refused, seat_of};
 use self::lane::Way;
 use self::seat::{AnySeat, Seat};
 use self::service::ServiceSeat;
+use mycelium_mailbox::Held;
+
 use crate::{
     Actor, ActorRef, AskError, Context, Handler, Message, PublishError, Responder, Service, SpawnError,
     StopReason, Subscriptions, TellError, Timestamp, TopicStats,
@@ -145,8 +147,8 @@ impl Isolate {
     /// # Errors
     /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run first.
     pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
-        let mut message = Some(message);
-        match (self.core.publish(OUTSIDE, &mut message), message) {
+        let mut message = Held::new(message);
+        match (self.core.publish(OUTSIDE, &mut message), message.take()) {
             (Err(refusal), Some(message)) => Err(refused(refusal, message)),
             _ => Ok(()),
         }

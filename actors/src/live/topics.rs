@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use dashmap::DashMap;
 use mycelium_mailbox::{
-    Doorbell, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
+    Doorbell, Held, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
     SubscriberInfo, Subscription as Queue, Topic,
 };
 
@@ -87,7 +87,7 @@ impl<M: Message> LivePublish<'_, M> {
     #[inline(always)]
     pub(crate) fn poll(
         &mut self,
-        message: &mut Option<M>,
+        message: &mut Held<M>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
         if let Self::New { cache, topics, sender } = *self
