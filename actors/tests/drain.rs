@@ -368,3 +368,94 @@ async fn an_actor_that_waits_for_another_one_is_at_work() {
     tree.drain(LONG).await.unwrap();
     assert_eq!(total.load(Ordering::SeqCst), 9);
 }
+
+#[test]
+fn outsiders_are_taken_again_when_the_bus_is_told_so() {
+    on_both_runtimes(|| async {
+        let (bus, log, total) = (MessageBus::new(), Heard::default(), Arc::default());
+        let tocks = bus.publisher::<Tock>().unwrap();
+        let tree = || Supervisor::builder("root").child(sum(&log, &total)).start(&bus);
+        tree().await.unwrap().drain(LONG).await.unwrap();
+        let second = tree().await.unwrap();
+        assert!(tocks.publish(Tock(1)).await.is_err(), "they are refused after the drain, too");
+        bus.accept_outsiders();
+        tocks.publish(Tock(2)).await.unwrap();
+        bus.publisher::<Tick>().unwrap().publish(Tick(1)).await.unwrap();
+        second.drain(LONG).await.unwrap();
+        assert_eq!(total.load(Ordering::SeqCst), 2);
+        bus.shutdown().await.unwrap();
+        bus.accept_outsiders();
+        assert!(tocks.publish(Tock(3)).await.is_err(), "a closed bus stays closed");
+    });
+}
+
+/// Handles nothing before the gate is open, then counts.
+struct Gated(Arc<tokio::sync::Semaphore>, Arc<AtomicU64>);
+impl Actor for Gated {
+    type Error = BoxError;
+}
+impl Handler<Tock> for Gated {
+    async fn handle(&mut self, tock: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
+        let _pass = self.0.acquire().await?;
+        self.1.fetch_add(tock.0, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+#[test]
+fn what_is_told_through_a_reference_during_a_drain_is_handled() {
+    on_both_runtimes(|| async {
+        let (bus, total) = (MessageBus::new(), Arc::<AtomicU64>::default());
+        let gate = Arc::new(tokio::sync::Semaphore::new(0));
+        let (held, count) = (Arc::clone(&gate), Arc::clone(&total));
+        let gated = Child::actor("gated", move || Gated(Arc::clone(&held), Arc::clone(&count)));
+        let tree = Supervisor::builder("root").child(gated).start(&bus).await.unwrap();
+        let gated = tree.actor_ref::<Gated>("root/gated").unwrap();
+        gated.tell(Tock(1)).await.unwrap();
+        let ticks = bus.publisher::<Tick>().unwrap();
+        let outside = async {
+            while ticks.try_publish(Tick(0)).is_ok() {
+                tokio::task::yield_now().await;
+            }
+            gated.tell(Tock(2)).await.unwrap();
+            gate.add_permits(1);
+        };
+        let (drained, ()) = tokio::join!(tree.drain(LONG), outside);
+        drained.unwrap();
+        assert_eq!(total.load(Ordering::SeqCst), 3);
+        assert!(gated.tell(Tock(4)).await.is_err(), "it has ended");
+    });
+}
+
+#[test]
+fn of_two_drains_at_once_each_names_what_its_own_tree_has_left() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let start = async |id: &'static str, tells: u64| {
+            let gate = Arc::new(tokio::sync::Semaphore::new(0));
+            let gated = Child::actor("gated", move || Gated(Arc::clone(&gate), Arc::default()));
+            let gated = gated.shutdown(Shutdown::Timeout(Duration::from_millis(20)));
+            let tree = Supervisor::builder(id).child(gated).start(&bus).await.unwrap();
+            let gated = tree.actor_ref::<Gated>(&format!("{id}/gated")).unwrap();
+            for number in 0..tells {
+                gated.tell(Tock(number)).await.unwrap();
+            }
+            tree
+        };
+        let (three, seven) = (start("three", 3).await, start("seven", 7).await);
+        // One that is given up is no longer entered into.
+        let dropped = tokio::time::timeout(Duration::from_millis(5), three.drain(LONG)).await;
+        assert!(dropped.is_err());
+        let short = Duration::from_millis(20);
+        let (left, right) = tokio::join!(three.drain(short), seven.drain(short));
+        for (error, actor, waiting) in [(left, "three/gated", 2), (right, "seven/gated", 6)] {
+            let error = error.unwrap_err();
+            let mut left: Vec<_> =
+                error.left.iter().map(|left| (&*left.actor, left.messages, left.in_hand)).collect();
+            left.sort_unstable();
+            assert_eq!(left, [(actor, 1, true), (actor, waiting, false)]);
+            assert_eq!(error.messages, waiting + 1);
+            assert_eq!(error.killed, [actor.into()]);
+        }
+    });
+}

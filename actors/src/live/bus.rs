@@ -275,9 +275,33 @@ impl MessageBus {
 
     /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also what waits
     /// for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and services go on publishing.
-    /// It cannot be taken back; a drain ([`Tree::drain`](crate::Tree::drain)) begins with it.
+    /// So it stays until [`accept_outsiders`](Self::accept_outsiders); a drain ([`Tree::drain`](crate::Tree::drain)) begins with it.
+    /// What is told and asked through references is not refused.
     pub fn refuse_outsiders(&self) {
         self.core.topics.refuse_outsiders();
+    }
+
+    /// Takes what publishers outside publish, again: after the drain of a tree on a bus that goes on.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Message, MessageBus};
+    /// # #[derive(Clone, Copy, Debug)]
+    /// # struct Tick;
+    /// # impl Message for Tick {
+    /// #     const NAME: &'static str = "Tick";
+    /// #     const TYPE_ID: u16 = 1;
+    /// #     const TOPIC: &'static str = "ticks";
+    /// # }
+    /// let bus = MessageBus::new();
+    /// let ticks = bus.publisher::<Tick>()?;
+    /// bus.refuse_outsiders();
+    /// assert!(ticks.try_publish(Tick).is_err());
+    /// bus.accept_outsiders();
+    /// assert!(ticks.try_publish(Tick).is_ok());
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn accept_outsiders(&self) {
+        self.core.topics.accept_outsiders();
     }
 
     /// A handle that does not keep the bus alive. An actor that needs its own bus holds one of these: with a

@@ -87,12 +87,15 @@ struct State {
     waiting: u64,
     retried: u64,
     recent: VecDeque<DeadLetter>,
-    account: Option<Account>,
+    accounts: Vec<Account>,
+    next_account: u64,
 }
 
-/// What was left behind since a drain began, summed up.
+/// What was left behind since the drain of a tree began, summed up: by the actors of that tree, and by those of none.
 #[derive(Default)]
 pub(crate) struct Account {
+    number: u64,
+    tree: u64,
     /// By actor, message, topic and cause; at most [`ACCOUNT_MAX`].
     pub(crate) rows: BTreeMap<Row, u64>,
     /// All messages, also those for which there is no row.
@@ -116,29 +119,53 @@ impl Account {
     }
 }
 
+/// An account that something is entered into until it is closed or dropped.
+pub(crate) struct OpenAccount<'a> {
+    letters: &'a DeadLetterBox,
+    number: u64,
+}
+
+impl OpenAccount<'_> {
+    /// What was left behind since it was opened.
+    pub(crate) fn close(self) -> Account {
+        self.letters.close_account(self.number).unwrap_or_default()
+    }
+}
+
+impl Drop for OpenAccount<'_> {
+    fn drop(&mut self) {
+        self.letters.close_account(self.number);
+    }
+}
+
 impl DeadLetterBox {
     /// Sums up from now on what is left behind.
-    pub(crate) fn open_account(&self) {
-        self.lock().account = Some(Account::default());
+    pub(crate) fn open_account(&self, tree: u64) -> OpenAccount<'_> {
+        let mut state = self.lock();
+        let number = state.next_account;
+        state.next_account += 1;
+        state.accounts.push(Account { number, tree, ..Account::default() });
+        OpenAccount { letters: self, number }
     }
 
-    /// What was left behind since then.
-    pub(crate) fn close_account(&self) -> Account {
-        self.lock().account.take().unwrap_or_default()
+    fn close_account(&self, number: u64) -> Option<Account> {
+        let mut state = self.lock();
+        let at = state.accounts.iter().position(|account| account.number == number)?;
+        Some(state.accounts.swap_remove(at))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `cut_off` says that a stop is to blame for it; a handler's own failure is no matter of an account.
-    pub(crate) fn put(&self, letter: DeadLetter, cut_off: bool) {
+    /// `tree` is that of the actor. `cut_off` says that a stop is to blame for it; a handler's own failure is no matter of an
+    /// account.
+    pub(crate) fn put(&self, letter: DeadLetter, tree: Option<u64>, cut_off: bool) {
         tracing::debug!(actor = letter.actor, id = letter.id.get(), message = letter.message, "{letter}");
         let mut state = self.lock();
-        if let Some(account) = &mut state.account
-            && cut_off
-        {
-            account.enter(&letter);
+        if cut_off {
+            let concerned = |account: &&mut Account| tree.is_none_or(|tree| tree == account.tree);
+            state.accounts.iter_mut().filter(concerned).for_each(|account| account.enter(&letter));
         }
         match letter.cause {
             DeadLetterCause::InHand { .. } => state.in_hand += letter.messages,

@@ -27,6 +27,11 @@ pub(crate) trait Fate<A: Actor>: Send {
         None
     }
 
+    /// The number of the tree that the actor is in, if it is in one.
+    fn tree(&self) -> Option<u64> {
+        None
+    }
+
     /// How often the handler of one message is tried, in as many lives, until that message is a dead letter; at least 1.
     fn attempts_max(&self) -> u32 {
         1

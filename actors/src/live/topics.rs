@@ -4,7 +4,7 @@ use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use dashmap::DashMap;
@@ -125,6 +125,7 @@ trait AnyTopic: Send + Sync {
     fn queues(&self) -> Vec<SubscriberInfo>;
     fn close(&self);
     fn refuse_outsiders(&self);
+    fn accept_outsiders(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -160,6 +161,10 @@ impl<M: Message> AnyTopic for TopicEntry<M> {
         self.topic.refuse_outsiders();
     }
 
+    fn accept_outsiders(&self) {
+        self.topic.accept_outsiders();
+    }
+
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
     }
@@ -173,18 +178,26 @@ pub(crate) struct Topics {
     capacity: usize,
     /// Whether topics take messages of actors and services only.
     insiders_only: AtomicBool,
+    /// Held while that changes, so that all topics end up alike.
+    changing: Mutex<()>,
 }
 
 impl Topics {
     pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize) -> Self {
-        Self { map: DashMap::new(), stamps, capacity, insiders_only: AtomicBool::new(false) }
+        Self {
+            map: DashMap::new(),
+            stamps,
+            capacity,
+            insiders_only: AtomicBool::new(false),
+            changing: Mutex::new(()),
+        }
     }
 
     /// The topic of `M`, made on first use.
     pub(crate) fn entry<M: Message>(&self) -> Result<Arc<TopicEntry<M>>, SpawnError> {
         let found = Arc::clone(&*self.map.entry(M::TYPE_ID).or_insert_with(|| {
             let topic = Topic::new(Arc::clone(&self.stamps), capacity_of(self.capacity));
-            // Read under the guard of the map: a `refuse_outsiders` that comes later finds this topic in it.
+            // Read under the guard of the map: a change that comes later finds this topic in it.
             if self.insiders_only.load(Ordering::SeqCst) {
                 topic.refuse_outsiders();
             }
@@ -218,8 +231,19 @@ impl Topics {
     }
 
     pub(crate) fn refuse_outsiders(&self) {
-        self.insiders_only.store(true, Ordering::SeqCst);
-        self.all().iter().for_each(|topic| topic.refuse_outsiders());
+        self.admit_outsiders(false);
+    }
+
+    pub(crate) fn accept_outsiders(&self) {
+        self.admit_outsiders(true);
+    }
+
+    fn admit_outsiders(&self, admit: bool) {
+        let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.insiders_only.store(!admit, Ordering::SeqCst);
+        for topic in self.all() {
+            if admit { topic.accept_outsiders() } else { topic.refuse_outsiders() }
+        }
     }
 
     /// A copy: closing wakes publishers, and no guard is held while foreign code runs.

@@ -103,7 +103,12 @@ impl Tree {
     ///    backoff is waited for if messages wait for it. Timers that are not due yet are not waited for.
     /// 3. Children are stopped in reverse order, as [`shutdown`](Self::shutdown) does and in its time.
     ///
-    /// When `limit` has passed, step 3 begins whatever waits. The bus stays open for those that are left on it.
+    /// When `limit` has passed, step 3 begins whatever waits. The bus stays open for those that are left on it, and goes on refusing
+    /// publishers outside until [`MessageBus::accept_outsiders`].
+    ///
+    /// Tells and asks through references are not refused, from wherever they come: they are handled as long as the actor is there.
+    /// Who goes on telling keeps the drain from ending before its limit. Of two drains at once on one bus, each waits for all
+    /// actors of the bus, and names what those of its own tree have left, and those of no tree.
     ///
     /// # Errors
     /// [`DrainError`] names what was not done. The tree has ended all the same.
@@ -146,7 +151,7 @@ impl Tree {
         let shared = self.shared();
         let bus = &shared.bus;
         let killed_before = shared.take_missed();
-        bus.core.dead_letters.open_account();
+        let account = bus.core.dead_letters.open_account(shared.number);
         bus.refuse_outsiders();
 
         let (mut stopped, mut late) = self.stop_sources(deadline).await;
@@ -173,7 +178,7 @@ impl Tree {
         let _ = self.shutdown_within(TREE_SHUTDOWN_DEADLINE).await;
         let killed = shared.missed();
         killed_before.into_iter().for_each(|path| shared.miss(path));
-        let account = bus.core.dead_letters.close_account();
+        let account = account.close();
         if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 {
             return Ok(Drained { sources: stopped, elapsed: began.elapsed() });
         }

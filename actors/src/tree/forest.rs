@@ -10,7 +10,7 @@ use super::shell::{Control, Shared};
 use crate::ActorId;
 use crate::live::Core;
 
-/// Every tree of a bus that has not ended, by the order of their starts.
+/// Every tree of a bus that has not ended, by its number.
 #[derive(Default)]
 pub(crate) struct Forest(Mutex<Trees>);
 
@@ -28,22 +28,21 @@ struct Stem {
 }
 
 impl Forest {
-    /// The place of a tree that is about to start.
-    pub(crate) fn place(core: &Arc<Core>, ended: &Arc<SetOnce<ExitReason>>) -> Place {
-        let mut trees = core.forest.lock();
-        let number = trees.next;
+    /// That of a new tree.
+    pub(crate) fn number(&self) -> u64 {
+        let mut trees = self.lock();
         trees.next += 1;
-        Place { core: Arc::clone(core), number, ended: Arc::clone(ended) }
+        trees.next
     }
 
     /// A tree runs. The bus may be closed by now: whoever plants looks afterwards.
     pub(crate) fn plant(
         &self,
-        number: u64,
         control: &mpsc::UnboundedSender<Control>,
         shared: &Arc<Shared>,
         ended: &Arc<SetOnce<ExitReason>>,
     ) {
+        let number = shared.number;
         let (control, shared, ended) = (control.clone(), Arc::downgrade(shared), Arc::clone(ended));
         let mut trees = self.lock();
         // One that has ended meanwhile has given its place up.
@@ -66,11 +65,16 @@ impl Forest {
 /// Given up when the tree ends, also when its runtime goes down with it.
 pub(crate) struct Place {
     core: Arc<Core>,
-    pub(crate) number: u64,
+    number: u64,
     ended: Arc<SetOnce<ExitReason>>,
 }
 
 impl Place {
+    /// That of a tree which is about to start.
+    pub(crate) fn new(shared: &Shared, ended: &Arc<SetOnce<ExitReason>>) -> Self {
+        Self { core: Arc::clone(&shared.bus.core), number: shared.number, ended: Arc::clone(ended) }
+    }
+
     /// The tree has ended.
     pub(crate) fn end(self, reason: ExitReason) {
         let _ = self.ended.set(reason);

@@ -10,7 +10,7 @@ use tokio::sync::{SetOnce, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::child::{Builder, Child};
-use super::forest::Forest;
+use super::forest::Place;
 use super::launch::Launcher;
 use super::shell::{Control, KILL_GRACE, Request, Shared, spawn_supervisor};
 use crate::{Actor, ActorRef};
@@ -116,8 +116,7 @@ impl Tree {
         let ended = Arc::new(SetOnce::new());
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);
-        let place = Forest::place(&core, &ended);
-        let number = place.number;
+        let place = Place::new(&shared, &ended);
         let control = spawn_supervisor(
             root,
             &root.id,
@@ -129,7 +128,7 @@ impl Tree {
             Box::new(move |reason| place.end(reason)),
         )
         .map_err(StartError::Spec)?;
-        core.forest.plant(number, &control, &shared, &ended);
+        core.forest.plant(&control, &shared, &ended);
         if core.is_closed() {
             // Its shutdown may have looked for trees before.
             let _ = control.send(Control::Stop);

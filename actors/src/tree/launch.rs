@@ -185,6 +185,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             reports: site.reports.clone(),
             readiness: site.readiness(),
             attempts_max: site.attempts_max,
+            tree: site.shared.number,
             verdict: None,
         };
         let actor = make(&*self.0)?;
@@ -205,6 +206,7 @@ struct Supervised<A> {
     reports: mpsc::UnboundedSender<Report>,
     readiness: Option<Arc<Readiness>>,
     attempts_max: u32,
+    tree: u64,
     verdict: Option<oneshot::Receiver<ChildRef>>,
 }
 
@@ -217,6 +219,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
 
     fn readiness(&self) -> Option<Arc<Readiness>> {
         self.readiness.clone()
+    }
+
+    fn tree(&self) -> Option<u64> {
+        Some(self.tree)
     }
 
     fn attempts_max(&self) -> u32 {

@@ -51,6 +51,8 @@ struct Sources {
 /// What all supervisors of one tree share.
 pub(crate) struct Shared {
     pub(crate) bus: MessageBus,
+    /// Of the tree on its bus; it rises with each start of a tree.
+    pub(crate) number: u64,
     observer: Option<Observer>,
     supervisors: Mutex<HashMap<Arc<str>, mpsc::Sender<Request>>>,
     actors: Mutex<HashMap<Arc<str>, Placed>>,
@@ -68,8 +70,10 @@ impl Shared {
         #[cfg(unix)]
         let groups = Arc::default();
         let gave_up = OnceLock::new();
+        let number = bus.core.forest.number();
         Self {
             bus,
+            number,
             observer,
             supervisors,
             actors,

@@ -62,7 +62,7 @@ pub(crate) struct Core<V: Payload> {
 struct Listeners {
     /// Number of subscriptions.
     active: AtomicUsize,
-    /// Whose messages are taken: [`OPEN`], [`INSIDERS`] or [`CLOSED`]. It only rises.
+    /// Whose messages are taken: [`OPEN`], [`INSIDERS`] or [`CLOSED`], which is for good. Written inside the lock.
     gate: AtomicU8,
 }
 
@@ -363,6 +363,15 @@ impl<V: Payload> Core<V> {
         }
         drop(section);
         self.waiters.wake_all();
+    }
+
+    /// Takes them again, unless the topic is closed.
+    pub(crate) fn accept_outsiders(&self) {
+        let section = self.lock();
+        if self.listeners.gate.load(Ordering::Relaxed) == INSIDERS {
+            self.listeners.gate.store(OPEN, Ordering::Release);
+        }
+        drop(section);
     }
 
     /// Refuses further messages and subscriptions, wakes everybody. What is queued can still be read.

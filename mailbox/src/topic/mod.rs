@@ -190,7 +190,7 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.close());
     }
 
-    /// Refuses messages whose sender is 0 from now on; those of other senders still come.
+    /// Refuses messages whose sender is 0, until [`accept_outsiders`](Self::accept_outsiders); those of other senders still come.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -200,9 +200,16 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// topic.refuse_outsiders();
     /// assert!(topic.try_publish(1, 0).is_err());
     /// assert!(topic.try_publish(1, 7).is_ok());
+    /// topic.accept_outsiders();
+    /// assert!(topic.try_publish(1, 0).is_ok());
     /// ```
     pub fn refuse_outsiders(&self) {
         each!(&self.form, core => core.refuse_outsiders());
+    }
+
+    /// Takes messages whose sender is 0 again, unless the topic is closed.
+    pub fn accept_outsiders(&self) {
+        each!(&self.form, core => core.accept_outsiders());
     }
 
     /// Whether [`close`](Self::close) was called.

@@ -130,8 +130,9 @@ impl<A: Actor> Body<A> {
         let (actor, id, reason, at) = (A::name(), self.address.id, reason.clone(), clock::now());
         let Message { name: message, topic } = message;
         let letter = DeadLetter { actor, id, message, topic, messages, cause, reason, at };
+        let tree = self.fate.as_ref().and_then(|fate| fate.tree());
         if let Some(live) = self.ctx.as_live() {
-            live.core.dead_letters.put(letter, cut_off);
+            live.core.dead_letters.put(letter, tree, cut_off);
         }
     }
 }
