@@ -1,6 +1,5 @@
-//! Anything that calls itself a supervision tree in TOML.
+//! Anything that calls itself a supervision tree in TOML, with what befalls it.
 
-use mycelium_supervisor::declare::Declaration;
 use mycelium_supervisor::sim::{Scenario, simulate};
 
 use crate::{Target, file};
@@ -28,6 +27,13 @@ pub(crate) const TARGET: Target = Target {
         b"shutdown_ms = ",
         b"start_fails = [1]\n",
         b"backoff = { initial_ms = 1 }\n",
+        b"[[events]]\nat_ms = ",
+        b"child = \"root/a\"\n",
+        b"exit = \"crash\"\n",
+        b"call = \"terminate_child\"\n",
+        b"call = \"start_child\"\n",
+        b"target = \"root\"\n",
+        b"child = { id = \"n\" }\n",
         b"-1",
         b"0",
         b"9223372036854775807",
@@ -43,15 +49,13 @@ pub(crate) const TARGET: Target = Target {
 
 fn run(bytes: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let declared = match Declaration::parse(text) {
-        Ok(declared) => declared,
+    let scenario = match Scenario::parse(text) {
+        Ok(scenario) => scenario,
         Err(mistake) => {
             assert!(!mistake.to_string().is_empty());
             return false;
         }
     };
-    let scenario =
-        Scenario { root: declared.root.clone(), tree: declared.tree.simulated(), script: Vec::new() };
     let mut trace = Vec::new();
     let ended = simulate(&scenario, 1, &mut |entry| trace.push(format!("{entry:?}")));
     let mut again = Vec::new();
@@ -63,6 +67,9 @@ fn run(bytes: &[u8]) -> bool {
 fn seeds() -> Vec<Vec<u8>> {
     vec![
         file("examples/tree/outage.toml"),
+        file("tests/otp/scenarios/backoff_rest_for_one.toml"),
+        file("tests/otp/scenarios/calls_of_all_kinds.toml"),
+        file("tests/otp/scenarios/pool_of_supervisors.toml"),
         b"[tree]\nid = \"root\"\n[[tree.children]]\nid = \"a\"\nstart_fails = [1, 3]\n".to_vec(),
     ]
 }
