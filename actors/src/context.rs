@@ -392,10 +392,10 @@ impl<A: Actor> Context<A> {
     /// Tells the supervisor that this actor is ready, if it waits for that
     /// ([`Child::ready_when_told`](crate::tree::Child::ready_when_told)); otherwise it means nothing.
     pub fn ready(&self) {
-        if let Backend::Live(live) = &self.backend
-            && let Some(readiness) = &live.readiness
-        {
-            readiness.tell();
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.place().ready(),
+            Backend::Live(live) => live.readiness.iter().for_each(|readiness| readiness.tell()),
+            Backend::Direct(_) => {}
         }
     }
 

@@ -28,7 +28,9 @@ pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
 pub use clock::Clock;
 pub use context::{ActorId, Context};
 pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
-pub use isolate::{DEFAULT_EVENTS_MAX, Isolate, IsolateStats, QUEUE_CAPACITY, RunError, ServiceRef};
+pub use isolate::{
+    DEFAULT_EVENTS_MAX, Isolate, IsolateStats, IsolateTree, QUEUE_CAPACITY, RunError, ServiceRef,
+};
 pub use live::{
     BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
     Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,

@@ -166,8 +166,9 @@ impl ServiceContext {
     /// Tells the supervisor that this service is ready, if it waits for that
     /// ([`Child::ready_when_told`](crate::tree::Child::ready_when_told)); otherwise it means nothing.
     pub fn ready(&self) {
-        if let Backend::Live(live) = &self.backend {
-            live.ready();
+        match &self.backend {
+            Backend::Isolate(place) => place.ready(),
+            Backend::Live(live) => live.ready(),
         }
     }
 
@@ -181,10 +182,10 @@ impl ServiceContext {
 
     /// Ready when the service should return: its bus shuts down or somebody stopped it.
     ///
-    /// An isolate ends its services at once, so there this is never ready.
+    /// An isolate ends a service that no supervisor looks after at once, so there this is never ready for it.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
-            Backend::Isolate(_) => Either::Isolate(std::future::pending()),
+            Backend::Isolate(place) => Either::Isolate(place.stopped()),
             Backend::Live(live) => Either::Live(Box::pin(live.stopped())),
         }
     }

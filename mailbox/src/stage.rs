@@ -254,6 +254,29 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         Some(unsafe { state.assume_init_read() })
     }
 
+    /// Gives a state to a stage whose state was taken; it comes back if the stage has one.
+    ///
+    /// ```
+    /// let stage = mycelium_mailbox::Stage::<u8, ()>::new(1);
+    /// assert_eq!(stage.put(2), Err(2));
+    /// assert_eq!(stage.take(), Some(1));
+    /// assert_eq!(stage.put(2), Ok(()));
+    /// assert_eq!(stage.take(), Some(2));
+    /// ```
+    ///
+    /// # Errors
+    /// The state that was to be put.
+    pub fn put(&self, state: S) -> Result<(), S> {
+        if self.phase.get() != Phase::Empty {
+            return Err(state);
+        }
+        // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase is `Empty`, so it is not
+        // initialised and nothing borrows it.
+        unsafe { (*self.state.as_ptr()).write(state) };
+        self.phase.set(Phase::Idle);
+        Ok(())
+    }
+
     /// The buffer, grown if it is too small for `wanted`. Called only while no future lies in it.
     #[inline]
     fn buffer_for(&self, wanted: Layout) -> NonNull<u8> {

@@ -132,8 +132,8 @@ impl Jitter {
         delay.mul_f64((1.0 + share.min(1.0) * (2.0 * unit - 1.0)).max(0.0))
     }
 
-    /// The next 64 random bits.
-    pub(crate) fn next_u64(&mut self) -> u64 {
+    /// The next 64 random bits: a shell that runs a whole tree draws the seed of each supervisor here.
+    pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

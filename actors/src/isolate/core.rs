@@ -7,7 +7,7 @@
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,14 @@ use std::task::{Wake, Waker};
 use mycelium_mailbox::{Held, Line};
 
 use super::feed::AnyFeed;
+use super::handle::id_of;
 use super::lane::{AnyLane, Changes, Lane, LanePlace, Way};
 use super::seat::AnySeat;
-use super::timers::{Due, Timers};
+use super::timers::{Due, Fire, Timers};
 use super::topics::TopicIndex;
-use super::{DEFAULT_EVENTS_MAX, OUTSIDE};
-use crate::{Message, SpawnError, StopReason};
+use super::tree::TreeRun;
+use super::{DEFAULT_EVENTS_MAX, OUTSIDE, RunError};
+use crate::{Message, SpawnError, StopReason, Timestamp};
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -52,7 +54,10 @@ pub(crate) struct Core {
     signals: Arc<Signals>,
     room: RefCell<Vec<Waker>>,
     room_made: Cell<bool>,
-    ended: RefCell<Option<Ended>>,
+    failure: RefCell<Option<RunError>>,
+    trees: RefCell<Vec<Rc<TreeRun>>>,
+    /// A tree has come to where somebody waits for it: the run is to return.
+    pub(crate) pause: Cell<bool>,
     /// Whose code was polled last: after a panic, whose it was.
     pub(crate) running: Cell<u32>,
     /// Set by `Context::stop`; the seat whose code runs takes it.
@@ -62,14 +67,6 @@ pub(crate) struct Core {
     closed: Cell<bool>,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
-}
-
-/// The first actor that ended abnormally: it ends the run.
-#[derive(Clone)]
-pub(crate) struct Ended {
-    pub(crate) actor: &'static str,
-    pub(crate) seat: u32,
-    pub(crate) reason: StopReason,
 }
 
 /// One entry of the order; the lane has the message.
@@ -129,7 +126,9 @@ impl Core {
             signals: Arc::default(),
             room: RefCell::default(),
             room_made: Cell::new(false),
-            ended: RefCell::default(),
+            failure: RefCell::default(),
+            trees: RefCell::default(),
+            pause: Cell::new(false),
             running: Cell::new(OUTSIDE),
             stop_asked: Cell::new(false),
             linked: RefCell::default(),
@@ -299,7 +298,7 @@ impl Core {
             }
             let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
             let limit = feed.map_or(until, |(at, _)| at);
-            let ended = |seat| self.seat(seat).is_none_or(|seat| seat.has_ended());
+            let ended = |fire: &Fire| self.seat(fire.seat).is_none_or(|seat| seat.has_outlived(fire.life));
             let due = self.timers.borrow_mut().take(limit, ended);
             let Some((at, due)) = due else {
                 let Some((at, feed)) = feed else { return Idle::Done };
@@ -392,6 +391,11 @@ impl Core {
     /// Takes a seat; it is resumed for the first time after everything that is queued now.
     pub(crate) fn add_seat(&self, seat: Rc<dyn AnySeat>) {
         self.enqueue_resume(self.seats.borrow().len() as u32);
+        self.add_quiet_seat(seat);
+    }
+
+    /// Takes a seat that whoever takes it resumes.
+    pub(crate) fn add_quiet_seat(&self, seat: Rc<dyn AnySeat>) {
         self.seats.borrow_mut().push(seat);
     }
 
@@ -430,28 +434,66 @@ impl Core {
         self.lanes.borrow().clone()
     }
 
-    pub(crate) fn signals(&self) -> &Signals {
+    pub(crate) fn signals(&self) -> &Arc<Signals> {
         &self.signals
     }
 
-    /// Notes that the code of `seat` ended it, with `waiting` messages before it.
-    pub(crate) fn seat_ended(&self, ended: Ended, waiting: u64) {
+    /// Notes that `seat` has ended, with `waiting` messages before it.
+    pub(crate) fn seat_ended(&self, seat: u32, waiting: u64) {
         self.dead_letters.set(self.dead_letters.get() + waiting);
         self.made_room();
         for lane in self.lanes() {
-            lane.remove(ended.seat);
+            lane.remove(seat);
         }
+    }
+
+    /// Notes that an actor or service which no tree looks after has ended.
+    pub(crate) fn left_alone(&self, actor: &'static str, seat: u32, reason: StopReason, waiting: u64) {
+        self.seat_ended(seat, waiting);
         // Who was killed was meant to be.
-        let failed = ended.reason.is_abnormal() && ended.reason != StopReason::Killed;
-        if failed && self.ended.borrow().is_none() {
-            *self.ended.borrow_mut() = Some(ended);
+        if reason.is_abnormal() && reason != StopReason::Killed {
+            let at = Timestamp::from_nanos(self.now.get());
+            self.fail(RunError::ActorFailed { actor, id: id_of(seat), reason, at });
+        }
+    }
+
+    /// Ends the run, unless something else has before.
+    pub(crate) fn fail(&self, failure: RunError) {
+        if self.failure.borrow().is_none() {
+            *self.failure.borrow_mut() = Some(failure);
             self.signals.halt();
         }
     }
 
-    /// The actor that ended the run.
-    pub(crate) fn first_failure(&self) -> Option<Ended> {
-        self.ended.borrow().clone()
+    /// What ended the run.
+    pub(crate) fn first_failure(&self) -> Option<RunError> {
+        self.failure.borrow().clone()
+    }
+
+    pub(crate) fn add_tree(&self, tree: Rc<TreeRun>) {
+        self.trees.borrow_mut().push(Rc::clone(&tree));
+        self.add_feed(tree);
+    }
+
+    pub(crate) fn trees(&self) -> Vec<Rc<TreeRun>> {
+        self.trees.borrow().clone()
+    }
+
+    /// Lets the supervisors deal with what was reported to them; those that have ended are forgotten.
+    #[cold]
+    pub(crate) fn tend_trees(&self) {
+        for tree in self.trees() {
+            tree.tend(self);
+        }
+        let ended: Vec<_> = self.trees.borrow_mut().extract_if(.., |tree| tree.has_ended()).collect();
+        for tree in ended {
+            self.remove_feed(&(tree as Rc<dyn AnyFeed>));
+        }
+    }
+
+    /// Whether a tree is to be tended.
+    pub(crate) fn has_trees(&self) -> bool {
+        !self.trees.borrow().is_empty()
     }
 
     /// Drops everything that may refer to an actor, at the isolate's end.
@@ -462,6 +504,7 @@ impl Core {
         drop(self.feeds.take());
         drop(self.room.take());
         drop(self.direct.take());
+        self.trees.take().iter().for_each(|tree| tree.clear());
         let lanes = self.lanes.take();
         let seats = self.seats.take();
         for lane in lanes {
@@ -488,6 +531,11 @@ impl Signals {
         self.any.load(Ordering::Acquire)
     }
 
+    /// Makes the run loop look.
+    pub(crate) fn raise(&self) {
+        self.any.store(true, Ordering::Release);
+    }
+
     fn halt(&self) {
         self.halt.store(true, Ordering::Release);
         self.any.store(true, Ordering::Release);
@@ -499,10 +547,10 @@ impl Signals {
     }
 
     /// Moves the woken seats into `into`.
-    pub(crate) fn take_woken(&self, into: &mut Vec<u32>) {
+    pub(crate) fn take_woken(&self, into: &mut VecDeque<u32>) {
         let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
         self.any.store(false, Ordering::Release);
-        into.append(&mut woken);
+        into.extend(woken.drain(..));
     }
 }
 

@@ -113,6 +113,35 @@ impl Place {
     }
 }
 
+/// Waits until a supervisor wants a service to return.
+pub(crate) struct Stopped(Place);
+
+impl Place {
+    /// Tells the supervisor that whoever sits here is ready.
+    pub(crate) fn ready(&self) {
+        let seat = self.core().and_then(|core| core.seat(self.seat));
+        if let Some(child) = seat.as_ref().and_then(|seat| seat.as_child()) {
+            child.is_ready();
+        }
+    }
+
+    pub(crate) fn stopped(&self) -> Stopped {
+        Stopped(self.clone())
+    }
+}
+
+impl Future for Stopped {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let seat = self.0.core().and_then(|core| core.seat(self.0.seat));
+        match seat.as_ref().and_then(|seat| seat.as_child()) {
+            Some(child) => child.poll_stopped(cx.waker()),
+            None => Poll::Pending,
+        }
+    }
+}
+
 /// The identity of the actor in a seat.
 pub(crate) fn id_of(seat: u32) -> ActorId {
     ActorId(u64::from(seat) + 1)
@@ -230,6 +259,7 @@ impl<A: Actor> IsolateContext<A> {
     {
         let handle = TimerHandle::default();
         let at = (self.place.now() + delay).as_nanos();
+        let seat = self.place.seat;
         let target = IsolateRef::<A>::new(self.place.clone());
         let queue = Box::new(move |core: &Core| {
             if let Some(lane) = target.messages::<M>(core) {
@@ -237,10 +267,9 @@ impl<A: Actor> IsolateContext<A> {
             }
         });
         if let Some(core) = self.place.core() {
-            core.set_timer(
-                at,
-                Due::Fire(Box::new(Fire { seat: self.place.seat, handle: handle.clone(), queue })),
-            );
+            let life = core.seat(seat).map_or(0, |seat| seat.life());
+            let fire = Fire { seat, life, handle: handle.clone(), queue };
+            core.set_timer(at, Due::Fire(Box::new(fire)));
         }
         handle
     }
@@ -254,6 +283,9 @@ impl<A: Actor> IsolateContext<A> {
     }
 
     pub(crate) fn unsubscribe<M: Message>(&self) {
+        if let Some(seat) = self.place.core().and_then(|core| core.seat(self.place.seat)) {
+            seat.left(M::TYPE_ID);
+        }
         if let Some(lane) = self.place.core().and_then(|core| core.find_topic::<M>()) {
             lane.remove(self.place.seat);
         }
@@ -355,7 +387,7 @@ impl<A: Actor> IsolateRef<A> {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
-            let to = Sub::<A, M, Handle>::new(&seat, direct_rule(&gauge));
+            let to = seat.guarded(Sub::<A, M, Handle>::new(&seat, direct_rule(&gauge)));
             Lane::to_one(place, short_type_name::<M>(), to, gauge)
         }))
     }
@@ -368,7 +400,7 @@ impl<A: Actor> IsolateRef<A> {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
-            let to = Sub::<A, Query<Q, A::Reply>, Answer>::new(&seat, direct_rule(&gauge));
+            let to = seat.guarded(Sub::<A, Query<Q, A::Reply>, Answer>::new(&seat, direct_rule(&gauge)));
             Lane::to_one(place, short_type_name::<Q>(), to, gauge)
         }))
     }

@@ -11,28 +11,33 @@ mod service;
 mod sub;
 mod timers;
 mod topics;
+mod tree;
 
+use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
 use self::core::{Core, Idle};
-use self::handle::{id_of, refused, seat_of};
+use self::handle::{refused, seat_of};
 use self::lane::Way;
-use self::seat::{AnySeat, Seat};
+use self::seat::Seat;
 use self::service::ServiceSeat;
+use self::tree::TreeRun;
 use mycelium_mailbox::Held;
 
 use crate::{
-    Actor, ActorRef, AskError, Context, Handler, Message, PublishError, Responder, Service, SpawnError,
-    StopReason, Subscriptions, TellError, Timestamp, TopicStats,
+    Actor, ActorRef, AskError, Clock, Context, Handler, Message, PublishError, Responder, Service,
+    SpawnError, StopReason, Subscriptions, TellError, Timestamp, TopicStats,
 };
 
 pub use self::core::QUEUE_CAPACITY;
 pub(crate) use self::handle::{IsolateContext, IsolateRef, Place};
 pub use self::report::{IsolateStats, RunError};
-pub(crate) use self::seat::Seat as SeatOf;
-pub(crate) use self::service::IsolateSubscriber;
+pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
+pub(crate) use self::service::{IsolateSubscriber, seat_service};
+pub use self::tree::IsolateTree;
+pub(crate) use self::tree::{Factory, Site as SeatSite};
 
 /// The sender of what comes from outside all actors.
 const OUTSIDE: u32 = u32::MAX;
@@ -88,7 +93,7 @@ pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
 /// ```
 pub struct Isolate {
     core: Rc<Core>,
-    woken: Vec<u32>,
+    woken: VecDeque<u32>,
     /// The ways of the core's lanes to their receivers, as last seen.
     ways: Vec<Box<dyn Way>>,
 }
@@ -107,7 +112,7 @@ impl Isolate {
 
     /// An empty isolate whose clock starts at `now`.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
-        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken: Vec::new(), ways: Vec::new() }
+        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken: VecDeque::new(), ways: Vec::new() }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
@@ -229,11 +234,20 @@ impl Isolate {
         loop {
             if signals.any() {
                 if signals.halted() {
-                    return Err(actor_failed(core));
+                    return Err(core.first_failure().unwrap_or(RunError::Closed));
                 }
                 signals.take_woken(woken);
-                for seat in woken.drain(..).filter_map(|seat| core.seat(seat)) {
-                    seat.resume();
+                if core.has_trees() {
+                    core.tend_trees();
+                    if core.pause.take() {
+                        return Ok(());
+                    }
+                }
+                // One by one: whose handler panics leaves the others where they are.
+                while let Some(seat) = woken.pop_front() {
+                    if let Some(seat) = core.seat(seat) {
+                        seat.resume();
+                    }
                 }
                 continue;
             }
@@ -266,11 +280,16 @@ impl Isolate {
         }
     }
 
-    /// Ends all actors that are idle: their `stopping` runs, with [`StopReason::Shutdown`].
+    /// Shuts the trees down, the last one first, then ends all actors that are idle: their `stopping` runs, with
+    /// [`StopReason::Shutdown`]. The clock moves as far as the trees' children need it.
     ///
     /// # Errors
     /// See [`RunError`]: what `stopping` did may fail like any handler.
     pub fn shutdown(&mut self) -> Result<IsolateStats, RunError> {
+        for tree in self.core.trees().iter().rev() {
+            tree.stop();
+            self.run_until_tree(tree, TreeRun::has_ended)?;
+        }
         for seat in self.core.seats().iter().rev().filter(|seat| !seat.is_parked()) {
             seat.end(StopReason::Shutdown);
         }
@@ -278,12 +297,14 @@ impl Isolate {
         Ok(self.stats())
     }
 
-    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, or was taken before.
+    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, was taken before, or is in
+    /// a tree, which counts on it.
     pub fn take<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<A> {
         self.seat(actor)?.take()
     }
 
-    /// Looks at an actor's state between events; `None` where [`take`](Self::take) gives none.
+    /// Looks at an actor's state between events; `None` if there is none: it is in the middle of a handler, has panicked, was
+    /// taken, or waits to be restarted.
     pub fn with<A: Actor, R>(&mut self, actor: &ActorRef<A>, f: impl FnOnce(&mut A) -> R) -> Option<R> {
         self.seat(actor)?.with(f)
     }
@@ -301,7 +322,12 @@ impl Isolate {
         self.seat(actor)?.end_reason()
     }
 
-    /// The isolate's clock.
+    /// The isolate's clock, for code that is no actor, such as the observer of a tree. It cannot wait on it.
+    pub fn clock(&self) -> Clock {
+        Clock::in_isolate(Place::new(&self.core, OUTSIDE))
+    }
+
+    /// What the isolate's clock shows.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_nanos(self.core.now.get())
     }
@@ -336,17 +362,5 @@ impl Drop for Isolate {
         // Actors hold the core and the core holds actors: this is where the circle is cut.
         self.ways.clear();
         self.core.dismantle();
-    }
-}
-
-fn actor_failed(core: &Core) -> RunError {
-    match core.first_failure() {
-        Some(ended) => RunError::ActorFailed {
-            actor: ended.actor,
-            id: id_of(ended.seat),
-            reason: ended.reason,
-            at: Timestamp::from_nanos(core.now.get()),
-        },
-        None => RunError::Closed,
     }
 }

@@ -51,16 +51,21 @@ impl<A: Actor> Seat<A> {
         self.watches.borrow_mut().as_mut()?.watched.remove(&monitor)
     }
 
-    /// Tells everybody that it is over, and forgets whom it watches itself.
-    pub(crate) fn end_watches(&self) {
-        let Some(watches) = self.watches.take() else { return };
-        let Watches { watched, watchers, .. } = *watches;
-        for (monitor, other) in watched {
+    /// Forgets whom it watches: its next life watches anew.
+    pub(crate) fn end_own_watches(&self) {
+        let watched = self.watches.borrow_mut().as_mut().map(|watches| std::mem::take(&mut watches.watched));
+        for (monitor, other) in watched.unwrap_or_default() {
             if let Some(other) = self.core.seat(other) {
                 other.be_unwatched(monitor);
             }
         }
-        for (monitor, tell) in watchers {
+    }
+
+    /// Tells everybody that it is over, and forgets whom it watches itself.
+    pub(crate) fn end_watches(&self) {
+        self.end_own_watches();
+        let Some(watches) = self.watches.take() else { return };
+        for (monitor, tell) in watches.watchers {
             if let Some(down) = self.down(monitor) {
                 tell(&self.core, seat_number(monitor), down);
             }
@@ -137,7 +142,7 @@ where
     let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
     let lane = core.direct(seat.index, |index| {
         let gauge = Rc::default();
-        let to = Sub::<A, N, P>::new(&seat, direct_rule(&gauge));
+        let to = seat.guarded(Sub::<A, N, P>::new(&seat, direct_rule(&gauge)));
         Lane::to_one(index, "Down", to, gauge)
     });
     // The watches that an actor has made bound how many there are.

@@ -1,6 +1,7 @@
 //! What a run of an isolate reports.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::{ActorId, StopReason, Timestamp};
 
@@ -14,7 +15,7 @@ pub struct IsolateStats {
     pub events: u64,
     /// Messages published to a topic that nobody subscribed to.
     pub unheard: u64,
-    /// Messages that waited for an actor when it ended.
+    /// Messages that waited for an actor when it ended, and those in the hand of a supervised one that failed.
     pub dead_letters: u64,
 }
 
@@ -43,6 +44,13 @@ pub enum RunError {
         /// The limit.
         events_max: u64,
     },
+    /// The root supervisor of a tree passed its intensity: its children are stopped, and it has ended.
+    TreeGaveUp {
+        /// The child that was to be restarted.
+        child: Arc<str>,
+        /// The virtual time of the tree's end.
+        at: Timestamp,
+    },
     /// The isolate is being driven already, from inside one of its own handlers.
     Closed,
 }
@@ -60,6 +68,10 @@ impl fmt::Display for RunError {
             Self::TooManyEvents { events_max } => write!(
                 f,
                 "more than {events_max} events: do actors feed each other for ever? Otherwise raise `limit_events`"
+            ),
+            Self::TreeGaveUp { child, at } => write!(
+                f,
+                "the tree gave up: {child} was to be restarted more often than the root's intensity allows (at {at})"
             ),
             Self::Closed => f.write_str("the isolate is already running"),
         }

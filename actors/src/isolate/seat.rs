@@ -1,5 +1,7 @@
 //! Where an actor sits in an isolate: its state between messages, and what waits while it is parked.
 
+mod supervised;
+
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -8,10 +10,13 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage};
 
-use super::core::{Core, Ended};
+use self::supervised::Ward;
+pub(crate) use self::supervised::seat_actor;
+use super::core::Core;
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
 use super::sub::{Begin, End, Handle, Overflow, Rule, Sub, Waiting};
+use super::tree::Child;
 use crate::{Actor, Context, Down, Handler, Message, Monitor, Policy, SpawnError, StopReason, Subscription};
 
 /// An actor and its context.
@@ -48,6 +53,22 @@ pub(crate) trait AnySeat: 'static {
     fn watch(&self, waker: &Waker);
     fn end_reason(&self) -> Option<StopReason>;
     fn has_ended(&self) -> bool;
+    /// Which of its lives this is.
+    fn life(&self) -> u32 {
+        0
+    }
+    /// Whether that life of it is over.
+    fn has_outlived(&self, life: u32) -> bool {
+        self.has_ended() || self.life() != life
+    }
+    /// It takes part in this topic no more.
+    fn left(&self, topic: u16) {
+        let _ = topic;
+    }
+    /// What its supervisor can do with it, if it has one.
+    fn as_child(&self) -> Option<&dyn Child> {
+        None
+    }
     /// Drops the actor and all that waits for it.
     fn clear(&self);
     fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
@@ -60,6 +81,12 @@ enum Life {
     New,
     /// It handles messages whenever its stage is idle.
     Running,
+    /// A life under a supervisor is over; `stopping` has not run.
+    Leaving,
+    /// The same, and `stopping` runs.
+    Left,
+    /// It waits for its supervisor to decide.
+    Down,
     /// It has ended, and `stopping` has not run.
     Ending,
     /// Nothing of it runs any more.
@@ -80,12 +107,15 @@ pub(crate) struct Seat<A: Actor> {
     watchers: RefCell<Vec<Waker>>,
     kill_asked: Cell<bool>,
     pub(crate) watches: RefCell<Option<Box<Watches>>>,
+    /// What its supervisor needs; `None`: nobody looks after it.
+    ward: Option<Box<Ward<A>>>,
 }
 
 impl<A: Actor> Seat<A> {
     /// Seats an actor; its `started` runs at the first [`AnySeat::resume`].
     pub(crate) fn new(core: Rc<Core>, index: u32, waker: Waker, actor: A, ctx: Context<A>) -> Self {
         Self {
+            ward: None,
             core,
             index,
             waker,
@@ -100,8 +130,11 @@ impl<A: Actor> Seat<A> {
         }
     }
 
-    /// Takes the actor out, if none of its code runs or waits.
+    /// Takes the actor out, if none of its code runs or waits and no supervisor counts on it.
     pub(crate) fn take(&self) -> Option<A> {
+        if self.ward.is_some() {
+            return None;
+        }
         let actor = self.stage.take()?.actor;
         self.life.set(Life::Over);
         Some(actor)
@@ -150,17 +183,20 @@ impl<A: Actor> Seat<A> {
             return;
         }
         let Poll::Ready(result) = played else { return };
-        if self.life.get() == Life::Over {
-            self.end_watches();
+        if matches!(self.life.get(), Life::Over | Life::Left) {
+            self.has_said_last_words();
             return;
         }
         match result {
             Err(error) => self.end(StopReason::Failed(error.to_string().into())),
             Ok(()) if self.stop_asked.get() => {
                 let linked = self.core.linked.take();
-                self.end(linked.unwrap_or(StopReason::Normal));
+                self.end(linked.unwrap_or_else(|| self.why_stopped()));
             }
-            Ok(()) => self.life.set(Life::Running),
+            Ok(()) => {
+                self.life.set(Life::Running);
+                self.has_started();
+            }
         }
     }
 
@@ -187,6 +223,9 @@ impl<A: Actor> Seat<A> {
     where
         A: Handler<M>,
     {
+        if self.inherits(M::TYPE_ID) {
+            return Ok(());
+        }
         let lane = self.core.topic::<M>()?;
         let overflow = match how.policy {
             Policy::Block | Policy::Fail => Overflow::Refuse,
@@ -195,7 +234,7 @@ impl<A: Actor> Seat<A> {
             Policy::Conflate(key) => Overflow::Conflate(key),
         };
         let rule = Rule { overflow, capacity: how.room(), echo: how.echo, gauge: Rc::clone(&lane.gauge) };
-        lane.add(Sub::<A, M, Handle>::new(self, rule), &how);
+        lane.add(self.guarded(Sub::<A, M, Handle>::new(self, rule)), &how);
         Ok(())
     }
 }
@@ -217,6 +256,10 @@ impl<A: Actor> AnySeat for Seat<A> {
                 let reason = self.end_reason().unwrap_or(StopReason::Normal);
                 self.begin::<End, StopReason>(reason);
             }
+            (Life::Leaving, _) => {
+                self.life.set(Life::Left);
+                self.begin::<End, StopReason>(self.why_left());
+            }
             _ => {}
         }
         // A waiting message may park the actor again, or end it: then the rest goes on waiting, or is gone.
@@ -235,7 +278,7 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn end(&self, reason: StopReason) {
-        if self.has_ended() {
+        if self.goes_on(&reason) {
             return;
         }
         *self.ended.borrow_mut() = Some(reason.clone());
@@ -246,17 +289,21 @@ impl<A: Actor> AnySeat for Seat<A> {
             // The run loop goes on with it, so that ends keep the order of events.
             self.core.enqueue_resume(self.index);
         }
-        let waiting = self.backlog.take().len() as u64;
-        self.core.seat_ended(Ended { actor: A::name(), seat: self.index, reason }, waiting);
+        let waiting = self.backlog.take();
+        match self.ward {
+            None => self.core.left_alone(A::name(), self.index, reason, waiting.len() as u64),
+            Some(_) => self.core.seat_ended(self.index, waiting.len() as u64),
+        }
+        waiting.iter().for_each(|source| source.discard());
         self.watchers.take().into_iter().for_each(Waker::wake);
         if self.is_over() {
-            self.end_watches();
+            self.has_said_last_words();
         }
     }
 
     fn ask_stop(&self) {
         match self.stage.phase() {
-            Phase::Idle if self.life.get() == Life::Running => self.end(StopReason::Normal),
+            Phase::Idle if self.life.get() == Life::Running => self.end(self.why_stopped()),
             // It stops itself: what its handler returns to looks there.
             Phase::Busy => self.core.stop_asked.set(true),
             _ => self.stop_asked.set(true),
@@ -308,11 +355,28 @@ impl<A: Actor> AnySeat for Seat<A> {
         matches!(self.life.get(), Life::Ending | Life::Over)
     }
 
+    fn life(&self) -> u32 {
+        self.ward.as_ref().map_or(0, |ward| ward.life())
+    }
+
+    fn left(&self, topic: u16) {
+        if let Some(ward) = &self.ward {
+            ward.left(topic);
+        }
+    }
+
+    fn as_child(&self) -> Option<&dyn Child> {
+        self.ward.as_ref().map(|_| self as &dyn Child)
+    }
+
     fn clear(&self) {
         self.stage.cancel();
         drop(self.backlog.take());
         drop(self.stage.take());
         self.life.set(Life::Over);
+        if let Some(ward) = &self.ward {
+            ward.clear();
+        }
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

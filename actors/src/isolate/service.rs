@@ -1,5 +1,7 @@
 //! Services in an isolate: one future each, and the queues that feed them.
 
+mod supervised;
+
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -10,10 +12,13 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::{Confined, Lent, Shared};
 
-use super::core::{Core, Ended};
+use self::supervised::Ward;
+pub(crate) use self::supervised::seat_service;
+use super::core::Core;
 use super::handle::Place;
 use super::lane::{Gauge, Lane, Receive, count};
 use super::seat::AnySeat;
+use super::tree::Child;
 use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
 
 type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
@@ -27,21 +32,28 @@ pub(crate) struct ServiceSeat<S: Service> {
     retired: RefCell<Option<S>>,
     ended: RefCell<Option<StopReason>>,
     watchers: RefCell<Vec<Waker>>,
+    /// What its supervisor needs; `None`: nobody looks after it.
+    ward: Option<Box<Ward<S>>>,
+}
+
+/// The loop of a service in a seat.
+fn run_in<S: Service>(core: &Rc<Core>, index: u32, mut service: S) -> Run<S> {
+    let place = Place::new(core, index);
+    Box::pin(async move {
+        let ctx = crate::ServiceContext::in_isolate(place);
+        let result = service.run(&ctx).await;
+        (service, result)
+    })
 }
 
 impl<S: Service> ServiceSeat<S> {
-    pub(crate) fn new(core: &Rc<Core>, index: u32, waker: Waker, mut service: S) -> Self {
-        let place = Place::new(core, index);
-        let run: Run<S> = Box::pin(async move {
-            let ctx = crate::ServiceContext::in_isolate(place);
-            let result = service.run(&ctx).await;
-            (service, result)
-        });
+    pub(crate) fn new(core: &Rc<Core>, index: u32, waker: Waker, service: S) -> Self {
         Self {
             core: Rc::clone(core),
             index,
             waker,
-            run: RefCell::new(Some(run)),
+            ward: None,
+            run: RefCell::new(Some(run_in(core, index, service))),
             retired: RefCell::default(),
             ended: RefCell::default(),
             watchers: RefCell::default(),
@@ -54,9 +66,11 @@ impl<S: Service> ServiceSeat<S> {
     }
 
     fn record_end(&self, reason: StopReason) {
-        if !self.has_ended() {
+        if let Some(ward) = &self.ward {
+            ward.over(&reason);
+        } else if !self.has_ended() {
             *self.ended.borrow_mut() = Some(reason.clone());
-            self.core.seat_ended(Ended { actor: S::name(), seat: self.index, reason }, 0);
+            self.core.left_alone(S::name(), self.index, reason, 0);
             self.watchers.take().into_iter().for_each(Waker::wake);
         }
     }
@@ -72,7 +86,9 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
             let over = slot.take();
             drop(slot);
             drop(over);
-            *self.retired.borrow_mut() = Some(service);
+            if self.ward.is_none() {
+                *self.retired.borrow_mut() = Some(service);
+            }
             self.record_end(match result {
                 Ok(()) => StopReason::Normal,
                 Err(error) => StopReason::Failed(error.to_string().into()),
@@ -113,6 +129,10 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 
     fn has_ended(&self) -> bool {
         self.ended.borrow().is_some()
+    }
+
+    fn as_child(&self) -> Option<&dyn Child> {
+        self.ward.as_ref().map(|_| self as &dyn Child)
     }
 
     fn clear(&self) {

@@ -44,8 +44,10 @@ impl<A: Responder<Q>, Q> Play<Bundle<A>, Query<Q, A::Reply>> for Answer {
     type Output = Handled<A>;
 
     async fn play(bundle: &mut Bundle<A>, asked: &Query<Q, A::Reply>) -> Handled<A> {
+        // Taken first, so that whoever asked knows at once if this play is dropped.
+        let back = asked.reply.take();
         let reply = bundle.actor.answer(&asked.query, &mut bundle.ctx).await;
-        if let Some(back) = asked.reply.take() {
+        if let Some(back) = back {
             // Whoever asked may have stopped waiting.
             let _ = back.send(reply);
         }
@@ -80,6 +82,8 @@ impl<A: Actor> Play<Bundle<A>, StopReason> for End {
 pub(crate) trait Waiting {
     /// Delivers its oldest message, unless its policy has dropped that one meanwhile.
     fn deliver_waiting(&self);
+    /// Drops its oldest message: nobody will handle it.
+    fn discard(&self);
 }
 
 /// What happens to a message when `capacity` of them wait.
@@ -251,5 +255,11 @@ where
         self.set_waiting(self.waiting_live.get() - 1);
         self.seat.core.made_room();
         self.seat.play::<P, M>(&message.lend());
+    }
+
+    fn discard(&self) {
+        let Some(Some(message)) = self.waiting.borrow_mut().pop_front() else { return };
+        self.set_waiting(self.waiting_live.get() - 1);
+        drop(message);
     }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Due {
 /// A message for later.
 pub(crate) struct Fire {
     pub(crate) seat: u32,
+    /// In which of its lives; a restarted actor has another one.
+    pub(crate) life: u32,
     pub(crate) handle: TimerHandle,
     pub(crate) queue: Box<dyn FnOnce(&Core)>,
 }
@@ -61,7 +63,7 @@ impl Timers {
 
     /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended` are dropped.
     #[inline]
-    pub(crate) fn take(&mut self, until: i64, ended: impl Fn(u32) -> bool) -> Option<(i64, Due)> {
+    pub(crate) fn take(&mut self, until: i64, ended: impl Fn(&Fire) -> bool) -> Option<(i64, Due)> {
         loop {
             let at = self.soon.as_ref().or_else(|| self.later.peek())?.at;
             if at > until {
@@ -72,7 +74,7 @@ impl Timers {
                 continue;
             }
             if let Due::Fire(fire) = &timer.due
-                && (fire.handle.is_cancelled() || ended(fire.seat))
+                && (fire.handle.is_cancelled() || ended(fire))
             {
                 continue;
             }

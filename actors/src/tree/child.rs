@@ -13,9 +13,10 @@ use mycelium_supervisor::{
 use super::handle::{StartError, Tree};
 use super::health::Health;
 use super::launch::{ActorLaunch, FutureService, Launcher, ServiceLaunch, SupervisorLaunch};
+use super::observe::Observer;
 #[cfg(unix)]
 use super::process::{ProcessLaunch, ProcessSpec};
-use super::shell::{Observer, Shared};
+use super::shell::Shared;
 use crate::{Actor, MessageBus, Service};
 
 /// Where the description of a tree begins: [`Supervisor::builder`].
@@ -69,7 +70,7 @@ pub struct Builder {
     pub(crate) id: Arc<str>,
     pub(crate) flags: Flags,
     pub(crate) children: Vec<ChildSpec<Launcher>>,
-    observer: Option<Observer>,
+    pub(crate) observer: Option<Observer>,
     pub(crate) seed: u64,
 }
 
@@ -135,7 +136,8 @@ impl Child {
     where
         F: Future<Output = crate::Result> + Send + 'static,
     {
-        Self::service(id, move || FutureService::new(make()))
+        let launch = ServiceLaunch::new(move || FutureService::new(make()));
+        Self(ChildSpec::worker(id, Launcher::new(launch.only_live("a plain future"))))
     }
 
     /// An operating-system process in a process group of its own.
@@ -328,7 +330,7 @@ impl Builder {
     }
 
     /// Checks this supervisor and all below it.
-    fn check(&self) -> Result<(), SpecError> {
+    pub(crate) fn check(&self) -> Result<(), SpecError> {
         check(&self.flags, &self.children)?;
         self.children.iter().filter_map(|child| child.start.builder()).try_for_each(Builder::check)
     }

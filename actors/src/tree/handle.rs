@@ -50,6 +50,13 @@ pub enum StartError {
     Refused(CallError),
     /// There is no tokio runtime to start on.
     NoRuntime,
+    /// A child cannot be in an isolate; nothing was started.
+    OnlyLive {
+        /// Its path.
+        path: Arc<str>,
+        /// What it is.
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -59,6 +66,7 @@ impl fmt::Display for StartError {
             Self::Failed(reason) => write!(f, "the tree did not start: {reason}"),
             Self::Refused(error) => write!(f, "the child did not start: {error}"),
             Self::NoRuntime => f.write_str("a tree needs a tokio runtime: start it inside `#[tokio::main]`"),
+            Self::OnlyLive { path, what } => only_live(f, path, what),
         }
     }
 }
@@ -75,6 +83,16 @@ pub enum CallError {
     Refused(pure::CallError),
     /// The supervisor ended before it answered.
     Ended,
+    /// In an isolate: the supervisor is busy, because a child takes time to start or to stop. The call stands, and is
+    /// carried out as the isolate runs.
+    Unanswered,
+    /// In an isolate: the child cannot be in one; nothing was started.
+    OnlyLive {
+        /// Its path.
+        path: Arc<str>,
+        /// What it is.
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for CallError {
@@ -88,11 +106,23 @@ impl fmt::Display for CallError {
             }
             Self::Refused(error) => error.fmt(f),
             Self::Ended => f.write_str("the supervisor ended before it answered"),
+            Self::Unanswered => f.write_str(
+                "the supervisor is busy with a child that takes its time; run the isolate further",
+            ),
+            Self::OnlyLive { path, what } => only_live(f, path, what),
         }
     }
 }
 
 impl std::error::Error for CallError {}
+
+fn only_live(f: &mut fmt::Formatter<'_>, path: &str, what: &str) -> fmt::Result {
+    write!(
+        f,
+        "{path} is {what}, which cannot run inside an isolate, because it has no virtual time: start this tree live, or \
+         give the child an actor or a service in its place"
+    )
+}
 
 /// The tree has ended, and some children had to be killed because they missed their shutdown time.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::child::{Builder, InHand};
 use super::health::Health;
 use super::shell::{Control, Placed, Report, Shared, spawn_supervisor};
+use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Fate, Member, Readiness, Supervision, Verdict};
 use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
 
@@ -52,6 +54,16 @@ impl Launcher {
     pub(crate) fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
         self.launch.launch(site, parked)
     }
+
+    /// Takes a seat in an isolate, where no life has begun yet.
+    pub(crate) fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
+        self.launch.take_seat(site)
+    }
+
+    /// What it is, if it cannot be in an isolate.
+    pub(crate) fn only_live(&self) -> Option<&'static str> {
+        self.launch.only_live()
+    }
 }
 
 /// Where and for whom a child is started.
@@ -85,6 +97,16 @@ fn aim(readiness: &Readiness, child: ChildRef, reports: &mpsc::UnboundedSender<R
 /// Starts one kind of child. It reports [`Report::Started`] by itself.
 pub(crate) trait Launch: Send + Sync {
     fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason>;
+
+    /// See [`Launcher::take_seat`].
+    fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
+        let _ = site;
+        Err(ExitReason::Abnormal("it cannot run inside an isolate".into()))
+    }
+
+    fn only_live(&self) -> Option<&'static str> {
+        None
+    }
 
     fn builder(&self) -> Option<&Builder> {
         None
@@ -159,8 +181,6 @@ fn make<T>(factory: &(impl Fn() -> T + ?Sized)) -> Result<T, ExitReason> {
     catch_unwind(AssertUnwindSafe(factory)).map_err(|payload| exit_reason(&StopReason::from_panic(&*payload)))
 }
 
-type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
-
 /// Starts actors.
 pub(crate) struct ActorLaunch<A>(Factory<A>);
 
@@ -195,6 +215,10 @@ impl<A: Actor> Launch for ActorLaunch<A> {
         let placed = Placed { id: member.id(), reference: Box::new(actor) };
         site.shared.actors().insert(Arc::clone(&site.path), placed);
         Ok(Life::Member(member))
+    }
+
+    fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
+        seat_actor(site, &self.0).map_err(|reason| exit_reason(&reason))
     }
 }
 
@@ -259,17 +283,33 @@ impl<A> Drop for Supervised<A> {
 }
 
 /// Starts services.
-pub(crate) struct ServiceLaunch<S>(Factory<S>);
+pub(crate) struct ServiceLaunch<S> {
+    factory: Factory<S>,
+    only_live: Option<&'static str>,
+}
 
 impl<S: Service> ServiceLaunch<S> {
     pub(crate) fn new(factory: impl Fn() -> S + Send + Sync + 'static) -> Self {
-        Self(Arc::new(factory))
+        Self { factory: Arc::new(factory), only_live: None }
+    }
+
+    /// The same, for what cannot be in an isolate.
+    pub(crate) fn only_live(self, what: &'static str) -> Self {
+        Self { only_live: Some(what), ..self }
     }
 }
 
 impl<S: Service> Launch for ServiceLaunch<S> {
     fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
-        launch_service(site, make(&*self.0)?)
+        launch_service(site, make(&*self.factory)?)
+    }
+
+    fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
+        Ok(seat_service(site, &self.factory))
+    }
+
+    fn only_live(&self) -> Option<&'static str> {
+        self.only_live
     }
 
     fn is_source(&self) -> bool {

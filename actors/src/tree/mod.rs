@@ -10,6 +10,7 @@ mod forest;
 mod handle;
 mod health;
 mod launch;
+mod observe;
 #[cfg(unix)]
 mod process;
 mod run;
@@ -23,13 +24,16 @@ pub(crate) use forest::{Felling, Forest};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
+pub(crate) use launch::{Launcher, exit_reason};
 pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
     SpecError, Strategy,
 };
+pub(crate) use observe::{Observer, observe};
 #[cfg(unix)]
 pub use process::{LINE_BYTES_MAX, ProcessSpec};
 pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
 pub use shell::KILL_GRACE;
+pub(crate) use shell::MISSED_MAX;
 pub use signals::StopSignal;

@@ -92,6 +92,10 @@ impl ProcessLaunch {
 }
 
 impl Launch for ProcessLaunch {
+    fn only_live(&self) -> Option<&'static str> {
+        Some("an operating-system process")
+    }
+
     fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
         let (id, spec, groups) = (Arc::clone(&self.id), self.spec.clone(), Arc::clone(&site.shared.groups));
         launch_service(site, ProcessService { id, spec, groups })

@@ -5,7 +5,6 @@ mod care;
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -21,6 +20,7 @@ use self::alarm::Alarm;
 use self::care::{Care, Looks};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Parked, Site};
+use super::observe::{Observer, observe};
 use crate::live::Member;
 use crate::{ActorId, MessageBus};
 
@@ -29,10 +29,7 @@ use crate::{ActorId, MessageBus};
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
 /// Most paths that are remembered for having missed their shutdown time.
-const MISSED_MAX: usize = 1_024;
-
-/// Sees every event of a tree.
-pub(crate) type Observer = Arc<dyn Fn(&str, &Notice) + Send + Sync>;
+pub(crate) const MISSED_MAX: usize = 1_024;
 
 /// Where an actor is in the tree, and how it is reached.
 pub(crate) struct Placed {
@@ -454,27 +451,7 @@ impl Shell {
         {
             let _ = self.shared.gave_up.set(self.path_of(id));
         }
-        let supervisor = &*self.path;
-        match notice {
-            Notice::Exited { id, reason } if reason.is_abnormal() => {
-                tracing::warn!(supervisor, child = &**id, %reason, "child failed");
-            }
-            Notice::StartFailed { id, reason } => {
-                tracing::warn!(supervisor, child = &**id, %reason, "child did not start");
-            }
-            Notice::Stuck { id, quiet, detail } => {
-                tracing::warn!(supervisor, child = &**id, ?quiet, %detail, "child is stuck");
-            }
-            Notice::GaveUp { id } => {
-                tracing::error!(supervisor, child = &**id, "too many restarts: the supervisor ends");
-            }
-            other => tracing::debug!(supervisor, event = ?other, "supervision"),
-        }
-        if let Some(observer) = &self.shared.observer
-            && catch_unwind(AssertUnwindSafe(|| observer(supervisor, notice))).is_err()
-        {
-            tracing::error!(supervisor, "the observer of the tree panicked");
-        }
+        observe(&self.path, notice, self.shared.observer.as_ref());
     }
 
     /// Lets the actors go that wait for a life which will not come.

@@ -1,0 +1,115 @@
+//! A service of an isolate under a supervisor: one loop after another in the same seat.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use mycelium_supervisor::ChildRef;
+
+use super::{ServiceSeat, run_in};
+use crate::isolate::seat::AnySeat;
+use crate::isolate::tree::{Child, Factory, Reporter, Site, make};
+use crate::{Service, StopReason};
+
+/// What a service under a supervisor has besides.
+pub(super) struct Ward<S> {
+    reporter: Reporter,
+    factory: Factory<S>,
+    stopped: Cell<bool>,
+    /// Who waits for `stopped`.
+    waiting: RefCell<Vec<Waker>>,
+    last_end: RefCell<Option<StopReason>>,
+}
+
+impl<S> Ward<S> {
+    /// A life is over.
+    pub(super) fn over(&self, reason: &StopReason) {
+        *self.last_end.borrow_mut() = Some(reason.clone());
+        self.waiting.take();
+        self.reporter.parked(reason);
+    }
+}
+
+/// Seats a service under a supervisor; its first life begins when its supervisor says so.
+pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<dyn AnySeat> {
+    let core = Rc::clone(&site.core);
+    let (index, waker) = core.next_seat();
+    let ward = Ward {
+        reporter: site.reporter(),
+        factory: Factory::clone(factory),
+        stopped: Cell::new(false),
+        waiting: RefCell::default(),
+        last_end: RefCell::default(),
+    };
+    let seat: Rc<dyn AnySeat> = Rc::new(ServiceSeat {
+        core: Rc::clone(&core),
+        index,
+        waker,
+        run: RefCell::default(),
+        retired: RefCell::default(),
+        ended: RefCell::default(),
+        watchers: RefCell::default(),
+        ward: Some(Box::new(ward)),
+    });
+    core.add_quiet_seat(Rc::clone(&seat));
+    seat
+}
+
+impl<S: Service> Child for ServiceSeat<S> {
+    fn begin_life(&self, child: ChildRef) {
+        let Some(ward) = &self.ward else { return };
+        ward.reporter.begin(child);
+        ward.stopped.set(false);
+        match make(&ward.factory) {
+            Ok(service) => {
+                *self.run.borrow_mut() = Some(run_in(&self.core, self.index, service));
+                self.core.enqueue_resume(self.index);
+                ward.reporter.started();
+            }
+            Err(reason) => ward.over(&reason),
+        }
+    }
+
+    fn ask_shutdown(&self, _: bool) {
+        if let Some(ward) = &self.ward {
+            ward.stopped.set(true);
+            ward.waiting.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    fn give_up(&self, reason: &str) {
+        self.end(StopReason::Failed(reason.into()));
+    }
+
+    fn is_ready(&self) {
+        if let Some(ward) = &self.ward {
+            ward.reporter.ready();
+        }
+    }
+
+    fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
+        let Some(ward) = &self.ward else { return Poll::Pending };
+        if ward.stopped.get() {
+            return Poll::Ready(());
+        }
+        let mut waiting = ward.waiting.borrow_mut();
+        // A loop that looks again and again is one that waits.
+        if !waiting.iter().any(|other| other.will_wake(waker)) {
+            waiting.push(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    fn retire(&self) {
+        let Some(ward) = &self.ward else { return };
+        ward.reporter.dismiss();
+        if self.has_ended() {
+            return;
+        }
+        let reason = ward.last_end.take().unwrap_or(StopReason::Shutdown);
+        *self.ended.borrow_mut() = Some(reason);
+        drop(self.run.take());
+        self.core.seat_ended(self.index, 0);
+        self.watchers.take().into_iter().for_each(Waker::wake);
+    }
+}

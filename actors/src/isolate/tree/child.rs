@@ -1,0 +1,207 @@
+//! What a supervisor of an isolate and its children say to each other.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use mycelium_mailbox::Lent;
+use mycelium_supervisor::{ChildRef, Event, ExitReason};
+
+use super::NodeId;
+use crate::StopReason;
+use crate::isolate::core::{Core, Signals};
+use crate::isolate::lane::Receive;
+use crate::isolate::seat::AnySeat;
+use crate::tree::{Launcher, exit_reason};
+
+/// What gives the value of each life.
+pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// Calls a factory, which may panic: that is the end of the life which it was to begin.
+pub(crate) fn make<T>(factory: &Factory<T>) -> Result<T, StopReason> {
+    // Nothing that the factory may have left half-changed is used.
+    catch_unwind(AssertUnwindSafe(&**factory)).map_err(|payload| StopReason::from_panic(&*payload))
+}
+
+/// What a supervisor can do with a child in its seat.
+pub(crate) trait Child {
+    /// Begins the first life, or another one in place of that which is over.
+    fn begin_life(&self, child: ChildRef);
+    /// Asks it to end. `for_good`: it will not be started again in place.
+    fn ask_shutdown(&self, for_good: bool);
+    /// Ends what it is doing as a failure.
+    fn give_up(&self, reason: &str);
+    /// It says that it is ready.
+    fn is_ready(&self);
+    /// Ready when it was asked to end.
+    fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
+        let _ = waker;
+        Poll::Pending
+    }
+    /// No other life comes, and nobody wants to know more of it.
+    fn retire(&self);
+}
+
+/// What is told to a supervisor.
+pub(super) enum Told {
+    Event(Event<Launcher>),
+    /// A life is over; the seat waits for another.
+    Parked(ChildRef, ExitReason),
+    /// The child is gone for good.
+    Gone(ChildRef, ExitReason),
+}
+
+/// Where the supervisors of one tree are told what happens.
+pub(crate) struct Post {
+    told: RefCell<VecDeque<(NodeId, Told)>>,
+    signals: Arc<Signals>,
+}
+
+impl Post {
+    pub(super) fn new(core: &Core) -> Rc<Self> {
+        Rc::new(Self { told: RefCell::default(), signals: Arc::clone(core.signals()) })
+    }
+
+    pub(super) fn tell(&self, node: NodeId, told: Told) {
+        self.told.borrow_mut().push_back((node, told));
+        self.signals.raise();
+    }
+
+    pub(super) fn take(&self) -> Option<(NodeId, Told)> {
+        self.told.borrow_mut().pop_front()
+    }
+
+    /// Why a life has ended, if its supervisor has not taken it in yet.
+    pub(super) fn unheard_exit(&self, node: NodeId, child: ChildRef) -> Option<ExitReason> {
+        self.told.borrow().iter().find_map(|(to, told)| match told {
+            Told::Parked(who, reason) | Told::Gone(who, reason) if (*to, *who) == (node, child) => {
+                Some(reason.clone())
+            }
+            _ => None,
+        })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.told.borrow().is_empty()
+    }
+
+    pub(super) fn clear(&self) {
+        drop(self.told.take());
+    }
+}
+
+/// Where and for whom a child takes its seat.
+pub(crate) struct Site {
+    pub(crate) core: Rc<Core>,
+    pub(super) post: Rc<Post>,
+    pub(super) node: NodeId,
+    pub(super) tells: bool,
+}
+
+impl Site {
+    pub(crate) fn reporter(self) -> Reporter {
+        let Self { post, node, tells, .. } = self;
+        Reporter { post, node, tells, child: Cell::new(None), starting: Cell::new(false) }
+    }
+}
+
+/// How a seat tells its supervisor what becomes of each life: of its start once, and of its end once.
+pub(crate) struct Reporter {
+    post: Rc<Post>,
+    node: NodeId,
+    /// Whether the child says by itself when it is ready.
+    tells: bool,
+    child: Cell<Option<ChildRef>>,
+    starting: Cell<bool>,
+}
+
+impl Reporter {
+    pub(crate) fn begin(&self, child: ChildRef) {
+        self.child.set(Some(child));
+        self.starting.set(true);
+    }
+
+    pub(crate) fn started(&self) {
+        if !self.tells {
+            self.ready();
+        }
+    }
+
+    pub(crate) fn ready(&self) {
+        if let Some(child) = self.child.get()
+            && self.starting.take()
+        {
+            self.post.tell(self.node, Told::Event(Event::Started(child)));
+        }
+    }
+
+    pub(crate) fn parked(&self, reason: &StopReason) {
+        if let Some(child) = self.child.take() {
+            self.post.tell(self.node, Told::Parked(child, exit_reason(reason)));
+        }
+    }
+
+    pub(crate) fn gone(&self, reason: &StopReason) {
+        if let Some(child) = self.child.take() {
+            self.post.tell(self.node, Told::Gone(child, exit_reason(reason)));
+        }
+    }
+
+    /// Nobody listens any more.
+    pub(crate) fn dismiss(&self) {
+        self.child.set(None);
+    }
+}
+
+/// A way into a supervised actor: a panic ends the actor's life and not the delivery to others.
+pub(crate) struct Guarded<M> {
+    to: Rc<dyn Receive<M>>,
+    core: Rc<Core>,
+    seat: u32,
+}
+
+impl<M: 'static> Guarded<M> {
+    pub(crate) fn new(to: Rc<impl Receive<M> + 'static>, core: &Rc<Core>, seat: u32) -> Self {
+        Self { to, core: Rc::clone(core), seat }
+    }
+}
+
+impl<M> Receive<M> for Guarded<M> {
+    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
+        let delivered = catch_unwind(AssertUnwindSafe(|| self.to.deliver(sender, message)));
+        delivered.unwrap_or_else(|payload| {
+            if let Some(seat) = self.core.seat(self.seat) {
+                guard(&*seat, || seat.end(StopReason::from_panic(&*payload)));
+            }
+            true
+        })
+    }
+
+    fn seat(&self) -> u32 {
+        self.to.seat()
+    }
+
+    fn is_full(&self) -> bool {
+        self.to.is_full()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.to.is_closed()
+    }
+
+    fn close(&self) -> u64 {
+        self.to.close()
+    }
+}
+
+/// Runs code of the one who sits there; a panic in it ends its life.
+pub(super) fn guard(seat: &dyn AnySeat, f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        let end = || seat.end(StopReason::from_panic(&*payload));
+        // What it leaves behind may panic in turn: it has been reported by then.
+        let _ = catch_unwind(AssertUnwindSafe(end));
+    }
+}

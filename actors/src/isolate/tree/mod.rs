@@ -1,0 +1,14 @@
+//! Supervision trees in an isolate: the same as live ones, on one thread and in virtual time.
+
+mod child;
+mod handle;
+mod run;
+
+pub(crate) use self::child::{Child, Factory, Guarded, Reporter, Site, make};
+pub use self::handle::IsolateTree;
+pub(crate) use self::run::TreeRun;
+
+/// A supervisor that runs, by a number that is never used twice in one tree.
+type NodeId = u64;
+
+const ROOT: NodeId = 0;

@@ -1,0 +1,537 @@
+//! Supervision trees in an isolate: what its actors, their mailboxes and whoever runs it see of a failure.
+//!
+//! `isolate_sim.rs` compares the decisions with the dry run.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mycelium::tree::{
+    Backoff, CallError, Child, ChildStatus, ExitReason, Factories, Notice, Restart, Shutdown, StartError,
+    Strategy,
+};
+use mycelium::{
+    Actor, AskError, BoxError, Context, Handler, Isolate, IsolateTree, Message, Responder, RunError, Service,
+    ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError, Timestamp,
+};
+
+const PERIOD: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug)]
+struct Tick(u32);
+impl Message for Tick {
+    const NAME: &'static str = "Tick";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "ticks";
+}
+
+/// What happened, with the millisecond at which it did.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    fn add(&self, at: Timestamp, what: impl std::fmt::Display) {
+        self.0.lock().unwrap().push(format!("{} {what}", at.as_nanos() / 1_000_000));
+    }
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+/// Logs what it hears; panics at 13, fails at 14, stops at 15.
+struct Ear {
+    name: &'static str,
+    log: Log,
+    ticks: Subscription<Tick>,
+}
+
+impl Actor for Ear {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.log.add(ctx.now(), format_args!("+{}", self.name));
+        Ok(ctx.subscribe(self.ticks)?)
+    }
+    async fn stopping(&mut self, reason: &StopReason, ctx: &mut Context<Self>) {
+        self.log.add(ctx.now(), format_args!("-{} {reason}", self.name));
+    }
+}
+
+impl Handler<Tick> for Ear {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.log.add(ctx.now(), format_args!("{} {}", self.name, tick.0));
+        match tick.0 {
+            13 => panic!("told to"),
+            14 => return Err("told to".into()),
+            15 => ctx.stop(),
+            // Whoever is told 20 has something to do a second later.
+            20 => drop(ctx.schedule_after(Duration::from_secs(1), Tick(21))),
+            30 => ctx.sleep(Duration::from_secs(3)).await,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+struct Panic;
+impl Responder<Panic> for Ear {
+    type Reply = ();
+    async fn answer(&mut self, _: &Panic, _: &mut Context<Self>) {
+        panic!("told to");
+    }
+}
+
+fn ear_with(name: &'static str, log: &Log, ticks: Subscription<Tick>) -> Child {
+    let log = log.clone();
+    Child::actor(name, move || Ear { name, log: log.clone(), ticks })
+}
+
+fn ear(name: &'static str, log: &Log) -> Child {
+    ear_with(name, log, Subscription::default())
+}
+
+fn backoff(initial_ms: u64) -> Backoff {
+    Backoff { initial: Duration::from_millis(initial_ms), ..Backoff::default() }
+}
+
+fn at_ms(ms: i64) -> Timestamp {
+    Timestamp::from_nanos(ms * 1_000_000)
+}
+
+fn waits(tree: &IsolateTree, path: &str) -> bool {
+    tree.child(path).is_some_and(|child| matches!(child.status, ChildStatus::Waiting { .. }))
+}
+
+#[test]
+fn a_failed_actor_is_back_after_its_backoff_and_its_mailbox_has_waited() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff(100));
+    let tree = isolate.supervise(&root.child(ear("a", &log)).child(ear("b", &log))).unwrap();
+    let a = tree.actor_ref::<Ear>("root/a").unwrap();
+    for number in [1, 13, 2] {
+        isolate.publish(Tick(number)).unwrap();
+    }
+    isolate.run_until(at_ms(50)).unwrap();
+    assert!(waits(&tree, "root/a") && waits(&tree, "root/b"));
+    // It is alive, and what is sent to it waits with the rest, in order.
+    isolate.tell(&a, Tick(3)).unwrap();
+    isolate.publish(Tick(4)).unwrap();
+    let stats = isolate.run().unwrap();
+    assert_eq!(
+        log.take(),
+        [
+            "0 +a", "0 +b", "0 a 1", "0 b 1", "0 a 13", "0 b 13", "100 +a", "100 a 2", "100 a 3", "100 a 4",
+            "100 +b", "100 b 2", "100 b 4",
+        ]
+    );
+    // What each had in hand.
+    assert_eq!((stats.dead_letters, stats.now), (2, at_ms(100)));
+}
+
+#[test]
+fn an_error_lets_the_actor_take_its_leave_and_a_panic_does_not() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log));
+    isolate.supervise(&root).unwrap();
+    for number in [14, 13, 15, 1] {
+        isolate.publish(Tick(number)).unwrap();
+    }
+    isolate.run().unwrap();
+    let told = "told to";
+    assert_eq!(
+        log.take(),
+        [
+            "0 +a".to_owned(),
+            "0 a 14".to_owned(),
+            format!("0 -a {}", StopReason::Failed(told.into())),
+            "0 +a".to_owned(),
+            "0 a 13".to_owned(),
+            "0 +a".to_owned(),
+            "0 a 15".to_owned(),
+            format!("0 -a {}", StopReason::Normal),
+            "0 +a".to_owned(),
+            "0 a 1".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_mailbox_keeps_to_its_policy_while_its_actor_waits() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root")
+        .intensity(5, PERIOD)
+        .backoff(backoff(100))
+        .child(ear_with("new", &log, Subscription::drop_oldest().capacity(2)))
+        .child(ear_with("old", &log, Subscription::drop_newest().capacity(2)));
+    isolate.supervise(&root).unwrap();
+    isolate.publish(Tick(13)).unwrap();
+    isolate.run_until(at_ms(1)).unwrap();
+    for number in 1..=5 {
+        isolate.publish(Tick(number)).unwrap();
+    }
+    isolate.run().unwrap();
+    let heard = log.take();
+    assert_eq!(heard[4..], ["100 +new", "100 new 4", "100 new 5", "100 +old", "100 old 1", "100 old 2"]);
+    let ticks = isolate.topics()[0];
+    assert_eq!((ticks.dropped_oldest, ticks.dropped_newest), (3, 3));
+}
+
+#[test]
+fn a_full_mailbox_of_an_actor_in_backoff_holds_its_publisher_up() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let block = ear_with("a", &log, Subscription::default().capacity(2));
+    isolate.supervise(&Supervisor::builder("root").backoff(backoff(100)).child(block)).unwrap();
+    struct Source(Log);
+    impl Service for Source {
+        type Error = BoxError;
+        async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+            for number in [13, 1, 2, 3, 4] {
+                ctx.publish(Tick(number)).await?;
+                ctx.sleep(Duration::from_millis(1)).await;
+            }
+            self.0.add(ctx.now(), "published");
+            Ok(())
+        }
+    }
+    isolate.spawn_service(Source(log.clone())).unwrap();
+    isolate.run().unwrap();
+    let heard = log.take();
+    assert!(
+        heard.contains(&"100 a 1".to_owned()) && heard.last().unwrap().ends_with("published"),
+        "{heard:?}"
+    );
+    assert_eq!(heard.iter().filter(|line| line.contains(" a ")).count(), 5, "nothing is lost: {heard:?}");
+    assert!(isolate.now() > at_ms(100));
+}
+
+#[test]
+fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root").intensity(1, PERIOD).backoff(backoff(10));
+    let root =
+        root.child(ear_with("a", &log, Subscription::default())).child(ear("b", &log)).child(ear("c", &log));
+    let tree = isolate.supervise(&root).unwrap();
+    let b = tree.actor_ref::<Ear>("root/b").unwrap();
+    for _ in 0..3 {
+        isolate.tell(&b, Tick(13)).unwrap();
+    }
+    let error = isolate.run().unwrap_err();
+    assert_eq!(error, RunError::TreeGaveUp { child: "root/b".into(), at: at_ms(10) });
+    assert_eq!(isolate.run().unwrap_err(), error, "it stays so");
+    assert_eq!(tree.ended(), Some(ExitReason::Shutdown));
+    assert!(matches!(tree.which_children("root"), Err(CallError::NoSupervisor(_))));
+    let heard = log.take();
+    let leaves: Vec<_> = heard.iter().filter(|line| line.contains('-')).collect();
+    assert!(
+        leaves.len() == 2 && leaves[0].starts_with("10 -c") && leaves[1].starts_with("10 -a"),
+        "{heard:?}"
+    );
+    // Two in hand, and one that waited.
+    assert_eq!(isolate.stats().dead_letters, 3);
+    assert!(matches!(isolate.tell(&b, Tick(1)), Err(TellError::Stopped(_))));
+}
+
+#[test]
+fn a_group_comes_back_with_its_mailboxes_and_a_nested_supervisor_escalates() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let desk = Supervisor::builder("desk").strategy(Strategy::OneForAll).intensity(1, PERIOD);
+    let desk = desk.child(ear("a", &log)).child(ear("b", &log));
+    let root = Supervisor::builder("root").intensity(1, PERIOD).supervisor(desk);
+    let tree = isolate.supervise(&root).unwrap();
+    let (a, b) =
+        (tree.actor_ref::<Ear>("root/desk/a").unwrap(), tree.actor_ref::<Ear>("root/desk/b").unwrap());
+    isolate.tell(&b, Tick(13)).unwrap();
+    isolate.tell(&a, Tick(1)).unwrap();
+    isolate.run().unwrap();
+    let shutdown = StopReason::Shutdown;
+    let stop = format!("0 -a {shutdown}");
+    assert_eq!(log.take(), ["0 +a", "0 +b", "0 b 13", &stop, "0 +a", "0 +b", "0 a 1"]);
+    assert!(a.is_alive() && b.is_alive(), "references outlive a restart of their group");
+    isolate.tell(&b, Tick(13)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(log.take(), ["0 b 13", &stop, "0 +a", "0 +b"]);
+    assert!(!a.is_alive() && !b.is_alive(), "the supervisor above has made new ones");
+    let again = tree.actor_ref::<Ear>("root/desk/a").unwrap();
+    isolate.tell(&again, Tick(2)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(log.take(), ["0 a 2"]);
+}
+
+#[test]
+fn calls_are_answered_at_once_unless_a_child_takes_its_time() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root").child(ear("a", &log));
+    let tree = isolate.supervise(&root).unwrap();
+    tree.start_child("root", ear("b", &log).restart(Restart::Temporary)).unwrap();
+    assert!(matches!(tree.start_child("root", ear("b", &log)), Err(CallError::Refused(_))));
+    assert_eq!(tree.count_children("root").unwrap().active, 2);
+    let ids: Vec<_> = tree.which_children("root").unwrap().iter().map(|child| child.id.to_string()).collect();
+    assert_eq!(ids, ["b", "a"]);
+    tree.terminate_child("root/b").unwrap();
+    assert_eq!(tree.count_children("root").unwrap().specs, 1);
+    tree.terminate_child("root/a").unwrap();
+    tree.restart_child("root/a").unwrap();
+    tree.terminate_child("root/a").unwrap();
+    tree.delete_child("root/a").unwrap();
+    assert_eq!(
+        tree.delete_child("root/a"),
+        Err(CallError::Refused(mycelium_supervisor::CallError::NotFound))
+    );
+    assert!(matches!(tree.which_children("root/desk"), Err(CallError::NoSupervisor(_))));
+    // One that is in the middle of something finishes it first.
+    tree.start_child("root", ear("c", &log)).unwrap();
+    isolate.publish(Tick(30)).unwrap();
+    isolate.run_until(at_ms(1)).unwrap();
+    log.take();
+    assert_eq!(tree.terminate_child("root/c"), Err(CallError::Unanswered));
+    assert_eq!(tree.child("root/c").unwrap().status, ChildStatus::Stopping);
+    isolate.run().unwrap();
+    assert_eq!(tree.child("root/c").unwrap().status, ChildStatus::Down);
+    assert_eq!(log.take(), [format!("3000 -c {}", StopReason::Shutdown)]);
+}
+
+#[test]
+fn a_shutdown_stops_in_reverse_order_and_kills_what_misses_its_time() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let late = ear("late", &log).shutdown(Shutdown::Timeout(Duration::from_millis(200)));
+    let root = Supervisor::builder("root").child(ear("a", &log)).child(late).child(ear("c", &log));
+    let tree = isolate.supervise(&root).unwrap();
+    isolate.tell(&tree.actor_ref::<Ear>("root/late").unwrap(), Tick(30)).unwrap();
+    isolate.run_until(at_ms(1_000)).unwrap();
+    log.take();
+    isolate.shutdown().unwrap();
+    let shutdown = StopReason::Shutdown;
+    assert_eq!(log.take(), [format!("1000 -c {shutdown}"), format!("1200 -a {shutdown}")]);
+    assert_eq!((tree.ended(), tree.missed()), (Some(ExitReason::Shutdown), vec!["root/late".into()]));
+}
+
+#[test]
+fn what_has_no_virtual_time_is_refused_with_its_path() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let desk = Supervisor::builder("desk").future("warm-up", || async { Ok(()) });
+    let root = Supervisor::builder("root").child(ear("a", &log)).supervisor(desk);
+    let error = isolate.supervise(&root).unwrap_err();
+    let path = "root/desk/warm-up".into();
+    assert_eq!(error, StartError::OnlyLive { path, what: "a plain future" });
+    assert!(
+        error
+            .to_string()
+            .starts_with("root/desk/warm-up is a plain future, which cannot run inside an isolate")
+    );
+    assert!(log.take().is_empty(), "nothing was started");
+    #[cfg(unix)]
+    {
+        use mycelium::tree::ProcessSpec;
+        let process = || Child::process("worker", ProcessSpec::new("true"));
+        let error = isolate.supervise(&Supervisor::builder("root").child(process())).unwrap_err();
+        assert!(error.to_string().starts_with("root/worker is an operating-system process"), "{error}");
+        let tree = isolate.supervise(&Supervisor::builder("root")).unwrap();
+        assert!(matches!(tree.start_child("root", process()), Err(CallError::OnlyLive { .. })));
+    }
+}
+
+#[test]
+fn a_declared_tree_runs_in_an_isolate_as_it_does_live() {
+    let log = Log::default();
+    let names = log.clone();
+    let factories = Factories::new().actor("ear", move || Ear {
+        name: "ear",
+        log: names.clone(),
+        ticks: Subscription::default(),
+    });
+    let text = r#"
+        [tree]
+        backoff = { initial_ms = 250 }
+        [[tree.children]]
+        id = "a"
+        actor = "ear"
+    "#;
+    let mut isolate = Isolate::new(1);
+    isolate.supervise(&Supervisor::from_toml(text, &factories).unwrap()).unwrap();
+    isolate.publish(Tick(13)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(log.take(), ["0 +ear", "0 ear 13", "250 +ear"]);
+    let process = "[tree]\n[[tree.children]]\nid = \"p\"\ncommand = [\"true\"]";
+    let error = isolate.supervise(&Supervisor::from_toml(process, &factories).unwrap()).unwrap_err();
+    assert!(error.to_string().starts_with("root/p is"), "{error}");
+}
+
+#[test]
+fn a_panic_keeps_nobody_else_from_the_message_and_a_run_without_a_supervisor_still_ends() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log)).child(ear("b", &log));
+    isolate.supervise(&root).unwrap();
+    isolate.publish(Tick(13)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(log.take(), ["0 +a", "0 +b", "0 a 13", "0 b 13", "0 +a", "0 +b"]);
+    let alone =
+        isolate.spawn(Ear { name: "alone", log: log.clone(), ticks: Subscription::default() }).unwrap();
+    isolate.tell(&alone, Tick(14)).unwrap();
+    assert!(matches!(isolate.run(), Err(RunError::ActorFailed { .. })));
+}
+
+#[test]
+fn an_ask_whose_handler_panics_and_a_timer_of_a_life_end_with_it() {
+    let log = Log::default();
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log));
+    let tree = isolate.supervise(&root).unwrap();
+    let a = tree.actor_ref::<Ear>("root/a").unwrap();
+    isolate.tell(&a, Tick(20)).unwrap();
+    isolate.run_until(at_ms(1)).unwrap();
+    assert_eq!(isolate.ask(&a, Panic), Err(AskError::Stopped));
+    let stats = isolate.run().unwrap();
+    assert_eq!(log.take(), ["0 +a", "0 a 20", "1 +a"]);
+    assert_eq!(stats.now, at_ms(1), "nothing was left for later");
+}
+
+/// Counts its lives; the first two end by themselves.
+struct Loop(Arc<AtomicU32>, Log);
+impl Service for Loop {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let life = self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.add(ctx.now(), format_args!("loop {life}"));
+        ctx.sleep(Duration::from_millis(10)).await;
+        match life {
+            0 => return Err("told to".into()),
+            1 => panic!("told to"),
+            _ => ctx.stopped().await,
+        }
+        ctx.sleep(Duration::from_millis(5)).await;
+        self.1.add(ctx.now(), "loop leaves");
+        Ok(())
+    }
+}
+
+#[test]
+fn a_service_is_restarted_and_asked_to_return() {
+    let log = Log::default();
+    let (lives, seen) = (Arc::<AtomicU32>::default(), log.clone());
+    let mut isolate = Isolate::new(1);
+    let root = Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff(100));
+    let root = root.service("loop", move || Loop(Arc::clone(&lives), seen.clone()));
+    let tree = isolate.supervise(&root).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(log.take(), ["0 loop 0", "110 loop 1", "320 loop 2"]);
+    isolate.shutdown().unwrap();
+    assert_eq!((log.take(), tree.missed()), (vec!["335 loop leaves".to_owned()], vec![]));
+}
+
+/// Is ready a second after it has started, from its second life on.
+struct Slow(Arc<AtomicU32>);
+impl Actor for Slow {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
+            ctx.schedule_after(Duration::from_secs(1), Tick(0));
+        }
+        Ok(())
+    }
+}
+impl Handler<Tick> for Slow {
+    async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.ready();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_child_that_says_when_it_is_ready_is_waited_for_in_virtual_time() {
+    let (log, lives) = (Log::default(), Arc::<AtomicU32>::default());
+    let slow = move || {
+        let lives = Arc::clone(&lives);
+        Child::actor("slow", move || Slow(Arc::clone(&lives))).ready_when_told()
+    };
+    let root = |child: Child| Supervisor::builder("root").child(child).child(ear("after", &log));
+    let mut isolate = Isolate::new(1);
+    let error = isolate.supervise(&root(slow().start_timeout(Duration::from_secs(2)))).unwrap_err();
+    assert!(
+        matches!(&error, StartError::Failed(_)) && error.to_string().contains("not ready after 2s"),
+        "{error}"
+    );
+    assert_eq!(isolate.now(), at_ms(2_000));
+    isolate.supervise(&root(slow())).unwrap();
+    assert_eq!(log.take(), ["3000 +after"]);
+}
+
+#[test]
+fn the_page_shows_an_example_that_is_run() {
+    // The documentation of `Isolate::supervise` is compiled and run.
+    let page = include_str!("../../docs/supervision.md");
+    let source = include_str!("../src/isolate/tree/handle.rs");
+    let (_, section) = page.split_once("## In an isolate").unwrap();
+    let (_, example) = section.split_once("```rust").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let lines: Vec<_> = example.lines().filter(|line| !line.is_empty()).collect();
+    assert!(lines.len() > 5, "{example}");
+    for line in lines {
+        assert!(source.contains(&format!("/// {line}\n")), "not in handle.rs: {line}");
+    }
+}
+
+#[test]
+fn thousands_of_isolates_with_trees_leave_nothing_behind() {
+    struct Guest(#[allow(dead_code)] Arc<()>);
+    impl Actor for Guest {
+        type Error = BoxError;
+        fn subscriptions(topics: &mut Subscriptions<Self>) {
+            topics.on::<Tick>();
+        }
+    }
+    impl Handler<Tick> for Guest {
+        async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+            ctx.schedule_after(PERIOD, Tick(0));
+            match tick.0 % 4 {
+                0 => panic!("told to"),
+                1 => return Err("told to".into()),
+                2 => ctx.sleep(PERIOD).await,
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+    let (witness, observed) = (Arc::new(()), Arc::new(()));
+    let (guest, seen) = (Arc::clone(&witness), Arc::clone(&observed));
+    let desk =
+        Supervisor::builder("desk").strategy(Strategy::OneForAll).intensity(2, PERIOD).actor("guest", {
+            let guest = Arc::clone(&guest);
+            move || Guest(Arc::clone(&guest))
+        });
+    let root = Supervisor::builder("root")
+        .intensity(3, PERIOD)
+        .backoff(backoff(100))
+        .actor("guest", move || Guest(Arc::clone(&guest)))
+        .supervisor(desk)
+        .on_event(move |_, _: &Notice| drop(Arc::clone(&seen)));
+    let made_before = Arc::strong_count(&witness);
+    let mut handles = Vec::new();
+    for number in 0..3_000_u32 {
+        let mut isolate = Isolate::new(u64::from(number));
+        let tree = isolate.supervise(&root).unwrap();
+        for tick in 0..number % 7 {
+            isolate.publish(Tick(number + tick)).unwrap();
+        }
+        // It is dropped in the middle of everything: in handlers, in backoff, given up, or shut down.
+        let _ = isolate.run_until(at_ms(i64::from(number % 300)));
+        if number % 5 == 0 {
+            let _ = isolate.shutdown();
+        }
+        handles.push(tree);
+    }
+    assert_eq!(Arc::strong_count(&witness), made_before, "no actor is left, although the handles are");
+    assert!(
+        handles.iter().all(|tree| tree.ended().is_some() && tree.actor_ref::<Guest>("root/guest").is_none())
+    );
+    drop((root, handles));
+    assert_eq!((Arc::strong_count(&witness), Arc::strong_count(&observed)), (1, 1));
+}
