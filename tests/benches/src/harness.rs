@@ -20,6 +20,9 @@ pub(crate) const OURS: &str = "mycelium";
 /// One round of one contender: runs it and returns the figure.
 pub(crate) type Round = Box<dyn FnMut() -> f64>;
 
+/// One round of one contender that gives a figure for each of several cases.
+pub(crate) type Stages = Box<dyn FnMut() -> Vec<f64>>;
+
 /// All samples of a run.
 #[derive(Debug)]
 pub(crate) struct Report {
@@ -50,20 +53,40 @@ impl Report {
         scenario: &'static str,
         case: &str,
         unit: &'static str,
-        mut contenders: Vec<(&str, Round)>,
+        contenders: Vec<(&str, Round)>,
+    ) {
+        let one = |(name, mut run): (_, Round)| (name, Box::new(move || vec![run()]) as Stages);
+        self.stages(scenario, &[case], unit, contenders.into_iter().map(one).collect());
+    }
+
+    /// The same for rounds with several cases.
+    pub(crate) fn stages(
+        &mut self,
+        scenario: &'static str,
+        cases: &[&str],
+        unit: &'static str,
+        mut contenders: Vec<(&str, Stages)>,
     ) {
         for round in 0..=self.rounds {
             for (name, run) in &mut contenders {
-                let figure = run();
+                let figures = run();
+                assert_eq!(figures.len(), cases.len(), "one figure for each case");
                 // The first round warms caches, the allocator and the branch predictor, and is not counted.
                 if round > 0 {
-                    self.add(scenario, case, name, unit, figure);
+                    for (case, figure) in cases.iter().zip(figures) {
+                        self.add(scenario, case, name, unit, figure);
+                    }
                 }
             }
         }
+        let names: Vec<&str> = contenders.iter().map(|(name, _)| *name).collect();
+        cases.iter().for_each(|case| self.print(scenario, case, unit, &names));
+    }
+
+    fn print(&self, scenario: &str, case: &str, unit: &str, contenders: &[&str]) {
         println!("\n{scenario}: {case}, {unit}");
         let ours = self.median(scenario, case, OURS);
-        for (name, _) in &contenders {
+        for name in contenders {
             let samples = self.samples_of(scenario, case, name);
             let median = median(samples);
             let ratio = match ours {

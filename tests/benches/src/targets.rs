@@ -114,6 +114,16 @@ const TARGETS: &[Target] = &[
         1.2,
     ),
     row("crash to next message, us", "crash", "{}", Figure, 10.0),
+    row("the same for one of 10,000 children, us", "family", "one of 10,000 children, {}", Figure, 50.0),
+    row("start a tree of 100,000 workers, s", "tree", "start 100,000 workers, {}", Figure, 2.0),
+    row("stop it in reverse, s", "tree", "stop 100,000 workers, {}", Figure, 2.0),
+    row(
+        "publish to a child in backoff over a busy one",
+        "backoff",
+        "publish to a child in backoff, {}",
+        Share("to a busy child"),
+        1.2,
+    ),
 ];
 
 /// The rows whose scenarios ran, as a Markdown table; `None` when there are none.

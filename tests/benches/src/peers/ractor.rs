@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::ask::Asked;
 use crate::carrier::Carrier;
-use crate::crash::Stage;
+use crate::crash::{Lap, Stage};
 use crate::crowd::Crowd;
 use crate::load::{Counter, Load};
 
@@ -162,6 +162,9 @@ enum Order {
 
 type Announce = (Stage, mpsc::UnboundedSender<ActorRef<Order>>);
 
+/// Half of the siblings start before the child that crashes, the others after it.
+type Family = (Announce, usize);
+
 /// An actor that crashes when told to, and announces itself each time it starts.
 struct Crasher;
 
@@ -203,14 +206,20 @@ struct Silence;
 impl Actor for Boss {
     type Msg = Silence;
     type State = Announce;
-    type Arguments = Announce;
+    type Arguments = Family;
 
     async fn pre_start(
         &self,
         myself: ActorRef<Silence>,
-        announce: Announce,
+        (announce, siblings): Family,
     ) -> Result<Announce, ActorProcessingErr> {
+        for _ in 0..siblings / 2 {
+            Actor::spawn_linked(None, Echo, (), myself.get_cell()).await?;
+        }
         Actor::spawn_linked(None, Crasher, announce.clone(), myself.get_cell()).await?;
+        for _ in siblings / 2..siblings {
+            Actor::spawn_linked(None, Echo, (), myself.get_cell()).await?;
+        }
         Ok(announce)
     }
 
@@ -227,11 +236,12 @@ impl Actor for Boss {
     }
 }
 
-/// Crashes a supervised child and times each crash until the child handles its next message.
-pub(crate) async fn crashes(times: usize) -> Vec<f64> {
+/// Crashes a supervised child, which has so many siblings, and times each crash until the child handles its next message.
+pub(crate) async fn crashes(times: usize, siblings: usize) -> Vec<f64> {
     let stage = Stage::default();
     let (up, mut started) = mpsc::unbounded_channel();
-    let (boss, task) = Actor::spawn(None, Boss, (stage.clone(), up)).await.expect("the supervisor starts");
+    let family = ((stage.clone(), up), siblings);
+    let (boss, task) = Actor::spawn(None, Boss, family).await.expect("the supervisor starts");
     let mut child = started.recv().await.expect("the child starts");
     let mut samples = Vec::with_capacity(times);
     for _ in 0..times {
@@ -240,7 +250,24 @@ pub(crate) async fn crashes(times: usize) -> Vec<f64> {
         let handled = child.call(Order::Next, None).await.expect("the child is alive").unwrap();
         samples.push(stage.since_crash(handled));
     }
+    boss.stop_children_and_wait(None, None).await;
     boss.stop(None);
     task.await.ok();
     samples
+}
+
+/// Seconds in which so many linked children start, each after the one before, and in which they stop.
+pub(crate) async fn start_and_stop(workers: usize) -> Vec<f64> {
+    let (boss, task) = Actor::spawn(None, Echo, ()).await.expect("the supervisor starts");
+    let lap = Lap::begin();
+    for _ in 0..workers {
+        Actor::spawn_linked(None, Echo, (), boss.get_cell()).await.expect("the child starts");
+    }
+    let (start, start_cpu) = lap.end();
+    let lap = Lap::begin();
+    boss.stop_children_and_wait(None, None).await;
+    boss.stop(None);
+    task.await.ok();
+    let (stop, stop_cpu) = lap.end();
+    vec![start, stop, start_cpu, stop_cpu]
 }
