@@ -67,6 +67,7 @@ pub(crate) struct Core {
     closed: Cell<bool>,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
+    pub(crate) retried: Cell<u64>,
 }
 
 /// One entry of the order; the lane has the message.
@@ -135,6 +136,7 @@ impl Core {
             closed: Cell::new(false),
             unheard: Cell::new(0),
             dead_letters: Cell::new(0),
+            retried: Cell::new(0),
         }
     }
 

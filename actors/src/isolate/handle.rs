@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::core::{Core, Refusal};
 use super::lane::{AnyLane, Gauge, Lane};
 use super::seat::{AnySeat, Seat};
-use super::sub::{Answer, Handle, Overflow, Query, Rule, Sub};
+use super::sub::{Answer, Handle, Overflow, Query, Repeats, Rule, Sub};
 use super::timers::{Due, Fire};
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
@@ -121,7 +121,7 @@ impl Place {
     pub(crate) fn ready(&self) {
         let seat = self.core().and_then(|core| core.seat(self.seat));
         if let Some(child) = seat.as_ref().and_then(|seat| seat.as_child()) {
-            child.is_ready();
+            child.says_ready();
         }
     }
 
@@ -387,7 +387,10 @@ impl<A: Actor> IsolateRef<A> {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
-            let to = seat.guarded(Sub::<A, M, Handle>::new(&seat, direct_rule(&gauge)));
+            let to = seat.guarded(Sub::<A, M, Handle>::new(
+                &seat,
+                Rule { repeats: Repeats::Direct, ..direct_rule(&gauge) },
+            ));
             Lane::to_one(place, short_type_name::<M>(), to, gauge)
         }))
     }
@@ -464,5 +467,11 @@ impl<A: Actor> IsolateRef<A> {
 }
 
 pub(super) fn direct_rule<M>(gauge: &Rc<Gauge>) -> Rule<M> {
-    Rule { overflow: Overflow::Refuse, capacity: DEFAULT_CAPACITY, echo: true, gauge: Rc::clone(gauge) }
+    Rule {
+        overflow: Overflow::Refuse,
+        capacity: DEFAULT_CAPACITY,
+        echo: true,
+        gauge: Rc::clone(gauge),
+        repeats: Repeats::Never,
+    }
 }

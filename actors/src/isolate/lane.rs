@@ -50,6 +50,10 @@ pub(crate) trait Receive<M> {
     }
     /// Handles the message, or keeps it while the actor waits. `false`: it was dropped or skipped.
     fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool;
+    /// Notes that it is about to be delivered, where it may have to be tried again.
+    fn hold(&self, message: &Lent<'_, M>) {
+        let _ = message;
+    }
     /// The seat this belongs to.
     fn seat(&self) -> u32;
     /// Whether its own queue has reached its capacity.

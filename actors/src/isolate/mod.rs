@@ -339,6 +339,7 @@ impl Isolate {
             events: self.core.events.get(),
             unheard: self.core.unheard.get(),
             dead_letters: self.core.dead_letters.get(),
+            retried: self.core.retried.get(),
         }
     }
 

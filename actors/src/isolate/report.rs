@@ -17,6 +17,8 @@ pub struct IsolateStats {
     pub unheard: u64,
     /// Messages that waited for an actor when it ended, and those in the hand of a supervised one that failed.
     pub dead_letters: u64,
+    /// How often a message on which a supervised actor had failed was handled once more.
+    pub retried: u64,
 }
 
 /// Why a run ended early.

@@ -15,7 +15,7 @@ pub(crate) use self::supervised::seat_actor;
 use super::core::Core;
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
-use super::sub::{Begin, End, Handle, Overflow, Rule, Sub, Waiting};
+use super::sub::{Begin, End, Handle, Overflow, Repeats, Rule, Sub, Waiting};
 use super::tree::Child;
 use crate::{Actor, Context, Down, Handler, Message, Monitor, Policy, SpawnError, StopReason, Subscription};
 
@@ -233,7 +233,8 @@ impl<A: Actor> Seat<A> {
             Policy::DropNewest => Overflow::DropNewest,
             Policy::Conflate(key) => Overflow::Conflate(key),
         };
-        let rule = Rule { overflow, capacity: how.room(), echo: how.echo, gauge: Rc::clone(&lane.gauge) };
+        let (capacity, echo, gauge) = (how.room(), how.echo, Rc::clone(&lane.gauge));
+        let rule = Rule { overflow, capacity, echo, gauge, repeats: Repeats::Topic(M::TYPE_ID) };
         lane.add(self.guarded(Sub::<A, M, Handle>::new(self, rule)), &how);
         Ok(())
     }
@@ -264,6 +265,9 @@ impl<A: Actor> AnySeat for Seat<A> {
         }
         // A waiting message may park the actor again, or end it: then the rest goes on waiting, or is gone.
         while self.is_ready() {
+            if self.plays_again() {
+                continue;
+            }
             let Some(next) = self.backlog.borrow_mut().pop_front() else { break };
             next.deliver_waiting();
         }

@@ -3,6 +3,8 @@
 //! A handler is a play on its actor's [`Stage`](mycelium_mailbox::Stage): polled in place, with nothing allocated for
 //! each message. What comes while one waits is kept here, by the rule of the subscription.
 
+mod hand;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,6 +14,7 @@ use std::rc::{Rc, Weak};
 use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
+pub(crate) use self::hand::{InHand, Repeats};
 use super::lane::{Gauge, Lane, Receive, Way, count};
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::{Actor, Handler, Responder, StopReason};
@@ -101,6 +104,7 @@ pub(crate) struct Rule<M> {
     pub(crate) capacity: usize,
     pub(crate) echo: bool,
     pub(crate) gauge: Rc<Gauge>,
+    pub(crate) repeats: Repeats,
 }
 
 /// One way into an actor, handled by the play `P`.
@@ -204,6 +208,10 @@ where
         self.seat.play::<P, M>(message) || self.keep(message)
     }
 
+    fn hold(&self, message: &Lent<'_, M>) {
+        self.put_in_hand(message);
+    }
+
     fn seat(&self) -> u32 {
         self.seat.index
     }
@@ -254,7 +262,10 @@ where
         let Some(Some(message)) = self.waiting.borrow_mut().pop_front() else { return };
         self.set_waiting(self.waiting_live.get() - 1);
         self.seat.core.made_room();
-        self.seat.play::<P, M>(&message.lend());
+        let message = message.lend();
+        self.put_in_hand(&message);
+        self.seat.play::<P, M>(&message);
+        self.seat.lay_down();
     }
 
     fn discard(&self) {

@@ -7,8 +7,10 @@ use mycelium_mailbox::Phase;
 use mycelium_supervisor::ChildRef;
 
 use super::{AnySeat, Bundle, Life, Seat};
+use crate::isolate::core::Core;
 use crate::isolate::handle::{IsolateContext, Place};
-use crate::isolate::lane::Receive;
+use crate::isolate::lane::{Receive, count};
+use crate::isolate::sub::InHand;
 use crate::isolate::tree::{Child, Factory, Guarded, Reporter, Site, make};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
 
@@ -24,6 +26,13 @@ pub(super) struct Ward<A: Actor> {
     /// Its supervisor wants it to stop: for good, or to come back with its group.
     shutdown: Cell<Option<Stay>>,
     last_end: RefCell<Option<StopReason>>,
+    /// How often the handler of one message is tried.
+    attempts_max: u32,
+    /// What its handler has, if it may be tried again, and how often that has failed before.
+    hand: RefCell<Option<Rc<dyn InHand>>>,
+    failed: Cell<u32>,
+    /// What its next life handles before all else.
+    kept: RefCell<Option<Rc<dyn InHand>>>,
     /// What it has subscribed to.
     topics: RefCell<Vec<u16>>,
     /// What its life before has, and this one has not asked for yet.
@@ -43,17 +52,33 @@ impl<A: Actor> Ward<A> {
 
     pub(super) fn left(&self, topic: u16) {
         self.topics.borrow_mut().retain(|other| *other != topic);
+        let dropped = self.kept.borrow_mut().take_if(|kept| kept.topic() == Some(topic));
+        drop(dropped);
         self.inherited.borrow_mut().retain(|other| *other != topic);
     }
 
     pub(super) fn clear(&self) {
         drop(self.spare.take());
+        drop((self.hand.take(), self.kept.take()));
+    }
+
+    /// A handler has failed: its message is kept for the next life, or it is a dead letter.
+    fn keep_hand(&self, core: &Core) {
+        let failed = self.failed.take().saturating_add(1);
+        match self.hand.take() {
+            Some(hand) if failed < self.attempts_max => {
+                self.failed.set(failed);
+                *self.kept.borrow_mut() = Some(hand);
+            }
+            _ => count(&core.dead_letters),
+        }
     }
 }
 
 /// Seats an actor under a supervisor; its first life begins when its supervisor says so.
 pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<Rc<dyn AnySeat>, StopReason> {
     let actor = make(factory)?;
+    let attempts_max = site.attempts_max;
     let core = Rc::clone(&site.core);
     let (index, waker) = core.next_seat();
     let ctx = Context::in_isolate(IsolateContext::new(Place::new(&core, index)));
@@ -65,6 +90,10 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
         is_new: Cell::new(false),
         shutdown: Cell::new(None),
         last_end: RefCell::default(),
+        attempts_max,
+        hand: RefCell::default(),
+        failed: Cell::new(0),
+        kept: RefCell::default(),
         topics: RefCell::default(),
         inherited: RefCell::default(),
     };
@@ -86,8 +115,41 @@ impl<A: Actor> Seat<A> {
     pub(crate) fn guarded<M: 'static>(&self, to: Rc<impl Receive<M> + 'static>) -> Rc<dyn Receive<M>> {
         match self.ward {
             None => to,
-            Some(_) => Rc::new(Guarded::new(to, &self.core, self.index)),
+            Some(_) => Rc::new(Guarded::new(to, &self.core, self.index, self.retries())),
         }
+    }
+
+    fn retries(&self) -> bool {
+        self.ward.as_ref().is_some_and(|ward| ward.attempts_max > 1)
+    }
+
+    /// Whether what comes now is handled at once, and may have to be tried again.
+    pub(crate) fn takes_in_hand(&self) -> bool {
+        self.retries() && self.is_ready()
+    }
+
+    pub(crate) fn take_in_hand(&self, hand: Rc<dyn InHand>) {
+        if let Some(ward) = &self.ward {
+            *ward.hand.borrow_mut() = Some(hand);
+        }
+    }
+
+    /// What it had in hand is done, unless its handler waits or has failed.
+    pub(crate) fn lay_down(&self) {
+        if let Some(ward) = &self.ward
+            && self.is_ready()
+        {
+            ward.failed.set(0);
+            drop(ward.hand.take());
+        }
+    }
+
+    /// Handles what its last life has failed on, if there is such a message.
+    pub(super) fn plays_again(&self) -> bool {
+        let Some(kept) = self.ward.as_ref().and_then(|ward| ward.kept.take()) else { return false };
+        count(&self.core.retried);
+        kept.play_again();
+        true
     }
 
     /// Whether this subscription is there from the life before; notes it if it is not.
@@ -104,10 +166,11 @@ impl<A: Actor> Seat<A> {
 
     /// `started`, or a handler that had to wait, has returned.
     pub(super) fn has_started(&self) {
-        if let Some(ward) = &self.ward
-            && ward.is_new.take()
-        {
+        let Some(ward) = &self.ward else { return };
+        if ward.is_new.take() {
             ward.reporter.started();
+        } else {
+            self.lay_down();
         }
     }
 
@@ -148,9 +211,13 @@ impl<A: Actor> Seat<A> {
             return;
         }
         let first = matches!(self.life.get(), Life::New | Life::Running);
-        if first && reason.is_abnormal() && !ward.is_new.get() {
-            // The message in hand.
-            self.core.dead_letters.set(self.core.dead_letters.get() + 1);
+        if first && !ward.is_new.get() {
+            if reason.is_abnormal() {
+                ward.keep_hand(&self.core);
+            } else {
+                ward.failed.set(0);
+                drop(ward.hand.take());
+            }
         }
         *ward.last_end.borrow_mut() = Some(reason.clone());
         if first && !matches!(reason, StopReason::Panicked(_)) {
@@ -240,7 +307,11 @@ impl<A: Actor> Child for Seat<A> {
         }
     }
 
-    fn is_ready(&self) {
+    fn lay_down(&self) {
+        Self::lay_down(self);
+    }
+
+    fn says_ready(&self) {
         if let Some(ward) = &self.ward {
             ward.reporter.ready();
         }
@@ -255,10 +326,11 @@ impl<A: Actor> Child for Seat<A> {
         self.life.set(Life::Over);
         *self.ended.borrow_mut() = Some(self.why_left());
         let waiting = self.backlog.take();
-        self.core.seat_ended(self.index, waiting.len() as u64);
+        let kept = u64::from(ward.kept.borrow().is_some());
+        self.core.seat_ended(self.index, waiting.len() as u64 + kept);
         waiting.iter().for_each(|source| source.discard());
         self.watchers.take().into_iter().for_each(std::task::Waker::wake);
         self.end_watches();
-        drop(ward.spare.take());
+        ward.clear();
     }
 }

@@ -81,7 +81,7 @@ impl<S: Service> Child for ServiceSeat<S> {
         self.end(StopReason::Failed(reason.into()));
     }
 
-    fn is_ready(&self) {
+    fn says_ready(&self) {
         if let Some(ward) = &self.ward {
             ward.reporter.ready();
         }

@@ -34,8 +34,10 @@ pub(crate) trait Child {
     fn ask_shutdown(&self, for_good: bool);
     /// Ends what it is doing as a failure.
     fn give_up(&self, reason: &str);
+    /// A handler of its has returned.
+    fn lay_down(&self) {}
     /// It says that it is ready.
-    fn is_ready(&self);
+    fn says_ready(&self);
     /// Ready when it was asked to end.
     fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
         let _ = waker;
@@ -99,6 +101,8 @@ pub(crate) struct Site {
     pub(super) post: Rc<Post>,
     pub(super) node: NodeId,
     pub(super) tells: bool,
+    /// How often the handler of one message is tried.
+    pub(crate) attempts_max: u32,
 }
 
 impl Site {
@@ -161,23 +165,33 @@ pub(crate) struct Guarded<M> {
     to: Rc<dyn Receive<M>>,
     core: Rc<Core>,
     seat: u32,
+    /// Whether what it is handling when it fails may be tried again.
+    retries: bool,
 }
 
 impl<M: 'static> Guarded<M> {
-    pub(crate) fn new(to: Rc<impl Receive<M> + 'static>, core: &Rc<Core>, seat: u32) -> Self {
-        Self { to, core: Rc::clone(core), seat }
+    pub(crate) fn new(to: Rc<impl Receive<M> + 'static>, core: &Rc<Core>, seat: u32, retries: bool) -> Self {
+        Self { to, core: Rc::clone(core), seat, retries }
     }
 }
 
 impl<M> Receive<M> for Guarded<M> {
     fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
+        if self.retries {
+            self.to.hold(message);
+        }
         let delivered = catch_unwind(AssertUnwindSafe(|| self.to.deliver(sender, message)));
-        delivered.unwrap_or_else(|payload| {
+        let delivered = delivered.unwrap_or_else(|payload| {
             if let Some(seat) = self.core.seat(self.seat) {
                 guard(&*seat, || seat.end(StopReason::from_panic(&*payload)));
             }
             true
-        })
+        });
+        if self.retries {
+            let seat = self.core.seat(self.seat);
+            seat.iter().filter_map(|seat| seat.as_child()).for_each(Child::lay_down);
+        }
+        delivered
     }
 
     fn seat(&self) -> u32 {

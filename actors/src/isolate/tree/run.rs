@@ -366,7 +366,9 @@ impl Run {
             }
             (None, Some(seat)) => Body::Seat(seat),
             (None, None) => {
-                let site = Site { core, post: Rc::clone(&self.post), node: id, tells: spec.start.tells };
+                let (post, tells) = (Rc::clone(&self.post), spec.start.tells);
+                let attempts_max = spec.start.in_hand.attempts_max();
+                let site = Site { core, post, node: id, tells, attempts_max };
                 Body::Seat(spec.start.take_seat(site)?)
             }
         };
