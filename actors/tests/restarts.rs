@@ -284,20 +284,33 @@ fn actors_that_are_made_anew_leave_nothing_behind() {
     let _alone = alone();
     on_both_runtimes(async || {
         let bus = MessageBus::new();
-        // The desk gives up at its first failure, and is restarted with its children.
-        let desk = Supervisor::builder("desk").intensity(0, Duration::from_secs(1));
-        let desk = desk.child(mortal("a")).child(mortal("b"));
-        let tree = root().child(mortal("mortal")).supervisor(desk).start(&bus).await.unwrap();
+        let tree = root().child(mortal("mortal")).start(&bus).await.unwrap();
         let mut mortal = tree.actor_ref::<Mortal>("root/mortal").unwrap();
         repeat("kill", cycles(20), async || {
             mortal.kill();
             mortal = another(&tree, "root/mortal", &mortal).await;
         })
         .await;
-        let mut desk = tree.actor_ref::<Mortal>("root/desk/b").unwrap();
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn actors_that_outlive_their_supervisor_leave_nothing_behind() {
+    let _alone = alone();
+    on_both_runtimes(async || {
+        let bus = MessageBus::new();
+        // The desk gives up at its first failure, and is restarted with its children.
+        let desk = Supervisor::builder("desk").intensity(0, Duration::from_secs(1));
+        let desk = desk.child(mortal("a")).child(mortal("b"));
+        let tree = root().supervisor(desk).start(&bus).await.unwrap();
+        let [a, b] = ["root/desk/a", "root/desk/b"].map(|path| tree.actor_ref::<Mortal>(path).unwrap());
+        let mut life = 0;
         repeat("restart of a supervisor", cycles(20), async || {
-            desk.tell(End::Panic).await.unwrap();
-            desk = another(&tree, "root/desk/b", &desk).await;
+            b.tell(End::Panic).await.unwrap();
+            life += 1;
+            assert_eq!(b.ask(WhichLife).await.unwrap(), life);
+            while a.ask(WhichLife).await.unwrap() < life {}
         })
         .await;
         tree.shutdown().await.unwrap();

@@ -328,6 +328,10 @@ impl<A: Actor> Body<A> {
         self.address.presence.wake_up();
         match verdict {
             Verdict::Stop => self.phase = Phase::Ending { reason, polite: false },
+            Verdict::ShutDown => {
+                let reason = if reason == StopReason::Normal { StopReason::Shutdown } else { reason };
+                self.phase = Phase::Ending { reason, polite: false };
+            }
             Verdict::Restart(fresh) => {
                 self.ctx.begin_life(&mut self.sources);
                 self.actor = Some(fresh);

@@ -10,6 +10,8 @@ use crate::{Actor, StopReason};
 pub(crate) enum Verdict<A> {
     /// The actor ends for good.
     Stop,
+    /// The same, because its supervisor does: an actor that was asked to stop was shut down.
+    ShutDown,
     /// This new value takes its place, under the same reference, id, inbox and subscriptions.
     Restart(A),
 }

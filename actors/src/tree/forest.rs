@@ -109,7 +109,7 @@ impl Felling {
     /// Asks it to stop its children in reverse order.
     pub(crate) fn stop(&self) {
         // Else it has ended.
-        let _ = self.control.send(Control::Stop);
+        let _ = self.control.send(Control::Stop(true));
     }
 
     pub(crate) fn kill(&self) {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::child::{Builder, Child};
 use super::forest::Place;
 use super::launch::Launcher;
-use super::shell::{Control, KILL_GRACE, Request, Shared, spawn_supervisor};
+use super::shell::{Control, Estate, KILL_GRACE, Request, Shared, spawn_supervisor};
 use crate::{Actor, ActorRef};
 
 /// How long [`Tree::shutdown`] waits before it kills what is left.
@@ -34,7 +34,7 @@ struct Leash(mpsc::UnboundedSender<Control>);
 
 impl Drop for Leash {
     fn drop(&mut self) {
-        let _ = self.0.send(Control::Stop);
+        let _ = self.0.send(Control::Stop(true));
     }
 }
 
@@ -151,17 +151,18 @@ impl Tree {
             root,
             &root.id,
             &shared,
+            Estate::new(),
             Box::new(move || {
                 // Whoever started the tree may have left.
                 let _ = ready.send(());
             }),
-            Box::new(move |reason| place.end(reason)),
+            Box::new(move |reason, _| place.end(reason)),
         )
         .map_err(StartError::Spec)?;
         core.forest.plant(&control, &shared, &ended);
         if core.is_closed() {
             // Its shutdown may have looked for trees before.
-            let _ = control.send(Control::Stop);
+            let _ = control.send(Control::Stop(true));
         }
         let tree = Self { shared, leash: Arc::new(Leash(control)), ended };
         match is_ready.await {
@@ -175,7 +176,7 @@ impl Tree {
     }
 
     /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
-    /// the actor, not those of the supervisors above it, nor a kill.
+    /// the actor and of the supervisors above it, not a kill, nor [`terminate_child`](Self::terminate_child).
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         self.shared.actors().get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
@@ -261,7 +262,7 @@ impl Tree {
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
-        let _ = self.leash.0.send(Control::Stop);
+        let _ = self.leash.0.send(Control::Stop(true));
         if timeout(limit, self.ended.wait()).await.is_err() {
             let _ = self.leash.0.send(Control::Kill);
             // The root gives up on what cannot be killed after its own grace.

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::child::{Builder, InHand};
 use super::health::Health;
-use super::shell::{Control, Placed, Report, Shared, spawn_supervisor};
+use super::shell::{Control, Estate, Parked, Placed, Report, Shared, Waits, Word, spawn_supervisor};
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Fate, Member, Readiness, Supervision, Verdict};
 use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
@@ -45,6 +45,11 @@ impl Launcher {
 
     pub(crate) fn builder(&self) -> Option<&Builder> {
         self.launch.builder()
+    }
+
+    /// Whether both start the same child.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.launch, &other.launch)
     }
 
     pub(crate) fn is_source(&self) -> bool {
@@ -130,7 +135,7 @@ impl Life {
     pub(crate) fn stop(&self, for_good: bool) {
         match self {
             Self::Member(member) => member.stop(for_good),
-            Self::Supervisor(control) => drop(control.send(Control::Stop)),
+            Self::Supervisor(control) => drop(control.send(Control::Stop(for_good))),
         }
     }
 
@@ -156,12 +161,6 @@ impl Life {
             Self::Supervisor(_) => None,
         }
     }
-}
-
-/// An actor between two lives: its mailbox fills, and it waits for its supervisor's word. Dropped, the actor ends.
-pub(crate) struct Parked {
-    pub(crate) actor: Arc<dyn Member>,
-    pub(crate) verdict: oneshot::Sender<ChildRef>,
 }
 
 pub(crate) fn exit_reason(reason: &StopReason) -> ExitReason {
@@ -192,10 +191,10 @@ impl<A: Actor> ActorLaunch<A> {
 
 impl<A: Actor> Launch for ActorLaunch<A> {
     fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
-        if let Some(Parked { actor, verdict }) = parked {
-            // Before the verdict: a stop that follows this start must not be taken back.
+        if let Some(Parked { what: Waits::Actor { actor, word, .. }, .. }) = parked {
+            // Before the word: a stop that follows this start must not be taken back.
             actor.resume();
-            if verdict.send(site.child).is_ok() {
+            if word.send(Word::Live(site.child, site.reports.clone())).is_ok() {
                 return Ok(Life::Member(actor));
             }
         }
@@ -231,7 +230,7 @@ struct Supervised<A> {
     readiness: Option<Arc<Readiness>>,
     attempts_max: u32,
     tree: u64,
-    verdict: Option<oneshot::Receiver<ChildRef>>,
+    verdict: Option<oneshot::Receiver<Word>>,
 }
 
 impl<A: Actor> Fate<A> for Supervised<A> {
@@ -264,13 +263,16 @@ impl<A: Actor> Fate<A> for Supervised<A> {
         // First: a factory that panics ends this new life, and the supervisor is asked again.
         self.verdict = None;
         match answer {
-            Ok(child) => {
+            Ok(Word::Live(child, own)) => {
+                // Those of another supervisor, if its last one has been restarted.
+                *reports = own;
                 if let Some(readiness) = readiness {
                     aim(readiness, child, reports);
                 }
                 self.child = child;
                 Poll::Ready(Verdict::Restart((self.factory)()))
             }
+            Ok(Word::ShutDown) => Poll::Ready(Verdict::ShutDown),
             Err(_) => Poll::Ready(Verdict::Stop),
         }
     }
@@ -278,6 +280,13 @@ impl<A: Actor> Fate<A> for Supervised<A> {
 
 impl<A> Drop for Supervised<A> {
     fn drop(&mut self) {
+        // A kill may come between the word and the life: then it is that life which is gone.
+        if let Some(waiting) = &mut self.verdict {
+            waiting.close();
+            if let Ok(Word::Live(child, reports)) = waiting.try_recv() {
+                (self.child, self.reports) = (child, reports);
+            }
+        }
         let _ = self.reports.send(Report::Gone(self.child, None));
     }
 }
@@ -338,15 +347,26 @@ pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life
 pub(crate) struct SupervisorLaunch(pub(crate) Builder);
 
 impl Launch for SupervisorLaunch {
-    fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
+    fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
+        let estate = match parked.map(|parked| parked.what) {
+            Some(Waits::Tree(estate)) => estate,
+            _ => Estate::new(),
+        };
         let (child, reports) = (site.child, site.reports.clone());
         let ready = reports.clone();
         let control = spawn_supervisor(
             &self.0,
             &site.path,
             &site.shared,
+            estate,
             Box::new(move || drop(ready.send(Report::Started(child)))),
-            Box::new(move |reason| drop(reports.send(Report::Gone(child, Some(reason))))),
+            Box::new(move |reason, estate| {
+                let report = match estate.is_empty() {
+                    true => Report::Gone(child, Some(reason)),
+                    false => Report::Left(child, reason, estate),
+                };
+                drop(reports.send(report));
+            }),
         );
         control.map(Life::Supervisor).map_err(|error| ExitReason::Abnormal(error.to_string().into()))
     }

@@ -14,7 +14,8 @@ use tokio::task::JoinHandle;
 
 use mycelium_supervisor::ExitReason;
 
-use super::launch::{Launch, Life, Parked, Site, launch_service};
+use super::launch::{Launch, Life, Site, launch_service};
+use super::shell::Parked;
 use crate::{BoxError, Service, ServiceContext};
 
 /// Longest line of output that goes into one log event, in bytes; a longer one is cut into several.

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod care;
+mod parked;
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -10,16 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
-use pure::{
-    Action, CALLS_MAX, CallId, ChildRef, ChildStatus, Event, ExitReason, Notice, SpecError, StopHow, Strategy,
-};
+use pure::{Action, CALLS_MAX, CallId, ChildRef, Event, ExitReason, Notice, SpecError, StopHow};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::alarm::Alarm;
 use self::care::{Care, Looks};
+pub(crate) use self::parked::{Estate, Parked, Waits, Word};
 use super::child::Builder;
-use super::launch::{Launcher, Life, Parked, Site};
+use super::launch::{Launcher, Life, Site};
 use super::observe::{Observer, observe};
 use crate::live::Member;
 use crate::{ActorId, MessageBus};
@@ -144,7 +144,8 @@ type Replier = oneshot::Sender<Result<pure::Reply<Launcher>, pure::CallError>>;
 
 /// From above.
 pub(crate) enum Control {
-    Stop,
+    /// Told whether it ends for good, or may be restarted.
+    Stop(bool),
     Kill,
 }
 
@@ -152,19 +153,22 @@ pub(crate) enum Control {
 pub(crate) enum Report {
     Started(ChildRef),
     /// An actor's life is over; the actor waits for another.
-    Parked(ChildRef, ExitReason, oneshot::Sender<ChildRef>),
+    Parked(ChildRef, ExitReason, oneshot::Sender<Word>),
     /// The child is gone for good.
     Gone(ChildRef, Option<ExitReason>),
+    /// A supervisor has ended, and leaves actors behind that may live on.
+    Left(ChildRef, ExitReason, Estate),
 }
 
-type OnExit = Box<dyn FnOnce(ExitReason) + Send>;
+type OnExit = Box<dyn FnOnce(ExitReason, Estate) + Send>;
 type OnReady = Box<dyn FnOnce() + Send>;
 
-/// Starts the task of a supervisor. It stops when the returned sender is dropped.
+/// Starts the task of a supervisor, with what the one before it has left. It stops when the returned sender is dropped.
 pub(crate) fn spawn_supervisor(
     builder: &Builder,
     path: &Arc<str>,
     shared: &Arc<Shared>,
+    parked: Estate,
     on_ready: OnReady,
     on_exit: OnExit,
 ) -> Result<mpsc::UnboundedSender<Control>, SpecError> {
@@ -183,22 +187,24 @@ pub(crate) fn spawn_supervisor(
         report,
         lives: HashMap::new(),
         busy: HashSet::new(),
-        parked: HashMap::new(),
+        parked,
         leaving: Vec::new(),
         kills: VecDeque::new(),
         looks: Looks::new(),
         replies: HashMap::new(),
         next_call: 0,
         ending: false,
+        // Nobody restarts the root.
+        for_good: !path.contains('/'),
         exit: None,
         on_ready: Some(on_ready),
     };
     tokio::spawn(async move {
         let path = Arc::clone(&shell.path);
         let shared = Arc::clone(&shell.shared);
-        let reason = shell.run(controls, reports, calls).await;
+        let (reason, estate) = shell.run(controls, reports, calls).await;
         lock(&shared.supervisors).remove(&path);
-        on_exit(reason);
+        on_exit(reason, estate);
     });
     Ok(control)
 }
@@ -207,6 +213,7 @@ pub(crate) fn spawn_supervisor(
 struct Running {
     life: Life,
     id: Arc<str>,
+    from: Launcher,
     /// Told to stop.
     asked: bool,
     care: Care,
@@ -231,7 +238,8 @@ struct Shell {
     lives: HashMap<ChildRef, Running>,
     /// The lives that are starting or stopping.
     busy: HashSet<ChildRef>,
-    parked: HashMap<Arc<str>, Parked>,
+    /// Who waits for another life, in it or in that of its successor.
+    parked: Estate,
     /// Those that were told that they get no other life, until they have ended.
     leaving: Vec<Arc<dyn Member>>,
     /// Who was killed, and until when we wait for it; earliest first.
@@ -241,6 +249,8 @@ struct Shell {
     next_call: u64,
     /// Nothing that stops from now on is started again by this supervisor.
     ending: bool,
+    /// It will not be restarted: what stops when it ends, ends with it.
+    for_good: bool,
     exit: Option<ExitReason>,
     on_ready: Option<OnReady>,
 }
@@ -251,23 +261,23 @@ impl Shell {
         mut controls: mpsc::UnboundedReceiver<Control>,
         mut reports: mpsc::UnboundedReceiver<Report>,
         mut calls: mpsc::Receiver<Request>,
-    ) -> ExitReason {
+    ) -> (ExitReason, Estate) {
         self.step(Event::Init);
         let (mut controlled, mut alarm) = (true, Alarm::default());
         loop {
             if let Some(reason) = self.exit.take() {
                 self.see_off().await;
-                return reason;
+                return (reason, std::mem::take(&mut self.parked));
             }
             let wake = self.wake();
             tokio::select! {
                 biased;
                 control = controls.recv(), if controlled => match control {
-                    Some(Control::Kill) => return self.kill_all(&mut reports).await,
-                    Some(Control::Stop) => self.shut_down(),
+                    Some(Control::Kill) => return (self.kill_all(&mut reports).await, Estate::new()),
+                    Some(Control::Stop(for_good)) => self.shut_down(for_good),
                     None => {
                         controlled = false;
-                        self.shut_down();
+                        self.shut_down(true);
                     }
                 },
                 Some(report) = reports.recv() => self.on_report(report),
@@ -277,8 +287,9 @@ impl Shell {
         }
     }
 
-    fn shut_down(&mut self) {
+    fn shut_down(&mut self, for_good: bool) {
         self.ending = true;
+        self.for_good |= for_good;
         self.step(Event::Shutdown(ExitReason::Shutdown));
     }
 
@@ -315,11 +326,12 @@ impl Shell {
                 }
                 self.step(Event::Started(child));
             }
-            Report::Parked(child, reason, verdict) => {
+            Report::Parked(child, reason, word) => {
                 // One that nobody knows any more is not answered, and ends.
-                let Some(Running { life, id, asked, .. }) = self.take(child) else { return };
+                let Some(Running { life, id, from, asked, .. }) = self.take(child) else { return };
                 if let Life::Member(actor) = life {
-                    self.parked.insert(id, Parked { actor, verdict });
+                    let what = Waits::Actor { actor, word, asked };
+                    self.parked.insert(id, Parked { from, what });
                 }
                 let reason = if asked && !reason.is_abnormal() { ExitReason::Shutdown } else { reason };
                 self.step(Event::Exited(child, reason));
@@ -330,6 +342,15 @@ impl Shell {
                 let reason = reason_of(&running, reason);
                 self.step(Event::Exited(child, reason));
                 self.forget_path(&running.id);
+            }
+            Report::Left(child, reason, estate) => {
+                // Of one that nobody knows any more they end.
+                let Some(running) = self.take(child) else { return self.let_go(estate) };
+                let reason = reason_of(&running, reason);
+                let Running { id, from, .. } = running;
+                self.parked.insert(Arc::clone(&id), Parked { from, what: Waits::Tree(estate) });
+                self.step(Event::Exited(child, reason));
+                self.forget_path(&id);
             }
         }
     }
@@ -377,17 +398,16 @@ impl Shell {
                     tells: spec.start.tells,
                     attempts_max: spec.start.in_hand.attempts_max(),
                 };
-                let parked = self.parked.remove(&spec.id);
+                let parked = self.take_parked(&spec.id, &spec.start);
                 match spec.start.launch(&site, parked) {
                     Ok(life) => {
                         if spec.start.is_source() {
                             self.shared.add_source(&site.path);
                         }
                         self.busy.insert(child);
-                        self.lives.insert(
-                            child,
-                            Running { life, id: Arc::clone(&spec.id), asked: false, care: Care::default() },
-                        );
+                        let (id, from) = (Arc::clone(&spec.id), spec.start.clone());
+                        let running = Running { life, id, from, asked: false, care: Care::default() };
+                        self.lives.insert(child, running);
                         self.care_for(child, &spec.start);
                     }
                     Err(reason) => {
@@ -414,16 +434,16 @@ impl Shell {
                 }
             }
             Action::Exit(reason) => {
-                self.let_all_go();
+                if self.for_good {
+                    self.let_all_go();
+                }
                 self.exit = Some(reason);
             }
         }
     }
 
     fn stop(&mut self, child: ChildRef, how: StopHow) {
-        // A group comes back, unless all of it ends: its actors keep their mailboxes.
-        let group = matches!(self.core.flags().strategy, Strategy::OneForAll | Strategy::RestForOne);
-        let for_good = self.ending || !group;
+        let for_good = self.stops_for_good();
         let Some(running) = self.lives.get_mut(&child) else { return };
         self.busy.insert(child);
         let late = std::mem::replace(&mut running.asked, true);
@@ -454,45 +474,6 @@ impl Shell {
         observe(&self.path, notice, self.shared.observer.as_ref());
     }
 
-    /// Lets the actors go that wait for a life which will not come.
-    fn release_parked(&mut self) {
-        if self.parked.is_empty() || !self.busy.is_empty() {
-            return;
-        }
-        let waits = |status| matches!(status, ChildStatus::Waiting { .. });
-        let core = &self.core;
-        let group = matches!(core.flags().strategy, Strategy::OneForAll | Strategy::RestForOne);
-        if group && core.children().any(|child| waits(child.status)) {
-            return;
-        }
-        let released = |id: &Arc<str>| !core.child(id).is_some_and(|child| waits(child.status));
-        self.leaving.retain(|actor| !actor.ended().initialized());
-        let released: Vec<_> = self.parked.keys().filter(|id| released(id)).cloned().collect();
-        for id in released {
-            self.leaving.extend(self.parked.remove(&id).map(|parked| parked.actor));
-            self.forget_path(&id);
-        }
-    }
-
-    fn let_all_go(&mut self) {
-        self.leaving.extend(self.parked.drain().map(|(_, parked)| parked.actor));
-    }
-
-    /// Waits until those have ended that were let go: then what waited for them is among the dead letters. Waits until killed
-    /// processes are reaped, too.
-    async fn see_off(&mut self) {
-        let leaving = std::mem::take(&mut self.leaving);
-        let gone = async {
-            for actor in &leaving {
-                actor.ended().wait().await;
-            }
-            #[cfg(unix)]
-            self.shared.groups.reaped().await;
-        };
-        // Nothing of theirs runs but their drops.
-        let _ = tokio::time::timeout(KILL_GRACE, gone).await;
-    }
-
     /// Forgets the reference of a child that is no more.
     fn forget_path(&self, id: &Arc<str>) {
         if self.core.child(id).is_none() {
@@ -520,6 +501,10 @@ impl Shell {
         while !self.lives.is_empty() {
             match tokio::time::timeout_at(deadline, reports.recv()).await {
                 Ok(Some(Report::Gone(child, _) | Report::Parked(child, ..))) => drop(self.take(child)),
+                Ok(Some(Report::Left(child, _, estate))) => {
+                    self.let_go(estate);
+                    drop(self.take(child));
+                }
                 Ok(Some(Report::Started(_))) => {}
                 Ok(None) | Err(_) => break,
             }
