@@ -36,8 +36,8 @@ impl fmt::Display for ActorId {
 pub struct Context<A: Actor> {
     backend: Backend<A>,
     random: Option<Pcg64Mcg>,
-    /// What the host has to look at once the handler has returned: [`STOP`], [`PUBLISHED`], [`CHANGED`]. One byte for all,
-    /// so that the host looks once.
+    /// What the host has to look at once the handler has returned: [`STOP`], [`PUBLISHED`]. One byte for both,
+    /// so that the host looks once; a live actor is nudged besides.
     signs: u8,
 }
 
@@ -46,9 +46,6 @@ const STOP: u8 = 1;
 
 /// A direct call has published.
 pub(crate) const PUBLISHED: u8 = 2;
-
-/// A live actor has subscribed or unsubscribed.
-const CHANGED: u8 = 4;
 
 #[repr(u8)]
 enum Backend<A: Actor> {
@@ -93,15 +90,8 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Whether the live host has to look at something before the next message.
-    #[inline]
-    pub(crate) fn is_interrupted(&self) -> bool {
-        self.signs != 0 || matches!(&self.backend, Backend::Live(live) if live.is_asked_to_stop())
-    }
-
     /// Brings a live actor's `sources` up to date with the subscriptions that its handlers made and ended.
     pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Inlet<A>>) {
-        self.signs &= !CHANGED;
         if let Backend::Live(live) = &mut self.backend {
             live.apply_changes(sources);
         }
@@ -269,10 +259,7 @@ impl<A: Actor> Context<A> {
     {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.subscribe(subscription),
-            Backend::Live(live) => {
-                self.signs |= CHANGED;
-                live.subscribe(subscription)
-            }
+            Backend::Live(live) => live.subscribe(subscription),
             Backend::Direct(_) => Err(SpawnError::NotOnABus),
         }
     }
@@ -285,7 +272,6 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.unsubscribe::<M>(),
             Backend::Live(live) => {
-                self.signs |= CHANGED;
                 live.unsubscribe::<M>();
             }
             Backend::Direct(_) => {}
@@ -335,10 +321,7 @@ impl<A: Actor> Context<A> {
         A: Handler<Down>,
     {
         match (&mut self.backend, other.as_watched(), other.as_isolate()) {
-            (Backend::Live(live), Some(other), _) => {
-                self.signs |= CHANGED;
-                live.watch(&other)
-            }
+            (Backend::Live(live), Some(other), _) => live.watch(&other),
             (Backend::Isolate(isolate), _, Some(other)) => isolate.watch(other),
             _ => self.watch_of_nobody(),
         }
@@ -353,10 +336,7 @@ impl<A: Actor> Context<A> {
     /// a supervisor with [`OneForAll`](crate::tree::Strategy::OneForAll) restarts them together; a link does not restart anything.
     pub fn link<B: Actor>(&mut self, other: &ActorRef<B>) -> Monitor {
         match (&mut self.backend, other.as_watched(), other.as_isolate()) {
-            (Backend::Live(live), Some(other), _) => {
-                self.signs |= CHANGED;
-                live.link(&other)
-            }
+            (Backend::Live(live), Some(other), _) => live.link(&other),
             (Backend::Isolate(isolate), _, Some(other)) => isolate.link(other),
             _ => self.watch_of_nobody(),
         }
@@ -402,14 +382,16 @@ impl<A: Actor> Context<A> {
     /// Ends this actor with [`StopReason::Normal`](crate::StopReason::Normal) once this handler has returned.
     pub fn stop(&mut self) {
         self.signs |= STOP;
-        if let Backend::Isolate(isolate) = &self.backend {
-            isolate.ask_stop();
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.ask_stop(),
+            Backend::Live(live) => live.address.presence.nudge(),
+            Backend::Direct(_) => {}
         }
     }
 
     /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last life.
     pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
-        self.signs &= !(STOP | CHANGED);
+        self.signs &= !STOP;
         if let Backend::Live(live) = &mut self.backend {
             live.begin_life(sources);
         }

@@ -1,9 +1,10 @@
 //! What others see of a receiver and ask of it, through all its lives.
 //!
 //! # Protocol
-//! `asked` is [`GO_ON`], [`STOP`] or [`SHUT_DOWN`]. It rises by a read-modify-write and is followed by a ring; only
-//! [`STOP`] is ever taken back. **Sync point "asked or asleep"**: who asks writes `asked` and then looks at the bell; the
-//! receiver sets its bell and then looks at `asked`. All four are `SeqCst`, so one of them sees the other.
+//! `calls` is a set of [`STOP`], [`SHUT_DOWN`] and [`NUDGE`]. Who asks for a stop adds it by a read-modify-write and rings; only
+//! [`STOP`] is ever taken back. A nudge is the receiver's note to itself, added and removed by it alone: so one look between two
+//! messages tells whether there is anything else to do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks at the bell; the
+//! receiver sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them sees the other.
 //!
 //! `turn` counts how often the receiver has fallen asleep and woken: it is odd while the receiver sleeps with nothing to do.
 //! The receiver alone writes it, with `Release`.
@@ -20,9 +21,9 @@ use std::task::{Context, Poll};
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
 use crate::{Doorbell, Source, poll_pick};
 
-const GO_ON: u8 = 0;
 const STOP: u8 = 1;
 const SHUT_DOWN: u8 = 2;
+const NUDGE: u8 = 4;
 
 /// What a receiver is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub enum Stop {
 /// ```
 #[derive(Default)]
 pub struct Presence {
-    asked: AtomicU8,
+    calls: AtomicU8,
     turn: AtomicU64,
 }
 
@@ -57,40 +58,49 @@ impl Presence {
     /// A receiver that is awake and asked for nothing.
     #[must_use]
     pub fn new() -> Self {
-        Self { asked: AtomicU8::new(GO_ON), turn: AtomicU64::new(0) }
+        Self { calls: AtomicU8::new(0), turn: AtomicU64::new(0) }
     }
 
     /// Asks the receiver, who sleeps on `bell`, to end, and wakes it. It says nothing of when that happens.
     pub fn ask(&self, stop: Stop, bell: &Doorbell) {
-        let asked = match stop {
+        let call = match stop {
             Stop::Life => STOP,
             Stop::ForGood => SHUT_DOWN,
         };
-        // It only rises: a shutdown that finds a stop must outlast it.
-        self.asked.fetch_max(asked, Ordering::SeqCst);
+        // Beside what is asked already: a shutdown that finds a stop must outlast it.
+        self.calls.fetch_or(call, Ordering::SeqCst);
         bell.ring();
     }
 
     /// Takes back a [`Stop::Life`]; a [`Stop::ForGood`] stays.
     pub fn take_back(&self) {
-        let _ = self.asked.compare_exchange(STOP, GO_ON, Ordering::SeqCst, Ordering::SeqCst);
+        self.calls.fetch_and(!STOP, Ordering::SeqCst);
     }
 
-    /// Whether anything is asked, as far as this thread has seen: for the receiver, between two messages.
-    #[inline]
+    /// Whether anything is asked or the receiver was nudged, as far as this thread has seen: for the receiver, between two
+    /// messages.
+    #[inline(always)]
     #[must_use]
-    pub fn is_asked(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) != GO_ON
+    pub fn is_called(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) != 0
+    }
+
+    /// The receiver's: a handler has left something to do before the next message. It ends a
+    /// [`drain`](crate::Subscription::drain).
+    pub fn nudge(&self) {
+        self.calls.fetch_or(NUDGE, Ordering::Relaxed);
+    }
+
+    /// The receiver's: what it was nudged for is done next.
+    pub fn settle(&self) {
+        self.calls.fetch_and(!NUDGE, Ordering::Relaxed);
     }
 
     /// What is asked.
     #[must_use]
     pub fn asked(&self) -> Option<Stop> {
-        match self.asked.load(Ordering::SeqCst) {
-            GO_ON => None,
-            STOP => Some(Stop::Life),
-            _ => Some(Stop::ForGood),
-        }
+        let calls = self.calls.load(Ordering::SeqCst);
+        if calls & SHUT_DOWN != 0 { Some(Stop::ForGood) } else { (calls & STOP != 0).then_some(Stop::Life) }
     }
 
     /// The receiver's: ready if a message is there or something is asked; else `bell` is set to wake it for either.

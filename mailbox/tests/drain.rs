@@ -6,22 +6,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use mycelium_mailbox::{
-    Consume, Doorbell, Drained, FutureSlot, Overflow, Parked, Source, Span, Stamps, SubscribeOptions,
-    Subscription, Topic, pick,
+    Consume, Doorbell, Drained, FutureSlot, Overflow, Parked, Presence, Source, Span, Stamps, Stop,
+    SubscribeOptions, Subscription, Topic, pick,
 };
 
-const ALL: Span = Span { below: u64::MAX, most: u32::MAX };
+fn all(presence: &Presence) -> Span<'_> {
+    Span { below: u64::MAX, most: u32::MAX, presence }
+}
 
 type Text = (u64, String);
 
-/// Notes what it handles; waits once at 10, fails at 20, panics at 30.
+/// Notes what it handles; waits once at 10, fails at 20, panics at 30, is nudged by itself at 40.
 struct Note;
 
-impl Consume<Vec<u64>, u64, Text> for Note {
+impl Consume<Vec<u64>, Arc<Presence>, Text> for Note {
     type Result = Result<(), u64>;
     type Output = Result<(), String>;
 
-    async fn consume(notes: &mut Vec<u64>, message: &Text, handled: &mut u64) -> Result<(), u64> {
+    async fn consume(notes: &mut Vec<u64>, message: &Text, presence: &mut Arc<Presence>) -> Result<(), u64> {
         let number = message.0;
         if number == 10 {
             let mut waited = false;
@@ -36,7 +38,9 @@ impl Consume<Vec<u64>, u64, Text> for Note {
         assert_ne!(number, 30, "asked to panic");
         assert_eq!(message.1, number.to_string(), "the message is whole after a wait too");
         notes.push(number);
-        *handled += 1;
+        if number == 40 {
+            presence.nudge();
+        }
         Ok(())
     }
 
@@ -46,10 +50,6 @@ impl Consume<Vec<u64>, u64, Text> for Note {
 
     fn finish(result: Result<(), u64>) -> Result<(), String> {
         result.map_err(|number| number.to_string())
-    }
-
-    fn goes_on(handled: &u64) -> bool {
-        *handled < 100
     }
 }
 
@@ -78,10 +78,18 @@ fn front(queue: &mut Subscription<Text>) -> Option<u64> {
 fn a_handler_that_waits_keeps_its_message_and_frees_those_before() {
     for overflow in [Overflow::Block, Overflow::DropNewest] {
         let (topic, mut queue) = queue(&[1, 10, 2, 3], overflow);
-        let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 0, FutureSlot::new(), 0);
+        let presence = Arc::new(Presence::new());
+        let (mut notes, mut called, mut slot, mut handled) =
+            (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
         let mut cx = Context::from_waker(Waker::noop());
-        let mut waiting =
-            parked(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
+        let mut waiting = parked(queue.drain::<Note, _, _>(
+            &mut notes,
+            &mut called,
+            &mut slot,
+            all(&presence),
+            &mut handled,
+            &mut cx,
+        ));
         // The one before it has left: there is room for one more, and no more.
         topic.try_publish((4, String::from("4")), 0).unwrap();
         let refused = topic.try_publish((5, String::from("5")), 0).is_err();
@@ -99,9 +107,12 @@ fn a_handler_that_waits_keeps_its_message_and_frees_those_before() {
 #[test]
 fn a_failed_message_stays_in_front() {
     let (_topic, mut queue) = queue(&[1, 20, 2], Overflow::Block);
-    let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 0, FutureSlot::new(), 0);
+    let presence = Arc::new(Presence::new());
+    let (mut notes, mut called, mut slot, mut handled) =
+        (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
     let mut cx = Context::from_waker(Waker::noop());
-    let drained = queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx);
+    let drained =
+        queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, all(&presence), &mut handled, &mut cx);
     let failed = matches!(&drained, Drained::Failed(Err(text)) if text == "20");
     drop(drained);
     assert!(failed);
@@ -111,15 +122,25 @@ fn a_failed_message_stays_in_front() {
 #[test]
 fn a_panic_leaves_its_message_in_front_and_the_slot_usable() {
     let (_topic, mut queue) = queue(&[1, 30, 2], Overflow::Block);
-    let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 0, FutureSlot::new(), 0);
+    let presence = Arc::new(Presence::new());
+    let (mut notes, mut called, mut slot, mut handled) =
+        (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
     let mut cx = Context::from_waker(Waker::noop());
     let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
+        drop(queue.drain::<Note, _, _>(
+            &mut notes,
+            &mut called,
+            &mut slot,
+            all(&presence),
+            &mut handled,
+            &mut cx,
+        ));
     }));
     attempt.unwrap_err();
     assert_eq!((handled, front(&mut queue)), (1, Some(30)));
     queue.advance();
-    let drained = queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx);
+    let drained =
+        queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, all(&presence), &mut handled, &mut cx);
     let done = matches!(&drained, Drained::Done);
     drop(drained);
     assert!(done);
@@ -127,20 +148,40 @@ fn a_panic_leaves_its_message_in_front_and_the_slot_usable() {
 }
 
 #[test]
-fn the_span_and_the_context_end_a_drain() {
-    let (_topic, mut queue) = queue(&[1, 2, 3, 4], Overflow::Block);
-    let (mut notes, mut calls, mut slot, mut handled) = (Vec::new(), 98, FutureSlot::new(), 0);
+fn the_span_and_a_nudge_end_a_drain() {
+    let (_topic, mut queue) = queue(&[1, 40, 3, 4], Overflow::Block);
+    let presence = Arc::new(Presence::new());
+    let (mut notes, mut called, mut slot, mut handled) =
+        (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
     let mut cx = Context::from_waker(Waker::noop());
-    let none = Span { below: 0, most: 9 };
-    let drained = queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, none, &mut handled, &mut cx);
+    let none = Span { below: 0, most: 9, presence: &presence };
+    let drained = queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, none, &mut handled, &mut cx);
     let done = matches!(&drained, Drained::Done);
     drop(drained);
     assert!(done);
-    let one = Span { below: u64::MAX, most: 1 };
-    drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, one, &mut handled, &mut cx));
-    assert_eq!((handled, front(&mut queue)), (1, Some(2)));
-    drop(queue.drain::<Note, _, _>(&mut notes, &mut calls, &mut slot, ALL, &mut handled, &mut cx));
-    assert_eq!((handled, calls, front(&mut queue)), (2, 100, Some(3)));
+    let one = Span { below: u64::MAX, most: 1, presence: &presence };
+    drop(queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, one, &mut handled, &mut cx));
+    assert_eq!((handled, front(&mut queue)), (1, Some(40)));
+    drop(queue.drain::<Note, _, _>(
+        &mut notes,
+        &mut called,
+        &mut slot,
+        all(&presence),
+        &mut handled,
+        &mut cx,
+    ));
+    assert_eq!((handled, front(&mut queue)), (2, Some(3)));
+    presence.settle();
+    presence.ask(Stop::Life, &Doorbell::new());
+    drop(queue.drain::<Note, _, _>(
+        &mut notes,
+        &mut called,
+        &mut slot,
+        all(&presence),
+        &mut handled,
+        &mut cx,
+    ));
+    assert_eq!((handled, front(&mut queue)), (3, Some(4)), "what is asked is seen after the next message");
 }
 
 #[test]
@@ -186,14 +227,15 @@ fn runs_end_anywhere_and_lose_nothing() {
                 expected.push(number);
             }
         }
-        let mut calls = 0;
+        let presence = Arc::new(Presence::new());
+        let mut called = Arc::clone(&presence);
         while queue.head().is_some() {
             let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 drop(queue.drain::<Note, _, _>(
                     &mut notes,
-                    &mut calls,
+                    &mut called,
                     &mut slot,
-                    ALL,
+                    all(&presence),
                     &mut handled,
                     &mut cx,
                 ));

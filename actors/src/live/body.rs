@@ -179,8 +179,7 @@ impl<A: Actor> Body<A> {
                 self.handle_timer(message).await;
                 turn.count(1);
             } else if let Some(pick) = pick(&mut self.sources) {
-                let span = Span { below: pick.below, most: turn.left };
-                turn.count(self.drain(pick.index, span).await);
+                turn.count(self.drain(pick.index, pick.below, turn.left).await);
             } else {
                 return Work::Done(turn.handled());
             }
@@ -190,25 +189,26 @@ impl<A: Actor> Body<A> {
         }
     }
 
-    /// Handles what `source` holds and returns how many messages that were.
+    /// Handles what `source` holds, `most` messages and none whose stamp is `below` or more, and returns how many that were.
     #[inline]
-    async fn drain(&mut self, source: usize, span: Span) -> u32 {
+    async fn drain(&mut self, source: usize, below: u64, most: u32) -> u32 {
         self.hand = Hand::Source(source);
         if self.address.probed().is_some() {
-            return self.drain_probed(source, span).await;
+            return self.drain_probed(source, below, most).await;
         }
-        let Self { actor: Some(actor), ctx, sources, slot, .. } = self else { return 0 };
+        let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return 0 };
         let from = &mut sources[source];
+        let span = Span { below, most, presence: &address.presence };
         let drained = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx)).await;
         self.settle(source, drained)
     }
 
     /// The same, seen by the supervisor.
     #[cold]
-    async fn drain_probed(&mut self, source: usize, span: Span) -> u32 {
-        let span = Span { most: span.most.min(PROBED_MESSAGES), ..span };
+    async fn drain_probed(&mut self, source: usize, below: u64, most: u32) -> u32 {
         let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return 0 };
         let from = &mut sources[source];
+        let span = Span { below, most: most.min(PROBED_MESSAGES), presence: &address.presence };
         let (message, topic) = (from.front_name().unwrap_or("nothing"), from.topic_name());
         let draining = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx));
         match address.watch().follow(message, topic, draining).await {
@@ -259,7 +259,7 @@ impl<A: Actor> Body<A> {
     /// What a handler has left to do: new subscriptions, a stop, an error.
     #[inline]
     fn look_after(&mut self, result: Drained) {
-        if result.is_ok() && !self.ctx.is_interrupted() {
+        if result.is_ok() && !self.address.presence.is_called() {
             return;
         }
         self.look_after_interrupt(result);
@@ -272,6 +272,7 @@ impl<A: Actor> Body<A> {
             self.phase = Phase::Failed { reason, polite: true };
             return;
         }
+        self.address.presence.settle();
         let asked = self.ctx.wants_stop().then_some(StopReason::Normal);
         self.ctx.apply_changes(&mut self.sources);
         if let Some(reason) = asked.or_else(|| self.address.asked()) {

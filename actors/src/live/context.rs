@@ -26,7 +26,7 @@ pub(crate) struct LiveContext<A: Actor> {
     topics: TopicCache,
     /// Where the actor says that it is ready, if that is waited for.
     pub(crate) readiness: Option<Arc<Readiness>>,
-    /// Whether `changes` has any.
+    /// Whether `changes` has any. The body is nudged then.
     changed: bool,
     /// The topics whose queues this life has from the one before it, and has not asked for yet.
     inherited: Vec<u16>,
@@ -105,7 +105,7 @@ impl<A: Actor> LiveContext<A> {
             Arc::clone(self.address.inbox.doorbell()),
         )?;
         get_mut(&mut self.changes).joined.push(Inlet::Topic(Box::new(TopicSource::new(queue, entry))));
-        self.changed = true;
+        self.change();
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl<A: Actor> LiveContext<A> {
         changes.joined.retain(|source| source.topic() != Some(M::TYPE_ID));
         changes.left.push(M::TYPE_ID);
         self.inherited.retain(|topic| *topic != M::TYPE_ID);
-        self.changed = true;
+        self.change();
     }
 
     pub(crate) fn watch(&mut self, other: &Arc<dyn Watched>) -> Monitor
@@ -136,6 +136,7 @@ impl<A: Actor> LiveContext<A> {
             let (watching, source) = Watching::new(address.id, &core.stamps, address.inbox.doorbell());
             get_mut(changes).joined.push(Inlet::Topic(source));
             *changed = true;
+            address.presence.nudge();
             Box::new(watching)
         })
     }
@@ -151,9 +152,9 @@ impl<A: Actor> LiveContext<A> {
         }
     }
 
-    #[inline]
-    pub(crate) fn is_asked_to_stop(&self) -> bool {
-        self.address.presence.is_asked()
+    fn change(&mut self) {
+        self.changed = true;
+        self.address.presence.nudge();
     }
 
     /// Brings `sources` up to date with the subscriptions that handlers made and ended.

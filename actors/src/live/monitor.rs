@@ -207,7 +207,7 @@ impl<A: Actor> ActorSource<A> for NoticeSource {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        _: Span,
+        _: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained> {
         let Some((Notice { down, link }, _)) = self.inbox.peek() else { return Started::Ready(Ok(0)) };

@@ -31,7 +31,7 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        span: Span,
+        span: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained>;
 
@@ -114,11 +114,6 @@ impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
             Err(error) => Err(StopReason::Failed(error.to_string().into())),
         }
     }
-
-    #[inline]
-    fn goes_on(ctx: &Context<A>) -> bool {
-        !ctx.is_interrupted()
-    }
 }
 
 impl<M: Message> Source for TopicSource<M> {
@@ -147,7 +142,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        span: Span,
+        span: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained> {
         if self.uncounted >= COUNT_EVERY {
@@ -250,7 +245,7 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
         actor: &'a mut A,
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
-        _: Span,
+        _: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained> {
         // One message at a time: each has a future type of its own.

@@ -20,7 +20,7 @@ use super::lane::LaneReader;
 use super::payload::Payload;
 use super::ring::Entry;
 use crate::future_slot::Finish;
-use crate::{FutureSlot, Parked};
+use crate::{FutureSlot, Parked, Presence};
 
 /// How a receiver with state `S` and context `C` handles a message of type `M`.
 ///
@@ -30,7 +30,7 @@ use crate::{FutureSlot, Parked};
 /// use std::sync::Arc;
 /// use std::task::{Context, Waker};
 /// use mycelium_mailbox::{
-///     Consume, Doorbell, Drained, FutureSlot, Source, Span, Stamps, SubscribeOptions, Topic,
+///     Consume, Doorbell, Drained, FutureSlot, Presence, Source, Span, Stamps, SubscribeOptions, Topic,
 /// };
 ///
 /// struct Add;
@@ -44,9 +44,6 @@ use crate::{FutureSlot, Parked};
 ///         true
 ///     }
 ///     fn finish(_: ()) {}
-///     fn goes_on(_: &()) -> bool {
-///         true
-///     }
 /// }
 ///
 /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 1024);
@@ -56,7 +53,8 @@ use crate::{FutureSlot, Parked};
 /// }
 /// queue.head();
 /// let (mut sum, mut unused, mut slot, mut handled) = (0, (), FutureSlot::new(), 0);
-/// let span = Span { below: u64::MAX, most: 2 };
+/// let presence = Presence::new();
+/// let span = Span { below: u64::MAX, most: 2, presence: &presence };
 /// let mut cx = Context::from_waker(Waker::noop());
 /// let drained = queue.drain::<Add, _, _>(&mut sum, &mut unused, &mut slot, span, &mut handled, &mut cx);
 /// assert!(matches!(drained, Drained::Done));
@@ -81,25 +79,24 @@ pub trait Consume<S, C, M> {
 
     /// The output of a handler that has waited, or that has not handled its message.
     fn finish(result: Self::Result) -> Self::Output;
-
-    /// Whether to go on with the next message.
-    fn goes_on(context: &C) -> bool;
 }
 
 /// How far one [`Subscription::drain`](super::Subscription::drain) goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Span {
+pub struct Span<'p> {
     /// Only messages whose stamp is below this; see [`Pick`](crate::Pick).
     pub below: u64,
     /// At most this many.
     pub most: u32,
+    /// And no further than the message after which this is called.
+    pub presence: &'p Presence,
 }
 
 /// How a [`Subscription::drain`](super::Subscription::drain) ended.
 #[derive(Debug)]
 #[must_use = "a handler that waits does nothing unless it is polled"]
 pub enum Drained<'a, O> {
-    /// The span was handled, or [`Consume::goes_on`] said no.
+    /// The span was handled, or the receiver is called.
     Done,
     /// The message in front was not handled: this is what its handler ended with.
     Failed(O),
@@ -167,8 +164,10 @@ impl<V: Payload> Reader for LaneReader<V> {
 /// A run on its way to be handled. What must outlive a panic lies in registers until its drop tells the reader.
 struct Progress<'h, R: Reader> {
     reader: *mut R,
-    /// Messages of the run that were passed, among them those that are not for this reader.
-    passed: usize,
+    /// The messages of the run that were not passed; it had `begun` of them. One register less than to count both.
+    left: std::slice::Iter<'h, Entry<R::Payload>>,
+    begun: usize,
+    /// Those passed that are not for this reader.
     skipped: usize,
     handled: &'h mut u64,
 }
@@ -176,9 +175,10 @@ struct Progress<'h, R: Reader> {
 impl<R: Reader> Drop for Progress<'_, R> {
     #[inline(always)]
     fn drop(&mut self) {
-        *self.handled += (self.passed - self.skipped) as u64;
+        let passed = self.begun - self.left.len();
+        *self.handled += (passed - self.skipped) as u64;
         // SAFETY: the pointer is made from a borrow that outlives this, and nothing else uses the reader meanwhile.
-        unsafe { &mut *self.reader }.pass(self.passed);
+        unsafe { &mut *self.reader }.pass(passed);
     }
 }
 
@@ -220,7 +220,7 @@ pub(super) fn drain<'a, H, S, C, R>(
     state: &'a mut S,
     context: &'a mut C,
     slot: &'a mut FutureSlot,
-    span: Span,
+    span: Span<'_>,
     handled: &mut u64,
     cx: &mut Context<'_>,
 ) -> Drained<'a, H::Output>
@@ -238,7 +238,12 @@ where
         let lent = Lent { reader, state, context, slot };
         // SAFETY: each pointer is made from a borrow for `'a`, nothing else uses them, and a future that waits ends the loop.
         let ran = unsafe {
-            drain_run::<H, S, C, R>(&lent, u32::try_from(left).unwrap_or(0), span.below, handled, cx)
+            drain_run::<H, S, C, R>(
+                &lent,
+                Span { most: u32::try_from(left).unwrap_or(0), ..span },
+                handled,
+                cx,
+            )
         };
         match ran {
             Ran::Through => {}
@@ -264,8 +269,7 @@ struct Lent<R, S, C> {
 #[inline(always)]
 unsafe fn drain_run<'a, H, S, C, R>(
     lent: &Lent<R, S, C>,
-    most: u32,
-    below: u64,
+    span: Span<'_>,
     handled: &mut u64,
     cx: &mut Context<'_>,
 ) -> Ran<'a, H::Output>
@@ -280,20 +284,20 @@ where
     // SAFETY: the caller lends the reader.
     let skips = unsafe { &*reader }.skipped();
     // SAFETY: the caller lends the reader.
-    let run: *const [Entry<R::Payload>] = unsafe { &mut *reader }.run(most);
+    let run: *const [Entry<R::Payload>] = unsafe { &mut *reader }.run(span.most);
     // SAFETY: the messages stay where they are until they are passed, which is after the end of the futures that borrow
     // them, or until the reader is used again after `'a`.
-    let run = within(unsafe { &*run }, below);
+    let run = within(unsafe { &*run }, span.below);
     if run.is_empty() {
         return Ran::Enough;
     }
     // SAFETY: the caller lends the slot, for `'a`.
     let place = unsafe { &mut *slot }.place_for(H::consume);
-    let mut progress = Progress { reader, passed: 0, skipped: 0, handled };
-    for entry in run {
+    let mut progress = Progress { reader, left: run.iter(), begun: run.len(), skipped: 0, handled };
+    while let Some(entry) = progress.left.as_slice().first() {
         if entry.sender == skips && skips != 0 {
             progress.skipped += 1;
-            progress.passed += 1;
+            progress.left.next();
             continue;
         }
         // SAFETY: the caller lends both for `'a`, and no future lives now that borrows them.
@@ -312,9 +316,8 @@ where
                 return Ran::Parked(handling.park::<Finishing<H, S, C, MessageOf<R>>>());
             }
         }
-        progress.passed += 1;
-        // SAFETY: the future is gone.
-        if !H::goes_on(unsafe { &*context }) {
+        progress.left.next();
+        if span.presence.is_called() {
             return Ran::Enough;
         }
     }

@@ -1,7 +1,5 @@
 //! The message in hand when an actor fails: kept for its next life, or a dead letter.
 
-use mycelium_mailbox::Span;
-
 use super::super::dead_letters::{DeadLetter, DeadLetterCause};
 use super::super::envelope::Envelope;
 use super::super::source::ActorSource;
@@ -69,7 +67,7 @@ impl<A: Actor> Body<A> {
         match (timer, source) {
             (Some(timer), _) => self.handle_timer(timer).await,
             (None, Some(source)) => {
-                _ = self.drain(source, Span { below: u64::MAX, most: 1 }).await;
+                _ = self.drain(source, u64::MAX, 1).await;
             }
             (None, None) => {}
         }
