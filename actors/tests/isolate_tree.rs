@@ -11,8 +11,9 @@ use mycelium::tree::{
     Strategy,
 };
 use mycelium::{
-    Actor, AskError, BoxError, Context, Handler, Isolate, IsolateTree, Message, Responder, RunError, Service,
-    ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError, Timestamp,
+    Actor, ActorRef, AskError, BoxError, Context, Down, Handler, Isolate, IsolateTree, Message, Responder,
+    RunError, Service, ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError,
+    Timestamp,
 };
 
 const PERIOD: Duration = Duration::from_secs(60);
@@ -392,6 +393,56 @@ fn an_ask_whose_handler_panics_and_a_timer_of_a_life_end_with_it() {
     let stats = isolate.run().unwrap();
     assert_eq!(log.take(), ["0 +a", "0 a 20", "1 +a"]);
     assert_eq!(stats.now, at_ms(1), "nothing was left for later");
+}
+
+/// Watches an actor, in its first life alone, and fails at 14.
+struct Watcher(ActorRef<Ear>, Log, Arc<AtomicU32>);
+impl Actor for Watcher {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.2.fetch_add(1, Ordering::Relaxed) == 0 {
+            ctx.watch(&self.0);
+        }
+        Ok(())
+    }
+}
+impl Handler<Down> for Watcher {
+    async fn handle(&mut self, down: &Down, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.1.add(ctx.now(), format_args!("down {}", down.reason));
+        Ok(())
+    }
+}
+impl Handler<Tick> for Watcher {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Err("told to".into())
+    }
+}
+
+#[test]
+fn a_restart_in_an_isolate_is_no_end_for_who_watches_and_ends_the_own_watches() {
+    for watcher_restarts in [false, true] {
+        let log = Log::default();
+        let mut isolate = Isolate::new(1);
+        let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log));
+        let tree = isolate.supervise(&root).unwrap();
+        let a = tree.actor_ref::<Ear>("root/a").unwrap();
+        let (watched, seen, lives) = (a.clone(), log.clone(), Arc::<AtomicU32>::default());
+        let watcher = Child::actor("w", move || Watcher(watched.clone(), seen.clone(), Arc::clone(&lives)));
+        tree.start_child("root", watcher).unwrap();
+        isolate.tell(&a, Tick(13)).unwrap();
+        isolate.run().unwrap();
+        assert_eq!(log.take(), ["0 +a", "0 a 13", "0 +a"]);
+        if watcher_restarts {
+            isolate.tell(&tree.actor_ref::<Watcher>("root/w").unwrap(), Tick(14)).unwrap();
+            isolate.run().unwrap();
+        }
+        tree.terminate_child("root/a").unwrap();
+        isolate.run().unwrap();
+        let shutdown = StopReason::Shutdown;
+        let mut expected = vec![format!("0 -a {shutdown}"), format!("0 down {shutdown}")];
+        expected.truncate(if watcher_restarts { 1 } else { 2 });
+        assert_eq!(log.take(), expected);
+    }
 }
 
 /// Counts its lives; the first two end by themselves.

@@ -441,7 +441,10 @@ impl Run {
                 }
             }
             let id = life.id;
+            let status = node.supervisor.child(&id).map(|child| child.status);
             let notice = match unheard {
+                // Its start failed: nobody was told that it ran.
+                Some(_) if status == Some(ChildStatus::Starting) => continue,
                 Some(reason) if life.asked && !reason.is_abnormal() => {
                     Notice::Exited { id, reason: ExitReason::Shutdown }
                 }
