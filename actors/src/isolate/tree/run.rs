@@ -1,6 +1,6 @@
 //! The shell of a tree in an isolate: it carries out what the pure core decides, in virtual time.
 //!
-//! It does what `mycelium_supervisor::sim` does with scripted children, with real ones: `actors/tests/isolate_tree.rs` compares
+//! It does what `mycelium_supervisor::sim` does with scripted children, with real ones: `actors/tests/isolate_sim.rs` compares
 //! the two.
 
 use std::cell::{Cell, RefCell};
