@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mycelium::{Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, Subscriptions};
+use mycelium::{
+    Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, Service, ServiceContext, Subscriptions,
+};
 
 use crate::crowd::resident_bytes;
 use crate::harness::{OURS, Report, Round};
@@ -72,6 +74,34 @@ impl Handler<Pong> for Right {
     }
 }
 
+/// Publishes pings one after the other, waiting where the isolate's queue is full.
+struct Source(u64);
+impl Service for Source {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for number in 0..self.0 {
+            ctx.publish(Ping([number; 8])).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Adds up pings.
+#[derive(Default)]
+struct Sum(u64);
+impl Actor for Sum {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Ping>();
+    }
+}
+impl Handler<Ping> for Sum {
+    async fn handle(&mut self, ping: &Ping, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 += ping.0[7];
+        Ok(())
+    }
+}
+
 /// Creation, memory and event cost. There is no peer to be measured against: the targets are absolute.
 pub(crate) fn isolates(report: &mut Report) {
     let contenders: Vec<(&str, Round)> =
@@ -79,8 +109,10 @@ pub(crate) fn isolates(report: &mut Report) {
     report.contest("isolate", "create with two actors", "us per isolate", contenders);
     let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(memory_in_fresh_process))];
     report.contest("isolate", "10,000 alive, two actors each, each has run", "bytes per isolate", contenders);
-    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(event_cost))];
-    report.contest("isolate", "publish to handled, 64 B", "ns per event", contenders);
+    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(stream_cost))];
+    report.contest("isolate", "publish to handled, 64 B, a stream", "ns per event", contenders);
+    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(chain_cost))];
+    report.contest("isolate", "publish to handled, 64 B, each causes the next", "ns per event", contenders);
 }
 
 /// What the child process of the memory case does: keeps the isolates alive and prints what each added.
@@ -123,8 +155,22 @@ fn creation(actors: bool) -> f64 {
     begin.elapsed().as_secs_f64() * 1e6 / ISOLATES as f64
 }
 
-/// Two actors send a number to and fro.
-fn event_cost() -> f64 {
+/// One publishes to another, as a feed does.
+fn stream_cost() -> f64 {
+    let mut isolate = Isolate::new(1);
+    isolate.limit_events(u64::MAX);
+    let sum = isolate.spawn(Sum::default()).expect("the actor starts");
+    isolate.spawn_service(Source(EVENTS)).expect("the service starts");
+    let begin = Instant::now();
+    isolate.run().expect("the run ends");
+    let elapsed = begin.elapsed();
+    let sum = isolate.take(&sum).expect("the actor is idle").0;
+    assert_eq!(sum, EVENTS * (EVENTS - 1) / 2, "every event is handled");
+    elapsed.as_nanos() as f64 / EVENTS as f64
+}
+
+/// Two actors send a number to and fro: no event can begin before the one that causes it has ended.
+fn chain_cost() -> f64 {
     let (mut isolate, (left, right)) = with_actors(1);
     isolate.limit_events(u64::MAX);
     isolate.publish(Ping([EVENTS / 2; 8])).expect("there is room");
