@@ -22,10 +22,27 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<(), Failure> {
         Some((name, args)) => (name.as_str(), args),
         None => ("", args),
     };
+    let names = names(root)?;
+    if !names.iter().any(|known| known == name) {
+        let usage = "usage: cargo xtask fuzz TARGET [LIBFUZZER ARGS]";
+        let wrong = if name.is_empty() { String::new() } else { format!("error: no fuzz target `{name}`\n") };
+        return Err(Failure::new(format!("{wrong}{usage}\nthe targets are {}", names.join(", "))));
+    }
     step(root, &host()?, name, args)?.run(root)
 }
 
-/// The command behind `fuzz NAME ARGS`; the program itself knows which names there are.
+/// The targets, each a file of its name.
+fn names(root: &Path) -> Result<Vec<String>, Failure> {
+    let folder = root.join("tests/fuzz/src/targets");
+    let entries = std::fs::read_dir(&folder)
+        .map_err(|error| Failure::new(format!("error: cannot read {}: {error}", folder.display())))?;
+    let files = entries.filter_map(|entry| entry.ok()?.path().file_stem()?.to_str().map(str::to_owned));
+    let mut names: Vec<String> = files.filter(|name| name != "mod").collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The command behind `fuzz NAME ARGS`.
 fn step(root: &Path, host: &str, name: &str, args: &[String]) -> Result<Step, Failure> {
     let target = root.join("target/fuzz");
     let corpus = target.join("corpus").join(name);

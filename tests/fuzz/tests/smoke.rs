@@ -50,4 +50,9 @@ smoke!(frame, values, contract, tree, csv);
 fn every_target_is_tried() {
     let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
     assert_eq!(names, TESTED);
+    // What `cargo xtask fuzz` goes by.
+    for name in names {
+        let path = format!("{}/src/targets/{name}.rs", env!("CARGO_MANIFEST_DIR"));
+        assert!(std::path::Path::new(&path).is_file(), "no {path}");
+    }
 }

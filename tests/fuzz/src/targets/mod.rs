@@ -1,0 +1,12 @@
+//! One file for each target, called after it: `cargo xtask fuzz` lists this folder.
+
+mod contract;
+mod csv;
+mod frame;
+mod tree;
+mod values;
+
+use crate::Target;
+
+/// All of them.
+pub const TARGETS: &[Target] = &[frame::TARGET, values::TARGET, contract::TARGET, tree::TARGET, csv::TARGET];
