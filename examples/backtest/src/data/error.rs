@@ -243,10 +243,16 @@ struct Quoted<'a>(&'a str);
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN_CHARS: usize = 60;
-        for char in self.0.chars().take(SHOWN_CHARS) {
+        let mut shown = 0;
+        for char in self.0.chars() {
+            if shown >= SHOWN_CHARS {
+                return f.write_str("...");
+            }
+            // An escape is longer than what it stands for.
+            shown += if char.is_control() { char.escape_default().len() } else { 1 };
             if char.is_control() { write!(f, "{}", char.escape_default()) } else { write!(f, "{char}") }?;
         }
-        if self.0.chars().nth(SHOWN_CHARS).is_some() { f.write_str("...") } else { Ok(()) }
+        Ok(())
     }
 }
 
