@@ -229,7 +229,7 @@ fn missing_column(
         (_, [_]) => f.write_str(
             "; the names of the columns must stand on the first line, separated by commas, semicolons, tabs or `|`; remove what stands above them",
         ),
-        (Some(name), _) => write!(f, "; did you mean `{name}`? Rename it to `{column}`"),
+        (Some(name), _) => write!(f, "; did you mean `{}`? Rename it to `{column}`", Quoted(name)),
         (None, [first, ..]) if first.eq_ignore_ascii_case("price") => f.write_str(
             "; yfinance wrote a header of three lines: save `data.droplevel(1, axis=1)` instead, whose header is one line",
         ),
