@@ -82,6 +82,15 @@ pub(crate) fn until(at: Timestamp) -> Duration {
     at.saturating_since(now())
 }
 
+/// The moment `delay` from now. One past the end of time is never reached: far enough away is the same.
+pub(crate) fn after(delay: Duration) -> tokio::time::Instant {
+    let now = tokio::time::Instant::now();
+    now.checked_add(delay).unwrap_or_else(|| now + FAR_AWAY)
+}
+
+/// Thirty years, which the timer of the runtime takes.
+const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
 /// The clock that only rises, for spans of time.
 #[inline]
 pub(crate) fn monotonic() -> Instant {

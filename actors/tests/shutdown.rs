@@ -234,3 +234,16 @@ fn children_of_this_process() -> usize {
     });
     children.sum()
 }
+
+#[test]
+fn a_limit_past_the_end_of_time_is_none() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let start = || Supervisor::builder("root").child(named("a", &heard)).start(&bus);
+        start().await.unwrap().drain(Duration::MAX).await.unwrap();
+        start().await.unwrap().shutdown_within(Duration::MAX).await.unwrap();
+        let _tree = start().await.unwrap();
+        bus.shutdown_within(Duration::MAX).await.unwrap();
+        assert_eq!(stops(&heard).len(), 3);
+    });
+}

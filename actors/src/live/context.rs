@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use tokio::time::Instant;
 
 use super::address::Address;
 use super::bus::Core;
@@ -17,6 +16,7 @@ use super::topics::{LivePublish, TopicCache};
 use super::watch::Readiness;
 use crate::{
     Actor, ActorId, Down, Handler, Message, Monitor, PublishError, SpawnError, Subscription, TimerHandle,
+    clock,
 };
 
 /// What a handler reaches through its context.
@@ -82,9 +82,7 @@ impl<A: Actor> LiveContext<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        let now = Instant::now();
-        // A delay past the end of time never passes: far enough away is the same.
-        let at = now.checked_add(delay).unwrap_or_else(|| now + FAR_AWAY);
+        let at = clock::after(delay);
         get_mut(&mut self.timers)
             .get_or_insert_with(|| Box::new(Timers::new()))
             .set(at, Envelope::message(message))
@@ -199,6 +197,3 @@ pub(crate) fn random_for(seed: u64, id: ActorId) -> Pcg64Mcg {
 fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {
     mutex.get_mut().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// Thirty years: a timer that will not be seen to fire.
-const FAR_AWAY: Duration = Duration::from_secs(30 * 365 * 24 * 3600);

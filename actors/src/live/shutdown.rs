@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::address::{Member, Work};
 use super::bus::Core;
 use crate::tree::{Backoff, Child, Felling, KILL_GRACE, RunEnd, StartError, Supervisor, Tree};
-use crate::{ActorId, MessageBus, Service, ServiceHandle, SpawnError};
+use crate::{ActorId, MessageBus, Service, ServiceHandle, SpawnError, clock};
 
 /// How long [`MessageBus::shutdown`] waits before it kills what is still alive.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ impl MessageBus {
     /// Dropped before it is ready, everybody has been asked to end, and the topics are still open.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
         let core = &*self.core;
-        let deadline = Instant::now() + limit;
+        let deadline = clock::after(limit);
         core.close();
         let asked = AskAll(core);
         let trees = core.forest.youngest_first();

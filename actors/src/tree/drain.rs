@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
 use crate::live::{Account, Member, Work};
-use crate::{ActorId, MessageBus};
+use crate::{ActorId, MessageBus, clock};
 
 /// How often a drain looks whether everybody rests: at first, then more and more seldom.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -147,7 +147,7 @@ impl Tree {
     /// ```
     pub async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
         let began = Instant::now();
-        let deadline = began + limit;
+        let deadline = clock::after(limit);
         let shared = self.shared();
         let bus = &shared.bus;
         let killed_before = shared.take_missed();
