@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::{Heard, Tick, Tock, on_both_runtimes, seed};
-use mycelium::rand_core::{Rng, SeedableRng};
-use mycelium::rand_pcg::Pcg64Mcg;
+use common::{Heard, Tick, Tock, on_both_runtimes};
+use mycelium::rand_core::Rng;
 use mycelium::tree::{Backoff, Child, ExitReason, Restart, Shutdown};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, PublishError, Service, ServiceContext,
     StopReason, Subscription, Subscriptions, Supervisor, WeakBus,
 };
+use mycelium_random::{Random, seed};
 
 const LONG: Duration = Duration::from_secs(50);
 const PERIOD: Duration = Duration::from_secs(60);
@@ -317,12 +317,12 @@ fn no_step_of_any_walk_is_lost_however_the_actors_wake_and_sleep() {
     let seed = seed();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for run in 0..60 {
-        let mut random = Pcg64Mcg::seed_from_u64(seed ^ run);
+        let mut random = Random::new(seed ^ run);
         runtime.block_on(async {
             let bus = MessageBus::builder().seed(random.next_u64()).build();
             let (crowd, steps) = (Crowd::default(), Arc::<AtomicU64>::default());
             let mut root = Supervisor::builder("root");
-            let actors = 2 + random.next_u64() % 20;
+            let actors = 2 + random.below(20);
             for n in 0..actors {
                 let (crowd, steps) = (Arc::clone(&crowd), Arc::clone(&steps));
                 let make = move || Walker { crowd: Arc::clone(&crowd), steps: Arc::clone(&steps) };
@@ -332,9 +332,9 @@ fn no_step_of_any_walk_is_lost_however_the_actors_wake_and_sleep() {
             let all = (0..actors).map(|n| tree.actor_ref::<Walker>(&format!("root/walker-{n}")).unwrap());
             assert!(crowd.set(all.collect()).is_ok());
             let mut expected = 0;
-            for _ in 0..random.next_u64() % 40 {
-                let left = (random.next_u64() % 50) as u32;
-                let walker = &crowd.get().unwrap()[(random.next_u64() % actors) as usize];
+            for _ in 0..random.below(40) {
+                let left = random.below(50) as u32;
+                let walker = random.pick(crowd.get().unwrap());
                 walker.tell(Step { left }).await.unwrap();
                 expected += u64::from(left) + 1;
             }

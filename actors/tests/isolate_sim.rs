@@ -1,9 +1,8 @@
 //! A tree of real actors in an isolate does what the dry run of the same tree foretells, to the nanosecond.
 //!
-//! - `MYCELIUM_SCENARIOS=100000` plays more than the usual 2,000.
+//! - `MYCELIUM_CASES=100000` plays more than the usual 2,000.
 //! - `MYCELIUM_SEED=N` replays a run; the seed is printed.
 
-mod common;
 #[path = "isolate_sim/generate.rs"]
 mod generate;
 #[path = "isolate_sim/play.rs"]
@@ -12,8 +11,11 @@ mod play;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use mycelium_random::{cases, seeds};
 use mycelium_supervisor::sim::{Happening, Plan, Scenario, simulate};
 use mycelium_supervisor::{CallError, ExitReason, Reply};
+
+const SCENARIOS: u64 = 2_000;
 
 /// One event of a tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,7 +124,7 @@ fn compare(seed: u64, compared: &mut Compared) {
     }
     let played_end = played.end.as_ref().map(strip);
     let foretold_end = foretold.end.as_ref().map(strip);
-    let hint = || format!("MYCELIUM_SEED={seed} MYCELIUM_SCENARIOS=1\n{scenario:#?}");
+    let hint = || format!("MYCELIUM_SEED={seed} MYCELIUM_CASES=1\n{scenario:#?}");
     let differs = played.lines.iter().zip(&foretold.lines).position(|(one, other)| one != other);
     assert_eq!(played.lines, foretold.lines, "\nleft: played, right: foretold; line {differs:?}\n{}", hint());
     // Once the root has ended, the dry run is over; calls that come then find nobody.
@@ -153,9 +155,6 @@ fn strip(reason: &ExitReason) -> ExitReason {
 
 #[test]
 fn a_tree_in_an_isolate_does_what_its_dry_run_foretells() {
-    let scenarios = std::env::var("MYCELIUM_SCENARIOS").ok().and_then(|count| count.parse().ok());
-    let scenarios: u64 = scenarios.unwrap_or(2_000);
-    let seed = common::seed();
     std::panic::set_hook(Box::new(|info| {
         // The actors' panics are a part of the script.
         if info.payload_as_str().is_none_or(|text| text != "crash") {
@@ -163,11 +162,11 @@ fn a_tree_in_an_isolate_does_what_its_dry_run_foretells() {
         }
     }));
     let mut compared = Compared::default();
-    for number in 0..scenarios {
-        compare(seed.wrapping_add(number), &mut compared);
+    for seed in seeds(SCENARIOS) {
+        compare(seed, &mut compared);
     }
-    println!("{scenarios} scenarios: {compared:?}");
-    if scenarios >= 2_000 {
+    println!("{compared:?}");
+    if cases(SCENARIOS) >= SCENARIOS {
         let Compared { lines, waits, gave_up, killed, replies, unanswered, not_started } = compared;
         let counts = [lines, waits, gave_up, killed, replies, unanswered, not_started];
         assert!(counts.iter().all(|count| *count >= 20), "the scenarios test too little: {counts:?}");
@@ -176,9 +175,8 @@ fn a_tree_in_an_isolate_does_what_its_dry_run_foretells() {
 
 #[test]
 fn the_same_seed_gives_the_same_run() {
-    let seed = common::seed();
-    for number in 0..100 {
-        let scenario = generate::scenario(seed.wrapping_add(number));
-        assert_eq!(play::play(&scenario, number), play::play(&scenario, number), "scenario {number}");
+    for seed in seeds(100) {
+        let scenario = generate::scenario(seed);
+        assert_eq!(play::play(&scenario, seed), play::play(&scenario, seed));
     }
 }

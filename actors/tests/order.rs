@@ -4,12 +4,11 @@ mod common;
 
 use std::collections::HashMap;
 
-use common::{on_both_runtimes, seed};
+use common::on_both_runtimes;
 use mycelium::{
     Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscription, Subscriptions,
 };
-use rand_core::{Rng, SeedableRng};
-use rand_pcg::Pcg64Mcg;
+use mycelium_random::{Random, seed};
 
 /// Message `n` of one publisher.
 #[derive(Clone, Copy, Debug)]
@@ -95,12 +94,12 @@ fn many_publishers_on_many_topics_are_each_received_in_order() {
             .map(|publisher| {
                 let (bus, judges) = (bus.clone(), judges.clone());
                 tokio::spawn(async move {
-                    let mut random = Pcg64Mcg::seed_from_u64(seed ^ publisher);
+                    let mut random = Random::new(seed ^ publisher);
                     let one = bus.publisher::<Step<1>>().unwrap();
                     let two = bus.publisher::<Step<2>>().unwrap();
                     let three = bus.publisher::<Step<3>>().unwrap();
                     for number in 1..=STEPS {
-                        match random.next_u64() % 4 {
+                        match random.below(4) {
                             0 => one.publish(Step { publisher, number }).await.unwrap(),
                             1 => two.publish(Step { publisher, number }).await.unwrap(),
                             2 => three.publish(Step { publisher, number }).await.unwrap(),
@@ -110,7 +109,7 @@ fn many_publishers_on_many_topics_are_each_received_in_order() {
                                 }
                             }
                         }
-                        if random.next_u64().is_multiple_of(50) {
+                        if random.chance(2) {
                             tokio::task::yield_now().await;
                         }
                     }

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::rand_core::{Rng, SeedableRng};
-use mycelium::rand_pcg::Pcg64Mcg;
+use mycelium::rand_core::Rng;
 use mycelium::resilience::{
     AttemptError, Backoff, Breaker, BreakerAction, BreakerEvent, BreakerPolicy, BreakerState, CircuitBreaker,
     CircuitError, GaveUp, Outcome, Retry, RetryError, RetryPolicy, Ticket, timeout,
@@ -15,6 +14,7 @@ use mycelium::resilience::{
 use mycelium::{
     Actor, BoxError, Clock, Context, Handler, Isolate, MessageBus, Service, ServiceContext, Timestamp,
 };
+use mycelium_random::{Random, seed};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -353,17 +353,16 @@ impl Model {
 
 #[test]
 fn the_breaker_decides_as_a_naive_model_does() {
-    let seed = common::seed();
+    let seed = seed();
     let (mut opened, mut closed, mut refused, mut late) = (0, 0, 0, 0);
     for run in 0..2_000 {
-        let mut random = Pcg64Mcg::seed_from_u64(seed ^ run);
-        let mut below = |bound: u64| random.next_u64() % bound;
+        let mut random = Random::new(seed ^ run);
         let policy = BreakerPolicy {
-            window: MS(10 + below(200)),
-            calls_min: 1 + below(6) as u32,
-            failure_share: (1 + below(10)) as f64 / 10.0,
-            open_for: MS(1 + below(60)),
-            probes: 1 + below(3) as u32,
+            window: MS(10 + random.below(200)),
+            calls_min: 1 + random.below(6) as u32,
+            failure_share: (1 + random.below(10)) as f64 / 10.0,
+            open_for: MS(1 + random.below(60)),
+            probes: 1 + random.below(3) as u32,
         };
         let mut breaker = Breaker::new(policy).unwrap();
         let (ended, valid, stands) = (Vec::new(), Vec::new(), Stands::Closed);
@@ -372,10 +371,14 @@ fn the_breaker_decides_as_a_naive_model_does() {
         let mut clock = 1_000_000_000;
         for step in 0..200 {
             // Now and then the clock is set back.
-            clock = if below(20) == 0 { clock - below(clock / 100) } else { clock + below(8_000_000) };
+            clock = if random.below(20) == 0 {
+                clock - random.below(clock / 100)
+            } else {
+                clock + random.below(8_000_000)
+            };
             model.now = model.now.max(clock);
             let now = Timestamp::from_nanos(clock as i64);
-            if out.is_empty() || below(2) == 0 {
+            if out.is_empty() || random.below(2) == 0 {
                 match (breaker.step(now, BreakerEvent::Call), model.call()) {
                     (BreakerAction::Admit(ticket), Ok(())) => {
                         model.valid.push(ticket);
@@ -388,9 +391,9 @@ fn the_breaker_decides_as_a_naive_model_does() {
                     (is, should) => panic!("run {run}, step {step}: {is:?} for {should:?}"),
                 }
             } else {
-                let ticket = out.swap_remove(below(out.len() as u64) as usize);
+                let ticket = out.swap_remove(random.index(out.len()));
                 let outcomes = [Outcome::Succeeded, Outcome::Failed, Outcome::Failed, Outcome::Cancelled];
-                let outcome = outcomes[below(4) as usize];
+                let outcome = random.pick(&outcomes);
                 late += u32::from(!model.valid.contains(&ticket));
                 let (is, should) =
                     (breaker.step(now, BreakerEvent::Ended(ticket, outcome)), model.ended(ticket, outcome));

@@ -7,6 +7,7 @@ use std::task::Poll;
 use mycelium_mailbox::{
     Doorbell, Inbox, InboxOptions, Overflow, Source, Stamps, SubscribeOptions, Topic, pick, poll_pick,
 };
+use mycelium_random::Random;
 
 #[path = "common/any.rs"]
 mod any;
@@ -39,12 +40,9 @@ fn ordered_across_sources(capacity: u32) {
         .map(|me| {
             let (topics, sender) = (topics.clone(), sender.clone());
             std::thread::spawn(move || {
-                let mut random = me.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+                let mut random = Random::new(me);
                 for number in 0..MESSAGES {
-                    random ^= random << 13;
-                    random ^= random >> 7;
-                    random ^= random << 17;
-                    match random % 3 {
+                    match random.below(3) {
                         2 => block_on(sender.send((me, number), me + 1)).unwrap(),
                         topic => block_on(topics[topic as usize].publish((me, number), me + 1)).unwrap(),
                     }

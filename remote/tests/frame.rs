@@ -3,69 +3,38 @@
 
 use mycelium_mailbox::wire::{Encoder, Layout, View, Wire};
 use mycelium_mailbox::{Message, rkyv};
+use mycelium_random::{Random, seed};
 use mycelium_remote::frame::{
     self, DecodeError, Decoder, EncodeError, Flags, Frame, HEADER_LEN, Header, VALUE_LEN_MAX, frame_len,
 };
 
 const CASES: usize = 2_000;
 
-/// SplitMix64: small, and the same everywhere.
-struct Rng(u64);
-
-impl Rng {
-    fn from_env(test: &str) -> Self {
-        let seed = match std::env::var("MYCELIUM_SEED") {
-            Ok(text) => text.parse().expect("MYCELIUM_SEED is a u64"),
-            Err(_) => std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(1, |elapsed| elapsed.as_nanos() as u64),
-        };
-        println!("{test}: replay with MYCELIUM_SEED={seed}");
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-
-    fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
-    }
-}
-
-fn random_frame(rng: &mut Rng) -> (Header, Vec<u8>) {
-    let len = match rng.below(4) {
-        0 => rng.below(9),
-        1 | 2 => rng.below(200),
-        _ => rng.below(40_000),
+fn random_frame(random: &mut Random) -> (Header, Vec<u8>) {
+    let len = match random.index(4) {
+        0 => random.index(9),
+        1 | 2 => random.index(200),
+        _ => random.index(40_000),
     };
-    let value = rng.bytes(len);
+    let value = random.bytes(len);
     let mut trace_id = [0; 16];
-    trace_id.copy_from_slice(&rng.bytes(16));
+    trace_id.copy_from_slice(&random.bytes(16));
     let header = Header {
-        flags: if rng.below(2) == 0 { Flags::NONE } else { Flags::CONTROL },
-        type_id: rng.next() as u16,
-        version: rng.next() as u16,
-        root_len: rng.below(value.len() + 1) as u32,
-        destination: rng.next() as u32,
-        sequence: rng.next(),
-        publish_ns: rng.next() as i64,
+        flags: if random.index(2) == 0 { Flags::NONE } else { Flags::CONTROL },
+        type_id: random.next_u64() as u16,
+        version: random.next_u64() as u16,
+        root_len: random.index(value.len() + 1) as u32,
+        destination: random.next_u64() as u32,
+        sequence: random.next_u64(),
+        publish_ns: random.next_u64() as i64,
         trace_id,
-        span_id: rng.next().to_le_bytes(),
+        span_id: random.next_u64().to_le_bytes(),
     };
     (header, value)
 }
 
-fn random_stream(rng: &mut Rng, frames: usize) -> (Vec<(Header, Vec<u8>)>, Vec<u8>) {
-    let sent: Vec<_> = (0..frames).map(|_| random_frame(rng)).collect();
+fn random_stream(random: &mut Random, frames: usize) -> (Vec<(Header, Vec<u8>)>, Vec<u8>) {
+    let sent: Vec<_> = (0..frames).map(|_| random_frame(random)).collect();
     let mut wire = Vec::new();
     for (header, value) in &sent {
         let written = frame::encode(header, value, &mut wire).expect("lengths are right");
@@ -76,14 +45,14 @@ fn random_stream(rng: &mut Rng, frames: usize) -> (Vec<(Header, Vec<u8>)>, Vec<u
 
 /// Feeds `wire` in pieces of random size and collects all frames.
 fn decode_in_pieces(
-    rng: &mut Rng,
+    random: &mut Random,
     wire: &[u8],
     piece_max: usize,
 ) -> Result<Vec<(Header, Vec<u8>)>, DecodeError> {
     let mut decoder = Decoder::new();
     let (mut got, mut rest) = (Vec::new(), wire);
     while !rest.is_empty() {
-        let piece = (1 + rng.below(piece_max)).min(rest.len());
+        let piece = (1 + random.index(piece_max)).min(rest.len());
         let taken = decoder.feed(&rest[..piece]);
         rest = &rest[taken..];
         let before = got.len();
@@ -99,11 +68,11 @@ fn decode_in_pieces(
 
 #[test]
 fn any_chunking_gives_the_frames_that_were_sent() {
-    let mut rng = Rng::from_env("any_chunking_gives_the_frames_that_were_sent");
+    let mut random = Random::new(seed());
     for _ in 0..100 {
-        let (sent, wire) = random_stream(&mut rng, 8);
+        let (sent, wire) = random_stream(&mut random, 8);
         for piece_max in [1, 7, 64, 1_000, 100_000] {
-            let got = decode_in_pieces(&mut rng, &wire, piece_max).expect("the stream is right");
+            let got = decode_in_pieces(&mut random, &wire, piece_max).expect("the stream is right");
             assert_eq!(got, sent);
         }
     }
@@ -111,13 +80,13 @@ fn any_chunking_gives_the_frames_that_were_sent() {
 
 #[test]
 fn a_mutation_is_an_error_and_never_a_panic_or_another_frame() {
-    let mut rng = Rng::from_env("a_mutation_is_an_error_and_never_a_panic_or_another_frame");
+    let mut random = Random::new(seed());
     for _ in 0..CASES {
-        let (header, value) = random_frame(&mut rng);
+        let (header, value) = random_frame(&mut random);
         let mut wire = Vec::new();
         frame::encode(&header, &value, &mut wire).expect("lengths are right");
-        let at = rng.below(wire.len());
-        wire[at] ^= 1 << rng.below(8);
+        let at = random.index(wire.len());
+        wire[at] ^= 1 << random.index(8);
         // A changed length may ask for more bytes; everything else is found at once.
         let result = frame::parse(&wire, 1 << 20, false);
         assert!(result.is_err(), "a flipped bit in byte {at} went unnoticed");
@@ -126,18 +95,18 @@ fn a_mutation_is_an_error_and_never_a_panic_or_another_frame() {
 
 #[test]
 fn random_bytes_never_panic() {
-    let mut rng = Rng::from_env("random_bytes_never_panic");
+    let mut random = Random::new(seed());
     for _ in 0..CASES {
-        let len = rng.below(300);
-        let mut bytes = rng.bytes(len);
+        let len = random.index(300);
+        let mut bytes = random.bytes(len);
         // Half of them get past the first checks.
-        if rng.below(2) == 0 && len >= 20 {
+        if random.index(2) == 0 && len >= 20 {
             bytes[..4].copy_from_slice(&[b'M', b'Y', frame::PROTOCOL, 0]);
             bytes[13..16].fill(0);
             bytes[16..20].fill(0);
         }
         let _ = frame::parse(&bytes, 1 << 20, true);
-        let _ = decode_in_pieces(&mut rng, &bytes, 40);
+        let _ = decode_in_pieces(&mut random, &bytes, 40);
     }
 }
 
@@ -219,9 +188,9 @@ fn a_frame_of_the_longest_length_passes_and_one_byte_more_does_not() {
 
 #[test]
 fn sealing_in_place_gives_the_same_bytes_as_encoding() {
-    let mut rng = Rng::from_env("sealing_in_place_gives_the_same_bytes_as_encoding");
+    let mut random = Random::new(seed());
     for _ in 0..200 {
-        let (header, value) = random_frame(&mut rng);
+        let (header, value) = random_frame(&mut random);
         let mut encoded = Vec::new();
         frame::encode(&header, &value, &mut encoded).expect("lengths are right");
         let mut sealed = vec![0xee; frame_len(value.len())];

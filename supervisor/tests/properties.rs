@@ -1,44 +1,20 @@
 //! Properties of one supervisor under a shell that is slow, reorders what it may, and reports about the dead.
 //!
-//! `MYCELIUM_SUPERVISOR_SEED=N` replays a run, `MYCELIUM_SUPERVISOR_RUNS=N` makes it longer.
+//! `MYCELIUM_SEED=N` replays a run, `MYCELIUM_CASES=N` makes it longer; seeds are printed.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use mycelium_random::{Random, seed, seeds};
 use mycelium_supervisor::{
     Action, AutoShutdown, Backoff, Call, CallId, ChildRef, ChildSpec, ChildStatus, Event, ExitReason, Flags,
     Notice, Restart, Shutdown, StopHow, Strategy, Supervisor, add_restart,
 };
 
-const RUNS: u64 = 3_000;
+const CASES: u64 = 3_000;
 const STEPS: u64 = 120;
 /// A supervisor that has not ended after so many steps of its shutdown hangs.
 const SHUTDOWN_STEPS_MAX: u64 = 10_000;
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-}
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
-}
 
 /// A child as the shell knows it. Its start value says whether it ignores a polite stop.
 #[derive(Clone, Copy, PartialEq)]
@@ -75,7 +51,7 @@ struct Shell {
 
 impl Shell {
     fn new(seed: u64) -> Self {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let strategy = random.pick(&[
             Strategy::OneForOne,
             Strategy::OneForAll,
@@ -283,7 +259,7 @@ impl Shell {
                 if self.random.chance(30) {
                     let crash = ExitReason::Abnormal("crash".into());
                     let reasons = [ExitReason::Normal, ExitReason::Shutdown, ExitReason::Killed, crash];
-                    let reason = reasons[self.random.below(4) as usize].clone();
+                    let reason = self.random.pick(&reasons);
                     self.end(child, reason);
                 }
             }
@@ -354,11 +330,7 @@ fn spec(random: &mut Random, flags: &Flags, id: &str) -> ChildSpec<bool> {
 
 #[test]
 fn one_life_per_child_reverse_stops_and_a_shutdown_that_ends() {
-    let fresh = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_micros() as u64);
-    let first = number("MYCELIUM_SUPERVISOR_SEED").unwrap_or_else(fresh);
-    let runs = number("MYCELIUM_SUPERVISOR_RUNS").unwrap_or(RUNS);
-    for seed in first..first + runs {
-        println!("MYCELIUM_SUPERVISOR_SEED={seed} MYCELIUM_SUPERVISOR_RUNS=1");
+    for seed in seeds(CASES) {
         let mut shell = Shell::new(seed);
         shell.step(Event::Init);
         for _ in 0..STEPS {
@@ -371,9 +343,7 @@ fn one_life_per_child_reverse_stops_and_a_shutdown_that_ends() {
 /// The window as a sentence: all restarts so far that are at most one period old.
 #[test]
 fn the_intensity_window_agrees_with_a_naive_count() {
-    let seed = number("MYCELIUM_SUPERVISOR_SEED").unwrap_or(7);
-    println!("MYCELIUM_SUPERVISOR_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed());
     for _ in 0..500 {
         let period = Duration::from_millis(1 + random.below(20));
         let (mut window, mut all, mut now) = (VecDeque::new(), Vec::new(), Duration::ZERO);
@@ -391,9 +361,7 @@ fn the_intensity_window_agrees_with_a_naive_count() {
 /// included, and with none before: whatever its strategy, whoever of its children ends.
 #[test]
 fn a_supervisor_gives_up_when_a_naive_count_says_so() {
-    let seed = number("MYCELIUM_SUPERVISOR_SEED").unwrap_or(7);
-    println!("MYCELIUM_SUPERVISOR_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed());
     let (mut gave_up, mut endured) = (0, 0);
     for _ in 0..2_000 {
         let flags = Flags {

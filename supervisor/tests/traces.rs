@@ -1,12 +1,13 @@
 //! What holds in every trace of a whole tree, whatever its policies: random trees with backoff, slow stops, failing starts
 //! and kills, which the comparison with OTP has to leave out.
 //!
-//! `MYCELIUM_SUPERVISOR_SEED=N MYCELIUM_SUPERVISOR_RUNS=1` replays a run; seeds are printed.
+//! `MYCELIUM_SEED=N MYCELIUM_CASES=1` replays a scenario; seeds are printed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use mycelium_random::{Random, cases, seeds};
 use mycelium_supervisor::sim::{
     Act, Behaviour, Entry, Exit, Happening, Plan, Scenario, Scripted, Tree, simulate,
 };
@@ -14,35 +15,11 @@ use mycelium_supervisor::{
     AutoShutdown, Backoff, Call, ChildSpec, ChildStatus, Flags, Reply, Restart, Shutdown, Strategy,
 };
 
-const RUNS: u64 = 2_000;
+const CASES: u64 = 2_000;
 const DEPTH_MAX: u32 = 3;
 const ACTS: u64 = 20;
 /// Later than anything that a scenario of these sizes still has to do, unless it goes on for ever.
 const END: Duration = Duration::from_secs(3_600);
-
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % bound
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize].clone()
-    }
-
-    fn milliseconds(&mut self, below: u64) -> Duration {
-        Duration::from_millis(self.below(below))
-    }
-}
 
 struct Generator {
     random: Random,
@@ -59,7 +36,7 @@ impl Generator {
         let simple = depth > 1 && self.random.chance(15);
         let strategy = if simple { Strategy::SimpleOneForOne } else { self.random.pick(&strategies) };
         let backoff = Backoff {
-            initial: self.random.milliseconds(40),
+            initial: Duration::from_millis(self.random.below(40)),
             cap: Duration::from_millis(200),
             jitter: self.random.pick(&[0.0, 0.5]),
             reset_after: Duration::from_millis(300),
@@ -87,10 +64,11 @@ impl Generator {
         let first = if random.chance(2) { 1 } else { 2 };
         let fails = (first..7).filter(|start| *start == 1 || random.chance(10)).collect();
         let ignores = random.chance(3).then(|| 1 + random.below(3) as u32).into_iter().collect();
-        let stop_takes = if random.chance(30) { random.milliseconds(100) } else { Duration::ZERO };
+        let stop_takes =
+            if random.chance(30) { Duration::from_millis(random.below(100)) } else { Duration::ZERO };
         let mut plan = Behaviour { start_fails: fails, start_ignores: ignores, stop_takes, tree: None };
         let restart = random.pick(&[Restart::Permanent, Restart::Transient, Restart::Temporary]);
-        let timeout = Shutdown::Timeout(random.milliseconds(80));
+        let timeout = Shutdown::Timeout(Duration::from_millis(random.below(80)));
         let shutdown = random.pick(&[timeout, Shutdown::BrutalKill, Shutdown::Infinity]);
         let significant =
             flags.auto_shutdown != AutoShutdown::Never && restart != Restart::Permanent && random.chance(50);
@@ -145,14 +123,14 @@ impl Generator {
 
 /// A scenario, and all its children in start order.
 fn scenario(seed: u64) -> (Scenario, Generator) {
-    let random = Random(seed);
+    let random = Random::new(seed);
     let (supervisors, children, terminated) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut generator = Generator { random, supervisors, children, terminated, added: 0 };
     let tree = generator.tree("root", 1);
     let mut script = Vec::new();
     let mut at = Duration::ZERO;
     for _ in 0..generator.random.below(ACTS) {
-        at += generator.random.milliseconds(120);
+        at += Duration::from_millis(generator.random.below(120));
         let act = match generator.random.chance(20) {
             true => Act::Burst((0..3).map(|_| generator.act()).collect()),
             false => generator.act(),
@@ -232,19 +210,10 @@ impl Check {
     }
 }
 
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
-}
-
 #[test]
 fn whole_trees_start_in_order_stop_in_reverse_and_leave_nobody() {
-    let fresh = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_micros() as u64);
-    let first = number("MYCELIUM_SUPERVISOR_SEED").unwrap_or_else(fresh);
-    let runs = number("MYCELIUM_SUPERVISOR_RUNS").unwrap_or(RUNS);
     let mut seen = BTreeMap::new();
-    for seed in first..first + runs {
-        println!("MYCELIUM_SUPERVISOR_SEED={seed} MYCELIUM_SUPERVISOR_RUNS=1");
+    for seed in seeds(CASES) {
         let (scenario, generator) = scenario(seed);
         let order = generator.children.iter().enumerate().map(|(place, path)| (path.clone(), place));
         let simple =
@@ -266,7 +235,7 @@ fn whole_trees_start_in_order_stop_in_reverse_and_leave_nobody() {
         assert!(check.ended, "the root is told to end, and does not");
     }
     // A generator that never reaches a behaviour would prove nothing about it.
-    if runs >= RUNS {
+    if cases(CASES) >= CASES {
         for kind in ["Started", "StartFailed", "Exited", "Stopped", "Waiting", "GaveUp", "AutoShutdown"] {
             assert!(seen.get(kind).is_some_and(|count| *count > 100), "hardly any {kind}: {seen:?}");
         }

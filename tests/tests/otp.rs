@@ -4,8 +4,8 @@
 //! root ended must be the same. What is known to differ is written in `docs/otp-differences.md`, and either kept out of
 //! the scenarios by `otp/generate.rs` or made equal by `otp/compare.rs`; nothing else is forgiven.
 //!
-//! - `MYCELIUM_OTP_SCENARIOS=100000` runs more than the usual 2,000.
-//! - `MYCELIUM_OTP_SEED=N` replays a run; the seed is printed.
+//! - `MYCELIUM_CASES=100000` runs more than the usual 2,000.
+//! - `MYCELIUM_SEED=N` replays a run; the seed is printed.
 
 #[path = "otp/compare.rs"]
 mod compare;
@@ -18,17 +18,13 @@ mod generate;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use mycelium_random::{cases, seed};
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Scenario, Scripted, Tree};
 use mycelium_supervisor::{AutoShutdown, Call, ChildSpec, Flags, Restart, Strategy};
 
 const SCENARIOS: u64 = 2_000;
-
-fn number(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
-}
 
 /// Runs scenarios on both sides and returns how often each kind of line was seen.
 fn run_both(scenarios: impl Iterator<Item = (u64, Scenario)> + Send + 'static) -> BTreeMap<String, u64> {
@@ -41,7 +37,7 @@ fn run_both(scenarios: impl Iterator<Item = (u64, Scenario)> + Send + 'static) -
         assert!(
             ours == theirs,
             "seed {seed}: the core and OTP differ.\n{}\nscenario: {}\n\
-             replay: MYCELIUM_OTP_SEED={seed} MYCELIUM_OTP_SCENARIOS=1 cargo test -p mycelium-tests --test otp",
+             replay: MYCELIUM_SEED={seed} MYCELIUM_CASES=1 cargo test -p mycelium-tests --test otp",
             compare::side_by_side(&ours, &theirs),
             encode::scenario(&scenario),
         );
@@ -56,11 +52,9 @@ fn run_both(scenarios: impl Iterator<Item = (u64, Scenario)> + Send + 'static) -
 /// Every seed below is one scenario: the one after it is the next scenario of a run.
 #[test]
 fn random_trees_behave_as_under_otp() {
-    let fresh = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |time| time.as_micros() as u64);
-    let first = number("MYCELIUM_OTP_SEED").unwrap_or_else(fresh);
-    let count = number("MYCELIUM_OTP_SCENARIOS").unwrap_or(SCENARIOS);
-    println!("MYCELIUM_OTP_SEED={first} MYCELIUM_OTP_SCENARIOS={count}");
-    let kinds = run_both((0..count).map(move |i| (first + i, generate::scenario(first + i))));
+    let (first, count) = (seed(), cases(SCENARIOS));
+    let seeds = (0..count).map(move |i| first.wrapping_add(i));
+    let kinds = run_both(seeds.map(|seed| (seed, generate::scenario(seed))));
     println!("compared: {kinds:?}");
     // A generator that never reaches a behaviour would prove nothing about it.
     if count >= SCENARIOS {

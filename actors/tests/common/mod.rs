@@ -45,14 +45,6 @@ pub fn on_both_runtimes<F: Future<Output = ()>>(test: impl Fn() -> F) {
     }
 }
 
-/// The seed of this run, printed; set `MYCELIUM_SEED` to replay one.
-pub fn seed() -> u64 {
-    let given = std::env::var("MYCELIUM_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::from(std::process::id()) ^ 0x5EED_0000);
-    println!("MYCELIUM_SEED={seed}");
-    seed
-}
-
 /// What an actor has heard, shared with the test.
 #[derive(Clone, Default)]
 pub struct Heard(pub Arc<Mutex<Vec<String>>>);

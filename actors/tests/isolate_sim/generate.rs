@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_random::Random;
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted, Tree};
 use mycelium_supervisor::{AutoShutdown, Backoff, Call, ChildSpec, Flags, Restart, Shutdown, Strategy};
 
@@ -13,7 +14,7 @@ const ACTS_MAX: u64 = 24;
 
 pub(crate) fn scenario(seed: u64) -> Scenario {
     let mut generator = Generator {
-        random: Random(seed),
+        random: Random::new(seed),
         supervisors: Vec::new(),
         workers: Vec::new(),
         children: Vec::new(),
@@ -199,30 +200,5 @@ impl Generator {
             _ => Call::DeleteChild(id),
         };
         Act::Call { supervisor: supervisor.to_owned(), target: format!("{path}#{number}"), call }
-    }
-}
-
-/// `SplitMix64`: the same seed, the same scenario.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize].clone()
     }
 }

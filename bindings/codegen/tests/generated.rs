@@ -17,6 +17,7 @@ use mycelium_contract::{Contract, Value};
 use mycelium_mailbox::rkyv::util::AlignedVec;
 use mycelium_mailbox::wire::{Encoder, View, Wire, WireError};
 use mycelium_mailbox::{Message, ValidationError};
+use mycelium_random::seed;
 
 include!("generated/contracts.rs");
 
@@ -115,17 +116,6 @@ fn probe(name: &str) -> Box<dyn Probe> {
         };
     }
     include!("generated/probes.rs")
-}
-
-fn rng(test: &str) -> Rng {
-    let seed = match std::env::var("MYCELIUM_SEED") {
-        Ok(text) => text.parse().expect("MYCELIUM_SEED is a u64"),
-        Err(_) => std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .map_or(1, |elapsed| elapsed.as_nanos() as u64),
-    };
-    println!("{test}: replay with MYCELIUM_SEED={seed}");
-    Rng::new(seed)
 }
 
 #[test]
@@ -234,7 +224,7 @@ fn generated_types_agree_with_every_golden_vector() {
 
 #[test]
 fn generated_types_agree_with_random_values() {
-    let mut rng = rng("generated_types_agree_with_random_values");
+    let mut rng = Rng::new(seed());
     for contract in &contracts() {
         let model = Model::new(contract);
         for message in &contract.messages {
@@ -267,7 +257,7 @@ fn hostile_vectors_are_refused_as_they_should() {
 
 #[test]
 fn random_damage_never_panics() {
-    let mut rng = rng("random_damage_never_panics");
+    let mut rng = Rng::new(seed());
     for contract in &contracts() {
         let model = Model::new(contract);
         for message in &contract.messages {
@@ -296,7 +286,7 @@ fn random_damage_never_panics() {
 fn newer_versions_are_read_through_the_root_length() {
     let contract = contract();
     let model = Model::new(&contract);
-    let mut rng = rng("newer_versions_are_read_through_the_root_length");
+    let mut rng = Rng::new(seed());
     let tail = &contract.message("Lists").expect("the message exists").fields;
     for message in &contract.messages {
         let mut fields = message.fields.clone();
@@ -482,7 +472,7 @@ fn versions_without_new_fields_share_a_layout() {
     let contract = &contracts()[1];
     let model = Model::new(contract);
     let message = contract.message("Growing").expect("the message exists");
-    let mut rng = rng("versions_without_new_fields_share_a_layout");
+    let mut rng = Rng::new(seed());
     for version in 1..=5 {
         let fields = message.fields_of(version);
         assert_eq!(digest(version).map(|(_, digest)| digest), Some(model.digest(message, version)));

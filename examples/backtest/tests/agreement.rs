@@ -9,65 +9,49 @@ use backtest::messages::{Bar, Timestamp};
 use backtest::results::figures;
 use backtest::source::History;
 use backtest::{data, floor};
+use mycelium_random::{Random, cases, seed, seeds};
 
 /// Random terms and walks.
-const CASES: usize = 3_000;
+const CASES: u64 = 3_000;
 
-/// The SplitMix64 generator: all that a case is made of follows from its seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len() as u64) as usize]
-    }
-
-    /// Hourly bars whose steps are a few ticks, or up to a fifth of the price.
-    fn bars(&mut self) -> Arc<[Bar]> {
-        let wild = self.below(2) == 0;
-        let mut ticks: i64 = 10_000;
-        let count = self.below(600) + 1;
-        let bar = |index: u64| {
-            let range = if wild { (ticks / 5).max(1) } else { 2 };
-            let mut step = || self.below(2 * range as u64 + 1) as i64 - range;
-            let open_ticks = (ticks + step()).max(1);
-            ticks = (ticks + step()).max(1);
-            let (open, close) = (open_ticks as f64 / 100.0, ticks as f64 / 100.0);
-            Bar {
-                timestamp: Timestamp::from_nanos(index as i64 * 3_600_000_000_000),
-                open,
-                high: open.max(close),
-                low: open.min(close),
-                close,
-                volume: 1.0,
-                close_ticks: ticks,
-                index: index as u32,
-            }
-        };
-        (0..count).map(bar).collect()
-    }
-
-    fn terms(&mut self) -> Terms {
-        Terms {
-            rule: self.pick(&[Rule::Long, Rule::Flip, Rule::Flip, Rule::Fixed]),
-            units: self.pick(&[1, 10, 1_000]),
-            cash: self.pick(&[50.0, 1_000.0, 10_000.0]),
-            commission: self.pick(&[0.0, 0.001, 0.05]),
-            spread: self.pick(&[0.0, 0.0005, 0.02]),
-            fill: self.pick(&[FillAt::NextOpen, FillAt::OnClose]),
+/// Hourly bars whose steps are a few ticks, or up to a fifth of the price.
+fn bars(random: &mut Random) -> Arc<[Bar]> {
+    let wild = random.below(2) == 0;
+    let mut ticks: i64 = 10_000;
+    let count = random.below(600) + 1;
+    let bar = |index: u64| {
+        let range = if wild { (ticks / 5).max(1) } else { 2 };
+        let mut step = || random.below(2 * range as u64 + 1) as i64 - range;
+        let open_ticks = (ticks + step()).max(1);
+        ticks = (ticks + step()).max(1);
+        let (open, close) = (open_ticks as f64 / 100.0, ticks as f64 / 100.0);
+        Bar {
+            timestamp: Timestamp::from_nanos(index as i64 * 3_600_000_000_000),
+            open,
+            high: open.max(close),
+            low: open.min(close),
+            close,
+            volume: 1.0,
+            close_ticks: ticks,
+            index: index as u32,
         }
-    }
+    };
+    (0..count).map(bar).collect()
+}
 
-    fn pair(&mut self) -> Pair {
-        Pair { fast: self.below(12) as u32 + 1, slow: self.below(30) as u32 + 1 }
+fn terms(random: &mut Random) -> Terms {
+    Terms {
+        rule: random.pick(&[Rule::Long, Rule::Flip, Rule::Flip, Rule::Fixed]),
+        units: random.pick(&[1, 10, 1_000]),
+        cash: random.pick(&[50.0, 1_000.0, 10_000.0]),
+        commission: random.pick(&[0.0, 0.001, 0.05]),
+        spread: random.pick(&[0.0, 0.0005, 0.02]),
+        fill: random.pick(&[FillAt::NextOpen, FillAt::OnClose]),
     }
+}
+
+fn pair(random: &mut Random) -> Pair {
+    Pair { fast: random.below(12) as u32 + 1, slow: random.below(30) as u32 + 1 }
 }
 
 /// All bits, so that two NaN are equal.
@@ -82,21 +66,17 @@ fn actors(bars: &Arc<[Bar]>, pair: Pair, terms: &Terms) -> Statistics {
 #[test]
 fn the_actors_and_the_plain_loop_agree_to_the_bit() {
     let (mut traded, mut ruined) = (0, 0);
-    for case in 0..CASES {
-        let seed = 0x5eed_0003_0000 + case as u64;
-        let mut random = Random(seed);
-        let (bars, terms, pair) = (random.bars(), random.terms(), random.pair());
+    for seed in seeds(CASES) {
+        let random = &mut Random::new(seed);
+        let (bars, terms, pair) = (bars(random), terms(random), pair(random));
         let plain = floor::run(&bars, pair, &terms);
         let acted = actors(&bars, pair, &terms);
-        assert_eq!(
-            bits(&plain),
-            bits(&acted),
-            "seed {seed:#x}: {pair:?} {terms:?}: {plain:?} is not {acted:?}"
-        );
-        traded += usize::from(plain.n_trades > 0);
-        ruined += usize::from(plain.equity_final == 0.0);
+        assert_eq!(bits(&plain), bits(&acted), "{pair:?} {terms:?}: {plain:?} is not {acted:?}");
+        traded += u64::from(plain.n_trades > 0);
+        ruined += u64::from(plain.equity_final == 0.0);
     }
-    assert!(traded > CASES / 2 && ruined > 0, "the cases must trade and ruin: {traded}, {ruined}");
+    let few = cases(CASES) < CASES;
+    assert!(few || (traded > CASES / 2 && ruined > 0), "the cases must trade and ruin: {traded}, {ruined}");
 }
 
 #[test]
@@ -106,12 +86,10 @@ fn the_order_of_instances_does_not_matter() {
     let terms = Terms { rule: Rule::Flip, ..Terms::default() };
     let pairs: Vec<Pair> = (2..=9).flat_map(|fast| (10..=20).map(move |slow| Pair { fast, slow })).collect();
     let in_order: Vec<_> = pairs.iter().map(|pair| bits(&actors(&bars, *pair, &terms))).collect();
-    let seed = 0x5eed_0004;
-    println!("seed {seed:#x}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed());
     let mut shuffled: Vec<usize> = (0..pairs.len()).collect();
     for at in (1..shuffled.len()).rev() {
-        shuffled.swap(at, random.below(at as u64 + 1) as usize);
+        shuffled.swap(at, random.index(at + 1));
     }
     for at in shuffled {
         assert_eq!(bits(&actors(&bars, pairs[at], &terms)), in_order[at], "{:?}", pairs[at]);

@@ -1,6 +1,7 @@
 //! Shapes of price files that are read, and the words for those that are not.
 
 use backtest::data::{Series, format_timestamp, load, read};
+use mycelium_random::{Random, seed};
 
 fn parse(text: &str) -> Result<Series, String> {
     parse_symbol(text, None)
@@ -225,26 +226,18 @@ fn errors_stay_short_whatever_the_file_holds() {
 
 #[test]
 fn random_damage_never_panics() {
-    let seed: u64 = 0x5eed_0002;
-    println!("seed {seed:#x}");
-    let mut state = seed;
-    let mut random = |bound: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state % bound as u64) as usize
-    };
+    let mut random = Random::new(seed());
     let whole = "Ticker,Date,Open,High,Low,Close,Volume\nG,2004-08-19,100,104.06,95.96,100.34,1\nG,2004-08-20,101.01,109.08,100.5,108.31,2\n";
     let bytes = b",\n\r\"-.:;\t0e9ZT+ \xff\x00";
     let mut read_whole = 0;
     for _ in 0..20_000 {
         let mut text = whole.as_bytes().to_vec();
-        for _ in 0..=random(4) {
-            let at = random(text.len());
-            match random(3) {
-                0 => text[at] = bytes[random(bytes.len())],
+        for _ in 0..=random.below(4) {
+            let at = random.index(text.len());
+            match random.below(3) {
+                0 => text[at] = random.pick(bytes),
                 1 => text.truncate(at.max(1)),
-                _ => text.insert(at, bytes[random(bytes.len())]),
+                _ => text.insert(at, random.pick(bytes)),
             }
         }
         if let Ok(series) = read(&text[..], None, "x") {

@@ -1,6 +1,6 @@
 //! Damage as networks, disks and hands do it.
 
-use crate::Rng;
+use mycelium_random::Random;
 
 /// The longest run of bytes that is moved, doubled or lost at once.
 const RUN_MAX: usize = 24;
@@ -9,55 +9,51 @@ const DAMAGES_MAX: u64 = 4;
 
 /// A copy of `bytes` with a few damages: bits flipped, runs lost, moved or doubled, lines swapped, `words` put in.
 #[must_use]
-pub fn damage(bytes: &[u8], words: &[&[u8]], rng: &mut Rng) -> Vec<u8> {
+pub fn damage(bytes: &[u8], words: &[&[u8]], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    for _ in 0..=rng.below(DAMAGES_MAX) {
+    for _ in 0..=random.below(DAMAGES_MAX) {
         if bytes.is_empty() {
             bytes.push(b'x');
         }
-        one(&mut bytes, words, rng);
+        one(&mut bytes, words, random);
     }
     bytes
 }
 
-fn one(bytes: &mut Vec<u8>, words: &[&[u8]], rng: &mut Rng) {
+fn one(bytes: &mut Vec<u8>, words: &[&[u8]], random: &mut Random) {
     let len = bytes.len();
-    let at = index(len, rng);
-    let end = (at + 1 + index(RUN_MAX, rng)).min(len);
-    match rng.below(8) {
-        0 => bytes[at] ^= 1 << rng.below(8),
-        1 => bytes[at] = rng.next_u64() as u8,
+    let at = random.index(len);
+    let end = (at + 1 + random.index(RUN_MAX)).min(len);
+    match random.below(8) {
+        0 => bytes[at] ^= 1 << random.below(8),
+        1 => bytes[at] = random.next_u64() as u8,
         2 => drop(bytes.drain(at..end)),
         3 => bytes.truncate(at),
         4 if !words.is_empty() => {
-            let word = words[index(words.len(), rng)];
+            let word = random.pick(words);
             bytes.splice(at..at, word.iter().copied());
         }
         5 if !words.is_empty() => {
-            let word = words[index(words.len(), rng)];
+            let word = random.pick(words);
             bytes.splice(at..end, word.iter().copied());
         }
         6 => {
             let run = bytes[at..end].to_vec();
-            let to = index(len, rng);
+            let to = random.index(len);
             bytes.splice(to..to, run);
         }
-        _ => lines(bytes, rng),
+        _ => lines(bytes, random),
     }
 }
 
 /// Doubles a line somewhere else, or loses it.
-fn lines(bytes: &mut Vec<u8>, rng: &mut Rng) {
+fn lines(bytes: &mut Vec<u8>, random: &mut Random) {
     let mut lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    let at = index(lines.len(), rng);
-    if rng.below(2) == 0 {
-        lines.insert(index(lines.len(), rng), lines[at]);
+    let at = random.index(lines.len());
+    if random.below(2) == 0 {
+        lines.insert(random.index(lines.len()), lines[at]);
     } else {
         lines.remove(at);
     }
     *bytes = lines.concat();
-}
-
-fn index(len: usize, rng: &mut Rng) -> usize {
-    rng.below(len as u64) as usize
 }

@@ -8,7 +8,6 @@ mod damage;
 mod targets;
 
 pub use damage::damage;
-pub use mycelium_codegen::random::Rng;
 pub use targets::TARGETS;
 
 /// Something that reads bytes from outside.

@@ -2,31 +2,22 @@
 //!
 //! `MYCELIUM_SEED=n` replays a run, `MYCELIUM_CASES=n` sets its length.
 
-use mycelium_fuzz::{Rng, TARGETS, Target, damage, target};
+use mycelium_fuzz::{TARGETS, Target, damage, target};
+use mycelium_random::{Random, cases, seed};
 
 /// Damaged inputs per target.
 const CASES: u64 = 3_000;
 
-fn number(name: &str, otherwise: impl FnOnce() -> u64) -> u64 {
-    match std::env::var(name) {
-        Ok(text) => text.parse().unwrap_or_else(|error| panic!("{name}={text}: {error}")),
-        Err(_) => otherwise(),
-    }
-}
-
 fn smoke(target: Target) {
-    let now = || std::time::UNIX_EPOCH.elapsed().map_or(1, |elapsed| elapsed.as_nanos() as u64);
-    let (seed, cases) = (number("MYCELIUM_SEED", now), number("MYCELIUM_CASES", || CASES));
-    println!("{}: replay with MYCELIUM_SEED={seed}", target.name);
-    let mut rng = Rng::new(seed);
+    let mut random = Random::new(seed());
     let seeds = (target.seeds)();
     let sound = seeds.iter().filter(|seed| (target.run)(seed)).count();
     assert!(sound > 0, "no seed of `{}` is sound", target.name);
     (target.run)(&[]);
     let (mut accepted, mut refused) = (0, 0);
-    for _ in 0..cases {
-        let from = &seeds[rng.below(seeds.len() as u64) as usize];
-        match (target.run)(&damage(from, target.words, &mut rng)) {
+    for _ in 0..cases(CASES) {
+        let from = random.pick(&seeds);
+        match (target.run)(&damage(&from, target.words, &mut random)) {
             true => accepted += 1,
             false => refused += 1,
         }

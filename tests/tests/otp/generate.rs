@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::compare::BURST;
-
+use mycelium_random::Random;
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted, Tree};
 use mycelium_supervisor::{AutoShutdown, Call, ChildSpec, Flags, Restart, Shutdown, Strategy};
+
+use crate::compare::BURST;
 
 const DEPTH_MAX: u64 = 3;
 const CHILDREN_MAX: u64 = 4;
@@ -20,7 +21,7 @@ const TICK: Duration = Duration::from_secs(1_000);
 
 pub(crate) fn scenario(seed: u64) -> Scenario {
     let mut generator = Generator {
-        random: Random(seed),
+        random: Random::new(seed),
         supervisors: Vec::new(),
         children: Vec::new(),
         templates: BTreeMap::new(),
@@ -50,7 +51,7 @@ struct Generator {
 
 impl Generator {
     fn tree(&mut self, path: &str, depth: u64) -> Tree {
-        let strategy = *self.random.pick(&[
+        let strategy = self.random.pick(&[
             Strategy::OneForOne,
             Strategy::OneForOne,
             Strategy::OneForAll,
@@ -61,9 +62,9 @@ impl Generator {
         ]);
         let flags = Flags {
             strategy,
-            intensity: *self.random.pick(&[0, 1, 1, 2, 2, 3, 5]),
-            period: *self.random.pick(&[TICK / 2, TICK / 2 * 3, TICK / 2 * 5, TICK * 100]),
-            auto_shutdown: *self.random.pick(&[
+            intensity: self.random.pick(&[0, 1, 1, 2, 2, 3, 5]),
+            period: self.random.pick(&[TICK / 2, TICK / 2 * 3, TICK / 2 * 5, TICK * 100]),
+            auto_shutdown: self.random.pick(&[
                 AutoShutdown::Never,
                 AutoShutdown::Never,
                 AutoShutdown::AnySignificant,
@@ -87,7 +88,7 @@ impl Generator {
         let was_in_template = self.in_template;
         self.in_template |= template;
         let nested = depth < DEPTH_MAX && self.random.chance(35);
-        let restart = *self.random.pick(&[
+        let restart = self.random.pick(&[
             Restart::Permanent,
             Restart::Permanent,
             Restart::Transient,
@@ -154,7 +155,7 @@ impl Generator {
     fn exit(&mut self) -> Act {
         let (path, supervisor) = match self.children.is_empty() {
             true => ("root/a".to_owned(), false),
-            false => self.random.pick(&self.children).clone(),
+            false => self.random.pick(&self.children),
         };
         // The root ends now and then, as any supervisor may.
         let (path, supervisor) =
@@ -172,12 +173,12 @@ impl Generator {
         } else {
             &[Exit::Crash, Exit::Crash, Exit::Crash, Exit::Normal, Exit::Shutdown, Exit::Kill]
         };
-        Act::Exit { path, exit: *self.random.pick(exits) }
+        Act::Exit { path, exit: self.random.pick(exits) }
     }
 
     /// Workers of one supervisor end and it is called, all before it deals with the first.
     fn burst(&mut self) -> Act {
-        let (supervisor, strategy) = self.random.pick(&self.supervisors).clone();
+        let (supervisor, strategy) = self.random.pick(&self.supervisors);
         let below = |path: &str| path.rsplit_once('/').is_some_and(|(above, _)| above == supervisor);
         let workers: Vec<String> = self
             .children
@@ -188,8 +189,8 @@ impl Generator {
         let mut acts = Vec::new();
         for _ in 0..self.random.below(4) {
             if !workers.is_empty() {
-                let exit = *self.random.pick(&[Exit::Crash, Exit::Crash, Exit::Normal, Exit::Kill]);
-                acts.push(Act::Exit { path: self.random.pick(&workers).clone(), exit });
+                let exit = self.random.pick(&[Exit::Crash, Exit::Crash, Exit::Normal, Exit::Kill]);
+                acts.push(Act::Exit { path: self.random.pick(&workers), exit });
             }
         }
         for _ in 0..1 + self.random.below(3) {
@@ -213,7 +214,7 @@ impl Generator {
     }
 
     fn call(&mut self) -> Act {
-        let (supervisor, strategy) = self.random.pick(&self.supervisors).clone();
+        let (supervisor, strategy) = self.random.pick(&self.supervisors);
         match self.random.below(8) {
             0 => Act::Call { target: supervisor.clone(), supervisor, call: Call::WhichChildren },
             1 => Act::Call { target: supervisor.clone(), supervisor, call: Call::CountChildren },
@@ -255,7 +256,7 @@ impl Generator {
 
     fn start_child(&mut self, supervisor: String, strategy: Strategy) -> Act {
         let id = if self.random.chance(30) {
-            (*self.random.pick(&["a", "b", "c", "d"])).to_owned()
+            self.random.pick(&["a", "b", "c", "d"]).to_owned()
         } else {
             self.added += 1;
             format!("x{}", self.added)
@@ -263,7 +264,7 @@ impl Generator {
         let target = format!("{supervisor}/{id}");
         // Under a taken id the new child must not change what the path means: it stays a worker.
         let depth = if id.starts_with('x') { supervisor.matches('/').count() as u64 + 1 } else { DEPTH_MAX };
-        let auto_shutdown = *self.random.pick(&[AutoShutdown::Never, AutoShutdown::AnySignificant]);
+        let auto_shutdown = self.random.pick(&[AutoShutdown::Never, AutoShutdown::AnySignificant]);
         let flags = Flags { strategy, auto_shutdown, ..Flags::default() };
         let known = self.children.iter().position(|(path, _)| *path == target);
         let spec = self.child(&supervisor, &id, &flags, depth);
@@ -276,7 +277,7 @@ impl Generator {
     fn call_of_child(&mut self) -> Act {
         let target = match self.children.is_empty() || self.random.chance(5) {
             true => "root/nobody".to_owned(),
-            false => self.random.pick(&self.children).0.clone(),
+            false => self.random.pick(&self.children).0,
         };
         let (supervisor, id) = target.rsplit_once('/').expect("a child has a supervisor");
         let id: Arc<str> = id.into();
@@ -286,30 +287,5 @@ impl Generator {
             _ => Call::DeleteChild(id),
         };
         Act::Call { supervisor: supervisor.to_owned(), target: target.clone(), call }
-    }
-}
-
-/// `SplitMix64`: the same seed, the same scenario.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len() as u64) as usize]
     }
 }
