@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use common::{Heard, Tick, Tock, on_both_runtimes};
+use common::{Heard, PERIOD, Tick, Tock, on_both_runtimes};
 use mycelium::rand_core::Rng;
 use mycelium::tree::{Backoff, Child, ExitReason, Restart, Shutdown};
 use mycelium::{
@@ -16,7 +16,6 @@ use mycelium::{
 use mycelium_random::{Random, seed};
 
 const LONG: Duration = Duration::from_secs(50);
-const PERIOD: Duration = Duration::from_secs(60);
 
 /// Publishes ticks until it is told to stop; says how many.
 struct Feed {

@@ -3,11 +3,11 @@
 mod common;
 
 use std::future::pending;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Tick, Tock, on_both_runtimes};
+use common::{Heard, PERIOD, Tick, Tock, on_both_runtimes};
 use mycelium::tree::{Child, Health, Notice, Shutdown, StartError, Strategy, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, Responder, Service,
@@ -15,43 +15,20 @@ use mycelium::{
 };
 
 const SHORT: Duration = Duration::from_millis(50);
-const PERIOD: Duration = Duration::from_secs(3600);
 
-/// What happened in a tree, in order.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn add(&self, line: impl Into<String>) {
-        self.0.lock().unwrap().push(line.into());
-    }
-
-    fn lines(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-
-    async fn wait_for(&self, start: &str) -> String {
-        loop {
-            if let Some(line) = self.lines().into_iter().find(|line| line.starts_with(start)) {
-                return line;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    fn observer(&self) -> impl Fn(&str, &Notice) + Send + Sync + 'static {
-        let log = self.clone();
-        move |_, notice| {
-            log.add(match notice {
-                Notice::Started { id } => format!("started {id}"),
-                Notice::StartFailed { id, reason } => format!("start_failed {id}: {reason}"),
-                Notice::Exited { id, reason } => format!("exited {id}: {reason}"),
-                Notice::Stopped { id, .. } => format!("stopped {id}"),
-                Notice::Stuck { id, detail, .. } => format!("stuck {id}: {detail}"),
-                Notice::Recovered { id } => format!("recovered {id}"),
-                other => format!("{other:?}"),
-            });
-        }
+/// Writes down what happens in a tree.
+fn observer(log: &Heard) -> impl Fn(&str, &Notice) + Send + Sync + 'static {
+    let log = log.clone();
+    move |_, notice| {
+        log.add(match notice {
+            Notice::Started { id } => format!("started {id}"),
+            Notice::StartFailed { id, reason } => format!("start_failed {id}: {reason}"),
+            Notice::Exited { id, reason } => format!("exited {id}: {reason}"),
+            Notice::Stopped { id, .. } => format!("stopped {id}"),
+            Notice::Stuck { id, detail, .. } => format!("stuck {id}: {detail}"),
+            Notice::Recovered { id } => format!("recovered {id}"),
+            other => format!("{other:?}"),
+        });
     }
 }
 
@@ -80,16 +57,16 @@ impl Handler<Pause> for Worker {
         Ok(())
     }
 }
-struct Heard;
-impl Responder<Heard> for Worker {
+struct Sum;
+impl Responder<Sum> for Worker {
     type Reply = u32;
-    async fn answer(&mut self, _: &Heard, _: &mut Context<Self>) -> u32 {
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
         self.heard
     }
 }
 
-async fn probed(health: Health, bus: &MessageBus, log: &Log) -> (Tree, ActorRef<Worker>) {
-    let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(log.observer());
+async fn probed(health: Health, bus: &MessageBus, log: &Heard) -> (Tree, ActorRef<Worker>) {
+    let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(log));
     let tree = root.child(Child::actor("w", Worker::default).health(health)).start(bus).await.unwrap();
     let worker = tree.actor_ref("root/w").unwrap();
     (tree, worker)
@@ -114,10 +91,10 @@ impl Handler<Tick> for Warm {
 #[test]
 fn the_next_child_starts_when_an_actor_says_that_it_is_ready_in_each_life() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let ticks = bus.publisher::<Tick>().unwrap();
         let root = Supervisor::builder("root").strategy(Strategy::RestForOne).intensity(10, PERIOD);
-        let root = root.on_event(log.observer()).child(Child::actor("warm", || Warm).ready_when_told());
+        let root = root.on_event(observer(&log)).child(Child::actor("warm", || Warm).ready_when_told());
         let start = root.actor("next", Worker::default).start(&bus);
         tokio::pin!(start);
         tokio::select! {
@@ -125,20 +102,20 @@ fn the_next_child_starts_when_an_actor_says_that_it_is_ready_in_each_life() {
             _ = &mut start => panic!("nobody has ticked"),
             () = tokio::time::sleep(SHORT) => {}
         }
-        assert_eq!(log.lines(), [""; 0]);
+        assert_eq!(log.words(), [""; 0]);
         ticks.publish(Tick(1)).await.unwrap();
         let tree = start.await.unwrap();
-        assert_eq!(log.lines(), ["started warm", "started next"]);
+        assert_eq!(log.words(), ["started warm", "started next"]);
 
         ticks.publish(Tick(13)).await.unwrap();
         log.wait_for("stopped next").await;
         tokio::time::sleep(SHORT).await;
-        assert_eq!(log.lines().len(), 4, "the next life is not ready: {:?}", log.lines());
+        assert_eq!(log.words().len(), 4, "the next life is not ready: {:?}", log.words());
         ticks.publish(Tick(2)).await.unwrap();
-        while log.lines().len() < 6 {
+        while log.words().len() < 6 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        assert_eq!(log.lines()[4..], ["started warm", "started next"]);
+        assert_eq!(log.words()[4..], ["started warm", "started next"]);
         tree.shutdown().await.unwrap();
     });
 }
@@ -159,9 +136,9 @@ impl Service for Gate {
 #[test]
 fn a_service_that_is_not_ready_holds_up_those_after_it_until_it_says_so() {
     on_both_runtimes(|| async {
-        let (bus, log, gate) = (MessageBus::new(), Log::default(), Arc::new(tokio::sync::Notify::new()));
+        let (bus, log, gate) = (MessageBus::new(), Heard::default(), Arc::new(tokio::sync::Notify::new()));
         let open = Arc::clone(&gate);
-        let root = Supervisor::builder("root").on_event(log.observer());
+        let root = Supervisor::builder("root").on_event(observer(&log));
         let root = root.child(Child::service("gate", move || Gate(Arc::clone(&open))).ready_when_told());
         let start = root.actor("after", Worker::default).start(&bus);
         tokio::pin!(start);
@@ -170,10 +147,10 @@ fn a_service_that_is_not_ready_holds_up_those_after_it_until_it_says_so() {
             _ = &mut start => panic!("the gate is not ready"),
             () = tokio::time::sleep(SHORT) => {}
         }
-        assert_eq!(log.lines(), [""; 0]);
+        assert_eq!(log.words(), [""; 0]);
         gate.notify_one();
         let tree = start.await.unwrap();
-        assert_eq!(log.lines(), ["started gate", "started after"]);
+        assert_eq!(log.words(), ["started gate", "started after"]);
         tree.shutdown().await.unwrap();
     });
 }
@@ -198,9 +175,9 @@ impl Handler<u32> for Sleeper {
         Ok(())
     }
 }
-impl Responder<Heard> for Sleeper {
+impl Responder<Sum> for Sleeper {
     type Reply = u32;
-    async fn answer(&mut self, _: &Heard, _: &mut Context<Self>) -> u32 {
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
         1
     }
 }
@@ -215,11 +192,11 @@ fn sleeper(lives: u32) -> (Arc<AtomicU32>, Child) {
 #[test]
 fn a_start_that_takes_too_long_has_failed_and_is_rolled_back() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
-        let root = Supervisor::builder("root").on_event(log.observer()).actor("before", Worker::default);
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let root = Supervisor::builder("root").on_event(observer(&log)).actor("before", Worker::default);
         let error = root.child(sleeper(1).1).start(&bus).await.unwrap_err();
         assert!(matches!(&error, StartError::Failed(_)), "{error}");
-        let lines = log.lines();
+        let lines = log.words();
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(lines[0], "started before");
         assert!(
@@ -251,17 +228,17 @@ fn a_service_that_is_never_ready_and_a_supervisor_can_time_out_too() {
 #[test]
 fn a_restart_that_hangs_is_tried_again_and_the_mailbox_survives() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let (stuck, child) = sleeper(0);
-        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(log.observer()).child(child);
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log)).child(child);
         let tree = root.start(&bus).await.unwrap();
         let sleeper = tree.actor_ref::<Sleeper>("root/sleeper").unwrap();
         stuck.store(2, Ordering::SeqCst);
         sleeper.tell(13).await.unwrap();
         // It is answered by the fourth life, after two whose start hung.
-        assert_eq!(sleeper.ask(Heard).await.unwrap(), 1);
-        let failed = log.lines().iter().filter(|line| line.contains("not ready after")).count();
-        assert_eq!(failed, 2, "{:?}", log.lines());
+        assert_eq!(sleeper.ask(Sum).await.unwrap(), 1);
+        let failed = log.words().iter().filter(|line| line.contains("not ready after")).count();
+        assert_eq!(failed, 2, "{:?}", log.words());
         tree.shutdown().await.unwrap();
     });
 }
@@ -269,16 +246,16 @@ fn a_restart_that_hangs_is_tried_again_and_the_mailbox_survives() {
 #[test]
 fn a_tree_whose_child_hangs_in_a_restart_answers_and_shuts_down() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let (stuck, child) = sleeper(0);
         let child = child.start_timeout(PERIOD).shutdown(Shutdown::Timeout(SHORT));
-        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(log.observer());
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
         let tree = root.actor("other", Worker::default).child(child).start(&bus).await.unwrap();
         stuck.store(1, Ordering::SeqCst);
         tree.actor_ref::<Sleeper>("root/sleeper").unwrap().tell(13).await.unwrap();
         log.wait_for("exited sleeper").await;
         let other = tree.actor_ref::<Worker>("root/other").unwrap();
-        assert_eq!(other.ask(Heard).await.unwrap(), 0);
+        assert_eq!(other.ask(Sum).await.unwrap(), 0);
         let missed = tree.shutdown().await.unwrap_err().missed;
         assert_eq!(missed.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/sleeper"]);
     });
@@ -287,13 +264,13 @@ fn a_tree_whose_child_hangs_in_a_restart_answers_and_shuts_down() {
 #[test]
 fn a_handler_that_never_returns_is_reported_with_its_message() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let (tree, worker) = probed(Health::within(SHORT), &bus, &log).await;
         worker.tell(1).await.unwrap();
         worker.tell(13).await.unwrap();
         let line = log.wait_for("stuck").await;
         assert_eq!(line, "stuck w: u32, whose handler waits");
-        assert_eq!(log.lines(), ["started w", &*line], "it is reported once and not touched");
+        assert_eq!(log.words(), ["started w", &*line], "it is reported once and not touched");
         assert!(worker.is_alive());
         let missed = tree.shutdown_within(SHORT).await.unwrap_err().missed;
         assert_eq!(missed.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/w"]);
@@ -303,12 +280,12 @@ fn a_handler_that_never_returns_is_reported_with_its_message() {
 #[test]
 fn a_stuck_handler_is_ended_and_its_actor_restarted_if_that_is_wanted() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let (tree, worker) = probed(Health::within(SHORT).restart(), &bus, &log).await;
         for number in [1, 13, 2, 3] {
             worker.tell(number).await.unwrap();
         }
-        assert_eq!(worker.ask(Heard).await.unwrap(), 5, "what waited is handled by the next life");
+        assert_eq!(worker.ask(Sum).await.unwrap(), 5, "what waited is handled by the next life");
         let exited = log.wait_for("exited w").await;
         assert!(exited.contains("stuck for") && exited.contains("u32, whose handler waits"), "{exited}");
         let letters = bus.dead_letters();
@@ -317,7 +294,7 @@ fn a_stuck_handler_is_ended_and_its_actor_restarted_if_that_is_wanted() {
         // The next life is probed as well.
         worker.tell(13).await.unwrap();
         worker.tell(7).await.unwrap();
-        assert_eq!(worker.ask(Heard).await.unwrap(), 7);
+        assert_eq!(worker.ask(Sum).await.unwrap(), 7);
         tree.shutdown().await.unwrap();
     });
 }
@@ -325,14 +302,14 @@ fn a_stuck_handler_is_ended_and_its_actor_restarted_if_that_is_wanted() {
 #[test]
 fn slow_is_not_stuck_and_what_goes_on_has_recovered() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let (tree, worker) = probed(Health::within(SHORT * 4), &bus, &log).await;
         // Each message ends well before the limit, all of them long after it.
         for _ in 0..12 {
             worker.tell(Pause(SHORT / 2)).await.unwrap();
         }
-        assert_eq!(worker.ask(Heard).await.unwrap(), 0);
-        assert_eq!(log.lines(), ["started w"]);
+        assert_eq!(worker.ask(Sum).await.unwrap(), 0);
+        assert_eq!(log.words(), ["started w"]);
         worker.tell(Pause(SHORT * 8)).await.unwrap();
         log.wait_for("stuck w: Pause").await;
         log.wait_for("recovered w").await;
@@ -375,8 +352,8 @@ impl Handler<Tock> for Right {
 #[test]
 fn two_actors_that_wait_for_each_others_full_queues_are_reported() {
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::builder().topic_capacity(8).build(), Log::default());
-        let root = Supervisor::builder("root").on_event(log.observer());
+        let (bus, log) = (MessageBus::builder().topic_capacity(8).build(), Heard::default());
+        let root = Supervisor::builder("root").on_event(observer(&log));
         let root = root.child(Child::actor("left", || Left).health(Health::within(SHORT)));
         let root = root.child(Child::actor("right", || Right).health(Health::within(SHORT)));
         let tree = root.start(&bus).await.unwrap();
@@ -411,9 +388,9 @@ fn a_handler_that_keeps_its_thread_is_reported_and_cannot_be_ended() {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (bus, log, barrier) = (MessageBus::new(), Log::default(), Arc::new(std::sync::Barrier::new(2)));
+        let (bus, log, barrier) = (MessageBus::new(), Heard::default(), Arc::new(std::sync::Barrier::new(2)));
         let child = Child::actor("keeper", || Keeper).health(Health::within(SHORT).restart());
-        let root = Supervisor::builder("root").on_event(log.observer()).child(child);
+        let root = Supervisor::builder("root").on_event(observer(&log)).child(child);
         let tree = root.start(&bus).await.unwrap();
         let keeper = tree.actor_ref::<Keeper>("root/keeper").unwrap();
         keeper.tell(Arc::clone(&barrier)).await.unwrap();
@@ -444,11 +421,11 @@ impl Service for Heartbeat {
 #[test]
 fn a_service_without_a_heartbeat_is_restarted() {
     on_both_runtimes(|| async {
-        let (bus, log, lives) = (MessageBus::new(), Log::default(), Arc::new(AtomicU32::new(0)));
+        let (bus, log, lives) = (MessageBus::new(), Heard::default(), Arc::new(AtomicU32::new(0)));
         let count = Arc::clone(&lives);
         let child = Child::service("beat", move || Heartbeat(Arc::clone(&count)));
         let child = child.health(Health::within(SHORT * 2).restart()).shutdown(Shutdown::BrutalKill);
-        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(log.observer()).child(child);
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log)).child(child);
         let tree = root.start(&bus).await.unwrap();
         while lives.load(Ordering::SeqCst) < 3 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -464,13 +441,13 @@ fn a_service_without_a_heartbeat_is_restarted() {
 fn a_process_is_ready_by_a_line_and_stuck_without_one() {
     use mycelium::tree::ProcessSpec;
     on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let script = "echo warming up; sleep 0.1; echo listening on 7; exec sleep 60";
         let spec = ProcessSpec::new("sh").args(["-c", script]).ready_line("listening");
         let child = Child::process("server", spec).health(Health::within(SHORT * 4));
-        let root = Supervisor::builder("root").on_event(log.observer()).child(child);
+        let root = Supervisor::builder("root").on_event(observer(&log)).child(child);
         let tree = root.actor("client", Worker::default).start(&bus).await.unwrap();
-        assert_eq!(log.lines(), ["started server", "started client"]);
+        assert_eq!(log.words(), ["started server", "started client"]);
         log.wait_for("stuck server").await;
         tree.shutdown().await.unwrap();
 

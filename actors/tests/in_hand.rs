@@ -6,14 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Heard, Tick, Tock, on_both_runtimes};
+use common::{Heard, PERIOD, Tick, Tock, on_both_runtimes};
 use mycelium::tree::{Backoff, Child, Health, InHand, Restart, Shutdown};
 use mycelium::{
     Actor, AskError, BoxError, Context, DeadLetterCause, Handler, MessageBus, Policy, Responder, StopReason,
     Subscription, Subscriptions, Supervisor, Tree,
 };
-
-const PERIOD: Duration = Duration::from_secs(60);
 
 /// How a handler fails.
 #[derive(Clone, Copy)]

@@ -1,27 +1,14 @@
 //! Isolates from the outside: order, virtual time, parking, policies, failures.
 
+mod common;
+
 use std::time::Duration;
 
+use common::{Note, Tick};
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, Handler, Isolate, Message, Responder, RunError, Service,
+    Actor, ActorRef, AskError, BoxError, Context, Handler, Isolate, Responder, RunError, Service,
     ServiceContext, StopReason, Subscription, Subscriptions, Timestamp,
 };
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Tick(u64);
-impl Message for Tick {
-    const NAME: &'static str = "Tick";
-    const TYPE_ID: u16 = 1;
-    const TOPIC: &'static str = "ticks";
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Note(String);
-impl Message for Note {
-    const NAME: &'static str = "Note";
-    const TYPE_ID: u16 = 2;
-    const TOPIC: &'static str = "notes";
-}
 
 /// Logs what it hears with the time, and waits as long as it is told after each tick.
 #[derive(Default)]
@@ -73,16 +60,21 @@ fn words(isolate: &mut Isolate, log: &ActorRef<Log>) -> Vec<String> {
     isolate.with(log, |log| log.heard.iter().map(|(at, what)| format!("{at}:{what}")).collect()).unwrap()
 }
 
-#[test]
-fn events_of_all_topics_are_handled_in_publish_order() {
-    let mut isolate = Isolate::new(1);
-    let log = isolate.spawn(Log::default()).unwrap();
+/// Three of each, in turn.
+fn ticks_and_notes(isolate: &mut Isolate) {
     isolate.run().unwrap();
     for n in 0..3 {
         isolate.publish(Tick(n)).unwrap();
         isolate.publish(Note(format!("note {n}"))).unwrap();
     }
     isolate.run().unwrap();
+}
+
+#[test]
+fn events_of_all_topics_are_handled_in_publish_order() {
+    let mut isolate = Isolate::new(1);
+    let log = isolate.spawn(Log::default()).unwrap();
+    ticks_and_notes(&mut isolate);
     assert_eq!(
         words(&mut isolate, &log),
         ["0:tick 0", "0:note 0", "0:tick 1", "0:note 1", "0:tick 2", "0:note 2"]
@@ -94,12 +86,7 @@ fn a_parked_handler_keeps_its_actor_alone_waiting_and_the_order_stands() {
     let mut isolate = Isolate::new(1);
     let slow = isolate.spawn(Log { pause: Duration::from_nanos(10), ..Log::default() }).unwrap();
     let quick = isolate.spawn(Log::default()).unwrap();
-    isolate.run().unwrap();
-    for n in 0..3 {
-        isolate.publish(Tick(n)).unwrap();
-        isolate.publish(Note(format!("note {n}"))).unwrap();
-    }
-    isolate.run().unwrap();
+    ticks_and_notes(&mut isolate);
     assert_eq!(
         words(&mut isolate, &slow),
         ["0:tick 0", "10:note 0", "10:tick 1", "20:note 1", "20:tick 2", "30:note 2"]

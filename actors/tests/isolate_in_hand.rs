@@ -1,46 +1,18 @@
 //! The message in hand of a supervised actor in an isolate: tried again, or a dead letter.
 
+mod common;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::tree::{Backoff, Child, ChildStatus, InHand};
-use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions, Supervisor, Timestamp};
-
-const PERIOD: Duration = Duration::from_secs(60);
-
-#[derive(Clone, Copy, Debug)]
-struct Tick(u32);
-impl Message for Tick {
-    const NAME: &'static str = "Tick";
-    const TYPE_ID: u16 = 1;
-    const TOPIC: &'static str = "ticks";
-}
-
-/// What happened, with the millisecond at which it did.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn add(&self, at: Timestamp, what: impl std::fmt::Display) {
-        self.0.lock().unwrap().push(format!("{} {what}", at.as_nanos() / 1_000_000));
-    }
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-fn backoff(initial_ms: u64) -> Backoff {
-    Backoff { initial: Duration::from_millis(initial_ms), ..Backoff::default() }
-}
-
-fn at_ms(ms: i64) -> Timestamp {
-    Timestamp::from_nanos(ms * 1_000_000)
-}
+use common::{Heard, PERIOD, Tick, at_ms, backoff};
+use mycelium::tree::{Builder, Child, ChildStatus, InHand};
+use mycelium::{Actor, BoxError, Context, Handler, Isolate, Subscriptions, Supervisor};
 
 /// Fails on each tick as often as its number says, after a second for odd ones.
 struct Picky {
-    failed: Arc<Mutex<std::collections::BTreeMap<u32, u32>>>,
-    log: Log,
+    failed: Arc<Mutex<std::collections::BTreeMap<u64, u64>>>,
+    log: Heard,
 }
 impl Actor for Picky {
     type Error = BoxError;
@@ -48,7 +20,7 @@ impl Actor for Picky {
         topics.on::<Tick>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.log.add(ctx.now(), "+");
+        self.log.add_at(ctx.now(), "+");
         Ok(())
     }
 }
@@ -58,7 +30,7 @@ impl Handler<Tick> for Picky {
             ctx.sleep(Duration::from_secs(1)).await;
         }
         let failed = std::mem::replace(self.failed.lock().unwrap().entry(tick.0).or_default(), 0);
-        self.log.add(ctx.now(), format_args!("{} {failed}", tick.0));
+        self.log.add_at(ctx.now(), format_args!("{} {failed}", tick.0));
         if failed < tick.0 {
             self.failed.lock().unwrap().insert(tick.0, failed + 1);
             assert!(failed > 0, "first by a panic");
@@ -68,15 +40,17 @@ impl Handler<Tick> for Picky {
     }
 }
 
+fn picky(log: &Heard, attempts: u32) -> Builder {
+    let (log, failed) = (log.clone(), Arc::default());
+    let make = move || Picky { failed: Arc::clone(&failed), log: log.clone() };
+    let child = Child::actor("picky", make).in_hand(InHand::Retry { attempts });
+    Supervisor::builder("root").intensity(20, PERIOD).backoff(backoff(100)).child(child)
+}
+
 #[test]
 fn a_message_in_hand_is_retried_first_and_is_a_dead_letter_after_its_attempts() {
-    let (log, failed) = (Log::default(), Arc::default());
-    let picky = log.clone();
-    let make = move || Picky { failed: Arc::clone(&failed), log: picky.clone() };
-    let child = Child::actor("picky", make).in_hand(InHand::Retry { attempts: 3 });
-    let mut isolate = Isolate::new(1);
-    let root = Supervisor::builder("root").intensity(20, PERIOD).backoff(backoff(100)).child(child);
-    let tree = isolate.supervise(&root).unwrap();
+    let (log, mut isolate) = (Heard::default(), Isolate::new(1));
+    let tree = isolate.supervise(&picky(&log, 3)).unwrap();
     let picky = tree.actor_ref::<Picky>("root/picky").unwrap();
     for number in [0, 1, 2] {
         isolate.publish(Tick(number)).unwrap();
@@ -95,12 +69,8 @@ fn a_message_in_hand_is_retried_first_and_is_a_dead_letter_after_its_attempts() 
 
 #[test]
 fn a_message_whose_retry_does_not_come_is_a_dead_letter_of_its_isolate() {
-    let (log, failed) = (Log::default(), Arc::default());
-    let picky = log.clone();
-    let make = move || Picky { failed: Arc::clone(&failed), log: picky.clone() };
-    let child = Child::actor("picky", make).in_hand(InHand::Retry { attempts: 9 });
     let mut isolate = Isolate::new(1);
-    let tree = isolate.supervise(&Supervisor::builder("root").backoff(backoff(100)).child(child)).unwrap();
+    let tree = isolate.supervise(&picky(&Heard::default(), 9)).unwrap();
     isolate.publish(Tick(2)).unwrap();
     isolate.run_until(at_ms(50)).unwrap();
     assert!(matches!(tree.child("root/picky").unwrap().status, ChildStatus::Waiting { .. }));

@@ -2,64 +2,42 @@
 //!
 //! `isolate_sim.rs` compares the decisions with the dry run.
 
+mod common;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::{Heard, PERIOD, Tick, at_ms, backoff};
 use mycelium::tree::{
-    Backoff, CallError, Child, ChildStatus, ExitReason, Factories, Notice, Restart, Shutdown, StartError,
-    Strategy,
+    CallError, Child, ChildStatus, ExitReason, Factories, Notice, Restart, Shutdown, StartError, Strategy,
 };
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, Down, Handler, Isolate, IsolateTree, Message, Responder,
-    RunError, Service, ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError,
-    Timestamp,
+    Actor, ActorRef, AskError, BoxError, Context, Down, Handler, Isolate, IsolateTree, Responder, RunError,
+    Service, ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError,
 };
-
-const PERIOD: Duration = Duration::from_secs(60);
-
-#[derive(Clone, Copy, Debug)]
-struct Tick(u32);
-impl Message for Tick {
-    const NAME: &'static str = "Tick";
-    const TYPE_ID: u16 = 1;
-    const TOPIC: &'static str = "ticks";
-}
-
-/// What happened, with the millisecond at which it did.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn add(&self, at: Timestamp, what: impl std::fmt::Display) {
-        self.0.lock().unwrap().push(format!("{} {what}", at.as_nanos() / 1_000_000));
-    }
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
 
 /// Logs what it hears; panics at 13, fails at 14, stops at 15.
 struct Ear {
     name: &'static str,
-    log: Log,
+    log: Heard,
     ticks: Subscription<Tick>,
 }
 
 impl Actor for Ear {
     type Error = BoxError;
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.log.add(ctx.now(), format_args!("+{}", self.name));
+        self.log.add_at(ctx.now(), format_args!("+{}", self.name));
         Ok(ctx.subscribe(self.ticks)?)
     }
     async fn stopping(&mut self, reason: &StopReason, ctx: &mut Context<Self>) {
-        self.log.add(ctx.now(), format_args!("-{} {reason}", self.name));
+        self.log.add_at(ctx.now(), format_args!("-{} {reason}", self.name));
     }
 }
 
 impl Handler<Tick> for Ear {
     async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.log.add(ctx.now(), format_args!("{} {}", self.name, tick.0));
+        self.log.add_at(ctx.now(), format_args!("{} {}", self.name, tick.0));
         match tick.0 {
             13 => panic!("told to"),
             14 => return Err("told to".into()),
@@ -81,21 +59,13 @@ impl Responder<Panic> for Ear {
     }
 }
 
-fn ear_with(name: &'static str, log: &Log, ticks: Subscription<Tick>) -> Child {
+fn ear_with(name: &'static str, log: &Heard, ticks: Subscription<Tick>) -> Child {
     let log = log.clone();
     Child::actor(name, move || Ear { name, log: log.clone(), ticks })
 }
 
-fn ear(name: &'static str, log: &Log) -> Child {
+fn ear(name: &'static str, log: &Heard) -> Child {
     ear_with(name, log, Subscription::default())
-}
-
-fn backoff(initial_ms: u64) -> Backoff {
-    Backoff { initial: Duration::from_millis(initial_ms), ..Backoff::default() }
-}
-
-fn at_ms(ms: i64) -> Timestamp {
-    Timestamp::from_nanos(ms * 1_000_000)
 }
 
 fn waits(tree: &IsolateTree, path: &str) -> bool {
@@ -104,7 +74,7 @@ fn waits(tree: &IsolateTree, path: &str) -> bool {
 
 #[test]
 fn a_failed_actor_is_back_after_its_backoff_and_its_mailbox_has_waited() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff(100));
     let tree = isolate.supervise(&root.child(ear("a", &log)).child(ear("b", &log))).unwrap();
@@ -131,7 +101,7 @@ fn a_failed_actor_is_back_after_its_backoff_and_its_mailbox_has_waited() {
 
 #[test]
 fn an_error_lets_the_actor_take_its_leave_and_a_panic_does_not() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log));
     isolate.supervise(&root).unwrap();
@@ -159,7 +129,7 @@ fn an_error_lets_the_actor_take_its_leave_and_a_panic_does_not() {
 
 #[test]
 fn a_mailbox_keeps_to_its_policy_while_its_actor_waits() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root")
         .intensity(5, PERIOD)
@@ -181,11 +151,11 @@ fn a_mailbox_keeps_to_its_policy_while_its_actor_waits() {
 
 #[test]
 fn a_full_mailbox_of_an_actor_in_backoff_holds_its_publisher_up() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let block = ear_with("a", &log, Subscription::default().capacity(2));
     isolate.supervise(&Supervisor::builder("root").backoff(backoff(100)).child(block)).unwrap();
-    struct Source(Log);
+    struct Source(Heard);
     impl Service for Source {
         type Error = BoxError;
         async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
@@ -193,7 +163,7 @@ fn a_full_mailbox_of_an_actor_in_backoff_holds_its_publisher_up() {
                 ctx.publish(Tick(number)).await?;
                 ctx.sleep(Duration::from_millis(1)).await;
             }
-            self.0.add(ctx.now(), "published");
+            self.0.add_at(ctx.now(), "published");
             Ok(())
         }
     }
@@ -210,7 +180,7 @@ fn a_full_mailbox_of_an_actor_in_backoff_holds_its_publisher_up() {
 
 #[test]
 fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").intensity(1, PERIOD).backoff(backoff(10));
     let root =
@@ -238,7 +208,7 @@ fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
 
 #[test]
 fn a_group_comes_back_with_its_mailboxes_and_a_nested_supervisor_escalates() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let desk = Supervisor::builder("desk").strategy(Strategy::OneForAll).intensity(1, PERIOD);
     let desk = desk.child(ear("a", &log)).child(ear("b", &log));
@@ -265,7 +235,7 @@ fn a_group_comes_back_with_its_mailboxes_and_a_nested_supervisor_escalates() {
 
 #[test]
 fn calls_are_answered_at_once_unless_a_child_takes_its_time() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").child(ear("a", &log));
     let tree = isolate.supervise(&root).unwrap();
@@ -299,7 +269,7 @@ fn calls_are_answered_at_once_unless_a_child_takes_its_time() {
 
 #[test]
 fn a_shutdown_stops_in_reverse_order_and_kills_what_misses_its_time() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let late = ear("late", &log).shutdown(Shutdown::Timeout(Duration::from_millis(200)));
     let root = Supervisor::builder("root").child(ear("a", &log)).child(late).child(ear("c", &log));
@@ -315,7 +285,7 @@ fn a_shutdown_stops_in_reverse_order_and_kills_what_misses_its_time() {
 
 #[test]
 fn what_has_no_virtual_time_is_refused_with_its_path() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let desk = Supervisor::builder("desk").future("warm-up", || async { Ok(()) });
     let root = Supervisor::builder("root").child(ear("a", &log)).supervisor(desk);
@@ -341,7 +311,7 @@ fn what_has_no_virtual_time_is_refused_with_its_path() {
 
 #[test]
 fn a_declared_tree_runs_in_an_isolate_as_it_does_live() {
-    let log = Log::default();
+    let log = Heard::default();
     let names = log.clone();
     let factories = Factories::new().actor("ear", move || Ear {
         name: "ear",
@@ -367,7 +337,7 @@ fn a_declared_tree_runs_in_an_isolate_as_it_does_live() {
 
 #[test]
 fn a_panic_keeps_nobody_else_from_the_message_and_a_run_without_a_supervisor_still_ends() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log)).child(ear("b", &log));
     isolate.supervise(&root).unwrap();
@@ -382,7 +352,7 @@ fn a_panic_keeps_nobody_else_from_the_message_and_a_run_without_a_supervisor_sti
 
 #[test]
 fn an_ask_whose_handler_panics_and_a_timer_of_a_life_end_with_it() {
-    let log = Log::default();
+    let log = Heard::default();
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log));
     let tree = isolate.supervise(&root).unwrap();
@@ -396,7 +366,7 @@ fn an_ask_whose_handler_panics_and_a_timer_of_a_life_end_with_it() {
 }
 
 /// Watches an actor, in its first life alone, and fails at 14.
-struct Watcher(ActorRef<Ear>, Log, Arc<AtomicU32>);
+struct Watcher(ActorRef<Ear>, Heard, Arc<AtomicU32>);
 impl Actor for Watcher {
     type Error = BoxError;
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
@@ -408,7 +378,7 @@ impl Actor for Watcher {
 }
 impl Handler<Down> for Watcher {
     async fn handle(&mut self, down: &Down, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.1.add(ctx.now(), format_args!("down {}", down.reason));
+        self.1.add_at(ctx.now(), format_args!("down {}", down.reason));
         Ok(())
     }
 }
@@ -421,7 +391,7 @@ impl Handler<Tick> for Watcher {
 #[test]
 fn a_restart_in_an_isolate_is_no_end_for_who_watches_and_ends_the_own_watches() {
     for watcher_restarts in [false, true] {
-        let log = Log::default();
+        let log = Heard::default();
         let mut isolate = Isolate::new(1);
         let root = Supervisor::builder("root").intensity(5, PERIOD).child(ear("a", &log));
         let tree = isolate.supervise(&root).unwrap();
@@ -446,12 +416,12 @@ fn a_restart_in_an_isolate_is_no_end_for_who_watches_and_ends_the_own_watches() 
 }
 
 /// Counts its lives; the first two end by themselves.
-struct Loop(Arc<AtomicU32>, Log);
+struct Loop(Arc<AtomicU32>, Heard);
 impl Service for Loop {
     type Error = BoxError;
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         let life = self.0.fetch_add(1, Ordering::Relaxed);
-        self.1.add(ctx.now(), format_args!("loop {life}"));
+        self.1.add_at(ctx.now(), format_args!("loop {life}"));
         ctx.sleep(Duration::from_millis(10)).await;
         match life {
             0 => return Err("told to".into()),
@@ -459,14 +429,14 @@ impl Service for Loop {
             _ => ctx.stopped().await,
         }
         ctx.sleep(Duration::from_millis(5)).await;
-        self.1.add(ctx.now(), "loop leaves");
+        self.1.add_at(ctx.now(), "loop leaves");
         Ok(())
     }
 }
 
 #[test]
 fn a_service_is_restarted_and_asked_to_return() {
-    let log = Log::default();
+    let log = Heard::default();
     let (lives, seen) = (Arc::<AtomicU32>::default(), log.clone());
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff(100));
@@ -498,7 +468,7 @@ impl Handler<Tick> for Slow {
 
 #[test]
 fn a_child_that_says_when_it_is_ready_is_waited_for_in_virtual_time() {
-    let (log, lives) = (Log::default(), Arc::<AtomicU32>::default());
+    let (log, lives) = (Heard::default(), Arc::<AtomicU32>::default());
     let slow = move || {
         let lives = Arc::clone(&lives);
         Child::actor("slow", move || Slow(Arc::clone(&lives))).ready_when_told()
@@ -566,14 +536,14 @@ fn thousands_of_isolates_with_trees_leave_nothing_behind() {
         .on_event(move |_, _: &Notice| drop(Arc::clone(&seen)));
     let made_before = Arc::strong_count(&witness);
     let mut handles = Vec::new();
-    for number in 0..3_000_u32 {
-        let mut isolate = Isolate::new(u64::from(number));
+    for number in 0..3_000_u64 {
+        let mut isolate = Isolate::new(number);
         let tree = isolate.supervise(&root).unwrap();
         for tick in 0..number % 7 {
             isolate.publish(Tick(number + tick)).unwrap();
         }
         // It is dropped in the middle of everything: in handlers, in backoff, given up, or shut down.
-        let _ = isolate.run_until(at_ms(i64::from(number % 300)));
+        let _ = isolate.run_until(at_ms((number % 300) as i64));
         if number % 5 == 0 {
             let _ = isolate.shutdown();
         }

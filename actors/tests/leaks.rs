@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Tick, WATCHDOG};
+use common::{Tick, on_both_runtimes};
 use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, Publisher, Service, ServiceContext, StopReason,
     Subscriptions, WeakBus,
@@ -57,15 +57,15 @@ fn guests(bus: &MessageBus, witness: &Arc<()>) -> Vec<mycelium::ActorRef<Guest>>
         .collect()
 }
 
-/// Waits until only `left` tasks and the caller's witness are alive.
-async fn settled(witness: &Arc<()>, left: usize) {
+/// Waits until no task and only the caller's witness are alive.
+async fn settled(witness: &Arc<()>) {
     let metrics = tokio::runtime::Handle::current().metrics();
-    while metrics.num_alive_tasks() > left || Arc::strong_count(witness) > 1 {
+    while metrics.num_alive_tasks() > 0 || Arc::strong_count(witness) > 1 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
-async fn all_ways_to_end(base: usize) {
+async fn all_ways_to_end() {
     let witness = Arc::new(());
     for round in 0..5 {
         let bus = MessageBus::new();
@@ -99,17 +99,14 @@ async fn all_ways_to_end(base: usize) {
         }
         service.ended().await;
         // The publisher and the subscriber outlive the bus and keep nothing of it but their topic.
-        settled(&witness, base).await;
+        settled(&witness).await;
         drop((ticks, subscriber));
     }
 }
 
 #[test]
 fn every_way_to_end_leaves_no_task_and_no_actor() {
-    let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    current.block_on(async { tokio::time::timeout(WATCHDOG, all_ways_to_end(0)).await.unwrap() });
-    let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    multi.block_on(async { tokio::time::timeout(WATCHDOG, all_ways_to_end(0)).await.unwrap() });
+    on_both_runtimes(all_ways_to_end);
 }
 
 #[test]

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{Tick, on_both_runtimes};
+use common::{PERIOD, Tick, on_both_runtimes};
 use mycelium::tree::{Backoff, Builder, Child, Health, Notice, Restart, Shutdown, Strategy};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Isolate, MessageBus, Responder, StopReason, Subscriptions,
     Supervisor, Tree,
 };
-
-const PERIOD: Duration = Duration::from_secs(60);
 
 /// Counts ticks and what it is told; fails at 13, hangs at 14, and in its start as often as `failing` says.
 #[derive(Clone, Default)]

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
-use common::{Tick, WATCHDOG};
+use common::{Tick, WATCHDOG, on_both_runtimes_within};
 use mycelium::tree::{Backoff, Builder, Child, Notice, ProcessSpec, Strategy, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext,
@@ -126,14 +126,7 @@ fn cycles(share: u64) -> u64 {
 
 /// Runs a test on both runtime flavours, with time for the cycles that were asked for.
 fn on_both_runtimes(test: impl AsyncFn()) {
-    let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let watchdog = WATCHDOG * u32::try_from(4 + cycles(1) / CYCLES).unwrap();
-    for runtime in [current, multi] {
-        runtime.block_on(async {
-            tokio::time::timeout(watchdog, test()).await.expect("the test hangs");
-        });
-    }
+    on_both_runtimes_within(WATCHDOG * u32::try_from(4 + cycles(1) / CYCLES).unwrap(), test);
 }
 
 /// One test at a time: they count what the whole process holds.

@@ -1,41 +1,22 @@
 //! Supervision trees live: real panics, restarts, stops, and real processes.
 
+mod common;
+
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use common::{Heard, PERIOD};
 use mycelium::tree::{
     AutoShutdown, Backoff, CallError, Child, ChildStatus, ExitReason, Notice, Restart, Shutdown, StartError,
     Strategy, Tree,
 };
 use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, StopReason, Supervisor};
 
-const PERIOD: Duration = Duration::from_secs(60);
-
-/// What happened, in order.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<String>>>);
-
-impl Log {
-    fn add(&self, line: impl Into<String>) {
-        self.0.lock().unwrap().push(line.into());
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-
-    async fn wait_for(&self, line: &str) {
-        while !self.0.lock().unwrap().iter().any(|seen| seen == line) {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-}
-
 /// Logs its starts and stops, sums what it is told, and panics at 13.
 struct Adder {
     name: &'static str,
-    log: Log,
+    log: Heard,
     sum: u32,
 }
 
@@ -66,12 +47,12 @@ impl Responder<Sum> for Adder {
     }
 }
 
-fn adder(name: &'static str, log: &Log) -> Child {
+fn adder(name: &'static str, log: &Heard) -> Child {
     let log = log.clone();
     Child::actor(name, move || Adder { name, log: log.clone(), sum: 0 })
 }
 
-async fn three(strategy: Strategy, log: &Log, bus: &MessageBus) -> Tree {
+async fn three(strategy: Strategy, log: &Heard, bus: &MessageBus) -> Tree {
     let root = Supervisor::builder("root").strategy(strategy).intensity(3, PERIOD);
     let root = root.child(adder("a", log)).child(adder("b", log)).child(adder("c", log));
     root.start(bus).await.unwrap()
@@ -79,7 +60,7 @@ async fn three(strategy: Strategy, log: &Log, bus: &MessageBus) -> Tree {
 
 #[tokio::test]
 async fn a_supervised_actor_keeps_its_reference_and_its_queued_messages() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let tree = three(Strategy::OneForOne, &log, &bus).await;
     assert_eq!(log.take(), ["+a", "+b", "+c"]);
     let b = tree.actor_ref::<Adder>("root/b").unwrap();
@@ -101,7 +82,7 @@ async fn a_group_restarts_in_order_and_its_references_survive() {
         (Strategy::OneForAll, vec!["-c", "-a"], vec!["+a", "+b", "+c"]),
         (Strategy::RestForOne, vec!["-c"], vec!["+b", "+c"]),
     ] {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let tree = three(strategy, &log, &bus).await;
         log.take();
         let (a, b, c) = ("root/a", "root/b", "root/c");
@@ -122,7 +103,7 @@ async fn a_group_restarts_in_order_and_its_references_survive() {
 
 #[tokio::test]
 async fn past_its_intensity_a_tree_ends_with_all_its_children() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let tree = three(Strategy::OneForOne, &log, &bus).await;
     let a = tree.actor_ref::<Adder>("root/a").unwrap();
     for _ in 0..4 {
@@ -137,7 +118,7 @@ async fn past_its_intensity_a_tree_ends_with_all_its_children() {
 
 #[tokio::test]
 async fn a_supervisor_past_its_intensity_is_restarted_by_its_parent() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let desk =
         Supervisor::builder("desk").intensity(0, PERIOD).child(adder("a", &log)).child(adder("b", &log));
     let root = Supervisor::builder("root").intensity(1, PERIOD).supervisor(desk).child(adder("z", &log));
@@ -154,7 +135,7 @@ async fn a_supervisor_past_its_intensity_is_restarted_by_its_parent() {
 
 #[tokio::test]
 async fn a_start_that_fails_rolls_back() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let broken = Child::actor("broken", || -> Adder { panic!("no configuration") });
     let root = Supervisor::builder("root").child(adder("a", &log)).child(broken).child(adder("c", &log));
     let Err(StartError::Failed(reason)) = root.start(&bus).await else { panic!("it cannot start") };
@@ -169,7 +150,7 @@ async fn a_start_that_fails_rolls_back() {
 
 #[tokio::test]
 async fn a_child_in_backoff_is_seen_waiting_and_a_shutdown_does_not_wait_for_it() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let hour = Duration::from_secs(3600);
     let backoff = Backoff { initial: hour, cap: hour, ..Backoff::default() };
     let root = Supervisor::builder("root").backoff(backoff).child(adder("a", &log));
@@ -193,7 +174,7 @@ async fn a_child_in_backoff_is_seen_waiting_and_a_shutdown_does_not_wait_for_it(
 
 #[tokio::test]
 async fn children_are_added_terminated_restarted_and_deleted() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let tree = three(Strategy::OneForOne, &log, &bus).await;
     tree.start_child("root", adder("d", &log)).await.unwrap();
     let d = tree.actor_ref::<Adder>("root/d").unwrap();
@@ -211,7 +192,7 @@ async fn children_are_added_terminated_restarted_and_deleted() {
 
 #[tokio::test]
 async fn a_pool_grows_and_heals() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let pool = Supervisor::builder("pool").strategy(Strategy::SimpleOneForOne).intensity(10, PERIOD);
     let tree = pool.child(adder("worker", &log)).start(&bus).await.unwrap();
     for name in ["w1", "w2", "w3"] {
@@ -266,7 +247,7 @@ async fn a_shutdown_names_the_child_that_missed_its_time() {
 
 #[tokio::test]
 async fn the_end_of_the_bus_and_of_the_last_handle_end_a_tree() {
-    let (bus, log) = (MessageBus::new(), Log::default());
+    let (bus, log) = (MessageBus::new(), Heard::default());
     let tree = three(Strategy::OneForOne, &log, &bus).await;
     bus.shutdown().await.unwrap();
     assert_eq!(tree.ended().await, ExitReason::Shutdown);
@@ -277,7 +258,7 @@ async fn the_end_of_the_bus_and_of_the_last_handle_end_a_tree() {
 
 #[tokio::test]
 async fn a_runtime_restarts_its_services_until_its_shutdown() {
-    struct Feed(u32, Log);
+    struct Feed(u32, Heard);
     impl mycelium::Service for Feed {
         type Error = BoxError;
         async fn run(&mut self, ctx: &mycelium::ServiceContext) -> Result<(), BoxError> {
@@ -289,13 +270,13 @@ async fn a_runtime_restarts_its_services_until_its_shutdown() {
             Ok(())
         }
     }
-    let (log, lives) = (Log::default(), AtomicU32::new(0));
+    let (log, lives) = (Heard::default(), AtomicU32::new(0));
     let runtime = mycelium::ServiceRuntime::new(MessageBus::new());
     let seen = log.clone();
     let make = move || Feed(lives.fetch_add(1, Ordering::SeqCst), seen.clone());
     runtime.supervise("feed", make).await.unwrap();
     log.wait_for("life 1").await;
-    let again = runtime.supervise("feed", || Feed(9, Log::default())).await;
+    let again = runtime.supervise("feed", || Feed(9, Heard::default())).await;
     assert!(matches!(again, Err(StartError::Refused(_))), "{again:?}");
     let bus = runtime.bus().clone();
     runtime.shutdown().await.unwrap();
@@ -373,7 +354,7 @@ mod processes {
 
     #[tokio::test]
     async fn a_process_that_exits_at_once_is_restarted_until_the_intensity_is_reached() {
-        let (bus, log) = (MessageBus::new(), Log::default());
+        let (bus, log) = (MessageBus::new(), Heard::default());
         let seen = log.clone();
         let root = Supervisor::builder("root").intensity(3, PERIOD).process("failing", shell("exit 7"));
         let root = root.on_event(move |_, notice| {

@@ -1,11 +1,14 @@
 //! Messages and actors that the tests of live buses share.
 #![allow(dead_code, unreachable_pub, missing_docs)] // Each test binary uses a part.
 
-use std::future::Future;
+use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::{Actor, BoxError, Context, Handler, Message, Responder, Subscription, Subscriptions};
+use mycelium::tree::Backoff;
+use mycelium::{
+    Actor, BoxError, Context, Handler, Message, Responder, Subscription, Subscriptions, Timestamp,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Tick(pub u64);
@@ -34,18 +37,36 @@ impl Message for Note {
 /// Never ends a test before a watchdog says that it hangs; nobody asserts how long anything takes.
 pub const WATCHDOG: Duration = Duration::from_secs(60);
 
+/// The period of an intensity: longer than a test takes, so that every restart counts.
+pub const PERIOD: Duration = Duration::from_secs(60);
+
 /// Runs a test on both runtime flavours.
-pub fn on_both_runtimes<F: Future<Output = ()>>(test: impl Fn() -> F) {
+pub fn on_both_runtimes(test: impl AsyncFn()) {
+    on_both_runtimes_within(WATCHDOG, test);
+}
+
+/// The same, with another watchdog.
+pub fn on_both_runtimes_within(watchdog: Duration, test: impl AsyncFn()) {
     let current = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let multi = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for runtime in [current, multi] {
         runtime.block_on(async {
-            tokio::time::timeout(WATCHDOG, test()).await.expect("the test hangs");
+            tokio::time::timeout(watchdog, test()).await.expect("the test hangs");
         });
     }
 }
 
-/// What an actor has heard, shared with the test.
+/// A backoff that begins with so many milliseconds and doubles.
+pub fn backoff(initial_ms: u64) -> Backoff {
+    Backoff { initial: Duration::from_millis(initial_ms), ..Backoff::default() }
+}
+
+/// So many milliseconds of virtual time after the start.
+pub fn at_ms(ms: i64) -> Timestamp {
+    Timestamp::from_nanos(ms * 1_000_000)
+}
+
+/// What was heard or happened, in order, shared with the test.
 #[derive(Clone, Default)]
 pub struct Heard(pub Arc<Mutex<Vec<String>>>);
 
@@ -53,11 +74,22 @@ impl Heard {
     pub fn add(&self, word: impl Into<String>) {
         self.0.lock().unwrap().push(word.into());
     }
+    /// Behind the millisecond at which it was heard.
+    pub fn add_at(&self, at: Timestamp, word: impl Display) {
+        self.add(format!("{} {word}", at.as_nanos() / 1_000_000));
+    }
     pub fn words(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
-    pub async fn wait_for(&self, word: &str) {
-        while !self.words().iter().any(|heard| heard == word) {
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+    /// The first that begins like this, once it is there.
+    pub async fn wait_for(&self, start: &str) -> String {
+        loop {
+            if let Some(word) = self.words().into_iter().find(|word| word.starts_with(start)) {
+                return word;
+            }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
