@@ -1,6 +1,7 @@
 //! The errors of the public operations, one small type for each. An unsent value comes back in its error.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Why an actor or a service ended.
@@ -25,6 +26,11 @@ impl StopReason {
     /// Whether this end is one that a supervisor counts as a failure.
     pub fn is_abnormal(&self) -> bool {
         matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed | Self::Linked(_))
+    }
+
+    /// Runs a user's code, whose panic becomes a reason. Nothing that it may have left half-changed may be used after that.
+    pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Self> {
+        catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Self::from_panic(&*payload))
     }
 
     /// The reason that a caught panic's payload stands for.

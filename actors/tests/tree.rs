@@ -1,4 +1,4 @@
-//! Supervision trees live: real panics, restarts, stops, and real processes.
+//! Supervision trees live: real panics, restarts and stops. Processes are in `processes.rs`.
 
 mod common;
 
@@ -283,104 +283,30 @@ async fn a_runtime_restarts_its_services_until_its_shutdown() {
     assert_eq!((log.take().len(), bus.alive()), (2, 0));
 }
 
-#[cfg(unix)]
-mod processes {
-    use super::*;
-    use mycelium::tree::ProcessSpec;
-    use std::path::{Path, PathBuf};
-
-    fn shell(script: &str) -> ProcessSpec {
-        ProcessSpec::new("/bin/sh").args(["-c", script])
+/// Cannot say what it subscribes to.
+struct Unsubscribable;
+impl Actor for Unsubscribable {
+    type Error = BoxError;
+    fn subscriptions(_: &mut mycelium::Subscriptions<Self>) {
+        panic!("no topics today");
     }
+}
 
-    fn scratch(name: &str) -> PathBuf {
-        let directory = std::env::temp_dir().join(format!("mycelium-tree-{}-{name}", std::process::id()));
-        std::fs::create_dir_all(&directory).unwrap();
-        directory
-    }
+#[tokio::test]
+async fn subscriptions_that_panic_are_a_start_that_fails_and_the_supervisor_lives() {
+    let (bus, log) = (MessageBus::new(), Heard::default());
+    let tree = Supervisor::builder("root").child(adder("a", &log)).start(&bus).await.unwrap();
+    let bad = Child::actor("bad", || Unsubscribable);
+    let refused = tree.start_child("root", bad.clone()).await.unwrap_err();
+    let expected = CallError::Refused(mycelium_supervisor::CallError::StartFailed(ExitReason::Abnormal(
+        "panicked: no topics today".into(),
+    )));
+    assert_eq!(refused, expected);
+    assert_eq!(tree.count_children("root").await.unwrap().active, 1);
+    tree.shutdown().await.unwrap();
 
-    /// The number that the script wrote into this file.
-    async fn pid_in(file: &Path) -> u32 {
-        loop {
-            if let Ok(text) = std::fs::read_to_string(file)
-                && text.ends_with('\n')
-            {
-                return text.trim().parse().unwrap();
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    /// Waits until no process of this number exists, not even as a zombie that we should have reaped.
-    async fn gone(pid: u32) {
-        while let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
-            let ours = format!(" {} ", std::process::id());
-            let zombie_of_another = stat.contains(") Z ") && !stat.contains(&ours);
-            if zombie_of_another {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    }
-
-    #[tokio::test]
-    async fn a_process_that_ignores_sigterm_is_killed_with_what_it_forked() {
-        let (bus, directory) = (MessageBus::new(), scratch("stubborn"));
-        let script = "trap '' TERM; sleep 1000 & echo $! > forked; echo $$ > leader; while :; do wait; done";
-        let stubborn = Child::process("stubborn", shell(script).cwd(&directory));
-        let stubborn = stubborn.shutdown(Shutdown::Timeout(Duration::from_millis(50)));
-        let tree = Supervisor::builder("root").child(stubborn).start(&bus).await.unwrap();
-        let (leader, forked) =
-            (pid_in(&directory.join("leader")).await, pid_in(&directory.join("forked")).await);
-        let error = tree.shutdown().await.unwrap_err();
-        assert_eq!(error.missed, ["root/stubborn".into()]);
-        gone(leader).await;
-        gone(forked).await;
-        std::fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_polite_process_ends_by_sigterm() {
-        let (bus, directory) = (MessageBus::new(), scratch("polite"));
-        let script = "trap 'echo bye > last; exit 0' TERM; echo $$ > leader; while :; do sleep 0.01; done";
-        let polite = Child::process("polite", shell(script).cwd(&directory));
-        let tree = Supervisor::builder("root").child(polite).start(&bus).await.unwrap();
-        let leader = pid_in(&directory.join("leader")).await;
-        tree.shutdown().await.unwrap();
-        assert_eq!(std::fs::read_to_string(directory.join("last")).unwrap(), "bye\n");
-        gone(leader).await;
-        std::fs::remove_dir_all(directory).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_process_that_exits_at_once_is_restarted_until_the_intensity_is_reached() {
-        let (bus, log) = (MessageBus::new(), Heard::default());
-        let seen = log.clone();
-        let root = Supervisor::builder("root").intensity(3, PERIOD).process("failing", shell("exit 7"));
-        let root = root.on_event(move |_, notice| {
-            if let Notice::Exited { reason, .. } = notice {
-                seen.add(reason.to_string());
-            }
-        });
-        let tree = root.start(&bus).await.unwrap();
-        assert_eq!(tree.ended().await, ExitReason::Shutdown);
-        let exits = log.take();
-        assert!(exits.len() == 4 && exits.iter().all(|reason| reason.contains('7')), "{exits:?}");
-    }
-
-    #[tokio::test]
-    async fn a_flood_of_output_blocks_nobody() {
-        let (bus, directory) = (MessageBus::new(), scratch("flood"));
-        let script = "head -c 3000000 /dev/zero; yes | head -n 100000; echo done > \"$END\"";
-        let end = directory.join("end");
-        let flood = shell(script).env("END", end.to_str().unwrap());
-        let flood = Child::process("flood", flood).restart(Restart::Temporary);
-        let tree = Supervisor::builder("root").child(flood).start(&bus).await.unwrap();
-        while !end.exists() && tree.count_children("root").await.unwrap().active > 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        tree.shutdown().await.unwrap();
-        assert!(end.exists(), "it could write all its output");
-        std::fs::remove_dir_all(directory).unwrap();
-    }
+    let nested = Supervisor::builder("root").supervisor(Supervisor::builder("desk").child(bad));
+    let StartError::Failed(reason) = nested.start(&bus).await.unwrap_err() else { panic!("it cannot start") };
+    assert!(reason.to_string().contains("no topics today"), "{reason}");
+    assert_eq!(bus.alive(), 0);
 }

@@ -1,7 +1,6 @@
 //! How each kind of child is started, and what its supervisor holds of it.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -174,10 +173,9 @@ pub(crate) fn exit_reason(reason: &StopReason) -> ExitReason {
     }
 }
 
-/// Calls user code that must not end the supervisor's task.
-fn make<T>(factory: &(impl Fn() -> T + ?Sized)) -> Result<T, ExitReason> {
-    // Nothing that the factory may have left half-changed is used by the supervisor.
-    catch_unwind(AssertUnwindSafe(factory)).map_err(|payload| exit_reason(&StopReason::from_panic(&*payload)))
+/// Calls user code, such as a factory or `Actor::subscriptions`, that must not end the supervisor's task.
+fn make<T>(code: impl FnOnce() -> T) -> Result<T, ExitReason> {
+    StopReason::catch(code).map_err(|reason| exit_reason(&reason))
 }
 
 /// Starts actors.
@@ -207,12 +205,14 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             tree: site.shared.number,
             verdict: None,
         };
-        let actor = make(&*self.0)?;
-        let actor = site.shared.bus.core.spawn(actor, None, Some(Box::new(fate)));
+        let bus = &site.shared.bus.core;
+        let actor = make(|| bus.spawn((self.0)(), None, Some(Box::new(fate))))?;
         let actor = actor.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
         let Some(member) = actor.member() else { return Err(ExitReason::Killed) };
         let placed = Placed { id: member.id(), reference: Box::new(actor) };
-        site.shared.actors().insert(Arc::clone(&site.path), placed);
+        let before = site.shared.actors().insert(Arc::clone(&site.path), placed);
+        // Dropped here, where the map is free again.
+        drop(before);
         Ok(Life::Member(member))
     }
 
@@ -310,7 +310,7 @@ impl<S: Service> ServiceLaunch<S> {
 
 impl<S: Service> Launch for ServiceLaunch<S> {
     fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
-        launch_service(site, make(&*self.factory)?)
+        make(|| launch_service(site, (self.factory)()))?
     }
 
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {

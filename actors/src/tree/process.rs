@@ -2,15 +2,17 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use mycelium_supervisor::ExitReason;
 
@@ -20,6 +22,10 @@ use crate::{BoxError, Service, ServiceContext};
 
 /// Longest line of output that goes into one log event, in bytes; a longer one is cut into several.
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// How long what a process wrote last is read after its end. It is in the pipes by then, and takes no time unless somebody else
+/// keeps them open.
+const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// A process as a child of a supervisor: command, arguments, environment and working directory.
 ///
@@ -178,7 +184,7 @@ impl Service for ProcessService {
         lock(&group.groups.running).extend(group.group);
         let id = &*self.id;
         let ready_line = self.spec.ready_line.as_deref();
-        let output = async {
+        let mut output = pin!(async {
             tokio::join!(
                 lines(stdout, |line| {
                     ctx.alive();
@@ -192,29 +198,28 @@ impl Service for ProcessService {
                     tracing::warn!(process = id, "{line}");
                 }),
             );
-            // The process may go on after it has closed its output.
-            std::future::pending::<()>().await;
-        };
-        let told = AtomicBool::new(false);
-        let asked = async {
-            ctx.stopped().await;
-            told.store(true, Ordering::Relaxed);
-            group.group.map(|group| kill_process_group(group, Signal::TERM));
-            std::future::pending::<()>().await;
-        };
+        });
+        let mut stopped = pin!(ctx.stopped());
+        // It may go on after it has closed its output.
+        let (mut reads, mut told) = (true, false);
         let Some(child) = &mut group.child else { return Ok(()) };
-        let status = tokio::select! {
-            status = child.wait() => status?,
-            () = output => return Ok(()),
-            () = asked => return Ok(()),
+        let status = loop {
+            tokio::select! {
+                status = child.wait() => break status?,
+                () = &mut output, if reads => reads = false,
+                () = &mut stopped, if !told => {
+                    told = true;
+                    group.group.map(|group| kill_process_group(group, Signal::TERM));
+                }
+            }
         };
         drop(group);
-        // How it ends once it was told to is its own affair: most die of SIGTERM.
-        if status.success() || told.load(Ordering::Relaxed) {
-            Ok(())
-        } else {
-            Err(format!("the process ended with {status}").into())
+        if reads {
+            // What it wrote last is in the pipes still; one that has left its group may keep them open.
+            let _ = timeout(LAST_LINES, output).await;
         }
+        // How it ends once it was told to is its own affair: most die of SIGTERM.
+        if status.success() || told { Ok(()) } else { Err(format!("the process ended with {status}").into()) }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::isolate::core::Core;
 use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::{Receive, count};
 use crate::isolate::sub::InHand;
-use crate::isolate::tree::{Child, Factory, Guarded, Reporter, Site, make};
+use crate::isolate::tree::{Child, Factory, Guarded, Reporter, Site};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
 
 /// What an actor under a supervisor has besides.
@@ -77,7 +77,7 @@ impl<A: Actor> Ward<A> {
 
 /// Seats an actor under a supervisor; its first life begins when its supervisor says so.
 pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<Rc<dyn AnySeat>, StopReason> {
-    let actor = make(factory)?;
+    let actor = StopReason::catch(&**factory)?;
     let attempts_max = site.attempts_max;
     let core = Rc::clone(&site.core);
     let (index, waker) = core.next_seat();
@@ -103,11 +103,14 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
     let subscribed = || -> Result<(), SpawnError> {
         Subscriptions::<A>::of().wanted.into_iter().try_for_each(|wanted| wanted.in_isolate(&seat))
     };
-    if let Err(error) = subscribed() {
-        seat.retire();
-        return Err(StopReason::Failed(error.to_string().into()));
-    }
-    Ok(seat)
+    let failed = match StopReason::catch(subscribed) {
+        Ok(Ok(())) => return Ok(seat),
+        Ok(Err(error)) => StopReason::Failed(error.to_string().into()),
+        Err(panicked) => panicked,
+    };
+    seat.retire();
+    AnySeat::clear(&*seat);
+    Err(failed)
 }
 
 impl<A: Actor> Seat<A> {
@@ -267,7 +270,7 @@ impl<A: Actor> Child for Seat<A> {
         self.stop_asked.set(false);
         self.kill_asked.set(false);
         if let Some(ctx) = ward.spare.take() {
-            match make(&ward.factory) {
+            match StopReason::catch(&*ward.factory) {
                 Ok(actor) => {
                     ward.inherited.borrow_mut().clone_from(&ward.topics.borrow());
                     // Its stage is empty between two lives.

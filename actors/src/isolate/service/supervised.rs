@@ -8,7 +8,7 @@ use mycelium_supervisor::ChildRef;
 
 use super::{ServiceSeat, run_in};
 use crate::isolate::seat::AnySeat;
-use crate::isolate::tree::{Child, Factory, Reporter, Site, make};
+use crate::isolate::tree::{Child, Factory, Reporter, Site};
 use crate::{Service, StopReason};
 
 /// What a service under a supervisor has besides.
@@ -60,7 +60,7 @@ impl<S: Service> Child for ServiceSeat<S> {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(child);
         ward.stopped.set(false);
-        match make(&ward.factory) {
+        match StopReason::catch(&*ward.factory) {
             Ok(service) => {
                 *self.run.borrow_mut() = Some(run_in(&self.core, self.index, service));
                 self.core.enqueue_resume(self.index);

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -19,12 +18,6 @@ use crate::tree::{Launcher, exit_reason};
 
 /// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
-
-/// Calls a factory, which may panic: that is the end of the life which it was to begin.
-pub(crate) fn make<T>(factory: &Factory<T>) -> Result<T, StopReason> {
-    // Nothing that the factory may have left half-changed is used.
-    catch_unwind(AssertUnwindSafe(&**factory)).map_err(|payload| StopReason::from_panic(&*payload))
-}
 
 /// What a supervisor can do with a child in its seat.
 pub(crate) trait Child {
@@ -180,10 +173,10 @@ impl<M> Receive<M> for Guarded<M> {
         if self.retries {
             self.to.hold(message);
         }
-        let delivered = catch_unwind(AssertUnwindSafe(|| self.to.deliver(sender, message)));
-        let delivered = delivered.unwrap_or_else(|payload| {
+        let delivered = StopReason::catch(|| self.to.deliver(sender, message));
+        let delivered = delivered.unwrap_or_else(|reason| {
             if let Some(seat) = self.core.seat(self.seat) {
-                guard(&*seat, || seat.end(StopReason::from_panic(&*payload)));
+                guard(&*seat, || seat.end(reason));
             }
             true
         });
@@ -213,9 +206,8 @@ impl<M> Receive<M> for Guarded<M> {
 
 /// Runs code of the one who sits there; a panic in it ends its life.
 pub(super) fn guard(seat: &dyn AnySeat, f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
-        let end = || seat.end(StopReason::from_panic(&*payload));
+    if let Err(reason) = StopReason::catch(f) {
         // What it leaves behind may panic in turn: it has been reported by then.
-        let _ = catch_unwind(AssertUnwindSafe(end));
+        let _ = StopReason::catch(|| seat.end(reason));
     }
 }

@@ -4,7 +4,7 @@ mod child;
 mod handle;
 mod run;
 
-pub(crate) use self::child::{Child, Factory, Guarded, Reporter, Site, make};
+pub(crate) use self::child::{Child, Factory, Guarded, Reporter, Site};
 pub use self::handle::IsolateTree;
 pub(crate) use self::run::TreeRun;
 

@@ -72,12 +72,19 @@ struct Node {
     /// The lives that are starting or stopping.
     busy: BTreeSet<ChildRef>,
     /// Those between two lives.
-    parked: BTreeMap<Arc<str>, Rc<dyn AnySeat>>,
+    parked: BTreeMap<Arc<str>, Parked>,
+}
+
+/// A seat whose life is over, and what it was started with: another child of the same id gets nothing of it.
+struct Parked {
+    from: Launcher,
+    seat: Rc<dyn AnySeat>,
 }
 
 /// A child that runs.
 struct Life {
     id: Arc<str>,
+    from: Launcher,
     body: Body,
     /// Told to stop.
     asked: bool,
@@ -185,7 +192,7 @@ impl TreeRun {
         match running {
             Some(Body::Seat(seat)) => Some(Rc::clone(seat)),
             Some(Body::Node(_)) => None,
-            None => node.parked.get(id).cloned(),
+            None => node.parked.get(id).map(|parked| Rc::clone(&parked.seat)),
         }
     }
 
@@ -311,7 +318,7 @@ impl Run {
         let life = self.take_life(id, child)?;
         let reason = if life.asked && !reason.is_abnormal() { ExitReason::Shutdown } else { reason };
         if let (true, Body::Seat(seat)) = (stays, life.body) {
-            self.nodes.get_mut(&id)?.parked.insert(life.id, seat);
+            self.nodes.get_mut(&id)?.parked.insert(life.id, Parked { from: life.from, seat });
         }
         Some(Event::Exited(child, reason))
     }
@@ -358,7 +365,7 @@ impl Run {
     ) -> Result<(), ExitReason> {
         let Some(core) = self.core.upgrade() else { return Err(ExitReason::Killed) };
         let Some(path) = self.child_path(id, &spec.id) else { return Err(ExitReason::Killed) };
-        let parked = self.nodes.get_mut(&id).and_then(|node| node.parked.remove(&spec.id));
+        let parked = self.take_parked(id, spec);
         let body = match (spec.start.builder(), parked) {
             (Some(builder), _) => {
                 let opened = self.open(Some((id, child)), path, builder);
@@ -375,7 +382,8 @@ impl Run {
         let limit = spec.start.start_timeout;
         let starts_by = limit.and_then(|limit| Some((self.now.checked_add(limit)?, limit)));
         self.starts.extend(starts_by.map(|(at, _)| (at, id, child)));
-        let life = Life { id: Arc::clone(&spec.id), body: body.clone(), asked: false, starts_by };
+        let (name, from) = (Arc::clone(&spec.id), spec.start.clone());
+        let life = Life { id: name, from, body: body.clone(), asked: false, starts_by };
         if let Some(node) = self.nodes.get_mut(&id) {
             node.busy.insert(child);
             node.lives.insert(child, life);
@@ -437,7 +445,7 @@ impl Run {
                     if unheard.is_none() {
                         guard(&*seat, || seat.kill());
                     }
-                    retire(&seat);
+                    retire(&*seat);
                 }
             }
             let id = life.id;
@@ -453,13 +461,13 @@ impl Run {
             };
             observe(&node.path, &notice, self.observer.as_ref());
         }
-        node.parked.values().for_each(retire);
+        node.parked.values().for_each(|parked| retire(&*parked.seat));
     }
 
     /// A supervisor has ended.
     fn close(&mut self, id: NodeId, reason: ExitReason) {
         let Some(node) = self.remove(id) else { return };
-        node.parked.values().for_each(retire);
+        node.parked.values().for_each(|parked| retire(&*parked.seat));
         match node.parent {
             None => self.end = Some(reason),
             Some((parent, child)) if node.ready => self.post.tell(parent, Told::Gone(child, reason)),
@@ -477,6 +485,16 @@ impl Run {
         Some(node)
     }
 
+    /// What waits for a child that is started.
+    fn take_parked(&mut self, id: NodeId, spec: &pure::ChildSpec<Launcher>) -> Option<Rc<dyn AnySeat>> {
+        let parked = self.nodes.get_mut(&id)?.parked.remove(&spec.id)?;
+        if parked.from.is(&spec.start) {
+            return Some(parked.seat);
+        }
+        retire(&*parked.seat);
+        None
+    }
+
     /// Lets those go that wait for a life which will not come.
     fn release_parked(&mut self, id: NodeId) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
@@ -491,8 +509,8 @@ impl Run {
         }
         let released = |id: &Arc<str>| !supervisor.child(id).is_some_and(|child| waits(child.status));
         let ids: Vec<_> = node.parked.keys().filter(|id| released(id)).cloned().collect();
-        let seats: Vec<_> = ids.iter().filter_map(|id| node.parked.remove(id)).collect();
-        seats.iter().for_each(retire);
+        let parked: Vec<_> = ids.iter().filter_map(|id| node.parked.remove(id)).collect();
+        parked.iter().for_each(|parked| retire(&*parked.seat));
     }
 
     fn notice(&mut self, id: NodeId, notice: &Notice) {
@@ -568,6 +586,6 @@ impl Run {
     }
 }
 
-fn retire(seat: &Rc<dyn AnySeat>) {
-    guard(&**seat, || seat.as_child().iter().for_each(|child| child.retire()));
+fn retire(seat: &dyn AnySeat) {
+    guard(seat, || seat.as_child().iter().for_each(|child| child.retire()));
 }

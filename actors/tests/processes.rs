@@ -1,0 +1,152 @@
+//! Operating-system processes under a live supervisor.
+#![cfg(unix)]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use common::{Heard, PERIOD};
+use mycelium::tree::{Child, ExitReason, Notice, ProcessSpec, Restart, Shutdown};
+use mycelium::{MessageBus, Supervisor};
+
+fn shell(script: &str) -> ProcessSpec {
+    ProcessSpec::new("/bin/sh").args(["-c", script])
+}
+
+fn scratch(name: &str) -> PathBuf {
+    let directory = std::env::temp_dir().join(format!("mycelium-tree-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// The number that the script wrote into this file.
+async fn pid_in(file: &Path) -> u32 {
+    loop {
+        if let Ok(text) = std::fs::read_to_string(file)
+            && text.ends_with('\n')
+        {
+            return text.trim().parse().unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Waits until no process of this number exists, not even as a zombie that we should have reaped.
+async fn gone(pid: u32) {
+    while let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        let ours = format!(" {} ", std::process::id());
+        let zombie_of_another = stat.contains(") Z ") && !stat.contains(&ours);
+        if zombie_of_another {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_ignores_sigterm_is_killed_with_what_it_forked() {
+    let (bus, directory) = (MessageBus::new(), scratch("stubborn"));
+    let script = "trap '' TERM; sleep 1000 & echo $! > forked; echo $$ > leader; while :; do wait; done";
+    let stubborn = Child::process("stubborn", shell(script).cwd(&directory));
+    let stubborn = stubborn.shutdown(Shutdown::Timeout(Duration::from_millis(50)));
+    let tree = Supervisor::builder("root").child(stubborn).start(&bus).await.unwrap();
+    let (leader, forked) = (pid_in(&directory.join("leader")).await, pid_in(&directory.join("forked")).await);
+    let error = tree.shutdown().await.unwrap_err();
+    assert_eq!(error.missed, ["root/stubborn".into()]);
+    gone(leader).await;
+    gone(forked).await;
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[tokio::test]
+async fn a_polite_process_ends_by_sigterm() {
+    let (bus, directory) = (MessageBus::new(), scratch("polite"));
+    let script = "trap 'echo bye > last; exit 0' TERM; echo $$ > leader; while :; do sleep 0.01; done";
+    let polite = Child::process("polite", shell(script).cwd(&directory));
+    let tree = Supervisor::builder("root").child(polite).start(&bus).await.unwrap();
+    let leader = pid_in(&directory.join("leader")).await;
+    tree.shutdown().await.unwrap();
+    assert_eq!(std::fs::read_to_string(directory.join("last")).unwrap(), "bye\n");
+    gone(leader).await;
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[tokio::test]
+async fn a_process_that_exits_at_once_is_restarted_until_the_intensity_is_reached() {
+    let (bus, log) = (MessageBus::new(), Heard::default());
+    let seen = log.clone();
+    let root = Supervisor::builder("root").intensity(3, PERIOD).process("failing", shell("exit 7"));
+    let root = root.on_event(move |_, notice| {
+        if let Notice::Exited { reason, .. } = notice {
+            seen.add(reason.to_string());
+        }
+    });
+    let tree = root.start(&bus).await.unwrap();
+    assert_eq!(tree.ended().await, ExitReason::Shutdown);
+    let exits = log.words();
+    assert!(exits.len() == 4 && exits.iter().all(|reason| reason.contains('7')), "{exits:?}");
+}
+
+#[tokio::test]
+async fn a_flood_of_output_blocks_nobody() {
+    let (bus, directory) = (MessageBus::new(), scratch("flood"));
+    let script = "head -c 3000000 /dev/zero; yes | head -n 100000; echo done > \"$END\"";
+    let end = directory.join("end");
+    let flood = shell(script).env("END", end.to_str().unwrap());
+    let flood = Child::process("flood", flood).restart(Restart::Temporary);
+    let tree = Supervisor::builder("root").child(flood).start(&bus).await.unwrap();
+    while !end.exists() && tree.count_children("root").await.unwrap().active > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    tree.shutdown().await.unwrap();
+    assert!(end.exists(), "it could write all its output");
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// Keeps the text of each event that a process's output becomes.
+struct Lines(Heard);
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text<'a>(&'a Heard);
+        impl tracing::field::Visit for Text<'_> {
+            fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+                if field.name() == "message" {
+                    self.0.add(format!("{value:?}"));
+                }
+            }
+        }
+        event.record(&mut Text(&self.0));
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[tokio::test]
+async fn the_last_lines_of_a_process_are_heard_however_fast_it_ends() {
+    let (bus, heard) = (MessageBus::new(), Heard::default());
+    // This thread's: the runtime of this test has no other.
+    let _guard = tracing::subscriber::set_default(Lines(heard.clone()));
+    for round in 0..20 {
+        let script = format!("for n in 1 2 3; do echo out {round} $n; done; echo err {round} >&2; exit 3");
+        let brief = Child::process("brief", shell(&script)).restart(Restart::Temporary);
+        let tree = Supervisor::builder("root").child(brief).start(&bus).await.unwrap();
+        while tree.count_children("root").await.unwrap().active > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for line in ["out 1", "out 2", "out 3", "err"].map(|line| line.replace(' ', &format!(" {round} "))) {
+            let line = if line == "err" { format!("err {round}") } else { line };
+            assert!(heard.words().contains(&line), "{line} of {:?}", heard.words());
+        }
+        tree.shutdown().await.unwrap();
+    }
+}
