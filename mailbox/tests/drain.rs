@@ -6,13 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use mycelium_mailbox::{
-    Consume, Doorbell, Drained, FutureSlot, Overflow, Parked, Presence, Source, Span, Stamps, Stop,
-    SubscribeOptions, Subscription, Topic, pick,
+    Consume, Doorbell, Drained, FutureSlot, Overflow, Presence, Source, Span, Stamps, Stop, SubscribeOptions,
+    Subscription, Topic, pick,
 };
-
-fn all(presence: &Presence) -> Span<'_> {
-    Span { below: u64::MAX, most: u32::MAX, presence }
-}
 
 type Text = (u64, String);
 
@@ -53,140 +49,116 @@ impl Consume<Vec<u64>, Arc<Presence>, Text> for Note {
     }
 }
 
-fn queue(numbers: &[u64], overflow: Overflow<Text>) -> (Topic<Text>, Subscription<Text>) {
-    let topic = Topic::new(Arc::new(Stamps::new()), 4);
-    let options = SubscribeOptions { overflow, ..SubscribeOptions::default() };
-    let mut queue = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
-    for &number in numbers {
-        topic.try_publish((number, number.to_string()), 0).unwrap();
+/// A subscription, what handles its messages, and how many were handled.
+struct Reader {
+    queue: Subscription<Text>,
+    presence: Arc<Presence>,
+    notes: Vec<u64>,
+    called: Arc<Presence>,
+    slot: FutureSlot,
+    handled: u64,
+}
+
+impl Reader {
+    fn new(queue: Subscription<Text>) -> Self {
+        let presence = Arc::new(Presence::new());
+        let called = Arc::clone(&presence);
+        Self { queue, presence, notes: Vec::new(), called, slot: FutureSlot::new(), handled: 0 }
     }
-    assert_eq!(queue.head().is_some(), !numbers.is_empty());
-    (topic, queue)
-}
 
-fn parked<O>(drained: Drained<'_, O>) -> Parked<'_, O> {
-    let Drained::Parked(parked) = drained else { panic!("it should wait") };
-    parked
-}
+    /// A reader with these messages before it.
+    fn of(numbers: &[u64], overflow: Overflow<Text>) -> (Topic<Text>, Self) {
+        let topic = Topic::new(Arc::new(Stamps::new()), 4);
+        let options = SubscribeOptions { overflow, ..SubscribeOptions::default() };
+        let mut queue = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+        for &number in numbers {
+            topic.try_publish((number, number.to_string()), 0).unwrap();
+        }
+        assert_eq!(queue.head().is_some(), !numbers.is_empty());
+        (topic, Self::new(queue))
+    }
 
-fn front(queue: &mut Subscription<Text>) -> Option<u64> {
-    queue.head()?;
-    queue.peek().map(|delivery| delivery.message.0)
+    /// Handles what is before `below`, at most so many messages.
+    fn drain(&mut self, below: u64, most: u32) -> Drained<'_, Result<(), String>> {
+        let Self { queue, presence, notes, called, slot, handled } = self;
+        let span = Span { below, most, presence };
+        let mut cx = Context::from_waker(Waker::noop());
+        queue.drain::<Note, _, _>(notes, called, slot, span, handled, &mut cx)
+    }
+
+    fn drain_all(&mut self) -> Drained<'_, Result<(), String>> {
+        self.drain(u64::MAX, u32::MAX)
+    }
+
+    /// Handles all there is, or panics with a handler: whether one did.
+    fn panics(&mut self) -> bool {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(self.drain_all()))).is_err()
+    }
+
+    fn front(&mut self) -> Option<u64> {
+        self.queue.head()?;
+        self.queue.peek().map(|delivery| delivery.message.0)
+    }
 }
 
 #[test]
 fn a_handler_that_waits_keeps_its_message_and_frees_those_before() {
     for overflow in [Overflow::Block, Overflow::DropNewest] {
-        let (topic, mut queue) = queue(&[1, 10, 2, 3], overflow);
-        let presence = Arc::new(Presence::new());
-        let (mut notes, mut called, mut slot, mut handled) =
-            (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut waiting = parked(queue.drain::<Note, _, _>(
-            &mut notes,
-            &mut called,
-            &mut slot,
-            all(&presence),
-            &mut handled,
-            &mut cx,
-        ));
+        let (topic, mut reader) = Reader::of(&[1, 10, 2, 3], overflow);
+        let Drained::Parked(mut waiting) = reader.drain_all() else { panic!("it should wait") };
         // The one before it has left: there is room for one more, and no more.
         topic.try_publish((4, String::from("4")), 0).unwrap();
         let refused = topic.try_publish((5, String::from("5")), 0).is_err();
         let dropped = topic.stats().dropped_newest;
         assert_eq!(u64::from(refused) + dropped, 1, "the message that is handled still takes its place");
+        let mut cx = Context::from_waker(Waker::noop());
         assert!(matches!(Pin::new(&mut waiting).poll(&mut cx), Poll::Ready(Ok(()))));
         drop(waiting);
-        assert_eq!((handled, notes.as_slice()), (1, [1, 10].as_slice()));
-        assert_eq!(front(&mut queue), Some(10));
-        queue.advance();
-        assert_eq!(front(&mut queue), Some(2));
+        assert_eq!((reader.handled, reader.notes.as_slice()), (1, [1, 10].as_slice()));
+        assert_eq!(reader.front(), Some(10));
+        reader.queue.advance();
+        assert_eq!(reader.front(), Some(2));
     }
 }
 
 #[test]
 fn a_failed_message_stays_in_front() {
-    let (_topic, mut queue) = queue(&[1, 20, 2], Overflow::Block);
-    let presence = Arc::new(Presence::new());
-    let (mut notes, mut called, mut slot, mut handled) =
-        (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
-    let mut cx = Context::from_waker(Waker::noop());
-    let drained =
-        queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, all(&presence), &mut handled, &mut cx);
-    let failed = matches!(&drained, Drained::Failed(Err(text)) if text == "20");
-    drop(drained);
-    assert!(failed);
-    assert_eq!((handled, front(&mut queue)), (1, Some(20)));
+    let (_topic, mut reader) = Reader::of(&[1, 20, 2], Overflow::Block);
+    assert!(matches!(reader.drain_all(), Drained::Failed(Err(text)) if text == "20"));
+    assert_eq!((reader.handled, reader.front()), (1, Some(20)));
 }
 
 #[test]
 fn a_panic_leaves_its_message_in_front_and_the_slot_usable() {
-    let (_topic, mut queue) = queue(&[1, 30, 2], Overflow::Block);
-    let presence = Arc::new(Presence::new());
-    let (mut notes, mut called, mut slot, mut handled) =
-        (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
-    let mut cx = Context::from_waker(Waker::noop());
-    let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        drop(queue.drain::<Note, _, _>(
-            &mut notes,
-            &mut called,
-            &mut slot,
-            all(&presence),
-            &mut handled,
-            &mut cx,
-        ));
-    }));
-    attempt.unwrap_err();
-    assert_eq!((handled, front(&mut queue)), (1, Some(30)));
-    queue.advance();
-    let drained =
-        queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, all(&presence), &mut handled, &mut cx);
-    let done = matches!(&drained, Drained::Done);
-    drop(drained);
-    assert!(done);
-    assert_eq!((handled, notes.as_slice()), (2, [1, 2].as_slice()));
+    let (_topic, mut reader) = Reader::of(&[1, 30, 2], Overflow::Block);
+    assert!(reader.panics());
+    assert_eq!((reader.handled, reader.front()), (1, Some(30)));
+    reader.queue.advance();
+    assert!(matches!(reader.drain_all(), Drained::Done));
+    assert_eq!((reader.handled, reader.notes.as_slice()), (2, [1, 2].as_slice()));
 }
 
 #[test]
 fn the_span_and_a_nudge_end_a_drain() {
-    let (_topic, mut queue) = queue(&[1, 40, 3, 4], Overflow::Block);
-    let presence = Arc::new(Presence::new());
-    let (mut notes, mut called, mut slot, mut handled) =
-        (Vec::new(), Arc::clone(&presence), FutureSlot::new(), 0);
-    let mut cx = Context::from_waker(Waker::noop());
-    let none = Span { below: 0, most: 9, presence: &presence };
-    let drained = queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, none, &mut handled, &mut cx);
-    let done = matches!(&drained, Drained::Done);
-    drop(drained);
-    assert!(done);
-    let one = Span { below: u64::MAX, most: 1, presence: &presence };
-    drop(queue.drain::<Note, _, _>(&mut notes, &mut called, &mut slot, one, &mut handled, &mut cx));
-    assert_eq!((handled, front(&mut queue)), (1, Some(40)));
-    drop(queue.drain::<Note, _, _>(
-        &mut notes,
-        &mut called,
-        &mut slot,
-        all(&presence),
-        &mut handled,
-        &mut cx,
-    ));
-    assert_eq!((handled, front(&mut queue)), (2, Some(3)));
-    presence.settle();
-    presence.ask(Stop::Life, &Doorbell::new());
-    drop(queue.drain::<Note, _, _>(
-        &mut notes,
-        &mut called,
-        &mut slot,
-        all(&presence),
-        &mut handled,
-        &mut cx,
-    ));
-    assert_eq!((handled, front(&mut queue)), (3, Some(4)), "what is asked is seen after the next message");
+    let (_topic, mut reader) = Reader::of(&[1, 40, 3, 4], Overflow::Block);
+    assert!(matches!(reader.drain(0, 9), Drained::Done));
+    drop(reader.drain(u64::MAX, 1));
+    assert_eq!((reader.handled, reader.front()), (1, Some(40)));
+    drop(reader.drain_all());
+    assert_eq!((reader.handled, reader.front()), (2, Some(3)));
+    reader.presence.settle();
+    reader.presence.ask(Stop::Life, &Doorbell::new());
+    drop(reader.drain_all());
+    assert_eq!(
+        (reader.handled, reader.front()),
+        (3, Some(4)),
+        "what is asked is seen after the next message"
+    );
 }
 
 #[test]
 fn two_subscriptions_of_one_receiver_to_one_topic_are_both_read_in_order() {
-    let (topic, first) = queue(&[], Overflow::Block);
+    let (topic, Reader { queue: first, .. }) = Reader::of(&[], Overflow::Block);
     let second = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
     for number in [1, 2] {
         topic.try_publish((number, number.to_string()), 0).unwrap();
@@ -212,9 +184,7 @@ fn runs_end_anywhere_and_lose_nothing() {
     const ROUND: u64 = 29;
     let topic = Topic::<Text>::new(Arc::new(Stamps::new()), 64);
     let options = SubscribeOptions { id: OWN, ..SubscribeOptions::default() };
-    let mut queue = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
-    let (mut notes, mut slot, mut handled) = (Vec::new(), FutureSlot::new(), 0);
-    let mut cx = Context::from_waker(Waker::noop());
+    let mut reader = Reader::new(topic.subscribe(Arc::new(Doorbell::new()), options).unwrap());
     let (mut expected, mut next) = (Vec::new(), 0_u64);
     for round in 0..40 {
         for _ in 0..ROUND {
@@ -227,26 +197,14 @@ fn runs_end_anywhere_and_lose_nothing() {
                 expected.push(number);
             }
         }
-        let presence = Arc::new(Presence::new());
-        let mut called = Arc::clone(&presence);
-        while queue.head().is_some() {
-            let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                drop(queue.drain::<Note, _, _>(
-                    &mut notes,
-                    &mut called,
-                    &mut slot,
-                    all(&presence),
-                    &mut handled,
-                    &mut cx,
-                ));
-            }));
-            if attempt.is_err() {
-                assert_eq!(queue.peek().map(|delivery| delivery.message.0), Some(30), "round {round}");
-                queue.advance();
+        while reader.front().is_some() {
+            if reader.panics() {
+                assert_eq!(reader.front(), Some(30), "round {round}");
+                reader.queue.advance();
             }
         }
-        assert_eq!(queue.unread(), 0, "round {round}");
+        assert_eq!(reader.queue.unread(), 0, "round {round}");
     }
-    assert_eq!(notes, expected);
-    assert_eq!(handled, expected.len() as u64);
+    assert_eq!(reader.notes, expected);
+    assert_eq!(reader.handled, expected.len() as u64);
 }
