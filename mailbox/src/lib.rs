@@ -72,6 +72,8 @@ mod line;
 mod loom_models;
 #[cfg(all(test, loom))]
 mod loom_restart;
+#[cfg(all(test, loom))]
+mod loom_support;
 mod merge;
 mod message;
 mod parcel;

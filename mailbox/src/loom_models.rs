@@ -4,109 +4,18 @@
 //! concurrent access, a leaked or twice dropped value as a wrong count.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc as StdArc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
-use loom::sync::Notify;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
+use crate::loom_support::{
+    Counted, Receiver, block_on, explore, inbox, one_inbox, receive, receive_all, topic,
+};
 use crate::sync::{Arc, Spin, model_fence};
 use crate::wait::{Ticket, WaitList};
-use crate::{
-    Doorbell, Inbox, InboxOptions, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic, poll_pick,
-};
-
-/// How many times an execution may preempt a thread.
-const PREEMPTIONS_MAX: usize = 2;
-
-pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(PREEMPTIONS_MAX);
-    builder.check(model);
-}
-
-/// Wakes a sleeping thread. Not `unpark`, which in loom also frees threads that are blocked on something else.
-struct Notifier {
-    notify: Notify,
-    /// Whether it has woken since the last sleep. No part of the model: one thread at a time runs in it.
-    woken: std::sync::atomic::AtomicBool,
-}
-
-impl Wake for Notifier {
-    fn wake(self: StdArc<Self>) {
-        self.woken.store(true, Ordering::SeqCst);
-        self.notify.notify();
-    }
-}
-
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    let notifier = StdArc::new(Notifier { notify: Notify::new(), woken: false.into() });
-    let waker = Waker::from(StdArc::clone(&notifier));
-    let mut cx = Context::from_waker(&waker);
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-            return output;
-        }
-        let woken = notifier.woken.load(Ordering::SeqCst);
-        notifier.notify.wait();
-        notifier.woken.store(false, Ordering::SeqCst);
-        if woken {
-            // A future that woke itself waits for another thread to get on: let it.
-            thread::yield_now();
-        }
-    }
-}
-
-pub(crate) fn topic<M: Clone + Send + Sync + 'static>(capacity: u32) -> Topic<M> {
-    Topic::new(Arc::new(Stamps::new()), capacity)
-}
-
-/// One receiver of one topic.
-pub(crate) struct Receiver<M: Clone + Send + Sync + 'static> {
-    pub(crate) sources: [Subscription<M>; 1],
-    pub(crate) bell: Arc<Doorbell>,
-}
-
-impl<M: Clone + Send + Sync + 'static> Receiver<M> {
-    pub(crate) fn new(topic: &Topic<M>, options: SubscribeOptions<M>) -> Self {
-        let bell = Arc::new(Doorbell::new());
-        Self { sources: [topic.subscribe(Arc::clone(&bell), options).unwrap()], bell }
-    }
-
-    /// Sleeps until a message is there, and takes it.
-    pub(crate) fn next(&mut self) -> M {
-        block_on(poll_fn(|cx| poll_pick(&mut self.sources, &self.bell, cx)));
-        let message = self.sources[0].peek().unwrap().message.clone();
-        self.sources[0].advance();
-        message
-    }
-}
-
-/// A message that counts its living copies.
-#[derive(Debug)]
-pub(crate) struct Counted(StdArc<AtomicUsize>);
-
-impl Counted {
-    pub(crate) fn new(alive: &StdArc<AtomicUsize>) -> Self {
-        alive.fetch_add(1, Ordering::SeqCst);
-        Self(StdArc::clone(alive))
-    }
-}
-
-impl Clone for Counted {
-    fn clone(&self) -> Self {
-        Self::new(&self.0)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
-    }
-}
+use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Topic, poll_pick};
 
 #[test]
 fn loom_spin_lock_excludes() {
@@ -241,11 +150,8 @@ fn loom_the_last_of_two_subscribers_wakes_the_publisher() {
         topic.try_publish(0, 0).unwrap();
         let threads = receivers.map(|mut receiver| {
             thread::spawn(move || {
-                // Freed by hand: going to sleep would wake everybody.
-                let source = &mut receiver.sources[0];
-                assert!(source.head().is_some());
-                source.advance();
-                source.commit();
+                receiver.pass();
+                receiver.sources[0].commit();
                 receiver
             })
         });
@@ -321,11 +227,9 @@ fn loom_a_dropped_waiter_hands_its_wake_up_on() {
         assert!(given_up.as_mut().poll(&mut Context::from_waker(noop)).is_pending());
         let publisher = topic.clone();
         let thread = thread::spawn(move || block_on(publisher.publish(2, 0)).unwrap());
-        // Freed by hand: going to sleep would wake everybody and hide the hand-over.
-        let source = &mut receiver.sources[0];
-        assert!(source.head().is_some());
-        source.advance();
-        source.commit();
+        // Not by `next`, which would hide the hand-over.
+        receiver.pass();
+        receiver.sources[0].commit();
         drop(given_up);
         thread.join().unwrap();
         assert_eq!(receiver.next(), 2);
@@ -408,21 +312,10 @@ fn loom_closing_wakes_receiver_and_publisher() {
     });
 }
 
-pub(crate) fn inbox<T>(capacity: u32, bell: &Arc<Doorbell>, stamps: &Arc<Stamps>) -> Inbox<T> {
-    let options = InboxOptions { capacity, ..InboxOptions::default() };
-    Inbox::new(Arc::clone(stamps), Arc::clone(bell), options)
-}
-
-fn receive<T: Copy>(inboxes: &mut [Inbox<T>], bell: &Doorbell) -> T {
-    let picked = block_on(poll_fn(|cx| poll_pick(inboxes, bell, cx)));
-    inboxes[picked.index].take().unwrap()
-}
-
 #[test]
 fn loom_inbox_two_senders_wait_for_room_and_lose_nothing() {
     explore(|| {
-        let (bell, stamps) = (Arc::new(Doorbell::new()), Arc::new(Stamps::new()));
-        let mut inboxes = [inbox::<u64>(1, &bell, &stamps)];
+        let (mut inboxes, bell) = one_inbox::<u64>(1);
         let threads = [1, 2].map(|number| {
             let sender = inboxes[0].sender();
             thread::spawn(move || block_on(sender.send(number, 0)).unwrap())
@@ -438,21 +331,13 @@ fn loom_inbox_two_senders_wait_for_room_and_lose_nothing() {
 #[test]
 fn loom_inbox_end_of_senders_is_noticed() {
     explore(|| {
-        let (bell, stamps) = (Arc::new(Doorbell::new()), Arc::new(Stamps::new()));
-        let mut inboxes = [inbox::<u64>(2, &bell, &stamps)];
+        let (mut inboxes, bell) = one_inbox::<u64>(2);
         let sender = inboxes[0].sender();
         let thread = thread::spawn(move || {
             sender.try_send(1).unwrap();
             drop(sender);
         });
-        let mut seen = 0;
-        block_on(poll_fn(|cx| {
-            while poll_pick(&mut inboxes, &bell, cx).is_ready() {
-                seen += inboxes[0].take().unwrap();
-            }
-            if inboxes[0].is_finished() { Poll::Ready(()) } else { Poll::Pending }
-        }));
-        assert_eq!(seen, 1);
+        assert_eq!(receive_all(&mut inboxes, &bell), 1);
         thread.join().unwrap();
     });
 }

@@ -1,6 +1,6 @@
 //! Models of a restart in place, against a publish, a stop and a drop.
 //!
-//! A life fails with its message in hand; the receiver drops that one, keeps its sources and waits in an [`Interlude`] for a
+//! A life fails with its message in hand; the receiver passes that one, keeps its sources and waits in an [`Interlude`] for a
 //! verdict, as `actors/src/live/body.rs` does. Each model names the changes of the code under which it was seen to fail.
 
 use std::future::poll_fn;
@@ -11,9 +11,9 @@ use loom::sync::Mutex;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use crate::loom_models::{Counted, Receiver, block_on, explore, inbox, topic};
+use crate::loom_support::{Counted, Receiver, block_on, explore, one_inbox, receive_all, topic};
 use crate::sync::Arc;
-use crate::{Doorbell, Inbox, Interlude, Presence, Source, Stamps, Stop, SubscribeOptions, poll_pick};
+use crate::{Doorbell, Interlude, Presence, Source, Stop, SubscribeOptions, poll_pick};
 
 /// A supervisor's word that the next life may begin.
 #[derive(Default)]
@@ -83,13 +83,6 @@ fn answer(shell: &Arc<Shell>) -> thread::JoinHandle<()> {
     thread::spawn(move || shell.verdict.give())
 }
 
-/// A life that fails at its first message: that one is a dead letter.
-fn fail<M: Clone + Send + Sync + 'static>(receiver: &mut Receiver<M>) {
-    let source = &mut receiver.sources[0];
-    assert!(source.head().is_some());
-    source.advance();
-}
-
 /// Fails if `Doorbell::prepare` leaves the waker of the interlude in a bell that is set, or if the producer that rings
 /// leaves the seat armed.
 #[test]
@@ -103,7 +96,7 @@ fn loom_restart_beside_a_publish_loses_no_message() {
             topic.try_publish(1, 0).unwrap();
             topic.try_publish(2, 0).unwrap();
         });
-        fail(&mut receiver);
+        receiver.pass();
         assert!(shell.park(&mut receiver.sources, &receiver.bell));
         assert_eq!(receiver.next(), 1);
         assert_eq!(receiver.next(), 2);
@@ -127,7 +120,7 @@ fn loom_restart_frees_the_place_of_the_message_in_hand() {
             // Not before there was room: nobody else makes any.
             supervisor.verdict.give();
         });
-        fail(&mut receiver);
+        receiver.pass();
         assert!(shell.park(&mut receiver.sources, &receiver.bell));
         publisher.join().unwrap();
         (1..=CAPACITY).for_each(|number| assert_eq!(receiver.next(), number));
@@ -138,8 +131,7 @@ fn loom_restart_frees_the_place_of_the_message_in_hand() {
 #[test]
 fn loom_restart_beside_tells_keeps_them_in_order() {
     explore(|| {
-        let (bell, stamps, shell) = (Arc::new(Doorbell::new()), Arc::new(Stamps::new()), shell());
-        let mut inboxes = [inbox::<u64>(1, &bell, &stamps)];
+        let ((mut inboxes, bell), shell) = (one_inbox::<u64>(1), shell());
         let sender = inboxes[0].sender();
         sender.try_send(0).unwrap();
         let supervisor = Arc::clone(&shell);
@@ -172,7 +164,7 @@ fn loom_restart_is_given_up_at_a_shutdown() {
         let bus = thread::spawn(move || other.presence.ask(Stop::ForGood, &bell));
         // It may use up the ring.
         let publisher = thread::spawn(move || topic.try_publish(1, 0).unwrap());
-        fail(&mut receiver);
+        receiver.pass();
         assert!(!shell.park(&mut receiver.sources, &receiver.bell), "nobody gave a verdict");
         bus.join().unwrap();
         publisher.join().unwrap();
@@ -216,7 +208,7 @@ fn loom_restart_beside_the_end_of_a_topic_reads_what_is_left() {
             topic.try_publish(1, 0).unwrap();
             topic.close();
         });
-        fail(&mut receiver);
+        receiver.pass();
         assert!(shell.park(&mut receiver.sources, &receiver.bell));
         let Receiver { sources, bell } = &mut receiver;
         let mut seen = 0;
@@ -237,8 +229,7 @@ fn loom_restart_beside_the_end_of_a_topic_reads_what_is_left() {
 #[test]
 fn loom_restart_beside_the_last_senders_drop_notices_it() {
     explore(|| {
-        let (bell, stamps, shell) = (Arc::new(Doorbell::new()), Arc::new(Stamps::new()), shell());
-        let mut inboxes = [inbox::<u64>(2, &bell, &stamps)];
+        let ((mut inboxes, bell), shell) = (one_inbox::<u64>(2), shell());
         let sender = inboxes[0].sender();
         sender.try_send(0).unwrap();
         let supervisor = answer(&shell);
@@ -249,14 +240,7 @@ fn loom_restart_beside_the_last_senders_drop_notices_it() {
         assert!(inboxes[0].head().is_some());
         assert_eq!(inboxes[0].take(), Some(0));
         assert!(shell.park(&mut inboxes, &bell));
-        let mut seen = 0;
-        block_on(poll_fn(|cx| {
-            while poll_pick(&mut inboxes, &bell, cx).is_ready() {
-                seen += inboxes[0].take().unwrap();
-            }
-            if inboxes[0].is_finished() { Poll::Ready(()) } else { Poll::Pending }
-        }));
-        assert_eq!(seen, 1);
+        assert_eq!(receive_all(&mut inboxes, &bell), 1);
         supervisor.join().unwrap();
         telling.join().unwrap();
     });
@@ -282,7 +266,7 @@ fn loom_restart_that_never_comes_frees_its_publishers_and_messages() {
                 block_on(publisher.publish(Counted::new(&count), 0)).unwrap();
             }
         });
-        fail(&mut receiver);
+        receiver.pass();
         park_once(&shell, &mut receiver.sources, &receiver.bell);
         drop(receiver);
         publishing.join().unwrap();
@@ -296,8 +280,7 @@ fn loom_restart_that_never_comes_frees_its_publishers_and_messages() {
 fn loom_restart_that_never_comes_frees_its_senders_and_messages() {
     explore(|| {
         let alive = StdArc::new(AtomicUsize::new(0));
-        let (bell, stamps, shell) = (Arc::new(Doorbell::new()), Arc::new(Stamps::new()), shell());
-        let mut inboxes: [Inbox<Counted>; 1] = [inbox(1, &bell, &stamps)];
+        let ((mut inboxes, bell), shell) = (one_inbox::<Counted>(1), shell());
         let sender = inboxes[0].sender();
         assert!(sender.try_send(Counted::new(&alive)).is_ok());
         let (other, count) = (sender.clone(), StdArc::clone(&alive));

@@ -97,6 +97,7 @@ const ABSENT: &[Absent] = &[
             "mailbox/src/sync.rs",
             "mailbox/src/loom_models.rs",
             "mailbox/src/loom_restart.rs",
+            "mailbox/src/loom_support.rs",
             "mailbox/src/batch.rs",
             "mailbox/src/confined.rs",
             "mailbox/src/fifo.rs",
