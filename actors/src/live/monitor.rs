@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Context as TaskContext;
 
 use mycelium_mailbox::{
-    Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Port, QUEUE_CAPACITY_MAX, Source, Span, Stamps,
-    Started,
+    Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Port, QUEUE_CAPACITY_MAX, Span, Stamps, Started,
 };
 
 use super::address::Address;
@@ -115,8 +114,8 @@ impl<A: Actor> Watching<A> {
         let options =
             InboxOptions { overflow: Overflow::Fail, capacity: QUEUE_CAPACITY_MAX, owner: id.get() };
         let queue = Arc::new(Port::new(Arc::clone(stamps), Arc::clone(bell), options));
-        let source = NoticeSource { inbox: Inbox::of(Arc::clone(&queue)) };
-        (Self { queue, hear: None, watched: BTreeMap::new(), next: 0 }, Box::new(source))
+        let source = Box::new(Inbox::of(Arc::clone(&queue)));
+        (Self { queue, hear: None, watched: BTreeMap::new(), next: 0 }, source)
     }
 
     pub(crate) fn watch(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor
@@ -183,25 +182,7 @@ fn hear<'a, A: Handler<Down>>(
 }
 
 /// What an actor hears of the ends of others.
-struct NoticeSource {
-    inbox: Inbox<Notice>,
-}
-
-impl Source for NoticeSource {
-    fn head(&mut self) -> Option<u64> {
-        self.inbox.head()
-    }
-
-    fn commit(&mut self) {
-        self.inbox.commit();
-    }
-
-    fn arm(&mut self) -> bool {
-        self.inbox.arm()
-    }
-}
-
-impl<A: Actor> ActorSource<A> for NoticeSource {
+impl<A: Actor> ActorSource<A> for Inbox<Notice> {
     fn drain<'a>(
         &'a mut self,
         actor: &'a mut A,
@@ -210,7 +191,7 @@ impl<A: Actor> ActorSource<A> for NoticeSource {
         _: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained> {
-        let Some((Notice { down, link }, _)) = self.inbox.peek() else { return Started::Ready(Ok(0)) };
+        let Some((Notice { down, link }, _)) = self.peek() else { return Started::Ready(Ok(0)) };
         let watching = ctx.as_live().and_then(|live| live.watching.as_deref_mut());
         let Some(watching) = watching.filter(|watching| watching.watched.contains_key(&down.monitor)) else {
             return Started::Ready(Ok(1));
@@ -224,7 +205,7 @@ impl<A: Actor> ActorSource<A> for NoticeSource {
     }
 
     fn settle(&mut self) {
-        self.inbox.advance();
+        self.advance();
     }
 
     fn keep(&mut self) -> bool {
@@ -237,7 +218,7 @@ impl<A: Actor> ActorSource<A> for NoticeSource {
     }
 
     fn discard(&mut self) -> Option<&'static str> {
-        self.inbox.take().filter(|notice| !notice.link).map(|_| NAME)
+        self.take().filter(|notice| !notice.link).map(|_| NAME)
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {
@@ -250,7 +231,7 @@ impl<A: Actor> ActorSource<A> for NoticeSource {
     }
 
     fn front_name(&self) -> Option<&'static str> {
-        self.inbox.peek().map(|_| NAME)
+        self.peek().map(|_| NAME)
     }
 }
 

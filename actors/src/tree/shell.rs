@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use self::alarm::Alarm;
 use self::care::{Care, Looks};
-pub(crate) use self::parked::{Estate, Parked, Waits, Word};
+pub(crate) use self::parked::{Estate, Parked, Waits, Word, released};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Site};
 use super::observe::{Observer, observe};

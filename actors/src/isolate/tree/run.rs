@@ -19,7 +19,7 @@ use crate::isolate::RunError;
 use crate::isolate::core::Core;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{Builder, Launcher, MISSED_MAX, Observer, SpecError, observe};
+use crate::tree::{Builder, Launcher, MISSED_MAX, Observer, SpecError, observe, released};
 
 /// One tree of an isolate.
 pub(crate) struct TreeRun {
@@ -501,14 +501,7 @@ impl Run {
         if node.parked.is_empty() || !node.busy.is_empty() {
             return;
         }
-        let waits = |status| matches!(status, ChildStatus::Waiting { .. });
-        let supervisor = &node.supervisor;
-        let group = matches!(supervisor.flags().strategy, Strategy::OneForAll | Strategy::RestForOne);
-        if group && supervisor.children().any(|child| waits(child.status)) {
-            return;
-        }
-        let released = |id: &Arc<str>| !supervisor.child(id).is_some_and(|child| waits(child.status));
-        let ids: Vec<_> = node.parked.keys().filter(|id| released(id)).cloned().collect();
+        let ids = released(&node.supervisor, node.parked.keys());
         let parked: Vec<_> = ids.iter().filter_map(|id| node.parked.remove(id)).collect();
         parked.iter().for_each(|parked| retire(&*parked.seat));
     }

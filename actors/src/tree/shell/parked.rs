@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use mycelium_supervisor::{ChildRef, ChildStatus, Strategy};
+use mycelium_supervisor::{ChildInfo, ChildRef, ChildStatus, Strategy, Supervisor};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{KILL_GRACE, Report, Shell};
@@ -57,6 +57,19 @@ impl Parked {
     }
 }
 
+/// Which of the parked children wait for a life that will not come. While one of a group is in backoff, all of it comes back.
+pub(crate) fn released<'a>(
+    core: &Supervisor<Launcher>,
+    parked: impl Iterator<Item = &'a Arc<str>>,
+) -> Vec<Arc<str>> {
+    let waits = |child: ChildInfo| matches!(child.status, ChildStatus::Waiting { .. });
+    let group = matches!(core.flags().strategy, Strategy::OneForAll | Strategy::RestForOne);
+    if group && core.children().any(waits) {
+        return Vec::new();
+    }
+    parked.filter(|id| !core.child(id).is_some_and(waits)).cloned().collect()
+}
+
 impl Shell {
     /// Whether nothing that stops now is started again by this very supervisor: it ends, or its own start has failed.
     pub(super) fn is_leaving(&self) -> bool {
@@ -85,16 +98,8 @@ impl Shell {
         if self.parked.is_empty() || !self.busy.is_empty() || (self.is_leaving() && !self.for_good) {
             return;
         }
-        let waits = |status| matches!(status, ChildStatus::Waiting { .. });
-        let core = &self.core;
-        let group = matches!(core.flags().strategy, Strategy::OneForAll | Strategy::RestForOne);
-        if group && core.children().any(|child| waits(child.status)) {
-            return;
-        }
         self.leaving.retain(|actor| !actor.ended().initialized());
-        let released = |id: &Arc<str>| !core.child(id).is_some_and(|child| waits(child.status));
-        let released: Vec<_> = self.parked.keys().filter(|id| released(id)).cloned().collect();
-        for id in released {
+        for id in released(&self.core, self.parked.keys()) {
             if let Some(parked) = self.parked.remove(&id) {
                 parked.release(&mut self.leaving);
             }
