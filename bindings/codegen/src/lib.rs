@@ -16,7 +16,6 @@ mod build_script;
 pub mod encode;
 pub mod golden;
 mod model;
-pub mod random;
 mod rust;
 pub mod show;
 

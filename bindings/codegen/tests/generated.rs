@@ -5,19 +5,20 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings)]
 
+mod random;
+
 use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use mycelium_codegen::encode::{self, Encoded};
 use mycelium_codegen::golden::{self, GoldenError, Verdict};
-use mycelium_codegen::random::{self, Rng};
 use mycelium_codegen::{Model, Options, rust, show};
 use mycelium_contract::{Contract, Value};
 use mycelium_mailbox::rkyv::util::AlignedVec;
 use mycelium_mailbox::wire::{Encoder, View, Wire, WireError};
 use mycelium_mailbox::{Message, ValidationError};
-use mycelium_random::seed;
+use mycelium_random::{Random, seed};
 
 include!("generated/contracts.rs");
 
@@ -224,12 +225,12 @@ fn generated_types_agree_with_every_golden_vector() {
 
 #[test]
 fn generated_types_agree_with_random_values() {
-    let mut rng = Rng::new(seed());
+    let rng = &mut Random::new(seed());
     for contract in &contracts() {
         let model = Model::new(contract);
         for message in &contract.messages {
             for _ in 0..CASES {
-                let values = random::fields(&model, &message.fields, &mut rng);
+                let values = random::fields(&model, &message.fields, rng);
                 let encoded =
                     encode::message(&model, &message.fields, &values).expect("random values fit their types");
                 check(&model, &message.name, &values, &encoded);
@@ -257,18 +258,18 @@ fn hostile_vectors_are_refused_as_they_should() {
 
 #[test]
 fn random_damage_never_panics() {
-    let mut rng = Rng::new(seed());
+    let rng = &mut Random::new(seed());
     for contract in &contracts() {
         let model = Model::new(contract);
         for message in &contract.messages {
             let probe = probe(&message.name);
             for _ in 0..CASES {
-                let values = random::fields(&model, &message.fields, &mut rng);
+                let values = random::fields(&model, &message.fields, rng);
                 let encoded =
                     encode::message(&model, &message.fields, &values).expect("random values fit their types");
                 let mut bytes = encoded.bytes;
                 for _ in 0..=rng.below(4) {
-                    let at = rng.below(bytes.len() as u64) as usize;
+                    let at = rng.index(bytes.len());
                     bytes[at] = rng.next_u64() as u8;
                 }
                 bytes.truncate(bytes.len() - (rng.below(2) * rng.below(20)).min(bytes.len() as u64) as usize);
@@ -286,7 +287,7 @@ fn random_damage_never_panics() {
 fn newer_versions_are_read_through_the_root_length() {
     let contract = contract();
     let model = Model::new(&contract);
-    let mut rng = Rng::new(seed());
+    let rng = &mut Random::new(seed());
     let tail = &contract.message("Lists").expect("the message exists").fields;
     for message in &contract.messages {
         let mut fields = message.fields.clone();
@@ -296,7 +297,7 @@ fn newer_versions_are_read_through_the_root_length() {
             fields.push(field);
         }
         for _ in 0..200 {
-            let values = random::fields(&model, &fields, &mut rng);
+            let values = random::fields(&model, &fields, rng);
             let encoded = encode::message(&model, &fields, &values).expect("random values fit their types");
             let seen = probe(&message.name)
                 .decode_version(&encoded.bytes, message.version + 1, encoded.root_len as u32)
@@ -472,12 +473,12 @@ fn versions_without_new_fields_share_a_layout() {
     let contract = &contracts()[1];
     let model = Model::new(contract);
     let message = contract.message("Growing").expect("the message exists");
-    let mut rng = Rng::new(seed());
+    let rng = &mut Random::new(seed());
     for version in 1..=5 {
         let fields = message.fields_of(version);
         assert_eq!(digest(version).map(|(_, digest)| digest), Some(model.digest(message, version)));
         for _ in 0..100 {
-            let values = random::fields(&model, fields, &mut rng);
+            let values = random::fields(&model, fields, rng);
             let encoded = encode::message(&model, fields, &values).expect("random values fit their types");
             let seen = Growing::decode_version(&aligned(&encoded.bytes), version, encoded.root_len as u32)
                 .unwrap_or_else(|error| panic!("{error}"));
