@@ -2,34 +2,14 @@
 //!
 //! `cargo bench -p mycelium --bench isolate`. Times are the best of several rounds.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+#[path = "../tests/common/heap.rs"]
+mod heap;
+
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use heap::{allocations, live_bytes};
 use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Service, ServiceContext, Subscriptions};
-
-struct Counting;
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static CALLS: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on unchanged to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Relaxed);
-        CALLS.fetch_add(1, Relaxed);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the pointer came from `alloc` above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[derive(Clone, Copy, Debug)]
 struct Tick([u64; 8]);
@@ -204,24 +184,24 @@ fn main() {
         timed(&mut isolate)
     });
 
-    let before = LIVE.load(Relaxed);
+    let before = live_bytes();
     let isolate = Isolate::new(1);
-    println!("an empty isolate: {} bytes", LIVE.load(Relaxed) - before);
+    println!("an empty isolate: {} bytes", live_bytes() - before);
     drop(isolate);
-    let (before, calls) = (LIVE.load(Relaxed), CALLS.load(Relaxed));
+    let (before, calls) = (live_bytes(), allocations());
     let mut isolate = Isolate::new(1);
     isolate.spawn(Sum::default()).unwrap();
     isolate.spawn(Sum::default()).unwrap();
     isolate.spawn_service(Feed(10)).unwrap();
     println!(
         "two actors and a service, before the run: {} bytes in {} allocations",
-        LIVE.load(Relaxed) - before,
-        CALLS.load(Relaxed) - calls
+        live_bytes() - before,
+        allocations() - calls
     );
     isolate.run().unwrap();
-    println!("and after it: {} bytes", LIVE.load(Relaxed) - before);
+    println!("and after it: {} bytes", live_bytes() - before);
     drop(isolate);
-    println!("left behind: {} bytes", LIVE.load(Relaxed) - before);
+    println!("left behind: {} bytes", live_bytes() - before);
     best("create, spawn two actors and a service, drop", 10_000, || {
         let start = Instant::now();
         for seed in 0..10_000 {

@@ -3,39 +3,11 @@
 
 #![allow(missing_docs)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+#[path = "common/heap.rs"]
+mod heap;
 
+use heap::allocations;
 use mycelium::{Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscriptions};
-
-struct Counting;
-
-thread_local! {
-    // One for each thread: on a busy machine the test harness's own thread may allocate while the test counts.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-/// How often the calling thread has allocated. The bus below runs on it alone.
-fn allocations() -> u64 {
-    ALLOCATIONS.get()
-}
-
-// SAFETY: everything is passed on to the system's allocator; the counter touches no memory of the caller's, and has
-// neither an initialiser nor a destructor that could allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        // SAFETY: `at` came from `alloc` above, hence from the system's allocator, with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[derive(Clone, Copy, Debug)]
 struct Small([u64; 8]);

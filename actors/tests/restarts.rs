@@ -4,14 +4,16 @@
 //! `cargo xtask test restarts` runs a million cycles in place of [`CYCLES`], and prints what they left.
 
 mod common;
+#[path = "common/heap.rs"]
+mod heap;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use common::{Tick, WATCHDOG, on_both_runtimes_within};
+use heap::live_bytes;
 use mycelium::tree::{Backoff, Builder, Child, Notice, ProcessSpec, Strategy, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext,
@@ -36,32 +38,6 @@ const LOOKS: u32 = 200;
 /// The most that a supervisor accepts, here within a nanosecond.
 const RESTARTS: u32 = 1_000_000;
 
-struct Counting;
-
-/// Bytes that are allocated now.
-static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
-
-fn bytes(layout: Layout) -> i64 {
-    i64::try_from(layout.size()).unwrap_or(i64::MAX)
-}
-
-// SAFETY: everything is passed on to the system's allocator; the counter touches no memory of the caller's.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE_BYTES.fetch_add(bytes(layout), Ordering::Relaxed);
-        // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE_BYTES.fetch_sub(bytes(layout), Ordering::Relaxed);
-        // SAFETY: `at` came from `alloc` above, hence from the system's allocator, with this layout.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// What this process holds.
 #[derive(Clone, Copy, Debug)]
 struct Usage {
@@ -75,7 +51,7 @@ struct Usage {
 impl Usage {
     fn now() -> Self {
         Self {
-            bytes: LIVE_BYTES.load(Ordering::Relaxed),
+            bytes: live_bytes(),
             tasks: Handle::current().metrics().num_alive_tasks(),
             files: std::fs::read_dir("/proc/self/fd").unwrap().count(),
             processes: child_processes(),

@@ -1,34 +1,14 @@
 //! An encoder that is kept allocates nothing: counted by the allocator, on this thread alone.
 
-use std::alloc::{GlobalAlloc, Layout as Memory, System};
-use std::cell::Cell;
-
 use mycelium_mailbox::Message;
 use mycelium_mailbox::wire::{Encoder, Layout, Wire};
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is handed to the system's allocator unchanged; the counter is a plain thread-local integer without a
-// destructor, so that it neither allocates nor outlives its thread.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Memory) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `GlobalAlloc::alloc`, which is that of `System` too.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Memory) {
-        // SAFETY: `ptr` came from `alloc` above, so from `System`, with this layout.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
+#[path = "common/heap.rs"]
+mod heap;
+use heap::allocations;
 
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static HEAP: heap::Counting = heap::Counting;
 
 #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
 struct Book {
@@ -45,12 +25,6 @@ impl Message for Book {
 
 impl Wire for Book {
     const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 0 }];
-}
-
-fn allocations(work: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
 }
 
 #[test]
