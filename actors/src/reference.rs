@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::Stop;
+
 use crate::context::{Either, within};
 use crate::isolate::IsolateRef;
 use crate::live::{Address, Member, Watched};
@@ -204,7 +206,7 @@ impl<A: Actor> ActorRef<A> {
     pub fn stop(&self) {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.stop(),
-            Backend::Live(live) => live.stop(false),
+            Backend::Live(live) => live.stop(Stop::Life),
             Backend::Nowhere(_) => {}
         }
     }

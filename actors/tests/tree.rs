@@ -310,3 +310,50 @@ async fn subscriptions_that_panic_are_a_start_that_fails_and_the_supervisor_live
     assert!(reason.to_string().contains("no topics today"), "{reason}");
     assert_eq!(bus.alive(), 0);
 }
+
+/// Writes down why it stops.
+struct Leaves(Heard);
+impl Actor for Leaves {
+    type Error = BoxError;
+    async fn stopping(&mut self, reason: &StopReason, _: &mut Context<Self>) {
+        self.0.add(reason.to_string());
+    }
+}
+impl Handler<u32> for Leaves {
+    async fn handle(&mut self, _: &u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.stop();
+        Ok(())
+    }
+}
+
+struct Patient;
+impl mycelium::Service for Patient {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &mycelium::ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn who_stops_with_its_group_was_shut_down() {
+    let (bus, heard, seen) = (MessageBus::new(), Heard::default(), Heard::default());
+    let (words, notes) = (heard.clone(), seen.clone());
+    let leaves = move || Leaves(words.clone());
+    let root = Supervisor::builder("root").strategy(Strategy::OneForAll).intensity(3, PERIOD);
+    let root = root.actor("a", leaves.clone()).actor("b", leaves).service("c", || Patient);
+    let root = root.on_event(move |_, notice| match notice {
+        Notice::Exited { id, reason } | Notice::Stopped { id, reason, .. } => {
+            notes.add(format!("{id} {reason}"));
+        }
+        _ => {}
+    });
+    let tree = root.start(&bus).await.unwrap();
+    tree.actor_ref::<Leaves>("root/a").unwrap().tell(1).await.unwrap();
+    while tree.count_children("root").await.unwrap().active < 3 || seen.words().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(heard.take(), ["ended normally", "was shut down"]);
+    assert_eq!(seen.take(), ["a normal", "c shutdown", "b shutdown"]);
+    tree.shutdown().await.unwrap();
+}

@@ -1,8 +1,8 @@
 //! What others see of a receiver and ask of it, through all its lives.
 //!
 //! # Protocol
-//! `calls` is a set of [`STOP`], [`SHUT_DOWN`] and [`NUDGE`]. Who asks for a stop adds it by a read-modify-write and rings; only
-//! [`STOP`] is ever taken back. A nudge is the receiver's note to itself, added and removed by it alone: so one look between two
+//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`] and [`NUDGE`]. Who asks for a stop adds it by a read-modify-write and rings;
+//! [`SHUT_DOWN`] is never taken back. A nudge is the receiver's note to itself, added and removed by it alone: so one look between two
 //! messages tells whether there is anything else to do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks at the bell; the
 //! receiver sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them sees the other.
 //!
@@ -24,12 +24,15 @@ use crate::{Doorbell, Source, poll_pick};
 const STOP: u8 = 1;
 const SHUT_DOWN: u8 = 2;
 const NUDGE: u8 = 4;
+const PAUSE: u8 = 8;
 
 /// What a receiver is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// To end this life; it may be taken back, for a next one.
     Life,
+    /// The same, by the supervisor's wish, which means to begin the next one.
+    Pause,
     /// To end for good.
     ForGood,
 }
@@ -44,6 +47,8 @@ pub enum Stop {
 /// presence.take_back();
 /// assert_eq!(presence.asked(), None);
 /// presence.ask(Stop::Life, &bell);
+/// presence.ask(Stop::Pause, &bell);
+/// assert_eq!(presence.asked(), Some(Stop::Pause));
 /// presence.ask(Stop::ForGood, &bell);
 /// presence.take_back(); // too late
 /// assert_eq!(presence.asked(), Some(Stop::ForGood));
@@ -65,6 +70,7 @@ impl Presence {
     pub fn ask(&self, stop: Stop, bell: &Doorbell) {
         let call = match stop {
             Stop::Life => STOP,
+            Stop::Pause => PAUSE,
             Stop::ForGood => SHUT_DOWN,
         };
         // Beside what is asked already: a shutdown that finds a stop must outlast it.
@@ -72,9 +78,9 @@ impl Presence {
         bell.ring();
     }
 
-    /// Takes back a [`Stop::Life`]; a [`Stop::ForGood`] stays.
+    /// Takes back a [`Stop::Life`] and a [`Stop::Pause`]; a [`Stop::ForGood`] stays.
     pub fn take_back(&self) {
-        self.calls.fetch_and(!STOP, Ordering::SeqCst);
+        self.calls.fetch_and(!(STOP | PAUSE), Ordering::SeqCst);
     }
 
     /// Whether anything is asked or the receiver was nudged, as far as this thread has seen: for the receiver, between two
@@ -96,11 +102,12 @@ impl Presence {
         self.calls.fetch_and(!NUDGE, Ordering::Relaxed);
     }
 
-    /// What is asked.
+    /// The most that is asked.
     #[must_use]
     pub fn asked(&self) -> Option<Stop> {
         let calls = self.calls.load(Ordering::SeqCst);
-        if calls & SHUT_DOWN != 0 { Some(Stop::ForGood) } else { (calls & STOP != 0).then_some(Stop::Life) }
+        let stops = [(SHUT_DOWN, Stop::ForGood), (PAUSE, Stop::Pause), (STOP, Stop::Life)];
+        stops.into_iter().find_map(|(call, stop)| (calls & call != 0).then_some(stop))
     }
 
     /// The receiver's: ready if a message is there or something is asked; else `bell` is set to wake it for either.

@@ -17,7 +17,7 @@ pub(crate) trait Member: Send + Sync {
     fn id(&self) -> ActorId;
     fn name(&self) -> &'static str;
     /// Asks it to end by itself.
-    fn stop(&self, shutdown: bool);
+    fn stop(&self, stop: Stop);
     /// Drops its code where it waits.
     fn kill(&self);
     /// Takes a stop back, because a new life is about to begin. A shutdown stays.
@@ -34,6 +34,14 @@ pub(crate) trait Member: Send + Sync {
     /// How many messages wait in its inbox, and how many may; `None` if it has none.
     fn inbox(&self) -> Option<(u64, u64)> {
         None
+    }
+}
+
+/// Why it ends, if it ends because of that.
+pub(super) fn reason_of(stop: Stop) -> StopReason {
+    match stop {
+        Stop::Life => StopReason::Normal,
+        Stop::Pause | Stop::ForGood => StopReason::Shutdown,
     }
 }
 
@@ -77,8 +85,8 @@ impl<A: Actor> Member for Address<A> {
         A::name()
     }
 
-    fn stop(&self, shutdown: bool) {
-        self.presence.ask(if shutdown { Stop::ForGood } else { Stop::Life }, self.inbox.doorbell());
+    fn stop(&self, stop: Stop) {
+        self.presence.ask(stop, self.inbox.doorbell());
     }
 
     fn kill(&self) {
@@ -128,14 +136,6 @@ impl<A: Actor> Address<A> {
         let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
         let (watch, watchers) = (OnceLock::new(), Watchers::default());
         Arc::new(Self { id, presence, ended, watch, watchers, registered, inbox, host })
-    }
-
-    /// Why it is asked to end, if it is.
-    pub(crate) fn asked(&self) -> Option<StopReason> {
-        self.presence.asked().map(|stop| match stop {
-            Stop::Life => StopReason::Normal,
-            Stop::ForGood => StopReason::Shutdown,
-        })
     }
 
     /// What its supervisor sees of its progress.

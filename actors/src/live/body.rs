@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use mycelium_mailbox::{FutureSlot, Interlude, Span, pick};
+use mycelium_mailbox::{FutureSlot, Interlude, Span, Stop, pick};
 use tokio::runtime::Handle;
 
 use self::hand::{Hand, Kept};
-use super::address::Address;
+use super::address::{Address, reason_of};
 use super::context::LiveContext;
 use super::envelope::Envelope;
 use super::fate::{Fate, Verdict};
@@ -273,11 +273,12 @@ impl<A: Actor> Body<A> {
             return;
         }
         self.address.presence.settle();
-        let asked = self.ctx.wants_stop().then_some(StopReason::Normal);
+        let asked = self.ctx.wants_stop().then_some(Stop::Life);
         self.ctx.apply_changes(&mut self.sources);
-        if let Some(reason) = asked.or_else(|| self.address.asked()) {
-            self.phase = match (&self.fate, &reason) {
-                (Some(_), StopReason::Normal) => Phase::Failed { reason, polite: true },
+        if let Some(stop) = asked.or_else(|| self.address.presence.asked()) {
+            let reason = reason_of(stop);
+            self.phase = match stop {
+                Stop::Life | Stop::Pause if self.fate.is_some() => Phase::Failed { reason, polite: true },
                 _ => Phase::Ending { reason, polite: true },
             };
         }
@@ -342,8 +343,13 @@ impl<A: Actor> Body<A> {
     }
 
     async fn last_words(&mut self, reason: &StopReason) {
-        let Self { actor: Some(actor), ctx, slot, .. } = self else { return };
-        InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.stopping(reason, ctx), cx)).await;
+        let Self { actor: Some(actor), ctx, slot, address, .. } = self else { return };
+        let words = InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.stopping(reason, ctx), cx));
+        match address.probed() {
+            None => words.await,
+            // Given up, they are over.
+            Some(watch) => drop(watch.follow("stopping", None, words).await),
+        }
     }
 
     /// Leaves all topics, then lets the actor say its last words.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Stamps};
+use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Stamps, Stop};
 use tokio::runtime::Handle;
 
 use super::address::{Address, Member};
@@ -395,7 +395,7 @@ impl Core {
         let seat = self.members.add(Arc::clone(member));
         // A shutdown that began meanwhile may have missed it.
         if self.is_closed() {
-            member.stop(true);
+            member.stop(Stop::ForGood);
         }
         seat
     }
@@ -420,7 +420,7 @@ impl Core {
     /// Asks everybody to end, and waits for nobody. A tree keeps its bus, so none is left here.
     fn abandon(&self) {
         self.close();
-        self.members.youngest_first().iter().for_each(|member| member.stop(true));
+        self.members.youngest_first().iter().for_each(|member| member.stop(Stop::ForGood));
         self.topics.close();
     }
 }

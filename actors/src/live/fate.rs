@@ -140,7 +140,7 @@ mod tests {
         let fragile = Fragile { life: 0, handled: Vec::new() };
         let fragile = bus.core.spawn(fragile, None, Some(Box::new(Again))).unwrap();
         let member = fragile.member().unwrap();
-        member.stop(false);
+        member.stop(mycelium_mailbox::Stop::Pause);
         let (ended, ()) = tokio::join!(bus.shutdown(), async { member.resume() });
         ended.unwrap();
         assert_eq!(fragile.ended().await, StopReason::Shutdown);

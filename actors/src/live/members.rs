@@ -106,7 +106,7 @@ mod tests {
         fn name(&self) -> &'static str {
             "anybody"
         }
-        fn stop(&self, _: bool) {}
+        fn stop(&self, _: mycelium_mailbox::Stop) {}
         fn kill(&self) {}
         fn ended(&self) -> &SetOnce<StopReason> {
             &self.1

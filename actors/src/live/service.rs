@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
+use mycelium_mailbox::Stop;
 use tokio::sync::SetOnce;
 use tokio::task::AbortHandle;
 
-use super::address::{Member, Work};
+use super::address::{Member, Work, reason_of};
 use super::bus::Core;
 use super::members::Seat;
 use super::publisher::LiveSubscriber;
@@ -38,8 +39,8 @@ struct Post {
     supervision: Option<Supervision>,
     /// How often it has said that it is alive.
     beats: AtomicU64,
-    /// Set when it should end, with whether the whole bus does.
-    stop: SetOnce<bool>,
+    /// Set when it should end.
+    stop: SetOnce<Stop>,
     ended: SetOnce<StopReason>,
     task: SetOnce<AbortHandle>,
 }
@@ -53,8 +54,8 @@ impl Member for Post {
         self.name
     }
 
-    fn stop(&self, shutdown: bool) {
-        let _ = self.stop.set(shutdown);
+    fn stop(&self, stop: Stop) {
+        let _ = self.stop.set(stop);
     }
 
     fn kill(&self) {
@@ -99,7 +100,7 @@ impl ServiceHandle {
 
     /// Makes [`ServiceContext::stopped`] ready, so that the service returns by itself.
     pub fn stop(&self) {
-        Member::stop(&*self.post, false);
+        Member::stop(&*self.post, Stop::Life);
     }
 
     /// Drops the service's code where it waits.
@@ -259,8 +260,6 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
         .await
     };
     drop(service);
-    exit.reason = reason.unwrap_or(match exit.post.stop.get() {
-        Some(true) => StopReason::Shutdown,
-        _ => StopReason::Normal,
-    });
+    let asked = || exit.post.stop.get().map_or(StopReason::Normal, |stop| reason_of(*stop));
+    exit.reason = reason.unwrap_or_else(asked);
 }

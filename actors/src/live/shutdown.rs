@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::Stop;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout_at};
 
@@ -122,7 +123,7 @@ struct AskAll<'a>(&'a Core);
 impl Drop for AskAll<'_> {
     fn drop(&mut self) {
         self.0.forest.youngest_first().iter().for_each(Felling::stop);
-        self.0.members.youngest_first().iter().for_each(|member| member.stop(true));
+        self.0.members.youngest_first().iter().for_each(|member| member.stop(Stop::ForGood));
     }
 }
 

@@ -221,7 +221,7 @@ impl Topics {
     }
 
     pub(crate) fn stats(&self) -> Vec<TopicStats> {
-        let mut all: Vec<_> = self.map.iter().map(|entry| entry.stats()).collect();
+        let mut all: Vec<_> = self.all().iter().map(|topic| topic.stats()).collect();
         all.sort_by_key(|stats| stats.message);
         all
     }
@@ -246,7 +246,7 @@ impl Topics {
         }
     }
 
-    /// A copy: closing wakes publishers, and no guard is held while foreign code runs.
+    /// A copy: no guard is held while a topic's lock is taken, under which keys are asked for, or publishers are woken.
     fn all(&self) -> Vec<Arc<dyn AnyTopic>> {
         self.map.iter().map(|entry| Arc::clone(&*entry)).collect()
     }

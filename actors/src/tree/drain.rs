@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::Stop;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
@@ -208,7 +209,7 @@ async fn stop_services(bus: &MessageBus, deadline: Instant) -> (usize, Vec<Arc<s
         if member.work() != (Work::Service { supervised: false }) {
             continue;
         }
-        member.stop(true);
+        member.stop(Stop::ForGood);
         match timeout_at(deadline, member.ended().wait()).await {
             Ok(_) => stopped += 1,
             Err(_) => late.push(nameless(member.name(), member.id())),

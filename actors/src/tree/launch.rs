@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
+use mycelium_mailbox::Stop;
 use mycelium_supervisor::{ChildRef, ExitReason};
 use tokio::sync::{mpsc, oneshot};
 
@@ -133,7 +134,7 @@ impl Life {
     /// `for_good`: it will not be started again in place.
     pub(crate) fn stop(&self, for_good: bool) {
         match self {
-            Self::Member(member) => member.stop(for_good),
+            Self::Member(member) => member.stop(if for_good { Stop::ForGood } else { Stop::Pause }),
             Self::Supervisor(control) => drop(control.send(Control::Stop(for_good))),
         }
     }
@@ -210,9 +211,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
         let actor = actor.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
         let Some(member) = actor.member() else { return Err(ExitReason::Killed) };
         let placed = Placed { id: member.id(), reference: Box::new(actor) };
-        let before = site.shared.actors().insert(Arc::clone(&site.path), placed);
-        // Dropped here, where the map is free again.
-        drop(before);
+        site.shared.place(&site.path, placed);
         Ok(Life::Member(member))
     }
 

@@ -3,11 +3,11 @@
 mod alarm;
 mod care;
 mod parked;
+mod shared;
 
-use std::any::Any;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
@@ -18,121 +18,15 @@ use tokio::time::Instant;
 use self::alarm::Alarm;
 use self::care::{Care, Looks};
 pub(crate) use self::parked::{Estate, Parked, Waits, Word, released};
+pub(crate) use self::shared::{MISSED_MAX, Placed, Shared};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Site};
-use super::observe::{Observer, observe};
+use super::observe::observe;
 use crate::live::Member;
-use crate::{ActorId, MessageBus};
 
 /// How long a killed child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
 /// supervisor goes on without it, and the tree's shutdown names it.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
-
-/// Most paths that are remembered for having missed their shutdown time.
-pub(crate) const MISSED_MAX: usize = 1_024;
-
-/// Where an actor is in the tree, and how it is reached.
-pub(crate) struct Placed {
-    pub(crate) id: ActorId,
-    /// An `ActorRef` of the actor's type.
-    pub(crate) reference: Box<dyn Any + Send>,
-}
-
-/// The children that a drain stops first, with their place in the order of starts.
-#[derive(Default)]
-struct Sources {
-    started: HashMap<Arc<str>, u64>,
-    next: u64,
-}
-
-/// What all supervisors of one tree share.
-pub(crate) struct Shared {
-    pub(crate) bus: MessageBus,
-    /// Of the tree on its bus; it rises with each start of a tree.
-    pub(crate) number: u64,
-    observer: Option<Observer>,
-    supervisors: Mutex<HashMap<Arc<str>, mpsc::Sender<Request>>>,
-    actors: Mutex<HashMap<Arc<str>, Placed>>,
-    sources: Mutex<Sources>,
-    missed: Mutex<Vec<Arc<str>>>,
-    #[cfg(unix)]
-    pub(crate) groups: Arc<super::process::Groups>,
-    /// The child with which the root passed its intensity.
-    gave_up: OnceLock<Arc<str>>,
-}
-
-impl Shared {
-    pub(crate) fn new(bus: MessageBus, observer: Option<Observer>) -> Self {
-        let (supervisors, actors, sources, missed) = Default::default();
-        #[cfg(unix)]
-        let groups = Arc::default();
-        let gave_up = OnceLock::new();
-        let number = bus.core.forest.number();
-        Self {
-            bus,
-            number,
-            observer,
-            supervisors,
-            actors,
-            sources,
-            missed,
-            #[cfg(unix)]
-            groups,
-            gave_up,
-        }
-    }
-
-    /// The references of the actors, by path.
-    pub(crate) fn actors(&self) -> MutexGuard<'_, HashMap<Arc<str>, Placed>> {
-        lock(&self.actors)
-    }
-
-    /// Where a supervisor takes calls.
-    pub(crate) fn supervisor(&self, path: &str) -> Option<mpsc::Sender<Request>> {
-        lock(&self.supervisors).get(path).cloned()
-    }
-
-    /// The children that had to be killed because their shutdown time was over.
-    pub(crate) fn missed(&self) -> Vec<Arc<str>> {
-        lock(&self.missed).clone()
-    }
-
-    /// Forgets them; those that come later are found by [`missed`](Self::missed).
-    pub(crate) fn take_missed(&self) -> Vec<Arc<str>> {
-        std::mem::take(&mut lock(&self.missed))
-    }
-
-    /// The sources that were started since they were taken last, in the order of their first starts.
-    pub(crate) fn take_sources(&self) -> Vec<Arc<str>> {
-        let mut sources: Vec<_> = std::mem::take(&mut lock(&self.sources).started).into_iter().collect();
-        sources.sort_by_key(|(_, order)| *order);
-        sources.into_iter().map(|(path, _)| path).collect()
-    }
-
-    fn add_source(&self, path: &Arc<str>) {
-        let mut sources = lock(&self.sources);
-        let order = sources.next;
-        sources.next += 1;
-        sources.started.entry(Arc::clone(path)).or_insert(order);
-    }
-
-    /// The child with which the root passed its intensity, if it did.
-    pub(crate) fn gave_up(&self) -> Option<&Arc<str>> {
-        self.gave_up.get()
-    }
-
-    pub(crate) fn miss(&self, path: Arc<str>) {
-        let mut missed = lock(&self.missed);
-        if missed.len() < MISSED_MAX && !missed.contains(&path) {
-            missed.push(path);
-        }
-    }
-}
-
-/// The maps stay whole whatever panics: every change is one insertion or removal.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A call and where its reply goes.
 pub(crate) struct Request {
@@ -178,7 +72,7 @@ pub(crate) fn spawn_supervisor(
     let (control, controls) = mpsc::unbounded_channel();
     let (report, reports) = mpsc::unbounded_channel();
     let (call, calls) = mpsc::channel(CALLS_MAX);
-    lock(&shared.supervisors).insert(Arc::clone(path), call);
+    shared.add_supervisor(path, call.clone());
     let shell = Shell {
         path: Arc::clone(path),
         core,
@@ -203,7 +97,7 @@ pub(crate) fn spawn_supervisor(
         let path = Arc::clone(&shell.path);
         let shared = Arc::clone(&shell.shared);
         let (reason, estate) = shell.run(controls, reports, calls).await;
-        lock(&shared.supervisors).remove(&path);
+        shared.forget_supervisor(&path, &call);
         on_exit(reason, estate);
     });
     Ok(control)
@@ -222,7 +116,8 @@ struct Running {
 /// Why a life ended: its supervisor knows better when it was the one who ended it.
 fn reason_of(running: &Running, reason: ExitReason) -> ExitReason {
     match &running.care.verdict {
-        Some(verdict) if reason == ExitReason::Killed && !running.asked => {
+        _ if running.asked && reason == ExitReason::Normal => ExitReason::Shutdown,
+        Some(verdict) if !running.asked && (reason == ExitReason::Killed || !reason.is_abnormal()) => {
             ExitReason::Abnormal(Arc::clone(verdict))
         }
         _ => reason,
@@ -328,12 +223,13 @@ impl Shell {
             }
             Report::Parked(child, reason, word) => {
                 // One that nobody knows any more is not answered, and ends.
-                let Some(Running { life, id, from, asked, .. }) = self.take(child) else { return };
+                let Some(running) = self.take(child) else { return };
+                let reason = reason_of(&running, reason);
+                let Running { life, id, from, asked, .. } = running;
                 if let Life::Member(actor) = life {
                     let what = Waits::Actor { actor, word, asked };
                     self.parked.insert(id, Parked { from, what });
                 }
-                let reason = if asked && !reason.is_abnormal() { ExitReason::Shutdown } else { reason };
                 self.step(Event::Exited(child, reason));
             }
             Report::Gone(child, reason) => {
@@ -469,18 +365,15 @@ impl Shell {
         if let Notice::GaveUp { id } = notice
             && !self.path.contains('/')
         {
-            let _ = self.shared.gave_up.set(self.path_of(id));
+            self.shared.give_up(self.path_of(id));
         }
-        observe(&self.path, notice, self.shared.observer.as_ref());
+        observe(&self.path, notice, self.shared.observer());
     }
 
     /// Forgets the reference of a child that is no more.
     fn forget_path(&self, id: &Arc<str>) {
         if self.core.child(id).is_none() {
-            let path = self.path_of(id);
-            let forgotten = self.shared.actors().remove(&path);
-            drop(forgotten);
-            lock(&self.shared.sources).started.remove(&path);
+            self.shared.forget_child(&self.path_of(id));
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::tree::Backoff;
+use mycelium::tree::{Backoff, Notice};
 use mycelium::{
     Actor, BoxError, Context, Handler, Message, Responder, Subscription, Subscriptions, Timestamp,
 };
@@ -92,6 +92,22 @@ impl Heard {
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+    }
+}
+
+/// Writes down what happens in a tree.
+pub fn observer(log: &Heard) -> impl Fn(&str, &Notice) + Send + Sync + 'static {
+    let log = log.clone();
+    move |_, notice| {
+        log.add(match notice {
+            Notice::Started { id } => format!("started {id}"),
+            Notice::StartFailed { id, reason } => format!("start_failed {id}: {reason}"),
+            Notice::Exited { id, reason } => format!("exited {id}: {reason}"),
+            Notice::Stopped { id, .. } => format!("stopped {id}"),
+            Notice::Stuck { id, detail, .. } => format!("stuck {id}: {detail}"),
+            Notice::Recovered { id } => format!("recovered {id}"),
+            other => format!("{other:?}"),
+        });
     }
 }
 

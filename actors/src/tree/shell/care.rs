@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::Stop;
 use mycelium_supervisor::{ChildRef, Notice};
 use tokio::time::Instant;
 
@@ -79,6 +80,10 @@ impl Shell {
         let Some(running) = self.lives.get_mut(&child) else { return };
         let verdict = format!("not ready after {limit:?}");
         running.life.abort(&verdict);
+        if let Life::Member(member) = &running.life {
+            // An actor that rests and has not said that it is ready: its mailbox goes to the next life.
+            member.stop(Stop::Pause);
+        }
         running.care.verdict = Some(verdict.into());
         self.kills.push_back((now + KILL_GRACE, child));
     }

@@ -1,0 +1,171 @@
+//! What all supervisors of one tree share, and its handle with them.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use tokio::sync::mpsc;
+
+use super::Request;
+use crate::tree::observe::Observer;
+use crate::{ActorId, MessageBus};
+
+/// Most paths that are remembered for having missed their shutdown time.
+pub(crate) const MISSED_MAX: usize = 1_024;
+
+/// Where an actor is in the tree, and how it is reached.
+pub(crate) struct Placed {
+    pub(crate) id: ActorId,
+    /// An `ActorRef` of the actor's type.
+    pub(crate) reference: Box<dyn Any + Send>,
+}
+
+/// The children that a drain stops first, with their place in the order of starts.
+#[derive(Default)]
+struct Sources {
+    started: HashMap<Arc<str>, u64>,
+    next: u64,
+}
+
+/// What all supervisors of one tree share.
+pub(crate) struct Shared {
+    pub(crate) bus: MessageBus,
+    /// Of the tree on its bus; it rises with each start of a tree.
+    pub(crate) number: u64,
+    observer: Option<Observer>,
+    supervisors: Mutex<HashMap<Arc<str>, mpsc::Sender<Request>>>,
+    actors: Mutex<HashMap<Arc<str>, Placed>>,
+    sources: Mutex<Sources>,
+    missed: Mutex<Vec<Arc<str>>>,
+    #[cfg(unix)]
+    pub(crate) groups: Arc<crate::tree::process::Groups>,
+    /// The child with which the root passed its intensity.
+    gave_up: OnceLock<Arc<str>>,
+}
+
+impl Shared {
+    pub(crate) fn new(bus: MessageBus, observer: Option<Observer>) -> Self {
+        let (supervisors, actors, sources, missed) = Default::default();
+        #[cfg(unix)]
+        let groups = Arc::default();
+        let gave_up = OnceLock::new();
+        let number = bus.core.forest.number();
+        Self {
+            bus,
+            number,
+            observer,
+            supervisors,
+            actors,
+            sources,
+            missed,
+            #[cfg(unix)]
+            groups,
+            gave_up,
+        }
+    }
+
+    /// The references of the actors, by path.
+    pub(crate) fn actors(&self) -> MutexGuard<'_, HashMap<Arc<str>, Placed>> {
+        lock(&self.actors)
+    }
+
+    /// Where a supervisor takes calls.
+    pub(crate) fn supervisor(&self, path: &str) -> Option<mpsc::Sender<Request>> {
+        lock(&self.supervisors).get(path).cloned()
+    }
+
+    /// An actor has begun at this path.
+    pub(crate) fn place(&self, path: &Arc<str>, placed: Placed) {
+        let before = self.actors().insert(Arc::clone(path), placed);
+        // Dropped here, where the map is free again.
+        drop(before);
+    }
+
+    /// `calls` are those to the supervisor at this path.
+    pub(super) fn add_supervisor(&self, path: &Arc<str>, calls: mpsc::Sender<Request>) {
+        lock(&self.supervisors).insert(Arc::clone(path), calls);
+    }
+
+    /// A supervisor has ended. One that could not be killed in time may have a successor there, which stays.
+    pub(super) fn forget_supervisor(&self, path: &str, calls: &mpsc::Sender<Request>) {
+        let mut supervisors = lock(&self.supervisors);
+        if supervisors.get(path).is_some_and(|there| there.same_channel(calls)) {
+            supervisors.remove(path);
+        }
+    }
+
+    /// A child is no more.
+    pub(super) fn forget_child(&self, path: &str) {
+        let forgotten = self.actors().remove(path);
+        // Dropped here, where the map is free again.
+        drop(forgotten);
+        lock(&self.sources).started.remove(path);
+    }
+
+    /// The children that had to be killed because their shutdown time was over.
+    pub(crate) fn missed(&self) -> Vec<Arc<str>> {
+        lock(&self.missed).clone()
+    }
+
+    /// Forgets them; those that come later are found by [`missed`](Self::missed).
+    pub(crate) fn take_missed(&self) -> Vec<Arc<str>> {
+        std::mem::take(&mut lock(&self.missed))
+    }
+
+    /// The sources that were started since they were taken last, in the order of their first starts.
+    pub(crate) fn take_sources(&self) -> Vec<Arc<str>> {
+        let mut sources: Vec<_> = std::mem::take(&mut lock(&self.sources).started).into_iter().collect();
+        sources.sort_by_key(|(_, order)| *order);
+        sources.into_iter().map(|(path, _)| path).collect()
+    }
+
+    pub(super) fn add_source(&self, path: &Arc<str>) {
+        let mut sources = lock(&self.sources);
+        let order = sources.next;
+        sources.next += 1;
+        sources.started.entry(Arc::clone(path)).or_insert(order);
+    }
+
+    pub(super) fn observer(&self) -> Option<&Observer> {
+        self.observer.as_ref()
+    }
+
+    /// The root passed its intensity with this child.
+    pub(super) fn give_up(&self, child: Arc<str>) {
+        let _ = self.gave_up.set(child);
+    }
+
+    /// The child with which the root passed its intensity, if it did.
+    pub(crate) fn gave_up(&self) -> Option<&Arc<str>> {
+        self.gave_up.get()
+    }
+
+    pub(crate) fn miss(&self, path: Arc<str>) {
+        let mut missed = lock(&self.missed);
+        if missed.len() < MISSED_MAX && !missed.contains(&path) {
+            missed.push(path);
+        }
+    }
+}
+
+/// The maps stay whole whatever panics: every change is one insertion or removal.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_supervisor_that_ends_late_leaves_its_successor_reachable() {
+        let (shared, path) = (Shared::new(MessageBus::new(), None), Arc::from("root/desk"));
+        let [(first, _one), (second, _other)] = [mpsc::channel(1), mpsc::channel(1)];
+        shared.add_supervisor(&path, first.clone());
+        shared.add_supervisor(&path, second.clone());
+        shared.forget_supervisor(&path, &first);
+        assert!(shared.supervisor(&path).is_some_and(|there| there.same_channel(&second)));
+        shared.forget_supervisor(&path, &second);
+        assert!(shared.supervisor(&path).is_none());
+    }
+}
