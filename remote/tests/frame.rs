@@ -1,14 +1,14 @@
 //! The frame codec against random streams, random chunking and damage. Every random test prints its seed; set
-//! `MYCELIUM_SEED` to replay it.
+//! `MYCELIUM_SEED` to replay it, `MYCELIUM_CASES` for its length.
 
 use mycelium_mailbox::wire::{Encoder, Layout, View, Wire};
 use mycelium_mailbox::{Message, rkyv};
-use mycelium_random::{Random, seed};
+use mycelium_random::{Random, cases, seed};
 use mycelium_remote::frame::{
     self, DecodeError, Decoder, EncodeError, Flags, Frame, HEADER_LEN, Header, VALUE_LEN_MAX, frame_len,
 };
 
-const CASES: usize = 2_000;
+const CASES: u64 = 2_000;
 
 fn random_frame(random: &mut Random) -> (Header, Vec<u8>) {
     let len = match random.index(4) {
@@ -69,7 +69,7 @@ fn decode_in_pieces(
 #[test]
 fn any_chunking_gives_the_frames_that_were_sent() {
     let mut random = Random::new(seed());
-    for _ in 0..100 {
+    for _ in 0..cases(100) {
         let (sent, wire) = random_stream(&mut random, 8);
         for piece_max in [1, 7, 64, 1_000, 100_000] {
             let got = decode_in_pieces(&mut random, &wire, piece_max).expect("the stream is right");
@@ -81,7 +81,7 @@ fn any_chunking_gives_the_frames_that_were_sent() {
 #[test]
 fn a_mutation_is_an_error_and_never_a_panic_or_another_frame() {
     let mut random = Random::new(seed());
-    for _ in 0..CASES {
+    for _ in 0..cases(CASES) {
         let (header, value) = random_frame(&mut random);
         let mut wire = Vec::new();
         frame::encode(&header, &value, &mut wire).expect("lengths are right");
@@ -96,7 +96,7 @@ fn a_mutation_is_an_error_and_never_a_panic_or_another_frame() {
 #[test]
 fn random_bytes_never_panic() {
     let mut random = Random::new(seed());
-    for _ in 0..CASES {
+    for _ in 0..cases(CASES) {
         let len = random.index(300);
         let mut bytes = random.bytes(len);
         // Half of them get past the first checks.
@@ -189,7 +189,7 @@ fn a_frame_of_the_longest_length_passes_and_one_byte_more_does_not() {
 #[test]
 fn sealing_in_place_gives_the_same_bytes_as_encoding() {
     let mut random = Random::new(seed());
-    for _ in 0..200 {
+    for _ in 0..cases(200) {
         let (header, value) = random_frame(&mut random);
         let mut encoded = Vec::new();
         frame::encode(&header, &value, &mut encoded).expect("lengths are right");

@@ -18,7 +18,7 @@ use mycelium_contract::{Contract, Value};
 use mycelium_mailbox::rkyv::util::AlignedVec;
 use mycelium_mailbox::wire::{Encoder, View, Wire, WireError};
 use mycelium_mailbox::{Message, ValidationError};
-use mycelium_random::{Random, seed};
+use mycelium_random::{Random, cases, seed};
 
 include!("generated/contracts.rs");
 
@@ -28,7 +28,7 @@ pub mod torture {
 }
 
 /// Random values per message.
-const CASES: usize = 1_000;
+const CASES: u64 = 1_000;
 const MEND: &str = "MYCELIUM_BLESS=1 cargo test -p mycelium-codegen --test generated";
 
 fn root() -> PathBuf {
@@ -229,7 +229,7 @@ fn generated_types_agree_with_random_values() {
     for contract in &contracts() {
         let model = Model::new(contract);
         for message in &contract.messages {
-            for _ in 0..CASES {
+            for _ in 0..cases(CASES) {
                 let values = random::fields(&model, &message.fields, rng);
                 let encoded =
                     encode::message(&model, &message.fields, &values).expect("random values fit their types");
@@ -263,7 +263,7 @@ fn random_damage_never_panics() {
         let model = Model::new(contract);
         for message in &contract.messages {
             let probe = probe(&message.name);
-            for _ in 0..CASES {
+            for _ in 0..cases(CASES) {
                 let values = random::fields(&model, &message.fields, rng);
                 let encoded =
                     encode::message(&model, &message.fields, &values).expect("random values fit their types");

@@ -1,6 +1,6 @@
 //! Chance for tests: all that a random test draws follows from one seed, which it prints and can be given again.
 //!
-//! `MYCELIUM_SEED=n` replays a run of any random test of this workspace, `MYCELIUM_CASES=n` sets its length.
+//! `MYCELIUM_SEED=n` replays a run; `MYCELIUM_CASES=n` sets the length of a test that takes it from [`cases`] or [`seeds`].
 #![forbid(unsafe_code)]
 
 use std::time::UNIX_EPOCH;
