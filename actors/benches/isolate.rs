@@ -4,47 +4,15 @@
 
 #[path = "../tests/common/heap.rs"]
 mod heap;
+#[path = "../../tests/benches/src/to_and_fro.rs"]
+mod to_and_fro;
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use heap::{allocations, live_bytes};
-use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Service, ServiceContext, Subscriptions};
-
-#[derive(Clone, Copy, Debug)]
-struct Tick([u64; 8]);
-impl Message for Tick {
-    const NAME: &'static str = "Tick";
-    const TYPE_ID: u16 = 1;
-    const TOPIC: &'static str = "ticks";
-}
-
-#[derive(Default)]
-struct Sum(u64);
-impl Actor for Sum {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Tick>();
-    }
-}
-impl Handler<Tick> for Sum {
-    async fn handle(&mut self, tick: &Tick, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.0 = self.0.wrapping_add(tick.0[0]);
-        Ok(())
-    }
-}
-
-/// Publishes without looking at the clock: the queue is always full.
-struct Flood(u64);
-impl Service for Flood {
-    type Error = BoxError;
-    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
-        for n in 0..self.0 {
-            ctx.publish(Tick([n; 8])).await?;
-        }
-        Ok(())
-    }
-}
+use mycelium::{Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, Subscriptions};
+use to_and_fro::{Left, Ping, Right, Source, Sum};
 
 /// Publishes once per moment of virtual time.
 struct Feed(u64);
@@ -53,7 +21,7 @@ impl Service for Feed {
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         for n in 0..self.0 {
             ctx.sleep(Duration::from_nanos(1)).await;
-            ctx.publish(Tick([n; 8])).await?;
+            ctx.publish(Ping([n; 8])).await?;
         }
         Ok(())
     }
@@ -66,68 +34,14 @@ struct Pass {
 impl Actor for Pass {
     type Error = BoxError;
     fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Tick>();
-    }
-}
-impl Handler<Tick> for Pass {
-    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if self.left > 0 {
-            self.left -= 1;
-            ctx.publish(*tick).await?;
-        }
-        Ok(())
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ping([u64; 8]);
-impl Message for Ping {
-    const NAME: &'static str = "Ping";
-    const TYPE_ID: u16 = 11;
-    const TOPIC: &'static str = "pings";
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Pong([u64; 8]);
-impl Message for Pong {
-    const NAME: &'static str = "Pong";
-    const TYPE_ID: u16 = 12;
-    const TOPIC: &'static str = "pongs";
-}
-
-/// Turns a ping into a pong.
-#[derive(Default)]
-struct Left(u64);
-impl Actor for Left {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
         topics.on::<Ping>();
     }
 }
-impl Handler<Ping> for Left {
+impl Handler<Ping> for Pass {
     async fn handle(&mut self, ping: &Ping, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.0 += 1;
-        ctx.publish(Pong(ping.0)).await?;
-        Ok(())
-    }
-}
-
-/// Turns a pong into a ping until the number has run down.
-#[derive(Default)]
-struct Right(u64);
-impl Actor for Right {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Pong>();
-    }
-}
-impl Handler<Pong> for Right {
-    async fn handle(&mut self, pong: &Pong, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.0 += 1;
-        let mut words = pong.0;
-        if words[0] > 0 {
-            words[0] -= 1;
-            ctx.publish(Ping(words)).await?;
+        if self.left > 0 {
+            self.left -= 1;
+            ctx.publish(ping.clone()).await?;
         }
         Ok(())
     }
@@ -157,7 +71,7 @@ fn main() {
             for _ in 0..subscribers {
                 isolate.spawn(Sum::default()).unwrap();
             }
-            isolate.spawn_service(Flood(EVENTS)).unwrap();
+            isolate.spawn_service(Source(EVENTS)).unwrap();
             timed(&mut isolate)
         });
         best(&format!("feed with sleep, {subscribers} subscriber(s), per publish"), EVENTS, || {
@@ -180,7 +94,7 @@ fn main() {
         let mut isolate = Isolate::new(1);
         isolate.spawn(Pass { left: EVENTS / 2 }).unwrap();
         isolate.spawn(Pass { left: EVENTS / 2 }).unwrap();
-        isolate.publish(Tick([1; 8])).unwrap();
+        isolate.publish(Ping([1; 8])).unwrap();
         timed(&mut isolate)
     });
 

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mycelium::{
-    Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, Service, ServiceContext, Subscriptions,
-};
+use mycelium::{ActorRef, Isolate};
 
 use crate::crowd::resident_bytes;
 use crate::harness::{OURS, Report, Round};
+use crate::to_and_fro::{Left, Ping, Right, Source, Sum};
 
 /// Isolates alive at once.
 const ISOLATES: usize = 10_000;
@@ -17,90 +16,6 @@ const EVENTS: u64 = 1_000_000;
 
 /// Makes this program print the bytes per isolate and end.
 pub(crate) const MEMORY_FLAG: &str = "--memory-of-isolates";
-
-/// A number that goes round.
-#[derive(Clone, Debug)]
-struct Ping([u64; 8]);
-impl Message for Ping {
-    const NAME: &'static str = "Ping";
-    const TYPE_ID: u16 = 11;
-    const TOPIC: &'static str = "pings";
-}
-
-/// The same number on its way back.
-#[derive(Clone, Debug)]
-struct Pong([u64; 8]);
-impl Message for Pong {
-    const NAME: &'static str = "Pong";
-    const TYPE_ID: u16 = 12;
-    const TOPIC: &'static str = "pongs";
-}
-
-/// Turns a ping into a pong.
-#[derive(Default)]
-struct Left(u64);
-impl Actor for Left {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Ping>();
-    }
-}
-impl Handler<Ping> for Left {
-    async fn handle(&mut self, ping: &Ping, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.0 += 1;
-        ctx.publish(Pong(ping.0)).await?;
-        Ok(())
-    }
-}
-
-/// Turns a pong into a ping until the number has run down.
-#[derive(Default)]
-struct Right(u64);
-impl Actor for Right {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Pong>();
-    }
-}
-impl Handler<Pong> for Right {
-    async fn handle(&mut self, pong: &Pong, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.0 += 1;
-        let mut words = pong.0;
-        if words[0] > 0 {
-            words[0] -= 1;
-            ctx.publish(Ping(words)).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Publishes pings one after the other, waiting where the isolate's queue is full.
-struct Source(u64);
-impl Service for Source {
-    type Error = BoxError;
-    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
-        for number in 0..self.0 {
-            ctx.publish(Ping([number; 8])).await?;
-        }
-        Ok(())
-    }
-}
-
-/// Adds up pings.
-#[derive(Default)]
-struct Sum(u64);
-impl Actor for Sum {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Ping>();
-    }
-}
-impl Handler<Ping> for Sum {
-    async fn handle(&mut self, ping: &Ping, _: &mut Context<Self>) -> Result<(), BoxError> {
-        self.0 += ping.0[7];
-        Ok(())
-    }
-}
 
 /// Creation, memory and event cost. There is no peer to be measured against: the targets are absolute.
 pub(crate) fn isolates(report: &mut Report) {

@@ -24,6 +24,7 @@ mod peers;
 mod routing;
 mod supervised;
 mod targets;
+mod to_and_fro;
 
 use std::process::ExitCode;
 
