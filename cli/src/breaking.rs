@@ -132,15 +132,15 @@ fn git_show(folder: &Path, object: &str) -> Result<Vec<u8>, Box<dyn Error>> {
     let most = u64::try_from(FILE_BYTES_MAX)? + 1;
     let mut bytes = Vec::new();
     child.stdout.take().ok_or("no output")?.take(most).read_to_end(&mut bytes)?;
-    let mut said = String::new();
-    child.stderr.take().ok_or("no output")?.take(MESSAGE_BYTES_MAX).read_to_string(&mut said)?;
+    let mut said = Vec::new();
+    child.stderr.take().ok_or("no output")?.take(MESSAGE_BYTES_MAX).read_to_end(&mut said)?;
     // Beyond the limit git may still be writing; it ends by the closed pipe.
     let status = child.wait()?;
     if bytes.len() > FILE_BYTES_MAX {
         return Err(format!("the file is larger than {FILE_BYTES_MAX} bytes").into());
     }
     if !status.success() {
-        return Err(said.trim().to_owned().into());
+        return Err(String::from_utf8_lossy(&said).trim().to_owned().into());
     }
     Ok(bytes)
 }

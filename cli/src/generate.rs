@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PATH", requires = "lang", required_unless_present = "golden")]
     out: Option<PathBuf>,
     /// Path of the crate that generated Rust code refers to, such as `::mycelium_mailbox` for code without actors.
-    #[arg(long, value_name = "PATH", default_value = "::mycelium", requires = "lang")]
+    #[arg(long, value_name = "PATH", default_value = "::mycelium", requires = "lang", value_parser = crate_path_of)]
     crate_path: String,
     /// Write golden vectors (values as JSON beside their bytes, and bytes that must be refused), one file per message.
     #[arg(long, value_name = "DIR", conflicts_with = "lang")]
@@ -121,6 +121,39 @@ fn crate_path(args: &Args) -> String {
         other => format!(" --crate-path {other}"),
     }
 }
+
+/// Checks what is given as `--crate-path`: generated code that names a crate wrongly is hard to read an error from.
+fn crate_path_of(text: &str) -> Result<String, String> {
+    let global = text.strip_prefix("::");
+    let mut from_here = global.is_none();
+    let fits = global.unwrap_or(text).split("::").all(|name| {
+        let begins = std::mem::take(&mut from_here);
+        // `super` may be repeated.
+        from_here = begins && matches!(name, "self" | "super");
+        (begins && matches!(name, "crate" | "self" | "super")) || is_name(name)
+    });
+    match fits {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "`{text}` is no path of a Rust crate or module, such as `::mycelium` or `crate::bus`"
+        )),
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    let begins = text.chars().next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_');
+    let goes_on = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    begins && goes_on && text != "_" && !KEYWORDS.contains(&text)
+}
+
+/// The words of Rust that name nothing in a path.
+const KEYWORDS: &[&str] = &[
+    "Self", "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do",
+    "dyn", "else", "enum", "extern", "false", "final", "fn", "for", "gen", "if", "impl", "in", "let", "loop",
+    "macro", "match", "mod", "move", "mut", "override", "priv", "pub", "ref", "return", "self", "static",
+    "struct", "super", "trait", "true", "try", "type", "typeof", "unsafe", "unsized", "use", "virtual",
+    "where", "while", "yield",
+];
 
 fn is_current(path: &Path, text: &str) -> bool {
     fs::read(path).is_ok_and(|old| old == text.as_bytes())

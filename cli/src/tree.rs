@@ -2,17 +2,14 @@
 
 mod render;
 
-use std::io::{self, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
 use clap::Subcommand;
 use mycelium_supervisor::declare;
 use mycelium_supervisor::sim::{Scenario, simulate};
 
 use crate::outcome::{self, Outcome};
-
-/// The largest scenario file, in bytes.
-const SCENARIO_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Look at supervision trees.
 #[derive(Debug, clap::Args)]
@@ -51,7 +48,7 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
 
 fn simulate_file(args: &SimulateArgs) -> outcome::Result {
     let path = args.scenario.display();
-    let bytes = read(&args.scenario).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let bytes = declare::read(&args.scenario).map_err(|error| format!("cannot read {path}: {error}"))?;
     let text = declare::text(&bytes).map_err(|mistake| format!("{path}: {mistake}"))?;
     let scenario = Scenario::parse(text).map_err(|mistake| format!("{path}: {mistake}"))?;
     let mut output = BufWriter::new(io::stdout().lock());
@@ -68,14 +65,4 @@ fn simulate_file(args: &SimulateArgs) -> outcome::Result {
     output.flush()?;
     simulated.map_err(|error| format!("{path}: {error}"))?;
     Ok(Outcome::Fine)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(SCENARIO_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > SCENARIO_BYTES_MAX {
-        let cause = format!("it has more than {SCENARIO_BYTES_MAX} bytes, the most that a scenario has");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, cause));
-    }
-    Ok(bytes)
 }

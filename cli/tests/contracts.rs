@@ -225,3 +225,50 @@ fn help_names_every_subcommand_and_the_exit_codes() {
         assert!(out.contains(part), "{part} is missing in\n{out}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_no_file_and_the_output_of_a_command_is_read() {
+    let folder = folder("pipe");
+    fs::write(folder.join("good.yaml"), GOOD).unwrap();
+    assert!(run("mkfifo", &["pipe"], &folder).status.success());
+    for arguments in [["check", "pipe"].as_slice(), &["tree", "simulate", "pipe"]] {
+        let (code, _, err) = mycelium(arguments, &folder);
+        assert!(code > 0 && err.contains("it is a named pipe and no file"), "{code} {err}");
+    }
+    let piped = format!("cat good.yaml | {} check /dev/stdin", env!("CARGO_BIN_EXE_mycelium"));
+    let output = run("sh", &["-c", &piped], &folder);
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn the_path_of_the_crate_is_one() {
+    let folder = folder("crate-path");
+    fs::write(folder.join("good.yaml"), GOOD).unwrap();
+    let generate =
+        |path| mycelium(&["gen", "good.yaml", "--lang", "rust", "--out", "-", "--crate-path", path], &folder);
+    for path in ["::mycelium", "mycelium", "crate", "crate::bus", "self::bus", "super::super::bus", "a::b_2"]
+    {
+        let (code, out, err) = generate(path);
+        assert!(code == 0 && out.contains(&format!("use {path}::{{self as mycelium")), "{path}: {err}");
+    }
+    for path in [
+        "",
+        "::",
+        "mycelium::",
+        "::crate",
+        "a::self",
+        "my-crate",
+        "a b",
+        "2a",
+        "a::{b}",
+        "a:b",
+        "fn",
+        "a::type",
+        "_",
+    ] {
+        let (code, out, err) = generate(path);
+        assert!(code == 2 && out.is_empty(), "{path}: {out}");
+        assert!(err.contains("is no path of a Rust crate or module, such as `::mycelium`"), "{path}: {err}");
+    }
+}

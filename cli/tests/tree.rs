@@ -347,9 +347,10 @@ fn an_instance_may_be_a_supervisor_and_repeat_what_its_template_says() {
         |child: &str| event(1, &format!("call = \"start_child\"\ntarget = \"root\"\nchild = {{ {child} }}"));
     let script = call(0, "start_child", "root")
         + &start("id = \"mine\", restart = \"temporary\"")
+        + &start("type = \"supervisor\"")
         + &exit(2, "root/w#1/tx", "crash")
         + &exit(3, "root/w#1", "crash")
-        + &call(4, "terminate_child", "root/w#2/rx");
+        + &call(4, "terminate_child", "root/w#3/rx");
     check(
         &(tree.to_owned() + &script),
         &[
@@ -361,6 +362,10 @@ fn an_instance_may_be_a_supervisor_and_repeat_what_its_template_says() {
             "1 started root/mine/tx",
             "1 started root/mine",
             "1 reply start_child root {\"ok\":\"root/mine\"}",
+            "1 started root/w#2/rx",
+            "1 started root/w#2/tx",
+            "1 started root/w#2",
+            "1 reply start_child root {\"ok\":\"root/w#2\"}",
             "2 exited root/w#1/tx crash",
             "2 stopped root/w#1/rx shutdown",
             "2 started root/w#1/rx",
@@ -368,7 +373,7 @@ fn an_instance_may_be_a_supervisor_and_repeat_what_its_template_says() {
             "3 stopped root/w#1/tx shutdown",
             "3 stopped root/w#1/rx shutdown",
             "3 exited root/w#1 crash",
-            "4 reply terminate_child root/w#2/rx {\"error\":\"noproc\"}",
+            "4 reply terminate_child root/w#3/rx {\"error\":\"noproc\"}",
         ],
     );
     let refused_start = |child: &str, cause| refused(&(tree.to_owned() + &start(child)), 16, cause);

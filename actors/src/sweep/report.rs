@@ -156,6 +156,12 @@ impl Trial {
     }
 
     /// An empty isolate with this instance's seed, whose clock starts at `now`.
+    ///
+    /// ```
+    /// use mycelium::{Timestamp, sweep::Trial};
+    /// let opening = Timestamp::from_nanos(1_700_000_000_000_000_000);
+    /// assert_eq!(Trial::new(0, 42).isolate_at(opening).now(), opening);
+    /// ```
     pub fn isolate_at(&self, now: Timestamp) -> Isolate {
         Isolate::starting_at(self.seed, now)
     }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use mycelium_supervisor::ChildSpec;
-use mycelium_supervisor::declare::{Declaration, Declared, DeclaredTree, Mistake, Program, suggestion, text};
+use mycelium_supervisor::declare::{
+    Declaration, Declared, DeclaredTree, Mistake, Program, read, suggestion, text,
+};
 
 use super::child::{Builder, Child, InHand, Supervisor};
 use super::health::Health;
@@ -15,9 +17,6 @@ use super::launch::Launcher;
 #[cfg(unix)]
 use super::process::ProcessSpec;
 use crate::{Actor, Service};
-
-/// The largest file that declares a tree, in bytes.
-pub const TREE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What a program can run, by the names that a declared tree calls it. A name that is given twice counts as given
 /// last.
@@ -256,24 +255,20 @@ impl Supervisor {
         build(text, factories).map_err(|mistake| DeclareError::Mistake { path: None, mistake })
     }
 
-    /// Builds the tree that a TOML file of at most [`TREE_BYTES_MAX`] declares; see [`from_toml`](Self::from_toml).
+    /// Builds the tree that a TOML file of at most [`TREE_BYTES_MAX`](super::TREE_BYTES_MAX) declares; see [`from_toml`](Self::from_toml).
     ///
     /// # Errors
     /// [`DeclareError`], with the name of the file.
     pub fn from_toml_file(path: impl AsRef<Path>, factories: &Factories) -> Result<Builder, DeclareError> {
         let path = path.as_ref();
-        let bytes = read(path).map_err(|cause| DeclareError::Unreadable { path: path.to_owned(), cause })?;
+        let unreadable = |error: std::io::Error| DeclareError::Unreadable {
+            path: path.to_owned(),
+            cause: error.to_string(),
+        };
+        let bytes = read(path).map_err(unreadable)?;
         let named = |mistake| DeclareError::Mistake { path: Some(path.to_owned()), mistake };
         text(&bytes).and_then(|text| build(text, factories)).map_err(named)
     }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let bytes = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
-    if bytes > TREE_BYTES_MAX {
-        return Err(format!("it has {bytes} bytes, a tree has at most {TREE_BYTES_MAX}"));
-    }
-    std::fs::read(path).map_err(|error| error.to_string())
 }
 
 fn build(text: &str, factories: &Factories) -> Result<Builder, Mistake> {

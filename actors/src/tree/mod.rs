@@ -18,14 +18,14 @@ mod shell;
 mod signals;
 
 pub use child::{Builder, Child, InHand, Supervisor};
-pub use declare::{DeclareError, Factories, TREE_BYTES_MAX};
+pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};
 pub(crate) use forest::{Felling, Forest};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
 pub(crate) use launch::{Launcher, exit_reason};
-pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake};
+pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake, TREE_BYTES_MAX};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
     SpecError, Strategy,

@@ -82,13 +82,17 @@ impl Contract {
         }
     }
 
-    /// Reads and checks a file, at most [`limits::FILE_BYTES_MAX`] of it.
+    /// Reads and checks a file, at most [`limits::FILE_BYTES_MAX`] of it. A named pipe is refused.
     ///
     /// # Errors
     /// As [`Contract::parse_bytes`], and [`Code::UNREADABLE`] with the operating system's cause.
     pub fn read(path: &Path) -> Result<Contract, Errors> {
         let name = path.display().to_string();
         let read = || {
+            if is_named_pipe(path) {
+                // Its writer might never come.
+                return Err(std::io::Error::other("it is a named pipe and no file"));
+            }
             let mut bytes = Vec::new();
             // One byte above the limit tells a file that is too large from one that fits exactly.
             let most = u64::try_from(limits::FILE_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
@@ -102,7 +106,6 @@ impl Contract {
             }
             Ok(bytes) => Contract::parse_bytes(&bytes, &name),
             Err(error) => {
-                let error: std::io::Error = error;
                 let remedy = "check the path and its permissions";
                 Err(Errors::of_file(
                     Code::UNREADABLE,
@@ -112,5 +115,19 @@ impl Contract {
                 ))
             }
         }
+    }
+}
+
+/// What a shell puts in the place of a file, as in `<(command)`, is a link to a pipe that has its writer.
+fn is_named_pipe(path: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        std::fs::symlink_metadata(path).is_ok_and(|data| data.file_type().is_fifo())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        false
     }
 }

@@ -10,18 +10,7 @@ use crate::rule;
 /// Runs one pair over all bars.
 #[must_use]
 pub fn run(bars: &[Bar], pair: Pair, terms: &Terms) -> Statistics {
-    simulate(bars, pair, terms, Ledger::new(terms.cash)).finish().0
-}
-
-/// Runs one pair over all bars and also returns the equity of every bar.
-#[must_use]
-pub fn run_with_curve(bars: &[Bar], pair: Pair, terms: &Terms) -> (Statistics, Vec<f64>) {
-    let ledger = Ledger::new(terms.cash).with_curve(bars.len());
-    let (statistics, curve) = simulate(bars, pair, terms, ledger).finish();
-    (statistics, curve.unwrap_or_default())
-}
-
-fn simulate(bars: &[Bar], pair: Pair, terms: &Terms, mut ledger: Ledger) -> Ledger {
+    let mut ledger = Ledger::new(terms.cash);
     let mut broker = Broker::new(*terms);
     let mut crossover = Crossover::new(pair);
     let mut position = 0;
@@ -43,5 +32,5 @@ fn simulate(bars: &[Bar], pair: Pair, terms: &Terms, mut ledger: Ledger) -> Ledg
     if let Some(last) = bars.last() {
         ledger.settle(last.close);
     }
-    ledger
+    ledger.finish().0
 }

@@ -106,14 +106,6 @@ impl<T> Deref for InboxSender<T> {
     }
 }
 
-impl<T> InboxSender<T> {
-    /// Whether both send to the same inbox.
-    #[must_use]
-    pub fn same_inbox(&self, other: &Self) -> bool {
-        StdArc::ptr_eq(&self.port, &other.port)
-    }
-}
-
 impl<T> Inbox<T> {
     /// An open inbox whose receiver sleeps on `doorbell`.
     #[must_use]

@@ -87,6 +87,12 @@ impl Decimal {
     }
 
     /// The closest `f64`.
+    ///
+    /// ```
+    /// use mycelium_mailbox::scalar::Decimal;
+    /// assert_eq!("-0.10".parse::<Decimal>()?.to_f64(), -0.1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn to_f64(self) -> f64 {
         // The printed form always parses, and parsing rounds correctly.

@@ -9,6 +9,8 @@ use toml::de::{DeTable, DeValue};
 
 /// Suggestions differ from what was written by at most this many letters.
 const TYPOS_MAX: usize = 3;
+/// A longer cause is told without its middle (letters).
+const CAUSE_LETTERS_MAX: usize = 1_000;
 /// The longest time that a file may name: 100 years.
 const MILLISECONDS_MAX: f64 = 100.0 * 365.25 * 86_400_000.0;
 
@@ -58,7 +60,7 @@ impl Place {
     /// A mistake at this place.
     #[must_use]
     pub fn mistake(self, cause: impl Into<String>) -> Mistake {
-        Mistake { line: self.line, column: self.column, cause: cause.into() }
+        Mistake { line: self.line, column: self.column, cause: shortened(cause.into()) }
     }
 }
 
@@ -334,28 +336,45 @@ fn count(source: Source<'_>, key: &str, value: &Spanned<DeValue<'_>>) -> Result<
     })
 }
 
-/// The nearest of `known`, as the end of a message, if one is near.
+/// The nearest of `known`, as the end of a message, if one is near. Takes time that grows with the length of all words.
 #[must_use]
 pub fn suggestion<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
-    let allowed = TYPOS_MAX.min(written.chars().count() / 2).max(1);
-    let nearest = known.map(|word| (distance(written, word), word)).min()?;
-    (nearest.0 <= allowed).then(|| format!("; did you mean `{}`?", nearest.1))
+    let written: Vec<char> = written.chars().collect();
+    let allowed = TYPOS_MAX.min(written.len() / 2).max(1);
+    let near = known.filter_map(|word| Some((distance(&written, word, allowed)?, word)));
+    let (_, nearest) = near.min()?;
+    Some(format!("; did you mean `{nearest}`?"))
 }
 
-/// How many letters must be added, removed or replaced to turn one word into the other.
-fn distance(from: &str, to: &str) -> usize {
+/// How many letters must be added, removed or replaced to turn one word into the other, if that are at most `most`.
+fn distance(from: &[char], to: &str, most: usize) -> Option<usize> {
     let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, letter) in from.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, other) in to.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != *other);
+    if from.len().abs_diff(to.len()) > most {
+        return None;
+    }
+    let far = most + 1;
+    let mut row: Vec<usize> = (0..=to.len()).map(|letters| letters.min(far)).collect();
+    for (i, letter) in from.iter().enumerate() {
+        // What lies further from the diagonal than `most` costs more than that.
+        let (first, end) = (i.saturating_sub(most), (i + far).min(to.len()));
+        let mut diagonal = row[first];
+        row[first] = if first == 0 { far.min(i + 1) } else { far };
+        for j in first..end {
+            let replaced = diagonal + usize::from(*letter != to[j]);
             diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1).min(far);
         }
     }
-    row[to.len()]
+    Some(row[to.len()]).filter(|letters| *letters <= most)
+}
+
+/// A cause of usual length as it is, a longer one without its middle: files hold texts of any length, and a message says what
+/// stands there.
+fn shortened(cause: String) -> String {
+    let Some((head, _)) = cause.char_indices().nth(CAUSE_LETTERS_MAX) else { return cause };
+    let half = cause.char_indices().nth(CAUSE_LETTERS_MAX / 2).map_or(head, |(at, _)| at);
+    let tail = cause.char_indices().rev().nth(CAUSE_LETTERS_MAX / 2).map_or(head, |(at, _)| at);
+    format!("{} [..] {}", &cause[..half], &cause[tail..])
 }
 
 #[cfg(test)]
@@ -367,6 +386,37 @@ mod tests {
         let words = ["intensity", "period_s", "strategy"];
         assert_eq!(suggestion("stratgy", words.into_iter()), Some("; did you mean `strategy`?".to_owned()));
         assert_eq!(suggestion("zzz", words.into_iter()), None);
+    }
+
+    #[test]
+    fn distances_up_to_a_limit() {
+        let near = |from: &str, to: &str, most| distance(&from.chars().collect::<Vec<_>>(), to, most);
+        for (from, to, letters) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("feed", "feed", 0),
+            ("feed", "fed", 1),
+            ("fed", "feed", 1),
+            ("feed", "fede", 2),
+            ("kitten", "sitting", 3),
+            ("abcdef", "defabc", 6),
+        ] {
+            assert_eq!(near(from, to, 9), Some(letters), "{from} {to}");
+            assert_eq!(near(from, to, letters), Some(letters), "{from} {to}");
+            if letters > 0 {
+                assert_eq!(near(from, to, letters - 1), None, "{from} {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cause_of_any_length_is_told_in_few_words() {
+        let place = Place { line: 1, column: 1 };
+        let most = "é".repeat(CAUSE_LETTERS_MAX);
+        assert_eq!(place.mistake(most.as_str()).cause, most);
+        let cause = place.mistake(format!("no child `{most}`; did you mean `a`?")).cause;
+        assert!(cause.starts_with("no child `é") && cause.ends_with("é`; did you mean `a`?"), "{cause}");
+        assert!(cause.chars().count() < CAUSE_LETTERS_MAX + 10, "{cause}");
     }
 
     #[test]

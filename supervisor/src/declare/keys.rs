@@ -164,25 +164,34 @@ pub(crate) fn child(
 fn child_of(fields: &Fields<'_, '_>, depth: usize) -> Result<ChildSpec<Declared>, Mistake> {
     let id = fields.string("id")?.ok_or_else(|| fields.missing("id"))?;
     check_id(fields, id)?;
+    let Options { kind, restart, shutdown, significant } = options(fields)?;
+    let (declared, backoff) = match kind {
+        ChildKind::Supervisor => (supervisor_child(fields, id, depth)?, backoff(fields, "own_backoff")?),
+        ChildKind::Worker => (worker(fields, id)?, backoff(fields, "backoff")?),
+    };
+    Ok(ChildSpec { id: id.into(), start: declared, restart, shutdown, kind, significant, backoff })
+}
+
+/// What a specification says of any child.
+pub(super) struct Options {
+    pub(super) kind: ChildKind,
+    pub(super) restart: Restart,
+    pub(super) shutdown: Option<Shutdown>,
+    pub(super) significant: bool,
+}
+
+pub(super) fn options(fields: &Fields<'_, '_>) -> Result<Options, Mistake> {
     let kinds = [("worker", ChildKind::Worker), ("supervisor", ChildKind::Supervisor)];
     let restarts = [
         ("permanent", Restart::Permanent),
         ("transient", Restart::Transient),
         ("temporary", Restart::Temporary),
     ];
-    let kind = fields.word("type", &kinds)?.unwrap_or_default();
-    let (declared, backoff) = match kind {
-        ChildKind::Supervisor => (supervisor_child(fields, id, depth)?, backoff(fields, "own_backoff")?),
-        ChildKind::Worker => (worker(fields, id)?, backoff(fields, "backoff")?),
-    };
-    Ok(ChildSpec {
-        id: id.into(),
-        start: declared,
+    Ok(Options {
+        kind: fields.word("type", &kinds)?.unwrap_or_default(),
         restart: fields.word("restart", &restarts)?.unwrap_or_default(),
         shutdown: shutdown(fields)?,
-        kind,
         significant: fields.boolean("significant")?.unwrap_or_default(),
-        backoff,
     })
 }
 

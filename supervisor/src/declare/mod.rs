@@ -33,6 +33,7 @@
 //! `docs/supervision.md` lists the keys.
 
 mod fields;
+mod file;
 mod keys;
 mod paths;
 mod scenario;
@@ -49,6 +50,7 @@ use crate::spec::{ChildSpec, Flags};
 
 use fields::{Fields, Source, line_starts};
 pub use fields::{Mistake, Place, suggestion};
+pub use file::{TREE_BYTES_MAX, read};
 pub use keys::SCRIPTED_STARTS_MAX;
 
 /// What a file says of a tree.
@@ -134,12 +136,7 @@ impl Declaration {
         let lines = line_starts(text);
         let source = Source::new(text, &lines);
         let document = document(source)?;
-        Self::of(&Fields::document(source, &document, "the file", &["tree", "events"])?)
-    }
-
-    /// Reads the `[tree]` of a document.
-    fn of(document: &Fields<'_, '_>) -> Result<Self, Mistake> {
-        keys::declaration(document)
+        keys::declaration(&Fields::document(source, &document, "the file", &["tree", "events"])?)
     }
 }
 

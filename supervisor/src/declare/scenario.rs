@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::fields::{Fields, Mistake, Source, line_starts};
-use super::keys::{INSTANCE_KEYS, behaviour, check_id, child as child_of};
+use super::keys::{INSTANCE_KEYS, behaviour, check_id, child as child_of, declaration, options};
 use super::paths::Paths;
 use super::{Declaration, document, simulated};
 use crate::message::Call;
@@ -67,7 +67,7 @@ impl Scenario {
         let source = Source::new(text, &lines);
         let document = document(source)?;
         let document = Fields::document(source, &document, "the scenario", &["tree", "events"])?;
-        let Declaration { root, tree } = Declaration::of(&document)?;
+        let Declaration { root, tree } = declaration(&document)?;
         let tree = tree.simulated();
         let mut paths = Paths::default();
         paths.add_tree(&root, &tree);
@@ -222,7 +222,7 @@ fn instance(
     if let Some(id) = id {
         check_id(&child, id)?;
     }
-    as_its_template(&child, value, template)?;
+    as_its_template(&child, template)?;
     let own = INSTANCE_KEYS[1..].iter().any(|key| child.get(key).is_some());
     let start = if own {
         Plan::new(Behaviour { tree: template.start.tree.clone(), ..behaviour(&child)? })
@@ -233,21 +233,14 @@ fn instance(
 }
 
 /// An instance may repeat what its template says, and not contradict it: OTP starts all of them from one specification.
-fn as_its_template(
-    child: &Fields<'_, '_>,
-    value: &Spanned<DeValue<'_>>,
-    template: &ChildSpec<Plan>,
-) -> Result<(), Mistake> {
-    if TEMPLATE_KEYS.iter().all(|key| child.get(key).is_none()) {
-        return Ok(());
-    }
-    let said = child_of(child.source, value, "an instance of simple_one_for_one", 1)?;
+fn as_its_template(child: &Fields<'_, '_>, template: &ChildSpec<Plan>) -> Result<(), Mistake> {
+    let said = options(child)?;
     for key in TEMPLATE_KEYS.iter().filter(|key| child.get(key).is_some()) {
         let same = match *key {
             "type" => said.kind == template.kind,
             "restart" => said.restart == template.restart,
             "significant" => said.significant == template.significant,
-            _ => said.shutdown() == template.shutdown(),
+            _ => said.shutdown == Some(template.shutdown()),
         };
         if !same {
             let cause = format!("`{key}` differs from that of the template `{}`", template.id);
