@@ -121,7 +121,7 @@ fn words(reason: &ExitReason) -> (&str, Option<&str>) {
 
 /// Milliseconds with up to three decimals, a whole number where it is one.
 fn milliseconds(time: Duration) -> Value {
-    let microseconds = time.as_nanos().div_ceil(500) / 2;
+    let microseconds = (time.as_nanos() + 500) / 1_000;
     if microseconds.is_multiple_of(1_000) {
         u64::try_from(microseconds / 1_000).map_or(Value::Null, Value::from)
     } else {

@@ -1,5 +1,6 @@
 //! Anything that calls itself a supervision tree in TOML, with what befalls it.
 
+use mycelium_supervisor::declare;
 use mycelium_supervisor::sim::{Scenario, simulate};
 
 use crate::{Target, file};
@@ -48,11 +49,11 @@ pub(crate) const TARGET: Target = Target {
 };
 
 fn run(bytes: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let scenario = match Scenario::parse(text) {
+    let scenario = match declare::text(bytes).and_then(Scenario::parse) {
         Ok(scenario) => scenario,
         Err(mistake) => {
-            assert!(!mistake.to_string().is_empty());
+            assert!(mistake.line > 0 && mistake.column > 0 && !mistake.cause.is_empty(), "{mistake:?}");
+            assert!(mistake.cause.chars().count() < 1_100, "a long cause: {mistake:?}");
             return false;
         }
     };
