@@ -357,3 +357,22 @@ async fn who_stops_with_its_group_was_shut_down() {
     assert_eq!(seen.take(), ["a normal", "c shutdown", "b shutdown"]);
     tree.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn who_is_killed_with_its_supervisor_is_seen_as_in_a_dry_run() {
+    let (bus, log, seen) = (MessageBus::new(), Heard::default(), Heard::default());
+    let notes = seen.clone();
+    let inner = Supervisor::builder("inner").child(adder("c", &log));
+    let desk = Supervisor::builder("desk").child(adder("a", &log)).child(adder("b", &log)).supervisor(inner);
+    let desk = Child::supervisor(desk).shutdown(Shutdown::BrutalKill);
+    let root = Supervisor::builder("root").child(desk).on_event(move |above, notice| match notice {
+        Notice::Stopped { id, reason, .. } => notes.add(format!("stopped {above}/{id} {reason}")),
+        Notice::Exited { id, reason } => notes.add(format!("exited {above}/{id} {reason}")),
+        _ => {}
+    });
+    let tree = root.start(&bus).await.unwrap();
+    tree.terminate_child("root/desk").await.unwrap();
+    let killed = ["root/desk/inner/c", "root/desk/inner", "root/desk/b", "root/desk/a", "root/desk"];
+    assert_eq!(seen.take(), killed.map(|path| format!("stopped {path} killed")));
+    tree.shutdown().await.unwrap();
+}

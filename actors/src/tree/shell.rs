@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
-use pure::{Action, CALLS_MAX, CallId, ChildRef, Event, ExitReason, Notice, SpecError, StopHow};
+use pure::{Action, CALLS_MAX, CallId, ChildRef, ChildStatus, Event, ExitReason, Notice, SpecError, StopHow};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -380,7 +380,9 @@ impl Shell {
     /// Ends everything below at once.
     async fn kill_all(mut self, reports: &mut mpsc::UnboundedReceiver<Report>) -> ExitReason {
         self.let_all_go();
-        for running in self.lives.values() {
+        // Last started first, as they would be stopped.
+        let children: Vec<ChildRef> = self.core.lives().collect();
+        for running in children.iter().filter_map(|child| self.lives.get(child)) {
             if self.ending {
                 // The time of a shutdown is over: they had theirs.
                 match running.life {
@@ -391,22 +393,49 @@ impl Shell {
             running.life.kill();
         }
         let deadline = Instant::now() + KILL_GRACE;
+        let mut ended = HashMap::new();
         while !self.lives.is_empty() {
-            match tokio::time::timeout_at(deadline, reports.recv()).await {
-                Ok(Some(Report::Gone(child, _) | Report::Parked(child, ..))) => drop(self.take(child)),
-                Ok(Some(Report::Left(child, _, estate))) => {
+            let (child, reason) = match tokio::time::timeout_at(deadline, reports.recv()).await {
+                Ok(Some(Report::Gone(child, reason))) => (child, reason),
+                Ok(Some(Report::Parked(child, reason, _))) => (child, Some(reason)),
+                Ok(Some(Report::Left(child, reason, estate))) => {
                     self.let_go(estate);
-                    drop(self.take(child));
+                    (child, Some(reason))
                 }
-                Ok(Some(Report::Started(_))) => {}
+                Ok(Some(Report::Started(_))) => continue,
                 Ok(None) | Err(_) => break,
-            }
+            };
+            ended.extend(self.take(child).map(|running| (child, (running, reason))));
         }
-        for running in self.lives.values() {
-            self.shared.miss(self.path_of(&running.id));
+        for child in children {
+            self.tell_of_killed(child, ended.remove(&child));
         }
         self.see_off().await;
         ExitReason::Killed
+    }
+
+    /// A child has ended with its supervisor, or has not, if nothing is known of its end.
+    fn tell_of_killed(&mut self, child: ChildRef, ended: Option<(Running, Option<ExitReason>)>) {
+        let (id, reason) = match ended {
+            Some((running, reason)) => {
+                let reason = reason.or_else(|| running.life.end()).unwrap_or(ExitReason::Killed);
+                (Arc::clone(&running.id), reason_of(&running, reason))
+            }
+            None => {
+                let Some(running) = self.lives.get(&child) else { return };
+                let id = Arc::clone(&running.id);
+                self.shared.miss(self.path_of(&id));
+                (id, ExitReason::Killed)
+            }
+        };
+        let starts = self.core.child(&id).is_some_and(|info| info.status == ChildStatus::Starting);
+        match reason {
+            ExitReason::Killed => self.tell(&Notice::Stopped { id, killed: true, reason }),
+            // Nobody was told that it ran.
+            _ if starts => {}
+            // It came before the kill.
+            _ => self.tell(&Notice::Exited { id, reason }),
+        }
     }
 
     fn path_of(&self, id: &str) -> Arc<str> {
