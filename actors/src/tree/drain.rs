@@ -267,3 +267,54 @@ impl Names {
 fn nameless(name: &str, id: ActorId) -> Arc<str> {
     format!("{name}{id}").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Actor, ActorRef, BoxError, Context, Handler};
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    const STEPS: u32 = 50_000;
+
+    type Crowd = Arc<OnceLock<Vec<ActorRef<Walker>>>>;
+
+    /// Sends the one message of the bus on to the actor before it, until it has gone far enough.
+    struct Walker {
+        number: usize,
+        crowd: Crowd,
+        left: Arc<AtomicU32>,
+    }
+    impl Actor for Walker {
+        type Error = BoxError;
+    }
+    impl Handler<()> for Walker {
+        async fn handle(&mut self, _: &(), ctx: &mut Context<Self>) -> Result<(), BoxError> {
+            let crowd = self.crowd.get().ok_or("nobody is there")?;
+            let next = &crowd[(self.number + crowd.len() - 1) % crowd.len()];
+            if self.left.fetch_sub(1, Ordering::SeqCst) > 1 {
+                ctx.tell(next, ()).await?;
+            }
+            Ok(())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_bus_on_which_one_message_goes_round_does_not_rest() {
+        for size in [2, 3, 16] {
+            let (bus, crowd, left) = (MessageBus::new(), Crowd::default(), Arc::new(AtomicU32::new(STEPS)));
+            let walker = |number| Walker { number, crowd: Arc::clone(&crowd), left: Arc::clone(&left) };
+            let all: Vec<_> = (0..size).map(|number| bus.spawn(walker(number)).unwrap()).collect();
+            let first = all[0].clone();
+            assert!(crowd.set(all).is_ok());
+            first.tell(()).await.unwrap();
+            let mut looks = 0_u64;
+            while !look(&bus).0 {
+                looks += 1;
+                tokio::task::consume_budget().await;
+            }
+            assert_eq!(left.load(Ordering::SeqCst), 0, "after {looks} looks at {size} actors");
+            bus.shutdown().await.unwrap();
+        }
+    }
+}

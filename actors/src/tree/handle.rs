@@ -176,7 +176,8 @@ impl Tree {
     }
 
     /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
-    /// the actor and of the supervisors above it, not a kill, nor [`terminate_child`](Self::terminate_child).
+    /// the actor and of the supervisors above it, not a kill, nor [`terminate_child`](Self::terminate_child): an actor that has
+    /// ended so is still found here until its child starts again or is forgotten; see [`ActorRef::is_alive`].
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         self.shared.actors().get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
