@@ -48,6 +48,16 @@ impl Service for Deaf {
     }
 }
 
+/// Takes a moment for its last words.
+struct Thoughtful(Heard);
+impl Actor for Thoughtful {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        tokio::time::sleep(SHORT / 2).await;
+        self.0.add("-thoughtful");
+    }
+}
+
 fn named(name: &str, heard: &Heard) -> Child {
     let (id, name, heard) = (name.rsplit('/').next().unwrap().to_owned(), name.to_owned(), heard.clone());
     Child::actor(id, move || Named { name: name.clone(), heard: heard.clone() })
@@ -93,6 +103,7 @@ fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
     on_both_runtimes(|| async {
         let (bus, heard) = (MessageBus::new(), Heard::default());
         let loner = bus.spawn(Named { name: "loner".into(), heard: heard.clone() }).unwrap();
+        bus.spawn(Thoughtful(heard.clone())).unwrap();
         let old = Supervisor::builder("old").child(named("a", &heard));
         let old = old.start(&bus).await.unwrap();
         let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(LONG));
@@ -103,7 +114,7 @@ fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
         stuck.tell("sleep").await.unwrap();
         heard.wait_for("asleep").await;
 
-        let error = bus.shutdown_within(SHORT).await.unwrap_err();
+        let error = bus.shutdown_within(SHORT * 10).await.unwrap_err();
         assert!(error.children.contains(&"young/desk/deaf".into()), "{error:?}");
         let missed: Vec<_> = error.missed.iter().map(|missed| (missed.id, missed.killed)).collect();
         assert_eq!(missed, [(stuck.id(), true)]);
@@ -111,7 +122,7 @@ fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
         assert!(text.contains("young/desk/deaf (killed)") && text.contains("Named#"), "{text}");
         let mut stops = stops(&heard);
         stops.sort_unstable();
-        assert_eq!(stops, ["-a", "-b", "-loner"]);
+        assert_eq!(stops, ["-a", "-b", "-loner", "-thoughtful"]);
         assert_eq!(loner.ended().await, StopReason::Shutdown);
         assert_eq!((old.ended().await, young.ended().await), (ExitReason::Shutdown, ExitReason::Killed));
         assert_eq!(bus.alive(), 0);

@@ -72,7 +72,7 @@ pub(crate) fn released<'a>(
 
 impl Shell {
     /// Whether nothing that stops now is started again by this very supervisor: it ends, or its own start has failed.
-    pub(super) fn is_leaving(&self) -> bool {
+    fn is_leaving(&self) -> bool {
         self.ending || self.on_ready.is_some()
     }
 
