@@ -248,3 +248,18 @@ fn random_damage_never_panics() {
     }
     assert!(read_whole > 100, "some damage does no harm: {read_whole}");
 }
+
+#[test]
+fn an_error_is_short_however_long_the_names_of_the_columns_are() {
+    // Brackets and quotes around a name do not count: so many of them make a name of any length.
+    let open = format!("{}Open", "<".repeat(5_000));
+    let header = format!("Date,{open},High,Low,Close\n");
+    for text in [
+        header.clone() + "2024-01-31,no number,2,1,1.5\n",
+        format!("Date,Open,{open},High,Low,Close\n2024-01-31,1,1,2,1,1.5\n"),
+        header.replace("Low", "Lov"),
+    ] {
+        let error = read(text.as_bytes(), None, "t").unwrap_err().to_string();
+        assert!(error.chars().count() < 500, "{error}");
+    }
+}

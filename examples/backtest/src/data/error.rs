@@ -137,7 +137,7 @@ impl fmt::Display for LoadError {
                 missing_column(f, *line, column, present, suggestion.as_deref())
             }
             Self::DuplicateColumn { line, column } => {
-                write!(f, "line {line}: the column `{column}` appears twice; remove or rename one of them")
+                write!(f, "line {line}: the column `{}` appears twice; remove or rename one of them", Quoted(column))
             }
             Self::SymbolNeeded { present } => {
                 write!(f, "the file holds several symbols; choose one with --symbol: {}", Listed(present))
@@ -154,7 +154,9 @@ impl fmt::Display for LoadError {
                 }?;
                 write!(f, "it holds: {}", Listed(present))
             }
-            Self::Row { line, column: Some(column), cause } => write!(f, "line {line}, column `{column}`: {cause}"),
+            Self::Row { line, column: Some(column), cause } => {
+                write!(f, "line {line}, column `{}`: {cause}", Quoted(column))
+            }
             Self::Row { line, column: None, cause } => write!(f, "line {line}: {cause}"),
             Self::FileTooLarge => {
                 write!(f, "the file has more than {} bytes; split it", crate::limits::FILE_BYTES_MAX)

@@ -62,8 +62,12 @@ fn seeds() -> Vec<Vec<u8>> {
     // Thirty names of control characters, which are shown escaped.
     let controls = [b"\x01".repeat(80).as_slice(), b"\n1\n"].concat();
     let controls = [[b"\x01".repeat(80).as_slice(), b","].concat().repeat(40), controls].concat();
+    // Brackets around a name do not count, so a name may be of any length.
+    let brackets =
+        [b"Date,".as_slice(), &b"<".repeat(4_000), b"Open,High,Low,Close\n2024-01-31,x,2,1,1.5\n"].concat();
     vec![
         controls,
+        brackets,
         head,
         b"open_time|open|high|low|close\n# a comment\n1700000000000|1|2|0.5|1.5\n1700003600000|1.5|2|1|1.8\n"
             .to_vec(),
