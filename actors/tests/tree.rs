@@ -376,3 +376,59 @@ async fn who_is_killed_with_its_supervisor_is_seen_as_in_a_dry_run() {
     assert_eq!(seen.take(), killed.map(|path| format!("stopped {path} killed")));
     tree.shutdown().await.unwrap();
 }
+
+#[tokio::test]
+async fn supervisors_of_one_tree_wait_differently_and_as_in_its_dry_run() {
+    use mycelium_supervisor::sim::{Happening, Scenario, simulate};
+    const TREE: &str = r#"
+        [tree]
+        intensity = 3
+        [[tree.children]]
+        id = "a"
+        type = "supervisor"
+        backoff = { initial_ms = 20, jitter = 1.0 }
+        children = [{ id = "x", actor = "x" }]
+        [[tree.children]]
+        id = "b"
+        type = "supervisor"
+        backoff = { initial_ms = 20, jitter = 1.0 }
+        children = [{ id = "x", actor = "x" }]
+    "#;
+    const SCRIPT: &str = r#"
+        [[events]]
+        at_ms = 0
+        child = "root/a/x"
+        exit = "crash"
+        [[events]]
+        at_ms = 1000
+        child = "root/b/x"
+        exit = "crash"
+    "#;
+    let mut foretold = Vec::new();
+    let scenario = Scenario::parse(&format!("{TREE}{SCRIPT}")).unwrap();
+    simulate(&scenario, 7, &mut |entry| {
+        if let Happening::Waiting { backoff } = entry.what {
+            foretold.push(format!("{backoff:?}"));
+        }
+    })
+    .unwrap();
+    assert_ne!(foretold[0], foretold[1]);
+
+    let (bus, log, seen) = (MessageBus::new(), Heard::default(), Heard::default());
+    let notes = seen.clone();
+    let factories =
+        mycelium::tree::Factories::new().actor("x", move || Adder { name: "x", log: log.clone(), sum: 0 });
+    let root = Supervisor::from_toml(TREE, &factories).unwrap().seed(7).on_event(move |_, notice| {
+        if let Notice::Waiting { backoff, .. } = notice {
+            notes.add(format!("{backoff:?}"));
+        }
+    });
+    let tree = root.start(&bus).await.unwrap();
+    for path in ["root/a/x", "root/b/x"] {
+        let actor = tree.actor_ref::<Adder>(path).unwrap();
+        actor.tell(13).await.unwrap();
+        assert_eq!(actor.ask(Sum).await.unwrap(), 0);
+    }
+    assert_eq!(seen.take(), foretold);
+    tree.shutdown().await.unwrap();
+}

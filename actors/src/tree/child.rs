@@ -255,7 +255,9 @@ impl Builder {
         self
     }
 
-    /// From which the jitter of the backoff is drawn.
+    /// From which the jitter of the backoffs in the whole tree is drawn, as in a dry run: one seed, different waits for different
+    /// supervisors. That of a supervisor below the root means nothing. 0 unless set: processes that run the same tree should set
+    /// different ones, or all come back at the same moment.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -325,7 +327,7 @@ impl Builder {
     /// Dropped before it is ready, the tree is shut down.
     pub async fn start(self, bus: &MessageBus) -> Result<Tree, StartError> {
         self.check().map_err(StartError::Spec)?;
-        let shared = Arc::new(Shared::new(bus.clone(), self.observer.clone()));
+        let shared = Arc::new(Shared::new(bus.clone(), self.observer.clone(), self.seed));
         Tree::start(&self, shared).await
     }
 

@@ -66,7 +66,7 @@ pub(crate) fn spawn_supervisor(
     on_ready: OnReady,
     on_exit: OnExit,
 ) -> Result<mpsc::UnboundedSender<Control>, SpecError> {
-    let core = pure::Supervisor::new(builder.flags, builder.children.clone(), builder.seed)?;
+    let core = pure::Supervisor::new(builder.flags, builder.children.clone(), shared.next_seed())?;
     // One control message comes from each of few places, and one report from each life and change of it: children and
     // the intensity bound what waits here.
     let (control, controls) = mpsc::unbounded_channel();

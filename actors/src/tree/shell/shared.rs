@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use mycelium_supervisor::Jitter;
 use tokio::sync::mpsc;
 
 use super::Request;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     /// Of the tree on its bus; it rises with each start of a tree.
     pub(crate) number: u64,
     observer: Option<Observer>,
+    /// Of the supervisors, in the order in which they start.
+    seeds: Mutex<Jitter>,
     supervisors: Mutex<HashMap<Arc<str>, mpsc::Sender<Request>>>,
     actors: Mutex<HashMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
@@ -44,7 +47,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(bus: MessageBus, observer: Option<Observer>) -> Self {
+    pub(crate) fn new(bus: MessageBus, observer: Option<Observer>, seed: u64) -> Self {
         let (supervisors, actors, sources, missed) = Default::default();
         #[cfg(unix)]
         let groups = Arc::default();
@@ -54,6 +57,7 @@ impl Shared {
             bus,
             number,
             observer,
+            seeds: Mutex::new(Jitter::new(seed)),
             supervisors,
             actors,
             sources,
@@ -72,6 +76,11 @@ impl Shared {
     /// Where a supervisor takes calls.
     pub(crate) fn supervisor(&self, path: &str) -> Option<mpsc::Sender<Request>> {
         lock(&self.supervisors).get(path).cloned()
+    }
+
+    /// That of the supervisor which starts now.
+    pub(super) fn next_seed(&self) -> u64 {
+        lock(&self.seeds).next_u64()
     }
 
     /// An actor has begun at this path.
@@ -159,7 +168,7 @@ mod tests {
 
     #[test]
     fn a_supervisor_that_ends_late_leaves_its_successor_reachable() {
-        let (shared, path) = (Shared::new(MessageBus::new(), None), Arc::from("root/desk"));
+        let (shared, path) = (Shared::new(MessageBus::new(), None, 0), Arc::from("root/desk"));
         let [(first, _one), (second, _other)] = [mpsc::channel(1), mpsc::channel(1)];
         shared.add_supervisor(&path, first.clone());
         shared.add_supervisor(&path, second.clone());
