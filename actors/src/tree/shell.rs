@@ -11,7 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
-use pure::{Action, CALLS_MAX, CallId, ChildRef, ChildStatus, Event, ExitReason, Notice, SpecError, StopHow};
+use pure::{
+    Action, CALLS_MAX, CallId, ChildRef, ChildSpec, ChildStatus, Event, ExitReason, Notice, SpecError,
+    StopHow,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -22,6 +25,7 @@ pub(crate) use self::shared::{MISSED_MAX, Placed, Shared};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Site};
 use super::observe::observe;
+use crate::SpawnError;
 use crate::live::Member;
 
 /// How long a killed child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
@@ -286,34 +290,13 @@ impl Shell {
     fn act(&mut self, action: Action<Launcher>, events: &mut VecDeque<Event<Launcher>>) {
         match action {
             Action::Start { child, spec } => {
-                let site = Site {
-                    child,
-                    path: self.path_of(&spec.id),
-                    shared: Arc::clone(&self.shared),
-                    reports: self.report.clone(),
-                    tells: spec.start.tells,
-                    attempts_max: spec.start.in_hand.attempts_max(),
-                };
-                let parked = self.take_parked(&spec.id, &spec.start);
-                match spec.start.launch(&site, parked) {
-                    Ok(life) => {
-                        if spec.start.is_source() {
-                            self.shared.add_source(&site.path);
-                        }
-                        self.busy.insert(child);
-                        let (id, from) = (Arc::clone(&spec.id), spec.start.clone());
-                        let running = Running { life, id, from, asked: false, care: Care::default() };
-                        self.lives.insert(child, running);
-                        self.care_for(child, &spec.start);
+                if let Err(reason) = self.start(child, &spec) {
+                    // On a closed bus there is no use in trying again.
+                    if self.on_ready.is_none() && !self.ending && self.shared.bus.core.is_closed() {
+                        self.ending = true;
+                        events.push_back(Event::Shutdown(ExitReason::Shutdown));
                     }
-                    Err(reason) => {
-                        // On a closed bus nothing can be started again, and there is no use in trying.
-                        if self.on_ready.is_none() && !self.ending && self.shared.bus.core.is_closed() {
-                            self.ending = true;
-                            events.push_back(Event::Shutdown(ExitReason::Shutdown));
-                        }
-                        events.push_back(Event::StartFailed(child, reason));
-                    }
+                    events.push_back(Event::StartFailed(child, reason));
                 }
             }
             Action::Stop { child, how } => self.stop(child, how),
@@ -336,6 +319,31 @@ impl Shell {
                 self.exit = Some(reason);
             }
         }
+    }
+
+    fn start(&mut self, child: ChildRef, spec: &ChildSpec<Launcher>) -> Result<(), ExitReason> {
+        // In place neither: what waits for another life ends with its supervisor.
+        if self.shared.bus.core.is_closed() {
+            return Err(ExitReason::Abnormal(SpawnError::Closed.to_string().into()));
+        }
+        let site = Site {
+            child,
+            path: self.path_of(&spec.id),
+            shared: Arc::clone(&self.shared),
+            reports: self.report.clone(),
+            tells: spec.start.tells,
+            attempts_max: spec.start.in_hand.attempts_max(),
+        };
+        let parked = self.take_parked(&spec.id, &spec.start);
+        let life = spec.start.launch(&site, parked)?;
+        if spec.start.is_source() {
+            self.shared.add_source(&site.path);
+        }
+        self.busy.insert(child);
+        let (id, from) = (Arc::clone(&spec.id), spec.start.clone());
+        self.lives.insert(child, Running { life, id, from, asked: false, care: Care::default() });
+        self.care_for(child, &spec.start);
+        Ok(())
     }
 
     fn stop(&mut self, child: ChildRef, how: StopHow) {
