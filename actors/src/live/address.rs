@@ -29,8 +29,9 @@ pub(crate) trait Member: Send + Sync {
     fn probe(&self) {}
     /// What a probe sees.
     fn pulse(&self) -> Pulse;
-    /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in part.
-    fn abort(&self, reason: &str);
+    /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in part. `seen`: only if it
+    /// has made no progress since a pulse with these beats.
+    fn abort(&self, reason: &str, seen: Option<u64>);
     /// How many messages wait in its inbox, and how many may; `None` if it has none.
     fn inbox(&self) -> Option<(u64, u64)> {
         None
@@ -116,8 +117,8 @@ impl<A: Actor> Member for Address<A> {
         self.watch().pulse(matches!(self.work(), Work::Rests(_)))
     }
 
-    fn abort(&self, reason: &str) {
-        self.watch().abort(reason);
+    fn abort(&self, reason: &str, seen: Option<u64>) {
+        self.watch().abort(reason, seen);
     }
 
     fn inbox(&self) -> Option<(u64, u64)> {

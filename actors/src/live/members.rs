@@ -114,7 +114,7 @@ mod tests {
         fn pulse(&self) -> crate::live::Pulse {
             crate::live::Pulse { beats: 0, rests: true, hand: None }
         }
-        fn abort(&self, _: &str) {}
+        fn abort(&self, _: &str, _: Option<u64>) {}
         fn work(&self) -> Work {
             Work::Busy
         }

@@ -76,8 +76,10 @@ impl Member for Post {
         Pulse { beats: self.beats.load(Ordering::Relaxed), rests: false, hand: None }
     }
 
-    fn abort(&self, _: &str) {
-        self.kill();
+    fn abort(&self, _: &str, seen: Option<u64>) {
+        if seen.is_none_or(|beats| beats == self.beats.load(Ordering::Relaxed)) {
+            self.kill();
+        }
     }
 }
 

@@ -95,10 +95,13 @@ impl Watch {
         Pulse { beats: self.beats.load(Ordering::Relaxed), rests, hand: lock(&self.hand).held }
     }
 
-    /// Ends what is in hand, with this reason, where it waits. Code that never waits cannot be ended.
-    pub(crate) fn abort(&self, reason: &str) {
+    /// Ends what is in hand, with this reason, where it waits. Code that never waits cannot be ended. `seen`: nothing is ended if there
+    /// was progress since a pulse with these beats, because what is in hand now has done no wrong.
+    pub(crate) fn abort(&self, reason: &str, seen: Option<u64>) {
         let mut hand = lock(&self.hand);
-        if hand.held.is_some() {
+        // What came before this one was counted before it took the lock.
+        let same = seen.is_none_or(|beats| beats == self.beats.load(Ordering::Relaxed));
+        if hand.held.is_some() && same {
             hand.abort = Some(reason.into());
             let waker = hand.waker.take();
             drop(hand);
@@ -171,7 +174,7 @@ mod tests {
     async fn what_is_in_hand_is_seen_and_can_be_given_up() {
         let watch = Arc::new(Watch::default());
         assert_eq!(watch.pulse(true), Pulse { beats: 0, rests: true, hand: None });
-        watch.abort("nothing is in hand: it means nothing");
+        watch.abort("nothing is in hand: it means nothing", None);
         let other = Arc::clone(&watch);
         let stuck = tokio::spawn(async move {
             other.follow("Fill", Some("fills"), Box::pin(std::future::pending::<()>())).await
@@ -181,7 +184,8 @@ mod tests {
         }
         let hand = watch.pulse(false).hand.unwrap();
         assert_eq!(hand.to_string(), "Fill from topic fills, whose handler waits");
-        watch.abort("stuck");
+        watch.abort("stuck, it was said of the one before", Some(7));
+        watch.abort("stuck", Some(0));
         let given_up = stuck.await.unwrap();
         assert!(matches!(given_up, Err(StopReason::Failed(reason)) if &*reason == "stuck"));
         assert_eq!(watch.pulse(false), Pulse { beats: 1, rests: false, hand: None });

@@ -149,7 +149,7 @@ impl Life {
     /// Ends what it is doing, as a failure if that can be done, or else by a kill.
     pub(crate) fn abort(&self, reason: &str) {
         match self {
-            Self::Member(member) => member.abort(reason),
+            Self::Member(member) => member.abort(reason, None),
             Self::Supervisor(_) => self.kill(),
         }
     }

@@ -108,7 +108,7 @@ impl Shell {
                 };
                 if probe.health().restarts {
                     let verdict = format!("stuck for {quiet:.0?}: {detail}");
-                    member.abort(&verdict);
+                    member.abort(&verdict, Some(pulse.beats));
                     care.verdict = Some(verdict.into());
                 }
                 Some(Notice::Stuck { id, quiet, detail })
