@@ -96,6 +96,9 @@ async fn play_part(part: &str) -> Result<RunEnd> {
     let counted = Arc::clone(&handled);
     let counter = tree::Child::actor("counter", move || Counter(Arc::clone(&counted)));
     let mut root = Supervisor::builder("root");
+    if part == "finishes" {
+        return after_a_desk_gave_up(root, counter).await;
+    }
     if part == "process" || part == "stuck-single" {
         root = root.process("sleeper", ProcessSpec::new("sleep").args(["1000"]));
     }
@@ -133,6 +136,30 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         return Ok(end?);
     }
     until_signal(tree.run_until_signal(limit)).await
+}
+
+/// A supervisor below the root gives up and is restarted; then the tree has done its work.
+async fn after_a_desk_gave_up(root: tree::Builder, counter: tree::Child) -> Result<RunEnd> {
+    let (bus, done) = (MessageBus::new(), Arc::new(tokio::sync::Notify::new()));
+    let desk = Supervisor::builder("desk").intensity(0, LONG).child(counter);
+    let work = Arc::clone(&done);
+    let work = tree::Child::future("work", move || {
+        let work = Arc::clone(&work);
+        async move {
+            work.notified().await;
+            Ok(())
+        }
+    });
+    let work = work.restart(tree::Restart::Transient).significant(true);
+    let root = root.auto_shutdown(tree::AutoShutdown::AnySignificant).supervisor(desk).child(work);
+    let tree = root.start(&bus).await?;
+    let counter = tree.actor_ref::<Counter>("root/desk/counter").ok_or("it runs")?;
+    counter.tell(Panic).await?;
+    while bus.stats().restarts == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    done.notify_one();
+    Ok(tree.run_until_signal(LONG).await?)
 }
 
 /// Says that it is ready once signals are listened to, which happens in the first poll.
@@ -249,6 +276,13 @@ fn a_tree_that_gives_up_has_a_code_of_its_own() {
     let End { code, out, err } = Player::new("gives-up").end();
     assert_eq!(code, Some(EXIT_GAVE_UP.into()), "{out}{err}");
     assert!(err.contains("gave up: `root/counter`"), "{err}");
+}
+
+#[test]
+fn a_tree_that_has_done_its_work_has_code_0_although_a_supervisor_in_it_gave_up_before() {
+    let End { code, out, err } = Player::new("finishes").end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("end: the tree has ended by itself"), "{out}{err}");
 }
 
 #[test]
