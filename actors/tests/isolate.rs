@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{Note, Tick};
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, Handler, Isolate, Responder, RunError, Service,
+    Actor, ActorRef, AskError, BoxError, Context, Handler, Isolate, Message, Responder, RunError, Service,
     ServiceContext, StopReason, Subscription, Subscriptions, Timestamp,
 };
 
@@ -118,6 +118,31 @@ fn lossy_policies_drop_by_their_rule_and_count() {
     assert_eq!((ticks, stats.dropped_newest), (vec![0, 1, 2], 3));
     let (ticks, stats) = overflow(Subscription::conflate(|tick: &Tick| tick.0 % 2));
     assert_eq!((ticks, stats.conflated), (vec![0, 4, 5], 3));
+}
+
+/// Takes minutes, and hundreds of megabytes, if what is dropped behind a parked handler leaves anything behind.
+#[test]
+fn a_flood_behind_a_parked_handler_costs_what_its_bound_says() {
+    const FLOOD: u64 = 300_000;
+    for subscription in [Subscription::drop_oldest(), Subscription::conflate(|tick: &Tick| tick.0 % 4)] {
+        let mut isolate = Isolate::new(1);
+        let subscription = Some(subscription.capacity(4));
+        let log = Log { pause: Duration::from_secs(1), subscription, ..Log::default() };
+        let log = isolate.spawn(log).unwrap();
+        isolate.run().unwrap();
+        for number in 0..FLOOD {
+            isolate.publish(Tick(number)).unwrap();
+            isolate.run_until(Timestamp::from_nanos(1)).unwrap();
+            if number == FLOOD / 2 {
+                isolate.tell(&log, Note("told".into())).unwrap();
+            }
+        }
+        log.kill();
+        let stats = isolate.run_until(Timestamp::from_nanos(2));
+        let topic = isolate.topics().into_iter().find(|topic| topic.message == Tick::NAME).unwrap();
+        assert_eq!(topic.dropped_oldest + topic.conflated, FLOOD - 5, "all but the one in hand and four");
+        assert_eq!(isolate.stats().dead_letters, 5, "the four and the note: {stats:?}");
+    }
 }
 
 #[test]

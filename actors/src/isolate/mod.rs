@@ -1,5 +1,6 @@
 //! Isolates: deterministic buses on one thread, in virtual time.
 
+mod backlog;
 mod core;
 mod feed;
 mod handle;

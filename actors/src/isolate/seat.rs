@@ -4,7 +4,6 @@ mod supervised;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -12,10 +11,11 @@ use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage};
 
 use self::supervised::Ward;
 pub(crate) use self::supervised::seat_actor;
+use super::backlog::Backlog;
 use super::core::Core;
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
-use super::sub::{Begin, End, Handle, Overflow, Repeats, Rule, Sub, Waiting};
+use super::sub::{Begin, End, Handle, Overflow, Repeats, Rule, Sub};
 use super::tree::Child;
 use crate::{Actor, Context, Down, Handler, Message, Monitor, Policy, SpawnError, StopReason, Subscription};
 
@@ -102,7 +102,7 @@ pub(crate) struct Seat<A: Actor> {
     life: Cell<Life>,
     /// It is to end once a handler that waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
-    backlog: RefCell<VecDeque<Rc<dyn Waiting>>>,
+    pub(crate) backlog: Backlog,
     ended: RefCell<Option<StopReason>>,
     watchers: RefCell<Vec<Waker>>,
     kill_asked: Cell<bool>,
@@ -122,7 +122,7 @@ impl<A: Actor> Seat<A> {
             stage: Stage::new(Bundle { actor, ctx }),
             life: Cell::new(Life::New),
             stop_asked: Cell::new(false),
-            backlog: RefCell::default(),
+            backlog: Backlog::default(),
             ended: RefCell::default(),
             watchers: RefCell::default(),
             kill_asked: Cell::new(false),
@@ -213,11 +213,6 @@ impl<A: Actor> Seat<A> {
         }
     }
 
-    /// Remembers that `from` keeps one more message for the time when this actor is ready again.
-    pub(crate) fn wait(&self, from: Rc<dyn Waiting>) {
-        self.backlog.borrow_mut().push_back(from);
-    }
-
     /// Subscribes this actor to topic `M`.
     pub(crate) fn subscribe<M: Message>(self: &Rc<Self>, how: Subscription<M>) -> Result<(), SpawnError>
     where
@@ -268,7 +263,7 @@ impl<A: Actor> AnySeat for Seat<A> {
             if self.plays_again() {
                 continue;
             }
-            let Some(next) = self.backlog.borrow_mut().pop_front() else { break };
+            let Some(next) = self.backlog.pop() else { break };
             next.deliver_waiting();
         }
     }

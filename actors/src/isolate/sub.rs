@@ -87,6 +87,8 @@ pub(crate) trait Waiting {
     fn deliver_waiting(&self);
     /// Drops its oldest message: nobody will handle it.
     fn discard(&self);
+    /// Whether the message of this number still waits.
+    fn holds(&self, number: u64) -> bool;
 }
 
 /// What happens to a message when `capacity` of them wait.
@@ -112,10 +114,11 @@ pub(crate) struct Sub<A: Actor, M, P> {
     seat: Rc<Seat<A>>,
     me: Weak<Self>,
     rule: Rule<M>,
-    /// Messages behind a parked handler; `None` where the policy dropped one. The seat's backlog has an entry for
-    /// each, so that the order between subscriptions is kept.
-    waiting: RefCell<VecDeque<Option<Shared<M>>>>,
-    waiting_live: Cell<usize>,
+    /// Messages behind a parked handler, by rising numbers. The seat's backlog has an entry for each, so that the order between
+    /// subscriptions is kept.
+    waiting: RefCell<VecDeque<(u64, Shared<M>)>>,
+    /// How many they are.
+    waiting_count: Cell<usize>,
     play: PhantomData<P>,
 }
 
@@ -132,7 +135,7 @@ where
             me: Weak::clone(me),
             rule,
             waiting: RefCell::default(),
-            waiting_live: Cell::new(0),
+            waiting_count: Cell::new(0),
             play: PhantomData,
         })
     }
@@ -144,7 +147,7 @@ where
             count(&self.rule.gauge.dead);
             return false;
         }
-        let full = self.waiting_live.get() >= self.rule.capacity;
+        let full = self.waiting_count.get() >= self.rule.capacity;
         match &self.rule.overflow {
             Overflow::Refuse => {}
             Overflow::DropNewest if full => {
@@ -160,33 +163,39 @@ where
             }
             _ => {}
         }
-        self.waiting.borrow_mut().push_back(Some(message.share()));
-        self.set_waiting(self.waiting_live.get() + 1);
-        if let Some(me) = self.me.upgrade() {
-            self.seat.wait(me);
-        }
+        let Some(me) = self.me.upgrade() else { return false };
+        let number = self.seat.backlog.push(me);
+        self.waiting.borrow_mut().push_back((number, message.share()));
+        self.set_waiting(self.waiting_count.get() + 1);
         true
     }
 
     /// Notes how many wait, and whether that makes this way in refuse.
     fn set_waiting(&self, waiting: usize) {
-        let before = self.waiting_live.replace(waiting) >= self.rule.capacity;
+        let before = self.waiting_count.replace(waiting) >= self.rule.capacity;
         let after = waiting >= self.rule.capacity;
         if before != after && matches!(self.rule.overflow, Overflow::Refuse) {
             self.rule.gauge.refuses(after);
         }
     }
 
-    /// Empties the oldest entry that `matches`.
+    /// Drops the oldest message that `matches`.
     fn drop_where(&self, matches: impl Fn(&M) -> bool) -> bool {
         let mut waiting = self.waiting.borrow_mut();
-        let found = waiting.iter_mut().find(|entry| entry.as_deref().is_some_and(&matches));
-        let dropped = found.and_then(Option::take);
+        let found = waiting.iter().position(|(_, message)| matches(message));
+        let dropped = found.and_then(|at| waiting.remove(at));
         drop(waiting);
         if dropped.is_some() {
-            self.set_waiting(self.waiting_live.get() - 1);
+            self.set_waiting(self.waiting_count.get() - 1);
+            self.seat.backlog.dropped(1);
         }
         dropped.is_some()
+    }
+
+    fn take_oldest(&self) -> Option<Shared<M>> {
+        let (_, message) = self.waiting.borrow_mut().pop_front()?;
+        self.set_waiting(self.waiting_count.get() - 1);
+        Some(message)
     }
 }
 
@@ -217,13 +226,14 @@ where
     }
 
     fn is_full(&self) -> bool {
-        self.waiting_live.get() >= self.rule.capacity
+        self.waiting_count.get() >= self.rule.capacity
     }
 
     fn close(&self) -> u64 {
         let waiting = self.waiting.take();
         self.set_waiting(0);
-        waiting.iter().flatten().count() as u64
+        self.seat.backlog.dropped(waiting.len());
+        waiting.len() as u64
     }
 }
 
@@ -259,8 +269,7 @@ where
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     fn deliver_waiting(&self) {
-        let Some(Some(message)) = self.waiting.borrow_mut().pop_front() else { return };
-        self.set_waiting(self.waiting_live.get() - 1);
+        let Some(message) = self.take_oldest() else { return };
         self.seat.core.made_room();
         let message = message.lend();
         self.put_in_hand(&message);
@@ -269,8 +278,12 @@ where
     }
 
     fn discard(&self) {
-        let Some(Some(message)) = self.waiting.borrow_mut().pop_front() else { return };
-        self.set_waiting(self.waiting_live.get() - 1);
-        drop(message);
+        drop(self.take_oldest());
+    }
+
+    fn holds(&self, number: u64) -> bool {
+        let waiting = self.waiting.borrow();
+        let first = waiting.front().is_some_and(|(first, _)| *first == number);
+        first || waiting.binary_search_by_key(&number, |(number, _)| *number).is_ok()
     }
 }

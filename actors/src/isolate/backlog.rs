@@ -1,0 +1,114 @@
+//! The order of what waits behind a parked handler, over all ways into its actor.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::sub::Waiting;
+
+/// So many entries of dropped messages are left where they are, however short the backlog is (entries).
+const STALE_MIN: usize = 64;
+
+/// An entry for each message that waits, the oldest first; the message itself is with the way by which it came.
+///
+/// A policy may drop a message from the middle: its entry is passed over when its turn comes. Swept out as soon as they are most
+/// of all, such entries take no more room than the messages that wait, and their share in the work of one message is constant.
+#[derive(Default)]
+pub(crate) struct Backlog {
+    entries: RefCell<VecDeque<(u64, Rc<dyn Waiting>)>>,
+    next: Cell<u64>,
+    /// Entries whose messages were dropped.
+    stale: Cell<usize>,
+}
+
+impl Backlog {
+    /// One more message waits at `from`, after all others. Its number there, which rises.
+    pub(crate) fn push(&self, from: Rc<dyn Waiting>) -> u64 {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        self.entries.borrow_mut().push_back((number, from));
+        number
+    }
+
+    /// Where the oldest message waits. It is the first of those there.
+    pub(crate) fn pop(&self) -> Option<Rc<dyn Waiting>> {
+        loop {
+            let (number, from) = self.entries.borrow_mut().pop_front()?;
+            if from.holds(number) {
+                return Some(from);
+            }
+            self.stale.set(self.stale.get().saturating_sub(1));
+        }
+    }
+
+    /// So many messages were dropped where they waited.
+    pub(crate) fn dropped(&self, messages: usize) {
+        let stale = self.stale.get() + messages;
+        self.stale.set(stale);
+        if stale > STALE_MIN.max(self.entries.borrow().len() / 2) {
+            self.sweep();
+        }
+    }
+
+    /// Empties it: where each message waits, the oldest first.
+    pub(crate) fn take(&self) -> VecDeque<Rc<dyn Waiting>> {
+        self.sweep();
+        self.entries.take().into_iter().map(|(_, from)| from).collect()
+    }
+
+    fn sweep(&self) {
+        self.stale.set(0);
+        self.entries.borrow_mut().retain(|(number, from)| from.holds(*number));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Holds the numbers that were not dropped; what it delivers, both ways write down.
+    struct Way {
+        held: RefCell<VecDeque<u64>>,
+        delivered: Rc<RefCell<Vec<u64>>>,
+    }
+    impl Waiting for Way {
+        fn deliver_waiting(&self) {
+            self.delivered.borrow_mut().extend(self.held.borrow_mut().pop_front());
+        }
+        fn discard(&self) {
+            self.held.borrow_mut().pop_front();
+        }
+        fn holds(&self, number: u64) -> bool {
+            self.held.borrow().contains(&number)
+        }
+    }
+
+    #[test]
+    fn what_was_dropped_takes_no_room_and_the_order_stands() {
+        let (backlog, delivered) = (Backlog::default(), Rc::<RefCell<Vec<u64>>>::default());
+        let way = || Rc::new(Way { held: RefCell::default(), delivered: Rc::clone(&delivered) });
+        let (strict, lossy) = (way(), way());
+        let push = |way: &Rc<Way>| {
+            let number = backlog.push(Rc::clone(way) as _);
+            way.held.borrow_mut().push_back(number);
+        };
+        for round in 0..10_000 {
+            if round % 1_000 == 0 {
+                push(&strict);
+            }
+            push(&lossy);
+            if lossy.held.borrow().len() > 2 {
+                lossy.discard();
+                backlog.dropped(1);
+            }
+            assert!(backlog.entries.borrow().len() <= 2 * (2 + 10) + STALE_MIN);
+        }
+        while let Some(way) = backlog.pop() {
+            way.deliver_waiting();
+        }
+        let delivered = delivered.borrow();
+        assert_eq!(delivered.len(), 12, "ten that nothing drops, and the last two of the others");
+        assert!(delivered.is_sorted(), "{delivered:?}");
+        assert_eq!(backlog.entries.borrow().len(), 0);
+    }
+}
