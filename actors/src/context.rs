@@ -8,8 +8,8 @@ use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
 use crate::live::{Inlet, LiveContext};
-use crate::publish::Host;
-use crate::routing::{DirectContext, Published};
+use crate::publish::Through;
+use crate::routing::Published;
 use crate::{
     Actor, ActorRef, AskError, Clock, Down, Handler, Message, Monitor, Publish, PublishError, Responder,
     SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock,
@@ -36,35 +36,49 @@ impl fmt::Display for ActorId {
 pub struct Context<A: Actor> {
     backend: Backend<A>,
     random: Option<Pcg64Mcg>,
-    /// What the host has to look at once the handler has returned: [`STOP`], [`PUBLISHED`]. One byte for both,
-    /// so that the host looks once; a live actor is nudged besides.
+    outbox: Outbox,
+}
+
+/// What a host has to look at once a handler has returned.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    /// [`STOP`], [`PUBLISHED`]: one byte for both, so that the host looks once; a live actor is nudged besides.
     signs: u8,
+    /// What a direct call has published.
+    published: Published,
+}
+
+impl Outbox {
+    pub(crate) fn put<M: Message>(&mut self, message: M) {
+        self.signs |= PUBLISHED;
+        self.published.put(message);
+    }
 }
 
 /// The actor has asked to stop.
 const STOP: u8 = 1;
 
 /// A direct call has published.
-pub(crate) const PUBLISHED: u8 = 2;
+const PUBLISHED: u8 = 2;
 
 #[repr(u8)]
 enum Backend<A: Actor> {
     Isolate(IsolateContext<A>),
     Live(LiveContext<A>),
-    Direct(DirectContext),
+    Direct(ActorId),
 }
 
 impl<A: Actor> Context<A> {
     pub(crate) fn in_isolate(backend: IsolateContext<A>) -> Self {
-        Self { backend: Backend::Isolate(backend), random: None, signs: 0 }
+        Self { backend: Backend::Isolate(backend), random: None, outbox: Outbox::default() }
     }
 
     pub(crate) fn live(backend: LiveContext<A>) -> Self {
-        Self { backend: Backend::Live(backend), random: None, signs: 0 }
+        Self { backend: Backend::Live(backend), random: None, outbox: Outbox::default() }
     }
 
-    pub(crate) fn direct(backend: DirectContext) -> Self {
-        Self { backend: Backend::Direct(backend), random: None, signs: 0 }
+    pub(crate) fn direct(id: ActorId) -> Self {
+        Self { backend: Backend::Direct(id), random: None, outbox: Outbox::default() }
     }
 
     #[inline]
@@ -78,16 +92,13 @@ impl<A: Actor> Context<A> {
     /// Whether a direct call left nothing behind that its caller has to look at.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.signs == 0
+        self.outbox.signs == 0
     }
 
     /// What a direct call has published since the last time.
-    pub(crate) fn take_published(&mut self) -> Option<&mut Published> {
-        self.signs &= !PUBLISHED;
-        match &mut self.backend {
-            Backend::Direct(direct) => Some(&mut direct.published),
-            _ => None,
-        }
+    pub(crate) fn take_published(&mut self) -> &mut Published {
+        self.outbox.signs &= !PUBLISHED;
+        &mut self.outbox.published
     }
 
     /// Brings a live actor's `sources` up to date with the subscriptions that its handlers made and ended.
@@ -102,7 +113,7 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().id(),
             Backend::Live(live) => live.id(),
-            Backend::Direct(direct) => direct.id,
+            Backend::Direct(id) => *id,
         }
     }
 
@@ -111,7 +122,7 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.actor_ref(),
             Backend::Live(live) => ActorRef::live(std::sync::Arc::clone(&live.address)),
-            Backend::Direct(direct) => ActorRef::nowhere(direct.id),
+            Backend::Direct(id) => ActorRef::nowhere(*id),
         }
     }
 
@@ -145,12 +156,12 @@ impl<A: Actor> Context<A> {
     // The message is passed by value through several layers: inlined, it is moved once.
     #[inline(always)]
     pub fn publish<M: Message>(&mut self, message: M) -> Publish<'_, M> {
-        let host = match &mut self.backend {
-            Backend::Isolate(isolate) => return Publish::in_isolate(message, isolate.place()),
-            Backend::Live(live) => Host::live(live.publish()),
-            Backend::Direct(direct) => Host::Direct(&mut direct.published, &mut self.signs),
+        let through = match &mut self.backend {
+            Backend::Isolate(isolate) => Through::Isolate(isolate.place()),
+            Backend::Live(live) => Through::Live(&live.outlet),
+            Backend::Direct(_) => Through::Direct(&mut self.outbox),
         };
-        Publish::new(message, host)
+        Publish::new(message, through)
     }
 
     /// Publishes without waiting.
@@ -161,10 +172,9 @@ impl<A: Actor> Context<A> {
     pub fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.place().try_publish(message),
-            Backend::Live(live) => live.try_publish(message),
-            Backend::Direct(direct) => {
-                self.signs |= PUBLISHED;
-                direct.published.put(message);
+            Backend::Live(live) => live.outlet.try_publish(message),
+            Backend::Direct(_) => {
+                self.outbox.put(message);
                 Ok(())
             }
         }
@@ -381,7 +391,7 @@ impl<A: Actor> Context<A> {
 
     /// Ends this actor with [`StopReason::Normal`](crate::StopReason::Normal) once this handler has returned.
     pub fn stop(&mut self) {
-        self.signs |= STOP;
+        self.outbox.signs |= STOP;
         match &self.backend {
             Backend::Isolate(isolate) => isolate.ask_stop(),
             Backend::Live(live) => live.address.presence.nudge(),
@@ -391,7 +401,7 @@ impl<A: Actor> Context<A> {
 
     /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last life.
     pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
-        self.signs &= !STOP;
+        self.outbox.signs &= !STOP;
         if let Backend::Live(live) = &mut self.backend {
             live.begin_life(sources);
         }
@@ -399,7 +409,7 @@ impl<A: Actor> Context<A> {
 
     #[inline]
     pub(crate) fn wants_stop(&self) -> bool {
-        self.signs & STOP != 0
+        self.outbox.signs & STOP != 0
     }
 
     /// This actor's own random generator, seeded from the bus's seed and the actor's id: in an isolate the same
@@ -409,7 +419,7 @@ impl<A: Actor> Context<A> {
         random.get_or_insert_with(|| match backend {
             Backend::Isolate(isolate) => isolate.random(),
             Backend::Live(live) => live.random(),
-            Backend::Direct(direct) => crate::live::random_for(0, direct.id),
+            Backend::Direct(id) => crate::live::random_for(0, *id),
         })
     }
 }

@@ -1,59 +1,43 @@
 //! The future of a publish.
 
 use std::future::Future;
-use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use mycelium_mailbox::{Aside, Held};
+use mycelium_mailbox::{Aside, Held, Publishing};
 
-use crate::context::PUBLISHED;
+use crate::context::Outbox;
 use crate::isolate::Place;
-use crate::live::LivePublish;
-use crate::routing::Published;
+use crate::live::Outlet;
 use crate::{Message, PublishError};
 
 /// Publishes when it is awaited: see [`Context::publish`](crate::Context::publish).
 ///
 /// A type of its own rather than an `async fn`, so that the message is moved once from here into its queue.
-// In C's order: with the message behind the host, or its mark before it, compilers copy it twice.
+// In C's order: with the message behind the rest, or its mark before it, compilers copy it twice. A publish in an isolate
+// costs about as much as its writes to memory, so there are few: two words besides the message and its mark.
 #[must_use = "nothing is published before this is awaited"]
 #[repr(C)]
 pub struct Publish<'a, M: Message> {
-    /// In one place whatever the host, so that it is written in one piece.
     message: Held<M>,
-    /// Where it goes in an isolate. Beside the others and not one of them, so that it need not be read back from memory.
-    place: Option<&'a Place>,
-    host: Host<'a, M>,
-    context: PhantomData<&'a mut ()>,
+    through: Through<'a>,
+    /// Begun by the first poll of a live one. Its drop is not for the handlers' code, which drop this after each publish
+    /// in an isolate as well.
+    publishing: Option<Aside<Publishing<'a, M>>>,
 }
 
 /// Where it goes. Tagged by a byte of its own, which is looked at for every message.
 #[repr(u8)]
-pub(crate) enum Host<'a, M: Message> {
-    None,
-    /// Its drop is not for the handlers' code, which drop this after each publish in an isolate as well.
-    Live(Aside<LivePublish<'a, M>>),
-    /// A direct call's, and the signs that its caller looks at.
-    Direct(&'a mut Published, &'a mut u8),
-}
-
-impl<'a, M: Message> Host<'a, M> {
-    #[inline(always)]
-    pub(crate) fn live(publish: LivePublish<'a, M>) -> Self {
-        Self::Live(Aside::new(publish))
-    }
+pub(crate) enum Through<'a> {
+    Isolate(&'a Place),
+    Live(&'a Outlet),
+    Direct(&'a mut Outbox),
 }
 
 impl<'a, M: Message> Publish<'a, M> {
     #[inline(always)]
-    pub(crate) fn new(message: M, host: Host<'a, M>) -> Self {
-        Self { message: Held::new(message), place: None, host, context: PhantomData }
-    }
-
-    #[inline(always)]
-    pub(crate) fn in_isolate(message: M, place: &'a Place) -> Self {
-        Self { message: Held::new(message), place: Some(place), host: Host::None, context: PhantomData }
+    pub(crate) fn new(message: M, through: Through<'a>) -> Self {
+        Self { message: Held::new(message), through, publishing: None }
     }
 }
 
@@ -67,7 +51,7 @@ impl<M: Message> Future for Publish<'_, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let publish = self.get_mut();
         // What an isolate's actor nearly always finds, before and apart from everything else.
-        if let Some(place) = publish.place
+        if let Through::Isolate(place) = publish.through
             && place.has_published(&mut publish.message)
         {
             return Poll::Ready(Ok(()));
@@ -79,18 +63,13 @@ impl<M: Message> Future for Publish<'_, M> {
 impl<M: Message> Publish<'_, M> {
     #[inline(never)]
     fn poll_others(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PublishError<M>>> {
-        let Self { message, place, host, .. } = self;
-        if let Some(place) = place {
-            return place.poll_publish(message, cx);
-        }
-        match host {
-            // Only with a place.
-            Host::None => Poll::Pending,
-            Host::Live(publish) => publish.poll(message, cx),
-            Host::Direct(published, signs) => {
-                **signs |= PUBLISHED;
+        let Self { message, through, publishing } = self;
+        match through {
+            Through::Isolate(place) => place.poll_publish(message, cx),
+            Through::Live(outlet) => outlet.poll_publish(message, publishing, cx),
+            Through::Direct(outbox) => {
                 if let Some(message) = message.take() {
-                    published.put(message);
+                    outbox.put(message);
                 }
                 Poll::Ready(Ok(()))
             }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::context::Either;
 use crate::isolate::{IsolateSubscriber, Place};
 use crate::live::{LiveService, LiveSubscriber};
-use crate::publish::Host;
+use crate::publish::Through;
 use crate::{ActorId, Clock, Message, Publish, PublishError, SpawnError, Subscription, Timestamp, clock};
 
 /// A service's view of its host; the same type live and in an isolate.
@@ -66,11 +66,11 @@ impl ServiceContext {
     // The message is passed by value through several layers: inlined, it is moved once.
     #[inline(always)]
     pub fn publish<M: Message>(&self, message: M) -> Publish<'_, M> {
-        let host = match &self.backend {
-            Backend::Isolate(place) => return Publish::in_isolate(message, place),
-            Backend::Live(live) => Host::live(live.publish()),
+        let through = match &self.backend {
+            Backend::Isolate(place) => Through::Isolate(place),
+            Backend::Live(live) => Through::Live(&live.outlet),
         };
-        Publish::new(message, host)
+        Publish::new(message, through)
     }
 
     /// Publishes without waiting.
@@ -80,7 +80,7 @@ impl ServiceContext {
     pub fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
         match &self.backend {
             Backend::Isolate(place) => place.try_publish(message),
-            Backend::Live(live) => live.try_publish(message),
+            Backend::Live(live) => live.outlet.try_publish(message),
         }
     }
 

@@ -80,6 +80,8 @@ impl<M> Drop for Batch<M> {
 }
 
 /// One message of a batch, read in place. Its address never changes, and [`share`](Lent::share) makes it outlive the loan.
+///
+/// Handed on by value: behind a reference it would have to be written to memory for each message.
 pub struct Lent<'a, M> {
     message: &'a M,
     batch: &'a Rc<Batch<M>>,
@@ -106,6 +108,15 @@ impl<'a, M> Lent<'a, M> {
         Shared { message: NonNull::from(self.message), batch: Rc::clone(self.batch) }
     }
 }
+
+impl<M> Clone for Lent<'_, M> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Lent<'_, M> {}
 
 impl<M> Deref for Lent<'_, M> {
     type Target = M;

@@ -16,19 +16,25 @@ use std::rc::Rc;
 use crate::Held;
 use crate::batch::{Batch, Lent};
 
+/// A batch that is begun anew is made larger up to this size (bytes).
+const BATCH_AGAIN_BYTES_MAX: usize = 4_096;
+
 /// A first-in, first-out queue for one thread. It grows without a bound of its own: whoever writes counts.
 ///
 /// ```
 /// let queue = mycelium_mailbox::Fifo::new(4, 64);
 /// queue.push(1);
 /// queue.push(2);
-/// assert_eq!(queue.next(|message| { queue.push(3); **message }), Some(1));
-/// assert_eq!(queue.next(|message| **message), Some(2));
+/// assert_eq!(queue.next(|message| { queue.push(3); *message }), Some(1));
+/// assert_eq!(queue.next(|message| *message), Some(2));
+/// assert_eq!((queue.taken(), queue.len()), (2, 1));
 /// ```
 pub struct Fifo<M> {
     head: UnsafeCell<Rc<Batch<M>>>,
     /// How many messages of the head were read.
     at: Cell<usize>,
+    /// How many were read before those.
+    taken_before: Cell<u64>,
     reading: Cell<bool>,
     /// Whether there are batches behind the head; then it is written no more.
     split: Cell<bool>,
@@ -45,6 +51,7 @@ impl<M> Fifo<M> {
         Self {
             head: UnsafeCell::new(Rc::new(Batch::new(0))),
             at: Cell::new(0),
+            taken_before: Cell::new(0),
             reading: Cell::new(false),
             split: Cell::new(false),
             behind: UnsafeCell::default(),
@@ -53,30 +60,46 @@ impl<M> Fifo<M> {
         }
     }
 
+    /// How many messages wait. It looks at each batch behind the first.
+    pub fn len(&self) -> usize {
+        // SAFETY: as this queue's protocol says.
+        let behind = unsafe { &*self.behind.get() };
+        // SAFETY: as in `open_head`.
+        let head = unsafe { &*self.head.get() };
+        head.len() - self.at.get() + behind.iter().map(|batch| batch.len()).sum::<usize>()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many messages were ever taken out by [`next`](Self::next). What was cleared does not count.
+    #[inline(always)]
+    pub fn taken(&self) -> u64 {
+        self.taken_before.get() + self.at.get() as u64
+    }
+
     /// Puts a message at the end.
     #[inline(always)]
     pub fn push(&self, message: M) {
-        // SAFETY: the head is replaced by other calls alone, and this reference ends before any of them can begin.
-        let head = unsafe { &*self.head.get() };
-        if self.split.get() || head.is_full() {
-            self.push_behind(message);
-        } else {
-            head.write(message);
+        match self.open_head() {
+            Some(head) => head.write(message),
+            None => self.push_behind(&mut Held::new(message)),
         }
     }
 
     /// Takes the message out of `message`, if there is one, and puts it at the end.
     #[inline(always)]
     pub fn push_from(&self, message: &mut Held<M>) {
-        // SAFETY: as in `push`.
-        let head = unsafe { &*self.head.get() };
-        if self.split.get() || head.is_full() {
-            if let Some(message) = message.take() {
-                self.push_behind(message);
+        match self.open_head() {
+            Some(head) => {
+                // Taken no earlier, so that it is moved once.
+                if let Some(message) = message.take() {
+                    head.write(message);
+                }
             }
-        } else if let Some(message) = message.take() {
-            // Taken no earlier, so that it is moved once.
-            head.write(message);
+            None => self.push_behind(message),
         }
     }
 
@@ -85,7 +108,7 @@ impl<M> Fifo<M> {
     /// # Panics
     /// When `read` does; the message counts as read.
     #[inline(always)]
-    pub fn next<T>(&self, read: impl FnOnce(&Lent<'_, M>) -> T) -> Option<T> {
+    pub fn next<T>(&self, read: impl FnOnce(Lent<'_, M>) -> T) -> Option<T> {
         if self.reading.get() {
             return None;
         }
@@ -99,7 +122,7 @@ impl<M> Fifo<M> {
         let message = Lent::new(head, at)?;
         let _reading = Reading::begin(&self.reading);
         self.at.set(at + 1);
-        Some(read(&message))
+        Some(read(message))
     }
 
     /// Drops all messages. Inside of [`next`](Self::next), only those behind the head's batch.
@@ -108,24 +131,33 @@ impl<M> Fifo<M> {
         let behind = std::mem::take(unsafe { &mut *self.behind.get() });
         self.split.set(false);
         if !self.reading.get() {
-            self.at.set(0);
+            self.begin_head();
             drop(self.replace_head(Rc::new(Batch::new(0))));
         }
         drop(behind);
     }
 
+    /// The head, if it is the batch that is written next and has room.
+    #[inline(always)]
+    fn open_head(&self) -> Option<&Batch<M>> {
+        // SAFETY: the head is replaced by other calls alone, and this reference is not kept beyond the next write.
+        let head = unsafe { &*self.head.get() };
+        if self.split.get() || head.is_full() { None } else { Some(head) }
+    }
+
     /// Writes into a batch with room: the head again if all of it was read, or one behind it.
     #[cold]
     #[inline(never)]
-    fn push_behind(&self, message: M) {
+    fn push_behind(&self, message: &mut Held<M>) {
+        let Some(message) = message.take() else { return };
         if !self.split.get() && self.begin_anew() {
-            // SAFETY: as in `push`.
+            // SAFETY: as in `open_head`.
             unsafe { &*self.head.get() }.write(message);
             return;
         }
         // SAFETY: `behind` is reached for a few statements at a time, and none of them runs other code.
         let behind = unsafe { &mut *self.behind.get() };
-        // SAFETY: as in `push`.
+        // SAFETY: as in `open_head`.
         let last = behind.back().unwrap_or(unsafe { &*self.head.get() });
         if last.is_full() {
             let room = (last.capacity() * 2).clamp(self.batch_min, self.batch_max);
@@ -137,7 +169,14 @@ impl<M> Fifo<M> {
         }
     }
 
-    /// Begins the head anew if all of it was read and nobody reads or shares it any more.
+    /// None of the head, or of what takes its place, has been read.
+    fn begin_head(&self) {
+        self.taken_before.set(self.taken());
+        self.at.set(0);
+    }
+
+    /// Begins the head anew if all of it was read and nobody reads or shares it any more. A queue that comes to this often
+    /// gets a larger head, and comes to it less often.
     fn begin_anew(&self) -> bool {
         // Messages that need a drop are dropped with their batch: here they would be in the middle of a publish.
         if self.reading.get() || std::mem::needs_drop::<M>() {
@@ -149,8 +188,13 @@ impl<M> Fifo<M> {
             return false;
         }
         let Some(batch) = Rc::get_mut(head) else { return false };
-        batch.reset();
-        self.at.set(0);
+        let room = (batch.capacity() * 2).min(self.batch_max);
+        if room > batch.capacity() && room * size_of::<M>() <= BATCH_AGAIN_BYTES_MAX {
+            *batch = Batch::new(room);
+        } else {
+            batch.reset();
+        }
+        self.begin_head();
         true
     }
 
@@ -161,7 +205,7 @@ impl<M> Fifo<M> {
         let behind = unsafe { &mut *self.behind.get() };
         let Some(next) = behind.pop_front() else { return false };
         self.split.set(!behind.is_empty());
-        self.at.set(0);
+        self.begin_head();
         drop(self.replace_head(next));
         true
     }
@@ -207,7 +251,7 @@ mod tests {
             let queue = Fifo::new(2, 8);
             let mut model = VecDeque::new();
             let mut kept: Vec<(Shared<u32>, u32)> = Vec::new();
-            let mut number = 0u32;
+            let (mut number, mut taken) = (0u32, 0);
             for (step, count) in steps {
                 match step {
                     0 => {
@@ -232,14 +276,17 @@ mod tests {
                                 model.push_back(number);
                             }
                             if step == 6 {
-                                kept.push((message.share(), **message));
+                                kept.push((message.share(), *message));
                             }
                             prop_assert_eq!(queue.next(|_| ()), None);
-                            Ok(**message)
+                            Ok(*message)
                         });
+                        taken += u64::from(expected.is_some());
                         prop_assert_eq!(read.transpose()?, expected);
                     },
                 }
+                prop_assert_eq!((queue.len(), queue.is_empty()), (model.len(), model.is_empty()));
+                prop_assert_eq!(queue.taken(), taken);
                 for (shared, number) in &kept {
                     prop_assert_eq!(**shared, *number);
                 }
@@ -271,7 +318,7 @@ mod tests {
         queue.next(|_| queue.clear()).unwrap();
         drop(queue);
         assert_eq!((read, drops.get()), (20, 21));
-        let rings = std::iter::from_fn(|| rung.next(|one| **one)).sum::<u32>();
+        let rings = std::iter::from_fn(|| rung.next(|one| *one)).sum::<u32>();
         assert_eq!(rings, 21);
     }
 }

@@ -65,7 +65,7 @@ pub enum Phase {
 ///
 /// let stage = Stage::new(1u64);
 /// let two = Shared::of(2);
-/// let done = stage.start::<Add, _>(&two.lend(), &mut Context::from_waker(Waker::noop()));
+/// let done = stage.start::<Add, _>(two.lend(), &mut Context::from_waker(Waker::noop()));
 /// assert_eq!(done, Some(Poll::Ready(3)));
 /// assert_eq!(stage.take(), Some(3));
 /// ```
@@ -125,7 +125,7 @@ impl<S: 'static, R: 'static> Stage<S, R> {
     /// # Panics
     /// When the play does. Its future is dropped, and the stage is idle again with the state as the play left it.
     #[inline(always)]
-    pub fn start<P, M>(&self, message: &Lent<'_, M>, cx: &mut Context<'_>) -> Option<Poll<R>>
+    pub fn start<P, M>(&self, message: Lent<'_, M>, cx: &mut Context<'_>) -> Option<Poll<R>>
     where
         P: Play<S, M, Output = R>,
         M: 'static,
@@ -139,7 +139,7 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         let state = unsafe { &mut *self.state.as_ptr() };
         // SAFETY: the phase was not `Empty`.
         let state = unsafe { state.assume_init_mut() };
-        let message_here: *const M = &raw const **message;
+        let message_here: *const M = &raw const *message;
         // SAFETY: the message outlives the future: it is lent for this call, and if the future waits after it, `park`
         // shares it, which keeps the same message at the same address.
         let message_ref = unsafe { &*message_here };
@@ -148,7 +148,7 @@ impl<S: 'static, R: 'static> Stage<S, R> {
 
     /// Polls `future` in the buffer.
     #[inline(always)]
-    fn place<F, M>(&self, busy: Busy<'_>, future: F, message: &Lent<'_, M>, cx: &mut Context<'_>) -> Poll<R>
+    fn place<F, M>(&self, busy: Busy<'_>, future: F, message: Lent<'_, M>, cx: &mut Context<'_>) -> Poll<R>
     where
         F: Future<Output = R>,
         M: 'static,
@@ -177,7 +177,7 @@ impl<S: 'static, R: 'static> Stage<S, R> {
     }
 
     #[cold]
-    fn park<F: Future<Output = R>, M: 'static>(&self, message: &Lent<'_, M>) {
+    fn park<F: Future<Output = R>, M: 'static>(&self, message: Lent<'_, M>) {
         /// # Safety
         /// `future` points to a live, pinned `F` that nothing else borrows.
         unsafe fn poll<F: Future>(future: *mut u8, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -448,20 +448,20 @@ mod tests {
     fn a_play_that_waits_keeps_its_message_and_the_state_until_it_is_done() {
         let stage = Stage::new(Vec::new());
         let (value, shared) = message(2);
-        assert_eq!(stage.start::<Append, _>(&shared.lend(), &mut noop()), Some(Poll::Pending));
+        assert_eq!(stage.start::<Append, _>(shared.lend(), &mut noop()), Some(Poll::Pending));
         drop(shared);
         assert_eq!(Rc::strong_count(&value), 3, "mine, the batch's, the play's");
         assert_eq!(stage.phase(), Phase::Waiting);
         assert_eq!(stage.with(|state| state.len()), None);
         let (_, other) = message(0);
-        assert_eq!(stage.start::<Append, _>(&other.lend(), &mut noop()), None, "only one play at a time");
+        assert_eq!(stage.start::<Append, _>(other.lend(), &mut noop()), None, "only one play at a time");
         assert_eq!(stage.resume(&mut noop()), Poll::Pending);
         assert_eq!(stage.resume(&mut noop()), Poll::Ready(1));
         assert_eq!(Rc::strong_count(&value), 1);
-        assert_eq!(stage.start::<Append, _>(&other.lend(), &mut noop()), Some(Poll::Ready(2)));
+        assert_eq!(stage.start::<Append, _>(other.lend(), &mut noop()), Some(Poll::Ready(2)));
         assert_eq!(stage.take(), Some(vec![2, 0]));
         assert_eq!(stage.phase(), Phase::Empty);
-        assert_eq!(stage.start::<Append, _>(&other.lend(), &mut noop()), None);
+        assert_eq!(stage.start::<Append, _>(other.lend(), &mut noop()), None);
     }
 
     #[test]
@@ -470,7 +470,7 @@ mod tests {
         for (at, waits) in [(99, 99), (3, 3)] {
             let (value, shared) = message(at);
             let unwound = catch_unwind(AssertUnwindSafe(|| {
-                assert_eq!(stage.start::<Append, _>(&shared.lend(), &mut noop()), Some(Poll::Pending));
+                assert_eq!(stage.start::<Append, _>(shared.lend(), &mut noop()), Some(Poll::Pending));
                 for _ in 0..waits {
                     let _ = stage.resume(&mut noop());
                 }
@@ -488,14 +488,14 @@ mod tests {
         let stage = Stage::new(Vec::new());
         let (value, shared) = message(1);
         for _ in 0..3 {
-            assert_eq!(stage.start::<Append, _>(&shared.lend(), &mut noop()), Some(Poll::Pending));
+            assert_eq!(stage.start::<Append, _>(shared.lend(), &mut noop()), Some(Poll::Pending));
             stage.cancel();
-            assert_eq!(stage.start::<Large, _>(&shared.lend(), &mut noop()), Some(Poll::Pending));
+            assert_eq!(stage.start::<Large, _>(shared.lend(), &mut noop()), Some(Poll::Pending));
             let before = stage.resume(&mut noop());
             assert!(before.is_ready());
         }
         assert_eq!(stage.with(|state| state.len()), Some(3 * 512));
-        assert_eq!(stage.start::<Large, _>(&shared.lend(), &mut noop()), Some(Poll::Pending));
+        assert_eq!(stage.start::<Large, _>(shared.lend(), &mut noop()), Some(Poll::Pending));
         drop((shared, stage));
         assert_eq!(Rc::strong_count(&value), 1);
     }
@@ -531,7 +531,7 @@ mod tests {
         let stage = Rc::new(Stage::new(Vec::new()));
         STAGE.set(Some(Rc::clone(&stage)));
         let shared = Shared::of(0u8);
-        assert_eq!(stage.start::<Nested, _>(&shared.lend(), &mut noop()), Some(Poll::Ready(Phase::Busy)));
+        assert_eq!(stage.start::<Nested, _>(shared.lend(), &mut noop()), Some(Poll::Ready(Phase::Busy)));
         STAGE.set(None);
     }
 }

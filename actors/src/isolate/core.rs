@@ -53,7 +53,9 @@ pub(crate) struct Core {
     next_feed: Cell<Option<(i64, u32)>>,
     signals: Arc<Signals>,
     room: RefCell<Vec<Waker>>,
-    room_made: Cell<bool>,
+    /// How many events had been handled when those who wait for room were last woken; more make room. No such number:
+    /// something else did.
+    room_seen: Cell<u64>,
     failure: RefCell<Option<RunError>>,
     trees: RefCell<Vec<Rc<TreeRun>>>,
     /// A tree has come to where somebody waits for it: the run is to return.
@@ -109,6 +111,7 @@ pub(crate) enum Refusal {
 
 impl Core {
     pub(crate) fn new(seed: u64, now: i64) -> Self {
+        let signals = Arc::<Signals>::default();
         Self {
             seed,
             now: Cell::new(now),
@@ -116,7 +119,7 @@ impl Core {
             events_max: Cell::new(DEFAULT_EVENTS_MAX),
             order: Line::new(Event { lane: RESUME, of: OUTSIDE }),
             lanes: RefCell::default(),
-            changes: Rc::default(),
+            changes: Rc::new(Changes::new(Arc::clone(&signals))),
             topics: TopicIndex::default(),
             direct: RefCell::default(),
             seats: RefCell::default(),
@@ -124,9 +127,9 @@ impl Core {
             feeds: RefCell::default(),
             other_work: Cell::new(i64::MIN),
             next_feed: Cell::new(None),
-            signals: Arc::default(),
+            signals,
             room: RefCell::default(),
-            room_made: Cell::new(false),
+            room_seen: Cell::new(0),
             failure: RefCell::default(),
             trees: RefCell::default(),
             pause: Cell::new(false),
@@ -173,7 +176,6 @@ impl Core {
         }
         if message.is_held() {
             topic.write_from(message);
-            self.room_made.set(true);
             self.order.push(Event { lane: index, of: sender });
         }
         Ok(())
@@ -246,7 +248,6 @@ impl Core {
 
     /// Puts one event of `lane` at the end of the order.
     pub(crate) fn enqueue(&self, lane: u32) {
-        self.room_made.set(true);
         self.order.push(Event { lane, of: OUTSIDE });
     }
 
@@ -268,7 +269,7 @@ impl Core {
 
     /// Something that waited was handled or dropped.
     pub(crate) fn made_room(&self) {
-        self.room_made.set(true);
+        self.room_seen.set(u64::MAX);
     }
 
     pub(crate) fn set_timer(&self, at: i64, due: Due) -> u64 {
@@ -295,7 +296,8 @@ impl Core {
     #[inline]
     pub(crate) fn idle(&self, until: i64) -> Idle {
         loop {
-            if !self.room.borrow().is_empty() && self.room_made.take() {
+            let events = self.events.get();
+            if !self.room.borrow().is_empty() && self.room_seen.replace(events) != events {
                 return Idle::Wake(self.room.take());
             }
             let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
@@ -370,8 +372,9 @@ impl Core {
     }
 
     /// Removes a feed.
-    pub(crate) fn remove_feed(&self, feed: &Rc<dyn AnyFeed>) {
-        let gone = self.feeds.borrow_mut().extract_if(.., |other| Rc::ptr_eq(other, feed)).next();
+    pub(crate) fn remove_feed(&self, feed: &impl AnyFeed) {
+        let gone =
+            self.feeds.borrow_mut().extract_if(.., |other| std::ptr::addr_eq(Rc::as_ptr(other), feed)).next();
         self.look_at_feeds();
         drop(gone);
     }
@@ -408,12 +411,6 @@ impl Core {
 
     pub(crate) fn seats(&self) -> Vec<Rc<dyn AnySeat>> {
         self.seats.borrow().clone()
-    }
-
-    /// Whether [`Core::renew_ways`] is to be called before the next event.
-    #[inline(always)]
-    pub(crate) fn has_changes(&self) -> bool {
-        self.changes.any()
     }
 
     /// Brings the ways of the lanes' messages to their receivers up to date.
@@ -489,7 +486,7 @@ impl Core {
         }
         let ended: Vec<_> = self.trees.borrow_mut().extract_if(.., |tree| tree.has_ended()).collect();
         for tree in ended {
-            self.remove_feed(&(tree as Rc<dyn AnyFeed>));
+            self.remove_feed(&*tree);
         }
     }
 

@@ -137,7 +137,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
 pub(crate) struct IsolateReplay<'a, M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> {
     place: &'a Place,
     messages: Option<I>,
-    feed: Option<Confined<Rc<Feed<M, I>>>>,
+    feed: Option<Confined<Feed<M, I>>>,
 }
 
 // Nothing in it is pinned: the iterator is moved into the feed.
@@ -205,7 +205,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Drop for IsolateR
     fn drop(&mut self) {
         if let (Some(core), Some(feed)) = (self.place.core(), self.feed.as_ref().and_then(Confined::get)) {
             feed.closed.set(true);
-            core.remove_feed(&(Rc::clone(feed) as Rc<dyn AnyFeed>));
+            core.remove_feed(feed);
         }
     }
 }

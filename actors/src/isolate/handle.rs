@@ -28,7 +28,7 @@ use crate::{
 /// A place in an isolate.
 #[derive(Clone)]
 pub(crate) struct Place {
-    core: Confined<Rc<Core>>,
+    core: Confined<Core>,
     seat: u32,
 }
 
@@ -39,8 +39,9 @@ impl Place {
 
     /// The isolate's core, on its thread.
     #[inline]
-    pub(crate) fn core(&self) -> Option<&Rc<Core>> {
-        self.core.get()
+    pub(crate) fn core(&self) -> Option<&Core> {
+        // What runs in an isolate finds it so; the rest is for tests and whoever sets an isolate up.
+        self.core.entered().or_else(|| self.core.get())
     }
 
     pub(crate) fn seat(&self) -> u32 {

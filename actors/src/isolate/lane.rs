@@ -6,10 +6,11 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use mycelium_mailbox::{Fifo, Held, Lent};
 
-use super::core::{QUEUE_CAPACITY, Refusal};
+use super::core::{QUEUE_CAPACITY, Refusal, Signals};
 use crate::{Message, Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.
@@ -49,9 +50,9 @@ pub(crate) trait Receive<M> {
         Box::new(ToAll(lane))
     }
     /// Handles the message, or keeps it while the actor waits. `false`: it was dropped or skipped.
-    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool;
+    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
     /// Notes that it is about to be delivered, where it may have to be tried again.
-    fn hold(&self, message: &Lent<'_, M>) {
+    fn hold(&self, message: Lent<'_, M>) {
         let _ = message;
     }
     /// The seat this belongs to.
@@ -93,20 +94,18 @@ pub(crate) struct LanePlace {
 }
 
 /// The lanes whose ways the run loop has to look for anew, each once.
-#[derive(Default)]
 pub(crate) struct Changes {
-    any: Cell<bool>,
+    /// Raised for each, so that the run loop looks at one mark for this and all else.
+    signals: Arc<Signals>,
     lanes: RefCell<Vec<u32>>,
 }
 
 impl Changes {
-    #[inline(always)]
-    pub(crate) fn any(&self) -> bool {
-        self.any.get()
+    pub(crate) fn new(signals: Arc<Signals>) -> Self {
+        Self { signals, lanes: RefCell::default() }
     }
 
     pub(crate) fn take(&self) -> Vec<u32> {
-        self.any.set(false);
         self.lanes.take()
     }
 }
@@ -125,9 +124,8 @@ pub(crate) struct Lane<M> {
     changes: Rc<Changes>,
     /// Whether it is among the changes.
     is_listed: Cell<bool>,
-    published: Cell<u64>,
-    dispatched: Cell<u64>,
-    delivered: Cell<u64>,
+    /// How many more were delivered than handed out: messages may go to several receivers, or to none.
+    surplus: Cell<i64>,
     dropped_unsubscribed: Cell<u64>,
     pub(crate) gauge: Rc<Gauge>,
 }
@@ -215,9 +213,7 @@ impl<M: 'static> Lane<M> {
             has_changed: Cell::new(false),
             changes,
             is_listed: Cell::new(false),
-            published: Cell::new(0),
-            dispatched: Cell::new(0),
-            delivered: Cell::new(0),
+            surplus: Cell::new(0),
             dropped_unsubscribed: Cell::new(0),
             gauge: Rc::default(),
         }
@@ -243,13 +239,11 @@ impl<M: 'static> Lane<M> {
     #[inline(always)]
     pub(crate) fn write_from(&self, message: &mut Held<M>) {
         self.messages.push_from(message);
-        count(&self.published);
     }
 
     /// Takes the message whoever is full.
     #[inline(always)]
     pub(crate) fn write(&self, message: M) {
-        count(&self.published);
         self.messages.push(message);
     }
 
@@ -268,21 +262,25 @@ impl<M: 'static> Lane<M> {
         }
     }
 
+    /// How many messages were published so far.
+    fn published(&self) -> u64 {
+        self.messages.taken() + self.messages.len() as u64
+    }
+
     /// Hands the oldest message to everybody who was there when it was published.
     #[inline(always)]
     pub(crate) fn hand_out_next(&self, sender: u32) {
+        let number = self.messages.taken();
         self.messages.next(|message| {
-            let number = self.dispatched.get();
-            self.dispatched.set(number + 1);
             // Borrowed meanwhile; who changes it leaves the new list in `changed`.
             let receivers = self.receivers.borrow();
-            let mut delivered = 0;
+            let mut surplus = -1;
             for receiver in receivers.iter() {
                 if receiver.since <= number {
-                    delivered += u64::from(receiver.to.deliver(sender, message));
+                    surplus += i64::from(receiver.to.deliver(sender, message));
                 }
             }
-            self.delivered.set(self.delivered.get() + delivered);
+            self.surplus.set(self.surplus.get() + surplus);
         });
         if self.has_changed.get() {
             self.take_over();
@@ -291,11 +289,10 @@ impl<M: 'static> Lane<M> {
 
     /// Hands the oldest message to its one receiver.
     #[inline(always)]
-    pub(crate) fn hand_out_to(&self, deliver: impl FnOnce(&Lent<'_, M>) -> bool) {
+    pub(crate) fn hand_out_to(&self, deliver: impl FnOnce(Lent<'_, M>) -> bool) {
         self.messages.next(|message| {
-            count(&self.dispatched);
-            if deliver(message) {
-                count(&self.delivered);
+            if !deliver(message) {
+                self.surplus.set(self.surplus.get() - 1);
             }
         });
     }
@@ -321,7 +318,7 @@ impl<M: 'static> Lane<M> {
     pub(crate) fn list_change(&self) {
         if !self.is_listed.replace(true) {
             self.changes.lanes.borrow_mut().push(self.index);
-            self.changes.any.set(true);
+            self.changes.signals.raise();
         }
     }
 
@@ -351,7 +348,7 @@ impl<M: Message> Lane<M> {
             Policy::Fail => PolicyKind::Fail,
             _ => PolicyKind::Lossy,
         };
-        let since = self.published.get();
+        let since = self.published();
         self.change(|receivers| receivers.push(Receiver { since, policy, to }));
     }
 }
@@ -361,7 +358,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         self.is_listed.set(false);
         match &*self.current() {
             // All that waits was published after this one subscribed.
-            [only] if only.since <= self.dispatched.get() => Rc::clone(&only.to).alone(self),
+            [only] if only.since <= self.messages.taken() => Rc::clone(&only.to).alone(self),
             _ => Box::new(ToAll(self)),
         }
     }
@@ -370,8 +367,8 @@ impl<M: 'static> AnyLane for Lane<M> {
         Some(TopicStats {
             message: self.name,
             topic: self.topic?,
-            published: self.published.get(),
-            delivered: self.delivered.get(),
+            published: self.published(),
+            delivered: self.messages.taken().saturating_add_signed(self.surplus.get()),
             dropped_oldest: self.gauge.oldest.get(),
             dropped_newest: self.gauge.newest.get(),
             conflated: self.gauge.conflated.get(),
@@ -391,7 +388,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         }
         self.change(|receivers| receivers.retain(|receiver| receiver.to.seat() != seat));
         for receiver in gone {
-            let queued = self.published.get() - self.dispatched.get().max(receiver.since);
+            let queued = self.published() - self.messages.taken().max(receiver.since);
             let dropped = receiver.to.close() + queued;
             self.dropped_unsubscribed.set(self.dropped_unsubscribed.get() + dropped);
         }

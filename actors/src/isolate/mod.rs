@@ -25,7 +25,7 @@ use self::lane::Way;
 use self::seat::Seat;
 use self::service::ServiceSeat;
 use self::tree::TreeRun;
-use mycelium_mailbox::Held;
+use mycelium_mailbox::{Held, enter};
 
 use crate::{
     Actor, ActorRef, AskError, Clock, Context, Handler, Message, PublishError, Responder, Service,
@@ -217,15 +217,18 @@ impl Isolate {
     }
 
     fn run_to(&mut self, until: i64) -> Result<(), RunError> {
-        loop {
-            match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
-                Ok(result) => return result,
-                Err(payload) => match self.core.seat(self.core.running.get()) {
-                    Some(seat) => seat.end(StopReason::from_panic(&*payload)),
-                    None => resume_unwind(payload),
-                },
+        let core = Rc::clone(&self.core);
+        enter(&core, || {
+            loop {
+                match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
+                    Ok(result) => return result,
+                    Err(payload) => match core.seat(core.running.get()) {
+                        Some(seat) => seat.end(StopReason::from_panic(&*payload)),
+                        None => resume_unwind(payload),
+                    },
+                }
             }
-        }
+        })
     }
 
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
@@ -238,6 +241,7 @@ impl Isolate {
                     return Err(core.first_failure().unwrap_or(RunError::Closed));
                 }
                 signals.take_woken(woken);
+                core.renew_ways(ways);
                 if core.has_trees() {
                     core.tend_trees();
                     if core.pause.take() {
@@ -261,9 +265,6 @@ impl Isolate {
                 }
                 continue;
             };
-            if core.has_changes() {
-                core.renew_ways(ways);
-            }
             // The mark of a resumption is no lane's index.
             let Some(way) = ways.get(event.lane as usize) else {
                 if let Some(seat) = core.seat(event.of) {
@@ -350,7 +351,7 @@ impl Isolate {
     }
 
     fn is_here(&self, place: &Place) -> bool {
-        place.core().is_some_and(|core| Rc::ptr_eq(core, &self.core))
+        place.core().is_some_and(|core| std::ptr::eq(core, &*self.core))
     }
 
     fn seat<A: Actor>(&self, actor: &ActorRef<A>) -> Option<Rc<Seat<A>>> {

@@ -156,7 +156,7 @@ impl<A: Actor> Seat<A> {
 
     /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message.
     #[inline(always)]
-    pub(crate) fn play<P, M>(&self, message: &Lent<'_, M>) -> bool
+    pub(crate) fn play<P, M>(&self, message: Lent<'_, M>) -> bool
     where
         P: Play<Bundle<A>, M, Output = Result<(), A::Error>>,
         M: 'static,
@@ -207,7 +207,7 @@ impl<A: Actor> Seat<A> {
     {
         self.core.running.set(self.index);
         let message = Shared::of(message);
-        let played = self.stage.start::<P, M>(&message.lend(), &mut TaskContext::from_waker(&self.waker));
+        let played = self.stage.start::<P, M>(message.lend(), &mut TaskContext::from_waker(&self.waker));
         if let Some(played) = played {
             self.settle(played);
         }

@@ -157,7 +157,7 @@ struct Inlet<M> {
 }
 
 impl<M: Message> Receive<M> for Inlet<M> {
-    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
+    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if !self.open.get() || (sender == self.seat && !self.subscription.echo) {
             return false;
         }
@@ -170,7 +170,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
                 return false;
             }
             Policy::Conflate(key) => {
-                let new = key(message);
+                let new = key(&message);
                 if let Some(old) = queue.iter().position(|old| key(old) == new) {
                     dropped = queue.remove(old);
                     count(&self.gauge.conflated);
@@ -238,7 +238,7 @@ impl<M: Message> Inlet<M> {
 /// The isolate's half of a [`Subscriber`](crate::Subscriber).
 pub(crate) struct IsolateSubscriber<M: Message> {
     place: Place,
-    inlet: Confined<Rc<Inlet<M>>>,
+    inlet: Confined<Inlet<M>>,
 }
 
 impl<M: Message> IsolateSubscriber<M> {

@@ -142,7 +142,7 @@ where
 
     /// Keeps a message for later, by the rule.
     #[cold]
-    fn keep(&self, message: &Lent<'_, M>) -> bool {
+    fn keep(&self, message: Lent<'_, M>) -> bool {
         if self.seat.has_ended() {
             count(&self.rule.gauge.dead);
             return false;
@@ -154,7 +154,7 @@ where
                 count(&self.rule.gauge.newest);
                 return false;
             }
-            Overflow::Conflate(key) if self.drop_where(|old| key(old) == key(message)) => {
+            Overflow::Conflate(key) if self.drop_where(|old| key(old) == key(&message)) => {
                 count(&self.rule.gauge.conflated);
             }
             Overflow::DropOldest | Overflow::Conflate(_) if full => {
@@ -210,14 +210,14 @@ where
     }
 
     #[inline]
-    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
+    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if sender == self.seat.index && !self.rule.echo {
             return false;
         }
         self.seat.play::<P, M>(message) || self.keep(message)
     }
 
-    fn hold(&self, message: &Lent<'_, M>) {
+    fn hold(&self, message: Lent<'_, M>) {
         self.put_in_hand(message);
     }
 
@@ -272,8 +272,8 @@ where
         let Some(message) = self.take_oldest() else { return };
         self.seat.core.made_room();
         let message = message.lend();
-        self.put_in_hand(&message);
-        self.seat.play::<P, M>(&message);
+        self.put_in_hand(message);
+        self.seat.play::<P, M>(message);
         self.seat.lay_down();
     }
 

@@ -10,20 +10,16 @@ use super::address::Address;
 use super::bus::Core;
 use super::envelope::Envelope;
 use super::monitor::{Watched, Watching};
+use super::outlet::Outlet;
 use super::source::{Inlet, TopicSource};
 use super::timers::Timers;
-use super::topics::{LivePublish, TopicCache};
 use super::watch::Readiness;
-use crate::{
-    Actor, ActorId, Down, Handler, Message, Monitor, PublishError, SpawnError, Subscription, TimerHandle,
-    clock,
-};
+use crate::{Actor, ActorId, Down, Handler, Message, Monitor, SpawnError, Subscription, TimerHandle, clock};
 
 /// What a handler reaches through its context.
 pub(crate) struct LiveContext<A: Actor> {
     pub(crate) address: Arc<Address<A>>,
-    pub(crate) core: Arc<Core>,
-    topics: TopicCache,
+    pub(crate) outlet: Outlet,
     /// Where the actor says that it is ready, if that is waited for.
     pub(crate) readiness: Option<Arc<Readiness>>,
     /// Whether `changes` has any. The body is nudged then.
@@ -48,9 +44,8 @@ impl<A: Actor> LiveContext<A> {
     pub(crate) fn new(address: Arc<Address<A>>, core: Arc<Core>) -> Self {
         let changes = Mutex::new(Changes { joined: Vec::new(), left: Vec::new() });
         Self {
+            outlet: Outlet::new(core, address.id),
             address,
-            core,
-            topics: TopicCache::default(),
             readiness: None,
             changed: false,
             inherited: Vec::new(),
@@ -64,17 +59,8 @@ impl<A: Actor> LiveContext<A> {
         self.address.id
     }
 
-    #[inline]
-    pub(crate) fn publish<M: Message>(&self) -> LivePublish<'_, M> {
-        self.topics.publish(&self.core.topics, self.address.id.get())
-    }
-
-    #[inline]
-    pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
-        match self.topics.get::<M>(&self.core.topics) {
-            Ok(topic) => topic.try_publish(message, self.address.id.get()),
-            Err(_) => Err(PublishError::DuplicateTypeId(message)),
-        }
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        self.outlet.core()
     }
 
     pub(crate) fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
@@ -96,7 +82,7 @@ impl<A: Actor> LiveContext<A> {
             self.inherited.swap_remove(at);
             return Ok(());
         }
-        let entry = self.core.topics.entry::<M>()?;
+        let entry = self.core().topics.entry::<M>()?;
         let queue = entry.subscribe(
             subscription,
             self.address.id.get(),
@@ -129,9 +115,10 @@ impl<A: Actor> LiveContext<A> {
     }
 
     fn watching(&mut self) -> &mut Watching<A> {
-        let Self { watching, address, core, changes, changed, .. } = self;
+        let Self { watching, address, outlet, changes, changed, .. } = self;
         watching.get_or_insert_with(|| {
-            let (watching, source) = Watching::new(address.id, &core.stamps, address.inbox.doorbell());
+            let (watching, source) =
+                Watching::new(address.id, &outlet.core().stamps, address.inbox.doorbell());
             get_mut(changes).joined.push(Inlet::Topic(source));
             *changed = true;
             address.presence.nudge();
@@ -185,7 +172,7 @@ impl<A: Actor> LiveContext<A> {
     }
 
     pub(crate) fn random(&self) -> Pcg64Mcg {
-        random_for(self.core.seed, self.address.id)
+        random_for(self.core().seed, self.address.id)
     }
 }
 

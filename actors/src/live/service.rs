@@ -16,12 +16,12 @@ use tokio::task::AbortHandle;
 use super::address::{Member, Work, reason_of};
 use super::bus::Core;
 use super::members::Seat;
+use super::outlet::Outlet;
 use super::publisher::LiveSubscriber;
-use super::topics::{LivePublish, TopicCache};
 use super::watch::{Pulse, Readiness};
 use crate::{
-    ActorId, Message, MessageBus, PublishError, Service, ServiceContext, SpawnError, StopReason,
-    Subscription, Timestamp, clock,
+    ActorId, Message, MessageBus, Service, ServiceContext, SpawnError, StopReason, Subscription, Timestamp,
+    clock,
 };
 
 /// What a service knows of its supervisor.
@@ -134,8 +134,7 @@ impl fmt::Debug for ServiceHandle {
 /// The live half of a [`ServiceContext`].
 pub(crate) struct LiveService {
     post: Arc<Post>,
-    core: Arc<Core>,
-    topics: TopicCache,
+    pub(crate) outlet: Outlet,
 }
 
 impl LiveService {
@@ -143,24 +142,11 @@ impl LiveService {
         self.post.id
     }
 
-    #[inline]
-    pub(crate) fn publish<M: Message>(&self) -> LivePublish<'_, M> {
-        self.topics.publish(&self.core.topics, self.post.id.get())
-    }
-
-    #[inline]
-    pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
-        match self.topics.get::<M>(&self.core.topics) {
-            Ok(topic) => topic.try_publish(message, self.post.id.get()),
-            Err(_) => Err(PublishError::DuplicateTypeId(message)),
-        }
-    }
-
     pub(crate) fn subscribe<M: Message>(
         &self,
         subscription: Subscription<M>,
     ) -> Result<LiveSubscriber<M>, SpawnError> {
-        LiveSubscriber::new(&self.core.topics, subscription, self.post.id.get())
+        LiveSubscriber::new(&self.outlet.core().topics, subscription, self.post.id.get())
     }
 
     pub(crate) fn ready(&self) {
@@ -242,8 +228,7 @@ impl MessageBus {
 async fn run<S: Service>(mut service: S, mut exit: Exit) {
     let live = LiveService {
         post: Arc::clone(&exit.post),
-        core: Arc::clone(&exit.core),
-        topics: TopicCache::default(),
+        outlet: Outlet::new(Arc::clone(&exit.core), exit.post.id),
     };
     let reason = {
         let ctx = ServiceContext::live(live);

@@ -1,15 +1,12 @@
-//! The topics of a bus, and the caches that keep look-ups off the publish path.
+//! The topics of a bus.
 
 use std::any::Any;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dashmap::DashMap;
 use mycelium_mailbox::{
-    Doorbell, Held, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
+    Doorbell, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
     SubscriberInfo, Subscription as Queue, Topic,
 };
 
@@ -69,39 +66,6 @@ impl<M: Message> TopicEntry<M> {
             }
             _ => SpawnError::Closed,
         })
-    }
-}
-
-/// The live half of an actor's or service's [`Publish`](crate::Publish).
-pub(crate) enum LivePublish<'a, M: Message> {
-    /// The topic is looked up at the first poll.
-    New {
-        cache: &'a TopicCache,
-        topics: &'a Topics,
-        sender: u64,
-    },
-    Publishing(Publishing<'a, M>),
-}
-
-impl<M: Message> LivePublish<'_, M> {
-    #[inline(always)]
-    pub(crate) fn poll(
-        &mut self,
-        message: &mut Held<M>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Result<(), PublishError<M>>> {
-        if let Self::New { cache, topics, sender } = *self
-            && let Some(message) = message.take()
-        {
-            *self = match cache.get::<M>(topics) {
-                Ok(entry) => Self::Publishing(entry.publish(message, sender)),
-                Err(_) => return Poll::Ready(Err(PublishError::DuplicateTypeId(message))),
-            };
-        }
-        match self {
-            Self::Publishing(publishing) => Pin::new(publishing).poll(cx).map_err(publish_error),
-            Self::New { .. } => Poll::Pending,
-        }
     }
 }
 
@@ -249,62 +213,5 @@ impl Topics {
     /// A copy: no guard is held while a topic's lock is taken, under which keys are asked for, or publishers are woken.
     fn all(&self) -> Vec<Arc<dyn AnyTopic>> {
         self.map.iter().map(|entry| Arc::clone(&*entry)).collect()
-    }
-}
-
-/// The topics that one actor or service has used: after the first use of a type, a publish finds its topic without a
-/// lock and without the bus's map. The list only grows, by at most one node per message type.
-#[derive(Default)]
-pub(crate) struct TopicCache {
-    first: Link,
-}
-
-type Link = OnceLock<Box<Node>>;
-
-struct Node {
-    type_id: u16,
-    topic: Box<dyn Any + Send + Sync>,
-    next: Link,
-}
-
-impl TopicCache {
-    /// A publish to the topic of `M`.
-    #[inline]
-    pub(crate) fn publish<'a, M: Message>(&'a self, topics: &'a Topics, sender: u64) -> LivePublish<'a, M> {
-        LivePublish::New { cache: self, topics, sender }
-    }
-
-    /// The topic of `M`.
-    #[inline]
-    pub(crate) fn get<M: Message>(&self, topics: &Topics) -> Result<&TopicEntry<M>, SpawnError> {
-        let mut link = &self.first;
-        while let Some(node) = link.get() {
-            if node.type_id == M::TYPE_ID
-                && let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>()
-            {
-                return Ok(topic);
-            }
-            link = &node.next;
-        }
-        self.insert(link, topics)
-    }
-
-    #[cold]
-    fn insert<'a, M: Message>(
-        &'a self,
-        mut end: &'a Link,
-        topics: &Topics,
-    ) -> Result<&'a TopicEntry<M>, SpawnError> {
-        let topic = topics.entry::<M>()?;
-        loop {
-            let node = end.get_or_init(|| {
-                Box::new(Node { type_id: M::TYPE_ID, topic: Box::new(Arc::clone(&topic)), next: Link::new() })
-            });
-            // Another task may have used this end of the list first.
-            if let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>() {
-                return Ok(topic);
-            }
-            end = &node.next;
-        }
     }
 }

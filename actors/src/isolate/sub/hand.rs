@@ -40,7 +40,7 @@ where
     fn play_again(self: Rc<Self>) {
         let seat = &self.sub.seat;
         seat.take_in_hand(Rc::clone(&self) as Rc<dyn InHand>);
-        seat.play::<P, M>(&self.message.lend());
+        seat.play::<P, M>(self.message.lend());
         seat.lay_down();
     }
 
@@ -59,7 +59,7 @@ where
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     /// Notes what its actor handles next, if it may have to be tried again.
-    pub(super) fn put_in_hand(&self, message: &Lent<'_, M>) {
+    pub(super) fn put_in_hand(&self, message: Lent<'_, M>) {
         if self.rule.repeats != Repeats::Never
             && self.seat.takes_in_hand()
             && let Some(sub) = self.me.upgrade()

@@ -169,7 +169,7 @@ impl<M: 'static> Guarded<M> {
 }
 
 impl<M> Receive<M> for Guarded<M> {
-    fn deliver(&self, sender: u32, message: &Lent<'_, M>) -> bool {
+    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if self.retries {
             self.to.hold(message);
         }

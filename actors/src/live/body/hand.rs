@@ -61,7 +61,7 @@ impl<A: Actor> Body<A> {
         if timer.is_some() || source.is_some() {
             self.failed = failed;
             if let Some(live) = self.ctx.as_live() {
-                live.core.dead_letters.count_retry();
+                live.core().dead_letters.count_retry();
             }
         }
         match (timer, source) {
@@ -130,7 +130,7 @@ impl<A: Actor> Body<A> {
         let letter = DeadLetter { actor, id, message, topic, messages, cause, reason, at };
         let tree = self.fate.as_ref().and_then(|fate| fate.tree());
         if let Some(live) = self.ctx.as_live() {
-            live.core.dead_letters.put(letter, tree, cut_off);
+            live.core().dead_letters.put(letter, tree, cut_off);
         }
     }
 }

@@ -1,0 +1,101 @@
+//! Where the messages of one actor or service leave it, with the cache that keeps look-ups off the publish path.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context as TaskContext, Poll};
+
+use mycelium_mailbox::{Aside, Held, Publishing};
+
+use super::bus::Core;
+use super::topics::{TopicEntry, publish_error};
+use crate::{ActorId, Message, PublishError, SpawnError};
+
+/// What one actor or service publishes through.
+///
+/// It knows the topics used so far: after the first use of a type, a publish finds its topic without a lock and without the
+/// bus's map. The list only grows, by at most one node per message type.
+pub(crate) struct Outlet {
+    core: Arc<Core>,
+    sender: ActorId,
+    first: Link,
+}
+
+type Link = OnceLock<Box<Node>>;
+
+struct Node {
+    type_id: u16,
+    topic: Box<dyn Any + Send + Sync>,
+    next: Link,
+}
+
+impl Outlet {
+    pub(crate) fn new(core: Arc<Core>, sender: ActorId) -> Self {
+        Self { core, sender, first: Link::new() }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Publishes without waiting.
+    #[inline]
+    pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
+        match self.topic::<M>() {
+            Ok(topic) => topic.try_publish(message, self.sender.get()),
+            Err(_) => Err(PublishError::DuplicateTypeId(message)),
+        }
+    }
+
+    /// Takes the message out of `message` and publishes it through `publishing`, which is begun with it; the live half of
+    /// [`Publish`](crate::Publish).
+    #[inline(always)]
+    pub(crate) fn poll_publish<'a, M: Message>(
+        &'a self,
+        message: &mut Held<M>,
+        publishing: &mut Option<Aside<Publishing<'a, M>>>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<(), PublishError<M>>> {
+        if let Some(message) = message.take() {
+            match self.topic::<M>() {
+                Ok(topic) => *publishing = Some(Aside::new(topic.publish(message, self.sender.get()))),
+                Err(_) => return Poll::Ready(Err(PublishError::DuplicateTypeId(message))),
+            }
+        }
+        match publishing {
+            Some(publishing) => Pin::new(&mut **publishing).poll(cx).map_err(publish_error),
+            None => Poll::Pending,
+        }
+    }
+
+    /// The topic of `M`.
+    #[inline]
+    fn topic<M: Message>(&self) -> Result<&TopicEntry<M>, SpawnError> {
+        let mut link = &self.first;
+        while let Some(node) = link.get() {
+            if node.type_id == M::TYPE_ID
+                && let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>()
+            {
+                return Ok(topic);
+            }
+            link = &node.next;
+        }
+        self.insert(link)
+    }
+
+    #[cold]
+    fn insert<'a, M: Message>(&'a self, mut end: &'a Link) -> Result<&'a TopicEntry<M>, SpawnError> {
+        let topic = self.core.topics.entry::<M>()?;
+        loop {
+            let node = end.get_or_init(|| {
+                Box::new(Node { type_id: M::TYPE_ID, topic: Box::new(Arc::clone(&topic)), next: Link::new() })
+            });
+            // Another task may have used this end of the list first.
+            if let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>() {
+                return Ok(topic);
+            }
+            end = &node.next;
+        }
+    }
+}
