@@ -1,13 +1,15 @@
-//! Counts allocations on the live path: none for a published message up to 64 bytes, one for a larger one, a few for an
-//! actor.
+//! Counts allocations. On the live path: none for a published message up to 64 bytes, one for a larger one, a few for an
+//! actor. In an isolate: none for an event of any size, and few bytes for the isolate itself.
 
 #![allow(missing_docs)]
 
 #[path = "common/heap.rs"]
 mod heap;
 
-use heap::allocations;
-use mycelium::{Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscriptions};
+use heap::{allocations, own_bytes};
+use mycelium::{
+    Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Responder, Subscription, Subscriptions,
+};
 
 #[derive(Clone, Copy, Debug)]
 struct Small([u64; 8]);
@@ -147,4 +149,38 @@ async fn messages_up_to_64_bytes_allocate_nothing_and_larger_ones_once() {
     }
     assert_eq!(allocations() - before, ROUNDS, "larger than 64 bytes");
     relay.ask(Heard).await.unwrap();
+}
+
+/// Hears what it publishes, until the number has run down.
+struct Echo;
+impl Actor for Echo {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Large>::block().echo());
+    }
+}
+impl Handler<Large> for Echo {
+    async fn handle(&mut self, large: &Large, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if large.0[0] > 0 {
+            ctx.publish(Large([large.0[0] - 1; 9])).await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_isolate_takes_few_bytes_and_its_events_none() {
+    let before = own_bytes();
+    let mut isolate = Isolate::new(1);
+    let empty = own_bytes() - before;
+    assert!(empty <= 4_096, "an empty isolate takes {empty} bytes");
+    isolate.spawn(Echo).unwrap();
+    let mut run = |events| {
+        isolate.publish(Large([events; 9])).unwrap();
+        let before = allocations();
+        isolate.run().unwrap();
+        allocations() - before
+    };
+    assert!(run(1_000) > run(1_000), "the first events find no room made for them");
+    assert_eq!(run(100_000), run(1), "a run may allocate, its events may not");
 }

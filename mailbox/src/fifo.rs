@@ -17,7 +17,10 @@ use crate::Held;
 use crate::batch::{Batch, Lent};
 
 /// A batch that is begun anew is made larger up to this size (bytes).
-const BATCH_AGAIN_BYTES_MAX: usize = 4_096;
+const BATCH_AGAIN_BYTES_MAX: usize = 2_048;
+
+/// A batch that was read to its end is kept for another time up to this size (bytes).
+const SPARE_BYTES_MAX: usize = 65_536;
 
 /// A first-in, first-out queue for one thread. It grows without a bound of its own: whoever writes counts.
 ///
@@ -40,6 +43,8 @@ pub struct Fifo<M> {
     split: Cell<bool>,
     /// Batches behind the head; all but the last are full.
     behind: UnsafeCell<VecDeque<Rc<Batch<M>>>>,
+    /// An empty batch.
+    spare: Cell<Option<Rc<Batch<M>>>>,
     batch_min: usize,
     batch_max: usize,
 }
@@ -55,6 +60,7 @@ impl<M> Fifo<M> {
             reading: Cell::new(false),
             split: Cell::new(false),
             behind: UnsafeCell::default(),
+            spare: Cell::default(),
             batch_min: batch_min.max(1),
             batch_max: batch_max.max(batch_min).max(1),
         }
@@ -130,6 +136,7 @@ impl<M> Fifo<M> {
         // SAFETY: as this queue's protocol says; nothing runs between these two statements.
         let behind = std::mem::take(unsafe { &mut *self.behind.get() });
         self.split.set(false);
+        self.spare.take();
         if !self.reading.get() {
             self.begin_head();
             drop(self.replace_head(Rc::new(Batch::new(0))));
@@ -160,8 +167,11 @@ impl<M> Fifo<M> {
         // SAFETY: as in `open_head`.
         let last = behind.back().unwrap_or(unsafe { &*self.head.get() });
         if last.is_full() {
-            let room = (last.capacity() * 2).clamp(self.batch_min, self.batch_max);
-            behind.push_back(Rc::new(Batch::new(room)));
+            let larger = || {
+                let room = (last.capacity() * 2).clamp(self.batch_min, self.batch_max);
+                Rc::new(Batch::new(room))
+            };
+            behind.push_back(self.spare.take().unwrap_or_else(larger));
             self.split.set(true);
         }
         if let Some(last) = behind.back() {
@@ -206,8 +216,21 @@ impl<M> Fifo<M> {
         let Some(next) = behind.pop_front() else { return false };
         self.split.set(!behind.is_empty());
         self.begin_head();
-        drop(self.replace_head(next));
+        self.spare(self.replace_head(next));
         true
+    }
+
+    /// Keeps a batch for the next time that one is full, unless somebody still reads it or a larger one is kept. Messages that
+    /// need a drop are dropped with it.
+    fn spare(&self, mut batch: Rc<Batch<M>>) {
+        let bytes = batch.capacity() * size_of::<M>();
+        if std::mem::needs_drop::<M>() || bytes > SPARE_BYTES_MAX {
+            return;
+        }
+        let Some(unshared) = Rc::get_mut(&mut batch) else { return };
+        unshared.reset();
+        let larger = self.spare.take().filter(|other| other.capacity() >= batch.capacity());
+        self.spare.set(larger.or(Some(batch).filter(|batch| batch.capacity() > 0)));
     }
 
     /// Called only while nobody reads. What it returns is dropped by the caller, when nothing is borrowed.

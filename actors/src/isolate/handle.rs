@@ -287,7 +287,7 @@ impl<A: Actor> IsolateContext<A> {
         if let Some(seat) = self.place.core().and_then(|core| core.seat(self.place.seat)) {
             seat.left(M::TYPE_ID);
         }
-        if let Some(lane) = self.place.core().and_then(|core| core.find_topic::<M>()) {
+        if let Some(lane) = self.place.core().and_then(Core::find_topic::<M>) {
             lane.remove(self.place.seat);
         }
     }

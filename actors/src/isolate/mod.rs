@@ -119,7 +119,7 @@ impl Isolate {
     /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
     /// that feed each other for ever.
     pub fn limit_events(&mut self, events_max: u64) {
-        self.core.events_max.set(events_max);
+        self.core.limit_events(events_max);
     }
 
     /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next [`run`](Self::run).
@@ -267,17 +267,12 @@ impl Isolate {
             };
             // The mark of a resumption is no lane's index.
             let Some(way) = ways.get(event.lane as usize) else {
-                if let Some(seat) = core.seat(event.of) {
-                    seat.resume();
-                }
+                core.resume(event.of);
                 continue;
             };
-            let events_max = core.events_max.get();
-            if core.events.get() == events_max {
-                core.put_back(event);
-                return Err(RunError::TooManyEvents { events_max });
+            if core.is_past() {
+                return Err(core.put_back(event));
             }
-            core.count_event();
             way.dispatch(event.of);
         }
     }
@@ -338,7 +333,7 @@ impl Isolate {
     pub fn stats(&self) -> IsolateStats {
         IsolateStats {
             now: self.now(),
-            events: self.core.events.get(),
+            events: self.core.events(),
             unheard: self.core.unheard.get(),
             dead_letters: self.core.dead_letters.get(),
             retried: self.core.retried.get(),

@@ -11,6 +11,7 @@ pub struct Counting;
 thread_local! {
     // One for each thread: on a busy machine the test harness's own thread may allocate while the test counts.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static OWN_BYTES: Cell<i64> = const { Cell::new(0) };
 }
 static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
 
@@ -20,6 +21,11 @@ static ALLOCATOR: Counting = Counting;
 /// How often the calling thread has allocated.
 pub fn allocations() -> u64 {
     ALLOCATIONS.get()
+}
+
+/// Bytes that the calling thread has allocated, less those that it has freed.
+pub fn own_bytes() -> i64 {
+    OWN_BYTES.get()
 }
 
 /// Bytes that are allocated now, by all threads.
@@ -36,11 +42,13 @@ fn bytes(layout: Layout) -> i64 {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        OWN_BYTES.set(OWN_BYTES.get() + bytes(layout));
         LIVE_BYTES.fetch_add(bytes(layout), Ordering::Relaxed);
         // SAFETY: the caller keeps the contract of `alloc`, which is the same here.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        OWN_BYTES.set(OWN_BYTES.get() - bytes(layout));
         LIVE_BYTES.fetch_sub(bytes(layout), Ordering::Relaxed);
         // SAFETY: `at` came from `alloc` above, hence from the system's allocator, with this layout.
         unsafe { System.dealloc(at, layout) }

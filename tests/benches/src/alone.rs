@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use mycelium::{ActorRef, Isolate};
+use mycelium::{ActorRef, Isolate, Service};
 
 use crate::crowd::resident_bytes;
 use crate::harness::{OURS, Report, Round};
-use crate::to_and_fro::{Left, Ping, Right, Source, Sum};
+use crate::to_and_fro::{Clockwork, Left, Ping, Right, Source, Sum};
 
 /// Isolates alive at once.
 const ISOLATES: usize = 10_000;
@@ -24,7 +24,11 @@ pub(crate) fn isolates(report: &mut Report) {
     report.contest("isolate", "create with two actors", "us per isolate", contenders);
     let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(memory_in_fresh_process))];
     report.contest("isolate", "10,000 alive, two actors each, each has run", "bytes per isolate", contenders);
-    let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(stream_cost))];
+    let contenders: Vec<(&str, Round)> = vec![
+        (OURS, Box::new(|| stream_cost(Source(EVENTS), 1))),
+        ("mycelium, to four", Box::new(|| stream_cost(Source(EVENTS), 4))),
+        ("mycelium, one in each moment", Box::new(|| stream_cost(Clockwork(EVENTS), 1))),
+    ];
     report.contest("isolate", "publish to handled, 64 B, a stream", "ns per event", contenders);
     let contenders: Vec<(&str, Round)> = vec![(OURS, Box::new(chain_cost))];
     report.contest("isolate", "publish to handled, 64 B, each causes the next", "ns per event", contenders);
@@ -70,17 +74,20 @@ fn creation(actors: bool) -> f64 {
     begin.elapsed().as_secs_f64() * 1e6 / ISOLATES as f64
 }
 
-/// One publishes to another, as a feed does.
-fn stream_cost() -> f64 {
+/// A service publishes to actors. Per publish, however many hear it.
+fn stream_cost(source: impl Service, actors: usize) -> f64 {
     let mut isolate = Isolate::new(1);
     isolate.limit_events(u64::MAX);
-    let sum = isolate.spawn(Sum::default()).expect("the actor starts");
-    isolate.spawn_service(Source(EVENTS)).expect("the service starts");
+    let sums: Vec<_> =
+        (0..actors).map(|_| isolate.spawn(Sum::default()).expect("the actor starts")).collect();
+    isolate.spawn_service(source).expect("the service starts");
     let begin = Instant::now();
     isolate.run().expect("the run ends");
     let elapsed = begin.elapsed();
-    let sum = isolate.take(&sum).expect("the actor is idle").0;
-    assert_eq!(sum, EVENTS * (EVENTS - 1) / 2, "every event is handled");
+    for sum in sums {
+        let sum = isolate.take(&sum).expect("the actor is idle").0;
+        assert_eq!(sum, EVENTS * (EVENTS - 1) / 2, "every event is handled");
+    }
     elapsed.as_nanos() as f64 / EVENTS as f64
 }
 

@@ -1,6 +1,6 @@
 //! The actors of the benches of isolates: a number that goes to and fro, and a stream of numbers that are added up.
-//!
-//! `actors/benches/isolate.rs` includes this file, so that what is counted there is what is measured here.
+
+use std::time::Duration;
 
 use mycelium::{Actor, BoxError, Context, Handler, Message, Service, ServiceContext, Subscriptions};
 
@@ -66,6 +66,19 @@ impl Service for Source {
     type Error = BoxError;
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         for number in 0..self.0 {
+            ctx.publish(Ping([number; 8])).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Publishes one ping in each moment of virtual time.
+pub(crate) struct Clockwork(pub(crate) u64);
+impl Service for Clockwork {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for number in 0..self.0 {
+            ctx.sleep(Duration::from_nanos(1)).await;
             ctx.publish(Ping([number; 8])).await?;
         }
         Ok(())
