@@ -240,6 +240,30 @@ fn mistakes_are_told_with_place_cause_and_remedy() {
 }
 
 #[tokio::test]
+async fn what_a_file_says_of_sources_and_readiness_holds() {
+    const FEED: &str = "[tree]\n[[tree.children]]\nid = \"feed\"\nservice = \"feed\"\n";
+    const ADDER: &str = "[[tree.children]]\nid = \"adder\"\nactor = \"adder\"\n";
+    let (factories, _) = factories();
+    for (of_feed, of_adder, sources) in [
+        ("", "", 1),
+        ("source = false\n", "", 0),
+        ("", "source = true\n", 2),
+        ("source = false\n", "source = true\n", 1),
+    ] {
+        let text = format!("{FEED}{of_feed}{ADDER}{of_adder}");
+        let tree = Supervisor::from_toml(&text, &factories).unwrap().start(&MessageBus::new()).await.unwrap();
+        let drained = tree.drain(Duration::from_secs(50)).await.unwrap();
+        assert_eq!(drained.sources, sources, "{text}");
+    }
+    // Neither says that it is ready.
+    for child in [FEED.to_owned(), format!("[tree]\n{ADDER}")] {
+        let text = child + "ready_when_told = true\nstart_timeout_ms = 20\n";
+        let late = Supervisor::from_toml(&text, &factories).unwrap().start(&MessageBus::new()).await;
+        assert!(late.is_err_and(|error| error.to_string().contains("not ready after 20ms")), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_file_says_of_starts_and_health_holds() {
     let text = r#"
 [[tree.children]]

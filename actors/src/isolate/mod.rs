@@ -14,10 +14,12 @@ mod timers;
 mod topics;
 mod tree;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::task::Waker;
 
 use self::core::{Core, Idle};
 use self::handle::{refused, seat_of};
@@ -360,5 +362,49 @@ impl Drop for Isolate {
         // Actors hold the core and the core holds actors: this is where the circle is cut.
         self.ways.clear();
         self.core.dismantle();
+    }
+}
+
+/// Adds a waker to those of a list, unless it is there: a loop that looks again and again is one that waits.
+fn remember(wakers: &RefCell<Vec<Waker>>, waker: &Waker) {
+    let mut wakers = wakers.borrow_mut();
+    if !wakers.iter().any(|other| other.will_wake(waker)) {
+        wakers.push(waker.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BoxError, Service, ServiceContext};
+
+    struct Idle;
+    impl Actor for Idle {
+        type Error = BoxError;
+    }
+
+    /// Looks a thousand times whether the other has ended.
+    struct Impatient(ActorRef<Idle>);
+    impl Service for Impatient {
+        type Error = BoxError;
+        async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+            for _ in 0..1_000 {
+                tokio::select! {
+                    biased;
+                    _ = self.0.ended() => return Err("it has not ended".into()),
+                    () = ctx.sleep(std::time::Duration::from_millis(1)) => {}
+                }
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn who_looks_again_and_again_waits_once() {
+        let mut isolate = Isolate::new(1);
+        let idle = isolate.spawn(Idle).unwrap();
+        isolate.spawn_service(Impatient(idle.clone())).unwrap();
+        isolate.run().unwrap();
+        assert_eq!(isolate.seat(&idle).unwrap().wakers(), 1);
     }
 }

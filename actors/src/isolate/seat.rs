@@ -15,6 +15,7 @@ use super::backlog::Backlog;
 use super::core::Core;
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
+use super::remember;
 use super::sub::{Begin, End, Handle, Overflow, Repeats, Rule, Sub};
 use super::tree::Child;
 use crate::{Actor, Context, Down, Handler, Message, Monitor, Policy, SpawnError, StopReason, Subscription};
@@ -147,6 +148,12 @@ impl<A: Actor> Seat<A> {
             self.ask_stop();
         }
         result
+    }
+
+    /// How many wait for its end.
+    #[cfg(test)]
+    pub(crate) fn wakers(&self) -> usize {
+        self.watchers.borrow().len()
     }
 
     /// Whether a message can be handled at once.
@@ -343,7 +350,7 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn watch(&self, waker: &Waker) {
-        self.watchers.borrow_mut().push(waker.clone());
+        remember(&self.watchers, waker);
     }
 
     fn end_reason(&self) -> Option<StopReason> {

@@ -17,6 +17,7 @@ pub(crate) use self::supervised::seat_service;
 use super::core::Core;
 use super::handle::Place;
 use super::lane::{Gauge, Lane, Receive, count};
+use super::remember;
 use super::seat::AnySeat;
 use super::tree::Child;
 use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
@@ -120,7 +121,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
     }
 
     fn watch(&self, waker: &Waker) {
-        self.watchers.borrow_mut().push(waker.clone());
+        remember(&self.watchers, waker);
     }
 
     fn end_reason(&self) -> Option<StopReason> {

@@ -7,6 +7,7 @@ use std::task::{Poll, Waker};
 use mycelium_supervisor::ChildRef;
 
 use super::{ServiceSeat, run_in};
+use crate::isolate::remember;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::tree::{Child, Factory, Reporter, Site};
 use crate::{Service, StopReason};
@@ -92,11 +93,7 @@ impl<S: Service> Child for ServiceSeat<S> {
         if ward.stopped.get() {
             return Poll::Ready(());
         }
-        let mut waiting = ward.waiting.borrow_mut();
-        // A loop that looks again and again is one that waits.
-        if !waiting.iter().any(|other| other.will_wake(waker)) {
-            waiting.push(waker.clone());
-        }
+        remember(&ward.waiting, waker);
         Poll::Pending
     }
 
