@@ -26,14 +26,25 @@ pub(crate) struct Fire {
     pub(crate) queue: Box<dyn FnOnce(&Core)>,
 }
 
+/// With fewer timers than this, cancelled ones are left where they are until their time (timers).
+const SWEEP_TIMERS_MIN: usize = 64;
+
 /// The timers of one isolate.
-#[derive(Default)]
 pub(crate) struct Timers {
     /// The earliest, if it is not in the heap: a feed that sets one timer after another never touches the heap.
     soon: Option<Timer>,
     later: BinaryHeap<Timer>,
     cancelled: HashSet<u64>,
     next: u64,
+    /// At so many in the heap the cancelled ones are swept out: those of deadlines that were met hours before they are due.
+    sweep_at: usize,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        let (soon, later, cancelled) = Default::default();
+        Self { soon, later, cancelled, next: 0, sweep_at: SWEEP_TIMERS_MIN }
+    }
 }
 
 impl Timers {
@@ -45,10 +56,30 @@ impl Timers {
         let new = Timer { at, seq, due };
         match &mut self.soon {
             None if self.later.is_empty() => self.soon = Some(new),
-            Some(soon) if at < soon.at => self.later.push(std::mem::replace(soon, new)),
-            _ => self.later.push(new),
+            Some(soon) if at < soon.at => {
+                let later = std::mem::replace(soon, new);
+                self.push(later);
+            }
+            _ => self.push(new),
         }
         seq
+    }
+
+    fn push(&mut self, timer: Timer) {
+        self.later.push(timer);
+        if self.later.len() >= self.sweep_at {
+            self.sweep();
+        }
+    }
+
+    #[cold]
+    fn sweep(&mut self) {
+        let Self { later, cancelled, .. } = self;
+        later.retain(|timer| match &timer.due {
+            Due::Fire(fire) if fire.handle.is_cancelled() => false,
+            _ => cancelled.is_empty() || !cancelled.remove(&timer.seq),
+        });
+        self.sweep_at = (self.later.len() * 2).max(SWEEP_TIMERS_MIN);
     }
 
     /// Forgets a timer that has not fired, so that the clock does not move for it.
@@ -143,6 +174,21 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn cancelled_timers_take_no_room_until_they_are_due() {
+        let mut timers = Timers::default();
+        for number in 0..10_000_u32 {
+            let seq = timers.set(1_000_000, Due::Resume(number));
+            if number % 100 > 0 {
+                timers.cancel(seq);
+            }
+            assert!(timers.later.len() < SWEEP_TIMERS_MIN.max(2 * (2 + number as usize / 100)));
+            assert!(timers.cancelled.len() <= timers.later.len() + 1);
+        }
+        let taken = std::iter::from_fn(|| timers.take(i64::MAX, |_| false)).count();
+        assert_eq!((taken, timers.cancelled.len()), (100, 0));
     }
 
     #[test]
