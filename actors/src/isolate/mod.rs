@@ -21,7 +21,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::task::Waker;
 
-use self::core::{Core, Idle};
+use self::core::{Core, Idle, Signals};
 use self::handle::{refused, seat_of};
 use self::lane::Way;
 use self::seat::Seat;
@@ -236,7 +236,7 @@ impl Isolate {
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
         let Self { core, woken, ways } = self;
         let core: &Core = core;
-        let signals = core.signals();
+        let signals: &Signals = core.signals();
         loop {
             if signals.any() {
                 if signals.halted() {
