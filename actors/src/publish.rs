@@ -8,19 +8,18 @@ use mycelium_mailbox::{Aside, Held, Publishing};
 
 use crate::context::Outbox;
 use crate::isolate::Place;
-use crate::live::Outlet;
+use crate::live::{Outlet, publish_error};
 use crate::{Message, PublishError};
 
 /// Publishes when it is awaited: see [`Context::publish`](crate::Context::publish).
 ///
 /// A type of its own rather than an `async fn`, so that the message is moved once from here into its queue.
-// In C's order: with the message behind the rest, or its mark before it, compilers copy it twice. A publish in an isolate
-// costs about as much as its writes to memory, so there are few: two words besides the message and its mark.
+// In C's order: with the message behind the rest, compilers copy it twice. A publish in an isolate costs about as much as its
+// writes to memory, so there are few: where it goes, which is there as long as the message is, and one word more.
 #[must_use = "nothing is published before this is awaited"]
 #[repr(C)]
 pub struct Publish<'a, M: Message> {
-    message: Held<M>,
-    through: Through<'a>,
+    message: Held<M, Through<'a>>,
     /// Begun by the first poll of a live one. Its drop is not for the handlers' code, which drop this after each publish
     /// in an isolate as well.
     publishing: Option<Aside<Publishing<'a, M>>>,
@@ -37,7 +36,7 @@ pub(crate) enum Through<'a> {
 impl<'a, M: Message> Publish<'a, M> {
     #[inline(always)]
     pub(crate) fn new(message: M, through: Through<'a>) -> Self {
-        Self { message: Held::new(message), through, publishing: None }
+        Self { message: Held::new(message, through), publishing: None }
     }
 }
 
@@ -51,7 +50,8 @@ impl<M: Message> Future for Publish<'_, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let publish = self.get_mut();
         // What an isolate's actor nearly always finds, before and apart from everything else.
-        if let Through::Isolate(place) = publish.through
+        if let Some(Through::Isolate(place)) = publish.message.with()
+            && let place = *place
             && place.has_published(&mut publish.message)
         {
             return Poll::Ready(Ok(()));
@@ -63,16 +63,24 @@ impl<M: Message> Future for Publish<'_, M> {
 impl<M: Message> Publish<'_, M> {
     #[inline(never)]
     fn poll_others(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), PublishError<M>>> {
-        let Self { message, through, publishing } = self;
-        match through {
-            Through::Isolate(place) => place.poll_publish(message, cx),
-            Through::Live(outlet) => outlet.poll_publish(message, publishing, cx),
-            Through::Direct(outbox) => {
-                if let Some(message) = message.take() {
-                    outbox.put(message);
-                }
-                Poll::Ready(Ok(()))
+        if let Some(Through::Isolate(place)) = self.message.with() {
+            let place = *place;
+            return place.poll_publish(&mut self.message, cx);
+        }
+        match self.message.take_all() {
+            Some((message, Through::Live(outlet))) => {
+                self.publishing = Some(Aside::new(outlet.publish(message)?));
             }
+            Some((message, Through::Direct(outbox))) => {
+                outbox.put(message);
+                return Poll::Ready(Ok(()));
+            }
+            // It has begun, or it is polled although it was ready.
+            Some((_, Through::Isolate(_))) | None => {}
+        }
+        match &mut self.publishing {
+            Some(publishing) => Pin::new(&mut **publishing).poll(cx).map_err(publish_error),
+            None => Poll::Pending,
         }
     }
 }

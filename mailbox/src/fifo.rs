@@ -91,13 +91,13 @@ impl<M> Fifo<M> {
     pub fn push(&self, message: M) {
         match self.open_head() {
             Some(head) => head.write(message),
-            None => self.push_behind(&mut Held::new(message)),
+            None => self.push_behind(&mut Held::new(message, ())),
         }
     }
 
     /// Takes the message out of `message`, if there is one, and puts it at the end.
     #[inline(always)]
-    pub fn push_from(&self, message: &mut Held<M>) {
+    pub fn push_from(&self, message: &mut Held<M, impl Sized>) {
         match self.open_head() {
             Some(head) => {
                 // Taken no earlier, so that it is moved once.
@@ -155,7 +155,7 @@ impl<M> Fifo<M> {
     /// Writes into a batch with room: the head again if all of it was read, or one behind it.
     #[cold]
     #[inline(never)]
-    fn push_behind(&self, message: &mut Held<M>) {
+    fn push_behind(&self, message: &mut Held<M, impl Sized>) {
         let Some(message) = message.take() else { return };
         if !self.split.get() && self.begin_anew() {
             // SAFETY: as in `open_head`.
@@ -284,7 +284,7 @@ mod tests {
                     1 => kept.clear(),
                     2..5 => for _ in 0..count {
                         number += 1;
-                        let mut message = Held::new(number);
+                        let mut message = Held::new(number, ());
                         queue.push_from(&mut message);
                         // Now there is none.
                         queue.push_from(&mut message);

@@ -1,56 +1,65 @@
 //! A message on its way into a queue.
 //!
 //! # Protocol
-//! The message is initialised while `is_held`; every way out (`take` and the drop) clears that first.
+//! The message is initialised while `with` is something; every way out (`take`, `take_all` and the drop) clears that first.
 
 use std::mem::{MaybeUninit, needs_drop};
 
-/// A message that its queue takes out once it has room: an `Option` whose mark lies behind the message.
+/// A message that its queue takes out once it has room, and with it whatever belongs to it until then.
 ///
-/// An `Option` is marked before its message is copied into it. As the mark might be written over the message's source,
-/// compilers then copy through a third place.
+/// It is an `Option` whose mark lies behind the message. The usual one is marked before its message is copied into it: as the
+/// mark might be written over the message's source, compilers then copy through a third place.
 ///
 /// ```
-/// let mut held = mycelium_mailbox::Held::new(7);
-/// assert!(held.is_held());
+/// let mut held = mycelium_mailbox::Held::new(7, "urgent");
+/// assert_eq!(held.with(), Some(&"urgent"));
 /// assert_eq!((held.take(), held.take()), (Some(7), None));
+/// assert_eq!(held.with(), None);
 /// ```
 #[repr(C)]
-pub struct Held<M> {
+pub struct Held<M, W = ()> {
     message: MaybeUninit<M>,
-    is_held: bool,
+    with: Option<W>,
 }
 
-impl<M> Held<M> {
-    /// Holds the message.
+impl<M, W> Held<M, W> {
+    /// Holds the message, and `with` as long as that is here.
     #[inline(always)]
-    pub fn new(message: M) -> Self {
-        Self { message: MaybeUninit::new(message), is_held: true }
+    pub fn new(message: M, with: W) -> Self {
+        Self { message: MaybeUninit::new(message), with: Some(with) }
     }
 
     /// Whether the message is still here.
     #[inline(always)]
     pub fn is_held(&self) -> bool {
-        self.is_held
+        self.with.is_some()
+    }
+
+    /// What came with the message, if that is still here.
+    #[inline(always)]
+    pub fn with(&self) -> Option<&W> {
+        self.with.as_ref()
     }
 
     /// Takes the message out.
     #[inline(always)]
     pub fn take(&mut self) -> Option<M> {
-        if !self.is_held {
-            return None;
-        }
-        self.is_held = false;
+        Some(self.take_all()?.0)
+    }
+
+    /// Takes out the message and what came with it.
+    #[inline(always)]
+    pub fn take_all(&mut self) -> Option<(M, W)> {
+        let with = self.with.take()?;
         // SAFETY: it was held, and will not be read again, because it is not held any more.
-        Some(unsafe { self.message.assume_init_read() })
+        Some((unsafe { self.message.assume_init_read() }, with))
     }
 }
 
-impl<M> Drop for Held<M> {
+impl<M, W> Drop for Held<M, W> {
     #[inline(always)]
     fn drop(&mut self) {
-        if needs_drop::<M>() && self.is_held {
-            self.is_held = false;
+        if needs_drop::<M>() && self.with.take().is_some() {
             // SAFETY: it was held, and will not be reached again.
             unsafe { self.message.assume_init_drop() };
         }
@@ -66,9 +75,9 @@ mod tests {
     #[test]
     fn a_message_is_dropped_once_wherever_it_ends() {
         let count = Rc::new(());
-        drop(Held::new(Rc::clone(&count)));
+        drop(Held::new(Rc::clone(&count), ()));
         assert_eq!(Rc::strong_count(&count), 1);
-        let mut held = Held::new(Rc::clone(&count));
+        let mut held = Held::new(Rc::clone(&count), ());
         let taken = held.take();
         assert!(taken.is_some() && !held.is_held() && held.take().is_none());
         drop(held);

@@ -35,11 +35,9 @@ const RESUME: u32 = u32::MAX;
 pub(crate) struct Core {
     pub(crate) seed: u64,
     pub(crate) now: Cell<i64>,
-    /// How many events there may be.
-    events_max: Cell<u64>,
-    /// How many entries of the order will have been taken with the first event that is too many. It moves when an entry is no
-    /// event, or an event no entry: so that an event counts itself by being taken.
-    past: Cell<u64>,
+    /// Events handled so far, and how many there may be.
+    pub(crate) events: Cell<u64>,
+    pub(crate) events_max: Cell<u64>,
     /// What waits, in order.
     order: Line<Event>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
@@ -117,9 +115,9 @@ impl Core {
         Self {
             seed,
             now: Cell::new(now),
+            events: Cell::new(0),
             events_max: Cell::new(DEFAULT_EVENTS_MAX),
-            past: Cell::new(DEFAULT_EVENTS_MAX.wrapping_add(1)),
-            order: Line::new(Event { lane: RESUME, of: OUTSIDE }, QUEUE_CAPACITY),
+            order: Line::new(Event { lane: RESUME, of: OUTSIDE }),
             lanes: RefCell::default(),
             changes: Rc::new(Changes::new(Arc::clone(&signals))),
             topics: TopicIndex::default(),
@@ -147,7 +145,11 @@ impl Core {
 
     /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
     #[inline(always)]
-    pub(crate) fn publish<M: Message>(&self, sender: u32, message: &mut Held<M>) -> Result<(), Refusal> {
+    pub(crate) fn publish<M: Message>(
+        &self,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
         match self.topics.at_home::<Lane<M>>(M::TYPE_ID) {
             Some((topic, lane)) => self.publish_to(topic, lane, sender, message),
             None => self.publish_abroad(sender, message),
@@ -155,7 +157,11 @@ impl Core {
     }
 
     #[inline(never)]
-    fn publish_abroad<M: Message>(&self, sender: u32, message: &mut Held<M>) -> Result<(), Refusal> {
+    fn publish_abroad<M: Message>(
+        &self,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
         let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
         let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
         self.publish_to(topic, topic.index(), sender, message)
@@ -168,18 +174,19 @@ impl Core {
         topic: &Lane<M>,
         index: u32,
         sender: u32,
-        message: &mut Held<M>,
+        message: &mut Held<M, impl Sized>,
     ) -> Result<(), Refusal> {
         if !topic.is_open() {
             return self.publish_refused(topic, sender, message);
         }
-        if !message.is_held()
-            || self.order.push_after(Event { lane: index, of: sender }, || topic.write_from(message))
-        {
-            Ok(())
-        } else {
-            Err(Refusal::Full)
+        if self.order.len() >= QUEUE_CAPACITY {
+            return Err(Refusal::Full);
         }
+        if message.is_held() {
+            topic.write_from(message);
+            self.order.push(Event { lane: index, of: sender });
+        }
+        Ok(())
     }
 
     #[cold]
@@ -187,13 +194,13 @@ impl Core {
         &self,
         topic: &Lane<M>,
         sender: u32,
-        message: &mut Held<M>,
+        message: &mut Held<M, impl Sized>,
     ) -> Result<(), Refusal> {
         if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(message) }
     }
 
     #[cold]
-    fn nobody_listens<M>(&self, message: &mut Held<M>) -> Result<(), Refusal> {
+    fn nobody_listens<M>(&self, message: &mut Held<M, impl Sized>) -> Result<(), Refusal> {
         if self.closed.get() {
             return Err(Refusal::Closed);
         }
@@ -259,7 +266,7 @@ impl Core {
 
     /// Whether a sender should wait until the queue has drained.
     pub(crate) fn is_full(&self) -> bool {
-        self.order.is_full()
+        self.order.len() >= QUEUE_CAPACITY
     }
 
     /// Wakes `waker` when publishers may try again.
@@ -288,46 +295,16 @@ impl Core {
         self.order.pop()
     }
 
-    /// Resumes the seat that the entry taken last was for.
-    #[cold]
-    pub(crate) fn resume(&self, seat: u32) {
-        self.past.set(self.past.get().wrapping_add(1));
-        if let Some(seat) = self.seat(seat) {
-            seat.resume();
-        }
-    }
-
-    /// Whether the event that was taken last is one too many.
-    #[inline(always)]
-    pub(crate) fn is_past(&self) -> bool {
-        self.order.taken() == self.past.get()
-    }
-
-    /// Puts the event that was just taken back to the front; it was too many.
-    #[cold]
-    pub(crate) fn put_back(&self, event: Event) -> RunError {
+    /// Puts the event that was just taken back to the front.
+    pub(crate) fn put_back(&self, event: Event) {
         self.order.put_back(event);
-        RunError::TooManyEvents { events_max: self.events_max.get() }
-    }
-
-    /// How many events were handled, or are being handled.
-    pub(crate) fn events(&self) -> u64 {
-        let too_many = self.events_max.get().wrapping_add(1);
-        self.order.taken().wrapping_add(too_many).wrapping_sub(self.past.get())
-    }
-
-    /// Allows so many events.
-    pub(crate) fn limit_events(&self, events_max: u64) {
-        let left = events_max.saturating_sub(self.events());
-        self.events_max.set(self.events().saturating_add(left));
-        self.past.set(self.order.taken().wrapping_add(left).wrapping_add(1));
     }
 
     /// Finds what the run loop does when nothing waits.
     #[inline]
     pub(crate) fn idle(&self, until: i64) -> Idle {
         loop {
-            let events = self.events();
+            let events = self.events.get();
             if !self.room.borrow().is_empty() && self.room_seen.replace(events) != events {
                 return Idle::Wake(self.room.take());
             }
@@ -359,12 +336,12 @@ impl Core {
     /// Whether one more event may be handled, and it would be the next.
     #[inline(always)]
     pub(crate) fn may_hand_out(&self) -> bool {
-        self.order.is_empty() && self.order.taken().wrapping_add(1) != self.past.get()
+        self.order.is_empty() && self.events.get() < self.events_max.get()
     }
 
     #[inline(always)]
     pub(crate) fn count_event(&self) {
-        self.past.set(self.past.get().wrapping_sub(1));
+        self.events.set(self.events.get() + 1);
     }
 
     /// Whether nothing is to do before an event at `at`.

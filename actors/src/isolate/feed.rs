@@ -69,7 +69,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
     /// Puts the message that is due into the queue.
     #[cold]
     fn publish(&self, core: &Core) -> Option<i64> {
-        let mut message = Held::new(self.next.take()?);
+        let mut message = Held::new(self.next.take()?, ());
         let published = core.publish(self.seat, &mut message);
         *self.next.borrow_mut() = message.take();
         match published {

@@ -57,7 +57,7 @@ impl Place {
     }
 
     #[inline(always)]
-    fn queue<M: Message>(&self, message: &mut Held<M>) -> Result<(), Refusal> {
+    fn queue<M: Message>(&self, message: &mut Held<M, impl Sized>) -> Result<(), Refusal> {
         match self.core() {
             Some(core) => core.publish(self.seat, message),
             None => Err(Refusal::WrongThread),
@@ -65,7 +65,7 @@ impl Place {
     }
 
     pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
-        let mut message = Held::new(message);
+        let mut message = Held::new(message, ());
         match (self.queue(&mut message), message.take()) {
             (Err(refusal), Some(message)) => Err(refused(refusal, message)),
             _ => Ok(()),
@@ -74,14 +74,14 @@ impl Place {
 
     /// Takes the message out of `message` if its queue has room.
     #[inline(always)]
-    pub(crate) fn has_published<M: Message>(&self, message: &mut Held<M>) -> bool {
+    pub(crate) fn has_published<M: Message>(&self, message: &mut Held<M, impl Sized>) -> bool {
         self.queue(message).is_ok()
     }
 
     /// Takes the message out of `message` once its queue has room; the isolate's half of [`Publish`](crate::Publish).
     pub(crate) fn poll_publish<M: Message>(
         &self,
-        message: &mut Held<M>,
+        message: &mut Held<M, impl Sized>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
         match self.queue(message) {
@@ -94,7 +94,7 @@ impl Place {
     fn publish_refused<M: Message>(
         &self,
         refusal: Refusal,
-        message: &mut Held<M>,
+        message: &mut Held<M, impl Sized>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
         if let (Refusal::Full, Some(core)) = (refusal, self.core()) {

@@ -237,7 +237,7 @@ impl<M: 'static> Lane<M> {
 
     /// Takes the message out of `message`, where there is one, whoever is full.
     #[inline(always)]
-    pub(crate) fn write_from(&self, message: &mut Held<M>) {
+    pub(crate) fn write_from(&self, message: &mut Held<M, impl Sized>) {
         self.messages.push_from(message);
     }
 

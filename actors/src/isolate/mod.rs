@@ -121,7 +121,7 @@ impl Isolate {
     /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
     /// that feed each other for ever.
     pub fn limit_events(&mut self, events_max: u64) {
-        self.core.limit_events(events_max);
+        self.core.events_max.set(events_max);
     }
 
     /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next [`run`](Self::run).
@@ -155,7 +155,7 @@ impl Isolate {
     /// # Errors
     /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run first.
     pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
-        let mut message = Held::new(message);
+        let mut message = Held::new(message, ());
         match (self.core.publish(OUTSIDE, &mut message), message.take()) {
             (Err(refusal), Some(message)) => Err(refused(refusal, message)),
             _ => Ok(()),
@@ -269,12 +269,17 @@ impl Isolate {
             };
             // The mark of a resumption is no lane's index.
             let Some(way) = ways.get(event.lane as usize) else {
-                core.resume(event.of);
+                if let Some(seat) = core.seat(event.of) {
+                    seat.resume();
+                }
                 continue;
             };
-            if core.is_past() {
-                return Err(core.put_back(event));
+            let events_max = core.events_max.get();
+            if core.events.get() == events_max {
+                core.put_back(event);
+                return Err(RunError::TooManyEvents { events_max });
             }
+            core.count_event();
             way.dispatch(event.of);
         }
     }
@@ -335,7 +340,7 @@ impl Isolate {
     pub fn stats(&self) -> IsolateStats {
         IsolateStats {
             now: self.now(),
-            events: self.core.events(),
+            events: self.core.events.get(),
             unheard: self.core.unheard.get(),
             dead_letters: self.core.dead_letters.get(),
             retried: self.core.retried.get(),

@@ -38,4 +38,5 @@ pub use service::ServiceHandle;
 pub(crate) use service::{LiveService, Supervision};
 pub use shutdown::{Missed, SHUTDOWN_DEADLINE, ServiceRuntime, ShutdownError};
 pub(crate) use source::Inlet;
+pub(crate) use topics::publish_error;
 pub(crate) use watch::{Pulse, Readiness};

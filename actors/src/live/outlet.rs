@@ -1,15 +1,12 @@
 //! Where the messages of one actor or service leave it, with the cache that keeps look-ups off the publish path.
 
 use std::any::Any;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context as TaskContext, Poll};
 
-use mycelium_mailbox::{Aside, Held, Publishing};
+use mycelium_mailbox::Publishing;
 
 use super::bus::Core;
-use super::topics::{TopicEntry, publish_error};
+use super::topics::TopicEntry;
 use crate::{ActorId, Message, PublishError, SpawnError};
 
 /// What one actor or service publishes through.
@@ -48,24 +45,12 @@ impl Outlet {
         }
     }
 
-    /// Takes the message out of `message` and publishes it through `publishing`, which is begun with it; the live half of
-    /// [`Publish`](crate::Publish).
+    /// Begins a publish, which may wait.
     #[inline(always)]
-    pub(crate) fn poll_publish<'a, M: Message>(
-        &'a self,
-        message: &mut Held<M>,
-        publishing: &mut Option<Aside<Publishing<'a, M>>>,
-        cx: &mut TaskContext<'_>,
-    ) -> Poll<Result<(), PublishError<M>>> {
-        if let Some(message) = message.take() {
-            match self.topic::<M>() {
-                Ok(topic) => *publishing = Some(Aside::new(topic.publish(message, self.sender.get()))),
-                Err(_) => return Poll::Ready(Err(PublishError::DuplicateTypeId(message))),
-            }
-        }
-        match publishing {
-            Some(publishing) => Pin::new(&mut **publishing).poll(cx).map_err(publish_error),
-            None => Poll::Pending,
+    pub(crate) fn publish<M: Message>(&self, message: M) -> Result<Publishing<'_, M>, PublishError<M>> {
+        match self.topic::<M>() {
+            Ok(topic) => Ok(topic.publish(message, self.sender.get())),
+            Err(_) => Err(PublishError::DuplicateTypeId(message)),
         }
     }
 

@@ -70,7 +70,7 @@ impl<M: Message> TopicEntry<M> {
 }
 
 #[cold]
-pub(super) fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
+pub(crate) fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
     match error {
         mycelium_mailbox::PublishError::WouldDeadlock(message) => PublishError::SelfBlocked(message),
         mycelium_mailbox::PublishError::Closed(message) => PublishError::Closed(message),
