@@ -458,3 +458,26 @@ fn of_two_drains_at_once_each_names_what_its_own_tree_has_left() {
         }
     });
 }
+
+#[tokio::test]
+async fn a_drain_that_is_dropped_forgets_nobody_who_was_killed_before() {
+    struct Stubborn;
+    impl Service for Stubborn {
+        type Error = BoxError;
+        async fn run(&mut self, _: &ServiceContext) -> Result<(), BoxError> {
+            std::future::pending().await
+        }
+    }
+    let bus = MessageBus::new();
+    let slow = Child::service("slow", || Stubborn).shutdown(Shutdown::Timeout(LONG));
+    let hasty = Child::service("hasty", || Stubborn).shutdown(Shutdown::Timeout(Duration::from_millis(1)));
+    let tree = Supervisor::builder("root").child(slow).child(hasty).start(&bus).await.unwrap();
+    tree.terminate_child("root/hasty").await.unwrap();
+    tokio::select! {
+        biased;
+        _ = tree.drain(LONG) => panic!("its source does not stop"),
+        () = tokio::time::sleep(Duration::from_millis(10)) => {}
+    }
+    let missed = tree.shutdown_within(Duration::ZERO).await.unwrap_err().missed;
+    assert_eq!(missed, ["root/hasty", "root/slow"].map(Into::into));
+}

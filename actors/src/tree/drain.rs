@@ -151,7 +151,7 @@ impl Tree {
         let deadline = clock::after(limit);
         let shared = self.shared();
         let bus = &shared.bus;
-        let killed_before = shared.take_missed();
+        let before = shared.set_missed_aside();
         let account = bus.core.dead_letters.open_account(shared.number);
         bus.refuse_outsiders();
 
@@ -178,7 +178,7 @@ impl Tree {
         // What it kills is found below.
         let _ = self.shutdown_within(TREE_SHUTDOWN_DEADLINE).await;
         let killed = shared.missed();
-        killed_before.into_iter().for_each(|path| shared.miss(path));
+        drop(before);
         let account = account.close();
         if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 {
             return Ok(Drained { sources: stopped, elapsed: began.elapsed() });

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use mycelium_supervisor::ExitReason;
 use tokio::sync::{SetOnce, mpsc};
 
-use super::shell::{Control, Shared};
+use super::shell::{Control, MissedBefore, Shared};
 use crate::ActorId;
 use crate::live::Core;
 
@@ -94,16 +94,14 @@ impl Drop for Place {
 pub(crate) struct Felling {
     control: mpsc::UnboundedSender<Control>,
     ended: Arc<SetOnce<ExitReason>>,
-    shared: Option<Arc<Shared>>,
-    /// Who had been killed before.
-    missed: Vec<Arc<str>>,
+    /// Of the tree, and who had been killed before; `None`: its supervisors are gone.
+    before: Option<MissedBefore>,
 }
 
 impl Felling {
     fn new(stem: &Stem) -> Self {
-        let shared = stem.shared.upgrade();
-        let missed = shared.as_ref().map(|shared| shared.take_missed()).unwrap_or_default();
-        Self { control: stem.control.clone(), ended: Arc::clone(&stem.ended), shared, missed }
+        let before = stem.shared.upgrade().map(|shared| shared.set_missed_aside());
+        Self { control: stem.control.clone(), ended: Arc::clone(&stem.ended), before }
     }
 
     /// Asks it to stop its children in reverse order.
@@ -118,8 +116,8 @@ impl Felling {
 
     /// The actors in it.
     pub(crate) fn actors(&self) -> Vec<ActorId> {
-        let ids = |shared: &Arc<Shared>| shared.actors().values().map(|placed| placed.id).collect();
-        self.shared.as_ref().map(ids).unwrap_or_default()
+        let ids = |before: &MissedBefore| before.shared.actors().values().map(|placed| placed.id).collect();
+        self.before.as_ref().map(ids).unwrap_or_default()
     }
 
     pub(crate) async fn ended(&self) {
@@ -128,14 +126,6 @@ impl Felling {
 
     /// The paths of those who had to be killed meanwhile.
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
-        self.shared.as_ref().map(|shared| shared.missed()).unwrap_or_default()
-    }
-}
-
-impl Drop for Felling {
-    fn drop(&mut self) {
-        if let Some(shared) = &self.shared {
-            std::mem::take(&mut self.missed).into_iter().for_each(|path| shared.miss(path));
-        }
+        self.before.as_ref().map(|before| before.shared.missed()).unwrap_or_default()
     }
 }

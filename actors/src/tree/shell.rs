@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use self::alarm::Alarm;
 use self::care::{Care, Looks};
 pub(crate) use self::parked::{Estate, Parked, Waits, Word, released};
-pub(crate) use self::shared::{MISSED_MAX, Placed, Shared};
+pub(crate) use self::shared::{MISSED_MAX, MissedBefore, Placed, Shared};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Site};
 use super::observe::observe;

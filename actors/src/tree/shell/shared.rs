@@ -116,9 +116,9 @@ impl Shared {
         lock(&self.missed).clone()
     }
 
-    /// Forgets them; those that come later are found by [`missed`](Self::missed).
-    pub(crate) fn take_missed(&self) -> Vec<Arc<str>> {
-        std::mem::take(&mut lock(&self.missed))
+    /// Sets them aside: until that is dropped, [`missed`](Self::missed) has those that come later.
+    pub(crate) fn set_missed_aside(self: &Arc<Self>) -> MissedBefore {
+        MissedBefore { shared: Arc::clone(self), paths: std::mem::take(&mut lock(&self.missed)) }
     }
 
     /// The sources that were started since they were taken last, in the order of their first starts.
@@ -154,6 +154,18 @@ impl Shared {
         if missed.len() < MISSED_MAX && !missed.contains(&path) {
             missed.push(path);
         }
+    }
+}
+
+/// Children that had missed their shutdown time before something began.
+pub(crate) struct MissedBefore {
+    pub(crate) shared: Arc<Shared>,
+    paths: Vec<Arc<str>>,
+}
+
+impl Drop for MissedBefore {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.paths).into_iter().for_each(|path| self.shared.miss(path));
     }
 }
 
