@@ -9,7 +9,7 @@ use rand_pcg::Pcg64Mcg;
 use crate::isolate::IsolateContext;
 use crate::live::{Inlet, LiveContext};
 use crate::publish::Through;
-use crate::routing::Published;
+use crate::routing::{DirectContext, Published};
 use crate::{
     Actor, ActorRef, AskError, Clock, Down, Handler, Message, Monitor, Publish, PublishError, Responder,
     SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock,
@@ -36,49 +36,28 @@ impl fmt::Display for ActorId {
 pub struct Context<A: Actor> {
     backend: Backend<A>,
     random: Option<Pcg64Mcg>,
-    outbox: Outbox,
+    /// Whether the actor has asked to stop: the host looks there once the handler has returned; a live actor is nudged besides.
+    stop_asked: bool,
 }
-
-/// What a host has to look at once a handler has returned.
-#[derive(Default)]
-pub(crate) struct Outbox {
-    /// [`STOP`], [`PUBLISHED`]: one byte for both, so that the host looks once; a live actor is nudged besides.
-    signs: u8,
-    /// What a direct call has published.
-    published: Published,
-}
-
-impl Outbox {
-    pub(crate) fn put<M: Message>(&mut self, message: M) {
-        self.signs |= PUBLISHED;
-        self.published.put(message);
-    }
-}
-
-/// The actor has asked to stop.
-const STOP: u8 = 1;
-
-/// A direct call has published.
-const PUBLISHED: u8 = 2;
 
 #[repr(u8)]
 enum Backend<A: Actor> {
     Isolate(IsolateContext<A>),
     Live(LiveContext<A>),
-    Direct(ActorId),
+    Direct(DirectContext),
 }
 
 impl<A: Actor> Context<A> {
     pub(crate) fn in_isolate(backend: IsolateContext<A>) -> Self {
-        Self { backend: Backend::Isolate(backend), random: None, outbox: Outbox::default() }
+        Self { backend: Backend::Isolate(backend), random: None, stop_asked: false }
     }
 
     pub(crate) fn live(backend: LiveContext<A>) -> Self {
-        Self { backend: Backend::Live(backend), random: None, outbox: Outbox::default() }
+        Self { backend: Backend::Live(backend), random: None, stop_asked: false }
     }
 
-    pub(crate) fn direct(id: ActorId) -> Self {
-        Self { backend: Backend::Direct(id), random: None, outbox: Outbox::default() }
+    pub(crate) fn direct(backend: DirectContext) -> Self {
+        Self { backend: Backend::Direct(backend), random: None, stop_asked: false }
     }
 
     #[inline]
@@ -92,13 +71,18 @@ impl<A: Actor> Context<A> {
     /// Whether a direct call left nothing behind that its caller has to look at.
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
-        self.outbox.signs == 0
+        match &self.backend {
+            Backend::Direct(direct) => direct.published.is_empty() && !self.stop_asked,
+            _ => !self.stop_asked,
+        }
     }
 
     /// What a direct call has published since the last time.
-    pub(crate) fn take_published(&mut self) -> &mut Published {
-        self.outbox.signs &= !PUBLISHED;
-        &mut self.outbox.published
+    pub(crate) fn take_published(&mut self) -> Option<&mut Published> {
+        match &mut self.backend {
+            Backend::Direct(direct) => Some(&mut direct.published),
+            _ => None,
+        }
     }
 
     /// Brings a live actor's `sources` up to date with the subscriptions that its handlers made and ended.
@@ -113,7 +97,7 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().id(),
             Backend::Live(live) => live.id(),
-            Backend::Direct(id) => *id,
+            Backend::Direct(direct) => direct.id,
         }
     }
 
@@ -122,7 +106,7 @@ impl<A: Actor> Context<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.actor_ref(),
             Backend::Live(live) => ActorRef::live(std::sync::Arc::clone(&live.address)),
-            Backend::Direct(id) => ActorRef::nowhere(*id),
+            Backend::Direct(direct) => ActorRef::nowhere(direct.id),
         }
     }
 
@@ -159,7 +143,7 @@ impl<A: Actor> Context<A> {
         let through = match &mut self.backend {
             Backend::Isolate(isolate) => Through::Isolate(isolate.place()),
             Backend::Live(live) => Through::Live(&live.outlet),
-            Backend::Direct(_) => Through::Direct(&mut self.outbox),
+            Backend::Direct(direct) => Through::Direct(&mut direct.published),
         };
         Publish::new(message, through)
     }
@@ -173,8 +157,8 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.place().try_publish(message),
             Backend::Live(live) => live.outlet.try_publish(message),
-            Backend::Direct(_) => {
-                self.outbox.put(message);
+            Backend::Direct(direct) => {
+                direct.published.put(message);
                 Ok(())
             }
         }
@@ -391,7 +375,7 @@ impl<A: Actor> Context<A> {
 
     /// Ends this actor with [`StopReason::Normal`](crate::StopReason::Normal) once this handler has returned.
     pub fn stop(&mut self) {
-        self.outbox.signs |= STOP;
+        self.stop_asked = true;
         match &self.backend {
             Backend::Isolate(isolate) => isolate.ask_stop(),
             Backend::Live(live) => live.address.presence.nudge(),
@@ -401,7 +385,7 @@ impl<A: Actor> Context<A> {
 
     /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last life.
     pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
-        self.outbox.signs &= !STOP;
+        self.stop_asked = false;
         if let Backend::Live(live) = &mut self.backend {
             live.begin_life(sources);
         }
@@ -409,7 +393,7 @@ impl<A: Actor> Context<A> {
 
     #[inline]
     pub(crate) fn wants_stop(&self) -> bool {
-        self.outbox.signs & STOP != 0
+        self.stop_asked
     }
 
     /// This actor's own random generator, seeded from the bus's seed and the actor's id: in an isolate the same
@@ -419,7 +403,7 @@ impl<A: Actor> Context<A> {
         random.get_or_insert_with(|| match backend {
             Backend::Isolate(isolate) => isolate.random(),
             Backend::Live(live) => live.random(),
-            Backend::Direct(id) => crate::live::random_for(0, *id),
+            Backend::Direct(direct) => crate::live::random_for(0, direct.id),
         })
     }
 }

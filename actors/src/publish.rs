@@ -6,9 +6,9 @@ use std::task::{Context, Poll};
 
 use mycelium_mailbox::{Aside, Held, Publishing};
 
-use crate::context::Outbox;
 use crate::isolate::Place;
 use crate::live::{Outlet, publish_error};
+use crate::routing::Published;
 use crate::{Message, PublishError};
 
 /// Publishes when it is awaited: see [`Context::publish`](crate::Context::publish).
@@ -30,7 +30,7 @@ pub struct Publish<'a, M: Message> {
 pub(crate) enum Through<'a> {
     Isolate(&'a Place),
     Live(&'a Outlet),
-    Direct(&'a mut Outbox),
+    Direct(&'a mut Published),
 }
 
 impl<'a, M: Message> Publish<'a, M> {
@@ -71,8 +71,8 @@ impl<M: Message> Publish<'_, M> {
             Some((message, Through::Live(outlet))) => {
                 self.publishing = Some(Aside::new(outlet.publish(message)?));
             }
-            Some((message, Through::Direct(outbox))) => {
-                outbox.put(message);
+            Some((message, Through::Direct(published))) => {
+                published.put(message);
                 return Poll::Ready(Ok(()));
             }
             // It has begun, or it is polled although it was ready.

@@ -88,7 +88,10 @@ pub struct RouteSeat<A: Actor> {
 impl<A: Actor> RouteSeat<A> {
     /// Seats an actor; `number` becomes its id.
     pub fn new(actor: A, number: u64) -> Self {
-        Self { actor, ctx: Context::direct(ActorId(number)) }
+        Self {
+            actor,
+            ctx: Context::direct(DirectContext { id: ActorId(number), published: Published::default() }),
+        }
     }
 
     /// The actor.
@@ -125,7 +128,9 @@ impl<A: Actor> RouteSeat<A> {
         polled: Poll<Result<(), A::Error>>,
         published: &mut Published,
     ) -> Result<(), RouteError> {
-        published.0.append(&mut self.ctx.take_published().0);
+        if let Some(new) = self.ctx.take_published() {
+            published.0.append(&mut new.0);
+        }
         match polled {
             Poll::Ready(Ok(())) => Ok(()),
             Poll::Ready(Err(error)) => Err(RouteError::Failed { actor: A::name(), error: error.to_string() }),
@@ -138,4 +143,10 @@ impl<A: Actor> fmt::Debug for RouteSeat<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "RouteSeat({})", A::name())
     }
+}
+
+/// The half of a [`Context`] that belongs to direct calls.
+pub(crate) struct DirectContext {
+    pub(crate) id: ActorId,
+    pub(crate) published: Published,
 }

@@ -134,28 +134,43 @@ impl<S: 'static, R: 'static> Stage<S, R> {
             return None;
         }
         let busy = Busy::begin(&self.phase);
-        // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase was `Idle`, so nothing
-        // else borrows it, and until it is `Idle` again nothing else will.
-        let state = unsafe { &mut *self.state.as_ptr() };
-        // SAFETY: the phase was not `Empty`.
-        let state = unsafe { state.assume_init_mut() };
-        let message_here: *const M = &raw const *message;
-        // SAFETY: the message outlives the future: it is lent for this call, and if the future waits after it, `park`
-        // shares it, which keeps the same message at the same address.
-        let message_ref = unsafe { &*message_here };
-        Some(self.place(busy, P::play(state, message_ref), message, cx))
+        let home = self.place(|| {
+            // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase was `Idle`, so nothing
+            // else borrows it, and until it is `Idle` again nothing else will.
+            let state = unsafe { &mut *self.state.as_ptr() };
+            // SAFETY: the phase was not `Empty`.
+            let state = unsafe { state.assume_init_mut() };
+            let message: *const M = &raw const *message;
+            // SAFETY: the message outlives the future: it is lent for this call, and if the future waits after it, `park`
+            // shares it, which keeps the same message at the same address.
+            P::play(state, unsafe { &*message })
+        });
+        Some(self.poll(busy, home, message, cx))
     }
 
-    /// Polls `future` in the buffer.
+    /// Writes the future that `begin` makes into the buffer. It is made last, so that nothing of it has to be kept while the
+    /// buffer grows.
     #[inline(always)]
-    fn place<F, M>(&self, busy: Busy<'_>, future: F, message: Lent<'_, M>, cx: &mut Context<'_>) -> Poll<R>
+    fn place<F>(&self, begin: impl FnOnce() -> F) -> NonNull<F> {
+        let home = self.buffer_for(Layout::new::<F>()).cast::<F>();
+        // SAFETY: the buffer is large and aligned enough for `F`, and free: a future lies there only while `Waiting`.
+        unsafe { home.as_ptr().write(begin()) };
+        home
+    }
+
+    /// Polls the future that was placed at `home`.
+    #[inline(always)]
+    fn poll<F, M>(
+        &self,
+        busy: Busy<'_>,
+        home: NonNull<F>,
+        message: Lent<'_, M>,
+        cx: &mut Context<'_>,
+    ) -> Poll<R>
     where
         F: Future<Output = R>,
         M: 'static,
     {
-        let home = self.buffer_for(Layout::new::<F>()).cast::<F>();
-        // SAFETY: the buffer is large and aligned enough for `F`, and free: a future lies there only while `Waiting`.
-        unsafe { home.as_ptr().write(future) };
         let guard = DropFuture(home.as_ptr());
         // SAFETY: it was written just now, and nothing else refers to it.
         let future = unsafe { &mut *home.as_ptr() };

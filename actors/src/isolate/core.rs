@@ -7,11 +7,10 @@
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Wake, Waker};
+use std::sync::Arc;
+use std::task::Waker;
 
 use mycelium_mailbox::{Held, Line};
 
@@ -19,6 +18,7 @@ use super::feed::AnyFeed;
 use super::handle::id_of;
 use super::lane::{AnyLane, Changes, Lane, LanePlace, Way};
 use super::seat::AnySeat;
+use super::signals::Signals;
 use super::timers::{Due, Fire, Timers};
 use super::topics::TopicIndex;
 use super::tree::TreeRun;
@@ -272,7 +272,11 @@ impl Core {
     /// Wakes `waker` when publishers may try again.
     pub(crate) fn wait_for_room(&self, waker: &Waker) {
         self.other_work.set(i64::MIN);
-        self.room.borrow_mut().push(waker.clone());
+        let mut room = self.room.borrow_mut();
+        // One that is polled again while it waits has its place.
+        if !room.iter().any(|other| other.will_wake(waker)) {
+            room.push(waker.clone());
+        }
     }
 
     /// Something that waited was handled or dropped.
@@ -398,7 +402,7 @@ impl Core {
     /// The next free seat and the waker that resumes it.
     pub(crate) fn next_seat(&self) -> (u32, Waker) {
         let seat = self.seats.borrow().len() as u32;
-        (seat, Waker::from(Arc::new(SeatWaker { signals: Arc::clone(&self.signals), seat })))
+        (seat, self.signals.waker(seat))
     }
 
     /// Takes a seat; it is resumed for the first time after everything that is queued now.
@@ -523,53 +527,18 @@ impl Core {
     }
 }
 
-/// What the run loop must look at before the next event.
-#[derive(Default)]
-pub(crate) struct Signals {
-    any: AtomicBool,
-    halt: AtomicBool,
-    /// Seats whose futures were woken, in the order of the wake-ups.
-    woken: Mutex<Vec<u32>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Signals {
-    #[inline]
-    pub(crate) fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
-    }
-
-    /// Makes the run loop look.
-    pub(crate) fn raise(&self) {
-        self.any.store(true, Ordering::Release);
-    }
-
-    fn halt(&self) {
-        self.halt.store(true, Ordering::Release);
-        self.any.store(true, Ordering::Release);
-    }
-
-    /// Whether an actor has ended abnormally.
-    pub(crate) fn halted(&self) -> bool {
-        self.halt.load(Ordering::Acquire)
-    }
-
-    /// Moves the woken seats into `into`.
-    pub(crate) fn take_woken(&self, into: &mut VecDeque<u32>) {
-        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        self.any.store(false, Ordering::Release);
-        into.extend(woken.drain(..));
-    }
-}
-
-struct SeatWaker {
-    signals: Arc<Signals>,
-    seat: u32,
-}
-
-impl Wake for SeatWaker {
-    fn wake(self: Arc<Self>) {
-        let mut woken = self.signals.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        woken.push(self.seat);
-        self.signals.any.store(true, Ordering::Release);
+    #[test]
+    fn who_waits_for_room_waits_once_however_often_it_is_polled() {
+        let core = Core::new(0, 0);
+        let (_, waker) = core.next_seat();
+        for _ in 0..10 {
+            core.wait_for_room(&waker);
+            core.wait_for_room(Waker::noop());
+        }
+        assert_eq!(core.room.borrow().len(), 2);
     }
 }

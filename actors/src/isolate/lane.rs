@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use mycelium_mailbox::{Fifo, Held, Lent};
 
-use super::core::{QUEUE_CAPACITY, Refusal, Signals};
+use super::core::{QUEUE_CAPACITY, Refusal};
+use super::signals::Signals;
 use crate::{Message, Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.

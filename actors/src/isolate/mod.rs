@@ -9,6 +9,7 @@ mod monitors;
 mod report;
 mod seat;
 mod service;
+mod signals;
 mod sub;
 mod timers;
 mod topics;
@@ -21,11 +22,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::task::Waker;
 
-use self::core::{Core, Idle, Signals};
+use self::core::{Core, Idle};
 use self::handle::{refused, seat_of};
 use self::lane::Way;
 use self::seat::Seat;
 use self::service::ServiceSeat;
+use self::signals::Signals;
 use self::tree::TreeRun;
 use mycelium_mailbox::{Held, enter};
 

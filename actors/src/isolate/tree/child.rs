@@ -11,9 +11,10 @@ use mycelium_supervisor::{ChildRef, Event, ExitReason};
 
 use super::NodeId;
 use crate::StopReason;
-use crate::isolate::core::{Core, Signals};
+use crate::isolate::core::Core;
 use crate::isolate::lane::Receive;
 use crate::isolate::seat::AnySeat;
+use crate::isolate::signals::Signals;
 use crate::tree::{Launcher, exit_reason};
 
 /// What gives the value of each life.
