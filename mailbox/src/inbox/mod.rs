@@ -213,7 +213,8 @@ impl<T, P: AsRef<Port<T>>> Inbox<T, P> {
 
     fn wake_senders(&self, freed: usize) {
         if freed > 0 && self.port().waits && self.port().waiters.any() {
-            self.port().waiters.wake(freed);
+            // Beside an empty queue nobody is left asleep: one that was woken before may never be polled again.
+            self.port().waiters.wake(if self.is_empty() { usize::MAX } else { freed });
         }
     }
 }

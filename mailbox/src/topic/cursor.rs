@@ -143,7 +143,13 @@ impl<V: Payload> Cursor<V> {
         self.committed = self.position;
         self.seat.tell(self.position, idle);
         if self.core.waiters.any() {
-            self.core.waiters.wake(usize::try_from(freed).unwrap_or(usize::MAX));
+            // Beside an empty queue nobody is left asleep: one that was woken before may never be polled again.
+            let empty = self.core.tail() == self.position;
+            self.core.waiters.wake(if empty {
+                usize::MAX
+            } else {
+                usize::try_from(freed).unwrap_or(usize::MAX)
+            });
         }
     }
 

@@ -1,0 +1,79 @@
+//! Producers that wait for room, and those among them that are never polled again.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use mycelium_mailbox::{
+    Doorbell, Inbox, InboxOptions, Publishing, Sending, Source, Stamps, SubscribeOptions, Topic,
+};
+
+mod common;
+use common::Counter;
+
+fn poll<F: Future + Unpin>(future: &mut F, counter: &Counter) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(counter.waker()))
+}
+
+/// Polls each of these once and keeps them: they wait, and nobody will poll them again.
+fn keep<F: Future + Unpin>(futures: Vec<F>) -> Vec<(F, Counter)> {
+    let begin = |mut future| {
+        let counter = Counter::new();
+        assert!(poll(&mut future, &counter).is_pending());
+        (future, counter)
+    };
+    futures.into_iter().map(begin).collect()
+}
+
+/// A queue is emptied by a reader that never sleeps, beside more kept publishes than it has places.
+fn published_beside_kept(capacity: u32) {
+    let topic = Topic::<u32>::new(Arc::new(Stamps::new()), capacity);
+    let options = SubscribeOptions { capacity: Some(capacity), ..SubscribeOptions::default() };
+    let mut reader = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    (0..capacity).for_each(|number| topic.try_publish(number, 0).unwrap());
+    let kept = keep((0..capacity * 2).map(|number| topic.publish(number, 0)).collect::<Vec<Publishing<_>>>());
+    let (mut last, woken) = (topic.publish(u32::MAX, 0), Counter::new());
+    assert!(poll(&mut last, &woken).is_pending());
+    for number in 0..capacity {
+        assert!(reader.head().is_some());
+        assert_eq!(*reader.peek().unwrap().message, number);
+        reader.advance();
+    }
+    assert!(reader.head().is_none());
+    assert_eq!(woken.count(), 1, "capacity {capacity}: there is room, and it sleeps");
+    assert_eq!(poll(&mut last, &woken), Poll::Ready(Ok(())));
+    assert!(reader.head().is_some());
+    assert_eq!(*reader.peek().unwrap().message, u32::MAX);
+    drop(kept);
+}
+
+#[test]
+fn a_publish_that_is_kept_and_not_polled_keeps_nobody_else_waiting_beside_an_empty_queue() {
+    [1, 2, 21, 64, 1024].into_iter().for_each(published_beside_kept);
+}
+
+fn sent_beside_kept(capacity: u32) {
+    let options = InboxOptions { capacity, ..InboxOptions::default() };
+    let mut inbox = Inbox::<u32>::new(Arc::new(Stamps::new()), Arc::new(Doorbell::new()), options);
+    let sender = inbox.sender();
+    (0..capacity).for_each(|number| sender.try_send(number).unwrap());
+    let kept = keep((0..capacity * 2).map(|number| sender.send(number, 0)).collect::<Vec<Sending<_>>>());
+    let (mut last, woken) = (sender.send(u32::MAX, 0), Counter::new());
+    assert!(poll(&mut last, &woken).is_pending());
+    for number in 0..capacity {
+        assert!(inbox.head().is_some());
+        assert_eq!(inbox.take(), Some(number));
+    }
+    assert!(inbox.head().is_none());
+    assert_eq!(woken.count(), 1, "capacity {capacity}: there is room, and it sleeps");
+    assert_eq!(poll(&mut last, &woken), Poll::Ready(Ok(())));
+    assert!(inbox.head().is_some());
+    assert_eq!(inbox.take(), Some(u32::MAX));
+    drop(kept);
+}
+
+#[test]
+fn a_send_that_is_kept_and_not_polled_keeps_nobody_else_waiting_beside_an_empty_inbox() {
+    [1, 2, 21, 64, 1024].into_iter().for_each(sent_beside_kept);
+}
