@@ -242,11 +242,15 @@ impl<A: Actor> Context<A> {
 
     /// Starts to receive every `M` published from now on.
     ///
-    /// The next life of a supervised actor has its subscriptions from the last one, with all that waits there. Made anew, in
-    /// `started` say, such a subscription stays the one it is, also if its policy or capacity would be others now.
+    /// An actor has one subscription for each message type, whether [`Actor::subscriptions`] or this has made it: asked for again,
+    /// it stays the one it is, with all that waits there. To change its options, [`unsubscribe`](Self::unsubscribe) first.
+    ///
+    /// The next life of a supervised actor has its subscriptions from the last one. Made anew, in `started` say, such a
+    /// subscription stays the one it is, also if its policy or capacity would be others now.
     ///
     /// # Errors
-    /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
+    /// [`SpawnError::AlreadySubscribed`] when this life has the subscription with another policy, capacity or echo (the key of
+    /// `Conflate` is not compared), [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
     pub fn subscribe<M: Message>(&mut self, subscription: Subscription<M>) -> Result<(), SpawnError>
     where
         A: Handler<M>,

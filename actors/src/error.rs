@@ -183,6 +183,11 @@ pub enum SpawnError {
         /// The message whose topic it is.
         message: &'static str,
     },
+    /// The actor has a subscription to this message, with another policy, capacity or echo. It stays as it is.
+    AlreadySubscribed {
+        /// The message.
+        message: &'static str,
+    },
     /// There is no memory for the ring that a `Block` subscription asks for.
     CapacityTooLarge {
         /// The message whose topic it is.
@@ -212,6 +217,11 @@ impl fmt::Display for SpawnError {
             Self::TooManySubscribers { message } => {
                 write!(f, "the topic of {message} has as many subscribers as it takes")
             }
+            Self::AlreadySubscribed { message } => write!(
+                f,
+                "the actor has a subscription to {message} with another policy, capacity or echo, and an actor has one for each \
+                 message: call `ctx.unsubscribe::<{message}>()` first, or ask for the same"
+            ),
             Self::CapacityTooLarge { message, capacity } => write!(
                 f,
                 "there is no memory for a ring of {capacity} {message}: ask for less with `Subscription::capacity`"

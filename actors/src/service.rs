@@ -84,7 +84,7 @@ impl ServiceContext {
         }
     }
 
-    /// Receives every `M` published from now on.
+    /// Receives every `M` published from now on. Each call makes a queue of its own, which gets every message.
     ///
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.

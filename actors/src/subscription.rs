@@ -26,6 +26,18 @@ pub enum Policy<M> {
     Conflate(fn(&M) -> u64),
 }
 
+impl<M> Policy<M> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Block => "block",
+            Self::DropOldest => "drop_oldest",
+            Self::DropNewest => "drop_newest",
+            Self::Fail => "fail",
+            Self::Conflate(_) => "conflate",
+        }
+    }
+}
+
 // Written by hand: a derive would ask for `M: Copy`, and no message is held here.
 impl<M> Clone for Policy<M> {
     fn clone(&self) -> Self {
@@ -116,12 +128,25 @@ impl<M> Subscription<M> {
         self.capacity.unwrap_or(DEFAULT_CAPACITY)
     }
 
+    pub(crate) fn terms(&self) -> Terms {
+        Terms { policy: self.policy.name(), capacity: self.capacity, echo: self.echo }
+    }
+
     /// Delivers to an actor what it publishes itself; by default it does not hear its own messages.
     #[must_use]
     pub fn echo(mut self) -> Self {
         self.echo = true;
         self
     }
+}
+
+/// What tells two subscriptions to one message apart. The key of `Conflate` does not: whether two functions are the same is not
+/// to be found out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Terms {
+    policy: &'static str,
+    capacity: Option<usize>,
+    echo: bool,
 }
 
 /// Makes the `u64` key of [`Policy::Conflate`] from any hashable value, the same in every run and on every machine.
@@ -135,7 +160,8 @@ pub fn conflation_key<K: Hash + ?Sized>(key: &K) -> u64 {
     std::hash::Hasher::finish(&hasher)
 }
 
-/// The topics that an actor asks for in [`Actor::subscriptions`].
+/// The topics that an actor asks for in [`Actor::subscriptions`]: one subscription for each message type. The same one asked for
+/// twice is one; two with different options are [`SpawnError::AlreadySubscribed`](crate::SpawnError::AlreadySubscribed).
 pub struct Subscriptions<A: Actor> {
     pub(crate) wanted: Vec<Box<dyn Wanted<A>>>,
 }

@@ -12,6 +12,7 @@ use mycelium_mailbox::{Fifo, Held, Lent};
 
 use super::core::{QUEUE_CAPACITY, Refusal};
 use super::signals::Signals;
+use crate::subscription::Terms;
 use crate::{Message, Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.
@@ -72,12 +73,14 @@ struct Receiver<M> {
     /// Messages with a lower number were published before the subscription.
     since: u64,
     policy: PolicyKind,
+    /// Of a topic's.
+    terms: Option<Terms>,
     to: Rc<dyn Receive<M>>,
 }
 
 impl<M> Clone for Receiver<M> {
     fn clone(&self) -> Self {
-        Self { since: self.since, policy: self.policy, to: Rc::clone(&self.to) }
+        Self { to: Rc::clone(&self.to), ..*self }
     }
 }
 
@@ -193,7 +196,7 @@ impl<M: 'static> Lane<M> {
         to: Rc<dyn Receive<M>>,
         gauge: Rc<Gauge>,
     ) -> Self {
-        let receivers = Rc::from([Receiver { since: 0, policy: PolicyKind::Block, to }]);
+        let receivers = Rc::from([Receiver { since: 0, policy: PolicyKind::Block, terms: None, to }]);
         gauge.is_heard(true);
         Self { gauge, ..Self::new(place, name, None, receivers) }
     }
@@ -349,8 +352,13 @@ impl<M: Message> Lane<M> {
             Policy::Fail => PolicyKind::Fail,
             _ => PolicyKind::Lossy,
         };
-        let since = self.published();
-        self.change(|receivers| receivers.push(Receiver { since, policy, to }));
+        let (since, terms) = (self.published(), Some(subscription.terms()));
+        self.change(|receivers| receivers.push(Receiver { since, policy, terms, to }));
+    }
+
+    /// How the actor in this seat receives, if it does.
+    pub(crate) fn terms_of(&self, seat: u32) -> Option<Terms> {
+        self.current().iter().find(|receiver| receiver.to.seat() == seat)?.terms
     }
 }
 

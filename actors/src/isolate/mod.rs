@@ -136,8 +136,12 @@ impl Isolate {
         let ctx = Context::in_isolate(IsolateContext::new(place.clone()));
         let seat = Rc::new(Seat::new(Rc::clone(&self.core), index, waker, actor, ctx));
         self.core.add_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
-        for wanted in Subscriptions::<A>::of().wanted {
-            wanted.in_isolate(&seat)?;
+        let subscribed =
+            Subscriptions::<A>::of().wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat));
+        if let Err(error) = subscribed {
+            self.core.seat_ended(index, 0);
+            seat.clear();
+            return Err(error);
         }
         Ok(ActorRef::in_isolate(IsolateRef::new(place)))
     }

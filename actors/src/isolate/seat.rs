@@ -225,10 +225,13 @@ impl<A: Actor> Seat<A> {
     where
         A: Handler<M>,
     {
-        if self.inherits(M::TYPE_ID) {
-            return Ok(());
-        }
         let lane = self.core.topic::<M>()?;
+        if let Some(terms) = lane.terms_of(self.index) {
+            return match self.inherits(M::TYPE_ID) || terms == how.terms() {
+                true => Ok(()),
+                false => Err(SpawnError::AlreadySubscribed { message: M::NAME }),
+            };
+        }
         let overflow = match how.policy {
             Policy::Block | Policy::Fail => Overflow::Refuse,
             Policy::DropOldest => Overflow::DropOldest,
@@ -238,6 +241,7 @@ impl<A: Actor> Seat<A> {
         let (capacity, echo, gauge) = (how.room(), how.echo, Rc::clone(&lane.gauge));
         let rule = Rule { overflow, capacity, echo, gauge, repeats: Repeats::Topic(M::TYPE_ID) };
         lane.add(self.guarded(Sub::<A, M, Handle>::new(self, rule)), &how);
+        self.has_joined(M::TYPE_ID);
         Ok(())
     }
 }

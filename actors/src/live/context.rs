@@ -14,6 +14,7 @@ use super::outlet::Outlet;
 use super::source::{Inlet, TopicSource};
 use super::timers::Timers;
 use super::watch::Readiness;
+use crate::subscription::Terms;
 use crate::{Actor, ActorId, Down, Handler, Message, Monitor, SpawnError, Subscription, TimerHandle, clock};
 
 /// What a handler reaches through its context.
@@ -24,14 +25,22 @@ pub(crate) struct LiveContext<A: Actor> {
     pub(crate) readiness: Option<Arc<Readiness>>,
     /// Whether `changes` has any. The body is nudged then.
     changed: bool,
-    /// The topics whose queues this life has from the one before it, and has not asked for yet.
-    inherited: Vec<u16>,
+    /// What it receives, each topic once.
+    topics: Vec<Heard>,
     // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler may keep a
     // shared reference to it across an await.
     timers: Mutex<Option<Box<Timers<A>>>>,
     changes: Mutex<Changes<A>>,
     /// Empty until the actor watches somebody.
     pub(crate) watching: Option<Box<Watching<A>>>,
+}
+
+/// A topic that an actor receives.
+struct Heard {
+    topic: u16,
+    /// This life has it from the one before and has not asked for it yet.
+    inherited: bool,
+    terms: Terms,
 }
 
 /// Subscriptions that a handler made and ended: its body takes them over when the handler has returned.
@@ -48,7 +57,7 @@ impl<A: Actor> LiveContext<A> {
             address,
             readiness: None,
             changed: false,
-            inherited: Vec::new(),
+            topics: Vec::new(),
             timers: Mutex::default(),
             changes,
             watching: None,
@@ -78,16 +87,20 @@ impl<A: Actor> LiveContext<A> {
     where
         A: Handler<M>,
     {
-        if let Some(at) = self.inherited.iter().position(|topic| *topic == M::TYPE_ID) {
-            self.inherited.swap_remove(at);
-            return Ok(());
-        }
         let entry = self.core().topics.entry::<M>()?;
+        let terms = subscription.terms();
+        if let Some(heard) = self.topics.iter_mut().find(|heard| heard.topic == M::TYPE_ID) {
+            return match std::mem::take(&mut heard.inherited) || heard.terms == terms {
+                true => Ok(()),
+                false => Err(SpawnError::AlreadySubscribed { message: M::NAME }),
+            };
+        }
         let queue = entry.subscribe(
             subscription,
             self.address.id.get(),
             Arc::clone(self.address.inbox.doorbell()),
         )?;
+        self.topics.push(Heard { topic: M::TYPE_ID, inherited: false, terms });
         get_mut(&mut self.changes).joined.push(Inlet::Topic(Box::new(TopicSource::new(queue, entry))));
         self.change();
         Ok(())
@@ -97,7 +110,7 @@ impl<A: Actor> LiveContext<A> {
         let changes = get_mut(&mut self.changes);
         changes.joined.retain(|source| source.topic() != Some(M::TYPE_ID));
         changes.left.push(M::TYPE_ID);
-        self.inherited.retain(|topic| *topic != M::TYPE_ID);
+        self.topics.retain(|heard| heard.topic != M::TYPE_ID);
         self.change();
     }
 
@@ -157,7 +170,7 @@ impl<A: Actor> LiveContext<A> {
     /// A new life begins, with all `sources` of the last one.
     pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
         self.apply_changes(sources);
-        self.inherited = sources.iter().filter_map(|source| source.topic()).collect();
+        self.topics.iter_mut().for_each(|heard| heard.inherited = true);
         self.clear_timers();
         self.clear_watches();
     }

@@ -155,16 +155,19 @@ impl<A: Actor> Seat<A> {
         true
     }
 
-    /// Whether this subscription is there from the life before; notes it if it is not.
+    /// Whether this subscription is there from the life before, and this one asks for it for the first time.
     pub(super) fn inherits(&self, topic: u16) -> bool {
         let Some(ward) = &self.ward else { return false };
         let mut inherited = ward.inherited.borrow_mut();
-        if let Some(at) = inherited.iter().position(|other| *other == topic) {
-            inherited.swap_remove(at);
-            return true;
+        let at = inherited.iter().position(|other| *other == topic);
+        at.map(|at| inherited.swap_remove(at)).is_some()
+    }
+
+    /// Its next life has this subscription too.
+    pub(super) fn has_joined(&self, topic: u16) {
+        if let Some(ward) = &self.ward {
+            ward.topics.borrow_mut().push(topic);
         }
-        ward.topics.borrow_mut().push(topic);
-        false
     }
 
     /// `started`, or a handler that had to wait, has returned.
