@@ -11,8 +11,8 @@ use std::task::{Context, Wake, Waker};
 use std::time::Instant;
 
 use mycelium_mailbox::{
-    Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Parcel, Source, Stamps, Started, SubscribeOptions,
-    Subscription, Topic, pick, poll_pick,
+    Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Parcel, SUBSCRIBERS_MAX, Source, Stamps, Started,
+    SubscribeOptions, Subscription, Topic, pick, poll_pick,
 };
 
 const MESSAGES: u64 = 1_000_000;
@@ -58,6 +58,7 @@ fn main() {
     report("two threads: topic, 64 B", &mut || two_threads_topic(1));
     report("two threads: topic, 2 publishers", &mut || two_threads_topic(2));
     report("two threads: inbox, 64 B", &mut two_threads_inbox);
+    report("subscribe and leave, each of 65,536", &mut crowd);
     report("parcel 64 B: new and into", &mut parcel);
     report("future slot: start a ready future", &mut future_slot);
 }
@@ -168,6 +169,17 @@ fn ping(subscribers: usize) -> f64 {
     let result = per_message(start, rounds);
     assert_eq!(count.0.load(Ordering::Relaxed) as u64, rounds * subscribers as u64);
     result
+}
+
+/// As many as a topic takes come, and leave in the order they came.
+fn crowd() -> f64 {
+    let topic = Topic::<Small>::new(Arc::new(Stamps::new()), 1024);
+    let bell = Arc::new(Doorbell::new());
+    let start = Instant::now();
+    let subscribe = |_| topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap();
+    let all: Vec<_> = (0..SUBSCRIBERS_MAX).map(subscribe).collect();
+    drop(all);
+    per_message(start, SUBSCRIBERS_MAX as u64)
 }
 
 fn full_lane(overflow: Overflow<Small>) -> f64 {

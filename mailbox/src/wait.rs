@@ -7,7 +7,7 @@
 //! producer's last try finds the room or the receiver finds the waiter.
 //!
 //! A wake-up for n free places wakes n waiters, the oldest first. A waiter that was woken and is then dropped hands its
-//! wake-up to the next one. A receiver that has emptied its queue wakes everybody, and so does one that is about to sleep: a
+//! wake-up to the next one. A receiver that finds nothing more wakes everybody, and so does one that is about to sleep: a
 //! woken waiter that is never polled again cannot keep the others asleep beside an empty queue.
 
 use std::collections::VecDeque;

@@ -141,30 +141,34 @@ impl Clone for Fragile {
 }
 
 #[test]
-fn a_clone_that_panics_while_a_ring_grows_harms_nobody() {
+fn a_ring_that_grows_copies_nothing_and_its_readers_go_on() {
     let topic = topic::<Fragile>(4);
-    let forbidden = Arc::new(AtomicBool::new(false));
-    let mut reader = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    let forbidden = Arc::new(AtomicBool::new(true));
     let publish = |number| topic.try_publish(Fragile(number, Arc::clone(&forbidden)), 0).map_err(drop);
+    let subscribe = |capacity| {
+        let options = SubscribeOptions { capacity: Some(capacity), ..SubscribeOptions::default() };
+        topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
+    };
+    let mut reader = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
     publish(0).unwrap();
     publish(1).unwrap();
-    forbidden.store(true, Ordering::Relaxed);
-    let large = || SubscribeOptions { capacity: Some(64), ..SubscribeOptions::default() };
-    let subscribe = || topic.subscribe(Arc::new(Doorbell::new()), large());
-    assert!(catch_unwind(AssertUnwindSafe(subscribe)).is_err());
-    assert_eq!(topic.subscribers().len(), 1);
-    forbidden.store(false, Ordering::Relaxed);
-    let second = subscribe().unwrap();
+    // Each larger than the one before: what waits lies in three rings.
+    let second = subscribe(64);
     publish(2).unwrap();
-    for number in 0..3 {
+    let third = subscribe(1024);
+    publish(3).unwrap();
+    assert_eq!((reader.unread(), second.unread(), third.unread()), (4, 2, 1));
+    for number in 0..4 {
         assert!(reader.head().is_some());
         assert_eq!(reader.peek().unwrap().message.0, number);
         reader.advance();
     }
-    assert_eq!(second.unread(), 1);
-    drop((reader, second, publish));
-    drop(topic);
-    assert_eq!(Arc::strong_count(&forbidden), 1, "every copy is dropped once");
+    assert!(reader.head().is_none());
+    drop(second);
+    assert_eq!(topic.stats().unread, 2);
+    drop((reader, third, publish));
+    assert_eq!(topic.stats().unread, 3);
+    assert_eq!(Arc::strong_count(&forbidden), 1, "each message is dropped once");
 }
 
 #[test]

@@ -49,13 +49,15 @@ impl<V: Payload> Cursor<V> {
                 self.settle_down();
                 return None;
             }
-            if self.ring.is_replaced() {
-                self.change_rings();
-            }
             if self.idle {
                 self.wake_up();
             }
-            self.visible = tail.max(self.position);
+            let end = self.ring.end();
+            if self.position >= end {
+                self.change_rings();
+                continue;
+            }
+            self.visible = tail.min(end).max(self.position);
             if let Some(entry) = self.peek() {
                 return Some(entry.stamp);
             }
@@ -70,12 +72,13 @@ impl<V: Payload> Cursor<V> {
         }
     }
 
-    /// Goes on in the ring that has taken the place of this one: it holds all that the cursor protects.
+    /// Goes on in the ring that has taken the place of this one, which is read to its end.
     #[cold]
     fn change_rings(&mut self) {
-        if let Some(ring) = self.core.current_ring() {
+        if let Some(ring) = self.core.ring_at(self.position) {
             self.ring = ring;
         }
+        self.core.drop_outlived();
     }
 
     /// Takes that back, before anything is read.
@@ -140,16 +143,12 @@ impl<V: Payload> Cursor<V> {
 
     fn commit_as(&mut self, idle: bool) {
         let freed = self.position - self.committed;
+        // Beside an empty queue nobody is left asleep: one that was woken before may never be polled again.
+        let freed = if idle { usize::MAX } else { usize::try_from(freed).unwrap_or(usize::MAX) };
         self.committed = self.position;
         self.seat.tell(self.position, idle);
         if self.core.waiters.any() {
-            // Beside an empty queue nobody is left asleep: one that was woken before may never be polled again.
-            let empty = self.core.tail() == self.position;
-            self.core.waiters.wake(if empty {
-                usize::MAX
-            } else {
-                usize::try_from(freed).unwrap_or(usize::MAX)
-            });
+            self.core.waiters.wake(freed);
         }
     }
 
@@ -173,10 +172,11 @@ impl<V: Payload> Cursor<V> {
 impl<V: Payload> Drop for Cursor<V> {
     fn drop(&mut self) {
         let Self { core, seat, position, .. } = self;
-        core.remove_gate(seat, |ring, tail| {
+        core.remove_gate(seat, |producer, tail| {
             // A producer may have moved it past messages that are not counted anyway.
             let position = (*position).max(seat.position());
             let unread = (position..tail).filter(|&at| {
+                let Some(ring) = producer.ring_at(at) else { return false };
                 // SAFETY: all positions below the tail are published, the cursor protects those from `position` on, and the
                 // topic's lock is held, so nothing is overwritten.
                 let entry = unsafe { ring.read(at) };

@@ -7,7 +7,7 @@
 //!
 //! A value may stay in its slot after everybody has handled it, until the slot is used again; all are dropped when the
 //! last `Block` subscriber leaves. The protocol between producers and subscribers is described in `core.rs`, that of the
-//! slots in `ring.rs`, that of lanes in `lane.rs`.
+//! slots in `ring.rs`, that of lanes in `lane.rs`, coming and leaving in `membership.rs`.
 
 mod core;
 mod counters;
@@ -15,10 +15,13 @@ mod cursor;
 mod drain;
 mod error;
 mod lane;
+mod membership;
 mod payload;
+mod post;
 mod publish;
 mod ring;
 mod seat;
+mod sleepers;
 mod subscription;
 mod trash;
 
@@ -49,8 +52,7 @@ pub struct SubscribeOptions<M> {
     /// What happens when this subscriber has no room.
     pub overflow: Overflow<M>,
     /// Unread messages this subscriber may have, clamped to 1..=[`QUEUE_CAPACITY_MAX`]. `None`: the topic's capacity. For a
-    /// `Block` subscriber that asks for more than the ring holds, the ring is replaced by a larger one: publishers wait while what
-    /// is unread is copied.
+    /// `Block` subscriber that asks for more than the ring holds, a larger ring takes over from there on.
     pub capacity: Option<u32>,
     /// The subscriber's id, or 0. It is named when the subscriber has no room, and messages published with the same
     /// non-zero id are not delivered to it.
@@ -174,9 +176,6 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     ///
     /// # Errors
     /// [`SubscribeError::Closed`], [`SubscribeError::TooMany`] and [`SubscribeError::NoMemory`].
-    ///
-    /// # Panics
-    /// When a message's `Clone` does that is copied into a larger ring; the topic goes on as it was.
     pub fn subscribe(
         &self,
         doorbell: Arc<Doorbell>,

@@ -9,13 +9,13 @@
 //! Positions `first..` have been written since the ring was made; older values stay in their slots until overwritten, or
 //! until the ring is dropped.
 //!
-//! A ring that has become too small is replaced by a larger one with copies of all that a cursor still protects, inside the
-//! critical section. It is never written again: readers go on in it until they have read what they saw, and look for the new
-//! one before they read what was published later (`replaced` is set before the word that makes those visible).
+//! A ring that has become too small is continued by a larger one: positions from `end` on are written there, and readers go over
+//! to it once they have read all before (`end` is set before the word that makes later positions visible). Nothing is copied, and
+//! the smaller ring is never written again.
 
 use std::mem::MaybeUninit;
 
-use crate::sync::{AtomicBool, AtomicU64, Ordering, Shared};
+use crate::sync::{AtomicU64, Ordering, Shared};
 
 /// One message in a ring or a lane.
 #[derive(Clone, Debug)]
@@ -29,11 +29,9 @@ pub(crate) struct Ring<V> {
     slots: Box<[Shared<MaybeUninit<Entry<V>>>]>,
     mask: u64,
     /// The position of the first message written.
-    first: u64,
-    /// One past the last position written; set once, when the topic lets go of the ring.
+    first: AtomicU64,
+    /// One past the last position; set once, when the topic lets go of the ring.
     end: AtomicU64,
-    /// Whether later positions are in another ring.
-    replaced: AtomicBool,
 }
 
 // SAFETY: the slots are the only shared mutable state; the protocol above gives each slot either one writer or any
@@ -51,15 +49,13 @@ impl<V> Ring<V> {
         let mut slots = Vec::new();
         slots.try_reserve_exact(count).ok()?;
         slots.resize_with(count, || Shared::new(MaybeUninit::uninit()));
-        let (end, replaced) = (AtomicU64::new(0), AtomicBool::new(false));
-        Some(Self { slots: slots.into(), mask: capacity - 1, first: 0, end, replaced })
+        let (first, end) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Some(Self { slots: slots.into(), mask: capacity - 1, first, end })
     }
 
-    /// The same ring, whose first position will be `first`. Nothing was written yet.
-    pub(crate) fn starting_at(mut self, first: u64) -> Self {
-        self.first = first;
-        self.finish(first);
-        self
+    /// Begins at position `first`. Inside the topic's lock, once, before anything is written.
+    pub(crate) fn start_at(&self, first: u64) {
+        self.first.store(first, Ordering::Relaxed);
     }
 
     pub(crate) fn capacity(&self) -> u64 {
@@ -83,7 +79,7 @@ impl<V> Ring<V> {
     /// `first` on, and every cursor of this ring is past `position - capacity`.
     #[inline]
     pub(crate) unsafe fn write(&self, position: u64, stamp: u64, sender: u64, value: V) -> Option<Entry<V>> {
-        let reused = position - self.first >= self.capacity();
+        let reused = position - self.first.load(Ordering::Relaxed) >= self.capacity();
         self.slot(position).with_mut(|slot| {
             let old = if std::mem::needs_drop::<V>() && reused {
                 // SAFETY: the slot was written one round ago and no reader uses it any more. It is overwritten
@@ -140,46 +136,17 @@ impl<V> Ring<V> {
         }
     }
 
-    /// Whether what is published from now on is in another ring. Exact for what a tail shows that was loaded before.
+    /// One past the last position that is written here; later ones are in another ring. Exact for what a tail shows that was
+    /// loaded before.
     #[inline]
-    pub(crate) fn is_replaced(&self) -> bool {
+    pub(crate) fn end(&self) -> u64 {
         // Relaxed: set inside the topic's lock, whose word the caller has loaded with `Acquire`.
-        self.replaced.load(Ordering::Relaxed)
+        self.end.load(Ordering::Relaxed)
     }
 
-    /// A copy of `first..tail` of `other` in this ring, which is empty and larger.
-    ///
-    /// # Safety
-    /// The caller holds the topic's lock, and `first..tail` are positions that cursors of `other` protect.
-    ///
-    /// # Panics
-    /// When a message's `Clone` does.
-    pub(crate) unsafe fn with_copies(self, other: &Self, first: u64, tail: u64) -> Self
-    where
-        V: Clone,
-    {
-        let ring = self.starting_at(first);
-        for position in first..tail {
-            // SAFETY: as the caller says.
-            let Entry { stamp, sender, value } = unsafe { other.read(position) }.clone();
-            // SAFETY: nobody else knows this ring yet; it holds more than `other`, so no slot is written twice.
-            let old = unsafe { ring.write(position, stamp, sender, value) };
-            debug_assert!(old.is_none(), "a larger ring has room for all");
-            // What is written is dropped with the ring, should the next clone panic.
-            ring.finish(position + 1);
-        }
-        ring
-    }
-
-    /// Records where writing ended, and that it goes on elsewhere. Inside the topic's lock.
-    pub(crate) fn replace(&self, end: u64) {
-        self.finish(end);
-        self.replaced.store(true, Ordering::Relaxed);
-    }
-
-    /// Records where writing ended. The topic calls it when it lets go of the ring, after the last write.
+    /// Ends this ring before position `end`. Inside the topic's lock, after the last write.
     pub(crate) fn finish(&self, end: u64) {
-        self.end.store(end, Ordering::Release);
+        self.end.store(end, Ordering::Relaxed);
     }
 }
 
@@ -188,8 +155,8 @@ impl<V> Drop for Ring<V> {
         if !std::mem::needs_drop::<V>() {
             return;
         }
-        let end = self.end.load(Ordering::Acquire);
-        let first = self.first.max(end.saturating_sub(self.capacity()));
+        let end = self.end();
+        let first = self.first.load(Ordering::Relaxed).max(end.saturating_sub(self.capacity()));
         for position in first..end {
             self.slot(position).with_mut(|slot| {
                 // SAFETY: `&mut self` says that we are alone.

@@ -11,18 +11,19 @@
 //! it published itself.
 
 use crate::Doorbell;
-use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, CachePadded, Ordering};
+use crate::sync::{Arc, AtomicU32, AtomicU64, CachePadded, Ordering};
 
 /// One subscriber's place in a topic, shared by the subscriber and the topic.
 #[derive(Debug)]
 pub(crate) struct Seat {
     /// The position the subscriber reads next, as far as it told. Unused by lanes.
     cursor: CachePadded<AtomicU64>,
-    /// Whether the next publish must ring. Owned by the holder of the topic's lock: the subscriber sets it when it goes to
-    /// sleep, the producer that rings clears it.
-    armed: AtomicBool,
-    /// Where it is in the topic's roster. Owned by the holder of the topic's lock.
+    /// Its index among all seats. Owned by the holder of the topic's lock, as the next two.
     place: AtomicU32,
+    /// Its index among the gates, or its lane's among the lanes.
+    rank: AtomicU32,
+    /// Its index among the sleepers, whom the next publish must ring; [`AWAKE`] if it is none.
+    bed: AtomicU32,
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) id: u64,
     /// How far the ring's tail may run ahead of `cursor`; the bound of a lane.
@@ -36,6 +37,9 @@ pub(crate) struct Seat {
 /// The subscriber has read everything that it has seen.
 const IDLE: u64 = 1;
 const POSITION_SHIFT: u32 = 1;
+
+/// The bed of who sleeps in none.
+const AWAKE: u32 = u32::MAX;
 
 /// What a [`Seat`] says of its subscriber.
 pub(crate) struct Occupant {
@@ -51,8 +55,9 @@ impl Seat {
         let Occupant { doorbell, id, capacity, echo, policy } = occupant;
         Self {
             cursor: CachePadded(AtomicU64::new(0)),
-            armed: AtomicBool::new(false),
             place: AtomicU32::new(0),
+            rank: AtomicU32::new(0),
+            bed: AtomicU32::new(AWAKE),
             doorbell,
             id,
             capacity,
@@ -75,6 +80,8 @@ impl Seat {
     /// The position that is protected.
     #[inline]
     pub(crate) fn position(&self) -> u64 {
+        #[cfg(test)]
+        count_step();
         self.cursor.load(Ordering::SeqCst) >> POSITION_SHIFT
     }
 
@@ -97,18 +104,40 @@ impl Seat {
     }
 
     pub(crate) fn place(&self) -> u32 {
+        #[cfg(test)]
+        count_step();
         self.place.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn set_place(&self, place: u32) {
-        self.place.store(place, Ordering::Relaxed);
+    pub(crate) fn set_place(&self, place: usize) {
+        #[cfg(test)]
+        count_step();
+        self.place.store(index(place), Ordering::Relaxed);
     }
 
-    /// Sets or clears `armed` and returns what it was. Only inside the topic's lock, so no read-modify-write is needed.
-    pub(crate) fn set_armed(&self, armed: bool) -> bool {
-        let was = self.armed.load(Ordering::Relaxed);
-        self.armed.store(armed, Ordering::Relaxed);
-        was
+    pub(crate) fn rank(&self) -> usize {
+        #[cfg(test)]
+        count_step();
+        self.rank.load(Ordering::Relaxed) as usize
+    }
+
+    pub(crate) fn set_rank(&self, rank: usize) {
+        #[cfg(test)]
+        count_step();
+        self.rank.store(index(rank), Ordering::Relaxed);
+    }
+
+    pub(crate) fn bed(&self) -> Option<usize> {
+        #[cfg(test)]
+        count_step();
+        let bed = self.bed.load(Ordering::Relaxed);
+        (bed != AWAKE).then_some(bed as usize)
+    }
+
+    pub(crate) fn set_bed(&self, bed: Option<usize>) {
+        #[cfg(test)]
+        count_step();
+        self.bed.store(bed.map_or(AWAKE, index), Ordering::Relaxed);
     }
 
     /// Whether this subscriber is not to get messages of `sender`.
@@ -122,4 +151,25 @@ impl Seat {
     pub(crate) fn skipped(&self) -> u64 {
         if self.echo { 0 } else { self.id }
     }
+}
+
+/// The place of one of at most [`SUBSCRIBERS_MAX`](super::SUBSCRIBERS_MAX).
+fn index(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+thread_local! {
+    static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+#[cfg(test)]
+fn count_step() {
+    STEPS.set(STEPS.get() + 1);
+}
+
+/// How often this thread has looked at the place of a seat, or has changed it.
+#[cfg(all(test, not(loom)))]
+pub(crate) fn steps() -> u64 {
+    STEPS.get()
 }

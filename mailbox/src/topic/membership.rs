@@ -1,0 +1,237 @@
+//! Subscribing and leaving: a few instructions inside the topic's lock, whatever the number of subscribers.
+//!
+//! # Protocol
+//! `parties` is locked by whoever comes, leaves or looks, and before the topic's lock. Only its holder makes, replaces or drops
+//! a ring, and adds or removes subscribers. A subscriber knows its index in each list, so that leaving searches none of them:
+//! the last of a list takes the free place and is told.
+//!
+//! `limit` need not be exact, but never above the smallest cursor plus capacity: who comes lowers it to its own, who leaves
+//! lets it be, and a publish that reaches it reads the cursors anew.
+
+use super::SUBSCRIBERS_MAX;
+use super::core::{Core, Producer};
+use super::cursor::Cursor;
+use super::error::SubscribeError;
+use super::lane::{Lane, LaneReader};
+use super::payload::Payload;
+use super::ring::{Entry, Ring};
+use super::seat::Seat;
+use crate::backlog::Backlog;
+use crate::policy::KeyFn;
+use crate::sync::{Arc, Ordering, lock};
+
+/// One subscriber, for those who come, leave and look: no publish touches it.
+pub(super) enum Party<V: Payload> {
+    Gate(Arc<Seat>),
+    Lane(Arc<Lane<V>>),
+}
+
+impl<V: Payload> Party<V> {
+    fn seat(&self) -> &Arc<Seat> {
+        match self {
+            Self::Gate(seat) => seat,
+            Self::Lane(lane) => &lane.seat,
+        }
+    }
+}
+
+impl<V: Payload> Core<V> {
+    /// Who is subscribed, and how many messages wait for each.
+    pub(crate) fn subscribers(&self) -> Vec<(Arc<Seat>, u64)> {
+        let waiting = |party: &Party<V>| match party {
+            // The cursor first: it is never ahead of a tail that is read later.
+            Party::Gate(seat) => {
+                let position = seat.position();
+                self.tail().saturating_sub(position)
+            }
+            Party::Lane(lane) => lane.queued() as u64,
+        };
+        lock(&self.parties).iter().map(|party| (Arc::clone(party.seat()), waiting(party))).collect()
+    }
+
+    pub(crate) fn add_gate(core: &Arc<Self>, seat: Seat) -> Result<Cursor<V>, SubscribeError> {
+        let seat = Arc::new(seat);
+        let mut parties = lock(&core.parties);
+        core.check_room(parties.len())?;
+        let fresh = core.ring_for(seat.capacity)?;
+        parties.push(Party::Gate(Arc::clone(&seat)));
+        let mut section = core.lock();
+        let tail = section.tail();
+        seat.tell(tail, true);
+        let producer = section.producer();
+        if let Some(fresh) = fresh {
+            producer.go_on_in(fresh, tail);
+        }
+        let Some(ring) = producer.ring.clone() else { unreachable!("`ring_for` has made one") };
+        let limit = tail + seat.capacity;
+        producer.limit = if producer.gates.is_empty() { limit } else { producer.limit.min(limit) };
+        seat.set_rank(producer.gates.len());
+        producer.gates.push(Arc::clone(&seat));
+        producer.sleepers.enrol(&seat);
+        core.listeners.active.fetch_add(1, Ordering::Release);
+        drop(section);
+        Ok(Cursor::new(Arc::clone(core), seat, ring, tail))
+    }
+
+    /// A ring with at least this many slots, unless the topic has one. It is allocated here, where no lock of publishers is held.
+    fn ring_for(&self, capacity: u64) -> Result<Option<Arc<Ring<V>>>, SubscribeError> {
+        let present = self.lock().producer().ring.as_ref().map(|ring| ring.capacity());
+        if present.is_some_and(|present| present >= capacity) {
+            return Ok(None);
+        }
+        let fresh = Ring::new(self.ring_capacity.max(capacity).next_power_of_two());
+        fresh.map(|ring| Some(Arc::new(ring))).ok_or(SubscribeError::NoMemory)
+    }
+
+    /// The ring that holds `position`, or will; there is one as long as anybody reads rings.
+    pub(super) fn ring_at(&self, position: u64) -> Option<Arc<Ring<V>>> {
+        self.lock().producer().ring_at(position).cloned()
+    }
+
+    /// Lets go of the rings that nobody reads any more.
+    pub(super) fn drop_outlived(&self) {
+        let outlived = self.lock().producer().take_outlived();
+        drop(outlived);
+    }
+
+    pub(crate) fn add_lane(
+        core: &Arc<Self>,
+        seat: Seat,
+        backlog: Backlog<Entry<V>>,
+        key: Option<KeyFn<V::Message>>,
+        fails: bool,
+    ) -> Result<LaneReader<V>, SubscribeError> {
+        let seat = Arc::new(seat);
+        let lane = Arc::new(Lane::new(seat, backlog, key, fails));
+        let mut parties = lock(&core.parties);
+        core.check_room(parties.len())?;
+        parties.push(Party::Lane(Arc::clone(&lane)));
+        let mut section = core.lock();
+        let producer = section.producer();
+        lane.seat.set_rank(producer.lanes.len());
+        producer.lanes.push(Arc::clone(&lane));
+        producer.sleepers.enrol(&lane.seat);
+        producer.fail_lanes += usize::from(fails);
+        core.listeners.active.fetch_add(1, Ordering::Release);
+        drop(section);
+        Ok(LaneReader::new(Arc::clone(core), lane))
+    }
+
+    fn check_room(&self, subscribers: usize) -> Result<(), SubscribeError> {
+        if self.is_closed() {
+            return Err(SubscribeError::Closed);
+        }
+        if subscribers >= SUBSCRIBERS_MAX { Err(SubscribeError::TooMany) } else { Ok(()) }
+    }
+
+    /// Frees a gate. `unread`, given the producers' side and the tail, says how many messages the subscriber leaves behind.
+    pub(crate) fn remove_gate(&self, seat: &Seat, unread: impl FnOnce(&Producer<V>, u64) -> usize) {
+        let mut parties = lock(&self.parties);
+        let mut section = self.lock();
+        self.leave(&mut parties, seat);
+        let tail = section.tail();
+        let producer = section.producer();
+        self.counters.add_unread(unread(producer, tail));
+        producer.sleepers.strike(seat);
+        take_out(&mut producer.gates, seat.rank(), |moved, rank| moved.set_rank(rank));
+        let mut rings = producer.take_outlived();
+        if producer.gates.is_empty() {
+            let last = producer.ring.take();
+            last.iter().for_each(|ring| ring.finish(tail));
+            rings.append(&mut producer.older);
+            rings.extend(last);
+        }
+        drop(section);
+        drop(parties);
+        drop(rings);
+        // The gate may have been the one that held producers back.
+        self.waiters.wake_all();
+    }
+
+    pub(crate) fn remove_lane(&self, lane: &Lane<V>) {
+        let mut parties = lock(&self.parties);
+        let mut section = self.lock();
+        self.leave(&mut parties, &lane.seat);
+        let producer = section.producer();
+        producer.sleepers.strike(&lane.seat);
+        take_out(&mut producer.lanes, lane.seat.rank(), |moved, rank| moved.seat.set_rank(rank));
+        producer.fail_lanes -= usize::from(lane.fails);
+    }
+
+    /// Takes a subscriber off the list, which is in the order of the seats' places. Inside the topic's lock, before it gives its
+    /// place away.
+    fn leave(&self, parties: &mut Vec<Party<V>>, seat: &Seat) {
+        take_out(parties, seat.place() as usize, |_, _| {});
+        self.listeners.active.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl<V: Payload> Producer<V> {
+    /// From position `tail` on, messages are written into `fresh`.
+    fn go_on_in(&mut self, fresh: Arc<Ring<V>>, tail: u64) {
+        fresh.start_at(tail);
+        let old = self.ring.replace(fresh);
+        if let Some(old) = old {
+            old.finish(tail);
+            self.older.push(old);
+        }
+    }
+
+    /// The ring that holds `position`, or will.
+    pub(super) fn ring_at(&self, position: u64) -> Option<&Arc<Ring<V>>> {
+        self.older.iter().find(|ring| position < ring.end()).or(self.ring.as_ref())
+    }
+
+    /// Takes the older rings out that nobody reads any more. A subscriber may need all that follow on the one that it holds.
+    fn take_outlived(&mut self) -> Vec<Arc<Ring<V>>> {
+        let outlived = self.older.iter().take_while(|ring| Arc::strong_count(ring) == 1).count();
+        self.older.drain(..outlived).collect()
+    }
+}
+
+/// Takes the element at `at` out. The last one takes its place; `tell` says so to it.
+fn take_out<T>(list: &mut Vec<T>, at: usize, tell: impl FnOnce(&T, usize)) {
+    list.swap_remove(at);
+    if let Some(moved) = list.get(at) {
+        tell(moved, at);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::super::seat::steps;
+    use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Topic};
+    use std::sync::Arc;
+
+    /// How many seats are looked at, at most, for one subscriber to come, go to sleep or leave.
+    const STEPS_MAX: u64 = 16;
+
+    #[test]
+    fn coming_and_leaving_take_the_same_few_steps_in_a_crowd_of_any_size() {
+        let bell = Arc::new(Doorbell::new());
+        for subscribers in [16, 4096] {
+            let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 64);
+            let subscribe = |at: usize| {
+                let overflow = if at.is_multiple_of(3) { Overflow::DropOldest } else { Overflow::Block };
+                let options = SubscribeOptions { overflow, ..SubscribeOptions::default() };
+                let mut queue = topic.subscribe(Arc::clone(&bell), options).unwrap();
+                if at.is_multiple_of(2) {
+                    queue.arm();
+                }
+                queue
+            };
+            let before = steps();
+            let mut all: Vec<_> = (0..subscribers).map(subscribe).collect();
+            // First one in three, from the front, and as many come; then all, from both ends.
+            let mut out: Vec<_> = all.iter_mut().step_by(3).collect();
+            out.iter_mut().enumerate().for_each(|(at, queue)| **queue = subscribe(at));
+            while !all.is_empty() {
+                drop(all.swap_remove(0));
+                drop(all.pop());
+            }
+            let (moves, taken) = (subscribers as u64 * 8 / 3, steps() - before);
+            assert!(taken <= moves * STEPS_MAX, "{subscribers} subscribers: {taken} steps for {moves} moves");
+            assert!(topic.subscribers().is_empty());
+        }
+    }
+}
