@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use mycelium_contract::{Contract, Diagnostic, Digests, Layouts};
+use mycelium_contract::{Contract, Diagnostic, Digests, GrownEnums, Layouts};
 use serde::Serialize;
 
 use crate::outcome::{self, Outcome, complain, say};
@@ -87,19 +87,24 @@ pub(crate) fn run(args: &Args) -> outcome::Result {
     Ok(outcome)
 }
 
-/// One line per message version, for comparison with what a peer logs.
+/// One line per message version, and one per enum in it that has grown: what peers compare, and log when they disagree.
 fn list(contract: &Contract) -> std::io::Result<()> {
-    let (layouts, digests) = (Layouts::of(contract), Digests::of(contract));
+    let (layouts, digests, grown) = (Layouts::of(contract), Digests::of(contract), GrownEnums::of(contract));
     for message in &contract.messages {
         for version in 1..=message.version {
             let layout = layouts.record(message.fields_of(version)).layout;
             let kind = if layout.fixed { "fixed" } else { "and more" };
-            let digest = digests.message(message, version);
+            let digest = digests.layout(message, version);
             let name = &message.name;
             say(format_args!(
                 "{:>6} {name:<24} v{version:<3} {:>6} bytes {kind:<8} {digest:016x}  {}",
                 message.type_id, layout.size, message.topic
             ))?;
+        }
+        for def in grown.in_message(message) {
+            let later = def.variants.iter().enumerate().skip(def.released());
+            let tags: Vec<String> = later.map(|(tag, v)| format!("{} = {tag}", v.name)).collect();
+            say(format_args!("       {} has gained {}", def.name, tags.join(", ")))?;
         }
     }
     Ok(())

@@ -95,6 +95,7 @@ fn check_lists_sizes_and_digests() {
     assert_eq!(code, 0);
     assert!(out.lines().any(|l| l.contains("Scalars") && l.contains("224 bytes fixed")), "{out}");
     assert_eq!(out.lines().filter(|l| l.contains("Evolved")).count(), 3, "one line per version:\n{out}");
+    assert!(out.lines().any(|l| l.trim() == "Colour has gained Blue = 2"), "{out}");
 }
 
 #[test]

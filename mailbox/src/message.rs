@@ -31,7 +31,8 @@ pub trait Message: Clone + fmt::Debug + Send + Sync + 'static {
     const TOPIC: &'static str;
     /// The version of the contract's message, starting at 1.
     const VERSION: u16 = 1;
-    /// Digest of the wire layout of this version; 0 for a type without a contract, which cannot leave the process.
+    /// Digest of the wire layout of this version and of all variants of its enums: two sides with one digest agree on every
+    /// bit. 0 for a type without a contract, which cannot leave the process.
     const DIGEST: u64 = 0;
 
     /// Checks the rules that the contract states for this message.

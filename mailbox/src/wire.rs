@@ -32,6 +32,7 @@
 
 mod encoder;
 mod error;
+mod offer;
 
 use bytecheck::CheckBytes;
 use rkyv::api::low::{LowDeserializer, LowSerializer, LowValidator};
@@ -45,6 +46,7 @@ use crate::Message;
 
 pub use encoder::{Encoder, Framed};
 pub use error::WireError;
+pub use offer::{GrownEnum, Offer};
 
 /// The strictest alignment that a value may need, and the one at which it must be placed, in bytes.
 pub const VALUE_ALIGN: usize = 8;
@@ -58,7 +60,8 @@ pub struct Layout {
     pub version: u16,
     /// The length of the root, in bytes: the last bytes of every value.
     pub root_len: u32,
-    /// The digest of the layout, which peers compare before they exchange messages.
+    /// The digest of the layout, which peers compare before they exchange messages. Of unit enums it covers what they had in
+    /// their first release: [`Wire::ENUMS`] has the rest.
     pub digest: u64,
 }
 
@@ -78,13 +81,17 @@ pub trait Wire:
     /// The versions that changed the layout, ascending. The last holds up to [`Message::VERSION`].
     const LAYOUTS: &'static [Layout];
 
+    /// The unit enums in the message that have gained variants since their first release.
+    const ENUMS: &'static [GrownEnum<'static>] = &[];
+
+    /// All that a peer is told before it exchanges this message.
+    const OFFER: Offer<'static> =
+        Offer { name: Self::NAME, version: Self::VERSION, layouts: Self::LAYOUTS, enums: Self::ENUMS };
+
     /// The layout of `version`; `None` when it is newer than ours, or older than any we know.
     #[must_use]
     fn layout(version: u16) -> Option<&'static Layout> {
-        if version > Self::VERSION {
-            return None;
-        }
-        Self::LAYOUTS.iter().rev().find(|layout| layout.version <= version)
+        Self::OFFER.layout(version)
     }
 
     /// Whether every value is exactly its root: nothing of it is a string or a list. Then other lengths are refused.
@@ -165,30 +172,18 @@ pub trait Wire:
         Err(unknown_version::<Self>(version))
     }
 
-    /// Compares what a peer says of this message, as (version, digest) of every version it knows, with what we know.
+    /// Compares what a peer offers under this message's type id with what we know. Either side gets the same answer.
+    ///
+    /// `Ok` promises that both sides read what they exchange alike. It does not promise that they agree on defaults and
+    /// rules, nor that the peer knows every variant that we write: it refuses one that it does not know.
     ///
     /// # Errors
-    /// [`WireError::Digest`] when both sides know a version and disagree on its layout; [`WireError::NoCommonVersion`]
-    /// when there is no version that both know. Exchange this message with that peer only after `Ok`.
-    fn compare_layouts(peer: impl IntoIterator<Item = (u16, u64)>) -> Result<(), WireError> {
-        let (mut common, mut newest) = (false, 0);
-        for (version, digest) in peer {
-            newest = newest.max(version);
-            let Some(ours) = Self::layout(version) else { continue };
-            if ours.digest != digest {
-                return Err(WireError::Digest {
-                    message: Self::NAME,
-                    version,
-                    expected: ours.digest,
-                    got: digest,
-                });
-            }
-            common = true;
-        }
-        if common {
-            return Ok(());
-        }
-        Err(WireError::NoCommonVersion { message: Self::NAME, ours: Self::VERSION, got: newest })
+    /// [`WireError::Name`] when the peer gave the type id to another message; [`WireError::Digest`] or
+    /// [`WireError::Version`] when both sides know a version and disagree on its layout; [`WireError::Variant`] when they
+    /// disagree on a tag of an enum; [`WireError::NoCommonVersion`] when there is no version that both know. Exchange this
+    /// message with that peer only after `Ok`.
+    fn compare_layouts(peer: &Offer<'_>) -> Result<(), WireError> {
+        Self::OFFER.compare(peer)
     }
 }
 

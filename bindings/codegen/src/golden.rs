@@ -150,6 +150,7 @@ pub fn text(model: &Model<'_>, message: &Message) -> Result<String, GoldenError>
     let _ = writeln!(out, "  \"topic\": {},", string(&message.topic));
     let _ = writeln!(out, "  \"version\": {},", message.version);
     let _ = writeln!(out, "  \"digest\": \"{:016x}\",", model.digest(message, message.version));
+    offer(model, message, &mut out);
     out.push_str("  \"vectors\": [\n");
     let vectors = vectors(model, message)?;
     for (index, vector) in vectors.iter().enumerate() {
@@ -178,6 +179,24 @@ pub fn text(model: &Model<'_>, message: &Message) -> Result<String, GoldenError>
     }
     out.push_str("  ]\n}\n");
     Ok(out)
+}
+
+/// What peers compare before they exchange the message.
+fn offer(model: &Model<'_>, message: &Message, out: &mut String) {
+    let layouts = Model::versions(message).into_iter().map(|version| {
+        let root_len = model.record(message.fields_of(version)).layout.size;
+        let digest = model.layout_digest(message, version);
+        format!("{{\"version\": {version}, \"root_len\": {root_len}, \"digest\": \"{digest:016x}\"}}")
+    });
+    let enums = model.grown_enums(message).into_iter().map(|def| {
+        let first = def.released();
+        let variants: Vec<_> = def.variants[first..].iter().map(|v| show::json_string(&v.name)).collect();
+        let (name, variants) = (show::json_string(&def.name), variants.join(", "));
+        format!("{{\"name\": {name}, \"first\": {first}, \"variants\": [{variants}]}}")
+    });
+    for (key, list) in [("layouts", layouts.collect::<Vec<_>>()), ("enums", enums.collect())] {
+        let _ = writeln!(out, "  \"{key}\": [{}],", list.join(", "));
+    }
 }
 
 fn comma(index: usize, len: usize) -> &'static str {

@@ -3,7 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use mycelium_contract::limits::NESTING_MAX;
-use mycelium_contract::{Contract, Digests, Field, Layout, Layouts, Message, Record, Type, Variant};
+use mycelium_contract::{
+    Contract, Digests, EnumDef, Field, GrownEnums, Layout, Layouts, Message, Record, Type, Variant,
+};
 
 /// A checked contract, its layouts, and which of its types have rules. Made once per contract.
 #[derive(Debug)]
@@ -12,6 +14,7 @@ pub struct Model<'a> {
     pub contract: &'a Contract,
     layouts: Layouts,
     digests: Digests,
+    grown: GrownEnums<'a>,
     /// Names of enums and structs that have a rule, in themselves or in what they contain.
     ruled: HashSet<&'a str>,
     /// How many parts a value of an enum or a struct has when no list in it is empty.
@@ -26,6 +29,7 @@ impl<'a> Model<'a> {
             contract,
             layouts: Layouts::of(contract),
             digests: Digests::of(contract),
+            grown: GrownEnums::of(contract),
             ruled: ruled(contract),
             parts: parts(contract),
         }
@@ -55,10 +59,22 @@ impl<'a> Model<'a> {
         self.layouts.tagged(&variant.fields)
     }
 
-    /// The digest of a version's layout.
+    /// The digest of a version's layout and of all variants of its enums.
     #[must_use]
     pub fn digest(&self, message: &Message, version: u16) -> u64 {
         self.digests.message(message, version)
+    }
+
+    /// The digest of a version's layout as peers compare it.
+    #[must_use]
+    pub fn layout_digest(&self, message: &Message, version: u16) -> u64 {
+        self.digests.layout(message, version)
+    }
+
+    /// The unit enums in a message that have gained variants.
+    #[must_use]
+    pub fn grown_enums(&self, message: &Message) -> Vec<&'a EnumDef> {
+        self.grown.in_message(message)
     }
 
     /// The versions of a message that brought fields, ascending from 1.

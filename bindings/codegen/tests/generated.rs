@@ -5,18 +5,19 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings)]
 
+mod common;
 mod random;
 
 use std::fmt::Debug;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use common::{aligned, root};
 use mycelium_codegen::encode::{self, Encoded};
 use mycelium_codegen::golden::{self, GoldenError, Verdict};
 use mycelium_codegen::{Model, Options, rust, show};
 use mycelium_contract::{Contract, Value};
-use mycelium_mailbox::rkyv::util::AlignedVec;
-use mycelium_mailbox::wire::{Encoder, View, Wire, WireError};
+use mycelium_mailbox::wire::{Encoder, Offer, View, Wire, WireError};
 use mycelium_mailbox::{Message, ValidationError};
 use mycelium_random::{Random, cases, seed};
 
@@ -29,11 +30,6 @@ pub mod torture {
 
 /// Random values per message.
 const CASES: u64 = 1_000;
-const MEND: &str = "MYCELIUM_BLESS=1 cargo test -p mycelium-codegen --test generated";
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn read(path: &str) -> Contract {
     Contract::read(&root().join(path)).unwrap_or_else(|errors| panic!("{errors}"))
@@ -48,31 +44,14 @@ fn contracts() -> [Contract; 2] {
     [contract(), read("bindings/codegen/tests/torture.yaml")]
 }
 
-/// Compares a committed file with what it should hold, or writes it when `MYCELIUM_BLESS` is set.
 fn expect_file(path: &Path, wanted: &str) {
-    if std::env::var_os("MYCELIUM_BLESS").is_some() {
-        fs::write(path, wanted).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
-    }
-    let found = fs::read_to_string(path).unwrap_or_default();
-    if found != wanted {
-        let line = found.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count() + 1;
-        panic!(
-            "{} is out of date from line {line} on. Mend it with this, and run the tests again: {MEND}",
-            path.display()
-        );
-    }
-}
-
-/// Bytes where they can be read in place.
-fn aligned(bytes: &[u8]) -> AlignedVec {
-    let mut buffer = AlignedVec::with_capacity(bytes.len());
-    buffer.extend_from_slice(bytes);
-    buffer
+    common::expect_file(path, wanted, "generated");
 }
 
 /// What the tests do with a generated type whose name they only know at run time.
 trait Probe {
     fn digest(&self) -> u64;
+    fn offer(&self) -> Offer<'static>;
     /// Decodes, prints, and encodes again with the current version.
     fn round_trip(&self, bytes: &[u8]) -> Result<(String, Vec<u8>), WireError>;
     fn decode_version(&self, bytes: &[u8], version: u16, root_len: u32) -> Result<String, WireError>;
@@ -85,6 +64,10 @@ struct Of<M>(std::marker::PhantomData<M>);
 impl<M: Wire + Default + Debug> Probe for Of<M> {
     fn digest(&self) -> u64 {
         M::DIGEST
+    }
+
+    fn offer(&self) -> Offer<'static> {
+        M::OFFER
     }
 
     fn round_trip(&self, bytes: &[u8]) -> Result<(String, Vec<u8>), WireError> {
@@ -112,7 +95,7 @@ fn probe(name: &str) -> Box<dyn Probe> {
         ($($message:path,)*) => {
             match name {
                 $(<$message>::NAME => Box::new(Of::<$message>(std::marker::PhantomData)),)*
-                other => panic!("{other} is new: {MEND}"),
+                other => panic!("{other} is new: {}", common::mend("generated")),
             }
         };
     }
@@ -346,21 +329,22 @@ fn the_current_version_is_read_in_place_and_an_older_one_rebuilt() {
 }
 
 #[test]
-fn peers_compare_digests_before_they_talk() {
-    let ours: Vec<_> = Evolved::LAYOUTS.iter().map(|layout| (layout.version, layout.digest)).collect();
-    assert_eq!(ours.len(), 3);
-    assert_eq!(Evolved::compare_layouts(ours.clone()), Ok(()));
-    // An older and a newer peer share some versions with us.
-    assert_eq!(Evolved::compare_layouts(ours[..1].to_vec()), Ok(()));
-    assert_eq!(Evolved::compare_layouts([ours[0], ours[1], ours[2], (4, 1)]), Ok(()));
-    let changed = Evolved::compare_layouts([(1, ours[0].1), (2, 99)]);
-    assert!(matches!(changed, Err(WireError::Digest { version: 2, got: 99, .. })), "{changed:?}");
-    let apart = Evolved::compare_layouts([(9, 1)]);
-    assert!(matches!(apart, Err(WireError::NoCommonVersion { got: 9, .. })), "{apart:?}");
-    for message in &contract().messages {
-        let contract = contract();
-        let model = Model::new(&contract);
-        assert_eq!(probe(&message.name).digest(), model.digest(message, message.version));
+fn the_digests_of_generated_types_are_those_of_the_contract() {
+    for contract in &contracts() {
+        let model = Model::new(contract);
+        for message in &contract.messages {
+            let probe = probe(&message.name);
+            assert_eq!(probe.digest(), model.digest(message, message.version));
+            let offer = probe.offer();
+            assert_eq!((offer.name, offer.version), (message.name.as_str(), message.version));
+            for layout in offer.layouts {
+                assert_eq!(layout.digest, model.layout_digest(message, layout.version));
+                assert_eq!(layout.digest == probe.digest(), {
+                    layout.version == *Model::versions(message).last().expect("it has a version")
+                        && offer.enums.is_empty()
+                });
+            }
+        }
     }
 }
 

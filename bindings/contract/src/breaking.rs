@@ -203,8 +203,15 @@ impl Changes {
             let cause = format!("the type was `{}` and is `{}`", old.ty, new.ty);
             let remedy = "put the old type back and append a field of the new type";
             self.breaks("field-retyped", subject.clone(), cause, remedy, new.at);
+        } else if old.default != new.default && old.since > 1 {
+            let cause = format!(
+                "the default changed: two readers of one message of a version below {} see two values",
+                old.since
+            );
+            let remedy = "put the old default back, or append a field with the new one";
+            self.breaks("default-changed", subject.clone(), cause, remedy, new.at);
         } else if old.default != new.default {
-            let cause = "the default changed: readers of older messages see the new one".to_owned();
+            let cause = "the default changed, from which new values start".to_owned();
             self.compatible("default-changed", subject.clone(), cause, new.at);
         }
         if old.since != new.since {
@@ -230,19 +237,16 @@ impl Changes {
     /// A definition that messages used and that is no more: the messages tell when they changed type.
     fn definition_gone(&mut self, name: &str, before: &Contract, after: &Contract) {
         let other_kind = after.enum_def(name).map(|d| d.at).or(after.struct_def(name).map(|d| d.at));
-        let cause = match other_kind {
-            Some(_) => "a struct became an enum, or an enum a struct",
-            None if before.messages.iter().all(|m| after.message(&m.name).is_none()) => return,
-            None => "the definition is gone",
+        let (kind, cause, at) = match (other_kind, heir(name, before, after)) {
+            (Some(at), _) => {
+                ("definition-removed", "a struct became an enum, or an enum a struct".to_owned(), at)
+            }
+            _ if before.messages.iter().all(|m| after.message(&m.name).is_none()) => return,
+            (None, Some((heir, at))) => ("definition-renamed", format!("it is called `{heir}` now"), at),
+            (None, None) => ("definition-removed", "the definition is gone".to_owned(), Pos::default()),
         };
-        let remedy = "keep it under its name";
-        self.breaks(
-            "definition-removed",
-            name.to_owned(),
-            cause.to_owned(),
-            remedy,
-            other_kind.unwrap_or_default(),
-        );
+        let remedy = "keep it under its name: peers compare the names of types";
+        self.breaks(kind, name.to_owned(), cause, remedy, at);
     }
 
     fn enumeration(&mut self, old: &EnumDef, before: &Contract, after: &Contract) {
@@ -323,6 +327,28 @@ impl Changes {
             self.compatible("variant-appended", subject, cause, variant.at);
         }
     }
+}
+
+/// The new definition that has all that the old one of this name had.
+fn heir<'c>(name: &str, before: &Contract, after: &'c Contract) -> Option<(&'c str, Pos)> {
+    fn same(old: &[Field], new: &[Field]) -> bool {
+        old.len() == new.len() && old.iter().zip(new).all(|(a, b)| a.name == b.name && a.ty == b.ty)
+    }
+    let is_new = |name: &str| before.struct_def(name).is_none() && before.enum_def(name).is_none();
+    if let Some(old) = before.struct_def(name) {
+        let heir = after.structs.iter().find(|new| is_new(&new.name) && same(&old.fields, &new.fields));
+        return heir.map(|new| (new.name.as_str(), new.at));
+    }
+    let old = before.enum_def(name)?;
+    let all = |new: &EnumDef| {
+        new.variants.len() == old.variants.len()
+            && old
+                .variants
+                .iter()
+                .zip(&new.variants)
+                .all(|(a, b)| a.name == b.name && same(&a.fields, &b.fields))
+    };
+    after.enums.iter().find(|new| is_new(&new.name) && all(new)).map(|new| (new.name.as_str(), new.at))
 }
 
 fn place(list: &[Field], name: &str) -> Option<usize> {

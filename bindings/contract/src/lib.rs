@@ -32,6 +32,7 @@ mod check;
 mod code;
 mod diagnostic;
 mod digest;
+mod grown;
 mod layout;
 pub mod limits;
 mod model;
@@ -44,6 +45,7 @@ pub use breaking::{Change, Severity, breaking};
 pub use code::Code;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Errors};
 pub use digest::Digests;
+pub use grown::GrownEnums;
 pub use layout::{Layout, Layouts, Record};
 pub use model::{
     Contract, DecimalValue, Domain, EnumDef, Field, Message, Pos, Rule, Schema, StructDef, TagRange, Type,

@@ -194,6 +194,12 @@ impl EnumDef {
         self.variants.iter().all(|v| v.fields.is_empty())
     }
 
+    /// How many variants its first release had: their tags are below this number, those of later ones are not.
+    #[must_use]
+    pub fn released(&self) -> usize {
+        self.variants.iter().take_while(|v| v.since == 1).count()
+    }
+
     /// The tag of the variant of this name.
     #[must_use]
     pub fn tag(&self, variant: &str) -> Option<u8> {
@@ -212,7 +218,7 @@ pub struct Variant {
     /// Named fields, in wire order; empty for a unit variant.
     pub fields: Vec<Field>,
     /// Above 1 for a variant that a unit enum gained after its first release; always 1 in a data enum. Never
-    /// decreases along the list. Digests cover the variants of 1 alone, so that a unit enum may grow.
+    /// decreases along the list. Peers compare later variants apart from the layout, so that a unit enum may grow.
     pub since: u16,
     /// Where it was written.
     pub at: Pos,

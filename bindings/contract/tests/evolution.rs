@@ -1,6 +1,6 @@
 //! What changes a digest, and what breaks.
 
-use mycelium_contract::{Contract, Digests, Severity, breaking};
+use mycelium_contract::{Contract, Digests, GrownEnums, Severity, breaking};
 
 const OLD: &str = "
 schema: {id: a, version: 1}
@@ -48,7 +48,15 @@ fn changed(from: &str, to: &str) -> Contract {
     parse(&OLD.replace(from, to))
 }
 
+/// What peers compare of the last message, for each version.
 fn digests(contract: &Contract) -> Vec<u64> {
+    let digests = Digests::of(contract);
+    let message = contract.messages.last().unwrap();
+    (1..=message.version).map(|version| digests.layout(message, version)).collect()
+}
+
+/// What tells whether anything differs, for each version.
+fn full_digests(contract: &Contract) -> Vec<u64> {
     let digests = Digests::of(contract);
     let message = contract.messages.last().unwrap();
     (1..=message.version).map(|version| digests.message(message, version)).collect()
@@ -66,6 +74,7 @@ fn digests_do_not_move() {
          shape Shape#6bcc3b1e7842137e\npoints Vec<Point#d8d14fda1ccebb1d>\n"
     );
     assert_eq!(digests(&contract), [0x213d_ab88_018a_2444, 0xe049_bdf9_058c_71c0]);
+    assert_eq!(full_digests(&contract), digests(&contract));
 }
 
 #[test]
@@ -77,12 +86,12 @@ fn digests_change_with_what_is_read_and_with_nothing_else() {
         ("description: text", "description: other"),
         ("validation: {min: 0}", "validation: {max: 0}"),
         ("default: 1", "default: 2"),
-        ("- Sell", "- Sell\n      - Short: {since: 2}"),
         ("Unused: [A]", "Unused: [A, B]"),
         ("{type: u8, since: 2, default: 1}", "{type: u8, since: 2, default: 1, description: more}"),
     ];
     for (from, to) in same {
         assert_eq!(digests(&changed(from, to)), before, "{from} -> {to}");
+        assert_eq!(full_digests(&changed(from, to)), before, "{from} -> {to}");
     }
     let both = [
         ("  M:", "  N:"),
@@ -182,8 +191,38 @@ fn fields() {
     check("bid: f64", "bid: Decimal", &["!field-retyped M.bid"]);
     check("bid: f64", "other: u8", &["!field-removed M.bid", "!field-inserted M.other"]);
     check("validation: {min: 0}", "validation: {min: 1}", &["validation-changed M.ask"]);
-    check("default: 1", "default: 2", &["default-changed M.size"]);
+    // An older message lacks the field, and says by its absence what the default says.
+    check("default: 1", "default: 2", &["!default-changed M.size"]);
+    check("bid: f64", "bid: {type: f64, default: 1}", &["default-changed M.bid"]);
     check("{type: u8, since: 2, default: 1}", "{type: u8, default: 1}", &["!field-since-changed M.size"]);
+}
+
+/// The contract with each `from` replaced by its `to` wherever it stands.
+fn renamed(from: &str, to: &str, expect: &[&str]) {
+    let changes = breaking(&parse(OLD), &parse(&OLD.replace(from, to)));
+    let got: Vec<String> = changes
+        .iter()
+        .map(|c| {
+            assert_eq!(c.severity, Severity::Breaking, "{c}");
+            format!("{} {}", c.kind, c.subject)
+        })
+        .collect();
+    assert_eq!(got, expect, "{from} -> {to}\n{changes:#?}");
+}
+
+/// Names of types are in the digests: a renamed one cuts its messages, however deep it is.
+#[test]
+fn a_definition_in_use_keeps_its_name() {
+    renamed("Side", "Direction", &["field-retyped M.side", "definition-renamed Side"]);
+    renamed("Shape", "Figure", &["field-retyped M.shape", "definition-renamed Shape"]);
+    renamed("Point", "Dot", &["field-retyped M.points", "definition-renamed Point"]);
+    renamed("Line", "Segment", &[]);
+    renamed("Unused", "Idler", &[]);
+    let nested = OLD.replace("Vec<Point>", "Vec<Line>");
+    let changes = breaking(&parse(&nested), &parse(&nested.replace("Point", "Dot")));
+    let kinds: Vec<String> = changes.iter().map(|c| format!("{} {}", c.kind, c.subject)).collect();
+    assert_eq!(kinds, ["definition-renamed Point", "field-retyped Line.start", "field-retyped Line.stop"]);
+    assert!(changes[0].cause.contains("it is called `Dot` now"), "{}", changes[0]);
 }
 
 #[test]
@@ -222,4 +261,54 @@ fn nested_types() {
         "- Circle: {fields: {radius: f32}}",
         &["!field-retyped Shape.Circle.radius"],
     );
+}
+
+#[test]
+fn two_branches_that_give_one_tag_two_meanings_differ() {
+    let parent = parse(OLD);
+    let left = changed("- Sell", "- Sell\n      - Short: {since: 2}");
+    let right = changed("- Sell", "- Sell\n      - Cancel: {since: 2}");
+    assert_ne!(full_digests(&left), full_digests(&right));
+    assert_ne!(full_digests(&left), full_digests(&parent));
+    assert_eq!((digests(&left), digests(&right)), (digests(&parent), digests(&parent)));
+    let later = |contract: &Contract| {
+        let message = contract.messages.last().unwrap();
+        let enums = GrownEnums::of(contract).in_message(message);
+        enums
+            .iter()
+            .map(|def| (def.name.clone(), def.released(), def.variants[2].name.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(later(&parent), []);
+    assert_eq!(later(&left), [("Side".to_owned(), 2, "Short".to_owned())]);
+    assert_eq!(later(&right), [("Side".to_owned(), 2, "Cancel".to_owned())]);
+    let breaks = |old, new| breaking(old, new).iter().any(|c| c.severity == Severity::Breaking);
+    assert!(!breaks(&parent, &left) && !breaks(&parent, &right));
+    assert!(breaks(&left, &right) && breaks(&right, &left));
+}
+
+/// Grown enums are found wherever they are, and nowhere else.
+#[test]
+fn a_grown_enum_is_found_at_any_depth() {
+    let text = OLD.replace("- Sell", "- Sell\n      - Short: {since: 2}");
+    let of = |from: &str, to: &str| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        let contract = parse(&text.replace(from, to));
+        let message = contract.messages.last().unwrap();
+        GrownEnums::of(&contract).in_message(message).iter().map(|def| def.name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("side: Side", "side: u8"), [""; 0]);
+    for ty in ["Vec<Side>", "Option<Side>", "'[Side; 3]'", "'Vec<Option<[Side; 2]>>'"] {
+        assert_eq!(of("side: Side", &format!("side: {ty}")), ["Side"], "{ty}");
+    }
+    let inside = |from: &str, to: &str| {
+        assert_eq!(text.matches(from).count(), 1, "{from}");
+        let contract = parse(&text.replace("      side: Side\n", "").replace(from, to));
+        let message = contract.messages.last().unwrap();
+        GrownEnums::of(&contract).in_message(message).len()
+    };
+    assert_eq!(inside("radius: f64", "radius: f64"), 0);
+    assert_eq!(inside("radius: f64", "radius: f64, side: Side"), 1);
+    assert_eq!(inside("Point: {fields: {x: u8", "Point: {fields: {x: Vec<Side>"), 1);
+    assert_eq!(inside("Idle: {fields: {x: u8}}", "Idle: {fields: {x: Side}}"), 0);
 }

@@ -46,6 +46,26 @@ pub enum WireError {
         /// The root length that the peer claims, in bytes.
         root_len_got: u32,
     },
+    /// The peer gave this message's type id to another message.
+    Name {
+        /// The message's name.
+        message: &'static str,
+        /// What the peer calls it.
+        got: String,
+    },
+    /// Both sides know this tag of an enum in the message and disagree on its meaning.
+    Variant {
+        /// The message's name.
+        message: &'static str,
+        /// The enum's name.
+        of: &'static str,
+        /// The tag.
+        tag: usize,
+        /// The variant that has this tag here.
+        expected: &'static str,
+        /// The variant that has it at the peer.
+        got: String,
+    },
     /// Both sides know this version of the message and disagree on its layout.
     Digest {
         /// The message's name.
@@ -103,10 +123,20 @@ impl fmt::Display for WireError {
                 "{message}: version {got} with a root of {root_len_got} bytes cannot be read by version {ours}: \
                  generate both sides from one contract, in which fields are only appended"
             ),
+            Self::Name { message, got } => write!(
+                f,
+                "{message}: the peer calls the message with this type id {got:?}: give one of the two another tlv_type; \
+                 `mycelium breaking --against` names them"
+            ),
+            Self::Variant { message, of, tag, expected, got } => write!(
+                f,
+                "{message}: tag {tag} of the enum {of} is {expected} here and {got:?} at the peer: two branches gained \
+                 different variants; put one behind the other in both, and `mycelium breaking --against` tells whether they agree"
+            ),
             Self::Digest { message, version, expected, got } => write!(
                 f,
                 "{message}: the peer's version {version} has layout {got:#018x}, ours {expected:#018x}: a field was changed \
-                 without raising the version; `mycelium breaking --against` names it"
+                 without raising the version, or two branches appended different ones; `mycelium breaking --against` names it"
             ),
             Self::NoCommonVersion { message, ours, got: 0 } => write!(
                 f,

@@ -93,14 +93,29 @@ fn wire(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out: &m
         out.line(format!(
             "wire::Layout {{ version: {version}, root_len: {}, digest: {:#018x} }},",
             root.size,
-            model.digest(message, version)
+            model.layout_digest(message, version)
         ));
     }
     out.close("];");
+    grown_enums(model, message, out);
     if message.version > 1 {
         upgrade(model, message, older, out);
     }
     out.close("}");
+}
+
+fn grown_enums(model: &Model<'_>, message: &Message, out: &mut Source) {
+    let enums = model.grown_enums(message);
+    if enums.is_empty() {
+        return;
+    }
+    out.open("const ENUMS: &'static [wire::GrownEnum<'static>] = &[");
+    for def in enums {
+        let (name, first) = (&def.name, def.released());
+        let variants: Vec<_> = def.variants[first..].iter().map(|v| v.name.as_str()).collect();
+        out.line(format!("wire::GrownEnum {{ name: {name:?}, first: {first}, variants: &{variants:?} }},"));
+    }
+    out.close("];");
 }
 
 fn upgrade(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out: &mut Source) {

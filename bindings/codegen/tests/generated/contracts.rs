@@ -651,13 +651,16 @@ mod generated_contracts {
         const TYPE_ID: u16 = 900;
         const TOPIC: &'static str = "kitchen.scalars";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x051bc247305a94ff;
+        const DIGEST: u64 = 0x63d88de6d68685fd;
     }
 
     impl wire::Wire for Scalars {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 224, digest: 0x051bc247305a94ff },
+        ];
+        const ENUMS: &'static [wire::GrownEnum<'static>] = &[
+            wire::GrownEnum { name: "Colour", first: 2, variants: &["Blue"] },
         ];
     }
 
@@ -797,7 +800,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 902;
         const TOPIC: &'static str = "kitchen.rules";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x7130b03b0fa7cfff;
+        const DIGEST: u64 = 0x974216065496c596;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.percent <= 100) {
@@ -897,6 +900,9 @@ mod generated_contracts {
     impl wire::Wire for Rules {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 168, digest: 0x7130b03b0fa7cfff },
+        ];
+        const ENUMS: &'static [wire::GrownEnum<'static>] = &[
+            wire::GrownEnum { name: "Colour", first: 2, variants: &["Blue"] },
         ];
     }
 
@@ -1019,7 +1025,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 903;
         const TOPIC: &'static str = "kitchen.evolved";
         const VERSION: u16 = 3;
-        const DIGEST: u64 = 0x09452016b5b8c68b;
+        const DIGEST: u64 = 0x4245a9f9d2ea65b4;
     }
 
     impl wire::Wire for Evolved {
@@ -1027,6 +1033,9 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 16, digest: 0xff11e05157c25981 },
             wire::Layout { version: 2, root_len: 48, digest: 0x3cd3067b4ab68c10 },
             wire::Layout { version: 3, root_len: 176, digest: 0x09452016b5b8c68b },
+        ];
+        const ENUMS: &'static [wire::GrownEnum<'static>] = &[
+            wire::GrownEnum { name: "Colour", first: 2, variants: &["Blue"] },
         ];
 
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {

@@ -19,7 +19,7 @@ impl<'c> Def<'c> {
         }
     }
 
-    fn fields(self) -> Box<dyn Iterator<Item = &'c Field> + 'c> {
+    pub(crate) fn fields(self) -> Box<dyn Iterator<Item = &'c Field> + 'c> {
         match self {
             Def::Enum(def) => Box::new(def.variants.iter().flat_map(|v| v.fields.iter())),
             Def::Struct(def) => Box::new(def.fields.iter()),

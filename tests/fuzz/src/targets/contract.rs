@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use mycelium_codegen::{Options, rust};
-use mycelium_contract::{Contract, DIAGNOSTICS_MAX, Digests, Layouts, Severity, breaking};
+use mycelium_contract::{Contract, DIAGNOSTICS_MAX, Digests, GrownEnums, Layouts, Severity, breaking};
 
 use crate::{Target, file};
 
@@ -101,7 +101,7 @@ fn lays_out(contract: &Contract) {
     }
 }
 
-/// Digests cut a topic only where `breaking` has said so. (It says more: a moved topic has the same digests.)
+/// What peers compare cuts a topic only where `breaking` has said so. (It says more: a moved topic has the same digests.)
 fn agree(old: &Contract, new: &Contract) {
     let changes = breaking(old, new);
     if changes.iter().any(|c| c.severity == Severity::Breaking) {
@@ -111,12 +111,22 @@ fn agree(old: &Contract, new: &Contract) {
     for message in &old.messages {
         let heir = new.message(&message.name).expect("a message that is gone breaks");
         for version in 1..=message.version {
-            let same = before.message(message, version) == after.message(heir, version);
+            let same = before.layout(message, version) == after.layout(heir, version);
             assert!(
                 same,
                 "`{}` version {version} has another digest without a breaking change",
                 message.name
             );
+        }
+        for known in GrownEnums::of(old).in_message(message) {
+            let heir = new.enum_def(&known.name).expect("an enum in use that is gone breaks");
+            for (before, after) in known.variants.iter().zip(&heir.variants) {
+                assert_eq!(
+                    before.name, after.name,
+                    "a tag of `{}` changed without a breaking change",
+                    known.name
+                );
+            }
         }
     }
 }
