@@ -18,15 +18,15 @@ pub struct Clock(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Live,
+    Live(LiveClock),
     Isolate(Place),
     /// Direct routes never wait.
     Nowhere,
 }
 
 impl Clock {
-    pub(crate) fn live() -> Self {
-        Self(Kind::Live)
+    pub(crate) fn live(clock: LiveClock) -> Self {
+        Self(Kind::Live(clock))
     }
 
     pub(crate) fn in_isolate(place: Place) -> Self {
@@ -37,12 +37,14 @@ impl Clock {
         Self(Kind::Nowhere)
     }
 
-    /// The time. Live it is not monotonic, because the system may set its clock.
+    /// The time. Live it is not monotonic, because the system may set its clock; on a tokio runtime whose clock is
+    /// stopped or was moved, as in a test with `start_paused`, it is the time of that one.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Kind::Isolate(place) => place.now(),
-            Kind::Live | Kind::Nowhere => now(),
+            Kind::Live(clock) => clock.now(),
+            Kind::Nowhere => now(),
         }
     }
 
@@ -53,7 +55,7 @@ impl Clock {
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.0 {
             Kind::Isolate(place) => Either::Isolate(place.sleep(duration)),
-            Kind::Live => Either::Live(Box::pin(tokio::time::sleep(duration))),
+            Kind::Live(_) => Either::Live(Box::pin(tokio::time::sleep(duration))),
             Kind::Nowhere => Either::Never,
         }
     }
@@ -62,11 +64,70 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Kind::Live => "Clock(live)",
+            Kind::Live(_) => "Clock(live)",
             Kind::Isolate(_) => "Clock(isolate)",
             Kind::Nowhere => "Clock(direct)",
         })
     }
+}
+
+/// The clock of a live bus: the wall clock, or that of a tokio runtime whose clock does not go with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LiveClock {
+    /// What both showed when the bus was made.
+    wall: Timestamp,
+    tokio: tokio::time::Instant,
+}
+
+impl LiveClock {
+    pub(crate) fn new() -> Self {
+        Self { wall: now(), tokio: tokio::time::Instant::now() }
+    }
+
+    #[inline]
+    pub(crate) fn now(&self) -> Timestamp {
+        if TOKIO_CAN_PAUSE { self.now_if_it_goes() } else { now() }
+    }
+
+    /// How long until it shows `at`; zero if it does already.
+    pub(crate) fn until(&self, at: Timestamp) -> Duration {
+        at.saturating_since(self.now())
+    }
+
+    /// A clock of tokio's that goes shows a time between two looks at the system's.
+    fn now_if_it_goes(&self) -> Timestamp {
+        let before = monotonic();
+        let tokio = tokio::time::Instant::now();
+        if before <= tokio.into_std() && tokio.into_std() <= monotonic() {
+            return now();
+        }
+        match tokio.checked_duration_since(self.tokio) {
+            Some(since) => self.wall + since,
+            // The runtime is older than the bus, which was made outside of it.
+            None => {
+                let before = i64::try_from((self.tokio - tokio).as_nanos()).unwrap_or(i64::MAX);
+                Timestamp::from_nanos(self.wall.as_nanos().saturating_sub(before))
+            }
+        }
+    }
+}
+
+/// Whether this build of tokio has the feature `test-util`, without which its clock is that of the system.
+///
+/// tokio has a function `pause` then, and the glob puts it before the one below.
+const TOKIO_CAN_PAUSE: bool = {
+    #[allow(unused_imports, reason = "of use with the feature only")]
+    use tokio::time::*;
+    returns_nothing(pause)
+};
+
+#[allow(dead_code, reason = "of use without the feature only")]
+const fn pause() -> bool {
+    false
+}
+
+const fn returns_nothing<R>(_: fn() -> R) -> bool {
+    size_of::<R>() == 0
 }
 
 /// The wall clock, in nanoseconds since the Unix epoch: one read of the system's clock, without a system call on
@@ -75,11 +136,6 @@ impl fmt::Debug for Clock {
 pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-}
-
-/// How long from now until the clock shows `at`; zero if it does already.
-pub(crate) fn until(at: Timestamp) -> Duration {
-    at.saturating_since(now())
 }
 
 /// The moment `delay` from now. One past the end of time is never reached: far enough away is the same.

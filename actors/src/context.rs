@@ -114,7 +114,8 @@ impl<A: Actor> Context<A> {
     pub fn now(&self) -> Timestamp {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.place().now(),
-            Backend::Live(_) | Backend::Direct(_) => clock::now(),
+            Backend::Live(live) => live.core().clock.now(),
+            Backend::Direct(_) => clock::now(),
         }
     }
 
@@ -122,7 +123,7 @@ impl<A: Actor> Context<A> {
     pub fn clock(&self) -> Clock {
         match &self.backend {
             Backend::Isolate(isolate) => Clock::in_isolate(isolate.place().clone()),
-            Backend::Live(_) => Clock::live(),
+            Backend::Live(live) => Clock::live(live.core().clock),
             Backend::Direct(_) => Clock::nowhere(),
         }
     }

@@ -199,6 +199,8 @@ pub enum SpawnError {
     NotOnABus,
     /// A live bus needs a tokio runtime, and none is running here.
     NoRuntime,
+    /// The runtime that it would run on has ended, or ends now.
+    RuntimeEnded,
     /// The name is taken by another actor of this bus.
     NameTaken(String),
     /// The call came from a thread that does not run the isolate.
@@ -232,6 +234,10 @@ impl fmt::Display for SpawnError {
             Self::NoRuntime => f.write_str(
                 "a live actor needs a tokio runtime: call this inside `#[tokio::main]` or `Runtime::enter`, or use \
                  an `Isolate`, which needs none",
+            ),
+            Self::RuntimeEnded => f.write_str(
+                "the tokio runtime of this bus has ended, or ends now: keep it until the bus is shut down, or make a bus on \
+                 the runtime that runs",
             ),
             Self::NameTaken(name) => write!(f, "an actor named \"{name}\" is already registered on this bus"),
             Self::WrongThread => f.write_str("this belongs to an isolate, which runs on one thread"),

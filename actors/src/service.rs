@@ -8,7 +8,7 @@ use crate::context::Either;
 use crate::isolate::{IsolateSubscriber, Place};
 use crate::live::{LiveService, LiveSubscriber};
 use crate::publish::Through;
-use crate::{ActorId, Clock, Message, Publish, PublishError, SpawnError, Subscription, Timestamp, clock};
+use crate::{ActorId, Clock, Message, Publish, PublishError, SpawnError, Subscription, Timestamp};
 
 /// A service's view of its host; the same type live and in an isolate.
 pub struct ServiceContext {
@@ -41,7 +41,7 @@ impl ServiceContext {
     pub fn now(&self) -> Timestamp {
         match &self.backend {
             Backend::Isolate(place) => place.now(),
-            Backend::Live(_) => clock::now(),
+            Backend::Live(live) => live.outlet.core().clock.now(),
         }
     }
 
@@ -49,7 +49,7 @@ impl ServiceContext {
     pub fn clock(&self) -> Clock {
         match &self.backend {
             Backend::Isolate(place) => Clock::in_isolate(place.clone()),
-            Backend::Live(_) => Clock::live(),
+            Backend::Live(live) => Clock::live(live.outlet.core().clock),
         }
     }
 
@@ -109,7 +109,7 @@ impl ServiceContext {
     pub fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
             Backend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
-            Backend::Live(_) => Either::Live(Box::pin(LiveService::sleep_until(at))),
+            Backend::Live(live) => Either::Live(Box::pin(live.sleep_until(at))),
         }
     }
 

@@ -1,13 +1,16 @@
 //! What references, the bus and the actor itself share of one live actor.
 
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_mailbox::{Port, Presence, SendError, Stop, TrySendError};
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::{SetOnce, oneshot};
 
 use super::envelope::Envelope;
 use super::monitor::Watchers;
+use super::runtime::sleep_on;
 use super::watch::{Pulse, Watch};
 use crate::host::Handle;
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
@@ -67,6 +70,7 @@ pub(crate) struct Address<A: Actor> {
     /// The name under which the bus registered it.
     pub(crate) registered: Option<Box<str>>,
     pub(crate) inbox: Port<Envelope<A>>,
+    runtime: Runtime,
     /// Empty after the end, so that a reference that is kept holds no channel and no task.
     host: Mutex<Option<Handle<A>>>,
 }
@@ -132,11 +136,12 @@ impl<A: Actor> Address<A> {
         name: Option<&str>,
         inbox: Port<Envelope<A>>,
         host: Handle<A>,
+        runtime: Runtime,
     ) -> Arc<Self> {
         let (presence, ended) = (Presence::new(), SetOnce::new());
         let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
         let (watch, watchers) = (OnceLock::new(), Watchers::default());
-        Arc::new(Self { id, presence, ended, watch, watchers, registered, inbox, host })
+        Arc::new(Self { id, presence, ended, watch, watchers, registered, inbox, runtime, host })
     }
 
     /// What its supervisor sees of its progress.
@@ -207,8 +212,9 @@ impl<A: Actor> Address<A> {
         answer.await.map_err(|_| AskError::Stopped)
     }
 
-    pub(crate) fn timer(&self, limit: Duration) -> tokio::time::Sleep {
-        tokio::time::sleep(limit)
+    /// The limit of somebody who asks, on a runtime or outside.
+    pub(crate) fn timer(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<A> {
+        sleep_on(self.runtime.clone(), limit)
     }
 }
 

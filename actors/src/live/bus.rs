@@ -17,8 +17,10 @@ use super::dead_letters::{DeadLetterBox, DeadLetters};
 use super::fate::Fate;
 use super::members::{Members, Seat};
 use super::publisher::{LiveSubscriber, Publisher};
+use super::runtime::has_ended;
 use super::source::{DirectSource, Inlet};
 use super::topics::Topics;
+use crate::clock::LiveClock;
 use crate::host::Vacant;
 use crate::tree::Forest;
 use crate::{
@@ -118,6 +120,7 @@ pub(crate) struct Core {
     pub(crate) forest: Forest,
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
+    pub(crate) clock: LiveClock,
     names: DashMap<Box<str>, (ActorId, Arc<dyn Any + Send + Sync>)>,
     pub(crate) stamps: Arc<Stamps>,
     next_id: AtomicU64,
@@ -174,6 +177,7 @@ impl BusBuilder {
             members: Members::default(),
             forest: Forest::default(),
             restarts: AtomicU64::new(0),
+            clock: LiveClock::new(),
             names: DashMap::new(),
             stamps,
             next_id: AtomicU64::new(1),
@@ -200,8 +204,8 @@ impl MessageBus {
     /// Starts an actor. Its subscriptions are in force when this returns; `started` runs on its own task.
     ///
     /// # Errors
-    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::Closed`] after a shutdown began, and
-    /// [`SpawnError::DuplicateTypeId`].
+    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or has ended,
+    /// [`SpawnError::Closed`] after a shutdown began, [`SpawnError::AlreadySubscribed`] and [`SpawnError::DuplicateTypeId`].
     pub fn spawn<A: Actor>(&self, actor: A) -> Result<ActorRef<A>, SpawnError> {
         self.core.spawn(actor, None, None)
     }
@@ -267,10 +271,10 @@ impl MessageBus {
         self.core.members.alive()
     }
 
-    /// The clock of this and every other live bus: the wall clock.
+    /// The clock of this bus: the wall clock, see [`Clock::now`].
     #[must_use]
     pub fn clock(&self) -> Clock {
-        Clock::live()
+        Clock::live(self.core.clock)
     }
 
     /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also what waits
@@ -346,13 +350,14 @@ impl Core {
         name: Option<&str>,
         fate: Option<Box<dyn Fate<A>>>,
     ) -> Result<ActorRef<A>, SpawnError> {
-        let _runtime = self.enter()?;
+        let runtime = self.runtime()?;
+        let _entered = runtime.enter();
         let id = self.next_id();
         let options =
             InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };
         let vacant = Vacant::new();
         let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::new()), options);
-        let address = Address::new(id, name, inbox, vacant.handle());
+        let address = Address::new(id, name, inbox, vacant.handle(), runtime.clone());
         let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
         for wanted in Subscriptions::<A>::of().wanted {
             wanted.live(&mut live)?;
@@ -368,17 +373,20 @@ impl Core {
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
         let seat = self.add(&member);
         vacant.occupy(Body::new(actor, live, sources, fate, seat));
+        if !address.is_alive() && has_ended(&runtime) {
+            return Err(SpawnError::RuntimeEnded);
+        }
         Ok(ActorRef::live(address))
     }
 
-    /// The runtime for a new task, entered.
-    pub(crate) fn enter(&self) -> Result<Option<tokio::runtime::EnterGuard<'_>>, SpawnError> {
+    /// The runtime for a new task.
+    pub(crate) fn runtime(&self) -> Result<Handle, SpawnError> {
         if self.is_closed() {
             return Err(SpawnError::Closed);
         }
         match &self.runtime {
-            Some(runtime) => Ok(Some(runtime.enter())),
-            None => Handle::try_current().map(|_| None).map_err(|_| SpawnError::NoRuntime),
+            Some(runtime) => Ok(runtime.clone()),
+            None => Handle::try_current().map_err(|_| SpawnError::NoRuntime),
         }
     }
 

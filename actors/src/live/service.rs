@@ -18,10 +18,10 @@ use super::bus::Core;
 use super::members::Seat;
 use super::outlet::Outlet;
 use super::publisher::LiveSubscriber;
+use super::runtime::has_ended;
 use super::watch::{Pulse, Readiness};
 use crate::{
     ActorId, Message, MessageBus, Service, ServiceContext, SpawnError, StopReason, Subscription, Timestamp,
-    clock,
 };
 
 /// What a service knows of its supervisor.
@@ -165,8 +165,8 @@ impl LiveService {
         }
     }
 
-    pub(crate) fn sleep_until(at: Timestamp) -> tokio::time::Sleep {
-        tokio::time::sleep(clock::until(at))
+    pub(crate) fn sleep_until(&self, at: Timestamp) -> tokio::time::Sleep {
+        tokio::time::sleep(self.outlet.core().clock.until(at))
     }
 
     pub(crate) fn sleep(duration: Duration) -> tokio::time::Sleep {
@@ -194,7 +194,8 @@ impl MessageBus {
     /// Starts a service: its loop runs on a task of its own until it returns.
     ///
     /// # Errors
-    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::Closed`] after a shutdown began.
+    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or has ended,
+    /// [`SpawnError::Closed`] after a shutdown began.
     pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceHandle, SpawnError> {
         self.launch_service(service, None)
     }
@@ -206,7 +207,8 @@ impl MessageBus {
         supervision: Option<Supervision>,
     ) -> Result<ServiceHandle, SpawnError> {
         let core = &self.core;
-        let _runtime = core.enter()?;
+        let runtime = core.runtime()?;
+        let _entered = runtime.enter();
         let post = Arc::new(Post {
             id: core.next_id(),
             name: S::name(),
@@ -219,7 +221,10 @@ impl MessageBus {
         let member: Arc<dyn Member> = Arc::clone(&post) as _;
         let seat = core.add(&member);
         let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason: StopReason::Killed };
-        let task = tokio::spawn(run(service, exit));
+        let task = runtime.spawn(run(service, exit));
+        if post.ended.initialized() && has_ended(&runtime) {
+            return Err(SpawnError::RuntimeEnded);
+        }
         let _ = post.task.set(task.abort_handle());
         Ok(ServiceHandle { post })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::address::{Member, Work};
-use crate::{ActorId, Alive, BusStats, MessageBus, QueueStats, clock};
+use crate::{ActorId, Alive, BusStats, MessageBus, QueueStats};
 
 impl MessageBus {
     /// Who is alive, what was published, delivered and dropped, and what waits in which queue.
@@ -58,7 +58,7 @@ impl MessageBus {
             b.fill().total_cmp(&a.fill()).then_with(by_name)
         });
         BusStats {
-            at: clock::now(),
+            at: core.clock.now(),
             alive: alive(&members),
             restarts: core.restarts.load(Ordering::Relaxed),
             topics: core.topics.stats(),

@@ -13,6 +13,7 @@ use super::child::{Builder, Child};
 use super::forest::Place;
 use super::launch::Launcher;
 use super::shell::{Control, Estate, KILL_GRACE, Request, Shared, spawn_supervisor};
+use crate::live::has_ended;
 use crate::{Actor, ActorRef};
 
 /// How long [`Tree::shutdown`] waits before it kills what is left.
@@ -50,6 +51,8 @@ pub enum StartError {
     Refused(CallError),
     /// There is no tokio runtime to start on.
     NoRuntime,
+    /// The runtime has ended, or ends now.
+    RuntimeEnded,
     /// A child cannot be in an isolate; nothing was started.
     OnlyLive {
         /// Its path.
@@ -66,6 +69,9 @@ impl fmt::Display for StartError {
             Self::Failed(reason) => write!(f, "the tree did not start: {reason}"),
             Self::Refused(error) => write!(f, "the child did not start: {error}"),
             Self::NoRuntime => f.write_str("a tree needs a tokio runtime: start it inside `#[tokio::main]`"),
+            Self::RuntimeEnded => {
+                f.write_str("the tree's tokio runtime has ended, or ends now: keep it until the tree has")
+            }
             Self::OnlyLive { path, what } => only_live(f, path, what),
         }
     }
@@ -142,7 +148,7 @@ impl std::error::Error for TreeShutdownError {}
 
 impl Tree {
     pub(crate) async fn start(root: &Builder, shared: Arc<Shared>) -> Result<Self, StartError> {
-        tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         let ended = Arc::new(SetOnce::new());
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);
@@ -167,6 +173,7 @@ impl Tree {
         let tree = Self { shared, leash: Arc::new(Leash(control)), ended };
         match is_ready.await {
             Ok(()) => Ok(tree),
+            Err(_) if has_ended(&runtime) => Err(StartError::RuntimeEnded),
             Err(_) => Err(StartError::Failed(tree.ended().await)),
         }
     }

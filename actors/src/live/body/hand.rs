@@ -4,7 +4,7 @@ use super::super::dead_letters::{DeadLetter, DeadLetterCause};
 use super::super::envelope::Envelope;
 use super::super::source::ActorSource;
 use super::Body;
-use crate::{Actor, StopReason, clock};
+use crate::{Actor, StopReason};
 
 /// Where the message lies that is being handled.
 pub(super) enum Hand<A: Actor> {
@@ -125,11 +125,12 @@ impl<A: Actor> Body<A> {
         reason: &StopReason,
         cut_off: bool,
     ) {
-        let (actor, id, reason, at) = (A::name(), self.address.id, reason.clone(), clock::now());
+        let (actor, id, reason) = (A::name(), self.address.id, reason.clone());
         let Message { name: message, topic } = message;
-        let letter = DeadLetter { actor, id, message, topic, messages, cause, reason, at };
         let tree = self.fate.as_ref().and_then(|fate| fate.tree());
         if let Some(live) = self.ctx.as_live() {
+            let at = live.core().clock.now();
+            let letter = DeadLetter { actor, id, message, topic, messages, cause, reason, at };
             live.core().dead_letters.put(letter, tree, cut_off);
         }
     }

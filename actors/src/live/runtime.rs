@@ -1,0 +1,36 @@
+//! The tokio runtimes that actors run on, seen from outside of them.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+/// Whether this runtime takes no more tasks: one that has ended, or is about to, drops them at once.
+pub(crate) fn has_ended(runtime: &Handle) -> bool {
+    let mut probe = runtime.spawn(async {});
+    let ended = Pin::new(&mut probe).poll(&mut TaskContext::from_waker(Waker::noop()));
+    matches!(ended, Poll::Ready(Err(error)) if error.is_cancelled())
+}
+
+/// Waits on the runtime of the one who polls. Outside of tokio it is `runtime` that waits; should that end, this is never ready.
+pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
+    if Handle::try_current().is_ok() {
+        return tokio::time::sleep(duration).await;
+    }
+    let mut alarm = Alarm(runtime.spawn(async move { tokio::time::sleep(duration).await }));
+    if (&mut alarm.0).await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+/// A task that ends with whoever waits for it.
+struct Alarm(JoinHandle<()>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
