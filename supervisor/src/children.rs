@@ -21,10 +21,12 @@ pub(crate) enum State {
     Running { life: u64, since: Duration },
     /// Told to stop; not gone yet.
     Stopping { life: u64, killed: bool },
-    /// Ended by itself after `ran`; the supervisor was busy and has not dealt with it yet.
-    Ended { reason: ExitReason, ran: Duration },
-    /// To be started again at `until`. `counted`: this restart is in the intensity window already.
-    Waiting { until: Duration, counted: bool },
+    /// This life ended by itself after `ran`, and its exit waits in the supervisor's mailbox: a dead pid in OTP.
+    Ended { life: u64, reason: ExitReason, ran: Duration },
+    /// A restart failed at `since`, and another try waits in the supervisor's mailbox.
+    Retrying { since: Duration },
+    /// To be started again at `until`; this restart is in the intensity window already.
+    Waiting { until: Duration },
 }
 
 impl State {
@@ -32,7 +34,7 @@ impl State {
     pub(crate) fn life(&self) -> Option<u64> {
         match self {
             Self::Starting { life } | Self::Running { life, .. } | Self::Stopping { life, .. } => Some(*life),
-            Self::Down | Self::Ended { .. } | Self::Waiting { .. } => None,
+            Self::Down | Self::Ended { .. } | Self::Retrying { .. } | Self::Waiting { .. } => None,
         }
     }
 }
@@ -50,6 +52,20 @@ pub(crate) struct Slot<F> {
 impl<F> Slot<F> {
     pub(crate) fn state(&self) -> &State {
         &self.state
+    }
+
+    /// What OTP would have as the child's pid while the supervisor rests: a life that runs, or that has ended without the
+    /// supervisor having dealt with it.
+    pub(crate) fn pid(&self, key: u64) -> Option<ChildRef> {
+        match self.state {
+            State::Running { life, .. } | State::Ended { life, .. } => Some(ChildRef { slot: key, life }),
+            _ => None,
+        }
+    }
+
+    /// Whether a restart is due, after a failed one or after its backoff (`restarting` in OTP).
+    pub(crate) fn restarts(&self) -> bool {
+        matches!(self.state, State::Retrying { .. } | State::Waiting { .. })
     }
 }
 
@@ -133,10 +149,10 @@ impl<F> Children<F> {
             self.significant_active += usize::from(state != State::Down);
             self.significant_active -= usize::from(slot.state != State::Down);
         }
-        if let State::Waiting { until, .. } = slot.state {
+        if let State::Waiting { until } = slot.state {
             self.waits.remove(&(until, slot.wait_order, key));
         }
-        if let State::Waiting { until, .. } = state {
+        if let State::Waiting { until } = state {
             self.next_wait_order += 1;
             slot.wait_order = self.next_wait_order;
             self.waits.insert((until, slot.wait_order, key));
@@ -167,15 +183,25 @@ impl<F> Children<F> {
         self.slots.iter().rev().map(|(key, slot)| (*key, slot))
     }
 
+    /// The child as it is at this moment.
     pub(crate) fn info(key: u64, slot: &Slot<F>) -> ChildInfo {
         let status = match slot.state {
             State::Down | State::Ended { .. } => ChildStatus::Down,
             State::Starting { .. } => ChildStatus::Starting,
             State::Running { life, .. } => ChildStatus::Running(ChildRef { slot: key, life }),
             State::Stopping { .. } => ChildStatus::Stopping,
-            State::Waiting { until, .. } => ChildStatus::Waiting { until },
+            State::Waiting { until } | State::Retrying { since: until } => ChildStatus::Waiting { until },
         };
         ChildInfo { id: slot.spec.id.clone(), status, kind: slot.spec.kind }
+    }
+
+    /// The child as a call finds it: one whose exit comes later in the mailbox than the call is still listed.
+    pub(crate) fn listed(key: u64, slot: &Slot<F>) -> ChildInfo {
+        let info = Self::info(key, slot);
+        match slot.pid(key) {
+            Some(child) => ChildInfo { status: ChildStatus::Running(child), ..info },
+            None => info,
+        }
     }
 
     pub(crate) fn counts(&self) -> Counts {

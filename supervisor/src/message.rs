@@ -62,8 +62,12 @@ pub enum Event<F> {
     Wake,
     /// A request; its [`Action::Reply`] follows now or later.
     Call(CallId, Call<F>),
-    /// Stop all children in reverse order and end with this reason. A second one is ignored.
+    /// Stop all children in reverse order and end with this reason, when what came before has been dealt with, as OTP does
+    /// with an exit signal of its parent. A second one is ignored.
     Shutdown(ExitReason),
+    /// Wait no longer for the start that is under way, if there is one: the child is stopped, and its start has failed. For
+    /// a shell whose starts may take long, after [`Event::Shutdown`]; OTP has nothing of the kind.
+    AbandonStart,
 }
 
 /// A request to a supervisor, by the names of OTP's functions.

@@ -44,7 +44,10 @@ struct Shell {
     calls: u64,
     ready: bool,
     exited: bool,
+    /// It ends: it has begun to.
     ending: bool,
+    /// It is to end when it comes to that.
+    told_to_end: bool,
     /// The child stopped last while the supervisor ends.
     last_stopped: Option<ChildRef>,
 }
@@ -94,8 +97,16 @@ impl Shell {
             ready: false,
             exited: false,
             ending: false,
+            told_to_end: false,
             last_stopped: None,
         }
+    }
+
+    /// One that rests begins to end at once; another one finishes first what it is doing and what has come before.
+    fn tell_to_end(&mut self) {
+        let rests = |live: &Live| live.doing == Doing::Running && live.told.is_none();
+        self.told_to_end = true;
+        self.ending |= self.live.values().all(rests);
     }
 
     fn step(&mut self, event: Event<bool>) {
@@ -220,9 +231,10 @@ impl Shell {
                 self.step(event);
             }
             4 if self.random.chance(10) => {
-                self.ending = true;
+                self.tell_to_end();
                 self.step(Event::Shutdown(ExitReason::Shutdown));
             }
+            5 if self.told_to_end => self.step(Event::AbandonStart),
             _ => self.random_call(),
         }
     }
@@ -291,7 +303,7 @@ impl Shell {
 
     /// Tells the supervisor to end and lets its children obey, or be killed.
     fn shut_down(&mut self) {
-        self.ending = true;
+        self.tell_to_end();
         self.last_stopped = None;
         let in_flight = self.live.values().any(|live| live.told.is_some());
         self.step(Event::Shutdown(ExitReason::Shutdown));
@@ -302,7 +314,9 @@ impl Shell {
             let obeys =
                 |live: &Live| live.told == Some(StopHow::Kill) || (live.told.is_some() && !live.stubborn);
             let gone = self.live.iter().find(|(_, live)| obeys(live)).map(|(child, _)| *child);
-            if let Some(child) = gone {
+            if self.live.values().any(|live| live.doing == Doing::Starting && live.told.is_none()) {
+                self.step(Event::AbandonStart);
+            } else if let Some(child) = gone {
                 self.end(child, ExitReason::Shutdown);
             } else if let Some(at) = self.supervisor.next_wake() {
                 self.now = self.now.max(at);

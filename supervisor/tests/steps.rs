@@ -80,35 +80,142 @@ fn workers(ids: &[&str]) -> Vec<ChildSpec<()>> {
 }
 
 #[test]
-fn a_shutdown_does_not_wait_for_a_slow_start() {
+fn a_shutdown_waits_for_a_slow_start_unless_that_is_abandoned() {
     let mut driver = Driver::new(Flags::default(), workers(&["a", "b"]));
     driver.step(ZERO, Event::Init);
     let a = driver.starts().expect("a starts");
     driver.step(ZERO, Event::Started(a));
     let b = driver.starts().expect("b starts");
     driver.step(ms(1), Event::Shutdown(ExitReason::Shutdown));
+    assert!(driver.actions.is_empty());
+    driver.step(ms(1), Event::AbandonStart);
     assert_eq!(driver.stops(), [(b, StopHow::Shutdown)]);
     driver.step(ms(2), Event::Started(b)); // too late, it was told to stop
     assert!(driver.actions.is_empty());
     driver.step(ms(3), Event::Exited(b, ExitReason::Shutdown));
     assert_eq!(driver.stops(), [(a, StopHow::Shutdown)]);
     driver.step(ms(4), Event::Exited(a, ExitReason::Shutdown));
-    assert_eq!(driver.actions.last(), Some(&Action::Exit(ExitReason::Shutdown)));
+    // Its own start has failed, because that of b did.
+    assert!(matches!(driver.actions.last(), Some(Action::Exit(ExitReason::ShutdownWith(_)))));
 }
 
 #[test]
-fn a_start_that_is_under_way_when_the_supervisor_ends_is_stopped_in_its_turn() {
-    let mut driver = Driver::up(Flags::default(), workers(&["a", "b"]));
+fn an_abandoned_start_is_killed_when_its_time_is_over_and_is_not_tried_again() {
+    let children =
+        vec![ChildSpec::worker("a", ()), ChildSpec::worker("b", ()).stop_by(Shutdown::Timeout(ms(50)))];
+    let mut driver = Driver::up(Flags { intensity: 9, ..Flags::default() }, children);
+    let (a, b) = (driver.running("a"), driver.running("b"));
+    driver.step(ms(1), Event::AbandonStart);
+    assert!(driver.actions.is_empty(), "nothing is starting");
+    driver.step(ms(1), Event::Exited(b, crash()));
+    let again = driver.starts().expect("b is restarted");
+    driver.step(ms(2), Event::Shutdown(ExitReason::Shutdown));
+    driver.step(ms(2), Event::AbandonStart);
+    driver.step(ms(2), Event::AbandonStart);
+    assert_eq!(driver.supervisor.next_wake(), Some(ms(52)));
+    driver.step(ms(52), Event::Wake);
+    assert_eq!(driver.stops(), [(again, StopHow::Kill)]);
+    driver.step(ms(53), Event::Exited(again, ExitReason::Killed));
+    assert!(matches!(driver.actions[0], Action::Notice(Notice::StartFailed { .. })), "{:?}", driver.actions);
+    assert_eq!(driver.stops(), [(a, StopHow::Shutdown)]);
+    driver.step(ms(54), Event::Exited(a, ExitReason::Shutdown));
+    assert_eq!(driver.actions.last(), Some(&Action::Exit(ExitReason::Shutdown)));
+}
+
+/// A deferred exit once held the place of the child and not of the life: it let the next death overtake what came first.
+#[test]
+fn an_exit_that_was_settled_meanwhile_leaves_no_place_to_the_next_one() {
+    let flags = Flags { strategy: Strategy::OneForAll, intensity: 9, ..Flags::default() };
+    let mut driver = Driver::up(flags, workers(&["a", "b", "c"]));
+    let (a, b, c) = (driver.running("a"), driver.running("b"), driver.running("c"));
+    driver.step(ms(1), Event::Exited(a, crash()));
+    // b dies while c is being stopped: the restart of the group settles it, and its exit means nothing any more.
+    driver.step(ms(2), Event::Exited(b, crash()));
+    driver.step(ms(3), Event::Exited(c, ExitReason::Shutdown));
+    let again = driver.starts().expect("the group starts again");
+    driver.step(ms(4), Event::Started(again));
+    let again = driver.starts().expect("b follows");
+    driver.step(ms(4), Event::Started(again));
+    // While c starts, a call comes, and then b dies once more: the call is first.
+    driver.step(ms(5), Event::Call(CallId(1), Call::TerminateChild("b".into())));
+    driver.step(ms(6), Event::Exited(again, crash()));
+    let last = driver.starts();
+    assert_eq!(last, None);
+    let c = driver.supervisor.life("c").expect("c starts");
+    driver.step(ms(7), Event::Started(c));
+    assert_eq!(driver.replies(), [(1, Ok(Reply::Ok))]);
+    assert!(driver.starts().is_none() && driver.stops().is_empty(), "{:?}", driver.actions);
+    assert_eq!(driver.supervisor.child("b").expect("it is kept").status, ChildStatus::Down);
+}
+
+#[test]
+fn a_shutdown_has_its_turn_after_what_came_before_it() {
+    let flags = Flags { strategy: Strategy::OneForAll, intensity: 9, ..Flags::default() };
+    let mut driver = Driver::up(flags, workers(&["a", "b"]));
     let (a, b) = (driver.running("a"), driver.running("b"));
     driver.step(ms(1), Event::Exited(a, crash()));
-    let again = driver.starts().expect("a is restarted");
-    driver.step(ms(2), Event::Shutdown(ExitReason::Shutdown));
-    assert_eq!(driver.stops(), [(b, StopHow::Shutdown)]);
-    // Neither its start nor its end is lost, though nobody waits for them now.
-    driver.step(ms(3), Event::Started(again));
-    driver.step(ms(4), Event::Exited(again, crash()));
+    driver.step(ms(2), Event::Call(CallId(1), Call::CountChildren));
+    driver.step(ms(3), Event::Shutdown(ExitReason::Shutdown));
+    driver.step(ms(4), Event::Call(CallId(2), Call::CountChildren));
+    assert_eq!(driver.replies(), [(2, Err(CallError::Stopping))], "nobody comes to it");
     driver.step(ms(5), Event::Exited(b, ExitReason::Shutdown));
-    assert_eq!(driver.actions.last(), Some(&Action::Exit(ExitReason::Shutdown)));
+    for id in ["a", "b"] {
+        let child = driver.starts().expect("the restart is carried out");
+        driver.step(ms(6), Event::Started(child));
+        assert!(driver.supervisor.child(id).is_some());
+    }
+    assert!(matches!(driver.replies()[..], [(1, Ok(Reply::Counts(counts)))] if counts.active == 2));
+    assert_eq!(driver.stops().len(), 1);
+}
+
+/// Whose exit waits behind a call is listed as OTP lists its dead pid.
+#[test]
+fn a_call_that_came_before_an_exit_still_finds_the_child() {
+    let mut driver = Driver::up(Flags::default(), workers(&["a", "b"]));
+    let (a, b) = (driver.running("a"), driver.running("b"));
+    let calls = [
+        Call::TerminateChild("b".into()),
+        Call::WhichChildren,
+        Call::CountChildren,
+        Call::StartChild(ChildSpec::worker("a", ())),
+        Call::RestartChild("a".into()),
+        Call::DeleteChild("a".into()),
+    ];
+    for (number, call) in calls.into_iter().enumerate() {
+        driver.step(ms(1), Event::Call(CallId(number as u64), call));
+    }
+    driver.step(ms(2), Event::Exited(a, crash()));
+    assert_eq!(
+        driver.supervisor.child("a").expect("it is there").status,
+        ChildStatus::Down,
+        "at this moment"
+    );
+    driver.step(ms(3), Event::Exited(b, ExitReason::Shutdown));
+    let replies = driver.replies();
+    assert!(matches!(&replies[1].1, Ok(Reply::Children(all)) if all[1].status == ChildStatus::Running(a)));
+    assert!(matches!(&replies[2].1, Ok(Reply::Counts(counts)) if counts.active == 0));
+    assert_eq!(replies[3].1, Err(CallError::AlreadyStarted(a)));
+    assert_eq!((&replies[4].1, &replies[5].1), (&Err(CallError::Running), &Err(CallError::Running)));
+    assert!(driver.starts().is_some(), "then its exit has its turn");
+}
+
+#[test]
+fn a_pool_counts_an_instance_until_it_has_dealt_with_its_exit() {
+    let flags = Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() };
+    let mut driver = Driver::up(flags, workers(&["w"]));
+    for call in 0..2 {
+        driver.step(ZERO, Event::Call(CallId(call), Call::StartInstance { id: None, start: () }));
+        let child = driver.starts().expect("an instance starts");
+        driver.step(ZERO, Event::Started(child));
+    }
+    let (one, two) = (driver.running("w#1"), driver.running("w#2"));
+    driver.step(ms(1), Event::Call(CallId(2), Call::TerminateChild("w#2".into())));
+    driver.step(ms(1), Event::Call(CallId(3), Call::CountChildren));
+    driver.step(ms(2), Event::Exited(one, crash()));
+    driver.step(ms(3), Event::Exited(two, ExitReason::Shutdown));
+    assert!(
+        matches!(driver.replies()[1], (3, Ok(Reply::Counts(counts))) if counts.active == 1 && counts.workers == 1)
+    );
 }
 
 #[test]

@@ -66,7 +66,10 @@ impl Generator {
         let ignores = random.chance(3).then(|| 1 + random.below(3) as u32).into_iter().collect();
         let stop_takes =
             if random.chance(30) { Duration::from_millis(random.below(100)) } else { Duration::ZERO };
-        let mut plan = Behaviour { start_fails: fails, start_ignores: ignores, stop_takes, tree: None };
+        let start_takes =
+            if random.chance(20) { Duration::from_millis(random.below(100)) } else { Duration::ZERO };
+        let mut plan =
+            Behaviour { start_fails: fails, start_ignores: ignores, start_takes, stop_takes, tree: None };
         let restart = random.pick(&[Restart::Permanent, Restart::Transient, Restart::Temporary]);
         let timeout = Shutdown::Timeout(Duration::from_millis(random.below(80)));
         let shutdown = random.pick(&[timeout, Shutdown::BrutalKill, Shutdown::Infinity]);

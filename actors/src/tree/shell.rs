@@ -32,6 +32,10 @@ use crate::live::Member;
 /// supervisor goes on without it, and the tree's shutdown names it.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
+/// How long a supervisor rests before it deals with a restart that failed: tries without backoff do not keep a thread, and a
+/// runtime that goes down takes the supervisor with it, before that is past its intensity.
+const RETRY_PAUSE: Duration = Duration::from_millis(1);
+
 /// A call and where its reply goes.
 pub(crate) struct Request {
     pub(crate) call: pure::Call<Launcher>,
@@ -50,6 +54,8 @@ pub(crate) enum Control {
 /// From below.
 pub(crate) enum Report {
     Started(ChildRef),
+    /// It could not even be launched.
+    Failed(ChildRef, ExitReason),
     /// An actor's life is over; the actor waits for another.
     Parked(ChildRef, ExitReason, oneshot::Sender<Word>),
     /// The child is gone for good.
@@ -179,9 +185,15 @@ impl Shell {
                         self.shut_down(true);
                     }
                 },
-                Some(report) = reports.recv() => self.on_report(report),
-                Some(request) = calls.recv() => self.on_request(request),
+                Some(report) = reports.recv() => {
+                    if self.is_failed_restart(&report) {
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                    }
+                    self.on_report(report);
+                }
+                // Before the calls, of which there may be more at any time.
                 () = alarm.ring_by(wake.unwrap_or(self.epoch)), if wake.is_some() => self.on_wake(),
+                Some(request) = calls.recv() => self.on_request(request),
             }
         }
     }
@@ -190,6 +202,8 @@ impl Shell {
         self.ending = true;
         self.for_good |= for_good;
         self.step(Event::Shutdown(ExitReason::Shutdown));
+        // No shutdown hangs on a slow start; what would start after it fails at once, see `start`.
+        self.step(Event::AbandonStart);
     }
 
     fn wake(&self) -> Option<Instant> {
@@ -216,6 +230,17 @@ impl Shell {
         self.step(Event::Wake);
     }
 
+    fn is_failed_restart(&self, report: &Report) -> bool {
+        let failed = match report {
+            Report::Started(_) => false,
+            Report::Failed(..) => true,
+            Report::Parked(child, ..) | Report::Gone(child, _) | Report::Left(child, ..) => {
+                self.busy.contains(child) && self.lives.get(child).is_some_and(|running| !running.asked)
+            }
+        };
+        failed && self.on_ready.is_none() && !self.ending
+    }
+
     fn on_report(&mut self, report: Report) {
         match report {
             Report::Started(child) => {
@@ -224,6 +249,10 @@ impl Shell {
                     self.care_for_started(child);
                 }
                 self.step(Event::Started(child));
+            }
+            Report::Failed(child, reason) => {
+                self.busy.remove(&child);
+                self.step(Event::StartFailed(child, reason));
             }
             Report::Parked(child, reason, word) => {
                 // One that nobody knows any more is not answered, and ends.
@@ -296,7 +325,9 @@ impl Shell {
                         self.ending = true;
                         events.push_back(Event::Shutdown(ExitReason::Shutdown));
                     }
-                    events.push_back(Event::StartFailed(child, reason));
+                    // By way of the reports: it may be tried again very often, and others have a turn in between.
+                    self.busy.insert(child);
+                    let _ = self.report.send(Report::Failed(child, reason));
                 }
             }
             Action::Stop { child, how } => self.stop(child, how),
@@ -325,6 +356,9 @@ impl Shell {
         // In place neither: what waits for another life ends with its supervisor.
         if self.shared.bus.core.is_closed() {
             return Err(ExitReason::Abnormal(SpawnError::Closed.to_string().into()));
+        }
+        if self.ending {
+            return Err(ExitReason::ShutdownWith("its supervisor was told to end".into()));
         }
         let site = Site {
             child,
@@ -410,7 +444,7 @@ impl Shell {
                     self.let_go(estate);
                     (child, Some(reason))
                 }
-                Ok(Some(Report::Started(_))) => continue,
+                Ok(Some(Report::Started(_) | Report::Failed(..))) => continue,
                 Ok(None) | Err(_) => break,
             };
             ended.extend(self.take(child).map(|running| (child, (running, reason))));
@@ -438,9 +472,9 @@ impl Shell {
         };
         let starts = self.core.child(&id).is_some_and(|info| info.status == ChildStatus::Starting);
         match reason {
-            ExitReason::Killed => self.tell(&Notice::Stopped { id, killed: true, reason }),
             // Nobody was told that it ran.
             _ if starts => {}
+            ExitReason::Killed => self.tell(&Notice::Stopped { id, killed: true, reason }),
             // It came before the kill.
             _ => self.tell(&Notice::Exited { id, reason }),
         }

@@ -9,7 +9,7 @@ use mycelium::tree::{Builder, CallError, Child, ChildStatus, Notice, StartError}
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, IsolateTree, RunError, StopReason, Supervisor, Timestamp,
 };
-use mycelium_supervisor::sim::{Act, Exit, Plan, Scenario, Tree};
+use mycelium_supervisor::sim::{Act, Exit, Plan, Scenario, Scripted, Tree};
 use mycelium_supervisor::{Call, ChildSpec};
 
 use crate::{Line, Played, reply_of, result_of};
@@ -102,15 +102,15 @@ fn line(at: Timestamp, supervisor: &str, notice: &Notice) -> Line {
     Line { at: Duration::from_nanos(at.as_nanos() as u64), path, what }
 }
 
-/// Plays it; `Err` if the tree did not start.
-pub(crate) fn play(scenario: &Scenario, seed: u64) -> Played {
+/// Plays it, and gives the part of the script that was played.
+pub(crate) fn play(scenario: &Scenario, seed: u64) -> (Played, Vec<Scripted>) {
     let mut isolate = Isolate::new(seed);
     let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
     let (seen, clock) = (Arc::clone(&lines), isolate.clock());
     let root = builder(&scenario.root, &scenario.tree)
         .seed(seed)
         .on_event(move |supervisor, notice| seen.lock().unwrap().push(line(clock.now(), supervisor, notice)));
-    let mut replies = BTreeMap::new();
+    let (mut replies, mut acted) = (BTreeMap::new(), Vec::new());
     let (started, end) = match isolate.supervise(&root) {
         Err(StartError::Failed(reason)) => (false, Some(reason)),
         Err(other) => panic!("a valid tree: {other}"),
@@ -120,7 +120,9 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Played {
             for scripted in script {
                 let at = Timestamp::from_nanos(scripted.at.as_nanos() as i64);
                 run(&mut isolate, &tree, Some(at));
-                act(&scripted.act, &tree, &mut replies);
+                if let Some(act) = act(&scripted.act, &tree, &mut replies) {
+                    acted.push(Scripted { at: scripted.at, act });
+                }
             }
             run(&mut isolate, &tree, None);
             (true, tree.ended())
@@ -128,7 +130,7 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> Played {
     };
     drop(isolate);
     let lines = std::mem::take(&mut *lines.lock().unwrap());
-    Played { lines, replies, started, end }
+    (Played { lines, replies, started, end }, acted)
 }
 
 /// Runs to a moment, or until nothing is left to do. A tree that gave up ends the run.
@@ -146,23 +148,32 @@ fn run(isolate: &mut Isolate, tree: &IsolateTree, until: Option<Timestamp>) {
     }
 }
 
-fn act(act: &Act, tree: &IsolateTree, replies: &mut BTreeMap<String, Option<String>>) {
+fn act(act: &Act, tree: &IsolateTree, replies: &mut BTreeMap<String, Option<String>>) -> Option<Act> {
     match act {
         Act::Exit { path, .. } if path == "root" => tree.stop(),
-        Act::Exit { path, exit } => end(tree, path, *exit),
+        Act::Exit { path, exit } if can_end(tree, path, *exit) => end(tree, path, *exit),
+        Act::Exit { .. } => return None,
         Act::Call { supervisor, target, call } => {
             let answer = ask(tree, supervisor, call);
             replies.insert(target.clone(), answer);
         }
-        Act::Burst(acts) => acts.iter().for_each(|one| self::act(one, tree, replies)),
+        Act::Burst(acts) => {
+            return Some(Act::Burst(acts.iter().filter_map(|one| self::act(one, tree, replies)).collect()));
+        }
     }
+    Some(act.clone())
+}
+
+/// An actor that stops handles nothing any more, so it can be killed and not crash.
+fn can_end(tree: &IsolateTree, path: &str, exit: Exit) -> bool {
+    tree.child(path).is_some_and(|child| match child.status {
+        ChildStatus::Running(_) => true,
+        ChildStatus::Stopping => exit == Exit::Kill,
+        _ => false,
+    })
 }
 
 fn end(tree: &IsolateTree, path: &str, exit: Exit) {
-    // What does not run is left alone, as in a dry run.
-    if !tree.child(path).is_some_and(|child| matches!(child.status, ChildStatus::Running(_))) {
-        return;
-    }
     let worker = tree.actor_ref::<Worker>(path).expect("it runs");
     match exit {
         Exit::Crash => worker.try_tell(Crash).expect("it has room"),

@@ -33,8 +33,8 @@ pub(crate) fn json(entry: &Entry) -> Option<String> {
     let (reason, detail) = match &entry.what {
         Happening::StartFailed { reason }
         | Happening::Exited { reason }
+        | Happening::Stopped { reason, .. }
         | Happening::RootExited { reason } => words(reason),
-        Happening::Stopped { killed, .. } => (stopped(*killed), None),
         _ => ("", None),
     };
     let mut line = Line {
@@ -65,8 +65,8 @@ pub(crate) fn text(entry: &Entry) -> String {
         Happening::Started => String::new(),
         Happening::StartFailed { reason }
         | Happening::Exited { reason }
+        | Happening::Stopped { reason, .. }
         | Happening::RootExited { reason } => reason.to_string(),
-        Happening::Stopped { killed, .. } => stopped(*killed).to_owned(),
         Happening::Waiting { backoff } => format!(
             "for {} ms, restarts at {} ms",
             milliseconds(*backoff),
@@ -102,10 +102,6 @@ fn name(what: &Happening) -> Option<&'static str> {
         Happening::RootExited { .. } => "root_exited",
         _ => return None,
     })
-}
-
-fn stopped(killed: bool) -> &'static str {
-    if killed { "killed" } else { "shutdown" }
 }
 
 /// The reason in one word, and what is known besides.

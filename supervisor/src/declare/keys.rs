@@ -24,6 +24,7 @@ const CHILD_KEYS: &[&str] = &[
     "own_backoff",
     "start_fails",
     "start_ignores",
+    "start_takes_ms",
     "stop_takes_ms",
     "actor",
     "service",
@@ -44,7 +45,8 @@ const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", 
 pub const SCRIPTED_STARTS_MAX: usize = 10_000;
 
 /// The keys of an instance of a simple-one-for-one supervisor in a script.
-pub(crate) const INSTANCE_KEYS: &[&str] = &["id", "start_fails", "start_ignores", "stop_takes_ms"];
+pub(crate) const INSTANCE_KEYS: &[&str] =
+    &["id", "start_fails", "start_ignores", "start_takes_ms", "stop_takes_ms"];
 
 /// Keys that say what a worker is, with those that go with a command.
 const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
@@ -196,9 +198,12 @@ pub(super) fn options(fields: &Fields<'_, '_>) -> Result<Options, Mistake> {
 }
 
 fn supervisor_child(fields: &Fields<'_, '_>, id: &str, depth: usize) -> Result<Declared, Mistake> {
-    if fields.get("stop_takes_ms").is_some() {
-        let cause = "a supervisor stops when its children have stopped: give `stop_takes_ms` to them";
-        return Err(fields.wrong("stop_takes_ms", cause));
+    for (key, does, done) in [("start_takes_ms", "starts", "started"), ("stop_takes_ms", "stops", "stopped")]
+    {
+        if fields.get(key).is_some() {
+            let cause = format!("a supervisor {does} when its children have {done}: give `{key}` to them");
+            return Err(fields.wrong(key, cause));
+        }
     }
     for key in [PROGRAM_KEYS, COMMAND_KEYS, WORKER_KEYS].concat() {
         if fields.get(key).is_some() {
@@ -322,6 +327,7 @@ pub(crate) fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
     Ok(Behaviour {
         start_fails: starts(fields, "start_fails")?,
         start_ignores: starts(fields, "start_ignores")?,
+        start_takes: fields.time("start_takes_ms", 1.0)?.unwrap_or_default(),
         stop_takes: fields.time("stop_takes_ms", 1.0)?.unwrap_or_default(),
         tree: None,
     })

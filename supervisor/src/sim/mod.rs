@@ -1,7 +1,8 @@
 //! A dry run: whole trees of [`Supervisor`](crate::Supervisor)s in virtual time, against a script.
 //!
 //! Workers start at once, end when the script says so, and stop at once unless their [`Behaviour`] says otherwise. The
-//! same scenario and seed give the same trace, on any machine.
+//! same scenario and seed give the same trace, on any machine. What is due at one time happens in the order in which it
+//! was begun, ends of starts and stops before the timers of supervisors.
 //!
 //! ```
 //! use mycelium_supervisor::sim::{Act, Behaviour, Exit, Happening, Scenario, Scripted, Tree, simulate};
@@ -58,7 +59,10 @@ pub struct Behaviour {
     pub start_fails: Vec<u32>,
     /// Which starts end with `ignore`, counted likewise.
     pub start_ignores: Vec<u32>,
-    /// How long it takes to stop once it is asked.
+    /// How long a start takes until it has succeeded, failed or been ignored. For a worker: a supervisor starts as its
+    /// children do.
+    pub start_takes: Duration,
+    /// How long it takes to stop once it is asked. For a worker.
     pub stop_takes: Duration,
     /// For a supervisor: what it supervises.
     pub tree: Option<Tree>,
@@ -123,7 +127,8 @@ pub struct Scripted {
 /// See the [module](self) for an example.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// A child ends by itself. Nothing happens if it does not run at that time.
+    /// A child ends by itself: whatever it is doing, also while it starts, stops, or its supervisor is being stopped. Nothing
+    /// happens if there is none at that time.
     Exit {
         /// Its path, such as `root/desk/feed`; the root's own id ends the tree.
         path: String,
@@ -237,7 +242,7 @@ pub enum Happening {
         /// Why.
         reason: ExitReason,
     },
-    /// The script ended a child that did not run. No child noticed.
+    /// The script ended a child that was not there. No child noticed.
     Skipped,
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Jitter;
-use crate::message::{Action, Call, CallId, ChildRef, Event, Notice, Reply, StopHow};
+use crate::message::{Action, Call, CallId, ChildRef, ChildStatus, Event, Notice, Reply, StopHow};
 use crate::reason::ExitReason;
 use crate::spec::ChildSpec;
 use crate::supervisor::Supervisor;
@@ -76,13 +76,24 @@ struct Node {
     /// What `wakes` says of it.
     wake: Option<Duration>,
     lives: BTreeMap<ChildRef, Life>,
+    /// The calls that it has not answered: where their replies are filed, and the function.
+    calls: BTreeMap<CallId, (Arc<str>, &'static str)>,
 }
 
-/// A child that runs.
+/// A child that starts, runs or stops.
 struct Life {
     stop_takes: Duration,
     /// Present for a child that is a supervisor.
     node: Option<NodeId>,
+}
+
+/// What a worker that takes its time comes to.
+#[derive(Clone, Copy)]
+enum Outcome {
+    Started,
+    StartFailed,
+    Ignored,
+    Stopped,
 }
 
 struct Run<'a> {
@@ -92,11 +103,11 @@ struct Run<'a> {
     queue: VecDeque<(NodeId, Event<Plan>)>,
     /// When each supervisor is due to wake, soonest first; a run may have very many of them.
     wakes: BTreeSet<(Duration, NodeId)>,
-    /// Children that take their time to stop.
-    stops: BTreeSet<(Duration, NodeId, ChildRef)>,
+    /// Workers that take their time, soonest first, then in the order in which they began.
+    slow: BTreeMap<(Duration, u64), (NodeId, ChildRef, Outcome)>,
+    next_slow: u64,
     /// Starts so far, by the address of the plan: every child that shares a plan shares its count.
     starts: BTreeMap<*const super::Behaviour, u32>,
-    calls: BTreeMap<CallId, (Arc<str>, &'static str)>,
     next_call: u64,
     seeds: Jitter,
     steps: u64,
@@ -112,9 +123,9 @@ impl<'a> Run<'a> {
             next_node: ROOT,
             queue: VecDeque::new(),
             wakes: BTreeSet::new(),
-            stops: BTreeSet::new(),
+            slow: BTreeMap::new(),
+            next_slow: 0,
             starts: BTreeMap::new(),
-            calls: BTreeMap::new(),
             next_call: 0,
             seeds: Jitter::new(seed),
             steps: 0,
@@ -137,8 +148,8 @@ impl<'a> Run<'a> {
         let supervisor = Supervisor::new(tree.flags, tree.children.clone(), self.seeds.next_u64())?;
         let id = self.next_node;
         self.next_node += 1;
-        self.nodes
-            .insert(id, Node { path, supervisor, parent, ready: false, wake: None, lives: BTreeMap::new() });
+        let (lives, calls) = Default::default();
+        self.nodes.insert(id, Node { path, supervisor, parent, ready: false, wake: None, lives, calls });
         self.queue.push_back((id, Event::Init));
         Ok(id)
     }
@@ -150,10 +161,7 @@ impl<'a> Run<'a> {
             if self.steps > STEPS_MAX {
                 return Err(SimError::TooManySteps);
             }
-            let Some(node) = self.nodes.get_mut(&id) else {
-                self.nobody_home(&event);
-                continue;
-            };
+            let Some(node) = self.nodes.get_mut(&id) else { continue };
             node.supervisor.step(self.now, event, &mut actions);
             let wake = node.supervisor.next_wake();
             let before = std::mem::replace(&mut node.wake, wake);
@@ -168,20 +176,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The supervisor has ended before it could take in this event: a caller must know.
-    fn nobody_home(&mut self, event: &Event<Plan>) {
-        let Event::Call(call, _) = event else { return };
-        if let Some((target, call)) = self.calls.remove(call) {
-            self.tell(target, Happening::Reply { call, result: None, child: None });
-        }
-    }
-
     fn perform(&mut self, id: NodeId, action: Action<Plan>) {
         match action {
             Action::Start { child, spec } => self.start(id, child, &spec),
             Action::Stop { child, how } => self.stop(id, child, how),
             Action::Reply(call, result) => {
-                if let Some((target, call)) = self.calls.remove(&call) {
+                let asked = self.nodes.get_mut(&id).and_then(|node| node.calls.remove(&call));
+                if let Some((target, call)) = asked {
                     let child = match &result {
                         Ok(Reply::Started(child)) => self.live_path(id, *child),
                         _ => None,
@@ -206,17 +207,14 @@ impl<'a> Run<'a> {
         let plan = &spec.start;
         let count = self.starts.entry(Arc::as_ptr(plan)).or_default();
         *count += 1;
+        let mut outcome = Outcome::Started;
         if plan.start_fails.contains(count) {
-            let reason = ExitReason::Abnormal("scripted".into());
-            self.queue.push_back((id, Event::StartFailed(child, reason)));
-            return;
-        }
-        if plan.start_ignores.contains(count) {
-            self.queue.push_back((id, Event::Ignored(child)));
-            return;
+            outcome = Outcome::StartFailed;
+        } else if plan.start_ignores.contains(count) {
+            outcome = Outcome::Ignored;
         }
         let mut below = None;
-        if let Some(tree) = &plan.tree {
+        if let (Some(tree), Outcome::Started) = (&plan.tree, outcome) {
             let path = self.child_path(id, &spec.id);
             match self.open(Some((id, child)), path, tree) {
                 Ok(node) => below = Some(node),
@@ -226,12 +224,40 @@ impl<'a> Run<'a> {
                     return;
                 }
             }
-        } else {
-            self.queue.push_back((id, Event::Started(child)));
         }
         if let Some(node) = self.nodes.get_mut(&id) {
             node.lives.insert(child, Life { stop_takes: plan.stop_takes, node: below });
         }
+        if below.is_none() {
+            let takes = if plan.tree.is_none() { plan.start_takes } else { Duration::ZERO };
+            self.take_time(id, child, takes, outcome);
+        }
+    }
+
+    /// The worker comes to this outcome, now or later.
+    fn take_time(&mut self, id: NodeId, child: ChildRef, takes: Duration, outcome: Outcome) {
+        if takes.is_zero() {
+            return self.come_to(id, child, outcome);
+        }
+        self.next_slow += 1;
+        self.slow.insert((self.now.saturating_add(takes), self.next_slow), (id, child, outcome));
+    }
+
+    fn come_to(&mut self, id: NodeId, child: ChildRef, outcome: Outcome) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        if !node.lives.contains_key(&child) {
+            return;
+        }
+        let event = match outcome {
+            Outcome::Started => Event::Started(child),
+            Outcome::StartFailed => Event::StartFailed(child, ExitReason::Abnormal("scripted".into())),
+            Outcome::Ignored => Event::Ignored(child),
+            Outcome::Stopped => Event::Exited(child, ExitReason::Shutdown),
+        };
+        if !matches!(outcome, Outcome::Started) {
+            node.lives.remove(&child);
+        }
+        self.queue.push_back((id, event));
     }
 
     fn stop(&mut self, id: NodeId, child: ChildRef, how: StopHow) {
@@ -241,15 +267,16 @@ impl<'a> Run<'a> {
             (StopHow::Shutdown, Some(below)) => {
                 self.queue.push_back((below, Event::Shutdown(ExitReason::Shutdown)));
             }
-            (StopHow::Shutdown, None) if !life.stop_takes.is_zero() => {
-                self.stops.insert((self.now.saturating_add(life.stop_takes), id, child));
+            (StopHow::Shutdown, None) => {
+                let takes = life.stop_takes;
+                self.take_time(id, child, takes, Outcome::Stopped);
             }
-            (StopHow::Shutdown, None) => self.end_worker(id, child, ExitReason::Shutdown),
-            (StopHow::Kill, Some(below)) => self.kill_below(below),
-            (StopHow::Kill, None) => self.end_worker(id, child, ExitReason::Killed),
-        }
-        if how == StopHow::Kill && self.nodes.get(&id).is_some_and(|node| node.lives.contains_key(&child)) {
-            self.end_worker(id, child, ExitReason::Killed);
+            (StopHow::Kill, below) => {
+                if let Some(below) = below {
+                    self.kill_below(below);
+                }
+                self.end_worker(id, child, ExitReason::Killed);
+            }
         }
     }
 
@@ -260,10 +287,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Takes a supervisor out of the run.
+    /// Takes a supervisor out of the run. Those whose calls it leaves unanswered are told.
     fn remove(&mut self, id: NodeId) -> Option<Node> {
-        let node = self.nodes.remove(&id)?;
+        let mut node = self.nodes.remove(&id)?;
         node.wake.map(|at| self.wakes.remove(&(at, id)));
+        for (target, call) in std::mem::take(&mut node.calls).into_values() {
+            self.tell(target, Happening::Reply { call, result: None, child: None });
+        }
         Some(node)
     }
 
@@ -285,7 +315,10 @@ impl<'a> Run<'a> {
                     None => continue,
                 },
             };
-            if let Some(spec) = node.supervisor.spec(child) {
+            let Some(spec) = node.supervisor.spec(child) else { continue };
+            let status = node.supervisor.child(&spec.id).map(|child| child.status);
+            // One that was starting: nobody was told that it ran.
+            if status != Some(ChildStatus::Starting) {
                 self.tell(format!("{}/{}", node.path, spec.id).into(), what);
             }
         }
@@ -351,23 +384,19 @@ impl<'a> Run<'a> {
 
     /// The earliest time at which the tree itself has something to do, not before now.
     fn next_due(&self) -> Option<Duration> {
-        let stop = self.stops.first().map(|(at, ..)| *at);
+        let slow = self.slow.first_key_value().map(|((at, _), _)| *at);
         let wake = self.wakes.first().map(|(at, _)| *at);
-        [stop, wake].into_iter().flatten().min().map(|at| at.max(self.now))
+        [slow, wake].into_iter().flatten().min().map(|at| at.max(self.now))
     }
 
-    /// Does what is due now: one stop, or one wake of one supervisor.
+    /// Does what is due now: one worker's start or stop is over, or one supervisor wakes.
     fn fire_due(&mut self) {
-        if let Some(&(at, id, child)) = self.stops.first()
-            && at <= self.now
+        if let Some(slow) = self.slow.first_entry()
+            && slow.key().0 <= self.now
         {
-            self.stops.remove(&(at, id, child));
-            if self.nodes.get(&id).is_some_and(|node| node.lives.contains_key(&child)) {
-                self.end_worker(id, child, ExitReason::Shutdown);
-            }
-            return;
-        }
-        if let Some(&(at, id)) = self.wakes.first()
+            let (id, child, outcome) = slow.remove();
+            self.come_to(id, child, outcome);
+        } else if let Some(&(at, id)) = self.wakes.first()
             && at <= self.now
         {
             self.queue.push_back((id, Event::Wake));
@@ -420,11 +449,13 @@ impl<'a> Run<'a> {
         };
         self.next_call += 1;
         let call_id = CallId(self.next_call);
-        self.calls.insert(call_id, (target.into(), name));
+        if let Some(node) = self.nodes.get_mut(&id) {
+            node.calls.insert(call_id, (target.into(), name));
+        }
         self.queue.push_back((id, Event::Call(call_id, call.clone())));
     }
 
-    /// The supervisor that runs at this path.
+    /// The supervisor at this path, whatever it is doing.
     fn find_node(&self, path: &str) -> Option<NodeId> {
         if self.path(ROOT).as_ref() == path {
             return Some(ROOT);
@@ -433,14 +464,13 @@ impl<'a> Run<'a> {
         self.nodes.get(&id)?.lives.get(&child)?.node
     }
 
-    /// The child that runs at this path, and its supervisor.
+    /// The child at this path, whatever it is doing, and its supervisor.
     fn find_child(&self, path: &str) -> Option<(NodeId, ChildRef)> {
         let (above, id) = path.rsplit_once('/')?;
-        let node = self.find_node(above)?;
-        match self.nodes.get(&node)?.supervisor.child(id)?.status {
-            crate::ChildStatus::Running(child) => Some((node, child)),
-            _ => None,
-        }
+        let above = self.find_node(above)?;
+        let node = self.nodes.get(&above)?;
+        let child = node.supervisor.life(id)?;
+        node.lives.contains_key(&child).then_some((above, child))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::children::{Slot, State};
-use crate::message::{Action, Call, CallError, CallId, ChildRef, Counts, Reply};
+use crate::children::{Children, Slot, State};
+use crate::message::{Action, Call, CallError, CallId, ChildInfo, Counts, Reply};
 use crate::spec::{CHILDREN_MAX, ChildKind, ChildSpec, SpecError, check_id};
 
 use super::start::StartPurpose;
@@ -18,7 +18,7 @@ impl<F: Clone> Supervisor<F> {
             Call::TerminateChild(name) => self.terminate_child(step, id, &name),
             Call::RestartChild(name) => self.restart_child(step, id, &name),
             Call::DeleteChild(name) => self.delete_child(&name).map(|()| Some(Reply::Ok)),
-            Call::WhichChildren => Ok(Some(Reply::Children(self.children().collect()))),
+            Call::WhichChildren => Ok(Some(Reply::Children(self.listed().collect()))),
             Call::CountChildren => Ok(Some(Reply::Counts(self.counts()))),
             Call::ChildSpec(name) => self.child_spec(&name).map(|spec| Some(Reply::Spec(spec))),
         };
@@ -64,11 +64,8 @@ impl<F: Clone> Supervisor<F> {
         spec: ChildSpec<F>,
     ) -> Result<Option<Reply<F>>, CallError> {
         if let Some(key) = self.children.key(&spec.id) {
-            let life = self.children.get(key).and_then(|slot| slot.state().life());
-            return Err(match life {
-                Some(life) => CallError::AlreadyStarted(ChildRef { slot: key, life }),
-                None => CallError::AlreadyPresent,
-            });
+            let pid = self.children.get(key).and_then(|slot| slot.pid(key));
+            return Err(pid.map_or(CallError::AlreadyPresent, CallError::AlreadyStarted));
         }
         if self.children.len() >= CHILDREN_MAX {
             return Err(CallError::Spec(SpecError::TooManyChildren { count: self.children.len() + 1 }));
@@ -117,7 +114,7 @@ impl<F: Clone> Supervisor<F> {
         let key = self.children.key(name).ok_or(CallError::NotFound)?;
         match self.children.get(key).map(Slot::state) {
             Some(State::Down) => Ok(key),
-            Some(State::Waiting { .. }) => Err(CallError::Restarting),
+            Some(State::Retrying { .. } | State::Waiting { .. }) => Err(CallError::Restarting),
             Some(_) => Err(CallError::Running),
             None => Err(CallError::NotFound),
         }
@@ -129,17 +126,22 @@ impl<F: Clone> Supervisor<F> {
         slot.map(|slot| &slot.spec).or(template).cloned().ok_or(CallError::NotFound)
     }
 
+    fn listed(&self) -> impl Iterator<Item = ChildInfo> {
+        self.children.reversed().map(|(key, slot)| Children::listed(key, slot))
+    }
+
     fn counts(&self) -> Counts {
-        let counts = self.children.counts();
         match &self.template {
-            None => counts,
+            None => self.children.counts(),
             Some(template) => {
                 let instances = self.children.len();
+                // OTP counts an instance whose exit it has not dealt with yet here, and not above.
+                let active = self.children.reversed().filter(|(_, slot)| !slot.restarts()).count();
                 let (supervisors, workers) = match template.kind {
                     ChildKind::Supervisor => (instances, 0),
                     ChildKind::Worker => (0, instances),
                 };
-                Counts { specs: 1, active: counts.active, supervisors, workers }
+                Counts { specs: 1, active, supervisors, workers }
             }
         }
     }

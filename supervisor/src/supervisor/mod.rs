@@ -1,7 +1,10 @@
 //! One supervisor as a state machine.
 //!
-//! A supervisor does one thing at a time, as OTP's does: start a child, stop a child, or rest (`Phase::Idle`). While it
-//! is busy, exits and calls wait their turn in `deferred`, in the order in which they came; a shutdown does not wait.
+//! A supervisor does one thing at a time, as OTP's does: start a child, stop a child, or rest (`Phase::Idle`). What reaches
+//! it goes into one mailbox and is dealt with in the order of arrival, each when the supervisor rests: the exit of a
+//! life, a call, another try of a failed restart, a shutdown. While it is busy it takes in only what it waits for: that
+//! the child which it starts has started or failed, that the child which it stops has ended. An exit belongs to one life:
+//! when its turn comes and that life was settled meanwhile, because its group was stopped, it means nothing.
 //! While a child waits for its backoff the supervisor rests, so it answers.
 //!
 //! - `start` holds everything that begins a life, `stop` everything that ends one;
@@ -71,8 +74,11 @@ pub struct Supervisor<F> {
     restarted: u64,
     jitter: Jitter,
     phase: Phase,
-    deferred: VecDeque<Deferred<F>>,
-    deferred_calls: usize,
+    mailbox: VecDeque<Mail<F>>,
+    /// How many of the mailbox are calls.
+    calls: usize,
+    /// A shutdown is in the mailbox: nothing that comes after it has a turn.
+    told_to_end: bool,
 }
 
 /// What the supervisor is doing.
@@ -101,11 +107,16 @@ enum Phase {
     Ended,
 }
 
-/// What waits until the supervisor rests.
+/// What has its turn when the supervisor rests.
+///
+/// Children bound the exits, `CALLS_MAX` the calls. A try comes of a failed start, which has used up an exit or a try.
 #[derive(Debug)]
-enum Deferred<F> {
-    Exited(u64),
+enum Mail<F> {
+    Exited(ChildRef),
     Call(CallId, Call<F>),
+    /// The restart of the child of this id failed: OTP casts this to itself.
+    TryAgain(Arc<str>),
+    Shutdown(ExitReason),
 }
 
 /// The time of a step and where its actions go.
@@ -148,8 +159,9 @@ impl<F: Clone> Supervisor<F> {
             restarted: 0,
             jitter: Jitter::new(seed),
             phase: Phase::New,
-            deferred: VecDeque::new(),
-            deferred_calls: 0,
+            mailbox: VecDeque::new(),
+            calls: 0,
+            told_to_end: false,
         };
         for spec in children {
             let spec = Arc::new(spec);
@@ -177,16 +189,20 @@ impl<F: Clone> Supervisor<F> {
             Event::Exited(child, reason) => self.on_exited(step, child, reason),
             Event::Wake => self.on_wake(step),
             Event::Call(id, call) => self.on_call(step, id, call),
-            Event::Shutdown(reason) => self.begin_exit(step, reason),
+            Event::Shutdown(reason) => self.on_shutdown(step, reason),
+            Event::AbandonStart => self.abandon_start(step),
         }
-        while matches!(self.phase, Phase::Idle) {
-            match self.deferred.pop_front() {
-                None => break,
-                Some(Deferred::Exited(key)) => self.handle_exit(step, key),
-                Some(Deferred::Call(id, call)) => {
-                    self.deferred_calls -= 1;
+        while matches!(self.phase, Phase::Idle)
+            && let Some(mail) = self.mailbox.pop_front()
+        {
+            match mail {
+                Mail::Exited(child) => self.handle_exit(step, child),
+                Mail::Call(id, call) => {
+                    self.calls -= 1;
                     self.handle_call(step, id, call);
                 }
+                Mail::TryAgain(id) => self.try_again(step, &id),
+                Mail::Shutdown(reason) => self.begin_exit(step, reason),
             }
         }
     }
@@ -197,26 +213,41 @@ impl<F: Clone> Supervisor<F> {
         match *slot.state() {
             State::Starting { .. } => self.on_start_failed(step, child, reason),
             State::Stopping { killed, .. } => self.on_stopped(step, child.slot, killed, reason),
-            State::Running { since, .. } => {
+            State::Running { life, since } => {
                 step.tell(Notice::Exited { id, reason: reason.clone() });
                 let ran = step.now.saturating_sub(since);
-                self.children.set_state(child.slot, State::Ended { reason, ran });
-                if !self.is_ending() {
-                    self.deferred.push_back(Deferred::Exited(child.slot));
-                }
+                self.children.set_state(child.slot, State::Ended { life, reason, ran });
+                self.post(Mail::Exited(child));
             }
-            State::Down | State::Ended { .. } | State::Waiting { .. } => {}
+            // None of these has a life, so `alive` knows none of them.
+            State::Down | State::Ended { .. } | State::Retrying { .. } | State::Waiting { .. } => {}
+        }
+    }
+
+    /// Puts into the mailbox what has a turn.
+    fn post(&mut self, mail: Mail<F>) {
+        if !self.is_ending() && !self.told_to_end {
+            self.mailbox.push_back(mail);
         }
     }
 
     fn on_call(&mut self, step: &mut Step<'_, F>, id: CallId, call: Call<F>) {
-        if self.is_ending() {
+        if self.is_ending() || self.told_to_end {
             step.act(Action::Reply(id, Err(CallError::Stopping)));
-        } else if self.deferred_calls >= CALLS_MAX {
+        } else if self.calls >= CALLS_MAX {
             step.act(Action::Reply(id, Err(CallError::Busy)));
         } else {
-            self.deferred_calls += 1;
-            self.deferred.push_back(Deferred::Call(id, call));
+            self.calls += 1;
+            self.post(Mail::Call(id, call));
+        }
+    }
+
+    fn on_shutdown(&mut self, step: &mut Step<'_, F>, reason: ExitReason) {
+        if matches!(self.phase, Phase::New) {
+            self.begin_exit(step, reason);
+        } else {
+            self.post(Mail::Shutdown(reason));
+            self.told_to_end = true;
         }
     }
 
@@ -288,6 +319,14 @@ impl<F> Supervisor<F> {
         self.children
             .reversed()
             .filter_map(|(slot, child)| Some(ChildRef { slot, life: child.state().life()? }))
+    }
+
+    /// The life of the child of this id that the shell still holds, whatever the child is doing.
+    #[must_use]
+    pub fn life(&self, id: &str) -> Option<ChildRef> {
+        let slot = self.children.key(id)?;
+        let life = self.children.get(slot)?.state().life()?;
+        Some(ChildRef { slot, life })
     }
 
     /// The specification of a live child.

@@ -1,23 +1,28 @@
 //! What the end of a child leads to: a restart now or later, nothing, or the end of the supervisor.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
-use crate::children::State;
+use crate::children::{Slot, State};
 use crate::intensity::add_restart;
-use crate::message::Notice;
+use crate::message::{ChildRef, Notice};
 use crate::reason::ExitReason;
 use crate::spec::{AutoShutdown, ChildSpec, Restart, Strategy};
 
 use super::start::StartPurpose;
-use super::{Phase, Step, Supervisor};
+use super::{Mail, Phase, Step, Supervisor};
 
 impl<F: Clone> Supervisor<F> {
-    /// Deals with a child that ended by itself.
-    pub(super) fn handle_exit(&mut self, step: &mut Step<'_, F>, key: u64) {
+    /// Deals with a life that ended by itself.
+    pub(super) fn handle_exit(&mut self, step: &mut Step<'_, F>, child: ChildRef) {
+        let key = child.slot;
         let Some(slot) = self.children.get_mut(key) else { return };
-        // A group that was stopped meanwhile has settled it already.
-        let State::Ended { reason, ran } = slot.state().clone() else { return };
+        let State::Ended { life, reason, ran } = slot.state().clone() else { return };
+        // A group that was stopped meanwhile has settled it already, and the child may have ended again since.
+        if life != child.life {
+            return;
+        }
         let spec = slot.spec.clone();
         if self.policy(&spec).is_some_and(|policy| ran >= policy.reset_after)
             && let Some(slot) = self.children.get_mut(key)
@@ -54,37 +59,34 @@ impl<F: Clone> Supervisor<F> {
         self.begin_restart(step, key, delay);
     }
 
-    /// A start that was part of a restart failed: it counts as another restart.
-    ///
-    /// Without backoff OTP casts a message to itself, so that what waits in its mailbox comes first; here the child
-    /// waits until now, and the next wake counts the restart and tries it.
-    pub(super) fn try_again(&mut self, step: &mut Step<'_, F>, key: u64) {
+    /// A start that was part of a restart failed: another restart waits its turn behind what came before.
+    pub(super) fn retry_later(&mut self, step: &mut Step<'_, F>, key: u64, id: Arc<str>) {
         self.phase = Phase::Idle;
-        let backs_off = self.children.get(key).is_some_and(|slot| self.policy(&slot.spec).is_some());
-        if backs_off {
+        self.children.set_state(key, State::Retrying { since: step.now });
+        self.post(Mail::TryAgain(id));
+    }
+
+    /// Another restart of a child whose restart failed, unless a call or the restart of its group was first.
+    pub(super) fn try_again(&mut self, step: &mut Step<'_, F>, id: &str) {
+        let Some(key) = self.children.key(id) else { return };
+        if let Some(State::Retrying { .. }) = self.children.get(key).map(Slot::state) {
             self.restart(step, key);
-        } else {
-            self.children.set_state(key, State::Waiting { until: step.now, counted: false });
         }
     }
 
-    /// Restarts the child whose wait is over, if there is one.
+    /// Restarts the child whose backoff is over, if there is one.
     pub(super) fn restart_due(&mut self, step: &mut Step<'_, F>) {
-        let Some((until, key)) = self.children.next_wait() else { return };
-        if until > step.now {
-            return;
-        }
-        match self.children.get(key).map(|slot| slot.state().clone()) {
-            Some(State::Waiting { counted: true, .. }) => self.begin_restart(step, key, Duration::ZERO),
-            Some(State::Waiting { counted: false, .. }) => self.restart(step, key),
-            _ => {}
+        if let Some((until, key)) = self.children.next_wait()
+            && until <= step.now
+        {
+            self.begin_restart(step, key, Duration::ZERO);
         }
     }
 
     pub(super) fn wait(&mut self, step: &mut Step<'_, F>, key: u64, delay: Duration) {
         let Some(slot) = self.children.get(key) else { return };
         let (id, until) = (slot.spec.id.clone(), step.now.saturating_add(delay));
-        self.children.set_state(key, State::Waiting { until, counted: true });
+        self.children.set_state(key, State::Waiting { until });
         step.tell(Notice::Waiting { id, backoff: delay, until });
     }
 

@@ -47,10 +47,8 @@ impl<F: Clone> Supervisor<F> {
         let Some((id, purpose)) = self.starting(child) else { return };
         self.children.set_state(child.slot, State::Running { life: child.life, since: step.now });
         step.tell(Notice::Started { id });
-        if let Some(purpose) = purpose {
-            self.restarted += u64::from(matches!(purpose, StartPurpose::Group | StartPurpose::One));
-            self.after_start(step, child, purpose, Reply::Started(child));
-        }
+        self.restarted += u64::from(matches!(purpose, StartPurpose::Group | StartPurpose::One));
+        self.after_start(step, child, purpose, Reply::Started(child));
     }
 
     pub(super) fn on_ignored(&mut self, step: &mut Step<'_, F>, child: ChildRef) {
@@ -58,26 +56,32 @@ impl<F: Clone> Supervisor<F> {
             return self.on_gone_while_stopping(step, child, ExitReason::Normal);
         };
         self.forget(child.slot);
-        if let Some(purpose) = purpose {
-            self.after_start(step, child, purpose, Reply::Ignored);
-        }
+        self.after_start(step, child, purpose, Reply::Ignored);
     }
 
     pub(super) fn on_start_failed(&mut self, step: &mut Step<'_, F>, child: ChildRef, reason: ExitReason) {
-        let Some((id, purpose)) = self.starting(child) else {
-            return self.on_gone_while_stopping(step, child, reason);
-        };
-        let key = child.slot;
+        match self.starting(child) {
+            Some((_, purpose)) => self.start_failed(step, child.slot, purpose, reason),
+            None => self.on_gone_while_stopping(step, child, reason),
+        }
+    }
+
+    pub(super) fn start_failed(
+        &mut self,
+        step: &mut Step<'_, F>,
+        key: u64,
+        purpose: StartPurpose,
+        reason: ExitReason,
+    ) {
+        let Some(id) = self.children.get(key).map(|slot| slot.spec.id.clone()) else { return };
         step.tell(Notice::StartFailed { id: id.clone(), reason: reason.clone() });
         self.children.set_state(key, State::Down);
-        let Some(purpose) = purpose else { return };
         match purpose {
             StartPurpose::Init => {
                 let why = ExitReason::ShutdownWith(format!("failed_to_start_child {id}: {reason}").into());
-                self.refuse_waiting_calls(step);
-                self.stop_from(step, 0, key, AfterStop::Exit(why));
+                self.begin_exit(step, why);
             }
-            StartPurpose::Group | StartPurpose::One => self.try_again(step, key),
+            StartPurpose::Group | StartPurpose::One => self.retry_later(step, key, id),
             StartPurpose::Call { call, added } => {
                 if added {
                     self.children.remove(key);
@@ -86,6 +90,16 @@ impl<F: Clone> Supervisor<F> {
                 step.act(Action::Reply(call, Err(CallError::StartFailed(reason))));
             }
         }
+    }
+
+    /// Waits no longer for the start that is under way: the child is stopped, which is a start that failed.
+    pub(super) fn abandon_start(&mut self, step: &mut Step<'_, F>) {
+        let Phase::Starting { key, purpose } = self.phase else { return };
+        let Some(slot) = self.children.get(key) else { return };
+        let (Some(life), shutdown) = (slot.state().life(), slot.spec.shutdown()) else { return };
+        let deadline = self.send_stop(step, ChildRef { slot: key, life }, shutdown);
+        let then = AfterStop::FailStart(purpose);
+        self.phase = Phase::Stopping { key, first: key, cursor: key, deadline, then };
     }
 
     fn after_start(
@@ -105,16 +119,13 @@ impl<F: Clone> Supervisor<F> {
         }
     }
 
-    /// The id of a child that is starting, and the purpose of its start; none when the supervisor has begun to end
-    /// meanwhile and waits for it no more.
-    fn starting(&self, child: ChildRef) -> Option<(Arc<str>, Option<StartPurpose>)> {
+    /// The id of a child that is starting, and the purpose of its start.
+    fn starting(&self, child: ChildRef) -> Option<(Arc<str>, StartPurpose)> {
         let slot = self.children.alive(child)?;
-        let State::Starting { .. } = slot.state() else { return None };
-        let purpose = match &self.phase {
-            Phase::Starting { key, purpose } if *key == child.slot => Some(*purpose),
+        match self.phase {
+            Phase::Starting { key, purpose } if key == child.slot => Some((slot.spec.id.clone(), purpose)),
             _ => None,
-        };
-        Some((slot.spec.id.clone(), purpose))
+        }
     }
 
     /// A child that was told to stop while it started is gone. A life that runs can neither fail to start nor ignore.

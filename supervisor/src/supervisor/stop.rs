@@ -8,7 +8,7 @@ use crate::reason::ExitReason;
 use crate::spec::{Restart, Shutdown, Strategy};
 
 use super::start::StartPurpose;
-use super::{Deferred, Phase, Step, Supervisor};
+use super::{Mail, Phase, Step, Supervisor};
 
 /// Higher than the key of any child.
 const END: u64 = u64::MAX;
@@ -20,6 +20,8 @@ pub(super) enum AfterStop {
     Group { culprit: u64, delay: Duration },
     /// A `terminate_child` is answered.
     Reply(CallId),
+    /// The start of that child was abandoned.
+    FailStart(StartPurpose),
     /// The supervisor ends.
     Exit(ExitReason),
 }
@@ -32,8 +34,7 @@ impl<F: Clone> Supervisor<F> {
             cursor = key;
             if let Some(life) = slot.state().life() {
                 let shutdown = slot.spec.shutdown();
-                self.send_stop(step, ChildRef { slot: key, life }, shutdown);
-                let deadline = deadline(step.now, shutdown);
+                let deadline = self.send_stop(step, ChildRef { slot: key, life }, shutdown);
                 self.phase = Phase::Stopping { key, first, cursor, deadline, then };
                 return;
             }
@@ -44,11 +45,17 @@ impl<F: Clone> Supervisor<F> {
 
     /// A child that was told to stop is gone.
     pub(super) fn on_stopped(&mut self, step: &mut Step<'_, F>, key: u64, killed: bool, reason: ExitReason) {
+        if let Phase::Stopping { then: AfterStop::FailStart(purpose), .. } = self.phase {
+            // It may have failed by itself before it was told.
+            let failed = matches!(reason, ExitReason::Abnormal(_));
+            let abandoned = ExitReason::ShutdownWith("its supervisor was told to end".into());
+            return self.start_failed(step, key, purpose, if failed { reason } else { abandoned });
+        }
         if let Some(slot) = self.children.get(key) {
             step.tell(Notice::Stopped { id: slot.spec.id.clone(), killed, reason });
         }
         match &mut self.phase {
-            Phase::Stopping { key: awaited, first, cursor, then, .. } if *awaited == key => {
+            Phase::Stopping { first, cursor, then, .. } => {
                 let (first, cursor, then) = (*first, *cursor, then.clone());
                 self.settle(key, &then);
                 self.stop_from(step, first, cursor, then);
@@ -61,7 +68,8 @@ impl<F: Clone> Supervisor<F> {
                     self.end(step, reason);
                 }
             }
-            _ => self.children.set_state(key, State::Down),
+            // Nobody is told to stop in these.
+            Phase::New | Phase::Idle | Phase::Starting { .. } | Phase::Ended => {}
         }
     }
 
@@ -86,35 +94,20 @@ impl<F: Clone> Supervisor<F> {
         }
     }
 
-    /// Ends the supervisor with this reason, whatever it is doing.
+    /// Ends the supervisor with this reason. It rests, or its own start has failed.
     pub(super) fn begin_exit(&mut self, step: &mut Step<'_, F>, reason: ExitReason) {
-        if self.is_ending() {
-            return;
-        }
-        self.refuse_waiting_calls(step);
-        if let Phase::Starting { purpose: StartPurpose::Call { call, .. }, .. }
-        | Phase::Stopping { then: AfterStop::Reply(call), .. } = self.phase
-        {
-            step.act(Action::Reply(call, Err(CallError::Stopping)));
-        }
-        if self.flags.strategy == Strategy::SimpleOneForOne {
-            self.stop_instances(step, reason);
-        } else if let Phase::Stopping { first, cursor, then, .. } = &mut self.phase {
-            // One child is on its way out already: wait for it, then stop the others from the last one down.
-            (*first, *cursor, *then) = (0, END, AfterStop::Exit(reason));
-        } else {
-            self.stop_from(step, 0, END, AfterStop::Exit(reason));
-        }
-    }
-
-    /// Nobody will serve the calls that wait.
-    pub(super) fn refuse_waiting_calls(&mut self, step: &mut Step<'_, F>) {
-        for waiting in std::mem::take(&mut self.deferred) {
-            if let Deferred::Call(call, _) = waiting {
+        // What waits has no turn any more; those who called are told.
+        for mail in std::mem::take(&mut self.mailbox) {
+            if let Mail::Call(call, _) = mail {
                 step.act(Action::Reply(call, Err(CallError::Stopping)));
             }
         }
-        self.deferred_calls = 0;
+        self.calls = 0;
+        if self.is_simple() {
+            self.stop_instances(step, reason);
+        } else {
+            self.stop_from(step, 0, END, AfterStop::Exit(reason));
+        }
     }
 
     /// Stops the group that restarts with `culprit`.
@@ -141,34 +134,38 @@ impl<F: Clone> Supervisor<F> {
     fn stop_instances(&mut self, step: &mut Step<'_, F>, reason: ExitReason) {
         let shutdown = self.template.as_ref().map_or(Shutdown::BrutalKill, |spec| spec.shutdown());
         let lives: Vec<ChildRef> = self.lives().collect();
+        let mut deadline = None;
         for child in &lives {
-            let stopping = self
-                .children
-                .get(child.slot)
-                .is_some_and(|slot| matches!(slot.state(), State::Stopping { .. }));
-            if !stopping {
-                self.send_stop(step, *child, shutdown);
-            }
+            deadline = self.send_stop(step, *child, shutdown);
         }
         if lives.is_empty() {
             self.end(step, reason);
         } else {
-            let deadline = deadline(step.now, shutdown);
             self.phase = Phase::StoppingAll { left: lives.len(), deadline, reason };
         }
     }
 
-    fn send_stop(&mut self, step: &mut Step<'_, F>, child: ChildRef, shutdown: Shutdown) {
+    /// Tells a child to stop; when its time is over, if ever.
+    pub(super) fn send_stop(
+        &mut self,
+        step: &mut Step<'_, F>,
+        child: ChildRef,
+        shutdown: Shutdown,
+    ) -> Option<Duration> {
         let killed = shutdown == Shutdown::BrutalKill;
         self.children.set_state(child.slot, State::Stopping { life: child.life, killed });
         step.act(Action::Stop { child, how: if killed { StopHow::Kill } else { StopHow::Shutdown } });
+        match shutdown {
+            Shutdown::Timeout(time) => step.now.checked_add(time),
+            Shutdown::BrutalKill | Shutdown::Infinity => None,
+        }
     }
 
     /// What becomes of a child that has no life any more.
     fn settle(&mut self, key: u64, then: &AfterStop) {
         match then {
             AfterStop::Group { .. } | AfterStop::Reply(_) => self.forget(key),
-            AfterStop::Exit(_) => self.children.set_state(key, State::Down),
+            AfterStop::FailStart(_) | AfterStop::Exit(_) => self.children.set_state(key, State::Down),
         }
     }
 
@@ -186,6 +183,8 @@ impl<F: Clone> Supervisor<F> {
                 self.phase = Phase::Idle;
                 step.act(Action::Reply(call, Ok(Reply::Ok)));
             }
+            // Dealt with when the child was gone.
+            AfterStop::FailStart(_) => {}
             AfterStop::Exit(reason) => self.end(step, reason),
         }
     }
@@ -193,12 +192,5 @@ impl<F: Clone> Supervisor<F> {
     fn end(&mut self, step: &mut Step<'_, F>, reason: ExitReason) {
         self.phase = Phase::Ended;
         step.act(Action::Exit(reason));
-    }
-}
-
-fn deadline(now: Duration, shutdown: Shutdown) -> Option<Duration> {
-    match shutdown {
-        Shutdown::Timeout(time) => now.checked_add(time),
-        Shutdown::BrutalKill | Shutdown::Infinity => None,
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
-use pure::{Action, CallId, ChildRef, ChildStatus, Event, ExitReason, Jitter, Notice, Strategy};
+use pure::{Action, CallId, ChildRef, Event, ExitReason, Jitter, Notice, Strategy};
 
 use super::child::{Post, Site, Told, guard};
 use super::{NodeId, ROOT};
@@ -434,7 +434,7 @@ impl Run {
         Some(format!("{}/{child}", self.nodes.get(&id)?.path).into())
     }
 
-    /// The supervisor that runs at this path.
+    /// The supervisor at this path, whatever it is doing.
     fn find_node(&self, path: &str) -> Option<NodeId> {
         let root = self.nodes.get(&ROOT)?;
         let below = path.strip_prefix(&*root.path)?;
@@ -444,8 +444,7 @@ impl Run {
         }
         ids.try_fold(ROOT, |node, id| {
             let node = self.nodes.get(&node)?;
-            let ChildStatus::Running(child) = node.supervisor.child(id)?.status else { return None };
-            match node.lives.get(&child)?.body {
+            match node.lives.get(&node.supervisor.life(id)?)?.body {
                 Body::Node(below) => Some(below),
                 Body::Seat(_) => None,
             }

@@ -70,8 +70,8 @@ impl Run {
             let id = life.id;
             let status = node.supervisor.child(&id).map(|child| child.status);
             let notice = match unheard {
-                // Its start failed: nobody was told that it ran.
-                Some(_) if status == Some(ChildStatus::Starting) => continue,
+                // Nobody was told that it ran.
+                _ if status == Some(ChildStatus::Starting) => continue,
                 Some(reason) if life.asked && !reason.is_abnormal() => {
                     Notice::Exited { id, reason: ExitReason::Shutdown }
                 }
