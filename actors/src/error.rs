@@ -131,6 +131,9 @@ unsent! {
         Full => "{} was not sent: the actor's mailbox is full; use `tell(..).await` to wait",
         /// The call came from a thread that does not run the isolate.
         WrongThread => "{} was not sent: this reference belongs to an isolate, which runs on one thread",
+        /// The actor is not of this isolate: another one has it, or a live bus.
+        OtherBus => "{} was not sent: the actor is not of this isolate, which shares nothing with other isolates and buses; \
+                     spawn it here, or use the isolate that it is of, between two runs",
     }
 }
 
@@ -146,6 +149,8 @@ pub enum AskError {
     Itself,
     /// The call came from a thread that does not run the isolate.
     WrongThread,
+    /// The actor is not of this isolate: another one has it, or a live bus.
+    OtherBus,
 }
 
 impl fmt::Display for AskError {
@@ -157,6 +162,10 @@ impl fmt::Display for AskError {
             }
             Self::Itself => "not asked: an actor that asks itself waits for ever; call the method instead",
             Self::WrongThread => "not asked: this reference belongs to an isolate, which runs on one thread",
+            Self::OtherBus => {
+                "not asked: the actor is not of this isolate, which shares nothing with other isolates and buses; spawn it \
+                 here, or use the isolate that it is of, between two runs"
+            }
         })
     }
 }

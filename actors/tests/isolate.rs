@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{Note, Tick};
 use mycelium::{
     Actor, ActorRef, AskError, BoxError, Context, Handler, Isolate, Message, Responder, RunError, Service,
-    ServiceContext, StopReason, Subscription, Subscriptions, Timestamp,
+    ServiceContext, StopReason, Subscription, Subscriptions, Timestamp, WaitsFor,
 };
 
 /// Logs what it hears with the time, and waits as long as it is told after each tick.
@@ -287,7 +287,11 @@ fn a_handler_that_waits_for_ever_is_named() {
     let mut isolate = Isolate::new(1);
     isolate.spawn(Outsider).unwrap();
     isolate.publish(Tick(0)).unwrap();
-    assert_eq!(isolate.run().unwrap_err(), RunError::Stuck { actors: vec!["Outsider"] });
+    let error = isolate.run().unwrap_err();
+    let RunError::Stuck { waiting } = &error else { panic!("{error}") };
+    assert_eq!(waiting.len(), 1);
+    assert_eq!((waiting[0].actor, waiting[0].waits_for), ("Outsider", WaitsFor::Outside));
+    assert!(error.to_string().contains("Outsider#1 for something outside the isolate"), "{error}");
 }
 
 /// Publishes the topic that it hears.
@@ -320,7 +324,8 @@ fn an_actor_does_not_hear_itself_and_two_that_feed_each_other_are_stopped() {
     isolate.spawn(Echo::default()).unwrap();
     isolate.spawn(Echo::default()).unwrap();
     isolate.publish(Tick(0)).unwrap();
-    assert_eq!(isolate.run().unwrap_err(), RunError::TooManyEvents { events_max: 1_000 });
+    let error = isolate.run().unwrap_err();
+    assert!(matches!(error, RunError::TooManyEvents { events_max: 1_000, actor: "Echo", .. }), "{error}");
 }
 
 struct Alarm(Vec<u64>);

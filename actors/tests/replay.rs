@@ -158,8 +158,10 @@ fn a_replay_counts_its_events_and_stops_at_their_limit() {
     let ticks = (0..100).map(|n| (n, Tick(n, Act::Nothing))).collect();
     isolate.spawn_service(Feed { ticks, replays: true }).unwrap();
     isolate.limit_events(40);
-    assert_eq!(isolate.run(), Err(RunError::TooManyEvents { events_max: 40 }));
-    assert_eq!(isolate.with(&log, |log| log.heard.len()), Some(40));
+    let error = isolate.run().unwrap_err();
+    assert!(matches!(error, RunError::TooManyEvents { events_max: 40, actor: "Feed", .. }), "{error}");
+    // The actor and the service have begun, which is a resumption each.
+    assert_eq!(isolate.with(&log, |log| log.heard.len()), Some(38));
     isolate.limit_events(1_000);
     assert_eq!(isolate.run().unwrap().events, 100);
     assert_eq!(isolate.take(&log).unwrap().heard.len(), 100);

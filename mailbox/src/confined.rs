@@ -33,8 +33,8 @@ thread_local! {
     static ENTERED: Cell<NonNull<()>> = const { Cell::new(NOTHING) };
 }
 
-/// This thread's number, which no other thread has or will have.
-fn this_thread() -> NonZeroU64 {
+/// This thread's number, which no other thread of this process has, had or will have.
+pub fn this_thread() -> NonZeroU64 {
     let number = THREAD.get();
     NonZeroU64::new(number).unwrap_or_else(|| {
         // Relaxed: only uniqueness counts. The counter cannot wrap: that takes 584 years at one thread a nanosecond.
@@ -103,6 +103,17 @@ impl<T> Confined<T> {
         // `at` for it; (2) a count of a value at the same address was held on this thread when it was entered, and still is:
         // `enter` has not returned; so it is the same value, a `T`, and this is its thread.
         Some(unsafe { entered.cast::<T>().as_ref() })
+    }
+
+    /// The value, if this is the thread that made it and the one which [`entered`](Self::entered) finds, or if nothing is entered.
+    #[inline]
+    pub fn here(&self) -> Option<&T> {
+        self.entered().or_else(|| if ENTERED.get() == NOTHING { self.get() } else { None })
+    }
+
+    /// Whether it is this very value, on this thread.
+    pub fn is(&self, value: &Rc<T>) -> bool {
+        self.count().is_some_and(|own| Rc::ptr_eq(own, value))
     }
 
     #[inline]
@@ -198,8 +209,11 @@ mod tests {
         let (outer, inner) = (Rc::new(1), Rc::new(2));
         let (to_outer, to_inner) = (Confined::new(Rc::clone(&outer)), Confined::new(Rc::clone(&inner)));
         let found = || (to_outer.entered().copied(), to_inner.entered().copied());
+        let here = || (to_outer.here().copied(), to_inner.here().copied());
+        assert_eq!(here(), (Some(1), Some(2)));
+        assert_eq!((to_outer.is(&outer), to_outer.is(&inner)), (true, false));
         enter(&outer, || {
-            assert_eq!(found(), (Some(1), None));
+            assert_eq!((found(), here()), ((Some(1), None), (Some(1), None)));
             let unwound = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                 enter(&inner, || {
                     assert_eq!(found(), (None, Some(2)));

@@ -14,6 +14,8 @@ use std::task::Waker;
 
 use mycelium_mailbox::{Held, Line};
 
+use super::apart::Apart;
+use super::bounds::Bounds;
 use super::feed::AnyFeed;
 use super::handle::id_of;
 use super::lane::{AnyLane, Changes, Lane, LanePlace, Way};
@@ -22,8 +24,9 @@ use super::signals::Signals;
 use super::timers::{Due, Fire, Timers};
 use super::topics::TopicIndex;
 use super::tree::TreeRun;
-use super::{DEFAULT_EVENTS_MAX, OUTSIDE, RunError};
-use crate::{Message, SpawnError, StopReason, Timestamp};
+use super::waits::Waits;
+use super::{OUTSIDE, RunError};
+use crate::{Message, SpawnError, StopReason};
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -35,9 +38,9 @@ const RESUME: u32 = u32::MAX;
 pub(crate) struct Core {
     pub(crate) seed: u64,
     pub(crate) now: Cell<i64>,
-    /// Events handled so far, and how many there may be.
-    pub(crate) events: Cell<u64>,
-    pub(crate) events_max: Cell<u64>,
+    pub(crate) bounds: Bounds,
+    pub(crate) apart: Apart,
+    pub(crate) waits: Waits,
     /// What waits, in order.
     order: Line<Event>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
@@ -62,6 +65,8 @@ pub(crate) struct Core {
     pub(crate) pause: Cell<bool>,
     /// Whose code was polled last: after a panic, whose it was.
     pub(crate) running: Cell<u32>,
+    /// The service that went on last, since the bounds were looked at.
+    pub(crate) went_on: Cell<u32>,
     /// Set by `Context::stop`; the seat whose code runs takes it.
     pub(crate) stop_asked: Cell<bool>,
     /// With it, if a link has asked.
@@ -84,8 +89,8 @@ pub(crate) struct Event {
 pub(crate) enum Idle {
     /// Something waits again.
     Event,
-    /// A seat's timer is due.
-    Resume(Rc<dyn AnySeat>),
+    /// The timer of this seat is due.
+    Resume(u32),
     /// These may go on.
     Wake(Vec<Waker>),
     /// Nothing is left to do by then.
@@ -93,12 +98,14 @@ pub(crate) enum Idle {
 }
 
 /// Why a message was not queued.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The isolate's queue or a `Block` subscriber is full: the publisher may wait.
     Full,
     /// A `Fail` subscriber is full: the publish fails.
     Fail,
+    /// The run is over: it may go on in the next one.
+    Over,
     /// The publisher's own subscription is the full one: it would wait for itself.
     OwnFull,
     /// Another message type has this `TYPE_ID`.
@@ -115,8 +122,9 @@ impl Core {
         Self {
             seed,
             now: Cell::new(now),
-            events: Cell::new(0),
-            events_max: Cell::new(DEFAULT_EVENTS_MAX),
+            bounds: Bounds::default(),
+            apart: Apart::default(),
+            waits: Waits::default(),
             order: Line::new(Event { lane: RESUME, of: OUTSIDE }),
             lanes: RefCell::default(),
             changes: Rc::new(Changes::new(Arc::clone(&signals))),
@@ -134,6 +142,7 @@ impl Core {
             trees: RefCell::default(),
             pause: Cell::new(false),
             running: Cell::new(OUTSIDE),
+            went_on: Cell::new(OUTSIDE),
             stop_asked: Cell::new(false),
             linked: RefCell::default(),
             closed: Cell::new(false),
@@ -162,7 +171,7 @@ impl Core {
         sender: u32,
         message: &mut Held<M, impl Sized>,
     ) -> Result<(), Refusal> {
-        let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(message) };
+        let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(sender, message) };
         let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
         self.publish_to(topic, topic.index(), sender, message)
     }
@@ -196,13 +205,17 @@ impl Core {
         sender: u32,
         message: &mut Held<M, impl Sized>,
     ) -> Result<(), Refusal> {
-        if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(message) }
+        if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(sender, message) }
     }
 
     #[cold]
-    fn nobody_listens<M>(&self, message: &mut Held<M, impl Sized>) -> Result<(), Refusal> {
+    fn nobody_listens<M>(&self, sender: u32, message: &mut Held<M, impl Sized>) -> Result<(), Refusal> {
         if self.closed.get() {
             return Err(Refusal::Closed);
+        }
+        // Nothing else would bound a loop that does only this.
+        if sender != OUTSIDE && self.take_step().is_err() {
+            return Err(Refusal::Over);
         }
         self.unheard.set(self.unheard.get() + 1);
         message.take();
@@ -307,32 +320,26 @@ impl Core {
     /// Finds what the run loop does when nothing waits.
     #[inline]
     pub(crate) fn idle(&self, until: i64) -> Idle {
-        loop {
-            let events = self.events.get();
-            if !self.room.borrow().is_empty() && self.room_seen.replace(events) != events {
-                return Idle::Wake(self.room.take());
-            }
-            let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
-            let limit = feed.map_or(until, |(at, _)| at);
-            let ended = |fire: &Fire| self.seat(fire.seat).is_none_or(|seat| seat.has_outlived(fire.life));
-            let due = self.timers.borrow_mut().take(limit, ended);
-            let Some((at, due)) = due else {
-                let Some((at, feed)) = feed else { return Idle::Done };
-                self.now.set(self.now.get().max(at));
-                return self.fire_feed(feed, until);
-            };
+        let events = self.bounds.events();
+        if !self.room.borrow().is_empty() && self.room_seen.replace(events) != events {
+            return Idle::Wake(self.room.take());
+        }
+        let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
+        let limit = feed.map_or(until, |(at, _)| at);
+        let ended = |fire: &Fire| self.seat(fire.seat).is_none_or(|seat| seat.has_outlived(fire.life));
+        let due = self.timers.borrow_mut().take(limit, ended);
+        let Some((at, due)) = due else {
+            let Some((at, feed)) = feed else { return Idle::Done };
             self.now.set(self.now.get().max(at));
-            match due {
-                Due::Resume(seat) => {
-                    if let Some(seat) = self.seat(seat) {
-                        return Idle::Resume(seat);
-                    }
-                }
-                Due::Wake(waker) => return Idle::Wake(vec![waker]),
-                Due::Fire(fire) => {
-                    (fire.queue)(self);
-                    return Idle::Event;
-                }
+            return self.fire_feed(feed, until);
+        };
+        self.now.set(self.now.get().max(at));
+        match due {
+            Due::Resume(seat) => Idle::Resume(seat),
+            Due::Wake(waker) => Idle::Wake(vec![waker]),
+            Due::Fire(fire) => {
+                (fire.queue)(self);
+                Idle::Event
             }
         }
     }
@@ -340,12 +347,17 @@ impl Core {
     /// Whether one more event may be handled, and it would be the next.
     #[inline(always)]
     pub(crate) fn may_hand_out(&self) -> bool {
-        self.order.is_empty() && self.events.get() < self.events_max.get()
+        self.order.is_empty() && self.bounds.has_step()
     }
 
-    #[inline(always)]
-    pub(crate) fn count_event(&self) {
-        self.events.set(self.events.get() + 1);
+    /// The name of what goes by a lane.
+    pub(crate) fn lane_name(&self, lane: u32) -> &'static str {
+        self.lanes.borrow().get(lane as usize).map_or("a message", |lane| lane.name())
+    }
+
+    /// How many messages came from replays that come to an end.
+    pub(crate) fn replayed(&self) -> u64 {
+        self.feeds.borrow().iter().map(|feed| feed.input()).sum()
     }
 
     /// Whether nothing is to do before an event at `at`.
@@ -371,7 +383,7 @@ impl Core {
             // It is over, or waits for room: its service decides.
             None => {
                 self.look_at_feeds();
-                return self.seat(feed.seat()).map_or(Idle::Event, Idle::Resume);
+                return Idle::Resume(feed.seat());
             }
         }
         Idle::Event
@@ -463,8 +475,7 @@ impl Core {
         self.seat_ended(seat, waiting);
         // Who was killed was meant to be.
         if reason.is_abnormal() && reason != StopReason::Killed {
-            let at = Timestamp::from_nanos(self.now.get());
-            self.fail(RunError::ActorFailed { actor, id: id_of(seat), reason, at });
+            self.fail(RunError::ActorFailed { actor, id: id_of(seat), reason, at: self.moment() });
         }
     }
 

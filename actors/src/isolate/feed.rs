@@ -25,6 +25,10 @@ pub(crate) trait AnyFeed: 'static {
     fn at(&self) -> Option<i64>;
     /// The service that waits for it.
     fn seat(&self) -> u32;
+    /// How many messages it has published, if they come to an end.
+    fn input(&self) -> u64 {
+        0
+    }
     /// Publishes the message that is due, and those after it that are due by `limit` while nothing else is to do. Says
     /// when the next one is due. `None`: its service must decide.
     fn fire(&self, core: &Core, limit: i64) -> Option<i64>;
@@ -33,6 +37,8 @@ pub(crate) trait AnyFeed: 'static {
 struct Feed<M, I> {
     seat: u32,
     messages: RefCell<I>,
+    /// Whether the iterator knows an end.
+    is_bounded: bool,
     next: RefCell<Option<M>>,
     at: Cell<Option<i64>>,
     refusal: Cell<Option<Refusal>>,
@@ -95,6 +101,10 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
         self.seat
     }
 
+    fn input(&self) -> u64 {
+        if self.is_bounded { self.published.get() } else { 0 }
+    }
+
     fn fire(&self, core: &Core, limit: i64) -> Option<i64> {
         // The iterator is the service's code: a panic in it is the service's.
         core.running.set(self.seat);
@@ -115,7 +125,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
         lane.write(message);
         loop {
             self.published.set(self.published.get() + 1);
-            core.count_event();
+            core.bounds.count_event();
             lane.hand_out_next(self.seat);
             core.running.set(self.seat);
             if self.closed.get() {
@@ -163,6 +173,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
         if let Some(messages) = this.messages.take() {
             let feed = Rc::new(Feed {
                 seat: this.place.seat(),
+                is_bounded: messages.size_hint().1.is_some(),
                 messages: RefCell::new(messages),
                 next: RefCell::new(None),
                 at: Cell::new(None),
@@ -180,6 +191,11 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
         }
         let Some(feed) = this.feed.as_ref().and_then(Confined::get) else { return Poll::Pending };
         match feed.refusal.take() {
+            Some(Refusal::Over) => {
+                // In the next run it is due again.
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             Some(Refusal::Full) => {
                 // Once woken, it is due again.
                 core.wait_for_room(cx.waker());

@@ -1,7 +1,7 @@
 //! What contexts and references of an isolate hold: its core, which only its thread can reach, and a seat.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -18,6 +18,7 @@ use super::lane::{AnyLane, Gauge, Lane};
 use super::seat::{AnySeat, Seat};
 use super::sub::{Answer, Handle, Overflow, Query, Repeats, Rule, Sub};
 use super::timers::{Due, Fire};
+use super::waits::Wait;
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
@@ -37,11 +38,21 @@ impl Place {
         Self { core: Confined::new(Rc::clone(core)), seat }
     }
 
-    /// The isolate's core, on its thread.
+    /// The isolate's core, on its thread, and not from inside another isolate.
     #[inline]
     pub(crate) fn core(&self) -> Option<&Core> {
         // What runs in an isolate finds it so; the rest is for tests and whoever sets an isolate up.
-        self.core.entered().or_else(|| self.core.get())
+        self.core.entered().or_else(|| self.core.here())
+    }
+
+    /// Whether it is a place in this isolate.
+    pub(crate) fn is_of(&self, core: &Rc<Core>) -> bool {
+        self.core.is(core)
+    }
+
+    /// Whether this is its thread, though another isolate's code runs there.
+    fn is_elsewhere(&self) -> bool {
+        self.core.get().is_some()
     }
 
     pub(crate) fn seat(&self) -> u32 {
@@ -53,7 +64,9 @@ impl Place {
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_nanos(self.core().map_or(0, |core| core.now.get()))
+        // Reading does no harm, from wherever.
+        let core = self.core.entered().or_else(|| self.core.get());
+        Timestamp::from_nanos(core.map_or(0, |core| core.now.get()))
     }
 
     #[inline(always)]
@@ -99,6 +112,13 @@ impl Place {
     ) -> Poll<Result<(), PublishError<M>>> {
         if let (Refusal::Full, Some(core)) = (refusal, self.core()) {
             core.wait_for_room(cx.waker());
+            if let Some(topic) = core.find_topic::<M>() {
+                core.note_wait(Wait::Topic(topic.index()));
+            }
+            return Poll::Pending;
+        }
+        if refusal == Refusal::Over {
+            cx.waker().wake_by_ref();
             return Poll::Pending;
         }
         Poll::Ready(message.take().map_or(Ok(()), |message| Err(refused(refusal, message))))
@@ -135,10 +155,11 @@ impl Future for Stopped {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let seat = self.0.core().and_then(|core| core.seat(self.0.seat));
-        match seat.as_ref().and_then(|seat| seat.as_child()) {
-            Some(child) => child.poll_stopped(cx.waker()),
-            None => Poll::Pending,
+        let Some(core) = self.0.core() else { return Poll::Pending };
+        let seat = core.seat(self.0.seat);
+        match seat.as_ref().and_then(|seat| seat.as_child()).map(|child| child.poll_stopped(cx.waker())) {
+            Some(Poll::Ready(())) if core.goes_on(cx) => Poll::Ready(()),
+            _ => Poll::Pending,
         }
     }
 }
@@ -151,7 +172,7 @@ pub(crate) fn id_of(seat: u32) -> ActorId {
 /// The error for a message that was not queued.
 pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     match refusal {
-        Refusal::Full | Refusal::Fail => PublishError::Full(message),
+        Refusal::Full | Refusal::Fail | Refusal::Over => PublishError::Full(message),
         Refusal::OwnFull => PublishError::SelfBlocked(message),
         Refusal::Duplicate => PublishError::DuplicateTypeId(message),
         Refusal::Closed => PublishError::Closed(message),
@@ -159,7 +180,7 @@ pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     }
 }
 
-/// Waits until something that was queued has been handled.
+/// Waits until something that was queued has been handled, for room in the mailbox of the actor in this place.
 struct Room<'a> {
     place: &'a Place,
     waited: bool,
@@ -172,6 +193,7 @@ impl Future for Room<'_> {
         match self.place.core() {
             Some(core) if !self.waited => {
                 core.wait_for_room(cx.waker());
+                core.note_wait(Wait::Mailbox(self.place.seat));
                 self.waited = true;
                 Poll::Pending
             }
@@ -197,8 +219,16 @@ impl Future for Sleep {
         let this = &mut *self;
         // Off its thread it can never be ready; the isolate reports the actor that waits.
         let Some(core) = this.place.core() else { return Poll::Pending };
+        // The end of time does not come.
+        if this.at == i64::MAX {
+            core.note_wait(Wait::EndOfTime);
+            return Poll::Pending;
+        }
         if core.now.get() >= this.at {
-            this.timer = None;
+            // A timer was a step of its own.
+            if this.timer.take().is_none() && !core.goes_on(cx) {
+                return Poll::Pending;
+            }
             return Poll::Ready(());
         }
         if this.timer.is_none() {
@@ -308,11 +338,9 @@ pub(crate) fn seat_of<A: Actor>(core: &Core, seat: u32) -> Option<Rc<Seat<A>>> {
 }
 
 fn push<M: 'static>(core: &Core, lane: &Lane<M>, message: M) {
-    // Room was looked for by whoever needs it; where the actor is full all the same, nothing is queued.
-    if lane.is_open() {
-        lane.write(message);
-        core.enqueue(lane.index());
-    }
+    // Room was looked for by whoever needs it. The timers that an actor has set bound how many of its own come besides.
+    lane.write(message);
+    core.enqueue(lane.index());
 }
 
 /// The isolate's half of an [`ActorRef`].
@@ -369,9 +397,10 @@ impl<A: Actor> IsolateRef<A> {
         // A seat that is gone went with its isolate.
         let Some(seat) = core.seat(self.place.seat) else { return Poll::Ready(StopReason::Shutdown) };
         if let Some(reason) = seat.end_reason() {
-            return Poll::Ready(reason);
+            return if core.goes_on(cx) { Poll::Ready(reason) } else { Poll::Pending };
         }
         seat.watch(cx.waker());
+        core.note_wait(Wait::End(self.place.seat));
         Poll::Pending
     }
 
@@ -415,7 +444,14 @@ impl<A: Actor> IsolateRef<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        let Some(core) = self.place.core() else { return Err(TellError::WrongThread(message)) };
+        let Some(core) = self.place.core() else {
+            let elsewhere = self.place.is_elsewhere();
+            return Err(if elsewhere {
+                TellError::OtherBus(message)
+            } else {
+                TellError::WrongThread(message)
+            });
+        };
         let Some(lane) = self.messages::<M>(core) else { return Err(TellError::Stopped(message)) };
         if core.is_full() || !lane.is_open() {
             return Err(TellError::Full(message));
@@ -432,7 +468,8 @@ impl<A: Actor> IsolateRef<A> {
         let mut attempt = self.try_tell(message);
         loop {
             match attempt {
-                Err(TellError::Full(message)) => {
+                // The mailbox of an actor that waits for room in it stays as it is.
+                Err(TellError::Full(message)) if !self.is_own_and_full::<M>() => {
                     Room { place: &self.place, waited: false }.await;
                     attempt = self.try_tell(message);
                 }
@@ -441,14 +478,30 @@ impl<A: Actor> IsolateRef<A> {
         }
     }
 
+    /// Whether the code that runs is this actor's, and as many messages of this type wait for it as may.
+    fn is_own_and_full<M>(&self) -> bool
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        let Some(core) = self.place.core() else { return false };
+        self.seat(core).is_some_and(|seat| seat.is_running())
+            && self.messages::<M>(core).is_some_and(|lane| lane.waiting() >= DEFAULT_CAPACITY)
+    }
+
     /// Queues a query; the receiver gets the reply.
     pub(crate) fn send_query<Q>(&self, query: Q) -> Result<oneshot::Receiver<A::Reply>, AskError>
     where
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        let core = self.place.core().ok_or(AskError::WrongThread)?;
+        let Some(core) = self.place.core() else {
+            return Err(if self.place.is_elsewhere() { AskError::OtherBus } else { AskError::WrongThread });
+        };
         let lane = self.queries::<Q>(core).ok_or(AskError::Stopped)?;
+        if self.seat(core).is_some_and(|seat| seat.is_running()) {
+            return Err(AskError::Itself);
+        }
         let (reply, answer) = oneshot::channel();
         // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the askers.
         let query = Query { query, reply: Cell::new(Some(reply)) };
@@ -462,8 +515,16 @@ impl<A: Actor> IsolateRef<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        let answer = self.send_query(query)?;
-        answer.await.map_err(|_| AskError::Stopped)
+        let mut answer = self.send_query(query)?;
+        poll_fn(|cx| {
+            let polled = Pin::new(&mut answer).poll(cx);
+            if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
+                core.note_wait(Wait::Answer(self.place.seat));
+            }
+            polled
+        })
+        .await
+        .map_err(|_| AskError::Stopped)
     }
 }
 

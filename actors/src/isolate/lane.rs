@@ -20,6 +20,8 @@ pub(crate) trait AnyLane: 'static {
     /// The way of its messages to those who receive now; until they change, it is not among the [`Changes`] any more.
     fn way(self: Rc<Self>) -> Box<dyn Way>;
     fn stats(&self) -> Option<TopicStats>;
+    /// The name of its messages.
+    fn name(&self) -> &'static str;
     /// Removes the receivers of a seat, and counts what they had not handled.
     fn remove(&self, seat: u32);
     /// Drops receivers and what waits.
@@ -61,6 +63,10 @@ pub(crate) trait Receive<M> {
     fn seat(&self) -> u32;
     /// Whether its own queue has reached its capacity.
     fn is_full(&self) -> bool;
+    /// How many messages an actor that is busy has not taken yet.
+    fn waiting(&self) -> usize {
+        0
+    }
     /// Whether it takes no more.
     fn is_closed(&self) -> bool {
         false
@@ -266,6 +272,11 @@ impl<M: 'static> Lane<M> {
         }
     }
 
+    /// How many messages wait, here and behind those who receive.
+    pub(crate) fn waiting(&self) -> usize {
+        self.messages.len() + self.current().iter().map(|receiver| receiver.to.waiting()).sum::<usize>()
+    }
+
     /// How many messages were published so far.
     fn published(&self) -> u64 {
         self.messages.taken() + self.messages.len() as u64
@@ -370,6 +381,10 @@ impl<M: 'static> AnyLane for Lane<M> {
             [only] if only.since <= self.messages.taken() => Rc::clone(&only.to).alone(self),
             _ => Box::new(ToAll(self)),
         }
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
     }
 
     fn stats(&self) -> Option<TopicStats> {

@@ -1,6 +1,8 @@
 //! Isolates: deterministic buses on one thread, in virtual time.
 
+mod apart;
 mod backlog;
+mod bounds;
 mod core;
 mod feed;
 mod handle;
@@ -10,20 +12,24 @@ mod report;
 mod seat;
 mod service;
 mod signals;
+mod steps;
 mod sub;
 mod timers;
 mod topics;
 mod tree;
+mod waits;
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use self::core::{Core, Idle};
-use self::handle::{refused, seat_of};
+use self::handle::{id_of, refused, seat_of};
 use self::lane::Way;
 use self::seat::Seat;
 use self::service::ServiceSeat;
@@ -31,24 +37,27 @@ use self::signals::Signals;
 use self::tree::TreeRun;
 use mycelium_mailbox::{Held, enter};
 
+use crate::sweep::{Leash, StopFlag};
 use crate::{
     Actor, ActorRef, AskError, Clock, Context, Handler, Message, PublishError, Responder, Service,
     SpawnError, StopReason, Subscriptions, TellError, Timestamp, TopicStats,
 };
 
+pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
 pub use self::core::QUEUE_CAPACITY;
 pub(crate) use self::handle::{IsolateContext, IsolateRef, Place};
-pub use self::report::{IsolateStats, RunError};
+pub use self::report::{IsolateStats, RunError, Waiting};
 pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
 pub(crate) use self::service::{IsolateSubscriber, seat_service};
 pub use self::tree::IsolateTree;
 pub(crate) use self::tree::{Factory, Site as SeatSite};
+pub use self::waits::WaitsFor;
+
+/// Later than every timer: one at the end of time is never due.
+const FOREVER: i64 = i64::MAX - 1;
 
 /// The sender of what comes from outside all actors.
 const OUTSIDE: u32 = u32::MAX;
-
-/// How many events one isolate handles before [`RunError::TooManyEvents`], unless it says otherwise (events).
-pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
 
 /// A bus of its own whose actors run on the calling thread, in publish order, in virtual time.
 ///
@@ -57,9 +66,11 @@ pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
 ///
 /// Events are handled strictly in the order in which they were published or sent, whatever the topic. When none
 /// waits, the clock jumps to the earliest timer. An `.await` on a timer, an answer or a full queue parks that actor
-/// alone: what comes for it meanwhile waits, in order, under the policy of its subscription. An await on anything
-/// from outside the isolate (a socket, another runtime's timer) never becomes ready; [`run`](Self::run) names the
-/// actor that waits for it.
+/// alone: what comes for it meanwhile waits, in order, under the policy of its subscription.
+///
+/// An await on anything from outside the isolate (a thread's answer, a socket) never becomes ready, however soon it comes:
+/// when it comes depends on the machine. [`run`](Self::run) names the actor that waits for it. What cannot be seen is code that
+/// asks without waiting, such as `try_recv` on the channel of a thread: its results are the machine's.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions};
@@ -98,7 +109,10 @@ pub const DEFAULT_EVENTS_MAX: u64 = u64::MAX;
 /// ```
 pub struct Isolate {
     core: Rc<Core>,
+    /// Seats that are to be resumed.
     woken: VecDeque<u32>,
+    /// Seats that other threads woke since they were resumed last.
+    foreign: BTreeSet<u32>,
     /// The ways of the core's lanes to their receivers, as last seen.
     ways: Vec<Box<dyn Way>>,
 }
@@ -117,13 +131,47 @@ impl Isolate {
 
     /// An empty isolate whose clock starts at `now`.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
-        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken: VecDeque::new(), ways: Vec::new() }
+        let (woken, foreign, ways) = Default::default();
+        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken, foreign, ways }
     }
 
-    /// Ends a run with [`RunError::TooManyEvents`] once this many events were handled in all: a guard against actors
-    /// that feed each other for ever.
+    /// Ends a run with [`RunError::TooManyEvents`] once so many steps were taken in all, over all runs: messages handled, and
+    /// resumptions of code after a wake-up, a timer or a wait that was over before it began. `u64::MAX` is no limit.
+    ///
+    /// Without this call each run has three bounds: [`DEFAULT_EVENTS_MAX`] steps since it began, [`DEFAULT_RESUMPTIONS_MAX`] of
+    /// them resumptions ([`RunError::TooManyResumptions`]), and ten million resumptions at one moment without any message
+    /// ([`RunError::Spinning`]). The first two count anew with each message of a [replay](crate::ServiceContext::replay) whose
+    /// iterator knows how long it is at most, so that data may be of any size.
     pub fn limit_events(&mut self, events_max: u64) {
-        self.core.events_max.set(events_max);
+        self.core.bounds.limit(events_max);
+    }
+
+    /// Ends runs with [`RunError::Stopped`] while this flag is set: it is looked at about every thousand steps, between two of
+    /// them. The isolates of a sweep ([`Trial::isolate`](crate::sweep::Trial::isolate)) look at the sweep's flag.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, RunError, sweep::StopFlag};
+    /// # use mycelium::{Actor, BoxError, Context, Handler};
+    /// # struct Idle;
+    /// # impl Actor for Idle { type Error = BoxError; }
+    /// # impl Handler<u32> for Idle { async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> { Ok(()) } }
+    /// let stop = StopFlag::new();
+    /// let mut isolate = Isolate::new(42);
+    /// let actor = isolate.spawn(Idle)?;
+    /// isolate.stop_on(&stop);
+    /// stop.stop(); // from any thread
+    /// isolate.tell(&actor, 1)?;
+    /// assert!(matches!(isolate.run(), Err(RunError::Stopped { .. })));
+    /// stop.reset();
+    /// assert_eq!(isolate.run()?.events, 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn stop_on(&mut self, flag: &StopFlag) {
+        self.hold(Leash::new(flag));
+    }
+
+    pub(crate) fn hold(&mut self, leash: Arc<Leash>) {
+        self.core.bounds.stop_on(leash);
     }
 
     /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next [`run`](Self::run).
@@ -171,29 +219,30 @@ impl Isolate {
     /// Sends to one actor from outside; it is handled at the next [`run`](Self::run).
     ///
     /// # Errors
-    /// See [`TellError`]; the message comes back.
+    /// See [`TellError`]; the message comes back. [`TellError::OtherBus`] when the actor is not of this isolate.
     pub fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        match to.as_isolate() {
-            Some(to) => to.try_tell(message),
-            None => Err(TellError::WrongThread(message)),
+        match self.own(to) {
+            Some(to) => enter(&self.core, || to.try_tell(message)),
+            None => Err(TellError::OtherBus(message)),
         }
     }
 
     /// Asks one actor and handles events, without moving the clock, until it has answered.
     ///
     /// # Errors
-    /// [`AskError::Stopped`] when it has ended; [`AskError::Timeout`] when the answer needs the clock to move.
+    /// [`AskError::Stopped`] when it has ended; [`AskError::Timeout`] when the answer needs the clock to move, or the run ended
+    /// before it; [`AskError::OtherBus`] when the actor is not of this isolate.
     pub fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
     where
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        let to = to.as_isolate().ok_or(AskError::WrongThread)?;
-        let mut answer = to.send_query(query)?;
+        let to = self.own(to).ok_or(AskError::OtherBus)?;
+        let mut answer = enter(&self.core, || to.send_query(query))?;
         // A failure of another actor is the run's business, not this answer's.
         let _ = self.run_until(self.now());
         answer.try_recv().map_err(|error| match error {
@@ -204,17 +253,30 @@ impl Isolate {
 
     /// Handles events and timers until nothing is left to do.
     ///
+    /// A service without an end, such as one that beats every second, always has something left to do: there use
+    /// [`run_until`](Self::run_until) or [`run_for`](Self::run_for).
+    ///
     /// # Errors
-    /// See [`RunError`]: an actor failed or panicked, a handler waits for something that cannot come, or the limit
-    /// of events was reached.
+    /// See [`RunError`]: an actor failed or panicked, a handler waits for something that cannot come, or the bound on the run
+    /// was reached ([`limit_events`](Self::limit_events)).
     pub fn run(&mut self) -> Result<IsolateStats, RunError> {
-        self.run_to(i64::MAX)?;
+        self.run_to(FOREVER)?;
         let seats = self.core.seats();
-        let stuck: Vec<_> = seats.iter().filter(|seat| seat.is_parked()).map(|seat| seat.name()).collect();
-        if stuck.is_empty() { Ok(self.stats()) } else { Err(RunError::Stuck { actors: stuck }) }
+        let waiting: Vec<_> = seats.iter().filter_map(|seat| seat.waiting()).collect();
+        let tasks = self.core.apart.tasks();
+        if !waiting.is_empty() {
+            Err(RunError::Stuck { waiting })
+        } else if tasks > 0 {
+            Err(RunError::Spawned { tasks })
+        } else {
+            Ok(self.stats())
+        }
     }
 
-    /// Handles events and timers up to and including the moment `until`, where the clock stands afterwards.
+    /// Handles events and timers up to and including the moment `until`. Afterwards the clock stands there, or where it stood
+    /// if that is later.
+    ///
+    /// Handlers that wait are not looked for: what they wait for may come later.
     ///
     /// # Errors
     /// See [`RunError`].
@@ -224,9 +286,40 @@ impl Isolate {
         Ok(self.stats())
     }
 
+    /// Handles events and timers for so long on the isolate's clock: [`run_until`](Self::run_until) from now on.
+    ///
+    /// ```
+    /// use mycelium::{BoxError, Isolate, Service, ServiceContext};
+    /// use std::time::Duration;
+    ///
+    /// struct Heartbeat { beats: u64 }
+    /// impl Service for Heartbeat {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         loop {
+    ///             ctx.sleep(Duration::from_secs(1)).await;
+    ///             self.beats += 1;
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut isolate = Isolate::new(42);
+    /// isolate.spawn_service(Heartbeat { beats: 0 })?;
+    /// isolate.run_for(Duration::from_secs(3600))?;
+    /// assert_eq!(isolate.now().as_nanos(), 3_600_000_000_000);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`RunError`].
+    pub fn run_for(&mut self, time: Duration) -> Result<IsolateStats, RunError> {
+        self.run_until(self.now() + time)
+    }
+
     fn run_to(&mut self, until: i64) -> Result<(), RunError> {
         let core = Rc::clone(&self.core);
-        enter(&core, || {
+        core.bounds.input();
+        let all = || {
             loop {
                 match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
                     Ok(result) => return result,
@@ -236,19 +329,21 @@ impl Isolate {
                     },
                 }
             }
-        })
+        };
+        // Nobody polls it twice, so there is a result.
+        core.apart.call(|| enter(&core, all)).unwrap_or(Err(RunError::Closed))
     }
 
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
-        let Self { core, woken, ways } = self;
+        let Self { core, woken, foreign, ways } = self;
         let core: &Core = core;
         let signals: &Signals = core.signals();
         loop {
-            if signals.any() {
+            if signals.any() || !woken.is_empty() {
                 if signals.halted() {
                     return Err(core.first_failure().unwrap_or(RunError::Closed));
                 }
-                signals.take_woken(woken);
+                signals.take_woken(woken, foreign);
                 core.renew_ways(ways);
                 if core.has_trees() {
                     core.tend_trees();
@@ -257,9 +352,10 @@ impl Isolate {
                     }
                 }
                 // One by one: whose handler panics leaves the others where they are.
-                while let Some(seat) = woken.pop_front() {
-                    if let Some(seat) = core.seat(seat) {
-                        seat.resume();
+                while !woken.is_empty() {
+                    core.take_step().map_err(|over| core.over(over))?;
+                    if let Some(seat) = woken.pop_front() {
+                        resume(core, foreign, seat)?;
                     }
                 }
                 continue;
@@ -267,25 +363,31 @@ impl Isolate {
             let Some(event) = core.next() else {
                 match core.idle(until) {
                     Idle::Event => {}
-                    Idle::Resume(seat) => seat.resume(),
-                    Idle::Wake(wakers) => wakers.into_iter().for_each(std::task::Waker::wake),
+                    Idle::Resume(seat) => match core.take_step() {
+                        Ok(()) => resume(core, foreign, seat)?,
+                        Err(over) => {
+                            core.enqueue_resume(seat);
+                            return Err(core.over(over));
+                        }
+                    },
+                    Idle::Wake(wakers) => wakers.into_iter().for_each(Waker::wake),
                     Idle::Done => return Ok(()),
                 }
                 continue;
             };
+            if !core.bounds.has_step()
+                && let Err(over) = core.look()
+            {
+                core.put_back(event);
+                return Err(core.over(over));
+            }
             // The mark of a resumption is no lane's index.
             let Some(way) = ways.get(event.lane as usize) else {
-                if let Some(seat) = core.seat(event.of) {
-                    seat.resume();
-                }
+                core.bounds.count_resumption();
+                resume(core, foreign, event.of)?;
                 continue;
             };
-            let events_max = core.events_max.get();
-            if core.events.get() == events_max {
-                core.put_back(event);
-                return Err(RunError::TooManyEvents { events_max });
-            }
-            core.count_event();
+            core.bounds.count_event();
             way.dispatch(event.of);
         }
     }
@@ -300,34 +402,35 @@ impl Isolate {
             tree.stop();
             self.run_until_tree(tree, TreeRun::has_ended)?;
         }
-        for seat in self.core.seats().iter().rev().filter(|seat| !seat.is_parked()) {
+        for seat in self.core.seats().iter().rev().filter(|seat| seat.waiting().is_none()) {
             seat.end(StopReason::Shutdown);
         }
         self.run_to(self.now().as_nanos())?;
         Ok(self.stats())
     }
 
-    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, was taken before, or is in
-    /// a tree, which counts on it.
+    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, was taken before, is in a
+    /// tree, which counts on it, or is not of this isolate.
     pub fn take<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<A> {
         self.seat(actor)?.take()
     }
 
     /// Looks at an actor's state between events; `None` if there is none: it is in the middle of a handler, has panicked, was
-    /// taken, or waits to be restarted.
+    /// taken, waits to be restarted, or is not of this isolate.
     pub fn with<A: Actor, R>(&mut self, actor: &ActorRef<A>, f: impl FnOnce(&mut A) -> R) -> Option<R> {
-        self.seat(actor)?.with(f)
+        let seat = self.seat(actor)?;
+        enter(&self.core, || seat.with(f))
     }
 
     /// Takes a service out once its loop has returned.
     pub fn take_service<S: Service>(&mut self, service: &ServiceRef<S>) -> Option<S> {
-        if !self.is_here(&service.place) {
+        if !service.place.is_of(&self.core) {
             return None;
         }
         self.core.seat(service.place.seat())?.into_any().downcast::<ServiceSeat<S>>().ok()?.take()
     }
 
-    /// Why an actor ended, if it has.
+    /// Why an actor of this isolate ended, if it has.
     pub fn end_reason<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<StopReason> {
         self.seat(actor)?.end_reason()
     }
@@ -346,7 +449,8 @@ impl Isolate {
     pub fn stats(&self) -> IsolateStats {
         IsolateStats {
             now: self.now(),
-            events: self.core.events.get(),
+            events: self.core.bounds.events(),
+            resumptions: self.core.bounds.resumptions(),
             unheard: self.core.unheard.get(),
             dead_letters: self.core.dead_letters.get(),
             retried: self.core.retried.get(),
@@ -358,14 +462,26 @@ impl Isolate {
         self.core.lanes().iter().filter_map(|lane| lane.stats()).collect()
     }
 
-    fn is_here(&self, place: &Place) -> bool {
-        place.core().is_some_and(|core| std::ptr::eq(core, &*self.core))
+    /// The reference, if it is one to an actor of this isolate.
+    fn own<'a, A: Actor>(&self, actor: &'a ActorRef<A>) -> Option<&'a IsolateRef<A>> {
+        actor.as_isolate().filter(|actor| actor.place.is_of(&self.core))
     }
 
     fn seat<A: Actor>(&self, actor: &ActorRef<A>) -> Option<Rc<Seat<A>>> {
-        let place = &actor.as_isolate()?.place;
-        if self.is_here(place) { seat_of(&self.core, place.seat()) } else { None }
+        seat_of(&self.core, self.own(actor)?.place.seat())
     }
+}
+
+/// Lets the code in a seat go on, unless another thread has woken it: that thread's answer may be there by now or not.
+fn resume(core: &Core, foreign: &BTreeSet<u32>, seat: u32) -> Result<(), RunError> {
+    let index = seat;
+    let Some(seat) = core.seat(seat) else { return Ok(()) };
+    if foreign.contains(&index) && !seat.has_ended() {
+        core.fail(RunError::ForeignWake { actor: seat.name(), id: id_of(index), at: core.moment() });
+        return Err(core.first_failure().unwrap_or(RunError::Closed));
+    }
+    seat.resume();
+    Ok(())
 }
 
 impl Drop for Isolate {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::waits::WaitsFor;
 use crate::{ActorId, StopReason, Timestamp};
 
 /// Counters of one isolate since it was made.
@@ -13,6 +14,8 @@ pub struct IsolateStats {
     pub now: Timestamp,
     /// Messages taken from the queue and handed to their receivers.
     pub events: u64,
+    /// How often code went on without a message: after a wake-up, a timer or a wait that was over before it began.
+    pub resumptions: u64,
     /// Messages published to a topic that nobody subscribed to.
     pub unheard: u64,
     /// Messages that waited for an actor when it ended, and those in the hand of a supervised one that failed.
@@ -20,6 +23,31 @@ pub struct IsolateStats {
     /// How often a message on which a supervised actor had failed was handled once more.
     pub retried: u64,
 }
+
+/// A handler that waits: see [`RunError::Stuck`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Waiting {
+    /// The actor's name.
+    pub actor: &'static str,
+    /// Its identity within the isolate.
+    pub id: ActorId,
+    /// What its handler waits for.
+    pub waits_for: WaitsFor,
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{} for {}", self.actor, self.id, self.waits_for)
+    }
+}
+
+/// So many handlers that wait are named in a text; [`RunError::Stuck`] has them all.
+const NAMED_MAX: usize = 10;
+
+const OUTSIDE_REMEDY: &str = " (a thread, a socket, a `tokio::spawn`, a channel on which nobody sends: none of them goes on while \
+                              the isolate runs, so bring their answers in with `Isolate::tell` between two runs, and wait for \
+                              time with `ctx.sleep`)";
 
 /// Why a run ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,15 +64,76 @@ pub enum RunError {
         /// The virtual time of the event.
         at: Timestamp,
     },
-    /// Nothing is left to do, but handlers of these actors still wait.
+    /// Nothing is left to do, but handlers still wait. It does not depend on what other threads do meanwhile: their
+    /// wake-ups are not followed.
     Stuck {
-        /// Their names.
-        actors: Vec<&'static str>,
+        /// Whose handlers, and for what.
+        waiting: Vec<Waiting>,
     },
-    /// More events were handled than [`Isolate::limit_events`](crate::Isolate::limit_events) allows.
+    /// A wake-up of another thread has met one of the isolate: a handler waits for both, so what it does next would depend on
+    /// which came first.
+    ForeignWake {
+        /// The actor or service that was woken.
+        actor: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+        /// The virtual time.
+        at: Timestamp,
+    },
+    /// An actor or service uses timers, sockets, tasks or processes of tokio, which an isolate does not have: their time is
+    /// that of the machine.
+    NeedsTokio {
+        /// Its name.
+        actor: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+        /// The virtual time.
+        at: Timestamp,
+    },
+    /// So many tasks were given to `tokio::spawn`, which nothing runs in an isolate.
+    Spawned {
+        /// How many.
+        tasks: usize,
+    },
+    /// The run took more steps than [`Isolate::limit_events`](crate::Isolate::limit_events) allows. It can go on: raise the
+    /// limit and run again.
     TooManyEvents {
         /// The limit.
         events_max: u64,
+        /// Who still goes on: a service that does not come to its end, or else whose code ran last.
+        actor: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+        /// The virtual time.
+        at: Timestamp,
+    },
+    /// Code went on without a message more often than [`DEFAULT_RESUMPTIONS_MAX`](crate::DEFAULT_RESUMPTIONS_MAX) since input last
+    /// came: a service has no end, such as one that beats every second. It can go on, with the next run or with a limit of one's
+    /// own, which replaces this bound.
+    TooManyResumptions {
+        /// The bound.
+        resumptions_max: u64,
+        /// Who still goes on: a service that does not come to its end, or else whose code ran last.
+        actor: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+        /// The virtual time.
+        at: Timestamp,
+    },
+    /// An actor or service goes on again and again at one moment, and no message is handled. A limit of one's own replaces
+    /// this bound as well.
+    Spinning {
+        /// Its name.
+        actor: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+        /// The moment.
+        at: Timestamp,
+    },
+    /// The stop flag is set. Once it is reset, the isolate can run on.
+    Stopped {
+        /// The virtual time.
+        at: Timestamp,
     },
     /// The root supervisor of a tree passed its intensity: its children are stopped, and it has ended.
     TreeGaveUp {
@@ -61,16 +150,53 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ActorFailed { actor, id, reason, at } => write!(f, "{actor}{id} {reason} (at {at})"),
-            Self::Stuck { actors } => write!(
+            Self::Stuck { waiting } => {
+                f.write_str("nothing is left to do, but handlers still wait: ")?;
+                for (at, one) in waiting.iter().take(NAMED_MAX).enumerate() {
+                    write!(f, "{}{one}", if at > 0 { ", " } else { "" })?;
+                }
+                if let Some(more) = waiting.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+                    write!(f, " and {more} more")?;
+                }
+                if waiting.iter().any(|one| one.waits_for == WaitsFor::Outside) {
+                    f.write_str(OUTSIDE_REMEDY)?;
+                }
+                Ok(())
+            }
+            Self::ForeignWake { actor, id, at } => write!(
                 f,
-                "nothing is left to do, but a handler of {} still waits: for an actor that waits for it, or for \
-                 something outside the isolate, which never comes",
-                actors.join(", ")
+                "{actor}{id} was woken by another thread as well as by its isolate (at {at}): what comes first depends on the \
+                 machine; bring the thread's answer in with `Isolate::tell` or `Isolate::publish` between two runs"
             ),
-            Self::TooManyEvents { events_max } => write!(
+            Self::NeedsTokio { actor, id, at } => write!(
                 f,
-                "more than {events_max} events: do actors feed each other for ever? Otherwise raise `limit_events`"
+                "{actor}{id} uses timers, sockets or tasks of tokio, which an isolate does not have (at {at}): wait with \
+                 `ctx.sleep` or `ctx.clock()` instead of `tokio::time`, and run what needs a socket on a `MessageBus`"
             ),
+            Self::Spawned { tasks } => write!(
+                f,
+                "{tasks} tasks were given to `tokio::spawn`, which nothing runs in an isolate: make each an actor or a service"
+            ),
+            Self::TooManyEvents { events_max, actor, id, at } => write!(
+                f,
+                "more than {events_max} events and resumptions, and {actor}{id} still goes on (at {at}): do actors feed each \
+                 other for ever? For a service that never ends use `run_until` or `run_for`; if the work is that long, raise \
+                 `limit_events`"
+            ),
+            Self::TooManyResumptions { resumptions_max, actor, id, at } => write!(
+                f,
+                "more than {resumptions_max} resumptions, and {actor}{id} still goes on (at {at}): for a service that never ends, \
+                 such as a heartbeat, use `run_until` or `run_for`; if the work is that long, set `limit_events`, or hand data \
+                 that has an end to `ctx.replay`"
+            ),
+            Self::Spinning { actor, id, at } => write!(
+                f,
+                "{actor}{id} goes on again and again at one moment and no message is handled (at {at}): let it wait for a message \
+                 or sleep for more than zero; `limit_events` replaces this bound"
+            ),
+            Self::Stopped { at } => {
+                write!(f, "stopped by its stop flag (at {at}); once that is reset, run again to go on")
+            }
             Self::TreeGaveUp { child, at } => write!(
                 f,
                 "the tree gave up: {child} was to be restarted more often than the root's intensity allows (at {at})"

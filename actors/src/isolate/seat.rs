@@ -11,6 +11,7 @@ use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage};
 
 use self::supervised::Ward;
 pub(crate) use self::supervised::seat_actor;
+use super::Waiting;
 use super::backlog::Backlog;
 use super::core::Core;
 use super::handle::id_of;
@@ -18,6 +19,7 @@ use super::monitors::{Tell, Watches};
 use super::remember;
 use super::sub::{Begin, End, Handle, Overflow, Repeats, Rule, Sub};
 use super::tree::Child;
+use super::waits::Wait;
 use crate::{Actor, Context, Down, Handler, Message, Monitor, Policy, SpawnError, StopReason, Subscription};
 
 /// An actor and its context.
@@ -31,8 +33,10 @@ pub(crate) trait AnySeat: 'static {
     /// Polls whatever this seat has parked, then delivers what waited behind it.
     fn resume(&self);
     fn name(&self) -> &'static str;
-    /// Whether a handler of its waits for something.
-    fn is_parked(&self) -> bool;
+    /// What a handler of its waits for, if one waits. A service that waits for more to do is at rest.
+    fn waiting(&self) -> Option<Waiting> {
+        None
+    }
     /// Ends it: nothing more is delivered. Its `stopping` runs unless its own code panicked.
     fn end(&self, reason: StopReason);
     /// Ends it normally once no handler runs or waits.
@@ -101,6 +105,8 @@ pub(crate) struct Seat<A: Actor> {
     waker: Waker,
     stage: Stage<Bundle<A>, Result<(), A::Error>>,
     life: Cell<Life>,
+    /// What a handler of its waits for, while one does.
+    wait: Cell<Wait>,
     /// It is to end once a handler that waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
     pub(crate) backlog: Backlog,
@@ -122,6 +128,7 @@ impl<A: Actor> Seat<A> {
             waker,
             stage: Stage::new(Bundle { actor, ctx }),
             life: Cell::new(Life::New),
+            wait: Cell::new(Wait::Outside),
             stop_asked: Cell::new(false),
             backlog: Backlog::default(),
             ended: RefCell::default(),
@@ -156,6 +163,11 @@ impl<A: Actor> Seat<A> {
         self.watchers.borrow().len()
     }
 
+    /// Whether its own code runs now, further up the stack.
+    pub(crate) fn is_running(&self) -> bool {
+        self.stage.phase() == Phase::Busy
+    }
+
     /// Whether a message can be handled at once.
     fn is_ready(&self) -> bool {
         self.stage.phase() == Phase::Idle && self.life.get() == Life::Running
@@ -184,6 +196,7 @@ impl<A: Actor> Seat<A> {
     /// What follows a poll that was more than a handler that simply returned.
     #[cold]
     fn settle(&self, played: Poll<Result<(), A::Error>>) {
+        self.wait.set(self.core.take_wait(self.index));
         self.stop_asked.set(self.stop_asked.get() | self.core.stop_asked.take());
         if self.kill_asked.get() {
             self.kill();
@@ -283,11 +296,17 @@ impl<A: Actor> AnySeat for Seat<A> {
         A::name()
     }
 
-    fn is_parked(&self) -> bool {
-        self.stage.phase() == Phase::Waiting
+    fn waiting(&self) -> Option<Waiting> {
+        let waits_for = || self.wait.get().told(&self.core);
+        (self.stage.phase() == Phase::Waiting).then(|| Waiting {
+            actor: A::name(),
+            id: id_of(self.index),
+            waits_for: waits_for(),
+        })
     }
 
     fn end(&self, reason: StopReason) {
+        self.core.judge(A::name(), self.index, &reason);
         if self.goes_on(&reason) {
             return;
         }

@@ -83,6 +83,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         let Ok(mut slot) = self.run.try_borrow_mut() else { return };
         let Some(run) = slot.as_mut() else { return };
         self.core.running.set(self.index);
+        self.core.went_on.set(self.index);
         if let Poll::Ready((service, result)) = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker)) {
             let over = slot.take();
             drop(slot);
@@ -101,12 +102,8 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         S::name()
     }
 
-    fn is_parked(&self) -> bool {
-        // A service that waits for more to do is at rest, not stuck.
-        false
-    }
-
     fn end(&self, reason: StopReason) {
+        self.core.judge(S::name(), self.index, &reason);
         let run = self.run.borrow_mut().take();
         drop(run);
         self.record_end(reason);

@@ -3,19 +3,39 @@
 //! `any` is set last, with `Release`, by everybody who has something to tell, and read first, with `Acquire`, by the run
 //! loop: what was told before is seen then. The loop clears it while it holds the lock of `woken`, under which wakers set it,
 //! so no wake-up is lost between the two.
+//!
+//! Wake-ups of other threads are kept apart. When they come depends on the machine, so the loop follows none of them.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Wake, Waker};
 
+use mycelium_mailbox::this_thread;
+
 /// What the run loop must look at before the next event.
-#[derive(Default)]
 pub(crate) struct Signals {
     any: AtomicBool,
     halt: AtomicBool,
-    /// Seats whose futures were woken, in the order of the wake-ups.
-    woken: Mutex<Vec<u32>>,
+    /// The isolate's own thread.
+    thread: NonZeroU64,
+    woken: Mutex<Woken>,
+}
+
+#[derive(Default)]
+struct Woken {
+    /// Seats whose futures were woken by the isolate's own thread, in the order of the wake-ups.
+    own: Vec<u32>,
+    /// Seats that were woken by others.
+    foreign: BTreeSet<u32>,
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        let (any, halt, woken) = Default::default();
+        Self { any, halt, thread: this_thread(), woken }
+    }
 }
 
 impl Signals {
@@ -40,11 +60,12 @@ impl Signals {
         self.halt.load(Ordering::Acquire)
     }
 
-    /// Moves the woken seats into `into`.
-    pub(crate) fn take_woken(&self, into: &mut VecDeque<u32>) {
+    /// Moves the woken seats into `own`, and those that other threads woke into `foreign`.
+    pub(crate) fn take_woken(&self, own: &mut VecDeque<u32>, foreign: &mut BTreeSet<u32>) {
         let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
         self.any.store(false, Ordering::Release);
-        into.extend(woken.drain(..));
+        own.extend(woken.own.drain(..));
+        foreign.append(&mut woken.foreign);
     }
 }
 
@@ -62,8 +83,19 @@ struct SeatWaker {
 
 impl Wake for SeatWaker {
     fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
         let mut woken = self.signals.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        woken.push(self.seat);
+        if this_thread() == self.signals.thread {
+            // Woken twice in a row it is resumed once.
+            if woken.own.last() != Some(&self.seat) {
+                woken.own.push(self.seat);
+            }
+        } else {
+            woken.foreign.insert(self.seat);
+        }
         self.signals.any.store(true, Ordering::Release);
     }
 }

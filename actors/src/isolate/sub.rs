@@ -229,6 +229,10 @@ where
         self.waiting_count.get() >= self.rule.capacity
     }
 
+    fn waiting(&self) -> usize {
+        self.waiting_count.get()
+    }
+
     fn close(&self) -> u64 {
         let waiting = self.waiting.take();
         self.set_waiting(0);

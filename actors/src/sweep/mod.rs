@@ -25,6 +25,7 @@ pub use self::progress::{PROGRESS_INTERVAL, Progress};
 pub use self::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepReport, SweepResult, Trial};
 pub use self::samples::{Domain, SampleError, Samples};
 pub use self::space::{Space, linspace};
+pub(crate) use self::stop::Leash;
 pub use self::stop::{CtrlCError, StopFlag};
 
 /// Most points of one sweep. Their results are all kept.

@@ -3,8 +3,10 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::stop::Leash;
 use crate::{BoxError, Isolate, StopReason, Timestamp};
 
 /// How many failures a report keeps in full: those with the lowest indices. All are counted.
@@ -22,8 +24,8 @@ pub struct SweepReport<P, R> {
     pub failed: usize,
     /// How many points the space has.
     pub total: usize,
-    /// Whether the stop flag ended the sweep before all points were tried. What is there is complete in itself; which
-    /// points are missing depends on the moment.
+    /// Whether the stop flag ended the sweep before all points were tried to their end. What is there is complete in itself;
+    /// which points are missing depends on the moment.
     pub cancelled: bool,
     /// How long it took.
     pub elapsed: Duration,
@@ -113,11 +115,21 @@ impl fmt::Display for FailureCause {
 }
 
 /// What one instance of a sweep is told besides its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Trial {
     index: usize,
     seed: u64,
+    leash: Option<Arc<Leash>>,
 }
+
+/// Two trials are equal if they give the same results: by index and seed.
+impl PartialEq for Trial {
+    fn eq(&self, other: &Self) -> bool {
+        (self.index, self.seed) == (other.index, other.seed)
+    }
+}
+
+impl Eq for Trial {}
 
 impl Trial {
     /// The trial with this index and seed: to run an instance of a sweep again, alone.
@@ -137,7 +149,12 @@ impl Trial {
     /// # Ok::<(), mycelium::sweep::SweepError>(())
     /// ```
     pub fn new(index: usize, seed: u64) -> Self {
-        Self { index, seed }
+        Self { index, seed, leash: None }
+    }
+
+    /// One whose isolates can be stopped.
+    pub(super) fn held(index: usize, seed: u64, leash: &Arc<Leash>) -> Self {
+        Self { leash: Some(Arc::clone(leash)), ..Self::new(index, seed) }
     }
 
     /// The index of the parameters in the space.
@@ -150,12 +167,13 @@ impl Trial {
         self.seed
     }
 
-    /// An empty isolate with this instance's seed, whose clock starts at zero.
+    /// An empty isolate with this instance's seed, whose clock starts at zero. It stops with its sweep: see
+    /// [`StopFlag`](super::StopFlag).
     pub fn isolate(&self) -> Isolate {
-        Isolate::new(self.seed)
+        self.isolate_at(Timestamp::ZERO)
     }
 
-    /// An empty isolate with this instance's seed, whose clock starts at `now`.
+    /// The same, with a clock that starts at `now`.
     ///
     /// ```
     /// use mycelium::{Timestamp, sweep::Trial};
@@ -163,6 +181,10 @@ impl Trial {
     /// assert_eq!(Trial::new(0, 42).isolate_at(opening).now(), opening);
     /// ```
     pub fn isolate_at(&self, now: Timestamp) -> Isolate {
-        Isolate::starting_at(self.seed, now)
+        let mut isolate = Isolate::starting_at(self.seed, now);
+        if let Some(leash) = &self.leash {
+            isolate.hold(Arc::clone(leash));
+        }
+        isolate
     }
 }

@@ -6,8 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Ends sweeps early: clones share one flag, which anyone may set, from any thread.
 ///
-/// Instances in hand are finished and their results kept; no further one is begun. The flag stays set, so a sweep
-/// that is started with it afterwards runs nothing until somebody calls [`reset`](Self::reset).
+/// No further instance is begun. The isolates in hand, those of [`Trial::isolate`](super::Trial::isolate), end between two
+/// events with [`RunError::Stopped`](crate::RunError::Stopped); such an instance counts as not tried, whatever it returns. An instance
+/// that runs none of them any more is finished, and its result kept. The flag stays set, so a sweep that is started with it
+/// afterwards runs nothing until somebody calls [`reset`](Self::reset).
+///
+/// Any other isolate is stopped by it after [`Isolate::stop_on`](crate::Isolate::stop_on).
 ///
 /// ```
 /// use mycelium::sweep::{StopFlag, Sweep};
@@ -97,11 +101,42 @@ impl Watch {
     pub(super) fn is_stopped(&self) -> bool {
         self.0.is_stopped()
     }
+
+    pub(super) fn leash(&self) -> Arc<Leash> {
+        Leash::new(&self.0)
+    }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
         self.0.inner.watched_by.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What holds isolates to a flag, and notes that it has held one back.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    flag: StopFlag,
+    pulled: AtomicBool,
+}
+
+impl Leash {
+    pub(crate) fn new(flag: &StopFlag) -> Arc<Self> {
+        Arc::new(Self { flag: flag.clone(), pulled: AtomicBool::new(false) })
+    }
+
+    /// Whether an isolate that asks has to stop.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stopped = self.flag.is_stopped();
+        if stopped {
+            self.pulled.store(true, Ordering::Relaxed);
+        }
+        stopped
+    }
+
+    /// Whether one had to since the last time.
+    pub(super) fn take_pulled(&self) -> bool {
+        self.pulled.swap(false, Ordering::Relaxed)
     }
 }
 

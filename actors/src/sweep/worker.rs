@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use super::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepReport, SweepResult, Trial};
 use super::seed::seed_of;
-use super::stop::Watch;
+use super::stop::{Leash, Watch};
 use super::{Callback, Progress, Space, SweepError};
 use crate::BoxError;
 
@@ -122,6 +122,7 @@ impl<S: Space, F> Plan<'_, S, F> {
         let _leave = Leave(&self.tally);
         let _guard = BreakOnPanic(&self.tally);
         let cpu = thread_cpu();
+        let leash = self.stop.leash();
         let mut harvest = Harvest { results: Vec::new(), failures: BTreeMap::new(), cpu: None };
         loop {
             let first = self.tally.next.fetch_add(self.chunk, Ordering::Relaxed);
@@ -133,21 +134,25 @@ impl<S: Space, F> Plan<'_, S, F> {
                     return harvest.after(cpu);
                 }
                 let index = self.order.as_ref().map_or(position, |order| order[position]);
-                self.run_one(index, &mut harvest);
+                self.run_one(index, &leash, &mut harvest);
             }
         }
         harvest.after(cpu)
     }
 
-    fn run_one<R, E>(&self, index: usize, harvest: &mut Harvest<S::Point, R>)
+    fn run_one<R, E>(&self, index: usize, leash: &Arc<Leash>, harvest: &mut Harvest<S::Point, R>)
     where
         E: Into<BoxError>,
         F: Fn(&S::Point, &Trial) -> Result<R, E>,
     {
         let params = self.space.point(index);
-        let trial = Trial::new(index, seed_of(self.seed, index));
+        let trial = Trial::held(index, seed_of(self.seed, index), leash);
         // What the function borrows is shared with other threads, so it is guarded against being seen half changed.
         let caught = catch_unwind(AssertUnwindSafe(|| (self.instance)(&params, &trial).map_err(Into::into)));
+        if leash.take_pulled() {
+            // Whatever it has made of that: a full sweep would have another result.
+            return;
+        }
         let cause = match caught {
             Ok(Ok(result)) => {
                 harvest.results.push(SweepResult { index, params, result });

@@ -196,6 +196,10 @@ impl<M> Receive<M> for Guarded<M> {
         self.to.is_full()
     }
 
+    fn waiting(&self) -> usize {
+        self.to.waiting()
+    }
+
     fn is_closed(&self) -> bool {
         self.to.is_closed()
     }

@@ -5,12 +5,13 @@
 
 mod ends;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::enter;
 use mycelium_supervisor as pure;
 use pure::{Action, CallId, ChildRef, Event, ExitReason, Jitter, Notice, Strategy};
 
@@ -213,7 +214,12 @@ impl TreeRun {
     /// Runs `f`, then deals with whatever was reported.
     fn with_run<R>(&self, core: &Core, f: impl FnOnce(&mut Run) -> R) -> Option<R> {
         // Borrowed: a child's code has come back here. Whoever has it goes on until nothing is reported any more.
-        let mut run = self.run.try_borrow_mut().ok()?;
+        let run = self.run.try_borrow_mut().ok()?;
+        // Children's code runs, also where the tree's owner calls.
+        enter(&run.core.upgrade()?, || self.step_run(run, core, f))
+    }
+
+    fn step_run<R>(&self, mut run: RefMut<'_, Run>, core: &Core, f: impl FnOnce(&mut Run) -> R) -> Option<R> {
         let since = i128::from(core.now.get()) - i128::from(run.epoch);
         run.now = run.now.max(Duration::from_nanos(u64::try_from(since).unwrap_or(0)));
         let result = f(&mut run);

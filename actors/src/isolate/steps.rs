@@ -1,0 +1,83 @@
+//! What a step of a run is taken from, and how a run ends that may not go on.
+
+use std::task::Context as TaskContext;
+
+use super::apart::is_tokios;
+use super::bounds::{Over, Seen};
+use super::core::Core;
+use super::handle::id_of;
+use super::waits::Wait;
+use super::{OUTSIDE, RunError};
+use crate::{StopReason, Timestamp};
+
+impl Core {
+    /// Looks at the bounds of the run. `Ok`: there is a step.
+    #[cold]
+    pub(crate) fn look(&self) -> Result<(), Over> {
+        let replayed = self.replayed();
+        self.bounds.look(&Seen { now: self.now.get(), unheard: self.unheard.get(), replayed })?;
+        self.went_on.set(OUTSIDE);
+        Ok(())
+    }
+
+    /// How a run ends that is over.
+    #[cold]
+    pub(crate) fn over(&self, over: Over) -> RunError {
+        let service = self.seat(self.went_on.get()).filter(|seat| !seat.has_ended());
+        let seat = if service.is_some() { self.went_on.get() } else { self.running.get() };
+        let actor = self.seat(seat).map_or("nobody", |seat| seat.name());
+        let (id, at) = (id_of(seat), self.moment());
+        match over {
+            Over::Stopped => RunError::Stopped { at },
+            Over::TooMany(events_max) => RunError::TooManyEvents { events_max, actor, id, at },
+            Over::TooManyResumptions(resumptions_max) => {
+                RunError::TooManyResumptions { resumptions_max, actor, id, at }
+            }
+            Over::Spinning => RunError::Spinning { actor, id, at },
+        }
+    }
+
+    /// What the clock shows.
+    pub(crate) fn moment(&self) -> Timestamp {
+        Timestamp::from_nanos(self.now.get())
+    }
+
+    /// Code that runs now has to wait for this.
+    pub(crate) fn note_wait(&self, wait: Wait) {
+        self.waits.note(wait, self.running.get(), self.bounds.events());
+    }
+
+    /// What the code in this seat, which waits now, has to wait for.
+    pub(crate) fn take_wait(&self, seat: u32) -> Wait {
+        self.waits.take(seat, self.bounds.events())
+    }
+
+    /// Ends the run if an actor or service ended because it wanted something of tokio.
+    pub(crate) fn judge(&self, actor: &'static str, seat: u32, reason: &StopReason) {
+        if let StopReason::Panicked(panic) = reason
+            && is_tokios(panic)
+        {
+            self.fail(RunError::NeedsTokio { actor, id: id_of(seat), at: self.moment() });
+        }
+    }
+
+    /// Takes a step for code that goes on without a message, if the run is not over.
+    #[inline]
+    pub(crate) fn take_step(&self) -> Result<(), Over> {
+        if !self.bounds.has_step() {
+            self.look()?;
+        }
+        self.bounds.count_resumption();
+        Ok(())
+    }
+
+    /// The same for code that would go on without a return to the run loop: if the run is over, it is woken when there is
+    /// another one.
+    pub(crate) fn goes_on(&self, cx: &TaskContext<'_>) -> bool {
+        let goes_on = self.take_step().is_ok();
+        if !goes_on {
+            cx.waker().wake_by_ref();
+        }
+        goes_on
+    }
+}

@@ -1,0 +1,113 @@
+//! What a parked handler waits for, as far as it can be known: the isolate's own futures say it when they are polled.
+
+use std::cell::Cell;
+use std::fmt;
+
+use super::core::Core;
+use super::handle::id_of;
+use crate::ActorId;
+
+/// What a handler waits for that can never go on: see [`RunError::Stuck`](super::RunError::Stuck).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WaitsFor {
+    /// The answer of this actor, which it has asked.
+    Answer {
+        /// Its name.
+        of: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+    },
+    /// Room in the mailbox of this actor.
+    Mailbox {
+        /// Its name.
+        of: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+    },
+    /// Room in the queue of a subscriber of this message.
+    Topic {
+        /// The message.
+        message: &'static str,
+    },
+    /// The end of this actor.
+    End {
+        /// Its name.
+        of: &'static str,
+        /// Its identity within the isolate.
+        id: ActorId,
+    },
+    /// A moment past the end of time.
+    EndOfTime,
+    /// Nothing that the isolate knows: a thread, a socket, a future that is never ready, or a channel on which nobody sends.
+    Outside,
+}
+
+impl fmt::Display for WaitsFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer { of, id } => write!(f, "the answer of {of}{id}"),
+            Self::Mailbox { of, id } => write!(f, "room in the mailbox of {of}{id}"),
+            Self::Topic { message } => write!(f, "room in a queue for {message}"),
+            Self::End { of, id } => write!(f, "the end of {of}{id}"),
+            Self::EndOfTime => f.write_str("a moment past the end of time"),
+            Self::Outside => f.write_str("something outside the isolate"),
+        }
+    }
+}
+
+/// The same in eight bytes, for every seat has one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    Answer(u32),
+    Mailbox(u32),
+    /// By the lane of the topic.
+    Topic(u32),
+    End(u32),
+    EndOfTime,
+    Outside,
+}
+
+impl Wait {
+    pub(crate) fn told(self, core: &Core) -> WaitsFor {
+        let who = |seat| (core.seat(seat).map_or("an actor", |seat| seat.name()), id_of(seat));
+        match self {
+            Self::Answer(seat) => {
+                let (of, id) = who(seat);
+                WaitsFor::Answer { of, id }
+            }
+            Self::Mailbox(seat) => {
+                let (of, id) = who(seat);
+                WaitsFor::Mailbox { of, id }
+            }
+            Self::End(seat) => {
+                let (of, id) = who(seat);
+                WaitsFor::End { of, id }
+            }
+            Self::Topic(lane) => WaitsFor::Topic { message: core.lane_name(lane) },
+            Self::EndOfTime => WaitsFor::EndOfTime,
+            Self::Outside => WaitsFor::Outside,
+        }
+    }
+}
+
+/// What the futures of the isolate say when they are polled and must wait.
+#[derive(Default)]
+pub(crate) struct Waits {
+    /// The last of them, whose code it was, and at which event: what is older belongs to a handler that has returned.
+    last: Cell<Option<(Wait, u32, u64)>>,
+}
+
+impl Waits {
+    pub(crate) fn note(&self, wait: Wait, running: u32, event: u64) {
+        self.last.set(Some((wait, running, event)));
+    }
+
+    /// What this seat has said since its handler was polled.
+    pub(crate) fn take(&self, running: u32, event: u64) -> Wait {
+        match self.last.take() {
+            Some((wait, seat, at)) if (seat, at) == (running, event) => wait,
+            _ => Wait::Outside,
+        }
+    }
+}
