@@ -112,6 +112,7 @@ impl fmt::Display for TopicStats {
             (self.conflated, "conflated"),
             (self.dropped_unsubscribed, "left behind"),
             (self.dead_letters, "dead letters"),
+            (self.waiting, "waiting"),
         ];
         causes
             .iter()
@@ -131,6 +132,9 @@ impl fmt::Display for QueueStats {
 }
 
 /// The counters of one topic.
+///
+/// At rest they add up: each message that was published is, for each subscriber that was there and did not publish it itself, among
+/// the delivered, the waiting, the dropped (by a policy or unsubscribed) or the dead letters, and among one of them only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicStats {
@@ -140,8 +144,10 @@ pub struct TopicStats {
     pub topic: &'static str,
     /// Messages that at least one subscriber was there for.
     pub published: u64,
-    /// Messages handed to a handler or a subscriber's queue, summed over subscribers.
+    /// Messages handled by an actor, or read from a subscriber's queue, summed over subscribers.
     pub delivered: u64,
+    /// Messages that wait in a subscriber's queue, the one whose handler waits among them, summed over subscribers.
+    pub waiting: u64,
     /// Dropped by `DropOldest`, or by `Conflate` when more keys waited than its capacity.
     pub dropped_oldest: u64,
     /// Dropped by `DropNewest`.
@@ -150,6 +156,6 @@ pub struct TopicStats {
     pub conflated: u64,
     /// Waited for a subscriber that unsubscribed or ended.
     pub dropped_unsubscribed: u64,
-    /// Came to an actor that had ended.
+    /// Was in the hand of an actor that failed or was killed, and is not tried again.
     pub dead_letters: u64,
 }

@@ -393,6 +393,7 @@ impl<M: 'static> AnyLane for Lane<M> {
             topic: self.topic?,
             published: self.published(),
             delivered: self.messages.taken().saturating_add_signed(self.surplus.get()),
+            waiting: 0,
             dropped_oldest: self.gauge.oldest.get(),
             dropped_newest: self.gauge.newest.get(),
             conflated: self.gauge.conflated.get(),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::{Duration, Instant};
 
-use mycelium_mailbox::{FutureSlot, Interlude, Span, Stop, pick};
+use mycelium_mailbox::{FutureSlot, Interlude, Source, Span, Started, Stop, pick};
 use tokio::runtime::Handle;
 
 use self::hand::{Hand, Kept};
@@ -197,9 +197,9 @@ impl<A: Actor> Body<A> {
             return self.drain_probed(source, below, most).await;
         }
         let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return 0 };
-        let from = &mut sources[source];
         let span = Span { below, most, presence: &address.presence };
-        let drained = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx)).await;
+        let drained =
+            InSlot::new(|cx: &mut TaskContext<'_>| drain(sources, source, actor, ctx, slot, span, cx)).await;
         self.settle(source, drained)
     }
 
@@ -207,10 +207,11 @@ impl<A: Actor> Body<A> {
     #[cold]
     async fn drain_probed(&mut self, source: usize, below: u64, most: u32) -> u32 {
         let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return 0 };
-        let from = &mut sources[source];
+        let from = &sources[source];
         let span = Span { below, most: most.min(PROBED_MESSAGES), presence: &address.presence };
         let (message, topic) = (from.front_name().unwrap_or("nothing"), from.topic_name());
-        let draining = InSlot::new(|cx: &mut TaskContext<'_>| from.drain(actor, ctx, slot, span, cx));
+        let draining =
+            InSlot::new(|cx: &mut TaskContext<'_>| drain(sources, source, actor, ctx, slot, span, cx));
         match address.watch().follow(message, topic, draining).await {
             Ok(drained) => self.settle(source, drained),
             Err(given_up) => {
@@ -236,6 +237,8 @@ impl<A: Actor> Body<A> {
 
     #[cold]
     async fn handle_timer(&mut self, message: Envelope<A>) {
+        // Its handler may wait.
+        self.sources.iter_mut().for_each(Source::commit);
         self.hand = Hand::Timer(message);
         let Self { actor: Some(actor), ctx, slot, address, hand: Hand::Timer(message), .. } = self else {
             return;
@@ -399,6 +402,26 @@ impl<A: Actor> Body<A> {
             live.clear_timers();
         }
     }
+}
+
+/// Begins to handle what the source `index` holds. If a handler waits, the others tell how far they are.
+#[inline]
+fn drain<'a, A: Actor>(
+    sources: &'a mut [Inlet<A>],
+    index: usize,
+    actor: &'a mut A,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    span: Span<'_>,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, Drained> {
+    let (before, rest) = sources.split_at_mut(index);
+    let Some((from, after)) = rest.split_first_mut() else { return Started::Ready(Ok(0)) };
+    let started = from.drain(actor, ctx, slot, span, cx);
+    if matches!(started, Started::Parked(_)) {
+        before.iter_mut().chain(after).for_each(Source::commit);
+    }
+    started
 }
 
 /// Runs `started`, seen by the supervisor if it waits.

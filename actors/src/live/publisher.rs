@@ -93,6 +93,8 @@ impl<M: Message> LiveSubscriber<M> {
         self.queue.head()?;
         let message = self.queue.peek()?.message.clone();
         self.queue.advance();
+        // At once, both: it may be long until the next one is asked for.
+        self.queue.tell();
         self.entry.count_delivered(1);
         Some(message)
     }

@@ -81,9 +81,13 @@ impl<M: Message> TopicSource<M> {
     }
 
     fn count(&mut self) {
-        if self.uncounted > 0 {
-            self.entry.count_delivered(std::mem::take(&mut self.uncounted));
-        }
+        count(&self.entry, &mut self.uncounted);
+    }
+}
+
+fn count<M: Message>(entry: &TopicEntry<M>, uncounted: &mut u64) {
+    if *uncounted > 0 {
+        entry.count_delivered(std::mem::take(uncounted));
     }
 }
 
@@ -129,6 +133,7 @@ impl<M: Message> Source for TopicSource<M> {
 
     fn commit(&mut self) {
         self.queue.commit();
+        self.count();
     }
 
     fn arm(&mut self) -> bool {
@@ -148,7 +153,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         if self.uncounted >= COUNT_EVERY {
             self.count();
         }
-        let Self { queue, uncounted, waits, .. } = self;
+        let Self { queue, entry, uncounted, waits, .. } = self;
         let before = *uncounted;
         match queue.drain::<Hear, _, _>(actor, ctx, slot, span, uncounted, cx) {
             // At most `span.most`.
@@ -156,6 +161,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
             Queued::Failed(failed) => Started::Ready(failed),
             Queued::Parked(parked) => {
                 *waits = true;
+                count(entry, uncounted);
                 Started::Parked(parked)
             }
         }

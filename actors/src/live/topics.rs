@@ -100,11 +100,14 @@ impl<M: Message> AnyTopic for TopicEntry<M> {
 
     fn stats(&self) -> TopicStats {
         let queue = self.topic.stats();
+        // Before what was delivered: a message on its way between the two is seen in both rather than in neither.
+        let waiting = self.topic.subscribers().iter().map(|subscriber| subscriber.waiting).sum();
         TopicStats {
             message: M::NAME,
             topic: M::TOPIC,
             published: queue.published,
             delivered: self.delivered.load(Ordering::Relaxed),
+            waiting,
             dropped_oldest: queue.dropped_oldest,
             dropped_newest: queue.dropped_newest,
             conflated: queue.conflated,

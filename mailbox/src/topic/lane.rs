@@ -4,6 +4,7 @@
 //! `backlog` is guarded by the lane's lock. Producers take it inside the topic's critical section (so the stamps rise
 //! along the lane), the subscriber takes it alone. `queued` mirrors the length: stored with `Release` inside it,
 //! loaded with `Acquire` by the subscriber's look. Sleeping goes through the topic's seats, like for ring subscribers.
+//! `in_hand` is the subscriber's note for statistics: nothing depends on it.
 
 use std::collections::VecDeque;
 
@@ -20,6 +21,8 @@ pub(crate) struct Lane<V: Payload> {
     pub(crate) seat: Arc<Seat>,
     backlog: Spin<Backlog<Entry<V>>>,
     queued: AtomicUsize,
+    /// Messages that the subscriber has taken and not passed.
+    in_hand: AtomicUsize,
     key: Option<KeyFn<V::Message>>,
     pub(crate) fails: bool,
 }
@@ -31,7 +34,8 @@ impl<V: Payload> Lane<V> {
         key: Option<KeyFn<V::Message>>,
         fails: bool,
     ) -> Self {
-        Self { seat, backlog: Spin::new(backlog), queued: AtomicUsize::new(0), key, fails }
+        let (backlog, queued, in_hand) = (Spin::new(backlog), AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { seat, backlog, queued, in_hand, key, fails }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -63,6 +67,11 @@ impl<V: Payload> Lane<V> {
     pub(crate) fn queued(&self) -> usize {
         self.queued.load(Ordering::Acquire)
     }
+
+    /// Messages that were not passed, as far as can be seen from outside.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queued() + self.in_hand.load(Ordering::Relaxed)
+    }
 }
 
 /// The subscriber's half of a lane.
@@ -88,6 +97,7 @@ impl<V: Payload> LaneReader<V> {
             let _freed = backlog.take(&mut self.hand);
             self.lane.queued.store(backlog.len(), Ordering::Relaxed);
             self.counted = self.hand.len();
+            self.lane.in_hand.store(self.counted, Ordering::Relaxed);
         }
         self.hand.front().map(|entry| entry.stamp)
     }
@@ -99,7 +109,9 @@ impl<V: Payload> LaneReader<V> {
 
     #[inline]
     pub(crate) fn advance(&mut self) {
-        drop(self.hand.pop_front());
+        let passed = self.hand.pop_front();
+        self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
+        drop(passed);
     }
 
     pub(crate) fn commit(&mut self) {

@@ -44,7 +44,7 @@ impl<V: Payload> Core<V> {
                 let position = seat.position();
                 self.tail().saturating_sub(position)
             }
-            Party::Lane(lane) => lane.queued() as u64,
+            Party::Lane(lane) => lane.waiting() as u64,
         };
         lock(&self.parties).iter().map(|party| (Arc::clone(party.seat()), waiting(party))).collect()
     }

@@ -99,6 +99,17 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         each_reader!(&mut self.reader, reader => reader.advance());
     }
 
+    /// Tells how far it is, without waiting for the end of a batch: what was passed waits no more for anybody who looks.
+    #[inline]
+    pub fn tell(&mut self) {
+        match &mut self.reader {
+            Reader::InlineRing(cursor) => cursor.commit(),
+            Reader::BoxedRing(cursor) => cursor.commit(),
+            // A lane is told with each message.
+            Reader::InlineLane(_) | Reader::BoxedLane(_) => {}
+        }
+    }
+
     /// Handles visible messages one after the other, in futures that run in `slot`; like [`peek`](Self::peek) and
     /// [`advance`](Self::advance) in a loop, but nothing is paid for handlers that do not wait.
     ///

@@ -1,5 +1,7 @@
 //! The message in hand when an actor fails: kept for its next life, or a dead letter.
 
+use mycelium_mailbox::Source;
+
 use super::super::dead_letters::{DeadLetter, DeadLetterCause};
 use super::super::envelope::Envelope;
 use super::super::source::ActorSource;
@@ -33,6 +35,8 @@ struct Message {
 impl<A: Actor> Body<A> {
     /// A handler has failed: what is in hand is kept for the next life, or it is a dead letter.
     pub(super) fn keep_hand(&mut self, reason: &StopReason) {
+        // Its last words, and its backoff, may take long.
+        self.sources.iter_mut().for_each(Source::commit);
         let failed = std::mem::take(&mut self.failed).saturating_add(1);
         let attempts_max = self.fate.as_ref().map_or(1, |fate| fate.attempts_max());
         let kept = failed < attempts_max
@@ -42,7 +46,8 @@ impl<A: Actor> Body<A> {
                 Hand::Timer(_) => true,
             };
         if !kept {
-            return self.bury_hand(reason, failed);
+            self.bury_hand(reason, failed);
+            return self.sources.iter_mut().for_each(Source::commit);
         }
         let timer = match std::mem::replace(&mut self.hand, Hand::Empty) {
             Hand::Timer(envelope) => Some(envelope),
