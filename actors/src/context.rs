@@ -177,7 +177,7 @@ impl<A: Actor> Context<A> {
         B: Handler<M>,
         M: Send + Sync + 'static,
     {
-        to.tell_from(message, self.id()).await
+        to.tell(message).await
     }
 
     /// Asks one actor and waits for its answer. The same as [`ActorRef::ask`].
@@ -195,7 +195,7 @@ impl<A: Actor> Context<A> {
         B: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        to.ask_from(query, self.id()).await
+        to.ask(query).await
     }
 
     /// Asks one actor and waits at most `limit` on the bus's clock.
@@ -213,7 +213,7 @@ impl<A: Actor> Context<A> {
         Q: Send + Sync + 'static,
     {
         let timer = self.sleep(limit);
-        within(timer, to.ask_from(query, self.id())).await
+        within(timer, to.ask(query)).await
     }
 
     /// Waits on the bus's clock. The actor handles nothing meanwhile: for a wake-up call that lets it work, use

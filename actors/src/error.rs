@@ -128,7 +128,8 @@ unsent! {
         /// The actor has ended.
         Stopped => "{} was not sent: the actor has ended",
         /// The mailbox is full: `try_tell` does not wait, and an actor does not wait for room in its own.
-        Full => "{} was not sent: the actor's mailbox is full; use `tell(..).await` to wait",
+        Full => "{} was not sent: the actor's mailbox is full; use `tell(..).await` to wait. An actor does not wait for \
+                 room in its own: raise `BusBuilder::inbox_capacity`, or call the method",
         /// The call came from a thread that does not run the isolate.
         WrongThread => "{} was not sent: this reference belongs to an isolate, which runs on one thread",
         /// The actor is not of this isolate: another one has it, or a live bus.

@@ -12,14 +12,15 @@
 //! - The cell is moved several times through futures that reserve room for it: hence the box.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
+use std::pin::pin;
 
 use kameo::actor::{ActorRef, PreparedActor, WeakActorRef};
 use kameo::error::{ActorStopReason, PanicError};
 use kameo::mailbox::{self, MailboxReceiver, Signal};
 
-use crate::live::Body;
+use crate::live::{Body, enter};
 use crate::{Actor, StopReason};
 
 /// An actor with its place on a bus, as kameo sees it.
@@ -81,7 +82,11 @@ impl<A: Actor> kameo::Actor for Cell<A> {
         _: WeakActorRef<Self>,
         control: &mut MailboxReceiver<Self>,
     ) -> impl Future<Output = Result<Option<Signal<Self>>, Infallible>> + Send {
-        async { Ok(self.0.run(|cx| control.poll_recv(cx)).await) }
+        async {
+            let current = self.0.current();
+            let mut run = pin!(self.0.run(|cx| control.poll_recv(cx)));
+            Ok(poll_fn(|cx| enter(current, || run.as_mut().poll(cx))).await)
+        }
     }
 
     async fn on_panic(
@@ -96,7 +101,7 @@ impl<A: Actor> kameo::Actor for Cell<A> {
     }
 
     async fn on_stop(&mut self, _: WeakActorRef<Self>, _: ActorStopReason) -> Result<(), Infallible> {
-        self.0.finish();
+        enter(self.0.current(), || self.0.finish());
         Ok(())
     }
 }

@@ -2,12 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use mycelium_mailbox::{Aside, Held, Publishing};
 
 use crate::isolate::Place;
-use crate::live::{Outlet, publish_error};
+use crate::live::{Outlet, poll_turn, publish_error};
 use crate::routing::Published;
 use crate::{Message, PublishError};
 
@@ -66,6 +66,9 @@ impl<M: Message> Publish<'_, M> {
         if let Some(Through::Isolate(place)) = self.message.with() {
             let place = *place;
             return place.poll_publish(&mut self.message, cx);
+        }
+        if let Some(Through::Live(_)) = self.message.with() {
+            ready!(poll_turn(cx));
         }
         match self.message.take_all() {
             Some((message, Through::Live(outlet))) => {

@@ -9,7 +9,7 @@ use mycelium_mailbox::Stop;
 
 use crate::context::{Either, within};
 use crate::isolate::IsolateRef;
-use crate::live::{Address, Member, Watched};
+use crate::live::{Address, Member, Watched, turn};
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
@@ -97,30 +97,7 @@ impl<A: Actor> ActorRef<A> {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was sent.
     #[inline]
-    pub fn tell<M>(&self, message: M) -> impl Future<Output = Result<(), TellError<M>>> + Send + use<'_, A, M>
-    where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
-    {
-        self.send(message, 0)
-    }
-
-    /// [`tell`](Self::tell) by the actor `sender`: it does not wait for room in its own mailbox.
-    #[inline]
-    pub(crate) fn tell_from<M>(
-        &self,
-        message: M,
-        sender: ActorId,
-    ) -> impl Future<Output = Result<(), TellError<M>>> + Send + use<'_, A, M>
-    where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
-    {
-        self.send(message, sender.0)
-    }
-
-    #[inline]
-    async fn send<M>(&self, message: M, sender: u64) -> Result<(), TellError<M>>
+    pub async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
@@ -128,10 +105,13 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.tell(message).await,
             // First without waiting, so that the message is moved once from here into its queue.
-            Backend::Live(live) => match live.offer(message) {
-                Ok(()) => Ok(()),
-                Err(envelope) => live.wait_to_tell(envelope, sender).await,
-            },
+            Backend::Live(live) => {
+                turn().await;
+                match live.offer(message) {
+                    Ok(()) => Ok(()),
+                    Err(envelope) => live.wait_to_tell(envelope).await,
+                }
+            }
             Backend::Nowhere(_) => Err(TellError::Stopped(message)),
         }
     }
@@ -164,26 +144,9 @@ impl<A: Actor> ActorRef<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        self.query(query, 0).await
-    }
-
-    /// [`ask`](Self::ask) by the actor `sender`.
-    pub(crate) async fn ask_from<Q>(&self, query: Q, sender: ActorId) -> Result<A::Reply, AskError>
-    where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
-    {
-        self.query(query, sender.0).await
-    }
-
-    async fn query<Q>(&self, query: Q, sender: u64) -> Result<A::Reply, AskError>
-    where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
-    {
         match &self.backend {
             Backend::Isolate(isolate) => isolate.ask(query).await,
-            Backend::Live(live) => live.ask(query, sender).await,
+            Backend::Live(live) => live.ask(query).await,
             Backend::Nowhere(_) => Err(AskError::Stopped),
         }
     }
@@ -238,7 +201,10 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             Backend::Isolate(isolate) => std::future::poll_fn(|cx| isolate.poll_ended(cx)).await,
             Backend::Nowhere(_) => std::future::pending().await,
-            Backend::Live(live) => live.ended.wait().await.clone(),
+            Backend::Live(live) => {
+                turn().await;
+                live.ended.wait().await.clone()
+            }
         }
     }
 

@@ -156,7 +156,9 @@ impl ServiceContext {
         }
         let mut published = 0;
         for (at, message) in messages {
-            self.sleep_until(at).await;
+            if self.now() < at {
+                self.sleep_until(at).await;
+            }
             self.publish(message).await?;
             published += 1;
         }

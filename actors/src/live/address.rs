@@ -8,6 +8,7 @@ use mycelium_mailbox::{Port, Presence, SendError, Stop, TrySendError};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{SetOnce, oneshot};
 
+use super::current;
 use super::envelope::Envelope;
 use super::monitor::Watchers;
 use super::runtime::sleep_on;
@@ -28,6 +29,10 @@ pub(crate) trait Member: Send + Sync {
     fn ended(&self) -> &SetOnce<StopReason>;
     /// Which one it is.
     fn work(&self) -> Work;
+    /// Whether it learns of a stop by itself, sooner or later.
+    fn listens(&self) -> bool {
+        true
+    }
     /// Makes its progress visible from now on.
     fn probe(&self) {}
     /// What a probe sees.
@@ -187,28 +192,30 @@ impl<A: Actor> Address<A> {
         self.inbox.offer(Envelope::message(message)).map_err(TrySendError::into_inner)
     }
 
-    /// Queues a message that was offered in vain. `sender` is the sending actor's id, or 0.
-    pub(crate) async fn wait_to_tell<M: 'static>(
-        &self,
-        message: Envelope<A>,
-        sender: u64,
-    ) -> Result<(), TellError<M>> {
-        self.inbox.send(message, sender).await.or_else(|error| match error {
+    /// Queues a message that was offered in vain.
+    pub(crate) async fn wait_to_tell<M: 'static>(&self, message: Envelope<A>) -> Result<(), TellError<M>> {
+        self.inbox.send(message, self.sender()).await.or_else(|error| match error {
             SendError::Closed(envelope) => back(envelope, TellError::Stopped),
             other => back(other.into_inner(), TellError::Full),
         })
     }
 
-    pub(crate) async fn ask<Q>(&self, query: Q, sender: u64) -> Result<A::Reply, AskError>
+    /// The actor's own id if its own code runs now, which must not wait for itself; else 0.
+    fn sender(&self) -> u64 {
+        if current::is(self) { self.id.get() } else { 0 }
+    }
+
+    pub(crate) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
     where
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        if sender == self.id.get() {
+        current::turn().await;
+        if current::is(self) {
             return Err(AskError::Itself);
         }
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Envelope::query(query, reply), sender).await.map_err(|_| AskError::Stopped)?;
+        self.inbox.send(Envelope::query(query, reply), 0).await.map_err(|_| AskError::Stopped)?;
         answer.await.map_err(|_| AskError::Stopped)
     }
 

@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use self::hand::{Hand, Kept};
 use super::address::{Address, reason_of};
 use super::context::LiveContext;
+use super::current::Current;
 use super::envelope::Envelope;
 use super::fate::{Fate, Verdict};
 use super::members::Seat;
@@ -24,8 +25,8 @@ use super::source::{Drained, InSlot, Inlet};
 use super::timers::Timers;
 use crate::{Actor, Context, StopReason, clock};
 
-/// How many messages an actor handles before it looks at the time (messages). Our queues do not consume tokio's budget,
-/// so nothing else would make it let the other tasks of its thread run.
+/// How many messages an actor handles before it looks at the time (messages). To read our queues consumes nothing of tokio's
+/// budget, so nothing else would make it let the other tasks of its thread run.
 const SLICE_MESSAGES: u32 = 256;
 
 /// How quick a slice has to be (time) for the actor to go on to the end of its turn.
@@ -117,6 +118,13 @@ impl<A: Actor> Body<A> {
             fate,
             seat,
         })
+    }
+
+    /// Whose code runs in here: whoever polls this says so.
+    pub(crate) fn current(&mut self) -> Current {
+        let Self { ctx, address, .. } = self;
+        let mark = ctx.as_live().map_or(0, |live| live.core().topics.mark());
+        Current::new(mark, address.id, &**address)
     }
 
     /// Handles messages until `control` has a signal, which is returned, or the actor's end, which is `None`.

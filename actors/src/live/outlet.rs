@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use mycelium_mailbox::Publishing;
 
 use super::bus::Core;
+use super::current::is_hushed;
 use super::topics::TopicEntry;
 use crate::{ActorId, Message, PublishError, SpawnError};
 
@@ -36,11 +37,17 @@ impl Outlet {
         &self.core
     }
 
+    /// Whose messages these are: nobody's of the bus, once its shutdown has waited long enough for a service to end.
+    #[inline]
+    fn sender(&self) -> u64 {
+        if is_hushed() { 0 } else { self.sender.get() }
+    }
+
     /// Publishes without waiting.
     #[inline]
     pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
         match self.topic::<M>() {
-            Ok(topic) => topic.try_publish(message, self.sender.get()),
+            Ok(topic) => topic.try_publish(message, self.sender()),
             Err(_) => Err(PublishError::DuplicateTypeId(message)),
         }
     }
@@ -49,7 +56,7 @@ impl Outlet {
     #[inline(always)]
     pub(crate) fn publish<M: Message>(&self, message: M) -> Result<Publishing<'_, M>, PublishError<M>> {
         match self.topic::<M>() {
-            Ok(topic) => Ok(topic.publish(message, self.sender.get())),
+            Ok(topic) => Ok(topic.publish(message, self.sender())),
             Err(_) => Err(PublishError::DuplicateTypeId(message)),
         }
     }

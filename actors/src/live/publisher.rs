@@ -4,16 +4,20 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::{Doorbell, Publishing, Source, Subscription as Queue};
 
+use super::current::poll_turn;
 use super::topics::{TopicEntry, Topics, publish_error};
 use crate::{Message, PublishError, SpawnError, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
 ///
 /// It goes straight to its topic: no lock on the bus and no look-up. It keeps neither the bus nor any actor alive.
+///
+/// In the code of an actor or a service of its bus, what it publishes is that one's, as through its context. In any other task,
+/// also one that an actor has spawned, it is that of somebody outside, who is refused in a drain and a shutdown.
 pub struct Publisher<M: Message> {
     entry: Arc<TopicEntry<M>>,
 }
@@ -32,10 +36,11 @@ impl<M: Message> Publisher<M> {
     /// See [`PublishError`]; the message comes back and nobody has received it.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, nothing was published.
+    /// Dropped before it is ready, nothing was published. It takes part in tokio's budget for the task: also where it need not wait for
+    /// room, its first poll may be pending, so that others run.
     #[inline]
     pub fn publish(&self, message: M) -> PublisherPublish<'_, M> {
-        PublisherPublish(self.entry.publish(message, 0))
+        PublisherPublish(self.entry.publish(message, self.entry.sender()))
     }
 
     /// Publishes without waiting.
@@ -44,7 +49,7 @@ impl<M: Message> Publisher<M> {
     /// [`PublishError::Full`] where [`publish`](Self::publish) would wait; see there for the others.
     #[inline]
     pub fn try_publish(&self, message: M) -> Result<(), PublishError<M>> {
-        self.entry.try_publish(message, 0)
+        self.entry.try_publish(message, self.entry.sender())
     }
 }
 
@@ -57,6 +62,7 @@ impl<M: Message> Future for PublisherPublish<'_, M> {
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        ready!(poll_turn(cx));
         Pin::new(&mut self.0).poll(cx).map_err(publish_error)
     }
 }
@@ -100,6 +106,7 @@ impl<M: Message> LiveSubscriber<M> {
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
+        ready!(poll_turn(cx));
         if let Some(message) = self.try_recv() {
             return Poll::Ready(Some(message));
         }

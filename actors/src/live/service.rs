@@ -5,7 +5,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::address::{Member, Work, reason_of};
 use super::bus::Core;
+use super::current::{self, Current};
 use super::members::Seat;
 use super::outlet::Outlet;
 use super::publisher::LiveSubscriber;
@@ -41,6 +42,8 @@ struct Post {
     beats: AtomicU64,
     /// Set when it should end.
     stop: SetOnce<Stop>,
+    /// Whether it has ever asked when it should: else it learns of it by a publish that fails, or not at all.
+    listens: AtomicBool,
     ended: SetOnce<StopReason>,
     task: SetOnce<AbortHandle>,
 }
@@ -70,6 +73,10 @@ impl Member for Post {
 
     fn work(&self) -> Work {
         Work::Service { supervised: self.supervision.is_some() }
+    }
+
+    fn listens(&self) -> bool {
+        self.listens.load(Ordering::Relaxed)
     }
 
     fn pulse(&self) -> Pulse {
@@ -121,6 +128,7 @@ impl ServiceHandle {
     /// # Cancel safety
     /// It may be dropped and called again.
     pub async fn ended(&self) -> StopReason {
+        current::turn().await;
         self.post.ended.wait().await.clone()
     }
 }
@@ -160,7 +168,9 @@ impl LiveService {
 
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let post = Arc::clone(&self.post);
+        post.listens.store(true, Ordering::Relaxed);
         async move {
+            current::turn().await;
             post.stop.wait().await;
         }
     }
@@ -215,6 +225,7 @@ impl MessageBus {
             supervision,
             beats: AtomicU64::new(0),
             stop: SetOnce::new(),
+            listens: AtomicBool::new(false),
             ended: SetOnce::new(),
             task: SetOnce::new(),
         });
@@ -238,11 +249,20 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
     let reason = {
         let ctx = ServiceContext::live(live);
         let mut looping = pin!(service.run(&ctx));
+        let (post, core) = (&*exit.post, &exit.core);
+        let current = Current::new(core.topics.mark(), post.id, post);
         std::future::poll_fn(|cx| {
+            let hushed = || core.is_hushed() && post.stop.initialized() && !post.listens();
+            let poll = || current::enter(current.hushed(hushed()), || looping.as_mut().poll(cx));
             // Nothing of the service is used after a panic, so nothing half-changed can be seen.
-            match catch_unwind(AssertUnwindSafe(|| looping.as_mut().poll(cx))) {
+            match catch_unwind(AssertUnwindSafe(poll)) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(Ok(()))) => Poll::Ready(None),
+                Ok(Poll::Ready(Err(error))) if hushed() => {
+                    // That is how it was told.
+                    tracing::debug!(service = post.name, id = post.id.get(), %error, "ended by the shutdown");
+                    Poll::Ready(None)
+                }
                 Ok(Poll::Ready(Err(error))) => {
                     Poll::Ready(Some(StopReason::Failed(error.to_string().into())))
                 }

@@ -3,16 +3,18 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 use tokio::sync::OnceCell;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::address::{Member, Work};
 use super::bus::Core;
+use super::deadline::{by, with_deadlines};
 use crate::tree::{Backoff, Child, Felling, KILL_GRACE, RunEnd, StartError, Supervisor, Tree};
 use crate::{ActorId, MessageBus, Service, ServiceHandle, SpawnError, clock};
 
@@ -73,47 +75,87 @@ impl MessageBus {
         self.shutdown_within(SHUTDOWN_DEADLINE).await
     }
 
-    /// Ends everybody on the bus. First the trees that were started on it, the youngest first, each as
-    /// [`Tree::shutdown`] does: its children in reverse order, each within its shutdown time. Then all other actors and services
-    /// are asked at once: each finishes the message in hand and runs `stopping`. After `limit` those still alive are killed; if
-    /// the trees have taken all of it, whoever was not asked yet is asked then, and has half a second, or `limit` if that is
-    /// less. Last the topics are closed: publishing fails, and subscribers read what waits for them and then the end.
+    /// Ends everybody on the bus. From the beginning it takes nothing from publishers outside any more. First the trees that
+    /// were started on it end, the youngest first, each as [`Tree::shutdown`] does: its children in reverse order, each within
+    /// its shutdown time. Then all other actors and services are asked at once: each finishes the message in hand and runs
+    /// `stopping`. After `limit` those still alive are killed; if the trees have taken all of it, whoever was not asked
+    /// yet is asked then, and has half a second, or `limit` if that is less. Last the topics are closed: publishing fails, and
+    /// subscribers read what waits for them and then the end.
     ///
-    /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until the limit.
+    /// A service that was asked to end and never calls [`ServiceContext::stopped`](crate::ServiceContext::stopped) cannot know
+    /// it. It has half of `limit` to come to its end. From then on it counts as a publisher outside, so that a loop of
+    /// `ctx.publish(..).await?` ends; and once only such services are left the topics are closed, which ends one that waits
+    /// for room or receives. One that ends by that error was shut down, and has not failed.
+    ///
+    /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until the limit. Where code
+    /// that never awaits keeps every worker of the runtime, `limit` holds if this is awaited inside `block_on`, which
+    /// needs no worker.
     ///
     /// # Errors
     /// [`ShutdownError`] names who missed the deadline, or its own shutdown time in a tree. The bus is closed all the same.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, everybody has been asked to end, and the topics are still open.
+    /// Dropped before it is ready, everybody has been asked to end, and the topics are still open to actors and services.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
         let core = &*self.core;
-        let deadline = clock::after(limit);
-        core.close();
-        let asked = AskAll(core);
-        let trees = core.forest.youngest_first();
-        let felled = timeout_at(deadline, async {
-            for tree in &trees {
-                tree.stop();
-                tree.ended().await;
-            }
-        });
-        let deadline = match felled.await {
-            Ok(()) => deadline,
-            Err(_) => Instant::now() + limit.min(KILL_DEADLINE),
+        let patience = clock::after(limit / 2);
+        let hush = async {
+            by(patience, pending::<()>()).await;
+            core.hush();
+            pending().await
         };
-        drop(asked);
-        let everybody = core.members.youngest_first();
-        let mut late = Vec::new();
-        for member in &everybody {
-            if timeout_at(deadline, member.ended().wait()).await.is_err() {
-                late.push(member);
+        with_deadlines(async {
+            tokio::select! {
+                biased;
+                ended = end(core, limit, patience) => ended,
+                ended = hush => ended,
             }
+        })
+        .await
+    }
+}
+
+async fn end(core: &Core, limit: Duration, patience: Instant) -> Result<(), ShutdownError> {
+    let deadline = clock::after(limit);
+    core.close();
+    core.topics.refuse_outsiders();
+    let asked = AskAll(core);
+    let trees = core.forest.youngest_first();
+    let felled = by(deadline, async {
+        for tree in &trees {
+            tree.stop();
+            tree.ended().await;
         }
-        late.retain(|member| !member.ended().initialized());
-        let missed = kill(&late, &trees, deadline).await;
+    });
+    let deadline = match felled.await {
+        Some(()) => deadline,
+        None => Instant::now() + limit.min(KILL_DEADLINE),
+    };
+    drop(asked);
+    let everybody = core.members.youngest_first();
+    by(deadline, leave(core, &everybody, patience)).await;
+    let late: Vec<_> = everybody.iter().filter(|member| !member.ended().initialized()).collect();
+    let missed = kill(&late, &trees, deadline).await;
+    core.topics.close();
+    missed
+}
+
+/// Waits until everybody has ended. When only those are left who do not listen, and the `patience` with them is over, the topics
+/// are closed.
+async fn leave(core: &Core, everybody: &[Arc<dyn Member>], patience: Instant) {
+    for member in everybody.iter().filter(|member| member.listens()) {
+        member.ended().wait().await;
+    }
+    if by(patience, all_ended(everybody)).await.is_none() {
+        core.hush();
         core.topics.close();
-        missed
+        all_ended(everybody).await;
+    }
+}
+
+async fn all_ended(members: &[Arc<dyn Member>]) {
+    for member in members {
+        member.ended().wait().await;
     }
 }
 
@@ -132,7 +174,7 @@ async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -
     let in_trees: HashSet<ActorId> = trees.iter().flat_map(Felling::actors).collect();
     let mut unfelled = Vec::new();
     for tree in trees {
-        if timeout_at(deadline, tree.ended()).await.is_err() {
+        if by(deadline, tree.ended()).await.is_none() {
             tree.kill();
             unfelled.push(tree);
         }
@@ -140,13 +182,13 @@ async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -
     let felled = Instant::now() + KILL_GRACE * 2;
     for tree in unfelled {
         // A root gives up on what cannot be killed after its own grace.
-        let _ = timeout_at(felled, tree.ended()).await;
+        by(felled, tree.ended()).await;
     }
     late.iter().for_each(|member| member.kill());
     let deadline = Instant::now() + KILL_DEADLINE;
     let mut missed = Vec::new();
     for member in late {
-        let killed = timeout_at(deadline, member.ended().wait()).await.is_ok();
+        let killed = by(deadline, member.ended().wait()).await.is_some();
         let by_its_tree =
             in_trees.contains(&member.id()) || member.work() == Work::Service { supervised: true };
         if !killed || !by_its_tree {

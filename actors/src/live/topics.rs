@@ -10,11 +10,14 @@ use mycelium_mailbox::{
     SubscriberInfo, Subscription as Queue, Topic,
 };
 
+use super::current::{self, address_of};
 use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
 pub(crate) struct TopicEntry<M: Message> {
     topic: Topic<M>,
+    /// The mark of its bus: see [`Topics::mark`].
+    bus: usize,
     delivered: AtomicU64,
     dead_letters: AtomicU64,
 }
@@ -26,6 +29,12 @@ impl<M: Message> TopicEntry<M> {
 
     pub(crate) fn count_dead_letter(&self) {
         self.dead_letters.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whose code publishes, if that is a member of this bus: else 0.
+    #[inline]
+    pub(crate) fn sender(&self) -> u64 {
+        current::sender_on(self.bus)
     }
 
     /// Publishes without waiting.
@@ -160,6 +169,11 @@ impl Topics {
         }
     }
 
+    /// Tells this bus from every other that exists at the same time; never 0.
+    pub(crate) fn mark(&self) -> usize {
+        address_of(&*self.stamps)
+    }
+
     /// The topic of `M`, made on first use.
     pub(crate) fn entry<M: Message>(&self) -> Result<Arc<TopicEntry<M>>, SpawnError> {
         let found = Arc::clone(&*self.map.entry(M::TYPE_ID).or_insert_with(|| {
@@ -168,7 +182,8 @@ impl Topics {
             if self.insiders_only.load(Ordering::SeqCst) {
                 topic.refuse_outsiders();
             }
-            Arc::new(TopicEntry::<M> { topic, delivered: AtomicU64::new(0), dead_letters: AtomicU64::new(0) })
+            let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
+            Arc::new(TopicEntry::<M> { topic, bus: self.mark(), delivered, dead_letters })
         }));
         let held_by = found.name();
         found.into_any().downcast().map_err(|_| SpawnError::DuplicateTypeId {

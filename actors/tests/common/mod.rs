@@ -56,6 +56,33 @@ pub fn on_both_runtimes_within(watchdog: Duration, test: impl AsyncFn()) {
     }
 }
 
+/// Runs a test on a current thread, on one worker and on two, each in a thread of its own: a test that keeps its runtime from
+/// running anything else is seen to hang.
+pub fn on_every_runtime(test: impl AsyncFn() + Send + Sync + 'static) {
+    let test = Arc::new(test);
+    for workers in 0..=2 {
+        let (done, is_done) = std::sync::mpsc::channel();
+        let test = Arc::clone(&test);
+        let running = std::thread::spawn(move || {
+            let runtime = match workers {
+                0 => tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(),
+                _ => tokio::runtime::Builder::new_multi_thread()
+                    .worker_threads(workers)
+                    .enable_all()
+                    .build()
+                    .unwrap(),
+            };
+            runtime.block_on((*test)());
+            let _ = done.send(());
+            runtime.shutdown_background();
+        });
+        if is_done.recv_timeout(WATCHDOG) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            panic!("the test hangs with {workers} workers");
+        }
+        running.join().unwrap();
+    }
+}
+
 /// A backoff that begins with so many milliseconds and doubles.
 pub fn backoff(initial_ms: u64) -> Backoff {
     Backoff { initial: Duration::from_millis(initial_ms), ..Backoff::default() }

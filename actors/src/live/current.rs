@@ -1,0 +1,145 @@
+//! Whose code this thread runs now, and how much that has published since others could run.
+//!
+//! # Whose code
+//! The task of an actor or a service says so around each of its polls ([`enter`]), and what was said before holds again
+//! afterwards, also after a panic. So whatever that code uses (its context, a publisher that it keeps, a reference) knows who uses
+//! it. A task that it spawns, and another thread, are not polled by it: they are outside.
+//!
+//! # Letting others run
+//! A publish that need not wait is ready at once. So that a loop of them does not keep its thread, each takes part in tokio's
+//! budget ([`poll_turn`]): one in [`PUBLISHES_PER_UNIT`] asks for a unit of it. Where none is left it is pending once, before it
+//! has done anything. It rings its own waker rather than leave that to tokio, for an executor inside a task that
+//! tokio does not know of: that one polls again at once, and the budget is not asked for the next publishes.
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::task::{Context as TaskContext, Poll};
+
+use tokio::task::coop;
+
+use crate::ActorId;
+
+/// How many publishes, sends and receives come to one unit of tokio's budget, of which a task has 128 in each of its turns
+/// (messages). As many as an actor handles in one turn, then, if it publishes one message for each.
+const PUBLISHES_PER_UNIT: u32 = 8;
+
+/// An actor or a service whose code runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Current {
+    bus: usize,
+    id: u64,
+    member: usize,
+    hushed: bool,
+}
+
+thread_local! {
+    static NOW: Cell<Current> = const { Cell::new(Current::NOBODY) };
+    static LEFT: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
+}
+
+impl Current {
+    const NOBODY: Self = Self { bus: 0, id: 0, member: 0, hushed: false };
+
+    /// The member `id` of the bus with this mark, at this address.
+    pub(crate) fn new<T: ?Sized>(bus: usize, id: ActorId, member: &T) -> Self {
+        Self { bus, id: id.get(), member: address_of(member), hushed: false }
+    }
+
+    /// The same, whose messages count as those of somebody outside if it is `hushed`.
+    pub(crate) fn hushed(self, hushed: bool) -> Self {
+        Self { hushed, ..self }
+    }
+}
+
+/// Tells what lives from everything else that lives at the same time.
+pub(crate) fn address_of<T: ?Sized>(value: &T) -> usize {
+    std::ptr::from_ref(value).addr()
+}
+
+/// Runs code of `current`.
+#[inline]
+pub(crate) fn enter<R>(current: Current, code: impl FnOnce() -> R) -> R {
+    struct Leave(Current);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            NOW.set(self.0);
+        }
+    }
+    let _leave = Leave(NOW.replace(current));
+    code()
+}
+
+/// The member of the bus with this mark whose code runs; 0 if there is none, or it counts as somebody outside.
+#[inline]
+pub(crate) fn sender_on(bus: usize) -> u64 {
+    let now = NOW.get();
+    if now.bus == bus && !now.hushed { now.id } else { 0 }
+}
+
+/// Whether the code that runs counts as somebody outside, whoever it is.
+#[inline]
+pub(crate) fn is_hushed() -> bool {
+    NOW.get().hushed
+}
+
+/// Whether the code that runs is that of this member.
+#[inline]
+pub(crate) fn is<T: ?Sized>(member: &T) -> bool {
+    NOW.get().member == address_of(member)
+}
+
+/// Ready if the task may go on. Pending: it is to be polled again once others have run.
+#[inline(always)]
+pub(crate) fn poll_turn(cx: &mut TaskContext<'_>) -> Poll<()> {
+    let left = LEFT.get();
+    if left > 1 {
+        LEFT.set(left - 1);
+        return Poll::Ready(());
+    }
+    poll_budget(cx)
+}
+
+#[cold]
+#[inline(never)]
+fn poll_budget(cx: &mut TaskContext<'_>) -> Poll<()> {
+    LEFT.set(PUBLISHES_PER_UNIT);
+    if !coop::has_budget_remaining() {
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    coop::poll_proceed(cx).map(|unit| unit.made_progress())
+}
+
+/// Waits until the task may go on: see [`poll_turn`].
+#[inline]
+pub(crate) fn turn() -> impl Future<Output = ()> + Send {
+    poll_fn(poll_turn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    #[test]
+    fn who_was_entered_last_is_found_on_its_bus_until_its_code_is_left() {
+        let (one, two) = (1_u64, 2_u64);
+        let [a, b] = [(&one, 7), (&two, 8)].map(|(member, id)| Current::new(70, ActorId(id), member));
+        let seen = || (sender_on(70), sender_on(71), is(&one), is(&two));
+        enter(a, || {
+            assert_eq!(seen(), (7, 0, true, false));
+            let unwound = catch_unwind(AssertUnwindSafe(|| {
+                enter(b.hushed(true), || {
+                    assert_eq!((seen(), is_hushed()), ((0, 0, false, true), true));
+                    panic!("boom");
+                });
+            }));
+            assert!(unwound.is_err());
+            assert_eq!((seen(), is_hushed()), ((7, 0, true, false), false));
+            std::thread::scope(|threads| {
+                threads.spawn(|| assert_eq!(seen(), (0, 0, false, false)));
+            });
+        });
+        assert_eq!(seen(), (0, 0, false, false));
+    }
+}

@@ -1,0 +1,76 @@
+//! Waiting no longer than until a moment, also while code that never awaits keeps every worker of the runtime.
+//!
+//! Then nobody runs the runtime's timers. A thread of its own, which lives as long as the wait, has the waiting task polled now
+//! and then, and the task itself looks at the clock. That helps a task which no worker has to poll: one inside `block_on`.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+/// How often a waiting task is polled although nothing has happened (time).
+const BEAT: Duration = Duration::from_millis(20);
+
+/// Drives `work` until it is ready, or until `deadline`: then `None`.
+pub(super) async fn by<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut timer) = (pin!(work), pin!(sleep_until(deadline)));
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        if timer.as_mut().poll(cx).is_ready() || Instant::now() >= deadline {
+            return Poll::Ready(None);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Drives `work`, in which every [`by`] ends at its deadline.
+pub(super) async fn with_deadlines<T>(work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    let mut beat = None;
+    poll_fn(|cx| {
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() {
+            beat.get_or_insert_with(Beat::start).aim(cx.waker());
+        }
+        polled
+    })
+    .await
+}
+
+/// Wakes a task now and then, until this is dropped.
+struct Beat {
+    waker: Arc<Mutex<Option<Waker>>>,
+    _until_dropped: Sender<()>,
+}
+
+impl Beat {
+    fn start() -> Self {
+        let (until_dropped, dropped) = channel::<()>();
+        let waker = Arc::<Mutex<Option<Waker>>>::default();
+        let beats = Arc::clone(&waker);
+        let beating = move || {
+            while dropped.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                let waker = beats.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                waker.into_iter().for_each(Waker::wake);
+            }
+        };
+        // Without a thread to be had, the runtime's timers are what there is.
+        drop(thread::Builder::new().name("mycelium-deadline".to_owned()).spawn(beating));
+        Self { waker, _until_dropped: until_dropped }
+    }
+
+    fn aim(&self, waker: &Waker) {
+        let mut aimed = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        if !aimed.as_ref().is_some_and(|aimed| aimed.will_wake(waker)) {
+            *aimed = Some(waker.clone());
+        }
+    }
+}
