@@ -1,8 +1,11 @@
 //! `mycelium tree simulate`: what it prints for a scenario, and how it refuses a bad one.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::atomic::{AtomicU32, Ordering};
+mod scenario;
+
+use std::path::Path;
+use std::process::Command;
+
+use scenario::{call, check, event, exit, lines, refused, simulate};
 
 /// The tree and the start of the script that the tests share.
 const TREE: &str = r#"
@@ -27,67 +30,6 @@ id = "b"
 id = "c"
 shutdown = "brutal_kill"
 "#;
-
-fn event(at_ms: u32, rest: &str) -> String {
-    format!("[[events]]\nat_ms = {at_ms}\n{rest}\n")
-}
-
-fn exit(at_ms: u32, child: &str, exit: &str) -> String {
-    event(at_ms, &format!("child = \"{child}\"\nexit = \"{exit}\""))
-}
-
-fn call(at_ms: u32, call: &str, target: &str) -> String {
-    event(at_ms, &format!("call = \"{call}\"\ntarget = \"{target}\""))
-}
-
-fn file(text: &(impl AsRef<[u8]> + ?Sized)) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("scenario-{}-{}.toml", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, text).expect("the scenario can be written");
-    path
-}
-
-fn simulate(text: &(impl AsRef<[u8]> + ?Sized), options: &[&str]) -> Output {
-    let path = file(text);
-    let output = Command::new(env!("CARGO_BIN_EXE_mycelium"))
-        .args(["tree", "simulate"])
-        .arg(&path)
-        .args(options)
-        .output()
-        .expect("mycelium runs");
-    let _ = std::fs::remove_file(path);
-    output
-}
-
-/// The JSON lines of a scenario, in short: `at event path rest`.
-fn lines(text: &str) -> Vec<String> {
-    let output = simulate(text, &["--json"]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("JSON is text");
-    text.lines()
-        .map(|line| {
-            let value: serde_json::Value = serde_json::from_str(line).expect("each line is JSON");
-            let keys = ["at_ms", "event", "child", "call", "target", "reason", "backoff_ms", "result"];
-            let present = keys.iter().filter_map(|key| value.get(key));
-            let words = present.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-            words.collect::<Vec<_>>().join(" ")
-        })
-        .collect()
-}
-
-fn check(text: &str, expect: &[&str]) {
-    assert_eq!(lines(text), expect);
-}
-
-/// The mistake in a scenario: line number and a part of the cause.
-fn refused(text: &(impl AsRef<[u8]> + ?Sized), line: usize, cause: &str) {
-    let output = simulate(text, &[]);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{message}");
-    assert!(output.stdout.is_empty(), "nothing is simulated");
-    assert!(message.contains(&format!("line {line}, ")) && message.contains(cause), "{message}");
-}
 
 #[test]
 fn a_nested_supervisor_gives_up_and_its_parent_restarts_it() {
@@ -421,7 +363,8 @@ fn bad_scenarios_are_refused_with_line_and_cause() {
     let with = |from: &str, to: &str| TREE.replacen(from, to, 1);
     refused("", 1, "`[tree]` is missing");
     refused(&with("intensity = 3", "intensty = 3"), 5, "did you mean `intensity`?");
-    refused(&with("intensity = 3", "intensity = -1"), 5, "must lie between 0");
+    refused(&with("intensity = 3", "intensity = -1"), 5, "is -1, it must lie between 0 and 1000000");
+    refused(&with("intensity = 3", "intensity = 1000001"), 5, "it must lie between 0 and 1000000");
     refused(&with("intensity = 3", "intensity = \"3\""), 5, "takes whole numbers, not string");
     refused(&with("period_s = 5", "period_s = 0"), 6, "must be greater than zero");
     refused(&with("one_for_one", "one_for_on"), 4, "did you mean `one_for_one`?");

@@ -58,10 +58,10 @@ impl Backoff {
     /// Says what is wrong with the policy, naming the offending value.
     pub(crate) fn fault(&self) -> Option<String> {
         if !self.multiplier.is_finite() || self.multiplier < 1.0 {
-            return Some(format!("multiplier is {}, it must be at least 1", self.multiplier));
+            return Some(format!("multiplier is {}, it must be at least 1", told(self.multiplier)));
         }
         if !(0.0..=1.0).contains(&self.jitter) {
-            return Some(format!("jitter is {}, it must lie between 0 and 1", self.jitter));
+            return Some(format!("jitter is {}, it must lie between 0 and 1", told(self.jitter)));
         }
         if self.cap > BACKOFF_CAP_MAX {
             return Some(format!("cap is {:?}, it must not exceed {BACKOFF_CAP_MAX:?}", self.cap));
@@ -74,6 +74,11 @@ impl Backoff {
         }
         None
     }
+}
+
+/// A number in few digits: the largest ones have three hundred.
+fn told(number: f64) -> String {
+    if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
 }
 
 /// How far one child's backoff has grown. [`Default`] is a child that never failed.

@@ -14,6 +14,7 @@ pub mod declare;
 mod intensity;
 mod message;
 mod reason;
+mod shown;
 pub mod sim;
 mod spec;
 mod supervisor;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Backoff;
+use crate::shown::{shown, steers};
 
 /// Most children of one supervisor.
 pub const CHILDREN_MAX: usize = 1_000_000;
@@ -174,7 +175,7 @@ impl Flags {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChildSpec<F> {
-    /// Unique among the supervisor's children, without `/`.
+    /// Unique among the supervisor's children, without `/` and without control characters.
     pub id: Arc<str>,
     /// What the shell starts the child with.
     pub start: F,
@@ -310,7 +311,8 @@ pub enum SpecError {
         /// The id.
         id: Arc<str>,
     },
-    /// An id is empty, too long, or contains `/`, which separates the parts of a path.
+    /// An id is empty, too long, or contains `/`, which separates the parts of a path, or a control character, which would
+    /// steer the terminals and logs that show it.
     InvalidId {
         /// The id.
         id: Arc<str>,
@@ -357,7 +359,11 @@ impl fmt::Display for SpecError {
         match self {
             Self::DuplicateId { id } => write!(f, "two children have the id `{id}`; give each child its own"),
             Self::InvalidId { id } => {
-                write!(f, "the child id `{id}` is not valid: use 1 to {ID_BYTES_MAX} bytes without `/`")
+                let id = shown(id);
+                write!(
+                    f,
+                    "the child id `{id}` is not valid: use 1 to {ID_BYTES_MAX} bytes without `/` and without control characters"
+                )
             }
             Self::InvalidIntensity { intensity } => {
                 write!(f, "intensity is {intensity}, it must not exceed {INTENSITY_MAX}")
@@ -389,7 +395,7 @@ impl fmt::Display for SpecError {
 impl std::error::Error for SpecError {}
 
 pub(crate) fn check_id(id: &Arc<str>) -> Result<(), SpecError> {
-    if id.is_empty() || id.len() > ID_BYTES_MAX || id.contains('/') {
+    if id.is_empty() || id.len() > ID_BYTES_MAX || id.contains('/') || id.contains(steers) {
         return Err(SpecError::InvalidId { id: id.clone() });
     }
     Ok(())

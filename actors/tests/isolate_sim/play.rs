@@ -157,6 +157,7 @@ fn act(act: &Act, tree: &IsolateTree, replies: &mut BTreeMap<String, Option<Stri
             let answer = ask(tree, supervisor, call);
             replies.insert(target.clone(), answer);
         }
+        Act::Start { .. } => panic!("generated scripts know the kind of every supervisor"),
         Act::Burst(acts) => {
             return Some(Act::Burst(acts.iter().filter_map(|one| self::act(one, tree, replies)).collect()));
         }

@@ -1,16 +1,20 @@
 //! The keys of supervisors and children.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use toml::Spanned;
-use toml::de::DeValue;
-
-use super::fields::{Fields, Mistake, Source};
-use super::{ATTEMPTS_MAX, Care, Declaration, Declared, DeclaredTree, Program};
+use super::fields::Fields;
+use super::place::Mistake;
+use super::toml::{Content, Value};
+use super::{ATTEMPTS_MAX, Care, Program};
 use crate::backoff::Backoff;
 use crate::sim::{Behaviour, DEPTH_MAX};
-use crate::spec::{AutoShutdown, ChildKind, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check};
+use crate::spec::{
+    AutoShutdown, CHILDREN_MAX, ChildKind, ChildSpec, Flags, INTENSITY_MAX, Restart, Shutdown, SpecError,
+    Strategy, check,
+};
 
 const SUPERVISOR_KEYS: &[&str] =
     &["strategy", "intensity", "period_s", "auto_shutdown", "backoff", "children"];
@@ -56,28 +60,52 @@ const COMMAND_KEYS: &[&str] = &["env", "cwd", "ready_line"];
 const WORKER_KEYS: &[&str] =
     &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck", "in_hand_attempts"];
 
-pub(super) fn declaration(document: &Fields<'_, '_>) -> Result<Declaration, Mistake> {
+/// What a file says of one child.
+#[derive(Debug)]
+pub(super) struct Entry<'t, T> {
+    /// What says so: its program, or the child as a whole.
+    pub(super) said: Value<'t>,
+    pub(super) program: Option<Program>,
+    pub(super) source: Option<bool>,
+    pub(super) care: Care,
+    /// For a supervisor: its flags and children.
+    pub(super) tree: Option<(Flags, Vec<ChildSpec<T>>)>,
+    /// Without the tree.
+    pub(super) behaviour: Behaviour,
+}
+
+/// What children are started with: it takes of an entry what it needs, and the rest is not kept.
+pub(super) trait Start: Sized {
+    /// `before`: that of the sibling before it.
+    fn new(entry: Entry<'_, Self>, before: Option<&Self>) -> Self;
+}
+
+/// The root's id, flags and children.
+pub(super) type Root<T> = (Arc<str>, Flags, Vec<ChildSpec<T>>);
+
+pub(super) fn declaration<T: Start>(document: &Fields<'_>) -> Result<Root<T>, Mistake> {
     let tree = document.require("tree").map_err(|mistake| Mistake {
         cause: "`[tree]` is missing: the root supervisor is described there".to_owned(),
         ..mistake
     })?;
-    let fields = Fields::new(document.source, tree, "[tree]", &[&["id"], SUPERVISOR_KEYS].concat())?;
-    let root = fields.string("id")?.unwrap_or("root");
-    check_id(&fields, root)?;
-    Ok(Declaration { root: root.into(), tree: supervisor(&fields, 1)? })
+    let fields = Fields::new(tree, "[tree]", &[&["id"], SUPERVISOR_KEYS].concat())?;
+    let root = fields.string("id")?.unwrap_or("root".into());
+    check_id(&fields, "id", &root)?;
+    let (flags, children) = supervisor(&fields, 1)?;
+    Ok((root.into(), flags, children))
 }
 
 /// The flags and children of a supervisor.
-fn supervisor(fields: &Fields<'_, '_>, depth: usize) -> Result<DeclaredTree, Mistake> {
+fn supervisor<T: Start>(fields: &Fields<'_>, depth: usize) -> Result<(Flags, Vec<ChildSpec<T>>), Mistake> {
     if depth > DEPTH_MAX {
-        return Err(fields.wrong("children", format!("supervisors are nested deeper than {DEPTH_MAX}")));
+        return Err(fields.place().mistake(format!("supervisors are nested deeper than {DEPTH_MAX}")));
     }
     let flags = flags(fields)?;
-    let mut children: Vec<ChildSpec<Declared>> = Vec::new();
+    let mut children: Vec<ChildSpec<T>> = Vec::new();
     let mut ids = BTreeSet::new();
-    for value in fields.list("children")? {
-        let table = child_fields(fields.source, value, "a child")?;
-        let spec = child_of(&table, depth)?;
+    for value in fields.list("children", CHILDREN_MAX)? {
+        let table = child_fields(value, "a child")?;
+        let spec = child_of(&table, depth, children.last())?;
         spec.check(&flags).map_err(|error| table.wrong(culprit(&error, &spec), error.to_string()))?;
         if !ids.insert(spec.id.clone()) {
             let error = SpecError::DuplicateId { id: spec.id };
@@ -86,7 +114,7 @@ fn supervisor(fields: &Fields<'_, '_>, depth: usize) -> Result<DeclaredTree, Mis
         children.push(spec);
     }
     check(&flags, &children).map_err(|error| fields.wrong("strategy", error.to_string()))?;
-    Ok(DeclaredTree { flags, children })
+    Ok((flags, children))
 }
 
 /// The key to blame for a specification that does not fit.
@@ -99,7 +127,7 @@ fn culprit<F>(error: &SpecError, spec: &ChildSpec<F>) -> &'static str {
     }
 }
 
-fn flags(fields: &Fields<'_, '_>) -> Result<Flags, Mistake> {
+fn flags(fields: &Fields<'_>) -> Result<Flags, Mistake> {
     let default = Flags::default();
     let strategies = [
         ("one_for_one", Strategy::OneForOne),
@@ -114,7 +142,7 @@ fn flags(fields: &Fields<'_, '_>) -> Result<Flags, Mistake> {
     ];
     let flags = Flags {
         strategy: fields.word("strategy", &strategies)?.unwrap_or(default.strategy),
-        intensity: fields.count("intensity")?.unwrap_or(default.intensity),
+        intensity: fields.count("intensity", 0..=INTENSITY_MAX, "")?.unwrap_or(default.intensity),
         period: fields.time("period_s", 1_000.0)?.unwrap_or(default.period),
         auto_shutdown: fields.word("auto_shutdown", &auto_shutdowns)?.unwrap_or(default.auto_shutdown),
         backoff: backoff(fields, "backoff")?,
@@ -128,9 +156,9 @@ fn flags(fields: &Fields<'_, '_>) -> Result<Flags, Mistake> {
     Ok(flags)
 }
 
-fn backoff(fields: &Fields<'_, '_>, key: &'static str) -> Result<Option<Backoff>, Mistake> {
+fn backoff(fields: &Fields<'_>, key: &'static str) -> Result<Option<Backoff>, Mistake> {
     let Some(value) = fields.get(key) else { return Ok(None) };
-    let fields = Fields::new(fields.source, value, "`backoff`", BACKOFF_KEYS)?;
+    let fields = Fields::new(value, "`backoff`", BACKOFF_KEYS)?;
     let default = Backoff::default();
     Ok(Some(Backoff {
         initial: fields.time("initial_ms", 1.0)?.unwrap_or(default.initial),
@@ -141,12 +169,8 @@ fn backoff(fields: &Fields<'_, '_>, key: &'static str) -> Result<Option<Backoff>
     }))
 }
 
-fn child_fields<'t, 'i>(
-    source: Source<'t>,
-    value: &'t Spanned<DeValue<'i>>,
-    what: &'static str,
-) -> Result<Fields<'t, 'i>, Mistake> {
-    Fields::new(source, value, what, &[CHILD_KEYS, SUPERVISOR_KEYS].concat())
+fn child_fields<'t>(value: Value<'t>, what: &'static str) -> Result<Fields<'t>, Mistake> {
+    Fields::new(value, what, &[CHILD_KEYS, SUPERVISOR_KEYS].concat())
 }
 
 /// A child of a supervisor at `depth` (the root is at 1) that stands alone, as in a script. Whether it fits that
@@ -154,24 +178,28 @@ fn child_fields<'t, 'i>(
 ///
 /// # Errors
 /// The first mistake, with its place. Messages call the table `what`.
-pub(crate) fn child(
-    source: Source<'_>,
-    value: &Spanned<DeValue<'_>>,
+pub(super) fn child<T: Start>(
+    value: Value<'_>,
     what: &'static str,
     depth: usize,
-) -> Result<ChildSpec<Declared>, Mistake> {
-    child_of(&child_fields(source, value, what)?, depth)
+) -> Result<ChildSpec<T>, Mistake> {
+    child_of(&child_fields(value, what)?, depth, None)
 }
 
-fn child_of(fields: &Fields<'_, '_>, depth: usize) -> Result<ChildSpec<Declared>, Mistake> {
+fn child_of<T: Start>(
+    fields: &Fields<'_>,
+    depth: usize,
+    before: Option<&ChildSpec<T>>,
+) -> Result<ChildSpec<T>, Mistake> {
     let id = fields.string("id")?.ok_or_else(|| fields.missing("id"))?;
-    check_id(fields, id)?;
+    check_id(fields, "id", &id)?;
     let Options { kind, restart, shutdown, significant } = options(fields)?;
-    let (declared, backoff) = match kind {
-        ChildKind::Supervisor => (supervisor_child(fields, id, depth)?, backoff(fields, "own_backoff")?),
-        ChildKind::Worker => (worker(fields, id)?, backoff(fields, "backoff")?),
+    let (entry, backoff) = match kind {
+        ChildKind::Supervisor => (supervisor_child(fields, &id, depth)?, backoff(fields, "own_backoff")?),
+        ChildKind::Worker => (worker(fields, &id)?, backoff(fields, "backoff")?),
     };
-    Ok(ChildSpec { id: id.into(), start: declared, restart, shutdown, kind, significant, backoff })
+    let start = T::new(entry, before.map(|before| &before.start));
+    Ok(ChildSpec { id: id.into(), start, restart, shutdown, kind, significant, backoff })
 }
 
 /// What a specification says of any child.
@@ -182,7 +210,7 @@ pub(super) struct Options {
     pub(super) significant: bool,
 }
 
-pub(super) fn options(fields: &Fields<'_, '_>) -> Result<Options, Mistake> {
+pub(super) fn options(fields: &Fields<'_>) -> Result<Options, Mistake> {
     let kinds = [("worker", ChildKind::Worker), ("supervisor", ChildKind::Supervisor)];
     let restarts = [
         ("permanent", Restart::Permanent),
@@ -197,51 +225,54 @@ pub(super) fn options(fields: &Fields<'_, '_>) -> Result<Options, Mistake> {
     })
 }
 
-fn supervisor_child(fields: &Fields<'_, '_>, id: &str, depth: usize) -> Result<Declared, Mistake> {
+fn supervisor_child<'t, T: Start>(
+    fields: &Fields<'t>,
+    id: &str,
+    depth: usize,
+) -> Result<Entry<'t, T>, Mistake> {
     for (key, does, done) in [("start_takes_ms", "starts", "started"), ("stop_takes_ms", "stops", "stopped")]
     {
-        if fields.get(key).is_some() {
+        if fields.has(key) {
             let cause = format!("a supervisor {does} when its children have {done}: give `{key}` to them");
             return Err(fields.wrong(key, cause));
         }
     }
     for key in [PROGRAM_KEYS, COMMAND_KEYS, WORKER_KEYS].concat() {
-        if fields.get(key).is_some() {
+        if fields.has(key) {
             let cause =
                 format!("`{key}` belongs to a worker: `{id}` is a supervisor, which only looks after others");
             return Err(fields.wrong(key, cause));
         }
     }
-    let place = fields.source.place(&fields.span);
     let tree = Some(supervisor(fields, depth + 1)?);
     let care = Care { start_timeout: start_timeout(fields)?, ..Care::default() };
-    Ok(Declared { place, program: None, source: None, care, tree, behaviour: behaviour(fields)? })
+    Ok(Entry { said: fields.table(), program: None, source: None, care, tree, behaviour: behaviour(fields)? })
 }
 
-fn worker(fields: &Fields<'_, '_>, id: &str) -> Result<Declared, Mistake> {
+fn worker<'t, T>(fields: &Fields<'t>, id: &str) -> Result<Entry<'t, T>, Mistake> {
     let foreign = SUPERVISOR_KEYS.iter().filter(|key| **key != "backoff");
-    if let Some(key) = foreign.into_iter().find(|key| fields.get(key).is_some()) {
+    if let Some(key) = foreign.into_iter().find(|key| fields.has(key)) {
         let cause = format!("`{key}` belongs to a supervisor: add type = \"supervisor\" to child `{id}`");
         return Err(fields.wrong(key, cause));
     }
-    if fields.get("own_backoff").is_some() {
+    if fields.has("own_backoff") {
         let cause =
             format!("`own_backoff` belongs to a supervisor: the backoff of worker `{id}` is `backoff`");
         return Err(fields.wrong("own_backoff", cause));
     }
-    let given: Vec<&str> = PROGRAM_KEYS.iter().copied().filter(|key| fields.get(key).is_some()).collect();
+    let given: Vec<&str> = PROGRAM_KEYS.iter().copied().filter(|key| fields.has(key)).collect();
     if let [first, second, ..] = given[..] {
         let cause = format!("child `{id}` is either `{first}` or `{second}`: leave one of them out");
         return Err(fields.wrong(second, cause));
     }
-    if let Some(key) = COMMAND_KEYS.iter().find(|key| fields.get(key).is_some())
-        && fields.get("command").is_none()
+    if let Some(key) = COMMAND_KEYS.iter().find(|key| fields.has(key))
+        && !fields.has("command")
     {
         return Err(
             fields.wrong(key, format!("`{key}` goes with `command`, which child `{id}` does not have"))
         );
     }
-    let name = |key| fields.string(key).map(|name| name.map(str::to_owned));
+    let name = |key| fields.string(key).map(|name| name.map(Cow::into_owned));
     let program = if let Some(command) = fields.strings("command")? {
         if command.first().is_none_or(String::is_empty) {
             let cause =
@@ -252,24 +283,23 @@ fn worker(fields: &Fields<'_, '_>, id: &str) -> Result<Declared, Mistake> {
     } else {
         name("actor")?.map(Program::Actor).or(name("service")?.map(Program::Service))
     };
-    let span = given.first().and_then(|key| fields.get(key)).map_or(fields.span.clone(), Spanned::span);
-    let place = fields.source.place(&span);
+    let said = given.first().and_then(|key| fields.get(key)).unwrap_or(fields.table());
     let source = fields.boolean("source")?;
     let care = care(fields, id)?;
-    Ok(Declared { place, program, source, care, tree: None, behaviour: behaviour(fields)? })
+    Ok(Entry { said, program, source, care, tree: None, behaviour: behaviour(fields)? })
 }
 
 /// How a worker is looked after.
-fn care(fields: &Fields<'_, '_>, id: &str) -> Result<Care, Mistake> {
+fn care(fields: &Fields<'_>, id: &str) -> Result<Care, Mistake> {
     let care = Care {
         start_timeout: start_timeout(fields)?,
         ready_when_told: fields.boolean("ready_when_told")?.unwrap_or_default(),
-        ready_line: fields.string("ready_line")?.map(str::to_owned),
+        ready_line: fields.string("ready_line")?.map(Cow::into_owned),
         stuck_after: fields.time("stuck_after_ms", 1.0)?,
         restart_when_stuck: fields.boolean("restart_when_stuck")?.unwrap_or_default(),
         in_hand_attempts: in_hand_attempts(fields, id)?,
     };
-    if care.ready_when_told && fields.get("command").is_some() {
+    if care.ready_when_told && fields.has("command") {
         let cause = format!("a process cannot tell: give child `{id}` a `ready_line`, a text that it writes");
         return Err(fields.wrong("ready_when_told", cause));
     }
@@ -281,23 +311,18 @@ fn care(fields: &Fields<'_, '_>, id: &str) -> Result<Care, Mistake> {
     Ok(care)
 }
 
-fn in_hand_attempts(fields: &Fields<'_, '_>, id: &str) -> Result<Option<u32>, Mistake> {
+fn in_hand_attempts(fields: &Fields<'_>, id: &str) -> Result<Option<u32>, Mistake> {
     const KEY: &str = "in_hand_attempts";
-    let Some(attempts) = fields.count(KEY)? else { return Ok(None) };
-    if let Some(other) = ["command", "service"].into_iter().find(|other| fields.get(other).is_some()) {
+    const FIRST: &str = " (a dead letter at the first failure)";
+    let Some(attempts) = fields.count(KEY, 1..=ATTEMPTS_MAX, FIRST)? else { return Ok(None) };
+    if let Some(other) = ["command", "service"].into_iter().find(|other| fields.has(other)) {
         let cause = format!("`{KEY}` is about the messages of an actor: child `{id}` is a `{other}`");
-        return Err(fields.wrong(KEY, cause));
-    }
-    if !(1..=ATTEMPTS_MAX).contains(&attempts) {
-        let cause = format!(
-            "`{KEY}` is {attempts}, it must lie between 1 (a dead letter at the first failure) and {ATTEMPTS_MAX}"
-        );
         return Err(fields.wrong(KEY, cause));
     }
     Ok(Some(attempts))
 }
 
-fn start_timeout(fields: &Fields<'_, '_>) -> Result<Option<Duration>, Mistake> {
+fn start_timeout(fields: &Fields<'_>) -> Result<Option<Duration>, Mistake> {
     match fields.time("start_timeout_ms", 1.0)? {
         Some(Duration::ZERO) => {
             Err(fields.wrong("start_timeout_ms", "`start_timeout_ms` is 0: no child starts in no time"))
@@ -306,12 +331,12 @@ fn start_timeout(fields: &Fields<'_, '_>) -> Result<Option<Duration>, Mistake> {
     }
 }
 
-fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {
+fn shutdown(fields: &Fields<'_>) -> Result<Option<Shutdown>, Mistake> {
     let words = [("brutal_kill", Shutdown::BrutalKill), ("infinity", Shutdown::Infinity)];
     match (fields.time("shutdown_ms", 1.0)?, fields.get("shutdown")) {
         (Some(_), Some(_)) => Err(fields.wrong("shutdown", "give `shutdown_ms` or `shutdown`, not both")),
         (Some(time), None) => Ok(Some(Shutdown::Timeout(time))),
-        (None, Some(value)) if matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_)) => {
+        (None, Some(value)) if matches!(value.content(), Content::Integer(_) | Content::Float(_)) => {
             let cause = "`shutdown` is \"brutal_kill\" or \"infinity\"; a time goes into `shutdown_ms`";
             Err(fields.wrong("shutdown", cause))
         }
@@ -323,35 +348,22 @@ fn shutdown(fields: &Fields<'_, '_>) -> Result<Option<Shutdown>, Mistake> {
 ///
 /// # Errors
 /// The first mistake, with its place.
-pub(crate) fn behaviour(fields: &Fields<'_, '_>) -> Result<Behaviour, Mistake> {
+pub(crate) fn behaviour(fields: &Fields<'_>) -> Result<Behaviour, Mistake> {
     Ok(Behaviour {
-        start_fails: starts(fields, "start_fails")?,
-        start_ignores: starts(fields, "start_ignores")?,
+        start_fails: fields.counts("start_fails", SCRIPTED_STARTS_MAX)?,
+        start_ignores: fields.counts("start_ignores", SCRIPTED_STARTS_MAX)?,
         start_takes: fields.time("start_takes_ms", 1.0)?.unwrap_or_default(),
         stop_takes: fields.time("stop_takes_ms", 1.0)?.unwrap_or_default(),
         tree: None,
     })
 }
 
-/// Some of the starts of a child, counted from 1.
-fn starts(fields: &Fields<'_, '_>, key: &str) -> Result<Vec<u32>, Mistake> {
-    let starts = fields.counts(key)?;
-    if starts.contains(&0) {
-        return Err(fields.wrong(key, format!("`{key}` counts starts from 1, there is no start 0")));
-    }
-    if starts.len() > SCRIPTED_STARTS_MAX {
-        let cause = format!("`{key}` has {} entries, it may have {SCRIPTED_STARTS_MAX}", starts.len());
-        return Err(fields.wrong(key, cause));
-    }
-    Ok(starts)
-}
-
 /// Checks the id of a child or of the root.
 ///
 /// # Errors
-/// The id is not valid; the mistake lies at the key `id`.
-pub(crate) fn check_id(fields: &Fields<'_, '_>, id: &str) -> Result<(), Mistake> {
+/// The id is not valid; the mistake lies at `key`.
+pub(crate) fn check_id(fields: &Fields<'_>, key: &str, id: &str) -> Result<(), Mistake> {
     // The checks of an id do not depend on flags.
     let probe = ChildSpec::worker(id, ());
-    probe.check(&Flags::default()).map_err(|error| fields.wrong("id", error.to_string()))
+    probe.check(&Flags::default()).map_err(|error| fields.wrong(key, error.to_string()))
 }

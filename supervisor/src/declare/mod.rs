@@ -36,22 +36,25 @@ mod fields;
 mod file;
 mod keys;
 mod paths;
+mod place;
 mod scenario;
-
-use std::time::Duration;
+mod toml;
 
 use std::sync::Arc;
-
-use toml::Spanned;
-use toml::de::DeTable;
+use std::time::Duration;
 
 use crate::sim::{self, Behaviour, Plan};
 use crate::spec::{ChildSpec, Flags};
 
-use fields::{Fields, Source, line_starts};
-pub use fields::{Mistake, Place, suggestion};
+pub use fields::suggestion;
 pub use file::{TREE_BYTES_MAX, read};
 pub use keys::SCRIPTED_STARTS_MAX;
+pub use place::{Mistake, Place};
+
+use fields::Fields;
+use keys::{Entry, Start};
+use place::Source;
+use toml::Document;
 
 /// What a file says of a tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,10 +136,10 @@ impl Declaration {
     /// # Errors
     /// The first mistake, with its place.
     pub fn parse(text: &str) -> Result<Self, Mistake> {
-        let lines = line_starts(text);
-        let source = Source::new(text, &lines);
-        let document = document(source)?;
-        keys::declaration(&Fields::document(source, &document, "the file", &["tree", "events"])?)
+        let document = Document::parse(text)?;
+        let document = Fields::document(&document, "the file", &["tree", "events"])?;
+        let (root, flags, children) = keys::declaration(&document)?;
+        Ok(Self { root, tree: DeclaredTree { flags, children } })
     }
 }
 
@@ -153,21 +156,30 @@ pub fn text(bytes: &[u8]) -> Result<&str, Mistake> {
     std::str::from_utf8(bytes).map_err(|error| {
         let (good, bad) = bytes.split_at(error.valid_up_to());
         let good = std::str::from_utf8(good).unwrap_or_default();
-        let lines = line_starts(good);
         let cause = format!("the byte 0x{:02x} is no UTF-8: save the file as UTF-8", bad[0]);
-        Source::new(good, &lines).mistake(&(good.len()..good.len()), cause)
+        Source::new(good).mistake(&(good.len()..good.len()), cause)
     })
 }
 
-/// Reads TOML.
-fn document(source: Source<'_>) -> Result<Spanned<DeTable<'_>>, Mistake> {
-    DeTable::parse(source.text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let cause = error.message().trim_end();
-        // The parser says that a key stands there twice, but not which.
-        let key = source.text.get(span.clone()).filter(|_| cause == "duplicate key");
-        source.mistake(&span, key.map_or_else(|| cause.to_owned(), |key| format!("{cause} `{key}`")))
-    })
+impl Start for Declared {
+    fn new(entry: Entry<'_, Self>, _: Option<&Self>) -> Self {
+        let Entry { said, program, source, care, tree, behaviour } = entry;
+        let tree = tree.map(|(flags, children)| DeclaredTree { flags, children });
+        Self { place: said.place(), program, source, care, tree, behaviour }
+    }
+}
+
+impl Start for Plan {
+    /// Siblings without a behaviour of their own share one plan: its starts are counted together, and nobody asks for the count.
+    fn new(entry: Entry<'_, Self>, before: Option<&Self>) -> Self {
+        let tree = entry.tree.map(|(flags, children)| sim::Tree { flags, children });
+        let behaviour = Behaviour { tree, ..entry.behaviour };
+        let plain = behaviour == Behaviour::default();
+        match before {
+            Some(before) if plain && **before == behaviour => Arc::clone(before),
+            _ => Plan::new(behaviour),
+        }
+    }
 }
 
 impl DeclaredTree {
@@ -183,7 +195,7 @@ impl DeclaredTree {
 fn simulated(child: &ChildSpec<Declared>) -> ChildSpec<Plan> {
     let Declared { tree, behaviour, .. } = &child.start;
     let tree = tree.as_ref().map(DeclaredTree::simulated);
-    let plan = Plan::new(Behaviour { tree, ..behaviour.clone() });
-    let ChildSpec { id, restart, shutdown, kind, significant, backoff, .. } = child.clone();
-    ChildSpec { id, start: plan, restart, shutdown, kind, significant, backoff }
+    let start = Plan::new(Behaviour { tree, ..behaviour.clone() });
+    let ChildSpec { restart, shutdown, kind, significant, backoff, .. } = *child;
+    ChildSpec { id: Arc::clone(&child.id), start, restart, shutdown, kind, significant, backoff }
 }

@@ -1,15 +1,17 @@
 //! The script of a dry run: `[[events]]` beside the `[tree]`. `docs/supervision.md` describes them.
 
-use toml::Spanned;
-use toml::de::DeValue;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::fields::{Fields, Mistake, Source, line_starts};
+use super::TREE_BYTES_MAX;
+use super::fields::Fields;
 use super::keys::{INSTANCE_KEYS, behaviour, check_id, child as child_of, declaration, options};
-use super::paths::Paths;
-use super::{Declaration, document, simulated};
+use super::paths::{Above, Paths, TooMany};
+use super::place::{Mistake, Place};
+use super::toml::{Content, Document, Value};
 use crate::message::Call;
-use crate::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted};
-use crate::spec::{ChildSpec, Strategy};
+use crate::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted, Tree};
+use crate::spec::ChildSpec;
 
 const EVENT_KEYS: &[&str] = &["at_ms", "child", "exit", "call", "target"];
 
@@ -63,56 +65,77 @@ impl Scenario {
     /// # Errors
     /// The first mistake, with its place.
     pub fn parse(text: &str) -> Result<Self, Mistake> {
-        let lines = line_starts(text);
-        let source = Source::new(text, &lines);
-        let document = document(source)?;
-        let document = Fields::document(source, &document, "the scenario", &["tree", "events"])?;
-        let Declaration { root, tree } = declaration(&document)?;
-        let tree = tree.simulated();
-        let mut paths = Paths::default();
-        paths.add_tree(&root, &tree);
-        let script = script(&document, &root, &mut paths)?;
-        Ok(Self { root, tree, script })
+        Self::parse_placed(text).map(|(scenario, _)| scenario)
+    }
+
+    /// The same, with the place of each entry of the script: what a run says of an entry can then be said of its line.
+    ///
+    /// ```
+    /// use mycelium_supervisor::sim::Scenario;
+    ///
+    /// let text = "[tree]\n[[events]]\nat_ms = 1\nchild = \"root\"\nexit = \"normal\"\n";
+    /// let (scenario, places) = Scenario::parse_placed(text)?;
+    /// assert_eq!((scenario.script.len(), places[0].line), (1, 2));
+    /// # Ok::<(), mycelium_supervisor::declare::Mistake>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first mistake, with its place.
+    pub fn parse_placed(text: &str) -> Result<(Self, Vec<Place>), Mistake> {
+        let document = Document::parse(text)?;
+        let document = Fields::document(&document, "the scenario", &["tree", "events"])?;
+        let (root, flags, children) = declaration(&document)?;
+        let tree = Tree { flags, children };
+        let mut paths = Paths::new(&root, &tree).map_err(|TooMany(cause)| document.wrong("tree", cause))?;
+        let (script, places) = script(&document, &root, &mut paths)?;
+        Ok((Self { root, tree, script }, places))
     }
 }
 
-/// The events, by time.
-fn script(document: &Fields<'_, '_>, root: &str, paths: &mut Paths) -> Result<Vec<Scripted>, Mistake> {
+/// The events, by time, each with its place.
+fn script(
+    document: &Fields<'_>,
+    root: &str,
+    paths: &mut Paths,
+) -> Result<(Vec<Scripted>, Vec<Place>), Mistake> {
     let mut events = Vec::new();
-    for value in document.list("events")? {
-        let fields = Fields::new(document.source, value, "an event", EVENT_KEYS)?;
+    for value in document.list("events", TREE_BYTES_MAX as usize)? {
+        let fields = Fields::new(value, "an event", EVENT_KEYS)?;
         let at = fields.time("at_ms", 1.0)?.ok_or_else(|| fields.missing("at_ms"))?;
         events.push((at, fields));
     }
     events.sort_by_key(|(at, _)| *at);
     // Children added at run time first, so that any event may name them.
-    let mut started: Vec<Option<Act>> = Vec::new();
-    for (_, fields) in &events {
-        let starts = fields.word("call", CALLS)? == Some(Function::StartChild);
-        started.push(if starts { Some(start_child(fields, paths)?) } else { None });
+    let mut started: BTreeMap<usize, Act> = BTreeMap::new();
+    for (number, (_, fields)) in events.iter().enumerate() {
+        if fields.word("call", CALLS)? == Some(Function::StartChild) {
+            started.insert(number, start_child(fields, paths)?);
+        }
     }
-    let mut script = Vec::new();
-    for ((at, fields), started) in events.iter().zip(started) {
-        let act = match started {
+    let mut script = Vec::with_capacity(events.len());
+    let mut places = Vec::with_capacity(events.len());
+    for (number, (at, fields)) in events.into_iter().enumerate() {
+        let act = match started.remove(&number) {
             Some(act) => act,
-            None => act(fields, root, paths)?,
+            None => act(&fields, root, paths)?,
         };
-        script.push(Scripted { at: *at, act });
+        script.push(Scripted { at, act });
+        places.push(fields.place());
     }
-    Ok(script)
+    Ok((script, places))
 }
 
-fn act(fields: &Fields<'_, '_>, root: &str, paths: &Paths) -> Result<Act, Mistake> {
+fn act(fields: &Fields<'_>, root: &str, paths: &Paths) -> Result<Act, Mistake> {
     let Some(function) = fields.word("call", CALLS)? else { return exit(fields, paths) };
     for key in ["child", "exit"] {
-        if fields.get(key).is_some() {
+        if fields.has(key) {
             let cause = format!("`{key}` does not go with this `call`; its subject is `target`");
             return Err(fields.wrong(key, cause));
         }
     }
     let target = fields.string("target")?;
     if matches!(function, Function::WhichChildren | Function::CountChildren) {
-        let path = target.unwrap_or(root);
+        let path = target.as_deref().unwrap_or(root);
         supervisor_at(fields, path, paths)?;
         let call =
             if function == Function::WhichChildren { Call::WhichChildren } else { Call::CountChildren };
@@ -124,118 +147,158 @@ fn act(fields: &Fields<'_, '_>, root: &str, paths: &Paths) -> Result<Act, Mistak
             true => {
                 format!("`{target}` is the root, which is nobody's child; name a child such as `{root}/a`")
             }
-            false => paths.unknown(target, "child"),
+            false => paths.unknown(&target, "child", |_| true),
         };
         return Err(fields.wrong("target", cause));
     };
     supervisor_at(fields, above, paths)?;
+    check_id(fields, "target", id)?;
     let id = id.into();
     let call = match function {
         Function::TerminateChild => Call::TerminateChild(id),
         Function::RestartChild => Call::RestartChild(id),
         _ => Call::DeleteChild(id),
     };
-    Ok(Act::Call { supervisor: above.to_owned(), target: target.to_owned(), call })
+    Ok(Act::Call { supervisor: above.to_owned(), target: target.clone().into_owned(), call })
 }
 
-fn exit(fields: &Fields<'_, '_>, paths: &Paths) -> Result<Act, Mistake> {
-    if fields.get("child").is_none() && fields.get("exit").is_none() {
+fn exit(fields: &Fields<'_>, paths: &Paths) -> Result<Act, Mistake> {
+    if !fields.has("child") && !fields.has("exit") {
         let cause = "an event needs `child` and `exit`, or `call` and `target`";
-        return Err(fields.source.mistake(&fields.span, cause));
+        return Err(fields.place().mistake(cause));
     }
-    if fields.get("target").is_some() {
+    if fields.has("target") {
         return Err(fields.wrong("target", "`target` goes with `call`; the child that exits is `child`"));
     }
     let path = fields.string("child")?.ok_or_else(|| fields.missing("child"))?;
     let exit = fields.word("exit", EXITS)?.ok_or_else(|| fields.missing("exit"))?;
-    if !paths.knows(path) {
-        return Err(fields.wrong("child", paths.unknown(path, "child")));
+    if !paths.knows(&path) {
+        return Err(fields.wrong("child", paths.unknown(&path, "child", |_| true)));
     }
-    Ok(Act::Exit { path: path.to_owned(), exit })
+    Ok(Act::Exit { path: path.into_owned(), exit })
 }
 
-fn supervisor_at<'p>(
-    fields: &Fields<'_, '_>,
-    path: &str,
-    paths: &'p Paths,
-) -> Result<(Strategy, Option<&'p ChildSpec<Plan>>), Mistake> {
+fn supervisor_at<'p>(fields: &Fields<'_>, path: &str, paths: &'p Paths) -> Result<&'p Above, Mistake> {
     paths.supervisor(path).ok_or_else(|| {
         let cause = if paths.knows(path) {
             format!("`{path}` is a worker, not a supervisor")
         } else {
-            paths.unknown(path, "supervisor")
+            paths.unknown(path, "supervisor", |supervisors| supervisors.is_some())
         };
         fields.wrong("target", cause)
     })
 }
 
 /// A `start_child`, whose child becomes known to the paths.
-fn start_child(fields: &Fields<'_, '_>, paths: &mut Paths) -> Result<Act, Mistake> {
-    if fields.get("exit").is_some() {
+fn start_child(fields: &Fields<'_>, paths: &mut Paths) -> Result<Act, Mistake> {
+    if fields.has("exit") {
         return Err(fields.wrong("exit", "`exit` does not go with `call`"));
     }
     let target = fields.string("target")?.ok_or_else(|| fields.missing("target"))?;
     let child = fields.get("child");
-    if child.is_some_and(|child| !child.get_ref().is_table()) {
+    if child.is_some_and(|child| !matches!(child.content(), Content::Table(_))) {
         return Err(fields.wrong("child", "`child` of start_child is a specification such as { id = \"a\" }"));
     }
-    let named = child.and_then(|child| child.get_ref().get("id")).and_then(|id| id.get_ref().as_str());
+    let named = child.and_then(|child| match child.get("id")?.content() {
+        Content::Text(id) => Some(id),
+        _ => None,
+    });
     // The target is the supervisor; the path of the child to be is understood as well.
     let above = target.rsplit_once('/').filter(|(above, id)| {
-        paths.supervisor(target).is_none() && named == Some(*id) && paths.supervisor(above).is_some()
+        paths.supervisor(&target).is_none()
+            && named.as_deref() == Some(*id)
+            && paths.supervisor(above).is_some()
     });
-    let path = above.map_or(target, |(above, _)| above);
-    let (strategy, template) = supervisor_at(fields, path, paths)?;
-    let (call, id) = if strategy == Strategy::SimpleOneForOne {
-        let template = template.cloned().ok_or_else(|| fields.missing("child"))?;
-        instance(fields, child, &template)?
-    } else {
-        let child = child.ok_or_else(|| fields.missing("child"))?;
-        // Whether it fits its supervisor is for the supervisor to say, in its reply.
-        let depth = path.matches('/').count() + 1;
-        let spec = simulated(&child_of(fields.source, child, "`child`", depth)?);
-        paths.add_child(path, &spec);
-        let id = spec.id.to_string();
-        (Call::StartChild(spec), Some(id))
-    };
-    if let (Some(id), true) = (&id, strategy == Strategy::SimpleOneForOne) {
-        let template = paths.supervisor(path).and_then(|(_, template)| template.cloned());
-        if let Some(template) = template {
-            paths.add_child(path, &ChildSpec { id: id.as_str().into(), ..template });
+    let path = above.map_or(&*target, |(above, _)| above).to_owned();
+    let supervisors = supervisor_at(fields, &path, paths)?;
+    // Which of them runs is known when the time comes; the specification must make sense for one of them.
+    let (plain, templates) = (supervisors.plain, supervisors.templates.clone());
+    let mut calls: Vec<(Option<Plan>, Call<Plan>)> = Vec::new();
+    let mut fault = None;
+    for template in &templates {
+        match instance(child, template, paths) {
+            Ok(call) => calls.push((Some(Arc::clone(&template.start)), call)),
+            Err(mistake) => fault = fault.or(Some(mistake)),
         }
     }
-    Ok(Act::Call { supervisor: path.to_owned(), target: target.to_owned(), call })
+    let too_many = |TooMany(cause)| fields.place().mistake(cause);
+    if !calls.is_empty()
+        && let Some(id) = &named
+    {
+        paths.add_instance(&path, id).map_err(too_many)?;
+    }
+    if plain {
+        match new_child(fields, child, &path) {
+            Ok(spec) => {
+                paths.add_child(&path, &spec).map_err(too_many)?;
+                calls.push((None, Call::StartChild(spec)));
+            }
+            Err(mistake) => fault = fault.or(Some(mistake)),
+        }
+    }
+    let supervisor = path;
+    let target = target.into_owned();
+    match (calls.len(), fault) {
+        (0, Some(fault)) => Err(fault),
+        (1, _) if templates.len() + usize::from(plain) == 1 => {
+            let call = calls.remove(0).1;
+            Ok(Act::Call { supervisor, target, call })
+        }
+        _ => Ok(Act::Start { supervisor, target, calls }),
+    }
 }
 
-/// A new instance of a simple-one-for-one supervisor: a name, and how it behaves if not as the template does.
+/// A new child of a supervisor that is not simple-one-for-one. Whether it fits there is for the supervisor to say, in its
+/// reply.
+fn new_child(fields: &Fields<'_>, child: Option<Value<'_>>, above: &str) -> Result<ChildSpec<Plan>, Mistake> {
+    let child = child.ok_or_else(|| fields.missing("child"))?;
+    child_of(child, "`child`", above.matches('/').count() + 1)
+}
+
+/// A new instance of a simple-one-for-one supervisor: a name, and how it behaves where not as the template does.
 fn instance(
-    fields: &Fields<'_, '_>,
-    child: Option<&Spanned<DeValue<'_>>>,
+    child: Option<Value<'_>>,
     template: &ChildSpec<Plan>,
-) -> Result<(Call<Plan>, Option<String>), Mistake> {
+    paths: &mut Paths,
+) -> Result<Call<Plan>, Mistake> {
     let Some(value) = child else {
-        return Ok((Call::StartInstance { id: None, start: template.start.clone() }, None));
+        return Ok(Call::StartInstance { id: None, start: Arc::clone(&template.start) });
     };
     let known = [INSTANCE_KEYS, TEMPLATE_KEYS].concat();
-    let child = Fields::new(fields.source, value, "an instance of simple_one_for_one", &known)?;
+    let child = Fields::new(value, "an instance of simple_one_for_one", &known)?;
     let id = child.string("id")?;
-    if let Some(id) = id {
-        check_id(&child, id)?;
+    if let Some(id) = &id {
+        check_id(&child, "id", id)?;
     }
     as_its_template(&child, template)?;
-    let own = INSTANCE_KEYS[1..].iter().any(|key| child.get(key).is_some());
-    let start = if own {
-        Plan::new(Behaviour { tree: template.start.tree.clone(), ..behaviour(&child)? })
-    } else {
-        template.start.clone()
-    };
-    Ok((Call::StartInstance { id: id.map(Into::into), start }, id.map(str::to_owned)))
+    let id = id.map(Into::into);
+    if !INSTANCE_KEYS[1..].iter().any(|key| child.has(key)) {
+        return Ok(Call::StartInstance { id, start: Arc::clone(&template.start) });
+    }
+    // A plan of its own has a tree of its own.
+    let tree = template.start.tree.as_ref();
+    tree.map_or(Ok(()), |tree| paths.count_tree(tree)).map_err(|TooMany(cause)| value.mistake(cause))?;
+    let said = behaviour(&child)?;
+    let mut own = Behaviour::clone(&template.start);
+    if child.has("start_fails") {
+        own.start_fails = said.start_fails;
+    }
+    if child.has("start_ignores") {
+        own.start_ignores = said.start_ignores;
+    }
+    if child.has("start_takes_ms") {
+        own.start_takes = said.start_takes;
+    }
+    if child.has("stop_takes_ms") {
+        own.stop_takes = said.stop_takes;
+    }
+    Ok(Call::StartInstance { id, start: Plan::new(own) })
 }
 
 /// An instance may repeat what its template says, and not contradict it: OTP starts all of them from one specification.
-fn as_its_template(child: &Fields<'_, '_>, template: &ChildSpec<Plan>) -> Result<(), Mistake> {
+fn as_its_template(child: &Fields<'_>, template: &ChildSpec<Plan>) -> Result<(), Mistake> {
     let said = options(child)?;
-    for key in TEMPLATE_KEYS.iter().filter(|key| child.get(key).is_some()) {
+    for key in TEMPLATE_KEYS.iter().filter(|key| child.has(key)) {
         let same = match *key {
             "type" => said.kind == template.kind,
             "restart" => said.restart == template.restart,

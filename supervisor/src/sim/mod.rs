@@ -37,7 +37,7 @@ use crate::message::{Call, CallError, Reply};
 use crate::reason::ExitReason;
 use crate::spec::{ChildSpec, Flags, SpecError};
 
-pub use run::simulate;
+pub use run::{simulate, simulate_while};
 
 /// Most steps of all supervisors in one simulation.
 pub const STEPS_MAX: u64 = 100_000_000;
@@ -143,6 +143,16 @@ pub enum Act {
         target: String,
         /// The request.
         call: Call<Plan>,
+    },
+    /// A child is asked for where supervisors of several kinds may run: as the tree of the moment has it.
+    Start {
+        /// The path of the supervisor.
+        supervisor: String,
+        /// What the reply is filed under: the path that the user named.
+        target: String,
+        /// The request, by what the supervisor's template is started with; `None` for one that is not
+        /// simple-one-for-one. The first one is for all others.
+        calls: Vec<(Option<Plan>, Call<Plan>)>,
     },
     /// All of these reach the tree before it deals with the first.
     Burst(Vec<Act>),
@@ -264,6 +274,13 @@ pub enum SimError {
     },
     /// More than [`STEPS_MAX`] steps.
     TooManySteps,
+    /// The observer wanted no more.
+    Stopped {
+        /// When it said so.
+        at: Duration,
+        /// The last entry of the script that had been carried out, counted from 0; `None` before the first.
+        entry: Option<usize>,
+    },
     /// Supervisors are nested deeper than [`DEPTH_MAX`].
     TooDeep {
         /// Where the limit is crossed.
@@ -278,6 +295,7 @@ impl fmt::Display for SimError {
             Self::TooManySteps => {
                 write!(f, "the simulation took more than {STEPS_MAX} steps; shorten the script")
             }
+            Self::Stopped { at, .. } => write!(f, "the simulation was stopped at {} ms", at.as_millis()),
             Self::TooDeep { path } => write!(f, "{path}: supervisors are nested deeper than {DEPTH_MAX}"),
         }
     }

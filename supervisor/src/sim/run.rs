@@ -1,6 +1,7 @@
 //! The shell that runs a tree in virtual time.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,9 +21,34 @@ use super::{Act, DEPTH_MAX, Entry, Exit, Happening, Plan, STEPS_MAX, Scenario, S
 /// # Errors
 /// An invalid specification anywhere in the tree, before anything starts; more than [`STEPS_MAX`] steps.
 pub fn simulate(scenario: &Scenario, seed: u64, observe: &mut dyn FnMut(&Entry)) -> Result<(), SimError> {
+    simulate_while(scenario, seed, &mut |entry| {
+        observe(entry);
+        ControlFlow::Continue(())
+    })
+}
+
+/// The same, as long as `observe` goes on: a trace may be very long.
+///
+/// ```
+/// use mycelium_supervisor::sim::{Scenario, SimError, simulate_while};
+/// use std::{ops::ControlFlow, time::Duration};
+///
+/// let scenario = Scenario::parse("[tree]\n[[tree.children]]\nid = \"feed\"\n")?;
+/// let ended = simulate_while(&scenario, 0, &mut |_| ControlFlow::Break(()));
+/// assert_eq!(ended, Err(SimError::Stopped { at: Duration::ZERO, entry: None }));
+/// # Ok::<(), mycelium_supervisor::declare::Mistake>(())
+/// ```
+///
+/// # Errors
+/// Those of [`simulate`], and [`SimError::Stopped`].
+pub fn simulate_while(
+    scenario: &Scenario,
+    seed: u64,
+    observe: &mut dyn FnMut(&Entry) -> ControlFlow<()>,
+) -> Result<(), SimError> {
     check_tree(&scenario.root, &scenario.tree, 1)?;
-    let mut script: Vec<_> = scenario.script.iter().collect();
-    script.sort_by_key(|scripted| scripted.at);
+    let mut script: Vec<_> = scenario.script.iter().enumerate().collect();
+    script.sort_by_key(|(_, scripted)| scripted.at);
     let mut run = Run::new(seed, observe);
     run.open(None, scenario.root.clone(), &scenario.tree)
         .map_err(|error| SimError::Spec { path: scenario.root.to_string(), error })?;
@@ -32,7 +58,7 @@ pub fn simulate(scenario: &Scenario, seed: u64, observe: &mut dyn FnMut(&Entry))
         if run.root_ended {
             return Ok(());
         }
-        let scripted = script.peek().map(|scripted| scripted.at);
+        let scripted = script.peek().map(|(_, scripted)| scripted.at);
         match (run.next_due(), scripted) {
             (None, None) => return Ok(()),
             (Some(due), scripted) if scripted.is_none_or(|at| due <= at) => {
@@ -40,7 +66,8 @@ pub fn simulate(scenario: &Scenario, seed: u64, observe: &mut dyn FnMut(&Entry))
                 run.fire_due();
             }
             _ => {
-                if let Some(scripted) = script.next() {
+                if let Some((number, scripted)) = script.next() {
+                    run.entry = Some(number);
                     run.now = run.now.max(scripted.at);
                     run.act(&scripted.act);
                 }
@@ -112,11 +139,15 @@ struct Run<'a> {
     seeds: Jitter,
     steps: u64,
     root_ended: bool,
-    observe: &'a mut dyn FnMut(&Entry),
+    observe: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>,
+    /// Whether the observer wants no more.
+    stopped: bool,
+    /// The entry of the script that was carried out last.
+    entry: Option<usize>,
 }
 
 impl<'a> Run<'a> {
-    fn new(seed: u64, observe: &'a mut dyn FnMut(&Entry)) -> Self {
+    fn new(seed: u64, observe: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>) -> Self {
         Self {
             now: Duration::ZERO,
             nodes: BTreeMap::new(),
@@ -131,11 +162,15 @@ impl<'a> Run<'a> {
             steps: 0,
             root_ended: false,
             observe,
+            stopped: false,
+            entry: None,
         }
     }
 
     fn tell(&mut self, path: Arc<str>, what: Happening) {
-        (self.observe)(&Entry { at: self.now, path, what });
+        if !self.stopped {
+            self.stopped = (self.observe)(&Entry { at: self.now, path, what }).is_break();
+        }
     }
 
     /// Begins to start a supervisor.
@@ -156,7 +191,11 @@ impl<'a> Run<'a> {
 
     fn drain(&mut self) -> Result<(), SimError> {
         let mut actions = Vec::new();
-        while let Some((id, event)) = self.queue.pop_front() {
+        loop {
+            if self.stopped {
+                return Err(SimError::Stopped { at: self.now, entry: self.entry });
+            }
+            let Some((id, event)) = self.queue.pop_front() else { return Ok(()) };
             self.steps += 1;
             if self.steps > STEPS_MAX {
                 return Err(SimError::TooManySteps);
@@ -173,7 +212,6 @@ impl<'a> Run<'a> {
                 self.perform(id, action);
             }
         }
-        Ok(())
     }
 
     fn perform(&mut self, id: NodeId, action: Action<Plan>) {
@@ -407,6 +445,7 @@ impl<'a> Run<'a> {
         match act {
             Act::Exit { path, exit } => self.exit(path, *exit),
             Act::Call { supervisor, target, call } => self.call(supervisor, target, call),
+            Act::Start { supervisor, target, calls } => self.start_as(supervisor, target, calls),
             Act::Burst(acts) => acts.iter().for_each(|act| self.act(act)),
         }
     }
@@ -453,6 +492,17 @@ impl<'a> Run<'a> {
             node.calls.insert(call_id, (target.into(), name));
         }
         self.queue.push_back((id, Event::Call(call_id, call.clone())));
+    }
+
+    /// Asks the supervisor that runs at this path for a child, in the way that is meant for it.
+    fn start_as(&mut self, path: &str, target: &str, calls: &[(Option<Plan>, Call<Plan>)]) {
+        let node = self.find_node(path).and_then(|id| self.nodes.get(&id));
+        let template =
+            node.and_then(|node| node.supervisor.template()).map(|template| Arc::as_ptr(&template.start));
+        let meant = calls.iter().find(|(of, _)| of.as_ref().map(Arc::as_ptr) == template);
+        if let Some((_, call)) = meant.or(calls.first()) {
+            self.call(path, target, call);
+        }
     }
 
     /// The supervisor at this path, whatever it is doing.

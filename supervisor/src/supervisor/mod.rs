@@ -335,6 +335,11 @@ impl<F> Supervisor<F> {
         self.children.alive(child).map(|slot| &slot.spec)
     }
 
+    /// What instances are made of, if this one is simple-one-for-one.
+    pub(crate) fn template(&self) -> Option<&ChildSpec<F>> {
+        self.template.as_deref()
+    }
+
     fn is_simple(&self) -> bool {
         self.flags.strategy == Strategy::SimpleOneForOne
     }

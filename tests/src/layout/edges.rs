@@ -53,7 +53,7 @@ const NEVER: &[Never] = &[
     Never {
         invariant: 2,
         name: "mycelium-mailbox",
-        crates: &["tokio", "mio", "socket2", "kameo", "serde-saphyr", "toml", "tracing"],
+        crates: &["tokio", "mio", "socket2", "kameo", "serde-saphyr", "toml", "toml_parser", "tracing"],
     },
     Never {
         invariant: 3,

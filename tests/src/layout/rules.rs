@@ -90,6 +90,13 @@ const ABSENT: &[Absent] = &[
         instead: "only bindings/contract/src/yaml knows the YAML parser",
     },
     Absent {
+        invariant: 6,
+        folders: &["supervisor/src"],
+        seams: &["supervisor/src/declare/toml/mod.rs", "supervisor/src/declare/toml"],
+        words: &["toml_parser"],
+        instead: "only supervisor/src/declare/toml knows the TOML parser",
+    },
+    Absent {
         invariant: 9,
         folders: &["mailbox/src"],
         // The last four are used on one thread alone: there are no interleavings for loom to explore.

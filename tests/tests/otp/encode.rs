@@ -115,6 +115,7 @@ fn act_term(act: &Act, scenario: &Scenario, plans: &mut Plans) -> String {
             let request = request(call, simple, supervisor, scenario, plans);
             format!("{{call,{},{},{request}}}", binary(supervisor), binary(target))
         }
+        Act::Start { .. } => panic!("the comparison asks for children where it knows the supervisor's kind"),
         Act::Burst(acts) => {
             let supervisor = acts.iter().find_map(|act| match act {
                 Act::Call { supervisor, .. } => Some(supervisor.as_str()),
