@@ -140,8 +140,12 @@ pub(crate) fn now() -> Timestamp {
 
 /// The moment `delay` from now. One past the end of time is never reached: far enough away is the same.
 pub(crate) fn after(delay: Duration) -> tokio::time::Instant {
-    let now = tokio::time::Instant::now();
-    now.checked_add(delay).unwrap_or_else(|| now + FAR_AWAY)
+    later(tokio::time::Instant::now(), delay)
+}
+
+/// The moment `delay` after `from`; see [`after`].
+pub(crate) fn later(from: tokio::time::Instant, delay: Duration) -> tokio::time::Instant {
+    from.checked_add(delay).unwrap_or_else(|| from + FAR_AWAY)
 }
 
 /// Thirty years, which the timer of the runtime takes.

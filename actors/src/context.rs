@@ -11,8 +11,8 @@ use crate::live::{Inlet, LiveContext};
 use crate::publish::Through;
 use crate::routing::{DirectContext, Published};
 use crate::{
-    Actor, ActorRef, AskError, Clock, Down, Handler, Message, Monitor, Publish, PublishError, Responder,
-    SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock,
+    Actor, ActorRef, AskError, Clock, Down, Every, Handler, Message, Monitor, Publish, PublishError,
+    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -58,6 +58,13 @@ impl<A: Actor> Context<A> {
 
     pub(crate) fn direct(backend: DirectContext) -> Self {
         Self { backend: Backend::Direct(backend), random: None, stop_asked: false }
+    }
+
+    pub(crate) fn as_in_isolate(&self) -> Option<&IsolateContext<A>> {
+        match &self.backend {
+            Backend::Isolate(isolate) => Some(isolate),
+            _ => None,
+        }
     }
 
     #[inline]
@@ -228,7 +235,8 @@ impl<A: Actor> Context<A> {
 
     /// Sends `message` to this actor itself once `delay` has passed on the bus's clock.
     ///
-    /// It is handled between two other messages, no earlier than its time. Timers end with their actor.
+    /// It is handled between two other messages, no earlier than its time. Timers end with their actor. One that sets itself anew
+    /// is late by a little more each time: use [`schedule_every`](Self::schedule_every).
     pub fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
     where
         A: Handler<M>,
@@ -237,6 +245,53 @@ impl<A: Actor> Context<A> {
         match &mut self.backend {
             Backend::Isolate(isolate) => isolate.schedule_after(delay, message),
             Backend::Live(live) => live.schedule_after(delay, message),
+            Backend::Direct(_) => TimerHandle::default(),
+        }
+    }
+
+    /// Sends a copy of `message` to this actor itself again and again, until it is cancelled or this life of the actor ends.
+    ///
+    /// `every` is a [`Duration`], or an [`Every`] that says more: when the first one comes, and what becomes of those that fall
+    /// into a long handler. Each is due a whole number of periods after the first, so that nothing adds up. It is handled between two
+    /// other messages, no earlier than its time, and never two of them wait. In an isolate it goes on for ever: run until a time
+    /// ([`Isolate::run_until`](crate::Isolate::run_until)), or cancel it.
+    ///
+    /// ```
+    /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, TimerHandle, Timestamp};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Clone)]
+    /// struct Beat;
+    /// #[derive(Default)]
+    /// struct Heart { beats: u32, timer: TimerHandle }
+    /// impl Actor for Heart {
+    ///     type Error = BoxError;
+    ///     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         self.timer = ctx.schedule_every(Duration::from_millis(10), Beat);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// impl Handler<Beat> for Heart {
+    ///     async fn handle(&mut self, _: &Beat, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         self.beats += 1;
+    ///         if self.beats == 100 {
+    ///             self.timer.cancel();
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let mut isolate = Isolate::new(1);
+    /// isolate.spawn(Heart::default()).unwrap();
+    /// assert_eq!(isolate.run().unwrap().now, Timestamp::from_nanos(1_000_000_000));
+    /// ```
+    pub fn schedule_every<M>(&mut self, every: impl Into<Every>, message: M) -> TimerHandle
+    where
+        A: Handler<M>,
+        M: Clone + Send + Sync + 'static,
+    {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.schedule_every(every.into(), message),
+            Backend::Live(live) => live.schedule_every(every.into(), message),
             Backend::Direct(_) => TimerHandle::default(),
         }
     }

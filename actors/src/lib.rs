@@ -46,7 +46,7 @@ pub use service::{ServiceContext, Subscriber};
 pub use stats::{Alive, BusStats, QueueStats, TopicStats};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
-pub use timer::TimerHandle;
+pub use timer::{Every, Interval, MissedTicks, TimerHandle};
 pub use tree::{Supervisor, Tree};
 
 pub use {rand_core, rand_pcg};

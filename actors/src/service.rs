@@ -8,7 +8,9 @@ use crate::context::Either;
 use crate::isolate::{IsolateSubscriber, Place};
 use crate::live::{LiveService, LiveSubscriber};
 use crate::publish::Through;
-use crate::{ActorId, Clock, Message, Publish, PublishError, SpawnError, Subscription, Timestamp};
+use crate::{
+    ActorId, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscription, Timestamp,
+};
 
 /// A service's view of its host; the same type live and in an isolate.
 pub struct ServiceContext {
@@ -110,6 +112,35 @@ impl ServiceContext {
         match &self.backend {
             Backend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
             Backend::Live(live) => Either::Live(Box::pin(live.sleep_until(at))),
+        }
+    }
+
+    /// Ticks `every` so often, for a loop: a [`Duration`], or an [`Every`] that says more. Each tick is due a whole number of periods
+    /// after the first, however late those before were taken: nothing adds up, as it does in a loop that sleeps.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Isolate, Service, ServiceContext};
+    /// # use std::time::Duration;
+    /// struct Heartbeat;
+    /// impl Service for Heartbeat {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         let mut interval = ctx.interval(Duration::from_millis(10));
+    ///         for beat in 1..=100 {
+    ///             interval.tick().await;
+    ///             ctx.sleep(Duration::from_millis(beat % 7)).await; // some work
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut isolate = Isolate::new(1);
+    /// # isolate.spawn_service(Heartbeat).unwrap();
+    /// # assert_eq!(isolate.run().unwrap().now.as_nanos(), 1_002_000_000);
+    /// ```
+    pub fn interval(&self, every: impl Into<Every>) -> Interval {
+        match &self.backend {
+            Backend::Isolate(place) => Interval::in_isolate(every.into(), place.clone()),
+            Backend::Live(_) => Interval::live(every.into()),
         }
     }
 

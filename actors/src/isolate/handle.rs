@@ -8,22 +8,23 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use mycelium_mailbox::{Confined, Held};
+use mycelium_mailbox::{Confined, Held, Play};
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use tokio::sync::oneshot;
 
+use super::beat::{Again, Beat};
 use super::core::{Core, Refusal};
 use super::lane::{AnyLane, Gauge, Lane};
-use super::seat::{AnySeat, Seat};
+use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::{Answer, Handle, Overflow, Query, Repeats, Rule, Sub};
 use super::timers::{Due, Fire};
 use super::waits::Wait;
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
-    Actor, ActorId, ActorRef, AskError, Handler, Message, PublishError, Responder, SpawnError, StopReason,
-    Subscription, TellError, TimerHandle, Timestamp,
+    Actor, ActorId, ActorRef, AskError, Every, Handler, Message, PublishError, Responder, SpawnError,
+    StopReason, Subscription, TellError, TimerHandle, Timestamp,
 };
 
 /// A place in an isolate.
@@ -211,6 +212,12 @@ pub(crate) struct Sleep {
     own: bool,
 }
 
+impl Sleep {
+    pub(crate) fn due(&self) -> Timestamp {
+        Timestamp::from_nanos(self.at)
+    }
+}
+
 impl Future for Sleep {
     type Output = ();
 
@@ -289,20 +296,46 @@ impl<A: Actor> IsolateContext<A> {
         M: Send + Sync + 'static,
     {
         let handle = TimerHandle::default();
-        let at = (self.place.now() + delay).as_nanos();
-        let seat = self.place.seat;
         let target = IsolateRef::<A>::new(self.place.clone());
-        let queue = Box::new(move |core: &Core| {
+        self.fire_at(self.place.now() + delay, &handle, move |core| {
             if let Some(lane) = target.messages::<M>(core) {
                 push(core, &lane, message);
             }
         });
-        if let Some(core) = self.place.core() {
-            let life = core.seat(seat).map_or(0, |seat| seat.life());
-            let fire = Fire { seat, life, handle: handle.clone(), queue };
-            core.set_timer(at, Due::Fire(Box::new(fire)));
-        }
         handle
+    }
+
+    pub(crate) fn schedule_every<M>(&self, every: Every, message: M) -> TimerHandle
+    where
+        A: Handler<M>,
+        M: Clone + Send + Sync + 'static,
+    {
+        let handle = TimerHandle::default();
+        self.beat(Beat::new(message, every, self.place.now() + every.first(), handle.clone()));
+        handle
+    }
+
+    /// Queues the beat when it is due.
+    pub(super) fn beat<M>(&self, beat: Beat<M>)
+    where
+        A: Handler<M>,
+        M: Clone + Send + Sync + 'static,
+    {
+        let target = IsolateRef::<A>::new(self.place.clone());
+        let (due, handle) = (beat.due(), beat.handle().clone());
+        self.fire_at(due, &handle, move |core| {
+            if let Some(lane) = target.direct::<Beat<M>, Again, M>(core) {
+                push(core, &lane, beat);
+            }
+        });
+    }
+
+    fn fire_at(&self, at: Timestamp, handle: &TimerHandle, queue: impl FnOnce(&Core) + 'static) {
+        let Some(core) = self.place.core() else { return };
+        let seat = self.place.seat;
+        let life = core.seat(seat).map_or(0, |seat| seat.life());
+        let fire = Fire { seat, life, handle: handle.clone(), queue: Box::new(queue) };
+        core.set_timer(at.as_nanos(), Due::Fire(Box::new(fire)));
     }
 
     pub(crate) fn subscribe<M: Message>(&self, subscription: Subscription<M>) -> Result<(), SpawnError>
@@ -414,13 +447,20 @@ impl<A: Actor> IsolateRef<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
+        self.direct::<M, Handle, M>(core)
+    }
+
+    /// The lane of what is played to this actor as a message of type `M` is, or holds one.
+    fn direct<T, P, M>(&self, core: &Core) -> Option<Rc<Lane<T>>>
+    where
+        P: Play<Bundle<A>, T, Output = Result<(), A::Error>> + 'static,
+        T: 'static,
+    {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
-            let to = seat.guarded(Sub::<A, M, Handle>::new(
-                &seat,
-                Rule { repeats: Repeats::Direct, ..direct_rule(&gauge) },
-            ));
+            let rule = Rule { repeats: Repeats::Direct, ..direct_rule(&gauge) };
+            let to = seat.guarded(Sub::<A, T, P>::new(&seat, rule));
             Lane::to_one(place, short_type_name::<M>(), to, gauge)
         }))
     }

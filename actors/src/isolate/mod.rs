@@ -2,6 +2,7 @@
 
 mod apart;
 mod backlog;
+mod beat;
 mod bounds;
 mod core;
 mod feed;
@@ -45,7 +46,7 @@ use crate::{
 
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
 pub use self::core::QUEUE_CAPACITY;
-pub(crate) use self::handle::{IsolateContext, IsolateRef, Place};
+pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep};
 pub use self::report::{IsolateStats, RunError, Waiting};
 pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
 pub(crate) use self::service::{IsolateSubscriber, seat_service};

@@ -183,12 +183,19 @@ impl<A: Actor> Body<A> {
             return Work::More;
         }
         loop {
-            if let Some(message) = self.timers().and_then(Timers::take_due) {
+            let due = self.timers().and_then(Timers::take_due);
+            let timed = due.is_some();
+            if let Some(message) = due {
                 self.handle_timer(message).await;
                 turn.count(1);
-            } else if let Some(pick) = pick(&mut self.sources) {
-                turn.count(self.drain(pick.index, pick.below, turn.left).await);
-            } else {
+                if !matches!(self.phase, Phase::Running) {
+                    return Work::More;
+                }
+            }
+            // After each timer, also where the next one is due: one that is always late keeps no message waiting.
+            if let Some(pick) = pick(&mut self.sources) {
+                turn.count(self.drain(pick.index, pick.below, turn.left.max(1)).await);
+            } else if !timed {
                 return Work::Done(turn.handled());
             }
             if !matches!(self.phase, Phase::Running) || (turn.left == 0 && !turn.goes_on()) {

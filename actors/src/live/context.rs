@@ -15,7 +15,7 @@ use super::source::{Inlet, TopicSource};
 use super::timers::Timers;
 use super::watch::Readiness;
 use crate::subscription::Terms;
-use crate::{Actor, ActorId, Down, Handler, Message, Monitor, SpawnError, Subscription, TimerHandle, clock};
+use crate::{Actor, ActorId, Down, Every, Handler, Message, Monitor, SpawnError, Subscription, TimerHandle};
 
 /// What a handler reaches through its context.
 pub(crate) struct LiveContext<A: Actor> {
@@ -77,10 +77,19 @@ impl<A: Actor> LiveContext<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        let at = clock::after(delay);
-        get_mut(&mut self.timers)
-            .get_or_insert_with(|| Box::new(Timers::new()))
-            .set(at, Envelope::message(message))
+        self.timers_to_set().set_once(delay, Envelope::message(message))
+    }
+
+    pub(crate) fn schedule_every<M>(&mut self, every: Every, message: M) -> TimerHandle
+    where
+        A: Handler<M>,
+        M: Clone + Send + Sync + 'static,
+    {
+        self.timers_to_set().set_every(every, Box::new(move || Envelope::message(message.clone())))
+    }
+
+    fn timers_to_set(&mut self) -> &mut Timers<A> {
+        get_mut(&mut self.timers).get_or_insert_with(|| Box::new(Timers::new()))
     }
 
     pub(crate) fn subscribe<M: Message>(&mut self, subscription: Subscription<M>) -> Result<(), SpawnError>

@@ -5,11 +5,12 @@ use std::collections::BinaryHeap;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::envelope::Envelope;
-use crate::{Actor, TimerHandle};
+use crate::{Actor, Every, TimerHandle, clock};
 
 /// With fewer timers than this, cancelled ones are left where they are until their time (timers).
 const SWEEP_TIMERS_MIN: usize = 64;
@@ -28,7 +29,19 @@ struct Timer<A: Actor> {
     /// The order in which the timers were set.
     number: u64,
     handle: TimerHandle,
-    message: Envelope<A>,
+    what: What<A>,
+}
+
+/// What comes when a timer is due.
+enum What<A: Actor> {
+    Once(Envelope<A>),
+    Every(Box<Again<A>>),
+}
+
+/// A message that comes again and again.
+struct Again<A: Actor> {
+    every: Every,
+    message: Box<dyn Fn() -> Envelope<A> + Send>,
 }
 
 impl<A: Actor> Timers<A> {
@@ -36,28 +49,54 @@ impl<A: Actor> Timers<A> {
         Self { heap: BinaryHeap::new(), next: 0, alarm: None, sweep_at: SWEEP_TIMERS_MIN }
     }
 
-    pub(crate) fn set(&mut self, at: Instant, message: Envelope<A>) -> TimerHandle {
+    /// One message after `delay`.
+    pub(crate) fn set_once(&mut self, delay: Duration, message: Envelope<A>) -> TimerHandle {
+        self.set(clock::after(delay), What::Once(message))
+    }
+
+    /// What `message` makes, `every` so often.
+    pub(crate) fn set_every(
+        &mut self,
+        every: Every,
+        message: Box<dyn Fn() -> Envelope<A> + Send>,
+    ) -> TimerHandle {
+        self.set(clock::after(every.first()), What::Every(Box::new(Again { every, message })))
+    }
+
+    fn set(&mut self, at: Instant, what: What<A>) -> TimerHandle {
         if self.heap.len() >= self.sweep_at {
             self.heap.retain(|timer| !timer.handle.is_cancelled());
             self.sweep_at = (self.heap.len() * 2).max(SWEEP_TIMERS_MIN);
         }
         let handle = TimerHandle::default();
+        self.push(at, handle.clone(), what);
+        handle
+    }
+
+    fn push(&mut self, at: Instant, handle: TimerHandle, what: What<A>) {
         let number = self.next;
         self.next += 1;
-        self.heap.push(Timer { at, number, handle: handle.clone(), message });
-        handle
+        self.heap.push(Timer { at, number, handle, what });
     }
 
     /// The earliest message that is due.
     pub(crate) fn take_due(&mut self) -> Option<Envelope<A>> {
         loop {
-            let cancelled = self.heap.peek()?.handle.is_cancelled();
-            if !cancelled && self.heap.peek()?.at > Instant::now() {
+            let first = self.heap.peek()?;
+            let (cancelled, now) = (first.handle.is_cancelled(), Instant::now());
+            if !cancelled && first.at > now {
                 return None;
             }
-            let timer = self.heap.pop()?;
-            if !cancelled {
-                return Some(timer.message);
+            let Timer { at, handle, what, .. } = self.heap.pop()?;
+            match what {
+                _ if cancelled => {}
+                What::Once(message) => return Some(message),
+                What::Every(again) => {
+                    // One at a time: the next is due by when this one was taken.
+                    let message = (again.message)();
+                    self.push(clock::later(at, again.every.next(now - at)), handle, What::Every(again));
+                    return Some(message);
+                }
             }
         }
     }
