@@ -211,10 +211,19 @@ fn gen_writes_golden_vectors() {
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["message"], "Bar");
 
-    let large = "  Book: {tlv_type: 101, topic: t, domain: market_data, fields: {a: '[f64; 65536]', b: '[f64; 65536]'}}\n";
-    fs::write(folder.join("contracts.yaml"), GOOD.to_owned() + large).unwrap();
-    let (code, _, err) = mycelium(&["gen", "--golden", "vectors", "--check"], &folder);
-    assert!(code == 0 && err.starts_with("no golden vectors of `Book`"), "{err}");
+    // The others are written, or compared, all the same; who asked for all does not get them.
+    let fields: Vec<String> = (0..32).map(|n| format!("f{n}: '[u8; 256]'")).collect();
+    let large = format!(
+        "  Book: {{tlv_type: 101, topic: t, domain: market_data, fields: {{{}}}}}\n",
+        fields.join(", ")
+    );
+    fs::write(folder.join("contracts.yaml"), GOOD.to_owned() + &large).unwrap();
+    fs::remove_file(folder.join("vectors/Bar.json")).unwrap();
+    for arguments in [&["gen", "--golden", "vectors"][..], &["gen", "--golden", "vectors", "--check"]] {
+        let (code, _, err) = mycelium(arguments, &folder);
+        assert!(code == 1 && err.starts_with("no golden vectors of `Book`"), "{code} {err}");
+        assert!(folder.join("vectors/Bar.json").exists() && !err.contains("is not what"), "{err}");
+    }
     assert!(!folder.join("vectors/Book.json").exists());
 }
 

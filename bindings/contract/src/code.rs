@@ -40,6 +40,8 @@ codes! {
     EMPTY = 6;
     /// A value has the wrong shape, such as a list where a mapping belongs.
     WRONG_SHAPE = 7;
+    /// A number in a notation that contracts do not have.
+    BAD_NUMBER = 8;
     /// A key that means nothing here.
     UNKNOWN_KEY = 10;
     /// A key that must be there is not.

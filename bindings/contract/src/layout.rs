@@ -31,16 +31,31 @@ pub struct Record {
 #[derive(Debug, Clone)]
 pub struct Layouts {
     definitions: HashMap<String, Layout>,
+    /// Of a `String`, `Bytes` or `Vec`.
+    out_of_line: Layout,
 }
 
 /// `ArchivedString` and `ArchivedVec`: two 4-byte halves.
-const OUT_OF_LINE: Layout = Layout { size: 8, align: 4, fixed: false };
+const ARCHIVED_OUT_OF_LINE: Layout = Layout { size: 8, align: 4, fixed: false };
+/// `String` and `Vec` of 64-bit machines: pointer, length and capacity.
+const NATIVE_OUT_OF_LINE: Layout = Layout { size: 24, align: 8, fixed: false };
 
 impl Layouts {
     /// Computes them.
     #[must_use]
     pub fn of(contract: &Contract) -> Layouts {
-        let mut layouts = Layouts { definitions: HashMap::new() };
+        Self::with(contract, ARCHIVED_OUT_OF_LINE)
+    }
+
+    /// At most what the generated Rust types take in memory, where texts and lists are larger than on the wire. A compiler may
+    /// take less.
+    #[must_use]
+    pub fn in_memory(contract: &Contract) -> Layouts {
+        Self::with(contract, NATIVE_OUT_OF_LINE)
+    }
+
+    fn with(contract: &Contract, out_of_line: Layout) -> Layouts {
+        let mut layouts = Layouts { definitions: HashMap::new(), out_of_line };
         for def in order(contract).ordered {
             let layout = match def {
                 Def::Struct(def) => layouts.record(&def.fields).layout,
@@ -70,7 +85,7 @@ impl Layouts {
             Type::U64 | Type::I64 | Type::F64 | Type::Timestamp => scalar(8),
             Type::Decimal => Layout { size: 16, ..scalar(8) },
             Type::U256 | Type::I256 => Layout { size: 32, ..scalar(8) },
-            Type::String | Type::Bytes | Type::Vec(_) => OUT_OF_LINE,
+            Type::String | Type::Bytes | Type::Vec(_) => self.out_of_line,
             Type::Array(of, count) => {
                 let of = self.type_of(of);
                 Layout { size: of.size.saturating_mul(u64::from(*count)), ..of }

@@ -30,10 +30,16 @@ pub const TYPE_BYTES_MAX: usize = 256;
 pub const TYPE_DEPTH_MAX: usize = 8;
 /// Definitions nested in one another below a message.
 pub const NESTING_MAX: usize = 16;
-/// Elements of an array.
-pub const ARRAY_LENGTH_MAX: u32 = 65_536;
-/// Bytes of a message's or definition's fixed part.
-pub const ROOT_BYTES_MAX: u64 = 1024 * 1024;
+/// Elements of an array: what fits into [`FIXED_BYTES_MAX`].
+pub const ARRAY_LENGTH_MAX: u32 = 8_192;
+/// Bytes that the fixed part of a message, a definition or an element of a list takes in memory, where a `String`, `Bytes` or
+/// `Vec` takes 24.
+///
+/// Messages are moved by value. Unoptimised code keeps some twenty copies on the stack at once for a publish and its handler,
+/// some seventy where a service publishes; the threads of a runtime have 2 MiB.
+pub const FIXED_BYTES_MAX: u64 = 8_192;
+/// Bytes of a value on the wire.
+pub const VALUE_BYTES_MAX: u64 = 1 << 30;
 /// Elements or bytes of a `min_length`, `max_length`.
 pub const LENGTH_RULE_MAX: u32 = 1 << 30;
 /// Operands of `one_of`.

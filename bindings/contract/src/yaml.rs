@@ -24,7 +24,10 @@ pub(crate) struct Node {
 pub(crate) enum Kind {
     Null,
     Bool(bool),
+    /// In decimal digits.
     Int(i128),
+    /// In hexadecimal digits behind `0x`, which floats and decimals do not take.
+    Hex(i128),
     /// A number with a fraction or an exponent, or beyond 64 bits; with its text, which loses no digit.
     Float(f64, String),
     Text(String),
@@ -39,7 +42,7 @@ impl Node {
         match self.kind {
             Kind::Null => "nothing",
             Kind::Bool(_) => "true or false",
-            Kind::Int(_) => "an integer",
+            Kind::Int(_) | Kind::Hex(_) => "an integer",
             Kind::Float(..) => "a number",
             Kind::Text(_) => "text",
             Kind::List(_) => "a list",
@@ -62,7 +65,11 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Node, Errors> {
     match serde_saphyr::from_str_with_options::<Raw>(text, options()) {
         // `---` alone, or `null`.
         Ok(Raw(Spanned { value: RawKind::Scalar(Kind::Null), .. })) => Err(empty(text, file)),
-        Ok(raw) => Ok(raw.into_node(text)),
+        Ok(raw) => {
+            let mut report = Report::new(text, file);
+            let node = raw.into_node(text, &mut report);
+            if report.count() > 0 { Err(report.into_errors()) } else { Ok(node) }
+        }
         Err(error) => {
             let mut report = Report::new(text, file);
             explain(&error, text, &mut report);
@@ -229,24 +236,70 @@ enum RawKind {
 }
 
 impl Raw {
-    fn into_node(self, text: &str) -> Node {
+    fn into_node(self, text: &str, report: &mut Report<'_>) -> Node {
         let location = self.0.referenced;
         let mut span = span(&location);
         let kind = match self.0.value {
-            RawKind::Scalar(Kind::Float(value, _)) => {
-                Kind::Float(value, source(&self.0.defined, text).to_owned())
+            RawKind::Scalar(kind @ (Kind::Int(_) | Kind::Float(..))) => {
+                let written = source(&self.0.defined, text);
+                let number = number(kind, written);
+                if number.is_none() {
+                    let cause =
+                        format!("`{}` is a number in a notation that contracts do not have", clip(written));
+                    report.add(Code::BAD_NUMBER, span, cause, NOTATION);
+                }
+                number.unwrap_or(Kind::Null)
             }
             RawKind::Scalar(kind) => kind,
-            RawKind::List(list) => Kind::List(list.into_iter().map(|raw| raw.into_node(text)).collect()),
-            RawKind::Map(map) => {
-                Kind::Map(map.into_iter().map(|(k, v)| (k.into_node(text), v.into_node(text))).collect())
+            RawKind::List(list) => {
+                Kind::List(list.into_iter().map(|raw| raw.into_node(text, report)).collect())
             }
+            RawKind::Map(map) => Kind::Map(
+                map.into_iter()
+                    .map(|(k, v)| (k.into_node(text, report), v.into_node(text, report)))
+                    .collect(),
+            ),
         };
         // A mapping or list begins where its first entry does: one mark is enough.
         if matches!(kind, Kind::List(_) | Kind::Map(_)) {
             span.length = 1;
         }
         Node { span, kind }
+    }
+}
+
+const NOTATION: &str = "write it as JSON does, such as 7, -1, 0.5 or 1e-9, or an integer as 0xff; or put it between quotes if it is text";
+
+/// What the library took for a number, if it is written in a way that no reader takes for another one: as in JSON, or in
+/// hexadecimal. `1_0`, `0o17`, `017`, `+1`, `.5` and `5.` are not: YAML's versions and its libraries disagree on them.
+fn number(kind: Kind, written: &str) -> Option<Kind> {
+    let unsigned = written.strip_prefix('-').unwrap_or(written);
+    let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    if let Some(hex) = unsigned.strip_prefix("0x") {
+        let is_hex = !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        return match kind {
+            Kind::Int(value) if is_hex => Some(Kind::Hex(value)),
+            // Beyond 64 bits; U256 reads the text.
+            Kind::Float(value, _) if is_hex => Some(Kind::Float(value, written.to_owned())),
+            _ => None,
+        };
+    }
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, Some(exponent.strip_prefix(['+', '-']).unwrap_or(exponent))),
+        None => (unsigned, None),
+    };
+    let (whole, fraction) = match mantissa.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (mantissa, None),
+    };
+    let fits = digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(digits);
+    match kind {
+        _ if !fits => None,
+        Kind::Float(value, _) => Some(Kind::Float(value, written.to_owned())),
+        kind => Some(kind),
     }
 }
 
@@ -337,6 +390,52 @@ mod tests {
     fn entry<'n>(node: &'n Node, key: &str) -> &'n Node {
         let Kind::Map(map) = &node.kind else { panic!("{node:?}") };
         map.iter().find(|(k, _)| k.kind == Kind::Text(key.into())).map_or_else(|| panic!("{key}"), |(_, v)| v)
+    }
+
+    #[test]
+    fn numbers_are_written_as_in_json_or_in_hexadecimal() {
+        for (text, kind) in [
+            ("0", Kind::Int(0)),
+            ("-0", Kind::Int(0)),
+            ("10", Kind::Int(10)),
+            ("-7", Kind::Int(-7)),
+            ("0xfF", Kind::Hex(255)),
+            ("-0x10", Kind::Hex(-16)),
+            ("1.5", Kind::Float(1.5, "1.5".into())),
+            ("1e-9", Kind::Float(1e-9, "1e-9".into())),
+            ("-0.0", Kind::Float(-0.0, "-0.0".into())),
+            ("1E+2", Kind::Float(100.0, "1E+2".into())),
+        ] {
+            assert_eq!(entry(&parse(&format!("a: {text}"), "t").unwrap(), "a").kind, kind, "{text}");
+        }
+        // What YAML 1.1, YAML 1.2 and Rust have besides: an error, or text, which no number takes.
+        for text in [
+            "1_0", "_1", "1_", "0o17", "017", "00", "0b11", "+1", "+0x1", "0X1F", "0x1_F", "0x", "1:30",
+            ".5", "5.", "+1.5", "1_0.5", "01.5", "1.5e", "1e_5", "1.e5", "١", "0o", "--1", "1 000", "1,000",
+        ] {
+            match parse(&format!("a: {text}"), "t") {
+                Ok(node) => assert!(
+                    matches!(entry(&node, "a").kind, Kind::Text(_) | Kind::List(_)),
+                    "{text}: {node:?}"
+                ),
+                Err(errors) => {
+                    let error = &errors.list()[0];
+                    assert_eq!((errors.list().len(), error.code), (1, Code::BAD_NUMBER), "{text}: {errors}");
+                    assert_eq!(error.at, Pos { line: 1, column: 4 }, "{text}: {errors}");
+                }
+            }
+        }
+        // The same value through an alias, as a key, in a list; and none that is quoted.
+        for text in ["a: &x 1_0\nb: *x", "1_0: a", "a: [1, 0o17]", "a: {b: 017}"] {
+            assert_eq!(parse(text, "t").unwrap_err().list()[0].code, Code::BAD_NUMBER, "{text}");
+        }
+        for text in ["a: &x 10\nb: *x", "a: 10 # ten", "a: 10\r\n", "{a: 10}", "a:\n  10\n", "a: !!int 10"] {
+            assert_eq!(entry(&parse(text, "t").unwrap(), "a").kind, Kind::Int(10), "{text}");
+        }
+        assert_eq!(entry(&parse("a: &x 10\nb: *x", "t").unwrap(), "b").kind, Kind::Int(10));
+        for text in ["a: '1_0'", "a: \"0o17\"", "a: |\n  017", "a: v1_0"] {
+            assert!(matches!(entry(&parse(text, "t").unwrap(), "a").kind, Kind::Text(_)), "{text}");
+        }
     }
 
     #[test]

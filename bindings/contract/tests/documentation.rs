@@ -142,7 +142,8 @@ fn the_limits_are_those_of_the_code() {
             l::TYPE_BYTES_MAX
         ),
         format!("| {}; {} |", l::TYPE_DEPTH_MAX, l::NESTING_MAX),
-        format!("| {}; {} MiB |", grouped(l::ARRAY_LENGTH_MAX as usize), l::ROOT_BYTES_MAX >> 20),
+        format!("| {} |", grouped(l::ARRAY_LENGTH_MAX as usize)),
+        format!("| {} bytes in memory |", grouped(l::FIXED_BYTES_MAX as usize)),
         format!("| {} |", grouped(l::DEFAULT_NODES_MAX)),
     ];
     for row in rows {

@@ -45,9 +45,8 @@ fn recursion_and_depth() {
 
     // Each doubles the one below: the size overflows a bound, not the machine.
     let doubling: Vec<String> = (0..17).map(|i| format!("S{i}")).collect();
-    let of: Vec<String> = (0..16)
-        .map(|i| if i == 15 { "u8".into() } else { format!("[{}; 65536]", doubling[i + 1]) })
-        .collect();
+    let of: Vec<String> =
+        (0..16).map(|i| if i == 15 { "u8".into() } else { format!("[{}; 8192]", doubling[i + 1]) }).collect();
     let pairs: Vec<(&str, &str)> = (0..16).map(|i| (doubling[i].as_str(), of[i].as_str())).collect();
     let errors = Contract::parse(&structs(&pairs), "t").unwrap_err();
     assert!(errors.list().iter().all(|e| e.code == Code::LIMIT), "{errors}");

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{GOOD, check, check_fields, with, with_fields};
-use mycelium_contract::limits;
+use mycelium_contract::{Code, Contract, limits};
 
 #[test]
 fn types() {
@@ -34,16 +34,18 @@ fn types() {
         ("x: [u8; n]", "MYC0032 `[` no array length"),
         ("x: [u8; -1]", "MYC0032 `[`"),
         ("x: [u8; 0]", "MYC0035 `[`"),
-        ("x: [u8; 65537]", "MYC0035 `[` write `Vec<T>`"),
+        ("x: [u8; 8193]", "MYC0035 `[` write `Vec<T>`"),
+        ("x: [u8; 1_0]", "MYC0032 `[`"),
+        ("x: [u8; 010]", "MYC0032 `[`"),
+        ("x: [u8; 0x10]", "MYC0032 `[`"),
         ("x: [u8; 18446744073709551615]", "MYC0035 `[`"),
         ("x: [u8; 99999999999999999999999]", "MYC0032 `[`"),
         ("x: [[u8; 4]; 2]", "MYC0004 `;` between quotes"),
         ("x: {}", "MYC0011 `x` type"),
         ("x: {type: u8, defualt: 1}", "MYC0010 `defualt` did you mean `default`?"),
     ]);
-    check(&with_fields("x: '[[u8; 65536]; 17]'"), "MYC0003 `M` the fixed part of `M` takes 1114112 bytes");
-    let array = format!("x: '{}u8{}'", "[".repeat(7), "; 65536]".repeat(7));
-    check(&with_fields(&array), "MYC0003 `M` above 1048576");
+    let array = format!("x: '{}u8{}'", "[".repeat(7), "; 8192]".repeat(7));
+    check(&with_fields(&array), "MYC0003 `M` above 8192");
     let deep = |n: usize| format!("x: {}u8{}", "Vec<".repeat(n), ">".repeat(n));
     check_fields(&[
         (&deep(limits::TYPE_DEPTH_MAX - 1), ""),
@@ -52,6 +54,80 @@ fn types() {
     check_fields(&[
         (&deep(60), "MYC0003 `Vec<Vec` 302 bytes"),
         (&deep(10_000), "MYC0003 `Vec<Vec<Vec<Vec<Vec<Vec<`"),
+    ]);
+}
+
+/// What is moved by value is small in memory, where texts and lists take more than on the wire.
+#[test]
+fn fixed_parts_are_bounded_as_they_are_in_memory() {
+    check_fields(&[
+        ("x: '[u8; 8192]'", ""),
+        (
+            "x: '[u8; 8191]'\ny: u16",
+            "MYC0003 `M` the fixed part of `M` takes up to 8194 bytes in memory, above 8192",
+        ),
+        ("x: '[u64; 1024]'", ""),
+        ("x: '[[u64; 1025]; 1]'", "MYC0003 `M` write `Vec<T>` or `Bytes`"),
+        ("x: '[String; 341]'", ""),
+        ("x: '[String; 342]'", "MYC0003 `M` 8208 bytes"),
+        ("x: '[Bytes; 342]'", "MYC0003 `M` 8208 bytes"),
+        ("x: '[Vec<u8>; 342]'", "MYC0003 `M` 8208 bytes"),
+        ("x: '[Option<u64>; 512]'", ""),
+        ("x: '[Option<u64>; 513]'", "MYC0003 `M` 8208 bytes"),
+        ("x: '[Option<String>; 257]'", "MYC0003 `M` 8224 bytes"),
+        ("x: Vec<[u8; 8192]>", ""),
+        (
+            "x: Vec<[u16; 4097]>",
+            "MYC0003 `x` an element of `M.x` takes up to 8194 bytes in memory, above 8192",
+        ),
+        ("x: 'Option<Vec<Vec<[[u8; 4097]; 2]>>>'", "MYC0003 `x` an element of `M.x`"),
+        ("x: '[Vec<[u16; 4097]>; 2]'", "MYC0003 `x` an element of `M.x`"),
+        ("x: 'Vec<[[[[u8; 8192]; 8192]; 8192]; 8192]>'", "MYC0003 `x` an element of `M.x`"),
+    ]);
+    let nested = |definitions: &str, expect: &str| check(&with(definitions, GOOD), expect);
+    nested("structs:\n  P: {fields: {x: '[u64; 1024]'}}\n", "");
+    nested("structs:\n  P: {fields: {x: '[u64; 1024]', y: bool}}\n", "MYC0003 `P` 8200 bytes");
+    nested("structs:\n  P: {fields: {x: 'Vec<[u16; 4097]>'}}\n", "MYC0003 `x` an element of `P.x`");
+    nested("enums:\n  E: [A, {B: {fields: {x: '[u8; 8191]'}}}]\n", "");
+    nested("enums:\n  E: [A, {B: {fields: {x: '[u8; 8192]'}}}]\n", "MYC0003 `E` 8193 bytes");
+    nested("enums:\n  E: [A, {B: {fields: {x: 'Vec<[u16; 4097]>'}}}]\n", "MYC0003 `x` an element of `B.x`");
+}
+
+#[test]
+fn numbers_have_one_notation() {
+    for text in ["1_0", "0o17", "017", "0b1", "+1"] {
+        for field in [
+            format!("x: {{type: u8, default: {text}}}"),
+            format!("x: {{type: f64, default: {text}}}"),
+            format!("x: {{type: Decimal, default: {text}}}"),
+            format!("x: {{type: U256, default: {text}}}"),
+            format!("x: {{type: u8, validation: {{max: {text}}}}}"),
+            format!("x: {{type: u8, validation: {{one_of: [{text}]}}}}"),
+            format!("x: {{type: String, validation: {{max_length: {text}}}}}"),
+            format!("x: {{type: u8, since: {text}}}"),
+        ] {
+            let errors = Contract::parse(&with_fields(&field), "t").unwrap_err();
+            let codes: Vec<Code> = errors.list().iter().map(|error| error.code).collect();
+            // What the YAML reader takes for text is no number for any of them.
+            let other = [Code::BAD_NUMBER, Code::BAD_DEFAULT, Code::BAD_OPERAND, Code::BAD_SINCE];
+            assert!(codes.len() == 1 && other.contains(&codes[0]), "{field}: {errors}");
+            let message = with("", &GOOD.replace("tlv_type: 1", &format!("tlv_type: {text}")));
+            assert!(Contract::parse(&message, "t").is_err(), "{message}");
+        }
+    }
+    check_fields(&[
+        ("x: {type: u8, default: 1_0}", "MYC0008 `1_0` write it as JSON does"),
+        ("x: {type: u8, default: 0o17}", "MYC0008 `0o17` write it as JSON does"),
+        ("x: {type: u8, default: 0xff}", ""),
+        ("x: {type: U256, default: '0xff'}", ""),
+        ("x: {type: U256, default: '1_0'}", "MYC0040 `'1_0'`"),
+        ("x: {type: f64, default: 0x10}", "MYC0040 `0x10` write it in decimal"),
+        ("x: {type: Decimal, default: 0x10}", "MYC0040 `0x10`"),
+        ("x: {type: f64, default: 1e3}", ""),
+        ("x: {type: u8, default: 1e2}", "MYC0040 `1e2` write an integer"),
+        ("x: {type: u8, default: yes}", "MYC0040 `yes`"),
+        ("x: {type: bool, default: yes}", "MYC0040 `yes` write true or false"),
+        ("x: {type: f64, default: .inf}", "MYC0040 `.inf`"),
     ]);
 }
 
@@ -77,7 +153,7 @@ fn defaults() {
         ("x: {type: U256, default: -1}", "MYC0040 `-1` range"),
         ("x: {type: '[u8; 3]', default: [1, 2]}", "MYC0040 `[` 2 elements where the array has 3"),
         ("x: {type: Vec<u8>, default: [1, 256]}", "MYC0040 `256` 256"),
-        ("x: {type: '[u8; 60000]', default: 0}", "MYC0040 `0` more than 1024 parts"),
+        ("x: {type: '[u8; 8000]', default: 0}", "MYC0040 `0` more than 1024 parts"),
         ("x: {type: u8, default: 5, validation: {max: 4}}", "MYC0041 `5` its own rule `max`"),
         ("x: {type: f64, default: 0, validation: {greater_than: 0}}", "MYC0041 `0` `greater_than`"),
         ("x: {type: String, default: '', validation: {not_empty: true}}", "MYC0041 `''` `not_empty`"),
@@ -191,7 +267,52 @@ fn rules() {
         (&on("Vec<u8>", "each: {}"), "MYC0051 `{` holds no rule"),
         (&on("Vec<Vec<u8>>", "each: {each: {min: 1}}"), "MYC0051 `each` inside"),
         (&on("Vec<u8>", "each: {ascii: true}"), "MYC0050 `ascii` does not fit `u8`"),
-        (&on("u8", "min: 5, max: 4"), "MYC0052 `{` no value lies between"),
+    ]);
+}
+
+#[test]
+fn rules_that_contradict_one_another() {
+    let on = |ty: &str, rules: &str| format!("x: {{type: {ty}, validation: {{{rules}}}}}");
+    check_fields(&[
+        (&on("u8", "min: 5, max: 4"), "MYC0052 `{` no value of `u8` keeps `min` and `max`"),
+        (&on("u8", "not_zero: true, max: 0"), "MYC0052 `{` no value of `u8` keeps `not_zero` and `max`"),
+        (&on("u8", "multiple_of: 7, min: 1, max: 6"), "MYC0052 `{`"),
+        (&on("u8", "multiple_of: 200, not_zero: true, less_than: 200"), "MYC0052 `{`"),
+        (&on("f64", "greater_than: 1.7976931348623157e308, finite: true"), "MYC0052 `{`"),
+        (&on("f64", "greater_than: 1.7976931348623157e308"), ""),
+        (&on("f64", "min: 0, max: 0, not_zero: true"), "MYC0052 `{`"),
+        (
+            &on(
+                "Decimal",
+                "greater_than: 79228162514264337593543950334, less_than: 79228162514264337593543950335",
+            ),
+            "MYC0052 `{`",
+        ),
+        (
+            &on(
+                "Decimal",
+                "greater_than: 7.9228162514264337593543950334, less_than: 7.9228162514264337593543950335",
+            ),
+            "MYC0052 `{`",
+        ),
+        (&on("Decimal", "greater_than: 79228162514264337593543950335"), "MYC0052 `{`"),
+        (&on("Decimal", "less_than: -79228162514264337593543950335"), "MYC0052 `{`"),
+        (&on("U256", "less_than: 0"), "MYC0052 `{`"),
+        (&on("U256", "max: 0, not_zero: true"), "MYC0052 `{`"),
+        (&on("U256", "greater_than: 4, less_than: 5"), "MYC0052 `{`"),
+        (&on("U256", "greater_than: 4, less_than: 6"), ""),
+        (&on("U256", &format!("greater_than: '0x{}'", "f".repeat(64))), "MYC0052 `{`"),
+        (&on("I256", &format!("greater_than: '0x7{}'", "f".repeat(63))), "MYC0052 `{`"),
+        (&on("I256", &format!("greater_than: '0x7{}e'", "f".repeat(62))), ""),
+        (&on("I256", &format!("less_than: '-0x8{}'", "0".repeat(63))), "MYC0052 `{`"),
+        (&on("I256", "greater_than: -1, less_than: 1, not_zero: true"), "MYC0052 `{`"),
+        (&on("Timestamp", "multiple_of: 1000, greater_than: 0, less_than: 1000"), "MYC0052 `{`"),
+        (&on("Option<u8>", "not_zero: true, max: 0"), "MYC0052 `{`"),
+        (&on("Vec<u8>", "each: {not_zero: true, max: 0}"), "MYC0052 `{`"),
+        (&on("String", "min_length: 1073741816"), ""),
+        (&on("String", "min_length: 1073741817"), "MYC0052 `x` no `M.x` of length 1073741817 fits"),
+        (&on("Vec<u64>", "min_length: 134217728"), "MYC0052 `x` lower `min_length`"),
+        (&on("Vec<String>", "each: {min_length: 1073741824}"), "MYC0052 `x` no `M.x`"),
         (&on("u8", "greater_than: 255"), "MYC0052 `{`"),
         (&on("i64", "less_than: -9223372036854775808"), "MYC0052 `{`"),
         (&on("u8", "greater_than: 4, less_than: 5"), "MYC0052 `{`"),

@@ -129,8 +129,8 @@ pub(crate) fn integer(
     report: &mut Report<'_>,
 ) -> Option<i128> {
     match node.kind {
-        Kind::Int(value) if (lo..=hi).contains(&value) => Some(value),
-        Kind::Int(value) => {
+        Kind::Int(value) | Kind::Hex(value) if (lo..=hi).contains(&value) => Some(value),
+        Kind::Int(value) | Kind::Hex(value) => {
             report.add(code, node.span, format!("{what} is {value}, outside {lo} to {hi}"), "");
             None
         }

@@ -67,7 +67,7 @@ impl Reader<'_> {
                 let fields = self.contract.struct_def(name).map_or(&[][..], |def| &def.fields[..]);
                 Ok(Value::Struct(self.fields(fields, name, node)?))
             }
-            (_, Kind::Int(value)) if ty.int_range().is_some() => int(ty, *value, node),
+            (_, Kind::Int(value) | Kind::Hex(value)) if ty.int_range().is_some() => int(ty, *value, node),
             _ => Err(misfit(node, format!("`{ty}` cannot be {}", node.shape()), expected(ty))),
         }
     }
@@ -188,6 +188,9 @@ fn float(ty: &Type, node: &Node) -> Result<Value, Misfit> {
         // Rounding to the nearest is what a reader of the contract expects of a float.
         Kind::Int(value) => value as f64,
         Kind::Float(value, _) => value,
+        Kind::Hex(_) => {
+            return Err(misfit(node, format!("`{ty}` takes no hexadecimal number"), "write it in decimal"));
+        }
         _ => {
             let cause = format!("`{ty}` must be a finite number here, not {}", node.shape());
             return Err(misfit(
@@ -208,14 +211,15 @@ fn float(ty: &Type, node: &Node) -> Result<Value, Misfit> {
 /// The digits of a number as written, whatever YAML took it for.
 fn digits(node: &Node) -> Option<String> {
     match &node.kind {
-        Kind::Int(value) => Some(value.to_string()),
+        Kind::Int(value) | Kind::Hex(value) => Some(value.to_string()),
         Kind::Float(_, text) | Kind::Text(text) => Some(text.clone()),
         _ => None,
     }
 }
 
 fn decimal(node: &Node) -> Result<Value, Misfit> {
-    let parsed = digits(node).and_then(|text| parse_decimal(&text));
+    let is_hex = matches!(node.kind, Kind::Hex(_));
+    let parsed = digits(node).filter(|_| !is_hex).and_then(|text| parse_decimal(&text));
     parsed.map(Value::Decimal).ok_or_else(|| {
         let remedy = "write at most 28 digits after the point and a mantissa below 2^96, like 12.50";
         misfit(node, format!("{} is no Decimal", described(node)), remedy)
@@ -233,7 +237,13 @@ fn parse_decimal(text: &str) -> Option<DecimalValue> {
     };
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let all_digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || !all_digits(whole) || !all_digits(fraction) || unsigned.ends_with('.') {
+    let leads_with_zeros = whole.len() > 1 && whole.starts_with('0');
+    if whole.is_empty()
+        || leads_with_zeros
+        || !all_digits(whole)
+        || !all_digits(fraction)
+        || unsigned.ends_with('.')
+    {
         return None;
     }
     let scale = u8::try_from(fraction.len()).ok().filter(|scale| *scale <= 28)?;
@@ -258,11 +268,12 @@ fn parse_wide(text: &str, signed: bool) -> Option<[u64; 4]> {
         Some(hex) => (16, hex),
         None => (10, unsigned),
     };
-    if digits.is_empty() || (negative && !signed) {
+    let leads_with_zeros = radix == 10 && digits.len() > 1 && digits.starts_with('0');
+    if digits.is_empty() || leads_with_zeros || (negative && !signed) {
         return None;
     }
     let mut limbs = [0_u64; 4];
-    for c in digits.chars().filter(|c| *c != '_') {
+    for c in digits.chars() {
         let mut carry = u128::from(c.to_digit(radix)?);
         for limb in &mut limbs {
             let product = u128::from(*limb) * u128::from(radix) + carry;
@@ -388,6 +399,9 @@ mod tests {
         assert_eq!(parse_wide(&min.replace("968", "969"), true), None);
         assert_eq!(parse_wide(&min[1..], true), None);
         assert_eq!(parse_wide("-0", true), Some([0; 4]));
+        for wrong in ["", "-", "0x", "1_0", "010", "+1", "1e3", "0X1", "0o7", " 1"] {
+            assert_eq!(parse_wide(wrong, true), None, "{wrong}");
+        }
     }
 
     #[test]
@@ -403,6 +417,9 @@ mod tests {
         );
         assert_eq!(parse_decimal("79228162514264337593543950336"), None);
         assert_eq!(parse_decimal("1."), None);
+        for wrong in ["", "-", ".5", "+1", "01", "00.5", "1_0", "0x10", "--1", "1.5.5", " 1"] {
+            assert_eq!(parse_decimal(wrong), None, "{wrong}");
+        }
         assert_eq!(parse_decimal("1e3"), None);
     }
 }

@@ -9,12 +9,13 @@ mod literal;
 mod messages;
 mod names;
 mod rules;
+mod satisfy;
+mod sizes;
 mod top;
 mod types;
 
 use crate::diagnostic::{Errors, Report, Span};
-use crate::layout::Layouts;
-use crate::limits::{NESTING_MAX, ROOT_BYTES_MAX};
+use crate::limits::NESTING_MAX;
 use crate::yaml::{Kind, Node};
 use crate::{Code, Contract, Pos};
 use definitions::{Names, definitions, read_enums, read_structs};
@@ -51,7 +52,7 @@ pub(crate) fn check(root: &Node, text: &str, file: &str) -> Result<Contract, Err
     read_messages(&keys, &definitions, &mut names, &mut contract, &mut drafts, &mut report);
     if nesting(&contract, &mut report) {
         drafts.complete(&mut contract, &mut report);
-        sizes(&contract, &mut report);
+        sizes::check(&contract, &mut report);
     }
     report.finish(contract)
 }
@@ -82,20 +83,6 @@ fn shorten(circle: &[&str]) -> String {
         return circle.join(" -> ");
     }
     format!("{} -> ... -> {}", circle[..SHOWN_MAX - 1].join(" -> "), circle[circle.len() - 1])
-}
-
-/// The root of every message and definition has a bound, which also bounds all offsets.
-fn sizes(contract: &Contract, report: &mut Report<'_>) {
-    let layouts = Layouts::of(contract);
-    let structs = contract.structs.iter().map(|d| (&d.name, d.at, layouts.definition(&d.name).size));
-    let enums = contract.enums.iter().map(|d| (&d.name, d.at, layouts.definition(&d.name).size));
-    let messages = contract.messages.iter().map(|m| (&m.name, m.at, layouts.record(&m.fields).layout.size));
-    for (name, at, size) in structs.chain(enums).chain(messages).filter(|(_, _, size)| *size > ROOT_BYTES_MAX)
-    {
-        let length = u32::try_from(name.len()).unwrap_or(1);
-        let cause = format!("the fixed part of `{name}` takes {size} bytes, above {ROOT_BYTES_MAX}");
-        report.add(Code::LIMIT, Span { at, length }, cause, "write `Vec<T>` for large arrays");
-    }
 }
 
 /// Fields whose defaults and rules wait for the second pass, beside where they belong.

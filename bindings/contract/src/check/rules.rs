@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use crate::check::keys::{Entry, Keys};
 use crate::check::literal;
+use crate::check::satisfy::is_satisfiable;
 use crate::diagnostic::{Report, Span};
 use crate::limits::{LENGTH_RULE_MAX, ONE_OF_MAX};
 use crate::yaml::{Kind, Node};
@@ -194,59 +195,36 @@ fn compare_equal(ty: &Type, a: &Value, b: &Value) -> bool {
 
 /// Two rules that leave no value, or say one thing twice.
 fn contradiction(ty: &Type, rules: &[Rule]) -> Option<String> {
-    let mut lower: Option<(&Value, bool)> = None;
-    let mut upper: Option<(&Value, bool)> = None;
+    let count = |of: fn(&Rule) -> bool| rules.iter().filter(|rule| of(rule)).count();
+    if count(|rule| matches!(rule, Rule::Min(_) | Rule::GreaterThan(_))) > 1
+        || count(|rule| matches!(rule, Rule::Max(_) | Rule::LessThan(_))) > 1
+    {
+        return Some("two rules bound the value on one side".to_owned());
+    }
     let (mut shortest, mut longest) = (0, LENGTH_RULE_MAX);
     for rule in rules {
-        let slot = match rule {
-            Rule::Min(v) => (&mut lower, v, false),
-            Rule::GreaterThan(v) => (&mut lower, v, true),
-            Rule::Max(v) => (&mut upper, v, false),
-            Rule::LessThan(v) => (&mut upper, v, true),
-            Rule::MinLength(n) => {
-                shortest = shortest.max(*n);
-                continue;
-            }
-            Rule::NotEmpty => {
-                shortest = shortest.max(1);
-                continue;
-            }
-            Rule::MaxLength(n) => {
-                longest = *n;
-                continue;
-            }
-            _ => continue,
-        };
-        if slot.0.replace((slot.1, slot.2)).is_some() {
-            return Some("two rules bound the value on one side".to_owned());
+        match rule {
+            Rule::MinLength(n) => shortest = shortest.max(*n),
+            Rule::NotEmpty => shortest = shortest.max(1),
+            Rule::MaxLength(n) => longest = *n,
+            _ => {}
         }
     }
     if shortest > longest {
         return Some(format!("no length is at least {shortest} and at most {longest}"));
     }
-    if is_empty_range(ty, lower, upper) {
-        return Some("no value lies between the lower and the upper bound".to_owned());
+    if is_ordered(ty) && !is_satisfiable(ty, rules) {
+        let keys: Vec<String> = rules
+            .iter()
+            .filter(|rule| !matches!(rule, Rule::OneOf(_)))
+            .map(|rule| format!("`{}`", rule.key()))
+            .collect();
+        return Some(format!("no value of `{ty}` keeps {}", keys.join(" and ")));
     }
     let one_of = rules.iter().find_map(|r| if let Rule::OneOf(values) = r { Some(values) } else { None });
     let others = |r: &&Rule| !matches!(r, Rule::OneOf(_));
     let refused = one_of?.iter().any(|v| rules.iter().filter(others).any(|r| !keeps(ty, r, v)));
     refused.then(|| "a value of `one_of` breaks another rule".to_owned())
-}
-
-fn is_empty_range(ty: &Type, lower: Option<(&Value, bool)>, upper: Option<(&Value, bool)>) -> bool {
-    if let Some((lo, hi)) = ty.int_range() {
-        let bound = |b: Option<(&Value, bool)>, otherwise: i128, step: i128| match b {
-            Some((Value::Int(v), strict)) => v + if strict { step } else { 0 },
-            _ => otherwise,
-        };
-        return bound(lower, lo, 1).max(lo) > bound(upper, hi, -1).min(hi);
-    }
-    let (Some((low, low_strict)), Some((high, high_strict))) = (lower, upper) else { return false };
-    match literal::compare(ty, low, high) {
-        Some(Ordering::Less) => false,
-        Some(Ordering::Equal) => low_strict || high_strict,
-        _ => true,
-    }
 }
 
 /// The first of `rules` that `value` breaks.

@@ -153,7 +153,8 @@ impl<'t> Parser<'t> {
             return Err(malformed("an array needs `;` and its length after the element type"));
         }
         let digits = self.word();
-        let Some(length) = digits.replace('_', "").parse::<u64>().ok().filter(|_| !digits.is_empty()) else {
+        let is_plain = digits == "0" || !digits.starts_with('0');
+        let Some(length) = digits.parse::<u64>().ok().filter(|_| is_plain) else {
             return Err(malformed(&format!("`{}` is no array length", clip(digits))));
         };
         if !self.eat(']') {
