@@ -190,7 +190,8 @@ impl<A: Actor> Context<A> {
     /// Asks one actor and waits for its answer. The same as [`ActorRef::ask`].
     ///
     /// This actor handles nothing while it waits: two actors that ask each other wait for ever, so use
-    /// [`ask_within`](Self::ask_within) where that can be.
+    /// [`ask_within`](Self::ask_within) where that can be, or give the bus a limit
+    /// ([`BusBuilder::ask_limit`](crate::BusBuilder::ask_limit)). Live, the log names both after a while.
     ///
     /// # Errors
     /// See [`AskError`].
@@ -219,8 +220,7 @@ impl<A: Actor> Context<A> {
         B: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        let timer = self.sleep(limit);
-        within(timer, to.ask(query)).await
+        to.ask_within(query, limit).await
     }
 
     /// Waits on the bus's clock. The actor handles nothing meanwhile: for a wake-up call that lets it work, use

@@ -20,7 +20,7 @@ use kameo::actor::{ActorRef, PreparedActor, WeakActorRef};
 use kameo::error::{ActorStopReason, PanicError};
 use kameo::mailbox::{self, MailboxReceiver, Signal};
 
-use crate::live::{Body, enter};
+use crate::live::{Body, enter, poll_code};
 use crate::{Actor, StopReason};
 
 /// An actor with its place on a bus, as kameo sees it.
@@ -83,9 +83,9 @@ impl<A: Actor> kameo::Actor for Cell<A> {
         control: &mut MailboxReceiver<Self>,
     ) -> impl Future<Output = Result<Option<Signal<Self>>, Infallible>> + Send {
         async {
-            let current = self.0.current();
+            let (current, address) = (self.0.current(), self.0.address());
             let mut run = pin!(self.0.run(|cx| control.poll_recv(cx)));
-            Ok(poll_fn(|cx| enter(current, || run.as_mut().poll(cx))).await)
+            Ok(poll_fn(|cx| poll_code(current, &address.waits, || run.as_mut().poll(cx))).await)
         }
     }
 

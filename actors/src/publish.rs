@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use mycelium_mailbox::{Aside, Held, Publishing};
 
 use crate::isolate::Place;
-use crate::live::{Outlet, poll_turn, publish_error};
+use crate::live::{Outlet, poll_publishing, poll_turn};
 use crate::routing::Published;
 use crate::{Message, PublishError};
 
@@ -82,7 +82,7 @@ impl<M: Message> Publish<'_, M> {
             Some((_, Through::Isolate(_))) | None => {}
         }
         match &mut self.publishing {
-            Some(publishing) => Pin::new(&mut **publishing).poll(cx).map_err(publish_error),
+            Some(publishing) => poll_publishing(publishing, cx),
             None => Poll::Pending,
         }
     }

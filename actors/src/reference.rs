@@ -132,14 +132,29 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Asks the actor and waits for its answer, however long that takes; see [`ask_within`](Self::ask_within).
+    /// Asks the actor and waits for its answer: for as long as [`BusBuilder::ask_limit`](crate::BusBuilder::ask_limit) says, or
+    /// else however long that takes; see [`ask_within`](Self::ask_within).
     ///
     /// # Errors
-    /// [`AskError::Stopped`] when the actor ends before it answers.
+    /// [`AskError::Stopped`] when the actor ends before it answers, [`AskError::Timeout`] after the limit of its bus.
     ///
     /// # Cancel safety
     /// Dropped after the query was sent, the actor still answers and nobody listens.
     pub async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        match &self.backend {
+            Backend::Live(live) => match live.ask_limit() {
+                Some(limit) => self.ask_within(query, limit).await,
+                None => live.ask(query).await,
+            },
+            Backend::Isolate(_) | Backend::Nowhere(_) => self.query(query).await,
+        }
+    }
+
+    async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>
     where
         A: Responder<Q>,
         Q: Send + Sync + 'static,
@@ -151,7 +166,7 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Asks the actor and waits at most `limit` on its bus's clock.
+    /// Asks the actor and waits at most `limit` on its bus's clock, whatever limit its bus has.
     ///
     /// # Errors
     /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
@@ -160,7 +175,7 @@ impl<A: Actor> ActorRef<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        within(self.timer(limit), self.ask(query)).await
+        within(self.timer(limit), self.query(query)).await
     }
 
     /// Asks the actor to end: it finishes the message in hand, runs `stopping` and ends with

@@ -10,6 +10,7 @@ use tokio::sync::{SetOnce, oneshot};
 
 use super::current;
 use super::envelope::Envelope;
+use super::lookout::{Lookout, Wait, Waits, waiting};
 use super::monitor::Watchers;
 use super::runtime::sleep_on;
 use super::watch::{Pulse, Watch};
@@ -35,6 +36,10 @@ pub(crate) trait Member: Send + Sync {
     }
     /// Makes its progress visible from now on.
     fn probe(&self) {}
+    /// What its code waits for, and a number that stays the same for as long as it waits for that.
+    fn waits(&self) -> (Wait, u64) {
+        (Wait::Nothing, 0)
+    }
     /// What a probe sees.
     fn pulse(&self) -> Pulse;
     /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in part. `seen`: only if it
@@ -72,6 +77,7 @@ pub(crate) struct Address<A: Actor> {
     pub(crate) ended: SetOnce<StopReason>,
     watch: OnceLock<Box<Watch>>,
     pub(crate) watchers: Watchers,
+    pub(crate) waits: Waits,
     /// The name under which the bus registered it.
     pub(crate) registered: Option<Box<str>>,
     pub(crate) inbox: Port<Envelope<A>>,
@@ -122,6 +128,10 @@ impl<A: Actor> Member for Address<A> {
         self.watch().probe();
     }
 
+    fn waits(&self) -> (Wait, u64) {
+        self.waits.noted()
+    }
+
     fn pulse(&self) -> Pulse {
         self.watch().pulse(matches!(self.work(), Work::Rests(_)))
     }
@@ -142,11 +152,12 @@ impl<A: Actor> Address<A> {
         inbox: Port<Envelope<A>>,
         host: Handle<A>,
         runtime: Runtime,
+        lookout: Arc<Lookout>,
     ) -> Arc<Self> {
         let (presence, ended) = (Presence::new(), SetOnce::new());
         let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
-        let (watch, watchers) = (OnceLock::new(), Watchers::default());
-        Arc::new(Self { id, presence, ended, watch, watchers, registered, inbox, runtime, host })
+        let (watch, watchers, waits) = (OnceLock::new(), Watchers::default(), Waits::new(lookout));
+        Arc::new(Self { id, presence, ended, watch, watchers, waits, registered, inbox, runtime, host })
     }
 
     /// What its supervisor sees of its progress.
@@ -194,10 +205,21 @@ impl<A: Actor> Address<A> {
 
     /// Queues a message that was offered in vain.
     pub(crate) async fn wait_to_tell<M: 'static>(&self, message: Envelope<A>) -> Result<(), TellError<M>> {
-        self.inbox.send(message, self.sender()).await.or_else(|error| match error {
+        let sending = self.inbox.send(message, self.sender());
+        waiting(self.wait(Wait::Inbox), sending).await.or_else(|error| match error {
             SendError::Closed(envelope) => back(envelope, TellError::Stopped),
             other => back(other.into_inner(), TellError::Full),
         })
+    }
+
+    /// How a member of its bus waits for it; those of other buses are not looked after.
+    fn wait(&self, of: impl FnOnce(u64) -> Wait) -> Wait {
+        if current::is_on(self.waits.lookout.bus) { of(self.id.get()) } else { Wait::Nothing }
+    }
+
+    /// How long an ask waits that does not say it.
+    pub(crate) fn ask_limit(&self) -> Option<Duration> {
+        self.waits.lookout.ask_limit
     }
 
     /// The actor's own id if its own code runs now, which must not wait for itself; else 0.
@@ -215,8 +237,9 @@ impl<A: Actor> Address<A> {
             return Err(AskError::Itself);
         }
         let (reply, answer) = oneshot::channel();
-        self.inbox.send(Envelope::query(query, reply), 0).await.map_err(|_| AskError::Stopped)?;
-        answer.await.map_err(|_| AskError::Stopped)
+        let sending = self.inbox.send(Envelope::query(query, reply), 0);
+        waiting(self.wait(Wait::Inbox), sending).await.map_err(|_| AskError::Stopped)?;
+        waiting(self.wait(Wait::Answer), answer).await.map_err(|_| AskError::Stopped)
     }
 
     /// The limit of somebody who asks, on a runtime or outside.

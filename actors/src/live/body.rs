@@ -127,6 +127,11 @@ impl<A: Actor> Body<A> {
         Current::new(mark, address.id, &**address)
     }
 
+    /// What others see of the actor.
+    pub(crate) fn address(&self) -> Arc<Address<A>> {
+        Arc::clone(&self.address)
+    }
+
     /// Handles messages until `control` has a signal, which is returned, or the actor's end, which is `None`.
     ///
     /// After a panic call [`panicked`](Self::panicked), then `run` again.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -15,6 +16,7 @@ use super::body::Body;
 use super::context::LiveContext;
 use super::dead_letters::{DeadLetterBox, DeadLetters};
 use super::fate::Fate;
+use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{Members, Seat};
 use super::publisher::{LiveSubscriber, Publisher};
 use super::runtime::has_ended;
@@ -109,6 +111,8 @@ pub struct BusBuilder {
     inbox_capacity: u32,
     seed: u64,
     runtime: Option<Handle>,
+    ask_limit: Option<Duration>,
+    circle_after: Duration,
 }
 
 /// What the handles, contexts and bodies of one bus share.
@@ -126,6 +130,7 @@ pub(crate) struct Core {
     next_id: AtomicU64,
     closed: AtomicBool,
     hushed: AtomicBool,
+    pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
     runtime: Option<Handle>,
 }
@@ -137,6 +142,8 @@ impl Default for BusBuilder {
             inbox_capacity: INBOX_CAPACITY_DEFAULT,
             seed: 0,
             runtime: None,
+            ask_limit: None,
+            circle_after: CIRCLE_AFTER,
         }
     }
 }
@@ -167,12 +174,30 @@ impl BusBuilder {
         self
     }
 
+    /// How long an ask waits at most that does not say it itself ([`ask_within`](crate::ActorRef::ask_within)): then
+    /// [`AskError::Timeout`](crate::AskError::Timeout). By default an ask waits until there is an answer, or the actor has ended.
+    pub fn ask_limit(mut self, limit: Duration) -> Self {
+        self.ask_limit = Some(limit);
+        self
+    }
+
+    /// After how long the log names actors and services that wait for each other in a circle: for answers, for room in
+    /// mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times within that, and
+    /// only while somebody waits. Circles through other tasks, through other buses and through what is waited for otherwise are not
+    /// seen.
+    pub fn circle_after(mut self, time: Duration) -> Self {
+        self.circle_after = time;
+        self
+    }
+
     /// The bus.
     #[must_use]
     pub fn build(self) -> MessageBus {
         let stamps = Arc::new(Stamps::new());
-        let core = Arc::new(Core {
-            topics: Topics::new(Arc::clone(&stamps), self.topic_capacity),
+        let topics = Topics::new(Arc::clone(&stamps), self.topic_capacity);
+        let core = Arc::new_cyclic(|core| Core {
+            lookout: Lookout::new(core.clone(), topics.mark(), self.ask_limit, self.circle_after),
+            topics,
             dead_letters: DeadLetterBox::default(),
             seed: self.seed,
             members: Members::default(),
@@ -359,7 +384,8 @@ impl Core {
             InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };
         let vacant = Vacant::new();
         let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::new()), options);
-        let address = Address::new(id, name, inbox, vacant.handle(), runtime.clone());
+        let (host, lookout) = (vacant.handle(), Arc::clone(&self.lookout));
+        let address = Address::new(id, name, inbox, host, runtime.clone(), lookout);
         let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
         for wanted in Subscriptions::<A>::of().wanted {
             wanted.live(&mut live)?;
@@ -425,6 +451,7 @@ impl Core {
     /// Refuses new members from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.lookout.stop();
     }
 
     /// From now on a service that was asked to end, and does not listen, counts as somebody outside, whose messages are refused.

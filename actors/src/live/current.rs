@@ -17,6 +17,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::task::coop;
 
+use super::lookout::{Wait, Waits};
 use crate::ActorId;
 
 /// How many publishes, sends and receives come to one unit of tokio's budget, of which a task has 128 in each of its turns
@@ -33,6 +34,8 @@ pub(crate) struct Current {
 }
 
 thread_local! {
+    /// What the code that runs has found that it has to wait for, in this poll.
+    static NOTED: Cell<Wait> = const { Cell::new(Wait::Nothing) };
     static NOW: Cell<Current> = const { Cell::new(Current::NOBODY) };
     static LEFT: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
 }
@@ -67,6 +70,35 @@ pub(crate) fn enter<R>(current: Current, code: impl FnOnce() -> R) -> R {
     }
     let _leave = Leave(NOW.replace(current));
     code()
+}
+
+/// Polls code of `current`, and has its note say what it waits for.
+#[inline]
+pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> R {
+    let outer = NOTED.replace(Wait::Nothing);
+    let polled = enter(current, code);
+    waits.note(NOTED.replace(outer));
+    polled
+}
+
+/// The code that runs waits for this.
+#[cold]
+pub(crate) fn note(wait: Wait) {
+    NOTED.set(wait);
+}
+
+/// It does not wait for this any more.
+#[inline]
+pub(crate) fn unnote(wait: Wait) {
+    if NOTED.get() == wait {
+        NOTED.set(Wait::Nothing);
+    }
+}
+
+/// Whether the code that runs is that of a member of this bus.
+#[inline]
+pub(crate) fn is_on(bus: usize) -> bool {
+    NOW.get().bus == bus
 }
 
 /// The member of the bus with this mark whose code runs; 0 if there is none, or it counts as somebody outside.

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::address::Member;
+use super::lookout::Wait;
 use crate::ActorId;
 
 /// Everybody on a bus who has not ended.
@@ -71,6 +72,16 @@ impl Members {
 
     pub(crate) fn alive(&self) -> usize {
         self.lock().alive
+    }
+
+    /// Whose code waits for something that the lookout knows of.
+    pub(crate) fn waiting(&self) -> Vec<Arc<dyn Member>> {
+        let list = self.lock();
+        let taken = list.places.iter().filter_map(|place| match place {
+            Place::Taken(member) if member.waits().0 != Wait::Nothing => Some(Arc::clone(member)),
+            Place::Taken(_) | Place::Free(_) => None,
+        });
+        taken.collect()
     }
 
     /// Everybody, the youngest first.

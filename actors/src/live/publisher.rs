@@ -9,7 +9,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use mycelium_mailbox::{Doorbell, Publishing, Source, Subscription as Queue};
 
 use super::current::poll_turn;
-use super::topics::{TopicEntry, Topics, publish_error};
+use super::topics::{TopicEntry, Topics, poll_publishing};
 use crate::{Message, PublishError, SpawnError, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
@@ -63,7 +63,7 @@ impl<M: Message> Future for PublisherPublish<'_, M> {
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
         ready!(poll_turn(cx));
-        Pin::new(&mut self.0).poll(cx).map_err(publish_error)
+        poll_publishing(&mut self.0, cx)
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use super::address::{Member, Work, reason_of};
 use super::bus::Core;
 use super::current::{self, Current};
+use super::lookout::{Wait, Waits};
 use super::members::Seat;
 use super::outlet::Outlet;
 use super::publisher::LiveSubscriber;
@@ -45,6 +46,7 @@ struct Post {
     /// Whether it has ever asked when it should: else it learns of it by a publish that fails, or not at all.
     listens: AtomicBool,
     ended: SetOnce<StopReason>,
+    waits: Waits,
     task: SetOnce<AbortHandle>,
 }
 
@@ -77,6 +79,10 @@ impl Member for Post {
 
     fn listens(&self) -> bool {
         self.listens.load(Ordering::Relaxed)
+    }
+
+    fn waits(&self) -> (Wait, u64) {
+        self.waits.noted()
     }
 
     fn pulse(&self) -> Pulse {
@@ -227,6 +233,7 @@ impl MessageBus {
             stop: SetOnce::new(),
             listens: AtomicBool::new(false),
             ended: SetOnce::new(),
+            waits: Waits::new(Arc::clone(&core.lookout)),
             task: SetOnce::new(),
         });
         let member: Arc<dyn Member> = Arc::clone(&post) as _;
@@ -253,7 +260,8 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
         let current = Current::new(core.topics.mark(), post.id, post);
         std::future::poll_fn(|cx| {
             let hushed = || core.is_hushed() && post.stop.initialized() && !post.listens();
-            let poll = || current::enter(current.hushed(hushed()), || looping.as_mut().poll(cx));
+            let poll =
+                || current::poll_code(current.hushed(hushed()), &post.waits, || looping.as_mut().poll(cx));
             // Nothing of the service is used after a panic, so nothing half-changed can be seen.
             match catch_unwind(AssertUnwindSafe(poll)) {
                 Ok(Poll::Pending) => Poll::Pending,

@@ -1,8 +1,11 @@
 //! The topics of a bus.
 
 use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context as TaskContext, Poll};
 
 use dashmap::DashMap;
 use mycelium_mailbox::{
@@ -11,6 +14,7 @@ use mycelium_mailbox::{
 };
 
 use super::current::{self, address_of};
+use super::lookout::Wait;
 use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
@@ -78,8 +82,23 @@ impl<M: Message> TopicEntry<M> {
     }
 }
 
+/// Polls a publish, and has the note of whoever publishes say what it waits for.
+#[inline(always)]
+pub(crate) fn poll_publishing<M: Message>(
+    publishing: &mut Publishing<'_, M>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Result<(), PublishError<M>>> {
+    match Pin::new(publishing).poll(cx) {
+        Poll::Ready(published) => Poll::Ready(published.map_err(publish_error)),
+        Poll::Pending => {
+            current::note(Wait::Topic(M::TYPE_ID));
+            Poll::Pending
+        }
+    }
+}
+
 #[cold]
-pub(crate) fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
+fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
     match error {
         mycelium_mailbox::PublishError::WouldDeadlock(message) => PublishError::SelfBlocked(message),
         mycelium_mailbox::PublishError::Closed(message) => PublishError::Closed(message),
@@ -94,6 +113,7 @@ fn capacity_of(messages: usize) -> u32 {
 /// A topic whose message type is not known here.
 trait AnyTopic: Send + Sync {
     fn name(&self) -> &'static str;
+    fn topic(&self) -> &'static str;
     fn stats(&self) -> TopicStats;
     fn queues(&self) -> Vec<SubscriberInfo>;
     fn close(&self);
@@ -105,6 +125,10 @@ trait AnyTopic: Send + Sync {
 impl<M: Message> AnyTopic for TopicEntry<M> {
     fn name(&self) -> &'static str {
         M::NAME
+    }
+
+    fn topic(&self) -> &'static str {
+        M::TOPIC
     }
 
     fn stats(&self) -> TopicStats {
@@ -191,6 +215,17 @@ impl Topics {
             held_by,
             refused: M::NAME,
         })
+    }
+
+    /// The name of the topic with this `TYPE_ID`, and whose full queues hold its publishers up.
+    pub(crate) fn full(&self, type_id: u16) -> (&'static str, Vec<u64>) {
+        let Some(topic) = self.map.get(&type_id).map(|entry| Arc::clone(&*entry)) else {
+            return ("", Vec::new());
+        };
+        let queues = topic.queues().into_iter();
+        let full = queues
+            .filter(|queue| queue.policy == Overflow::<()>::Block.name() && queue.waiting >= queue.capacity);
+        (topic.topic(), full.map(|queue| queue.id).collect())
     }
 
     /// Everybody's queue, with the name of its messages.

@@ -1,0 +1,437 @@
+//! Who waits for whom: members that wait for each other in a circle are named in the log.
+//!
+//! An actor or a service whose code waits for an answer, or for room in a queue, leaves a note of it ([`Waits`]) when its poll ends.
+//! The first one that does starts the lookout of its bus: a task that looks at the notes every so often. It ends when a look
+//! finds none, so a bus on which nobody waits has no timer. What waits for something else, or for another bus, leaves no note.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use super::address::Member;
+use super::bus::Core;
+use super::current;
+
+/// How long members wait for each other before the log says so, unless the bus was built with another time.
+pub(super) const CIRCLE_AFTER: Duration = Duration::from_secs(5);
+
+/// How often the lookout looks within that time (looks).
+const LOOKS: u32 = 4;
+
+/// How many circles one look tells of, and how many members of each (circles, members).
+const TOLD_MAX: usize = 16;
+
+/// What a member's code waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wait {
+    /// Nothing that the lookout knows of.
+    Nothing,
+    /// An answer of this actor.
+    Answer(u64),
+    /// Room in the inbox of this actor.
+    Inbox(u64),
+    /// Room in the topic of this `TYPE_ID`.
+    Topic(u16),
+}
+
+impl Wait {
+    const KIND_BITS: u32 = 2;
+
+    fn pack(self) -> u64 {
+        let (kind, of) = match self {
+            Self::Nothing => (0, 0),
+            Self::Answer(id) => (1, id),
+            Self::Inbox(id) => (2, id),
+            Self::Topic(type_id) => (3, u64::from(type_id)),
+        };
+        of << Self::KIND_BITS | kind
+    }
+
+    fn unpack(packed: u64) -> Self {
+        let of = packed >> Self::KIND_BITS;
+        match packed & 3 {
+            1 => Self::Answer(of),
+            2 => Self::Inbox(of),
+            3 => Self::Topic(u16::try_from(of).unwrap_or_default()),
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// The note of one member. Written by its task alone.
+pub(crate) struct Waits {
+    /// A packed [`Wait`].
+    noted: AtomicU64,
+    /// How often that was written: a wait that goes on has the same number.
+    turn: AtomicU64,
+    pub(crate) lookout: Arc<Lookout>,
+}
+
+impl Waits {
+    pub(crate) fn new(lookout: Arc<Lookout>) -> Self {
+        Self { noted: AtomicU64::new(0), turn: AtomicU64::new(0), lookout }
+    }
+
+    /// Notes what the code of this member waits for at the end of a poll.
+    #[inline]
+    pub(crate) fn note(&self, wait: Wait) {
+        if wait != Wait::Nothing || self.noted.load(Ordering::Relaxed) != 0 {
+            self.write(wait);
+        }
+    }
+
+    #[cold]
+    fn write(&self, wait: Wait) {
+        self.turn.store(self.turn.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.noted.store(wait.pack(), Ordering::Relaxed);
+        if wait != Wait::Nothing {
+            self.lookout.arm();
+        }
+    }
+
+    /// What is noted, and since which turn.
+    pub(crate) fn noted(&self) -> (Wait, u64) {
+        (Wait::unpack(self.noted.load(Ordering::Relaxed)), self.turn.load(Ordering::Relaxed))
+    }
+}
+
+/// Drives `work`, which is part of a member's code, and has that member's note say what it waits for.
+pub(crate) async fn waiting<T>(wait: Wait, work: impl Future<Output = T>) -> T {
+    /// Whoever stops waiting in the middle of a poll does not wait at its end.
+    struct Noting(Wait);
+    impl Drop for Noting {
+        fn drop(&mut self) {
+            current::unnote(self.0);
+        }
+    }
+    let noting = Noting(wait);
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        let polled = work.as_mut().poll(cx);
+        if polled.is_pending() {
+            current::note(noting.0);
+        }
+        polled
+    })
+    .await
+}
+
+/// What a bus knows of how its members wait.
+pub(crate) struct Lookout {
+    core: Weak<Core>,
+    /// The mark of the bus.
+    pub(crate) bus: usize,
+    /// How long an ask waits at most that does not say it.
+    pub(crate) ask_limit: Option<Duration>,
+    circle_after: Duration,
+    /// Whether there is a task, or need not be one any more.
+    armed: AtomicBool,
+    task: Mutex<Task>,
+}
+
+#[derive(Default)]
+struct Task {
+    looks: Option<AbortHandle>,
+    /// The bus is closed.
+    over: bool,
+}
+
+impl Lookout {
+    pub(crate) fn new(
+        core: Weak<Core>,
+        bus: usize,
+        ask_limit: Option<Duration>,
+        circle_after: Duration,
+    ) -> Arc<Self> {
+        let (armed, task) = (AtomicBool::new(false), Mutex::default());
+        Arc::new(Self { core, bus, ask_limit, circle_after, armed, task })
+    }
+
+    /// Sees to it that somebody looks.
+    fn arm(self: &Arc<Self>) {
+        if !self.armed.load(Ordering::Relaxed) {
+            self.start();
+        }
+    }
+
+    #[cold]
+    fn start(self: &Arc<Self>) {
+        // Outside of a runtime nobody of a live bus is polled.
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.armed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let end = End(Arc::clone(self));
+        // Not under the lock: a runtime that goes down drops the task at once.
+        let looks = runtime.spawn(async move { end.0.look_out().await }).abort_handle();
+        let mut task = self.lock();
+        if task.over {
+            looks.abort();
+        }
+        task.looks = Some(looks);
+    }
+
+    /// Nobody looks any more.
+    pub(crate) fn stop(&self) {
+        self.armed.store(true, Ordering::Relaxed);
+        let mut task = self.lock();
+        task.over = true;
+        let looks = task.looks.take();
+        drop(task);
+        looks.into_iter().for_each(|looks| looks.abort());
+    }
+
+    async fn look_out(&self) {
+        let mut watch = Watch::default();
+        loop {
+            tokio::time::sleep(self.circle_after / LOOKS).await;
+            let Some(core) = self.core.upgrade() else { return };
+            let waiting = core.members.waiting();
+            if waiting.is_empty() {
+                return;
+            }
+            watch.look(waiting.iter().map(|member| (member.id().get(), member.waits())));
+            for circle in watch.circles(|type_id| core.topics.full(type_id).1) {
+                tell(&core, &waiting, &circle, self.circle_after);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Task> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The end of the task that looks, however it comes: the next wait starts another.
+struct End(Arc<Lookout>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let task = self.0.lock();
+        self.0.armed.store(task.over, Ordering::Relaxed);
+    }
+}
+
+/// Says in the log who waits for whom.
+fn tell(core: &Core, waiting: &[Arc<dyn Member>], circle: &[u64], after: Duration) {
+    let name = |id: u64| waiting.iter().find(|member| member.id().get() == id);
+    let mut lines = Vec::new();
+    for (at, id) in circle.iter().enumerate().take(TOLD_MAX) {
+        let next = circle[(at + 1) % circle.len()];
+        let (Some(member), Some(other)) = (name(*id), name(next)) else { return };
+        let (member_id, other_id) = (member.id(), other.id());
+        lines.push(match member.waits().0 {
+            Wait::Nothing => return,
+            Wait::Answer(_) => {
+                format!("{}{member_id} waits for an answer of {}{other_id}", member.name(), other.name())
+            }
+            Wait::Inbox(_) => {
+                format!(
+                    "{}{member_id} waits for room in the mailbox of {}{other_id}",
+                    member.name(),
+                    other.name()
+                )
+            }
+            Wait::Topic(type_id) => format!(
+                "{}{member_id} waits for room in topic {}, which {}{other_id} does not read",
+                member.name(),
+                core.topics.full(type_id).0,
+                other.name()
+            ),
+        });
+    }
+    let more = circle.len().saturating_sub(TOLD_MAX);
+    tracing::warn!(members = circle.len(), "{}", Circle { lines, more, after });
+}
+
+struct Circle {
+    lines: Vec<String>,
+    more: usize,
+    after: Duration,
+}
+
+impl fmt::Display for Circle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lines, more, after } = self;
+        write!(f, "members wait for each other for {after:?} and longer: {}", lines.join("; "))?;
+        if *more > 0 {
+            write!(f, "; and {more} more")?;
+        }
+        f.write_str(
+            ". None of them goes on by itself: give one of the asks a limit (`ask_within`, `BusBuilder::ask_limit`), use \
+             `try_publish` or `try_tell`, raise a capacity, or choose another overflow policy",
+        )
+    }
+}
+
+/// What several looks have seen: decisions only.
+#[derive(Default)]
+struct Watch {
+    seen: BTreeMap<u64, Seen>,
+}
+
+struct Seen {
+    wait: Wait,
+    turn: u64,
+    looks: u32,
+    told: bool,
+}
+
+impl Watch {
+    /// Takes over who waits for what now.
+    fn look(&mut self, now: impl Iterator<Item = (u64, (Wait, u64))>) {
+        let mut before = std::mem::take(&mut self.seen);
+        for (id, (wait, turn)) in now.filter(|(_, (wait, _))| *wait != Wait::Nothing) {
+            let same = before.remove(&id).filter(|seen| (seen.wait, seen.turn) == (wait, turn));
+            let (looks, told) = same.map_or((0, false), |seen| (seen.looks + 1, seen.told));
+            self.seen.insert(id, Seen { wait, turn, looks, told });
+        }
+    }
+
+    /// The circles, of those that have waited long enough, that were not told before. `full` says whose queues of a topic are.
+    fn circles(&mut self, full: impl Fn(u16) -> Vec<u64>) -> Vec<Vec<u64>> {
+        let lasting = self.seen.iter().filter(|(_, seen)| seen.looks >= LOOKS);
+        let edges: BTreeMap<u64, Vec<u64>> = lasting
+            .map(|(id, seen)| match seen.wait {
+                Wait::Nothing => (*id, Vec::new()),
+                Wait::Answer(of) | Wait::Inbox(of) => (*id, vec![of]),
+                Wait::Topic(type_id) => (*id, full(type_id)),
+            })
+            .collect();
+        let mut circles = circles(&edges);
+        circles.retain(|circle| circle.iter().any(|id| self.seen.get(id).is_some_and(|seen| !seen.told)));
+        circles.truncate(TOLD_MAX);
+        for id in circles.iter().flatten() {
+            if let Some(seen) = self.seen.get_mut(id) {
+                seen.told = true;
+            }
+        }
+        circles
+    }
+}
+
+/// Circles in a graph, such that every node that lies on one lies on one of these or leads to one.
+fn circles(edges: &BTreeMap<u64, Vec<u64>>) -> Vec<Vec<u64>> {
+    let mut found = Vec::new();
+    // Of each node that was come to: whether it is on the path now, and where.
+    let mut state: BTreeMap<u64, Option<usize>> = BTreeMap::new();
+    for root in edges.keys() {
+        if state.contains_key(root) {
+            continue;
+        }
+        let mut path = vec![(*root, 0)];
+        state.insert(*root, Some(0));
+        while let Some((node, next)) = path.last_mut() {
+            let Some(target) = edges[node].get(*next).copied() else {
+                state.insert(*node, None);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match state.get(&target) {
+                Some(Some(at)) => found.push(path[*at..].iter().map(|(node, _)| *node).collect()),
+                Some(None) => {}
+                None if edges.contains_key(&target) => {
+                    state.insert(target, Some(path.len()));
+                    path.push((target, 0));
+                }
+                None => {}
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mycelium_random::{Random, cases, seed};
+
+    #[test]
+    fn a_note_is_what_was_noted() {
+        for wait in [Wait::Nothing, Wait::Answer(1), Wait::Inbox(u64::MAX >> 2), Wait::Topic(u16::MAX)] {
+            assert_eq!(Wait::unpack(wait.pack()), wait);
+        }
+    }
+
+    fn watch_circles(watch: &mut Watch, now: &[(u64, Wait, u64)]) -> Vec<Vec<u64>> {
+        watch.look(now.iter().map(|(id, wait, turn)| (*id, (*wait, *turn))));
+        watch.circles(|_| vec![7, 8])
+    }
+
+    #[test]
+    fn a_circle_is_told_once_when_it_has_lasted() {
+        let asks = [(1, Wait::Answer(2), 5), (2, Wait::Inbox(3), 1), (3, Wait::Answer(1), 9)];
+        let mut watch = Watch::default();
+        for look in 0..LOOKS {
+            assert!(watch_circles(&mut watch, &asks).is_empty(), "look {look}");
+        }
+        assert_eq!(watch_circles(&mut watch, &asks), [[1, 2, 3]]);
+        assert!(watch_circles(&mut watch, &asks).is_empty(), "told before");
+        // One of them has gone on and waits anew.
+        let again = [(1, Wait::Answer(2), 6), asks[1], asks[2]];
+        for _ in 0..LOOKS {
+            assert!(watch_circles(&mut watch, &again).is_empty());
+        }
+        assert_eq!(watch_circles(&mut watch, &again).len(), 1);
+    }
+
+    #[test]
+    fn a_publisher_waits_for_all_whose_queues_are_full() {
+        let mut watch = Watch::default();
+        let now = [(1, Wait::Topic(4), 1), (8, Wait::Answer(1), 1)];
+        let told: Vec<_> = (0..=LOOKS).flat_map(|_| watch_circles(&mut watch, &now)).collect();
+        assert_eq!(told, [[1, 8]]);
+    }
+
+    #[test]
+    fn whoever_waits_for_one_that_does_not_wait_is_in_no_circle() {
+        let mut watch = Watch::default();
+        let now = [(1, Wait::Answer(2), 1), (3, Wait::Answer(1), 1), (4, Wait::Nothing, 1)];
+        for _ in 0..3 * LOOKS {
+            assert!(watch_circles(&mut watch, &now).is_empty());
+        }
+    }
+
+    /// Every circle that is found is one, and one is found exactly if some node comes back to itself.
+    #[test]
+    fn circles_are_those_of_a_naive_search() {
+        let mut random = Random::new(seed());
+        for _ in 0..cases(2_000) {
+            let nodes = random.below(8) + 1;
+            let edges: BTreeMap<u64, Vec<u64>> = (0..nodes)
+                .map(|node| (node, (0..random.below(3)).map(|_| random.below(nodes + 2)).collect()))
+                .collect();
+            let reaches = |from: u64, to: u64| {
+                let (mut open, mut seen) = (vec![from], std::collections::BTreeSet::new());
+                while let Some(node) = open.pop() {
+                    for next in edges.get(&node).into_iter().flatten() {
+                        if seen.insert(*next) {
+                            open.push(*next);
+                        }
+                    }
+                }
+                seen.contains(&to)
+            };
+            let found = circles(&edges);
+            for circle in &found {
+                for (at, node) in circle.iter().enumerate() {
+                    assert!(edges[node].contains(&circle[(at + 1) % circle.len()]), "{edges:?}: {circle:?}");
+                }
+            }
+            for node in edges.keys().filter(|node| reaches(**node, **node)) {
+                let near =
+                    |circle: &Vec<u64>| circle.iter().any(|other| other == node || reaches(*node, *other));
+                assert!(found.iter().any(near), "{edges:?}: {node}");
+            }
+            assert_eq!(found.is_empty(), !edges.keys().any(|node| reaches(*node, *node)), "{edges:?}");
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Members that wait for each other are named in the log, and a bus can limit how long asks wait.
+
+mod common;
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use common::{Flush, Heard, Note, Tick, Tock, on_both_runtimes};
+use mycelium::{
+    Actor, ActorRef, AskError, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext,
+    Subscription, Subscriptions,
+};
+use tracing::field::{Field, Visit};
+use tracing::span;
+
+const SOON: Duration = Duration::from_millis(40);
+
+/// What is logged, by everybody in this program.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        struct Text(String);
+        impl Visit for Text {
+            fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+                write!(self.0, "{field}={value:?} ").unwrap();
+            }
+        }
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        self.0.lock().unwrap().push(text.0);
+    }
+}
+
+impl Log {
+    /// That of this program. Tests tell their own lines by the names of their actors.
+    fn of_program() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Log::default();
+            tracing::subscriber::set_global_default(log.clone()).unwrap();
+            log
+        })
+    }
+
+    fn lines(&self, with: &[&str]) -> Vec<String> {
+        let lines = self.0.lock().unwrap();
+        lines.iter().filter(|line| with.iter().all(|word| line.contains(word))).cloned().collect()
+    }
+
+    async fn wait_for(&self, with: &[&str]) -> String {
+        loop {
+            if let Some(line) = self.lines(with).pop() {
+                return line;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+fn bus() -> MessageBus {
+    MessageBus::builder().inbox_capacity(2).topic_capacity(2).circle_after(SOON).build()
+}
+
+/// Asks the other when it is asked.
+struct Ping(Arc<OnceLock<ActorRef<Pong>>>, bool);
+struct Pong(ActorRef<Ping>);
+
+impl Actor for Ping {
+    type Error = BoxError;
+}
+impl Actor for Pong {
+    type Error = BoxError;
+}
+impl Responder<Flush> for Ping {
+    type Reply = Option<AskError>;
+    async fn answer(&mut self, _: &Flush, ctx: &mut Context<Self>) -> Self::Reply {
+        let pong = self.0.get().unwrap();
+        match self.1 {
+            true => ctx.ask(pong, Flush).await.err(),
+            false => pong.ask(Flush).await.err(),
+        }
+    }
+}
+impl Responder<Flush> for Pong {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, ctx: &mut Context<Self>) {
+        let _ = ctx.ask(&self.0, Flush).await;
+    }
+}
+
+fn ping_pong(bus: &MessageBus, through_context: bool) -> ActorRef<Ping> {
+    let pong = Arc::new(OnceLock::new());
+    let ping = bus.spawn(Ping(Arc::clone(&pong), through_context)).unwrap();
+    pong.set(bus.spawn(Pong(ping.clone())).unwrap()).unwrap();
+    ping
+}
+
+#[test]
+fn two_actors_that_ask_each_other_are_named_once() {
+    on_both_runtimes(|| async {
+        for through_context in [true, false] {
+            let (bus, log) = (bus(), Log::of_program());
+            log.0.lock().unwrap().retain(|line| !line.contains("Ping"));
+            let ping = ping_pong(&bus, through_context);
+            let asked = tokio::spawn(async move { ping.ask(Flush).await });
+            let line = log.wait_for(&["Ping#1 waits for an answer of Pong#2"]).await;
+            assert!(line.contains("Pong#2 waits for an answer of Ping#1"), "{line}");
+            assert!(line.contains("ask_within"), "{line}");
+            tokio::time::sleep(SOON * 4).await;
+            assert_eq!(log.lines(&["Ping#1"]).len(), 1, "{:?}", log.lines(&[]));
+            assert!(bus.shutdown_within(SOON).await.is_err());
+            // Whichever of the two was killed first.
+            assert!(matches!(asked.await.unwrap(), Err(AskError::Stopped) | Ok(Some(AskError::Stopped))));
+        }
+    });
+}
+
+/// Publishes two of the other's messages for each of its own.
+struct Left;
+struct Right;
+impl Actor for Left {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Tick>::block().capacity(2));
+    }
+}
+impl Actor for Right {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Tock>::block().capacity(2));
+    }
+}
+impl Handler<Tick> for Left {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.publish(Tock(tick.0)).await?;
+        Ok(ctx.publish(Tock(tick.0)).await?)
+    }
+}
+impl Handler<Tock> for Right {
+    async fn handle(&mut self, tock: &Tock, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.publish(Tick(tock.0)).await?;
+        Ok(ctx.publish(Tick(tock.0)).await?)
+    }
+}
+
+#[test]
+fn a_circle_of_full_queues_is_named() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (bus(), Log::of_program());
+        log.0.lock().unwrap().retain(|line| !line.contains("Left"));
+        bus.spawn(Left).unwrap();
+        bus.spawn(Right).unwrap();
+        bus.publisher::<Tick>().unwrap().publish(Tick(1)).await.unwrap();
+        let line = log.wait_for(&["Left#1 waits for room in topic tocks, which Right#2 does not read"]).await;
+        assert!(line.contains("Right#2 waits for room in topic ticks, which Left#1 does not read"), "{line}");
+    });
+}
+
+/// Waits for an actor that asks whoever reads its topic.
+struct Feed;
+impl Service for Feed {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        loop {
+            ctx.publish(Tick(1)).await?;
+        }
+    }
+}
+struct Reader(Heard);
+impl Actor for Reader {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Tick>::block().capacity(2));
+    }
+}
+impl Handler<Tick> for Reader {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add("reads");
+        // Something that the bus knows nothing of.
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn whoever_waits_for_something_else_is_in_no_circle_and_a_busy_bus_is_not_blamed() {
+    on_both_runtimes(|| async {
+        let (bus, log, heard) = (bus(), Log::of_program(), Heard::default());
+        bus.spawn(Reader(heard.clone())).unwrap();
+        bus.spawn_service(Feed).unwrap();
+        heard.wait_for("reads").await;
+        // These ask each other all the time, and answer.
+        let (one, other) = (bus.spawn(Polite).unwrap(), bus.spawn(Polite).unwrap());
+        let until = tokio::time::Instant::now() + SOON * 10;
+        while tokio::time::Instant::now() < until {
+            assert_eq!(one.ask(Relay(other.clone())).await, Ok(7));
+        }
+        assert_eq!(log.lines(&["Reader"]).len() + log.lines(&["Polite"]).len(), 0, "{:?}", log.lines(&[]));
+        assert!(bus.shutdown_within(SOON).await.is_err());
+    });
+}
+
+struct Polite;
+struct Relay(ActorRef<Polite>);
+impl Actor for Polite {
+    type Error = BoxError;
+}
+impl Responder<Flush> for Polite {
+    type Reply = u64;
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) -> u64 {
+        7
+    }
+}
+impl Responder<Relay> for Polite {
+    type Reply = u64;
+    async fn answer(&mut self, relay: &Relay, ctx: &mut Context<Self>) -> u64 {
+        ctx.ask(&relay.0, Flush).await.unwrap_or(0)
+    }
+}
+
+#[test]
+fn a_bus_on_which_nobody_waits_has_no_timer() {
+    on_both_runtimes(|| async {
+        let metrics = tokio::runtime::Handle::current().metrics();
+        let bus = bus();
+        let (one, other) = (bus.spawn(Polite).unwrap(), bus.spawn(Polite).unwrap());
+        assert_eq!(one.ask(Relay(other.clone())).await, Ok(7));
+        while metrics.num_alive_tasks() > 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // And it begins again.
+        let ping = ping_pong(&bus, true);
+        let _ = tokio::time::timeout(SOON / 4, ping.ask(Flush)).await;
+        assert_eq!(metrics.num_alive_tasks(), 5, "four actors and the one that looks");
+        assert!(bus.shutdown_within(SOON / 4).await.is_err());
+        while metrics.num_alive_tasks() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+#[test]
+fn an_ask_waits_no_longer_than_the_limit_of_its_bus() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::builder().ask_limit(SOON).build();
+        for through_context in [true, false] {
+            let ping = ping_pong(&bus, through_context);
+            // Which of the asks is given up first is not known: none waits for ever, nor does one whose own limit is far away.
+            let _ = ping.ask(Flush).await;
+            assert!(ping.ask_within(Flush, Duration::from_secs(3600)).await.is_ok());
+            assert_eq!(ping.ask_within(Flush, Duration::ZERO).await, Err(AskError::Timeout));
+        }
+        bus.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn an_ask_of_a_full_mailbox_is_limited_too() {
+    struct Stuck;
+    impl Actor for Stuck {
+        type Error = BoxError;
+    }
+    impl Handler<Note> for Stuck {
+        async fn handle(&mut self, _: &Note, _: &mut Context<Self>) -> Result<(), BoxError> {
+            std::future::pending().await
+        }
+    }
+    impl Responder<Flush> for Stuck {
+        type Reply = ();
+        async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {}
+    }
+    on_both_runtimes(|| async {
+        let bus = MessageBus::builder().inbox_capacity(1).ask_limit(SOON).build();
+        let stuck = bus.spawn(Stuck).unwrap();
+        stuck.tell(Note("in hand".into())).await.unwrap();
+        while stuck.try_tell(Note("waits".into())).is_ok() {}
+        assert_eq!(stuck.ask(Flush).await, Err(AskError::Timeout));
+        stuck.kill();
+    });
+}
