@@ -62,6 +62,7 @@ mod aside;
 mod backlog;
 mod batch;
 mod confined;
+mod discard;
 mod doorbell;
 mod fifo;
 mod future_slot;

@@ -19,8 +19,8 @@ use std::ops::{Deref, DerefMut};
 
 /// Locks `mutex`, whatever happened to an earlier holder.
 ///
-/// No user code that may panic runs while one of this crate's mutexes is held, except a message's `Clone` and a
-/// `Waker`'s own code; both leave the guarded data whole, so a poisoned mutex is still sound to use.
+/// No user code that may panic runs while one of this crate's mutexes is held, except a `Waker`'s own code, which leaves the
+/// guarded data whole, so a poisoned mutex is still sound to use.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     match mutex.lock() {
         Ok(guard) => guard,

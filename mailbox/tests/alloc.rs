@@ -69,6 +69,18 @@ fn a_larger_message_allocates_once_whatever_the_number_of_subscribers() {
 }
 
 #[test]
+fn a_small_message_allocates_nothing_however_many_lanes_there_are() {
+    let topic = Topic::<Small>::new(Arc::new(Stamps::new()), 64);
+    let mut subscriptions: Vec<_> = (0..8).flat_map(|_| subscribe_all(&topic)).collect();
+    let mut round = || {
+        topic.try_publish([7; 8], 0).unwrap();
+        subscriptions.iter_mut().for_each(drain);
+    };
+    round();
+    assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| round())), 0);
+}
+
+#[test]
 fn awaiting_a_publish_that_need_not_wait_allocates_nothing() {
     let topic = Topic::<Small>::new(Arc::new(Stamps::new()), 64);
     let mut subscriptions = subscribe_all(&topic);

@@ -176,7 +176,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
 
     fn keep(&mut self) -> bool {
         self.waits = false;
-        self.kept = self.queue.peek().is_some();
+        self.kept = !self.queue.was_cut_between() && self.queue.peek().is_some();
         self.kept
     }
 
@@ -186,6 +186,10 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
 
     fn discard(&mut self) -> Option<&'static str> {
         self.waits = false;
+        if self.queue.was_cut_between() {
+            // The one before was handled, and its destructor has panicked. This one waits.
+            return None;
+        }
         self.queue.peek()?;
         self.queue.advance();
         self.entry.count_dead_letter();

@@ -23,6 +23,7 @@ use std::sync::Arc as StdArc;
 pub use port::Port;
 pub use send::{SendError, Sending, TrySendError};
 
+use crate::discard::discard_all;
 use crate::merge::Source;
 use crate::policy::Overflow;
 use crate::sync::Ordering;
@@ -264,7 +265,7 @@ impl<T, P: AsRef<Port<T>>> Drop for Inbox<T, P> {
             self.port().queued.store(0, Ordering::Relaxed);
             state.backlog.drain()
         };
-        drop(unread);
+        discard_all(self.hand.drain(..).chain(unread));
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::{InboxOptions, InboxStats, QUEUE_CAPACITY_MAX, Sending, TrySendError};
 use crate::backlog::{Backlog, Offer, WhenFull};
+use crate::discard::discard;
 use crate::policy::{KeyFn, Overflow};
 use crate::stamps::Mark;
 use crate::sync::{AtomicU32, Ordering, Spin, SpinGuard};
@@ -188,12 +189,12 @@ impl<T> Port<T> {
     ) -> Result<(), TrySendError<T>> {
         let stamp = self.stamps.stamp(&mut state.mark);
         // What is displaced is dropped after the lock is free again: its drop is foreign code.
-        let _displaced = match state.backlog.offer(Entry { stamp, value }, key) {
+        let displaced = match state.backlog.offer(Entry { stamp, value }, key) {
             Offer::Refused(entry) => return Err(TrySendError::Full(entry.value)),
             Offer::DroppedNewest(entry) => {
                 state.lost += 1;
                 drop(state);
-                drop(entry);
+                discard(entry);
                 return Ok(());
             }
             Offer::Stored => None,
@@ -208,6 +209,7 @@ impl<T> Port<T> {
         };
         state.accepted += 1;
         self.finish(state);
+        discard(displaced);
         Ok(())
     }
 

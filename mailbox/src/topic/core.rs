@@ -22,13 +22,14 @@ use super::error::Blocker;
 use super::lane::Lane;
 use super::membership::Party;
 use super::payload::Payload;
+use super::provision::{Keyed, Memory};
 use super::ring::Ring;
 use super::seat::Seat;
 use super::sleepers::Sleepers;
 use crate::Stamps;
 use crate::stamps::Mark;
 use crate::sync::{
-    Arc, AtomicU8, AtomicU64, AtomicUsize, Backoff, CachePadded, Mutex, Ordering, Passage, Shared, Turnstile,
+    Arc, AtomicU8, AtomicU64, Backoff, CachePadded, Mutex, Ordering, Passage, Shared, Spin, Turnstile,
 };
 use crate::wait::WaitList;
 
@@ -43,6 +44,7 @@ pub(crate) struct Core<V: Payload> {
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) waiters: WaitList,
     pub(super) parties: Mutex<Vec<Party<V>>>,
+    pub(super) memory: Spin<Memory<V>>,
     pub(super) stamps: Arc<Stamps>,
     pub(super) ring_capacity: u64,
 }
@@ -50,10 +52,55 @@ pub(crate) struct Core<V: Payload> {
 /// What every publish reads and few write.
 #[derive(Debug)]
 pub(super) struct Listeners {
-    /// Number of subscriptions.
-    pub(super) active: AtomicUsize,
+    /// Number of gates, and of lanes in the upper half: a [`Crowd`]. Written inside the lock.
+    active: AtomicU64,
     /// Whose messages are taken: [`OPEN`], [`INSIDERS`] or [`CLOSED`], which is for good. Written inside the lock.
     gate: AtomicU8,
+}
+
+/// How many are subscribed.
+#[derive(Clone, Copy)]
+pub(super) struct Crowd(u64);
+
+impl Crowd {
+    pub(super) const GATE: Self = Self(1);
+    pub(super) const LANE: Self = Self(1 << u32::BITS);
+
+    #[inline]
+    pub(super) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    #[inline]
+    pub(super) fn has_lanes(self) -> bool {
+        self.0 >= Self::LANE.0
+    }
+
+    #[inline]
+    pub(super) fn has_gates(self) -> bool {
+        self.0 & (Self::LANE.0 - 1) != 0
+    }
+
+    #[inline]
+    pub(super) fn lanes(self) -> usize {
+        // At most SUBSCRIBERS_MAX.
+        usize::try_from(self.0 >> u32::BITS).unwrap_or(usize::MAX)
+    }
+}
+
+impl Listeners {
+    #[inline]
+    pub(super) fn crowd(&self) -> Crowd {
+        Crowd(self.active.load(Ordering::Acquire))
+    }
+
+    pub(super) fn come(&self, one: Crowd) {
+        self.active.fetch_add(one.0, Ordering::Release);
+    }
+
+    pub(super) fn leave(&self, one: Crowd) {
+        self.active.fetch_sub(one.0, Ordering::Release);
+    }
 }
 
 /// Everybody's.
@@ -72,7 +119,14 @@ pub(crate) struct Producer<V: Payload> {
     pub(super) older: Vec<Arc<Ring<V>>>,
     /// Each at its rank, as the lanes.
     pub(super) gates: Vec<Arc<Seat>>,
+    /// Those without keys.
     pub(super) lanes: Vec<Arc<Lane<V>>>,
+    /// Those that conflate.
+    pub(super) keyed: Vec<Arc<Lane<V>>>,
+    /// A copy of that list, made when a publish needs one, as long as it is true.
+    pub(super) keyed_now: Option<Keyed<V>>,
+    /// How many lanes have come, of all time.
+    pub(super) lanes_ever: u64,
     pub(super) fail_lanes: usize,
     pub(super) mark: Mark,
     pub(super) sleepers: Sleepers,
@@ -125,11 +179,14 @@ impl<V: Payload> Core<V> {
             older: Vec::new(),
             gates: Vec::new(),
             lanes: Vec::new(),
+            keyed: Vec::new(),
+            keyed_now: None,
+            lanes_ever: 0,
             fail_lanes: 0,
             mark: Mark::NONE,
             sleepers: Sleepers::default(),
         };
-        let listeners = Listeners { active: AtomicUsize::new(0), gate: AtomicU8::new(OPEN) };
+        let listeners = Listeners { active: AtomicU64::new(0), gate: AtomicU8::new(OPEN) };
         Self {
             turnstile: Turnstile::new(),
             word: CachePadded(AtomicU64::new(0)),
@@ -138,6 +195,7 @@ impl<V: Payload> Core<V> {
             counters: CachePadded(Counters::default()),
             waiters: WaitList::new(),
             parties: Mutex::new(Vec::new()),
+            memory: Spin::new(Memory::new()),
             stamps,
             ring_capacity,
         }

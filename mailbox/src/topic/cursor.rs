@@ -4,6 +4,7 @@ use super::core::Core;
 use super::payload::Payload;
 use super::ring::{Entry, Ring};
 use super::seat::Seat;
+use crate::discard::discard;
 use crate::sync::Arc;
 
 /// After how many messages, at most, a subscriber tells the producers how far it is.
@@ -25,12 +26,15 @@ pub(crate) struct Cursor<V: Payload> {
     quantum: u64,
     /// Whether the seat says so. Then all three positions are the same, until [`wake_up`](Self::wake_up).
     idle: bool,
+    /// See [`Subscription::was_cut_between`](super::Subscription::was_cut_between).
+    pub(crate) cut_between: bool,
 }
 
 impl<V: Payload> Cursor<V> {
     pub(crate) fn new(core: Arc<Core<V>>, seat: Arc<Seat>, ring: Arc<Ring<V>>, position: u64) -> Self {
         let quantum = (seat.capacity / COMMIT_SHARE).clamp(1, COMMIT_EVERY);
-        Self { core, seat, ring, position, visible: position, committed: position, quantum, idle: true }
+        let (visible, committed) = (position, position);
+        Self { core, seat, ring, position, visible, committed, quantum, idle: true, cut_between: false }
     }
 
     #[inline]
@@ -108,7 +112,12 @@ impl<V: Payload> Cursor<V> {
     #[inline]
     pub(crate) fn advance(&mut self) {
         if self.position < self.visible {
+            let passed = self.position;
             self.position += 1;
+            if V::COUNTED {
+                // SAFETY: as in `peek`, until the commit below; the position is never again that of this cursor.
+                unsafe { self.ring.pass(passed) };
+            }
             if self.position - self.committed >= self.quantum {
                 self.commit();
             }
@@ -124,6 +133,18 @@ impl<V: Payload> Cursor<V> {
         let until = self.visible.min(self.committed + self.quantum).min(self.position + u64::from(most));
         // SAFETY: as in `peek`, for all positions up to `visible`.
         unsafe { self.ring.read_run(self.position, until) }
+    }
+
+    /// Drops the `at`th message of the last run if nobody else is to read it. Only of payloads that are counted, of each message
+    /// once and before [`pass`](Self::pass) passes it.
+    ///
+    /// # Panics
+    /// When its destructor does.
+    #[inline]
+    pub(crate) fn release(&mut self, at: usize) {
+        // SAFETY: as in `peek`: the cursor protects the run until the next commit, and nothing of it is read again that was
+        // released.
+        unsafe { self.ring.pass(self.position + at as u64) };
     }
 
     /// Passes the first `messages` of the last run.
@@ -169,20 +190,51 @@ impl<V: Payload> Cursor<V> {
     }
 }
 
+impl<V: Payload> Cursor<V> {
+    /// Passes all that is published, without the topic's lock. How many messages for this subscriber that were.
+    fn leave_behind(&mut self) -> usize {
+        if self.idle {
+            self.wake_up();
+        }
+        let tail = self.core.tail();
+        let mut unread = 0;
+        while self.position < tail {
+            let position = self.position;
+            if position >= self.ring.end() {
+                self.change_rings();
+                continue;
+            }
+            // SAFETY: the position is below a tail loaded with `Acquire`, in this ring, and the seat's cursor is at or below it.
+            unread += usize::from(!self.seat.skips(unsafe { self.ring.sender_of(position) }));
+            self.position += 1;
+            // SAFETY: as above, and the position is never again that of this cursor.
+            discard(unsafe { self.ring.pass_and_take(position) });
+        }
+        unread
+    }
+}
+
 impl<V: Payload> Drop for Cursor<V> {
+    /// What is left is dropped by the last who leaves it, outside the lock, but for what is published at this very moment.
     fn drop(&mut self) {
+        let seen = if V::COUNTED || self.seat.skipped() != 0 { self.leave_behind() } else { 0 };
         let Self { core, seat, position, .. } = self;
         core.remove_gate(seat, |producer, tail| {
-            // A producer may have moved it past messages that are not counted anyway.
-            let position = (*position).max(seat.position());
-            let unread = (position..tail).filter(|&at| {
-                let Some(ring) = producer.ring_at(at) else { return false };
-                // SAFETY: all positions below the tail are published, the cursor protects those from `position` on, and the
-                // topic's lock is held, so nothing is overwritten.
-                let entry = unsafe { ring.read(at) };
-                !seat.skips(entry.sender)
-            });
-            unread.count()
+            // An idle cursor may have been moved past messages that are not counted anyway.
+            let rest = (*position).max(seat.position())..tail;
+            if !V::COUNTED && seat.skipped() == 0 {
+                return (usize::try_from(tail - rest.start).unwrap_or(usize::MAX), Vec::new());
+            }
+            let (mut unread, mut passed) = (seen, Vec::new());
+            for position in rest {
+                let Some(ring) = producer.ring_at(position) else { continue };
+                // SAFETY: all positions below the tail are published, the seat's cursor protects those that this one has not passed,
+                // and the topic's lock is held, so nothing is overwritten.
+                unread += usize::from(!seat.skips(unsafe { ring.sender_of(position) }));
+                // SAFETY: as above; the subscriber leaves, so this is the only time that it passes it.
+                passed.extend(unsafe { ring.pass_and_take(position) });
+            }
+            (unread, passed)
         });
     }
 }

@@ -3,7 +3,8 @@
 //! # Protocol
 //! A reader gives out a run: visible messages that lie one behind the other, no more of them than until its next commit is
 //! due. How many of a run are passed lies in registers ([`Progress`]) until the run ends; its drop tells the reader, so
-//! that after a panic the message in hand is the one in front.
+//! that after a panic the message in hand is the one in front. A message with a destructor is dropped before the next handler
+//! begins; a destructor that panics leaves nothing in hand, and the reader says so (`cut_between`).
 //!
 //! A handler's future borrows the state, the context and the message. [`drain`] starts it in the caller's slot. If it
 //! is ready at once, it is gone before any of the three is touched again, and the next message is next. If it waits,
@@ -110,8 +111,15 @@ pub(super) trait Reader {
     /// Visible messages that lie one behind the other, from the one in front: none if there is none, at most `most`.
     /// They stay where they are until `pass`.
     fn run(&mut self, most: u32) -> &[Entry<Self::Payload>];
+    /// Drops the `at`th message of the last run, which is handled, if this reader is the last. Only where [`IN_PLACE`](Self::IN_PLACE)
+    /// says so.
+    fn release(&mut self, at: usize);
+    /// Whether messages with a destructor are to be released one by one; else `pass` drops them.
+    const IN_PLACE: bool;
     /// Passes the first `messages` of the last run.
     fn pass(&mut self, messages: usize);
+    /// Whether the last drain was cut short by the drop of a message that was handled.
+    fn cut_between(&mut self) -> &mut bool;
     /// The id whose messages are not for this reader; 0 if there is none.
     fn skipped(&self) -> u64;
     /// Frees what was passed; the message in front stays where it is.
@@ -120,6 +128,7 @@ pub(super) trait Reader {
 
 impl<V: Payload> Reader for Cursor<V> {
     type Payload = V;
+    const IN_PLACE: bool = V::COUNTED;
 
     fn run(&mut self, most: u32) -> &[Entry<V>] {
         self.run(most)
@@ -128,6 +137,16 @@ impl<V: Payload> Reader for Cursor<V> {
     #[inline]
     fn pass(&mut self, messages: usize) {
         self.pass(messages);
+    }
+
+    #[inline]
+    fn release(&mut self, at: usize) {
+        self.release(at);
+    }
+
+    #[inline]
+    fn cut_between(&mut self) -> &mut bool {
+        &mut self.cut_between
     }
 
     fn skipped(&self) -> u64 {
@@ -141,6 +160,7 @@ impl<V: Payload> Reader for Cursor<V> {
 
 impl<V: Payload> Reader for LaneReader<V> {
     type Payload = V;
+    const IN_PLACE: bool = false;
 
     fn run(&mut self, most: u32) -> &[Entry<V>] {
         // One at a time: each is dropped as soon as it is handled.
@@ -149,6 +169,13 @@ impl<V: Payload> Reader for LaneReader<V> {
 
     fn pass(&mut self, messages: usize) {
         (0..messages).for_each(|_| self.advance());
+    }
+
+    fn release(&mut self, _: usize) {}
+
+    #[inline]
+    fn cut_between(&mut self) -> &mut bool {
+        &mut self.cut_between
     }
 
     fn skipped(&self) -> u64 {
@@ -170,6 +197,23 @@ struct Progress<'h, R: Reader> {
     /// Those passed that are not for this reader.
     skipped: usize,
     handled: &'h mut u64,
+}
+
+impl<R: Reader> Progress<'_, R> {
+    /// Gets past the message in front, which is handled or skipped.
+    #[inline(always)]
+    fn next(&mut self) {
+        self.left.next();
+        if R::IN_PLACE {
+            // Passed first: should its destructor panic, it is behind us.
+            let at = self.begun - self.left.len() - 1;
+            // SAFETY: the pointer is made from a borrow that outlives this, and nothing else uses the reader meanwhile.
+            let reader = unsafe { &mut *self.reader };
+            *reader.cut_between() = true;
+            reader.release(at);
+            *reader.cut_between() = false;
+        }
+    }
 }
 
 impl<R: Reader> Drop for Progress<'_, R> {
@@ -233,6 +277,9 @@ where
 {
     let begun = *handled;
     let most = u64::from(span.most);
+    if R::Payload::COUNTED {
+        *reader.cut_between() = false;
+    }
     loop {
         let left = most.saturating_sub(*handled - begun);
         let lent = Lent { reader, state, context, slot };
@@ -297,7 +344,7 @@ where
     while let Some(entry) = progress.left.as_slice().first() {
         if entry.sender == skips && skips != 0 {
             progress.skipped += 1;
-            progress.left.next();
+            progress.next();
             continue;
         }
         // SAFETY: the caller lends both for `'a`, and no future lives now that borrows them.
@@ -316,7 +363,7 @@ where
                 return Ran::Parked(handling.park::<Finishing<H, S, C, MessageOf<R>>>());
             }
         }
-        progress.left.next();
+        progress.next();
         if span.presence.is_called() {
             return Ran::Enough;
         }

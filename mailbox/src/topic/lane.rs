@@ -14,8 +14,9 @@ use super::payload::Payload;
 use super::ring::Entry;
 use super::seat::Seat;
 use crate::backlog::{Backlog, Offer};
+use crate::discard::discard_all;
 use crate::policy::KeyFn;
-use crate::sync::{Arc, AtomicUsize, Ordering, Spin};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin};
 
 pub(crate) struct Lane<V: Payload> {
     pub(crate) seat: Arc<Seat>,
@@ -25,6 +26,10 @@ pub(crate) struct Lane<V: Payload> {
     in_hand: AtomicUsize,
     key: Option<KeyFn<V::Message>>,
     pub(crate) fails: bool,
+    /// The how manieth lane of its topic it is. Owned by the holder of the topic's lock, as the next.
+    number: AtomicU64,
+    /// Whether its subscriber has left.
+    gone: AtomicBool,
 }
 
 impl<V: Payload> Lane<V> {
@@ -35,26 +40,48 @@ impl<V: Payload> Lane<V> {
         fails: bool,
     ) -> Self {
         let (backlog, queued, in_hand) = (Spin::new(backlog), AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { seat, backlog, queued, in_hand, key, fails }
+        let (number, gone) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { seat, backlog, queued, in_hand, key, fails, number, gone }
     }
 
     pub(crate) fn is_full(&self) -> bool {
         self.backlog.lock().is_full()
     }
 
-    /// Stores a copy of `entry`. What that displaces is handed out with its cause.
+    /// Whether it conflates.
+    pub(crate) fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// The key of a message here. Foreign code: no lock is held.
+    pub(crate) fn key_of(&self, message: &V::Message) -> u64 {
+        self.key.as_ref().map_or(0, |key| key(message))
+    }
+
+    pub(crate) fn has_come(&self, number: u64) {
+        self.number.store(number, Ordering::Relaxed);
+    }
+
+    pub(crate) fn has_left(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it gets what is published now, for the first so many lanes of its topic.
     #[inline]
-    pub(crate) fn offer(&self, entry: &Entry<V>) -> Option<(Cause, Entry<V>)> {
-        // Foreign code first: the clone and the key function run outside the lane's lock.
-        let copy = entry.clone();
-        let key = self.key.as_ref().map_or(0, |key| key(copy.value.message()));
+    pub(crate) fn is_served(&self, lanes: u64) -> bool {
+        self.number.load(Ordering::Relaxed) <= lanes && !self.gone.load(Ordering::Relaxed)
+    }
+
+    /// Stores `entry`, whose message has this key here. What that displaces is handed out with its cause.
+    #[inline]
+    pub(crate) fn offer(&self, entry: Entry<V>, key: u64) -> Option<(Cause, Entry<V>)> {
         let mut backlog = self.backlog.lock();
         if backlog.has_place() {
-            backlog.push(copy);
+            backlog.push(entry);
             self.queued.store(backlog.len(), Ordering::Release);
             return None;
         }
-        let offered = backlog.offer(copy, key);
+        let offered = backlog.offer(entry, key);
         self.queued.store(backlog.len(), Ordering::Release);
         match offered {
             Offer::Stored => None,
@@ -82,11 +109,13 @@ pub(crate) struct LaneReader<V: Payload> {
     hand: VecDeque<Entry<V>>,
     /// Messages of the batch that the store still counts.
     counted: usize,
+    /// See [`Subscription::was_cut_between`](super::Subscription::was_cut_between).
+    pub(crate) cut_between: bool,
 }
 
 impl<V: Payload> LaneReader<V> {
     pub(crate) fn new(core: Arc<Core<V>>, lane: Arc<Lane<V>>) -> Self {
-        Self { core, lane, hand: VecDeque::new(), counted: 0 }
+        Self { core, lane, hand: VecDeque::new(), counted: 0, cut_between: false }
     }
 
     #[inline]
@@ -111,7 +140,11 @@ impl<V: Payload> LaneReader<V> {
     pub(crate) fn advance(&mut self) {
         let passed = self.hand.pop_front();
         self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
-        drop(passed);
+        if V::COUNTED {
+            self.cut_between = true;
+            drop(passed);
+            self.cut_between = false;
+        }
     }
 
     pub(crate) fn commit(&mut self) {
@@ -140,10 +173,8 @@ impl<V: Payload> LaneReader<V> {
 impl<V: Payload> Drop for LaneReader<V> {
     fn drop(&mut self) {
         self.core.remove_lane(&self.lane);
-        let (unread, left) = {
-            let mut backlog = self.lane.backlog.lock();
-            (backlog.drain(), self.hand.len())
-        };
-        self.core.counters.add_unread(unread.len() + left);
+        let unread = self.lane.backlog.lock().drain();
+        self.core.counters.add_unread(unread.len() + self.hand.len());
+        discard_all(self.hand.drain(..).chain(unread));
     }
 }

@@ -9,16 +9,18 @@
 //! lets it be, and a publish that reaches it reads the cursors anew.
 
 use super::SUBSCRIBERS_MAX;
-use super::core::{Core, Producer};
+use super::core::{Core, Crowd, Producer};
 use super::cursor::Cursor;
 use super::error::SubscribeError;
 use super::lane::{Lane, LaneReader};
 use super::payload::Payload;
+use super::provision::Keyed;
 use super::ring::{Entry, Ring};
 use super::seat::Seat;
 use crate::backlog::Backlog;
+use crate::discard::discard_all;
 use crate::policy::KeyFn;
-use crate::sync::{Arc, Ordering, lock};
+use crate::sync::{Arc, lock};
 
 /// One subscriber, for those who come, leave and look: no publish touches it.
 pub(super) enum Party<V: Payload> {
@@ -68,7 +70,7 @@ impl<V: Payload> Core<V> {
         seat.set_rank(producer.gates.len());
         producer.gates.push(Arc::clone(&seat));
         producer.sleepers.enrol(&seat);
-        core.listeners.active.fetch_add(1, Ordering::Release);
+        core.listeners.come(Crowd::GATE);
         drop(section);
         Ok(Cursor::new(Arc::clone(core), seat, ring, tail))
     }
@@ -108,12 +110,16 @@ impl<V: Payload> Core<V> {
         parties.push(Party::Lane(Arc::clone(&lane)));
         let mut section = core.lock();
         let producer = section.producer();
-        lane.seat.set_rank(producer.lanes.len());
-        producer.lanes.push(Arc::clone(&lane));
+        producer.lanes_ever += 1;
+        lane.has_come(producer.lanes_ever);
+        let (lanes, stale) = producer.lanes_like(&lane);
+        lane.seat.set_rank(lanes.len());
+        lanes.push(Arc::clone(&lane));
         producer.sleepers.enrol(&lane.seat);
         producer.fail_lanes += usize::from(fails);
-        core.listeners.active.fetch_add(1, Ordering::Release);
+        core.listeners.come(Crowd::LANE);
         drop(section);
+        drop(stale);
         Ok(LaneReader::new(Arc::clone(core), lane))
     }
 
@@ -124,14 +130,18 @@ impl<V: Payload> Core<V> {
         if subscribers >= SUBSCRIBERS_MAX { Err(SubscribeError::TooMany) } else { Ok(()) }
     }
 
-    /// Frees a gate. `unread`, given the producers' side and the tail, says how many messages the subscriber leaves behind.
-    pub(crate) fn remove_gate(&self, seat: &Seat, unread: impl FnOnce(&Producer<V>, u64) -> usize) {
+    /// Frees a gate. `pass`, given the producers' side and the tail, passes what the subscriber leaves behind: how many messages that
+    /// were, and those that are to be dropped.
+    pub(crate) fn remove_gate(&self, seat: &Seat, pass: impl FnOnce(&Producer<V>, u64) -> (usize, Vec<V>)) {
         let mut parties = lock(&self.parties);
         let mut section = self.lock();
-        self.leave(&mut parties, seat);
+        // The parties are in the order of the seats' places.
+        take_out(&mut parties, seat.place() as usize, |_, _| {});
+        self.listeners.leave(Crowd::GATE);
         let tail = section.tail();
         let producer = section.producer();
-        self.counters.add_unread(unread(producer, tail));
+        let (unread, passed) = pass(producer, tail);
+        self.counters.add_unread(unread);
         producer.sleepers.strike(seat);
         take_out(&mut producer.gates, seat.rank(), |moved, rank| moved.set_rank(rank));
         let mut rings = producer.take_outlived();
@@ -146,27 +156,45 @@ impl<V: Payload> Core<V> {
         drop(rings);
         // The gate may have been the one that held producers back.
         self.waiters.wake_all();
+        discard_all(passed);
     }
 
     pub(crate) fn remove_lane(&self, lane: &Lane<V>) {
         let mut parties = lock(&self.parties);
         let mut section = self.lock();
-        self.leave(&mut parties, &lane.seat);
+        take_out(&mut parties, lane.seat.place() as usize, |_, _| {});
+        self.listeners.leave(Crowd::LANE);
+        lane.has_left();
         let producer = section.producer();
         producer.sleepers.strike(&lane.seat);
-        take_out(&mut producer.lanes, lane.seat.rank(), |moved, rank| moved.seat.set_rank(rank));
+        let (lanes, stale) = producer.lanes_like(lane);
+        take_out(lanes, lane.seat.rank(), |moved, rank| moved.seat.set_rank(rank));
         producer.fail_lanes -= usize::from(lane.fails);
-    }
-
-    /// Takes a subscriber off the list, which is in the order of the seats' places. Inside the topic's lock, before it gives its
-    /// place away.
-    fn leave(&self, parties: &mut Vec<Party<V>>, seat: &Seat) {
-        take_out(parties, seat.place() as usize, |_, _| {});
-        self.listeners.active.fetch_sub(1, Ordering::Release);
+        drop(section);
+        drop(stale);
     }
 }
 
 impl<V: Payload> Producer<V> {
+    pub(super) fn lane_count(&self) -> usize {
+        self.lanes.len() + self.keyed.len()
+    }
+
+    /// The list of lanes that one which comes or leaves belongs in, and the copy that its change makes untrue: to be dropped where
+    /// no lock is held, for key functions may go with it.
+    fn lanes_like(&mut self, lane: &Lane<V>) -> (&mut Vec<Arc<Lane<V>>>, Option<Keyed<V>>) {
+        if lane.has_key() { (&mut self.keyed, self.keyed_now.take()) } else { (&mut self.lanes, None) }
+    }
+
+    /// The lanes that conflate, if there are any.
+    pub(super) fn keyed_now(&mut self) -> Option<Keyed<V>> {
+        if self.keyed.is_empty() {
+            return None;
+        }
+        let Self { keyed, keyed_now, .. } = self;
+        Some(Arc::clone(keyed_now.get_or_insert_with(|| Arc::new(keyed.clone()))))
+    }
+
     /// From position `tail` on, messages are written into `fresh`.
     fn go_on_in(&mut self, fresh: Arc<Ring<V>>, tail: u64) {
         fresh.start_at(tail);

@@ -5,8 +5,7 @@
 //! it. A subscriber with another policy has a lane of its own, into which each publish clones the message. Messages up to 64
 //! bytes lie in the slots themselves, larger ones in one `Arc` that ring and lanes share.
 //!
-//! A value may stay in its slot after everybody has handled it, until the slot is used again; all are dropped when the
-//! last `Block` subscriber leaves. The protocol between producers and subscribers is described in `core.rs`, that of the
+//! A message with a destructor is dropped by the last `Block` subscriber that is done with it, as soon as it is. The protocol between producers and subscribers is described in `core.rs`, that of the
 //! slots in `ring.rs`, that of lanes in `lane.rs`, coming and leaving in `membership.rs`.
 
 mod core;
@@ -14,16 +13,17 @@ mod counters;
 mod cursor;
 mod drain;
 mod error;
+mod few;
 mod lane;
 mod membership;
 mod payload;
 mod post;
+mod provision;
 mod publish;
 mod ring;
 mod seat;
 mod sleepers;
 mod subscription;
-mod trash;
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ use self::core::{Core, Refusal};
 use crate::policy::Overflow;
 use crate::sync::Arc;
 use crate::{Doorbell, QUEUE_CAPACITY_MAX, Stamps};
-use payload::{Boxed, Inline, Payload};
+use payload::{Boxed, Inline, Owned, Payload};
 use seat::Seat;
 
 /// Capacity of a topic's ring unless declared otherwise, in messages.
@@ -102,23 +102,27 @@ pub struct Topic<M: Clone + Send + Sync + 'static> {
     form: Form<M>,
 }
 
-/// The two ways of storing messages; which one is a constant of the message type.
+/// The ways of storing messages; which one is a constant of the message type.
 enum Form<M: Clone + Send + Sync + 'static> {
     Inline(Arc<Core<Inline<M>>>),
+    Owned(Arc<Core<Owned<M>>>),
     Boxed(Arc<Core<Boxed<M>>>),
 }
 
 impl<M: Clone + Send + Sync + 'static> Form<M> {
-    const IS_INLINE: bool = size_of::<M>() <= INLINE_BYTES_MAX;
+    const IS_BOXED: bool = size_of::<M>() > INLINE_BYTES_MAX;
+    const IS_OWNED: bool = !Self::IS_BOXED && std::mem::needs_drop::<M>();
+    const IS_INLINE: bool = !Self::IS_BOXED && !Self::IS_OWNED;
 }
 
-/// Runs the same expression on either form, of which only one is ever compiled in: the message would be taken apart for
-/// the sake of the other.
+/// Runs the same expression on each form, of which only one is ever compiled in: the message would be taken apart for
+/// the sake of the others.
 macro_rules! each {
     ($form:expr, $core:ident => $body:expr) => {
         match $form {
             Form::Inline($core) if const { Form::<M>::IS_INLINE } => $body,
-            Form::Boxed($core) if const { !Form::<M>::IS_INLINE } => $body,
+            Form::Owned($core) if const { Form::<M>::IS_OWNED } => $body,
+            Form::Boxed($core) if const { Form::<M>::IS_BOXED } => $body,
             _ => unreachable!("the form is a constant of the message type"),
         }
     };
@@ -132,6 +136,8 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         let capacity = u64::from(capacity.clamp(1, QUEUE_CAPACITY_MAX)).next_power_of_two();
         let form = if const { Form::<M>::IS_INLINE } {
             Form::Inline(Arc::new(Core::new(stamps, capacity)))
+        } else if const { Form::<M>::IS_OWNED } {
+            Form::Owned(Arc::new(Core::new(stamps, capacity)))
         } else {
             Form::Boxed(Arc::new(Core::new(stamps, capacity)))
         };
@@ -265,6 +271,7 @@ impl<M: Clone + Send + Sync + 'static> Clone for Topic<M> {
     fn clone(&self) -> Self {
         let form = match &self.form {
             Form::Inline(core) => Form::Inline(Arc::clone(core)),
+            Form::Owned(core) => Form::Owned(Arc::clone(core)),
             Form::Boxed(core) => Form::Boxed(Arc::clone(core)),
         };
         Self { form }

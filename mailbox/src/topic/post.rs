@@ -1,144 +1,205 @@
 //! Publishing: everything that happens to a message inside the topic's lock.
 //!
-//! A publish is all or nothing: gates and `Fail` lanes are checked before anything is stored. Only a message's `Clone` or a
-//! key function that panics can leave a message in some lanes and not in others; the lock is released then, too. Both run
-//! inside the critical section and must not publish to the same topic. What a publish displaces is dropped outside.
+//! A publish is all or nothing: gates and `Fail` lanes are checked before anything is stored, and code of the message's author
+//! runs where no lock is held and nothing is stored yet. That is its `Clone`, for lanes, and the keys of lanes that conflate: see
+//! `provision.rs`. The destructors of what a publish displaces run outside, too.
 
 use super::core::{Core, Producer, Refusal, Section, TAIL_SHIFT};
 use super::counters::Cause;
 use super::error::{Blocker, Obstacle};
+use super::few::Few;
 use super::lane::Lane;
 use super::payload::Payload;
+use super::provision::Provision;
 use super::ring::Entry;
-use super::trash::Trash;
-use crate::sync::{Arc, Ordering};
+use crate::discard::{discard, discard_all};
+use crate::sync::Arc;
 
 impl<V: Payload> Core<V> {
     /// Publishes `value`, which is empty afterwards, or says why not and leaves it there.
     ///
     /// # Panics
-    /// When `value` is empty.
+    /// When `value` is empty, or its `Clone` or a key function panics; then nothing is published.
     #[inline]
     pub(crate) fn try_publish(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
-        if self.listeners.active.load(Ordering::Acquire) == 0 {
-            return if self.refuses(sender) {
-                Err(Refusal::Closed)
-            } else {
-                *value = None;
-                Ok(())
-            };
+        let crowd = self.listeners.crowd();
+        if crowd.is_empty() {
+            if self.refuses(sender) {
+                return Err(Refusal::Closed);
+            }
+            discard(value.take());
+            return Ok(());
         }
-        let mut section = self.lock();
+        if crowd.has_lanes() {
+            return self.publish_to_lanes(value, sender);
+        }
+        let mut section = self.enter(sender)?;
         let tail = section.tail();
         let producer = section.producer();
-        self.admit(producer, tail, sender)?;
-        assert!(value.is_some(), "a message is published once");
-        let stamp = self.stamps.stamp(&mut producer.mark);
-        self.counters.count(Cause::Published);
-        if !producer.lanes.is_empty() {
-            if let Some(value) = value.take() {
-                self.publish_to_lanes(section, Entry { stamp, sender, value });
-            }
-            return Ok(());
+        if producer.lane_count() > 0 {
+            // The first lane has just come.
+            drop(section);
+            return self.publish_to_lanes(value, sender);
         }
         let Some(ring) = &producer.ring else {
             // The last subscriber has just left.
             drop(section);
-            *value = None;
+            discard(value.take());
             return Ok(());
         };
+        assert!(value.is_some(), "a message is published once");
+        let stamp = self.stamps.stamp(&mut producer.mark);
+        self.counters.count(Cause::Published);
         // Taken here and not before, so that it moves straight into its slot.
-        let old = value.take().and_then(|value| {
-            // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
-            unsafe { ring.write(tail, stamp, sender, value) }
+        let kept = value.take().and_then(|value| {
+            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the slot.
+            unsafe { ring.write(tail, stamp, sender, value, producer.gates.len()) }
         });
-        if producer.sleepers.is_empty() {
-            section.word = (tail + 1) << TAIL_SHIFT;
+        let quiet = producer.sleepers.is_empty();
+        section.word = (tail + 1) << TAIL_SHIFT;
+        if quiet {
             drop(section);
         } else {
-            section.word = (tail + 1) << TAIL_SHIFT;
             self.wake_after(section);
         }
-        drop(old);
+        drop(kept);
         Ok(())
     }
 
-    /// The rest of a publish where there are lanes, and perhaps a ring too.
+    /// The same where there are lanes, and perhaps a ring too.
     #[inline(never)]
-    fn publish_to_lanes(&self, mut section: Section<'_, V>, entry: Entry<V>) {
+    fn publish_to_lanes(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+        assert!(value.is_some(), "a message is published once");
+        // Declared first, so that it is dropped after the lock is free, whatever happens.
+        let mut provision = Provision::new(self, value.as_ref());
+        let mut section = loop {
+            let mut section = self.enter(sender)?;
+            let Some(lack) = provision.lacks(section.producer()) else { break section };
+            drop(section);
+            provision.fill(self, value.as_ref(), lack);
+        };
         let tail = section.tail();
         let producer = section.producer();
-        let trash = self.fill_lanes(producer, &entry);
-        let old = if let Some(ring) = &producer.ring {
-            // SAFETY: the lock is held, `tail` is the next position, and `admit` found every cursor past the slot.
-            let old = unsafe { ring.write(tail, entry.stamp, entry.sender, entry.value) };
+        if producer.lane_count() > 0 || producer.ring.is_some() {
+            self.counters.count(Cause::Published);
+        }
+        let stamp = self.stamps.stamp(&mut producer.mark);
+        let trash = self.fill_lanes(producer, &mut provision, stamp, sender, value);
+        let mut kept = None;
+        if let Some(ring) = &producer.ring
+            && let Some(value) = value.take()
+        {
+            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the slot.
+            kept = unsafe { ring.write(tail, stamp, sender, value, producer.gates.len()) };
             section.word = (tail + 1) << TAIL_SHIFT;
-            old
-        } else {
-            Some(entry)
-        };
+        }
         self.wake_after(section);
-        drop(old);
-        drop(trash);
+        drop((trash, kept));
+        discard(value.take());
+        provision.leave_memory(self);
+        Ok(())
     }
 
-    /// Whether everybody has room for one more message.
+    /// The lock, once everybody has room for one more message.
     #[inline]
-    fn admit(&self, producer: &mut Producer<V>, tail: u64, sender: u64) -> Result<(), Refusal> {
+    fn enter(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
+        let mut section = self.lock();
         // First, so that a closed topic is an end and not a wait, however full it is.
         if self.refuses(sender) {
             return Err(Refusal::Closed);
         }
+        let tail = section.tail();
+        let producer = section.producer();
         if tail >= producer.limit && producer.ring.is_some() {
-            let mut blocker = producer.rescan();
-            if tail >= producer.limit {
-                blocker = producer.move_past_own(tail, blocker);
-            }
-            if tail >= producer.limit {
-                return Err(Refusal::Full(blocker));
-            }
+            return self.enter_full(section, sender);
         }
-        if producer.fail_lanes > 0 {
-            let full = |lane: &&Arc<Lane<V>>| lane.fails && !lane.seat.skips(sender) && lane.is_full();
-            if let Some(lane) = producer.lanes.iter().find(full) {
-                return Err(Refusal::Full(Blocker {
-                    subscriber: lane.seat.id,
-                    obstacle: Obstacle::FailLane,
-                }));
-            }
-        }
-        Ok(())
+        producer.check_fail_lanes(sender)?;
+        Ok(section)
     }
 
-    fn fill_lanes(&self, producer: &Producer<V>, entry: &Entry<V>) -> Trash<Entry<V>> {
-        let mut trash = Trash::default();
-        for lane in &producer.lanes {
-            if lane.seat.skips(entry.sender) {
-                continue;
+    /// Where the cursors have to be read, as far as the last look at them goes.
+    #[cold]
+    fn enter_full<'a>(&'a self, mut section: Section<'a, V>, sender: u64) -> Result<Section<'a, V>, Refusal> {
+        // Each further round comes after a gate was moved on.
+        loop {
+            let tail = section.tail();
+            let producer = section.producer();
+            if self.refuses(sender) {
+                return Err(Refusal::Closed);
             }
-            let Some((cause, displaced)) = lane.offer(entry) else { continue };
-            self.counters.count(cause);
-            trash.put(displaced);
+            let mut blocker = producer.rescan();
+            if tail >= producer.limit
+                && producer.ring.is_some()
+                && let Some(passed) = producer.move_past_own(tail)
+            {
+                if !passed.is_empty() {
+                    drop(section);
+                    discard_all(passed);
+                    section = self.lock();
+                    continue;
+                }
+                blocker = producer.rescan();
+            }
+            if tail >= producer.limit && producer.ring.is_some() {
+                return Err(Refusal::Full(blocker));
+            }
+            producer.check_fail_lanes(sender)?;
+            return Ok(section);
         }
+    }
+
+    /// Puts the message into the lanes; what that displaces is for the caller to drop.
+    fn fill_lanes(
+        &self,
+        producer: &Producer<V>,
+        provision: &mut Provision<V>,
+        stamp: u64,
+        sender: u64,
+        value: &mut Option<V>,
+    ) -> Few<Entry<V>> {
+        let mut trash = Few::new();
+        provision.hand_out(producer, sender, value, |lane, value, key| {
+            let Some((cause, displaced)) = lane.offer(Entry { stamp, sender, value }, key) else { return };
+            self.counters.count(cause);
+            if std::mem::needs_drop::<V>() {
+                trash.push(displaced);
+            }
+        });
         trash
     }
 }
 
 impl<V: Payload> Producer<V> {
-    /// Moves those that hold the tail back past what they have published themselves, where they have read everything else,
-    /// and rescans.
+    #[inline]
+    fn check_fail_lanes(&self, sender: u64) -> Result<(), Refusal> {
+        if self.fail_lanes == 0 {
+            return Ok(());
+        }
+        let full = |lane: &&Arc<Lane<V>>| lane.fails && !lane.seat.skips(sender) && lane.is_full();
+        let Some(lane) = self.lanes.iter().find(full) else { return Ok(()) };
+        Err(Refusal::Full(Blocker { subscriber: lane.seat.id, obstacle: Obstacle::FailLane }))
+    }
+
+    /// Moves those that hold the tail back past what they have published themselves, where they have read everything else. What
+    /// they were the last to pass is for the caller to drop; `None` says that nobody was moved.
     #[cold]
-    fn move_past_own(&mut self, tail: u64, blocker: Blocker) -> Blocker {
-        let mut moved = false;
+    fn move_past_own(&mut self, tail: u64) -> Option<Vec<V>> {
+        let mut passed = None;
         for gate in self.gates.iter().filter(|gate| gate.skipped() != 0 && gate.limit() <= tail) {
-            moved |= gate.move_past(tail, |position| {
-                let Some(ring) = self.ring_at(position) else { return false };
+            let moved = gate.move_past(tail, |position| {
                 // SAFETY: `move_past` asks for positions from the gate's cursor to the tail: they are published, and nobody
                 // writes while the lock is held.
-                gate.skips(unsafe { ring.read(position) }.sender)
+                self.ring_at(position).is_some_and(|ring| gate.skips(unsafe { ring.sender_of(position) }))
             });
+            for position in moved {
+                let passed = passed.get_or_insert_default();
+                let Some(ring) = self.ring_at(position) else { continue };
+                // SAFETY: the gate was at `position` and is past it now by our hand, so it passes it here and nowhere else. Nobody
+                // writes while the lock is held.
+                Vec::extend(passed, unsafe { ring.pass_and_take(position) });
+            }
         }
-        if moved { self.rescan() } else { blocker }
+        passed
     }
 
     /// Reads all cursors: how far the tail may go, and who says so.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use super::core::{Core, Refusal};
 use super::error::{Obstacle, PublishError};
-use super::payload::{Boxed, Inline, Payload};
+use super::payload::{Boxed, Inline, Owned, Payload};
 use super::{Form, kept};
 use crate::wait::Ticket;
 
@@ -19,6 +19,7 @@ pub struct Publishing<'a, M: Clone + Send + Sync + 'static> {
 
 enum Attempt<'a, M: Clone + Send + Sync + 'static> {
     Inline(Waiting<'a, Inline<M>>),
+    Owned(Waiting<'a, Owned<M>>),
     Boxed(Waiting<'a, Boxed<M>>),
 }
 
@@ -37,7 +38,10 @@ impl<'a, M: Clone + Send + Sync + 'static> Publishing<'a, M> {
             Form::Inline(core) if const { Form::<M>::IS_INLINE } => {
                 Attempt::Inline(Waiting::new(core, Inline::wrap(message), sender))
             }
-            Form::Boxed(core) if const { !Form::<M>::IS_INLINE } => {
+            Form::Owned(core) if const { Form::<M>::IS_OWNED } => {
+                Attempt::Owned(Waiting::new(core, Owned::wrap(message), sender))
+            }
+            Form::Boxed(core) if const { Form::<M>::IS_BOXED } => {
                 Attempt::Boxed(Waiting::new(core, Boxed::wrap(message), sender))
             }
             _ => unreachable!("the form is a constant of the message type"),
@@ -110,7 +114,8 @@ impl<M: Clone + Send + Sync + 'static> Future for Publishing<'_, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().attempt {
             Attempt::Inline(waiting) if const { Form::<M>::IS_INLINE } => waiting.poll(cx),
-            Attempt::Boxed(waiting) if const { !Form::<M>::IS_INLINE } => waiting.poll(cx),
+            Attempt::Owned(waiting) if const { Form::<M>::IS_OWNED } => waiting.poll(cx),
+            Attempt::Boxed(waiting) if const { Form::<M>::IS_BOXED } => waiting.poll(cx),
             _ => unreachable!("the form is a constant of the message type"),
         }
     }

@@ -2,12 +2,13 @@
 //!
 //! # Protocol
 //! Position p lives in slot `p & mask`. The producer inside the critical section writes position `tail` and publishes
-//! it by the unlocking swap of the topic's word (`Release`); a reader that has loaded the word with `Acquire` reads all
+//! it by the unlocking store of the topic's word (`Release`); a reader that has loaded the word with `Acquire` reads all
 //! positions below its tail. A slot is written again for position p + capacity only after every cursor was seen past p
 //! (`Acquire` on the cursor pairs with the reader's `Release` store after its last use of the slot).
 //!
-//! Positions `first..` have been written since the ring was made; older values stay in their slots until overwritten, or
-//! until the ring is dropped.
+//! A value that is counted is dropped by the last who passes it (`payload.rs`), before its cursor is told: then a slot that is
+//! written holds nothing, and neither does a ring that no subscriber reads any more. One that is kept stays in its slot until that is
+//! written again, or until the ring is dropped. Positions `first..` have been written since the ring was made.
 //!
 //! A ring that has become too small is continued by a larger one: positions from `end` on are written there, and readers go over
 //! to it once they have read all before (`end` is set before the word that makes later positions visible). Nothing is copied, and
@@ -15,33 +16,34 @@
 
 use std::mem::MaybeUninit;
 
+use super::payload::Payload;
 use crate::sync::{AtomicU64, Ordering, Shared};
 
 /// One message in a ring or a lane.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Entry<V> {
     pub(crate) stamp: u64,
     pub(crate) sender: u64,
     pub(crate) value: V,
 }
 
-pub(crate) struct Ring<V> {
+pub(crate) struct Ring<V: Payload> {
     slots: Box<[Shared<MaybeUninit<Entry<V>>>]>,
     mask: u64,
-    /// The position of the first message written.
+    /// The first position.
     first: AtomicU64,
-    /// One past the last position; set once, when the topic lets go of the ring.
+    /// One past the last position; set once, when a larger ring takes over or the topic lets go of this one.
     end: AtomicU64,
 }
 
 // SAFETY: the slots are the only shared mutable state; the protocol above gives each slot either one writer or any
-// number of readers. Values are dropped on whichever thread overwrites them or drops the ring, hence `V: Send`, and
-// read from several threads, hence `V: Sync`.
-unsafe impl<V: Send + Sync> Sync for Ring<V> {}
+// number of readers. Values are dropped on whichever thread passes them last, hence `V: Send`, and read from several
+// threads, hence `V: Sync`: `Payload` asks for both.
+unsafe impl<V: Payload> Sync for Ring<V> {}
 // SAFETY: as above.
-unsafe impl<V: Send + Sync> Send for Ring<V> {}
+unsafe impl<V: Payload> Send for Ring<V> {}
 
-impl<V> Ring<V> {
+impl<V: Payload> Ring<V> {
     /// A ring of `capacity` slots (a power of two); `None` if there is no memory for it.
     pub(crate) fn new(capacity: u64) -> Option<Self> {
         debug_assert!(capacity.is_power_of_two(), "positions are masked");
@@ -72,35 +74,39 @@ impl<V> Ring<V> {
         unsafe { self.slots.get_unchecked(index) }
     }
 
-    /// Writes `position` (from parts, so that they go into the slot without a stop on the stack) and returns what the slot held before, if that needs dropping.
+    /// Writes `position`, from parts, so that they go into the slot without a stop on the stack. So many subscribers will
+    /// pass it. Returns what was kept in the slot, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// The caller holds the topic's lock, `position` is the topic's tail, positions are written without gaps from
-    /// `first` on, and every cursor of this ring is past `position - capacity`.
+    /// The caller holds the topic's lock, `position` is the topic's tail, and every cursor is past `position - capacity`.
     #[inline]
-    pub(crate) unsafe fn write(&self, position: u64, stamp: u64, sender: u64, value: V) -> Option<Entry<V>> {
-        let reused = position - self.first.load(Ordering::Relaxed) >= self.capacity();
+    pub(crate) unsafe fn write(
+        &self,
+        position: u64,
+        stamp: u64,
+        sender: u64,
+        value: V,
+        readers: usize,
+    ) -> Option<V> {
+        let reused = || position - self.first.load(Ordering::Relaxed) >= self.capacity();
+        // SAFETY: the slot was written one round ago, and no reader uses it any more. It is overwritten below.
+        let kept = (V::KEPT && reused()).then(|| unsafe { self.value_in(position).read() });
+        if V::COUNTED {
+            value.set_readers(readers as u64);
+        }
         self.slot(position).with_mut(|slot| {
-            let old = if std::mem::needs_drop::<V>() && reused {
-                // SAFETY: the slot was written one round ago and no reader uses it any more. It is overwritten
-                // below, so the value is taken out once.
-                let old = unsafe { slot.read() };
-                // SAFETY: as above: it was initialized.
-                Some(unsafe { old.assume_init() })
-            } else {
-                None
-            };
-            // SAFETY: no reader may look at this slot before its position is published, so we are alone.
+            // SAFETY: no reader may look at this slot before its position is published, so we are alone. What was counted there
+            // was dropped by the last who passed it.
             unsafe { slot.write(MaybeUninit::new(Entry { stamp, sender, value })) };
-            old
-        })
+        });
+        kept
     }
 
     /// The message at `position`, in place.
     ///
     /// # Safety
-    /// `position` is in `first..tail` of a tail loaded with `Acquire`, and the caller's cursor stays at or below
-    /// `position` for the lifetime of the reference.
+    /// `position` lies in this ring, below a tail loaded with `Acquire`, and the caller's cursor stays at or below `position`,
+    /// and does not pass it, for the lifetime of the reference.
     #[inline]
     pub(crate) unsafe fn read(&self, position: u64) -> &Entry<V> {
         self.slot(position).with(|slot| {
@@ -136,6 +142,73 @@ impl<V> Ring<V> {
         }
     }
 
+    /// One subscriber passes `position`; the last drops the value, in place.
+    ///
+    /// # Safety
+    /// `position` may be read, as for [`read`](Self::read), on behalf of a subscriber that was there when it was published. That
+    /// one passes it once, whatever comes of it, and reads it no more.
+    ///
+    /// # Panics
+    /// When the value's destructor does; it is passed and dropped then.
+    #[inline]
+    pub(crate) unsafe fn pass(&self, position: u64) {
+        // SAFETY: the caller says that it may be read, and passes it once.
+        if V::COUNTED && unsafe { self.is_last(position) } {
+            let value = self.value_in(position);
+            // SAFETY: all other subscribers are done with the value, the last who passes it comes here once, and nobody writes the
+            // slot before the caller's cursor is past it.
+            unsafe { value.drop_in_place() };
+        }
+    }
+
+    /// Like [`pass`](Self::pass), but the last takes the value out, to drop it where it holds no lock.
+    ///
+    /// # Safety
+    /// As for `pass`.
+    pub(crate) unsafe fn pass_and_take(&self, position: u64) -> Option<V> {
+        // SAFETY: the caller says that it may be read, and passes it once.
+        if !V::COUNTED || !unsafe { self.is_last(position) } {
+            return None;
+        }
+        let value = self.value_in(position);
+        // SAFETY: as in `pass`; it is dropped by whoever gets it.
+        Some(unsafe { value.read() })
+    }
+
+    /// Where the value of `position` lies. No reference to the whole slot is made: a producer may look at its sender just now.
+    fn value_in(&self, position: u64) -> *mut V {
+        self.slot(position).with(|slot| {
+            let entry = slot.cast_mut().cast::<Entry<V>>();
+            // SAFETY: the slot is as large as an entry.
+            unsafe { &raw mut (*entry).value }
+        })
+    }
+
+    /// Who published `position`, whose value may be gone.
+    ///
+    /// # Safety
+    /// `position` was published, lies in this ring, and the slot was not written since: the caller holds the topic's lock, and a
+    /// cursor was at or below `position` when it took it.
+    pub(crate) unsafe fn sender_of(&self, position: u64) -> u64 {
+        self.slot(position).with(|slot| {
+            let entry = slot.cast::<Entry<V>>();
+            // SAFETY: the slot is as large as an entry.
+            let sender = unsafe { &raw const (*entry).sender };
+            // SAFETY: it was written, and who drops the value leaves it alone.
+            unsafe { sender.read() }
+        })
+    }
+
+    /// Passes `position`. Whether that was the last subscriber.
+    ///
+    /// # Safety
+    /// As for [`pass`](Self::pass).
+    #[inline]
+    unsafe fn is_last(&self, position: u64) -> bool {
+        // SAFETY: the caller says so; it has not passed it yet.
+        unsafe { self.read(position) }.value.pass()
+    }
+
     /// One past the last position that is written here; later ones are in another ring. Exact for what a tail shows that was
     /// loaded before.
     #[inline]
@@ -144,37 +217,34 @@ impl<V> Ring<V> {
         self.end.load(Ordering::Relaxed)
     }
 
-    /// Ends this ring before position `end`. Inside the topic's lock, after the last write.
+    /// Ends this ring before position `end`. Inside the topic's lock, once, after the last write.
     pub(crate) fn finish(&self, end: u64) {
         self.end.store(end, Ordering::Relaxed);
     }
 }
 
-impl<V> Drop for Ring<V> {
+impl<V: Payload> Drop for Ring<V> {
     fn drop(&mut self) {
-        if !std::mem::needs_drop::<V>() {
+        let end = self.end();
+        if !V::KEPT || end == u64::MAX {
             return;
         }
-        let end = self.end();
         let first = self.first.load(Ordering::Relaxed).max(end.saturating_sub(self.capacity()));
         for position in first..end {
-            self.slot(position).with_mut(|slot| {
-                // SAFETY: `&mut self` says that we are alone.
-                let slot = unsafe { &mut *slot };
-                // SAFETY: the positions `first..end` are the ones written last, each once.
-                unsafe { slot.assume_init_drop() };
-            });
+            // SAFETY: `&mut self` says that we are alone, and the positions `first..end` are the ones written last, each once.
+            unsafe { self.value_in(position).drop_in_place() };
         }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::super::payload::Inline;
     use super::*;
 
     #[test]
     fn a_ring_that_no_memory_can_hold_is_refused() {
-        assert!(Ring::<u64>::new(1 << 60).is_none());
-        assert_eq!(Ring::<u64>::new(8).map(|ring| ring.capacity()), Some(8));
+        assert!(Ring::<Inline<u64>>::new(1 << 60).is_none());
+        assert_eq!(Ring::<Inline<u64>>::new(8).map(|ring| ring.capacity()), Some(8));
     }
 }

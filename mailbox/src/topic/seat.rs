@@ -10,6 +10,8 @@
 //! So nobody reads a slot that the position does not protect, and an actor that has read everything is not held back by what
 //! it published itself.
 
+use std::ops::Range;
+
 use crate::Doorbell;
 use crate::sync::{Arc, AtomicU32, AtomicU64, CachePadded, Ordering};
 
@@ -92,15 +94,17 @@ impl Seat {
     }
 
     /// A producer's, inside the topic's lock: moves an idle subscriber past the messages for which `skips` says so, up to
-    /// `tail`. Whether it is somewhere else now.
-    pub(crate) fn move_past(&self, tail: u64, skips: impl Fn(u64) -> bool) -> bool {
+    /// `tail`. Returns the positions that it has passed by that.
+    pub(crate) fn move_past(&self, tail: u64, skips: impl Fn(u64) -> bool) -> Range<u64> {
         let word = self.cursor.load(Ordering::SeqCst);
         let from = word >> POSITION_SHIFT;
+        if word & IDLE == 0 {
+            return from..from;
+        }
         let to = (from..tail).find(|&position| !skips(position)).unwrap_or(tail);
         let moved = to << POSITION_SHIFT | IDLE;
-        word & IDLE != 0
-            && to > from
-            && self.cursor.compare_exchange(word, moved, Ordering::SeqCst, Ordering::Relaxed).is_ok()
+        let exchange = || self.cursor.compare_exchange(word, moved, Ordering::SeqCst, Ordering::Relaxed);
+        if to > from && exchange().is_ok() { from..to } else { from..from }
     }
 
     pub(crate) fn place(&self) -> u32 {

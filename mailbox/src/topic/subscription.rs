@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 use super::drain::{Consume, Drained, Span, drain};
 use super::error::SubscribeError;
 use super::lane::LaneReader;
-use super::payload::{Boxed, Inline, Payload};
+use super::payload::{Boxed, Inline, Owned, Payload};
 use super::seat::{Occupant, Seat};
 use super::{Form, SubscribeOptions};
 use crate::backlog::{Backlog, WhenFull};
@@ -47,18 +47,27 @@ pub struct Subscription<M: Clone + Send + Sync + 'static> {
 
 enum Reader<M: Clone + Send + Sync + 'static> {
     InlineRing(Cursor<Inline<M>>),
+    OwnedRing(Cursor<Owned<M>>),
     BoxedRing(Cursor<Boxed<M>>),
     InlineLane(LaneReader<Inline<M>>),
+    OwnedLane(LaneReader<Owned<M>>),
     BoxedLane(LaneReader<Boxed<M>>),
 }
 
+/// Runs the same expression on each reader, or one on rings and another on lanes. Only the form of the message type is compiled in.
 macro_rules! each_reader {
     ($reader:expr, $inner:ident => $body:expr) => {
+        each_reader!($reader, $inner => $body, $inner => $body)
+    };
+    ($reader:expr, $cursor:ident => $of_ring:expr, $lane:ident => $of_lane:expr) => {
         match $reader {
-            Reader::InlineRing($inner) => $body,
-            Reader::BoxedRing($inner) => $body,
-            Reader::InlineLane($inner) => $body,
-            Reader::BoxedLane($inner) => $body,
+            Reader::InlineRing($cursor) if const { Form::<M>::IS_INLINE } => $of_ring,
+            Reader::OwnedRing($cursor) if const { Form::<M>::IS_OWNED } => $of_ring,
+            Reader::BoxedRing($cursor) if const { Form::<M>::IS_BOXED } => $of_ring,
+            Reader::InlineLane($lane) if const { Form::<M>::IS_INLINE } => $of_lane,
+            Reader::OwnedLane($lane) if const { Form::<M>::IS_OWNED } => $of_lane,
+            Reader::BoxedLane($lane) if const { Form::<M>::IS_BOXED } => $of_lane,
+            _ => unreachable!("the form is a constant of the message type"),
         }
     };
 }
@@ -74,10 +83,14 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
             Form::Inline(core) if block => {
                 Reader::InlineRing(Core::add_gate(core, seat(core, doorbell, &options))?)
             }
+            Form::Owned(core) if block => {
+                Reader::OwnedRing(Core::add_gate(core, seat(core, doorbell, &options))?)
+            }
             Form::Boxed(core) if block => {
                 Reader::BoxedRing(Core::add_gate(core, seat(core, doorbell, &options))?)
             }
             Form::Inline(core) => Reader::InlineLane(lane(core, doorbell, options)?),
+            Form::Owned(core) => Reader::OwnedLane(lane(core, doorbell, options)?),
             Form::Boxed(core) => Reader::BoxedLane(lane(core, doorbell, options)?),
         };
         Ok(Self { reader })
@@ -102,12 +115,8 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
     /// Tells how far it is, without waiting for the end of a batch: what was passed waits no more for anybody who looks.
     #[inline]
     pub fn tell(&mut self) {
-        match &mut self.reader {
-            Reader::InlineRing(cursor) => cursor.commit(),
-            Reader::BoxedRing(cursor) => cursor.commit(),
-            // A lane is told with each message.
-            Reader::InlineLane(_) | Reader::BoxedLane(_) => {}
-        }
+        // A lane is told with each message.
+        each_reader!(&mut self.reader, cursor => cursor.commit(), _lane => ());
     }
 
     /// Handles visible messages one after the other, in futures that run in `slot`; like [`peek`](Self::peek) and
@@ -116,8 +125,10 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
     /// A message is passed, and added to `handled`, once its handler was ready and [`Consume::is_handled`] said yes. After
     /// a panic, an output that says no, or a handler that waits, it is still in front.
     ///
+    /// A message with a destructor is dropped here if this is the last subscriber that it is handled by, before the next handler begins.
+    ///
     /// # Panics
-    /// When a handler does.
+    /// When a handler does, or the destructor of a message that was handled, which is passed then.
     #[inline]
     #[allow(clippy::too_many_arguments)] // Each is lent for `'a` on its own, so that a handler may wait in the slot.
     pub fn drain<'a, H, S, C>(
@@ -139,12 +150,14 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
     /// Messages published and not passed yet; for a ring, the subscriber's own among them.
     #[must_use]
     pub fn unread(&self) -> u64 {
-        match &self.reader {
-            Reader::InlineRing(cursor) => cursor.unread(),
-            Reader::BoxedRing(cursor) => cursor.unread(),
-            Reader::InlineLane(lane) => lane.unread() as u64,
-            Reader::BoxedLane(lane) => lane.unread() as u64,
-        }
+        each_reader!(&self.reader, cursor => cursor.unread(), lane => lane.unread() as u64)
+    }
+
+    /// Whether the last [`drain`](Self::drain) was cut short by the destructor of a message that was handled: then nobody has begun to
+    /// handle the one in front.
+    #[must_use]
+    pub fn was_cut_between(&self) -> bool {
+        each_reader!(&self.reader, reader => reader.cut_between)
     }
 
     /// Whether the topic is closed and everything is read.
@@ -161,12 +174,7 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
     }
 
     fn seat(&self) -> &Seat {
-        match &self.reader {
-            Reader::InlineRing(cursor) => &cursor.seat,
-            Reader::BoxedRing(cursor) => &cursor.seat,
-            Reader::InlineLane(reader) => &reader.lane.seat,
-            Reader::BoxedLane(reader) => &reader.lane.seat,
-        }
+        each_reader!(&self.reader, cursor => &cursor.seat, reader => &reader.lane.seat)
     }
 }
 

@@ -1,0 +1,156 @@
+//! What a publish to lanes needs of the message's author: copies, and the keys by which lanes conflate.
+//!
+//! # Protocol
+//! `Clone` and key functions may take long, panic, publish to the same topic, subscribe or leave. So they run where no lock is
+//! held, before anything is stored, for the lanes that a look under the lock has found; the lock is taken again then, and if a
+//! lane has come meanwhile, all is done once more. After [`ROUNDS_MAX`] rounds the lanes that still come are passed over: they subscribe
+//! while the message is being published, so it counts as published before.
+//!
+//! Any copy serves any lane. Copies of plain data are cheap: they are made before the first look, for as many lanes as there seem
+//! to be. Others are made once it is known that everybody has room.
+
+use super::core::{Core, Producer};
+use super::few::Few;
+use super::lane::Lane;
+use super::payload::Payload;
+use crate::sync::Arc;
+
+/// How often lanes that come meanwhile make a publish look again.
+const ROUNDS_MAX: u32 = 8;
+
+/// The lanes that conflate, at one moment.
+pub(super) type Keyed<V> = Arc<Vec<Arc<Lane<V>>>>;
+
+pub(super) struct Provision<V: Payload> {
+    copies: Few<V>,
+    keys: Few<u64>,
+    /// Whose keys these are.
+    keyed: Option<Keyed<V>>,
+    /// How many lanes had come, of all time, when it was made: it serves them.
+    as_of: u64,
+    rounds: u32,
+}
+
+/// Memory for copies and keys that do not fit in place, kept from one publish to the next.
+pub(super) struct Memory<V> {
+    copies: Vec<V>,
+    keys: Vec<u64>,
+}
+
+/// What is lacking, found under the lock.
+pub(super) struct Lack<V: Payload> {
+    copies: usize,
+    keyed: Option<Keyed<V>>,
+    as_of: u64,
+}
+
+impl<V: Payload> Provision<V> {
+    /// For what can be foreseen.
+    pub(super) fn new(core: &Core<V>, value: Option<&V>) -> Self {
+        let mut new = Self { copies: Few::new(), keys: Few::new(), keyed: None, as_of: 0, rounds: 0 };
+        if V::FOREIGN_CLONE && !std::mem::needs_drop::<V>() {
+            let crowd = core.listeners.crowd();
+            new.copy(core, value, crowd.lanes() - usize::from(!crowd.has_gates()));
+        }
+        new
+    }
+
+    /// Whether it serves all lanes, or what is lacking. Under the topic's lock, which is to be let go before that is mended.
+    pub(super) fn lacks(&mut self, producer: &mut Producer<V>) -> Option<Lack<V>> {
+        let copies = if V::FOREIGN_CLONE { producer.lane_count() } else { 0 };
+        let original = usize::from(producer.ring.is_none());
+        let enough = self.copies.len() + original >= copies;
+        let complete = if self.rounds == 0 {
+            self.as_of = producer.lanes_ever;
+            enough && producer.keyed.is_empty()
+        } else {
+            enough && self.as_of == producer.lanes_ever
+        };
+        if complete || self.rounds >= ROUNDS_MAX {
+            return None;
+        }
+        // The last lane gets the message itself if there is no ring. There may be one at the next look.
+        let spared = if self.rounds == 0 { original } else { 0 };
+        Some(Lack {
+            copies: copies.saturating_sub(spared),
+            keyed: producer.keyed_now(),
+            as_of: producer.lanes_ever,
+        })
+    }
+
+    /// Mends that. No lock is held.
+    #[cold]
+    pub(super) fn fill(&mut self, core: &Core<V>, value: Option<&V>, lack: Lack<V>) {
+        self.rounds += 1;
+        self.as_of = lack.as_of;
+        self.copy(core, value, lack.copies);
+        self.keys.clear();
+        self.keyed = lack.keyed;
+        let (Some(keyed), Some(value)) = (&self.keyed, value) else { return };
+        if self.keys.needs_memory_for(keyed.len()) {
+            self.keys.use_memory(std::mem::take(&mut core.memory.lock().keys));
+        }
+        keyed.iter().for_each(|lane| self.keys.push(lane.key_of(value.message())));
+    }
+
+    #[inline]
+    fn copy(&mut self, core: &Core<V>, value: Option<&V>, copies: usize) {
+        let Some(value) = value else { return };
+        if self.copies.needs_memory_for(copies) {
+            self.copies.use_memory(std::mem::take(&mut core.memory.lock().copies));
+        }
+        while self.copies.len() < copies {
+            self.copies.push(value.clone());
+        }
+    }
+
+    /// Gives each lane that `sender`'s message is for a copy, and its key. Under the topic's lock, once nothing is [lacking](Self::lacks).
+    /// The last copy may be the message itself.
+    #[inline]
+    pub(super) fn hand_out(
+        &mut self,
+        producer: &Producer<V>,
+        sender: u64,
+        message: &mut Option<V>,
+        mut give: impl FnMut(&Lane<V>, V, u64),
+    ) {
+        let Self { copies, keys, keyed, as_of, .. } = self;
+        let mut hand_out = |lane: &Lane<V>, key| {
+            if lane.seat.skips(sender) || !lane.is_served(*as_of) {
+                return;
+            }
+            let copy =
+                if V::FOREIGN_CLONE { copies.pop().or_else(|| message.take()) } else { message.clone() };
+            let Some(copy) = copy else { unreachable!("there is a copy for each lane") };
+            give(lane, copy, key);
+        };
+        producer.lanes.iter().for_each(|lane| hand_out(lane, 0));
+        let keyed = keyed.iter().flat_map(|keyed| keyed.iter()).enumerate();
+        keyed.for_each(|(at, lane)| hand_out(lane, keys.get(at).copied().unwrap_or_default()));
+    }
+
+    /// Leaves its memory to the next publish. No lock is held.
+    #[inline]
+    pub(super) fn leave_memory(self, core: &Core<V>) {
+        let mut left = Memory { copies: self.copies.into_memory(), keys: self.keys.into_memory() };
+        if left.copies.capacity() > 0 || left.keys.capacity() > 0 {
+            core.memory.lock().take_larger(&mut left);
+        }
+    }
+}
+
+impl<V> Memory<V> {
+    pub(super) const fn new() -> Self {
+        Self { copies: Vec::new(), keys: Vec::new() }
+    }
+
+    /// Exchanges what is larger in `other`, where it is dropped after the lock of this is free.
+    fn take_larger(&mut self, other: &mut Self) {
+        if other.copies.capacity() > self.copies.capacity() {
+            std::mem::swap(&mut self.copies, &mut other.copies);
+        }
+        if other.keys.capacity() > self.keys.capacity() {
+            std::mem::swap(&mut self.keys, &mut other.keys);
+        }
+    }
+}
