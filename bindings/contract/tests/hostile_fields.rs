@@ -214,6 +214,8 @@ fn definitions() {
     check(&enums("E: [A, a]"), "MYC0012 `a` write `A`");
     check(&enums("E: [A, 1]"), "MYC0007 `1` an integer");
     check(&enums("E: [A, None]"), "MYC0013 `None`");
+    check(&enums("E: [A, ALL]"), "MYC0013 `ALL`");
+    check(&enums("E: [A, All]"), "");
     check(&enums("E: [{A: {fields: {x: u8}, B: {}}}]"), "MYC0010 `B`");
     check(&enums("e: [A]"), "MYC0012 `e` write `E`");
     check(&enums("M: [A]"), "MYC0014 `M` the enum `M`");

@@ -130,8 +130,9 @@ const RESERVED_TYPES: &[&str] = &[
     "Exception",
 ];
 
-/// Words no variant may be called: they cannot be written after a dot in Python, or stand alone in Rust.
-const RESERVED_VARIANTS: &[&str] = &["Self", "None", "True", "False"];
+/// Words no variant may be called: they cannot be written after a dot in Python, or stand alone in Rust, or hide a constant of the
+/// generated type.
+const RESERVED_VARIANTS: &[&str] = &["Self", "None", "True", "False", "ALL"];
 
 /// What a name is the name of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,7 +231,7 @@ pub(crate) fn check(entry: &Entry<'_>, naming: Naming, what: &str, report: &mut 
 fn reserved(name: &str, naming: Naming) -> Option<&'static str> {
     match naming {
         Naming::Type => RESERVED_TYPES.contains(&name).then_some("the generated code"),
-        Naming::Variant => RESERVED_VARIANTS.contains(&name).then_some("Rust and Python"),
+        Naming::Variant => RESERVED_VARIANTS.contains(&name).then_some("Rust, Python or the generated code"),
         Naming::Field => {
             RESERVED_LOWER.iter().find(|(_, words)| words.contains(&name)).map(|(language, _)| *language)
         }
