@@ -1,13 +1,10 @@
 //! The live message bus.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use dashmap::DashMap;
-use dashmap::mapref::entry::Entry;
 use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Stamps, Stop};
 use tokio::runtime::Handle;
 
@@ -18,6 +15,7 @@ use super::dead_letters::{DeadLetterBox, DeadLetters};
 use super::fate::Fate;
 use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{Members, Seat};
+use super::names::Names;
 use super::publisher::{LiveSubscriber, Publisher};
 use super::runtime::has_ended;
 use super::source::{DirectSource, Inlet};
@@ -125,7 +123,7 @@ pub(crate) struct Core {
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
     pub(crate) clock: LiveClock,
-    names: DashMap<Box<str>, (ActorId, Arc<dyn Any + Send + Sync>)>,
+    names: Names,
     pub(crate) stamps: Arc<Stamps>,
     next_id: AtomicU64,
     closed: AtomicBool,
@@ -204,7 +202,7 @@ impl BusBuilder {
             forest: Forest::default(),
             restarts: AtomicU64::new(0),
             clock: LiveClock::new(),
-            names: DashMap::new(),
+            names: Names::default(),
             stamps,
             next_id: AtomicU64::new(1),
             closed: AtomicBool::new(false),
@@ -248,7 +246,7 @@ impl MessageBus {
     /// The actor registered under `name`; `None` if there is none or it is of another type.
     #[must_use]
     pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
-        let address = Arc::clone(&self.core.names.get(name)?.1);
+        let address = self.core.names.get(name)?;
         address.downcast::<Address<A>>().ok().map(ActorRef::live)
     }
 
@@ -393,10 +391,7 @@ impl Core {
         let mut sources = vec![Inlet::Direct(DirectSource::new(&address))];
         live.apply_changes(&mut sources);
         if let Some(name) = name {
-            match self.names.entry(name.into()) {
-                Entry::Occupied(_) => return Err(SpawnError::NameTaken(name.into())),
-                Entry::Vacant(free) => drop(free.insert((id, Arc::clone(&address) as _))),
-            }
+            self.names.take(name, id, Arc::clone(&address) as _)?;
         }
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
         let seat = self.add(&member);
@@ -439,8 +434,8 @@ impl Core {
     /// Forgets a member that has ended, and its name.
     pub(crate) fn remove(&self, seat: Seat, id: ActorId, name: Option<&str>) {
         let member = self.members.remove(seat, id);
-        let named = name.and_then(|name| self.names.remove_if(name, |_, (holder, _)| *holder == id));
-        // Dropped here, where no guard of a map is held.
+        let named = name.and_then(|name| self.names.free(name, id));
+        // Dropped here, where no lock is held.
         drop((member, named));
     }
 

@@ -22,12 +22,34 @@ struct List {
     /// The free place to be taken next; `places.len()` when there is none.
     free: usize,
     alive: usize,
+    /// With so few alive, the memory of those who have left is looked at.
+    sweep_at: usize,
 }
+
+/// A list with no more places than this is left as it is (places).
+const KEEP_PLACES: usize = 256;
 
 enum Place {
     Taken(Arc<dyn Member>),
     /// The next free place.
     Free(usize),
+}
+
+impl List {
+    /// Gives back the places behind the last one that is taken: who still sits there keeps the seat.
+    #[cold]
+    fn sweep(&mut self) {
+        self.sweep_at = self.alive / 4;
+        let last = self.places.iter().rposition(|place| matches!(place, Place::Taken(_)));
+        self.places.truncate(last.map_or(0, |last| last + 1));
+        self.places.shrink_to_fit();
+        self.free = self.places.len();
+        for at in (0..self.places.len()).rev() {
+            if let Place::Free(next) = &mut self.places[at] {
+                *next = std::mem::replace(&mut self.free, at);
+            }
+        }
+    }
 }
 
 impl Members {
@@ -47,6 +69,7 @@ impl Members {
             }
         }
         list.alive += 1;
+        list.sweep_at = list.sweep_at.max(list.alive / 4);
         Seat(seat)
     }
 
@@ -66,6 +89,8 @@ impl Members {
             // After a crowd has left, its memory goes too.
             list.places = Vec::new();
             list.free = 0;
+        } else if list.alive <= list.sweep_at && list.places.len() > KEEP_PLACES {
+            list.sweep();
         }
         Some(member)
     }
@@ -149,5 +174,33 @@ mod tests {
             assert_eq!(remove(seat, id), Some(ActorId(id)));
         }
         assert_eq!((ids(), members.alive(), members.lock().places.capacity()), (vec![], 0, 0));
+    }
+
+    #[test]
+    fn who_stays_keeps_the_seat_when_a_crowd_has_left() {
+        let members = Members::default();
+        let add = |id| (id, members.add(Arc::new(Anybody(id, SetOnce::new()))));
+        let mut all: Vec<_> = (1..=4_000).map(add).collect();
+        // Of every crowd, some stay: at the front, in the middle and at the end.
+        for (round, stay) in [(1, 3_u64), (2, 501), (3, 2_999), (4, 3_999)] {
+            let (stays, leaves): (Vec<_>, Vec<_>) =
+                all.drain(..).partition(|(id, _)| id % 1_000 == stay % 1_000);
+            for (id, seat) in leaves {
+                assert_eq!(members.remove(seat, ActorId(id)).map(|member| member.id().get()), Some(id));
+            }
+            assert!(members.lock().places.len() <= 4_000, "round {round}");
+            let again = (1..=1_000).map(|n| add(round * 10_000 + n));
+            all.extend(stays.into_iter().chain(again));
+            let mut ids: Vec<_> = all.iter().map(|(id, _)| *id).collect();
+            ids.sort_by_key(|id| std::cmp::Reverse(*id));
+            let seen: Vec<_> = members.youngest_first().iter().map(|member| member.id().get()).collect();
+            assert_eq!(seen, ids);
+        }
+        let (last, leaves) = all.split_first().unwrap();
+        for (id, seat) in leaves {
+            assert!(members.remove(*seat, ActorId(*id)).is_some());
+        }
+        assert_eq!(members.alive(), 1);
+        assert!(members.remove(last.1, ActorId(last.0)).is_some());
     }
 }

@@ -15,6 +15,7 @@ mod fate;
 mod lookout;
 mod members;
 mod monitor;
+mod names;
 mod outlet;
 mod publisher;
 mod runtime;

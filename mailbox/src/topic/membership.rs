@@ -223,6 +223,18 @@ fn take_out<T>(list: &mut Vec<T>, at: usize, tell: impl FnOnce(&T, usize)) {
     if let Some(moved) = list.get(at) {
         tell(moved, at);
     }
+    give_back(list);
+}
+
+/// A list with no more room than this is left as it is (entries).
+const KEEP_ENTRIES: usize = 256;
+
+/// Gives memory back after a crowd has left: half of its room is free then. A list is moved once each time
+/// that three quarters of it have gone, so leaving stays constant on average.
+pub(super) fn give_back<T>(list: &mut Vec<T>) {
+    if list.capacity() > KEEP_ENTRIES && list.len() <= list.capacity() / 4 {
+        list.shrink_to(list.len() * 2);
+    }
 }
 
 #[cfg(all(test, not(loom)))]

@@ -5,6 +5,7 @@
 use std::task::Waker;
 
 use super::core::{Core, Section};
+use super::membership::give_back;
 use super::payload::Payload;
 use super::seat::Seat;
 use crate::sync::Arc;
@@ -44,11 +45,14 @@ impl Sleepers {
         }
         let place = seat.place();
         self.roster.swap_remove(place as usize);
-        let Some(moved) = self.roster.get(place as usize) else { return };
-        moved.set_place(place as usize);
-        if let Some(bed) = moved.bed() {
-            self.asleep[bed] = place;
+        if let Some(moved) = self.roster.get(place as usize) {
+            moved.set_place(place as usize);
+            if let Some(bed) = moved.bed() {
+                self.asleep[bed] = place;
+            }
         }
+        give_back(&mut self.roster);
+        self.asleep.shrink_to(self.roster.capacity());
     }
 
     /// Puts the seat on the list, unless it is there.

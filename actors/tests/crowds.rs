@@ -1,0 +1,83 @@
+//! A crowd of actors that comes and goes: what it leaves behind is counted by the allocator.
+
+#[path = "common/heap.rs"]
+mod heap;
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Flush, Tick, on_both_runtimes};
+use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Subscriptions};
+
+/// Hears a topic, and has done a little of everything.
+struct Guest;
+impl Actor for Guest {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.schedule_after(Duration::from_secs(3_600), Tick(0));
+        ctx.schedule_every(Duration::from_secs(3_600), Tick(0));
+        let _ = ctx.random();
+        Ok(())
+    }
+}
+impl Handler<Tick> for Guest {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+impl Responder<Flush> for Guest {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {}
+}
+
+const CROWD: usize = 5_000;
+
+/// What may be left of the whole crowd on its bus, which goes on with one actor (bytes).
+const LEFT_MAX: i64 = 32 * 1024;
+
+/// Waits until nothing but so many tasks are alive.
+async fn settled(tasks: usize) {
+    let metrics = tokio::runtime::Handle::current().metrics();
+    while metrics.num_alive_tasks() > tasks {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+async fn come_and_go(bus: &MessageBus) {
+    let named = |n| bus.spawn_named(&format!("guest {n}"), Guest).unwrap();
+    let crowd: Vec<_> = (0..CROWD).map(named).collect();
+    for guest in &crowd {
+        guest.ask(Flush).await.unwrap();
+    }
+    crowd.iter().for_each(mycelium::ActorRef::stop);
+    for guest in &crowd {
+        guest.ended().await;
+    }
+    drop(crowd);
+    settled(1).await;
+}
+
+#[test]
+fn a_crowd_that_has_ended_leaves_no_memory_behind_on_a_bus_that_goes_on() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let host = bus.spawn_named("host", Guest).unwrap();
+        host.ask(Flush).await.unwrap();
+        // What tokio keeps of a crowd of tasks is there after the first one.
+        come_and_go(&bus).await;
+        let before = heap::live_bytes();
+        come_and_go(&bus).await;
+        let again = heap::live_bytes();
+        assert!((again - before).abs() < LEFT_MAX, "each crowd leaves {} bytes", again - before);
+        bus.shutdown().await.unwrap();
+        settled(0).await;
+        drop((bus, host));
+        let kept = again - heap::live_bytes();
+        // One ring of the topic is the most of it.
+        assert!(kept < 2 * LEFT_MAX, "a bus of one actor held {kept} bytes");
+    });
+}
