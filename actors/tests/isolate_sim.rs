@@ -52,6 +52,8 @@ fn result_of(result: Result<&Reply<Plan>, &CallError>) -> String {
         Ok(Reply::Counts(counts)) => format!("{counts:?}"),
         Ok(_) => "ok".to_owned(),
         Err(CallError::StartFailed(reason)) => format!("start_failed {}", kind(reason)),
+        // Whether it has begun to end or has ended, when a call of a burst reaches it, is told by nobody.
+        Err(CallError::Stopping) => reply_of(None),
         Err(error) => format!("{error:?}"),
     }
 }

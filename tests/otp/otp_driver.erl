@@ -1,32 +1,39 @@
-%% Runs scenarios on the real `supervisor' of OTP and prints what happened, for tests/tests/otp.rs.
+%% Runs scenarios on the real `supervisor' of OTP, in virtual time, and prints what happened, for tests/tests/otp.rs.
 %%
 %% One scenario is one Erlang term on one line of standard input:
-%%   {Root, Sup, Acts}
-%%   Sup   = {sup, Strategy, Intensity, PeriodSeconds, AutoShutdown, [Child]}
-%%   Child = {Id, Plan, Restart, Shutdown, Significant, worker | Sup, FailingStarts, IgnoredStarts}
+%%   {Root, Sup, [{At, Act}]}
+%%   Sup   = {sup, Strategy, Intensity, Period, AutoShutdown, [Child]}
+%%   Child = {Id, Plan, Restart, Shutdown, Significant, worker | Sup, FailingStarts, IgnoredStarts, StartTakes, StopTakes}
 %%   Act   = {exit, Path, crash | normal | shutdown | kill}
-%%         | {advance, Seconds}
 %%         | {call, SupervisorPath, Target, Request}
 %%         | {burst, SupervisorPath, [Act]}: its workers end and it is called before it deals with any of that
-%% Ids and paths are binaries. Plan is a number; starts are counted by it.
-%% The answer is one line per event and a line "end". A line "ticked" says that OTP's clock of whole seconds moved on
-%% during the scenario, so that a restart may count as one second older than the script says.
+%% Ids and paths are binaries, all times microseconds. Plan is a number; starts are counted by it.
+%% The answer is one line per event, with its time in front, and a line "end". A call that nobody answers has no time.
 %%
-%% Nothing here sleeps or guesses. Every event carries a strictly monotonic stamp taken where it happens, exits are
-%% stamped by the tracing of the runtime, and after each act the whole tree is asked until no listed child is dead or
-%% about to restart, so the next act meets a tree at rest.
+%% Time is virtual: the code of `supervisor' that runs is that of the installed OTP, with its reads of the clock and its
+%% timers turned into calls of this module (see virtual_supervisor/0), and nothing else changed. Time stands still while
+%% any process can run, and then moves to what is due next. There is one scheduler (`erl +S 1:1'), so an empty run queue
+%% means that everybody waits. Every event carries a strictly monotonic stamp taken where it happens.
 -module(otp_driver).
--export([main/0, init/1, start_child/2, start_instance/7, worker/0, log/2]).
+-export([main/0, init/1, start_child/2, start_instance/9, worker/1, slow_worker/5, log/2]).
+-export([now_us/0, start_timer/2, cancel_timer/1, resolve/2]).
 
--define(TABLES, [driver_log, driver_pid, driver_where, driver_count, driver_parent]).
+-define(TABLES, [driver_log, driver_pid, driver_ended, driver_where, driver_up, driver_count, driver_parent, driver_timer, driver_call]).
+-define(CLOCK, driver_clock).
 
 main() ->
+    1 = erlang:system_info(schedulers),
+    %% Whoever loads code later waits for a file, which is outside of the run queue.
+    Modules = [M || App <- [kernel, stdlib], {ok, Ms} <- [application:get_key(App, modules)], M <- Ms],
+    ok = code:ensure_modules_loaded(Modules),
+    ok = virtual_supervisor(),
     ok = logger:remove_handler(default),
     ok = logger:add_handler(driver, ?MODULE, #{level => error}),
-    process_flag(trap_exit, true),
+    ok = logger:set_primary_config(level, none),
+    ok = logger:set_module_level(supervisor, error),
     [ets:new(T, [named_table, public, ordered_set]) || T <- ?TABLES],
-    Tracer = spawn_link(fun tracer/0),
-    register(driver_tracer, Tracer),
+    persistent_term:put(?CLOCK, atomics:new(1, [])),
+    register(driver_tracer, spawn_link(fun tracer/0)),
     ok = io:setopts(standard_io, [binary, {encoding, latin1}]),
     loop().
 
@@ -43,127 +50,119 @@ loop() ->
 
 run({Root, Sup, Acts}) ->
     [ets:delete_all_objects(T) || T <- ?TABLES],
-    Second = erlang:monotonic_time(1),
+    set_clock(0),
+    {Starter, Mon} = spawn_monitor(fun() -> starter(Root, Sup) end),
+    play(Mon, lists:zip(lists:seq(0, length(Acts) - 1), Acts)),
+    exit(Starter, kill),
+    quiet(),
+    flush_exits(),
+    lines(Root).
+
+%% The parent of the root, which ends with it.
+starter(Root, Sup) ->
+    process_flag(trap_exit, true),
     case supervisor:start_link(?MODULE, {Root, Sup}) of
         {ok, Pid} ->
-            put_log({started_root, Root}),
             ets:insert(driver_pid, {Pid, Root, true}),
-            play(Pid, Acts),
-            finish(Pid);
+            receive {'EXIT', Pid, _} -> ok end;
         {error, Reason} ->
             put_log({root_exited, Reason})
-    end,
-    flush_exits(),
-    [lines(Root), case erlang:monotonic_time(1) of Second -> []; _ -> "ticked\n" end].
+    end.
 
 %% ---------------------------------------------------------------- the script
 
-play(_Root, []) ->
-    ok;
-play(Root, [Act | Acts]) ->
-    case is_process_alive(Root) of
-        true ->
-            act(Act),
-            rest(Root),
-            play(Root, Acts);
-        false ->
-            ok
+%% What is due in the tree at a time comes before the acts of that time, each with all that follows from it at once.
+play(Root, Acts) ->
+    quiet(),
+    receive
+        {'DOWN', Root, process, _, _} -> ok
+    after 0 ->
+        case {ets:first(driver_timer), Acts} of
+            {'$end_of_table', []} ->
+                put_log(idle);
+            {{Due, _, _} = Timer, _} when Acts =:= []; Due =< element(1, element(2, hd(Acts))) ->
+                set_clock(max(Due, now_us())),
+                [{_, Pid, Tag}] = ets:take(driver_timer, Timer),
+                Pid ! {timeout, Timer, Tag},
+                play(Root, Acts);
+            {_, [{Number, {At, Act}} | Later]} ->
+                set_clock(max(At, now_us())),
+                case meets_a_start(Act) of
+                    true -> put_log({skipped, Number});
+                    false -> act(Act)
+                end,
+                play(Root, Later)
+        end
     end.
 
 act({exit, Path, How}) ->
     case whereis_path(Path) of
-        undefined ->
-            ok;
-        {Pid, Type} when Type =:= worker; How =:= kill ->
-            Mon = monitor(process, Pid),
-            case How of
-                kill -> exit(Pid, kill);
-                _ -> Pid ! {exit, How}
-            end,
-            receive {'DOWN', Mon, process, Pid, _} -> ok end;
-        {Pid, supervisor} ->
-            %% What an exit signal of its parent does: stop the children in reverse, then end with the reason.
-            catch gen_server:stop(Pid, How, infinity),
-            ok
+        undefined -> ok;
+        {Pid, _} when How =:= kill -> exit(Pid, kill);
+        {Pid, worker} -> Pid ! {exit, How};
+        %% What gen_server:stop/3 sends: stop the children in reverse, then end with the reason.
+        {Pid, supervisor} -> Pid ! {system, {self(), make_ref()}, {terminate, How}}
     end;
-act({advance, Seconds}) ->
-    %% Time passes for a supervisor when its remembered restarts grow older.
-    [shift(Pid, Seconds) || {_, {Pid, supervisor}} <- ets:tab2list(driver_where), is_process_alive(Pid)],
-    ok;
 act({call, SupPath, Target, Request}) ->
-    Reply =
-        case whereis_path(SupPath) of
-            {Pid, supervisor} -> reply(Request, request(Pid, SupPath, Request));
-            _ -> "noproc"
-        end,
-    put_log({reply, Target, element(1, Request), Reply});
+    Ref = make_ref(),
+    ets:insert(driver_call, {Ref, Target, Request}),
+    case whereis_path(SupPath) of
+        {Pid, supervisor} -> Pid ! {'$gen_call', {self(), Ref}, raw(SupPath, Request)};
+        _ -> ok
+    end;
 act({burst, SupPath, Acts}) ->
     case whereis_path(SupPath) of
         {Sup, supervisor} ->
-            ok = sys:suspend(Sup),
-            Sent = [burst(Sup, Act) || Act <- Acts],
-            ok = sys:resume(Sup),
-            [put_log({reply, Target, element(1, Request), answer(Request, Id)}) || {Id, Target, Request} <- Sent];
+            true = erlang:suspend_process(Sup),
+            [begin act(Act), wait_for_all() end || Act <- Acts],
+            true = erlang:resume_process(Sup);
         _ ->
-            [act(Act) || Act <- Acts]
+            [begin act(Act), quiet() end || Act <- Acts]
     end.
 
-burst(Sup, {exit, Path, _} = Exit) ->
-    Child = whereis_path(Path),
-    act(Exit),
-    case Child of
-        {Pid, worker} -> await_exit_signal(Sup, Pid);
-        undefined -> ok
+%% A supervisor below the root that has just started does at once what waited for it, while its parent goes on: nobody
+%% can tell whose events come first. So nothing is sent to one that is starting; it may only be killed, and the start that
+%% is under way may fail.
+meets_a_start({exit, Path, How}) ->
+    case whereis_path(Path) of
+        undefined -> false;
+        {Pid, supervisor} ->
+            case binary:match(Path, <<"/">>) =/= nomatch andalso is_starting(Pid) of
+                true -> How =/= kill;
+                false -> above_starts(Path)
+            end;
+        {Pid, worker} -> ets:member(driver_pid, Pid) andalso above_starts(Path)
     end;
-burst(Sup, {call, Path, Target, Request}) ->
-    {gen_server:send_request(Sup, raw(Path, Request)), Target, Request}.
+meets_a_start({call, SupPath, _, _}) -> above_starts(<<SupPath/binary, "/">>);
+meets_a_start({burst, SupPath, _}) -> above_starts(<<SupPath/binary, "/">>).
 
-%% A suspended supervisor keeps what arrives in its mailbox: wait until the exit of Pid is there.
-await_exit_signal(Sup, Pid) ->
-    {messages, Messages} = process_info(Sup, messages),
-    case lists:any(fun({'EXIT', From, _}) -> From =:= Pid; (_) -> false end, Messages) of
-        true -> ok;
-        false -> erlang:yield(), await_exit_signal(Sup, Pid)
-    end.
+above_starts(Path) ->
+    Slashes = [At || {At, _} <- binary:matches(Path, <<"/">>)],
+    Above = [whereis_path(binary:part(Path, 0, At)) || At <- Slashes],
+    lists:any(fun({Pid, _}) -> is_starting(Pid); (undefined) -> false end, lists:nthtail(min(1, length(Above)), Above)).
 
-%% The requests behind the functions of supervisor, so that several can be on their way.
+is_starting(Pid) -> ets:lookup(driver_pid, Pid) =/= [] andalso not ets:lookup_element(driver_pid, Pid, 3).
+
+%% The requests behind the functions of supervisor.
 raw(Path, {start_child, Child}) -> {start_child, spec(Path, Child)};
-raw(_, {start_instance, Name, Plan, Fails, Ignores}) -> {start_child, [Name, Plan, Fails, Ignores]};
+raw(_, {start_instance, Name, Plan, Fails, Ignores, StartTakes, StopTakes}) ->
+    {start_child, [Name, Plan, Fails, Ignores, StartTakes, StopTakes]};
 raw(_, {terminate_child, Id}) -> {terminate_child, Id};
+raw(Path, {terminate_instance, Id}) -> {driver, {terminate_instance, <<Path/binary, "/", Id/binary>>}};
 raw(_, {restart_child, Id}) -> {restart_child, Id};
 raw(_, {delete_child, Id}) -> {delete_child, Id};
 raw(_, {which_children}) -> which_children;
 raw(_, {which_instances}) -> which_children;
 raw(_, {count_children}) -> count_children.
 
-answer(Request, Id) ->
-    case gen_server:wait_response(Id, infinity) of
-        {reply, Reply} -> reply(Request, Reply);
-        {error, _} -> "noproc"
+%% OTP knows an instance by its pid. The name is turned into it when the call has its turn, as a name means it.
+resolve({terminate_instance, Path}, State) ->
+    {_Kind, Pids} = element(5, State),
+    case ets:lookup(driver_up, Path) of
+        [{_, Pid}] when is_map_key(Pid, Pids); is_map_key({restarting, Pid}, Pids) -> {terminate_child, Pid};
+        %% Of a pid that it does not know it says ok: ask what it does not find instead.
+        _ -> {get_childspec, driver_nobody}
     end.
-
-shift(Pid, Seconds) ->
-    sys:replace_state(Pid, fun(State) ->
-        %% #state{name, strategy, children, dynamics, intensity, period, restarts, ...}
-        Restarts = element(8, State),
-        true = is_list(Restarts),
-        setelement(8, State, [R - Seconds || R <- Restarts])
-    end).
-
-request(Pid, Path, {start_child, Child}) -> supervisor:start_child(Pid, spec(Path, Child));
-request(Pid, _, {start_instance, Name, Plan, Fails, Ignores}) ->
-    supervisor:start_child(Pid, [Name, Plan, Fails, Ignores]);
-request(Pid, _, {terminate_child, Id}) -> supervisor:terminate_child(Pid, Id);
-request(Pid, Path, {terminate_instance, Id}) ->
-    case whereis_path(<<Path/binary, "/", Id/binary>>) of
-        {Child, _} -> supervisor:terminate_child(Pid, Child);
-        undefined -> {error, not_found}
-    end;
-request(Pid, _, {restart_child, Id}) -> supervisor:restart_child(Pid, Id);
-request(Pid, _, {delete_child, Id}) -> supervisor:delete_child(Pid, Id);
-request(Pid, _, {which_children}) -> supervisor:which_children(Pid);
-request(Pid, _, {which_instances}) -> supervisor:which_children(Pid);
-request(Pid, _, {count_children}) -> supervisor:count_children(Pid).
 
 reply({which_children}, List) -> [[Id, "=", state(Child), ":", atom_to_list(Type), " "] || {Id, Child, Type, _} <- List];
 reply({which_instances}, List) ->
@@ -182,40 +181,36 @@ state(undefined) -> "undefined";
 state(restarting) -> "restarting";
 state(Pid) when is_pid(Pid) -> "running".
 
-finish(Root) ->
-    case is_process_alive(Root) of
-        true ->
-            Mon = monitor(process, Root),
-            exit(Root, shutdown),
-            receive {'DOWN', Mon, process, Root, _} -> ok end;
-        false ->
-            ok
-    end,
-    receive {'EXIT', Root, _} -> ok end.
-
-%% Returns when the tree is at rest, or gone.
-rest(Root) ->
-    case is_process_alive(Root) andalso not (at_rest(Root) andalso no_orphans()) of
-        true -> erlang:yield(), rest(Root);
-        false -> ok
+%% Returns when everybody waits for time to pass, and what was below a supervisor that was killed is gone.
+quiet() ->
+    wait_for_all(),
+    Orphans = [Pid || {Pid, Parent} <- ets:tab2list(driver_parent),
+                      not is_process_alive(Parent), ets:delete(driver_parent, Pid), is_process_alive(Pid)],
+    case Orphans of
+        [] -> ok;
+        _ -> [exit(Pid, kill) || Pid <- Orphans], quiet()
     end.
 
-%% What was below a killed supervisor may live a moment longer. Nobody lists it, and it still takes calls.
-no_orphans() ->
-    not lists:any(fun({Pid, Parent}) -> is_process_alive(Pid) andalso not is_process_alive(Parent) end,
-                  ets:tab2list(driver_parent)).
-
-at_rest(Sup) ->
-    try supervisor:which_children(Sup) of
-        Children -> lists:all(fun child_at_rest/1, Children)
-    catch
-        exit:_ -> false
+wait_for_all() ->
+    case erlang:statistics(run_queue) =:= 0 andalso lists:all(fun waits/1, ets:tab2list(driver_pid)) of
+        true -> ok;
+        false -> erlang:yield(), wait_for_all()
     end.
 
-child_at_rest({_, restarting, _, _}) -> false;
-child_at_rest({_, undefined, _, _}) -> true;
-child_at_rest({_, Pid, worker, _}) -> is_process_alive(Pid);
-child_at_rest({_, Pid, supervisor, _}) -> is_process_alive(Pid) andalso at_rest(Pid).
+%% The run queue does not tell of a process that is collecting garbage or ending on another scheduler: who has ended must
+%% have been traced, and those who are to hear of it must have heard.
+waits({Pid, _, _}) ->
+    case process_info(Pid, [status, links, monitors]) of
+        undefined ->
+            ets:member(driver_ended, Pid);
+        [{status, Status}, {links, Links}, {monitors, Monitors}] ->
+            (Status =:= waiting orelse Status =:= suspended)
+                andalso lists:all(fun is_there/1, Links) andalso lists:all(fun is_there/1, Monitors)
+    end.
+
+is_there({process, Pid}) -> is_there(Pid);
+is_there(Pid) when is_pid(Pid) -> is_process_alive(Pid);
+is_there(_) -> true.
 
 whereis_path(Path) ->
     case ets:lookup(driver_where, Path) of
@@ -223,12 +218,99 @@ whereis_path(Path) ->
         [] -> undefined
     end.
 
+%% ---------------------------------------------------------------- virtual time
+
+now_us() -> atomics:get(persistent_term:get(?CLOCK), 1).
+
+set_clock(Now) ->
+    atomics:put(persistent_term:get(?CLOCK), 1, Now),
+    put_log({at, Now}).
+
+%% Those of supervisors come after those of workers that are due at the same time.
+start_timer(Time, Tag) -> start_timer(Time, Tag, 1).
+
+start_timer(infinity, _, _) ->
+    none;
+start_timer(Time, Tag, Class) ->
+    Timer = {now_us() + Time, Class, erlang:unique_integer([monotonic])},
+    ets:insert(driver_timer, {Timer, self(), Tag}),
+    Timer.
+
+cancel_timer(Timer) -> ets:delete(driver_timer, Timer).
+
+%% Loads the `supervisor' of this OTP with the clock and the timers of this module, and with one more request, which
+%% turns the name of an instance into its pid.
+virtual_supervisor() ->
+    Forms = [virtual(Form) || Form <- forms(code:which(supervisor))],
+    [1, 1, 1, 1] = [times(Call, Forms) || Call <- [now_us, start_timer_kill, expired, resolve]],
+    {ok, supervisor, Beam} = compile:forms(Forms, [binary]),
+    true = code:unstick_mod(supervisor),
+    {module, supervisor} = code:load_binary(supervisor, "virtual", Beam),
+    ok.
+
+%% What it was compiled from: kept in the file, or beside it.
+forms(File) ->
+    case beam_lib:chunks(File, [abstract_code]) of
+        {ok, {_, [{abstract_code, {raw_abstract_v1, Forms}}]}} ->
+            Forms;
+        _ ->
+            Source = filename:join([code:lib_dir(stdlib), "src", "supervisor.erl"]),
+            {ok, Forms} = epp:parse_file(Source, []),
+            Forms
+    end.
+
+virtual({function, L, handle_call, 3, Clauses}) ->
+    {ok, Tokens, _} = erl_scan:string(
+        "handle_call({driver, R}, F, S) -> handle_call(otp_driver:resolve(R, S), F, S)."),
+    {ok, {function, _, _, _, [Resolve]}} = erl_parse:parse_form(Tokens),
+    {function, L, handle_call, 3, [Resolve | virtual(Clauses)]};
+virtual({call, L, {remote, _, {atom, _, erlang}, {atom, _, monotonic_time}}, [_]}) ->
+    call(L, now_us, []);
+virtual({call, L, {remote, _, {atom, _, erlang}, {atom, _, start_timer}}, [Time, _Self, Tag]}) ->
+    call(L, start_timer, [Time, Tag]);
+virtual({call, L, {remote, _, {atom, _, erlang}, {atom, _, cancel_timer}}, [Timer]}) ->
+    call(L, cancel_timer, [Timer]);
+virtual({'receive', L, Clauses, {integer, _, 0} = Zero, Body}) ->
+    {'receive', L, virtual(Clauses), Zero, virtual(Body)};
+virtual({'receive', L, Clauses, Time, Body}) ->
+    Timer = {var, L, 'VirtualTimer'},
+    Expired = {clause, L, [{tuple, L, [{atom, L, timeout}, Timer, {atom, L, expired}]}], [], virtual(Body)},
+    In = [{clause, A, Pattern, Guard, [call(A, cancel_timer, [Timer]) | virtual(Then)]}
+          || {clause, A, Pattern, Guard, Then} <- Clauses],
+    {block, L, [{match, L, Timer, call(L, start_timer, [Time, {atom, L, expired}])},
+                {'receive', L, In ++ [Expired]}]};
+virtual(Tuple) when is_tuple(Tuple) ->
+    list_to_tuple(virtual(tuple_to_list(Tuple)));
+virtual([Head | Tail]) ->
+    [virtual(Head) | virtual(Tail)];
+virtual(Other) ->
+    Other.
+
+call(L, Function, Arguments) ->
+    {call, L, {remote, L, {atom, L, ?MODULE}, {atom, L, Function}}, Arguments}.
+
+%% How often something of ours is in there: another OTP may be written in another way.
+times(What, {call, _, {remote, _, {atom, _, ?MODULE}, {atom, _, Function}}, Arguments}) ->
+    Name = case {Function, Arguments} of
+        {start_timer, [_, {atom, _, kill}]} -> start_timer_kill;
+        {start_timer, [_, {atom, _, expired}]} -> expired;
+        _ -> Function
+    end,
+    case Name of What -> 1; _ -> 0 end;
+times(What, Tuple) when is_tuple(Tuple) ->
+    times(What, tuple_to_list(Tuple));
+times(What, [Head | Tail]) ->
+    times(What, Head) + times(What, Tail);
+times(_, _) ->
+    0.
+
 %% ---------------------------------------------------------------- the tree
 
 init({Path, {sup, Strategy, Intensity, Period, Auto, Children}}) ->
     ets:insert(driver_where, {Path, {self(), supervisor}}),
     ets:insert(driver_pid, {self(), Path, false}),
-    trace(self()),
+    ets:insert(driver_parent, {self(), hd(get('$ancestors'))}),
+    trace(self(), [send]),
     Flags = #{strategy => Strategy, intensity => Intensity, period => Period, auto_shutdown => Auto},
     Specs =
         case Strategy of
@@ -237,53 +319,102 @@ init({Path, {sup, Strategy, Intensity, Period, Auto, Children}}) ->
         end,
     {ok, {Flags, Specs}}.
 
-spec(Path, {Id, _, Restart, Shutdown, Significant, Type, _, _} = Child) ->
+spec(Path, {Id, _, Restart, Shutdown, Significant, Type, _, _, _, _} = Child) ->
     #{id => Id, start => {?MODULE, start_child, [Path, Child]}, restart => Restart, shutdown => Shutdown,
       significant => Significant, type => type(Type)}.
 
-template(Path, {Id, _, Restart, Shutdown, Significant, Type, _, _} = Child) ->
+template(Path, {Id, _, Restart, Shutdown, Significant, Type, _, _, _, _} = Child) ->
     #{id => Id, start => {?MODULE, start_instance, [Path, Child, none]}, restart => Restart, shutdown => Shutdown,
       significant => Significant, type => type(Type)}.
 
 type(worker) -> worker;
 type(_) -> supervisor.
 
-start_instance(Path, {_, _, Restart, Shutdown, Significant, Type, _, _}, none, Name, Plan, Fails, Ignores) ->
-    start_child(Path, {Name, Plan, Restart, Shutdown, Significant, Type, Fails, Ignores}).
+start_instance(Path, Template, none, Name, Plan, Fails, Ignores, StartTakes, StopTakes) ->
+    {_, _, Restart, Shutdown, Significant, Type, _, _, _, _} = Template,
+    start_child(Path, {Name, Plan, Restart, Shutdown, Significant, Type, Fails, Ignores, StartTakes, StopTakes}).
 
 %% Runs in the supervisor, as every start function does.
-start_child(SupPath, {Id, Plan, _, _, _, Type, Fails, Ignores}) ->
+start_child(SupPath, {Id, Plan, _, _, _, Type, Fails, Ignores, StartTakes, StopTakes}) ->
     Path = <<SupPath/binary, "/", Id/binary>>,
     Count = ets:update_counter(driver_count, Plan, 1, {Plan, 0}),
-    case {lists:member(Count, Fails), lists:member(Count, Ignores), Type} of
-        {true, _, _} ->
-            put_log({start_failed, Path}),
-            {error, scripted};
-        {_, true, _} ->
-            ignore;
-        {_, _, worker} ->
-            Pid = spawn_link(?MODULE, worker, []),
-            trace(Pid),
-            ets:insert(driver_where, {Path, {Pid, worker}}),
-            ets:insert(driver_pid, {Pid, Path, true}),
-            ets:insert(driver_parent, {Pid, self()}),
-            put_log({started, Path}),
-            {ok, Pid};
-        {_, _, Sup} ->
-            case supervisor:start_link(?MODULE, {Path, Sup}) of
-                {ok, Pid} ->
-                    ets:insert(driver_pid, {Pid, Path, true}),
-                    ets:insert(driver_parent, {Pid, self()}),
-                    put_log({started, Path}),
-                    {ok, Pid};
-                Error ->
-                    put_log({start_failed, Path}),
-                    Error
-            end
+    Outcome = case {lists:member(Count, Fails), lists:member(Count, Ignores)} of
+        {true, _} -> {error, scripted};
+        {_, true} -> ignore;
+        _ -> ok
+    end,
+    started(Path, start(Path, Type, Outcome, StartTakes, StopTakes)).
+
+start(Path, worker, ok, 0, StopTakes) ->
+    Pid = spawn_link(?MODULE, worker, [StopTakes]),
+    %% Whoever takes time to stop must have said that it traps exits.
+    wait_for_trap(Pid, StopTakes),
+    ets:insert(driver_where, {Path, {Pid, worker}}),
+    ets:insert(driver_parent, {Pid, self()}),
+    trace(Pid, []),
+    {ok, Pid};
+start(Path, worker, Outcome, StartTakes, StopTakes) when StartTakes > 0 ->
+    proc_lib:start_link(?MODULE, slow_worker, [Path, self(), Outcome, StartTakes, StopTakes]);
+start(Path, {sup, _, _, _, _, _} = Sup, ok, _, _) ->
+    supervisor:start_link(?MODULE, {Path, Sup});
+start(_, _, Outcome, _, _) ->
+    Outcome.
+
+started(Path, {ok, Pid}) ->
+    ets:insert(driver_pid, {Pid, Path, true}),
+    ets:insert(driver_up, {Path, Pid}),
+    put_log({started, Path}),
+    {ok, Pid};
+started(_, ignore) ->
+    ignore;
+started(Path, Error) ->
+    put_log({start_failed, Path}),
+    Error.
+
+wait_for_trap(_, 0) ->
+    ok;
+wait_for_trap(Pid, StopTakes) ->
+    case process_info(Pid, trap_exit) of
+        {trap_exit, false} -> erlang:yield(), wait_for_trap(Pid, StopTakes);
+        _ -> ok
     end.
 
-worker() ->
-    receive {exit, crash} -> exit(crash); {exit, Reason} -> exit(Reason) end.
+%% Its start takes time, during which it can be ended.
+slow_worker(Path, Parent, Outcome, StartTakes, StopTakes) ->
+    process_flag(trap_exit, true),
+    ets:insert(driver_where, {Path, {self(), worker}}),
+    ets:insert(driver_parent, {self(), Parent}),
+    Timer = start_timer(StartTakes, started, 0),
+    receive
+        {timeout, Timer, started} when Outcome =:= ok ->
+            proc_lib:init_ack(Parent, {ok, self()}),
+            trace(self(), []),
+            worker(StopTakes);
+        {timeout, Timer, started} ->
+            proc_lib:init_ack(Parent, Outcome);
+        {exit, Reason} ->
+            exit(Reason);
+        {'EXIT', Parent, Reason} ->
+            exit(Reason)
+    end.
+
+worker(0) ->
+    process_flag(trap_exit, false),
+    receive {exit, Reason} -> exit(Reason) end;
+worker(StopTakes) ->
+    process_flag(trap_exit, true),
+    receive
+        {exit, Reason} -> exit(Reason);
+        {'EXIT', _, shutdown} -> stopping(start_timer(StopTakes, stopped, 0));
+        {'EXIT', _, Reason} -> exit(Reason)
+    end.
+
+stopping(Timer) ->
+    receive
+        {timeout, Timer, stopped} -> exit(shutdown);
+        {exit, Reason} -> exit(Reason);
+        {'EXIT', _, Reason} -> exit(Reason)
+    end.
 
 %% ---------------------------------------------------------------- the log
 
@@ -296,13 +427,20 @@ log(#{msg := {report, #{label := {supervisor, shutdown}}}}, _Config) ->
 log(_, _) ->
     ok.
 
-trace(Pid) ->
-    erlang:trace(Pid, true, [procs, strict_monotonic_timestamp, {tracer, whereis(driver_tracer)}]).
+trace(Pid, More) ->
+    erlang:trace(Pid, true, [procs, strict_monotonic_timestamp, {tracer, whereis(driver_tracer)} | More]).
 
 tracer() ->
     receive
         {trace_ts, Pid, exit, Reason, Stamp} ->
             ets:insert(driver_log, {Stamp, {ended, Pid, Reason}}),
+            ets:insert(driver_ended, {Pid}),
+            tracer();
+        {trace_ts, _, send, {Ref, Reply}, _, Stamp} when is_reference(Ref) ->
+            case ets:take(driver_call, Ref) of
+                [{_, Target, Request}] -> ets:insert(driver_log, {Stamp, {reply, Target, Request, Reply}});
+                [] -> ok
+            end,
             tracer();
         {flush, From} ->
             From ! flushed,
@@ -316,26 +454,37 @@ flush_exits() ->
     receive {trace_delivered, all, Ref} -> ok end,
     driver_tracer ! {flush, self()},
     receive flushed -> ok end,
-    drop_exits().
+    drop_replies().
 
-drop_exits() ->
-    receive {'EXIT', _, _} -> drop_exits() after 0 -> ok end.
+drop_replies() ->
+    receive {Ref, _} when is_reference(Ref) -> drop_replies() after 0 -> ok end.
 
 lines(Root) ->
-    [line(Root, Event) || {_, Event} <- ets:tab2list(driver_log)].
+    {Lines, _} = lists:mapfoldl(fun({_, Event}, At) -> line(Root, Event, At) end, 0, ets:tab2list(driver_log)),
+    [Lines, [["- reply ", name(Request), " ", Target, " noproc\n"] || {_, Target, Request} <- ets:tab2list(driver_call)]].
 
-line(_, {started_root, _}) -> [];
-line(_, {started, Path}) -> ["started ", Path, "\n"];
-line(_, {start_failed, Path}) -> ["start_failed ", Path, "\n"];
-line(_, {root_exited, Reason}) -> ["root_exited ", reason(Reason), "\n"];
-line(_, {gave_up, Pid}) -> ["gave_up ", ets:lookup_element(driver_pid, Pid, 2), "\n"];
-line(_, {reply, Target, Call, Reply}) -> ["reply ", atom_to_list(Call), " ", Target, " ", Reply, "\n"];
-line(Root, {ended, Pid, Reason}) ->
+line(_, {at, At}, _) -> {[], At};
+line(Root, Event, At) ->
+    case words(Root, Event) of
+        [] -> {[], At};
+        Words -> {[integer_to_list(At), " ", Words, "\n"], At}
+    end.
+
+words(_, {started, Path}) -> ["started ", Path];
+words(_, {start_failed, Path}) -> ["start_failed ", Path];
+words(_, {root_exited, Reason}) -> ["root_exited ", reason(Reason)];
+words(_, {gave_up, Pid}) -> ["gave_up ", ets:lookup_element(driver_pid, Pid, 2)];
+words(_, {reply, Target, Request, Reply}) -> ["reply ", name(Request), " ", Target, " ", reply(Request, Reply)];
+words(_, idle) -> "idle";
+words(_, {skipped, Number}) -> ["skipped ", integer_to_list(Number)];
+words(Root, {ended, Pid, Reason}) ->
     case ets:lookup(driver_pid, Pid) of
-        [{_, Root, true}] -> ["root_exited ", reason(Reason), "\n"];
-        [{_, Path, true}] -> ["ended ", Path, " ", reason(Reason), "\n"];
+        [{_, Root, true}] -> ["root_exited ", reason(Reason)];
+        [{_, Path, true}] -> ["ended ", Path, " ", reason(Reason)];
         _ -> []
     end.
+
+name(Request) -> atom_to_list(element(1, Request)).
 
 reason(normal) -> "normal";
 reason(shutdown) -> "shutdown";

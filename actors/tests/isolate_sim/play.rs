@@ -159,7 +159,13 @@ fn act(act: &Act, tree: &IsolateTree, replies: &mut BTreeMap<String, Option<Stri
         }
         Act::Start { .. } => panic!("generated scripts know the kind of every supervisor"),
         Act::Burst(acts) => {
-            return Some(Act::Burst(acts.iter().filter_map(|one| self::act(one, tree, replies)).collect()));
+            // Whoever is being stopped is left alone here: his end is told in its place, not behind the burst.
+            let runs = |act: &&Act| match act {
+                Act::Exit { path, .. } if path != "root" => can_end(tree, path, Exit::Crash),
+                _ => true,
+            };
+            let acts = acts.iter().filter(runs).filter_map(|one| self::act(one, tree, replies));
+            return Some(Act::Burst(acts.collect()));
         }
     }
     Some(act.clone())

@@ -1,6 +1,6 @@
 //! The shell that runs a tree in virtual time.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,7 +101,7 @@ struct Node {
     parent: Option<(NodeId, ChildRef)>,
     ready: bool,
     /// What `wakes` says of it.
-    wake: Option<Duration>,
+    wake: Option<(Duration, u64)>,
     lives: BTreeMap<ChildRef, Life>,
     /// The calls that it has not answered: where their replies are filed, and the function.
     calls: BTreeMap<CallId, (Arc<str>, &'static str)>,
@@ -128,8 +128,9 @@ struct Run<'a> {
     nodes: BTreeMap<NodeId, Node>,
     next_node: NodeId,
     queue: VecDeque<(NodeId, Event<Plan>)>,
-    /// When each supervisor is due to wake, soonest first; a run may have very many of them.
-    wakes: BTreeSet<(Duration, NodeId)>,
+    /// When each supervisor is due to wake, soonest first, then in the order in which that was set; a run may have very many.
+    wakes: BTreeMap<(Duration, u64), NodeId>,
+    next_wake: u64,
     /// Workers that take their time, soonest first, then in the order in which they began.
     slow: BTreeMap<(Duration, u64), (NodeId, ChildRef, Outcome)>,
     next_slow: u64,
@@ -153,7 +154,8 @@ impl<'a> Run<'a> {
             nodes: BTreeMap::new(),
             next_node: ROOT,
             queue: VecDeque::new(),
-            wakes: BTreeSet::new(),
+            wakes: BTreeMap::new(),
+            next_wake: 0,
             slow: BTreeMap::new(),
             next_slow: 0,
             starts: BTreeMap::new(),
@@ -203,10 +205,12 @@ impl<'a> Run<'a> {
             let Some(node) = self.nodes.get_mut(&id) else { continue };
             node.supervisor.step(self.now, event, &mut actions);
             let wake = node.supervisor.next_wake();
-            let before = std::mem::replace(&mut node.wake, wake);
-            if before != wake {
-                before.map(|at| self.wakes.remove(&(at, id)));
-                self.wakes.extend(wake.map(|at| (at, id)));
+            if node.wake.map(|(at, _)| at) != wake {
+                self.next_wake += 1;
+                let wake = wake.map(|at| (at, self.next_wake));
+                let before = std::mem::replace(&mut node.wake, wake);
+                before.map(|wake| self.wakes.remove(&wake));
+                self.wakes.extend(wake.map(|wake| (wake, id)));
             }
             for action in actions.drain(..) {
                 self.perform(id, action);
@@ -328,7 +332,7 @@ impl<'a> Run<'a> {
     /// Takes a supervisor out of the run. Those whose calls it leaves unanswered are told.
     fn remove(&mut self, id: NodeId) -> Option<Node> {
         let mut node = self.nodes.remove(&id)?;
-        node.wake.map(|at| self.wakes.remove(&(at, id)));
+        node.wake.map(|wake| self.wakes.remove(&wake));
         for (target, call) in std::mem::take(&mut node.calls).into_values() {
             self.tell(target, Happening::Reply { call, result: None, child: None });
         }
@@ -423,7 +427,7 @@ impl<'a> Run<'a> {
     /// The earliest time at which the tree itself has something to do, not before now.
     fn next_due(&self) -> Option<Duration> {
         let slow = self.slow.first_key_value().map(|((at, _), _)| *at);
-        let wake = self.wakes.first().map(|(at, _)| *at);
+        let wake = self.wakes.first_key_value().map(|((at, _), _)| *at);
         [slow, wake].into_iter().flatten().min().map(|at| at.max(self.now))
     }
 
@@ -434,7 +438,7 @@ impl<'a> Run<'a> {
         {
             let (id, child, outcome) = slow.remove();
             self.come_to(id, child, outcome);
-        } else if let Some(&(at, id)) = self.wakes.first()
+        } else if let Some((&(at, _), &id)) = self.wakes.first_key_value()
             && at <= self.now
         {
             self.queue.push_back((id, Event::Wake));
@@ -446,8 +450,23 @@ impl<'a> Run<'a> {
             Act::Exit { path, exit } => self.exit(path, *exit),
             Act::Call { supervisor, target, call } => self.call(supervisor, target, call),
             Act::Start { supervisor, target, calls } => self.start_as(supervisor, target, calls),
-            Act::Burst(acts) => acts.iter().for_each(|act| self.act(act)),
+            Act::Burst(acts) => {
+                let before = self.queue.len();
+                acts.iter().for_each(|act| self.act(act));
+                // All of it is there when a busy supervisor sees what it waits for.
+                let burst = self.queue.split_off(before);
+                let (awaited, mail): (Vec<_>, Vec<_>) = burst.into_iter().partition(|it| self.is_awaited(it));
+                self.queue.extend(mail.into_iter().chain(awaited));
+            }
         }
+    }
+
+    /// Whether the supervisor is starting or stopping the child that this is about.
+    fn is_awaited(&self, (id, event): &(NodeId, Event<Plan>)) -> bool {
+        let Event::Exited(child, _) = event else { return false };
+        let Some(Node { supervisor, .. }) = self.nodes.get(id) else { return false };
+        let info = supervisor.spec(*child).and_then(|spec| supervisor.child(&spec.id));
+        info.is_some_and(|info| !matches!(info.status, ChildStatus::Running(_)))
     }
 
     fn exit(&mut self, path: &str, exit: Exit) {

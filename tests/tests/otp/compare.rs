@@ -1,83 +1,198 @@
 //! The core's trace in the words of `otp_driver.erl`, and what is made equal before the two are compared.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::fmt::Write as _;
 
-use mycelium_supervisor::sim::{Act, Entry, Happening, Plan, Scenario, Scripted, simulate};
+use mycelium_supervisor::sim::{Act, Entry, Exit, Happening, Plan, Scenario, Scripted, simulate};
 use mycelium_supervisor::{CallError, ChildStatus, ExitReason, Reply, SpecError, Strategy};
 
 use crate::encode;
 
-/// Ends the target of a call that was part of a burst.
-pub(crate) const BURST: &str = "~";
+/// One line of a trace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Line {
+    /// In microseconds; none for a call that is never answered, of which a caller learns when it likes.
+    pub(crate) at: Option<u128>,
+    pub(crate) text: String,
+}
 
-/// OTP's clock moved on to its next second during the scenario.
-pub(crate) const TICKED: &str = "ticked";
+impl Line {
+    /// A line of the driver.
+    pub(crate) fn parse(line: &str) -> Self {
+        let (at, text) = line.split_once(' ').unwrap_or(("-", line));
+        Self { at: at.parse().ok(), text: text.trim_end().to_owned() }
+    }
 
-/// What the core does with a scenario, then with a shutdown of what is left of the tree.
-pub(crate) fn trace(scenario: &Scenario) -> Vec<String> {
+    pub(crate) fn new(at: u128, text: &str) -> Self {
+        let at = (!text.ends_with(" noproc")).then_some(at);
+        Self { at, text: text.trim_end().to_owned() }
+    }
+
+    /// The path of what ended, if the line tells that.
+    fn ended(&self) -> Option<&str> {
+        self.text.strip_prefix("ended ")?.split(' ').next()
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.at {
+            Some(at) => write!(f, "{at:>12} {}", self.text),
+            None => write!(f, "{:>12} {}", "-", self.text),
+        }
+    }
+}
+
+/// The scenario, and a shutdown of what is left of the tree after it.
+pub(crate) fn with_its_end(scenario: &Scenario) -> Scenario {
     let mut scenario = scenario.clone();
     let at = scenario.script.last().map(|scripted| scripted.at).unwrap_or_default();
-    let act = Act::Exit { path: scenario.root.to_string(), exit: mycelium_supervisor::sim::Exit::Shutdown };
+    let act = Act::Exit { path: scenario.root.to_string(), exit: Exit::Shutdown };
     scenario.script.push(Scripted { at, act });
+    scenario
+}
+
+/// The scenario without what the driver left out: see `is_starting` there.
+pub(crate) fn without_skipped(scenario: &Scenario, theirs: &mut Vec<Line>) -> Scenario {
+    let number = |line: &Line| line.text.strip_prefix("skipped ")?.parse::<usize>().ok();
+    let skipped: BTreeSet<usize> = theirs.iter().filter_map(number).collect();
+    theirs.retain(|line| number(line).is_none());
+    let script = scenario.script.iter().enumerate().filter(|(i, _)| !skipped.contains(i));
+    Scenario { script: script.map(|(_, scripted)| scripted.clone()).collect(), ..scenario.clone() }
+}
+
+/// What the core does with a scenario.
+pub(crate) fn trace(scenario: &Scenario) -> Vec<Line> {
     let mut lines = Vec::new();
-    simulate(&scenario, 0, &mut |entry| lines.extend(line(&scenario, entry)))
-        .unwrap_or_else(|error| panic!("{error}: {}", encode::scenario(&scenario)));
+    simulate(scenario, 0, &mut |entry| lines.extend(line(scenario, entry)))
+        .unwrap_or_else(|error| panic!("{error}: {}", encode::scenario(scenario)));
     lines
 }
 
-/// Instances of a simple-one-for-one supervisor are stopped all at once, in no defined order: their lines are sorted
-/// where they follow each other. After a burst nobody can tell when a reply or the decision to give up came, only in
-/// which order: their lines come last.
-pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<String>) -> Vec<String> {
+/// - What ends below a supervisor at the moment at which that is killed, OTP leaves open: it is left out.
+/// - Instances of a simple-one-for-one supervisor are stopped all at once, in no defined order: their lines are sorted where
+///   they follow each other.
+/// - A decision to give up and a reply may come before or after the other ends of a burst: at that moment they come last.
+/// - How many instances of a pool are active, OTP miscounts once one was terminated that waited for another try.
+/// - Of a call that is not answered a caller learns at once here, and there when the supervisor is gone: it comes last.
+pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<Line>) -> Vec<Line> {
     for line in &mut lines {
         // The driver has requests of its own for instances, but the functions are the same.
         for (request, function) in [
             ("reply start_instance ", "reply start_child "),
             ("reply terminate_instance ", "reply terminate_child "),
+            ("reply which_instances ", "reply which_children "),
         ] {
-            if let Some(rest) = line.strip_prefix(request) {
-                *line = format!("{function}{rest}");
+            if let Some(rest) = line.text.strip_prefix(request) {
+                line.text = format!("{function}{rest}");
             }
         }
     }
-    // Random scenarios keep away from the ends of periods: a second more or less changes nothing.
-    lines.retain(|line| line != TICKED);
-    // What ended when a supervisor above it was killed, OTP leaves open.
-    let killed = encode::killed(scenario);
+    blur_counts(scenario, &mut lines);
+    let killed = killed(scenario, &lines);
     lines.retain(|line| {
-        let ended = line.strip_prefix("ended ").and_then(|rest| rest.split(' ').next());
-        !ended.is_some_and(|path| killed.iter().any(|above| path.starts_with(above)))
+        let below = |path: &str| {
+            path.match_indices('/').any(|(slash, _)| killed.contains(&(line.at, path[..slash].to_owned())))
+        };
+        !line.ended().is_some_and(below)
     });
-    if scenario.script.iter().any(|scripted| matches!(scripted.act, Act::Burst(_))) {
-        // The sort is stable: the order among the lines of one kind stays.
-        lines.sort_by_key(|line| match line.split(' ').next() {
-            Some("gave_up") => 1,
-            Some("reply") if line.contains(BURST) => 2,
-            _ => 0,
-        });
+    let bursts: BTreeSet<u128> = scenario
+        .script
+        .iter()
+        .filter(|scripted| matches!(scripted.act, Act::Burst(_)))
+        .map(|scripted| scripted.at.as_micros())
+        .collect();
+    // The sort is stable: the order among the other lines of a moment stays.
+    lines.sort_by_key(|line| {
+        let in_burst = line.at.is_some_and(|at| bursts.contains(&at));
+        let decision = in_burst && (line.text.starts_with("gave_up") || line.text.starts_with("reply"));
+        (line.at.is_none(), line.at, decision)
+    });
+    sort_bursts(scenario, &mut lines);
+    let unanswered = lines.partition_point(|line| line.at.is_some());
+    lines[unanswered..].sort();
+    sort_instances(scenario, &mut lines);
+    lines
+}
+
+/// OTP 25 goes on counting an instance as restarting that was terminated while its restart waited for another try: from then
+/// on its pool counts one active instance too few.
+fn blur_counts(scenario: &Scenario, lines: &mut [Line]) {
+    let (mut restarting, mut wrong) = (BTreeSet::new(), BTreeSet::new());
+    for line in lines {
+        let words: Vec<&str> = line.text.split(' ').collect();
+        let pool_of = |path: &str| {
+            let (pool, _) = path.rsplit_once('/')?;
+            (encode::strategy_at(scenario, pool) == Some(Strategy::SimpleOneForOne)).then(|| pool.to_owned())
+        };
+        match words[..] {
+            ["start_failed", path] => drop(restarting.insert(path.to_owned())),
+            ["started", path] => {
+                restarting.remove(path);
+                wrong.remove(path);
+            }
+            ["reply", "terminate_child", path, "ok"] if restarting.remove(path) => {
+                wrong.extend(pool_of(path));
+            }
+            ["reply", "count_children", pool, specs, _, supervisors, workers] if wrong.contains(pool) => {
+                line.text = format!("reply count_children {pool} {specs} active=? {supervisors} {workers}");
+            }
+            _ => {}
+        }
     }
+}
+
+/// Which supervisors are killed, and when.
+fn killed(scenario: &Scenario, lines: &[Line]) -> BTreeSet<(Option<u128>, String)> {
+    let is_supervisor = |path: &str| encode::strategy_at(scenario, path).is_some();
+    let seen = lines.iter().filter_map(|line| {
+        let path = line.ended().filter(|_| line.text.ends_with(" killed"))?;
+        is_supervisor(path).then(|| (line.at, path.to_owned()))
+    });
+    let told = scenario.script.iter().filter_map(|scripted| match &scripted.act {
+        Act::Exit { path, exit: Exit::Kill } if is_supervisor(path) => {
+            Some((Some(scripted.at.as_micros()), path.clone()))
+        }
+        _ => None,
+    });
+    seen.chain(told).collect()
+}
+
+/// One of those who end in a burst may be the one for which their supervisor waits: core and OTP hear of that one first or
+/// last. Their lines are sorted where they follow each other.
+fn sort_bursts(scenario: &Scenario, lines: &mut [Line]) {
+    for scripted in &scenario.script {
+        let Act::Burst(acts) = &scripted.act else { continue };
+        let at = Some(scripted.at.as_micros());
+        let in_burst = |line: &Line| {
+            let ends =
+                |act: &Act| matches!(act, Act::Exit { path, .. } if line.ended() == Some(path.as_str()));
+            line.at == at && acts.iter().any(ends)
+        };
+        lines.chunk_by_mut(|one, other| in_burst(one) && in_burst(other)).for_each(<[Line]>::sort);
+    }
+}
+
+fn sort_instances(scenario: &Scenario, lines: &mut [Line]) {
+    let pool = |line: &Line| Some((line.at, end_below_instance(scenario, line)?.0));
     let mut start = 0;
     while start < lines.len() {
-        let first = end_below_instance(scenario, &lines[start]);
+        let first = pool(&lines[start]);
         let mut end = start + 1;
-        if let Some((supervisor, _)) = first {
-            let same =
-                |line| end_below_instance(scenario, line).is_some_and(|(other, _)| other == supervisor);
-            while end < lines.len() && same(&lines[end]) {
-                end += 1;
-            }
-            // The sort is stable: what ends below one instance keeps its order.
-            lines[start..end].sort_by_cached_key(|line| end_below_instance(scenario, line));
+        while first.is_some() && end < lines.len() && pool(&lines[end]) == first {
+            end += 1;
         }
+        // The sort is stable: what ends below one instance keeps its order.
+        lines[start..end].sort_by_cached_key(|line| end_below_instance(scenario, line));
         start = end;
     }
-    lines
 }
 
 /// The topmost simple-one-for-one supervisor above what ended in this line, and the instances of such supervisors that it
 /// is below, the lowest last.
-fn end_below_instance(scenario: &Scenario, line: &str) -> Option<(String, Vec<String>)> {
-    let path = line.strip_prefix("ended ")?.split(' ').next()?;
+fn end_below_instance(scenario: &Scenario, line: &Line) -> Option<(String, Vec<String>)> {
+    let path = line.ended()?;
     let pools = path
         .match_indices('/')
         .map(|(at, _)| (&path[..at], &path[at + 1..]))
@@ -88,19 +203,19 @@ fn end_below_instance(scenario: &Scenario, line: &str) -> Option<(String, Vec<St
 }
 
 /// Both traces with a mark where they first part.
-pub(crate) fn side_by_side(ours: &[String], theirs: &[String]) -> String {
-    let mut text = format!("  {:<60} | OTP\n", "core");
+pub(crate) fn side_by_side(ours: &[Line], theirs: &[Line]) -> String {
+    let mut text = format!("  {:<72} | OTP\n", "core");
     for i in 0..ours.len().max(theirs.len()) {
-        let (ours, theirs) = (ours.get(i).map_or("-", |s| s), theirs.get(i).map_or("-", |s| s));
-        let mark = if ours.trim_end() == theirs.trim_end() { ' ' } else { '>' };
-        let _ = writeln!(text, "{mark} {ours:<60} | {theirs}");
+        let mark = if ours.get(i) == theirs.get(i) { ' ' } else { '>' };
+        let word = |lines: &[Line]| lines.get(i).map_or_else(|| "-".to_owned(), Line::to_string);
+        let _ = writeln!(text, "{mark} {:<72} | {}", word(ours), word(theirs));
     }
     text
 }
 
-fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
+fn line(scenario: &Scenario, entry: &Entry) -> Option<Line> {
     let path = &entry.path;
-    Some(match &entry.what {
+    let text = match &entry.what {
         Happening::Started => format!("started {path}"),
         Happening::StartFailed { .. } => format!("start_failed {path}"),
         Happening::Exited { reason } | Happening::Stopped { reason, .. } => {
@@ -109,20 +224,15 @@ fn line(scenario: &Scenario, entry: &Entry) -> Option<String> {
         Happening::GaveUp => format!("gave_up {path}"),
         Happening::RootExited { reason } => format!("root_exited {}", word(reason)),
         Happening::Reply { call, result, .. } => {
-            // The driver calls this request by another name, so that it can sort the answer.
-            let label = path;
-            let path = path.trim_end_matches(BURST);
-            let simple = encode::strategy_at(scenario, path) == Some(Strategy::SimpleOneForOne);
-            let name = match *call {
-                "which_children" if simple => "which_instances",
-                call => call,
-            };
-            format!("reply {name} {label} {}", reply(result.as_ref(), simple)).trim_end().to_owned()
+            let supervisor = encode::strategy_at(scenario, path);
+            let simple = supervisor == Some(Strategy::SimpleOneForOne);
+            format!("reply {call} {path} {}", reply(result.as_ref(), simple))
         }
         // OTP has no word for these: it does not wait, and reports an automatic shutdown by its effects only.
         Happening::Waiting { .. } | Happening::AutoShutdown | Happening::Skipped => return None,
         other => panic!("{other:?} is new: compare it"),
-    })
+    };
+    Some(Line::new(entry.at.as_micros(), &text))
 }
 
 fn reply(result: Option<&Result<Reply<Plan>, CallError>>, simple: bool) -> String {

@@ -13,16 +13,18 @@ type Plans = BTreeMap<*const Behaviour, usize>;
 pub(crate) fn scenario(scenario: &Scenario) -> String {
     let plans = &mut Plans::new();
     let sup = tree(&scenario.tree, plans);
-    let mut acts = Vec::new();
-    let mut now = Duration::ZERO;
-    for scripted in &scenario.script {
-        if scripted.at > now {
-            acts.push(format!("{{advance,{}}}", (scripted.at - now).as_secs()));
-            now = scripted.at;
-        }
-        acts.push(act_term(&scripted.act, scenario, plans));
-    }
+    let acts: Vec<String> = scenario
+        .script
+        .iter()
+        .map(|scripted| format!("{{{},{}}}", micros(scripted.at), act_term(&scripted.act, scenario, plans)))
+        .collect();
     format!("{{{},{sup},[{}]}}.", binary(&scenario.root), acts.join(","))
+}
+
+/// OTP's whole seconds and milliseconds are microseconds here, under its own code.
+fn micros(time: Duration) -> u128 {
+    assert_eq!(time.subsec_nanos() % 1_000, 0, "whole microseconds");
+    time.as_micros()
 }
 
 /// The strategy of the supervisor at `path`, which must be in the tree or added by the script.
@@ -59,40 +61,6 @@ pub(crate) fn tree_at<'s>(scenario: &'s Scenario, path: &str) -> Option<&'s Tree
             children.find(|child| is_simple(tree) || &*child.id == id)?.start.tree.as_ref()
         })
     })
-}
-
-/// The supervisors that are killed, or would be if they were stopped, each with a `/` behind it.
-pub(crate) fn killed(scenario: &Scenario) -> Vec<String> {
-    let mut killed = Vec::new();
-    brutal(&scenario.root, &scenario.tree, &mut killed);
-    for scripted in &scenario.script {
-        match &scripted.act {
-            Act::Exit { path, exit: Exit::Kill } if tree_at(scenario, path).is_some() => {
-                killed.push(format!("{path}/"));
-            }
-            Act::Call { supervisor, call: Call::StartChild(spec), .. } => {
-                let below = spec.start.tree.as_ref();
-                brutal_child(&format!("{supervisor}/{}", spec.id), spec.shutdown(), below, &mut killed);
-            }
-            _ => {}
-        }
-    }
-    killed
-}
-
-fn brutal(path: &str, tree: &Tree, killed: &mut Vec<String>) {
-    for child in tree.children.iter().filter(|_| !is_simple(tree)) {
-        brutal_child(&format!("{path}/{}", child.id), child.shutdown(), child.start.tree.as_ref(), killed);
-    }
-}
-
-fn brutal_child(path: &str, shutdown: Shutdown, below: Option<&Tree>, killed: &mut Vec<String>) {
-    if let Some(below) = below {
-        if shutdown == Shutdown::BrutalKill {
-            killed.push(format!("{path}/"));
-        }
-        brutal(path, below, killed);
-    }
 }
 
 fn is_simple(tree: &Tree) -> bool {
@@ -138,8 +106,8 @@ fn request(
         Call::StartChild(spec) => format!("{{start_child,{}}}", child(spec, plans)),
         Call::StartInstance { id, start } => {
             let id = id.as_deref().expect("generated instances have names");
-            let (plan, fails, ignores) = behaviour(start, plans);
-            format!("{{start_instance,{},{plan},{fails},{ignores}}}", binary(id))
+            let (plan, behaviour) = behaviour(start, plans);
+            format!("{{start_instance,{},{plan},{behaviour}}}", binary(id))
         }
         // OTP knows an instance by its pid only, and its template by the id.
         Call::TerminateChild(id) if simple && !is_template(scenario, &format!("{supervisor}/{id}")) => {
@@ -168,7 +136,7 @@ fn tree(tree: &Tree, plans: &mut Plans) -> String {
         AutoShutdown::AllSignificant => "all_significant",
     };
     let children: Vec<String> = tree.children.iter().map(|spec| child(spec, plans)).collect();
-    let (intensity, period) = (tree.flags.intensity, tree.flags.period.as_secs());
+    let (intensity, period) = (tree.flags.intensity, micros(tree.flags.period));
     format!("{{sup,{strategy},{intensity},{period},{auto},[{}]}}", children.join(","))
 }
 
@@ -181,18 +149,20 @@ fn child(spec: &ChildSpec<Plan>, plans: &mut Plans) -> String {
     let shutdown = match spec.shutdown() {
         Shutdown::BrutalKill => "brutal_kill".to_owned(),
         Shutdown::Infinity => "infinity".to_owned(),
-        Shutdown::Timeout(time) => time.as_millis().to_string(),
+        Shutdown::Timeout(time) => micros(time).to_string(),
     };
     let kind = spec.start.tree.as_ref().map_or_else(|| "worker".to_owned(), |below| tree(below, plans));
-    let (plan, fails, ignores) = behaviour(&spec.start, plans);
+    let (plan, behaviour) = behaviour(&spec.start, plans);
     let (id, significant) = (binary(&spec.id), spec.significant);
-    format!("{{{id},{plan},{restart},{shutdown},{significant},{kind},{fails},{ignores}}}")
+    format!("{{{id},{plan},{restart},{shutdown},{significant},{kind},{behaviour}}}")
 }
 
-fn behaviour(plan: &Plan, plans: &mut Plans) -> (usize, String, String) {
+/// The number of the plan, and what it says.
+fn behaviour(plan: &Plan, plans: &mut Plans) -> (usize, String) {
     let next = plans.len() + 1;
     let number = *plans.entry(std::sync::Arc::as_ptr(plan)).or_insert(next);
-    (number, numbers(&plan.start_fails), numbers(&plan.start_ignores))
+    let (fails, ignores) = (numbers(&plan.start_fails), numbers(&plan.start_ignores));
+    (number, format!("{fails},{ignores},{},{}", micros(plan.start_takes), micros(plan.stop_takes)))
 }
 
 fn numbers(list: &[u32]) -> String {

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, sync_channel};
 
 use mycelium_supervisor::sim::Scenario;
 
+use crate::compare::Line;
+
 /// Scenarios sent ahead of their answers.
 const AHEAD: usize = 64;
 
@@ -32,7 +34,8 @@ impl Erlang {
         });
         assert!(compiled.status.success(), "erlc: {}", String::from_utf8_lossy(&compiled.stdout));
         let mut process = Command::new("erl")
-            .args(["-noshell", "-pa"])
+            // One scheduler: the driver sees from the run queue that everybody waits.
+            .args(["+S", "1:1", "-noshell", "-pa"])
             .arg(&build)
             .args(["-s", "otp_driver", "main"])
             // A dump of the whole virtual machine helps nobody here, and must not land in the working copy.
@@ -53,7 +56,7 @@ impl Erlang {
         &mut self,
         scenarios: impl Iterator<Item = (u64, Scenario)> + Send + 'static,
         encode: fn(&Scenario) -> String,
-    ) -> impl Iterator<Item = (u64, Scenario, Vec<String>)> {
+    ) -> impl Iterator<Item = (u64, Scenario, Vec<Line>)> {
         let mut input = self.input.take().expect("scenarios are sent once");
         let (sent, sent_scenarios) = sync_channel(AHEAD);
         std::thread::spawn(move || {
@@ -84,7 +87,7 @@ struct Answers<'a> {
 }
 
 impl Iterator for Answers<'_> {
-    type Item = (u64, Scenario, Vec<String>);
+    type Item = (u64, Scenario, Vec<Line>);
 
     fn next(&mut self) -> Option<Self::Item> {
         let (seed, scenario) = self.sent.recv().ok()?;
@@ -95,7 +98,7 @@ impl Iterator for Answers<'_> {
             assert!(read > 0, "erl ended at seed {seed}; what it said is above");
             match line.trim_end() {
                 "end" => return Some((seed, scenario, lines)),
-                line => lines.push(line.to_owned()),
+                line => lines.push(Line::parse(line)),
             }
         }
     }

@@ -1,7 +1,8 @@
-//! Random trees and scripts.
+//! Random trees and scripts: starts and stops that take time, events that meet busy supervisors, ends of periods to the
+//! microsecond, kills of supervisors.
 //!
-//! Left out, because OTP leaves the outcome open or cannot be told (see `docs/otp-differences.md`): a shutdown time of
-//! zero, a periods' boundary, backoff, and children that take their time.
+//! Left out, because OTP leaves the outcome open or has nothing of the kind (see `docs/otp-differences.md`): a shutdown time of
+//! zero, backoff, and an instance that ignores a restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +12,11 @@ use mycelium_random::Random;
 use mycelium_supervisor::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted, Tree};
 use mycelium_supervisor::{AutoShutdown, Call, ChildSpec, Flags, Restart, Shutdown, Strategy};
 
-use crate::compare::BURST;
-
-const DEPTH_MAX: u64 = 3;
+const DEPTH_MAX: u64 = 4;
 const CHILDREN_MAX: u64 = 4;
-const ACTS_MAX: u64 = 14;
-/// Time passes in these steps; periods end half-way between, since OTP's clock is real and cannot be held still.
-const TICK: Duration = Duration::from_secs(1_000);
+const ACTS_MAX: u64 = 18;
+/// Script and periods keep to multiples of this, so that restarts often are exactly one period apart.
+const TICK: Duration = Duration::from_millis(50);
 
 pub(crate) fn scenario(seed: u64) -> Scenario {
     let mut generator = Generator {
@@ -25,10 +24,12 @@ pub(crate) fn scenario(seed: u64) -> Scenario {
         supervisors: Vec::new(),
         children: Vec::new(),
         templates: BTreeMap::new(),
-        in_template: false,
+        slow: false,
         added: 0,
         now: Duration::ZERO,
     };
+    // In every third nothing takes time, as in most trees.
+    generator.slow = generator.random.chance(67);
     let tree = generator.tree("root", 1);
     let count = generator.random.below(ACTS_MAX + 1);
     let script = (0..count).map(|_| generator.scripted()).collect();
@@ -43,8 +44,8 @@ struct Generator {
     children: Vec<(String, bool)>,
     /// What the instances of simple-one-for-one supervisors are made of, by the supervisor's path.
     templates: BTreeMap<String, Plan>,
-    /// Whether the part being made belongs to a template, so that its paths are not known yet.
-    in_template: bool,
+    /// Whether starts and stops take time.
+    slow: bool,
     added: u64,
     now: Duration,
 }
@@ -63,7 +64,7 @@ impl Generator {
         let flags = Flags {
             strategy,
             intensity: self.random.pick(&[0, 1, 1, 2, 2, 3, 5]),
-            period: self.random.pick(&[TICK / 2, TICK / 2 * 3, TICK / 2 * 5, TICK * 100]),
+            period: self.random.pick(&[TICK / 2, TICK, TICK * 2, TICK * 5, TICK * 100]),
             auto_shutdown: self.random.pick(&[
                 AutoShutdown::Never,
                 AutoShutdown::Never,
@@ -85,8 +86,6 @@ impl Generator {
         let path = format!("{above}/{id}");
         let template = flags.strategy == Strategy::SimpleOneForOne;
         let (supervisors, children) = (self.supervisors.len(), self.children.len());
-        let was_in_template = self.in_template;
-        self.in_template |= template;
         let nested = depth < DEPTH_MAX && self.random.chance(35);
         let restart = self.random.pick(&[
             Restart::Permanent,
@@ -98,22 +97,20 @@ impl Generator {
         let spec = if nested {
             let tree = self.tree(&path, depth + 1);
             let plan = Behaviour { tree: Some(tree), ..self.behaviour() };
-            let spec = ChildSpec::supervisor(id, Arc::new(plan));
-            match self.random.below(10) {
-                // What this ends is not compared, so its path must be known.
-                0 if !self.in_template => spec.stop_by(Shutdown::BrutalKill),
-                1 => spec.stop_by(Shutdown::Timeout(TICK)),
-                _ => spec,
-            }
+            ChildSpec::supervisor(id, Arc::new(plan))
         } else {
-            let spec = ChildSpec::worker(id, Arc::new(self.behaviour()));
-            match self.random.below(10) {
-                0 => spec.stop_by(Shutdown::BrutalKill),
-                1 => spec.stop_by(Shutdown::Infinity),
-                _ => spec,
-            }
+            let plan = self.worker();
+            ChildSpec::worker(id, Arc::new(plan))
         };
-        self.in_template = was_in_template;
+        // A worker may be ready to end at the very time at which it would be killed.
+        let just_so = Some(spec.start.stop_takes).filter(|takes| !takes.is_zero());
+        let spec = match self.random.below(20) {
+            0 | 1 => spec.stop_by(Shutdown::BrutalKill),
+            2 | 3 => spec.stop_by(Shutdown::Infinity),
+            4 | 5 if self.slow => spec.stop_by(Shutdown::Timeout(self.some_time())),
+            6 => spec.stop_by(Shutdown::Timeout(just_so.unwrap_or(TICK))),
+            _ => spec,
+        };
         if template {
             // Nothing runs below a template: its instances bring these paths.
             self.supervisors.truncate(supervisors);
@@ -122,6 +119,22 @@ impl Generator {
         }
         self.children.push((path, nested));
         spec.restart(restart).significant(may_be && self.random.chance(60))
+    }
+
+    /// Odd, so that hardly ever two things are due at one time which nothing puts in an order.
+    fn some_time(&mut self) -> Duration {
+        Duration::from_micros(1 + self.random.below(300_000))
+    }
+
+    fn worker(&mut self) -> Behaviour {
+        let mut behaviour = self.behaviour();
+        if self.slow && self.random.chance(35) {
+            behaviour.stop_takes = self.some_time();
+        }
+        if self.slow && self.random.chance(15) {
+            behaviour.start_takes = self.some_time();
+        }
+        behaviour
     }
 
     fn behaviour(&mut self) -> Behaviour {
@@ -141,9 +154,13 @@ impl Generator {
     }
 
     fn scripted(&mut self) -> Scripted {
-        if self.random.chance(12) {
-            self.now += TICK * (1 + self.random.below(3) as u32);
-        }
+        let passes = match self.random.below(10) {
+            0..=3 => Duration::ZERO,
+            4..=7 => TICK * (1 + self.random.below(6) as u32),
+            8 => self.some_time(),
+            _ => TICK * 100,
+        };
+        self.now += passes;
         let act = match self.random.below(100) {
             0..=49 => self.exit(),
             50..=84 => self.call(),
@@ -178,7 +195,7 @@ impl Generator {
 
     /// Workers of one supervisor end and it is called, all before it deals with the first.
     fn burst(&mut self) -> Act {
-        let (supervisor, strategy) = self.random.pick(&self.supervisors);
+        let (supervisor, _) = self.random.pick(&self.supervisors);
         let below = |path: &str| path.rsplit_once('/').is_some_and(|(above, _)| above == supervisor);
         let workers: Vec<String> = self
             .children
@@ -198,16 +215,14 @@ impl Generator {
                 true => "nobody".into(),
                 false => self.random.pick(&workers).rsplit('/').next().unwrap_or_default().into(),
             };
-            let call = match self.random.below(6) {
-                0 => Call::WhichChildren,
-                1 => Call::CountChildren,
-                // A pid, which is what OTP knows an instance by, is another one after the exits of the burst.
-                _ if strategy == Strategy::SimpleOneForOne => Call::DeleteChild(name),
-                2 | 3 => Call::TerminateChild(name),
-                4 => Call::RestartChild(name),
-                _ => Call::DeleteChild(name),
+            let child = format!("{supervisor}/{name}");
+            let (target, call) = match self.random.below(6) {
+                0 => (supervisor.clone(), Call::WhichChildren),
+                1 => (supervisor.clone(), Call::CountChildren),
+                2 | 3 => (child, Call::TerminateChild(name)),
+                4 => (child, Call::RestartChild(name)),
+                _ => (child, Call::DeleteChild(name)),
             };
-            let target = format!("{supervisor}{BURST}");
             acts.push(Act::Call { supervisor: supervisor.clone(), target, call });
         }
         Act::Burst(acts)
@@ -228,10 +243,11 @@ impl Generator {
         self.added += 1;
         let name = format!("i{}", self.added);
         let target = format!("{supervisor}/{name}");
+        let below = self.templates.get(&supervisor).and_then(|template| template.tree.clone());
+        let mut plan = if below.is_some() { self.behaviour() } else { self.worker() };
+        plan.tree = below;
         // An instance that ignores a later start leaves OTP with a child that is no process.
-        let mut plan = self.behaviour();
         plan.start_ignores.retain(|start| *start == 1);
-        plan.tree = self.templates.get(&supervisor).and_then(|template| template.tree.clone());
         self.children.push((target.clone(), plan.tree.is_some()));
         if let Some(tree) = &plan.tree {
             self.add_paths(&target, tree);
