@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use common::{Heard, PERIOD, Tick, Tock, observer, on_both_runtimes};
+use common::{Heard, PERIOD, Tick, Tock, WATCHDOG, observer, on_both_runtimes};
 use mycelium::tree::{Child, Health, Shutdown, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, Responder, Service,
@@ -290,4 +290,55 @@ fn last_words_that_never_end_are_cut_short_and_the_failure_stays_the_reason() {
         log.wait_for("exited w: failed: told to").await;
         tree.shutdown().await.unwrap();
     });
+}
+
+/// Works for a while between any two signs of life, without ever waiting.
+struct Busy {
+    work: Duration,
+    turns: Arc<AtomicU32>,
+}
+impl Service for Busy {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        loop {
+            ctx.alive();
+            self.turns.fetch_add(1, Ordering::SeqCst);
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < self.work {
+                std::hint::spin_loop();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// More of them than threads: each waits for its turn longer than its limit, and none is stuck.
+#[test]
+fn who_waits_for_a_turn_is_not_stuck() {
+    for workers in [1, 2] {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (bus, log, turns) = (MessageBus::new(), Heard::default(), Arc::<AtomicU32>::default());
+            let mut root = Supervisor::builder("root").intensity(1_000, PERIOD).on_event(observer(&log));
+            for n in 0..6 {
+                let turns = Arc::clone(&turns);
+                let busy = move || Busy { work: SHORT, turns: Arc::clone(&turns) };
+                let child = Child::service(&*format!("busy-{n}"), busy).health(Health::within(SHORT * 2));
+                root = root.child(child.shutdown(Shutdown::BrutalKill));
+            }
+            // One that is stuck is found all the same.
+            let child = Child::actor("w", Worker::default).health(Health::within(SHORT * 2));
+            let tree = root.child(child).start(&bus).await.unwrap();
+            tree.actor_ref::<Worker>("root/w").unwrap().tell(13).await.unwrap();
+            log.wait_for("stuck w").await;
+            while turns.load(Ordering::SeqCst) < 120 {
+                tokio::time::sleep(SHORT).await;
+            }
+            let false_alarms: Vec<_> =
+                log.words().into_iter().filter(|word| word.starts_with("stuck busy")).collect();
+            assert_eq!(false_alarms, [""; 0]);
+            let _ = tree.shutdown_within(WATCHDOG).await;
+        });
+    }
 }

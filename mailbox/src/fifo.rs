@@ -7,10 +7,12 @@
 //! - `head` is replaced or begun anew only while `reading` is not set; [`Fifo::next`] sets it for as long as it lends a
 //!   message out of the head, also when the reader unwinds.
 //! - `behind` is borrowed for a few statements at a time that run no code of the message's type.
-//! - Dropping a message is such code: batches are moved out of the queue before they are dropped.
+//! - Dropping a message is such code: batches are moved out of the queue before they are dropped. A message that was read is dropped
+//!   before `reading` is cleared, unless it is shared, and then nothing of it is left in a batch that is begun anew.
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
+use std::mem::needs_drop;
 use std::rc::Rc;
 
 use crate::Held;
@@ -109,10 +111,11 @@ impl<M> Fifo<M> {
         }
     }
 
-    /// Takes the oldest message and lends it to `read`; `None` when there is none, or inside of another `next`.
+    /// Takes the oldest message and lends it to `read`; `None` when there is none, or inside of another `next`. A message with a
+    /// destructor is dropped then, unless `read` has shared it.
     ///
     /// # Panics
-    /// When `read` does; the message counts as read.
+    /// When `read` does, or else the message's destructor; the message counts as read.
     #[inline(always)]
     pub fn next<T>(&self, read: impl FnOnce(Lent<'_, M>) -> T) -> Option<T> {
         if self.reading.get() {
@@ -128,6 +131,7 @@ impl<M> Fifo<M> {
         let message = Lent::new(head, at)?;
         let _reading = Reading::begin(&self.reading);
         self.at.set(at + 1);
+        let _read = needs_drop::<M>().then(|| Release { batch: head, at });
         Some(read(message))
     }
 
@@ -188,11 +192,11 @@ impl<M> Fifo<M> {
     /// Begins the head anew if all of it was read and nobody reads or shares it any more. A queue that comes to this often
     /// gets a larger head, and comes to it less often.
     fn begin_anew(&self) -> bool {
-        // Messages that need a drop are dropped with their batch: here they would be in the middle of a publish.
-        if self.reading.get() || std::mem::needs_drop::<M>() {
+        if self.reading.get() {
             return false;
         }
-        // SAFETY: nobody reads, and no code of the message's type runs before this reference ends.
+        // SAFETY: nobody reads, and no code of the message's type runs before this reference ends: a batch that was read and is
+        // not shared has no message left that needs a drop.
         let head = unsafe { &mut *self.head.get() };
         if self.at.get() < head.len() || head.capacity() == 0 {
             return false;
@@ -220,11 +224,10 @@ impl<M> Fifo<M> {
         true
     }
 
-    /// Keeps a batch for the next time that one is full, unless somebody still reads it or a larger one is kept. Messages that
-    /// need a drop are dropped with it.
+    /// Keeps a batch for the next time that one is full, unless somebody still reads it or a larger one is kept.
     fn spare(&self, mut batch: Rc<Batch<M>>) {
         let bytes = batch.capacity() * size_of::<M>();
-        if std::mem::needs_drop::<M>() || bytes > SPARE_BYTES_MAX {
+        if bytes > SPARE_BYTES_MAX {
             return;
         }
         let Some(unshared) = Rc::get_mut(&mut batch) else { return };
@@ -237,6 +240,19 @@ impl<M> Fifo<M> {
     fn replace_head(&self, next: Rc<Batch<M>>) -> Rc<Batch<M>> {
         // SAFETY: nobody reads, so nothing refers to the head.
         std::mem::replace(unsafe { &mut *self.head.get() }, next)
+    }
+}
+
+/// Ends the queue's part in a message that was read, also when that is an unwinding.
+struct Release<'a, M> {
+    batch: &'a Batch<M>,
+    at: usize,
+}
+
+impl<M> Drop for Release<'_, M> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.batch.release(self.at);
     }
 }
 

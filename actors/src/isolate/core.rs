@@ -8,6 +8,7 @@
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -519,21 +520,35 @@ impl Core {
     }
 
     /// Drops everything that may refer to an actor, at the isolate's end.
+    ///
+    /// # Panics
+    /// When code of an actor or message does, once all the rest is dropped, unless the thread unwinds already.
     pub(crate) fn dismantle(&self) {
         self.closed.set(true);
-        drop(self.timers.take());
+        let mut first = Ok(());
+        let mut end = |part: &dyn Fn()| {
+            let ended = catch_unwind(AssertUnwindSafe(part));
+            first = std::mem::replace(&mut first, Ok(())).and(ended);
+        };
+        end(&|| drop(self.timers.take()));
         self.next_feed.set(None);
-        drop(self.feeds.take());
-        drop(self.room.take());
-        drop(self.direct.take());
-        self.trees.take().iter().for_each(|tree| tree.clear());
-        let lanes = self.lanes.take();
-        let seats = self.seats.take();
+        end(&|| drop(self.feeds.take()));
+        end(&|| drop(self.room.take()));
+        end(&|| drop(self.direct.take()));
+        for tree in self.trees.take() {
+            end(&|| tree.clear());
+        }
+        let (lanes, seats) = (self.lanes.take(), self.seats.take());
         for lane in lanes {
-            lane.clear();
+            end(&|| lane.clear());
         }
         for seat in seats {
-            seat.clear();
+            end(&|| seat.clear());
+        }
+        if let Err(panic) = first
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
         }
     }
 }

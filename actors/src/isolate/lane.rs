@@ -1,16 +1,17 @@
 //! Typed queues of one isolate: a topic's, with many receivers, or a direct one to a single actor.
 //!
 //! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the messages. They
-//! are written once; receivers read them in place, while more are written behind. They are dropped in batches, not right
-//! after they were handled.
+//! are written once; receivers read them in place, while more are written behind. One with a destructor is dropped right after
+//! its last reader.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mycelium_mailbox::{Fifo, Held, Lent};
+use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
 use super::core::{QUEUE_CAPACITY, Refusal};
+use super::let_go;
 use super::signals::Signals;
 use crate::subscription::Terms;
 use crate::{Message, Policy, Subscription, TopicStats};
@@ -286,7 +287,7 @@ impl<M: 'static> Lane<M> {
     #[inline(always)]
     pub(crate) fn hand_out_next(&self, sender: u32) {
         let number = self.messages.taken();
-        self.messages.next(|message| {
+        let unread = self.messages.next(|message| {
             // Borrowed meanwhile; who changes it leaves the new list in `changed`.
             let receivers = self.receivers.borrow();
             let mut surplus = -1;
@@ -296,7 +297,11 @@ impl<M: 'static> Lane<M> {
                 }
             }
             self.surplus.set(self.surplus.get() + surplus);
+            Self::unread(surplus >= 0, message)
         });
+        if std::mem::needs_drop::<M>() {
+            let_go(unread);
+        }
         if self.has_changed.get() {
             self.take_over();
         }
@@ -305,11 +310,22 @@ impl<M: 'static> Lane<M> {
     /// Hands the oldest message to its one receiver.
     #[inline(always)]
     pub(crate) fn hand_out_to(&self, deliver: impl FnOnce(Lent<'_, M>) -> bool) {
-        self.messages.next(|message| {
-            if !deliver(message) {
+        let unread = self.messages.next(|message| {
+            let delivered = deliver(message);
+            if !delivered {
                 self.surplus.set(self.surplus.get() - 1);
             }
+            Self::unread(delivered, message)
         });
+        if std::mem::needs_drop::<M>() {
+            let_go(unread);
+        }
+    }
+
+    /// Keeps a message with a destructor that nobody has read: its drop is no handler's.
+    #[inline(always)]
+    fn unread(delivered: bool, message: Lent<'_, M>) -> Option<Shared<M>> {
+        (std::mem::needs_drop::<M>() && !delivered).then(|| message.share())
     }
 
     /// The receivers of what is published from now on.

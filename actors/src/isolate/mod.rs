@@ -493,6 +493,12 @@ impl Drop for Isolate {
     }
 }
 
+/// Drops messages that nobody reads any more, outside of every handler. A panic of a destructor, which the panic hook has told, is
+/// nobody's and goes no further.
+fn let_go<T>(messages: T) {
+    let _ = StopReason::catch(|| drop(messages));
+}
+
 /// Adds a waker to those of a list, unless it is there: a loop that looks again and again is one that waits.
 fn remember(wakers: &RefCell<Vec<Waker>>, waker: &Waker) {
     let mut wakers = wakers.borrow_mut();

@@ -17,9 +17,9 @@ pub(crate) use self::supervised::seat_service;
 use super::core::Core;
 use super::handle::Place;
 use super::lane::{Gauge, Lane, Receive, count};
-use super::remember;
 use super::seat::AnySeat;
 use super::tree::Child;
+use super::{let_go, remember};
 use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
 
 type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
@@ -186,7 +186,6 @@ impl<M: Message> Receive<M> for Inlet<M> {
         queue.push_back(message.share());
         let waiting = queue.len();
         drop(queue);
-        drop(dropped);
         if self.refuses() && waiting == self.subscription.room() {
             self.gauge.refuses(true);
         }
@@ -194,6 +193,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
         if let Some(waker) = waker {
             waker.wake();
         }
+        let_go(dropped);
         true
     }
 
@@ -214,7 +214,10 @@ impl<M: Message> Receive<M> for Inlet<M> {
         if self.refuses() && self.is_full() {
             self.gauge.refuses(false);
         }
-        self.queue.take().len() as u64
+        let queue = self.queue.take();
+        let dropped = queue.len() as u64;
+        let_go(queue);
+        dropped
     }
 }
 

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::hand::{InHand, Repeats};
 use super::lane::{Gauge, Lane, Receive, Way, count};
+use super::let_go;
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::{Actor, Handler, Responder, StopReason};
 
@@ -148,25 +149,30 @@ where
             return false;
         }
         let full = self.waiting_count.get() >= self.rule.capacity;
-        match &self.rule.overflow {
-            Overflow::Refuse => {}
+        let conflated = match &self.rule.overflow {
+            Overflow::Conflate(key) => self.take_where(|old| key(old) == key(&message)),
+            _ => None,
+        };
+        let dropped = match &self.rule.overflow {
+            _ if conflated.is_some() => {
+                count(&self.rule.gauge.conflated);
+                conflated
+            }
             Overflow::DropNewest if full => {
                 count(&self.rule.gauge.newest);
                 return false;
             }
-            Overflow::Conflate(key) if self.drop_where(|old| key(old) == key(&message)) => {
-                count(&self.rule.gauge.conflated);
-            }
             Overflow::DropOldest | Overflow::Conflate(_) if full => {
-                self.drop_where(|_| true);
                 count(&self.rule.gauge.oldest);
+                self.take_where(|_| true)
             }
-            _ => {}
-        }
+            _ => None,
+        };
         let Some(me) = self.me.upgrade() else { return false };
         let number = self.seat.backlog.push(me);
         self.waiting.borrow_mut().push_back((number, message.share()));
         self.set_waiting(self.waiting_count.get() + 1);
+        let_go(dropped);
         true
     }
 
@@ -179,17 +185,15 @@ where
         }
     }
 
-    /// Drops the oldest message that `matches`.
-    fn drop_where(&self, matches: impl Fn(&M) -> bool) -> bool {
+    /// Takes out the oldest message that `matches`.
+    fn take_where(&self, matches: impl Fn(&M) -> bool) -> Option<Shared<M>> {
         let mut waiting = self.waiting.borrow_mut();
         let found = waiting.iter().position(|(_, message)| matches(message));
-        let dropped = found.and_then(|at| waiting.remove(at));
+        let (_, taken) = waiting.remove(found?)?;
         drop(waiting);
-        if dropped.is_some() {
-            self.set_waiting(self.waiting_count.get() - 1);
-            self.seat.backlog.dropped(1);
-        }
-        dropped.is_some()
+        self.set_waiting(self.waiting_count.get() - 1);
+        self.seat.backlog.dropped(1);
+        Some(taken)
     }
 
     fn take_oldest(&self) -> Option<Shared<M>> {
@@ -237,7 +241,9 @@ where
         let waiting = self.waiting.take();
         self.set_waiting(0);
         self.seat.backlog.dropped(waiting.len());
-        waiting.len() as u64
+        let dropped = waiting.len() as u64;
+        let_go(waiting);
+        dropped
     }
 }
 
@@ -282,7 +288,7 @@ where
     }
 
     fn discard(&self) {
-        drop(self.take_oldest());
+        let_go(self.take_oldest());
     }
 
     fn holds(&self, number: u64) -> bool {

@@ -17,6 +17,9 @@ const LOOKS: u32 = 4;
 /// - A service is stuck when it has not called [`ServiceContext::alive`](crate::ServiceContext::alive) for this time, a process
 ///   when it has written no line.
 ///
+/// Only time in which the runtime gives its tasks their turns counts: where all its threads are busy, a child that waits for its turn is
+/// not stuck, and one that is stuck is found later.
+///
 /// ```
 /// use mycelium::tree::Health;
 /// use std::time::Duration;
@@ -69,31 +72,39 @@ pub(crate) struct Probe {
     beats: u64,
     /// When there was progress last.
     since: Duration,
+    /// When it was looked at last.
+    looked: Duration,
+    /// How long since the last progress it could have made some.
+    quiet: Duration,
     stuck: bool,
 }
 
 impl Probe {
     /// A life that begins.
     pub(crate) fn new(health: Health, now: Duration) -> Self {
-        Self { health, beats: 0, since: now, stuck: false }
+        Self { health, beats: 0, since: now, looked: now, quiet: Duration::ZERO, stuck: false }
     }
 
     pub(crate) fn health(&self) -> Health {
         self.health
     }
 
-    /// Looks at a life.
-    pub(crate) fn step(&mut self, now: Duration, pulse: Pulse) -> Verdict {
+    /// Looks at a life. `had_turns`: since the last look, every task that could go on has had several turns. A look that comes late
+    /// counts as one in time, because what held it up has held up others.
+    pub(crate) fn step(&mut self, now: Duration, pulse: Pulse, had_turns: bool) -> Verdict {
+        let passed = now.saturating_sub(std::mem::replace(&mut self.looked, now));
         if pulse.rests || pulse.beats != self.beats {
-            (self.beats, self.since) = (pulse.beats, now);
+            (self.beats, self.since, self.quiet) = (pulse.beats, now, Duration::ZERO);
             return if std::mem::take(&mut self.stuck) { Verdict::Recovered } else { Verdict::Same };
         }
-        let quiet = now.saturating_sub(self.since);
-        if self.stuck || quiet < self.health.stuck_after {
+        if had_turns {
+            self.quiet += passed.min(self.health.interval());
+        }
+        if self.stuck || self.quiet < self.health.stuck_after {
             return Verdict::Same;
         }
         self.stuck = true;
-        Verdict::Stuck(quiet)
+        Verdict::Stuck(now.saturating_sub(self.since))
     }
 }
 
@@ -109,26 +120,52 @@ mod tests {
         Duration::from_millis(n)
     }
 
+    /// Looks every `step` milliseconds from `from` on, and finds the same each time; when it found that the life is stuck.
+    fn looks(
+        probe: &mut Probe,
+        from: u64,
+        step: u64,
+        looks: u64,
+        pulse: Pulse,
+        had_turns: bool,
+    ) -> Option<u64> {
+        let times = (1..=looks).map(|look| from + look * step);
+        let verdicts: Vec<_> = times.map(|at| (at, probe.step(ms(at), pulse, had_turns))).collect();
+        let stuck: Vec<_> =
+            verdicts.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Stuck(_))).collect();
+        assert!(stuck.len() <= 1, "it is said once: {verdicts:?}");
+        stuck.first().map(|(at, _)| *at)
+    }
+
     #[test]
     fn a_life_is_stuck_once_it_has_work_and_finishes_nothing() {
         let mut probe = Probe::new(Health::within(ms(100)), ms(0));
-        assert_eq!(probe.step(ms(90), pulse(0, false)), Verdict::Same);
-        assert_eq!(probe.step(ms(100), pulse(0, false)), Verdict::Stuck(ms(100)));
-        assert_eq!(probe.step(ms(500), pulse(0, false)), Verdict::Same, "it is said once");
-        assert_eq!(probe.step(ms(510), pulse(1, false)), Verdict::Recovered);
-        assert_eq!(probe.step(ms(600), pulse(2, false)), Verdict::Same);
-        assert_eq!(probe.step(ms(700), pulse(2, false)), Verdict::Stuck(ms(100)));
+        assert_eq!(looks(&mut probe, 0, 25, 20, pulse(0, false), true), Some(100));
+        assert_eq!(probe.step(ms(510), pulse(1, false), true), Verdict::Recovered);
+        assert_eq!(probe.step(ms(535), pulse(2, false), true), Verdict::Same);
+        assert_eq!(looks(&mut probe, 535, 25, 20, pulse(2, false), true), Some(635));
+    }
+
+    #[test]
+    fn one_that_has_no_turn_is_not_stuck_and_late_looks_count_as_one_in_time() {
+        let mut probe = Probe::new(Health::within(ms(100)), ms(0));
+        assert_eq!(looks(&mut probe, 0, 25, 1_000, pulse(0, false), false), None);
+        assert_eq!(looks(&mut probe, 25_000, 500, 10, pulse(0, false), true), Some(27_000), "four looks");
+        let mut probe = Probe::new(Health::within(ms(100)), ms(0));
+        for look in 1..100 {
+            let had_turns = look % 10 == 0;
+            let verdict = probe.step(ms(look * 25), pulse(0, false), had_turns);
+            assert_eq!(verdict, if look == 40 { Verdict::Stuck(ms(1_000)) } else { Verdict::Same });
+        }
     }
 
     #[test]
     fn one_that_rests_is_never_stuck() {
         let mut probe = Probe::new(Health::within(ms(100)), ms(0));
-        for n in 0..100 {
-            assert_eq!(probe.step(ms(n * 50), pulse(0, true)), Verdict::Same);
-        }
+        assert_eq!(looks(&mut probe, 0, 50, 100, pulse(0, true), true), None);
         // The time counts from the last look at which it rested.
-        assert_eq!(probe.step(ms(5_000), pulse(0, false)), Verdict::Same);
-        assert_eq!(probe.step(ms(5_050), pulse(0, false)), Verdict::Stuck(ms(100)));
+        assert_eq!(probe.step(ms(5_025), pulse(0, false), true), Verdict::Same);
+        assert_eq!(probe.step(ms(5_050), pulse(0, false), true), Verdict::Same);
     }
 
     #[test]

@@ -6,11 +6,22 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 use mycelium_supervisor::{ChildRef, Notice};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::{KILL_GRACE, Running, Shell};
 use crate::tree::health::{Probe, Verdict};
 use crate::tree::launch::{Launcher, Life};
+
+/// After so many turns of one task every other that can go on has had some. Queues are nearly fair; this leaves room for the rest.
+const TURNS: u32 = 4;
+
+/// Goes to the end of the runtime's queue, again and again.
+async fn take_turns() {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+    }
+}
 
 /// The next look at each life that is to be looked at, earliest first. A life has one at most.
 pub(super) type Looks = BTreeSet<(Instant, ChildRef)>;
@@ -23,6 +34,8 @@ pub(super) struct Care {
     /// How long it may be starting, while it is.
     starts_within: Option<Duration>,
     probe: Option<Probe>,
+    /// Done when the runtime has given its tasks several turns since the last look.
+    turns: Option<JoinHandle<()>>,
     /// Why its supervisor has ended it.
     pub(super) verdict: Option<Arc<str>>,
 }
@@ -49,6 +62,7 @@ impl Shell {
         let (Some(probe), Life::Member(member)) = (&mut running.care.probe, &running.life) else { return };
         member.probe();
         *probe = Probe::new(probe.health(), epoch.elapsed());
+        running.care.turns = Some(tokio::spawn(take_turns()));
         let at = Instant::now() + probe.health().interval();
         plan(&mut self.looks, child, running, at);
     }
@@ -95,7 +109,12 @@ impl Shell {
         let Some(probe) = &mut care.probe else { return };
         let pulse = member.pulse();
         let id = Arc::clone(id);
-        let notice = match probe.step(at, pulse) {
+        // Those that are not over yet go on: where turns are rare, they take longer than a look.
+        let had_turns = care.turns.take_if(|turns| turns.is_finished()).is_some();
+        if !pulse.rests && care.turns.is_none() {
+            care.turns = Some(tokio::spawn(take_turns()));
+        }
+        let notice = match probe.step(at, pulse, had_turns) {
             Verdict::Same => None,
             Verdict::Recovered => {
                 care.verdict = None;
