@@ -71,7 +71,7 @@ fn step(root: &Path, host: &str, name: &str, args: &[String]) -> Result<Step, Fa
 }
 
 /// The machine's target triple: named, so that build scripts are built without the coverage.
-fn host() -> Result<String, Failure> {
+pub(crate) fn host() -> Result<String, Failure> {
     let told = Command::new("rustc").arg("-vV").output();
     let told = told.map_err(|error| Failure::new(format!("error: `rustc -vV` cannot be run: {error}")))?;
     let text = String::from_utf8_lossy(&told.stdout).into_owned();

@@ -5,6 +5,7 @@
 
 mod fuzz;
 mod plan;
+mod reliability;
 mod step;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +23,10 @@ Developer commands of Mycelium.
     cargo xtask loom               check the lock-free parts under every schedule of two preemptions
     cargo xtask fuzz TARGET [ARGS] throw coverage-guided bytes at a reader until it breaks or you stop it; ARGS go to
                                    libFuzzer, e.g. -max_total_time=600, or a file to try again; without TARGET: names them
+    cargo xtask coverage           which share of the lines the tests reach, by crate
+    cargo xtask mutants [ARGS]     change the code in small ways and see whether a test notices; ARGS go to cargo-mutants
+    cargo xtask sanitize asan|lsan|tsan [ARGS]
+                                   run tests under a sanitizer; ARGS go to `cargo test`
     cargo xtask setup              install what the tests need and the machine lacks (Erlang/OTP)
 ";
 
@@ -36,6 +41,9 @@ fn main() -> ExitCode {
         "bench" => plan::bench(&rest).run(&root),
         "loom" => step::run_all(&root, &plan::loom(&root)),
         "fuzz" => fuzz::run(&root, &rest),
+        "coverage" => reliability::coverage(&root),
+        "mutants" => reliability::mutants(&root, &rest),
+        "sanitize" => reliability::sanitize(&root, &rest),
         "setup" => plan::setup().run(&root),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");

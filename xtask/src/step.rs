@@ -1,8 +1,9 @@
 //! One command with a name: how it is shown, run, timed and reported.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// A command that must succeed.
@@ -63,6 +64,17 @@ impl Step {
 
     /// Runs the command in `root`, its output going straight through.
     pub(crate) fn run(&self, root: &Path) -> Result<(), Failure> {
+        self.ended(self.command(root).status())
+    }
+
+    /// Runs the command in `root` and gives what it writes; its errors go straight through.
+    pub(crate) fn output(&self, root: &Path) -> Result<String, Failure> {
+        let output = self.command(root).stderr(Stdio::inherit()).output();
+        self.ended(output.as_ref().map(|output| output.status).map_err(|error| error.kind().into()))?;
+        Ok(output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default())
+    }
+
+    fn command(&self, root: &Path) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).current_dir(root);
         // `cargo run` describes xtask in these; a build script that watches one would run again each time.
@@ -75,8 +87,12 @@ impl Step {
             }
         }
         command.envs(self.env.iter().map(|(key, value)| (key, value)));
+        command
+    }
+
+    fn ended(&self, status: io::Result<ExitStatus>) -> Result<(), Failure> {
         let again = self.command_line();
-        match command.status() {
+        match status {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(Failure::new(format!(
                 "FAILED: {} ({status})\nRun it again with:\n    {again}",
