@@ -3,8 +3,11 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use mycelium::sweep::{CtrlCError, StopFlag, Sweep};
+use mycelium::sweep::{CtrlCError, StopFlag, Sweep, Trial};
+use mycelium::{BoxError, Service, ServiceContext};
 
 /// Tells the program which part to play.
 const PART: &str = "MYCELIUM_CTRL_C_PART";
@@ -18,6 +21,9 @@ fn part() {
     assert_eq!(StopFlag::new().stop_on_ctrl_c(), Err(CtrlCError::HandlerExists));
     if part == "idle" {
         wait_for_ever("ready");
+    }
+    if part == "load" {
+        return under_load(&stop);
     }
     let report = Sweep::new(0..100u32).threads(1).chunk(1).stop(&stop).run(|n, _| {
         if *n == 3 {
@@ -33,6 +39,42 @@ fn part() {
     });
     let report = report.unwrap();
     println!("\ncancelled {} with {} results", report.cancelled, report.results.len());
+}
+
+/// Beats for ever, without a pause in real time.
+struct Heart;
+
+impl Service for Heart {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        loop {
+            ctx.sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+/// More threads than cores; on each an isolate that would never end, once ten instances have their results.
+fn under_load(stop: &StopFlag) {
+    let busy = AtomicU32::new(0);
+    let report = Sweep::new(0..100u32).threads(8).chunk(1).stop(stop).run(|n, trial: &Trial| {
+        let mut isolate = trial.isolate();
+        isolate.limit_events(u64::MAX);
+        if *n >= 10 {
+            isolate.spawn_service(Heart)?;
+            if busy.fetch_add(1, Ordering::Relaxed) == 7 {
+                println!("\nready");
+            }
+        }
+        isolate.run()?;
+        Ok::<_, BoxError>(*n)
+    });
+    let report = report.unwrap();
+    println!(
+        "\ncancelled {} with {} results, {} failed",
+        report.cancelled,
+        report.results.len(),
+        report.failed
+    );
 }
 
 fn wait_for_ever(word: &str) -> ! {
@@ -92,6 +134,15 @@ fn the_first_one_finishes_the_instance_in_hand_and_keeps_the_results() {
     read_to(&mut out, "ready");
     interrupt(&child);
     assert_eq!(read_to(&mut out, "cancelled"), "cancelled true with 4 results");
+    assert!(child.0.wait().unwrap().success());
+}
+
+#[test]
+fn under_load_it_ends_isolates_that_would_never_end_and_keeps_the_results() {
+    let (mut child, mut out) = play("load");
+    read_to(&mut out, "ready");
+    interrupt(&child);
+    assert_eq!(read_to(&mut out, "cancelled"), "cancelled true with 10 results, 0 failed");
     assert!(child.0.wait().unwrap().success());
 }
 

@@ -103,3 +103,34 @@ async fn a_flood_of_output_blocks_nobody() {
     assert!(end.exists(), "it could write all its output");
     std::fs::remove_dir_all(directory).unwrap();
 }
+
+/// Whatever a child writes, it takes a bounded piece of memory, and the other tasks of the thread go on.
+#[tokio::test]
+async fn a_gigabyte_of_output_takes_no_memory_and_keeps_nobody_waiting() {
+    let (bus, directory) = (MessageBus::new(), scratch("gigabyte"));
+    let end = directory.join("end");
+    // A line without an end, and short ones.
+    let script = "head -c 1000000000 /dev/zero; yes 'a line of a few words, as a log has them' | head -c 24000000; echo done > \"$END\"";
+    let flood =
+        Child::process("flood", shell(script).env("END", end.to_str().unwrap())).restart(Restart::Temporary);
+    let before = resident_kib();
+    let tree = Supervisor::builder("root").child(flood).start(&bus).await.unwrap();
+    let (mut looks, mut most) = (0_u32, before);
+    while tree.count_children("root").await.unwrap().active > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        looks += 1;
+        most = most.max(resident_kib());
+    }
+    assert!(end.exists(), "it could write all its output");
+    assert!(looks > 100, "others ran {looks} times meanwhile");
+    assert!(most < before + 32 * 1024, "{before} KiB before, {most} KiB at most");
+    tree.shutdown().await.unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+/// What of this process is in memory; 0 where the system does not say.
+fn resident_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}

@@ -149,6 +149,13 @@ impl std::error::Error for TreeShutdownError {}
 impl Tree {
     pub(crate) async fn start(root: &Builder, shared: Arc<Shared>) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        if cfg!(panic = "abort") {
+            tracing::warn!(
+                tree = &*root.id,
+                "this program is built with `panic = \"abort\"`: a panic ends the process, and no supervisor can restart anything after \
+                 it; build with `panic = \"unwind\"`"
+            );
+        }
         let ended = Arc::new(SetOnce::new());
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);
