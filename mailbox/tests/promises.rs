@@ -172,6 +172,26 @@ fn a_ring_that_grows_copies_nothing_and_its_readers_go_on() {
 }
 
 #[test]
+fn leaving_says_what_was_left_and_one_own_messages_are_not() {
+    let topic = topic::<u64>(8);
+    for overflow in [Overflow::Block, Overflow::DropNewest] {
+        let before = topic.stats().unread;
+        let mut reader = subscribe(&topic, 7, overflow);
+        for (number, sender) in [(0, 0), (1, 7), (2, 0), (3, 7)] {
+            topic.try_publish(number, sender).unwrap();
+        }
+        assert!(reader.head().is_some());
+        reader.advance();
+        assert_eq!(reader.leave(), 1);
+        assert_eq!(topic.stats().unread - before, 1);
+    }
+    // Nobody is there any more: nothing counts as published.
+    let published = topic.stats().published;
+    topic.try_publish(4, 0).unwrap();
+    assert_eq!(topic.stats().published, published);
+}
+
+#[test]
 fn a_full_fail_lane_is_an_error_even_for_who_would_wait() {
     let topic = topic::<u64>(8);
     let options = SubscribeOptions { id: 9, capacity: Some(1), overflow: Overflow::Fail, echo: false };

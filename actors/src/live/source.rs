@@ -51,6 +51,11 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// Drops the next of the messages that wait, for the end; its name and how many of them there were.
     fn abandon(&mut self) -> Option<(&'static str, u64)>;
 
+    /// Leaves its topic: the name of its messages, and how many of them waited.
+    fn leave(self: Box<Self>) -> Option<(&'static str, u64)> {
+        None
+    }
+
     /// The `TYPE_ID` of its topic; `None` for the direct inbox.
     fn topic(&self) -> Option<u16>;
 
@@ -66,28 +71,35 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
 /// What an actor gets of one topic.
 pub(crate) struct TopicSource<M: Message> {
     queue: Queue<M>,
-    entry: Arc<TopicEntry<M>>,
-    /// Handled and not yet in the topic's counter.
-    uncounted: u64,
+    tally: Tally<M>,
     /// Whether the handler of the message in front waits.
     waits: bool,
     kept: bool,
-    abandoned: bool,
 }
 
 impl<M: Message> TopicSource<M> {
     pub(crate) fn new(queue: Queue<M>, entry: Arc<TopicEntry<M>>) -> Self {
-        Self { queue, entry, uncounted: 0, waits: false, kept: false, abandoned: false }
-    }
-
-    fn count(&mut self) {
-        count(&self.entry, &mut self.uncounted);
+        Self { queue, tally: Tally { entry, uncounted: 0 }, waits: false, kept: false }
     }
 }
 
-fn count<M: Message>(entry: &TopicEntry<M>, uncounted: &mut u64) {
-    if *uncounted > 0 {
-        entry.count_delivered(std::mem::take(uncounted));
+/// What was handled, until the topic's counter has it: at the latest when it is dropped.
+struct Tally<M: Message> {
+    entry: Arc<TopicEntry<M>>,
+    uncounted: u64,
+}
+
+impl<M: Message> Tally<M> {
+    fn settle(&mut self) {
+        if self.uncounted > 0 {
+            self.entry.count_delivered(std::mem::take(&mut self.uncounted));
+        }
+    }
+}
+
+impl<M: Message> Drop for Tally<M> {
+    fn drop(&mut self) {
+        self.settle();
     }
 }
 
@@ -126,7 +138,7 @@ impl<M: Message> Source for TopicSource<M> {
         let head = self.queue.head();
         if head.is_none() {
             // Before anything else is handled: an answer given after these messages finds them counted.
-            self.count();
+            self.tally.settle();
         }
         head
     }
@@ -150,18 +162,18 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         span: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained> {
-        if self.uncounted >= COUNT_EVERY {
-            self.count();
+        if self.tally.uncounted >= COUNT_EVERY {
+            self.tally.settle();
         }
-        let Self { queue, entry, uncounted, waits, .. } = self;
-        let before = *uncounted;
-        match queue.drain::<Hear, _, _>(actor, ctx, slot, span, uncounted, cx) {
+        let Self { queue, tally, waits, .. } = self;
+        let before = tally.uncounted;
+        match queue.drain::<Hear, _, _>(actor, ctx, slot, span, &mut tally.uncounted, cx) {
             // At most `span.most`.
-            Queued::Done => Started::Ready(Ok(u32::try_from(*uncounted - before).unwrap_or(span.most))),
+            Queued::Done => Started::Ready(Ok(u32::try_from(tally.uncounted - before).unwrap_or(span.most))),
             Queued::Failed(failed) => Started::Ready(failed),
             Queued::Parked(parked) => {
                 *waits = true;
-                count(entry, uncounted);
+                tally.settle();
                 Started::Parked(parked)
             }
         }
@@ -170,7 +182,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
     fn settle(&mut self) {
         if std::mem::take(&mut self.waits) {
             self.queue.advance();
-            self.uncounted += 1;
+            self.tally.uncounted += 1;
         }
     }
 
@@ -192,15 +204,19 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         }
         self.queue.peek()?;
         self.queue.advance();
-        self.entry.count_dead_letter();
+        self.tally.entry.count_dead_letter();
         Some(M::NAME)
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {
-        // What waits goes with the queue, which counts it by topic: it is named here once.
-        let unread = self.queue.unread();
-        let first = !std::mem::replace(&mut self.abandoned, true);
-        (first && unread > 0).then_some((M::NAME, unread))
+        // What waits goes with the queue.
+        None
+    }
+
+    fn leave(self: Box<Self>) -> Option<(&'static str, u64)> {
+        // Counted in the moment of leaving: until then others publish.
+        let unread = self.queue.leave();
+        (unread > 0).then_some((M::NAME, unread))
     }
 
     fn topic(&self) -> Option<u16> {
@@ -213,12 +229,6 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
 
     fn topic_name(&self) -> Option<&'static str> {
         Some(M::TOPIC)
-    }
-}
-
-impl<M: Message> Drop for TopicSource<M> {
-    fn drop(&mut self) {
-        self.count();
     }
 }
 
@@ -301,6 +311,16 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
 pub(crate) enum Inlet<A: Actor> {
     Direct(DirectSource<A>),
     Topic(Box<dyn ActorSource<A>>),
+}
+
+impl<A: Actor> Inlet<A> {
+    /// See [`ActorSource::leave`].
+    pub(crate) fn leave(self) -> Option<(&'static str, u64)> {
+        match self {
+            Self::Direct(_) => None,
+            Self::Topic(topic) => topic.leave(),
+        }
+    }
 }
 
 impl<A: Actor> Deref for Inlet<A> {

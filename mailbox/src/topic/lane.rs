@@ -174,7 +174,9 @@ impl<V: Payload> Drop for LaneReader<V> {
     fn drop(&mut self) {
         self.core.remove_lane(&self.lane);
         let unread = self.lane.backlog.lock().drain();
-        self.core.counters.add_unread(unread.len() + self.hand.len());
+        let left = unread.len() + self.hand.len();
+        self.lane.seat.leave_behind(left);
+        self.core.counters.add_unread(left);
         discard_all(self.hand.drain(..).chain(unread));
     }
 }

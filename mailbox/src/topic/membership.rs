@@ -141,6 +141,7 @@ impl<V: Payload> Core<V> {
         let tail = section.tail();
         let producer = section.producer();
         let (unread, passed) = pass(producer, tail);
+        seat.leave_behind(unread);
         self.counters.add_unread(unread);
         producer.sleepers.strike(seat);
         take_out(&mut producer.gates, seat.rank(), |moved, rank| moved.set_rank(rank));

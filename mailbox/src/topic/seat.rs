@@ -26,6 +26,8 @@ pub(crate) struct Seat {
     rank: AtomicU32,
     /// Its index among the sleepers, whom the next publish must ring; [`AWAKE`] if it is none.
     bed: AtomicU32,
+    /// How many messages the subscriber had not handled when it left. Written once, by itself.
+    left: AtomicU64,
     pub(crate) doorbell: Arc<Doorbell>,
     pub(crate) id: u64,
     /// How far the ring's tail may run ahead of `cursor`; the bound of a lane.
@@ -60,6 +62,7 @@ impl Seat {
             place: AtomicU32::new(0),
             rank: AtomicU32::new(0),
             bed: AtomicU32::new(AWAKE),
+            left: AtomicU64::new(0),
             doorbell,
             id,
             capacity,
@@ -77,6 +80,15 @@ impl Seat {
     /// The subscriber's, before it reads again after it was idle: where it goes on.
     pub(crate) fn wake_up(&self) -> u64 {
         self.cursor.fetch_and(!IDLE, Ordering::SeqCst) >> POSITION_SHIFT
+    }
+
+    /// The subscriber's, when it leaves: what it has not handled.
+    pub(crate) fn leave_behind(&self, messages: usize) {
+        self.left.store(messages as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn left_behind(&self) -> u64 {
+        self.left.load(Ordering::Relaxed)
     }
 
     /// The position that is protected.

@@ -160,6 +160,15 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         each_reader!(&self.reader, reader => reader.cut_between)
     }
 
+    /// Unsubscribes, as a drop does, and returns how many messages were published and not passed by then, without the
+    /// subscriber's own: exactly what the topic counts as unread. [`unread`](Self::unread) before a drop may miss a message
+    /// that is published in between.
+    pub fn leave(self) -> u64 {
+        let seat = Arc::clone(self.seat());
+        drop(self);
+        seat.left_behind()
+    }
+
     /// Whether the topic is closed and everything is read.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -173,7 +182,7 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         self.seat().id
     }
 
-    fn seat(&self) -> &Seat {
+    fn seat(&self) -> &Arc<Seat> {
         each_reader!(&self.reader, cursor => &cursor.seat, reader => &reader.lane.seat)
     }
 }

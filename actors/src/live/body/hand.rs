@@ -118,6 +118,9 @@ impl<A: Actor> Body<A> {
             while let Some((name, messages)) = source.abandon() {
                 self.bury(Message { name, topic }, messages, DeadLetterCause::Waiting, reason, true);
             }
+            if let Some((name, messages)) = source.leave() {
+                self.bury(Message { name, topic }, messages, DeadLetterCause::Waiting, reason, true);
+            }
         }
     }
 
