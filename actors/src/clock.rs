@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+#[cfg(not(shuttle))]
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::Timestamp;
 use crate::context::Either;
 use crate::isolate::Place;
+use crate::rt;
 
 /// The clock of a bus, to keep and to hand to helpers such as [`Retry`](crate::resilience::Retry): the wall clock live,
 /// virtual time in an isolate. [`Context::clock`](crate::Context::clock),
@@ -55,7 +58,7 @@ impl Clock {
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.0 {
             Kind::Isolate(place) => Either::Isolate(place.sleep(duration)),
-            Kind::Live(_) => Either::Live(Box::pin(tokio::time::sleep(duration))),
+            Kind::Live(_) => Either::Live(Box::pin(rt::sleep(duration))),
             Kind::Nowhere => Either::Never,
         }
     }
@@ -134,17 +137,20 @@ const fn returns_nothing<R>(_: fn() -> R) -> bool {
 /// the usual platforms. It is not monotonic, because the system may set it.
 #[inline]
 pub(crate) fn now() -> Timestamp {
+    #[cfg(not(shuttle))]
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    #[cfg(shuttle)]
+    let since = rt::wall_clock();
     Timestamp::from_nanos(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// The moment `delay` from now. One past the end of time is never reached: far enough away is the same.
-pub(crate) fn after(delay: Duration) -> tokio::time::Instant {
-    later(tokio::time::Instant::now(), delay)
+pub(crate) fn after(delay: Duration) -> rt::Instant {
+    later(rt::Instant::now(), delay)
 }
 
 /// The moment `delay` after `from`; see [`after`].
-pub(crate) fn later(from: tokio::time::Instant, delay: Duration) -> tokio::time::Instant {
+pub(crate) fn later(from: rt::Instant, delay: Duration) -> rt::Instant {
     from.checked_add(delay).unwrap_or_else(|| from + FAR_AWAY)
 }
 

@@ -12,7 +12,7 @@ use crate::publish::Through;
 use crate::routing::{DirectContext, Published};
 use crate::{
     Actor, ActorRef, AskError, Clock, Down, Every, Handler, Message, Monitor, Publish, PublishError,
-    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock,
+    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock, rt,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -228,7 +228,7 @@ impl<A: Actor> Context<A> {
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
             Backend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),
-            Backend::Live(_) => Either::Live(Box::pin(tokio::time::sleep(duration))),
+            Backend::Live(_) => Either::Live(Box::pin(rt::sleep(duration))),
             Backend::Direct(_) => Either::Never,
         }
     }

@@ -49,7 +49,10 @@ impl<A: Actor> Vacant<A> {
 
     /// Starts the actor's task on the current runtime.
     pub(crate) fn occupy(self, body: Box<Body<A>>) {
+        #[cfg(not(shuttle))]
         drop(self.0.spawn(Cell(body)));
+        #[cfg(shuttle)]
+        drop(crate::rt::spawn(self.0.run(Cell(body))));
     }
 }
 

@@ -12,15 +12,19 @@ mod error;
 mod host;
 mod isolate;
 mod live;
+#[cfg(all(test, shuttle))]
+mod models;
 mod monitor;
 mod publish;
 mod reference;
 pub mod resilience;
 pub mod routing;
+mod rt;
 mod service;
 mod stats;
 mod subscription;
 pub mod sweep;
+mod sync;
 mod timer;
 pub mod tree;
 

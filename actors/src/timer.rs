@@ -4,12 +4,13 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use crate::clock;
 use crate::isolate::{Place, Sleep};
+use crate::rt;
+use crate::sync::{AtomicBool, Ordering};
 
 /// Calls a scheduled message off. Dropping it does not.
 #[derive(Clone, Debug, Default)]
@@ -127,12 +128,12 @@ pub struct Interval {
 /// What waits for the next tick.
 enum Next {
     Isolate(Place, Sleep),
-    Live(Pin<Box<tokio::time::Sleep>>),
+    Live(Pin<Box<rt::Sleep>>),
 }
 
 impl Interval {
     pub(crate) fn live(every: Every) -> Self {
-        let first = tokio::time::sleep_until(clock::after(every.first()));
+        let first = rt::sleep_until(clock::after(every.first()));
         Self { every, next: Next::Live(Box::pin(first)) }
     }
 

@@ -1,14 +1,20 @@
 //! The one seam to atomics, locks and shared cells.
 //!
 //! Production code and model code are the same text: with `--cfg loom` every name below comes from loom, which
-//! explores the interleavings of each structure's model (`cargo test --lib loom`, see the crate's documentation).
+//! explores the interleavings of each structure's model (`cargo test --lib loom`, see the crate's documentation). With
+//! `--cfg shuttle` atomics and locks come from shuttle, for the models of whole buses in `actors`.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
     Arc, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
-#[cfg(not(loom))]
+#[cfg(shuttle)]
+pub(crate) use shuttle::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
+};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use std::sync::{
     Arc, Mutex, MutexGuard,
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
@@ -39,13 +45,13 @@ pub(crate) fn model_fence() {
 }
 
 /// How long a contended lock is spun on before the thread gives up its time slice.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const SPINS_MAX: u32 = 64;
 /// How often the time slice is given up before the thread sleeps for [`NAP`].
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const YIELDS_MAX: u32 = 32;
 /// How long a thread sleeps that neither spinning nor yielding helped.
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 const NAP: std::time::Duration = std::time::Duration::from_micros(50);
 
 /// Waiting for a lock whose holder needs some tens of nanoseconds.
@@ -54,7 +60,7 @@ const NAP: std::time::Duration = std::time::Duration::from_micros(50);
 /// it naps, for a holder of lower real-time priority, which yielding alone would never let run.
 #[derive(Default)]
 pub(crate) struct Backoff {
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     rounds: u32,
 }
 
@@ -63,7 +69,9 @@ impl Backoff {
     pub(crate) fn wait(&mut self) {
         #[cfg(loom)]
         loom::thread::yield_now();
-        #[cfg(not(loom))]
+        #[cfg(shuttle)]
+        shuttle::thread::yield_now();
+        #[cfg(not(any(loom, shuttle)))]
         {
             self.rounds = self.rounds.saturating_add(1);
             if self.rounds <= SPINS_MAX {

@@ -174,6 +174,8 @@ fn canary_each_word_is_found_in_code_and_only_there() {
         ("mailbox/src/x.rs", "#[cfg(test)]\nmod tests { use tokio::main; }", &[]),
         ("mailbox/src/x.rs", "use std::sync::atomic::AtomicU64;", &[9]),
         ("mailbox/src/sync.rs", "use std::sync::atomic::AtomicU64;", &[]),
+        ("actors/src/live/x.rs", "tokio::spawn(async {});", &[9]),
+        ("actors/src/tree/process.rs", "use tokio::time::timeout;", &[]),
         ("supervisor/src/x.rs", "let now = Instant::now();", &[3]),
         ("remote/src/x.rs", "use mycelium_supervisor::Spec;", &[4]),
         ("actors/src/bus.rs", "use kameo::Actor;", &[6]),

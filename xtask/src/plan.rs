@@ -2,7 +2,7 @@
 //!
 //! The order of `test` is the order in which a mistake shows soonest. Each step names its profile and target folder
 //! with care: `clippy`, `doc` and `test` share the compiled dependencies of the dev profile, the release tests share
-//! theirs with `demo` and `bench`, and only loom, whose `--cfg` reaches every crate, builds in a folder of its own.
+//! theirs with `demo` and `bench`, and only loom and shuttle, whose `--cfg` reaches every crate, build in folders of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,6 +37,7 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
         example(),
     ];
     steps.extend(loom(root));
+    steps.push(shuttle(root));
     steps.push(deny());
     steps.push(restarts());
     steps
@@ -68,6 +69,15 @@ pub(crate) fn loom(root: &Path) -> Vec<Step> {
             .env("CARGO_TARGET_DIR", &target)
     };
     LOOM_CRATES.iter().map(|(_, args)| model(args)).collect()
+}
+
+/// The models of whole buses and trees: each failure prints the seed that replays its schedule.
+pub(crate) fn shuttle(root: &Path) -> Step {
+    Step::cargo("shuttle", "test --release --locked --config profile.release.package.mycelium.opt-level=0 -p mycelium --lib shuttle")
+        .env("RUSTFLAGS", "--cfg shuttle")
+        .env("CARGO_TARGET_DIR", &root.join("target/shuttle").display().to_string())
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_DEBUG_ASSERTIONS", "true")
 }
 
 /// Licences, bans and sources of all dependencies.

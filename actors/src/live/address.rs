@@ -1,12 +1,11 @@
 //! What references, the bus and the actor itself share of one live actor.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use mycelium_mailbox::{Port, Presence, SendError, Stop, TrySendError};
 use tokio::runtime::Handle as Runtime;
-use tokio::sync::{SetOnce, oneshot};
 
 use super::current;
 use super::envelope::Envelope;
@@ -15,6 +14,7 @@ use super::monitor::Watchers;
 use super::runtime::sleep_on;
 use super::watch::{Pulse, Watch};
 use crate::host::Handle;
+use crate::sync::{Mutex, MutexGuard, SetOnce, oneshot};
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
 /// Whatever lives on a bus and can be ended: actors and services.

@@ -1,7 +1,6 @@
 //! The live message bus.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -22,6 +21,8 @@ use super::source::{DirectSource, Inlet};
 use super::topics::Topics;
 use crate::clock::LiveClock;
 use crate::host::Vacant;
+use crate::rt;
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::tree::Forest;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, SpawnError, Subscriber, Subscription,
@@ -376,7 +377,7 @@ impl Core {
         fate: Option<Box<dyn Fate<A>>>,
     ) -> Result<ActorRef<A>, SpawnError> {
         let runtime = self.runtime()?;
-        let _entered = runtime.enter();
+        let _entered = rt::enter(&runtime);
         let id = self.next_id();
         let options =
             InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };

@@ -1,6 +1,6 @@
 //! The live half of a [`Context`](crate::Context).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rand_core::SeedableRng;
@@ -15,6 +15,7 @@ use super::source::{Inlet, TopicSource};
 use super::timers::Timers;
 use super::watch::Readiness;
 use crate::subscription::Terms;
+use crate::sync::Mutex;
 use crate::{Actor, ActorId, Down, Every, Handler, Message, Monitor, SpawnError, Subscription, TimerHandle};
 
 /// What a handler reaches through its context.

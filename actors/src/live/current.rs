@@ -33,11 +33,19 @@ pub(crate) struct Current {
     hushed: bool,
 }
 
+#[cfg(not(shuttle))]
 thread_local! {
     /// What the code that runs has found that it has to wait for, in this poll.
     static NOTED: Cell<Wait> = const { Cell::new(Wait::Nothing) };
     static NOW: Cell<Current> = const { Cell::new(Current::NOBODY) };
     static LEFT: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
+}
+// In a model the tasks of one thread take turns in the middle of a poll.
+#[cfg(shuttle)]
+shuttle::thread_local! {
+    static NOTED: Cell<Wait> = Cell::new(Wait::Nothing);
+    static NOW: Cell<Current> = Cell::new(Current::NOBODY);
+    static LEFT: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
 }
 
 impl Current {
@@ -65,67 +73,67 @@ pub(crate) fn enter<R>(current: Current, code: impl FnOnce() -> R) -> R {
     struct Leave(Current);
     impl Drop for Leave {
         fn drop(&mut self) {
-            NOW.set(self.0);
+            NOW.with(|now| now.set(self.0));
         }
     }
-    let _leave = Leave(NOW.replace(current));
+    let _leave = Leave(NOW.with(|now| now.replace(current)));
     code()
 }
 
 /// Polls code of `current`, and has its note say what it waits for.
 #[inline]
 pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> R {
-    let outer = NOTED.replace(Wait::Nothing);
+    let outer = NOTED.with(|noted| noted.replace(Wait::Nothing));
     let polled = enter(current, code);
-    waits.note(NOTED.replace(outer));
+    waits.note(NOTED.with(|noted| noted.replace(outer)));
     polled
 }
 
 /// The code that runs waits for this.
 #[cold]
 pub(crate) fn note(wait: Wait) {
-    NOTED.set(wait);
+    NOTED.with(|noted| noted.set(wait));
 }
 
 /// It does not wait for this any more.
 #[inline]
 pub(crate) fn unnote(wait: Wait) {
-    if NOTED.get() == wait {
-        NOTED.set(Wait::Nothing);
+    if NOTED.with(Cell::get) == wait {
+        NOTED.with(|noted| noted.set(Wait::Nothing));
     }
 }
 
 /// Whether the code that runs is that of a member of this bus.
 #[inline]
 pub(crate) fn is_on(bus: usize) -> bool {
-    NOW.get().bus == bus
+    NOW.with(Cell::get).bus == bus
 }
 
 /// The member of the bus with this mark whose code runs; 0 if there is none, or it counts as somebody outside.
 #[inline]
 pub(crate) fn sender_on(bus: usize) -> u64 {
-    let now = NOW.get();
+    let now = NOW.with(Cell::get);
     if now.bus == bus && !now.hushed { now.id } else { 0 }
 }
 
 /// Whether the code that runs counts as somebody outside, whoever it is.
 #[inline]
 pub(crate) fn is_hushed() -> bool {
-    NOW.get().hushed
+    NOW.with(Cell::get).hushed
 }
 
 /// Whether the code that runs is that of this member.
 #[inline]
 pub(crate) fn is<T: ?Sized>(member: &T) -> bool {
-    NOW.get().member == address_of(member)
+    NOW.with(Cell::get).member == address_of(member)
 }
 
 /// Ready if the task may go on. Pending: it is to be polled again once others have run.
 #[inline(always)]
 pub(crate) fn poll_turn(cx: &mut TaskContext<'_>) -> Poll<()> {
-    let left = LEFT.get();
+    let left = LEFT.with(Cell::get);
     if left > 1 {
-        LEFT.set(left - 1);
+        LEFT.with(|units| units.set(left - 1));
         return Poll::Ready(());
     }
     poll_budget(cx)
@@ -134,7 +142,7 @@ pub(crate) fn poll_turn(cx: &mut TaskContext<'_>) -> Poll<()> {
 #[cold]
 #[inline(never)]
 fn poll_budget(cx: &mut TaskContext<'_>) -> Poll<()> {
-    LEFT.set(PUBLISHES_PER_UNIT);
+    LEFT.with(|left| left.set(PUBLISHES_PER_UNIT));
     if !coop::has_budget_remaining() {
         cx.waker().wake_by_ref();
         return Poll::Pending;

@@ -4,10 +4,10 @@
 use std::task::Context as TaskContext;
 
 use mycelium_mailbox::{FutureSlot, Parcel, Started};
-use tokio::sync::oneshot;
 
 use super::source::Drained;
 use crate::error::short_type_name;
+use crate::sync::oneshot;
 use crate::{Actor, Context, Handler, Responder, StopReason};
 
 /// One direct message to an actor of type `A`.

@@ -8,16 +8,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
 
 use super::address::Member;
 use super::bus::Core;
 use super::current;
+use crate::rt::{self, AbortHandle};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// How long members wait for each other before the log says so, unless the bus was built with another time.
 pub(super) const CIRCLE_AFTER: Duration = Duration::from_secs(5);
@@ -164,13 +164,15 @@ impl Lookout {
     #[cold]
     fn start(self: &Arc<Self>) {
         // Outside of a runtime nobody of a live bus is polled.
-        let Ok(runtime) = Handle::try_current() else { return };
+        if Handle::try_current().is_err() {
+            return;
+        }
         if self.armed.swap(true, Ordering::Relaxed) {
             return;
         }
         let end = End(Arc::clone(self));
         // Not under the lock: a runtime that goes down drops the task at once.
-        let looks = runtime.spawn(async move { end.0.look_out().await }).abort_handle();
+        let looks = rt::spawn(async move { end.0.look_out().await }).abort_handle();
         let mut task = self.lock();
         if task.over {
             looks.abort();
@@ -191,7 +193,7 @@ impl Lookout {
     async fn look_out(&self) {
         let mut watch = Watch::default();
         loop {
-            tokio::time::sleep(self.circle_after / LOOKS).await;
+            rt::sleep(self.circle_after / LOOKS).await;
             let Some(core) = self.core.upgrade() else { return };
             let waiting = core.members.waiting();
             if waiting.is_empty() {

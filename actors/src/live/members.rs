@@ -1,10 +1,11 @@
 //! Who is alive on a bus: a list with a seat for each, so that coming and going costs a few instructions.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use super::address::Member;
 use super::lookout::Wait;
 use crate::ActorId;
+use crate::sync::{Mutex, MutexGuard};
 
 /// Everybody on a bus who has not ended.
 #[derive(Default)]

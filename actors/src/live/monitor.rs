@@ -10,7 +10,7 @@
 //! Bound: one notice for each watch that an actor has made and not ended.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::Context as TaskContext;
 
 use mycelium_mailbox::{
@@ -19,6 +19,7 @@ use mycelium_mailbox::{
 
 use super::address::Address;
 use super::source::{ActorSource, Drained};
+use crate::sync::{Mutex, MutexGuard};
 use crate::{Actor, ActorId, Context, Down, Handler, Monitor, StopReason};
 
 /// What a watcher's queue holds.

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::rt;
+
 /// Whether this runtime takes no more tasks: one that has ended, or is about to, drops them at once.
 pub(crate) fn has_ended(runtime: &Handle) -> bool {
     let mut probe = runtime.spawn(async {});
@@ -18,9 +20,9 @@ pub(crate) fn has_ended(runtime: &Handle) -> bool {
 /// Waits on the runtime of the one who polls. Outside of tokio it is `runtime` that waits; should that end, this is never ready.
 pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
     if Handle::try_current().is_ok() {
-        return tokio::time::sleep(duration).await;
+        return rt::sleep(duration).await;
     }
-    let mut alarm = Alarm(runtime.spawn(async move { tokio::time::sleep(duration).await }));
+    let mut alarm = Alarm(runtime.spawn(async move { rt::sleep(duration).await }));
     if (&mut alarm.0).await.is_err() {
         pending::<()>().await;
     }

@@ -5,13 +5,10 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
-use tokio::sync::SetOnce;
-use tokio::task::AbortHandle;
 
 use super::address::{Member, Work, reason_of};
 use super::bus::Core;
@@ -22,6 +19,8 @@ use super::outlet::Outlet;
 use super::publisher::LiveSubscriber;
 use super::runtime::has_ended;
 use super::watch::{Pulse, Readiness};
+use crate::rt::{self, AbortHandle};
+use crate::sync::{AtomicBool, AtomicU64, Ordering, SetOnce};
 use crate::{
     ActorId, Message, MessageBus, Service, ServiceContext, SpawnError, StopReason, Subscription, Timestamp,
 };
@@ -181,12 +180,12 @@ impl LiveService {
         }
     }
 
-    pub(crate) fn sleep_until(&self, at: Timestamp) -> tokio::time::Sleep {
-        tokio::time::sleep(self.outlet.core().clock.until(at))
+    pub(crate) fn sleep_until(&self, at: Timestamp) -> rt::Sleep {
+        rt::sleep(self.outlet.core().clock.until(at))
     }
 
-    pub(crate) fn sleep(duration: Duration) -> tokio::time::Sleep {
-        tokio::time::sleep(duration)
+    pub(crate) fn sleep(duration: Duration) -> rt::Sleep {
+        rt::sleep(duration)
     }
 }
 
@@ -224,7 +223,7 @@ impl MessageBus {
     ) -> Result<ServiceHandle, SpawnError> {
         let core = &self.core;
         let runtime = core.runtime()?;
-        let _entered = runtime.enter();
+        let _entered = rt::enter(&runtime);
         let post = Arc::new(Post {
             id: core.next_id(),
             name: S::name(),
@@ -239,7 +238,7 @@ impl MessageBus {
         let member: Arc<dyn Member> = Arc::clone(&post) as _;
         let seat = core.add(&member);
         let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason: StopReason::Killed };
-        let task = runtime.spawn(run(service, exit));
+        let task = rt::spawn(run(service, exit));
         if post.ended.initialized() && has_ended(&runtime) {
             return Err(SpawnError::RuntimeEnded);
         }

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
-use tokio::sync::OnceCell;
-use tokio::time::Instant;
 
 use super::address::{Member, Work};
 use super::bus::Core;
 use super::deadline::{by, with_deadlines};
+use crate::rt::Instant;
+use crate::sync::OnceCell;
 use crate::tree::{Backoff, Child, Felling, KILL_GRACE, RunEnd, StartError, Supervisor, Tree};
 use crate::{ActorId, MessageBus, Service, ServiceHandle, SpawnError, clock};
 

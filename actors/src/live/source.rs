@@ -145,7 +145,7 @@ impl<M: Message> Source for TopicSource<M> {
 
     fn commit(&mut self) {
         self.queue.commit();
-        self.count();
+        self.tally.settle();
     }
 
     fn arm(&mut self) -> bool {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::address::{Member, Work};
+use crate::sync::Ordering;
 use crate::{ActorId, Alive, BusStats, MessageBus, QueueStats};
 
 impl MessageBus {

@@ -7,9 +7,8 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
-
 use super::envelope::Envelope;
+use crate::rt::{Instant, Sleep, sleep_until};
 use crate::{Actor, Every, TimerHandle, clock};
 
 /// With fewer timers than this, cancelled ones are left where they are until their time (timers).

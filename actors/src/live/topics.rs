@@ -3,11 +3,9 @@
 use std::any::Any;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
-use dashmap::DashMap;
 use mycelium_mailbox::{
     Doorbell, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
     SubscriberInfo, Subscription as Queue, Topic,
@@ -15,6 +13,7 @@ use mycelium_mailbox::{
 
 use super::current::{self, address_of};
 use super::lookout::Wait;
+use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
 use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
@@ -172,7 +171,7 @@ impl<M: Message> AnyTopic for TopicEntry<M> {
 
 /// All topics of one bus, by `TYPE_ID`.
 pub(crate) struct Topics {
-    map: DashMap<u16, Arc<dyn AnyTopic>>,
+    map: Map<u16, Arc<dyn AnyTopic>>,
     stamps: Arc<Stamps>,
     /// Of each topic's ring, in messages.
     capacity: usize,
@@ -185,7 +184,7 @@ pub(crate) struct Topics {
 impl Topics {
     pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize) -> Self {
         Self {
-            map: DashMap::new(),
+            map: Map::new(),
             stamps,
             capacity,
             insiders_only: AtomicBool::new(false),
@@ -200,7 +199,7 @@ impl Topics {
 
     /// The topic of `M`, made on first use.
     pub(crate) fn entry<M: Message>(&self) -> Result<Arc<TopicEntry<M>>, SpawnError> {
-        let found = Arc::clone(&*self.map.entry(M::TYPE_ID).or_insert_with(|| {
+        let found = self.map.get_or_insert_with(M::TYPE_ID, || {
             let topic = Topic::new(Arc::clone(&self.stamps), capacity_of(self.capacity));
             // Read under the guard of the map: a change that comes later finds this topic in it.
             if self.insiders_only.load(Ordering::SeqCst) {
@@ -208,7 +207,7 @@ impl Topics {
             }
             let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
             Arc::new(TopicEntry::<M> { topic, bus: self.mark(), delivered, dead_letters })
-        }));
+        });
         let held_by = found.name();
         found.into_any().downcast().map_err(|_| SpawnError::DuplicateTypeId {
             type_id: M::TYPE_ID,
@@ -219,7 +218,7 @@ impl Topics {
 
     /// The name of the topic with this `TYPE_ID`, and whose full queues hold its publishers up.
     pub(crate) fn full(&self, type_id: u16) -> (&'static str, Vec<u64>) {
-        let Some(topic) = self.map.get(&type_id).map(|entry| Arc::clone(&*entry)) else {
+        let Some(topic) = self.map.get(&type_id) else {
             return ("", Vec::new());
         };
         let queues = topic.queues().into_iter();
@@ -265,6 +264,6 @@ impl Topics {
 
     /// A copy: no guard is held while a topic's lock is taken, under which keys are asked for, or publishers are woken.
     fn all(&self) -> Vec<Arc<dyn AnyTopic>> {
-        self.map.iter().map(|entry| Arc::clone(&*entry)).collect()
+        self.map.values()
     }
 }

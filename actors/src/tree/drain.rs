@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
-use tokio::time::{Instant, sleep, timeout_at};
 
 use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
 use crate::live::{Account, Member, Work};
+use crate::rt::{Instant, sleep, timeout_at};
 use crate::{ActorId, MessageBus, clock};
 
 /// How often a drain looks whether everybody rests: at first, then more and more seldom.

@@ -1,14 +1,14 @@
 //! The trees that run on one bus: for the end of the bus, which comes after theirs.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use mycelium_supervisor::ExitReason;
-use tokio::sync::{SetOnce, mpsc};
 
 use super::shell::{Control, MissedBefore, Shared};
 use crate::ActorId;
 use crate::live::Core;
+use crate::sync::{Mutex, MutexGuard, SetOnce, mpsc};
 
 /// Every tree of a bus that has not ended, by its number.
 #[derive(Default)]

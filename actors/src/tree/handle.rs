@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use mycelium_supervisor as pure;
 use pure::{ChildInfo, Counts, ExitReason, SpecError};
-use tokio::sync::{SetOnce, mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::child::{Builder, Child};
 use super::forest::Place;
 use super::launch::Launcher;
 use super::shell::{Control, Estate, KILL_GRACE, Request, Shared, spawn_supervisor};
 use crate::live::has_ended;
+use crate::rt::timeout;
+use crate::sync::{SetOnce, mpsc, oneshot};
 use crate::{Actor, ActorRef};
 
 /// How long [`Tree::shutdown`] waits before it kills what is left.

@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 use mycelium_supervisor::{ChildRef, ExitReason};
-use tokio::sync::{mpsc, oneshot};
 
 use super::child::{Builder, InHand};
 use super::health::Health;
 use super::shell::{Control, Estate, Parked, Placed, Report, Shared, Waits, Word, spawn_supervisor};
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Fate, Member, Readiness, Supervision, Verdict};
+use crate::rt;
+use crate::sync::{mpsc, oneshot};
 use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
 
 /// What a child specification is started with.
@@ -335,7 +336,7 @@ pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life
     if !site.tells {
         let _ = reports.send(Report::Started(child));
     }
-    tokio::spawn(async move {
+    rt::spawn(async move {
         let reason = exit_reason(&handle.ended().await);
         let _ = reports.send(Report::Gone(child, Some(reason)));
     });

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -18,6 +18,7 @@ use mycelium_supervisor::ExitReason;
 
 use super::launch::{Launch, Life, Site, launch_service};
 use super::shell::Parked;
+use crate::sync::{Mutex, MutexGuard};
 use crate::{BoxError, Service, ServiceContext};
 
 /// Longest line of output that goes into one log event, in bytes; a longer one is cut into several.

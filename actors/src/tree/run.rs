@@ -6,11 +6,10 @@ use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use super::drain::{DrainError, Drained};
 use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
 use super::signals::{self, StopSignal};
+use crate::sync::mpsc;
 use crate::{SHUTDOWN_DEADLINE, ShutdownError};
 
 /// Exit code of a program that handled everything that was queued, or whose tree had done its work.

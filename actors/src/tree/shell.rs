@@ -7,7 +7,6 @@ mod shared;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
@@ -15,8 +14,6 @@ use pure::{
     Action, CALLS_MAX, CallId, ChildRef, ChildSpec, ChildStatus, Event, ExitReason, Notice, SpecError,
     StopHow,
 };
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use self::alarm::Alarm;
 use self::care::{Care, Looks};
@@ -27,6 +24,8 @@ use super::launch::{Launcher, Life, Site};
 use super::observe::observe;
 use crate::SpawnError;
 use crate::live::Member;
+use crate::rt::{self, Instant};
+use crate::sync::{Ordering, mpsc, oneshot};
 
 /// How long a killed child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
 /// supervisor goes on without it, and the tree's shutdown names it.
@@ -103,7 +102,7 @@ pub(crate) fn spawn_supervisor(
         exit: None,
         on_ready: Some(on_ready),
     };
-    tokio::spawn(async move {
+    rt::spawn(async move {
         let path = Arc::clone(&shell.path);
         let shared = Arc::clone(&shell.shared);
         let (reason, estate) = shell.run(controls, reports, calls).await;
@@ -187,7 +186,7 @@ impl Shell {
                 },
                 Some(report) = reports.recv() => {
                     if self.is_failed_restart(&report) {
-                        tokio::time::sleep(RETRY_PAUSE).await;
+                        rt::sleep(RETRY_PAUSE).await;
                     }
                     self.on_report(report);
                 }
@@ -437,7 +436,7 @@ impl Shell {
         let deadline = Instant::now() + KILL_GRACE;
         let mut ended = HashMap::new();
         while !self.lives.is_empty() {
-            let (child, reason) = match tokio::time::timeout_at(deadline, reports.recv()).await {
+            let (child, reason) = match rt::timeout_at(deadline, reports.recv()).await {
                 Ok(Some(Report::Gone(child, reason))) => (child, reason),
                 Ok(Some(Report::Parked(child, reason, _))) => (child, Some(reason)),
                 Ok(Some(Report::Left(child, reason, estate))) => {

@@ -154,11 +154,13 @@ fn parse_target(entry: &Value) -> Option<Target> {
     })
 }
 
-/// One edge per kind. Edges that exist for model checking only (`cfg(loom)`) are not part of what is shipped.
+/// One edge per kind. Edges that exist for models only (`cfg(loom)`, `cfg(shuttle)`) are not part of what is shipped.
 fn parse_edges(entry: &Value) -> Vec<Dependency> {
     let Some(id) = entry["pkg"].as_str() else { return Vec::new() };
     let kinds = entry["dep_kinds"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let shipped = kinds.iter().filter(|kind| kind["target"].as_str() != Some("cfg(loom)"));
+    let models = ["cfg(loom)", "cfg(shuttle)"];
+    let shipped =
+        kinds.iter().filter(|kind| !kind["target"].as_str().is_some_and(|cfg| models.contains(&cfg)));
     let edge = |kind: &Value| {
         let kind = match kind["kind"].as_str() {
             Some("dev") => Kind::Dev,

@@ -1,8 +1,7 @@
 //! The timer of one supervisor.
 
+use crate::rt::{Instant, Sleep, sleep_until};
 use std::pin::Pin;
-
-use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer that moves only when it has to ring earlier than it would.
 ///

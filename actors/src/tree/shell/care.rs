@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 use mycelium_supervisor::{ChildRef, Notice};
-use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::{KILL_GRACE, Running, Shell};
+use crate::rt::{self, Instant, JoinHandle};
 use crate::tree::health::{Probe, Verdict};
 use crate::tree::launch::{Launcher, Life};
 
@@ -62,7 +61,7 @@ impl Shell {
         let (Some(probe), Life::Member(member)) = (&mut running.care.probe, &running.life) else { return };
         member.probe();
         *probe = Probe::new(probe.health(), epoch.elapsed());
-        running.care.turns = Some(tokio::spawn(take_turns()));
+        running.care.turns = Some(rt::spawn(take_turns()));
         let at = Instant::now() + probe.health().interval();
         plan(&mut self.looks, child, running, at);
     }
@@ -112,7 +111,7 @@ impl Shell {
         // Those that are not over yet go on: where turns are rare, they take longer than a look.
         let had_turns = care.turns.take_if(|turns| turns.is_finished()).is_some();
         if !pulse.rests && care.turns.is_none() {
-            care.turns = Some(tokio::spawn(take_turns()));
+            care.turns = Some(rt::spawn(take_turns()));
         }
         let notice = match probe.step(at, pulse, had_turns) {
             Verdict::Same => None,

@@ -1,14 +1,15 @@
 //! Actors between two lives. Their supervisor keeps them while it may start them again; when it ends itself, and may be restarted,
 //! it leaves them to the supervisor above, which hands them to its successor.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mycelium_supervisor::{ChildInfo, ChildRef, ChildStatus, Strategy, Supervisor};
-use tokio::sync::{mpsc, oneshot};
 
 use super::{KILL_GRACE, Report, Shell};
 use crate::live::Member;
+use crate::rt;
+use crate::sync::{mpsc, oneshot};
 use crate::tree::launch::Launcher;
 
 /// What waits for the next life of a child. Dropped, the actors in it end.
@@ -30,8 +31,8 @@ pub(crate) enum Waits {
     Tree(Estate),
 }
 
-/// What a supervisor leaves behind, by child.
-pub(crate) type Estate = HashMap<Arc<str>, Parked>;
+/// What a supervisor leaves behind, by child: in an order that is the same in each run.
+pub(crate) type Estate = BTreeMap<Arc<str>, Parked>;
 
 /// What becomes of an actor that waits.
 pub(crate) enum Word {
@@ -129,6 +130,6 @@ impl Shell {
             self.shared.groups.reaped().await;
         };
         // Nothing of theirs runs but their drops.
-        let _ = tokio::time::timeout(KILL_GRACE, gone).await;
+        let _ = rt::timeout(KILL_GRACE, gone).await;
     }
 }

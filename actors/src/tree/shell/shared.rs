@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use mycelium_supervisor::Jitter;
-use tokio::sync::mpsc;
 
 use super::Request;
+use crate::sync::{Mutex, MutexGuard, mpsc};
 use crate::tree::observe::Observer;
 use crate::{ActorId, MessageBus};
 
