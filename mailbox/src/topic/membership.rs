@@ -240,7 +240,7 @@ pub(super) fn give_back<T>(list: &mut Vec<T>) {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::seat::steps;
+    use super::super::tests::steps;
     use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Topic};
     use std::sync::Arc;
 

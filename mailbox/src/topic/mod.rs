@@ -24,6 +24,8 @@ mod ring;
 mod seat;
 mod sleepers;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

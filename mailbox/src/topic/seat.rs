@@ -95,7 +95,7 @@ impl Seat {
     #[inline]
     pub(crate) fn position(&self) -> u64 {
         #[cfg(test)]
-        count_step();
+        super::tests::count_step();
         self.cursor.load(Ordering::SeqCst) >> POSITION_SHIFT
     }
 
@@ -121,38 +121,38 @@ impl Seat {
 
     pub(crate) fn place(&self) -> u32 {
         #[cfg(test)]
-        count_step();
+        super::tests::count_step();
         self.place.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_place(&self, place: usize) {
         #[cfg(test)]
-        count_step();
+        super::tests::count_step();
         self.place.store(index(place), Ordering::Relaxed);
     }
 
     pub(crate) fn rank(&self) -> usize {
         #[cfg(test)]
-        count_step();
+        super::tests::count_step();
         self.rank.load(Ordering::Relaxed) as usize
     }
 
     pub(crate) fn set_rank(&self, rank: usize) {
         #[cfg(test)]
-        count_step();
+        super::tests::count_step();
         self.rank.store(index(rank), Ordering::Relaxed);
     }
 
     pub(crate) fn bed(&self) -> Option<usize> {
         #[cfg(test)]
-        count_step();
+        super::tests::count_step();
         let bed = self.bed.load(Ordering::Relaxed);
         (bed != AWAKE).then_some(bed as usize)
     }
 
     pub(crate) fn set_bed(&self, bed: Option<usize>) {
         #[cfg(test)]
-        count_step();
+        super::tests::count_step();
         self.bed.store(bed.map_or(AWAKE, index), Ordering::Relaxed);
     }
 
@@ -172,20 +172,4 @@ impl Seat {
 /// The place of one of at most [`SUBSCRIBERS_MAX`](super::SUBSCRIBERS_MAX).
 fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
-}
-
-#[cfg(test)]
-thread_local! {
-    static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
-#[cfg(test)]
-fn count_step() {
-    STEPS.set(STEPS.get() + 1);
-}
-
-/// How often this thread has looked at the place of a seat, or has changed it.
-#[cfg(all(test, not(loom)))]
-pub(crate) fn steps() -> u64 {
-    STEPS.get()
 }
