@@ -162,16 +162,20 @@ fn killed(scenario: &Scenario, lines: &[Line]) -> BTreeSet<(Option<u128>, String
 /// One of those who end in a burst may be the one for which their supervisor waits: core and OTP hear of that one first or
 /// last. Their lines are sorted where they follow each other.
 fn sort_bursts(scenario: &Scenario, lines: &mut [Line]) {
-    for scripted in &scenario.script {
-        let Act::Burst(acts) = &scripted.act else { continue };
-        let at = Some(scripted.at.as_micros());
-        let in_burst = |line: &Line| {
-            let ends =
-                |act: &Act| matches!(act, Act::Exit { path, .. } if line.ended() == Some(path.as_str()));
-            line.at == at && acts.iter().any(ends)
-        };
-        lines.chunk_by_mut(|one, other| in_burst(one) && in_burst(other)).for_each(<[Line]>::sort);
-    }
+    let bursts = scenario.script.iter().filter_map(|scripted| match &scripted.act {
+        Act::Burst(acts) => Some((scripted.at.as_micros(), acts)),
+        _ => None,
+    });
+    // Of all bursts of one moment together.
+    let ends: BTreeSet<(Option<u128>, &str)> = bursts
+        .flat_map(|(at, acts)| acts.iter().map(move |act| (at, act)))
+        .filter_map(|(at, act)| match act {
+            Act::Exit { path, .. } => Some((Some(at), path.as_str())),
+            _ => None,
+        })
+        .collect();
+    let in_burst = |line: &Line| line.ended().is_some_and(|path| ends.contains(&(line.at, path)));
+    lines.chunk_by_mut(|one, other| in_burst(one) && in_burst(other)).for_each(<[Line]>::sort);
 }
 
 fn sort_instances(scenario: &Scenario, lines: &mut [Line]) {
