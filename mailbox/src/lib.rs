@@ -70,6 +70,8 @@ mod held;
 mod inbox;
 mod line;
 #[cfg(all(test, loom))]
+mod loom_drops;
+#[cfg(all(test, loom))]
 mod loom_models;
 #[cfg(all(test, loom))]
 mod loom_restart;
