@@ -13,7 +13,7 @@ pub(super) struct Few<T> {
 }
 
 impl<T> Few<T> {
-    #[inline]
+    #[inline(always)] // Made where it stays: it is too large to be moved about.
     pub(super) fn new() -> Self {
         Self { few: [const { None }; IN_PLACE], many: Vec::new(), len: 0 }
     }
@@ -36,8 +36,14 @@ impl<T> Few<T> {
         }
     }
 
+    /// Whether it has memory on the heap.
+    #[inline]
+    pub(super) fn has_memory(&self) -> bool {
+        self.many.capacity() > 0
+    }
+
     /// Discards the values and leaves the memory.
-    pub(super) fn into_memory(mut self) -> Vec<T> {
+    pub(super) fn take_memory(&mut self) -> Vec<T> {
         self.clear();
         std::mem::take(&mut self.many)
     }
@@ -97,7 +103,8 @@ mod tests {
         let back: Vec<_> = std::iter::from_fn(|| few.pop()).collect();
         assert_eq!(back, (0..11).rev().collect::<Vec<_>>());
         assert!(few.needs_memory_for(100) && !few.needs_memory_for(11));
-        let memory = few.into_memory();
+        assert!(few.has_memory());
+        let memory = few.take_memory();
         let mut next = Few::new();
         next.use_memory(memory);
         assert!(!next.needs_memory_for(11));

@@ -71,7 +71,8 @@ impl<V: Payload> Core<V> {
     fn publish_to_lanes(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
         assert!(value.is_some(), "a message is published once");
         // Declared first, so that it is dropped after the lock is free, whatever happens.
-        let mut provision = Provision::new(self, value.as_ref());
+        let mut provision = Provision::new();
+        provision.foresee(self, value.as_ref());
         let mut section = loop {
             let mut section = self.enter(sender)?;
             let Some(lack) = provision.lacks(section.producer()) else { break section };
@@ -149,6 +150,7 @@ impl<V: Payload> Core<V> {
     }
 
     /// Puts the message into the lanes; what that displaces is for the caller to drop.
+    #[inline(always)] // It has one caller, and what it returns is large.
     fn fill_lanes(
         &self,
         producer: &Producer<V>,

@@ -45,14 +45,18 @@ pub(super) struct Lack<V: Payload> {
 }
 
 impl<V: Payload> Provision<V> {
-    /// For what can be foreseen.
-    pub(super) fn new(core: &Core<V>, value: Option<&V>) -> Self {
-        let mut new = Self { copies: Few::new(), keys: Few::new(), keyed: None, as_of: 0, rounds: 0 };
+    #[inline(always)] // Made where it stays, as its parts.
+    pub(super) fn new() -> Self {
+        Self { copies: Few::new(), keys: Few::new(), keyed: None, as_of: 0, rounds: 0 }
+    }
+
+    /// Makes what can be foreseen.
+    #[inline]
+    pub(super) fn foresee(&mut self, core: &Core<V>, value: Option<&V>) {
         if V::FOREIGN_CLONE && !std::mem::needs_drop::<V>() {
             let crowd = core.listeners.crowd();
-            new.copy(core, value, crowd.lanes() - usize::from(!crowd.has_gates()));
+            self.copy(core, value, crowd.lanes().saturating_sub(usize::from(!crowd.has_gates())));
         }
-        new
     }
 
     /// Whether it serves all lanes, or what is lacking. Under the topic's lock, which is to be let go before that is mended.
@@ -131,9 +135,9 @@ impl<V: Payload> Provision<V> {
 
     /// Leaves its memory to the next publish. No lock is held.
     #[inline]
-    pub(super) fn leave_memory(self, core: &Core<V>) {
-        let mut left = Memory { copies: self.copies.into_memory(), keys: self.keys.into_memory() };
-        if left.copies.capacity() > 0 || left.keys.capacity() > 0 {
+    pub(super) fn leave_memory(&mut self, core: &Core<V>) {
+        if self.copies.has_memory() || self.keys.has_memory() {
+            let mut left = Memory { copies: self.copies.take_memory(), keys: self.keys.take_memory() };
             core.memory.lock().take_larger(&mut left);
         }
     }
