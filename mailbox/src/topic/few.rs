@@ -1,13 +1,18 @@
 //! What a publish holds for a moment outside the topic's lock: copies for lanes, their keys, and what they displaced.
 
+use std::mem::MaybeUninit;
+
 use crate::discard::discard;
 
 /// How many values fit without an allocation.
 const IN_PLACE: usize = 4;
 
 /// A few values in place, more on the heap. What is left in it is [discarded](discard).
+///
+/// # Protocol
+/// The first `len` places of `few` are initialized. It is not an array of options: those would all be written for each publish.
 pub(super) struct Few<T> {
-    few: [Option<T>; IN_PLACE],
+    few: [MaybeUninit<T>; IN_PLACE],
     many: Vec<T>,
     len: usize,
 }
@@ -15,7 +20,7 @@ pub(super) struct Few<T> {
 impl<T> Few<T> {
     #[inline(always)] // Made where it stays: it is too large to be moved about.
     pub(super) fn new() -> Self {
-        Self { few: [const { None }; IN_PLACE], many: Vec::new(), len: 0 }
+        Self { few: [const { MaybeUninit::uninit() }; IN_PLACE], many: Vec::new(), len: 0 }
     }
 
     #[inline]
@@ -51,7 +56,7 @@ impl<T> Few<T> {
     #[inline]
     pub(super) fn push(&mut self, value: T) {
         match self.few.get_mut(self.len) {
-            Some(slot) => *slot = Some(value),
+            Some(slot) => _ = slot.write(value),
             None => self.many.push(value),
         }
         self.len += 1;
@@ -61,7 +66,8 @@ impl<T> Few<T> {
     pub(super) fn pop(&mut self) -> Option<T> {
         self.len = self.len.checked_sub(1)?;
         match self.few.get_mut(self.len) {
-            Some(slot) => slot.take(),
+            // SAFETY: it was below `len`, which says now that it is taken out.
+            Some(slot) => Some(unsafe { slot.assume_init_read() }),
             None => self.many.pop(),
         }
     }
@@ -70,7 +76,8 @@ impl<T> Few<T> {
     #[inline]
     pub(super) fn get(&self, at: usize) -> Option<&T> {
         match self.few.get(at) {
-            Some(slot) => slot.as_ref(),
+            // SAFETY: the places below `len` are initialized.
+            Some(slot) => (at < self.len).then(|| unsafe { slot.assume_init_ref() }),
             None => self.many.get(at - IN_PLACE),
         }
     }
