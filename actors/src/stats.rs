@@ -133,8 +133,9 @@ impl fmt::Display for QueueStats {
 
 /// The counters of one topic.
 ///
-/// Live, they add up at rest (an isolate shows what waits as delivered): each message that was published is, for each subscriber that was there and did not publish it itself, among
-/// the delivered, the waiting, the dropped (by a policy or unsubscribed) or the dead letters, and among one of them only.
+/// Live, they add up at rest (an isolate shows what waits as delivered): each message that was published is, for each
+/// subscriber that was there and did not publish it itself, among the delivered, the waiting, the dropped (by a policy or
+/// unsubscribed) or the dead letters, and among one of them only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicStats {

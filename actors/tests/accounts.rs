@@ -197,12 +197,12 @@ impl Live {
 
     async fn burst(&mut self, random: &mut Random) {
         let numbers: Vec<u64> = (0..random.below(60)).map(|_| number(random)).collect();
-        if numbers.iter().any(|number| matches!(*number, FAIL | PANIC | PARK_AND_FAIL))
-            && !self.loose.is_empty()
-        {
-            return self.fatal_burst(random, &numbers).await;
+        let fatal = |number: &u64| matches!(*number, FAIL | PANIC | PARK_AND_FAIL);
+        match numbers.iter().position(fatal) {
+            // The rest would come to some who have ended by then, or not, on another thread.
+            Some(first) if !self.loose.is_empty() => self.fatal_burst(random, &numbers[..=first]).await,
+            _ => self.publish(random, &numbers).await,
         }
-        self.publish(random, &numbers).await;
     }
 
     /// Whoever is not supervised ends with it: that is waited for, so that it is known who hears what comes next.

@@ -137,9 +137,7 @@ fn a_service_that_goes_round_at_one_moment_is_named_without_any_limit() {
     }
 }
 
-/// It takes the default bound to its end, which is long without optimisation: `--ignored`, or in release.
 #[test]
-#[cfg_attr(debug_assertions, ignore = "125 million resumptions take a minute or more without optimisation")]
 fn a_heartbeat_comes_to_the_default_bound_which_says_what_to_do() {
     let error = watched(|| endless(Loop::Beats).run().unwrap_err());
     let text = error.to_string();

@@ -9,16 +9,18 @@ use std::sync::Arc;
 
 use crate::sweep::Leash;
 
-/// How many steps one run of an isolate may take since its input last came, unless [`limit_events`](crate::Isolate::limit_events)
-/// says otherwise: see there (steps).
-pub const DEFAULT_EVENTS_MAX: u64 = 500_000_000;
+/// How many steps one run of an isolate may take since its input last came, or in one virtual second of a run with an end, unless
+/// [`limit_events`](crate::Isolate::limit_events) says otherwise: see there (steps).
+pub const DEFAULT_EVENTS_MAX: u64 = 100_000_000;
 
-/// How many of them may be resumptions: enough for a hundred million ticks by a service that sleeps until each, and soon over
-/// with one that beats for ever (steps).
-pub const DEFAULT_RESUMPTIONS_MAX: u64 = 125_000_000;
+/// How many of them may be resumptions: a service that beats for ever comes to this within seconds (steps).
+pub const DEFAULT_RESUMPTIONS_MAX: u64 = 10_000_000;
 
 /// So many steps at one moment without a message, and an actor goes round for nothing (steps).
-const SPINS_MAX: u64 = 10_000_000;
+const SPINS_MAX: u64 = 1_000_000;
+
+/// Nanoseconds.
+const SECOND: i64 = 1_000_000_000;
 
 /// Steps between two looks.
 const STEPS_PER_LOOK: u64 = 1_024;
@@ -40,6 +42,9 @@ pub(crate) struct Bounds {
     input_seen: Cell<u64>,
     /// How many of them were resumptions.
     resumptions_at: Cell<u64>,
+    /// Whether the run has an end of its own, and the second of virtual time in which it was last seen.
+    has_end: Cell<bool>,
+    second: Cell<i64>,
     /// How many steps had been taken when anything but resumptions at one moment was last seen, and what that was.
     moved_at: Cell<u64>,
     moved_seen: Cell<(i64, u64)>,
@@ -116,11 +121,16 @@ impl Bounds {
         self.left.set(0);
     }
 
-    /// A run begins, or something came from outside: the defaults count from here.
-    pub(crate) fn input(&self) {
+    /// A run begins, with an end of its own (in virtual time) or without: the defaults count from here.
+    pub(crate) fn begin(&self, has_end: bool) {
+        self.has_end.set(has_end);
+        self.count_from_here();
+        self.moved_at.set(self.steps());
+    }
+
+    fn count_from_here(&self) {
         self.input_at.set(self.steps());
         self.resumptions_at.set(self.resumptions());
-        self.moved_at.set(self.steps());
     }
 
     /// Allows further steps, unless the run is over.
@@ -143,9 +153,11 @@ impl Bounds {
 
     fn look_at_defaults(&self, seen: &Seen) -> Result<u64, Over> {
         let steps = self.steps();
-        if self.input_seen.replace(seen.replayed) != seen.replayed {
-            self.input_at.set(steps);
-            self.resumptions_at.set(self.resumptions());
+        // A run with an end may be as long as its user says: what it does in one second is bounded.
+        let second = seen.now.div_euclid(SECOND);
+        let later = self.second.replace(second) != second && self.has_end.get();
+        if self.input_seen.replace(seen.replayed) != seen.replayed || later {
+            self.count_from_here();
         }
         let moved = (seen.now, self.events() + seen.unheard);
         if self.moved_seen.replace(moved) != moved {
@@ -229,14 +241,14 @@ mod tests {
         let bounds = Bounds::default();
         // As after all the steps but one.
         let nearly = |bounds: &Bounds| {
-            bounds.input();
+            bounds.begin(false);
             bounds.allowed.set(bounds.steps() + DEFAULT_EVENTS_MAX - 1);
             bounds.left.set(0);
         };
         let too_many = Some(Over::TooMany(DEFAULT_EVENTS_MAX));
         nearly(&bounds);
         assert_eq!(run(&bounds, 10, nothing, Bounds::count_event), (1, too_many));
-        bounds.input();
+        bounds.begin(false);
         assert_eq!(run(&bounds, 10, nothing, Bounds::count_event), (10, None));
         nearly(&bounds);
         let replayed = |steps| Seen { replayed: steps, ..nothing(steps) };
@@ -246,7 +258,7 @@ mod tests {
     #[test]
     fn resumptions_have_a_bound_of_their_own() {
         let bounds = Bounds::default();
-        bounds.input();
+        bounds.begin(false);
         let beats = |steps| Seen { now: steps as i64, ..nothing(steps) };
         let nearly = DEFAULT_RESUMPTIONS_MAX - 1;
         bounds.allowed.set(nearly);
@@ -255,5 +267,23 @@ mod tests {
         assert!(over == Some(Over::TooManyResumptions(DEFAULT_RESUMPTIONS_MAX)) && steps <= STEPS_PER_LOOK);
         let replayed = |steps| Seen { replayed: steps, ..beats(steps) };
         assert_eq!(run(&bounds, 10_000, replayed, Bounds::count_resumption), (10_000, None));
+    }
+
+    #[test]
+    fn a_run_with_an_end_counts_anew_with_each_second() {
+        // A beat every microsecond, for longer than the bound; then one every nanosecond, which comes to it.
+        let micros = |steps: u64| Seen { now: steps as i64 * 1_000, ..nothing(steps) };
+        let all = DEFAULT_RESUMPTIONS_MAX + 10 * STEPS_PER_LOOK;
+        let bounds = Bounds::default();
+        bounds.begin(true);
+        assert_eq!(run(&bounds, all, micros, Bounds::count_resumption), (all, None));
+        let nanos = |steps: u64| Seen { now: steps as i64, ..nothing(steps) };
+        let too_many = Some(Over::TooManyResumptions(DEFAULT_RESUMPTIONS_MAX));
+        for (has_end, seen) in [(true, &nanos as &dyn Fn(u64) -> Seen), (false, &micros)] {
+            let bounds = Bounds::default();
+            bounds.begin(has_end);
+            let (steps, over) = run(&bounds, all, seen, Bounds::count_resumption);
+            assert!(over == too_many && steps < all, "{steps}");
+        }
     }
 }

@@ -140,9 +140,10 @@ impl Isolate {
     /// resumptions of code after a wake-up, a timer or a wait that was over before it began. `u64::MAX` is no limit.
     ///
     /// Without this call each run has three bounds: [`DEFAULT_EVENTS_MAX`] steps since it began, [`DEFAULT_RESUMPTIONS_MAX`] of
-    /// them resumptions ([`RunError::TooManyResumptions`]), and ten million resumptions at one moment without any message
+    /// them resumptions ([`RunError::TooManyResumptions`]), and a million resumptions at one moment without any message
     /// ([`RunError::Spinning`]). The first two count anew with each message of a [replay](crate::ServiceContext::replay) whose
-    /// iterator knows how long it is at most, so that data may be of any size.
+    /// iterator knows how long it is at most, so that data may be of any size, and, in a run with an end
+    /// ([`run_until`](Self::run_until), [`run_for`](Self::run_for)), with each second of virtual time.
     pub fn limit_events(&mut self, events_max: u64) {
         self.core.bounds.limit(events_max);
     }
@@ -319,7 +320,7 @@ impl Isolate {
 
     fn run_to(&mut self, until: i64) -> Result<(), RunError> {
         let core = Rc::clone(&self.core);
-        core.bounds.input();
+        core.bounds.begin(until < FOREVER);
         let all = || {
             loop {
                 match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
