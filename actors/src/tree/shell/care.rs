@@ -15,6 +15,9 @@ use crate::tree::launch::{Launcher, Life};
 /// After so many turns of one task every other that can go on has had some. Queues are nearly fair; this leaves room for the rest.
 const TURNS: u32 = 4;
 
+/// How many tasks that take turns for one child there are at most.
+const TURN_TAKERS_MAX: usize = 16;
+
 /// Goes to the end of the runtime's queue, again and again.
 async fn take_turns() {
     for _ in 0..TURNS {
@@ -33,8 +36,9 @@ pub(super) struct Care {
     /// How long it may be starting, while it is.
     starts_within: Option<Duration>,
     probe: Option<Probe>,
-    /// Done when the runtime has given its tasks several turns since the last look.
-    turns: Option<JoinHandle<()>>,
+    /// One of them is done when the runtime has given its tasks several turns since it was spawned. More than one, because a handler
+    /// that keeps its thread may keep the one that is queued there.
+    turns: Vec<JoinHandle<()>>,
     /// Why its supervisor has ended it.
     pub(super) verdict: Option<Arc<str>>,
 }
@@ -61,7 +65,7 @@ impl Shell {
         let (Some(probe), Life::Member(member)) = (&mut running.care.probe, &running.life) else { return };
         member.probe();
         *probe = Probe::new(probe.health(), epoch.elapsed());
-        running.care.turns = Some(rt::spawn(take_turns()));
+        running.care.turns = vec![rt::spawn(take_turns())];
         let at = Instant::now() + probe.health().interval();
         plan(&mut self.looks, child, running, at);
     }
@@ -109,11 +113,16 @@ impl Shell {
         let pulse = member.pulse();
         let id = Arc::clone(id);
         // Those that are not over yet go on: where turns are rare, they take longer than a look.
-        let had_turns = care.turns.take_if(|turns| turns.is_finished()).is_some();
-        if !pulse.rests && care.turns.is_none() {
-            care.turns = Some(rt::spawn(take_turns()));
+        let had_turns = care.turns.iter().any(JoinHandle::is_finished);
+        if had_turns {
+            care.turns.clear();
         }
-        let notice = match probe.step(at, pulse, had_turns) {
+        if !pulse.rests && care.turns.len() < TURN_TAKERS_MAX {
+            care.turns.push(rt::spawn(take_turns()));
+        }
+        // A handler that keeps its thread waits for no turn.
+        let runs = pulse.hand.is_some_and(|hand| !hand.waits);
+        let notice = match probe.step(at, pulse, had_turns || runs) {
             Verdict::Same => None,
             Verdict::Recovered => {
                 care.verdict = None;
