@@ -111,6 +111,15 @@ impl<T> Backlog<T> {
         }
     }
 
+    /// Takes the oldest of a full store out, for a new one: what [`offer`](Self::offer) does under `DropOldest`.
+    #[inline]
+    pub(crate) fn make_place(&mut self) -> Option<T> {
+        match &mut self.store {
+            Store::Fifo(queue) => queue.pop_front(),
+            Store::Latest(latest) => latest.pop_oldest(),
+        }
+    }
+
     /// Stores `value`. Only after [`has_place`](Self::has_place).
     #[inline]
     pub(crate) fn push(&mut self, value: T) {
@@ -123,7 +132,7 @@ impl<T> Backlog<T> {
     }
 
     /// Stores `value` or says what happened instead. `key` matters to `Conflate` only.
-    #[cold]
+    #[inline]
     pub(crate) fn offer(&mut self, value: T, key: u64) -> Offer<T> {
         if self.has_place() {
             self.push(value);

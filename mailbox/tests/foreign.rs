@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use mycelium_mailbox::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic};
+use mycelium_mailbox::{
+    Doorbell, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic, TryPublishError,
+};
 
 /// How long foreign code waits for another thread that must not be held up by it (a watchdog).
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -271,4 +273,62 @@ fn lanes_that_come_and_leave_meanwhile_harm_nobody() {
         }
     });
     assert_eq!(topic.stats().published, MESSAGES);
+}
+
+/// The one lane of a topic conflates: while its key is taken, another comes, it leaves, the topic closes, or the key panics.
+#[test]
+fn whatever_happens_while_the_key_for_the_only_lane_is_taken_the_publish_is_whole() {
+    let wish: Arc<Mutex<Option<Hook>>> = Arc::default();
+    let topic = topic::<u64>();
+    let wished = Arc::clone(&wish);
+    let key = move |_: &u64| {
+        let hook = wished.lock().unwrap().take();
+        hook.into_iter().for_each(|hook| hook());
+        0
+    };
+    let only = Arc::new(Mutex::new(Some(subscribe(&topic, Overflow::conflate(key.clone())))));
+    let publish = |number, hook: Hook| {
+        *wish.lock().unwrap() = Some(hook);
+        topic.try_publish(number, 0)
+    };
+    // Another publishes: its message is the older one.
+    let inner = topic.clone();
+    publish(2, Arc::new(move || inner.try_publish(1, 0).unwrap())).unwrap();
+    assert_eq!(numbers(only.lock().unwrap().as_mut().unwrap(), |number| *number), [2]);
+    assert_eq!((topic.stats().published, topic.stats().conflated), (2, 1));
+    // It panics.
+    assert!(catch_unwind(AssertUnwindSafe(|| publish(3, Arc::new(|| panic!("asked to panic"))))).is_err());
+    assert_eq!(topic.stats().published, 2);
+    assert!(only.lock().unwrap().as_mut().unwrap().head().is_none());
+    // Others come.
+    let ways = [Overflow::DropOldest, Overflow::conflate(|_| 0), Overflow::Block];
+    for (number, way) in (4..).zip(ways) {
+        let come = Arc::new(Mutex::new(None));
+        let (inner, coming) = (topic.clone(), Arc::clone(&come));
+        let hook = move || *coming.lock().unwrap() = Some(subscribe(&inner, way.clone()));
+        publish(number, Arc::new(hook)).unwrap();
+        let mut other = come.lock().unwrap().take().unwrap();
+        assert_eq!(numbers(&mut other, |number| *number), [number]);
+        assert_eq!(numbers(only.lock().unwrap().as_mut().unwrap(), |number| *number), [number]);
+    }
+    // It leaves, and another like it takes its place.
+    let (inner, place) = (topic.clone(), Arc::clone(&only));
+    let hook = move || {
+        drop(place.lock().unwrap().take());
+        *place.lock().unwrap() = Some(subscribe(&inner, Overflow::conflate(key.clone())));
+    };
+    publish(7, Arc::new(hook)).unwrap();
+    assert_eq!(numbers(only.lock().unwrap().as_mut().unwrap(), |number| *number), [7]);
+    // It leaves, and nobody is left.
+    let place = Arc::clone(&only);
+    publish(8, Arc::new(move || drop(place.lock().unwrap().take()))).unwrap();
+    // The topic closes.
+    let closing = topic.clone();
+    let closes = move |_: &u64| {
+        closing.close();
+        0
+    };
+    let mut last = subscribe(&topic, Overflow::conflate(closes));
+    assert!(matches!(topic.try_publish(10, 0), Err(TryPublishError::Closed(10))));
+    assert!(last.head().is_none());
 }

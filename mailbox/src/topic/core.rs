@@ -15,7 +15,7 @@
 //!   meanwhile: that costs one look at its doorbell.
 //! - `limit` is at most the smallest cursor plus capacity. Cursors only grow, so below it no cursor is read.
 //!
-//! Publishing is in `post.rs`, sleeping in `sleepers.rs`, subscribing and leaving in `membership.rs`.
+//! Publishing is in `post.rs` and `sole.rs`, sleeping in `sleepers.rs`, subscribing and leaving in `membership.rs`.
 
 use super::counters::Counters;
 use super::error::Blocker;
@@ -79,6 +79,12 @@ impl Crowd {
     #[inline]
     pub(super) fn has_gates(self) -> bool {
         self.0 & (Self::LANE.0 - 1) != 0
+    }
+
+    /// Whether that is one lane, and nobody else.
+    #[inline]
+    pub(super) fn is_one_lane(self) -> bool {
+        self.0 == Self::LANE.0
     }
 
     #[inline]

@@ -13,7 +13,7 @@ use super::counters::Cause;
 use super::payload::Payload;
 use super::ring::Entry;
 use super::seat::Seat;
-use crate::backlog::{Backlog, Offer};
+use crate::backlog::{Backlog, Offer, WhenFull};
 use crate::discard::discard_all;
 use crate::policy::KeyFn;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin};
@@ -72,23 +72,37 @@ impl<V: Payload> Lane<V> {
         self.number.load(Ordering::Relaxed) <= lanes && !self.gone.load(Ordering::Relaxed)
     }
 
-    /// Stores `entry`, whose message has this key here. What that displaces is handed out with its cause.
-    #[inline]
-    pub(crate) fn offer(&self, entry: Entry<V>, key: u64) -> Option<(Cause, Entry<V>)> {
+    /// Takes and stores an entry, whose message has this key here. If something is dropped for it: why, and what that is. It is
+    /// none if the entry itself has no place: then it is not taken.
+    #[inline(always)] // What it returns is large, and mostly not there.
+    pub(crate) fn offer(
+        &self,
+        key: u64,
+        take: impl FnOnce() -> Entry<V>,
+    ) -> Option<(Cause, Option<Entry<V>>)> {
         let mut backlog = self.backlog.lock();
-        if backlog.has_place() {
-            backlog.push(entry);
-            self.queued.store(backlog.len(), Ordering::Release);
-            return None;
+        let mut displaced = None;
+        if !backlog.has_place() {
+            match backlog.when_full() {
+                WhenFull::Refuse | WhenFull::DropNewest => return Some((Cause::DroppedNewest, None)),
+                WhenFull::DropOldest => displaced = backlog.make_place(),
+                WhenFull::Conflate => {
+                    let offered = backlog.offer(take(), key);
+                    self.queued.store(backlog.len(), Ordering::Release);
+                    return match offered {
+                        Offer::Stored => None,
+                        Offer::Conflated(old) => Some((Cause::Conflated, Some(old))),
+                        Offer::DroppedOldest(old) => Some((Cause::DroppedOldest, Some(old))),
+                        Offer::DroppedNewest(new) | Offer::Refused(new) => {
+                            Some((Cause::DroppedNewest, Some(new)))
+                        }
+                    };
+                }
+            }
         }
-        let offered = backlog.offer(entry, key);
+        backlog.push(take());
         self.queued.store(backlog.len(), Ordering::Release);
-        match offered {
-            Offer::Stored => None,
-            Offer::DroppedOldest(old) => Some((Cause::DroppedOldest, old)),
-            Offer::Conflated(old) => Some((Cause::Conflated, old)),
-            Offer::DroppedNewest(new) | Offer::Refused(new) => Some((Cause::DroppedNewest, new)),
-        }
+        displaced.map(|old| (Cause::DroppedOldest, Some(old)))
     }
 
     pub(crate) fn queued(&self) -> usize {

@@ -23,6 +23,7 @@ mod publish;
 mod ring;
 mod seat;
 mod sleepers;
+mod sole;
 mod subscription;
 #[cfg(test)]
 mod tests;

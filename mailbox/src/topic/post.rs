@@ -31,12 +31,16 @@ impl<V: Payload> Core<V> {
             return Ok(());
         }
         if crowd.has_lanes() {
-            return self.publish_to_lanes(value, sender);
+            return if crowd.is_one_lane() {
+                self.publish_to_one_lane(value, sender)
+            } else {
+                self.publish_to_lanes(value, sender)
+            };
         }
         let mut section = self.enter(sender)?;
         let tail = section.tail();
         let producer = section.producer();
-        if producer.lane_count() > 0 {
+        if self.listeners.crowd().has_lanes() {
             // The first lane has just come.
             drop(section);
             return self.publish_to_lanes(value, sender);
@@ -68,13 +72,13 @@ impl<V: Payload> Core<V> {
 
     /// The same where there are lanes, and perhaps a ring too.
     #[inline(never)]
-    fn publish_to_lanes(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+    pub(super) fn publish_to_lanes(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
         assert!(value.is_some(), "a message is published once");
         // Declared first, so that it is dropped after the lock is free, whatever happens.
         let mut provision = Provision::new();
         provision.foresee(self, value.as_ref());
         let mut section = loop {
-            let mut section = self.enter(sender)?;
+            let mut section = self.enter_lanes(sender)?;
             let Some(lack) = provision.lacks(section.producer()) else { break section };
             drop(section);
             provision.fill(self, value.as_ref(), lack);
@@ -102,6 +106,14 @@ impl<V: Payload> Core<V> {
     }
 
     /// The lock, once everybody has room for one more message.
+    #[inline(always)]
+    pub(super) fn enter_lanes(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
+        let mut section = self.enter(sender)?;
+        section.producer().check_fail_lanes(sender)?;
+        Ok(section)
+    }
+
+    /// The lock, once every gate has room for one more message.
     #[inline]
     fn enter(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
         let mut section = self.lock();
@@ -114,7 +126,6 @@ impl<V: Payload> Core<V> {
         if tail >= producer.limit && producer.ring.is_some() {
             return self.enter_full(section, sender);
         }
-        producer.check_fail_lanes(sender)?;
         Ok(section)
     }
 
@@ -144,7 +155,6 @@ impl<V: Payload> Core<V> {
             if tail >= producer.limit && producer.ring.is_some() {
                 return Err(Refusal::Full(blocker));
             }
-            producer.check_fail_lanes(sender)?;
             return Ok(section);
         }
     }
@@ -160,10 +170,13 @@ impl<V: Payload> Core<V> {
         value: &mut Option<V>,
     ) -> Few<Entry<V>> {
         let mut trash = Few::new();
-        provision.hand_out(producer, sender, value, |lane, value, key| {
-            let Some((cause, displaced)) = lane.offer(Entry { stamp, sender, value }, key) else { return };
+        provision.hand_out(producer, sender, value, |lane, key, copies| {
+            let entry = || Entry { stamp, sender, value: copies.next() };
+            let Some((cause, displaced)) = lane.offer(key, entry) else { return };
             self.counters.count(cause);
-            if std::mem::needs_drop::<V>() {
+            if std::mem::needs_drop::<V>()
+                && let Some(displaced) = displaced
+            {
                 trash.push(displaced);
             }
         });

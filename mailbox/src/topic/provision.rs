@@ -108,7 +108,7 @@ impl<V: Payload> Provision<V> {
         }
     }
 
-    /// Gives each lane that `sender`'s message is for a copy, and its key. Under the topic's lock, once nothing is [lacking](Self::lacks).
+    /// Offers each lane that `sender`'s message is for a copy, and gives it its key. Under the topic's lock, once nothing is [lacking](Self::lacks).
     /// The last copy may be the message itself.
     #[inline]
     pub(super) fn hand_out(
@@ -116,17 +116,14 @@ impl<V: Payload> Provision<V> {
         producer: &Producer<V>,
         sender: u64,
         message: &mut Option<V>,
-        mut give: impl FnMut(&Lane<V>, V, u64),
+        mut give: impl FnMut(&Lane<V>, u64, &mut Copies<'_, V>),
     ) {
         let Self { copies, keys, keyed, as_of, .. } = self;
+        let mut copies = Copies { made: copies, message };
         let mut hand_out = |lane: &Lane<V>, key| {
-            if lane.seat.skips(sender) || !lane.is_served(*as_of) {
-                return;
+            if !lane.seat.skips(sender) && lane.is_served(*as_of) {
+                give(lane, key, &mut copies);
             }
-            let copy =
-                if V::FOREIGN_CLONE { copies.pop().or_else(|| message.take()) } else { message.clone() };
-            let Some(copy) = copy else { unreachable!("there is a copy for each lane") };
-            give(lane, copy, key);
         };
         producer.lanes.iter().for_each(|lane| hand_out(lane, 0));
         let keyed = keyed.iter().flat_map(|keyed| keyed.iter()).enumerate();
@@ -139,6 +136,28 @@ impl<V: Payload> Provision<V> {
         if self.copies.has_memory() || self.keys.has_memory() {
             let mut left = Memory { copies: self.copies.take_memory(), keys: self.keys.take_memory() };
             core.memory.lock().take_larger(&mut left);
+        }
+    }
+}
+
+/// A copy for each lane.
+pub(super) struct Copies<'a, V> {
+    made: &'a mut Few<V>,
+    message: &'a mut Option<V>,
+}
+
+impl<V: Payload> Copies<'_, V> {
+    /// The next one, which may be the message itself if there is no ring.
+    #[inline]
+    pub(super) fn next(&mut self) -> V {
+        let copy = if V::FOREIGN_CLONE {
+            self.made.pop().or_else(|| self.message.take())
+        } else {
+            self.message.clone()
+        };
+        match copy {
+            Some(copy) => copy,
+            None => unreachable!("there is a copy for each lane"),
         }
     }
 }

@@ -1,0 +1,81 @@
+//! Publishing where one lane is all there is, the common case of those with lanes.
+//!
+//! That lane gets the message itself: nothing is copied. If it conflates, the key function runs where no lock is held, and then the
+//! lock is taken again. If another lane or a gate has come meanwhile, or the lane has left, the publish starts anew in `post.rs`.
+
+use super::core::{Core, Producer, Refusal, Section};
+use super::counters::Cause;
+use super::lane::Lane;
+use super::payload::Payload;
+use super::ring::Entry;
+use crate::discard::discard;
+use crate::stamps::Mark;
+use crate::sync::Arc;
+
+impl<V: Payload> Core<V> {
+    /// Publishes where a look without the lock has found one lane, and no gate.
+    #[inline(never)]
+    pub(super) fn publish_to_one_lane(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+        assert!(value.is_some(), "a message is published once");
+        let mut section = self.enter_lanes(sender)?;
+        let Some((lane, _)) = section.producer().only_lane() else {
+            drop(section);
+            return self.publish_to_lanes(value, sender);
+        };
+        if lane.has_key() && !lane.seat.skips(sender) {
+            let lane = Arc::clone(lane);
+            drop(section);
+            return self.publish_by_key(&lane, value, sender);
+        }
+        self.give_to_only_lane(section, value, sender, 0);
+        Ok(())
+    }
+
+    /// Publishes to that lane, which conflates, as long as it is the only one.
+    #[inline(never)]
+    fn publish_by_key(&self, lane: &Arc<Lane<V>>, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+        let key = value.as_ref().map_or(0, |value| lane.key_of(value.message()));
+        let mut section = self.enter_lanes(sender)?;
+        if !section.producer().only_lane().is_some_and(|(now, _)| Arc::ptr_eq(now, lane)) {
+            drop(section);
+            return self.publish_to_lanes(value, sender);
+        }
+        self.give_to_only_lane(section, value, sender, key);
+        Ok(())
+    }
+
+    /// Ends a publish to the only lane, where the message has this key.
+    #[inline(always)]
+    fn give_to_only_lane(&self, mut section: Section<'_, V>, value: &mut Option<V>, sender: u64, key: u64) {
+        let mut displaced = None;
+        if let Some((lane, mark)) = section.producer().only_lane() {
+            self.counters.count(Cause::Published);
+            let stamp = self.stamps.stamp(mark);
+            if !lane.seat.skips(sender) {
+                // It is there: `value` is looked at first of all.
+                let entry = || match value.take() {
+                    Some(value) => Entry { stamp, sender, value },
+                    None => unreachable!("a message is published once"),
+                };
+                if let Some((cause, old)) = lane.offer(key, entry) {
+                    self.counters.count(cause);
+                    displaced = old.filter(|_| std::mem::needs_drop::<V>());
+                }
+            }
+        }
+        self.wake_after(section);
+        discard(displaced);
+        discard(value.take());
+    }
+}
+
+impl<V: Payload> Producer<V> {
+    /// The lane, if there is one and nothing else, and the mark of the topic.
+    #[inline(always)]
+    fn only_lane(&mut self) -> Option<(&Arc<Lane<V>>, &mut Mark)> {
+        match (&self.ring, self.lanes.as_slice(), self.keyed.as_slice()) {
+            (None, [lane], []) | (None, [], [lane]) => Some((lane, &mut self.mark)),
+            _ => None,
+        }
+    }
+}
