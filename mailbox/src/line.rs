@@ -78,6 +78,13 @@ impl<T: Copy> Line<T> {
         Some(value)
     }
 
+    /// A copy of the values that wait, the oldest first.
+    pub fn values(&self) -> Vec<T> {
+        // SAFETY: as in `push`; copies are made of `Copy` values, which runs no other code.
+        let ring = unsafe { &*self.ring.get() };
+        ring.iter().cycle().skip(self.head.get()).take(self.len()).copied().collect()
+    }
+
     /// Puts a value at the front.
     pub fn put_back(&self, value: T) {
         // SAFETY: as in `push`.
@@ -131,6 +138,7 @@ mod tests {
                     _ => prop_assert_eq!(line.pop(), model.pop_front()),
                 }
                 prop_assert_eq!((line.len(), line.is_empty()), (model.len(), model.is_empty()));
+                prop_assert_eq!(line.values(), Vec::from(model.clone()));
             }
         }
     }

@@ -27,7 +27,7 @@ use super::topics::TopicIndex;
 use super::tree::TreeRun;
 use super::waits::Waits;
 use super::{OUTSIDE, RunError};
-use crate::{Message, SpawnError, StopReason};
+use crate::{Message, SpawnError, StopReason, TopicStats};
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -458,6 +458,21 @@ impl Core {
         self.lanes.borrow().clone()
     }
 
+    /// Who sent the messages in the queue of a lane, the oldest first.
+    pub(crate) fn senders_to(&self, lane: u32) -> Vec<u32> {
+        self.order.values().iter().filter(|event| event.lane == lane).map(|event| event.of).collect()
+    }
+
+    /// The counters of the topics.
+    pub(crate) fn topics(&self) -> Vec<TopicStats> {
+        let mut senders = HashMap::<u32, Vec<u32>>::new();
+        for event in self.order.values() {
+            senders.entry(event.lane).or_default().push(event.of);
+        }
+        let of = |lane: u32| senders.get(&lane).map_or(&[][..], Vec::as_slice);
+        (0u32..).zip(self.lanes()).filter_map(|(index, lane)| lane.stats(of(index))).collect()
+    }
+
     pub(crate) fn signals(&self) -> &Arc<Signals> {
         &self.signals
     }
@@ -467,7 +482,7 @@ impl Core {
         self.dead_letters.set(self.dead_letters.get() + waiting);
         self.made_room();
         for lane in self.lanes() {
-            lane.remove(seat);
+            lane.remove(seat, self);
         }
     }
 

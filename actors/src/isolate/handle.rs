@@ -15,7 +15,8 @@ use tokio::sync::oneshot;
 
 use super::beat::{Again, Beat};
 use super::core::{Core, Refusal};
-use super::lane::{AnyLane, Gauge, Lane};
+use super::gauge::Gauge;
+use super::lane::{AnyLane, Lane};
 use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::{Answer, Handle, Overflow, Query, Repeats, Rule, Sub};
 use super::timers::{Due, Fire};
@@ -350,8 +351,9 @@ impl<A: Actor> IsolateContext<A> {
         if let Some(seat) = self.place.core().and_then(|core| core.seat(self.place.seat)) {
             seat.left(M::TYPE_ID);
         }
-        if let Some(lane) = self.place.core().and_then(Core::find_topic::<M>) {
-            lane.remove(self.place.seat);
+        let Some(core) = self.place.core() else { return };
+        if let Some(lane) = core.find_topic::<M>() {
+            lane.remove(self.place.seat, core);
         }
     }
 

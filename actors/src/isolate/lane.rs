@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
-use super::core::{QUEUE_CAPACITY, Refusal};
+use super::core::{Core, QUEUE_CAPACITY, Refusal};
+use super::gauge::{Gauge, OnUnwind};
 use super::let_go;
 use super::signals::Signals;
 use crate::subscription::Terms;
@@ -20,11 +21,12 @@ use crate::{Message, Policy, Subscription, TopicStats};
 pub(crate) trait AnyLane: 'static {
     /// The way of its messages to those who receive now; until they change, it is not among the [`Changes`] any more.
     fn way(self: Rc<Self>) -> Box<dyn Way>;
-    fn stats(&self) -> Option<TopicStats>;
+    /// Its counters, if it is a topic's. `senders`: of the messages in its queue, the oldest first.
+    fn stats(&self, senders: &[u32]) -> Option<TopicStats>;
     /// The name of its messages.
     fn name(&self) -> &'static str;
-    /// Removes the receivers of a seat, and counts what they had not handled.
-    fn remove(&self, seat: u32);
+    /// Removes the receivers of a seat, and counts what they had not handled. `core` knows who sent what is in the queue.
+    fn remove(&self, seat: u32, core: &Core);
     /// Drops receivers and what waits.
     fn clear(&self);
 }
@@ -54,7 +56,7 @@ pub(crate) trait Receive<M> {
     {
         Box::new(ToAll(lane))
     }
-    /// Handles the message, or keeps it while the actor waits. `false`: it was dropped or skipped.
+    /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted, or is not for this.
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
     /// Notes that it is about to be delivered, where it may have to be tried again.
     fn hold(&self, message: Lent<'_, M>) {
@@ -62,18 +64,18 @@ pub(crate) trait Receive<M> {
     }
     /// The seat this belongs to.
     fn seat(&self) -> u32;
+    /// Whether it is to get what this seat sends.
+    fn hears(&self, sender: u32) -> bool;
     /// Whether its own queue has reached its capacity.
     fn is_full(&self) -> bool;
-    /// How many messages an actor that is busy has not taken yet.
-    fn waiting(&self) -> usize {
-        0
-    }
+    /// How many messages it keeps that nobody has begun to handle.
+    fn waiting(&self) -> usize;
     /// Whether it takes no more.
     fn is_closed(&self) -> bool {
         false
     }
-    /// Drops what waits; how many.
-    fn close(&self) -> u64;
+    /// Drops what waits, and counts it as left behind.
+    fn close(&self);
 }
 
 struct Receiver<M> {
@@ -135,48 +137,10 @@ pub(crate) struct Lane<M> {
     changes: Rc<Changes>,
     /// Whether it is among the changes.
     is_listed: Cell<bool>,
-    /// How many more were delivered than handed out: messages may go to several receivers, or to none.
+    /// How many more were delivered than handed out: messages may go to several receivers, or to none. What a receiver keeps, or
+    /// fails on, is among the delivered here.
     surplus: Cell<i64>,
-    dropped_unsubscribed: Cell<u64>,
     pub(crate) gauge: Rc<Gauge>,
-}
-
-/// What a lane shares with its subscriptions: how many of them refuse, and what their policies dropped.
-#[derive(Default)]
-pub(crate) struct Gauge {
-    /// Whether somebody receives and nobody refuses: all that the usual publish looks at.
-    open: Cell<bool>,
-    heard: Cell<bool>,
-    /// Subscriptions that are full and refuse publishes.
-    full: Cell<u32>,
-    pub(crate) oldest: Cell<u64>,
-    pub(crate) newest: Cell<u64>,
-    pub(crate) conflated: Cell<u64>,
-    pub(crate) dead: Cell<u64>,
-}
-
-impl Gauge {
-    /// A subscription begins, or ceases, to refuse publishes.
-    pub(crate) fn refuses(&self, begins: bool) {
-        let full = self.full.get();
-        self.full.set(if begins { full + 1 } else { full - 1 });
-        self.look();
-    }
-
-    fn is_heard(&self, heard: bool) {
-        self.heard.set(heard);
-        self.look();
-    }
-
-    fn look(&self) {
-        self.open.set(self.heard.get() && self.full.get() == 0);
-    }
-}
-
-/// Adds one to a counter.
-#[inline]
-pub(crate) fn count(counter: &Cell<u64>) {
-    counter.set(counter.get() + 1);
 }
 
 impl<M: 'static> Lane<M> {
@@ -225,7 +189,6 @@ impl<M: 'static> Lane<M> {
             changes,
             is_listed: Cell::new(false),
             surplus: Cell::new(0),
-            dropped_unsubscribed: Cell::new(0),
             gauge: Rc::default(),
         }
     }
@@ -237,13 +200,13 @@ impl<M: 'static> Lane<M> {
 
     /// Whether anybody receives.
     pub(crate) fn heard(&self) -> bool {
-        self.gauge.heard.get()
+        self.gauge.heard()
     }
 
     /// Whether somebody receives and nobody refuses.
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
-        self.gauge.open.get()
+        self.gauge.is_open()
     }
 
     /// Takes the message out of `message`, where there is one, whoever is full.
@@ -291,9 +254,12 @@ impl<M: 'static> Lane<M> {
             // Borrowed meanwhile; who changes it leaves the new list in `changed`.
             let receivers = self.receivers.borrow();
             let mut surplus = -1;
-            for receiver in receivers.iter() {
+            for (at, receiver) in receivers.iter().enumerate() {
                 if receiver.since <= number {
+                    let so_far = surplus;
+                    let told = OnUnwind(|| self.cut_short(&receivers, at, number, sender, so_far));
                     surplus += i64::from(receiver.to.deliver(sender, message));
+                    std::mem::forget(told);
                 }
             }
             self.surplus.set(self.surplus.get() + surplus);
@@ -320,6 +286,16 @@ impl<M: 'static> Lane<M> {
         if std::mem::needs_drop::<M>() {
             let_go(unread);
         }
+    }
+
+    /// A receiver has panicked, and no supervisor looks after it: the run ends, and those behind `at` do not get this message.
+    #[cold]
+    fn cut_short(&self, receivers: &[Receiver<M>], at: usize, number: u64, sender: u32, surplus: i64) {
+        // What became of it where the panic was is counted there, as it is for what was delivered.
+        self.surplus.set(self.surplus.get() + surplus + 1);
+        let missed =
+            receivers[at + 1..].iter().filter(|other| other.since <= number && other.to.hears(sender));
+        self.gauge.dead.set(self.gauge.dead.get() + missed.count() as u64);
     }
 
     /// Keeps a message with a destructor that nobody has read: its drop is no handler's.
@@ -364,10 +340,30 @@ impl<M: 'static> Lane<M> {
         drop(before);
     }
 
-    /// Removes receivers that take no more; `dropped` of their messages were waiting.
-    pub(crate) fn forget_closed(&self, dropped: u64) {
-        self.change(|receivers| receivers.retain(|receiver| !receiver.to.is_closed()));
-        self.dropped_unsubscribed.set(self.dropped_unsubscribed.get() + dropped);
+    /// Removes receivers that take no more.
+    pub(crate) fn forget_closed(&self, core: &Core) {
+        self.leave(core, |receiver| receiver.to.is_closed());
+    }
+
+    /// Removes the receivers that `leave`, with what waits for them.
+    fn leave(&self, core: &Core, leave: impl Fn(&Receiver<M>) -> bool) {
+        let gone: Vec<_> = self.current().iter().filter(|receiver| leave(receiver)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let senders = if self.messages.is_empty() { Vec::new() } else { core.senders_to(self.index) };
+        self.change(|receivers| receivers.retain(|receiver| !leave(receiver)));
+        for receiver in gone {
+            self.gauge.left(self.queued_for(&receiver, &senders));
+            receiver.to.close();
+        }
+    }
+
+    /// How many messages of the queue are for this receiver.
+    fn queued_for(&self, receiver: &Receiver<M>, senders: &[u32]) -> u64 {
+        let queued = (self.messages.taken()..).zip(senders);
+        queued.filter(|(number, sender)| receiver.since <= *number && receiver.to.hears(**sender)).count()
+            as u64
     }
 }
 
@@ -403,36 +399,32 @@ impl<M: 'static> AnyLane for Lane<M> {
         self.name
     }
 
-    fn stats(&self) -> Option<TopicStats> {
+    fn stats(&self, senders: &[u32]) -> Option<TopicStats> {
+        let (topic, gauge, receivers) = (self.topic?, &self.gauge, self.current());
+        let kept =
+            receivers.iter().map(|receiver| receiver.to.waiting() as u64).sum::<u64>() + gauge.in_hand();
+        let queued: u64 = receivers.iter().map(|receiver| self.queued_for(receiver, senders)).sum();
+        let taken = self.messages.taken().saturating_add_signed(self.surplus.get());
         Some(TopicStats {
             message: self.name,
-            topic: self.topic?,
+            topic,
             published: self.published(),
-            delivered: self.messages.taken().saturating_add_signed(self.surplus.get()),
-            waiting: 0,
-            dropped_oldest: self.gauge.oldest.get(),
-            dropped_newest: self.gauge.newest.get(),
-            conflated: self.gauge.conflated.get(),
-            dropped_unsubscribed: self.dropped_unsubscribed.get(),
-            dead_letters: self.gauge.dead.get(),
+            delivered: taken.saturating_sub(kept + gauge.undone()),
+            waiting: kept + queued,
+            dropped_oldest: gauge.oldest.get(),
+            dropped_newest: gauge.newest.get(),
+            conflated: gauge.conflated.get(),
+            dropped_unsubscribed: gauge.left_behind(),
+            dead_letters: gauge.dead.get(),
         })
     }
 
-    fn remove(&self, seat: u32) {
+    fn remove(&self, seat: u32, core: &Core) {
         // A direct lane keeps its receiver, which knows that its actor has ended and counts what still comes.
         if self.topic.is_none() {
             return;
         }
-        let gone: Vec<_> = self.current().iter().filter(|r| r.to.seat() == seat).cloned().collect();
-        if gone.is_empty() {
-            return;
-        }
-        self.change(|receivers| receivers.retain(|receiver| receiver.to.seat() != seat));
-        for receiver in gone {
-            let queued = self.published() - self.messages.taken().max(receiver.since);
-            let dropped = receiver.to.close() + queued;
-            self.dropped_unsubscribed.set(self.dropped_unsubscribed.get() + dropped);
-        }
+        self.leave(core, |receiver| receiver.to.seat() == seat);
     }
 
     fn clear(&self) {

@@ -6,6 +6,7 @@ mod beat;
 mod bounds;
 mod core;
 mod feed;
+mod gauge;
 mod handle;
 mod lane;
 mod monitors;
@@ -461,7 +462,7 @@ impl Isolate {
 
     /// The counters of every topic that anybody ever subscribed to.
     pub fn topics(&self) -> Vec<TopicStats> {
-        self.core.lanes().iter().filter_map(|lane| lane.stats()).collect()
+        self.core.topics()
     }
 
     /// The reference, if it is one to an actor of this isolate.

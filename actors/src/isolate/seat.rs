@@ -14,6 +14,7 @@ pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
 use super::backlog::Backlog;
 use super::core::Core;
+use super::gauge::{Gauge, Hand, OnUnwind};
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
 use super::remember;
@@ -110,6 +111,8 @@ pub(crate) struct Seat<A: Actor> {
     /// It is to end once a handler that waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
     pub(crate) backlog: Backlog,
+    /// The message that a handler has which waits, or has failed.
+    hand: Cell<Option<Hand>>,
     ended: RefCell<Option<StopReason>>,
     watchers: RefCell<Vec<Waker>>,
     kill_asked: Cell<bool>,
@@ -131,6 +134,7 @@ impl<A: Actor> Seat<A> {
             wait: Cell::new(Wait::Outside),
             stop_asked: Cell::new(false),
             backlog: Backlog::default(),
+            hand: Cell::default(),
             ended: RefCell::default(),
             watchers: RefCell::default(),
             kill_asked: Cell::new(false),
@@ -173,9 +177,10 @@ impl<A: Actor> Seat<A> {
         self.stage.phase() == Phase::Idle && self.life.get() == Life::Running
     }
 
-    /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message.
+    /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message. `way`: who counts what
+    /// comes by it, needed only if the handler does not simply return.
     #[inline(always)]
-    pub(crate) fn play<P, M>(&self, message: Lent<'_, M>) -> bool
+    pub(crate) fn play<'g, P, M>(&self, message: Lent<'_, M>, way: impl Fn() -> &'g Rc<Gauge>) -> bool
     where
         P: Play<Bundle<A>, M, Output = Result<(), A::Error>>,
         M: 'static,
@@ -184,13 +189,32 @@ impl<A: Actor> Seat<A> {
             return false;
         }
         self.core.running.set(self.index);
+        let panicked = OnUnwind(|| self.has_in_hand(way()));
         let played = self.stage.start::<P, M>(message, &mut TaskContext::from_waker(&self.waker));
+        std::mem::forget(panicked);
         match played {
             Some(Poll::Ready(Ok(()))) if !self.core.stop_asked.get() => {}
-            Some(played) => self.settle(played),
+            Some(played) => {
+                self.has_in_hand(way());
+                self.settle(played);
+            }
             None => return false,
         }
         true
+    }
+
+    /// Notes what a handler has that did not simply return.
+    #[cold]
+    fn has_in_hand(&self, way: &Rc<Gauge>) {
+        self.hand.set(Some(Hand::new(way)));
+    }
+
+    /// Nobody handles what it has in hand, or was to try again; whether there was one to try again.
+    fn loses_hand(&self) -> bool {
+        if let Some(hand) = self.hand.take() {
+            hand.die();
+        }
+        self.ward.as_ref().is_some_and(|ward| ward.loses_kept())
     }
 
     /// What follows a poll that was more than a handler that simply returned.
@@ -198,6 +222,9 @@ impl<A: Actor> Seat<A> {
     fn settle(&self, played: Poll<Result<(), A::Error>>) {
         self.wait.set(self.core.take_wait(self.index));
         self.stop_asked.set(self.stop_asked.get() | self.core.stop_asked.take());
+        if matches!(played, Poll::Ready(Ok(()))) {
+            drop(self.hand.take());
+        }
         if self.kill_asked.get() {
             self.kill();
             return;
@@ -310,6 +337,7 @@ impl<A: Actor> AnySeat for Seat<A> {
         if self.goes_on(&reason) {
             return;
         }
+        let kept = u64::from(self.loses_hand());
         *self.ended.borrow_mut() = Some(reason.clone());
         if matches!(reason, StopReason::Panicked(_) | StopReason::Killed) {
             self.life.set(Life::Over);
@@ -321,7 +349,7 @@ impl<A: Actor> AnySeat for Seat<A> {
         let waiting = self.backlog.take();
         match self.ward {
             None => self.core.left_alone(A::name(), self.index, reason, waiting.len() as u64),
-            Some(_) => self.core.seat_ended(self.index, waiting.len() as u64),
+            Some(_) => self.core.seat_ended(self.index, waiting.len() as u64 + kept),
         }
         waiting.iter().for_each(|source| source.discard());
         self.watchers.take().into_iter().for_each(Waker::wake);

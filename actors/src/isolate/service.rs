@@ -15,8 +15,9 @@ use mycelium_mailbox::{Confined, Lent, Shared};
 use self::supervised::Ward;
 pub(crate) use self::supervised::seat_service;
 use super::core::Core;
+use super::gauge::{Gauge, OnUnwind, count};
 use super::handle::Place;
-use super::lane::{Gauge, Lane, Receive, count};
+use super::lane::{Lane, Receive};
 use super::seat::AnySeat;
 use super::tree::Child;
 use super::{let_go, remember};
@@ -156,14 +157,22 @@ struct Inlet<M> {
 
 impl<M: Message> Receive<M> for Inlet<M> {
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
-        if !self.open.get() || (sender == self.seat && !self.subscription.echo) {
+        if !self.hears(sender) {
+            return false;
+        }
+        if !self.open.get() {
+            // It was closed while others were handling the message.
+            self.gauge.left(1);
             return false;
         }
         let mut queue = self.queue.borrow_mut();
         let full = queue.len() >= self.subscription.room();
         let mut dropped = None;
+        // A key is foreign code.
+        let told = OnUnwind(|| self.gauge.died());
         match self.subscription.policy {
             Policy::DropNewest if full => {
+                std::mem::forget(told);
                 count(&self.gauge.newest);
                 return false;
             }
@@ -183,6 +192,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
             }
             _ => {}
         }
+        std::mem::forget(told);
         queue.push_back(message.share());
         let waiting = queue.len();
         drop(queue);
@@ -201,6 +211,14 @@ impl<M: Message> Receive<M> for Inlet<M> {
         self.seat
     }
 
+    fn hears(&self, sender: u32) -> bool {
+        sender != self.seat || self.subscription.echo
+    }
+
+    fn waiting(&self) -> usize {
+        self.queue.borrow().len()
+    }
+
     fn is_full(&self) -> bool {
         self.queue.borrow().len() >= self.subscription.room()
     }
@@ -209,15 +227,14 @@ impl<M: Message> Receive<M> for Inlet<M> {
         !self.open.get()
     }
 
-    fn close(&self) -> u64 {
+    fn close(&self) {
         self.open.set(false);
         if self.refuses() && self.is_full() {
             self.gauge.refuses(false);
         }
         let queue = self.queue.take();
-        let dropped = queue.len() as u64;
+        self.gauge.left_with(queue.len() as u64);
         let_go(queue);
-        dropped
     }
 }
 
@@ -283,12 +300,11 @@ impl<M: Message> IsolateSubscriber<M> {
 impl<M: Message> Drop for IsolateSubscriber<M> {
     fn drop(&mut self) {
         let Some(inlet) = self.inlet.get() else { return };
-        let dropped = inlet.close();
+        inlet.close();
+        let Some(core) = self.place.core() else { return };
         if let Some(lane) = inlet.lane.upgrade() {
-            lane.forget_closed(dropped);
+            lane.forget_closed(core);
         }
-        if let Some(core) = self.place.core() {
-            core.made_room();
-        }
+        core.made_room();
     }
 }

@@ -15,7 +15,8 @@ use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
 pub(crate) use self::hand::{InHand, Repeats};
-use super::lane::{Gauge, Lane, Receive, Way, count};
+use super::gauge::{Gauge, OnUnwind, count};
+use super::lane::{Lane, Receive, Way};
 use super::let_go;
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::{Actor, Handler, Responder, StopReason};
@@ -149,10 +150,13 @@ where
             return false;
         }
         let full = self.waiting_count.get() >= self.rule.capacity;
+        // A key is foreign code.
+        let told = OnUnwind(|| self.rule.gauge.died());
         let conflated = match &self.rule.overflow {
             Overflow::Conflate(key) => self.take_where(|old| key(old) == key(&message)),
             _ => None,
         };
+        std::mem::forget(told);
         let dropped = match &self.rule.overflow {
             _ if conflated.is_some() => {
                 count(&self.rule.gauge.conflated);
@@ -218,7 +222,7 @@ where
         if sender == self.seat.index && !self.rule.echo {
             return false;
         }
-        self.seat.play::<P, M>(message) || self.keep(message)
+        self.seat.play::<P, M>(message, || &self.rule.gauge) || self.keep(message)
     }
 
     fn hold(&self, message: Lent<'_, M>) {
@@ -229,6 +233,10 @@ where
         self.seat.index
     }
 
+    fn hears(&self, sender: u32) -> bool {
+        self.rule.echo || sender != self.seat.index
+    }
+
     fn is_full(&self) -> bool {
         self.waiting_count.get() >= self.rule.capacity
     }
@@ -237,13 +245,12 @@ where
         self.waiting_count.get()
     }
 
-    fn close(&self) -> u64 {
+    fn close(&self) {
         let waiting = self.waiting.take();
         self.set_waiting(0);
         self.seat.backlog.dropped(waiting.len());
-        let dropped = waiting.len() as u64;
+        self.rule.gauge.left_with(waiting.len() as u64);
         let_go(waiting);
-        dropped
     }
 }
 
@@ -267,7 +274,7 @@ where
             if sender == self.seat.index && !self.echo {
                 return false;
             }
-            self.seat.play::<P, M>(message) || self.sub.keep(message)
+            self.seat.play::<P, M>(message, || &self.sub.rule.gauge) || self.sub.keep(message)
         });
     }
 }
@@ -283,7 +290,7 @@ where
         self.seat.core.made_room();
         let message = message.lend();
         self.put_in_hand(message);
-        self.seat.play::<P, M>(message);
+        self.seat.play::<P, M>(message, || &self.rule.gauge);
         self.seat.lay_down();
     }
 

@@ -8,8 +8,9 @@ use mycelium_supervisor::ChildRef;
 
 use super::{AnySeat, Bundle, Life, Seat};
 use crate::isolate::core::Core;
+use crate::isolate::gauge::{Hand, count};
 use crate::isolate::handle::{IsolateContext, Place};
-use crate::isolate::lane::{Receive, count};
+use crate::isolate::lane::Receive;
 use crate::isolate::sub::InHand;
 use crate::isolate::tree::{Child, Factory, Guarded, Reporter, Site};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
@@ -32,7 +33,7 @@ pub(super) struct Ward<A: Actor> {
     hand: RefCell<Option<Rc<dyn InHand>>>,
     failed: Cell<u32>,
     /// What its next life handles before all else.
-    kept: RefCell<Option<Rc<dyn InHand>>>,
+    kept: RefCell<Option<(Rc<dyn InHand>, Hand)>>,
     /// What it has subscribed to.
     topics: RefCell<Vec<u16>>,
     /// What its life before has, and this one has not asked for yet.
@@ -52,8 +53,11 @@ impl<A: Actor> Ward<A> {
 
     pub(super) fn left(&self, topic: u16) {
         self.topics.borrow_mut().retain(|other| *other != topic);
-        let dropped = self.kept.borrow_mut().take_if(|kept| kept.topic() == Some(topic));
-        drop(dropped);
+        let dropped = self.kept.borrow_mut().take_if(|(kept, _)| kept.topic() == Some(topic));
+        if let Some((kept, hand)) = dropped {
+            hand.stay_behind();
+            drop(kept);
+        }
         self.inherited.borrow_mut().retain(|other| *other != topic);
     }
 
@@ -63,15 +67,26 @@ impl<A: Actor> Ward<A> {
     }
 
     /// A handler has failed: its message is kept for the next life, or it is a dead letter.
-    fn keep_hand(&self, core: &Core) {
+    fn keep_hand(&self, core: &Core, in_hand: Hand) {
         let failed = self.failed.take().saturating_add(1);
         match self.hand.take() {
             Some(hand) if failed < self.attempts_max => {
                 self.failed.set(failed);
-                *self.kept.borrow_mut() = Some(hand);
+                *self.kept.borrow_mut() = Some((hand, in_hand));
             }
-            _ => count(&core.dead_letters),
+            _ => {
+                in_hand.die();
+                count(&core.dead_letters);
+            }
         }
+    }
+
+    /// What was to be tried again is a dead letter; whether there was any.
+    pub(super) fn loses_kept(&self) -> bool {
+        let Some((kept, hand)) = self.kept.take() else { return false };
+        hand.die();
+        drop(kept);
+        true
     }
 }
 
@@ -151,6 +166,8 @@ impl<A: Actor> Seat<A> {
     pub(super) fn plays_again(&self) -> bool {
         let Some(kept) = self.ward.as_ref().and_then(|ward| ward.kept.take()) else { return false };
         count(&self.core.retried);
+        let (kept, in_hand) = kept;
+        drop(in_hand);
         kept.play_again();
         true
     }
@@ -216,14 +233,13 @@ impl<A: Actor> Seat<A> {
         if self.life.get() == Life::Down {
             return;
         }
+        // Something else than its parked handler has panicked: a key of its subscription, or a destructor.
+        if self.stage.phase() == Phase::Waiting {
+            self.stage.cancel();
+        }
         let first = matches!(self.life.get(), Life::New | Life::Running);
         if first && !ward.is_new.get() {
-            if reason.is_abnormal() {
-                ward.keep_hand(&self.core);
-            } else {
-                ward.failed.set(0);
-                drop(ward.hand.take());
-            }
+            self.put_hand_by(ward);
         }
         *ward.last_end.borrow_mut() = Some(reason.clone());
         if first && !matches!(reason, StopReason::Panicked(_)) {
@@ -232,6 +248,16 @@ impl<A: Actor> Seat<A> {
             self.core.enqueue_resume(self.index);
         } else {
             self.leave_life(ward);
+        }
+    }
+
+    /// A life ends: what its handler has is kept for the next one, or is a dead letter; what is handled is done with.
+    fn put_hand_by(&self, ward: &Ward<A>) {
+        if let Some(in_hand) = self.hand.take() {
+            ward.keep_hand(&self.core, in_hand);
+        } else {
+            ward.failed.set(0);
+            drop(ward.hand.take());
         }
     }
 
@@ -308,6 +334,7 @@ impl<A: Actor> Child for Seat<A> {
         let Some(ward) = &self.ward else { return };
         if matches!(self.life.get(), Life::Running | Life::Leaving | Life::Left) {
             self.stage.cancel();
+            self.put_hand_by(ward);
             *ward.last_end.borrow_mut() = Some(StopReason::Failed(reason.into()));
             self.leave_life(ward);
         }
@@ -332,7 +359,7 @@ impl<A: Actor> Child for Seat<A> {
         self.life.set(Life::Over);
         *self.ended.borrow_mut() = Some(self.why_left());
         let waiting = self.backlog.take();
-        let kept = u64::from(ward.kept.borrow().is_some());
+        let kept = u64::from(self.loses_hand());
         self.core.seat_ended(self.index, waiting.len() as u64 + kept);
         waiting.iter().for_each(|source| source.discard());
         self.watchers.take().into_iter().for_each(std::task::Waker::wake);

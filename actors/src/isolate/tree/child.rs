@@ -192,6 +192,10 @@ impl<M> Receive<M> for Guarded<M> {
         self.to.seat()
     }
 
+    fn hears(&self, sender: u32) -> bool {
+        self.to.hears(sender)
+    }
+
     fn is_full(&self) -> bool {
         self.to.is_full()
     }
@@ -204,8 +208,8 @@ impl<M> Receive<M> for Guarded<M> {
         self.to.is_closed()
     }
 
-    fn close(&self) -> u64 {
-        self.to.close()
+    fn close(&self) {
+        self.to.close();
     }
 }
 

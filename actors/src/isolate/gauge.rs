@@ -1,0 +1,125 @@
+//! What a lane and the ways into its receivers count together, off the path of a message that is handled at once.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// What a lane shares with its subscriptions: how many of them refuse, and what became of messages that were not handled at once.
+#[derive(Default)]
+pub(crate) struct Gauge {
+    /// Whether somebody receives and nobody refuses: all that the usual publish looks at.
+    open: Cell<bool>,
+    heard: Cell<bool>,
+    /// Subscriptions that are full and refuse publishes.
+    full: Cell<u32>,
+    pub(crate) oldest: Cell<u64>,
+    pub(crate) newest: Cell<u64>,
+    pub(crate) conflated: Cell<u64>,
+    pub(crate) dead: Cell<u64>,
+    left: Cell<u64>,
+    /// Messages that were delivered, and ended as dead letters or left behind.
+    lost: Cell<u64>,
+    in_hand: Cell<u64>,
+}
+
+impl Gauge {
+    /// Whether somebody receives and nobody refuses.
+    #[inline(always)]
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// Whether anybody receives.
+    pub(crate) fn heard(&self) -> bool {
+        self.heard.get()
+    }
+
+    /// A subscription begins, or ceases, to refuse publishes.
+    pub(crate) fn refuses(&self, begins: bool) {
+        let full = self.full.get();
+        self.full.set(if begins { full + 1 } else { full - 1 });
+        self.look();
+    }
+
+    pub(crate) fn is_heard(&self, heard: bool) {
+        self.heard.set(heard);
+        self.look();
+    }
+
+    fn look(&self) {
+        self.open.set(self.heard.get() && self.full.get() == 0);
+    }
+
+    /// Messages of the queue went with a receiver that left.
+    pub(crate) fn left(&self, messages: u64) {
+        self.left.set(self.left.get() + messages);
+    }
+
+    /// Messages that a receiver kept went with it.
+    pub(crate) fn left_with(&self, messages: u64) {
+        self.left(messages);
+        self.lost.set(self.lost.get() + messages);
+    }
+
+    /// A message that was delivered is a dead letter.
+    pub(crate) fn died(&self) {
+        count(&self.dead);
+        count(&self.lost);
+    }
+
+    pub(crate) fn left_behind(&self) -> u64 {
+        self.left.get()
+    }
+
+    /// Messages that handlers have which wait, and that are tried again.
+    pub(crate) fn in_hand(&self) -> u64 {
+        self.in_hand.get()
+    }
+
+    /// How many of the delivered are counted elsewhere. What a policy takes out had been kept.
+    pub(crate) fn undone(&self) -> u64 {
+        self.lost.get() + self.oldest.get() + self.conflated.get()
+    }
+}
+
+/// A message that an actor has begun to handle, and that did not simply return: it waits, or something is to follow.
+pub(crate) struct Hand(Rc<Gauge>);
+
+impl Hand {
+    pub(crate) fn new(gauge: &Rc<Gauge>) -> Self {
+        count(&gauge.in_hand);
+        Self(Rc::clone(gauge))
+    }
+
+    /// It is not handled, nor tried again.
+    pub(crate) fn die(self) {
+        self.0.died();
+    }
+
+    /// Its actor takes no more of its topic.
+    pub(crate) fn stay_behind(self) {
+        self.0.left_with(1);
+    }
+}
+
+/// It is in nobody's hand any more: handled, unless counted otherwise.
+impl Drop for Hand {
+    fn drop(&mut self) {
+        self.0.in_hand.set(self.0.in_hand.get() - 1);
+    }
+}
+
+/// Adds one to a counter.
+#[inline]
+pub(crate) fn count(counter: &Cell<u64>) {
+    counter.set(counter.get() + 1);
+}
+
+/// Says what is to be done if code that follows unwinds; forgotten when it has returned, it costs nothing.
+pub(crate) struct OnUnwind<F: Fn()>(pub(crate) F);
+
+impl<F: Fn()> Drop for OnUnwind<F> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
