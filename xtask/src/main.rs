@@ -24,7 +24,7 @@ Developer commands of Mycelium.
     cargo xtask shuttle [ARGS]     explore buses and trees under thousands of random schedules; ARGS go to the tests
     cargo xtask fuzz TARGET [ARGS] throw coverage-guided bytes at a reader until it breaks or you stop it; ARGS go to
                                    libFuzzer, e.g. -max_total_time=600, or a file to try again; without TARGET: names them
-    cargo xtask coverage           which share of the lines the tests reach, by crate
+    cargo xtask coverage [ARGS]    which share of the lines the tests reach, by crate; ARGS go to `cargo test`
     cargo xtask mutants [ARGS]     change the code in small ways and see whether a test notices; ARGS go to cargo-mutants
     cargo xtask sanitize asan|lsan|tsan [ARGS]
                                    run tests under a sanitizer; ARGS go to `cargo test`
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         "loom" => step::run_all(&root, &plan::loom(&root)),
         "shuttle" => plan::shuttle(&root).args(&rest).run(&root),
         "fuzz" => fuzz::run(&root, &rest),
-        "coverage" => reliability::coverage(&root),
+        "coverage" => reliability::coverage(&root, &rest),
         "mutants" => reliability::mutants(&root, &rest),
         "sanitize" => reliability::sanitize(&root, &rest),
         "setup" => plan::setup().run(&root),

@@ -1,0 +1,136 @@
+//! The scalar types of contracts: their texts, their order, their place on the wire and what is refused there.
+
+use std::collections::HashSet;
+
+use mycelium_mailbox::Message;
+use mycelium_mailbox::scalar::{Decimal, I256, ScalarError, Timestamp, U256};
+use mycelium_mailbox::wire::{Encoder, Layout, Wire, WireError};
+
+#[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Values {
+    price: Decimal,
+    at: Timestamp,
+    unsigned: U256,
+    signed: I256,
+}
+
+impl Message for Values {
+    const NAME: &'static str = "Values";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "values";
+}
+
+impl Wire for Values {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 0 }];
+    const FIXED: bool = true;
+}
+
+fn values(price: &str, signed: &str) -> Values {
+    Values {
+        price: price.parse().unwrap(),
+        at: Timestamp::from_nanos(-1_234_567_890_123),
+        unsigned: U256::from_limbs([1, 2, 3, 4]),
+        signed: signed.parse().unwrap(),
+    }
+}
+
+#[test]
+fn scalars_come_back_from_the_wire_as_they_went() {
+    let mut encoder = Encoder::new();
+    for (price, signed) in [("-1.50", "-1"), ("0", "0"), ("79228162514264337593543950335", "25")] {
+        let sent = values(price, signed);
+        let bytes = encoder.encode(&sent).unwrap();
+        assert_eq!(bytes.len(), 16 + 8 + 32 + 32);
+        let seen = Values::access(bytes).unwrap();
+        assert_eq!(seen.price.to_native().to_string(), price, "the scale is kept");
+        assert_eq!(seen.at.to_native(), sent.at);
+        assert_eq!((seen.unsigned.to_native(), seen.signed.to_native()), (sent.unsigned, sent.signed));
+        assert_eq!(Values::decode(bytes).unwrap(), sent);
+    }
+}
+
+#[test]
+fn a_decimal_has_one_form_on_the_wire() {
+    let good = Encoder::new().encode(&values("0", "0")).unwrap().to_vec();
+    let read = |at: usize, byte: u8| {
+        let mut bytes = rkyv::util::AlignedVec::<16>::new();
+        bytes.extend_from_slice(&good);
+        bytes[at] = byte;
+        Values::decode(&bytes).map(|values| values.price.to_string())
+    };
+    assert_eq!(read(12, 28).unwrap(), format!("0.{}", "0".repeat(28)));
+    // A scale too large, a negative zero, a sign that is no bool, padding that is not zero.
+    for (at, byte) in [(12, 29), (13, 1), (13, 2), (14, 1), (15, 1)] {
+        assert!(matches!(read(at, byte), Err(WireError::Invalid { .. })), "byte {at} is {byte}");
+    }
+    assert!(read(12, 29).unwrap_err().to_string().contains("a scale of at most 28"));
+}
+
+#[test]
+fn decimals_are_made_of_parts_and_taken_apart() {
+    let half = Decimal::new(-50, 2).unwrap();
+    assert_eq!((half.mantissa(), half.scale(), half.to_string()), (-50, 2, "-0.50".to_owned()));
+    assert_eq!((half.to_f64(), half.is_zero(), Decimal::new(0, 3).unwrap().is_zero()), (-0.5, false, true));
+    assert_eq!(Decimal::from_parts(true, 0, 1).unwrap().mantissa(), 0, "zero has no sign");
+    assert_eq!(format!("{half:?} {half:>7} {:+}", Decimal::from(3)), "-0.50   -0.50 +3");
+    assert_eq!(Decimal::from(i64::MIN).to_string(), i64::MIN.to_string());
+    for (mantissa, scale) in [(1 << 96, 0), (-(1 << 96), 0), (1, 29)] {
+        let error = Decimal::new(mantissa, scale).unwrap_err();
+        assert_eq!((error.of, error.got), ("Decimal", format!("{mantissa} / 10^{scale}")));
+    }
+    assert!(Decimal::new((1 << 96) - 1, 28).is_ok());
+    // Equal numbers have equal hashes, whatever their scale; others of the same digits are others.
+    let texts = ["1.50", "1.5", "1.500", "15", "-1.5", "150", "0.0", "0"];
+    let distinct: HashSet<Decimal> = texts.iter().map(|text| text.parse().unwrap()).collect();
+    assert_eq!(distinct.len(), 5);
+    assert!(Decimal::from(-2) < half && half < Decimal::ZERO);
+}
+
+#[test]
+fn wide_integers_keep_their_order_across_limbs_and_signs() {
+    let ascending: Vec<I256> = [
+        &I256::MIN.to_string(),
+        "-340282366920938463463374607431768211456",
+        "-18446744073709551616",
+        "-1",
+        "0",
+        "1",
+        "18446744073709551616",
+        &I256::MAX.to_string(),
+    ]
+    .iter()
+    .map(|text| text.parse().unwrap())
+    .collect();
+    assert!(ascending.is_sorted_by(|a, b| a < b), "{ascending:?}");
+    assert!(ascending.iter().take(4).all(|value| value.is_negative()));
+    assert!(!ascending.iter().skip(4).any(|value| value.is_negative()));
+    assert_eq!(I256::from(-1i64).to_limbs(), [u64::MAX; 4]);
+    assert_eq!(I256::from(i128::MIN), I256::from_limbs([0, 1 << 63, u64::MAX, u64::MAX]));
+    assert_eq!((I256::from(-5i64).to_string(), format!("{:?}", I256::from(7i64))), ("-5".into(), "7".into()));
+    let wide = U256::from(u128::MAX);
+    assert_eq!((wide.to_limbs(), wide.to_u128()), ([u64::MAX, u64::MAX, 0, 0], Some(u128::MAX)));
+    assert_eq!(U256::from_limbs([0, 0, 1, 0]).to_u128(), None);
+    assert_eq!(U256::from_limbs([0, 0, 0, 1]).to_u128(), None);
+    assert_eq!(U256::from_limbs([5, 1, 0, 0]).to_u128(), Some((1 << 64) + 5));
+    let ordered = [U256::MIN, U256::from(9u64), U256::from_limbs([0, 1, 0, 0]), U256::MAX];
+    assert!(ordered.is_sorted_by(|a, b| a < b), "{ordered:?}");
+}
+
+#[test]
+fn what_is_no_number_of_the_type_is_refused_with_what_it_takes() {
+    let too_large = "1".to_owned() + &U256::MAX.to_string();
+    let past_max = I256::MIN.to_string().replace('-', "");
+    let errors: [(ScalarError, &str); 6] = [
+        ("x".parse::<U256>().unwrap_err(), "\"x\" is no U256: write decimal digits below 2^256"),
+        ("-1".parse::<U256>().unwrap_err(), "\"-1\" is no U256"),
+        (too_large.parse::<U256>().unwrap_err(), "below 2^256"),
+        (past_max.parse::<I256>().unwrap_err(), "from -2^255 to 2^255 - 1"),
+        ("".parse::<I256>().unwrap_err(), "\"\" is no I256"),
+        ("1..2".parse::<Decimal>().unwrap_err(), "digits with at most one point"),
+    ];
+    for (error, words) in errors {
+        assert!(error.to_string().contains(words), "{error} lacks {words:?}");
+    }
+    assert_eq!("+7".parse(), Ok(I256::from(7i64)));
+    assert_eq!(I256::MIN.to_string().parse(), Ok(I256::MIN));
+}
