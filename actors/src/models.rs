@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask shuttle` runs them. loom explores each lock-free structure of `mailbox` alone, under every schedule of two
 //! preemptions; here the structures work together: actors hosted by kameo, publishers, supervisors, shutdowns and drains, with a
-//! scheduling point before each operation on an atomic, a lock or a channel, and at each `await` that waits.
+//! scheduling point before each operation on an atomic or a lock, and at each `await` that waits. Operations on a channel are one
+//! step each, without a point of their own.
 //!
 //! A failure prints its seed, which replays the schedule: `MYCELIUM_SEED=n MYCELIUM_CASES=1`. `MYCELIUM_CASES=n` alone sets how
 //! many schedules each model tries.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use common::{Flush, Heard, Log, Note, Tick, Tock, WATCHDOG, on_every_runtime};
 use mycelium::tree::{Child, ExitReason};
 use mycelium::{
-    Actor, BoxError, Context, MessageBus, PublishError, Publisher, Responder, Service, ServiceContext,
-    StopReason, Subscription, Supervisor, Timestamp,
+    Actor, BoxError, Context, Handler, MessageBus, PublishError, Publisher, Responder, Service,
+    ServiceContext, StopReason, Subscription, Supervisor, Timestamp,
 };
 
 /// How often a step is repeated at most until somebody else runs.
@@ -305,6 +305,33 @@ fn a_shutdown_ends_services_that_publish_for_ever() {
             assert_eq!(feed.ended().await, StopReason::Shutdown, "{feed:?}");
         }
         assert_eq!(log.ended().await, StopReason::Shutdown);
+    });
+}
+
+/// Publishes for ever in the handler of one message.
+#[derive(Default)]
+struct Storm;
+impl Actor for Storm {
+    type Error = BoxError;
+}
+impl Handler<Note> for Storm {
+    async fn handle(&mut self, _: &Note, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        loop {
+            ctx.publish(Tick(1)).await?;
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_publishes_for_ever_is_killed_at_the_limit_of_a_shutdown() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let storms = [(); 4].map(|()| bus.spawn(Storm).unwrap());
+        storms.iter().for_each(|storm| storm.try_tell(Note("go".into())).unwrap());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let missed = bus.shutdown_within(LIMIT).await.unwrap_err().missed;
+        assert!(missed.len() == 4 && missed.iter().all(|missed| missed.killed), "{missed:?}");
+        assert_eq!(bus.dead_letters().in_hand, 4);
     });
 }
 

@@ -119,9 +119,94 @@ fn without_a_supervisor_what_waits_is_a_dead_letter_and_nothing_was_in_hand() {
         assert!(matches!(actor.ended().await, StopReason::Panicked(_)));
         assert_eq!(desk.heard.words(), ["0", "1", "2"]);
         let letters = bus.dead_letters();
-        assert_eq!((letters.in_hand, letters.waiting), (0, 3));
+        // What is published once it has ended is published to nobody, and not counted.
+        let published = bus.topics()[0].published;
+        assert_eq!((letters.in_hand, letters.waiting), (0, published - 3));
         // Nobody is there: it is dropped here, and its destructor harms nobody.
         orders.publish(order(7, true).0).await.unwrap();
         bus.shutdown_within(Duration::from_secs(5)).await.unwrap();
+    });
+}
+
+/// Handles no order: its handler fails, or waits for ever.
+#[derive(Clone, Copy)]
+struct Refuser {
+    waits: bool,
+    timers: u64,
+}
+
+impl Actor for Refuser {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Order>();
+    }
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for number in 0..self.timers {
+            ctx.schedule_after(if self.waits { PERIOD } else { Duration::ZERO }, order(number, true).0);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Order> for Refuser {
+    async fn handle(&mut self, _: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.waits {
+            std::future::pending::<()>().await;
+        }
+        Err("refused".into())
+    }
+}
+
+#[test]
+fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
+    on_both_runtimes(|| async {
+        for (told, waits) in [(false, false), (false, true), (true, false), (true, true)] {
+            let bus = MessageBus::new();
+            let actor = bus.spawn(Refuser { waits, timers: 0 }).unwrap();
+            let orders = bus.publisher::<Order>().unwrap();
+            let mut sent = 0;
+            for number in 0..5 {
+                let order = order(number, true).0;
+                let refused = match told {
+                    false => orders.try_publish(order).map_err(|error| error.into_message()).err(),
+                    true => actor.try_tell(order).map_err(|error| error.into_message()).err(),
+                };
+                sent += u64::from(refused.is_none());
+                // Given back by an actor that has ended, it is this test's to drop.
+                std::mem::forget(refused);
+            }
+            if waits {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                actor.kill();
+                assert_eq!(actor.ended().await, StopReason::Killed);
+            } else {
+                assert_eq!(actor.ended().await, StopReason::Failed("refused".into()));
+            }
+            let letters = bus.dead_letters();
+            let all = letters.in_hand + letters.waiting;
+            assert_eq!(letters.in_hand, 1, "told {told}, waits {waits}: {letters:?}");
+            // What is published once the actor has ended is published to nobody.
+            assert!(if told || waits { all == sent } else { all <= sent }, "{letters:?}");
+            bus.shutdown().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn timers_end_with_their_actor_whatever_the_destructors_of_their_messages_do() {
+    on_both_runtimes(|| async {
+        for waits in [false, true] {
+            let bus = MessageBus::new();
+            let actor = bus.spawn(Refuser { waits, timers: 3 }).unwrap();
+            if waits {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                actor.stop();
+                assert_eq!(actor.ended().await, StopReason::Normal);
+            } else {
+                assert_eq!(actor.ended().await, StopReason::Failed("refused".into()));
+                assert_eq!(bus.dead_letters().in_hand, 1);
+            }
+            bus.shutdown().await.unwrap();
+        }
     });
 }

@@ -6,9 +6,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 ///
 /// A destructor that panics has been reported by the panic hook, and is not let through: it would end a publisher or a subscriber
 /// that has nothing to do with it, and keep the values behind it from being dropped.
-pub(crate) fn discard<T>(value: T) {
-    if std::mem::needs_drop::<T>() {
-        drop(catch_unwind(AssertUnwindSafe(|| drop(value))));
+///
+/// ```
+/// struct Loud;
+/// impl Drop for Loud {
+///     fn drop(&mut self) {
+///         panic!("for the panic hook alone");
+///     }
+/// }
+/// mycelium_mailbox::discard(Loud);
+/// ```
+pub fn discard<T>(value: T) {
+    if std::mem::needs_drop::<T>()
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
+        // What it panicked with may have a destructor that does, too. The next one is left alone.
+        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        std::mem::forget(payload);
     }
 }
 

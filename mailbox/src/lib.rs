@@ -94,6 +94,7 @@ pub mod wire;
 pub use aside::Aside;
 pub use batch::{Lent, Shared};
 pub use confined::{Confined, enter, this_thread};
+pub use discard::discard;
 pub use doorbell::Doorbell;
 pub use fifo::Fifo;
 pub use future_slot::{FutureSlot, Parked, Started};

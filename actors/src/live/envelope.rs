@@ -79,6 +79,13 @@ impl<A: Actor> Envelope<A> {
         (self.kind.name)()
     }
 
+    /// Drops what nobody will handle, whose destructor may panic; its name.
+    pub(crate) fn discard(self) -> &'static str {
+        let name = self.name();
+        mycelium_mailbox::discard(self);
+        name
+    }
+
     /// Whether somebody waits for an answer to it.
     pub(crate) fn is_query(&self) -> bool {
         self.kind.is_query

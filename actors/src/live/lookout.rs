@@ -90,7 +90,8 @@ impl Waits {
     #[cold]
     fn write(&self, wait: Wait) {
         self.turn.store(self.turn.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
-        self.noted.store(wait.pack(), Ordering::Relaxed);
+        // Before it looks whether there is a lookout; see `Lookout::disarm`.
+        self.noted.store(wait.pack(), Ordering::SeqCst);
         if wait != Wait::Nothing {
             self.lookout.arm();
         }
@@ -98,7 +99,7 @@ impl Waits {
 
     /// What is noted, and since which turn.
     pub(crate) fn noted(&self) -> (Wait, u64) {
-        (Wait::unpack(self.noted.load(Ordering::Relaxed)), self.turn.load(Ordering::Relaxed))
+        (Wait::unpack(self.noted.load(Ordering::SeqCst)), self.turn.load(Ordering::Relaxed))
     }
 }
 
@@ -156,7 +157,7 @@ impl Lookout {
 
     /// Sees to it that somebody looks.
     fn arm(self: &Arc<Self>) {
-        if !self.armed.load(Ordering::Relaxed) {
+        if !self.armed.load(Ordering::SeqCst) {
             self.start();
         }
     }
@@ -167,12 +168,18 @@ impl Lookout {
         if Handle::try_current().is_err() {
             return;
         }
-        if self.armed.swap(true, Ordering::Relaxed) {
+        if self.armed.swap(true, Ordering::SeqCst) {
             return;
         }
-        let end = End(Arc::clone(self));
+        let mut end = End(Some(Arc::clone(self)));
         // Not under the lock: a runtime that goes down drops the task at once.
-        let looks = rt::spawn(async move { end.0.look_out().await }).abort_handle();
+        let looks = rt::spawn(async move {
+            if let Some(lookout) = &end.0 {
+                lookout.look_out().await;
+            }
+            drop(end.0.take());
+        })
+        .abort_handle();
         let mut task = self.lock();
         if task.over {
             looks.abort();
@@ -182,7 +189,7 @@ impl Lookout {
 
     /// Nobody looks any more.
     pub(crate) fn stop(&self) {
-        self.armed.store(true, Ordering::Relaxed);
+        self.armed.store(true, Ordering::SeqCst);
         let mut task = self.lock();
         task.over = true;
         let looks = task.looks.take();
@@ -197,7 +204,10 @@ impl Lookout {
             let Some(core) = self.core.upgrade() else { return };
             let waiting = core.members.waiting();
             if waiting.is_empty() {
-                return;
+                if self.disarm(|| !core.members.waiting().is_empty()) {
+                    return;
+                }
+                continue;
             }
             watch.look(waiting.iter().map(|member| (member.id().get(), member.waits())));
             for circle in watch.circles(|type_id| core.topics.full(type_id).1) {
@@ -206,18 +216,26 @@ impl Lookout {
         }
     }
 
+    /// Whether the task that looks may end: from now on, whoever waits starts another. One that began to wait just before has seen
+    /// this one, so it looks once more. It goes on if somebody waits and there is no other task yet.
+    fn disarm(&self, somebody_waits: impl FnOnce() -> bool) -> bool {
+        self.armed.store(false, Ordering::SeqCst);
+        !somebody_waits() || self.armed.swap(true, Ordering::SeqCst)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Task> {
         self.task.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The end of the task that looks, however it comes: the next wait starts another.
-struct End(Arc<Lookout>);
+/// The end of a task that is dropped while it looks: the next wait starts another.
+struct End(Option<Arc<Lookout>>);
 
 impl Drop for End {
     fn drop(&mut self) {
-        let task = self.0.lock();
-        self.0.armed.store(task.over, Ordering::Relaxed);
+        let Some(lookout) = &self.0 else { return };
+        let task = lookout.lock();
+        lookout.armed.store(task.over, Ordering::SeqCst);
     }
 }
 
@@ -361,6 +379,21 @@ mod tests {
         for wait in [Wait::Nothing, Wait::Answer(1), Wait::Inbox(u64::MAX >> 2), Wait::Topic(u16::MAX)] {
             assert_eq!(Wait::unpack(wait.pack()), wait);
         }
+    }
+
+    #[test]
+    fn who_begins_to_wait_while_the_lookout_ends_is_looked_after() {
+        let lookout = Lookout::new(Weak::new(), 0, None, CIRCLE_AFTER);
+        let armed = |now| lookout.armed.store(now, Ordering::SeqCst);
+        let is_armed = || lookout.armed.load(Ordering::SeqCst);
+        armed(true);
+        assert!(!lookout.disarm(|| true) && is_armed(), "one that saw the lookout waits: it goes on");
+        assert!(lookout.disarm(|| false) && !is_armed(), "nobody waits: the next one starts another");
+        let another_starts = || {
+            armed(true);
+            true
+        };
+        assert!(lookout.disarm(another_starts) && is_armed(), "there is another");
     }
 
     fn watch_circles(watch: &mut Watch, now: &[(u64, Wait, u64)]) -> Vec<Vec<u64>> {

@@ -203,7 +203,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
             return None;
         }
         self.queue.peek()?;
-        self.queue.advance();
+        self.queue.discard();
         self.tally.entry.count_dead_letter();
         Some(M::NAME)
     }
@@ -289,13 +289,13 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
     }
 
     fn discard(&mut self) -> Option<&'static str> {
-        self.inbox.take().map(|envelope| envelope.name())
+        self.inbox.take().map(Envelope::discard)
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {
         self.inbox.close();
         self.inbox.head()?;
-        self.inbox.take().map(|envelope| (envelope.name(), 1))
+        self.inbox.take().map(|envelope| (envelope.discard(), 1))
     }
 
     fn topic(&self) -> Option<u16> {

@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use mycelium_mailbox::discard;
+
 use super::envelope::Envelope;
 use crate::rt::{Instant, Sleep, sleep_until};
 use crate::{Actor, Every, TimerHandle, clock};
@@ -88,7 +90,7 @@ impl<A: Actor> Timers<A> {
             }
             let Timer { at, handle, what, .. } = self.heap.pop()?;
             match what {
-                _ if cancelled => {}
+                _ if cancelled => discard(what),
                 What::Once(message) => return Some(message),
                 What::Every(again) => {
                     // One at a time: the next is due by when this one was taken.
@@ -112,6 +114,13 @@ impl<A: Actor> Timers<A> {
             alarm.as_mut().reset(at);
         }
         alarm.as_mut().poll(cx)
+    }
+}
+
+impl<A: Actor> Drop for Timers<A> {
+    /// What was not due is nobody's: a destructor that panics keeps none of the others, nor the actor's end.
+    fn drop(&mut self) {
+        self.heap.drain().for_each(discard);
     }
 }
 

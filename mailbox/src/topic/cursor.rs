@@ -104,19 +104,33 @@ impl<V: Payload> Cursor<V> {
                 // SAFETY: as above.
                 return Some(unsafe { self.ring.read(self.position) });
             }
-            self.advance();
+            // Nobody handles it here.
+            self.discard();
         }
         None
     }
 
+    /// Passes the message in front, which was handled.
     #[inline]
     pub(crate) fn advance(&mut self) {
+        // SAFETY: as in `peek`, until the commit; the position is never again that of this cursor.
+        self.advance_by(|ring, position| unsafe { ring.pass(position) });
+    }
+
+    /// Passes the message in front, which nobody handles here: no panic of its destructor gets out.
+    #[inline]
+    pub(crate) fn discard(&mut self) {
+        // SAFETY: as in `advance`.
+        self.advance_by(|ring, position| discard(unsafe { ring.pass_and_take(position) }));
+    }
+
+    #[inline(always)]
+    fn advance_by(&mut self, pass: impl FnOnce(&Ring<V>, u64)) {
         if self.position < self.visible {
             let passed = self.position;
             self.position += 1;
             if V::COUNTED {
-                // SAFETY: as in `peek`, until the commit below; the position is never again that of this cursor.
-                unsafe { self.ring.pass(passed) };
+                pass(&self.ring, passed);
             }
             if self.position - self.committed >= self.quantum {
                 self.commit();

@@ -14,7 +14,7 @@ use super::payload::Payload;
 use super::ring::Entry;
 use super::seat::Seat;
 use crate::backlog::{Backlog, Offer, WhenFull};
-use crate::discard::discard_all;
+use crate::discard::{discard, discard_all};
 use crate::policy::KeyFn;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin};
 
@@ -152,13 +152,24 @@ impl<V: Payload> LaneReader<V> {
 
     #[inline]
     pub(crate) fn advance(&mut self) {
-        let passed = self.hand.pop_front();
-        self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
+        let passed = self.take();
         if V::COUNTED {
             self.cut_between = true;
             drop(passed);
             self.cut_between = false;
         }
+    }
+
+    /// Passes the message in front, which nobody handles: no panic of its destructor gets out.
+    pub(crate) fn discard(&mut self) {
+        discard(self.take());
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Entry<V>> {
+        let taken = self.hand.pop_front();
+        self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
+        taken
     }
 
     pub(crate) fn commit(&mut self) {

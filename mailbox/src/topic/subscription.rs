@@ -112,6 +112,12 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         each_reader!(&mut self.reader, reader => reader.advance());
     }
 
+    /// Passes the message in front, which nobody will handle. If this is the last subscriber, it drops it as
+    /// [`discard`](crate::discard) does.
+    pub fn discard(&mut self) {
+        each_reader!(&mut self.reader, reader => reader.discard());
+    }
+
     /// Tells how far it is, without waiting for the end of a batch: what was passed waits no more for anybody who looks.
     #[inline]
     pub fn tell(&mut self) {

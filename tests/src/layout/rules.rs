@@ -102,6 +102,7 @@ const ABSENT: &[Absent] = &[
         // The last four are used on one thread alone: there are no interleavings for loom to explore.
         seams: &[
             "mailbox/src/sync.rs",
+            "mailbox/src/loom_drops.rs",
             "mailbox/src/loom_models.rs",
             "mailbox/src/loom_restart.rs",
             "mailbox/src/loom_support.rs",

@@ -85,7 +85,7 @@ impl<A: Actor> Body<A> {
         let message = match std::mem::replace(&mut self.hand, Hand::Empty) {
             Hand::Empty => None,
             Hand::Source(source) => self.sources.get_mut(source).and_then(|source| discard(&mut **source)),
-            Hand::Timer(envelope) => Some(Message { name: envelope.name(), topic: None }),
+            Hand::Timer(envelope) => Some(Message { name: envelope.discard(), topic: None }),
         };
         if let Some(message) = message {
             let cut_off = matches!(reason, StopReason::Shutdown | StopReason::Killed);
@@ -98,7 +98,7 @@ impl<A: Actor> Body<A> {
         let Some(kept) = self.kept.take() else { return };
         let Kept { timer, failed } = *kept;
         let message = match timer {
-            Some(envelope) => Some(Message { name: envelope.name(), topic: None }),
+            Some(envelope) => Some(Message { name: envelope.discard(), topic: None }),
             None => {
                 let source = self.sources.iter_mut().find_map(|source| source.take_kept().then_some(source));
                 source.and_then(|source| discard(&mut **source))
