@@ -8,7 +8,8 @@ use std::time::Duration;
 use common::{Heard, PERIOD, on_both_runtimes};
 use mycelium::tree::{Child, InHand};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Message, MessageBus, StopReason, Subscriptions, Supervisor,
+    Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, PublishError, StopReason,
+    Subscriptions, Supervisor, TellError,
 };
 use tokio::sync::oneshot;
 
@@ -78,7 +79,7 @@ fn a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned() {
             assert!(gone.await.is_err());
             assert_eq!(heard.take(), vec![number.to_string(); 3]);
         }
-        assert!(desks.iter().all(|desk| desk.is_alive()));
+        assert!(desks.iter().all(ActorRef::is_alive));
         bus.shutdown().await.unwrap();
     });
 }
@@ -168,8 +169,8 @@ fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
             for number in 0..5 {
                 let order = order(number, true).0;
                 let refused = match told {
-                    false => orders.try_publish(order).map_err(|error| error.into_message()).err(),
-                    true => actor.try_tell(order).map_err(|error| error.into_message()).err(),
+                    false => orders.try_publish(order).map_err(PublishError::into_message).err(),
+                    true => actor.try_tell(order).map_err(TellError::into_message).err(),
                 };
                 sent += u64::from(refused.is_none());
                 // Given back by an actor that has ended, it is this test's to drop.

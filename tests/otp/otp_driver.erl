@@ -35,7 +35,18 @@ main() ->
     persistent_term:put(?CLOCK, atomics:new(1, [])),
     register(driver_tracer, spawn_link(fun tracer/0)),
     ok = io:setopts(standard_io, [binary, {encoding, latin1}]),
+    warm_up(),
     loop().
+
+%% A process that waits for code to be loaded looks as if it were at rest. So what reports the crash of a root, and all before it,
+%% is used once.
+warm_up() ->
+    Spec = {<<"a">>, 1, permanent, 5000000, false, worker, [], [], 0, 0},
+    Sup = {sup, one_for_one, 1, 5000000, never, [Spec]},
+    Root = <<"root">>,
+    Calls = [{call, Root, Root, {Name}} || Name <- [which_children, count_children]],
+    Acts = [{1, {burst, Root, [{exit, <<"root/a">>, How} || How <- [normal, kill, crash]] ++ Calls}}],
+    _ = run({Root, Sup, Acts ++ [{2, {exit, Root, crash}}]}).
 
 loop() ->
     case io:get_line(standard_io, '') of
