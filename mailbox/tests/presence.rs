@@ -125,7 +125,7 @@ fn boxed_and_borrowed_sources_are_read_in_the_same_order() {
         borrowed[2].advance();
         borrowed.iter_mut().for_each(Source::commit);
         assert_eq!(pick(&mut borrowed).map(|pick| pick.index), Some(0));
-        assert!(borrowed.iter_mut().all(|source| source.arm()), "each has a message");
+        assert!(borrowed.iter_mut().all(mycelium_mailbox::Source::arm), "each has a message");
     }
     let mut boxed: Vec<Box<dyn Source>> = Vec::new();
     for inbox in inboxes {
@@ -133,7 +133,7 @@ fn boxed_and_borrowed_sources_are_read_in_the_same_order() {
     }
     assert_eq!(pick(&mut boxed).map(|pick| pick.index), Some(0));
     boxed.iter_mut().for_each(Source::commit);
-    assert!(boxed.iter_mut().all(|source| source.arm()));
+    assert!(boxed.iter_mut().all(mycelium_mailbox::Source::arm));
 }
 
 #[test]
