@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use mycelium_supervisor::{
-    Action, Backoff, CALLS_MAX, Call, CallError, CallId, ChildRef, ChildSpec, ChildStatus, Event, ExitReason,
-    Flags, Notice, Reply, Restart, Shutdown, StopHow, Strategy, Supervisor,
+    Action, Backoff, CALLS_MAX, Call, CallError, CallId, ChildRef, ChildSpec, ChildStatus, Counts, Event,
+    ExitReason, Flags, ID_BYTES_MAX, Notice, Reply, Restart, Shutdown, SpecError, StopHow, Strategy,
+    Supervisor,
 };
 
 const ZERO: Duration = Duration::ZERO;
@@ -335,4 +336,36 @@ fn a_child_has_a_backoff_of_its_own() {
     let a = driver.running("a");
     driver.step(ms(1), Event::Exited(a, crash()));
     assert_eq!(driver.supervisor.next_wake(), Some(ms(8)));
+}
+
+#[test]
+fn children_are_counted_by_kind_running_or_not() {
+    let children = vec![
+        ChildSpec::supervisor("s", ()),
+        ChildSpec::worker("w", ()),
+        ChildSpec::supervisor("t", ()),
+        ChildSpec::worker("x", ()).restart(Restart::Temporary),
+    ];
+    let mut driver = Driver::up(Flags::default(), children);
+    let count = |driver: &mut Driver| {
+        driver.step(ms(1), Event::Call(CallId(1), Call::CountChildren));
+        match driver.replies()[..] {
+            [(1, Ok(Reply::Counts(counts)))] => counts,
+            ref other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(count(&mut driver), Counts { specs: 4, active: 4, supervisors: 2, workers: 2 });
+    let s = driver.running("s");
+    driver.step(ms(2), Event::Call(CallId(2), Call::TerminateChild("s".into())));
+    driver.step(ms(3), Event::Exited(s, ExitReason::Shutdown));
+    assert_eq!(count(&mut driver), Counts { specs: 4, active: 3, supervisors: 2, workers: 2 });
+}
+
+#[test]
+fn an_id_may_be_as_long_as_the_limit_says_and_no_longer() {
+    let with_id = |bytes: usize| {
+        Supervisor::new(Flags::default(), vec![ChildSpec::worker("a".repeat(bytes).as_str(), ())], 0)
+    };
+    assert!(with_id(ID_BYTES_MAX).is_ok());
+    assert!(matches!(with_id(ID_BYTES_MAX + 1), Err(SpecError::InvalidId { .. })));
 }
