@@ -1,5 +1,6 @@
 //! The bounded store behind inboxes and lanes: plain data and decisions, no synchronization.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 
 use crate::policy::Overflow;
@@ -249,17 +250,33 @@ impl<T> Latest<T> {
     }
 
     fn put(&mut self, key: u64, value: T, capacity: usize) -> Offer<T> {
-        if let Some(&at) = self.index.get(&key) {
+        let displaces = self.len() >= capacity && self.oldest != NONE;
+        // Where a new key goes. It is asked for once: to hash it is most of the work.
+        let place = if displaces { self.oldest } else { self.next_place() };
+        let at = match self.index.entry(key) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(place);
+                NONE
+            }
+        };
+        if at != NONE {
             let old = self.nodes[at as usize].value.replace(value);
             self.unlink(at);
             self.append(at);
             return old.map_or(Offer::Stored, Offer::Conflated);
         }
-        let dropped = if self.len() >= capacity { self.pop_oldest() } else { None };
-        let at = self.allocate(key, value, capacity);
-        self.append(at);
-        self.index.insert(key, at);
-        dropped.map_or(Offer::Stored, Offer::DroppedOldest)
+        if displaces {
+            self.unlink(place);
+            let node = &mut self.nodes[place as usize];
+            self.index.remove(&std::mem::replace(&mut node.key, key));
+            let old = node.value.replace(value);
+            self.append(place);
+            return old.map_or(Offer::Stored, Offer::DroppedOldest);
+        }
+        self.occupy(place, key, value, capacity);
+        self.append(place);
+        Offer::Stored
     }
 
     fn pop_oldest(&mut self) -> Option<T> {
@@ -276,19 +293,23 @@ impl<T> Latest<T> {
         value
     }
 
-    fn allocate(&mut self, key: u64, value: T, capacity: usize) -> u32 {
+    /// The free node that is used next, or one more.
+    fn next_place(&self) -> u32 {
+        // The capacity of a queue is a u32 below `NONE`, and the slab never holds more nodes.
+        if self.free == NONE { u32::try_from(self.nodes.len()).unwrap_or(NONE) } else { self.free }
+    }
+
+    /// Puts a new key into the [next place](Self::next_place).
+    fn occupy(&mut self, place: u32, key: u64, value: T, capacity: usize) {
         let node = Node { value: Some(value), key, older: NONE, newer: NONE };
-        if self.free != NONE {
-            let at = self.free;
-            self.free = std::mem::replace(&mut self.nodes[at as usize], node).newer;
-            return at;
+        if let Some(free) = self.nodes.get_mut(place as usize) {
+            self.free = std::mem::replace(free, node).newer;
+            return;
         }
         if self.nodes.len() == self.nodes.capacity() {
             self.nodes.reserve_exact(growth(self.nodes.len(), capacity));
         }
         self.nodes.push(node);
-        // The capacity of a queue is a u32 below `NONE`, and the slab never holds more nodes.
-        u32::try_from(self.nodes.len() - 1).unwrap_or(NONE)
     }
 
     fn unlink(&mut self, at: u32) {
