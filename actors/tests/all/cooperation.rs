@@ -1,0 +1,488 @@
+//! Loops that publish, send and receive without ever having to wait let others run; a shutdown ends them in its time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::common::{Flush, Heard, Log, Note, Tick, Tock, WATCHDOG, on_every_runtime};
+use mycelium::tree::{Child, ExitReason};
+use mycelium::{
+    Actor, BoxError, Context, Handler, MessageBus, PublishError, Publisher, Responder, Service,
+    ServiceContext, StopReason, Subscription, Supervisor, Timestamp,
+};
+
+/// How often a step is repeated at most until somebody else runs.
+const STEPS_MAX: u64 = 1_000_000;
+const LIMIT: Duration = Duration::from_millis(200);
+
+/// Repeats a step until another task of this thread has run. Not a function: what an `async` closure returns is not `Send` enough.
+macro_rules! lets_others_run {
+    ($what:expr, $step:expr) => {{
+        let ran = Arc::new(AtomicBool::new(false));
+        let runs = Arc::clone(&ran);
+        let other = tokio::spawn(async move { runs.store(true, Ordering::SeqCst) });
+        let mut steps = 0;
+        while !ran.load(Ordering::SeqCst) {
+            $step;
+            steps += 1;
+            assert!(steps < STEPS_MAX, "{}: nobody else has run", $what);
+        }
+        other.await.unwrap();
+    }};
+}
+
+#[test]
+fn publishes_that_need_not_wait_let_others_run() {
+    on_every_runtime(|| async {
+        let publishing = tokio::spawn(async {
+            let bus = MessageBus::new();
+            let ticks = bus.publisher::<Tick>().unwrap();
+            lets_others_run!("to nobody", ticks.publish(Tick(1)).await.unwrap());
+            let lossy = bus.subscriber_with::<Tick>(Subscription::drop_oldest().capacity(4)).unwrap();
+            lets_others_run!("lossy", ticks.publish(Tick(1)).await.unwrap());
+            let newest = bus.subscriber_with::<Tick>(Subscription::drop_newest().capacity(4)).unwrap();
+            lets_others_run!("newest", ticks.publish(Tick(1)).await.unwrap());
+            drop((lossy, newest));
+            lets_others_run!("nobody any more", ticks.publish(Tick(1)).await.unwrap());
+            let failing = bus.subscriber_with::<Tick>(Subscription::fail().capacity(1)).unwrap();
+            lets_others_run!("refused", drop(ticks.publish(Tick(1)).await));
+            drop(failing);
+            bus.shutdown().await.unwrap();
+            lets_others_run!("closed", drop(ticks.publish(Tick(1)).await));
+        });
+        publishing.await.unwrap();
+    });
+}
+
+#[test]
+fn a_timeout_ends_a_loop_of_publishes() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let ticks = bus.publisher::<Tick>().unwrap();
+        let endless = async {
+            loop {
+                ticks.publish(Tick(1)).await.unwrap();
+            }
+        };
+        assert!(tokio::time::timeout(LIMIT / 10, endless).await.is_err());
+    });
+}
+
+/// Publishes in its handler until another task has run, through its context or a publisher that it keeps.
+struct Talker {
+    kept: Option<Publisher<Tick>>,
+}
+impl Actor for Talker {
+    type Error = BoxError;
+}
+impl Responder<Note> for Talker {
+    type Reply = Result<(), PublishError<Tick>>;
+    async fn answer(&mut self, note: &Note, ctx: &mut Context<Self>) -> Self::Reply {
+        match &self.kept {
+            Some(kept) => lets_others_run!(note.0, kept.publish(Tick(1)).await?),
+            None => lets_others_run!(note.0, ctx.publish(Tick(1)).await?),
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_handler_that_publishes_lets_others_run() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        for kept in [None, Some(bus.publisher().unwrap())] {
+            let talker = bus.spawn(Talker { kept }).unwrap();
+            talker.ask(Note("in a handler".into())).await.unwrap().unwrap();
+        }
+    });
+}
+
+#[test]
+fn sends_to_whoever_has_ended_let_others_run() {
+    on_every_runtime(|| async {
+        let sending = tokio::spawn(async {
+            let bus = MessageBus::new();
+            let gone = bus.spawn(Log::default()).unwrap();
+            gone.stop();
+            gone.ended().await;
+            lets_others_run!("tell", drop(gone.tell(Note("late".into())).await));
+            lets_others_run!("ask", drop(gone.ask(Flush).await));
+            lets_others_run!("ended", drop(gone.ended().await));
+        });
+        sending.await.unwrap();
+    });
+}
+
+#[test]
+fn tells_that_find_room_let_others_run() {
+    on_every_runtime(|| async {
+        let telling = tokio::spawn(async {
+            let bus = MessageBus::builder().inbox_capacity(1 << 20).build();
+            let log = bus.spawn(Log::default()).unwrap();
+            lets_others_run!("tell", log.tell(Tick(1)).await.unwrap());
+            log.kill();
+        });
+        telling.await.unwrap();
+    });
+}
+
+#[test]
+fn a_subscriber_that_always_has_more_lets_others_run() {
+    on_every_runtime(|| async {
+        let receiving = tokio::spawn(async {
+            let bus = MessageBus::new();
+            let mut ticks = bus.subscriber_with::<Tick>(Subscription::block().capacity(1 << 17)).unwrap();
+            let publisher = bus.publisher::<Tick>().unwrap();
+            for number in 0..1 << 17 {
+                publisher.try_publish(Tick(number)).unwrap();
+            }
+            let mut next = 0;
+            lets_others_run!("recv", {
+                assert_eq!(ticks.recv().await, Some(Tick(next)), "none is lost");
+                next += 1;
+            });
+            assert!(next < 1 << 17, "nobody else has run before all was received");
+            bus.shutdown().await.unwrap();
+        });
+        receiving.await.unwrap();
+    });
+}
+
+/// Replays messages whose time has come until another task has run.
+struct Replay(Arc<AtomicU64>);
+impl Service for Replay {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let ran = Arc::new(AtomicBool::new(false));
+        let (runs, seen) = (Arc::clone(&ran), Arc::clone(&ran));
+        let other = tokio::spawn(async move { runs.store(true, Ordering::SeqCst) });
+        let timed = (0..STEPS_MAX).take_while(move |_| !seen.load(Ordering::SeqCst));
+        let replayed = ctx.replay(timed.map(|n| (Timestamp::from_nanos(0), Tick(n)))).await?;
+        self.0.store(replayed, Ordering::SeqCst);
+        Ok(other.await?)
+    }
+}
+
+#[test]
+fn a_live_replay_lets_others_run() {
+    on_every_runtime(|| async {
+        let (bus, replayed) = (MessageBus::new(), Arc::new(AtomicU64::new(STEPS_MAX)));
+        let replay = bus.spawn_service(Replay(Arc::clone(&replayed))).unwrap();
+        assert_eq!(replay.ended().await, StopReason::Normal);
+        assert!(replayed.load(Ordering::SeqCst) < STEPS_MAX, "nobody else has run");
+    });
+}
+
+#[test]
+fn a_publish_that_yields_and_is_dropped_has_published_nothing() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let mut ticks = bus.subscriber_with::<Tick>(Subscription::block().capacity(1 << 17)).unwrap();
+        let publisher = bus.publisher::<Tick>().unwrap();
+        let (mut published, mut yielded) = (0, 0);
+        for number in 0..50_000 {
+            let polled = std::future::poll_fn(|cx| {
+                let mut publishing = std::pin::pin!(publisher.publish(Tick(number)));
+                std::task::Poll::Ready(publishing.as_mut().poll(cx))
+            });
+            match polled.await {
+                std::task::Poll::Ready(done) => {
+                    done.unwrap();
+                    assert_eq!(ticks.try_recv(), Some(Tick(number)));
+                    published += 1;
+                }
+                std::task::Poll::Pending => {
+                    assert_eq!(ticks.try_recv(), None);
+                    yielded += 1;
+                }
+            }
+        }
+        assert!(published > 0 && yielded > 0, "{published} published, {yielded} yielded");
+    });
+}
+
+/// As in a task of tokio whose budget is spent, with an executor inside that does not know of it.
+#[test]
+fn an_executor_inside_a_task_goes_on() {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    fn block_on(work: impl Future) {
+        let waker = Arc::new(Unpark(std::thread::current())).into();
+        let (mut cx, mut work) = (std::task::Context::from_waker(&waker), std::pin::pin!(work));
+        while work.as_mut().poll(&mut cx).is_pending() {
+            std::thread::park();
+        }
+    }
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let _counted = bus.subscriber_with::<Tick>(Subscription::drop_oldest()).unwrap();
+        let ticks = bus.publisher::<Tick>().unwrap();
+        let publishing = tokio::spawn(async move {
+            for number in 0..20_000 {
+                block_on(async { ticks.publish(Tick(number)).await.unwrap() });
+            }
+        });
+        publishing.await.unwrap();
+        let stats = bus.topics();
+        assert_eq!(stats[0].published, 20_000);
+    });
+    // And outside of any runtime.
+    let ticks = MessageBus::new().publisher::<Tick>().unwrap();
+    block_on(async {
+        for number in 0..20_000 {
+            drop(ticks.publish(Tick(number)).await);
+        }
+    });
+}
+
+/// Publishes for ever, and never asks whether it should stop.
+struct Feed;
+impl Service for Feed {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        loop {
+            ctx.publish(Tick(1)).await?;
+        }
+    }
+}
+
+/// The same with what it keeps.
+struct Keeper(Publisher<Tick>);
+impl Service for Keeper {
+    type Error = BoxError;
+    async fn run(&mut self, _: &ServiceContext) -> Result<(), BoxError> {
+        loop {
+            self.0.publish(Tick(1)).await?;
+        }
+    }
+}
+
+/// The same as a replay without an end.
+struct Tape;
+impl Service for Tape {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.replay((0..).map(|n| (Timestamp::from_nanos(n), Tick(1)))).await?;
+        Ok(())
+    }
+}
+
+/// Makes a tock of each tick for as long as there are any.
+struct Pipe;
+impl Service for Pipe {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let mut ticks = ctx.subscribe::<Tick>(Subscription::drop_oldest())?;
+        while let Some(tick) = ticks.recv().await {
+            ctx.publish(Tock(tick.0)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_shutdown_ends_services_that_publish_for_ever() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let heard = Heard::default();
+        let log = bus.spawn(Log { heard: heard.clone(), ..Log::default() }).unwrap();
+        let feeds = [
+            bus.spawn_service(Feed).unwrap(),
+            bus.spawn_service(Feed).unwrap(),
+            bus.spawn_service(Keeper(bus.publisher().unwrap())).unwrap(),
+            bus.spawn_service(Tape).unwrap(),
+            bus.spawn_service(Pipe).unwrap(),
+        ];
+        heard.wait_for("tick").await;
+        bus.shutdown_within(LIMIT * 10).await.unwrap();
+        for feed in feeds {
+            assert_eq!(feed.ended().await, StopReason::Shutdown, "{feed:?}");
+        }
+        assert_eq!(log.ended().await, StopReason::Shutdown);
+    });
+}
+
+/// Publishes for ever in the handler of one message.
+#[derive(Default)]
+struct Storm;
+impl Actor for Storm {
+    type Error = BoxError;
+}
+impl Handler<Note> for Storm {
+    async fn handle(&mut self, _: &Note, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        loop {
+            ctx.publish(Tick(1)).await?;
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_publishes_for_ever_is_killed_at_the_limit_of_a_shutdown() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let storms = [(); 4].map(|()| bus.spawn(Storm).unwrap());
+        storms.iter().for_each(|storm| storm.try_tell(Note("go".into())).unwrap());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let missed = bus.shutdown_within(LIMIT).await.unwrap_err().missed;
+        assert!(missed.len() == 4 && missed.iter().all(|missed| missed.killed), "{missed:?}");
+        assert_eq!(bus.dead_letters().in_hand, 4);
+    });
+}
+
+#[test]
+fn a_shutdown_ends_a_feed_that_waits_for_a_subscriber_who_does_not_read() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let mut slow = bus.subscriber_with::<Tick>(Subscription::block().capacity(2)).unwrap();
+        let feeds =
+            [bus.spawn_service(Feed).unwrap(), bus.spawn_service(Keeper(bus.publisher().unwrap())).unwrap()];
+        bus.shutdown_within(LIMIT * 10).await.unwrap();
+        for feed in feeds {
+            assert_eq!(feed.ended().await, StopReason::Shutdown, "{feed:?}");
+        }
+        while slow.recv().await.is_some() {}
+    });
+}
+
+/// Says goodbye when it is stopped, after a moment.
+struct Polite;
+impl Service for Polite {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        ctx.sleep(LIMIT * 3 / 4).await;
+        ctx.publish(Note("goodbye".into())).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_shutdown_leaves_those_who_listen_their_last_words() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let mut notes = bus.subscriber::<Note>().unwrap();
+        let polite = bus.spawn_service(Polite).unwrap();
+        let feed = bus.spawn_service(Feed).unwrap();
+        bus.shutdown_within(LIMIT * 20).await.unwrap();
+        assert_eq!([polite.ended().await, feed.ended().await], [StopReason::Shutdown, StopReason::Shutdown]);
+        assert_eq!(notes.recv().await, Some(Note("goodbye".into())));
+        assert_eq!(notes.recv().await, None);
+    });
+}
+
+/// Publishes what it has, and returns.
+struct Batch;
+impl Service for Batch {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for number in 0..10_000 {
+            ctx.publish(Tick(number)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_service_that_comes_to_its_end_in_time_is_not_cut_short() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let mut ticks = bus.subscriber_with::<Tick>(Subscription::block().capacity(16_384)).unwrap();
+        bus.spawn_service(Batch).unwrap();
+        bus.shutdown_within(LIMIT * 100).await.unwrap();
+        for number in 0..10_000 {
+            assert_eq!(ticks.recv().await, Some(Tick(number)));
+        }
+        assert_eq!(ticks.recv().await, None);
+    });
+}
+
+#[test]
+fn a_shutdown_refuses_publishers_outside_from_its_beginning() {
+    on_every_runtime(|| async {
+        let bus = MessageBus::new();
+        let ticks = bus.publisher::<Tick>().unwrap();
+        let loops = tokio::spawn(async move {
+            loop {
+                if let Err(error) = ticks.publish(Tick(1)).await {
+                    return error;
+                }
+            }
+        });
+        let polite = bus.spawn_service(Polite).unwrap();
+        let ending = tokio::spawn({
+            let bus = bus.clone();
+            async move { bus.shutdown_within(LIMIT * 100).await }
+        });
+        assert_eq!(loops.await.unwrap(), PublishError::Closed(Tick(1)));
+        assert!(polite.is_alive());
+        ending.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn a_tree_whose_feed_never_asks_to_stop_ends_in_order_and_in_time() {
+    on_every_runtime(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let log = heard.clone();
+        let tree = Supervisor::builder("root")
+            .child(Child::actor("log", move || Log { heard: log.clone(), ..Log::default() }))
+            .child(Child::service("feed", || Feed))
+            .start(&bus)
+            .await
+            .unwrap();
+        heard.wait_for("tick").await;
+        bus.shutdown_within(LIMIT * 10).await.unwrap();
+        assert_eq!(tree.ended().await, ExitReason::Shutdown);
+        assert_eq!(heard.words().last().unwrap(), "stopping: was shut down");
+    });
+}
+
+/// Never awaits anything, until it is let go.
+struct Spinning {
+    spins: Arc<AtomicU64>,
+    let_go: Arc<AtomicBool>,
+}
+impl Service for Spinning {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        self.spins.fetch_add(1, Ordering::SeqCst);
+        while !self.let_go.load(Ordering::SeqCst) {
+            let _ = ctx.try_publish(Tick(1));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_shutdown_does_not_depend_on_workers_that_never_come_back() {
+    for workers in [1, 2] {
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(workers).enable_all().build().unwrap();
+        let (spins, let_go) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+        let (done, is_done) = std::sync::mpsc::channel();
+        let (spinning, gone) = (Arc::clone(&spins), Arc::clone(&let_go));
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                let bus = MessageBus::new();
+                for _ in 0..workers {
+                    let (spins, let_go) = (Arc::clone(&spinning), Arc::clone(&gone));
+                    bus.spawn_service(Spinning { spins, let_go }).unwrap();
+                }
+                while spinning.load(Ordering::SeqCst) < workers as u64 {
+                    std::thread::yield_now();
+                }
+                let error = bus.shutdown_within(LIMIT).await.unwrap_err();
+                assert!(error.missed.iter().all(|missed| !missed.killed), "{error}");
+                done.send(error.missed.len()).unwrap();
+            });
+            runtime.shutdown_background();
+        });
+        let missed = is_done.recv_timeout(WATCHDOG);
+        let_go.store(true, Ordering::SeqCst);
+        assert_eq!(missed, Ok(workers), "of {workers} workers");
+    }
+}

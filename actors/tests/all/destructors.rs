@@ -1,0 +1,211 @@
+//! Messages with a destructor: dropped when the last handler has returned, and what a destructor that panics may do.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::common::{Heard, PERIOD, on_both_runtimes};
+use mycelium::tree::{Child, InHand};
+use mycelium::{
+    Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, PublishError, StopReason,
+    Subscriptions, Supervisor, TellError,
+};
+use tokio::sync::oneshot;
+
+/// Tells whoever waits when it is gone; panics then if it is told to.
+#[derive(Clone, Debug)]
+struct Order {
+    number: u64,
+    _gone: Arc<Gone>,
+}
+
+#[derive(Debug)]
+struct Gone(Mutex<Option<oneshot::Sender<()>>>, bool);
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        // Dropped, the sender tells.
+        drop(self.0.lock().unwrap().take());
+        assert!(!self.1, "asked to panic in a destructor");
+    }
+}
+
+impl Message for Order {
+    const NAME: &'static str = "Order";
+    const TYPE_ID: u16 = 9;
+    const TOPIC: &'static str = "orders";
+}
+
+/// An order, and what ends when all are done with it.
+fn order(number: u64, panics: bool) -> (Order, oneshot::Receiver<()>) {
+    let (gone, is_gone) = oneshot::channel();
+    (Order { number, _gone: Arc::new(Gone(Mutex::new(Some(gone)), panics)) }, is_gone)
+}
+
+#[derive(Clone, Default)]
+struct Desk {
+    heard: Heard,
+}
+
+impl Actor for Desk {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Order>();
+    }
+}
+
+impl Handler<Order> for Desk {
+    async fn handle(&mut self, order: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if order.number % 2 == 1 {
+            tokio::task::yield_now().await;
+        }
+        self.heard.add(order.number.to_string());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let heard = Heard::default();
+        let desks = [0; 3].map(|_| bus.spawn(Desk { heard: heard.clone() }).unwrap());
+        let orders = bus.publisher::<Order>().unwrap();
+        for number in 0..50 {
+            let (order, gone) = order(number, false);
+            orders.publish(order).await.unwrap();
+            // Nothing else is published until then: nobody but the handlers can have dropped it.
+            assert!(gone.await.is_err());
+            assert_eq!(heard.take(), vec![number.to_string(); 3]);
+        }
+        assert!(desks.iter().all(ActorRef::is_alive));
+        bus.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_destructor_that_panics_fails_its_actor_and_costs_no_other_message() {
+    on_both_runtimes(|| async {
+        for number in [2, 3] {
+            let bus = MessageBus::new();
+            let desk = Desk::default();
+            let make = desk.clone();
+            let child = Child::actor("desk", move || make.clone()).in_hand(InHand::Retry { attempts: 3 });
+            let root =
+                Supervisor::builder("root").intensity(20, PERIOD).child(child).start(&bus).await.unwrap();
+            let orders = bus.publisher::<Order>().unwrap();
+            for at in 0..6 {
+                orders.publish(order(at, at == number).0).await.unwrap();
+            }
+            desk.heard.wait_for("5").await;
+            assert_eq!(desk.heard.words(), ["0", "1", "2", "3", "4", "5"], "each once, and none is retried");
+            let letters = bus.dead_letters();
+            assert_eq!((letters.in_hand, letters.waiting, letters.retried), (0, 0, 0));
+            root.shutdown().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn without_a_supervisor_what_waits_is_a_dead_letter_and_nothing_was_in_hand() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let desk = Desk::default();
+        let actor = bus.spawn(desk.clone()).unwrap();
+        let orders = bus.publisher::<Order>().unwrap();
+        for at in 0..6 {
+            orders.try_publish(order(at, at == 2).0).unwrap();
+        }
+        assert!(matches!(actor.ended().await, StopReason::Panicked(_)));
+        assert_eq!(desk.heard.words(), ["0", "1", "2"]);
+        let letters = bus.dead_letters();
+        // What is published once it has ended is published to nobody, and not counted.
+        let published = bus.topics()[0].published;
+        assert_eq!((letters.in_hand, letters.waiting), (0, published - 3));
+        // Nobody is there: it is dropped here, and its destructor harms nobody.
+        orders.publish(order(7, true).0).await.unwrap();
+        bus.shutdown_within(Duration::from_secs(5)).await.unwrap();
+    });
+}
+
+/// Handles no order: its handler fails, or waits for ever.
+#[derive(Clone, Copy)]
+struct Refuser {
+    waits: bool,
+    timers: u64,
+}
+
+impl Actor for Refuser {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Order>();
+    }
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for number in 0..self.timers {
+            ctx.schedule_after(if self.waits { PERIOD } else { Duration::ZERO }, order(number, true).0);
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Order> for Refuser {
+    async fn handle(&mut self, _: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.waits {
+            std::future::pending::<()>().await;
+        }
+        Err("refused".into())
+    }
+}
+
+#[test]
+fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
+    on_both_runtimes(|| async {
+        for (told, waits) in [(false, false), (false, true), (true, false), (true, true)] {
+            let bus = MessageBus::new();
+            let actor = bus.spawn(Refuser { waits, timers: 0 }).unwrap();
+            let orders = bus.publisher::<Order>().unwrap();
+            let mut sent = 0;
+            for number in 0..5 {
+                let order = order(number, true).0;
+                let refused = match told {
+                    false => orders.try_publish(order).map_err(PublishError::into_message).err(),
+                    true => actor.try_tell(order).map_err(TellError::into_message).err(),
+                };
+                sent += u64::from(refused.is_none());
+                // Given back by an actor that has ended, it is this test's to drop.
+                std::mem::forget(refused);
+            }
+            if waits {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                actor.kill();
+                assert_eq!(actor.ended().await, StopReason::Killed);
+            } else {
+                assert_eq!(actor.ended().await, StopReason::Failed("refused".into()));
+            }
+            let letters = bus.dead_letters();
+            let all = letters.in_hand + letters.waiting;
+            assert_eq!(letters.in_hand, 1, "told {told}, waits {waits}: {letters:?}");
+            // What is published once the actor has ended is published to nobody.
+            assert!(if told || waits { all == sent } else { all <= sent }, "{letters:?}");
+            bus.shutdown().await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn timers_end_with_their_actor_whatever_the_destructors_of_their_messages_do() {
+    on_both_runtimes(|| async {
+        for waits in [false, true] {
+            let bus = MessageBus::new();
+            let actor = bus.spawn(Refuser { waits, timers: 3 }).unwrap();
+            if waits {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                actor.stop();
+                assert_eq!(actor.ended().await, StopReason::Normal);
+            } else {
+                assert_eq!(actor.ended().await, StopReason::Failed("refused".into()));
+                assert_eq!(bus.dead_letters().in_hand, 1);
+            }
+            bus.shutdown().await.unwrap();
+        }
+    });
+}

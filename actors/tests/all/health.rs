@@ -1,0 +1,342 @@
+//! Health probes of supervised children.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::common::{Heard, PERIOD, Tick, Tock, WATCHDOG, observer, on_both_runtimes};
+use mycelium::tree::{Child, Health, Shutdown, Tree};
+use mycelium::{
+    Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, Responder, Service,
+    ServiceContext, StopReason, Subscriptions, Supervisor,
+};
+
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Adds up what it hears, and waits for ever at 13.
+#[derive(Default)]
+struct Worker {
+    heard: u32,
+}
+
+impl Actor for Worker {
+    type Error = BoxError;
+}
+impl Handler<u32> for Worker {
+    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if *number == 13 {
+            pending::<()>().await;
+        }
+        self.heard += number;
+        Ok(())
+    }
+}
+struct Pause(Duration);
+impl Handler<Pause> for Worker {
+    async fn handle(&mut self, pause: &Pause, _: &mut Context<Self>) -> Result<(), BoxError> {
+        tokio::time::sleep(pause.0).await;
+        Ok(())
+    }
+}
+struct Sum;
+impl Responder<Sum> for Worker {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
+        self.heard
+    }
+}
+
+async fn probed(health: Health, bus: &MessageBus, log: &Heard) -> (Tree, ActorRef<Worker>) {
+    let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(log));
+    let tree = root.child(Child::actor("w", Worker::default).health(health)).start(bus).await.unwrap();
+    let worker = tree.actor_ref("root/w").unwrap();
+    (tree, worker)
+}
+
+#[test]
+fn a_handler_that_never_returns_is_reported_with_its_message() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let (tree, worker) = probed(Health::within(SHORT), &bus, &log).await;
+        worker.tell(1).await.unwrap();
+        worker.tell(13).await.unwrap();
+        let line = log.wait_for("stuck").await;
+        assert_eq!(line, "stuck w: u32, whose handler waits");
+        assert_eq!(log.words(), ["started w", &*line], "it is reported once and not touched");
+        assert!(worker.is_alive());
+        let missed = tree.shutdown_within(SHORT).await.unwrap_err().missed;
+        assert_eq!(missed.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/w"]);
+    });
+}
+
+#[test]
+fn a_stuck_handler_is_ended_and_its_actor_restarted_if_that_is_wanted() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let (tree, worker) = probed(Health::within(SHORT).restart(), &bus, &log).await;
+        for number in [1, 13, 2, 3] {
+            worker.tell(number).await.unwrap();
+        }
+        assert_eq!(worker.ask(Sum).await.unwrap(), 5, "what waited is handled by the next life");
+        let exited = log.wait_for("exited w").await;
+        assert!(exited.contains("stuck for") && exited.contains("u32, whose handler waits"), "{exited}");
+        let letters = bus.dead_letters();
+        assert_eq!((letters.in_hand, letters.waiting), (1, 0));
+        assert_eq!(letters.recent[0].cause, DeadLetterCause::InHand { attempts: 1 });
+        // The next life is probed as well.
+        worker.tell(13).await.unwrap();
+        worker.tell(7).await.unwrap();
+        assert_eq!(worker.ask(Sum).await.unwrap(), 7);
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn slow_is_not_stuck_and_what_goes_on_has_recovered() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let (tree, worker) = probed(Health::within(SHORT * 4), &bus, &log).await;
+        // Each message ends well before the limit, all of them long after it.
+        for _ in 0..12 {
+            worker.tell(Pause(SHORT / 2)).await.unwrap();
+        }
+        assert_eq!(worker.ask(Sum).await.unwrap(), 0);
+        assert_eq!(log.words(), ["started w"]);
+        worker.tell(Pause(SHORT * 8)).await.unwrap();
+        log.wait_for("stuck w: Pause").await;
+        log.wait_for("recovered w").await;
+        tree.shutdown().await.unwrap();
+    });
+}
+
+/// Answers each message of one topic with several on the other: two of them fill each other's queues.
+struct Left;
+impl Actor for Left {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Left {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for _ in 0..3 {
+            ctx.publish(Tock(tick.0)).await?;
+        }
+        Ok(())
+    }
+}
+struct Right;
+impl Actor for Right {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tock>();
+    }
+}
+impl Handler<Tock> for Right {
+    async fn handle(&mut self, tock: &Tock, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for _ in 0..3 {
+            ctx.publish(Tick(tock.0)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn two_actors_that_wait_for_each_others_full_queues_are_reported() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::builder().topic_capacity(8).build(), Heard::default());
+        let root = Supervisor::builder("root").on_event(observer(&log));
+        let root = root.child(Child::actor("left", || Left).health(Health::within(SHORT)));
+        let root = root.child(Child::actor("right", || Right).health(Health::within(SHORT)));
+        let tree = root.start(&bus).await.unwrap();
+        bus.publisher::<Tick>().unwrap().publish(Tick(1)).await.unwrap();
+        assert_eq!(
+            log.wait_for("stuck left").await,
+            "stuck left: Tick from topic ticks, whose handler waits"
+        );
+        assert_eq!(
+            log.wait_for("stuck right").await,
+            "stuck right: Tock from topic tocks, whose handler waits"
+        );
+        assert_eq!(tree.shutdown_within(SHORT).await.unwrap_err().missed.len(), 2);
+    });
+}
+
+#[test]
+fn a_handler_that_keeps_its_thread_is_reported_and_cannot_be_ended() {
+    struct Keeper;
+    impl Actor for Keeper {
+        type Error = BoxError;
+    }
+    impl Handler<Arc<std::sync::Barrier>> for Keeper {
+        async fn handle(
+            &mut self,
+            barrier: &Arc<std::sync::Barrier>,
+            _: &mut Context<Self>,
+        ) -> Result<(), BoxError> {
+            barrier.wait();
+            Ok(())
+        }
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (bus, log, barrier) = (MessageBus::new(), Heard::default(), Arc::new(std::sync::Barrier::new(2)));
+        let child = Child::actor("keeper", || Keeper).health(Health::within(SHORT).restart());
+        let root = Supervisor::builder("root").on_event(observer(&log)).child(child);
+        let tree = root.start(&bus).await.unwrap();
+        let keeper = tree.actor_ref::<Keeper>("root/keeper").unwrap();
+        keeper.tell(Arc::clone(&barrier)).await.unwrap();
+        let line = log.wait_for("stuck keeper").await;
+        assert!(line.ends_with("whose handler keeps its thread"), "{line}");
+        assert!(keeper.is_alive());
+        barrier.wait();
+        log.wait_for("recovered keeper").await;
+        tree.shutdown().await.unwrap();
+    });
+}
+
+/// Says that it is alive for a while, then no more.
+struct Heartbeat(Arc<AtomicU32>);
+impl Service for Heartbeat {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..10 {
+            ctx.alive();
+            ctx.sleep(SHORT / 5).await;
+        }
+        pending::<()>().await;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_service_without_a_heartbeat_is_restarted() {
+    on_both_runtimes(|| async {
+        let (bus, log, lives) = (MessageBus::new(), Heard::default(), Arc::new(AtomicU32::new(0)));
+        let count = Arc::clone(&lives);
+        let child = Child::service("beat", move || Heartbeat(Arc::clone(&count)));
+        let child = child.health(Health::within(SHORT * 2).restart()).shutdown(Shutdown::BrutalKill);
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log)).child(child);
+        let tree = root.start(&bus).await.unwrap();
+        while lives.load(Ordering::SeqCst) < 3 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let exited = log.wait_for("exited beat").await;
+        assert!(exited.contains("stuck for"), "{exited}");
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_is_ready_by_a_line_and_stuck_without_one() {
+    use mycelium::tree::ProcessSpec;
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let script = "echo warming up; sleep 0.1; echo listening on 7; exec sleep 60";
+        let spec = ProcessSpec::new("sh").args(["-c", script]).ready_line("listening");
+        let child = Child::process("server", spec).health(Health::within(SHORT * 4));
+        let root = Supervisor::builder("root").on_event(observer(&log)).child(child);
+        let tree = root.actor("client", Worker::default).start(&bus).await.unwrap();
+        assert_eq!(log.words(), ["started server", "started client"]);
+        log.wait_for("stuck server").await;
+        tree.shutdown().await.unwrap();
+
+        let spec = ProcessSpec::new("sh").args(["-c", "exec sleep 60"]).ready_line("listening");
+        let child = Child::process("mute", spec).start_timeout(SHORT);
+        let error = Supervisor::builder("root").child(child).start(&bus).await.unwrap_err();
+        assert!(error.to_string().contains("not ready after 50ms"), "{error}");
+    });
+}
+
+/// Fails at once, and its first life has not said its last words then.
+struct Speechless(u32);
+impl Actor for Speechless {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        if self.0 == 0 {
+            pending::<()>().await;
+        }
+    }
+}
+impl Handler<u32> for Speechless {
+    async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Err("told to".into())
+    }
+}
+impl Responder<Sum> for Speechless {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
+        self.0
+    }
+}
+
+#[test]
+fn last_words_that_never_end_are_cut_short_and_the_failure_stays_the_reason() {
+    on_both_runtimes(|| async {
+        let (bus, log, lives) = (MessageBus::new(), Heard::default(), AtomicU32::new(0));
+        let child = Child::actor("w", move || Speechless(lives.fetch_add(1, Ordering::SeqCst)));
+        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log));
+        let tree = root.child(child.health(Health::within(SHORT).restart())).start(&bus).await.unwrap();
+        let worker = tree.actor_ref::<Speechless>("root/w").unwrap();
+        worker.tell(1).await.unwrap();
+        assert_eq!(worker.ask(Sum).await.unwrap(), 1);
+        let stuck = log.wait_for("stuck w").await;
+        assert_eq!(stuck, "stuck w: stopping, whose handler waits");
+        log.wait_for("exited w: failed: told to").await;
+        tree.shutdown().await.unwrap();
+    });
+}
+
+/// Works for a while between any two signs of life, without ever waiting.
+struct Busy {
+    work: Duration,
+    turns: Arc<AtomicU32>,
+}
+impl Service for Busy {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        loop {
+            ctx.alive();
+            self.turns.fetch_add(1, Ordering::SeqCst);
+            let begin = std::time::Instant::now();
+            while begin.elapsed() < self.work {
+                std::hint::spin_loop();
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// More of them than threads: each waits for its turn longer than its limit, and none is stuck.
+#[test]
+fn who_waits_for_a_turn_is_not_stuck() {
+    for workers in [1, 2] {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (bus, log, turns) = (MessageBus::new(), Heard::default(), Arc::<AtomicU32>::default());
+            let mut root = Supervisor::builder("root").intensity(1_000, PERIOD).on_event(observer(&log));
+            for n in 0..6 {
+                let turns = Arc::clone(&turns);
+                let busy = move || Busy { work: SHORT, turns: Arc::clone(&turns) };
+                let child = Child::service(&*format!("busy-{n}"), busy).health(Health::within(SHORT * 2));
+                root = root.child(child.shutdown(Shutdown::BrutalKill));
+            }
+            // One that is stuck is found all the same.
+            let child = Child::actor("w", Worker::default).health(Health::within(SHORT * 2));
+            let tree = root.child(child).start(&bus).await.unwrap();
+            tree.actor_ref::<Worker>("root/w").unwrap().tell(13).await.unwrap();
+            log.wait_for("stuck w").await;
+            while turns.load(Ordering::SeqCst) < 120 {
+                tokio::time::sleep(SHORT).await;
+            }
+            let false_alarms: Vec<_> =
+                log.words().into_iter().filter(|word| word.starts_with("stuck busy")).collect();
+            assert_eq!(false_alarms, [""; 0]);
+            let _ = tree.shutdown_within(WATCHDOG).await;
+        });
+    }
+}

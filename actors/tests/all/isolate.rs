@@ -1,0 +1,470 @@
+//! Isolates from the outside: order, virtual time, parking, policies, failures.
+
+use std::time::Duration;
+
+use crate::common::{Note, Tick};
+use mycelium::{
+    Actor, ActorRef, AskError, BoxError, Context, Handler, Isolate, Message, Responder, RunError, Service,
+    ServiceContext, StopReason, Subscription, Subscriptions, Timestamp, WaitsFor,
+};
+
+/// Logs what it hears with the time, and waits as long as it is told after each tick.
+#[derive(Default)]
+struct Log {
+    heard: Vec<(i64, String)>,
+    pause: Duration,
+    subscription: Option<Subscription<Tick>>,
+}
+
+impl Actor for Log {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Note>();
+    }
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.subscribe(self.subscription.unwrap_or_default())?;
+        Ok(())
+    }
+}
+
+impl Handler<Tick> for Log {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.push((ctx.now().as_nanos(), format!("tick {}", tick.0)));
+        if !self.pause.is_zero() {
+            ctx.sleep(self.pause).await;
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Note> for Log {
+    async fn handle(&mut self, note: &Note, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.push((ctx.now().as_nanos(), note.0.clone()));
+        Ok(())
+    }
+}
+
+/// How many words that begin like this the log has heard.
+struct CountOf(&'static str);
+
+impl Responder<CountOf> for Log {
+    type Reply = usize;
+    async fn answer(&mut self, query: &CountOf, _ctx: &mut Context<Self>) -> usize {
+        self.heard.iter().filter(|(_, what)| what.starts_with(query.0)).count()
+    }
+}
+
+fn words(isolate: &mut Isolate, log: &ActorRef<Log>) -> Vec<String> {
+    isolate.with(log, |log| log.heard.iter().map(|(at, what)| format!("{at}:{what}")).collect()).unwrap()
+}
+
+/// Three of each, in turn.
+fn ticks_and_notes(isolate: &mut Isolate) {
+    isolate.run().unwrap();
+    for n in 0..3 {
+        isolate.publish(Tick(n)).unwrap();
+        isolate.publish(Note(format!("note {n}"))).unwrap();
+    }
+    isolate.run().unwrap();
+}
+
+#[test]
+fn events_of_all_topics_are_handled_in_publish_order() {
+    let mut isolate = Isolate::new(1);
+    let log = isolate.spawn(Log::default()).unwrap();
+    ticks_and_notes(&mut isolate);
+    assert_eq!(
+        words(&mut isolate, &log),
+        ["0:tick 0", "0:note 0", "0:tick 1", "0:note 1", "0:tick 2", "0:note 2"]
+    );
+}
+
+#[test]
+fn a_parked_handler_keeps_its_actor_alone_waiting_and_the_order_stands() {
+    let mut isolate = Isolate::new(1);
+    let slow = isolate.spawn(Log { pause: Duration::from_nanos(10), ..Log::default() }).unwrap();
+    let quick = isolate.spawn(Log::default()).unwrap();
+    ticks_and_notes(&mut isolate);
+    assert_eq!(
+        words(&mut isolate, &slow),
+        ["0:tick 0", "10:note 0", "10:tick 1", "20:note 1", "20:tick 2", "30:note 2"]
+    );
+    assert!(words(&mut isolate, &quick).iter().all(|word| word.starts_with("0:")));
+}
+
+fn overflow(subscription: Subscription<Tick>) -> (Vec<u64>, mycelium::TopicStats) {
+    let mut isolate = Isolate::new(1);
+    let pause = Duration::from_nanos(10);
+    let log =
+        isolate.spawn(Log { pause, subscription: Some(subscription.capacity(2)), ..Log::default() }).unwrap();
+    isolate.run().unwrap();
+    for n in 0..6 {
+        isolate.publish(Tick(n)).unwrap();
+        isolate.run_until(Timestamp::ZERO).unwrap();
+    }
+    isolate.run().unwrap();
+    let heard = isolate.take(&log).unwrap().heard;
+    let ticks = heard.iter().map(|(_, what)| what[5..].parse().unwrap()).collect();
+    (ticks, isolate.topics().into_iter().find(|topic| topic.message == "Tick").unwrap())
+}
+
+#[test]
+fn lossy_policies_drop_by_their_rule_and_count() {
+    let (ticks, stats) = overflow(Subscription::drop_oldest());
+    assert_eq!((ticks, stats.dropped_oldest), (vec![0, 4, 5], 3));
+    let (ticks, stats) = overflow(Subscription::drop_newest());
+    assert_eq!((ticks, stats.dropped_newest), (vec![0, 1, 2], 3));
+    let (ticks, stats) = overflow(Subscription::conflate(|tick: &Tick| tick.0 % 2));
+    assert_eq!((ticks, stats.conflated), (vec![0, 4, 5], 3));
+}
+
+/// Takes minutes, and hundreds of megabytes, if what is dropped behind a parked handler leaves anything behind.
+#[test]
+fn a_flood_behind_a_parked_handler_costs_what_its_bound_says() {
+    const FLOOD: u64 = 300_000;
+    for subscription in [Subscription::drop_oldest(), Subscription::conflate(|tick: &Tick| tick.0 % 4)] {
+        let mut isolate = Isolate::new(1);
+        let subscription = Some(subscription.capacity(4));
+        let log = Log { pause: Duration::from_secs(1), subscription, ..Log::default() };
+        let log = isolate.spawn(log).unwrap();
+        isolate.run().unwrap();
+        for number in 0..FLOOD {
+            isolate.publish(Tick(number)).unwrap();
+            isolate.run_until(Timestamp::from_nanos(1)).unwrap();
+            if number == FLOOD / 2 {
+                isolate.tell(&log, Note("told".into())).unwrap();
+            }
+        }
+        log.kill();
+        let stats = isolate.run_until(Timestamp::from_nanos(2));
+        let topic = isolate.topics().into_iter().find(|topic| topic.message == Tick::NAME).unwrap();
+        assert_eq!(topic.dropped_oldest + topic.conflated, FLOOD - 5, "all but the one in hand and four");
+        assert_eq!(isolate.stats().dead_letters, 5, "the four and the note: {stats:?}");
+    }
+}
+
+#[test]
+fn blocking_and_failing_subscribers_refuse_what_does_not_fit() {
+    for subscription in [Subscription::block(), Subscription::fail()] {
+        let mut isolate = Isolate::new(1);
+        let pause = Duration::from_nanos(10);
+        isolate.spawn(Log { pause, subscription: Some(subscription.capacity(2)), ..Log::default() }).unwrap();
+        isolate.run().unwrap();
+        for n in 0..3 {
+            isolate.publish(Tick(n)).unwrap();
+            isolate.run_until(Timestamp::ZERO).unwrap();
+        }
+        let refused = isolate.publish(Tick(3)).unwrap_err();
+        assert_eq!(refused.into_message(), Tick(3));
+        isolate.run().unwrap();
+        isolate.publish(Tick(3)).unwrap();
+    }
+}
+
+/// Publishes as fast as it may.
+struct Flood(u64);
+impl Service for Flood {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for n in 0..self.0 {
+            ctx.publish(Tick(n)).await?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_publisher_waits_for_a_slow_subscriber_and_loses_nothing() {
+    let mut isolate = Isolate::new(1);
+    let subscription = Some(Subscription::block().capacity(4));
+    let log = isolate.spawn(Log { pause: Duration::from_nanos(1), subscription, ..Log::default() }).unwrap();
+    isolate.spawn_service(Flood(200_000)).unwrap();
+    isolate.run().unwrap();
+    let heard = isolate.take(&log).unwrap().heard;
+    assert_eq!(heard.len(), 200_000);
+    assert!(heard.iter().enumerate().all(|(n, (_, what))| *what == format!("tick {n}")));
+}
+
+/// Asks another actor whenever it hears a tick.
+struct Asker {
+    of: ActorRef<Log>,
+    answers: Vec<usize>,
+}
+impl Actor for Asker {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Asker {
+    async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let answer = ctx.ask_within(&self.of.clone(), CountOf("tick"), Duration::from_secs(1)).await?;
+        self.answers.push(answer);
+        Ok(())
+    }
+}
+
+#[test]
+fn asks_are_answered_in_order_and_leave_no_timer_behind() {
+    let mut isolate = Isolate::new(1);
+    let of = isolate.spawn(Log::default()).unwrap();
+    let asker = isolate.spawn(Asker { of: of.clone(), answers: Vec::new() }).unwrap();
+    isolate.run().unwrap();
+    for n in 0..3 {
+        isolate.publish(Tick(n)).unwrap();
+    }
+    isolate.run().unwrap();
+    assert_eq!(isolate.take(&asker).unwrap().answers, [3, 3, 3]);
+    assert_eq!(isolate.now(), Timestamp::ZERO, "a timeout that was not needed moved the clock");
+    assert_eq!(isolate.ask(&of, CountOf("tick")).unwrap(), 3);
+}
+
+#[test]
+fn a_timeout_passes_in_virtual_time() {
+    let mut isolate = Isolate::new(1);
+    let of = isolate.spawn(Log { pause: Duration::from_secs(5), ..Log::default() }).unwrap();
+    let asker = isolate.spawn(Asker { of, answers: Vec::new() }).unwrap();
+    isolate.run().unwrap();
+    isolate.publish(Tick(0)).unwrap();
+    let error = isolate.run().unwrap_err();
+    let RunError::ActorFailed { actor: "Asker", reason: StopReason::Failed(text), at, .. } = error else {
+        panic!("{error}")
+    };
+    assert_eq!(&*text, AskError::Timeout.to_string());
+    assert_eq!(at.as_nanos(), 1_000_000_000);
+    assert!(isolate.end_reason(&asker).unwrap().is_abnormal());
+}
+
+struct Bomb;
+impl Actor for Bomb {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Bomb {
+    async fn handle(&mut self, tick: &Tick, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        assert!(tick.0 < 2, "tick {} is too much", tick.0);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_panic_ends_in_the_result_of_its_isolate() {
+    let mut isolate = Isolate::new(1);
+    let mut neighbour = Isolate::new(1);
+    isolate.spawn(Bomb).unwrap();
+    let log = neighbour.spawn(Log::default()).unwrap();
+    neighbour.run().unwrap();
+    for n in 0..3 {
+        isolate.publish(Tick(n)).unwrap();
+        neighbour.publish(Tick(n)).unwrap();
+    }
+    let error = isolate.run().unwrap_err();
+    assert!(error.to_string().contains("Bomb#1 panicked: tick 2 is too much"), "{error}");
+    neighbour.run().unwrap();
+    assert_eq!(neighbour.take(&log).unwrap().heard.len(), 3);
+}
+
+/// Waits for something that no isolate can provide.
+struct Outsider;
+impl Actor for Outsider {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Outsider {
+    async fn handle(&mut self, _: &Tick, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_handler_that_waits_for_ever_is_named() {
+    let mut isolate = Isolate::new(1);
+    isolate.spawn(Outsider).unwrap();
+    isolate.publish(Tick(0)).unwrap();
+    let error = isolate.run().unwrap_err();
+    let RunError::Stuck { waiting } = &error else { panic!("{error}") };
+    assert_eq!(waiting.len(), 1);
+    assert_eq!((waiting[0].actor, waiting[0].waits_for), ("Outsider", WaitsFor::Outside));
+    assert!(error.to_string().contains("Outsider#1 for something outside the isolate"), "{error}");
+}
+
+/// Publishes the topic that it hears.
+#[derive(Default)]
+struct Echo(u64);
+impl Actor for Echo {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Echo {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0 += 1;
+        ctx.publish(Tick(tick.0 + 1)).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn an_actor_does_not_hear_itself_and_two_that_feed_each_other_are_stopped() {
+    let mut isolate = Isolate::new(1);
+    let alone = isolate.spawn(Echo::default()).unwrap();
+    isolate.publish(Tick(0)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(isolate.take(&alone).unwrap().0, 1);
+
+    let mut isolate = Isolate::new(1);
+    isolate.limit_events(1_000);
+    isolate.spawn(Echo::default()).unwrap();
+    isolate.spawn(Echo::default()).unwrap();
+    isolate.publish(Tick(0)).unwrap();
+    let error = isolate.run().unwrap_err();
+    assert!(matches!(error, RunError::TooManyEvents { events_max: 1_000, actor: "Echo", .. }), "{error}");
+}
+
+struct Alarm(Vec<u64>);
+impl Actor for Alarm {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.schedule_after(Duration::from_nanos(30), Tick(30));
+        ctx.schedule_after(Duration::from_nanos(10), Tick(10));
+        ctx.schedule_after(Duration::from_nanos(20), Tick(20)).cancel();
+        Ok(())
+    }
+}
+impl Handler<Tick> for Alarm {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        assert_eq!(ctx.now(), Timestamp::from_nanos(tick.0 as i64));
+        self.0.push(tick.0);
+        if tick.0 == 30 {
+            ctx.stop();
+            ctx.schedule_after(Duration::from_secs(1), Tick(0));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn scheduled_messages_come_in_time_order_and_end_with_their_actor() {
+    let mut isolate = Isolate::new(1);
+    let alarm = isolate.spawn(Alarm(Vec::new())).unwrap();
+    let stats = isolate.run().unwrap();
+    assert_eq!(stats.now.as_nanos(), 30);
+    assert_eq!(isolate.end_reason(&alarm), Some(StopReason::Normal));
+    assert_eq!(isolate.take(&alarm).unwrap().0, [10, 30]);
+}
+
+/// Reads a topic in a loop of its own.
+struct Reader(Vec<u64>);
+impl Service for Reader {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let mut ticks = ctx.subscribe::<Tick>(Subscription::block().capacity(2))?;
+        while let Some(tick) = ticks.recv().await {
+            self.0.push(tick.0);
+            ctx.sleep(Duration::from_nanos(1)).await;
+            if tick.0 == 9_999 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_service_reads_what_another_publishes() {
+    let mut isolate = Isolate::new(1);
+    let reader = isolate.spawn_service(Reader(Vec::new())).unwrap();
+    isolate.spawn_service(Flood(10_000)).unwrap();
+    isolate.run().unwrap();
+    let reader = isolate.take_service(&reader).unwrap();
+    assert!(reader.0.iter().copied().eq(0..10_000));
+}
+
+/// Replays ticks at given times, and notes how many it was told were published.
+struct Replay(Vec<u64>, u64);
+impl Service for Replay {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let times = self.0.clone();
+        self.1 = ctx.replay(times.into_iter().map(|at| (Timestamp::from_nanos(at as i64), Tick(at)))).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_replay_publishes_each_message_at_its_time_and_between_what_others_do() {
+    let mut isolate = Isolate::new(1);
+    let log = isolate.spawn(Log::default()).unwrap();
+    let alarm = isolate.spawn(Alarm(Vec::new())).unwrap();
+    isolate.run_until(Timestamp::from_nanos(0)).unwrap();
+    // The third lies in the past by then: it is due at once.
+    let first = isolate.spawn_service(Replay(vec![5, 20, 3], 0)).unwrap();
+    let second = isolate.spawn_service(Replay(vec![5, 7], 0)).unwrap();
+    let none = isolate.spawn_service(Replay(Vec::new(), 0)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(words(&mut isolate, &log), ["5:tick 5", "5:tick 5", "7:tick 7", "20:tick 20", "20:tick 3"]);
+    assert_eq!(isolate.take(&alarm).unwrap().0, [10, 30]);
+    let counts = [first, second, none].map(|service| isolate.take_service(&service).unwrap().1);
+    assert_eq!(counts, [3, 2, 0]);
+}
+
+#[test]
+fn a_replay_waits_for_a_slow_subscriber_and_loses_nothing() {
+    let mut isolate = Isolate::new(1);
+    let subscription = Some(Subscription::block().capacity(2));
+    let log = isolate.spawn(Log { pause: Duration::from_nanos(10), subscription, ..Log::default() }).unwrap();
+    isolate.run().unwrap();
+    let replay = isolate.spawn_service(Replay((0..1_000).collect(), 0)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(isolate.take_service(&replay).unwrap().1, 1_000);
+    let heard = isolate.take(&log).unwrap().heard;
+    assert!(heard.iter().map(|(_, what)| what.as_str()).eq((0..1_000).map(|n| format!("tick {n}"))));
+}
+
+/// Ends another actor at a given tick, and watches it go.
+struct Reaper {
+    of: ActorRef<Log>,
+    kill: bool,
+    seen: Option<(i64, StopReason)>,
+}
+impl Service for Reaper {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_nanos(15)).await;
+        assert!(self.of.is_alive());
+        if self.kill {
+            self.of.kill();
+        } else {
+            self.of.stop();
+        }
+        let reason = self.of.ended().await;
+        self.seen = Some((ctx.now().as_nanos(), reason));
+        assert!(!self.of.is_alive());
+        Ok(())
+    }
+}
+
+#[test]
+fn others_can_stop_kill_and_watch_an_actor() {
+    for (kill, at, reason, heard) in [(false, 20, StopReason::Normal, 2), (true, 15, StopReason::Killed, 2)] {
+        let mut isolate = Isolate::new(1);
+        let log = isolate.spawn(Log { pause: Duration::from_nanos(10), ..Log::default() }).unwrap();
+        let reaper = isolate.spawn_service(Reaper { of: log.clone(), kill, seen: None }).unwrap();
+        isolate.run_until(Timestamp::ZERO).unwrap();
+        for n in 0..5 {
+            isolate.publish(Tick(n)).unwrap();
+        }
+        // The second tick is in hand from 10 to 20.
+        isolate.run().unwrap();
+        assert_eq!(isolate.take_service(&reaper).unwrap().seen, Some((at, reason.clone())));
+        assert_eq!(isolate.end_reason(&log), Some(reason));
+        assert_eq!(isolate.take(&log).unwrap().heard.len(), heard);
+        assert_eq!(isolate.stats().dead_letters, 3, "three ticks were waiting");
+        assert!(isolate.tell(&log, Tick(9)).is_err());
+    }
+}

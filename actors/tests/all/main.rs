@@ -1,0 +1,45 @@
+//! The tests of buses, isolates and trees that can share a process: one binary links once.
+//! Those that count allocations, set a hook of the process or are signalled are binaries of their own, beside this folder.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod accounts;
+mod busy;
+mod cooperation;
+mod declare;
+mod destructors;
+mod drain;
+mod health;
+mod in_hand;
+mod intervals;
+mod isolate;
+mod isolate_accounts;
+mod isolate_bounds;
+mod isolate_drops;
+mod isolate_in_hand;
+mod isolate_outside;
+mod isolate_tree;
+mod itself;
+mod live;
+mod monitors;
+mod order;
+mod paused;
+mod policies;
+#[cfg(unix)]
+mod process_lines;
+#[cfg(unix)]
+mod processes;
+mod readiness;
+mod receivers;
+mod references;
+mod replay;
+mod resilience;
+mod runtimes;
+mod semantics;
+mod shutdown;
+mod stats;
+mod subscribing;
+mod sweep;
+mod timers;
+mod tree;

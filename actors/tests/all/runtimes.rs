@@ -1,0 +1,168 @@
+//! Runtimes that are not the caller's, are gone, or end: what a bus says of them, and that nobody waits for ever.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crate::common::{Flush, Log};
+use mycelium::{
+    Actor, AskError, BoxError, Context, MessageBus, Responder, Service, ServiceContext, SpawnError,
+    Supervisor,
+};
+use tokio::runtime::{Builder, Runtime};
+
+/// Wakes the thread that waits.
+struct Unpark(Thread);
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future on this thread, without a runtime.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut TaskContext::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+fn runtime(workers: usize) -> Runtime {
+    Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap()
+}
+
+/// One of each kind that has ended.
+fn ended_runtimes() -> [tokio::runtime::Handle; 3] {
+    let current = Builder::new_current_thread().enable_all().build().unwrap();
+    [current, runtime(1), runtime(2)].map(|runtime| {
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        handle
+    })
+}
+
+/// Never answers.
+struct Mute;
+impl Actor for Mute {
+    type Error = BoxError;
+}
+impl Responder<Flush> for Mute {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {
+        std::future::pending::<()>().await;
+    }
+}
+
+struct Idle;
+impl Service for Idle {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        Ok(())
+    }
+}
+
+#[test]
+fn who_is_outside_of_tokio_may_ask_with_a_limit() {
+    let runtime = runtime(1);
+    let bus = MessageBus::builder().runtime(runtime.handle().clone()).build();
+    let (log, mute) = (bus.spawn(Log::default()).unwrap(), bus.spawn(Mute).unwrap());
+    let limit = Duration::from_secs(3600);
+    assert_eq!(block_on(log.ask_within(Flush, limit)), Ok(vec![]));
+    assert_eq!(block_on(mute.ask_within(Flush, Duration::from_millis(5))), Err(AskError::Timeout));
+    assert_eq!(block_on(mute.ask_within(Flush, Duration::ZERO)), Err(AskError::Timeout));
+    // Whoever waits beyond the end of the runtime hears of the actor's end, not of the timer's.
+    let waiting = thread::spawn({
+        let mute = mute.clone();
+        move || block_on(mute.ask_within(Flush, limit))
+    });
+    thread::sleep(Duration::from_millis(5));
+    drop(runtime);
+    assert_eq!(waiting.join().unwrap(), Err(AskError::Stopped));
+    assert_eq!(block_on(log.ask_within(Flush, limit)), Err(AskError::Stopped));
+}
+
+#[test]
+fn nothing_is_spawned_on_a_runtime_that_has_ended() {
+    for ended in ended_runtimes() {
+        let bus = MessageBus::builder().runtime(ended).build();
+        let refused = [
+            bus.spawn(Log::default()).map(drop),
+            bus.spawn_named("log", Log::default()).map(drop),
+            bus.spawn_service(Idle).map(drop),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert!(error.to_string().contains("runtime"), "{error}");
+            assert_ne!(error, SpawnError::NoRuntime, "there is one, and it has ended");
+        }
+        assert_eq!(bus.alive(), 0);
+        assert!(bus.lookup::<Log>("log").is_none());
+        assert_eq!(bus.dead_letters().waiting, 0);
+        // The supervisor runs here, its children would there.
+        let here = runtime(1);
+        let start = here.block_on(Supervisor::builder("root").actor("log", Log::default).start(&bus));
+        assert!(start.unwrap_err().to_string().contains("runtime"));
+        let start = here.block_on(Supervisor::builder("root").service("idle", || Idle).start(&bus));
+        assert!(start.unwrap_err().to_string().contains("runtime"));
+    }
+}
+
+#[test]
+fn no_tree_starts_on_a_runtime_that_has_ended() {
+    for ended in ended_runtimes() {
+        let _entered = ended.enter();
+        let bus = MessageBus::new();
+        let error = block_on(Supervisor::builder("root").actor("log", Log::default).start(&bus)).unwrap_err();
+        assert!(error.to_string().contains("runtime"), "{error}");
+        assert_eq!(bus.alive(), 0);
+    }
+}
+
+#[test]
+fn without_a_runtime_every_way_to_spawn_says_so() {
+    let bus = MessageBus::new();
+    assert_eq!(bus.spawn(Log::default()).unwrap_err(), SpawnError::NoRuntime);
+    assert_eq!(bus.spawn_service(Idle).unwrap_err(), SpawnError::NoRuntime);
+    let start = block_on(Supervisor::builder("root").actor("log", Log::default).start(&bus));
+    assert!(start.unwrap_err().to_string().contains("runtime"));
+}
+
+/// Tries to spawn others when it is dropped.
+struct Heir {
+    bus: MessageBus,
+    refused: Arc<Mutex<Vec<SpawnError>>>,
+}
+impl Actor for Heir {
+    type Error = BoxError;
+}
+impl Drop for Heir {
+    fn drop(&mut self) {
+        let tries = [self.bus.spawn(Log::default()).map(drop), self.bus.spawn_service(Idle).map(drop)];
+        self.refused.lock().unwrap().extend(tries.into_iter().filter_map(Result::err));
+    }
+}
+
+#[test]
+fn what_is_spawned_while_its_runtime_ends_is_refused_too() {
+    for workers in [0, 1, 2] {
+        let runtime = match workers {
+            0 => Builder::new_current_thread().enable_all().build().unwrap(),
+            workers => runtime(workers),
+        };
+        let (bus, refused) = (MessageBus::new(), Arc::default());
+        let heir = Heir { bus: bus.clone(), refused: Arc::clone(&refused) };
+        let heir = runtime.block_on(async { bus.spawn(heir).unwrap() });
+        drop(runtime);
+        assert!(!heir.is_alive());
+        assert_eq!(refused.lock().unwrap().len(), 2, "{workers} workers");
+        assert_eq!(bus.alive(), 0);
+    }
+}

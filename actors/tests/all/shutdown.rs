@@ -1,0 +1,258 @@
+//! The end of a bus: its trees first, the youngest first, each in its order; then everybody else; and nobody waits for ever.
+
+use std::time::Duration;
+
+use crate::common::{Heard, WATCHDOG, on_both_runtimes};
+use mycelium::tree::{Backoff, Child, ExitReason, Restart, Shutdown, StartError, Strategy};
+use mycelium::{
+    Actor, BoxError, Context, Handler, MessageBus, Service, ServiceContext, StopReason, Supervisor,
+};
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(3600);
+const SHORT: Duration = Duration::from_millis(50);
+
+/// Writes down that it stops, and how often it was made.
+struct Named {
+    name: String,
+    heard: Heard,
+}
+impl Actor for Named {
+    type Error = BoxError;
+    async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.add(format!("+{}", self.name));
+        Ok(())
+    }
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        self.heard.add(format!("-{}", self.name));
+    }
+}
+impl Handler<&'static str> for Named {
+    async fn handle(&mut self, word: &&'static str, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if *word == "sleep" {
+            self.heard.add("asleep");
+            std::future::pending::<()>().await;
+        }
+        Err((*word).into())
+    }
+}
+
+/// Does not end when it is asked to.
+struct Deaf;
+impl Service for Deaf {
+    type Error = BoxError;
+    async fn run(&mut self, _: &ServiceContext) -> Result<(), BoxError> {
+        std::future::pending().await
+    }
+}
+
+/// Takes a moment for its last words.
+struct Thoughtful(Heard);
+impl Actor for Thoughtful {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        tokio::time::sleep(SHORT / 2).await;
+        self.0.add("-thoughtful");
+    }
+}
+
+fn named(name: &str, heard: &Heard) -> Child {
+    let (id, name, heard) = (name.rsplit('/').next().unwrap().to_owned(), name.to_owned(), heard.clone());
+    Child::actor(id, move || Named { name: name.clone(), heard: heard.clone() })
+}
+
+fn stops(heard: &Heard) -> Vec<String> {
+    heard.words().into_iter().filter(|word| word.starts_with('-')).collect()
+}
+
+#[test]
+fn trees_end_first_each_in_its_order() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let loner = |name: &str| bus.spawn(Named { name: name.into(), heard: heard.clone() }).unwrap();
+        let first = loner("first");
+        let desk = Supervisor::builder("desk").child(named("b", &heard)).child(named("c", &heard));
+        let old = Supervisor::builder("old").strategy(Strategy::RestForOne);
+        let old = old.child(named("a", &heard)).supervisor(desk).child(named("d", &heard));
+        let old = old.start(&bus).await.unwrap();
+        let young = Supervisor::builder("young").child(named("e", &heard)).child(named("f", &heard));
+        let young = young.start(&bus).await.unwrap();
+        let gone = Supervisor::builder("gone").child(named("g", &heard)).start(&bus).await.unwrap();
+        gone.shutdown().await.unwrap();
+        assert_eq!(stops(&heard), ["-g"]);
+        let last = loner("last");
+        heard.wait_for("+last").await;
+
+        bus.shutdown().await.unwrap();
+        let stops = stops(&heard);
+        assert_eq!(stops[1..7], ["-f", "-e", "-d", "-c", "-b", "-a"]);
+        assert_eq!(stops.len(), 9, "{stops:?}");
+        for tree in [old, young] {
+            assert_eq!(tree.ended().await, ExitReason::Shutdown);
+        }
+        assert_eq!([first.ended().await, last.ended().await], [StopReason::Shutdown, StopReason::Shutdown]);
+        assert_eq!(bus.alive(), 0);
+        bus.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let loner = bus.spawn(Named { name: "loner".into(), heard: heard.clone() }).unwrap();
+        bus.spawn(Thoughtful(heard.clone())).unwrap();
+        let old = Supervisor::builder("old").child(named("a", &heard));
+        let old = old.start(&bus).await.unwrap();
+        let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(LONG));
+        let desk = Supervisor::builder("desk").child(deaf);
+        let young = Supervisor::builder("young").child(named("b", &heard)).supervisor(desk);
+        let young = young.start(&bus).await.unwrap();
+        let stuck = bus.spawn(Named { name: "stuck".into(), heard: heard.clone() }).unwrap();
+        stuck.tell("sleep").await.unwrap();
+        heard.wait_for("asleep").await;
+
+        let error = bus.shutdown_within(SHORT * 10).await.unwrap_err();
+        assert!(error.children.contains(&"young/desk/deaf".into()), "{error:?}");
+        let missed: Vec<_> = error.missed.iter().map(|missed| (missed.id, missed.killed)).collect();
+        assert_eq!(missed, [(stuck.id(), true)]);
+        let text = error.to_string();
+        assert!(text.contains("young/desk/deaf (killed)") && text.contains("Named#"), "{text}");
+        let mut stops = stops(&heard);
+        stops.sort_unstable();
+        assert_eq!(stops, ["-a", "-b", "-loner", "-thoughtful"]);
+        assert_eq!(loner.ended().await, StopReason::Shutdown);
+        assert_eq!((old.ended().await, young.ended().await), (ExitReason::Shutdown, ExitReason::Killed));
+        assert_eq!(bus.alive(), 0);
+        bus.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_child_that_misses_its_own_time_is_named_and_the_rest_goes_in_order() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(SHORT));
+        let tree =
+            Supervisor::builder("root").child(named("a", &heard)).child(deaf).child(named("b", &heard));
+        let _tree = tree.start(&bus).await.unwrap();
+        let error = bus.shutdown_within(LONG).await.unwrap_err();
+        assert_eq!((error.children, error.missed), (vec!["root/deaf".into()], vec![]));
+        assert_eq!(stops(&heard), ["-b", "-a"]);
+    });
+}
+
+#[test]
+fn nothing_is_started_again_while_the_bus_ends() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let slow = Child::service("slow", || Deaf).shutdown(Shutdown::Timeout(SHORT * 4));
+        let backoff = Backoff { initial: SHORT, ..Backoff::default() };
+        let desk =
+            Supervisor::builder("desk").intensity(100, LONG).child(named("a", &heard).backoff(backoff));
+        let tree = Supervisor::builder("root").supervisor(desk).child(slow);
+        let tree = tree.start(&bus).await.unwrap();
+        let a = tree.actor_ref::<Named>("root/desk/a").unwrap();
+        // Its backoff passes while the tree waits for `slow`.
+        a.tell("fail").await.unwrap();
+        heard.wait_for("-a").await;
+        let error = bus.shutdown_within(LONG).await.unwrap_err();
+        assert_eq!(error.children, ["root/slow".into()]);
+        assert_eq!(bus.alive(), 0);
+        assert_eq!(tree.ended().await, ExitReason::Shutdown);
+        let late = Supervisor::builder("late").child(named("z", &heard)).start(&bus).await.unwrap_err();
+        assert!(
+            matches!(&late, StartError::Failed(reason) if reason.to_string().contains("closed")),
+            "{late}"
+        );
+        let empty = Supervisor::builder("empty").strategy(Strategy::SimpleOneForOne);
+        let empty = empty.child(named("z", &heard)).start(&bus).await.unwrap();
+        assert_eq!(empty.ended().await, ExitReason::Shutdown);
+        assert_eq!(heard.words(), ["+a", "-a"]);
+    });
+}
+
+#[test]
+fn a_shutdown_that_is_dropped_has_asked_everybody() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let loner = bus.spawn(Named { name: "loner".into(), heard: heard.clone() }).unwrap();
+        let old = Supervisor::builder("old").child(named("a", &heard)).start(&bus).await.unwrap();
+        let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(LONG));
+        let young = Supervisor::builder("young").child(deaf).start(&bus).await.unwrap();
+        assert!(tokio::time::timeout(SHORT, bus.shutdown_within(LONG)).await.is_err());
+        assert_eq!(old.ended().await, ExitReason::Shutdown);
+        assert_eq!(loner.ended().await, StopReason::Shutdown);
+        assert!(young.shutdown_within(Duration::ZERO).await.is_err());
+    });
+}
+
+#[test]
+fn a_tree_without_handles_and_one_without_runtime_hold_nobody_up() {
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (first, second) = (runtime(), runtime());
+    let (bus, heard) = (MessageBus::new(), Heard::default());
+    let tree = first.block_on(Supervisor::builder("root").child(named("a", &heard)).start(&bus)).unwrap();
+    drop(first);
+    second.block_on(async {
+        let end = async {
+            assert_eq!(tree.ended().await, ExitReason::Killed);
+            let deaf = Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(LONG));
+            drop(Supervisor::builder("loose").child(deaf).start(&bus).await.unwrap());
+            let error = bus.shutdown_within(SHORT).await.unwrap_err();
+            assert_eq!(error.children, ["loose/deaf".into()]);
+        };
+        tokio::time::timeout(WATCHDOG, end).await.expect("the test hangs");
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn killed_processes_are_reaped_before_a_shutdown_returns() {
+    use mycelium::tree::ProcessSpec;
+
+    on_both_runtimes(|| async {
+        for _ in 0..10 {
+            let (bus, heard) = (MessageBus::new(), Heard::default());
+            let seen = heard.clone();
+            let script = "trap '' TERM; echo ready; while :; do sleep 1; done";
+            let spec = ProcessSpec::new("sh").args(["-c", script]).ready_line("ready");
+            let child = |id: &str, shutdown| {
+                Child::process(id, spec.clone()).restart(Restart::Temporary).shutdown(shutdown)
+            };
+            let desk = Supervisor::builder("desk").child(child("late", Shutdown::Timeout(SHORT)));
+            let tree =
+                Supervisor::builder("root").child(child("brutal", Shutdown::BrutalKill)).supervisor(desk);
+            let tree =
+                tree.on_event(move |_, notice| seen.add(format!("{notice:?}"))).start(&bus).await.unwrap();
+            assert!(children_of_this_process() >= 2);
+            assert!(tree.shutdown().await.is_err(), "{:?}", heard.words());
+        }
+        assert_eq!(children_of_this_process(), 0, "no child is left, not even as a zombie");
+    });
+}
+
+/// How many there are, zombies among them.
+#[cfg(target_os = "linux")]
+fn children_of_this_process() -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let children = tasks.map(|task| {
+        let list = std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default();
+        list.split_whitespace().count()
+    });
+    children.sum()
+}
+
+#[test]
+fn a_limit_past_the_end_of_time_is_none() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::new(), Heard::default());
+        let start = || Supervisor::builder("root").child(named("a", &heard)).start(&bus);
+        start().await.unwrap().drain(Duration::MAX).await.unwrap();
+        start().await.unwrap().shutdown_within(Duration::MAX).await.unwrap();
+        let _tree = start().await.unwrap();
+        bus.shutdown_within(Duration::MAX).await.unwrap();
+        assert_eq!(stops(&heard).len(), 3);
+    });
+}
