@@ -32,6 +32,8 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
         Step::cargo("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
         Step::cargo("doc", "doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"),
         Step::cargo("test", "test --workspace --locked"),
+        // The arithmetic of contract scalars lies behind features that nothing else switches on.
+        Step::cargo("scalars", "test --locked -p mycelium-mailbox --all-features --test scalar_libraries"),
         // The oracle and the determinism of sweeps take thousands of runs, which are slow without optimisation.
         Step::cargo("release", "test --release --locked -p backtest"),
         example(),

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::ScalarError;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -53,6 +55,15 @@ impl Timestamp {
         self.nanos
     }
 
+    /// What the system's clock shows, for code that is no actor: setting up, tests, tools. An actor asks its context
+    /// (`ctx.now()`), which is virtual time in an isolate. A clock beyond the year 2262 gives the last point in time, one before 1677
+    /// the first.
+    #[must_use]
+    pub fn now() -> Self {
+        let now = SystemTime::now();
+        Self::try_from(now).unwrap_or(Self { nanos: if now < UNIX_EPOCH { i64::MIN } else { i64::MAX } })
+    }
+
     /// How long after `earlier` this is; zero when it is not.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
@@ -80,6 +91,29 @@ impl Sub for Timestamp {
     /// The same as [`Timestamp::saturating_since`].
     fn sub(self, earlier: Self) -> Duration {
         self.saturating_since(earlier)
+    }
+}
+
+impl TryFrom<SystemTime> for Timestamp {
+    type Error = ScalarError;
+
+    /// # Errors
+    /// The time lies before 1677 or after 2262.
+    fn try_from(time: SystemTime) -> Result<Self, ScalarError> {
+        let nanos = match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_nanos()).ok(),
+            Err(before) => {
+                0i64.checked_sub_unsigned(u64::try_from(before.duration().as_nanos()).unwrap_or(u64::MAX))
+            }
+        };
+        nanos.map(Self::from_nanos).ok_or_else(|| ScalarError::no_timestamp(format!("{time:?}")))
+    }
+}
+
+impl From<Timestamp> for SystemTime {
+    fn from(time: Timestamp) -> Self {
+        let distance = Duration::from_nanos(time.nanos.unsigned_abs());
+        if time.nanos < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
     }
 }
 

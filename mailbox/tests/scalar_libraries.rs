@@ -1,0 +1,151 @@
+//! Contract scalars calculate as the libraries do that are behind their features, and nothing is lost on the way.
+#![cfg(all(feature = "rust_decimal", feature = "ruint", feature = "jiff", feature = "chrono"))]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mycelium_mailbox::scalar::{Decimal, I256, Timestamp, U256};
+use proptest::prelude::*;
+
+fn decimal() -> impl Strategy<Value = Decimal> {
+    (any::<bool>(), 0..=Decimal::MANTISSA_MAX, 0..=Decimal::SCALE_MAX)
+        .prop_map(|(negative, mantissa, scale)| Decimal::from_parts(negative, mantissa, scale).unwrap())
+}
+
+/// Values near the ends and near zero are as likely as any.
+fn signed() -> impl Strategy<Value = I256> {
+    prop_oneof![
+        any::<i128>().prop_map(I256::from),
+        (-3i64..=3).prop_map(I256::from),
+        any::<[u64; 4]>().prop_map(I256::from_limbs),
+        Just(I256::MIN),
+        Just(I256::MAX),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_decimal_survives_its_library(value in decimal()) {
+        let there: rust_decimal::Decimal = value.into();
+        prop_assert_eq!(there.to_string(), value.to_string());
+        prop_assert_eq!(Decimal::from(there).to_string(), value.to_string());
+    }
+
+    #[test]
+    fn small_decimals_calculate_exactly(a in -1_000_000_000i64..1_000_000_000, b in -1_000_000_000i64..1_000_000_000, scale in 0u8..9) {
+        let of = |mantissa: i128, scale| Decimal::new(mantissa, scale).unwrap();
+        let (left, right) = (of(a.into(), scale), of(b.into(), scale));
+        prop_assert_eq!(left + right, of(i128::from(a) + i128::from(b), scale));
+        prop_assert_eq!(left - right, of(i128::from(a) - i128::from(b), scale));
+        prop_assert_eq!(left * right, of(i128::from(a) * i128::from(b), 2 * scale));
+        prop_assert_eq!(-left, of(-i128::from(a), scale));
+        if b == 0 {
+            prop_assert_eq!(left.checked_div(right), None);
+        } else {
+            prop_assert_eq!(left % right, of(i128::from(a) % i128::from(b), scale));
+            prop_assert_eq!((left / right * right).round_to(9), left.round_to(9));
+        }
+    }
+
+    #[test]
+    fn decimals_too_large_are_none_rather_than_wrong(value in 1..=Decimal::MANTISSA_MAX) {
+        let largest = Decimal::from_parts(false, Decimal::MANTISSA_MAX, 0).unwrap();
+        let value = Decimal::from_parts(false, value, 0).unwrap();
+        prop_assert_eq!(largest.checked_add(value), None);
+        prop_assert_eq!((-largest).checked_sub(value), None);
+    }
+
+    #[test]
+    fn integers_of_256_bits_calculate_as_those_of_128(a in any::<i128>(), b in any::<i128>()) {
+        let (left, right) = (I256::from(a), I256::from(b));
+        let narrow = |value: Option<i128>| value.map(I256::from);
+        if let Some(sum) = a.checked_add(b) {
+            prop_assert_eq!(left.checked_add(right), Some(I256::from(sum)));
+        }
+        if let Some(difference) = a.checked_sub(b) {
+            prop_assert_eq!(left.checked_sub(right), Some(I256::from(difference)));
+        }
+        if let Some(product) = a.checked_mul(b) {
+            prop_assert_eq!(left.checked_mul(right), Some(I256::from(product)));
+        }
+        if (a, b) != (i128::MIN, -1) {
+            prop_assert_eq!(left.checked_div(right), narrow(a.checked_div(b)));
+            prop_assert_eq!(left.checked_rem(right), narrow(a.checked_rem(b)));
+        }
+    }
+
+    #[test]
+    fn what_was_done_can_be_undone_or_is_none(a in signed(), b in signed()) {
+        if let Some(sum) = a.checked_add(b) {
+            prop_assert_eq!(sum.checked_sub(b), Some(a));
+        } else {
+            prop_assert_eq!(a.is_negative(), b.is_negative());
+        }
+        match a.checked_sub(b) {
+            Some(difference) => prop_assert_eq!(difference.checked_add(b), Some(a)),
+            None => prop_assert!(a.is_negative() != b.is_negative()),
+        }
+        if let (Some(quotient), Some(remainder)) = (a.checked_div(b), a.checked_rem(b)) {
+            prop_assert_eq!(quotient.checked_mul(b).unwrap().checked_add(remainder), Some(a));
+        } else {
+            prop_assert!(b == I256::from(0i64) || (a == I256::MIN && b == I256::from(-1i64)));
+        }
+        if let Some(product) = a.checked_mul(b) && b != I256::from(0i64) && (a, b) != (I256::MIN, I256::from(-1i64)) {
+            prop_assert_eq!(product.checked_div(b), Some(a));
+        }
+    }
+
+    #[test]
+    fn unsigned_integers_are_those_of_ruint(limbs in any::<[u64; 4]>(), small in any::<u64>()) {
+        let value = U256::from_limbs(limbs);
+        let there: ruint::aliases::U256 = value.into();
+        prop_assert_eq!((there.to_string(), U256::from(there)), (value.to_string(), value));
+        prop_assert_eq!(U256::MAX.checked_sub(value).unwrap().checked_add(value), Some(U256::MAX));
+        prop_assert_eq!(U256::MAX.checked_add(value).is_none(), value != U256::MIN);
+        let rest = value.checked_rem(small.into());
+        prop_assert_eq!(rest.is_none(), small == 0);
+        if let (Some(rest), Some(quotient)) = (rest, value.checked_div(small.into())) {
+            prop_assert_eq!(quotient.checked_mul(small.into()).unwrap().checked_add(rest), Some(value));
+        }
+    }
+
+    #[test]
+    fn a_timestamp_is_read_as_it_is_shown_and_survives_each_library(nanos in any::<i64>()) {
+        let time = Timestamp::from_nanos(nanos);
+        prop_assert_eq!(time.to_string().parse::<Timestamp>(), Ok(time));
+        prop_assert_eq!(Timestamp::try_from(jiff::Timestamp::from(time)), Ok(time));
+        prop_assert_eq!(Timestamp::try_from(chrono::DateTime::<chrono::Utc>::from(time)), Ok(time));
+        prop_assert_eq!(Timestamp::try_from(SystemTime::from(time)), Ok(time));
+    }
+}
+
+#[test]
+fn the_ends_of_signed_integers_hold() {
+    let (min, one) = (I256::MIN, I256::from(1i64));
+    let minus = I256::from(-1i64);
+    assert_eq!((min.checked_sub(one), min.checked_div(minus), min.checked_mul(minus)), (None, None, None));
+    assert_eq!(I256::MAX.checked_add(one), None);
+    assert_eq!(min.checked_mul(one), Some(min));
+    assert_eq!(min.checked_rem(minus), Some(I256::from(0i64)));
+    assert_eq!(min.checked_div(I256::from(0i64)), None);
+}
+
+#[test]
+fn what_is_no_time_or_too_far_says_so() {
+    for text in ["", "yesterday", "2024-01-31", "2024-01-31T09:30:00", "2024-02-30T00:00:00Z"] {
+        let error = text.parse::<Timestamp>().unwrap_err().to_string();
+        assert!(error.contains("as in 2024-01-31T09:30:00.5Z"), "{error}");
+    }
+    let offset = "2024-01-31T10:30:00+01:00".parse::<Timestamp>();
+    assert_eq!(offset, "2024-01-31T09:30:00Z".parse());
+    let error = "2300-01-01T00:00:00Z".parse::<Timestamp>().unwrap_err().to_string();
+    assert!(error.contains("between 1677-09-22 and 2262-04-11"), "{error}");
+    let far = UNIX_EPOCH + Duration::from_secs(1 << 40);
+    assert!(Timestamp::try_from(far).is_err());
+    assert!(Timestamp::try_from(UNIX_EPOCH - Duration::from_secs(1 << 36)).is_err());
+}
+
+#[test]
+#[should_panic(expected = "no Decimal is their div")]
+fn an_operator_without_a_result_panics_and_says_which() {
+    let _ = Decimal::from(1) / Decimal::ZERO;
+}
