@@ -2,8 +2,8 @@
 //!
 //! [`Supervisor`] is one node of a supervision tree: child specifications, strategies, restart intensity, exponential
 //! backoff, auto-shutdown, ordered start and stop, and the calls of OTP's `supervisor` module. It reads no clock,
-//! starts no task and writes no log; a shell drives it. [`sim`] is a shell in virtual time that runs whole trees
-//! against a script.
+//! starts no task and writes no log. [`engine`] carries out what the supervisors of a tree decide, through a host: [`sim`] is a
+//! host in virtual time that runs whole trees against a script.
 //!
 //! `docs/supervision.md` explains the terms, `docs/otp-differences.md` lists where this differs from OTP and why.
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@
 mod backoff;
 mod children;
 pub mod declare;
+pub mod engine;
 mod intensity;
 mod message;
 mod reason;

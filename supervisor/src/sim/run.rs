@@ -1,15 +1,19 @@
-//! The shell that runs a tree in virtual time.
+//! The host that runs a tree in virtual time: scripted children under the engine.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::backoff::Jitter;
-use crate::message::{Action, Call, CallId, ChildRef, ChildStatus, Event, Notice, Reply, StopHow};
+use crate::engine::{
+    Answer, At, Begun, Body, Engine, Estate, Host, Left, LifeId, Node, NodeId, ROOT, Report, ends,
+};
+use crate::message::{Call, CallId, ChildRef, ChildStatus, Event, Notice, Reply};
 use crate::reason::ExitReason;
-use crate::spec::ChildSpec;
-use crate::supervisor::Supervisor;
+use crate::spec::{ChildSpec, SpecError};
 
 use super::{Act, DEPTH_MAX, Entry, Exit, Happening, Plan, STEPS_MAX, Scenario, SimError, Tree};
 
@@ -49,26 +53,25 @@ pub fn simulate_while(
     check_tree(&scenario.root, &scenario.tree, 1)?;
     let mut script: Vec<_> = scenario.script.iter().enumerate().collect();
     script.sort_by_key(|(_, scripted)| scripted.at);
-    let mut run = Run::new(seed, observe);
-    run.open(None, scenario.root.clone(), &scenario.tree)
+    let mut run = Run::new(scenario, seed, observe)
         .map_err(|error| SimError::Spec { path: scenario.root.to_string(), error })?;
     let mut script = script.into_iter().peekable();
     loop {
         run.drain()?;
-        if run.root_ended {
+        if run.stage.root_ended {
             return Ok(());
         }
         let scripted = script.peek().map(|(_, scripted)| scripted.at);
         match (run.next_due(), scripted) {
             (None, None) => return Ok(()),
             (Some(due), scripted) if scripted.is_none_or(|at| due <= at) => {
-                run.now = run.now.max(due);
+                run.stage.now = run.stage.now.max(due);
                 run.fire_due();
             }
             _ => {
                 if let Some((number, scripted)) = script.next() {
                     run.entry = Some(number);
-                    run.now = run.now.max(scripted.at);
+                    run.stage.now = run.stage.now.max(scripted.at);
                     run.act(&scripted.act);
                 }
             }
@@ -90,28 +93,11 @@ fn check_tree(path: &str, tree: &Tree, depth: usize) -> Result<(), SimError> {
     Ok(())
 }
 
-/// A supervisor that runs, by a number that is never used twice.
-type NodeId = u64;
-
-const ROOT: NodeId = 0;
-
-struct Node {
-    path: Arc<str>,
-    supervisor: Supervisor<Plan>,
-    parent: Option<(NodeId, ChildRef)>,
-    ready: bool,
-    /// What `wakes` says of it.
-    wake: Option<(Duration, u64)>,
-    lives: BTreeMap<ChildRef, Life>,
-    /// The calls that it has not answered: where their replies are filed, and the function.
-    calls: BTreeMap<CallId, (Arc<str>, &'static str)>,
-}
-
-/// A child that starts, runs or stops.
-struct Life {
+/// A worker that starts, runs or stops.
+struct Worker {
     stop_takes: Duration,
-    /// Present for a child that is a supervisor.
-    node: Option<NodeId>,
+    /// Its end is reported.
+    over: Cell<bool>,
 }
 
 /// What a worker that takes its time comes to.
@@ -123,129 +109,81 @@ enum Outcome {
     Stopped,
 }
 
-struct Run<'a> {
+/// A call that has no answer yet: where its reply is filed, and the function.
+type Asked = (Arc<str>, &'static str);
+
+/// The scripted children, and the trace.
+struct Stage<'a> {
     now: Duration,
-    nodes: BTreeMap<NodeId, Node>,
-    next_node: NodeId,
-    queue: VecDeque<(NodeId, Event<Plan>)>,
-    /// When each supervisor is due to wake, soonest first, then in the order in which that was set; a run may have very many.
-    wakes: BTreeMap<(Duration, u64), NodeId>,
-    next_wake: u64,
+    queue: VecDeque<(NodeId, Report<Self>)>,
     /// Workers that take their time, soonest first, then in the order in which they began.
-    slow: BTreeMap<(Duration, u64), (NodeId, ChildRef, Outcome)>,
+    slow: BTreeMap<(Duration, u64), (LifeId, Outcome)>,
     next_slow: u64,
     /// Starts so far, by the address of the plan: every child that shares a plan shares its count.
     starts: BTreeMap<*const super::Behaviour, u32>,
-    next_call: u64,
+    calls: BTreeMap<NodeId, BTreeMap<CallId, Asked>>,
     seeds: Jitter,
-    steps: u64,
+    root: Arc<str>,
     root_ended: bool,
     observe: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>,
     /// Whether the observer wants no more.
     stopped: bool,
-    /// The entry of the script that was carried out last.
-    entry: Option<usize>,
 }
 
-impl<'a> Run<'a> {
-    fn new(seed: u64, observe: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>) -> Self {
-        Self {
-            now: Duration::ZERO,
-            nodes: BTreeMap::new(),
-            next_node: ROOT,
-            queue: VecDeque::new(),
-            wakes: BTreeMap::new(),
-            next_wake: 0,
-            slow: BTreeMap::new(),
-            next_slow: 0,
-            starts: BTreeMap::new(),
-            next_call: 0,
-            seeds: Jitter::new(seed),
-            steps: 0,
-            root_ended: false,
-            observe,
-            stopped: false,
-            entry: None,
-        }
-    }
-
+impl Stage<'_> {
     fn tell(&mut self, path: Arc<str>, what: Happening) {
         if !self.stopped {
             self.stopped = (self.observe)(&Entry { at: self.now, path, what }).is_break();
         }
     }
 
-    /// Begins to start a supervisor.
-    fn open(
+    /// The worker comes to this outcome, now or later.
+    fn take_time(&mut self, life: LifeId, worker: &Worker, takes: Duration, outcome: Outcome) {
+        if takes.is_zero() {
+            return self.come_to(life, worker, outcome);
+        }
+        self.next_slow += 1;
+        self.slow.insert((self.now.saturating_add(takes), self.next_slow), (life, outcome));
+    }
+
+    fn come_to(&mut self, life: LifeId, worker: &Worker, outcome: Outcome) {
+        if worker.over.get() {
+            return;
+        }
+        worker.over.set(!matches!(outcome, Outcome::Started));
+        let child = life.child;
+        let event = match outcome {
+            Outcome::Started => Event::Started(child),
+            Outcome::StartFailed => Event::StartFailed(child, ExitReason::Abnormal("scripted".into())),
+            Outcome::Ignored => Event::Ignored(child),
+            Outcome::Stopped => Event::Exited(child, ExitReason::Shutdown),
+        };
+        self.post(life.node, Report::Event(event));
+    }
+
+    fn end(&mut self, life: LifeId, worker: &Worker, reason: ExitReason) {
+        if !worker.over.replace(true) {
+            self.post(life.node, Report::Event(Event::Exited(life.child, reason)));
+        }
+    }
+}
+
+impl Host for Stage<'_> {
+    type Start = Plan;
+    type Body = Worker;
+    type Kept = Infallible;
+
+    fn next_seed(&mut self) -> u64 {
+        self.seeds.next_u64()
+    }
+
+    fn start(
         &mut self,
-        parent: Option<(NodeId, ChildRef)>,
-        path: Arc<str>,
-        tree: &Tree,
-    ) -> Result<NodeId, crate::SpecError> {
-        let supervisor = Supervisor::new(tree.flags, tree.children.clone(), self.seeds.next_u64())?;
-        let id = self.next_node;
-        self.next_node += 1;
-        let (lives, calls) = Default::default();
-        self.nodes.insert(id, Node { path, supervisor, parent, ready: false, wake: None, lives, calls });
-        self.queue.push_back((id, Event::Init));
-        Ok(id)
-    }
-
-    fn drain(&mut self) -> Result<(), SimError> {
-        let mut actions = Vec::new();
-        loop {
-            if self.stopped {
-                return Err(SimError::Stopped { at: self.now, entry: self.entry });
-            }
-            let Some((id, event)) = self.queue.pop_front() else { return Ok(()) };
-            self.steps += 1;
-            if self.steps > STEPS_MAX {
-                return Err(SimError::TooManySteps);
-            }
-            let Some(node) = self.nodes.get_mut(&id) else { continue };
-            node.supervisor.step(self.now, event, &mut actions);
-            let wake = node.supervisor.next_wake();
-            if node.wake.map(|(at, _)| at) != wake {
-                self.next_wake += 1;
-                let wake = wake.map(|at| (at, self.next_wake));
-                let before = std::mem::replace(&mut node.wake, wake);
-                before.map(|wake| self.wakes.remove(&wake));
-                self.wakes.extend(wake.map(|wake| (wake, id)));
-            }
-            for action in actions.drain(..) {
-                self.perform(id, action);
-            }
-        }
-    }
-
-    fn perform(&mut self, id: NodeId, action: Action<Plan>) {
-        match action {
-            Action::Start { child, spec } => self.start(id, child, &spec),
-            Action::Stop { child, how } => self.stop(id, child, how),
-            Action::Reply(call, result) => {
-                let asked = self.nodes.get_mut(&id).and_then(|node| node.calls.remove(&call));
-                if let Some((target, call)) = asked {
-                    let child = match &result {
-                        Ok(Reply::Started(child)) => self.live_path(id, *child),
-                        _ => None,
-                    };
-                    self.tell(target, Happening::Reply { call, result: Some(result), child });
-                }
-            }
-            Action::Notice(notice) => self.notice(id, notice),
-            Action::Ready => {
-                if let Some(node) = self.nodes.get_mut(&id) {
-                    node.ready = true;
-                    if let Some((parent, child)) = node.parent {
-                        self.queue.push_back((parent, Event::Started(child)));
-                    }
-                }
-            }
-            Action::Exit(reason) => self.close(id, reason),
-        }
-    }
-
-    fn start(&mut self, id: NodeId, child: ChildRef, spec: &ChildSpec<Plan>) {
+        at: &At<'_, Self>,
+        child: ChildRef,
+        spec: &ChildSpec<Plan>,
+        _: &mut Option<Left<Self>>,
+    ) -> Result<Begun<Self>, ExitReason> {
         let plan = &spec.start;
         let count = self.starts.entry(Arc::as_ptr(plan)).or_default();
         *count += 1;
@@ -255,193 +193,157 @@ impl<'a> Run<'a> {
         } else if plan.start_ignores.contains(count) {
             outcome = Outcome::Ignored;
         }
-        let mut below = None;
         if let (Some(tree), Outcome::Started) = (&plan.tree, outcome) {
-            let path = self.child_path(id, &spec.id);
-            match self.open(Some((id, child)), path, tree) {
-                Ok(node) => below = Some(node),
-                Err(error) => {
-                    let reason = ExitReason::Abnormal(format!("start_spec: {error}").into());
-                    self.queue.push_back((id, Event::StartFailed(child, reason)));
-                    return;
-                }
-            }
+            return Ok(Begun::Supervisor { flags: tree.flags, children: tree.children.clone() });
         }
-        if let Some(node) = self.nodes.get_mut(&id) {
-            node.lives.insert(child, Life { stop_takes: plan.stop_takes, node: below });
-        }
-        if below.is_none() {
-            let takes = if plan.tree.is_none() { plan.start_takes } else { Duration::ZERO };
-            self.take_time(id, child, takes, outcome);
+        let worker = Worker { stop_takes: plan.stop_takes, over: Cell::new(false) };
+        let takes = if plan.tree.is_none() { plan.start_takes } else { Duration::ZERO };
+        self.take_time(LifeId { node: at.node, child }, &worker, takes, outcome);
+        Ok(Begun::Worker(worker))
+    }
+
+    fn is_same(one: &Plan, other: &Plan) -> bool {
+        Arc::ptr_eq(one, other)
+    }
+
+    fn stop(&mut self, life: LifeId, worker: &Worker, _: bool) {
+        if !worker.over.get() {
+            self.take_time(life, worker, worker.stop_takes, Outcome::Stopped);
         }
     }
 
-    /// The worker comes to this outcome, now or later.
-    fn take_time(&mut self, id: NodeId, child: ChildRef, takes: Duration, outcome: Outcome) {
-        if takes.is_zero() {
-            return self.come_to(id, child, outcome);
-        }
-        self.next_slow += 1;
-        self.slow.insert((self.now.saturating_add(takes), self.next_slow), (id, child, outcome));
+    fn kill(&mut self, life: LifeId, worker: &Worker) -> Option<Duration> {
+        self.end(life, worker, ExitReason::Killed);
+        None
     }
 
-    fn come_to(&mut self, id: NodeId, child: ChildRef, outcome: Outcome) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        if !node.lives.contains_key(&child) {
-            return;
-        }
-        let event = match outcome {
-            Outcome::Started => Event::Started(child),
-            Outcome::StartFailed => Event::StartFailed(child, ExitReason::Abnormal("scripted".into())),
-            Outcome::Ignored => Event::Ignored(child),
-            Outcome::Stopped => Event::Exited(child, ExitReason::Shutdown),
-        };
-        if !matches!(outcome, Outcome::Started) {
-            node.lives.remove(&child);
-        }
-        self.queue.push_back((id, event));
+    fn give_up(&mut self, life: LifeId, worker: &Worker, _: &str) -> Option<Duration> {
+        self.kill(life, worker)
     }
 
-    fn stop(&mut self, id: NodeId, child: ChildRef, how: StopHow) {
-        let Some(node) = self.nodes.get_mut(&id) else { return };
-        let Some(life) = node.lives.get(&child) else { return };
-        match (how, life.node) {
-            (StopHow::Shutdown, Some(below)) => {
-                self.queue.push_back((below, Event::Shutdown(ExitReason::Shutdown)));
-            }
-            (StopHow::Shutdown, None) => {
-                let takes = life.stop_takes;
-                self.take_time(id, child, takes, Outcome::Stopped);
-            }
-            (StopHow::Kill, below) => {
-                if let Some(below) = below {
-                    self.kill_below(below);
-                }
-                self.end_worker(id, child, ExitReason::Killed);
-            }
-        }
+    fn abandon(&mut self, _: LifeId, _: Worker, _: bool) {}
+
+    fn release(&mut self, kept: Infallible, _: bool) {
+        match kept {}
     }
 
-    fn end_worker(&mut self, id: NodeId, child: ChildRef, reason: ExitReason) {
-        if let Some(node) = self.nodes.get_mut(&id) {
-            node.lives.remove(&child);
-            self.queue.push_back((id, Event::Exited(child, reason)));
-        }
+    fn post(&mut self, to: NodeId, report: Report<Self>) {
+        self.queue.push_back((to, report));
     }
 
-    /// Takes a supervisor out of the run. Those whose calls it leaves unanswered are told.
-    fn remove(&mut self, id: NodeId) -> Option<Node> {
-        let mut node = self.nodes.remove(&id)?;
-        node.wake.map(|wake| self.wakes.remove(&wake));
-        for (target, call) in std::mem::take(&mut node.calls).into_values() {
-            self.tell(target, Happening::Reply { call, result: None, child: None });
-        }
-        Some(node)
+    fn unheard_ends(&self, node: NodeId) -> BTreeMap<ChildRef, ExitReason> {
+        ends(node, self.queue.iter().map(|(to, report)| (*to, report)))
     }
 
-    /// A supervisor is killed: all below it ends with it, last started first.
-    fn kill_below(&mut self, id: NodeId) {
-        let Some(mut node) = self.remove(id) else { return };
-        let lives: Vec<ChildRef> = node.supervisor.lives().collect();
-        for child in lives {
-            let what = match node.lives.remove(&child) {
-                Some(life) => {
-                    if let Some(below) = life.node {
-                        self.kill_below(below);
-                    }
-                    Happening::Stopped { killed: true, reason: ExitReason::Killed }
-                }
-                // It has ended before, and its supervisor will not hear of it any more.
-                None => match self.unheard_exit(id, child) {
-                    Some(reason) => Happening::Exited { reason },
-                    None => continue,
-                },
-            };
-            let Some(spec) = node.supervisor.spec(child) else { continue };
-            let status = node.supervisor.child(&spec.id).map(|child| child.status);
-            // One that was starting: nobody was told that it ran.
-            if status != Some(ChildStatus::Starting) {
-                self.tell(format!("{}/{}", node.path, spec.id).into(), what);
+    fn notice(&mut self, at: &At<'_, Self>, notice: &Notice) {
+        let what = match notice.clone() {
+            Notice::Started { id } => (at.child_path(&id), Happening::Started),
+            Notice::StartFailed { id, reason } => (at.child_path(&id), Happening::StartFailed { reason }),
+            Notice::Exited { id, reason } => (at.child_path(&id), Happening::Exited { reason }),
+            Notice::Stopped { id, killed, reason } => {
+                (at.child_path(&id), Happening::Stopped { killed, reason })
             }
-        }
-    }
-
-    fn unheard_exit(&self, id: NodeId, child: ChildRef) -> Option<ExitReason> {
-        self.queue.iter().find_map(|(to, event)| match event {
-            Event::Exited(who, reason) if (*to, *who) == (id, child) => Some(reason.clone()),
-            _ => None,
-        })
-    }
-
-    /// A supervisor has ended.
-    fn close(&mut self, id: NodeId, reason: ExitReason) {
-        let Some(node) = self.remove(id) else { return };
-        let Some((parent, child)) = node.parent else {
-            self.root_ended = true;
-            self.tell(node.path, Happening::RootExited { reason });
-            return;
-        };
-        if let Some(node) = self.nodes.get_mut(&parent) {
-            node.lives.remove(&child);
-        }
-        let event = if node.ready { Event::Exited(child, reason) } else { Event::StartFailed(child, reason) };
-        self.queue.push_back((parent, event));
-    }
-
-    fn notice(&mut self, id: NodeId, notice: Notice) {
-        let (path, what) = match notice {
-            Notice::Started { id: child } => (self.child_path(id, &child), Happening::Started),
-            Notice::StartFailed { id: child, reason } => {
-                (self.child_path(id, &child), Happening::StartFailed { reason })
-            }
-            Notice::Exited { id: child, reason } => {
-                (self.child_path(id, &child), Happening::Exited { reason })
-            }
-            Notice::Stopped { id: child, killed, reason } => {
-                (self.child_path(id, &child), Happening::Stopped { killed, reason })
-            }
-            Notice::Waiting { id: child, backoff, .. } => {
-                (self.child_path(id, &child), Happening::Waiting { backoff })
-            }
-            Notice::GaveUp { .. } => (self.path(id), Happening::GaveUp),
-            Notice::AutoShutdown { .. } => (self.path(id), Happening::AutoShutdown),
-            // Shells tell these; nobody is stuck in a simulation.
+            Notice::Waiting { id, backoff, .. } => (at.child_path(&id), Happening::Waiting { backoff }),
+            Notice::GaveUp { .. } => (Arc::clone(at.path), Happening::GaveUp),
+            Notice::AutoShutdown { .. } => (Arc::clone(at.path), Happening::AutoShutdown),
+            // Nobody is stuck in a simulation.
             Notice::Stuck { .. } | Notice::Recovered { .. } => return,
         };
-        self.tell(path, what);
+        self.tell(what.0, what.1);
     }
 
-    fn path(&self, id: NodeId) -> Arc<str> {
-        self.nodes.get(&id).map_or_else(|| "".into(), |node| node.path.clone())
+    fn reply(&mut self, at: &At<'_, Self>, call: CallId, answer: Answer<Self>) {
+        let asked = self.calls.get_mut(&at.node).and_then(|calls| calls.remove(&call));
+        let Some((target, call)) = asked else { return };
+        let child = match &answer {
+            Ok(Reply::Started(child)) => at.core.spec(*child).map(|spec| at.child_path(&spec.id)),
+            _ => None,
+        };
+        self.tell(target, Happening::Reply { call, result: Some(answer), child });
     }
 
-    fn child_path(&self, id: NodeId, child: &str) -> Arc<str> {
-        format!("{}/{child}", self.path(id)).into()
+    fn missed(&mut self, _: Arc<str>) {}
+
+    fn gone(&mut self, node: NodeId) {
+        for (target, call) in self.calls.remove(&node).unwrap_or_default().into_values() {
+            self.tell(target, Happening::Reply { call, result: None, child: None });
+        }
     }
 
-    fn live_path(&self, id: NodeId, child: ChildRef) -> Option<Arc<str>> {
-        let spec = self.nodes.get(&id)?.supervisor.spec(child)?;
-        Some(self.child_path(id, &spec.id))
+    fn ready(&mut self) {}
+
+    fn ended(&mut self, reason: ExitReason, _: Estate<Self>) {
+        self.root_ended = true;
+        self.tell(Arc::clone(&self.root), Happening::RootExited { reason });
+    }
+}
+
+struct Run<'a> {
+    engine: Engine<Stage<'a>>,
+    stage: Stage<'a>,
+    next_call: u64,
+    steps: u64,
+    /// The entry of the script that was carried out last.
+    entry: Option<usize>,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        scenario: &Scenario,
+        seed: u64,
+        observe: &'a mut dyn FnMut(&Entry) -> ControlFlow<()>,
+    ) -> Result<Self, SpecError> {
+        let (queue, slow, starts, calls) = Default::default();
+        let (root, seeds) = (Arc::clone(&scenario.root), Jitter::new(seed));
+        let mut stage = Stage {
+            now: Duration::ZERO,
+            queue,
+            slow,
+            next_slow: 0,
+            starts,
+            calls,
+            seeds,
+            root: Arc::clone(&root),
+            root_ended: false,
+            observe,
+            stopped: false,
+        };
+        let Tree { flags, children } = scenario.tree.clone();
+        let engine = Engine::new(&mut stage, root, flags, children, true, Estate::new())?;
+        Ok(Self { engine, stage, next_call: 0, steps: 0, entry: None })
+    }
+
+    fn drain(&mut self) -> Result<(), SimError> {
+        loop {
+            if self.stage.stopped {
+                return Err(SimError::Stopped { at: self.stage.now, entry: self.entry });
+            }
+            let Some((id, report)) = self.stage.queue.pop_front() else { return Ok(()) };
+            self.steps += 1;
+            if self.steps > STEPS_MAX {
+                return Err(SimError::TooManySteps);
+            }
+            self.engine.handle(self.stage.now, &mut self.stage, id, report);
+        }
     }
 
     /// The earliest time at which the tree itself has something to do, not before now.
     fn next_due(&self) -> Option<Duration> {
-        let slow = self.slow.first_key_value().map(|((at, _), _)| *at);
-        let wake = self.wakes.first_key_value().map(|((at, _), _)| *at);
-        [slow, wake].into_iter().flatten().min().map(|at| at.max(self.now))
+        let slow = self.stage.slow.first_key_value().map(|((at, _), _)| *at);
+        slow.into_iter().chain(self.engine.next_due()).min().map(|at| at.max(self.stage.now))
     }
 
     /// Does what is due now: one worker's start or stop is over, or one supervisor wakes.
     fn fire_due(&mut self) {
-        if let Some(slow) = self.slow.first_entry()
-            && slow.key().0 <= self.now
+        if let Some(slow) = self.stage.slow.first_entry()
+            && slow.key().0 <= self.stage.now
         {
-            let (id, child, outcome) = slow.remove();
-            self.come_to(id, child, outcome);
-        } else if let Some((&(at, _), &id)) = self.wakes.first_key_value()
-            && at <= self.now
-        {
-            self.queue.push_back((id, Event::Wake));
+            let (life, outcome) = slow.remove();
+            if let Some(Body::Worker(worker)) = self.engine.body(life) {
+                self.stage.come_to(life, worker, outcome);
+            }
+        } else {
+            self.engine.fire_due(self.stage.now, &mut self.stage);
         }
     }
 
@@ -451,95 +353,67 @@ impl<'a> Run<'a> {
             Act::Call { supervisor, target, call } => self.call(supervisor, target, call),
             Act::Start { supervisor, target, calls } => self.start_as(supervisor, target, calls),
             Act::Burst(acts) => {
-                let before = self.queue.len();
+                let before = self.stage.queue.len();
                 acts.iter().for_each(|act| self.act(act));
                 // All of it is there when a busy supervisor sees what it waits for.
-                let burst = self.queue.split_off(before);
+                let burst = self.stage.queue.split_off(before);
                 let (awaited, mail): (Vec<_>, Vec<_>) = burst.into_iter().partition(|it| self.is_awaited(it));
-                self.queue.extend(mail.into_iter().chain(awaited));
+                self.stage.queue.extend(mail.into_iter().chain(awaited));
             }
         }
     }
 
     /// Whether the supervisor is starting or stopping the child that this is about.
-    fn is_awaited(&self, (id, event): &(NodeId, Event<Plan>)) -> bool {
-        let Event::Exited(child, _) = event else { return false };
-        let Some(Node { supervisor, .. }) = self.nodes.get(id) else { return false };
-        let info = supervisor.spec(*child).and_then(|spec| supervisor.child(&spec.id));
+    fn is_awaited(&self, (id, report): &(NodeId, Report<Stage<'a>>)) -> bool {
+        let Report::Event(Event::Exited(child, _)) = report else { return false };
+        let Some(core) = self.engine.node(*id).map(Node::core) else { return false };
+        let info = core.spec(*child).and_then(|spec| core.child(&spec.id));
         info.is_some_and(|info| !matches!(info.status, ChildStatus::Running(_)))
     }
 
     fn exit(&mut self, path: &str, exit: Exit) {
-        if self.path(ROOT).as_ref() == path {
+        if *self.stage.root == *path {
             return self.exit_supervisor(ROOT, exit);
         }
-        let Some((id, child)) = self.find_child(path) else {
-            return self.tell(path.into(), Happening::Skipped);
-        };
-        match self.nodes.get(&id).and_then(|node| node.lives.get(&child)).and_then(|life| life.node) {
-            Some(below) => self.exit_supervisor(below, exit),
-            None => self.end_worker(id, child, exit.reason()),
+        let life = self.engine.find_child(path);
+        match life.and_then(|life| Some((life, self.engine.body(life)?))) {
+            Some((_, &Body::Node(below))) => self.exit_supervisor(below, exit),
+            Some((life, Body::Worker(worker))) if !worker.over.get() => {
+                self.stage.end(life, worker, exit.reason());
+            }
+            _ => self.stage.tell(path.into(), Happening::Skipped),
         }
     }
 
     fn exit_supervisor(&mut self, id: NodeId, exit: Exit) {
-        if exit != Exit::Kill {
-            self.queue.push_back((id, Event::Shutdown(exit.reason())));
-            return;
-        }
-        let Some((path, parent)) = self.nodes.get(&id).map(|node| (node.path.clone(), node.parent)) else {
-            return;
-        };
-        self.kill_below(id);
-        match parent {
-            Some((parent, child)) => self.end_worker(parent, child, ExitReason::Killed),
-            None => {
-                self.root_ended = true;
-                self.tell(path, Happening::RootExited { reason: ExitReason::Killed });
-            }
+        match exit {
+            Exit::Kill => self.engine.kill(&mut self.stage, id),
+            _ => self.stage.post(id, Report::Event(Event::Shutdown(exit.reason()))),
         }
     }
 
     fn call(&mut self, supervisor: &str, target: &str, call: &Call<Plan>) {
         let name = call_name(call);
-        let Some(id) = self.find_node(supervisor) else {
-            return self.tell(target.into(), Happening::Reply { call: name, result: None, child: None });
+        let Some(id) = self.engine.find(supervisor).filter(|id| self.engine.node(*id).is_some()) else {
+            return self
+                .stage
+                .tell(target.into(), Happening::Reply { call: name, result: None, child: None });
         };
         self.next_call += 1;
         let call_id = CallId(self.next_call);
-        if let Some(node) = self.nodes.get_mut(&id) {
-            node.calls.insert(call_id, (target.into(), name));
-        }
-        self.queue.push_back((id, Event::Call(call_id, call.clone())));
+        self.stage.calls.entry(id).or_default().insert(call_id, (target.into(), name));
+        self.stage.post(id, Report::Event(Event::Call(call_id, call.clone())));
     }
 
     /// Asks the supervisor that runs at this path for a child, in the way that is meant for it.
     fn start_as(&mut self, path: &str, target: &str, calls: &[(Option<Plan>, Call<Plan>)]) {
-        let node = self.find_node(path).and_then(|id| self.nodes.get(&id));
+        let node = self.engine.find(path).and_then(|id| self.engine.node(id));
         let template =
-            node.and_then(|node| node.supervisor.template()).map(|template| Arc::as_ptr(&template.start));
+            node.and_then(|node| node.core().template()).map(|template| Arc::as_ptr(&template.start));
         let meant = calls.iter().find(|(of, _)| of.as_ref().map(Arc::as_ptr) == template);
         if let Some((_, call)) = meant.or(calls.first()) {
             self.call(path, target, call);
         }
-    }
-
-    /// The supervisor at this path, whatever it is doing.
-    fn find_node(&self, path: &str) -> Option<NodeId> {
-        if self.path(ROOT).as_ref() == path {
-            return Some(ROOT);
-        }
-        let (id, child) = self.find_child(path)?;
-        self.nodes.get(&id)?.lives.get(&child)?.node
-    }
-
-    /// The child at this path, whatever it is doing, and its supervisor.
-    fn find_child(&self, path: &str) -> Option<(NodeId, ChildRef)> {
-        let (above, id) = path.rsplit_once('/')?;
-        let above = self.find_node(above)?;
-        let node = self.nodes.get(&above)?;
-        let child = node.supervisor.life(id)?;
-        node.lives.contains_key(&child).then_some((above, child))
     }
 }
 

@@ -302,6 +302,12 @@ impl<F> Supervisor<F> {
         matches!(self.phase, Phase::Ended)
     }
 
+    /// Whether it neither starts nor stops a child.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        matches!(self.phase, Phase::New | Phase::Idle | Phase::Ended)
+    }
+
     /// The children at this moment, last started first, without waiting for the supervisor to rest.
     pub fn children(&self) -> impl Iterator<Item = ChildInfo> {
         self.children.reversed().map(|(key, slot)| Children::info(key, slot))
