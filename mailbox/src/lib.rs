@@ -105,7 +105,7 @@ pub use inbox::{
 };
 pub use line::Line;
 pub use merge::{Pick, Source, pick, poll_pick};
-pub use message::{Message, ValidationError};
+pub use message::{Message, Query, ValidationError};
 pub use parcel::Parcel;
 pub use policy::{KeyFn, Overflow};
 pub use presence::{Interlude, Presence, Stop};

@@ -44,6 +44,40 @@ pub trait Message: Clone + fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// A message that is asked, and the one that answers it, as the contract ties them (`reply`). Generated code implements it.
+///
+/// An actor may answer the message with any type at all; what is asked from another process is answered with this one.
+///
+/// ```
+/// use mycelium_mailbox::{Message, Query};
+///
+/// #[derive(Clone, Debug)]
+/// struct EquityQuery;
+/// #[derive(Clone, Debug)]
+/// struct Equity(f64);
+/// impl Message for EquityQuery {
+///     const NAME: &'static str = "EquityQuery";
+///     const TYPE_ID: u16 = 1;
+///     const TOPIC: &'static str = "account.queries";
+/// }
+/// impl Message for Equity {
+///     const NAME: &'static str = "Equity";
+///     const TYPE_ID: u16 = 2;
+///     const TOPIC: &'static str = "account.equity";
+/// }
+/// impl Query for EquityQuery {
+///     type Reply = Equity;
+/// }
+/// fn answer_to<Q: Query>() -> &'static str {
+///     Q::Reply::NAME
+/// }
+/// assert_eq!(answer_to::<EquityQuery>(), "Equity");
+/// ```
+pub trait Query: Message {
+    /// The answer.
+    type Reply: Message;
+}
+
 /// A field of a message breaks a rule of its contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -131,6 +131,7 @@ impl Changes {
             let cause = format!("the domain was `{}` and is `{}`", old.domain, new.domain);
             self.compatible("domain-changed", subject(), cause, new.at);
         }
+        self.reply(old, new);
         if new.version < old.version {
             let cause = format!("the version was {} and is {}", old.version, new.version);
             self.breaks("version-lowered", subject(), cause, "versions only rise", new.at);
@@ -143,6 +144,22 @@ impl Changes {
             let cause = format!("the version was {} and is {}", old.version, new.version);
             self.compatible("version-raised", subject(), cause, new.at);
         }
+    }
+
+    fn reply(&mut self, old: &Message, new: &Message) {
+        let remedy = "put the old answer back, or add a new query with the new one";
+        let (kind, cause) = match (&old.reply, &new.reply) {
+            (None, Some(reply)) => {
+                let cause = format!("it may be asked, and the answer is `{reply}`");
+                return self.compatible("reply-added", new.name.clone(), cause, new.at);
+            }
+            (Some(before), None) => ("reply-removed", format!("the answer was `{before}` and is gone")),
+            (Some(before), Some(after)) if before != after => {
+                ("reply-changed", format!("the answer was `{before}` and is `{after}`"))
+            }
+            _ => return,
+        };
+        self.breaks(kind, new.name.clone(), cause, remedy, new.at);
     }
 
     fn message_field_added(&mut self, old: &Message, new: &Message, at: usize, field: &Field) {

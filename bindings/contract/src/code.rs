@@ -66,6 +66,8 @@ codes! {
     BAD_VERSION = 25;
     /// A topic's name is malformed.
     BAD_TOPIC = 26;
+    /// The answer of a message is no message of the contract.
+    UNKNOWN_REPLY = 27;
     /// A type that is not known.
     UNKNOWN_TYPE = 30;
     /// A type that contracts do not allow.

@@ -25,7 +25,8 @@
 //! name ([`crate::GrownEnums`]); in [`Digests::message`] with all variants: where these are equal, nothing differs.
 //!
 //! So digests change with names, types and order of fields and variants, at any depth. They do not change with type id,
-//! topic, domain, descriptions, defaults or validation.
+//! topic, domain, descriptions, defaults or validation, nor with the answer (`reply`): who learns of it later still understands who
+//! does not, and what comes back is a message of its own, with a type id and a digest.
 
 use std::collections::HashMap;
 use std::fmt::Write;

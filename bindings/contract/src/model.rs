@@ -113,6 +113,8 @@ pub struct Message {
     pub description: String,
     /// The current version, from 1.
     pub version: u16,
+    /// The message that answers it, if it is a query: always one of this contract, perhaps itself.
+    pub reply: Option<String>,
     /// In wire order. `since` never decreases, starts at 1 and never exceeds `version`.
     pub fields: Vec<Field>,
     /// Where it was written.

@@ -84,6 +84,7 @@ fn digests_change_with_what_is_read_and_with_nothing_else() {
         ("tlv_type: 1", "tlv_type: 3"),
         ("topic: t", "topic: u"),
         ("description: text", "description: other"),
+        ("description: text", "reply: Other"),
         ("validation: {min: 0}", "validation: {max: 0}"),
         ("default: 1", "default: 2"),
         ("Unused: [A]", "Unused: [A, B]"),
@@ -156,6 +157,23 @@ fn messages() {
         "tlv_type: 10, topic: o, domain: e",
         &["!type-id-changed Other", "domain-changed Other"],
     );
+}
+
+#[test]
+fn answers() {
+    check("description: text", "reply: Other", &["reply-added M"]);
+    let asked = OLD.replace("description: text", "reply: Other");
+    let against = |new: &str| {
+        let changes = breaking(&parse(&asked), &parse(new));
+        changes.iter().map(|c| format!("{c}")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(against(&asked), "");
+    assert!(against(OLD).starts_with("breaking[reply-removed]: M: the answer was `Other` and is gone\n"));
+    let itself = OLD.replace("description: text", "reply: M");
+    assert!(against(&itself).starts_with("breaking[reply-changed]: M: the answer was `Other` and is `M`\n"));
+    // The other one renamed with it: the name of the answer is the news, besides that of the message.
+    let renamed = asked.replace("Other", "Another");
+    assert!(against(&renamed).contains("breaking[message-renamed]: Other"), "{}", against(&renamed));
 }
 
 #[test]

@@ -159,6 +159,43 @@ fn messages() {
 }
 
 #[test]
+fn answers() {
+    let m = |reply: &str| {
+        let rest = "topic: t, domain: d";
+        with(
+            "enums: {Side: [Buy, Sell]}\nstructs: {Point: {fields: {x: u8}}}\n",
+            &format!(
+                "  Ask: {{tlv_type: 1, {rest}, reply: {reply}, fields: {{x: u8}}}}\n  Answer: {{tlv_type: 2, {rest}, fields: {{x: u8}}}}\n"
+            ),
+        )
+    };
+    for reply in ["Answer", "'Answer'", "Ask"] {
+        check(&m(reply), "");
+    }
+    check(&m("Anwser"), "MYC0027 `Anwser` did you mean `Answer`?");
+    check(&m("Quote"), "MYC0027 `Quote` unknown message `Quote` as the answer of `Ask`");
+    check(&m("Side"), "MYC0027 `Side` the answer of `Ask`, is an enum and no message");
+    check(&m("Point"), "MYC0027 `Point` is a struct and no message");
+    check(&m("u64"), "MYC0027 `u64` add it under `messages`");
+    check(&m("[Answer]"), "MYC0007 `[` must be text");
+    check(&m("7"), "MYC0007 `7`");
+    check(&m("null"), "MYC0007 `null` write `reply: Fill`");
+    check(&m("Answer, replies: Ask"), "MYC0010 `replies` did you mean `reply`?");
+    // The whole mistake and nothing else, where the answer itself could not be read.
+    check(&m("Answer").replace("  Answer", "  answer"), "MYC0027 `Answer`\nMYC0012 `answer`");
+    let many: String = (0..60)
+        .map(|n| {
+            format!(
+                "  A{n}: {{tlv_type: {}, topic: t, domain: d, reply: Nobody, fields: {{x: u8}}}}\n",
+                n + 1
+            )
+        })
+        .collect();
+    let errors = Contract::parse(&with("", &many), "t").unwrap_err();
+    assert_eq!((errors.list().len(), errors.omitted()), (50, 10));
+}
+
+#[test]
 fn field_names() {
     for (word, owner) in
         [("type", "Rust"), ("fn", "Rust"), ("self", "Rust"), ("yield", "Rust"), ("class", "Python")]

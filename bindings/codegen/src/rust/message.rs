@@ -13,9 +13,13 @@ pub(super) fn message(model: &Model<'_>, message: &Message, out: &mut Source) {
         "/// Topic `{}`, type id {}, version {}, domain `{}`.",
         message.topic, message.type_id, message.version, message.domain
     ));
+    if let Some(reply) = &message.reply {
+        out.line(format!("/// It is answered by a [`{reply}`]."));
+    }
     types::record(model, &message.name, &message.fields, out);
     constructor(model, message, out);
     identity(model, message, out);
+    query(message, out);
     let older = older_layouts(message);
     wire(model, message, &older, out);
     for (version, fields) in older {
@@ -78,6 +82,15 @@ fn identity(model: &Model<'_>, message: &Message, out: &mut Source) {
         out.line("Ok(())");
         out.close("}");
     }
+    out.close("}");
+}
+
+/// What ties it to its answer.
+fn query(message: &Message, out: &mut Source) {
+    let Some(reply) = &message.reply else { return };
+    out.line("");
+    out.open(format!("impl mycelium::Query for {} {{", message.name));
+    out.line(format!("type Reply = {reply};"));
     out.close("}");
 }
 

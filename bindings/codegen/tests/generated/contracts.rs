@@ -1126,6 +1126,43 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedEvolved_V2, rate) == 24);
         assert!(::std::mem::offset_of!(ArchivedEvolved_V2, parent) == 32);
     };
+
+    /// A query.
+    ///
+    /// Topic `kitchen.lookups`, type id 904, version 1, domain `kitchen_sink`.
+    /// It is answered by a [`Evolved`].
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Lookup {
+        /// The field `id`.
+        pub id: u64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedLookup>() == 8);
+        assert!(align_of::<ArchivedLookup>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedLookup, id) == 0);
+    };
+
+    impl mycelium::Message for Lookup {
+        const NAME: &'static str = "Lookup";
+        const TYPE_ID: u16 = 904;
+        const TOPIC: &'static str = "kitchen.lookups";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0xa585ca7540933900;
+    }
+
+    impl mycelium::Query for Lookup {
+        type Reply = Evolved;
+    }
+
+    impl wire::Wire for Lookup {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 8, digest: 0xa585ca7540933900 },
+        ];
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]

@@ -9,6 +9,7 @@ probes!(
     Lists,
     Rules,
     Evolved,
+    Lookup,
     torture::WireError,
     torture::Growing,
     torture::Mixed,

@@ -1,6 +1,6 @@
 //! The key `messages`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::check::Drafts;
 use crate::check::definitions::Names;
@@ -8,13 +8,14 @@ use crate::check::fields::{self, Draft, Growth};
 use crate::check::keys::{Entry, Keys, at_most, entries, integer};
 use crate::check::names;
 use crate::check::top::unknown_domain;
+use crate::check::types::Definition;
 use crate::check::types::Definitions;
-use crate::diagnostic::Report;
+use crate::diagnostic::{Report, Span, clip, did_you_mean};
 use crate::limits::{DESCRIPTION_BYTES_MAX, MESSAGES_MAX, RESERVED_IDS_FROM};
 use crate::yaml::Kind;
 use crate::{Code, Contract, Message};
 
-const MESSAGE: &[&str] = &["tlv_type", "topic", "domain", "description", "version", "fields"];
+const MESSAGE: &[&str] = &["tlv_type", "topic", "domain", "description", "version", "reply", "fields"];
 
 pub(super) fn read_messages<'n>(
     keys: &Keys<'n>,
@@ -33,9 +34,10 @@ pub(super) fn read_messages<'n>(
         report.add(Code::EMPTY, node.span, "the contract holds no message", "add one");
     }
     let mut ids: HashMap<u16, String> = HashMap::new();
+    let mut replies = Vec::new();
     for entry in found {
         let named = names.claim(&entry, "message", report);
-        let (message, read) = message(&entry, definitions, contract, report);
+        let Read { message, fields: read, reply } = message(&entry, definitions, contract, report);
         // 0 stands for an id that was missing or out of range.
         if message.type_id > 0
             && let Some(other) = ids.insert(message.type_id, message.name.clone())
@@ -46,9 +48,44 @@ pub(super) fn read_messages<'n>(
             report.add(Code::ID_TAKEN, entry.span, cause, remedy);
         }
         if named {
+            replies.extend(reply.map(|(name, span)| (contract.messages.len(), name, span)));
             contract.messages.push(message);
             drafts.messages.push(read);
         }
+    }
+    tie_replies(replies, definitions, contract, report);
+}
+
+/// Ties queries to their answers, which may stand further down: place of the query, name and place of the answer.
+fn tie_replies(
+    replies: Vec<(usize, String, Span)>,
+    definitions: &Definitions,
+    contract: &mut Contract,
+    report: &mut Report<'_>,
+) {
+    let names: HashSet<String> = contract.messages.iter().map(|message| message.name.clone()).collect();
+    for (query, reply, span) in replies {
+        if names.contains(&reply) {
+            contract.messages[query].reply = Some(reply);
+            continue;
+        }
+        let (shown, query) = (clip(&reply), &contract.messages[query].name);
+        let (cause, remedy) = match definitions.get(&reply) {
+            Some(kind) => {
+                let what = if *kind == Definition::Enum { "an enum" } else { "a struct" };
+                let remedy = "add a message with a field of it: what travels alone is a message";
+                (format!("`{shown}`, the answer of `{query}`, is {what} and no message"), remedy.to_owned())
+            }
+            None => {
+                let known = contract.messages.iter().map(|m| m.name.as_str()).filter(|_| !report.is_full());
+                let remedy = match did_you_mean(&reply, known) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "add it under `messages`".to_owned(),
+                };
+                (format!("unknown message `{shown}` as the answer of `{query}`"), remedy)
+            }
+        };
+        report.add(Code::UNKNOWN_REPLY, span, cause, remedy);
     }
 }
 
@@ -61,12 +98,20 @@ fn free_id(contract: &Contract, domain: &str, ids: &HashMap<u16, String>) -> Str
     }
 }
 
+/// One message as it stands in the file.
+struct Read<'n> {
+    message: Message,
+    fields: Vec<Draft<'n>>,
+    /// The name of the answer, and its place.
+    reply: Option<(String, Span)>,
+}
+
 fn message<'n>(
     entry: &Entry<'n>,
     definitions: &Definitions,
     contract: &Contract,
     report: &mut Report<'_>,
-) -> (Message, Vec<Draft<'n>>) {
+) -> Read<'n> {
     let what = format!("message `{}`", entry.name);
     let keys = Keys::read(entry.value, &what, entry.span, MESSAGE, report);
     let mut message = Message {
@@ -76,11 +121,12 @@ fn message<'n>(
         domain: String::new(),
         description: keys.text("description", DESCRIPTION_BYTES_MAX, report),
         version: 1,
+        reply: None,
         fields: Vec::new(),
         at: entry.span.at,
     };
     if !matches!(entry.value.kind, Kind::Map(_)) {
-        return (message, Vec::new());
+        return Read { message, fields: Vec::new(), reply: None };
     }
     if let Some(node) = keys.get("version")
         && let Some(version) = integer(node, "the version", 1, u16::MAX.into(), Code::BAD_VERSION, report)
@@ -104,7 +150,8 @@ fn message<'n>(
         None => Vec::new(),
     };
     message.fields = read.iter().map(|d| d.field.clone()).collect();
-    (message, read)
+    let reply = keys.get("reply").and_then(|_| keys.need_text("reply", "Fill", report));
+    Read { message, fields: read, reply }
 }
 
 fn type_id(keys: &Keys<'_>, message: &mut Message, contract: &Contract, report: &mut Report<'_>) {
