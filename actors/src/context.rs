@@ -9,10 +9,11 @@ use rand_pcg::Pcg64Mcg;
 use crate::isolate::IsolateContext;
 use crate::live::{Inlet, LiveContext};
 use crate::publish::Through;
+use crate::reference::Target;
 use crate::routing::{DirectContext, Published};
 use crate::{
     Actor, ActorRef, AskError, Clock, Down, Every, Handler, Message, Monitor, Publish, PublishError,
-    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, clock, rt,
+    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, Watchable, clock, rt,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -332,7 +333,7 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Watches another actor of this bus: when it has ended, this one handles one [`Down`] that says why, after everything that
+    /// Watches another actor of this bus, by its reference or as a [`Recipient`](crate::Recipient): when it has ended, this one handles one [`Down`] that says why, after everything that
     /// the other had sent or published to it.
     ///
     /// Exactly one `Down` comes for each call, also when the other has ended long ago. A restart in place under a supervisor is no
@@ -370,13 +371,13 @@ impl<A: Actor> Context<A> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn watch<B: Actor>(&mut self, other: &ActorRef<B>) -> Monitor
+    pub fn watch(&mut self, other: &impl Watchable) -> Monitor
     where
         A: Handler<Down>,
     {
-        match (&mut self.backend, other.as_watched(), other.as_isolate()) {
-            (Backend::Live(live), Some(other), _) => live.watch(&other),
-            (Backend::Isolate(isolate), _, Some(other)) => isolate.watch(other),
+        match (&mut self.backend, other.watched().0) {
+            (Backend::Live(live), Target::Live(other)) => live.watch(&other),
+            (Backend::Isolate(isolate), Target::Isolate(other)) => isolate.watch(&other),
             _ => self.watch_of_nobody(),
         }
     }
@@ -388,10 +389,10 @@ impl<A: Actor> Context<A> {
     /// The link goes one way: the other does not end with this one unless it links itself. Like a watch it outlasts restarts in
     /// place of the other, and ends with [`unwatch`](Self::unwatch) and the life of this actor. Where two actors can only fail together,
     /// a supervisor with [`OneForAll`](crate::tree::Strategy::OneForAll) restarts them together; a link does not restart anything.
-    pub fn link<B: Actor>(&mut self, other: &ActorRef<B>) -> Monitor {
-        match (&mut self.backend, other.as_watched(), other.as_isolate()) {
-            (Backend::Live(live), Some(other), _) => live.link(&other),
-            (Backend::Isolate(isolate), _, Some(other)) => isolate.link(other),
+    pub fn link(&mut self, other: &impl Watchable) -> Monitor {
+        match (&mut self.backend, other.watched().0) {
+            (Backend::Live(live), Target::Live(other)) => live.link(&other),
+            (Backend::Isolate(isolate), Target::Isolate(other)) => isolate.link(&other),
             _ => self.watch_of_nobody(),
         }
     }

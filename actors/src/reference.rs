@@ -3,13 +3,14 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 
 use crate::context::{Either, within};
-use crate::isolate::IsolateRef;
-use crate::live::{Address, Member, Watched, turn};
+use crate::isolate::{IsolateRef, Place};
+use crate::live::{Address, Member, Watched, poll_turn, turn};
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
@@ -24,6 +25,39 @@ enum Backend<A: Actor> {
     Live(Arc<Address<A>>),
     /// Of an actor that is called directly: nobody receives for it.
     Nowhere(ActorId),
+}
+
+/// Anybody whose end an actor can [watch](crate::Context::watch) or be [linked](crate::Context::link) to: an [`ActorRef`], a
+/// [`Recipient`](crate::Recipient) or a [`ReplyRecipient`](crate::ReplyRecipient), and nothing else.
+pub trait Watchable: sealed::Watchable {}
+
+/// Who is watched.
+pub(crate) enum Target {
+    Isolate(Place),
+    Live(Arc<dyn Watched>),
+    /// It never ends.
+    Nobody,
+}
+
+pub(crate) mod sealed {
+    /// Opaque outside of this crate.
+    pub struct Watched(pub(crate) super::Target);
+
+    pub trait Watchable {
+        fn watched(&self) -> Watched;
+    }
+}
+
+impl<A: Actor> Watchable for ActorRef<A> {}
+
+impl<A: Actor> sealed::Watchable for ActorRef<A> {
+    fn watched(&self) -> sealed::Watched {
+        sealed::Watched(match &self.backend {
+            Backend::Isolate(isolate) => Target::Isolate(isolate.place.clone()),
+            Backend::Live(live) => Target::Live(Arc::clone(live) as _),
+            Backend::Nowhere(_) => Target::Nobody,
+        })
+    }
 }
 
 impl<A: Actor> Clone for ActorRef<A> {
@@ -63,13 +97,6 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    pub(crate) fn as_watched(&self) -> Option<Arc<dyn Watched>> {
-        match &self.backend {
-            Backend::Live(live) => Some(Arc::clone(live) as _),
-            Backend::Isolate(_) | Backend::Nowhere(_) => None,
-        }
-    }
-
     /// The live actor as its bus sees it.
     pub(crate) fn member(&self) -> Option<Arc<dyn Member>> {
         match &self.backend {
@@ -85,6 +112,11 @@ impl<A: Actor> ActorRef<A> {
             Backend::Live(live) => live.id,
             Backend::Nowhere(id) => *id,
         }
+    }
+
+    /// The actor's name in logs, counters and errors: [`Actor::name`].
+    pub fn name(&self) -> &'static str {
+        A::name()
     }
 
     /// Puts a message into the actor's mailbox; waits while it is full.
@@ -109,7 +141,7 @@ impl<A: Actor> ActorRef<A> {
                 turn().await;
                 match live.offer(message) {
                     Ok(()) => Ok(()),
-                    Err(envelope) => live.wait_to_tell(envelope).await,
+                    Err(refused) => live.wait_to_tell(refused.into_inner()).await,
                 }
             }
             Backend::Nowhere(_) => Err(TellError::Stopped(message)),
@@ -129,6 +161,26 @@ impl<A: Actor> ActorRef<A> {
             Backend::Isolate(isolate) => isolate.try_tell(message),
             Backend::Live(live) => live.try_tell(message),
             Backend::Nowhere(_) => Err(TellError::Stopped(message)),
+        }
+    }
+
+    /// The same, for a sender that waits then: what is refused is counted nowhere.
+    pub(crate) fn offer<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        match &self.backend {
+            Backend::Live(live) => live.offer(message).or_else(Address::refused),
+            Backend::Isolate(_) | Backend::Nowhere(_) => self.try_tell(message),
+        }
+    }
+
+    /// Ready if the task that sends may go on; see [`turn`].
+    pub(crate) fn poll_turn(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        match &self.backend {
+            Backend::Live(_) => poll_turn(cx),
+            Backend::Isolate(_) | Backend::Nowhere(_) => Poll::Ready(()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mycelium_mailbox::Play;
 
 use super::core::Core;
-use super::handle::{IsolateContext, IsolateRef, direct_rule, id_of, seat_of};
+use super::handle::{IsolateContext, Place, direct_rule, id_of, seat_of};
 use super::lane::Lane;
 use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::Sub;
@@ -80,21 +80,25 @@ fn seat_number(monitor: Monitor) -> u32 {
 }
 
 impl<A: Actor> IsolateContext<A> {
-    pub(crate) fn watch<B: Actor>(&self, other: &IsolateRef<B>) -> Monitor
+    pub(crate) fn watch(&self, other: &Place) -> Monitor
     where
         A: Handler<Down>,
     {
         self.add_watch(other, tell::<A, Heard, Hear>)
     }
 
-    pub(crate) fn link<B: Actor>(&self, other: &IsolateRef<B>) -> Monitor {
+    pub(crate) fn link(&self, other: &Place) -> Monitor {
         self.add_watch(other, tell::<A, Linked, Break>)
     }
 
-    fn add_watch<B: Actor>(&self, other: &IsolateRef<B>, tell: Tell) -> Monitor {
-        let (own, other) = (self.place().seat(), other.place.seat());
+    fn add_watch(&self, other: &Place, tell: Tell) -> Monitor {
+        let own = self.place().seat();
         let nobody = Monitor { watcher: id_of(own), number: u64::MAX };
-        let Some(core) = self.place().core() else { return nobody };
+        let (Some(core), Some(_)) = (self.place().core(), other.core()) else {
+            // One of another isolate: a seat of the same number is here, too.
+            return nobody;
+        };
+        let other = other.seat();
         let (Some(seat), Some(other_seat)) = (seat_of::<A>(core, own), core.seat(other)) else {
             return nobody;
         };

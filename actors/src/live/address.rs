@@ -187,20 +187,25 @@ impl<A: Actor> Address<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        self.inbox.try_send(Envelope::message(message)).or_else(|error| match error {
+        self.inbox.try_send(Envelope::message(message)).or_else(Self::refused)
+    }
+
+    /// The error with the message that its inbox has refused.
+    pub(crate) fn refused<M: 'static>(error: TrySendError<Envelope<A>>) -> Result<(), TellError<M>> {
+        match error {
             TrySendError::Closed(envelope) => back(envelope, TellError::Stopped),
             other => back(other.into_inner(), TellError::Full),
-        })
+        }
     }
 
     /// Queues a message now, or gives it back wrapped.
     #[inline]
-    pub(crate) fn offer<M>(&self, message: M) -> Result<(), Envelope<A>>
+    pub(crate) fn offer<M>(&self, message: M) -> Result<(), TrySendError<Envelope<A>>>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        self.inbox.offer(Envelope::message(message)).map_err(TrySendError::into_inner)
+        self.inbox.offer(Envelope::message(message))
     }
 
     /// Queues a message that was offered in vain.

@@ -242,6 +242,7 @@ const NAME: &str = "Down";
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::{Target, sealed::Watchable};
     use crate::{ActorRef, BoxError, MessageBus, Responder};
 
     struct Idle;
@@ -268,11 +269,16 @@ mod tests {
         }
     }
 
+    fn as_watched(idle: &ActorRef<Idle>) -> Arc<dyn Watched> {
+        let Target::Live(watched) = idle.watched().0 else { panic!("it is live") };
+        watched
+    }
+
     #[tokio::test]
     async fn neither_end_leaves_anything_behind() {
         let bus = MessageBus::new();
         let watched = bus.spawn(Idle).unwrap();
-        let of_watched = watched.as_watched().unwrap();
+        let of_watched = as_watched(&watched);
         let watcher = bus.spawn(Idle).unwrap();
         for _ in 0..3 {
             let monitors = watcher.ask(Watch(watched.clone())).await.unwrap();
@@ -298,7 +304,7 @@ mod tests {
         watched.stop();
         watched.ended().await;
         assert_eq!(of_watched.watchers().len(), 0);
-        assert_eq!(watcher.as_watched().unwrap().watchers().len(), 0);
+        assert_eq!(as_watched(&watcher).watchers().len(), 0);
         let weak = Arc::downgrade(&of_watched);
         drop((watched, of_watched));
         // Its task may hold its address a moment longer.

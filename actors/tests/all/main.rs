@@ -32,6 +32,7 @@ mod process_lines;
 mod processes;
 mod readiness;
 mod receivers;
+mod recipients;
 mod references;
 mod replay;
 mod resilience;

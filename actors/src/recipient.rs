@@ -1,0 +1,298 @@
+//! Addresses of whoever takes a message type, whatever actor that is.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use crate::reference::sealed;
+use crate::{
+    Actor, ActorId, ActorRef, AskError, Handler, Query, Responder, StopReason, TellError, Watchable,
+};
+
+/// The address of somebody who takes messages of type `M`: an [`ActorRef`] without the type of its actor. Cheap to clone, the same
+/// type live and in an isolate.
+///
+/// Whoever holds it needs to know neither the actor's type nor what else it handles. It is made once from a reference, by
+/// [`ActorRef::recipient`] or `From`, which allocates; a `tell` that need not wait for room allocates no more than that of the
+/// reference. Errors and promises are those of the reference. It does not keep the actor alive.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Recipient};
+///
+/// struct Alert(&'static str);
+///
+/// #[derive(Default)]
+/// struct Desk(Vec<&'static str>);
+/// impl Actor for Desk { type Error = BoxError; }
+/// impl Handler<Alert> for Desk {
+///     async fn handle(&mut self, alert: &Alert, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         self.0.push(alert.0);
+///         Ok(())
+///     }
+/// }
+///
+/// /// Tells everybody, whatever they are.
+/// struct Siren(Vec<Recipient<Alert>>);
+/// impl Actor for Siren {
+///     type Error = BoxError;
+///     async fn started(&mut self, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         for recipient in &self.0 {
+///             recipient.tell(Alert("limit reached")).await?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// # fn main() -> Result<(), BoxError> {
+/// let mut isolate = Isolate::new(1);
+/// let desk = isolate.spawn(Desk::default())?;
+/// isolate.spawn(Siren(vec![desk.recipient()]))?;
+/// isolate.run()?;
+/// assert_eq!(isolate.take(&desk).unwrap().0, ["limit reached"]);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Recipient<M> {
+    to: Arc<dyn Takes<M>>,
+}
+
+/// The address of somebody who answers queries of type `Q` with an `R`: an [`ActorRef`] without the type of its actor. Cheap to
+/// clone, the same type live and in an isolate.
+///
+/// Where the contract ties the query to its answer ([`Query`]), `ReplyRecipient<Q>` says it all.
+///
+/// It is made from a reference by [`ActorRef::reply_recipient`] or `From`. An ask through it allocates its future, besides what the
+/// reference's own does. It does not keep the actor alive.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, MessageBus, ReplyRecipient, Responder};
+///
+/// struct Equity;
+/// struct Broker;
+/// impl Actor for Broker { type Error = BoxError; }
+/// impl Responder<Equity> for Broker {
+///     type Reply = f64;
+///     async fn answer(&mut self, _: &Equity, _ctx: &mut Context<Self>) -> f64 { 1_000_000.0 }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let account: ReplyRecipient<Equity, f64> = bus.spawn(Broker)?.into();
+/// assert_eq!(account.ask(Equity).await?, 1_000_000.0);
+/// # Ok(())
+/// # }
+/// ```
+pub struct ReplyRecipient<Q, R = <Q as Query>::Reply> {
+    to: Arc<dyn Answers<Q, R>>,
+}
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// What a reference of any type says of its actor.
+trait Known: sealed::Watchable + Send + Sync {
+    fn id(&self) -> ActorId;
+    fn name(&self) -> &'static str;
+    fn is_alive(&self) -> bool;
+    fn ended(&self) -> BoxFuture<'_, StopReason>;
+}
+
+/// A mailbox for messages of type `M`.
+trait Takes<M>: Known {
+    /// Ready if the task that sends may go on: live, a loop of sends lets others run.
+    fn poll_turn(&self, cx: &mut TaskContext<'_>) -> Poll<()>;
+    /// Queues the message now; one that does not fit is counted nowhere, because its sender may wait.
+    fn offer(&self, message: M) -> Result<(), TellError<M>>;
+    fn try_tell(&self, message: M) -> Result<(), TellError<M>>;
+    fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>>;
+}
+
+/// A mailbox for queries of type `Q`, and the way back of their answers.
+trait Answers<Q, R>: Known {
+    /// `limit`: how long the answer is waited for; `None`: as the bus says.
+    fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<R, AskError>>;
+}
+
+impl<A: Actor> Known for ActorRef<A> {
+    fn id(&self) -> ActorId {
+        self.id()
+    }
+
+    fn name(&self) -> &'static str {
+        self.name()
+    }
+
+    fn is_alive(&self) -> bool {
+        self.is_alive()
+    }
+
+    fn ended(&self) -> BoxFuture<'_, StopReason> {
+        Box::pin(self.ended())
+    }
+}
+
+impl<A: Handler<M>, M: Send + Sync + 'static> Takes<M> for ActorRef<A> {
+    fn poll_turn(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        self.poll_turn(cx)
+    }
+
+    fn offer(&self, message: M) -> Result<(), TellError<M>> {
+        self.offer(message)
+    }
+
+    fn try_tell(&self, message: M) -> Result<(), TellError<M>> {
+        self.try_tell(message)
+    }
+
+    fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>> {
+        Box::pin(self.tell(message))
+    }
+}
+
+impl<A: Responder<Q>, Q: Send + Sync + 'static> Answers<Q, A::Reply> for ActorRef<A> {
+    fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<A::Reply, AskError>> {
+        match limit {
+            Some(limit) => Box::pin(self.ask_within(query, limit)),
+            None => Box::pin(self.ask(query)),
+        }
+    }
+}
+
+impl<M: Send + Sync + 'static> Recipient<M> {
+    /// Puts a message into the mailbox; waits while it is full. The same as [`ActorRef::tell`].
+    ///
+    /// `Ok` says that the mailbox has it, not that it was handled.
+    ///
+    /// # Errors
+    /// See [`TellError`]; the message comes back.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was sent.
+    pub async fn tell(&self, message: M) -> Result<(), TellError<M>> {
+        poll_fn(|cx| self.to.poll_turn(cx)).await;
+        match self.to.offer(message) {
+            // Only a future that waits has to lie anywhere.
+            Err(TellError::Full(message)) => self.to.tell(message).await,
+            done => done,
+        }
+    }
+
+    /// Puts a message into the mailbox without waiting. The same as [`ActorRef::try_tell`].
+    ///
+    /// # Errors
+    /// [`TellError::Full`] where [`tell`](Self::tell) would wait.
+    pub fn try_tell(&self, message: M) -> Result<(), TellError<M>> {
+        self.to.try_tell(message)
+    }
+}
+
+impl<Q: Send + Sync + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
+    /// Asks and waits for the answer, for as long as the bus says. The same as [`ActorRef::ask`].
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    ///
+    /// # Cancel safety
+    /// Dropped after the query was sent, it is still answered and nobody listens.
+    pub async fn ask(&self, query: Q) -> Result<R, AskError> {
+        self.to.ask(query, None).await
+    }
+
+    /// Asks and waits at most `limit` on the bus's clock. The same as [`ActorRef::ask_within`].
+    ///
+    /// # Errors
+    /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
+    ///
+    /// # Cancel safety
+    /// That of [`ask`](Self::ask).
+    pub async fn ask_within(&self, query: Q, limit: Duration) -> Result<R, AskError> {
+        self.to.ask(query, Some(limit)).await
+    }
+}
+
+impl<A: Actor> ActorRef<A> {
+    /// The actor as somebody who takes messages of type `M`.
+    pub fn recipient<M>(&self) -> Recipient<M>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        self.clone().into()
+    }
+
+    /// The actor as somebody who answers queries of type `Q`.
+    pub fn reply_recipient<Q>(&self) -> ReplyRecipient<Q, A::Reply>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        self.clone().into()
+    }
+}
+
+impl<A: Handler<M>, M: Send + Sync + 'static> From<ActorRef<A>> for Recipient<M> {
+    fn from(actor: ActorRef<A>) -> Self {
+        Self { to: Arc::new(actor) }
+    }
+}
+
+impl<A: Responder<Q>, Q: Send + Sync + 'static> From<ActorRef<A>> for ReplyRecipient<Q, A::Reply> {
+    fn from(actor: ActorRef<A>) -> Self {
+        Self { to: Arc::new(actor) }
+    }
+}
+
+/// What both have besides their messages.
+macro_rules! known {
+    ($name:ident<$($param:ident),+>) => {
+        impl<$($param),+> $name<$($param),+> {
+            /// The identity of the actor within its bus.
+            pub fn id(&self) -> ActorId {
+                self.to.id()
+            }
+
+            /// The name of the actor in logs, counters and errors.
+            pub fn name(&self) -> &'static str {
+                self.to.name()
+            }
+
+            /// Whether the actor has not ended. On a thread that does not run its isolate the answer is `false`.
+            pub fn is_alive(&self) -> bool {
+                self.to.is_alive()
+            }
+
+            /// Waits for the actor's end and says why it ended. Any number of others may watch.
+            ///
+            /// # Cancel safety
+            /// It may be dropped and called again.
+            pub async fn ended(&self) -> StopReason {
+                self.to.ended().await
+            }
+        }
+
+        // Written by hand: a derive would ask for messages that can be cloned.
+        impl<$($param),+> Clone for $name<$($param),+> {
+            fn clone(&self) -> Self {
+                Self { to: Arc::clone(&self.to) }
+            }
+        }
+
+        impl<$($param),+> fmt::Debug for $name<$($param),+> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", self.name(), self.id())
+            }
+        }
+
+        impl<$($param),+> sealed::Watchable for $name<$($param),+> {
+            fn watched(&self) -> sealed::Watched {
+                self.to.watched()
+            }
+        }
+
+        impl<$($param),+> Watchable for $name<$($param),+> {}
+    };
+}
+
+known!(Recipient<M>);
+known!(ReplyRecipient<Q, R>);
