@@ -224,6 +224,17 @@ impl ServiceContext {
     }
 }
 
+/// A wait for the next message, which an isolate takes for rest.
+struct Receiving<'a, M: Message>(&'a mut Subscriber<M>);
+
+impl<M: Message> Drop for Receiving<'_, M> {
+    fn drop(&mut self) {
+        if let SubscriberBackend::Isolate(subscriber) = &self.0.backend {
+            subscriber.forget_wait();
+        }
+    }
+}
+
 /// The messages of one topic, for code that is no actor. Dropping it unsubscribes.
 pub struct Subscriber<M: Message> {
     backend: SubscriberBackend<M>,
@@ -245,7 +256,8 @@ impl<M: Message> Subscriber<M> {
     /// # Cancel safety
     /// Dropped before it is ready, no message is lost.
     pub async fn recv(&mut self) -> Option<M> {
-        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+        let waits = Receiving(self);
+        std::future::poll_fn(|cx| waits.0.poll_recv(cx)).await
     }
 
     /// Polls for the next message; see [`recv`](Self::recv).

@@ -229,7 +229,10 @@ fn mutants_step(args: &[String]) -> Step {
     let packages =
         MUTATED.iter().filter(|_| named.is_empty()).map(|name| format!(" -p {name}")).collect::<String>();
     // One job: most tests have a watchdog, and a starved machine must not look like a caught mutant.
-    Step::cargo("mutants", &format!("mutants --jobs 1 --output target/mutants{packages}")).args(args)
+    Step::cargo("mutants", &format!("mutants --jobs 1 --output target/mutants{packages}"))
+        .args(args)
+        // Much of the time of each mutant goes into linking; nobody debugs one.
+        .env("CARGO_PROFILE_DEV_DEBUG", "0")
 }
 
 /// Runs tests under a sanitizer; `args` go to `cargo test`.

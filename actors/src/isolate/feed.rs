@@ -17,6 +17,7 @@ use mycelium_mailbox::{Confined, Held};
 use super::core::{Core, Refusal};
 use super::handle::{Place, refused};
 use super::lane::Lane;
+use super::waits::Wait;
 use crate::{Message, PublishError, Timestamp};
 
 /// What the core knows of a feed.
@@ -199,6 +200,9 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
             Some(Refusal::Full) => {
                 // Once woken, it is due again.
                 core.wait_for_room(cx.waker());
+                if let Some(topic) = core.find_topic::<M>() {
+                    core.note_wait(Wait::Topic(topic.index()));
+                }
                 Poll::Pending
             }
             Some(refusal) => match feed.next.take() {

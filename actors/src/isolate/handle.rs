@@ -20,7 +20,7 @@ use super::lane::{AnyLane, Lane};
 use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::{Answer, Handle, Overflow, Query, Repeats, Rule, Sub};
 use super::timers::{Due, Fire};
-use super::waits::Wait;
+use super::waits::{Rest, Wait};
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
@@ -137,7 +137,10 @@ impl Place {
 }
 
 /// Waits until a supervisor wants a service to return.
-pub(crate) struct Stopped(Place);
+pub(crate) struct Stopped {
+    place: Place,
+    rest: Option<Rest>,
+}
 
 impl Place {
     /// Tells the supervisor that whoever sits here is ready.
@@ -149,16 +152,18 @@ impl Place {
     }
 
     pub(crate) fn stopped(&self) -> Stopped {
-        Stopped(self.clone())
+        Stopped { place: self.clone(), rest: None }
     }
 }
 
 impl Future for Stopped {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
-        let Some(core) = self.0.core() else { return Poll::Pending };
-        let seat = core.seat(self.0.seat);
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let Self { place, rest } = &mut *self;
+        let Some(core) = place.core() else { return Poll::Pending };
+        rest.get_or_insert_with(|| Rest::new(place));
+        let seat = core.seat(place.seat);
         match seat.as_ref().and_then(|seat| seat.as_child()).map(|child| child.poll_stopped(cx.waker())) {
             Some(Poll::Ready(())) if core.goes_on(cx) => Poll::Ready(()),
             _ => Poll::Pending,

@@ -71,7 +71,7 @@ const OUTSIDE: u32 = u32::MAX;
 /// alone: what comes for it meanwhile waits, in order, under the policy of its subscription.
 ///
 /// An await on anything from outside the isolate (a thread's answer, a socket) never becomes ready, however soon it comes:
-/// when it comes depends on the machine. [`run`](Self::run) names the actor that waits for it. What cannot be seen is code that
+/// when it comes depends on the machine. [`run`](Self::run) names the actor or service that waits for it. What cannot be seen is code that
 /// asks without waiting, such as `try_recv` on the channel of a thread: its results are the machine's.
 ///
 /// ```
@@ -260,8 +260,8 @@ impl Isolate {
     /// [`run_until`](Self::run_until) or [`run_for`](Self::run_for).
     ///
     /// # Errors
-    /// See [`RunError`]: an actor failed or panicked, a handler waits for something that cannot come, or the bound on the run
-    /// was reached ([`limit_events`](Self::limit_events)).
+    /// See [`RunError`]: an actor failed or panicked, a handler or service waits for something that cannot come (a service that
+    /// waits for a message, to be stopped, for the end of an actor or for that of time is at rest), or the bound on the run was reached ([`limit_events`](Self::limit_events)).
     pub fn run(&mut self) -> Result<IsolateStats, RunError> {
         self.run_to(FOREVER)?;
         let seats = self.core.seats();
@@ -405,7 +405,7 @@ impl Isolate {
             tree.stop();
             self.run_until_tree(tree, TreeRun::has_ended)?;
         }
-        for seat in self.core.seats().iter().rev().filter(|seat| seat.waiting().is_none()) {
+        for seat in self.core.seats().iter().rev().filter(|seat| !seat.is_handling()) {
             seat.end(StopReason::Shutdown);
         }
         self.run_to(self.now().as_nanos())?;

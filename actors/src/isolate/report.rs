@@ -18,21 +18,22 @@ pub struct IsolateStats {
     pub resumptions: u64,
     /// Messages published to a topic that nobody subscribed to.
     pub unheard: u64,
-    /// Messages that waited for an actor when it ended, and those in the hand of a supervised one that failed.
+    /// Messages that waited for an actor when it ended, and those in the hand of one that failed or was killed, unless they are
+    /// tried again.
     pub dead_letters: u64,
     /// How often a message on which a supervised actor had failed was handled once more.
     pub retried: u64,
 }
 
-/// A handler that waits: see [`RunError::Stuck`].
+/// A handler or service that waits: see [`RunError::Stuck`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Waiting {
-    /// The actor's name.
+    /// The actor's or service's name.
     pub actor: &'static str,
     /// Its identity within the isolate.
     pub id: ActorId,
-    /// What its handler waits for.
+    /// What its handler or loop waits for.
     pub waits_for: WaitsFor,
 }
 
@@ -42,7 +43,7 @@ impl fmt::Display for Waiting {
     }
 }
 
-/// So many handlers that wait are named in a text; [`RunError::Stuck`] has them all.
+/// So many handlers and services that wait are named in a text; [`RunError::Stuck`] has them all.
 const NAMED_MAX: usize = 10;
 
 const OUTSIDE_REMEDY: &str = " (a thread, a socket, a `tokio::spawn`, a channel on which nobody sends: none of them goes on while \
@@ -64,10 +65,10 @@ pub enum RunError {
         /// The virtual time of the event.
         at: Timestamp,
     },
-    /// Nothing is left to do, but handlers still wait. It does not depend on what other threads do meanwhile: their
+    /// Nothing is left to do, but handlers or services still wait, and not for messages. It does not depend on what other threads do meanwhile: their
     /// wake-ups are not followed.
     Stuck {
-        /// Whose handlers, and for what.
+        /// Whose handlers, which services, and for what.
         waiting: Vec<Waiting>,
     },
     /// A wake-up of another thread has met one of the isolate: a handler waits for both, so what it does next would depend on
@@ -151,7 +152,7 @@ impl fmt::Display for RunError {
         match self {
             Self::ActorFailed { actor, id, reason, at } => write!(f, "{actor}{id} {reason} (at {at})"),
             Self::Stuck { waiting } => {
-                f.write_str("nothing is left to do, but handlers still wait: ")?;
+                f.write_str("nothing is left to do, but not everybody is done; these wait: ")?;
                 for (at, one) in waiting.iter().take(NAMED_MAX).enumerate() {
                     write!(f, "{}{one}", if at > 0 { ", " } else { "" })?;
                 }

@@ -34,9 +34,11 @@ pub(crate) trait AnySeat: 'static {
     /// Polls whatever this seat has parked, then delivers what waited behind it.
     fn resume(&self);
     fn name(&self) -> &'static str;
-    /// What a handler of its waits for, if one waits. A service that waits for more to do is at rest.
-    fn waiting(&self) -> Option<Waiting> {
-        None
+    /// What a handler of its waits for, if one waits, or its loop. A service that waits for more to do is at rest.
+    fn waiting(&self) -> Option<Waiting>;
+    /// Whether a handler of it waits.
+    fn is_handling(&self) -> bool {
+        false
     }
     /// Ends it: nothing more is delivered. Its `stopping` runs unless its own code panicked.
     fn end(&self, reason: StopReason);
@@ -209,12 +211,11 @@ impl<A: Actor> Seat<A> {
         self.hand.set(Some(Hand::new(way)));
     }
 
-    /// Nobody handles what it has in hand, or was to try again; whether there was one to try again.
-    fn loses_hand(&self) -> bool {
-        if let Some(hand) = self.hand.take() {
-            hand.die();
-        }
-        self.ward.as_ref().is_some_and(|ward| ward.loses_kept())
+    /// Nobody handles what it has in hand, or was to try again; how many messages these are.
+    fn loses_hand(&self) -> u64 {
+        let in_hand = self.hand.take().map(Hand::die).is_some();
+        let kept = self.ward.as_ref().is_some_and(|ward| ward.loses_kept());
+        u64::from(in_hand) + u64::from(kept)
     }
 
     /// What follows a poll that was more than a handler that simply returned.
@@ -325,11 +326,15 @@ impl<A: Actor> AnySeat for Seat<A> {
 
     fn waiting(&self) -> Option<Waiting> {
         let waits_for = || self.wait.get().told(&self.core);
-        (self.stage.phase() == Phase::Waiting).then(|| Waiting {
+        self.is_handling().then(|| Waiting {
             actor: A::name(),
             id: id_of(self.index),
             waits_for: waits_for(),
         })
+    }
+
+    fn is_handling(&self) -> bool {
+        self.stage.phase() == Phase::Waiting
     }
 
     fn end(&self, reason: StopReason) {
@@ -337,7 +342,7 @@ impl<A: Actor> AnySeat for Seat<A> {
         if self.goes_on(&reason) {
             return;
         }
-        let kept = u64::from(self.loses_hand());
+        let in_hand = self.loses_hand();
         *self.ended.borrow_mut() = Some(reason.clone());
         if matches!(reason, StopReason::Panicked(_) | StopReason::Killed) {
             self.life.set(Life::Over);
@@ -347,9 +352,10 @@ impl<A: Actor> AnySeat for Seat<A> {
             self.core.enqueue_resume(self.index);
         }
         let waiting = self.backlog.take();
+        let lost = waiting.len() as u64 + in_hand;
         match self.ward {
-            None => self.core.left_alone(A::name(), self.index, reason, waiting.len() as u64),
-            Some(_) => self.core.seat_ended(self.index, waiting.len() as u64 + kept),
+            None => self.core.left_alone(A::name(), self.index, reason, lost),
+            Some(_) => self.core.seat_ended(self.index, lost),
         }
         waiting.iter().for_each(|source| source.discard());
         self.watchers.take().into_iter().for_each(Waker::wake);

@@ -14,12 +14,14 @@ use mycelium_mailbox::{Confined, Lent, Shared};
 
 use self::supervised::Ward;
 pub(crate) use self::supervised::seat_service;
+use super::Waiting;
 use super::core::Core;
 use super::gauge::{Gauge, OnUnwind, count};
-use super::handle::Place;
+use super::handle::{Place, id_of};
 use super::lane::{Lane, Receive};
 use super::seat::AnySeat;
 use super::tree::Child;
+use super::waits::{Rest, Wait};
 use super::{let_go, remember};
 use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
 
@@ -31,6 +33,8 @@ pub(crate) struct ServiceSeat<S: Service> {
     index: u32,
     waker: Waker,
     run: RefCell<Option<Run<S>>>,
+    /// What its loop waits for, besides what may still come.
+    wait: Cell<Wait>,
     retired: RefCell<Option<S>>,
     ended: RefCell<Option<StopReason>>,
     watchers: RefCell<Vec<Waker>>,
@@ -56,6 +60,7 @@ impl<S: Service> ServiceSeat<S> {
             waker,
             ward: None,
             run: RefCell::new(Some(run_in(core, index, service))),
+            wait: Cell::new(Wait::Outside),
             retired: RefCell::default(),
             ended: RefCell::default(),
             watchers: RefCell::default(),
@@ -85,7 +90,9 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         let Some(run) = slot.as_mut() else { return };
         self.core.running.set(self.index);
         self.core.went_on.set(self.index);
-        if let Poll::Ready((service, result)) = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker)) {
+        let polled = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker));
+        self.wait.set(self.core.take_wait(self.index));
+        if let Poll::Ready((service, result)) = polled {
             let over = slot.take();
             drop(slot);
             drop(over);
@@ -101,6 +108,16 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 
     fn name(&self) -> &'static str {
         S::name()
+    }
+
+    fn waiting(&self) -> Option<Waiting> {
+        let wait = self.wait.get();
+        let is_at_rest = self.core.waits.rests(self.index) || matches!(wait, Wait::End(_) | Wait::EndOfTime);
+        (self.run.borrow().is_some() && !is_at_rest).then(|| Waiting {
+            actor: S::name(),
+            id: id_of(self.index),
+            waits_for: wait.told(&self.core),
+        })
     }
 
     fn end(&self, reason: StopReason) {
@@ -153,6 +170,7 @@ struct Inlet<M> {
     open: Cell<bool>,
     queue: RefCell<VecDeque<Shared<M>>>,
     waker: RefCell<Option<Waker>>,
+    rest: Cell<Option<Rest>>,
 }
 
 impl<M: Message> Receive<M> for Inlet<M> {
@@ -201,6 +219,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
         }
         let waker = self.waker.borrow_mut().take();
         if let Some(waker) = waker {
+            drop(self.rest.take());
             waker.wake();
         }
         let_go(dropped);
@@ -270,6 +289,7 @@ impl<M: Message> IsolateSubscriber<M> {
             open: Cell::new(true),
             queue: RefCell::default(),
             waker: RefCell::default(),
+            rest: Cell::default(),
         });
         lane.add(Rc::clone(&inlet) as Rc<dyn Receive<M>>, &subscription);
         Ok(Self { place, inlet: Confined::new(inlet) })
@@ -282,8 +302,16 @@ impl<M: Message> IsolateSubscriber<M> {
             None if inlet.is_closed() => Poll::Ready(None),
             None => {
                 *inlet.waker.borrow_mut() = Some(cx.waker().clone());
+                inlet.rest.set(Some(inlet.rest.take().unwrap_or_else(|| Rest::new(&self.place))));
                 Poll::Pending
             }
+        }
+    }
+
+    /// Nobody waits for the next message any more.
+    pub(crate) fn forget_wait(&self) {
+        if let Some(inlet) = self.inlet.get() {
+            drop(inlet.rest.take());
         }
     }
 
@@ -300,6 +328,7 @@ impl<M: Message> IsolateSubscriber<M> {
 impl<M: Message> Drop for IsolateSubscriber<M> {
     fn drop(&mut self) {
         let Some(inlet) = self.inlet.get() else { return };
+        drop(inlet.rest.take());
         inlet.close();
         let Some(core) = self.place.core() else { return };
         if let Some(lane) = inlet.lane.upgrade() {

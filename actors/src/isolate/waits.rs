@@ -1,13 +1,13 @@
-//! What a parked handler waits for, as far as it can be known: the isolate's own futures say it when they are polled.
+//! What a parked handler or service waits for, as far as it can be known: the isolate's own futures say it when they are polled.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use super::core::Core;
-use super::handle::id_of;
+use super::handle::{Place, id_of};
 use crate::ActorId;
 
-/// What a handler waits for that can never go on: see [`RunError::Stuck`](super::RunError::Stuck).
+/// What a handler or service waits for that can never go on: see [`RunError::Stuck`](super::RunError::Stuck).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitsFor {
@@ -30,14 +30,14 @@ pub enum WaitsFor {
         /// The message.
         message: &'static str,
     },
-    /// The end of this actor.
+    /// The end of this actor. A service that waits for it is at rest.
     End {
         /// Its name.
         of: &'static str,
         /// Its identity within the isolate.
         id: ActorId,
     },
-    /// A moment past the end of time.
+    /// A moment past the end of time. A service that waits for it is at rest.
     EndOfTime,
     /// Nothing that the isolate knows: a thread, a socket, a future that is never ready, or a channel on which nobody sends.
     Outside,
@@ -96,6 +96,8 @@ impl Wait {
 pub(crate) struct Waits {
     /// The last of them, whose code it was, and at which event: what is older belongs to a handler that has returned.
     last: Cell<Option<(Wait, u32, u64)>>,
+    /// By the seat of a service: how many of its futures wait for what may still come.
+    rests: RefCell<Vec<u32>>,
 }
 
 impl Waits {
@@ -109,5 +111,42 @@ impl Waits {
             Some((wait, seat, at)) if (seat, at) == (running, event) => wait,
             _ => Wait::Outside,
         }
+    }
+
+    /// Whether something of this service waits for what may still come.
+    pub(crate) fn rests(&self, seat: u32) -> bool {
+        self.rests.borrow().get(seat as usize).is_some_and(|rests| *rests > 0)
+    }
+
+    fn count_rest(&self, seat: u32, more: bool) {
+        let (mut rests, seat) = (self.rests.borrow_mut(), seat as usize);
+        if rests.len() <= seat {
+            rests.resize(seat + 1, 0);
+        }
+        rests[seat] = if more { rests[seat] + 1 } else { rests[seat].saturating_sub(1) };
+    }
+}
+
+/// A future of a service that waits for messages, or to be stopped: for as long as it does, the service is at rest, whatever
+/// else it waits for.
+pub(crate) struct Rest(Place);
+
+impl Rest {
+    pub(crate) fn new(place: &Place) -> Self {
+        let rest = Self(place.clone());
+        rest.count(true);
+        rest
+    }
+
+    fn count(&self, more: bool) {
+        if let Some(core) = self.0.core() {
+            core.waits.count_rest(self.0.seat(), more);
+        }
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.count(false);
     }
 }

@@ -146,16 +146,21 @@ impl fmt::Display for TreeShutdownError {
 
 impl std::error::Error for TreeShutdownError {}
 
+/// Says in the log what a tree cannot do in a program whose panics end the process.
+pub(crate) fn warn_where_a_panic_aborts(tree: &str) {
+    if cfg!(panic = "abort") {
+        tracing::warn!(
+            tree,
+            "this program is built with `panic = \"abort\"`: a panic ends the process, and no supervisor can restart anything after \
+             it; build with `panic = \"unwind\"`"
+        );
+    }
+}
+
 impl Tree {
     pub(crate) async fn start(root: &Builder, shared: Arc<Shared>) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        if cfg!(panic = "abort") {
-            tracing::warn!(
-                tree = &*root.id,
-                "this program is built with `panic = \"abort\"`: a panic ends the process, and no supervisor can restart anything after \
-                 it; build with `panic = \"unwind\"`"
-            );
-        }
+        warn_where_a_panic_aborts(&root.id);
         let ended = Arc::new(SetOnce::new());
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);

@@ -21,6 +21,7 @@ pub use child::{Builder, Child, InHand, Supervisor};
 pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};
 pub(crate) use forest::{Felling, Forest};
+pub(crate) use handle::warn_where_a_panic_aborts;
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::{Heard, PERIOD, Tick, Tock, WATCHDOG, observer, on_both_runtimes};
+use crate::common::{Heard, Left, PERIOD, Right, Tick, WATCHDOG, observer, on_both_runtimes};
 use mycelium::tree::{Child, Health, Shutdown, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, Responder, Service,
-    ServiceContext, StopReason, Subscriptions, Supervisor,
+    ServiceContext, StopReason, Supervisor,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -108,38 +108,6 @@ fn slow_is_not_stuck_and_what_goes_on_has_recovered() {
         log.wait_for("recovered w").await;
         tree.shutdown().await.unwrap();
     });
-}
-
-/// Answers each message of one topic with several on the other: two of them fill each other's queues.
-struct Left;
-impl Actor for Left {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Tick>();
-    }
-}
-impl Handler<Tick> for Left {
-    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for _ in 0..3 {
-            ctx.publish(Tock(tick.0)).await?;
-        }
-        Ok(())
-    }
-}
-struct Right;
-impl Actor for Right {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Tock>();
-    }
-}
-impl Handler<Tock> for Right {
-    async fn handle(&mut self, tock: &Tock, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for _ in 0..3 {
-            ctx.publish(Tick(tock.0)).await?;
-        }
-        Ok(())
-    }
 }
 
 #[test]

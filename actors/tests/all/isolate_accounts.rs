@@ -342,3 +342,34 @@ fn what_waits_behind_an_actor_of_an_isolate_is_not_delivered() {
     assert_eq!((ticks.delivered, ticks.waiting), (6, 0));
     assert_eq!((tocks.delivered, tocks.waiting, tocks.dropped_oldest), (2, 0, 3));
 }
+
+#[test]
+fn what_an_actor_had_in_hand_when_it_failed_or_was_killed_is_a_dead_letter_of_the_run() {
+    let worker = Worker {
+        id: 0,
+        ticks: (Subscription::block(), false),
+        tocks: (Subscription::block(), false),
+        world: Arc::default(),
+    };
+    // Told to fail, or killed while its handler waits, on its own or under a supervisor.
+    for (number, supervised) in [(FAIL, false), (PANIC, false), (PARK, false), (FAIL, true), (PARK, true)] {
+        let mut isolate = Isolate::new(1);
+        let worker = worker.clone();
+        let actor = if supervised {
+            let root = Supervisor::builder("root").intensity(9, PERIOD);
+            let root = root.actor("worker", move || worker.clone());
+            isolate.supervise(&root).unwrap().actor_ref::<Worker>("root/worker").unwrap()
+        } else {
+            isolate.spawn(worker).unwrap()
+        };
+        isolate.run().unwrap();
+        isolate.publish(Tick(number)).unwrap();
+        let _ = isolate.run_until(Timestamp::ZERO);
+        if number == PARK {
+            assert_eq!(isolate.stats().dead_letters, 0);
+            actor.kill();
+        }
+        assert_eq!(topic(&isolate, "Tick").dead_letters, 1, "{number} {supervised}");
+        assert_eq!(isolate.stats().dead_letters, 1, "{number} {supervised}");
+    }
+}

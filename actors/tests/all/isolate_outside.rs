@@ -4,10 +4,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{Heard, Tick, Tock, observer};
+use crate::common::{Heard, Left, Right, Tick, observer};
 use mycelium::{
     Actor, ActorRef, AskError, BoxError, Context, Handler, Isolate, MessageBus, Responder, RunError, Service,
-    ServiceContext, Subscriptions, Supervisor, TellError, Waiting, WaitsFor,
+    ServiceContext, Supervisor, TellError, Waiting, WaitsFor,
 };
 use tokio::sync::oneshot;
 
@@ -278,38 +278,6 @@ fn each_handler_that_waits_is_named_with_what_it_waits_for() {
         ]
     );
     assert!(!error.to_string().contains("outside"), "{error}");
-}
-
-/// Two that fill each other's queues.
-struct Left;
-impl Actor for Left {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Tick>();
-    }
-}
-impl Handler<Tick> for Left {
-    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for _ in 0..3 {
-            ctx.publish(Tock(tick.0)).await?;
-        }
-        Ok(())
-    }
-}
-struct Right;
-impl Actor for Right {
-    type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Tock>();
-    }
-}
-impl Handler<Tock> for Right {
-    async fn handle(&mut self, tock: &Tock, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for _ in 0..3 {
-            ctx.publish(Tick(tock.0)).await?;
-        }
-        Ok(())
-    }
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod isolate_bounds;
 mod isolate_drops;
 mod isolate_in_hand;
 mod isolate_outside;
+mod isolate_services;
 mod isolate_tree;
 mod itself;
 mod live;

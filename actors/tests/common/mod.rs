@@ -186,6 +186,38 @@ impl Handler<Note> for Log {
     }
 }
 
+/// Answers each message of one topic with several on the other: two of them fill each other's queues.
+pub struct Left;
+impl Actor for Left {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Left {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for _ in 0..3 {
+            ctx.publish(Tock(tick.0)).await?;
+        }
+        Ok(())
+    }
+}
+pub struct Right;
+impl Actor for Right {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Tock>();
+    }
+}
+impl Handler<Tock> for Right {
+    async fn handle(&mut self, tock: &Tock, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        for _ in 0..3 {
+            ctx.publish(Tick(tock.0)).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Answers when everything sent before it was handled.
 pub struct Flush;
 impl Responder<Flush> for Log {

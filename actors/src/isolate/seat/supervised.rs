@@ -359,8 +359,8 @@ impl<A: Actor> Child for Seat<A> {
         self.life.set(Life::Over);
         *self.ended.borrow_mut() = Some(self.why_left());
         let waiting = self.backlog.take();
-        let kept = u64::from(self.loses_hand());
-        self.core.seat_ended(self.index, waiting.len() as u64 + kept);
+        let in_hand = self.loses_hand();
+        self.core.seat_ended(self.index, waiting.len() as u64 + in_hand);
         waiting.iter().for_each(|source| source.discard());
         self.watchers.take().into_iter().for_each(std::task::Waker::wake);
         self.end_watches();

@@ -10,6 +10,7 @@ use super::{ServiceSeat, run_in};
 use crate::isolate::remember;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::tree::{Child, Factory, Reporter, Site};
+use crate::isolate::waits::Wait;
 use crate::{Service, StopReason};
 
 /// What a service under a supervisor has besides.
@@ -47,6 +48,7 @@ pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<d
         index,
         waker,
         run: RefCell::default(),
+        wait: Cell::new(Wait::Outside),
         retired: RefCell::default(),
         ended: RefCell::default(),
         watchers: RefCell::default(),

@@ -11,7 +11,7 @@ use super::run::TreeRun;
 use crate::isolate::core::Core;
 use crate::isolate::handle::{IsolateRef, Place};
 use crate::isolate::{Isolate, RunError, SeatOf};
-use crate::tree::{Builder, CallError, Child, Launcher, StartError};
+use crate::tree::{Builder, CallError, Child, Launcher, StartError, warn_where_a_panic_aborts};
 use crate::{Actor, ActorRef};
 
 /// A running tree of an isolate; see [`Isolate::supervise`]. Paths begin with the root's id: `root/desk/portfolio`.
@@ -67,6 +67,7 @@ impl Isolate {
     pub fn supervise(&mut self, root: &Builder) -> Result<IsolateTree, StartError> {
         root.check().map_err(StartError::Spec)?;
         check_place(root, &root.id)?;
+        warn_where_a_panic_aborts(&root.id);
         let tree = TreeRun::new(&self.core, root).map_err(StartError::Spec)?;
         self.core.add_tree(Rc::clone(&tree));
         tree.tend(&self.core);
