@@ -126,7 +126,7 @@ impl Core {
             bounds: Bounds::default(),
             apart: Apart::default(),
             waits: Waits::default(),
-            order: Line::new(Event { lane: RESUME, of: OUTSIDE }),
+            order: Line::new(QUEUE_CAPACITY, Event { lane: RESUME, of: OUTSIDE }),
             lanes: RefCell::default(),
             changes: Rc::new(Changes::new(Arc::clone(&signals))),
             topics: TopicIndex::default(),
@@ -189,12 +189,11 @@ impl Core {
         if !topic.is_open() {
             return self.publish_refused(topic, sender, message);
         }
-        if self.order.len() >= QUEUE_CAPACITY {
-            return Err(Refusal::Full);
-        }
         if message.is_held() {
+            if !self.order.try_push(Event { lane: index, of: sender }) {
+                return Err(Refusal::Full);
+            }
             topic.write_from(message);
-            self.order.push(Event { lane: index, of: sender });
         }
         Ok(())
     }
@@ -280,7 +279,7 @@ impl Core {
 
     /// Whether a sender should wait until the queue has drained.
     pub(crate) fn is_full(&self) -> bool {
-        self.order.len() >= QUEUE_CAPACITY
+        self.order.is_full()
     }
 
     /// Wakes `waker` when publishers may try again.

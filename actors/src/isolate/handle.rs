@@ -467,7 +467,7 @@ impl<A: Actor> IsolateRef<A> {
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
             let rule = Rule { repeats: Repeats::Direct, ..direct_rule(&gauge) };
-            let to = seat.guarded(Sub::<A, T, P>::new(&seat, rule));
+            let to = seat.guarded(Sub::<A, T, P>::new(&seat, rule).receiver());
             Lane::to_one(place, short_type_name::<M>(), to, gauge)
         }))
     }
@@ -480,7 +480,8 @@ impl<A: Actor> IsolateRef<A> {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
-            let to = seat.guarded(Sub::<A, Query<Q, A::Reply>, Answer>::new(&seat, direct_rule(&gauge)));
+            let to = seat
+                .guarded(Sub::<A, Query<Q, A::Reply>, Answer>::new(&seat, direct_rule(&gauge)).receiver());
             Lane::to_one(place, short_type_name::<Q>(), to, gauge)
         }))
     }

@@ -8,10 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mycelium_mailbox::{Fifo, Held, Lent, Shared};
+use mycelium_mailbox::{Fifo, Held, Lent};
 
 use super::core::{Core, QUEUE_CAPACITY, Refusal};
-use super::gauge::{Gauge, OnUnwind};
+use super::gauge::Gauge;
 use super::let_go;
 use super::signals::Signals;
 use crate::subscription::Terms;
@@ -50,12 +50,14 @@ impl<M: 'static> Way for ToAll<M> {
 pub(crate) trait Receive<M> {
     /// A way that knows this as the one receiver of `lane`: one call through a pointer less for each message, and fewer
     /// pointers that one event must follow before the next can begin.
-    fn alone(self: Rc<Self>, lane: Rc<Lane<M>>) -> Box<dyn Way>
+    fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn Way>
     where
         M: 'static,
     {
         Box::new(ToAll(lane))
     }
+    /// The same one, for another list of receivers.
+    fn again(&self) -> Box<dyn Receive<M>>;
     /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted, or is not for this.
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
     /// Notes that it is about to be delivered, where it may have to be tried again.
@@ -84,12 +86,13 @@ struct Receiver<M> {
     policy: PolicyKind,
     /// Of a topic's.
     terms: Option<Terms>,
-    to: Rc<dyn Receive<M>>,
+    /// Not behind a count: from a `Box` it is found without a look at its alignment.
+    to: Box<dyn Receive<M>>,
 }
 
 impl<M> Clone for Receiver<M> {
     fn clone(&self) -> Self {
-        Self { to: Rc::clone(&self.to), ..*self }
+        Self { to: self.to.again(), ..*self }
     }
 }
 
@@ -98,6 +101,29 @@ enum PolicyKind {
     Block,
     Fail,
     Lossy,
+}
+
+/// The oldest message of a lane on its way to all receivers. It is forgotten at the end of that way: its drop is an unwinding.
+struct Round<'a, M> {
+    lane: &'a Lane<M>,
+    sender: u32,
+    /// How many receivers are behind the one whose turn it is. All that is written for each.
+    behind: usize,
+}
+
+impl<M> Drop for Round<'_, M> {
+    /// A receiver has panicked, and no supervisor looks after it: the run ends, and those behind it do not get this message. What
+    /// became of it where the panic was is counted there, as it is for a message that was delivered.
+    #[cold]
+    fn drop(&mut self) {
+        let Self { lane, sender, behind } = *self;
+        let number = lane.messages.taken() - 1;
+        let receivers = lane.receivers.borrow();
+        let missed = receivers[receivers.len() - behind..].iter();
+        let missed = missed.filter(|other| other.since <= number && other.to.hears(sender)).count();
+        lane.surplus.set(lane.surplus.get() - behind as i64);
+        lane.gauge.dead.set(lane.gauge.dead.get() + missed as u64);
+    }
 }
 
 /// What a new lane is told of its isolate.
@@ -164,7 +190,7 @@ impl<M: 'static> Lane<M> {
     pub(crate) fn to_one(
         place: LanePlace,
         name: &'static str,
-        to: Rc<dyn Receive<M>>,
+        to: Box<dyn Receive<M>>,
         gauge: Rc<Gauge>,
     ) -> Self {
         let receivers = Rc::from([Receiver { since: 0, policy: PolicyKind::Block, terms: None, to }]);
@@ -250,24 +276,24 @@ impl<M: 'static> Lane<M> {
     #[inline(always)]
     pub(crate) fn hand_out_next(&self, sender: u32) {
         let number = self.messages.taken();
-        let unread = self.messages.next(|message| {
+        self.hand_out(|message| {
             // Borrowed meanwhile; who changes it leaves the new list in `changed`.
             let receivers = self.receivers.borrow();
-            let mut surplus = -1;
-            for (at, receiver) in receivers.iter().enumerate() {
-                if receiver.since <= number {
-                    let so_far = surplus;
-                    let told = OnUnwind(|| self.cut_short(&receivers, at, number, sender, so_far));
-                    surplus += i64::from(receiver.to.deliver(sender, message));
-                    std::mem::forget(told);
+            let mut round = Round { lane: self, sender, behind: receivers.len() };
+            // All of them get it, but for those whom it turns out to miss.
+            self.add_surplus(receivers.len() as i64 - 1);
+            let mut delivered = false;
+            for receiver in receivers.iter() {
+                round.behind -= 1;
+                if receiver.since <= number && receiver.to.deliver(sender, message) {
+                    delivered = true;
+                } else {
+                    self.add_surplus(-1);
                 }
             }
-            self.surplus.set(self.surplus.get() + surplus);
-            Self::unread(surplus >= 0, message)
+            std::mem::forget(round);
+            delivered
         });
-        if std::mem::needs_drop::<M>() {
-            let_go(unread);
-        }
         if self.has_changed.get() {
             self.take_over();
         }
@@ -276,32 +302,28 @@ impl<M: 'static> Lane<M> {
     /// Hands the oldest message to its one receiver.
     #[inline(always)]
     pub(crate) fn hand_out_to(&self, deliver: impl FnOnce(Lent<'_, M>) -> bool) {
-        let unread = self.messages.next(|message| {
+        self.hand_out(|message| {
             let delivered = deliver(message);
             if !delivered {
-                self.surplus.set(self.surplus.get() - 1);
+                self.add_surplus(-1);
             }
-            Self::unread(delivered, message)
+            delivered
         });
+    }
+
+    /// Lets `deliver` have the oldest message. One with a destructor that nobody has read is dropped here: its drop is no handler's.
+    #[inline(always)]
+    fn hand_out(&self, deliver: impl FnOnce(Lent<'_, M>) -> bool) {
         if std::mem::needs_drop::<M>() {
-            let_go(unread);
+            let_go(self.messages.next(|message| (!deliver(message)).then(|| message.share())));
+        } else {
+            self.messages.next(deliver);
         }
     }
 
-    /// A receiver has panicked, and no supervisor looks after it: the run ends, and those behind `at` do not get this message.
-    #[cold]
-    fn cut_short(&self, receivers: &[Receiver<M>], at: usize, number: u64, sender: u32, surplus: i64) {
-        // What became of it where the panic was is counted there, as it is for what was delivered.
-        self.surplus.set(self.surplus.get() + surplus + 1);
-        let missed =
-            receivers[at + 1..].iter().filter(|other| other.since <= number && other.to.hears(sender));
-        self.gauge.dead.set(self.gauge.dead.get() + missed.count() as u64);
-    }
-
-    /// Keeps a message with a destructor that nobody has read: its drop is no handler's.
     #[inline(always)]
-    fn unread(delivered: bool, message: Lent<'_, M>) -> Option<Shared<M>> {
-        (std::mem::needs_drop::<M>() && !delivered).then(|| message.share())
+    fn add_surplus(&self, messages: i64) {
+        self.surplus.set(self.surplus.get() + messages);
     }
 
     /// The receivers of what is published from now on.
@@ -369,7 +391,7 @@ impl<M: 'static> Lane<M> {
 
 impl<M: Message> Lane<M> {
     /// Adds a receiver of everything published from now on.
-    pub(crate) fn add(&self, to: Rc<dyn Receive<M>>, subscription: &Subscription<M>) {
+    pub(crate) fn add(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>) {
         let policy = match subscription.policy {
             Policy::Block => PolicyKind::Block,
             Policy::Fail => PolicyKind::Fail,
@@ -390,7 +412,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         self.is_listed.set(false);
         match &*self.current() {
             // All that waits was published after this one subscribed.
-            [only] if only.since <= self.messages.taken() => Rc::clone(&only.to).alone(self),
+            [only] if only.since <= self.messages.taken() => only.to.alone(self),
             _ => Box::new(ToAll(self)),
         }
     }

@@ -341,8 +341,12 @@ impl Isolate {
         let Self { core, woken, foreign, ways } = self;
         let core: &Core = core;
         let signals: &Signals = core.signals();
+        if !woken.is_empty() {
+            // The last run, or a panic, has left them.
+            signals.raise();
+        }
         loop {
-            if signals.any() || !woken.is_empty() {
+            if signals.any() {
                 if signals.halted() {
                     return Err(core.first_failure().unwrap_or(RunError::Closed));
                 }

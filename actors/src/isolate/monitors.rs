@@ -146,7 +146,7 @@ where
     let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
     let lane = core.direct(seat.index, |index| {
         let gauge = Rc::default();
-        let to = seat.guarded(Sub::<A, N, P>::new(&seat, direct_rule(&gauge)));
+        let to = seat.guarded(Sub::<A, N, P>::new(&seat, direct_rule(&gauge)).receiver());
         Lane::to_one(index, "Down", to, gauge)
     });
     // The watches that an actor has made bound how many there are.

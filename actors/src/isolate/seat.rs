@@ -194,15 +194,24 @@ impl<A: Actor> Seat<A> {
         let panicked = OnUnwind(|| self.has_in_hand(way()));
         let played = self.stage.start::<P, M>(message, &mut TaskContext::from_waker(&self.waker));
         std::mem::forget(panicked);
+        // What a handler returns is not put together again here, so that the usual return writes nothing to memory.
         match played {
-            Some(Poll::Ready(Ok(()))) if !self.core.stop_asked.get() => {}
-            Some(played) => {
-                self.has_in_hand(way());
-                self.settle(played);
+            Some(Poll::Ready(Ok(()))) => {
+                if self.core.stop_asked.get() {
+                    self.did_not_simply_return(way(), Poll::Ready(Ok(())));
+                }
             }
+            Some(Poll::Ready(Err(error))) => self.did_not_simply_return(way(), Poll::Ready(Err(error))),
+            Some(Poll::Pending) => self.did_not_simply_return(way(), Poll::Pending),
             None => return false,
         }
         true
+    }
+
+    #[cold]
+    fn did_not_simply_return(&self, way: &Rc<Gauge>, played: Poll<Result<(), A::Error>>) {
+        self.has_in_hand(way);
+        self.settle(played);
     }
 
     /// Notes what a handler has that did not simply return.
@@ -281,7 +290,7 @@ impl<A: Actor> Seat<A> {
         };
         let (capacity, echo, gauge) = (how.room(), how.echo, Rc::clone(&lane.gauge));
         let rule = Rule { overflow, capacity, echo, gauge, repeats: Repeats::Topic(M::TYPE_ID) };
-        lane.add(self.guarded(Sub::<A, M, Handle>::new(self, rule)), &how);
+        lane.add(self.guarded(Sub::<A, M, Handle>::new(self, rule).receiver()), &how);
         self.has_joined(M::TYPE_ID);
         Ok(())
     }

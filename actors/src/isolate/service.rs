@@ -173,7 +173,11 @@ struct Inlet<M> {
     rest: Cell<Option<Rest>>,
 }
 
-impl<M: Message> Receive<M> for Inlet<M> {
+impl<M: Message> Receive<M> for Rc<Inlet<M>> {
+    fn again(&self) -> Box<dyn Receive<M>> {
+        Box::new(Self::clone(self))
+    }
+
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if !self.hears(sender) {
             return false;
@@ -239,7 +243,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
     }
 
     fn is_full(&self) -> bool {
-        self.queue.borrow().len() >= self.subscription.room()
+        Inlet::is_full(self)
     }
 
     fn is_closed(&self) -> bool {
@@ -247,13 +251,7 @@ impl<M: Message> Receive<M> for Inlet<M> {
     }
 
     fn close(&self) {
-        self.open.set(false);
-        if self.refuses() && self.is_full() {
-            self.gauge.refuses(false);
-        }
-        let queue = self.queue.take();
-        self.gauge.left_with(queue.len() as u64);
-        let_go(queue);
+        Inlet::close(self);
     }
 }
 
@@ -265,6 +263,20 @@ impl<M: Message> Inlet<M> {
             self.gauge.refuses(false);
         }
         Some(message)
+    }
+
+    fn is_full(&self) -> bool {
+        self.queue.borrow().len() >= self.subscription.room()
+    }
+
+    fn close(&self) {
+        self.open.set(false);
+        if self.refuses() && self.is_full() {
+            self.gauge.refuses(false);
+        }
+        let queue = self.queue.take();
+        self.gauge.left_with(queue.len() as u64);
+        let_go(queue);
     }
 
     fn refuses(&self) -> bool {
@@ -291,7 +303,7 @@ impl<M: Message> IsolateSubscriber<M> {
             waker: RefCell::default(),
             rest: Cell::default(),
         });
-        lane.add(Rc::clone(&inlet) as Rc<dyn Receive<M>>, &subscription);
+        lane.add(Box::new(Rc::clone(&inlet)), &subscription);
         Ok(Self { place, inlet: Confined::new(inlet) })
     }
 
@@ -299,7 +311,7 @@ impl<M: Message> IsolateSubscriber<M> {
         let Some(inlet) = self.inlet.get() else { return Poll::Ready(None) };
         match self.try_recv() {
             Some(message) => Poll::Ready(Some(message)),
-            None if inlet.is_closed() => Poll::Ready(None),
+            None if !inlet.open.get() => Poll::Ready(None),
             None => {
                 *inlet.waker.borrow_mut() = Some(cx.waker().clone());
                 inlet.rest.set(Some(inlet.rest.take().unwrap_or_else(|| Rest::new(&self.place))));

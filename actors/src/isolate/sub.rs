@@ -205,45 +205,6 @@ where
         self.set_waiting(self.waiting_count.get() - 1);
         Some(message)
     }
-}
-
-impl<A, M, P> Receive<M> for Sub<A, M, P>
-where
-    A: Actor,
-    M: 'static,
-    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
-{
-    fn alone(self: Rc<Self>, lane: Rc<Lane<M>>) -> Box<dyn Way> {
-        Box::new(ToOne { lane, seat: Rc::clone(&self.seat), echo: self.rule.echo, sub: self })
-    }
-
-    #[inline]
-    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
-        if sender == self.seat.index && !self.rule.echo {
-            return false;
-        }
-        self.seat.play::<P, M>(message, || &self.rule.gauge) || self.keep(message)
-    }
-
-    fn hold(&self, message: Lent<'_, M>) {
-        self.put_in_hand(message);
-    }
-
-    fn seat(&self) -> u32 {
-        self.seat.index
-    }
-
-    fn hears(&self, sender: u32) -> bool {
-        self.rule.echo || sender != self.seat.index
-    }
-
-    fn is_full(&self) -> bool {
-        self.waiting_count.get() >= self.rule.capacity
-    }
-
-    fn waiting(&self) -> usize {
-        self.waiting_count.get()
-    }
 
     fn close(&self) {
         let waiting = self.waiting.take();
@@ -252,15 +213,89 @@ where
         self.rule.gauge.left_with(waiting.len() as u64);
         let_go(waiting);
     }
+
+    /// This as a receiver of a lane.
+    pub(crate) fn receiver(self: Rc<Self>) -> impl Receive<M> {
+        ToActor { seat: Rc::clone(&self.seat), echo: self.rule.echo, sub: self }
+    }
+}
+
+/// An actor's subscription as one of the receivers of a lane: what every message needs of it, without a look at the subscription.
+struct ToActor<A: Actor, M, P> {
+    seat: Rc<Seat<A>>,
+    echo: bool,
+    sub: Rc<Sub<A, M, P>>,
+}
+
+impl<A: Actor, M, P> Clone for ToActor<A, M, P> {
+    fn clone(&self) -> Self {
+        Self { seat: Rc::clone(&self.seat), echo: self.echo, sub: Rc::clone(&self.sub) }
+    }
+}
+
+impl<A, M, P> ToActor<A, M, P>
+where
+    A: Actor,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
+{
+    #[inline(always)]
+    fn hand(&self, sender: u32, message: Lent<'_, M>) -> bool {
+        if sender == self.seat.index && !self.echo {
+            return false;
+        }
+        self.seat.play::<P, M>(message, || &self.sub.rule.gauge) || self.sub.keep(message)
+    }
+}
+
+impl<A, M, P> Receive<M> for ToActor<A, M, P>
+where
+    A: Actor,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
+{
+    fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn Way> {
+        Box::new(ToOne { lane, to: self.clone() })
+    }
+
+    fn again(&self) -> Box<dyn Receive<M>> {
+        Box::new(self.clone())
+    }
+
+    #[inline]
+    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
+        self.hand(sender, message)
+    }
+
+    fn hold(&self, message: Lent<'_, M>) {
+        self.sub.put_in_hand(message);
+    }
+
+    fn seat(&self) -> u32 {
+        self.seat.index
+    }
+
+    fn hears(&self, sender: u32) -> bool {
+        self.echo || sender != self.seat.index
+    }
+
+    fn is_full(&self) -> bool {
+        self.sub.waiting_count.get() >= self.sub.rule.capacity
+    }
+
+    fn waiting(&self) -> usize {
+        self.sub.waiting_count.get()
+    }
+
+    fn close(&self) {
+        self.sub.close();
+    }
 }
 
 /// The way of a lane's messages to the one actor that receives them.
 struct ToOne<A: Actor, M, P> {
     lane: Rc<Lane<M>>,
-    /// What every message needs of the subscription, without a look at it.
-    seat: Rc<Seat<A>>,
-    echo: bool,
-    sub: Rc<Sub<A, M, P>>,
+    to: ToActor<A, M, P>,
 }
 
 impl<A, M, P> Way for ToOne<A, M, P>
@@ -270,12 +305,7 @@ where
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     fn dispatch(&self, sender: u32) {
-        self.lane.hand_out_to(|message| {
-            if sender == self.seat.index && !self.echo {
-                return false;
-            }
-            self.seat.play::<P, M>(message, || &self.sub.rule.gauge) || self.sub.keep(message)
-        });
+        self.lane.hand_out_to(|message| self.to.hand(sender, message));
     }
 }
 

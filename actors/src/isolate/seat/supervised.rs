@@ -130,10 +130,10 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
 
 impl<A: Actor> Seat<A> {
     /// A way into this actor; under a supervisor, its panics end there.
-    pub(crate) fn guarded<M: 'static>(&self, to: Rc<impl Receive<M> + 'static>) -> Rc<dyn Receive<M>> {
+    pub(crate) fn guarded<M: 'static>(&self, to: impl Receive<M> + 'static) -> Box<dyn Receive<M>> {
         match self.ward {
-            None => to,
-            Some(_) => Rc::new(Guarded::new(to, &self.core, self.index, self.retries())),
+            None => Box::new(to),
+            Some(_) => Box::new(Guarded::new(to, &self.core, self.index, self.retries())),
         }
     }
 

@@ -156,7 +156,7 @@ impl Reporter {
 
 /// A way into a supervised actor: a panic ends the actor's life and not the delivery to others.
 pub(crate) struct Guarded<M> {
-    to: Rc<dyn Receive<M>>,
+    to: Box<dyn Receive<M>>,
     core: Rc<Core>,
     seat: u32,
     /// Whether what it is handling when it fails may be tried again.
@@ -164,12 +164,16 @@ pub(crate) struct Guarded<M> {
 }
 
 impl<M: 'static> Guarded<M> {
-    pub(crate) fn new(to: Rc<impl Receive<M> + 'static>, core: &Rc<Core>, seat: u32, retries: bool) -> Self {
-        Self { to, core: Rc::clone(core), seat, retries }
+    pub(crate) fn new(to: impl Receive<M> + 'static, core: &Rc<Core>, seat: u32, retries: bool) -> Self {
+        Self { to: Box::new(to), core: Rc::clone(core), seat, retries }
     }
 }
 
-impl<M> Receive<M> for Guarded<M> {
+impl<M: 'static> Receive<M> for Guarded<M> {
+    fn again(&self) -> Box<dyn Receive<M>> {
+        Box::new(Self { to: self.to.again(), core: Rc::clone(&self.core), ..*self })
+    }
+
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if self.retries {
             self.to.hold(message);
