@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use mycelium_remote::frame::Header;
 use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
@@ -13,7 +14,8 @@ use crate::reference::Target;
 use crate::routing::{DirectContext, Published};
 use crate::{
     Actor, ActorRef, AskError, Clock, Down, Every, Handler, Message, Monitor, Publish, PublishError,
-    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, Watchable, clock, rt,
+    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, Watchable,
+    WireMessage, WirePublishError, WireTopics, clock, rt,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -173,6 +175,33 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// Publishes a value that is bytes already, as this actor: see [`MessageBus::publish_wire`](crate::MessageBus::publish_wire).
+    ///
+    /// # Errors
+    /// See [`WirePublishError`]; nobody has received anything.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was published.
+    pub async fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.place().publish_wire(header, bytes).await,
+            Backend::Live(live) => live.outlet.publish_wire(header, bytes).await,
+            Backend::Direct(_) => Err(WirePublishError::NotOnABus),
+        }
+    }
+
+    /// Publishes bytes without waiting.
+    ///
+    /// # Errors
+    /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the others.
+    pub fn try_publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.place().try_publish_wire(header, bytes),
+            Backend::Live(live) => live.outlet.try_publish_wire(header, bytes),
+            Backend::Direct(_) => Err(WirePublishError::NotOnABus),
+        }
+    }
+
     /// Sends to one actor's mailbox; waits while it is full. The same as [`ActorRef::tell`].
     ///
     /// # Errors
@@ -329,6 +358,40 @@ impl<A: Actor> Context<A> {
             Backend::Live(live) => {
                 live.unsubscribe::<M>();
             }
+            Backend::Direct(_) => {}
+        }
+    }
+
+    /// Starts to receive every message that is published to these topics from now on, as bytes: see
+    /// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire). For each message it is a subscription of its own, beside the one to its
+    /// type.
+    ///
+    /// # Errors
+    /// [`SpawnError::UnknownTopic`], [`SpawnError::ConflatesBytes`], [`SpawnError::Contradiction`], and those of
+    /// [`subscribe`](Self::subscribe); then nothing has changed.
+    pub fn subscribe_wire(
+        &mut self,
+        topics: impl Into<WireTopics>,
+        subscription: Subscription<WireMessage>,
+    ) -> Result<(), SpawnError>
+    where
+        A: Handler<WireMessage>,
+    {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.subscribe_wire(&topics.into(), subscription),
+            Backend::Live(live) => live.subscribe_wire(&topics.into(), &subscription),
+            Backend::Direct(_) => Err(SpawnError::NotOnABus),
+        }
+    }
+
+    /// Stops receiving the bytes of these topics. Messages that already wait for this actor are dropped and counted.
+    pub fn unsubscribe_wire(&mut self, topics: impl Into<WireTopics>)
+    where
+        A: Handler<WireMessage>,
+    {
+        match &mut self.backend {
+            Backend::Isolate(isolate) => isolate.unsubscribe_wire(&topics.into()),
+            Backend::Live(live) => live.unsubscribe_wire(&topics.into()),
             Backend::Direct(_) => {}
         }
     }

@@ -215,6 +215,23 @@ pub enum SpawnError {
     NameTaken(String),
     /// The call came from a thread that does not run the isolate.
     WrongThread,
+    /// No contract of the bus has a message on this topic.
+    UnknownTopic {
+        /// The topic, or the beginning of topics, as it was asked for.
+        topic: String,
+    },
+    /// A subscription to bytes asks for `Conflate`.
+    ConflatesBytes {
+        /// The message whose topic it is.
+        message: &'static str,
+    },
+    /// Two contracts of the bus contradict each other about a message.
+    Contradiction {
+        /// The message.
+        message: &'static str,
+        /// What they contradict each other about.
+        cause: Arc<str>,
+    },
 }
 
 impl fmt::Display for SpawnError {
@@ -251,6 +268,19 @@ impl fmt::Display for SpawnError {
             ),
             Self::NameTaken(name) => write!(f, "an actor named \"{name}\" is already registered on this bus"),
             Self::WrongThread => f.write_str("this belongs to an isolate, which runs on one thread"),
+            Self::UnknownTopic { topic } => write!(
+                f,
+                "no contract of this bus has a message on the topic {topic:?}: give it the contract that has one, with \
+                 `MessageBus::builder().contract(..)` or `Isolate::contract(..)`, or check the name"
+            ),
+            Self::ConflatesBytes { message } => write!(
+                f,
+                "a subscription to {message} as bytes cannot conflate, because keys are taken from messages: use another \
+                 policy, or subscribe to the type"
+            ),
+            Self::Contradiction { message, cause } => {
+                write!(f, "two contracts of this bus contradict each other about {message}: {cause}")
+            }
         }
     }
 }

@@ -28,6 +28,7 @@ pub mod sweep;
 mod sync;
 mod timer;
 pub mod tree;
+pub mod wire;
 
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
 pub use clock::Clock;
@@ -54,10 +55,13 @@ pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, co
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};
 pub use tree::{Supervisor, Tree};
+pub use wire::{WIRE_VALUE_MAX, WireDelivery, WireMessage, WirePublishError, WireSubscriber, WireTopics};
 
 pub use {rand_core, rand_pcg};
 // What generated code refers to.
-pub use mycelium_mailbox::{rkyv, scalar, wire};
+pub use mycelium_mailbox::{rkyv, scalar};
+/// The frame that carries values between processes, and its header.
+pub use mycelium_remote::frame;
 
 /// Includes the message types that `mycelium_codegen::build` makes of `contracts.yaml` in the crate's build script.
 ///

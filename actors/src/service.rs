@@ -4,12 +4,15 @@ use std::future::Future;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use mycelium_remote::frame::Header;
+
 use crate::context::Either;
-use crate::isolate::{IsolateSubscriber, Place};
+use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
 use crate::live::{LiveService, LiveSubscriber};
 use crate::publish::Through;
 use crate::{
     ActorId, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscription, Timestamp,
+    WireMessage, WirePublishError, WireSubscriber, WireTopics,
 };
 
 /// A service's view of its host; the same type live and in an isolate.
@@ -96,6 +99,52 @@ impl ServiceContext {
                 backend: SubscriberBackend::Isolate(IsolateSubscriber::new(place.clone(), subscription)?),
             }),
             Backend::Live(live) => live.subscribe(subscription).map(Subscriber::live),
+        }
+    }
+
+    /// Publishes a value that is bytes already: see [`MessageBus::publish_wire`](crate::MessageBus::publish_wire).
+    ///
+    /// # Errors
+    /// See [`WirePublishError`]; nobody has received anything.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was published.
+    pub async fn publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        match &self.backend {
+            Backend::Isolate(place) => place.publish_wire(header, bytes).await,
+            Backend::Live(live) => live.outlet.publish_wire(header, bytes).await,
+        }
+    }
+
+    /// Publishes bytes without waiting.
+    ///
+    /// # Errors
+    /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the others.
+    pub fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        match &self.backend {
+            Backend::Isolate(place) => place.try_publish_wire(header, bytes),
+            Backend::Live(live) => live.outlet.try_publish_wire(header, bytes),
+        }
+    }
+
+    /// Receives the messages of these topics from now on, as bytes: see
+    /// [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What this service publishes itself is not among them, unless
+    /// `subscription` says `echo`.
+    ///
+    /// # Errors
+    /// Those of [`MessageBus::subscribe_wire_with`](crate::MessageBus::subscribe_wire_with).
+    pub fn subscribe_wire(
+        &self,
+        topics: impl Into<WireTopics>,
+        subscription: Subscription<WireMessage>,
+    ) -> Result<WireSubscriber, SpawnError> {
+        match &self.backend {
+            Backend::Isolate(place) => {
+                IsolateEars::new(place.clone(), &topics.into(), subscription).map(WireSubscriber::in_isolate)
+            }
+            Backend::Live(live) => {
+                live.subscribe_wire(&topics.into(), &subscription).map(WireSubscriber::live)
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-use crate::{Actor, Handler, Message};
+use crate::{Actor, Handler, Message, WireMessage, WireTopics};
 
 /// How many messages wait for one subscriber unless it or [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) says
 /// otherwise.
@@ -128,6 +128,18 @@ impl<M> Subscription<M> {
         self.capacity.unwrap_or(DEFAULT_CAPACITY)
     }
 
+    /// The same for other messages; `None` if it takes keys from them.
+    pub(crate) fn of_another<N>(&self) -> Option<Subscription<N>> {
+        let policy = match self.policy {
+            Policy::Block => Policy::Block,
+            Policy::DropOldest => Policy::DropOldest,
+            Policy::DropNewest => Policy::DropNewest,
+            Policy::Fail => Policy::Fail,
+            Policy::Conflate(_) => return None,
+        };
+        Some(Subscription { policy, capacity: self.capacity, echo: self.echo })
+    }
+
     pub(crate) fn terms(&self) -> Terms {
         Terms { policy: self.policy.name(), capacity: self.capacity, echo: self.echo }
     }
@@ -193,6 +205,27 @@ impl<A: Actor> Subscriptions<A> {
     }
 }
 
+impl<A: Handler<WireMessage>> Subscriptions<A> {
+    /// Receives every message of these topics as bytes: by name, by list, or all whose names begin alike. Publishers wait when as many
+    /// are unread as the bus's topics hold. The bus needs the contract that has the messages
+    /// ([`BusBuilder::contract`](crate::BusBuilder::contract)); else the actor is not spawned.
+    ///
+    /// For each message it is a subscription of its own, which keeps the order with all others of this actor.
+    pub fn on_wire(&mut self, topics: impl Into<WireTopics>) -> &mut Self {
+        self.on_wire_with(topics, Subscription::block())
+    }
+
+    /// The same with a policy and capacity, which hold for each message by itself.
+    pub fn on_wire_with(
+        &mut self,
+        topics: impl Into<WireTopics>,
+        subscription: Subscription<WireMessage>,
+    ) -> &mut Self {
+        self.wanted.push(Box::new(WantWire { topics: topics.into(), subscription }));
+        self
+    }
+}
+
 /// One entry of [`Subscriptions`]: knows its message type, and hands it to whoever hosts the actor.
 pub(crate) trait Wanted<A: Actor>: Send {
     /// Subscribes the actor in the isolate that is being built.
@@ -213,5 +246,20 @@ impl<A: Handler<M>, M: Message> Wanted<A> for Want<A, M> {
 
     fn live(&self, actor: &mut crate::live::LiveContext<A>) -> Result<(), crate::SpawnError> {
         actor.subscribe(self.subscription)
+    }
+}
+
+struct WantWire {
+    topics: WireTopics,
+    subscription: Subscription<WireMessage>,
+}
+
+impl<A: Handler<WireMessage>> Wanted<A> for WantWire {
+    fn in_isolate(&self, seat: &std::rc::Rc<crate::isolate::SeatOf<A>>) -> Result<(), crate::SpawnError> {
+        seat.subscribe_wire(&self.topics, self.subscription)
+    }
+
+    fn live(&self, actor: &mut crate::live::LiveContext<A>) -> Result<(), crate::SpawnError> {
+        actor.subscribe_wire(&self.topics, &self.subscription)
     }
 }

@@ -110,7 +110,7 @@ pub use parcel::Parcel;
 pub use policy::{KeyFn, Overflow};
 pub use presence::{Interlude, Presence, Stop};
 pub use stage::{Phase, Play, Stage};
-pub use stamps::Stamps;
+pub use stamps::{Note, Stamps};
 pub use topic::{
     Blocker, Consume, Delivery, Drained, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing,
     SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription,

@@ -33,6 +33,7 @@
 mod encoder;
 mod error;
 mod offer;
+mod table;
 
 use bytecheck::CheckBytes;
 use rkyv::api::low::{LowDeserializer, LowSerializer, LowValidator};
@@ -47,6 +48,7 @@ use crate::Message;
 pub use encoder::{Encoder, Framed};
 pub use error::WireError;
 pub use offer::{GrownEnum, Offer};
+pub use table::{Entry, Messages, ValueError, Visitor, entries, valid};
 
 /// The strictest alignment that a value may need, and the one at which it must be placed, in bytes.
 pub const VALUE_ALIGN: usize = 8;

@@ -26,8 +26,10 @@ use super::timers::{Due, Fire, Timers};
 use super::topics::TopicIndex;
 use super::tree::TreeRun;
 use super::waits::Waits;
+use super::wire::Transcript;
 use super::{OUTSIDE, RunError};
-use crate::{Message, SpawnError, StopReason, TopicStats};
+use crate::wire::Table;
+use crate::{Message, StopReason, TopicStats};
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -46,7 +48,10 @@ pub(crate) struct Core {
     order: Line<Event>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
     changes: Rc<Changes>,
-    topics: TopicIndex,
+    pub(super) topics: TopicIndex,
+    /// The messages of the isolate's contracts.
+    pub(crate) table: RefCell<Table>,
+    pub(super) transcript: Transcript,
     direct: RefCell<HashMap<(u32, TypeId), Rc<dyn Any>>>,
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
     timers: RefCell<Timers>,
@@ -72,7 +77,7 @@ pub(crate) struct Core {
     pub(crate) stop_asked: Cell<bool>,
     /// With it, if a link has asked.
     pub(crate) linked: RefCell<Option<StopReason>>,
-    closed: Cell<bool>,
+    pub(super) closed: Cell<bool>,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
     pub(crate) retried: Cell<u64>,
@@ -130,6 +135,8 @@ impl Core {
             lanes: RefCell::default(),
             changes: Rc::new(Changes::new(Arc::clone(&signals))),
             topics: TopicIndex::default(),
+            table: RefCell::default(),
+            transcript: Transcript::default(),
             direct: RefCell::default(),
             seats: RefCell::default(),
             timers: RefCell::default(),
@@ -162,24 +169,26 @@ impl Core {
     ) -> Result<(), Refusal> {
         match self.topics.at_home::<Lane<M>>(M::TYPE_ID) {
             Some((topic, lane)) => self.publish_to(topic, lane, sender, message),
-            None => self.publish_abroad(sender, message),
+            None => self.publish_abroad(M::TYPE_ID, sender, message),
         }
     }
 
+    /// The same for the topic with this `TYPE_ID`, wherever it lies.
     #[inline(never)]
-    fn publish_abroad<M: Message>(
+    pub(crate) fn publish_abroad<M: 'static>(
         &self,
+        type_id: u16,
         sender: u32,
         message: &mut Held<M, impl Sized>,
     ) -> Result<(), Refusal> {
-        let Some(topic) = self.topics.find(M::TYPE_ID) else { return self.nobody_listens(sender, message) };
+        let Some(topic) = self.topics.find(type_id) else { return self.nobody_listens(sender, message) };
         let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
         self.publish_to(topic, topic.index(), sender, message)
     }
 
     /// Queues the message for the subscribers of `topic`, the lane `index`; see [`Core::publish`].
     #[inline(always)]
-    fn publish_to<M: Message>(
+    fn publish_to<M: 'static>(
         &self,
         topic: &Lane<M>,
         index: u32,
@@ -199,7 +208,7 @@ impl Core {
     }
 
     #[cold]
-    fn publish_refused<M: Message>(
+    fn publish_refused<M: 'static>(
         &self,
         topic: &Lane<M>,
         sender: u32,
@@ -222,28 +231,6 @@ impl Core {
         Ok(())
     }
 
-    /// The lane of topic `M`, made on first use.
-    pub(crate) fn topic<M: Message>(&self) -> Result<Rc<Lane<M>>, SpawnError> {
-        if self.closed.get() {
-            return Err(SpawnError::Closed);
-        }
-        if let Some(topic) = self.topics.find(M::TYPE_ID) {
-            return topic.share().ok_or_else(|| SpawnError::DuplicateTypeId {
-                type_id: M::TYPE_ID,
-                held_by: self.topics.name(M::TYPE_ID).unwrap_or_default(),
-                refused: M::NAME,
-            });
-        }
-        let lane = self.add_lane(|place| Lane::<M>::of_topic(place, M::NAME, M::TOPIC));
-        self.topics.insert(M::TYPE_ID, M::NAME, lane.index(), Rc::clone(&lane));
-        Ok(lane)
-    }
-
-    /// The lane of the topic of `M`, if anybody ever subscribed to it.
-    pub(crate) fn find_topic<M: Message>(&self) -> Option<Rc<Lane<M>>> {
-        self.topics.find(M::TYPE_ID)?.share()
-    }
-
     /// The lane that carries payloads of type `M` straight to one seat, made by `make` on first use.
     pub(crate) fn direct<M: 'static>(
         &self,
@@ -259,7 +246,7 @@ impl Core {
         })
     }
 
-    fn add_lane<M: 'static>(&self, make: impl FnOnce(LanePlace) -> Lane<M>) -> Rc<Lane<M>> {
+    pub(super) fn add_lane<M: 'static>(&self, make: impl FnOnce(LanePlace) -> Lane<M>) -> Rc<Lane<M>> {
         let index = self.lanes.borrow().len() as u32;
         let lane = Rc::new(make(LanePlace { index, changes: Rc::clone(&self.changes) }));
         lane.list_change();

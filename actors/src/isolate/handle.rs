@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::beat::{Again, Beat};
 use super::core::{Core, Refusal};
 use super::gauge::Gauge;
-use super::lane::{AnyLane, Lane};
+use super::lane::Lane;
 use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::{Answer, Handle, Overflow, Query, Repeats, Rule, Sub};
 use super::timers::{Due, Fire};
@@ -101,20 +101,21 @@ impl Place {
     ) -> Poll<Result<(), PublishError<M>>> {
         match self.queue(message) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(refusal) => self.publish_refused(refusal, message, cx),
+            Err(refusal) => self.publish_refused(M::TYPE_ID, refusal, message, cx),
         }
     }
 
     #[cold]
-    fn publish_refused<M: Message>(
+    pub(super) fn publish_refused<M: 'static>(
         &self,
+        type_id: u16,
         refusal: Refusal,
         message: &mut Held<M, impl Sized>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
         if let (Refusal::Full, Some(core)) = (refusal, self.core()) {
             core.wait_for_room(cx.waker());
-            if let Some(topic) = core.find_topic::<M>() {
+            if let Some(topic) = core.find_topic_of::<M>(type_id) {
                 core.note_wait(Wait::Topic(topic.index()));
             }
             return Poll::Pending;
@@ -358,7 +359,7 @@ impl<A: Actor> IsolateContext<A> {
         }
         let Some(core) = self.place.core() else { return };
         if let Some(lane) = core.find_topic::<M>() {
-            lane.remove(self.place.seat, core);
+            lane.remove_typed(core, self.place.seat);
         }
     }
 

@@ -15,7 +15,7 @@ use super::gauge::Gauge;
 use super::let_go;
 use super::signals::Signals;
 use crate::subscription::Terms;
-use crate::{Message, Policy, Subscription, TopicStats};
+use crate::{Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.
 pub(crate) trait AnyLane: 'static {
@@ -86,6 +86,8 @@ struct Receiver<M> {
     policy: PolicyKind,
     /// Of a topic's.
     terms: Option<Terms>,
+    /// Whether it receives bytes.
+    by_wire: bool,
     /// Not behind a count: from a `Box` it is found without a look at its alignment.
     to: Box<dyn Receive<M>>,
 }
@@ -193,7 +195,8 @@ impl<M: 'static> Lane<M> {
         to: Box<dyn Receive<M>>,
         gauge: Rc<Gauge>,
     ) -> Self {
-        let receivers = Rc::from([Receiver { since: 0, policy: PolicyKind::Block, terms: None, to }]);
+        let receivers =
+            Rc::from([Receiver { since: 0, policy: PolicyKind::Block, terms: None, by_wire: false, to }]);
         gauge.is_heard(true);
         Self { gauge, ..Self::new(place, name, None, receivers) }
     }
@@ -389,21 +392,53 @@ impl<M: 'static> Lane<M> {
     }
 }
 
-impl<M: Message> Lane<M> {
+impl<M: 'static> Lane<M> {
     /// Adds a receiver of everything published from now on.
     pub(crate) fn add(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>) {
+        self.add_as(to, subscription, false);
+    }
+
+    /// The same for one who receives bytes.
+    pub(crate) fn add_wire(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>) {
+        self.add_as(to, subscription, true);
+    }
+
+    fn add_as(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>, by_wire: bool) {
         let policy = match subscription.policy {
             Policy::Block => PolicyKind::Block,
             Policy::Fail => PolicyKind::Fail,
             _ => PolicyKind::Lossy,
         };
         let (since, terms) = (self.published(), Some(subscription.terms()));
-        self.change(|receivers| receivers.push(Receiver { since, policy, terms, to }));
+        self.change(|receivers| receivers.push(Receiver { since, policy, terms, by_wire, to }));
     }
 
     /// How the actor in this seat receives, if it does.
     pub(crate) fn terms_of(&self, seat: u32) -> Option<Terms> {
-        self.current().iter().find(|receiver| receiver.to.seat() == seat)?.terms
+        self.terms_as(seat, false)
+    }
+
+    /// How the actor in this seat receives bytes, if it does.
+    pub(crate) fn wire_terms_of(&self, seat: u32) -> Option<Terms> {
+        self.terms_as(seat, true)
+    }
+
+    fn terms_as(&self, seat: u32, by_wire: bool) -> Option<Terms> {
+        let receivers = self.current();
+        receivers.iter().find(|other| other.by_wire == by_wire && other.to.seat() == seat)?.terms
+    }
+
+    /// Removes who receives messages, and not bytes, in this seat.
+    pub(crate) fn remove_typed(&self, core: &Core, seat: u32) {
+        self.leave(core, |receiver| !receiver.by_wire && receiver.to.seat() == seat);
+    }
+
+    /// Removes who receives bytes: in this seat, or if none is given, those that take no more.
+    pub(crate) fn remove_wire(&self, core: &Core, seat: Option<u32>) {
+        self.leave(core, |receiver| {
+            let to = &receiver.to;
+            receiver.by_wire && seat.map_or_else(|| to.is_closed(), |seat| to.seat() == seat)
+        });
     }
 }
 

@@ -20,6 +20,7 @@ mod timers;
 mod topics;
 mod tree;
 mod waits;
+mod wire;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
@@ -54,6 +55,7 @@ pub(crate) use self::service::{IsolateSubscriber, seat_service};
 pub use self::tree::IsolateTree;
 pub(crate) use self::tree::{Factory, Site as SeatSite};
 pub use self::waits::WaitsFor;
+pub(crate) use self::wire::{IsolateEars, WireLane, WireLaneOf};
 
 /// Later than every timer: one at the end of time is never due.
 const FOREVER: i64 = i64::MAX - 1;

@@ -18,10 +18,10 @@ use super::gauge::{Gauge, Hand, OnUnwind};
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
 use super::remember;
-use super::sub::{Begin, End, Handle, Overflow, Repeats, Rule, Sub};
+use super::sub::{Begin, End, Handle, Rule, Sub};
 use super::tree::Child;
 use super::waits::Wait;
-use crate::{Actor, Context, Down, Handler, Message, Monitor, Policy, SpawnError, StopReason, Subscription};
+use crate::{Actor, Context, Down, Handler, Message, Monitor, SpawnError, StopReason, Subscription};
 
 /// An actor and its context.
 pub(crate) struct Bundle<A: Actor> {
@@ -282,14 +282,7 @@ impl<A: Actor> Seat<A> {
                 false => Err(SpawnError::AlreadySubscribed { message: M::NAME }),
             };
         }
-        let overflow = match how.policy {
-            Policy::Block | Policy::Fail => Overflow::Refuse,
-            Policy::DropOldest => Overflow::DropOldest,
-            Policy::DropNewest => Overflow::DropNewest,
-            Policy::Conflate(key) => Overflow::Conflate(key),
-        };
-        let (capacity, echo, gauge) = (how.room(), how.echo, Rc::clone(&lane.gauge));
-        let rule = Rule { overflow, capacity, echo, gauge, repeats: Repeats::Topic(M::TYPE_ID) };
+        let rule = Rule::of_topic(M::TYPE_ID, &how, &lane.gauge);
         lane.add(self.guarded(Sub::<A, M, Handle>::new(self, rule).receiver()), &how);
         self.has_joined(M::TYPE_ID);
         Ok(())

@@ -7,7 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::{Confined, Lent, Shared};
@@ -18,7 +18,7 @@ use super::Waiting;
 use super::core::Core;
 use super::gauge::{Gauge, OnUnwind, count};
 use super::handle::{Place, id_of};
-use super::lane::{Lane, Receive};
+use super::lane::Receive;
 use super::seat::AnySeat;
 use super::tree::Child;
 use super::waits::{Rest, Wait};
@@ -162,18 +162,17 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 }
 
 /// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
-struct Inlet<M> {
+pub(super) struct Inlet<M> {
     seat: u32,
     subscription: Subscription<M>,
     gauge: Rc<Gauge>,
-    lane: Weak<Lane<M>>,
     open: Cell<bool>,
     queue: RefCell<VecDeque<Shared<M>>>,
     waker: RefCell<Option<Waker>>,
     rest: Cell<Option<Rest>>,
 }
 
-impl<M: Message> Receive<M> for Rc<Inlet<M>> {
+impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
     fn again(&self) -> Box<dyn Receive<M>> {
         Box::new(Self::clone(self))
     }
@@ -255,8 +254,27 @@ impl<M: Message> Receive<M> for Rc<Inlet<M>> {
     }
 }
 
-impl<M: Message> Inlet<M> {
-    fn take(&self) -> Option<Shared<M>> {
+impl<M: 'static> Inlet<M> {
+    pub(super) fn new(seat: u32, subscription: Subscription<M>, gauge: Rc<Gauge>) -> Self {
+        let (queue, waker, open) = (RefCell::default(), RefCell::default(), Cell::new(true));
+        Self { seat, subscription, gauge, open, queue, waker, rest: Cell::default() }
+    }
+
+    pub(super) fn has_closed(&self) -> bool {
+        !self.open.get()
+    }
+
+    /// What `look` sees of the oldest message.
+    pub(super) fn peek<R>(&self, look: impl FnOnce(&M) -> R) -> Option<R> {
+        self.queue.borrow().front().map(|message| look(message))
+    }
+
+    /// Wakes `waker` when the next message is there.
+    pub(super) fn wake(&self, waker: &Waker) {
+        *self.waker.borrow_mut() = Some(waker.clone());
+    }
+
+    pub(super) fn take(&self) -> Option<Shared<M>> {
         let mut queue = self.queue.borrow_mut();
         let message = queue.pop_front()?;
         if self.refuses() && queue.len() + 1 == self.subscription.room() {
@@ -269,7 +287,7 @@ impl<M: Message> Inlet<M> {
         self.queue.borrow().len() >= self.subscription.room()
     }
 
-    fn close(&self) {
+    pub(super) fn close(&self) {
         self.open.set(false);
         if self.refuses() && self.is_full() {
             self.gauge.refuses(false);
@@ -293,16 +311,7 @@ pub(crate) struct IsolateSubscriber<M: Message> {
 impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
         let lane = place.core().ok_or(SpawnError::WrongThread)?.topic::<M>()?;
-        let inlet = Rc::new(Inlet {
-            seat: place.seat(),
-            subscription,
-            gauge: Rc::clone(&lane.gauge),
-            lane: Rc::downgrade(&lane),
-            open: Cell::new(true),
-            queue: RefCell::default(),
-            waker: RefCell::default(),
-            rest: Cell::default(),
-        });
+        let inlet = Rc::new(Inlet::new(place.seat(), subscription, Rc::clone(&lane.gauge)));
         lane.add(Box::new(Rc::clone(&inlet)), &subscription);
         Ok(Self { place, inlet: Confined::new(inlet) })
     }
@@ -313,7 +322,7 @@ impl<M: Message> IsolateSubscriber<M> {
             Some(message) => Poll::Ready(Some(message)),
             None if !inlet.open.get() => Poll::Ready(None),
             None => {
-                *inlet.waker.borrow_mut() = Some(cx.waker().clone());
+                inlet.wake(cx.waker());
                 inlet.rest.set(Some(inlet.rest.take().unwrap_or_else(|| Rest::new(&self.place))));
                 Poll::Pending
             }
@@ -343,7 +352,7 @@ impl<M: Message> Drop for IsolateSubscriber<M> {
         drop(inlet.rest.take());
         inlet.close();
         let Some(core) = self.place.core() else { return };
-        if let Some(lane) = inlet.lane.upgrade() {
+        if let Some(lane) = core.find_topic::<M>() {
             lane.forget_closed(core);
         }
         core.made_room();

@@ -19,7 +19,7 @@ use super::gauge::{Gauge, OnUnwind, count};
 use super::lane::{Lane, Receive, Way};
 use super::let_go;
 use super::seat::{AnySeat, Bundle, Seat};
-use crate::{Actor, Handler, Responder, StopReason};
+use crate::{Actor, Handler, Policy, Responder, StopReason, Subscription};
 
 /// What a handler ends with.
 type Handled<A> = Result<(), <A as Actor>::Error>;
@@ -109,6 +109,20 @@ pub(crate) struct Rule<M> {
     pub(crate) echo: bool,
     pub(crate) gauge: Rc<Gauge>,
     pub(crate) repeats: Repeats,
+}
+
+impl<M> Rule<M> {
+    /// That of a subscription to the topic with this `TYPE_ID`.
+    pub(crate) fn of_topic(type_id: u16, how: &Subscription<M>, gauge: &Rc<Gauge>) -> Self {
+        let overflow = match how.policy {
+            Policy::Block | Policy::Fail => Overflow::Refuse,
+            Policy::DropOldest => Overflow::DropOldest,
+            Policy::DropNewest => Overflow::DropNewest,
+            Policy::Conflate(key) => Overflow::Conflate(key),
+        };
+        let (capacity, echo, gauge) = (how.room(), how.echo, Rc::clone(gauge));
+        Self { overflow, capacity, echo, gauge, repeats: Repeats::Topic(type_id) }
+    }
 }
 
 /// One way into an actor, handled by the play `P`.

@@ -5,6 +5,11 @@ use std::rc::Rc;
 
 use mycelium_mailbox::Typed;
 
+use super::core::Core;
+use super::lane::Lane;
+use crate::wire::Kind;
+use crate::{Message, SpawnError};
+
 /// Places that a topic's own `TYPE_ID` chooses: their offset in the index is a constant of the message type.
 const HOMES: usize = 16;
 
@@ -106,6 +111,42 @@ impl Table {
             at = (at + 1) & mask;
         }
         Ok(())
+    }
+}
+
+impl Core {
+    /// The lane of topic `M`, made on first use.
+    pub(crate) fn topic<M: Message>(&self) -> Result<Rc<Lane<M>>, SpawnError> {
+        self.topic_of(Kind { type_id: M::TYPE_ID, name: M::NAME, topic: M::TOPIC })
+    }
+
+    /// The lane of this message's topic, in which a `T` lies for each.
+    pub(crate) fn topic_of<T: 'static>(&self, kind: Kind) -> Result<Rc<Lane<T>>, SpawnError> {
+        if self.closed.get() {
+            return Err(SpawnError::Closed);
+        }
+        let Kind { type_id, name, topic } = kind;
+        if let Some(topic) = self.topics.find(type_id) {
+            let held_by = || self.topics.name(type_id).unwrap_or_default();
+            return topic.share().ok_or_else(|| SpawnError::DuplicateTypeId {
+                type_id,
+                held_by: held_by(),
+                refused: name,
+            });
+        }
+        let lane = self.add_lane(|place| Lane::<T>::of_topic(place, name, topic));
+        self.topics.insert(type_id, name, lane.index(), Rc::clone(&lane));
+        Ok(lane)
+    }
+
+    /// The lane of the topic of `M`, if anybody ever subscribed to it.
+    pub(crate) fn find_topic<M: Message>(&self) -> Option<Rc<Lane<M>>> {
+        self.find_topic_of(M::TYPE_ID)
+    }
+
+    /// The same for the topic with this `TYPE_ID`.
+    pub(crate) fn find_topic_of<T: 'static>(&self, type_id: u16) -> Option<Rc<Lane<T>>> {
+        self.topics.find(type_id)?.share()
     }
 }
 

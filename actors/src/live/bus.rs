@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use mycelium_mailbox::wire::Messages;
 use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Stamps, Stop};
 use tokio::runtime::Handle;
 
@@ -19,11 +20,13 @@ use super::publisher::{LiveSubscriber, Publisher};
 use super::runtime::has_ended;
 use super::source::{DirectSource, Inlet};
 use super::topics::Topics;
+use super::wire::WireTable;
 use crate::clock::LiveClock;
 use crate::host::Vacant;
 use crate::rt;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};
 use crate::tree::Forest;
+use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, SpawnError, Subscriber, Subscription,
     Subscriptions, TopicStats,
@@ -112,11 +115,13 @@ pub struct BusBuilder {
     runtime: Option<Handle>,
     ask_limit: Option<Duration>,
     circle_after: Duration,
+    table: Table,
 }
 
 /// What the handles, contexts and bodies of one bus share.
 pub(crate) struct Core {
     pub(crate) topics: Topics,
+    pub(crate) wire: WireTable,
     pub(crate) dead_letters: DeadLetterBox,
     pub(crate) seed: u64,
     pub(crate) members: Members,
@@ -143,6 +148,7 @@ impl Default for BusBuilder {
             runtime: None,
             ask_limit: None,
             circle_after: CIRCLE_AFTER,
+            table: Table::default(),
         }
     }
 }
@@ -189,20 +195,38 @@ impl BusBuilder {
         self
     }
 
+    /// The messages of a contract, that frames may carry into and out of the bus: generated code has them as `CONTRACT`. May be called
+    /// for several contracts; a message that two of them have is one message if they agree on it, else it is disabled with an error
+    /// that says what they contradict each other about, and the others go on. See
+    /// [`MessageBus::publish_wire`] and [`MessageBus::subscribe_wire`]; code that publishes and receives types needs none of it.
+    #[allow(clippy::needless_pass_by_value, reason = "it is a constant, mostly")]
+    pub fn contract(mut self, messages: impl Messages) -> Self {
+        self.table = self.table.with(&messages);
+        self
+    }
+
+    /// How long a value may be that is published as bytes, in bytes; [`WIRE_VALUE_MAX`](crate::WIRE_VALUE_MAX) unless this is called.
+    pub fn wire_value_max(mut self, bytes: usize) -> Self {
+        self.table = self.table.value_max(bytes);
+        self
+    }
+
     /// The bus.
     #[must_use]
     pub fn build(self) -> MessageBus {
         let stamps = Arc::new(Stamps::new());
-        let topics = Topics::new(Arc::clone(&stamps), self.topic_capacity);
+        let clock = LiveClock::new();
+        let topics = Topics::new(Arc::clone(&stamps), self.topic_capacity, clock);
         let core = Arc::new_cyclic(|core| Core {
             lookout: Lookout::new(core.clone(), topics.mark(), self.ask_limit, self.circle_after),
             topics,
+            wire: WireTable::new(self.table),
             dead_letters: DeadLetterBox::default(),
             seed: self.seed,
             members: Members::default(),
             forest: Forest::default(),
             restarts: AtomicU64::new(0),
-            clock: LiveClock::new(),
+            clock,
             names: Names::default(),
             stamps,
             next_id: AtomicU64::new(1),

@@ -11,11 +11,13 @@ use super::bus::Core;
 use super::envelope::Envelope;
 use super::monitor::{Watched, Watching};
 use super::outlet::Outlet;
-use super::source::{Inlet, TopicSource};
+use super::source::{ActorSource, Inlet, TopicSource, Way};
 use super::timers::Timers;
 use super::watch::Readiness;
+use super::wire::WireSource;
 use crate::subscription::Terms;
 use crate::sync::Mutex;
+use crate::wire::{Kind, WireMessage, WireTopics};
 use crate::{Actor, ActorId, Down, Every, Handler, Message, Monitor, SpawnError, Subscription, TimerHandle};
 
 /// What a handler reaches through its context.
@@ -38,7 +40,7 @@ pub(crate) struct LiveContext<A: Actor> {
 
 /// A topic that an actor receives.
 struct Heard {
-    topic: u16,
+    way: Way,
     /// This life has it from the one before and has not asked for it yet.
     inherited: bool,
     terms: Terms,
@@ -47,7 +49,7 @@ struct Heard {
 /// Subscriptions that a handler made and ended: its body takes them over when the handler has returned.
 struct Changes<A: Actor> {
     joined: Vec<Inlet<A>>,
-    left: Vec<u16>,
+    left: Vec<Way>,
 }
 
 impl<A: Actor> LiveContext<A> {
@@ -98,29 +100,78 @@ impl<A: Actor> LiveContext<A> {
         A: Handler<M>,
     {
         let entry = self.core().topics.entry::<M>()?;
-        let terms = subscription.terms();
-        if let Some(heard) = self.topics.iter_mut().find(|heard| heard.topic == M::TYPE_ID) {
-            return match std::mem::take(&mut heard.inherited) || heard.terms == terms {
-                true => Ok(()),
-                false => Err(SpawnError::AlreadySubscribed { message: M::NAME }),
-            };
+        let (way, terms) = (Way::typed::<M>(), subscription.terms());
+        if let Some(heard) = self.heard(way, terms) {
+            return heard.then_some(()).ok_or(SpawnError::AlreadySubscribed { message: M::NAME });
         }
         let queue = entry.subscribe(
             subscription,
             self.address.id.get(),
             Arc::clone(self.address.inbox.doorbell()),
         )?;
-        self.topics.push(Heard { topic: M::TYPE_ID, inherited: false, terms });
-        get_mut(&mut self.changes).joined.push(Inlet::Topic(Box::new(TopicSource::new(queue, entry))));
-        self.change();
+        self.join(way, terms, Box::new(TopicSource::new(queue, entry)));
         Ok(())
     }
 
+    /// Subscribes to the bytes of these topics: to all of them, or none.
+    pub(crate) fn subscribe_wire(
+        &mut self,
+        topics: &WireTopics,
+        how: &Subscription<WireMessage>,
+    ) -> Result<(), SpawnError>
+    where
+        A: Handler<WireMessage>,
+    {
+        let (core, terms) = (Arc::clone(self.core()), how.terms());
+        let mut new = Vec::new();
+        for (at, kind) in core.wire.wanted(topics)? {
+            match self.heard(Way::wire(kind.type_id), terms) {
+                Some(true) => {}
+                Some(false) => return Err(SpawnError::AlreadySubscribed { message: kind.name }),
+                None => new.push((at, kind)),
+            }
+        }
+        let (id, bell) = (self.address.id.get(), Arc::clone(self.address.inbox.doorbell()));
+        let listen = |(at, kind): (usize, Kind)| {
+            let queue = core.wire.listen_at(&core.topics, at, how, id, &bell)?;
+            Ok((Way::wire(kind.type_id), WireSource::new(queue)))
+        };
+        let sources: Vec<_> = new.into_iter().map(listen).collect::<Result<_, SpawnError>>()?;
+        for (way, source) in sources {
+            self.join(way, terms, Box::new(source));
+        }
+        Ok(())
+    }
+
+    /// Whether a subscription that the actor has is one on these terms; `None`: it has none.
+    fn heard(&mut self, way: Way, terms: Terms) -> Option<bool> {
+        let heard = self.topics.iter_mut().find(|heard| heard.way == way)?;
+        Some(std::mem::take(&mut heard.inherited) || heard.terms == terms)
+    }
+
+    fn join(&mut self, way: Way, terms: Terms, source: Box<dyn ActorSource<A>>) {
+        self.topics.push(Heard { way, inherited: false, terms });
+        get_mut(&mut self.changes).joined.push(Inlet::Topic(source));
+        self.change();
+    }
+
     pub(crate) fn unsubscribe<M: Message>(&mut self) {
+        self.part(Way::typed::<M>());
+    }
+
+    /// Unsubscribes from the bytes of these topics.
+    pub(crate) fn unsubscribe_wire(&mut self, topics: &WireTopics) {
+        let core = Arc::clone(self.core());
+        for (_, kind) in core.wire.wanted(topics).unwrap_or_default() {
+            self.part(Way::wire(kind.type_id));
+        }
+    }
+
+    fn part(&mut self, way: Way) {
         let changes = get_mut(&mut self.changes);
-        changes.joined.retain(|source| source.topic() != Some(M::TYPE_ID));
-        changes.left.push(M::TYPE_ID);
-        self.topics.retain(|heard| heard.topic != M::TYPE_ID);
+        changes.joined.retain(|source| source.topic() != Some(way));
+        changes.left.push(way);
+        self.topics.retain(|heard| heard.way != way);
         self.change();
     }
 

@@ -26,6 +26,7 @@ mod stats;
 mod timers;
 mod topics;
 mod watch;
+mod wire;
 
 pub(crate) use address::{Address, Member, Work};
 pub(crate) use body::Body;
@@ -45,5 +46,6 @@ pub use service::ServiceHandle;
 pub(crate) use service::{LiveService, Supervision};
 pub use shutdown::{Missed, SHUTDOWN_DEADLINE, ServiceRuntime, ShutdownError};
 pub(crate) use source::Inlet;
-pub(crate) use topics::poll_publishing;
+pub(crate) use topics::{Topics, poll_publishing};
 pub(crate) use watch::{Pulse, Readiness};
+pub(crate) use wire::{LiveEars, LiveWire};

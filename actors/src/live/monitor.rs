@@ -18,7 +18,7 @@ use mycelium_mailbox::{
 };
 
 use super::address::Address;
-use super::source::{ActorSource, Drained};
+use super::source::{ActorSource, Drained, Way};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{Actor, ActorId, Context, Down, Handler, Monitor, StopReason};
 
@@ -227,7 +227,7 @@ impl<A: Actor> ActorSource<A> for Inbox<Notice> {
         None
     }
 
-    fn topic(&self) -> Option<u16> {
+    fn topic(&self) -> Option<Way> {
         None
     }
 

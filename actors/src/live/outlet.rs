@@ -4,11 +4,12 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock};
 
 use mycelium_mailbox::Publishing;
+use mycelium_remote::frame::Header;
 
 use super::bus::Core;
 use super::current::is_hushed;
 use super::topics::TopicEntry;
-use crate::{ActorId, Message, PublishError, SpawnError};
+use crate::{ActorId, Message, PublishError, SpawnError, WirePublishError};
 
 /// What one actor or service publishes through.
 ///
@@ -59,6 +60,20 @@ impl Outlet {
             Ok(topic) => Ok(topic.publish(message, self.sender())),
             Err(_) => Err(PublishError::DuplicateTypeId(message)),
         }
+    }
+
+    /// Publishes bytes, and waits for room.
+    pub(crate) fn publish_wire<'a>(
+        &'a self,
+        header: &'a Header,
+        bytes: &'a [u8],
+    ) -> impl Future<Output = Result<(), WirePublishError>> + Send + 'a {
+        self.core.publish_wire(header, bytes, Some(self.sender()))
+    }
+
+    /// Publishes bytes without waiting.
+    pub(crate) fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        self.core.try_publish_wire(header, bytes, Some(self.sender()))
     }
 
     /// The topic of `M`.

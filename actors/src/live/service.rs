@@ -19,10 +19,12 @@ use super::outlet::Outlet;
 use super::publisher::LiveSubscriber;
 use super::runtime::has_ended;
 use super::watch::{Pulse, Readiness};
+use super::wire::LiveEars;
 use crate::rt::{self, AbortHandle};
 use crate::sync::{AtomicBool, AtomicU64, Ordering, SetOnce};
 use crate::{
     ActorId, Message, MessageBus, Service, ServiceContext, SpawnError, StopReason, Subscription, Timestamp,
+    WireMessage, WireTopics,
 };
 
 /// What a service knows of its supervisor.
@@ -160,6 +162,14 @@ impl LiveService {
         subscription: Subscription<M>,
     ) -> Result<LiveSubscriber<M>, SpawnError> {
         LiveSubscriber::new(&self.outlet.core().topics, subscription, self.post.id.get())
+    }
+
+    pub(crate) fn subscribe_wire(
+        &self,
+        topics: &WireTopics,
+        how: &Subscription<WireMessage>,
+    ) -> Result<LiveEars, SpawnError> {
+        LiveEars::new(self.outlet.core(), topics, how, self.post.id.get())
     }
 
     pub(crate) fn ready(&self) {

@@ -20,6 +20,23 @@ const COUNT_EVERY: u64 = 1024;
 /// How many messages were handled, or what the handler's error ends the actor with.
 pub(crate) type Drained = Result<u32, StopReason>;
 
+/// One subscription of an actor: a topic, and whether it comes as bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) type_id: u16,
+    pub(crate) by_wire: bool,
+}
+
+impl Way {
+    pub(crate) fn typed<M: Message>() -> Self {
+        Self { type_id: M::TYPE_ID, by_wire: false }
+    }
+
+    pub(crate) fn wire(type_id: u16) -> Self {
+        Self { type_id, by_wire: true }
+    }
+}
+
 /// One source of an actor, whatever its message type.
 pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// Handles visible messages one after the other, in a future that lives in `slot`.
@@ -56,8 +73,8 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
         None
     }
 
-    /// The `TYPE_ID` of its topic; `None` for the direct inbox.
-    fn topic(&self) -> Option<u16>;
+    /// Which of its actor's subscriptions it is; `None` for the direct inbox.
+    fn topic(&self) -> Option<Way>;
 
     /// The name of the message in front, if there is one.
     fn front_name(&self) -> Option<&'static str>;
@@ -219,8 +236,8 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         (unread > 0).then_some((M::NAME, unread))
     }
 
-    fn topic(&self) -> Option<u16> {
-        Some(M::TYPE_ID)
+    fn topic(&self) -> Option<Way> {
+        Some(Way::typed::<M>())
     }
 
     fn front_name(&self) -> Option<&'static str> {
@@ -298,7 +315,7 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
         self.inbox.take().map(|envelope| (envelope.discard(), 1))
     }
 
-    fn topic(&self) -> Option<u16> {
+    fn topic(&self) -> Option<Way> {
         None
     }
 

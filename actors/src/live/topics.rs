@@ -7,25 +7,50 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Doorbell, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
+    Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
     SubscriberInfo, Subscription as Queue, Topic,
 };
 
 use super::current::{self, address_of};
 use super::lookout::Wait;
+use super::wire::Tap;
+use crate::clock::LiveClock;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
+use crate::wire::Kind;
 use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
-pub(crate) struct TopicEntry<M: Message> {
+pub(crate) struct TopicEntry<M: Clone + Send + Sync + 'static> {
     topic: Topic<M>,
     /// The mark of its bus: see [`Topics::mark`].
     bus: usize,
     delivered: AtomicU64,
     dead_letters: AtomicU64,
+    kind: Kind,
+    clock: LiveClock,
+    /// Those who listen in bytes.
+    pub(super) tap: Tap,
 }
 
-impl<M: Message> TopicEntry<M> {
+impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
+    pub(crate) fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    pub(super) fn clock(&self) -> LiveClock {
+        self.clock
+    }
+
+    /// How many messages wait at most for a subscriber that does not say it.
+    pub(super) fn capacity(&self) -> usize {
+        usize::try_from(self.topic.capacity()).unwrap_or(usize::MAX)
+    }
+
+    /// See [`Topic::note_each`].
+    pub(super) fn note_each(&self, note: Option<Note>) {
+        self.topic.note_each(note);
+    }
+
     pub(crate) fn count_delivered(&self, messages: u64) {
         self.delivered.fetch_add(messages, Ordering::Relaxed);
     }
@@ -72,9 +97,9 @@ impl<M: Message> TopicEntry<M> {
         let capacity = subscription.capacity.map(capacity_of);
         let options = SubscribeOptions { overflow, capacity, id, echo: subscription.echo };
         self.topic.subscribe(bell, options).map_err(|error| match error {
-            SubscribeError::TooMany => SpawnError::TooManySubscribers { message: M::NAME },
+            SubscribeError::TooMany => SpawnError::TooManySubscribers { message: self.kind.name },
             SubscribeError::NoMemory => {
-                SpawnError::CapacityTooLarge { message: M::NAME, capacity: subscription.room() }
+                SpawnError::CapacityTooLarge { message: self.kind.name, capacity: subscription.room() }
             }
             _ => SpawnError::Closed,
         })
@@ -87,10 +112,20 @@ pub(crate) fn poll_publishing<M: Message>(
     publishing: &mut Publishing<'_, M>,
     cx: &mut TaskContext<'_>,
 ) -> Poll<Result<(), PublishError<M>>> {
+    poll_publishing_of(publishing, M::TYPE_ID, cx)
+}
+
+/// The same for the topic with this `TYPE_ID`.
+#[inline(always)]
+pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
+    publishing: &mut Publishing<'_, M>,
+    type_id: u16,
+    cx: &mut TaskContext<'_>,
+) -> Poll<Result<(), PublishError<M>>> {
     match Pin::new(publishing).poll(cx) {
         Poll::Ready(published) => Poll::Ready(published.map_err(publish_error)),
         Poll::Pending => {
-            current::note(Wait::Topic(M::TYPE_ID));
+            current::note(Wait::Topic(type_id));
             Poll::Pending
         }
     }
@@ -121,13 +156,13 @@ trait AnyTopic: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
-impl<M: Message> AnyTopic for TopicEntry<M> {
+impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
     fn name(&self) -> &'static str {
-        M::NAME
+        self.kind.name
     }
 
     fn topic(&self) -> &'static str {
-        M::TOPIC
+        self.kind.topic
     }
 
     fn stats(&self) -> TopicStats {
@@ -135,8 +170,8 @@ impl<M: Message> AnyTopic for TopicEntry<M> {
         // Before what was delivered: a message on its way between the two is seen in both rather than in neither.
         let waiting = self.topic.subscribers().iter().map(|subscriber| subscriber.waiting).sum();
         TopicStats {
-            message: M::NAME,
-            topic: M::TOPIC,
+            message: self.kind.name,
+            topic: self.kind.topic,
             published: queue.published,
             delivered: self.delivered.load(Ordering::Relaxed),
             waiting,
@@ -175,6 +210,7 @@ pub(crate) struct Topics {
     stamps: Arc<Stamps>,
     /// Of each topic's ring, in messages.
     capacity: usize,
+    clock: LiveClock,
     /// Whether topics take messages of actors and services only.
     insiders_only: AtomicBool,
     /// Held while that changes, so that all topics end up alike.
@@ -182,11 +218,12 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize) -> Self {
+    pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize, clock: LiveClock) -> Self {
         Self {
             map: Map::new(),
             stamps,
             capacity,
+            clock,
             insiders_only: AtomicBool::new(false),
             changing: Mutex::new(()),
         }
@@ -199,20 +236,29 @@ impl Topics {
 
     /// The topic of `M`, made on first use.
     pub(crate) fn entry<M: Message>(&self) -> Result<Arc<TopicEntry<M>>, SpawnError> {
-        let found = self.map.get_or_insert_with(M::TYPE_ID, || {
+        self.entry_of(Kind { type_id: M::TYPE_ID, name: M::NAME, topic: M::TOPIC })
+    }
+
+    /// The topic of this message, in which a `T` lies for each.
+    pub(crate) fn entry_of<T: Clone + Send + Sync + 'static>(
+        &self,
+        kind: Kind,
+    ) -> Result<Arc<TopicEntry<T>>, SpawnError> {
+        let found = self.map.get_or_insert_with(kind.type_id, || {
             let topic = Topic::new(Arc::clone(&self.stamps), capacity_of(self.capacity));
             // Read under the guard of the map: a change that comes later finds this topic in it.
             if self.insiders_only.load(Ordering::SeqCst) {
                 topic.refuse_outsiders();
             }
             let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
-            Arc::new(TopicEntry::<M> { topic, bus: self.mark(), delivered, dead_letters })
+            let (bus, clock, tap) = (self.mark(), self.clock, Tap::default());
+            Arc::new(TopicEntry::<T> { topic, bus, delivered, dead_letters, kind, clock, tap })
         });
         let held_by = found.name();
         found.into_any().downcast().map_err(|_| SpawnError::DuplicateTypeId {
-            type_id: M::TYPE_ID,
+            type_id: kind.type_id,
             held_by,
-            refused: M::NAME,
+            refused: kind.name,
         })
     }
 

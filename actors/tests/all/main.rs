@@ -45,3 +45,5 @@ mod subscribing;
 mod sweep;
 mod timers;
 mod tree;
+mod wire;
+mod wire_actors;

@@ -71,12 +71,41 @@ pub fn rust(contract: &Contract, options: &Options) -> String {
     for message in &contract.messages {
         message::message(model, message, &mut out);
     }
+    table(contract, &mut out);
     out.indent -= 1;
     out.line("}");
     out.line("");
     out.line("#[allow(unused_imports, unreachable_pub)]");
     out.line("pub use self::generated_contracts::*;");
     out.text
+}
+
+/// The messages by type and without: no name of a contract has an underscore, and no type is in the way of a constant.
+fn table(contract: &Contract, out: &mut Source) {
+    out.line("");
+    out.line("/// The messages of the contract: see [`CONTRACT`].");
+    out.line("#[derive(Clone, Copy, Debug)]");
+    out.line("pub struct Contract_;");
+    out.line("");
+    out.line("/// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.");
+    out.line("pub const CONTRACT: Contract_ = Contract_;");
+    out.line("");
+    out.open("impl Contract_ {");
+    out.line("/// What is known of each message without its type, in the order of the contract.");
+    out.open("pub const ENTRIES: &'static [wire::Entry] = &[");
+    for message in &contract.messages {
+        out.line(format!("wire::Entry::of::<{}>(),", message.name));
+    }
+    out.close("];");
+    out.close("}");
+    out.line("");
+    out.open("impl wire::Messages for Contract_ {");
+    out.open("fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {");
+    for message in &contract.messages {
+        out.line(format!("visitor.typed::<{}>();", message.name));
+    }
+    out.close("}");
+    out.close("}");
 }
 
 /// Text with indentation.

@@ -27,7 +27,7 @@ use super::ring::Ring;
 use super::seat::Seat;
 use super::sleepers::Sleepers;
 use crate::Stamps;
-use crate::stamps::Mark;
+use crate::stamps::{Mark, Note};
 use crate::sync::{
     Arc, AtomicU8, AtomicU64, Backoff, CachePadded, Mutex, Ordering, Passage, Shared, Spin, Turnstile,
 };
@@ -277,5 +277,12 @@ impl<V: Payload> Core<V> {
 
     pub(crate) fn ring_capacity(&self) -> u64 {
         self.ring_capacity
+    }
+
+    /// See [`Topic::note_each`](super::Topic::note_each).
+    pub(crate) fn note_each(&self, note: Option<Note>) {
+        let before = self.lock().producer().mark.note_each(note);
+        // Here, where the lock is free.
+        drop(before);
     }
 }

@@ -39,6 +39,7 @@ pub use subscription::{Delivery, Subscription};
 
 use self::core::{Core, Refusal};
 use crate::policy::Overflow;
+use crate::stamps::Note;
 use crate::sync::Arc;
 use crate::{Doorbell, QUEUE_CAPACITY_MAX, Stamps};
 use payload::{Boxed, Inline, Owned, Payload};
@@ -218,6 +219,28 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// Takes messages whose sender is 0 again, unless the topic is closed.
     pub fn accept_outsiders(&self) {
         each!(&self.form, core => core.accept_outsiders());
+    }
+
+    /// From the next message on each has a stamp of its own, which is told to `note` in the moment in which the message takes its place;
+    /// `None` ends that. Otherwise messages in a row share a stamp. Nothing is paid for it where there is no note.
+    ///
+    /// `note` is called inside the topic's lock: it must be short, must not panic, and must not use this topic.
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use mycelium_mailbox::{Doorbell, Stamps, SubscribeOptions, Topic};
+    ///
+    /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
+    /// let noted = Arc::new(Mutex::new(Vec::new()));
+    /// let note = Arc::clone(&noted);
+    /// topic.note_each(Some(Arc::new(move |stamp| note.lock().unwrap().push(stamp))));
+    /// let _queue = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    /// topic.try_publish(5, 0).unwrap();
+    /// topic.try_publish(6, 0).unwrap();
+    /// assert_eq!(*noted.lock().unwrap(), [0, 1]);
+    /// ```
+    pub fn note_each(&self, note: Option<Note>) {
+        each!(&self.form, core => core.note_each(note));
     }
 
     /// Whether [`close`](Self::close) was called.

@@ -173,7 +173,7 @@ impl<A: Actor> Seat<A> {
     }
 
     /// Whether this subscription is there from the life before, and this one asks for it for the first time.
-    pub(super) fn inherits(&self, topic: u16) -> bool {
+    pub(in crate::isolate) fn inherits(&self, topic: u16) -> bool {
         let Some(ward) = &self.ward else { return false };
         let mut inherited = ward.inherited.borrow_mut();
         let at = inherited.iter().position(|other| *other == topic);
@@ -181,7 +181,7 @@ impl<A: Actor> Seat<A> {
     }
 
     /// Its next life has this subscription too.
-    pub(super) fn has_joined(&self, topic: u16) {
+    pub(in crate::isolate) fn has_joined(&self, topic: u16) {
         if let Some(ward) = &self.ward {
             ward.topics.borrow_mut().push(topic);
         }

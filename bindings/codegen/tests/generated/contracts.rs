@@ -1163,6 +1163,46 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 8, digest: 0xa585ca7540933900 },
         ];
     }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Bar>(),
+            wire::Entry::of::<Close>(),
+            wire::Entry::of::<SessionEnd>(),
+            wire::Entry::of::<Order>(),
+            wire::Entry::of::<Fill>(),
+            wire::Entry::of::<Settlement>(),
+            wire::Entry::of::<Scalars>(),
+            wire::Entry::of::<Lists>(),
+            wire::Entry::of::<Rules>(),
+            wire::Entry::of::<Evolved>(),
+            wire::Entry::of::<Lookup>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Bar>();
+            visitor.typed::<Close>();
+            visitor.typed::<SessionEnd>();
+            visitor.typed::<Order>();
+            visitor.typed::<Fill>();
+            visitor.typed::<Settlement>();
+            visitor.typed::<Scalars>();
+            visitor.typed::<Lists>();
+            visitor.typed::<Rules>();
+            visitor.typed::<Evolved>();
+            visitor.typed::<Lookup>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]

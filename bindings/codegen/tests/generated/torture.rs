@@ -727,6 +727,36 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 32, digest: 0x459f2eb226a29da9 },
         ];
     }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<WireError>(),
+            wire::Entry::of::<Growing>(),
+            wire::Entry::of::<Mixed>(),
+            wire::Entry::of::<Tiny>(),
+            wire::Entry::of::<FixedOnly>(),
+            wire::Entry::of::<Example>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<WireError>();
+            visitor.typed::<Growing>();
+            visitor.typed::<Mixed>();
+            visitor.typed::<Tiny>();
+            visitor.typed::<FixedOnly>();
+            visitor.typed::<Example>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]

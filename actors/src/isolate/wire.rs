@@ -1,0 +1,460 @@
+//! Frames into and out of the topics of an isolate.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use mycelium_mailbox::wire::{Encoder, Messages, WireError};
+use mycelium_mailbox::{Confined, Held, Lent, Shared};
+use mycelium_remote::frame::Header;
+
+use super::core::{Core, Refusal};
+use super::gauge::{Gauge, count};
+use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
+use super::lane::Receive;
+use super::seat::{AnySeat, Seat};
+use super::service::Inlet;
+use super::sub::{Handle, Rule, Sub};
+use super::waits::Rest;
+use super::{Isolate, OUTSIDE};
+use crate::subscription::Terms;
+use crate::wire::{Carried, Kind, Known, Table, WireDelivery, WireMessage, WireValue};
+use crate::{Actor, Handler, PublishError, SpawnError, Subscription, WirePublishError, WireTopics};
+
+/// A publish that waits for room.
+pub(crate) type Waiting = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send>>;
+
+/// A way in for bytes, once the counters of its lane are known.
+pub(super) type MakeReceiver<'a> = &'a dyn Fn(&Rc<Gauge>) -> Box<dyn Receive<WireMessage>>;
+
+/// A topic of any isolate, seen by those who bring and take bytes.
+pub(crate) trait WireLane: Send + Sync {
+    /// Publishes without waiting.
+    fn publish(
+        &self,
+        kind: Kind,
+        place: &Place,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<(), WirePublishError>;
+    /// Publishes; what is returned waits for room, with the message as it was decoded.
+    fn begin_publish(
+        &self,
+        kind: Kind,
+        place: &Place,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<Option<Waiting>, WirePublishError>;
+    /// Has what `make` makes receive the messages of the topic.
+    fn listen(
+        &self,
+        kind: Kind,
+        place: &Place,
+        how: &Subscription<WireMessage>,
+        make: MakeReceiver<'_>,
+    ) -> Result<(), SpawnError>;
+    /// How the actor in this seat receives bytes, if it does.
+    fn terms_of(&self, kind: Kind, core: &Core, seat: u32) -> Option<Terms>;
+    /// Removes those who receive bytes in this seat; where none is given, those who take no more.
+    fn remove(&self, kind: Kind, core: &Core, seat: Option<u32>);
+}
+
+/// The topics in which a `T` lies for each message.
+pub(crate) struct WireLaneOf<T>(PhantomData<fn() -> T>);
+
+impl<T> WireLaneOf<T> {
+    pub(crate) const NEW: Self = Self(PhantomData);
+}
+
+impl<T: Carried> WireLane for WireLaneOf<T> {
+    fn publish(
+        &self,
+        kind: Kind,
+        place: &Place,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<(), WirePublishError> {
+        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let mut message = Held::new(message, ());
+        match (place.queue_of(kind.type_id, &mut message), message.take()) {
+            (Err(refusal), Some(message)) => Err(WirePublishError::refused(kind, &refused(refusal, message))),
+            _ => Ok(()),
+        }
+    }
+
+    fn begin_publish(
+        &self,
+        kind: Kind,
+        place: &Place,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<Option<Waiting>, WirePublishError> {
+        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let mut message = Held::new(message, ());
+        if place.queue_of(kind.type_id, &mut message).is_ok() {
+            return Ok(None);
+        }
+        let place = place.clone();
+        Ok(Some(Box::pin(async move {
+            let published = poll_fn(|cx| place.poll_publish_of(kind.type_id, &mut message, cx)).await;
+            published.map_err(|error| WirePublishError::refused(kind, &error))
+        })))
+    }
+
+    fn listen(
+        &self,
+        kind: Kind,
+        place: &Place,
+        how: &Subscription<WireMessage>,
+        make: MakeReceiver<'_>,
+    ) -> Result<(), SpawnError> {
+        let Some(typed) = how.of_another() else {
+            return Err(SpawnError::ConflatesBytes { message: kind.name });
+        };
+        let lane = place.core().ok_or(SpawnError::WrongThread)?.topic_of::<T>(kind)?;
+        let to = make(&lane.gauge);
+        let (place, gauge) = (place.clone(), Rc::clone(&lane.gauge));
+        lane.add_wire(Box::new(Transcoder { to, place, gauge, kind, of: PhantomData }), &typed);
+        Ok(())
+    }
+
+    fn terms_of(&self, kind: Kind, core: &Core, seat: u32) -> Option<Terms> {
+        core.find_topic_of::<T>(kind.type_id)?.wire_terms_of(seat)
+    }
+
+    fn remove(&self, kind: Kind, core: &Core, seat: Option<u32>) {
+        if let Some(lane) = core.find_topic_of::<T>(kind.type_id) {
+            lane.remove_wire(core, seat);
+        }
+    }
+}
+
+/// The bytes of the message that is handed out, for all who receive it so.
+#[derive(Default)]
+pub(super) struct Transcript {
+    encoder: RefCell<Encoder>,
+    /// With the number of the event.
+    last: RefCell<Option<(u64, WireValue)>>,
+}
+
+impl Transcript {
+    fn value<T: Carried>(
+        &self,
+        kind: Kind,
+        event: u64,
+        at: i64,
+        message: &T,
+    ) -> Result<WireValue, WireError> {
+        if let Some(value) = message.as_value() {
+            return Ok(value.clone());
+        }
+        if let Some((of, value)) = &*self.last.borrow()
+            && *of == event
+        {
+            return Ok(value.clone());
+        }
+        // Where the code of a message's author publishes, runs nothing that encodes: it is only queued.
+        let mut encoder = self.encoder.borrow_mut();
+        let (header, bytes) = message.to_wire(kind, at, &mut encoder)?;
+        let value = WireValue::new(header, bytes);
+        *self.last.borrow_mut() = Some((event, value.clone()));
+        Ok(value)
+    }
+}
+
+/// Hands the messages of a topic on as bytes.
+struct Transcoder<T> {
+    to: Box<dyn Receive<WireMessage>>,
+    place: Place,
+    gauge: Rc<Gauge>,
+    kind: Kind,
+    of: PhantomData<fn(T)>,
+}
+
+impl<T: Carried> Receive<T> for Transcoder<T> {
+    fn again(&self) -> Box<dyn Receive<T>> {
+        let (place, gauge) = (self.place.clone(), Rc::clone(&self.gauge));
+        Box::new(Self { to: self.to.again(), place, gauge, ..*self })
+    }
+
+    fn deliver(&self, sender: u32, message: Lent<'_, T>) -> bool {
+        let Some(core) = self.place.core().filter(|_| self.to.hears(sender)) else { return false };
+        // Each event has a number of its own, and is handed out at the time at which it was published.
+        let (event, at) = (core.bounds.events(), core.now.get());
+        match core.transcript.value(self.kind, event, at, &*message) {
+            Ok(value) => {
+                let id = if sender == OUTSIDE { 0 } else { id_of(sender).get() };
+                let message = Shared::of(WireMessage::new(value, self.kind, event, id));
+                self.to.deliver(sender, message.lend())
+            }
+            Err(error) => {
+                tracing::error!(%error, "a message cannot be written as bytes");
+                count(&self.gauge.dead);
+                false
+            }
+        }
+    }
+
+    fn seat(&self) -> u32 {
+        self.to.seat()
+    }
+
+    fn hears(&self, sender: u32) -> bool {
+        self.to.hears(sender)
+    }
+
+    fn is_full(&self) -> bool {
+        self.to.is_full()
+    }
+
+    fn waiting(&self) -> usize {
+        self.to.waiting()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.to.is_closed()
+    }
+
+    fn close(&self) {
+        self.to.close();
+    }
+}
+
+impl Place {
+    /// Queues the message for the topic with this `TYPE_ID`.
+    fn queue_of<T: 'static>(&self, type_id: u16, message: &mut Held<T, impl Sized>) -> Result<(), Refusal> {
+        match self.core() {
+            Some(core) => core.publish_abroad(type_id, self.seat(), message),
+            None => Err(Refusal::WrongThread),
+        }
+    }
+
+    /// Queues it once there is room in the topic with this `TYPE_ID`.
+    fn poll_publish_of<T: 'static>(
+        &self,
+        type_id: u16,
+        message: &mut Held<T, impl Sized>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Result<(), PublishError<T>>> {
+        match self.queue_of(type_id, message) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(refusal) => self.publish_refused(type_id, refusal, message, cx),
+        }
+    }
+
+    fn table(&self) -> Result<Table, WirePublishError> {
+        let core = self.core().ok_or(WirePublishError::WrongThread { message: "the message" })?;
+        Ok(core.table.borrow().clone())
+    }
+
+    /// Publishes bytes without waiting.
+    pub(crate) fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        let table = self.table()?;
+        let known = &table.known()[table.place_of(header, bytes.len())?];
+        known.port().isolate().publish(known.kind, self, header, bytes)
+    }
+
+    /// Publishes bytes, and waits for room.
+    pub(crate) async fn publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        let begun = {
+            let table = self.table()?;
+            let known = &table.known()[table.place_of(header, bytes.len())?];
+            known.port().isolate().begin_publish(known.kind, self, header, bytes)?
+        };
+        match begun {
+            None => Ok(()),
+            Some(waiting) => waiting.await,
+        }
+    }
+}
+
+impl Isolate {
+    /// The messages of a contract, that frames may carry into and out of the isolate, as
+    /// [`BusBuilder::contract`](crate::BusBuilder::contract) does it for a live bus. Call it before actors are spawned that listen in
+    /// bytes.
+    #[allow(clippy::needless_pass_by_value, reason = "it is a constant, mostly")]
+    pub fn contract(&mut self, messages: impl Messages) -> &mut Self {
+        let table = self.core.table.take().with(&messages);
+        *self.core.table.borrow_mut() = table;
+        self
+    }
+
+    /// How long a value may be that is published as bytes, in bytes; [`WIRE_VALUE_MAX`](crate::WIRE_VALUE_MAX) unless this is called.
+    pub fn wire_value_max(&mut self, bytes: usize) -> &mut Self {
+        let table = self.core.table.take().value_max(bytes);
+        *self.core.table.borrow_mut() = table;
+        self
+    }
+
+    /// Publishes a value that is bytes already, from outside; see
+    /// [`MessageBus::publish_wire`](crate::MessageBus::publish_wire). It is handled at the next [`run`](Self::run).
+    ///
+    /// # Errors
+    /// See [`WirePublishError`]; [`WirePublishError::Full`] when as many events wait as may, or a subscriber refuses: run first.
+    pub fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        Place::new(&self.core, OUTSIDE).try_publish_wire(header, bytes)
+    }
+}
+
+impl<A: Actor> IsolateContext<A> {
+    pub(crate) fn subscribe_wire(
+        &self,
+        topics: &WireTopics,
+        how: Subscription<WireMessage>,
+    ) -> Result<(), SpawnError>
+    where
+        A: Handler<WireMessage>,
+    {
+        let seat = self.place().core().and_then(|core| seat_of::<A>(core, self.place().seat()));
+        seat.ok_or(SpawnError::WrongThread)?.subscribe_wire(topics, how)
+    }
+
+    pub(crate) fn unsubscribe_wire(&self, topics: &WireTopics)
+    where
+        A: Handler<WireMessage>,
+    {
+        let Some(core) = self.place().core() else { return };
+        if let Some(seat) = seat_of::<A>(core, self.place().seat()) {
+            seat.unsubscribe_wire(topics);
+        }
+    }
+}
+
+impl<A: Handler<WireMessage>> Seat<A> {
+    /// Subscribes this actor to the bytes of these topics.
+    pub(crate) fn subscribe_wire(
+        self: &Rc<Self>,
+        topics: &WireTopics,
+        how: Subscription<WireMessage>,
+    ) -> Result<(), SpawnError> {
+        let table = self.core.table.borrow().clone();
+        let wanted = topics.among(&table)?;
+        let mut new = Vec::new();
+        for known in wanted.into_iter().map(|at| &table.known()[at]) {
+            let kind = known.enabled()?.kind;
+            match known.port().isolate().terms_of(kind, &self.core, self.index) {
+                None => new.push(known),
+                Some(terms) if self.inherits(kind.type_id) || terms == how.terms() => {}
+                Some(_) => return Err(SpawnError::AlreadySubscribed { message: kind.name }),
+            }
+        }
+        for (at, known) in new.iter().enumerate() {
+            let kind = known.kind;
+            let make = |gauge: &Rc<Gauge>| {
+                let rule = Rule::of_topic(kind.type_id, &how, gauge);
+                self.guarded(Sub::<A, WireMessage, Handle>::new(self, rule).receiver())
+            };
+            let place = Place::new(&self.core, self.index);
+            if let Err(error) = known.port().isolate().listen(kind, &place, &how, &make) {
+                // All of them, or none.
+                new[..at].iter().for_each(|known| self.part(known));
+                return Err(error);
+            }
+            self.has_joined(kind.type_id);
+        }
+        Ok(())
+    }
+
+    /// Ends its subscriptions to the bytes of these topics.
+    pub(crate) fn unsubscribe_wire(&self, topics: &WireTopics) {
+        let table = self.core.table.borrow().clone();
+        for at in topics.among(&table).unwrap_or_default() {
+            self.part(&table.known()[at]);
+        }
+    }
+
+    fn part(&self, known: &Known) {
+        AnySeat::left(self, known.kind.type_id);
+        known.port().isolate().remove(known.kind, &self.core, Some(self.index));
+    }
+}
+
+/// The isolate's half of a [`WireSubscriber`](crate::WireSubscriber): one queue for each message.
+pub(crate) struct IsolateEars {
+    place: Place,
+    table: Table,
+    inlets: Vec<(usize, Confined<Inlet<WireMessage>>)>,
+    /// While its service waits for the next message.
+    rest: Option<Rest>,
+}
+
+impl IsolateEars {
+    pub(crate) fn new(
+        place: Place,
+        topics: &WireTopics,
+        how: Subscription<WireMessage>,
+    ) -> Result<Self, SpawnError> {
+        let table = place.core().ok_or(SpawnError::WrongThread)?.table.borrow().clone();
+        let wanted = topics.among(&table)?;
+        let mut ears = Self { place, table, inlets: Vec::new(), rest: None };
+        for at in wanted {
+            let known = ears.table.known()[at].enabled()?;
+            let made = RefCell::new(None);
+            let make = |gauge: &Rc<Gauge>| {
+                let inlet = Rc::new(Inlet::new(ears.place.seat(), how, Rc::clone(gauge)));
+                *made.borrow_mut() = Some(Rc::clone(&inlet));
+                Box::new(inlet) as Box<dyn Receive<WireMessage>>
+            };
+            known.port().isolate().listen(known.kind, &ears.place, &how, &make)?;
+            ears.inlets.extend(made.take().map(|inlet| (at, Confined::new(inlet))));
+        }
+        Ok(ears)
+    }
+
+    pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<WireMessage>> {
+        let got = self.try_recv();
+        if got.is_some() || self.inlets().all(Inlet::has_closed) {
+            self.rest = None;
+            return Poll::Ready(got);
+        }
+        self.inlets().for_each(|inlet| inlet.wake(cx.waker()));
+        self.rest.get_or_insert_with(|| Rest::new(&self.place));
+        Poll::Pending
+    }
+
+    /// Nobody waits for the next message any more.
+    pub(crate) fn forget_wait(&mut self) {
+        self.rest = None;
+    }
+
+    pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
+        let stamped = |inlet: &'_ Inlet<WireMessage>| inlet.peek(WireMessage::stamp);
+        let first = self.inlets().filter_map(|inlet| Some((stamped(inlet)?, inlet)));
+        let (_, inlet) = first.min_by_key(|(stamp, _)| *stamp)?;
+        let message = inlet.take()?;
+        if let Some(core) = self.place.core() {
+            core.made_room();
+        }
+        Some(WireMessage::clone(&message))
+    }
+
+    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
+        let mut seen = 0;
+        while seen < most
+            && let Some(message) = self.try_recv()
+        {
+            look(message.delivery());
+            seen += 1;
+        }
+        seen
+    }
+
+    fn inlets(&self) -> impl Iterator<Item = &Inlet<WireMessage>> {
+        self.inlets.iter().filter_map(|(_, inlet)| inlet.get())
+    }
+}
+
+impl Drop for IsolateEars {
+    fn drop(&mut self) {
+        self.inlets().for_each(Inlet::close);
+        let Some(core) = self.place.core() else { return };
+        for (at, _) in &self.inlets {
+            let known = &self.table.known()[*at];
+            known.port().isolate().remove(known.kind, core, None);
+        }
+        core.made_room();
+    }
+}

@@ -1,0 +1,583 @@
+//! Frames into and out of the topics of a live bus.
+//!
+//! Whoever listens in bytes has a queue of its own in the topic, as all others have, with its order, its policy and its place in the
+//! counters. It encodes what it reads where that lies. If several listen, the first who comes to a message keeps its bytes for the
+//! others ([`Tap`]).
+
+mod source;
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock, PoisonError};
+use std::task::{Context as TaskContext, Poll, ready};
+
+use mycelium_mailbox::wire::{Encoder, WireError};
+use mycelium_mailbox::{Delivery, Doorbell, Note, Source, Subscription as Queue, poll_pick};
+use mycelium_remote::frame::Header;
+
+use super::bus::Core;
+use super::current::poll_turn;
+use super::topics::{TopicEntry, Topics, poll_publishing_of};
+use crate::clock::LiveClock;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::wire::{Carried, Kind, Table, WireDelivery, WireMessage, WireValue};
+use crate::{MessageBus, SpawnError, Subscription, WirePublishError, WireSubscriber, WireTopics};
+
+pub(super) use self::source::WireSource;
+
+/// Of how many messages, at least, a topic remembers when they were published while somebody listens in bytes (messages, 16 bytes each).
+/// One that waits under a lossy policy, and was overtaken by more than these, has the time of the oldest that is remembered.
+const TIMES_MAX: usize = 65_536;
+
+/// A publish that waits for room.
+pub(crate) type Waiting<'a> = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send + 'a>>;
+
+/// A topic, seen by those who bring and take bytes.
+pub(crate) trait LiveWire: Send + Sync {
+    /// Publishes without waiting. `sender`: whose message it is; `None` for the one whose code runs.
+    fn try_publish_wire(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        sender: Option<u64>,
+    ) -> Result<(), WirePublishError>;
+
+    /// Publishes; what is returned waits for room, with the message as it was decoded.
+    fn begin_publish<'a>(
+        &'a self,
+        header: &Header,
+        bytes: &[u8],
+        sender: Option<u64>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<Option<Waiting<'a>>, WirePublishError>;
+
+    /// A queue for the receiver `id` (0: not an actor), who sleeps on `bell`.
+    fn listen(
+        self: Arc<Self>,
+        how: &Subscription<WireMessage>,
+        id: u64,
+        bell: Arc<Doorbell>,
+    ) -> Result<Box<dyn WireQueue>, SpawnError>;
+}
+
+/// What one receiver gets of one topic, as bytes.
+pub(crate) trait WireQueue: Source + Send {
+    fn kind(&self) -> Kind;
+    /// The message in front, encoded where it lies, if its stamp is below `below`. An error says that it cannot be: it is to be
+    /// discarded.
+    fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>>;
+    /// Passes the message in front, which was handled.
+    fn advance(&mut self);
+    /// Passes the message in front, which nobody will handle.
+    fn discard(&mut self);
+    /// Tells how far it is.
+    fn tell(&mut self);
+    fn is_finished(&self) -> bool;
+    /// Leaves the topic: how many messages waited.
+    fn leave(self: Box<Self>) -> u64;
+}
+
+/// Those who listen to one topic in bytes.
+#[derive(Default)]
+pub(crate) struct Tap {
+    count: AtomicU64,
+    ears: Mutex<Ears>,
+    times: Arc<Mutex<Times>>,
+}
+
+#[derive(Default)]
+struct Ears {
+    /// The stamp that each has come to; `None`: a free place.
+    positions: Vec<Option<u64>>,
+    /// What one has encoded and others will want, by rising stamp.
+    encoded: VecDeque<(u64, WireValue)>,
+    /// How much of that there is at most: as many as the one with the largest queue has there.
+    encoded_max: usize,
+}
+
+/// When messages were published, by rising stamp.
+#[derive(Default)]
+struct Times {
+    log: VecDeque<(u64, i64)>,
+    max: usize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Times {
+    fn put(&mut self, stamp: u64, at: i64) {
+        if self.log.len() >= self.max {
+            self.log.pop_front();
+        }
+        self.log.push_back((stamp, at));
+    }
+
+    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more.
+    fn take(&mut self, stamp: u64, keep_from: u64) -> i64 {
+        while self.log.front().is_some_and(|(other, _)| *other < keep_from) {
+            self.log.pop_front();
+        }
+        match self.log.front() {
+            Some((first, at)) if *first >= stamp => *at,
+            _ => {
+                let at = self.log.partition_point(|(other, _)| *other < stamp);
+                self.log.get(at).map_or(0, |(_, time)| *time)
+            }
+        }
+    }
+}
+
+impl Ears {
+    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else it does.
+    fn value(
+        &mut self,
+        at: usize,
+        stamp: u64,
+        encode: impl FnOnce(u64) -> Result<WireValue, WireError>,
+    ) -> Result<WireValue, WireError> {
+        if let Some(position) = self.positions.get_mut(at) {
+            *position = Some(stamp);
+        }
+        let first = self.positions.iter().flatten().min().copied().unwrap_or(stamp);
+        while self.encoded.front().is_some_and(|(other, _)| *other < first) {
+            self.encoded.pop_front();
+        }
+        let place = self.encoded.partition_point(|(other, _)| *other < stamp);
+        if let Some((_, value)) = self.encoded.get(place).filter(|(other, _)| *other == stamp) {
+            return Ok(value.clone());
+        }
+        let value = encode(first)?;
+        if self.encoded.len() < self.encoded_max {
+            self.encoded.insert(place, (stamp, value.clone()));
+        } else if place > 0 {
+            // The oldest goes: whoever still wants it is far behind and encodes it again.
+            self.encoded.pop_front();
+            self.encoded.insert(place - 1, (stamp, value.clone()));
+        }
+        Ok(value)
+    }
+}
+
+impl Tap {
+    /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the stamps of messages.
+    fn join(&self, capacity: usize, clock: LiveClock, note_each: impl FnOnce(Note)) -> usize {
+        let mut ears = lock(&self.ears);
+        ears.encoded_max = ears.encoded_max.max(capacity);
+        let at = ears.positions.iter().position(Option::is_none).unwrap_or_else(|| {
+            ears.positions.push(None);
+            ears.positions.len() - 1
+        });
+        ears.positions[at] = Some(0);
+        let mut times = lock(&self.times);
+        times.max = times.max.max(capacity.max(TIMES_MAX));
+        drop(times);
+        if self.count.fetch_add(1, Ordering::SeqCst) == 0 {
+            let times = Arc::clone(&self.times);
+            note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
+        }
+        at
+    }
+
+    fn leave(&self, at: usize, note_no_more: impl FnOnce()) {
+        let mut ears = lock(&self.ears);
+        ears.positions[at] = None;
+        let left = self.count.fetch_sub(1, Ordering::SeqCst) - 1;
+        if left <= 1 {
+            ears.encoded.clear();
+        }
+        if left == 0 {
+            note_no_more();
+            *ears = Ears::default();
+            *lock(&self.times) = Times::default();
+        }
+    }
+}
+
+impl<T: Carried> LiveWire for TopicEntry<T> {
+    fn try_publish_wire(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        sender: Option<u64>,
+    ) -> Result<(), WirePublishError> {
+        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let sender = sender.unwrap_or_else(|| self.sender());
+        self.try_publish(message, sender).map_err(|error| WirePublishError::refused(self.kind(), &error))
+    }
+
+    fn begin_publish<'a>(
+        &'a self,
+        header: &Header,
+        bytes: &[u8],
+        sender: Option<u64>,
+        cx: &mut TaskContext<'_>,
+    ) -> Result<Option<Waiting<'a>>, WirePublishError> {
+        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let kind = self.kind();
+        let mut publishing = self.publish(message, sender.unwrap_or_else(|| self.sender()));
+        match poll_publishing_of(&mut publishing, kind.type_id, cx) {
+            Poll::Ready(Ok(())) => Ok(None),
+            Poll::Ready(Err(error)) => Err(WirePublishError::refused(kind, &error)),
+            Poll::Pending => Ok(Some(Box::pin(async move {
+                let published = poll_fn(|cx| poll_publishing_of(&mut publishing, kind.type_id, cx)).await;
+                published.map_err(|error| WirePublishError::refused(kind, &error))
+            }))),
+        }
+    }
+
+    fn listen(
+        self: Arc<Self>,
+        how: &Subscription<WireMessage>,
+        id: u64,
+        bell: Arc<Doorbell>,
+    ) -> Result<Box<dyn WireQueue>, SpawnError> {
+        let Some(typed) = how.of_another() else {
+            return Err(SpawnError::ConflatesBytes { message: self.kind().name });
+        };
+        let capacity = how.capacity.unwrap_or_else(|| self.capacity());
+        let at = T::ENCODED.then(|| self.tap.join(capacity, self.clock(), |note| self.note_each(Some(note))));
+        let leave = Leave { entry: Arc::clone(&self), at };
+        let queue = self.subscribe(typed, id, bell)?;
+        let (encoder, header, shared) = (Encoder::new(), Header::default(), None);
+        Ok(Box::new(Ear { queue, encoder, header, shared, entry: self, _leave: leave }))
+    }
+}
+
+/// A place at the tap.
+struct Leave<T: Carried> {
+    entry: Arc<TopicEntry<T>>,
+    at: Option<usize>,
+}
+
+impl<T: Carried> Drop for Leave<T> {
+    fn drop(&mut self) {
+        if let Some(at) = self.at {
+            self.entry.tap.leave(at, || self.entry.note_each(None));
+        }
+    }
+}
+
+/// One who listens to one topic in bytes.
+struct Ear<T: Carried> {
+    // Dropped first: it has left the topic when it leaves the tap.
+    queue: Queue<T>,
+    entry: Arc<TopicEntry<T>>,
+    encoder: Encoder,
+    /// Of the message in front.
+    header: Header,
+    shared: Option<WireValue>,
+    _leave: Leave<T>,
+}
+
+impl<T: Carried> Source for Ear<T> {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        self.queue.head()
+    }
+
+    fn commit(&mut self) {
+        self.queue.commit();
+    }
+
+    fn arm(&mut self) -> bool {
+        self.queue.arm()
+    }
+}
+
+impl<T: Carried> WireQueue for Ear<T> {
+    fn kind(&self) -> Kind {
+        self.entry.kind()
+    }
+
+    fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>> {
+        let Self { queue, entry, encoder, header, shared, _leave: Leave { at, .. } } = self;
+        let Delivery { message, stamp, sender } = queue.peek().filter(|front| front.stamp < below)?;
+        let (kind, tap) = (entry.kind(), &entry.tap);
+        let (None, Some(at)) = (message.as_value(), *at) else {
+            let value = message.as_value()?;
+            return Some(Ok(WireDelivery::shared(value, kind, stamp, sender)));
+        };
+        if tap.count.load(Ordering::SeqCst) == 1 {
+            let published = lock(&tap.times).take(stamp, stamp);
+            return Some(message.to_wire(kind, published, encoder).map(|(of, bytes)| {
+                *header = of;
+                WireDelivery::new(header, bytes, kind, stamp, sender)
+            }));
+        }
+        let value = lock(&tap.ears).value(at, stamp, |keep_from| {
+            let published = lock(&tap.times).take(stamp, keep_from);
+            let (header, bytes) = message.to_wire(kind, published, encoder)?;
+            Ok(WireValue::new(header, bytes))
+        });
+        Some(value.map(|value| WireDelivery::shared(shared.insert(value), kind, stamp, sender)))
+    }
+
+    fn advance(&mut self) {
+        self.queue.advance();
+        self.entry.count_delivered(1);
+    }
+
+    fn discard(&mut self) {
+        self.queue.discard();
+        self.entry.count_dead_letter();
+    }
+
+    fn tell(&mut self) {
+        self.queue.tell();
+    }
+
+    fn is_finished(&self) -> bool {
+        self.queue.is_finished()
+    }
+
+    fn leave(self: Box<Self>) -> u64 {
+        self.queue.leave()
+    }
+}
+
+/// The messages of a bus's contracts, and their topics as far as bytes went through them.
+pub(crate) struct WireTable {
+    table: Table,
+    topics: Box<[OnceLock<Arc<dyn LiveWire>>]>,
+}
+
+impl WireTable {
+    pub(crate) fn new(table: Table) -> Self {
+        Self { topics: table.known().iter().map(|_| OnceLock::new()).collect(), table }
+    }
+
+    /// The topic that such a frame goes to.
+    #[inline]
+    fn topic(&self, topics: &Topics, header: &Header, len: usize) -> Result<&dyn LiveWire, WirePublishError> {
+        let at = self.table.place_of(header, len)?;
+        match self.topics[at].get() {
+            Some(topic) => Ok(&**topic),
+            None => self.topic_at(topics, at).map(|topic| &**topic).map_err(|_| {
+                let Kind { name: message, type_id, .. } = self.table.known()[at].kind;
+                WirePublishError::DuplicateTypeId { message, type_id }
+            }),
+        }
+    }
+
+    #[cold]
+    fn topic_at(&self, topics: &Topics, at: usize) -> Result<&Arc<dyn LiveWire>, SpawnError> {
+        let known = self.table.known()[at].enabled()?;
+        let topic = known.port().live(known.kind, topics)?;
+        Ok(self.topics[at].get_or_init(|| topic))
+    }
+
+    /// The messages of these topics, with their places here.
+    pub(super) fn wanted(&self, topics: &WireTopics) -> Result<Vec<(usize, Kind)>, SpawnError> {
+        let wanted = topics.among(&self.table)?.into_iter();
+        wanted.map(|at| Ok((at, self.table.known()[at].enabled()?.kind))).collect()
+    }
+
+    /// A queue of the topic at this place.
+    pub(super) fn listen_at(
+        &self,
+        topics: &Topics,
+        at: usize,
+        how: &Subscription<WireMessage>,
+        id: u64,
+        bell: &Arc<Doorbell>,
+    ) -> Result<Box<dyn WireQueue>, SpawnError> {
+        let topic = Arc::clone(self.topic_at(topics, at)?);
+        topic.listen(how, id, Arc::clone(bell))
+    }
+}
+
+/// The live half of a [`WireSubscriber`].
+pub(crate) struct LiveEars {
+    queues: Vec<Box<dyn WireQueue>>,
+    bell: Arc<Doorbell>,
+}
+
+impl LiveEars {
+    pub(crate) fn new(
+        core: &Core,
+        topics: &WireTopics,
+        how: &Subscription<WireMessage>,
+        id: u64,
+    ) -> Result<Self, SpawnError> {
+        let bell = Arc::new(Doorbell::new());
+        let wanted = core.wire.wanted(topics)?.into_iter();
+        let listen = |(at, _)| core.wire.listen_at(&core.topics, at, how, id, &bell);
+        let queues = wanted.map(listen).collect::<Result<_, _>>()?;
+        Ok(Self { queues, bell })
+    }
+
+    pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<WireMessage>> {
+        ready!(poll_turn(cx));
+        if let Some(message) = self.try_recv() {
+            return Poll::Ready(Some(message));
+        }
+        if self.queues.iter().all(|queue| queue.is_finished()) {
+            return Poll::Ready(None);
+        }
+        match poll_pick(&mut self.queues, &self.bell, cx) {
+            Poll::Ready(_) => match self.try_recv() {
+                Some(message) => Poll::Ready(Some(message)),
+                None => {
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            },
+            Poll::Pending if self.queues.iter().all(|queue| queue.is_finished()) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
+        let mut got = None;
+        self.drain(1, &mut |delivery| got = Some(delivery.to_message()));
+        got
+    }
+
+    /// Shows at most `most` messages; how many.
+    pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
+        let mut seen = 0;
+        while seen < most {
+            let Some(pick) = mycelium_mailbox::pick(&mut self.queues) else { break };
+            let queue = &mut self.queues[pick.index];
+            while seen < most {
+                match queue.peek(pick.below) {
+                    Some(Ok(delivery)) => look(delivery),
+                    Some(Err(error)) => {
+                        tracing::error!(%error, "a message cannot be written as bytes");
+                        queue.discard();
+                        continue;
+                    }
+                    None => break,
+                }
+                queue.advance();
+                seen += 1;
+            }
+            queue.tell();
+        }
+        seen
+    }
+}
+
+impl MessageBus {
+    /// Publishes a value that is bytes already: the one that such a frame carries. It is decoded and checked once, the rules of the
+    /// contract among it, and then is a message like any other; waits while a `Block` subscriber is full.
+    ///
+    /// `bytes` is the value alone, as `docs/wire.md` describes it, and `header` says which message it is, of which version, and how
+    /// long its root is; its publish time, trace and sequence are not looked at. Values that start at a multiple of 8 in memory are
+    /// read where they lie, others are copied first. `Ok` says what it says for [`Publisher::publish`](crate::Publisher::publish).
+    ///
+    /// ```
+    /// use mycelium::frame::Header;
+    /// use mycelium::wire::{Encoder, Layout, Messages, Visitor, Wire};
+    /// use mycelium::{BoxError, Message, MessageBus};
+    ///
+    /// #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    /// struct Tick { price: i64 }
+    /// impl Message for Tick {
+    ///     const NAME: &'static str = "Tick";
+    ///     const TYPE_ID: u16 = 7;
+    ///     const TOPIC: &'static str = "ticks";
+    /// }
+    /// impl Wire for Tick {
+    ///     const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Tick::ROOT_LEN, digest: 0 }];
+    /// }
+    /// // Generated code has this, as `CONTRACT`.
+    /// struct Mine;
+    /// impl Messages for Mine {
+    ///     fn each<V: Visitor>(&self, visitor: &mut V) {
+    ///         visitor.typed::<Tick>();
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::builder().contract(Mine).build();
+    /// let mut ticks = bus.subscriber::<Tick>()?;
+    /// let mut bytes = bus.subscribe_wire("ticks")?;
+    ///
+    /// let mut encoder = Encoder::new();
+    /// let header = Header { type_id: 7, version: 1, root_len: Tick::ROOT_LEN, ..Header::default() };
+    /// bus.publish_wire(&header, encoder.encode(&Tick { price: 42 })?).await?;
+    ///
+    /// assert_eq!(ticks.recv().await, Some(Tick { price: 42 }));
+    /// let message = bytes.recv().await.unwrap();
+    /// assert_eq!((message.name(), Tick::decode(message.bytes())?), ("Tick", Tick { price: 42 }));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`WirePublishError`]; nobody has received anything.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was published.
+    pub async fn publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        self.core.publish_wire(header, bytes, None).await
+    }
+
+    /// Publishes bytes without waiting: see [`publish_wire`](Self::publish_wire).
+    ///
+    /// # Errors
+    /// [`WirePublishError::Full`] where `publish_wire` would wait; see there for the others.
+    pub fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        self.core.try_publish_wire(header, bytes, None)
+    }
+
+    /// Receives every message that is published to these topics from now on, as bytes, in the order of the bus: see
+    /// [`WireTopics`] for a list or all topics whose names begin alike.
+    ///
+    /// Each message is encoded once, whatever the number of those who listen in bytes; nothing is encoded where nobody does.
+    ///
+    /// # Errors
+    /// Those of [`subscribe_wire_with`](Self::subscribe_wire_with).
+    pub fn subscribe_wire(&self, topics: impl Into<WireTopics>) -> Result<WireSubscriber, SpawnError> {
+        self.subscribe_wire_with(topics, Subscription::block())
+    }
+
+    /// The same with a policy and capacity, which hold for each topic by itself.
+    ///
+    /// # Errors
+    /// [`SpawnError::UnknownTopic`] when no contract of the bus has a message on one of these topics,
+    /// [`SpawnError::ConflatesBytes`] for `Conflate`, whose key is taken from a message and not from bytes,
+    /// [`SpawnError::Contradiction`] when two contracts of the bus disagree on one of the messages; see
+    /// [`subscriber_with`](Self::subscriber_with) for the others.
+    pub fn subscribe_wire_with(
+        &self,
+        topics: impl Into<WireTopics>,
+        subscription: Subscription<WireMessage>,
+    ) -> Result<WireSubscriber, SpawnError> {
+        LiveEars::new(&self.core, &topics.into(), &subscription, 0).map(WireSubscriber::live)
+    }
+}
+
+impl Core {
+    /// `sender`: whose message it is; `None` for the one whose code runs.
+    pub(crate) async fn publish_wire(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        sender: Option<u64>,
+    ) -> Result<(), WirePublishError> {
+        let topic = self.wire.topic(&self.topics, header, bytes.len())?;
+        let begun = poll_fn(|cx| {
+            ready!(poll_turn(cx));
+            Poll::Ready(topic.begin_publish(header, bytes, sender, cx))
+        });
+        match begun.await? {
+            None => Ok(()),
+            Some(waiting) => waiting.await,
+        }
+    }
+
+    pub(crate) fn try_publish_wire(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        sender: Option<u64>,
+    ) -> Result<(), WirePublishError> {
+        self.wire.topic(&self.topics, header, bytes.len())?.try_publish_wire(header, bytes, sender)
+    }
+}

@@ -1,0 +1,120 @@
+//! What an actor gets of one topic as bytes.
+
+use std::task::Context as TaskContext;
+
+use mycelium_mailbox::{FutureSlot, Source, Span, Started};
+
+use super::WireQueue;
+use crate::live::source::{ActorSource, Drained, Way};
+use crate::wire::WireMessage;
+use crate::{Actor, Context, Handler, StopReason};
+
+/// One topic of an actor that handles [`WireMessage`].
+pub(crate) struct WireSource {
+    queue: Box<dyn WireQueue>,
+    /// The one in front, once it was encoded.
+    front: Option<WireMessage>,
+    kept: bool,
+}
+
+impl WireSource {
+    pub(crate) fn new(queue: Box<dyn WireQueue>) -> Self {
+        Self { queue, front: None, kept: false }
+    }
+
+    /// The message in front. What cannot be encoded is a dead letter.
+    fn load(&mut self) {
+        while self.front.is_none() {
+            match self.queue.peek(u64::MAX) {
+                None => return,
+                Some(Ok(delivery)) => self.front = Some(delivery.to_message()),
+                Some(Err(error)) => {
+                    tracing::error!(%error, "a message cannot be written as bytes");
+                    self.queue.discard();
+                }
+            }
+        }
+    }
+}
+
+impl Source for WireSource {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        self.queue.head()
+    }
+
+    fn commit(&mut self) {
+        self.queue.commit();
+    }
+
+    fn arm(&mut self) -> bool {
+        self.queue.arm()
+    }
+}
+
+impl<A: Actor + Handler<WireMessage>> ActorSource<A> for WireSource {
+    fn drain<'a>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        _: Span<'_>,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, Drained> {
+        // One at a time, as long as the caller's look at the other sources holds.
+        self.load();
+        let Some(message) = &self.front else { return Started::Ready(Ok(0)) };
+        let handling = async move {
+            match actor.handle(message, ctx).await {
+                Ok(()) => Ok(1),
+                Err(error) => Err(StopReason::Failed(error.to_string().into())),
+            }
+        };
+        slot.start(handling, cx)
+    }
+
+    fn settle(&mut self) {
+        if self.front.take().is_some() {
+            self.queue.advance();
+        }
+    }
+
+    fn keep(&mut self) -> bool {
+        self.kept = self.front.is_some();
+        self.kept
+    }
+
+    fn take_kept(&mut self) -> bool {
+        std::mem::take(&mut self.kept)
+    }
+
+    fn discard(&mut self) -> Option<&'static str> {
+        // Where the destructor of the one before has panicked, nobody has begun to handle the one in front.
+        self.front.take()?;
+        self.queue.discard();
+        Some(self.queue.kind().name)
+    }
+
+    fn abandon(&mut self) -> Option<(&'static str, u64)> {
+        // What waits goes with the queue.
+        None
+    }
+
+    fn leave(self: Box<Self>) -> Option<(&'static str, u64)> {
+        let name = self.queue.kind().name;
+        let unread = self.queue.leave();
+        (unread > 0).then_some((name, unread))
+    }
+
+    fn topic(&self) -> Option<Way> {
+        Some(Way::wire(self.queue.kind().type_id))
+    }
+
+    fn front_name(&self) -> Option<&'static str> {
+        Some(self.queue.kind().name)
+    }
+
+    fn topic_name(&self) -> Option<&'static str> {
+        Some(self.queue.kind().topic)
+    }
+}

@@ -1,0 +1,75 @@
+//! What lies in a topic that bytes enter and leave.
+
+use mycelium_mailbox::wire::{Encoder, VALUE_ALIGN, ValueError, Wire, WireError, valid};
+use mycelium_remote::frame::Header;
+use rkyv::util::AlignedVec;
+
+use super::WireValue;
+
+/// Which message a topic carries.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kind {
+    pub(crate) type_id: u16,
+    pub(crate) name: &'static str,
+    pub(crate) topic: &'static str,
+}
+
+/// A value of a topic, from bytes and to bytes.
+pub(crate) trait Carried: Clone + Send + Sync + 'static {
+    /// The value that these bytes are, if the topic takes them.
+    fn from_wire(header: &Header, bytes: &[u8]) -> Result<Self, ValueError>;
+
+    /// Whether its bytes are made of it, and not itself.
+    const ENCODED: bool;
+
+    /// Itself, where it is bytes already.
+    fn as_value(&self) -> Option<&WireValue> {
+        None
+    }
+
+    /// Its bytes, and what a frame says of them. `published`: when it took its place.
+    fn to_wire<'a>(
+        &'a self,
+        kind: Kind,
+        published: i64,
+        encoder: &'a mut Encoder,
+    ) -> Result<(Header, &'a [u8]), WireError>;
+}
+
+impl<M: Wire> Carried for M {
+    const ENCODED: bool = true;
+
+    #[inline]
+    fn from_wire(header: &Header, bytes: &[u8]) -> Result<Self, ValueError> {
+        if bytes.as_ptr().addr().is_multiple_of(VALUE_ALIGN) {
+            return valid::<M>(bytes, header.version, header.root_len);
+        }
+        valid::<M>(&aligned(bytes), header.version, header.root_len)
+    }
+
+    #[inline]
+    fn to_wire<'a>(
+        &'a self,
+        kind: Kind,
+        published: i64,
+        encoder: &'a mut Encoder,
+    ) -> Result<(Header, &'a [u8]), WireError> {
+        let bytes = encoder.encode(self)?;
+        let header = Header {
+            type_id: kind.type_id,
+            version: M::VERSION,
+            root_len: M::ROOT_LEN,
+            publish_ns: published,
+            ..Header::default()
+        };
+        Ok((header, bytes))
+    }
+}
+
+/// A copy at an address that every value may have.
+#[cold]
+pub(super) fn aligned(bytes: &[u8]) -> AlignedVec {
+    let mut aligned = AlignedVec::with_capacity(bytes.len());
+    aligned.extend_from_slice(bytes);
+    aligned
+}

@@ -1,0 +1,145 @@
+//! The messages that a bus or an isolate knows without their types.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use mycelium_mailbox::wire::{Messages, Offer, Visitor, Wire};
+use mycelium_remote::frame::{Flags, Header};
+
+use super::{Kind, WIRE_VALUE_MAX, WirePublishError};
+use crate::SpawnError;
+use crate::isolate::{WireLane, WireLaneOf};
+use crate::live::{LiveWire, Topics};
+
+/// What is known of all messages, by rising type id. Cloning is cheap.
+#[derive(Clone)]
+pub(crate) struct Table {
+    known: Arc<[Known]>,
+    value_max: usize,
+}
+
+/// What is known of one message.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) kind: Kind,
+    pub(crate) offer: Offer<'static>,
+    port: Arc<dyn Port>,
+    /// What contracts contradict each other about.
+    disabled: Option<Arc<str>>,
+}
+
+/// The way of a message's bytes into and out of either host, whose topics have a type that is known only here.
+pub(crate) trait Port: Send + Sync {
+    /// The topic on a live bus, made on first use.
+    fn live(&self, kind: Kind, topics: &Topics) -> Result<Arc<dyn LiveWire>, SpawnError>;
+    /// The topic in an isolate.
+    fn isolate(&self) -> &dyn WireLane;
+}
+
+struct Typed<M>(PhantomData<fn() -> M>);
+
+impl<M: Wire> Port for Typed<M> {
+    fn live(&self, _: Kind, topics: &Topics) -> Result<Arc<dyn LiveWire>, SpawnError> {
+        topics.entry::<M>().map(|entry| entry as Arc<dyn LiveWire>)
+    }
+
+    fn isolate(&self) -> &dyn WireLane {
+        const { &WireLaneOf::<M>::NEW }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { known: Arc::new([]), value_max: WIRE_VALUE_MAX }
+    }
+}
+
+/// Adds the messages of one contract to those of others.
+struct Add(Vec<Known>);
+
+impl Visitor for Add {
+    fn typed<M: Wire>(&mut self) {
+        let kind = Kind { type_id: M::TYPE_ID, name: M::NAME, topic: M::TOPIC };
+        self.put(Known { kind, offer: M::OFFER, port: Arc::new(Typed::<M>(PhantomData)), disabled: None });
+    }
+}
+
+impl Add {
+    /// The message that came first stays. Another with its type id must be the same one, as peers would find it.
+    fn put(&mut self, new: Known) {
+        let at = self.0.partition_point(|known| known.kind.type_id < new.kind.type_id);
+        let Some(known) = self.0.get_mut(at).filter(|known| known.kind.type_id == new.kind.type_id) else {
+            return self.0.insert(at, new);
+        };
+        if let Err(error) = known.offer.compare(&new.offer) {
+            known.disabled.get_or_insert_with(|| error.to_string().into());
+        } else if known.kind.topic != new.kind.topic {
+            let cause = format!(
+                "one says that its topic is {:?}, the other {:?}: generate both from one contract",
+                known.kind.topic, new.kind.topic
+            );
+            known.disabled.get_or_insert_with(|| cause.into());
+        }
+    }
+}
+
+impl Table {
+    /// The same with the messages of one more contract.
+    pub(crate) fn with(self, messages: &impl Messages) -> Self {
+        let mut add = Add(self.known.to_vec());
+        messages.each(&mut add);
+        Self { known: add.0.into(), ..self }
+    }
+
+    /// The same for values of at most so many bytes.
+    pub(crate) fn value_max(self, bytes: usize) -> Self {
+        Self { value_max: bytes, ..self }
+    }
+
+    pub(crate) fn known(&self) -> &[Known] {
+        &self.known
+    }
+
+    /// The place of the message that such a frame is of, if one of this length may be published here.
+    #[inline]
+    pub(crate) fn place_of(&self, header: &Header, value_len: usize) -> Result<usize, WirePublishError> {
+        let type_id = header.type_id;
+        if header.flags.contains(Flags::CONTROL) {
+            return Err(WirePublishError::Control { type_id });
+        }
+        let found = self.known.binary_search_by_key(&type_id, |known| known.kind.type_id);
+        let Ok(at) = found else { return Err(WirePublishError::UnknownType { type_id }) };
+        let known = &self.known[at];
+        let message = known.kind.name;
+        if let Some(cause) = &known.disabled {
+            return Err(WirePublishError::Disabled { type_id, message, cause: Arc::clone(cause) });
+        }
+        if value_len > self.value_max {
+            return Err(WirePublishError::TooLong { message, max: self.value_max, got: value_len });
+        }
+        Ok(at)
+    }
+}
+
+impl Known {
+    pub(crate) fn port(&self) -> &dyn Port {
+        &*self.port
+    }
+
+    /// Whether nothing contradicts it; else that is told.
+    pub(crate) fn enabled(&self) -> Result<&Self, SpawnError> {
+        match &self.disabled {
+            None => Ok(self),
+            Some(cause) => {
+                Err(SpawnError::Contradiction { message: self.kind.name, cause: Arc::clone(cause) })
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.known.iter().map(|known| known.kind.name)).finish()
+    }
+}

@@ -1,0 +1,79 @@
+//! Which topics somebody listens to in bytes.
+
+use crate::SpawnError;
+
+use super::{Known, Table};
+
+/// Topics by their names: one, a list, or all whose names begin alike. A name that ends with `*` stands for all topics that begin with
+/// what is before it; `*` alone for every topic.
+///
+/// They are looked for among the messages of the contracts that the bus was given; a topic may carry several of them.
+///
+/// ```
+/// use mycelium::WireTopics;
+///
+/// let one: WireTopics = "market.bars".into();
+/// let list: WireTopics = ["market.bars", "orders.*"].into();
+/// assert!(list.takes("orders.new") && !one.takes("orders.new") && WireTopics::all().takes("orders.new"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireTopics(Vec<String>);
+
+impl WireTopics {
+    /// Every topic of the bus's contracts.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(vec!["*".to_owned()])
+    }
+
+    /// Whether the topic of this name is among them.
+    #[must_use]
+    pub fn takes(&self, topic: &str) -> bool {
+        self.0.iter().any(|name| takes(name, topic))
+    }
+
+    /// Which of the messages in `table` go there, by rising type id.
+    pub(crate) fn among(&self, table: &Table) -> Result<Vec<usize>, SpawnError> {
+        let known = table.known();
+        let unknown = |name: &&String| !known.iter().any(|known| takes(name, known.kind.topic));
+        if let Some(name) = self.0.iter().find(unknown) {
+            return Err(SpawnError::UnknownTopic { topic: name.clone() });
+        }
+        let wanted = |known: &Known| self.takes(known.kind.topic);
+        Ok((0..known.len()).filter(|at| wanted(&known[*at])).collect())
+    }
+}
+
+fn takes(name: &str, topic: &str) -> bool {
+    name.strip_suffix('*').map_or(name == topic, |start| topic.starts_with(start))
+}
+
+impl From<&str> for WireTopics {
+    fn from(topic: &str) -> Self {
+        Self(vec![topic.to_owned()])
+    }
+}
+
+impl From<String> for WireTopics {
+    fn from(topic: String) -> Self {
+        Self(vec![topic])
+    }
+}
+
+impl<S: Into<String>> From<Vec<S>> for WireTopics {
+    fn from(topics: Vec<S>) -> Self {
+        Self(topics.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<S: Into<String>, const N: usize> From<[S; N]> for WireTopics {
+    fn from(topics: [S; N]) -> Self {
+        Self(topics.into_iter().map(Into::into).collect())
+    }
+}
+
+impl From<&[&str]> for WireTopics {
+    fn from(topics: &[&str]) -> Self {
+        Self(topics.iter().map(|topic| (*topic).to_owned()).collect())
+    }
+}

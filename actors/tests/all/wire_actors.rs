@@ -1,0 +1,185 @@
+//! Actors and services that handle bytes, live and in an isolate.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use mycelium::wire::Wire;
+use mycelium::{
+    Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, SpawnError, Subscription,
+    Subscriptions, Timestamp, WireMessage, WireTopics,
+};
+
+use crate::common::{Heard, on_both_runtimes};
+use crate::wire::{Counted, Mine, Price, Text, bus, bytes, header, show};
+
+/// Writes down the bytes of the topics that it was told.
+pub(crate) struct Tap {
+    topics: WireTopics,
+    how: Subscription<WireMessage>,
+    heard: Heard,
+}
+
+impl Tap {
+    pub(crate) fn new(topics: impl Into<WireTopics>, heard: &Heard) -> Self {
+        Self { topics: topics.into(), how: Subscription::block(), heard: heard.clone() }
+    }
+}
+
+impl Actor for Tap {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on::<Price>();
+    }
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.subscribe_wire(self.topics.clone(), self.how)?;
+        Ok(())
+    }
+}
+
+impl Handler<Price> for Tap {
+    async fn handle(&mut self, price: &Price, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.add(format!("typed {}", price.at));
+        Ok(())
+    }
+}
+
+impl Handler<WireMessage> for Tap {
+    async fn handle(&mut self, message: &WireMessage, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let words = show(message);
+        if words == "stop listening" {
+            ctx.unsubscribe_wire("*");
+        }
+        tokio::task::yield_now().await;
+        self.heard.add(words);
+        Ok(())
+    }
+}
+
+/// Publishes a price as bytes for each text, and times it.
+struct Echoes;
+impl Service for Echoes {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let mut got = ctx.subscribe_wire(["news", "market.*"], Subscription::block())?;
+        for n in 0..3 {
+            ctx.sleep(std::time::Duration::from_secs(1)).await;
+            ctx.publish_wire(&header::<Price>(), &bytes(&Price { at: n })).await?;
+            let message = got.recv().await.ok_or("closed")?;
+            if show(&message) != format!("text {n}") {
+                return Err(format!("{message:?}").into());
+            }
+            if message.published() != Timestamp::from_nanos((n + 1) * 1_000_000_000) {
+                return Err(format!("at {}", message.published()).into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Answers each price with a text, as bytes.
+struct Answers;
+impl Actor for Answers {
+    type Error = BoxError;
+    fn subscriptions(topics: &mut Subscriptions<Self>) {
+        topics.on_wire("market.prices");
+    }
+}
+impl Handler<WireMessage> for Answers {
+    async fn handle(&mut self, message: &WireMessage, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if message.sender().is_none() || message.published() != ctx.now() {
+            return Err(format!("{message:?}").into());
+        }
+        let words = format!("text {}", Price::decode(message.bytes())?.at);
+        ctx.publish_wire(&header::<Text>(), &bytes(&Text { words })).await?;
+        Ok(())
+    }
+}
+
+#[test]
+fn in_an_isolate_bytes_go_in_and_out_in_publish_order_and_virtual_time() {
+    let mut isolate = Isolate::new(1);
+    isolate.contract(Mine);
+    isolate.spawn(Answers).unwrap();
+    let service = isolate.spawn_service(Echoes).unwrap();
+    isolate.run().unwrap();
+    assert!(isolate.take_service(&service).is_some());
+}
+
+#[test]
+fn in_an_isolate_a_message_is_encoded_once_and_handled_in_order_with_others() {
+    let mut isolate = Isolate::new(1);
+    isolate.contract(Mine);
+    let heard = Heard::default();
+    for _ in 0..3 {
+        isolate.spawn(Tap::new(["news", "market.*"], &heard)).unwrap();
+    }
+    isolate.run().unwrap();
+    let encoded = Arc::new(AtomicU64::new(0));
+    isolate.publish(Price { at: 1 }).unwrap();
+    isolate.publish(Counted(2, Arc::clone(&encoded))).unwrap();
+    isolate.publish_wire(&header::<Text>(), &bytes(&Text { words: "three".to_owned() })).unwrap();
+    isolate.publish(Price { at: 4 }).unwrap();
+    isolate.publish(Text { words: "stop listening".to_owned() }).unwrap();
+    isolate.publish(Price { at: 5 }).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(encoded.load(Ordering::SeqCst), 1);
+    let words = heard.words();
+    for word in ["typed 1", "price 1", "counted 2", "three", "typed 4", "price 4", "typed 5"] {
+        assert_eq!(words.iter().filter(|other| *other == word).count(), 3, "{word} of {words:?}");
+    }
+    assert!(!words.contains(&"price 5".to_owned()), "{words:?}");
+    let stats = isolate.topics().into_iter().find(|stats| stats.message == "Counted").unwrap();
+    assert_eq!((stats.published, stats.delivered, stats.waiting), (1, 3, 0));
+}
+
+#[test]
+fn an_actor_handles_bytes_and_types_in_the_order_of_the_bus() {
+    on_both_runtimes(async || {
+        let bus = bus();
+        let heard = Heard::default();
+        let tap = bus.spawn(Tap::new("*", &heard)).unwrap();
+        tap.tell(Price { at: -7 }).await.unwrap();
+        heard.wait_for("typed -7").await;
+        let (prices, texts) = (bus.publisher::<Price>().unwrap(), bus.publisher::<Text>().unwrap());
+        for at in 0..100 {
+            prices.publish(Price { at }).await.unwrap();
+            texts.publish(Text { words: format!("text {at}") }).await.unwrap();
+        }
+        texts.publish(Text { words: "stop listening".to_owned() }).await.unwrap();
+        heard.wait_for("stop listening").await;
+        prices.publish(Price { at: 200 }).await.unwrap();
+        heard.wait_for("typed 200").await;
+        let words = heard.words();
+        let by_wire: Vec<_> = words.iter().filter(|word| !word.starts_with("typed")).collect();
+        let wanted: Vec<_> = (0..100).flat_map(|at| [format!("price {at}"), format!("text {at}")]).collect();
+        assert!(by_wire[..200].iter().copied().eq(&wanted), "{by_wire:?}");
+        assert_eq!(by_wire.len(), 201);
+        for at in 0..100 {
+            let place = |word: String| words.iter().position(|other| *other == word).unwrap();
+            assert!(place(format!("typed {at}")) < place(format!("text {at}")));
+        }
+        bus.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn an_actor_whose_topics_nobody_has_is_not_spawned() {
+    struct Lost;
+    impl Actor for Lost {
+        type Error = BoxError;
+        fn subscriptions(topics: &mut Subscriptions<Self>) {
+            topics.on_wire("nowhere");
+        }
+    }
+    impl Handler<WireMessage> for Lost {
+        async fn handle(&mut self, _: &WireMessage, _: &mut Context<Self>) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+    let unknown = Some(SpawnError::UnknownTopic { topic: "nowhere".to_owned() });
+    on_both_runtimes(async || {
+        assert_eq!(bus().spawn(Lost).err(), unknown);
+    });
+    let mut isolate = Isolate::new(1);
+    assert_eq!(isolate.contract(Mine).spawn(Lost).err(), unknown);
+}
