@@ -58,6 +58,10 @@ pub(crate) trait Receive<M> {
     }
     /// The same one, for another list of receivers.
     fn again(&self) -> Box<dyn Receive<M>>;
+    /// Whether what waits at its end is a dead letter: a service may leave its queue unread.
+    fn is_actor(&self) -> bool {
+        true
+    }
     /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted, or is not for this.
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
     /// Notes that it is about to be delivered, where it may have to be tried again.
@@ -370,18 +374,22 @@ impl<M: 'static> Lane<M> {
         self.leave(core, |receiver| receiver.to.is_closed());
     }
 
-    /// Removes the receivers that `leave`, with what waits for them.
-    fn leave(&self, core: &Core, leave: impl Fn(&Receiver<M>) -> bool) {
+    /// Removes the receivers that `leave`, with what waits for them. How much of the queue was for actors among them.
+    fn leave(&self, core: &Core, leave: impl Fn(&Receiver<M>) -> bool) -> u64 {
         let gone: Vec<_> = self.current().iter().filter(|receiver| leave(receiver)).cloned().collect();
+        let mut for_actors = 0;
         if gone.is_empty() {
-            return;
+            return for_actors;
         }
         let senders = if self.messages.is_empty() { Vec::new() } else { core.senders_to(self.index) };
         self.change(|receivers| receivers.retain(|receiver| !leave(receiver)));
         for receiver in gone {
-            self.gauge.left(self.queued_for(&receiver, &senders));
+            let queued = self.queued_for(&receiver, &senders);
+            self.gauge.left(queued);
+            for_actors += if receiver.to.is_actor() { queued } else { 0 };
             receiver.to.close();
         }
+        for_actors
     }
 
     /// How many messages of the queue are for this receiver.
@@ -481,7 +489,8 @@ impl<M: 'static> AnyLane for Lane<M> {
         if self.topic.is_none() {
             return;
         }
-        self.leave(core, |receiver| receiver.to.seat() == seat);
+        let dead = self.leave(core, |receiver| receiver.to.seat() == seat);
+        core.dead_letters.set(core.dead_letters.get() + dead);
     }
 
     fn clear(&self) {

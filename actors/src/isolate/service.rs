@@ -177,6 +177,10 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
         Box::new(Self::clone(self))
     }
 
+    fn is_actor(&self) -> bool {
+        false
+    }
+
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if !self.hears(sender) {
             return false;

@@ -161,6 +161,7 @@ where
     fn keep(&self, message: Lent<'_, M>) -> bool {
         if self.seat.has_ended() {
             count(&self.rule.gauge.dead);
+            count(&self.seat.core.dead_letters);
             return false;
         }
         let full = self.waiting_count.get() >= self.rule.capacity;

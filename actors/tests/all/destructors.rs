@@ -1,17 +1,16 @@
-//! Messages with a destructor: dropped when the last handler has returned, and what a destructor that panics may do.
+//! What the destructor of a message may do that panics.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Heard, PERIOD, on_both_runtimes};
 use mycelium::tree::{Child, InHand};
 use mycelium::{
-    Actor, ActorRef, BoxError, Context, Handler, Message, MessageBus, PublishError, StopReason,
-    Subscriptions, Supervisor, TellError,
+    Actor, BoxError, Context, Handler, Message, MessageBus, PublishError, StopReason, Subscriptions,
+    Supervisor, TellError,
 };
-use tokio::sync::oneshot;
 
-/// Tells whoever waits when it is gone; panics then if it is told to.
+/// Panics when it is gone, if it is told to.
 #[derive(Clone, Debug)]
 struct Order {
     number: u64,
@@ -19,13 +18,11 @@ struct Order {
 }
 
 #[derive(Debug)]
-struct Gone(Mutex<Option<oneshot::Sender<()>>>, bool);
+struct Gone(bool);
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        // Dropped, the sender tells.
-        drop(self.0.lock().unwrap().take());
-        assert!(!self.1, "asked to panic in a destructor");
+        assert!(!self.0, "asked to panic in a destructor");
     }
 }
 
@@ -35,10 +32,8 @@ impl Message for Order {
     const TOPIC: &'static str = "orders";
 }
 
-/// An order, and what ends when all are done with it.
-fn order(number: u64, panics: bool) -> (Order, oneshot::Receiver<()>) {
-    let (gone, is_gone) = oneshot::channel();
-    (Order { number, _gone: Arc::new(Gone(Mutex::new(Some(gone)), panics)) }, is_gone)
+fn order(number: u64, panics: bool) -> Order {
+    Order { number, _gone: Arc::new(Gone(panics)) }
 }
 
 #[derive(Clone, Default)]
@@ -64,25 +59,6 @@ impl Handler<Order> for Desk {
 }
 
 #[test]
-fn a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned() {
-    on_both_runtimes(|| async {
-        let bus = MessageBus::new();
-        let heard = Heard::default();
-        let desks = [0; 3].map(|_| bus.spawn(Desk { heard: heard.clone() }).unwrap());
-        let orders = bus.publisher::<Order>().unwrap();
-        for number in 0..50 {
-            let (order, gone) = order(number, false);
-            orders.publish(order).await.unwrap();
-            // Nothing else is published until then: nobody but the handlers can have dropped it.
-            assert!(gone.await.is_err());
-            assert_eq!(heard.take(), vec![number.to_string(); 3]);
-        }
-        assert!(desks.iter().all(ActorRef::is_alive));
-        bus.shutdown().await.unwrap();
-    });
-}
-
-#[test]
 fn a_destructor_that_panics_fails_its_actor_and_costs_no_other_message() {
     on_both_runtimes(|| async {
         for number in [2, 3] {
@@ -94,7 +70,7 @@ fn a_destructor_that_panics_fails_its_actor_and_costs_no_other_message() {
                 Supervisor::builder("root").intensity(20, PERIOD).child(child).start(&bus).await.unwrap();
             let orders = bus.publisher::<Order>().unwrap();
             for at in 0..6 {
-                orders.publish(order(at, at == number).0).await.unwrap();
+                orders.publish(order(at, at == number)).await.unwrap();
             }
             desk.heard.wait_for("5").await;
             assert_eq!(desk.heard.words(), ["0", "1", "2", "3", "4", "5"], "each once, and none is retried");
@@ -113,7 +89,7 @@ fn without_a_supervisor_what_waits_is_a_dead_letter_and_nothing_was_in_hand() {
         let actor = bus.spawn(desk.clone()).unwrap();
         let orders = bus.publisher::<Order>().unwrap();
         for at in 0..6 {
-            orders.try_publish(order(at, at == 2).0).unwrap();
+            orders.try_publish(order(at, at == 2)).unwrap();
         }
         assert!(matches!(actor.ended().await, StopReason::Panicked(_)));
         assert_eq!(desk.heard.words(), ["0", "1", "2"]);
@@ -122,7 +98,7 @@ fn without_a_supervisor_what_waits_is_a_dead_letter_and_nothing_was_in_hand() {
         let published = bus.topics()[0].published;
         assert_eq!((letters.in_hand, letters.waiting), (0, published - 3));
         // Nobody is there: it is dropped here, and its destructor harms nobody.
-        orders.publish(order(7, true).0).await.unwrap();
+        orders.publish(order(7, true)).await.unwrap();
         bus.shutdown_within(Duration::from_secs(5)).await.unwrap();
     });
 }
@@ -141,7 +117,7 @@ impl Actor for Refuser {
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         for number in 0..self.timers {
-            ctx.schedule_after(if self.waits { PERIOD } else { Duration::ZERO }, order(number, true).0);
+            ctx.schedule_after(if self.waits { PERIOD } else { Duration::ZERO }, order(number, true));
         }
         Ok(())
     }
@@ -165,7 +141,7 @@ fn what_nobody_will_handle_is_a_dead_letter_whatever_its_destructor_does() {
             let orders = bus.publisher::<Order>().unwrap();
             let mut sent = 0;
             for number in 0..5 {
-                let order = order(number, true).0;
+                let order = order(number, true);
                 let refused = match told {
                     false => orders.try_publish(order).map_err(PublishError::into_message).err(),
                     true => actor.try_tell(order).map_err(TellError::into_message).err(),

@@ -1,14 +1,10 @@
-//! Supervision trees live: real panics, restarts and stops. Processes are in `processes.rs`.
+//! What only live trees have: futures, the end of a bus and of a handle, service runtimes. The rest is in the suite of hosts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use crate::common::{Heard, PERIOD};
-use mycelium::tree::{
-    AutoShutdown, Backoff, CallError, Child, ChildStatus, ExitReason, Notice, Restart, Shutdown, StartError,
-    Strategy, Tree,
-};
+use mycelium::tree::{AutoShutdown, Child, ExitReason, Notice, Restart, StartError, Strategy, Tree};
 use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, StopReason, Supervisor};
 
 /// Logs its starts and stops, sums what it is told, and panics at 13.
@@ -57,156 +53,6 @@ async fn three(strategy: Strategy, log: &Heard, bus: &MessageBus) -> Tree {
 }
 
 #[tokio::test]
-async fn a_supervised_actor_keeps_its_reference_and_its_queued_messages() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let tree = three(Strategy::OneForOne, &log, &bus).await;
-    assert_eq!(log.take(), ["+a", "+b", "+c"]);
-    let b = tree.actor_ref::<Adder>("root/b").unwrap();
-    for number in [1, 13, 2, 3] {
-        b.tell(number).await.unwrap();
-    }
-    assert_eq!(b.ask(Sum).await.unwrap(), 5, "what was queued behind the panic reached the next life");
-    assert_eq!(bus.dead_letters().in_hand, 1);
-    assert_eq!(log.take(), ["+b"]);
-    tree.shutdown().await.unwrap();
-    assert_eq!(log.take(), ["-c", "-b", "-a"]);
-    assert_eq!(tree.ended().await, ExitReason::Shutdown);
-    assert_eq!(b.ended().await, StopReason::Shutdown);
-}
-
-#[tokio::test]
-async fn a_group_restarts_in_order_and_its_references_survive() {
-    for (strategy, stopped, started) in [
-        (Strategy::OneForAll, vec!["-c", "-a"], vec!["+a", "+b", "+c"]),
-        (Strategy::RestForOne, vec!["-c"], vec!["+b", "+c"]),
-    ] {
-        let (bus, log) = (MessageBus::new(), Heard::default());
-        let tree = three(strategy, &log, &bus).await;
-        log.take();
-        let (a, b, c) = ("root/a", "root/b", "root/c");
-        let [a, b, c] = [a, b, c].map(|path| tree.actor_ref::<Adder>(path).unwrap());
-        a.tell(7).await.unwrap();
-        assert_eq!(a.ask(Sum).await.unwrap(), 7);
-        b.tell(13).await.unwrap();
-        log.wait_for("+c").await;
-        assert_eq!(log.take(), [stopped, started].concat(), "{strategy:?}");
-        c.tell(5).await.unwrap();
-        assert_eq!(c.ask(Sum).await.unwrap(), 5);
-        assert_eq!(b.ask(Sum).await.unwrap(), 0);
-        assert_eq!(a.ask(Sum).await.unwrap(), if strategy == Strategy::OneForAll { 0 } else { 7 });
-        tree.shutdown().await.unwrap();
-        assert_eq!(c.ended().await, StopReason::Shutdown);
-    }
-}
-
-#[tokio::test]
-async fn past_its_intensity_a_tree_ends_with_all_its_children() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let tree = three(Strategy::OneForOne, &log, &bus).await;
-    let a = tree.actor_ref::<Adder>("root/a").unwrap();
-    for _ in 0..4 {
-        a.tell(13).await.unwrap();
-    }
-    assert_eq!(tree.ended().await, ExitReason::Shutdown);
-    assert!(matches!(a.ended().await, StopReason::Panicked(_)));
-    assert_eq!(bus.dead_letters().in_hand, 4);
-    let late = tree.which_children("root").await;
-    assert!(matches!(late, Err(CallError::NoSupervisor(_))), "{late:?}");
-}
-
-#[tokio::test]
-async fn a_supervisor_past_its_intensity_is_restarted_by_its_parent() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let desk =
-        Supervisor::builder("desk").intensity(0, PERIOD).child(adder("a", &log)).child(adder("b", &log));
-    let root = Supervisor::builder("root").intensity(1, PERIOD).supervisor(desk).child(adder("z", &log));
-    let tree = root.start(&bus).await.unwrap();
-    assert_eq!(log.take(), ["+a", "+b", "+z"]);
-    tree.actor_ref::<Adder>("root/desk/a").unwrap().tell(13).await.unwrap();
-    log.wait_for("+b").await;
-    assert_eq!(log.take(), ["-b", "+a", "+b"]);
-    assert_eq!(tree.count_children("root").await.unwrap().active, 2);
-    tree.actor_ref::<Adder>("root/desk/a").unwrap().tell(13).await.unwrap();
-    assert_eq!(tree.ended().await, ExitReason::Shutdown);
-    assert_eq!(log.take(), ["-b", "-z"]);
-}
-
-#[tokio::test]
-async fn a_start_that_fails_rolls_back() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let broken = Child::actor("broken", || -> Adder { panic!("no configuration") });
-    let root = Supervisor::builder("root").child(adder("a", &log)).child(broken).child(adder("c", &log));
-    let Err(StartError::Failed(reason)) = root.start(&bus).await else { panic!("it cannot start") };
-    assert!(
-        reason.to_string().contains("broken") && reason.to_string().contains("no configuration"),
-        "{reason}"
-    );
-    assert_eq!(log.take(), ["+a", "-a"]);
-    let twice = Supervisor::builder("root").child(adder("a", &log)).child(adder("a", &log));
-    assert!(matches!(twice.start(&bus).await, Err(StartError::Spec(_))));
-}
-
-#[tokio::test]
-async fn a_child_in_backoff_is_seen_waiting_and_a_shutdown_does_not_wait_for_it() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let hour = Duration::from_secs(3600);
-    let backoff = Backoff { initial: hour, cap: hour, ..Backoff::default() };
-    let root = Supervisor::builder("root").backoff(backoff).child(adder("a", &log));
-    let seen = log.clone();
-    let root = root.on_event(move |path, notice| {
-        if let Notice::Waiting { id, .. } = notice {
-            seen.add(format!("{path}/{id} waits"));
-        }
-    });
-    let tree = root.start(&bus).await.unwrap();
-    let a = tree.actor_ref::<Adder>("root/a").unwrap();
-    a.tell(13).await.unwrap();
-    log.wait_for("root/a waits").await;
-    let children = tree.which_children("root").await.unwrap();
-    assert!(matches!(children[0].status, ChildStatus::Waiting { .. }), "{children:?}");
-    a.tell(1).await.unwrap();
-    tree.shutdown().await.unwrap();
-    a.ended().await;
-    assert_eq!(bus.dead_letters().waiting, 1);
-}
-
-#[tokio::test]
-async fn children_are_added_terminated_restarted_and_deleted() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let tree = three(Strategy::OneForOne, &log, &bus).await;
-    tree.start_child("root", adder("d", &log)).await.unwrap();
-    let d = tree.actor_ref::<Adder>("root/d").unwrap();
-    tree.terminate_child("root/d").await.unwrap();
-    assert_eq!(d.ended().await, StopReason::Shutdown);
-    assert_eq!(tree.count_children("root").await.unwrap().active, 3);
-    tree.restart_child("root/d").await.unwrap();
-    assert!(tree.actor_ref::<Adder>("root/d").unwrap().is_alive());
-    assert!(matches!(tree.delete_child("root/d").await, Err(CallError::Refused(_))));
-    tree.terminate_child("root/d").await.unwrap();
-    tree.delete_child("root/d").await.unwrap();
-    assert_eq!(tree.which_children("root").await.unwrap().len(), 3);
-    tree.shutdown().await.unwrap();
-}
-
-#[tokio::test]
-async fn a_pool_grows_and_heals() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let pool = Supervisor::builder("pool").strategy(Strategy::SimpleOneForOne).intensity(10, PERIOD);
-    let tree = pool.child(adder("worker", &log)).start(&bus).await.unwrap();
-    for name in ["w1", "w2", "w3"] {
-        tree.start_child("pool", adder(name, &log)).await.unwrap();
-    }
-    let w2 = tree.actor_ref::<Adder>("pool/w2").unwrap();
-    w2.tell(13).await.unwrap();
-    w2.tell(4).await.unwrap();
-    assert_eq!(w2.ask(Sum).await.unwrap(), 4);
-    assert_eq!(tree.count_children("pool").await.unwrap().active, 3);
-    tree.terminate_child("pool/w2").await.unwrap();
-    assert_eq!(tree.count_children("pool").await.unwrap().active, 2);
-    tree.shutdown().await.unwrap();
-}
-
-#[tokio::test]
 async fn futures_restart_by_their_type_and_a_significant_one_ends_the_tree() {
     let bus = MessageBus::new();
     let runs = Arc::new(AtomicU32::new(0));
@@ -219,28 +65,6 @@ async fn futures_restart_by_their_type_and_a_significant_one_ends_the_tree() {
     let tree = root.child(job.restart(Restart::Transient).significant(true)).start(&bus).await.unwrap();
     assert_eq!(tree.ended().await, ExitReason::Shutdown);
     assert_eq!(runs.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test]
-async fn a_shutdown_names_the_child_that_missed_its_time() {
-    struct Deaf;
-    impl Actor for Deaf {
-        type Error = BoxError;
-    }
-    impl Handler<()> for Deaf {
-        async fn handle(&mut self, _: &(), _: &mut Context<Self>) -> Result<(), BoxError> {
-            std::future::pending().await
-        }
-    }
-    let bus = MessageBus::new();
-    let deaf = Child::actor("deaf", || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(20)));
-    let tree = Supervisor::builder("root").child(deaf).start(&bus).await.unwrap();
-    let deaf = tree.actor_ref::<Deaf>("root/deaf").unwrap();
-    deaf.tell(()).await.unwrap();
-    tokio::task::yield_now().await;
-    let error = tree.shutdown().await.unwrap_err();
-    assert_eq!(error.missed, ["root/deaf".into()]);
-    assert_eq!(deaf.ended().await, StopReason::Killed);
 }
 
 #[tokio::test]
@@ -279,100 +103,6 @@ async fn a_runtime_restarts_its_services_until_its_shutdown() {
     let bus = runtime.bus().clone();
     runtime.shutdown().await.unwrap();
     assert_eq!((log.take().len(), bus.alive()), (2, 0));
-}
-
-/// Cannot say what it subscribes to.
-struct Unsubscribable;
-impl Actor for Unsubscribable {
-    type Error = BoxError;
-    fn subscriptions(_: &mut mycelium::Subscriptions<Self>) {
-        panic!("no topics today");
-    }
-}
-
-#[tokio::test]
-async fn subscriptions_that_panic_are_a_start_that_fails_and_the_supervisor_lives() {
-    let (bus, log) = (MessageBus::new(), Heard::default());
-    let tree = Supervisor::builder("root").child(adder("a", &log)).start(&bus).await.unwrap();
-    let bad = Child::actor("bad", || Unsubscribable);
-    let refused = tree.start_child("root", bad.clone()).await.unwrap_err();
-    let expected = CallError::Refused(mycelium_supervisor::CallError::StartFailed(ExitReason::Abnormal(
-        "panicked: no topics today".into(),
-    )));
-    assert_eq!(refused, expected);
-    assert_eq!(tree.count_children("root").await.unwrap().active, 1);
-    tree.shutdown().await.unwrap();
-
-    let nested = Supervisor::builder("root").supervisor(Supervisor::builder("desk").child(bad));
-    let StartError::Failed(reason) = nested.start(&bus).await.unwrap_err() else { panic!("it cannot start") };
-    assert!(reason.to_string().contains("no topics today"), "{reason}");
-    assert_eq!(bus.alive(), 0);
-}
-
-/// Writes down why it stops.
-struct Leaves(Heard);
-impl Actor for Leaves {
-    type Error = BoxError;
-    async fn stopping(&mut self, reason: &StopReason, _: &mut Context<Self>) {
-        self.0.add(reason.to_string());
-    }
-}
-impl Handler<u32> for Leaves {
-    async fn handle(&mut self, _: &u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        ctx.stop();
-        Ok(())
-    }
-}
-
-struct Patient;
-impl mycelium::Service for Patient {
-    type Error = BoxError;
-    async fn run(&mut self, ctx: &mycelium::ServiceContext) -> Result<(), BoxError> {
-        ctx.stopped().await;
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn who_stops_with_its_group_was_shut_down() {
-    let (bus, heard, seen) = (MessageBus::new(), Heard::default(), Heard::default());
-    let (words, notes) = (heard.clone(), seen.clone());
-    let leaves = move || Leaves(words.clone());
-    let root = Supervisor::builder("root").strategy(Strategy::OneForAll).intensity(3, PERIOD);
-    let root = root.actor("a", leaves.clone()).actor("b", leaves).service("c", || Patient);
-    let root = root.on_event(move |_, notice| match notice {
-        Notice::Exited { id, reason } | Notice::Stopped { id, reason, .. } => {
-            notes.add(format!("{id} {reason}"));
-        }
-        _ => {}
-    });
-    let tree = root.start(&bus).await.unwrap();
-    tree.actor_ref::<Leaves>("root/a").unwrap().tell(1).await.unwrap();
-    while tree.count_children("root").await.unwrap().active < 3 || seen.words().len() < 3 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    assert_eq!(heard.take(), ["ended normally", "was shut down"]);
-    assert_eq!(seen.take(), ["a normal", "c shutdown", "b shutdown"]);
-    tree.shutdown().await.unwrap();
-}
-
-#[tokio::test]
-async fn who_is_killed_with_its_supervisor_is_seen_as_in_a_dry_run() {
-    let (bus, log, seen) = (MessageBus::new(), Heard::default(), Heard::default());
-    let notes = seen.clone();
-    let inner = Supervisor::builder("inner").child(adder("c", &log));
-    let desk = Supervisor::builder("desk").child(adder("a", &log)).child(adder("b", &log)).supervisor(inner);
-    let desk = Child::supervisor(desk).shutdown(Shutdown::BrutalKill);
-    let root = Supervisor::builder("root").child(desk).on_event(move |above, notice| match notice {
-        Notice::Stopped { id, reason, .. } => notes.add(format!("stopped {above}/{id} {reason}")),
-        Notice::Exited { id, reason } => notes.add(format!("exited {above}/{id} {reason}")),
-        _ => {}
-    });
-    let tree = root.start(&bus).await.unwrap();
-    tree.terminate_child("root/desk").await.unwrap();
-    let killed = ["root/desk/inner/c", "root/desk/inner", "root/desk/b", "root/desk/a", "root/desk"];
-    assert_eq!(seen.take(), killed.map(|path| format!("stopped {path} killed")));
-    tree.shutdown().await.unwrap();
 }
 
 #[tokio::test]

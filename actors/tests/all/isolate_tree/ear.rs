@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mycelium::tree::{Child, ChildStatus};
-use mycelium::{Actor, BoxError, Context, Handler, IsolateTree, Responder, StopReason, Subscription};
+use mycelium::tree::Child;
+use mycelium::{Actor, BoxError, Context, Handler, StopReason, Subscription};
 
 use crate::common::{Heard, Tick};
 
@@ -41,14 +41,6 @@ impl Handler<Tick> for Ear {
     }
 }
 
-pub(crate) struct Panic;
-impl Responder<Panic> for Ear {
-    type Reply = ();
-    async fn answer(&mut self, _: &Panic, _: &mut Context<Self>) {
-        panic!("told to");
-    }
-}
-
 pub(crate) fn ear_with(name: &'static str, log: &Heard, ticks: Subscription<Tick>) -> Child {
     let log = log.clone();
     Child::actor(name, move || Ear { name, log: log.clone(), ticks })
@@ -56,8 +48,4 @@ pub(crate) fn ear_with(name: &'static str, log: &Heard, ticks: Subscription<Tick
 
 pub(crate) fn ear(name: &'static str, log: &Heard) -> Child {
     ear_with(name, log, Subscription::default())
-}
-
-pub(crate) fn waits(tree: &IsolateTree, path: &str) -> bool {
-    tree.child(path).is_some_and(|child| matches!(child.status, ChildStatus::Waiting { .. }))
 }

@@ -1,19 +1,12 @@
-//! What whoever starts a tree in an isolate does with it: calls, shutdown, declared trees, services and readiness.
+//! What whoever starts a tree in an isolate does with it: calls that it has no time for, declared trees, what it refuses.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mycelium::tree::{
-    CallError, Child, ChildStatus, ExitReason, Factories, Restart, Shutdown, StartError, Strategy,
-};
-use mycelium::{
-    Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, StopReason, Subscription,
-    Subscriptions, Supervisor,
-};
+use mycelium::tree::{CallError, Child, ChildStatus, Factories, Restart, StartError, Strategy};
+use mycelium::{Actor, BoxError, Context, Handler, Isolate, StopReason, Subscription, Supervisor};
 
 use super::ear::{Ear, ear};
-use crate::common::{Heard, PERIOD, Tick, at_ms, backoff};
+use crate::common::{Heard, Tick, at_ms};
 
 #[test]
 fn calls_are_answered_at_once_unless_a_child_takes_its_time() {
@@ -47,22 +40,6 @@ fn calls_are_answered_at_once_unless_a_child_takes_its_time() {
     isolate.run().unwrap();
     assert_eq!(tree.child("root/c").unwrap().status, ChildStatus::Down);
     assert_eq!(log.take(), [format!("3000 -c {}", StopReason::Shutdown)]);
-}
-
-#[test]
-fn a_shutdown_stops_in_reverse_order_and_kills_what_misses_its_time() {
-    let log = Heard::default();
-    let mut isolate = Isolate::new(1);
-    let late = ear("late", &log).shutdown(Shutdown::Timeout(Duration::from_millis(200)));
-    let root = Supervisor::builder("root").child(ear("a", &log)).child(late).child(ear("c", &log));
-    let tree = isolate.supervise(&root).unwrap();
-    isolate.tell(&tree.actor_ref::<Ear>("root/late").unwrap(), Tick(30)).unwrap();
-    isolate.run_until(at_ms(1_000)).unwrap();
-    log.take();
-    isolate.shutdown().unwrap();
-    let shutdown = StopReason::Shutdown;
-    assert_eq!(log.take(), [format!("1000 -c {shutdown}"), format!("1200 -a {shutdown}")]);
-    assert_eq!((tree.ended(), tree.missed()), (Some(ExitReason::Shutdown), vec!["root/late".into()]));
 }
 
 #[test]
@@ -117,76 +94,6 @@ fn a_declared_tree_runs_in_an_isolate_as_it_does_live() {
     assert!(error.to_string().starts_with("root/p is"), "{error}");
 }
 
-/// Counts its lives; the first two end by themselves.
-struct Loop(Arc<AtomicU32>, Heard);
-impl Service for Loop {
-    type Error = BoxError;
-    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
-        let life = self.0.fetch_add(1, Ordering::Relaxed);
-        self.1.add_at(ctx.now(), format_args!("loop {life}"));
-        ctx.sleep(Duration::from_millis(10)).await;
-        match life {
-            0 => return Err("told to".into()),
-            1 => panic!("told to"),
-            _ => ctx.stopped().await,
-        }
-        ctx.sleep(Duration::from_millis(5)).await;
-        self.1.add_at(ctx.now(), "loop leaves");
-        Ok(())
-    }
-}
-
-#[test]
-fn a_service_is_restarted_and_asked_to_return() {
-    let log = Heard::default();
-    let (lives, seen) = (Arc::<AtomicU32>::default(), log.clone());
-    let mut isolate = Isolate::new(1);
-    let root = Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff(100));
-    let root = root.service("loop", move || Loop(Arc::clone(&lives), seen.clone()));
-    let tree = isolate.supervise(&root).unwrap();
-    isolate.run().unwrap();
-    assert_eq!(log.take(), ["0 loop 0", "110 loop 1", "320 loop 2"]);
-    isolate.shutdown().unwrap();
-    assert_eq!((log.take(), tree.missed()), (vec!["335 loop leaves".to_owned()], vec![]));
-}
-
-/// Is ready a second after it has started, from its second life on.
-struct Slow(Arc<AtomicU32>);
-impl Actor for Slow {
-    type Error = BoxError;
-    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if self.0.fetch_add(1, Ordering::Relaxed) > 0 {
-            ctx.schedule_after(Duration::from_secs(1), Tick(0));
-        }
-        Ok(())
-    }
-}
-impl Handler<Tick> for Slow {
-    async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        ctx.ready();
-        Ok(())
-    }
-}
-
-#[test]
-fn a_child_that_says_when_it_is_ready_is_waited_for_in_virtual_time() {
-    let (log, lives) = (Heard::default(), Arc::<AtomicU32>::default());
-    let slow = move || {
-        let lives = Arc::clone(&lives);
-        Child::actor("slow", move || Slow(Arc::clone(&lives))).ready_when_told()
-    };
-    let root = |child: Child| Supervisor::builder("root").child(child).child(ear("after", &log));
-    let mut isolate = Isolate::new(1);
-    let error = isolate.supervise(&root(slow().start_timeout(Duration::from_secs(2)))).unwrap_err();
-    assert!(
-        matches!(&error, StartError::Failed(_)) && error.to_string().contains("not ready after 2s"),
-        "{error}"
-    );
-    assert_eq!(isolate.now(), at_ms(2_000));
-    isolate.supervise(&root(slow())).unwrap();
-    assert_eq!(log.take(), ["3000 +after"]);
-}
-
 #[test]
 fn the_page_shows_an_example_that_is_run() {
     // The documentation of `Isolate::supervise` is compiled and run.
@@ -229,23 +136,4 @@ fn a_child_that_takes_the_id_of_another_gets_nothing_of_it() {
     isolate.run().unwrap();
     assert_eq!(log.take(), ["1000 +a"]);
     assert!(tree.actor_ref::<Before>("root/a").is_none() && tree.actor_ref::<Ear>("root/a").is_some());
-}
-
-/// Cannot say what it subscribes to.
-struct Unsubscribable;
-impl Actor for Unsubscribable {
-    type Error = BoxError;
-    fn subscriptions(_: &mut Subscriptions<Self>) {
-        panic!("no topics today");
-    }
-}
-
-#[test]
-fn subscriptions_that_panic_are_a_start_that_fails() {
-    let log = Heard::default();
-    let mut isolate = Isolate::new(1);
-    let root = Supervisor::builder("root").child(ear("a", &log)).actor("bad", || Unsubscribable);
-    let StartError::Failed(reason) = isolate.supervise(&root).unwrap_err() else { panic!("it cannot start") };
-    assert!(reason.to_string().contains("no topics today"), "{reason}");
-    assert_eq!(log.take(), ["0 +a", "0 -a was shut down"]);
 }

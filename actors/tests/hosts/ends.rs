@@ -1,0 +1,293 @@
+//! How actors, services and asks end, and what others see of it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mycelium::{
+    Actor, ActorRef, AskError, BoxError, Context, Handler, Responder, Service, ServiceContext, StopReason,
+    Subscription, Subscriptions, TellError,
+};
+
+use crate::common::{Flush, Heard, Log, Note, Tick, Tock};
+use crate::host::{Diary, Host};
+
+conformance!(a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave);
+fn a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave<H: Host>() {
+    let mut host = H::new();
+    let diary = host.diary();
+    let busy =
+        host.spawn(Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::default() }).unwrap();
+    for number in [1, 2] {
+        host.tell(&busy, Tick(number)).unwrap();
+    }
+    host.advance(Duration::from_millis(5));
+    assert!(busy.is_alive());
+    busy.stop();
+    assert_eq!(host.ended(&busy), StopReason::Normal);
+    assert!(!busy.is_alive());
+    host.has_heard(&diary, &["0 in 1", "50 out 1", "50 ended normally"]);
+    assert_eq!(host.letters().dead, 1, "what waited behind it");
+    assert_eq!(host.try_tell(&busy, Tick(3)), Err(TellError::Stopped(Tick(3))));
+    assert_eq!(host.ask(&busy, Flush), Err(AskError::Stopped));
+}
+
+/// Is busy with each tick for 50 ms.
+struct Busy {
+    diary: Diary,
+    witness: Arc<()>,
+    is_in: Arc<AtomicBool>,
+}
+impl Actor for Busy {
+    type Error = BoxError;
+    async fn stopping(&mut self, reason: &StopReason, ctx: &mut Context<Self>) {
+        self.diary.note(ctx.now(), reason);
+    }
+}
+impl Handler<Tick> for Busy {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let _held = Arc::clone(&self.witness);
+        self.diary.note(ctx.now(), format_args!("in {}", tick.0));
+        self.is_in.store(true, Ordering::SeqCst);
+        ctx.sleep(Duration::from_millis(50)).await;
+        self.diary.note(ctx.now(), format_args!("out {}", tick.0));
+        Ok(())
+    }
+}
+impl Responder<Flush> for Busy {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, ctx: &mut Context<Self>) {
+        ctx.sleep(Duration::from_secs(5)).await;
+    }
+}
+
+conformance!(a_kill_drops_the_handler_where_it_waits);
+fn a_kill_drops_the_handler_where_it_waits<H: Host>() {
+    let mut host = H::new();
+    let (diary, witness, is_in) = (host.diary(), Arc::new(()), Arc::<AtomicBool>::default());
+    let busy = Busy { diary: diary.clone(), witness: Arc::clone(&witness), is_in: Arc::clone(&is_in) };
+    let busy = host.spawn(busy).unwrap();
+    for number in [1, 2, 3] {
+        host.tell(&busy, Tick(number)).unwrap();
+    }
+    host.until(|| is_in.load(Ordering::SeqCst));
+    busy.kill();
+    assert_eq!(host.ended(&busy), StopReason::Killed);
+    host.advance(Duration::from_millis(100));
+    // An isolate keeps the state of its actors.
+    let kept = usize::from(H::OFFERS.state);
+    assert_eq!(Arc::strong_count(&witness), 1 + kept, "the handler is gone");
+    host.has_heard(&diary, &["0 in 1"]);
+}
+
+conformance!(what_waits_for_an_actor_at_its_end_is_a_dead_letter_however_it_was_sent);
+fn what_waits_for_an_actor_at_its_end_is_a_dead_letter_however_it_was_sent<H: Host>() {
+    struct Hearer(Busy);
+    impl Actor for Hearer {
+        type Error = BoxError;
+        fn subscriptions(topics: &mut Subscriptions<Self>) {
+            topics.on::<Tock>();
+        }
+    }
+    impl Handler<Tick> for Hearer {
+        async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+            self.0.is_in.store(true, Ordering::SeqCst);
+            ctx.sleep(Duration::from_millis(50)).await;
+            Ok(())
+        }
+    }
+    impl Handler<Tock> for Hearer {
+        async fn handle(&mut self, _: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
+            Ok(())
+        }
+    }
+    for (kill, later) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut host = H::new();
+        let is_in = Arc::<AtomicBool>::default();
+        let busy = Busy { diary: host.diary(), witness: Arc::default(), is_in: Arc::clone(&is_in) };
+        let actor = host.spawn(Hearer(busy)).unwrap();
+        host.tell(&actor, Tick(1)).unwrap();
+        host.until(|| is_in.load(Ordering::SeqCst));
+        for number in [2, 3] {
+            host.tell(&actor, Tick(number)).unwrap();
+            host.publish(Tock(number)).unwrap();
+        }
+        if later {
+            host.settle();
+        }
+        if kill {
+            actor.kill();
+        } else {
+            actor.stop();
+        }
+        host.ended(&actor);
+        // The message in hand at a stop was handled; that at a kill is a dead letter too.
+        assert_eq!(host.letters().dead, 4 + u64::from(kill), "kill {kill}, later {later}");
+        let topic = host.topic::<Tock>();
+        assert_eq!((topic.published, topic.delivered, topic.waiting), (2, 0, 0));
+    }
+}
+
+conformance!(an_ask_ends_with_its_deadline_or_its_actor);
+fn an_ask_ends_with_its_deadline_or_its_actor<H: Host>() {
+    /// Asks, for a while or for ever.
+    struct Asker(ActorRef<Busy>, Option<Duration>, Arc<Mutex<Vec<(i64, AskError)>>>);
+    impl Service for Asker {
+        type Error = BoxError;
+        async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+            let begun = ctx.now();
+            let error = match self.1 {
+                Some(limit) => self.0.ask_within(Flush, limit).await,
+                None => self.0.ask(Flush).await,
+            };
+            let took = ctx.now().saturating_since(begun).as_millis() as i64;
+            self.2.lock().unwrap().push((took, error.unwrap_err()));
+            Ok(())
+        }
+    }
+    let mut host = H::new();
+    let busy = Busy { diary: host.diary(), witness: Arc::default(), is_in: Arc::default() };
+    let busy = host.spawn(busy).unwrap();
+    let errors = Arc::<Mutex<Vec<(i64, AskError)>>>::default();
+    let limited = Asker(busy.clone(), Some(Duration::from_millis(7)), Arc::clone(&errors));
+    let limited = host.spawn_service(limited).unwrap();
+    host.service_ended(&limited);
+    let unlimited = host.spawn_service(Asker(busy.clone(), None, Arc::clone(&errors))).unwrap();
+    host.advance(Duration::from_millis(3));
+    busy.kill();
+    host.service_ended(&unlimited);
+    let errors = errors.lock().unwrap().clone();
+    assert_eq!(
+        errors.iter().map(|(_, error)| *error).collect::<Vec<_>>(),
+        [AskError::Timeout, AskError::Stopped]
+    );
+    if H::OFFERS.exact_time {
+        assert_eq!(errors.iter().map(|(took, _)| *took).collect::<Vec<_>>(), [7, 3]);
+    } else {
+        assert!(errors[0].0 + 1 >= 7);
+    }
+}
+
+conformance!(an_actor_that_asks_itself_has_an_error_at_once);
+fn an_actor_that_asks_itself_has_an_error_at_once<H: Host>() {
+    struct Selfish(Option<AskError>);
+    impl Actor for Selfish {
+        type Error = BoxError;
+        async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+            self.0 = ctx.actor_ref().ask(Flush).await.err();
+            Ok(())
+        }
+    }
+    impl Responder<Flush> for Selfish {
+        type Reply = Option<AskError>;
+        async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) -> Option<AskError> {
+            self.0
+        }
+    }
+    impl Responder<Tick> for Selfish {
+        type Reply = Option<AskError>;
+        async fn answer(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Option<AskError> {
+            let me = ctx.actor_ref();
+            ctx.ask(&me, Flush).await.err()
+        }
+    }
+    let mut host = H::new();
+    let selfish = host.spawn(Selfish(None)).unwrap();
+    assert_eq!(host.ask(&selfish, Flush).unwrap(), Some(AskError::Itself));
+    assert_eq!(host.ask(&selfish, Tick(0)).unwrap(), Some(AskError::Itself));
+}
+
+conformance!(an_error_ends_its_actor_alone_and_its_message_is_a_dead_letter, not isolate: failures_alone);
+fn an_error_ends_its_actor_alone_and_its_message_is_a_dead_letter<H: Host>() {
+    let mut host = H::new();
+    let [failing, neighbour] = [0; 2].map(|_| host.spawn(Log::default()).unwrap());
+    host.tell(&failing, Note("fail".into())).unwrap();
+    assert_eq!(host.ended(&failing), StopReason::Failed("told to fail".into()));
+    host.publish(Tock(1)).unwrap();
+    assert_eq!(host.ask(&neighbour, Flush).unwrap(), ["tock 1"]);
+    assert_eq!(host.letters().dead, 1);
+}
+
+conformance!(a_panic_ends_its_actor_alone_and_what_waits_is_counted, not isolate: failures_alone);
+fn a_panic_ends_its_actor_alone_and_what_waits_is_counted<H: Host>() {
+    let mut host = H::new();
+    let neighbour = host.spawn(Log::default()).unwrap();
+    let heard = Heard::default();
+    let doomed = host.spawn(Log { heard: heard.clone(), ..Log::default() }).unwrap();
+    host.settle();
+    host.try_tell(&doomed, Note("panic".into())).unwrap();
+    // On two workers it may have ended before.
+    let waits = host.try_tell(&doomed, Note("never".into())).is_ok();
+    assert_eq!(host.ended(&doomed), StopReason::Panicked("told to".into()));
+    assert!(heard.words().is_empty(), "`stopping` does not run after a panic");
+    assert!(neighbour.is_alive());
+    assert_eq!(host.letters().dead, 1 + u64::from(waits));
+}
+
+/// Reads ticks and publishes their sum when it is stopped.
+struct Sum(Heard);
+impl Service for Sum {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let mut ticks = ctx.subscribe::<Tick>(Subscription::block().capacity(4))?;
+        self.0.add("ready");
+        let mut sum = 0;
+        while let Some(tick) = ticks.recv().await {
+            if tick.0 == u64::MAX {
+                break;
+            }
+            sum += tick.0;
+        }
+        ctx.publish(Tock(sum)).await?;
+        Ok(())
+    }
+}
+
+conformance!(a_service_reads_its_topic_until_its_loop_returns);
+fn a_service_reads_its_topic_until_its_loop_returns<H: Host>() {
+    let mut host = H::new();
+    let log = host.spawn(Log::default()).unwrap();
+    host.ask(&log, Flush).unwrap();
+    let heard = Heard::default();
+    let sum = host.spawn_service(Sum(heard.clone())).unwrap();
+    host.until(|| !heard.words().is_empty());
+    for n in (0..=100).chain([u64::MAX]) {
+        host.publish(Tick(n)).unwrap();
+    }
+    host.service_ended(&sum);
+    assert_eq!(host.ask(&log, Flush).unwrap().last().unwrap(), "tock 5050");
+}
+
+conformance!(a_shutdown_stops_whoever_is_left_and_their_last_words_are_heard);
+fn a_shutdown_stops_whoever_is_left_and_their_last_words_are_heard<H: Host>() {
+    struct Leaves(Heard);
+    impl Actor for Leaves {
+        type Error = BoxError;
+        fn subscriptions(topics: &mut Subscriptions<Self>) {
+            topics.on::<Tick>();
+        }
+        async fn stopping(&mut self, reason: &StopReason, _: &mut Context<Self>) {
+            self.0.add(reason.to_string());
+        }
+    }
+    impl Handler<Tick> for Leaves {
+        async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+            self.0.add("tick");
+            Ok(())
+        }
+    }
+    let mut host = H::new();
+    let heard = Heard::default();
+    let actors = [0; 3].map(|_| host.spawn(Leaves(heard.clone())).unwrap());
+    host.publish(Tick(0)).unwrap();
+    host.settle();
+    host.shutdown();
+    let mut words = heard.words();
+    words.sort();
+    let told = "was shut down";
+    assert_eq!(words, ["tick", "tick", "tick", told, told, told]);
+    for actor in &actors {
+        assert!(!actor.is_alive());
+        assert_eq!(host.ended(actor), StopReason::Shutdown);
+    }
+}

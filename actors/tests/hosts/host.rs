@@ -1,0 +1,201 @@
+//! What a test body sees of a host, and how bodies are instantiated.
+//!
+//! A body is a function over [`Host`]. It stands outside of all actors: it spawns, publishes, tells, asks, lets time pass, and looks at
+//! what actors have written down. [`conformance!`] makes a test of it for each host. A new host (a bus on the other side of a
+//! transport) is one more implementation of [`Host`] and one more line in that macro.
+
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
+use mycelium::{
+    Actor, ActorRef, AskError, Handler, Message, PublishError, Responder, Service, SpawnError, StopReason,
+    TellError, Timestamp, TopicStats,
+};
+
+pub(crate) use crate::offers::Offers;
+
+use crate::common::{Heard, WATCHDOG};
+
+/// The bounds of a whole bus, on hosts that have them ([`Offers::limits`]).
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Limits {
+    pub topic_capacity: Option<usize>,
+    pub inbox_capacity: Option<u32>,
+}
+
+/// What was not handled, at rest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Letters {
+    /// In hand at a failure, or waiting at an end.
+    pub dead: u64,
+    pub retried: u64,
+}
+
+/// Whatever runs actors. Its methods are called from outside of all of them.
+///
+/// Methods that wait (`publish`, `tell`, `ask`, `ended`, calls of trees) let the host go on until they have what they wait for, time
+/// included; the others let nothing happen by themselves.
+pub(crate) trait Host: Sized {
+    const OFFERS: Offers;
+    type Tree;
+    type ServiceRef;
+
+    fn with(limits: Limits) -> Self;
+    fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError>;
+    fn spawn_service<S: Service>(&mut self, service: S) -> Result<Self::ServiceRef, SpawnError>;
+    /// Waits until its loop has returned.
+    fn service_ended(&mut self, service: &Self::ServiceRef);
+
+    fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>>;
+    fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>>;
+    fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static;
+    fn try_tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static;
+    /// Waits for `limit`, or however long it takes.
+    fn ask_for<A, Q>(
+        &mut self,
+        to: &ActorRef<A>,
+        query: Q,
+        limit: Option<Duration>,
+    ) -> Result<A::Reply, AskError>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static;
+    fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
+    where
+        A: Responder<Q>,
+        Q: Send + Sync + 'static,
+    {
+        self.ask_for(to, query, None)
+    }
+    fn ended<A: Actor>(&mut self, actor: &ActorRef<A>) -> StopReason;
+
+    /// Lets all happen that needs no time.
+    fn settle(&mut self);
+    /// Lets this much time pass, whole milliseconds, and all happen that comes with it.
+    fn advance(&mut self, time: Duration);
+    fn now(&self) -> Timestamp;
+    /// Lets time pass until it is so.
+    fn until(&mut self, so: impl Fn() -> bool) {
+        self.settle();
+        while !so() {
+            self.advance(Duration::from_millis(1));
+        }
+    }
+
+    fn supervise(&mut self, root: Builder) -> Result<Self::Tree, StartError>;
+    fn child<A: Actor>(&self, tree: &Self::Tree, path: &str) -> Option<ActorRef<A>>;
+    fn status(&mut self, tree: &Self::Tree, path: &str) -> Option<ChildStatus>;
+    fn count_children(&mut self, tree: &Self::Tree, path: &str) -> Result<Counts, CallError>;
+    fn start_child(&mut self, tree: &Self::Tree, path: &str, child: Child) -> Result<(), CallError>;
+    fn terminate_child(&mut self, tree: &Self::Tree, path: &str) -> Result<(), CallError>;
+    fn restart_child(&mut self, tree: &Self::Tree, path: &str) -> Result<(), CallError>;
+    fn delete_child(&mut self, tree: &Self::Tree, path: &str) -> Result<(), CallError>;
+    /// Stops a tree; the children that had to be killed.
+    fn shut_tree(&mut self, tree: &Self::Tree) -> Vec<String>;
+    fn tree_ended(&mut self, tree: &Self::Tree) -> ExitReason;
+
+    fn topics(&self) -> Vec<TopicStats>;
+    fn topic<M: Message>(&self) -> TopicStats {
+        self.topics().into_iter().find(|topic| topic.message == M::NAME).expect("somebody has used it")
+    }
+    /// At rest.
+    fn letters(&mut self) -> Letters;
+    /// Ends all, in order.
+    fn shutdown(&mut self);
+
+    /// A list for actors that write down what happens, and when.
+    fn diary(&self) -> Diary {
+        Diary { heard: Heard::default(), begun: self.now() }
+    }
+    /// That the diary says this and nothing else. Where time is the wall clock's, it may be later than that.
+    fn has_heard(&mut self, diary: &Diary, expected: &[&str]) {
+        self.until(|| diary.heard.words().len() >= expected.len());
+        self.settle();
+        let heard = diary.heard.words();
+        if Self::OFFERS.exact_time {
+            assert_eq!(heard, expected);
+            return;
+        }
+        let split =
+            |line: &str| line.split_once(' ').map(|(at, word)| (at.parse::<i64>().unwrap(), word.to_owned()));
+        let got: Vec<_> = heard.iter().map(|line| split(line).unwrap()).collect();
+        let due: Vec<_> = expected.iter().map(|line| split(line).unwrap()).collect();
+        let words = |all: &[(i64, String)]| all.iter().map(|(_, word)| word.clone()).collect::<Vec<_>>();
+        assert_eq!(words(&got), words(&due));
+        // The wall clock and the timers' clock may run apart by a little.
+        assert!(
+            got.iter().zip(&due).all(|(got, due)| got.0 + 1 >= due.0),
+            "{heard:?} comes before {expected:?}"
+        );
+    }
+}
+
+/// What happened, each behind the millisecond after the beginning at which it did.
+#[derive(Clone, Default)]
+pub(crate) struct Diary {
+    pub heard: Heard,
+    begun: Timestamp,
+}
+
+impl Diary {
+    pub(crate) fn note(&self, now: Timestamp, word: impl std::fmt::Display) {
+        self.heard.add_at(Timestamp::ZERO + now.saturating_since(self.begun), word);
+    }
+}
+
+/// Runs a body in a thread of its own: one that keeps its host from doing anything else is seen to hang.
+pub(crate) fn run(body: fn()) {
+    let (done, is_done) = channel();
+    let running = std::thread::spawn(move || {
+        body();
+        let _ = done.send(());
+    });
+    if is_done.recv_timeout(WATCHDOG) == Err(RecvTimeoutError::Timeout) {
+        panic!("the test hangs");
+    }
+    if let Err(panic) = running.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Makes a test of a body for each host: `conformance!(body)`. A host is left out only for something that it does not offer:
+/// `conformance!(body, not isolate: drain)`, `conformance!(body, not live: one_order)`, `conformance!(body, not live2: exact_time)`.
+/// What is left out although the host offers it by now does not compile.
+macro_rules! conformance {
+    ($body:ident) => { conformance!(@tests $body live1 live2 isolate); };
+    ($body:ident, not isolate: $lack:ident) => {
+        conformance!(@lacks crate::isolate::InIsolate, $lack);
+        conformance!(@tests $body live1 live2);
+    };
+    ($body:ident, not live: $lack:ident) => {
+        conformance!(@lacks crate::live::Live<1>, $lack);
+        conformance!(@lacks crate::live::Live<2>, $lack);
+        conformance!(@tests $body isolate);
+    };
+    ($body:ident, not live2: $lack:ident) => {
+        conformance!(@lacks crate::live::Live<2>, $lack);
+        conformance!(@tests $body live1 isolate);
+    };
+    (@lacks $host:ty, $lack:ident) => {
+        const _: () = assert!(!<$host as $crate::host::Host>::OFFERS.$lack, "this host offers it by now: include it");
+    };
+    (@tests $body:ident $($host:ident)+) => {
+        mod $body {
+            $(#[test] fn $host() { conformance!(@run $body $host); })+
+        }
+    };
+    (@run $body:ident live1) => { $crate::host::run(super::$body::<$crate::live::Live<1>>) };
+    (@run $body:ident live2) => { $crate::host::run(super::$body::<$crate::live::Live<2>>) };
+    (@run $body:ident isolate) => { $crate::host::run(super::$body::<$crate::isolate::InIsolate>) };
+}
