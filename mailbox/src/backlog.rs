@@ -335,3 +335,66 @@ impl<T> Latest<T> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// How many entries a store has memory for.
+    fn room(backlog: &Backlog<u32>) -> usize {
+        match &backlog.store {
+            Store::Fifo(queue) => queue.capacity(),
+            Store::Latest(latest) => latest.nodes.capacity(),
+        }
+    }
+
+    #[test]
+    fn a_store_grows_by_doubling_and_never_past_its_capacity() {
+        for when_full in [WhenFull::Refuse, WhenFull::DropOldest, WhenFull::Conflate] {
+            for capacity in [1, 3, 4, 5, 40, 1_000] {
+                let mut backlog = Backlog::new(when_full, capacity);
+                let mut rooms = vec![room(&backlog)];
+                for value in 0..capacity * 3 {
+                    backlog.offer(value, u64::from(value));
+                    assert!(room(&backlog) <= capacity as usize, "{when_full:?} of {capacity}");
+                    rooms.push(room(&backlog));
+                }
+                assert_eq!(backlog.len(), capacity as usize);
+                rooms.dedup();
+                assert!(rooms.len() <= 12, "{when_full:?} of {capacity} has grown to {rooms:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_keeps_the_room_that_it_uses_and_gives_back_what_it_does_not() {
+        let mut backlog = Backlog::new(WhenFull::Refuse, 10_000);
+        let mut hand = VecDeque::new();
+        let mut round = |backlog: &mut Backlog<u32>, messages: u32| {
+            (0..messages).for_each(|value| backlog.push(value));
+            loop {
+                hand.clear();
+                backlog.take(&mut hand);
+                if hand.is_empty() {
+                    break;
+                }
+            }
+            backlog.calm_down();
+            room(backlog)
+        };
+        let full = round(&mut backlog, 4_000);
+        assert!(full >= 4_000);
+        for _ in 0..3 * CALM_SLEEPS {
+            assert_eq!(round(&mut backlog, 1_500), full, "more than a quarter is used");
+        }
+        for _ in 1..CALM_SLEEPS {
+            assert_eq!(round(&mut backlog, 20), full);
+        }
+        // A burst between begins the count anew.
+        round(&mut backlog, 1_500);
+        for _ in 1..CALM_SLEEPS {
+            assert_eq!(round(&mut backlog, 20), full);
+        }
+        assert!(round(&mut backlog, 20) <= KEEP_ENTRIES.max(32));
+    }
+}

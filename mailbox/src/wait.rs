@@ -165,3 +165,41 @@ impl Drop for Ticket<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Two that wait, the first of which is woken: how often the second is after the first has done `what`.
+    fn second_wakes(what: impl FnOnce(Ticket<'_>)) -> u32 {
+        let (list, counts) = (WaitList::new(), [Arc::<Count>::default(), Arc::default()]);
+        let mut first = Ticket::new(&list);
+        first.register(&Waker::from(Arc::clone(&counts[0])));
+        let mut second = Ticket::new(&list);
+        second.register(&Waker::from(Arc::clone(&counts[1])));
+        list.wake(1);
+        assert_eq!(counts[0].0.load(Ordering::Relaxed), 1);
+        what(first);
+        let wakes = counts[1].0.load(Ordering::Relaxed);
+        assert_eq!(list.any(), wakes == 0, "who was woken is in the list no more");
+        wakes
+    }
+
+    #[test]
+    fn a_wake_up_that_was_used_goes_to_nobody_else_and_one_that_was_not_to_the_next() {
+        assert_eq!(second_wakes(|mut served| served.served()), 0);
+        assert_eq!(second_wakes(|dropped| drop(dropped)), 1);
+    }
+}

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use mycelium_mailbox::{
-    Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Parcel, Source, Stamps, Started, SubscribeOptions,
-    Subscription, Topic, poll_pick,
+    Doorbell, Fifo, FutureSlot, Inbox, InboxOptions, Overflow, Parcel, Source, Stamps, Started,
+    SubscribeOptions, Subscription, Topic, poll_pick,
 };
 
 mod common;
@@ -183,4 +183,38 @@ fn parcels_and_future_slots_reuse_what_they_have() {
     };
     assert_eq!(allocations(|| run(&mut slot, [1; 30])), 1);
     assert_eq!(allocations(|| (0..ROUNDS).for_each(|round| run(&mut slot, [round; 30]))), 0);
+}
+
+#[test]
+fn a_future_slot_gives_back_each_buffer_that_it_outgrows() {
+    let before = heap::live_bytes();
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut slot = FutureSlot::new();
+    // The first does not fit the smallest buffer, and no later one fits that of the one before.
+    drop(slot.start(kept([1_u8; 1_000]), &mut cx));
+    drop(slot.start(kept([1_u8; 10_000]), &mut cx));
+    drop(slot.start(kept([1_u8; 100_000]), &mut cx));
+    let held = heap::live_bytes() - before;
+    // Each holds its ballast twice, and those before the last were a tenth and a hundredth as large.
+    assert!((100_000..210_000).contains(&held), "only the last buffer is held: {held} bytes");
+    drop(slot);
+    assert_eq!(heap::live_bytes(), before);
+}
+
+/// Keeps what it was given, and waits for ever.
+async fn kept<const N: usize>(ballast: [u8; N]) -> [u8; N] {
+    std::future::pending::<()>().await;
+    ballast
+}
+
+#[test]
+fn a_queue_of_large_messages_that_are_read_one_by_one_stays_small() {
+    let queue = Fifo::<[u8; 512]>::new(2, 64);
+    let peak = peak_bytes(|| {
+        for round in 0..10_000_u32 {
+            queue.push([round as u8; 512]);
+            assert_eq!(queue.next(|message| message[511]), Some(round as u8));
+        }
+    });
+    assert!(peak < 8_192, "{peak} bytes for one message of 512 bytes at a time");
 }

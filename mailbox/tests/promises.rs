@@ -98,6 +98,14 @@ fn a_subscriber_has_the_room_it_asked_for_whoever_came_first() {
 }
 
 #[test]
+fn a_topic_and_an_inbox_say_what_they_hold() {
+    let topic = topic::<u64>(64);
+    assert_eq!(topic.capacity(), 64);
+    let inbox = inbox::<u64>(InboxOptions { capacity: 5, ..InboxOptions::default() });
+    assert_eq!(inbox.sender().capacity(), 5);
+}
+
+#[test]
 fn a_ring_that_grows_under_way_loses_and_swaps_nothing() {
     const MESSAGES: u64 = 20_000;
     let topic = topic::<[u64; 2]>(2);

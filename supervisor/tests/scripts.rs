@@ -3,7 +3,8 @@
 use mycelium_supervisor::declare::{self, Declaration, TREE_BYTES_MAX};
 use mycelium_supervisor::sim::{Behaviour, Scenario, SimError, Tree, simulate};
 use mycelium_supervisor::{
-    BACKOFF_CAP_MAX, Backoff, CallError, ChildSpec, ExitReason, Flags, SpecError, Strategy, check,
+    BACKOFF_CAP_MAX, Backoff, CHILDREN_MAX, CallError, ChildSpec, ExitReason, Flags, SpecError, Strategy,
+    check,
 };
 use std::time::Duration;
 
@@ -266,6 +267,11 @@ fn errors_of_specifications_and_calls_say_the_value_and_the_remedy() {
     ];
     for (error, expected) in errors {
         assert!(error.contains(expected), "no {expected:?} in {error}");
+    }
+    // One more, and two: the number is looked at before the ids, which are all the same.
+    for count in [CHILDREN_MAX + 1, CHILDREN_MAX + 2] {
+        let children = vec![ChildSpec::worker("a", ()); count];
+        assert_eq!(check(&Flags::default(), &children), Err(SpecError::TooManyChildren { count }));
     }
     let pool = Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() };
     assert_eq!(check::<()>(&pool, &[]), Err(SpecError::SimpleNeedsOneSpec { count: 0 }));

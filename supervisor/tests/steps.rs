@@ -339,6 +339,40 @@ fn a_child_has_a_backoff_of_its_own() {
 }
 
 #[test]
+fn the_instances_of_a_pool_are_counted_as_what_its_template_is() {
+    for (template, is_worker) in [(ChildSpec::worker("w", ()), true), (ChildSpec::supervisor("w", ()), false)]
+    {
+        let flags = Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() };
+        let mut driver = Driver::up(flags, vec![template]);
+        for call in 0..3 {
+            driver.step(ZERO, Event::Call(CallId(call), Call::StartInstance { id: None, start: () }));
+            let child = driver.starts().expect("an instance starts");
+            driver.step(ZERO, Event::Started(child));
+        }
+        driver.step(ms(1), Event::Call(CallId(3), Call::CountChildren));
+        let (supervisors, workers) = if is_worker { (0, 3) } else { (3, 0) };
+        let counts = Counts { specs: 1, active: 3, supervisors, workers };
+        assert_eq!(driver.replies(), [(3, Ok(Reply::Counts(counts)))]);
+    }
+}
+
+#[test]
+fn a_wake_up_before_its_time_kills_nobody() {
+    let children = vec![ChildSpec::worker("a", ()).stop_by(Shutdown::Timeout(ms(50)))];
+    let mut driver = Driver::up(Flags::default(), children);
+    let a = driver.running("a");
+    assert!(!driver.supervisor.has_ended());
+    driver.step(ms(1), Event::Shutdown(ExitReason::Shutdown));
+    assert_eq!(driver.stops(), [(a, StopHow::Shutdown)]);
+    driver.step(ms(50), Event::Wake);
+    assert!(driver.actions.is_empty() && !driver.supervisor.has_ended());
+    driver.step(ms(51), Event::Wake);
+    assert_eq!(driver.stops(), [(a, StopHow::Kill)]);
+    driver.step(ms(52), Event::Exited(a, ExitReason::Killed));
+    assert!(driver.supervisor.has_ended());
+}
+
+#[test]
 fn children_are_counted_by_kind_running_or_not() {
     let children = vec![
         ChildSpec::supervisor("s", ()),
