@@ -225,6 +225,11 @@ pub enum SpawnError {
         /// The message whose topic it is.
         message: &'static str,
     },
+    /// The bus has the message from a contract that was loaded at run time, and its topic carries bytes alone.
+    Untyped {
+        /// The message.
+        message: &'static str,
+    },
     /// Two contracts of the bus contradict each other about a message.
     Contradiction {
         /// The message.
@@ -277,6 +282,11 @@ impl fmt::Display for SpawnError {
                 f,
                 "a subscription to {message} as bytes cannot conflate, because keys are taken from messages: use another \
                  policy, or subscribe to the type"
+            ),
+            Self::Untyped { message } => write!(
+                f,
+                "this bus has {message} from a contract that was loaded at run time, so that its topic carries bytes alone: give the \
+                 bus the generated `CONTRACT` that has the type, too"
             ),
             Self::Contradiction { message, cause } => {
                 write!(f, "two contracts of this bus contradict each other about {message}: {cause}")

@@ -30,6 +30,7 @@
 //! # Ok::<(), mycelium_mailbox::wire::WireError>(())
 //! ```
 
+mod contract;
 mod encoder;
 mod error;
 mod offer;
@@ -45,6 +46,7 @@ use rkyv::{Archive, Deserialize, Portable, Serialize};
 
 use crate::Message;
 
+pub use contract::{Contract, TableError, Untyped};
 pub use encoder::{Encoder, Framed};
 pub use error::WireError;
 pub use offer::{GrownEnum, Offer};

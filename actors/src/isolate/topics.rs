@@ -117,7 +117,7 @@ impl Table {
 impl Core {
     /// The lane of topic `M`, made on first use.
     pub(crate) fn topic<M: Message>(&self) -> Result<Rc<Lane<M>>, SpawnError> {
-        self.topic_of(Kind { type_id: M::TYPE_ID, name: M::NAME, topic: M::TOPIC })
+        self.topic_of(Kind::of::<M>())
     }
 
     /// The lane of this message's topic, in which a `T` lies for each.
@@ -125,7 +125,10 @@ impl Core {
         if self.closed.get() {
             return Err(SpawnError::Closed);
         }
-        let Kind { type_id, name, topic } = kind;
+        let Kind { type_id, name, topic, untyped } = kind;
+        if untyped.is_none() && self.table.borrow().is_untyped(type_id) {
+            return Err(SpawnError::Untyped { message: name });
+        }
         if let Some(topic) = self.topics.find(type_id) {
             let held_by = || self.topics.name(type_id).unwrap_or_default();
             return topic.share().ok_or_else(|| SpawnError::DuplicateTypeId {

@@ -77,7 +77,8 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         header: &Header,
         bytes: &[u8],
     ) -> Result<(), WirePublishError> {
-        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let message =
+            T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
         match (place.queue_of(kind.type_id, &mut message), message.take()) {
             (Err(refusal), Some(message)) => Err(WirePublishError::refused(kind, &refused(refusal, message))),
@@ -92,7 +93,8 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         header: &Header,
         bytes: &[u8],
     ) -> Result<Option<Waiting>, WirePublishError> {
-        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let message =
+            T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
         if place.queue_of(kind.type_id, &mut message).is_ok() {
             return Ok(None);

@@ -216,7 +216,7 @@ impl BusBuilder {
     pub fn build(self) -> MessageBus {
         let stamps = Arc::new(Stamps::new());
         let clock = LiveClock::new();
-        let topics = Topics::new(Arc::clone(&stamps), self.topic_capacity, clock);
+        let topics = Topics::new(Arc::clone(&stamps), self.topic_capacity, clock, &self.table);
         let core = Arc::new_cyclic(|core| Core {
             lookout: Lookout::new(core.clone(), topics.mark(), self.ask_limit, self.circle_after),
             topics,

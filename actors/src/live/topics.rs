@@ -1,6 +1,7 @@
 //! The topics of a bus.
 
 use std::any::Any;
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -16,7 +17,7 @@ use super::lookout::Wait;
 use super::wire::Tap;
 use crate::clock::LiveClock;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
-use crate::wire::Kind;
+use crate::wire::{Kind, Table};
 use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
@@ -211,6 +212,8 @@ pub(crate) struct Topics {
     /// Of each topic's ring, in messages.
     capacity: usize,
     clock: LiveClock,
+    /// The messages that go through as bytes alone.
+    untyped: HashSet<u16>,
     /// Whether topics take messages of actors and services only.
     insiders_only: AtomicBool,
     /// Held while that changes, so that all topics end up alike.
@@ -218,12 +221,13 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize, clock: LiveClock) -> Self {
+    pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize, clock: LiveClock, table: &Table) -> Self {
         Self {
             map: Map::new(),
             stamps,
             capacity,
             clock,
+            untyped: table.untyped().collect(),
             insiders_only: AtomicBool::new(false),
             changing: Mutex::new(()),
         }
@@ -236,7 +240,7 @@ impl Topics {
 
     /// The topic of `M`, made on first use.
     pub(crate) fn entry<M: Message>(&self) -> Result<Arc<TopicEntry<M>>, SpawnError> {
-        self.entry_of(Kind { type_id: M::TYPE_ID, name: M::NAME, topic: M::TOPIC })
+        self.entry_of(Kind::of::<M>())
     }
 
     /// The topic of this message, in which a `T` lies for each.
@@ -244,6 +248,9 @@ impl Topics {
         &self,
         kind: Kind,
     ) -> Result<Arc<TopicEntry<T>>, SpawnError> {
+        if kind.untyped.is_none() && self.untyped.contains(&kind.type_id) {
+            return Err(SpawnError::Untyped { message: kind.name });
+        }
         let found = self.map.get_or_insert_with(kind.type_id, || {
             let topic = Topic::new(Arc::clone(&self.stamps), capacity_of(self.capacity));
             // Read under the guard of the map: a change that comes later finds this topic in it.

@@ -203,7 +203,8 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         bytes: &[u8],
         sender: Option<u64>,
     ) -> Result<(), WirePublishError> {
-        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let message = T::from_wire(self.kind(), header, bytes, || self.clock().now().as_nanos())
+            .map_err(WirePublishError::Value)?;
         let sender = sender.unwrap_or_else(|| self.sender());
         self.try_publish(message, sender).map_err(|error| WirePublishError::refused(self.kind(), &error))
     }
@@ -215,7 +216,8 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         sender: Option<u64>,
         cx: &mut TaskContext<'_>,
     ) -> Result<Option<Waiting<'a>>, WirePublishError> {
-        let message = T::from_wire(header, bytes).map_err(WirePublishError::Value)?;
+        let message = T::from_wire(self.kind(), header, bytes, || self.clock().now().as_nanos())
+            .map_err(WirePublishError::Value)?;
         let kind = self.kind();
         let mut publishing = self.publish(message, sender.unwrap_or_else(|| self.sender()));
         match poll_publishing_of(&mut publishing, kind.type_id, cx) {

@@ -1,10 +1,12 @@
 //! What lies in a topic that bytes enter and leave.
 
 use mycelium_mailbox::wire::{Encoder, VALUE_ALIGN, ValueError, Wire, WireError, valid};
-use mycelium_remote::frame::Header;
+use mycelium_remote::frame::{Flags, Header};
 use rkyv::util::AlignedVec;
 
-use super::WireValue;
+use crate::Message;
+
+use super::{Untyped, WireValue};
 
 /// Which message a topic carries.
 #[derive(Clone, Copy, Debug)]
@@ -12,12 +14,26 @@ pub(crate) struct Kind {
     pub(crate) type_id: u16,
     pub(crate) name: &'static str,
     pub(crate) topic: &'static str,
+    /// Its layouts, where the process does not have its type.
+    pub(crate) untyped: Option<Untyped>,
+}
+
+impl Kind {
+    /// A message whose type the process has.
+    pub(crate) const fn of<M: Message>() -> Self {
+        Self { type_id: M::TYPE_ID, name: M::NAME, topic: M::TOPIC, untyped: None }
+    }
 }
 
 /// A value of a topic, from bytes and to bytes.
 pub(crate) trait Carried: Clone + Send + Sync + 'static {
-    /// The value that these bytes are, if the topic takes them.
-    fn from_wire(header: &Header, bytes: &[u8]) -> Result<Self, ValueError>;
+    /// The value that these bytes are, if the topic takes them. `now`: the time on the bus's clock.
+    fn from_wire(
+        kind: Kind,
+        header: &Header,
+        bytes: &[u8],
+        now: impl FnOnce() -> i64,
+    ) -> Result<Self, ValueError>;
 
     /// Whether its bytes are made of it, and not itself.
     const ENCODED: bool;
@@ -40,7 +56,12 @@ impl<M: Wire> Carried for M {
     const ENCODED: bool = true;
 
     #[inline]
-    fn from_wire(header: &Header, bytes: &[u8]) -> Result<Self, ValueError> {
+    fn from_wire(
+        _: Kind,
+        header: &Header,
+        bytes: &[u8],
+        _: impl FnOnce() -> i64,
+    ) -> Result<Self, ValueError> {
         if bytes.as_ptr().addr().is_multiple_of(VALUE_ALIGN) {
             return valid::<M>(bytes, header.version, header.root_len);
         }
@@ -63,6 +84,32 @@ impl<M: Wire> Carried for M {
             ..Header::default()
         };
         Ok((header, bytes))
+    }
+}
+
+/// Values of messages whose types the process does not have are checked against their layouts, and go through as they are.
+impl Carried for WireValue {
+    const ENCODED: bool = false;
+
+    fn from_wire(
+        kind: Kind,
+        header: &Header,
+        bytes: &[u8],
+        now: impl FnOnce() -> i64,
+    ) -> Result<Self, ValueError> {
+        if let Some(untyped) = kind.untyped {
+            untyped.check(bytes, header.version, header.root_len).map_err(ValueError::Wire)?;
+        }
+        let published = if header.publish_ns == 0 { now() } else { header.publish_ns };
+        Ok(Self::new(Header { flags: Flags::NONE, publish_ns: published, ..*header }, bytes))
+    }
+
+    fn as_value(&self) -> Option<&WireValue> {
+        Some(self)
+    }
+
+    fn to_wire<'a>(&'a self, _: Kind, _: i64, _: &'a mut Encoder) -> Result<(Header, &'a [u8]), WireError> {
+        Ok((self.header, self.bytes()))
     }
 }
 

@@ -4,10 +4,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use mycelium_mailbox::wire::{Messages, Offer, Visitor, Wire};
+use mycelium_mailbox::wire::{Messages, Offer, Untyped, Visitor, Wire};
 use mycelium_remote::frame::{Flags, Header};
 
-use super::{Kind, WIRE_VALUE_MAX, WirePublishError};
+use super::{Kind, WIRE_VALUE_MAX, WirePublishError, WireValue};
 use crate::SpawnError;
 use crate::isolate::{WireLane, WireLaneOf};
 use crate::live::{LiveWire, Topics};
@@ -49,6 +49,19 @@ impl<M: Wire> Port for Typed<M> {
     }
 }
 
+/// A topic of bytes, whose type the process does not have.
+struct Raw;
+
+impl Port for Raw {
+    fn live(&self, kind: Kind, topics: &Topics) -> Result<Arc<dyn LiveWire>, SpawnError> {
+        topics.entry_of::<WireValue>(kind).map(|entry| entry as Arc<dyn LiveWire>)
+    }
+
+    fn isolate(&self) -> &dyn WireLane {
+        const { &WireLaneOf::<WireValue>::NEW }
+    }
+}
+
 impl Default for Table {
     fn default() -> Self {
         Self { known: Arc::new([]), value_max: WIRE_VALUE_MAX }
@@ -60,13 +73,20 @@ struct Add(Vec<Known>);
 
 impl Visitor for Add {
     fn typed<M: Wire>(&mut self) {
-        let kind = Kind { type_id: M::TYPE_ID, name: M::NAME, topic: M::TOPIC };
-        self.put(Known { kind, offer: M::OFFER, port: Arc::new(Typed::<M>(PhantomData)), disabled: None });
+        let port = Arc::new(Typed::<M>(PhantomData));
+        self.put(Known { kind: Kind::of::<M>(), offer: M::OFFER, port, disabled: None });
+    }
+
+    fn untyped(&mut self, message: Untyped) {
+        let (type_id, name, topic) = (message.type_id(), message.name(), message.topic());
+        let kind = Kind { type_id, name, topic, untyped: Some(message) };
+        self.put(Known { kind, offer: message.offer(), port: Arc::new(Raw), disabled: None });
     }
 }
 
 impl Add {
-    /// The message that came first stays. Another with its type id must be the same one, as peers would find it.
+    /// The message that came first stays, or the one whose type the process has. Another with its type id must be the same one, as
+    /// peers would find it.
     fn put(&mut self, new: Known) {
         let at = self.0.partition_point(|known| known.kind.type_id < new.kind.type_id);
         let Some(known) = self.0.get_mut(at).filter(|known| known.kind.type_id == new.kind.type_id) else {
@@ -80,6 +100,9 @@ impl Add {
                 known.kind.topic, new.kind.topic
             );
             known.disabled.get_or_insert_with(|| cause.into());
+        }
+        if known.kind.untyped.is_some() && new.kind.untyped.is_none() {
+            *known = Known { disabled: known.disabled.take(), ..new };
         }
     }
 }
@@ -95,6 +118,17 @@ impl Table {
     /// The same for values of at most so many bytes.
     pub(crate) fn value_max(self, bytes: usize) -> Self {
         Self { value_max: bytes, ..self }
+    }
+
+    /// The messages whose types the process does not have.
+    pub(crate) fn untyped(&self) -> impl Iterator<Item = u16> {
+        self.known.iter().filter(|known| known.kind.untyped.is_some()).map(|known| known.kind.type_id)
+    }
+
+    /// Whether this is one of them.
+    pub(crate) fn is_untyped(&self, type_id: u16) -> bool {
+        let found = self.known.binary_search_by_key(&type_id, |known| known.kind.type_id);
+        found.is_ok_and(|at| self.known[at].kind.untyped.is_some())
     }
 
     pub(crate) fn known(&self) -> &[Known] {

@@ -40,5 +40,6 @@ mod shutdown;
 mod stats;
 mod sweep;
 mod tree;
+mod untyped;
 mod wire;
 mod wire_actors;

@@ -7,6 +7,7 @@
 
 mod common;
 mod random;
+mod untyped;
 
 use std::fmt::Debug;
 use std::fs;

@@ -36,6 +36,7 @@ mod grown;
 mod layout;
 pub mod limits;
 mod model;
+mod table;
 mod yaml;
 
 use std::io::Read;

@@ -31,7 +31,7 @@ pub struct GrownEnum<'a> {
 
 impl<'a> Offer<'a> {
     /// The layout of `version`; `None` when it is newer than this side, or older than any it knows.
-    pub(super) fn layout(&self, version: u16) -> Option<&'a Layout> {
+    pub(in crate::wire) fn layout(&self, version: u16) -> Option<&'a Layout> {
         if version > self.version {
             return None;
         }

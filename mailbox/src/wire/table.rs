@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 
-use super::{Encoder, Offer, Wire, WireError};
+use super::{Encoder, Offer, Untyped, Wire, WireError};
 use crate::ValidationError;
 
 /// The messages of a contract. Generated code has one beside its types, the constant `CONTRACT`; a bus takes it
@@ -41,9 +41,14 @@ pub trait Messages {
 pub trait Visitor {
     /// A message whose type the process has.
     fn typed<M: Wire>(&mut self);
+
+    /// A message whose type the process does not have: of a [`Contract`](super::Contract) that was loaded at run time.
+    fn untyped(&mut self, message: Untyped) {
+        let _ = message;
+    }
 }
 
-/// The entries of a contract, in its order.
+/// The entries of a contract, in its order; of messages whose types the process has.
 #[must_use]
 pub fn entries(messages: &impl Messages) -> Vec<Entry> {
     struct Collect(Vec<Entry>);

@@ -3,10 +3,12 @@
 mod contract;
 mod csv;
 mod frame;
+mod tables;
 mod tree;
 mod values;
 
 use crate::Target;
 
 /// All of them.
-pub const TARGETS: &[Target] = &[frame::TARGET, values::TARGET, contract::TARGET, tree::TARGET, csv::TARGET];
+pub const TARGETS: &[Target] =
+    &[frame::TARGET, values::TARGET, tables::TARGET, contract::TARGET, tree::TARGET, csv::TARGET];

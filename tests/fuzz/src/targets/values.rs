@@ -1,14 +1,16 @@
 //! A peer's bytes against validated access to values.
 //!
-//! The first byte chooses the message, the second and third the version it is said to have.
+//! The first byte chooses the message, the second and third the version it is said to have. A contract that was loaded at run time has
+//! the same verdict as the generated type.
 
 use std::fmt::Debug;
+use std::sync::OnceLock;
 
 use mycelium::Message;
 use mycelium_codegen::{Model, golden};
 use mycelium_contract::Contract;
 use mycelium_mailbox::rkyv::util::AlignedVec;
-use mycelium_mailbox::wire::{Encoder, Wire};
+use mycelium_mailbox::wire::{Contract as Loaded, Encoder, Wire};
 
 use crate::{Target, file};
 
@@ -54,9 +56,14 @@ fn run(bytes: &[u8]) -> bool {
 fn holds<M: Wire + Debug>(version: u16, value: &[u8]) -> bool {
     let mut bytes: AlignedVec = AlignedVec::with_capacity(value.len());
     bytes.extend_from_slice(value);
-    for root_len in [0, 1, value.len() / 2, value.len()] {
-        if let Err(error) = M::decode_version(&bytes, version, root_len as u32) {
-            assert!(!error.to_string().is_empty());
+    let untyped = contract().message(M::TYPE_ID).expect("a message of the contract");
+    let ours = M::LAYOUTS.last().map_or(0, |layout| layout.root_len) as usize;
+    for root_len in [0, 1, ours, value.len() / 2, value.len()] {
+        let decoded = M::decode_version(&bytes, version, root_len as u32);
+        let checked = untyped.check(&bytes, version, root_len as u32);
+        assert_eq!(decoded.is_ok(), checked.is_ok(), "{checked:?}");
+        if let (Err(error), Err(checked)) = (decoded, checked) {
+            assert!(!error.to_string().is_empty() && !checked.to_string().is_empty());
         }
     }
     let decoded = match (M::access(&bytes), M::decode(&bytes)) {
@@ -79,9 +86,19 @@ fn holds<M: Wire + Debug>(version: u16, value: &[u8]) -> bool {
     true
 }
 
-fn seeds() -> Vec<Vec<u8>> {
+/// The contract, loaded at run time.
+fn contract() -> Loaded {
+    static LOADED: OnceLock<Loaded> = OnceLock::new();
+    *LOADED.get_or_init(|| Loaded::parse(&parsed().table()).expect("a table of a contract"))
+}
+
+fn parsed() -> Contract {
     let text = String::from_utf8(file("bindings/codegen/tests/torture.yaml")).expect("UTF-8");
-    let contract = Contract::parse(&text, "torture.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    Contract::parse(&text, "torture.yaml").unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn seeds() -> Vec<Vec<u8>> {
+    let contract = parsed();
     let model = Model::new(&contract);
     let mut seeds = Vec::new();
     for (number, (name, _)) in (0_u8..).zip(MESSAGES) {

@@ -349,6 +349,36 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 8176, digest: 0x773103c7f0fa718b },
         ];
     }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Block>(),
+            wire::Entry::of::<Grown>(),
+            wire::Entry::of::<Names>(),
+            wire::Entry::of::<Book>(),
+            wire::Entry::of::<Maybe>(),
+            wire::Entry::of::<Chunks>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Block>();
+            visitor.typed::<Grown>();
+            visitor.typed::<Names>();
+            visitor.typed::<Book>();
+            visitor.typed::<Maybe>();
+            visitor.typed::<Chunks>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]

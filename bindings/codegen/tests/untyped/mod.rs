@@ -1,0 +1,170 @@
+//! What a contract that was loaded at run time says of values, against the generated types.
+
+use mycelium_codegen::{Model, encode, golden};
+use mycelium_mailbox::wire::{Contract as Loaded, Untyped, WireError};
+use mycelium_random::{Random, cases, seed};
+
+use crate::{contracts, probe, random};
+
+/// Random values per message, each damaged in some ways.
+const CASES: u64 = 300;
+
+fn loaded(contract: &mycelium_contract::Contract) -> Loaded {
+    Loaded::parse(&contract.table()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same verdict as that of rkyv and the generated type.
+fn compare(untyped: &Untyped, bytes: &[u8], version: u16, root_len: u32) -> bool {
+    let ours = untyped.check(bytes, version, root_len);
+    let theirs = probe(untyped.name()).decode_version(bytes, version, root_len);
+    let alike = match (&ours, &theirs) {
+        (Ok(()), Ok(_)) => true,
+        (Err(WireError::Invalid { .. }), Err(WireError::Invalid { .. })) => true,
+        // All that these say is alike.
+        (Err(ours), Err(theirs)) => ours == theirs,
+        _ => false,
+    };
+    let name = untyped.name();
+    assert!(
+        alike,
+        "{name} version {version} root {root_len}: {ours:?}, the type says {theirs:?}: {bytes:02x?}"
+    );
+    ours.is_ok()
+}
+
+#[test]
+fn a_table_says_of_messages_what_the_types_say() {
+    for contract in &contracts() {
+        let loaded = loaded(contract);
+        assert_eq!(loaded.messages().count(), contract.messages.len());
+        for message in &contract.messages {
+            let untyped = loaded.message(message.type_id).expect("it is in the table");
+            let probe = probe(&message.name);
+            assert_eq!((untyped.name(), untyped.topic()), (message.name.as_str(), message.topic.as_str()));
+            assert_eq!(untyped.offer(), probe.offer());
+            assert_eq!(untyped.digest(), probe.digest());
+            assert_eq!(untyped.offer().compare(&probe.offer()), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn golden_and_hostile_vectors_have_one_verdict() {
+    for contract in &contracts() {
+        let (model, loaded) = (Model::new(contract), loaded(contract));
+        for message in &contract.messages {
+            let untyped = loaded.message(message.type_id).expect("it is in the table");
+            let root_len = untyped.offer().layouts.last().expect("a layout").root_len;
+            for vector in golden::vectors(&model, message).expect("boundary values fit their types") {
+                let encoded = &vector.encoded;
+                assert!(compare(&untyped, &encoded.bytes, vector.version, encoded.root_len as u32));
+            }
+            for case in golden::hostile(&model, message).expect("boundary values fit their types") {
+                assert!(!compare(&untyped, &case.bytes, message.version, root_len), "{}", case.name);
+            }
+        }
+    }
+}
+
+/// A value whose places are damaged one after the other, and together, as every version.
+#[test]
+fn damaged_values_have_one_verdict_whatever_the_damage() {
+    let rng = &mut Random::new(seed());
+    let mut sound = 0;
+    for contract in &contracts() {
+        let (model, loaded) = (Model::new(contract), loaded(contract));
+        for message in &contract.messages {
+            let untyped = loaded.message(message.type_id).expect("it is in the table");
+            for _ in 0..cases(CASES) {
+                let version = 1 + rng.below(u64::from(message.version)) as u16;
+                let fields = message.fields_of(version);
+                let values = random::fields(&model, fields, rng);
+                let encoded =
+                    encode::message(&model, fields, &values).expect("random values fit their types");
+                let root_len = encoded.root_len as u32;
+                assert!(compare(&untyped, &encoded.bytes, version, root_len));
+                for mark in &encoded.marks {
+                    if !rng.chance(30) {
+                        continue;
+                    }
+                    let mut bytes = encoded.bytes.clone();
+                    let at = mark.at + rng.index(8).min(bytes.len() - mark.at - 1);
+                    bytes[at] = rng.pick(&[0, 1, 2, 3, 8, 0x7f, 0x80, 0x81, 0xbf, 0xc0, 0xf0, 0xfc, 0xff]);
+                    sound += u64::from(compare(&untyped, &bytes, version, root_len));
+                }
+                let mut bytes = encoded.bytes;
+                for _ in 0..rng.below(4) {
+                    let at = rng.index(bytes.len().max(1));
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte = rng.next_u64() as u8;
+                    }
+                }
+                match rng.below(4) {
+                    0 => bytes.truncate(rng.index(bytes.len() + 1)),
+                    1 => bytes.extend(rng.bytes(9)),
+                    2 => drop(bytes.splice(0..0, [0; 8])),
+                    _ => {}
+                }
+                let versions = [version, 0, 1, message.version, message.version + 1, u16::MAX];
+                let roots = [root_len, 0, root_len + 8, root_len.saturating_sub(4), bytes.len() as u32];
+                compare(&untyped, &bytes, rng.pick(&versions), rng.pick(&roots));
+                compare(&untyped, &bytes, version, root_len);
+            }
+        }
+    }
+    assert!(sound > 0, "some damage does no harm");
+}
+
+#[test]
+fn tables_that_are_wrong_are_refused_with_their_line() {
+    let head = "mycelium contract 1\nschema a.b 1\n";
+    let deep: String = (0..18)
+        .map(|at| match at {
+            0 => "struct D0\nfield x 1 u8\n".to_owned(),
+            _ => format!("struct D{at}\nfield x 1 D{}\n", at - 1),
+        })
+        .collect();
+    let wide: String = (0..257).map(|at| format!("field f{at} 1 u8\n")).collect::<String>();
+    for (table, line, part) in [
+        ("", 0, ""),
+        ("mycelium contract 2\n", 1, "begin with"),
+        ("mycelium contract 1\nmessage A 1 1 t\n", 2, "schema"),
+        (&format!("{head}message A 1 1\n"), 3, "a type id"),
+        (&format!("{head}message A 70000 1 t\n"), 3, "no number"),
+        (&format!("{head}message A 1 0 t\n"), 3, "a version from 1"),
+        (&format!("{head}message A 1 1 t\nfield x 1 What\n"), 4, "no type that was defined"),
+        (&format!("{head}message A 1 1 t\nfield x 2 u8\n"), 4, "never fall"),
+        (&format!("{head}message A 1 1 t\nfield x 1 u8\nfield x 1 u8\n"), 5, "different names"),
+        (&format!("{head}message A 1 1 t\nfield x 1 [u8; 9000]\n"), 4, "no type"),
+        (&format!("{head}message A 1 1 t\nfield x 1 [[u8; 8000]; 8000]\n"), 4, "more than 8192 bytes"),
+        (&format!("{head}message A 1 1 t\nfield x 1 Option<Option<u8>>\n"), 4, "no type"),
+        (
+            &format!(
+                "{head}message A 1 1 t\nfield x 1 Vec<Vec<Vec<Vec<Vec<Vec<Vec<Vec<Vec<Vec<u8>>>>>>>>>>\n"
+            ),
+            4,
+            "no type",
+        ),
+        (&format!("{head}message A 1 1 t\nmessage B 1 1 t\n"), 4, "type id 1"),
+        (&format!("{head}message A 1 1 t\nmessage A 2 1 t\n"), 4, "already"),
+        (&format!("{head}struct S\nmessage A 1 1 t\n"), 4, "nothing in it"),
+        (&format!("{head}struct S\nfield x 1 S\n"), 4, "no type"),
+        (&format!("{head}enum E\nfield x 1 u8\n"), 4, "belongs to a variant"),
+        (&format!("{head}enum E\nvariant A 2\n"), 4, "begin with 1"),
+        (&format!("{head}enum E\nvariant A 1\nfield x 1 u8\nvariant B 2\n"), 6, "cannot gain"),
+        (&format!("{head}field x 1 u8\n"), 3, "belongs to"),
+        (&format!("{head}nonsense\n"), 3, "begins no line"),
+        (&format!("{head}{deep}"), 37, "nests more than 16"),
+        (&format!("{head}message A 1 1 t\n{wide}"), 260, "at most 256 fields"),
+    ] {
+        match Loaded::parse(table) {
+            Ok(loaded) => assert!(part.is_empty() && loaded.messages().count() == 0, "{table}"),
+            Err(error) => {
+                assert_eq!(error.line, line, "{error}: {table}");
+                assert!(error.cause.contains(part), "{error}: {part}");
+            }
+        }
+    }
+    let large = "x".repeat((4 << 20) + 1);
+    assert_eq!(Loaded::parse(&large).map(|_| ()).unwrap_err().line, 0);
+}
