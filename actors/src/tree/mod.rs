@@ -36,5 +36,5 @@ pub(crate) use observe::{Observer, observe};
 pub use process::{LINE_BYTES_MAX, ProcessSpec};
 pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
 pub use shell::KILL_GRACE;
-pub(crate) use shell::{MISSED_MAX, released};
+pub(crate) use shell::MISSED_MAX;
 pub use signals::StopSignal;

@@ -17,7 +17,7 @@ use pure::{
 
 use self::alarm::Alarm;
 use self::care::{Care, Looks};
-pub(crate) use self::parked::{Estate, Parked, Waits, Word, released};
+pub(crate) use self::parked::{Estate, Parked, Waits, Word};
 pub(crate) use self::shared::{MISSED_MAX, MissedBefore, Placed, Shared};
 use super::child::Builder;
 use super::launch::{Launcher, Life, Site};

@@ -14,7 +14,7 @@ use mycelium::{
     Supervisor, TellError,
 };
 
-use self::ear::{Ear, ear, ear_with};
+use self::ear::{Ear, ear, ear_with, waits};
 
 #[test]
 fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
@@ -64,11 +64,69 @@ fn a_group_comes_back_with_its_mailboxes_and_a_nested_supervisor_escalates() {
     isolate.tell(&b, Tick(13)).unwrap();
     isolate.run().unwrap();
     assert_eq!(log.take(), ["0 b 13", &stop, "0 +a", "0 +b"]);
-    assert!(!a.is_alive() && !b.is_alive(), "the supervisor above has made new ones");
-    let again = tree.actor_ref::<Ear>("root/desk/a").unwrap();
-    isolate.tell(&again, Tick(2)).unwrap();
+    assert!(a.is_alive() && b.is_alive(), "references outlive a restart of the supervisor above");
+    isolate.tell(&a, Tick(2)).unwrap();
     isolate.run().unwrap();
     assert_eq!(log.take(), ["0 a 2"]);
+}
+
+#[test]
+fn a_reference_and_its_mailbox_outlive_the_restart_of_any_supervisor_above() {
+    let log = Heard::default();
+    let mut isolate = Isolate::new(1);
+    let desk = Supervisor::builder("desk").intensity(0, PERIOD).child(ear("a", &log)).child(ear("b", &log));
+    let floor = Supervisor::builder("floor").intensity(0, PERIOD).supervisor(desk);
+    let root = Supervisor::builder("root").intensity(2, PERIOD).backoff(backoff(100)).supervisor(floor);
+    let tree = isolate.supervise(&root).unwrap();
+    let [a, b] = ["a", "b"].map(|id| tree.actor_ref::<Ear>(&format!("root/floor/desk/{id}")).unwrap());
+    for number in [13, 1, 2] {
+        isolate.tell(&a, Tick(number)).unwrap();
+    }
+    isolate.run_until(at_ms(50)).unwrap();
+    assert!(waits(&tree, "root/floor") && a.is_alive() && b.is_alive());
+    let found = tree.actor_ref::<Ear>("root/floor/desk/b").expect("it is found while it waits");
+    isolate.tell(&found, Tick(3)).unwrap();
+    isolate.publish(Tick(4)).unwrap();
+    isolate.run().unwrap();
+    let left = format!("0 -b {}", StopReason::Shutdown);
+    assert_eq!(
+        log.take(),
+        [
+            "0 +a", "0 +b", "0 a 13", &left, "100 +a", "100 a 1", "100 a 2", "100 a 4", "100 +b", "100 b 3",
+            "100 b 4"
+        ]
+    );
+    assert_eq!(isolate.stats().dead_letters, 1, "what was in hand");
+    // The third time it is too much for the root, and what waits has nobody.
+    for number in [13, 13, 5, 6] {
+        isolate.tell(&a, Tick(number)).unwrap();
+    }
+    assert!(matches!(isolate.run(), Err(RunError::TreeGaveUp { .. })));
+    assert!(!a.is_alive() && !b.is_alive());
+    assert_eq!(isolate.stats().dead_letters, 5);
+}
+
+#[test]
+fn who_waits_below_a_supervisor_that_is_terminated_ends() {
+    let log = Heard::default();
+    let mut isolate = Isolate::new(1);
+    let desk = Supervisor::builder("desk").intensity(0, PERIOD).child(ear("a", &log));
+    let root = Supervisor::builder("root").intensity(9, PERIOD).backoff(backoff(100)).supervisor(desk);
+    let tree = isolate.supervise(&root).unwrap();
+    let a = tree.actor_ref::<Ear>("root/desk/a").unwrap();
+    for number in [13, 1] {
+        isolate.tell(&a, Tick(number)).unwrap();
+    }
+    isolate.run_until(at_ms(50)).unwrap();
+    tree.terminate_child("root/desk").unwrap();
+    assert!(!a.is_alive(), "no other life comes");
+    assert_eq!(isolate.stats().dead_letters, 2);
+    tree.restart_child("root/desk").unwrap();
+    let other = tree.actor_ref::<Ear>("root/desk/a").unwrap();
+    assert!(other.is_alive() && !a.is_alive());
+    tree.terminate_child("root/desk").unwrap();
+    assert!(!other.is_alive(), "stopped for good");
+    isolate.run().unwrap();
 }
 
 #[test]

@@ -160,7 +160,7 @@ fn a_supervisor_past_its_intensity_is_restarted_by_its_parent<H: Host>() {
     assert_eq!(log.take(), ["-b was shut down", "-z was shut down"]);
 }
 
-conformance!(references_and_mailboxes_outlive_the_supervisor_above, not isolate: references_outlive_supervisors);
+conformance!(references_and_mailboxes_outlive_the_supervisor_above);
 fn references_and_mailboxes_outlive_the_supervisor_above<H: Host>() {
     for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
         let (mut host, log) = (H::new(), Heard::default());

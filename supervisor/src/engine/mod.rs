@@ -120,6 +120,19 @@ pub enum Report<H: Host> {
     LookAt(ChildRef, Duration),
 }
 
+impl<H: Host> Report<H> {
+    /// The life that is over by this report, and why.
+    #[must_use]
+    pub fn end(&self) -> Option<(ChildRef, &ExitReason)> {
+        match self {
+            Self::Event(Event::Exited(child, reason)) | Self::Left(child, reason, _) => {
+                Some((*child, reason))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// What a look at a child has shown.
 pub struct Look {
     /// When to look next; `None`: not until [`Report::LookAt`].
@@ -217,7 +230,7 @@ pub trait Host: Sized {
     /// call.
     fn post(&mut self, to: NodeId, report: Report<Self>);
 
-    /// The lives of a supervisor that are over by the reports which wait, and why; see [`ends`].
+    /// The lives of a supervisor that are over by the reports which wait, and why: by the first report, if there are several.
     fn unheard_ends(&self, node: NodeId) -> BTreeMap<ChildRef, ExitReason>;
 
     /// Something happened under this supervisor that observers are told of.
@@ -353,30 +366,33 @@ impl<H: Host> Engine<H> {
         self.nodes.get(&life.node)?.body(life.child)
     }
 
-    /// What the worker of this id has left under the supervisor at `path`, while it waits for another life.
+    /// What the worker at this path has left, while it waits for another life; also below a supervisor that itself waits for one.
     #[must_use]
-    pub fn kept(&self, node: NodeId, id: &str) -> Option<&H::Kept> {
-        match &self.nodes.get(&node)?.parked.get(id)?.left {
-            Left::Worker(kept) => Some(kept),
-            Left::Tree(_) => None,
+    pub fn kept(&self, path: &str) -> Option<&H::Kept> {
+        let root = self.nodes.get(&ROOT)?;
+        let mut ids = path.strip_prefix(&**root.path())?.strip_prefix('/')?.split('/').peekable();
+        let (mut above, mut estate) = (Some(root), &root.parked);
+        while let Some(id) = ids.next() {
+            let body = above.and_then(|node| node.body(node.core().life(id)?));
+            if let Some(Body::Node(below)) = body {
+                let below = self.nodes.get(below)?;
+                (above, estate) = (Some(below), &below.parked);
+                continue;
+            }
+            match &estate.get(id)?.left {
+                Left::Worker(kept) => return ids.peek().is_none().then_some(kept),
+                Left::Tree(below) => (above, estate) = (None, below),
+            }
         }
+        None
     }
-}
 
-/// The lives of `node` that are over by these reports, and why.
-pub fn ends<'a, H: Host + 'a>(
-    node: NodeId,
-    reports: impl Iterator<Item = (NodeId, &'a Report<H>)>,
-) -> BTreeMap<ChildRef, ExitReason> {
-    let mut ends = BTreeMap::new();
-    for (to, report) in reports {
-        if let Report::Event(Event::Exited(child, reason)) | Report::Left(child, reason, _) = report
-            && to == node
-        {
-            ends.entry(*child).or_insert_with(|| reason.clone());
-        }
+    /// Gives up all that it knows. The drop of what is returned may run users' code.
+    #[must_use]
+    pub fn clear(&mut self) -> impl Sized + use<H> {
+        self.due.clear();
+        std::mem::take(&mut self.nodes)
     }
-    ends
 }
 
 /// Lets all go that waits in an estate.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::backoff::Jitter;
 use crate::engine::{
-    Answer, At, Begun, Body, Engine, Estate, Host, Left, LifeId, Node, NodeId, ROOT, Report, ends,
+    Answer, At, Begun, Body, Engine, Estate, Host, Left, LifeId, Node, NodeId, ROOT, Report,
 };
 use crate::message::{Call, CallId, ChildRef, ChildStatus, Event, Notice, Reply};
 use crate::reason::ExitReason;
@@ -232,7 +232,11 @@ impl Host for Stage<'_> {
     }
 
     fn unheard_ends(&self, node: NodeId) -> BTreeMap<ChildRef, ExitReason> {
-        ends(node, self.queue.iter().map(|(to, report)| (*to, report)))
+        let reports = self.queue.iter().filter(|(to, _)| *to == node);
+        // A worker ends once.
+        reports
+            .filter_map(|(_, report)| report.end().map(|(child, reason)| (child, reason.clone())))
+            .collect()
     }
 
     fn notice(&mut self, at: &At<'_, Self>, notice: &Notice) {

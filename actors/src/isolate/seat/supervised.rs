@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use mycelium_mailbox::Phase;
-use mycelium_supervisor::ChildRef;
+use mycelium_supervisor::engine::LifeId;
 
 use super::{AnySeat, Bundle, Life, Seat};
 use crate::isolate::core::Core;
@@ -291,9 +291,9 @@ impl<A: Actor> Seat<A> {
 }
 
 impl<A: Actor> Child for Seat<A> {
-    fn begin_life(&self, child: ChildRef) {
+    fn begin_life(&self, life: LifeId) {
         let Some(ward) = &self.ward else { return };
-        ward.reporter.begin(child);
+        ward.reporter.begin(life);
         ward.is_new.set(true);
         ward.shutdown.set(None);
         self.stop_asked.set(false);

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
-use mycelium_supervisor::ChildRef;
+use mycelium_supervisor::engine::LifeId;
 
 use super::{ServiceSeat, run_in};
 use crate::isolate::remember;
@@ -59,9 +59,9 @@ pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<d
 }
 
 impl<S: Service> Child for ServiceSeat<S> {
-    fn begin_life(&self, child: ChildRef) {
+    fn begin_life(&self, life: LifeId) {
         let Some(ward) = &self.ward else { return };
-        ward.reporter.begin(child);
+        ward.reporter.begin(life);
         ward.stopped.set(false);
         match StopReason::catch(&*ward.factory) {
             Ok(service) => {

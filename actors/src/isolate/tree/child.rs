@@ -1,21 +1,22 @@
 //! What a supervisor of an isolate and its children say to each other.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use mycelium_mailbox::Lent;
+use mycelium_supervisor::engine::{LifeId, NodeId, Report};
 use mycelium_supervisor::{ChildRef, Event, ExitReason};
 
-use super::NodeId;
+use super::seats::Seats;
 use crate::StopReason;
 use crate::isolate::core::Core;
 use crate::isolate::lane::Receive;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::Signals;
-use crate::tree::{Launcher, exit_reason};
+use crate::tree::exit_reason;
 
 /// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -23,7 +24,7 @@ pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
 /// What a supervisor can do with a child in its seat.
 pub(crate) trait Child {
     /// Begins the first life, or another one in place of that which is over.
-    fn begin_life(&self, child: ChildRef);
+    fn begin_life(&self, life: LifeId);
     /// Asks it to end. `for_good`: it will not be started again in place.
     fn ask_shutdown(&self, for_good: bool);
     /// Ends what it is doing as a failure.
@@ -43,16 +44,14 @@ pub(crate) trait Child {
 
 /// What is told to a supervisor.
 pub(super) enum Told {
-    Event(Event<Launcher>),
+    Report(NodeId, Report<Seats>),
     /// A life is over; the seat waits for another.
-    Parked(ChildRef, ExitReason),
-    /// The child is gone for good.
-    Gone(ChildRef, ExitReason),
+    Parked(LifeId, ExitReason),
 }
 
 /// Where the supervisors of one tree are told what happens.
 pub(crate) struct Post {
-    told: RefCell<VecDeque<(NodeId, Told)>>,
+    told: RefCell<VecDeque<Told>>,
     signals: Arc<Signals>,
 }
 
@@ -61,23 +60,32 @@ impl Post {
         Rc::new(Self { told: RefCell::default(), signals: Arc::clone(core.signals()) })
     }
 
-    pub(super) fn tell(&self, node: NodeId, told: Told) {
-        self.told.borrow_mut().push_back((node, told));
+    pub(super) fn tell(&self, told: Told) {
+        self.told.borrow_mut().push_back(told);
         self.signals.raise();
     }
 
-    pub(super) fn take(&self) -> Option<(NodeId, Told)> {
+    pub(super) fn report(&self, to: NodeId, report: Report<Seats>) {
+        self.tell(Told::Report(to, report));
+    }
+
+    pub(super) fn take(&self) -> Option<Told> {
         self.told.borrow_mut().pop_front()
     }
 
-    /// Why a life has ended, if its supervisor has not taken it in yet.
-    pub(super) fn unheard_exit(&self, node: NodeId, child: ChildRef) -> Option<ExitReason> {
-        self.told.borrow().iter().find_map(|(to, told)| match told {
-            Told::Parked(who, reason) | Told::Gone(who, reason) if (*to, *who) == (node, child) => {
-                Some(reason.clone())
+    /// See [`Host::unheard_ends`](mycelium_supervisor::engine::Host::unheard_ends).
+    pub(super) fn unheard_ends(&self, node: NodeId) -> BTreeMap<ChildRef, ExitReason> {
+        let mut ends = BTreeMap::new();
+        for told in &*self.told.borrow() {
+            let end = match told {
+                Told::Report(to, report) => report.end().map(|(child, reason)| (*to, child, reason)),
+                Told::Parked(life, reason) => Some((life.node, life.child, reason)),
+            };
+            if let Some((_, child, reason)) = end.filter(|(to, ..)| *to == node) {
+                ends.entry(child).or_insert_with(|| reason.clone());
             }
-            _ => None,
-        })
+        }
+        ends
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -93,7 +101,6 @@ impl Post {
 pub(crate) struct Site {
     pub(crate) core: Rc<Core>,
     pub(super) post: Rc<Post>,
-    pub(super) node: NodeId,
     pub(super) tells: bool,
     /// How often the handler of one message is tried.
     pub(crate) attempts_max: u32,
@@ -101,24 +108,23 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn reporter(self) -> Reporter {
-        let Self { post, node, tells, .. } = self;
-        Reporter { post, node, tells, child: Cell::new(None), starting: Cell::new(false) }
+        let Self { post, tells, .. } = self;
+        Reporter { post, tells, life: Cell::new(None), starting: Cell::new(false) }
     }
 }
 
 /// How a seat tells its supervisor what becomes of each life: of its start once, and of its end once.
 pub(crate) struct Reporter {
     post: Rc<Post>,
-    node: NodeId,
     /// Whether the child says by itself when it is ready.
     tells: bool,
-    child: Cell<Option<ChildRef>>,
+    life: Cell<Option<LifeId>>,
     starting: Cell<bool>,
 }
 
 impl Reporter {
-    pub(crate) fn begin(&self, child: ChildRef) {
-        self.child.set(Some(child));
+    pub(crate) fn begin(&self, life: LifeId) {
+        self.life.set(Some(life));
         self.starting.set(true);
     }
 
@@ -129,28 +135,28 @@ impl Reporter {
     }
 
     pub(crate) fn ready(&self) {
-        if let Some(child) = self.child.get()
+        if let Some(LifeId { node, child }) = self.life.get()
             && self.starting.take()
         {
-            self.post.tell(self.node, Told::Event(Event::Started(child)));
+            self.post.report(node, Report::Event(Event::Started(child)));
         }
     }
 
     pub(crate) fn parked(&self, reason: &StopReason) {
-        if let Some(child) = self.child.take() {
-            self.post.tell(self.node, Told::Parked(child, exit_reason(reason)));
+        if let Some(life) = self.life.take() {
+            self.post.tell(Told::Parked(life, exit_reason(reason)));
         }
     }
 
     pub(crate) fn gone(&self, reason: &StopReason) {
-        if let Some(child) = self.child.take() {
-            self.post.tell(self.node, Told::Gone(child, exit_reason(reason)));
+        if let Some(LifeId { node, child }) = self.life.take() {
+            self.post.report(node, Report::Event(Event::Exited(child, exit_reason(reason))));
         }
     }
 
     /// Nobody listens any more.
     pub(crate) fn dismiss(&self) {
-        self.child.set(None);
+        self.life.set(None);
     }
 }
 

@@ -125,7 +125,7 @@ fn check_child(path: &str, child: &Launcher) -> Result<(), (Arc<str>, &'static s
 
 impl IsolateTree {
     /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
-    /// the actor, not those of the supervisors above it, nor a kill.
+    /// the actor and of the supervisors above it, not a kill, nor [`terminate_child`](Self::terminate_child).
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         let core = self.core.upgrade()?;

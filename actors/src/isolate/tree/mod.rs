@@ -3,12 +3,8 @@
 mod child;
 mod handle;
 mod run;
+mod seats;
 
 pub(crate) use self::child::{Child, Factory, Guarded, Reporter, Site};
 pub use self::handle::IsolateTree;
 pub(crate) use self::run::TreeRun;
-
-/// A supervisor that runs, by a number that is never used twice in one tree.
-type NodeId = u64;
-
-const ROOT: NodeId = 0;
