@@ -5,10 +5,10 @@ use std::sync::{Arc, PoisonError, Weak};
 
 use mycelium_supervisor::ExitReason;
 
-use super::shell::{Control, MissedBefore, Shared};
+use super::shell::{Loose, MissedBefore, Shared};
 use crate::ActorId;
 use crate::live::Core;
-use crate::sync::{Mutex, MutexGuard, SetOnce, mpsc};
+use crate::sync::{Mutex, MutexGuard, SetOnce};
 
 /// Every tree of a bus that has not ended, by its number.
 #[derive(Default)]
@@ -22,7 +22,7 @@ struct Trees {
 
 /// What a bus holds of a tree. Without its supervisors, what they share is gone.
 struct Stem {
-    control: mpsc::UnboundedSender<Control>,
+    control: Loose,
     ended: Arc<SetOnce<ExitReason>>,
     shared: Weak<Shared>,
 }
@@ -36,14 +36,9 @@ impl Forest {
     }
 
     /// A tree runs. The bus may be closed by now: whoever plants looks afterwards.
-    pub(crate) fn plant(
-        &self,
-        control: &mpsc::UnboundedSender<Control>,
-        shared: &Arc<Shared>,
-        ended: &Arc<SetOnce<ExitReason>>,
-    ) {
+    pub(crate) fn plant(&self, control: Loose, shared: &Arc<Shared>, ended: &Arc<SetOnce<ExitReason>>) {
         let number = shared.number;
-        let (control, shared, ended) = (control.clone(), Arc::downgrade(shared), Arc::clone(ended));
+        let (shared, ended) = (Arc::downgrade(shared), Arc::clone(ended));
         let mut trees = self.lock();
         // One that has ended meanwhile has given its place up.
         if !ended.initialized() {
@@ -92,7 +87,7 @@ impl Drop for Place {
 
 /// A tree that the end of its bus ends.
 pub(crate) struct Felling {
-    control: mpsc::UnboundedSender<Control>,
+    control: Loose,
     ended: Arc<SetOnce<ExitReason>>,
     /// Of the tree, and who had been killed before; `None`: its supervisors are gone.
     before: Option<MissedBefore>,
@@ -106,12 +101,11 @@ impl Felling {
 
     /// Asks it to stop its children in reverse order.
     pub(crate) fn stop(&self) {
-        // Else it has ended.
-        let _ = self.control.send(Control::Stop(true));
+        self.control.stop();
     }
 
     pub(crate) fn kill(&self) {
-        let _ = self.control.send(Control::Kill);
+        self.control.kill();
     }
 
     /// The actors in it.

@@ -10,10 +10,10 @@ use pure::{ChildInfo, Counts, ExitReason, SpecError};
 use super::child::{Builder, Child};
 use super::forest::Place;
 use super::launch::Launcher;
-use super::shell::{Control, Estate, KILL_GRACE, Request, Shared, spawn_supervisor};
+use super::shell::{Estate, KILL_GRACE, Leash, Shared, spawn_supervisor};
 use crate::live::has_ended;
 use crate::rt::timeout;
-use crate::sync::{SetOnce, mpsc, oneshot};
+use crate::sync::{SetOnce, oneshot};
 use crate::{Actor, ActorRef};
 
 /// How long [`Tree::shutdown`] waits before it kills what is left.
@@ -26,17 +26,8 @@ pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Tree {
     shared: Arc<Shared>,
-    leash: Arc<Leash>,
+    leash: Leash,
     ended: Arc<SetOnce<ExitReason>>,
-}
-
-/// Shared by the handles of a tree: its drop is that of the last one.
-struct Leash(mpsc::UnboundedSender<Control>);
-
-impl Drop for Leash {
-    fn drop(&mut self) {
-        let _ = self.0.send(Control::Stop(true));
-    }
 }
 
 /// A tree did not start.
@@ -165,7 +156,7 @@ impl Tree {
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);
         let place = Place::new(&shared, &ended);
-        let control = spawn_supervisor(
+        let leash = spawn_supervisor(
             root,
             &root.id,
             &shared,
@@ -177,12 +168,12 @@ impl Tree {
             Box::new(move |reason, _| place.end(reason)),
         )
         .map_err(StartError::Spec)?;
-        core.forest.plant(&control, &shared, &ended);
+        core.forest.plant(leash.loose(), &shared, &ended);
         if core.is_closed() {
             // Its shutdown may have looked for trees before.
-            let _ = control.send(Control::Stop(true));
+            leash.stop(true);
         }
-        let tree = Self { shared, leash: Arc::new(Leash(control)), ended };
+        let tree = Self { shared, leash, ended };
         match is_ready.await {
             Ok(()) => Ok(tree),
             Err(_) if has_ended(&runtime) => Err(StartError::RuntimeEnded),
@@ -282,9 +273,9 @@ impl Tree {
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
-        let _ = self.leash.0.send(Control::Stop(true));
+        self.leash.stop(true);
         if timeout(limit, self.ended.wait()).await.is_err() {
-            let _ = self.leash.0.send(Control::Kill);
+            self.leash.kill();
             // The root gives up on what cannot be killed after its own grace.
             let _ = timeout(KILL_GRACE * 2, self.ended.wait()).await;
         }
@@ -312,9 +303,7 @@ impl Tree {
 
     async fn call(&self, path: &str, call: pure::Call<Launcher>) -> Result<pure::Reply<Launcher>, CallError> {
         let supervisor = self.shared.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))?;
-        let (reply, answer) = oneshot::channel();
-        supervisor.send(Request { call, reply }).await.map_err(|_| CallError::Ended)?;
-        answer.await.map_err(|_| CallError::Ended)?.map_err(CallError::Refused)
+        supervisor.call(call)?.await.map_err(|_| CallError::Ended)?.map_err(CallError::Refused)
     }
 }
 

@@ -8,11 +8,12 @@ use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
+use mycelium_supervisor::engine::{Left, Report};
 use mycelium_supervisor::{ChildRef, ExitReason};
 
 use super::child::{Builder, InHand};
 use super::health::Health;
-use super::shell::{Control, Estate, Parked, Placed, Report, Shared, Waits, Word, spawn_supervisor};
+use super::shell::{Estate, Kept, Leash, Mail, Placed, Shared, Tasks, Word, spawn_supervisor};
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Fate, Member, Readiness, Supervision, Verdict};
 use crate::rt;
@@ -57,8 +58,8 @@ impl Launcher {
         self.source.unwrap_or_else(|| self.launch.is_source())
     }
 
-    pub(crate) fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
-        self.launch.launch(site, parked)
+    pub(crate) fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
+        self.launch.launch(site, left)
     }
 
     /// Takes a seat in an isolate, where no life has begun yet.
@@ -77,7 +78,7 @@ pub(crate) struct Site {
     pub(crate) child: ChildRef,
     pub(crate) path: Arc<str>,
     pub(crate) shared: Arc<Shared>,
-    pub(crate) reports: mpsc::UnboundedSender<Report>,
+    pub(crate) post: mpsc::UnboundedSender<Mail>,
     /// Whether the child says by itself when it is ready.
     pub(crate) tells: bool,
     /// Of an actor: how often the handler of one message is tried.
@@ -89,20 +90,20 @@ impl Site {
     fn readiness(&self) -> Option<Arc<Readiness>> {
         self.tells.then(|| {
             let readiness = Readiness::default();
-            aim(&readiness, self.child, &self.reports);
+            aim(&readiness, self.child, &self.post);
             Arc::new(readiness)
         })
     }
 }
 
-fn aim(readiness: &Readiness, child: ChildRef, reports: &mpsc::UnboundedSender<Report>) {
-    let reports = reports.clone();
-    readiness.aim(move || drop(reports.send(Report::Started(child))));
+fn aim(readiness: &Readiness, child: ChildRef, post: &mpsc::UnboundedSender<Mail>) {
+    let post = post.clone();
+    readiness.aim(move || drop(post.send(Mail::started(child))));
 }
 
-/// Starts one kind of child. It reports [`Report::Started`] by itself.
+/// Starts one kind of child. It reports by itself that it has started.
 pub(crate) trait Launch: Send + Sync {
-    fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason>;
+    fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason>;
 
     /// See [`Launcher::take_seat`].
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
@@ -128,7 +129,7 @@ pub(crate) trait Launch: Send + Sync {
 #[derive(Clone)]
 pub(crate) enum Life {
     Member(Arc<dyn Member>),
-    Supervisor(mpsc::UnboundedSender<Control>),
+    Supervisor(Leash),
 }
 
 impl Life {
@@ -136,22 +137,14 @@ impl Life {
     pub(crate) fn stop(&self, for_good: bool) {
         match self {
             Self::Member(member) => member.stop(if for_good { Stop::ForGood } else { Stop::Pause }),
-            Self::Supervisor(control) => drop(control.send(Control::Stop(for_good))),
+            Self::Supervisor(leash) => leash.stop(for_good),
         }
     }
 
     pub(crate) fn kill(&self) {
         match self {
             Self::Member(member) => member.kill(),
-            Self::Supervisor(control) => drop(control.send(Control::Kill)),
-        }
-    }
-
-    /// Ends what it is doing, as a failure if that can be done, or else by a kill.
-    pub(crate) fn abort(&self, reason: &str) {
-        match self {
-            Self::Member(member) => member.abort(reason, None),
-            Self::Supervisor(_) => self.kill(),
+            Self::Supervisor(leash) => leash.kill(),
         }
     }
 
@@ -190,18 +183,18 @@ impl<A: Actor> ActorLaunch<A> {
 }
 
 impl<A: Actor> Launch for ActorLaunch<A> {
-    fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
-        if let Some(Parked { what: Waits::Actor { actor, word, .. }, .. }) = parked {
+    fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
+        if let Some(Left::Worker(Kept { actor, word })) = left {
             // Before the word: a stop that follows this start must not be taken back.
             actor.resume();
-            if word.send(Word::Live(site.child, site.reports.clone())).is_ok() {
+            if word.send(Word::Live(site.child, site.post.clone())).is_ok() {
                 return Ok(Life::Member(actor));
             }
         }
         let fate = Supervised {
             child: site.child,
             factory: Arc::clone(&self.0),
-            reports: site.reports.clone(),
+            post: site.post.clone(),
             readiness: site.readiness(),
             attempts_max: site.attempts_max,
             tree: site.shared.number,
@@ -226,7 +219,7 @@ struct Supervised<A> {
     /// The life that goes on, or was the last.
     child: ChildRef,
     factory: Factory<A>,
-    reports: mpsc::UnboundedSender<Report>,
+    post: mpsc::UnboundedSender<Mail>,
     readiness: Option<Arc<Readiness>>,
     attempts_max: u32,
     tree: u64,
@@ -236,7 +229,7 @@ struct Supervised<A> {
 impl<A: Actor> Fate<A> for Supervised<A> {
     fn started(&mut self) {
         if self.readiness.is_none() {
-            let _ = self.reports.send(Report::Started(self.child));
+            let _ = self.post.send(Mail::started(self.child));
         }
     }
 
@@ -253,10 +246,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
     }
 
     fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>> {
-        let Self { child, reports, verdict, readiness, .. } = self;
+        let Self { child, post, verdict, readiness, .. } = self;
         let waiting = verdict.get_or_insert_with(|| {
             let (verdict, waiting) = oneshot::channel();
-            let _ = reports.send(Report::Parked(*child, exit_reason(reason), verdict));
+            let _ = post.send(Mail::Parked(*child, exit_reason(reason), verdict));
             waiting
         });
         let answer = ready!(Pin::new(waiting).poll(cx));
@@ -265,9 +258,9 @@ impl<A: Actor> Fate<A> for Supervised<A> {
         match answer {
             Ok(Word::Live(child, own)) => {
                 // Those of another supervisor, if its last one has been restarted.
-                *reports = own;
+                *post = own;
                 if let Some(readiness) = readiness {
-                    aim(readiness, child, reports);
+                    aim(readiness, child, post);
                 }
                 self.child = child;
                 Poll::Ready(Verdict::Restart((self.factory)()))
@@ -283,11 +276,11 @@ impl<A> Drop for Supervised<A> {
         // A kill may come between the word and the life: then it is that life which is gone.
         if let Some(waiting) = &mut self.verdict {
             waiting.close();
-            if let Ok(Word::Live(child, reports)) = waiting.try_recv() {
-                (self.child, self.reports) = (child, reports);
+            if let Ok(Word::Live(child, post)) = waiting.try_recv() {
+                (self.child, self.post) = (child, post);
             }
         }
-        let _ = self.reports.send(Report::Gone(self.child, None));
+        let _ = self.post.send(Mail::Gone(self.child, None));
     }
 }
 
@@ -309,7 +302,7 @@ impl<S: Service> ServiceLaunch<S> {
 }
 
 impl<S: Service> Launch for ServiceLaunch<S> {
-    fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
+    fn launch(&self, site: &Site, _: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
         make(|| launch_service(site, (self.factory)()))?
     }
 
@@ -332,13 +325,13 @@ pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life
     let handle = site.shared.bus.launch_service(service, Some(supervision));
     let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
     let member = handle.member();
-    let (child, reports) = (site.child, site.reports.clone());
+    let (child, post) = (site.child, site.post.clone());
     if !site.tells {
-        let _ = reports.send(Report::Started(child));
+        let _ = post.send(Mail::started(child));
     }
     rt::spawn(async move {
         let reason = exit_reason(&handle.ended().await);
-        let _ = reports.send(Report::Gone(child, Some(reason)));
+        let _ = post.send(Mail::Gone(child, Some(reason)));
     });
     Ok(Life::Member(member))
 }
@@ -347,28 +340,28 @@ pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life
 pub(crate) struct SupervisorLaunch(pub(crate) Builder);
 
 impl Launch for SupervisorLaunch {
-    fn launch(&self, site: &Site, parked: Option<Parked>) -> Result<Life, ExitReason> {
-        let estate = match parked.map(|parked| parked.what) {
-            Some(Waits::Tree(estate)) => estate,
+    fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
+        let estate = match left {
+            Some(Left::Tree(estate)) => estate,
             _ => Estate::new(),
         };
-        let (child, reports) = (site.child, site.reports.clone());
-        let ready = reports.clone();
-        let control = spawn_supervisor(
+        let (child, post) = (site.child, site.post.clone());
+        let ready = post.clone();
+        let leash = spawn_supervisor(
             &self.0,
             &site.path,
             &site.shared,
             estate,
-            Box::new(move || drop(ready.send(Report::Started(child)))),
+            Box::new(move || drop(ready.send(Mail::started(child)))),
             Box::new(move |reason, estate| {
-                let report = match estate.is_empty() {
-                    true => Report::Gone(child, Some(reason)),
-                    false => Report::Left(child, reason, estate),
+                let mail = match estate.is_empty() {
+                    true => Mail::Gone(child, Some(reason)),
+                    false => Mail::Report(Report::Left(child, reason, Left::Tree(estate))),
                 };
-                drop(reports.send(report));
+                drop(post.send(mail));
             }),
         );
-        control.map(Life::Supervisor).map_err(|error| ExitReason::Abnormal(error.to_string().into()))
+        leash.map(Life::Supervisor).map_err(|error| ExitReason::Abnormal(error.to_string().into()))
     }
 
     fn builder(&self) -> Option<&Builder> {

@@ -15,9 +15,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use mycelium_supervisor::ExitReason;
+use mycelium_supervisor::engine::Left;
 
 use super::launch::{Launch, Life, Site, launch_service};
-use super::shell::Parked;
+use super::shell::Tasks;
 use crate::sync::{Mutex, MutexGuard};
 use crate::{BoxError, Service, ServiceContext};
 
@@ -104,7 +105,7 @@ impl Launch for ProcessLaunch {
         Some("an operating-system process")
     }
 
-    fn launch(&self, site: &Site, _: Option<Parked>) -> Result<Life, ExitReason> {
+    fn launch(&self, site: &Site, _: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
         let (id, spec, groups) = (Arc::clone(&self.id), self.spec.clone(), Arc::clone(&site.shared.groups));
         launch_service(site, ProcessService { id, spec, groups })
     }

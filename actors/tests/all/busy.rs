@@ -141,6 +141,43 @@ fn a_supervisor_that_is_told_to_end_starts_nothing_more() {
     });
 }
 
+/// Calls and the end of a supervisor have one order: those that came before are carried out and answered, those after are refused.
+#[test]
+fn calls_that_came_before_a_shutdown_are_answered_as_otp_does() {
+    on_both_runtimes(|| async {
+        for stopping in [false, true] {
+            let (bus, log, (starts, stops)) = (MessageBus::new(), Heard::default(), gates());
+            let root = group(slow(&starts, &stops)).on_event(observer(&log));
+            let tree = root.start(&bus).await.unwrap();
+            // A supervisor that stops a child for one call has others wait behind it.
+            let mut first = std::pin::pin!(tree.terminate_child("root/slow"));
+            if stopping {
+                tokio::select! {
+                    biased;
+                    _ = &mut first => panic!("it waits for `slow`"),
+                    () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                }
+            }
+            let rest = async {
+                let second = tree.terminate_child("root/b");
+                let third = tree.restart_child("root/b");
+                let end = async {
+                    stops.add_permits(1);
+                    tree.shutdown().await
+                };
+                let late = tree.which_children("root");
+                tokio::join!(biased; second, third, end, late)
+            };
+            let (first, (second, third, end, late)) = tokio::join!(biased; first, rest);
+            (first.unwrap(), second.unwrap(), end.unwrap());
+            // It starts nothing any more once it is told to end, and that is what a live tree differs in.
+            assert!(matches!(third, Ok(()) | Err(CallError::Refused(_))), "{third:?}");
+            assert!(late.is_err(), "{late:?}");
+            assert_eq!(bus.alive(), 0);
+        }
+    });
+}
+
 /// Takes 100 ms to stop, in virtual time.
 struct Heavy;
 impl Actor for Heavy {

@@ -8,13 +8,13 @@ mod owner;
 use std::sync::Arc;
 
 use crate::common::{Heard, PERIOD, Tick, at_ms, backoff};
-use mycelium::tree::{CallError, ExitReason, Notice, Strategy};
+use mycelium::tree::{CallError, ChildStatus, ExitReason, Notice, Strategy};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, RunError, StopReason, Subscription, Subscriptions,
     Supervisor, TellError,
 };
 
-use self::ear::{Ear, ear, ear_with, waits};
+use self::ear::{Ear, ear, ear_with};
 
 #[test]
 fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
@@ -83,7 +83,8 @@ fn a_reference_and_its_mailbox_outlive_the_restart_of_any_supervisor_above() {
         isolate.tell(&a, Tick(number)).unwrap();
     }
     isolate.run_until(at_ms(50)).unwrap();
-    assert!(waits(&tree, "root/floor") && a.is_alive() && b.is_alive());
+    let floor = tree.child("root/floor").unwrap();
+    assert!(matches!(floor.status, ChildStatus::Waiting { .. }) && a.is_alive() && b.is_alive());
     let found = tree.actor_ref::<Ear>("root/floor/desk/b").expect("it is found while it waits");
     isolate.tell(&found, Tick(3)).unwrap();
     isolate.publish(Tick(4)).unwrap();

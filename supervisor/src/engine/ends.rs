@@ -69,7 +69,7 @@ impl<H: Host> Engine<H> {
     fn remove(&mut self, host: &mut H, id: NodeId) -> Option<Node<H>> {
         let node = self.nodes.remove(&id)?;
         node.due.map(|due| self.due.remove(&due));
-        host.gone(id);
+        host.gone(&node.at(id));
         Some(node)
     }
 

@@ -248,8 +248,8 @@ pub trait Host: Sized {
     }
 
     /// A supervisor is gone. Calls that it has not answered get no answer.
-    fn gone(&mut self, node: NodeId) {
-        let _ = node;
+    fn gone(&mut self, at: &At<'_, Self>) {
+        let _ = at;
     }
 
     /// All children of the root have started.
@@ -396,14 +396,14 @@ impl<H: Host> Engine<H> {
 }
 
 /// Lets all go that waits in an estate.
-pub fn release_all<H: Host>(host: &mut H, estate: Estate<H>) {
+fn release_all<H: Host>(host: &mut H, estate: Estate<H>) {
     for parked in estate.into_values() {
         release(host, parked.left, parked.asked);
     }
 }
 
-/// No other life comes for what was left.
-fn release<H: Host>(host: &mut H, left: Left<H>, asked: bool) {
+/// No other life comes for what was left. `asked`: the life had been asked to stop.
+pub fn release<H: Host>(host: &mut H, left: Left<H>, asked: bool) {
     match left {
         Left::Worker(kept) => host.release(kept, asked),
         Left::Tree(estate) => release_all(host, estate),

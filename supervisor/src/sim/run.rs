@@ -268,8 +268,8 @@ impl Host for Stage<'_> {
 
     fn missed(&mut self, _: Arc<str>) {}
 
-    fn gone(&mut self, node: NodeId) {
-        for (target, call) in self.calls.remove(&node).unwrap_or_default().into_values() {
+    fn gone(&mut self, at: &At<'_, Self>) {
+        for (target, call) in self.calls.remove(&at.node).unwrap_or_default().into_values() {
             self.tell(target, Happening::Reply { call, result: None, child: None });
         }
     }

@@ -4,10 +4,14 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use mycelium_supervisor::Jitter;
+use mycelium_supervisor as pure;
+use pure::engine::Answer;
+use pure::{CALLS_MAX, Jitter};
 
-use super::Request;
-use crate::sync::{Mutex, MutexGuard, mpsc};
+use super::{Mail, Tasks};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
+use crate::tree::handle::CallError;
+use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
 use crate::{ActorId, MessageBus};
 
@@ -19,6 +23,58 @@ pub(crate) struct Placed {
     pub(crate) id: ActorId,
     /// An `ActorRef` of the actor's type.
     pub(crate) reference: Box<dyn Any + Send>,
+}
+
+/// Most calls that a supervisor has not answered yet. It refuses them before that, while it takes its mail in.
+const UNANSWERED_MAX: usize = CALLS_MAX * 2;
+
+/// Where a supervisor takes calls.
+#[derive(Clone)]
+pub(crate) struct Mailbox {
+    post: mpsc::UnboundedSender<Mail>,
+    unanswered: Arc<AtomicUsize>,
+}
+
+impl Mailbox {
+    pub(super) fn new(post: mpsc::UnboundedSender<Mail>) -> Self {
+        Self { post, unanswered: Arc::default() }
+    }
+
+    /// Sends a call behind all that has been sent to this supervisor.
+    pub(crate) fn call(
+        &self,
+        call: pure::Call<Launcher>,
+    ) -> Result<oneshot::Receiver<Answer<Tasks>>, CallError> {
+        let (to, answer) = oneshot::channel();
+        let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
+        let reply = Replier { to: Some(to), unanswered: Arc::clone(&self.unanswered) };
+        if before >= UNANSWERED_MAX {
+            return Err(CallError::Refused(pure::CallError::Busy));
+        }
+        self.post.send(Mail::Call(call, reply)).map_err(|_| CallError::Ended)?;
+        Ok(answer)
+    }
+}
+
+/// Where the reply to a call goes. Dropped, the call gets none.
+pub(crate) struct Replier {
+    to: Option<oneshot::Sender<Answer<Tasks>>>,
+    unanswered: Arc<AtomicUsize>,
+}
+
+impl Replier {
+    pub(super) fn answer(mut self, answer: Answer<Tasks>) {
+        if let Some(to) = self.to.take() {
+            // Whoever asked may have left.
+            let _ = to.send(answer);
+        }
+    }
+}
+
+impl Drop for Replier {
+    fn drop(&mut self) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The children that a drain stops first, with their place in the order of starts.
@@ -36,7 +92,7 @@ pub(crate) struct Shared {
     observer: Option<Observer>,
     /// Of the supervisors, in the order in which they start.
     seeds: Mutex<Jitter>,
-    supervisors: Mutex<HashMap<Arc<str>, mpsc::Sender<Request>>>,
+    supervisors: Mutex<HashMap<Arc<str>, Mailbox>>,
     actors: Mutex<HashMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
     missed: Mutex<Vec<Arc<str>>>,
@@ -74,7 +130,7 @@ impl Shared {
     }
 
     /// Where a supervisor takes calls.
-    pub(crate) fn supervisor(&self, path: &str) -> Option<mpsc::Sender<Request>> {
+    pub(crate) fn supervisor(&self, path: &str) -> Option<Mailbox> {
         lock(&self.supervisors).get(path).cloned()
     }
 
@@ -91,14 +147,14 @@ impl Shared {
     }
 
     /// `calls` are those to the supervisor at this path.
-    pub(super) fn add_supervisor(&self, path: &Arc<str>, calls: mpsc::Sender<Request>) {
+    pub(super) fn add_supervisor(&self, path: &Arc<str>, calls: Mailbox) {
         lock(&self.supervisors).insert(Arc::clone(path), calls);
     }
 
     /// A supervisor has ended. One that could not be killed in time may have a successor there, which stays.
-    pub(super) fn forget_supervisor(&self, path: &str, calls: &mpsc::Sender<Request>) {
+    pub(super) fn forget_supervisor(&self, path: &str, calls: &Mailbox) {
         let mut supervisors = lock(&self.supervisors);
-        if supervisors.get(path).is_some_and(|there| there.same_channel(calls)) {
+        if supervisors.get(path).is_some_and(|there| there.post.same_channel(&calls.post)) {
             supervisors.remove(path);
         }
     }
@@ -181,11 +237,11 @@ mod tests {
     #[test]
     fn a_supervisor_that_ends_late_leaves_its_successor_reachable() {
         let (shared, path) = (Shared::new(MessageBus::new(), None, 0), Arc::from("root/desk"));
-        let [(first, _one), (second, _other)] = [mpsc::channel(1), mpsc::channel(1)];
+        let [first, second] = [(); 2].map(|()| Mailbox::new(mpsc::unbounded_channel().0));
         shared.add_supervisor(&path, first.clone());
         shared.add_supervisor(&path, second.clone());
         shared.forget_supervisor(&path, &first);
-        assert!(shared.supervisor(&path).is_some_and(|there| there.same_channel(&second)));
+        assert!(shared.supervisor(&path).is_some_and(|there| there.post.same_channel(&second.post)));
         shared.forget_supervisor(&path, &second);
         assert!(shared.supervisor(&path).is_none());
     }

@@ -1,0 +1,418 @@
+//! What the engine does beyond the dry run: what a life leaves to the next, starts that take too long, kills that do not come about, looks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_supervisor::engine::{
+    Answer, At, Begun, Engine, Estate, Host, Left, LifeId, Look, NodeId, ROOT, Report, Seen,
+};
+use mycelium_supervisor::{
+    Backoff, Call, CallId, ChildRef, ChildSpec, Event, ExitReason, Flags, Notice, Restart, Strategy,
+};
+
+/// What a child is started with: a worker of this make, or a supervisor.
+#[derive(Clone)]
+enum Start {
+    Worker(u32),
+    Tree(Arc<(Flags, Vec<ChildSpec<Start>>)>),
+}
+
+/// Writes down what the engine has it do.
+#[derive(Default)]
+struct Script {
+    queue: VecDeque<(NodeId, Report<Self>)>,
+    log: Vec<String>,
+    lives: BTreeMap<String, LifeId>,
+    seeds: u64,
+    made: u32,
+    end: Option<(ExitReason, usize)>,
+    /// Children are looked at so often, until they are stuck.
+    looks: u32,
+}
+
+impl Script {
+    fn says(&mut self, line: impl Into<String>) {
+        self.log.push(line.into());
+    }
+}
+
+impl Host for Script {
+    type Start = Start;
+    type Body = String;
+    /// The number of a mailbox.
+    type Kept = u32;
+
+    fn next_seed(&mut self) -> u64 {
+        self.seeds += 1;
+        self.seeds
+    }
+
+    fn start(
+        &mut self,
+        at: &At<'_, Self>,
+        child: ChildRef,
+        spec: &ChildSpec<Start>,
+        left: &mut Option<Left<Self>>,
+    ) -> Result<Begun<Self>, ExitReason> {
+        if let Start::Tree(tree) = &spec.start {
+            return Ok(Begun::Supervisor { flags: tree.0, children: tree.1.clone() });
+        }
+        if self.log.last().is_some_and(|line| line == "nothing starts") {
+            return Err(ExitReason::Abnormal("closed".into()));
+        }
+        let mailbox = match left.take() {
+            Some(Left::Worker(mailbox)) => mailbox,
+            _ => {
+                self.made += 1;
+                self.made
+            }
+        };
+        let path = at.child_path(&spec.id).to_string();
+        self.lives.insert(path.clone(), LifeId { node: at.node, child });
+        self.says(format!("start {} with {mailbox}", spec.id));
+        Ok(Begun::Worker(path))
+    }
+
+    fn is_same(one: &Start, other: &Start) -> bool {
+        match (one, other) {
+            (Start::Worker(one), Start::Worker(other)) => one == other,
+            (Start::Tree(one), Start::Tree(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    fn start_limit(start: &Start) -> Option<Duration> {
+        matches!(start, Start::Worker(_)).then_some(Duration::from_secs(30))
+    }
+
+    fn stop(&mut self, _: LifeId, body: &String, for_good: bool) {
+        self.says(format!("stop {body}{}", if for_good { " for good" } else { "" }));
+    }
+
+    fn kill(&mut self, _: LifeId, body: &String) -> Option<Duration> {
+        self.says(format!("kill {body}"));
+        Some(Duration::from_secs(1))
+    }
+
+    fn give_up(&mut self, _: LifeId, body: &String, verdict: &str) -> Option<Duration> {
+        self.says(format!("give up {body}: {verdict}"));
+        Some(Duration::from_secs(1))
+    }
+
+    fn abandon(&mut self, _: LifeId, body: String, ended: bool) {
+        self.says(format!("abandon {body}{}", if ended { ", which has ended" } else { "" }));
+    }
+
+    fn release(&mut self, kept: u32, asked: bool) {
+        self.says(format!("release {kept}{}", if asked { ", asked" } else { "" }));
+    }
+
+    fn watch(&mut self, now: Duration, _: LifeId, _: &mut String) -> Option<Duration> {
+        (self.looks > 0).then_some(now + Duration::from_secs(10))
+    }
+
+    fn look(&mut self, now: Duration, _: LifeId, body: &mut String) -> Look {
+        self.looks -= 1;
+        self.log.push(format!("look at {body}"));
+        let verdict = Some("stuck".into());
+        let stuck = Seen::Stuck { quiet: Duration::from_secs(10), detail: "".into(), verdict };
+        Look {
+            next: (self.looks > 0).then_some(now + Duration::from_secs(10)),
+            seen: (self.looks == 0).then_some(stuck),
+        }
+    }
+
+    fn post(&mut self, to: NodeId, report: Report<Self>) {
+        self.queue.push_back((to, report));
+    }
+
+    fn unheard_ends(&self, node: NodeId) -> BTreeMap<ChildRef, ExitReason> {
+        let reports = self.queue.iter().filter(|(to, _)| *to == node);
+        reports
+            .filter_map(|(_, report)| report.end().map(|(child, reason)| (child, reason.clone())))
+            .collect()
+    }
+
+    fn notice(&mut self, at: &At<'_, Self>, notice: &Notice) {
+        match notice {
+            Notice::StartFailed { id, reason } => self.says(format!("{id} did not start: {reason}")),
+            Notice::Exited { id, reason } => self.says(format!("{id} ended: {reason}")),
+            Notice::Stopped { id, killed, .. } => {
+                self.says(format!("{id} was {}", if *killed { "killed" } else { "stopped" }))
+            }
+            Notice::GaveUp { .. } => self.says(format!("{} gave up", at.path)),
+            _ => {}
+        }
+    }
+
+    fn reply(&mut self, _: &At<'_, Self>, _: CallId, answer: Answer<Self>) {
+        self.says(format!("answer {}", answer.is_ok()));
+    }
+
+    fn missed(&mut self, path: Arc<str>) {
+        self.says(format!("missed {path}"));
+    }
+
+    fn forgotten(&mut self, _: &At<'_, Self>, id: &str) {
+        self.says(format!("forgot {id}"));
+    }
+
+    fn ready(&mut self) {
+        self.says("ready");
+    }
+
+    fn ended(&mut self, reason: ExitReason, estate: Estate<Self>) {
+        self.end = Some((reason, estate.len()));
+    }
+}
+
+struct Play {
+    now: Duration,
+    engine: Engine<Script>,
+    host: Script,
+}
+
+impl Play {
+    fn new(flags: Flags, children: Vec<ChildSpec<Start>>, host: Script) -> Self {
+        let mut host = host;
+        let engine = Engine::new(&mut host, "root".into(), flags, children, true, Estate::new()).unwrap();
+        let mut play = Self { now: Duration::ZERO, engine, host };
+        play.run();
+        play
+    }
+
+    fn run(&mut self) {
+        while let Some((to, report)) = self.host.queue.pop_front() {
+            self.engine.handle(self.now, &mut self.host, to, report);
+        }
+    }
+
+    /// Runs what is due until `seconds` have passed.
+    fn pass(&mut self, seconds: u64) {
+        let until = self.now + Duration::from_secs(seconds);
+        while let Some(at) = self.engine.next_due().filter(|at| *at <= until) {
+            self.now = self.now.max(at);
+            assert!(self.engine.fire_due(self.now, &mut self.host));
+            self.run();
+        }
+        self.now = until;
+    }
+
+    fn life(&self, path: &str) -> LifeId {
+        self.host.lives[path]
+    }
+
+    fn report(&mut self, path: &str, report: impl FnOnce(ChildRef) -> Report<Script>) {
+        let LifeId { node, child } = self.life(path);
+        self.host.post(node, report(child));
+        self.run();
+    }
+
+    fn started(&mut self, path: &str) {
+        self.report(path, |child| Report::Event(Event::Started(child)));
+    }
+
+    /// It fails and leaves this mailbox.
+    fn fails(&mut self, path: &str, mailbox: u32) {
+        let reason = ExitReason::Abnormal("crash".into());
+        self.report(path, |child| Report::Left(child, reason, Left::Worker(mailbox)));
+    }
+
+    fn call(&mut self, call: Call<Start>) {
+        self.host.post(ROOT, Report::Event(Event::Call(CallId(0), call)));
+        self.run();
+    }
+
+    fn log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.host.log)
+    }
+}
+
+fn flags(intensity: u32) -> Flags {
+    let backoff = Backoff { initial: Duration::from_secs(1), jitter: 0.0, ..Backoff::default() };
+    Flags { intensity, period: Duration::from_secs(60), backoff: Some(backoff), ..Flags::default() }
+}
+
+fn worker(id: &str) -> ChildSpec<Start> {
+    ChildSpec::worker(id, Start::Worker(1))
+}
+
+fn tree(id: &str, flags: Flags, children: Vec<ChildSpec<Start>>) -> ChildSpec<Start> {
+    ChildSpec::supervisor(id, Start::Tree(Arc::new((flags, children))))
+}
+
+#[test]
+fn what_a_life_leaves_goes_to_the_next_one_of_the_same_child_and_to_no_other() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+    play.started("root/a");
+    play.fails("root/a", 1);
+    assert_eq!(play.engine.kept("root/a"), Some(&1));
+    play.pass(1);
+    assert_eq!(play.log(), ["start a with 1", "ready", "a ended: crash", "start a with 1"]);
+    assert_eq!(play.engine.kept("root/a"), None);
+    play.started("root/a");
+    play.fails("root/a", 1);
+    play.call(Call::TerminateChild("a".into()));
+    assert_eq!(play.log(), ["a ended: crash", "answer true", "release 1"]);
+    play.call(Call::DeleteChild("a".into()));
+    play.call(Call::StartChild(ChildSpec::worker("a", Start::Worker(2))));
+    assert_eq!(play.log(), ["answer true", "start a with 2"]);
+}
+
+#[test]
+fn a_start_that_cannot_be_launched_keeps_what_was_left() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+    play.started("root/a");
+    play.fails("root/a", 1);
+    play.host.says("nothing starts");
+    play.pass(1);
+    assert_eq!(play.engine.kept("root/a"), Some(&1));
+    play.pass(9);
+    let log = play.log();
+    assert_eq!(log[log.len() - 2..], ["a did not start: closed", "start a with 1"]);
+}
+
+#[test]
+fn an_estate_goes_to_the_successor_of_a_supervisor_and_is_released_with_the_root() {
+    let desk = tree("desk", Flags { intensity: 0, ..flags(0) }, vec![worker("a"), worker("b")]);
+    let mut play = Play::new(flags(1), vec![desk], Script::default());
+    play.started("root/desk/a");
+    play.started("root/desk/b");
+    play.fails("root/desk/a", 1);
+    play.report("root/desk/b", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
+    assert_eq!(play.engine.kept("root/desk/a"), Some(&1));
+    assert_eq!(play.engine.kept("root/desk/b"), Some(&2));
+    assert_eq!(play.engine.kept("root/desk"), None);
+    assert_eq!(play.engine.kept("root/desk/b/c"), None);
+    play.pass(1);
+    play.started("root/desk/a");
+    play.started("root/desk/b");
+    let log = play.log();
+    assert_eq!(
+        log,
+        [
+            "start a with 1",
+            "start b with 2",
+            "ready",
+            "a ended: crash",
+            "root/desk gave up",
+            "stop root/desk/b",
+            "b was stopped",
+            "desk ended: shutdown",
+            "start a with 1",
+            "start b with 2",
+        ]
+    );
+    // Once more is too often for the root.
+    play.fails("root/desk/a", 1);
+    play.report("root/desk/b", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
+    let log = play.log();
+    assert_eq!(log[log.len() - 3..], ["root gave up", "release 1", "release 2, asked"]);
+    assert_eq!(play.host.end, Some((ExitReason::Shutdown, 0)));
+}
+
+#[test]
+fn a_temporary_child_is_forgotten_and_a_report_of_nobody_releases_what_it_brings() {
+    let mut play = Play::new(flags(9), vec![worker("a").restart(Restart::Temporary)], Script::default());
+    let life = play.life("root/a");
+    play.started("root/a");
+    play.fails("root/a", 1);
+    play.fails("root/a", 7);
+    assert_eq!(
+        play.log(),
+        ["start a with 1", "ready", "a ended: crash", "release 1", "forgot a", "release 7"]
+    );
+    assert!(play.engine.body(life).is_none());
+    play.host.post(99, Report::Left(life.child, ExitReason::Normal, Left::Worker(8)));
+    play.run();
+    assert_eq!(play.log(), ["release 8"]);
+}
+
+#[test]
+fn a_child_that_is_not_ready_in_time_is_given_up_and_one_that_cannot_be_ended_is_missed() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+    play.pass(30);
+    assert_eq!(play.log(), ["start a with 1", "give up root/a: not ready after 30s"]);
+    play.pass(1);
+    assert_eq!(play.log(), ["kill root/a", "missed root/a", "a did not start: not ready after 30s"]);
+    assert_eq!(
+        play.host.end.as_ref().map(|(reason, _)| reason.to_string().contains("not ready")),
+        Some(true)
+    );
+}
+
+#[test]
+fn a_child_that_is_told_to_stop_has_its_shutdown_time_and_no_other_limit() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+    play.started("root/a");
+    play.host.post(ROOT, Report::Stop { for_good: true });
+    play.run();
+    play.pass(5);
+    assert_eq!(
+        play.log(),
+        ["start a with 1", "ready", "stop root/a for good", "kill root/a", "missed root/a"]
+    );
+    play.pass(1);
+    assert_eq!(play.log(), ["kill root/a", "missed root/a", "a was killed"]);
+}
+
+#[test]
+fn a_group_that_restarts_stops_in_place() {
+    let group = Flags { strategy: Strategy::OneForAll, ..flags(9) };
+    let mut play = Play::new(group, vec![worker("a"), worker("b")], Script::default());
+    play.started("root/a");
+    play.started("root/b");
+    play.fails("root/a", 1);
+    play.report("root/b", |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
+    assert_eq!(play.engine.kept("root/b"), Some(&2), "all of the group comes back");
+    play.pass(1);
+    play.started("root/a");
+    let log = play.log();
+    assert_eq!(
+        log[3..],
+        ["a ended: crash", "stop root/b", "b was stopped", "start a with 1", "start b with 2"]
+    );
+}
+
+#[test]
+fn a_kill_takes_all_below_along_and_tells_of_an_end_that_came_before() {
+    let desk = tree("desk", flags(9), vec![worker("a"), worker("b")]);
+    let mut play = Play::new(flags(9), vec![desk], Script::default());
+    play.started("root/desk/a");
+    play.started("root/desk/b");
+    play.log();
+    let LifeId { node, child } = play.life("root/desk/a");
+    play.host.post(node, Report::Event(Event::Exited(child, ExitReason::Normal)));
+    play.engine.kill(&mut play.host, ROOT);
+    play.run();
+    assert_eq!(
+        play.log(),
+        [
+            "abandon root/desk/b",
+            "b was killed",
+            "abandon root/desk/a, which has ended",
+            "a ended: normal",
+            "desk was killed",
+        ]
+    );
+    assert_eq!(play.host.end, Some((ExitReason::Killed, 0)));
+    assert!(play.engine.node(ROOT).is_none() && play.engine.next_due().is_none());
+}
+
+#[test]
+fn a_child_is_looked_at_until_it_is_stuck_and_its_end_is_then_a_failure() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script { looks: 2, ..Script::default() });
+    play.started("root/a");
+    play.pass(25);
+    assert_eq!(play.log()[2..], ["look at root/a", "look at root/a"]);
+    play.report("root/a", |child| Report::Left(child, ExitReason::Killed, Left::Worker(1)));
+    assert_eq!(play.log(), ["a ended: stuck"]);
+    play.host.looks = 1;
+    play.pass(1);
+    play.started("root/a");
+    let at = play.now + Duration::from_secs(3);
+    play.report("root/a", |child| Report::LookAt(child, at));
+    play.pass(3);
+    assert_eq!(play.log(), ["start a with 1", "look at root/a"]);
+}
