@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use compare::Line;
 use mycelium_random::{cases, seeds};
-use mycelium_supervisor::sim::{Act, Exit, Plan, Scenario, Tree};
-use mycelium_supervisor::{AutoShutdown, Call, ChildSpec, Restart, Shutdown, Strategy};
+use mycelium_supervisor::sim::{Act, Plan, Scenario, Tree};
+use mycelium_supervisor::{Call, ChildSpec, Shutdown};
 use serde_json::Value;
 
 const SCENARIOS: u64 = 200;
@@ -29,17 +29,8 @@ fn ms(time: Duration) -> f64 {
 
 /// The keys of a supervisor, as an inline table says them.
 fn tree_keys(tree: &Tree) -> String {
-    let strategy = match tree.flags.strategy {
-        Strategy::OneForOne => "one_for_one",
-        Strategy::OneForAll => "one_for_all",
-        Strategy::RestForOne => "rest_for_one",
-        Strategy::SimpleOneForOne => "simple_one_for_one",
-    };
-    let auto = match tree.flags.auto_shutdown {
-        AutoShutdown::Never => "never",
-        AutoShutdown::AnySignificant => "any_significant",
-        AutoShutdown::AllSignificant => "all_significant",
-    };
+    let strategy = encode::strategy(tree.flags.strategy);
+    let auto = encode::auto_shutdown(tree.flags.auto_shutdown);
     let (intensity, period) = (tree.flags.intensity, ms(tree.flags.period) / 1e3);
     let children: Vec<String> = tree.children.iter().map(child).collect();
     let children = children.join(", ");
@@ -59,11 +50,7 @@ fn behaviour(plan: &Plan) -> String {
 }
 
 fn child(spec: &ChildSpec<Plan>) -> String {
-    let restart = match spec.restart {
-        Restart::Permanent => "permanent",
-        Restart::Transient => "transient",
-        Restart::Temporary => "temporary",
-    };
+    let restart = encode::restart(spec.restart);
     let shutdown = match spec.shutdown() {
         Shutdown::BrutalKill => "shutdown = \"brutal_kill\"".to_owned(),
         Shutdown::Infinity => "shutdown = \"infinity\"".to_owned(),
@@ -88,12 +75,7 @@ fn toml(scenario: &Scenario) -> String {
         let _ = write!(text, "[[events]]\nat_ms = {}\n", ms(scripted.at));
         let (call, target, more) = match &scripted.act {
             Act::Exit { path, exit } => {
-                let exit = match exit {
-                    Exit::Crash => "crash",
-                    Exit::Normal => "normal",
-                    Exit::Shutdown => "shutdown",
-                    Exit::Kill => "kill",
-                };
+                let exit = encode::exit(exit);
                 let _ = write!(text, "child = \"{path}\"\nexit = \"{exit}\"\n");
                 continue;
             }

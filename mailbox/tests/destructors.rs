@@ -10,11 +10,13 @@ use std::thread::{self, ThreadId};
 
 use mycelium_mailbox::{
     Consume, Doorbell, Drained, FutureSlot, Inbox, InboxOptions, Overflow, Presence, Source, Span, Stamps,
-    SubscribeOptions, Subscription, Topic,
+    SubscribeOptions, Subscription,
 };
 
+mod common;
 #[path = "common/heap.rs"]
 mod heap;
+use common::{subscribe, topic};
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
@@ -66,19 +68,6 @@ impl Log {
         };
         self.seen.try_iter().map(here).collect()
     }
-}
-
-fn topic<M: Clone + Send + Sync + 'static>(capacity: u32) -> Topic<M> {
-    Topic::new(Arc::new(Stamps::new()), capacity)
-}
-
-fn subscribe<M: Clone + Send + Sync + 'static>(
-    topic: &Topic<M>,
-    id: u64,
-    overflow: Overflow<M>,
-) -> Subscription<M> {
-    let options = SubscribeOptions { id, overflow, ..SubscribeOptions::default() };
-    topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
 }
 
 fn pass<M: Clone + Send + Sync + 'static>(queue: &mut Subscription<M>, messages: usize) {

@@ -163,7 +163,9 @@ impl Future for Stopped {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let Self { place, rest } = &mut *self;
         let Some(core) = place.core() else { return Poll::Pending };
-        rest.get_or_insert_with(|| Rest::new(place));
+        if rest.is_none() {
+            *rest = Rest::begin(place);
+        }
         let seat = core.seat(place.seat);
         match seat.as_ref().and_then(|seat| seat.as_child()).map(|child| child.poll_stopped(cx.waker())) {
             Some(Poll::Ready(())) if core.goes_on(cx) => Poll::Ready(()),

@@ -327,7 +327,7 @@ impl<M: Message> IsolateSubscriber<M> {
             None if !inlet.open.get() => Poll::Ready(None),
             None => {
                 inlet.wake(cx.waker());
-                inlet.rest.set(Some(inlet.rest.take().unwrap_or_else(|| Rest::new(&self.place))));
+                inlet.rest.set(inlet.rest.take().or_else(|| Rest::begin(&self.place)));
                 Poll::Pending
             }
         }

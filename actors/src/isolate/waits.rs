@@ -132,21 +132,17 @@ impl Waits {
 pub(crate) struct Rest(Place);
 
 impl Rest {
-    pub(crate) fn new(place: &Place) -> Self {
-        let rest = Self(place.clone());
-        rest.count(true);
-        rest
-    }
-
-    fn count(&self, more: bool) {
-        if let Some(core) = self.0.core() {
-            core.waits.count_rest(self.0.seat(), more);
-        }
+    /// `None` in code that the isolate does not run: that wait is none of its own.
+    pub(crate) fn begin(place: &Place) -> Option<Self> {
+        place.core()?.waits.count_rest(place.seat(), true);
+        Some(Self(place.clone()))
     }
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
-        self.count(false);
+        if let Some(core) = self.0.core() {
+            core.waits.count_rest(self.0.seat(), false);
+        }
     }
 }

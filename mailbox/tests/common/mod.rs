@@ -1,4 +1,4 @@
-//! A minimal executor for tests: parks the thread until woken.
+//! What tests of queues share: a minimal executor, which parks the thread until woken, and subscriptions.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::future::Future;
@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::Thread;
+
+use mycelium_mailbox::{Doorbell, Overflow, Stamps, SubscribeOptions, Subscription, Topic};
 
 struct Unpark(Thread);
 
@@ -61,4 +63,17 @@ impl Counter {
     pub(crate) fn count(&self) -> usize {
         self.wakes.0.load(Ordering::SeqCst)
     }
+}
+
+pub(crate) fn topic<M: Clone + Send + Sync + 'static>(capacity: u32) -> Topic<M> {
+    Topic::new(Arc::new(Stamps::new()), capacity)
+}
+
+pub(crate) fn subscribe<M: Clone + Send + Sync + 'static>(
+    topic: &Topic<M>,
+    id: u64,
+    overflow: Overflow<M>,
+) -> Subscription<M> {
+    let options = SubscribeOptions { id, overflow, ..SubscribeOptions::default() };
+    topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
 }

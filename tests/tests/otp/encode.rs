@@ -70,13 +70,7 @@ fn is_simple(tree: &Tree) -> bool {
 fn act_term(act: &Act, scenario: &Scenario, plans: &mut Plans) -> String {
     match act {
         Act::Exit { path, exit } => {
-            let how = match exit {
-                Exit::Crash => "crash",
-                Exit::Normal => "normal",
-                Exit::Shutdown => "shutdown",
-                Exit::Kill => "kill",
-            };
-            format!("{{exit,{},{how}}}", binary(path))
+            format!("{{exit,{},{}}}", binary(path), self::exit(exit))
         }
         Act::Call { supervisor, target, call } => {
             let simple = strategy_at(scenario, supervisor) == Some(Strategy::SimpleOneForOne);
@@ -124,28 +118,14 @@ fn request(
 }
 
 fn tree(tree: &Tree, plans: &mut Plans) -> String {
-    let strategy = match tree.flags.strategy {
-        Strategy::OneForOne => "one_for_one",
-        Strategy::OneForAll => "one_for_all",
-        Strategy::RestForOne => "rest_for_one",
-        Strategy::SimpleOneForOne => "simple_one_for_one",
-    };
-    let auto = match tree.flags.auto_shutdown {
-        AutoShutdown::Never => "never",
-        AutoShutdown::AnySignificant => "any_significant",
-        AutoShutdown::AllSignificant => "all_significant",
-    };
+    let (strategy, auto) = (strategy(tree.flags.strategy), auto_shutdown(tree.flags.auto_shutdown));
     let children: Vec<String> = tree.children.iter().map(|spec| child(spec, plans)).collect();
     let (intensity, period) = (tree.flags.intensity, micros(tree.flags.period));
     format!("{{sup,{strategy},{intensity},{period},{auto},[{}]}}", children.join(","))
 }
 
 fn child(spec: &ChildSpec<Plan>, plans: &mut Plans) -> String {
-    let restart = match spec.restart {
-        Restart::Permanent => "permanent",
-        Restart::Transient => "transient",
-        Restart::Temporary => "temporary",
-    };
+    let restart = restart(spec.restart);
     let shutdown = match spec.shutdown() {
         Shutdown::BrutalKill => "brutal_kill".to_owned(),
         Shutdown::Infinity => "infinity".to_owned(),
@@ -163,6 +143,40 @@ fn behaviour(plan: &Plan, plans: &mut Plans) -> (usize, String) {
     let number = *plans.entry(std::sync::Arc::as_ptr(plan)).or_insert(next);
     let (fails, ignores) = (numbers(&plan.start_fails), numbers(&plan.start_ignores));
     (number, format!("{fails},{ignores},{},{}", micros(plan.start_takes), micros(plan.stop_takes)))
+}
+
+pub(crate) fn strategy(strategy: Strategy) -> &'static str {
+    match strategy {
+        Strategy::OneForOne => "one_for_one",
+        Strategy::OneForAll => "one_for_all",
+        Strategy::RestForOne => "rest_for_one",
+        Strategy::SimpleOneForOne => "simple_one_for_one",
+    }
+}
+
+pub(crate) fn auto_shutdown(auto: AutoShutdown) -> &'static str {
+    match auto {
+        AutoShutdown::Never => "never",
+        AutoShutdown::AnySignificant => "any_significant",
+        AutoShutdown::AllSignificant => "all_significant",
+    }
+}
+
+pub(crate) fn restart(restart: Restart) -> &'static str {
+    match restart {
+        Restart::Permanent => "permanent",
+        Restart::Transient => "transient",
+        Restart::Temporary => "temporary",
+    }
+}
+
+pub(crate) fn exit(exit: &Exit) -> &'static str {
+    match exit {
+        Exit::Crash => "crash",
+        Exit::Normal => "normal",
+        Exit::Shutdown => "shutdown",
+        Exit::Kill => "kill",
+    }
 }
 
 fn numbers(list: &[u32]) -> String {
