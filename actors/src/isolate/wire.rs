@@ -413,7 +413,9 @@ impl IsolateEars {
             return Poll::Ready(got);
         }
         self.inlets().for_each(|inlet| inlet.wake(cx.waker()));
-        self.rest.get_or_insert_with(|| Rest::new(&self.place));
+        if self.rest.is_none() {
+            self.rest = Rest::begin(&self.place);
+        }
         Poll::Pending
     }
 
