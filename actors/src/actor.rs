@@ -32,7 +32,7 @@ pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 ///
 /// impl Actor for Portfolio {
 ///     type Error = BoxError;
-///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
 ///         topics.on::<Fill>();
 ///     }
 /// }
@@ -60,11 +60,12 @@ pub trait Actor: Sized + Send + 'static {
         head.rsplit("::").next().unwrap_or(full)
     }
 
-    /// The topics that this actor receives from its first moment on.
+    /// The topics that this actor receives from its first moment on; they may depend on how it was made. Under a supervisor its first
+    /// value is asked, and the lives after that keep what they have.
     ///
     /// They are in force when `spawn` returns, so a message published after it is received whatever the order in
     /// which actors start. [`Context::subscribe`] adds more later.
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         let _ = topics;
     }
 

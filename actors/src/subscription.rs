@@ -179,10 +179,10 @@ pub struct Subscriptions<A: Actor> {
 }
 
 impl<A: Actor> Subscriptions<A> {
-    /// Collects what `A` asks for.
-    pub(crate) fn of() -> Self {
+    /// Collects what `actor` asks for.
+    pub(crate) fn of(actor: &A) -> Self {
         let mut topics = Self { wanted: Vec::new() };
-        A::subscriptions(&mut topics);
+        actor.subscriptions(&mut topics);
         topics
     }
 

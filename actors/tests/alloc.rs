@@ -40,7 +40,7 @@ impl Message for Relayed {
 }
 impl Actor for Relay {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Small>().on::<Large>();
     }
 }
@@ -155,7 +155,7 @@ async fn messages_up_to_64_bytes_allocate_nothing_and_larger_ones_once() {
 struct Echo;
 impl Actor for Echo {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Large>::block().echo());
     }
 }

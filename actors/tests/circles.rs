@@ -133,13 +133,13 @@ struct Left;
 struct Right;
 impl Actor for Left {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::block().capacity(2));
     }
 }
 impl Actor for Right {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tock>::block().capacity(2));
     }
 }
@@ -182,7 +182,7 @@ impl Service for Feed {
 struct Reader(Heard);
 impl Actor for Reader {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::block().capacity(2));
     }
 }

@@ -18,7 +18,7 @@ struct Guest {
 }
 impl Actor for Guest {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {

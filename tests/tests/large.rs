@@ -59,7 +59,7 @@ struct Last;
 
 impl<M: Message + Default> Actor for Listener<M> {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<M>();
     }
 }

@@ -45,7 +45,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         #[automatically_derived]
         impl #impl_generics ::mycelium::Actor for #ty #where_clause {
             type Error = #error;
-            fn subscriptions(topics: &mut ::mycelium::Subscriptions<Self>) {
+            fn subscriptions(&self, topics: &mut ::mycelium::Subscriptions<Self>) {
                 let _ = &topics;
                 #(#subscriptions)*
             }

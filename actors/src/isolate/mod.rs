@@ -91,7 +91,7 @@ const OUTSIDE: u32 = u32::MAX;
 /// struct Sum(u64);
 /// impl Actor for Sum {
 ///     type Error = BoxError;
-///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
 ///         topics.on::<Tick>();
 ///     }
 /// }
@@ -184,13 +184,13 @@ impl Isolate {
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when one of its messages has a `TYPE_ID` that another type holds here.
     pub fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        let wanted = Subscriptions::of(&actor).wanted;
         let (index, waker) = self.core.next_seat();
         let place = Place::new(&self.core, index);
         let ctx = Context::in_isolate(IsolateContext::new(place.clone()));
         let seat = Rc::new(Seat::new(Rc::clone(&self.core), index, waker, actor, ctx));
         self.core.add_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
-        let subscribed =
-            Subscriptions::<A>::of().wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat));
+        let subscribed = wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat));
         if let Err(error) = subscribed {
             self.core.seat_ended(index, 0);
             seat.clear();

@@ -54,7 +54,7 @@ use crate::{
 /// struct Portfolio { position: i64 }
 /// impl Actor for Portfolio {
 ///     type Error = BoxError;
-///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
 ///         topics.on::<Fill>();
 ///     }
 /// }
@@ -410,7 +410,7 @@ impl Core {
         let (host, lookout) = (vacant.handle(), Arc::clone(&self.lookout));
         let address = Address::new(id, name, inbox, host, runtime.clone(), lookout);
         let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
-        for wanted in Subscriptions::<A>::of().wanted {
+        for wanted in Subscriptions::of(&actor).wanted {
             wanted.live(&mut live)?;
         }
         let mut sources = vec![Inlet::Direct(DirectSource::new(&address))];

@@ -237,7 +237,7 @@ impl Reader {
 impl Actor for Reader {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::block().capacity(2));
     }
 
@@ -287,7 +287,7 @@ pub(super) struct Relay;
 impl Actor for Relay {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::block().capacity(2));
     }
 }
@@ -306,7 +306,7 @@ pub(super) struct Sink {
 impl Actor for Sink {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tock>::block().capacity(2));
     }
 }
@@ -327,7 +327,7 @@ pub(super) struct Lossy {
 impl Actor for Lossy {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::drop_oldest().capacity(1));
     }
 }

@@ -44,7 +44,7 @@ struct Watcher {
 impl Actor for Watcher {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::block().capacity(1));
     }
 

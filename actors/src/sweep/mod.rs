@@ -71,7 +71,7 @@ const CHUNKS_PER_THREAD: usize = 64;
 /// struct Counter { low: f64, high: f64, counts: Arc<[bool]>, seen: usize, found: usize }
 /// impl Actor for Counter {
 ///     type Error = BoxError;
-///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
 ///         topics.on::<Price>();
 ///     }
 /// }

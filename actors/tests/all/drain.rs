@@ -47,7 +47,7 @@ struct Relay(Heard);
 
 impl Actor for Relay {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
     async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
@@ -70,7 +70,7 @@ struct Sum {
 
 impl Actor for Sum {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tock>();
     }
     async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {

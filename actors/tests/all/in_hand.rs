@@ -27,7 +27,7 @@ impl Fragile {
 
 impl Actor for Fragile {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tock>();
     }
     async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {

@@ -15,7 +15,7 @@ struct Late {
 }
 impl Actor for Late {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {

@@ -18,7 +18,7 @@ struct Log {
 
 impl Actor for Log {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Note>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
@@ -90,7 +90,7 @@ struct Asker {
 }
 impl Actor for Asker {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }
@@ -136,7 +136,7 @@ fn a_timeout_passes_in_virtual_time() {
 struct Bomb;
 impl Actor for Bomb {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }
@@ -168,7 +168,7 @@ fn a_panic_ends_in_the_result_of_its_isolate() {
 struct Outsider;
 impl Actor for Outsider {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }
@@ -195,7 +195,7 @@ fn a_handler_that_waits_for_ever_is_named() {
 struct Echo(u64);
 impl Actor for Echo {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }

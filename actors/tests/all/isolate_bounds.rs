@@ -74,7 +74,7 @@ impl Service for Endless {
 struct Sum(u64);
 impl Actor for Sum {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }
@@ -241,7 +241,7 @@ fn waits_that_were_over_before_they_began_change_no_order() {
     struct Log(Vec<u64>);
     impl Actor for Log {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on_with(Subscription::<Tick>::block());
             topics.on::<Tock>();
         }

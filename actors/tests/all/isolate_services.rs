@@ -134,7 +134,7 @@ struct Parked;
 struct Ask;
 impl Actor for Parked {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tock>::block().capacity(4));
     }
 }

@@ -135,7 +135,7 @@ fn thousands_of_isolates_with_trees_leave_nothing_behind() {
     struct Guest(#[allow(dead_code)] Arc<()>);
     impl Actor for Guest {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on::<Tick>();
         }
     }

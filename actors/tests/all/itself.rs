@@ -42,7 +42,7 @@ fn selfish(bus: &MessageBus) -> ActorRef<Selfish> {
 
 impl Actor for Selfish {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::block().capacity(4).echo());
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
@@ -157,7 +157,7 @@ fn what_an_actor_publishes_through_a_publisher_is_its_own() {
     struct Quiet(Publisher<Tick>, u64);
     impl Actor for Quiet {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on::<Tick>();
         }
     }
@@ -202,7 +202,7 @@ struct Forwarder {
 }
 impl Actor for Forwarder {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }
@@ -220,7 +220,7 @@ impl Handler<Tick> for Forwarder {
 struct Counter(Arc<AtomicU64>);
 impl Actor for Counter {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tock>();
     }
 }

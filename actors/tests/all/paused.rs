@@ -49,7 +49,7 @@ impl Diary {
 }
 impl Actor for Diary {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {

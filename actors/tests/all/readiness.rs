@@ -34,7 +34,7 @@ impl Responder<Life> for Worker {
 struct Warm;
 impl Actor for Warm {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }

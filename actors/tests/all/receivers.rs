@@ -36,7 +36,7 @@ struct Member {
 
 impl Actor for Member {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Order>();
     }
 }

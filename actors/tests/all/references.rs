@@ -21,7 +21,7 @@ struct Counter {
 
 impl Actor for Counter {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
     async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {

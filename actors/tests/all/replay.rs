@@ -45,7 +45,7 @@ struct Log {
 
 impl Actor for Log {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>().on::<Note>();
     }
 }
@@ -172,7 +172,7 @@ fn a_panic_over_a_replayed_message_ends_the_run_there() {
     struct Picky(i64);
     impl Actor for Picky {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on::<Tick>();
         }
     }

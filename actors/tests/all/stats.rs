@@ -16,7 +16,7 @@ struct Stuck {
 }
 impl Actor for Stuck {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with::<Tick>(Subscription::block().capacity(64));
         topics.on_with::<Tock>(Subscription::drop_oldest().capacity(4));
     }

@@ -49,7 +49,7 @@ impl Drop for Walker {
 
 impl Actor for Walker {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Step>();
     }
 }

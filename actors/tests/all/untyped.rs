@@ -187,7 +187,7 @@ struct Relay {
 }
 impl Actor for Relay {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_wire_with("orders", Subscription::block().echo());
     }
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use mycelium::tree::{Child, InHand};
 use mycelium::wire::Wire;
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, SpawnError, Subscription,
-    Subscriptions, Timestamp, WireMessage, WireTopics,
+    Subscriptions, Supervisor, Timestamp, WireMessage, WireTopics,
 };
 
-use crate::common::{Heard, on_both_runtimes};
+use crate::common::{Heard, PERIOD, on_both_runtimes};
 use crate::wire::{Counted, Mine, Price, Text, bus, bytes, header, show};
 
 /// Writes down the bytes of the topics that it was told.
@@ -27,10 +28,11 @@ impl Tap {
 
 impl Actor for Tap {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
-        topics.on::<Price>();
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Price>().on_wire_with(self.topics.clone(), self.how);
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        // Asked for again, it stays the one it is.
         ctx.subscribe_wire(self.topics.clone(), self.how)?;
         Ok(())
     }
@@ -80,7 +82,7 @@ impl Service for Echoes {
 struct Answers;
 impl Actor for Answers {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_wire("market.prices");
     }
 }
@@ -167,7 +169,7 @@ fn an_actor_whose_topics_nobody_has_is_not_spawned() {
     struct Lost;
     impl Actor for Lost {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on_wire("nowhere");
         }
     }
@@ -182,4 +184,83 @@ fn an_actor_whose_topics_nobody_has_is_not_spawned() {
     });
     let mut isolate = Isolate::new(1);
     assert_eq!(isolate.contract(Mine).spawn(Lost).err(), unknown);
+}
+
+/// Panics over the first text that says so, as often as is said.
+#[derive(Clone)]
+struct Fragile {
+    heard: Heard,
+    failures: Arc<AtomicU64>,
+}
+impl Actor for Fragile {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_wire(["news", "market.counted"]);
+    }
+}
+impl Handler<WireMessage> for Fragile {
+    async fn handle(&mut self, message: &WireMessage, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.add(show(message));
+        let left = self.failures.load(Ordering::SeqCst);
+        if show(message) == "counted 1" && left > 0 {
+            self.failures.store(left - 1, Ordering::SeqCst);
+            panic!("told to");
+        }
+        Ok(())
+    }
+}
+
+fn fragile(heard: &Heard) -> (mycelium::tree::Builder, Fragile) {
+    let actor = Fragile { heard: heard.clone(), failures: Arc::new(AtomicU64::new(2)) };
+    let make = actor.clone();
+    let child = Child::actor("fragile", move || make.clone()).in_hand(InHand::Retry { attempts: 3 });
+    (Supervisor::builder("root").intensity(20, PERIOD).child(child), actor)
+}
+
+const RETRIED: [&str; 5] = ["counted 1", "counted 1", "counted 1", "counted 2", "three"];
+
+#[test]
+fn what_is_in_hand_at_a_failure_is_retried_as_the_same_bytes_and_the_mailbox_survives() {
+    on_both_runtimes(async || {
+        let (bus, heard, encoded) = (bus(), Heard::default(), Arc::new(AtomicU64::new(0)));
+        let tree = fragile(&heard).0.start(&bus).await.unwrap();
+        let counted = bus.publisher::<Counted>().unwrap();
+        for n in [1, 2] {
+            counted.publish(Counted(n, Arc::clone(&encoded))).await.unwrap();
+        }
+        bus.publish_wire(&header::<Text>(), &bytes(&Text { words: "three".into() })).await.unwrap();
+        heard.wait_for("three").await;
+        assert_eq!((heard.words(), encoded.load(Ordering::SeqCst)), (RETRIED.map(String::from).to_vec(), 2));
+        tree.shutdown().await.unwrap();
+    });
+    let (mut isolate, heard, encoded) = (Isolate::new(1), Heard::default(), Arc::new(AtomicU64::new(0)));
+    isolate.contract(Mine);
+    let _tree = isolate.supervise(&fragile(&heard).0).unwrap();
+    for n in [1, 2] {
+        isolate.publish(Counted(n, Arc::clone(&encoded))).unwrap();
+    }
+    isolate.publish_wire(&header::<Text>(), &bytes(&Text { words: "three".into() })).unwrap();
+    isolate.run().unwrap();
+    assert_eq!((heard.words(), encoded.load(Ordering::SeqCst)), (RETRIED.map(String::from).to_vec(), 2));
+}
+
+#[test]
+fn what_waits_in_bytes_at_an_end_is_a_dead_letter() {
+    on_both_runtimes(async || {
+        let (bus, heard) = (bus(), Heard::default());
+        let doomed = bus.spawn(fragile(&heard).1).unwrap();
+        for n in [1, 2, 3] {
+            bus.publisher::<Counted>().unwrap().publish(Counted(n, Arc::default())).await.unwrap();
+        }
+        doomed.ended().await;
+        let letters = bus.dead_letters();
+        assert_eq!((letters.in_hand, letters.waiting), (1, 2), "{letters:?}");
+        assert!(
+            letters
+                .recent
+                .iter()
+                .all(|letter| (letter.message, letter.topic) == ("Counted", Some("market.counted")))
+        );
+        bus.shutdown().await.unwrap();
+    });
 }

@@ -147,7 +147,7 @@ pub struct Log {
 
 impl Actor for Log {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tock>().on::<Note>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
@@ -190,7 +190,7 @@ impl Handler<Note> for Log {
 pub struct Left;
 impl Actor for Left {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }
@@ -205,7 +205,7 @@ impl Handler<Tick> for Left {
 pub struct Right;
 impl Actor for Right {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tock>();
     }
 }

@@ -82,7 +82,7 @@ fn an_actor_that_fills_its_own_subscription_gets_an_error_instead_of_waiting_for
     struct Greedy(Vec<Result<(), PublishError<Tick>>>);
     impl Actor for Greedy {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on_with(Subscription::<Tick>::block().capacity(2).echo());
         }
     }
@@ -119,7 +119,7 @@ fn an_actor_that_has_read_everything_is_not_held_back_by_what_it_published<H: Ho
     struct Talk(u64);
     impl Actor for Chatty {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on_with(Subscription::<Tick>::block().capacity(2));
         }
     }
@@ -165,7 +165,7 @@ fn a_second_type_with_the_same_id_is_refused<H: Host>() {
     struct Fooled;
     impl Actor for Fooled {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on::<Impostor>();
         }
     }
@@ -189,7 +189,7 @@ struct Moody {
 }
 impl Actor for Moody {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
 }
@@ -291,7 +291,7 @@ impl Message for Order {
 struct Desk(Arc<Mutex<Vec<String>>>);
 impl Actor for Desk {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Order>();
     }
 }
@@ -327,7 +327,7 @@ fn a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned<H: Host>()
 struct Confused;
 impl Actor for Confused {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
         topics.on_with(Subscription::<Tick>::drop_newest().capacity(3));
     }

@@ -85,7 +85,7 @@ fn what_waits_for_an_actor_at_its_end_is_a_dead_letter_however_it_was_sent<H: Ho
     struct Hearer(Busy);
     impl Actor for Hearer {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on::<Tock>();
         }
     }
@@ -263,7 +263,7 @@ fn a_shutdown_stops_whoever_is_left_and_their_last_words_are_heard<H: Host>() {
     struct Leaves(Heard);
     impl Actor for Leaves {
         type Error = BoxError;
-        fn subscriptions(topics: &mut Subscriptions<Self>) {
+        fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
             topics.on::<Tick>();
         }
         async fn stopping(&mut self, reason: &StopReason, _: &mut Context<Self>) {

@@ -64,7 +64,7 @@ impl Judge {
 }
 impl Actor for Judge {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         // Small queues, so that publishers wait and the sources run empty and full.
         topics.on_with(Subscription::<Step<1>>::block().capacity(4));
         topics.on_with(Subscription::<Step<2>>::block().capacity(64));
@@ -167,7 +167,7 @@ struct Slow {
 }
 impl Actor for Slow {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
         topics.on::<Tock>();
     }

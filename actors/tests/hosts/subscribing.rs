@@ -29,7 +29,7 @@ impl<const N: usize> Twice<N> {
 
 impl<const N: usize> Actor for Twice<N> {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         for _ in 0..N {
             topics.on::<Tick>();
         }
@@ -124,7 +124,7 @@ struct Fickle {
 }
 impl Actor for Fickle {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Tick>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {

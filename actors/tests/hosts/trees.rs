@@ -223,7 +223,7 @@ fn a_start_that_fails_rolls_back<H: Host>() {
 struct Unsubscribable;
 impl Actor for Unsubscribable {
     type Error = BoxError;
-    fn subscriptions(_: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, _: &mut Subscriptions<Self>) {
         panic!("no topics today");
     }
 }

@@ -148,7 +148,7 @@ impl Exchange {
 impl Actor for Exchange {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Bar>().on::<Order>().on::<SessionEnd>();
     }
 }
@@ -206,7 +206,7 @@ impl Strategy {
 impl Actor for Strategy {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Bar>().on::<Fill>().on::<Close>();
     }
 }
@@ -250,7 +250,7 @@ impl Handler<Fill> for Strategy {
 impl Actor for Portfolio {
     type Error = BoxError;
 
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Bar>().on::<Fill>().on::<Settlement>();
     }
 }

@@ -18,7 +18,7 @@ const CALLS: u32 = 200_000;
 /// 104 bytes of fixed size.
 #[derive(Clone, Debug, Archive, Serialize, Deserialize)]
 #[repr(C)]
-struct Fixed {
+pub(crate) struct Fixed {
     ids: [u64; 4],
     prices: [f64; 8],
     side: u8,
@@ -27,7 +27,7 @@ struct Fixed {
 
 /// Two strings and a list: out of line.
 #[derive(Clone, Debug, Archive, Serialize, Deserialize)]
-struct Texts {
+pub(crate) struct Texts {
     first: String,
     second: String,
     values: Vec<f64>,
@@ -114,19 +114,22 @@ macro_rules! cases {
     }};
 }
 
+impl Fixed {
+    pub(crate) fn sample() -> Self {
+        Self { ids: [1, 2, 3, 4], prices: [1.5; 8], side: 1, flags: 7 }
+    }
+}
+
+impl Texts {
+    pub(crate) fn sample() -> Self {
+        Self { first: "a first string".to_owned(), second: "and a second".to_owned(), values: vec![1.25; 10] }
+    }
+}
+
 /// Both values, both directions.
 pub(crate) fn against_rkyv(report: &mut Report) {
-    cases!(report, "104 B fixed", Fixed, Fixed { ids: [1, 2, 3, 4], prices: [1.5; 8], side: 1, flags: 7 });
-    cases!(
-        report,
-        "two strings and ten f64",
-        Texts,
-        Texts {
-            first: "a first string".to_owned(),
-            second: "and a second".to_owned(),
-            values: vec![1.25; 10]
-        }
-    );
+    cases!(report, "104 B fixed", Fixed, Fixed::sample());
+    cases!(report, "two strings and ten f64", Texts, Texts::sample());
 }
 
 fn timed(mut call: impl FnMut() + 'static) -> Round {

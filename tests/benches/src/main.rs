@@ -25,6 +25,7 @@ mod routing;
 mod supervised;
 mod targets;
 mod to_and_fro;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -48,6 +49,7 @@ const SCENARIOS: &[Scenario] = &[
     ("isolate", alone::isolates),
     ("routing", routing::against_direct_calls),
     ("codec", codec::against_rkyv),
+    ("wire", wire::against_types),
     ("backtest", grid::against_plain_loop),
 ];
 

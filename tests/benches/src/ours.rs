@@ -31,7 +31,7 @@ pub(crate) struct Receiver<M> {
 
 impl<M: Load> Actor for Receiver<M> {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<M>();
     }
 }

@@ -107,7 +107,7 @@ struct Listener {
 
 impl Actor for Listener {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Small>();
     }
 }

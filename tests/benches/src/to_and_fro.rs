@@ -27,7 +27,7 @@ impl Message for Pong {
 pub(crate) struct Left(pub(crate) u64);
 impl Actor for Left {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Ping>();
     }
 }
@@ -44,7 +44,7 @@ impl Handler<Ping> for Left {
 pub(crate) struct Right(pub(crate) u64);
 impl Actor for Right {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Pong>();
     }
 }
@@ -90,7 +90,7 @@ impl Service for Clockwork {
 pub(crate) struct Sum(pub(crate) u64);
 impl Actor for Sum {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on::<Ping>();
     }
 }

@@ -93,6 +93,7 @@ impl<A: Actor> Ward<A> {
 /// Seats an actor under a supervisor; its first life begins when its supervisor says so.
 pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<Rc<dyn AnySeat>, StopReason> {
     let actor = StopReason::catch(&**factory)?;
+    let wanted = StopReason::catch(|| Subscriptions::of(&actor))?.wanted;
     let attempts_max = site.attempts_max;
     let core = Rc::clone(&site.core);
     let (index, waker) = core.next_seat();
@@ -115,9 +116,8 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
     let seat =
         Rc::new(Seat { ward: Some(Box::new(ward)), ..Seat::new(Rc::clone(&core), index, waker, actor, ctx) });
     core.add_quiet_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
-    let subscribed = || -> Result<(), SpawnError> {
-        Subscriptions::<A>::of().wanted.into_iter().try_for_each(|wanted| wanted.in_isolate(&seat))
-    };
+    let subscribed =
+        || -> Result<(), SpawnError> { wanted.into_iter().try_for_each(|wanted| wanted.in_isolate(&seat)) };
     let failed = match StopReason::catch(subscribed) {
         Ok(Ok(())) => return Ok(seat),
         Ok(Err(error)) => StopReason::Failed(error.to_string().into()),
