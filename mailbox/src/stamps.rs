@@ -39,7 +39,8 @@ pub type Note = Arc<dyn Fn(u64) + Send + Sync>;
 /// The last number that one queue took, plus one.
 pub(crate) struct Mark {
     last: u64,
-    note: Option<Note>,
+    /// One word: each inbox has a mark too, and the usual queue has no note.
+    note: Option<Box<Note>>,
 }
 
 impl Mark {
@@ -50,7 +51,7 @@ impl Mark {
 
     /// Has each message take a stamp of its own, and tells `note`; `None` ends that. The note before, to be dropped outside of the
     /// critical section.
-    pub(crate) fn note_each(&mut self, note: Option<Note>) -> Option<Note> {
+    pub(crate) fn note_each(&mut self, note: Option<Box<Note>>) -> Option<Box<Note>> {
         self.last = Self::NOWHERE;
         std::mem::replace(&mut self.note, note)
     }

@@ -281,6 +281,7 @@ impl<V: Payload> Core<V> {
 
     /// See [`Topic::note_each`](super::Topic::note_each).
     pub(crate) fn note_each(&self, note: Option<Note>) {
+        let note = note.map(Box::new);
         let before = self.lock().producer().mark.note_each(note);
         // Here, where the lock is free.
         drop(before);
