@@ -11,6 +11,7 @@ mod context;
 mod error;
 mod host;
 mod isolate;
+mod life;
 mod live;
 #[cfg(all(test, shuttle))]
 mod models;

@@ -51,14 +51,6 @@ pub(crate) trait Member: Send + Sync {
     }
 }
 
-/// Why it ends, if it ends because of that.
-pub(super) fn reason_of(stop: Stop) -> StopReason {
-    match stop {
-        Stop::Life => StopReason::Normal,
-        Stop::Pause | Stop::ForGood => StopReason::Shutdown,
-    }
-}
-
 /// What a member has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {

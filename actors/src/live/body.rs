@@ -15,7 +15,7 @@ use mycelium_mailbox::{FutureSlot, Interlude, Source, Span, Started, Stop, pick}
 use tokio::runtime::Handle;
 
 use self::hand::{Hand, Kept};
-use super::address::{Address, reason_of};
+use super::address::Address;
 use super::context::LiveContext;
 use super::current::Current;
 use super::envelope::Envelope;
@@ -23,6 +23,7 @@ use super::fate::{Fate, Verdict};
 use super::members::Seat;
 use super::source::{Drained, InSlot, Inlet};
 use super::timers::Timers;
+use crate::life::{Act, Attempts, Happening, Lifecycle};
 use crate::{Actor, Context, StopReason, clock};
 
 /// How many messages an actor handles before it looks at the time (messages). To read our queues consumes nothing of tokio's
@@ -57,9 +58,10 @@ pub(crate) struct Body<A: Actor> {
     hand: Hand<A>,
     /// What the next life handles before all else.
     kept: Option<Box<Kept<A>>>,
-    /// How often the handler of what is in hand has failed before.
-    failed: u32,
-    phase: Phase,
+    attempts: Attempts,
+    life: Lifecycle,
+    /// What it does next.
+    act: Act,
     /// Who decides after a life; nobody: it is the end.
     fate: Option<Box<dyn Fate<A>>>,
     seat: Seat,
@@ -71,25 +73,6 @@ enum Work {
     More,
     /// Nothing waits any more; so many messages were handled.
     Done(u32),
-}
-
-enum Phase {
-    /// `started` has not run.
-    Starting,
-    Running,
-    /// Ended, and its fate is not decided yet: a failure, or any other end but a shutdown if somebody decides.
-    /// `polite` says that its code may still run.
-    Failed {
-        reason: StopReason,
-        polite: bool,
-    },
-    /// It ends for this reason; `polite` says that `stopping` is to run.
-    Ending {
-        reason: StopReason,
-        polite: bool,
-    },
-    /// Only [`Body::finish`] is left.
-    Over(StopReason),
 }
 
 impl<A: Actor> Body<A> {
@@ -104,17 +87,19 @@ impl<A: Actor> Body<A> {
         let address = Arc::clone(&live.address);
         let mut live = live;
         live.readiness = fate.as_ref().and_then(|fate| fate.readiness());
-        let (slot, hand, phase) = (FutureSlot::new(), Hand::Empty, Phase::Starting);
+        let attempts = Attempts::new(fate.as_ref().map_or(1, |fate| fate.attempts_max()));
+        let life = Lifecycle::new(fate.is_some());
         Box::new(Self {
             actor: Some(actor),
             ctx: Context::live(live),
             address,
             sources,
-            slot,
-            hand,
+            slot: FutureSlot::new(),
+            hand: Hand::Empty,
             kept: None,
-            failed: 0,
-            phase,
+            attempts,
+            life,
+            act: Act::Begin,
             fate,
             seat,
         })
@@ -141,23 +126,40 @@ impl<A: Actor> Body<A> {
     ) -> Option<S> {
         loop {
             // An end does not wait for signals: what there is of them goes with the actor.
-            if matches!(self.phase, Phase::Starting | Phase::Running)
+            if matches!(self.act, Act::Begin | Act::Work)
                 && let Poll::Ready(Some(signal)) = poll_fn(|cx| Poll::Ready(control(cx))).await
             {
                 return Some(signal);
             }
-            match self.phase {
-                Phase::Starting => self.start().await,
-                Phase::Running => match self.work().await {
+            match self.act {
+                Act::Begin => self.start().await,
+                Act::Work | Act::Nothing => match self.work().await {
                     Work::More => yield_now().await,
                     Work::Done(handled) if handled >= STREAM_MESSAGES => linger().await,
                     Work::Done(_) => self.rest().await,
                 },
-                Phase::Failed { .. } => self.decide().await,
-                Phase::Ending { .. } => self.end().await,
-                Phase::Over(_) => return None,
+                Act::Part { polite } => self.last_words(polite).await,
+                Act::Ask => self.ask().await,
+                Act::Leave { polite } => {
+                    let reason = self.life.reason().clone();
+                    self.leave(&reason);
+                    self.last_words(polite).await;
+                }
+                Act::Finish => return None,
             }
         }
+    }
+
+    /// Something has happened to the actor.
+    fn happens(&mut self, happening: Happening) {
+        match self.life.step(happening) {
+            Act::Nothing => {}
+            act => self.act = act,
+        }
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.act == Act::Work
     }
 
     async fn start(&mut self) {
@@ -173,9 +175,9 @@ impl<A: Actor> Body<A> {
             Ok(started) => started,
             Err(given_up) => return self.panicked(&given_up),
         };
-        self.phase = Phase::Running;
-        if let (Ok(()), Some(fate)) = (&started, &mut self.fate) {
-            fate.started();
+        if started.is_ok() {
+            self.happens(Happening::Started);
+            self.fate.iter_mut().for_each(|fate| fate.started());
         }
         self.look_after(started.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())));
     }
@@ -193,7 +195,7 @@ impl<A: Actor> Body<A> {
             if let Some(message) = due {
                 self.handle_timer(message).await;
                 turn.count(1);
-                if !matches!(self.phase, Phase::Running) {
+                if !self.is_at_work() {
                     return Work::More;
                 }
             }
@@ -203,7 +205,7 @@ impl<A: Actor> Body<A> {
             } else if !timed {
                 return Work::Done(turn.handled());
             }
-            if !matches!(self.phase, Phase::Running) || (turn.left == 0 && !turn.goes_on()) {
+            if !self.is_at_work() || (turn.left == 0 && !turn.goes_on()) {
                 return Work::More;
             }
         }
@@ -292,18 +294,13 @@ impl<A: Actor> Body<A> {
     fn look_after_interrupt(&mut self, result: Drained) {
         if let Err(reason) = result {
             self.keep_hand(&reason);
-            self.phase = Phase::Failed { reason, polite: true };
-            return;
+            return self.happens(Happening::Failed(reason));
         }
         self.address.presence.settle();
         let asked = self.ctx.wants_stop().then_some(Stop::Life);
         self.ctx.apply_changes(&mut self.sources);
         if let Some(stop) = asked.or_else(|| self.address.presence.asked()) {
-            let reason = reason_of(stop);
-            self.phase = match stop {
-                Stop::Life | Stop::Pause if self.fate.is_some() => Phase::Failed { reason, polite: true },
-                _ => Phase::Ending { reason, polite: true },
-            };
+            self.happens(Happening::Stop(stop));
         }
     }
 
@@ -329,80 +326,59 @@ impl<A: Actor> Body<A> {
         self.look_after(Ok(0));
     }
 
-    /// Asks what becomes of the actor after a failure.
-    async fn decide(&mut self) {
-        let Phase::Failed { reason, polite } = &mut self.phase else { return };
-        let (reason, polite) = (reason.clone(), std::mem::take(polite));
-        if self.fate.is_none() {
-            self.phase = Phase::Ending { reason, polite };
-            return;
+    /// Lets the actor say its last words, if it is polite.
+    async fn last_words(&mut self, polite: bool) {
+        let Self { actor, ctx, slot, address, life, .. } = self;
+        if let Some(actor) = actor.as_mut().filter(|_| polite) {
+            let reason = life.reason();
+            let words =
+                InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.stopping(reason, ctx), cx));
+            match address.probed() {
+                None => words.await,
+                // Given up, they are over.
+                Some(watch) => drop(watch.follow("stopping", None, words).await),
+            }
         }
-        if polite {
-            self.last_words(&reason).await;
-        }
+        self.happens(Happening::Said);
+    }
+
+    /// Asks what becomes of the actor after a life.
+    async fn ask(&mut self) {
         drop(self.actor.take());
-        let Self { fate: Some(fate), address, sources, .. } = self else { return };
+        let Self { fate: Some(fate), address, sources, life, .. } = self else { return };
         let mut interlude = Interlude::begin(sources, self.kept.is_some());
         let verdict = poll_fn(|cx| {
             if interlude.poll(&address.presence, sources, address.inbox.doorbell(), cx) {
                 return Poll::Ready(Verdict::Stop);
             }
-            fate.poll_verdict(&reason, cx)
+            fate.poll_verdict(life.reason(), cx)
         })
         .await;
         self.address.presence.wake_up();
         match verdict {
-            Verdict::Stop => self.phase = Phase::Ending { reason, polite: false },
-            Verdict::ShutDown => {
-                let reason = if reason == StopReason::Normal { StopReason::Shutdown } else { reason };
-                self.phase = Phase::Ending { reason, polite: false };
-            }
+            Verdict::Stop => self.happens(Happening::NoMore { shut_down: false }),
+            Verdict::ShutDown => self.happens(Happening::NoMore { shut_down: true }),
             Verdict::Restart(fresh) => {
                 self.ctx.begin_life(&mut self.sources);
                 self.actor = Some(fresh);
-                self.phase = Phase::Starting;
+                self.happens(Happening::Restart);
             }
         }
-    }
-
-    async fn last_words(&mut self, reason: &StopReason) {
-        let Self { actor: Some(actor), ctx, slot, address, .. } = self else { return };
-        let words = InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.stopping(reason, ctx), cx));
-        match address.probed() {
-            None => words.await,
-            // Given up, they are over.
-            Some(watch) => drop(watch.follow("stopping", None, words).await),
-        }
-    }
-
-    /// Leaves all topics, then lets the actor say its last words.
-    async fn end(&mut self) {
-        let Phase::Ending { reason, polite } = &mut self.phase else { return };
-        let (reason, polite) = (reason.clone(), std::mem::take(polite));
-        self.leave(&reason);
-        if polite {
-            self.last_words(&reason).await;
-        }
-        self.phase = Phase::Over(reason);
     }
 
     /// A handler or hook has panicked, or was given up.
     pub(crate) fn panicked(&mut self, reason: &StopReason) {
-        self.phase = match self.phase {
-            // Its last words or what it left behind: it ends all the same, and less politely.
-            Phase::Ending { .. } | Phase::Over(_) => Phase::Ending { reason: reason.clone(), polite: false },
-            _ => Phase::Failed { reason: reason.clone(), polite: false },
-        };
+        self.happens(Happening::Broke(reason.clone()));
         self.keep_hand(reason);
     }
 
     /// The end of the end: nothing of the actor is left but the reason of its end. It may be called twice.
     pub(crate) fn finish(&mut self) {
-        let reason = match &self.phase {
-            Phase::Over(reason) => reason.clone(),
-            _ => StopReason::Killed,
-        };
-        self.bury_hand(&reason, self.failed.saturating_add(1));
+        // Unless it is over, its code was dropped where it was.
+        self.happens(Happening::Killed);
+        self.happens(Happening::Said);
+        let reason = self.life.reason().clone();
+        self.lose_hand(&reason);
         self.leave(&reason);
         self.clear_timers();
         drop(self.actor.take());

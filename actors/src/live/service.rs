@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 
-use super::address::{Member, Work, reason_of};
+use super::address::{Member, Work};
 use super::bus::Core;
 use super::current::{self, Current};
 use super::lookout::{Wait, Waits};
@@ -20,6 +20,7 @@ use super::publisher::LiveSubscriber;
 use super::runtime::has_ended;
 use super::watch::{Pulse, Readiness};
 use super::wire::LiveEars;
+use crate::life::reason_of;
 use crate::rt::{self, AbortHandle};
 use crate::sync::{AtomicBool, AtomicU64, Ordering, SetOnce};
 use crate::{

@@ -18,11 +18,11 @@ pub(super) enum Hand<A: Actor> {
 }
 
 /// A message whose handler has failed and that the next life handles before all others.
-pub(super) struct Kept<A: Actor> {
-    /// That of a timer; any other is still in front of the one source that says so ([`ActorSource::take_kept`]).
-    timer: Option<Envelope<A>>,
-    /// How often its handler has failed.
-    failed: u32,
+pub(super) enum Kept<A: Actor> {
+    /// It is still in front of the one source that says so ([`ActorSource::take_kept`]).
+    InFront,
+    /// That of a timer.
+    Timer(Envelope<A>),
 }
 
 /// What a dead letter says of the message itself.
@@ -37,52 +37,66 @@ impl<A: Actor> Body<A> {
     pub(super) fn keep_hand(&mut self, reason: &StopReason) {
         // Its last words, and its backoff, may take long.
         self.sources.iter_mut().for_each(Source::commit);
-        let failed = std::mem::take(&mut self.failed).saturating_add(1);
-        let attempts_max = self.fate.as_ref().map_or(1, |fate| fate.attempts_max());
-        let kept = failed < attempts_max
-            && match &self.hand {
-                Hand::Empty => return,
-                Hand::Source(source) => self.sources.get_mut(*source).is_some_and(|source| source.keep()),
-                Hand::Timer(_) => true,
-            };
-        if !kept {
-            self.bury_hand(reason, failed);
-            return self.sources.iter_mut().for_each(Source::commit);
+        if matches!(self.hand, Hand::Empty) {
+            return self.settle_attempts();
         }
-        let timer = match std::mem::replace(&mut self.hand, Hand::Empty) {
-            Hand::Timer(envelope) => Some(envelope),
-            _ => None,
+        let again = self.attempts.fail();
+        self.kept = match std::mem::replace(&mut self.hand, Hand::Empty) {
+            Hand::Timer(envelope) if again => Some(Box::new(Kept::Timer(envelope))),
+            Hand::Source(source)
+                if again && self.sources.get_mut(source).is_some_and(|source| source.keep()) =>
+            {
+                Some(Box::new(Kept::InFront))
+            }
+            hand => {
+                self.bury_hand(hand, reason);
+                return self.sources.iter_mut().for_each(Source::commit);
+            }
         };
-        self.kept = Some(Box::new(Kept { timer, failed }));
+    }
+
+    /// Unless it is kept for the next life, the last message is none to be tried again.
+    fn settle_attempts(&mut self) {
+        if self.kept.is_none() {
+            self.attempts.settle();
+        }
     }
 
     /// Handles the message that the last life failed on. Nothing else is handled before.
     #[cold]
     pub(super) async fn retry_kept(&mut self) {
         let Some(kept) = self.kept.take() else { return };
-        let Kept { timer, failed } = *kept;
         // Where it has unsubscribed meanwhile, the message has gone with the rest of the queue.
         let source = self.sources.iter_mut().position(|source| source.take_kept());
-        if timer.is_some() || source.is_some() {
-            self.failed = failed;
-            if let Some(live) = self.ctx.as_live() {
-                live.core().dead_letters.count_retry();
-            }
+        let retries = source.is_some() || matches!(*kept, Kept::Timer(_));
+        if let Some(live) = self.ctx.as_live().filter(|_| retries) {
+            live.core().dead_letters.count_retry();
         }
-        match (timer, source) {
-            (Some(timer), _) => self.handle_timer(timer).await,
-            (None, Some(source)) => {
+        match (*kept, source) {
+            (Kept::Timer(timer), _) => self.handle_timer(timer).await,
+            (Kept::InFront, Some(source)) => {
                 _ = self.drain(source, u64::MAX, 1).await;
             }
-            (None, None) => {}
+            (Kept::InFront, None) => {}
         }
-        // After a failure it is taken over already.
-        self.failed = 0;
+        self.settle_attempts();
     }
 
-    /// What is in hand is a dead letter. `attempts` is how often its handler was tried.
-    pub(super) fn bury_hand(&mut self, reason: &StopReason, attempts: u32) {
-        let message = match std::mem::replace(&mut self.hand, Hand::Empty) {
+    /// The actor ends while something is in hand.
+    pub(super) fn lose_hand(&mut self, reason: &StopReason) {
+        match std::mem::replace(&mut self.hand, Hand::Empty) {
+            Hand::Empty => {}
+            hand => {
+                self.attempts.fail();
+                self.bury_hand(hand, reason);
+            }
+        }
+    }
+
+    /// What was in hand is a dead letter.
+    fn bury_hand(&mut self, hand: Hand<A>, reason: &StopReason) {
+        let attempts = self.attempts.settle();
+        let message = match hand {
             Hand::Empty => None,
             Hand::Source(source) => self.sources.get_mut(source).and_then(|source| discard(&mut **source)),
             Hand::Timer(envelope) => Some(Message { name: envelope.discard(), topic: None }),
@@ -96,16 +110,16 @@ impl<A: Actor> Body<A> {
     /// The next life that a message was kept for does not come.
     fn bury_kept(&mut self, reason: &StopReason) {
         let Some(kept) = self.kept.take() else { return };
-        let Kept { timer, failed } = *kept;
-        let message = match timer {
-            Some(envelope) => Some(Message { name: envelope.discard(), topic: None }),
-            None => {
+        let attempts = self.attempts.settle();
+        let message = match *kept {
+            Kept::Timer(envelope) => Some(Message { name: envelope.discard(), topic: None }),
+            Kept::InFront => {
                 let source = self.sources.iter_mut().find_map(|source| source.take_kept().then_some(source));
                 source.and_then(|source| discard(&mut **source))
             }
         };
         if let Some(message) = message {
-            self.bury(message, 1, DeadLetterCause::InHand { attempts: failed }, reason, true);
+            self.bury(message, 1, DeadLetterCause::InHand { attempts }, reason, true);
         }
     }
 
