@@ -8,6 +8,7 @@ use mycelium_remote::frame::Header;
 use rand_pcg::Pcg64Mcg;
 
 use crate::isolate::IsolateContext;
+use crate::life::{Chance, Origin};
 use crate::live::{Inlet, LiveContext};
 use crate::publish::Through;
 use crate::reference::Target;
@@ -38,7 +39,7 @@ impl fmt::Display for ActorId {
 /// The handler's view of its host. Each actor has one; it is the same type live and in an isolate.
 pub struct Context<A: Actor> {
     backend: Backend<A>,
-    random: Option<Pcg64Mcg>,
+    chance: Chance,
     /// Whether the actor has asked to stop: the host looks there once the handler has returned; a live actor is nudged besides.
     stop_asked: bool,
 }
@@ -51,16 +52,21 @@ enum Backend<A: Actor> {
 }
 
 impl<A: Actor> Context<A> {
-    pub(crate) fn in_isolate(backend: IsolateContext<A>) -> Self {
-        Self { backend: Backend::Isolate(backend), random: None, stop_asked: false }
+    pub(crate) fn in_isolate(backend: IsolateContext<A>, origin: Origin) -> Self {
+        Self::of(Backend::Isolate(backend), origin)
     }
 
-    pub(crate) fn live(backend: LiveContext<A>) -> Self {
-        Self { backend: Backend::Live(backend), random: None, stop_asked: false }
+    pub(crate) fn live(backend: LiveContext<A>, origin: Origin) -> Self {
+        Self::of(Backend::Live(backend), origin)
     }
 
     pub(crate) fn direct(backend: DirectContext) -> Self {
-        Self { backend: Backend::Direct(backend), random: None, stop_asked: false }
+        let origin = Origin::Number(backend.id.get());
+        Self::of(Backend::Direct(backend), origin)
+    }
+
+    fn of(backend: Backend<A>, origin: Origin) -> Self {
+        Self { backend, chance: Chance::Unused(origin), stop_asked: false }
     }
 
     pub(crate) fn as_in_isolate(&self) -> Option<&IsolateContext<A>> {
@@ -520,15 +526,20 @@ impl<A: Actor> Context<A> {
         self.stop_asked
     }
 
-    /// This actor's own random generator, seeded from the bus's seed and the actor's id: in an isolate the same
-    /// seed gives the same numbers in every run and on every machine.
+    /// This actor's own random generator. The same seed of the bus or isolate gives the same actor the same numbers, live and in an
+    /// isolate, in every run and on every machine.
+    ///
+    /// The same actor is the one at the same path of a tree, or else registered under the same name. One that is
+    /// neither goes by its [`Actor::name`] and by how many of its type were spawned before without a name: where several threads
+    /// spawn actors of one type, give them names. The numbers go on where a life has ended. Two trees with one name draw the same.
     pub fn random(&mut self) -> &mut Pcg64Mcg {
-        let Self { backend, random, .. } = self;
-        random.get_or_insert_with(|| match backend {
-            Backend::Isolate(isolate) => isolate.random(),
-            Backend::Live(live) => live.random(),
-            Backend::Direct(direct) => crate::live::random_for(0, direct.id),
-        })
+        let Self { backend, chance, .. } = self;
+        let seed = || match backend {
+            Backend::Isolate(isolate) => isolate.place().core().map_or(0, |core| core.seed),
+            Backend::Live(live) => live.core().seed,
+            Backend::Direct(_) => 0,
+        };
+        chance.generator(seed, A::name)
     }
 }
 

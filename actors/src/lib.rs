@@ -36,8 +36,8 @@ pub use clock::Clock;
 pub use context::{ActorId, Context};
 pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
 pub use isolate::{
-    DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, IsolateTree, QUEUE_CAPACITY,
-    RunError, ServiceRef, Waiting, WaitsFor,
+    DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, IsolateTree, OnFailure,
+    QUEUE_CAPACITY, RunError, ServiceRef, Waiting, WaitsFor,
 };
 pub use live::{
     BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,

@@ -15,8 +15,8 @@ use std::collections::VecDeque;
 use std::mem::needs_drop;
 use std::rc::Rc;
 
-use crate::Held;
 use crate::batch::{Batch, Lent};
+use crate::{Held, Shared};
 
 /// A batch that is begun anew is made larger up to this size (bytes).
 const BATCH_AGAIN_BYTES_MAX: usize = 2_048;
@@ -133,6 +133,17 @@ impl<M> Fifo<M> {
         self.at.set(at + 1);
         let _read = needs_drop::<M>().then(|| Release { batch: head, at });
         Some(read(message))
+    }
+
+    /// The message that [`next`](Self::next) lends at this moment; `None` outside of it.
+    pub fn lent(&self) -> Option<Shared<M>> {
+        if !self.reading.get() {
+            return None;
+        }
+        // SAFETY: while `reading` is set, the head is neither replaced nor begun anew.
+        let head = unsafe { &*self.head.get() };
+        // `next` has passed it, and has a count of it until the loan ends.
+        Some(Lent::new(head, self.at.get().checked_sub(1)?)?.share())
     }
 
     /// Drops all messages. Inside of [`next`](Self::next), only those behind the head's batch.
@@ -281,7 +292,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::Shared;
+
+    #[test]
+    fn what_is_lent_can_be_shared_from_outside_while_it_is_lent() {
+        let fifo = Fifo::new(2, 16);
+        for text in ["a", "b", "c"] {
+            fifo.push(text.to_owned());
+        }
+        let shared: Vec<_> =
+            (0..3).filter_map(|_| fifo.next(|lent| (fifo.lent(), String::clone(&lent)))).collect();
+        assert!(fifo.lent().is_none());
+        for (shared, lent) in shared {
+            assert_eq!(*shared.unwrap(), lent);
+        }
+    }
 
     proptest! {
         /// Against a queue of numbers: pushes, reads that push, readers that keep what they read, and clears.

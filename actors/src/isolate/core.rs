@@ -20,6 +20,7 @@ use super::bounds::Bounds;
 use super::feed::AnyFeed;
 use super::handle::id_of;
 use super::lane::{AnyLane, Changes, Lane, LanePlace, Way};
+use super::names::Names;
 use super::seat::AnySeat;
 use super::signals::Signals;
 use super::timers::{Due, Fire, Timers};
@@ -27,7 +28,7 @@ use super::topics::TopicIndex;
 use super::tree::TreeRun;
 use super::waits::Waits;
 use super::wire::Transcript;
-use super::{OUTSIDE, RunError};
+use super::{OUTSIDE, OnFailure, RunError};
 use crate::wire::Table;
 use crate::{Message, StopReason, TopicStats};
 
@@ -78,6 +79,8 @@ pub(crate) struct Core {
     /// With it, if a link has asked.
     pub(crate) linked: RefCell<Option<StopReason>>,
     pub(super) closed: Cell<bool>,
+    pub(crate) on_failure: Cell<OnFailure>,
+    pub(crate) names: Names,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
     pub(crate) retried: Cell<u64>,
@@ -154,6 +157,8 @@ impl Core {
             stop_asked: Cell::new(false),
             linked: RefCell::default(),
             closed: Cell::new(false),
+            on_failure: Cell::default(),
+            names: Names::default(),
             unheard: Cell::new(0),
             dead_letters: Cell::new(0),
             retried: Cell::new(0),
@@ -476,9 +481,17 @@ impl Core {
     pub(crate) fn left_alone(&self, actor: &'static str, seat: u32, reason: StopReason, waiting: u64) {
         self.seat_ended(seat, waiting);
         // Who was killed was meant to be.
-        if reason.is_abnormal() && reason != StopReason::Killed {
+        let stops = self.on_failure.get() == OnFailure::StopRun;
+        if stops && reason.is_abnormal() && reason != StopReason::Killed {
             self.fail(RunError::ActorFailed { actor, id: id_of(seat), reason, at: self.moment() });
         }
+    }
+
+    /// Hands the last message to those who have not got it yet because an actor has panicked over it.
+    pub(crate) fn finish_delivery(&self) {
+        let lane =
+            self.changes.take_unfinished().and_then(|lane| self.lanes.borrow().get(lane as usize).cloned());
+        lane.iter().for_each(|lane| lane.deliver_rest());
     }
 
     /// Ends the run, unless something else has before.

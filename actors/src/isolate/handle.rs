@@ -9,8 +9,6 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_mailbox::{Confined, Held, Play};
-use rand_core::SeedableRng;
-use rand_pcg::Pcg64Mcg;
 use tokio::sync::oneshot;
 
 use super::beat::{Again, Beat};
@@ -364,15 +362,6 @@ impl<A: Actor> IsolateContext<A> {
             lane.remove_typed(core, self.place.seat);
         }
     }
-
-    pub(crate) fn random(&self) -> Pcg64Mcg {
-        random_for(self.place.core().map_or(0, |core| core.seed), self.place.id())
-    }
-}
-
-/// The generator of one actor: the bus's seed and the actor's id, mixed so that neighbours share nothing.
-pub(crate) fn random_for(seed: u64, id: ActorId) -> Pcg64Mcg {
-    Pcg64Mcg::seed_from_u64(seed ^ id.0.wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31))
 }
 
 /// The seat of an actor of type `A`.
@@ -439,7 +428,7 @@ impl<A: Actor> IsolateRef<A> {
         let Some(core) = self.place.core() else { return Poll::Pending };
         // A seat that is gone went with its isolate.
         let Some(seat) = core.seat(self.place.seat) else { return Poll::Ready(StopReason::Shutdown) };
-        if let Some(reason) = seat.end_reason() {
+        if let Some(reason) = seat.end_reason().filter(|_| seat.is_over()) {
             return if core.goes_on(cx) { Poll::Ready(reason) } else { Poll::Pending };
         }
         seat.watch(cx.waker());

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use mycelium_mailbox::{Fifo, Held, Lent};
+use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
 use super::core::{Core, QUEUE_CAPACITY, Refusal};
 use super::gauge::Gauge;
@@ -25,6 +25,8 @@ pub(crate) trait AnyLane: 'static {
     fn stats(&self, senders: &[u32]) -> Option<TopicStats>;
     /// The name of its messages.
     fn name(&self) -> &'static str;
+    /// Hands its last message to those who have not got it because one before them has panicked.
+    fn deliver_rest(&self);
     /// Removes the receivers of a seat, and counts what they had not handled. `core` knows who sent what is in the queue.
     fn remove(&self, seat: u32, core: &Core);
     /// Drops receivers and what waits.
@@ -110,26 +112,35 @@ enum PolicyKind {
 }
 
 /// The oldest message of a lane on its way to all receivers. It is forgotten at the end of that way: its drop is an unwinding.
-struct Round<'a, M> {
+struct Round<'a, M: 'static> {
     lane: &'a Lane<M>,
     sender: u32,
     /// How many receivers are behind the one whose turn it is. All that is written for each.
     behind: usize,
 }
 
-impl<M> Drop for Round<'_, M> {
-    /// A receiver has panicked, and no supervisor looks after it: the run ends, and those behind it do not get this message. What
+impl<M: 'static> Drop for Round<'_, M> {
+    /// A receiver has panicked, and no supervisor looks after it: those behind it get the message when that one has ended. What
     /// became of it where the panic was is counted there, as it is for a message that was delivered.
     #[cold]
     fn drop(&mut self) {
         let Self { lane, sender, behind } = *self;
         let number = lane.messages.taken() - 1;
-        let receivers = lane.receivers.borrow();
-        let missed = receivers[receivers.len() - behind..].iter();
-        let missed = missed.filter(|other| other.since <= number && other.to.hears(sender)).count();
-        lane.surplus.set(lane.surplus.get() - behind as i64);
-        lane.gauge.dead.set(lane.gauge.dead.get() + missed as u64);
+        let receivers = Rc::clone(&lane.receivers.borrow());
+        if let Some(message) = lane.messages.lent() {
+            let from = receivers.len() - behind;
+            lane.leave_rest(Rest { message, receivers, from, number, sender });
+        }
     }
+}
+
+/// A message that is to go to the receivers behind one that has panicked over it.
+struct Rest<M> {
+    message: Shared<M>,
+    receivers: Rc<[Receiver<M>]>,
+    from: usize,
+    number: u64,
+    sender: u32,
 }
 
 /// What a new lane is told of its isolate.
@@ -143,15 +154,21 @@ pub(crate) struct Changes {
     /// Raised for each, so that the run loop looks at one mark for this and all else.
     signals: Arc<Signals>,
     lanes: RefCell<Vec<u32>>,
+    /// The lane whose last message some receivers have not got yet, because one before them has panicked.
+    unfinished: Cell<Option<u32>>,
 }
 
 impl Changes {
     pub(crate) fn new(signals: Arc<Signals>) -> Self {
-        Self { signals, lanes: RefCell::default() }
+        Self { signals, lanes: RefCell::default(), unfinished: Cell::new(None) }
     }
 
     pub(crate) fn take(&self) -> Vec<u32> {
         self.lanes.take()
+    }
+
+    pub(crate) fn take_unfinished(&self) -> Option<u32> {
+        self.unfinished.take()
     }
 }
 
@@ -167,6 +184,7 @@ pub(crate) struct Lane<M> {
     changed: RefCell<Option<Rc<[Receiver<M>]>>>,
     has_changed: Cell<bool>,
     changes: Rc<Changes>,
+    rest: RefCell<Option<Rest<M>>>,
     /// Whether it is among the changes.
     is_listed: Cell<bool>,
     /// How many more were delivered than handed out: messages may go to several receivers, or to none. What a receiver keeps, or
@@ -220,6 +238,7 @@ impl<M: 'static> Lane<M> {
             changed: RefCell::default(),
             has_changed: Cell::new(false),
             changes,
+            rest: RefCell::default(),
             is_listed: Cell::new(false),
             surplus: Cell::new(0),
             gauge: Rc::default(),
@@ -326,6 +345,11 @@ impl<M: 'static> Lane<M> {
         } else {
             self.messages.next(deliver);
         }
+    }
+
+    fn leave_rest(&self, rest: Rest<M>) {
+        *self.rest.borrow_mut() = Some(rest);
+        self.changes.unfinished.set(Some(self.index));
     }
 
     #[inline(always)]
@@ -484,6 +508,23 @@ impl<M: 'static> AnyLane for Lane<M> {
         })
     }
 
+    fn deliver_rest(&self) {
+        let Some(Rest { message, receivers, from, number, sender }) = self.rest.take() else { return };
+        for (at, receiver) in receivers.iter().enumerate().skip(from) {
+            // Should this one panic too.
+            let (message, receivers) = (message.lend(), Rc::clone(&receivers));
+            self.leave_rest(Rest { message: message.share(), receivers, from: at + 1, number, sender });
+            if receiver.since > number || !receiver.to.deliver(sender, message) {
+                self.add_surplus(-1);
+            }
+        }
+        self.changes.take_unfinished();
+        let_go((self.rest.take(), message));
+        if self.has_changed.get() {
+            self.take_over();
+        }
+    }
+
     fn remove(&self, seat: u32, core: &Core) {
         // A direct lane keeps its receiver, which knows that its actor has ended and counts what still comes.
         if self.topic.is_none() {
@@ -496,6 +537,7 @@ impl<M: 'static> AnyLane for Lane<M> {
     fn clear(&self) {
         self.gauge.is_heard(false);
         self.messages.clear();
+        self.rest.take();
         self.change(Vec::clear);
     }
 }

@@ -10,6 +10,7 @@ mod gauge;
 mod handle;
 mod lane;
 mod monitors;
+mod names;
 mod report;
 mod seat;
 mod service;
@@ -40,6 +41,7 @@ use self::signals::Signals;
 use self::tree::TreeRun;
 use mycelium_mailbox::{Held, enter};
 
+use crate::life::Origin;
 use crate::sweep::{Leash, StopFlag};
 use crate::{
     Actor, ActorRef, AskError, Clock, Context, Handler, Message, PublishError, Responder, Service,
@@ -49,7 +51,7 @@ use crate::{
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
 pub use self::core::QUEUE_CAPACITY;
 pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep};
-pub use self::report::{IsolateStats, RunError, Waiting};
+pub use self::report::{IsolateStats, OnFailure, RunError, Waiting};
 pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
 pub(crate) use self::service::{IsolateSubscriber, seat_service};
 pub use self::tree::IsolateTree;
@@ -151,6 +153,11 @@ impl Isolate {
         self.core.bounds.limit(events_max);
     }
 
+    /// What a run does when an actor or service fails that is in no tree; by default it ends. See [`OnFailure`].
+    pub fn on_failure(&mut self, on_failure: OnFailure) {
+        self.core.on_failure.set(on_failure);
+    }
+
     /// Ends runs with [`RunError::Stopped`] while this flag is set: it is looked at about every thousand steps, between two of
     /// them. The isolates of a sweep ([`Trial::isolate`](crate::sweep::Trial::isolate)) look at the sweep's flag.
     ///
@@ -184,10 +191,14 @@ impl Isolate {
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when one of its messages has a `TYPE_ID` that another type holds here.
     pub fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        self.seat_actor(None, actor)
+    }
+
+    fn seat_actor<A: Actor>(&mut self, name: Option<&str>, actor: A) -> Result<ActorRef<A>, SpawnError> {
         let wanted = Subscriptions::of(&actor).wanted;
         let (index, waker) = self.core.next_seat();
         let place = Place::new(&self.core, index);
-        let ctx = Context::in_isolate(IsolateContext::new(place.clone()));
+        let ctx = Context::in_isolate(IsolateContext::new(place.clone()), self.core.names.origin::<A>(name));
         let seat = Rc::new(Seat::new(Rc::clone(&self.core), index, waker, actor, ctx));
         self.core.add_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
         let subscribed = wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat));
@@ -326,7 +337,10 @@ impl Isolate {
         core.bounds.begin(until < FOREVER);
         let all = || {
             loop {
-                match catch_unwind(AssertUnwindSafe(|| self.step_all(until))) {
+                match catch_unwind(AssertUnwindSafe(|| {
+                    core.finish_delivery();
+                    self.step_all(until)
+                })) {
                     Ok(result) => return result,
                     Err(payload) => match core.seat(core.running.get()) {
                         Some(seat) => seat.end(StopReason::from_panic(&*payload)),

@@ -50,6 +50,36 @@ const OUTSIDE_REMEDY: &str = " (a thread, a socket, a `tokio::spawn`, a channel 
                               the isolate runs, so bring their answers in with `Isolate::tell` between two runs, and wait for \
                               time with `ctx.sleep`)";
 
+/// What a run does when an actor or service fails that is in no tree: it has returned an error or has panicked.
+///
+/// It ends alone either way, as on a live bus: everybody else gets the message on which it failed.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, Isolate, OnFailure};
+///
+/// struct Fragile;
+/// impl Actor for Fragile { type Error = BoxError; }
+/// impl Handler<u32> for Fragile {
+///     async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> { Err("broken".into()) }
+/// }
+/// let mut isolate = Isolate::new(1);
+/// isolate.on_failure(OnFailure::GoOn);
+/// let fragile = isolate.spawn(Fragile)?;
+/// isolate.tell(&fragile, 1)?;
+/// isolate.run()?;
+/// assert!(!fragile.is_alive());
+/// # Ok::<(), BoxError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnFailure {
+    /// It ends with [`RunError::ActorFailed`] when the event in hand is done: results of which a part has failed are none.
+    #[default]
+    StopRun,
+    /// It goes on without that actor, as a live bus does.
+    GoOn,
+}
+
 /// Why a run ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

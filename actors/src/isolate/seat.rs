@@ -7,20 +7,21 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage};
+use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage, Stop};
 
 use self::supervised::Ward;
 pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
 use super::backlog::Backlog;
 use super::core::Core;
-use super::gauge::{Gauge, Hand, OnUnwind};
+use super::gauge::{Gauge, Hand, OnUnwind, count};
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
 use super::remember;
 use super::sub::{Begin, End, Handle, Rule, Sub};
 use super::tree::Child;
 use super::waits::Wait;
+use crate::life::{Act, Happening, LifeState, Lifecycle};
 use crate::{Actor, Context, Down, Handler, Message, Monitor, SpawnError, StopReason, Subscription};
 
 /// An actor and its context.
@@ -82,23 +83,11 @@ pub(crate) trait AnySeat: 'static {
     fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
-/// How far an actor is in its life.
+/// Code of an actor besides its handlers that is to run when its seat is resumed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Life {
-    /// `started` has not run.
-    New,
-    /// It handles messages whenever its stage is idle.
-    Running,
-    /// A life under a supervisor is over; `stopping` has not run.
-    Leaving,
-    /// The same, and `stopping` runs.
-    Left,
-    /// It waits for its supervisor to decide.
-    Down,
-    /// It has ended, and `stopping` has not run.
-    Ending,
-    /// Nothing of it runs any more.
-    Over,
+enum Hook {
+    Started,
+    Stopping,
 }
 
 /// One actor of an isolate.
@@ -107,7 +96,10 @@ pub(crate) struct Seat<A: Actor> {
     pub(crate) index: u32,
     waker: Waker,
     stage: Stage<Bundle<A>, Result<(), A::Error>>,
-    life: Cell<Life>,
+    life: RefCell<Lifecycle>,
+    /// Whether it handles messages whenever its stage is idle: what its life says, for each message.
+    is_at_work: Cell<bool>,
+    hook: Cell<Option<Hook>>,
     /// What a handler of its waits for, while one does.
     wait: Cell<Wait>,
     /// It is to end once a handler that waits now, or `started`, has returned.
@@ -115,7 +107,6 @@ pub(crate) struct Seat<A: Actor> {
     pub(crate) backlog: Backlog,
     /// The message that a handler has which waits, or has failed.
     hand: Cell<Option<Hand>>,
-    ended: RefCell<Option<StopReason>>,
     watchers: RefCell<Vec<Waker>>,
     kill_asked: Cell<bool>,
     pub(crate) watches: RefCell<Option<Box<Watches>>>,
@@ -126,18 +117,23 @@ pub(crate) struct Seat<A: Actor> {
 impl<A: Actor> Seat<A> {
     /// Seats an actor; its `started` runs at the first [`AnySeat::resume`].
     pub(crate) fn new(core: Rc<Core>, index: u32, waker: Waker, actor: A, ctx: Context<A>) -> Self {
+        Self::of(core, index, waker, Bundle { actor, ctx }, None)
+    }
+
+    fn of(core: Rc<Core>, index: u32, waker: Waker, bundle: Bundle<A>, ward: Option<Box<Ward<A>>>) -> Self {
         Self {
-            ward: None,
+            life: RefCell::new(Lifecycle::new(ward.is_some())),
+            is_at_work: Cell::new(false),
+            hook: Cell::new(Some(Hook::Started)),
+            ward,
             core,
             index,
             waker,
-            stage: Stage::new(Bundle { actor, ctx }),
-            life: Cell::new(Life::New),
+            stage: Stage::new(bundle),
             wait: Cell::new(Wait::Outside),
             stop_asked: Cell::new(false),
             backlog: Backlog::default(),
             hand: Cell::default(),
-            ended: RefCell::default(),
             watchers: RefCell::default(),
             kill_asked: Cell::new(false),
             watches: RefCell::default(),
@@ -150,7 +146,7 @@ impl<A: Actor> Seat<A> {
             return None;
         }
         let actor = self.stage.take()?.actor;
-        self.life.set(Life::Over);
+        self.end_quietly(Happening::Stop(Stop::Life));
         Some(actor)
     }
 
@@ -176,7 +172,7 @@ impl<A: Actor> Seat<A> {
 
     /// Whether a message can be handled at once.
     fn is_ready(&self) -> bool {
-        self.stage.phase() == Phase::Idle && self.life.get() == Life::Running
+        self.stage.phase() == Phase::Idle && self.is_at_work.get()
     }
 
     /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message. `way`: who counts what
@@ -187,7 +183,7 @@ impl<A: Actor> Seat<A> {
         P: Play<Bundle<A>, M, Output = Result<(), A::Error>>,
         M: 'static,
     {
-        if self.life.get() != Life::Running {
+        if !self.is_at_work.get() {
             return false;
         }
         self.core.running.set(self.index);
@@ -220,13 +216,6 @@ impl<A: Actor> Seat<A> {
         self.hand.set(Some(Hand::new(way)));
     }
 
-    /// Nobody handles what it has in hand, or was to try again; how many messages these are.
-    fn loses_hand(&self) -> u64 {
-        let in_hand = self.hand.take().map(Hand::die).is_some();
-        let kept = self.ward.as_ref().is_some_and(|ward| ward.loses_kept());
-        u64::from(in_hand) + u64::from(kept)
-    }
-
     /// What follows a poll that was more than a handler that simply returned.
     #[cold]
     fn settle(&self, played: Poll<Result<(), A::Error>>) {
@@ -236,25 +225,98 @@ impl<A: Actor> Seat<A> {
             drop(self.hand.take());
         }
         if self.kill_asked.get() {
-            self.kill();
-            return;
+            return self.kill();
         }
         let Poll::Ready(result) = played else { return };
-        if matches!(self.life.get(), Life::Over | Life::Left) {
-            self.has_said_last_words();
-            return;
-        }
-        match result {
-            Err(error) => self.end(StopReason::Failed(error.to_string().into())),
-            Ok(()) if self.stop_asked.get() => {
-                let linked = self.core.linked.take();
-                self.end(linked.unwrap_or_else(|| self.why_stopped()));
+        match (self.state(), result) {
+            (LifeState::Parting | LifeState::Ending, _) => return self.happens(Happening::Said),
+            (_, Err(error)) => {
+                let reason = StopReason::Failed(error.to_string().into());
+                return self.happens(Happening::Failed(reason));
             }
-            Ok(()) => {
-                self.life.set(Life::Running);
+            (LifeState::Starting, Ok(())) => {
+                self.happens(Happening::Started);
                 self.has_started();
             }
+            (_, Ok(())) => self.lay_down(),
         }
+        if self.stop_asked.get() {
+            let linked = self.core.linked.take();
+            self.happens(linked.map_or_else(|| Happening::Stop(self.wanted_stop()), Happening::Failed));
+        }
+    }
+
+    fn state(&self) -> LifeState {
+        self.life.borrow().state()
+    }
+
+    /// Why this life, or the whole, has ended or is about to.
+    fn reason(&self) -> StopReason {
+        self.life.borrow().reason().clone()
+    }
+
+    /// Something has happened to the actor: takes it in, and does what follows.
+    fn happens(&self, happening: Happening) {
+        let cut_short = matches!(happening, Happening::Broke(_));
+        let act = self.life.borrow_mut().step(happening);
+        self.is_at_work.set(self.state() == LifeState::Running);
+        // Something else than its parked handler has panicked: a key of its subscription, or a destructor.
+        if cut_short && self.stage.phase() == Phase::Waiting {
+            self.stage.cancel();
+        }
+        match act {
+            Act::Nothing | Act::Work => {}
+            Act::Begin => self.hook.set(Some(Hook::Started)),
+            Act::Part { polite } => {
+                self.put_hand_by();
+                self.say_last_words(polite);
+            }
+            Act::Ask => self.ask(),
+            Act::Leave { polite } => {
+                self.put_hand_by();
+                self.leave();
+                self.say_last_words(polite);
+            }
+            Act::Finish => {
+                self.watchers.take().into_iter().for_each(Waker::wake);
+                self.end_watches();
+                self.is_gone();
+            }
+        }
+    }
+
+    fn say_last_words(&self, polite: bool) {
+        self.hook.set(polite.then_some(Hook::Stopping));
+        match polite {
+            // The run loop goes on with it, so that ends keep the order of events.
+            true => self.core.enqueue_resume(self.index),
+            false => self.happens(Happening::Said),
+        }
+    }
+
+    /// It takes part in nothing any more: what waits is dead letters.
+    fn leave(&self) {
+        let waiting = self.backlog.take();
+        let lost = waiting.len() as u64 + u64::from(self.loses_kept());
+        match self.ward {
+            None => self.core.left_alone(A::name(), self.index, self.reason(), lost),
+            Some(_) => self.core.seat_ended(self.index, lost),
+        }
+        waiting.iter().for_each(|source| source.discard());
+    }
+
+    /// What its handler has is nobody's any more.
+    fn lose_hand(&self, hand: Hand) {
+        hand.die();
+        count(&self.core.dead_letters);
+    }
+
+    /// Nobody is to be told of its end.
+    fn end_quietly(&self, because: Happening) {
+        let mut life = self.life.borrow_mut();
+        life.step(because);
+        life.step(Happening::Said);
+        self.is_at_work.set(false);
     }
 
     fn begin<P, M>(&self, message: M)
@@ -291,26 +353,16 @@ impl<A: Actor> Seat<A> {
 
 impl<A: Actor> AnySeat for Seat<A> {
     fn resume(&self) {
-        match (self.life.get(), self.stage.phase()) {
-            (_, Phase::Waiting) => {
-                self.core.running.set(self.index);
-                let played = self.stage.resume(&mut TaskContext::from_waker(&self.waker));
-                self.settle(played);
+        if self.stage.phase() == Phase::Waiting {
+            self.core.running.set(self.index);
+            let played = self.stage.resume(&mut TaskContext::from_waker(&self.waker));
+            self.settle(played);
+        } else {
+            match self.hook.take() {
+                Some(Hook::Started) => self.begin::<Begin, ()>(()),
+                Some(Hook::Stopping) => self.begin::<End, StopReason>(self.reason()),
+                None => {}
             }
-            (Life::New, _) => {
-                self.life.set(Life::Running);
-                self.begin::<Begin, ()>(());
-            }
-            (Life::Ending, _) => {
-                self.life.set(Life::Over);
-                let reason = self.end_reason().unwrap_or(StopReason::Normal);
-                self.begin::<End, StopReason>(reason);
-            }
-            (Life::Leaving, _) => {
-                self.life.set(Life::Left);
-                self.begin::<End, StopReason>(self.why_left());
-            }
-            _ => {}
         }
         // A waiting message may park the actor again, or end it: then the rest goes on waiting, or is gone.
         while self.is_ready() {
@@ -341,34 +393,18 @@ impl<A: Actor> AnySeat for Seat<A> {
 
     fn end(&self, reason: StopReason) {
         self.core.judge(A::name(), self.index, &reason);
-        if self.goes_on(&reason) {
-            return;
-        }
-        let in_hand = self.loses_hand();
-        *self.ended.borrow_mut() = Some(reason.clone());
-        if matches!(reason, StopReason::Panicked(_) | StopReason::Killed) {
-            self.life.set(Life::Over);
-        } else {
-            self.life.set(Life::Ending);
-            // The run loop goes on with it, so that ends keep the order of events.
-            self.core.enqueue_resume(self.index);
-        }
-        let waiting = self.backlog.take();
-        let lost = waiting.len() as u64 + in_hand;
-        match self.ward {
-            None => self.core.left_alone(A::name(), self.index, reason, lost),
-            Some(_) => self.core.seat_ended(self.index, lost),
-        }
-        waiting.iter().for_each(|source| source.discard());
-        self.watchers.take().into_iter().for_each(Waker::wake);
-        if self.is_over() {
-            self.has_said_last_words();
-        }
+        self.happens(match reason {
+            StopReason::Normal => Happening::Stop(Stop::Life),
+            StopReason::Shutdown => Happening::Stop(Stop::ForGood),
+            StopReason::Killed => Happening::Killed,
+            StopReason::Panicked(_) => Happening::Broke(reason),
+            StopReason::Failed(_) | StopReason::Linked(_) => Happening::Failed(reason),
+        });
     }
 
     fn ask_stop(&self) {
         match self.stage.phase() {
-            Phase::Idle if self.life.get() == Life::Running => self.end(self.why_stopped()),
+            Phase::Idle if self.is_at_work.get() => self.happens(Happening::Stop(self.wanted_stop())),
             // It stops itself: what its handler returns to looks there.
             Phase::Busy => self.core.stop_asked.set(true),
             _ => self.stop_asked.set(true),
@@ -386,11 +422,11 @@ impl<A: Actor> AnySeat for Seat<A> {
         let asked = self.core.stop_asked.get();
         self.stage.cancel();
         self.core.stop_asked.set(asked);
-        self.end(StopReason::Killed);
+        self.happens(Happening::Killed);
     }
 
     fn is_over(&self) -> bool {
-        self.life.get() == Life::Over
+        self.state() == LifeState::Over
     }
 
     fn be_watched(&self, monitor: Monitor, tell: Tell) {
@@ -413,11 +449,11 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn end_reason(&self) -> Option<StopReason> {
-        self.ended.borrow().clone()
+        self.has_ended().then(|| self.reason())
     }
 
     fn has_ended(&self) -> bool {
-        matches!(self.life.get(), Life::Ending | Life::Over)
+        matches!(self.state(), LifeState::Ending | LifeState::Over)
     }
 
     fn life(&self) -> u32 {
@@ -438,7 +474,7 @@ impl<A: Actor> AnySeat for Seat<A> {
         self.stage.cancel();
         drop(self.backlog.take());
         drop(self.stage.take());
-        self.life.set(Life::Over);
+        self.end_quietly(Happening::Killed);
         if let Some(ward) = &self.ward {
             ward.clear();
         }

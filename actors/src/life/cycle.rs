@@ -23,7 +23,7 @@ use crate::StopReason;
 
 /// How far an actor is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum LifeState {
     /// `started` has not returned.
     Starting,
     /// It handles messages.
@@ -89,7 +89,7 @@ pub(crate) fn reason_of(stop: Stop) -> StopReason {
 /// The life of one actor.
 #[derive(Debug)]
 pub(crate) struct Lifecycle {
-    state: State,
+    state: LifeState,
     /// Whether somebody decides after each life. Nobody: the first one is the last.
     supervised: bool,
     /// Why the last life, or the actor, has ended or is about to.
@@ -98,11 +98,11 @@ pub(crate) struct Lifecycle {
 
 impl Lifecycle {
     pub(crate) fn new(supervised: bool) -> Self {
-        Self { state: State::Starting, supervised, reason: StopReason::Normal }
+        Self { state: LifeState::Starting, supervised, reason: StopReason::Normal }
     }
 
     #[inline]
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> LifeState {
         self.state
     }
 
@@ -113,7 +113,7 @@ impl Lifecycle {
 
     /// Takes in what has happened.
     pub(crate) fn step(&mut self, happening: Happening) -> Act {
-        use State::{Down, Ending, Over, Parting, Running, Starting};
+        use LifeState::{Down, Ending, Over, Parting, Running, Starting};
         match (self.state, happening) {
             (Over, _) => Act::Nothing,
             (_, Happening::Killed) => self.leave(StopReason::Killed, false),
@@ -158,17 +158,17 @@ impl Lifecycle {
         if !self.supervised {
             return self.leave(reason, polite);
         }
-        (self.state, self.reason) = (State::Parting, reason);
+        (self.state, self.reason) = (LifeState::Parting, reason);
         Act::Part { polite }
     }
 
     fn ask(&mut self) -> Act {
-        self.state = State::Down;
+        self.state = LifeState::Down;
         Act::Ask
     }
 
     fn leave(&mut self, reason: StopReason, polite: bool) -> Act {
-        (self.state, self.reason) = (State::Ending, reason);
+        (self.state, self.reason) = (LifeState::Ending, reason);
         Act::Leave { polite }
     }
 }
@@ -235,21 +235,21 @@ mod tests {
     }
 
     /// Carries one act out, and checks that it may be carried out now.
-    fn carry_out(act: Act, before: State, life: &Lifecycle, log: &mut Log) {
+    fn carry_out(act: Act, before: LifeState, life: &Lifecycle, log: &mut Log) {
         match act {
             Act::Nothing => {}
-            Act::Work => assert_eq!((before, life.state()), (State::Starting, State::Running)),
+            Act::Work => assert_eq!((before, life.state()), (LifeState::Starting, LifeState::Running)),
             Act::Begin => {
-                assert_eq!((before, life.state()), (State::Down, State::Starting));
+                assert_eq!((before, life.state()), (LifeState::Down, LifeState::Starting));
                 assert_eq!(log.asked, log.started, "each life after the first follows a question");
                 *log = Log { started: log.started + 1, words: 0, ..*log };
             }
             Act::Part { polite } => {
-                assert!(matches!(before, State::Starting | State::Running), "{before:?}");
+                assert!(matches!(before, LifeState::Starting | LifeState::Running), "{before:?}");
                 log.words += u32::from(polite);
             }
             Act::Ask => {
-                assert!(matches!(before, State::Parting | State::Down), "{before:?}");
+                assert!(matches!(before, LifeState::Parting | LifeState::Down), "{before:?}");
                 log.asked = log.started;
             }
             Act::Leave { polite } => {
@@ -257,7 +257,7 @@ mod tests {
                 log.left = true;
                 log.words += u32::from(polite);
             }
-            Act::Finish => assert_eq!((before, life.state()), (State::Ending, State::Over)),
+            Act::Finish => assert_eq!((before, life.state()), (LifeState::Ending, LifeState::Over)),
         }
         assert!(log.words <= 1, "a life has its last words once");
     }
@@ -278,19 +278,19 @@ mod tests {
                     "code that has panicked, or was killed, says no more"
                 );
                 carry_out(act, before, &life, &mut log);
-                assert!(supervised || !matches!(life.state(), State::Parting | State::Down));
+                assert!(supervised || !matches!(life.state(), LifeState::Parting | LifeState::Down));
                 if let Happening::Failed(reason) | Happening::Broke(reason) = happening
                     && act != Act::Nothing
                 {
                     assert_eq!(*life.reason(), reason);
                 }
-                if before == State::Over {
-                    assert_eq!((life.state(), act), (State::Over, Act::Nothing));
+                if before == LifeState::Over {
+                    assert_eq!((life.state(), act), (LifeState::Over, Act::Nothing));
                 }
             }
             life.step(Happening::Killed);
             life.step(Happening::Said);
-            assert_eq!(life.state(), State::Over, "a kill ends it from everywhere");
+            assert_eq!(life.state(), LifeState::Over, "a kill ends it from everywhere");
         }
     }
 

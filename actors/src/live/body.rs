@@ -23,7 +23,7 @@ use super::fate::{Fate, Verdict};
 use super::members::Seat;
 use super::source::{Drained, InSlot, Inlet};
 use super::timers::Timers;
-use crate::life::{Act, Attempts, Happening, Lifecycle};
+use crate::life::{Act, Attempts, Happening, Lifecycle, Origin};
 use crate::{Actor, Context, StopReason, clock};
 
 /// How many messages an actor handles before it looks at the time (messages). To read our queues consumes nothing of tokio's
@@ -80,6 +80,7 @@ impl<A: Actor> Body<A> {
     pub(crate) fn new(
         actor: A,
         live: LiveContext<A>,
+        origin: Origin,
         sources: Vec<Inlet<A>>,
         fate: Option<Box<dyn Fate<A>>>,
         seat: Seat,
@@ -91,7 +92,7 @@ impl<A: Actor> Body<A> {
         let life = Lifecycle::new(fate.is_some());
         Box::new(Self {
             actor: Some(actor),
-            ctx: Context::live(live),
+            ctx: Context::live(live, origin),
             address,
             sources,
             slot: FutureSlot::new(),

@@ -1,7 +1,7 @@
 //! The live message bus.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use mycelium_mailbox::wire::Messages;
@@ -23,8 +23,9 @@ use super::topics::Topics;
 use super::wire::WireTable;
 use crate::clock::LiveClock;
 use crate::host::Vacant;
+use crate::life::{Census, Origin};
 use crate::rt;
-use crate::sync::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::tree::Forest;
 use crate::wire::Table;
 use crate::{
@@ -124,6 +125,7 @@ pub(crate) struct Core {
     pub(crate) wire: WireTable,
     pub(crate) dead_letters: DeadLetterBox,
     pub(crate) seed: u64,
+    census: Mutex<Census>,
     pub(crate) members: Members,
     pub(crate) forest: Forest,
     /// Children that supervisors have started anew.
@@ -167,7 +169,7 @@ impl BusBuilder {
         self
     }
 
-    /// From which the actors' random generators are seeded, each with its id.
+    /// From which the actors' random generators are seeded ([`Context::random`](crate::Context::random)).
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -223,6 +225,7 @@ impl BusBuilder {
             wire: WireTable::new(self.table),
             dead_letters: DeadLetterBox::default(),
             seed: self.seed,
+            census: Mutex::default(),
             members: Members::default(),
             forest: Forest::default(),
             restarts: AtomicU64::new(0),
@@ -418,9 +421,12 @@ impl Core {
         if let Some(name) = name {
             self.names.take(name, id, Arc::clone(&address) as _)?;
         }
+        let path = fate.as_ref().and_then(|fate| fate.path());
+        let count = || self.census.lock().unwrap_or_else(PoisonError::into_inner).count::<A>();
+        let origin = path.map_or_else(|| Origin::outside_of_trees(name, count), Origin::Path);
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
         let seat = self.add(&member);
-        vacant.occupy(Body::new(actor, live, sources, fate, seat));
+        vacant.occupy(Body::new(actor, live, origin, sources, fate, seat));
         if !address.is_alive() && has_ended(&runtime) {
             return Err(SpawnError::RuntimeEnded);
         }

@@ -3,9 +3,6 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use rand_core::SeedableRng;
-use rand_pcg::Pcg64Mcg;
-
 use super::address::Address;
 use super::bus::Core;
 use super::envelope::Envelope;
@@ -244,15 +241,6 @@ impl<A: Actor> LiveContext<A> {
     pub(crate) fn clear_timers(&mut self) {
         *get_mut(&mut self.timers) = None;
     }
-
-    pub(crate) fn random(&self) -> Pcg64Mcg {
-        random_for(self.core().seed, self.address.id)
-    }
-}
-
-/// The generator of one actor: the bus's seed and the actor's id, mixed so that neighbours share nothing.
-pub(crate) fn random_for(seed: u64, id: ActorId) -> Pcg64Mcg {
-    Pcg64Mcg::seed_from_u64(seed ^ id.get().wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31))
 }
 
 fn get_mut<T>(mutex: &mut Mutex<T>) -> &mut T {

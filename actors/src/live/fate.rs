@@ -34,6 +34,11 @@ pub(crate) trait Fate<A: Actor>: Send {
         None
     }
 
+    /// Its path in that tree.
+    fn path(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// How often the handler of one message is tried, in as many lives, until that message is a dead letter; at least 1.
     fn attempts_max(&self) -> u32 {
         1

@@ -32,7 +32,7 @@ pub(crate) use address::{Address, Member, Work};
 pub(crate) use body::Body;
 pub(crate) use bus::Core;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
-pub(crate) use context::{LiveContext, random_for};
+pub(crate) use context::LiveContext;
 pub(crate) use current::{enter, poll_code, poll_turn, turn};
 pub(crate) use dead_letters::Account;
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};

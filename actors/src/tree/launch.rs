@@ -198,6 +198,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             readiness: site.readiness(),
             attempts_max: site.attempts_max,
             tree: site.shared.number,
+            path: Arc::clone(&site.path),
             verdict: None,
         };
         let bus = &site.shared.bus.core;
@@ -223,6 +224,7 @@ struct Supervised<A> {
     readiness: Option<Arc<Readiness>>,
     attempts_max: u32,
     tree: u64,
+    path: Arc<str>,
     verdict: Option<oneshot::Receiver<Word>>,
 }
 
@@ -239,6 +241,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
 
     fn tree(&self) -> Option<u64> {
         Some(self.tree)
+    }
+
+    fn path(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.path))
     }
 
     fn attempts_max(&self) -> u32 {

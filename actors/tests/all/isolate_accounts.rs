@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::common::{PERIOD, Tick, Tock, backoff};
 use mycelium::tree::{Child, InHand, Shutdown};
 use mycelium::{
-    Actor, ActorRef, BoxError, Context, Handler, Isolate, IsolateTree, Message, Service, ServiceContext,
-    Subscription, Supervisor, Timestamp, TopicStats,
+    Actor, ActorRef, BoxError, Context, Handler, Isolate, IsolateTree, Message, OnFailure, Service,
+    ServiceContext, Subscription, Supervisor, Timestamp, TopicStats,
 };
 use mycelium_random::{Random, seeds};
 
@@ -70,6 +70,10 @@ impl Worker {
     {
         if matches!(number, PARK | PARK_AND_FAIL | PARK_AND_PANIC) {
             ctx.sleep(Duration::from_millis(3)).await;
+        }
+        // A child comes back.
+        if FATAL.contains(&number) && self.id >= CHILDREN.len() as u64 {
+            self.world.lock().unwrap().present.retain(|(who, _)| *who != self.id);
         }
         assert!(!matches!(number, PANIC | PARK_AND_PANIC), "told to");
         match number {
@@ -166,6 +170,8 @@ struct Case {
     world: Arc<Mutex<World>>,
     running: [bool; 3],
     loose: Vec<(u64, ActorRef<Worker>)>,
+    /// Whether the run goes on when one of these fails.
+    goes_on: bool,
     ids: u64,
 }
 
@@ -184,15 +190,19 @@ impl Case {
             root.child(if attempts > 1 { child.in_hand(InHand::Retry { attempts }) } else { child })
         });
         let mut isolate = Isolate::new(random.next_u64());
+        let goes_on = random.chance(50);
+        if goes_on {
+            isolate.on_failure(OnFailure::GoOn);
+        }
         let tree = isolate.supervise(&root).unwrap();
-        Self { isolate, tree, world, running: [true; 3], loose: Vec::new(), ids: 3 }
+        Self { isolate, tree, world, running: [true; 3], loose: Vec::new(), goes_on, ids: 3 }
     }
 
     fn step(&mut self, random: &mut Random) {
         self.ids += 1;
         match random.below(10) {
             0..5 => {
-                let fatal = self.loose.is_empty();
+                let fatal = self.loose.is_empty() || self.goes_on;
                 self.burst(random, fatal);
             }
             5 => {
@@ -233,7 +243,7 @@ impl Case {
             let number = match random.below(20) {
                 0 if fatal => random.pick(&FATAL),
                 0 | 1 => random.pick(&ANY),
-                2 if fatal && random.chance(20) => KEYLESS,
+                2 if self.loose.is_empty() && random.chance(20) => KEYLESS,
                 _ => random.below(FAIL),
             };
             let topic = 1 + u16::from(random.chance(50));

@@ -21,6 +21,7 @@ mod isolate_outside;
 mod isolate_services;
 mod isolate_tree;
 mod itself;
+mod life;
 mod live;
 mod paused;
 mod policies;

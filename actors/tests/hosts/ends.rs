@@ -197,7 +197,7 @@ fn an_actor_that_asks_itself_has_an_error_at_once<H: Host>() {
     assert_eq!(host.ask(&selfish, Tick(0)).unwrap(), Some(AskError::Itself));
 }
 
-conformance!(an_error_ends_its_actor_alone_and_its_message_is_a_dead_letter, not isolate: failures_alone);
+conformance!(an_error_ends_its_actor_alone_and_its_message_is_a_dead_letter);
 fn an_error_ends_its_actor_alone_and_its_message_is_a_dead_letter<H: Host>() {
     let mut host = H::new();
     let [failing, neighbour] = [0; 2].map(|_| host.spawn(Log::default()).unwrap());
@@ -208,7 +208,7 @@ fn an_error_ends_its_actor_alone_and_its_message_is_a_dead_letter<H: Host>() {
     assert_eq!(host.letters().dead, 1);
 }
 
-conformance!(a_panic_ends_its_actor_alone_and_what_waits_is_counted, not isolate: failures_alone);
+conformance!(a_panic_ends_its_actor_alone_and_what_waits_is_counted);
 fn a_panic_ends_its_actor_alone_and_what_waits_is_counted<H: Host>() {
     let mut host = H::new();
     let neighbour = host.spawn(Log::default()).unwrap();

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Handler, Isolate, IsolateTree, Message, PublishError, Responder,
-    RunError, Service, ServiceContext, ServiceRef, SpawnError, StopReason, TellError, Timestamp, TopicStats,
+    Actor, ActorRef, AskError, BoxError, Handler, Isolate, IsolateTree, Message, OnFailure, PublishError,
+    Responder, RunError, Service, ServiceContext, ServiceRef, SpawnError, StopReason, TellError, Timestamp,
+    TopicStats,
 };
 
 use crate::host::{Host, Letters, Limits};
@@ -80,7 +81,9 @@ impl Host for InIsolate {
     type ServiceRef = Arc<Mutex<bool>>;
 
     fn with(_: Limits) -> Self {
-        Self(Isolate::starting_at(1, BEGIN))
+        let mut isolate = Isolate::starting_at(1, BEGIN);
+        isolate.on_failure(OnFailure::GoOn);
+        Self(isolate)
     }
 
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {

@@ -60,7 +60,7 @@ pub(crate) const ROWS: &[Row] = &[
     Row {
         what: "an actor without a supervisor fails alone",
         of: |offers| offers.failures_alone,
-        note: "differs: in an isolate it ends the run, and so does a tree that gives up",
+        note: "in an isolate the run ends then unless `on_failure` says that it goes on, and so it does when a tree gives up",
     },
     Row {
         what: "bounds of a whole bus: `topic_capacity`, `inbox_capacity`, `ask_limit`",
@@ -115,9 +115,9 @@ pub(crate) const ISOLATE: Offers = Offers {
     trees: true,
     one_order: true,
     exact_time: true,
-    failures_alone: false,
+    failures_alone: true,
     limits: false,
-    names: false,
+    names: true,
     outsiders: false,
     accounts_by_name: false,
     drain: false,

@@ -2,17 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use mycelium_mailbox::Phase;
+use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::LifeId;
 
-use super::{AnySeat, Bundle, Life, Seat};
-use crate::isolate::core::Core;
+use super::{AnySeat, Bundle, Hook, Seat};
 use crate::isolate::gauge::{Hand, count};
 use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::Receive;
 use crate::isolate::sub::InHand;
 use crate::isolate::tree::{Child, Factory, Guarded, Reporter, Site};
+use crate::life::{Attempts, Happening, LifeState, Origin};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
 
 /// What an actor under a supervisor has besides.
@@ -25,25 +26,16 @@ pub(super) struct Ward<A: Actor> {
     /// `started` has not returned.
     is_new: Cell<bool>,
     /// Its supervisor wants it to stop: for good, or to come back with its group.
-    shutdown: Cell<Option<Stay>>,
-    last_end: RefCell<Option<StopReason>>,
-    /// How often the handler of one message is tried.
-    attempts_max: u32,
-    /// What its handler has, if it may be tried again, and how often that has failed before.
+    shutdown: Cell<Option<Stop>>,
+    attempts: RefCell<Attempts>,
+    /// What its handler has, if it may be tried again.
     hand: RefCell<Option<Rc<dyn InHand>>>,
-    failed: Cell<u32>,
     /// What its next life handles before all else.
     kept: RefCell<Option<(Rc<dyn InHand>, Hand)>>,
     /// What it has subscribed to.
     topics: RefCell<Vec<u16>>,
     /// What its life before has, and this one has not asked for yet.
     inherited: RefCell<Vec<u16>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stay {
-    ForGood,
-    InPlace,
 }
 
 impl<A: Actor> Ward<A> {
@@ -66,23 +58,15 @@ impl<A: Actor> Ward<A> {
         drop((self.hand.take(), self.kept.take()));
     }
 
-    /// A handler has failed: its message is kept for the next life, or it is a dead letter.
-    fn keep_hand(&self, core: &Core, in_hand: Hand) {
-        let failed = self.failed.take().saturating_add(1);
-        match self.hand.take() {
-            Some(hand) if failed < self.attempts_max => {
-                self.failed.set(failed);
-                *self.kept.borrow_mut() = Some((hand, in_hand));
-            }
-            _ => {
-                in_hand.die();
-                count(&core.dead_letters);
-            }
+    /// What was handled was handled, unless its next life is to try it again.
+    fn settle_attempts(&self) {
+        if self.kept.borrow().is_none() {
+            self.attempts.borrow_mut().settle();
         }
     }
 
     /// What was to be tried again is a dead letter; whether there was any.
-    pub(super) fn loses_kept(&self) -> bool {
+    fn loses_kept(&self) -> bool {
         let Some((kept, hand)) = self.kept.take() else { return false };
         hand.die();
         drop(kept);
@@ -97,7 +81,10 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
     let attempts_max = site.attempts_max;
     let core = Rc::clone(&site.core);
     let (index, waker) = core.next_seat();
-    let ctx = Context::in_isolate(IsolateContext::new(Place::new(&core, index)));
+    let ctx = Context::in_isolate(
+        IsolateContext::new(Place::new(&core, index)),
+        Origin::Path(Arc::clone(&site.path)),
+    );
     let ward = Ward {
         reporter: site.reporter(),
         factory: Factory::clone(factory),
@@ -105,16 +92,13 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
         lives: Cell::new(0),
         is_new: Cell::new(false),
         shutdown: Cell::new(None),
-        last_end: RefCell::default(),
-        attempts_max,
+        attempts: RefCell::new(Attempts::new(attempts_max)),
         hand: RefCell::default(),
-        failed: Cell::new(0),
         kept: RefCell::default(),
         topics: RefCell::default(),
         inherited: RefCell::default(),
     };
-    let seat =
-        Rc::new(Seat { ward: Some(Box::new(ward)), ..Seat::new(Rc::clone(&core), index, waker, actor, ctx) });
+    let seat = Rc::new(Seat::of(Rc::clone(&core), index, waker, Bundle { actor, ctx }, Some(Box::new(ward))));
     core.add_quiet_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
     let subscribed =
         || -> Result<(), SpawnError> { wanted.into_iter().try_for_each(|wanted| wanted.in_isolate(&seat)) };
@@ -138,7 +122,7 @@ impl<A: Actor> Seat<A> {
     }
 
     fn retries(&self) -> bool {
-        self.ward.as_ref().is_some_and(|ward| ward.attempts_max > 1)
+        self.ward.as_ref().is_some_and(|ward| ward.attempts.borrow().retry())
     }
 
     /// Whether what comes now is handled at once, and may have to be tried again.
@@ -157,7 +141,7 @@ impl<A: Actor> Seat<A> {
         if let Some(ward) = &self.ward
             && self.is_ready()
         {
-            ward.failed.set(0);
+            ward.settle_attempts();
             drop(ward.hand.take());
         }
     }
@@ -187,105 +171,59 @@ impl<A: Actor> Seat<A> {
         }
     }
 
-    /// `started`, or a handler that had to wait, has returned.
+    /// `started` has returned.
     pub(super) fn has_started(&self) {
-        let Some(ward) = &self.ward else { return };
-        if ward.is_new.take() {
+        if let Some(ward) = &self.ward {
+            ward.is_new.set(false);
             ward.reporter.started();
-        } else {
-            self.lay_down();
         }
     }
 
-    pub(super) fn why_stopped(&self) -> StopReason {
-        let shutdown = self.ward.as_ref().is_some_and(|ward| ward.shutdown.get().is_some());
-        if shutdown { StopReason::Shutdown } else { StopReason::Normal }
-    }
-
-    /// Why this life, or the whole, has ended.
-    pub(super) fn why_left(&self) -> StopReason {
-        let last = self.ward.as_ref().and_then(|ward| ward.last_end.borrow().clone());
-        last.unwrap_or(StopReason::Normal)
-    }
-
-    /// Whether an end for this reason is none: it has ended before, or its supervisor decides.
-    pub(super) fn goes_on(&self, reason: &StopReason) -> bool {
-        let Some(ward) = &self.ward else { return self.has_ended() };
-        let phase = self.stage.phase();
-        if self.has_ended() {
-            // Its last words panicked or were cut short.
-            if matches!(reason, StopReason::Panicked(_) | StopReason::Killed) && phase != Phase::Waiting {
-                self.life.set(Life::Over);
-                self.end_watches();
-                ward.reporter.gone(reason);
-            }
-            return true;
-        }
-        let for_good = ward.shutdown.get() == Some(Stay::ForGood);
-        if *reason == StopReason::Killed || (for_good && !reason.is_abnormal()) {
-            return false;
-        }
-        self.end_life(ward, reason);
-        true
-    }
-
-    fn end_life(&self, ward: &Ward<A>, reason: &StopReason) {
-        if self.life.get() == Life::Down {
-            return;
-        }
-        // Something else than its parked handler has panicked: a key of its subscription, or a destructor.
-        if self.stage.phase() == Phase::Waiting {
-            self.stage.cancel();
-        }
-        let first = matches!(self.life.get(), Life::New | Life::Running);
-        if first && !ward.is_new.get() {
-            self.put_hand_by(ward);
-        }
-        *ward.last_end.borrow_mut() = Some(reason.clone());
-        if first && !matches!(reason, StopReason::Panicked(_)) {
-            self.life.set(Life::Leaving);
-            // The run loop goes on with it, so that ends keep the order of events.
-            self.core.enqueue_resume(self.index);
-        } else {
-            self.leave_life(ward);
-        }
+    /// What it is asked to do if it is asked to stop.
+    pub(super) fn wanted_stop(&self) -> Stop {
+        self.ward.as_ref().and_then(|ward| ward.shutdown.get()).unwrap_or(Stop::Life)
     }
 
     /// A life ends: what its handler has is kept for the next one, or is a dead letter; what is handled is done with.
-    fn put_hand_by(&self, ward: &Ward<A>) {
-        if let Some(in_hand) = self.hand.take() {
-            ward.keep_hand(&self.core, in_hand);
-        } else {
-            ward.failed.set(0);
-            drop(ward.hand.take());
-        }
-    }
-
-    /// Nothing of this life runs any more.
-    fn leave_life(&self, ward: &Ward<A>) {
-        self.life.set(Life::Down);
-        ward.lives.set(ward.lives.get().wrapping_add(1));
-        let bundle = self.stage.take();
-        ward.reporter.parked(&self.why_left());
-        self.end_own_watches();
-        if let Some(Bundle { actor, ctx }) = bundle {
-            *ward.spare.borrow_mut() = Some(ctx);
-            // Last: it is the actor's code.
-            drop(actor);
-        }
-    }
-
-    /// `stopping` has returned, or was not to run.
-    #[cold]
-    pub(super) fn has_said_last_words(&self) {
-        match &self.ward {
-            Some(ward) if self.life.get() == Life::Left => self.leave_life(ward),
-            ward => {
-                self.end_watches();
-                if let Some(ward) = ward {
-                    ward.reporter.gone(&self.end_reason().unwrap_or(StopReason::Killed));
-                }
+    pub(super) fn put_hand_by(&self) {
+        let (in_hand, ward) = (self.hand.take(), self.ward.as_deref());
+        let again = in_hand.is_some() && ward.is_some_and(|ward| ward.attempts.borrow_mut().fail());
+        match (in_hand, ward.and_then(|ward| Some((ward, ward.hand.take()?)))) {
+            (Some(in_hand), Some((ward, hand))) if again => {
+                *ward.kept.borrow_mut() = Some((hand, in_hand));
             }
+            (Some(in_hand), _) => self.lose_hand(in_hand),
+            (None, _) => {}
+        }
+        if let Some(ward) = ward {
+            ward.settle_attempts();
+        }
+    }
+
+    /// What its next life was to try again is a dead letter; whether there was any.
+    pub(super) fn loses_kept(&self) -> bool {
+        self.ward.as_ref().is_some_and(|ward| ward.loses_kept())
+    }
+
+    /// Nothing of this life runs any more: its supervisor decides.
+    pub(super) fn ask(&self) {
+        self.hook.set(None);
+        let Some(ward) = &self.ward else { return };
+        if let Some(Bundle { actor, ctx }) = self.stage.take() {
+            ward.lives.set(ward.lives.get().wrapping_add(1));
+            *ward.spare.borrow_mut() = Some(ctx);
+            self.end_own_watches();
+            if let Err(panicked) = StopReason::catch(|| drop(actor)) {
+                return self.happens(Happening::Broke(panicked));
+            }
+        }
+        ward.reporter.parked(&self.reason());
+    }
+
+    /// It is over for good.
+    pub(super) fn is_gone(&self) {
+        if let Some(ward) = &self.ward {
+            ward.reporter.gone(&self.reason());
         }
     }
 }
@@ -304,18 +242,16 @@ impl<A: Actor> Child for Seat<A> {
                     ward.inherited.borrow_mut().clone_from(&ward.topics.borrow());
                     // Its stage is empty between two lives.
                     let _ = self.stage.put(Bundle { actor, ctx });
+                    self.happens(Happening::Restart);
                 }
                 Err(reason) => {
                     *ward.spare.borrow_mut() = Some(ctx);
-                    *ward.last_end.borrow_mut() = Some(reason.clone());
-                    ward.reporter.parked(&reason);
-                    return;
+                    return self.happens(Happening::Broke(reason));
                 }
             }
         }
-        self.life.set(Life::New);
         self.resume();
-        if self.life.get() == Life::Leaving && ward.is_new.get() {
+        if ward.is_new.get() && self.hook.get() == Some(Hook::Stopping) {
             // Its `started` failed: its supervisor waits.
             self.resume();
         }
@@ -323,20 +259,24 @@ impl<A: Actor> Child for Seat<A> {
 
     fn ask_shutdown(&self, for_good: bool) {
         let Some(ward) = &self.ward else { return };
-        ward.shutdown.set(Some(if for_good { Stay::ForGood } else { Stay::InPlace }));
+        ward.shutdown.set(Some(if for_good { Stop::ForGood } else { Stop::Pause }));
         self.ask_stop();
-        if matches!(self.life.get(), Life::Leaving | Life::Ending) {
+        if self.hook.get() == Some(Hook::Stopping) {
             self.resume();
         }
     }
 
     fn give_up(&self, reason: &str) {
-        let Some(ward) = &self.ward else { return };
-        if matches!(self.life.get(), Life::Running | Life::Leaving | Life::Left) {
-            self.stage.cancel();
-            self.put_hand_by(ward);
-            *ward.last_end.borrow_mut() = Some(StopReason::Failed(reason.into()));
-            self.leave_life(ward);
+        match self.state() {
+            LifeState::Starting | LifeState::Running => {
+                self.happens(Happening::Broke(StopReason::Failed(reason.into())));
+            }
+            // Given up, its last words are over.
+            LifeState::Parting => {
+                self.stage.cancel();
+                self.happens(Happening::Said);
+            }
+            LifeState::Down | LifeState::Ending | LifeState::Over => {}
         }
     }
 
@@ -353,17 +293,11 @@ impl<A: Actor> Child for Seat<A> {
     fn retire(&self) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.dismiss();
-        if self.has_ended() {
-            return;
+        if !self.has_ended() {
+            self.happens(Happening::NoMore { shut_down: false });
+            // Unless it waited for that.
+            self.happens(Happening::Killed);
+            ward.clear();
         }
-        self.life.set(Life::Over);
-        *self.ended.borrow_mut() = Some(self.why_left());
-        let waiting = self.backlog.take();
-        let in_hand = self.loses_hand();
-        self.core.seat_ended(self.index, waiting.len() as u64 + in_hand);
-        waiting.iter().for_each(|source| source.discard());
-        self.watchers.take().into_iter().for_each(std::task::Waker::wake);
-        self.end_watches();
-        ward.clear();
     }
 }

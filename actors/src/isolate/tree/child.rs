@@ -101,6 +101,7 @@ impl Post {
 pub(crate) struct Site {
     pub(crate) core: Rc<Core>,
     pub(super) post: Rc<Post>,
+    pub(crate) path: Arc<str>,
     pub(super) tells: bool,
     /// How often the handler of one message is tried.
     pub(crate) attempts_max: u32,

@@ -86,7 +86,8 @@ impl Host for Seats {
             Some(Left::Worker(seat)) => seat,
             _ => {
                 let (tells, attempts_max) = (spec.start.tells, spec.start.in_hand.attempts_max());
-                spec.start.take_seat(Site { core, post: Rc::clone(&self.post), tells, attempts_max })?
+                let (path, post) = (at.child_path(&spec.id), Rc::clone(&self.post));
+                spec.start.take_seat(Site { core, post, path, tells, attempts_max })?
             }
         };
         call(&seat, |seat| seat.begin_life(LifeId { node: at.node, child }));

@@ -1,0 +1,56 @@
+//! Who is who in an isolate: the names of its actors, and how many there were of each type.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::handle::{IsolateRef, Place, seat_of};
+use super::{Isolate, Origin};
+use crate::life::Census;
+use crate::{Actor, ActorRef, SpawnError};
+
+/// What an isolate knows its actors by, besides their seats.
+#[derive(Default)]
+pub(crate) struct Names {
+    census: RefCell<Census>,
+    /// Which seats were given names, whether or not who sits there has ended.
+    seats: RefCell<HashMap<Box<str>, u32>>,
+}
+
+impl Names {
+    /// What the random numbers of a new actor follow from.
+    pub(super) fn origin<A: Actor>(&self, name: Option<&str>) -> Origin {
+        Origin::outside_of_trees(name, || self.census.borrow_mut().count::<A>())
+    }
+}
+
+impl Isolate {
+    /// Adds an actor that [`lookup`](Self::lookup) finds under `name` until it has ended, and whose random numbers go by that
+    /// name ([`Context::random`](crate::Context::random)).
+    ///
+    /// # Errors
+    /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
+    pub fn spawn_named<A: Actor>(&mut self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        if self.named(name).is_some() {
+            return Err(SpawnError::NameTaken(name.into()));
+        }
+        let spawned = self.seat_actor(Some(name), actor)?;
+        if let Some(spawned) = spawned.as_isolate() {
+            self.core.names.seats.borrow_mut().insert(name.into(), spawned.place.seat());
+        }
+        Ok(spawned)
+    }
+
+    /// The actor registered under `name`; `None` if there is none or it is of another type.
+    #[must_use]
+    pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        let seat = self.named(name)?;
+        seat_of::<A>(&self.core, seat)?;
+        Some(ActorRef::in_isolate(IsolateRef::new(Place::new(&self.core, seat))))
+    }
+
+    /// The seat of who is registered under `name`.
+    fn named(&self, name: &str) -> Option<u32> {
+        let seat = self.core.names.seats.borrow().get(name).copied()?;
+        self.core.seat(seat).filter(|seat| !seat.has_ended()).map(|_| seat)
+    }
+}
