@@ -16,8 +16,9 @@
 //! s. If it is, B's stamp is at least s, and not s, because that number belongs to A's queue. Either way B's is above A's.
 
 use std::fmt;
+use std::sync::Arc;
 
-use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
+use crate::sync::{AtomicU64, CachePadded, Ordering};
 
 /// The counter that gives all queues of one bus a common order.
 ///

@@ -137,7 +137,8 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
 /// The bytes of the message that is handed out, for all who receive it so.
 #[derive(Default)]
 pub(super) struct Transcript {
-    encoder: RefCell<Encoder>,
+    /// Made when somebody listens: it has memory of its own, and most isolates have nobody who does.
+    encoder: RefCell<Option<Box<Encoder>>>,
     /// With the number of the event.
     last: RefCell<Option<(u64, WireValue)>>,
 }
@@ -160,7 +161,7 @@ impl Transcript {
         }
         // Where the code of a message's author publishes, runs nothing that encodes: it is only queued.
         let mut encoder = self.encoder.borrow_mut();
-        let (header, bytes) = message.to_wire(kind, at, &mut encoder)?;
+        let (header, bytes) = message.to_wire(kind, at, encoder.get_or_insert_default())?;
         let value = WireValue::new(header, bytes);
         *self.last.borrow_mut() = Some((event, value.clone()));
         Ok(value)

@@ -64,7 +64,7 @@ impl Port for Raw {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { known: Arc::new([]), value_max: WIRE_VALUE_MAX }
+        Self { known: Arc::default(), value_max: WIRE_VALUE_MAX }
     }
 }
 
