@@ -257,8 +257,9 @@ impl ServiceContext {
     /// Tells the supervisor that this service makes progress. One whose health is probed
     /// ([`Child::health`](crate::tree::Child::health)) has to say so in time, again and again.
     pub fn alive(&self) {
-        if let Backend::Live(live) = &self.backend {
-            live.alive();
+        match &self.backend {
+            Backend::Isolate(place) => place.alive(),
+            Backend::Live(live) => live.alive(),
         }
     }
 

@@ -150,6 +150,14 @@ impl Place {
         }
     }
 
+    /// Tells the supervisor that whoever sits here makes progress.
+    pub(crate) fn alive(&self) {
+        let seat = self.core().and_then(|core| core.seat(self.seat));
+        if let Some(child) = seat.as_ref().and_then(|seat| seat.as_child()) {
+            child.beat();
+        }
+    }
+
     pub(crate) fn stopped(&self) -> Stopped {
         Stopped { place: self.clone(), rest: None }
     }

@@ -227,6 +227,7 @@ impl<A: Actor> Seat<A> {
         if self.kill_asked.get() {
             return self.kill();
         }
+        self.is_seen_at_work(played.is_pending());
         let Poll::Ready(result) = played else { return };
         match (self.state(), result) {
             (LifeState::Parting | LifeState::Ending, _) => return self.happens(Happening::Said),

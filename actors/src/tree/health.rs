@@ -17,8 +17,8 @@ const LOOKS: u32 = 4;
 /// - A service is stuck when it has not called [`ServiceContext::alive`](crate::ServiceContext::alive) for this time, a process
 ///   when it has written no line.
 ///
-/// Only time in which the runtime gives its tasks their turns counts: where all its threads are busy, a child that waits for its turn is
-/// not stuck, and one that is stuck is found later.
+/// In an isolate that is virtual time, and exact. Live, only time in which the runtime gives its tasks their turns counts: where all its
+/// threads are busy, a child that waits for its turn is not stuck, and one that is stuck is found later.
 ///
 /// ```
 /// use mycelium::tree::Health;
@@ -46,6 +46,10 @@ impl Health {
     #[must_use]
     pub fn restart(self) -> Self {
         Self { restarts: true, ..self }
+    }
+
+    pub(crate) fn stuck_after(self) -> Duration {
+        self.stuck_after
     }
 
     /// When to look next.

@@ -3,6 +3,7 @@
 //! `isolate_sim.rs` compares the decisions with the dry run.
 
 mod ear;
+mod health;
 mod owner;
 
 use std::sync::Arc;

@@ -43,7 +43,7 @@ pub(crate) const ROWS: &[Row] = &[
         note: "a handler that waits is an error of a direct route",
     },
     Row {
-        what: "supervision trees, references that outlive restarts, retries of the message in hand",
+        what: "supervision trees, health probes, references that outlive restarts, retries of the message in hand",
         of: |offers| offers.trees,
         note: "in an isolate all children have virtual time: actors, services and supervisors",
     },
@@ -80,7 +80,7 @@ pub(crate) const ROWS: &[Row] = &[
     },
     Row { what: "drain", of: |offers| offers.drain, note: "" },
     Row {
-        what: "the outside world: threads, sockets, processes, signals, plain futures, health probes",
+        what: "the outside world: threads, sockets, processes, signals, plain futures",
         of: |offers| offers.outside,
         note: "an isolate names who waits for it",
     },

@@ -116,8 +116,8 @@ pub enum Report<H: Host> {
         /// See above.
         for_good: bool,
     },
-    /// A running child is to be [looked at](Host::look) at this time, and no earlier.
-    LookAt(ChildRef, Duration),
+    /// A running child is to be [looked at](Host::look) at this time and no earlier, or not until another report of this kind.
+    LookAt(ChildRef, Option<Duration>),
 }
 
 impl<H: Host> Report<H> {

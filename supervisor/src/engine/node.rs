@@ -139,6 +139,14 @@ impl<H: Host> Node<H> {
         }
     }
 
+    /// When to look at a life that runs and was not told to stop.
+    pub(super) fn look_at(&mut self, child: ChildRef, at: Option<Duration>) {
+        let Some(life) = self.lives.get(&child) else { return };
+        if !life.asked && matches!(life.due, None | Some((_, Due::Look))) {
+            self.set_due(child, at.map(|at| (at, Due::Look)));
+        }
+    }
+
     /// Takes out what is due now for a life.
     pub(super) fn take_due(&mut self, now: Duration) -> Option<(ChildRef, Due)> {
         let &(at, child) = self.dues.first()?;

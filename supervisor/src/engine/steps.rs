@@ -59,9 +59,7 @@ impl<H: Host> Engine<H> {
                 Event::Shutdown(ExitReason::Shutdown)
             }
             Report::LookAt(child, at) => {
-                if node.is_asked(child) == Some(false) {
-                    node.set_due(child, Some((at, Due::Look)));
-                }
+                node.look_at(child, at);
                 return self.note_due(to);
             }
             Report::Event(other) => other,

@@ -25,6 +25,10 @@ pub(super) struct Ward<A: Actor> {
     lives: Cell<u32>,
     /// `started` has not returned.
     is_new: Cell<bool>,
+    /// Whether its supervisor wants to know when it is at work.
+    probed: Cell<bool>,
+    /// A handler waits.
+    at_work: Cell<bool>,
     /// Its supervisor wants it to stop: for good, or to come back with its group.
     shutdown: Cell<Option<Stop>>,
     attempts: RefCell<Attempts>,
@@ -91,6 +95,8 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
         spare: RefCell::default(),
         lives: Cell::new(0),
         is_new: Cell::new(false),
+        probed: Cell::new(false),
+        at_work: Cell::new(false),
         shutdown: Cell::new(None),
         attempts: RefCell::new(Attempts::new(attempts_max)),
         hand: RefCell::default(),
@@ -184,6 +190,17 @@ impl<A: Actor> Seat<A> {
         self.ward.as_ref().and_then(|ward| ward.shutdown.get()).unwrap_or(Stop::Life)
     }
 
+    /// A handler has been polled: it waits, or has returned.
+    #[cold]
+    pub(super) fn is_seen_at_work(&self, waits: bool) {
+        if let Some(ward) = &self.ward
+            && ward.at_work.replace(waits) != waits
+            && ward.probed.get()
+        {
+            ward.reporter.does(waits);
+        }
+    }
+
     /// A life ends: what its handler has is kept for the next one, or is a dead letter; what is handled is done with.
     pub(super) fn put_hand_by(&self) {
         let (in_hand, ward) = (self.hand.take(), self.ward.as_deref());
@@ -233,6 +250,8 @@ impl<A: Actor> Child for Seat<A> {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);
         ward.is_new.set(true);
+        ward.probed.set(false);
+        ward.at_work.set(false);
         ward.shutdown.set(None);
         self.stop_asked.set(false);
         self.kill_asked.set(false);
@@ -282,6 +301,16 @@ impl<A: Actor> Child for Seat<A> {
 
     fn lay_down(&self) {
         Self::lay_down(self);
+    }
+
+    fn probe(&self) -> bool {
+        let Some(ward) = &self.ward else { return false };
+        ward.probed.set(true);
+        ward.at_work.get()
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.ward.as_ref().is_some_and(|ward| ward.at_work.get())
     }
 
     fn says_ready(&self) {

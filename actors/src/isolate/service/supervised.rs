@@ -18,6 +18,8 @@ pub(super) struct Ward<S> {
     reporter: Reporter,
     factory: Factory<S>,
     stopped: Cell<bool>,
+    /// Whether its supervisor wants to know that it makes progress.
+    probed: Cell<bool>,
     /// Who waits for `stopped`.
     waiting: RefCell<Vec<Waker>>,
     last_end: RefCell<Option<StopReason>>,
@@ -40,6 +42,7 @@ pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<d
         reporter: site.reporter(),
         factory: Factory::clone(factory),
         stopped: Cell::new(false),
+        probed: Cell::new(false),
         waiting: RefCell::default(),
         last_end: RefCell::default(),
     };
@@ -63,6 +66,7 @@ impl<S: Service> Child for ServiceSeat<S> {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);
         ward.stopped.set(false);
+        ward.probed.set(false);
         match StopReason::catch(&*ward.factory) {
             Ok(service) => {
                 *self.run.borrow_mut() = Some(run_in(&self.core, self.index, service));
@@ -87,6 +91,22 @@ impl<S: Service> Child for ServiceSeat<S> {
     fn says_ready(&self) {
         if let Some(ward) = &self.ward {
             ward.reporter.ready();
+        }
+    }
+
+    fn probe(&self) -> bool {
+        self.ward.as_ref().is_some_and(|ward| !ward.probed.replace(true))
+    }
+
+    fn is_at_work(&self) -> bool {
+        true
+    }
+
+    fn beat(&self) {
+        if let Some(ward) = &self.ward
+            && ward.probed.get()
+        {
+            ward.reporter.does(true);
         }
     }
 

@@ -38,6 +38,13 @@ pub(crate) trait Child {
         let _ = waker;
         Poll::Pending
     }
+    /// Its supervisor wants to know from now on when it has something to do, and when it has done it. What it has now, if anything:
+    /// `true`.
+    fn probe(&self) -> bool;
+    /// Whether it has something to do that it has not finished.
+    fn is_at_work(&self) -> bool;
+    /// It says that it makes progress.
+    fn beat(&self) {}
     /// No other life comes, and nobody wants to know more of it.
     fn retire(&self);
 }
@@ -47,6 +54,10 @@ pub(super) enum Told {
     Report(NodeId, Report<Seats>),
     /// A life is over; the seat waits for another.
     Parked(LifeId, ExitReason),
+    /// It has something to do from now on, or makes progress with it.
+    AtWork(LifeId),
+    /// It has nothing to do any more.
+    Rests(LifeId),
 }
 
 /// Where the supervisors of one tree are told what happens.
@@ -78,6 +89,7 @@ impl Post {
         let mut ends = BTreeMap::new();
         for told in &*self.told.borrow() {
             let end = match told {
+                Told::AtWork(_) | Told::Rests(_) => None,
                 Told::Report(to, report) => report.end().map(|(child, reason)| (*to, child, reason)),
                 Told::Parked(life, reason) => Some((life.node, life.child, reason)),
             };
@@ -140,6 +152,13 @@ impl Reporter {
             && self.starting.take()
         {
             self.post.report(node, Report::Event(Event::Started(child)));
+        }
+    }
+
+    /// What a probed child does now.
+    pub(crate) fn does(&self, work: bool) {
+        if let Some(life) = self.life.get() {
+            self.post.tell(if work { Told::AtWork(life) } else { Told::Rests(life) });
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mycelium_mailbox::enter;
 use mycelium_supervisor as pure;
-use pure::engine::{self, Body, Engine, Estate, Left, ROOT, Report};
+use pure::engine::{self, Body, Engine, Estate, Left, LifeId, ROOT, Report};
 use pure::{CallId, Event, ExitReason, Strategy};
 
 use super::child::{Post, Told};
@@ -121,7 +121,7 @@ impl TreeRun {
     pub(super) fn seat(&self, path: &str) -> Option<Rc<dyn AnySeat>> {
         let run = self.run.try_borrow().ok()?;
         match run.engine.find_child(path).and_then(|life| run.engine.body(life)) {
-            Some(Body::Worker(seat)) => Some(Rc::clone(seat)),
+            Some(Body::Worker(running)) => Some(Rc::clone(&running.seat)),
             Some(Body::Node(_)) => None,
             None => run.engine.kept(path).map(Rc::clone),
         }
@@ -200,13 +200,23 @@ impl Run {
             let (to, report) = match told {
                 Told::Report(to, report) => (to, report),
                 Told::Parked(life, reason) => match self.engine.body(life) {
-                    Some(Body::Worker(seat)) => {
-                        (life.node, Report::Left(life.child, reason, Left::Worker(Rc::clone(seat))))
+                    Some(Body::Worker(running)) => {
+                        (life.node, Report::Left(life.child, reason, Left::Worker(Rc::clone(&running.seat))))
                     }
                     _ => continue,
                 },
+                Told::AtWork(life) => (life.node, Report::LookAt(life.child, self.next_look(life, true))),
+                Told::Rests(life) => (life.node, Report::LookAt(life.child, self.next_look(life, false))),
             };
             self.engine.handle(self.now, &mut self.seats, to, report);
+        }
+    }
+
+    /// When to look at a probed child.
+    fn next_look(&self, life: LifeId, works: bool) -> Option<Duration> {
+        match self.engine.body(life)? {
+            Body::Worker(running) => running.next_look(self.now, works),
+            Body::Node(_) => None,
         }
     }
 

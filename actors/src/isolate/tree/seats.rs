@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_supervisor as pure;
-use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, NodeId, ROOT, Report};
+use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, ROOT, Report, Seen};
 use pure::{CallId, ChildRef, ExitReason, Jitter, Notice};
 
 use super::child::{Child, Post, Site, guard};
 use crate::isolate::core::Core;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{Builder, Launcher, MISSED_MAX, Observer, observe};
+use crate::tree::{Builder, Health, Launcher, MISSED_MAX, Observer, observe};
 
 /// What the supervisors of one tree have in common, and what users are told of it.
 pub(crate) struct Seats {
@@ -62,9 +62,35 @@ fn call(seat: &Rc<dyn AnySeat>, f: impl FnOnce(&dyn Child)) {
     guard(&**seat, || _ = seat.as_child().map(f));
 }
 
+/// A child that runs.
+///
+/// In virtual time nobody waits for a turn: a child is stuck when a handler of its has waited for so long, or a service has given no sign
+/// of life. So it is looked at once for each of these, at the moment at which it would be stuck, and time does not move for it else.
+pub(crate) struct Running {
+    pub(super) seat: Rc<dyn AnySeat>,
+    health: Option<Health>,
+    /// It was said to be stuck.
+    stuck: bool,
+}
+
+impl Running {
+    /// When to look at it next. `works`: it has something to do from now on, or makes progress with it.
+    pub(super) fn next_look(&self, now: Duration, works: bool) -> Option<Duration> {
+        let health = self.health?;
+        match self.stuck {
+            true => Some(now),
+            false => works.then(|| now.saturating_add(health.stuck_after())),
+        }
+    }
+
+    fn is_at_work(&self) -> bool {
+        self.seat.as_child().is_some_and(Child::is_at_work)
+    }
+}
+
 impl Host for Seats {
     type Start = Launcher;
-    type Body = Rc<dyn AnySeat>;
+    type Body = Running;
     type Kept = Rc<dyn AnySeat>;
 
     fn next_seed(&mut self) -> u64 {
@@ -91,7 +117,7 @@ impl Host for Seats {
             }
         };
         call(&seat, |seat| seat.begin_life(LifeId { node: at.node, child }));
-        Ok(Begun::Worker(seat))
+        Ok(Begun::Worker(Running { seat, health: spec.start.health, stuck: false }))
     }
 
     fn is_same(one: &Launcher, other: &Launcher) -> bool {
@@ -102,29 +128,58 @@ impl Host for Seats {
         start.start_timeout
     }
 
-    fn stop(&mut self, _: LifeId, seat: &Rc<dyn AnySeat>, for_good: bool) {
-        call(seat, |seat| seat.ask_shutdown(for_good));
+    fn stop(&mut self, _: LifeId, running: &Running, for_good: bool) {
+        call(&running.seat, |seat| seat.ask_shutdown(for_good));
     }
 
-    fn kill(&mut self, _: LifeId, seat: &Rc<dyn AnySeat>) -> Option<Duration> {
+    fn kill(&mut self, _: LifeId, Running { seat, .. }: &Running) -> Option<Duration> {
         guard(&**seat, || seat.kill());
         None
     }
 
-    fn give_up(&mut self, _: LifeId, seat: &Rc<dyn AnySeat>, verdict: &str) -> Option<Duration> {
-        call(seat, |seat| seat.give_up(verdict));
+    fn give_up(&mut self, _: LifeId, running: &Running, verdict: &str) -> Option<Duration> {
+        call(&running.seat, |seat| seat.give_up(verdict));
         None
     }
 
-    fn abandon(&mut self, life: LifeId, seat: Rc<dyn AnySeat>, ended: bool) {
+    fn abandon(&mut self, life: LifeId, running: Running, ended: bool) {
         if !ended {
-            self.kill(life, &seat);
+            self.kill(life, &running);
         }
-        call(&seat, |seat| seat.retire());
+        call(&running.seat, |seat| seat.retire());
     }
 
     fn release(&mut self, seat: Rc<dyn AnySeat>, _: bool) {
         call(&seat, |seat| seat.retire());
+    }
+
+    fn watch(&mut self, now: Duration, _: LifeId, running: &mut Running) -> Option<Duration> {
+        running.health?;
+        let works = running.seat.as_child().is_some_and(Child::probe);
+        running.next_look(now, works)
+    }
+
+    fn look(&mut self, now: Duration, life: LifeId, running: &mut Running) -> Look {
+        let Some(health) = running.health else { return Look { next: None, seen: None } };
+        if std::mem::take(&mut running.stuck) {
+            let next = running.next_look(now, running.is_at_work());
+            return Look { next, seen: Some(Seen::Recovered) };
+        }
+        if !running.is_at_work() {
+            return Look { next: None, seen: None };
+        }
+        running.stuck = true;
+        let quiet = health.stuck_after();
+        let detail = match running.seat.waiting() {
+            Some(waiting) => waiting.to_string(),
+            None => "it gives no sign of life".to_owned(),
+        };
+        let verdict = health.restarts.then(|| {
+            let verdict = format!("stuck for {quiet:?}: {detail}");
+            self.give_up(life, running, &verdict);
+            verdict.into()
+        });
+        Look { next: None, seen: Some(Seen::Stuck { quiet, detail: detail.into(), verdict }) }
     }
 
     fn reason(&self, reason: ExitReason, asked: bool) -> ExitReason {
