@@ -139,7 +139,7 @@ impl Host for Script {
             Notice::StartFailed { id, reason } => self.says(format!("{id} did not start: {reason}")),
             Notice::Exited { id, reason } => self.says(format!("{id} ended: {reason}")),
             Notice::Stopped { id, killed, .. } => {
-                self.says(format!("{id} was {}", if *killed { "killed" } else { "stopped" }))
+                self.says(format!("{id} was {}", if *killed { "killed" } else { "stopped" }));
             }
             Notice::GaveUp { .. } => self.says(format!("{} gave up", at.path)),
             _ => {}
