@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use common::{Tick, WATCHDOG, on_both_runtimes_within};
 use heap::live_bytes;
-use mycelium::tree::{Backoff, Builder, Child, Notice, ProcessSpec, Strategy, Tree};
+use mycelium::tree::{Backoff, Builder, Child, Notice, ProcessSpec, Restart, Shutdown, Strategy, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext,
     Subscriptions, Supervisor,
@@ -378,6 +378,28 @@ fn processes_leave_no_file_and_no_zombie() {
         }
         tree.shutdown().await.unwrap();
         before.comes_back("process", cycles(200)).await;
+    });
+}
+
+#[test]
+fn killed_processes_are_reaped_before_a_shutdown_returns() {
+    let _alone = alone();
+    on_both_runtimes(async || {
+        for _ in 0..10 {
+            let bus = MessageBus::new();
+            let script = "trap '' TERM; echo ready; while :; do sleep 1; done";
+            let spec = ProcessSpec::new("sh").args(["-c", script]).ready_line("ready");
+            let child = |id: &str, shutdown| {
+                Child::process(id, spec.clone()).restart(Restart::Temporary).shutdown(shutdown)
+            };
+            let late = Shutdown::Timeout(Duration::from_millis(50));
+            let desk = Supervisor::builder("desk").child(child("late", late));
+            let root = Supervisor::builder("root").child(child("brutal", Shutdown::BrutalKill));
+            let tree = root.supervisor(desk).start(&bus).await.unwrap();
+            assert!(child_processes() >= 2);
+            assert!(tree.shutdown().await.is_err());
+        }
+        assert_eq!(child_processes(), 0, "no child is left, not even as a zombie");
     });
 }
 

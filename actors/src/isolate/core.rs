@@ -232,7 +232,7 @@ impl Core {
             return Err(Refusal::Over);
         }
         self.unheard.set(self.unheard.get() + 1);
-        message.take();
+        super::let_go(message.take());
         Ok(())
     }
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Heard, PERIOD, on_both_runtimes};
-use mycelium::tree::{Child, InHand};
 use mycelium::{
     Actor, BoxError, Context, Handler, Message, MessageBus, PublishError, StopReason, Subscriptions,
-    Supervisor, TellError,
+    TellError,
 };
 
 /// Panics when it is gone, if it is told to.
@@ -56,29 +55,6 @@ impl Handler<Order> for Desk {
         self.heard.add(order.number.to_string());
         Ok(())
     }
-}
-
-#[test]
-fn a_destructor_that_panics_fails_its_actor_and_costs_no_other_message() {
-    on_both_runtimes(|| async {
-        for number in [2, 3] {
-            let bus = MessageBus::new();
-            let desk = Desk::default();
-            let make = desk.clone();
-            let child = Child::actor("desk", move || make.clone()).in_hand(InHand::Retry { attempts: 3 });
-            let root =
-                Supervisor::builder("root").intensity(20, PERIOD).child(child).start(&bus).await.unwrap();
-            let orders = bus.publisher::<Order>().unwrap();
-            for at in 0..6 {
-                orders.publish(order(at, at == number)).await.unwrap();
-            }
-            desk.heard.wait_for("5").await;
-            assert_eq!(desk.heard.words(), ["0", "1", "2", "3", "4", "5"], "each once, and none is retried");
-            let letters = bus.dead_letters();
-            assert_eq!((letters.in_hand, letters.waiting, letters.retried), (0, 0, 0));
-            root.shutdown().await.unwrap();
-        }
-    });
 }
 
 #[test]

@@ -4,14 +4,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::rand_core::Rng;
 use mycelium::resilience::{
     AttemptError, Backoff, Breaker, BreakerAction, BreakerEvent, BreakerPolicy, BreakerState, CircuitBreaker,
-    CircuitError, GaveUp, Outcome, Retry, RetryError, RetryPolicy, Ticket, timeout,
+    CircuitError, GaveUp, Outcome, Retry, RetryError, RetryPolicy, Ticket,
 };
-use mycelium::{
-    Actor, BoxError, Clock, Context, Handler, Isolate, MessageBus, Service, ServiceContext, Timestamp,
-};
+use mycelium::{BoxError, Clock, Isolate, MessageBus, Service, ServiceContext, Timestamp};
 use mycelium_random::{Random, seed};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -142,34 +139,6 @@ fn the_same_seed_waits_the_same_and_another_does_not() {
 }
 
 #[test]
-fn a_handler_retries_in_virtual_time() {
-    struct Client(Arc<Mutex<Vec<u64>>>);
-    impl Actor for Client {
-        type Error = BoxError;
-    }
-    impl Handler<()> for Client {
-        async fn handle(&mut self, _: &(), ctx: &mut Context<Self>) -> Result<(), BoxError> {
-            let policy =
-                RetryPolicy { backoff: steady(), seed: ctx.random().next_u64(), ..Default::default() };
-            let clock = ctx.clock();
-            let attempt = || {
-                self.0.lock().unwrap().push(ms(&clock));
-                async { Err::<(), _>("down") }
-            };
-            Retry::new(policy)?.run(&clock, attempt).await?;
-            Ok(())
-        }
-    }
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let mut isolate = Isolate::new(1);
-    let client = isolate.spawn(Client(Arc::clone(&seen))).unwrap();
-    isolate.tell(&client, ()).unwrap();
-    let reason = isolate.run().unwrap_err().to_string();
-    assert_eq!(*seen.lock().unwrap(), [0, 100, 300, 700]);
-    assert!(reason.contains("gave up after 4 attempts") && reason.contains("down"), "{reason}");
-}
-
-#[test]
 fn a_circuit_opens_refuses_probes_and_closes() {
     let policy = BreakerPolicy { calls_min: 4, failure_share: 0.5, open_for: MS(500), ..Default::default() };
     in_virtual_time(move |clock, _| async move {
@@ -240,20 +209,6 @@ async fn a_panic_counts_as_a_failure_and_poisons_nothing() {
     assert!(tokio::spawn(panicking).await.unwrap_err().is_panic());
     assert_eq!(circuit.counters().failed, 1);
     assert!(circuit.permit(&clock).is_err());
-}
-
-#[tokio::test]
-async fn live_a_timeout_drops_what_takes_too_long() {
-    let clock = MessageBus::new().clock();
-    let dropped = Arc::new(());
-    let held = Arc::clone(&dropped);
-    let hang = async move {
-        let _held = held;
-        std::future::pending::<()>().await;
-    };
-    assert_eq!(timeout(&clock, MS(5), hang).await.unwrap_err().limit, MS(5));
-    assert_eq!(Arc::strong_count(&dropped), 1);
-    assert_eq!(timeout(&clock, Duration::ZERO, async { 7 }).await, Ok(7), "what is ready is in time");
 }
 
 /// The breaker told as a story: it remembers every call and counts them anew each time.

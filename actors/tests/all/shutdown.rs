@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{Heard, WATCHDOG, on_both_runtimes};
-use mycelium::tree::{Backoff, Child, ExitReason, Restart, Shutdown, StartError, Strategy};
+use mycelium::tree::{Backoff, Child, ExitReason, Shutdown, StartError, Strategy};
 use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, Service, ServiceContext, StopReason, Supervisor,
 };
@@ -205,43 +205,6 @@ fn a_tree_without_handles_and_one_without_runtime_hold_nobody_up() {
         };
         tokio::time::timeout(WATCHDOG, end).await.expect("the test hangs");
     });
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn killed_processes_are_reaped_before_a_shutdown_returns() {
-    use mycelium::tree::ProcessSpec;
-
-    on_both_runtimes(|| async {
-        for _ in 0..10 {
-            let (bus, heard) = (MessageBus::new(), Heard::default());
-            let seen = heard.clone();
-            let script = "trap '' TERM; echo ready; while :; do sleep 1; done";
-            let spec = ProcessSpec::new("sh").args(["-c", script]).ready_line("ready");
-            let child = |id: &str, shutdown| {
-                Child::process(id, spec.clone()).restart(Restart::Temporary).shutdown(shutdown)
-            };
-            let desk = Supervisor::builder("desk").child(child("late", Shutdown::Timeout(SHORT)));
-            let tree =
-                Supervisor::builder("root").child(child("brutal", Shutdown::BrutalKill)).supervisor(desk);
-            let tree =
-                tree.on_event(move |_, notice| seen.add(format!("{notice:?}"))).start(&bus).await.unwrap();
-            assert!(children_of_this_process() >= 2);
-            assert!(tree.shutdown().await.is_err(), "{:?}", heard.words());
-        }
-        assert_eq!(children_of_this_process(), 0, "no child is left, not even as a zombie");
-    });
-}
-
-/// How many there are, zombies among them.
-#[cfg(target_os = "linux")]
-fn children_of_this_process() -> usize {
-    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
-    let children = tasks.map(|task| {
-        let list = std::fs::read_to_string(task.unwrap().path().join("children")).unwrap_or_default();
-        list.split_whitespace().count()
-    });
-    children.sum()
 }
 
 #[test]

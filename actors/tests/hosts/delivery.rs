@@ -268,61 +268,6 @@ fn a_service_reads_all_that_another_publishes<H: Host>() {
     assert!(ticks.lock().unwrap().iter().copied().eq(0..ALL));
 }
 
-/// Drops note their end.
-#[derive(Clone, Debug)]
-struct Order {
-    number: u64,
-    _guard: Arc<Guard>,
-}
-#[derive(Debug)]
-struct Guard(u64, Arc<Mutex<Vec<String>>>);
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.1.lock().unwrap().push(format!("{} is gone", self.0));
-    }
-}
-impl Message for Order {
-    const NAME: &'static str = "Order";
-    const TYPE_ID: u16 = 9;
-    const TOPIC: &'static str = "orders";
-}
-
-/// Handles orders, odd ones after a while.
-struct Desk(Arc<Mutex<Vec<String>>>);
-impl Actor for Desk {
-    type Error = BoxError;
-    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Order>();
-    }
-}
-impl Handler<Order> for Desk {
-    async fn handle(&mut self, order: &Order, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if order.number % 2 == 1 {
-            ctx.sleep(Duration::from_millis(1)).await;
-        }
-        self.0.lock().unwrap().push(format!("{} is handled", order.number));
-        Ok(())
-    }
-}
-
-conformance!(a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned);
-fn a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned<H: Host>() {
-    let mut host = H::new();
-    let seen = Arc::<Mutex<Vec<String>>>::default();
-    for _ in 0..3 {
-        host.spawn(Desk(Arc::clone(&seen))).unwrap();
-    }
-    for number in 0..20 {
-        host.publish(Order { number, _guard: Arc::new(Guard(number, Arc::clone(&seen))) }).unwrap();
-        // Nothing else is published until then: nobody but the handlers can have dropped it.
-        host.until(|| seen.lock().unwrap().len() == 4);
-        let mut expected = vec![format!("{number} is handled"); 3];
-        expected.push(format!("{number} is gone"));
-        assert_eq!(std::mem::take(&mut *seen.lock().unwrap()), expected);
-    }
-    host.shutdown();
-}
-
 /// Contradicts itself.
 struct Confused;
 impl Actor for Confused {

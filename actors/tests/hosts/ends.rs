@@ -15,24 +15,25 @@ use crate::host::{Diary, Host};
 conformance!(a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave);
 fn a_stopped_actor_finishes_the_message_in_hand_and_takes_its_leave<H: Host>() {
     let mut host = H::new();
-    let diary = host.diary();
-    let busy =
-        host.spawn(Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::default() }).unwrap();
+    let (diary, is_in) = (host.diary(), Arc::<AtomicBool>::default());
+    let busy = host
+        .spawn(Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::clone(&is_in) })
+        .unwrap();
     for number in [1, 2] {
         host.tell(&busy, Tick(number)).unwrap();
     }
-    host.advance(Duration::from_millis(5));
+    host.until(|| is_in.load(Ordering::SeqCst));
     assert!(busy.is_alive());
     busy.stop();
     assert_eq!(host.ended(&busy), StopReason::Normal);
     assert!(!busy.is_alive());
-    host.has_heard(&diary, &["0 in 1", "50 out 1", "50 ended normally"]);
+    host.has_heard(&diary, &["0 in 1", "500 out 1", "500 ended normally"]);
     assert_eq!(host.letters().dead, 1, "what waited behind it");
     assert_eq!(host.try_tell(&busy, Tick(3)), Err(TellError::Stopped(Tick(3))));
     assert_eq!(host.ask(&busy, Flush), Err(AskError::Stopped));
 }
 
-/// Is busy with each tick for 50 ms.
+/// Is busy with each tick for half a second.
 struct Busy {
     diary: Diary,
     witness: Arc<()>,
@@ -49,7 +50,7 @@ impl Handler<Tick> for Busy {
         let _held = Arc::clone(&self.witness);
         self.diary.note(ctx.now(), format_args!("in {}", tick.0));
         self.is_in.store(true, Ordering::SeqCst);
-        ctx.sleep(Duration::from_millis(50)).await;
+        ctx.sleep(Duration::from_millis(500)).await;
         self.diary.note(ctx.now(), format_args!("out {}", tick.0));
         Ok(())
     }
@@ -73,7 +74,7 @@ fn a_kill_drops_the_handler_where_it_waits<H: Host>() {
     host.until(|| is_in.load(Ordering::SeqCst));
     busy.kill();
     assert_eq!(host.ended(&busy), StopReason::Killed);
-    host.advance(Duration::from_millis(100));
+    host.advance(Duration::from_millis(600));
     // An isolate keeps the state of its actors.
     let kept = usize::from(H::OFFERS.state);
     assert_eq!(Arc::strong_count(&witness), 1 + kept, "the handler is gone");
@@ -92,7 +93,7 @@ fn what_waits_for_an_actor_at_its_end_is_a_dead_letter_however_it_was_sent<H: Ho
     impl Handler<Tick> for Hearer {
         async fn handle(&mut self, _: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
             self.0.is_in.store(true, Ordering::SeqCst);
-            ctx.sleep(Duration::from_millis(50)).await;
+            ctx.sleep(Duration::from_millis(500)).await;
             Ok(())
         }
     }

@@ -205,7 +205,7 @@ fn lossy_subscriptions_retry_what_is_in_hand_before_what_has_come_since<H: Host>
     ] {
         let ticks = Some(Subscription::new(policy).capacity(3));
         let actor = Fragile { faults: Faults::of(1, Fault::Late, 1), ticks, ..Fragile::default() };
-        let (mut host, tree, reference) = with::<H>(child(&actor, 2).backoff(backoff(50)));
+        let (mut host, tree, reference) = with::<H>(child(&actor, 2).backoff(backoff(1_000)));
         host.publish(Tick(1)).unwrap();
         loop {
             match host.status(&tree, "root/fragile") {

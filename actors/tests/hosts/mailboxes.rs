@@ -53,7 +53,7 @@ fn ear(name: &'static str, diary: &Diary, ticks: Subscription<Tick>) -> Child {
 }
 
 fn root(child: Child) -> mycelium::tree::Builder {
-    Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff(100)).child(child)
+    Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff(1_000)).child(child)
 }
 
 conformance!(a_failed_actor_is_back_after_its_backoff_and_its_mailbox_has_waited);
@@ -81,9 +81,9 @@ fn a_failed_actor_is_back_after_its_backoff_and_its_mailbox_has_waited<H: Host>(
         host.tell(&actor, Tick(3)).unwrap();
         host.publish(Tick(4)).unwrap();
         let failed = format!("0 a {failing}");
-        host.has_heard(&a, &["0 +a", "0 a 1", &failed, "100 +a", "100 a 2", "100 a 3", "100 a 4"]);
+        host.has_heard(&a, &["0 +a", "0 a 1", &failed, "1000 +a", "1000 a 2", "1000 a 3", "1000 a 4"]);
         let failed = format!("0 b {failing}");
-        host.has_heard(&b, &["0 +b", "0 b 1", &failed, "100 +b", "100 b 2", "100 b 4"]);
+        host.has_heard(&b, &["0 +b", "0 b 1", &failed, "1000 +b", "1000 b 2", "1000 b 4"]);
         assert_eq!(host.letters().dead, 2, "what each had in hand");
         host.shutdown();
     }
@@ -101,8 +101,8 @@ fn a_mailbox_keeps_to_its_policy_while_its_actor_waits<H: Host>() {
             for number in 1..=5 {
                 host.publish(Tick(number)).unwrap();
             }
-            host.has_heard(&new, &["0 +new", "0 new 13", "100 +new", "100 new 4", "100 new 5"]);
-            host.has_heard(&old, &["0 +old", "0 old 13", "100 +old", "100 old 1", "100 old 2"]);
+            host.has_heard(&new, &["0 +new", "0 new 13", "1000 +new", "1000 new 4", "1000 new 5"]);
+            host.has_heard(&old, &["0 +old", "0 old 13", "1000 +old", "1000 old 1", "1000 old 2"]);
             let ticks = host.topic::<Tick>();
             assert_eq!((ticks.dropped_oldest, ticks.dropped_newest), (3, 3));
             host.shut_tree(&tree);
@@ -137,8 +137,8 @@ fn a_full_mailbox_of_an_actor_in_backoff_holds_its_publisher_up<H: Host>() {
     host.advance(Duration::from_millis(20));
     assert!(source.heard.words().is_empty(), "it waits for room");
     host.service_ended(&service);
-    host.has_heard(&heard, &["0 +a", "0 a 13", "100 +a", "100 a 1", "100 a 2", "100 a 3", "101 a 4"]);
-    host.has_heard(&source, &["102 published"]);
+    host.has_heard(&heard, &["0 +a", "0 a 13", "1000 +a", "1000 a 1", "1000 a 2", "1000 a 3", "1001 a 4"]);
+    host.has_heard(&source, &["1002 published"]);
     host.shut_tree(&tree);
 }
 
@@ -152,7 +152,7 @@ fn a_panic_keeps_nobody_else_from_the_message<H: Host>() {
     host.tell(&child, Tick(13)).unwrap();
     host.publish(Tick(1)).unwrap();
     host.has_heard(&b, &["0 +b", "0 b 1"]);
-    host.has_heard(&a, &["0 +a", "0 a 13", "100 +a", "100 a 1"]);
+    host.has_heard(&a, &["0 +a", "0 a 13", "1000 +a", "1000 a 1"]);
     host.shutdown();
 }
 
@@ -165,7 +165,7 @@ fn an_ask_whose_handler_panics_and_a_timer_of_a_life_end_with_it<H: Host>() {
     host.tell(&a, Tick(20)).unwrap();
     host.settle();
     assert_eq!(host.ask(&a, Panic), Err(AskError::Stopped));
-    host.advance(Duration::from_millis(150));
-    host.has_heard(&diary, &["0 +a", "0 a 20", "100 +a"]);
+    host.advance(Duration::from_millis(1_500));
+    host.has_heard(&diary, &["0 +a", "0 a 20", "1000 +a"]);
     host.shutdown();
 }

@@ -13,7 +13,10 @@ mod live;
 mod offers;
 mod table;
 
+mod accounts;
+mod declared;
 mod delivery;
+mod destructors;
 mod ends;
 mod in_hand;
 mod mailboxes;
@@ -21,6 +24,7 @@ mod monitors;
 mod order;
 mod policies;
 mod recipients;
+mod resilience;
 mod subscribing;
 mod timers;
 mod trees;

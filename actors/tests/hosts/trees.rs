@@ -461,16 +461,16 @@ fn a_child_that_says_when_it_is_ready_holds_up_those_after_it<H: Host>() {
     }
     let mut host = H::new();
     let diary = host.diary();
-    let root = |ready_after: u64, diary: &Diary| {
+    let root = |ready_after: u64, start_timeout_ms: u64, diary: &Diary| {
         let seen = diary.clone();
         let slow = Child::actor("slow", move || Slow(ready_after)).ready_when_told();
-        let slow = slow.start_timeout(Duration::from_millis(200));
+        let slow = slow.start_timeout(Duration::from_millis(start_timeout_ms));
         Supervisor::builder("root").child(slow).actor("after", move || After(seen.clone()))
     };
-    let tree = host.supervise(root(30, &diary)).unwrap();
+    let tree = host.supervise(root(30, 30_000, &diary)).unwrap();
     host.has_heard(&diary, &["30 after"]);
     host.shut_tree(&tree);
-    let error = host.supervise(root(5_000, &diary)).err().unwrap();
+    let error = host.supervise(root(3_600_000, 200, &diary)).err().unwrap();
     assert!(matches!(error, StartError::Failed(_)), "{error}");
     assert!(error.to_string().contains("not ready after 200ms"), "{error}");
     assert_eq!(diary.heard.words().len(), 1);

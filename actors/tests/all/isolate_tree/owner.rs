@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mycelium::tree::{CallError, Child, ChildStatus, Factories, Restart, StartError, Strategy};
-use mycelium::{Actor, BoxError, Context, Handler, Isolate, StopReason, Subscription, Supervisor};
+use mycelium::{Actor, BoxError, Context, Handler, Isolate, StopReason, Supervisor};
 
 use super::ear::{Ear, ear};
 use crate::common::{Heard, Tick, at_ms};
@@ -69,28 +69,10 @@ fn what_has_no_virtual_time_is_refused_with_its_path() {
 }
 
 #[test]
-fn a_declared_tree_runs_in_an_isolate_as_it_does_live() {
-    let log = Heard::default();
-    let names = log.clone();
-    let factories = Factories::new().actor("ear", move || Ear {
-        name: "ear",
-        log: names.clone(),
-        ticks: Subscription::default(),
-    });
-    let text = r#"
-        [tree]
-        backoff = { initial_ms = 250 }
-        [[tree.children]]
-        id = "a"
-        actor = "ear"
-    "#;
-    let mut isolate = Isolate::new(1);
-    isolate.supervise(&Supervisor::from_toml(text, &factories).unwrap()).unwrap();
-    isolate.publish(Tick(13)).unwrap();
-    isolate.run().unwrap();
-    assert_eq!(log.take(), ["0 +ear", "0 ear 13", "250 +ear"]);
+fn a_declared_process_is_refused_by_an_isolate() {
     let process = "[tree]\n[[tree.children]]\nid = \"p\"\ncommand = [\"true\"]";
-    let error = isolate.supervise(&Supervisor::from_toml(process, &factories).unwrap()).unwrap_err();
+    let root = Supervisor::from_toml(process, &Factories::new()).unwrap();
+    let error = Isolate::new(1).supervise(&root).unwrap_err();
     assert!(error.to_string().starts_with("root/p is"), "{error}");
 }
 
