@@ -83,3 +83,11 @@ fn jitter_makes_no_delay_longer_than_the_cap() {
 fn the_longest_cap_is_a_day() {
     assert_eq!(BACKOFF_CAP_MAX, Duration::from_secs(86_400));
 }
+
+#[test]
+fn a_larger_number_makes_a_longer_delay() {
+    let (mut numbers, mut delays) = (Jitter::new(5), Jitter::new(5));
+    let mut drawn: Vec<_> = (0..100).map(|_| (numbers.next_u64(), delays.apply(SECOND, 0.5))).collect();
+    drawn.sort_unstable();
+    assert!(drawn.is_sorted_by_key(|(_, delay)| *delay), "{drawn:?}");
+}
