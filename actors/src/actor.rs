@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::future::{Future, ready};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context as TaskContext, Poll};
 
 use crate::{Context, ServiceContext, StopReason, Subscriptions};
 
@@ -78,11 +81,84 @@ pub trait Actor: Sized + Send + 'static {
         ready(Ok(()))
     }
 
+    /// Runs after each batch of messages, for what is worth doing once for many of them: to recompute, to write, to publish a summary.
+    ///
+    /// Live, a batch ends when nothing waits for the actor any more, and when it lets other tasks run, after some hundred messages. In an
+    /// isolate it ends when nothing waits there at this moment of virtual time, before the clock moves; actors come in the order in
+    /// which their batches began. In a `routing_config!` each message is a batch. A batch has at least one message; answers to queries
+    /// and notices of watches count too. What ends the actor's life ends the batch without this: `stopping` is there for that.
+    ///
+    /// Until it returns, the actor handles nothing. Nothing is paid for it by actors that have none.
+    ///
+    /// ```
+    /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions};
+    ///
+    /// #[derive(Clone, Debug)] struct Quote { bid: i64 }
+    /// # impl Message for Quote { const NAME: &'static str = "Quote"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "quotes"; }
+    /// #[derive(Default)]
+    /// struct Index { sum: i64, published: Vec<i64> }
+    ///
+    /// impl Actor for Index {
+    ///     type Error = BoxError;
+    ///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+    ///         topics.on::<Quote>();
+    ///     }
+    ///     async fn batch_ended(&mut self, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         self.published.push(self.sum);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// impl Handler<Quote> for Index {
+    ///     async fn handle(&mut self, quote: &Quote, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         self.sum += quote.bid;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # let mut isolate = Isolate::new(1);
+    /// # let index = isolate.spawn(Index::default()).unwrap();
+    /// # for bid in [1, 2, 3] { isolate.publish(Quote { bid }).unwrap(); }
+    /// # isolate.run().unwrap();
+    /// # assert_eq!(isolate.take(&index).unwrap().published, [6]);
+    /// ```
+    ///
+    /// # Errors
+    /// An error ends the actor as one of a handler does, with no message in hand.
+    fn batch_ended(
+        &mut self,
+        ctx: &mut Context<Self>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _ = ctx;
+        NoBatches(PhantomData)
+    }
+
     /// Runs once after the last message, unless the actor was killed or its own code panicked.
     fn stopping(&mut self, reason: &StopReason, ctx: &mut Context<Self>) -> impl Future<Output = ()> + Send {
         let _ = (reason, ctx);
         ready(())
     }
+}
+
+/// What the `batch_ended` of an actor that has none returns. Its layout, no bytes at a boundary of 64, is its mark: a future that
+/// does something has bytes, for its state.
+#[repr(align(64))]
+struct NoBatches<E>(PhantomData<fn() -> E>);
+
+impl<E> Future for NoBatches<E> {
+    type Output = Result<(), E>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Whether `A` has a `batch_ended` of its own. A constant of the type, so that the others pay nothing.
+#[inline(always)]
+pub(crate) fn has_batches<A: Actor>() -> bool {
+    #[inline(always)]
+    fn is_written<X, Y, F>(_: impl FnOnce(X, Y) -> F) -> bool {
+        const { size_of::<F>() != 0 || align_of::<F>() != align_of::<NoBatches<()>>() }
+    }
+    is_written(A::batch_ended)
 }
 
 /// An actor that handles messages of type `M`, from topics and sent to it directly.

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use crate::actor::has_batches;
 use crate::{Actor, ActorId, Context, Handler};
 
 /// A set of actors with a route for messages of type `M`; `routing_config!` implements it.
@@ -114,6 +115,13 @@ impl<A: Actor> RouteSeat<A> {
         let polled = {
             let handling = pin!(self.actor.handle(message, &mut self.ctx));
             handling.poll(&mut TaskContext::from_waker(Waker::noop()))
+        };
+        // Each message is a batch.
+        let polled = if has_batches::<A>() && matches!(polled, Poll::Ready(Ok(()))) && !self.ctx.wants_stop()
+        {
+            pin!(self.actor.batch_ended(&mut self.ctx)).poll(&mut TaskContext::from_waker(Waker::noop()))
+        } else {
+            polled
         };
         if matches!(polled, Poll::Ready(Ok(()))) && self.ctx.is_quiet() {
             return Ok(());

@@ -285,6 +285,34 @@ impl<M: Message> Drop for Receiving<'_, M> {
     }
 }
 
+/// A message as [`Subscriber::drain`] shows it, where it lies.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Delivery<'a, M> {
+    /// The message.
+    pub message: &'a M,
+    /// Its place in the order of the bus, across all topics: of two messages of different topics the later one has the higher. Along one
+    /// topic it never falls, and neighbours may share it.
+    pub stamp: u64,
+    /// Who published it; `None` for code that is neither an actor nor a service of the bus.
+    pub sender: Option<ActorId>,
+}
+
+impl<'a, M> Delivery<'a, M> {
+    pub(crate) fn new(message: &'a M, stamp: u64, sender: Option<ActorId>) -> Self {
+        Self { message, stamp, sender }
+    }
+}
+
+// Written by hand: a derive would ask for messages that can be copied.
+impl<M> Clone for Delivery<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Delivery<'_, M> {}
+
 /// The messages of one topic, for code that is no actor. Dropping it unsubscribes.
 pub struct Subscriber<M: Message> {
     backend: SubscriberBackend<M>,
@@ -323,6 +351,58 @@ impl<M: Message> Subscriber<M> {
         match &mut self.backend {
             SubscriberBackend::Isolate(subscriber) => subscriber.try_recv(),
             SubscriberBackend::Live(subscriber) => subscriber.try_recv(),
+        }
+    }
+
+    /// Waits for messages, then shows those that wait to `each`, at most `most` of them, in order and where they lie: nothing is cloned.
+    /// How many that were: at least one, unless `most` is 0, or the bus has closed and nothing waits any more.
+    ///
+    /// A message is passed once `each` has returned from it.
+    ///
+    /// # Panics
+    /// When `each` does: the message that it had is the next one again.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, `each` was not called and no message is lost.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Message, MessageBus};
+    /// # #[derive(Clone, Debug)] struct Quote { bid: f64 }
+    /// # impl Message for Quote { const NAME: &'static str = "Quote"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "quotes"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let mut quotes = bus.subscriber::<Quote>()?;
+    /// let publisher = bus.publisher()?;
+    /// for bid in [1.0, 1.5, 1.25] {
+    ///     publisher.publish(Quote { bid }).await?;
+    /// }
+    /// let mut highest = f64::NEG_INFINITY;
+    /// let seen = quotes.recv_many(256, |delivery| highest = highest.max(delivery.message.bid)).await;
+    /// assert_eq!((seen, highest), (3, 1.5));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn recv_many(&mut self, most: usize, each: impl FnMut(Delivery<'_, M>)) -> usize {
+        if most == 0 {
+            return 0;
+        }
+        let waits = Receiving(self);
+        let more = std::future::poll_fn(|cx| match &mut waits.0.backend {
+            SubscriberBackend::Isolate(subscriber) => subscriber.poll_ready(cx),
+            SubscriberBackend::Live(subscriber) => subscriber.poll_ready(cx),
+        });
+        if more.await { waits.0.drain(most, each) } else { 0 }
+    }
+
+    /// Shows what waits now to `each`, at most `most` messages, as [`recv_many`](Self::recv_many) does; how many that were, 0 if none.
+    ///
+    /// # Panics
+    /// When `each` does: the message that it had is the next one again.
+    pub fn drain(&mut self, most: usize, each: impl FnMut(Delivery<'_, M>)) -> usize {
+        match &mut self.backend {
+            SubscriberBackend::Isolate(subscriber) => subscriber.drain(most, each),
+            SubscriberBackend::Live(subscriber) => subscriber.drain(most, each),
         }
     }
 }

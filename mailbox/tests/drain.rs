@@ -208,3 +208,78 @@ fn runs_end_anywhere_and_lose_nothing() {
     assert_eq!(reader.notes, expected);
     assert_eq!(reader.handled, expected.len() as u64);
 }
+
+/// Shows what is visible to a closure, and what a loop of `peek` and `advance` sees of the same messages.
+fn shown_and_looped<M: Clone + Send + Sync + PartialEq + std::fmt::Debug + 'static>(
+    make: fn(u64) -> M,
+    lossy: bool,
+) {
+    let of = || SubscribeOptions {
+        overflow: if lossy { Overflow::DropOldest } else { Overflow::Block },
+        capacity: Some(48),
+        id: 7,
+        echo: false,
+    };
+    let topic = Topic::new(Arc::new(Stamps::new()), 64);
+    let [mut shown, mut looped] = [0; 2].map(|_| topic.subscribe(Arc::new(Doorbell::new()), of()).unwrap());
+    let (mut number, mut handled, mut all) = (0, 0, 0);
+    for round in 0..200_u64 {
+        for _ in 0..round % 23 {
+            // Some are its own, which it does not hear; some do not fit.
+            let _ = topic.try_publish(make(number), if number % 5 == 0 { 7 } else { number % 3 });
+            number += 1;
+        }
+        let most = u32::try_from(round % 11).unwrap();
+        let (mut one, mut other) = (Vec::new(), Vec::new());
+        let before = handled;
+        while handled - before < u64::from(most) && shown.head().is_some() {
+            let left = most - u32::try_from(handled - before).unwrap();
+            shown.for_each(left, &mut handled, |next| {
+                one.push((next.message.clone(), next.stamp, next.sender));
+            });
+        }
+        while other.len() < most as usize && looped.head().is_some() {
+            let next = looped.peek().unwrap();
+            other.push((next.message.clone(), next.stamp, next.sender));
+            looped.advance();
+        }
+        assert_eq!(one, other, "round {round}");
+        assert_eq!(handled - before, one.len() as u64);
+        all += one.len();
+        shown.commit();
+        looped.commit();
+        if round % 7 == 0 {
+            // Nothing is visible: nothing is shown.
+            while looped.head().is_some() {
+                looped.advance();
+                all += 1;
+            }
+            while shown.head().is_some() {
+                shown.for_each(u32::MAX, &mut handled, |_| ());
+            }
+            shown.for_each(u32::MAX, &mut handled, |_| panic!("there is none"));
+            assert_eq!(handled, all as u64);
+        }
+    }
+    assert!(all > 500, "{all}");
+}
+
+#[test]
+fn what_is_shown_is_what_a_loop_sees() {
+    for lossy in [false, true] {
+        shown_and_looped(|number| number, lossy);
+        shown_and_looped(|number| (number, number.to_string()), lossy);
+        shown_and_looped(|number| [number; 80], lossy);
+    }
+}
+
+#[test]
+fn a_look_that_panics_leaves_its_message_in_front() {
+    for overflow in [Overflow::Block, Overflow::DropNewest] {
+        let (_topic, mut reader) = Reader::of(&[1, 2, 3], overflow);
+        let Reader { queue, handled, .. } = &mut reader;
+        let look = || queue.for_each(9, handled, |next| assert_ne!(next.message.0, 2));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(look)).is_err());
+        assert_eq!((reader.handled, reader.front()), (1, Some(2)));
+    }
+}

@@ -8,7 +8,7 @@ use syn::{Attribute, Error, Expr, ImplItem, ImplItemFn, ItemImpl, Meta, Result, 
 use crate::method::{self, Shape};
 use crate::options;
 
-const MARKS: [&str; 4] = ["on", "ask", "started", "stopping"];
+const MARKS: [&str; 5] = ["on", "ask", "started", "batch_ended", "stopping"];
 const ON_OPTIONS: [&str; 5] = ["policy", "key", "capacity", "echo", "direct"];
 const POLICIES: [&str; 5] = ["block", "drop_oldest", "drop_newest", "fail", "conflate"];
 
@@ -21,6 +21,7 @@ struct Parts {
     subscriptions: Vec<TokenStream>,
     impls: Vec<TokenStream>,
     started: Option<TokenStream>,
+    batch_ended: Option<TokenStream>,
     stopping: Option<TokenStream>,
 }
 
@@ -38,7 +39,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
     }
     let Head { generics, ty } = &head;
     let (impl_generics, _, where_clause) = generics.split_for_impl();
-    let Parts { subscriptions, impls, started, stopping, .. } = parts;
+    let Parts { subscriptions, impls, started, batch_ended, stopping, .. } = parts;
     Ok(quote! {
         #block
 
@@ -50,6 +51,7 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
                 #(#subscriptions)*
             }
             #started
+            #batch_ended
             #stopping
         }
 
@@ -134,24 +136,30 @@ impl Parts {
 
     fn add_hook(&mut self, mark: &str, attribute: &Attribute, method: &mut ImplItemFn) -> Result<()> {
         no_options(attribute)?;
-        let slot = if mark == "started" { &mut self.started } else { &mut self.stopping };
+        let slot = match mark {
+            "started" => &mut self.started,
+            "batch_ended" => &mut self.batch_ended,
+            _ => &mut self.stopping,
+        };
         if slot.is_some() {
             return Err(Error::new_spanned(
                 &method.sig.ident,
                 format!("an actor has one `#[{mark}]` method"),
             ));
         }
-        *slot = Some(if mark == "started" { started(method)? } else { stopping(method)? });
+        *slot = Some(if mark == "stopping" { stopping(method)? } else { fallible_hook(mark, method)? });
         Ok(())
     }
 }
 
-fn started(method: &mut ImplItemFn) -> Result<TokenStream> {
-    let shape = method::shape(method, "`#[started]`", None)?;
+/// `started` or `batch_ended`.
+fn fallible_hook(mark: &str, method: &mut ImplItemFn) -> Result<TokenStream> {
+    let shape = method::shape(method, &format!("`#[{mark}]`"), None)?;
     method::convert_last_error(method);
     let call = method::fallible_call(method, &shape, None);
+    let hook = quote::format_ident!("{mark}");
     Ok(quote! {
-        async fn started(
+        async fn #hook(
             &mut self,
             ctx: &mut ::mycelium::Context<Self>,
         ) -> ::core::result::Result<(), <Self as ::mycelium::Actor>::Error> {
@@ -209,7 +217,7 @@ fn take_mark(method: &mut ImplItemFn) -> Result<Option<(&'static str, Attribute)
     if let Some(second) = method.attrs.iter().find(|attribute| mark_of(attribute).is_some()) {
         return Err(Error::new_spanned(
             second,
-            "a method has one mark: #[on], #[ask], #[started] or #[stopping]",
+            "a method has one mark: #[on], #[ask], #[started], #[batch_ended] or #[stopping]",
         ));
     }
     Ok(mark_of(&attribute).map(|mark| (mark, attribute)))

@@ -7,7 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
-use crate::sweep::Leash;
+use crate::stop::Leash;
 
 /// How many steps one run of an isolate may take since its input last came, or in one virtual second of a run with an end, unless
 /// [`limit_events`](crate::Isolate::limit_events) says otherwise: see there (steps).

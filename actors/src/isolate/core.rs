@@ -57,6 +57,8 @@ pub(crate) struct Core {
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
     timers: RefCell<Timers>,
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
+    /// The actors whose batches end before the clock moves, in the order in which those began.
+    batches: Line<u32>,
     /// No earlier than this, something else than feeds and events is to be done. It is exact when a feed begins to fire.
     other_work: Cell<i64>,
     /// When the next feed is due, and which.
@@ -100,6 +102,8 @@ pub(crate) enum Idle {
     Event,
     /// The timer of this seat is due.
     Resume(u32),
+    /// The batch of this seat ends.
+    EndBatch(u32),
     /// These may go on.
     Wake(Vec<Waker>),
     /// Nothing is left to do by then.
@@ -144,6 +148,7 @@ impl Core {
             seats: RefCell::default(),
             timers: RefCell::default(),
             feeds: RefCell::default(),
+            batches: Line::new(usize::MAX, OUTSIDE),
             other_work: Cell::new(i64::MIN),
             next_feed: Cell::new(None),
             signals,
@@ -289,6 +294,12 @@ impl Core {
         self.room_seen.set(u64::MAX);
     }
 
+    /// A batch of this seat ends when nothing waits at this moment.
+    pub(crate) fn open_batch(&self, seat: u32) {
+        self.other_work.set(i64::MIN);
+        self.batches.push(seat);
+    }
+
     pub(crate) fn set_timer(&self, at: i64, due: Due) -> u64 {
         self.other_work.set(self.other_work.get().min(at));
         self.timers.borrow_mut().set(at, due)
@@ -316,12 +327,14 @@ impl Core {
         if !self.room.borrow().is_empty() && self.room_seen.replace(events) != events {
             return Idle::Wake(self.room.take());
         }
+        // A batch ends before the clock moves, and after all that is due now.
+        let until = if self.batches.is_empty() { until } else { until.min(self.now.get()) };
         let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
         let limit = feed.map_or(until, |(at, _)| at);
         let ended = |fire: &Fire| self.seat(fire.seat).is_none_or(|seat| seat.has_outlived(fire.life));
         let due = self.timers.borrow_mut().take(limit, ended);
         let Some((at, due)) = due else {
-            let Some((at, feed)) = feed else { return Idle::Done };
+            let Some((at, feed)) = feed else { return self.batches.pop().map_or(Idle::Done, Idle::EndBatch) };
             self.now.set(self.now.get().max(at));
             return self.fire_feed(feed, until);
         };

@@ -42,7 +42,7 @@ use self::tree::TreeRun;
 use mycelium_mailbox::{Held, enter};
 
 use crate::life::Origin;
-use crate::sweep::{Leash, StopFlag};
+use crate::stop::{Leash, StopFlag};
 use crate::{
     Actor, ActorRef, AskError, Clock, Context, Handler, Message, PublishError, Responder, Service,
     SpawnError, StopReason, Subscriptions, TellError, Timestamp, TopicStats,
@@ -390,6 +390,13 @@ impl Isolate {
                         Ok(()) => resume(core, foreign, seat)?,
                         Err(over) => {
                             core.enqueue_resume(seat);
+                            return Err(core.over(over));
+                        }
+                    },
+                    Idle::EndBatch(seat) => match core.take_step() {
+                        Ok(()) => core.seat(seat).into_iter().for_each(|seat| seat.end_batch()),
+                        Err(over) => {
+                            core.open_batch(seat);
                             return Err(core.over(over));
                         }
                     },

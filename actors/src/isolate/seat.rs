@@ -18,9 +18,10 @@ use super::gauge::{Gauge, Hand, OnUnwind, count};
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
 use super::remember;
-use super::sub::{Begin, End, Handle, Rule, Sub};
+use super::sub::{Begin, End, EndBatch, Handle, Rule, Sub};
 use super::tree::Child;
 use super::waits::Wait;
+use crate::actor::has_batches;
 use crate::life::{Act, Happening, LifeState, Lifecycle};
 use crate::{Actor, Context, Down, Handler, Message, Monitor, SpawnError, StopReason, Subscription};
 
@@ -35,6 +36,8 @@ pub(crate) trait AnySeat: 'static {
     /// Polls whatever this seat has parked, then delivers what waited behind it.
     fn resume(&self);
     fn name(&self) -> &'static str;
+    /// Tells it that its batch of messages has ended. Only actors that want to know open one.
+    fn end_batch(&self) {}
     /// What a handler of its waits for, if one waits, or its loop. A service that waits for more to do is at rest.
     fn waiting(&self) -> Option<Waiting>;
     /// Whether a handler of it waits.
@@ -90,6 +93,17 @@ enum Hook {
     Stopping,
 }
 
+/// How far an actor is with a batch of messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Batch {
+    /// It has handled nothing since the last one ended.
+    None,
+    /// The core ends it when nothing waits.
+    Open,
+    /// The core has found a handler that waits: it ends after that.
+    Late,
+}
+
 /// One actor of an isolate.
 pub(crate) struct Seat<A: Actor> {
     pub(crate) core: Rc<Core>,
@@ -102,6 +116,7 @@ pub(crate) struct Seat<A: Actor> {
     hook: Cell<Option<Hook>>,
     /// What a handler of its waits for, while one does.
     wait: Cell<Wait>,
+    batch: Cell<Batch>,
     /// It is to end once a handler that waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
     pub(crate) backlog: Backlog,
@@ -131,6 +146,7 @@ impl<A: Actor> Seat<A> {
             waker,
             stage: Stage::new(bundle),
             wait: Cell::new(Wait::Outside),
+            batch: Cell::new(Batch::None),
             stop_asked: Cell::new(false),
             backlog: Backlog::default(),
             hand: Cell::default(),
@@ -190,6 +206,9 @@ impl<A: Actor> Seat<A> {
         let panicked = OnUnwind(|| self.has_in_hand(way()));
         let played = self.stage.start::<P, M>(message, &mut TaskContext::from_waker(&self.waker));
         std::mem::forget(panicked);
+        if has_batches::<A>() && played.is_some() {
+            self.open_batch();
+        }
         // What a handler returns is not put together again here, so that the usual return writes nothing to memory.
         match played {
             Some(Poll::Ready(Ok(()))) => {
@@ -208,6 +227,14 @@ impl<A: Actor> Seat<A> {
     fn did_not_simply_return(&self, way: &Rc<Gauge>, played: Poll<Result<(), A::Error>>) {
         self.has_in_hand(way);
         self.settle(played);
+    }
+
+    /// It has begun to handle a message.
+    fn open_batch(&self) {
+        if self.batch.get() == Batch::None {
+            self.batch.set(Batch::Open);
+            self.core.open_batch(self.index);
+        }
     }
 
     /// Notes what a handler has that did not simply return.
@@ -239,7 +266,13 @@ impl<A: Actor> Seat<A> {
                 self.happens(Happening::Started);
                 self.has_started();
             }
-            (_, Ok(())) => self.lay_down(),
+            (_, Ok(())) => {
+                self.lay_down();
+                if self.batch.get() == Batch::Late {
+                    self.batch.set(Batch::None);
+                    self.open_batch();
+                }
+            }
         }
         if self.stop_asked.get() {
             let linked = self.core.linked.take();
@@ -261,6 +294,10 @@ impl<A: Actor> Seat<A> {
         let cut_short = matches!(happening, Happening::Broke(_));
         let act = self.life.borrow_mut().step(happening);
         self.is_at_work.set(self.state() == LifeState::Running);
+        if self.batch.get() == Batch::Late {
+            // Its handler does not return any more.
+            self.batch.set(Batch::None);
+        }
         // Something else than its parked handler has panicked: a key of its subscription, or a destructor.
         if cut_short && self.stage.phase() == Phase::Waiting {
             self.stage.cancel();
@@ -390,6 +427,14 @@ impl<A: Actor> AnySeat for Seat<A> {
 
     fn is_handling(&self) -> bool {
         self.stage.phase() == Phase::Waiting
+    }
+
+    fn end_batch(&self) {
+        match (self.batch.replace(Batch::None), self.stage.phase()) {
+            (Batch::Open, Phase::Waiting) => self.batch.set(Batch::Late),
+            (Batch::Open, Phase::Idle) if self.is_at_work.get() => self.begin::<EndBatch, ()>(()),
+            _ => {}
+        }
     }
 
     fn end(&self, reason: StopReason) {

@@ -22,8 +22,8 @@ use super::lane::Receive;
 use super::seat::AnySeat;
 use super::tree::Child;
 use super::waits::{Rest, Wait};
-use super::{let_go, remember};
-use crate::{Message, Policy, Service, SpawnError, StopReason, Subscription};
+use super::{OUTSIDE, let_go, remember};
+use crate::{Delivery, Message, Policy, Service, SpawnError, StopReason, Subscription};
 
 type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
 
@@ -161,13 +161,27 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
     }
 }
 
+/// A message that waits for a subscriber.
+struct Queued<M> {
+    message: Shared<M>,
+    /// The number of its event.
+    stamp: u64,
+    sender: u32,
+}
+
+impl<M> Clone for Queued<M> {
+    fn clone(&self) -> Self {
+        Self { message: self.message.clone(), ..*self }
+    }
+}
+
 /// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
 pub(super) struct Inlet<M> {
-    seat: u32,
+    place: Place,
     subscription: Subscription<M>,
     gauge: Rc<Gauge>,
     open: Cell<bool>,
-    queue: RefCell<VecDeque<Shared<M>>>,
+    queue: RefCell<VecDeque<Queued<M>>>,
     waker: RefCell<Option<Waker>>,
     rest: Cell<Option<Rest>>,
 }
@@ -203,7 +217,7 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
             }
             Policy::Conflate(key) => {
                 let new = key(&message);
-                if let Some(old) = queue.iter().position(|old| key(old) == new) {
+                if let Some(old) = queue.iter().position(|old| key(&old.message) == new) {
                     dropped = queue.remove(old);
                     count(&self.gauge.conflated);
                 } else if full {
@@ -218,7 +232,8 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
             _ => {}
         }
         std::mem::forget(told);
-        queue.push_back(message.share());
+        let stamp = self.place.core().map_or(0, |core| core.bounds.events());
+        queue.push_back(Queued { message: message.share(), stamp, sender });
         let waiting = queue.len();
         drop(queue);
         if self.refuses() && waiting == self.subscription.room() {
@@ -234,15 +249,15 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
     }
 
     fn seat(&self) -> u32 {
-        self.seat
+        self.place.seat()
     }
 
     fn hears(&self, sender: u32) -> bool {
-        sender != self.seat || self.subscription.echo
+        sender != self.place.seat() || self.subscription.echo
     }
 
     fn waiting(&self) -> usize {
-        self.queue.borrow().len()
+        Inlet::waiting(self)
     }
 
     fn is_full(&self) -> bool {
@@ -259,9 +274,9 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
 }
 
 impl<M: 'static> Inlet<M> {
-    pub(super) fn new(seat: u32, subscription: Subscription<M>, gauge: Rc<Gauge>) -> Self {
+    pub(super) fn new(place: Place, subscription: Subscription<M>, gauge: Rc<Gauge>) -> Self {
         let (queue, waker, open) = (RefCell::default(), RefCell::default(), Cell::new(true));
-        Self { seat, subscription, gauge, open, queue, waker, rest: Cell::default() }
+        Self { place, subscription, gauge, open, queue, waker, rest: Cell::default() }
     }
 
     pub(super) fn has_closed(&self) -> bool {
@@ -270,7 +285,7 @@ impl<M: 'static> Inlet<M> {
 
     /// What `look` sees of the oldest message.
     pub(super) fn peek<R>(&self, look: impl FnOnce(&M) -> R) -> Option<R> {
-        self.queue.borrow().front().map(|message| look(message))
+        self.queue.borrow().front().map(|front| look(&front.message))
     }
 
     /// Wakes `waker` when the next message is there.
@@ -284,11 +299,15 @@ impl<M: 'static> Inlet<M> {
         if self.refuses() && queue.len() + 1 == self.subscription.room() {
             self.gauge.refuses(false);
         }
-        Some(message)
+        Some(message.message)
+    }
+
+    fn waiting(&self) -> usize {
+        self.queue.borrow().len()
     }
 
     fn is_full(&self) -> bool {
-        self.queue.borrow().len() >= self.subscription.room()
+        self.waiting() >= self.subscription.room()
     }
 
     pub(super) fn close(&self) {
@@ -315,22 +334,43 @@ pub(crate) struct IsolateSubscriber<M: Message> {
 impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
         let lane = place.core().ok_or(SpawnError::WrongThread)?.topic::<M>()?;
-        let inlet = Rc::new(Inlet::new(place.seat(), subscription, Rc::clone(&lane.gauge)));
+        let inlet = Rc::new(Inlet::new(place.clone(), subscription, Rc::clone(&lane.gauge)));
         lane.add(Box::new(Rc::clone(&inlet)), &subscription);
         Ok(Self { place, inlet: Confined::new(inlet) })
     }
 
     pub(crate) fn poll_recv(&self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
-        let Some(inlet) = self.inlet.get() else { return Poll::Ready(None) };
-        match self.try_recv() {
-            Some(message) => Poll::Ready(Some(message)),
-            None if !inlet.open.get() => Poll::Ready(None),
-            None => {
-                inlet.wake(cx.waker());
-                inlet.rest.set(inlet.rest.take().or_else(|| Rest::begin(&self.place)));
-                Poll::Pending
+        self.poll_ready(cx).map(|more| if more { self.try_recv() } else { None })
+    }
+
+    /// Whether a message waits; `false` once there will be none any more.
+    pub(crate) fn poll_ready(&self, cx: &mut TaskContext<'_>) -> Poll<bool> {
+        let Some(inlet) = self.inlet.get() else { return Poll::Ready(false) };
+        if inlet.waiting() > 0 {
+            return Poll::Ready(true);
+        }
+        if !inlet.open.get() {
+            return Poll::Ready(false);
+        }
+        inlet.wake(cx.waker());
+        inlet.rest.set(inlet.rest.take().or_else(|| Rest::begin(&self.place)));
+        Poll::Pending
+    }
+
+    pub(crate) fn drain(&self, most: usize, mut each: impl FnMut(Delivery<'_, M>)) -> usize {
+        let Some(inlet) = self.inlet.get() else { return 0 };
+        let most = most.min(inlet.waiting());
+        for _ in 0..most {
+            // Passed afterwards: should `each` panic, it is still in front.
+            let Some(front) = inlet.queue.borrow().front().cloned() else { break };
+            let sender = (front.sender != OUTSIDE).then(|| id_of(front.sender));
+            each(Delivery::new(&front.message, front.stamp, sender));
+            drop(inlet.take());
+            if let Some(core) = self.place.core() {
+                core.made_room();
             }
         }
+        most
     }
 
     /// Nobody waits for the next message any more.

@@ -71,6 +71,17 @@ impl<A: Actor> Play<Bundle<A>, ()> for Begin {
     }
 }
 
+/// Plays the end of a batch.
+pub(crate) struct EndBatch;
+
+impl<A: Actor> Play<Bundle<A>, ()> for EndBatch {
+    type Output = Handled<A>;
+
+    fn play<'a>(bundle: &'a mut Bundle<A>, (): &'a ()) -> impl Future<Output = Handled<A>> + 'a {
+        bundle.actor.batch_ended(&mut bundle.ctx)
+    }
+}
+
 /// Plays the end of an actor.
 pub(crate) struct End;
 

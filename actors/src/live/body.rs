@@ -23,6 +23,7 @@ use super::fate::{Fate, Verdict};
 use super::members::Seat;
 use super::source::{Drained, InSlot, Inlet};
 use super::timers::Timers;
+use crate::actor::has_batches;
 use crate::life::{Act, Attempts, Happening, Lifecycle, Origin};
 use crate::{Actor, Context, StopReason, clock};
 
@@ -134,11 +135,19 @@ impl<A: Actor> Body<A> {
             }
             match self.act {
                 Act::Begin => self.start().await,
-                Act::Work | Act::Nothing => match self.work().await {
-                    Work::More => yield_now().await,
-                    Work::Done(handled) if handled >= STREAM_MESSAGES => linger().await,
-                    Work::Done(_) => self.rest().await,
-                },
+                Act::Work | Act::Nothing => {
+                    let work = self.work().await;
+                    if has_batches::<A>() && !matches!(work, Work::Done(0)) && self.is_at_work() {
+                        self.end_batch().await;
+                    }
+                    match work {
+                        Work::More => yield_now().await,
+                        Work::Done(handled) if handled >= STREAM_MESSAGES => linger().await,
+                        // It may have failed, or have sent itself more: then others run first.
+                        Work::Done(1..) if has_batches::<A>() => yield_now().await,
+                        Work::Done(_) => self.rest().await,
+                    }
+                }
                 Act::Part { polite } => self.last_words(polite).await,
                 Act::Ask => self.ask().await,
                 Act::Leave { polite } => {
@@ -187,8 +196,7 @@ impl<A: Actor> Body<A> {
     async fn work(&mut self) -> Work {
         let mut turn = Turn::new();
         if self.kept.is_some() {
-            self.retry_kept().await;
-            return Work::More;
+            return if self.retry_kept().await { Work::More } else { Work::Done(0) };
         }
         loop {
             let due = self.timers().and_then(Timers::take_due);
@@ -241,6 +249,31 @@ impl<A: Actor> Body<A> {
                 self.panicked(&given_up);
                 1
             }
+        }
+    }
+
+    /// Tells the actor that a batch has ended.
+    #[cold]
+    async fn end_batch(&mut self) {
+        let Self { actor: Some(actor), ctx, slot, address, sources, .. } = self else { return };
+        let ending = InSlot::new(move |cx: &mut TaskContext<'_>| {
+            let started = slot.start(actor.batch_ended(ctx), cx);
+            if matches!(started, Started::Parked(_)) {
+                sources.iter_mut().for_each(Source::commit);
+            }
+            started
+        });
+        let ended = match address.probed() {
+            None => Ok(ending.await),
+            Some(watch) => watch.follow("batch_ended", None, ending).await,
+        };
+        match ended {
+            Ok(ended) => {
+                self.look_after(
+                    ended.map(|()| 0).map_err(|error| StopReason::Failed(error.to_string().into())),
+                );
+            }
+            Err(given_up) => self.panicked(&given_up),
         }
     }
 

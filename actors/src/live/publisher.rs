@@ -9,8 +9,9 @@ use std::task::{Context as TaskContext, Poll, ready};
 use mycelium_mailbox::{Doorbell, Publishing, Source, Subscription as Queue};
 
 use super::current::poll_turn;
+use super::source::Tally;
 use super::topics::{TopicEntry, Topics, poll_publishing};
-use crate::{Message, PublishError, SpawnError, Subscription};
+use crate::{ActorId, Delivery, Message, PublishError, SpawnError, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
 ///
@@ -83,7 +84,7 @@ impl<M: Message> fmt::Debug for Publisher<M> {
 pub(crate) struct LiveSubscriber<M: Message> {
     queue: Queue<M>,
     bell: Arc<Doorbell>,
-    entry: Arc<TopicEntry<M>>,
+    tally: Tally<M>,
 }
 
 impl<M: Message> LiveSubscriber<M> {
@@ -92,7 +93,7 @@ impl<M: Message> LiveSubscriber<M> {
         let entry = topics.entry::<M>()?;
         let bell = Arc::new(Doorbell::new());
         let queue = entry.subscribe(subscription, id, Arc::clone(&bell))?;
-        Ok(Self { queue, bell, entry })
+        Ok(Self { queue, bell, tally: Tally::new(entry) })
     }
 
     pub(crate) fn try_recv(&mut self) -> Option<M> {
@@ -101,17 +102,47 @@ impl<M: Message> LiveSubscriber<M> {
         self.queue.advance();
         // At once, both: it may be long until the next one is asked for.
         self.queue.tell();
-        self.entry.count_delivered(1);
+        self.tally.uncounted += 1;
+        self.tally.settle();
         Some(message)
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
+        let more = ready!(self.poll_ready(cx));
+        Poll::Ready(if more { self.try_recv() } else { None })
+    }
+
+    pub(crate) fn drain(&mut self, most: usize, mut each: impl FnMut(Delivery<'_, M>)) -> usize {
+        // Of what waits now, so that it ends however fast others publish.
+        let most = u64::try_from(most).unwrap_or(u64::MAX).min(self.queue.unread());
+        // A panic of `each` leaves here what was passed before.
+        let begun = self.tally.uncounted;
+        loop {
+            let left = most - (self.tally.uncounted - begun);
+            if left == 0 || self.queue.head().is_none() {
+                break;
+            }
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            self.queue.for_each(left, &mut self.tally.uncounted, |shown| {
+                let sender = (shown.sender != 0).then_some(ActorId(shown.sender));
+                each(Delivery::new(shown.message, shown.stamp, sender));
+            });
+        }
+        let passed = self.tally.uncounted - begun;
+        self.queue.tell();
+        self.tally.settle();
+        // No more than `most`.
+        usize::try_from(passed).unwrap_or(usize::MAX)
+    }
+
+    /// Whether a message waits; `false` once there will be none any more.
+    pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
         ready!(poll_turn(cx));
-        if let Some(message) = self.try_recv() {
-            return Poll::Ready(Some(message));
+        if self.queue.head().is_some() {
+            return Poll::Ready(true);
         }
         if self.queue.is_finished() {
-            return Poll::Ready(None);
+            return Poll::Ready(false);
         }
         if !self.bell.prepare(cx.waker()) {
             cx.waker().wake_by_ref();
@@ -121,9 +152,9 @@ impl<M: Message> LiveSubscriber<M> {
             return Poll::Pending;
         }
         self.bell.cancel();
-        match self.try_recv() {
-            Some(message) => Poll::Ready(Some(message)),
-            None if self.queue.is_finished() => Poll::Ready(None),
+        match self.queue.head() {
+            Some(_) => Poll::Ready(true),
+            None if self.queue.is_finished() => Poll::Ready(false),
             None => {
                 cx.waker().wake_by_ref();
                 Poll::Pending

@@ -96,18 +96,22 @@ pub(crate) struct TopicSource<M: Message> {
 
 impl<M: Message> TopicSource<M> {
     pub(crate) fn new(queue: Queue<M>, entry: Arc<TopicEntry<M>>) -> Self {
-        Self { queue, tally: Tally { entry, uncounted: 0 }, waits: false, kept: false }
+        Self { queue, tally: Tally::new(entry), waits: false, kept: false }
     }
 }
 
 /// What was handled, until the topic's counter has it: at the latest when it is dropped.
-struct Tally<M: Message> {
+pub(crate) struct Tally<M: Message> {
     entry: Arc<TopicEntry<M>>,
-    uncounted: u64,
+    pub(crate) uncounted: u64,
 }
 
 impl<M: Message> Tally<M> {
-    fn settle(&mut self) {
+    pub(crate) fn new(entry: Arc<TopicEntry<M>>) -> Self {
+        Self { entry, uncounted: 0 }
+    }
+
+    pub(crate) fn settle(&mut self) {
         if self.uncounted > 0 {
             self.entry.count_delivered(std::mem::take(&mut self.uncounted));
         }

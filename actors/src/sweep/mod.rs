@@ -12,7 +12,6 @@ mod report;
 mod samples;
 mod seed;
 mod space;
-mod stop;
 mod worker;
 
 use std::fmt;
@@ -25,8 +24,7 @@ pub use self::progress::{PROGRESS_INTERVAL, Progress};
 pub use self::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepReport, SweepResult, Trial};
 pub use self::samples::{Domain, SampleError, Samples};
 pub use self::space::{Space, linspace};
-pub(crate) use self::stop::Leash;
-pub use self::stop::{CtrlCError, StopFlag};
+pub use crate::stop::{CtrlCError, StopFlag};
 
 /// Most points of one sweep. Their results are all kept.
 pub const POINTS_MAX: usize = 1_000_000_000;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::stop::Leash;
+use crate::stop::Leash;
 use crate::{BoxError, Isolate, StopReason, Timestamp};
 
 /// How many failures a report keeps in full: those with the lowest indices. All are counted.

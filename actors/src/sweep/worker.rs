@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use super::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepReport, SweepResult, Trial};
 use super::seed::seed_of;
-use super::stop::{Leash, Watch};
 use super::{Callback, Progress, Space, SweepError};
 use crate::BoxError;
+use crate::stop::{Leash, Watch};
 
 /// What all threads share.
 pub(super) struct Plan<'a, S, F> {

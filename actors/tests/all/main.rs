@@ -5,6 +5,7 @@
 mod common;
 
 mod accounts;
+mod batches;
 mod busy;
 mod cooperation;
 mod declare;

@@ -20,6 +20,7 @@ use super::cursor::Cursor;
 use super::lane::LaneReader;
 use super::payload::Payload;
 use super::ring::Entry;
+use super::subscription::Delivery;
 use crate::future_slot::Finish;
 use crate::{FutureSlot, Parked, Presence};
 
@@ -297,6 +298,40 @@ where
             Ran::Enough => return Drained::Done,
             Ran::Failed(output) => return Drained::Failed(output),
             Ran::Parked(parked) => return Drained::Parked(parked),
+        }
+    }
+}
+
+/// Shows visible messages to `each`, one after the other.
+#[inline]
+pub(super) fn for_each<R: Reader>(
+    reader: &mut R,
+    most: u32,
+    handled: &mut u64,
+    mut each: impl FnMut(Delivery<'_, MessageOf<R>>),
+) {
+    let begun = *handled;
+    if R::Payload::COUNTED {
+        *reader.cut_between() = false;
+    }
+    loop {
+        let left = u64::from(most).saturating_sub(*handled - begun);
+        let skips = reader.skipped();
+        let run: *const [Entry<R::Payload>] = reader.run(u32::try_from(left).unwrap_or(0));
+        // SAFETY: the messages stay where they are until they are passed, and each is shown before it is. Meanwhile the reader is
+        // used through `progress` alone.
+        let run = unsafe { &*run };
+        if run.is_empty() {
+            return;
+        }
+        let mut progress = Progress { reader, left: run.iter(), begun: run.len(), skipped: 0, handled };
+        while let Some(entry) = progress.left.as_slice().first() {
+            if entry.sender == skips && skips != 0 {
+                progress.skipped += 1;
+            } else {
+                each(Delivery { message: entry.value.message(), stamp: entry.stamp, sender: entry.sender });
+            }
+            progress.next();
         }
     }
 }

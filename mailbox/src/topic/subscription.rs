@@ -5,7 +5,7 @@ use std::task::Context;
 
 use super::core::Core;
 use super::cursor::Cursor;
-use super::drain::{Consume, Drained, Span, drain};
+use super::drain::{Consume, Drained, Span, drain, for_each};
 use super::error::SubscribeError;
 use super::lane::LaneReader;
 use super::payload::{Boxed, Inline, Owned, Payload};
@@ -151,6 +151,16 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         H::Output: 'a,
     {
         each_reader!(&mut self.reader, reader => drain::<H, S, C, _>(reader, state, context, slot, span, handled, cx))
+    }
+
+    /// Shows up to `most` visible messages to `each`, in order and where they lie; like [`peek`](Self::peek) and
+    /// [`advance`](Self::advance) in a loop, for less. Each is passed, and added to `handled`, once `each` has returned from it.
+    ///
+    /// # Panics
+    /// When `each` does: the message in hand is still in front. When the destructor of a message does, which is passed then.
+    #[inline]
+    pub fn for_each(&mut self, most: u32, handled: &mut u64, each: impl FnMut(Delivery<'_, M>)) {
+        each_reader!(&mut self.reader, reader => for_each(reader, most, handled, each));
     }
 
     /// Messages published and not passed yet; for a ring, the subscriber's own among them.

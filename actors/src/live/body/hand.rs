@@ -62,10 +62,10 @@ impl<A: Actor> Body<A> {
         }
     }
 
-    /// Handles the message that the last life failed on. Nothing else is handled before.
+    /// Handles the message that the last life failed on, if it is still there. Nothing else is handled before.
     #[cold]
-    pub(super) async fn retry_kept(&mut self) {
-        let Some(kept) = self.kept.take() else { return };
+    pub(super) async fn retry_kept(&mut self) -> bool {
+        let Some(kept) = self.kept.take() else { return false };
         // Where it has unsubscribed meanwhile, the message has gone with the rest of the queue.
         let source = self.sources.iter_mut().position(|source| source.take_kept());
         let retries = source.is_some() || matches!(*kept, Kept::Timer(_));
@@ -80,6 +80,7 @@ impl<A: Actor> Body<A> {
             (Kept::InFront, None) => {}
         }
         self.settle_attempts();
+        retries
     }
 
     /// The actor ends while something is in hand.

@@ -1,4 +1,4 @@
-//! Asking a sweep to end early.
+//! Asking sweeps and isolates to end early.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Ends sweeps early: clones share one flag, which anyone may set, from any thread.
 ///
-/// No further instance is begun. The isolates in hand, those of [`Trial::isolate`](super::Trial::isolate), end between two
+/// No further instance is begun. The isolates in hand, those of [`Trial::isolate`](crate::sweep::Trial::isolate), end between two
 /// events with [`RunError::Stopped`](crate::RunError::Stopped); such an instance counts as not tried, whatever it returns. An instance
 /// that runs none of them any more is finished, and its result kept. The flag stays set, so a sweep that is started with it
 /// afterwards runs nothing until somebody calls [`reset`](Self::reset).
@@ -59,7 +59,7 @@ impl StopFlag {
         self.inner.set.store(false, Ordering::Relaxed);
     }
 
-    pub(super) fn watch(&self) -> Watch {
+    pub(crate) fn watch(&self) -> Watch {
         self.inner.watched_by.fetch_add(1, Ordering::Relaxed);
         Watch(self.clone())
     }
@@ -95,14 +95,14 @@ impl StopFlag {
 }
 
 /// A sweep in progress, counted for as long as this lives.
-pub(super) struct Watch(StopFlag);
+pub(crate) struct Watch(StopFlag);
 
 impl Watch {
-    pub(super) fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.0.is_stopped()
     }
 
-    pub(super) fn leash(&self) -> Arc<Leash> {
+    pub(crate) fn leash(&self) -> Arc<Leash> {
         Leash::new(&self.0)
     }
 }
@@ -135,7 +135,7 @@ impl Leash {
     }
 
     /// Whether one had to since the last time.
-    pub(super) fn take_pulled(&self) -> bool {
+    pub(crate) fn take_pulled(&self) -> bool {
         self.pulled.swap(false, Ordering::Relaxed)
     }
 }
