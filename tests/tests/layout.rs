@@ -6,8 +6,8 @@ use std::fs;
 
 use mycelium_tests::layout::{
     DenyList, Dependency, Fault, Graph, INVARIANTS, Kind, Package, SourceFile, check_closures,
-    check_dependencies, check_edges, check_links, check_roots, check_sources, check_text, read_sources,
-    workspace_root,
+    check_dependencies, check_edges, check_links, check_rooms, check_roots, check_sources, check_text,
+    read_sources, workspace_root,
 };
 
 fn graph() -> Graph {
@@ -54,6 +54,11 @@ fn every_dependency_has_an_allowed_licence_and_source() {
 #[test]
 fn no_source_holds_what_its_folder_must_not_know() {
     assert_none(&check_sources(&sources()));
+}
+
+#[test]
+fn modules_use_only_what_their_room_allows() {
+    assert_none(&check_rooms(&sources()));
 }
 
 #[test]
@@ -195,6 +200,46 @@ fn canary_each_word_is_found_in_code_and_only_there() {
         let broken: Vec<u8> = faults.iter().map(|fault| fault.invariant).collect();
         assert_eq!(broken, *expected, "{path}: {text}: {faults:?}");
     }
+}
+
+#[test]
+fn canary_a_use_of_a_forbidden_room_is_found_however_it_is_written() {
+    let is_broken = |path: &str, text: &str| {
+        let mut files = sources();
+        files.push(SourceFile { path: format!("actors/src/{path}"), text: text.to_owned() });
+        let faults = check_rooms(&files);
+        if !faults.is_empty() {
+            assert_broken(&faults, &[15]);
+        }
+        !faults.is_empty()
+    };
+    for (path, text) in [
+        ("live/x.rs", "use crate::isolate::Place;"),
+        ("live/x.rs", "use crate::{Actor, Isolate};"),
+        ("live/x/y.rs", "fn f() { super::super::super::isolate::g(); }"),
+        ("isolate/x.rs", "use crate::MessageBus as Bus;"),
+        ("isolate/x.rs", "use crate::{context::Context, sweep::{self, Trial}};"),
+        ("isolate/x.rs", "use crate::tree::Child;"),
+        ("resilience/x.rs", "use crate::live::Core;"),
+        ("tree/x.rs", "use crate::Isolate;"),
+        ("clock/x.rs", "use crate::tree::Tree;"),
+        ("newcomer.rs", ""),
+    ] {
+        assert!(is_broken(path, text), "{path}: {text}");
+    }
+    for (path, text) in [
+        ("live/x.rs", "use crate::{Actor, Context, clock}; // crate::isolate"),
+        ("live/x.rs", "#[cfg(test)]\nmod tests { use crate::Isolate; }"),
+        ("isolate/tree/x.rs", "use super::super::seat::Seat; use crate::tree::Child;"),
+        ("sweep/x.rs", "use crate::Isolate;"),
+    ] {
+        assert!(!is_broken(path, text), "{path}: {text}");
+    }
+    // Nothing of the kind is left: then the exception is a fault.
+    let without: Vec<SourceFile> =
+        sources().into_iter().filter(|file| !file.path.ends_with("live/bus.rs")).collect();
+    assert_broken(&check_rooms(&without), &[15]);
+    assert_broken(&check_rooms(&[]), &[15]);
 }
 
 #[test]
