@@ -100,7 +100,7 @@ pub trait Actor: Sized + Send + 'static {
     ///
     /// impl Actor for Index {
     ///     type Error = BoxError;
-    ///     fn subscriptions(topics: &mut Subscriptions<Self>) {
+    ///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
     ///         topics.on::<Quote>();
     ///     }
     ///     async fn batch_ended(&mut self, _ctx: &mut Context<Self>) -> Result<(), BoxError> {

@@ -230,7 +230,7 @@ struct Summing {
 
 impl Actor for Summing {
     type Error = BoxError;
-    fn subscriptions(topics: &mut Subscriptions<Self>) {
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         topics.on_with(Subscription::<Tick>::block().capacity(100_000)).on::<Note>();
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
