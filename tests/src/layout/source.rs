@@ -17,7 +17,8 @@ impl SourceFile {
     /// The code that ships: comments and literals blanked, and the test module at the end cut off.
     pub fn shipped_code(&self) -> String {
         let code = code_only(&self.text);
-        match code.find("#[cfg(test)]\nmod ") {
+        let starts = ["#[cfg(test)]\nmod ", "#[cfg(all(test, not(any(loom, shuttle))))]\nmod "];
+        match starts.iter().filter_map(|start| code.find(start)).min() {
             Some(at) => code[..at].to_owned(),
             None => code,
         }
