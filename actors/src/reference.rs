@@ -199,10 +199,12 @@ impl<A: Actor> ActorRef<A> {
     {
         match &self.backend {
             Backend::Live(live) => match live.ask_limit() {
-                Some(limit) => self.ask_within(query, limit).await,
                 None => live.ask(query).await,
+                // Boxed, so that an ask without a limit keeps no room for it. Its timer is boxed as well.
+                Some(limit) => Box::pin(self.ask_within(query, limit)).await,
             },
-            Backend::Isolate(_) | Backend::Nowhere(_) => self.query(query).await,
+            Backend::Isolate(isolate) => isolate.ask(query).await,
+            Backend::Nowhere(_) => Err(AskError::Stopped),
         }
     }
 

@@ -166,7 +166,12 @@ impl<T> Backlog<T> {
             Store::Fifo(queue) => {
                 let half = (self.capacity as usize / 2).max(1);
                 let batch = queue.len().min(BATCH).min(half);
-                hand.extend(queue.drain(..batch));
+                if batch == queue.len() && queue.capacity() <= KEEP_ENTRIES {
+                    // All of it, and memory that nobody wants back: no message is moved.
+                    std::mem::swap(hand, queue);
+                } else {
+                    hand.extend(queue.drain(..batch));
+                }
                 self.in_hand = u32::try_from(batch).unwrap_or(u32::MAX);
             }
         }

@@ -485,8 +485,9 @@ impl Core {
     pub(crate) fn seat_ended(&self, seat: u32, waiting: u64) {
         self.dead_letters.set(self.dead_letters.get() + waiting);
         self.made_room();
-        for lane in self.lanes() {
-            lane.remove(seat, self);
+        for lane in self.changes.take_lanes_of(seat) {
+            let lane = self.lanes.borrow().get(lane as usize).cloned();
+            lane.into_iter().for_each(|lane| lane.remove(seat, self));
         }
     }
 

@@ -5,6 +5,7 @@
 //! its last reader.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -156,11 +157,14 @@ pub(crate) struct Changes {
     lanes: RefCell<Vec<u32>>,
     /// The lane whose last message some receivers have not got yet, because one before them has panicked.
     unfinished: Cell<Option<u32>>,
+    /// Seats and the topics' lanes that they receive from, or did.
+    of_seats: RefCell<BTreeSet<(u32, u32)>>,
 }
 
 impl Changes {
     pub(crate) fn new(signals: Arc<Signals>) -> Self {
-        Self { signals, lanes: RefCell::default(), unfinished: Cell::new(None) }
+        let (lanes, unfinished, of_seats) = Default::default();
+        Self { signals, lanes, unfinished, of_seats }
     }
 
     pub(crate) fn take(&self) -> Vec<u32> {
@@ -169,6 +173,14 @@ impl Changes {
 
     pub(crate) fn take_unfinished(&self) -> Option<u32> {
         self.unfinished.take()
+    }
+
+    /// The topics' lanes that a seat may receive from, which are forgotten: it has ended.
+    pub(crate) fn take_lanes_of(&self, seat: u32) -> Vec<u32> {
+        let mut of_seats = self.of_seats.borrow_mut();
+        let lanes: Vec<_> = of_seats.range((seat, 0)..=(seat, u32::MAX)).map(|(_, lane)| *lane).collect();
+        lanes.iter().for_each(|lane| _ = of_seats.remove(&(seat, *lane)));
+        lanes
     }
 }
 
@@ -442,6 +454,7 @@ impl<M: 'static> Lane<M> {
             _ => PolicyKind::Lossy,
         };
         let (since, terms) = (self.published(), Some(subscription.terms()));
+        self.changes.of_seats.borrow_mut().insert((to.seat(), self.index));
         self.change(|receivers| receivers.push(Receiver { since, policy, terms, by_wire, to }));
     }
 

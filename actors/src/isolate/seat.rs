@@ -14,7 +14,7 @@ pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
 use super::backlog::Backlog;
 use super::core::Core;
-use super::gauge::{Gauge, Hand, OnUnwind, count};
+use super::gauge::{Gauge, Hand, count};
 use super::handle::id_of;
 use super::monitors::{Tell, Watches};
 use super::remember;
@@ -192,7 +192,7 @@ impl<A: Actor> Seat<A> {
     }
 
     /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message. `way`: who counts what
-    /// comes by it, needed only if the handler does not simply return.
+    /// comes by it, needed only if the handler does not simply return. If it panics, the caller says [so](Self::has_in_hand).
     #[inline(always)]
     pub(crate) fn play<'g, P, M>(&self, message: Lent<'_, M>, way: impl Fn() -> &'g Rc<Gauge>) -> bool
     where
@@ -203,9 +203,7 @@ impl<A: Actor> Seat<A> {
             return false;
         }
         self.core.running.set(self.index);
-        let panicked = OnUnwind(|| self.has_in_hand(way()));
         let played = self.stage.start::<P, M>(message, &mut TaskContext::from_waker(&self.waker));
-        std::mem::forget(panicked);
         if has_batches::<A>() && played.is_some() {
             self.open_batch();
         }
@@ -239,7 +237,7 @@ impl<A: Actor> Seat<A> {
 
     /// Notes what a handler has that did not simply return.
     #[cold]
-    fn has_in_hand(&self, way: &Rc<Gauge>) {
+    pub(crate) fn has_in_hand(&self, way: &Rc<Gauge>) {
         self.hand.set(Some(Hand::new(way)));
     }
 

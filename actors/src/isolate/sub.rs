@@ -146,7 +146,7 @@ pub(crate) struct Sub<A: Actor, M, P> {
     waiting: RefCell<VecDeque<(u64, Shared<M>)>>,
     /// How many they are.
     waiting_count: Cell<usize>,
-    play: PhantomData<P>,
+    plays: PhantomData<P>,
 }
 
 impl<A, M, P> Sub<A, M, P>
@@ -163,8 +163,15 @@ where
             rule,
             waiting: RefCell::default(),
             waiting_count: Cell::new(0),
-            play: PhantomData,
+            plays: PhantomData,
         })
+    }
+
+    /// Has the actor handle a message that was kept.
+    fn play(&self, message: Lent<'_, M>) {
+        let panicked = OnUnwind(|| self.seat.has_in_hand(&self.rule.gauge));
+        self.seat.play::<P, M>(message, || &self.rule.gauge);
+        std::mem::forget(panicked);
     }
 
     /// Keeps a message for later, by the rule.
@@ -270,7 +277,11 @@ where
         if sender == self.seat.index && !self.echo {
             return false;
         }
-        self.seat.play::<P, M>(message, || &self.sub.rule.gauge) || self.sub.keep(message)
+        // It finds all it needs from here: a way of its own to the seat would cost a register for each message.
+        let panicked = OnUnwind(|| self.seat.has_in_hand(&self.sub.rule.gauge));
+        let played = self.seat.play::<P, M>(message, || &self.sub.rule.gauge);
+        std::mem::forget(panicked);
+        played || self.sub.keep(message)
     }
 }
 
@@ -346,7 +357,7 @@ where
         self.seat.core.made_room();
         let message = message.lend();
         self.put_in_hand(message);
-        self.seat.play::<P, M>(message, || &self.rule.gauge);
+        self.play(message);
         self.seat.lay_down();
     }
 

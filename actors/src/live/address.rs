@@ -234,9 +234,19 @@ impl<A: Actor> Address<A> {
             return Err(AskError::Itself);
         }
         let (reply, answer) = oneshot::channel();
-        let sending = self.inbox.send(Envelope::query(query, reply), 0);
-        waiting(self.wait(Wait::Inbox), sending).await.map_err(|_| AskError::Stopped)?;
+        // First without waiting, as with a tell.
+        match self.inbox.offer(Envelope::query(query, reply)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(asked)) => self.wait_to_ask(asked).await?,
+            Err(_) => return Err(AskError::Stopped),
+        }
         waiting(self.wait(Wait::Answer), answer).await.map_err(|_| AskError::Stopped)
+    }
+
+    /// Queues a query that was offered in vain.
+    async fn wait_to_ask(&self, asked: Envelope<A>) -> Result<(), AskError> {
+        let sending = self.inbox.send(asked, 0);
+        waiting(self.wait(Wait::Inbox), sending).await.map_err(|_| AskError::Stopped)
     }
 
     /// The limit of somebody who asks, on a runtime or outside.

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError, Weak};
+use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -104,24 +105,36 @@ impl Waits {
 }
 
 /// Drives `work`, which is part of a member's code, and has that member's note say what it waits for.
-pub(crate) async fn waiting<T>(wait: Wait, work: impl Future<Output = T>) -> T {
-    /// Whoever stops waiting in the middle of a poll does not wait at its end.
-    struct Noting(Wait);
-    impl Drop for Noting {
-        fn drop(&mut self) {
-            current::unnote(self.0);
-        }
-    }
-    let noting = Noting(wait);
-    let mut work = pin!(work);
-    poll_fn(|cx| {
-        let polled = work.as_mut().poll(cx);
+#[inline]
+pub(crate) fn waiting<F: Future + Unpin>(wait: Wait, work: F) -> Waiting<F> {
+    Waiting { wait, work }
+}
+
+/// See [`waiting`]. A type of its own: an `async fn` would move `work` once more and ask for its state at each poll.
+pub(crate) struct Waiting<F> {
+    wait: Wait,
+    work: F,
+}
+
+impl<F: Future + Unpin> Future for Waiting<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
+        let polled = Pin::new(&mut self.work).poll(cx);
         if polled.is_pending() {
-            current::note(noting.0);
+            current::note(self.wait);
         }
         polled
-    })
-    .await
+    }
+}
+
+/// Whoever stops waiting in the middle of a poll does not wait at its end.
+impl<F> Drop for Waiting<F> {
+    #[inline]
+    fn drop(&mut self) {
+        current::unnote(self.wait);
+    }
 }
 
 /// What a bus knows of how its members wait.

@@ -12,6 +12,7 @@ mod dead_letters;
 mod deadline;
 mod envelope;
 mod fate;
+mod index;
 mod lookout;
 mod members;
 mod monitor;

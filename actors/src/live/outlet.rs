@@ -8,30 +8,38 @@ use mycelium_remote::frame::Header;
 
 use super::bus::Core;
 use super::current::is_hushed;
+use super::index::Index;
 use super::topics::TopicEntry;
 use crate::{ActorId, Message, PublishError, SpawnError, WirePublishError};
 
 /// What one actor or service publishes through.
 ///
 /// It knows the topics used so far: after the first use of a type, a publish finds its topic without a lock and without the
-/// bus's map. The list only grows, by at most one node per message type.
+/// bus's map. What it knows only grows, by one entry per message type: the first few in a list, the others in an index.
 pub(crate) struct Outlet {
     core: Arc<Core>,
     sender: ActorId,
     first: Link,
+    others: OnceLock<Box<Index<AnyEntry>>>,
 }
+
+/// How many topics are in the list, which is looked through for each publish (topics).
+const LISTED: usize = 4;
+
+/// An `Arc` of the entry of a topic.
+type AnyEntry = Box<dyn Any + Send + Sync>;
 
 type Link = OnceLock<Box<Node>>;
 
 struct Node {
     type_id: u16,
-    topic: Box<dyn Any + Send + Sync>,
+    topic: AnyEntry,
     next: Link,
 }
 
 impl Outlet {
     pub(crate) fn new(core: Arc<Core>, sender: ActorId) -> Self {
-        Self { core, sender, first: Link::new() }
+        Self { core, sender, first: Link::new(), others: OnceLock::new() }
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -80,7 +88,8 @@ impl Outlet {
     #[inline]
     fn topic<M: Message>(&self) -> Result<&TopicEntry<M>, SpawnError> {
         let mut link = &self.first;
-        while let Some(node) = link.get() {
+        for _ in 0..LISTED {
+            let Some(node) = link.get() else { return self.insert() };
             if node.type_id == M::TYPE_ID
                 && let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>()
             {
@@ -88,21 +97,38 @@ impl Outlet {
             }
             link = &node.next;
         }
-        self.insert(link)
+        self.other_topic()
+    }
+
+    /// The topic of `M`, which is not in the list.
+    #[inline(never)]
+    fn other_topic<M: Message>(&self) -> Result<&TopicEntry<M>, SpawnError> {
+        let known = self.others.get().and_then(|others| others.get(M::TYPE_ID));
+        match known.and_then(|topic| topic.downcast_ref::<Arc<TopicEntry<M>>>()) {
+            Some(topic) => Ok(topic),
+            None => self.insert(),
+        }
     }
 
     #[cold]
-    fn insert<'a, M: Message>(&'a self, mut end: &'a Link) -> Result<&'a TopicEntry<M>, SpawnError> {
+    fn insert<M: Message>(&self) -> Result<&TopicEntry<M>, SpawnError> {
         let topic = self.core.topics.entry::<M>()?;
-        loop {
+        let mut end = &self.first;
+        for _ in 0..LISTED {
             let node = end.get_or_init(|| {
                 Box::new(Node { type_id: M::TYPE_ID, topic: Box::new(Arc::clone(&topic)), next: Link::new() })
             });
-            // Another task may have used this end of the list first.
+            // Others are there before it, and another task may have used this end of the list first.
             if let Some(topic) = node.topic.downcast_ref::<Arc<TopicEntry<M>>>() {
                 return Ok(topic);
             }
             end = &node.next;
+        }
+        let others = self.others.get_or_init(|| Box::new(Index::new()));
+        let other = others.get_or_init(M::TYPE_ID, || Box::new(Arc::clone(&topic)));
+        match other.downcast_ref::<Arc<TopicEntry<M>>>() {
+            Some(topic) => Ok(topic),
+            None => unreachable!("a bus has one type for each id, and it has this one"),
         }
     }
 }

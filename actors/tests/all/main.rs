@@ -24,6 +24,7 @@ mod isolate_tree;
 mod itself;
 mod life;
 mod live;
+mod many_types;
 mod paused;
 mod policies;
 #[cfg(unix)]

@@ -95,6 +95,7 @@ const TARGETS: &[Target] = &[
         2.0,
     ),
     row("ask round trip over kameo's", "ask", "{}", Share("kameo ask"), 0.7),
+    row("ask round trip over a bare mpsc and oneshot", "ask", "{}", Share("tokio mpsc + oneshot"), 1.2),
     row("spawn + stop of 100,000 over kameo's", "crowd", "spawn + stop, {}", Share("kameo"), 1.3),
     row("bytes per idle actor", "memory", "100,000 idle actors, multi_thread(2)", Figure, 8192.0),
     row("routing_config! over direct calls", "routing", "two handlers", Share("direct calls"), 1.2),

@@ -40,7 +40,7 @@ where
     fn play_again(self: Rc<Self>) {
         let seat = &self.sub.seat;
         seat.take_in_hand(Rc::clone(&self) as Rc<dyn InHand>);
-        seat.play::<P, M>(self.message.lend(), || &self.sub.rule.gauge);
+        self.sub.play(self.message.lend());
         seat.lay_down();
     }
 
