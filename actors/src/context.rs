@@ -1,12 +1,16 @@
 //! What a handler can do besides changing its actor: publish, send, ask, set timers, subscribe, stop.
 
+mod waiting;
+
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_remote::frame::Header;
 use rand_pcg::Pcg64Mcg;
 
+pub(crate) use self::waiting::{Either, within};
 use crate::isolate::IsolateContext;
 use crate::life::{Chance, Origin};
 use crate::live::{Inlet, LiveContext};
@@ -14,7 +18,7 @@ use crate::publish::Through;
 use crate::reference::Target;
 use crate::routing::{DirectContext, Published};
 use crate::{
-    Actor, ActorRef, AskError, Clock, Down, Every, Handler, Message, Monitor, Publish, PublishError,
+    Actor, ActorRef, AskError, Clock, Down, Every, Handler, Message, Monitor, Probe, Publish, PublishError,
     Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, Watchable,
     WireMessage, WirePublishError, WireTopics, clock, rt,
 };
@@ -42,6 +46,8 @@ pub struct Context<A: Actor> {
     chance: Chance,
     /// Whether the actor has asked to stop: the host looks there once the handler has returned; a live actor is nudged besides.
     stop_asked: bool,
+    /// Whether a probe looks on.
+    is_probed: bool,
 }
 
 #[repr(u8)]
@@ -66,7 +72,9 @@ impl<A: Actor> Context<A> {
     }
 
     fn of(backend: Backend<A>, origin: Origin) -> Self {
-        Self { backend, chance: Chance::Unused(origin), stop_asked: false }
+        let mut new = Self { backend, chance: Chance::Unused(origin), stop_asked: false, is_probed: false };
+        new.is_probed = new.probe().is_some();
+        new
     }
 
     pub(crate) fn as_in_isolate(&self) -> Option<&IsolateContext<A>> {
@@ -521,6 +529,20 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn is_probed(&self) -> bool {
+        self.is_probed
+    }
+
+    /// Who looks on when this actor's handlers are called.
+    pub(crate) fn probe(&self) -> Option<Arc<dyn Probe>> {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.place().core()?.probe(),
+            Backend::Live(live) => live.core().probe.clone(),
+            Backend::Direct(_) => None,
+        }
+    }
+
     #[inline]
     pub(crate) fn wants_stop(&self) -> bool {
         self.stop_asked
@@ -541,43 +563,4 @@ impl<A: Actor> Context<A> {
         };
         chance.generator(seed, A::name)
     }
-}
-
-/// A future of the isolate or of the live bus.
-pub(crate) enum Either<I, L> {
-    Isolate(I),
-    /// The runtime's futures are pinned: they are boxed here.
-    Live(std::pin::Pin<Box<L>>),
-    /// A direct call has nothing to wait on.
-    Never,
-}
-
-impl<I: Future<Output = ()> + Unpin, L: Future<Output = ()>> Future for Either<I, L> {
-    type Output = ();
-
-    #[inline]
-    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<()> {
-        match self.get_mut() {
-            Self::Isolate(isolate) => std::pin::Pin::new(isolate).poll(cx),
-            Self::Live(live) => live.as_mut().poll(cx),
-            Self::Never => std::task::Poll::Pending,
-        }
-    }
-}
-
-/// Drives `work` until it is ready or `timer` is.
-pub(crate) async fn within<T>(
-    timer: impl Future<Output = ()>,
-    work: impl Future<Output = Result<T, AskError>>,
-) -> Result<T, AskError> {
-    let mut timer = std::pin::pin!(timer);
-    let mut work = std::pin::pin!(work);
-    std::future::poll_fn(|cx| {
-        use std::task::Poll;
-        if let Poll::Ready(answer) = work.as_mut().poll(cx) {
-            return Poll::Ready(answer);
-        }
-        timer.as_mut().poll(cx).map(|()| Err(AskError::Timeout))
-    })
-    .await
 }

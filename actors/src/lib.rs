@@ -40,6 +40,7 @@ pub use isolate::{
     DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, IsolateTree, OnFailure,
     QUEUE_CAPACITY, RunError, ServiceRef, Waiting, WaitsFor,
 };
+pub use life::{Call, Outcome, Probe};
 pub use live::{
     BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
     Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,

@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use crate::actor::has_batches;
+use crate::life;
 use crate::{Actor, ActorId, Context, Handler};
 
 /// A set of actors with a route for messages of type `M`; `routing_config!` implements it.
@@ -113,7 +114,7 @@ impl<A: Actor> RouteSeat<A> {
             return Ok(());
         }
         let polled = {
-            let handling = pin!(self.actor.handle(message, &mut self.ctx));
+            let handling = pin!(life::handle(&mut self.actor, message, &mut self.ctx));
             handling.poll(&mut TaskContext::from_waker(Waker::noop()))
         };
         // Each message is a batch.

@@ -5,6 +5,8 @@ use std::cell::Cell;
 use mycelium_mailbox::Play;
 
 use super::seat::Bundle;
+use super::sub::Called;
+use crate::life::{self, Witness};
 use crate::{Every, Handler, TimerHandle, Timestamp};
 
 /// One of them, on its way to its actor. The next one is set when this one is taken, so that never two of them wait.
@@ -58,6 +60,15 @@ where
         if let (false, Some(isolate)) = (beat.taken.replace(true), bundle.ctx.as_in_isolate()) {
             isolate.beat(beat.next(now));
         }
-        bundle.actor.handle(&beat.message, &mut bundle.ctx).await
+        let witness = Witness::of::<A, M>(&bundle.ctx);
+        life::seen(witness, life::handle(&mut bundle.actor, &beat.message, &mut bundle.ctx)).await
     }
+}
+
+impl<A, M> Called<A, Beat<M>> for Again
+where
+    A: Handler<M>,
+    M: Clone + Send + Sync + 'static,
+{
+    type Seen = Self;
 }

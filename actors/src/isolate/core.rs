@@ -30,7 +30,7 @@ use super::waits::Waits;
 use super::wire::Transcript;
 use super::{OUTSIDE, OnFailure, RunError};
 use crate::wire::Table;
-use crate::{Message, StopReason, TopicStats};
+use crate::{Message, Probe, StopReason, TopicStats};
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -83,6 +83,7 @@ pub(crate) struct Core {
     pub(super) closed: Cell<bool>,
     pub(crate) on_failure: Cell<OnFailure>,
     pub(crate) names: Names,
+    pub(crate) probe: RefCell<Option<Arc<dyn Probe>>>,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
     pub(crate) retried: Cell<u64>,
@@ -164,6 +165,7 @@ impl Core {
             closed: Cell::new(false),
             on_failure: Cell::default(),
             names: Names::default(),
+            probe: RefCell::default(),
             unheard: Cell::new(0),
             dead_letters: Cell::new(0),
             retried: Cell::new(0),

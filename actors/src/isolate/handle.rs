@@ -8,15 +8,15 @@ use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use mycelium_mailbox::{Confined, Held, Play};
+use mycelium_mailbox::{Confined, Held};
 use tokio::sync::oneshot;
 
 use super::beat::{Again, Beat};
 use super::core::{Core, Refusal};
 use super::gauge::Gauge;
 use super::lane::Lane;
-use super::seat::{AnySeat, Bundle, Seat};
-use super::sub::{Answer, Handle, Overflow, Query, Repeats, Rule, Sub};
+use super::seat::{AnySeat, Seat};
+use super::sub::{Answer, Called, Handle, Overflow, Query, Repeats, Rule};
 use super::timers::{Due, Fire};
 use super::waits::{Rest, Wait};
 use crate::error::short_type_name;
@@ -460,14 +460,14 @@ impl<A: Actor> IsolateRef<A> {
     /// The lane of what is played to this actor as a message of type `M` is, or holds one.
     fn direct<T, P, M>(&self, core: &Core) -> Option<Rc<Lane<T>>>
     where
-        P: Play<Bundle<A>, T, Output = Result<(), A::Error>> + 'static,
+        P: Called<A, T>,
         T: 'static,
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
             let rule = Rule { repeats: Repeats::Direct, ..direct_rule(&gauge) };
-            let to = seat.guarded(Sub::<A, T, P>::new(&seat, rule).receiver());
+            let to = seat.way_in::<T, P>(rule);
             Lane::to_one(place, short_type_name::<M>(), to, gauge)
         }))
     }
@@ -480,8 +480,7 @@ impl<A: Actor> IsolateRef<A> {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Rc::default();
-            let to = seat
-                .guarded(Sub::<A, Query<Q, A::Reply>, Answer>::new(&seat, direct_rule(&gauge)).receiver());
+            let to = seat.way_in::<Query<Q, A::Reply>, Answer>(direct_rule(&gauge));
             Lane::to_one(place, short_type_name::<Q>(), to, gauge)
         }))
     }

@@ -9,7 +9,8 @@ use super::core::Core;
 use super::handle::{IsolateContext, Place, direct_rule, id_of, seat_of};
 use super::lane::Lane;
 use super::seat::{AnySeat, Bundle, Seat};
-use super::sub::Sub;
+use super::sub::Called;
+use crate::life::{self, Witness};
 use crate::{Actor, Down, Handler, Monitor};
 
 /// What one seat knows of watches; most know of none.
@@ -141,12 +142,12 @@ fn tell<A, N, P>(core: &Core, seat: u32, down: Down)
 where
     A: Actor,
     N: From<Down> + 'static,
-    P: Play<Bundle<A>, N, Output = Result<(), A::Error>> + 'static,
+    P: Called<A, N>,
 {
     let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
     let lane = core.direct(seat.index, |index| {
         let gauge = Rc::default();
-        let to = seat.guarded(Sub::<A, N, P>::new(&seat, direct_rule(&gauge)).receiver());
+        let to = seat.way_in::<N, P>(direct_rule(&gauge));
         Lane::to_one(index, "Down", to, gauge)
     });
     // The watches that an actor has made bound how many there are.
@@ -162,10 +163,15 @@ impl<A: Handler<Down>> Play<Bundle<A>, Heard> for Hear {
 
     async fn play(bundle: &mut Bundle<A>, Heard(down): &Heard) -> Result<(), A::Error> {
         if bundle.ctx.forget_watch(down.monitor) {
-            bundle.actor.handle(down, &mut bundle.ctx).await?;
+            let witness = Witness::of::<A, Down>(&bundle.ctx);
+            life::seen(witness, life::handle(&mut bundle.actor, down, &mut bundle.ctx)).await?;
         }
         Ok(())
     }
+}
+
+impl<A: Handler<Down>> Called<A, Heard> for Hear {
+    type Seen = Self;
 }
 
 /// Plays the notice of a link.
@@ -182,6 +188,10 @@ impl<A: Actor> Play<Bundle<A>, Linked> for Break {
         }
         Ok(())
     }
+}
+
+impl<A: Actor> Called<A, Linked> for Break {
+    type Seen = Self;
 }
 
 impl<A: Actor> IsolateContext<A> {

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use super::core::Core;
 use super::handle::{IsolateRef, Place, seat_of};
 use super::{Isolate, Origin};
 use crate::life::Census;
-use crate::{Actor, ActorRef, SpawnError};
+use crate::{Actor, ActorRef, Probe, SpawnError};
 
 /// What an isolate knows its actors by, besides their seats.
 #[derive(Default)]
@@ -23,7 +25,25 @@ impl Names {
     }
 }
 
+impl Core {
+    pub(crate) fn is_probed(&self) -> bool {
+        self.probe.borrow().is_some()
+    }
+
+    /// Who looks on when handlers are called.
+    pub(crate) fn probe(&self) -> Option<Arc<dyn Probe>> {
+        self.probe.borrow().clone()
+    }
+}
+
 impl Isolate {
+    /// Lets `probe` look on while actors handle messages: those that are spawned from now on. Without one, no message costs more.
+    pub fn probe(&mut self, probe: Arc<dyn Probe>) {
+        // Nobody else borrows it, and the one before is dropped here.
+        let before = self.core.probe.replace(Some(probe));
+        drop(before);
+    }
+
     /// Adds an actor that [`lookup`](Self::lookup) finds under `name` until it has ended, and whose random numbers go by that
     /// name ([`Context::random`](crate::Context::random)).
     ///

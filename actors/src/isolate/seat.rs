@@ -16,9 +16,10 @@ use super::backlog::Backlog;
 use super::core::Core;
 use super::gauge::{Gauge, Hand, count};
 use super::handle::id_of;
+use super::lane::Receive;
 use super::monitors::{Tell, Watches};
 use super::remember;
-use super::sub::{Begin, End, EndBatch, Handle, Rule, Sub};
+use super::sub::{Begin, Called, End, EndBatch, Handle, Rule, Sub};
 use super::tree::Child;
 use super::waits::Wait;
 use crate::actor::has_batches;
@@ -368,6 +369,14 @@ impl<A: Actor> Seat<A> {
         }
     }
 
+    /// A way into this actor, by which it is called as `P` says.
+    pub(crate) fn way_in<M: 'static, P: Called<A, M>>(self: &Rc<Self>, rule: Rule<M>) -> Box<dyn Receive<M>> {
+        match self.core.is_probed() {
+            false => self.guarded(Sub::<A, M, P>::new(self, rule).receiver()),
+            true => self.guarded(Sub::<A, M, P::Seen>::new(self, rule).receiver()),
+        }
+    }
+
     /// Subscribes this actor to topic `M`.
     pub(crate) fn subscribe<M: Message>(self: &Rc<Self>, how: Subscription<M>) -> Result<(), SpawnError>
     where
@@ -381,7 +390,7 @@ impl<A: Actor> Seat<A> {
             };
         }
         let rule = Rule::of_topic(M::TYPE_ID, &how, &lane.gauge);
-        lane.add(self.guarded(Sub::<A, M, Handle>::new(self, rule).receiver()), &how);
+        lane.add(self.way_in::<M, Handle>(rule), &how);
         self.has_joined(M::TYPE_ID);
         Ok(())
     }

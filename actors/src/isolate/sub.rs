@@ -19,6 +19,7 @@ use super::gauge::{Gauge, OnUnwind, count};
 use super::lane::{Lane, Receive, Way};
 use super::let_go;
 use super::seat::{AnySeat, Bundle, Seat};
+use crate::life::{self, Witness};
 use crate::{Actor, Handler, Policy, Responder, StopReason, Subscription};
 
 /// What a handler ends with.
@@ -32,7 +33,31 @@ impl<A: Handler<M>, M> Play<Bundle<A>, M> for Handle {
 
     #[inline]
     fn play<'a>(bundle: &'a mut Bundle<A>, message: &'a M) -> impl Future<Output = Handled<A>> + 'a {
-        bundle.actor.handle(message, &mut bundle.ctx)
+        life::handle(&mut bundle.actor, message, &mut bundle.ctx)
+    }
+}
+
+/// A play that calls a handler, and the one that takes its place where a probe looks on.
+pub(crate) trait Called<A: Actor, M>: Play<Bundle<A>, M, Output = Handled<A>> + 'static {
+    type Seen: Play<Bundle<A>, M, Output = Handled<A>> + 'static;
+}
+
+impl<A: Handler<M>, M: 'static> Called<A, M> for Handle {
+    type Seen = Seen;
+}
+
+impl<A: Responder<Q>, Q: 'static> Called<A, Query<Q, A::Reply>> for Answer {
+    type Seen = AnswerSeen;
+}
+
+/// Plays a message while a probe looks on.
+pub(crate) struct Seen;
+
+impl<A: Handler<M>, M> Play<Bundle<A>, M> for Seen {
+    type Output = Handled<A>;
+
+    async fn play(bundle: &mut Bundle<A>, message: &M) -> Handled<A> {
+        life::seen(Witness::of::<A, M>(&bundle.ctx), Handle::play(bundle, message)).await
     }
 }
 
@@ -51,12 +76,23 @@ impl<A: Responder<Q>, Q> Play<Bundle<A>, Query<Q, A::Reply>> for Answer {
     async fn play(bundle: &mut Bundle<A>, asked: &Query<Q, A::Reply>) -> Handled<A> {
         // Taken first, so that whoever asked knows at once if this play is dropped.
         let back = asked.reply.take();
-        let reply = bundle.actor.answer(&asked.query, &mut bundle.ctx).await;
+        let reply = life::answer(&mut bundle.actor, &asked.query, &mut bundle.ctx).await;
         if let Some(back) = back {
             // Whoever asked may have stopped waiting.
             let _ = back.send(reply);
         }
         Ok(())
+    }
+}
+
+/// Plays a query while a probe looks on.
+pub(crate) struct AnswerSeen;
+
+impl<A: Responder<Q>, Q> Play<Bundle<A>, Query<Q, A::Reply>> for AnswerSeen {
+    type Output = Handled<A>;
+
+    async fn play(bundle: &mut Bundle<A>, asked: &Query<Q, A::Reply>) -> Handled<A> {
+        life::seen(Witness::of::<A, Q>(&bundle.ctx), Answer::play(bundle, asked)).await
     }
 }
 

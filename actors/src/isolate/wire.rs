@@ -17,7 +17,7 @@ use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
 use super::lane::Receive;
 use super::seat::{AnySeat, Seat};
 use super::service::Inlet;
-use super::sub::{Handle, Rule, Sub};
+use super::sub::{Handle, Rule};
 use super::waits::Rest;
 use super::{Isolate, OUTSIDE};
 use crate::subscription::Terms;
@@ -348,7 +348,7 @@ impl<A: Handler<WireMessage>> Seat<A> {
             let kind = known.kind;
             let make = |gauge: &Rc<Gauge>| {
                 let rule = Rule::of_topic(kind.type_id, &how, gauge);
-                self.guarded(Sub::<A, WireMessage, Handle>::new(self, rule).receiver())
+                self.way_in::<WireMessage, Handle>(rule)
             };
             let place = Place::new(&self.core, self.index);
             if let Err(error) = known.port().isolate().listen(kind, &place, &how, &make) {

@@ -29,7 +29,7 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::tree::Forest;
 use crate::wire::Table;
 use crate::{
-    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, SpawnError, Subscriber, Subscription,
+    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, Probe, SpawnError, Subscriber, Subscription,
     Subscriptions, TopicStats,
 };
 
@@ -107,7 +107,7 @@ impl Drop for Owner {
 }
 
 /// Sets a bus up; see [`MessageBus::builder`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "a builder makes nothing before `build`"]
 pub struct BusBuilder {
     topic_capacity: usize,
@@ -117,6 +117,7 @@ pub struct BusBuilder {
     ask_limit: Option<Duration>,
     circle_after: Duration,
     table: Table,
+    probe: Option<Arc<dyn Probe>>,
 }
 
 /// What the handles, contexts and bodies of one bus share.
@@ -126,6 +127,7 @@ pub(crate) struct Core {
     pub(crate) dead_letters: DeadLetterBox,
     pub(crate) seed: u64,
     census: Mutex<Census>,
+    pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) members: Members,
     pub(crate) forest: Forest,
     /// Children that supervisors have started anew.
@@ -150,6 +152,7 @@ impl Default for BusBuilder {
             runtime: None,
             ask_limit: None,
             circle_after: CIRCLE_AFTER,
+            probe: None,
             table: Table::default(),
         }
     }
@@ -213,6 +216,14 @@ impl BusBuilder {
         self
     }
 
+    /// Lets `probe` look on while the bus's actors handle messages.
+    ///
+    /// They handle one at a time then, so that each costs more; without a probe nothing does.
+    pub fn probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
     /// The bus.
     #[must_use]
     pub fn build(self) -> MessageBus {
@@ -226,6 +237,7 @@ impl BusBuilder {
             dead_letters: DeadLetterBox::default(),
             seed: self.seed,
             census: Mutex::default(),
+            probe: self.probe,
             members: Members::default(),
             forest: Forest::default(),
             restarts: AtomicU64::new(0),
@@ -386,6 +398,12 @@ impl WeakBus {
 impl fmt::Debug for MessageBus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MessageBus").field("alive", &self.alive()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for BusBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BusBuilder").field("seed", &self.seed).finish_non_exhaustive()
     }
 }
 

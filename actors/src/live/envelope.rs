@@ -1,12 +1,15 @@
 //! What a direct inbox holds: a message or a query of any type, and how the actor handles it. Nothing is allocated for
 //! messages up to 64 bytes.
 
+use std::fmt;
+use std::future::Future;
 use std::task::Context as TaskContext;
 
 use mycelium_mailbox::{FutureSlot, Parcel, Started};
 
 use super::source::Drained;
 use crate::error::short_type_name;
+use crate::life::{self, Witness};
 use crate::sync::oneshot;
 use crate::{Actor, Context, Handler, Responder, StopReason};
 
@@ -115,13 +118,7 @@ where
     M: Send + Sync + 'static,
 {
     let Some(message) = content.downcast_ref::<M>() else { return Started::Ready(Ok(1)) };
-    let handling = async move {
-        match actor.handle(message, ctx).await {
-            Ok(()) => Ok(1),
-            Err(error) => Err(StopReason::Failed(error.to_string().into())),
-        }
-    };
-    slot.start(handling, cx)
+    call(actor, message, ctx, slot, cx)
 }
 
 fn handle_query<'a, A, Q>(
@@ -136,13 +133,43 @@ where
     Q: Send + Sync + 'static,
 {
     let Some(asked) = content.downcast_mut::<Query<Q, A::Reply>>() else { return Started::Ready(Ok(1)) };
+    let witness = if ctx.is_probed() { Witness::of::<A, Q>(ctx) } else { None };
     let answering = async move {
-        let reply = actor.answer(&asked.query, ctx).await;
+        let reply = life::answer(actor, &asked.query, ctx).await;
         if let Some(sender) = asked.reply.take() {
             // Whoever asked may have stopped waiting.
             let _ = sender.send(reply);
         }
         Ok(1)
     };
-    slot.start(answering, cx)
+    if witness.is_none() {
+        return slot.start(answering, cx);
+    }
+    let seen = async move {
+        let answered = life::seen(witness, async { answering.await.map(drop) });
+        answered.await.map(|()| 1)
+    };
+    slot.start(seen, cx)
+}
+
+/// Has the actor handle one message, in a future that lives in `slot`.
+pub(super) fn call<'a, A: Handler<M>, M: Sync>(
+    actor: &'a mut A,
+    message: &'a M,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, Drained> {
+    if ctx.is_probed() {
+        let witness = Witness::of::<A, M>(ctx);
+        return slot.start(drained(life::seen(witness, life::handle(actor, message, ctx))), cx);
+    }
+    slot.start(drained(life::handle(actor, message, ctx)), cx)
+}
+
+async fn drained<E: fmt::Display>(handling: impl Future<Output = Result<(), E>>) -> Drained {
+    match handling.await {
+        Ok(()) => Ok(1),
+        Err(error) => Err(StopReason::Failed(error.to_string().into())),
+    }
 }

@@ -18,9 +18,10 @@ use mycelium_mailbox::{
 };
 
 use super::address::Address;
+use super::envelope::call;
 use super::source::{ActorSource, Drained, Way};
 use crate::sync::{Mutex, MutexGuard};
-use crate::{Actor, ActorId, Context, Down, Handler, Monitor, StopReason};
+use crate::{Actor, ActorId, Context, Down, Handler, Monitor};
 
 /// What a watcher's queue holds.
 pub(crate) struct Notice {
@@ -173,13 +174,7 @@ fn hear<'a, A: Handler<Down>>(
     slot: &'a mut FutureSlot,
     cx: &mut TaskContext<'_>,
 ) -> Started<'a, Drained> {
-    let handling = async move {
-        match actor.handle(down, ctx).await {
-            Ok(()) => Ok(1),
-            Err(error) => Err(StopReason::Failed(error.to_string().into())),
-        }
-    };
-    slot.start(handling, cx)
+    call(actor, down, ctx, slot, cx)
 }
 
 /// What an actor hears of the ends of others.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Consume, Drained as Queued, FutureSlot, Inbox, Source, Span, Started, Subscription as Queue,
+    Consume, Delivery, Drained as Queued, FutureSlot, Inbox, Source, Span, Started, Subscription as Queue,
 };
 
 use super::address::Address;
-use super::envelope::Envelope;
+use super::envelope::{Envelope, call};
 use super::topics::TopicEntry;
+use crate::life;
 use crate::{Actor, Context, Handler, Message, StopReason};
 
 /// After how many handled messages, at most, a source adds them to its topic's counter (messages).
@@ -100,6 +101,24 @@ impl<M: Message> TopicSource<M> {
     }
 }
 
+impl<M: Message> TopicSource<M> {
+    /// Handles the message in front while a probe looks on.
+    #[cold]
+    fn handle_seen<'a, A: Handler<M>>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, Drained> {
+        let Self { queue, tally, waits, .. } = self;
+        let Some(Delivery { message, .. }) = queue.peek() else { return Started::Ready(Ok(0)) };
+        *waits = true;
+        tally.settle();
+        call(actor, message, ctx, slot, cx)
+    }
+}
+
 /// What was handled, until the topic's counter has it: at the latest when it is dropped.
 pub(crate) struct Tally<M: Message> {
     entry: Arc<TopicEntry<M>>,
@@ -137,7 +156,7 @@ impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
         message: &'a M,
         ctx: &'a mut Context<A>,
     ) -> impl Future<Output = Self::Result> + Send + 'a {
-        actor.handle(message, ctx)
+        life::handle(actor, message, ctx)
     }
 
     #[inline]
@@ -183,6 +202,9 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         span: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, Drained> {
+        if ctx.is_probed() {
+            return self.handle_seen(actor, ctx, slot, cx);
+        }
         if self.tally.uncounted >= COUNT_EVERY {
             self.tally.settle();
         }

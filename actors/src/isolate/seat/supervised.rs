@@ -120,7 +120,7 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
 
 impl<A: Actor> Seat<A> {
     /// A way into this actor; under a supervisor, its panics end there.
-    pub(crate) fn guarded<M: 'static>(&self, to: impl Receive<M> + 'static) -> Box<dyn Receive<M>> {
+    pub(super) fn guarded<M: 'static>(&self, to: impl Receive<M> + 'static) -> Box<dyn Receive<M>> {
         match self.ward {
             None => Box::new(to),
             Some(_) => Box::new(Guarded::new(to, &self.core, self.index, self.retries())),

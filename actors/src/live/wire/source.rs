@@ -5,9 +5,10 @@ use std::task::Context as TaskContext;
 use mycelium_mailbox::{FutureSlot, Source, Span, Started};
 
 use super::WireQueue;
+use crate::live::envelope::call;
 use crate::live::source::{ActorSource, Drained, Way};
 use crate::wire::WireMessage;
-use crate::{Actor, Context, Handler, StopReason};
+use crate::{Actor, Context, Handler};
 
 /// One topic of an actor that handles [`WireMessage`].
 pub(crate) struct WireSource {
@@ -64,13 +65,7 @@ impl<A: Actor + Handler<WireMessage>> ActorSource<A> for WireSource {
         // One at a time, as long as the caller's look at the other sources holds.
         self.load();
         let Some(message) = &self.front else { return Started::Ready(Ok(0)) };
-        let handling = async move {
-            match actor.handle(message, ctx).await {
-                Ok(()) => Ok(1),
-                Err(error) => Err(StopReason::Failed(error.to_string().into())),
-            }
-        };
-        slot.start(handling, cx)
+        call(actor, message, ctx, slot, cx)
     }
 
     fn settle(&mut self) {
