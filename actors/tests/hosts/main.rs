@@ -14,6 +14,7 @@ mod offers;
 mod table;
 
 mod accounts;
+mod batches;
 mod declared;
 mod delivery;
 mod destructors;

@@ -114,6 +114,26 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 12, digest: 0x92ed7b23212a8256 },
         ];
     }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]
@@ -240,6 +260,26 @@ mod generated_contracts {
         const ENUMS: &'static [wire::GrownEnum<'static>] = &[
             wire::GrownEnum { name: "Side", first: 2, variants: &["Short"] },
         ];
+    }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
     }
 }
 
@@ -368,6 +408,26 @@ mod generated_contracts {
             wire::GrownEnum { name: "Side", first: 2, variants: &["Cancel"] },
         ];
     }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]
@@ -494,6 +554,26 @@ mod generated_contracts {
         const ENUMS: &'static [wire::GrownEnum<'static>] = &[
             wire::GrownEnum { name: "Side", first: 2, variants: &["Cancel"] },
         ];
+    }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
     }
 }
 
@@ -626,6 +706,26 @@ mod generated_contracts {
             wire::GrownEnum { name: "Side", first: 2, variants: &["Short", "Cover"] },
         ];
     }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]
@@ -756,6 +856,26 @@ mod generated_contracts {
         const ENUMS: &'static [wire::GrownEnum<'static>] = &[
             wire::GrownEnum { name: "Side", first: 2, variants: &["Short", "Cancel"] },
         ];
+    }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
     }
 }
 
@@ -932,6 +1052,26 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedOrder_V1, legs) == 0);
         assert!(::std::mem::offset_of!(ArchivedOrder_V1, id) == 8);
     };
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]
@@ -1107,6 +1247,26 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedOrder_V1, legs) == 0);
         assert!(::std::mem::offset_of!(ArchivedOrder_V1, id) == 8);
     };
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]
@@ -1282,6 +1442,26 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedOrder_V1, legs) == 0);
         assert!(::std::mem::offset_of!(ArchivedOrder_V1, id) == 8);
     };
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
+        }
+    }
 }
 
 #[allow(unused_imports, unreachable_pub)]
@@ -1407,6 +1587,26 @@ mod generated_contracts {
                 1..=2 => Self::decode(bytes),
                 _ => Err(wire::unknown_version::<Self>(version)),
             }
+        }
+    }
+
+    /// The messages of the contract: see [`CONTRACT`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Contract_;
+
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    pub const CONTRACT: Contract_ = Contract_;
+
+    impl Contract_ {
+        /// What is known of each message without its type, in the order of the contract.
+        pub const ENTRIES: &'static [wire::Entry] = &[
+            wire::Entry::of::<Order>(),
+        ];
+    }
+
+    impl wire::Messages for Contract_ {
+        fn each<Visitor_: wire::Visitor>(&self, visitor: &mut Visitor_) {
+            visitor.typed::<Order>();
         }
     }
 }
