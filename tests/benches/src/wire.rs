@@ -80,6 +80,7 @@ fn receive_bytes<M: Wire>(value: &M) -> Round {
     let mut subscriber = bus.subscribe_wire_with("bench", Subscription::block()).expect("a subscription");
     let value = value.clone();
     Box::new(move || {
+        let _open = &bus;
         let mut spent = Duration::ZERO;
         for _ in 0..BATCHES {
             (0..BATCH).for_each(|_| publisher.try_publish(value.clone()).expect("there is room"));
@@ -101,6 +102,7 @@ fn receive_and_encode<M: Wire>(value: &M) -> Round {
     let mut subscriber = bus.subscriber::<M>().expect("a subscription");
     let (value, mut encoder) = (value.clone(), Encoder::new());
     Box::new(move || {
+        let _open = &bus;
         let mut spent = Duration::ZERO;
         for _ in 0..BATCHES {
             (0..BATCH).for_each(|_| publisher.try_publish(value.clone()).expect("there is room"));
