@@ -307,13 +307,15 @@ fn a_shutdown_ends_services_that_publish_for_ever() {
 }
 
 /// Publishes for ever in the handler of one message.
-#[derive(Default)]
-struct Storm;
+struct Storm {
+    begun: Arc<AtomicU64>,
+}
 impl Actor for Storm {
     type Error = BoxError;
 }
 impl Handler<Note> for Storm {
     async fn handle(&mut self, _: &Note, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
         loop {
             ctx.publish(Tick(1)).await?;
         }
@@ -324,9 +326,13 @@ impl Handler<Note> for Storm {
 fn a_handler_that_publishes_for_ever_is_killed_at_the_limit_of_a_shutdown() {
     on_every_runtime(|| async {
         let bus = MessageBus::new();
-        let storms = [(); 4].map(|()| bus.spawn(Storm).unwrap());
+        let begun = Arc::new(AtomicU64::new(0));
+        let storms = [(); 4].map(|()| bus.spawn(Storm { begun: Arc::clone(&begun) }).unwrap());
         storms.iter().for_each(|storm| storm.try_tell(Note("go".into())).unwrap());
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        // An actor that is asked to end before it has its turn handles nothing.
+        while begun.load(Ordering::SeqCst) < 4 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
         let missed = bus.shutdown_within(LIMIT).await.unwrap_err().missed;
         assert!(missed.len() == 4 && missed.iter().all(|missed| missed.killed), "{missed:?}");
         assert_eq!(bus.dead_letters().in_hand, 4);

@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 /// Is stuck in its first tick until the gate opens, and fails at the note that says so.
 struct Stuck {
+    begun: Arc<Semaphore>,
     gate: Arc<Semaphore>,
 }
 impl Actor for Stuck {
@@ -24,6 +25,7 @@ impl Actor for Stuck {
 impl Handler<Tick> for Stuck {
     async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
         if tick.0 == 0 {
+            self.begun.add_permits(1);
             self.gate.acquire().await?.forget();
         }
         Ok(())
@@ -79,14 +81,15 @@ fn stats_show_who_is_alive_and_what_waits_where() {
     on_both_runtimes(|| async {
         let bus = MessageBus::builder().topic_capacity(64).inbox_capacity(8).build();
         assert_eq!((bus.stats().actors(), bus.stats().services(), bus.stats().queues.len()), (0, 0, 0));
-        let gate = Arc::new(Semaphore::new(0));
-        let stuck = bus.spawn(Stuck { gate: Arc::clone(&gate) }).unwrap();
+        let (begun, gate) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+        let stuck = bus.spawn(Stuck { begun: Arc::clone(&begun), gate: Arc::clone(&gate) }).unwrap();
         bus.spawn_service(Deaf).unwrap();
         until(&bus, |stats| queue(stats, "Deaf", Some("Note")).is_some()).await;
 
         let (ticks, tocks) = (bus.publisher::<Tick>().unwrap(), bus.publisher::<Tock>().unwrap());
         ticks.publish(Tick(0)).await.unwrap();
-        // Stuck from here on, and told so when its batch of one began.
+        // Stuck from here on: what comes now waits.
+        begun.acquire().await.unwrap().forget();
         until(&bus, |stats| queue(stats, "Stuck", Some("Tick")) == Some((1, 64))).await;
         for number in 1..=3 {
             ticks.publish(Tick(number)).await.unwrap();
@@ -145,7 +148,7 @@ fn restarts_of_every_kind_are_counted_and_starts_are_not() {
             .strategy(Strategy::RestForOne)
             .intensity(10, Duration::from_secs(60))
             .service("brief", || Brief)
-            .actor("stuck", move || Stuck { gate: Arc::clone(&gate) })
+            .actor("stuck", move || Stuck { begun: Arc::new(Semaphore::new(0)), gate: Arc::clone(&gate) })
             .start(&bus)
             .await
             .unwrap();
