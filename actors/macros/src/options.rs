@@ -57,37 +57,10 @@ impl Choice {
 
 /// An error that names what was meant, or what there is.
 pub(crate) fn unknown(what: &str, name: &str, span: Span, known: &[&str]) -> Error {
-    let closest = known.iter().map(|other| (distance(name, other), other)).min();
+    let closest = known.iter().map(|other| (strsim::osa_distance(name, other), other)).min();
     let hint = match closest {
         Some((edits, other)) if edits <= 1 + name.len() / 4 => format!("did you mean `{other}`?"),
         _ => format!("there are: {}", known.join(", ")),
     };
     Error::new(span, format!("unknown {what} `{name}`: {hint}"))
-}
-
-/// How many letters must be changed, added or removed to get from `a` to `b`.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, letter) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, other) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn distances() {
-        for (a, b, expected) in [("", "", 0), ("abc", "", 3), ("polcy", "policy", 1), ("echo", "ehco", 2)] {
-            assert_eq!(distance(a, b), expected, "{a} {b}");
-        }
-    }
 }

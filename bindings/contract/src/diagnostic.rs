@@ -189,22 +189,17 @@ pub(crate) fn printable(c: char) -> char {
     if invisible || c.is_control() { ' ' } else { c }
 }
 
+const CANDIDATE_BYTES_MAX: usize = 256;
+
 /// "did you mean" over the words that would be right here; `None` when none is near.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word: Vec<char> = clip(word).to_lowercase().chars().collect();
-    let near = word.len().div_ceil(3).max(1);
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in known {
-        let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
-        let wanted = best.map_or(near, |(distance, _)| distance.saturating_sub(1));
-        if letters.len().abs_diff(word.len()) <= wanted {
-            let distance = distance(&word, &letters);
-            if distance <= wanted && best.is_none_or(|(best, _)| distance < best) {
-                best = Some((distance, candidate));
-            }
-        }
-    }
-    best.map(|(_, candidate)| candidate)
+    let word = clip(word).to_lowercase();
+    let near = word.chars().count().div_ceil(3).max(1);
+    // No word in use is longer, and comparing takes the product of both lengths.
+    let comparable = |candidate: &&str| candidate.len() <= CANDIDATE_BYTES_MAX;
+    let edits = |candidate: &'a str| (strsim::osa_distance(&word, &candidate.to_lowercase()), candidate);
+    let (edits, nearest) = known.into_iter().filter(comparable).map(edits).min_by_key(|(edits, _)| *edits)?;
+    (edits <= near).then_some(nearest)
 }
 
 /// At most the first 64 characters: what hostile text may cost in a message.
@@ -215,30 +210,6 @@ pub(crate) fn clip(text: &str) -> String {
         clipped.push('…');
     }
     clipped
-}
-
-/// Edits (insert, delete, replace, swap of neighbours) between two short words.
-fn distance(a: &[char], b: &[char]) -> usize {
-    // What both begin or end with costs nothing.
-    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let (a, b) = (&a[same..], &b[same..]);
-    let same = a.iter().rev().zip(b.iter().rev()).take_while(|(a, b)| a == b).count();
-    let (a, b) = (&a[..a.len() - same], &b[..b.len() - same]);
-    let mut before: Vec<usize> = Vec::new();
-    let mut above: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replace = above[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replace.min(above[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before = std::mem::replace(&mut above, row);
-    }
-    above[b.len()]
 }
 
 #[cfg(test)]

@@ -92,6 +92,9 @@ fn find_once(
     }
 }
 
+/// How much of a name is compared.
+const LENGTH_MAX: usize = 64;
+
 /// The name that most likely was meant: an abbreviation, the word inside a longer name, or a slip of at most two letters.
 fn nearest(wanted: &str, names: &[String]) -> Option<usize> {
     let initial = &wanted[..1];
@@ -100,28 +103,12 @@ fn nearest(wanted: &str, names: &[String]) -> Option<usize> {
             return 1;
         }
         // A name without a letter in common is no slip of the pen.
-        edit_distance(wanted, name)
+        let name: String = name.chars().take(LENGTH_MAX).collect();
+        strsim::osa_distance(wanted, &name)
     };
     let (at, distance) =
         names.iter().enumerate().map(|(at, name)| (at, score(name))).min_by_key(|(_, score)| *score)?;
     (distance <= 2).then_some(at)
-}
-
-fn edit_distance(a: &str, b: &str) -> usize {
-    const LENGTH_MAX: usize = 64;
-    let (a, b): (Vec<char>, Vec<char>) =
-        (a.chars().take(LENGTH_MAX).collect(), b.chars().take(LENGTH_MAX).collect());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let substitute = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = substitute.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
