@@ -173,6 +173,8 @@ impl<V: Payload> Section<'_, V> {
 impl<V: Payload> Drop for Section<'_, V> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(test)]
+        super::tests::section_ends();
         self.core.word.store(self.word, Ordering::Release);
     }
 }
@@ -212,6 +214,8 @@ impl<V: Payload> Core<V> {
         let passage = self.turnstile.enter();
         let word = self.word.load(Ordering::Relaxed) & !LOCKED;
         let word = if self.try_claim(word) { word } else { self.claim_contended() };
+        #[cfg(test)]
+        super::tests::section_begins();
         Section { core: self, word, _passage: passage }
     }
 

@@ -1,6 +1,7 @@
 //! A `Block` subscriber's place in the ring.
 
 use super::core::Core;
+use super::few::Few;
 use super::payload::Payload;
 use super::ring::{Entry, Ring};
 use super::seat::Seat;
@@ -229,26 +230,42 @@ impl<V: Payload> Cursor<V> {
 }
 
 impl<V: Payload> Drop for Cursor<V> {
-    /// What is left is dropped by the last who leaves it, outside the lock, but for what is published at this very moment.
+    /// What is left is dropped by the last who leaves it, outside the lock. What is published at this very moment is passed inside,
+    /// as much as fits without an allocation. More of it is passed outside first; that comes to an end, because producers cannot get past
+    /// this cursor's seat, which is told nothing meanwhile.
     fn drop(&mut self) {
-        let seen = if V::COUNTED || self.seat.skipped() != 0 { self.leave_behind() } else { 0 };
-        let Self { core, seat, position, .. } = self;
-        core.remove_gate(seat, |producer, tail| {
-            // An idle cursor may have been moved past messages that are not counted anyway.
-            let rest = (*position).max(seat.position())..tail;
-            if !V::COUNTED && seat.skipped() == 0 {
-                return (usize::try_from(tail - rest.start).unwrap_or(usize::MAX), Vec::new());
+        let mut unread = 0;
+        loop {
+            if V::COUNTED || self.seat.skipped() != 0 {
+                unread += self.leave_behind();
             }
-            let (mut unread, mut passed) = (seen, Vec::new());
-            for position in rest {
-                let Some(ring) = producer.ring_at(position) else { continue };
-                // SAFETY: all positions below the tail are published, the seat's cursor protects those that this one has not passed,
-                // and the topic's lock is held, so nothing is overwritten.
-                unread += usize::from(!seat.skips(unsafe { ring.sender_of(position) }));
-                // SAFETY: as above; the subscriber leaves, so this is the only time that it passes it.
-                passed.extend(unsafe { ring.pass_and_take(position) });
+            let mut passed = Few::new();
+            let Self { core, seat, position, .. } = self;
+            let has_left = core.remove_gate(seat, |producer, tail| {
+                // An idle cursor may have been moved past messages that are not counted anyway.
+                let rest = (*position).max(seat.position())..tail;
+                if !V::COUNTED && seat.skipped() == 0 {
+                    return Some(usize::try_from(tail - rest.start).unwrap_or(usize::MAX));
+                }
+                for at in rest {
+                    if passed.needs_memory_for(passed.len() + 1) {
+                        return None;
+                    }
+                    *position = at + 1;
+                    let Some(ring) = producer.ring_at(at) else { continue };
+                    // SAFETY: all positions below the tail are published, the seat's cursor protects those that this one has not
+                    // passed, and the topic's lock is held, so nothing is overwritten.
+                    unread += usize::from(!seat.skips(unsafe { ring.sender_of(at) }));
+                    // SAFETY: as above; `position` is past it now, so this is the only time that this subscriber passes it.
+                    if let Some(value) = unsafe { ring.pass_and_take(at) } {
+                        passed.push(value);
+                    }
+                }
+                Some(unread)
+            });
+            if has_left {
+                return;
             }
-            (unread, passed)
-        });
+        }
     }
 }

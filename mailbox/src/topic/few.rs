@@ -34,6 +34,11 @@ impl<T> Few<T> {
         values > IN_PLACE + self.many.capacity()
     }
 
+    /// Takes memory for so many values.
+    pub(super) fn make_room_for(&mut self, values: usize) {
+        self.many.reserve(values.saturating_sub(IN_PLACE).saturating_sub(self.many.len()));
+    }
+
     /// Takes memory that another one has [left](Self::into_memory).
     pub(super) fn use_memory(&mut self, memory: Vec<T>) {
         if self.many.is_empty() {
@@ -110,6 +115,8 @@ mod tests {
         let back: Vec<_> = std::iter::from_fn(|| few.pop()).collect();
         assert_eq!(back, (0..11).rev().collect::<Vec<_>>());
         assert!(few.needs_memory_for(100) && !few.needs_memory_for(11));
+        few.make_room_for(100);
+        assert!(!few.needs_memory_for(100));
         assert!(few.has_memory());
         let memory = few.take_memory();
         let mut next = Few::new();

@@ -18,7 +18,6 @@ use super::provision::Keyed;
 use super::ring::{Entry, Ring};
 use super::seat::Seat;
 use crate::backlog::Backlog;
-use crate::discard::discard_all;
 use crate::policy::KeyFn;
 use crate::sync::{Arc, lock};
 
@@ -92,8 +91,14 @@ impl<V: Payload> Core<V> {
 
     /// Lets go of the rings that nobody reads any more.
     pub(super) fn drop_outlived(&self) {
-        let outlived = self.lock().producer().take_outlived();
-        drop(outlived);
+        // Each is twice as large as the one before, so they are few.
+        while let Some(ring) = self.take_outlived() {
+            drop(ring);
+        }
+    }
+
+    fn take_outlived(&self) -> Option<Arc<Ring<V>>> {
+        self.lock().producer().take_outlived()
     }
 
     pub(crate) fn add_lane(
@@ -131,33 +136,40 @@ impl<V: Payload> Core<V> {
     }
 
     /// Frees a gate. `pass`, given the producers' side and the tail, passes what the subscriber leaves behind: how many messages that
-    /// were, and those that are to be dropped.
-    pub(crate) fn remove_gate(&self, seat: &Seat, pass: impl FnOnce(&Producer<V>, u64) -> (usize, Vec<V>)) {
+    /// were. `None`: more have just come than it passes under the lock; then nothing is done, and the answer is `false`.
+    pub(crate) fn remove_gate(
+        &self,
+        seat: &Seat,
+        pass: impl FnOnce(&Producer<V>, u64) -> Option<usize>,
+    ) -> bool {
         let mut parties = lock(&self.parties);
         let mut section = self.lock();
+        let tail = section.tail();
+        let producer = section.producer();
+        let Some(unread) = pass(producer, tail) else { return false };
         // The parties are in the order of the seats' places.
         take_out(&mut parties, seat.place() as usize, |_, _| {});
         self.listeners.leave(Crowd::GATE);
-        let tail = section.tail();
-        let producer = section.producer();
-        let (unread, passed) = pass(producer, tail);
         seat.leave_behind(unread);
         self.counters.add_unread(unread);
         producer.sleepers.strike(seat);
         take_out(&mut producer.gates, seat.rank(), |moved, rank| moved.set_rank(rank));
-        let mut rings = producer.take_outlived();
+        let (mut last, mut older) = (None, Vec::new());
         if producer.gates.is_empty() {
-            let last = producer.ring.take();
+            last = producer.ring.take();
             last.iter().for_each(|ring| ring.finish(tail));
-            rings.append(&mut producer.older);
-            rings.extend(last);
+            older = std::mem::take(&mut producer.older);
         }
+        let outlived = !producer.older.is_empty();
         drop(section);
         drop(parties);
-        drop(rings);
+        drop((last, older));
+        if outlived {
+            self.drop_outlived();
+        }
         // The gate may have been the one that held producers back.
         self.waiters.wake_all();
-        discard_all(passed);
+        true
     }
 
     pub(crate) fn remove_lane(&self, lane: &Lane<V>) {
@@ -211,10 +223,10 @@ impl<V: Payload> Producer<V> {
         self.older.iter().find(|ring| position < ring.end()).or(self.ring.as_ref())
     }
 
-    /// Takes the older rings out that nobody reads any more. A subscriber may need all that follow on the one that it holds.
-    fn take_outlived(&mut self) -> Vec<Arc<Ring<V>>> {
-        let outlived = self.older.iter().take_while(|ring| Arc::strong_count(ring) == 1).count();
-        self.older.drain(..outlived).collect()
+    /// Takes the oldest ring out if nobody reads there any more. A subscriber may need all that follow on the one that it holds.
+    fn take_outlived(&mut self) -> Option<Arc<Ring<V>>> {
+        let outlived = self.older.first().is_some_and(|ring| Arc::strong_count(ring) == 1);
+        outlived.then(|| self.older.remove(0))
     }
 }
 

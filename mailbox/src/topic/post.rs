@@ -10,10 +10,13 @@ use super::error::{Blocker, Obstacle};
 use super::few::Few;
 use super::lane::Lane;
 use super::payload::Payload;
-use super::provision::Provision;
+use super::provision::{Provision, lacks_memory, take_memory};
 use super::ring::Entry;
 use crate::discard::{discard, discard_all};
 use crate::sync::Arc;
+
+/// How many messages subscribers are moved past at once, of those whose last reader drops them.
+const PASSED_AT_ONCE: usize = 256;
 
 impl<V: Payload> Core<V> {
     /// Publishes `value`, which is empty afterwards, or says why not and leaves it there.
@@ -75,10 +78,16 @@ impl<V: Payload> Core<V> {
     pub(super) fn publish_to_lanes(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
         assert!(value.is_some(), "a message is published once");
         // Declared first, so that it is dropped after the lock is free, whatever happens.
-        let mut provision = Provision::new();
+        let (mut provision, mut displaced) = (Provision::new(), Few::new());
         provision.foresee(self, value.as_ref());
         let mut section = loop {
             let mut section = self.enter_lanes(sender)?;
+            let lanes = lacks_memory(&displaced, section.producer());
+            if lanes > 0 {
+                drop(section);
+                take_memory(self, &mut displaced, lanes);
+                continue;
+            }
             let Some(lack) = provision.lacks(section.producer()) else { break section };
             drop(section);
             provision.fill(self, value.as_ref(), lack);
@@ -89,7 +98,7 @@ impl<V: Payload> Core<V> {
             self.counters.count(Cause::Published);
         }
         let stamp = self.stamps.stamp(&mut producer.mark);
-        let trash = self.fill_lanes(producer, &mut provision, stamp, sender, value);
+        self.fill_lanes(producer, &mut provision, &mut displaced, stamp, sender, value);
         let mut kept = None;
         if let Some(ring) = &producer.ring
             && let Some(value) = value.take()
@@ -99,9 +108,10 @@ impl<V: Payload> Core<V> {
             section.word = (tail + 1) << TAIL_SHIFT;
         }
         self.wake_after(section);
-        drop((trash, kept));
+        displaced.clear();
+        drop(kept);
         discard(value.take());
-        provision.leave_memory(self);
+        provision.leave_memory(self, &mut displaced);
         Ok(())
     }
 
@@ -132,7 +142,8 @@ impl<V: Payload> Core<V> {
     /// Where the cursors have to be read, as far as the last look at them goes.
     #[cold]
     fn enter_full<'a>(&'a self, mut section: Section<'a, V>, sender: u64) -> Result<Section<'a, V>, Refusal> {
-        // Each further round comes after a gate was moved on.
+        let mut passed = Vec::new();
+        // Each further round comes after memory was taken for what is passed, or after a gate was moved on.
         loop {
             let tail = section.tail();
             let producer = section.producer();
@@ -140,13 +151,12 @@ impl<V: Payload> Core<V> {
                 return Err(Refusal::Closed);
             }
             let mut blocker = producer.rescan();
-            if tail >= producer.limit
-                && producer.ring.is_some()
-                && let Some(passed) = producer.move_past_own(tail)
+            if tail >= producer.limit && producer.ring.is_some() && producer.move_past_own(tail, &mut passed)
             {
-                if !passed.is_empty() {
+                if V::COUNTED {
                     drop(section);
-                    discard_all(passed);
+                    let room = if passed.capacity() == 0 { PASSED_AT_ONCE } else { 0 };
+                    discard_all(std::mem::replace(&mut passed, Vec::with_capacity(room)));
                     section = self.lock();
                     continue;
                 }
@@ -160,16 +170,16 @@ impl<V: Payload> Core<V> {
     }
 
     /// Puts the message into the lanes; what that displaces is for the caller to drop.
-    #[inline(always)] // It has one caller, and what it returns is large.
+    #[inline(always)] // It has one caller.
     fn fill_lanes(
         &self,
         producer: &Producer<V>,
         provision: &mut Provision<V>,
+        trash: &mut Few<V>,
         stamp: u64,
         sender: u64,
         value: &mut Option<V>,
-    ) -> Few<Entry<V>> {
-        let mut trash = Few::new();
+    ) {
         provision.hand_out(producer, sender, value, |lane, key, copies| {
             let entry = || Entry { stamp, sender, value: copies.next() };
             let Some((cause, displaced)) = lane.offer(key, entry) else { return };
@@ -177,10 +187,9 @@ impl<V: Payload> Core<V> {
             if std::mem::needs_drop::<V>()
                 && let Some(displaced) = displaced
             {
-                trash.push(displaced);
+                trash.push(displaced.value);
             }
         });
-        trash
     }
 }
 
@@ -196,25 +205,30 @@ impl<V: Payload> Producer<V> {
     }
 
     /// Moves those that hold the tail back past what they have published themselves, where they have read everything else. What
-    /// they were the last to pass is for the caller to drop; `None` says that nobody was moved.
+    /// they were the last to pass goes into `passed`, for the caller to drop, and no more than that has memory for: nobody is moved further.
+    /// Whether anybody was moved, or could be if there were memory.
     #[cold]
-    fn move_past_own(&mut self, tail: u64) -> Option<Vec<V>> {
-        let mut passed = None;
+    fn move_past_own(&mut self, tail: u64, passed: &mut Vec<V>) -> bool {
+        let mut any = false;
         for gate in self.gates.iter().filter(|gate| gate.skipped() != 0 && gate.limit() <= tail) {
-            let moved = gate.move_past(tail, |position| {
-                // SAFETY: `move_past` asks for positions from the gate's cursor to the tail: they are published, and nobody
-                // writes while the lock is held.
+            let own = |position| {
+                // SAFETY: positions from the gate's cursor to the tail are published, and nobody writes while the lock is held.
                 self.ring_at(position).is_some_and(|ring| gate.skips(unsafe { ring.sender_of(position) }))
-            });
-            for position in moved {
-                let passed = passed.get_or_insert_default();
+            };
+            let room = if V::COUNTED { (passed.capacity() - passed.len()) as u64 } else { u64::MAX };
+            if room == 0 {
+                any |= gate.is_idle() && own(gate.position());
+                continue;
+            }
+            for position in gate.move_past(tail, room, own) {
+                any = true;
                 let Some(ring) = self.ring_at(position) else { continue };
                 // SAFETY: the gate was at `position` and is past it now by our hand, so it passes it here and nowhere else. Nobody
                 // writes while the lock is held.
-                Vec::extend(passed, unsafe { ring.pass_and_take(position) });
+                passed.extend(unsafe { ring.pass_and_take(position) });
             }
         }
-        passed
+        any
     }
 
     /// Reads all cursors: how far the tail may go, and who says so.

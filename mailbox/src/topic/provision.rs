@@ -31,10 +31,12 @@ pub(super) struct Provision<V: Payload> {
     rounds: u32,
 }
 
-/// Memory for copies and keys that do not fit in place, kept from one publish to the next.
+/// Memory for what does not fit in place, kept from one publish to the next.
 pub(super) struct Memory<V> {
     copies: Vec<V>,
     keys: Vec<u64>,
+    /// For what lanes displace.
+    displaced: Vec<V>,
 }
 
 /// What is lacking, found under the lock.
@@ -130,14 +132,30 @@ impl<V: Payload> Provision<V> {
         keyed.for_each(|(at, lane)| hand_out(lane, keys.get(at).copied().unwrap_or_default()));
     }
 
-    /// Leaves its memory to the next publish. No lock is held.
+    /// Leaves its memory to the next publish, and that of what was `displaced`, which is discarded. No lock is held.
     #[inline]
-    pub(super) fn leave_memory(&mut self, core: &Core<V>) {
-        if self.copies.has_memory() || self.keys.has_memory() {
-            let mut left = Memory { copies: self.copies.take_memory(), keys: self.keys.take_memory() };
+    pub(super) fn leave_memory(&mut self, core: &Core<V>, displaced: &mut Few<V>) {
+        if self.copies.has_memory() || self.keys.has_memory() || displaced.has_memory() {
+            let (copies, keys) = (self.copies.take_memory(), self.keys.take_memory());
+            let mut left = Memory { copies, keys, displaced: displaced.take_memory() };
             core.memory.lock().take_larger(&mut left);
         }
     }
+}
+
+/// How many messages the lanes may displace that `displaced` has no memory for; 0: it has. Under the topic's lock.
+#[inline]
+pub(super) fn lacks_memory<V: Payload>(displaced: &Few<V>, producer: &Producer<V>) -> usize {
+    let lanes = if std::mem::needs_drop::<V>() { producer.lane_count() } else { 0 };
+    if displaced.needs_memory_for(lanes) { lanes } else { 0 }
+}
+
+/// Takes that memory. No lock is held.
+#[cold]
+pub(super) fn take_memory<V: Payload>(core: &Core<V>, displaced: &mut Few<V>, lanes: usize) {
+    displaced.use_memory(std::mem::take(&mut core.memory.lock().displaced));
+    // For half as many again: so lanes that come meanwhile make few publishes look once more.
+    displaced.make_room_for(lanes + lanes / 2);
 }
 
 /// A copy for each lane.
@@ -164,7 +182,7 @@ impl<V: Payload> Copies<'_, V> {
 
 impl<V> Memory<V> {
     pub(super) const fn new() -> Self {
-        Self { copies: Vec::new(), keys: Vec::new() }
+        Self { copies: Vec::new(), keys: Vec::new(), displaced: Vec::new() }
     }
 
     /// Exchanges what is larger in `other`, where it is dropped after the lock of this is free.
@@ -174,6 +192,9 @@ impl<V> Memory<V> {
         }
         if other.keys.capacity() > self.keys.capacity() {
             std::mem::swap(&mut self.keys, &mut other.keys);
+        }
+        if other.displaced.capacity() > self.displaced.capacity() {
+            std::mem::swap(&mut self.displaced, &mut other.displaced);
         }
     }
 }

@@ -105,15 +105,21 @@ impl Seat {
         self.position() + self.capacity
     }
 
+    /// Whether the subscriber has read everything that it has seen.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.cursor.load(Ordering::SeqCst) & IDLE != 0
+    }
+
     /// A producer's, inside the topic's lock: moves an idle subscriber past the messages for which `skips` says so, up to
-    /// `tail`. Returns the positions that it has passed by that.
-    pub(crate) fn move_past(&self, tail: u64, skips: impl Fn(u64) -> bool) -> Range<u64> {
+    /// `tail`, and at most `most` of them. Returns the positions that it has passed by that.
+    pub(crate) fn move_past(&self, tail: u64, most: u64, skips: impl Fn(u64) -> bool) -> Range<u64> {
         let word = self.cursor.load(Ordering::SeqCst);
         let from = word >> POSITION_SHIFT;
         if word & IDLE == 0 {
             return from..from;
         }
-        let to = (from..tail).find(|&position| !skips(position)).unwrap_or(tail);
+        let end = tail.min(from.saturating_add(most));
+        let to = (from..end).find(|&position| !skips(position)).unwrap_or(end);
         let moved = to << POSITION_SHIFT | IDLE;
         let exchange = || self.cursor.compare_exchange(word, moved, Ordering::SeqCst, Ordering::Relaxed);
         if to > from && exchange().is_ok() { from..to } else { from..from }

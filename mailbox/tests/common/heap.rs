@@ -48,11 +48,16 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
+/// How many allocations this thread has made; 0 once it has ended.
+pub(crate) fn made_by_this_thread() -> u64 {
+    ALLOCATIONS.try_with(Cell::get).unwrap_or(0)
+}
+
 /// How many allocations `run` makes on this thread.
 pub(crate) fn allocations(run: impl FnOnce()) -> u64 {
-    let before = ALLOCATIONS.get();
+    let before = made_by_this_thread();
     run();
-    ALLOCATIONS.get() - before
+    made_by_this_thread() - before
 }
 
 /// By how many bytes, at most, the heap grew on this thread while `run` ran.
