@@ -134,3 +134,40 @@ fn what_is_no_number_of_the_type_is_refused_with_what_it_takes() {
     assert_eq!("+7".parse(), Ok(I256::from(7i64)));
     assert_eq!(I256::MIN.to_string().parse(), Ok(I256::MIN));
 }
+
+#[test]
+fn a_timestamp_is_a_time_of_the_system_as_far_as_it_reaches() {
+    use std::time::{Duration, SystemTime, UNIX_EPOCH};
+    let nanosecond = Duration::from_nanos(1);
+    for nanos in [0, 1, -1, 1_700_000_000_123_456_789, i64::MAX, i64::MIN] {
+        let time = Timestamp::from_nanos(nanos);
+        assert_eq!(Timestamp::try_from(SystemTime::from(time)), Ok(time), "{time}");
+    }
+    assert_eq!(SystemTime::from(Timestamp::from_nanos(-1)), UNIX_EPOCH - nanosecond);
+    for beyond in [
+        SystemTime::from(Timestamp::from_nanos(i64::MAX)) + nanosecond,
+        SystemTime::from(Timestamp::from_nanos(i64::MIN)) - nanosecond,
+        UNIX_EPOCH + Duration::from_secs(20_000_000_000),
+        UNIX_EPOCH - Duration::from_secs(20_000_000_000),
+    ] {
+        let error = Timestamp::try_from(beyond).unwrap_err();
+        assert!(error.to_string().contains("2262"), "{error}");
+    }
+    let before = SystemTime::now();
+    let now = Timestamp::now();
+    let after = Timestamp::try_from(SystemTime::now()).unwrap();
+    assert!(Timestamp::try_from(before).unwrap() <= now && now <= after);
+}
+
+#[test]
+fn time_that_is_added_stops_at_the_end_and_time_between_at_zero() {
+    use std::time::Duration;
+    let (early, late) = (Timestamp::from_nanos(-5), Timestamp::from_nanos(7));
+    assert_eq!(late - early, Duration::from_nanos(12));
+    assert_eq!((early - late, early - early), (Duration::ZERO, Duration::ZERO));
+    assert_eq!(early + Duration::from_nanos(12), late);
+    let (first, last) = (Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX));
+    assert_eq!(last - first, Duration::from_nanos(u64::MAX));
+    assert_eq!(first + Duration::from_nanos(u64::MAX), last);
+    assert_eq!((late + Duration::MAX, last + Duration::from_nanos(1)), (last, last));
+}

@@ -258,7 +258,8 @@ fn sanitize_step(root: &Path, host: &str, name: &str, args: &[String]) -> Result
     Ok(Step::cargo("sanitize", &format!("test --locked --tests --target {host} {over}"))
         .args(args)
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", &format!("-Zsanitizer={kind}{mixed}"))
+        // Without frame pointers, stacks end in the allocator, and nothing that is known can be named in them.
+        .env("RUSTFLAGS", &format!("-Zsanitizer={kind} -Cforce-frame-pointers=yes{mixed}"))
         .env("LSAN_OPTIONS", &known("xtask/lsan.supp"))
         .env("TSAN_OPTIONS", &known("xtask/tsan.supp"))
         .env("CARGO_TARGET_DIR", &target.display().to_string()))

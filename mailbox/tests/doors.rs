@@ -1,0 +1,190 @@
+//! Whom a topic lets in, what it tells of each message, and what a receiver passes without handling it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use mycelium_mailbox::{
+    Doorbell, Inbox, InboxOptions, Overflow, PublishError, Source, Stage, Stamps, Subscription, Topic,
+    TryPublishError,
+};
+
+mod common;
+use common::{Counter, subscribe, topic};
+
+fn numbers(queue: &mut Subscription<u64>) -> Vec<u64> {
+    let mut all = Vec::new();
+    while queue.head().is_some() {
+        let delivery = queue.peek().expect("it is visible");
+        all.push(*delivery.message);
+        queue.advance();
+    }
+    all
+}
+
+#[test]
+fn outsiders_are_refused_until_they_are_taken_again() {
+    let topic = topic::<u64>(8);
+    let mut queue = subscribe(&topic, 0, Overflow::Block);
+    topic.refuse_outsiders();
+    topic.refuse_outsiders();
+    assert_eq!(topic.try_publish(1, 0), Err(TryPublishError::Closed(1)));
+    assert_eq!(topic.try_publish(2, 9), Ok(()), "a sender with an id is no outsider");
+    assert!(!topic.is_closed());
+    topic.accept_outsiders();
+    assert_eq!(topic.try_publish(3, 0), Ok(()));
+    assert_eq!(numbers(&mut queue), [2, 3]);
+}
+
+#[test]
+fn a_closed_topic_stays_closed_whoever_is_taken_again() {
+    let topic = topic::<u64>(8);
+    let _queue = subscribe(&topic, 0, Overflow::Block);
+    topic.refuse_outsiders();
+    topic.close();
+    topic.accept_outsiders();
+    assert_eq!(topic.try_publish(1, 0), Err(TryPublishError::Closed(1)));
+    topic.refuse_outsiders();
+    assert_eq!(
+        topic.try_publish(2, 9),
+        Err(TryPublishError::Closed(2)),
+        "it is not opened for others either"
+    );
+    assert!(topic.is_closed());
+}
+
+#[test]
+fn an_outsider_that_waits_for_room_is_told_when_outsiders_are_refused() {
+    let topic = topic::<u64>(1);
+    let mut queue = subscribe(&topic, 0, Overflow::Block);
+    topic.try_publish(1, 0).unwrap();
+    let woken = Counter::new();
+    let mut cx = Context::from_waker(woken.waker());
+    let (mut outsider, mut insider) = (topic.publish(2, 0), topic.publish(3, 9));
+    assert!(Pin::new(&mut outsider).poll(&mut cx).is_pending());
+    assert!(Pin::new(&mut insider).poll(&mut cx).is_pending());
+    topic.refuse_outsiders();
+    assert_eq!(woken.count(), 2, "both look again");
+    assert_eq!(Pin::new(&mut outsider).poll(&mut cx), Poll::Ready(Err(PublishError::Closed(2))));
+    assert!(Pin::new(&mut insider).poll(&mut cx).is_pending());
+    assert_eq!(numbers(&mut queue), [1]);
+    assert_eq!(Pin::new(&mut insider).poll(&mut cx), Poll::Ready(Ok(())));
+    assert_eq!(numbers(&mut queue), [3]);
+}
+
+#[test]
+fn messages_in_a_row_share_a_stamp_and_noted_ones_do_not() {
+    let stamps = Arc::new(Stamps::new());
+    let topic = Topic::<u64>::new(Arc::clone(&stamps), 8);
+    let mut queue = subscribe(&topic, 0, Overflow::Block);
+    let mut publish = |number| {
+        topic.try_publish(number, 0).unwrap();
+        let stamp = queue.head().expect("it is visible");
+        queue.advance();
+        stamp
+    };
+    assert_eq!(publish(1), publish(2), "nothing came between");
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let note = Arc::clone(&noted);
+    topic.note_each(Some(Arc::new(move |stamp| note.lock().unwrap().push(stamp))));
+    let stamps_noted = [publish(3), publish(4), publish(5)];
+    assert!(stamps_noted.is_sorted_by(|one, other| one < other), "{stamps_noted:?}");
+    assert_eq!(*noted.lock().unwrap(), stamps_noted);
+    assert_eq!(stamps.taken(), stamps_noted[2] + 1);
+    assert_eq!(Arc::strong_count(&noted), 2);
+    topic.note_each(None);
+    assert_eq!(Arc::strong_count(&noted), 1, "the note is gone");
+    assert_eq!(publish(6), publish(7));
+    assert_eq!(noted.lock().unwrap().len(), 3);
+}
+
+#[test]
+fn what_is_discarded_is_passed_and_dropped_whatever_its_destructor_does() {
+    struct Loud(Arc<()>);
+    impl Drop for Loud {
+        fn drop(&mut self) {
+            assert!(Arc::strong_count(&self.0) < 3, "for the panic hook alone");
+        }
+    }
+    impl Clone for Loud {
+        fn clone(&self) -> Self {
+            Self(Arc::clone(&self.0))
+        }
+    }
+    for overflow in [Overflow::Block, Overflow::DropOldest] {
+        let topic = topic::<Loud>(8);
+        let mut queue = subscribe(&topic, 0, overflow);
+        let count = Arc::new(());
+        for _ in 0..3 {
+            assert!(topic.try_publish(Loud(Arc::clone(&count)), 0).is_ok());
+        }
+        for left in (0..3).rev() {
+            assert!(queue.head().is_some());
+            queue.discard();
+            assert_eq!((queue.unread(), Arc::strong_count(&count)), (left, left as usize + 1));
+        }
+        queue.discard();
+        assert!(queue.head().is_none(), "without a message it does nothing");
+    }
+}
+
+#[test]
+fn who_tells_how_far_it_is_frees_the_room_of_what_it_has_passed() {
+    for overflow in [Overflow::Block, Overflow::DropNewest] {
+        let topic = topic::<u64>(64);
+        let mut queue = subscribe(&topic, 0, overflow);
+        (0..8).for_each(|number| topic.try_publish(number, 0).unwrap());
+        for passed in 1..=4 {
+            assert!(queue.head().is_some());
+            queue.advance();
+            queue.tell();
+            assert_eq!(topic.subscribers()[0].waiting, 8 - passed);
+        }
+    }
+}
+
+#[test]
+fn the_last_lane_takes_the_message_itself_and_a_gate_that_leaves_is_forgotten() {
+    let topic = topic::<String>(8);
+    let gate = subscribe(&topic, 0, Overflow::Block);
+    let mut lane = subscribe(&topic, 0, Overflow::Fail);
+    topic.try_publish("both".to_owned(), 0).unwrap();
+    drop(gate);
+    topic.try_publish("the lane".to_owned(), 0).unwrap();
+    for expected in ["both", "the lane"] {
+        assert!(lane.head().is_some());
+        assert_eq!(lane.peek().map(|delivery| delivery.message.as_str()), Some(expected));
+        lane.advance();
+    }
+    assert_eq!((topic.stats().published, topic.stats().unread), (2, 1));
+}
+
+#[test]
+fn a_stage_takes_a_state_only_where_it_has_none() {
+    let stage = Stage::<u8, ()>::new(1);
+    assert_eq!(stage.put(2), Err(2));
+    assert_eq!(stage.take(), Some(1));
+    assert_eq!(stage.take(), None);
+    assert_eq!(stage.put(3), Ok(()));
+    assert_eq!(stage.put(4), Err(4));
+    assert_eq!(stage.take(), Some(3));
+}
+
+#[test]
+fn what_is_shown_of_queues_and_futures_says_how_full_they_are() {
+    let topic = topic::<u64>(8);
+    let queue = subscribe(&topic, 3, Overflow::Block);
+    topic.try_publish(1, 0).unwrap();
+    let info = topic.subscribers()[0];
+    assert_eq!((info.id, info.policy, info.capacity, info.waiting), (3, "block", 8, 1));
+    assert_eq!(queue.unread(), 1);
+    let bell = Arc::new(Doorbell::new());
+    let inbox = Inbox::new(Arc::new(Stamps::new()), bell, InboxOptions::<u64>::default());
+    let sender = inbox.sender();
+    let sending = sender.send(1, 0);
+    assert_eq!(format!("{sending:?}"), "Sending { sent: false, .. }");
+    drop(sending);
+    sender.try_send(2).unwrap();
+    assert!(format!("{inbox:?}").contains("queued: 1"), "{inbox:?}");
+}
