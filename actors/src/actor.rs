@@ -200,6 +200,42 @@ pub trait Responder<Q>: Actor {
 
 /// An actor with a loop of its own instead of handlers.
 ///
+/// # How it ends
+/// A service ends when its loop returns. It can also be told to stop: by [`ServiceHandle::stop`](crate::ServiceHandle::stop), by its
+/// supervisor, or by the shutdown of its bus. Its next wait then ends it: the future of `run` is dropped there, as a `select!` drops
+/// the branches that lost, and the service was shut down, which is no failure. A publish that waits for room is such a wait, and so is
+/// every other wait of this crate: for a message, a time, a tell, an answer, the end of another. A wait for something else
+/// (a socket, a timer of tokio) is not: only code of `run` that has come to the next wait of this crate is dropped.
+///
+/// A service that has to finish something first ends by its own hand: from its first call of
+/// [`ServiceContext::stopped`](crate::ServiceContext::stopped) on, nothing of it is dropped, and it has its shutdown time to return.
+///
+/// ```
+/// # use mycelium::{BoxError, Message, Service, ServiceContext, Subscription};
+/// # #[derive(Clone, Debug)] struct Fill(u64);
+/// # impl Message for Fill { const NAME: &'static str = "Fill"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "fills"; }
+/// struct Journal(Vec<u64>);
+///
+/// impl Service for Journal {
+///     type Error = BoxError;
+///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+///         let mut fills = ctx.subscribe::<Fill>(Subscription::block())?;
+///         let mut stopped = std::pin::pin!(ctx.stopped());
+///         loop {
+///             tokio::select! {
+///                 biased;
+///                 Some(fill) = fills.recv() => self.0.push(fill.0), // all that waits
+///                 () = &mut stopped => return Ok(()),
+///             }
+///         }
+///     }
+/// }
+/// # let mut isolate = mycelium::Isolate::new(1);
+/// # isolate.spawn_service(Journal(Vec::new())).unwrap();
+/// # isolate.run().unwrap();
+/// ```
+///
+/// # Example
 /// ```
 /// use mycelium::{BoxError, Service, ServiceContext};
 /// use std::time::Duration;
@@ -235,9 +271,14 @@ pub trait Service: Send + 'static {
         head.rsplit("::").next().unwrap_or(full)
     }
 
-    /// Runs until the service has done its work or [`ServiceContext::stopped`] says so.
+    /// Runs until the service has done its work, or was told to stop and has come to its next wait: see
+    /// [above](Service#how-it-ends).
     ///
     /// # Errors
     /// An error ends the service with [`StopReason::Failed`].
+    ///
+    /// # Cancel safety
+    /// It is dropped at a wait when the service is stopped, and wherever it waits when it is killed. What has to be whole in
+    /// spite of the first ends by its own hand; nothing helps against the second.
     fn run(&mut self, ctx: &ServiceContext) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

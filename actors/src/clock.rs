@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::Timestamp;
 use crate::context::Either;
 use crate::isolate::Place;
+use crate::live::cancellable;
 use crate::rt;
 
 /// The clock of a bus, to keep and to hand to helpers such as [`Retry`](crate::resilience::Retry): the wall clock live,
@@ -58,7 +59,7 @@ impl Clock {
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.0 {
             Kind::Isolate(place) => Either::Isolate(place.sleep(duration)),
-            Kind::Live(_) => Either::Live(Box::pin(rt::sleep(duration))),
+            Kind::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
             Kind::Nowhere => Either::Never,
         }
     }

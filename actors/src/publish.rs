@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use mycelium_mailbox::{Aside, Held, Publishing};
 
 use crate::isolate::Place;
-use crate::live::{Outlet, poll_publishing, poll_turn};
+use crate::live::{CancelPoint, Outlet, poll_publishing, poll_turn};
 use crate::routing::Published;
 use crate::{Message, PublishError};
 
@@ -22,7 +22,14 @@ pub struct Publish<'a, M: Message> {
     message: Held<M, Through<'a>>,
     /// Begun by the first poll of a live one. Its drop is not for the handlers' code, which drop this after each publish
     /// in an isolate as well.
-    publishing: Option<Aside<Publishing<'a, M>>>,
+    live: Option<Aside<Live<'a, M>>>,
+}
+
+/// A live publish that was polled.
+struct Live<'a, M: Message> {
+    /// Begun, if it has had its turn.
+    publishing: Option<Publishing<'a, M>>,
+    at: Option<CancelPoint>,
 }
 
 /// Where it goes. Tagged by a byte of its own, which is looked at for every message.
@@ -36,7 +43,7 @@ pub(crate) enum Through<'a> {
 impl<'a, M: Message> Publish<'a, M> {
     #[inline(always)]
     pub(crate) fn new(message: M, through: Through<'a>) -> Self {
-        Self { message: Held::new(message, through), publishing: None }
+        Self { message: Held::new(message, through), live: None }
     }
 }
 
@@ -68,11 +75,12 @@ impl<M: Message> Publish<'_, M> {
             return place.poll_publish(&mut self.message, cx);
         }
         if let Some(Through::Live(_)) = self.message.with() {
-            ready!(poll_turn(cx));
+            ready!(self.poll_live_turn(cx));
         }
         match self.message.take_all() {
             Some((message, Through::Live(outlet))) => {
-                self.publishing = Some(Aside::new(outlet.publish(message)?));
+                let publishing = Some(outlet.publish(message)?);
+                self.live = Some(Aside::new(Live { publishing, at: None }));
             }
             Some((message, Through::Direct(published))) => {
                 published.put(message);
@@ -81,9 +89,19 @@ impl<M: Message> Publish<'_, M> {
             // It has begun, or it is polled although it was ready.
             Some((_, Through::Isolate(_))) | None => {}
         }
-        match &mut self.publishing {
-            Some(publishing) => poll_publishing(publishing, cx),
-            None => Poll::Pending,
+        let Some(Live { publishing: Some(publishing), at }) = self.live.as_deref_mut() else {
+            return Poll::Pending;
+        };
+        CancelPoint::note(poll_publishing(publishing, cx), at)
+    }
+
+    #[inline]
+    fn poll_live_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut at = None;
+        let turn = poll_turn(cx, &mut at);
+        if at.is_some() {
+            self.live = Some(Aside::new(Live { publishing: None, at }));
         }
+        turn
     }
 }

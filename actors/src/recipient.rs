@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use crate::live::CancelPoint;
 use crate::reference::sealed;
 use crate::{
     Actor, ActorId, ActorRef, AskError, Handler, Query, Responder, StopReason, TellError, Watchable,
@@ -101,7 +102,7 @@ trait Known: sealed::Watchable + Send + Sync {
 /// A mailbox for messages of type `M`.
 trait Takes<M>: Known {
     /// Ready if the task that sends may go on: live, a loop of sends lets others run.
-    fn poll_turn(&self, cx: &mut TaskContext<'_>) -> Poll<()>;
+    fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()>;
     /// Queues the message now; one that does not fit is counted nowhere, because its sender may wait.
     fn offer(&self, message: M) -> Result<(), TellError<M>>;
     fn try_tell(&self, message: M) -> Result<(), TellError<M>>;
@@ -133,8 +134,8 @@ impl<A: Actor> Known for ActorRef<A> {
 }
 
 impl<A: Handler<M>, M: Send + Sync + 'static> Takes<M> for ActorRef<A> {
-    fn poll_turn(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        self.poll_turn(cx)
+    fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
+        self.poll_turn(cx, at)
     }
 
     fn offer(&self, message: M) -> Result<(), TellError<M>> {
@@ -170,7 +171,8 @@ impl<M: Send + Sync + 'static> Recipient<M> {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was sent.
     pub async fn tell(&self, message: M) -> Result<(), TellError<M>> {
-        poll_fn(|cx| self.to.poll_turn(cx)).await;
+        let mut at = None;
+        poll_fn(move |cx| self.to.poll_turn(cx, &mut at)).await;
         match self.to.offer(message) {
             // Only a future that waits has to lie anywhere.
             Err(TellError::Full(message)) => self.to.tell(message).await,

@@ -10,7 +10,7 @@ use mycelium_mailbox::Stop;
 
 use crate::context::{Either, within};
 use crate::isolate::{IsolateRef, Place};
-use crate::live::{Address, Member, Watched, poll_turn, turn};
+use crate::live::{Address, CancelPoint, Member, Watched, cancellable, poll_turn, turn};
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
@@ -177,9 +177,9 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Ready if the task that sends may go on; see [`turn`].
-    pub(crate) fn poll_turn(&self, cx: &mut TaskContext<'_>) -> Poll<()> {
+    pub(crate) fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
         match &self.backend {
-            Backend::Live(_) => poll_turn(cx),
+            Backend::Live(_) => poll_turn(cx, at),
             Backend::Isolate(_) | Backend::Nowhere(_) => Poll::Ready(()),
         }
     }
@@ -272,7 +272,7 @@ impl<A: Actor> ActorRef<A> {
             Backend::Nowhere(_) => std::future::pending().await,
             Backend::Live(live) => {
                 turn().await;
-                live.ended.wait().await.clone()
+                cancellable(live.ended.wait()).await.clone()
             }
         }
     }

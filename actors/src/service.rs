@@ -8,8 +8,9 @@ use mycelium_remote::frame::Header;
 
 use crate::context::Either;
 use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
-use crate::live::{LiveService, LiveSubscriber};
+use crate::live::{LiveService, LiveSubscriber, cancellable};
 use crate::publish::Through;
+use crate::rt;
 use crate::{
     ActorId, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscription, Timestamp,
     WireMessage, WirePublishError, WireSubscriber, WireTopics,
@@ -152,7 +153,7 @@ impl ServiceContext {
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
             Backend::Isolate(place) => Either::Isolate(place.sleep(duration)),
-            Backend::Live(_) => Either::Live(Box::pin(LiveService::sleep(duration))),
+            Backend::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
         }
     }
 
@@ -160,7 +161,7 @@ impl ServiceContext {
     pub fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
             Backend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
-            Backend::Live(live) => Either::Live(Box::pin(live.sleep_until(at))),
+            Backend::Live(live) => Either::Live(Box::pin(cancellable(live.sleep_until(at)))),
         }
     }
 
@@ -265,6 +266,10 @@ impl ServiceContext {
 
     /// Ready when the service should return: its bus shuts down or somebody stopped it.
     ///
+    /// From the first call on, the service ends by its own hand: being told to stop ends none of its waits any more, and it has its
+    /// shutdown time to return. Without it, the next wait of a service that was told to stop ends it; see
+    /// [`Service`](crate::Service#how-it-ends).
+    ///
     /// An isolate ends a service that no supervisor looks after at once, so there this is never ready for it.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
@@ -279,8 +284,9 @@ struct Receiving<'a, M: Message>(&'a mut Subscriber<M>);
 
 impl<M: Message> Drop for Receiving<'_, M> {
     fn drop(&mut self) {
-        if let SubscriberBackend::Isolate(subscriber) = &self.0.backend {
-            subscriber.forget_wait();
+        match &mut self.0.backend {
+            SubscriberBackend::Isolate(subscriber) => subscriber.forget_wait(),
+            SubscriberBackend::Live(subscriber) => subscriber.forget_wait(),
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::isolate::{Place, Sleep};
+use crate::live::{CancelPoint, poll_cancellable};
 use crate::rt;
 use crate::sync::{AtomicBool, Ordering};
 
@@ -123,6 +124,8 @@ impl From<Duration> for Every {
 pub struct Interval {
     every: Every,
     next: Next,
+    /// Where its service ends, if it waits for the next tick there.
+    at: Option<CancelPoint>,
 }
 
 /// What waits for the next tick.
@@ -134,12 +137,12 @@ enum Next {
 impl Interval {
     pub(crate) fn live(every: Every) -> Self {
         let first = rt::sleep_until(clock::after(every.first()));
-        Self { every, next: Next::Live(Box::pin(first)) }
+        Self { every, next: Next::Live(Box::pin(first)), at: None }
     }
 
     pub(crate) fn in_isolate(every: Every, place: Place) -> Self {
         let first = place.sleep(every.first());
-        Self { every, next: Next::Isolate(place, first) }
+        Self { every, next: Next::Isolate(place, first), at: None }
     }
 
     /// Waits for the next tick.
@@ -147,7 +150,8 @@ impl Interval {
     /// # Cancel safety
     /// Dropped before it is ready, no tick is lost.
     pub async fn tick(&mut self) {
-        poll_fn(|cx| self.poll_tick(cx)).await;
+        let ticking = Ticking(self);
+        poll_fn(|cx| ticking.0.poll_tick(cx)).await;
     }
 
     /// Polls for the next tick; see [`tick`](Self::tick).
@@ -159,12 +163,21 @@ impl Interval {
                 *sleep = place.sleep_until(due + self.every.next(place.now() - due));
             }
             Next::Live(sleep) => {
-                ready!(sleep.as_mut().poll(cx));
+                ready!(poll_cancellable(&mut self.at, |cx| sleep.as_mut().poll(cx), cx));
                 let due = sleep.deadline();
                 sleep.as_mut().reset(clock::later(due, self.every.next(due.elapsed())));
             }
         }
         Poll::Ready(())
+    }
+}
+
+/// A wait for the next tick.
+struct Ticking<'a>(&'a mut Interval);
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.at = None;
     }
 }
 

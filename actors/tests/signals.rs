@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use mycelium::tree::{self, EXIT_GAVE_UP, EXIT_UNDRAINED, ProcessSpec, RunEnd, Shutdown};
 use mycelium::{
-    Actor, BoxError, Context, Handler, MessageBus, Result, Service, ServiceContext, ServiceRuntime,
+    Actor, BoxError, Context, Handler, Message, MessageBus, Result, Service, ServiceContext, ServiceRuntime,
     StopReason, Supervisor,
 };
 
@@ -66,6 +66,27 @@ impl Service for Idle {
     }
 }
 
+/// The loop of the README: it has no thought of its end.
+struct Metronome;
+impl Service for Metronome {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result {
+        for value in 1.. {
+            ctx.publish(Beat(value)).await?;
+            ctx.sleep(Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Beat(#[allow(dead_code)] u64);
+impl Message for Beat {
+    const NAME: &'static str = "Beat";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "beats";
+}
+
 /// Not a test of its own: what the processes that are sent the signals do, as their `main` would.
 #[test]
 fn part() {
@@ -90,6 +111,12 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         let runtime = ServiceRuntime::new(bus);
         runtime.spawn_service(Idle)?;
         runtime.supervise("idle", || Idle).await?;
+        return until_signal(runtime.run_until_signal(LONG)).await;
+    }
+    if part == "metronome" {
+        let runtime = ServiceRuntime::new(bus);
+        runtime.spawn_service(Metronome)?;
+        runtime.supervise("metronome", || Metronome).await?;
         return until_signal(runtime.run_until_signal(LONG)).await;
     }
     let handled = Arc::new(AtomicU64::new(0));
@@ -293,6 +320,17 @@ fn a_runtime_of_services_ends_by_a_signal_too() {
     let End { code, out, err } = player.end();
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!(out.matches("idle stopped").count(), 2, "the supervised one and the other: {out}");
+}
+
+/// Their shutdown time is five seconds each: one that was killed would have code 3.
+#[test]
+fn services_without_a_thought_of_their_end_end_in_order() {
+    let mut player = Player::new("metronome");
+    player.wait_for("ready");
+    player.signal("-INT");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("end: SIGINT: drained in"), "{out}");
 }
 
 /// The processes that some thread of this one has started.

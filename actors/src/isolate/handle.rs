@@ -18,6 +18,7 @@ use super::lane::Lane;
 use super::seat::{AnySeat, Seat};
 use super::sub::{Answer, Called, Handle, Overflow, Query, Repeats, Rule};
 use super::timers::{Due, Fire};
+use super::tree::Child;
 use super::waits::{Rest, Wait};
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
@@ -159,6 +160,8 @@ impl Place {
     }
 
     pub(crate) fn stopped(&self) -> Stopped {
+        let seat = self.core().and_then(|core| core.seat(self.seat));
+        seat.iter().filter_map(|seat| seat.as_child()).for_each(Child::ends_by_hand);
         Stopped { place: self.clone(), rest: None }
     }
 }

@@ -92,18 +92,23 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         self.core.went_on.set(self.index);
         let polled = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker));
         self.wait.set(self.core.take_wait(self.index));
-        if let Poll::Ready((service, result)) = polled {
-            let over = slot.take();
+        let Poll::Ready((service, result)) = polled else {
             drop(slot);
-            drop(over);
-            if self.ward.is_none() {
-                *self.retired.borrow_mut() = Some(service);
+            if self.ward.as_ref().is_some_and(|ward| ward.ends_here()) {
+                self.end(StopReason::Shutdown);
             }
-            self.record_end(match result {
-                Ok(()) => StopReason::Normal,
-                Err(error) => StopReason::Failed(error.to_string().into()),
-            });
+            return;
+        };
+        let over = slot.take();
+        drop(slot);
+        drop(over);
+        if self.ward.is_none() {
+            *self.retired.borrow_mut() = Some(service);
         }
+        self.record_end(match result {
+            Ok(()) => StopReason::Normal,
+            Err(error) => StopReason::Failed(error.to_string().into()),
+        });
     }
 
     fn name(&self) -> &'static str {

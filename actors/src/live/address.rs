@@ -30,10 +30,6 @@ pub(crate) trait Member: Send + Sync {
     fn ended(&self) -> &SetOnce<StopReason>;
     /// Which one it is.
     fn work(&self) -> Work;
-    /// Whether it learns of a stop by itself, sooner or later.
-    fn listens(&self) -> bool {
-        true
-    }
     /// Makes its progress visible from now on.
     fn probe(&self) {}
     /// What its code waits for, and a number that stays the same for as long as it waits for that.

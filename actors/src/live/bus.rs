@@ -137,7 +137,6 @@ pub(crate) struct Core {
     pub(crate) stamps: Arc<Stamps>,
     next_id: AtomicU64,
     closed: AtomicBool,
-    hushed: AtomicBool,
     pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
     runtime: Option<Handle>,
@@ -246,7 +245,6 @@ impl BusBuilder {
             stamps,
             next_id: AtomicU64::new(1),
             closed: AtomicBool::new(false),
-            hushed: AtomicBool::new(false),
             inbox_capacity: self.inbox_capacity,
             runtime: self.runtime,
         });
@@ -496,15 +494,6 @@ impl Core {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         self.lookout.stop();
-    }
-
-    /// From now on a service that was asked to end, and does not listen, counts as somebody outside, whose messages are refused.
-    pub(crate) fn hush(&self) {
-        self.hushed.store(true, Ordering::SeqCst);
-    }
-
-    pub(crate) fn is_hushed(&self) -> bool {
-        self.hushed.load(Ordering::Relaxed)
     }
 
     /// Asks everybody to end, and waits for nobody. A tree keeps its bus, so none is left here.

@@ -17,6 +17,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use tokio::task::coop;
 
+use super::cancel::{CancelPoint, poll_to_point};
 use super::lookout::{Wait, Waits};
 use crate::ActorId;
 
@@ -30,7 +31,8 @@ pub(crate) struct Current {
     bus: usize,
     id: u64,
     member: usize,
-    hushed: bool,
+    /// Whether it is a service that ends at its next wait.
+    ends: bool,
 }
 
 #[cfg(not(shuttle))]
@@ -39,6 +41,8 @@ thread_local! {
     static NOTED: Cell<Wait> = const { Cell::new(Wait::Nothing) };
     static NOW: Cell<Current> = const { Cell::new(Current::NOBODY) };
     static LEFT: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
+    /// The cancellation points of this poll.
+    static POINTS: Cell<u32> = const { Cell::new(0) };
 }
 // In a model the tasks of one thread take turns in the middle of a poll.
 #[cfg(shuttle)]
@@ -46,19 +50,20 @@ shuttle::thread_local! {
     static NOTED: Cell<Wait> = Cell::new(Wait::Nothing);
     static NOW: Cell<Current> = Cell::new(Current::NOBODY);
     static LEFT: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
+    static POINTS: Cell<u32> = Cell::new(0);
 }
 
 impl Current {
-    const NOBODY: Self = Self { bus: 0, id: 0, member: 0, hushed: false };
+    const NOBODY: Self = Self { bus: 0, id: 0, member: 0, ends: false };
 
     /// The member `id` of the bus with this mark, at this address.
     pub(crate) fn new<T: ?Sized>(bus: usize, id: ActorId, member: &T) -> Self {
-        Self { bus, id: id.get(), member: address_of(member), hushed: false }
+        Self { bus, id: id.get(), member: address_of(member), ends: false }
     }
 
-    /// The same, whose messages count as those of somebody outside if it is `hushed`.
-    pub(crate) fn hushed(self, hushed: bool) -> Self {
-        Self { hushed, ..self }
+    /// The same, which ends at its next wait if it `ends`.
+    pub(crate) fn ending(self, ends: bool) -> Self {
+        Self { ends, ..self }
     }
 }
 
@@ -89,6 +94,18 @@ pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() 
     polled
 }
 
+/// Changes how many cancellation points this poll has: how many they were.
+pub(super) fn count_points(change: impl FnOnce(u32) -> u32) -> u32 {
+    POINTS.with(|points| points.replace(change(points.get())))
+}
+
+/// Polls code of `current`, a service that ends at its next wait: what it says, and whether it has come to one.
+pub(crate) fn poll_ending<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> (R, bool) {
+    // So that each wait asks, and the others pay nothing for it.
+    LEFT.with(|left| left.set(1));
+    poll_to_point(|| poll_code(current.ending(true), waits, code))
+}
+
 /// The code that runs waits for this.
 #[cold]
 pub(crate) fn note(wait: Wait) {
@@ -109,17 +126,21 @@ pub(crate) fn is_on(bus: usize) -> bool {
     NOW.with(Cell::get).bus == bus
 }
 
-/// The member of the bus with this mark whose code runs; 0 if there is none, or it counts as somebody outside.
+/// The member of the bus with this mark whose code runs; 0 if there is none.
 #[inline]
 pub(crate) fn sender_on(bus: usize) -> u64 {
     let now = NOW.with(Cell::get);
-    if now.bus == bus && !now.hushed { now.id } else { 0 }
+    if now.bus == bus { now.id } else { 0 }
 }
 
-/// Whether the code that runs counts as somebody outside, whoever it is.
-#[inline]
-pub(crate) fn is_hushed() -> bool {
-    NOW.with(Cell::get).hushed
+/// Whether the code that runs is that of a service that ends at its next wait.
+pub(crate) fn ends() -> bool {
+    NOW.with(Cell::get).ends
+}
+
+/// The service whose code runs does not end at its next wait: it ends by its own hand from now on.
+pub(crate) fn ends_by_hand() {
+    NOW.with(|now| now.set(Current { ends: false, ..now.get() }));
 }
 
 /// Whether the code that runs is that of this member.
@@ -128,20 +149,25 @@ pub(crate) fn is<T: ?Sized>(member: &T) -> bool {
     NOW.with(Cell::get).member == address_of(member)
 }
 
-/// Ready if the task may go on. Pending: it is to be polled again once others have run.
+/// Ready if the task may go on. Pending: it is to be polled again once others have run, or it is a service that ends here, at the
+/// point that `at` keeps.
 #[inline(always)]
-pub(crate) fn poll_turn(cx: &mut TaskContext<'_>) -> Poll<()> {
+pub(crate) fn poll_turn(cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
     let left = LEFT.with(Cell::get);
     if left > 1 {
         LEFT.with(|units| units.set(left - 1));
         return Poll::Ready(());
     }
-    poll_budget(cx)
+    poll_budget(cx, at)
 }
 
 #[cold]
 #[inline(never)]
-fn poll_budget(cx: &mut TaskContext<'_>) -> Poll<()> {
+fn poll_budget(cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
+    *at = at.take().filter(|_| ends()).or_else(CancelPoint::here);
+    if at.is_some() {
+        return Poll::Pending;
+    }
     LEFT.with(|left| left.set(PUBLISHES_PER_UNIT));
     if !coop::has_budget_remaining() {
         cx.waker().wake_by_ref();
@@ -153,7 +179,8 @@ fn poll_budget(cx: &mut TaskContext<'_>) -> Poll<()> {
 /// Waits until the task may go on: see [`poll_turn`].
 #[inline]
 pub(crate) fn turn() -> impl Future<Output = ()> + Send {
-    poll_fn(poll_turn)
+    let mut at = None;
+    poll_fn(move |cx| poll_turn(cx, &mut at))
 }
 
 #[cfg(test)]
@@ -167,15 +194,15 @@ mod tests {
         let [a, b] = [(&one, 7), (&two, 8)].map(|(member, id)| Current::new(70, ActorId(id), member));
         let seen = || (sender_on(70), sender_on(71), is(&one), is(&two));
         enter(a, || {
-            assert_eq!(seen(), (7, 0, true, false));
+            assert_eq!((seen(), ends()), ((7, 0, true, false), false));
             let unwound = catch_unwind(AssertUnwindSafe(|| {
-                enter(b.hushed(true), || {
-                    assert_eq!((seen(), is_hushed()), ((0, 0, false, true), true));
+                enter(b.ending(true), || {
+                    assert_eq!((seen(), ends()), ((8, 0, false, true), true));
                     panic!("boom");
                 });
             }));
             assert!(unwound.is_err());
-            assert_eq!((seen(), is_hushed()), ((7, 0, true, false), false));
+            assert_eq!((seen(), ends()), ((7, 0, true, false), false));
             std::thread::scope(|threads| {
                 threads.spawn(|| assert_eq!(seen(), (0, 0, false, false)));
             });

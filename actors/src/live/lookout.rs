@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 
 use super::address::Member;
 use super::bus::Core;
+use super::cancel::CancelPoint;
 use super::current;
 use crate::rt::{self, AbortHandle};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
@@ -107,13 +108,14 @@ impl Waits {
 /// Drives `work`, which is part of a member's code, and has that member's note say what it waits for.
 #[inline]
 pub(crate) fn waiting<F: Future + Unpin>(wait: Wait, work: F) -> Waiting<F> {
-    Waiting { wait, work }
+    Waiting { wait, work, at: None }
 }
 
 /// See [`waiting`]. A type of its own: an `async fn` would move `work` once more and ask for its state at each poll.
 pub(crate) struct Waiting<F> {
     wait: Wait,
     work: F,
+    at: Option<CancelPoint>,
 }
 
 impl<F: Future + Unpin> Future for Waiting<F> {
@@ -124,6 +126,7 @@ impl<F: Future + Unpin> Future for Waiting<F> {
         let polled = Pin::new(&mut self.work).poll(cx);
         if polled.is_pending() {
             current::note(self.wait);
+            return CancelPoint::note(polled, &mut self.at);
         }
         polled
     }

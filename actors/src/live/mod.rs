@@ -6,6 +6,7 @@
 mod address;
 mod body;
 mod bus;
+mod cancel;
 mod context;
 mod current;
 mod dead_letters;
@@ -33,6 +34,7 @@ pub(crate) use address::{Address, Member, Work};
 pub(crate) use body::Body;
 pub(crate) use bus::Core;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
+pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
 pub(crate) use current::{enter, poll_code, poll_turn, turn};
 pub(crate) use dead_letters::Account;

@@ -7,7 +7,6 @@ use mycelium_mailbox::Publishing;
 use mycelium_remote::frame::Header;
 
 use super::bus::Core;
-use super::current::is_hushed;
 use super::index::Index;
 use super::topics::TopicEntry;
 use crate::{ActorId, Message, PublishError, SpawnError, WirePublishError};
@@ -46,17 +45,11 @@ impl Outlet {
         &self.core
     }
 
-    /// Whose messages these are: nobody's of the bus, once its shutdown has waited long enough for a service to end.
-    #[inline]
-    fn sender(&self) -> u64 {
-        if is_hushed() { 0 } else { self.sender.get() }
-    }
-
     /// Publishes without waiting.
     #[inline]
     pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
         match self.topic::<M>() {
-            Ok(topic) => topic.try_publish(message, self.sender()),
+            Ok(topic) => topic.try_publish(message, self.sender.get()),
             Err(_) => Err(PublishError::DuplicateTypeId(message)),
         }
     }
@@ -65,7 +58,7 @@ impl Outlet {
     #[inline(always)]
     pub(crate) fn publish<M: Message>(&self, message: M) -> Result<Publishing<'_, M>, PublishError<M>> {
         match self.topic::<M>() {
-            Ok(topic) => Ok(topic.publish(message, self.sender())),
+            Ok(topic) => Ok(topic.publish(message, self.sender.get())),
             Err(_) => Err(PublishError::DuplicateTypeId(message)),
         }
     }
@@ -76,12 +69,12 @@ impl Outlet {
         header: &'a Header,
         bytes: &'a [u8],
     ) -> impl Future<Output = Result<(), WirePublishError>> + Send + 'a {
-        self.core.publish_wire(header, bytes, Some(self.sender()))
+        self.core.publish_wire(header, bytes, Some(self.sender.get()))
     }
 
     /// Publishes bytes without waiting.
     pub(crate) fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        self.core.try_publish_wire(header, bytes, Some(self.sender()))
+        self.core.try_publish_wire(header, bytes, Some(self.sender.get()))
     }
 
     /// The topic of `M`.

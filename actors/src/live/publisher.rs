@@ -8,6 +8,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::{Doorbell, Publishing, Source, Subscription as Queue};
 
+use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::source::Tally;
 use super::topics::{TopicEntry, Topics, poll_publishing};
@@ -41,7 +42,7 @@ impl<M: Message> Publisher<M> {
     /// room, its first poll may be pending, so that others run.
     #[inline]
     pub fn publish(&self, message: M) -> PublisherPublish<'_, M> {
-        PublisherPublish(self.entry.publish(message, self.entry.sender()))
+        PublisherPublish { publishing: self.entry.publish(message, self.entry.sender()), at: None }
     }
 
     /// Publishes without waiting.
@@ -56,15 +57,19 @@ impl<M: Message> Publisher<M> {
 
 /// The future of [`Publisher::publish`].
 #[must_use = "nothing is published before this is awaited"]
-pub struct PublisherPublish<'a, M: Message>(Publishing<'a, M>);
+pub struct PublisherPublish<'a, M: Message> {
+    publishing: Publishing<'a, M>,
+    at: Option<CancelPoint>,
+}
 
 impl<M: Message> Future for PublisherPublish<'_, M> {
     type Output = Result<(), PublishError<M>>;
 
     #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        ready!(poll_turn(cx));
-        poll_publishing(&mut self.0, cx)
+        let Self { publishing, at } = &mut *self;
+        ready!(poll_turn(cx, at));
+        poll_publishing(publishing, cx)
     }
 }
 
@@ -85,6 +90,8 @@ pub(crate) struct LiveSubscriber<M: Message> {
     queue: Queue<M>,
     bell: Arc<Doorbell>,
     tally: Tally<M>,
+    /// Where its service ends, if it waits for the next message there.
+    at: Option<CancelPoint>,
 }
 
 impl<M: Message> LiveSubscriber<M> {
@@ -93,7 +100,7 @@ impl<M: Message> LiveSubscriber<M> {
         let entry = topics.entry::<M>()?;
         let bell = Arc::new(Doorbell::new());
         let queue = entry.subscribe(subscription, id, Arc::clone(&bell))?;
-        Ok(Self { queue, bell, tally: Tally::new(entry) })
+        Ok(Self { queue, bell, tally: Tally::new(entry), at: None })
     }
 
     pub(crate) fn try_recv(&mut self) -> Option<M> {
@@ -135,9 +142,14 @@ impl<M: Message> LiveSubscriber<M> {
         usize::try_from(passed).unwrap_or(usize::MAX)
     }
 
+    /// Nobody waits for the next message any more.
+    pub(crate) fn forget_wait(&mut self) {
+        self.at = None;
+    }
+
     /// Whether a message waits; `false` once there will be none any more.
     pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        ready!(poll_turn(cx));
+        ready!(poll_turn(cx, &mut self.at));
         if self.queue.head().is_some() {
             return Poll::Ready(true);
         }

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
+use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::Stop;
 
 use super::address::{Member, Work};
 use super::bus::Core;
+use super::cancel::cancellable;
 use super::current::{self, Current};
 use super::lookout::{Wait, Waits};
 use super::members::Seat;
@@ -45,8 +44,8 @@ struct Post {
     beats: AtomicU64,
     /// Set when it should end.
     stop: SetOnce<Stop>,
-    /// Whether it has ever asked when it should: else it learns of it by a publish that fails, or not at all.
-    listens: AtomicBool,
+    /// Whether it has ever asked when it should: then it ends by its own hand, and else at its next wait.
+    by_hand: AtomicBool,
     ended: SetOnce<StopReason>,
     waits: Waits,
     task: SetOnce<AbortHandle>,
@@ -77,10 +76,6 @@ impl Member for Post {
 
     fn work(&self) -> Work {
         Work::Service { supervised: self.supervision.is_some() }
-    }
-
-    fn listens(&self) -> bool {
-        self.listens.load(Ordering::Relaxed)
     }
 
     fn waits(&self) -> (Wait, u64) {
@@ -115,7 +110,7 @@ impl ServiceHandle {
         Arc::clone(&self.post) as _
     }
 
-    /// Makes [`ServiceContext::stopped`] ready, so that the service returns by itself.
+    /// Tells the service to stop: it ends at its next wait, or by its own hand; see [`Service`](crate::Service#how-it-ends).
     pub fn stop(&self) {
         Member::stop(&*self.post, Stop::Life);
     }
@@ -137,7 +132,7 @@ impl ServiceHandle {
     /// It may be dropped and called again.
     pub async fn ended(&self) -> StopReason {
         current::turn().await;
-        self.post.ended.wait().await.clone()
+        cancellable(self.post.ended.wait()).await.clone()
     }
 }
 
@@ -184,7 +179,10 @@ impl LiveService {
 
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         let post = Arc::clone(&self.post);
-        post.listens.store(true, Ordering::Relaxed);
+        post.by_hand.store(true, Ordering::Relaxed);
+        if current::is(&*post) {
+            current::ends_by_hand();
+        }
         async move {
             current::turn().await;
             post.stop.wait().await;
@@ -193,10 +191,6 @@ impl LiveService {
 
     pub(crate) fn sleep_until(&self, at: Timestamp) -> rt::Sleep {
         rt::sleep(self.outlet.core().clock.until(at))
-    }
-
-    pub(crate) fn sleep(duration: Duration) -> rt::Sleep {
-        rt::sleep(duration)
     }
 }
 
@@ -241,7 +235,7 @@ impl MessageBus {
             supervision,
             beats: AtomicU64::new(0),
             stop: SetOnce::new(),
-            listens: AtomicBool::new(false),
+            by_hand: AtomicBool::new(false),
             ended: SetOnce::new(),
             waits: Waits::new(Arc::clone(&core.lookout)),
             task: SetOnce::new(),
@@ -264,32 +258,62 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
         outlet: Outlet::new(Arc::clone(&exit.core), exit.post.id),
     };
     let reason = {
+        let post = &*exit.post;
+        let current = Current::new(exit.core.topics.mark(), post.id, post);
         let ctx = ServiceContext::live(live);
-        let mut looping = pin!(service.run(&ctx));
-        let (post, core) = (&*exit.post, &exit.core);
-        let current = Current::new(core.topics.mark(), post.id, post);
+        let mut code = pin!(Some(service.run(&ctx)));
+        let (mut told, mut asked) = (pin!(post.stop.wait()), false);
         std::future::poll_fn(|cx| {
-            let hushed = || core.is_hushed() && post.stop.initialized() && !post.listens();
-            let poll =
-                || current::poll_code(current.hushed(hushed()), &post.waits, || looping.as_mut().poll(cx));
-            // Nothing of the service is used after a panic, so nothing half-changed can be seen.
-            match catch_unwind(AssertUnwindSafe(poll)) {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(Ok(()))) => Poll::Ready(None),
-                Ok(Poll::Ready(Err(error))) if hushed() => {
-                    // That is how it was told.
-                    tracing::debug!(service = post.name, id = post.id.get(), %error, "ended by the shutdown");
-                    Poll::Ready(None)
-                }
-                Ok(Poll::Ready(Err(error))) => {
-                    Poll::Ready(Some(StopReason::Failed(error.to_string().into())))
-                }
-                Err(payload) => Poll::Ready(Some(StopReason::from_panic(&*payload))),
+            // Once is enough: the waker of a task stays the same.
+            if !std::mem::replace(&mut asked, true) {
+                let _ = told.as_mut().poll(cx);
             }
+            post.poll_loop(current, code.as_mut(), cx)
         })
         .await
     };
     drop(service);
     let asked = || exit.post.stop.get().map_or(StopReason::Normal, |stop| reason_of(*stop));
     exit.reason = reason.unwrap_or_else(asked);
+}
+
+impl Post {
+    /// Whether the service ends at its next wait.
+    fn ends(&self) -> bool {
+        self.stop.initialized() && !self.by_hand.load(Ordering::Relaxed)
+    }
+
+    /// Polls the loop of the service, and drops it where it ends: ready with why, if not because it returned or was told to stop.
+    fn poll_loop<E: fmt::Display>(
+        &self,
+        current: Current,
+        mut code: Pin<&mut Option<impl Future<Output = Result<(), E>>>>,
+        cx: &mut TaskContext<'_>,
+    ) -> Poll<Option<StopReason>> {
+        let Some(looping) = code.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        // Nothing of the service is used after a panic, so nothing half-changed can be seen.
+        let polled = StopReason::catch(|| {
+            if self.ends() {
+                current::poll_ending(current, &self.waits, || looping.poll(cx))
+            } else {
+                (current::poll_code(current, &self.waits, || looping.poll(cx)), false)
+            }
+        });
+        match polled {
+            Ok((Poll::Pending, false)) => Poll::Pending,
+            Ok((Poll::Pending, true)) if self.ends() => {
+                Poll::Ready(StopReason::catch(|| current::enter(current, || code.set(None))).err())
+            }
+            // It ends by its own hand from now on, and its waits have not begun.
+            Ok((Poll::Pending, true)) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Ok((Poll::Ready(Ok(())), _)) => Poll::Ready(None),
+            Ok((Poll::Ready(Err(error)), _)) => {
+                Poll::Ready(Some(StopReason::Failed(error.to_string().into())))
+            }
+            Err(panicked) => Poll::Ready(Some(panicked)),
+        }
+    }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::future::pending;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,10 +81,7 @@ impl MessageBus {
     /// yet is asked then, and has half a second, or `limit` if that is less. Last the topics are closed: publishing fails, and
     /// subscribers read what waits for them and then the end.
     ///
-    /// A service that was asked to end and never calls [`ServiceContext::stopped`](crate::ServiceContext::stopped) cannot know
-    /// it. It has half of `limit` to come to its end. From then on it counts as a publisher outside, so that a loop of
-    /// `ctx.publish(..).await?` ends; and once only such services are left the topics are closed, which ends one that waits
-    /// for room or receives. One that ends by that error was shut down, and has not failed.
+    /// A service ends at its next wait, unless it ends by its own hand: see [`Service`](crate::Service#how-it-ends).
     ///
     /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until the limit. Where code
     /// that never awaits keeps every worker of the runtime, `limit` holds if this is awaited inside `block_on`, which
@@ -97,25 +93,11 @@ impl MessageBus {
     /// # Cancel safety
     /// Dropped before it is ready, everybody has been asked to end, and the topics are still open to actors and services.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
-        let core = &*self.core;
-        let patience = clock::after(limit / 2);
-        let hush = async {
-            by(patience, pending::<()>()).await;
-            core.hush();
-            pending().await
-        };
-        with_deadlines(async {
-            tokio::select! {
-                biased;
-                ended = end(core, limit, patience) => ended,
-                ended = hush => ended,
-            }
-        })
-        .await
+        with_deadlines(end(&self.core, limit)).await
     }
 }
 
-async fn end(core: &Core, limit: Duration, patience: Instant) -> Result<(), ShutdownError> {
+async fn end(core: &Core, limit: Duration) -> Result<(), ShutdownError> {
     let deadline = clock::after(limit);
     core.close();
     core.topics.refuse_outsiders();
@@ -133,24 +115,11 @@ async fn end(core: &Core, limit: Duration, patience: Instant) -> Result<(), Shut
     };
     drop(asked);
     let everybody = core.members.youngest_first();
-    by(deadline, leave(core, &everybody, patience)).await;
+    by(deadline, all_ended(&everybody)).await;
     let late: Vec<_> = everybody.iter().filter(|member| !member.ended().initialized()).collect();
     let missed = kill(&late, &trees, deadline).await;
     core.topics.close();
     missed
-}
-
-/// Waits until everybody has ended. When only those are left who do not listen, and the `patience` with them is over, the topics
-/// are closed.
-async fn leave(core: &Core, everybody: &[Arc<dyn Member>], patience: Instant) {
-    for member in everybody.iter().filter(|member| member.listens()) {
-        member.ended().wait().await;
-    }
-    if by(patience, all_ended(everybody)).await.is_none() {
-        core.hush();
-        core.topics.close();
-        all_ended(everybody).await;
-    }
 }
 
 async fn all_ended(members: &[Arc<dyn Member>]) {

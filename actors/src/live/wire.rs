@@ -17,6 +17,7 @@ use mycelium_mailbox::{Delivery, Doorbell, Note, Source, Subscription as Queue, 
 use mycelium_remote::frame::Header;
 
 use super::bus::Core;
+use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::topics::{TopicEntry, Topics, poll_publishing_of};
 use crate::clock::LiveClock;
@@ -224,7 +225,11 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
             Poll::Ready(Ok(())) => Ok(None),
             Poll::Ready(Err(error)) => Err(WirePublishError::refused(kind, &error)),
             Poll::Pending => Ok(Some(Box::pin(async move {
-                let published = poll_fn(|cx| poll_publishing_of(&mut publishing, kind.type_id, cx)).await;
+                let mut at = None;
+                let poll = |cx: &mut TaskContext<'_>| {
+                    CancelPoint::note(poll_publishing_of(&mut publishing, kind.type_id, cx), &mut at)
+                };
+                let published = poll_fn(poll).await;
                 published.map_err(|error| WirePublishError::refused(kind, &error))
             }))),
         }
@@ -395,6 +400,8 @@ impl WireTable {
 pub(crate) struct LiveEars {
     queues: Vec<Box<dyn WireQueue>>,
     bell: Arc<Doorbell>,
+    /// Where its service ends, if it waits for the next message there.
+    at: Option<CancelPoint>,
 }
 
 impl LiveEars {
@@ -408,11 +415,16 @@ impl LiveEars {
         let wanted = core.wire.wanted(topics)?.into_iter();
         let listen = |(at, _)| core.wire.listen_at(&core.topics, at, how, id, &bell);
         let queues = wanted.map(listen).collect::<Result<_, _>>()?;
-        Ok(Self { queues, bell })
+        Ok(Self { queues, bell, at: None })
+    }
+
+    /// Nobody waits for the next message any more.
+    pub(crate) fn forget_wait(&mut self) {
+        self.at = None;
     }
 
     pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<WireMessage>> {
-        ready!(poll_turn(cx));
+        ready!(poll_turn(cx, &mut self.at));
         if let Some(message) = self.try_recv() {
             return Poll::Ready(Some(message));
         }
@@ -564,8 +576,9 @@ impl Core {
         sender: Option<u64>,
     ) -> Result<(), WirePublishError> {
         let topic = self.wire.topic(&self.topics, header, bytes.len())?;
+        let mut at = None;
         let begun = poll_fn(|cx| {
-            ready!(poll_turn(cx));
+            ready!(poll_turn(cx, &mut at));
             Poll::Ready(topic.begin_publish(header, bytes, sender, cx))
         });
         match begun.await? {

@@ -22,8 +22,9 @@ struct Receiving<'a>(&'a mut WireSubscriber);
 
 impl Drop for Receiving<'_> {
     fn drop(&mut self) {
-        if let Backend::Isolate(ears) = &mut self.0.backend {
-            ears.forget_wait();
+        match &mut self.0.backend {
+            Backend::Live(ears) => ears.forget_wait(),
+            Backend::Isolate(ears) => ears.forget_wait(),
         }
     }
 }

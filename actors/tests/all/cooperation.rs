@@ -380,32 +380,6 @@ fn a_shutdown_leaves_those_who_listen_their_last_words() {
     });
 }
 
-/// Publishes what it has, and returns.
-struct Batch;
-impl Service for Batch {
-    type Error = BoxError;
-    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
-        for number in 0..10_000 {
-            ctx.publish(Tick(number)).await?;
-        }
-        Ok(())
-    }
-}
-
-#[test]
-fn a_service_that_comes_to_its_end_in_time_is_not_cut_short() {
-    on_every_runtime(|| async {
-        let bus = MessageBus::new();
-        let mut ticks = bus.subscriber_with::<Tick>(Subscription::block().capacity(16_384)).unwrap();
-        bus.spawn_service(Batch).unwrap();
-        bus.shutdown_within(LIMIT * 100).await.unwrap();
-        for number in 0..10_000 {
-            assert_eq!(ticks.recv().await, Some(Tick(number)));
-        }
-        assert_eq!(ticks.recv().await, None);
-    });
-}
-
 #[test]
 fn a_shutdown_refuses_publishers_outside_from_its_beginning() {
     on_every_runtime(|| async {

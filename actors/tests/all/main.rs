@@ -42,6 +42,7 @@ mod runtimes;
 mod semantics;
 mod shutdown;
 mod stats;
+mod stops;
 mod sweep;
 mod tree;
 mod untyped;

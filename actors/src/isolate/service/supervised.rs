@@ -18,6 +18,10 @@ pub(super) struct Ward<S> {
     reporter: Reporter,
     factory: Factory<S>,
     stopped: Cell<bool>,
+    /// Whether the loop of this life was polled.
+    begun: Cell<bool>,
+    /// Whether this life has asked when it should stop: then it ends by its own hand, and else at the wait that it is in.
+    by_hand: Cell<bool>,
     /// Whether its supervisor wants to know that it makes progress.
     probed: Cell<bool>,
     /// Who waits for `stopped`.
@@ -26,6 +30,12 @@ pub(super) struct Ward<S> {
 }
 
 impl<S> Ward<S> {
+    /// Its loop was polled and waits: whether it ends there.
+    pub(super) fn ends_here(&self) -> bool {
+        self.begun.set(true);
+        self.stopped.get() && !self.by_hand.get()
+    }
+
     /// A life is over.
     pub(super) fn over(&self, reason: &StopReason) {
         *self.last_end.borrow_mut() = Some(reason.clone());
@@ -42,6 +52,8 @@ pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<d
         reporter: site.reporter(),
         factory: Factory::clone(factory),
         stopped: Cell::new(false),
+        begun: Cell::new(false),
+        by_hand: Cell::new(false),
         probed: Cell::new(false),
         waiting: RefCell::default(),
         last_end: RefCell::default(),
@@ -66,6 +78,8 @@ impl<S: Service> Child for ServiceSeat<S> {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);
         ward.stopped.set(false);
+        ward.begun.set(false);
+        ward.by_hand.set(false);
         ward.probed.set(false);
         match StopReason::catch(&*ward.factory) {
             Ok(service) => {
@@ -78,9 +92,13 @@ impl<S: Service> Child for ServiceSeat<S> {
     }
 
     fn ask_shutdown(&self, _: bool) {
-        if let Some(ward) = &self.ward {
-            ward.stopped.set(true);
+        let Some(ward) = &self.ward else { return };
+        ward.stopped.set(true);
+        if ward.by_hand.get() {
             ward.waiting.take().into_iter().for_each(Waker::wake);
+        } else if ward.begun.get() {
+            // Where it waits.
+            self.end(StopReason::Shutdown);
         }
     }
 
@@ -108,6 +126,10 @@ impl<S: Service> Child for ServiceSeat<S> {
         {
             ward.reporter.does(true);
         }
+    }
+
+    fn ends_by_hand(&self) {
+        self.ward.iter().for_each(|ward| ward.by_hand.set(true));
     }
 
     fn poll_stopped(&self, waker: &Waker) -> Poll<()> {

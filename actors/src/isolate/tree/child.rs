@@ -33,6 +33,8 @@ pub(crate) trait Child {
     fn lay_down(&self) {}
     /// It says that it is ready.
     fn says_ready(&self);
+    /// It ends by its own hand, and not where it waits when it is asked to.
+    fn ends_by_hand(&self) {}
     /// Ready when it was asked to end.
     fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
         let _ = waker;
