@@ -8,6 +8,7 @@
 mod breaking;
 mod check;
 mod generate;
+mod new;
 mod outcome;
 mod tree;
 
@@ -15,7 +16,7 @@ use clap::{Parser, Subcommand};
 
 use outcome::Outcome;
 
-/// Check, compare and generate from message contracts, and dry-run supervision trees.
+/// Make projects, check, compare and generate from message contracts, and dry-run supervision trees.
 #[derive(Debug, Parser)]
 #[command(name = "mycelium", version, after_help = EXIT_CODES)]
 struct Cli {
@@ -25,6 +26,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    New(new::Args),
     Check(check::Args),
     Breaking(breaking::Args),
     Gen(generate::Args),
@@ -36,6 +38,7 @@ const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 the answer is no (mistake
 
 fn main() -> std::process::ExitCode {
     let outcome = match Cli::parse().command {
+        Command::New(args) => new::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Breaking(args) => breaking::run(&args),
         Command::Gen(args) => generate::run(&args),
