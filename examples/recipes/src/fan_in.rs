@@ -1,0 +1,44 @@
+//! Many publishers, one actor: whoever has the bus may publish, and the actor handles one message at a time.
+
+use mycelium::{MessageBus, Result, actor};
+
+use crate::Quote;
+
+#[derive(Default)]
+struct Book {
+    seen: u64,
+}
+
+struct Seen;
+
+#[actor]
+impl Book {
+    #[on]
+    fn quote(&mut self, _: &Quote) {
+        self.seen += 1;
+    }
+    #[ask]
+    fn seen(&self, _: &Seen) -> u64 {
+        self.seen
+    }
+}
+
+pub(crate) async fn run() -> Result {
+    let bus = MessageBus::new();
+    let book = bus.spawn(Book::default())?;
+    let mut venues = tokio::task::JoinSet::new();
+    for symbol in 0..4 {
+        let quotes = bus.publisher::<Quote>()?; // one for each task: each task's quotes keep their order
+        venues.spawn(async move {
+            for ticks in 1..=100 {
+                quotes.publish(Quote { symbol, ticks }).await?;
+            }
+            Ok::<_, mycelium::PublishError<Quote>>(())
+        });
+    }
+    while let Some(venue) = venues.join_next().await {
+        venue??;
+    }
+    assert_eq!(book.ask(Seen).await?, 400);
+    Ok(bus.shutdown().await?)
+}

@@ -1,0 +1,42 @@
+//! Do something every second, without drift, and once after a while.
+
+use std::time::Duration;
+
+use mycelium::{Context, Isolate, Result, actor};
+
+#[derive(Clone)]
+struct Beat;
+struct Timeout;
+
+#[derive(Default)]
+struct Heart {
+    beats: u32,
+    timed_out: bool,
+}
+
+#[actor]
+impl Heart {
+    #[started]
+    fn begin(&mut self, ctx: &mut Context<Self>) {
+        ctx.schedule_every(Duration::from_secs(1), Beat); // until the actor ends, or its handle is cancelled
+        ctx.schedule_after(Duration::from_secs(5), Timeout);
+    }
+    #[on(direct)]
+    fn beat(&mut self, _: &Beat) {
+        self.beats += 1;
+    }
+    #[on(direct)]
+    fn timeout(&mut self, _: &Timeout, ctx: &mut Context<Self>) {
+        self.timed_out = true;
+        ctx.stop();
+    }
+}
+
+pub(crate) async fn run() -> Result {
+    let mut isolate = Isolate::new(1);
+    let heart = isolate.spawn(Heart::default())?;
+    isolate.run()?;
+    let heart = isolate.take(&heart).ok_or("it was taken")?;
+    assert!(heart.timed_out && (4..=5).contains(&heart.beats));
+    Ok(())
+}
