@@ -38,6 +38,7 @@ fn cargo(project: &Path, args: &[&str]) -> Command {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).args(["--quiet", "--offline", "--target-dir"]).arg(target).current_dir(project);
+    command.env("CARGO_PROFILE_DEV_DEBUG", "line-tables-only"); // as in this workspace
     command
 }
 
