@@ -173,7 +173,7 @@ fn an_isolate_takes_few_bytes_and_its_events_none() {
     let before = own_bytes();
     let mut isolate = Isolate::new(1);
     let empty = own_bytes() - before;
-    assert!(empty <= 4_608, "an empty isolate takes {empty} bytes");
+    assert!(empty <= 2_048, "an empty isolate takes {empty} bytes");
     isolate.spawn(Echo).unwrap();
     let mut run = |events| {
         isolate.publish(Large([events; 9])).unwrap();

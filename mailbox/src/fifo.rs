@@ -209,12 +209,14 @@ impl<M> Fifo<M> {
         // SAFETY: nobody reads, and no code of the message's type runs before this reference ends: a batch that was read and is
         // not shared has no message left that needs a drop.
         let head = unsafe { &mut *self.head.get() };
-        if self.at.get() < head.len() || head.capacity() == 0 {
+        if self.at.get() < head.len() {
             return false;
         }
         let Some(batch) = Rc::get_mut(head) else { return false };
-        let room = (batch.capacity() * 2).min(self.batch_max);
-        if room > batch.capacity() && room * size_of::<M>() <= BATCH_AGAIN_BYTES_MAX {
+        let room = (batch.capacity() * 2).clamp(self.batch_min, self.batch_max);
+        // The first one has no room at all.
+        let may_grow = batch.capacity() == 0 || room * size_of::<M>() <= BATCH_AGAIN_BYTES_MAX;
+        if room > batch.capacity() && may_grow {
             *batch = Batch::new(room);
         } else {
             batch.reset();

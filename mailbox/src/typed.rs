@@ -1,6 +1,11 @@
 //! A counted pointer to a value of any type, which is compared before the value is reached.
+//!
+//! # Protocol
+//! `value` came from `Rc::into_raw` of a `T` whose id is `type_id`, and stands for one count of it until the drop, which gives it back by
+//! `release`, the function for the same `T`.
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
+use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -15,15 +20,24 @@ use std::rc::Rc;
 /// ```
 pub struct Typed {
     type_id: TypeId,
-    at: NonNull<()>,
-    value: Rc<dyn Any>,
+    value: NonNull<()>,
+    release: unsafe fn(NonNull<()>),
+    /// Neither `Send` nor `Sync`.
+    confined: PhantomData<Rc<()>>,
 }
 
 impl Typed {
     /// Keeps a count of `value`.
     pub fn new<T: 'static>(value: Rc<T>) -> Self {
-        let at = NonNull::from(&*value).cast();
-        Self { type_id: TypeId::of::<T>(), at, value }
+        /// # Safety
+        /// `value` came from `Rc::into_raw` of a `T`, and stands for a count that nobody gives back again.
+        unsafe fn release<T>(value: NonNull<()>) {
+            // SAFETY: by this function's contract.
+            drop(unsafe { Rc::from_raw(value.cast::<T>().as_ptr()) });
+        }
+        // SAFETY: a counted value has an address.
+        let value = unsafe { NonNull::new_unchecked(Rc::into_raw(value).cast_mut()) };
+        Self { type_id: TypeId::of::<T>(), value: value.cast(), release: release::<T>, confined: PhantomData }
     }
 
     /// The value, if it is a `T`.
@@ -32,14 +46,28 @@ impl Typed {
         if self.type_id != TypeId::of::<T>() {
             return None;
         }
-        // SAFETY: (1) `at` points to the value that `value` keeps alive and in place, and which is shared like this; (2) it
-        // is a `T`, because the ids are equal.
-        Some(unsafe { self.at.cast::<T>().as_ref() })
+        // SAFETY: (1) `value` stands for a count, which keeps the value alive and in place, and it is shared like this; (2) it is a
+        // `T`, because the ids are equal.
+        Some(unsafe { self.value.cast::<T>().as_ref() })
     }
 
     /// Another count of the value, if it is a `T`.
     pub fn share<T: 'static>(&self) -> Option<Rc<T>> {
-        Rc::clone(&self.value).downcast().ok()
+        if self.type_id != TypeId::of::<T>() {
+            return None;
+        }
+        let value = self.value.cast::<T>().as_ptr();
+        // SAFETY: `value` came from `Rc::into_raw` of a `T`, because the ids are equal, and there is a count of it.
+        unsafe { Rc::increment_strong_count(value) };
+        // SAFETY: as before; this is the count that was just added.
+        Some(unsafe { Rc::from_raw(value) })
+    }
+}
+
+impl Drop for Typed {
+    fn drop(&mut self) {
+        // SAFETY: as this type's protocol says; it is given back once, here.
+        unsafe { (self.release)(self.value) };
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 /// What is entered in place of the runtime outside. Made when it is first needed: in a sweep it never is.
 #[derive(Default)]
-pub(crate) struct Apart(OnceCell<Option<Bare>>);
+pub(crate) struct Apart(OnceCell<Option<Box<Bare>>>);
 
 /// A runtime without timers and sockets, which nobody drives.
 struct Bare(Option<Runtime>);
@@ -40,7 +40,7 @@ impl Apart {
             return None;
         }
         self.0
-            .get_or_init(|| Builder::new_current_thread().build().ok().map(|it| Bare(Some(it))))
+            .get_or_init(|| Builder::new_current_thread().build().ok().map(|it| Box::new(Bare(Some(it)))))
             .as_ref()?
             .0
             .as_ref()

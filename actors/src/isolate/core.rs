@@ -5,21 +5,24 @@
 //!
 //! No user code runs while anything in here is borrowed: messages and wakers are moved out before they are dropped.
 
+mod ends;
+mod feeds;
+mod lanes;
+mod publish;
+
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use mycelium_mailbox::{Held, Line};
+use mycelium_mailbox::Line;
 
 use super::apart::Apart;
 use super::bounds::Bounds;
 use super::feed::AnyFeed;
-use super::handle::id_of;
-use super::lane::{AnyLane, Changes, Lane, LanePlace, Way};
+use super::lane::{AnyLane, Changes};
 use super::names::Names;
 use super::seat::AnySeat;
 use super::signals::Signals;
@@ -30,7 +33,9 @@ use super::waits::Waits;
 use super::wire::Transcript;
 use super::{OUTSIDE, OnFailure, RunError};
 use crate::wire::Table;
-use crate::{Message, Probe, StopReason, TopicStats};
+use crate::{Probe, StopReason};
+
+pub(crate) use self::publish::Refusal;
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -39,6 +44,8 @@ pub const QUEUE_CAPACITY: usize = 1_024;
 const RESUME: u32 = u32::MAX;
 
 /// Queues, clock and timers of one isolate.
+///
+/// Ten thousand of them are made for one sweep, so what an ordinary run does not need is behind a pointer and made when it is needed.
 pub(crate) struct Core {
     pub(crate) seed: u64,
     pub(crate) now: Cell<i64>,
@@ -53,7 +60,7 @@ pub(crate) struct Core {
     /// The messages of the isolate's contracts.
     pub(crate) table: RefCell<Table>,
     pub(super) transcript: Transcript,
-    direct: RefCell<HashMap<(u32, TypeId), Rc<dyn Any>>>,
+    direct: RefCell<BTreeMap<(u32, TypeId), Rc<dyn Any>>>,
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
     timers: RefCell<Timers>,
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
@@ -68,7 +75,7 @@ pub(crate) struct Core {
     /// How many events had been handled when those who wait for room were last woken; more make room. No such number:
     /// something else did.
     room_seen: Cell<u64>,
-    failure: RefCell<Option<RunError>>,
+    failure: RefCell<Option<Box<RunError>>>,
     trees: RefCell<Vec<Rc<TreeRun>>>,
     /// A tree has come to where somebody waits for it: the run is to return.
     pub(crate) pause: Cell<bool>,
@@ -111,25 +118,6 @@ pub(crate) enum Idle {
     Done,
 }
 
-/// Why a message was not queued.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// The isolate's queue or a `Block` subscriber is full: the publisher may wait.
-    Full,
-    /// A `Fail` subscriber is full: the publish fails.
-    Fail,
-    /// The run is over: it may go on in the next one.
-    Over,
-    /// The publisher's own subscription is the full one: it would wait for itself.
-    OwnFull,
-    /// Another message type has this `TYPE_ID`.
-    Duplicate,
-    /// The isolate has been dropped.
-    Closed,
-    /// The caller is on another thread than the isolate.
-    WrongThread,
-}
-
 impl Core {
     pub(crate) fn new(seed: u64, now: i64) -> Self {
         let signals = Arc::<Signals>::default();
@@ -170,100 +158,6 @@ impl Core {
             dead_letters: Cell::new(0),
             retried: Cell::new(0),
         }
-    }
-
-    /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
-    #[inline(always)]
-    pub(crate) fn publish<M: Message>(
-        &self,
-        sender: u32,
-        message: &mut Held<M, impl Sized>,
-    ) -> Result<(), Refusal> {
-        match self.topics.at_home::<Lane<M>>(M::TYPE_ID) {
-            Some((topic, lane)) => self.publish_to(topic, lane, sender, message),
-            None => self.publish_abroad(M::TYPE_ID, sender, message),
-        }
-    }
-
-    /// The same for the topic with this `TYPE_ID`, wherever it lies.
-    #[inline(never)]
-    pub(crate) fn publish_abroad<M: 'static>(
-        &self,
-        type_id: u16,
-        sender: u32,
-        message: &mut Held<M, impl Sized>,
-    ) -> Result<(), Refusal> {
-        let Some(topic) = self.topics.find(type_id) else { return self.nobody_listens(sender, message) };
-        let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
-        self.publish_to(topic, topic.index(), sender, message)
-    }
-
-    /// Queues the message for the subscribers of `topic`, the lane `index`; see [`Core::publish`].
-    #[inline(always)]
-    fn publish_to<M: 'static>(
-        &self,
-        topic: &Lane<M>,
-        index: u32,
-        sender: u32,
-        message: &mut Held<M, impl Sized>,
-    ) -> Result<(), Refusal> {
-        if !topic.is_open() {
-            return self.publish_refused(topic, sender, message);
-        }
-        if message.is_held() {
-            if !self.order.try_push(Event { lane: index, of: sender }) {
-                return Err(Refusal::Full);
-            }
-            topic.write_from(message);
-        }
-        Ok(())
-    }
-
-    #[cold]
-    fn publish_refused<M: 'static>(
-        &self,
-        topic: &Lane<M>,
-        sender: u32,
-        message: &mut Held<M, impl Sized>,
-    ) -> Result<(), Refusal> {
-        if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(sender, message) }
-    }
-
-    #[cold]
-    fn nobody_listens<M>(&self, sender: u32, message: &mut Held<M, impl Sized>) -> Result<(), Refusal> {
-        if self.closed.get() {
-            return Err(Refusal::Closed);
-        }
-        // Nothing else would bound a loop that does only this.
-        if sender != OUTSIDE && self.take_step().is_err() {
-            return Err(Refusal::Over);
-        }
-        self.unheard.set(self.unheard.get() + 1);
-        super::let_go(message.take());
-        Ok(())
-    }
-
-    /// The lane that carries payloads of type `M` straight to one seat, made by `make` on first use.
-    pub(crate) fn direct<M: 'static>(
-        &self,
-        seat: u32,
-        make: impl FnOnce(LanePlace) -> Lane<M>,
-    ) -> Rc<Lane<M>> {
-        let key = (seat, TypeId::of::<M>());
-        let known = self.direct.borrow().get(&key).cloned().and_then(|lane| lane.downcast::<Lane<M>>().ok());
-        known.unwrap_or_else(|| {
-            let lane = self.add_lane(make);
-            self.direct.borrow_mut().insert(key, Rc::clone(&lane) as Rc<dyn Any>);
-            lane
-        })
-    }
-
-    pub(super) fn add_lane<M: 'static>(&self, make: impl FnOnce(LanePlace) -> Lane<M>) -> Rc<Lane<M>> {
-        let index = self.lanes.borrow().len() as u32;
-        let lane = Rc::new(make(LanePlace { index, changes: Rc::clone(&self.changes) }));
-        lane.list_change();
-        self.lanes.borrow_mut().push(Rc::clone(&lane) as Rc<dyn AnyLane>);
-        lane
     }
 
     /// Puts one event of `lane` at the end of the order.
@@ -357,67 +251,6 @@ impl Core {
         self.order.is_empty() && self.bounds.has_step()
     }
 
-    /// The name of what goes by a lane.
-    pub(crate) fn lane_name(&self, lane: u32) -> &'static str {
-        self.lanes.borrow().get(lane as usize).map_or("a message", |lane| lane.name())
-    }
-
-    /// How many messages came from replays that come to an end.
-    pub(crate) fn replayed(&self) -> u64 {
-        self.feeds.borrow().iter().map(|feed| feed.input()).sum()
-    }
-
-    /// Whether nothing is to do before an event at `at`.
-    #[inline(always)]
-    pub(crate) fn is_quiet_until(&self, at: i64) -> bool {
-        self.may_hand_out() && !self.signals.any() && at < self.other_work.get()
-    }
-
-    /// Lets a feed publish what is due.
-    fn fire_feed(&self, index: u32, until: i64) -> Idle {
-        let feeds = self.feeds.borrow();
-        let Some(feed) = feeds.get(index as usize).cloned() else { return Idle::Event };
-        // The others' turn comes with their time at the latest.
-        let others = feeds.iter().enumerate().filter(|(other, _)| *other != index as usize);
-        let first = others.filter_map(|(_, other)| other.at()).min();
-        let limit = first.map_or(until, |at| until.min(at.saturating_sub(1)));
-        drop(feeds);
-        let waits_for_room = !self.room.borrow().is_empty();
-        self.other_work.set(if waits_for_room { i64::MIN } else { self.timers.borrow().first() });
-        match feed.fire(self, limit) {
-            Some(at) if first.is_none() => self.next_feed.set(Some((at, index))),
-            Some(_) => self.look_at_feeds(),
-            // It is over, or waits for room: its service decides.
-            None => {
-                self.look_at_feeds();
-                return Idle::Resume(feed.seat());
-            }
-        }
-        Idle::Event
-    }
-
-    /// Adds a feed; see [`super::feed`].
-    pub(crate) fn add_feed(&self, feed: Rc<dyn AnyFeed>) {
-        self.feeds.borrow_mut().push(feed);
-        self.look_at_feeds();
-    }
-
-    /// Removes a feed.
-    pub(crate) fn remove_feed(&self, feed: &impl AnyFeed) {
-        let gone =
-            self.feeds.borrow_mut().extract_if(.., |other| std::ptr::addr_eq(Rc::as_ptr(other), feed)).next();
-        self.look_at_feeds();
-        drop(gone);
-    }
-
-    /// Finds the feed that is due first; of two with one time, the one that was added first.
-    #[inline]
-    pub(crate) fn look_at_feeds(&self) {
-        let feeds = self.feeds.borrow();
-        let due = (0u32..).zip(feeds.iter()).filter_map(|(index, feed)| Some((feed.at()?, index)));
-        self.next_feed.set(due.min());
-    }
-
     /// The next free seat and the waker that resumes it.
     pub(crate) fn next_seat(&self) -> (u32, Waker) {
         let seat = self.seats.borrow().len() as u32;
@@ -444,142 +277,8 @@ impl Core {
         self.seats.borrow().clone()
     }
 
-    /// Brings the ways of the lanes' messages to their receivers up to date.
-    #[cold]
-    pub(crate) fn renew_ways(&self, ways: &mut Vec<Box<dyn Way>>) {
-        // Dropped at the end: a receiver may go with its way, and its drop is the user's code.
-        let mut before = Vec::new();
-        for index in self.changes.take() {
-            let lane = self.lanes.borrow().get(index as usize).cloned();
-            let Some(way) = lane.map(AnyLane::way) else { continue };
-            match ways.get_mut(index as usize) {
-                Some(old) => before.push(std::mem::replace(old, way)),
-                // A lane is listed when it is made, so they come in order.
-                None => ways.push(way),
-            }
-        }
-    }
-
-    pub(crate) fn lanes(&self) -> Vec<Rc<dyn AnyLane>> {
-        self.lanes.borrow().clone()
-    }
-
-    /// Who sent the messages in the queue of a lane, the oldest first.
-    pub(crate) fn senders_to(&self, lane: u32) -> Vec<u32> {
-        self.order.values().iter().filter(|event| event.lane == lane).map(|event| event.of).collect()
-    }
-
-    /// The counters of the topics.
-    pub(crate) fn topics(&self) -> Vec<TopicStats> {
-        let mut senders = HashMap::<u32, Vec<u32>>::new();
-        for event in self.order.values() {
-            senders.entry(event.lane).or_default().push(event.of);
-        }
-        let of = |lane: u32| senders.get(&lane).map_or(&[][..], Vec::as_slice);
-        (0u32..).zip(self.lanes()).filter_map(|(index, lane)| lane.stats(of(index))).collect()
-    }
-
     pub(crate) fn signals(&self) -> &Arc<Signals> {
         &self.signals
-    }
-
-    /// Notes that `seat` has ended, with `waiting` messages before it.
-    pub(crate) fn seat_ended(&self, seat: u32, waiting: u64) {
-        self.dead_letters.set(self.dead_letters.get() + waiting);
-        self.made_room();
-        for lane in self.changes.take_lanes_of(seat) {
-            let lane = self.lanes.borrow().get(lane as usize).cloned();
-            lane.into_iter().for_each(|lane| lane.remove(seat, self));
-        }
-    }
-
-    /// Notes that an actor or service which no tree looks after has ended.
-    pub(crate) fn left_alone(&self, actor: &'static str, seat: u32, reason: StopReason, waiting: u64) {
-        self.seat_ended(seat, waiting);
-        // Who was killed was meant to be.
-        let stops = self.on_failure.get() == OnFailure::StopRun;
-        if stops && reason.is_abnormal() && reason != StopReason::Killed {
-            self.fail(RunError::ActorFailed { actor, id: id_of(seat), reason, at: self.moment() });
-        }
-    }
-
-    /// Hands the last message to those who have not got it yet because an actor has panicked over it.
-    pub(crate) fn finish_delivery(&self) {
-        let lane =
-            self.changes.take_unfinished().and_then(|lane| self.lanes.borrow().get(lane as usize).cloned());
-        lane.iter().for_each(|lane| lane.deliver_rest());
-    }
-
-    /// Ends the run, unless something else has before.
-    pub(crate) fn fail(&self, failure: RunError) {
-        if self.failure.borrow().is_none() {
-            *self.failure.borrow_mut() = Some(failure);
-            self.signals.halt();
-        }
-    }
-
-    /// What ended the run.
-    pub(crate) fn first_failure(&self) -> Option<RunError> {
-        self.failure.borrow().clone()
-    }
-
-    pub(crate) fn add_tree(&self, tree: Rc<TreeRun>) {
-        self.trees.borrow_mut().push(Rc::clone(&tree));
-        self.add_feed(tree);
-    }
-
-    pub(crate) fn trees(&self) -> Vec<Rc<TreeRun>> {
-        self.trees.borrow().clone()
-    }
-
-    /// Lets the supervisors deal with what was reported to them; those that have ended are forgotten.
-    #[cold]
-    pub(crate) fn tend_trees(&self) {
-        for tree in self.trees() {
-            tree.tend(self);
-        }
-        let ended: Vec<_> = self.trees.borrow_mut().extract_if(.., |tree| tree.has_ended()).collect();
-        for tree in ended {
-            self.remove_feed(&*tree);
-        }
-    }
-
-    /// Whether a tree is to be tended.
-    pub(crate) fn has_trees(&self) -> bool {
-        !self.trees.borrow().is_empty()
-    }
-
-    /// Drops everything that may refer to an actor, at the isolate's end.
-    ///
-    /// # Panics
-    /// When code of an actor or message does, once all the rest is dropped, unless the thread unwinds already.
-    pub(crate) fn dismantle(&self) {
-        self.closed.set(true);
-        let mut first = Ok(());
-        let mut end = |part: &dyn Fn()| {
-            let ended = catch_unwind(AssertUnwindSafe(part));
-            first = std::mem::replace(&mut first, Ok(())).and(ended);
-        };
-        end(&|| drop(self.timers.take()));
-        self.next_feed.set(None);
-        end(&|| drop(self.feeds.take()));
-        end(&|| drop(self.room.take()));
-        end(&|| drop(self.direct.take()));
-        for tree in self.trees.take() {
-            end(&|| tree.clear());
-        }
-        let (lanes, seats) = (self.lanes.take(), self.seats.take());
-        for lane in lanes {
-            end(&|| lane.clear());
-        }
-        for seat in seats {
-            end(&|| seat.clear());
-        }
-        if let Err(panic) = first
-            && !std::thread::panicking()
-        {
-            resume_unwind(panic);
-        }
     }
 }
 

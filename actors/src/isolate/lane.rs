@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -105,6 +106,30 @@ impl<M> Clone for Receiver<M> {
     }
 }
 
+/// The receivers of a lane, shared by whoever hands a message to them; nothing is allocated while there are none.
+struct Receivers<M>(Option<Rc<[Receiver<M>]>>);
+
+impl<M> Clone for Receivers<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<M> Deref for Receivers<M> {
+    type Target = [Receiver<M>];
+
+    #[inline]
+    fn deref(&self) -> &[Receiver<M>] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl<M> FromIterator<Receiver<M>> for Receivers<M> {
+    fn from_iter<I: IntoIterator<Item = Receiver<M>>>(receivers: I) -> Self {
+        Self(Some(receivers.into_iter().collect::<Rc<[_]>>()).filter(|receivers| !receivers.is_empty()))
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum PolicyKind {
     Block,
@@ -127,7 +152,7 @@ impl<M: 'static> Drop for Round<'_, M> {
     fn drop(&mut self) {
         let Self { lane, sender, behind } = *self;
         let number = lane.messages.taken() - 1;
-        let receivers = Rc::clone(&lane.receivers.borrow());
+        let receivers = lane.receivers.borrow().clone();
         if let Some(message) = lane.messages.lent() {
             let from = receivers.len() - behind;
             lane.leave_rest(Rest { message, receivers, from, number, sender });
@@ -138,7 +163,7 @@ impl<M: 'static> Drop for Round<'_, M> {
 /// A message that is to go to the receivers behind one that has panicked over it.
 struct Rest<M> {
     message: Shared<M>,
-    receivers: Rc<[Receiver<M>]>,
+    receivers: Receivers<M>,
     from: usize,
     number: u64,
     sender: u32,
@@ -191,9 +216,9 @@ pub(crate) struct Lane<M> {
     /// `None` for direct messages.
     topic: Option<&'static str>,
     messages: Fifo<M>,
-    receivers: RefCell<Rc<[Receiver<M>]>>,
+    receivers: RefCell<Receivers<M>>,
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
-    changed: RefCell<Option<Rc<[Receiver<M>]>>>,
+    changed: RefCell<Option<Receivers<M>>>,
     has_changed: Cell<bool>,
     changes: Rc<Changes>,
     rest: RefCell<Option<Rest<M>>>,
@@ -219,7 +244,7 @@ impl<M: 'static> Lane<M> {
     };
 
     pub(crate) fn of_topic(place: LanePlace, name: &'static str, topic: &'static str) -> Self {
-        Self::new(place, name, Some(topic), Rc::from([]))
+        Self::new(place, name, Some(topic), Receivers(None))
     }
 
     /// A lane whose messages all go to one receiver, that waits when that is full.
@@ -229,8 +254,8 @@ impl<M: 'static> Lane<M> {
         to: Box<dyn Receive<M>>,
         gauge: Rc<Gauge>,
     ) -> Self {
-        let receivers =
-            Rc::from([Receiver { since: 0, policy: PolicyKind::Block, terms: None, by_wire: false, to }]);
+        let only = Receiver { since: 0, policy: PolicyKind::Block, terms: None, by_wire: false, to };
+        let receivers = Receivers(Some(Rc::from([only])));
         gauge.is_heard(true);
         Self { gauge, ..Self::new(place, name, None, receivers) }
     }
@@ -239,7 +264,7 @@ impl<M: 'static> Lane<M> {
         LanePlace { index, changes }: LanePlace,
         name: &'static str,
         topic: Option<&'static str>,
-        receivers: Rc<[Receiver<M>]>,
+        receivers: Receivers<M>,
     ) -> Self {
         Self {
             index,
@@ -316,7 +341,7 @@ impl<M: 'static> Lane<M> {
         let number = self.messages.taken();
         self.hand_out(|message| {
             // Borrowed meanwhile; who changes it leaves the new list in `changed`.
-            let receivers = self.receivers.borrow();
+            let receivers: &[_] = &self.receivers.borrow();
             let mut round = Round { lane: self, sender, behind: receivers.len() };
             // All of them get it, but for those whom it turns out to miss.
             self.add_surplus(receivers.len() as i64 - 1);
@@ -370,16 +395,15 @@ impl<M: 'static> Lane<M> {
     }
 
     /// The receivers of what is published from now on.
-    fn current(&self) -> Rc<[Receiver<M>]> {
+    fn current(&self) -> Receivers<M> {
         let changed = self.changed.borrow().clone();
-        changed.unwrap_or_else(|| Rc::clone(&self.receivers.borrow()))
+        changed.unwrap_or_else(|| self.receivers.borrow().clone())
     }
 
-    fn change(&self, f: impl FnOnce(&mut Vec<Receiver<M>>)) {
-        let mut receivers = self.current().to_vec();
-        f(&mut receivers);
+    /// Has these receive what is published from now on.
+    fn change(&self, receivers: Receivers<M>) {
         self.gauge.is_heard(!receivers.is_empty());
-        let before = self.changed.replace(Some(receivers.into()));
+        let before = self.changed.replace(Some(receivers));
         self.has_changed.set(true);
         self.list_change();
         drop(before);
@@ -412,13 +436,14 @@ impl<M: 'static> Lane<M> {
 
     /// Removes the receivers that `leave`, with what waits for them. How much of the queue was for actors among them.
     fn leave(&self, core: &Core, leave: impl Fn(&Receiver<M>) -> bool) -> u64 {
-        let gone: Vec<_> = self.current().iter().filter(|receiver| leave(receiver)).cloned().collect();
+        let current = self.current();
+        let gone: Vec<_> = current.iter().filter(|receiver| leave(receiver)).cloned().collect();
         let mut for_actors = 0;
         if gone.is_empty() {
             return for_actors;
         }
         let senders = if self.messages.is_empty() { Vec::new() } else { core.senders_to(self.index) };
-        self.change(|receivers| receivers.retain(|receiver| !leave(receiver)));
+        self.change(current.iter().filter(|receiver| !leave(receiver)).cloned().collect());
         for receiver in gone {
             let queued = self.queued_for(&receiver, &senders);
             self.gauge.left(queued);
@@ -455,7 +480,8 @@ impl<M: 'static> Lane<M> {
         };
         let (since, terms) = (self.published(), Some(subscription.terms()));
         self.changes.of_seats.borrow_mut().insert((to.seat(), self.index));
-        self.change(|receivers| receivers.push(Receiver { since, policy, terms, by_wire, to }));
+        let new = Receiver { since, policy, terms, by_wire, to };
+        self.change(self.current().iter().cloned().chain([new]).collect());
     }
 
     /// How the actor in this seat receives, if it does.
@@ -525,7 +551,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         let Some(Rest { message, receivers, from, number, sender }) = self.rest.take() else { return };
         for (at, receiver) in receivers.iter().enumerate().skip(from) {
             // Should this one panic too.
-            let (message, receivers) = (message.lend(), Rc::clone(&receivers));
+            let (message, receivers) = (message.lend(), receivers.clone());
             self.leave_rest(Rest { message: message.share(), receivers, from: at + 1, number, sender });
             if receiver.since > number || !receiver.to.deliver(sender, message) {
                 self.add_surplus(-1);
@@ -551,6 +577,6 @@ impl<M: 'static> AnyLane for Lane<M> {
         self.gauge.is_heard(false);
         self.messages.clear();
         self.rest.take();
-        self.change(Vec::clear);
+        self.change(Receivers(None));
     }
 }

@@ -1,7 +1,7 @@
 //! Who is who in an isolate: the names of its actors, and how many there were of each type.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -15,7 +15,7 @@ use crate::{Actor, ActorRef, Probe, SpawnError};
 pub(crate) struct Names {
     census: RefCell<Census>,
     /// Which seats were given names, whether or not who sits there has ended.
-    seats: RefCell<HashMap<Box<str>, u32>>,
+    seats: RefCell<BTreeMap<Box<str>, u32>>,
 }
 
 impl Names {

@@ -1,7 +1,7 @@
 //! Virtual time: what is due when.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BTreeSet, BinaryHeap};
 use std::task::Waker;
 
 use super::core::Core;
@@ -34,7 +34,7 @@ pub(crate) struct Timers {
     /// The earliest, if it is not in the heap: a feed that sets one timer after another never touches the heap.
     soon: Option<Timer>,
     later: BinaryHeap<Timer>,
-    cancelled: HashSet<u64>,
+    cancelled: BTreeSet<u64>,
     next: u64,
     /// At so many in the heap the cancelled ones are swept out: those of deadlines that were met hours before they are due.
     sweep_at: usize,

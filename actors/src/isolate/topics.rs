@@ -33,7 +33,6 @@ struct Entry {
     type_id: u16,
     /// The lane's index.
     index: u32,
-    name: &'static str,
     topic: Typed,
 }
 
@@ -50,9 +49,9 @@ impl TopicIndex {
         Some(&self.entry(type_id)?.topic)
     }
 
-    /// The name of the message that holds this `TYPE_ID`.
-    pub(crate) fn name(&self, type_id: u16) -> Option<&'static str> {
-        Some(self.entry(type_id)?.name)
+    /// The lane of the message that holds this `TYPE_ID`.
+    pub(crate) fn lane(&self, type_id: u16) -> Option<u32> {
+        Some(self.entry(type_id)?.index)
     }
 
     fn entry(&self, type_id: u16) -> Option<&Entry> {
@@ -65,8 +64,8 @@ impl TopicIndex {
     }
 
     /// Adds a topic whose `TYPE_ID` is not held yet.
-    pub(crate) fn insert<T: 'static>(&self, type_id: u16, name: &'static str, index: u32, topic: Rc<T>) {
-        let entry = Entry { type_id, index, name, topic: Typed::new(topic) };
+    pub(crate) fn insert<T: 'static>(&self, type_id: u16, index: u32, topic: Rc<T>) {
+        let entry = Entry { type_id, index, topic: Typed::new(topic) };
         let Err(mut entry) = self.homes[type_id as usize % HOMES].set(entry) else { return };
         let mut table = self.more.get_or_init(|| Table::new(TABLE_MIN));
         while let Err(refused) = table.put(entry) {
@@ -130,7 +129,7 @@ impl Core {
             return Err(SpawnError::Untyped { message: name });
         }
         if let Some(topic) = self.topics.find(type_id) {
-            let held_by = || self.topics.name(type_id).unwrap_or_default();
+            let held_by = || self.topics.lane(type_id).map_or("", |lane| self.lane_name(lane));
             return topic.share().ok_or_else(|| SpawnError::DuplicateTypeId {
                 type_id,
                 held_by: held_by(),
@@ -138,7 +137,7 @@ impl Core {
             });
         }
         let lane = self.add_lane(|place| Lane::<T>::of_topic(place, name, topic));
-        self.topics.insert(type_id, name, lane.index(), Rc::clone(&lane));
+        self.topics.insert(type_id, lane.index(), Rc::clone(&lane));
         Ok(lane)
     }
 
@@ -162,7 +161,7 @@ mod tests {
         let index = TopicIndex::default();
         assert!(index.find(3).is_none());
         for id in (0..2_000u16).map(|n| n.wrapping_mul(8)) {
-            index.insert(id, "message", u32::from(id) + 1, Rc::new(id));
+            index.insert(id, u32::from(id) + 1, Rc::new(id));
         }
         for id in 0..16_000u16 {
             let found = index.find(id).and_then(Typed::get::<u16>);

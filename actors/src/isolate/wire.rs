@@ -134,13 +134,15 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
     }
 }
 
-/// The bytes of the message that is handed out, for all who receive it so.
+/// The bytes of the message that is handed out, for all who receive it so. Made when somebody listens: most isolates have nobody who does.
 #[derive(Default)]
-pub(super) struct Transcript {
-    /// Made when somebody listens: it has memory of its own, and most isolates have nobody who does.
-    encoder: RefCell<Option<Box<Encoder>>>,
+pub(super) struct Transcript(RefCell<Option<Box<Written>>>);
+
+#[derive(Default)]
+struct Written {
+    encoder: Encoder,
     /// With the number of the event.
-    last: RefCell<Option<(u64, WireValue)>>,
+    last: Option<(u64, WireValue)>,
 }
 
 impl Transcript {
@@ -154,16 +156,17 @@ impl Transcript {
         if let Some(value) = message.as_value() {
             return Ok(value.clone());
         }
-        if let Some((of, value)) = &*self.last.borrow()
+        // Where the code of a message's author publishes, runs nothing that encodes: it is only queued.
+        let mut written = self.0.borrow_mut();
+        let Written { encoder, last } = &mut **written.get_or_insert_default();
+        if let Some((of, value)) = last
             && *of == event
         {
             return Ok(value.clone());
         }
-        // Where the code of a message's author publishes, runs nothing that encodes: it is only queued.
-        let mut encoder = self.encoder.borrow_mut();
-        let (header, bytes) = message.to_wire(kind, at, encoder.get_or_insert_default())?;
+        let (header, bytes) = message.to_wire(kind, at, encoder)?;
         let value = WireValue::new(header, bytes);
-        *self.last.borrow_mut() = Some((event, value.clone()));
+        *last = Some((event, value.clone()));
         Ok(value)
     }
 }

@@ -2,7 +2,6 @@
 //! live bus and an isolate.
 
 use std::any::TypeId;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand_core::SeedableRng;
@@ -69,17 +68,26 @@ impl Chance {
     }
 }
 
-/// How many actors of each type there have been.
+/// How many actors of each type there have been, in the order of the types: a program has few of them, and an isolate is made for
+/// each of thousands of runs.
 #[derive(Default)]
-pub(crate) struct Census(BTreeMap<TypeId, u64>);
+pub(crate) struct Census(Vec<(TypeId, u64)>);
 
 impl Census {
     /// Counts one more; how many there were before.
     pub(crate) fn count<A: 'static>(&mut self) -> u64 {
-        let count = self.0.entry(TypeId::of::<A>()).or_default();
-        let before = *count;
-        *count += 1;
-        before
+        let of = TypeId::of::<A>();
+        let at = self.0.partition_point(|(other, _)| *other < of);
+        match self.0.get_mut(at) {
+            Some((same, count)) if *same == of => {
+                *count += 1;
+                *count - 1
+            }
+            _ => {
+                self.0.insert(at, (of, 1));
+                0
+            }
+        }
     }
 }
 

@@ -1,0 +1,111 @@
+//! The end of seats, of trees, of a run and of the isolate.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use super::Core;
+use crate::StopReason;
+use crate::isolate::handle::id_of;
+use crate::isolate::tree::TreeRun;
+use crate::isolate::{OnFailure, RunError};
+
+impl Core {
+    /// Notes that `seat` has ended, with `waiting` messages before it.
+    pub(crate) fn seat_ended(&self, seat: u32, waiting: u64) {
+        self.dead_letters.set(self.dead_letters.get() + waiting);
+        self.made_room();
+        for lane in self.changes.take_lanes_of(seat) {
+            let lane = self.lanes.borrow().get(lane as usize).cloned();
+            lane.into_iter().for_each(|lane| lane.remove(seat, self));
+        }
+    }
+
+    /// Notes that an actor or service which no tree looks after has ended.
+    pub(crate) fn left_alone(&self, actor: &'static str, seat: u32, reason: StopReason, waiting: u64) {
+        self.seat_ended(seat, waiting);
+        // Who was killed was meant to be.
+        let stops = self.on_failure.get() == OnFailure::StopRun;
+        if stops && reason.is_abnormal() && reason != StopReason::Killed {
+            self.fail(RunError::ActorFailed { actor, id: id_of(seat), reason, at: self.moment() });
+        }
+    }
+
+    /// Hands the last message to those who have not got it yet because an actor has panicked over it.
+    pub(crate) fn finish_delivery(&self) {
+        let lane =
+            self.changes.take_unfinished().and_then(|lane| self.lanes.borrow().get(lane as usize).cloned());
+        lane.iter().for_each(|lane| lane.deliver_rest());
+    }
+
+    /// Ends the run, unless something else has before.
+    pub(crate) fn fail(&self, failure: RunError) {
+        if self.failure.borrow().is_none() {
+            *self.failure.borrow_mut() = Some(Box::new(failure));
+            self.signals.halt();
+        }
+    }
+
+    /// What ended the run.
+    pub(crate) fn first_failure(&self) -> Option<RunError> {
+        self.failure.borrow().as_deref().cloned()
+    }
+
+    pub(crate) fn add_tree(&self, tree: Rc<TreeRun>) {
+        self.trees.borrow_mut().push(Rc::clone(&tree));
+        self.add_feed(tree);
+    }
+
+    pub(crate) fn trees(&self) -> Vec<Rc<TreeRun>> {
+        self.trees.borrow().clone()
+    }
+
+    /// Lets the supervisors deal with what was reported to them; those that have ended are forgotten.
+    #[cold]
+    pub(crate) fn tend_trees(&self) {
+        for tree in self.trees() {
+            tree.tend(self);
+        }
+        let ended: Vec<_> = self.trees.borrow_mut().extract_if(.., |tree| tree.has_ended()).collect();
+        for tree in ended {
+            self.remove_feed(&*tree);
+        }
+    }
+
+    /// Whether a tree is to be tended.
+    pub(crate) fn has_trees(&self) -> bool {
+        !self.trees.borrow().is_empty()
+    }
+
+    /// Drops everything that may refer to an actor, at the isolate's end.
+    ///
+    /// # Panics
+    /// When code of an actor or message does, once all the rest is dropped, unless the thread unwinds already.
+    pub(crate) fn dismantle(&self) {
+        self.closed.set(true);
+        let mut first = Ok(());
+        let mut end = |part: &dyn Fn()| {
+            let ended = catch_unwind(AssertUnwindSafe(part));
+            first = std::mem::replace(&mut first, Ok(())).and(ended);
+        };
+        end(&|| drop(self.timers.take()));
+        self.next_feed.set(None);
+        end(&|| drop(self.feeds.take()));
+        end(&|| drop(self.room.take()));
+        end(&|| drop(self.direct.take()));
+        for tree in self.trees.take() {
+            end(&|| tree.clear());
+        }
+        let (lanes, seats) = (self.lanes.take(), self.seats.take());
+        for lane in lanes {
+            end(&|| lane.clear());
+        }
+        for seat in seats {
+            end(&|| seat.clear());
+        }
+        if let Err(panic) = first
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The way of a published message into the queue of its topic.
+
+use mycelium_mailbox::Held;
+
+use super::{Core, Event};
+use crate::Message;
+use crate::isolate::lane::Lane;
+use crate::isolate::{OUTSIDE, let_go};
+
+/// Why a message was not queued.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The isolate's queue or a `Block` subscriber is full: the publisher may wait.
+    Full,
+    /// A `Fail` subscriber is full: the publish fails.
+    Fail,
+    /// The run is over: it may go on in the next one.
+    Over,
+    /// The publisher's own subscription is the full one: it would wait for itself.
+    OwnFull,
+    /// Another message type has this `TYPE_ID`.
+    Duplicate,
+    /// The isolate has been dropped.
+    Closed,
+    /// The caller is on another thread than the isolate.
+    WrongThread,
+}
+
+impl Core {
+    /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
+    #[inline(always)]
+    pub(crate) fn publish<M: Message>(
+        &self,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
+        match self.topics.at_home::<Lane<M>>(M::TYPE_ID) {
+            Some((topic, lane)) => self.publish_to(topic, lane, sender, message),
+            None => self.publish_abroad(M::TYPE_ID, sender, message),
+        }
+    }
+
+    /// The same for the topic with this `TYPE_ID`, wherever it lies.
+    #[inline(never)]
+    pub(crate) fn publish_abroad<M: 'static>(
+        &self,
+        type_id: u16,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
+        let Some(topic) = self.topics.find(type_id) else { return self.nobody_listens(sender, message) };
+        let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
+        self.publish_to(topic, topic.index(), sender, message)
+    }
+
+    /// Queues the message for the subscribers of `topic`, the lane `index`; see [`Core::publish`].
+    #[inline(always)]
+    fn publish_to<M: 'static>(
+        &self,
+        topic: &Lane<M>,
+        index: u32,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
+        if !topic.is_open() {
+            return self.publish_refused(topic, sender, message);
+        }
+        if message.is_held() {
+            if !self.order.try_push(Event { lane: index, of: sender }) {
+                return Err(Refusal::Full);
+            }
+            topic.write_from(message);
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn publish_refused<M: 'static>(
+        &self,
+        topic: &Lane<M>,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
+        if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(sender, message) }
+    }
+
+    #[cold]
+    fn nobody_listens<M>(&self, sender: u32, message: &mut Held<M, impl Sized>) -> Result<(), Refusal> {
+        if self.closed.get() {
+            return Err(Refusal::Closed);
+        }
+        // Nothing else would bound a loop that does only this.
+        if sender != OUTSIDE && self.take_step().is_err() {
+            return Err(Refusal::Over);
+        }
+        self.unheard.set(self.unheard.get() + 1);
+        let_go(message.take());
+        Ok(())
+    }
+}
