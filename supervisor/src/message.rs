@@ -280,6 +280,8 @@ pub enum Notice {
     Started {
         /// Its id.
         id: Arc<str>,
+        /// Whether this is a restart: by itself or with its group, and not by a call.
+        again: bool,
     },
     /// A child could not be started.
     StartFailed {

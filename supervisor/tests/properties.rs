@@ -185,7 +185,7 @@ impl Shell {
 
     fn count(&mut self, notice: Notice) {
         let (id, change) = match notice {
-            Notice::Started { id } => (id, 1),
+            Notice::Started { id, .. } => (id, 1),
             Notice::Exited { id, .. } => (id, -1),
             Notice::Stopped { id, .. } => {
                 let up = self.started.get(&*id).copied().unwrap_or_default();

@@ -197,7 +197,7 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
                 self.to.deliver(sender, message.lend())
             }
             Err(error) => {
-                tracing::error!(%error, "a message cannot be written as bytes");
+                tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
                 count(&self.gauge.dead);
                 false
             }

@@ -162,7 +162,7 @@ impl DeadLetterBox {
     /// `tree` is that of the actor. `cut_off` says that a stop is to blame for it; a handler's own failure is no matter of an
     /// account.
     pub(crate) fn put(&self, letter: DeadLetter, tree: Option<u64>, cut_off: bool) {
-        tracing::debug!(actor = letter.actor, id = letter.id.get(), message = letter.message, "{letter}");
+        tracing::debug!(target: "mycelium::dead_letters", actor = letter.actor, id = letter.id.get(), message = letter.message, "{letter}");
         let mut state = self.lock();
         if cut_off {
             let concerned = |account: &&mut Account| tree.is_none_or(|tree| tree == account.tree);

@@ -284,7 +284,7 @@ fn tell(core: &Core, waiting: &[Arc<dyn Member>], circle: &[u64], after: Duratio
         });
     }
     let more = circle.len().saturating_sub(TOLD_MAX);
-    tracing::warn!(members = circle.len(), "{}", Circle { lines, more, after });
+    tracing::warn!(target: "mycelium::waits", members = circle.len(), "{}", Circle { lines, more, after });
 }
 
 struct Circle {

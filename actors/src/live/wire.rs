@@ -460,7 +460,7 @@ impl LiveEars {
                 match queue.peek(pick.below) {
                     Some(Ok(delivery)) => look(delivery),
                     Some(Err(error)) => {
-                        tracing::error!(%error, "a message cannot be written as bytes");
+                        tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
                         queue.discard();
                         continue;
                     }

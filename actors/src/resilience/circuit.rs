@@ -214,8 +214,12 @@ impl Permit {
         let action = self.shared.lock().step(self.clock.now(), BreakerEvent::Ended(ticket, outcome));
         let circuit = &*self.shared.name;
         match action {
-            BreakerAction::Opened => tracing::warn!(circuit, "the circuit opened"),
-            BreakerAction::Closed => tracing::info!(circuit, "the circuit closed"),
+            BreakerAction::Opened => {
+                tracing::warn!(target: "mycelium::resilience", circuit, "the circuit opened")
+            }
+            BreakerAction::Closed => {
+                tracing::info!(target: "mycelium::resilience", circuit, "the circuit closed")
+            }
             _ => {}
         }
     }

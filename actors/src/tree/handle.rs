@@ -141,6 +141,7 @@ impl std::error::Error for TreeShutdownError {}
 pub(crate) fn warn_where_a_panic_aborts(tree: &str) {
     if cfg!(panic = "abort") {
         tracing::warn!(
+            target: "mycelium::supervision",
             tree,
             "this program is built with `panic = \"abort\"`: a panic ends the process, and no supervisor can restart anything after \
              it; build with `panic = \"unwind\"`"

@@ -5,29 +5,46 @@ use std::sync::Arc;
 
 use mycelium_supervisor::Notice;
 
+/// What the lines of trees go by in the log.
+const TARGET: &str = "mycelium::supervision";
+
 /// Sees every event of a tree.
 pub(crate) type Observer = Arc<dyn Fn(&str, &Notice) + Send + Sync>;
 
 /// Tells what has happened under the supervisor at this path.
 pub(crate) fn observe(supervisor: &str, notice: &Notice, observer: Option<&Observer>) {
-    match notice {
-        Notice::Exited { id, reason } if reason.is_abnormal() => {
-            tracing::warn!(supervisor, child = &**id, %reason, "child failed");
-        }
-        Notice::StartFailed { id, reason } => {
-            tracing::warn!(supervisor, child = &**id, %reason, "child did not start");
-        }
-        Notice::Stuck { id, quiet, detail } => {
-            tracing::warn!(supervisor, child = &**id, ?quiet, %detail, "child is stuck");
-        }
-        Notice::GaveUp { id } => {
-            tracing::error!(supervisor, child = &**id, "too many restarts: the supervisor ends");
-        }
-        other => tracing::debug!(supervisor, event = ?other, "supervision"),
-    }
+    log(supervisor, notice);
     if let Some(observer) = observer
         && catch_unwind(AssertUnwindSafe(|| observer(supervisor, notice))).is_err()
     {
-        tracing::error!(supervisor, "the observer of the tree panicked");
+        tracing::error!(target: TARGET, supervisor, "the observer of the tree panicked");
+    }
+}
+
+/// The lines are listed in docs/operations.md: whoever filters logs by them relies on that.
+fn log(supervisor: &str, notice: &Notice) {
+    match notice {
+        Notice::Started { id, again: true } => {
+            tracing::info!(target: TARGET, supervisor, child = &**id, "child restarted");
+        }
+        Notice::Waiting { id, backoff, .. } => {
+            tracing::info!(target: TARGET, supervisor, child = &**id, ?backoff, "child restarts after its backoff");
+        }
+        Notice::Recovered { id } => {
+            tracing::info!(target: TARGET, supervisor, child = &**id, "child makes progress again");
+        }
+        Notice::Exited { id, reason } if reason.is_abnormal() => {
+            tracing::warn!(target: TARGET, supervisor, child = &**id, %reason, "child failed");
+        }
+        Notice::StartFailed { id, reason } => {
+            tracing::warn!(target: TARGET, supervisor, child = &**id, %reason, "child did not start");
+        }
+        Notice::Stuck { id, quiet, detail } => {
+            tracing::warn!(target: TARGET, supervisor, child = &**id, ?quiet, %detail, "child is stuck");
+        }
+        Notice::GaveUp { id } => {
+            tracing::error!(target: TARGET, supervisor, child = &**id, "too many restarts: the supervisor ends");
+        }
+        other => tracing::debug!(target: TARGET, supervisor, event = ?other, "supervision"),
     }
 }

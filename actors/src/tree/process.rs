@@ -193,11 +193,11 @@ impl Service for ProcessService {
                     if ready_line.is_some_and(|text| line.contains(text)) {
                         ctx.ready();
                     }
-                    tracing::info!(process = id, "{line}");
+                    tracing::info!(target: "mycelium::process", process = id, "{line}");
                 }),
                 lines(stderr, |line| {
                     ctx.alive();
-                    tracing::warn!(process = id, "{line}");
+                    tracing::warn!(target: "mycelium::process", process = id, "{line}");
                 }),
             );
         });

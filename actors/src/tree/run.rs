@@ -167,7 +167,7 @@ impl Tree {
                 return gave_up.map_or(RunEnd::Finished, |child| RunEnd::GaveUp { child });
             }
         };
-        tracing::info!(%signal, "draining");
+        tracing::info!(target: "mycelium::shutdown", %signal, "draining");
         let orderly = async {
             let drained = self.drain(limit).await;
             (drained, bus.shutdown().await)

@@ -127,7 +127,7 @@ pub fn observer(log: &Heard) -> impl Fn(&str, &Notice) + Send + Sync + 'static {
     let log = log.clone();
     move |_, notice| {
         log.add(match notice {
-            Notice::Started { id } => format!("started {id}"),
+            Notice::Started { id, .. } => format!("started {id}"),
             Notice::StartFailed { id, reason } => format!("start_failed {id}: {reason}"),
             Notice::Exited { id, reason } => format!("exited {id}: {reason}"),
             Notice::Stopped { id, .. } => format!("stopped {id}"),

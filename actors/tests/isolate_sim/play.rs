@@ -88,7 +88,7 @@ fn worker(id: &str, plan: &Plan) -> Child {
 fn line(at: Timestamp, supervisor: &str, notice: &Notice) -> Line {
     let of = |id: &str| format!("{supervisor}/{id}");
     let (path, what) = match notice {
-        Notice::Started { id } => (of(id), "started".to_owned()),
+        Notice::Started { id, .. } => (of(id), "started".to_owned()),
         Notice::StartFailed { id, reason } => (of(id), format!("start_failed {}", crate::kind(reason))),
         Notice::Exited { id, reason } => (of(id), format!("exited {}", crate::kind(reason))),
         Notice::Stopped { id, killed, reason } => {

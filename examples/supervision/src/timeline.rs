@@ -31,7 +31,7 @@ impl Timeline {
         move |supervisor, notice| {
             let child = |id: &str| format!("{supervisor}/{id}");
             let (event, path, note) = match notice {
-                Notice::Started { id } => ("started", child(id), String::new()),
+                Notice::Started { id, .. } => ("started", child(id), String::new()),
                 Notice::StartFailed { id, reason } => ("start_failed", child(id), reason.to_string()),
                 Notice::Exited { id, reason } => ("exited", child(id), reason.to_string()),
                 Notice::Stopped { id, reason, .. } => ("stopped", child(id), reason.to_string()),

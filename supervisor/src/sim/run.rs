@@ -241,7 +241,7 @@ impl Host for Stage<'_> {
 
     fn notice(&mut self, at: &At<'_, Self>, notice: &Notice) {
         let what = match notice.clone() {
-            Notice::Started { id } => (at.child_path(&id), Happening::Started),
+            Notice::Started { id, .. } => (at.child_path(&id), Happening::Started),
             Notice::StartFailed { id, reason } => (at.child_path(&id), Happening::StartFailed { reason }),
             Notice::Exited { id, reason } => (at.child_path(&id), Happening::Exited { reason }),
             Notice::Stopped { id, killed, reason } => {

@@ -55,7 +55,7 @@ pub const CALLS_MAX: usize = 1_024;
 /// let Action::Start { child, spec } = actions.remove(0) else { panic!("it starts its child") };
 /// assert_eq!(spec.start, "feed --live");
 /// tree.step(Duration::ZERO, Event::Started(child), &mut actions);
-/// assert_eq!(actions, [Action::Notice(Notice::Started { id: "feed".into() }), Action::Ready]);
+/// assert_eq!(actions, [Action::Notice(Notice::Started { id: "feed".into(), again: false }), Action::Ready]);
 ///
 /// // It crashes, and the supervisor starts it again.
 /// actions.clear();

@@ -46,8 +46,9 @@ impl<F: Clone> Supervisor<F> {
         // One that was told to stop meanwhile still has to end, however well it started.
         let Some((id, purpose)) = self.starting(child) else { return };
         self.children.set_state(child.slot, State::Running { life: child.life, since: step.now });
-        step.tell(Notice::Started { id });
-        self.restarted += u64::from(matches!(purpose, StartPurpose::Group | StartPurpose::One));
+        let again = matches!(purpose, StartPurpose::Group | StartPurpose::One);
+        step.tell(Notice::Started { id, again });
+        self.restarted += u64::from(again);
         self.after_start(step, child, purpose, Reply::Started(child));
     }
 

@@ -30,7 +30,7 @@ impl WireSource {
                 None => return,
                 Some(Ok(delivery)) => self.front = Some(delivery.to_message()),
                 Some(Err(error)) => {
-                    tracing::error!(%error, "a message cannot be written as bytes");
+                    tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
                     self.queue.discard();
                 }
             }

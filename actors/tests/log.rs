@@ -1,0 +1,108 @@
+//! The lines of the log that `docs/operations.md` lists: each comes with its target and level, and each that comes is listed.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mycelium::resilience::{BreakerPolicy, CircuitBreaker};
+use mycelium::tree::{Backoff, Child};
+use mycelium::{MessageBus, Result, Supervisor, actor};
+use tracing::field::{Field, Visit};
+use tracing::span;
+
+/// Level, target and message of each line.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<BTreeSet<(String, String, String)>>>);
+
+struct Message(String);
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "message" {
+            write!(self.0, "{value:?}").unwrap();
+        }
+    }
+}
+
+impl tracing::Subscriber for Lines {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target().starts_with("mycelium")
+    }
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut message = Message(String::new());
+        event.record(&mut message);
+        let metadata = event.metadata();
+        let line = (metadata.level().to_string(), metadata.target().to_owned(), message.0);
+        self.0.lock().unwrap().insert(line);
+    }
+}
+
+struct Parser;
+
+#[actor]
+impl Parser {
+    #[on(direct)]
+    fn parse(&mut self, text: &&'static str) -> Result {
+        text.parse::<u64>()?;
+        Ok(())
+    }
+}
+
+/// The rows of the page's table: level, target, message.
+fn listed() -> Vec<(String, String, String)> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/operations.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let cells = |row: &str| row.split('|').map(|cell| cell.trim().replace('`', "")).collect::<Vec<_>>();
+    let rows = page.lines().filter(|line| line.starts_with("| `mycelium::")).map(cells);
+    rows.map(|cells| (cells[2].clone(), cells[1].clone(), cells[3].clone())).collect()
+}
+
+#[tokio::test]
+async fn what_is_logged_is_listed_with_its_level() {
+    let lines = Lines::default();
+    tracing::subscriber::set_global_default(lines.clone()).unwrap();
+    let bus = MessageBus::new();
+    let backoff = Backoff { initial: Duration::from_millis(1), jitter: 0.0, ..Backoff::default() };
+    let desk = Supervisor::builder("desk")
+        .intensity(1, Duration::from_secs(60))
+        .child(Child::actor("parser", || Parser).backoff(backoff));
+    let tree = Supervisor::builder("root")
+        .intensity(0, Duration::from_secs(1))
+        .supervisor(desk)
+        .start(&bus)
+        .await
+        .unwrap();
+    let parser = tree.actor_ref::<Parser>("root/desk/parser").unwrap();
+    for _ in 0..2 {
+        parser.tell("none").await.unwrap();
+    }
+    tree.ended().await;
+    let policy = BreakerPolicy { calls_min: 1, ..BreakerPolicy::default() };
+    let circuit = CircuitBreaker::new("venue", policy).unwrap();
+    circuit.call(&bus.clock(), async { Err::<(), _>("refused") }).await.unwrap_err();
+    bus.shutdown().await.unwrap();
+
+    let (logged, listed) = (lines.0.lock().unwrap().clone(), listed());
+    for (level, target, message) in [
+        ("WARN", "mycelium::supervision", "child failed"),
+        ("INFO", "mycelium::supervision", "child restarts after its backoff"),
+        ("INFO", "mycelium::supervision", "child restarted"),
+        ("ERROR", "mycelium::supervision", "too many restarts: the supervisor ends"),
+        ("WARN", "mycelium::resilience", "the circuit opened"),
+    ] {
+        let line = (level.to_owned(), target.to_owned(), message.to_owned());
+        assert!(logged.contains(&line), "{line:?} is not in {logged:#?}");
+    }
+    // The text of a dead letter is its own.
+    for line in logged.iter().filter(|(_, target, _)| target != "mycelium::dead_letters") {
+        assert!(listed.contains(line), "{line:?} is not in the table of docs/operations.md");
+    }
+}
