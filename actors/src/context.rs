@@ -254,6 +254,9 @@ impl<A: Actor> Context<A> {
     ///
     /// # Errors
     /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
+    ///
+    /// # Cancel safety
+    /// Dropped after the query was sent, the other actor still answers and nobody listens.
     pub async fn ask_within<B, Q>(
         &mut self,
         to: &ActorRef<B>,

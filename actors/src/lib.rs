@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod actor;
+mod blocking;
 mod clock;
 mod context;
 mod error;
@@ -16,9 +17,11 @@ mod live;
 #[cfg(all(test, shuttle))]
 mod models;
 mod monitor;
+pub mod prelude;
 mod publish;
 mod recipient;
 mod reference;
+mod report;
 pub mod resilience;
 pub mod routing;
 mod rt;
@@ -52,6 +55,7 @@ pub use mycelium_mailbox::{Message, Query, ValidationError};
 pub use publish::Publish;
 pub use recipient::{Recipient, ReplyRecipient};
 pub use reference::{ActorRef, Watchable};
+pub use report::{MainResult, Report};
 pub use service::{Delivery, ServiceContext, Subscriber};
 pub use stats::{Alive, BusStats, QueueStats, TopicStats};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};

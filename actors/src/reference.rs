@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 
+use crate::blocking::block_on;
 use crate::context::{Either, within};
 use crate::isolate::{IsolateRef, Place};
 use crate::live::{Address, CancelPoint, Member, Watched, cancellable, poll_turn, turn};
@@ -148,6 +149,24 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
+    /// Puts a message into the actor's mailbox from code that is not async, and keeps the thread while it is full.
+    ///
+    /// In async code it would keep a whole thread of the runtime: use [`tell`](Self::tell) there. An actor of an isolate, which runs
+    /// on this very thread, is not waited for: it is told as with [`try_tell`](Self::try_tell).
+    ///
+    /// # Errors
+    /// Those of [`tell`](Self::tell).
+    pub fn tell_blocking<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Handler<M>,
+        M: Send + Sync + 'static,
+    {
+        match &self.backend {
+            Backend::Live(_) => block_on(self.tell(message)),
+            Backend::Isolate(_) | Backend::Nowhere(_) => self.try_tell(message),
+        }
+    }
+
     /// Puts a message into the actor's mailbox without waiting.
     ///
     /// # Errors
@@ -224,6 +243,9 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Errors
     /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
+    ///
+    /// # Cancel safety
+    /// Dropped after the query was sent, the actor still answers and nobody listens.
     pub async fn ask_within<Q>(&self, query: Q, limit: Duration) -> Result<A::Reply, AskError>
     where
         A: Responder<Q>,

@@ -22,6 +22,12 @@ use std::fmt;
 ///     const TOPIC: &'static str = "ticks";
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no message of a contract, which topics carry",
+    label = "has no topic",
+    note = "sent to one actor alone it needs none: in the `#[actor]` block write `#[on(direct)]` in place of `#[on]`",
+    note = "to publish it, add it to `contracts.yaml`, or implement `Message` by hand"
+)]
 pub trait Message: Clone + fmt::Debug + Send + Sync + 'static {
     /// The name in the contract, used in logs, counters and errors.
     const NAME: &'static str;

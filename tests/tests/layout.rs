@@ -6,8 +6,8 @@ use std::fs;
 
 use mycelium_tests::layout::{
     DenyList, Dependency, Fault, Graph, INVARIANTS, Kind, Package, SourceFile, check_closures,
-    check_dependencies, check_edges, check_links, check_rooms, check_roots, check_sources, check_text,
-    read_sources, workspace_root,
+    check_dependencies, check_docs, check_edges, check_links, check_rooms, check_roots, check_sources,
+    check_text, read_sources, workspace_root,
 };
 
 fn graph() -> Graph {
@@ -69,6 +69,23 @@ fn every_crate_root_forbids_unsafe_code() {
 #[test]
 fn no_file_is_too_long_and_no_banned_word_is_written() {
     assert_none(&check_text(&sources()));
+}
+
+#[test]
+fn each_public_async_function_says_how_it_fails_and_what_dropping_it_does() {
+    assert_none(&check_docs(&sources()));
+}
+
+#[test]
+fn canary_an_async_function_that_does_not_say_what_dropping_it_does_is_found() {
+    let check =
+        |text: &str| check_docs(&[SourceFile { path: "actors/src/reference.rs".into(), text: text.into() }]);
+    let whole = "/// Asks.\n/// # Errors\n/// Some.\n/// # Cancel safety\n/// None.\n#[inline]\npub async fn ask<Q>(\n&self,\n) -> Result<Q, E>\n{\n";
+    assert_none(&check(whole));
+    for section in ["# Errors", "# Cancel safety"] {
+        assert_broken(&check(&whole.replace(section, "")), &[16]);
+    }
+    assert_none(&check("/// # Cancel safety\npub async fn ended(&self) -> StopReason {\n"));
 }
 
 #[test]

@@ -60,10 +60,13 @@ impl Isolate {
         Ok(spawned)
     }
 
-    /// The actor registered under `name`; `None` if there is none or it is of another type.
+    /// The actor registered under `name`, or else the one at this path of a tree of the isolate (`root/desk/strategy`, in the eldest
+    /// tree that has one there); `None` if there is none or it is of another type.
     #[must_use]
     pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
-        let seat = self.named(name)?;
+        let Some(seat) = self.named(name) else {
+            return self.core.trees().iter().find_map(|tree| tree.actor_ref(&self.core, name));
+        };
         seat_of::<A>(&self.core, seat)?;
         Some(ActorRef::in_isolate(IsolateRef::new(Place::new(&self.core, seat))))
     }

@@ -281,11 +281,28 @@ impl MessageBus {
         self.core.spawn(actor, Some(name), None)
     }
 
-    /// The actor registered under `name`; `None` if there is none or it is of another type.
+    /// The actor registered under `name`, or else the one at this path of a tree of the bus (`root/desk/strategy`, in the eldest tree
+    /// that has one there); `None` if there is none or it is of another type.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, MessageBus, Supervisor};
+    /// # struct Strategy;
+    /// # impl Actor for Strategy { type Error = BoxError; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let desk = Supervisor::builder("desk").actor("strategy", || Strategy);
+    /// let _tree = Supervisor::builder("root").supervisor(desk).start(&bus).await?;
+    /// assert!(bus.lookup::<Strategy>("root/desk/strategy").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
-        let address = self.core.names.get(name)?;
-        address.downcast::<Address<A>>().ok().map(ActorRef::live)
+        match self.core.names.get(name) {
+            Some(address) => address.downcast::<Address<A>>().ok().map(ActorRef::live),
+            None => self.core.forest.actor_ref(name),
+        }
     }
 
     /// Publishes `M` for code that is no actor. Make one and keep it: it holds its topic.

@@ -12,6 +12,7 @@ use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::source::Tally;
 use super::topics::{TopicEntry, Topics, poll_publishing};
+use crate::blocking::block_on;
 use crate::{ActorId, Delivery, Message, PublishError, SpawnError, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
@@ -43,6 +44,26 @@ impl<M: Message> Publisher<M> {
     #[inline]
     pub fn publish(&self, message: M) -> PublisherPublish<'_, M> {
         PublisherPublish { publishing: self.entry.publish(message, self.entry.sender()), at: None }
+    }
+
+    /// Publishes from code that is not async, and keeps the thread while a `Block` subscriber is full.
+    ///
+    /// In async code it would keep a whole thread of the runtime: use [`publish`](Self::publish) there.
+    ///
+    /// # Errors
+    /// Those of [`publish`](Self::publish).
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus};
+    /// # #[derive(Clone, Debug)] struct Quote(f64);
+    /// # impl Message for Quote { const NAME: &'static str = "Quote"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "quotes"; }
+    /// let bus = MessageBus::new();
+    /// let quotes = bus.publisher::<Quote>()?;
+    /// std::thread::spawn(move || quotes.publish_blocking(Quote(1.25))).join().unwrap()?;
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    pub fn publish_blocking(&self, message: M) -> Result<(), PublishError<M>> {
+        block_on(self.publish(message))
     }
 
     /// Publishes without waiting.

@@ -70,6 +70,9 @@ impl MessageBus {
     ///
     /// # Errors
     /// See [`shutdown_within`](Self::shutdown_within).
+    ///
+    /// # Cancel safety
+    /// See there.
     pub async fn shutdown(&self) -> Result<(), ShutdownError> {
         self.shutdown_within(SHUTDOWN_DEADLINE).await
     }
@@ -230,6 +233,9 @@ impl ServiceRuntime {
     ///
     /// # Errors
     /// [`StartError`]: the id is taken or not valid, or `make` panicked.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the service is started all the same, if its supervisor has been asked.
     pub async fn supervise<S: Service>(
         &self,
         id: &str,
@@ -275,6 +281,9 @@ impl ServiceRuntime {
     ///
     /// # Errors
     /// See there.
+    ///
+    /// # Cancel safety
+    /// See [`MessageBus::shutdown_within`].
     pub async fn shutdown(self) -> Result<(), ShutdownError> {
         self.bus.shutdown().await
     }

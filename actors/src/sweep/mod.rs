@@ -23,7 +23,7 @@ pub use self::grid::{Axes, Grid};
 pub use self::progress::{PROGRESS_INTERVAL, Progress};
 pub use self::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepReport, SweepResult, Trial};
 pub use self::samples::{Domain, SampleError, Samples};
-pub use self::space::{Space, linspace};
+pub use self::space::{Filtered, Space, linspace};
 pub use crate::stop::{CtrlCError, StopFlag};
 
 /// Most points of one sweep. Their results are all kept.

@@ -1,6 +1,7 @@
 //! What a sweep leaves.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -42,10 +43,37 @@ impl<P, R> SweepReport<P, R> {
         self.results.len() == self.total
     }
 
+    /// The result with the highest score, the first of those that are equal. One whose score is NaN is below all others.
+    ///
+    /// ```
+    /// use mycelium::sweep::Sweep;
+    /// let report = Sweep::new(vec![0.0, 4.0, 2.0]).run(|n: &f64, _| Ok::<_, String>(n / n))?;
+    /// assert!(report.values().next().is_some_and(|share| share.is_nan()));
+    /// assert_eq!(report.best_by(|share| *share).map(|best| best.params), Some(4.0));
+    /// # Ok::<(), mycelium::sweep::SweepError>(())
+    /// ```
+    pub fn best_by(&self, score: impl Fn(&R) -> f64) -> Option<&SweepResult<P, R>> {
+        // With its score, so that each is asked once. `max_by` takes the last of those that are equal.
+        let scored = self.results.iter().rev().map(|result| (score(&result.result), result));
+        scored.max_by(|(a, _), (b, _)| by_score(*a, *b)).map(|(_, best)| best)
+    }
+
+    /// All results, the one with the highest score first: in the order of [`best_by`](Self::best_by).
+    pub fn ranked_by(&self, score: impl Fn(&R) -> f64) -> Vec<&SweepResult<P, R>> {
+        let mut scored: Vec<_> = self.results.iter().map(|result| (score(&result.result), result)).collect();
+        scored.sort_by(|(a, _), (b, _)| by_score(*b, *a));
+        scored.into_iter().map(|(_, result)| result).collect()
+    }
+
     /// The results alone, in order.
     pub fn values(&self) -> impl Iterator<Item = &R> {
         self.results.iter().map(|result| &result.result)
     }
+}
+
+/// NaN below all others; both zeros are equal.
+fn by_score(a: f64, b: f64) -> Ordering {
+    a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
 
 /// One instance that came to its end.

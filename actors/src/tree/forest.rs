@@ -6,9 +6,9 @@ use std::sync::{Arc, PoisonError, Weak};
 use mycelium_supervisor::ExitReason;
 
 use super::shell::{Loose, MissedBefore, Shared};
-use crate::ActorId;
 use crate::live::Core;
 use crate::sync::{Mutex, MutexGuard, SetOnce};
+use crate::{Actor, ActorId, ActorRef};
 
 /// Every tree of a bus that has not ended, by its number.
 #[derive(Default)]
@@ -49,6 +49,16 @@ impl Forest {
     /// Those that run, the youngest first.
     pub(crate) fn youngest_first(&self) -> Vec<Felling> {
         self.lock().running.values().rev().map(Felling::new).collect()
+    }
+
+    /// The actor at this path of the eldest tree that has one there.
+    pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+        // Of those whose supervisors go meanwhile, the last handle is dropped where no lock is held.
+        let trees: Vec<_> = self.lock().running.values().filter_map(|stem| stem.shared.upgrade()).collect();
+        trees.iter().find_map(|shared| {
+            let actors = shared.actors();
+            actors.get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, Trees> {

@@ -198,6 +198,9 @@ impl Tree {
     ///
     /// # Errors
     /// See [`CallError`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing has changed.
     pub async fn which_children(&self, path: &str) -> Result<Vec<ChildInfo>, CallError> {
         match self.call(path, pure::Call::WhichChildren).await? {
             pure::Reply::Children(children) => Ok(children),
@@ -209,6 +212,9 @@ impl Tree {
     ///
     /// # Errors
     /// See [`CallError`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing has changed.
     pub async fn count_children(&self, path: &str) -> Result<Counts, CallError> {
         match self.call(path, pure::Call::CountChildren).await? {
             pure::Reply::Counts(counts) => Ok(counts),
@@ -221,6 +227,9 @@ impl Tree {
     ///
     /// # Errors
     /// See [`CallError`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
     pub async fn start_child(&self, path: &str, child: Child) -> Result<(), CallError> {
         let spec = child.0;
         let instance =
@@ -237,6 +246,9 @@ impl Tree {
     ///
     /// # Errors
     /// See [`CallError`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
     pub async fn terminate_child(&self, path: &str) -> Result<(), CallError> {
         self.call_on(path, pure::Call::TerminateChild).await
     }
@@ -245,6 +257,9 @@ impl Tree {
     ///
     /// # Errors
     /// See [`CallError`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
     pub async fn restart_child(&self, path: &str) -> Result<(), CallError> {
         self.call_on(path, pure::Call::RestartChild).await
     }
@@ -253,6 +268,9 @@ impl Tree {
     ///
     /// # Errors
     /// See [`CallError`].
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
     pub async fn delete_child(&self, path: &str) -> Result<(), CallError> {
         self.call_on(path, pure::Call::DeleteChild).await
     }
@@ -261,6 +279,9 @@ impl Tree {
     ///
     /// # Errors
     /// See [`shutdown_within`](Self::shutdown_within).
+    ///
+    /// # Cancel safety
+    /// See there.
     pub async fn shutdown(&self) -> Result<(), TreeShutdownError> {
         self.shutdown_within(TREE_SHUTDOWN_DEADLINE).await
     }

@@ -6,6 +6,7 @@ mod common;
 
 mod accounts;
 mod batches;
+mod blocking;
 mod busy;
 mod cooperation;
 mod declare;

@@ -1,7 +1,7 @@
 //! A first actor: it hears ticks and answers with their sum.
 #![forbid(unsafe_code)]
 
-use mycelium::{MessageBus, Result, actor};
+use mycelium::{MainResult, MessageBus, actor};
 mycelium::contracts!(); // Tick
 
 struct Total; // a question, which the actor below answers
@@ -20,7 +20,7 @@ impl Sum {
 }
 
 #[tokio::main]
-async fn main() -> Result {
+async fn main() -> MainResult {
     let bus = MessageBus::new();
     let sum = bus.spawn(Sum(0))?;
     let ticks = bus.publisher::<Tick>()?;

@@ -39,7 +39,7 @@ fn every_rust_and_yaml_block_of_the_readme_is_compiled_text() {
     for block in rust.iter().chain(&yaml) {
         assert!(sources.iter().any(|source| holds(source, block)), "in no file of the example:\n{block}");
     }
-    let first = rust.iter().find(|block| block.contains("fn main() -> Result")).expect("a first actor");
+    let first = rust.iter().find(|block| block.contains("fn main() -> MainResult")).expect("a first actor");
     assert!(first.lines().count() < FIRST_ACTOR_LINES_MAX, "{} lines", first.lines().count());
 }
 

@@ -18,7 +18,7 @@ struct Room {
 }
 
 const ROOMS: &[Room] = &[
-    Room { name: "seams", modules: &["rt", "stop", "sync"], uses: &[] },
+    Room { name: "seams", modules: &["blocking", "rt", "stop", "sync"], uses: &[] },
     // The same types live and in an isolate, with a backend for each.
     Room {
         name: "faces",
@@ -31,6 +31,7 @@ const ROOMS: &[Room] = &[
             "publish",
             "recipient",
             "reference",
+            "report",
             "routing",
             "service",
             "stats",
@@ -52,6 +53,7 @@ const ROOMS: &[Room] = &[
     Room { name: "tree", modules: &["tree"], uses: &["seams", "faces", "live"] },
     Room { name: "sweep", modules: &["sweep"], uses: &["seams", "faces", "isolate"] },
     Room { name: "resilience", modules: &["resilience"], uses: &["faces"] },
+    Room { name: "prelude", modules: &["prelude"], uses: &["faces", "live", "isolate", "tree"] },
     // Compiled for shuttle alone.
     Room { name: "models", modules: &["models"], uses: &["seams", "faces", "live", "tree"] },
 ];

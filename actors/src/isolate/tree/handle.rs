@@ -128,9 +128,7 @@ impl IsolateTree {
     /// the actor and of the supervisors above it, not a kill, nor [`terminate_child`](Self::terminate_child).
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
-        let core = self.core.upgrade()?;
-        let seat = self.tree.seat(path)?.into_any().downcast::<SeatOf<A>>().ok()?;
-        Some(ActorRef::in_isolate(IsolateRef::new(Place::new(&core, seat.index))))
+        self.tree.actor_ref(&self.core.upgrade()?, path)
     }
 
     /// The child at this path at this moment, whatever its supervisor is doing.
@@ -246,5 +244,13 @@ impl IsolateTree {
 impl fmt::Debug for IsolateTree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IsolateTree").field("ended", &self.ended()).finish_non_exhaustive()
+    }
+}
+
+impl TreeRun {
+    /// The actor at this path; `None` if there is none or it is of another type.
+    pub(in crate::isolate) fn actor_ref<A: Actor>(&self, core: &Rc<Core>, path: &str) -> Option<ActorRef<A>> {
+        let seat = self.seat(path)?.into_any().downcast::<SeatOf<A>>().ok()?;
+        Some(ActorRef::in_isolate(IsolateRef::new(Place::new(core, seat.index))))
     }
 }

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use mycelium::{
-    Context, Isolate, Message, MessageBus, Result, ServiceContext, ServiceRuntime, Sweep, actor, service,
+    Context, Isolate, MainResult, Message, MessageBus, Result, ServiceContext, ServiceRuntime, Sweep, actor,
+    service,
 };
 mycelium::contracts!();
 
@@ -95,7 +96,7 @@ fn direct() -> Result<f64> {
 }
 
 #[tokio::main]
-async fn main() -> Result {
+async fn main() -> MainResult {
     println!("live:     {}", live().await?);
     println!("isolated: {}", isolated(Isolate::new(42), 10)?);
     println!("swept:    {}", swept()?);
