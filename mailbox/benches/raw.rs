@@ -53,6 +53,12 @@ fn main() {
         });
     }
     report("merge of 6 sources, round robin, batch 512", &mut || merged(6));
+    for count in [1, 8, 64, 1_000, 10_000] {
+        report(&format!("publish to one of many topics, none has messages: {count}"), &mut || {
+            sparse(count, false)
+        });
+        report(&format!("and find that message among them all: {count}"), &mut || sparse(count, true));
+    }
     report("inbox send and drain, batch 512", &mut || inbox(512));
     report("inbox send and drain, batch 1", &mut || inbox(1));
     report("two threads: topic, 64 B", &mut || two_threads_topic(1));
@@ -220,6 +226,27 @@ fn merged(count: usize) -> f64 {
         }
     }
     per_message(start, MESSAGES / 512 * 512)
+}
+
+/// One message at a time, to one of so many topics that one receiver hears.
+fn sparse(count: usize, finds: bool) -> f64 {
+    let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+    let topics: Vec<Topic<Small>> = (0..count).map(|_| Topic::new(Arc::clone(&stamps), 8)).collect();
+    let mut sources: Vec<_> = topics
+        .iter()
+        .map(|topic| topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap())
+        .collect();
+    // Neighbours in time are far from each other among the topics; 8 is the capacity of each.
+    let order = |number: usize| number * 7_919 % count;
+    let messages = if finds { MESSAGES as usize / 32 / count.max(8) } else { count * 8 };
+    let start = Instant::now();
+    for number in 0..messages {
+        topics[order(number)].try_publish([7; 8], 0).unwrap();
+        if finds && let Some(picked) = pick(&mut sources) {
+            sources[picked.index].advance();
+        }
+    }
+    per_message(start, messages as u64)
 }
 
 fn inbox(batch: u64) -> f64 {

@@ -171,3 +171,20 @@ fn time_that_is_added_stops_at_the_end_and_time_between_at_zero() {
     assert_eq!(first + Duration::from_nanos(u64::MAX), last);
     assert_eq!((late + Duration::MAX, last + Duration::from_nanos(1)), (last, last));
 }
+
+#[test]
+fn decimals_of_different_scales_compare_as_the_numbers_that_they_are() {
+    let rng = &mut mycelium_random::Random::new(mycelium_random::seed());
+    for _ in 0..2_000 {
+        let digits = rng.below(29) as u32;
+        let factor = 10_i128.pow(digits);
+        // At most 96 bits, after it is multiplied by the factor.
+        let most = ((1_i128 << 96) - 1) / factor;
+        let magnitude = (i128::from(rng.next_u64()) << 32 | i128::from(rng.next_u64() >> 32)) % most;
+        let mantissa = if rng.chance(50) { magnitude } else { -magnitude };
+        let short = Decimal::new(mantissa, 0).unwrap();
+        let long = |more: i128| Decimal::new(mantissa * factor + more, digits as u8).unwrap();
+        assert_eq!((short.cmp(&long(0)), short == long(0)), (std::cmp::Ordering::Equal, true), "{short}");
+        assert!(long(-1) < short && short < long(1) && short > long(-1), "{short}, {digits} digits");
+    }
+}

@@ -294,3 +294,20 @@ fn the_worked_example_of_the_specification() {
         .collect();
     assert!(packed.contains(&hex), "docs/wire.md shows other bytes than {hex}");
 }
+
+#[test]
+fn flags_and_destinations_are_the_numbers_of_the_specification() {
+    let both = Flags::UNCHECKED | Flags::CONTROL;
+    assert_eq!([Flags::NONE, Flags::UNCHECKED, Flags::CONTROL, both].map(Flags::bits), [0, 1, 2, 3]);
+    assert!(both.contains(Flags::CONTROL) && both.contains(both) && both.contains(Flags::NONE));
+    assert!(!Flags::CONTROL.contains(both) && !Flags::CONTROL.contains(Flags::UNCHECKED));
+    // The check value of CRC-32C, and the name whose checksum is 0.
+    assert_eq!((frame::destination("123456789"), frame::destination("")), (0xe306_9283, 1));
+    // One decoder is like the other: checksums are asked for.
+    let mut wire = Vec::new();
+    frame::encode(&Header { flags: Flags::UNCHECKED, ..Header::default() }, &[], &mut wire).unwrap();
+    for mut decoder in [Decoder::new(), Decoder::default()] {
+        assert_eq!(decoder.feed(&wire), wire.len());
+        assert_eq!(decoder.next_frame(), Err(DecodeError::Unchecked));
+    }
+}

@@ -419,3 +419,47 @@ fn a_child_is_looked_at_until_it_is_stuck_and_its_end_is_then_a_failure() {
     play.pass(0);
     assert_eq!(play.log(), ["look at root/a"]);
 }
+
+#[test]
+fn nobody_looks_at_a_child_that_starts_or_is_told_to_stop() {
+    let mut play = Play::new(flags(9), vec![worker("a")], Script { looks: 9, ..Script::default() });
+    let soon = Some(Duration::from_secs(1));
+    play.report("root/a", |child| Report::LookAt(child, soon));
+    play.pass(30);
+    assert_eq!(play.log(), ["start a with 1", "give up root/a: not ready after 30s"], "its limit stays");
+
+    let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+    play.started("root/a");
+    play.host.post(ROOT, Report::Stop { for_good: true });
+    play.run();
+    play.host.looks = 9;
+    play.report("root/a", |child| Report::LookAt(child, soon));
+    play.pass(4);
+    assert_eq!(play.log()[2..], ["stop root/a for good"]);
+}
+
+/// The same where the supervisor is the root, which ends for good, and where it may be restarted itself.
+#[test]
+fn what_one_child_leaves_for_good_is_released_at_once_though_another_one_waits() {
+    for desk in ["root", "root/desk"] {
+        let mut children = vec![worker("a"), worker("b")];
+        if desk == "root/desk" {
+            children = vec![tree("desk", flags(9), children)];
+        }
+        let mut play = Play::new(flags(9), children, Script::default());
+        let [a, b] = ["a", "b"].map(|id| format!("{desk}/{id}"));
+        play.started(&a);
+        play.started(&b);
+        play.fails(&a, 1);
+        play.log();
+        let node = play.life(&b).node;
+        play.host.post(node, Report::Event(Event::Call(CallId(0), Call::TerminateChild("b".into()))));
+        play.run();
+        play.report(&b, |child| Report::Left(child, ExitReason::Shutdown, Left::Worker(2)));
+        let stops = format!("stop {b} for good");
+        assert_eq!(play.log(), [&stops, "b was stopped", "answer true", "release 2, asked"]);
+        assert_eq!((play.engine.kept(&a), play.engine.kept(&b)), (Some(&1), None));
+        play.pass(1);
+        assert_eq!(play.log(), ["start a with 1"]);
+    }
+}

@@ -256,6 +256,20 @@ mod tests {
     use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Topic};
     use std::sync::Arc;
 
+    #[test]
+    fn a_list_gives_back_half_of_its_room_when_three_quarters_of_it_are_free() {
+        let room_after = |room: usize, entries: usize| {
+            let mut list = Vec::with_capacity(room);
+            list.resize(entries, 0_u8);
+            super::give_back(&mut list);
+            list.capacity()
+        };
+        assert_eq!(room_after(1_024, 257), 1_024);
+        assert_eq!(room_after(1_024, 256), 512, "as many may come again as there are");
+        assert_eq!(room_after(1_024, 0), 0);
+        assert_eq!((room_after(256, 0), room_after(257, 0)), (256, 0), "a short list is left as it is");
+    }
+
     /// How many seats are looked at, at most, for one subscriber to come, go to sleep or leave.
     const STEPS_MAX: u64 = 16;
 
