@@ -211,6 +211,11 @@ pub enum SpawnError {
     NoRuntime,
     /// The runtime that it would run on has ended, or ends now.
     RuntimeEnded,
+    /// The thread that it would have for itself could not be started or pinned.
+    Thread {
+        /// Why.
+        cause: String,
+    },
     /// The name is taken by another actor of this bus.
     NameTaken(String),
     /// The call came from a thread that does not run the isolate.
@@ -271,6 +276,7 @@ impl fmt::Display for SpawnError {
                 "the tokio runtime of this bus has ended, or ends now: keep it until the bus is shut down, or make a bus on \
                  the runtime that runs",
             ),
+            Self::Thread { cause } => write!(f, "no thread of its own for it: {cause}"),
             Self::NameTaken(name) => write!(f, "an actor named \"{name}\" is already registered on this bus"),
             Self::WrongThread => f.write_str("this belongs to an isolate, which runs on one thread"),
             Self::UnknownTopic { topic } => write!(

@@ -46,7 +46,8 @@ pub use isolate::{
 pub use life::{Call, Outcome, Probe};
 pub use live::{
     BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
-    Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError, WeakBus,
+    OwnThread, Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError,
+    WeakBus,
 };
 pub use monitor::{Down, Monitor};
 pub use mycelium_macros::{actor, routing_config, service};

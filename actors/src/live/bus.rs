@@ -436,8 +436,18 @@ impl Core {
         name: Option<&str>,
         fate: Option<Box<dyn Fate<A>>>,
     ) -> Result<ActorRef<A>, SpawnError> {
-        let runtime = self.runtime()?;
-        let _entered = rt::enter(&runtime);
+        self.spawn_on(&self.runtime()?, actor, name, fate)
+    }
+
+    /// The same on this runtime.
+    pub(super) fn spawn_on<A: Actor>(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        actor: A,
+        name: Option<&str>,
+        fate: Option<Box<dyn Fate<A>>>,
+    ) -> Result<ActorRef<A>, SpawnError> {
+        let _entered = rt::enter(runtime);
         let id = self.next_id();
         let options =
             InboxOptions { overflow: Overflow::Block, capacity: self.inbox_capacity, owner: id.get() };
@@ -460,7 +470,7 @@ impl Core {
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
         let seat = self.add(&member);
         vacant.occupy(Body::new(actor, live, origin, sources, fate, seat));
-        if !address.is_alive() && has_ended(&runtime) {
+        if !address.is_alive() && has_ended(runtime) {
             return Err(SpawnError::RuntimeEnded);
         }
         Ok(ActorRef::live(address))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::Stop;
+use tokio::runtime::Handle;
 
 use super::address::{Member, Work};
 use super::bus::Core;
@@ -226,9 +227,18 @@ impl MessageBus {
         service: S,
         supervision: Option<Supervision>,
     ) -> Result<ServiceHandle, SpawnError> {
+        self.launch_service_on(&self.core.runtime()?, service, supervision)
+    }
+
+    /// The same on this runtime.
+    pub(super) fn launch_service_on<S: Service>(
+        &self,
+        runtime: &Handle,
+        service: S,
+        supervision: Option<Supervision>,
+    ) -> Result<ServiceHandle, SpawnError> {
         let core = &self.core;
-        let runtime = core.runtime()?;
-        let _entered = rt::enter(&runtime);
+        let _entered = rt::enter(runtime);
         let post = Arc::new(Post {
             id: core.next_id(),
             name: S::name(),
@@ -244,7 +254,7 @@ impl MessageBus {
         let seat = core.add(&member);
         let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason: StopReason::Killed };
         let task = rt::spawn(run(service, exit));
-        if post.ended.initialized() && has_ended(&runtime) {
+        if post.ended.initialized() && has_ended(runtime) {
             return Err(SpawnError::RuntimeEnded);
         }
         let _ = post.task.set(task.abort_handle());

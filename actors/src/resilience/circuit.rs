@@ -215,10 +215,10 @@ impl Permit {
         let circuit = &*self.shared.name;
         match action {
             BreakerAction::Opened => {
-                tracing::warn!(target: "mycelium::resilience", circuit, "the circuit opened")
+                tracing::warn!(target: "mycelium::resilience", circuit, "the circuit opened");
             }
             BreakerAction::Closed => {
-                tracing::info!(target: "mycelium::resilience", circuit, "the circuit closed")
+                tracing::info!(target: "mycelium::resilience", circuit, "the circuit closed");
             }
             _ => {}
         }

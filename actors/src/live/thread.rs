@@ -1,0 +1,153 @@
+//! Actors and services that have a thread of the operating system of their own.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use super::address::Member;
+use crate::sync::oneshot;
+use crate::{Actor, ActorRef, MessageBus, Service, ServiceHandle, SpawnError};
+
+/// A thread for one actor or service alone: for code that blocks or computes for long, and for the lowest latency.
+///
+/// It ends with its actor. What that actor spawns on a bus without a runtime of its own
+/// ([`BusBuilder::runtime`](crate::BusBuilder::runtime)), and every task of tokio that it starts, runs on this thread and ends with it.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, MessageBus, OwnThread};
+/// use std::time::Duration;
+///
+/// struct Model;
+/// impl Actor for Model { type Error = BoxError; }
+/// impl Handler<u64> for Model {
+///     async fn handle(&mut self, _: &u64, _: &mut Context<Self>) -> Result<(), BoxError> {
+///         std::thread::sleep(Duration::from_millis(1)); // holds nobody else up
+///         Ok(())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let model = bus.spawn_on_thread(OwnThread::new("model"), Model)?;
+/// model.tell(1).await?;
+/// bus.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a thread starts with its actor: give it to `MessageBus::spawn_on_thread`"]
+pub struct OwnThread {
+    name: String,
+    core: Option<usize>,
+    busy: bool,
+}
+
+impl OwnThread {
+    /// A thread with this name, of which Linux shows 15 bytes.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), core: None, busy: false }
+    }
+
+    /// Keeps it on this core, counted from 0. On Linux alone: elsewhere the spawn fails.
+    pub fn pin_to(mut self, core: usize) -> Self {
+        self.core = Some(core);
+        self
+    }
+
+    /// Never lets it sleep: what comes is seen without a wake-up by the system, and a core is busy all the time.
+    pub fn busy_polling(mut self) -> Self {
+        self.busy = true;
+        self
+    }
+
+    /// Starts it. It ends when the one it is for has ended, or was not sent.
+    fn start(self) -> Result<(Handle, oneshot::Sender<Arc<dyn Member>>), SpawnError> {
+        let failed = |cause: String| SpawnError::Thread { cause };
+        if self.name.contains('\0') {
+            return Err(failed("its name has a zero byte".into()));
+        }
+        let (ready, is_ready) = mpsc::sync_channel(1);
+        let (occupant, is_for) = oneshot::channel();
+        let thread = thread::Builder::new().name(self.name.clone());
+        let run = move || match self.prepare() {
+            Ok(runtime) => {
+                let _ = ready.send(Ok(runtime.handle().clone()));
+                runtime.block_on(self.wait(is_for));
+            }
+            Err(cause) => drop(ready.send(Err(cause))),
+        };
+        thread.spawn(run).map_err(|error| failed(error.to_string()))?;
+        let runtime = is_ready.recv().map_err(|_| failed("it ended at once".into()))?;
+        Ok((runtime.map_err(failed)?, occupant))
+    }
+
+    fn prepare(&self) -> Result<Runtime, String> {
+        self.core.map_or(Ok(()), pin)?;
+        Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+    }
+
+    async fn wait(&self, occupant: oneshot::Receiver<Arc<dyn Member>>) {
+        let Ok(member) = occupant.await else { return };
+        while self.busy && !member.ended().initialized() {
+            tokio::task::yield_now().await;
+        }
+        member.ended().wait().await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn pin(core: usize) -> Result<(), String> {
+    use rustix::thread::{CpuSet, sched_setaffinity};
+    if core >= CpuSet::MAX_CPU {
+        return Err(format!("core {core} is none that a thread can be pinned to"));
+    }
+    let mut cores = CpuSet::new();
+    cores.set(core);
+    sched_setaffinity(None, &cores).map_err(|error| {
+        format!("it cannot be pinned to core {core}: {error}; is there one, for this process?")
+    })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pin(core: usize) -> Result<(), String> {
+    Err(format!("it cannot be pinned to core {core}: that is implemented for Linux alone"))
+}
+
+impl MessageBus {
+    /// Starts an actor on a thread of its own; otherwise the same as [`spawn`](Self::spawn). It returns when the thread runs.
+    ///
+    /// # Errors
+    /// [`SpawnError::Thread`], and those of [`spawn`](Self::spawn).
+    pub fn spawn_on_thread<A: Actor>(&self, thread: OwnThread, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        if self.core.is_closed() {
+            return Err(SpawnError::Closed);
+        }
+        let (runtime, occupant) = thread.start()?;
+        let actor = self.core.spawn_on(&runtime, actor, None, None)?;
+        if let Some(member) = actor.member() {
+            let _ = occupant.send(member);
+        }
+        Ok(actor)
+    }
+
+    /// Starts a service on a thread of its own; otherwise the same as [`spawn_service`](Self::spawn_service). It returns when the
+    /// thread runs.
+    ///
+    /// # Errors
+    /// [`SpawnError::Thread`], and those of [`spawn_service`](Self::spawn_service).
+    pub fn spawn_service_on_thread<S: Service>(
+        &self,
+        thread: OwnThread,
+        service: S,
+    ) -> Result<ServiceHandle, SpawnError> {
+        if self.core.is_closed() {
+            return Err(SpawnError::Closed);
+        }
+        let (runtime, occupant) = thread.start()?;
+        let service = self.launch_service_on(&runtime, service, None)?;
+        let _ = occupant.send(service.member());
+        Ok(service)
+    }
+}
