@@ -108,6 +108,7 @@ pub trait Wire:
     ///
     /// # Errors
     /// The bytes are too short, misaligned or no value of this type. A buffer aligned to [`VALUE_ALIGN`] always serves.
+    #[inline]
     fn access(bytes: &[u8]) -> Result<&Self::Archived, WireError> {
         if Self::FIXED && bytes.len() > size_of::<Self::Archived>() {
             return Err(trailing(Self::NAME, bytes.len() - size_of::<Self::Archived>()));
@@ -119,6 +120,7 @@ pub trait Wire:
     ///
     /// # Errors
     /// As [`Wire::access`].
+    #[inline]
     fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         own(Self::NAME, Self::access(bytes)?)
     }
@@ -131,7 +133,7 @@ pub trait Wire:
     /// # Errors
     /// As [`Wire::access`], and [`WireError::Version`] when no such version exists or its root has another length.
     fn view(bytes: &[u8], version: u16, root_len: u32) -> Result<View<'_, Self>, WireError> {
-        let wrong = WireError::Version {
+        let wrong = || WireError::Version {
             message: Self::NAME,
             ours: Self::VERSION,
             got: version,
@@ -143,12 +145,12 @@ pub trait Wire:
                 Some(known) if known.root_len == root_len => {
                     Self::upgrade(bytes, version).map(View::Upgraded)
                 }
-                _ => Err(wrong),
+                _ => Err(wrong()),
             };
         }
         let newer = version > Self::VERSION;
         if root_len < Self::ROOT_LEN || (!newer && root_len > Self::ROOT_LEN) {
-            return Err(wrong);
+            return Err(wrong());
         }
         if !newer {
             return Self::access(bytes).map(View::Archived);
@@ -160,11 +162,12 @@ pub trait Wire:
     ///
     /// # Errors
     /// As [`Wire::view`].
+    #[inline(always)]
     fn decode_version(bytes: &[u8], version: u16, root_len: u32) -> Result<Self, WireError> {
-        match Self::view(bytes, version, root_len)? {
-            View::Archived(archived) => own(Self::NAME, archived),
-            View::Upgraded(message) => Ok(message),
+        if version == Self::VERSION && root_len == Self::ROOT_LEN {
+            return Self::decode(bytes);
         }
+        decode_other(bytes, version, root_len)
     }
 
     /// Rebuilds a value of an older `version`. Called by [`Wire::view`], which has compared the root's length.
@@ -222,6 +225,16 @@ where
     T: Archive<Archived: Checked + Deserialize<T, LowDeserializer<Failure>>>,
 {
     own(name, access_root::<T::Archived>(name, bytes, size_of::<T::Archived>())?)
+}
+
+/// A value of another version than ours, or of one whose root has another length.
+#[cold]
+#[inline(never)]
+fn decode_other<M: Wire>(bytes: &[u8], version: u16, root_len: u32) -> Result<M, WireError> {
+    match M::view(bytes, version, root_len)? {
+        View::Archived(archived) => own(M::NAME, archived),
+        View::Upgraded(message) => Ok(message),
+    }
 }
 
 /// The error of [`Wire::upgrade`] for a version that it does not know.

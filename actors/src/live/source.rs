@@ -120,14 +120,23 @@ impl<M: Message> TopicSource<M> {
 }
 
 /// What was handled, until the topic's counter has it: at the latest when it is dropped.
-pub(crate) struct Tally<M: Message> {
-    entry: Arc<TopicEntry<M>>,
+pub(crate) struct Tally<M: Clone + Send + Sync + 'static> {
+    pub(crate) entry: Arc<TopicEntry<M>>,
     pub(crate) uncounted: u64,
 }
 
-impl<M: Message> Tally<M> {
+impl<M: Clone + Send + Sync + 'static> Tally<M> {
     pub(crate) fn new(entry: Arc<TopicEntry<M>>) -> Self {
         Self { entry, uncounted: 0 }
+    }
+
+    /// One more was handled.
+    #[inline]
+    pub(crate) fn passed(&mut self) {
+        self.uncounted += 1;
+        if self.uncounted >= COUNT_EVERY {
+            self.settle();
+        }
     }
 
     pub(crate) fn settle(&mut self) {
@@ -137,7 +146,7 @@ impl<M: Message> Tally<M> {
     }
 }
 
-impl<M: Message> Drop for Tally<M> {
+impl<M: Clone + Send + Sync + 'static> Drop for Tally<M> {
     fn drop(&mut self) {
         self.settle();
     }

@@ -67,7 +67,7 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
     }
 
     /// Publishes without waiting.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn try_publish(&self, message: M, sender: u64) -> Result<(), PublishError<M>> {
         self.topic.try_publish(message, sender).map_err(|error| match error {
             mycelium_mailbox::TryPublishError::Closed(message) => PublishError::Closed(message),

@@ -5,31 +5,28 @@
 //! others ([`Tap`]).
 
 mod source;
+mod tap;
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::wire::{Encoder, WireError};
-use mycelium_mailbox::{Delivery, Doorbell, Note, Source, Subscription as Queue, poll_pick};
+use mycelium_mailbox::{Delivery, Doorbell, Source, Subscription as Queue, poll_pick};
 use mycelium_remote::frame::Header;
 
 use super::bus::Core;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
+use super::source::Tally;
 use super::topics::{TopicEntry, Topics, poll_publishing_of};
-use crate::clock::LiveClock;
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::wire::{Carried, Kind, Table, WireDelivery, WireMessage, WireValue};
 use crate::{MessageBus, SpawnError, Subscription, WirePublishError, WireSubscriber, WireTopics};
 
 pub(super) use self::source::WireSource;
-
-/// Of how many messages, at least, a topic remembers when they were published while somebody listens in bytes (messages, 16 bytes each).
-/// One that waits under a lossy policy, and was overtaken by more than these, has the time of the oldest that is remembered.
-const TIMES_MAX: usize = 65_536;
+pub(crate) use self::tap::Tap;
+use self::tap::TimeLog;
 
 /// A publish that waits for room.
 pub(crate) type Waiting<'a> = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send + 'a>>;
@@ -74,127 +71,31 @@ pub(crate) trait WireQueue: Source + Send {
     fn discard(&mut self);
     /// Tells how far it is.
     fn tell(&mut self);
+    /// Has what was handled counted.
+    fn settle(&mut self);
+    /// Shows at most `most` messages whose stamps are below `below`, and passes each once it was shown; how many. What cannot be
+    /// encoded is a dead letter.
+    fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
+        let mut seen = 0;
+        while seen < most {
+            match self.peek(below) {
+                Some(Ok(delivery)) => look(delivery),
+                Some(Err(error)) => {
+                    tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
+                    self.discard();
+                    continue;
+                }
+                None => break,
+            }
+            self.advance();
+            seen += 1;
+        }
+        self.tell();
+        seen
+    }
     fn is_finished(&self) -> bool;
     /// Leaves the topic: how many messages waited.
     fn leave(self: Box<Self>) -> u64;
-}
-
-/// Those who listen to one topic in bytes.
-#[derive(Default)]
-pub(crate) struct Tap {
-    count: AtomicU64,
-    ears: Mutex<Ears>,
-    times: Arc<Mutex<Times>>,
-}
-
-#[derive(Default)]
-struct Ears {
-    /// The stamp that each has come to; `None`: a free place.
-    positions: Vec<Option<u64>>,
-    /// What one has encoded and others will want, by rising stamp.
-    encoded: VecDeque<(u64, WireValue)>,
-    /// How much of that there is at most: as many as the one with the largest queue has there.
-    encoded_max: usize,
-}
-
-/// When messages were published, by rising stamp.
-#[derive(Default)]
-struct Times {
-    log: VecDeque<(u64, i64)>,
-    max: usize,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Times {
-    fn put(&mut self, stamp: u64, at: i64) {
-        if self.log.len() >= self.max {
-            self.log.pop_front();
-        }
-        self.log.push_back((stamp, at));
-    }
-
-    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more.
-    fn take(&mut self, stamp: u64, keep_from: u64) -> i64 {
-        while self.log.front().is_some_and(|(other, _)| *other < keep_from) {
-            self.log.pop_front();
-        }
-        match self.log.front() {
-            Some((first, at)) if *first >= stamp => *at,
-            _ => {
-                let at = self.log.partition_point(|(other, _)| *other < stamp);
-                self.log.get(at).map_or(0, |(_, time)| *time)
-            }
-        }
-    }
-}
-
-impl Ears {
-    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else it does.
-    fn value(
-        &mut self,
-        at: usize,
-        stamp: u64,
-        encode: impl FnOnce(u64) -> Result<WireValue, WireError>,
-    ) -> Result<WireValue, WireError> {
-        if let Some(position) = self.positions.get_mut(at) {
-            *position = Some(stamp);
-        }
-        let first = self.positions.iter().flatten().min().copied().unwrap_or(stamp);
-        while self.encoded.front().is_some_and(|(other, _)| *other < first) {
-            self.encoded.pop_front();
-        }
-        let place = self.encoded.partition_point(|(other, _)| *other < stamp);
-        if let Some((_, value)) = self.encoded.get(place).filter(|(other, _)| *other == stamp) {
-            return Ok(value.clone());
-        }
-        let value = encode(first)?;
-        if self.encoded.len() < self.encoded_max {
-            self.encoded.insert(place, (stamp, value.clone()));
-        } else if place > 0 {
-            // The oldest goes: whoever still wants it is far behind and encodes it again.
-            self.encoded.pop_front();
-            self.encoded.insert(place - 1, (stamp, value.clone()));
-        }
-        Ok(value)
-    }
-}
-
-impl Tap {
-    /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the stamps of messages.
-    fn join(&self, capacity: usize, clock: LiveClock, note_each: impl FnOnce(Note)) -> usize {
-        let mut ears = lock(&self.ears);
-        ears.encoded_max = ears.encoded_max.max(capacity);
-        let at = ears.positions.iter().position(Option::is_none).unwrap_or_else(|| {
-            ears.positions.push(None);
-            ears.positions.len() - 1
-        });
-        ears.positions[at] = Some(0);
-        let mut times = lock(&self.times);
-        times.max = times.max.max(capacity.max(TIMES_MAX));
-        drop(times);
-        if self.count.fetch_add(1, Ordering::SeqCst) == 0 {
-            let times = Arc::clone(&self.times);
-            note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
-        }
-        at
-    }
-
-    fn leave(&self, at: usize, note_no_more: impl FnOnce()) {
-        let mut ears = lock(&self.ears);
-        ears.positions[at] = None;
-        let left = self.count.fetch_sub(1, Ordering::SeqCst) - 1;
-        if left <= 1 {
-            ears.encoded.clear();
-        }
-        if left == 0 {
-            note_no_more();
-            *ears = Ears::default();
-            *lock(&self.times) = Times::default();
-        }
-    }
 }
 
 impl<T: Carried> LiveWire for TopicEntry<T> {
@@ -248,8 +149,8 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         let at = T::ENCODED.then(|| self.tap.join(capacity, self.clock(), |note| self.note_each(Some(note))));
         let leave = Leave { entry: Arc::clone(&self), at };
         let queue = self.subscribe(typed, id, bell)?;
-        let (encoder, header, shared) = (Encoder::new(), Header::default(), None);
-        Ok(Box::new(Ear { queue, encoder, header, shared, entry: self, _leave: leave }))
+        let (encoder, header, shared, times) = (Encoder::new(), Header::default(), None, TimeLog::new());
+        Ok(Box::new(Ear { queue, tally: Tally::new(self), encoder, header, shared, times, _leave: leave }))
     }
 }
 
@@ -271,22 +172,30 @@ impl<T: Carried> Drop for Leave<T> {
 struct Ear<T: Carried> {
     // Dropped first: it has left the topic when it leaves the tap.
     queue: Queue<T>,
-    entry: Arc<TopicEntry<T>>,
+    tally: Tally<T>,
     encoder: Encoder,
     /// Of the message in front.
     header: Header,
     shared: Option<WireValue>,
+    /// When messages were published, from the one in front: what nobody else wants to know.
+    times: TimeLog,
     _leave: Leave<T>,
 }
 
 impl<T: Carried> Source for Ear<T> {
     #[inline]
     fn head(&mut self) -> Option<u64> {
-        self.queue.head()
+        let head = self.queue.head();
+        if head.is_none() {
+            // Before anything else is handled: an answer given after these messages finds them counted.
+            self.tally.settle();
+        }
+        head
     }
 
     fn commit(&mut self) {
         self.queue.commit();
+        self.tally.settle();
     }
 
     fn arm(&mut self) -> bool {
@@ -296,26 +205,26 @@ impl<T: Carried> Source for Ear<T> {
 
 impl<T: Carried> WireQueue for Ear<T> {
     fn kind(&self) -> Kind {
-        self.entry.kind()
+        self.tally.entry.kind()
     }
 
     fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>> {
-        let Self { queue, entry, encoder, header, shared, _leave: Leave { at, .. } } = self;
+        let Self { queue, tally, encoder, header, shared, times, _leave: Leave { at, .. } } = self;
         let Delivery { message, stamp, sender } = queue.peek().filter(|front| front.stamp < below)?;
-        let (kind, tap) = (entry.kind(), &entry.tap);
+        let (kind, tap) = (tally.entry.kind(), &tally.entry.tap);
         let (None, Some(at)) = (message.as_value(), *at) else {
             let value = message.as_value()?;
             return Some(Ok(WireDelivery::shared(value, kind, stamp, sender)));
         };
-        if tap.count.load(Ordering::SeqCst) == 1 {
-            let published = lock(&tap.times).take(stamp, stamp);
+        if tap.is_alone() {
+            let published = tap.published(times, stamp, stamp);
             return Some(message.to_wire(kind, published, encoder).map(|(of, bytes)| {
                 *header = of;
                 WireDelivery::new(header, bytes, kind, stamp, sender)
             }));
         }
-        let value = lock(&tap.ears).value(at, stamp, |keep_from| {
-            let published = lock(&tap.times).take(stamp, keep_from);
+        let value = tap.value(at, stamp, |keep_from| {
+            let published = tap.published(times, stamp, keep_from);
             let (header, bytes) = message.to_wire(kind, published, encoder)?;
             Ok(WireValue::new(header, bytes))
         });
@@ -324,16 +233,21 @@ impl<T: Carried> WireQueue for Ear<T> {
 
     fn advance(&mut self) {
         self.queue.advance();
-        self.entry.count_delivered(1);
+        self.tally.passed();
     }
 
     fn discard(&mut self) {
         self.queue.discard();
-        self.entry.count_dead_letter();
+        self.tally.entry.count_dead_letter();
     }
 
     fn tell(&mut self) {
         self.queue.tell();
+        self.tally.settle();
+    }
+
+    fn settle(&mut self) {
+        self.tally.settle();
     }
 
     fn is_finished(&self) -> bool {
@@ -455,21 +369,7 @@ impl LiveEars {
         let mut seen = 0;
         while seen < most {
             let Some(pick) = mycelium_mailbox::pick(&mut self.queues) else { break };
-            let queue = &mut self.queues[pick.index];
-            while seen < most {
-                match queue.peek(pick.below) {
-                    Some(Ok(delivery)) => look(delivery),
-                    Some(Err(error)) => {
-                        tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
-                        queue.discard();
-                        continue;
-                    }
-                    None => break,
-                }
-                queue.advance();
-                seen += 1;
-            }
-            queue.tell();
+            seen += self.queues[pick.index].drain(pick.below, most - seen, look);
         }
         seen
     }

@@ -55,7 +55,7 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
 impl<M: Wire> Carried for M {
     const ENCODED: bool = true;
 
-    #[inline]
+    #[inline(always)]
     fn from_wire(
         _: Kind,
         header: &Header,

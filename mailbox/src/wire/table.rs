@@ -151,7 +151,7 @@ impl Entry {
 ///
 /// # Errors
 /// See [`ValueError`].
-#[inline]
+#[inline(always)]
 pub fn valid<M: Wire>(bytes: &[u8], version: u16, root_len: u32) -> Result<M, ValueError> {
     let message = M::decode_version(bytes, version, root_len).map_err(ValueError::Wire)?;
     message.validate().map_err(ValueError::Rule)?;

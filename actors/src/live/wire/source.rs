@@ -71,6 +71,7 @@ impl<A: Actor + Handler<WireMessage>> ActorSource<A> for WireSource {
     fn settle(&mut self) {
         if self.front.take().is_some() {
             self.queue.advance();
+            self.queue.settle();
         }
     }
 

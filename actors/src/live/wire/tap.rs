@@ -1,0 +1,229 @@
+//! What those who listen to one topic in bytes share: what one has encoded and others will want, and when messages were published.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, PoisonError};
+
+use mycelium_mailbox::Note;
+use mycelium_mailbox::wire::WireError;
+
+use crate::clock::LiveClock;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::wire::WireValue;
+
+/// Of how many messages, at least, a topic remembers when they were published while somebody listens in bytes (messages, 16 bytes each).
+/// One that waits under a lossy policy, and was overtaken by more than these, has the time of the oldest that is remembered.
+const TIMES_MAX: usize = 65_536;
+
+/// Those who listen to one topic in bytes.
+#[derive(Default)]
+pub(crate) struct Tap {
+    count: AtomicU64,
+    ears: Mutex<Ears>,
+    times: Arc<Mutex<Times>>,
+}
+
+#[derive(Default)]
+struct Ears {
+    /// The stamp that each has come to; `None`: a free place.
+    positions: Vec<Option<u64>>,
+    /// What one has encoded and others will want, by rising stamp.
+    encoded: VecDeque<(u64, WireValue)>,
+    /// How much of that there is at most: as many as the one with the largest queue has there.
+    encoded_max: usize,
+}
+
+/// When messages were published, by rising stamp.
+pub(super) type TimeLog = VecDeque<(u64, i64)>;
+
+/// When they were published, for those who listen in bytes.
+#[derive(Default)]
+struct Times {
+    log: TimeLog,
+    max: usize,
+    /// How many listen. One who comes needs the times of what is published from then on.
+    ears: usize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Times {
+    fn put(&mut self, stamp: u64, at: i64) {
+        if self.log.len() >= self.max {
+            self.log.pop_front();
+        }
+        self.log.push_back((stamp, at));
+    }
+
+    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more.
+    fn take(&mut self, stamp: u64, keep_from: u64) -> i64 {
+        while self.log.front().is_some_and(|(other, _)| *other < keep_from) {
+            self.log.pop_front();
+        }
+        match self.log.front() {
+            Some((first, at)) if *first >= stamp => *at,
+            _ => {
+                let at = self.log.partition_point(|(other, _)| *other < stamp);
+                self.log.get(at).map_or(0, |(_, time)| *time)
+            }
+        }
+    }
+}
+
+/// The time of the message with this stamp, in a log of which nobody else wants anything.
+fn pass_to(log: &mut TimeLog, stamp: u64) -> Option<i64> {
+    while log.front().is_some_and(|(other, _)| *other < stamp) {
+        log.pop_front();
+    }
+    log.front().map(|(_, at)| *at)
+}
+
+impl Ears {
+    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else it does.
+    fn value(
+        &mut self,
+        at: usize,
+        stamp: u64,
+        encode: impl FnOnce(u64) -> Result<WireValue, WireError>,
+    ) -> Result<WireValue, WireError> {
+        if let Some(position) = self.positions.get_mut(at) {
+            *position = Some(stamp);
+        }
+        let first = self.positions.iter().flatten().min().copied().unwrap_or(stamp);
+        while self.encoded.front().is_some_and(|(other, _)| *other < first) {
+            self.encoded.pop_front();
+        }
+        let place = self.encoded.partition_point(|(other, _)| *other < stamp);
+        if let Some((_, value)) = self.encoded.get(place).filter(|(other, _)| *other == stamp) {
+            return Ok(value.clone());
+        }
+        let value = encode(first)?;
+        if self.encoded.len() < self.encoded_max {
+            self.encoded.insert(place, (stamp, value.clone()));
+        } else if place > 0 {
+            // The oldest goes: whoever still wants it is far behind and encodes it again.
+            self.encoded.pop_front();
+            self.encoded.insert(place - 1, (stamp, value.clone()));
+        }
+        Ok(value)
+    }
+}
+
+impl Tap {
+    /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the stamps of messages.
+    pub(super) fn join(&self, capacity: usize, clock: LiveClock, note_each: impl FnOnce(Note)) -> usize {
+        let mut ears = lock(&self.ears);
+        ears.encoded_max = ears.encoded_max.max(capacity);
+        let at = ears.positions.iter().position(Option::is_none).unwrap_or_else(|| {
+            ears.positions.push(None);
+            ears.positions.len() - 1
+        });
+        ears.positions[at] = Some(0);
+        let mut times = lock(&self.times);
+        times.max = times.max.max(capacity.max(TIMES_MAX));
+        times.ears += 1;
+        drop(times);
+        if self.count.fetch_add(1, Ordering::SeqCst) == 0 {
+            let times = Arc::clone(&self.times);
+            note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
+        }
+        at
+    }
+
+    pub(super) fn leave(&self, at: usize, note_no_more: impl FnOnce()) {
+        let mut ears = lock(&self.ears);
+        ears.positions[at] = None;
+        let left = self.count.fetch_sub(1, Ordering::SeqCst) - 1;
+        if left <= 1 {
+            ears.encoded.clear();
+        }
+        if left == 0 {
+            note_no_more();
+            *ears = Ears::default();
+            *lock(&self.times) = Times::default();
+        } else {
+            lock(&self.times).ears -= 1;
+        }
+    }
+
+    /// Whether only one listens.
+    #[inline]
+    pub(super) fn is_alone(&self) -> bool {
+        self.count.load(Ordering::SeqCst) == 1
+    }
+
+    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else what `encode` makes, which is
+    /// told the stamp of the first message that anybody still wants.
+    pub(super) fn value(
+        &self,
+        at: usize,
+        stamp: u64,
+        encode: impl FnOnce(u64) -> Result<WireValue, WireError>,
+    ) -> Result<WireValue, WireError> {
+        lock(&self.ears).value(at, stamp, encode)
+    }
+
+    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more. Who listens alone takes all
+    /// that is known into `own`, and asks there from then on, which takes no lock.
+    #[inline]
+    pub(super) fn published(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
+        pass_to(own, stamp).unwrap_or_else(|| self.fetch_times(own, stamp, keep_from))
+    }
+
+    #[cold]
+    fn fetch_times(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
+        let mut times = lock(&self.times);
+        if times.ears > 1 {
+            return times.take(stamp, keep_from);
+        }
+        // It is empty: its memory is used for the next ones.
+        std::mem::swap(own, &mut times.log);
+        drop(times);
+        pass_to(own, stamp).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_listens_alone_takes_the_times_and_who_comes_later_finds_those_from_then_on() {
+        let tap = Tap::default();
+        let clock = crate::clock::LiveClock::new();
+        let publish = |stamp: u64| lock(&tap.times).put(stamp, 10 * i64::try_from(stamp).unwrap());
+        let (mut own, mut other) = (TimeLog::new(), TimeLog::new());
+        let first = tap.join(4, clock, |_| ());
+        (1..=2).for_each(publish);
+        assert_eq!(tap.published(&mut own, 1, 1), 10);
+        assert!(lock(&tap.times).log.is_empty(), "it has taken them all");
+
+        let second = tap.join(4, clock, |_| ());
+        (3..=4).for_each(publish);
+        // Twice: a message that is tried again is asked for again.
+        assert_eq!([2, 2, 3].map(|stamp| tap.published(&mut own, stamp, 0)), [20, 20, 30]);
+        assert_eq!([3, 4].map(|stamp| tap.published(&mut other, stamp, 0)), [30, 40]);
+        assert_eq!(tap.published(&mut own, 4, 0), 40);
+
+        tap.leave(second, || unreachable!("one still listens"));
+        (5..=6).for_each(publish);
+        assert_eq!([5, 6].map(|stamp| tap.published(&mut own, stamp, stamp)), [50, 60]);
+        assert!(own.len() <= 1 && lock(&tap.times).log.is_empty());
+        tap.leave(first, || ());
+    }
+
+    #[test]
+    fn a_log_of_times_has_a_bound_and_the_oldest_known_time_stands_for_what_fell_out() {
+        let tap = Tap::default();
+        tap.join(4, crate::clock::LiveClock::new(), |_| ());
+        let all = TIMES_MAX as u64 + 5;
+        (1..=all).for_each(|stamp| lock(&tap.times).put(stamp, 1 + i64::try_from(stamp).unwrap()));
+        let mut own = TimeLog::new();
+        assert_eq!(
+            [1, 6, all].map(|stamp| tap.published(&mut own, stamp, stamp)),
+            [7, 7, 2 + TIMES_MAX as i64 + 4]
+        );
+        assert_eq!(own.len(), 1);
+    }
+}
