@@ -52,14 +52,14 @@ pub use live::{
 pub use monitor::{Down, Monitor};
 pub use mycelium_macros::{actor, routing_config, service};
 pub use mycelium_mailbox::scalar::Timestamp;
-pub use mycelium_mailbox::{Message, Query, ValidationError};
+pub use mycelium_mailbox::{Message, Query, RETAINED_MAX, ValidationError};
 pub use publish::Publish;
 pub use recipient::{Recipient, ReplyRecipient};
 pub use reference::{ActorRef, Watchable};
 pub use report::{MainResult, Report};
 pub use service::{Delivery, ServiceContext, Subscriber};
 pub use stats::{Alive, BusStats, QueueStats, TopicStats};
-pub use subscription::{DEFAULT_CAPACITY, Policy, Subscription, Subscriptions, conflation_key};
+pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};
 pub use tree::{Supervisor, Tree};

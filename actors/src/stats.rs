@@ -113,6 +113,8 @@ impl fmt::Display for TopicStats {
             (self.dropped_unsubscribed, "left behind"),
             (self.dead_letters, "dead letters"),
             (self.waiting, "waiting"),
+            (self.retained, "retained"),
+            (self.retained_evicted, "retained and evicted"),
         ];
         causes
             .iter()
@@ -159,4 +161,11 @@ pub struct TopicStats {
     pub dropped_unsubscribed: u64,
     /// Was in the hand of an actor that failed or was killed, and is not tried again.
     pub dead_letters: u64,
+    /// Messages that the topic [retains](crate::Retention) now.
+    pub retained: u64,
+    /// Retained messages that subscribers were given when they came, summed over subscribers. These were published before: they are
+    /// among the delivered, the unsubscribed and the dead letters besides.
+    pub retained_given: u64,
+    /// Keys whose retained message was forgotten because there were more keys than the topic retains.
+    pub retained_evicted: u64,
 }

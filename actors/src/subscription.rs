@@ -3,6 +3,8 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 
+use mycelium_mailbox::RETAINED_MAX;
+
 use crate::{Actor, Handler, Message, WireMessage, WireTopics};
 
 /// How many messages wait for one subscriber unless it or [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) says
@@ -63,6 +65,7 @@ pub struct Subscription<M> {
     /// What it asks for.
     pub(crate) capacity: Option<usize>,
     pub(crate) echo: bool,
+    pub(crate) retained: bool,
 }
 
 impl<M> Clone for Subscription<M> {
@@ -83,7 +86,7 @@ impl<M> Subscription<M> {
     /// A subscription with this policy and the bus's capacity for topics, [`DEFAULT_CAPACITY`] unless the bus was built with
     /// another.
     pub fn new(policy: Policy<M>) -> Self {
-        Self { policy, capacity: None, echo: false }
+        Self { policy, capacity: None, echo: false, retained: false }
     }
 
     /// Publishers wait while this subscriber is full.
@@ -137,11 +140,16 @@ impl<M> Subscription<M> {
             Policy::Fail => Policy::Fail,
             Policy::Conflate(_) => return None,
         };
-        Some(Subscription { policy, capacity: self.capacity, echo: self.echo })
+        Some(Subscription { policy, capacity: self.capacity, echo: self.echo, retained: self.retained })
     }
 
     pub(crate) fn terms(&self) -> Terms {
-        Terms { policy: self.policy.name(), capacity: self.capacity, echo: self.echo }
+        Terms {
+            policy: self.policy.name(),
+            capacity: self.capacity,
+            echo: self.echo,
+            retained: self.retained,
+        }
     }
 
     /// Delivers to an actor what it publishes itself; by default it does not hear its own messages.
@@ -150,6 +158,105 @@ impl<M> Subscription<M> {
         self.echo = true;
         self
     }
+
+    /// Delivers what the topic [retains](Retention) first: each retained message once and in order, before all that is published after
+    /// this subscription. Without it a subscriber receives only what is published from now on. Of a topic that retains nothing it gets
+    /// nothing more.
+    ///
+    /// The retained messages wait beside the queue: they take none of its capacity, and its policy drops none of them. What this
+    /// actor has published itself is among them only with [`echo`](Self::echo). An actor that is restarted keeps its subscription, and
+    /// gets nothing twice.
+    #[must_use]
+    pub fn with_retained(mut self) -> Self {
+        self.retained = true;
+        self
+    }
+}
+
+/// What a topic keeps for subscribers that come late and ask for it ([`Subscription::with_retained`]): the state of a market, a
+/// configuration, a status. [`BusBuilder::retain`](crate::BusBuilder::retain), [`Isolate::retain`](crate::Isolate::retain).
+///
+/// ```
+/// use mycelium::{BoxError, Message, MessageBus, Retention, Subscription};
+///
+/// #[derive(Clone, Debug, PartialEq)]
+/// struct Price { instrument: u32, cents: i64 }
+/// impl Message for Price {
+///     const NAME: &'static str = "Price";
+///     const TYPE_ID: u16 = 1;
+///     const TOPIC: &'static str = "prices";
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let latest = Retention::last_per_key(|price: &Price| u64::from(price.instrument), 10_000);
+/// let bus = MessageBus::builder().retain(latest).build();
+/// let prices = bus.publisher::<Price>()?;
+/// for (instrument, cents) in [(1, 100), (2, 200), (1, 101)] {
+///     prices.publish(Price { instrument, cents }).await?;
+/// }
+///
+/// let mut late = bus.subscriber_with(Subscription::<Price>::block().with_retained())?;
+/// prices.publish(Price { instrument: 3, cents: 300 }).await?;
+/// for (instrument, cents) in [(2, 200), (1, 101), (3, 300)] {
+///     assert_eq!(late.recv().await, Some(Price { instrument, cents }));
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Retention<M> {
+    pub(crate) keep: Keep<M>,
+}
+
+/// What is kept, and how much of it (messages, or keys).
+#[derive(Debug)]
+pub(crate) enum Keep<M> {
+    Last(u32),
+    LastPerKey(fn(&M) -> u64, u32),
+}
+
+impl<M> Clone for Retention<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Retention<M> {}
+
+// Written by hand: a derive would ask for `M: Copy`, and no message is held here.
+impl<M> Clone for Keep<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Keep<M> {}
+
+impl<M> Retention<M> {
+    /// The last message.
+    #[must_use]
+    pub fn last() -> Self {
+        Self::last_n(1)
+    }
+
+    /// The last so many messages: at least 1, at most [`RETAINED_MAX`].
+    #[must_use]
+    pub fn last_n(messages: usize) -> Self {
+        Self { keep: Keep::Last(bounded(messages)) }
+    }
+
+    /// The last message of each key, in the order in which they were published; the key is a number that this function takes from a
+    /// message. With more than `keys_max` keys, at least 1 and at most [`RETAINED_MAX`], the key that was published longest ago is
+    /// forgotten and counted ([`TopicStats::retained_evicted`](crate::TopicStats::retained_evicted)).
+    #[must_use]
+    pub fn last_per_key(key: fn(&M) -> u64, keys_max: usize) -> Self {
+        Self { keep: Keep::LastPerKey(key, bounded(keys_max)) }
+    }
+}
+
+fn bounded(messages: usize) -> u32 {
+    u32::try_from(messages).unwrap_or(RETAINED_MAX).clamp(1, RETAINED_MAX)
 }
 
 /// What tells two subscriptions to one message apart. The key of `Conflate` does not: whether two functions are the same is not
@@ -159,6 +266,7 @@ pub(crate) struct Terms {
     policy: &'static str,
     capacity: Option<usize>,
     echo: bool,
+    retained: bool,
 }
 
 /// Makes the `u64` key of [`Policy::Conflate`] from any hashable value, the same in every run and on every machine.

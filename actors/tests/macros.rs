@@ -92,7 +92,7 @@ struct Latest<T> {
 
 #[mycelium::actor(error = std::io::Error)]
 impl<T: From<u64> + Send + 'static> Latest<T> {
-    #[on(policy = conflate, key = |tick| tick.0 % 2, capacity = 8, echo)]
+    #[on(policy = conflate, key = |tick| tick.0 % 2, capacity = 8, echo, retained)]
     fn tick(&mut self, tick: &Tick) -> std::io::Result<()> {
         self.seen.push(T::from(tick.0));
         Ok(())
@@ -102,10 +102,12 @@ impl<T: From<u64> + Send + 'static> Latest<T> {
 #[test]
 fn a_generic_actor_with_a_conflating_subscription() {
     let mut isolate = Isolate::new(1);
+    isolate.retain(mycelium::Retention::<Tick>::last()).unwrap();
+    isolate.publish(Tick(4)).unwrap();
     let latest = isolate.spawn(Latest::<u64> { seen: Vec::new() }).unwrap();
     isolate.publish(Tick(5)).unwrap();
     isolate.run().unwrap();
-    assert_eq!(isolate.take(&latest).unwrap().seen, [5]);
+    assert_eq!(isolate.take(&latest).unwrap().seen, [4, 5], "what was retained comes first");
 }
 
 struct Doubler;

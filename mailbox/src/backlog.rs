@@ -211,6 +211,20 @@ impl<T> Backlog<T> {
         }
     }
 
+    /// Shows all that is stored, the oldest first.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(&T)) {
+        match &self.store {
+            Store::Fifo(queue) => queue.iter().for_each(each),
+            Store::Latest(latest) => {
+                let mut at = latest.oldest;
+                while let Some(node) = latest.nodes.get(at as usize) {
+                    node.value.iter().for_each(&mut each);
+                    at = node.newer;
+                }
+            }
+        }
+    }
+
     /// Takes everything out, for the end.
     pub(crate) fn drain(&mut self) -> Vec<T> {
         match &mut self.store {

@@ -112,8 +112,8 @@ pub use presence::{Interlude, Presence, Stop};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::{Note, Stamps};
 pub use topic::{
-    Blocker, Consume, Delivery, Drained, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing,
-    SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription,
+    Blocker, Consume, Delivery, Drained, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing, RETAINED_MAX,
+    Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription,
     TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
 };
 pub use typed::Typed;

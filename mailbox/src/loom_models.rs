@@ -15,7 +15,7 @@ use crate::loom_support::{
 };
 use crate::sync::{Arc, Spin, model_fence};
 use crate::wait::{Ticket, WaitList};
-use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Topic, poll_pick};
+use crate::{Doorbell, Overflow, Retain, Source, Stamps, SubscribeOptions, Topic, poll_pick};
 
 #[test]
 fn loom_spin_lock_excludes() {
@@ -260,6 +260,46 @@ fn loom_subscribing_beside_a_publish_leaks_and_tears_nothing() {
         drop(topic);
         assert_eq!(alive.load(Ordering::SeqCst), 0);
     });
+}
+
+/// What is retained and what is published while a late subscriber comes reach it once each, in order, without a gap.
+fn late_beside_a_publish(overflow: impl Fn() -> Overflow<Numbered> + Send + Sync + 'static) {
+    explore(move || {
+        let alive = StdArc::new(AtomicUsize::new(0));
+        let topic = Topic::retaining(Arc::new(Stamps::new()), 4, Retain::Last(1));
+        let message = |number| Numbered(number, Counted::new(&alive));
+        topic.try_publish(message(0), 0).unwrap();
+        let (publisher, first, second) = (topic.clone(), message(1), message(2));
+        let thread = thread::spawn(move || {
+            publisher.try_publish(first, 0).unwrap();
+            publisher.try_publish(second, 0).unwrap();
+        });
+        let options =
+            SubscribeOptions { overflow: overflow(), retained: true, ..SubscribeOptions::default() };
+        let mut late = Receiver::new(&topic, options);
+        let mut seen = vec![late.next().0];
+        while seen.last() != Some(&2) {
+            seen.push(late.next().0);
+        }
+        assert!(seen.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seen:?}");
+        assert!(late.sources[0].head().is_none());
+        thread.join().unwrap();
+        drop((late, topic));
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+    });
+}
+
+#[derive(Clone, Debug)]
+struct Numbered(u64, #[allow(dead_code, reason = "it counts")] Counted);
+
+#[test]
+fn loom_a_late_subscriber_gets_each_message_once_beside_a_publish() {
+    late_beside_a_publish(|| Overflow::Block);
+}
+
+#[test]
+fn loom_a_late_subscriber_with_a_lane_gets_each_message_once_beside_a_publish() {
+    late_beside_a_publish(|| Overflow::DropNewest);
 }
 
 #[test]

@@ -218,7 +218,7 @@ fn shown_and_looped<M: Clone + Send + Sync + PartialEq + std::fmt::Debug + 'stat
         overflow: if lossy { Overflow::DropOldest } else { Overflow::Block },
         capacity: Some(48),
         id: 7,
-        echo: false,
+        ..SubscribeOptions::default()
     };
     let topic = Topic::new(Arc::new(Stamps::new()), 64);
     let [mut shown, mut looped] = [0; 2].map(|_| topic.subscribe(Arc::new(Doorbell::new()), of()).unwrap());

@@ -250,8 +250,13 @@ fn topic_agrees<V: Value>(steps: &[Step]) {
         let number = number as u64;
         match *step {
             Step::Subscribe { policy, capacity, id, echo } => {
-                let options =
-                    SubscribeOptions { overflow: policy.overflow(), capacity: Some(capacity), id, echo };
+                let options = SubscribeOptions {
+                    overflow: policy.overflow(),
+                    capacity: Some(capacity),
+                    id,
+                    echo,
+                    retained: false,
+                };
                 subscriptions.push(topic.subscribe(Arc::new(Doorbell::new()), options).unwrap());
                 let (capacity, pending) = (capacity as usize, VecDeque::new());
                 seats.push(Seat { policy, capacity, id, echo, pending, idle: true });

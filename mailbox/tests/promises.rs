@@ -190,7 +190,12 @@ fn leaving_says_what_was_left_and_one_own_messages_are_not() {
 #[test]
 fn a_full_fail_lane_is_an_error_even_for_who_would_wait() {
     let topic = topic::<u64>(8);
-    let options = SubscribeOptions { id: 9, capacity: Some(1), overflow: Overflow::Fail, echo: false };
+    let options = SubscribeOptions {
+        id: 9,
+        capacity: Some(1),
+        overflow: Overflow::Fail,
+        ..SubscribeOptions::default()
+    };
     let _lane = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
     topic.try_publish(1, 0).unwrap();
     let by = Blocker { subscriber: 9, obstacle: Obstacle::FailLane };

@@ -9,7 +9,7 @@ use crate::method::{self, Shape};
 use crate::options;
 
 const MARKS: [&str; 5] = ["on", "ask", "started", "batch_ended", "stopping"];
-const ON_OPTIONS: [&str; 5] = ["policy", "key", "capacity", "echo", "direct"];
+const ON_OPTIONS: [&str; 6] = ["policy", "key", "capacity", "echo", "retained", "direct"];
 const POLICIES: [&str; 5] = ["block", "drop_oldest", "drop_newest", "fail", "conflate"];
 
 /// The parts of the generated implementation, gathered method by method.
@@ -272,7 +272,9 @@ fn subscription(attribute: &Attribute, message: &Type) -> Result<Option<TokenStr
     let capacity = find("capacity").map(options::Choice::value).transpose()?;
     let capacity = capacity.map(|messages| quote!(.capacity(#messages)));
     let echo = find("echo").map(|choice| choice.flag().map(|()| quote!(.echo()))).transpose()?;
-    Ok(Some(quote!(topics.on_with(::mycelium::Subscription::<#message>::#policy #capacity #echo);)))
+    let retained =
+        find("retained").map(|choice| choice.flag().map(|()| quote!(.with_retained()))).transpose()?;
+    Ok(Some(quote!(topics.on_with(::mycelium::Subscription::<#message>::#policy #capacity #echo #retained);)))
 }
 
 fn policy(

@@ -32,7 +32,8 @@ use proc_macro::TokenStream;
 ///
 /// - `#[on]`: a handler, and a subscription to the message's topic. It returns nothing or a `Result` whose error converts
 ///   into the actor's. Options: `policy = block | drop_oldest | drop_newest | fail | conflate` (with
-///   `key = |m| ..`, a number), `capacity = N`, `echo`, or `direct` for a handler without a subscription.
+///   `key = |m| ..`, a number), `capacity = N`, `echo`, `retained` (first what the topic retains), or `direct` for a
+///   handler without a subscription.
 /// - `#[ask]`: answers queries; what it returns is the reply.
 /// - `#[started]`, `#[stopping]`: the hooks of `Actor`. `#[stopping]` takes the `&StopReason` first.
 /// - `#[actor(error = E)]`: the actor's error type; `BoxError` unless given.

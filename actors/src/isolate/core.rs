@@ -53,7 +53,7 @@ pub(crate) struct Core {
     pub(crate) apart: Apart,
     pub(crate) waits: Waits,
     /// What waits, in order.
-    order: Line<Event>,
+    pub(super) order: Line<Event>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
     changes: Rc<Changes>,
     pub(super) topics: TopicIndex,

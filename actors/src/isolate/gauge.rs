@@ -9,6 +9,8 @@ pub(crate) struct Gauge {
     /// Whether somebody receives and nobody refuses: all that the usual publish looks at.
     open: Cell<bool>,
     heard: Cell<bool>,
+    /// Whether the topic retains messages: each publish takes the long way.
+    retains: Cell<bool>,
     /// Subscriptions that are full and refuse publishes.
     full: Cell<u32>,
     pub(crate) oldest: Cell<u64>,
@@ -46,7 +48,18 @@ impl Gauge {
     }
 
     fn look(&self) {
-        self.open.set(self.heard.get() && self.full.get() == 0);
+        self.open.set(self.heard.get() && self.full.get() == 0 && !self.retains.get());
+    }
+
+    /// From now on the topic retains messages.
+    pub(crate) fn retains(&self) {
+        self.retains.set(true);
+        self.look();
+    }
+
+    /// Whether somebody refuses publishes.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.full.get() > 0
     }
 
     /// Messages of the queue went with a receiver that left.

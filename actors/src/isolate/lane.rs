@@ -4,7 +4,7 @@
 //! are written once; receivers read them in place, while more are written behind. One with a destructor is dropped right after
 //! its last reader.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::rc::Rc;
@@ -15,6 +15,7 @@ use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 use super::core::{Core, QUEUE_CAPACITY, Refusal};
 use super::gauge::Gauge;
 use super::let_go;
+use super::retained::Retained;
 use super::signals::Signals;
 use crate::subscription::Terms;
 use crate::{Policy, Subscription, TopicStats};
@@ -68,6 +69,9 @@ pub(crate) trait Receive<M> {
     }
     /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted, or is not for this.
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
+    /// Takes a retained message, which was published at this time, before all others: see
+    /// [`Subscription::with_retained`](crate::Subscription::with_retained). It counts for no capacity.
+    fn give(&self, sender: u32, at: i64, message: Lent<'_, M>);
     /// Notes that it is about to be delivered, where it may have to be tried again.
     fn hold(&self, message: Lent<'_, M>) {
         let _ = message;
@@ -228,6 +232,7 @@ pub(crate) struct Lane<M> {
     /// fails on, is among the delivered here.
     surplus: Cell<i64>,
     pub(crate) gauge: Rc<Gauge>,
+    retained: OnceCell<Box<Retained<M>>>,
 }
 
 impl<M: 'static> Lane<M> {
@@ -279,12 +284,24 @@ impl<M: 'static> Lane<M> {
             is_listed: Cell::new(false),
             surplus: Cell::new(0),
             gauge: Rc::default(),
+            retained: OnceCell::new(),
         }
     }
 
     #[inline]
     pub(crate) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// What it retains, if it does.
+    pub(crate) fn retained(&self) -> Option<&Retained<M>> {
+        self.retained.get().map(|retained| &**retained)
+    }
+
+    pub(crate) fn retain(&self, retained: Retained<M>) {
+        if self.retained.set(Box::new(retained)).is_ok() {
+            self.gauge.retains();
+        }
     }
 
     /// Whether anybody receives.
@@ -479,6 +496,12 @@ impl<M: 'static> Lane<M> {
             _ => PolicyKind::Lossy,
         };
         let (since, terms) = (self.published(), Some(subscription.terms()));
+        let given = match self.retained() {
+            Some(retained) if subscription.retained => retained.give(|sender| to.hears(sender)),
+            _ => Vec::new(),
+        };
+        self.add_surplus(given.len() as i64);
+        given.iter().for_each(|one| to.give(one.sender, one.at, one.lend()));
         self.changes.of_seats.borrow_mut().insert((to.seat(), self.index));
         let new = Receiver { since, policy, terms, by_wire, to };
         self.change(self.current().iter().cloned().chain([new]).collect());
@@ -533,6 +556,8 @@ impl<M: 'static> AnyLane for Lane<M> {
             receivers.iter().map(|receiver| receiver.to.waiting() as u64).sum::<u64>() + gauge.in_hand();
         let queued: u64 = receivers.iter().map(|receiver| self.queued_for(receiver, senders)).sum();
         let taken = self.messages.taken().saturating_add_signed(self.surplus.get());
+        let [retained, retained_given, retained_evicted] =
+            self.retained().map(Retained::counts).unwrap_or_default();
         Some(TopicStats {
             message: self.name,
             topic,
@@ -544,6 +569,9 @@ impl<M: 'static> AnyLane for Lane<M> {
             conflated: gauge.conflated.get(),
             dropped_unsubscribed: gauge.left_behind(),
             dead_letters: gauge.dead.get(),
+            retained,
+            retained_given,
+            retained_evicted,
         })
     }
 
@@ -577,6 +605,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         self.gauge.is_heard(false);
         self.messages.clear();
         self.rest.take();
+        self.retained().into_iter().for_each(Retained::clear);
         self.change(Receivers(None));
     }
 }

@@ -12,6 +12,7 @@ mod lane;
 mod monitors;
 mod names;
 mod report;
+mod retained;
 mod seat;
 mod service;
 mod signals;

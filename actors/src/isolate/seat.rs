@@ -392,7 +392,16 @@ impl<A: Actor> Seat<A> {
         let rule = Rule::of_topic(M::TYPE_ID, &how, &lane.gauge);
         lane.add(self.way_in::<M, Handle>(rule), &how);
         self.has_joined(M::TYPE_ID);
+        self.goes_on_with_retained(how.retained);
         Ok(())
+    }
+
+    /// Handles what it may have been given of retained messages before all that is published from now on. At its beginning it does so
+    /// anyway.
+    pub(crate) fn goes_on_with_retained(&self, retained: bool) {
+        if retained && self.is_running() {
+            self.core.enqueue_resume(self.index);
+        }
     }
 }
 

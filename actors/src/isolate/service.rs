@@ -187,6 +187,8 @@ pub(super) struct Inlet<M> {
     gauge: Rc<Gauge>,
     open: Cell<bool>,
     queue: RefCell<VecDeque<Queued<M>>>,
+    /// So many in front were given to it when it came. They count for no capacity, and no policy drops them.
+    given: Cell<usize>,
     waker: RefCell<Option<Waker>>,
     rest: Cell<Option<Rest>>,
 }
@@ -210,7 +212,8 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
             return false;
         }
         let mut queue = self.queue.borrow_mut();
-        let full = queue.len() >= self.subscription.room();
+        let given = self.given.get();
+        let full = queue.len() - given >= self.subscription.room();
         let mut dropped = None;
         // A key is foreign code.
         let told = OnUnwind(|| self.gauge.died());
@@ -222,16 +225,17 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
             }
             Policy::Conflate(key) => {
                 let new = key(&message);
-                if let Some(old) = queue.iter().position(|old| key(&old.message) == new) {
-                    dropped = queue.remove(old);
+                let same = queue.iter().skip(given).position(|old| key(&old.message) == new);
+                if let Some(old) = same {
+                    dropped = queue.remove(given + old);
                     count(&self.gauge.conflated);
                 } else if full {
-                    dropped = queue.pop_front();
+                    dropped = queue.remove(given);
                     count(&self.gauge.oldest);
                 }
             }
             Policy::DropOldest if full => {
-                dropped = queue.pop_front();
+                dropped = queue.remove(given);
                 count(&self.gauge.oldest);
             }
             _ => {}
@@ -239,7 +243,7 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
         std::mem::forget(told);
         let stamp = self.place.core().map_or(0, |core| core.bounds.events());
         queue.push_back(Queued { message: message.share(), stamp, sender });
-        let waiting = queue.len();
+        let waiting = queue.len() - given;
         drop(queue);
         if self.refuses() && waiting == self.subscription.room() {
             self.gauge.refuses(true);
@@ -251,6 +255,12 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
         }
         let_go(dropped);
         true
+    }
+
+    fn give(&self, sender: u32, _: i64, message: Lent<'_, M>) {
+        let stamp = self.place.core().map_or(0, |core| core.bounds.events());
+        self.queue.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
+        self.given.set(self.given.get() + 1);
     }
 
     fn seat(&self) -> u32 {
@@ -281,7 +291,7 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
 impl<M: 'static> Inlet<M> {
     pub(super) fn new(place: Place, subscription: Subscription<M>, gauge: Rc<Gauge>) -> Self {
         let (queue, waker, open) = (RefCell::default(), RefCell::default(), Cell::new(true));
-        Self { place, subscription, gauge, open, queue, waker, rest: Cell::default() }
+        Self { place, subscription, gauge, open, queue, given: Cell::new(0), waker, rest: Cell::default() }
     }
 
     pub(super) fn has_closed(&self) -> bool {
@@ -301,7 +311,9 @@ impl<M: 'static> Inlet<M> {
     pub(super) fn take(&self) -> Option<Shared<M>> {
         let mut queue = self.queue.borrow_mut();
         let message = queue.pop_front()?;
-        if self.refuses() && queue.len() + 1 == self.subscription.room() {
+        if self.given.get() > 0 {
+            self.given.set(self.given.get() - 1);
+        } else if self.refuses() && queue.len() + 1 == self.subscription.room() {
             self.gauge.refuses(false);
         }
         Some(message.message)
@@ -312,7 +324,7 @@ impl<M: 'static> Inlet<M> {
     }
 
     fn is_full(&self) -> bool {
-        self.waiting() >= self.subscription.room()
+        self.waiting() - self.given.get() >= self.subscription.room()
     }
 
     pub(super) fn close(&self) {
@@ -321,6 +333,7 @@ impl<M: 'static> Inlet<M> {
             self.gauge.refuses(false);
         }
         let queue = self.queue.take();
+        self.given.set(0);
         self.gauge.left_with(queue.len() as u64);
         let_go(queue);
     }

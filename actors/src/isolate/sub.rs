@@ -182,6 +182,8 @@ pub(crate) struct Sub<A: Actor, M, P> {
     waiting: RefCell<VecDeque<(u64, Shared<M>)>>,
     /// How many they are.
     waiting_count: Cell<usize>,
+    /// What the topic had retained when this came, as far as it is not handled: in the seat's backlog too, and in no capacity.
+    given: RefCell<VecDeque<(u64, Shared<M>)>>,
     plays: PhantomData<P>,
 }
 
@@ -199,6 +201,7 @@ where
             rule,
             waiting: RefCell::default(),
             waiting_count: Cell::new(0),
+            given: RefCell::default(),
             plays: PhantomData,
         })
     }
@@ -276,11 +279,27 @@ where
     }
 
     fn close(&self) {
-        let waiting = self.waiting.take();
+        let (waiting, given) = (self.waiting.take(), self.given.take());
         self.set_waiting(0);
-        self.seat.backlog.dropped(waiting.len());
-        self.rule.gauge.left_with(waiting.len() as u64);
-        let_go(waiting);
+        let left = waiting.len() + given.len();
+        self.seat.backlog.dropped(left);
+        self.rule.gauge.left_with(left as u64);
+        let_go((given, waiting));
+    }
+
+    /// Keeps a retained message, which is handled before what comes.
+    fn give(&self, message: Lent<'_, M>) {
+        let Some(me) = self.me.upgrade() else { return };
+        let number = self.seat.backlog.push(Rc::new(Given(me)));
+        self.given.borrow_mut().push_back((number, message.share()));
+    }
+
+    /// Handles a message that waited.
+    fn play_waiting(&self, message: &Shared<M>) {
+        let message = message.lend();
+        self.put_in_hand(message);
+        self.play(message);
+        self.seat.lay_down();
     }
 
     /// This as a receiver of a lane.
@@ -344,6 +363,10 @@ where
         self.sub.put_in_hand(message);
     }
 
+    fn give(&self, _: u32, _: i64, message: Lent<'_, M>) {
+        self.sub.give(message);
+    }
+
     fn seat(&self) -> u32 {
         self.seat.index
     }
@@ -357,7 +380,7 @@ where
     }
 
     fn waiting(&self) -> usize {
-        self.sub.waiting_count.get()
+        self.sub.waiting_count.get() + self.sub.given.borrow().len()
     }
 
     fn close(&self) {
@@ -391,10 +414,7 @@ where
     fn deliver_waiting(&self) {
         let Some(message) = self.take_oldest() else { return };
         self.seat.core.made_room();
-        let message = message.lend();
-        self.put_in_hand(message);
-        self.play(message);
-        self.seat.lay_down();
+        self.play_waiting(&message);
     }
 
     fn discard(&self) {
@@ -405,5 +425,30 @@ where
         let waiting = self.waiting.borrow();
         let first = waiting.front().is_some_and(|(first, _)| *first == number);
         first || waiting.binary_search_by_key(&number, |(number, _)| *number).is_ok()
+    }
+}
+
+/// The retained messages of a subscription, as a source of its seat's backlog.
+struct Given<A: Actor, M, P>(Rc<Sub<A, M, P>>);
+
+impl<A, M, P> Waiting for Given<A, M, P>
+where
+    A: Actor,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
+{
+    fn deliver_waiting(&self) {
+        let next = self.0.given.borrow_mut().pop_front();
+        next.iter().for_each(|(_, message)| self.0.play_waiting(message));
+        let_go(next);
+    }
+
+    fn discard(&self) {
+        let next = self.0.given.borrow_mut().pop_front();
+        let_go(next);
+    }
+
+    fn holds(&self, number: u64) -> bool {
+        self.0.given.borrow().front().is_some_and(|(first, _)| *first <= number)
     }
 }

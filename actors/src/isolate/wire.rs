@@ -169,6 +169,15 @@ impl Transcript {
         *last = Some((event, value.clone()));
         Ok(value)
     }
+
+    fn encode<T: Carried>(&self, kind: Kind, at: i64, message: &T) -> Result<WireValue, WireError> {
+        if let Some(value) = message.as_value() {
+            return Ok(value.clone());
+        }
+        let mut written = self.0.borrow_mut();
+        let (header, bytes) = message.to_wire(kind, at, &mut written.get_or_insert_default().encoder)?;
+        Ok(WireValue::new(header, bytes))
+    }
 }
 
 /// Hands the messages of a topic on as bytes.
@@ -200,6 +209,22 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
                 tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
                 count(&self.gauge.dead);
                 false
+            }
+        }
+    }
+
+    fn give(&self, sender: u32, at: i64, message: Lent<'_, T>) {
+        let Some(core) = self.place.core() else { return };
+        // Several are given in one event.
+        match core.transcript.encode(self.kind, at, &*message) {
+            Ok(value) => {
+                let id = if sender == OUTSIDE { 0 } else { id_of(sender).get() };
+                let message = Shared::of(WireMessage::new(value, self.kind, core.bounds.events(), id));
+                self.to.give(sender, at, message.lend());
+            }
+            Err(error) => {
+                tracing::error!(%error, "a message cannot be written as bytes");
+                self.gauge.died();
             }
         }
     }
@@ -361,6 +386,7 @@ impl<A: Handler<WireMessage>> Seat<A> {
             }
             self.has_joined(kind.type_id);
         }
+        self.goes_on_with_retained(how.retained);
         Ok(())
     }
 

@@ -19,7 +19,7 @@ use super::names::Names;
 use super::publisher::{LiveSubscriber, Publisher};
 use super::runtime::has_ended;
 use super::source::{DirectSource, Inlet};
-use super::topics::Topics;
+use super::topics::{Retentions, Topics};
 use super::wire::WireTable;
 use crate::clock::LiveClock;
 use crate::host::Vacant;
@@ -29,8 +29,8 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::tree::Forest;
 use crate::wire::Table;
 use crate::{
-    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, Probe, SpawnError, Subscriber, Subscription,
-    Subscriptions, TopicStats,
+    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, Probe, Retention, SpawnError, Subscriber,
+    Subscription, Subscriptions, TopicStats,
 };
 
 /// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is global, so any
@@ -118,6 +118,7 @@ pub struct BusBuilder {
     circle_after: Duration,
     table: Table,
     probe: Option<Arc<dyn Probe>>,
+    retentions: Retentions,
 }
 
 /// What the handles, contexts and bodies of one bus share.
@@ -153,6 +154,7 @@ impl Default for BusBuilder {
             circle_after: CIRCLE_AFTER,
             probe: None,
             table: Table::default(),
+            retentions: Retentions::new(),
         }
     }
 }
@@ -223,12 +225,21 @@ impl BusBuilder {
         self
     }
 
+    /// Has the topic of `M` retain messages for subscribers that come late and ask for them
+    /// ([`Subscription::with_retained`]). It does so from the first publish on, whether or not anybody is subscribed. The last call for
+    /// one message counts. Topics for which this is not called pay nothing.
+    pub fn retain<M: Message>(mut self, retention: Retention<M>) -> Self {
+        self.retentions.insert(M::TYPE_ID, Arc::new(retention));
+        self
+    }
+
     /// The bus.
     #[must_use]
     pub fn build(self) -> MessageBus {
         let stamps = Arc::new(Stamps::new());
         let clock = LiveClock::new();
-        let topics = Topics::new(Arc::clone(&stamps), self.topic_capacity, clock, &self.table);
+        let topics =
+            Topics::new(Arc::clone(&stamps), self.topic_capacity, clock, &self.table, self.retentions);
         let core = Arc::new_cyclic(|core| Core {
             lookout: Lookout::new(core.clone(), topics.mark(), self.ask_limit, self.circle_after),
             topics,

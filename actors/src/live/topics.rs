@@ -1,24 +1,25 @@
 //! The topics of a bus.
 
 use std::any::Any;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Stamps, SubscribeError, SubscribeOptions,
-    SubscriberInfo, Subscription as Queue, Topic,
+    Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError,
+    SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
 };
 
 use super::current::{self, address_of};
 use super::lookout::Wait;
 use super::wire::Tap;
 use crate::clock::LiveClock;
+use crate::subscription::Keep;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
 use crate::wire::{Kind, Table};
-use crate::{Message, Policy, PublishError, SpawnError, Subscription, TopicStats};
+use crate::{Message, Policy, PublishError, Retention, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
 pub(crate) struct TopicEntry<M: Clone + Send + Sync + 'static> {
@@ -96,7 +97,13 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
             Policy::Conflate(key) => Overflow::conflate(key),
         };
         let capacity = subscription.capacity.map(capacity_of);
-        let options = SubscribeOptions { overflow, capacity, id, echo: subscription.echo };
+        let options = SubscribeOptions {
+            overflow,
+            capacity,
+            id,
+            echo: subscription.echo,
+            retained: subscription.retained,
+        };
         self.topic.subscribe(bell, options).map_err(|error| match error {
             SubscribeError::TooMany => SpawnError::TooManySubscribers { message: self.kind.name },
             SubscribeError::NoMemory => {
@@ -181,6 +188,9 @@ impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
             conflated: queue.conflated,
             dropped_unsubscribed: queue.unread,
             dead_letters: self.dead_letters.load(Ordering::Relaxed),
+            retained: queue.retained,
+            retained_given: queue.retained_given,
+            retained_evicted: queue.retained_evicted,
         }
     }
 
@@ -205,6 +215,9 @@ impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
     }
 }
 
+/// What topics retain: a [`Retention`] of the message with this `TYPE_ID`.
+pub(crate) type Retentions = HashMap<u16, Arc<dyn Any + Send + Sync>>;
+
 /// All topics of one bus, by `TYPE_ID`.
 pub(crate) struct Topics {
     map: Map<u16, Arc<dyn AnyTopic>>,
@@ -214,6 +227,9 @@ pub(crate) struct Topics {
     clock: LiveClock,
     /// The messages that go through as bytes alone.
     untyped: HashSet<u16>,
+    /// The messages that may go through as bytes.
+    carried: HashSet<u16>,
+    retentions: Retentions,
     /// Whether topics take messages of actors and services only.
     insiders_only: AtomicBool,
     /// Held while that changes, so that all topics end up alike.
@@ -221,13 +237,21 @@ pub(crate) struct Topics {
 }
 
 impl Topics {
-    pub(crate) fn new(stamps: Arc<Stamps>, capacity: usize, clock: LiveClock, table: &Table) -> Self {
+    pub(crate) fn new(
+        stamps: Arc<Stamps>,
+        capacity: usize,
+        clock: LiveClock,
+        table: &Table,
+        retentions: Retentions,
+    ) -> Self {
         Self {
             map: Map::new(),
             stamps,
             capacity,
             clock,
             untyped: table.untyped().collect(),
+            carried: table.known().iter().map(|known| known.kind.type_id).collect(),
+            retentions,
             insiders_only: AtomicBool::new(false),
             changing: Mutex::new(()),
         }
@@ -252,13 +276,17 @@ impl Topics {
             return Err(SpawnError::Untyped { message: kind.name });
         }
         let found = self.map.get_or_insert_with(kind.type_id, || {
-            let topic = Topic::new(Arc::clone(&self.stamps), capacity_of(self.capacity));
+            let (topic, retains) = self.make::<T>(kind.type_id);
             // Read under the guard of the map: a change that comes later finds this topic in it.
             if self.insiders_only.load(Ordering::SeqCst) {
                 topic.refuse_outsiders();
             }
             let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
             let (bus, clock, tap) = (self.mark(), self.clock, Tap::default());
+            if retains && self.carried.contains(&kind.type_id) {
+                // Who listens in bytes later wants to know when they were published.
+                tap.remember(clock, |note| topic.note_each(Some(note)));
+            }
             Arc::new(TopicEntry::<T> { topic, bus, delivered, dead_letters, kind, clock, tap })
         });
         let held_by = found.name();
@@ -267,6 +295,20 @@ impl Topics {
             held_by,
             refused: kind.name,
         })
+    }
+
+    /// A topic for these messages, and whether it retains any.
+    fn make<T: Clone + Send + Sync + 'static>(&self, type_id: u16) -> (Topic<T>, bool) {
+        let (stamps, capacity) = (Arc::clone(&self.stamps), capacity_of(self.capacity));
+        let retention = self.retentions.get(&type_id);
+        let Some(retention) = retention.and_then(|retention| retention.downcast_ref::<Retention<T>>()) else {
+            return (Topic::new(stamps, capacity), false);
+        };
+        let retain = match retention.keep {
+            Keep::Last(messages) => Retain::Last(messages),
+            Keep::LastPerKey(key, keys_max) => Retain::LastPerKey { key: Arc::new(key), keys_max },
+        };
+        (Topic::retaining(stamps, capacity, retain), true)
     }
 
     /// The name of the topic with this `TYPE_ID`, and whose full queues hold its publishers up.

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mycelium::frame::{Flags, Header};
 use mycelium::wire::{self, Encoder, Layout, Messages, ValueError, Visitor, Wire};
 use mycelium::{
-    Isolate, Message, MessageBus, SpawnError, Subscription, ValidationError, WireMessage, WirePublishError,
-    WireTopics,
+    Isolate, Message, MessageBus, Retention, SpawnError, Subscription, ValidationError, WireMessage,
+    WirePublishError, WireTopics,
 };
 
 use crate::common::{Heard, on_both_runtimes, on_every_runtime};
@@ -450,4 +450,61 @@ fn an_entry_encodes_decodes_and_validates_without_the_type() {
     assert!(price.validate(&aligned, 2, 4).is_err());
     aligned.copy_from_slice(&(-1_i64).to_le_bytes());
     assert!(matches!(price.validate(&aligned, 1, price.root_len), Err(ValueError::Rule(_))));
+}
+
+#[test]
+fn who_listens_in_bytes_gets_what_is_retained_first_with_its_time() {
+    let late = || Subscription::<WireMessage>::block().with_retained();
+    on_both_runtimes(async || {
+        let bus = MessageBus::builder().contract(Mine).retain(Retention::<Price>::last_n(2)).build();
+        let prices = bus.publisher::<Price>().unwrap();
+        let begun = bus.clock().now().as_nanos();
+        for at in 0..3 {
+            prices.publish(Price { at }).await.unwrap();
+        }
+        let published = bus.clock().now().as_nanos();
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        // The second time as the first: nothing is forgotten when nobody listens any more.
+        for _ in 0..2 {
+            let mut ears = bus.subscribe_wire_with("market.prices", late()).unwrap();
+            let mut plain = bus.subscribe_wire("market.prices").unwrap();
+            for at in 1..3 {
+                let message = ears.recv().await.unwrap();
+                assert_eq!(Price::decode(message.bytes()).unwrap(), Price { at });
+                assert!((begun..=published).contains(&message.header().publish_ns), "its own time");
+            }
+            assert!(ears.try_recv().is_none() && plain.try_recv().is_none());
+        }
+    });
+    let mut isolate = Isolate::starting_at(1, crate::common::at_ms(5));
+    isolate.contract(Mine).retain(Retention::<Price>::last_n(2)).unwrap();
+    for at in 0..3 {
+        isolate.publish(Price { at }).unwrap();
+    }
+    isolate.run_for(std::time::Duration::from_millis(1)).unwrap();
+    let heard = Heard::default();
+    isolate.spawn(LateTap(heard.clone())).unwrap();
+    isolate.publish(Price { at: 3 }).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(heard.words(), ["1 at 5000000", "2 at 5000000", "3 at 6000000"]);
+}
+
+/// Writes down the prices that it gets as bytes, the retained ones first.
+struct LateTap(Heard);
+impl mycelium::Actor for LateTap {
+    type Error = mycelium::BoxError;
+    fn subscriptions(&self, topics: &mut mycelium::Subscriptions<Self>) {
+        topics.on_wire_with("market.prices", Subscription::block().with_retained());
+    }
+}
+impl mycelium::Handler<WireMessage> for LateTap {
+    async fn handle(
+        &mut self,
+        message: &WireMessage,
+        _: &mut mycelium::Context<Self>,
+    ) -> Result<(), mycelium::BoxError> {
+        let at = Price::decode(message.bytes())?.at;
+        self.0.add(format!("{at} at {}", message.header().publish_ns));
+        Ok(())
+    }
 }

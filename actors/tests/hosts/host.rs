@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
-    Actor, ActorRef, AskError, Handler, Message, PublishError, Responder, Service, SpawnError, StopReason,
-    TellError, Timestamp, TopicStats,
+    Actor, ActorRef, AskError, Handler, Message, PublishError, Responder, Retention, Service, SpawnError,
+    StopReason, TellError, Timestamp, TopicStats,
 };
 
 pub(crate) use crate::offers::Offers;
@@ -45,6 +45,8 @@ pub(crate) trait Host: Sized {
     fn new() -> Self {
         Self::with(Limits::default())
     }
+    /// One whose topic of `M` retains messages.
+    fn retaining<M: Message>(retention: Retention<M>) -> Self;
 
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError>;
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<Self::ServiceRef, SpawnError>;

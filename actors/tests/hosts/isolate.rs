@@ -6,8 +6,8 @@ use std::time::Duration;
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
     Actor, ActorRef, AskError, BoxError, Handler, Isolate, IsolateTree, Message, OnFailure, PublishError,
-    Responder, RunError, Service, ServiceContext, ServiceRef, SpawnError, StopReason, TellError, Timestamp,
-    TopicStats,
+    Responder, Retention, RunError, Service, ServiceContext, ServiceRef, SpawnError, StopReason, TellError,
+    Timestamp, TopicStats,
 };
 
 use crate::host::{Host, Letters, Limits};
@@ -84,6 +84,12 @@ impl Host for InIsolate {
         let mut isolate = Isolate::starting_at(1, BEGIN);
         isolate.on_failure(OnFailure::GoOn);
         Self(isolate)
+    }
+
+    fn retaining<M: Message>(retention: Retention<M>) -> Self {
+        let mut host = Self::new();
+        host.0.retain(retention).unwrap();
+        host
     }
 
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {

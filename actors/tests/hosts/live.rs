@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
-    Actor, ActorRef, AskError, Handler, Message, MessageBus, PublishError, Responder, Service, ServiceHandle,
-    SpawnError, StopReason, TellError, Timestamp, TopicStats, Tree,
+    Actor, ActorRef, AskError, BusBuilder, Handler, Message, MessageBus, PublishError, Responder, Retention,
+    Service, ServiceHandle, SpawnError, StopReason, TellError, Timestamp, TopicStats, Tree,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -32,26 +32,7 @@ struct Rest {
 }
 
 impl<const WORKERS: usize> Live<WORKERS> {
-    fn wait<T>(&self, what: impl Future<Output = T>) -> T {
-        self.runtime.block_on(what)
-    }
-}
-
-/// A runtime of two workers rests when both are parked and nothing waits for them.
-fn all_are_parked(runtime: &Runtime) -> bool {
-    let metrics = runtime.metrics();
-    let counts =
-        || (0..metrics.num_workers()).map(|at| metrics.worker_park_unpark_count(at)).collect::<Vec<_>>();
-    let before = counts();
-    before.iter().all(|count| count % 2 == 1) && metrics.global_queue_depth() == 0 && counts() == before
-}
-
-impl<const WORKERS: usize> Host for Live<WORKERS> {
-    const OFFERS: Offers = Offers { exact_time: WORKERS == 1, ..LIVE };
-    type Tree = Tree;
-    type ServiceRef = ServiceHandle;
-
-    fn with(limits: Limits) -> Self {
+    fn built(limits: Limits, set: impl FnOnce(BusBuilder) -> BusBuilder) -> Self {
         let rest = Arc::<Rest>::default();
         let mut builder = match WORKERS {
             1 => tokio::runtime::Builder::new_current_thread(),
@@ -75,8 +56,33 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
         if let Some(messages) = limits.inbox_capacity {
             builder = builder.inbox_capacity(messages);
         }
-        let bus = runtime.block_on(async { builder.build() });
+        let bus = runtime.block_on(async { set(builder).build() });
         Self { bus, runtime, rest }
+    }
+    fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+        self.runtime.block_on(what)
+    }
+}
+
+/// A runtime of two workers rests when both are parked and nothing waits for them.
+fn all_are_parked(runtime: &Runtime) -> bool {
+    let metrics = runtime.metrics();
+    let counts =
+        || (0..metrics.num_workers()).map(|at| metrics.worker_park_unpark_count(at)).collect::<Vec<_>>();
+    let before = counts();
+    before.iter().all(|count| count % 2 == 1) && metrics.global_queue_depth() == 0 && counts() == before
+}
+
+impl<const WORKERS: usize> Host for Live<WORKERS> {
+    const OFFERS: Offers = Offers { exact_time: WORKERS == 1, ..LIVE };
+    type Tree = Tree;
+    type ServiceRef = ServiceHandle;
+
+    fn with(limits: Limits) -> Self {
+        Self::built(limits, |builder| builder)
+    }
+    fn retaining<M: Message>(retention: Retention<M>) -> Self {
+        Self::built(Limits::default(), |builder| builder.retain(retention))
     }
 
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {

@@ -26,6 +26,7 @@ mod order;
 mod policies;
 mod recipients;
 mod resilience;
+mod retained;
 mod stops;
 mod subscribing;
 mod timers;

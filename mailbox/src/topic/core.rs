@@ -17,12 +17,13 @@
 //!
 //! Publishing is in `post.rs` and `sole.rs`, sleeping in `sleepers.rs`, subscribing and leaving in `membership.rs`.
 
-use super::counters::Counters;
+use super::counters::{Counters, TopicStats};
 use super::error::Blocker;
 use super::lane::Lane;
 use super::membership::Party;
 use super::payload::Payload;
 use super::provision::{Keyed, Memory};
+use super::retain::{RETAINED_MAX, Retain, Retention};
 use super::ring::Ring;
 use super::seat::Seat;
 use super::sleepers::Sleepers;
@@ -34,6 +35,8 @@ use crate::sync::{
 use crate::wait::WaitList;
 
 const LOCKED: u64 = 1;
+/// The first position of a topic that retains. The positions below are those of retained messages, in rings of late subscribers.
+const FIRST_OF_RETAINING: u64 = RETAINED_MAX as u64;
 pub(super) const TAIL_SHIFT: u32 = 1;
 
 pub(crate) struct Core<V: Payload> {
@@ -47,6 +50,8 @@ pub(crate) struct Core<V: Payload> {
     pub(super) memory: Spin<Memory<V>>,
     pub(super) stamps: Arc<Stamps>,
     pub(super) ring_capacity: u64,
+    /// What late subscribers get first, in a topic that retains anything.
+    pub(super) retention: Option<Box<Retention<V>>>,
 }
 
 /// What every publish reads and few write.
@@ -65,6 +70,8 @@ pub(super) struct Crowd(u64);
 impl Crowd {
     pub(super) const GATE: Self = Self(1);
     pub(super) const LANE: Self = Self(1 << u32::BITS);
+    /// What a topic counts for what it retains: two lanes, so that no lane is ever the only one.
+    const RETENTION: Self = Self(2 << u32::BITS);
 
     #[inline]
     pub(super) fn is_empty(self) -> bool {
@@ -180,7 +187,7 @@ impl<V: Payload> Drop for Section<'_, V> {
 }
 
 impl<V: Payload> Core<V> {
-    pub(crate) fn new(stamps: Arc<Stamps>, ring_capacity: u64) -> Self {
+    pub(crate) fn new(stamps: Arc<Stamps>, ring_capacity: u64, retain: Option<Retain<V::Message>>) -> Self {
         let producer = Producer {
             limit: 0,
             ring: None,
@@ -194,10 +201,13 @@ impl<V: Payload> Core<V> {
             mark: Mark::NONE,
             sleepers: Sleepers::default(),
         };
-        let listeners = Listeners { active: AtomicU64::new(0), gate: AtomicU8::new(OPEN) };
+        let (crowd, tail) =
+            if retain.is_some() { (Crowd::RETENTION, FIRST_OF_RETAINING) } else { (Crowd(0), 0) };
+        let listeners = Listeners { active: AtomicU64::new(crowd.0), gate: AtomicU8::new(OPEN) };
+        let retention = retain.map(|retain| Box::new(Retention::new(retain)));
         Self {
             turnstile: Turnstile::new(),
-            word: CachePadded(AtomicU64::new(0)),
+            word: CachePadded(AtomicU64::new(tail << TAIL_SHIFT)),
             producer: CachePadded(Shared::new(producer)),
             listeners: CachePadded(listeners),
             counters: CachePadded(Counters::default()),
@@ -206,6 +216,7 @@ impl<V: Payload> Core<V> {
             memory: Spin::new(Memory::new()),
             stamps,
             ring_capacity,
+            retention,
         }
     }
 
@@ -240,6 +251,17 @@ impl<V: Payload> Core<V> {
     #[inline]
     pub(crate) fn tail(&self) -> u64 {
         self.word.load(Ordering::Acquire) >> TAIL_SHIFT
+    }
+
+    /// The counters up to now.
+    pub(crate) fn stats(&self) -> TopicStats {
+        let mut stats = self.counters.snapshot();
+        if let Some(retention) = &self.retention {
+            stats.retained = retention.len() as u64;
+            stats.retained_given = retention.given();
+            stats.retained_evicted = retention.evicted();
+        }
+        stats
     }
 
     pub(crate) fn is_closed(&self) -> bool {

@@ -18,6 +18,12 @@ pub struct TopicStats {
     pub rejected: u64,
     /// Messages not yet handled by subscribers that left.
     pub unread: u64,
+    /// Messages that are retained now.
+    pub retained: u64,
+    /// Retained messages that late subscribers were given, summed over them: these were published before they came.
+    pub retained_given: u64,
+    /// Keys whose retained message was forgotten because there were more keys than the topic retains.
+    pub retained_evicted: u64,
 }
 
 #[derive(Debug, Default)]
@@ -68,6 +74,7 @@ impl Counters {
             conflated: self.conflated.load(Ordering::Relaxed),
             rejected: self.rejected.load(Ordering::Relaxed),
             unread: self.unread.load(Ordering::Relaxed),
+            ..TopicStats::default()
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A `Block` subscriber's place in the ring.
 
 use super::core::Core;
+use super::error::SubscribeError;
 use super::few::Few;
 use super::payload::Payload;
 use super::ring::{Entry, Ring};
@@ -21,7 +22,7 @@ pub(crate) struct Cursor<V: Payload> {
     position: u64,
     /// Positions below are visible.
     visible: u64,
-    /// What `seat.cursor` holds; never above `position`.
+    /// What `seat.cursor` holds; above `position` only while it reads what was retained, which lies in a ring of its own.
     committed: u64,
     /// After how many messages it commits.
     quantum: u64,
@@ -36,6 +37,29 @@ impl<V: Payload> Cursor<V> {
         let quantum = (seat.capacity / COMMIT_SHARE).clamp(1, COMMIT_EVERY);
         let (visible, committed) = (position, position);
         Self { core, seat, ring, position, visible, committed, quantum, idle: true, cut_between: false }
+    }
+
+    /// Gives it these messages before all others: they lie in a ring of its own, at the positions that end where it has come, and it
+    /// goes on from there as from any ring that another has taken the place of. Its seat protects none of them, and what it tells the
+    /// producers begins behind them.
+    pub(crate) fn begin_with(&mut self, retained: Vec<Entry<V>>) -> Result<(), SubscribeError> {
+        debug_assert!(self.idle && self.visible == self.position, "nothing was read");
+        let count = retained.len() as u64;
+        if count == 0 {
+            return Ok(());
+        }
+        let ring = Ring::new(count.next_power_of_two()).ok_or(SubscribeError::NoMemory)?;
+        let (first, end) = (self.position - count, self.position);
+        ring.start_at(first);
+        for (position, Entry { stamp, sender, value }) in (first..).zip(retained) {
+            // SAFETY: nobody else knows this ring, and each position is written once, into a slot of its own. One reader will pass it:
+            // this cursor.
+            let _nothing = unsafe { ring.write(position, stamp, sender, value, 1) };
+        }
+        ring.finish(end);
+        self.ring = Arc::new(ring);
+        self.position = first;
+        Ok(())
     }
 
     #[inline]
@@ -103,7 +127,7 @@ impl<V: Payload> Cursor<V> {
         while self.position < self.visible {
             // SAFETY: `visible` was loaded from the topic's word with Acquire; the seat is not idle where `position` is below
             // it, and its cursor is at most `position`, so the slot is not overwritten before `position` moves on, which
-            // needs `&mut self`.
+            // needs `&mut self`. What was retained lies in a ring that nobody writes any more.
             let sender = unsafe { self.ring.read(self.position) }.sender;
             if !self.seat.skips(sender) {
                 // SAFETY: as above.
@@ -137,7 +161,7 @@ impl<V: Payload> Cursor<V> {
             if V::COUNTED {
                 pass(&self.ring, passed);
             }
-            if self.position - self.committed >= self.quantum {
+            if self.position >= self.committed + self.quantum {
                 self.commit();
             }
         }
@@ -146,7 +170,7 @@ impl<V: Payload> Cursor<V> {
     /// Visible messages that lie one behind the other in the ring, from the one in front, own ones among them: at most
     /// `most`, and no more than until the next commit.
     pub(crate) fn run(&mut self, most: u32) -> &[Entry<V>] {
-        if self.position - self.committed >= self.quantum {
+        if self.position >= self.committed + self.quantum {
             self.commit();
         }
         let until = self.visible.min(self.committed + self.quantum).min(self.position + u64::from(most));
@@ -176,7 +200,7 @@ impl<V: Payload> Cursor<V> {
     /// Frees the handled slots and wakes producers that wait for them.
     #[inline]
     pub(crate) fn commit(&mut self) {
-        if self.committed != self.position {
+        if self.position > self.committed {
             self.commit_as(false);
         }
     }
@@ -212,11 +236,16 @@ impl<V: Payload> Cursor<V> {
 impl<V: Payload> Cursor<V> {
     /// Passes all that is published, without the topic's lock. How many messages for this subscriber that were.
     fn leave_behind(&mut self) -> usize {
+        // What was retained, while the seat may be idle.
+        let mut unread = 0;
+        while self.position < self.committed {
+            unread += 1;
+            self.discard();
+        }
         if self.idle {
             self.wake_up();
         }
         let tail = self.core.tail();
-        let mut unread = 0;
         while self.position < tail {
             let position = self.position;
             if position >= self.ring.end() {
@@ -244,12 +273,14 @@ impl<V: Payload> Drop for Cursor<V> {
                 unread += self.leave_behind();
             }
             let mut passed = Few::new();
-            let Self { core, seat, position, .. } = self;
+            let Self { core, seat, position, committed, .. } = self;
             let has_left = core.remove_gate(seat, |producer, tail| {
                 // An idle cursor may have been moved past messages that are not counted anyway.
-                let rest = (*position).max(seat.position())..tail;
+                let rest = (*position).max(*committed).max(seat.position())..tail;
                 if !V::COUNTED && seat.skipped() == 0 {
-                    return Some(usize::try_from(tail - rest.start).unwrap_or(usize::MAX));
+                    // With those of what was retained.
+                    let unread = committed.saturating_sub(*position) + (tail - rest.start);
+                    return Some(usize::try_from(unread).unwrap_or(usize::MAX));
                 }
                 for at in rest {
                     if passed.needs_memory_for(passed.len() + 1) {

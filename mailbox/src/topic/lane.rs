@@ -132,6 +132,12 @@ impl<V: Payload> LaneReader<V> {
         Self { core, lane, hand: VecDeque::new(), counted: 0, cut_between: false }
     }
 
+    /// Gives it these messages before all others. They count for no capacity, and no policy drops them.
+    pub(crate) fn begin_with(&mut self, retained: Vec<Entry<V>>) {
+        self.hand = retained.into();
+        self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
+    }
+
     #[inline]
     pub(crate) fn head(&mut self) -> Option<u64> {
         if self.hand.is_empty() && (self.counted > 0 || self.lane.queued() > 0) {

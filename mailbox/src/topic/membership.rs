@@ -15,6 +15,7 @@ use super::error::SubscribeError;
 use super::lane::{Lane, LaneReader};
 use super::payload::Payload;
 use super::provision::Keyed;
+use super::retain::{Retained, to_entries};
 use super::ring::{Entry, Ring};
 use super::seat::Seat;
 use crate::backlog::Backlog;
@@ -50,11 +51,16 @@ impl<V: Payload> Core<V> {
         lock(&self.parties).iter().map(|party| (Arc::clone(party.seat()), waiting(party))).collect()
     }
 
-    pub(crate) fn add_gate(core: &Arc<Self>, seat: Seat) -> Result<Cursor<V>, SubscribeError> {
+    pub(crate) fn add_gate(
+        core: &Arc<Self>,
+        seat: Seat,
+        retained: bool,
+    ) -> Result<Cursor<V>, SubscribeError> {
         let seat = Arc::new(seat);
         let mut parties = lock(&core.parties);
         core.check_room(parties.len())?;
         let fresh = core.ring_for(seat.capacity)?;
+        let list = core.room_for_retained(retained);
         parties.push(Party::Gate(Arc::clone(&seat)));
         let mut section = core.lock();
         let tail = section.tail();
@@ -70,8 +76,13 @@ impl<V: Payload> Core<V> {
         producer.gates.push(Arc::clone(&seat));
         producer.sleepers.enrol(&seat);
         core.listeners.come(Crowd::GATE);
+        let list = core.list_retained(list, &seat);
         drop(section);
-        Ok(Cursor::new(Arc::clone(core), seat, ring, tail))
+        drop(parties);
+        let mut cursor = Cursor::new(Arc::clone(core), seat, ring, tail);
+        // From here on the cursor's drop leaves the topic: should a clone panic, or memory lack.
+        cursor.begin_with(to_entries(list))?;
+        Ok(cursor)
     }
 
     /// A ring with at least this many slots, unless the topic has one. It is allocated here, where no lock of publishers is held.
@@ -101,17 +112,33 @@ impl<V: Payload> Core<V> {
         self.lock().producer().take_outlived()
     }
 
+    /// Memory for the list of what is retained, if that is asked for: made where no lock of publishers is held.
+    fn room_for_retained(&self, wanted: bool) -> Option<Vec<Arc<Retained<V>>>> {
+        let retention = self.retention.as_ref().filter(|_| wanted)?;
+        Some(Vec::with_capacity(retention.len()))
+    }
+
+    /// What this subscriber gets of what is retained. Inside the critical section in which it takes its place.
+    fn list_retained(&self, list: Option<Vec<Arc<Retained<V>>>>, seat: &Seat) -> Vec<Arc<Retained<V>>> {
+        match (&self.retention, list) {
+            (Some(retention), Some(list)) => retention.list(list, |sender| seat.skips(sender)),
+            _ => Vec::new(),
+        }
+    }
+
     pub(crate) fn add_lane(
         core: &Arc<Self>,
         seat: Seat,
         backlog: Backlog<Entry<V>>,
         key: Option<KeyFn<V::Message>>,
         fails: bool,
+        retained: bool,
     ) -> Result<LaneReader<V>, SubscribeError> {
         let seat = Arc::new(seat);
         let lane = Arc::new(Lane::new(seat, backlog, key, fails));
         let mut parties = lock(&core.parties);
         core.check_room(parties.len())?;
+        let list = core.room_for_retained(retained);
         parties.push(Party::Lane(Arc::clone(&lane)));
         let mut section = core.lock();
         let producer = section.producer();
@@ -123,9 +150,14 @@ impl<V: Payload> Core<V> {
         producer.sleepers.enrol(&lane.seat);
         producer.fail_lanes += usize::from(fails);
         core.listeners.come(Crowd::LANE);
+        let list = core.list_retained(list, &lane.seat);
         drop(section);
+        drop(parties);
         drop(stale);
-        Ok(LaneReader::new(Arc::clone(core), lane))
+        let mut reader = LaneReader::new(Arc::clone(core), lane);
+        // From here on the reader's drop leaves the topic: should a clone panic.
+        reader.begin_with(to_entries(list));
+        Ok(reader)
     }
 
     fn check_room(&self, subscribers: usize) -> Result<(), SubscribeError> {

@@ -20,6 +20,7 @@ mod payload;
 mod post;
 mod provision;
 mod publish;
+mod retain;
 mod ring;
 mod seat;
 mod sleepers;
@@ -35,6 +36,7 @@ pub use drain::{Consume, Drained, Span};
 pub use error::{Blocker, Obstacle, PublishError, SubscribeError, TryPublishError};
 pub use payload::INLINE_BYTES_MAX;
 pub use publish::Publishing;
+pub use retain::{RETAINED_MAX, Retain};
 pub use subscription::{Delivery, Subscription};
 
 use self::core::{Core, Refusal};
@@ -63,11 +65,14 @@ pub struct SubscribeOptions<M> {
     pub id: u64,
     /// Deliver the subscriber's own messages too.
     pub echo: bool,
+    /// Deliver what the topic [retains](Topic::retaining) first: each retained message once, in order, before all that is published
+    /// after this subscription. They take none of the subscriber's room, and its policy drops none of them.
+    pub retained: bool,
 }
 
 impl<M> Default for SubscribeOptions<M> {
     fn default() -> Self {
-        Self { overflow: Overflow::Block, capacity: None, id: 0, echo: false }
+        Self { overflow: Overflow::Block, capacity: None, id: 0, echo: false, retained: false }
     }
 }
 
@@ -137,13 +142,45 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// 1..=[`QUEUE_CAPACITY_MAX`]; the ring is allocated at the first `Block` subscription, and larger if one asks for more.
     #[must_use]
     pub fn new(stamps: Arc<Stamps>, capacity: u32) -> Self {
+        Self::with(stamps, capacity, None)
+    }
+
+    /// The same, for a topic that retains messages for subscribers that come late and [ask for them](SubscribeOptions::retained). It
+    /// retains from its first message on, whether or not anybody is subscribed.
+    ///
+    /// A publish costs a copy of the message more, and so it does that of topics with lanes. The messages are cloned, and keys are
+    /// taken, where no lock is held.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mycelium_mailbox::{Doorbell, Retain, Source, Stamps, SubscribeOptions, Topic};
+    ///
+    /// let topic = Topic::<u64>::retaining(Arc::new(Stamps::new()), 8, Retain::Last(2));
+    /// (1..=3).for_each(|number| topic.try_publish(number, 0).unwrap());
+    ///
+    /// let late = SubscribeOptions { retained: true, ..SubscribeOptions::default() };
+    /// let mut late = topic.subscribe(Arc::new(Doorbell::new()), late).unwrap();
+    /// topic.try_publish(4, 0).unwrap();
+    /// let mut received = Vec::new();
+    /// while late.head().is_some() {
+    ///     received.push(*late.peek().unwrap().message);
+    ///     late.advance();
+    /// }
+    /// assert_eq!(received, [2, 3, 4]);
+    /// ```
+    #[must_use]
+    pub fn retaining(stamps: Arc<Stamps>, capacity: u32, retain: Retain<M>) -> Self {
+        Self::with(stamps, capacity, Some(retain))
+    }
+
+    fn with(stamps: Arc<Stamps>, capacity: u32, retain: Option<Retain<M>>) -> Self {
         let capacity = u64::from(capacity.clamp(1, QUEUE_CAPACITY_MAX)).next_power_of_two();
         let form = if const { Form::<M>::IS_INLINE } {
-            Form::Inline(Arc::new(Core::new(stamps, capacity)))
+            Form::Inline(Arc::new(Core::new(stamps, capacity, retain)))
         } else if const { Form::<M>::IS_OWNED } {
-            Form::Owned(Arc::new(Core::new(stamps, capacity)))
+            Form::Owned(Arc::new(Core::new(stamps, capacity, retain)))
         } else {
-            Form::Boxed(Arc::new(Core::new(stamps, capacity)))
+            Form::Boxed(Arc::new(Core::new(stamps, capacity, retain)))
         };
         Self { form }
     }
@@ -252,7 +289,7 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// The counters up to now.
     #[must_use]
     pub fn stats(&self) -> TopicStats {
-        each!(&self.form, core => core.counters.snapshot())
+        each!(&self.form, core => core.stats())
     }
 
     /// Who is subscribed now.

@@ -11,6 +11,7 @@ use super::few::Few;
 use super::lane::Lane;
 use super::payload::Payload;
 use super::provision::{Provision, lacks_memory, take_memory};
+use super::retain::{Displaced, Prepared};
 use super::ring::Entry;
 use crate::discard::{discard, discard_all};
 use crate::sync::Arc;
@@ -78,7 +79,12 @@ impl<V: Payload> Core<V> {
     pub(super) fn publish_to_lanes(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
         assert!(value.is_some(), "a message is published once");
         // Declared first, so that it is dropped after the lock is free, whatever happens.
-        let (mut provision, mut displaced) = (Provision::new(), Few::new());
+        let (mut provision, mut displaced) =
+            (Provision::new(usize::from(self.retention.is_some())), Few::new());
+        let mut to_retain = match (&self.retention, &*value) {
+            (Some(retention), Some(value)) => Some(retention.prepare(value.message())),
+            _ => None,
+        };
         provision.foresee(self, value.as_ref());
         let mut section = loop {
             let mut section = self.enter_lanes(sender)?;
@@ -99,6 +105,7 @@ impl<V: Payload> Core<V> {
         }
         let stamp = self.stamps.stamp(&mut producer.mark);
         self.fill_lanes(producer, &mut provision, &mut displaced, stamp, sender, value);
+        let forgotten = self.retain(&mut provision, &mut to_retain, stamp, sender, value);
         let mut kept = None;
         if let Some(ring) = &producer.ring
             && let Some(value) = value.take()
@@ -110,6 +117,7 @@ impl<V: Payload> Core<V> {
         self.wake_after(section);
         displaced.clear();
         drop(kept);
+        discard(forgotten);
         discard(value.take());
         provision.leave_memory(self, &mut displaced);
         Ok(())
@@ -167,6 +175,22 @@ impl<V: Payload> Core<V> {
             }
             return Ok(section);
         }
+    }
+
+    /// Retains the message, if this topic does; what that displaces is for the caller to drop.
+    #[inline(always)]
+    fn retain(
+        &self,
+        provision: &mut Provision<V>,
+        prepared: &mut Option<Prepared<V>>,
+        stamp: u64,
+        sender: u64,
+        value: &mut Option<V>,
+    ) -> Displaced<V> {
+        let (Some(retention), Some(prepared)) = (&self.retention, prepared.take()) else {
+            return (None, None);
+        };
+        retention.put(prepared, Entry { stamp, sender, value: provision.copy_for_others(value) })
     }
 
     /// Puts the message into the lanes; what that displaces is for the caller to drop.

@@ -29,6 +29,8 @@ pub(super) struct Provision<V: Payload> {
     /// How many lanes had come, of all time, when it was made: it serves them.
     as_of: u64,
     rounds: u32,
+    /// Copies for others than lanes: one for what is retained.
+    others: usize,
 }
 
 /// Memory for what does not fit in place, kept from one publish to the next.
@@ -48,8 +50,8 @@ pub(super) struct Lack<V: Payload> {
 
 impl<V: Payload> Provision<V> {
     #[inline(always)] // Made where it stays, as its parts.
-    pub(super) fn new() -> Self {
-        Self { copies: Few::new(), keys: Few::new(), keyed: None, as_of: 0, rounds: 0 }
+    pub(super) fn new(others: usize) -> Self {
+        Self { copies: Few::new(), keys: Few::new(), keyed: None, as_of: 0, rounds: 0, others }
     }
 
     /// Makes what can be foreseen.
@@ -57,13 +59,15 @@ impl<V: Payload> Provision<V> {
     pub(super) fn foresee(&mut self, core: &Core<V>, value: Option<&V>) {
         if V::FOREIGN_CLONE && !std::mem::needs_drop::<V>() {
             let crowd = core.listeners.crowd();
-            self.copy(core, value, crowd.lanes().saturating_sub(usize::from(!crowd.has_gates())));
+            // What is retained counts as two lanes, and takes one copy.
+            let copies = crowd.lanes().saturating_sub(self.others);
+            self.copy(core, value, copies.saturating_sub(usize::from(!crowd.has_gates())));
         }
     }
 
     /// Whether it serves all lanes, or what is lacking. Under the topic's lock, which is to be let go before that is mended.
     pub(super) fn lacks(&mut self, producer: &mut Producer<V>) -> Option<Lack<V>> {
-        let copies = if V::FOREIGN_CLONE { producer.lane_count() } else { 0 };
+        let copies = if V::FOREIGN_CLONE { producer.lane_count() + self.others } else { 0 };
         let original = usize::from(producer.ring.is_none());
         let enough = self.copies.len() + original >= copies;
         let complete = if self.rounds == 0 {
@@ -130,6 +134,11 @@ impl<V: Payload> Provision<V> {
         producer.lanes.iter().for_each(|lane| hand_out(lane, 0));
         let keyed = keyed.iter().flat_map(|keyed| keyed.iter()).enumerate();
         keyed.for_each(|(at, lane)| hand_out(lane, keys.get(at).copied().unwrap_or_default()));
+    }
+
+    /// A copy for what is retained, after those for lanes were [handed out](Self::hand_out). It may be the message itself.
+    pub(super) fn copy_for_others(&mut self, message: &mut Option<V>) -> V {
+        Copies { made: &mut self.copies, message }.next()
     }
 
     /// Leaves its memory to the next publish, and that of what was `displaced`, which is discarded. No lock is held.

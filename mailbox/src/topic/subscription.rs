@@ -78,16 +78,16 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         doorbell: Arc<Doorbell>,
         options: SubscribeOptions<M>,
     ) -> Result<Self, SubscribeError> {
-        let block = matches!(options.overflow, Overflow::Block);
+        let (block, retained) = (matches!(options.overflow, Overflow::Block), options.retained);
         let reader = match form {
             Form::Inline(core) if block => {
-                Reader::InlineRing(Core::add_gate(core, seat(core, doorbell, &options))?)
+                Reader::InlineRing(Core::add_gate(core, seat(core, doorbell, &options), retained)?)
             }
             Form::Owned(core) if block => {
-                Reader::OwnedRing(Core::add_gate(core, seat(core, doorbell, &options))?)
+                Reader::OwnedRing(Core::add_gate(core, seat(core, doorbell, &options), retained)?)
             }
             Form::Boxed(core) if block => {
-                Reader::BoxedRing(Core::add_gate(core, seat(core, doorbell, &options))?)
+                Reader::BoxedRing(Core::add_gate(core, seat(core, doorbell, &options), retained)?)
             }
             Form::Inline(core) => Reader::InlineLane(lane(core, doorbell, options)?),
             Form::Owned(core) => Reader::OwnedLane(lane(core, doorbell, options)?),
@@ -240,8 +240,9 @@ fn lane<V: Payload>(
     let capacity = u32::try_from(seat.capacity).unwrap_or(QUEUE_CAPACITY_MAX);
     let backlog = Backlog::new(WhenFull::from(&options.overflow), capacity);
     let fails = matches!(options.overflow, Overflow::Fail);
+    let retained = options.retained;
     let key = if let Overflow::Conflate(key) = options.overflow { Some(key) } else { None };
-    Core::add_lane(core, seat, backlog, key, fails)
+    Core::add_lane(core, seat, backlog, key, fails, retained)
 }
 
 impl<M: Clone + Send + Sync + 'static> fmt::Debug for Subscription<M> {

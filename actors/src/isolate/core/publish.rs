@@ -75,17 +75,11 @@ impl Core {
     }
 
     #[cold]
-    fn publish_refused<M: 'static>(
+    pub(in crate::isolate) fn nobody_listens<M>(
         &self,
-        topic: &Lane<M>,
         sender: u32,
         message: &mut Held<M, impl Sized>,
     ) -> Result<(), Refusal> {
-        if topic.heard() { Err(topic.refusal(sender)) } else { self.nobody_listens(sender, message) }
-    }
-
-    #[cold]
-    fn nobody_listens<M>(&self, sender: u32, message: &mut Held<M, impl Sized>) -> Result<(), Refusal> {
         if self.closed.get() {
             return Err(Refusal::Closed);
         }

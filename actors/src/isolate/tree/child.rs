@@ -220,6 +220,10 @@ impl<M: 'static> Receive<M> for Guarded<M> {
         delivered
     }
 
+    fn give(&self, sender: u32, at: i64, message: Lent<'_, M>) {
+        self.to.give(sender, at, message);
+    }
+
     fn seat(&self) -> u32 {
         self.to.seat()
     }

@@ -42,6 +42,8 @@ struct Times {
     max: usize,
     /// How many listen. One who comes needs the times of what is published from then on.
     ears: usize,
+    /// Somebody may come later and ask for those that the topic retains: they are remembered while nobody listens.
+    retains: bool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -58,7 +60,7 @@ impl Times {
 
     /// When the message with this stamp was published; nobody asks for those below `keep_from` any more.
     fn take(&mut self, stamp: u64, keep_from: u64) -> i64 {
-        while self.log.front().is_some_and(|(other, _)| *other < keep_from) {
+        while !self.retains && self.log.front().is_some_and(|(other, _)| *other < keep_from) {
             self.log.pop_front();
         }
         match self.log.front() {
@@ -111,6 +113,13 @@ impl Ears {
 }
 
 impl Tap {
+    /// Remembers from now on when messages were published, whether or not anybody listens: the topic retains them.
+    pub(in crate::live) fn remember(&self, clock: LiveClock, note_each: impl FnOnce(Note)) {
+        *lock(&self.times) = Times { max: TIMES_MAX, retains: true, ..Times::default() };
+        let times = Arc::clone(&self.times);
+        note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
+    }
+
     /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the stamps of messages.
     pub(super) fn join(&self, capacity: usize, clock: LiveClock, note_each: impl FnOnce(Note)) -> usize {
         let mut ears = lock(&self.ears);
@@ -123,8 +132,9 @@ impl Tap {
         let mut times = lock(&self.times);
         times.max = times.max.max(capacity.max(TIMES_MAX));
         times.ears += 1;
+        let noted = times.retains;
         drop(times);
-        if self.count.fetch_add(1, Ordering::SeqCst) == 0 {
+        if self.count.fetch_add(1, Ordering::SeqCst) == 0 && !noted {
             let times = Arc::clone(&self.times);
             note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
         }
@@ -138,12 +148,16 @@ impl Tap {
         if left <= 1 {
             ears.encoded.clear();
         }
+        let mut times = lock(&self.times);
+        times.ears -= 1;
         if left == 0 {
-            note_no_more();
             *ears = Ears::default();
-            *lock(&self.times) = Times::default();
-        } else {
-            lock(&self.times).ears -= 1;
+            if times.retains {
+                return;
+            }
+            *times = Times::default();
+            drop(times);
+            note_no_more();
         }
     }
 
@@ -174,7 +188,7 @@ impl Tap {
     #[cold]
     fn fetch_times(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
         let mut times = lock(&self.times);
-        if times.ears > 1 {
+        if times.ears > 1 || times.retains {
             return times.take(stamp, keep_from);
         }
         // It is empty: its memory is used for the next ones.

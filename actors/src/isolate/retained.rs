@@ -1,0 +1,184 @@
+//! What a topic of an isolate retains for late subscribers.
+//!
+//! Messages are retained when they are published, as live: a subscriber that comes while a message is still on its way gets it among
+//! the retained, and not a second time. A topic that retains is never "open" ([`Gauge`](super::gauge::Gauge)), so that each of its
+//! publishes comes here, and no other does.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+
+use mycelium_mailbox::{Held, Lent, Shared};
+
+use super::core::{Core, Event, Refusal};
+use super::lane::Lane;
+use super::{Isolate, let_go};
+use crate::subscription::Keep;
+use crate::{Message, Retention, SpawnError};
+
+/// The retained messages of one topic.
+pub(crate) struct Retained<M> {
+    keep: Keep<M>,
+    clone: fn(&M) -> M,
+    kept: RefCell<Kept<M>>,
+    evicted: Cell<u64>,
+    given: Cell<u64>,
+}
+
+struct Kept<M> {
+    /// In the order in which they were published.
+    messages: BTreeMap<u64, One<M>>,
+    /// Where the message of a key is.
+    by_key: HashMap<u64, u64>,
+    next: u64,
+}
+
+/// A retained message, when it was published and by whom.
+pub(crate) struct One<M> {
+    key: u64,
+    pub(crate) at: i64,
+    pub(crate) sender: u32,
+    message: Shared<M>,
+}
+
+impl<M> Clone for One<M> {
+    fn clone(&self) -> Self {
+        Self { message: self.message.clone(), ..*self }
+    }
+}
+
+impl<M: 'static> One<M> {
+    pub(crate) fn lend(&self) -> Lent<'_, M> {
+        self.message.lend()
+    }
+}
+
+impl<M: 'static> Retained<M> {
+    /// Retains a message, and returns what it takes the place of.
+    fn put(&self, key: u64, at: i64, sender: u32, message: M) -> [Option<One<M>>; 2] {
+        let (most, by_key) = match self.keep {
+            Keep::Last(messages) => (messages, false),
+            Keep::LastPerKey(_, keys_max) => (keys_max, true),
+        };
+        let mut kept = self.kept.borrow_mut();
+        let number = kept.next;
+        kept.next += 1;
+        let before = if by_key { kept.by_key.insert(key, number) } else { None };
+        let before = before.and_then(|before| kept.messages.remove(&before));
+        kept.messages.insert(number, One { key, at, sender, message: Shared::of(message) });
+        let mut oldest = None;
+        if kept.messages.len() > most as usize {
+            oldest = kept.messages.pop_first().map(|(_, oldest)| oldest);
+            if let Some(oldest) = &oldest
+                && by_key
+            {
+                kept.by_key.remove(&oldest.key);
+                self.evicted.set(self.evicted.get() + 1);
+            }
+        }
+        [before, oldest]
+    }
+
+    /// What somebody who comes now is given, of those that `hears` says.
+    pub(crate) fn give(&self, hears: impl Fn(u32) -> bool) -> Vec<One<M>> {
+        let kept = self.kept.borrow();
+        let given: Vec<_> = kept.messages.values().filter(|one| hears(one.sender)).cloned().collect();
+        self.given.set(self.given.get() + given.len() as u64);
+        given
+    }
+
+    /// How many it retains, has given, and has forgotten because of too many keys.
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        [self.kept.borrow().messages.len() as u64, self.given.get(), self.evicted.get()]
+    }
+
+    /// Lets go of all messages.
+    pub(crate) fn clear(&self) {
+        let mut kept = self.kept.borrow_mut();
+        kept.by_key.clear();
+        let messages = std::mem::take(&mut kept.messages);
+        drop(kept);
+        drop(messages);
+    }
+}
+
+impl Core {
+    /// Queues the message for the subscribers of a topic that is not open.
+    #[cold]
+    pub(super) fn publish_refused<M: 'static>(
+        &self,
+        topic: &Lane<M>,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
+        match topic.retained() {
+            Some(retained) => self.publish_retained(retained, topic, sender, message),
+            None if topic.heard() => Err(topic.refusal(sender)),
+            None => self.nobody_listens(sender, message),
+        }
+    }
+
+    fn publish_retained<M: 'static>(
+        &self,
+        retained: &Retained<M>,
+        topic: &Lane<M>,
+        sender: u32,
+        message: &mut Held<M, impl Sized>,
+    ) -> Result<(), Refusal> {
+        if self.closed.get() {
+            return Err(Refusal::Closed);
+        }
+        let Some((published, with)) = message.take_all() else { return Ok(()) };
+        // Both are foreign code, which may do anything: before anything is looked at. A panic loses the message, and nobody has it.
+        let copy = (retained.clone)(&published);
+        let key = match retained.keep {
+            Keep::Last(_) => 0,
+            Keep::LastPerKey(key, _) => key(&published),
+        };
+        let refusal = match topic.heard() {
+            true if topic.gauge.is_refused() => Some(topic.refusal(sender)),
+            true => {
+                (!self.order.try_push(Event { lane: topic.index(), of: sender })).then_some(Refusal::Full)
+            }
+            false => None,
+        };
+        if let Some(refusal) = refusal {
+            *message = Held::new(published, with);
+            let_go(copy);
+            return Err(refusal);
+        }
+        if topic.heard() {
+            topic.write(published);
+        } else {
+            let mut unheard = Held::new(published, ());
+            if let Err(refusal) = self.nobody_listens(sender, &mut unheard) {
+                *message = unheard
+                    .take()
+                    .map_or_else(|| unreachable!("a refused message stays"), |back| Held::new(back, with));
+                let_go(copy);
+                return Err(refusal);
+            }
+        }
+        let_go(retained.put(key, self.now.get(), sender, copy));
+        Ok(())
+    }
+}
+
+impl Isolate {
+    /// Has the topic of `M` retain messages for subscribers that come late and ask for them, as
+    /// [`BusBuilder::retain`](crate::BusBuilder::retain) does it for a live bus. Call it before `M` is published; a second call for the
+    /// same message changes nothing.
+    ///
+    /// # Errors
+    /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` here.
+    pub fn retain<M: Message>(&mut self, retention: Retention<M>) -> Result<&mut Self, SpawnError> {
+        let topic = self.core.topic::<M>()?;
+        topic.retain(Retained {
+            keep: retention.keep,
+            clone: M::clone,
+            kept: RefCell::new(Kept { messages: BTreeMap::new(), by_key: HashMap::new(), next: 0 }),
+            evicted: Cell::new(0),
+            given: Cell::new(0),
+        });
+        Ok(self)
+    }
+}
