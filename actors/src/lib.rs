@@ -31,6 +31,7 @@ mod stop;
 mod subscription;
 pub mod sweep;
 mod sync;
+pub mod testing;
 mod timer;
 pub mod tree;
 pub mod wire;

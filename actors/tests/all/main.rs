@@ -45,6 +45,7 @@ mod shutdown;
 mod stats;
 mod stops;
 mod sweep;
+mod testing;
 mod tree;
 mod untyped;
 mod wire;

@@ -54,6 +54,8 @@ const ROOMS: &[Room] = &[
     Room { name: "sweep", modules: &["sweep"], uses: &["seams", "faces", "isolate"] },
     Room { name: "resilience", modules: &["resilience"], uses: &["faces"] },
     Room { name: "prelude", modules: &["prelude"], uses: &["faces", "live", "isolate", "tree"] },
+    // For tests of users.
+    Room { name: "testing", modules: &["testing"], uses: &["seams", "faces", "life", "live", "isolate"] },
     // Compiled for shuttle alone.
     Room { name: "models", modules: &["models"], uses: &["seams", "faces", "live", "tree"] },
 ];
