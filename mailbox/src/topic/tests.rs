@@ -62,7 +62,7 @@ mod critical_section {
     use std::sync::{Arc, Weak};
 
     use super::allocated_inside;
-    use crate::{Doorbell, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic};
+    use crate::{Doorbell, Overflow, Retain, Source, Stamps, SubscribeOptions, Subscription, Topic};
 
     /// More than `Few` has room for in place.
     const MANY: usize = 9;
@@ -118,6 +118,21 @@ mod critical_section {
             assert_eq!(allocated_inside(|| (0..ROUNDS).for_each(&mut publish)), 0, "gate: {with_gate}");
             assert_eq!(displaced(&topic) - before, ROUNDS * MANY as u64);
             drop(lanes);
+        }
+    }
+
+    #[test]
+    fn a_publish_that_is_retained_allocates_nothing_inside() {
+        let key = Arc::new(|number: &Shared| **number % 3);
+        for retain in [Retain::Last(3), Retain::LastPerKey { key, keys_max: 2 }] {
+            let topic = Topic::<Shared>::retaining(Arc::new(Stamps::new()), 64, retain);
+            let mut gate = subscribe(&topic, Overflow::Block, 0);
+            let mut publish = |number| {
+                topic.try_publish(Arc::new(number), 0).unwrap();
+                assert_eq!(read(&mut gate), 1);
+            };
+            (0..16).for_each(&mut publish);
+            assert_eq!(allocated_inside(|| (0..ROUNDS).for_each(&mut publish)), 0);
         }
     }
 
