@@ -150,14 +150,14 @@ impl Tap {
         }
         let mut times = lock(&self.times);
         times.ears -= 1;
+        let retains = times.retains;
+        drop(times);
         if left == 0 {
             *ears = Ears::default();
-            if times.retains {
-                return;
+            if !retains {
+                note_no_more();
+                *lock(&self.times) = Times::default();
             }
-            *times = Times::default();
-            drop(times);
-            note_no_more();
         }
     }
 
