@@ -81,6 +81,24 @@ fn a_small_message_allocates_nothing_however_many_lanes_there_are() {
 }
 
 #[test]
+fn many_lanes_of_one_policy_keep_what_one_publish_needs_for_the_next() {
+    for policy in [|| Overflow::DropOldest, || Overflow::conflate(|_: &Small| 1)] {
+        let topic = Topic::<Small>::new(Arc::new(Stamps::new()), 64);
+        let subscribe = |_| {
+            let options = SubscribeOptions { overflow: policy(), ..SubscribeOptions::default() };
+            topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
+        };
+        let mut subscriptions: Vec<_> = (0..20).map(subscribe).collect();
+        let mut round = || {
+            topic.try_publish([7; 8], 0).unwrap();
+            subscriptions.iter_mut().for_each(drain);
+        };
+        round();
+        assert_eq!(allocations(|| (0..ROUNDS).for_each(|_| round())), 0, "{}", policy().name());
+    }
+}
+
+#[test]
 fn awaiting_a_publish_that_need_not_wait_allocates_nothing() {
     let topic = Topic::<Small>::new(Arc::new(Stamps::new()), 64);
     let mut subscriptions = subscribe_all(&topic);
