@@ -201,7 +201,7 @@ pub trait Responder<Q>: Actor {
 /// An actor with a loop of its own instead of handlers.
 ///
 /// # How it ends
-/// A service ends when its loop returns. It can also be told to stop: by [`ServiceHandle::stop`](crate::ServiceHandle::stop), by its
+/// A service ends when its loop returns. It can also be told to stop: by [`ServiceRef::stop`](crate::ServiceRef::stop), by its
 /// supervisor, or by the shutdown of its bus. Its next wait then ends it: the future of `run` is dropped there, as a `select!` drops
 /// the branches that lost, and the service was shut down, which is no failure. A publish that waits for room is such a wait, and so is
 /// every other wait of this crate: for a message, a time, a tell, an answer, the end of another. A wait for something else

@@ -58,7 +58,7 @@ impl Clock {
     /// Live, when it is polled outside a tokio runtime.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.0 {
-            Kind::Isolate(place) => Either::Isolate(place.sleep(duration)),
+            Kind::Isolate(place) => Either::Isolate(place.sleep_by_clock(duration)),
             Kind::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
             Kind::Nowhere => Either::Never,
         }

@@ -9,6 +9,7 @@ mod actor;
 mod blocking;
 mod clock;
 mod context;
+mod dead_letters;
 mod error;
 mod host;
 mod isolate;
@@ -26,6 +27,7 @@ pub mod resilience;
 pub mod routing;
 mod rt;
 mod service;
+mod service_ref;
 mod stats;
 mod stop;
 mod subscription;
@@ -39,15 +41,15 @@ pub mod wire;
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
 pub use clock::Clock;
 pub use context::{ActorId, Context};
+pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
 pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
 pub use isolate::{
-    DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, IsolateTree, OnFailure,
-    QUEUE_CAPACITY, RunError, ServiceRef, Waiting, WaitsFor,
+    DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, OnFailure, QUEUE_CAPACITY, RunError,
+    Waiting, WaitsFor,
 };
 pub use life::{Call, Outcome, Probe};
 pub use live::{
-    BusBuilder, DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters, MessageBus, Missed,
-    OwnThread, Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ServiceHandle, ServiceRuntime, ShutdownError,
+    BusBuilder, MessageBus, Missed, OwnThread, Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ShutdownError,
     WeakBus,
 };
 pub use monitor::{Down, Monitor};
@@ -59,11 +61,12 @@ pub use recipient::{Recipient, ReplyRecipient};
 pub use reference::{ActorRef, Watchable};
 pub use report::{MainResult, Report};
 pub use service::{Delivery, ServiceContext, Subscriber};
+pub use service_ref::ServiceRef;
 pub use stats::{Alive, BusStats, QueueStats, TopicStats};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};
-pub use tree::{Supervisor, Tree};
+pub use tree::{ServiceRuntime, Supervisor, Tree};
 pub use wire::{WIRE_VALUE_MAX, WireDelivery, WireMessage, WirePublishError, WireSubscriber, WireTopics};
 
 pub use {rand_core, rand_pcg};

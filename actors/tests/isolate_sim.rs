@@ -3,6 +3,8 @@
 //! - `MYCELIUM_CASES=100000` plays more than the usual 2,000.
 //! - `MYCELIUM_SEED=N` replays a run; the seed is printed.
 
+#[path = "common/mod.rs"]
+mod common;
 #[path = "isolate_sim/generate.rs"]
 mod generate;
 #[path = "isolate_sim/play.rs"]

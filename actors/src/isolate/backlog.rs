@@ -41,6 +41,11 @@ impl Backlog {
         }
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.borrow().len() <= self.stale.get()
+    }
+
     /// So many messages were dropped where they waited.
     pub(crate) fn dropped(&self, messages: usize) {
         let stale = self.stale.get() + messages;
@@ -65,6 +70,7 @@ impl Backlog {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::isolate::gauge::Label;
 
     /// Holds the numbers that were not dropped; what it delivers, both ways write down.
     struct Way {
@@ -77,6 +83,9 @@ mod tests {
         }
         fn discard(&self) {
             self.held.borrow_mut().pop_front();
+        }
+        fn label(&self) -> Label {
+            Label { message: "a message", topic: None }
         }
         fn holds(&self, number: u64) -> bool {
             self.held.borrow().contains(&number)

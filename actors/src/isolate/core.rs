@@ -32,6 +32,7 @@ use super::tree::TreeRun;
 use super::waits::Waits;
 use super::wire::Transcript;
 use super::{OUTSIDE, OnFailure, RunError};
+use crate::dead_letters::Letters;
 use crate::wire::Table;
 use crate::{Probe, StopReason};
 
@@ -77,8 +78,6 @@ pub(crate) struct Core {
     room_seen: Cell<u64>,
     failure: RefCell<Option<Box<RunError>>>,
     trees: RefCell<Vec<Rc<TreeRun>>>,
-    /// A tree has come to where somebody waits for it: the run is to return.
-    pub(crate) pause: Cell<bool>,
     /// Whose code was polled last: after a panic, whose it was.
     pub(crate) running: Cell<u32>,
     /// The service that went on last, since the bounds were looked at.
@@ -93,6 +92,9 @@ pub(crate) struct Core {
     pub(crate) probe: RefCell<Option<Arc<dyn Probe>>>,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
+    /// Made when there is the first.
+    pub(super) letters: RefCell<Option<Box<Letters>>>,
+    pub(crate) trees_made: Cell<u64>,
     pub(crate) retried: Cell<u64>,
 }
 
@@ -145,7 +147,6 @@ impl Core {
             room_seen: Cell::new(0),
             failure: RefCell::default(),
             trees: RefCell::default(),
-            pause: Cell::new(false),
             running: Cell::new(OUTSIDE),
             went_on: Cell::new(OUTSIDE),
             stop_asked: Cell::new(false),
@@ -156,6 +157,8 @@ impl Core {
             probe: RefCell::default(),
             unheard: Cell::new(0),
             dead_letters: Cell::new(0),
+            letters: RefCell::default(),
+            trees_made: Cell::new(0),
             retried: Cell::new(0),
         }
     }
@@ -279,6 +282,11 @@ impl Core {
 
     pub(crate) fn signals(&self) -> &Arc<Signals> {
         &self.signals
+    }
+
+    /// Whether nothing waits in the queue of events.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
     }
 }
 

@@ -3,9 +3,18 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+/// What goes by a lane.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// The name of the message.
+    pub(crate) message: &'static str,
+    /// The topic; `None`: it is sent to one actor alone.
+    pub(crate) topic: Option<&'static str>,
+}
+
 /// What a lane shares with its subscriptions: how many of them refuse, and what became of messages that were not handled at once.
-#[derive(Default)]
 pub(crate) struct Gauge {
+    pub(crate) label: Label,
     /// Whether somebody receives and nobody refuses: all that the usual publish looks at.
     open: Cell<bool>,
     heard: Cell<bool>,
@@ -24,6 +33,17 @@ pub(crate) struct Gauge {
 }
 
 impl Gauge {
+    pub(crate) fn new(label: Label) -> Self {
+        let (open, heard, full, oldest, newest, conflated, dead, left, lost, in_hand) = Default::default();
+        let retains = Default::default();
+        Self { label, open, heard, retains, full, oldest, newest, conflated, dead, left, lost, in_hand }
+    }
+
+    /// That of messages to one actor alone.
+    pub(crate) fn direct(message: &'static str) -> Rc<Self> {
+        Rc::new(Self::new(Label { message, topic: None }))
+    }
+
     /// Whether somebody receives and nobody refuses.
     #[inline(always)]
     pub(crate) fn is_open(&self) -> bool {
@@ -103,9 +123,10 @@ impl Hand {
         Self(Rc::clone(gauge))
     }
 
-    /// It is not handled, nor tried again.
-    pub(crate) fn die(self) {
+    /// It is not handled, nor tried again. What it was.
+    pub(crate) fn die(self) -> Label {
         self.0.died();
+        self.0.label
     }
 
     /// Its actor takes no more of its topic.

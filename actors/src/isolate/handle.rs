@@ -11,12 +11,13 @@ use std::time::Duration;
 use mycelium_mailbox::{Confined, Held};
 use tokio::sync::oneshot;
 
+use super::OUTSIDE;
 use super::beat::{Again, Beat};
 use super::core::{Core, Refusal};
 use super::gauge::Gauge;
 use super::lane::Lane;
 use super::seat::{AnySeat, Seat};
-use super::sub::{Answer, Called, Handle, Overflow, Query, Repeats, Rule};
+use super::sub::{Answer, Called, Handle, Overflow, Repeats, Request, Rule};
 use super::timers::{Due, Fire};
 use super::tree::Child;
 use super::waits::{Rest, Wait};
@@ -44,6 +45,11 @@ impl Place {
     pub(crate) fn core(&self) -> Option<&Core> {
         // What runs in an isolate finds it so; the rest is for tests and whoever sets an isolate up.
         self.core.entered().or_else(|| self.core.here())
+    }
+
+    /// The isolate's core on its thread, whatever else runs there: for what whoever runs the isolate may do from anywhere.
+    pub(super) fn core_from_anywhere(&self) -> Option<&Core> {
+        self.core.get()
     }
 
     /// Whether it is a place in this isolate.
@@ -128,6 +134,23 @@ impl Place {
 
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(self.now() + duration)
+    }
+
+    /// The same for a clock, which may be that of no seat.
+    pub(crate) fn sleep_by_clock(&self, duration: Duration) -> Sleep {
+        if self.seat == OUTSIDE { self.timer(duration) } else { self.sleep(duration) }
+    }
+
+    /// The same, whoever waits: it goes through the waker of the one that polls.
+    pub(crate) fn timer(&self, duration: Duration) -> Sleep {
+        let mut sleep = self.sleep(duration);
+        sleep.own = false;
+        sleep
+    }
+
+    /// Another place in this isolate.
+    pub(crate) fn beside(&self, seat: u32) -> Self {
+        Self { core: self.core.clone(), seat }
     }
 
     #[inline]
@@ -399,7 +422,7 @@ impl<A: Actor> Clone for IsolateRef<A> {
 }
 
 /// The lane of queries of type `Q` to one actor.
-type QueryLane<Q, R> = Lane<Query<Q, R>>;
+type RequestLane<Q, R> = Lane<Request<Q, R>>;
 
 impl<A: Actor> IsolateRef<A> {
     pub(crate) fn new(place: Place) -> Self {
@@ -407,44 +430,24 @@ impl<A: Actor> IsolateRef<A> {
     }
 
     pub(crate) fn timer(&self, limit: Duration) -> Sleep {
-        // Whoever asks is not this actor, so its timer goes through the waker of the one that polls.
-        let mut sleep = self.place.sleep(limit);
-        sleep.own = false;
-        sleep
-    }
-
-    /// The seat, ended or not, on the isolate's thread.
-    fn any_seat(&self) -> Option<Rc<dyn AnySeat>> {
-        self.place.core()?.seat(self.place.seat)
+        self.place.timer(limit)
     }
 
     pub(crate) fn stop(&self) {
-        if let Some(seat) = self.any_seat() {
-            seat.ask_stop();
-        }
+        self.place.ask_stop();
     }
 
     pub(crate) fn kill(&self) {
-        if let Some(seat) = self.any_seat() {
-            seat.kill();
-        }
+        self.place.kill();
     }
 
     pub(crate) fn is_alive(&self) -> bool {
-        self.any_seat().is_some_and(|seat| !seat.has_ended())
+        self.place.is_alive()
     }
 
     /// Ready with the reason once the actor has ended; on another thread never.
     pub(crate) fn poll_ended(&self, cx: &mut TaskContext<'_>) -> Poll<StopReason> {
-        let Some(core) = self.place.core() else { return Poll::Pending };
-        // A seat that is gone went with its isolate.
-        let Some(seat) = core.seat(self.place.seat) else { return Poll::Ready(StopReason::Shutdown) };
-        if let Some(reason) = seat.end_reason().filter(|_| seat.is_over()) {
-            return if core.goes_on(cx) { Poll::Ready(reason) } else { Poll::Pending };
-        }
-        seat.watch(cx.waker());
-        core.note_wait(Wait::End(self.place.seat));
-        Poll::Pending
+        self.place.poll_ended(cx)
     }
 
     fn seat(&self, core: &Core) -> Option<Rc<Seat<A>>> {
@@ -468,23 +471,23 @@ impl<A: Actor> IsolateRef<A> {
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
-            let gauge = Rc::default();
+            let gauge = Gauge::direct(short_type_name::<M>());
             let rule = Rule { repeats: Repeats::Direct, ..direct_rule(&gauge) };
             let to = seat.way_in::<T, P>(rule);
-            Lane::to_one(place, short_type_name::<M>(), to, gauge)
+            Lane::to_one(place, to, gauge)
         }))
     }
 
-    fn queries<Q>(&self, core: &Core) -> Option<Rc<QueryLane<Q, A::Reply>>>
+    fn queries<Q>(&self, core: &Core) -> Option<Rc<RequestLane<Q, A::Reply>>>
     where
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
-            let gauge = Rc::default();
-            let to = seat.way_in::<Query<Q, A::Reply>, Answer>(direct_rule(&gauge));
-            Lane::to_one(place, short_type_name::<Q>(), to, gauge)
+            let gauge = Gauge::direct(short_type_name::<Q>());
+            let to = seat.way_in::<Request<Q, A::Reply>, Answer>(direct_rule(&gauge));
+            Lane::to_one(place, to, gauge)
         }))
     }
 
@@ -554,7 +557,7 @@ impl<A: Actor> IsolateRef<A> {
         }
         let (reply, answer) = oneshot::channel();
         // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the askers.
-        let query = Query { query, reply: Cell::new(Some(reply)) };
+        let query = Request { query, reply: Cell::new(Some(reply)) };
         lane.write(query);
         core.enqueue(lane.index());
         Ok(answer)

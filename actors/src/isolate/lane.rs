@@ -13,7 +13,7 @@ use std::sync::Arc;
 use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
 use super::core::{Core, QUEUE_CAPACITY, Refusal};
-use super::gauge::Gauge;
+use super::gauge::{Gauge, Label};
 use super::let_go;
 use super::retained::Retained;
 use super::signals::Signals;
@@ -216,9 +216,6 @@ impl Changes {
 /// The queue and the receivers of one topic, or of the direct messages to one actor.
 pub(crate) struct Lane<M> {
     index: u32,
-    name: &'static str,
-    /// `None` for direct messages.
-    topic: Option<&'static str>,
     messages: Fifo<M>,
     receivers: RefCell<Receivers<M>>,
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
@@ -249,32 +246,21 @@ impl<M: 'static> Lane<M> {
     };
 
     pub(crate) fn of_topic(place: LanePlace, name: &'static str, topic: &'static str) -> Self {
-        Self::new(place, name, Some(topic), Receivers(None))
+        let gauge = Gauge::new(Label { message: name, topic: Some(topic) });
+        Self::new(place, Rc::new(gauge), Receivers(None))
     }
 
     /// A lane whose messages all go to one receiver, that waits when that is full.
-    pub(crate) fn to_one(
-        place: LanePlace,
-        name: &'static str,
-        to: Box<dyn Receive<M>>,
-        gauge: Rc<Gauge>,
-    ) -> Self {
+    pub(crate) fn to_one(place: LanePlace, to: Box<dyn Receive<M>>, gauge: Rc<Gauge>) -> Self {
         let only = Receiver { since: 0, policy: PolicyKind::Block, terms: None, by_wire: false, to };
         let receivers = Receivers(Some(Rc::from([only])));
         gauge.is_heard(true);
-        Self { gauge, ..Self::new(place, name, None, receivers) }
+        Self::new(place, gauge, receivers)
     }
 
-    fn new(
-        LanePlace { index, changes }: LanePlace,
-        name: &'static str,
-        topic: Option<&'static str>,
-        receivers: Receivers<M>,
-    ) -> Self {
+    fn new(LanePlace { index, changes }: LanePlace, gauge: Rc<Gauge>, receivers: Receivers<M>) -> Self {
         Self {
             index,
-            name,
-            topic,
             messages: Fifo::new(Self::BATCH_FIRST, QUEUE_CAPACITY),
             receivers: RefCell::new(receivers),
             changed: RefCell::default(),
@@ -283,7 +269,7 @@ impl<M: 'static> Lane<M> {
             rest: RefCell::default(),
             is_listed: Cell::new(false),
             surplus: Cell::new(0),
-            gauge: Rc::default(),
+            gauge,
             retained: OnceCell::new(),
         }
     }
@@ -547,11 +533,13 @@ impl<M: 'static> AnyLane for Lane<M> {
     }
 
     fn name(&self) -> &'static str {
-        self.name
+        self.gauge.label.message
     }
 
     fn stats(&self, senders: &[u32]) -> Option<TopicStats> {
-        let (topic, gauge, receivers) = (self.topic?, &self.gauge, self.current());
+        let (gauge, receivers) = (&self.gauge, self.current());
+        let Label { message, topic } = gauge.label;
+        let topic = topic?;
         let kept =
             receivers.iter().map(|receiver| receiver.to.waiting() as u64).sum::<u64>() + gauge.in_hand();
         let queued: u64 = receivers.iter().map(|receiver| self.queued_for(receiver, senders)).sum();
@@ -559,7 +547,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         let [retained, retained_given, retained_evicted] =
             self.retained().map(Retained::counts).unwrap_or_default();
         Some(TopicStats {
-            message: self.name,
+            message,
             topic,
             published: self.published(),
             delivered: taken.saturating_sub(kept + gauge.undone()),
@@ -594,11 +582,11 @@ impl<M: 'static> AnyLane for Lane<M> {
 
     fn remove(&self, seat: u32, core: &Core) {
         // A direct lane keeps its receiver, which knows that its actor has ended and counts what still comes.
-        if self.topic.is_none() {
+        if self.gauge.label.topic.is_none() {
             return;
         }
         let dead = self.leave(core, |receiver| receiver.to.seat() == seat);
-        core.dead_letters.set(core.dead_letters.get() + dead);
+        core.bury_queued(seat, self.gauge.label, dead);
     }
 
     fn clear(&self) {

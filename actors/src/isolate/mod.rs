@@ -3,12 +3,15 @@
 mod apart;
 mod backlog;
 mod beat;
+mod block_on;
 mod bounds;
 mod core;
+mod ends;
 mod feed;
 mod gauge;
 mod handle;
 mod lane;
+mod letters;
 mod monitors;
 mod names;
 mod report;
@@ -26,7 +29,6 @@ mod wire;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
-use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,14 +41,13 @@ use self::lane::Way;
 use self::seat::Seat;
 use self::service::ServiceSeat;
 use self::signals::Signals;
-use self::tree::TreeRun;
 use mycelium_mailbox::{Held, enter};
 
 use crate::life::Origin;
 use crate::stop::{Leash, StopFlag};
 use crate::{
     Actor, ActorRef, AskError, Clock, Context, Handler, Message, PublishError, Responder, Service,
-    SpawnError, StopReason, Subscriptions, TellError, Timestamp, TopicStats,
+    ServiceRef, SpawnError, StopReason, Subscriptions, TellError, Timestamp, TopicStats,
 };
 
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
@@ -55,7 +56,7 @@ pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep};
 pub use self::report::{IsolateStats, OnFailure, RunError, Waiting};
 pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
 pub(crate) use self::service::{IsolateSubscriber, seat_service};
-pub use self::tree::IsolateTree;
+pub(crate) use self::tree::IsolateTree;
 pub(crate) use self::tree::{Factory, Site as SeatSite};
 pub use self::waits::WaitsFor;
 pub(crate) use self::wire::{IsolateEars, WireLane, WireLaneOf};
@@ -122,12 +123,6 @@ pub struct Isolate {
     foreign: BTreeSet<u32>,
     /// The ways of the core's lanes to their receivers, as last seen.
     ways: Vec<Box<dyn Way>>,
-}
-
-/// The address of a service of an isolate, to take it back at the end.
-pub struct ServiceRef<S> {
-    place: Place,
-    service: PhantomData<fn() -> S>,
 }
 
 impl Isolate {
@@ -204,7 +199,7 @@ impl Isolate {
         self.core.add_seat(Rc::clone(&seat) as Rc<dyn AnySeat>);
         let subscribed = wanted.iter().try_for_each(|wanted| wanted.in_isolate(&seat));
         if let Err(error) = subscribed {
-            self.core.seat_ended(index, 0);
+            self.core.seat_ended(index);
             seat.clear();
             return Err(error);
         }
@@ -218,7 +213,7 @@ impl Isolate {
     pub fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
         let (index, waker) = self.core.next_seat();
         self.core.add_seat(Rc::new(ServiceSeat::new(&self.core, index, waker, service)));
-        Ok(ServiceRef { place: Place::new(&self.core, index), service: PhantomData })
+        Ok(ServiceRef::in_isolate(Place::new(&self.core, index)))
     }
 
     /// Publishes from outside; it is handled at the next [`run`](Self::run).
@@ -371,9 +366,9 @@ impl Isolate {
                 core.renew_ways(ways);
                 if core.has_trees() {
                     core.tend_trees();
-                    if core.pause.take() {
-                        return Ok(());
-                    }
+                }
+                if signals.take_pause() {
+                    return Ok(());
                 }
                 // One by one: whose handler panics leaves the others where they are.
                 while !woken.is_empty() {
@@ -430,8 +425,9 @@ impl Isolate {
     /// See [`RunError`]: what `stopping` did may fail like any handler.
     pub fn shutdown(&mut self) -> Result<IsolateStats, RunError> {
         for tree in self.core.trees().iter().rev() {
+            let tree = IsolateTree::new(&self.core, tree);
             tree.stop();
-            self.run_until_tree(tree, TreeRun::has_ended)?;
+            self.block_on(tree.ended())?;
         }
         for seat in self.core.seats().iter().rev().filter(|seat| !seat.is_handling()) {
             seat.end(StopReason::Shutdown);
@@ -455,10 +451,8 @@ impl Isolate {
 
     /// Takes a service out once its loop has returned.
     pub fn take_service<S: Service>(&mut self, service: &ServiceRef<S>) -> Option<S> {
-        if !service.place.is_of(&self.core) {
-            return None;
-        }
-        self.core.seat(service.place.seat())?.into_any().downcast::<ServiceSeat<S>>().ok()?.take()
+        let place = service.as_isolate().filter(|place| place.is_of(&self.core))?;
+        self.core.seat(place.seat())?.into_any().downcast::<ServiceSeat<S>>().ok()?.take()
     }
 
     /// Why an actor of this isolate ended, if it has.
@@ -466,7 +460,8 @@ impl Isolate {
         self.seat(actor)?.end_reason()
     }
 
-    /// The isolate's clock, for code that is no actor, such as the observer of a tree. It cannot wait on it.
+    /// The isolate's clock, for code that is no actor, such as the observer of a tree. What [`block_on`](Self::block_on) waits for
+    /// may wait on it.
     pub fn clock(&self) -> Clock {
         Clock::in_isolate(Place::new(&self.core, OUTSIDE))
     }

@@ -1,11 +1,11 @@
 //! Watching the ends of other actors of an isolate, and being linked to them.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use mycelium_mailbox::Play;
 
 use super::core::Core;
+use super::gauge::Gauge;
 use super::handle::{IsolateContext, Place, direct_rule, id_of, seat_of};
 use super::lane::Lane;
 use super::seat::{AnySeat, Bundle, Seat};
@@ -146,9 +146,9 @@ where
 {
     let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
     let lane = core.direct(seat.index, |index| {
-        let gauge = Rc::default();
+        let gauge = Gauge::direct("Down");
         let to = seat.way_in::<N, P>(direct_rule(&gauge));
-        Lane::to_one(index, "Down", to, gauge)
+        Lane::to_one(index, to, gauge)
     });
     // The watches that an actor has made bound how many there are.
     lane.write(N::from(down));

@@ -101,6 +101,11 @@ pub enum RunError {
         /// Whose handlers, which services, and for what.
         waiting: Vec<Waiting>,
     },
+    /// Nothing is left to do, and what [`Isolate::block_on`](crate::Isolate::block_on) waits for is not ready.
+    NeverReady {
+        /// Whose handlers wait, and which services, and for what.
+        waiting: Vec<Waiting>,
+    },
     /// A wake-up of another thread has met one of the isolate: a handler waits for both, so what it does next would depend on
     /// which came first.
     ForeignWake {
@@ -183,16 +188,15 @@ impl fmt::Display for RunError {
             Self::ActorFailed { actor, id, reason, at } => write!(f, "{actor}{id} {reason} (at {at})"),
             Self::Stuck { waiting } => {
                 f.write_str("nothing is left to do, but not everybody is done; these wait: ")?;
-                for (at, one) in waiting.iter().take(NAMED_MAX).enumerate() {
-                    write!(f, "{}{one}", if at > 0 { ", " } else { "" })?;
+                tell_waiting(f, waiting)
+            }
+            Self::NeverReady { waiting } => {
+                f.write_str("nothing is left to do, and what `block_on` waits for has not come; futures of other threads are not followed")?;
+                if waiting.is_empty() {
+                    return Ok(());
                 }
-                if let Some(more) = waiting.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
-                    write!(f, " and {more} more")?;
-                }
-                if waiting.iter().any(|one| one.waits_for == WaitsFor::Outside) {
-                    f.write_str(OUTSIDE_REMEDY)?;
-                }
-                Ok(())
+                f.write_str("; these wait: ")?;
+                tell_waiting(f, waiting)
             }
             Self::ForeignWake { actor, id, at } => write!(
                 f,
@@ -235,6 +239,20 @@ impl fmt::Display for RunError {
             Self::Closed => f.write_str("the isolate is already running"),
         }
     }
+}
+
+/// Names who waits, up to a bound.
+fn tell_waiting(f: &mut fmt::Formatter<'_>, waiting: &[Waiting]) -> fmt::Result {
+    for (at, one) in waiting.iter().take(NAMED_MAX).enumerate() {
+        write!(f, "{}{one}", if at > 0 { ", " } else { "" })?;
+    }
+    if let Some(more) = waiting.len().checked_sub(NAMED_MAX).filter(|more| *more > 0) {
+        write!(f, " and {more} more")?;
+    }
+    if waiting.iter().any(|one| one.waits_for == WaitsFor::Outside) {
+        f.write_str(OUTSIDE_REMEDY)?;
+    }
+    Ok(())
 }
 
 impl std::error::Error for RunError {}

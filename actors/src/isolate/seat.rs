@@ -14,7 +14,7 @@ pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
 use super::backlog::Backlog;
 use super::core::Core;
-use super::gauge::{Gauge, Hand, count};
+use super::gauge::{Gauge, Hand, Label};
 use super::handle::id_of;
 use super::lane::Receive;
 use super::monitors::{Tell, Watches};
@@ -23,8 +23,21 @@ use super::sub::{Begin, Called, End, EndBatch, Handle, Rule, Sub};
 use super::tree::Child;
 use super::waits::Wait;
 use crate::actor::has_batches;
+use crate::dead_letters::DeadLetterCause;
 use crate::life::{Act, Happening, LifeState, Lifecycle};
 use crate::{Actor, Context, Down, Handler, Message, Monitor, SpawnError, StopReason, Subscription};
+
+/// How many there are of each, in the order in which they come first.
+fn counted(labels: impl Iterator<Item = Label>) -> Vec<(Label, u64)> {
+    let mut counted: Vec<(Label, u64)> = Vec::new();
+    for label in labels {
+        match counted.iter_mut().find(|(known, _)| *known == label) {
+            Some((_, messages)) => *messages += 1,
+            None => counted.push((label, 1)),
+        }
+    }
+    counted
+}
 
 /// An actor and its context.
 pub(crate) struct Bundle<A: Actor> {
@@ -43,6 +56,14 @@ pub(crate) trait AnySeat: 'static {
     fn waiting(&self) -> Option<Waiting>;
     /// Whether a handler of it waits.
     fn is_handling(&self) -> bool {
+        false
+    }
+    /// Whether it is a service's.
+    fn is_service(&self) -> bool {
+        false
+    }
+    /// Whether a handler of it waits, or messages do.
+    fn has_work(&self) -> bool {
         false
     }
     /// Ends it: nothing more is delivered. Its `stopping` runs unless its own code panicked.
@@ -333,19 +354,32 @@ impl<A: Actor> Seat<A> {
 
     /// It takes part in nothing any more: what waits is dead letters.
     fn leave(&self) {
-        let waiting = self.backlog.take();
-        let lost = waiting.len() as u64 + u64::from(self.loses_kept());
+        let (waiting, kept, reason) = (self.backlog.take(), self.lose_kept(), self.reason());
+        let bury = |label, lost| self.core.bury((self, self.index), label, lost, reason.clone(), true);
+        if let Some((label, attempts)) = kept {
+            bury(label, (1, DeadLetterCause::InHand { attempts }));
+        }
+        for (label, messages) in counted(waiting.iter().map(|from| from.label())) {
+            bury(label, (messages, DeadLetterCause::Waiting));
+        }
         match self.ward {
-            None => self.core.left_alone(A::name(), self.index, self.reason(), lost),
-            Some(_) => self.core.seat_ended(self.index, lost),
+            None => self.core.left_alone(A::name(), self.index, self.reason()),
+            Some(_) => self.core.seat_ended(self.index),
         }
         waiting.iter().for_each(|source| source.discard());
     }
 
     /// What its handler has is nobody's any more.
-    fn lose_hand(&self, hand: Hand) {
-        hand.die();
-        count(&self.core.dead_letters);
+    fn lose_hand(&self, hand: Hand, attempts: u32) {
+        let (label, reason) = (hand.die(), self.reason());
+        let cut_off = matches!(reason, StopReason::Shutdown | StopReason::Killed);
+        let lost = (1, DeadLetterCause::InHand { attempts });
+        self.core.bury((self, self.index), label, lost, reason, cut_off);
+    }
+
+    /// A message has come after its end.
+    pub(crate) fn lose_late(&self, label: Label) {
+        self.core.bury((self, self.index), label, (1, DeadLetterCause::Waiting), self.reason(), true);
     }
 
     /// Nobody is to be told of its end.
@@ -443,6 +477,10 @@ impl<A: Actor> AnySeat for Seat<A> {
 
     fn is_handling(&self) -> bool {
         self.stage.phase() == Phase::Waiting
+    }
+
+    fn has_work(&self) -> bool {
+        self.is_handling() || !self.backlog.is_empty() || self.ward.as_ref().is_some_and(|ward| ward.keeps())
     }
 
     fn end_batch(&self) {

@@ -77,7 +77,7 @@ impl<S: Service> ServiceSeat<S> {
             ward.over(&reason);
         } else if !self.has_ended() {
             *self.ended.borrow_mut() = Some(reason.clone());
-            self.core.left_alone(S::name(), self.index, reason, 0);
+            self.core.left_alone(S::name(), self.index, reason);
             self.watchers.take().into_iter().for_each(Waker::wake);
         }
     }
@@ -115,9 +115,14 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         S::name()
     }
 
+    fn is_service(&self) -> bool {
+        true
+    }
+
     fn waiting(&self) -> Option<Waiting> {
         let wait = self.wait.get();
-        let is_at_rest = self.core.waits.rests(self.index) || matches!(wait, Wait::End(_) | Wait::EndOfTime);
+        let is_at_rest = self.core.waits.rests(self.index)
+            || matches!(wait, Wait::End(_) | Wait::TreeEnd | Wait::EndOfTime);
         (self.run.borrow().is_some() && !is_at_rest).then(|| Waiting {
             actor: S::name(),
             id: id_of(self.index),

@@ -18,6 +18,8 @@ use mycelium_mailbox::this_thread;
 pub(crate) struct Signals {
     any: AtomicBool,
     halt: AtomicBool,
+    /// What whoever runs the isolate waits for has come: the run is to return.
+    pause: AtomicBool,
     /// The isolate's own thread.
     thread: NonZeroU64,
     woken: Mutex<Woken>,
@@ -33,8 +35,8 @@ struct Woken {
 
 impl Default for Signals {
     fn default() -> Self {
-        let (any, halt, woken) = Default::default();
-        Self { any, halt, thread: this_thread(), woken }
+        let (any, halt, pause, woken) = Default::default();
+        Self { any, halt, pause, thread: this_thread(), woken }
     }
 }
 
@@ -47,6 +49,22 @@ impl Signals {
     /// Makes the run loop look.
     pub(crate) fn raise(&self) {
         self.any.store(true, Ordering::Release);
+    }
+
+    /// Has the run return between two events.
+    pub(crate) fn pause(&self) {
+        self.pause.store(true, Ordering::Release);
+        self.raise();
+    }
+
+    /// Whether it is to return; it is not any more.
+    pub(crate) fn take_pause(&self) -> bool {
+        self.pause.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether this is the isolate's own thread.
+    pub(crate) fn is_here(&self) -> bool {
+        this_thread() == self.thread
     }
 
     /// Ends the run.
@@ -88,7 +106,7 @@ impl Wake for SeatWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         let mut woken = self.signals.woken.lock().unwrap_or_else(PoisonError::into_inner);
-        if this_thread() == self.signals.thread {
+        if self.signals.is_here() {
             // Woken twice in a row it is resumed once.
             if woken.own.last() != Some(&self.seat) {
                 woken.own.push(self.seat);

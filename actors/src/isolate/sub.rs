@@ -15,7 +15,7 @@ use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
 pub(crate) use self::hand::{InHand, Repeats};
-use super::gauge::{Gauge, OnUnwind, count};
+use super::gauge::{Gauge, Label, OnUnwind, count};
 use super::lane::{Lane, Receive, Way};
 use super::let_go;
 use super::seat::{AnySeat, Bundle, Seat};
@@ -46,7 +46,7 @@ impl<A: Handler<M>, M: 'static> Called<A, M> for Handle {
     type Seen = Seen;
 }
 
-impl<A: Responder<Q>, Q: 'static> Called<A, Query<Q, A::Reply>> for Answer {
+impl<A: Responder<Q>, Q: 'static> Called<A, Request<Q, A::Reply>> for Answer {
     type Seen = AnswerSeen;
 }
 
@@ -62,7 +62,7 @@ impl<A: Handler<M>, M> Play<Bundle<A>, M> for Seen {
 }
 
 /// A query and the way back.
-pub(crate) struct Query<Q, R> {
+pub(crate) struct Request<Q, R> {
     pub(crate) query: Q,
     pub(crate) reply: Cell<Option<oneshot::Sender<R>>>,
 }
@@ -70,10 +70,10 @@ pub(crate) struct Query<Q, R> {
 /// Plays a query.
 pub(crate) struct Answer;
 
-impl<A: Responder<Q>, Q> Play<Bundle<A>, Query<Q, A::Reply>> for Answer {
+impl<A: Responder<Q>, Q> Play<Bundle<A>, Request<Q, A::Reply>> for Answer {
     type Output = Handled<A>;
 
-    async fn play(bundle: &mut Bundle<A>, asked: &Query<Q, A::Reply>) -> Handled<A> {
+    async fn play(bundle: &mut Bundle<A>, asked: &Request<Q, A::Reply>) -> Handled<A> {
         // Taken first, so that whoever asked knows at once if this play is dropped.
         let back = asked.reply.take();
         let reply = life::answer(&mut bundle.actor, &asked.query, &mut bundle.ctx).await;
@@ -88,10 +88,10 @@ impl<A: Responder<Q>, Q> Play<Bundle<A>, Query<Q, A::Reply>> for Answer {
 /// Plays a query while a probe looks on.
 pub(crate) struct AnswerSeen;
 
-impl<A: Responder<Q>, Q> Play<Bundle<A>, Query<Q, A::Reply>> for AnswerSeen {
+impl<A: Responder<Q>, Q> Play<Bundle<A>, Request<Q, A::Reply>> for AnswerSeen {
     type Output = Handled<A>;
 
-    async fn play(bundle: &mut Bundle<A>, asked: &Query<Q, A::Reply>) -> Handled<A> {
+    async fn play(bundle: &mut Bundle<A>, asked: &Request<Q, A::Reply>) -> Handled<A> {
         life::seen(Witness::of::<A, Q>(&bundle.ctx), Answer::play(bundle, asked)).await
     }
 }
@@ -138,6 +138,8 @@ pub(crate) trait Waiting {
     fn discard(&self);
     /// Whether the message of this number still waits.
     fn holds(&self, number: u64) -> bool;
+    /// What it is.
+    fn label(&self) -> Label;
 }
 
 /// What happens to a message when `capacity` of them wait.
@@ -218,7 +220,7 @@ where
     fn keep(&self, message: Lent<'_, M>) -> bool {
         if self.seat.has_ended() {
             count(&self.rule.gauge.dead);
-            count(&self.seat.core.dead_letters);
+            self.seat.lose_late(self.rule.gauge.label);
             return false;
         }
         let full = self.waiting_count.get() >= self.rule.capacity;
@@ -426,6 +428,10 @@ where
         let first = waiting.front().is_some_and(|(first, _)| *first == number);
         first || waiting.binary_search_by_key(&number, |(number, _)| *number).is_ok()
     }
+
+    fn label(&self) -> Label {
+        self.rule.gauge.label
+    }
 }
 
 /// The retained messages of a subscription, as a source of its seat's backlog.
@@ -450,5 +456,9 @@ where
 
     fn holds(&self, number: u64) -> bool {
         self.0.given.borrow().front().is_some_and(|(first, _)| *first <= number)
+    }
+
+    fn label(&self) -> Label {
+        self.0.rule.gauge.label
     }
 }

@@ -37,6 +37,10 @@ pub enum WaitsFor {
         /// Its identity within the isolate.
         id: ActorId,
     },
+    /// The answer of a supervisor of a tree, which it has called.
+    Supervisor,
+    /// The end of a tree. A service that waits for it is at rest.
+    TreeEnd,
     /// A moment past the end of time. A service that waits for it is at rest.
     EndOfTime,
     /// Nothing that the isolate knows: a thread, a socket, a future that is never ready, or a channel on which nobody sends.
@@ -50,6 +54,8 @@ impl fmt::Display for WaitsFor {
             Self::Mailbox { of, id } => write!(f, "room in the mailbox of {of}{id}"),
             Self::Topic { message } => write!(f, "room in a queue for {message}"),
             Self::End { of, id } => write!(f, "the end of {of}{id}"),
+            Self::Supervisor => f.write_str("the answer of a supervisor"),
+            Self::TreeEnd => f.write_str("the end of a tree"),
             Self::EndOfTime => f.write_str("a moment past the end of time"),
             Self::Outside => f.write_str("something outside the isolate"),
         }
@@ -64,6 +70,8 @@ pub(crate) enum Wait {
     /// By the lane of the topic.
     Topic(u32),
     End(u32),
+    Supervisor,
+    TreeEnd,
     EndOfTime,
     Outside,
 }
@@ -85,6 +93,8 @@ impl Wait {
                 WaitsFor::End { of, id }
             }
             Self::Topic(lane) => WaitsFor::Topic { message: core.lane_name(lane) },
+            Self::Supervisor => WaitsFor::Supervisor,
+            Self::TreeEnd => WaitsFor::TreeEnd,
             Self::EndOfTime => WaitsFor::EndOfTime,
             Self::Outside => WaitsFor::Outside,
         }

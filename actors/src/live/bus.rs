@@ -11,8 +11,9 @@ use tokio::runtime::Handle;
 use super::address::{Address, Member};
 use super::body::Body;
 use super::context::LiveContext;
-use super::dead_letters::{DeadLetterBox, DeadLetters};
+use super::dead_letters::DeadLetterBox;
 use super::fate::Fate;
+use super::forest::Forest;
 use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{Members, Seat};
 use super::names::Names;
@@ -22,11 +23,11 @@ use super::source::{DirectSource, Inlet};
 use super::topics::{Retentions, Topics};
 use super::wire::WireTable;
 use crate::clock::LiveClock;
+use crate::dead_letters::DeadLetters;
 use crate::host::Vacant;
 use crate::life::{Census, Origin};
 use crate::rt;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
-use crate::tree::Forest;
 use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, Probe, Retention, SpawnError, Subscriber,

@@ -1,123 +1,14 @@
-//! What reached an actor and was never handled.
+//! Where a bus keeps its dead letters.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::PoisonError;
 
+use crate::dead_letters::{Account, DeadLetter, DeadLetters, Letters};
 use crate::sync::{Mutex, MutexGuard};
-use crate::{ActorId, StopReason, Timestamp};
 
-/// How many of the latest dead letters a bus remembers one by one (entries).
-pub const DEAD_LETTERS_RECENT_MAX: usize = 64;
-
-/// Messages that one actor left behind at its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadLetter {
-    /// The actor's name.
-    pub actor: &'static str,
-    /// The actor.
-    pub id: ActorId,
-    /// The name of the message.
-    pub message: &'static str,
-    /// The topic it came from; `None` if it was sent to this actor alone.
-    pub topic: Option<&'static str>,
-    /// How many messages of this name.
-    pub messages: u64,
-    /// Whether it was being handled, or waited.
-    pub cause: DeadLetterCause,
-    /// Why the actor ended.
-    pub reason: StopReason,
-    /// When, on the bus's clock.
-    pub at: Timestamp,
-}
-
-/// What was to become of a dead letter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum DeadLetterCause {
-    /// Its handler failed, panicked, or was killed.
-    InHand {
-        /// How often its handler was tried: more than once only if it was
-        /// [retried](crate::tree::InHand::Retry).
-        attempts: u32,
-    },
-    /// It waited in the actor's mailbox.
-    Waiting,
-}
-
-impl fmt::Display for DeadLetter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verb = match self.cause {
-            DeadLetterCause::InHand { .. } => "was being handled",
-            DeadLetterCause::Waiting => "waited",
-        };
-        let Self { actor, id, message, messages, reason, .. } = self;
-        write!(f, "{messages} {message} {verb} when {actor}{id} {reason}")?;
-        match self.cause {
-            DeadLetterCause::InHand { attempts } if attempts > 1 => write!(f, " (attempt {attempts})"),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The dead letters of a bus up to now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DeadLetters {
-    /// Messages whose handler failed, panicked, or was killed.
-    pub in_hand: u64,
-    /// Messages that waited for an actor when it ended.
-    pub waiting: u64,
-    /// Messages that were given to their actor once more after its handler had failed, counted each time. They are no
-    /// dead letters, but they might have become some.
-    pub retried: u64,
-    /// The latest, oldest first, at most [`DEAD_LETTERS_RECENT_MAX`].
-    pub recent: Vec<DeadLetter>,
-}
-
-/// Where a bus keeps them.
+/// The dead letters of a bus.
 #[derive(Default)]
 pub(crate) struct DeadLetterBox {
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    in_hand: u64,
-    waiting: u64,
-    retried: u64,
-    recent: VecDeque<DeadLetter>,
-    accounts: Vec<Account>,
-    next_account: u64,
-}
-
-/// What was left behind since the drain of a tree began, summed up: by the actors of that tree, and by those of none.
-#[derive(Default)]
-pub(crate) struct Account {
-    number: u64,
-    tree: u64,
-    /// By actor, message, topic and cause; at most [`ACCOUNT_MAX`].
-    pub(crate) rows: BTreeMap<Row, u64>,
-    /// All messages, also those for which there is no row.
-    pub(crate) messages: u64,
-}
-
-/// Which actor, its name, the message, its topic, and whether it was being handled.
-pub(crate) type Row = (ActorId, &'static str, &'static str, Option<&'static str>, bool);
-
-/// Most rows of an account (actors times messages).
-const ACCOUNT_MAX: usize = 10_000;
-
-impl Account {
-    fn enter(&mut self, letter: &DeadLetter) {
-        let in_hand = matches!(letter.cause, DeadLetterCause::InHand { .. });
-        self.messages += letter.messages;
-        let row = (letter.id, letter.actor, letter.message, letter.topic, in_hand);
-        if self.rows.len() < ACCOUNT_MAX || self.rows.contains_key(&row) {
-            *self.rows.entry(row).or_default() += letter.messages;
-        }
-    }
+    letters: Mutex<Letters>,
 }
 
 /// An account that something is entered into until it is closed or dropped.
@@ -129,67 +20,39 @@ pub(crate) struct OpenAccount<'a> {
 impl OpenAccount<'_> {
     /// What was left behind since it was opened.
     pub(crate) fn close(self) -> Account {
-        self.letters.close_account(self.number).unwrap_or_default()
+        self.letters.lock().close_account(self.number).unwrap_or_default()
     }
 }
 
 impl Drop for OpenAccount<'_> {
     fn drop(&mut self) {
-        self.letters.close_account(self.number);
+        self.letters.lock().close_account(self.number);
     }
 }
 
 impl DeadLetterBox {
     /// Sums up from now on what is left behind.
     pub(crate) fn open_account(&self, tree: u64) -> OpenAccount<'_> {
-        let mut state = self.lock();
-        let number = state.next_account;
-        state.next_account += 1;
-        state.accounts.push(Account { number, tree, ..Account::default() });
+        let number = self.lock().open_account(tree);
         OpenAccount { letters: self, number }
     }
 
-    fn close_account(&self, number: u64) -> Option<Account> {
-        let mut state = self.lock();
-        let at = state.accounts.iter().position(|account| account.number == number)?;
-        Some(state.accounts.swap_remove(at))
+    fn lock(&self) -> MutexGuard<'_, Letters> {
+        self.letters.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// `tree` is that of the actor. `cut_off` says that a stop is to blame for it; a handler's own failure is no matter of an
-    /// account.
+    /// See [`Letters::put`].
     pub(crate) fn put(&self, letter: DeadLetter, tree: Option<u64>, cut_off: bool) {
         tracing::debug!(target: "mycelium::dead_letters", actor = letter.actor, id = letter.id.get(), message = letter.message, "{letter}");
-        let mut state = self.lock();
-        if cut_off {
-            let concerned = |account: &&mut Account| tree.is_none_or(|tree| tree == account.tree);
-            state.accounts.iter_mut().filter(concerned).for_each(|account| account.enter(&letter));
-        }
-        match letter.cause {
-            DeadLetterCause::InHand { .. } => state.in_hand += letter.messages,
-            DeadLetterCause::Waiting => state.waiting += letter.messages,
-        }
-        if state.recent.len() == DEAD_LETTERS_RECENT_MAX {
-            state.recent.pop_front();
-        }
-        state.recent.push_back(letter);
+        self.lock().put(letter, tree, cut_off);
     }
 
     /// A message is about to be handled once more.
     pub(crate) fn count_retry(&self) {
-        self.lock().retried += 1;
+        self.lock().count_retry();
     }
 
     pub(crate) fn snapshot(&self) -> DeadLetters {
-        let state = self.lock();
-        DeadLetters {
-            in_hand: state.in_hand,
-            waiting: state.waiting,
-            retried: state.retried,
-            recent: state.recent.iter().cloned().collect(),
-        }
+        self.lock().snapshot()
     }
 }

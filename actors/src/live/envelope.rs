@@ -35,7 +35,7 @@ struct Kind<A: Actor> {
     is_query: bool,
 }
 
-struct Query<Q, R> {
+struct Request<Q, R> {
     query: Q,
     /// Empty once it was answered.
     reply: Option<oneshot::Sender<R>>,
@@ -70,7 +70,7 @@ impl<A: Actor> Envelope<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        Self { content: Parcel::new(Query { query, reply: Some(reply) }), kind: &Ask::<A, Q>::KIND }
+        Self { content: Parcel::new(Request { query, reply: Some(reply) }), kind: &Ask::<A, Q>::KIND }
     }
 
     /// The message back, after it was not sent.
@@ -132,7 +132,7 @@ where
     A: Responder<Q>,
     Q: Send + Sync + 'static,
 {
-    let Some(asked) = content.downcast_mut::<Query<Q, A::Reply>>() else { return Started::Ready(Ok(1)) };
+    let Some(asked) = content.downcast_mut::<Request<Q, A::Reply>>() else { return Started::Ready(Ok(1)) };
     let witness = if ctx.is_probed() { Witness::of::<A, Q>(ctx) } else { None };
     let answering = async move {
         let reply = life::answer(actor, &asked.query, ctx).await;

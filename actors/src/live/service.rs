@@ -24,8 +24,8 @@ use crate::life::reason_of;
 use crate::rt::{self, AbortHandle};
 use crate::sync::{AtomicBool, AtomicU64, Ordering, SetOnce};
 use crate::{
-    ActorId, Message, MessageBus, Service, ServiceContext, SpawnError, StopReason, Subscription, Timestamp,
-    WireMessage, WireTopics,
+    ActorId, Message, MessageBus, Service, ServiceContext, ServiceRef, SpawnError, StopReason, Subscription,
+    Timestamp, WireMessage, WireTopics,
 };
 
 /// What a service knows of its supervisor.
@@ -94,16 +94,14 @@ impl Member for Post {
     }
 }
 
-/// A running service. Dropping the handle does not end it.
+/// The live half of a [`ServiceRef`].
 #[derive(Clone)]
-pub struct ServiceHandle {
+pub(crate) struct LiveServiceRef {
     post: Arc<Post>,
 }
 
-impl ServiceHandle {
-    /// The service's identity within its bus.
-    #[must_use]
-    pub fn id(&self) -> ActorId {
+impl LiveServiceRef {
+    pub(crate) fn id(&self) -> ActorId {
         self.post.id
     }
 
@@ -111,35 +109,21 @@ impl ServiceHandle {
         Arc::clone(&self.post) as _
     }
 
-    /// Tells the service to stop: it ends at its next wait, or by its own hand; see [`Service`](crate::Service#how-it-ends).
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         Member::stop(&*self.post, Stop::Life);
     }
 
-    /// Drops the service's code where it waits.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.post.kill();
     }
 
-    /// Whether its loop has not ended.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         !self.post.ended.initialized()
     }
 
-    /// Waits for its end and says why it ended.
-    ///
-    /// # Cancel safety
-    /// It may be dropped and called again.
-    pub async fn ended(&self) -> StopReason {
+    pub(crate) async fn ended(&self) -> StopReason {
         current::turn().await;
         cancellable(self.post.ended.wait()).await.clone()
-    }
-}
-
-impl fmt::Debug for ServiceHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.post.name, self.post.id)
     }
 }
 
@@ -217,8 +201,8 @@ impl MessageBus {
     /// # Errors
     /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or has ended,
     /// [`SpawnError::Closed`] after a shutdown began.
-    pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceHandle, SpawnError> {
-        self.launch_service(service, None)
+    pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceRef<S>, SpawnError> {
+        self.launch_service(service, None).map(ServiceRef::live)
     }
 
     /// The same, for a supervisor too.
@@ -226,7 +210,7 @@ impl MessageBus {
         &self,
         service: S,
         supervision: Option<Supervision>,
-    ) -> Result<ServiceHandle, SpawnError> {
+    ) -> Result<LiveServiceRef, SpawnError> {
         self.launch_service_on(&self.core.runtime()?, service, supervision)
     }
 
@@ -236,7 +220,7 @@ impl MessageBus {
         runtime: &Handle,
         service: S,
         supervision: Option<Supervision>,
-    ) -> Result<ServiceHandle, SpawnError> {
+    ) -> Result<LiveServiceRef, SpawnError> {
         let core = &self.core;
         let _entered = rt::enter(runtime);
         let post = Arc::new(Post {
@@ -258,7 +242,7 @@ impl MessageBus {
             return Err(SpawnError::RuntimeEnded);
         }
         let _ = post.task.set(task.abort_handle());
-        Ok(ServiceHandle { post })
+        Ok(LiveServiceRef { post })
     }
 }
 

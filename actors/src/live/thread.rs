@@ -8,7 +8,7 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::address::Member;
 use crate::sync::oneshot;
-use crate::{Actor, ActorRef, MessageBus, Service, ServiceHandle, SpawnError};
+use crate::{Actor, ActorRef, MessageBus, Service, ServiceRef, SpawnError};
 
 /// A thread for one actor or service alone: for code that blocks or computes for long, and for the lowest latency.
 ///
@@ -141,13 +141,13 @@ impl MessageBus {
         &self,
         thread: OwnThread,
         service: S,
-    ) -> Result<ServiceHandle, SpawnError> {
+    ) -> Result<ServiceRef<S>, SpawnError> {
         if self.core.is_closed() {
             return Err(SpawnError::Closed);
         }
         let (runtime, occupant) = thread.start()?;
         let service = self.launch_service_on(&runtime, service, None)?;
         let _ = occupant.send(service.member());
-        Ok(service)
+        Ok(ServiceRef::live(service))
     }
 }

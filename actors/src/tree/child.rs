@@ -13,6 +13,7 @@ use mycelium_supervisor::{
 use super::handle::{StartError, Tree};
 use super::health::Health;
 use super::launch::{ActorLaunch, FutureService, Launcher, ServiceLaunch, SupervisorLaunch};
+use super::live::LiveTree;
 use super::observe::Observer;
 #[cfg(unix)]
 use super::process::{ProcessLaunch, ProcessSpec};
@@ -328,7 +329,7 @@ impl Builder {
     pub async fn start(self, bus: &MessageBus) -> Result<Tree, StartError> {
         self.check().map_err(StartError::Spec)?;
         let shared = Arc::new(Shared::new(bus.clone(), self.observer.clone(), self.seed));
-        Tree::start(&self, shared).await
+        LiveTree::start(&self, shared).await.map(Tree::live)
     }
 
     /// Checks this supervisor and all below it.

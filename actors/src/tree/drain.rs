@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
+use mycelium_supervisor::Call;
 
-use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
-use crate::live::{Account, Member, Work};
+use super::handle::{Backend, TREE_SHUTDOWN_DEADLINE, Tree, split};
+use super::live::LiveTree;
+use crate::dead_letters::Account;
+use crate::live::{Member, Work};
 use crate::rt::{Instant, sleep, timeout_at};
 use crate::{ActorId, MessageBus, clock};
 
 /// How often a drain looks whether everybody rests: at first, then more and more seldom.
-const PAUSE_MIN: Duration = Duration::from_millis(1);
+pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// See [`PAUSE_MIN`].
-const PAUSE_MAX: Duration = Duration::from_millis(20);
+pub(crate) const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// A tree has ended, and every message that was queued was handled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,14 +100,15 @@ impl std::error::Error for DrainError {}
 impl Tree {
     /// Ends the tree and loses nothing that is queued, if that can be done within `limit`:
     ///
-    /// 1. The bus takes nothing from publishers outside any more ([`MessageBus::refuse_outsiders`]). The sources of the
+    /// 1. A bus takes nothing from publishers outside any more ([`MessageBus::refuse_outsiders`]). The sources of the
     ///    tree are stopped one after the other in the order in which they started, and so are the services of the bus that no
     ///    supervisor looks after. Which children are sources, [`Child::source`](super::Child::source) says.
     /// 2. Actors go on until all of the bus rest: nothing waits in any mailbox, and no handler runs. A child in
     ///    backoff is waited for if messages wait for it. Timers that are not due yet are not waited for.
     /// 3. Children are stopped in reverse order, as [`shutdown`](Self::shutdown) does and in its time.
     ///
-    /// When `limit` has passed, step 3 begins whatever waits. The bus stays open for those that are left on it, and goes on refusing
+    /// When `limit` has passed, step 3 begins whatever waits. In an isolate the time is virtual, and moves as far as sources and handlers need
+    /// it. Live, the bus stays open for those that are left on it, and goes on refusing
     /// publishers outside until [`MessageBus::accept_outsiders`].
     ///
     /// Tells and asks through references are not refused, from wherever they come: they are handled as long as the actor is there.
@@ -147,6 +151,15 @@ impl Tree {
     /// # }
     /// ```
     pub async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
+        match self.backend() {
+            Backend::Isolate(isolate) => isolate.drain(limit).await,
+            Backend::Live(live) => live.drain(limit).await,
+        }
+    }
+}
+
+impl LiveTree {
+    async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
         let began = Instant::now();
         let deadline = clock::after(limit);
         let shared = self.shared();
@@ -176,14 +189,15 @@ impl Tree {
         let busy: Vec<_> = busy.iter().map(|member| names.of_member(&**member)).collect();
 
         // What it kills is found below.
-        let _ = self.shutdown_within(TREE_SHUTDOWN_DEADLINE).await;
+        self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
         let killed = shared.missed();
         drop(before);
         let account = account.close();
         if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 {
             return Ok(Drained { sources: stopped, elapsed: began.elapsed() });
         }
-        let (messages, left) = (account.messages, names.left(account));
+        let messages = account.messages;
+        let left = left_of(account, |name, id| names.name(name, id));
         Err(DrainError { limit, sources: late, busy, left, messages, killed })
     }
 
@@ -191,8 +205,9 @@ impl Tree {
     async fn stop_sources(&self, deadline: Instant) -> (usize, Vec<Arc<str>>) {
         let (mut stopped, mut late) = (0, Vec::new());
         for path in self.shared().take_sources() {
-            match timeout_at(deadline, self.terminate_child(&path)).await {
-                Ok(Ok(())) => stopped += 1,
+            let (above, id) = split(&path);
+            match timeout_at(deadline, self.call(above, Call::TerminateChild(id.into()))).await {
+                Ok(Ok(_)) => stopped += 1,
                 // It has gone by itself.
                 Ok(Err(_)) => {}
                 Err(_) => late.push(path),
@@ -240,7 +255,7 @@ fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
 struct Names(HashMap<ActorId, Arc<str>>);
 
 impl Names {
-    fn of(tree: &Tree) -> Self {
+    fn of(tree: &LiveTree) -> Self {
         let actors = tree.shared().actors();
         Self(actors.iter().map(|(path, placed)| (placed.id, Arc::clone(path))).collect())
     }
@@ -252,19 +267,20 @@ impl Names {
     fn name(&self, name: &str, id: ActorId) -> Arc<str> {
         self.0.get(&id).cloned().unwrap_or_else(|| nameless(name, id))
     }
+}
 
-    fn left(&self, account: Account) -> Vec<Left> {
-        let rows = account.rows.into_iter();
-        let left = rows.map(|((id, actor, message, topic, in_hand), messages)| {
-            let actor = self.name(actor, id);
-            Left { actor, message, topic, messages, in_hand }
-        });
-        left.collect()
-    }
+/// What an account says, by the names of the actors.
+pub(crate) fn left_of(account: Account, name: impl Fn(&str, ActorId) -> Arc<str>) -> Vec<Left> {
+    let rows = account.rows.into_iter();
+    let left = rows.map(|((id, actor, message, topic, in_hand), messages)| {
+        let actor = name(actor, id);
+        Left { actor, message, topic, messages, in_hand }
+    });
+    left.collect()
 }
 
 /// The name of an actor or service that is in no tree.
-fn nameless(name: &str, id: ActorId) -> Arc<str> {
+pub(crate) fn nameless(name: &str, id: ActorId) -> Arc<str> {
     format!("{name}{id}").into()
 }
 

@@ -7,27 +7,47 @@ use std::time::Duration;
 use mycelium_supervisor as pure;
 use pure::{ChildInfo, Counts, ExitReason, SpecError};
 
-use super::child::{Builder, Child};
-use super::forest::Place;
+use super::child::Child;
 use super::launch::Launcher;
-use super::shell::{Estate, KILL_GRACE, Leash, Shared, spawn_supervisor};
-use crate::live::has_ended;
-use crate::rt::timeout;
-use crate::sync::{SetOnce, oneshot};
+use super::live::LiveTree;
+use crate::isolate::IsolateTree;
 use crate::{Actor, ActorRef};
 
 /// How long [`Tree::shutdown`] waits before it kills what is left.
 pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running tree. Paths begin with the root's id: `root/desk/portfolio`.
+/// A running tree, the same type live and in an isolate. Paths begin with the root's id: `root/desk/portfolio`.
 ///
-/// Dropping the last handle shuts the tree down without waiting. The shutdown of its bus ends it first, in the tree's order and
-/// the bus's time.
+/// Live, dropping the last handle shuts the tree down without waiting; the shutdown of its bus ends it first, in the tree's order
+/// and the bus's time. In an isolate the handle's drop means nothing: the isolate owns its trees.
+///
+/// Actors and services may await its methods on every host, also inside an isolate, where time is virtual. Whoever runs an isolate awaits
+/// them with [`Isolate::block_on`](crate::Isolate::block_on). A method that is polled once has made its call: dropped then, the call stands and its
+/// answer is lost.
+///
+/// ```
+/// use mycelium::tree::{Child, ChildStatus};
+/// use mycelium::{Actor, BoxError, Isolate, Supervisor};
+///
+/// struct Idle;
+/// impl Actor for Idle { type Error = BoxError; }
+///
+/// let mut isolate = Isolate::new(42);
+/// let tree = isolate.supervise(&Supervisor::builder("root").actor("a", || Idle))?;
+/// isolate.block_on(tree.start_child("root", Child::actor("b", || Idle)))??;
+/// isolate.block_on(tree.terminate_child("root/a"))??;
+/// assert_eq!(isolate.block_on(tree.child("root/a"))??.status, ChildStatus::Down);
+/// # Ok::<(), BoxError>(())
+/// ```
 #[derive(Clone)]
 pub struct Tree {
-    shared: Arc<Shared>,
-    leash: Leash,
-    ended: Arc<SetOnce<ExitReason>>,
+    backend: Backend,
+}
+
+#[derive(Clone)]
+pub(super) enum Backend {
+    Isolate(IsolateTree),
+    Live(LiveTree),
 }
 
 /// A tree did not start.
@@ -80,9 +100,8 @@ pub enum CallError {
     Refused(pure::CallError),
     /// The supervisor ended before it answered.
     Ended,
-    /// In an isolate: the supervisor is busy, because a child takes time to start or to stop. The call stands, and is
-    /// carried out as the isolate runs.
-    Unanswered,
+    /// The tree is in an isolate, and the caller on another thread or in another isolate.
+    WrongThread,
     /// In an isolate: the child cannot be in one; nothing was started.
     OnlyLive {
         /// Its path.
@@ -103,8 +122,8 @@ impl fmt::Display for CallError {
             }
             Self::Refused(error) => error.fmt(f),
             Self::Ended => f.write_str("the supervisor ended before it answered"),
-            Self::Unanswered => f.write_str(
-                "the supervisor is busy with a child that takes its time; run the isolate further",
+            Self::WrongThread => f.write_str(
+                "the tree is in an isolate: call it from an actor or service of that isolate, or from the thread that runs it",
             ),
             Self::OnlyLive { path, what } => only_live(f, path, what),
         }
@@ -150,40 +169,16 @@ pub(crate) fn warn_where_a_panic_aborts(tree: &str) {
 }
 
 impl Tree {
-    pub(crate) async fn start(root: &Builder, shared: Arc<Shared>) -> Result<Self, StartError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
-        warn_where_a_panic_aborts(&root.id);
-        let ended = Arc::new(SetOnce::new());
-        let (ready, is_ready) = oneshot::channel();
-        let core = Arc::clone(&shared.bus.core);
-        let place = Place::new(&shared, &ended);
-        let leash = spawn_supervisor(
-            root,
-            &root.id,
-            &shared,
-            Estate::new(),
-            Box::new(move || {
-                // Whoever started the tree may have left.
-                let _ = ready.send(());
-            }),
-            Box::new(move |reason, _| place.end(reason)),
-        )
-        .map_err(StartError::Spec)?;
-        core.forest.plant(leash.loose(), &shared, &ended);
-        if core.is_closed() {
-            // Its shutdown may have looked for trees before.
-            leash.stop(true);
-        }
-        let tree = Self { shared, leash, ended };
-        match is_ready.await {
-            Ok(()) => Ok(tree),
-            Err(_) if has_ended(&runtime) => Err(StartError::RuntimeEnded),
-            Err(_) => Err(StartError::Failed(tree.ended().await)),
-        }
+    pub(crate) fn live(tree: LiveTree) -> Self {
+        Self { backend: Backend::Live(tree) }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(crate) fn in_isolate(tree: IsolateTree) -> Self {
+        Self { backend: Backend::Isolate(tree) }
+    }
+
+    pub(super) fn backend(&self) -> &Backend {
+        &self.backend
     }
 
     /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
@@ -191,7 +186,26 @@ impl Tree {
     /// ended so is still found here until its child starts again or is forgotten; see [`ActorRef::is_alive`].
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
-        self.shared.actors().get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.actor_ref(path),
+            Backend::Live(live) => live.actor_ref(path),
+        }
+    }
+
+    /// The child at this path at this moment, whatever its supervisor is doing.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`] with `NotFound` when there is none; see [`CallError`] for the others.
+    ///
+    /// # Cancel safety
+    /// It may be dropped and called again.
+    pub async fn child(&self, path: &str) -> Result<ChildInfo, CallError> {
+        let (above, id) = split(path);
+        let child = match &self.backend {
+            Backend::Isolate(isolate) => isolate.child(above, id).await?,
+            Backend::Live(live) => live.child(above, id).await?,
+        };
+        child.ok_or(CallError::Refused(pure::CallError::NotFound))
     }
 
     /// The children of the supervisor at `path`, last started first (OTP's `which_children`).
@@ -231,15 +245,7 @@ impl Tree {
     /// # Cancel safety
     /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
     pub async fn start_child(&self, path: &str, child: Child) -> Result<(), CallError> {
-        let spec = child.0;
-        let instance =
-            pure::Call::StartInstance { id: Some(Arc::clone(&spec.id)), start: spec.start.clone() };
-        match self.call(path, pure::Call::StartChild(spec)).await {
-            Err(CallError::Refused(pure::CallError::SimpleOneForOne)) => {
-                self.call(path, instance).await.map(drop)
-            }
-            other => other.map(drop),
-        }
+        self.call(path, pure::Call::StartChild(child.0)).await.map(drop)
     }
 
     /// Stops the child at `path`. Its specification stays, unless it is temporary.
@@ -275,6 +281,14 @@ impl Tree {
         self.call_on(path, pure::Call::DeleteChild).await
     }
 
+    /// Begins to stop all children in reverse order, and waits for nothing.
+    pub fn stop(&self) {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.stop(),
+            Backend::Live(live) => live.stop(),
+        }
+    }
+
     /// Stops all children in reverse order and waits [`TREE_SHUTDOWN_DEADLINE`] at most.
     ///
     /// # Errors
@@ -287,7 +301,7 @@ impl Tree {
     }
 
     /// Stops all children in reverse order, each within its shutdown time, and kills what is left after `limit`. The
-    /// bus stays open. Killed processes are reaped by then; what could not be killed within [`KILL_GRACE`] goes on.
+    /// bus stays open. Live, killed processes are reaped by then, and what could not be killed within [`KILL_GRACE`](super::KILL_GRACE) goes on.
     ///
     /// # Errors
     /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same.
@@ -295,14 +309,30 @@ impl Tree {
     /// # Cancel safety
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
-        self.leash.stop(true);
-        if timeout(limit, self.ended.wait()).await.is_err() {
-            self.leash.kill();
-            // The root gives up on what cannot be killed after its own grace.
-            let _ = timeout(KILL_GRACE * 2, self.ended.wait()).await;
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.stop_within(limit).await,
+            Backend::Live(live) => live.stop_within(limit).await,
         }
-        let missed = self.shared.missed();
+        let missed = self.missed();
         if missed.is_empty() { Ok(()) } else { Err(TreeShutdownError { missed }) }
+    }
+
+    /// The children that had to be killed so far because they missed their shutdown time.
+    #[must_use]
+    pub fn missed(&self) -> Vec<Arc<str>> {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.missed(),
+            Backend::Live(live) => live.shared().missed(),
+        }
+    }
+
+    /// Why the tree has ended, if it has; see [`ended`](Self::ended).
+    #[must_use]
+    pub fn end_reason(&self) -> Option<ExitReason> {
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.end_reason(),
+            Backend::Live(live) => live.end_reason(),
+        }
     }
 
     /// Waits for the end of the tree and says why it ended: `shutdown` after a shutdown, and also when the root gave up
@@ -311,7 +341,10 @@ impl Tree {
     /// # Cancel safety
     /// It may be dropped and called again.
     pub async fn ended(&self) -> ExitReason {
-        self.ended.wait().await.clone()
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.ended().await,
+            Backend::Live(live) => live.ended().await,
+        }
     }
 
     async fn call_on(
@@ -319,18 +352,25 @@ impl Tree {
         path: &str,
         call: impl FnOnce(Arc<str>) -> pure::Call<Launcher>,
     ) -> Result<(), CallError> {
-        let (supervisor, id) = path.rsplit_once('/').unwrap_or(("", path));
+        let (supervisor, id) = split(path);
         self.call(supervisor, call(id.into())).await.map(drop)
     }
 
     async fn call(&self, path: &str, call: pure::Call<Launcher>) -> Result<pure::Reply<Launcher>, CallError> {
-        let supervisor = self.shared.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))?;
-        supervisor.call(call)?.await.map_err(|_| CallError::Ended)?.map_err(CallError::Refused)
+        match &self.backend {
+            Backend::Isolate(isolate) => isolate.call(path, call).await,
+            Backend::Live(live) => live.call(path, call).await,
+        }
     }
+}
+
+/// The path of a child's supervisor, and its id.
+pub(crate) fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
 }
 
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree").field("ended", &self.ended.get()).finish_non_exhaustive()
+        f.debug_struct("Tree").field("ended", &self.end_reason()).finish_non_exhaustive()
     }
 }

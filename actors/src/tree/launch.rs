@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::{Left, Report};
-use mycelium_supervisor::{ChildRef, ExitReason};
+use mycelium_supervisor::{Call, ChildRef, ExitReason, Strategy};
 
 use super::child::{Builder, InHand};
 use super::health::Health;
@@ -70,6 +70,16 @@ impl Launcher {
     /// What it is, if it cannot be in an isolate.
     pub(crate) fn only_live(&self) -> Option<&'static str> {
         self.launch.only_live()
+    }
+}
+
+/// The call as a supervisor of this strategy takes it: where all children are instances of one specification, a new one is too.
+pub(crate) fn fitting(call: Call<Launcher>, strategy: Strategy) -> Call<Launcher> {
+    match call {
+        Call::StartChild(spec) if strategy == Strategy::SimpleOneForOne => {
+            Call::StartInstance { id: Some(spec.id), start: spec.start }
+        }
+        other => other,
     }
 }
 

@@ -1,31 +1,34 @@
-//! Live supervision trees: actors, services, futures and operating-system processes under one supervisor.
+//! Supervision trees: actors and services, and live also futures and operating-system processes, under one supervisor.
 //!
 //! The decisions are those of the crate `mycelium-supervisor`, which keeps to Erlang/OTP; here they are carried out.
-//! Each supervisor is one tokio task that carries no user traffic. `docs/supervision.md` explains the terms.
+//! Live, each supervisor is one tokio task that carries no user traffic; in an isolate all of them are one machine. `docs/supervision.md` explains the terms.
 
 mod child;
 mod declare;
 mod drain;
-mod forest;
 mod handle;
 mod health;
 mod launch;
+mod live;
 mod observe;
 #[cfg(unix)]
 mod process;
 mod run;
+mod runtime;
 mod shell;
 mod signals;
+mod sources;
 
+pub use crate::live::KILL_GRACE;
 pub use child::{Builder, Child, InHand, Supervisor};
 pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};
-pub(crate) use forest::{Felling, Forest};
-pub(crate) use handle::warn_where_a_panic_aborts;
+pub(crate) use drain::{PAUSE_MAX, PAUSE_MIN, left_of, nameless};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
+pub(crate) use handle::{split, warn_where_a_panic_aborts};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
-pub(crate) use launch::{Launcher, exit_reason};
+pub(crate) use launch::{Launcher, exit_reason, fitting};
 pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake, TREE_BYTES_MAX};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
@@ -35,6 +38,7 @@ pub(crate) use observe::{Observer, observe};
 #[cfg(unix)]
 pub use process::{LINE_BYTES_MAX, ProcessSpec};
 pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
-pub use shell::KILL_GRACE;
+pub use runtime::ServiceRuntime;
 pub(crate) use shell::MISSED_MAX;
 pub use signals::StopSignal;
+pub(crate) use sources::Sources;

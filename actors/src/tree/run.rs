@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drain::{DrainError, Drained};
-use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree};
+use super::handle::{Backend, TREE_SHUTDOWN_DEADLINE, Tree};
+use super::live::LiveTree;
 use super::signals::{self, StopSignal};
 use crate::sync::mpsc;
 use crate::{SHUTDOWN_DEADLINE, ShutdownError};
@@ -121,7 +122,7 @@ impl Tree {
     /// the runtime from going down after `main`. Processes of the tree are killed first.
     ///
     /// # Errors
-    /// When the signals cannot be listened to. The tree goes on.
+    /// When the signals cannot be listened to, as in an isolate. The tree goes on.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, signals do nothing any more: SIGINT and SIGTERM have lost their default effect.
@@ -139,31 +140,40 @@ impl Tree {
     /// }
     /// ```
     pub async fn run_until_signal(&self, limit: Duration) -> io::Result<RunEnd> {
+        let Backend::Live(live) = self.backend() else {
+            let what = "the tree is in an isolate, which gets no signals: start it on a bus";
+            return Err(io::Error::new(io::ErrorKind::Unsupported, what));
+        };
         let patience = limit.saturating_add(TREE_SHUTDOWN_DEADLINE).saturating_add(SHUTDOWN_DEADLINE * 2);
         #[cfg(unix)]
-        let groups = Arc::clone(&self.shared().groups);
+        let groups = Arc::clone(&live.shared().groups);
         let clean_up = move || {
             #[cfg(unix)]
             groups.kill();
         };
         let mut signals = signals::listen(patience, EXIT_UNDRAINED, clean_up)?;
-        let end = self.run_until(&mut signals.received, limit).await;
+        let end = self.run_until(live, &mut signals.received, limit).await;
         // Whoever is still here never awaits, and would keep the runtime from going down.
-        if self.shared().bus.alive() > 0 {
+        if live.shared().bus.alive() > 0 {
             signals.end_process_soon(end.code(), &end);
         }
         Ok(end)
     }
 
-    async fn run_until(&self, signals: &mut mpsc::UnboundedReceiver<StopSignal>, limit: Duration) -> RunEnd {
-        let bus = &self.shared().bus;
+    async fn run_until(
+        &self,
+        live: &LiveTree,
+        signals: &mut mpsc::UnboundedReceiver<StopSignal>,
+        limit: Duration,
+    ) -> RunEnd {
+        let bus = &live.shared().bus;
         let signal = tokio::select! {
             biased;
             Some(signal) = signals.recv() => signal,
             _ = self.ended() => {
                 // Whoever is left is no part of what the tree had to do.
                 let _ = bus.shutdown().await;
-                let gave_up = self.shared().gave_up().cloned();
+                let gave_up = live.shared().gave_up().cloned();
                 return gave_up.map_or(RunEnd::Finished, |child| RunEnd::GaveUp { child });
             }
         };

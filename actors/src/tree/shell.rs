@@ -10,19 +10,16 @@ use std::time::Duration;
 
 use mycelium_supervisor as pure;
 use pure::engine::{self, Body, Engine, Left, ROOT, Report};
-use pure::{CallId, ChildRef, ChildStatus, Event, ExitReason, SpecError};
+use pure::{CallId, ChildInfo, ChildRef, ChildStatus, Event, ExitReason, SpecError};
 
 use self::alarm::Alarm;
-pub(crate) use self::shared::{MISSED_MAX, Mailbox, MissedBefore, Placed, Replier, Shared};
+pub(crate) use self::shared::{MISSED_MAX, Mailbox, Placed, Replier, Shared};
 pub(crate) use self::tasks::{Kept, Tasks, Word};
 use super::child::Builder;
-use super::launch::{Launcher, Life};
+use super::launch::{Launcher, Life, fitting};
+use crate::live::{Control, KILL_GRACE};
 use crate::rt::{self, Instant};
 use crate::sync::{mpsc, oneshot};
-
-/// How long a killed child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
-/// supervisor goes on without it, and the tree's shutdown names it.
-pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
 /// How long a supervisor rests before it deals with a restart that failed: tries without backoff do not keep a thread, and a
 /// runtime that goes down takes the supervisor with it, before that is past its intensity.
@@ -42,6 +39,8 @@ pub(crate) enum Mail {
     /// The child is gone for good; without a reason, for that of its end.
     Gone(ChildRef, Option<ExitReason>),
     Call(pure::Call<Launcher>, Replier),
+    /// Somebody wants to know what the child of this id is doing.
+    Look(Arc<str>, Replier<Option<ChildInfo>>),
     /// It is to end everything below at once.
     Kill,
 }
@@ -57,7 +56,7 @@ impl Mail {
             Self::Report(report) => report.end().map(|(child, reason)| (child, Some(reason))),
             Self::Parked(child, reason, _) => Some((*child, Some(reason))),
             Self::Gone(child, reason) => Some((*child, reason.as_ref())),
-            Self::Call(..) | Self::Kill => None,
+            Self::Call(..) | Self::Look(..) | Self::Kill => None,
         }
     }
 }
@@ -95,12 +94,12 @@ impl Leash {
 #[derive(Clone)]
 pub(crate) struct Loose(mpsc::UnboundedSender<Mail>);
 
-impl Loose {
-    pub(crate) fn stop(&self) {
+impl Control for Loose {
+    fn stop(&self) {
         let _ = self.0.send(Mail::Report(Report::Stop { for_good: true }));
     }
 
-    pub(crate) fn kill(&self) {
+    fn kill(&self) {
         let _ = self.0.send(Mail::Kill);
     }
 }
@@ -205,7 +204,12 @@ impl Shell {
                 let id = CallId(self.next_call);
                 self.next_call += 1;
                 self.tasks.replies.insert(id, reply);
+                let Some(node) = self.engine.node(ROOT) else { return };
+                let call = fitting(call, node.core().flags().strategy);
                 self.handle(Report::Event(Event::Call(id, call)));
+            }
+            Mail::Look(id, reply) => {
+                reply.answer(self.engine.node(ROOT).and_then(|node| node.core().child(&id)));
             }
             Mail::Kill => {}
         }

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::{PERIOD, Tick, Tock, backoff};
+use crate::common::{PERIOD, Tick, Tock, at_once, backoff};
 use mycelium::tree::{Child, InHand, Shutdown};
 use mycelium::{
-    Actor, ActorRef, BoxError, Context, Handler, Isolate, IsolateTree, Message, OnFailure, Service,
-    ServiceContext, Subscription, Supervisor, Timestamp, TopicStats,
+    Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, OnFailure, Service, ServiceContext,
+    Subscription, Supervisor, Timestamp, TopicStats, Tree,
 };
 use mycelium_random::{Random, seeds};
 
@@ -166,7 +166,7 @@ fn key(number: u64) -> u64 {
 
 struct Case {
     isolate: Isolate,
-    tree: IsolateTree,
+    tree: Tree,
     world: Arc<Mutex<World>>,
     running: [bool; 3],
     loose: Vec<(u64, ActorRef<Worker>)>,
@@ -224,10 +224,10 @@ impl Case {
                 let child = random.index(3);
                 let path = format!("root/{}", CHILDREN[child]);
                 if self.running[child] {
-                    self.tree.terminate_child(&path).unwrap();
+                    at_once(self.tree.terminate_child(&path)).unwrap().unwrap();
                     self.world.lock().unwrap().present.retain(|(who, _)| *who != child as u64);
                 } else {
-                    self.tree.restart_child(&path).unwrap();
+                    at_once(self.tree.restart_child(&path)).unwrap().unwrap();
                 }
                 self.running[child] = !self.running[child];
             }

@@ -8,7 +8,7 @@ mod owner;
 
 use std::sync::Arc;
 
-use crate::common::{Heard, PERIOD, Tick, at_ms, backoff};
+use crate::common::{Heard, PERIOD, Tick, at_ms, at_once, backoff};
 use mycelium::tree::{CallError, ChildStatus, ExitReason, Notice, Strategy};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, RunError, StopReason, Subscription, Subscriptions,
@@ -32,8 +32,8 @@ fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
     let error = isolate.run().unwrap_err();
     assert_eq!(error, RunError::TreeGaveUp { child: "root/b".into(), at: at_ms(10) });
     assert_eq!(isolate.run().unwrap_err(), error, "it stays so");
-    assert_eq!(tree.ended(), Some(ExitReason::Shutdown));
-    assert!(matches!(tree.which_children("root"), Err(CallError::NoSupervisor(_))));
+    assert_eq!(tree.end_reason(), Some(ExitReason::Shutdown));
+    assert!(matches!(at_once(tree.which_children("root")).unwrap(), Err(CallError::NoSupervisor(_))));
     let heard = log.take();
     let leaves: Vec<_> = heard.iter().filter(|line| line.contains('-')).collect();
     assert!(
@@ -84,7 +84,7 @@ fn a_reference_and_its_mailbox_outlive_the_restart_of_any_supervisor_above() {
         isolate.tell(&a, Tick(number)).unwrap();
     }
     isolate.run_until(at_ms(50)).unwrap();
-    let floor = tree.child("root/floor").unwrap();
+    let floor = at_once(tree.child("root/floor")).unwrap().unwrap();
     assert!(matches!(floor.status, ChildStatus::Waiting { .. }) && a.is_alive() && b.is_alive());
     let found = tree.actor_ref::<Ear>("root/floor/desk/b").expect("it is found while it waits");
     isolate.tell(&found, Tick(3)).unwrap();
@@ -120,13 +120,13 @@ fn who_waits_below_a_supervisor_that_is_terminated_ends() {
         isolate.tell(&a, Tick(number)).unwrap();
     }
     isolate.run_until(at_ms(50)).unwrap();
-    tree.terminate_child("root/desk").unwrap();
+    isolate.block_on(tree.terminate_child("root/desk")).unwrap().unwrap();
     assert!(!a.is_alive(), "no other life comes");
     assert_eq!(isolate.stats().dead_letters, 2);
-    tree.restart_child("root/desk").unwrap();
+    isolate.block_on(tree.restart_child("root/desk")).unwrap().unwrap();
     let other = tree.actor_ref::<Ear>("root/desk/a").unwrap();
     assert!(other.is_alive() && !a.is_alive());
-    tree.terminate_child("root/desk").unwrap();
+    isolate.block_on(tree.terminate_child("root/desk")).unwrap().unwrap();
     assert!(!other.is_alive(), "stopped for good");
     isolate.run().unwrap();
 }
@@ -182,7 +182,9 @@ fn thousands_of_isolates_with_trees_leave_nothing_behind() {
     }
     assert_eq!(Arc::strong_count(&witness), made_before, "no actor is left, although the handles are");
     assert!(
-        handles.iter().all(|tree| tree.ended().is_some() && tree.actor_ref::<Guest>("root/guest").is_none())
+        handles
+            .iter()
+            .all(|tree| tree.end_reason().is_some() && tree.actor_ref::<Guest>("root/guest").is_none())
     );
     drop((root, handles));
     assert_eq!((Arc::strong_count(&witness), Arc::strong_count(&observed)), (1, 1));

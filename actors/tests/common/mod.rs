@@ -2,7 +2,10 @@
 #![allow(dead_code, unreachable_pub, missing_docs)] // Each test binary uses a part.
 
 use std::fmt::Display;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use mycelium::tree::{Backoff, Notice};
@@ -32,6 +35,14 @@ impl Message for Note {
     const NAME: &'static str = "Note";
     const TYPE_ID: u16 = 3;
     const TOPIC: &'static str = "notes";
+}
+
+/// What a future is ready with at once; `None`: it is not, and is dropped.
+pub fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut TaskContext::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
 }
 
 /// Never ends a test before a watchdog says that it hangs; nobody asserts how long anything takes.

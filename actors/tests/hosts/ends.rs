@@ -292,3 +292,29 @@ fn a_shutdown_stops_whoever_is_left_and_their_last_words_are_heard<H: Host>() {
         assert_eq!(host.ended(actor), StopReason::Shutdown);
     }
 }
+
+/// Returns when it is stopped.
+struct Patient(Heard);
+impl Service for Patient {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_secs(3600)).await;
+        self.0.add("not stopped");
+        Ok(())
+    }
+}
+
+conformance!(the_handle_of_a_service_ends_it_and_knows_of_its_end);
+fn the_handle_of_a_service_ends_it_and_knows_of_its_end<H: Host>() {
+    let (mut host, log) = (H::new(), Heard::default());
+    let [one, other] = [(); 2].map(|()| host.spawn_service(Patient(log.clone())).unwrap());
+    host.settle();
+    assert!(one.is_alive() && other.is_alive() && one.id() != other.id());
+    assert!(format!("{one:?}").starts_with(one.name()));
+    one.clone().stop();
+    other.kill();
+    assert_eq!(host.wait(one.ended()), StopReason::Normal);
+    assert_eq!(host.wait(other.ended()), StopReason::Killed);
+    assert!(!one.is_alive() && !other.is_alive());
+    assert!(log.take().is_empty());
+}

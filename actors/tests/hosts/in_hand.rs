@@ -7,7 +7,7 @@ use std::time::Duration;
 use mycelium::tree::{Backoff, Child, ChildStatus, InHand, Restart};
 use mycelium::{
     Actor, AskError, BoxError, Context, Handler, Policy, Responder, StopReason, Subscription, Subscriptions,
-    Supervisor,
+    Supervisor, Tree,
 };
 
 use crate::common::{Heard, PERIOD, Tick, Tock, backoff};
@@ -127,7 +127,7 @@ fn child(fragile: &Fragile, attempts: u32) -> Child {
 }
 
 /// A host with it in a tree.
-fn with<H: Host>(child: Child) -> (H, H::Tree, mycelium::ActorRef<Fragile>) {
+fn with<H: Host>(child: Child) -> (H, Tree, mycelium::ActorRef<Fragile>) {
     let mut host = H::new();
     let tree = host.supervise(Supervisor::builder("root").intensity(20, PERIOD).child(child)).unwrap();
     let reference = host.child(&tree, "root/fragile").unwrap();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
+use mycelium::tree::{Builder, StartError};
 use mycelium::{
-    Actor, ActorRef, AskError, BusBuilder, Handler, Message, MessageBus, PublishError, Responder, Retention,
-    Service, ServiceHandle, SpawnError, StopReason, TellError, Timestamp, TopicStats, Tree,
+    Actor, ActorRef, BusBuilder, DeadLetters, Handler, Message, MessageBus, PublishError, Retention, Service,
+    ServiceRef, SpawnError, TellError, Timestamp, TopicStats, Tree,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -59,7 +59,7 @@ impl<const WORKERS: usize> Live<WORKERS> {
         let bus = runtime.block_on(async { set(builder).build() });
         Self { bus, runtime, rest }
     }
-    fn wait<T>(&self, what: impl Future<Output = T>) -> T {
+    fn block_on<F: Future>(&self, what: F) -> F::Output {
         self.runtime.block_on(what)
     }
 }
@@ -75,8 +75,6 @@ fn all_are_parked(runtime: &Runtime) -> bool {
 
 impl<const WORKERS: usize> Host for Live<WORKERS> {
     const OFFERS: Offers = Offers { exact_time: WORKERS == 1, ..LIVE };
-    type Tree = Tree;
-    type ServiceRef = ServiceHandle;
 
     fn with(limits: Limits) -> Self {
         Self::built(limits, |builder| builder)
@@ -88,26 +86,18 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
         self.bus.spawn(actor)
     }
-    fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceHandle, SpawnError> {
+    fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
         self.bus.spawn_service(service)
     }
-    fn service_ended(&mut self, service: &ServiceHandle) {
-        assert_eq!(self.wait(service.ended()), StopReason::Normal);
-    }
-
     fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         let publisher = self.bus.publisher().unwrap();
-        self.wait(publisher.publish(message))
+        self.block_on(publisher.publish(message))
     }
     fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         self.bus.publisher().unwrap().try_publish(message)
     }
-    fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
-    where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
-    {
-        self.wait(to.tell(message))
+    fn wait<F: Future>(&mut self, what: F) -> F::Output {
+        self.block_on(what)
     }
     fn try_tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
@@ -116,29 +106,10 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
     {
         to.try_tell(message)
     }
-    fn ask_for<A, Q>(
-        &mut self,
-        to: &ActorRef<A>,
-        query: Q,
-        limit: Option<Duration>,
-    ) -> Result<A::Reply, AskError>
-    where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
-    {
-        match limit {
-            Some(limit) => self.wait(to.ask_within(query, limit)),
-            None => self.wait(to.ask(query)),
-        }
-    }
-    fn ended<A: Actor>(&mut self, actor: &ActorRef<A>) -> StopReason {
-        self.wait(actor.ended())
-    }
-
     fn settle(&mut self) {
         if WORKERS == 1 {
             self.rest.is_wanted.store(true, Ordering::Relaxed);
-            self.wait(self.rest.is_there.notified());
+            self.block_on(self.rest.is_there.notified());
         } else {
             while !all_are_parked(&self.runtime) {
                 std::thread::sleep(Duration::from_micros(20));
@@ -146,49 +117,16 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
         }
     }
     fn advance(&mut self, time: Duration) {
-        self.wait(async { tokio::time::sleep(time).await });
+        self.block_on(async { tokio::time::sleep(time).await });
         self.settle();
     }
     fn now(&self) -> Timestamp {
-        self.wait(async { self.bus.clock().now() })
+        self.block_on(async { self.bus.clock().now() })
     }
 
     fn supervise(&mut self, root: Builder) -> Result<Tree, StartError> {
-        self.wait(root.start(&self.bus))
+        self.block_on(root.start(&self.bus))
     }
-    fn child<A: Actor>(&self, tree: &Tree, path: &str) -> Option<ActorRef<A>> {
-        tree.actor_ref(path)
-    }
-    fn status(&mut self, tree: &Tree, path: &str) -> Option<ChildStatus> {
-        let (supervisor, id) = path.rsplit_once('/').unwrap();
-        let children = self.wait(tree.which_children(supervisor)).ok()?;
-        children.into_iter().find(|child| &*child.id == id).map(|child| child.status)
-    }
-    fn count_children(&mut self, tree: &Tree, path: &str) -> Result<Counts, CallError> {
-        self.wait(tree.count_children(path))
-    }
-    fn start_child(&mut self, tree: &Tree, path: &str, child: Child) -> Result<(), CallError> {
-        self.wait(tree.start_child(path, child))
-    }
-    fn terminate_child(&mut self, tree: &Tree, path: &str) -> Result<(), CallError> {
-        self.wait(tree.terminate_child(path))
-    }
-    fn restart_child(&mut self, tree: &Tree, path: &str) -> Result<(), CallError> {
-        self.wait(tree.restart_child(path))
-    }
-    fn delete_child(&mut self, tree: &Tree, path: &str) -> Result<(), CallError> {
-        self.wait(tree.delete_child(path))
-    }
-    fn shut_tree(&mut self, tree: &Tree) -> Vec<String> {
-        match self.wait(tree.shutdown()) {
-            Ok(()) => Vec::new(),
-            Err(error) => error.missed.iter().map(ToString::to_string).collect(),
-        }
-    }
-    fn tree_ended(&mut self, tree: &Tree) -> ExitReason {
-        self.wait(tree.ended())
-    }
-
     fn topics(&self) -> Vec<TopicStats> {
         self.bus.topics()
     }
@@ -197,7 +135,10 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
         let letters = self.bus.dead_letters();
         Letters { dead: letters.in_hand + letters.waiting, retried: letters.retried }
     }
+    fn dead_letters(&self) -> DeadLetters {
+        self.bus.dead_letters()
+    }
     fn shutdown(&mut self) {
-        self.wait(self.bus.shutdown()).unwrap();
+        self.block_on(self.bus.shutdown()).unwrap();
     }
 }

@@ -18,6 +18,7 @@ mod batches;
 mod declared;
 mod delivery;
 mod destructors;
+mod drain;
 mod ends;
 mod in_hand;
 mod mailboxes;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mycelium::tree::{Child, Restart, Strategy};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Down, Handler, Monitor, Responder, Service, ServiceContext,
-    StopReason, Subscriptions, Supervisor,
+    StopReason, Subscriptions, Supervisor, Tree,
 };
 
 use crate::common::{Heard, PERIOD, Tick, backoff};
@@ -142,7 +142,7 @@ impl Responder<Words> for Client {
 }
 
 /// One that may fail on any host: as a child that is never restarted.
-fn server<H: Host>(host: &mut H, friend: Option<ActorRef<Client>>) -> (H::Tree, ActorRef<Server>) {
+fn server<H: Host>(host: &mut H, friend: Option<ActorRef<Client>>) -> (Tree, ActorRef<Server>) {
     let server = Server { friend };
     let child = Child::actor("server", move || server.clone()).restart(Restart::Temporary);
     let tree = host.supervise(Supervisor::builder("root").child(child)).unwrap();

@@ -1,15 +1,16 @@
 //! Supervision trees: starts, restarts, escalations, calls and shutdowns.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mycelium::tree::{
-    Backoff, CallError, Child, ChildStatus, ExitReason, Notice, Restart, Shutdown, StartError, Strategy,
+    Backoff, CallError, Child, ChildInfo, ChildStatus, ExitReason, Notice, Restart, Shutdown, StartError,
+    Strategy,
 };
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Responder, Service, ServiceContext, StopReason,
-    Subscriptions, Supervisor,
+    Subscriptions, Supervisor, Tree,
 };
 
 use crate::common::{Heard, PERIOD, backoff};
@@ -60,7 +61,7 @@ fn adder(name: &'static str, log: &Heard) -> Child {
     Child::actor(name, move || Adder { name, log: log.clone(), sum: 0 })
 }
 
-fn three<H: Host>(strategy: Strategy, log: &Heard) -> (H, H::Tree, [ActorRef<Adder>; 3]) {
+fn three<H: Host>(strategy: Strategy, log: &Heard) -> (H, Tree, [ActorRef<Adder>; 3]) {
     let mut host = H::new();
     let root = Supervisor::builder("root").strategy(strategy).intensity(3, PERIOD);
     let root = root.child(adder("a", log)).child(adder("b", log)).child(adder("c", log));
@@ -474,4 +475,84 @@ fn a_child_that_says_when_it_is_ready_holds_up_those_after_it<H: Host>() {
     assert!(matches!(error, StartError::Failed(_)), "{error}");
     assert!(error.to_string().contains("not ready after 200ms"), "{error}");
     assert_eq!(diary.heard.words().len(), 1);
+}
+
+/// Looks at the tree that it is in, changes it, and ends it.
+struct Caretaker {
+    tree: Arc<OnceLock<Tree>>,
+    log: Heard,
+}
+impl Actor for Caretaker {
+    type Error = BoxError;
+}
+impl Handler<()> for Caretaker {
+    async fn handle(&mut self, (): &(), _: &mut Context<Self>) -> Result<(), BoxError> {
+        let tree = self.tree.get().ok_or("not yet")?;
+        let status = |child: Result<ChildInfo, CallError>| match child {
+            Ok(child) => format!("{:?}", child.status).split('(').next().unwrap_or_default().to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.log.add(format!("a is {}", status(tree.child("root/a").await)));
+        tree.start_child("root", adder("b", &self.log)).await?;
+        tree.terminate_child("root/a").await?;
+        self.log.add(format!("a is {}", status(tree.child("root/a").await)));
+        tree.delete_child("root/a").await?;
+        self.log.add(format!("a is {}", status(tree.child("root/a").await)));
+        self.log.add(format!("{} run", tree.count_children("root").await?.active));
+        self.log.add(format!("{:?}", tree.child("root/desk/a").await));
+        Ok(())
+    }
+}
+
+conformance!(an_actor_looks_at_its_own_tree_and_changes_it);
+fn an_actor_looks_at_its_own_tree_and_changes_it<H: Host>() {
+    let (mut host, log, handle) = (H::new(), Heard::default(), Arc::<OnceLock<Tree>>::default());
+    let (for_child, of_child) = (Arc::clone(&handle), log.clone());
+    let root = Supervisor::builder("root")
+        .child(adder("a", &log))
+        .actor("caretaker", move || Caretaker { tree: Arc::clone(&for_child), log: of_child.clone() });
+    let tree = host.supervise(root).unwrap();
+    assert!(handle.set(tree.clone()).is_ok());
+    let caretaker = host.child::<Caretaker>(&tree, "root/caretaker").unwrap();
+    host.tell(&caretaker, ()).unwrap();
+    host.settle();
+    let expected = [
+        "+a",
+        "a is Running",
+        "+b",
+        "-a was shut down",
+        "a is Down",
+        "a is no child has this id",
+        "2 run",
+        "Err(NoSupervisor(\"root/desk\"))",
+    ];
+    assert_eq!(
+        log.take(),
+        expected.map(|line| line.replace("was shut down", &StopReason::Shutdown.to_string()))
+    );
+    assert_eq!(tree.end_reason(), None);
+    tree.stop();
+    assert_eq!(host.tree_ended(&tree), ExitReason::Shutdown);
+    assert_eq!(tree.end_reason(), Some(ExitReason::Shutdown));
+    assert!(matches!(host.wait(tree.child("root/b")), Err(CallError::NoSupervisor(_))));
+}
+
+conformance!(a_shutdown_past_its_limit_kills_and_names_those_who_are_late);
+fn a_shutdown_past_its_limit_kills_and_names_those_who_are_late<H: Host>() {
+    let (mut host, log) = (H::new(), Heard::default());
+    let patient = |name, log: &Heard| adder(name, log).shutdown(Shutdown::Infinity);
+    let desk = Supervisor::builder("desk").child(patient("a", &log)).child(patient("b", &log));
+    let root = Supervisor::builder("root").supervisor(desk).child(adder("c", &log));
+    let tree = host.supervise(root).unwrap();
+    let a = host.child::<Adder>(&tree, "root/desk/a").unwrap();
+    host.tell(&a, 30).unwrap();
+    host.settle();
+    let late = host.wait(tree.shutdown_within(Duration::from_millis(200))).unwrap_err();
+    assert_eq!(late.missed.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/desk/a"]);
+    assert_eq!(tree.missed(), late.missed);
+    assert_eq!(tree.end_reason(), Some(ExitReason::Killed));
+    host.settle();
+    assert!(!a.is_alive());
+    let shutdown = StopReason::Shutdown;
+    assert_eq!(log.words()[3..], [format!("-c {shutdown}"), format!("-b {shutdown}")]);
 }

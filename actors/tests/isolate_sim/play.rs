@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Notice, StartError};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Isolate, IsolateTree, RunError, StopReason, Supervisor, Timestamp,
+    Actor, BoxError, Context, Handler, Isolate, RunError, StopReason, Supervisor, Timestamp, Tree,
 };
-use mycelium_supervisor::sim::{Act, Exit, Plan, Scenario, Scripted, Tree};
+use mycelium_supervisor::sim::{self, Act, Exit, Plan, Scenario, Scripted};
 use mycelium_supervisor::{Call, ChildSpec};
 
+use crate::common::at_once;
 use crate::{Line, Played, reply_of, result_of};
 
 /// A worker of a plan.
@@ -53,7 +54,7 @@ impl Handler<Leave> for Worker {
     }
 }
 
-fn builder(id: &str, tree: &Tree) -> Builder {
+fn builder(id: &str, tree: &sim::Tree) -> Builder {
     let flags = tree.flags;
     let mut builder = Supervisor::builder(id)
         .strategy(flags.strategy)
@@ -125,7 +126,7 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> (Played, Vec<Scripted>) {
                 }
             }
             run(&mut isolate, &tree, None);
-            (true, tree.ended())
+            (true, tree.end_reason())
         }
     };
     drop(isolate);
@@ -134,7 +135,7 @@ pub(crate) fn play(scenario: &Scenario, seed: u64) -> (Played, Vec<Scripted>) {
 }
 
 /// Runs to a moment, or until nothing is left to do. A tree that gave up ends the run.
-fn run(isolate: &mut Isolate, tree: &IsolateTree, until: Option<Timestamp>) {
+fn run(isolate: &mut Isolate, tree: &Tree, until: Option<Timestamp>) {
     let result = match until {
         Some(at) => isolate.run_until(at),
         None => isolate.run(),
@@ -142,13 +143,13 @@ fn run(isolate: &mut Isolate, tree: &IsolateTree, until: Option<Timestamp>) {
     match result {
         Ok(_) => {}
         Err(RunError::TreeGaveUp { child, .. }) => {
-            assert!(tree.ended().is_some() && child.starts_with("root/"), "{child}");
+            assert!(tree.end_reason().is_some() && child.starts_with("root/"), "{child}");
         }
         Err(other) => panic!("the tree looks after its actors: {other}"),
     }
 }
 
-fn act(act: &Act, tree: &IsolateTree, replies: &mut BTreeMap<String, Option<String>>) -> Option<Act> {
+fn act(act: &Act, tree: &Tree, replies: &mut BTreeMap<String, Option<String>>) -> Option<Act> {
     match act {
         Act::Exit { path, .. } if path == "root" => tree.stop(),
         Act::Exit { path, exit } if can_end(tree, path, *exit) => end(tree, path, *exit),
@@ -172,15 +173,15 @@ fn act(act: &Act, tree: &IsolateTree, replies: &mut BTreeMap<String, Option<Stri
 }
 
 /// An actor that stops handles nothing any more, so it can be killed and not crash.
-fn can_end(tree: &IsolateTree, path: &str, exit: Exit) -> bool {
-    tree.child(path).is_some_and(|child| match child.status {
+fn can_end(tree: &Tree, path: &str, exit: Exit) -> bool {
+    at_once(tree.child(path)).and_then(Result::ok).is_some_and(|child| match child.status {
         ChildStatus::Running(_) => true,
         ChildStatus::Stopping => exit == Exit::Kill,
         _ => false,
     })
 }
 
-fn end(tree: &IsolateTree, path: &str, exit: Exit) {
+fn end(tree: &Tree, path: &str, exit: Exit) {
     let worker = tree.actor_ref::<Worker>(path).expect("it runs");
     match exit {
         Exit::Crash => worker.try_tell(Crash).expect("it has room"),
@@ -191,25 +192,31 @@ fn end(tree: &IsolateTree, path: &str, exit: Exit) {
 }
 
 /// What a call came to; `None` if there was no answer yet.
-fn ask(tree: &IsolateTree, supervisor: &str, call: &Call<Plan>) -> Option<String> {
+fn ask(tree: &Tree, supervisor: &str, call: &Call<Plan>) -> Option<String> {
     let of = |id: &Arc<str>| format!("{supervisor}/{id}");
-    let result = match call {
-        Call::WhichChildren => tree.which_children(supervisor).map(|children| format!("{children:?}")),
-        Call::CountChildren => tree.count_children(supervisor).map(|counts| format!("{counts:?}")),
-        Call::TerminateChild(id) => tree.terminate_child(&of(id)).map(|()| "ok".to_owned()),
-        Call::RestartChild(id) => tree.restart_child(&of(id)).map(|()| "ok".to_owned()),
-        Call::DeleteChild(id) => tree.delete_child(&of(id)).map(|()| "ok".to_owned()),
-        Call::StartChild(spec) => tree.start_child(supervisor, child(spec)).map(|()| "ok".to_owned()),
-        Call::StartInstance { id: Some(id), start } => {
-            tree.start_child(supervisor, worker(id, start)).map(|()| "ok".to_owned())
+    let result = at_once(async {
+        match call {
+            Call::WhichChildren => {
+                tree.which_children(supervisor).await.map(|children| format!("{children:?}"))
+            }
+            Call::CountChildren => tree.count_children(supervisor).await.map(|counts| format!("{counts:?}")),
+            Call::TerminateChild(id) => tree.terminate_child(&of(id)).await.map(|()| "ok".to_owned()),
+            Call::RestartChild(id) => tree.restart_child(&of(id)).await.map(|()| "ok".to_owned()),
+            Call::DeleteChild(id) => tree.delete_child(&of(id)).await.map(|()| "ok".to_owned()),
+            Call::StartChild(spec) => {
+                tree.start_child(supervisor, child(spec)).await.map(|()| "ok".to_owned())
+            }
+            Call::StartInstance { id: Some(id), start } => {
+                tree.start_child(supervisor, worker(id, start)).await.map(|()| "ok".to_owned())
+            }
+            other => panic!("not generated: {other:?}"),
         }
-        other => panic!("not generated: {other:?}"),
-    };
+    });
     match result {
-        Ok(answer) => Some(answer),
-        Err(CallError::Unanswered) => None,
-        Err(CallError::NoSupervisor(_)) => Some(reply_of(None)),
-        Err(CallError::Refused(error)) => Some(result_of(Err(&error))),
-        Err(other) => panic!("{other}"),
+        None => None,
+        Some(Ok(answer)) => Some(answer),
+        Some(Err(CallError::NoSupervisor(_) | CallError::Ended)) => Some(reply_of(None)),
+        Some(Err(CallError::Refused(error))) => Some(result_of(Err(&error))),
+        Some(Err(other)) => panic!("{other}"),
     }
 }

@@ -10,9 +10,8 @@ use crate::isolate::tree::TreeRun;
 use crate::isolate::{OnFailure, RunError};
 
 impl Core {
-    /// Notes that `seat` has ended, with `waiting` messages before it.
-    pub(crate) fn seat_ended(&self, seat: u32, waiting: u64) {
-        self.dead_letters.set(self.dead_letters.get() + waiting);
+    /// Notes that `seat` has ended.
+    pub(crate) fn seat_ended(&self, seat: u32) {
         self.made_room();
         for lane in self.changes.take_lanes_of(seat) {
             let lane = self.lanes.borrow().get(lane as usize).cloned();
@@ -21,8 +20,8 @@ impl Core {
     }
 
     /// Notes that an actor or service which no tree looks after has ended.
-    pub(crate) fn left_alone(&self, actor: &'static str, seat: u32, reason: StopReason, waiting: u64) {
-        self.seat_ended(seat, waiting);
+    pub(crate) fn left_alone(&self, actor: &'static str, seat: u32, reason: StopReason) {
+        self.seat_ended(seat);
         // Who was killed was meant to be.
         let stops = self.on_failure.get() == OnFailure::StopRun;
         if stops && reason.is_abnormal() && reason != StopReason::Killed {

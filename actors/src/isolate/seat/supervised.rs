@@ -8,7 +8,7 @@ use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::LifeId;
 
 use super::{AnySeat, Bundle, Hook, Seat};
-use crate::isolate::gauge::{Hand, count};
+use crate::isolate::gauge::{Hand, Label, count};
 use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::Receive;
 use crate::isolate::sub::InHand;
@@ -57,6 +57,11 @@ impl<A: Actor> Ward<A> {
         self.inherited.borrow_mut().retain(|other| *other != topic);
     }
 
+    /// Whether its next life has a message to try again.
+    pub(super) fn keeps(&self) -> bool {
+        self.kept.borrow().is_some()
+    }
+
     pub(super) fn clear(&self) {
         drop(self.spare.take());
         drop((self.hand.take(), self.kept.take()));
@@ -69,12 +74,12 @@ impl<A: Actor> Ward<A> {
         }
     }
 
-    /// What was to be tried again is a dead letter; whether there was any.
-    fn loses_kept(&self) -> bool {
-        let Some((kept, hand)) = self.kept.take() else { return false };
-        hand.die();
+    /// What was to be tried again is a dead letter: what it was, and how often it was tried.
+    fn lose_kept(&self) -> Option<(Label, u32)> {
+        let (kept, hand) = self.kept.take()?;
+        let label = hand.die();
         drop(kept);
-        true
+        Some((label, self.attempts.borrow_mut().settle()))
     }
 }
 
@@ -113,7 +118,7 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
         Ok(Err(error)) => StopReason::Failed(error.to_string().into()),
         Err(panicked) => panicked,
     };
-    seat.retire();
+    seat.retire(false);
     AnySeat::clear(&*seat);
     Err(failed)
 }
@@ -205,11 +210,12 @@ impl<A: Actor> Seat<A> {
     pub(super) fn put_hand_by(&self) {
         let (in_hand, ward) = (self.hand.take(), self.ward.as_deref());
         let again = in_hand.is_some() && ward.is_some_and(|ward| ward.attempts.borrow_mut().fail());
+        let attempts = || ward.map_or(1, |ward| ward.attempts.borrow_mut().settle());
         match (in_hand, ward.and_then(|ward| Some((ward, ward.hand.take()?)))) {
             (Some(in_hand), Some((ward, hand))) if again => {
                 *ward.kept.borrow_mut() = Some((hand, in_hand));
             }
-            (Some(in_hand), _) => self.lose_hand(in_hand),
+            (Some(in_hand), _) => self.lose_hand(in_hand, attempts()),
             (None, _) => {}
         }
         if let Some(ward) = ward {
@@ -217,9 +223,9 @@ impl<A: Actor> Seat<A> {
         }
     }
 
-    /// What its next life was to try again is a dead letter; whether there was any.
-    pub(super) fn loses_kept(&self) -> bool {
-        self.ward.as_ref().is_some_and(|ward| ward.loses_kept())
+    /// What its next life was to try again is a dead letter: what it was, and how often it was tried.
+    pub(super) fn lose_kept(&self) -> Option<(Label, u32)> {
+        self.ward.as_ref()?.lose_kept()
     }
 
     /// Nothing of this life runs any more: its supervisor decides.
@@ -313,17 +319,25 @@ impl<A: Actor> Child for Seat<A> {
         self.ward.as_ref().is_some_and(|ward| ward.at_work.get())
     }
 
+    fn tree(&self) -> u64 {
+        self.ward.as_ref().map_or(0, |ward| ward.reporter.tree())
+    }
+
+    fn path(&self) -> Arc<str> {
+        self.ward.as_ref().map_or_else(|| A::name().into(), |ward| Arc::clone(ward.reporter.path()))
+    }
+
     fn says_ready(&self) {
         if let Some(ward) = &self.ward {
             ward.reporter.ready();
         }
     }
 
-    fn retire(&self) {
+    fn retire(&self, shut_down: bool) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.dismiss();
         if !self.has_ended() {
-            self.happens(Happening::NoMore { shut_down: false });
+            self.happens(Happening::NoMore { shut_down });
             // Unless it waited for that.
             self.happens(Happening::Killed);
             ward.clear();

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use mycelium_supervisor::engine::LifeId;
@@ -106,6 +107,14 @@ impl<S: Service> Child for ServiceSeat<S> {
         self.end(StopReason::Failed(reason.into()));
     }
 
+    fn tree(&self) -> u64 {
+        self.ward.as_ref().map_or(0, |ward| ward.reporter.tree())
+    }
+
+    fn path(&self) -> Arc<str> {
+        self.ward.as_ref().map_or_else(|| S::name().into(), |ward| Arc::clone(ward.reporter.path()))
+    }
+
     fn says_ready(&self) {
         if let Some(ward) = &self.ward {
             ward.reporter.ready();
@@ -141,16 +150,17 @@ impl<S: Service> Child for ServiceSeat<S> {
         Poll::Pending
     }
 
-    fn retire(&self) {
+    fn retire(&self, shut_down: bool) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.dismiss();
         if self.has_ended() {
             return;
         }
-        let reason = ward.last_end.take().unwrap_or(StopReason::Shutdown);
+        let by_itself = ward.last_end.take().filter(|reason| !(shut_down && *reason == StopReason::Normal));
+        let reason = by_itself.unwrap_or(StopReason::Shutdown);
         *self.ended.borrow_mut() = Some(reason);
         drop(self.run.take());
-        self.core.seat_ended(self.index, 0);
+        self.core.seat_ended(self.index);
         self.watchers.take().into_iter().for_each(Waker::wake);
     }
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use mycelium_mailbox::Lent;
-use mycelium_supervisor::engine::{LifeId, NodeId, Report};
-use mycelium_supervisor::{ChildRef, Event, ExitReason};
+use mycelium_supervisor as pure;
+use pure::engine::{LifeId, NodeId, Report};
+use pure::{ChildRef, Event, ExitReason};
+use tokio::sync::oneshot;
 
 use super::seats::Seats;
 use crate::StopReason;
@@ -16,7 +18,7 @@ use crate::isolate::core::Core;
 use crate::isolate::lane::Receive;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::Signals;
-use crate::tree::exit_reason;
+use crate::tree::{CallError, Launcher, exit_reason};
 
 /// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -31,6 +33,10 @@ pub(crate) trait Child {
     fn give_up(&self, reason: &str);
     /// A handler of its has returned.
     fn lay_down(&self) {}
+    /// The number of its tree in the isolate.
+    fn tree(&self) -> u64;
+    /// Its path in the tree.
+    fn path(&self) -> Arc<str>;
     /// It says that it is ready.
     fn says_ready(&self);
     /// It ends by its own hand, and not where it waits when it is asked to.
@@ -47,8 +53,8 @@ pub(crate) trait Child {
     fn is_at_work(&self) -> bool;
     /// It says that it makes progress.
     fn beat(&self) {}
-    /// No other life comes, and nobody wants to know more of it.
-    fn retire(&self);
+    /// No other life comes, and nobody wants to know more of it. `shut_down`: its supervisor had asked it to stop.
+    fn retire(&self, shut_down: bool);
 }
 
 /// What is told to a supervisor.
@@ -60,17 +66,53 @@ pub(super) enum Told {
     AtWork(LifeId),
     /// It has nothing to do any more.
     Rests(LifeId),
+    /// Somebody asks a supervisor.
+    Asked(Asked),
+    /// The tree is to end at once.
+    Kill,
+}
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, CallError>>;
+
+/// A question to the supervisor at this path.
+pub(super) struct Asked {
+    pub(super) path: Arc<str>,
+    pub(super) what: What,
+}
+
+/// What it is asked.
+pub(super) enum What {
+    /// To carry this out.
+    Call(Box<pure::Call<Launcher>>, Reply<pure::Reply<Launcher>>),
+    /// What the child of this id is doing.
+    Child(Arc<str>, Reply<Option<pure::ChildInfo>>),
+}
+
+impl Asked {
+    /// There is no such supervisor. Whoever asked may have left.
+    pub(super) fn refuse(self) {
+        let error = CallError::NoSupervisor((*self.path).into());
+        match self.what {
+            What::Call(_, to) => drop(to.send(Err(error))),
+            What::Child(_, to) => drop(to.send(Err(error))),
+        }
+    }
 }
 
 /// Where the supervisors of one tree are told what happens.
 pub(crate) struct Post {
+    /// Of the tree in its isolate.
+    pub(super) number: u64,
     told: RefCell<VecDeque<Told>>,
     signals: Arc<Signals>,
 }
 
 impl Post {
     pub(super) fn new(core: &Core) -> Rc<Self> {
-        Rc::new(Self { told: RefCell::default(), signals: Arc::clone(core.signals()) })
+        let number = core.trees_made.get();
+        core.trees_made.set(number + 1);
+        Rc::new(Self { number, told: RefCell::default(), signals: Arc::clone(core.signals()) })
     }
 
     pub(super) fn tell(&self, told: Told) {
@@ -91,7 +133,7 @@ impl Post {
         let mut ends = BTreeMap::new();
         for told in &*self.told.borrow() {
             let end = match told {
-                Told::AtWork(_) | Told::Rests(_) => None,
+                Told::AtWork(_) | Told::Rests(_) | Told::Asked(_) | Told::Kill => None,
                 Told::Report(to, report) => report.end().map(|(child, reason)| (*to, child, reason)),
                 Told::Parked(life, reason) => Some((life.node, life.child, reason)),
             };
@@ -123,14 +165,15 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn reporter(self) -> Reporter {
-        let Self { post, tells, .. } = self;
-        Reporter { post, tells, life: Cell::new(None), starting: Cell::new(false) }
+        let Self { post, path, tells, .. } = self;
+        Reporter { post, path, tells, life: Cell::new(None), starting: Cell::new(false) }
     }
 }
 
 /// How a seat tells its supervisor what becomes of each life: of its start once, and of its end once.
 pub(crate) struct Reporter {
     post: Rc<Post>,
+    path: Arc<str>,
     /// Whether the child says by itself when it is ready.
     tells: bool,
     life: Cell<Option<LifeId>>,
@@ -138,6 +181,14 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
+    pub(crate) fn path(&self) -> &Arc<str> {
+        &self.path
+    }
+
+    pub(crate) fn tree(&self) -> u64 {
+        self.post.number
+    }
+
     pub(crate) fn begin(&self, life: LifeId) {
         self.life.set(Some(life));
         self.starting.set(true);

@@ -1,27 +1,31 @@
-//! The handle of a tree in an isolate.
+//! A running tree of an isolate: the isolate's half of a [`Tree`].
 
-use std::fmt;
-use std::rc::{Rc, Weak};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
+use mycelium_mailbox::Confined;
 use mycelium_supervisor as pure;
-use pure::{ChildInfo, Counts, ExitReason, Strategy};
+use pure::{ChildInfo, ExitReason};
+use tokio::sync::oneshot;
 
+use super::child::{Asked, Reply, What};
 use super::run::TreeRun;
 use crate::isolate::core::Core;
 use crate::isolate::handle::{IsolateRef, Place};
-use crate::isolate::{Isolate, RunError, SeatOf};
-use crate::tree::{Builder, CallError, Child, Launcher, StartError, warn_where_a_panic_aborts};
+use crate::isolate::waits::Wait;
+use crate::isolate::{Isolate, OUTSIDE, SeatOf};
+use crate::tree::{Builder, CallError, Launcher, StartError, Tree, warn_where_a_panic_aborts};
 use crate::{Actor, ActorRef};
 
-/// A running tree of an isolate; see [`Isolate::supervise`]. Paths begin with the root's id: `root/desk/portfolio`.
-///
-/// Its calls are answered at once, at the isolate's present time. They run children's code, in turn with nothing else.
-/// Dropping it means nothing: the tree ends with its isolate, or by [`stop`](Self::stop).
+/// What it is asked is carried out at once, at the isolate's present time. That runs children's code, in turn with nothing else.
 #[derive(Clone)]
-pub struct IsolateTree {
-    core: Weak<Core>,
-    tree: Rc<TreeRun>,
+pub(crate) struct IsolateTree {
+    pub(super) place: Place,
+    tree: Confined<TreeRun>,
 }
 
 impl Isolate {
@@ -64,46 +68,24 @@ impl Isolate {
     /// assert_eq!(isolate.stats().dead_letters, 1);
     /// # Ok::<(), BoxError>(())
     /// ```
-    pub fn supervise(&mut self, root: &Builder) -> Result<IsolateTree, StartError> {
+    pub fn supervise(&mut self, root: &Builder) -> Result<Tree, StartError> {
         root.check().map_err(StartError::Spec)?;
         check_place(root, &root.id)?;
         warn_where_a_panic_aborts(&root.id);
         let tree = TreeRun::new(&self.core, root).map_err(StartError::Spec)?;
         self.core.add_tree(Rc::clone(&tree));
-        tree.tend(&self.core);
-        let started = self.run_until_tree(&tree, |tree| tree.is_ready() || tree.has_ended());
+        let handle = IsolateTree::new(&self.core, &tree);
+        let started = self.block_on(handle.started());
         if tree.is_ready() {
-            return Ok(IsolateTree { core: Rc::downgrade(&self.core), tree });
+            return Ok(Tree::in_isolate(handle));
         }
         let reason = match (tree.end(), started) {
             (Some(reason), _) => reason,
             (None, Err(error)) => ExitReason::Abnormal(error.to_string().into()),
-            (None, Ok(())) => ExitReason::Abnormal("nothing is left to do, and it has not started".into()),
+            (None, Ok(())) => ExitReason::Abnormal("it has not started".into()),
         };
-        tree.stop();
-        tree.tend(&self.core);
+        handle.stop();
         Err(StartError::Failed(reason))
-    }
-
-    /// Runs until a tree has come so far, or nothing is left to do.
-    pub(crate) fn run_until_tree(
-        &mut self,
-        tree: &TreeRun,
-        so_far: impl Fn(&TreeRun) -> bool,
-    ) -> Result<(), RunError> {
-        tree.tend(&self.core);
-        if so_far(tree) {
-            return Ok(());
-        }
-        tree.awaited.set(true);
-        let mut result = self.run_to(i64::MAX);
-        tree.awaited.set(false);
-        // What it waited for may have come with the end of the run.
-        self.core.pause.set(false);
-        if so_far(tree) && matches!(result, Err(RunError::TreeGaveUp { .. })) {
-            result = Ok(());
-        }
-        result
     }
 }
 
@@ -124,126 +106,129 @@ fn check_child(path: &str, child: &Launcher) -> Result<(), (Arc<str>, &'static s
 }
 
 impl IsolateTree {
-    /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
-    /// the actor and of the supervisors above it, not a kill, nor [`terminate_child`](Self::terminate_child).
-    #[must_use]
-    pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
-        self.tree.actor_ref(&self.core.upgrade()?, path)
+    pub(crate) fn new(core: &Rc<Core>, tree: &Rc<TreeRun>) -> Self {
+        Self { place: Place::new(core, OUTSIDE), tree: Confined::new(Rc::clone(tree)) }
     }
 
-    /// The child at this path at this moment, whatever its supervisor is doing.
-    #[must_use]
-    pub fn child(&self, path: &str) -> Option<ChildInfo> {
-        self.tree.child(path)
+    /// The tree, on its isolate's thread, and not from inside another isolate.
+    pub(super) fn here(&self) -> Option<(&Core, &TreeRun)> {
+        Some((self.place.core()?, self.tree.get()?))
     }
 
-    /// The children of the supervisor at `path`, last started first (OTP's `which_children`).
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn which_children(&self, path: &str) -> Result<Vec<ChildInfo>, CallError> {
-        match self.call(path, |_| pure::Call::WhichChildren)? {
-            pure::Reply::Children(children) => Ok(children),
-            _ => Err(CallError::Ended),
+    /// The same from anywhere on that thread, for what is answered at once.
+    fn on_thread(&self) -> Option<(&Core, &TreeRun)> {
+        Some((self.place.core_from_anywhere()?, self.tree.get()?))
+    }
+
+    pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+        let seat = self.tree.get()?.seat(path)?.into_any().downcast::<SeatOf<A>>().ok()?;
+        Some(ActorRef::in_isolate(IsolateRef::new(self.place.beside(seat.index))))
+    }
+
+    pub(crate) async fn child(&self, above: &str, id: &str) -> Result<Option<ChildInfo>, CallError> {
+        poll_fn(|cx| self.poll_turn(cx)).await?;
+        let looked = self.here().ok_or(CallError::WrongThread)?.1.look(above, id);
+        match looked {
+            Some(child) => child,
+            None => self.ask(above, |to| What::Child(id.into(), to)).await,
         }
     }
 
-    /// How many children the supervisor at `path` has (OTP's `count_children`).
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn count_children(&self, path: &str) -> Result<Counts, CallError> {
-        match self.call(path, |_| pure::Call::CountChildren)? {
-            pure::Reply::Counts(counts) => Ok(counts),
-            _ => Err(CallError::Ended),
-        }
-    }
-
-    /// Adds a child to the supervisor at `path` and starts it. Under simple-one-for-one it becomes an instance: its id
-    /// and what it runs are the child's, the options those of the one specification.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn start_child(&self, path: &str, child: Child) -> Result<(), CallError> {
-        let spec = child.0;
-        check_child(&format!("{path}/{}", spec.id), &spec.start)
-            .map_err(|(path, what)| CallError::OnlyLive { path, what })?;
-        let call = |strategy| match strategy {
-            Strategy::SimpleOneForOne => pure::Call::StartInstance { id: Some(spec.id), start: spec.start },
-            _ => pure::Call::StartChild(spec),
-        };
-        self.call(path, call).map(drop)
-    }
-
-    /// Stops the child at `path`. Its specification stays, unless it is temporary.
-    ///
-    /// # Errors
-    /// See [`CallError`]; [`CallError::Unanswered`] while the child takes its time to stop.
-    pub fn terminate_child(&self, path: &str) -> Result<(), CallError> {
-        self.call_on(path, pure::Call::TerminateChild)
-    }
-
-    /// Starts the child at `path`, which does not run.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn restart_child(&self, path: &str) -> Result<(), CallError> {
-        self.call_on(path, pure::Call::RestartChild)
-    }
-
-    /// Forgets the child at `path`, which does not run.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn delete_child(&self, path: &str) -> Result<(), CallError> {
-        self.call_on(path, pure::Call::DeleteChild)
-    }
-
-    /// Begins to stop all children in reverse order; it goes on as the isolate runs. [`Isolate::shutdown`] waits for it.
-    pub fn stop(&self) {
-        self.tree.stop();
-        if let Some(core) = self.core.upgrade() {
-            self.tree.tend(&core);
-        }
-    }
-
-    /// Why the tree has ended, if it has: `shutdown` after a stop, and also when the root gave up or its significant
-    /// children ended.
-    #[must_use]
-    pub fn ended(&self) -> Option<ExitReason> {
-        self.tree.end()
-    }
-
-    /// The children that had to be killed because they missed their shutdown time.
-    #[must_use]
-    pub fn missed(&self) -> Vec<Arc<str>> {
-        self.tree.missed()
-    }
-
-    fn call_on(
+    pub(crate) async fn call(
         &self,
         path: &str,
-        call: impl FnOnce(Arc<str>) -> pure::Call<Launcher>,
-    ) -> Result<(), CallError> {
-        let (supervisor, id) = path.rsplit_once('/').unwrap_or(("", path));
-        self.call(supervisor, |_| call(id.into())).map(drop)
-    }
-
-    fn call(
-        &self,
-        path: &str,
-        call: impl FnOnce(Strategy) -> pure::Call<Launcher>,
+        call: pure::Call<Launcher>,
     ) -> Result<pure::Reply<Launcher>, CallError> {
-        let core = self.core.upgrade().ok_or(CallError::Ended)?;
-        let answer = self.tree.call(&core, path, call);
-        let answer = answer.ok_or_else(|| CallError::NoSupervisor(path.into()))?;
-        answer.ok_or(CallError::Unanswered)?.map_err(CallError::Refused)
+        let only_live = match &call {
+            pure::Call::StartChild(spec) => check_child(&format!("{path}/{}", spec.id), &spec.start),
+            pure::Call::StartInstance { id, start } => {
+                check_child(&format!("{path}/{}", id.as_deref().unwrap_or_default()), start)
+            }
+            _ => Ok(()),
+        };
+        only_live.map_err(|(path, what)| CallError::OnlyLive { path, what })?;
+        self.ask(path, |to| What::Call(Box::new(call), to)).await
     }
-}
 
-impl fmt::Debug for IsolateTree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IsolateTree").field("ended", &self.ended()).finish_non_exhaustive()
+    async fn ask<T>(&self, path: &str, what: impl FnOnce(Reply<T>) -> What) -> Result<T, CallError> {
+        poll_fn(|cx| self.poll_turn(cx)).await?;
+        let (to, mut answer) = oneshot::channel();
+        let (core, tree) = self.here().ok_or(CallError::WrongThread)?;
+        tree.ask(core, Asked { path: path.into(), what: what(to) });
+        let answered = poll_fn(|cx| {
+            let polled = Pin::new(&mut answer).poll(cx);
+            if let (Poll::Pending, Some((core, _))) = (&polled, self.here()) {
+                core.note_wait(Wait::Supervisor);
+            }
+            polled
+        });
+        answered.await.map_err(|_| CallError::Ended)?
+    }
+
+    /// Ready if the run may go on: calls that are answered at once count towards its bounds.
+    fn poll_turn(&self, cx: &TaskContext<'_>) -> Poll<Result<(), CallError>> {
+        match self.here() {
+            None => Poll::Ready(Err(CallError::WrongThread)),
+            Some((core, _)) if core.goes_on(cx) => Poll::Ready(Ok(())),
+            Some(_) => Poll::Pending,
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        if let Some((core, tree)) = self.on_thread() {
+            tree.stop();
+            tree.tend(core);
+        }
+    }
+
+    pub(crate) async fn stop_within(&self, limit: Duration) {
+        self.stop();
+        let ended = tokio::select! {
+            biased;
+            _ = self.ended() => true,
+            () = self.place.timer(limit) => false,
+        };
+        if !ended {
+            if let Some((core, tree)) = self.here() {
+                tree.kill();
+                tree.tend(core);
+            }
+            self.ended().await;
+        }
+    }
+
+    pub(crate) fn missed(&self) -> Vec<Arc<str>> {
+        self.tree.get().map(TreeRun::missed).unwrap_or_default()
+    }
+
+    pub(crate) fn end_reason(&self) -> Option<ExitReason> {
+        self.tree.get()?.end()
+    }
+
+    /// Why it ended; on another thread never.
+    pub(crate) async fn ended(&self) -> ExitReason {
+        poll_fn(|cx| self.poll_for(cx, TreeRun::end)).await
+    }
+
+    /// Ready when all children run, or the tree has ended.
+    async fn started(&self) {
+        if let Some((core, tree)) = self.here() {
+            tree.tend(core);
+        }
+        poll_fn(|cx| self.poll_for(cx, |tree| (tree.is_ready() || tree.has_ended()).then_some(()))).await;
+    }
+
+    fn poll_for<T>(&self, cx: &TaskContext<'_>, come: impl Fn(&TreeRun) -> Option<T>) -> Poll<T> {
+        let Some((core, tree)) = self.here() else { return Poll::Pending };
+        match come(tree) {
+            Some(it) if core.goes_on(cx) => Poll::Ready(it),
+            Some(_) => Poll::Pending,
+            None => {
+                tree.watch(cx.waker());
+                core.note_wait(Wait::TreeEnd);
+                Poll::Pending
+            }
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Supervision trees in an isolate: the same as live ones, on one thread and in virtual time.
 
 mod child;
+mod drain;
 mod handle;
 mod run;
 mod seats;
 
 pub(crate) use self::child::{Child, Factory, Guarded, Reporter, Site};
-pub use self::handle::IsolateTree;
+pub(crate) use self::handle::IsolateTree;
 pub(crate) use self::run::TreeRun;

@@ -6,21 +6,22 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::Waker;
 use std::time::Duration;
 
 use mycelium_mailbox::enter;
 use mycelium_supervisor as pure;
-use pure::engine::{self, Body, Engine, Estate, Left, LifeId, ROOT, Report};
-use pure::{CallId, Event, ExitReason, Strategy};
+use pure::engine::{Body, Engine, Estate, Host, Left, LifeId, NodeId, ROOT, Report};
+use pure::{CallId, ChildInfo, Event, ExitReason};
 
-use super::child::{Post, Told};
+use super::child::{Asked, Post, Told, What};
 use super::seats::Seats;
 use crate::Timestamp;
-use crate::isolate::RunError;
 use crate::isolate::core::Core;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{Builder, Launcher, SpecError};
+use crate::isolate::{RunError, remember};
+use crate::tree::{Builder, CallError, SpecError, fitting};
 
 /// One tree of an isolate.
 pub(crate) struct TreeRun {
@@ -29,8 +30,8 @@ pub(crate) struct TreeRun {
     due: Cell<Option<i64>>,
     end: RefCell<Option<ExitReason>>,
     ready: Cell<bool>,
-    /// Somebody waits for it to be ready or to end.
-    pub(super) awaited: Cell<bool>,
+    /// Who waits for it to be ready or to end.
+    watchers: RefCell<Vec<Waker>>,
     run: RefCell<Run>,
 }
 
@@ -44,8 +45,6 @@ struct Run {
     next_call: u64,
 }
 
-pub(super) type Answer = engine::Answer<Seats>;
-
 impl TreeRun {
     /// A tree that begins to start when it is tended.
     pub(crate) fn new(core: &Rc<Core>, root: &Builder) -> Result<Rc<Self>, SpecError> {
@@ -55,8 +54,8 @@ impl TreeRun {
         let engine = Engine::new(&mut seats, path, root.flags, children, true, Estate::new())?;
         let (epoch, now) = (core.now.get(), Duration::ZERO);
         let run = Run { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0 };
-        let (due, end, ready, awaited) = Default::default();
-        Ok(Rc::new(Self { post, due, end, ready, awaited, run: RefCell::new(run) }))
+        let (due, end, ready, watchers) = Default::default();
+        Ok(Rc::new(Self { post, due, end, ready, watchers, run: RefCell::new(run) }))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -87,34 +86,58 @@ impl TreeRun {
         }
     }
 
-    /// Calls a supervisor. `None`: there is none. `Some(None)`: it cannot answer yet.
-    pub(super) fn call(
-        &self,
-        core: &Core,
-        path: &str,
-        call: impl FnOnce(Strategy) -> pure::Call<Launcher>,
-    ) -> Option<Option<Answer>> {
-        let post = |run: &mut Run| {
-            let node = run.engine.find(path)?;
-            let call = call(run.engine.node(node)?.core().flags().strategy);
-            let id = CallId(run.next_call);
-            run.next_call += 1;
-            (run.seats.asked, run.seats.answer) = (Some(id), None);
-            run.post.report(node, Report::Event(Event::Call(id, call)));
-            run.drain();
-            run.seats.asked = None;
-            let answer = run.seats.answer.take();
-            // It may have ended before it could take the call in.
-            (answer.is_some() || run.engine.node(node).is_some()).then_some(answer)
-        };
-        self.with_run(core, post).flatten()
+    /// Its number in the isolate.
+    pub(super) fn number(&self) -> u64 {
+        self.post.number
     }
 
-    /// The child at a path at this moment.
-    pub(super) fn child(&self, path: &str) -> Option<pure::ChildInfo> {
+    /// Kills what is left of it.
+    pub(super) fn kill(&self) {
+        self.post.tell(Told::Kill);
+    }
+
+    /// Asks a supervisor behind all that was told to it. Without an answer, it has ended before that.
+    pub(super) fn ask(&self, core: &Core, asked: Asked) {
+        if self.has_ended() {
+            return asked.refuse();
+        }
+        self.post.tell(Told::Asked(asked));
+        self.tend(core);
+    }
+
+    /// What the child of this id is doing. A look lets no supervisor do anything. `None`: a child's code has come here while its supervisor
+    /// is at work, and may ask it.
+    pub(super) fn look(&self, above: &str, id: &str) -> Option<Result<Option<ChildInfo>, CallError>> {
         let run = self.run.try_borrow().ok()?;
-        let (above, id) = path.rsplit_once('/')?;
-        run.engine.node(run.engine.find(above)?)?.core().child(id)
+        let node = run.engine.find(above).and_then(|node| run.engine.node(node));
+        Some(match node {
+            Some(node) => Ok(node.core().child(id)),
+            None => Err(CallError::NoSupervisor(above.into())),
+        })
+    }
+
+    /// Wakes `waker` when it is ready, and when it ends.
+    pub(super) fn watch(&self, waker: &Waker) {
+        remember(&self.watchers, waker);
+    }
+
+    /// The sources that were started since they were taken last, in the order of their first starts.
+    pub(super) fn take_sources(&self) -> Vec<Arc<str>> {
+        self.run.try_borrow_mut().map(|mut run| run.seats.sources.take()).unwrap_or_default()
+    }
+
+    /// Forgets who has missed its shutdown time: who had.
+    pub(super) fn take_missed(&self) -> Vec<Arc<str>> {
+        self.run.try_borrow_mut().map(|mut run| std::mem::take(&mut run.seats.missed)).unwrap_or_default()
+    }
+
+    /// Who has missed its shutdown time since [`take_missed`](Self::take_missed); those of `before` are remembered again.
+    pub(super) fn missed_since(&self, before: Vec<Arc<str>>) -> Vec<Arc<str>> {
+        let missed = self.missed();
+        if let Ok(mut run) = self.run.try_borrow_mut() {
+            before.into_iter().for_each(|path| run.seats.missed(path));
+        }
+        missed
     }
 
     /// The seat of the child at a path.
@@ -133,10 +156,10 @@ impl TreeRun {
         self.due.set(None);
         self.end.borrow_mut().get_or_insert(ExitReason::Killed);
         let left = self.run.try_borrow_mut().map(|mut run| {
-            let observer = run.seats.leave();
-            (run.engine.clear(), observer)
+            let left = run.seats.leave();
+            (run.engine.clear(), left)
         });
-        drop(left);
+        drop((left, self.watchers.take()));
     }
 
     /// Runs `f`, then deals with whatever was reported.
@@ -156,9 +179,7 @@ impl TreeRun {
         let (ready, end) = (run.seats.ready, run.seats.end.clone());
         let gave_up = run.seats.gave_up.clone();
         drop(run);
-        if (ready && !self.ready.replace(ready)) | end.is_some() {
-            core.pause.set(core.pause.get() || self.awaited.get());
-        }
+        let is_news = (ready && !self.ready.replace(ready)) | end.is_some();
         if let Some(reason) = end
             && !self.has_ended()
         {
@@ -168,6 +189,9 @@ impl TreeRun {
             }
             // It is forgotten between two events.
             core.signals().raise();
+        }
+        if is_news {
+            self.watchers.take().into_iter().for_each(Waker::wake);
         }
         if self.due.replace(due) != due {
             core.look_at_feeds();
@@ -205,10 +229,59 @@ impl Run {
                     }
                     _ => continue,
                 },
+                Told::Asked(asked) => {
+                    self.answer(asked);
+                    continue;
+                }
+                Told::Kill => {
+                    self.kill();
+                    continue;
+                }
                 Told::AtWork(life) => (life.node, Report::LookAt(life.child, self.next_look(life, true))),
                 Told::Rests(life) => (life.node, Report::LookAt(life.child, self.next_look(life, false))),
             };
             self.engine.handle(self.now, &mut self.seats, to, report);
+        }
+    }
+
+    fn answer(&mut self, asked: Asked) {
+        let found = self.engine.find(&asked.path).and_then(|id| Some((id, self.engine.node(id)?)));
+        let Some((node, there)) = found else { return asked.refuse() };
+        match asked.what {
+            What::Call(call, to) => {
+                let call = fitting(*call, there.core().flags().strategy);
+                let id = CallId(self.next_call);
+                self.next_call += 1;
+                self.seats.replies.insert(id, (node, to));
+                self.engine.handle(self.now, &mut self.seats, node, Report::Event(Event::Call(id, call)));
+            }
+            What::Child(id, to) => {
+                // Whoever asked may have left.
+                let _ = to.send(Ok(there.core().child(&id)));
+            }
+        }
+    }
+
+    /// Ends all at once. Those who had their time in a shutdown have missed it.
+    fn kill(&mut self) {
+        let mut late = Vec::new();
+        self.find_late(ROOT, false, &mut late);
+        late.into_iter().for_each(|path| self.seats.missed(path));
+        self.engine.kill(&mut self.seats, ROOT);
+    }
+
+    fn find_late(&self, node: NodeId, ending: bool, late: &mut Vec<Arc<str>>) {
+        let Some(node) = self.engine.node(node) else { return };
+        let ending = ending || node.is_ending();
+        for child in node.core().lives() {
+            match node.body(child) {
+                Some(&Body::Node(below)) => self.find_late(below, ending, late),
+                Some(Body::Worker(_)) if ending => {
+                    let id = node.core().spec(child).map(|spec| Arc::clone(&spec.id));
+                    late.extend(id.map(|id| Arc::from(format!("{}/{id}", node.path()))));
+                }
+                _ => {}
+            }
         }
     }
 

@@ -9,10 +9,10 @@ use mycelium_supervisor as pure;
 use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, ROOT, Report, Seen};
 use pure::{CallId, ChildRef, ExitReason, Jitter, Notice};
 
-use super::child::{Child, Post, Site, guard};
+use super::child::{Child, Post, Reply, Site, guard};
 use crate::isolate::core::Core;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{Builder, Health, Launcher, MISSED_MAX, Observer, observe};
+use crate::tree::{Builder, CallError, Health, Launcher, MISSED_MAX, Observer, Sources, observe};
 
 /// What the supervisors of one tree have in common, and what users are told of it.
 pub(crate) struct Seats {
@@ -20,9 +20,9 @@ pub(crate) struct Seats {
     post: Rc<Post>,
     observer: Option<Observer>,
     seeds: Jitter,
-    /// The call that somebody waits for, and its answer.
-    pub(super) asked: Option<CallId>,
-    pub(super) answer: Option<Answer<Self>>,
+    /// Who waits for the answer to a call, and whose that is.
+    pub(super) replies: BTreeMap<CallId, (NodeId, Reply<pure::Reply<Launcher>>)>,
+    pub(super) sources: Sources,
     pub(super) missed: Vec<Arc<str>>,
     /// The child with which the root passed its intensity.
     pub(super) gave_up: Option<Arc<str>>,
@@ -37,8 +37,8 @@ impl Seats {
             post: Rc::clone(post),
             observer: root.observer.clone(),
             seeds: Jitter::new(root.seed),
-            asked: None,
-            answer: None,
+            replies: BTreeMap::new(),
+            sources: Sources::default(),
             missed: Vec::new(),
             gave_up: None,
             ready: false,
@@ -51,9 +51,9 @@ impl Seats {
     }
 
     /// The isolate ends: nothing starts any more.
-    pub(super) fn leave(&mut self) -> Option<Observer> {
+    pub(super) fn leave(&mut self) -> impl Sized + use<> {
         self.core = Weak::new();
-        self.observer.take()
+        (self.observer.take(), std::mem::take(&mut self.replies))
     }
 }
 
@@ -116,6 +116,9 @@ impl Host for Seats {
                 spec.start.take_seat(Site { core, post, path, tells, attempts_max })?
             }
         };
+        if spec.start.is_source() {
+            self.sources.add(&at.child_path(&spec.id));
+        }
         call(&seat, |seat| seat.begin_life(LifeId { node: at.node, child }));
         Ok(Begun::Worker(Running { seat, health: spec.start.health, stuck: false }))
     }
@@ -146,11 +149,11 @@ impl Host for Seats {
         if !ended {
             self.kill(life, &running);
         }
-        call(&running.seat, |seat| seat.retire());
+        call(&running.seat, |seat| seat.retire(false));
     }
 
-    fn release(&mut self, seat: Rc<dyn AnySeat>, _: bool) {
-        call(&seat, |seat| seat.retire());
+    fn release(&mut self, seat: Rc<dyn AnySeat>, asked: bool) {
+        call(&seat, |seat| seat.retire(asked));
     }
 
     fn watch(&mut self, now: Duration, _: LifeId, running: &mut Running) -> Option<Duration> {
@@ -202,9 +205,18 @@ impl Host for Seats {
     }
 
     fn reply(&mut self, _: &At<'_, Self>, call: CallId, answer: Answer<Self>) {
-        if self.asked == Some(call) {
-            self.answer = Some(answer);
+        if let Some((_, to)) = self.replies.remove(&call) {
+            // Whoever called may have left.
+            let _ = to.send(answer.map_err(CallError::Refused));
         }
+    }
+
+    fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
+        self.sources.forget(&at.child_path(id));
+    }
+
+    fn gone(&mut self, at: &At<'_, Self>) {
+        self.replies.retain(|_, (node, _)| *node != at.node);
     }
 
     fn missed(&mut self, path: Arc<str>) {

@@ -2,10 +2,10 @@
 
 use mycelium_mailbox::Source;
 
-use super::super::dead_letters::{DeadLetter, DeadLetterCause};
 use super::super::envelope::Envelope;
 use super::super::source::ActorSource;
 use super::Body;
+use crate::dead_letters::{DeadLetter, DeadLetterCause};
 use crate::{Actor, StopReason};
 
 /// Where the message lies that is being handled.

@@ -6,13 +6,15 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use mycelium_supervisor as pure;
 use pure::engine::Answer;
-use pure::{CALLS_MAX, Jitter};
+use pure::{CALLS_MAX, ChildInfo, Jitter};
 
 use super::{Mail, Tasks};
+use crate::live::{Falling, Standing};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
+use crate::tree::sources::Sources;
 use crate::{ActorId, MessageBus};
 
 /// Most paths that are remembered for having missed their shutdown time.
@@ -45,25 +47,34 @@ impl Mailbox {
         &self,
         call: pure::Call<Launcher>,
     ) -> Result<oneshot::Receiver<Answer<Tasks>>, CallError> {
+        self.send(|reply| Mail::Call(call, reply))
+    }
+
+    /// Looks at the child of this id when this has its turn, whatever the supervisor is doing then.
+    pub(crate) fn look(&self, id: Arc<str>) -> Result<oneshot::Receiver<Option<ChildInfo>>, CallError> {
+        self.send(|reply| Mail::Look(id, reply))
+    }
+
+    fn send<T>(&self, mail: impl FnOnce(Replier<T>) -> Mail) -> Result<oneshot::Receiver<T>, CallError> {
         let (to, answer) = oneshot::channel();
         let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
         let reply = Replier { to: Some(to), unanswered: Arc::clone(&self.unanswered) };
         if before >= UNANSWERED_MAX {
             return Err(CallError::Refused(pure::CallError::Busy));
         }
-        self.post.send(Mail::Call(call, reply)).map_err(|_| CallError::Ended)?;
+        self.post.send(mail(reply)).map_err(|_| CallError::Ended)?;
         Ok(answer)
     }
 }
 
 /// Where the reply to a call goes. Dropped, the call gets none.
-pub(crate) struct Replier {
-    to: Option<oneshot::Sender<Answer<Tasks>>>,
+pub(crate) struct Replier<T = Answer<Tasks>> {
+    to: Option<oneshot::Sender<T>>,
     unanswered: Arc<AtomicUsize>,
 }
 
-impl Replier {
-    pub(super) fn answer(mut self, answer: Answer<Tasks>) {
+impl<T> Replier<T> {
+    pub(super) fn answer(mut self, answer: T) {
         if let Some(to) = self.to.take() {
             // Whoever asked may have left.
             let _ = to.send(answer);
@@ -71,17 +82,10 @@ impl Replier {
     }
 }
 
-impl Drop for Replier {
+impl<T> Drop for Replier<T> {
     fn drop(&mut self) {
         self.unanswered.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// The children that a drain stops first, with their place in the order of starts.
-#[derive(Default)]
-struct Sources {
-    started: HashMap<Arc<str>, u64>,
-    next: u64,
 }
 
 /// What all supervisors of one tree share.
@@ -164,7 +168,7 @@ impl Shared {
         let forgotten = self.actors().remove(path);
         // Dropped here, where the map is free again.
         drop(forgotten);
-        lock(&self.sources).started.remove(path);
+        lock(&self.sources).forget(path);
     }
 
     /// The children that had to be killed because their shutdown time was over.
@@ -179,16 +183,11 @@ impl Shared {
 
     /// The sources that were started since they were taken last, in the order of their first starts.
     pub(crate) fn take_sources(&self) -> Vec<Arc<str>> {
-        let mut sources: Vec<_> = std::mem::take(&mut lock(&self.sources).started).into_iter().collect();
-        sources.sort_by_key(|(_, order)| *order);
-        sources.into_iter().map(|(path, _)| path).collect()
+        lock(&self.sources).take()
     }
 
     pub(super) fn add_source(&self, path: &Arc<str>) {
-        let mut sources = lock(&self.sources);
-        let order = sources.next;
-        sources.next += 1;
-        sources.started.entry(Arc::clone(path)).or_insert(order);
+        lock(&self.sources).add(path);
     }
 
     pub(super) fn observer(&self) -> Option<&Observer> {
@@ -215,8 +214,30 @@ impl Shared {
 
 /// Children that had missed their shutdown time before something began.
 pub(crate) struct MissedBefore {
-    pub(crate) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     paths: Vec<Arc<str>>,
+}
+
+impl Standing for Shared {
+    fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any)) {
+        if let Some(placed) = self.actors().get(path) {
+            look(&*placed.reference);
+        }
+    }
+
+    fn set_aside(self: Arc<Self>) -> Box<dyn Falling> {
+        Box::new(self.set_missed_aside())
+    }
+}
+
+impl Falling for MissedBefore {
+    fn actors(&self) -> Vec<ActorId> {
+        self.shared.actors().values().map(|placed| placed.id).collect()
+    }
+
+    fn missed(&self) -> Vec<Arc<str>> {
+        self.shared.missed()
+    }
 }
 
 impl Drop for MissedBefore {

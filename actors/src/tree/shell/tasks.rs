@@ -11,9 +11,9 @@ use pure::{CallId, ChildRef, ChildSpec, ExitReason, Notice};
 
 use super::care::Care;
 use super::shared::{Replier, Shared};
-use super::{KILL_GRACE, Mail, OnReady};
+use super::{Mail, OnReady};
 use crate::SpawnError;
-use crate::live::Member;
+use crate::live::{KILL_GRACE, Member};
 use crate::rt;
 use crate::sync::{Ordering, mpsc, oneshot};
 use crate::tree::launch::{Launcher, Life, Site};

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mycelium::tree::{CallError, Child, ChildStatus, Factories, Restart, StartError, Strategy};
-use mycelium::{Actor, BoxError, Context, Handler, Isolate, StopReason, Supervisor};
+use mycelium::{Actor, BoxError, Context, Handler, Isolate, RunError, StopReason, Supervisor};
 
 use super::ear::{Ear, ear};
-use crate::common::{Heard, Tick, at_ms};
+use crate::common::{Heard, Tick, at_ms, at_once};
 
 #[test]
 fn calls_are_answered_at_once_unless_a_child_takes_its_time() {
@@ -14,31 +14,36 @@ fn calls_are_answered_at_once_unless_a_child_takes_its_time() {
     let mut isolate = Isolate::new(1);
     let root = Supervisor::builder("root").child(ear("a", &log));
     let tree = isolate.supervise(&root).unwrap();
-    tree.start_child("root", ear("b", &log).restart(Restart::Temporary)).unwrap();
-    assert!(matches!(tree.start_child("root", ear("b", &log)), Err(CallError::Refused(_))));
-    assert_eq!(tree.count_children("root").unwrap().active, 2);
-    let ids: Vec<_> = tree.which_children("root").unwrap().iter().map(|child| child.id.to_string()).collect();
+    at_once(tree.start_child("root", ear("b", &log).restart(Restart::Temporary))).unwrap().unwrap();
+    assert!(matches!(at_once(tree.start_child("root", ear("b", &log))).unwrap(), Err(CallError::Refused(_))));
+    assert_eq!(at_once(tree.count_children("root")).unwrap().unwrap().active, 2);
+    let ids: Vec<_> = at_once(tree.which_children("root"))
+        .unwrap()
+        .unwrap()
+        .iter()
+        .map(|child| child.id.to_string())
+        .collect();
     assert_eq!(ids, ["b", "a"]);
-    tree.terminate_child("root/b").unwrap();
-    assert_eq!(tree.count_children("root").unwrap().specs, 1);
-    tree.terminate_child("root/a").unwrap();
-    tree.restart_child("root/a").unwrap();
-    tree.terminate_child("root/a").unwrap();
-    tree.delete_child("root/a").unwrap();
+    at_once(tree.terminate_child("root/b")).unwrap().unwrap();
+    assert_eq!(at_once(tree.count_children("root")).unwrap().unwrap().specs, 1);
+    at_once(tree.terminate_child("root/a")).unwrap().unwrap();
+    at_once(tree.restart_child("root/a")).unwrap().unwrap();
+    at_once(tree.terminate_child("root/a")).unwrap().unwrap();
+    at_once(tree.delete_child("root/a")).unwrap().unwrap();
     assert_eq!(
-        tree.delete_child("root/a"),
-        Err(CallError::Refused(mycelium_supervisor::CallError::NotFound))
+        at_once(tree.delete_child("root/a")),
+        Some(Err(CallError::Refused(mycelium_supervisor::CallError::NotFound)))
     );
-    assert!(matches!(tree.which_children("root/desk"), Err(CallError::NoSupervisor(_))));
+    assert!(matches!(at_once(tree.which_children("root/desk")).unwrap(), Err(CallError::NoSupervisor(_))));
     // One that is in the middle of something finishes it first.
-    tree.start_child("root", ear("c", &log)).unwrap();
+    at_once(tree.start_child("root", ear("c", &log))).unwrap().unwrap();
     isolate.publish(Tick(30)).unwrap();
     isolate.run_until(at_ms(1)).unwrap();
     log.take();
-    assert_eq!(tree.terminate_child("root/c"), Err(CallError::Unanswered));
-    assert_eq!(tree.child("root/c").unwrap().status, ChildStatus::Stopping);
+    assert_eq!(at_once(tree.terminate_child("root/c")), None);
+    assert_eq!(at_once(tree.child("root/c")).unwrap().unwrap().status, ChildStatus::Stopping);
     isolate.run().unwrap();
-    assert_eq!(tree.child("root/c").unwrap().status, ChildStatus::Down);
+    assert_eq!(at_once(tree.child("root/c")).unwrap().unwrap().status, ChildStatus::Down);
     assert_eq!(log.take(), [format!("3000 -c {}", StopReason::Shutdown)]);
 }
 
@@ -64,7 +69,10 @@ fn what_has_no_virtual_time_is_refused_with_its_path() {
         let error = isolate.supervise(&Supervisor::builder("root").child(process())).unwrap_err();
         assert!(error.to_string().starts_with("root/worker is an operating-system process"), "{error}");
         let tree = isolate.supervise(&Supervisor::builder("root")).unwrap();
-        assert!(matches!(tree.start_child("root", process()), Err(CallError::OnlyLive { .. })));
+        assert!(matches!(
+            at_once(tree.start_child("root", process())).unwrap(),
+            Err(CallError::OnlyLive { .. })
+        ));
     }
 }
 
@@ -112,10 +120,47 @@ fn a_child_that_takes_the_id_of_another_gets_nothing_of_it() {
     isolate.tell(&tree.actor_ref::<Before>("root/a").unwrap(), Tick(0)).unwrap();
     isolate.run_until(at_ms(500)).unwrap();
     // The supervisor is busy until the handler has returned, and then does all of it at once.
-    assert_eq!(tree.terminate_child("root/a"), Err(CallError::Unanswered));
-    assert_eq!(tree.delete_child("root/a"), Err(CallError::Unanswered));
-    assert_eq!(tree.start_child("root", ear("a", &log)), Err(CallError::Unanswered));
+    assert_eq!(at_once(tree.terminate_child("root/a")), None);
+    assert_eq!(at_once(tree.delete_child("root/a")), None);
+    assert_eq!(at_once(tree.start_child("root", ear("a", &log))), None);
     isolate.run().unwrap();
     assert_eq!(log.take(), ["1000 +a"]);
     assert!(tree.actor_ref::<Before>("root/a").is_none() && tree.actor_ref::<Ear>("root/a").is_some());
+}
+
+#[test]
+fn who_runs_an_isolate_waits_for_what_its_tree_answers() {
+    let log = Heard::default();
+    let mut isolate = Isolate::new(1);
+    let tree = isolate.supervise(&Supervisor::builder("root").child(ear("a", &log))).unwrap();
+    // Its handler waits for three seconds, so it takes as long to stop.
+    isolate.publish(Tick(30)).unwrap();
+    isolate.run_until(at_ms(1)).unwrap();
+    isolate.block_on(tree.terminate_child("root/a")).unwrap().unwrap();
+    assert_eq!(isolate.now(), at_ms(3_000), "no further than to the answer");
+    isolate.block_on(tree.restart_child("root/a")).unwrap().unwrap();
+    assert_eq!(isolate.now(), at_ms(3_000));
+    let never = isolate.block_on(std::future::pending::<()>()).unwrap_err();
+    assert!(matches!(never, RunError::NeverReady { .. }), "{never}");
+    let a = tree.actor_ref::<Ear>("root/a").unwrap();
+    a.kill();
+    assert_eq!(isolate.block_on(a.ended()).unwrap(), StopReason::Killed);
+    // A bell that was taken down pauses nobody.
+    let clock = isolate.clock();
+    isolate
+        .block_on(async {
+            tokio::select! {
+                biased;
+                () = clock.sleep(Duration::from_secs(1)) => {}
+                _ = tree.ended() => {}
+            }
+        })
+        .unwrap();
+    assert_eq!(isolate.now(), at_ms(4_000));
+    tree.stop();
+    isolate.run_for(Duration::from_secs(1)).unwrap();
+    assert_eq!(isolate.now(), at_ms(5_000));
+    let other =
+        std::thread::scope(|threads| threads.spawn(|| at_once(tree.count_children("root"))).join().unwrap());
+    assert_eq!(other, Some(Err(CallError::WrongThread)));
 }

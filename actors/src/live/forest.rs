@@ -1,14 +1,37 @@
-//! The trees that run on one bus: for the end of the bus, which comes after theirs.
+//! What ends before all others on a bus: its trees, of which it knows no more than that.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, Weak};
 
 use mycelium_supervisor::ExitReason;
 
-use super::shell::{Loose, MissedBefore, Shared};
-use crate::live::Core;
+use super::bus::Core;
 use crate::sync::{Mutex, MutexGuard, SetOnce};
 use crate::{Actor, ActorId, ActorRef};
+
+/// How a tree is told to end. To hold it keeps nothing.
+pub(crate) trait Control: Send + Sync {
+    /// Asks it to stop its children in reverse order.
+    fn stop(&self);
+    fn kill(&self);
+}
+
+/// What a bus wants to know of a tree whose supervisors are still there.
+pub(crate) trait Standing: Send + Sync {
+    /// Shows the reference of the actor at this path, if there is one.
+    fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any));
+    /// Sets those aside who have missed their shutdown time before.
+    fn set_aside(self: Arc<Self>) -> Box<dyn Falling>;
+}
+
+/// A tree from the moment at which its bus begins to end it.
+pub(crate) trait Falling: Send + Sync {
+    /// The actors in it.
+    fn actors(&self) -> Vec<ActorId>;
+    /// The paths of those who had to be killed since then.
+    fn missed(&self) -> Vec<Arc<str>>;
+}
 
 /// Every tree of a bus that has not ended, by its number.
 #[derive(Default)]
@@ -22,9 +45,9 @@ struct Trees {
 
 /// What a bus holds of a tree. Without its supervisors, what they share is gone.
 struct Stem {
-    control: Loose,
+    control: Arc<dyn Control>,
     ended: Arc<SetOnce<ExitReason>>,
-    shared: Weak<Shared>,
+    standing: Weak<dyn Standing>,
 }
 
 impl Forest {
@@ -36,13 +59,18 @@ impl Forest {
     }
 
     /// A tree runs. The bus may be closed by now: whoever plants looks afterwards.
-    pub(crate) fn plant(&self, control: Loose, shared: &Arc<Shared>, ended: &Arc<SetOnce<ExitReason>>) {
-        let number = shared.number;
-        let (shared, ended) = (Arc::downgrade(shared), Arc::clone(ended));
+    pub(crate) fn plant(
+        &self,
+        number: u64,
+        control: Arc<dyn Control>,
+        standing: Weak<dyn Standing>,
+        ended: &Arc<SetOnce<ExitReason>>,
+    ) {
+        let ended = Arc::clone(ended);
         let mut trees = self.lock();
         // One that has ended meanwhile has given its place up.
         if !ended.initialized() {
-            trees.running.insert(number, Stem { control, ended, shared });
+            trees.running.insert(number, Stem { control, ended, standing });
         }
     }
 
@@ -54,10 +82,11 @@ impl Forest {
     /// The actor at this path of the eldest tree that has one there.
     pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         // Of those whose supervisors go meanwhile, the last handle is dropped where no lock is held.
-        let trees: Vec<_> = self.lock().running.values().filter_map(|stem| stem.shared.upgrade()).collect();
-        trees.iter().find_map(|shared| {
-            let actors = shared.actors();
-            actors.get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
+        let trees: Vec<_> = self.lock().running.values().filter_map(|stem| stem.standing.upgrade()).collect();
+        trees.iter().find_map(|tree| {
+            let mut found = None;
+            tree.look_at(path, &mut |reference| found = reference.downcast_ref::<ActorRef<A>>().cloned());
+            found
         })
     }
 
@@ -76,8 +105,8 @@ pub(crate) struct Place {
 
 impl Place {
     /// That of a tree which is about to start.
-    pub(crate) fn new(shared: &Shared, ended: &Arc<SetOnce<ExitReason>>) -> Self {
-        Self { core: Arc::clone(&shared.bus.core), number: shared.number, ended: Arc::clone(ended) }
+    pub(crate) fn new(core: &Arc<Core>, number: u64, ended: &Arc<SetOnce<ExitReason>>) -> Self {
+        Self { core: Arc::clone(core), number, ended: Arc::clone(ended) }
     }
 
     /// The tree has ended.
@@ -97,16 +126,16 @@ impl Drop for Place {
 
 /// A tree that the end of its bus ends.
 pub(crate) struct Felling {
-    control: Loose,
+    control: Arc<dyn Control>,
     ended: Arc<SetOnce<ExitReason>>,
-    /// Of the tree, and who had been killed before; `None`: its supervisors are gone.
-    before: Option<MissedBefore>,
+    /// `None`: its supervisors are gone.
+    falling: Option<Box<dyn Falling>>,
 }
 
 impl Felling {
     fn new(stem: &Stem) -> Self {
-        let before = stem.shared.upgrade().map(|shared| shared.set_missed_aside());
-        Self { control: stem.control.clone(), ended: Arc::clone(&stem.ended), before }
+        let falling = stem.standing.upgrade().map(Standing::set_aside);
+        Self { control: Arc::clone(&stem.control), ended: Arc::clone(&stem.ended), falling }
     }
 
     /// Asks it to stop its children in reverse order.
@@ -120,8 +149,7 @@ impl Felling {
 
     /// The actors in it.
     pub(crate) fn actors(&self) -> Vec<ActorId> {
-        let ids = |before: &MissedBefore| before.shared.actors().values().map(|placed| placed.id).collect();
-        self.before.as_ref().map(ids).unwrap_or_default()
+        self.falling.as_ref().map(|falling| falling.actors()).unwrap_or_default()
     }
 
     pub(crate) async fn ended(&self) {
@@ -130,6 +158,6 @@ impl Felling {
 
     /// The paths of those who had to be killed meanwhile.
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
-        self.before.as_ref().map(|before| before.shared.missed()).unwrap_or_default()
+        self.falling.as_ref().map(|falling| falling.missed()).unwrap_or_default()
     }
 }

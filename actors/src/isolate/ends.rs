@@ -1,0 +1,45 @@
+//! The end of whoever sits in a place, as others see and bring it about.
+
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+
+use super::handle::Place;
+use super::seat::AnySeat;
+use super::waits::Wait;
+use crate::StopReason;
+
+impl Place {
+    /// The seat, ended or not, on the isolate's thread.
+    fn any_seat(&self) -> Option<Rc<dyn AnySeat>> {
+        self.core()?.seat(self.seat())
+    }
+
+    pub(crate) fn ask_stop(&self) {
+        if let Some(seat) = self.any_seat() {
+            seat.ask_stop();
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        if let Some(seat) = self.any_seat() {
+            seat.kill();
+        }
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.any_seat().is_some_and(|seat| !seat.has_ended())
+    }
+
+    /// Ready with the reason once whoever sits here has ended; on another thread never.
+    pub(crate) fn poll_ended(&self, cx: &mut TaskContext<'_>) -> Poll<StopReason> {
+        let Some(core) = self.core() else { return Poll::Pending };
+        // A seat that is gone went with its isolate.
+        let Some(seat) = core.seat(self.seat()) else { return Poll::Ready(StopReason::Shutdown) };
+        if let Some(reason) = seat.end_reason().filter(|_| seat.is_over()) {
+            return if core.goes_on(cx) { Poll::Ready(reason) } else { Poll::Pending };
+        }
+        seat.watch(cx.waker());
+        core.note_wait(Wait::End(self.seat()));
+        Poll::Pending
+    }
+}

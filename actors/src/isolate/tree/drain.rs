@@ -1,0 +1,139 @@
+//! Draining a tree of an isolate; what that means says [`Tree::drain`](crate::Tree::drain).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_supervisor::Call;
+
+use super::handle::IsolateTree;
+use crate::dead_letters::Account;
+use crate::isolate::core::Core;
+use crate::isolate::handle::{Place, id_of};
+use crate::isolate::letters::seat_of_id;
+use crate::isolate::seat::AnySeat;
+use crate::tree::{
+    DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, left_of, nameless, split,
+};
+use crate::{ActorId, Timestamp};
+
+impl IsolateTree {
+    pub(crate) async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
+        let began = self.place.now();
+        let deadline = began + limit;
+        let before = self.here().map(|(_, tree)| tree.take_missed()).unwrap_or_default();
+        let account = self.here().map(|(core, tree)| core.open_account(tree.number()));
+        let account = OpenAccount { place: &self.place, number: account };
+        let (mut stopped, mut late) = self.stop_sources(deadline).await;
+        let (services, stuck) = self.stop_services(deadline).await;
+        stopped += services;
+        late.extend(stuck);
+        let mut pause = PAUSE_MIN;
+        let busy = loop {
+            // A supervisor that was restarted meanwhile has started its sources again.
+            let (again, again_late) = self.stop_sources(deadline).await;
+            stopped += again;
+            late.extend(again_late);
+            let (rests, busy) = self.here().map_or_else(Default::default, |(core, _)| look(core));
+            let now = self.place.now();
+            if rests || now >= deadline {
+                break busy;
+            }
+            self.place.timer(pause.min(deadline.saturating_since(now))).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        };
+        self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
+        let killed = self.here().map(|(_, tree)| tree.missed_since(before)).unwrap_or_default();
+        let account = account.close();
+        let messages = account.messages;
+        let left = left_of(account, |name, id| self.name(name, id));
+        if late.is_empty() && busy.is_empty() && killed.is_empty() && messages == 0 {
+            return Ok(Drained { sources: stopped, elapsed: self.place.now().saturating_since(began) });
+        }
+        Err(DrainError { limit, sources: late, busy, left, messages, killed })
+    }
+
+    /// The path of who has this id, or the name and id of who is in no tree.
+    fn name(&self, name: &str, id: ActorId) -> Arc<str> {
+        let seat = self.here().and_then(|(core, _)| core.seat(seat_of_id(id)));
+        let path = seat.as_ref().and_then(|seat| seat.as_child()).map(|child| child.path());
+        path.unwrap_or_else(|| nameless(name, id))
+    }
+
+    async fn stop_sources(&self, deadline: Timestamp) -> (usize, Vec<Arc<str>>) {
+        let (mut stopped, mut late) = (0, Vec::new());
+        for path in self.here().map(|(_, tree)| tree.take_sources()).unwrap_or_default() {
+            let (above, id) = split(&path);
+            let limit = deadline.saturating_since(self.place.now());
+            tokio::select! {
+                biased;
+                answer = self.call(above, Call::TerminateChild(id.into())) => stopped += usize::from(answer.is_ok()),
+                () = self.place.timer(limit) => late.push(path),
+            }
+        }
+        (stopped, late)
+    }
+
+    /// Stops the services that no supervisor looks after, the eldest first, but for the one that runs this.
+    async fn stop_services(&self, deadline: Timestamp) -> (usize, Vec<Arc<str>>) {
+        let (mut stopped, mut late) = (0, Vec::new());
+        for index in self.here().map(|(core, _)| services(core)).unwrap_or_default() {
+            let seat = || self.here()?.0.seat(index);
+            if let Some(seat) = seat() {
+                seat.ask_stop();
+            }
+            while seat().is_some_and(|seat| !seat.has_ended()) && self.place.now() < deadline {
+                self.place.timer(PAUSE_MIN).await;
+            }
+            match seat() {
+                Some(seat) if !seat.has_ended() => late.push(name_of(&*seat, index)),
+                _ => stopped += 1,
+            }
+        }
+        (stopped, late)
+    }
+}
+
+/// An account that something is entered into until it is closed or dropped.
+struct OpenAccount<'a> {
+    place: &'a Place,
+    number: Option<u64>,
+}
+
+impl OpenAccount<'_> {
+    fn close(mut self) -> Account {
+        self.take().unwrap_or_default()
+    }
+
+    fn take(&mut self) -> Option<Account> {
+        Some(self.place.core()?.close_account(self.number.take()?))
+    }
+}
+
+impl Drop for OpenAccount<'_> {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
+
+fn services(core: &Core) -> Vec<u32> {
+    let alone = |seat: &dyn AnySeat| seat.is_service() && seat.as_child().is_none() && !seat.has_ended();
+    let seats = core.seats();
+    let services = (0u32..).zip(&seats).filter(|(_, seat)| alone(&***seat)).map(|(index, _)| index);
+    services.filter(|index| *index != core.running.get()).collect()
+}
+
+/// Whether all actors of an isolate rest, and those that have something to do.
+fn look(core: &Core) -> (bool, Vec<Arc<str>>) {
+    let seats = core.seats();
+    let at_work = (0u32..).zip(&seats).filter(|(_, seat)| !seat.has_ended() && seat.has_work());
+    let busy: Vec<_> = at_work.map(|(index, seat)| name_of(&**seat, index)).collect();
+    (busy.is_empty() && core.is_empty(), busy)
+}
+
+/// The path of a child, or the name and id of who is in no tree.
+fn name_of(seat: &dyn AnySeat, index: u32) -> Arc<str> {
+    match seat.as_child() {
+        Some(child) => child.path(),
+        None => nameless(seat.name(), id_of(index)),
+    }
+}

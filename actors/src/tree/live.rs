@@ -1,0 +1,107 @@
+//! A running tree of a bus: the live half of a [`Tree`](super::Tree).
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use mycelium_supervisor as pure;
+use pure::{ChildInfo, ExitReason};
+
+use super::child::Builder;
+use super::handle::{CallError, StartError, warn_where_a_panic_aborts};
+use super::launch::Launcher;
+use super::shell::{Estate, Leash, Mailbox, Shared, spawn_supervisor};
+use crate::live::{KILL_GRACE, Place, Standing, cancellable, has_ended};
+use crate::rt::timeout;
+use crate::sync::{SetOnce, oneshot};
+use crate::{Actor, ActorRef};
+
+/// When its last clone is dropped, the tree is shut down.
+#[derive(Clone)]
+pub(crate) struct LiveTree {
+    shared: Arc<Shared>,
+    leash: Leash,
+    ended: Arc<SetOnce<ExitReason>>,
+}
+
+impl LiveTree {
+    pub(crate) async fn start(root: &Builder, shared: Arc<Shared>) -> Result<Self, StartError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
+        warn_where_a_panic_aborts(&root.id);
+        let ended = Arc::new(SetOnce::new());
+        let (ready, is_ready) = oneshot::channel();
+        let core = Arc::clone(&shared.bus.core);
+        let place = Place::new(&core, shared.number, &ended);
+        let leash = spawn_supervisor(
+            root,
+            &root.id,
+            &shared,
+            Estate::new(),
+            Box::new(move || {
+                // Whoever started the tree may have left.
+                let _ = ready.send(());
+            }),
+            Box::new(move |reason, _| place.end(reason)),
+        )
+        .map_err(StartError::Spec)?;
+        let standing = Arc::downgrade(&shared) as Weak<dyn Standing>;
+        core.forest.plant(shared.number, Arc::new(leash.loose()), standing, &ended);
+        if core.is_closed() {
+            // Its shutdown may have looked for trees before.
+            leash.stop(true);
+        }
+        let tree = Self { shared, leash, ended };
+        match is_ready.await {
+            Ok(()) => Ok(tree),
+            Err(_) if has_ended(&runtime) => Err(StartError::RuntimeEnded),
+            Err(_) => Err(StartError::Failed(tree.ended().await)),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
+        self.shared.actors().get(path)?.reference.downcast_ref::<ActorRef<A>>().cloned()
+    }
+
+    pub(crate) async fn child(&self, path: &str, id: &str) -> Result<Option<ChildInfo>, CallError> {
+        cancellable(self.supervisor(path)?.look(id.into())?).await.map_err(|_| CallError::Ended)
+    }
+
+    pub(crate) async fn call(
+        &self,
+        path: &str,
+        call: pure::Call<Launcher>,
+    ) -> Result<pure::Reply<Launcher>, CallError> {
+        cancellable(self.supervisor(path)?.call(call)?)
+            .await
+            .map_err(|_| CallError::Ended)?
+            .map_err(CallError::Refused)
+    }
+
+    fn supervisor(&self, path: &str) -> Result<Mailbox, CallError> {
+        self.shared.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))
+    }
+
+    pub(crate) fn stop(&self) {
+        self.leash.stop(true);
+    }
+
+    pub(crate) async fn stop_within(&self, limit: Duration) {
+        self.stop();
+        if timeout(limit, self.ended.wait()).await.is_err() {
+            self.leash.kill();
+            // The root gives up on what cannot be killed after its own grace.
+            let _ = timeout(KILL_GRACE * 2, self.ended.wait()).await;
+        }
+    }
+
+    pub(crate) fn end_reason(&self) -> Option<ExitReason> {
+        self.ended.get().cloned()
+    }
+
+    pub(crate) async fn ended(&self) -> ExitReason {
+        cancellable(self.ended.wait()).await.clone()
+    }
+}

@@ -1,0 +1,141 @@
+//! Draining a tree: what is queued is handled, or named.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use mycelium::tree::{Builder, Child, ExitReason};
+use mycelium::{
+    Actor, BoxError, Context, DeadLetterCause, Handler, Service, ServiceContext, StopReason, Subscriptions,
+    Supervisor,
+};
+
+use crate::common::{Heard, Tick, Tock};
+use crate::host::Host;
+
+const LONG: Duration = Duration::from_secs(50);
+
+/// Publishes five ticks, then waits to be told to stop.
+struct Feed(&'static str, Heard);
+impl Service for Feed {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        for number in 1..=5 {
+            ctx.publish(Tick(number)).await?;
+        }
+        ctx.stopped().await;
+        self.1.add(format!("-{}", self.0));
+        Ok(())
+    }
+}
+
+/// Makes a tock of each tick, each in 10 ms.
+struct Relay(Heard);
+impl Actor for Relay {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        self.0.add("-relay");
+    }
+}
+impl Handler<Tick> for Relay {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_millis(10)).await;
+        Ok(ctx.publish(Tock(tick.0)).await?)
+    }
+}
+
+/// Adds up what it hears, and hangs at zero.
+struct Sum(Arc<AtomicU32>, Heard);
+impl Actor for Sum {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tock>();
+    }
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        self.1.add("-sum");
+    }
+}
+impl Handler<Tock> for Sum {
+    async fn handle(&mut self, tock: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if tock.0 == 0 {
+            std::future::pending::<()>().await;
+        }
+        self.0.fetch_add(tock.0 as u32, Ordering::Relaxed);
+        Ok(())
+    }
+}
+impl Handler<u32> for Sum {
+    async fn handle(&mut self, _: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+fn root(log: &Heard, total: &Arc<AtomicU32>) -> Builder {
+    let (sum_log, relay_log, total) = (log.clone(), log.clone(), Arc::clone(total));
+    let feed = |name: &'static str| {
+        let log = log.clone();
+        Child::service(name, move || Feed(name, log.clone()))
+    };
+    Supervisor::builder("root")
+        .actor("sum", move || Sum(Arc::clone(&total), sum_log.clone()))
+        .actor("relay", move || Relay(relay_log.clone()))
+        .child(feed("one"))
+        .child(feed("two"))
+}
+
+conformance!(sources_stop_in_order_then_all_is_handled_then_actors_stop_in_reverse);
+fn sources_stop_in_order_then_all_is_handled_then_actors_stop_in_reverse<H: Host>() {
+    let (mut host, log, total) = (H::new(), Heard::default(), Arc::default());
+    let tree = host.supervise(root(&log, &total)).unwrap();
+    host.settle();
+    let drained = host.wait(tree.drain(LONG)).unwrap();
+    assert_eq!(drained.sources, 2);
+    assert_eq!(total.load(Ordering::Relaxed), 30, "all that was queued was handled");
+    assert_eq!(log.take(), ["-one", "-two", "-relay", "-sum"]);
+    assert_eq!(tree.end_reason(), Some(ExitReason::Shutdown));
+    assert_eq!(host.letters().dead, 0);
+}
+
+conformance!(a_drain_past_its_limit_names_what_is_left);
+fn a_drain_past_its_limit_names_what_is_left<H: Host>() {
+    let (mut host, log, total) = (H::new(), Heard::default(), Arc::default());
+    let child = Child::actor("sum", {
+        let (total, log) = (Arc::clone(&total), log.clone());
+        move || Sum(Arc::clone(&total), log.clone())
+    });
+    let root = Supervisor::builder("root").child(child.shutdown(mycelium::tree::Shutdown::BrutalKill));
+    let tree = host.supervise(root).unwrap();
+    let sum = host.child::<Sum>(&tree, "root/sum").unwrap();
+    for number in [0, 1, 2] {
+        host.publish(Tock(number)).unwrap();
+    }
+    host.settle();
+    host.tell(&sum, 7_u32).unwrap();
+    let error = host.wait(tree.drain(Duration::from_millis(100))).unwrap_err();
+    assert_eq!(error.busy.iter().map(|path| &**path).collect::<Vec<_>>(), ["root/sum"]);
+    assert_eq!(error.messages, 4);
+    let mut left: Vec<_> = error.left.iter().map(ToString::to_string).collect();
+    left.sort_unstable();
+    assert_eq!(
+        left,
+        [
+            "root/sum: 1 Tock in hand from topic tocks",
+            "root/sum: 1 u32 waiting",
+            "root/sum: 2 Tock waiting from topic tocks"
+        ]
+    );
+    assert_eq!(host.letters().dead, 4);
+    let mut recent: Vec<_> = host.dead_letters().recent;
+    recent.sort_by_key(|letter| (letter.message, letter.cause == DeadLetterCause::Waiting));
+    let named: Vec<_> =
+        recent.iter().map(|letter| (letter.actor, letter.message, letter.topic, letter.messages)).collect();
+    assert_eq!(
+        named,
+        [("Sum", "Tock", Some("tocks"), 1), ("Sum", "Tock", Some("tocks"), 2), ("Sum", "u32", None, 1)]
+    );
+    assert_eq!(recent[0].cause, DeadLetterCause::InHand { attempts: 1 });
+    assert!(recent.iter().all(|letter| letter.reason == StopReason::Killed && letter.id == sum.id()));
+}
