@@ -229,7 +229,7 @@ pub(crate) struct Lane<M> {
     /// fails on, is among the delivered here.
     surplus: Cell<i64>,
     pub(crate) gauge: Rc<Gauge>,
-    retained: OnceCell<Box<Retained<M>>>,
+    pub(super) retained: OnceCell<Box<Retained<M>>>,
 }
 
 impl<M: 'static> Lane<M> {
@@ -277,17 +277,6 @@ impl<M: 'static> Lane<M> {
     #[inline]
     pub(crate) fn index(&self) -> u32 {
         self.index
-    }
-
-    /// What it retains, if it does.
-    pub(crate) fn retained(&self) -> Option<&Retained<M>> {
-        self.retained.get().map(|retained| &**retained)
-    }
-
-    pub(crate) fn retain(&self, retained: Retained<M>) {
-        if self.retained.set(Box::new(retained)).is_ok() {
-            self.gauge.retains();
-        }
     }
 
     /// Whether anybody receives.

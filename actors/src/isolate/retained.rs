@@ -101,6 +101,19 @@ impl<M: 'static> Retained<M> {
     }
 }
 
+impl<M: 'static> Lane<M> {
+    /// What it retains, if it does.
+    pub(crate) fn retained(&self) -> Option<&Retained<M>> {
+        self.retained.get().map(|retained| &**retained)
+    }
+
+    pub(crate) fn retain(&self, retained: Retained<M>) {
+        if self.retained.set(Box::new(retained)).is_ok() {
+            self.gauge.retains();
+        }
+    }
+}
+
 impl Core {
     /// Queues the message for the subscribers of a topic that is not open.
     #[cold]
