@@ -18,7 +18,7 @@ use super::Waiting;
 use super::core::Core;
 use super::gauge::{Gauge, OnUnwind, count};
 use super::handle::{Place, id_of};
-use super::lane::Receive;
+use super::lane::{Receive, Receiving};
 use super::seat::AnySeat;
 use super::tree::Child;
 use super::waits::{Rest, Wait};
@@ -203,10 +203,6 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
         Box::new(Self::clone(self))
     }
 
-    fn is_actor(&self) -> bool {
-        false
-    }
-
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if !self.hears(sender) {
             return false;
@@ -266,6 +262,12 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
         let stamp = self.place.core().map_or(0, |core| core.bounds.events());
         self.queue.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
         self.given.set(self.given.get() + 1);
+    }
+}
+
+impl<M: 'static> Receiving for Rc<Inlet<M>> {
+    fn is_actor(&self) -> bool {
+        false
     }
 
     fn seat(&self) -> u32 {

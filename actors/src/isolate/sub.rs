@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::hand::{InHand, Repeats};
 use super::gauge::{Gauge, Label, OnUnwind, count};
-use super::lane::{Lane, Receive, Way};
+use super::lane::{Lane, Receive, Receiving, Way};
 use super::let_go;
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::life::{self, Witness};
@@ -368,7 +368,14 @@ where
     fn give(&self, _: u32, _: i64, message: Lent<'_, M>) {
         self.sub.give(message);
     }
+}
 
+impl<A, M, P> Receiving for ToActor<A, M, P>
+where
+    A: Actor,
+    M: 'static,
+    P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
+{
     fn seat(&self) -> u32 {
         self.seat.index
     }
@@ -383,6 +390,14 @@ where
 
     fn waiting(&self) -> usize {
         self.sub.waiting_count.get() + self.sub.given.borrow().len()
+    }
+
+    fn is_actor(&self) -> bool {
+        true
+    }
+
+    fn is_closed(&self) -> bool {
+        false
     }
 
     fn close(&self) {

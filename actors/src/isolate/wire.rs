@@ -14,7 +14,7 @@ use mycelium_remote::frame::Header;
 use super::core::{Core, Refusal};
 use super::gauge::{Gauge, count};
 use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
-use super::lane::Receive;
+use super::lane::{HandsOn, Receive, Receiving};
 use super::seat::{AnySeat, Seat};
 use super::service::Inlet;
 use super::sub::{Handle, Rule};
@@ -228,29 +228,11 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
             }
         }
     }
+}
 
-    fn seat(&self) -> u32 {
-        self.to.seat()
-    }
-
-    fn hears(&self, sender: u32) -> bool {
-        self.to.hears(sender)
-    }
-
-    fn is_full(&self) -> bool {
-        self.to.is_full()
-    }
-
-    fn waiting(&self) -> usize {
-        self.to.waiting()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.to.is_closed()
-    }
-
-    fn close(&self) {
-        self.to.close();
+impl<T> HandsOn for Transcoder<T> {
+    fn to(&self) -> &dyn Receiving {
+        &*self.to
     }
 }
 

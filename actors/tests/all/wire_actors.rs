@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mycelium::tree::{Child, InHand};
 use mycelium::wire::Wire;
 use mycelium::{
-    Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, SpawnError, Subscription,
-    Subscriptions, Supervisor, Timestamp, WireMessage, WireTopics,
+    Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, SpawnError, Subscriber,
+    Subscription, Subscriptions, Supervisor, Timestamp, WireMessage, WireSubscriber, WireTopics,
 };
 
 use crate::common::{Heard, PERIOD, on_both_runtimes};
@@ -263,4 +263,40 @@ fn what_waits_in_bytes_at_an_end_is_a_dead_letter() {
         );
         bus.shutdown().await.unwrap();
     });
+}
+
+/// Hears prices, as bytes or as they are, and keeps what it hears with when its loop has returned.
+#[derive(Default)]
+struct Keeps {
+    by_wire: bool,
+    bytes: Option<WireSubscriber>,
+    prices: Option<Subscriber<Price>>,
+}
+impl Service for Keeps {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        if self.by_wire {
+            let bytes = self.bytes.insert(ctx.subscribe_wire("market.prices", Subscription::block())?);
+            bytes.recv().await.ok_or("closed")?;
+        } else {
+            let prices = self.prices.insert(ctx.subscribe(Subscription::block())?);
+            prices.recv().await.ok_or("closed")?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn what_a_service_of_an_isolate_leaves_unread_is_no_dead_letter_whether_it_comes_as_bytes_or_not() {
+    let lost = [false, true].map(|by_wire| {
+        let mut isolate = Isolate::new(1);
+        isolate.contract(Mine);
+        isolate.spawn_service(Keeps { by_wire, ..Keeps::default() }).unwrap();
+        isolate.run().unwrap();
+        (0..3).for_each(|at| isolate.publish(Price { at }).unwrap());
+        let dead = isolate.run().unwrap().dead_letters;
+        let stats = isolate.topics().into_iter().find(|stats| stats.message == "Price").unwrap();
+        (dead, stats.dropped_unsubscribed)
+    });
+    assert_eq!(lost, [(0, 2); 2]);
 }

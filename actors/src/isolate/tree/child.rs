@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::seats::Seats;
 use crate::StopReason;
 use crate::isolate::core::Core;
-use crate::isolate::lane::Receive;
+use crate::isolate::lane::{HandsOn, Receive, Receiving};
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::Signals;
 use crate::tree::{CallError, Launcher, exit_reason};
@@ -274,29 +274,11 @@ impl<M: 'static> Receive<M> for Guarded<M> {
     fn give(&self, sender: u32, at: i64, message: Lent<'_, M>) {
         self.to.give(sender, at, message);
     }
+}
 
-    fn seat(&self) -> u32 {
-        self.to.seat()
-    }
-
-    fn hears(&self, sender: u32) -> bool {
-        self.to.hears(sender)
-    }
-
-    fn is_full(&self) -> bool {
-        self.to.is_full()
-    }
-
-    fn waiting(&self) -> usize {
-        self.to.waiting()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.to.is_closed()
-    }
-
-    fn close(&self) {
-        self.to.close();
+impl<M> HandsOn for Guarded<M> {
+    fn to(&self) -> &dyn Receiving {
+        &*self.to
     }
 }
 
