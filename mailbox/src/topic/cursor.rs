@@ -26,7 +26,8 @@ pub(crate) struct Cursor<V: Payload> {
     committed: u64,
     /// After how many messages it commits.
     quantum: u64,
-    /// Whether the seat says so. Then all three positions are the same, until [`wake_up`](Self::wake_up).
+    /// Whether the seat says so. Then all three positions are the same, until [`wake_up`](Self::wake_up), but for one that has
+    /// retained messages to read first.
     idle: bool,
     /// See [`Subscription::was_cut_between`](super::Subscription::was_cut_between).
     pub(crate) cut_between: bool,
@@ -64,8 +65,8 @@ impl<V: Payload> Cursor<V> {
 
     #[inline]
     pub(crate) fn head(&mut self) -> Option<u64> {
-        // The usual look of who has many topics: nothing has come since the last one.
-        if self.idle && self.core.tail() == self.visible {
+        // The usual look of who has many topics: nothing has come since the last one, and nothing retained is left to read.
+        if self.idle && self.position == self.visible && self.core.tail() == self.visible {
             return None;
         }
         if let Some(entry) = self.peek() {
