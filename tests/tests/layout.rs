@@ -6,8 +6,8 @@ use std::fs;
 
 use mycelium_tests::layout::{
     DenyList, Dependency, Fault, Graph, INVARIANTS, Kind, Package, SourceFile, check_closures,
-    check_dependencies, check_docs, check_edges, check_links, check_rooms, check_roots, check_sources,
-    check_text, read_sources, workspace_root,
+    check_comments, check_dependencies, check_docs, check_edges, check_links, check_names, check_rooms,
+    check_roots, check_sources, check_text, read_sources, workspace_root,
 };
 
 fn graph() -> Graph {
@@ -86,6 +86,32 @@ fn canary_an_async_function_that_does_not_say_what_dropping_it_does_is_found() {
         assert_broken(&check(&whole.replace(section, "")), &[16]);
     }
     assert_none(&check("/// # Cancel safety\npub async fn ended(&self) -> StopReason {\n"));
+}
+
+#[test]
+fn no_comment_is_too_wide() {
+    assert_none(&check_comments(&sources()));
+}
+
+#[test]
+fn no_two_types_of_a_crate_have_one_name() {
+    assert_none(&check_names(&sources()));
+}
+
+#[test]
+fn canary_a_wide_comment_and_a_name_of_two_things_are_found() {
+    let wide = format!("/// {}\n/// ```text\n/// {}\n/// ```\n", "wide ".repeat(30), "wide ".repeat(30));
+    let source = |path: &str, text: String| SourceFile { path: path.to_owned(), text };
+    let files = [
+        source("actors/src/a.rs", format!("{wide}struct Seat;\n")),
+        source("actors/src/b.rs", "pub(crate) enum Seat { A }\nstruct Other;\n".to_owned()),
+        source("actors/src/models/c.rs", "struct Other;\n".to_owned()),
+        source("mailbox/src/a.rs", "struct Seat;\n".to_owned()),
+    ];
+    assert_eq!(check_comments(&files).len(), 1, "the wide line that is no code");
+    let faults = check_names(&files);
+    assert_broken(&faults, &[17]);
+    assert_eq!(faults.len(), 1, "{faults:#?}");
 }
 
 #[test]
