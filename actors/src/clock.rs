@@ -18,10 +18,10 @@ use crate::rt;
 ///
 /// In an isolate a clock belongs to the actor or service that took it: only that one can wait on it.
 #[derive(Clone)]
-pub struct Clock(Kind);
+pub struct Clock(ClockKind);
 
 #[derive(Clone)]
-enum Kind {
+enum ClockKind {
     Live(LiveClock),
     Isolate(Place),
     /// Direct routes never wait.
@@ -30,15 +30,15 @@ enum Kind {
 
 impl Clock {
     pub(crate) fn live(clock: LiveClock) -> Self {
-        Self(Kind::Live(clock))
+        Self(ClockKind::Live(clock))
     }
 
     pub(crate) fn in_isolate(place: Place) -> Self {
-        Self(Kind::Isolate(place))
+        Self(ClockKind::Isolate(place))
     }
 
     pub(crate) fn nowhere() -> Self {
-        Self(Kind::Nowhere)
+        Self(ClockKind::Nowhere)
     }
 
     /// The time. Live it is not monotonic, because the system may set its clock; on a tokio runtime whose clock is
@@ -46,9 +46,9 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Kind::Isolate(place) => place.now(),
-            Kind::Live(clock) => clock.now(),
-            Kind::Nowhere => now(),
+            ClockKind::Isolate(place) => place.now(),
+            ClockKind::Live(clock) => clock.now(),
+            ClockKind::Nowhere => now(),
         }
     }
 
@@ -58,9 +58,9 @@ impl Clock {
     /// Live, when it is polled outside a tokio runtime.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.0 {
-            Kind::Isolate(place) => Either::Isolate(place.sleep_by_clock(duration)),
-            Kind::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
-            Kind::Nowhere => Either::Never,
+            ClockKind::Isolate(place) => Either::Isolate(place.sleep_by_clock(duration)),
+            ClockKind::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
+            ClockKind::Nowhere => Either::Never,
         }
     }
 }
@@ -68,9 +68,9 @@ impl Clock {
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Kind::Live(_) => "Clock(live)",
-            Kind::Isolate(_) => "Clock(isolate)",
-            Kind::Nowhere => "Clock(direct)",
+            ClockKind::Live(_) => "Clock(live)",
+            ClockKind::Isolate(_) => "Clock(isolate)",
+            ClockKind::Nowhere => "Clock(direct)",
         })
     }
 }

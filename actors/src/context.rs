@@ -42,7 +42,7 @@ impl fmt::Display for ActorId {
 
 /// The handler's view of its host. Each actor has one; it is the same type live and in an isolate.
 pub struct Context<A: Actor> {
-    backend: Backend<A>,
+    backend: ContextBackend<A>,
     chance: Chance,
     /// Whether the actor has asked to stop: the host looks there once the handler has returned; a live actor is nudged besides.
     stop_asked: bool,
@@ -51,7 +51,7 @@ pub struct Context<A: Actor> {
 }
 
 #[repr(u8)]
-enum Backend<A: Actor> {
+enum ContextBackend<A: Actor> {
     Isolate(IsolateContext<A>),
     Live(LiveContext<A>),
     Direct(DirectContext),
@@ -59,19 +59,19 @@ enum Backend<A: Actor> {
 
 impl<A: Actor> Context<A> {
     pub(crate) fn in_isolate(backend: IsolateContext<A>, origin: Origin) -> Self {
-        Self::of(Backend::Isolate(backend), origin)
+        Self::of(ContextBackend::Isolate(backend), origin)
     }
 
     pub(crate) fn live(backend: LiveContext<A>, origin: Origin) -> Self {
-        Self::of(Backend::Live(backend), origin)
+        Self::of(ContextBackend::Live(backend), origin)
     }
 
     pub(crate) fn direct(backend: DirectContext) -> Self {
         let origin = Origin::Number(backend.id.get());
-        Self::of(Backend::Direct(backend), origin)
+        Self::of(ContextBackend::Direct(backend), origin)
     }
 
-    fn of(backend: Backend<A>, origin: Origin) -> Self {
+    fn of(backend: ContextBackend<A>, origin: Origin) -> Self {
         let mut new = Self { backend, chance: Chance::Unused(origin), stop_asked: false, is_probed: false };
         new.is_probed = new.probe().is_some();
         new
@@ -79,7 +79,7 @@ impl<A: Actor> Context<A> {
 
     pub(crate) fn as_in_isolate(&self) -> Option<&IsolateContext<A>> {
         match &self.backend {
-            Backend::Isolate(isolate) => Some(isolate),
+            ContextBackend::Isolate(isolate) => Some(isolate),
             _ => None,
         }
     }
@@ -87,7 +87,7 @@ impl<A: Actor> Context<A> {
     #[inline]
     pub(crate) fn as_live(&mut self) -> Option<&mut LiveContext<A>> {
         match &mut self.backend {
-            Backend::Live(live) => Some(live),
+            ContextBackend::Live(live) => Some(live),
             _ => None,
         }
     }
@@ -96,7 +96,7 @@ impl<A: Actor> Context<A> {
     #[inline]
     pub(crate) fn is_quiet(&self) -> bool {
         match &self.backend {
-            Backend::Direct(direct) => direct.published.is_empty() && !self.stop_asked,
+            ContextBackend::Direct(direct) => direct.published.is_empty() && !self.stop_asked,
             _ => !self.stop_asked,
         }
     }
@@ -104,14 +104,14 @@ impl<A: Actor> Context<A> {
     /// What a direct call has published since the last time.
     pub(crate) fn take_published(&mut self) -> Option<&mut Published> {
         match &mut self.backend {
-            Backend::Direct(direct) => Some(&mut direct.published),
+            ContextBackend::Direct(direct) => Some(&mut direct.published),
             _ => None,
         }
     }
 
     /// Brings a live actor's `sources` up to date with the subscriptions that its handlers made and ended.
     pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Inlet<A>>) {
-        if let Backend::Live(live) = &mut self.backend {
+        if let ContextBackend::Live(live) = &mut self.backend {
             live.apply_changes(sources);
         }
     }
@@ -119,36 +119,36 @@ impl<A: Actor> Context<A> {
     /// This actor's identity.
     pub fn id(&self) -> ActorId {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place().id(),
-            Backend::Live(live) => live.id(),
-            Backend::Direct(direct) => direct.id,
+            ContextBackend::Isolate(isolate) => isolate.place().id(),
+            ContextBackend::Live(live) => live.id(),
+            ContextBackend::Direct(direct) => direct.id,
         }
     }
 
     /// A reference to this actor, to hand to others.
     pub fn actor_ref(&self) -> ActorRef<A> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.actor_ref(),
-            Backend::Live(live) => ActorRef::live(std::sync::Arc::clone(&live.address)),
-            Backend::Direct(direct) => ActorRef::nowhere(direct.id),
+            ContextBackend::Isolate(isolate) => isolate.actor_ref(),
+            ContextBackend::Live(live) => ActorRef::live(std::sync::Arc::clone(&live.address)),
+            ContextBackend::Direct(direct) => ActorRef::nowhere(direct.id),
         }
     }
 
     /// The time on the bus's clock: the wall clock live, virtual time in an isolate.
     pub fn now(&self) -> Timestamp {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place().now(),
-            Backend::Live(live) => live.core().clock.now(),
-            Backend::Direct(_) => clock::now(),
+            ContextBackend::Isolate(isolate) => isolate.place().now(),
+            ContextBackend::Live(live) => live.core().clock.now(),
+            ContextBackend::Direct(_) => clock::now(),
         }
     }
 
     /// The bus's clock, to keep or to hand to helpers such as [`Retry`](crate::resilience::Retry).
     pub fn clock(&self) -> Clock {
         match &self.backend {
-            Backend::Isolate(isolate) => Clock::in_isolate(isolate.place().clone()),
-            Backend::Live(live) => Clock::live(live.core().clock),
-            Backend::Direct(_) => Clock::nowhere(),
+            ContextBackend::Isolate(isolate) => Clock::in_isolate(isolate.place().clone()),
+            ContextBackend::Live(live) => Clock::live(live.core().clock),
+            ContextBackend::Direct(_) => Clock::nowhere(),
         }
     }
 
@@ -166,9 +166,9 @@ impl<A: Actor> Context<A> {
     #[inline(always)]
     pub fn publish<M: Message>(&mut self, message: M) -> Publish<'_, M> {
         let through = match &mut self.backend {
-            Backend::Isolate(isolate) => Through::Isolate(isolate.place()),
-            Backend::Live(live) => Through::Live(&live.outlet),
-            Backend::Direct(direct) => Through::Direct(&mut direct.published),
+            ContextBackend::Isolate(isolate) => Through::Isolate(isolate.place()),
+            ContextBackend::Live(live) => Through::Live(&live.outlet),
+            ContextBackend::Direct(direct) => Through::Direct(&mut direct.published),
         };
         Publish::new(message, through)
     }
@@ -180,9 +180,9 @@ impl<A: Actor> Context<A> {
     #[inline]
     pub fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.place().try_publish(message),
-            Backend::Live(live) => live.outlet.try_publish(message),
-            Backend::Direct(direct) => {
+            ContextBackend::Isolate(isolate) => isolate.place().try_publish(message),
+            ContextBackend::Live(live) => live.outlet.try_publish(message),
+            ContextBackend::Direct(direct) => {
                 direct.published.put(message);
                 Ok(())
             }
@@ -198,9 +198,9 @@ impl<A: Actor> Context<A> {
     /// Dropped before it is ready, nothing was published.
     pub async fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place().publish_wire(header, bytes).await,
-            Backend::Live(live) => live.outlet.publish_wire(header, bytes).await,
-            Backend::Direct(_) => Err(WirePublishError::NotOnABus),
+            ContextBackend::Isolate(isolate) => isolate.place().publish_wire(header, bytes).await,
+            ContextBackend::Live(live) => live.outlet.publish_wire(header, bytes).await,
+            ContextBackend::Direct(_) => Err(WirePublishError::NotOnABus),
         }
     }
 
@@ -210,9 +210,9 @@ impl<A: Actor> Context<A> {
     /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the others.
     pub fn try_publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place().try_publish_wire(header, bytes),
-            Backend::Live(live) => live.outlet.try_publish_wire(header, bytes),
-            Backend::Direct(_) => Err(WirePublishError::NotOnABus),
+            ContextBackend::Isolate(isolate) => isolate.place().try_publish_wire(header, bytes),
+            ContextBackend::Live(live) => live.outlet.try_publish_wire(header, bytes),
+            ContextBackend::Direct(_) => Err(WirePublishError::NotOnABus),
         }
     }
 
@@ -274,9 +274,9 @@ impl<A: Actor> Context<A> {
     /// [`schedule_after`](Self::schedule_after).
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
-            Backend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),
-            Backend::Live(_) => Either::Live(Box::pin(rt::sleep(duration))),
-            Backend::Direct(_) => Either::Never,
+            ContextBackend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),
+            ContextBackend::Live(_) => Either::Live(Box::pin(rt::sleep(duration))),
+            ContextBackend::Direct(_) => Either::Never,
         }
     }
 
@@ -290,9 +290,9 @@ impl<A: Actor> Context<A> {
         M: Send + Sync + 'static,
     {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.schedule_after(delay, message),
-            Backend::Live(live) => live.schedule_after(delay, message),
-            Backend::Direct(_) => TimerHandle::default(),
+            ContextBackend::Isolate(isolate) => isolate.schedule_after(delay, message),
+            ContextBackend::Live(live) => live.schedule_after(delay, message),
+            ContextBackend::Direct(_) => TimerHandle::default(),
         }
     }
 
@@ -337,9 +337,9 @@ impl<A: Actor> Context<A> {
         M: Clone + Send + Sync + 'static,
     {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.schedule_every(every.into(), message),
-            Backend::Live(live) => live.schedule_every(every.into(), message),
-            Backend::Direct(_) => TimerHandle::default(),
+            ContextBackend::Isolate(isolate) => isolate.schedule_every(every.into(), message),
+            ContextBackend::Live(live) => live.schedule_every(every.into(), message),
+            ContextBackend::Direct(_) => TimerHandle::default(),
         }
     }
 
@@ -359,9 +359,9 @@ impl<A: Actor> Context<A> {
         A: Handler<M>,
     {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.subscribe(subscription),
-            Backend::Live(live) => live.subscribe(subscription),
-            Backend::Direct(_) => Err(SpawnError::NotOnABus),
+            ContextBackend::Isolate(isolate) => isolate.subscribe(subscription),
+            ContextBackend::Live(live) => live.subscribe(subscription),
+            ContextBackend::Direct(_) => Err(SpawnError::NotOnABus),
         }
     }
 
@@ -371,11 +371,11 @@ impl<A: Actor> Context<A> {
         A: Handler<M>,
     {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.unsubscribe::<M>(),
-            Backend::Live(live) => {
+            ContextBackend::Isolate(isolate) => isolate.unsubscribe::<M>(),
+            ContextBackend::Live(live) => {
                 live.unsubscribe::<M>();
             }
-            Backend::Direct(_) => {}
+            ContextBackend::Direct(_) => {}
         }
     }
 
@@ -395,9 +395,9 @@ impl<A: Actor> Context<A> {
         A: Handler<WireMessage>,
     {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.subscribe_wire(&topics.into(), subscription),
-            Backend::Live(live) => live.subscribe_wire(&topics.into(), &subscription),
-            Backend::Direct(_) => Err(SpawnError::NotOnABus),
+            ContextBackend::Isolate(isolate) => isolate.subscribe_wire(&topics.into(), subscription),
+            ContextBackend::Live(live) => live.subscribe_wire(&topics.into(), &subscription),
+            ContextBackend::Direct(_) => Err(SpawnError::NotOnABus),
         }
     }
 
@@ -407,9 +407,9 @@ impl<A: Actor> Context<A> {
         A: Handler<WireMessage>,
     {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.unsubscribe_wire(&topics.into()),
-            Backend::Live(live) => live.unsubscribe_wire(&topics.into()),
-            Backend::Direct(_) => {}
+            ContextBackend::Isolate(isolate) => isolate.unsubscribe_wire(&topics.into()),
+            ContextBackend::Live(live) => live.unsubscribe_wire(&topics.into()),
+            ContextBackend::Direct(_) => {}
         }
     }
 
@@ -456,8 +456,8 @@ impl<A: Actor> Context<A> {
         A: Handler<Down>,
     {
         match (&mut self.backend, other.watched().0) {
-            (Backend::Live(live), Target::Live(other)) => live.watch(&other),
-            (Backend::Isolate(isolate), Target::Isolate(other)) => isolate.watch(&other),
+            (ContextBackend::Live(live), Target::Live(other)) => live.watch(&other),
+            (ContextBackend::Isolate(isolate), Target::Isolate(other)) => isolate.watch(&other),
             _ => self.watch_of_nobody(),
         }
     }
@@ -471,8 +471,8 @@ impl<A: Actor> Context<A> {
     /// a supervisor with [`OneForAll`](crate::tree::Strategy::OneForAll) restarts them together; a link does not restart anything.
     pub fn link(&mut self, other: &impl Watchable) -> Monitor {
         match (&mut self.backend, other.watched().0) {
-            (Backend::Live(live), Target::Live(other)) => live.link(&other),
-            (Backend::Isolate(isolate), Target::Isolate(other)) => isolate.link(&other),
+            (ContextBackend::Live(live), Target::Live(other)) => live.link(&other),
+            (ContextBackend::Isolate(isolate), Target::Isolate(other)) => isolate.link(&other),
             _ => self.watch_of_nobody(),
         }
     }
@@ -481,20 +481,20 @@ impl<A: Actor> Context<A> {
     /// whose notice has not been handled.
     pub fn unwatch(&mut self, monitor: Monitor) -> bool {
         match &mut self.backend {
-            Backend::Isolate(isolate) => isolate.unwatch(monitor),
-            Backend::Live(live) => live.unwatch(monitor),
-            Backend::Direct(_) => false,
+            ContextBackend::Isolate(isolate) => isolate.unwatch(monitor),
+            ContextBackend::Live(live) => live.unwatch(monitor),
+            ContextBackend::Direct(_) => false,
         }
     }
 
     /// In an isolate: forgets a watch whose notice is handled now; whether there was one.
     pub(crate) fn forget_watch(&self, monitor: Monitor) -> bool {
-        matches!(&self.backend, Backend::Isolate(isolate) if isolate.forget_watch(monitor))
+        matches!(&self.backend, ContextBackend::Isolate(isolate) if isolate.forget_watch(monitor))
     }
 
     /// In an isolate: ends the actor for this reason once the handler that runs has returned.
     pub(crate) fn end_with(&self, reason: StopReason) {
-        if let Backend::Isolate(isolate) = &self.backend {
+        if let ContextBackend::Isolate(isolate) = &self.backend {
             isolate.ask_end(reason);
         }
     }
@@ -508,9 +508,9 @@ impl<A: Actor> Context<A> {
     /// ([`Child::ready_when_told`](crate::tree::Child::ready_when_told)); otherwise it means nothing.
     pub fn ready(&self) {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place().ready(),
-            Backend::Live(live) => live.readiness.iter().for_each(|readiness| readiness.tell()),
-            Backend::Direct(_) => {}
+            ContextBackend::Isolate(isolate) => isolate.place().ready(),
+            ContextBackend::Live(live) => live.readiness.iter().for_each(|readiness| readiness.tell()),
+            ContextBackend::Direct(_) => {}
         }
     }
 
@@ -518,16 +518,16 @@ impl<A: Actor> Context<A> {
     pub fn stop(&mut self) {
         self.stop_asked = true;
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.ask_stop(),
-            Backend::Live(live) => live.address.presence.nudge(),
-            Backend::Direct(_) => {}
+            ContextBackend::Isolate(isolate) => isolate.ask_stop(),
+            ContextBackend::Live(live) => live.address.presence.nudge(),
+            ContextBackend::Direct(_) => {}
         }
     }
 
     /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last life.
     pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
         self.stop_asked = false;
-        if let Backend::Live(live) = &mut self.backend {
+        if let ContextBackend::Live(live) = &mut self.backend {
             live.begin_life(sources);
         }
     }
@@ -540,9 +540,9 @@ impl<A: Actor> Context<A> {
     /// Who looks on when this actor's handlers are called.
     pub(crate) fn probe(&self) -> Option<Arc<dyn Probe>> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place().core()?.probe(),
-            Backend::Live(live) => live.core().probe.clone(),
-            Backend::Direct(_) => None,
+            ContextBackend::Isolate(isolate) => isolate.place().core()?.probe(),
+            ContextBackend::Live(live) => live.core().probe.clone(),
+            ContextBackend::Direct(_) => None,
         }
     }
 
@@ -560,9 +560,9 @@ impl<A: Actor> Context<A> {
     pub fn random(&mut self) -> &mut Pcg64Mcg {
         let Self { backend, chance, .. } = self;
         let seed = || match backend {
-            Backend::Isolate(isolate) => isolate.place().core().map_or(0, |core| core.seed),
-            Backend::Live(live) => live.core().seed,
-            Backend::Direct(_) => 0,
+            ContextBackend::Isolate(isolate) => isolate.place().core().map_or(0, |core| core.seed),
+            ContextBackend::Live(live) => live.core().seed,
+            ContextBackend::Direct(_) => 0,
         };
         chance.generator(seed, A::name)
     }

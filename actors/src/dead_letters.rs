@@ -37,7 +37,7 @@ pub enum DeadLetterCause {
     /// Its handler failed, panicked, or was killed.
     InHand {
         /// How often its handler was tried: more than once only if it was
-        /// [retried](crate::tree::InHand::Retry).
+        /// [retried](crate::tree::Redelivery::Retry).
         attempts: u32,
     },
     /// It waited in the actor's mailbox.

@@ -7,7 +7,7 @@
 //!   the same value. That is where a restart in place will hang.
 //! - `kill` drops the future of `next` where it waits. `on_start` and `on_stop` cannot be killed, so neither runs user
 //!   code here.
-//! - An actor ends by itself when nobody holds a strong reference to it: each [`Handle`] is one, and the cell's own
+//! - An actor ends by itself when nobody holds a strong reference to it: each [`HostHandle`] is one, and the cell's own
 //!   address holds a handle.
 //! - The cell is moved several times through futures that reserve room for it: hence the box.
 
@@ -27,9 +27,9 @@ use crate::{Actor, StopReason};
 struct Cell<A: Actor>(Box<Body<A>>);
 
 /// What a live actor's address needs of its host.
-pub(crate) struct Handle<A: Actor>(ActorRef<Cell<A>>);
+pub(crate) struct HostHandle<A: Actor>(ActorRef<Cell<A>>);
 
-impl<A: Actor> Clone for Handle<A> {
+impl<A: Actor> Clone for HostHandle<A> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
@@ -43,8 +43,8 @@ impl<A: Actor> Vacant<A> {
         Self(PreparedActor::new(mailbox::unbounded()))
     }
 
-    pub(crate) fn handle(&self) -> Handle<A> {
-        Handle(self.0.actor_ref().clone())
+    pub(crate) fn handle(&self) -> HostHandle<A> {
+        HostHandle(self.0.actor_ref().clone())
     }
 
     /// Starts the actor's task on the current runtime.
@@ -56,7 +56,7 @@ impl<A: Actor> Vacant<A> {
     }
 }
 
-impl<A: Actor> Handle<A> {
+impl<A: Actor> HostHandle<A> {
     /// Drops the actor's code where it waits, at its task's next turn.
     pub(crate) fn kill(&self) {
         self.0.kill();

@@ -47,7 +47,7 @@ pub use isolate::{
     DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, OnFailure, QUEUE_CAPACITY, RunError,
     Waiting, WaitsFor,
 };
-pub use life::{Call, Outcome, Probe};
+pub use life::{Call, CallOutcome, Probe};
 pub use live::{
     BusBuilder, MessageBus, Missed, OwnThread, Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ShutdownError,
     WeakBus,

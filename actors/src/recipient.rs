@@ -86,13 +86,13 @@ pub struct Recipient<M> {
 /// # }
 /// ```
 pub struct ReplyRecipient<Q, R = <Q as Query>::Reply> {
-    to: Arc<dyn Answers<Q, R>>,
+    to: Arc<dyn Answering<Q, R>>,
 }
 
 type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a reference of any type says of its actor.
-trait Known: sealed::Watchable + Send + Sync {
+trait RecipientOf: sealed::Watchable + Send + Sync {
     fn id(&self) -> ActorId;
     fn name(&self) -> &'static str;
     fn is_alive(&self) -> bool;
@@ -100,7 +100,7 @@ trait Known: sealed::Watchable + Send + Sync {
 }
 
 /// A mailbox for messages of type `M`.
-trait Takes<M>: Known {
+trait Takes<M>: RecipientOf {
     /// Ready if the task that sends may go on: live, a loop of sends lets others run.
     fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()>;
     /// Queues the message now; one that does not fit is counted nowhere, because its sender may wait.
@@ -110,12 +110,12 @@ trait Takes<M>: Known {
 }
 
 /// A mailbox for queries of type `Q`, and the way back of their answers.
-trait Answers<Q, R>: Known {
+trait Answering<Q, R>: RecipientOf {
     /// `limit`: how long the answer is waited for; `None`: as the bus says.
     fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<R, AskError>>;
 }
 
-impl<A: Actor> Known for ActorRef<A> {
+impl<A: Actor> RecipientOf for ActorRef<A> {
     fn id(&self) -> ActorId {
         self.id()
     }
@@ -151,7 +151,7 @@ impl<A: Handler<M>, M: Send + Sync + 'static> Takes<M> for ActorRef<A> {
     }
 }
 
-impl<A: Responder<Q>, Q: Send + Sync + 'static> Answers<Q, A::Reply> for ActorRef<A> {
+impl<A: Responder<Q>, Q: Send + Sync + 'static> Answering<Q, A::Reply> for ActorRef<A> {
     fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<A::Reply, AskError>> {
         match limit {
             Some(limit) => Box::pin(self.ask_within(query, limit)),
@@ -287,7 +287,7 @@ macro_rules! known {
         }
 
         impl<$($param),+> sealed::Watchable for $name<$($param),+> {
-            fn watched(&self) -> sealed::Watched {
+            fn watched(&self) -> sealed::WatchRef {
                 self.to.watched()
             }
         }

@@ -18,10 +18,10 @@ use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError}
 ///
 /// It does not keep the actor alive.
 pub struct ActorRef<A: Actor> {
-    backend: Backend<A>,
+    backend: ReferenceBackend<A>,
 }
 
-enum Backend<A: Actor> {
+enum ReferenceBackend<A: Actor> {
     Isolate(IsolateRef<A>),
     Live(Arc<Address<A>>),
     /// Of an actor that is called directly: nobody receives for it.
@@ -42,21 +42,21 @@ pub(crate) enum Target {
 
 pub(crate) mod sealed {
     /// Opaque outside of this crate.
-    pub struct Watched(pub(crate) super::Target);
+    pub struct WatchRef(pub(crate) super::Target);
 
     pub trait Watchable {
-        fn watched(&self) -> Watched;
+        fn watched(&self) -> WatchRef;
     }
 }
 
 impl<A: Actor> Watchable for ActorRef<A> {}
 
 impl<A: Actor> sealed::Watchable for ActorRef<A> {
-    fn watched(&self) -> sealed::Watched {
-        sealed::Watched(match &self.backend {
-            Backend::Isolate(isolate) => Target::Isolate(isolate.place.clone()),
-            Backend::Live(live) => Target::Live(Arc::clone(live) as _),
-            Backend::Nowhere(_) => Target::Nobody,
+    fn watched(&self) -> sealed::WatchRef {
+        sealed::WatchRef(match &self.backend {
+            ReferenceBackend::Isolate(isolate) => Target::Isolate(isolate.place.clone()),
+            ReferenceBackend::Live(live) => Target::Live(Arc::clone(live) as _),
+            ReferenceBackend::Nowhere(_) => Target::Nobody,
         })
     }
 }
@@ -64,9 +64,9 @@ impl<A: Actor> sealed::Watchable for ActorRef<A> {
 impl<A: Actor> Clone for ActorRef<A> {
     fn clone(&self) -> Self {
         let backend = match &self.backend {
-            Backend::Isolate(isolate) => Backend::Isolate(isolate.clone()),
-            Backend::Live(live) => Backend::Live(Arc::clone(live)),
-            Backend::Nowhere(id) => Backend::Nowhere(*id),
+            ReferenceBackend::Isolate(isolate) => ReferenceBackend::Isolate(isolate.clone()),
+            ReferenceBackend::Live(live) => ReferenceBackend::Live(Arc::clone(live)),
+            ReferenceBackend::Nowhere(id) => ReferenceBackend::Nowhere(*id),
         };
         Self { backend }
     }
@@ -80,38 +80,38 @@ impl<A: Actor> fmt::Debug for ActorRef<A> {
 
 impl<A: Actor> ActorRef<A> {
     pub(crate) fn in_isolate(isolate: IsolateRef<A>) -> Self {
-        Self { backend: Backend::Isolate(isolate) }
+        Self { backend: ReferenceBackend::Isolate(isolate) }
     }
 
     pub(crate) fn live(address: Arc<Address<A>>) -> Self {
-        Self { backend: Backend::Live(address) }
+        Self { backend: ReferenceBackend::Live(address) }
     }
 
     pub(crate) fn nowhere(id: ActorId) -> Self {
-        Self { backend: Backend::Nowhere(id) }
+        Self { backend: ReferenceBackend::Nowhere(id) }
     }
 
     pub(crate) fn as_isolate(&self) -> Option<&IsolateRef<A>> {
         match &self.backend {
-            Backend::Isolate(isolate) => Some(isolate),
-            Backend::Live(_) | Backend::Nowhere(_) => None,
+            ReferenceBackend::Isolate(isolate) => Some(isolate),
+            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => None,
         }
     }
 
     /// The live actor as its bus sees it.
     pub(crate) fn member(&self) -> Option<Arc<dyn Member>> {
         match &self.backend {
-            Backend::Live(live) => Some(Arc::clone(live) as _),
-            Backend::Isolate(_) | Backend::Nowhere(_) => None,
+            ReferenceBackend::Live(live) => Some(Arc::clone(live) as _),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => None,
         }
     }
 
     /// The actor's identity within its bus.
     pub fn id(&self) -> ActorId {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.place.id(),
-            Backend::Live(live) => live.id,
-            Backend::Nowhere(id) => *id,
+            ReferenceBackend::Isolate(isolate) => isolate.place.id(),
+            ReferenceBackend::Live(live) => live.id,
+            ReferenceBackend::Nowhere(id) => *id,
         }
     }
 
@@ -136,16 +136,16 @@ impl<A: Actor> ActorRef<A> {
         M: Send + Sync + 'static,
     {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.tell(message).await,
+            ReferenceBackend::Isolate(isolate) => isolate.tell(message).await,
             // First without waiting, so that the message is moved once from here into its queue.
-            Backend::Live(live) => {
+            ReferenceBackend::Live(live) => {
                 turn().await;
                 match live.offer(message) {
                     Ok(()) => Ok(()),
                     Err(refused) => live.wait_to_tell(refused.into_inner()).await,
                 }
             }
-            Backend::Nowhere(_) => Err(TellError::Stopped(message)),
+            ReferenceBackend::Nowhere(_) => Err(TellError::Stopped(message)),
         }
     }
 
@@ -162,8 +162,8 @@ impl<A: Actor> ActorRef<A> {
         M: Send + Sync + 'static,
     {
         match &self.backend {
-            Backend::Live(_) => block_on(self.tell(message)),
-            Backend::Isolate(_) | Backend::Nowhere(_) => self.try_tell(message),
+            ReferenceBackend::Live(_) => block_on(self.tell(message)),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => self.try_tell(message),
         }
     }
 
@@ -177,9 +177,9 @@ impl<A: Actor> ActorRef<A> {
         M: Send + Sync + 'static,
     {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.try_tell(message),
-            Backend::Live(live) => live.try_tell(message),
-            Backend::Nowhere(_) => Err(TellError::Stopped(message)),
+            ReferenceBackend::Isolate(isolate) => isolate.try_tell(message),
+            ReferenceBackend::Live(live) => live.try_tell(message),
+            ReferenceBackend::Nowhere(_) => Err(TellError::Stopped(message)),
         }
     }
 
@@ -190,16 +190,16 @@ impl<A: Actor> ActorRef<A> {
         M: Send + Sync + 'static,
     {
         match &self.backend {
-            Backend::Live(live) => live.offer(message).or_else(Address::refused),
-            Backend::Isolate(_) | Backend::Nowhere(_) => self.try_tell(message),
+            ReferenceBackend::Live(live) => live.offer(message).or_else(Address::refused),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => self.try_tell(message),
         }
     }
 
     /// Ready if the task that sends may go on; see [`turn`].
     pub(crate) fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
         match &self.backend {
-            Backend::Live(_) => poll_turn(cx, at),
-            Backend::Isolate(_) | Backend::Nowhere(_) => Poll::Ready(()),
+            ReferenceBackend::Live(_) => poll_turn(cx, at),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => Poll::Ready(()),
         }
     }
 
@@ -217,13 +217,13 @@ impl<A: Actor> ActorRef<A> {
         Q: Send + Sync + 'static,
     {
         match &self.backend {
-            Backend::Live(live) => match live.ask_limit() {
+            ReferenceBackend::Live(live) => match live.ask_limit() {
                 None => live.ask(query).await,
                 // Boxed, so that an ask without a limit keeps no room for it. Its timer is boxed as well.
                 Some(limit) => Box::pin(self.ask_within(query, limit)).await,
             },
-            Backend::Isolate(isolate) => isolate.ask(query).await,
-            Backend::Nowhere(_) => Err(AskError::Stopped),
+            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
+            ReferenceBackend::Nowhere(_) => Err(AskError::Stopped),
         }
     }
 
@@ -233,9 +233,9 @@ impl<A: Actor> ActorRef<A> {
         Q: Send + Sync + 'static,
     {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.ask(query).await,
-            Backend::Live(live) => live.ask(query).await,
-            Backend::Nowhere(_) => Err(AskError::Stopped),
+            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
+            ReferenceBackend::Live(live) => live.ask(query).await,
+            ReferenceBackend::Nowhere(_) => Err(AskError::Stopped),
         }
     }
 
@@ -259,9 +259,9 @@ impl<A: Actor> ActorRef<A> {
     ///
     pub fn stop(&self) {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.stop(),
-            Backend::Live(live) => live.stop(Stop::Life),
-            Backend::Nowhere(_) => {}
+            ReferenceBackend::Isolate(isolate) => isolate.stop(),
+            ReferenceBackend::Live(live) => live.stop(Stop::Life),
+            ReferenceBackend::Nowhere(_) => {}
         }
     }
 
@@ -269,18 +269,18 @@ impl<A: Actor> ActorRef<A> {
     /// `stopping` does not run. Code that never awaits cannot be ended.
     pub fn kill(&self) {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.kill(),
-            Backend::Live(live) => live.kill(),
-            Backend::Nowhere(_) => {}
+            ReferenceBackend::Isolate(isolate) => isolate.kill(),
+            ReferenceBackend::Live(live) => live.kill(),
+            ReferenceBackend::Nowhere(_) => {}
         }
     }
 
     /// Whether the actor has not ended. On a thread that does not run its isolate the answer is `false`.
     pub fn is_alive(&self) -> bool {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.is_alive(),
-            Backend::Nowhere(_) => true,
-            Backend::Live(live) => live.is_alive(),
+            ReferenceBackend::Isolate(isolate) => isolate.is_alive(),
+            ReferenceBackend::Nowhere(_) => true,
+            ReferenceBackend::Live(live) => live.is_alive(),
         }
     }
 
@@ -290,9 +290,9 @@ impl<A: Actor> ActorRef<A> {
     /// It may be dropped and called again.
     pub async fn ended(&self) -> StopReason {
         match &self.backend {
-            Backend::Isolate(isolate) => std::future::poll_fn(|cx| isolate.poll_ended(cx)).await,
-            Backend::Nowhere(_) => std::future::pending().await,
-            Backend::Live(live) => {
+            ReferenceBackend::Isolate(isolate) => std::future::poll_fn(|cx| isolate.poll_ended(cx)).await,
+            ReferenceBackend::Nowhere(_) => std::future::pending().await,
+            ReferenceBackend::Live(live) => {
                 turn().await;
                 cancellable(live.ended.wait()).await.clone()
             }
@@ -301,9 +301,9 @@ impl<A: Actor> ActorRef<A> {
 
     fn timer(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
-            Backend::Isolate(isolate) => Either::Isolate(isolate.timer(limit)),
-            Backend::Live(live) => Either::Live(Box::pin(live.timer(limit))),
-            Backend::Nowhere(_) => Either::Never,
+            ReferenceBackend::Isolate(isolate) => Either::Isolate(isolate.timer(limit)),
+            ReferenceBackend::Live(live) => Either::Live(Box::pin(live.timer(limit))),
+            ReferenceBackend::Nowhere(_) => Either::Never,
         }
     }
 }

@@ -18,44 +18,44 @@ use crate::{
 
 /// A service's view of its host; the same type live and in an isolate.
 pub struct ServiceContext {
-    backend: Backend,
+    backend: ServiceBackend,
 }
 
-enum Backend {
+enum ServiceBackend {
     Isolate(Place),
     Live(LiveService),
 }
 
 impl ServiceContext {
     pub(crate) fn in_isolate(place: Place) -> Self {
-        Self { backend: Backend::Isolate(place) }
+        Self { backend: ServiceBackend::Isolate(place) }
     }
 
     pub(crate) fn live(service: LiveService) -> Self {
-        Self { backend: Backend::Live(service) }
+        Self { backend: ServiceBackend::Live(service) }
     }
 
     /// This service's identity.
     pub fn id(&self) -> ActorId {
         match &self.backend {
-            Backend::Isolate(place) => place.id(),
-            Backend::Live(live) => live.id(),
+            ServiceBackend::Isolate(place) => place.id(),
+            ServiceBackend::Live(live) => live.id(),
         }
     }
 
     /// The time on the bus's clock: the wall clock live, virtual time in an isolate.
     pub fn now(&self) -> Timestamp {
         match &self.backend {
-            Backend::Isolate(place) => place.now(),
-            Backend::Live(live) => live.outlet.core().clock.now(),
+            ServiceBackend::Isolate(place) => place.now(),
+            ServiceBackend::Live(live) => live.outlet.core().clock.now(),
         }
     }
 
     /// The bus's clock, to keep or to hand to helpers such as [`Retry`](crate::resilience::Retry).
     pub fn clock(&self) -> Clock {
         match &self.backend {
-            Backend::Isolate(place) => Clock::in_isolate(place.clone()),
-            Backend::Live(live) => Clock::live(live.outlet.core().clock),
+            ServiceBackend::Isolate(place) => Clock::in_isolate(place.clone()),
+            ServiceBackend::Live(live) => Clock::live(live.outlet.core().clock),
         }
     }
 
@@ -73,8 +73,8 @@ impl ServiceContext {
     #[inline(always)]
     pub fn publish<M: Message>(&self, message: M) -> Publish<'_, M> {
         let through = match &self.backend {
-            Backend::Isolate(place) => Through::Isolate(place),
-            Backend::Live(live) => Through::Live(&live.outlet),
+            ServiceBackend::Isolate(place) => Through::Isolate(place),
+            ServiceBackend::Live(live) => Through::Live(&live.outlet),
         };
         Publish::new(message, through)
     }
@@ -85,8 +85,8 @@ impl ServiceContext {
     /// [`PublishError::Full`] where [`publish`](Self::publish) would wait; see there for the others.
     pub fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
         match &self.backend {
-            Backend::Isolate(place) => place.try_publish(message),
-            Backend::Live(live) => live.outlet.try_publish(message),
+            ServiceBackend::Isolate(place) => place.try_publish(message),
+            ServiceBackend::Live(live) => live.outlet.try_publish(message),
         }
     }
 
@@ -96,10 +96,10 @@ impl ServiceContext {
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
     pub fn subscribe<M: Message>(&self, subscription: Subscription<M>) -> Result<Subscriber<M>, SpawnError> {
         match &self.backend {
-            Backend::Isolate(place) => Ok(Subscriber {
+            ServiceBackend::Isolate(place) => Ok(Subscriber {
                 backend: SubscriberBackend::Isolate(IsolateSubscriber::new(place.clone(), subscription)?),
             }),
-            Backend::Live(live) => live.subscribe(subscription).map(Subscriber::live),
+            ServiceBackend::Live(live) => live.subscribe(subscription).map(Subscriber::live),
         }
     }
 
@@ -112,8 +112,8 @@ impl ServiceContext {
     /// Dropped before it is ready, nothing was published.
     pub async fn publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         match &self.backend {
-            Backend::Isolate(place) => place.publish_wire(header, bytes).await,
-            Backend::Live(live) => live.outlet.publish_wire(header, bytes).await,
+            ServiceBackend::Isolate(place) => place.publish_wire(header, bytes).await,
+            ServiceBackend::Live(live) => live.outlet.publish_wire(header, bytes).await,
         }
     }
 
@@ -123,8 +123,8 @@ impl ServiceContext {
     /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the others.
     pub fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         match &self.backend {
-            Backend::Isolate(place) => place.try_publish_wire(header, bytes),
-            Backend::Live(live) => live.outlet.try_publish_wire(header, bytes),
+            ServiceBackend::Isolate(place) => place.try_publish_wire(header, bytes),
+            ServiceBackend::Live(live) => live.outlet.try_publish_wire(header, bytes),
         }
     }
 
@@ -140,10 +140,10 @@ impl ServiceContext {
         subscription: Subscription<WireMessage>,
     ) -> Result<WireSubscriber, SpawnError> {
         match &self.backend {
-            Backend::Isolate(place) => {
+            ServiceBackend::Isolate(place) => {
                 IsolateEars::new(place.clone(), &topics.into(), subscription).map(WireSubscriber::in_isolate)
             }
-            Backend::Live(live) => {
+            ServiceBackend::Live(live) => {
                 live.subscribe_wire(&topics.into(), &subscription).map(WireSubscriber::live)
             }
         }
@@ -152,16 +152,16 @@ impl ServiceContext {
     /// Waits on the bus's clock.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
-            Backend::Isolate(place) => Either::Isolate(place.sleep(duration)),
-            Backend::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
+            ServiceBackend::Isolate(place) => Either::Isolate(place.sleep(duration)),
+            ServiceBackend::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
         }
     }
 
     /// Waits until the bus's clock shows `at`; ready at once if it does already.
     pub fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
-            Backend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
-            Backend::Live(live) => Either::Live(Box::pin(cancellable(live.sleep_until(at)))),
+            ServiceBackend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
+            ServiceBackend::Live(live) => Either::Live(Box::pin(cancellable(live.sleep_until(at)))),
         }
     }
 
@@ -189,8 +189,8 @@ impl ServiceContext {
     /// ```
     pub fn interval(&self, every: impl Into<Every>) -> Interval {
         match &self.backend {
-            Backend::Isolate(place) => Interval::in_isolate(every.into(), place.clone()),
-            Backend::Live(_) => Interval::live(every.into()),
+            ServiceBackend::Isolate(place) => Interval::in_isolate(every.into(), place.clone()),
+            ServiceBackend::Live(_) => Interval::live(every.into()),
         }
     }
 
@@ -232,7 +232,7 @@ impl ServiceContext {
         I::IntoIter: Send + 'static,
     {
         let messages = messages.into_iter();
-        if let Backend::Isolate(place) = &self.backend {
+        if let ServiceBackend::Isolate(place) = &self.backend {
             return place.replay(messages).await;
         }
         let mut published = 0;
@@ -250,8 +250,8 @@ impl ServiceContext {
     /// ([`Child::ready_when_told`](crate::tree::Child::ready_when_told)); otherwise it means nothing.
     pub fn ready(&self) {
         match &self.backend {
-            Backend::Isolate(place) => place.ready(),
-            Backend::Live(live) => live.ready(),
+            ServiceBackend::Isolate(place) => place.ready(),
+            ServiceBackend::Live(live) => live.ready(),
         }
     }
 
@@ -259,8 +259,8 @@ impl ServiceContext {
     /// ([`Child::health`](crate::tree::Child::health)) has to say so in time, again and again.
     pub fn alive(&self) {
         match &self.backend {
-            Backend::Isolate(place) => place.alive(),
-            Backend::Live(live) => live.alive(),
+            ServiceBackend::Isolate(place) => place.alive(),
+            ServiceBackend::Live(live) => live.alive(),
         }
     }
 
@@ -273,8 +273,8 @@ impl ServiceContext {
     /// An isolate ends a service that no supervisor looks after at once, so there this is never ready for it.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
-            Backend::Isolate(place) => Either::Isolate(place.stopped()),
-            Backend::Live(live) => Either::Live(Box::pin(live.stopped())),
+            ServiceBackend::Isolate(place) => Either::Isolate(place.stopped()),
+            ServiceBackend::Live(live) => Either::Live(Box::pin(live.stopped())),
         }
     }
 }

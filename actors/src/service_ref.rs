@@ -29,12 +29,12 @@ use crate::{ActorId, Service, StopReason};
 /// # Ok::<(), BoxError>(())
 /// ```
 pub struct ServiceRef<S: Service> {
-    backend: Backend,
+    backend: ServiceRefBackend,
     service: PhantomData<fn() -> S>,
 }
 
 #[derive(Clone)]
-enum Backend {
+enum ServiceRefBackend {
     Isolate(Place),
     Live(LiveServiceRef),
 }
@@ -53,17 +53,17 @@ impl<S: Service> fmt::Debug for ServiceRef<S> {
 
 impl<S: Service> ServiceRef<S> {
     pub(crate) fn in_isolate(place: Place) -> Self {
-        Self { backend: Backend::Isolate(place), service: PhantomData }
+        Self { backend: ServiceRefBackend::Isolate(place), service: PhantomData }
     }
 
     pub(crate) fn live(live: LiveServiceRef) -> Self {
-        Self { backend: Backend::Live(live), service: PhantomData }
+        Self { backend: ServiceRefBackend::Live(live), service: PhantomData }
     }
 
     pub(crate) fn as_isolate(&self) -> Option<&Place> {
         match &self.backend {
-            Backend::Isolate(place) => Some(place),
-            Backend::Live(_) => None,
+            ServiceRefBackend::Isolate(place) => Some(place),
+            ServiceRefBackend::Live(_) => None,
         }
     }
 
@@ -71,8 +71,8 @@ impl<S: Service> ServiceRef<S> {
     #[must_use]
     pub fn id(&self) -> ActorId {
         match &self.backend {
-            Backend::Isolate(place) => place.id(),
-            Backend::Live(live) => live.id(),
+            ServiceRefBackend::Isolate(place) => place.id(),
+            ServiceRefBackend::Live(live) => live.id(),
         }
     }
 
@@ -86,16 +86,16 @@ impl<S: Service> ServiceRef<S> {
     /// ends one that no supervisor looks after at once.
     pub fn stop(&self) {
         match &self.backend {
-            Backend::Isolate(place) => place.ask_stop(),
-            Backend::Live(live) => live.stop(),
+            ServiceRefBackend::Isolate(place) => place.ask_stop(),
+            ServiceRefBackend::Live(live) => live.stop(),
         }
     }
 
     /// Drops the service's code where it waits; it ends with [`StopReason::Killed`].
     pub fn kill(&self) {
         match &self.backend {
-            Backend::Isolate(place) => place.kill(),
-            Backend::Live(live) => live.kill(),
+            ServiceRefBackend::Isolate(place) => place.kill(),
+            ServiceRefBackend::Live(live) => live.kill(),
         }
     }
 
@@ -103,8 +103,8 @@ impl<S: Service> ServiceRef<S> {
     #[must_use]
     pub fn is_alive(&self) -> bool {
         match &self.backend {
-            Backend::Isolate(place) => place.is_alive(),
-            Backend::Live(live) => live.is_alive(),
+            ServiceRefBackend::Isolate(place) => place.is_alive(),
+            ServiceRefBackend::Live(live) => live.is_alive(),
         }
     }
 
@@ -114,8 +114,8 @@ impl<S: Service> ServiceRef<S> {
     /// It may be dropped and called again.
     pub async fn ended(&self) -> StopReason {
         match &self.backend {
-            Backend::Isolate(place) => poll_fn(|cx| place.poll_ended(cx)).await,
-            Backend::Live(live) => live.ended().await,
+            ServiceRefBackend::Isolate(place) => poll_fn(|cx| place.poll_ended(cx)).await,
+            ServiceRefBackend::Live(live) => live.ended().await,
         }
     }
 }

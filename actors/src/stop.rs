@@ -59,9 +59,9 @@ impl StopFlag {
         self.inner.set.store(false, Ordering::Relaxed);
     }
 
-    pub(crate) fn watch(&self) -> Watch {
+    pub(crate) fn watch(&self) -> SweepWatch {
         self.inner.watched_by.fetch_add(1, Ordering::Relaxed);
-        Watch(self.clone())
+        SweepWatch(self.clone())
     }
 
     /// Lets Ctrl-C set this flag while a sweep watches it. A second Ctrl-C, or one at any other time, ends the
@@ -95,9 +95,9 @@ impl StopFlag {
 }
 
 /// A sweep in progress, counted for as long as this lives.
-pub(crate) struct Watch(StopFlag);
+pub(crate) struct SweepWatch(StopFlag);
 
-impl Watch {
+impl SweepWatch {
     pub(crate) fn is_stopped(&self) -> bool {
         self.0.is_stopped()
     }
@@ -107,7 +107,7 @@ impl Watch {
     }
 }
 
-impl Drop for Watch {
+impl Drop for SweepWatch {
     fn drop(&mut self) {
         self.0.inner.watched_by.fetch_sub(1, Ordering::Relaxed);
     }

@@ -18,7 +18,7 @@ const MESSAGE_BYTES_MAX: u64 = 1024;
 ///
 /// Exit code 1 when a change breaks; 2 when one of the contracts cannot be read or is incorrect.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct BreakingArgs {
     /// The new contract.
     #[arg(default_value = "contracts.yaml", value_name = "FILE")]
     file: PathBuf,
@@ -60,7 +60,7 @@ impl<'a> From<&'a Change> for JsonChange<'a> {
     }
 }
 
-pub(crate) fn run(args: &Args) -> outcome::Result {
+pub(crate) fn run(args: &BreakingArgs) -> outcome::Result {
     let new = Contract::read(&args.file)?;
     let old = old(&args.file, &args.against)?;
     let changes = breaking(&old, &new);

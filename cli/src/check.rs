@@ -11,7 +11,7 @@ use crate::outcome::{self, Outcome, complain, say};
 ///
 /// Exit code 1 when a file has mistakes or cannot be read.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct CheckArgs {
     /// Contract files.
     #[arg(default_value = "contracts.yaml", value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -51,7 +51,7 @@ impl<'a> From<&'a Diagnostic> for JsonDiagnostic<'a> {
     }
 }
 
-pub(crate) fn run(args: &Args) -> outcome::Result {
+pub(crate) fn run(args: &CheckArgs) -> outcome::Result {
     let mut outcome = Outcome::Fine;
     for file in &args.files {
         match Contract::read(file) {

@@ -24,7 +24,7 @@ const EXAMPLES: &str = "Examples:
 /// that mends it. It is also 1 when a message has no golden vectors, because they would be too large; the others have theirs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
-pub(crate) struct Args {
+pub(crate) struct GenerateArgs {
     /// The contract.
     #[arg(default_value = "contracts.yaml", value_name = "FILE")]
     file: PathBuf,
@@ -51,7 +51,7 @@ enum Language {
     Rust,
 }
 
-pub(crate) fn run(args: &Args) -> outcome::Result {
+pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
     let contract = Contract::read(&args.file)?;
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     let mut refused = false;
@@ -102,7 +102,7 @@ fn write(files: &[(PathBuf, String)]) -> outcome::Result {
     Ok(Outcome::Fine)
 }
 
-fn compare(args: &Args, files: &[(PathBuf, String)]) -> outcome::Result {
+fn compare(args: &GenerateArgs, files: &[(PathBuf, String)]) -> outcome::Result {
     let stale: Vec<&PathBuf> =
         files.iter().filter(|(p, text)| !is_current(p, text)).map(|(p, _)| p).collect();
     if stale.is_empty() {
@@ -120,7 +120,7 @@ fn compare(args: &Args, files: &[(PathBuf, String)]) -> outcome::Result {
     Ok(Outcome::No)
 }
 
-fn crate_path(args: &Args) -> String {
+fn crate_path(args: &GenerateArgs) -> String {
     match args.crate_path.as_str() {
         "::mycelium" => String::new(),
         other => format!(" --crate-path {other}"),

@@ -26,11 +26,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    New(new::Args),
-    Check(check::Args),
-    Breaking(breaking::Args),
-    Gen(generate::Args),
-    Tree(tree::Args),
+    New(new::NewArgs),
+    Check(check::CheckArgs),
+    Breaking(breaking::BreakingArgs),
+    Gen(generate::GenerateArgs),
+    Tree(tree::TreeArgs),
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 all is well, 1 the answer is no (mistakes, breaking changes, stale files), \

@@ -19,7 +19,7 @@ const EXAMPLES: &str = "Examples:
 /// another.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct Args {
+pub(crate) struct NewArgs {
     /// Its name, and the folder that is made: lower-case letters, digits, `-` and `_`.
     #[arg(value_name = "NAME", value_parser = name_of)]
     name: String,
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     mycelium: Option<String>,
 }
 
-pub(crate) fn run(args: &Args) -> outcome::Result {
+pub(crate) fn run(args: &NewArgs) -> outcome::Result {
     let folder = Path::new(&args.name);
     if folder.exists() {
         return Err(

@@ -14,13 +14,13 @@ use crate::outcome::{self, Outcome};
 
 /// Look at supervision trees.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+pub(crate) struct TreeArgs {
     #[command(subcommand)]
-    command: Command,
+    command: TreeCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum TreeCommand {
     Simulate(SimulateArgs),
 }
 
@@ -44,9 +44,9 @@ struct SimulateArgs {
     max_mib: u64,
 }
 
-pub(crate) fn run(args: &Args) -> outcome::Result {
+pub(crate) fn run(args: &TreeArgs) -> outcome::Result {
     match &args.command {
-        Command::Simulate(args) => simulate_file(args),
+        TreeCommand::Simulate(args) => simulate_file(args),
     }
 }
 

@@ -149,7 +149,7 @@ fn a_tree_that_says_what_its_children_are_can_be_simulated() {
 [[tree.children]]
 id = "a"
 actor = "journal"
-in_hand_attempts = 3
+redelivery_attempts = 3
 [[tree.children]]
 id = "p"
 command = ["python3", "worker.py"]

@@ -258,8 +258,8 @@ fn messages_give_the_bounds_that_hold_and_numbers_as_they_are_written() {
     let digits = format!("period_s = {}.0", "9".repeat(300));
     let message = refused(&tree(&digits), 2, "`period_s` is 999999999999999999999999999999.., that is more");
     assert!(message.len() < 300, "{message}");
-    refused(&(tree("") + "in_hand_attempts = 1001"), 5, "1 (a dead letter at the first failure) and 1000");
-    refused(&(tree("") + "in_hand_attempts = -1"), 5, "1 (a dead letter at the first failure) and 1000");
+    refused(&(tree("") + "redelivery_attempts = 1001"), 5, "1 (a dead letter at the first failure) and 1000");
+    refused(&(tree("") + "redelivery_attempts = -1"), 5, "1 (a dead letter at the first failure) and 1000");
     refused(&(tree("") + "start_fails = [1, 99999999999]"), 5, "99999999999 is none of 1 to 4294967295");
 }
 

@@ -39,7 +39,7 @@ impl<M> From<&Overflow<M>> for WhenFull {
 
 /// What became of an offered value.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Offer<T> {
+pub(crate) enum Offered<T> {
     Stored,
     /// Not stored: full.
     Refused(T),
@@ -134,21 +134,21 @@ impl<T> Backlog<T> {
 
     /// Stores `value` or says what happened instead. `key` matters to `Conflate` only.
     #[inline]
-    pub(crate) fn offer(&mut self, value: T, key: u64) -> Offer<T> {
+    pub(crate) fn offer(&mut self, value: T, key: u64) -> Offered<T> {
         if self.has_place() {
             self.push(value);
-            return Offer::Stored;
+            return Offered::Stored;
         }
         match &mut self.store {
             Store::Latest(latest) => latest.put(key, value, self.capacity as usize),
             Store::Fifo(queue) => match self.when_full {
-                WhenFull::DropNewest => Offer::DroppedNewest(value),
+                WhenFull::DropNewest => Offered::DroppedNewest(value),
                 WhenFull::DropOldest => {
                     let dropped = queue.pop_front();
                     queue.push_back(value);
-                    dropped.map_or(Offer::Stored, Offer::DroppedOldest)
+                    dropped.map_or(Offered::Stored, Offered::DroppedOldest)
                 }
-                WhenFull::Refuse | WhenFull::Conflate => Offer::Refused(value),
+                WhenFull::Refuse | WhenFull::Conflate => Offered::Refused(value),
             },
         }
     }
@@ -268,7 +268,7 @@ impl<T> Latest<T> {
         self.index.len()
     }
 
-    fn put(&mut self, key: u64, value: T, capacity: usize) -> Offer<T> {
+    fn put(&mut self, key: u64, value: T, capacity: usize) -> Offered<T> {
         let displaces = self.len() >= capacity && self.oldest != NONE;
         // Where a new key goes. It is asked for once: to hash it is most of the work.
         let place = if displaces { self.oldest } else { self.next_place() };
@@ -283,7 +283,7 @@ impl<T> Latest<T> {
             let old = self.nodes[at as usize].value.replace(value);
             self.unlink(at);
             self.append(at);
-            return old.map_or(Offer::Stored, Offer::Conflated);
+            return old.map_or(Offered::Stored, Offered::Conflated);
         }
         if displaces {
             self.unlink(place);
@@ -291,11 +291,11 @@ impl<T> Latest<T> {
             self.index.remove(&std::mem::replace(&mut node.key, key));
             let old = node.value.replace(value);
             self.append(place);
-            return old.map_or(Offer::Stored, Offer::DroppedOldest);
+            return old.map_or(Offered::Stored, Offered::DroppedOldest);
         }
         self.occupy(place, key, value, capacity);
         self.append(place);
-        Offer::Stored
+        Offered::Stored
     }
 
     fn pop_oldest(&mut self) -> Option<T> {

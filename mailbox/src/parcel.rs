@@ -26,13 +26,13 @@ const IN_PLACE_ALIGN_MAX: usize = 16;
 /// ```
 pub struct Parcel {
     data: Data,
-    shape: &'static Shape,
+    shape: &'static ParcelShape,
 }
 
 #[repr(C, align(16))]
 struct Data([MaybeUninit<u8>; IN_PLACE_BYTES_MAX]);
 
-struct Shape {
+struct ParcelShape {
     id: fn() -> TypeId,
     name: fn() -> &'static str,
     drop: unsafe fn(*mut Data),
@@ -48,7 +48,8 @@ struct Of<T>(std::marker::PhantomData<T>);
 
 impl<T: 'static> Of<T> {
     const IN_PLACE: bool = size_of::<T>() <= IN_PLACE_BYTES_MAX && align_of::<T>() <= IN_PLACE_ALIGN_MAX;
-    const SHAPE: Shape = Shape { id: TypeId::of::<T>, name: type_name::<T>, drop: drop_data::<T> };
+    const SHAPE: ParcelShape =
+        ParcelShape { id: TypeId::of::<T>, name: type_name::<T>, drop: drop_data::<T> };
 }
 
 /// Drops the `T` that `data` holds, in place or boxed.

@@ -74,7 +74,7 @@ pub struct Stage<S, R> {
     /// Boxed, so that the stage itself may move while a play waits.
     state: NonNull<MaybeUninit<S>>,
     buffer: Cell<Buffer>,
-    waiting: Cell<Option<Box<Waiting<R>>>>,
+    waiting: Cell<Option<Box<StagedFuture<R>>>>,
     /// Neither `Send` nor `Sync`.
     confined: PhantomData<*mut S>,
 }
@@ -91,7 +91,7 @@ struct Buffer {
 struct Aligned;
 
 /// The future in the buffer, without its type, and what it borrows.
-struct Waiting<R> {
+struct StagedFuture<R> {
     poll: unsafe fn(*mut u8, &mut Context<'_>) -> Poll<R>,
     drop: unsafe fn(*mut u8),
     /// Keeps the message where it is.
@@ -207,7 +207,7 @@ impl<S: 'static, R: 'static> Stage<S, R> {
             // SAFETY: by this function's contract.
             unsafe { ptr::drop_in_place(future.cast::<F>()) };
         }
-        let waiting = Waiting { poll: poll::<F>, drop: drop::<F>, _message: Box::new(message.share()) };
+        let waiting = StagedFuture { poll: poll::<F>, drop: drop::<F>, _message: Box::new(message.share()) };
         self.waiting.set(Some(Box::new(waiting)));
     }
 
@@ -380,12 +380,12 @@ impl<F> Drop for DropFuture<F> {
 /// Drops a waiting future in place, also when its poll unwinds.
 struct DropWaiting<R> {
     home: *mut u8,
-    waiting: Option<Box<Waiting<R>>>,
+    waiting: Option<Box<StagedFuture<R>>>,
 }
 
 impl<R> DropWaiting<R> {
     /// Leaves the future where it is.
-    fn keep(mut self) -> Option<Box<Waiting<R>>> {
+    fn keep(mut self) -> Option<Box<StagedFuture<R>>> {
         self.waiting.take()
     }
 }

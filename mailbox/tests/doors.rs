@@ -27,12 +27,12 @@ fn numbers(queue: &mut Subscription<u64>) -> Vec<u64> {
 fn outsiders_are_refused_until_they_are_taken_again() {
     let topic = topic::<u64>(8);
     let mut queue = subscribe(&topic, 0, Overflow::Block);
-    topic.refuse_outsiders();
-    topic.refuse_outsiders();
+    topic.pause_ingress();
+    topic.pause_ingress();
     assert_eq!(topic.try_publish(1, 0), Err(TryPublishError::Closed(1)));
     assert_eq!(topic.try_publish(2, 9), Ok(()), "a sender with an id is no outsider");
     assert!(!topic.is_closed());
-    topic.accept_outsiders();
+    topic.resume_ingress();
     assert_eq!(topic.try_publish(3, 0), Ok(()));
     assert_eq!(numbers(&mut queue), [2, 3]);
 }
@@ -41,11 +41,11 @@ fn outsiders_are_refused_until_they_are_taken_again() {
 fn a_closed_topic_stays_closed_whoever_is_taken_again() {
     let topic = topic::<u64>(8);
     let _queue = subscribe(&topic, 0, Overflow::Block);
-    topic.refuse_outsiders();
+    topic.pause_ingress();
     topic.close();
-    topic.accept_outsiders();
+    topic.resume_ingress();
     assert_eq!(topic.try_publish(1, 0), Err(TryPublishError::Closed(1)));
-    topic.refuse_outsiders();
+    topic.pause_ingress();
     assert_eq!(
         topic.try_publish(2, 9),
         Err(TryPublishError::Closed(2)),
@@ -64,7 +64,7 @@ fn an_outsider_that_waits_for_room_is_told_when_outsiders_are_refused() {
     let (mut outsider, mut insider) = (topic.publish(2, 0), topic.publish(3, 9));
     assert!(Pin::new(&mut outsider).poll(&mut cx).is_pending());
     assert!(Pin::new(&mut insider).poll(&mut cx).is_pending());
-    topic.refuse_outsiders();
+    topic.pause_ingress();
     assert_eq!(woken.count(), 2, "both look again");
     assert_eq!(Pin::new(&mut outsider).poll(&mut cx), Poll::Ready(Err(PublishError::Closed(2))));
     assert!(Pin::new(&mut insider).poll(&mut cx).is_pending());

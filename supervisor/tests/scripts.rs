@@ -178,10 +178,10 @@ fn a_child_that_makes_no_sense_is_refused_with_the_remedy() {
         ("command = [\"x\"]\nready_when_told = true", "a process cannot tell"),
         ("restart_when_stuck = true", "goes with `stuck_after_ms`"),
         (
-            "service = \"x\"\nin_hand_attempts = 2",
+            "service = \"x\"\nredelivery_attempts = 2",
             "is about the messages of an actor: child `c` is a `service`",
         ),
-        ("in_hand_attempts = 0", "a dead letter at the first failure"),
+        ("redelivery_attempts = 0", "a dead letter at the first failure"),
         ("start_timeout_ms = 0", "no child starts in no time"),
         ("shutdown = 5", "a time goes into `shutdown_ms`"),
         ("shutdown = \"infinity\"\nshutdown_ms = 5", "not both"),

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::sub::Waiting;
+use super::sub::ParkedSource;
 
 /// So many entries of dropped messages are left where they are, however short the backlog is (entries).
 const STALE_MIN: usize = 64;
@@ -15,7 +15,7 @@ const STALE_MIN: usize = 64;
 /// of all, such entries take no more room than the messages that wait, and their share in the work of one message is constant.
 #[derive(Default)]
 pub(crate) struct Backlog {
-    entries: RefCell<VecDeque<(u64, Rc<dyn Waiting>)>>,
+    entries: RefCell<VecDeque<(u64, Rc<dyn ParkedSource>)>>,
     next: Cell<u64>,
     /// Entries whose messages were dropped.
     stale: Cell<usize>,
@@ -23,7 +23,7 @@ pub(crate) struct Backlog {
 
 impl Backlog {
     /// One more message waits at `from`, after all others. Its number there, which rises.
-    pub(crate) fn push(&self, from: Rc<dyn Waiting>) -> u64 {
+    pub(crate) fn push(&self, from: Rc<dyn ParkedSource>) -> u64 {
         let number = self.next.get();
         self.next.set(number + 1);
         self.entries.borrow_mut().push_back((number, from));
@@ -31,7 +31,7 @@ impl Backlog {
     }
 
     /// Where the oldest message waits. It is the first of those there.
-    pub(crate) fn pop(&self) -> Option<Rc<dyn Waiting>> {
+    pub(crate) fn pop(&self) -> Option<Rc<dyn ParkedSource>> {
         loop {
             let (number, from) = self.entries.borrow_mut().pop_front()?;
             if from.holds(number) {
@@ -56,7 +56,7 @@ impl Backlog {
     }
 
     /// Empties it: where each message waits, the oldest first.
-    pub(crate) fn take(&self) -> VecDeque<Rc<dyn Waiting>> {
+    pub(crate) fn take(&self) -> VecDeque<Rc<dyn ParkedSource>> {
         self.sweep();
         self.entries.take().into_iter().map(|(_, from)| from).collect()
     }
@@ -73,11 +73,11 @@ mod tests {
     use crate::isolate::gauge::Label;
 
     /// Holds the numbers that were not dropped; what it delivers, both ways write down.
-    struct Way {
+    struct LaneWay {
         held: RefCell<VecDeque<u64>>,
         delivered: Rc<RefCell<Vec<u64>>>,
     }
-    impl Waiting for Way {
+    impl ParkedSource for LaneWay {
         fn deliver_waiting(&self) {
             self.delivered.borrow_mut().extend(self.held.borrow_mut().pop_front());
         }
@@ -95,9 +95,9 @@ mod tests {
     #[test]
     fn what_was_dropped_takes_no_room_and_the_order_stands() {
         let (backlog, delivered) = (Backlog::default(), Rc::<RefCell<Vec<u64>>>::default());
-        let way = || Rc::new(Way { held: RefCell::default(), delivered: Rc::clone(&delivered) });
+        let way = || Rc::new(LaneWay { held: RefCell::default(), delivered: Rc::clone(&delivered) });
         let (strict, lossy) = (way(), way());
-        let push = |way: &Rc<Way>| {
+        let push = |way: &Rc<LaneWay>| {
             let number = backlog.push(Rc::clone(way) as _);
             way.held.borrow_mut().push_back(number);
         };

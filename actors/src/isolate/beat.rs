@@ -42,9 +42,9 @@ impl<M> Beat<M> {
 }
 
 /// Plays a beat.
-pub(crate) struct Again;
+pub(crate) struct BeatAgain;
 
-impl<A, M> Play<Bundle<A>, Beat<M>> for Again
+impl<A, M> Play<Bundle<A>, Beat<M>> for BeatAgain
 where
     A: Handler<M>,
     M: Clone + Send + Sync + 'static,
@@ -65,7 +65,7 @@ where
     }
 }
 
-impl<A, M> Called<A, Beat<M>> for Again
+impl<A, M> Called<A, Beat<M>> for BeatAgain
 where
     A: Handler<M>,
     M: Clone + Send + Sync + 'static,

@@ -8,12 +8,12 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use mycelium_mailbox::enter;
 
-use super::signals::Signals;
+use super::signals::LoopSignals;
 use super::{FOREVER, Isolate, OUTSIDE, RunError};
 
 /// Ends a run when the future that whoever runs the isolate waits for is to be polled.
 struct Bell {
-    signals: Arc<Signals>,
+    signals: Arc<LoopSignals>,
     rung: AtomicBool,
     /// Somebody waits.
     is_hung: AtomicBool,

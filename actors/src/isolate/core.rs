@@ -22,14 +22,14 @@ use mycelium_mailbox::Line;
 use super::apart::Apart;
 use super::bounds::Bounds;
 use super::feed::AnyFeed;
-use super::lane::{AnyLane, Changes};
-use super::names::Names;
+use super::lane::{AnyLane, LaneChanges};
+use super::names::SeatNames;
 use super::seat::AnySeat;
-use super::signals::Signals;
-use super::timers::{Due, Fire, Timers};
+use super::signals::LoopSignals;
+use super::timers::{Due, Fire, IsolateTimers};
 use super::topics::TopicIndex;
 use super::tree::TreeRun;
-use super::waits::Waits;
+use super::waits::WaitNotes;
 use super::wire::Transcript;
 use super::{OUTSIDE, OnFailure, RunError};
 use crate::dead_letters::Letters;
@@ -47,23 +47,23 @@ const RESUME: u32 = u32::MAX;
 /// Queues, clock and timers of one isolate.
 ///
 /// Ten thousand of them are made for one sweep, so what an ordinary run does not need is behind a pointer and made when it is needed.
-pub(crate) struct Core {
+pub(crate) struct IsolateCore {
     pub(crate) seed: u64,
     pub(crate) now: Cell<i64>,
     pub(crate) bounds: Bounds,
     pub(crate) apart: Apart,
-    pub(crate) waits: Waits,
+    pub(crate) waits: WaitNotes,
     /// What waits, in order.
     pub(super) order: Line<Event>,
     lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
-    changes: Rc<Changes>,
+    changes: Rc<LaneChanges>,
     pub(super) topics: TopicIndex,
     /// The messages of the isolate's contracts.
     pub(crate) table: RefCell<Table>,
     pub(super) transcript: Transcript,
     direct: RefCell<BTreeMap<(u32, TypeId), Rc<dyn Any>>>,
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
-    timers: RefCell<Timers>,
+    timers: RefCell<IsolateTimers>,
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
     /// The actors whose batches end before the clock moves, in the order in which those began.
     batches: Line<u32>,
@@ -71,7 +71,7 @@ pub(crate) struct Core {
     other_work: Cell<i64>,
     /// When the next feed is due, and which.
     next_feed: Cell<Option<(i64, u32)>>,
-    signals: Arc<Signals>,
+    signals: Arc<LoopSignals>,
     room: RefCell<Vec<Waker>>,
     /// How many events had been handled when those who wait for room were last woken; more make room. No such number:
     /// something else did.
@@ -88,7 +88,7 @@ pub(crate) struct Core {
     pub(crate) linked: RefCell<Option<StopReason>>,
     pub(super) closed: Cell<bool>,
     pub(crate) on_failure: Cell<OnFailure>,
-    pub(crate) names: Names,
+    pub(crate) names: SeatNames,
     pub(crate) probe: RefCell<Option<Arc<dyn Probe>>>,
     pub(crate) unheard: Cell<u64>,
     pub(crate) dead_letters: Cell<u64>,
@@ -120,18 +120,18 @@ pub(crate) enum Idle {
     Done,
 }
 
-impl Core {
+impl IsolateCore {
     pub(crate) fn new(seed: u64, now: i64) -> Self {
-        let signals = Arc::<Signals>::default();
+        let signals = Arc::<LoopSignals>::default();
         Self {
             seed,
             now: Cell::new(now),
             bounds: Bounds::default(),
             apart: Apart::default(),
-            waits: Waits::default(),
+            waits: WaitNotes::default(),
             order: Line::new(QUEUE_CAPACITY, Event { lane: RESUME, of: OUTSIDE }),
             lanes: RefCell::default(),
-            changes: Rc::new(Changes::new(Arc::clone(&signals))),
+            changes: Rc::new(LaneChanges::new(Arc::clone(&signals))),
             topics: TopicIndex::default(),
             table: RefCell::default(),
             transcript: Transcript::default(),
@@ -153,7 +153,7 @@ impl Core {
             linked: RefCell::default(),
             closed: Cell::new(false),
             on_failure: Cell::default(),
-            names: Names::default(),
+            names: SeatNames::default(),
             probe: RefCell::default(),
             unheard: Cell::new(0),
             dead_letters: Cell::new(0),
@@ -280,7 +280,7 @@ impl Core {
         self.seats.borrow().clone()
     }
 
-    pub(crate) fn signals(&self) -> &Arc<Signals> {
+    pub(crate) fn signals(&self) -> &Arc<LoopSignals> {
         &self.signals
     }
 
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn who_waits_for_room_waits_once_however_often_it_is_polled() {
-        let core = Core::new(0, 0);
+        let core = IsolateCore::new(0, 0);
         let ((_, one), (_, other)) = (core.next_seat(), core.next_seat());
         for _ in 0..10 {
             core.wait_for_room(&one);

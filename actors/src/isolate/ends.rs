@@ -5,7 +5,7 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::handle::Place;
 use super::seat::AnySeat;
-use super::waits::Wait;
+use super::waits::SeatWait;
 use crate::StopReason;
 
 impl Place {
@@ -39,7 +39,7 @@ impl Place {
             return if core.goes_on(cx) { Poll::Ready(reason) } else { Poll::Pending };
         }
         seat.watch(cx.waker());
-        core.note_wait(Wait::End(self.seat()));
+        core.note_wait(SeatWait::End(self.seat()));
         Poll::Pending
     }
 }

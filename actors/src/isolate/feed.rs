@@ -14,10 +14,10 @@ use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{Confined, Held};
 
-use super::core::{Core, Refusal};
+use super::core::{IsolateCore, Refusal};
 use super::handle::{Place, refused};
 use super::lane::Lane;
-use super::waits::Wait;
+use super::waits::SeatWait;
 use crate::{Message, PublishError, Timestamp};
 
 /// What the core knows of a feed.
@@ -32,7 +32,7 @@ pub(crate) trait AnyFeed: 'static {
     }
     /// Publishes the message that is due, and those after it that are due by `limit` while nothing else is to do. Says
     /// when the next one is due. `None`: its service must decide.
-    fn fire(&self, core: &Core, limit: i64) -> Option<i64>;
+    fn fire(&self, core: &IsolateCore, limit: i64) -> Option<i64>;
 }
 
 struct Feed<M, I> {
@@ -75,7 +75,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
 
     /// Puts the message that is due into the queue.
     #[cold]
-    fn publish(&self, core: &Core) -> Option<i64> {
+    fn publish(&self, core: &IsolateCore) -> Option<i64> {
         let mut message = Held::new(self.next.take()?, ());
         let published = core.publish(self.seat, &mut message);
         *self.next.borrow_mut() = message.take();
@@ -106,7 +106,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
         if self.is_bounded { self.published.get() } else { 0 }
     }
 
-    fn fire(&self, core: &Core, limit: i64) -> Option<i64> {
+    fn fire(&self, core: &IsolateCore, limit: i64) -> Option<i64> {
         // The iterator is the service's code: a panic in it is the service's.
         core.running.set(self.seat);
         let lane =
@@ -201,7 +201,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
                 // Once woken, it is due again.
                 core.wait_for_room(cx.waker());
                 if let Some(topic) = core.find_topic::<M>() {
-                    core.note_wait(Wait::Topic(topic.index()));
+                    core.note_wait(SeatWait::Topic(topic.index()));
                 }
                 Poll::Pending
             }

@@ -115,9 +115,9 @@ impl Gauge {
 }
 
 /// A message that an actor has begun to handle, and that did not simply return: it waits, or something is to follow.
-pub(crate) struct Hand(Rc<Gauge>);
+pub(crate) struct PendingHand(Rc<Gauge>);
 
-impl Hand {
+impl PendingHand {
     pub(crate) fn new(gauge: &Rc<Gauge>) -> Self {
         count(&gauge.in_hand);
         Self(Rc::clone(gauge))
@@ -136,7 +136,7 @@ impl Hand {
 }
 
 /// It is in nobody's hand any more: handled, unless counted otherwise.
-impl Drop for Hand {
+impl Drop for PendingHand {
     fn drop(&mut self) {
         self.0.in_hand.set(self.0.in_hand.get() - 1);
     }

@@ -12,15 +12,15 @@ use mycelium_mailbox::{Confined, Held};
 use tokio::sync::oneshot;
 
 use super::OUTSIDE;
-use super::beat::{Again, Beat};
-use super::core::{Core, Refusal};
+use super::beat::{Beat, BeatAgain};
+use super::core::{IsolateCore, Refusal};
 use super::gauge::Gauge;
 use super::lane::Lane;
 use super::seat::{AnySeat, Seat};
-use super::sub::{Answer, Called, Handle, Overflow, Repeats, Request, Rule};
+use super::sub::{AnswerStep, Called, HandleStep, Overflow, PendingRequest, Repeats, Rule};
 use super::timers::{Due, Fire};
-use super::tree::Child;
-use super::waits::{Rest, Wait};
+use super::tree::SeatedChild;
+use super::waits::{Rest, SeatWait};
 use crate::error::short_type_name;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
@@ -31,29 +31,29 @@ use crate::{
 /// A place in an isolate.
 #[derive(Clone)]
 pub(crate) struct Place {
-    core: Confined<Core>,
+    core: Confined<IsolateCore>,
     seat: u32,
 }
 
 impl Place {
-    pub(crate) fn new(core: &Rc<Core>, seat: u32) -> Self {
+    pub(crate) fn new(core: &Rc<IsolateCore>, seat: u32) -> Self {
         Self { core: Confined::new(Rc::clone(core)), seat }
     }
 
     /// The isolate's core, on its thread, and not from inside another isolate.
     #[inline]
-    pub(crate) fn core(&self) -> Option<&Core> {
+    pub(crate) fn core(&self) -> Option<&IsolateCore> {
         // What runs in an isolate finds it so; the rest is for tests and whoever sets an isolate up.
         self.core.entered().or_else(|| self.core.here())
     }
 
     /// The isolate's core on its thread, whatever else runs there: for what whoever runs the isolate may do from anywhere.
-    pub(super) fn core_from_anywhere(&self) -> Option<&Core> {
+    pub(super) fn core_from_anywhere(&self) -> Option<&IsolateCore> {
         self.core.get()
     }
 
     /// Whether it is a place in this isolate.
-    pub(crate) fn is_of(&self, core: &Rc<Core>) -> bool {
+    pub(crate) fn is_of(&self, core: &Rc<IsolateCore>) -> bool {
         self.core.is(core)
     }
 
@@ -121,7 +121,7 @@ impl Place {
         if let (Refusal::Full, Some(core)) = (refusal, self.core()) {
             core.wait_for_room(cx.waker());
             if let Some(topic) = core.find_topic_of::<M>(type_id) {
-                core.note_wait(Wait::Topic(topic.index()));
+                core.note_wait(SeatWait::Topic(topic.index()));
             }
             return Poll::Pending;
         }
@@ -159,7 +159,7 @@ impl Place {
     }
 }
 
-/// Waits until a supervisor wants a service to return.
+/// WaitNotes until a supervisor wants a service to return.
 pub(crate) struct Stopped {
     place: Place,
     rest: Option<Rest>,
@@ -184,7 +184,7 @@ impl Place {
 
     pub(crate) fn stopped(&self) -> Stopped {
         let seat = self.core().and_then(|core| core.seat(self.seat));
-        seat.iter().filter_map(|seat| seat.as_child()).for_each(Child::ends_by_hand);
+        seat.iter().filter_map(|seat| seat.as_child()).for_each(SeatedChild::ends_by_hand);
         Stopped { place: self.clone(), rest: None }
     }
 }
@@ -222,7 +222,7 @@ pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     }
 }
 
-/// Waits until something that was queued has been handled, for room in the mailbox of the actor in this place.
+/// WaitNotes until something that was queued has been handled, for room in the mailbox of the actor in this place.
 struct Room<'a> {
     place: &'a Place,
     waited: bool,
@@ -235,7 +235,7 @@ impl Future for Room<'_> {
         match self.place.core() {
             Some(core) if !self.waited => {
                 core.wait_for_room(cx.waker());
-                core.note_wait(Wait::Mailbox(self.place.seat));
+                core.note_wait(SeatWait::Mailbox(self.place.seat));
                 self.waited = true;
                 Poll::Pending
             }
@@ -244,7 +244,7 @@ impl Future for Room<'_> {
     }
 }
 
-/// Waits in virtual time.
+/// WaitNotes in virtual time.
 pub(crate) struct Sleep {
     place: Place,
     at: i64,
@@ -269,7 +269,7 @@ impl Future for Sleep {
         let Some(core) = this.place.core() else { return Poll::Pending };
         // The end of time does not come.
         if this.at == i64::MAX {
-            core.note_wait(Wait::EndOfTime);
+            core.note_wait(SeatWait::EndOfTime);
             return Poll::Pending;
         }
         if core.now.get() >= this.at {
@@ -365,13 +365,13 @@ impl<A: Actor> IsolateContext<A> {
         let target = IsolateRef::<A>::new(self.place.clone());
         let (due, handle) = (beat.due(), beat.handle().clone());
         self.fire_at(due, &handle, move |core| {
-            if let Some(lane) = target.direct::<Beat<M>, Again, M>(core) {
+            if let Some(lane) = target.direct::<Beat<M>, BeatAgain, M>(core) {
                 push(core, &lane, beat);
             }
         });
     }
 
-    fn fire_at(&self, at: Timestamp, handle: &TimerHandle, queue: impl FnOnce(&Core) + 'static) {
+    fn fire_at(&self, at: Timestamp, handle: &TimerHandle, queue: impl FnOnce(&IsolateCore) + 'static) {
         let Some(core) = self.place.core() else { return };
         let seat = self.place.seat;
         let life = core.seat(seat).map_or(0, |seat| seat.life());
@@ -399,11 +399,11 @@ impl<A: Actor> IsolateContext<A> {
 }
 
 /// The seat of an actor of type `A`.
-pub(crate) fn seat_of<A: Actor>(core: &Core, seat: u32) -> Option<Rc<Seat<A>>> {
+pub(crate) fn seat_of<A: Actor>(core: &IsolateCore, seat: u32) -> Option<Rc<Seat<A>>> {
     core.seat(seat)?.into_any().downcast().ok()
 }
 
-fn push<M: 'static>(core: &Core, lane: &Lane<M>, message: M) {
+fn push<M: 'static>(core: &IsolateCore, lane: &Lane<M>, message: M) {
     // Room was looked for by whoever needs it. The timers that an actor has set bound how many of its own come besides.
     lane.write(message);
     core.enqueue(lane.index());
@@ -422,7 +422,7 @@ impl<A: Actor> Clone for IsolateRef<A> {
 }
 
 /// The lane of queries of type `Q` to one actor.
-type RequestLane<Q, R> = Lane<Request<Q, R>>;
+type RequestLane<Q, R> = Lane<PendingRequest<Q, R>>;
 
 impl<A: Actor> IsolateRef<A> {
     pub(crate) fn new(place: Place) -> Self {
@@ -450,21 +450,21 @@ impl<A: Actor> IsolateRef<A> {
         self.place.poll_ended(cx)
     }
 
-    fn seat(&self, core: &Core) -> Option<Rc<Seat<A>>> {
+    fn seat(&self, core: &IsolateCore) -> Option<Rc<Seat<A>>> {
         seat_of::<A>(core, self.place.seat).filter(|seat| !seat.has_ended())
     }
 
     /// The lane of direct messages of type `M` to this actor; `None` when it has ended.
-    fn messages<M>(&self, core: &Core) -> Option<Rc<Lane<M>>>
+    fn messages<M>(&self, core: &IsolateCore) -> Option<Rc<Lane<M>>>
     where
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        self.direct::<M, Handle, M>(core)
+        self.direct::<M, HandleStep, M>(core)
     }
 
     /// The lane of what is played to this actor as a message of type `M` is, or holds one.
-    fn direct<T, P, M>(&self, core: &Core) -> Option<Rc<Lane<T>>>
+    fn direct<T, P, M>(&self, core: &IsolateCore) -> Option<Rc<Lane<T>>>
     where
         P: Called<A, T>,
         T: 'static,
@@ -478,7 +478,7 @@ impl<A: Actor> IsolateRef<A> {
         }))
     }
 
-    fn queries<Q>(&self, core: &Core) -> Option<Rc<RequestLane<Q, A::Reply>>>
+    fn queries<Q>(&self, core: &IsolateCore) -> Option<Rc<RequestLane<Q, A::Reply>>>
     where
         A: Responder<Q>,
         Q: Send + Sync + 'static,
@@ -486,7 +486,7 @@ impl<A: Actor> IsolateRef<A> {
         let seat = self.seat(core)?;
         Some(core.direct(self.place.seat, |place| {
             let gauge = Gauge::direct(short_type_name::<Q>());
-            let to = seat.way_in::<Request<Q, A::Reply>, Answer>(direct_rule(&gauge));
+            let to = seat.way_in::<PendingRequest<Q, A::Reply>, AnswerStep>(direct_rule(&gauge));
             Lane::to_one(place, to, gauge)
         }))
     }
@@ -557,7 +557,7 @@ impl<A: Actor> IsolateRef<A> {
         }
         let (reply, answer) = oneshot::channel();
         // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the askers.
-        let query = Request { query, reply: Cell::new(Some(reply)) };
+        let query = PendingRequest { query, reply: Cell::new(Some(reply)) };
         lane.write(query);
         core.enqueue(lane.index());
         Ok(answer)
@@ -572,7 +572,7 @@ impl<A: Actor> IsolateRef<A> {
         poll_fn(|cx| {
             let polled = Pin::new(&mut answer).poll(cx);
             if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
-                core.note_wait(Wait::Answer(self.place.seat));
+                core.note_wait(SeatWait::Answer(self.place.seat));
             }
             polled
         })

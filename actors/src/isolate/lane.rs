@@ -12,18 +12,18 @@ use std::sync::Arc;
 
 use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
-use super::core::{Core, QUEUE_CAPACITY, Refusal};
+use super::core::{IsolateCore, QUEUE_CAPACITY, Refusal};
 use super::gauge::{Gauge, Label};
 use super::let_go;
 use super::retained::Retained;
-use super::signals::Signals;
+use super::signals::LoopSignals;
 use crate::subscription::Terms;
 use crate::{Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.
 pub(crate) trait AnyLane: 'static {
-    /// The way of its messages to those who receive now; until they change, it is not among the [`Changes`] any more.
-    fn way(self: Rc<Self>) -> Box<dyn Way>;
+    /// The way of its messages to those who receive now; until they change, it is not among the [`LaneChanges`] any more.
+    fn way(self: Rc<Self>) -> Box<dyn LaneWay>;
     /// Its counters, if it is a topic's. `senders`: of the messages in its queue, the oldest first.
     fn stats(&self, senders: &[u32]) -> Option<TopicStats>;
     /// The name of its messages.
@@ -31,13 +31,13 @@ pub(crate) trait AnyLane: 'static {
     /// Hands its last message to those who have not got it because one before them has panicked.
     fn deliver_rest(&self);
     /// Removes the receivers of a seat, and counts what they had not handled. `core` knows who sent what is in the queue.
-    fn remove(&self, seat: u32, core: &Core);
+    fn remove(&self, seat: u32, core: &IsolateCore);
     /// Drops receivers and what waits.
     fn clear(&self);
 }
 
 /// How the run loop hands out the messages of one lane, until its receivers change.
-pub(crate) trait Way {
+pub(crate) trait LaneWay {
     /// Delivers the oldest message.
     fn dispatch(&self, sender: u32);
 }
@@ -45,14 +45,14 @@ pub(crate) trait Way {
 /// Hands each message to all receivers in turn.
 struct ToAll<M>(Rc<Lane<M>>);
 
-impl<M: 'static> Way for ToAll<M> {
+impl<M: 'static> LaneWay for ToAll<M> {
     fn dispatch(&self, sender: u32) {
         self.0.hand_out_next(sender);
     }
 }
 
 /// What a lane knows of a receiver, whatever its messages are.
-pub(crate) trait Receiving {
+pub(crate) trait LaneReceiving {
     /// The seat this belongs to.
     fn seat(&self) -> u32;
     /// Whether it is to get what this seat sends.
@@ -71,10 +71,10 @@ pub(crate) trait Receiving {
 
 /// Whoever hands its messages on to another receiver, and is as that one is.
 pub(crate) trait HandsOn {
-    fn to(&self) -> &dyn Receiving;
+    fn to(&self) -> &dyn LaneReceiving;
 }
 
-impl<T: HandsOn> Receiving for T {
+impl<T: HandsOn> LaneReceiving for T {
     fn seat(&self) -> u32 {
         self.to().seat()
     }
@@ -105,10 +105,10 @@ impl<T: HandsOn> Receiving for T {
 }
 
 /// Where a lane's messages end: an actor's subscription or a service's subscriber.
-pub(crate) trait Receive<M>: Receiving {
+pub(crate) trait Receive<M>: LaneReceiving {
     /// A way that knows this as the one receiver of `lane`: one call through a pointer less for each message, and fewer
     /// pointers that one event must follow before the next can begin.
-    fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn Way>
+    fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn LaneWay>
     where
         M: 'static,
     {
@@ -194,13 +194,13 @@ impl<M: 'static> Drop for Round<'_, M> {
         let receivers = lane.receivers.borrow().clone();
         if let Some(message) = lane.messages.lent() {
             let from = receivers.len() - behind;
-            lane.leave_rest(Rest { message, receivers, from, number, sender });
+            lane.leave_rest(Unread { message, receivers, from, number, sender });
         }
     }
 }
 
 /// A message that is to go to the receivers behind one that has panicked over it.
-struct Rest<M> {
+struct Unread<M> {
     message: Shared<M>,
     receivers: Receivers<M>,
     from: usize,
@@ -211,13 +211,13 @@ struct Rest<M> {
 /// What a new lane is told of its isolate.
 pub(crate) struct LanePlace {
     pub(crate) index: u32,
-    pub(crate) changes: Rc<Changes>,
+    pub(crate) changes: Rc<LaneChanges>,
 }
 
 /// The lanes whose ways the run loop has to look for anew, each once.
-pub(crate) struct Changes {
+pub(crate) struct LaneChanges {
     /// Raised for each, so that the run loop looks at one mark for this and all else.
-    signals: Arc<Signals>,
+    signals: Arc<LoopSignals>,
     lanes: RefCell<Vec<u32>>,
     /// The lane whose last message some receivers have not got yet, because one before them has panicked.
     unfinished: Cell<Option<u32>>,
@@ -225,8 +225,8 @@ pub(crate) struct Changes {
     of_seats: RefCell<BTreeSet<(u32, u32)>>,
 }
 
-impl Changes {
-    pub(crate) fn new(signals: Arc<Signals>) -> Self {
+impl LaneChanges {
+    pub(crate) fn new(signals: Arc<LoopSignals>) -> Self {
         let (lanes, unfinished, of_seats) = Default::default();
         Self { signals, lanes, unfinished, of_seats }
     }
@@ -256,8 +256,8 @@ pub(crate) struct Lane<M> {
     /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
     changed: RefCell<Option<Receivers<M>>>,
     has_changed: Cell<bool>,
-    changes: Rc<Changes>,
-    rest: RefCell<Option<Rest<M>>>,
+    changes: Rc<LaneChanges>,
+    rest: RefCell<Option<Unread<M>>>,
     /// Whether it is among the changes.
     is_listed: Cell<bool>,
     /// How many more were delivered than handed out: messages may go to several receivers, or to none. What a receiver keeps, or
@@ -411,7 +411,7 @@ impl<M: 'static> Lane<M> {
         }
     }
 
-    fn leave_rest(&self, rest: Rest<M>) {
+    fn leave_rest(&self, rest: Unread<M>) {
         *self.rest.borrow_mut() = Some(rest);
         self.changes.unfinished.set(Some(self.index));
     }
@@ -457,12 +457,12 @@ impl<M: 'static> Lane<M> {
     }
 
     /// Removes receivers that take no more.
-    pub(crate) fn forget_closed(&self, core: &Core) {
+    pub(crate) fn forget_closed(&self, core: &IsolateCore) {
         self.leave(core, |receiver| receiver.to.is_closed());
     }
 
     /// Removes the receivers that `leave`, with what waits for them. How much of the queue was for actors among them.
-    fn leave(&self, core: &Core, leave: impl Fn(&Receiver<M>) -> bool) -> u64 {
+    fn leave(&self, core: &IsolateCore, leave: impl Fn(&Receiver<M>) -> bool) -> u64 {
         let current = self.current();
         let gone: Vec<_> = current.iter().filter(|receiver| leave(receiver)).cloned().collect();
         let mut for_actors = 0;
@@ -533,12 +533,12 @@ impl<M: 'static> Lane<M> {
     }
 
     /// Removes who receives messages, and not bytes, in this seat.
-    pub(crate) fn remove_typed(&self, core: &Core, seat: u32) {
+    pub(crate) fn remove_typed(&self, core: &IsolateCore, seat: u32) {
         self.leave(core, |receiver| !receiver.by_wire && receiver.to.seat() == seat);
     }
 
     /// Removes who receives bytes: in this seat, or if none is given, those that take no more.
-    pub(crate) fn remove_wire(&self, core: &Core, seat: Option<u32>) {
+    pub(crate) fn remove_wire(&self, core: &IsolateCore, seat: Option<u32>) {
         self.leave(core, |receiver| {
             let to = &receiver.to;
             receiver.by_wire && seat.map_or_else(|| to.is_closed(), |seat| to.seat() == seat)
@@ -547,7 +547,7 @@ impl<M: 'static> Lane<M> {
 }
 
 impl<M: 'static> AnyLane for Lane<M> {
-    fn way(self: Rc<Self>) -> Box<dyn Way> {
+    fn way(self: Rc<Self>) -> Box<dyn LaneWay> {
         self.is_listed.set(false);
         match &*self.current() {
             // All that waits was published after this one subscribed.
@@ -588,11 +588,11 @@ impl<M: 'static> AnyLane for Lane<M> {
     }
 
     fn deliver_rest(&self) {
-        let Some(Rest { message, receivers, from, number, sender }) = self.rest.take() else { return };
+        let Some(Unread { message, receivers, from, number, sender }) = self.rest.take() else { return };
         for (at, receiver) in receivers.iter().enumerate().skip(from) {
             // Should this one panic too.
             let (message, receivers) = (message.lend(), receivers.clone());
-            self.leave_rest(Rest { message: message.share(), receivers, from: at + 1, number, sender });
+            self.leave_rest(Unread { message: message.share(), receivers, from: at + 1, number, sender });
             if receiver.since > number || !receiver.to.deliver(sender, message) {
                 self.add_surplus(-1);
             }
@@ -604,7 +604,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         }
     }
 
-    fn remove(&self, seat: u32, core: &Core) {
+    fn remove(&self, seat: u32, core: &IsolateCore) {
         // A direct lane keeps its receiver, which knows that its actor has ended and counts what still comes.
         if self.gauge.label.topic.is_none() {
             return;

@@ -1,6 +1,6 @@
 //! The dead letters of an isolate, by the names of those who did not handle them.
 
-use super::core::Core;
+use super::core::IsolateCore;
 use super::gauge::Label;
 use super::handle::id_of;
 use super::seat::AnySeat;
@@ -8,7 +8,7 @@ use super::{Isolate, OUTSIDE};
 use crate::dead_letters::{Account, DeadLetter, DeadLetterCause, DeadLetters};
 use crate::{ActorId, StopReason};
 
-impl Core {
+impl IsolateCore {
     /// Notes what the actor in this seat does not handle, because it has ended or failed for this reason. `cut_off`: it would have been
     /// handled, had its actor not ended.
     #[cold]

@@ -35,12 +35,12 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use self::core::{Core, Idle};
+use self::core::{Idle, IsolateCore};
 use self::handle::{id_of, refused, seat_of};
-use self::lane::Way;
+use self::lane::LaneWay;
 use self::seat::Seat;
 use self::service::ServiceSeat;
-use self::signals::Signals;
+use self::signals::LoopSignals;
 use mycelium_mailbox::{Held, enter};
 
 use crate::life::Origin;
@@ -57,7 +57,7 @@ pub use self::report::{IsolateStats, OnFailure, RunError, Waiting};
 pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
 pub(crate) use self::service::{IsolateSubscriber, seat_service};
 pub(crate) use self::tree::IsolateTree;
-pub(crate) use self::tree::{Factory, Site as SeatSite};
+pub(crate) use self::tree::{Factory, SeatSite};
 pub use self::waits::WaitsFor;
 pub(crate) use self::wire::{IsolateEars, WireLane, WireLaneOf};
 
@@ -116,13 +116,13 @@ const OUTSIDE: u32 = u32::MAX;
 /// # Ok::<(), BoxError>(())
 /// ```
 pub struct Isolate {
-    core: Rc<Core>,
+    core: Rc<IsolateCore>,
     /// Seats that are to be resumed.
     woken: VecDeque<u32>,
     /// Seats that other threads woke since they were resumed last.
     foreign: BTreeSet<u32>,
     /// The ways of the core's lanes to their receivers, as last seen.
-    ways: Vec<Box<dyn Way>>,
+    ways: Vec<Box<dyn LaneWay>>,
 }
 
 impl Isolate {
@@ -134,7 +134,7 @@ impl Isolate {
     /// An empty isolate whose clock starts at `now`.
     pub fn starting_at(seed: u64, now: Timestamp) -> Self {
         let (woken, foreign, ways) = Default::default();
-        Self { core: Rc::new(Core::new(seed, now.as_nanos())), woken, foreign, ways }
+        Self { core: Rc::new(IsolateCore::new(seed, now.as_nanos())), woken, foreign, ways }
     }
 
     /// Ends a run with [`RunError::TooManyEvents`] once so many steps were taken in all, over all runs: messages handled, and
@@ -351,8 +351,8 @@ impl Isolate {
 
     fn step_all(&mut self, until: i64) -> Result<(), RunError> {
         let Self { core, woken, foreign, ways } = self;
-        let core: &Core = core;
-        let signals: &Signals = core.signals();
+        let core: &IsolateCore = core;
+        let signals: &LoopSignals = core.signals();
         if !woken.is_empty() {
             // The last run, or a panic, has left them.
             signals.raise();
@@ -499,7 +499,7 @@ impl Isolate {
 }
 
 /// Lets the code in a seat go on, unless another thread has woken it: that thread's answer may be there by now or not.
-fn resume(core: &Core, foreign: &BTreeSet<u32>, seat: u32) -> Result<(), RunError> {
+fn resume(core: &IsolateCore, foreign: &BTreeSet<u32>, seat: u32) -> Result<(), RunError> {
     let index = seat;
     let Some(seat) = core.seat(seat) else { return Ok(()) };
     if foreign.contains(&index) && !seat.has_ended() {

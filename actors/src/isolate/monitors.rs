@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mycelium_mailbox::Play;
 
-use super::core::Core;
+use super::core::IsolateCore;
 use super::gauge::Gauge;
 use super::handle::{IsolateContext, Place, direct_rule, id_of, seat_of};
 use super::lane::Lane;
@@ -19,12 +19,12 @@ pub(crate) struct Watches {
     /// Whom it watches.
     watched: BTreeMap<Monitor, u32>,
     /// Who watches it, and how that actor is told.
-    watchers: BTreeMap<Monitor, Tell>,
+    watchers: BTreeMap<Monitor, TellStep>,
     next: u64,
 }
 
 /// Queues a notice for the watcher in this seat.
-pub(crate) type Tell = fn(&Core, u32, Down);
+pub(crate) type TellStep = fn(&IsolateCore, u32, Down);
 
 impl Watches {
     /// A new watch of the actor in the seat `other`.
@@ -36,7 +36,7 @@ impl Watches {
     }
 
     /// Adds a watcher of this seat.
-    pub(crate) fn be_watched(&mut self, monitor: Monitor, tell: Tell) {
+    pub(crate) fn be_watched(&mut self, monitor: Monitor, tell: TellStep) {
         self.watchers.insert(monitor, tell);
     }
 
@@ -85,14 +85,14 @@ impl<A: Actor> IsolateContext<A> {
     where
         A: Handler<Down>,
     {
-        self.add_watch(other, tell::<A, Heard, Hear>)
+        self.add_watch(other, tell::<A, Heard, HearStep>)
     }
 
     pub(crate) fn link(&self, other: &Place) -> Monitor {
         self.add_watch(other, tell::<A, Linked, Break>)
     }
 
-    fn add_watch(&self, other: &Place, tell: Tell) -> Monitor {
+    fn add_watch(&self, other: &Place, tell: TellStep) -> Monitor {
         let own = self.place().seat();
         let nobody = Monitor { watcher: id_of(own), number: u64::MAX };
         let (Some(core), Some(_)) = (self.place().core(), other.core()) else {
@@ -138,7 +138,7 @@ impl From<Down> for Linked {
     }
 }
 
-fn tell<A, N, P>(core: &Core, seat: u32, down: Down)
+fn tell<A, N, P>(core: &IsolateCore, seat: u32, down: Down)
 where
     A: Actor,
     N: From<Down> + 'static,
@@ -156,9 +156,9 @@ where
 }
 
 /// Plays the notice of a watch.
-struct Hear;
+struct HearStep;
 
-impl<A: Handler<Down>> Play<Bundle<A>, Heard> for Hear {
+impl<A: Handler<Down>> Play<Bundle<A>, Heard> for HearStep {
     type Output = Result<(), A::Error>;
 
     async fn play(bundle: &mut Bundle<A>, Heard(down): &Heard) -> Result<(), A::Error> {
@@ -170,7 +170,7 @@ impl<A: Handler<Down>> Play<Bundle<A>, Heard> for Hear {
     }
 }
 
-impl<A: Handler<Down>> Called<A, Heard> for Hear {
+impl<A: Handler<Down>> Called<A, Heard> for HearStep {
     type Seen = Self;
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::core::Core;
+use super::core::IsolateCore;
 use super::handle::{IsolateRef, Place, seat_of};
 use super::{Isolate, Origin};
 use crate::life::Census;
@@ -12,20 +12,20 @@ use crate::{Actor, ActorRef, Probe, SpawnError};
 
 /// What an isolate knows its actors by, besides their seats.
 #[derive(Default)]
-pub(crate) struct Names {
+pub(crate) struct SeatNames {
     census: RefCell<Census>,
     /// Which seats were given names, whether or not who sits there has ended.
     seats: RefCell<BTreeMap<Box<str>, u32>>,
 }
 
-impl Names {
+impl SeatNames {
     /// What the random numbers of a new actor follow from.
     pub(super) fn origin<A: Actor>(&self, name: Option<&str>) -> Origin {
         Origin::outside_of_trees(name, || self.census.borrow_mut().count::<A>())
     }
 }
 
-impl Core {
+impl IsolateCore {
     pub(crate) fn is_probed(&self) -> bool {
         self.probe.borrow().is_some()
     }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use mycelium_mailbox::{Held, Lent, Shared};
 
-use super::core::{Core, Event, Refusal};
+use super::core::{Event, IsolateCore, Refusal};
 use super::lane::Lane;
 use super::{Isolate, let_go};
 use crate::subscription::Keep;
@@ -19,12 +19,12 @@ use crate::{Message, Retention, SpawnError};
 pub(crate) struct Retained<M> {
     keep: Keep<M>,
     clone: fn(&M) -> M,
-    kept: RefCell<Kept<M>>,
+    kept: RefCell<KeptForLate<M>>,
     evicted: Cell<u64>,
     given: Cell<u64>,
 }
 
-struct Kept<M> {
+struct KeptForLate<M> {
     /// In the order in which they were published.
     messages: BTreeMap<u64, One<M>>,
     /// Where the message of a key is.
@@ -114,7 +114,7 @@ impl<M: 'static> Lane<M> {
     }
 }
 
-impl Core {
+impl IsolateCore {
     /// Queues the message for the subscribers of a topic that is not open.
     #[cold]
     pub(super) fn publish_refused<M: 'static>(
@@ -188,7 +188,7 @@ impl Isolate {
         topic.retain(Retained {
             keep: retention.keep,
             clone: M::clone,
-            kept: RefCell::new(Kept { messages: BTreeMap::new(), by_key: HashMap::new(), next: 0 }),
+            kept: RefCell::new(KeptForLate { messages: BTreeMap::new(), by_key: HashMap::new(), next: 0 }),
             evicted: Cell::new(0),
             given: Cell::new(0),
         });

@@ -9,19 +9,19 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage, Stop};
 
-use self::supervised::Ward;
+use self::supervised::SeatWard;
 pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
 use super::backlog::Backlog;
-use super::core::Core;
-use super::gauge::{Gauge, Hand, Label};
+use super::core::IsolateCore;
+use super::gauge::{Gauge, Label, PendingHand};
 use super::handle::id_of;
 use super::lane::Receive;
-use super::monitors::{Tell, Watches};
+use super::monitors::{TellStep, Watches};
 use super::remember;
-use super::sub::{Begin, Called, End, EndBatch, Handle, Rule, Sub};
-use super::tree::Child;
-use super::waits::Wait;
+use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, Rule, Sub};
+use super::tree::SeatedChild;
+use super::waits::SeatWait;
 use crate::actor::has_batches;
 use crate::dead_letters::DeadLetterCause;
 use crate::life::{Act, Happening, LifeState, Lifecycle};
@@ -77,7 +77,7 @@ pub(crate) trait AnySeat: 'static {
         self.end_reason().is_some()
     }
     /// Tells `monitor` when it is over. Services are watched by nobody.
-    fn be_watched(&self, _monitor: Monitor, _tell: Tell) {}
+    fn be_watched(&self, _monitor: Monitor, _tell: TellStep) {}
     fn be_unwatched(&self, _monitor: Monitor) {}
     /// What is told to `monitor`, if it has ended.
     fn down(&self, _monitor: Monitor) -> Option<Down> {
@@ -100,7 +100,7 @@ pub(crate) trait AnySeat: 'static {
         let _ = topic;
     }
     /// What its supervisor can do with it, if it has one.
-    fn as_child(&self) -> Option<&dyn Child> {
+    fn as_child(&self) -> Option<&dyn SeatedChild> {
         None
     }
     /// Drops the actor and all that waits for it.
@@ -128,7 +128,7 @@ enum Batch {
 
 /// One actor of an isolate.
 pub(crate) struct Seat<A: Actor> {
-    pub(crate) core: Rc<Core>,
+    pub(crate) core: Rc<IsolateCore>,
     pub(crate) index: u32,
     waker: Waker,
     stage: Stage<Bundle<A>, Result<(), A::Error>>,
@@ -137,27 +137,33 @@ pub(crate) struct Seat<A: Actor> {
     is_at_work: Cell<bool>,
     hook: Cell<Option<Hook>>,
     /// What a handler of its waits for, while one does.
-    wait: Cell<Wait>,
+    wait: Cell<SeatWait>,
     batch: Cell<Batch>,
     /// It is to end once a handler that waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
     pub(crate) backlog: Backlog,
     /// The message that a handler has which waits, or has failed.
-    hand: Cell<Option<Hand>>,
+    hand: Cell<Option<PendingHand>>,
     watchers: RefCell<Vec<Waker>>,
     kill_asked: Cell<bool>,
     pub(crate) watches: RefCell<Option<Box<Watches>>>,
     /// What its supervisor needs; `None`: nobody looks after it.
-    ward: Option<Box<Ward<A>>>,
+    ward: Option<Box<SeatWard<A>>>,
 }
 
 impl<A: Actor> Seat<A> {
     /// Seats an actor; its `started` runs at the first [`AnySeat::resume`].
-    pub(crate) fn new(core: Rc<Core>, index: u32, waker: Waker, actor: A, ctx: Context<A>) -> Self {
+    pub(crate) fn new(core: Rc<IsolateCore>, index: u32, waker: Waker, actor: A, ctx: Context<A>) -> Self {
         Self::of(core, index, waker, Bundle { actor, ctx }, None)
     }
 
-    fn of(core: Rc<Core>, index: u32, waker: Waker, bundle: Bundle<A>, ward: Option<Box<Ward<A>>>) -> Self {
+    fn of(
+        core: Rc<IsolateCore>,
+        index: u32,
+        waker: Waker,
+        bundle: Bundle<A>,
+        ward: Option<Box<SeatWard<A>>>,
+    ) -> Self {
         Self {
             life: RefCell::new(Lifecycle::new(ward.is_some())),
             is_at_work: Cell::new(false),
@@ -167,7 +173,7 @@ impl<A: Actor> Seat<A> {
             index,
             waker,
             stage: Stage::new(bundle),
-            wait: Cell::new(Wait::Outside),
+            wait: Cell::new(SeatWait::Outside),
             batch: Cell::new(Batch::None),
             stop_asked: Cell::new(false),
             backlog: Backlog::default(),
@@ -260,7 +266,7 @@ impl<A: Actor> Seat<A> {
     /// Notes what a handler has that did not simply return.
     #[cold]
     pub(crate) fn has_in_hand(&self, way: &Rc<Gauge>) {
-        self.hand.set(Some(Hand::new(way)));
+        self.hand.set(Some(PendingHand::new(way)));
     }
 
     /// What follows a poll that was more than a handler that simply returned.
@@ -370,7 +376,7 @@ impl<A: Actor> Seat<A> {
     }
 
     /// What its handler has is nobody's any more.
-    fn lose_hand(&self, hand: Hand, attempts: u32) {
+    fn lose_hand(&self, hand: PendingHand, attempts: u32) {
         let (label, reason) = (hand.die(), self.reason());
         let cut_off = matches!(reason, StopReason::Shutdown | StopReason::Killed);
         let lost = (1, DeadLetterCause::InHand { attempts });
@@ -424,7 +430,7 @@ impl<A: Actor> Seat<A> {
             };
         }
         let rule = Rule::of_topic(M::TYPE_ID, &how, &lane.gauge);
-        lane.add(self.way_in::<M, Handle>(rule), &how);
+        lane.add(self.way_in::<M, HandleStep>(rule), &how);
         self.has_joined(M::TYPE_ID);
         self.goes_on_with_retained(how.retained);
         Ok(())
@@ -448,7 +454,7 @@ impl<A: Actor> AnySeat for Seat<A> {
         } else {
             match self.hook.take() {
                 Some(Hook::Started) => self.begin::<Begin, ()>(()),
-                Some(Hook::Stopping) => self.begin::<End, StopReason>(self.reason()),
+                Some(Hook::Stopping) => self.begin::<EndStep, StopReason>(self.reason()),
                 None => {}
             }
         }
@@ -529,7 +535,7 @@ impl<A: Actor> AnySeat for Seat<A> {
         self.state() == LifeState::Over
     }
 
-    fn be_watched(&self, monitor: Monitor, tell: Tell) {
+    fn be_watched(&self, monitor: Monitor, tell: TellStep) {
         self.watches.borrow_mut().get_or_insert_default().be_watched(monitor, tell);
     }
 
@@ -566,8 +572,8 @@ impl<A: Actor> AnySeat for Seat<A> {
         }
     }
 
-    fn as_child(&self) -> Option<&dyn Child> {
-        self.ward.as_ref().map(|_| self as &dyn Child)
+    fn as_child(&self) -> Option<&dyn SeatedChild> {
+        self.ward.as_ref().map(|_| self as &dyn SeatedChild)
     }
 
     fn clear(&self) {

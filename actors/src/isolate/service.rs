@@ -12,16 +12,16 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::{Confined, Lent, Shared};
 
-use self::supervised::Ward;
+use self::supervised::ServiceWard;
 pub(crate) use self::supervised::seat_service;
 use super::Waiting;
-use super::core::Core;
+use super::core::IsolateCore;
 use super::gauge::{Gauge, OnUnwind, count};
 use super::handle::{Place, id_of};
-use super::lane::{Receive, Receiving};
+use super::lane::{LaneReceiving, Receive};
 use super::seat::AnySeat;
-use super::tree::Child;
-use super::waits::{Rest, Wait};
+use super::tree::SeatedChild;
+use super::waits::{Rest, SeatWait};
 use super::{OUTSIDE, let_go, remember};
 use crate::{Delivery, Message, Policy, Service, SpawnError, StopReason, Subscription};
 
@@ -29,21 +29,21 @@ type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)
 
 /// One service of an isolate.
 pub(crate) struct ServiceSeat<S: Service> {
-    core: Rc<Core>,
+    core: Rc<IsolateCore>,
     index: u32,
     waker: Waker,
     run: RefCell<Option<Run<S>>>,
     /// What its loop waits for, besides what may still come.
-    wait: Cell<Wait>,
+    wait: Cell<SeatWait>,
     retired: RefCell<Option<S>>,
     ended: RefCell<Option<StopReason>>,
     watchers: RefCell<Vec<Waker>>,
     /// What its supervisor needs; `None`: nobody looks after it.
-    ward: Option<Box<Ward<S>>>,
+    ward: Option<Box<ServiceWard<S>>>,
 }
 
 /// The loop of a service in a seat.
-fn run_in<S: Service>(core: &Rc<Core>, index: u32, mut service: S) -> Run<S> {
+fn run_in<S: Service>(core: &Rc<IsolateCore>, index: u32, mut service: S) -> Run<S> {
     let place = Place::new(core, index);
     Box::pin(async move {
         let ctx = crate::ServiceContext::in_isolate(place);
@@ -53,14 +53,14 @@ fn run_in<S: Service>(core: &Rc<Core>, index: u32, mut service: S) -> Run<S> {
 }
 
 impl<S: Service> ServiceSeat<S> {
-    pub(crate) fn new(core: &Rc<Core>, index: u32, waker: Waker, service: S) -> Self {
+    pub(crate) fn new(core: &Rc<IsolateCore>, index: u32, waker: Waker, service: S) -> Self {
         Self {
             core: Rc::clone(core),
             index,
             waker,
             ward: None,
             run: RefCell::new(Some(run_in(core, index, service))),
-            wait: Cell::new(Wait::Outside),
+            wait: Cell::new(SeatWait::Outside),
             retired: RefCell::default(),
             ended: RefCell::default(),
             watchers: RefCell::default(),
@@ -122,7 +122,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
     fn waiting(&self) -> Option<Waiting> {
         let wait = self.wait.get();
         let is_at_rest = self.core.waits.rests(self.index)
-            || matches!(wait, Wait::End(_) | Wait::TreeEnd | Wait::EndOfTime);
+            || matches!(wait, SeatWait::End(_) | SeatWait::TreeEnd | SeatWait::EndOfTime);
         (self.run.borrow().is_some() && !is_at_rest).then(|| Waiting {
             actor: S::name(),
             id: id_of(self.index),
@@ -157,8 +157,8 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         self.ended.borrow().is_some()
     }
 
-    fn as_child(&self) -> Option<&dyn Child> {
-        self.ward.as_ref().map(|_| self as &dyn Child)
+    fn as_child(&self) -> Option<&dyn SeatedChild> {
+        self.ward.as_ref().map(|_| self as &dyn SeatedChild)
     }
 
     fn clear(&self) {
@@ -186,7 +186,7 @@ impl<M> Clone for Queued<M> {
 }
 
 /// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
-pub(super) struct Inlet<M> {
+pub(super) struct SubscriberQueue<M> {
     place: Place,
     subscription: Subscription<M>,
     gauge: Rc<Gauge>,
@@ -198,7 +198,7 @@ pub(super) struct Inlet<M> {
     rest: Cell<Option<Rest>>,
 }
 
-impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
+impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
     fn again(&self) -> Box<dyn Receive<M>> {
         Box::new(Self::clone(self))
     }
@@ -265,7 +265,7 @@ impl<M: 'static> Receive<M> for Rc<Inlet<M>> {
     }
 }
 
-impl<M: 'static> Receiving for Rc<Inlet<M>> {
+impl<M: 'static> LaneReceiving for Rc<SubscriberQueue<M>> {
     fn is_actor(&self) -> bool {
         false
     }
@@ -279,11 +279,11 @@ impl<M: 'static> Receiving for Rc<Inlet<M>> {
     }
 
     fn waiting(&self) -> usize {
-        Inlet::waiting(self)
+        SubscriberQueue::waiting(self)
     }
 
     fn is_full(&self) -> bool {
-        Inlet::is_full(self)
+        SubscriberQueue::is_full(self)
     }
 
     fn is_closed(&self) -> bool {
@@ -291,11 +291,11 @@ impl<M: 'static> Receiving for Rc<Inlet<M>> {
     }
 
     fn close(&self) {
-        Inlet::close(self);
+        SubscriberQueue::close(self);
     }
 }
 
-impl<M: 'static> Inlet<M> {
+impl<M: 'static> SubscriberQueue<M> {
     pub(super) fn new(place: Place, subscription: Subscription<M>, gauge: Rc<Gauge>) -> Self {
         let (queue, waker, open) = (RefCell::default(), RefCell::default(), Cell::new(true));
         Self { place, subscription, gauge, open, queue, given: Cell::new(0), waker, rest: Cell::default() }
@@ -353,13 +353,13 @@ impl<M: 'static> Inlet<M> {
 /// The isolate's half of a [`Subscriber`](crate::Subscriber).
 pub(crate) struct IsolateSubscriber<M: Message> {
     place: Place,
-    inlet: Confined<Inlet<M>>,
+    inlet: Confined<SubscriberQueue<M>>,
 }
 
 impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
         let lane = place.core().ok_or(SpawnError::WrongThread)?.topic::<M>()?;
-        let inlet = Rc::new(Inlet::new(place.clone(), subscription, Rc::clone(&lane.gauge)));
+        let inlet = Rc::new(SubscriberQueue::new(place.clone(), subscription, Rc::clone(&lane.gauge)));
         lane.add(Box::new(Rc::clone(&inlet)), &subscription);
         Ok(Self { place, inlet: Confined::new(inlet) })
     }

@@ -15,7 +15,7 @@ use std::task::{Wake, Waker};
 use mycelium_mailbox::this_thread;
 
 /// What the run loop must look at before the next event.
-pub(crate) struct Signals {
+pub(crate) struct LoopSignals {
     any: AtomicBool,
     halt: AtomicBool,
     /// What whoever runs the isolate waits for has come: the run is to return.
@@ -33,14 +33,14 @@ struct Woken {
     foreign: BTreeSet<u32>,
 }
 
-impl Default for Signals {
+impl Default for LoopSignals {
     fn default() -> Self {
         let (any, halt, pause, woken) = Default::default();
         Self { any, halt, pause, thread: this_thread(), woken }
     }
 }
 
-impl Signals {
+impl LoopSignals {
     #[inline]
     pub(crate) fn any(&self) -> bool {
         self.any.load(Ordering::Acquire)
@@ -87,7 +87,7 @@ impl Signals {
     }
 }
 
-impl Signals {
+impl LoopSignals {
     /// Wakes the future in this seat.
     pub(crate) fn waker(self: &Arc<Self>, seat: u32) -> Waker {
         Waker::from(Arc::new(SeatWaker { signals: Arc::clone(self), seat }))
@@ -95,7 +95,7 @@ impl Signals {
 }
 
 struct SeatWaker {
-    signals: Arc<Signals>,
+    signals: Arc<LoopSignals>,
     seat: u32,
 }
 

@@ -4,13 +4,13 @@ use std::task::Context as TaskContext;
 
 use super::apart::is_tokios;
 use super::bounds::{Over, Seen};
-use super::core::Core;
+use super::core::IsolateCore;
 use super::handle::id_of;
-use super::waits::Wait;
+use super::waits::SeatWait;
 use super::{OUTSIDE, RunError};
 use crate::{StopReason, Timestamp};
 
-impl Core {
+impl IsolateCore {
     /// Looks at the bounds of the run. `Ok`: there is a step.
     #[cold]
     pub(crate) fn look(&self) -> Result<(), Over> {
@@ -43,12 +43,12 @@ impl Core {
     }
 
     /// Code that runs now has to wait for this.
-    pub(crate) fn note_wait(&self, wait: Wait) {
+    pub(crate) fn note_wait(&self, wait: SeatWait) {
         self.waits.note(wait, self.running.get(), self.bounds.events());
     }
 
     /// What the code in this seat, which waits now, has to wait for.
-    pub(crate) fn take_wait(&self, seat: u32) -> Wait {
+    pub(crate) fn take_wait(&self, seat: u32) -> SeatWait {
         self.waits.take(seat, self.bounds.events())
     }
 

@@ -14,9 +14,9 @@ use std::rc::{Rc, Weak};
 use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
-pub(crate) use self::hand::{InHand, Repeats};
+pub(crate) use self::hand::{HandedMessage, Repeats};
 use super::gauge::{Gauge, Label, OnUnwind, count};
-use super::lane::{Lane, Receive, Receiving, Way};
+use super::lane::{Lane, LaneReceiving, LaneWay, Receive};
 use super::let_go;
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::life::{self, Witness};
@@ -26,9 +26,9 @@ use crate::{Actor, Handler, Policy, Responder, StopReason, Subscription};
 type Handled<A> = Result<(), <A as Actor>::Error>;
 
 /// Plays a message.
-pub(crate) struct Handle;
+pub(crate) struct HandleStep;
 
-impl<A: Handler<M>, M> Play<Bundle<A>, M> for Handle {
+impl<A: Handler<M>, M> Play<Bundle<A>, M> for HandleStep {
     type Output = Handled<A>;
 
     #[inline]
@@ -42,38 +42,38 @@ pub(crate) trait Called<A: Actor, M>: Play<Bundle<A>, M, Output = Handled<A>> + 
     type Seen: Play<Bundle<A>, M, Output = Handled<A>> + 'static;
 }
 
-impl<A: Handler<M>, M: 'static> Called<A, M> for Handle {
-    type Seen = Seen;
+impl<A: Handler<M>, M: 'static> Called<A, M> for HandleStep {
+    type Seen = SeenStep;
 }
 
-impl<A: Responder<Q>, Q: 'static> Called<A, Request<Q, A::Reply>> for Answer {
+impl<A: Responder<Q>, Q: 'static> Called<A, PendingRequest<Q, A::Reply>> for AnswerStep {
     type Seen = AnswerSeen;
 }
 
 /// Plays a message while a probe looks on.
-pub(crate) struct Seen;
+pub(crate) struct SeenStep;
 
-impl<A: Handler<M>, M> Play<Bundle<A>, M> for Seen {
+impl<A: Handler<M>, M> Play<Bundle<A>, M> for SeenStep {
     type Output = Handled<A>;
 
     async fn play(bundle: &mut Bundle<A>, message: &M) -> Handled<A> {
-        life::seen(Witness::of::<A, M>(&bundle.ctx), Handle::play(bundle, message)).await
+        life::seen(Witness::of::<A, M>(&bundle.ctx), HandleStep::play(bundle, message)).await
     }
 }
 
 /// A query and the way back.
-pub(crate) struct Request<Q, R> {
+pub(crate) struct PendingRequest<Q, R> {
     pub(crate) query: Q,
     pub(crate) reply: Cell<Option<oneshot::Sender<R>>>,
 }
 
 /// Plays a query.
-pub(crate) struct Answer;
+pub(crate) struct AnswerStep;
 
-impl<A: Responder<Q>, Q> Play<Bundle<A>, Request<Q, A::Reply>> for Answer {
+impl<A: Responder<Q>, Q> Play<Bundle<A>, PendingRequest<Q, A::Reply>> for AnswerStep {
     type Output = Handled<A>;
 
-    async fn play(bundle: &mut Bundle<A>, asked: &Request<Q, A::Reply>) -> Handled<A> {
+    async fn play(bundle: &mut Bundle<A>, asked: &PendingRequest<Q, A::Reply>) -> Handled<A> {
         // Taken first, so that whoever asked knows at once if this play is dropped.
         let back = asked.reply.take();
         let reply = life::answer(&mut bundle.actor, &asked.query, &mut bundle.ctx).await;
@@ -88,11 +88,11 @@ impl<A: Responder<Q>, Q> Play<Bundle<A>, Request<Q, A::Reply>> for Answer {
 /// Plays a query while a probe looks on.
 pub(crate) struct AnswerSeen;
 
-impl<A: Responder<Q>, Q> Play<Bundle<A>, Request<Q, A::Reply>> for AnswerSeen {
+impl<A: Responder<Q>, Q> Play<Bundle<A>, PendingRequest<Q, A::Reply>> for AnswerSeen {
     type Output = Handled<A>;
 
-    async fn play(bundle: &mut Bundle<A>, asked: &Request<Q, A::Reply>) -> Handled<A> {
-        life::seen(Witness::of::<A, Q>(&bundle.ctx), Answer::play(bundle, asked)).await
+    async fn play(bundle: &mut Bundle<A>, asked: &PendingRequest<Q, A::Reply>) -> Handled<A> {
+        life::seen(Witness::of::<A, Q>(&bundle.ctx), AnswerStep::play(bundle, asked)).await
     }
 }
 
@@ -119,9 +119,9 @@ impl<A: Actor> Play<Bundle<A>, ()> for EndBatch {
 }
 
 /// Plays the end of an actor.
-pub(crate) struct End;
+pub(crate) struct EndStep;
 
-impl<A: Actor> Play<Bundle<A>, StopReason> for End {
+impl<A: Actor> Play<Bundle<A>, StopReason> for EndStep {
     type Output = Handled<A>;
 
     async fn play(bundle: &mut Bundle<A>, reason: &StopReason) -> Handled<A> {
@@ -131,7 +131,7 @@ impl<A: Actor> Play<Bundle<A>, StopReason> for End {
 }
 
 /// A way in that keeps messages behind a parked handler.
-pub(crate) trait Waiting {
+pub(crate) trait ParkedSource {
     /// Delivers its oldest message, unless its policy has dropped that one meanwhile.
     fn deliver_waiting(&self);
     /// Drops its oldest message: nobody will handle it.
@@ -348,7 +348,7 @@ where
     M: 'static,
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
-    fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn Way> {
+    fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn LaneWay> {
         Box::new(ToOne { lane, to: self.clone() })
     }
 
@@ -370,7 +370,7 @@ where
     }
 }
 
-impl<A, M, P> Receiving for ToActor<A, M, P>
+impl<A, M, P> LaneReceiving for ToActor<A, M, P>
 where
     A: Actor,
     M: 'static,
@@ -411,7 +411,7 @@ struct ToOne<A: Actor, M, P> {
     to: ToActor<A, M, P>,
 }
 
-impl<A, M, P> Way for ToOne<A, M, P>
+impl<A, M, P> LaneWay for ToOne<A, M, P>
 where
     A: Actor,
     M: 'static,
@@ -422,7 +422,7 @@ where
     }
 }
 
-impl<A, M, P> Waiting for Sub<A, M, P>
+impl<A, M, P> ParkedSource for Sub<A, M, P>
 where
     A: Actor,
     M: 'static,
@@ -452,7 +452,7 @@ where
 /// The retained messages of a subscription, as a source of its seat's backlog.
 struct Given<A: Actor, M, P>(Rc<Sub<A, M, P>>);
 
-impl<A, M, P> Waiting for Given<A, M, P>
+impl<A, M, P> ParkedSource for Given<A, M, P>
 where
     A: Actor,
     M: 'static,

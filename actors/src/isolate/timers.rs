@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::task::Waker;
 
-use super::core::Core;
+use super::core::IsolateCore;
 use crate::TimerHandle;
 
 /// What happens when a timer is due.
@@ -23,37 +23,37 @@ pub(crate) struct Fire {
     /// In which of its lives; a restarted actor has another one.
     pub(crate) life: u32,
     pub(crate) handle: TimerHandle,
-    pub(crate) queue: Box<dyn FnOnce(&Core)>,
+    pub(crate) queue: Box<dyn FnOnce(&IsolateCore)>,
 }
 
 /// With fewer timers than this, cancelled ones are left where they are until their time (timers).
 const SWEEP_TIMERS_MIN: usize = 64;
 
 /// The timers of one isolate.
-pub(crate) struct Timers {
+pub(crate) struct IsolateTimers {
     /// The earliest, if it is not in the heap: a feed that sets one timer after another never touches the heap.
-    soon: Option<Timer>,
-    later: BinaryHeap<Timer>,
+    soon: Option<IsolateTimer>,
+    later: BinaryHeap<IsolateTimer>,
     cancelled: BTreeSet<u64>,
     next: u64,
     /// At so many in the heap the cancelled ones are swept out: those of deadlines that were met hours before they are due.
     sweep_at: usize,
 }
 
-impl Default for Timers {
+impl Default for IsolateTimers {
     fn default() -> Self {
         let (soon, later, cancelled) = Default::default();
         Self { soon, later, cancelled, next: 0, sweep_at: SWEEP_TIMERS_MIN }
     }
 }
 
-impl Timers {
-    /// Sets a timer; its number can be given to [`Timers::cancel`].
+impl IsolateTimers {
+    /// Sets a timer; its number can be given to [`IsolateTimers::cancel`].
     #[inline]
     pub(crate) fn set(&mut self, at: i64, due: Due) -> u64 {
         let seq = self.next;
         self.next += 1;
-        let new = Timer { at, seq, due };
+        let new = IsolateTimer { at, seq, due };
         match &mut self.soon {
             None if self.later.is_empty() => self.soon = Some(new),
             Some(soon) if at < soon.at => {
@@ -65,7 +65,7 @@ impl Timers {
         seq
     }
 
-    fn push(&mut self, timer: Timer) {
+    fn push(&mut self, timer: IsolateTimer) {
         self.later.push(timer);
         if self.later.len() >= self.sweep_at {
             self.sweep();
@@ -114,27 +114,27 @@ impl Timers {
     }
 }
 
-struct Timer {
+struct IsolateTimer {
     at: i64,
     seq: u64,
     due: Due,
 }
 
-impl PartialEq for Timer {
+impl PartialEq for IsolateTimer {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Timer {}
+impl Eq for IsolateTimer {}
 
-impl PartialOrd for Timer {
+impl PartialOrd for IsolateTimer {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Timer {
+impl Ord for IsolateTimer {
     /// Reversed, so that the heap's greatest is the earliest; timers of one moment keep the order they were set in.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.seq).cmp(&(self.at, self.seq))
@@ -153,7 +153,7 @@ mod tests {
         fn timers_fire_by_time_and_then_in_the_order_they_were_set(
             steps in prop::collection::vec((0i64..20, 0u8..4), 0..200)
         ) {
-            let mut timers = Timers::default();
+            let mut timers = IsolateTimers::default();
             let mut model: Vec<(i64, u64)> = Vec::new();
             for (number, (at, kind)) in (0u32..).zip(steps) {
                 match kind {
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn cancelled_timers_take_no_room_until_they_are_due() {
-        let mut timers = Timers::default();
+        let mut timers = IsolateTimers::default();
         for number in 0..10_000_u32 {
             let seq = timers.set(1_000_000, Due::Resume(number));
             if number % 100 > 0 {
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn timers_of_one_moment_keep_their_order() {
-        let mut timers = Timers::default();
+        let mut timers = IsolateTimers::default();
         for (seat, at) in [(1, 20), (2, 10), (3, 20), (4, 10)] {
             timers.set(at, Due::Resume(seat));
         }

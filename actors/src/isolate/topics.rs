@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use mycelium_mailbox::Typed;
 
-use super::core::Core;
+use super::core::IsolateCore;
 use super::lane::Lane;
 use crate::wire::Kind;
 use crate::{Message, SpawnError};
@@ -21,12 +21,12 @@ const TABLE_MIN: usize = 8;
 #[derive(Default)]
 pub(crate) struct TopicIndex {
     homes: [OnceCell<Entry>; HOMES],
-    more: OnceCell<Table>,
+    more: OnceCell<TopicTable>,
 }
 
-struct Table {
+struct TopicTable {
     entries: Box<[OnceCell<Entry>]>,
-    next: OnceCell<Box<Table>>,
+    next: OnceCell<Box<TopicTable>>,
 }
 
 struct Entry {
@@ -67,15 +67,15 @@ impl TopicIndex {
     pub(crate) fn insert<T: 'static>(&self, type_id: u16, index: u32, topic: Rc<T>) {
         let entry = Entry { type_id, index, topic: Typed::new(topic) };
         let Err(mut entry) = self.homes[type_id as usize % HOMES].set(entry) else { return };
-        let mut table = self.more.get_or_init(|| Table::new(TABLE_MIN));
+        let mut table = self.more.get_or_init(|| TopicTable::new(TABLE_MIN));
         while let Err(refused) = table.put(entry) {
             entry = refused;
-            table = table.next.get_or_init(|| Box::new(Table::new(table.entries.len() * 2)));
+            table = table.next.get_or_init(|| Box::new(TopicTable::new(table.entries.len() * 2)));
         }
     }
 }
 
-impl Table {
+impl TopicTable {
     fn new(size: usize) -> Self {
         Self { entries: (0..size).map(|_| OnceCell::new()).collect(), next: OnceCell::new() }
     }
@@ -113,7 +113,7 @@ impl Table {
     }
 }
 
-impl Core {
+impl IsolateCore {
     /// The lane of topic `M`, made on first use.
     pub(crate) fn topic<M: Message>(&self) -> Result<Rc<Lane<M>>, SpawnError> {
         self.topic_of(Kind::of::<M>())

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
-use super::core::Core;
+use super::core::IsolateCore;
 use super::handle::{Place, id_of};
 use crate::ActorId;
 
@@ -64,7 +64,7 @@ impl fmt::Display for WaitsFor {
 
 /// The same in eight bytes, for every seat has one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wait {
+pub(crate) enum SeatWait {
     Answer(u32),
     Mailbox(u32),
     /// By the lane of the topic.
@@ -76,8 +76,8 @@ pub(crate) enum Wait {
     Outside,
 }
 
-impl Wait {
-    pub(crate) fn told(self, core: &Core) -> WaitsFor {
+impl SeatWait {
+    pub(crate) fn told(self, core: &IsolateCore) -> WaitsFor {
         let who = |seat| (core.seat(seat).map_or("an actor", |seat| seat.name()), id_of(seat));
         match self {
             Self::Answer(seat) => {
@@ -103,23 +103,23 @@ impl Wait {
 
 /// What the futures of the isolate say when they are polled and must wait.
 #[derive(Default)]
-pub(crate) struct Waits {
+pub(crate) struct WaitNotes {
     /// The last of them, whose code it was, and at which event: what is older belongs to a handler that has returned.
-    last: Cell<Option<(Wait, u32, u64)>>,
+    last: Cell<Option<(SeatWait, u32, u64)>>,
     /// By the seat of a service: how many of its futures wait for what may still come.
     rests: RefCell<Vec<u32>>,
 }
 
-impl Waits {
-    pub(crate) fn note(&self, wait: Wait, running: u32, event: u64) {
+impl WaitNotes {
+    pub(crate) fn note(&self, wait: SeatWait, running: u32, event: u64) {
         self.last.set(Some((wait, running, event)));
     }
 
     /// What this seat has said since its handler was polled.
-    pub(crate) fn take(&self, running: u32, event: u64) -> Wait {
+    pub(crate) fn take(&self, running: u32, event: u64) -> SeatWait {
         match self.last.take() {
             Some((wait, seat, at)) if (seat, at) == (running, event) => wait,
-            _ => Wait::Outside,
+            _ => SeatWait::Outside,
         }
     }
 

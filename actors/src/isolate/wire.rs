@@ -11,13 +11,13 @@ use mycelium_mailbox::wire::{Encoder, Messages, WireError};
 use mycelium_mailbox::{Confined, Held, Lent, Shared};
 use mycelium_remote::frame::Header;
 
-use super::core::{Core, Refusal};
+use super::core::{IsolateCore, Refusal};
 use super::gauge::{Gauge, count};
 use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
-use super::lane::{HandsOn, Receive, Receiving};
+use super::lane::{HandsOn, LaneReceiving, Receive};
 use super::seat::{AnySeat, Seat};
-use super::service::Inlet;
-use super::sub::{Handle, Rule};
+use super::service::SubscriberQueue;
+use super::sub::{HandleStep, Rule};
 use super::waits::Rest;
 use super::{Isolate, OUTSIDE};
 use crate::subscription::Terms;
@@ -25,7 +25,7 @@ use crate::wire::{Carried, Kind, Known, Table, WireDelivery, WireMessage, WireVa
 use crate::{Actor, Handler, PublishError, SpawnError, Subscription, WirePublishError, WireTopics};
 
 /// A publish that waits for room.
-pub(crate) type Waiting = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send>>;
+pub(crate) type WaitingPublish = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send>>;
 
 /// A way in for bytes, once the counters of its lane are known.
 pub(super) type MakeReceiver<'a> = &'a dyn Fn(&Rc<Gauge>) -> Box<dyn Receive<WireMessage>>;
@@ -47,7 +47,7 @@ pub(crate) trait WireLane: Send + Sync {
         place: &Place,
         header: &Header,
         bytes: &[u8],
-    ) -> Result<Option<Waiting>, WirePublishError>;
+    ) -> Result<Option<WaitingPublish>, WirePublishError>;
     /// Has what `make` makes receive the messages of the topic.
     fn listen(
         &self,
@@ -57,9 +57,9 @@ pub(crate) trait WireLane: Send + Sync {
         make: MakeReceiver<'_>,
     ) -> Result<(), SpawnError>;
     /// How the actor in this seat receives bytes, if it does.
-    fn terms_of(&self, kind: Kind, core: &Core, seat: u32) -> Option<Terms>;
+    fn terms_of(&self, kind: Kind, core: &IsolateCore, seat: u32) -> Option<Terms>;
     /// Removes those who receive bytes in this seat; where none is given, those who take no more.
-    fn remove(&self, kind: Kind, core: &Core, seat: Option<u32>);
+    fn remove(&self, kind: Kind, core: &IsolateCore, seat: Option<u32>);
 }
 
 /// The topics in which a `T` lies for each message.
@@ -92,7 +92,7 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         place: &Place,
         header: &Header,
         bytes: &[u8],
-    ) -> Result<Option<Waiting>, WirePublishError> {
+    ) -> Result<Option<WaitingPublish>, WirePublishError> {
         let message =
             T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
@@ -123,11 +123,11 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         Ok(())
     }
 
-    fn terms_of(&self, kind: Kind, core: &Core, seat: u32) -> Option<Terms> {
+    fn terms_of(&self, kind: Kind, core: &IsolateCore, seat: u32) -> Option<Terms> {
         core.find_topic_of::<T>(kind.type_id)?.wire_terms_of(seat)
     }
 
-    fn remove(&self, kind: Kind, core: &Core, seat: Option<u32>) {
+    fn remove(&self, kind: Kind, core: &IsolateCore, seat: Option<u32>) {
         if let Some(lane) = core.find_topic_of::<T>(kind.type_id) {
             lane.remove_wire(core, seat);
         }
@@ -231,7 +231,7 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
 }
 
 impl<T> HandsOn for Transcoder<T> {
-    fn to(&self) -> &dyn Receiving {
+    fn to(&self) -> &dyn LaneReceiving {
         &*self.to
     }
 }
@@ -358,7 +358,7 @@ impl<A: Handler<WireMessage>> Seat<A> {
             let kind = known.kind;
             let make = |gauge: &Rc<Gauge>| {
                 let rule = Rule::of_topic(kind.type_id, &how, gauge);
-                self.way_in::<WireMessage, Handle>(rule)
+                self.way_in::<WireMessage, HandleStep>(rule)
             };
             let place = Place::new(&self.core, self.index);
             if let Err(error) = known.port().isolate().listen(kind, &place, &how, &make) {
@@ -390,7 +390,7 @@ impl<A: Handler<WireMessage>> Seat<A> {
 pub(crate) struct IsolateEars {
     place: Place,
     table: Table,
-    inlets: Vec<(usize, Confined<Inlet<WireMessage>>)>,
+    inlets: Vec<(usize, Confined<SubscriberQueue<WireMessage>>)>,
     /// While its service waits for the next message.
     rest: Option<Rest>,
 }
@@ -408,7 +408,7 @@ impl IsolateEars {
             let known = ears.table.known()[at].enabled()?;
             let made = RefCell::new(None);
             let make = |gauge: &Rc<Gauge>| {
-                let inlet = Rc::new(Inlet::new(ears.place.clone(), how, Rc::clone(gauge)));
+                let inlet = Rc::new(SubscriberQueue::new(ears.place.clone(), how, Rc::clone(gauge)));
                 *made.borrow_mut() = Some(Rc::clone(&inlet));
                 Box::new(inlet) as Box<dyn Receive<WireMessage>>
             };
@@ -420,7 +420,7 @@ impl IsolateEars {
 
     pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<WireMessage>> {
         let got = self.try_recv();
-        if got.is_some() || self.inlets().all(Inlet::has_closed) {
+        if got.is_some() || self.inlets().all(SubscriberQueue::has_closed) {
             self.rest = None;
             return Poll::Ready(got);
         }
@@ -437,7 +437,7 @@ impl IsolateEars {
     }
 
     pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
-        let stamped = |inlet: &'_ Inlet<WireMessage>| inlet.peek(WireMessage::stamp);
+        let stamped = |inlet: &'_ SubscriberQueue<WireMessage>| inlet.peek(WireMessage::stamp);
         let first = self.inlets().filter_map(|inlet| Some((stamped(inlet)?, inlet)));
         let (_, inlet) = first.min_by_key(|(stamp, _)| *stamp)?;
         let message = inlet.take()?;
@@ -458,14 +458,14 @@ impl IsolateEars {
         seen
     }
 
-    fn inlets(&self) -> impl Iterator<Item = &Inlet<WireMessage>> {
+    fn inlets(&self) -> impl Iterator<Item = &SubscriberQueue<WireMessage>> {
         self.inlets.iter().filter_map(|(_, inlet)| inlet.get())
     }
 }
 
 impl Drop for IsolateEars {
     fn drop(&mut self) {
-        self.inlets().for_each(Inlet::close);
+        self.inlets().for_each(SubscriberQueue::close);
         let Some(core) = self.place.core() else { return };
         for (at, _) in &self.inlets {
             let known = &self.table.known()[*at];

@@ -18,12 +18,12 @@ use crate::{Actor, ActorId, Context, Handler, Responder};
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
-/// use mycelium::{Actor, BoxError, Call, Context, Handler, Isolate, Outcome, Probe};
+/// use mycelium::{Actor, BoxError, Call, Context, Handler, Isolate, CallOutcome, Probe};
 ///
 /// #[derive(Default)]
 /// struct Trace(Mutex<Vec<String>>);
 /// impl Probe for Trace {
-///     fn ended(&self, call: &Call, outcome: &Outcome<'_>) {
+///     fn ended(&self, call: &Call, outcome: &CallOutcome<'_>) {
 ///         self.0.lock().unwrap().push(format!("{}{} {} {outcome}", call.actor, call.id, call.message));
 ///     }
 /// }
@@ -49,7 +49,7 @@ pub trait Probe: Send + Sync + 'static {
     }
 
     /// The call is over: exactly once for each that has begun, except when its task is leaked.
-    fn ended(&self, call: &Call, outcome: &Outcome<'_>) {
+    fn ended(&self, call: &Call, outcome: &CallOutcome<'_>) {
         let _ = (call, outcome);
     }
 }
@@ -69,7 +69,7 @@ pub struct Call {
 /// How a call has ended.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
-pub enum Outcome<'a> {
+pub enum CallOutcome<'a> {
     /// The handler has returned `Ok`, or an answer.
     Done,
     /// It has returned this error.
@@ -80,7 +80,7 @@ pub enum Outcome<'a> {
     Dropped,
 }
 
-impl fmt::Display for Outcome<'_> {
+impl fmt::Display for CallOutcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Done => f.write_str("is done"),
@@ -91,7 +91,7 @@ impl fmt::Display for Outcome<'_> {
     }
 }
 
-impl fmt::Debug for Outcome<'_> {
+impl fmt::Debug for CallOutcome<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -136,7 +136,7 @@ impl Witness {
         Some(Self { probe, call, has_ended: false })
     }
 
-    pub(crate) fn ends(mut self, outcome: Outcome<'_>) {
+    pub(crate) fn ends(mut self, outcome: CallOutcome<'_>) {
         self.has_ended = true;
         self.probe.ended(&self.call, &outcome);
     }
@@ -146,7 +146,8 @@ impl Drop for Witness {
     fn drop(&mut self) {
         if !self.has_ended {
             let panicking = std::thread::panicking();
-            self.probe.ended(&self.call, if panicking { &Outcome::Panicked } else { &Outcome::Dropped });
+            self.probe
+                .ended(&self.call, if panicking { &CallOutcome::Panicked } else { &CallOutcome::Dropped });
         }
     }
 }
@@ -158,7 +159,7 @@ pub(crate) async fn seen<E: fmt::Display>(
 ) -> Result<(), E> {
     let result = calling.await;
     if let Some(witness) = witness {
-        witness.ends(result.as_ref().map_or_else(|error| Outcome::Failed(error), |()| Outcome::Done));
+        witness.ends(result.as_ref().map_or_else(|error| CallOutcome::Failed(error), |()| CallOutcome::Done));
     }
     result
 }

@@ -7,7 +7,7 @@ mod call;
 mod chance;
 mod cycle;
 
-pub use call::{Call, Outcome, Probe};
+pub use call::{Call, CallOutcome, Probe};
 pub(crate) use call::{Witness, answer, handle, seen};
 pub(crate) use chance::{Census, Chance, Origin};
 pub(crate) use cycle::{Act, Attempts, Happening, LifeState, Lifecycle, reason_of};

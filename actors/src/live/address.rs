@@ -13,7 +13,7 @@ use super::lookout::{Lookout, Wait, Waits, waiting};
 use super::monitor::Watchers;
 use super::runtime::sleep_on;
 use super::watch::{Pulse, Watch};
-use crate::host::Handle;
+use crate::host::HostHandle;
 use crate::sync::{Mutex, MutexGuard, SetOnce, oneshot};
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
@@ -71,7 +71,7 @@ pub(crate) struct Address<A: Actor> {
     pub(crate) inbox: Port<Envelope<A>>,
     runtime: Runtime,
     /// Empty after the end, so that a reference that is kept holds no channel and no task.
-    host: Mutex<Option<Handle<A>>>,
+    host: Mutex<Option<HostHandle<A>>>,
 }
 
 impl<A: Actor> AsRef<Port<Envelope<A>>> for Address<A> {
@@ -138,7 +138,7 @@ impl<A: Actor> Address<A> {
         id: ActorId,
         name: Option<&str>,
         inbox: Port<Envelope<A>>,
-        host: Handle<A>,
+        host: HostHandle<A>,
         runtime: Runtime,
         lookout: Arc<Lookout>,
     ) -> Arc<Self> {

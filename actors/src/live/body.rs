@@ -14,14 +14,14 @@ use std::time::{Duration, Instant};
 use mycelium_mailbox::{FutureSlot, Interlude, Source, Span, Started, Stop, pick};
 use tokio::runtime::Handle;
 
-use self::hand::{Hand, Kept};
+use self::hand::{Hand, KeptMessage};
 use super::address::Address;
 use super::context::LiveContext;
 use super::current::Current;
 use super::envelope::Envelope;
-use super::fate::{Fate, Verdict};
-use super::members::Seat;
-use super::source::{Drained, InSlot, Inlet};
+use super::fate::{Directive, Fate};
+use super::members::MemberSeat;
+use super::source::{InSlot, Inlet, SourceDrained};
 use super::timers::Timers;
 use crate::actor::has_batches;
 use crate::life::{Act, Attempts, Happening, Lifecycle, Origin};
@@ -58,18 +58,18 @@ pub(crate) struct Body<A: Actor> {
     slot: FutureSlot,
     hand: Hand<A>,
     /// What the next life handles before all else.
-    kept: Option<Box<Kept<A>>>,
+    kept: Option<Box<KeptMessage<A>>>,
     attempts: Attempts,
     life: Lifecycle,
     /// What it does next.
     act: Act,
     /// Who decides after a life; nobody: it is the end.
     fate: Option<Box<dyn Fate<A>>>,
-    seat: Seat,
+    seat: MemberSeat,
 }
 
 /// How a slice of work ended.
-enum Work {
+enum SliceWork {
     /// There may be more to do at once.
     More,
     /// Nothing waits any more; so many messages were handled.
@@ -84,7 +84,7 @@ impl<A: Actor> Body<A> {
         origin: Origin,
         sources: Vec<Inlet<A>>,
         fate: Option<Box<dyn Fate<A>>>,
-        seat: Seat,
+        seat: MemberSeat,
     ) -> Box<Self> {
         let address = Arc::clone(&live.address);
         let mut live = live;
@@ -137,15 +137,15 @@ impl<A: Actor> Body<A> {
                 Act::Begin => self.start().await,
                 Act::Work | Act::Nothing => {
                     let work = self.work().await;
-                    if has_batches::<A>() && !matches!(work, Work::Done(0)) && self.is_at_work() {
+                    if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
                         self.end_batch().await;
                     }
                     match work {
-                        Work::More => yield_now().await,
-                        Work::Done(handled) if handled >= STREAM_MESSAGES => linger().await,
+                        SliceWork::More => yield_now().await,
+                        SliceWork::Done(handled) if handled >= STREAM_MESSAGES => linger().await,
                         // It may have failed, or have sent itself more: then others run first.
-                        Work::Done(1..) if has_batches::<A>() => yield_now().await,
-                        Work::Done(_) => self.rest().await,
+                        SliceWork::Done(1..) if has_batches::<A>() => yield_now().await,
+                        SliceWork::Done(_) => self.rest().await,
                     }
                 }
                 Act::Part { polite } => self.last_words(polite).await,
@@ -193,10 +193,10 @@ impl<A: Actor> Body<A> {
     }
 
     /// Handles messages until none is left or other tasks are to run.
-    async fn work(&mut self) -> Work {
+    async fn work(&mut self) -> SliceWork {
         let mut turn = Turn::new();
         if self.kept.is_some() {
-            return if self.retry_kept().await { Work::More } else { Work::Done(0) };
+            return if self.retry_kept().await { SliceWork::More } else { SliceWork::Done(0) };
         }
         loop {
             let due = self.timers().and_then(Timers::take_due);
@@ -205,17 +205,17 @@ impl<A: Actor> Body<A> {
                 self.handle_timer(message).await;
                 turn.count(1);
                 if !self.is_at_work() {
-                    return Work::More;
+                    return SliceWork::More;
                 }
             }
             // After each timer, also where the next one is due: one that is always late keeps no message waiting.
             if let Some(pick) = pick(&mut self.sources) {
                 turn.count(self.drain(pick.index, pick.below, turn.left.max(1)).await);
             } else if !timed {
-                return Work::Done(turn.handled());
+                return SliceWork::Done(turn.handled());
             }
             if !self.is_at_work() || (turn.left == 0 && !turn.goes_on()) {
-                return Work::More;
+                return SliceWork::More;
             }
         }
     }
@@ -279,7 +279,7 @@ impl<A: Actor> Body<A> {
 
     /// What is to be done after each drain.
     #[inline]
-    fn settle(&mut self, source: usize, drained: Drained) -> u32 {
+    fn settle(&mut self, source: usize, drained: SourceDrained) -> u32 {
         if drained.is_ok() {
             // First: should a handled message's drop panic in `settle`, the next one is not in hand.
             self.hand = Hand::Empty;
@@ -317,7 +317,7 @@ impl<A: Actor> Body<A> {
 
     /// What a handler has left to do: new subscriptions, a stop, an error.
     #[inline]
-    fn look_after(&mut self, result: Drained) {
+    fn look_after(&mut self, result: SourceDrained) {
         if result.is_ok() && !self.address.presence.is_called() {
             return;
         }
@@ -325,7 +325,7 @@ impl<A: Actor> Body<A> {
     }
 
     #[cold]
-    fn look_after_interrupt(&mut self, result: Drained) {
+    fn look_after_interrupt(&mut self, result: SourceDrained) {
         if let Err(reason) = result {
             self.keep_hand(&reason);
             return self.happens(Happening::Failed(reason));
@@ -383,16 +383,16 @@ impl<A: Actor> Body<A> {
         let mut interlude = Interlude::begin(sources, self.kept.is_some());
         let verdict = poll_fn(|cx| {
             if interlude.poll(&address.presence, sources, address.inbox.doorbell(), cx) {
-                return Poll::Ready(Verdict::Stop);
+                return Poll::Ready(Directive::Stop);
             }
             fate.poll_verdict(life.reason(), cx)
         })
         .await;
         self.address.presence.wake_up();
         match verdict {
-            Verdict::Stop => self.happens(Happening::NoMore { shut_down: false }),
-            Verdict::ShutDown => self.happens(Happening::NoMore { shut_down: true }),
-            Verdict::Restart(fresh) => {
+            Directive::Stop => self.happens(Happening::NoMore { shut_down: false }),
+            Directive::ShutDown => self.happens(Happening::NoMore { shut_down: true }),
+            Directive::Restart(fresh) => {
                 self.ctx.begin_life(&mut self.sources);
                 self.actor = Some(fresh);
                 self.happens(Happening::Restart);
@@ -444,7 +444,7 @@ fn drain<'a, A: Actor>(
     slot: &'a mut FutureSlot,
     span: Span<'_>,
     cx: &mut TaskContext<'_>,
-) -> Started<'a, Drained> {
+) -> Started<'a, SourceDrained> {
     let (before, rest) = sources.split_at_mut(index);
     let Some((from, after)) = rest.split_first_mut() else { return Started::Ready(Ok(0)) };
     let started = from.drain(actor, ctx, slot, span, cx);

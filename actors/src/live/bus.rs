@@ -15,7 +15,7 @@ use super::dead_letters::DeadLetterBox;
 use super::fate::Fate;
 use super::forest::Forest;
 use super::lookout::{CIRCLE_AFTER, Lookout};
-use super::members::{Members, Seat};
+use super::members::{MemberSeat, Members};
 use super::names::Names;
 use super::publisher::{LiveSubscriber, Publisher};
 use super::runtime::has_ended;
@@ -87,19 +87,19 @@ use crate::{
 /// ```
 #[derive(Clone)]
 pub struct MessageBus {
-    pub(crate) core: Arc<Core>,
+    pub(crate) core: Arc<BusCore>,
     owner: Arc<Owner>,
 }
 
 /// A handle that does not keep the bus alive, for an actor that holds its own bus.
 #[derive(Clone)]
 pub struct WeakBus {
-    core: Weak<Core>,
+    core: Weak<BusCore>,
     owner: Weak<Owner>,
 }
 
 /// Shared by the bus's handles: its drop is that of the last one.
-struct Owner(Arc<Core>);
+struct Owner(Arc<BusCore>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
@@ -123,7 +123,7 @@ pub struct BusBuilder {
 }
 
 /// What the handles, contexts and bodies of one bus share.
-pub(crate) struct Core {
+pub(crate) struct BusCore {
     pub(crate) topics: Topics,
     pub(crate) wire: WireTable,
     pub(crate) dead_letters: DeadLetterBox,
@@ -241,7 +241,7 @@ impl BusBuilder {
         let clock = LiveClock::new();
         let topics =
             Topics::new(Arc::clone(&stamps), self.topic_capacity, clock, &self.table, self.retentions);
-        let core = Arc::new_cyclic(|core| Core {
+        let core = Arc::new_cyclic(|core| BusCore {
             lookout: Lookout::new(core.clone(), topics.mark(), self.ask_limit, self.circle_after),
             topics,
             wire: WireTable::new(self.table),
@@ -371,10 +371,10 @@ impl MessageBus {
 
     /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also what waits
     /// for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and services go on publishing.
-    /// So it stays until [`accept_outsiders`](Self::accept_outsiders); a drain ([`Tree::drain`](crate::Tree::drain)) begins with it.
+    /// So it stays until [`resume_ingress`](Self::resume_ingress); a drain ([`Tree::drain`](crate::Tree::drain)) begins with it.
     /// What is told and asked through references is not refused.
-    pub fn refuse_outsiders(&self) {
-        self.core.topics.refuse_outsiders();
+    pub fn pause_ingress(&self) {
+        self.core.topics.pause_ingress();
     }
 
     /// Takes what publishers outside publish, again: after the drain of a tree on a bus that goes on.
@@ -390,14 +390,14 @@ impl MessageBus {
     /// # }
     /// let bus = MessageBus::new();
     /// let ticks = bus.publisher::<Tick>()?;
-    /// bus.refuse_outsiders();
+    /// bus.pause_ingress();
     /// assert!(ticks.try_publish(Tick).is_err());
-    /// bus.accept_outsiders();
+    /// bus.resume_ingress();
     /// assert!(ticks.try_publish(Tick).is_ok());
     /// # Ok::<(), BoxError>(())
     /// ```
-    pub fn accept_outsiders(&self) {
-        self.core.topics.accept_outsiders();
+    pub fn resume_ingress(&self) {
+        self.core.topics.resume_ingress();
     }
 
     /// A handle that does not keep the bus alive. An actor that needs its own bus holds one of these: with a
@@ -440,7 +440,7 @@ impl fmt::Debug for WeakBus {
     }
 }
 
-impl Core {
+impl BusCore {
     /// `fate` decides after the actor's failures; without one they end it.
     pub(crate) fn spawn<A: Actor>(
         self: &Arc<Self>,
@@ -508,7 +508,7 @@ impl Core {
         self.next_id.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn add(&self, member: &Arc<dyn Member>) -> Seat {
+    pub(crate) fn add(&self, member: &Arc<dyn Member>) -> MemberSeat {
         let seat = self.members.add(Arc::clone(member));
         // A shutdown that began meanwhile may have missed it.
         if self.is_closed() {
@@ -518,7 +518,7 @@ impl Core {
     }
 
     /// Forgets a member that has ended, and its name.
-    pub(crate) fn remove(&self, seat: Seat, id: ActorId, name: Option<&str>) {
+    pub(crate) fn remove(&self, seat: MemberSeat, id: ActorId, name: Option<&str>) {
         let member = self.members.remove(seat, id);
         let named = name.and_then(|name| self.names.free(name, id));
         // Dropped here, where no lock is held.

@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::address::Address;
-use super::bus::Core;
+use super::bus::BusCore;
 use super::envelope::Envelope;
 use super::monitor::{Watched, Watching};
 use super::outlet::Outlet;
@@ -26,7 +26,7 @@ pub(crate) struct LiveContext<A: Actor> {
     /// Whether `changes` has any. The body is nudged then.
     changed: bool,
     /// What it receives, each topic once.
-    topics: Vec<Heard>,
+    topics: Vec<HeardTopic>,
     // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler may keep a
     // shared reference to it across an await.
     timers: Mutex<Option<Box<Timers<A>>>>,
@@ -36,7 +36,7 @@ pub(crate) struct LiveContext<A: Actor> {
 }
 
 /// A topic that an actor receives.
-struct Heard {
+struct HeardTopic {
     way: Way,
     /// This life has it from the one before and has not asked for it yet.
     inherited: bool,
@@ -50,7 +50,7 @@ struct Changes<A: Actor> {
 }
 
 impl<A: Actor> LiveContext<A> {
-    pub(crate) fn new(address: Arc<Address<A>>, core: Arc<Core>) -> Self {
+    pub(crate) fn new(address: Arc<Address<A>>, core: Arc<BusCore>) -> Self {
         let changes = Mutex::new(Changes { joined: Vec::new(), left: Vec::new() });
         Self {
             outlet: Outlet::new(core, address.id),
@@ -68,7 +68,7 @@ impl<A: Actor> LiveContext<A> {
         self.address.id
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Arc<BusCore> {
         self.outlet.core()
     }
 
@@ -147,7 +147,7 @@ impl<A: Actor> LiveContext<A> {
     }
 
     fn join(&mut self, way: Way, terms: Terms, source: Box<dyn ActorSource<A>>) {
-        self.topics.push(Heard { way, inherited: false, terms });
+        self.topics.push(HeardTopic { way, inherited: false, terms });
         get_mut(&mut self.changes).joined.push(Inlet::Topic(source));
         self.change();
     }

@@ -42,7 +42,7 @@ pub(super) async fn with_deadlines<T>(work: impl Future<Output = T>) -> T {
     poll_fn(|cx| {
         let polled = work.as_mut().poll(cx);
         if polled.is_pending() {
-            beat.get_or_insert_with(Beat::start).aim(cx.waker());
+            beat.get_or_insert_with(Metronome::start).aim(cx.waker());
         }
         polled
     })
@@ -50,12 +50,12 @@ pub(super) async fn with_deadlines<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Wakes a task now and then, until this is dropped.
-struct Beat {
+struct Metronome {
     waker: Arc<Mutex<Option<Waker>>>,
     _until_dropped: Sender<()>,
 }
 
-impl Beat {
+impl Metronome {
     fn start() -> Self {
         let (until_dropped, dropped) = channel::<()>();
         let waker = Arc::<Mutex<Option<Waker>>>::default();

@@ -7,7 +7,7 @@ use std::task::Context as TaskContext;
 
 use mycelium_mailbox::{FutureSlot, Parcel, Started};
 
-use super::source::Drained;
+use super::source::SourceDrained;
 use crate::error::short_type_name;
 use crate::life::{self, Witness};
 use crate::sync::oneshot;
@@ -16,42 +16,43 @@ use crate::{Actor, Context, Handler, Responder, StopReason};
 /// One direct message to an actor of type `A`.
 pub(crate) struct Envelope<A: Actor> {
     content: Parcel,
-    kind: &'static Kind<A>,
+    kind: &'static EnvelopeKind<A>,
 }
 
-type Handle<A> = for<'a> fn(
+type HandleFn<A> = for<'a> fn(
     &'a mut Parcel,
     &'a mut A,
     &'a mut Context<A>,
     &'a mut FutureSlot,
     &mut TaskContext<'_>,
-) -> Started<'a, Drained>;
+) -> Started<'a, SourceDrained>;
 
 /// What is known of the content besides its bytes.
-struct Kind<A: Actor> {
-    handle: Handle<A>,
+struct EnvelopeKind<A: Actor> {
+    handle: HandleFn<A>,
     name: fn() -> &'static str,
     /// Whether somebody waits for the answer.
     is_query: bool,
 }
 
-struct Request<Q, R> {
+struct RequestFn<Q, R> {
     query: Q,
     /// Empty once it was answered.
     reply: Option<oneshot::Sender<R>>,
 }
 
-struct Tell<A, M>(std::marker::PhantomData<(A, M)>);
+struct TellFn<A, M>(std::marker::PhantomData<(A, M)>);
 
-impl<A: Handler<M>, M: Send + Sync + 'static> Tell<A, M> {
-    const KIND: Kind<A> =
-        Kind { handle: handle_message::<A, M>, name: short_type_name::<M>, is_query: false };
+impl<A: Handler<M>, M: Send + Sync + 'static> TellFn<A, M> {
+    const KIND: EnvelopeKind<A> =
+        EnvelopeKind { handle: handle_message::<A, M>, name: short_type_name::<M>, is_query: false };
 }
 
 struct Ask<A, Q>(std::marker::PhantomData<(A, Q)>);
 
 impl<A: Responder<Q>, Q: Send + Sync + 'static> Ask<A, Q> {
-    const KIND: Kind<A> = Kind { handle: handle_query::<A, Q>, name: short_type_name::<Q>, is_query: true };
+    const KIND: EnvelopeKind<A> =
+        EnvelopeKind { handle: handle_query::<A, Q>, name: short_type_name::<Q>, is_query: true };
 }
 
 impl<A: Actor> Envelope<A> {
@@ -61,7 +62,7 @@ impl<A: Actor> Envelope<A> {
         A: Handler<M>,
         M: Send + Sync + 'static,
     {
-        Self { content: Parcel::new(message), kind: &Tell::<A, M>::KIND }
+        Self { content: Parcel::new(message), kind: &TellFn::<A, M>::KIND }
     }
 
     #[inline]
@@ -70,7 +71,7 @@ impl<A: Actor> Envelope<A> {
         A: Responder<Q>,
         Q: Send + Sync + 'static,
     {
-        Self { content: Parcel::new(Request { query, reply: Some(reply) }), kind: &Ask::<A, Q>::KIND }
+        Self { content: Parcel::new(RequestFn { query, reply: Some(reply) }), kind: &Ask::<A, Q>::KIND }
     }
 
     /// The message back, after it was not sent.
@@ -101,7 +102,7 @@ impl<A: Actor> Envelope<A> {
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
         cx: &mut TaskContext<'_>,
-    ) -> Started<'a, Drained> {
+    ) -> Started<'a, SourceDrained> {
         (self.kind.handle)(&mut self.content, actor, ctx, slot, cx)
     }
 }
@@ -112,7 +113,7 @@ fn handle_message<'a, A, M>(
     ctx: &'a mut Context<A>,
     slot: &'a mut FutureSlot,
     cx: &mut TaskContext<'_>,
-) -> Started<'a, Drained>
+) -> Started<'a, SourceDrained>
 where
     A: Handler<M>,
     M: Send + Sync + 'static,
@@ -127,12 +128,12 @@ fn handle_query<'a, A, Q>(
     ctx: &'a mut Context<A>,
     slot: &'a mut FutureSlot,
     cx: &mut TaskContext<'_>,
-) -> Started<'a, Drained>
+) -> Started<'a, SourceDrained>
 where
     A: Responder<Q>,
     Q: Send + Sync + 'static,
 {
-    let Some(asked) = content.downcast_mut::<Request<Q, A::Reply>>() else { return Started::Ready(Ok(1)) };
+    let Some(asked) = content.downcast_mut::<RequestFn<Q, A::Reply>>() else { return Started::Ready(Ok(1)) };
     let witness = if ctx.is_probed() { Witness::of::<A, Q>(ctx) } else { None };
     let answering = async move {
         let reply = life::answer(actor, &asked.query, ctx).await;
@@ -159,7 +160,7 @@ pub(super) fn call<'a, A: Handler<M>, M: Sync>(
     ctx: &'a mut Context<A>,
     slot: &'a mut FutureSlot,
     cx: &mut TaskContext<'_>,
-) -> Started<'a, Drained> {
+) -> Started<'a, SourceDrained> {
     if ctx.is_probed() {
         let witness = Witness::of::<A, M>(ctx);
         return slot.start(drained(life::seen(witness, life::handle(actor, message, ctx))), cx);
@@ -167,7 +168,7 @@ pub(super) fn call<'a, A: Handler<M>, M: Sync>(
     slot.start(drained(life::handle(actor, message, ctx)), cx)
 }
 
-async fn drained<E: fmt::Display>(handling: impl Future<Output = Result<(), E>>) -> Drained {
+async fn drained<E: fmt::Display>(handling: impl Future<Output = Result<(), E>>) -> SourceDrained {
     match handling.await {
         Ok(()) => Ok(1),
         Err(error) => Err(StopReason::Failed(error.to_string().into())),

@@ -7,7 +7,7 @@ use super::watch::Readiness;
 use crate::{Actor, StopReason};
 
 /// What happens after the end of a life.
-pub(crate) enum Verdict<A> {
+pub(crate) enum Directive<A> {
     /// The actor ends for good.
     Stop,
     /// The same, because its supervisor does: an actor that was asked to stop was shut down.
@@ -45,7 +45,7 @@ pub(crate) trait Fate<A: Actor>: Send {
     }
 
     /// Polled from the end until ready; the waker is that of the actor's task.
-    fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>>;
+    fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Directive<A>>;
 }
 
 #[cfg(test)]
@@ -84,17 +84,21 @@ mod tests {
         asked: Arc<AtomicU32>,
     }
     impl Fate<Fragile> for Lives {
-        fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<Fragile>> {
+        fn poll_verdict(
+            &mut self,
+            reason: &StopReason,
+            cx: &mut TaskContext<'_>,
+        ) -> Poll<Directive<Fragile>> {
             assert!(reason.is_abnormal());
             if self.asked.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
             if self.left == 0 {
-                return Poll::Ready(Verdict::Stop);
+                return Poll::Ready(Directive::Stop);
             }
             self.left -= 1;
-            Poll::Ready(Verdict::Restart(Fragile { life: 10 - self.left, handled: Vec::new() }))
+            Poll::Ready(Directive::Restart(Fragile { life: 10 - self.left, handled: Vec::new() }))
         }
     }
 
@@ -119,7 +123,7 @@ mod tests {
     async fn a_stop_ends_the_wait_for_a_verdict() {
         struct Never;
         impl Fate<Fragile> for Never {
-            fn poll_verdict(&mut self, _: &StopReason, _: &mut TaskContext<'_>) -> Poll<Verdict<Fragile>> {
+            fn poll_verdict(&mut self, _: &StopReason, _: &mut TaskContext<'_>) -> Poll<Directive<Fragile>> {
                 Poll::Pending
             }
         }
@@ -137,8 +141,8 @@ mod tests {
     async fn a_shutdown_outlasts_the_stop_that_a_restart_takes_back() {
         struct Again;
         impl Fate<Fragile> for Again {
-            fn poll_verdict(&mut self, _: &StopReason, _: &mut TaskContext<'_>) -> Poll<Verdict<Fragile>> {
-                Poll::Ready(Verdict::Restart(Fragile { life: 1, handled: Vec::new() }))
+            fn poll_verdict(&mut self, _: &StopReason, _: &mut TaskContext<'_>) -> Poll<Directive<Fragile>> {
+                Poll::Ready(Directive::Restart(Fragile { life: 1, handled: Vec::new() }))
             }
         }
         let bus = MessageBus::new();

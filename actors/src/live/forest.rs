@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, Weak};
 
 use mycelium_supervisor::ExitReason;
 
-use super::bus::Core;
+use super::bus::BusCore;
 use crate::sync::{Mutex, MutexGuard, SetOnce};
 use crate::{Actor, ActorId, ActorRef};
 
@@ -97,15 +97,15 @@ impl Forest {
 }
 
 /// Given up when the tree ends, also when its runtime goes down with it.
-pub(crate) struct Place {
-    core: Arc<Core>,
+pub(crate) struct ForestPlace {
+    core: Arc<BusCore>,
     number: u64,
     ended: Arc<SetOnce<ExitReason>>,
 }
 
-impl Place {
+impl ForestPlace {
     /// That of a tree which is about to start.
-    pub(crate) fn new(core: &Arc<Core>, number: u64, ended: &Arc<SetOnce<ExitReason>>) -> Self {
+    pub(crate) fn new(core: &Arc<BusCore>, number: u64, ended: &Arc<SetOnce<ExitReason>>) -> Self {
         Self { core: Arc::clone(core), number, ended: Arc::clone(ended) }
     }
 
@@ -115,7 +115,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ForestPlace {
     fn drop(&mut self) {
         // Unless its end was told.
         let _ = self.ended.set(ExitReason::Killed);

@@ -11,7 +11,7 @@ const LEVELS: u32 = u16::BITS / BITS;
 /// A map from `u16` that only grows: a tree with a level for each four bits of an id, the highest first, so that ids that lie close together
 /// share what leads to them. A look-up reads four nodes, however many values there are; the memory is that of the ids in use.
 pub(crate) struct Index<V> {
-    root: Inner<V>,
+    root: IndexInner<V>,
 }
 
 /// One level; below the last one are the values.
@@ -20,11 +20,11 @@ pub(crate) struct Index<V> {
     reason = "both are arrays of as many places, and each is in a box of its own"
 )]
 enum Level<V> {
-    Inner(Inner<V>),
+    IndexInner(IndexInner<V>),
     Last([OnceLock<V>; BRANCHES]),
 }
 
-type Inner<V> = [OnceLock<Box<Level<V>>>; BRANCHES];
+type IndexInner<V> = [OnceLock<Box<Level<V>>>; BRANCHES];
 
 impl<V> Index<V> {
     pub(crate) fn new() -> Self {
@@ -37,7 +37,7 @@ impl<V> Index<V> {
         let mut inner = &self.root;
         for level in 0..LEVELS {
             match &**inner[branch(id, level)].get()? {
-                Level::Inner(next) => inner = next,
+                Level::IndexInner(next) => inner = next,
                 Level::Last(values) => return values[branch(id, LEVELS - 1)].get(),
             }
         }
@@ -51,7 +51,7 @@ impl<V> Index<V> {
         loop {
             let below = inner[branch(id, level)].get_or_init(|| Box::new(Level::new(level + 1)));
             match &**below {
-                Level::Inner(next) => inner = next,
+                Level::IndexInner(next) => inner = next,
                 Level::Last(values) => return values[branch(id, LEVELS - 1)].get_or_init(make),
             }
             level += 1;
@@ -64,7 +64,7 @@ impl<V> Level<V> {
         if level == LEVELS - 1 {
             Self::Last(array::from_fn(|_| OnceLock::new()))
         } else {
-            Self::Inner(array::from_fn(|_| OnceLock::new()))
+            Self::IndexInner(array::from_fn(|_| OnceLock::new()))
         }
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::address::Member;
-use super::bus::Core;
+use super::bus::BusCore;
 use super::cancel::CancelPoint;
 use super::current;
 use crate::rt::{self, AbortHandle};
@@ -107,18 +107,18 @@ impl Waits {
 
 /// Drives `work`, which is part of a member's code, and has that member's note say what it waits for.
 #[inline]
-pub(crate) fn waiting<F: Future + Unpin>(wait: Wait, work: F) -> Waiting<F> {
-    Waiting { wait, work, at: None }
+pub(crate) fn waiting<F: Future + Unpin>(wait: Wait, work: F) -> WaitingWork<F> {
+    WaitingWork { wait, work, at: None }
 }
 
 /// See [`waiting`]. A type of its own: an `async fn` would move `work` once more and ask for its state at each poll.
-pub(crate) struct Waiting<F> {
+pub(crate) struct WaitingWork<F> {
     wait: Wait,
     work: F,
     at: Option<CancelPoint>,
 }
 
-impl<F: Future + Unpin> Future for Waiting<F> {
+impl<F: Future + Unpin> Future for WaitingWork<F> {
     type Output = F::Output;
 
     #[inline]
@@ -133,7 +133,7 @@ impl<F: Future + Unpin> Future for Waiting<F> {
 }
 
 /// Whoever stops waiting in the middle of a poll does not wait at its end.
-impl<F> Drop for Waiting<F> {
+impl<F> Drop for WaitingWork<F> {
     #[inline]
     fn drop(&mut self) {
         current::unnote(self.wait);
@@ -142,7 +142,7 @@ impl<F> Drop for Waiting<F> {
 
 /// What a bus knows of how its members wait.
 pub(crate) struct Lookout {
-    core: Weak<Core>,
+    core: Weak<BusCore>,
     /// The mark of the bus.
     pub(crate) bus: usize,
     /// How long an ask waits at most that does not say it.
@@ -162,7 +162,7 @@ struct Task {
 
 impl Lookout {
     pub(crate) fn new(
-        core: Weak<Core>,
+        core: Weak<BusCore>,
         bus: usize,
         ask_limit: Option<Duration>,
         circle_after: Duration,
@@ -187,7 +187,7 @@ impl Lookout {
         if self.armed.swap(true, Ordering::SeqCst) {
             return;
         }
-        let mut end = End(Some(Arc::clone(self)));
+        let mut end = LookoutEnd(Some(Arc::clone(self)));
         // Not under the lock: a runtime that goes down drops the task at once.
         let looks = rt::spawn(async move {
             if let Some(lookout) = &end.0 {
@@ -214,7 +214,7 @@ impl Lookout {
     }
 
     async fn look_out(&self) {
-        let mut watch = Watch::default();
+        let mut watch = LookoutWatch::default();
         loop {
             rt::sleep(self.circle_after / LOOKS).await;
             let Some(core) = self.core.upgrade() else { return };
@@ -245,9 +245,9 @@ impl Lookout {
 }
 
 /// The end of a task that is dropped while it looks: the next wait starts another.
-struct End(Option<Arc<Lookout>>);
+struct LookoutEnd(Option<Arc<Lookout>>);
 
-impl Drop for End {
+impl Drop for LookoutEnd {
     fn drop(&mut self) {
         let Some(lookout) = &self.0 else { return };
         let task = lookout.lock();
@@ -256,7 +256,7 @@ impl Drop for End {
 }
 
 /// Says in the log who waits for whom.
-fn tell(core: &Core, waiting: &[Arc<dyn Member>], circle: &[u64], after: Duration) {
+fn tell(core: &BusCore, waiting: &[Arc<dyn Member>], circle: &[u64], after: Duration) {
     let name = |id: u64| waiting.iter().find(|member| member.id().get() == id);
     let mut lines = Vec::new();
     for (at, id) in circle.iter().enumerate().take(TOLD_MAX) {
@@ -309,25 +309,25 @@ impl fmt::Display for Circle {
 
 /// What several looks have seen: decisions only.
 #[derive(Default)]
-struct Watch {
-    seen: BTreeMap<u64, Seen>,
+struct LookoutWatch {
+    seen: BTreeMap<u64, SeenTask>,
 }
 
-struct Seen {
+struct SeenTask {
     wait: Wait,
     turn: u64,
     looks: u32,
     told: bool,
 }
 
-impl Watch {
+impl LookoutWatch {
     /// Takes over who waits for what now.
     fn look(&mut self, now: impl Iterator<Item = (u64, (Wait, u64))>) {
         let mut before = std::mem::take(&mut self.seen);
         for (id, (wait, turn)) in now.filter(|(_, (wait, _))| *wait != Wait::Nothing) {
             let same = before.remove(&id).filter(|seen| (seen.wait, seen.turn) == (wait, turn));
             let (looks, told) = same.map_or((0, false), |seen| (seen.looks + 1, seen.told));
-            self.seen.insert(id, Seen { wait, turn, looks, told });
+            self.seen.insert(id, SeenTask { wait, turn, looks, told });
         }
     }
 
@@ -412,7 +412,7 @@ mod tests {
         assert!(lookout.disarm(another_starts) && is_armed(), "there is another");
     }
 
-    fn watch_circles(watch: &mut Watch, now: &[(u64, Wait, u64)]) -> Vec<Vec<u64>> {
+    fn watch_circles(watch: &mut LookoutWatch, now: &[(u64, Wait, u64)]) -> Vec<Vec<u64>> {
         watch.look(now.iter().map(|(id, wait, turn)| (*id, (*wait, *turn))));
         watch.circles(|_| vec![7, 8])
     }
@@ -420,7 +420,7 @@ mod tests {
     #[test]
     fn a_circle_is_told_once_when_it_has_lasted() {
         let asks = [(1, Wait::Answer(2), 5), (2, Wait::Inbox(3), 1), (3, Wait::Answer(1), 9)];
-        let mut watch = Watch::default();
+        let mut watch = LookoutWatch::default();
         for look in 0..LOOKS {
             assert!(watch_circles(&mut watch, &asks).is_empty(), "look {look}");
         }
@@ -436,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_publisher_waits_for_all_whose_queues_are_full() {
-        let mut watch = Watch::default();
+        let mut watch = LookoutWatch::default();
         let now = [(1, Wait::Topic(4), 1), (8, Wait::Answer(1), 1)];
         let told: Vec<_> = (0..=LOOKS).flat_map(|_| watch_circles(&mut watch, &now)).collect();
         assert_eq!(told, [[1, 8]]);
@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_one_that_does_not_wait_is_in_no_circle() {
-        let mut watch = Watch::default();
+        let mut watch = LookoutWatch::default();
         let now = [(1, Wait::Answer(2), 1), (3, Wait::Answer(1), 1), (4, Wait::Nothing, 1)];
         for _ in 0..3 * LOOKS {
             assert!(watch_circles(&mut watch, &now).is_empty());

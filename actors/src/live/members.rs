@@ -15,11 +15,11 @@ pub(crate) struct Members {
 
 /// Where a member sits: given at its start, and given back once at its end.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Seat(usize);
+pub(crate) struct MemberSeat(usize);
 
 #[derive(Default)]
 struct List {
-    places: Vec<Place>,
+    places: Vec<MemberPlace>,
     /// The free place to be taken next; `places.len()` when there is none.
     free: usize,
     alive: usize,
@@ -30,7 +30,7 @@ struct List {
 /// A list with no more places than this is left as it is (places).
 const KEEP_PLACES: usize = 256;
 
-enum Place {
+enum MemberPlace {
     Taken(Arc<dyn Member>),
     /// The next free place.
     Free(usize),
@@ -41,12 +41,12 @@ impl List {
     #[cold]
     fn sweep(&mut self) {
         self.sweep_at = self.alive / 4;
-        let last = self.places.iter().rposition(|place| matches!(place, Place::Taken(_)));
+        let last = self.places.iter().rposition(|place| matches!(place, MemberPlace::Taken(_)));
         self.places.truncate(last.map_or(0, |last| last + 1));
         self.places.shrink_to_fit();
         self.free = self.places.len();
         for at in (0..self.places.len()).rev() {
-            if let Place::Free(next) = &mut self.places[at] {
+            if let MemberPlace::Free(next) = &mut self.places[at] {
                 *next = std::mem::replace(&mut self.free, at);
             }
         }
@@ -54,36 +54,38 @@ impl List {
 }
 
 impl Members {
-    pub(crate) fn add(&self, member: Arc<dyn Member>) -> Seat {
+    pub(crate) fn add(&self, member: Arc<dyn Member>) -> MemberSeat {
         let mut guard = self.lock();
         let list = &mut *guard;
         let seat = list.free;
         match list.places.get_mut(seat) {
             Some(place) => {
-                if let Place::Free(next) = std::mem::replace(place, Place::Taken(member)) {
+                if let MemberPlace::Free(next) = std::mem::replace(place, MemberPlace::Taken(member)) {
                     list.free = next;
                 }
             }
             None => {
-                list.places.push(Place::Taken(member));
+                list.places.push(MemberPlace::Taken(member));
                 list.free = list.places.len();
             }
         }
         list.alive += 1;
         list.sweep_at = list.sweep_at.max(list.alive / 4);
-        Seat(seat)
+        MemberSeat(seat)
     }
 
     /// Returns the member, for the caller to drop where it holds no lock; `None` if it has left its seat before.
-    pub(crate) fn remove(&self, seat: Seat, id: ActorId) -> Option<Arc<dyn Member>> {
+    pub(crate) fn remove(&self, seat: MemberSeat, id: ActorId) -> Option<Arc<dyn Member>> {
         let mut guard = self.lock();
         let list = &mut *guard;
         let place = list.places.get_mut(seat.0)?;
         // An end may be told twice, and the seat may be another's by then.
-        if !matches!(place, Place::Taken(member) if member.id() == id) {
+        if !matches!(place, MemberPlace::Taken(member) if member.id() == id) {
             return None;
         }
-        let Place::Taken(member) = std::mem::replace(place, Place::Free(list.free)) else { return None };
+        let MemberPlace::Taken(member) = std::mem::replace(place, MemberPlace::Free(list.free)) else {
+            return None;
+        };
         list.free = seat.0;
         list.alive -= 1;
         if list.alive == 0 {
@@ -104,8 +106,8 @@ impl Members {
     pub(crate) fn waiting(&self) -> Vec<Arc<dyn Member>> {
         let list = self.lock();
         let taken = list.places.iter().filter_map(|place| match place {
-            Place::Taken(member) if member.waits().0 != Wait::Nothing => Some(Arc::clone(member)),
-            Place::Taken(_) | Place::Free(_) => None,
+            MemberPlace::Taken(member) if member.waits().0 != Wait::Nothing => Some(Arc::clone(member)),
+            MemberPlace::Taken(_) | MemberPlace::Free(_) => None,
         });
         taken.collect()
     }
@@ -114,8 +116,8 @@ impl Members {
     pub(crate) fn youngest_first(&self) -> Vec<Arc<dyn Member>> {
         let list = self.lock();
         let taken = list.places.iter().filter_map(|place| match place {
-            Place::Taken(member) => Some(Arc::clone(member)),
-            Place::Free(_) => None,
+            MemberPlace::Taken(member) => Some(Arc::clone(member)),
+            MemberPlace::Free(_) => None,
         });
         let mut all: Vec<_> = taken.collect();
         drop(list);

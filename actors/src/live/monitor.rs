@@ -19,7 +19,7 @@ use mycelium_mailbox::{
 
 use super::address::Address;
 use super::envelope::call;
-use super::source::{ActorSource, Drained, Way};
+use super::source::{ActorSource, SourceDrained, Way};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{Actor, ActorId, Context, Down, Handler, Monitor};
 
@@ -89,18 +89,18 @@ impl<A: Actor> Watched for Address<A> {
 }
 
 /// How a `Down` is handled; known once the actor has watched somebody.
-type Hear<A> = for<'a> fn(
+type HearDown<A> = for<'a> fn(
     &'a Down,
     &'a mut A,
     &'a mut Context<A>,
     &'a mut FutureSlot,
     &mut TaskContext<'_>,
-) -> Started<'a, Drained>;
+) -> Started<'a, SourceDrained>;
 
 /// Whom one actor watches.
 pub(crate) struct Watching<A: Actor> {
     queue: Arc<Port<Notice>>,
-    hear: Option<Hear<A>>,
+    hear: Option<HearDown<A>>,
     watched: BTreeMap<Monitor, Weak<dyn Watched>>,
     next: u64,
 }
@@ -173,7 +173,7 @@ fn hear<'a, A: Handler<Down>>(
     ctx: &'a mut Context<A>,
     slot: &'a mut FutureSlot,
     cx: &mut TaskContext<'_>,
-) -> Started<'a, Drained> {
+) -> Started<'a, SourceDrained> {
     call(actor, down, ctx, slot, cx)
 }
 
@@ -186,7 +186,7 @@ impl<A: Actor> ActorSource<A> for Inbox<Notice> {
         slot: &'a mut FutureSlot,
         _: Span<'_>,
         cx: &mut TaskContext<'_>,
-    ) -> Started<'a, Drained> {
+    ) -> Started<'a, SourceDrained> {
         let Some((Notice { down, link }, _)) = self.peek() else { return Started::Ready(Ok(0)) };
         let watching = ctx.as_live().and_then(|live| live.watching.as_deref_mut());
         let Some(watching) = watching.filter(|watching| watching.watched.contains_key(&down.monitor)) else {

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use mycelium_mailbox::Publishing;
 use mycelium_remote::frame::Header;
 
-use super::bus::Core;
+use super::bus::BusCore;
 use super::index::Index;
 use super::topics::TopicEntry;
 use crate::{ActorId, Message, PublishError, SpawnError, WirePublishError};
@@ -16,7 +16,7 @@ use crate::{ActorId, Message, PublishError, SpawnError, WirePublishError};
 /// It knows the topics used so far: after the first use of a type, a publish finds its topic without a lock and without the
 /// bus's map. What it knows only grows, by one entry per message type: the first few in a list, the others in an index.
 pub(crate) struct Outlet {
-    core: Arc<Core>,
+    core: Arc<BusCore>,
     sender: ActorId,
     first: Link,
     others: OnceLock<Box<Index<AnyEntry>>>,
@@ -37,11 +37,11 @@ struct Node {
 }
 
 impl Outlet {
-    pub(crate) fn new(core: Arc<Core>, sender: ActorId) -> Self {
+    pub(crate) fn new(core: Arc<BusCore>, sender: ActorId) -> Self {
         Self { core, sender, first: Link::new(), others: OnceLock::new() }
     }
 
-    pub(crate) fn core(&self) -> &Arc<Core> {
+    pub(crate) fn core(&self) -> &Arc<BusCore> {
         &self.core
     }
 

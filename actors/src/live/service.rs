@@ -10,11 +10,11 @@ use mycelium_mailbox::Stop;
 use tokio::runtime::Handle;
 
 use super::address::{Member, Work};
-use super::bus::Core;
+use super::bus::BusCore;
 use super::cancel::cancellable;
 use super::current::{self, Current};
 use super::lookout::{Wait, Waits};
-use super::members::Seat;
+use super::members::MemberSeat;
 use super::outlet::Outlet;
 use super::publisher::LiveSubscriber;
 use super::runtime::has_ended;
@@ -182,8 +182,8 @@ impl LiveService {
 /// Records the service's end however it comes, even when its task is dropped.
 struct Exit {
     post: Arc<Post>,
-    core: Arc<Core>,
-    seat: Seat,
+    core: Arc<BusCore>,
+    seat: MemberSeat,
     reason: StopReason,
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use mycelium_mailbox::Stop;
 
 use super::address::{Member, Work};
-use super::bus::Core;
+use super::bus::BusCore;
 use super::deadline::{by, with_deadlines};
 use super::forest::Felling;
 use crate::rt::Instant;
@@ -99,10 +99,10 @@ impl MessageBus {
     }
 }
 
-async fn end(core: &Core, limit: Duration) -> Result<(), ShutdownError> {
+async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     let deadline = clock::after(limit);
     core.close();
-    core.topics.refuse_outsiders();
+    core.topics.pause_ingress();
     let asked = AskAll(core);
     let trees = core.forest.youngest_first();
     let felled = by(deadline, async {
@@ -131,7 +131,7 @@ async fn all_ended(members: &[Arc<dyn Member>]) {
 }
 
 /// Asks everybody who is left to end: when it is their turn, or when the shutdown is dropped before.
-struct AskAll<'a>(&'a Core);
+struct AskAll<'a>(&'a BusCore);
 
 impl Drop for AskAll<'_> {
     fn drop(&mut self) {

@@ -19,7 +19,7 @@ use crate::{Actor, Context, Handler, Message, StopReason};
 const COUNT_EVERY: u64 = 1024;
 
 /// How many messages were handled, or what the handler's error ends the actor with.
-pub(crate) type Drained = Result<u32, StopReason>;
+pub(crate) type SourceDrained = Result<u32, StopReason>;
 
 /// One subscription of an actor: a topic, and whether it comes as bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
         slot: &'a mut FutureSlot,
         span: Span<'_>,
         cx: &mut TaskContext<'_>,
-    ) -> Started<'a, Drained>;
+    ) -> Started<'a, SourceDrained>;
 
     /// Called after each `drain` that ended well.
     fn settle(&mut self) {}
@@ -110,7 +110,7 @@ impl<M: Message> TopicSource<M> {
         ctx: &'a mut Context<A>,
         slot: &'a mut FutureSlot,
         cx: &mut TaskContext<'_>,
-    ) -> Started<'a, Drained> {
+    ) -> Started<'a, SourceDrained> {
         let Self { queue, tally, waits, .. } = self;
         let Some(Delivery { message, .. }) = queue.peek() else { return Started::Ready(Ok(0)) };
         *waits = true;
@@ -157,7 +157,7 @@ struct Hear;
 
 impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
     type Result = Result<(), A::Error>;
-    type Output = Drained;
+    type Output = SourceDrained;
 
     #[inline]
     fn consume<'a>(
@@ -173,7 +173,7 @@ impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
         result.is_ok()
     }
 
-    fn finish(result: Self::Result) -> Drained {
+    fn finish(result: Self::Result) -> SourceDrained {
         match result {
             Ok(()) => Ok(1),
             Err(error) => Err(StopReason::Failed(error.to_string().into())),
@@ -210,7 +210,7 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
         slot: &'a mut FutureSlot,
         span: Span<'_>,
         cx: &mut TaskContext<'_>,
-    ) -> Started<'a, Drained> {
+    ) -> Started<'a, SourceDrained> {
         if ctx.is_probed() {
             return self.handle_seen(actor, ctx, slot, cx);
         }
@@ -319,7 +319,7 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
         slot: &'a mut FutureSlot,
         _: Span<'_>,
         cx: &mut TaskContext<'_>,
-    ) -> Started<'a, Drained> {
+    ) -> Started<'a, SourceDrained> {
         // One message at a time: each has a future type of its own.
         match self.inbox.peek_mut() {
             Some((envelope, _)) => envelope.handle(actor, ctx, slot, cx),

@@ -159,8 +159,8 @@ trait AnyTopic: Send + Sync {
     fn stats(&self) -> TopicStats;
     fn queues(&self) -> Vec<SubscriberInfo>;
     fn close(&self);
-    fn refuse_outsiders(&self);
-    fn accept_outsiders(&self);
+    fn pause_ingress(&self);
+    fn resume_ingress(&self);
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
@@ -202,12 +202,12 @@ impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
         self.topic.close();
     }
 
-    fn refuse_outsiders(&self) {
-        self.topic.refuse_outsiders();
+    fn pause_ingress(&self) {
+        self.topic.pause_ingress();
     }
 
-    fn accept_outsiders(&self) {
-        self.topic.accept_outsiders();
+    fn resume_ingress(&self) {
+        self.topic.resume_ingress();
     }
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
@@ -279,7 +279,7 @@ impl Topics {
             let (topic, retains) = self.make::<T>(kind.type_id);
             // Read under the guard of the map: a change that comes later finds this topic in it.
             if self.insiders_only.load(Ordering::SeqCst) {
-                topic.refuse_outsiders();
+                topic.pause_ingress();
             }
             let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
             let (bus, clock, tap) = (self.mark(), self.clock, Tap::default());
@@ -341,11 +341,11 @@ impl Topics {
         self.all().iter().for_each(|topic| topic.close());
     }
 
-    pub(crate) fn refuse_outsiders(&self) {
+    pub(crate) fn pause_ingress(&self) {
         self.admit_outsiders(false);
     }
 
-    pub(crate) fn accept_outsiders(&self) {
+    pub(crate) fn resume_ingress(&self) {
         self.admit_outsiders(true);
     }
 
@@ -353,7 +353,7 @@ impl Topics {
         let _alone = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.insiders_only.store(!admit, Ordering::SeqCst);
         for topic in self.all() {
-            if admit { topic.accept_outsiders() } else { topic.refuse_outsiders() }
+            if admit { topic.resume_ingress() } else { topic.pause_ingress() }
         }
     }
 

@@ -37,12 +37,12 @@ pub(crate) struct Watch {
     probed: AtomicBool,
     /// How many slices of messages have been handled. Written by the actor alone.
     beats: AtomicU64,
-    hand: Mutex<Hand>,
+    hand: Mutex<WatchedHand>,
 }
 
 #[derive(Default)]
-struct Hand {
-    held: Option<InHand>,
+struct WatchedHand {
+    held: Option<CurrentMessage>,
     /// That of the actor's task, while a handler waits.
     waker: Option<Waker>,
     /// Why what is in hand is to be given up.
@@ -51,7 +51,7 @@ struct Hand {
 
 /// What an actor is handling.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct InHand {
+pub(crate) struct CurrentMessage {
     /// The name of the message, or of the hook.
     pub(crate) message: &'static str,
     /// The topic it came from; `None` if it was sent directly.
@@ -60,7 +60,7 @@ pub(crate) struct InHand {
     pub(crate) waits: bool,
 }
 
-impl fmt::Display for InHand {
+impl fmt::Display for CurrentMessage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { message, topic, waits } = self;
         write!(f, "{message}")?;
@@ -76,7 +76,7 @@ pub(crate) struct Pulse {
     pub(crate) beats: u64,
     /// Nothing is to be done: no progress is expected.
     pub(crate) rests: bool,
-    pub(crate) hand: Option<InHand>,
+    pub(crate) hand: Option<CurrentMessage>,
 }
 
 impl Watch {
@@ -119,7 +119,7 @@ impl Watch {
         topic: Option<&'static str>,
         mut work: impl Future<Output = O> + Unpin,
     ) -> Result<O, StopReason> {
-        let following = Following::new(self, InHand { message, topic, waits: false });
+        let following = Following::new(self, CurrentMessage { message, topic, waits: false });
         poll_fn(|cx| {
             if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
                 return Poll::Ready(Ok(output));
@@ -144,8 +144,8 @@ impl Watch {
 struct Following<'a>(&'a Watch);
 
 impl<'a> Following<'a> {
-    fn new(watch: &'a Watch, held: InHand) -> Self {
-        *lock(&watch.hand) = Hand { held: Some(held), ..Hand::default() };
+    fn new(watch: &'a Watch, held: CurrentMessage) -> Self {
+        *lock(&watch.hand) = WatchedHand { held: Some(held), ..WatchedHand::default() };
         Self(watch)
     }
 }

@@ -16,7 +16,7 @@ use mycelium_mailbox::wire::{Encoder, WireError};
 use mycelium_mailbox::{Delivery, Doorbell, Source, Subscription as Queue, poll_pick};
 use mycelium_remote::frame::Header;
 
-use super::bus::Core;
+use super::bus::BusCore;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::source::Tally;
@@ -29,7 +29,7 @@ pub(crate) use self::tap::Tap;
 use self::tap::TimeLog;
 
 /// A publish that waits for room.
-pub(crate) type Waiting<'a> = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send + 'a>>;
+pub(crate) type QueuedPublish<'a> = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send + 'a>>;
 
 /// A topic, seen by those who bring and take bytes.
 pub(crate) trait LiveWire: Send + Sync {
@@ -48,7 +48,7 @@ pub(crate) trait LiveWire: Send + Sync {
         bytes: &[u8],
         sender: Option<u64>,
         cx: &mut TaskContext<'_>,
-    ) -> Result<Option<Waiting<'a>>, WirePublishError>;
+    ) -> Result<Option<QueuedPublish<'a>>, WirePublishError>;
 
     /// A queue for the receiver `id` (0: not an actor), who sleeps on `bell`.
     fn listen(
@@ -117,7 +117,7 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         bytes: &[u8],
         sender: Option<u64>,
         cx: &mut TaskContext<'_>,
-    ) -> Result<Option<Waiting<'a>>, WirePublishError> {
+    ) -> Result<Option<QueuedPublish<'a>>, WirePublishError> {
         let message = T::from_wire(self.kind(), header, bytes, || self.clock().now().as_nanos())
             .map_err(WirePublishError::Value)?;
         let kind = self.kind();
@@ -147,7 +147,7 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         };
         let capacity = how.capacity.unwrap_or_else(|| self.capacity());
         let at = T::ENCODED.then(|| self.tap.join(capacity, self.clock(), |note| self.note_each(Some(note))));
-        let leave = Leave { entry: Arc::clone(&self), at };
+        let leave = TapPlace { entry: Arc::clone(&self), at };
         let queue = self.subscribe(typed, id, bell)?;
         let (encoder, header, shared, times) = (Encoder::new(), Header::default(), None, TimeLog::new());
         Ok(Box::new(Ear { queue, tally: Tally::new(self), encoder, header, shared, times, _leave: leave }))
@@ -155,12 +155,12 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
 }
 
 /// A place at the tap.
-struct Leave<T: Carried> {
+struct TapPlace<T: Carried> {
     entry: Arc<TopicEntry<T>>,
     at: Option<usize>,
 }
 
-impl<T: Carried> Drop for Leave<T> {
+impl<T: Carried> Drop for TapPlace<T> {
     fn drop(&mut self) {
         if let Some(at) = self.at {
             self.entry.tap.leave(at, || self.entry.note_each(None));
@@ -179,7 +179,7 @@ struct Ear<T: Carried> {
     shared: Option<WireValue>,
     /// When messages were published, from the one in front: what nobody else wants to know.
     times: TimeLog,
-    _leave: Leave<T>,
+    _leave: TapPlace<T>,
 }
 
 impl<T: Carried> Source for Ear<T> {
@@ -209,7 +209,7 @@ impl<T: Carried> WireQueue for Ear<T> {
     }
 
     fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>> {
-        let Self { queue, tally, encoder, header, shared, times, _leave: Leave { at, .. } } = self;
+        let Self { queue, tally, encoder, header, shared, times, _leave: TapPlace { at, .. } } = self;
         let Delivery { message, stamp, sender } = queue.peek().filter(|front| front.stamp < below)?;
         let (kind, tap) = (tally.entry.kind(), &tally.entry.tap);
         let (None, Some(at)) = (message.as_value(), *at) else {
@@ -320,7 +320,7 @@ pub(crate) struct LiveEars {
 
 impl LiveEars {
     pub(crate) fn new(
-        core: &Core,
+        core: &BusCore,
         topics: &WireTopics,
         how: &Subscription<WireMessage>,
         id: u64,
@@ -467,7 +467,7 @@ impl MessageBus {
     }
 }
 
-impl Core {
+impl BusCore {
     /// `sender`: whose message it is; `None` for the one whose code runs.
     pub(crate) async fn publish_wire(
         &self,

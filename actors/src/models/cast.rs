@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::tree::{Backoff, Child, InHand, Shutdown};
+use crate::tree::{Backoff, Child, Redelivery, Shutdown};
 use crate::{
     Actor, BoxError, Context, Handler, Message, MessageBus, Responder, StopReason, Subscription,
     Subscriptions,
@@ -222,7 +222,7 @@ impl Reader {
 
     /// The same, which tries a message three times.
     pub(super) fn patient_child(&self) -> Child {
-        self.child().in_hand(InHand::Retry { attempts: 3 })
+        self.child().redelivery(Redelivery::Retry { attempts: 3 })
     }
 
     async fn read(&mut self, what: &str, tick: &Tick) -> Result<(), BoxError> {

@@ -206,7 +206,7 @@ impl Retry {
     where
         F: Future<Output = Result<T, E>>,
     {
-        let mut progress = Progress::new(self.policy, clock.now());
+        let mut progress = RetryProgress::new(self.policy, clock.now());
         let mut last = None;
         loop {
             let (limit, is_deadline) = progress.begin(clock.now());
@@ -228,8 +228,8 @@ impl Retry {
                 }
             };
             match progress.failed(clock.now(), again, &mut self.jitter) {
-                Next::Wait(delay) => clock.sleep(delay).await,
-                Next::GiveUp(cause) => return Err(progress.error(clock.now(), cause, last)),
+                NextAttempt::Wait(delay) => clock.sleep(delay).await,
+                NextAttempt::GiveUp(cause) => return Err(progress.error(clock.now(), cause, last)),
             }
         }
     }
@@ -237,20 +237,20 @@ impl Retry {
 
 /// What follows a failed attempt.
 #[derive(Debug, PartialEq)]
-enum Next {
+enum NextAttempt {
     Wait(Duration),
     GiveUp(GaveUp),
 }
 
 /// How far one call has come: the decisions, without clock or waiting.
-struct Progress {
+struct RetryProgress {
     policy: RetryPolicy,
     began: Timestamp,
     attempts: u32,
     backoff: BackoffState,
 }
 
-impl Progress {
+impl RetryProgress {
     fn new(policy: RetryPolicy, now: Timestamp) -> Self {
         Self { policy, began: now, attempts: 0, backoff: BackoffState::default() }
     }
@@ -266,18 +266,20 @@ impl Progress {
         }
     }
 
-    fn failed(&mut self, now: Timestamp, again: bool, jitter: &mut Jitter) -> Next {
+    fn failed(&mut self, now: Timestamp, again: bool, jitter: &mut Jitter) -> NextAttempt {
         if !again {
-            return Next::GiveUp(GaveUp::NotRetried);
+            return NextAttempt::GiveUp(GaveUp::NotRetried);
         }
         if self.attempts >= self.policy.attempts_max {
-            return Next::GiveUp(GaveUp::Attempts);
+            return NextAttempt::GiveUp(GaveUp::Attempts);
         }
         let delay = self.backoff.next_delay(&self.policy.backoff, jitter);
         let elapsed = now - self.began;
         match self.policy.deadline {
-            Some(deadline) if elapsed.saturating_add(delay) >= deadline => Next::GiveUp(GaveUp::Deadline),
-            _ => Next::Wait(delay),
+            Some(deadline) if elapsed.saturating_add(delay) >= deadline => {
+                NextAttempt::GiveUp(GaveUp::Deadline)
+            }
+            _ => NextAttempt::Wait(delay),
         }
     }
 
@@ -299,20 +301,23 @@ mod tests {
         let backoff = Backoff { jitter: 0.0, ..Backoff::default() };
         let deadline = Some(Duration::from_millis(300));
         let policy = RetryPolicy { attempts_max: 10, backoff, deadline, ..RetryPolicy::default() };
-        let (mut progress, mut jitter) = (Progress::new(policy, ms(1_000)), Jitter::new(1));
+        let (mut progress, mut jitter) = (RetryProgress::new(policy, ms(1_000)), Jitter::new(1));
         assert_eq!(progress.begin(ms(1_000)), (deadline, true));
-        assert_eq!(progress.failed(ms(1_010), true, &mut jitter), Next::Wait(Duration::from_millis(100)));
+        assert_eq!(
+            progress.failed(ms(1_010), true, &mut jitter),
+            NextAttempt::Wait(Duration::from_millis(100))
+        );
         assert_eq!(progress.begin(ms(1_110)), (Some(Duration::from_millis(190)), true));
         // 110 ms have passed: a wait of 200 ms would end after 300.
-        assert_eq!(progress.failed(ms(1_110), true, &mut jitter), Next::GiveUp(GaveUp::Deadline));
+        assert_eq!(progress.failed(ms(1_110), true, &mut jitter), NextAttempt::GiveUp(GaveUp::Deadline));
     }
 
     #[test]
     fn a_clock_that_is_set_back_does_no_harm() {
         let policy = RetryPolicy { deadline: Some(Duration::from_secs(1)), ..RetryPolicy::default() };
-        let (mut progress, mut jitter) = (Progress::new(policy, ms(5_000)), Jitter::new(1));
+        let (mut progress, mut jitter) = (RetryProgress::new(policy, ms(5_000)), Jitter::new(1));
         assert_eq!(progress.begin(ms(10)).0, policy.deadline);
-        assert!(matches!(progress.failed(ms(20), true, &mut jitter), Next::Wait(_)));
+        assert!(matches!(progress.failed(ms(20), true, &mut jitter), NextAttempt::Wait(_)));
     }
 
     #[test]

@@ -219,7 +219,7 @@ impl<'a, S: Space> Sweep<'a, S> {
             total,
             chunk,
             stop: self.options.stop.watch(),
-            tally: worker::Tally::default(),
+            tally: worker::SweepTally::default(),
         };
         worker::run(&plan, threads, self.options.progress_every, self.progress, start)
     }

@@ -11,7 +11,7 @@ use super::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepReport, 
 use super::seed::seed_of;
 use super::{Callback, Progress, Space, SweepError};
 use crate::BoxError;
-use crate::stop::{Leash, Watch};
+use crate::stop::{Leash, SweepWatch};
 
 /// What all threads share.
 pub(super) struct Plan<'a, S, F> {
@@ -22,13 +22,13 @@ pub(super) struct Plan<'a, S, F> {
     pub(super) seed: u64,
     pub(super) total: usize,
     pub(super) chunk: usize,
-    pub(super) stop: Watch,
-    pub(super) tally: Tally,
+    pub(super) stop: SweepWatch,
+    pub(super) tally: SweepTally,
 }
 
 /// How far the threads are.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct SweepTally {
     /// The position that is taken next.
     next: AtomicUsize,
     done: AtomicUsize,
@@ -119,7 +119,7 @@ impl<S: Space, F> Plan<'_, S, F> {
         E: Into<BoxError>,
         F: Fn(&S::Point, &Trial) -> Result<R, E>,
     {
-        let _leave = Leave(&self.tally);
+        let _leave = ThreadEnd(&self.tally);
         let _guard = BreakOnPanic(&self.tally);
         let cpu = thread_cpu();
         let leash = self.stop.leash();
@@ -186,7 +186,7 @@ impl<P, R> Harvest<P, R> {
     }
 }
 
-impl Tally {
+impl SweepTally {
     /// Calls `report` at every interval until all threads have ended.
     fn watch(&self, interval: Duration, mut report: impl FnMut()) {
         loop {
@@ -208,16 +208,16 @@ impl Tally {
 }
 
 /// Counts a thread as ended, however it ends.
-struct Leave<'a>(&'a Tally);
+struct ThreadEnd<'a>(&'a SweepTally);
 
-impl Drop for Leave<'_> {
+impl Drop for ThreadEnd<'_> {
     fn drop(&mut self) {
         self.0.leave();
     }
 }
 
 /// Lets the other threads end soon when this one unwinds.
-struct BreakOnPanic<'a>(&'a Tally);
+struct BreakOnPanic<'a>(&'a SweepTally);
 
 impl Drop for BreakOnPanic<'_> {
     fn drop(&mut self) {

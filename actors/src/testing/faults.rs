@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::short_type_name;
-use crate::{Actor, Call, Outcome, Probe};
+use crate::{Actor, Call, CallOutcome, Probe};
 
 /// Panics in an actor at a chosen message, to see what its supervisor, its successors and others make of it. It is the probe of a bus or
 /// an isolate ([`BusBuilder::probe`](crate::BusBuilder::probe), [`Isolate::probe`](crate::Isolate::probe)).
@@ -40,12 +40,12 @@ use crate::{Actor, Call, Outcome, Probe};
 /// ```
 #[derive(Default)]
 pub struct Faults {
-    plans: Mutex<Vec<Plan>>,
+    plans: Mutex<Vec<FaultPlan>>,
     inner: Option<Arc<dyn Probe>>,
 }
 
 /// One failure that is to come, or has come.
-struct Plan {
+struct FaultPlan {
     actor: &'static str,
     message: &'static str,
     /// At which call, from 1.
@@ -64,7 +64,7 @@ impl Faults {
     /// their restarts; a message that is tried again counts again. 0 is never. Types are told apart by their names.
     #[must_use]
     pub fn panic_at<A: Actor, M>(self, nth: u64) -> Self {
-        let plan = Plan { actor: A::name(), message: short_type_name::<M>(), at: nth, seen: 0 };
+        let plan = FaultPlan { actor: A::name(), message: short_type_name::<M>(), at: nth, seen: 0 };
         self.lock().push(plan);
         self
     }
@@ -82,7 +82,7 @@ impl Faults {
         self.lock().iter().filter(|plan| plan.at > 0 && plan.seen >= plan.at).count()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Plan>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<FaultPlan>> {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,7 +107,7 @@ impl Probe for Faults {
         }
     }
 
-    fn ended(&self, call: &Call, outcome: &Outcome<'_>) {
+    fn ended(&self, call: &Call, outcome: &CallOutcome<'_>) {
         if let Some(inner) = &self.inner {
             inner.ended(call, outcome);
         }

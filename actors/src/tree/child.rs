@@ -17,7 +17,7 @@ use super::live::LiveTree;
 use super::observe::Observer;
 #[cfg(unix)]
 use super::process::{ProcessLaunch, ProcessSpec};
-use super::shell::Shared;
+use super::shell::TreeShared;
 use crate::{Actor, MessageBus, Service};
 
 /// Where the description of a tree begins: [`Supervisor::builder`].
@@ -93,7 +93,7 @@ pub struct Child(pub(crate) ChildSpec<Launcher>);
 /// has given it up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum InHand {
+pub enum Redelivery {
     /// It is a dead letter.
     #[default]
     DeadLetter,
@@ -109,7 +109,7 @@ pub enum InHand {
     },
 }
 
-impl InHand {
+impl Redelivery {
     pub(crate) fn attempts_max(self) -> u32 {
         match self {
             Self::DeadLetter => 1,
@@ -207,15 +207,15 @@ impl Child {
     /// Of an actor: what becomes of the message that it is handling when it fails. A dead letter, unless set.
     ///
     /// ```
-    /// use mycelium::tree::{Child, InHand};
+    /// use mycelium::tree::{Child, Redelivery};
     /// # struct Orders;
     /// # impl mycelium::Actor for Orders { type Error = mycelium::BoxError; }
     ///
-    /// let orders = Child::actor("orders", || Orders).in_hand(InHand::Retry { attempts: 3 });
+    /// let orders = Child::actor("orders", || Orders).redelivery(Redelivery::Retry { attempts: 3 });
     /// # assert_eq!(orders.id(), "orders");
     /// ```
-    pub fn in_hand(mut self, in_hand: InHand) -> Self {
-        self.0.start.in_hand = in_hand;
+    pub fn redelivery(mut self, redelivery: Redelivery) -> Self {
+        self.0.start.redelivery = redelivery;
         self
     }
 
@@ -328,7 +328,7 @@ impl Builder {
     /// Dropped before it is ready, the tree is shut down.
     pub async fn start(self, bus: &MessageBus) -> Result<Tree, StartError> {
         self.check().map_err(StartError::Spec)?;
-        let shared = Arc::new(Shared::new(bus.clone(), self.observer.clone(), self.seed));
+        let shared = Arc::new(TreeShared::new(bus.clone(), self.observer.clone(), self.seed));
         LiveTree::start(&self, shared).await.map(Tree::live)
     }
 

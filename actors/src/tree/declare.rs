@@ -11,7 +11,7 @@ use mycelium_supervisor::declare::{
     Declaration, Declared, DeclaredTree, Mistake, Program, read, suggestion, text,
 };
 
-use super::child::{Builder, Child, InHand, Supervisor};
+use super::child::{Builder, Child, Redelivery, Supervisor};
 use super::health::Health;
 use super::launch::Launcher;
 #[cfg(unix)]
@@ -121,10 +121,10 @@ impl Factories {
         self
     }
 
-    fn find(&self, kind: Kind, name: &str, id: &Arc<str>) -> Result<Launcher, String> {
+    fn find(&self, kind: FactoryKind, name: &str, id: &Arc<str>) -> Result<Launcher, String> {
         let (here, there, other) = match kind {
-            Kind::Actor => (&self.actors, &self.services, Kind::Service),
-            Kind::Service => (&self.services, &self.actors, Kind::Actor),
+            FactoryKind::Actor => (&self.actors, &self.services, FactoryKind::Service),
+            FactoryKind::Service => (&self.services, &self.actors, FactoryKind::Actor),
         };
         if let Some(make) = here.get(name) {
             return Ok(make(id));
@@ -160,12 +160,12 @@ impl fmt::Debug for Factories {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+enum FactoryKind {
     Actor,
     Service,
 }
 
-impl Kind {
+impl FactoryKind {
     /// As a key of a child.
     fn word(self) -> &'static str {
         match self {
@@ -295,8 +295,8 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
         return Ok(launcher);
     }
     let found = match program {
-        Some(Program::Actor(name)) => factories.find(Kind::Actor, name, &child.id),
-        Some(Program::Service(name)) => factories.find(Kind::Service, name, &child.id),
+        Some(Program::Actor(name)) => factories.find(FactoryKind::Actor, name, &child.id),
+        Some(Program::Service(name)) => factories.find(FactoryKind::Service, name, &child.id),
         Some(Program::Process { command, env, cwd }) => {
             process(&child.id, command, env, cwd.as_deref(), care.ready_line.as_deref())
         }
@@ -309,8 +309,8 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
     launcher.source = source.or(launcher.source);
     launcher.tells |= care.ready_when_told;
     launcher.start_timeout = care.start_timeout.or(launcher.start_timeout);
-    if let Some(attempts) = care.in_hand_attempts {
-        launcher.in_hand = InHand::Retry { attempts };
+    if let Some(attempts) = care.redelivery_attempts {
+        launcher.redelivery = Redelivery::Retry { attempts };
     }
     launcher.health = care.stuck_after.map(|limit| {
         let health = Health::within(limit);

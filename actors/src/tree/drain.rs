@@ -8,7 +8,7 @@ use std::time::Duration;
 use mycelium_mailbox::Stop;
 use mycelium_supervisor::Call;
 
-use super::handle::{Backend, TREE_SHUTDOWN_DEADLINE, Tree, split};
+use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend, split};
 use super::live::LiveTree;
 use crate::dead_letters::Account;
 use crate::live::{Member, Work};
@@ -100,7 +100,7 @@ impl std::error::Error for DrainError {}
 impl Tree {
     /// Ends the tree and loses nothing that is queued, if that can be done within `limit`:
     ///
-    /// 1. A bus takes nothing from publishers outside any more ([`MessageBus::refuse_outsiders`]). The sources of the
+    /// 1. A bus takes nothing from publishers outside any more ([`MessageBus::pause_ingress`]). The sources of the
     ///    tree are stopped one after the other in the order in which they started, and so are the services of the bus that no
     ///    supervisor looks after. Which children are sources, [`Child::source`](super::Child::source) says.
     /// 2. Actors go on until all of the bus rest: nothing waits in any mailbox, and no handler runs. A child in
@@ -109,7 +109,7 @@ impl Tree {
     ///
     /// When `limit` has passed, step 3 begins whatever waits. In an isolate the time is virtual, and moves as far as sources and handlers need
     /// it. Live, the bus stays open for those that are left on it, and goes on refusing
-    /// publishers outside until [`MessageBus::accept_outsiders`].
+    /// publishers outside until [`MessageBus::resume_ingress`].
     ///
     /// Tells and asks through references are not refused, from wherever they come: they are handled as long as the actor is there.
     /// Who goes on telling keeps the drain from ending before its limit. Of two drains at once on one bus, each waits for all
@@ -152,8 +152,8 @@ impl Tree {
     /// ```
     pub async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
         match self.backend() {
-            Backend::Isolate(isolate) => isolate.drain(limit).await,
-            Backend::Live(live) => live.drain(limit).await,
+            TreeBackend::Isolate(isolate) => isolate.drain(limit).await,
+            TreeBackend::Live(live) => live.drain(limit).await,
         }
     }
 }
@@ -166,7 +166,7 @@ impl LiveTree {
         let bus = &shared.bus;
         let before = shared.set_missed_aside();
         let account = bus.core.dead_letters.open_account(shared.number);
-        bus.refuse_outsiders();
+        bus.pause_ingress();
 
         let (mut stopped, mut late) = self.stop_sources(deadline).await;
         let (services, stuck) = stop_services(bus, deadline).await;
@@ -185,7 +185,7 @@ impl LiveTree {
             sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = (pause * 2).min(PAUSE_MAX);
         };
-        let names = Names::of(self);
+        let names = ActorNames::of(self);
         let busy: Vec<_> = busy.iter().map(|member| names.of_member(&**member)).collect();
 
         // What it kills is found below.
@@ -252,9 +252,9 @@ fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
 }
 
 /// What the actors of a bus are called.
-struct Names(HashMap<ActorId, Arc<str>>);
+struct ActorNames(HashMap<ActorId, Arc<str>>);
 
-impl Names {
+impl ActorNames {
     fn of(tree: &LiveTree) -> Self {
         let actors = tree.shared().actors();
         Self(actors.iter().map(|(path, placed)| (placed.id, Arc::clone(path))).collect())

@@ -41,11 +41,11 @@ pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 /// ```
 #[derive(Clone)]
 pub struct Tree {
-    backend: Backend,
+    backend: TreeBackend,
 }
 
 #[derive(Clone)]
-pub(super) enum Backend {
+pub(super) enum TreeBackend {
     Isolate(IsolateTree),
     Live(LiveTree),
 }
@@ -170,14 +170,14 @@ pub(crate) fn warn_where_a_panic_aborts(tree: &str) {
 
 impl Tree {
     pub(crate) fn live(tree: LiveTree) -> Self {
-        Self { backend: Backend::Live(tree) }
+        Self { backend: TreeBackend::Live(tree) }
     }
 
     pub(crate) fn in_isolate(tree: IsolateTree) -> Self {
-        Self { backend: Backend::Isolate(tree) }
+        Self { backend: TreeBackend::Isolate(tree) }
     }
 
-    pub(super) fn backend(&self) -> &Backend {
+    pub(super) fn backend(&self) -> &TreeBackend {
         &self.backend
     }
 
@@ -187,8 +187,8 @@ impl Tree {
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.actor_ref(path),
-            Backend::Live(live) => live.actor_ref(path),
+            TreeBackend::Isolate(isolate) => isolate.actor_ref(path),
+            TreeBackend::Live(live) => live.actor_ref(path),
         }
     }
 
@@ -202,8 +202,8 @@ impl Tree {
     pub async fn child(&self, path: &str) -> Result<ChildInfo, CallError> {
         let (above, id) = split(path);
         let child = match &self.backend {
-            Backend::Isolate(isolate) => isolate.child(above, id).await?,
-            Backend::Live(live) => live.child(above, id).await?,
+            TreeBackend::Isolate(isolate) => isolate.child(above, id).await?,
+            TreeBackend::Live(live) => live.child(above, id).await?,
         };
         child.ok_or(CallError::Refused(pure::CallError::NotFound))
     }
@@ -284,8 +284,8 @@ impl Tree {
     /// Begins to stop all children in reverse order, and waits for nothing.
     pub fn stop(&self) {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.stop(),
-            Backend::Live(live) => live.stop(),
+            TreeBackend::Isolate(isolate) => isolate.stop(),
+            TreeBackend::Live(live) => live.stop(),
         }
     }
 
@@ -310,8 +310,8 @@ impl Tree {
     /// Dropped before it is ready, the shutdown goes on.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), TreeShutdownError> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.stop_within(limit).await,
-            Backend::Live(live) => live.stop_within(limit).await,
+            TreeBackend::Isolate(isolate) => isolate.stop_within(limit).await,
+            TreeBackend::Live(live) => live.stop_within(limit).await,
         }
         let missed = self.missed();
         if missed.is_empty() { Ok(()) } else { Err(TreeShutdownError { missed }) }
@@ -321,8 +321,8 @@ impl Tree {
     #[must_use]
     pub fn missed(&self) -> Vec<Arc<str>> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.missed(),
-            Backend::Live(live) => live.shared().missed(),
+            TreeBackend::Isolate(isolate) => isolate.missed(),
+            TreeBackend::Live(live) => live.shared().missed(),
         }
     }
 
@@ -330,8 +330,8 @@ impl Tree {
     #[must_use]
     pub fn end_reason(&self) -> Option<ExitReason> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.end_reason(),
-            Backend::Live(live) => live.end_reason(),
+            TreeBackend::Isolate(isolate) => isolate.end_reason(),
+            TreeBackend::Live(live) => live.end_reason(),
         }
     }
 
@@ -342,8 +342,8 @@ impl Tree {
     /// It may be dropped and called again.
     pub async fn ended(&self) -> ExitReason {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.ended().await,
-            Backend::Live(live) => live.ended().await,
+            TreeBackend::Isolate(isolate) => isolate.ended().await,
+            TreeBackend::Live(live) => live.ended().await,
         }
     }
 
@@ -358,8 +358,8 @@ impl Tree {
 
     async fn call(&self, path: &str, call: pure::Call<Launcher>) -> Result<pure::Reply<Launcher>, CallError> {
         match &self.backend {
-            Backend::Isolate(isolate) => isolate.call(path, call).await,
-            Backend::Live(live) => live.call(path, call).await,
+            TreeBackend::Isolate(isolate) => isolate.call(path, call).await,
+            TreeBackend::Live(live) => live.call(path, call).await,
         }
     }
 }

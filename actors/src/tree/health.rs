@@ -71,7 +71,7 @@ pub(crate) enum Verdict {
 
 /// What is known of one life.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Probe {
+pub(crate) struct HealthProbe {
     health: Health,
     beats: u64,
     /// When there was progress last.
@@ -83,7 +83,7 @@ pub(crate) struct Probe {
     stuck: bool,
 }
 
-impl Probe {
+impl HealthProbe {
     /// A life that begins.
     pub(crate) fn new(health: Health, now: Duration) -> Self {
         Self { health, beats: 0, since: now, looked: now, quiet: Duration::ZERO, stuck: false }
@@ -126,7 +126,7 @@ mod tests {
 
     /// Looks every `step` milliseconds from `from` on, and finds the same each time; when it found that the life is stuck.
     fn looks(
-        probe: &mut Probe,
+        probe: &mut HealthProbe,
         from: u64,
         step: u64,
         looks: u64,
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_life_is_stuck_once_it_has_work_and_finishes_nothing() {
-        let mut probe = Probe::new(Health::within(ms(100)), ms(0));
+        let mut probe = HealthProbe::new(Health::within(ms(100)), ms(0));
         assert_eq!(looks(&mut probe, 0, 25, 20, pulse(0, false), true), Some(100));
         assert_eq!(probe.step(ms(510), pulse(1, false), true), Verdict::Recovered);
         assert_eq!(probe.step(ms(535), pulse(2, false), true), Verdict::Same);
@@ -152,10 +152,10 @@ mod tests {
 
     #[test]
     fn one_that_has_no_turn_is_not_stuck_and_late_looks_count_as_one_in_time() {
-        let mut probe = Probe::new(Health::within(ms(100)), ms(0));
+        let mut probe = HealthProbe::new(Health::within(ms(100)), ms(0));
         assert_eq!(looks(&mut probe, 0, 25, 1_000, pulse(0, false), false), None);
         assert_eq!(looks(&mut probe, 25_000, 500, 10, pulse(0, false), true), Some(27_000), "four looks");
-        let mut probe = Probe::new(Health::within(ms(100)), ms(0));
+        let mut probe = HealthProbe::new(Health::within(ms(100)), ms(0));
         for look in 1..100 {
             let had_turns = look % 10 == 0;
             let verdict = probe.step(ms(look * 25), pulse(0, false), had_turns);
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn one_that_rests_is_never_stuck() {
-        let mut probe = Probe::new(Health::within(ms(100)), ms(0));
+        let mut probe = HealthProbe::new(Health::within(ms(100)), ms(0));
         assert_eq!(looks(&mut probe, 0, 50, 100, pulse(0, true), true), None);
         // The time counts from the last look at which it rested.
         assert_eq!(probe.step(ms(5_025), pulse(0, false), true), Verdict::Same);

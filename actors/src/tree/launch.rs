@@ -11,11 +11,11 @@ use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::{Left, Report};
 use mycelium_supervisor::{Call, ChildRef, ExitReason, Strategy};
 
-use super::child::{Builder, InHand};
+use super::child::{Builder, Redelivery};
 use super::health::Health;
-use super::shell::{Estate, Kept, Leash, Mail, Placed, Shared, Tasks, Word, spawn_supervisor};
+use super::shell::{Estate, Mail, Placed, StopTether, Suspended, Tasks, TreeShared, Word, spawn_supervisor};
 use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
-use crate::live::{Fate, Member, Readiness, Supervision, Verdict};
+use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
 use crate::sync::{mpsc, oneshot};
 use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
@@ -32,7 +32,7 @@ pub(crate) struct Launcher {
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) health: Option<Health>,
     /// Of an actor: what becomes of the message on which it fails.
-    pub(crate) in_hand: InHand,
+    pub(crate) redelivery: Redelivery,
 }
 
 /// How long a worker may take to be ready, unless its specification says otherwise.
@@ -41,8 +41,8 @@ pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 impl Launcher {
     pub(crate) fn new(launch: impl Launch + 'static) -> Self {
         let start_timeout = launch.builder().is_none().then_some(START_TIMEOUT);
-        let (launch, in_hand) = (Arc::new(launch), InHand::default());
-        Self { launch, source: None, tells: false, start_timeout, health: None, in_hand }
+        let (launch, redelivery) = (Arc::new(launch), Redelivery::default());
+        Self { launch, source: None, tells: false, start_timeout, health: None, redelivery }
     }
 
     pub(crate) fn builder(&self) -> Option<&Builder> {
@@ -87,7 +87,7 @@ pub(crate) fn fitting(call: Call<Launcher>, strategy: Strategy) -> Call<Launcher
 pub(crate) struct Site {
     pub(crate) child: ChildRef,
     pub(crate) path: Arc<str>,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) shared: Arc<TreeShared>,
     pub(crate) post: mpsc::UnboundedSender<Mail>,
     /// Whether the child says by itself when it is ready.
     pub(crate) tells: bool,
@@ -139,7 +139,7 @@ pub(crate) trait Launch: Send + Sync {
 #[derive(Clone)]
 pub(crate) enum Life {
     Member(Arc<dyn Member>),
-    Supervisor(Leash),
+    Supervisor(StopTether),
 }
 
 impl Life {
@@ -194,7 +194,7 @@ impl<A: Actor> ActorLaunch<A> {
 
 impl<A: Actor> Launch for ActorLaunch<A> {
     fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
-        if let Some(Left::Worker(Kept { actor, word })) = left {
+        if let Some(Left::Worker(Suspended { actor, word })) = left {
             // Before the word: a stop that follows this start must not be taken back.
             actor.resume();
             if word.send(Word::Live(site.child, site.post.clone())).is_ok() {
@@ -261,7 +261,7 @@ impl<A: Actor> Fate<A> for Supervised<A> {
         self.attempts_max
     }
 
-    fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Verdict<A>> {
+    fn poll_verdict(&mut self, reason: &StopReason, cx: &mut TaskContext<'_>) -> Poll<Directive<A>> {
         let Self { child, post, verdict, readiness, .. } = self;
         let waiting = verdict.get_or_insert_with(|| {
             let (verdict, waiting) = oneshot::channel();
@@ -279,10 +279,10 @@ impl<A: Actor> Fate<A> for Supervised<A> {
                     aim(readiness, child, post);
                 }
                 self.child = child;
-                Poll::Ready(Verdict::Restart((self.factory)()))
+                Poll::Ready(Directive::Restart((self.factory)()))
             }
-            Ok(Word::ShutDown) => Poll::Ready(Verdict::ShutDown),
-            Err(_) => Poll::Ready(Verdict::Stop),
+            Ok(Word::ShutDown) => Poll::Ready(Directive::ShutDown),
+            Err(_) => Poll::Ready(Directive::Stop),
         }
     }
 }

@@ -9,8 +9,8 @@ use pure::{ChildInfo, ExitReason};
 use super::child::Builder;
 use super::handle::{CallError, StartError, warn_where_a_panic_aborts};
 use super::launch::Launcher;
-use super::shell::{Estate, Leash, Mailbox, Shared, spawn_supervisor};
-use crate::live::{KILL_GRACE, Place, Standing, cancellable, has_ended};
+use super::shell::{Estate, Mailbox, StopTether, TreeShared, spawn_supervisor};
+use crate::live::{ForestPlace, KILL_GRACE, Standing, cancellable, has_ended};
 use crate::rt::timeout;
 use crate::sync::{SetOnce, oneshot};
 use crate::{Actor, ActorRef};
@@ -18,19 +18,19 @@ use crate::{Actor, ActorRef};
 /// When its last clone is dropped, the tree is shut down.
 #[derive(Clone)]
 pub(crate) struct LiveTree {
-    shared: Arc<Shared>,
-    leash: Leash,
+    shared: Arc<TreeShared>,
+    leash: StopTether,
     ended: Arc<SetOnce<ExitReason>>,
 }
 
 impl LiveTree {
-    pub(crate) async fn start(root: &Builder, shared: Arc<Shared>) -> Result<Self, StartError> {
+    pub(crate) async fn start(root: &Builder, shared: Arc<TreeShared>) -> Result<Self, StartError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| StartError::NoRuntime)?;
         warn_where_a_panic_aborts(&root.id);
         let ended = Arc::new(SetOnce::new());
         let (ready, is_ready) = oneshot::channel();
         let core = Arc::clone(&shared.bus.core);
-        let place = Place::new(&core, shared.number, &ended);
+        let place = ForestPlace::new(&core, shared.number, &ended);
         let leash = spawn_supervisor(
             root,
             &root.id,
@@ -57,7 +57,7 @@ impl LiveTree {
         }
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
+    pub(crate) fn shared(&self) -> &Arc<TreeShared> {
         &self.shared
     }
 

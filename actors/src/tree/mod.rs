@@ -20,7 +20,7 @@ mod signals;
 mod sources;
 
 pub use crate::live::KILL_GRACE;
-pub use child::{Builder, Child, InHand, Supervisor};
+pub use child::{Builder, Child, Redelivery, Supervisor};
 pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};
 pub(crate) use drain::{PAUSE_MAX, PAUSE_MIN, left_of, nameless};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::drain::{DrainError, Drained};
-use super::handle::{Backend, TREE_SHUTDOWN_DEADLINE, Tree};
+use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
 use super::live::LiveTree;
 use super::signals::{self, StopSignal};
 use crate::sync::mpsc;
@@ -140,7 +140,7 @@ impl Tree {
     /// }
     /// ```
     pub async fn run_until_signal(&self, limit: Duration) -> io::Result<RunEnd> {
-        let Backend::Live(live) = self.backend() else {
+        let TreeBackend::Live(live) = self.backend() else {
             let what = "the tree is in an isolate, which gets no signals: start it on a bus";
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };

@@ -12,9 +12,9 @@ use mycelium_supervisor as pure;
 use pure::engine::{self, Body, Engine, Left, ROOT, Report};
 use pure::{CallId, ChildInfo, ChildRef, ChildStatus, Event, ExitReason, SpecError};
 
-use self::alarm::Alarm;
-pub(crate) use self::shared::{MISSED_MAX, Mailbox, Placed, Replier, Shared};
-pub(crate) use self::tasks::{Kept, Tasks, Word};
+use self::alarm::TreeAlarm;
+pub(crate) use self::shared::{MISSED_MAX, Mailbox, Placed, Replier, TreeShared};
+pub(crate) use self::tasks::{Suspended, Tasks, Word};
 use super::child::Builder;
 use super::launch::{Launcher, Life, fitting};
 use crate::live::{Control, KILL_GRACE};
@@ -63,7 +63,7 @@ impl Mail {
 
 /// How a supervisor is told to end. When the last clone is dropped, it ends for good.
 #[derive(Clone)]
-pub(crate) struct Leash(Arc<Held>);
+pub(crate) struct StopTether(Arc<Held>);
 
 struct Held(mpsc::UnboundedSender<Mail>);
 
@@ -74,7 +74,7 @@ impl Drop for Held {
     }
 }
 
-impl Leash {
+impl StopTether {
     /// `for_good`: it will not be restarted.
     pub(crate) fn stop(&self, for_good: bool) {
         let _ = self.0.0.send(Mail::Report(Report::Stop { for_good }));
@@ -90,7 +90,7 @@ impl Leash {
     }
 }
 
-/// As a [`Leash`], and its drop means nothing.
+/// As a [`StopTether`], and its drop means nothing.
 #[derive(Clone)]
 pub(crate) struct Loose(mpsc::UnboundedSender<Mail>);
 
@@ -111,11 +111,11 @@ type OnReady = Box<dyn FnOnce() + Send>;
 pub(crate) fn spawn_supervisor(
     builder: &Builder,
     path: &Arc<str>,
-    shared: &Arc<Shared>,
+    shared: &Arc<TreeShared>,
     estate: Estate,
     on_ready: OnReady,
     on_exit: OnExit,
-) -> Result<Leash, SpecError> {
+) -> Result<StopTether, SpecError> {
     // Control comes from few places, reports from each life and change of it, calls as many as the mailbox lets in: children and the
     // intensity bound what waits here.
     let (post, mail) = mpsc::unbounded_channel();
@@ -132,7 +132,7 @@ pub(crate) fn spawn_supervisor(
         shared.forget_supervisor(&path, &mailbox);
         on_exit(reason, estate);
     });
-    Ok(Leash(Arc::new(Held(post))))
+    Ok(StopTether(Arc::new(Held(post))))
 }
 
 struct Shell {
@@ -145,7 +145,7 @@ struct Shell {
 
 impl Shell {
     async fn run(mut self, mut mail: mpsc::UnboundedReceiver<Mail>) -> (ExitReason, Estate) {
-        let (mut alarm, mut in_a_row) = (Alarm::default(), 0_u32);
+        let (mut alarm, mut in_a_row) = (TreeAlarm::default(), 0_u32);
         loop {
             if let Some(end) = self.tasks.end.take() {
                 self.tasks.see_off().await;
@@ -193,7 +193,7 @@ impl Shell {
             Mail::Parked(child, reason, word) => {
                 // One that nobody knows any more is not answered, and ends.
                 let Some(Life::Member(actor)) = self.life(child) else { return };
-                let kept = Kept { actor: Arc::clone(actor), word };
+                let kept = Suspended { actor: Arc::clone(actor), word };
                 self.handle(Report::Left(child, reason, Left::Worker(kept)));
             }
             Mail::Gone(child, reason) => {

@@ -77,7 +77,7 @@ pub(super) fn listen(
                 Err(error) => return drop(listens.send(Err(error))),
             };
             let _ = listens.send(Ok(()));
-            let last = watch(source, Watch::new(patience, code), &heard, is_over).await;
+            let last = watch(source, SignalWatch::new(patience, code), &heard, is_over).await;
             if let Some(LastWord { code, why }) = last {
                 complain(&why);
                 clean_up();
@@ -102,7 +102,7 @@ impl Signals {
 
 /// When the process is ended from here: the decisions, without signals, clock or exit.
 #[derive(Debug)]
-struct Watch {
+struct SignalWatch {
     patience: Duration,
     code: u8,
     signals: u32,
@@ -110,7 +110,7 @@ struct Watch {
     end: Option<(Instant, LastWord)>,
 }
 
-impl Watch {
+impl SignalWatch {
     fn new(patience: Duration, code: u8) -> Self {
         Self { patience, code, signals: 0, end: None }
     }
@@ -139,7 +139,7 @@ impl Watch {
 
 async fn watch(
     mut source: Source,
-    mut watch: Watch,
+    mut watch: SignalWatch,
     heard: &mpsc::UnboundedSender<StopSignal>,
     mut is_over: oneshot::Receiver<LastWord>,
 ) -> Option<LastWord> {
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn each_signal_is_more_urgent_than_the_one_before() {
         let now = Instant::now();
-        let mut watch = Watch::new(Duration::from_secs(60), 3);
+        let mut watch = SignalWatch::new(Duration::from_secs(60), 3);
         assert_eq!(watch.signal(now, StopSignal::Terminate), None);
         assert_eq!(
             watch.end.as_ref().map(|(at, last)| (*at, last.code)),
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_limit_past_the_end_of_time_is_no_deadline() {
-        let mut watch = Watch::new(Duration::MAX, 3);
+        let mut watch = SignalWatch::new(Duration::MAX, 3);
         assert_eq!(watch.signal(Instant::now(), StopSignal::Terminate), None);
         assert_eq!(watch.end, None);
     }

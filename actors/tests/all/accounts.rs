@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::common::{Flush, PERIOD, Tick, Tock, backoff, on_both_runtimes};
-use mycelium::tree::{Child, InHand, Shutdown};
+use mycelium::tree::{Child, Redelivery, Shutdown};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, Responder, Subscriber, Subscription, Supervisor,
     TopicStats, Tree,
@@ -106,7 +106,7 @@ fn supervisor(random: &mut Random, gate: &Arc<Semaphore>) -> mycelium::tree::Bui
         let (gate, attempts) = (Arc::clone(gate), 1 + random.below(3) as u32);
         let child = Child::actor(*id, move || Worker { ticks, tocks, gate: Arc::clone(&gate) });
         let child = child.shutdown(Shutdown::BrutalKill);
-        root.child(if attempts > 1 { child.in_hand(InHand::Retry { attempts }) } else { child })
+        root.child(if attempts > 1 { child.redelivery(Redelivery::Retry { attempts }) } else { child })
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::common::{Flush, Heard, Note, Tick, Tock, at_ms, on_both_runtimes, on_every_runtime};
-use mycelium::tree::{Child, InHand};
+use mycelium::tree::{Child, Redelivery};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Publisher, Responder, Service,
     ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, Timestamp, actor,
@@ -373,7 +373,7 @@ fn a_supervised_actor_that_fails_in_a_batch_goes_on_with_what_waits() {
         let heard = Heard::default();
         let of_child = heard.clone();
         let child = Child::actor("sum", move || Summing { heard: of_child.clone(), ..Summing::default() });
-        let tree = Supervisor::builder("root").child(child.in_hand(InHand::Retry { attempts: 3 }));
+        let tree = Supervisor::builder("root").child(child.redelivery(Redelivery::Retry { attempts: 3 }));
         let tree = tree.start(&bus).await.unwrap();
         let summing = tree.actor_ref::<Summing>("root/sum").unwrap();
         summing.tell(note("panic")).await.unwrap();

@@ -88,7 +88,7 @@ actor = "adder"
 id = "hasty"
 actor = "adder"
 backoff = { initial_ms = 0, cap_ms = 0 }
-in_hand_attempts = 3
+redelivery_attempts = 3
 
 [[tree.children]]
 id = "pool"
@@ -222,10 +222,10 @@ fn mistakes_are_told_with_place_cause_and_remedy() {
         ),
         (child("actor = \"adder\"\nstart_timeout_ms = 0"), 5, "no child starts in no time"),
         (supervisor("stuck_after_ms = 10"), 5, "`stuck_after_ms` belongs to a worker"),
-        (supervisor("in_hand_attempts = 2"), 5, "`in_hand_attempts` belongs to a worker"),
-        (child("actor = \"adder\"\nin_hand_attempts = 0"), 5, "it must lie between 1 (a dead letter at"),
-        (child("actor = \"adder\"\nin_hand_attempts = 1001"), 5, "and 1000"),
-        (child("service = \"feed\"\nin_hand_attempts = 2"), 5, "child `a` is a `service`"),
+        (supervisor("redelivery_attempts = 2"), 5, "`redelivery_attempts` belongs to a worker"),
+        (child("actor = \"adder\"\nredelivery_attempts = 0"), 5, "it must lie between 1 (a dead letter at"),
+        (child("actor = \"adder\"\nredelivery_attempts = 1001"), 5, "and 1000"),
+        (child("service = \"feed\"\nredelivery_attempts = 2"), 5, "child `a` is a `service`"),
         (supervisor("source = true"), 5, "`source` belongs to a worker"),
         (supervisor("own_backoff = { multiplier = 0.5 }"), 5, "multiplier is 0.5, it must be at least 1"),
         ("[tre]\n".to_owned(), 1, "unknown key `tre` in the file; did you mean `tree`?"),

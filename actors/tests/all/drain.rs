@@ -375,13 +375,13 @@ fn outsiders_are_taken_again_when_the_bus_is_told_so() {
         tree().await.unwrap().drain(LONG).await.unwrap();
         let second = tree().await.unwrap();
         assert!(tocks.publish(Tock(1)).await.is_err(), "they are refused after the drain, too");
-        bus.accept_outsiders();
+        bus.resume_ingress();
         tocks.publish(Tock(2)).await.unwrap();
         bus.publisher::<Tick>().unwrap().publish(Tick(1)).await.unwrap();
         second.drain(LONG).await.unwrap();
         assert_eq!(total.load(Ordering::SeqCst), 2);
         bus.shutdown().await.unwrap();
-        bus.accept_outsiders();
+        bus.resume_ingress();
         assert!(tocks.publish(Tock(3)).await.is_err(), "a closed bus stays closed");
     });
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::common::{Flush, Heard, PERIOD, Tock, backoff, on_both_runtimes};
-use mycelium::tree::{Backoff, Child, Health, InHand, Shutdown};
+use mycelium::tree::{Backoff, Child, Health, Redelivery, Shutdown};
 use mycelium::{
     Actor, BoxError, Context, DeadLetterCause, Handler, MessageBus, Responder, Subscriptions, Supervisor,
     Tree,
@@ -60,7 +60,7 @@ impl Responder<Flush> for Fragile {
 
 fn child(fragile: &Fragile, attempts: u32) -> Child {
     let make = fragile.clone();
-    Child::actor("fragile", move || make.clone()).in_hand(InHand::Retry { attempts })
+    Child::actor("fragile", move || make.clone()).redelivery(Redelivery::Retry { attempts })
 }
 
 async fn start(bus: &MessageBus, child: Child) -> Tree {

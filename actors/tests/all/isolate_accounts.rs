@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::{PERIOD, Tick, Tock, at_once, backoff};
-use mycelium::tree::{Child, InHand, Shutdown};
+use mycelium::tree::{Child, Redelivery, Shutdown};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, Isolate, Message, OnFailure, Service, ServiceContext,
     Subscription, Supervisor, Timestamp, TopicStats, Tree,
@@ -187,7 +187,7 @@ impl Case {
         let root = CHILDREN.iter().zip(0..).fold(root, |root, (id, number)| {
             let (worker, attempts) = (worker(random, number, &world), 1 + random.below(3) as u32);
             let child = Child::actor(*id, move || worker.clone()).shutdown(Shutdown::BrutalKill);
-            root.child(if attempts > 1 { child.in_hand(InHand::Retry { attempts }) } else { child })
+            root.child(if attempts > 1 { child.redelivery(Redelivery::Retry { attempts }) } else { child })
         });
         let mut isolate = Isolate::new(random.next_u64());
         let goes_on = random.chance(50);

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::common::Tick;
 use mycelium::{
-    Actor, ActorRef, BoxError, Call, Context, Down, Every, Handler, Isolate, MessageBus, OnFailure, Outcome,
-    Probe, Responder, Subscriptions,
+    Actor, ActorRef, BoxError, Call, CallOutcome, Context, Down, Every, Handler, Isolate, MessageBus,
+    OnFailure, Probe, Responder, Subscriptions,
 };
 
 /// Writes down each call and how it has ended.
@@ -24,7 +24,7 @@ impl Probe for Recorder {
     fn begins(&self, call: &Call) {
         self.note(call, &"begins");
     }
-    fn ended(&self, call: &Call, outcome: &Outcome<'_>) {
+    fn ended(&self, call: &Call, outcome: &CallOutcome<'_>) {
         self.note(call, outcome);
     }
 }

@@ -158,7 +158,7 @@ fn a_failure_comes_at_its_message_and_once_live_and_in_an_isolate() {
 fn other_probes_see_the_calls_behind_injected_failures() {
     struct Words(Heard);
     impl mycelium::Probe for Words {
-        fn ended(&self, call: &mycelium::Call, outcome: &mycelium::Outcome<'_>) {
+        fn ended(&self, call: &mycelium::Call, outcome: &mycelium::CallOutcome<'_>) {
             self.0.add(format!("{} {outcome}", call.message));
         }
     }

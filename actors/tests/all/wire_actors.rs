@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use mycelium::tree::{Child, InHand};
+use mycelium::tree::{Child, Redelivery};
 use mycelium::wire::Wire;
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, SpawnError, Subscriber,
@@ -213,7 +213,7 @@ impl Handler<WireMessage> for Fragile {
 fn fragile(heard: &Heard) -> (mycelium::tree::Builder, Fragile) {
     let actor = Fragile { heard: heard.clone(), failures: Arc::new(AtomicU64::new(2)) };
     let make = actor.clone();
-    let child = Child::actor("fragile", move || make.clone()).in_hand(InHand::Retry { attempts: 3 });
+    let child = Child::actor("fragile", move || make.clone()).redelivery(Redelivery::Retry { attempts: 3 });
     (Supervisor::builder("root").intensity(20, PERIOD).child(child), actor)
 }
 

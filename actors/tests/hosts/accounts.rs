@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::tree::{Builder, Child, ChildStatus, InHand, Shutdown};
+use mycelium::tree::{Builder, Child, ChildStatus, Redelivery, Shutdown};
 use mycelium::{Actor, BoxError, Context, Handler, Responder, Subscription, Supervisor, TopicStats};
 use mycelium_random::{Random, seeds};
 
@@ -83,7 +83,7 @@ fn tree(random: &mut Random, present: &Arc<Mutex<BTreeSet<&'static str>>>) -> Bu
         let worker = Worker { id, ticks: by_policy(random), present: Arc::clone(present) };
         let attempts = 1 + random.below(3) as u32;
         let child = Child::actor(*id, move || worker.clone()).shutdown(Shutdown::BrutalKill);
-        root.child(if attempts > 1 { child.in_hand(InHand::Retry { attempts }) } else { child })
+        root.child(if attempts > 1 { child.redelivery(Redelivery::Retry { attempts }) } else { child })
     })
 }
 

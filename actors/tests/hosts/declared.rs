@@ -41,7 +41,7 @@ const TREE: &str = r#"
     id = "own"
     actor = "counter"
     backoff = { initial_ms = 25 }
-    in_hand_attempts = 2
+    redelivery_attempts = 2
 "#;
 
 conformance!(a_declared_tree_runs_what_is_registered_with_the_options_it_declares);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::tree::{Child, InHand};
+use mycelium::tree::{Child, Redelivery};
 use mycelium::{Actor, BoxError, Context, Handler, Message, Subscriptions, Supervisor};
 
 use crate::common::PERIOD;
@@ -81,8 +81,8 @@ fn a_destructor_that_panics_fails_its_actor_and_costs_no_other_message<H: Host>(
         let mut host = H::new();
         let seen = Seen::default();
         let desk = Arc::clone(&seen);
-        let child =
-            Child::actor("desk", move || Desk(Arc::clone(&desk))).in_hand(InHand::Retry { attempts: 3 });
+        let child = Child::actor("desk", move || Desk(Arc::clone(&desk)))
+            .redelivery(Redelivery::Retry { attempts: 3 });
         host.supervise(Supervisor::builder("root").intensity(20, PERIOD).child(child))
             .map(|tree| {
                 for number in 0..6 {

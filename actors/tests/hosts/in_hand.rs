@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::tree::{Backoff, Child, ChildStatus, InHand, Restart};
+use mycelium::tree::{Backoff, Child, ChildStatus, Redelivery, Restart};
 use mycelium::{
     Actor, AskError, BoxError, Context, Handler, Policy, Responder, StopReason, Subscription, Subscriptions,
     Supervisor, Tree,
@@ -123,7 +123,7 @@ fn an_hour() -> Backoff {
 /// A child whose messages are tried so often.
 fn child(fragile: &Fragile, attempts: u32) -> Child {
     let make = fragile.clone();
-    Child::actor("fragile", move || make.clone()).in_hand(InHand::Retry { attempts })
+    Child::actor("fragile", move || make.clone()).redelivery(Redelivery::Retry { attempts })
 }
 
 /// A host with it in a tree.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mycelium::tree::{Child, InHand};
+use mycelium::tree::{Child, Redelivery};
 use mycelium::{
     Actor, BoxError, Context, Every, Handler, MissedTicks, Responder, Service, ServiceContext, Subscriptions,
     Supervisor, TimerHandle,
@@ -204,16 +204,19 @@ impl Handler<Beat> for Mortal {
 
 conformance!(an_interval_ends_with_the_life_of_its_actor_and_a_retried_beat_begins_no_other);
 fn an_interval_ends_with_the_life_of_its_actor_and_a_retried_beat_begins_no_other<H: Host>() {
-    for (in_hand, expected) in [
-        (InHand::DeadLetter, vec!["10 life 1 beat 0", "20 life 1 beat 0"]),
-        (InHand::Retry { attempts: 3 }, vec!["10 life 1 beat 0", "20 life 1 beat 0", "120 life 2 beat 0"]),
+    for (redelivery, expected) in [
+        (Redelivery::DeadLetter, vec!["10 life 1 beat 0", "20 life 1 beat 0"]),
+        (
+            Redelivery::Retry { attempts: 3 },
+            vec!["10 life 1 beat 0", "20 life 1 beat 0", "120 life 2 beat 0"],
+        ),
     ] {
         let mut host = H::new();
         let diary = host.diary();
         let (seen, life) = (diary.clone(), std::sync::Arc::default());
         let make = move || Mortal { diary: seen.clone(), life: std::sync::Arc::clone(&life) };
         let root = Supervisor::builder("root").intensity(9, PERIOD).backoff(backoff(100));
-        host.supervise(root.child(Child::actor("mortal", make).in_hand(in_hand)))
+        host.supervise(root.child(Child::actor("mortal", make).redelivery(redelivery)))
             .map(|tree| {
                 host.advance(ms(300));
                 host.has_heard(&diary, &expected);

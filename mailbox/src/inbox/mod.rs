@@ -28,7 +28,7 @@ use crate::merge::Source;
 use crate::policy::Overflow;
 use crate::sync::Ordering;
 use crate::{Doorbell, Stamps};
-use port::Entry;
+use port::PortEntry;
 
 /// Capacity of an inbox unless declared otherwise, in messages.
 pub const INBOX_CAPACITY_DEFAULT: u32 = 1024;
@@ -93,7 +93,7 @@ pub struct Inbox<T, P: AsRef<Port<T>> = Port<T>> {
     /// What holds the port.
     owner: StdArc<P>,
     /// The batch being handled. It survives a panic of the handler: the front leaves only by `advance` or `take`.
-    hand: VecDeque<Entry<T>>,
+    hand: VecDeque<PortEntry<T>>,
     /// Messages of the batch that the shared store still counts.
     counted: usize,
 }

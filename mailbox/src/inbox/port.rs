@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{InboxOptions, InboxStats, QUEUE_CAPACITY_MAX, Sending, TrySendError};
-use crate::backlog::{Backlog, Offer, WhenFull};
+use crate::backlog::{Backlog, Offered, WhenFull};
 use crate::discard::discard;
 use crate::policy::{KeyFn, Overflow};
 use crate::stamps::Mark;
@@ -12,7 +12,7 @@ use crate::wait::WaitList;
 use crate::{Doorbell, Stamps};
 
 #[derive(Debug)]
-pub(super) struct Entry<T> {
+pub(super) struct PortEntry<T> {
     pub(super) stamp: u64,
     pub(super) value: T,
 }
@@ -35,7 +35,7 @@ pub struct Port<T> {
 }
 
 pub(super) struct State<T> {
-    pub(super) backlog: Backlog<Entry<T>>,
+    pub(super) backlog: Backlog<PortEntry<T>>,
     mark: Mark,
     pub(super) armed: bool,
     pub(super) closed: bool,
@@ -126,7 +126,7 @@ impl<T> Port<T> {
             return self.offer_full(state, value, key);
         }
         let stamp = self.stamps.stamp(&mut state.mark);
-        state.backlog.push(Entry { stamp, value });
+        state.backlog.push(PortEntry { stamp, value });
         state.accepted += 1;
         self.finish(state);
         Ok(())
@@ -189,20 +189,20 @@ impl<T> Port<T> {
     ) -> Result<(), TrySendError<T>> {
         let stamp = self.stamps.stamp(&mut state.mark);
         // What is displaced is dropped after the lock is free again: its drop is foreign code.
-        let displaced = match state.backlog.offer(Entry { stamp, value }, key) {
-            Offer::Refused(entry) => return Err(TrySendError::Full(entry.value)),
-            Offer::DroppedNewest(entry) => {
+        let displaced = match state.backlog.offer(PortEntry { stamp, value }, key) {
+            Offered::Refused(entry) => return Err(TrySendError::Full(entry.value)),
+            Offered::DroppedNewest(entry) => {
                 state.lost += 1;
                 drop(state);
                 discard(entry);
                 return Ok(());
             }
-            Offer::Stored => None,
-            Offer::DroppedOldest(entry) => {
+            Offered::Stored => None,
+            Offered::DroppedOldest(entry) => {
                 state.lost += 1;
                 Some(entry)
             }
-            Offer::Conflated(entry) => {
+            Offered::Conflated(entry) => {
                 state.conflated += 1;
                 Some(entry)
             }

@@ -275,7 +275,7 @@ impl<V: Payload> Core<V> {
     }
 
     /// Refuses messages of senders without an id. Those that wait for room find out.
-    pub(crate) fn refuse_outsiders(&self) {
+    pub(crate) fn pause_ingress(&self) {
         let section = self.lock();
         if self.listeners.gate.load(Ordering::Relaxed) == OPEN {
             self.listeners.gate.store(INSIDERS, Ordering::Release);
@@ -285,7 +285,7 @@ impl<V: Payload> Core<V> {
     }
 
     /// Takes them again, unless the topic is closed.
-    pub(crate) fn accept_outsiders(&self) {
+    pub(crate) fn resume_ingress(&self) {
         let section = self.lock();
         if self.listeners.gate.load(Ordering::Relaxed) == INSIDERS {
             self.listeners.gate.store(OPEN, Ordering::Release);

@@ -4,7 +4,7 @@ use super::core::Core;
 use super::error::SubscribeError;
 use super::few::Few;
 use super::payload::Payload;
-use super::ring::{Entry, Ring};
+use super::ring::{Ring, RingEntry};
 use super::seat::Seat;
 use crate::discard::discard;
 use crate::sync::Arc;
@@ -43,7 +43,7 @@ impl<V: Payload> Cursor<V> {
     /// Gives it these messages before all others: they lie in a ring of its own, at the positions that end where it has come, and it
     /// goes on from there as from any ring that another has taken the place of. Its seat protects none of them, and what it tells the
     /// producers begins behind them.
-    pub(crate) fn begin_with(&mut self, retained: Vec<Entry<V>>) -> Result<(), SubscribeError> {
+    pub(crate) fn begin_with(&mut self, retained: Vec<RingEntry<V>>) -> Result<(), SubscribeError> {
         debug_assert!(self.idle && self.visible == self.position, "nothing was read");
         let count = retained.len() as u64;
         if count == 0 {
@@ -52,7 +52,7 @@ impl<V: Payload> Cursor<V> {
         let ring = Ring::new(count.next_power_of_two()).ok_or(SubscribeError::NoMemory)?;
         let (first, end) = (self.position - count, self.position);
         ring.start_at(first);
-        for (position, Entry { stamp, sender, value }) in (first..).zip(retained) {
+        for (position, RingEntry { stamp, sender, value }) in (first..).zip(retained) {
             // SAFETY: nobody else knows this ring, and each position is written once, into a slot of its own. One reader will pass it:
             // this cursor.
             let _nothing = unsafe { ring.write(position, stamp, sender, value, 1) };
@@ -124,7 +124,7 @@ impl<V: Payload> Cursor<V> {
 
     /// The message in front, among the visible ones. Skips the subscriber's own.
     #[inline]
-    pub(crate) fn peek(&mut self) -> Option<&Entry<V>> {
+    pub(crate) fn peek(&mut self) -> Option<&RingEntry<V>> {
         while self.position < self.visible {
             // SAFETY: `visible` was loaded from the topic's word with Acquire; the seat is not idle where `position` is below
             // it, and its cursor is at most `position`, so the slot is not overwritten before `position` moves on, which
@@ -170,7 +170,7 @@ impl<V: Payload> Cursor<V> {
 
     /// Visible messages that lie one behind the other in the ring, from the one in front, own ones among them: at most
     /// `most`, and no more than until the next commit.
-    pub(crate) fn run(&mut self, most: u32) -> &[Entry<V>] {
+    pub(crate) fn run(&mut self, most: u32) -> &[RingEntry<V>] {
         if self.position >= self.committed + self.quantum {
             self.commit();
         }

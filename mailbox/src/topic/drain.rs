@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use super::cursor::Cursor;
 use super::lane::LaneReader;
 use super::payload::Payload;
-use super::ring::Entry;
+use super::ring::RingEntry;
 use super::subscription::Delivery;
 use crate::future_slot::Finish;
 use crate::{FutureSlot, Parked, Presence};
@@ -107,11 +107,11 @@ pub enum Drained<'a, O> {
 }
 
 /// What `drain` needs of a queue.
-pub(super) trait Reader {
+pub(super) trait DrainQueue {
     type Payload: Payload;
     /// Visible messages that lie one behind the other, from the one in front: none if there is none, at most `most`.
     /// They stay where they are until `pass`.
-    fn run(&mut self, most: u32) -> &[Entry<Self::Payload>];
+    fn run(&mut self, most: u32) -> &[RingEntry<Self::Payload>];
     /// Drops the `at`th message of the last run, which is handled, if this reader is the last. Only where [`IN_PLACE`](Self::IN_PLACE)
     /// says so.
     fn release(&mut self, at: usize);
@@ -127,11 +127,11 @@ pub(super) trait Reader {
     fn free_passed(&mut self);
 }
 
-impl<V: Payload> Reader for Cursor<V> {
+impl<V: Payload> DrainQueue for Cursor<V> {
     type Payload = V;
     const IN_PLACE: bool = V::COUNTED;
 
-    fn run(&mut self, most: u32) -> &[Entry<V>] {
+    fn run(&mut self, most: u32) -> &[RingEntry<V>] {
         self.run(most)
     }
 
@@ -159,11 +159,11 @@ impl<V: Payload> Reader for Cursor<V> {
     }
 }
 
-impl<V: Payload> Reader for LaneReader<V> {
+impl<V: Payload> DrainQueue for LaneReader<V> {
     type Payload = V;
     const IN_PLACE: bool = false;
 
-    fn run(&mut self, most: u32) -> &[Entry<V>] {
+    fn run(&mut self, most: u32) -> &[RingEntry<V>] {
         // One at a time: each is dropped as soon as it is handled.
         if most > 0 { self.peek().map_or(&[], std::slice::from_ref) } else { &[] }
     }
@@ -190,17 +190,17 @@ impl<V: Payload> Reader for LaneReader<V> {
 }
 
 /// A run on its way to be handled. What must outlive a panic lies in registers until its drop tells the reader.
-struct Progress<'h, R: Reader> {
+struct Progress<'h, R: DrainQueue> {
     reader: *mut R,
     /// The messages of the run that were not passed; it had `begun` of them. One register less than to count both.
-    left: std::slice::Iter<'h, Entry<R::Payload>>,
+    left: std::slice::Iter<'h, RingEntry<R::Payload>>,
     begun: usize,
     /// Those passed that are not for this reader.
     skipped: usize,
     handled: &'h mut u64,
 }
 
-impl<R: Reader> Progress<'_, R> {
+impl<R: DrainQueue> Progress<'_, R> {
     /// Gets past the message in front, which is handled or skipped.
     #[inline(always)]
     fn next(&mut self) {
@@ -217,7 +217,7 @@ impl<R: Reader> Progress<'_, R> {
     }
 }
 
-impl<R: Reader> Drop for Progress<'_, R> {
+impl<R: DrainQueue> Drop for Progress<'_, R> {
     #[inline(always)]
     fn drop(&mut self) {
         let passed = self.begun - self.left.len();
@@ -227,7 +227,7 @@ impl<R: Reader> Drop for Progress<'_, R> {
     }
 }
 
-type MessageOf<R> = <<R as Reader>::Payload as Payload>::Message;
+type MessageOf<R> = <<R as DrainQueue>::Payload as Payload>::Message;
 
 /// [`Consume::finish`], for a future whose type is forgotten.
 struct Finishing<H, S, C, M>(PhantomData<(H, S, C, M)>);
@@ -242,7 +242,7 @@ impl<H: Consume<S, C, M>, S, C, M> Finish<H::Result> for Finishing<H, S, C, M> {
 
 /// The messages of a run whose stamp is below `below`. Stamps never fall along a queue, so one look at the last does for most.
 #[inline(always)]
-fn within<V>(run: &[Entry<V>], below: u64) -> &[Entry<V>] {
+fn within<V>(run: &[RingEntry<V>], below: u64) -> &[RingEntry<V>] {
     match run.last() {
         Some(last) if last.stamp >= below => &run[..run.partition_point(|entry| entry.stamp < below)],
         _ => run,
@@ -271,7 +271,7 @@ pub(super) fn drain<'a, H, S, C, R>(
 ) -> Drained<'a, H::Output>
 where
     H: Consume<S, C, MessageOf<R>>,
-    R: Reader,
+    R: DrainQueue,
     S: 'a,
     C: 'a,
     H::Output: 'a,
@@ -283,7 +283,7 @@ where
     }
     loop {
         let left = most.saturating_sub(*handled - begun);
-        let lent = Lent { reader, state, context, slot };
+        let lent = Borrowed { reader, state, context, slot };
         // SAFETY: each pointer is made from a borrow for `'a`, nothing else uses them, and a future that waits ends the loop.
         let ran = unsafe {
             drain_run::<H, S, C, R>(
@@ -304,7 +304,7 @@ where
 
 /// Shows visible messages to `each`, one after the other.
 #[inline]
-pub(super) fn for_each<R: Reader>(
+pub(super) fn for_each<R: DrainQueue>(
     reader: &mut R,
     most: u32,
     handled: &mut u64,
@@ -317,7 +317,7 @@ pub(super) fn for_each<R: Reader>(
     loop {
         let left = u64::from(most).saturating_sub(*handled - begun);
         let skips = reader.skipped();
-        let run: *const [Entry<R::Payload>] = reader.run(u32::try_from(left).unwrap_or(0));
+        let run: *const [RingEntry<R::Payload>] = reader.run(u32::try_from(left).unwrap_or(0));
         // SAFETY: the messages stay where they are until they are passed, and each is shown before it is. Meanwhile the reader is
         // used through `progress` alone.
         let run = unsafe { &*run };
@@ -337,7 +337,7 @@ pub(super) fn for_each<R: Reader>(
 }
 
 /// What a handler borrows, and the queue it borrows its message from.
-struct Lent<R, S, C> {
+struct Borrowed<R, S, C> {
     reader: *mut R,
     state: *mut S,
     context: *mut C,
@@ -350,23 +350,23 @@ struct Lent<R, S, C> {
 /// All that is lent is borrowed mutably for `'a` and used by nobody else until this returns; after `Parked`, until `'a` ends.
 #[inline(always)]
 unsafe fn drain_run<'a, H, S, C, R>(
-    lent: &Lent<R, S, C>,
+    lent: &Borrowed<R, S, C>,
     span: Span<'_>,
     handled: &mut u64,
     cx: &mut Context<'_>,
 ) -> Ran<'a, H::Output>
 where
     H: Consume<S, C, MessageOf<R>>,
-    R: Reader + 'a,
+    R: DrainQueue + 'a,
     S: 'a,
     C: 'a,
     H::Output: 'a,
 {
-    let &Lent { reader, state, context, slot } = lent;
+    let &Borrowed { reader, state, context, slot } = lent;
     // SAFETY: the caller lends the reader.
     let skips = unsafe { &*reader }.skipped();
     // SAFETY: the caller lends the reader.
-    let run: *const [Entry<R::Payload>] = unsafe { &mut *reader }.run(span.most);
+    let run: *const [RingEntry<R::Payload>] = unsafe { &mut *reader }.run(span.most);
     // SAFETY: the messages stay where they are until they are passed, which is after the end of the futures that borrow
     // them, or until the reader is used again after `'a`.
     let run = within(unsafe { &*run }, span.below);

@@ -11,16 +11,16 @@ use std::collections::VecDeque;
 use super::core::Core;
 use super::counters::Cause;
 use super::payload::Payload;
-use super::ring::Entry;
+use super::ring::RingEntry;
 use super::seat::Seat;
-use crate::backlog::{Backlog, Offer, WhenFull};
+use crate::backlog::{Backlog, Offered, WhenFull};
 use crate::discard::{discard, discard_all};
 use crate::policy::KeyFn;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin};
 
 pub(crate) struct Lane<V: Payload> {
     pub(crate) seat: Arc<Seat>,
-    backlog: Spin<Backlog<Entry<V>>>,
+    backlog: Spin<Backlog<RingEntry<V>>>,
     queued: AtomicUsize,
     /// Messages that the subscriber has taken and not passed.
     in_hand: AtomicUsize,
@@ -35,7 +35,7 @@ pub(crate) struct Lane<V: Payload> {
 impl<V: Payload> Lane<V> {
     pub(crate) fn new(
         seat: Arc<Seat>,
-        backlog: Backlog<Entry<V>>,
+        backlog: Backlog<RingEntry<V>>,
         key: Option<KeyFn<V::Message>>,
         fails: bool,
     ) -> Self {
@@ -78,8 +78,8 @@ impl<V: Payload> Lane<V> {
     pub(crate) fn offer(
         &self,
         key: u64,
-        take: impl FnOnce() -> Entry<V>,
-    ) -> Option<(Cause, Option<Entry<V>>)> {
+        take: impl FnOnce() -> RingEntry<V>,
+    ) -> Option<(Cause, Option<RingEntry<V>>)> {
         let mut backlog = self.backlog.lock();
         let mut displaced = None;
         if !backlog.has_place() {
@@ -90,10 +90,10 @@ impl<V: Payload> Lane<V> {
                     let offered = backlog.offer(take(), key);
                     self.queued.store(backlog.len(), Ordering::Release);
                     return match offered {
-                        Offer::Stored => None,
-                        Offer::Conflated(old) => Some((Cause::Conflated, Some(old))),
-                        Offer::DroppedOldest(old) => Some((Cause::DroppedOldest, Some(old))),
-                        Offer::DroppedNewest(new) | Offer::Refused(new) => {
+                        Offered::Stored => None,
+                        Offered::Conflated(old) => Some((Cause::Conflated, Some(old))),
+                        Offered::DroppedOldest(old) => Some((Cause::DroppedOldest, Some(old))),
+                        Offered::DroppedNewest(new) | Offered::Refused(new) => {
                             Some((Cause::DroppedNewest, Some(new)))
                         }
                     };
@@ -120,7 +120,7 @@ pub(crate) struct LaneReader<V: Payload> {
     pub(crate) core: Arc<Core<V>>,
     pub(crate) lane: Arc<Lane<V>>,
     /// The batch being handled; survives a panic of the handler.
-    hand: VecDeque<Entry<V>>,
+    hand: VecDeque<RingEntry<V>>,
     /// Messages of the batch that the store still counts.
     counted: usize,
     /// See [`Subscription::was_cut_between`](super::Subscription::was_cut_between).
@@ -133,7 +133,7 @@ impl<V: Payload> LaneReader<V> {
     }
 
     /// Gives it these messages before all others. They count for no capacity, and no policy drops them.
-    pub(crate) fn begin_with(&mut self, retained: Vec<Entry<V>>) {
+    pub(crate) fn begin_with(&mut self, retained: Vec<RingEntry<V>>) {
         self.hand = retained.into();
         self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
     }
@@ -152,7 +152,7 @@ impl<V: Payload> LaneReader<V> {
     }
 
     #[inline]
-    pub(crate) fn peek(&self) -> Option<&Entry<V>> {
+    pub(crate) fn peek(&self) -> Option<&RingEntry<V>> {
         self.hand.front()
     }
 
@@ -172,7 +172,7 @@ impl<V: Payload> LaneReader<V> {
     }
 
     #[inline]
-    fn take(&mut self) -> Option<Entry<V>> {
+    fn take(&mut self) -> Option<RingEntry<V>> {
         let taken = self.hand.pop_front();
         self.lane.in_hand.store(self.hand.len(), Ordering::Relaxed);
         taken

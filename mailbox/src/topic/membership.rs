@@ -16,7 +16,7 @@ use super::lane::{Lane, LaneReader};
 use super::payload::Payload;
 use super::provision::Keyed;
 use super::retain::{Retained, to_entries};
-use super::ring::{Entry, Ring};
+use super::ring::{Ring, RingEntry};
 use super::seat::Seat;
 use crate::backlog::Backlog;
 use crate::policy::KeyFn;
@@ -129,7 +129,7 @@ impl<V: Payload> Core<V> {
     pub(crate) fn add_lane(
         core: &Arc<Self>,
         seat: Seat,
-        backlog: Backlog<Entry<V>>,
+        backlog: Backlog<RingEntry<V>>,
         key: Option<KeyFn<V::Message>>,
         fails: bool,
         retained: bool,

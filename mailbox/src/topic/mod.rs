@@ -236,26 +236,26 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.close());
     }
 
-    /// Refuses messages whose sender is 0, until [`accept_outsiders`](Self::accept_outsiders); those of other senders still come.
+    /// Refuses messages whose sender is 0, until [`resume_ingress`](Self::resume_ingress); those of other senders still come.
     ///
     /// ```
     /// use std::sync::Arc;
     /// use mycelium_mailbox::{Stamps, Topic};
     ///
     /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
-    /// topic.refuse_outsiders();
+    /// topic.pause_ingress();
     /// assert!(topic.try_publish(1, 0).is_err());
     /// assert!(topic.try_publish(1, 7).is_ok());
-    /// topic.accept_outsiders();
+    /// topic.resume_ingress();
     /// assert!(topic.try_publish(1, 0).is_ok());
     /// ```
-    pub fn refuse_outsiders(&self) {
-        each!(&self.form, core => core.refuse_outsiders());
+    pub fn pause_ingress(&self) {
+        each!(&self.form, core => core.pause_ingress());
     }
 
     /// Takes messages whose sender is 0 again, unless the topic is closed.
-    pub fn accept_outsiders(&self) {
-        each!(&self.form, core => core.accept_outsiders());
+    pub fn resume_ingress(&self) {
+        each!(&self.form, core => core.resume_ingress());
     }
 
     /// From the next message on each has a stamp of its own, which is told to `note` in the moment in which the message takes its place;

@@ -12,7 +12,7 @@ use super::lane::Lane;
 use super::payload::Payload;
 use super::provision::{Provision, lacks_memory, take_memory};
 use super::retain::{Displaced, Prepared};
-use super::ring::Entry;
+use super::ring::RingEntry;
 use crate::discard::{discard, discard_all};
 use crate::sync::Arc;
 
@@ -190,7 +190,7 @@ impl<V: Payload> Core<V> {
         let (Some(retention), Some(prepared)) = (&self.retention, prepared.take()) else {
             return (None, None);
         };
-        retention.put(prepared, Entry { stamp, sender, value: provision.copy_for_others(value) })
+        retention.put(prepared, RingEntry { stamp, sender, value: provision.copy_for_others(value) })
     }
 
     /// Puts the message into the lanes; what that displaces is for the caller to drop.
@@ -205,7 +205,7 @@ impl<V: Payload> Core<V> {
         value: &mut Option<V>,
     ) {
         provision.hand_out(producer, sender, value, |lane, key, copies| {
-            let entry = || Entry { stamp, sender, value: copies.next() };
+            let entry = || RingEntry { stamp, sender, value: copies.next() };
             let Some((cause, displaced)) = lane.offer(key, entry) else { return };
             self.counters.count(cause);
             if std::mem::needs_drop::<V>()

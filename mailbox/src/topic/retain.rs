@@ -10,8 +10,8 @@
 //! lanes from its beginning, so that each publish takes the way of those with lanes (`post.rs`), and never that of one lane (`sole.rs`).
 
 use super::payload::Payload;
-use super::ring::Entry;
-use crate::backlog::{Backlog, Offer, WhenFull};
+use super::ring::RingEntry;
+use crate::backlog::{Backlog, Offered, WhenFull};
 use crate::policy::KeyFn;
 use crate::sync::{Arc, AtomicU64, Ordering, Spin};
 
@@ -51,9 +51,9 @@ pub(crate) struct Retained<V> {
 
 impl<V: Payload> Retained<V> {
     /// The message, cloned. Foreign code: no lock is held.
-    pub(super) fn to_entry(&self) -> Option<Entry<V>> {
+    pub(super) fn to_entry(&self) -> Option<RingEntry<V>> {
         let Self { stamp, sender, value } = self;
-        value.as_ref().map(|value| Entry { stamp: *stamp, sender: *sender, value: value.clone() })
+        value.as_ref().map(|value| RingEntry { stamp: *stamp, sender: *sender, value: value.clone() })
     }
 }
 
@@ -102,22 +102,22 @@ impl<V: Payload> Retention<V> {
     }
 
     /// Retains an entry, for which this was prepared. Inside the topic's critical section.
-    pub(super) fn put(&self, prepared: Prepared<V>, entry: Entry<V>) -> Displaced<V> {
-        let (Entry { stamp, sender, value }, Prepared { key, mut memory }) = (entry, prepared);
+    pub(super) fn put(&self, prepared: Prepared<V>, entry: RingEntry<V>) -> Displaced<V> {
+        let (RingEntry { stamp, sender, value }, Prepared { key, mut memory }) = (entry, prepared);
         let Some(place) = Arc::get_mut(&mut memory) else {
             unreachable!("nobody else holds what was prepared")
         };
         *place = Retained { stamp, sender, value: Some(value) };
         let mut kept = self.kept.lock();
         let mut old = match kept.messages.offer(memory, key) {
-            Offer::Stored => return (None, None),
-            Offer::DroppedOldest(old) => {
+            Offered::Stored => return (None, None),
+            Offered::DroppedOldest(old) => {
                 if self.key.is_some() {
                     self.evicted.fetch_add(1, Ordering::Relaxed);
                 }
                 old
             }
-            Offer::Conflated(old) | Offer::DroppedNewest(old) | Offer::Refused(old) => old,
+            Offered::Conflated(old) | Offered::DroppedNewest(old) | Offered::Refused(old) => old,
         };
         let Some(value) = Arc::get_mut(&mut old).map(|old| old.value.take()) else {
             // A late subscriber is cloning it.
@@ -161,7 +161,7 @@ impl<V: Payload> Retention<V> {
 ///
 /// # Panics
 /// When the `Clone` of a message does.
-pub(super) fn to_entries<V: Payload>(list: Vec<Arc<Retained<V>>>) -> Vec<Entry<V>> {
+pub(super) fn to_entries<V: Payload>(list: Vec<Arc<Retained<V>>>) -> Vec<RingEntry<V>> {
     list.into_iter()
         .filter_map(|retained| {
             let entry = retained.to_entry();

@@ -21,14 +21,14 @@ use crate::sync::{AtomicU64, Ordering, Shared};
 
 /// One message in a ring or a lane.
 #[derive(Debug)]
-pub(crate) struct Entry<V> {
+pub(crate) struct RingEntry<V> {
     pub(crate) stamp: u64,
     pub(crate) sender: u64,
     pub(crate) value: V,
 }
 
 pub(crate) struct Ring<V: Payload> {
-    slots: Box<[Shared<MaybeUninit<Entry<V>>>]>,
+    slots: Box<[Shared<MaybeUninit<RingEntry<V>>>]>,
     mask: u64,
     /// The first position.
     first: AtomicU64,
@@ -65,7 +65,7 @@ impl<V: Payload> Ring<V> {
     }
 
     #[inline]
-    fn slot(&self, position: u64) -> &Shared<MaybeUninit<Entry<V>>> {
+    fn slot(&self, position: u64) -> &Shared<MaybeUninit<RingEntry<V>>> {
         // Masking first keeps the value below the slice's length, on 32-bit targets too.
         #[allow(clippy::cast_possible_truncation)]
         let index = (position & self.mask) as usize;
@@ -97,7 +97,7 @@ impl<V: Payload> Ring<V> {
         self.slot(position).with_mut(|slot| {
             // SAFETY: no reader may look at this slot before its position is published, so we are alone. What was counted there
             // was dropped by the last who passed it.
-            unsafe { slot.write(MaybeUninit::new(Entry { stamp, sender, value })) };
+            unsafe { slot.write(MaybeUninit::new(RingEntry { stamp, sender, value })) };
         });
         kept
     }
@@ -108,7 +108,7 @@ impl<V: Payload> Ring<V> {
     /// `position` lies in this ring, below a tail loaded with `Acquire`, and the caller's cursor stays at or below `position`,
     /// and does not pass it, for the lifetime of the reference.
     #[inline]
-    pub(crate) unsafe fn read(&self, position: u64) -> &Entry<V> {
+    pub(crate) unsafe fn read(&self, position: u64) -> &RingEntry<V> {
         self.slot(position).with(|slot| {
             // SAFETY: the slot is initialized and stays unwritten while the caller's cursor protects it.
             let slot = unsafe { &*slot };
@@ -122,7 +122,7 @@ impl<V: Payload> Ring<V> {
     /// # Safety
     /// As for [`read`](Self::read), for all positions in `from..until`.
     #[inline]
-    pub(crate) unsafe fn read_run(&self, from: u64, until: u64) -> &[Entry<V>] {
+    pub(crate) unsafe fn read_run(&self, from: u64, until: u64) -> &[RingEntry<V>] {
         if from >= until {
             return &[];
         }
@@ -178,7 +178,7 @@ impl<V: Payload> Ring<V> {
     /// Where the value of `position` lies. No reference to the whole slot is made: a producer may look at its sender just now.
     fn value_in(&self, position: u64) -> *mut V {
         self.slot(position).with(|slot| {
-            let entry = slot.cast_mut().cast::<Entry<V>>();
+            let entry = slot.cast_mut().cast::<RingEntry<V>>();
             // SAFETY: the slot is as large as an entry.
             unsafe { &raw mut (*entry).value }
         })
@@ -191,7 +191,7 @@ impl<V: Payload> Ring<V> {
     /// cursor was at or below `position` when it took it.
     pub(crate) unsafe fn sender_of(&self, position: u64) -> u64 {
         self.slot(position).with(|slot| {
-            let entry = slot.cast::<Entry<V>>();
+            let entry = slot.cast::<RingEntry<V>>();
             // SAFETY: the slot is as large as an entry.
             let sender = unsafe { &raw const (*entry).sender };
             // SAFETY: it was written, and who drops the value leaves it alone.

@@ -7,7 +7,7 @@ use super::core::{Core, Producer, Refusal, Section};
 use super::counters::Cause;
 use super::lane::Lane;
 use super::payload::Payload;
-use super::ring::Entry;
+use super::ring::RingEntry;
 use crate::discard::discard;
 use crate::stamps::Mark;
 use crate::sync::Arc;
@@ -54,7 +54,7 @@ impl<V: Payload> Core<V> {
             if !lane.seat.skips(sender) {
                 // It is there: `value` is looked at first of all.
                 let entry = || match value.take() {
-                    Some(value) => Entry { stamp, sender, value },
+                    Some(value) => RingEntry { stamp, sender, value },
                     None => unreachable!("a message is published once"),
                 };
                 if let Some((cause, old)) = lane.offer(key, entry) {

@@ -41,7 +41,7 @@ const CHILD_KEYS: &[&str] = &[
     "ready_line",
     "stuck_after_ms",
     "restart_when_stuck",
-    "in_hand_attempts",
+    "redelivery_attempts",
 ];
 const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
 
@@ -58,11 +58,11 @@ const COMMAND_KEYS: &[&str] = &["env", "cwd", "ready_line"];
 
 /// Keys about a worker that runs.
 const WORKER_KEYS: &[&str] =
-    &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck", "in_hand_attempts"];
+    &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck", "redelivery_attempts"];
 
 /// What a file says of one child.
 #[derive(Debug)]
-pub(super) struct Entry<'t, T> {
+pub(super) struct ChildEntry<'t, T> {
     /// What says so: its program, or the child as a whole.
     pub(super) said: Value<'t>,
     pub(super) program: Option<Program>,
@@ -77,7 +77,7 @@ pub(super) struct Entry<'t, T> {
 /// What children are started with: it takes of an entry what it needs, and the rest is not kept.
 pub(super) trait Start: Sized {
     /// `before`: that of the sibling before it.
-    fn new(entry: Entry<'_, Self>, before: Option<&Self>) -> Self;
+    fn new(entry: ChildEntry<'_, Self>, before: Option<&Self>) -> Self;
 }
 
 /// The root's id, flags and children.
@@ -229,7 +229,7 @@ fn supervisor_child<'t, T: Start>(
     fields: &Fields<'t>,
     id: &str,
     depth: usize,
-) -> Result<Entry<'t, T>, Mistake> {
+) -> Result<ChildEntry<'t, T>, Mistake> {
     for (key, does, done) in [("start_takes_ms", "starts", "started"), ("stop_takes_ms", "stops", "stopped")]
     {
         if fields.has(key) {
@@ -246,10 +246,17 @@ fn supervisor_child<'t, T: Start>(
     }
     let tree = Some(supervisor(fields, depth + 1)?);
     let care = Care { start_timeout: start_timeout(fields)?, ..Care::default() };
-    Ok(Entry { said: fields.table(), program: None, source: None, care, tree, behaviour: behaviour(fields)? })
+    Ok(ChildEntry {
+        said: fields.table(),
+        program: None,
+        source: None,
+        care,
+        tree,
+        behaviour: behaviour(fields)?,
+    })
 }
 
-fn worker<'t, T>(fields: &Fields<'t>, id: &str) -> Result<Entry<'t, T>, Mistake> {
+fn worker<'t, T>(fields: &Fields<'t>, id: &str) -> Result<ChildEntry<'t, T>, Mistake> {
     let foreign = SUPERVISOR_KEYS.iter().filter(|key| **key != "backoff");
     if let Some(key) = foreign.into_iter().find(|key| fields.has(key)) {
         let cause = format!("`{key}` belongs to a supervisor: add type = \"supervisor\" to child `{id}`");
@@ -286,7 +293,7 @@ fn worker<'t, T>(fields: &Fields<'t>, id: &str) -> Result<Entry<'t, T>, Mistake>
     let said = given.first().and_then(|key| fields.get(key)).unwrap_or(fields.table());
     let source = fields.boolean("source")?;
     let care = care(fields, id)?;
-    Ok(Entry { said, program, source, care, tree: None, behaviour: behaviour(fields)? })
+    Ok(ChildEntry { said, program, source, care, tree: None, behaviour: behaviour(fields)? })
 }
 
 /// How a worker is looked after.
@@ -297,7 +304,7 @@ fn care(fields: &Fields<'_>, id: &str) -> Result<Care, Mistake> {
         ready_line: fields.string("ready_line")?.map(Cow::into_owned),
         stuck_after: fields.time("stuck_after_ms", 1.0)?,
         restart_when_stuck: fields.boolean("restart_when_stuck")?.unwrap_or_default(),
-        in_hand_attempts: in_hand_attempts(fields, id)?,
+        redelivery_attempts: redelivery_attempts(fields, id)?,
     };
     if care.ready_when_told && fields.has("command") {
         let cause = format!("a process cannot tell: give child `{id}` a `ready_line`, a text that it writes");
@@ -311,8 +318,8 @@ fn care(fields: &Fields<'_>, id: &str) -> Result<Care, Mistake> {
     Ok(care)
 }
 
-fn in_hand_attempts(fields: &Fields<'_>, id: &str) -> Result<Option<u32>, Mistake> {
-    const KEY: &str = "in_hand_attempts";
+fn redelivery_attempts(fields: &Fields<'_>, id: &str) -> Result<Option<u32>, Mistake> {
+    const KEY: &str = "redelivery_attempts";
     const FIRST: &str = " (a dead letter at the first failure)";
     let Some(attempts) = fields.count(KEY, 1..=ATTEMPTS_MAX, FIRST)? else { return Ok(None) };
     if let Some(other) = ["command", "service"].into_iter().find(|other| fields.has(other)) {

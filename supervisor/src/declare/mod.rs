@@ -52,7 +52,7 @@ pub use keys::SCRIPTED_STARTS_MAX;
 pub use place::{Mistake, Place};
 
 use fields::Fields;
-use keys::{Entry, Start};
+use keys::{ChildEntry, Start};
 use place::Source;
 use toml::Document;
 
@@ -108,7 +108,7 @@ pub struct Care {
     /// Whether it is restarted then.
     pub restart_when_stuck: bool,
     /// Of an actor: how often the handler of one message is tried, 1..=[`ATTEMPTS_MAX`]; `None`: once.
-    pub in_hand_attempts: Option<u32>,
+    pub redelivery_attempts: Option<u32>,
 }
 
 /// What a worker runs.
@@ -162,8 +162,8 @@ pub fn text(bytes: &[u8]) -> Result<&str, Mistake> {
 }
 
 impl Start for Declared {
-    fn new(entry: Entry<'_, Self>, _: Option<&Self>) -> Self {
-        let Entry { said, program, source, care, tree, behaviour } = entry;
+    fn new(entry: ChildEntry<'_, Self>, _: Option<&Self>) -> Self {
+        let ChildEntry { said, program, source, care, tree, behaviour } = entry;
         let tree = tree.map(|(flags, children)| DeclaredTree { flags, children });
         Self { place: said.place(), program, source, care, tree, behaviour }
     }
@@ -171,7 +171,7 @@ impl Start for Declared {
 
 impl Start for Plan {
     /// Siblings without a behaviour of their own share one plan: its starts are counted together, and nobody asks for the count.
-    fn new(entry: Entry<'_, Self>, before: Option<&Self>) -> Self {
+    fn new(entry: ChildEntry<'_, Self>, before: Option<&Self>) -> Self {
         let tree = entry.tree.map(|(flags, children)| sim::Tree { flags, children });
         let behaviour = Behaviour { tree, ..entry.behaviour };
         let plain = behaviour == Behaviour::default();

@@ -17,9 +17,9 @@ const POOLS_MAX: usize = 16;
 const SUGGESTED_MAX: usize = 100_000;
 
 /// A place of the tree. Only those where a supervisor may run have a number.
-type Place = usize;
-const ROOT: Place = 0;
-const WORKER: Place = usize::MAX;
+type PathPlace = usize;
+const ROOT: PathPlace = 0;
+const WORKER: PathPlace = usize::MAX;
 
 /// Every path that a scenario may name, children added by its script included. What may stand at the path of an instance
 /// without a name of its own (`w#1`), and below it, is kept under [`UNNAMED`].
@@ -32,7 +32,7 @@ pub(super) struct Paths {
 /// The supervisors that may run at one place: the script may delete one and start another in its stead, or try to.
 #[derive(Default)]
 pub(super) struct Above {
-    children: BTreeMap<Arc<str>, Place>,
+    children: BTreeMap<Arc<str>, PathPlace>,
     /// Whether one of them has children of several specifications.
     pub(super) plain: bool,
     /// What instances are made of, where it is `simple_one_for_one`.
@@ -50,7 +50,7 @@ impl Paths {
         Ok(paths)
     }
 
-    fn add_tree(&mut self, place: Place, tree: &Tree) -> Result<(), TooMany> {
+    fn add_tree(&mut self, place: PathPlace, tree: &Tree) -> Result<(), TooMany> {
         let simple = tree.flags.strategy == Strategy::SimpleOneForOne;
         let above = &mut self.supervisors[place];
         if simple {
@@ -119,7 +119,7 @@ impl Paths {
         Ok(())
     }
 
-    fn add(&mut self, above: Place, id: Arc<str>, child: &ChildSpec<Plan>) -> Result<(), TooMany> {
+    fn add(&mut self, above: PathPlace, id: Arc<str>, child: &ChildSpec<Plan>) -> Result<(), TooMany> {
         self.count()?;
         let next = self.supervisors.len();
         let place = self.supervisors[above].children.entry(id).or_insert(WORKER);
@@ -143,7 +143,7 @@ impl Paths {
         self.place(path).is_some()
     }
 
-    fn place(&self, path: &str) -> Option<Place> {
+    fn place(&self, path: &str) -> Option<PathPlace> {
         let mut ids = path.split('/');
         if ids.next()? != self.root {
             return None;
@@ -169,7 +169,13 @@ impl Paths {
     }
 
     /// The paths at and below `path`, up to [`SUGGESTED_MAX`] of them.
-    fn collect(&self, path: &str, place: Place, fits: fn(Option<&Above>) -> bool, into: &mut Vec<String>) {
+    fn collect(
+        &self,
+        path: &str,
+        place: PathPlace,
+        fits: fn(Option<&Above>) -> bool,
+        into: &mut Vec<String>,
+    ) {
         if into.len() >= SUGGESTED_MAX {
             return;
         }

@@ -275,7 +275,7 @@ pub struct Engine<H: Host> {
 }
 
 /// Where a supervisor stands in its tree.
-struct Place {
+struct TreePlace {
     path: Arc<str>,
     parent: Option<LifeId>,
     for_good: bool,
@@ -297,7 +297,7 @@ impl<H: Host> Engine<H> {
     ) -> Result<Self, SpecError> {
         let (nodes, due, actions) = Default::default();
         let mut engine = Self { nodes, next_node: ROOT, due, next_due: 0, actions };
-        engine.open(host, Place { path, parent: None, for_good }, flags, children, estate)?;
+        engine.open(host, TreePlace { path, parent: None, for_good }, flags, children, estate)?;
         Ok(engine)
     }
 
@@ -305,7 +305,7 @@ impl<H: Host> Engine<H> {
     fn open(
         &mut self,
         host: &mut H,
-        place: Place,
+        place: TreePlace,
         flags: Flags,
         children: Vec<ChildSpec<H::Start>>,
         estate: Estate<H>,

@@ -9,7 +9,7 @@ use crate::reason::ExitReason;
 use crate::spec::{ChildSpec, Strategy};
 use crate::supervisor::Supervisor;
 
-use super::{At, Estate, Host, LifeId, NodeId, Parked, Place};
+use super::{At, Estate, Host, LifeId, NodeId, Parked, TreePlace};
 
 /// What runs in a life.
 pub enum Body<H: Host> {
@@ -77,8 +77,8 @@ pub struct Node<H: Host> {
 }
 
 impl<H: Host> Node<H> {
-    pub(super) fn new(core: Supervisor<H::Start>, place: Place, parked: Estate<H>) -> Self {
-        let Place { path, parent, for_good } = place;
+    pub(super) fn new(core: Supervisor<H::Start>, place: TreePlace, parked: Estate<H>) -> Self {
+        let TreePlace { path, parent, for_good } = place;
         let (lives, dues) = Default::default();
         Self { path, core, parent, ready: false, ending: false, for_good, due: None, lives, dues, parked }
     }

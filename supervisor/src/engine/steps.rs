@@ -8,7 +8,7 @@ use crate::reason::ExitReason;
 use crate::spec::ChildSpec;
 
 use super::node::{Due, Life, Node};
-use super::{Begun, Body, Engine, Estate, Host, Left, LifeId, NodeId, Parked, Place, Report, release};
+use super::{Begun, Body, Engine, Estate, Host, Left, LifeId, NodeId, Parked, Report, TreePlace, release};
 
 impl<H: Host> Engine<H> {
     /// Deals with one report. `now` is the time since any moment the host likes, never earlier than before.
@@ -155,7 +155,7 @@ impl<H: Host> Engine<H> {
             Begun::Worker(body) => Body::Worker(body),
             Begun::Supervisor { flags, children } => {
                 let place =
-                    Place { path: node.at(id).child_path(&spec.id), parent: Some(life), for_good: false };
+                    TreePlace { path: node.at(id).child_path(&spec.id), parent: Some(life), for_good: false };
                 let estate = match left.take() {
                     Some(Left::Tree(estate)) => estate,
                     other => {

@@ -3,13 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use super::Core;
+use super::IsolateCore;
 use crate::StopReason;
 use crate::isolate::handle::id_of;
 use crate::isolate::tree::TreeRun;
 use crate::isolate::{OnFailure, RunError};
 
-impl Core {
+impl IsolateCore {
     /// Notes that `seat` has ended.
     pub(crate) fn seat_ended(&self, seat: u32) {
         self.made_room();

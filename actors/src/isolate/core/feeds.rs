@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Core, Idle};
+use super::{Idle, IsolateCore};
 use crate::isolate::feed::AnyFeed;
 
-impl Core {
+impl IsolateCore {
     /// How many messages came from replays that come to an end.
     pub(crate) fn replayed(&self) -> u64 {
         self.feeds.borrow().iter().map(|feed| feed.input()).sum()

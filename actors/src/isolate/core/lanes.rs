@@ -4,11 +4,11 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::Core;
+use super::IsolateCore;
 use crate::TopicStats;
-use crate::isolate::lane::{AnyLane, Lane, LanePlace, Way};
+use crate::isolate::lane::{AnyLane, Lane, LanePlace, LaneWay};
 
-impl Core {
+impl IsolateCore {
     /// The lane that carries payloads of type `M` straight to one seat, made by `make` on first use.
     pub(crate) fn direct<M: 'static>(
         &self,
@@ -42,7 +42,7 @@ impl Core {
 
     /// Brings the ways of the lanes' messages to their receivers up to date.
     #[cold]
-    pub(crate) fn renew_ways(&self, ways: &mut Vec<Box<dyn Way>>) {
+    pub(crate) fn renew_ways(&self, ways: &mut Vec<Box<dyn LaneWay>>) {
         // Dropped at the end: a receiver may go with its way, and its drop is the user's code.
         let mut before = Vec::new();
         for index in self.changes.take() {

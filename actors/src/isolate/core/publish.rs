@@ -2,7 +2,7 @@
 
 use mycelium_mailbox::Held;
 
-use super::{Core, Event};
+use super::{Event, IsolateCore};
 use crate::Message;
 use crate::isolate::lane::Lane;
 use crate::isolate::{OUTSIDE, let_go};
@@ -26,7 +26,7 @@ pub(crate) enum Refusal {
     WrongThread,
 }
 
-impl Core {
+impl IsolateCore {
     /// Queues the message for the subscribers of its topic; it stays in `message` if it is refused.
     #[inline(always)]
     pub(crate) fn publish<M: Message>(
@@ -53,7 +53,7 @@ impl Core {
         self.publish_to(topic, topic.index(), sender, message)
     }
 
-    /// Queues the message for the subscribers of `topic`, the lane `index`; see [`Core::publish`].
+    /// Queues the message for the subscribers of `topic`, the lane `index`; see [`IsolateCore::publish`].
     #[inline(always)]
     fn publish_to<M: 'static>(
         &self,

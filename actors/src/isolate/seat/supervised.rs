@@ -8,16 +8,16 @@ use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::LifeId;
 
 use super::{AnySeat, Bundle, Hook, Seat};
-use crate::isolate::gauge::{Hand, Label, count};
+use crate::isolate::gauge::{Label, PendingHand, count};
 use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::Receive;
-use crate::isolate::sub::InHand;
-use crate::isolate::tree::{Child, Factory, Guarded, Reporter, Site};
+use crate::isolate::sub::HandedMessage;
+use crate::isolate::tree::{Factory, GuardedReceiver, Reporter, SeatSite, SeatedChild};
 use crate::life::{Attempts, Happening, LifeState, Origin};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
 
 /// What an actor under a supervisor has besides.
-pub(super) struct Ward<A: Actor> {
+pub(super) struct SeatWard<A: Actor> {
     reporter: Reporter,
     factory: Factory<A>,
     /// Its context between two lives.
@@ -33,16 +33,16 @@ pub(super) struct Ward<A: Actor> {
     shutdown: Cell<Option<Stop>>,
     attempts: RefCell<Attempts>,
     /// What its handler has, if it may be tried again.
-    hand: RefCell<Option<Rc<dyn InHand>>>,
+    hand: RefCell<Option<Rc<dyn HandedMessage>>>,
     /// What its next life handles before all else.
-    kept: RefCell<Option<(Rc<dyn InHand>, Hand)>>,
+    kept: RefCell<Option<(Rc<dyn HandedMessage>, PendingHand)>>,
     /// What it has subscribed to.
     topics: RefCell<Vec<u16>>,
     /// What its life before has, and this one has not asked for yet.
     inherited: RefCell<Vec<u16>>,
 }
 
-impl<A: Actor> Ward<A> {
+impl<A: Actor> SeatWard<A> {
     pub(super) fn life(&self) -> u32 {
         self.lives.get()
     }
@@ -84,7 +84,10 @@ impl<A: Actor> Ward<A> {
 }
 
 /// Seats an actor under a supervisor; its first life begins when its supervisor says so.
-pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<Rc<dyn AnySeat>, StopReason> {
+pub(crate) fn seat_actor<A: Actor>(
+    site: SeatSite,
+    factory: &Factory<A>,
+) -> Result<Rc<dyn AnySeat>, StopReason> {
     let actor = StopReason::catch(&**factory)?;
     let wanted = StopReason::catch(|| Subscriptions::of(&actor))?.wanted;
     let attempts_max = site.attempts_max;
@@ -94,7 +97,7 @@ pub(crate) fn seat_actor<A: Actor>(site: Site, factory: &Factory<A>) -> Result<R
         IsolateContext::new(Place::new(&core, index)),
         Origin::Path(Arc::clone(&site.path)),
     );
-    let ward = Ward {
+    let ward = SeatWard {
         reporter: site.reporter(),
         factory: Factory::clone(factory),
         spare: RefCell::default(),
@@ -128,7 +131,7 @@ impl<A: Actor> Seat<A> {
     pub(super) fn guarded<M: 'static>(&self, to: impl Receive<M> + 'static) -> Box<dyn Receive<M>> {
         match self.ward {
             None => Box::new(to),
-            Some(_) => Box::new(Guarded::new(to, &self.core, self.index, self.retries())),
+            Some(_) => Box::new(GuardedReceiver::new(to, &self.core, self.index, self.retries())),
         }
     }
 
@@ -141,7 +144,7 @@ impl<A: Actor> Seat<A> {
         self.retries() && self.is_ready()
     }
 
-    pub(crate) fn take_in_hand(&self, hand: Rc<dyn InHand>) {
+    pub(crate) fn take_in_hand(&self, hand: Rc<dyn HandedMessage>) {
         if let Some(ward) = &self.ward {
             *ward.hand.borrow_mut() = Some(hand);
         }
@@ -251,7 +254,7 @@ impl<A: Actor> Seat<A> {
     }
 }
 
-impl<A: Actor> Child for Seat<A> {
+impl<A: Actor> SeatedChild for Seat<A> {
     fn begin_life(&self, life: LifeId) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);

@@ -10,12 +10,12 @@ use mycelium_supervisor::engine::LifeId;
 use super::{ServiceSeat, run_in};
 use crate::isolate::remember;
 use crate::isolate::seat::AnySeat;
-use crate::isolate::tree::{Child, Factory, Reporter, Site};
-use crate::isolate::waits::Wait;
+use crate::isolate::tree::{Factory, Reporter, SeatSite, SeatedChild};
+use crate::isolate::waits::SeatWait;
 use crate::{Service, StopReason};
 
 /// What a service under a supervisor has besides.
-pub(super) struct Ward<S> {
+pub(super) struct ServiceWard<S> {
     reporter: Reporter,
     factory: Factory<S>,
     stopped: Cell<bool>,
@@ -30,7 +30,7 @@ pub(super) struct Ward<S> {
     last_end: RefCell<Option<StopReason>>,
 }
 
-impl<S> Ward<S> {
+impl<S> ServiceWard<S> {
     /// Its loop was polled and waits: whether it ends there.
     pub(super) fn ends_here(&self) -> bool {
         self.begun.set(true);
@@ -46,10 +46,10 @@ impl<S> Ward<S> {
 }
 
 /// Seats a service under a supervisor; its first life begins when its supervisor says so.
-pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<dyn AnySeat> {
+pub(crate) fn seat_service<S: Service>(site: SeatSite, factory: &Factory<S>) -> Rc<dyn AnySeat> {
     let core = Rc::clone(&site.core);
     let (index, waker) = core.next_seat();
-    let ward = Ward {
+    let ward = ServiceWard {
         reporter: site.reporter(),
         factory: Factory::clone(factory),
         stopped: Cell::new(false),
@@ -64,7 +64,7 @@ pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<d
         index,
         waker,
         run: RefCell::default(),
-        wait: Cell::new(Wait::Outside),
+        wait: Cell::new(SeatWait::Outside),
         retired: RefCell::default(),
         ended: RefCell::default(),
         watchers: RefCell::default(),
@@ -74,7 +74,7 @@ pub(crate) fn seat_service<S: Service>(site: Site, factory: &Factory<S>) -> Rc<d
     seat
 }
 
-impl<S: Service> Child for ServiceSeat<S> {
+impl<S: Service> SeatedChild for ServiceSeat<S> {
     fn begin_life(&self, life: LifeId) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);

@@ -9,7 +9,7 @@ use crate::Actor;
 use crate::isolate::seat::Bundle;
 
 /// A message that a handler has, or that the next life handles first.
-pub(crate) trait InHand {
+pub(crate) trait HandedMessage {
     /// Handles it once more.
     fn play_again(self: Rc<Self>);
     /// The topic that it came by, if it did.
@@ -26,12 +26,12 @@ pub(crate) enum Repeats {
     Topic(u16),
 }
 
-struct Held<A: Actor, M, P> {
+struct HeldMessage<A: Actor, M, P> {
     sub: Rc<Sub<A, M, P>>,
     message: Shared<M>,
 }
 
-impl<A, M, P> InHand for Held<A, M, P>
+impl<A, M, P> HandedMessage for HeldMessage<A, M, P>
 where
     A: Actor,
     M: 'static,
@@ -39,7 +39,7 @@ where
 {
     fn play_again(self: Rc<Self>) {
         let seat = &self.sub.seat;
-        seat.take_in_hand(Rc::clone(&self) as Rc<dyn InHand>);
+        seat.take_in_hand(Rc::clone(&self) as Rc<dyn HandedMessage>);
         self.sub.play(self.message.lend());
         seat.lay_down();
     }
@@ -64,7 +64,7 @@ where
             && self.seat.takes_in_hand()
             && let Some(sub) = self.me.upgrade()
         {
-            self.seat.take_in_hand(Rc::new(Held { sub, message: message.share() }));
+            self.seat.take_in_hand(Rc::new(HeldMessage { sub, message: message.share() }));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a supervisor of an isolate and its children say to each other.
+//! TreeQuestion a supervisor of an isolate and its children say to each other.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -14,17 +14,17 @@ use tokio::sync::oneshot;
 
 use super::seats::Seats;
 use crate::StopReason;
-use crate::isolate::core::Core;
-use crate::isolate::lane::{HandsOn, Receive, Receiving};
+use crate::isolate::core::IsolateCore;
+use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
 use crate::isolate::seat::AnySeat;
-use crate::isolate::signals::Signals;
+use crate::isolate::signals::LoopSignals;
 use crate::tree::{CallError, Launcher, exit_reason};
 
-/// What gives the value of each life.
+/// TreeQuestion gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
-/// What a supervisor can do with a child in its seat.
-pub(crate) trait Child {
+/// TreeQuestion a supervisor can do with a child in its seat.
+pub(crate) trait SeatedChild {
     /// Begins the first life, or another one in place of that which is over.
     fn begin_life(&self, life: LifeId);
     /// Asks it to end. `for_good`: it will not be started again in place.
@@ -46,7 +46,7 @@ pub(crate) trait Child {
         let _ = waker;
         Poll::Pending
     }
-    /// Its supervisor wants to know from now on when it has something to do, and when it has done it. What it has now, if anything:
+    /// Its supervisor wants to know from now on when it has something to do, and when it has done it. TreeQuestion it has now, if anything:
     /// `true`.
     fn probe(&self) -> bool;
     /// Whether it has something to do that it has not finished.
@@ -57,7 +57,7 @@ pub(crate) trait Child {
     fn retire(&self, shut_down: bool);
 }
 
-/// What is told to a supervisor.
+/// TreeQuestion is told to a supervisor.
 pub(super) enum Told {
     Report(NodeId, Report<Seats>),
     /// A life is over; the seat waits for another.
@@ -78,14 +78,14 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, CallError>>;
 /// A question to the supervisor at this path.
 pub(super) struct Asked {
     pub(super) path: Arc<str>,
-    pub(super) what: What,
+    pub(super) what: TreeQuestion,
 }
 
-/// What it is asked.
-pub(super) enum What {
+/// TreeQuestion it is asked.
+pub(super) enum TreeQuestion {
     /// To carry this out.
     Call(Box<pure::Call<Launcher>>, Reply<pure::Reply<Launcher>>),
-    /// What the child of this id is doing.
+    /// TreeQuestion the child of this id is doing.
     Child(Arc<str>, Reply<Option<pure::ChildInfo>>),
 }
 
@@ -94,22 +94,22 @@ impl Asked {
     pub(super) fn refuse(self) {
         let error = CallError::NoSupervisor((*self.path).into());
         match self.what {
-            What::Call(_, to) => drop(to.send(Err(error))),
-            What::Child(_, to) => drop(to.send(Err(error))),
+            TreeQuestion::Call(_, to) => drop(to.send(Err(error))),
+            TreeQuestion::Child(_, to) => drop(to.send(Err(error))),
         }
     }
 }
 
 /// Where the supervisors of one tree are told what happens.
-pub(crate) struct Post {
+pub(crate) struct TreePost {
     /// Of the tree in its isolate.
     pub(super) number: u64,
     told: RefCell<VecDeque<Told>>,
-    signals: Arc<Signals>,
+    signals: Arc<LoopSignals>,
 }
 
-impl Post {
-    pub(super) fn new(core: &Core) -> Rc<Self> {
+impl TreePost {
+    pub(super) fn new(core: &IsolateCore) -> Rc<Self> {
         let number = core.trees_made.get();
         core.trees_made.set(number + 1);
         Rc::new(Self { number, told: RefCell::default(), signals: Arc::clone(core.signals()) })
@@ -154,16 +154,16 @@ impl Post {
 }
 
 /// Where and for whom a child takes its seat.
-pub(crate) struct Site {
-    pub(crate) core: Rc<Core>,
-    pub(super) post: Rc<Post>,
+pub(crate) struct SeatSite {
+    pub(crate) core: Rc<IsolateCore>,
+    pub(super) post: Rc<TreePost>,
     pub(crate) path: Arc<str>,
     pub(super) tells: bool,
     /// How often the handler of one message is tried.
     pub(crate) attempts_max: u32,
 }
 
-impl Site {
+impl SeatSite {
     pub(crate) fn reporter(self) -> Reporter {
         let Self { post, path, tells, .. } = self;
         Reporter { post, path, tells, life: Cell::new(None), starting: Cell::new(false) }
@@ -172,7 +172,7 @@ impl Site {
 
 /// How a seat tells its supervisor what becomes of each life: of its start once, and of its end once.
 pub(crate) struct Reporter {
-    post: Rc<Post>,
+    post: Rc<TreePost>,
     path: Arc<str>,
     /// Whether the child says by itself when it is ready.
     tells: bool,
@@ -208,7 +208,7 @@ impl Reporter {
         }
     }
 
-    /// What a probed child does now.
+    /// TreeQuestion a probed child does now.
     pub(crate) fn does(&self, work: bool) {
         if let Some(life) = self.life.get() {
             self.post.tell(if work { Told::AtWork(life) } else { Told::Rests(life) });
@@ -234,21 +234,26 @@ impl Reporter {
 }
 
 /// A way into a supervised actor: a panic ends the actor's life and not the delivery to others.
-pub(crate) struct Guarded<M> {
+pub(crate) struct GuardedReceiver<M> {
     to: Box<dyn Receive<M>>,
-    core: Rc<Core>,
+    core: Rc<IsolateCore>,
     seat: u32,
     /// Whether what it is handling when it fails may be tried again.
     retries: bool,
 }
 
-impl<M: 'static> Guarded<M> {
-    pub(crate) fn new(to: impl Receive<M> + 'static, core: &Rc<Core>, seat: u32, retries: bool) -> Self {
+impl<M: 'static> GuardedReceiver<M> {
+    pub(crate) fn new(
+        to: impl Receive<M> + 'static,
+        core: &Rc<IsolateCore>,
+        seat: u32,
+        retries: bool,
+    ) -> Self {
         Self { to: Box::new(to), core: Rc::clone(core), seat, retries }
     }
 }
 
-impl<M: 'static> Receive<M> for Guarded<M> {
+impl<M: 'static> Receive<M> for GuardedReceiver<M> {
     fn again(&self) -> Box<dyn Receive<M>> {
         Box::new(Self { to: self.to.again(), core: Rc::clone(&self.core), ..*self })
     }
@@ -266,7 +271,7 @@ impl<M: 'static> Receive<M> for Guarded<M> {
         });
         if self.retries {
             let seat = self.core.seat(self.seat);
-            seat.iter().filter_map(|seat| seat.as_child()).for_each(Child::lay_down);
+            seat.iter().filter_map(|seat| seat.as_child()).for_each(SeatedChild::lay_down);
         }
         delivered
     }
@@ -276,8 +281,8 @@ impl<M: 'static> Receive<M> for Guarded<M> {
     }
 }
 
-impl<M> HandsOn for Guarded<M> {
-    fn to(&self) -> &dyn Receiving {
+impl<M> HandsOn for GuardedReceiver<M> {
+    fn to(&self) -> &dyn LaneReceiving {
         &*self.to
     }
 }
@@ -285,7 +290,7 @@ impl<M> HandsOn for Guarded<M> {
 /// Runs code of the one who sits there; a panic in it ends its life.
 pub(super) fn guard(seat: &dyn AnySeat, f: impl FnOnce()) {
     if let Err(reason) = StopReason::catch(f) {
-        // What it leaves behind may panic in turn: it has been reported by then.
+        // TreeQuestion it leaves behind may panic in turn: it has been reported by then.
         let _ = StopReason::catch(|| seat.end(reason));
     }
 }

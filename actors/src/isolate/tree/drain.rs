@@ -7,7 +7,7 @@ use mycelium_supervisor::Call;
 
 use super::handle::IsolateTree;
 use crate::dead_letters::Account;
-use crate::isolate::core::Core;
+use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::{Place, id_of};
 use crate::isolate::letters::seat_of_id;
 use crate::isolate::seat::AnySeat;
@@ -22,7 +22,7 @@ impl IsolateTree {
         let deadline = began + limit;
         let before = self.here().map(|(_, tree)| tree.take_missed()).unwrap_or_default();
         let account = self.here().map(|(core, tree)| core.open_account(tree.number()));
-        let account = OpenAccount { place: &self.place, number: account };
+        let account = IsolateAccount { place: &self.place, number: account };
         let (mut stopped, mut late) = self.stop_sources(deadline).await;
         let (services, stuck) = self.stop_services(deadline).await;
         stopped += services;
@@ -94,12 +94,12 @@ impl IsolateTree {
 }
 
 /// An account that something is entered into until it is closed or dropped.
-struct OpenAccount<'a> {
+struct IsolateAccount<'a> {
     place: &'a Place,
     number: Option<u64>,
 }
 
-impl OpenAccount<'_> {
+impl IsolateAccount<'_> {
     fn close(mut self) -> Account {
         self.take().unwrap_or_default()
     }
@@ -109,13 +109,13 @@ impl OpenAccount<'_> {
     }
 }
 
-impl Drop for OpenAccount<'_> {
+impl Drop for IsolateAccount<'_> {
     fn drop(&mut self) {
         drop(self.take());
     }
 }
 
-fn services(core: &Core) -> Vec<u32> {
+fn services(core: &IsolateCore) -> Vec<u32> {
     let alone = |seat: &dyn AnySeat| seat.is_service() && seat.as_child().is_none() && !seat.has_ended();
     let seats = core.seats();
     let services = (0u32..).zip(&seats).filter(|(_, seat)| alone(&***seat)).map(|(index, _)| index);
@@ -123,7 +123,7 @@ fn services(core: &Core) -> Vec<u32> {
 }
 
 /// Whether all actors of an isolate rest, and those that have something to do.
-fn look(core: &Core) -> (bool, Vec<Arc<str>>) {
+fn look(core: &IsolateCore) -> (bool, Vec<Arc<str>>) {
     let seats = core.seats();
     let at_work = (0u32..).zip(&seats).filter(|(_, seat)| !seat.has_ended() && seat.has_work());
     let busy: Vec<_> = at_work.map(|(index, seat)| name_of(&**seat, index)).collect();

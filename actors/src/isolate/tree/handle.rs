@@ -12,16 +12,16 @@ use mycelium_supervisor as pure;
 use pure::{ChildInfo, ExitReason};
 use tokio::sync::oneshot;
 
-use super::child::{Asked, Reply, What};
+use super::child::{Asked, Reply, TreeQuestion};
 use super::run::TreeRun;
-use crate::isolate::core::Core;
+use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::{IsolateRef, Place};
-use crate::isolate::waits::Wait;
+use crate::isolate::waits::SeatWait;
 use crate::isolate::{Isolate, OUTSIDE, SeatOf};
 use crate::tree::{Builder, CallError, Launcher, StartError, Tree, warn_where_a_panic_aborts};
 use crate::{Actor, ActorRef};
 
-/// What it is asked is carried out at once, at the isolate's present time. That runs children's code, in turn with nothing else.
+/// TreeQuestion it is asked is carried out at once, at the isolate's present time. That runs children's code, in turn with nothing else.
 #[derive(Clone)]
 pub(crate) struct IsolateTree {
     pub(super) place: Place,
@@ -106,17 +106,17 @@ fn check_child(path: &str, child: &Launcher) -> Result<(), (Arc<str>, &'static s
 }
 
 impl IsolateTree {
-    pub(crate) fn new(core: &Rc<Core>, tree: &Rc<TreeRun>) -> Self {
+    pub(crate) fn new(core: &Rc<IsolateCore>, tree: &Rc<TreeRun>) -> Self {
         Self { place: Place::new(core, OUTSIDE), tree: Confined::new(Rc::clone(tree)) }
     }
 
     /// The tree, on its isolate's thread, and not from inside another isolate.
-    pub(super) fn here(&self) -> Option<(&Core, &TreeRun)> {
+    pub(super) fn here(&self) -> Option<(&IsolateCore, &TreeRun)> {
         Some((self.place.core()?, self.tree.get()?))
     }
 
     /// The same from anywhere on that thread, for what is answered at once.
-    fn on_thread(&self) -> Option<(&Core, &TreeRun)> {
+    fn on_thread(&self) -> Option<(&IsolateCore, &TreeRun)> {
         Some((self.place.core_from_anywhere()?, self.tree.get()?))
     }
 
@@ -130,7 +130,7 @@ impl IsolateTree {
         let looked = self.here().ok_or(CallError::WrongThread)?.1.look(above, id);
         match looked {
             Some(child) => child,
-            None => self.ask(above, |to| What::Child(id.into(), to)).await,
+            None => self.ask(above, |to| TreeQuestion::Child(id.into(), to)).await,
         }
     }
 
@@ -147,10 +147,10 @@ impl IsolateTree {
             _ => Ok(()),
         };
         only_live.map_err(|(path, what)| CallError::OnlyLive { path, what })?;
-        self.ask(path, |to| What::Call(Box::new(call), to)).await
+        self.ask(path, |to| TreeQuestion::Call(Box::new(call), to)).await
     }
 
-    async fn ask<T>(&self, path: &str, what: impl FnOnce(Reply<T>) -> What) -> Result<T, CallError> {
+    async fn ask<T>(&self, path: &str, what: impl FnOnce(Reply<T>) -> TreeQuestion) -> Result<T, CallError> {
         poll_fn(|cx| self.poll_turn(cx)).await?;
         let (to, mut answer) = oneshot::channel();
         let (core, tree) = self.here().ok_or(CallError::WrongThread)?;
@@ -158,7 +158,7 @@ impl IsolateTree {
         let answered = poll_fn(|cx| {
             let polled = Pin::new(&mut answer).poll(cx);
             if let (Poll::Pending, Some((core, _))) = (&polled, self.here()) {
-                core.note_wait(Wait::Supervisor);
+                core.note_wait(SeatWait::Supervisor);
             }
             polled
         });
@@ -225,7 +225,7 @@ impl IsolateTree {
             Some(_) => Poll::Pending,
             None => {
                 tree.watch(cx.waker());
-                core.note_wait(Wait::TreeEnd);
+                core.note_wait(SeatWait::TreeEnd);
                 Poll::Pending
             }
         }
@@ -234,7 +234,11 @@ impl IsolateTree {
 
 impl TreeRun {
     /// The actor at this path; `None` if there is none or it is of another type.
-    pub(in crate::isolate) fn actor_ref<A: Actor>(&self, core: &Rc<Core>, path: &str) -> Option<ActorRef<A>> {
+    pub(in crate::isolate) fn actor_ref<A: Actor>(
+        &self,
+        core: &Rc<IsolateCore>,
+        path: &str,
+    ) -> Option<ActorRef<A>> {
         let seat = self.seat(path)?.into_any().downcast::<SeatOf<A>>().ok()?;
         Some(ActorRef::in_isolate(IsolateRef::new(Place::new(core, seat.index))))
     }

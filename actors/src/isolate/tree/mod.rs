@@ -6,6 +6,6 @@ mod handle;
 mod run;
 mod seats;
 
-pub(crate) use self::child::{Child, Factory, Guarded, Reporter, Site};
+pub(crate) use self::child::{Factory, GuardedReceiver, Reporter, SeatSite, SeatedChild};
 pub(crate) use self::handle::IsolateTree;
 pub(crate) use self::run::TreeRun;

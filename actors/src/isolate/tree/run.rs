@@ -14,10 +14,10 @@ use mycelium_supervisor as pure;
 use pure::engine::{Body, Engine, Estate, Host, Left, LifeId, NodeId, ROOT, Report};
 use pure::{CallId, ChildInfo, Event, ExitReason};
 
-use super::child::{Asked, Post, Told, What};
+use super::child::{Asked, Told, TreePost, TreeQuestion};
 use super::seats::Seats;
 use crate::Timestamp;
-use crate::isolate::core::Core;
+use crate::isolate::core::IsolateCore;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::{RunError, remember};
@@ -25,20 +25,20 @@ use crate::tree::{Builder, CallError, SpecError, fitting};
 
 /// One tree of an isolate.
 pub(crate) struct TreeRun {
-    post: Rc<Post>,
+    post: Rc<TreePost>,
     /// When the tree itself has something to do next.
     due: Cell<Option<i64>>,
     end: RefCell<Option<ExitReason>>,
     ready: Cell<bool>,
     /// Who waits for it to be ready or to end.
     watchers: RefCell<Vec<Waker>>,
-    run: RefCell<Run>,
+    run: RefCell<RunState>,
 }
 
-struct Run {
+struct RunState {
     engine: Engine<Seats>,
     seats: Seats,
-    post: Rc<Post>,
+    post: Rc<TreePost>,
     /// The isolate's clock when the tree began.
     epoch: i64,
     now: Duration,
@@ -47,13 +47,13 @@ struct Run {
 
 impl TreeRun {
     /// A tree that begins to start when it is tended.
-    pub(crate) fn new(core: &Rc<Core>, root: &Builder) -> Result<Rc<Self>, SpecError> {
-        let post = Post::new(core);
+    pub(crate) fn new(core: &Rc<IsolateCore>, root: &Builder) -> Result<Rc<Self>, SpecError> {
+        let post = TreePost::new(core);
         let mut seats = Seats::new(core, &post, root);
         let (path, children) = (Arc::clone(&root.id), root.children.clone());
         let engine = Engine::new(&mut seats, path, root.flags, children, true, Estate::new())?;
         let (epoch, now) = (core.now.get(), Duration::ZERO);
-        let run = Run { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0 };
+        let run = RunState { engine, seats, post: Rc::clone(&post), epoch, now, next_call: 0 };
         let (due, end, ready, watchers) = Default::default();
         Ok(Rc::new(Self { post, due, end, ready, watchers, run: RefCell::new(run) }))
     }
@@ -80,7 +80,7 @@ impl TreeRun {
     }
 
     /// Deals with what was reported.
-    pub(crate) fn tend(&self, core: &Core) {
+    pub(crate) fn tend(&self, core: &IsolateCore) {
         if !self.post.is_empty() {
             self.with_run(core, |_| ());
         }
@@ -97,7 +97,7 @@ impl TreeRun {
     }
 
     /// Asks a supervisor behind all that was told to it. Without an answer, it has ended before that.
-    pub(super) fn ask(&self, core: &Core, asked: Asked) {
+    pub(super) fn ask(&self, core: &IsolateCore, asked: Asked) {
         if self.has_ended() {
             return asked.refuse();
         }
@@ -105,7 +105,7 @@ impl TreeRun {
         self.tend(core);
     }
 
-    /// What the child of this id is doing. A look lets no supervisor do anything. `None`: a child's code has come here while its supervisor
+    /// TreeQuestion the child of this id is doing. A look lets no supervisor do anything. `None`: a child's code has come here while its supervisor
     /// is at work, and may ask it.
     pub(super) fn look(&self, above: &str, id: &str) -> Option<Result<Option<ChildInfo>, CallError>> {
         let run = self.run.try_borrow().ok()?;
@@ -163,14 +163,19 @@ impl TreeRun {
     }
 
     /// Runs `f`, then deals with whatever was reported.
-    fn with_run<R>(&self, core: &Core, f: impl FnOnce(&mut Run) -> R) -> Option<R> {
+    fn with_run<R>(&self, core: &IsolateCore, f: impl FnOnce(&mut RunState) -> R) -> Option<R> {
         // Borrowed: a child's code has come back here. Whoever has it goes on until nothing is reported any more.
         let run = self.run.try_borrow_mut().ok()?;
         // Children's code runs, also where the tree's owner calls.
         enter(&run.seats.core()?, || self.step_run(run, core, f))
     }
 
-    fn step_run<R>(&self, mut run: RefMut<'_, Run>, core: &Core, f: impl FnOnce(&mut Run) -> R) -> Option<R> {
+    fn step_run<R>(
+        &self,
+        mut run: RefMut<'_, RunState>,
+        core: &IsolateCore,
+        f: impl FnOnce(&mut RunState) -> R,
+    ) -> Option<R> {
         let since = i128::from(core.now.get()) - i128::from(run.epoch);
         run.now = run.now.max(Duration::from_nanos(u64::try_from(since).unwrap_or(0)));
         let result = f(&mut run);
@@ -210,14 +215,14 @@ impl AnyFeed for TreeRun {
         crate::isolate::OUTSIDE
     }
 
-    fn fire(&self, core: &Core, _: i64) -> Option<i64> {
+    fn fire(&self, core: &IsolateCore, _: i64) -> Option<i64> {
         self.with_run(core, |run| run.engine.fire_due(run.now, &mut run.seats));
-        // What comes next is found anew: children have come and gone.
+        // TreeQuestion comes next is found anew: children have come and gone.
         None
     }
 }
 
-impl Run {
+impl RunState {
     /// Deals with what is reported until nothing is any more.
     fn drain(&mut self) {
         while let Some(told) = self.post.take() {
@@ -248,14 +253,14 @@ impl Run {
         let found = self.engine.find(&asked.path).and_then(|id| Some((id, self.engine.node(id)?)));
         let Some((node, there)) = found else { return asked.refuse() };
         match asked.what {
-            What::Call(call, to) => {
+            TreeQuestion::Call(call, to) => {
                 let call = fitting(*call, there.core().flags().strategy);
                 let id = CallId(self.next_call);
                 self.next_call += 1;
                 self.seats.replies.insert(id, (node, to));
                 self.engine.handle(self.now, &mut self.seats, node, Report::Event(Event::Call(id, call)));
             }
-            What::Child(id, to) => {
+            TreeQuestion::Child(id, to) => {
                 // Whoever asked may have left.
                 let _ = to.send(Ok(there.core().child(&id)));
             }

@@ -9,15 +9,15 @@ use mycelium_supervisor as pure;
 use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, ROOT, Report, Seen};
 use pure::{CallId, ChildRef, ExitReason, Jitter, Notice};
 
-use super::child::{Child, Post, Reply, Site, guard};
-use crate::isolate::core::Core;
+use super::child::{Reply, SeatSite, SeatedChild, TreePost, guard};
+use crate::isolate::core::IsolateCore;
 use crate::isolate::seat::AnySeat;
 use crate::tree::{Builder, CallError, Health, Launcher, MISSED_MAX, Observer, Sources, observe};
 
-/// What the supervisors of one tree have in common, and what users are told of it.
+/// TreeQuestion the supervisors of one tree have in common, and what users are told of it.
 pub(crate) struct Seats {
-    core: Weak<Core>,
-    post: Rc<Post>,
+    core: Weak<IsolateCore>,
+    post: Rc<TreePost>,
     observer: Option<Observer>,
     seeds: Jitter,
     /// Who waits for the answer to a call, and whose that is.
@@ -31,7 +31,7 @@ pub(crate) struct Seats {
 }
 
 impl Seats {
-    pub(super) fn new(core: &Rc<Core>, post: &Rc<Post>, root: &Builder) -> Self {
+    pub(super) fn new(core: &Rc<IsolateCore>, post: &Rc<TreePost>, root: &Builder) -> Self {
         Self {
             core: Rc::downgrade(core),
             post: Rc::clone(post),
@@ -46,7 +46,7 @@ impl Seats {
         }
     }
 
-    pub(super) fn core(&self) -> Option<Rc<Core>> {
+    pub(super) fn core(&self) -> Option<Rc<IsolateCore>> {
         self.core.upgrade()
     }
 
@@ -58,7 +58,7 @@ impl Seats {
 }
 
 /// Runs code of the child that sits there.
-fn call(seat: &Rc<dyn AnySeat>, f: impl FnOnce(&dyn Child)) {
+fn call(seat: &Rc<dyn AnySeat>, f: impl FnOnce(&dyn SeatedChild)) {
     guard(&**seat, || _ = seat.as_child().map(f));
 }
 
@@ -66,14 +66,14 @@ fn call(seat: &Rc<dyn AnySeat>, f: impl FnOnce(&dyn Child)) {
 ///
 /// In virtual time nobody waits for a turn: a child is stuck when a handler of its has waited for so long, or a service has given no sign
 /// of life. So it is looked at once for each of these, at the moment at which it would be stuck, and time does not move for it else.
-pub(crate) struct Running {
+pub(crate) struct RunningSeat {
     pub(super) seat: Rc<dyn AnySeat>,
     health: Option<Health>,
     /// It was said to be stuck.
     stuck: bool,
 }
 
-impl Running {
+impl RunningSeat {
     /// When to look at it next. `works`: it has something to do from now on, or makes progress with it.
     pub(super) fn next_look(&self, now: Duration, works: bool) -> Option<Duration> {
         let health = self.health?;
@@ -84,13 +84,13 @@ impl Running {
     }
 
     fn is_at_work(&self) -> bool {
-        self.seat.as_child().is_some_and(Child::is_at_work)
+        self.seat.as_child().is_some_and(SeatedChild::is_at_work)
     }
 }
 
 impl Host for Seats {
     type Start = Launcher;
-    type Body = Running;
+    type Body = RunningSeat;
     type Kept = Rc<dyn AnySeat>;
 
     fn next_seed(&mut self) -> u64 {
@@ -111,16 +111,16 @@ impl Host for Seats {
         let seat = match left.take() {
             Some(Left::Worker(seat)) => seat,
             _ => {
-                let (tells, attempts_max) = (spec.start.tells, spec.start.in_hand.attempts_max());
+                let (tells, attempts_max) = (spec.start.tells, spec.start.redelivery.attempts_max());
                 let (path, post) = (at.child_path(&spec.id), Rc::clone(&self.post));
-                spec.start.take_seat(Site { core, post, path, tells, attempts_max })?
+                spec.start.take_seat(SeatSite { core, post, path, tells, attempts_max })?
             }
         };
         if spec.start.is_source() {
             self.sources.add(&at.child_path(&spec.id));
         }
         call(&seat, |seat| seat.begin_life(LifeId { node: at.node, child }));
-        Ok(Begun::Worker(Running { seat, health: spec.start.health, stuck: false }))
+        Ok(Begun::Worker(RunningSeat { seat, health: spec.start.health, stuck: false }))
     }
 
     fn is_same(one: &Launcher, other: &Launcher) -> bool {
@@ -131,21 +131,21 @@ impl Host for Seats {
         start.start_timeout
     }
 
-    fn stop(&mut self, _: LifeId, running: &Running, for_good: bool) {
+    fn stop(&mut self, _: LifeId, running: &RunningSeat, for_good: bool) {
         call(&running.seat, |seat| seat.ask_shutdown(for_good));
     }
 
-    fn kill(&mut self, _: LifeId, Running { seat, .. }: &Running) -> Option<Duration> {
+    fn kill(&mut self, _: LifeId, RunningSeat { seat, .. }: &RunningSeat) -> Option<Duration> {
         guard(&**seat, || seat.kill());
         None
     }
 
-    fn give_up(&mut self, _: LifeId, running: &Running, verdict: &str) -> Option<Duration> {
+    fn give_up(&mut self, _: LifeId, running: &RunningSeat, verdict: &str) -> Option<Duration> {
         call(&running.seat, |seat| seat.give_up(verdict));
         None
     }
 
-    fn abandon(&mut self, life: LifeId, running: Running, ended: bool) {
+    fn abandon(&mut self, life: LifeId, running: RunningSeat, ended: bool) {
         if !ended {
             self.kill(life, &running);
         }
@@ -156,13 +156,13 @@ impl Host for Seats {
         call(&seat, |seat| seat.retire(asked));
     }
 
-    fn watch(&mut self, now: Duration, _: LifeId, running: &mut Running) -> Option<Duration> {
+    fn watch(&mut self, now: Duration, _: LifeId, running: &mut RunningSeat) -> Option<Duration> {
         running.health?;
-        let works = running.seat.as_child().is_some_and(Child::probe);
+        let works = running.seat.as_child().is_some_and(SeatedChild::probe);
         running.next_look(now, works)
     }
 
-    fn look(&mut self, now: Duration, life: LifeId, running: &mut Running) -> Look {
+    fn look(&mut self, now: Duration, life: LifeId, running: &mut RunningSeat) -> Look {
         let Some(health) = running.health else { return Look { next: None, seen: None } };
         if std::mem::take(&mut running.stuck) {
             let next = running.next_look(now, running.is_at_work());

@@ -18,7 +18,7 @@ pub(super) enum Hand<A: Actor> {
 }
 
 /// A message whose handler has failed and that the next life handles before all others.
-pub(super) enum Kept<A: Actor> {
+pub(super) enum KeptMessage<A: Actor> {
     /// It is still in front of the one source that says so ([`ActorSource::take_kept`]).
     InFront,
     /// That of a timer.
@@ -42,11 +42,11 @@ impl<A: Actor> Body<A> {
         }
         let again = self.attempts.fail();
         self.kept = match std::mem::replace(&mut self.hand, Hand::Empty) {
-            Hand::Timer(envelope) if again => Some(Box::new(Kept::Timer(envelope))),
+            Hand::Timer(envelope) if again => Some(Box::new(KeptMessage::Timer(envelope))),
             Hand::Source(source)
                 if again && self.sources.get_mut(source).is_some_and(|source| source.keep()) =>
             {
-                Some(Box::new(Kept::InFront))
+                Some(Box::new(KeptMessage::InFront))
             }
             hand => {
                 self.bury_hand(hand, reason);
@@ -68,16 +68,16 @@ impl<A: Actor> Body<A> {
         let Some(kept) = self.kept.take() else { return false };
         // Where it has unsubscribed meanwhile, the message has gone with the rest of the queue.
         let source = self.sources.iter_mut().position(|source| source.take_kept());
-        let retries = source.is_some() || matches!(*kept, Kept::Timer(_));
+        let retries = source.is_some() || matches!(*kept, KeptMessage::Timer(_));
         if let Some(live) = self.ctx.as_live().filter(|_| retries) {
             live.core().dead_letters.count_retry();
         }
         match (*kept, source) {
-            (Kept::Timer(timer), _) => self.handle_timer(timer).await,
-            (Kept::InFront, Some(source)) => {
+            (KeptMessage::Timer(timer), _) => self.handle_timer(timer).await,
+            (KeptMessage::InFront, Some(source)) => {
                 _ = self.drain(source, u64::MAX, 1).await;
             }
-            (Kept::InFront, None) => {}
+            (KeptMessage::InFront, None) => {}
         }
         self.settle_attempts();
         retries
@@ -113,8 +113,8 @@ impl<A: Actor> Body<A> {
         let Some(kept) = self.kept.take() else { return };
         let attempts = self.attempts.settle();
         let message = match *kept {
-            Kept::Timer(envelope) => Some(Message { name: envelope.discard(), topic: None }),
-            Kept::InFront => {
+            KeptMessage::Timer(envelope) => Some(Message { name: envelope.discard(), topic: None }),
+            KeptMessage::InFront => {
                 let source = self.sources.iter_mut().find_map(|source| source.take_kept().then_some(source));
                 source.and_then(|source| discard(&mut **source))
             }

@@ -6,7 +6,7 @@ use mycelium_mailbox::{FutureSlot, Source, Span, Started};
 
 use super::WireQueue;
 use crate::live::envelope::call;
-use crate::live::source::{ActorSource, Drained, Way};
+use crate::live::source::{ActorSource, SourceDrained, Way};
 use crate::wire::WireMessage;
 use crate::{Actor, Context, Handler};
 
@@ -61,7 +61,7 @@ impl<A: Actor + Handler<WireMessage>> ActorSource<A> for WireSource {
         slot: &'a mut FutureSlot,
         _: Span<'_>,
         cx: &mut TaskContext<'_>,
-    ) -> Started<'a, Drained> {
+    ) -> Started<'a, SourceDrained> {
         // One at a time, as long as the caller's look at the other sources holds.
         self.load();
         let Some(message) = &self.front else { return Started::Ready(Ok(0)) };

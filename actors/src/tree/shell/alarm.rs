@@ -10,9 +10,9 @@ use std::pin::Pin;
 /// the thread that sleeps on the timers, whenever that one knew of none. This one stays where the first of them set it.
 /// So it may ring early; whoever hears it looks at what is due, and asks for the next time.
 #[derive(Default)]
-pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+pub(super) struct TreeAlarm(Option<Pin<Box<Sleep>>>);
 
-impl Alarm {
+impl TreeAlarm {
     /// Waits until `at`, or less long.
     ///
     /// # Cancel safety
@@ -32,7 +32,7 @@ mod tests {
     use std::time::Duration;
 
     /// Where it is set after a wait until `at` that something else has ended.
-    async fn set_by(alarm: &mut Alarm, at: Instant) -> Instant {
+    async fn set_by(alarm: &mut TreeAlarm, at: Instant) -> Instant {
         tokio::select! {
             biased;
             () = alarm.ring_by(at) => panic!("it is not due"),
@@ -43,7 +43,7 @@ mod tests {
 
     #[tokio::test]
     async fn it_moves_only_to_ring_earlier_and_after_it_has_rung() {
-        let (mut alarm, now) = (Alarm::default(), Instant::now());
+        let (mut alarm, now) = (TreeAlarm::default(), Instant::now());
         let (early, late) = (now + Duration::from_secs(600), now + Duration::from_secs(3600));
         assert_eq!(set_by(&mut alarm, late).await, late);
         assert_eq!(set_by(&mut alarm, early).await, early);

@@ -6,7 +6,7 @@ use mycelium_supervisor::engine::{Look, Seen};
 
 use crate::live::Member;
 use crate::rt::{self, JoinHandle};
-use crate::tree::health::{Health, Probe, Verdict};
+use crate::tree::health::{Health, HealthProbe, Verdict};
 
 /// After so many turns of one task every other that can go on has had some. Queues are nearly fair; this leaves room for the rest.
 const TURNS: u32 = 4;
@@ -23,7 +23,7 @@ async fn take_turns() {
 
 /// What a supervisor keeps of the care for one life.
 pub(super) struct Care {
-    probe: Option<Probe>,
+    probe: Option<HealthProbe>,
     /// One of them is done when the runtime has given its tasks several turns since it was spawned. More than one, because a handler
     /// that keeps its thread may keep the one that is queued there.
     turns: Vec<JoinHandle<()>>,
@@ -31,14 +31,14 @@ pub(super) struct Care {
 
 impl Care {
     pub(super) fn new(health: Option<Health>) -> Self {
-        Self { probe: health.map(|health| Probe::new(health, Duration::ZERO)), turns: Vec::new() }
+        Self { probe: health.map(|health| HealthProbe::new(health, Duration::ZERO)), turns: Vec::new() }
     }
 
     /// The life is ready: when to look at it first, if at all.
     pub(super) fn begin(&mut self, member: &dyn Member, now: Duration) -> Option<Duration> {
         let probe = self.probe.as_mut()?;
         member.probe();
-        *probe = Probe::new(probe.health(), now);
+        *probe = HealthProbe::new(probe.health(), now);
         self.turns = vec![rt::spawn(take_turns())];
         Some(now.saturating_add(probe.health().interval()))
     }

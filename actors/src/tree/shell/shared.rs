@@ -89,7 +89,7 @@ impl<T> Drop for Replier<T> {
 }
 
 /// What all supervisors of one tree share.
-pub(crate) struct Shared {
+pub(crate) struct TreeShared {
     pub(crate) bus: MessageBus,
     /// Of the tree on its bus; it rises with each start of a tree.
     pub(crate) number: u64,
@@ -106,7 +106,7 @@ pub(crate) struct Shared {
     gave_up: OnceLock<Arc<str>>,
 }
 
-impl Shared {
+impl TreeShared {
     pub(crate) fn new(bus: MessageBus, observer: Option<Observer>, seed: u64) -> Self {
         let (supervisors, actors, sources, missed) = Default::default();
         #[cfg(unix)]
@@ -214,11 +214,11 @@ impl Shared {
 
 /// Children that had missed their shutdown time before something began.
 pub(crate) struct MissedBefore {
-    shared: Arc<Shared>,
+    shared: Arc<TreeShared>,
     paths: Vec<Arc<str>>,
 }
 
-impl Standing for Shared {
+impl Standing for TreeShared {
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any)) {
         if let Some(placed) = self.actors().get(path) {
             look(&*placed.reference);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_supervisor_that_ends_late_leaves_its_successor_reachable() {
-        let (shared, path) = (Shared::new(MessageBus::new(), None, 0), Arc::from("root/desk"));
+        let (shared, path) = (TreeShared::new(MessageBus::new(), None, 0), Arc::from("root/desk"));
         let [first, second] = [(); 2].map(|()| Mailbox::new(mpsc::unbounded_channel().0));
         shared.add_supervisor(&path, first.clone());
         shared.add_supervisor(&path, second.clone());

@@ -10,7 +10,7 @@ use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, 
 use pure::{CallId, ChildRef, ChildSpec, ExitReason, Notice};
 
 use super::care::Care;
-use super::shared::{Replier, Shared};
+use super::shared::{Replier, TreeShared};
 use super::{Mail, OnReady};
 use crate::SpawnError;
 use crate::live::{KILL_GRACE, Member};
@@ -29,7 +29,7 @@ pub(crate) struct Running {
 }
 
 /// An actor whose life is over: its mailbox fills, and it waits for its supervisor's word.
-pub(crate) struct Kept {
+pub(crate) struct Suspended {
     pub(crate) actor: Arc<dyn Member>,
     pub(crate) word: oneshot::Sender<Word>,
 }
@@ -44,7 +44,7 @@ pub(crate) enum Word {
 
 /// What one supervisor holds besides its engine.
 pub(crate) struct Tasks {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<TreeShared>,
     post: mpsc::UnboundedSender<Mail>,
     on_ready: Option<OnReady>,
     pub(super) replies: HashMap<CallId, Replier>,
@@ -62,7 +62,11 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    pub(super) fn new(shared: &Arc<Shared>, post: mpsc::UnboundedSender<Mail>, on_ready: OnReady) -> Self {
+    pub(super) fn new(
+        shared: &Arc<TreeShared>,
+        post: mpsc::UnboundedSender<Mail>,
+        on_ready: OnReady,
+    ) -> Self {
         Self {
             shared: Arc::clone(shared),
             post,
@@ -109,7 +113,7 @@ impl Tasks {
 impl Host for Tasks {
     type Start = Launcher;
     type Body = Running;
-    type Kept = Kept;
+    type Kept = Suspended;
 
     fn next_seed(&mut self) -> u64 {
         self.shared.next_seed()
@@ -137,7 +141,7 @@ impl Host for Tasks {
             shared: Arc::clone(&self.shared),
             post: self.post.clone(),
             tells: start.tells,
-            attempts_max: start.in_hand.attempts_max(),
+            attempts_max: start.redelivery.attempts_max(),
         };
         let life = start.launch(&site, left.take())?;
         if start.is_source() {
@@ -181,8 +185,8 @@ impl Host for Tasks {
         // It was killed before, see `Shell::kill_all`.
     }
 
-    fn release(&mut self, kept: Kept, asked: bool) {
-        let Kept { actor, word } = kept;
+    fn release(&mut self, kept: Suspended, asked: bool) {
+        let Suspended { actor, word } = kept;
         if asked {
             // One that has been killed meanwhile has ended anyway.
             let _ = word.send(Word::ShutDown);

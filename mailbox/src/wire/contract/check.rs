@@ -38,7 +38,7 @@ pub(super) fn check(of: &Untyped, bytes: &[u8], version: u16, root_len: u32) -> 
     if known.fixed && version <= ours && at == newest && start > 0 {
         return Err(trailing(message, start));
     }
-    let mut reader = Reader { of, bytes, from: 0, until: start };
+    let mut reader = LayoutReader { of, bytes, from: 0, until: start };
     let checked = if start.is_multiple_of(root.align) {
         reader.record(&known.fields[..root.fields], start)
     } else {
@@ -47,7 +47,7 @@ pub(super) fn check(of: &Untyped, bytes: &[u8], version: u16, root_len: u32) -> 
     checked.map_err(|cause| WireError::Invalid { message, cause })
 }
 
-struct Reader<'a> {
+struct LayoutReader<'a> {
     of: &'a Untyped,
     bytes: &'a [u8],
     /// What an offset may lead to.
@@ -55,14 +55,14 @@ struct Reader<'a> {
     until: usize,
 }
 
-type Checked = Result<(), String>;
+type CheckedLayout = Result<(), String>;
 
-impl Reader<'_> {
-    fn record(&mut self, parts: &[Part], at: usize) -> Checked {
+impl LayoutReader<'_> {
+    fn record(&mut self, parts: &[Part], at: usize) -> CheckedLayout {
         parts.iter().try_for_each(|part| self.value(&part.ty, at + part.offset))
     }
 
-    fn value(&mut self, ty: &Ty, at: usize) -> Checked {
+    fn value(&mut self, ty: &Ty, at: usize) -> CheckedLayout {
         match ty {
             Ty::Plain(_) | Ty::Wide => Ok(()),
             Ty::Bool => match self.byte(at) {
@@ -95,7 +95,7 @@ impl Reader<'_> {
         }
     }
 
-    fn elements(&mut self, of: &Ty, at: usize, count: usize) -> Checked {
+    fn elements(&mut self, of: &Ty, at: usize, count: usize) -> CheckedLayout {
         if of.is_trivial(&self.of.contract.0.definitions) {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl Reader<'_> {
         (0..count).try_for_each(|index| self.value(of, at + index * size))
     }
 
-    fn list(&mut self, of: &Ty, at: usize) -> Checked {
+    fn list(&mut self, of: &Ty, at: usize) -> CheckedLayout {
         let Room { size, align, .. } = self.room(of);
         let count = u32::from_le_bytes(self.word(at + 4)) as usize;
         self.elsewhere(at, self.word(at), count.checked_mul(size), align, |reader, start| {
@@ -111,7 +111,7 @@ impl Reader<'_> {
         })
     }
 
-    fn text(&mut self, at: usize) -> Checked {
+    fn text(&mut self, at: usize) -> CheckedLayout {
         if self.byte(at) & 0xc0 != 0x80 {
             let cell = &self.bytes[at..at + INLINE_MAX];
             let len = cell.iter().position(|byte| *byte == 0xff).unwrap_or(INLINE_MAX);
@@ -127,7 +127,7 @@ impl Reader<'_> {
         })
     }
 
-    fn decimal(&self, at: usize) -> Checked {
+    fn decimal(&self, at: usize) -> CheckedLayout {
         let zero = self.bytes[at..at + 12].iter().all(|byte| *byte == 0);
         let [scale, negative, a, b] = self.word(at + 12);
         if scale <= Decimal::SCALE_MAX && negative <= 1 && !(negative == 1 && zero) && (a, b) == (0, 0) {
@@ -145,8 +145,8 @@ impl Reader<'_> {
         offset: [u8; 4],
         len: Option<usize>,
         align: usize,
-        check: impl FnOnce(&mut Self, usize) -> Checked,
-    ) -> Checked {
+        check: impl FnOnce(&mut Self, usize) -> CheckedLayout,
+    ) -> CheckedLayout {
         let offset = i64::from(i32::from_le_bytes(offset));
         let start = i64::try_from(cell).ok().and_then(|cell| usize::try_from(cell + offset).ok());
         let place = start.zip(len).and_then(|(start, len)| Some((start, start.checked_add(len)?)));
@@ -182,7 +182,7 @@ impl Reader<'_> {
     }
 }
 
-fn utf8(bytes: &[u8], at: usize) -> Checked {
+fn utf8(bytes: &[u8], at: usize) -> CheckedLayout {
     match std::str::from_utf8(bytes) {
         Ok(_) => Ok(()),
         Err(error) => {
