@@ -1,4 +1,5 @@
-//! A first actor: it hears ticks and answers with their sum. Run it with `cargo run -p mycelium --example first_actor`.
+//! A first actor: it hears ticks and answers with their sum. Run it with `cargo run -p mycelium --example
+//! first_actor`.
 
 use mycelium::{Message, MessageBus, Result, actor};
 

@@ -8,7 +8,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use crate::{Context, ServiceContext, StopReason, Subscriptions};
 
-/// The error type of handlers that do not need one of their own; `?` converts every `std::error::Error` into it.
+/// The error type of handlers that do not need one of their own; `?` converts every `std::error::Error` into
+/// it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a handler returns: `Ok(())`, or the error that ends its actor.
@@ -63,11 +64,11 @@ pub trait Actor: Sized + Send + 'static {
         head.rsplit("::").next().unwrap_or(full)
     }
 
-    /// The topics that this actor receives from its first moment on; they may depend on how it was made. Under a supervisor its first
-    /// value is asked, and the lives after that keep what they have.
+    /// The topics that this actor receives from its first moment on; they may depend on how it was made.
+    /// Under a supervisor its first value is asked, and the lives after that keep what they have.
     ///
-    /// They are in force when `spawn` returns, so a message published after it is received whatever the order in
-    /// which actors start. [`Context::subscribe`] adds more later.
+    /// They are in force when `spawn` returns, so a message published after it is received whatever the order
+    /// in which actors start. [`Context::subscribe`] adds more later.
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
         let _ = topics;
     }
@@ -81,12 +82,14 @@ pub trait Actor: Sized + Send + 'static {
         ready(Ok(()))
     }
 
-    /// Runs after each batch of messages, for what is worth doing once for many of them: to recompute, to write, to publish a summary.
+    /// Runs after each batch of messages, for what is worth doing once for many of them: to recompute, to
+    /// write, to publish a summary.
     ///
-    /// Live, a batch ends when nothing waits for the actor any more, and when it lets other tasks run, after some hundred messages. In an
-    /// isolate it ends when nothing waits there at this moment of virtual time, before the clock moves; actors come in the order in
-    /// which their batches began. In a `routing_config!` each message is a batch. A batch has at least one message; answers to queries
-    /// and notices of watches count too. What ends the actor's life ends the batch without this: `stopping` is there for that.
+    /// Live, a batch ends when nothing waits for the actor any more, and when it lets other tasks run, after
+    /// some hundred messages. In an isolate it ends when nothing waits there at this moment of virtual time,
+    /// before the clock moves; actors come in the order in which their batches began. In a `routing_config!`
+    /// each message is a batch. A batch has at least one message; answers to queries and notices of watches
+    /// count too. What ends the actor's life ends the batch without this: `stopping` is there for that.
     ///
     /// Until it returns, the actor handles nothing. Nothing is paid for it by actors that have none.
     ///
@@ -138,8 +141,8 @@ pub trait Actor: Sized + Send + 'static {
     }
 }
 
-/// What the `batch_ended` of an actor that has none returns. Its layout, no bytes at a boundary of 64, is its mark: a future that
-/// does something has bytes, for its state.
+/// What the `batch_ended` of an actor that has none returns. Its layout, no bytes at a boundary of 64, is its
+/// mark: a future that does something has bytes, for its state.
 #[repr(align(64))]
 struct NoBatches<E>(PhantomData<fn() -> E>);
 
@@ -163,8 +166,8 @@ pub(crate) fn has_batches<A: Actor>() -> bool {
 
 /// An actor that handles messages of type `M`, from topics and sent to it directly.
 ///
-/// The message comes by reference: on a topic it is read in place and shared by all subscribers. While the future
-/// waits, the actor handles nothing else.
+/// The message comes by reference: on a topic it is read in place and shared by all subscribers. While the
+/// future waits, the actor handles nothing else.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for `{M}`",
     label = "does not handle `{M}`",
@@ -184,7 +187,8 @@ pub trait Handler<M>: Actor {
 
 /// An actor that answers queries of type `Q`.
 ///
-/// What can go wrong for the one who asked belongs in `Reply` (a `Result`, say): a reply never ends the actor.
+/// What can go wrong for the one who asked belongs in `Reply` (a `Result`, say): a reply never ends the
+/// actor.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not answer `{Q}`",
     label = "does not answer `{Q}`",
@@ -201,14 +205,17 @@ pub trait Responder<Q>: Actor {
 /// An actor with a loop of its own instead of handlers.
 ///
 /// # How it ends
-/// A service ends when its loop returns. It can also be told to stop: by [`ServiceRef::stop`](crate::ServiceRef::stop), by its
-/// supervisor, or by the shutdown of its bus. Its next wait then ends it: the future of `run` is dropped there, as a `select!` drops
-/// the branches that lost, and the service was shut down, which is no failure. A publish that waits for room is such a wait, and so is
-/// every other wait of this crate: for a message, a time, a tell, an answer, the end of another. A wait for something else
-/// (a socket, a timer of tokio) is not: only code of `run` that has come to the next wait of this crate is dropped.
+/// A service ends when its loop returns. It can also be told to stop: by
+/// [`ServiceRef::stop`](crate::ServiceRef::stop), by its supervisor, or by the shutdown of its bus. Its next
+/// wait then ends it: the future of `run` is dropped there, as a `select!` drops the branches that lost, and
+/// the service was shut down, which is no failure. A publish that waits for room is such a wait, and so is
+/// every other wait of this crate: for a message, a time, a tell, an answer, the end of another. A wait for
+/// something else (a socket, a timer of tokio) is not: only code of `run` that has come to the next wait of
+/// this crate is dropped.
 ///
 /// A service that has to finish something first ends by its own hand: from its first call of
-/// [`ServiceContext::stopped`](crate::ServiceContext::stopped) on, nothing of it is dropped, and it has its shutdown time to return.
+/// [`ServiceContext::stopped`](crate::ServiceContext::stopped) on, nothing of it is dropped, and it has its
+/// shutdown time to return.
 ///
 /// ```
 /// # use mycelium::{BoxError, Message, Service, ServiceContext, Subscription};
@@ -278,7 +285,7 @@ pub trait Service: Send + 'static {
     /// An error ends the service with [`StopReason::Failed`].
     ///
     /// # Cancel safety
-    /// It is dropped at a wait when the service is stopped, and wherever it waits when it is killed. What has to be whole in
-    /// spite of the first ends by its own hand; nothing helps against the second.
+    /// It is dropped at a wait when the service is stopped, and wherever it waits when it is killed. What has
+    /// to be whole in spite of the first ends by its own hand; nothing helps against the second.
     fn run(&mut self, ctx: &ServiceContext) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

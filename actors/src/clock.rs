@@ -12,9 +12,10 @@ use crate::isolate::Place;
 use crate::live::cancellable;
 use crate::rt;
 
-/// The clock of a bus, to keep and to hand to helpers such as [`Retry`](crate::resilience::Retry): the wall clock live,
-/// virtual time in an isolate. [`Context::clock`](crate::Context::clock),
-/// [`ServiceContext::clock`](crate::ServiceContext::clock) and [`MessageBus::clock`](crate::MessageBus::clock) give it.
+/// The clock of a bus, to keep and to hand to helpers such as [`Retry`](crate::resilience::Retry): the wall
+/// clock live, virtual time in an isolate. [`Context::clock`](crate::Context::clock),
+/// [`ServiceContext::clock`](crate::ServiceContext::clock) and
+/// [`MessageBus::clock`](crate::MessageBus::clock) give it.
 ///
 /// In an isolate a clock belongs to the actor or service that took it: only that one can wait on it.
 #[derive(Clone)]
@@ -41,8 +42,8 @@ impl Clock {
         Self(ClockKind::Nowhere)
     }
 
-    /// The time. Live it is not monotonic, because the system may set its clock; on a tokio runtime whose clock is
-    /// stopped or was moved, as in a test with `start_paused`, it is the time of that one.
+    /// The time. Live it is not monotonic, because the system may set its clock; on a tokio runtime whose
+    /// clock is stopped or was moved, as in a test with `start_paused`, it is the time of that one.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -134,8 +135,8 @@ const fn returns_nothing<R>(_: fn() -> R) -> bool {
     size_of::<R>() == 0
 }
 
-/// The wall clock, in nanoseconds since the Unix epoch: one read of the system's clock, without a system call on
-/// the usual platforms. It is not monotonic, because the system may set it.
+/// The wall clock, in nanoseconds since the Unix epoch: one read of the system's clock, without a system call
+/// on the usual platforms. It is not monotonic, because the system may set it.
 #[inline]
 pub(crate) fn now() -> Timestamp {
     #[cfg(not(shuttle))]

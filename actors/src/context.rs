@@ -44,7 +44,8 @@ impl fmt::Display for ActorId {
 pub struct Context<A: Actor> {
     backend: ContextBackend<A>,
     chance: Chance,
-    /// Whether the actor has asked to stop: the host looks there once the handler has returned; a live actor is nudged besides.
+    /// Whether the actor has asked to stop: the host looks there once the handler has returned; a live actor
+    /// is nudged besides.
     stop_asked: bool,
     /// Whether a probe looks on.
     is_probed: bool,
@@ -189,7 +190,8 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Publishes a value that is bytes already, as this actor: see [`MessageBus::publish_wire`](crate::MessageBus::publish_wire).
+    /// Publishes a value that is bytes already, as this actor: see
+    /// [`MessageBus::publish_wire`](crate::MessageBus::publish_wire).
     ///
     /// # Errors
     /// See [`WirePublishError`]; nobody has received anything.
@@ -207,7 +209,8 @@ impl<A: Actor> Context<A> {
     /// Publishes bytes without waiting.
     ///
     /// # Errors
-    /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the others.
+    /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the
+    /// others.
     pub fn try_publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         match &self.backend {
             ContextBackend::Isolate(isolate) => isolate.place().try_publish_wire(header, bytes),
@@ -270,8 +273,8 @@ impl<A: Actor> Context<A> {
         to.ask_within(query, limit).await
     }
 
-    /// Waits on the bus's clock. The actor handles nothing meanwhile: for a wake-up call that lets it work, use
-    /// [`schedule_after`](Self::schedule_after).
+    /// Waits on the bus's clock. The actor handles nothing meanwhile: for a wake-up call that lets it work,
+    /// use [`schedule_after`](Self::schedule_after).
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
             ContextBackend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),
@@ -282,8 +285,9 @@ impl<A: Actor> Context<A> {
 
     /// Sends `message` to this actor itself once `delay` has passed on the bus's clock.
     ///
-    /// It is handled between two other messages, no earlier than its time. Timers end with their actor. One that sets itself anew
-    /// is late by a little more each time: use [`schedule_every`](Self::schedule_every).
+    /// It is handled between two other messages, no earlier than its time. Timers end with their actor. One
+    /// that sets itself anew is late by a little more each time: use
+    /// [`schedule_every`](Self::schedule_every).
     pub fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
     where
         A: Handler<M>,
@@ -296,11 +300,13 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Sends a copy of `message` to this actor itself again and again, until it is cancelled or this life of the actor ends.
+    /// Sends a copy of `message` to this actor itself again and again, until it is cancelled or this life of
+    /// the actor ends.
     ///
-    /// `every` is a [`Duration`], or an [`Every`] that says more: when the first one comes, and what becomes of those that fall
-    /// into a long handler. Each is due a whole number of periods after the first, so that nothing adds up. It is handled between two
-    /// other messages, no earlier than its time, and never two of them wait. In an isolate it goes on for ever: run until a time
+    /// `every` is a [`Duration`], or an [`Every`] that says more: when the first one comes, and what becomes
+    /// of those that fall into a long handler. Each is due a whole number of periods after the first, so that
+    /// nothing adds up. It is handled between two other messages, no earlier than its time, and never two of
+    /// them wait. In an isolate it goes on for ever: run until a time
     /// ([`Isolate::run_until`](crate::Isolate::run_until)), or cancel it.
     ///
     /// ```
@@ -345,15 +351,17 @@ impl<A: Actor> Context<A> {
 
     /// Starts to receive every `M` published from now on.
     ///
-    /// An actor has one subscription for each message type, whether [`Actor::subscriptions`] or this has made it: asked for again,
-    /// it stays the one it is, with all that waits there. To change its options, [`unsubscribe`](Self::unsubscribe) first.
+    /// An actor has one subscription for each message type, whether [`Actor::subscriptions`] or this has made
+    /// it: asked for again, it stays the one it is, with all that waits there. To change its options,
+    /// [`unsubscribe`](Self::unsubscribe) first.
     ///
-    /// The next life of a supervised actor has its subscriptions from the last one. Made anew, in `started` say, such a
-    /// subscription stays the one it is, also if its policy or capacity would be others now.
+    /// The next life of a supervised actor has its subscriptions from the last one. Made anew, in `started`
+    /// say, such a subscription stays the one it is, also if its policy or capacity would be others now.
     ///
     /// # Errors
-    /// [`SpawnError::AlreadySubscribed`] when this life has the subscription with another policy, capacity or echo (the key of
-    /// `Conflate` is not compared), [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
+    /// [`SpawnError::AlreadySubscribed`] when this life has the subscription with another policy, capacity or
+    /// echo (the key of `Conflate` is not compared), [`SpawnError::DuplicateTypeId`] when another message
+    /// type has this `TYPE_ID` on this bus.
     pub fn subscribe<M: Message>(&mut self, subscription: Subscription<M>) -> Result<(), SpawnError>
     where
         A: Handler<M>,
@@ -380,12 +388,12 @@ impl<A: Actor> Context<A> {
     }
 
     /// Starts to receive every message that is published to these topics from now on, as bytes: see
-    /// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire). For each message it is a subscription of its own, beside the one to its
-    /// type.
+    /// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire). For each message it is a subscription of
+    /// its own, beside the one to its type.
     ///
     /// # Errors
-    /// [`SpawnError::UnknownTopic`], [`SpawnError::ConflatesBytes`], [`SpawnError::Contradiction`], and those of
-    /// [`subscribe`](Self::subscribe); then nothing has changed.
+    /// [`SpawnError::UnknownTopic`], [`SpawnError::ConflatesBytes`], [`SpawnError::Contradiction`], and those
+    /// of [`subscribe`](Self::subscribe); then nothing has changed.
     pub fn subscribe_wire(
         &mut self,
         topics: impl Into<WireTopics>,
@@ -401,7 +409,8 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Stops receiving the bytes of these topics. Messages that already wait for this actor are dropped and counted.
+    /// Stops receiving the bytes of these topics. Messages that already wait for this actor are dropped and
+    /// counted.
     pub fn unsubscribe_wire(&mut self, topics: impl Into<WireTopics>)
     where
         A: Handler<WireMessage>,
@@ -413,12 +422,14 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Watches another actor of this bus, by its reference or as a [`Recipient`](crate::Recipient): when it has ended, this one handles one [`Down`] that says why, after everything that
-    /// the other had sent or published to it.
+    /// Watches another actor of this bus, by its reference or as a [`Recipient`](crate::Recipient): when it
+    /// has ended, this one handles one [`Down`] that says why, after everything that the other had sent or
+    /// published to it.
     ///
-    /// Exactly one `Down` comes for each call, also when the other has ended long ago. A restart in place under a supervisor is no
-    /// end: the reference goes on, and nothing comes. The watch itself ends with [`unwatch`](Self::unwatch), and with the
-    /// life of this actor: one that is restarted watches again in `started`.
+    /// Exactly one `Down` comes for each call, also when the other has ended long ago. A restart in place
+    /// under a supervisor is no end: the reference goes on, and nothing comes. The watch itself ends with
+    /// [`unwatch`](Self::unwatch), and with the life of this actor: one that is restarted watches again in
+    /// `started`.
     ///
     /// ```
     /// use mycelium::{Actor, ActorRef, BoxError, Context, Down, Handler, MessageBus};
@@ -463,12 +474,14 @@ impl<A: Actor> Context<A> {
     }
 
     /// Links this actor to another of its bus: when that ends abnormally, this one ends with
-    /// [`StopReason::Linked`](crate::StopReason::Linked), in its turn after everything that the other had sent to it; at once if the
-    /// other has ended so already. A normal end and a shutdown mean nothing.
+    /// [`StopReason::Linked`](crate::StopReason::Linked), in its turn after everything that the other had
+    /// sent to it; at once if the other has ended so already. A normal end and a shutdown mean nothing.
     ///
-    /// The link goes one way: the other does not end with this one unless it links itself. Like a watch it outlasts restarts in
-    /// place of the other, and ends with [`unwatch`](Self::unwatch) and the life of this actor. Where two actors can only fail together,
-    /// a supervisor with [`OneForAll`](crate::tree::Strategy::OneForAll) restarts them together; a link does not restart anything.
+    /// The link goes one way: the other does not end with this one unless it links itself. Like a watch it
+    /// outlasts restarts in place of the other, and ends with [`unwatch`](Self::unwatch) and the life of this
+    /// actor. Where two actors can only fail together, a supervisor with
+    /// [`OneForAll`](crate::tree::Strategy::OneForAll) restarts them together; a link does not restart
+    /// anything.
     pub fn link(&mut self, other: &impl Watchable) -> Monitor {
         match (&mut self.backend, other.watched().0) {
             (ContextBackend::Live(live), Target::Live(other)) => live.link(&other),
@@ -477,8 +490,8 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Ends a watch or a link: nothing comes of it any more, also if the other has ended meanwhile. Whether there was one
-    /// whose notice has not been handled.
+    /// Ends a watch or a link: nothing comes of it any more, also if the other has ended meanwhile. Whether
+    /// there was one whose notice has not been handled.
     pub fn unwatch(&mut self, monitor: Monitor) -> bool {
         match &mut self.backend {
             ContextBackend::Isolate(isolate) => isolate.unwatch(monitor),
@@ -524,7 +537,8 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last life.
+    /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last
+    /// life.
     pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
         self.stop_asked = false;
         if let ContextBackend::Live(live) = &mut self.backend {
@@ -551,12 +565,13 @@ impl<A: Actor> Context<A> {
         self.stop_asked
     }
 
-    /// This actor's own random generator. The same seed of the bus or isolate gives the same actor the same numbers, live and in an
-    /// isolate, in every run and on every machine.
+    /// This actor's own random generator. The same seed of the bus or isolate gives the same actor the same
+    /// numbers, live and in an isolate, in every run and on every machine.
     ///
-    /// The same actor is the one at the same path of a tree, or else registered under the same name. One that is
-    /// neither goes by its [`Actor::name`] and by how many of its type were spawned before without a name: where several threads
-    /// spawn actors of one type, give them names. The numbers go on where a life has ended. Two trees with one name draw the same.
+    /// The same actor is the one at the same path of a tree, or else registered under the same name. One that
+    /// is neither goes by its [`Actor::name`] and by how many of its type were spawned before without a name:
+    /// where several threads spawn actors of one type, give them names. The numbers go on where a life has
+    /// ended. Two trees with one name draw the same.
     pub fn random(&mut self) -> &mut Pcg64Mcg {
         let Self { backend, chance, .. } = self;
         let seed = || match backend {

@@ -67,8 +67,8 @@ pub struct DeadLetters {
     pub in_hand: u64,
     /// Messages that waited for an actor when it ended.
     pub waiting: u64,
-    /// Messages that were given to their actor once more after its handler had failed, counted each time. They are no
-    /// dead letters, but they might have become some.
+    /// Messages that were given to their actor once more after its handler had failed, counted each time.
+    /// They are no dead letters, but they might have become some.
     pub retried: u64,
     /// The latest, oldest first, at most [`DEAD_LETTERS_RECENT_MAX`].
     pub recent: Vec<DeadLetter>,
@@ -85,7 +85,8 @@ pub(crate) struct Letters {
     next_account: u64,
 }
 
-/// What was left behind since the drain of a tree began, summed up: by the actors of that tree, and by those of none.
+/// What was left behind since the drain of a tree began, summed up: by the actors of that tree, and by those
+/// of none.
 #[derive(Default)]
 pub(crate) struct Account {
     number: u64,
@@ -128,8 +129,8 @@ impl Letters {
         Some(self.accounts.swap_remove(at))
     }
 
-    /// `tree` is that of the actor. `cut_off` says that a stop is to blame for it; a handler's own failure is no matter of an
-    /// account.
+    /// `tree` is that of the actor. `cut_off` says that a stop is to blame for it; a handler's own failure is
+    /// no matter of an account.
     pub(crate) fn put(&mut self, letter: DeadLetter, tree: Option<u64>, cut_off: bool) {
         if cut_off {
             let concerned = |account: &&mut Account| tree.is_none_or(|tree| tree == account.tree);

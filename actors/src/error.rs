@@ -28,7 +28,8 @@ impl StopReason {
         matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed | Self::Linked(_))
     }
 
-    /// Runs a user's code, whose panic becomes a reason. Nothing that it may have left half-changed may be used after that.
+    /// Runs a user's code, whose panic becomes a reason. Nothing that it may have left half-changed may be
+    /// used after that.
     pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Self> {
         catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Self::from_panic(&*payload))
     }
@@ -105,7 +106,8 @@ macro_rules! unsent {
 unsent! {
     /// A message was not published. Nobody received it.
     PublishError {
-        /// The bus, or the isolate's run, has ended; or it refuses what comes from outside, because it drains.
+        /// The bus, or the isolate's run, has ended; or it refuses what comes from outside, because it
+        /// drains.
         Closed => "{} was not published: its bus is closed, or drains and takes nothing from outside any more",
         /// A queue is full and its subscription asked for an error (or `try_publish` does not wait).
         Full => "{} was not published: a subscriber's queue is full; use `publish(..).await` to wait, \
@@ -193,7 +195,8 @@ pub enum SpawnError {
         /// The message whose topic it is.
         message: &'static str,
     },
-    /// The actor has a subscription to this message, with another policy, capacity or echo. It stays as it is.
+    /// The actor has a subscription to this message, with another policy, capacity or echo. It stays as it
+    /// is.
     AlreadySubscribed {
         /// The message.
         message: &'static str,
@@ -230,7 +233,8 @@ pub enum SpawnError {
         /// The message whose topic it is.
         message: &'static str,
     },
-    /// The bus has the message from a contract that was loaded at run time, and its topic carries bytes alone.
+    /// The bus has the message from a contract that was loaded at run time, and its topic carries bytes
+    /// alone.
     Untyped {
         /// The message.
         message: &'static str,

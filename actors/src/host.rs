@@ -1,14 +1,15 @@
 //! The one module that knows kameo.
 //!
-//! kameo owns the task of each live actor, its lifecycle and its control mailbox. All actors are one kameo actor
-//! type, [`Cell`], which overrides `next`: there our own queues are drained and handlers run, and `next` returns only
-//! for a signal of kameo's own or at the actor's end. What kameo 0.22.2 does, as read in its sources:
-//! - `next` runs inside `catch_unwind`: a panic reaches `on_panic`, and `Continue` from there calls `next` again on
-//!   the same value. That is where a restart in place will hang.
-//! - `kill` drops the future of `next` where it waits. `on_start` and `on_stop` cannot be killed, so neither runs user
-//!   code here.
-//! - An actor ends by itself when nobody holds a strong reference to it: each [`HostHandle`] is one, and the cell's own
-//!   address holds a handle.
+//! kameo owns the task of each live actor, its lifecycle and its control mailbox. All actors are one kameo
+//! actor type, [`Cell`], which overrides `next`: there our own queues are drained and handlers run, and
+//! `next` returns only for a signal of kameo's own or at the actor's end. What kameo 0.22.2 does, as read in
+//! its sources:
+//! - `next` runs inside `catch_unwind`: a panic reaches `on_panic`, and `Continue` from there calls `next`
+//!   again on the same value. That is where a restart in place will hang.
+//! - `kill` drops the future of `next` where it waits. `on_start` and `on_stop` cannot be killed, so neither
+//!   runs user code here.
+//! - An actor ends by itself when nobody holds a strong reference to it: each [`HostHandle`] is one, and the
+//!   cell's own address holds a handle.
 //! - The cell is moved several times through futures that reserve room for it: hence the box.
 
 use std::convert::Infallible;
@@ -67,7 +68,8 @@ impl<A: Actor> kameo::Actor for Cell<A> {
     type Args = Self;
     type Error = Infallible;
 
-    // For kameo's logs, which are off. An actor's own name may be found in the text of its type, each time anew.
+    // For kameo's logs, which are off. An actor's own name may be found in the text of its type, each time
+    // anew.
     fn name() -> &'static str {
         "mycelium"
     }

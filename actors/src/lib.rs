@@ -1,7 +1,7 @@
 //! Typed actors, topics, supervision trees and deterministic isolates for low-latency services.
 //!
-//! Describe the messages once in `contracts.yaml`, write actors that handle them, and run the same actors live on a
-//! [`MessageBus`] or, thousands of times side by side, in an [`Isolate`].
+//! Describe the messages once in `contracts.yaml`, write actors that handle them, and run the same actors
+//! live on a [`MessageBus`] or, thousands of times side by side, in an [`Isolate`].
 
 #![forbid(unsafe_code)]
 
@@ -75,7 +75,8 @@ pub use mycelium_mailbox::{rkyv, scalar};
 /// The frame that carries values between processes, and its header.
 pub use mycelium_remote::frame;
 
-/// Includes the message types that `mycelium_codegen::build` makes of `contracts.yaml` in the crate's build script.
+/// Includes the message types that `mycelium_codegen::build` makes of `contracts.yaml` in the crate's build
+/// script.
 ///
 /// ```ignore
 /// // build.rs:    fn main() { mycelium_codegen::build("contracts.yaml"); }

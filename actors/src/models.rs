@@ -1,15 +1,16 @@
-//! Models of live buses and trees, explored with shuttle: thousands of schedules of whole programs, drawn at random.
+//! Models of live buses and trees, explored with shuttle: thousands of schedules of whole programs, drawn at
+//! random.
 //!
-//! `cargo xtask shuttle` runs them. loom explores each lock-free structure of `mailbox` alone, under every schedule of two
-//! preemptions; here the structures work together: actors hosted by kameo, publishers, supervisors, shutdowns and drains, with a
-//! scheduling point before each operation on an atomic or a lock, and at each `await` that waits. Operations on a channel are one
-//! step each, without a point of their own.
+//! `cargo xtask shuttle` runs them. loom explores each lock-free structure of `mailbox` alone, under every
+//! schedule of two preemptions; here the structures work together: actors hosted by kameo, publishers,
+//! supervisors, shutdowns and drains, with a scheduling point before each operation on an atomic or a lock,
+//! and at each `await` that waits. Operations on a channel are one step each, without a point of their own.
 //!
-//! A failure prints its seed, which replays the schedule: `MYCELIUM_SEED=n MYCELIUM_CASES=1`. `MYCELIUM_CASES=n` alone sets how
-//! many schedules each model tries.
+//! A failure prints its seed, which replays the schedule: `MYCELIUM_SEED=n MYCELIUM_CASES=1`.
+//! `MYCELIUM_CASES=n` alone sets how many schedules each model tries.
 //!
-//! What they do not see: orderings weaker than `SeqCst` (loom does), the insides of tokio's channels and of `dashmap`, tokio's
-//! scheduler and its budget, processes and signals.
+//! What they do not see: orderings weaker than `SeqCst` (loom does), the insides of tokio's channels and of
+//! `dashmap`, tokio's scheduler and its budget, processes and signals.
 
 mod buses;
 mod cast;
@@ -33,7 +34,8 @@ const STEPS_MAX: usize = 200_000;
 /// Of each task, in bytes.
 const STACK_BYTES: usize = 1 << 17;
 
-/// How many schedules share a tokio runtime, which nobody drives: it keeps the empty tasks that kameo leaves there.
+/// How many schedules share a tokio runtime, which nobody drives: it keeps the empty tasks that kameo leaves
+/// there.
 const CHUNK: u64 = 200;
 
 /// Runs `model` under many schedules, and after each makes sure that no task is left.

@@ -2,7 +2,8 @@
 
 use crate::{ActorId, StopReason};
 
-/// One watch or link, from [`Context::watch`](crate::Context::watch) or [`Context::link`](crate::Context::link).
+/// One watch or link, from [`Context::watch`](crate::Context::watch) or
+/// [`Context::link`](crate::Context::link).
 ///
 /// Dropping it changes nothing: [`Context::unwatch`](crate::Context::unwatch) ends the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

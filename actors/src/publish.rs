@@ -14,14 +14,15 @@ use crate::{Message, PublishError};
 /// Publishes when it is awaited: see [`Context::publish`](crate::Context::publish).
 ///
 /// A type of its own rather than an `async fn`, so that the message is moved once from here into its queue.
-// In C's order: with the message behind the rest, compilers copy it twice. A publish in an isolate costs about as much as its
-// writes to memory, so there are few: where it goes, which is there as long as the message is, and one word more.
+// In C's order: with the message behind the rest, compilers copy it twice. A publish in an isolate costs
+// about as much as its writes to memory, so there are few: where it goes, which is there as long as the
+// message is, and one word more.
 #[must_use = "nothing is published before this is awaited"]
 #[repr(C)]
 pub struct Publish<'a, M: Message> {
     message: Held<M, Through<'a>>,
-    /// Begun by the first poll of a live one. Its drop is not for the handlers' code, which drop this after each publish
-    /// in an isolate as well.
+    /// Begun by the first poll of a live one. Its drop is not for the handlers' code, which drop this after
+    /// each publish in an isolate as well.
     live: Option<Aside<Live<'a, M>>>,
 }
 

@@ -13,12 +13,13 @@ use crate::{
     Actor, ActorId, ActorRef, AskError, Handler, Query, Responder, StopReason, TellError, Watchable,
 };
 
-/// The address of somebody who takes messages of type `M`: an [`ActorRef`] without the type of its actor. Cheap to clone, the same
-/// type live and in an isolate.
+/// The address of somebody who takes messages of type `M`: an [`ActorRef`] without the type of its actor.
+/// Cheap to clone, the same type live and in an isolate.
 ///
-/// Whoever holds it needs to know neither the actor's type nor what else it handles. It is made once from a reference, by
-/// [`ActorRef::recipient`] or `From`, which allocates; a `tell` that need not wait for room allocates no more than that of the
-/// reference. Errors and promises are those of the reference. It does not keep the actor alive.
+/// Whoever holds it needs to know neither the actor's type nor what else it handles. It is made once from a
+/// reference, by [`ActorRef::recipient`] or `From`, which allocates; a `tell` that need not wait for room
+/// allocates no more than that of the reference. Errors and promises are those of the reference. It does not
+/// keep the actor alive.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Recipient};
@@ -59,13 +60,13 @@ pub struct Recipient<M> {
     to: Arc<dyn Takes<M>>,
 }
 
-/// The address of somebody who answers queries of type `Q` with an `R`: an [`ActorRef`] without the type of its actor. Cheap to
-/// clone, the same type live and in an isolate.
+/// The address of somebody who answers queries of type `Q` with an `R`: an [`ActorRef`] without the type of
+/// its actor. Cheap to clone, the same type live and in an isolate.
 ///
 /// Where the contract ties the query to its answer ([`Query`]), `ReplyRecipient<Q>` says it all.
 ///
-/// It is made from a reference by [`ActorRef::reply_recipient`] or `From`. An ask through it allocates its future, besides what the
-/// reference's own does. It does not keep the actor alive.
+/// It is made from a reference by [`ActorRef::reply_recipient`] or `From`. An ask through it allocates its
+/// future, besides what the reference's own does. It does not keep the actor alive.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, MessageBus, ReplyRecipient, Responder};
@@ -259,7 +260,8 @@ macro_rules! known {
                 self.to.name()
             }
 
-            /// Whether the actor has not ended. On a thread that does not run its isolate the answer is `false`.
+            /// Whether the actor has not ended. On a thread that does not run its isolate the answer is
+            /// `false`.
             pub fn is_alive(&self) -> bool {
                 self.to.is_alive()
             }

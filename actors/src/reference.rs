@@ -28,8 +28,9 @@ enum ReferenceBackend<A: Actor> {
     Nowhere(ActorId),
 }
 
-/// Anybody whose end an actor can [watch](crate::Context::watch) or be [linked](crate::Context::link) to: an [`ActorRef`], a
-/// [`Recipient`](crate::Recipient) or a [`ReplyRecipient`](crate::ReplyRecipient), and nothing else.
+/// Anybody whose end an actor can [watch](crate::Context::watch) or be [linked](crate::Context::link) to: an
+/// [`ActorRef`], a [`Recipient`](crate::Recipient) or a [`ReplyRecipient`](crate::ReplyRecipient), and
+/// nothing else.
 pub trait Watchable: sealed::Watchable {}
 
 /// Who is watched.
@@ -149,10 +150,12 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Puts a message into the actor's mailbox from code that is not async, and keeps the thread while it is full.
+    /// Puts a message into the actor's mailbox from code that is not async, and keeps the thread while it is
+    /// full.
     ///
-    /// In async code it would keep a whole thread of the runtime: use [`tell`](Self::tell) there. An actor of an isolate, which runs
-    /// on this very thread, is not waited for: it is told as with [`try_tell`](Self::try_tell).
+    /// In async code it would keep a whole thread of the runtime: use [`tell`](Self::tell) there. An actor of
+    /// an isolate, which runs on this very thread, is not waited for: it is told as with
+    /// [`try_tell`](Self::try_tell).
     ///
     /// # Errors
     /// Those of [`tell`](Self::tell).
@@ -203,11 +206,13 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Asks the actor and waits for its answer: for as long as [`BusBuilder::ask_limit`](crate::BusBuilder::ask_limit) says, or
-    /// else however long that takes; see [`ask_within`](Self::ask_within).
+    /// Asks the actor and waits for its answer: for as long as
+    /// [`BusBuilder::ask_limit`](crate::BusBuilder::ask_limit) says, or else however long that takes; see
+    /// [`ask_within`](Self::ask_within).
     ///
     /// # Errors
-    /// [`AskError::Stopped`] when the actor ends before it answers, [`AskError::Timeout`] after the limit of its bus.
+    /// [`AskError::Stopped`] when the actor ends before it answers, [`AskError::Timeout`] after the limit of
+    /// its bus.
     ///
     /// # Cancel safety
     /// Dropped after the query was sent, the actor still answers and nobody listens.
@@ -265,8 +270,8 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Drops the actor's code where it waits, at its task's next turn; it ends with [`StopReason::Killed`] and
-    /// `stopping` does not run. Code that never awaits cannot be ended.
+    /// Drops the actor's code where it waits, at its task's next turn; it ends with [`StopReason::Killed`]
+    /// and `stopping` does not run. Code that never awaits cannot be ended.
     pub fn kill(&self) {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.kill(),

@@ -5,9 +5,11 @@ use std::fmt;
 
 use crate::BoxError;
 
-/// An error that `main` returns: it prints as its text, and below it what caused it. Any error becomes one by `?`.
+/// An error that `main` returns: it prints as its text, and below it what caused it. Any error becomes one by
+/// `?`.
 ///
-/// Rust prints the `Debug` of what `main` fails with, which for most errors is not for people to read. That of a report is.
+/// Rust prints the `Debug` of what `main` fails with, which for most errors is not for people to read. That
+/// of a report is.
 ///
 /// ```
 /// use mycelium::{MainResult, Report};

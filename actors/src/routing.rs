@@ -101,7 +101,8 @@ impl<A: Actor> RouteSeat<A> {
         &self.actor
     }
 
-    /// Calls the handler; what it publishes is added to `published`. An actor that has stopped hears nothing more.
+    /// Calls the handler; what it publishes is added to `published`. An actor that has stopped hears nothing
+    /// more.
     ///
     /// # Errors
     /// See [`RouteError`].

@@ -1,7 +1,7 @@
 //! The one seam to the runtime: tasks and the time they wait by.
 //!
-//! Production code and model code are the same text: with `--cfg shuttle` a task is one of shuttle's, and time is virtual
-//! (`rt/model.rs`). Processes and signals are not modelled and use tokio directly.
+//! Production code and model code are the same text: with `--cfg shuttle` a task is one of shuttle's, and
+//! time is virtual (`rt/model.rs`). Processes and signals are not modelled and use tokio directly.
 
 #[cfg(shuttle)]
 pub(crate) mod model;
@@ -11,7 +11,8 @@ pub(crate) use self::model::{
     wall_clock,
 };
 
-/// Makes `runtime` the current one. In a model there is one for all, and guards of several tasks would overlap.
+/// Makes `runtime` the current one. In a model there is one for all, and guards of several tasks would
+/// overlap.
 #[cfg(not(shuttle))]
 pub(crate) fn enter(runtime: &tokio::runtime::Handle) -> tokio::runtime::EnterGuard<'_> {
     runtime.enter()

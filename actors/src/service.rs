@@ -90,7 +90,8 @@ impl ServiceContext {
         }
     }
 
-    /// Receives every `M` published from now on. Each call makes a queue of its own, which gets every message.
+    /// Receives every `M` published from now on. Each call makes a queue of its own, which gets every
+    /// message.
     ///
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
@@ -103,7 +104,8 @@ impl ServiceContext {
         }
     }
 
-    /// Publishes a value that is bytes already: see [`MessageBus::publish_wire`](crate::MessageBus::publish_wire).
+    /// Publishes a value that is bytes already: see
+    /// [`MessageBus::publish_wire`](crate::MessageBus::publish_wire).
     ///
     /// # Errors
     /// See [`WirePublishError`]; nobody has received anything.
@@ -120,7 +122,8 @@ impl ServiceContext {
     /// Publishes bytes without waiting.
     ///
     /// # Errors
-    /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the others.
+    /// [`WirePublishError::Full`] where [`publish_wire`](Self::publish_wire) would wait; see there for the
+    /// others.
     pub fn try_publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         match &self.backend {
             ServiceBackend::Isolate(place) => place.try_publish_wire(header, bytes),
@@ -129,8 +132,8 @@ impl ServiceContext {
     }
 
     /// Receives the messages of these topics from now on, as bytes: see
-    /// [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What this service publishes itself is not among them, unless
-    /// `subscription` says `echo`.
+    /// [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What this service publishes itself
+    /// is not among them, unless `subscription` says `echo`.
     ///
     /// # Errors
     /// Those of [`MessageBus::subscribe_wire_with`](crate::MessageBus::subscribe_wire_with).
@@ -165,8 +168,9 @@ impl ServiceContext {
         }
     }
 
-    /// Ticks `every` so often, for a loop: a [`Duration`], or an [`Every`] that says more. Each tick is due a whole number of periods
-    /// after the first, however late those before were taken: nothing adds up, as it does in a loop that sleeps.
+    /// Ticks `every` so often, for a loop: a [`Duration`], or an [`Every`] that says more. Each tick is due a
+    /// whole number of periods after the first, however late those before were taken: nothing adds up, as it
+    /// does in a loop that sleeps.
     ///
     /// ```
     /// # use mycelium::{BoxError, Isolate, Service, ServiceContext};
@@ -194,11 +198,12 @@ impl ServiceContext {
         }
     }
 
-    /// Publishes messages that carry their times, each when the bus's clock shows it (at once if it does already); how
-    /// many were published.
+    /// Publishes messages that carry their times, each when the bus's clock shows it (at once if it does
+    /// already); how many were published.
     ///
-    /// In an isolate, each is published when everything that the one before has caused by then is done, and the clock
-    /// jumps from one to the next. It does the same as a loop of `sleep_until` and `publish`, without a timer and a wake-up for each.
+    /// In an isolate, each is published when everything that the one before has caused by then is done, and
+    /// the clock jumps from one to the next. It does the same as a loop of `sleep_until` and `publish`,
+    /// without a timer and a wake-up for each.
     ///
     /// # Errors
     /// See [`PublishError`]: the message that was refused comes back, and those after it are dropped.
@@ -266,9 +271,9 @@ impl ServiceContext {
 
     /// Ready when the service should return: its bus shuts down or somebody stopped it.
     ///
-    /// From the first call on, the service ends by its own hand: being told to stop ends none of its waits any more, and it has its
-    /// shutdown time to return. Without it, the next wait of a service that was told to stop ends it; see
-    /// [`Service`](crate::Service#how-it-ends).
+    /// From the first call on, the service ends by its own hand: being told to stop ends none of its waits
+    /// any more, and it has its shutdown time to return. Without it, the next wait of a service that was told
+    /// to stop ends it; see [`Service`](crate::Service#how-it-ends).
     ///
     /// An isolate ends a service that no supervisor looks after at once, so there this is never ready for it.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -297,8 +302,8 @@ impl<M: Message> Drop for Receiving<'_, M> {
 pub struct Delivery<'a, M> {
     /// The message.
     pub message: &'a M,
-    /// Its place in the order of the bus, across all topics: of two messages of different topics the later one has the higher. Along one
-    /// topic it never falls, and neighbours may share it.
+    /// Its place in the order of the bus, across all topics: of two messages of different topics the later
+    /// one has the higher. Along one topic it never falls, and neighbours may share it.
     pub stamp: u64,
     /// Who published it; `None` for code that is neither an actor nor a service of the bus.
     pub sender: Option<ActorId>,
@@ -334,8 +339,8 @@ impl<M: Message> Subscriber<M> {
         Self { backend: SubscriberBackend::Live(subscriber) }
     }
 
-    /// The next message, in the order in which the topic's publishers published; `None` when the bus has closed and
-    /// nothing waits any more.
+    /// The next message, in the order in which the topic's publishers published; `None` when the bus has
+    /// closed and nothing waits any more.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, no message is lost.
@@ -360,8 +365,9 @@ impl<M: Message> Subscriber<M> {
         }
     }
 
-    /// Waits for messages, then shows those that wait to `each`, at most `most` of them, in order and where they lie: nothing is cloned.
-    /// How many that were: at least one, unless `most` is 0, or the bus has closed and nothing waits any more.
+    /// Waits for messages, then shows those that wait to `each`, at most `most` of them, in order and where
+    /// they lie: nothing is cloned. How many that were: at least one, unless `most` is 0, or the bus has
+    /// closed and nothing waits any more.
     ///
     /// A message is passed once `each` has returned from it.
     ///
@@ -401,7 +407,8 @@ impl<M: Message> Subscriber<M> {
         if more.await { waits.0.drain(most, each) } else { 0 }
     }
 
-    /// Shows what waits now to `each`, at most `most` messages, as [`recv_many`](Self::recv_many) does; how many that were, 0 if none.
+    /// Shows what waits now to `each`, at most `most` messages, as [`recv_many`](Self::recv_many) does; how
+    /// many that were, 0 if none.
     ///
     /// # Panics
     /// When `each` does: the message that it had is the next one again.

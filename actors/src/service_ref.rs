@@ -8,7 +8,8 @@ use crate::isolate::Place;
 use crate::live::LiveServiceRef;
 use crate::{ActorId, Service, StopReason};
 
-/// A running service: cheap to clone, the same type live and in an isolate. Dropping it does not end the service.
+/// A running service: cheap to clone, the same type live and in an isolate. Dropping it does not end the
+/// service.
 ///
 /// ```
 /// use mycelium::{BoxError, Isolate, Service, ServiceContext, StopReason};
@@ -82,8 +83,8 @@ impl<S: Service> ServiceRef<S> {
         S::name()
     }
 
-    /// Tells the service to stop: it ends at its next wait, or by its own hand; see [`Service`](crate::Service#how-it-ends). An isolate
-    /// ends one that no supervisor looks after at once.
+    /// Tells the service to stop: it ends at its next wait, or by its own hand; see
+    /// [`Service`](crate::Service#how-it-ends). An isolate ends one that no supervisor looks after at once.
     pub fn stop(&self) {
         match &self.backend {
             ServiceRefBackend::Isolate(place) => place.ask_stop(),

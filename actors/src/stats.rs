@@ -12,8 +12,8 @@ pub struct BusStats {
     pub at: Timestamp,
     /// Who has not ended, by name.
     pub alive: Vec<Alive>,
-    /// How often supervisors have started a child anew: of any kind, the siblings of a group among them. For a supervisor
-    /// that is started anew it counts that one, not what is below.
+    /// How often supervisors have started a child anew: of any kind, the siblings of a group among them. For
+    /// a supervisor that is started anew it counts that one, not what is below.
     pub restarts: u64,
     /// The counters of every topic that was ever used, by message name.
     pub topics: Vec<TopicStats>,
@@ -82,7 +82,8 @@ impl QueueStats {
     }
 }
 
-/// A line on the whole, one for each topic, and one for each queue in which something waits, the fullest first.
+/// A line on the whole, one for each topic, and one for each queue in which something waits, the fullest
+/// first.
 impl fmt::Display for BusStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, restarts, dead_letters: DeadLetters { in_hand, waiting, .. }, .. } = self;
@@ -135,9 +136,9 @@ impl fmt::Display for QueueStats {
 
 /// The counters of one topic.
 ///
-/// Live, they add up at rest (an isolate shows what waits as delivered): each message that was published is, for each
-/// subscriber that was there and did not publish it itself, among the delivered, the waiting, the dropped (by a policy or
-/// unsubscribed) or the dead letters, and among one of them only.
+/// Live, they add up at rest (an isolate shows what waits as delivered): each message that was published is,
+/// for each subscriber that was there and did not publish it itself, among the delivered, the waiting, the
+/// dropped (by a policy or unsubscribed) or the dead letters, and among one of them only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicStats {
@@ -149,7 +150,8 @@ pub struct TopicStats {
     pub published: u64,
     /// Messages handled by an actor, or read from a subscriber's queue, summed over subscribers.
     pub delivered: u64,
-    /// Messages that wait in a subscriber's queue, the one whose handler waits among them, summed over subscribers.
+    /// Messages that wait in a subscriber's queue, the one whose handler waits among them, summed over
+    /// subscribers.
     pub waiting: u64,
     /// Dropped by `DropOldest`, or by `Conflate` when more keys waited than its capacity.
     pub dropped_oldest: u64,
@@ -163,8 +165,8 @@ pub struct TopicStats {
     pub dead_letters: u64,
     /// Messages that the topic [retains](crate::Retention) now.
     pub retained: u64,
-    /// Retained messages that subscribers were given when they came, summed over subscribers. These were published before: they are
-    /// among the delivered, the unsubscribed and the dead letters besides.
+    /// Retained messages that subscribers were given when they came, summed over subscribers. These were
+    /// published before: they are among the delivered, the unsubscribed and the dead letters besides.
     pub retained_given: u64,
     /// Keys whose retained message was forgotten because there were more keys than the topic retains.
     pub retained_evicted: u64,

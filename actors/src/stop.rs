@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// Ends sweeps early: clones share one flag, which anyone may set, from any thread.
 ///
-/// No further instance is begun. The isolates in hand, those of [`Trial::isolate`](crate::sweep::Trial::isolate), end between two
-/// events with [`RunError::Stopped`](crate::RunError::Stopped); such an instance counts as not tried, whatever it returns. An instance
-/// that runs none of them any more is finished, and its result kept. The flag stays set, so a sweep that is started with it
-/// afterwards runs nothing until somebody calls [`reset`](Self::reset).
+/// No further instance is begun. The isolates in hand, those of
+/// [`Trial::isolate`](crate::sweep::Trial::isolate), end between two events with
+/// [`RunError::Stopped`](crate::RunError::Stopped); such an instance counts as not tried, whatever it
+/// returns. An instance that runs none of them any more is finished, and its result kept. The flag stays set,
+/// so a sweep that is started with it afterwards runs nothing until somebody calls [`reset`](Self::reset).
 ///
 /// Any other isolate is stopped by it after [`Isolate::stop_on`](crate::Isolate::stop_on).
 ///
@@ -64,14 +65,15 @@ impl StopFlag {
         SweepWatch(self.clone())
     }
 
-    /// Lets Ctrl-C set this flag while a sweep watches it. A second Ctrl-C, or one at any other time, ends the
-    /// process with exit code 130, as it would have without a handler.
+    /// Lets Ctrl-C set this flag while a sweep watches it. A second Ctrl-C, or one at any other time, ends
+    /// the process with exit code 130, as it would have without a handler.
     ///
-    /// Signals belong to the process: call this once, near the start of `main`, and give the flag to every sweep.
+    /// Signals belong to the process: call this once, near the start of `main`, and give the flag to every
+    /// sweep.
     ///
     /// # Errors
-    /// [`CtrlCError`], if the process has a handler for Ctrl-C already or was started with the signal ignored (by a
-    /// script's `&`, for one), or the system refuses a handler.
+    /// [`CtrlCError`], if the process has a handler for Ctrl-C already or was started with the signal ignored
+    /// (by a script's `&`, for one), or the system refuses a handler.
     #[cfg(feature = "ctrl-c")]
     pub fn stop_on_ctrl_c(&self) -> Result<(), CtrlCError> {
         /// What shells report for a process that SIGINT ended: 128 + 2.

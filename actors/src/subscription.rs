@@ -7,8 +7,8 @@ use mycelium_mailbox::RETAINED_MAX;
 
 use crate::{Actor, Handler, Message, WireMessage, WireTopics};
 
-/// How many messages wait for one subscriber unless it or [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) says
-/// otherwise.
+/// How many messages wait for one subscriber unless it or
+/// [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) says otherwise.
 pub const DEFAULT_CAPACITY: usize = 1024;
 
 /// What a publish does when a subscriber's queue is full. Every drop is counted, by topic and cause.
@@ -23,8 +23,8 @@ pub enum Policy<M> {
     DropNewest,
     /// The publish fails for all subscribers and gives the message back.
     Fail,
-    /// Only the latest message per key waits; the key is a number that this function takes from a message. When
-    /// more keys than the capacity wait, the oldest is dropped.
+    /// Only the latest message per key waits; the key is a number that this function takes from a message.
+    /// When more keys than the capacity wait, the oldest is dropped.
     Conflate(fn(&M) -> u64),
 }
 
@@ -83,8 +83,8 @@ impl<M> Default for Subscription<M> {
 }
 
 impl<M> Subscription<M> {
-    /// A subscription with this policy and the bus's capacity for topics, [`DEFAULT_CAPACITY`] unless the bus was built with
-    /// another.
+    /// A subscription with this policy and the bus's capacity for topics, [`DEFAULT_CAPACITY`] unless the bus
+    /// was built with another.
     pub fn new(policy: Policy<M>) -> Self {
         Self { policy, capacity: None, echo: false, retained: false }
     }
@@ -116,9 +116,10 @@ impl<M> Subscription<M> {
 
     /// Sets how many messages may wait, at least 1.
     ///
-    /// It holds whoever came first: `Block` subscribers share the topic's ring, and one that asks for more than the ring has
-    /// gets a larger one put in its place, with a copy of what is unread. On a bus with many such topics, raise
-    /// [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity): then nothing is copied.
+    /// It holds whoever came first: `Block` subscribers share the topic's ring, and one that asks for more
+    /// than the ring has gets a larger one put in its place, with a copy of what is unread. On a bus with
+    /// many such topics, raise [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity): then
+    /// nothing is copied.
     #[must_use]
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = Some(messages.max(1));
@@ -159,13 +160,13 @@ impl<M> Subscription<M> {
         self
     }
 
-    /// Delivers what the topic [retains](Retention) first: each retained message once and in order, before all that is published after
-    /// this subscription. Without it a subscriber receives only what is published from now on. Of a topic that retains nothing it gets
-    /// nothing more.
+    /// Delivers what the topic [retains](Retention) first: each retained message once and in order, before
+    /// all that is published after this subscription. Without it a subscriber receives only what is published
+    /// from now on. Of a topic that retains nothing it gets nothing more.
     ///
-    /// The retained messages wait beside the queue: they take none of its capacity, and its policy drops none of them. What this
-    /// actor has published itself is among them only with [`echo`](Self::echo). An actor that is restarted keeps its subscription, and
-    /// gets nothing twice.
+    /// The retained messages wait beside the queue: they take none of its capacity, and its policy drops none
+    /// of them. What this actor has published itself is among them only with [`echo`](Self::echo). An actor
+    /// that is restarted keeps its subscription, and gets nothing twice.
     #[must_use]
     pub fn with_retained(mut self) -> Self {
         self.retained = true;
@@ -173,8 +174,9 @@ impl<M> Subscription<M> {
     }
 }
 
-/// What a topic keeps for subscribers that come late and ask for it ([`Subscription::with_retained`]): the state of a market, a
-/// configuration, a status. [`BusBuilder::retain`](crate::BusBuilder::retain), [`Isolate::retain`](crate::Isolate::retain).
+/// What a topic keeps for subscribers that come late and ask for it ([`Subscription::with_retained`]): the
+/// state of a market, a configuration, a status. [`BusBuilder::retain`](crate::BusBuilder::retain),
+/// [`Isolate::retain`](crate::Isolate::retain).
 ///
 /// ```
 /// use mycelium::{BoxError, Message, MessageBus, Retention, Subscription};
@@ -246,9 +248,10 @@ impl<M> Retention<M> {
         Self { keep: Keep::Last(bounded(messages)) }
     }
 
-    /// The last message of each key, in the order in which they were published; the key is a number that this function takes from a
-    /// message. With more than `keys_max` keys, at least 1 and at most [`RETAINED_MAX`], the key that was published longest ago is
-    /// forgotten and counted ([`TopicStats::retained_evicted`](crate::TopicStats::retained_evicted)).
+    /// The last message of each key, in the order in which they were published; the key is a number that this
+    /// function takes from a message. With more than `keys_max` keys, at least 1 and at most
+    /// [`RETAINED_MAX`], the key that was published longest ago is forgotten and counted
+    /// ([`TopicStats::retained_evicted`](crate::TopicStats::retained_evicted)).
     #[must_use]
     pub fn last_per_key(key: fn(&M) -> u64, keys_max: usize) -> Self {
         Self { keep: Keep::LastPerKey(key, bounded(keys_max)) }
@@ -259,8 +262,8 @@ fn bounded(messages: usize) -> u32 {
     u32::try_from(messages).unwrap_or(RETAINED_MAX).clamp(1, RETAINED_MAX)
 }
 
-/// What tells two subscriptions to one message apart. The key of `Conflate` does not: whether two functions are the same is not
-/// to be found out.
+/// What tells two subscriptions to one message apart. The key of `Conflate` does not: whether two functions
+/// are the same is not to be found out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Terms {
     policy: &'static str,
@@ -269,10 +272,11 @@ pub(crate) struct Terms {
     retained: bool,
 }
 
-/// Makes the `u64` key of [`Policy::Conflate`] from any hashable value, the same in every run and on every machine.
+/// Makes the `u64` key of [`Policy::Conflate`] from any hashable value, the same in every run and on every
+/// machine.
 ///
-/// Distinct values collide with probability 2^-64 or so; a collision conflates them. Use the number itself as the
-/// key where there is one.
+/// Distinct values collide with probability 2^-64 or so; a collision conflates them. Use the number itself as
+/// the key where there is one.
 pub fn conflation_key<K: Hash + ?Sized>(key: &K) -> u64 {
     #[allow(deprecated)] // SipHasher13 has no stable name; this one is specified and seeded with constants.
     let mut hasher = std::hash::SipHasher::new();
@@ -280,8 +284,9 @@ pub fn conflation_key<K: Hash + ?Sized>(key: &K) -> u64 {
     std::hash::Hasher::finish(&hasher)
 }
 
-/// The topics that an actor asks for in [`Actor::subscriptions`]: one subscription for each message type. The same one asked for
-/// twice is one; two with different options are [`SpawnError::AlreadySubscribed`](crate::SpawnError::AlreadySubscribed).
+/// The topics that an actor asks for in [`Actor::subscriptions`]: one subscription for each message type. The
+/// same one asked for twice is one; two with different options are
+/// [`SpawnError::AlreadySubscribed`](crate::SpawnError::AlreadySubscribed).
 pub struct Subscriptions<A: Actor> {
     pub(crate) wanted: Vec<Box<dyn Wanted<A>>>,
 }
@@ -294,8 +299,8 @@ impl<A: Actor> Subscriptions<A> {
         topics
     }
 
-    /// Receives every `M` published on the bus; publishers wait when as many are unread as the bus's topics hold,
-    /// [`DEFAULT_CAPACITY`] unless the bus was built with another number.
+    /// Receives every `M` published on the bus; publishers wait when as many are unread as the bus's topics
+    /// hold, [`DEFAULT_CAPACITY`] unless the bus was built with another number.
     pub fn on<M: Message>(&mut self) -> &mut Self
     where
         A: Handler<M>,
@@ -314,9 +319,9 @@ impl<A: Actor> Subscriptions<A> {
 }
 
 impl<A: Handler<WireMessage>> Subscriptions<A> {
-    /// Receives every message of these topics as bytes: by name, by list, or all whose names begin alike. Publishers wait when as many
-    /// are unread as the bus's topics hold. The bus needs the contract that has the messages
-    /// ([`BusBuilder::contract`](crate::BusBuilder::contract)); else the actor is not spawned.
+    /// Receives every message of these topics as bytes: by name, by list, or all whose names begin alike.
+    /// Publishers wait when as many are unread as the bus's topics hold. The bus needs the contract that has
+    /// the messages ([`BusBuilder::contract`](crate::BusBuilder::contract)); else the actor is not spawned.
     ///
     /// For each message it is a subscription of its own, which keeps the order with all others of this actor.
     pub fn on_wire(&mut self, topics: impl Into<WireTopics>) -> &mut Self {

@@ -1,8 +1,9 @@
 //! The one seam to locks, atomics and shared maps.
 //!
-//! Production code and model code are the same text: with `--cfg shuttle` the names below come from shuttle, whose
-//! scheduler may run another task before each operation (`cargo xtask shuttle`). What is left to `std` and tokio, among it
-//! `Arc`, `OnceLock` and the channels, is one step in a model: it may come before or after what others do, never in between.
+//! Production code and model code are the same text: with `--cfg shuttle` the names below come from shuttle,
+//! whose scheduler may run another task before each operation (`cargo xtask shuttle`). What is left to `std`
+//! and tokio, among it `Arc`, `OnceLock` and the channels, is one step in a model: it may come before or
+//! after what others do, never in between.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -22,8 +23,8 @@ pub(crate) use tokio::sync::{OnceCell, SetOnce, mpsc, oneshot};
 
 #[cfg(not(shuttle))]
 type Inner<K, V> = dashmap::DashMap<K, V>;
-/// In a model a guard of the map must not be held where another task may run, unless the scheduler knows of it; and the
-/// order of the values must be the same in each run.
+/// In a model a guard of the map must not be held where another task may run, unless the scheduler knows of
+/// it; and the order of the values must be the same in each run.
 #[cfg(shuttle)]
 type Inner<K, V> = Mutex<std::collections::BTreeMap<K, V>>;
 

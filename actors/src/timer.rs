@@ -32,8 +32,9 @@ impl TimerHandle {
     }
 }
 
-/// What becomes of ticks that nobody took in their time, because a handler or a loop was busy: the terms of tokio's
-/// `MissedTickBehavior`. The table is that of a period of 10 ms, when the first tick keeps its taker busy until 45 ms.
+/// What becomes of ticks that nobody took in their time, because a handler or a loop was busy: the terms of
+/// tokio's `MissedTickBehavior`. The table is that of a period of 10 ms, when the first tick keeps its taker
+/// busy until 45 ms.
 ///
 /// | | ticks are taken at (ms) |
 /// |---|---|
@@ -69,12 +70,13 @@ pub struct Every {
     missed: MissedTicks,
 }
 
-/// A tick that is later than this was missed, for [`MissedTicks::Delay`]: the timer itself may be late by 1 ms each time.
+/// A tick that is later than this was missed, for [`MissedTicks::Delay`]: the timer itself may be late by 1
+/// ms each time.
 const LATE: Duration = Duration::from_millis(5);
 
 impl Every {
-    /// Once in each `period`, at least a nanosecond; for the first time when one has passed. Each tick is due a whole number of
-    /// periods after the first one, however late those before were taken: nothing adds up.
+    /// Once in each `period`, at least a nanosecond; for the first time when one has passed. Each tick is due
+    /// a whole number of periods after the first one, however late those before were taken: nothing adds up.
     #[must_use]
     pub fn new(period: Duration) -> Self {
         let period = period.max(Duration::from_nanos(1));

@@ -1,5 +1,5 @@
-//! Counts allocations. On the live path: none for a published message up to 64 bytes, one for a larger one, a few for an
-//! actor. In an isolate: none for an event of any size, and few bytes for the isolate itself.
+//! Counts allocations. On the live path: none for a published message up to 64 bytes, one for a larger one, a
+//! few for an actor. In an isolate: none for an event of any size, and few bytes for the isolate itself.
 
 #![allow(missing_docs)]
 

@@ -257,7 +257,8 @@ fn an_ask_waits_no_longer_than_the_limit_of_its_bus() {
         let bus = MessageBus::builder().ask_limit(SOON).build();
         for through_context in [true, false] {
             let ping = ping_pong(&bus, through_context);
-            // Which of the asks is given up first is not known: none waits for ever, nor does one whose own limit is far away.
+            // Which of the asks is given up first is not known: none waits for ever, nor does one whose own
+            // limit is far away.
             let _ = ping.ask(Flush).await;
             assert!(ping.ask_within(Flush, Duration::from_secs(3600)).await.is_ok());
             assert_eq!(ping.ask_within(Flush, Duration::ZERO).await, Err(AskError::Timeout));

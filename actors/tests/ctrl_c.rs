@@ -95,8 +95,8 @@ impl Drop for Player {
     }
 }
 
-/// This program, on which SIGINT has its default effect: a shell's `&` starts the tests with it ignored, which children
-/// inherit.
+/// This program, on which SIGINT has its default effect: a shell's `&` starts the tests with it ignored,
+/// which children inherit.
 fn program() -> Command {
     let this = std::env::current_exe().unwrap();
     if !cfg!(target_os = "linux") {

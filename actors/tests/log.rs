@@ -1,4 +1,5 @@
-//! The lines of the log that `docs/operations.md` lists: each comes with its target and level, and each that comes is listed.
+//! The lines of the log that `docs/operations.md` lists: each comes with its target and level, and each that
+//! comes is listed.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

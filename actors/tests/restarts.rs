@@ -1,5 +1,5 @@
-//! However often children crash, memory, tasks, file descriptors and processes come back to where they were, and what is
-//! queued for them is handled.
+//! However often children crash, memory, tasks, file descriptors and processes come back to where they were,
+//! and what is queued for them is handled.
 //!
 //! `cargo xtask test restarts` runs a million cycles in place of [`CYCLES`], and prints what they left.
 
@@ -28,8 +28,8 @@ const CYCLES: u64 = 20_000;
 /// Crashes before the first look: pools, rings and maps have their size then.
 const WARM_UP: u64 = 500;
 
-/// What may differ before and after, in bytes: the test harness allocates on its own thread meanwhile, and maps rehash. A
-/// leak of one byte per cycle exceeds it.
+/// What may differ before and after, in bytes: the test harness allocates on its own thread meanwhile, and
+/// maps rehash. A leak of one byte per cycle exceeds it.
 const SLACK_BYTES: i64 = 16 * 1024;
 
 /// How often a test looks, 50 ms apart, whether what it has used has come back.
@@ -66,8 +66,8 @@ impl Usage {
             && self.processes <= before.processes
     }
 
-    /// Waits until everything is where it was. What has ended may be gone a moment later; what is not gone after
-    /// [`LOOKS`] of them is left behind.
+    /// Waits until everything is where it was. What has ended may be gone a moment later; what is not gone
+    /// after [`LOOKS`] of them is left behind.
     async fn comes_back(self, what: &str, cycles: u64) {
         let mut now = Self::now();
         for _ in 0..LOOKS {
@@ -123,7 +123,8 @@ fn alone() -> MutexGuard<'static, ()> {
 
 const ON_PURPOSE: &str = "crash on purpose";
 
-/// Runs cycles until everything has its size, then `count` more, and waits for what they have taken to come back.
+/// Runs cycles until everything has its size, then `count` more, and waits for what they have taken to come
+/// back.
 async fn repeat(what: &str, count: u64, mut cycle: impl AsyncFnMut()) {
     for _ in 0..WARM_UP.min(count) {
         cycle().await;

@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM as a process gets them: each test runs this very program again, sends it signals, and looks at its
-//! exit code, its output and what it handled.
+//! SIGINT and SIGTERM as a process gets them: each test runs this very program again, sends it signals, and
+//! looks at its exit code, its output and what it handled.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -218,8 +218,8 @@ struct End {
 }
 
 impl Player {
-    /// On the process the signals have their default effect: a shell's `&` starts the tests with SIGINT ignored, which
-    /// children inherit.
+    /// On the process the signals have their default effect: a shell's `&` starts the tests with SIGINT
+    /// ignored, which children inherit.
     fn new(part: &str) -> Self {
         let this = std::env::current_exe().unwrap();
         let mut command = Command::new("env");

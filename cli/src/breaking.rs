@@ -22,8 +22,8 @@ pub(crate) struct BreakingArgs {
     /// The new contract.
     #[arg(default_value = "contracts.yaml", value_name = "FILE")]
     file: PathBuf,
-    /// The old contract: a file, or else a git revision (branch, tag, commit) that has FILE, or REVISION:PATH where FILE had
-    /// another name then.
+    /// The old contract: a file, or else a git revision (branch, tag, commit) that has FILE, or REVISION:PATH
+    /// where FILE had another name then.
     #[arg(long, value_name = "FILE|GIT_REF", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     against: String,
     /// Print one JSON object per change and line, and nothing else.

@@ -87,7 +87,8 @@ pub(crate) fn run(args: &CheckArgs) -> outcome::Result {
     Ok(outcome)
 }
 
-/// One line per message version, and one per enum in it that has grown: what peers compare, and log when they disagree.
+/// One line per message version, and one per enum in it that has grown: what peers compare, and log when they
+/// disagree.
 fn list(contract: &Contract) -> std::io::Result<()> {
     let (layouts, digests, grown) = (Layouts::of(contract), Digests::of(contract), GrownEnums::of(contract));
     for message in &contract.messages {

@@ -20,8 +20,9 @@ const EXAMPLES: &str = "Examples:
 
 /// Generate source code or golden vectors from a contract.
 ///
-/// With --check nothing is written: exit code 1 when a file differs from what would be generated, with the command
-/// that mends it. It is also 1 when a message has no golden vectors, because they would be too large; the others have theirs.
+/// With --check nothing is written: exit code 1 when a file differs from what would be generated, with the
+/// command that mends it. It is also 1 when a message has no golden vectors, because they would be too large;
+/// the others have theirs.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct GenerateArgs {
@@ -34,10 +35,12 @@ pub(crate) struct GenerateArgs {
     /// Where the source goes; `-` is standard output.
     #[arg(long, value_name = "PATH", requires = "lang", required_unless_present = "golden")]
     out: Option<PathBuf>,
-    /// Path of the crate that generated Rust code refers to, such as `::mycelium_mailbox` for code without actors.
+    /// Path of the crate that generated Rust code refers to, such as `::mycelium_mailbox` for code without
+    /// actors.
     #[arg(long, value_name = "PATH", default_value = "::mycelium", requires = "lang", value_parser = crate_path_of)]
     crate_path: String,
-    /// Write golden vectors (values as JSON beside their bytes, and bytes that must be refused), one file per message.
+    /// Write golden vectors (values as JSON beside their bytes, and bytes that must be refused), one file per
+    /// message.
     #[arg(long, value_name = "DIR", conflicts_with = "lang")]
     golden: Option<PathBuf>,
     /// Write nothing; tell whether the files are up to date.
@@ -127,7 +130,8 @@ fn crate_path(args: &GenerateArgs) -> String {
     }
 }
 
-/// Checks what is given as `--crate-path`: generated code that names a crate wrongly is hard to read an error from.
+/// Checks what is given as `--crate-path`: generated code that names a crate wrongly is hard to read an error
+/// from.
 fn crate_path_of(text: &str) -> Result<String, String> {
     let global = text.strip_prefix("::");
     let mut from_here = global.is_none();

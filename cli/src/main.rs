@@ -1,8 +1,8 @@
 //! The `mycelium` command: thin over the libraries, one module per subcommand.
 //!
-//! Exit codes, for all subcommands: 0 when all is well; 1 when the answer is no (mistakes found by `check`, a breaking
-//! change, generated files out of date); 2 when the question could not be answered (wrong arguments, unreadable or
-//! incorrect input to `breaking` and `gen`).
+//! Exit codes, for all subcommands: 0 when all is well; 1 when the answer is no (mistakes found by `check`, a
+//! breaking change, generated files out of date); 2 when the question could not be answered (wrong arguments,
+//! unreadable or incorrect input to `breaking` and `gen`).
 #![forbid(unsafe_code)]
 
 mod breaking;

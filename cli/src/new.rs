@@ -15,8 +15,8 @@ const EXAMPLES: &str = "Examples:
 
 /// Make a project that builds, runs and passes its own tests.
 ///
-/// It is a workspace of its own, and refers to the checkout of Mycelium that this command was built from; --mycelium names
-/// another.
+/// It is a workspace of its own, and refers to the checkout of Mycelium that this command was built from;
+/// --mycelium names another.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct NewArgs {

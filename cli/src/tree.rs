@@ -26,8 +26,9 @@ enum TreeCommand {
 
 /// Run a tree against scripted failures in virtual time.
 ///
-/// Prints what the tree does as a time line, before it is live. The format of scenarios and of the JSON lines is
-/// described in docs/supervision.md. A scenario with a mistake ends with exit code 2 and the line of the mistake.
+/// Prints what the tree does as a time line, before it is live. The format of scenarios and of the JSON lines
+/// is described in docs/supervision.md. A scenario with a mistake ends with exit code 2 and the line of the
+/// mistake.
 #[derive(Debug, clap::Args)]
 struct SimulateArgs {
     /// The scenario: a tree and the events that befall it.
@@ -39,7 +40,8 @@ struct SimulateArgs {
     /// Seed of the jitter of backoffs: the same seed, the same run.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// End with an error when more than this has been printed, in MiB: a restart of a large group prints a line per child.
+    /// End with an error when more than this has been printed, in MiB: a restart of a large group prints a
+    /// line per child.
     #[arg(long, value_name = "N", default_value_t = 128)]
     max_mib: u64,
 }

@@ -1,4 +1,5 @@
-//! `mycelium new`: what it makes is built, tested and run as its author would, outside this workspace and without a network.
+//! `mycelium new`: what it makes is built, tested and run as its author would, outside this workspace and
+//! without a network.
 #![forbid(unsafe_code)]
 
 use std::fs;

@@ -1,5 +1,6 @@
-//! A share of the random trees that are compared with Erlang/OTP goes through a TOML file and the JSON lines of the command: they
-//! say the same as the library, which `tests/tests/otp.rs` holds to OTP with the same generator.
+//! A share of the random trees that are compared with Erlang/OTP goes through a TOML file and the JSON lines
+//! of the command: they say the same as the library, which `tests/tests/otp.rs` holds to OTP with the same
+//! generator.
 
 #[path = "../../tests/tests/otp/compare.rs"]
 #[allow(dead_code)]
@@ -99,7 +100,8 @@ fn toml(scenario: &Scenario) -> String {
     text
 }
 
-/// A result in the words of the library's trace. Of children their ids are left out: a pool's have none there.
+/// A result in the words of the library's trace. Of children their ids are left out: a pool's have none
+/// there.
 fn result(result: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     match result {

@@ -1,7 +1,7 @@
 //! `mycelium tree simulate --json` over the scenarios of `tests/otp/scenarios`, line by line.
 //!
-//! `tests/tests/otp.rs` holds the same scenarios against the real Erlang/OTP. `MYCELIUM_BLESS=1` writes the lines anew;
-//! read the difference before you commit it.
+//! `tests/tests/otp.rs` holds the same scenarios against the real Erlang/OTP. `MYCELIUM_BLESS=1` writes the
+//! lines anew; read the difference before you commit it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! `mycelium tree simulate` with scenarios that are meant to break it: large, deep, full of control characters, or
-//! about supervisors that are not what they were.
+//! `mycelium tree simulate` with scenarios that are meant to break it: large, deep, full of control
+//! characters, or about supervisors that are not what they were.
 
 mod scenario;
 

@@ -1,4 +1,5 @@
-//! Costs of the bare queues, in nanoseconds per message, best of several rounds: `cargo bench -p mycelium-mailbox`.
+//! Costs of the bare queues, in nanoseconds per message, best of several rounds: `cargo bench -p
+//! mycelium-mailbox`.
 //!
 //! A word given as an argument runs only the lines that contain it.
 

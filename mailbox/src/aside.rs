@@ -5,7 +5,8 @@ use std::ops::{Deref, DerefMut};
 
 /// Drops its value in a function of its own.
 ///
-/// For the rare variant of a value that is dropped often: what is left in place is small, so that it is inlined.
+/// For the rare variant of a value that is dropped often: what is left in place is small, so that it is
+/// inlined.
 ///
 /// ```
 /// let text = mycelium_mailbox::Aside::new(String::from("here"));
@@ -42,7 +43,8 @@ impl<T> Drop for Aside<T> {
     fn drop(&mut self) {
         #[inline(never)]
         fn drop_apart<T>(value: &mut ManuallyDrop<T>) {
-            // SAFETY: called by the drop of its owner alone, which runs once and after which nothing reaches it.
+            // SAFETY: called by the drop of its owner alone, which runs once and after which nothing reaches
+            // it.
             unsafe { ManuallyDrop::drop(value) };
         }
         drop_apart(&mut self.0);

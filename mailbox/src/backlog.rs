@@ -55,7 +55,8 @@ pub(crate) enum Offered<T> {
 pub(crate) struct Backlog<T> {
     store: Store<T>,
     capacity: u32,
-    /// Entries in the receiver's batch. They count against the capacity of the policies that lose nothing old.
+    /// Entries in the receiver's batch. They count against the capacity of the policies that lose nothing
+    /// old.
     in_hand: u32,
     high_water: u32,
     calm: u8,
@@ -112,7 +113,8 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Takes the oldest of a full store out, for a new one: what [`offer`](Self::offer) does under `DropOldest`.
+    /// Takes the oldest of a full store out, for a new one: what [`offer`](Self::offer) does under
+    /// `DropOldest`.
     #[inline]
     pub(crate) fn make_place(&mut self) -> Option<T> {
         match &mut self.store {
@@ -184,7 +186,8 @@ impl<T> Backlog<T> {
         (std::mem::replace(&mut self.in_hand, left) - left) as usize
     }
 
-    /// Called when the receiver goes to sleep on an empty store: gives memory back after a burst that has passed.
+    /// Called when the receiver goes to sleep on an empty store: gives memory back after a burst that has
+    /// passed.
     pub(crate) fn calm_down(&mut self) {
         let held = match &self.store {
             Store::Fifo(queue) => queue.capacity(),

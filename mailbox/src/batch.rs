@@ -1,17 +1,19 @@
 //! Messages that are written once, one after another, while those before are being read in place.
 //!
 //! # Protocol
-//! A [`Batch`] is used on one thread (it is neither `Send` nor `Sync`). Only ever the slot at `len` is written, before `len`, which is
-//! never more than there are slots, counts it.
+//! A [`Batch`] is used on one thread (it is neither `Send` nor `Sync`). Only ever the slot at `len` is
+//! written, before `len`, which is never more than there are slots, counts it.
 //!
-//! - A message without a destructor stays where it is until the slots are emptied, through `&mut` (by [`Batch::reset`]), which can
-//!   coexist with neither a [`Lent`], which borrows the batch, nor a [`Shared`], which holds a count of it.
-//! - One with a destructor has a count in `readers`: one for the queue until it was read ([`Batch::release`]), and one for each
-//!   [`Shared`]. It is dropped when its count comes to zero, and never counted again. Its slot is not written again before all
-//!   slots are emptied.
+//! - A message without a destructor stays where it is until the slots are emptied, through `&mut` (by
+//!   [`Batch::reset`]), which can coexist with neither a [`Lent`], which borrows the batch, nor a [`Shared`],
+//!   which holds a count of it.
+//! - One with a destructor has a count in `readers`: one for the queue until it was read
+//!   ([`Batch::release`]), and one for each [`Shared`]. It is dropped when its count comes to zero, and never
+//!   counted again. Its slot is not written again before all slots are emptied.
 //!
-//! So a slot below `len` is initialised, unless its message has a destructor and a count of zero. References are given out to such slots
-//! alone, and whoever has one has a count, or borrows it from the queue or from a `Shared`, so none meets a write or a drop.
+//! So a slot below `len` is initialised, unless its message has a destructor and a count of zero. References
+//! are given out to such slots alone, and whoever has one has a count, or borrows it from the queue or from a
+//! `Shared`, so none meets a write or a drop.
 
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
@@ -32,8 +34,8 @@ pub(crate) struct Batch<M> {
 }
 
 impl<M> Batch<M> {
-    /// An empty batch for `capacity` messages. Of a type that has a destructor and no size it takes one: their addresses do not
-    /// tell them apart.
+    /// An empty batch for `capacity` messages. Of a type that has a destructor and no size it takes one:
+    /// their addresses do not tell them apart.
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = if needs_drop::<M>() && size_of::<M>() == 0 { capacity.min(1) } else { capacity };
         let slots = (0..capacity).map(|_| UnsafeCell::new(MaybeUninit::uninit())).collect();
@@ -124,8 +126,9 @@ impl<M> Batch<M> {
     fn drop_at(&self, at: usize) -> std::thread::Result<()> {
         let slot = self.slots[at].get();
         catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: (1) the slot was below `len` and its count not zero, so it was initialised; (2) the count is zero, so nothing
-            // refers to it and nothing will; (3) the count comes to zero once, so this is done once.
+            // SAFETY: (1) the slot was below `len` and its count not zero, so it was initialised; (2) the
+            // count is zero, so nothing refers to it and nothing will; (3) the count comes to zero once, so
+            // this is done once.
             unsafe { std::ptr::drop_in_place(slot.cast::<M>()) }
         }))
     }
@@ -164,7 +167,8 @@ impl<M> Drop for Batch<M> {
     }
 }
 
-/// One message of a batch, read in place. Its address never changes, and [`share`](Lent::share) makes it outlive the loan.
+/// One message of a batch, read in place. Its address never changes, and [`share`](Lent::share) makes it
+/// outlive the loan.
 ///
 /// Handed on by value: behind a reference it would have to be written to memory for each message.
 pub struct Lent<'a, M> {
@@ -183,8 +187,9 @@ impl<'a, M> Lent<'a, M> {
         let slot = unsafe { batch.slots.get_unchecked(at) };
         // SAFETY: the slot is below `len`, so it is not written while anybody can read it.
         let slot = unsafe { &*slot.get() };
-        // SAFETY: (1) `holds` says that the slot is initialised; (2) it is emptied only through `&mut Batch`, which nobody can have
-        // while the batch is borrowed for `'a`, or when its count comes to zero, and the caller has one.
+        // SAFETY: (1) `holds` says that the slot is initialised; (2) it is emptied only through `&mut Batch`,
+        // which nobody can have while the batch is borrowed for `'a`, or when its count comes to zero, and
+        // the caller has one.
         Some(Self { message: unsafe { slot.assume_init_ref() }, batch })
     }
 
@@ -215,8 +220,8 @@ impl<M> Deref for Lent<'_, M> {
     }
 }
 
-/// One message of a batch, shared by everybody who reads it. Its address never changes. The last one drops it, if it has a
-/// destructor.
+/// One message of a batch, shared by everybody who reads it. Its address never changes. The last one drops
+/// it, if it has a destructor.
 pub struct Shared<M> {
     message: NonNull<M>,
     /// Keeps the message where it is.
@@ -268,9 +273,9 @@ impl<M> Deref for Shared<M> {
 
     #[inline]
     fn deref(&self) -> &M {
-        // SAFETY: the slot was below `len` when this was made, and stays so: resetting or dropping the batch takes `&mut`
-        // or the last count of it, and this holds one. Slots below `len` are never written. A message with a destructor is dropped
-        // when its own count is zero, and this holds one of those too.
+        // SAFETY: the slot was below `len` when this was made, and stays so: resetting or dropping the batch
+        // takes `&mut` or the last count of it, and this holds one. Slots below `len` are never written. A
+        // message with a destructor is dropped when its own count is zero, and this holds one of those too.
         unsafe { self.message.as_ref() }
     }
 }

@@ -1,14 +1,16 @@
 //! Values that belong to one thread, in handles that may travel.
 //!
 //! # Protocol
-//! Each thread that ever makes a [`Confined`] has a number of its own, never reused. The handle stores the number of
-//! the thread that made it and never changes it; the value is reached, cloned and dropped on that thread alone.
-//! Elsewhere the handle is an opaque row of words. So no two threads ever touch the value, and no ordering is needed.
-//! A handle that stores [`NOWHERE`], the number of no thread, has no value; every other has one.
+//! Each thread that ever makes a [`Confined`] has a number of its own, never reused. The handle stores the
+//! number of the thread that made it and never changes it; the value is reached, cloned and dropped on that
+//! thread alone. Elsewhere the handle is an opaque row of words. So no two threads ever touch the value, and
+//! no ordering is needed. A handle that stores [`NOWHERE`], the number of no thread, has no value; every
+//! other has one.
 //!
-//! While [`enter`] runs, its thread's `ENTERED` is the address of a value that somebody on this thread holds a count of. A
-//! handle whose value has this address holds a count of that very value, so the value is there, it is a `T`, and it belongs
-//! to this thread. Only addresses are compared before that: no handle's value is looked at on a foreign thread.
+//! While [`enter`] runs, its thread's `ENTERED` is the address of a value that somebody on this thread holds
+//! a count of. A handle whose value has this address holds a count of that very value, so the value is there,
+//! it is a `T`, and it belongs to this thread. Only addresses are compared before that: no handle's value is
+//! looked at on a foreign thread.
 
 use std::cell::Cell;
 use std::fmt;
@@ -37,7 +39,8 @@ thread_local! {
 pub fn this_thread() -> NonZeroU64 {
     let number = THREAD.get();
     NonZeroU64::new(number).unwrap_or_else(|| {
-        // Relaxed: only uniqueness counts. The counter cannot wrap: that takes 584 years at one thread a nanosecond.
+        // Relaxed: only uniqueness counts. The counter cannot wrap: that takes 584 years at one thread a
+        // nanosecond.
         let number = NEXT_THREAD.fetch_add(1, Ordering::Relaxed);
         THREAD.set(number);
         NonZeroU64::new(number).unwrap_or(NonZeroU64::MIN)
@@ -46,8 +49,9 @@ pub fn this_thread() -> NonZeroU64 {
 
 /// A value that only the thread which made it can reach, in a handle that any thread may hold.
 ///
-/// The check costs one thread-local load and a comparison. A handle that is dropped on another thread leaks its count of the
-/// value (it may not be touched there); one that is cloned on another thread gives an empty handle.
+/// The check costs one thread-local load and a comparison. A handle that is dropped on another thread leaks
+/// its count of the value (it may not be touched there); one that is cloned on another thread gives an empty
+/// handle.
 ///
 /// ```
 /// use mycelium_mailbox::Confined;
@@ -67,10 +71,11 @@ pub struct Confined<T> {
     value: MaybeUninit<Rc<T>>,
 }
 
-// SAFETY: (1) every access to `value` (`get`, `clone`, `drop`) first compares `thread` with the current thread's number;
-// (2) the numbers are unique over the life of the process, and `NOWHERE` is none of them; (3) `thread` is never changed;
-// (4) `entered` reads `at`, which is never changed, and reaches a value that was entered on the current thread. So a handle
-// that has moved to another thread gives no access to its value there.
+// SAFETY: (1) every access to `value` (`get`, `clone`, `drop`) first compares `thread` with the current
+// thread's number; (2) the numbers are unique over the life of the process, and `NOWHERE` is none of them;
+// (3) `thread` is never changed; (4) `entered` reads `at`, which is never changed, and reaches a value that
+// was entered on the current thread. So a handle that has moved to another thread gives no access to its
+// value there.
 unsafe impl<T> Send for Confined<T> {}
 // SAFETY: as above: a shared handle gives access on the value's own thread alone.
 unsafe impl<T> Sync for Confined<T> {}
@@ -89,9 +94,10 @@ impl<T> Confined<T> {
 
     /// The value, if it is the one that this thread has entered last: see [`enter`].
     ///
-    /// It tells no more than [`get`](Self::get), but sooner. What `get` returns has to be read from the handle, so it waits
-    /// for whatever led to the handle. This is read from the thread, and the handle only confirms it, which a processor
-    /// guesses right beforehand. In a chain of events, each of which leads to the next, nothing has to wait then.
+    /// It tells no more than [`get`](Self::get), but sooner. What `get` returns has to be read from the
+    /// handle, so it waits for whatever led to the handle. This is read from the thread, and the handle only
+    /// confirms it, which a processor guesses right beforehand. In a chain of events, each of which leads to
+    /// the next, nothing has to wait then.
     #[inline(always)]
     pub fn entered(&self) -> Option<&T> {
         let entered = ENTERED.get();
@@ -99,13 +105,15 @@ impl<T> Confined<T> {
         if entered.addr().get() != self.at.addr() {
             return None;
         }
-        // SAFETY: (1) this handle is not empty, because `ENTERED` is never null, so its thread holds a count of the value at
-        // `at` for it; (2) a count of a value at the same address was held on this thread when it was entered, and still is:
-        // `enter` has not returned; so it is the same value, a `T`, and this is its thread.
+        // SAFETY: (1) this handle is not empty, because `ENTERED` is never null, so its thread holds a count
+        // of the value at `at` for it; (2) a count of a value at the same address was held on this thread
+        // when it was entered, and still is: `enter` has not returned; so it is the same value, a `T`, and
+        // this is its thread.
         Some(unsafe { entered.cast::<T>().as_ref() })
     }
 
-    /// The value, if this is the thread that made it and the one which [`entered`](Self::entered) finds, or if nothing is entered.
+    /// The value, if this is the thread that made it and the one which [`entered`](Self::entered) finds, or
+    /// if nothing is entered.
     #[inline]
     pub fn here(&self) -> Option<&T> {
         self.entered().or_else(|| if ENTERED.get() == NOTHING { self.get() } else { None })
@@ -121,13 +129,14 @@ impl<T> Confined<T> {
         if self.thread.get() != THREAD.get() {
             return None;
         }
-        // SAFETY: `thread` is the number of a thread, so there is a value, and it is this one, so it may be reached.
+        // SAFETY: `thread` is the number of a thread, so there is a value, and it is this one, so it may be
+        // reached.
         Some(unsafe { self.value.assume_init_ref() })
     }
 }
 
-/// Calls `f`, during which [`Confined::entered`] finds `value`. Within it another value may be entered: that one is found
-/// until the inner call returns.
+/// Calls `f`, during which [`Confined::entered`] finds `value`. Within it another value may be entered: that
+/// one is found until the inner call returns.
 ///
 /// ```
 /// use mycelium_mailbox::{Confined, enter};

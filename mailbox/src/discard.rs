@@ -4,8 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Drops what nobody will handle: a displaced message, one that a receiver leaves behind, a copy too many.
 ///
-/// A destructor that panics has been reported by the panic hook, and is not let through: it would end a publisher or a subscriber
-/// that has nothing to do with it, and keep the values behind it from being dropped.
+/// A destructor that panics has been reported by the panic hook, and is not let through: it would end a
+/// publisher or a subscriber that has nothing to do with it, and keep the values behind it from being
+/// dropped.
 ///
 /// ```
 /// struct Loud;

@@ -6,13 +6,13 @@
 //! - `BUSY`: whoever moved the state here owns the waker cell, for a few instructions.
 //! - `ASLEEP`: the cell holds the waker; nobody owns it.
 //!
-//! The receiver goes to sleep in three steps: [`prepare`](Doorbell::prepare) (stores the waker, state `ASLEEP`),
-//! then arms and looks again at every source, then returns `Pending`. A producer makes its message visible first
-//! and rings second. **Sync point "last look"**: both sides write before they read, and all four accesses are
-//! `SeqCst`, so either the producer finds `ASLEEP` and wakes, or the receiver's second look finds the message. A
-//! producer that finds `BUSY` may leave: either another ringer is about to wake the receiver, which must pass
-//! through `prepare` and the second look again before it sleeps, or the receiver is inside `prepare` right now and
-//! the second look is still to come.
+//! The receiver goes to sleep in three steps: [`prepare`](Doorbell::prepare) (stores the waker, state
+//! `ASLEEP`), then arms and looks again at every source, then returns `Pending`. A producer makes its message
+//! visible first and rings second. **Sync point "last look"**: both sides write before they read, and all
+//! four accesses are `SeqCst`, so either the producer finds `ASLEEP` and wakes, or the receiver's second look
+//! finds the message. A producer that finds `BUSY` may leave: either another ringer is about to wake the
+//! receiver, which must pass through `prepare` and the second look again before it sleeps, or the receiver is
+//! inside `prepare` right now and the second look is still to come.
 
 use std::fmt;
 use std::task::Waker;
@@ -40,8 +40,8 @@ pub struct Doorbell {
     waker: Shared<Option<Waker>>,
 }
 
-// SAFETY: the waker cell is touched only by the thread that moved `state` to BUSY, which one compare-exchange grants
-// to one thread at a time; `Waker` itself is Send and Sync.
+// SAFETY: the waker cell is touched only by the thread that moved `state` to BUSY, which one compare-exchange
+// grants to one thread at a time; `Waker` itself is Send and Sync.
 unsafe impl Sync for Doorbell {}
 // SAFETY: as above; the fields are Send.
 unsafe impl Send for Doorbell {}
@@ -73,7 +73,8 @@ impl Doorbell {
         true
     }
 
-    /// Undoes [`prepare`](Self::prepare) after the second look found work. A ring may still arrive: it is spurious.
+    /// Undoes [`prepare`](Self::prepare) after the second look found work. A ring may still arrive: it is
+    /// spurious.
     pub fn cancel(&self) {
         if self.claim(ASLEEP) {
             drop(self.take_claimed());
@@ -82,8 +83,8 @@ impl Doorbell {
 
     /// Wakes the receiver if it sleeps.
     ///
-    /// The caller has made its message visible before, by a `SeqCst` read-modify-write or under a lock that the
-    /// receiver takes too when it arms the source.
+    /// The caller has made its message visible before, by a `SeqCst` read-modify-write or under a lock that
+    /// the receiver takes too when it arms the source.
     #[inline]
     pub fn ring(&self) {
         if let Some(waker) = self.take_waker() {
@@ -117,8 +118,8 @@ impl Doorbell {
     fn take_claimed(&self) -> Option<Waker> {
         // SAFETY: the caller's `claim` moved the state to BUSY, so the cell is ours until the store below.
         let waker = self.waker.with_mut(|cell| unsafe { (*cell).take() });
-        // Release: whoever claims the cell next finds it as it is now. Nobody looks for a message because of this store, so
-        // it need not be in the total order.
+        // Release: whoever claims the cell next finds it as it is now. Nobody looks for a message because of
+        // this store, so it need not be in the total order.
         self.state.store(AWAKE, Ordering::Release);
         waker
     }

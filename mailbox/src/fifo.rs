@@ -1,14 +1,16 @@
 //! A queue on one thread whose messages are read in place while more are written behind.
 //!
 //! # Protocol
-//! A [`Fifo`] is neither `Send` nor `Sync`. Messages are written once, into the last batch, and read from the first, the
-//! head; when all of one was read, the next takes its place, or it begins anew if nobody shares it.
+//! A [`Fifo`] is neither `Send` nor `Sync`. Messages are written once, into the last batch, and read from the
+//! first, the head; when all of one was read, the next takes its place, or it begins anew if nobody shares
+//! it.
 //!
-//! - `head` is replaced or begun anew only while `reading` is not set; [`Fifo::next`] sets it for as long as it lends a
-//!   message out of the head, also when the reader unwinds.
+//! - `head` is replaced or begun anew only while `reading` is not set; [`Fifo::next`] sets it for as long as
+//!   it lends a message out of the head, also when the reader unwinds.
 //! - `behind` is borrowed for a few statements at a time that run no code of the message's type.
-//! - Dropping a message is such code: batches are moved out of the queue before they are dropped. A message that was read is dropped
-//!   before `reading` is cleared, unless it is shared, and then nothing of it is left in a batch that is begun anew.
+//! - Dropping a message is such code: batches are moved out of the queue before they are dropped. A message
+//!   that was read is dropped before `reading` is cleared, unless it is shared, and then nothing of it is
+//!   left in a batch that is begun anew.
 
 use std::cell::{Cell, UnsafeCell};
 use std::collections::VecDeque;
@@ -52,8 +54,8 @@ pub struct Fifo<M> {
 }
 
 impl<M> Fifo<M> {
-    /// An empty queue that keeps messages in batches of `batch_min` at first and `batch_max` at most. Nothing is
-    /// allocated for messages before the first.
+    /// An empty queue that keeps messages in batches of `batch_min` at first and `batch_max` at most. Nothing
+    /// is allocated for messages before the first.
     pub fn new(batch_min: usize, batch_max: usize) -> Self {
         Self {
             head: UnsafeCell::new(Rc::new(Batch::new(0))),
@@ -111,8 +113,8 @@ impl<M> Fifo<M> {
         }
     }
 
-    /// Takes the oldest message and lends it to `read`; `None` when there is none, or inside of another `next`. A message with a
-    /// destructor is dropped then, unless `read` has shared it.
+    /// Takes the oldest message and lends it to `read`; `None` when there is none, or inside of another
+    /// `next`. A message with a destructor is dropped then, unless `read` has shared it.
     ///
     /// # Panics
     /// When `read` does, or else the message's destructor; the message counts as read.
@@ -126,7 +128,8 @@ impl<M> Fifo<M> {
             return None;
         }
         let at = self.at.get();
-        // SAFETY: until `reading` is set nothing else runs, and while it is set, the head is neither replaced nor begun anew.
+        // SAFETY: until `reading` is set nothing else runs, and while it is set, the head is neither replaced
+        // nor begun anew.
         let head = unsafe { &*self.head.get() };
         let message = Lent::new(head, at)?;
         let _reading = Reading::begin(&self.reading);
@@ -162,7 +165,8 @@ impl<M> Fifo<M> {
     /// The head, if it is the batch that is written next and has room.
     #[inline(always)]
     fn open_head(&self) -> Option<&Batch<M>> {
-        // SAFETY: the head is replaced by other calls alone, and this reference is not kept beyond the next write.
+        // SAFETY: the head is replaced by other calls alone, and this reference is not kept beyond the next
+        // write.
         let head = unsafe { &*self.head.get() };
         if self.split.get() || head.is_full() { None } else { Some(head) }
     }
@@ -200,14 +204,14 @@ impl<M> Fifo<M> {
         self.at.set(0);
     }
 
-    /// Begins the head anew if all of it was read and nobody reads or shares it any more. A queue that comes to this often
-    /// gets a larger head, and comes to it less often.
+    /// Begins the head anew if all of it was read and nobody reads or shares it any more. A queue that comes
+    /// to this often gets a larger head, and comes to it less often.
     fn begin_anew(&self) -> bool {
         if self.reading.get() {
             return false;
         }
-        // SAFETY: nobody reads, and no code of the message's type runs before this reference ends: a batch that was read and is
-        // not shared has no message left that needs a drop.
+        // SAFETY: nobody reads, and no code of the message's type runs before this reference ends: a batch
+        // that was read and is not shared has no message left that needs a drop.
         let head = unsafe { &mut *self.head.get() };
         if self.at.get() < head.len() {
             return false;
@@ -237,7 +241,8 @@ impl<M> Fifo<M> {
         true
     }
 
-    /// Keeps a batch for the next time that one is full, unless somebody still reads it or a larger one is kept.
+    /// Keeps a batch for the next time that one is full, unless somebody still reads it or a larger one is
+    /// kept.
     fn spare(&self, mut batch: Rc<Batch<M>>) {
         let bytes = batch.capacity() * size_of::<M>();
         if bytes > SPARE_BYTES_MAX {

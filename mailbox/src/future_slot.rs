@@ -1,11 +1,12 @@
 //! Runs one future after the other in the same memory.
 //!
 //! # Protocol
-//! `buffer` is raw memory of `layout`, aligned to 16 bytes at least. `taken` is set exactly while a [`Parked`] owns the
-//! future inside; that `Parked` borrows the slot mutably, so nobody can start another future meanwhile. `Parked` clears
-//! `taken` when it drops the future. A [`First`] does without: it never leaves this crate, which leaks none. If a `Parked` is leaked, the borrow ends with `taken` still set: the next start (or the slot's drop) then
-//! abandons the buffer instead of touching it, because a pinned future's memory must stay valid until its
-//! drop has run, and its drop will never run.
+//! `buffer` is raw memory of `layout`, aligned to 16 bytes at least. `taken` is set exactly while a
+//! [`Parked`] owns the future inside; that `Parked` borrows the slot mutably, so nobody can start another
+//! future meanwhile. `Parked` clears `taken` when it drops the future. A [`First`] does without: it never
+//! leaves this crate, which leaks none. If a `Parked` is leaked, the borrow ends with `taken` still set: the
+//! next start (or the slot's drop) then abandons the buffer instead of touching it, because a pinned future's
+//! memory must stay valid until its drop has run, and its drop will never run.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
@@ -64,8 +65,8 @@ pub struct Parked<'a, O> {
     owns: PhantomData<Box<dyn Future<Output = O> + Send + 'a>>,
 }
 
-// SAFETY: the slot owns plain memory and touches it only through `&mut self`; while a future lives there, `Parked`
-// answers for it.
+// SAFETY: the slot owns plain memory and touches it only through `&mut self`; while a future lives there,
+// `Parked` answers for it.
 unsafe impl Send for FutureSlot {}
 // SAFETY: `&FutureSlot` gives access to nothing.
 unsafe impl Sync for FutureSlot {}
@@ -133,7 +134,8 @@ impl FutureSlot {
         }
     }
 
-    /// Gets a buffer that fits `wanted` and what fitted before. A buffer with a leaked future inside is abandoned.
+    /// Gets a buffer that fits `wanted` and what fitted before. A buffer with a leaked future inside is
+    /// abandoned.
     #[cold]
     fn renew(&mut self, wanted: Layout) {
         let size = wanted.size().max(self.layout.size()).max(BUFFER_BYTES_MIN);
@@ -158,8 +160,8 @@ impl FutureSlot {
     }
 }
 
-/// A future in its slot whose type is still known, so that nothing is called through a pointer. Its drop drops the future
-/// in place.
+/// A future in its slot whose type is still known, so that nothing is called through a pointer. Its drop
+/// drops the future in place.
 pub(crate) struct First<'a, F: Future> {
     slot: &'a mut FutureSlot,
     buffer: NonNull<u8>,
@@ -176,8 +178,8 @@ impl<F: Future + Send> Place<F> {
     /// Puts `future` in the slot.
     ///
     /// # Safety
-    /// The slot is borrowed mutably for `'a`, and was not used since [`FutureSlot::place_for`] but through this place, whose
-    /// futures before are gone and none of which was parked.
+    /// The slot is borrowed mutably for `'a`, and was not used since [`FutureSlot::place_for`] but through
+    /// this place, whose futures before are gone and none of which was parked.
     #[inline(always)]
     pub(crate) unsafe fn begin<'a>(&self, future: F) -> First<'a, F> {
         // SAFETY: the buffer fits an `F`, and nothing lives in it, as the caller says.

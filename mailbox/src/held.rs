@@ -1,14 +1,16 @@
 //! A message on its way into a queue.
 //!
 //! # Protocol
-//! The message is initialised while `with` is something; every way out (`take`, `take_all` and the drop) clears that first.
+//! The message is initialised while `with` is something; every way out (`take`, `take_all` and the drop)
+//! clears that first.
 
 use std::mem::{MaybeUninit, needs_drop};
 
 /// A message that its queue takes out once it has room, and with it whatever belongs to it until then.
 ///
-/// It is an `Option` whose mark lies behind the message. The usual one is marked before its message is copied into it: as the
-/// mark might be written over the message's source, compilers then copy through a third place.
+/// It is an `Option` whose mark lies behind the message. The usual one is marked before its message is copied
+/// into it: as the mark might be written over the message's source, compilers then copy through a third
+/// place.
 ///
 /// ```
 /// let mut held = mycelium_mailbox::Held::new(7, "urgent");

@@ -1,19 +1,21 @@
 //! Bounded queues, gated broadcast rings and in-place futures for Mycelium.
 //!
-//! This is the only crate of the workspace that contains `unsafe` code (FFI glue apart). Each lock-free structure opens with
-//! its protocol: who may touch which field when, and which ordering pairs with which. It depends on no async runtime:
-//! whoever waits leaves a `std::task::Waker`.
+//! This is the only crate of the workspace that contains `unsafe` code (FFI glue apart). Each lock-free
+//! structure opens with its protocol: who may touch which field when, and which ordering pairs with which. It
+//! depends on no async runtime: whoever waits leaves a `std::task::Waker`.
 //!
 //! # The parts
-//! - [`Topic`] and [`Subscription`]: one publisher's message to many. A ring is written once per message for all `Block`
-//!   subscribers; those with another policy have a lane of their own.
+//! - [`Topic`] and [`Subscription`]: one publisher's message to many. A ring is written once per message for
+//!   all `Block` subscribers; those with another policy have a lane of their own.
 //! - [`InboxSender`] and [`Inbox`]: many senders' messages to one receiver.
-//! - [`Stamps`], [`Source`], [`pick`] and [`poll_pick`]: one receiver reads all its sources in the order that its senders
-//!   can observe. The proof is in the module's source, `merge.rs`.
-//! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and what it does with
-//!   its sources between two lives.
-//! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is reused.
-//! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`] and [`Confined`]: what an isolate is made of, for one thread alone.
+//! - [`Stamps`], [`Source`], [`pick`] and [`poll_pick`]: one receiver reads all its sources in the order that
+//!   its senders can observe. The proof is in the module's source, `merge.rs`.
+//! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and
+//!   what it does with its sources between two lives.
+//! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
+//!   reused.
+//! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`] and [`Confined`]: what an isolate is made of, for one
+//!   thread alone.
 //! - [`wire`] and [`scalar`]: the value on the wire.
 //!
 //! # How a receiver reads
@@ -41,20 +43,23 @@
 //!     }
 //! }
 //! ```
-//! A subscription tells producers how far it is every 32 messages, when it finds nothing more, and before it sleeps. A
-//! receiver that is about to wait for something else for long calls [`Source::commit`] first. Its own publish to a topic
-//! whose ring it holds back itself is an error, not a deadlock ([`PublishError::WouldDeadlock`]); a circle of several
-//! actors that wait for each other is not detected here.
+//! A subscription tells producers how far it is every 32 messages, when it finds nothing more, and before it
+//! sleeps. A receiver that is about to wait for something else for long calls [`Source::commit`] first. Its
+//! own publish to a topic whose ring it holds back itself is an error, not a deadlock
+//! ([`PublishError::WouldDeadlock`]); a circle of several actors that wait for each other is not detected
+//! here.
 //!
 //! # What it costs
-//! An uncontended publish is one locked instruction (the lock; a second, the stamp, after a message in another queue of the
-//! bus) and one copy, whatever the number of awake subscribers; reading is a copy-free walk. `cargo bench -p mycelium-mailbox` measures it. Producers exclude each other by
-//! a lock held for some tens of nanoseconds: they spin 64 times, then yield, then nap 50 us, so that a preempted holder,
-//! even of lower real-time priority, gets on.
+//! An uncontended publish is one locked instruction (the lock; a second, the stamp, after a message in
+//! another queue of the bus) and one copy, whatever the number of awake subscribers; reading is a copy-free
+//! walk. `cargo bench -p mycelium-mailbox` measures it. Producers exclude each other by a lock held for some
+//! tens of nanoseconds: they spin 64 times, then yield, then nap 50 us, so that a preempted holder, even of
+//! lower real-time priority, gets on.
 //!
 //! # How it is checked
-//! - `tests/model.rs` compares random use with plain models; `tests/order.rs` runs real threads; `tests/alloc.rs` counts
-//!   allocations; `tests/flood.rs` sends ten million messages to a stuck receiver under each policy.
+//! - `tests/model.rs` compares random use with plain models; `tests/order.rs` runs real threads;
+//!   `tests/alloc.rs` counts allocations; `tests/flood.rs` sends ten million messages to a stuck receiver
+//!   under each policy.
 //! - loom explores each protocol's interleavings up to two preemptions, in some ten seconds on two cores:
 //!   `RUSTFLAGS="--cfg loom" cargo test -p mycelium-mailbox --release --lib --target-dir target/loom loom`.
 

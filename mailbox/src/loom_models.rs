@@ -1,7 +1,7 @@
 //! Models of the protocols, explored by loom up to two preemptions per execution.
 //!
-//! Each model is the smallest set-up that has the race in question. A lost wake-up shows as a deadlock, a wrong ordering as a
-//! concurrent access, a leaked or twice dropped value as a wrong count.
+//! Each model is the smallest set-up that has the race in question. A lost wake-up shows as a deadlock, a
+//! wrong ordering as a concurrent access, a leaked or twice dropped value as a wrong count.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc as StdArc;
@@ -262,7 +262,8 @@ fn loom_subscribing_beside_a_publish_leaks_and_tears_nothing() {
     });
 }
 
-/// What is retained and what is published while a late subscriber comes reach it once each, in order, without a gap.
+/// What is retained and what is published while a late subscriber comes reach it once each, in order, without
+/// a gap.
 fn late_beside_a_publish(overflow: impl Fn() -> Overflow<Numbered> + Send + Sync + 'static) {
     explore(move || {
         let alive = StdArc::new(AtomicUsize::new(0));
@@ -437,7 +438,8 @@ fn loom_merge_keeps_the_order_of_cause_and_effect() {
     });
 }
 
-/// The case for which the second look is repeated: a third message is seen before the first two, whose stamps are lower.
+/// The case for which the second look is repeated: a third message is seen before the first two, whose stamps
+/// are lower.
 #[test]
 fn loom_merge_looks_again_after_each_change_of_mind() {
     explore(|| {

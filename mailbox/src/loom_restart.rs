@@ -1,7 +1,8 @@
 //! Models of a restart in place, against a publish, a stop and a drop.
 //!
-//! A life fails with its message in hand; the receiver passes that one, keeps its sources and waits in an [`Interlude`] for a
-//! verdict, as `actors/src/live/body.rs` does. Each model names the changes of the code under which it was seen to fail.
+//! A life fails with its message in hand; the receiver passes that one, keeps its sources and waits in an
+//! [`Interlude`] for a verdict, as `actors/src/live/body.rs` does. Each model names the changes of the code
+//! under which it was seen to fail.
 
 use std::future::poll_fn;
 use std::sync::Arc as StdArc;
@@ -83,8 +84,8 @@ fn answer(shell: &Arc<Shell>) -> thread::JoinHandle<()> {
     thread::spawn(move || shell.verdict.give())
 }
 
-/// Fails if `Doorbell::prepare` leaves the waker of the interlude in a bell that is set, or if the producer that rings
-/// leaves the seat armed.
+/// Fails if `Doorbell::prepare` leaves the waker of the interlude in a bell that is set, or if the producer
+/// that rings leaves the seat armed.
 #[test]
 fn loom_restart_beside_a_publish_loses_no_message() {
     explore(|| {
@@ -127,7 +128,8 @@ fn loom_restart_frees_the_place_of_the_message_in_hand() {
     });
 }
 
-/// Fails if neither the beginning of an interlude nor `Inbox::arm` commits, or if a sender that finds the inbox armed does not ring.
+/// Fails if neither the beginning of an interlude nor `Inbox::arm` commits, or if a sender that finds the
+/// inbox armed does not ring.
 #[test]
 fn loom_restart_beside_tells_keeps_them_in_order() {
     explore(|| {
@@ -153,7 +155,8 @@ fn loom_restart_beside_tells_keeps_them_in_order() {
     });
 }
 
-/// Fails if `Interlude::poll` looks at what is asked before it sets the bell, or if `Presence::ask` rings first.
+/// Fails if `Interlude::poll` looks at what is asked before it sets the bell, or if `Presence::ask` rings
+/// first.
 #[test]
 fn loom_restart_is_given_up_at_a_shutdown() {
     explore(|| {
@@ -171,10 +174,11 @@ fn loom_restart_is_given_up_at_a_shutdown() {
     });
 }
 
-/// A supervisor stops a child for a restart of its group, and begins the next life, while the bus is shut down.
+/// A supervisor stops a child for a restart of its group, and begins the next life, while the bus is shut
+/// down.
 ///
-/// Fails if a `Stop::ForGood` leaves a `Stop::Life` as it is, if `take_back` takes everything back, or if `poll_work` does
-/// not look at what is asked once the bell is set.
+/// Fails if a `Stop::ForGood` leaves a `Stop::Life` as it is, if `take_back` takes everything back, or if
+/// `poll_work` does not look at what is asked once the bell is set.
 #[test]
 fn loom_restart_takes_back_a_stop_and_no_shutdown() {
     explore(|| {
@@ -252,7 +256,8 @@ fn park_once<S: Source>(shell: &Shell, sources: &mut [S], bell: &Doorbell) {
     assert!(!Interlude::begin(sources, false).poll(&shell.presence, sources, bell, &mut cx));
 }
 
-/// Fails if leaving a topic wakes no publisher that waits, or lets go of the ring without recording where it ends.
+/// Fails if leaving a topic wakes no publisher that waits, or lets go of the ring without recording where it
+/// ends.
 #[test]
 fn loom_restart_that_never_comes_frees_its_publishers_and_messages() {
     explore(|| {
@@ -302,8 +307,8 @@ fn loom_restart_that_never_comes_frees_its_senders_and_messages() {
 
 /// What a health probe sees, around a message that it knows of.
 ///
-/// Fails if `wake_up` does not end the turn, or if `turn` does not read it again after it has looked at the bell, or does so
-/// without the fence.
+/// Fails if `wake_up` does not end the turn, or if `turn` does not read it again after it has looked at the
+/// bell, or does so without the fence.
 #[test]
 fn loom_a_sleep_that_was_disturbed_has_another_turn() {
     explore(|| {

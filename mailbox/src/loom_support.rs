@@ -23,7 +23,8 @@ pub(crate) fn explore(model: impl Fn() + Send + Sync + 'static) {
     builder.check(model);
 }
 
-/// Wakes a sleeping thread. Not `unpark`, which in loom also frees threads that are blocked on something else.
+/// Wakes a sleeping thread. Not `unpark`, which in loom also frees threads that are blocked on something
+/// else.
 struct Notifier {
     notify: Notify,
     /// Whether it has woken since the last sleep. No part of the model: one thread at a time runs in it.

@@ -1,26 +1,28 @@
 //! Reading several sources in the one order that producers can observe.
 //!
 //! # The promise
-//! Whoever publishes or sends A and then B to the same receiver, on any topics, is received in that order; the same
-//! holds when A is handed to somebody whose B depends on it.
+//! Whoever publishes or sends A and then B to the same receiver, on any topics, is received in that order;
+//! the same holds when A is handed to somebody whose B depends on it.
 //!
 //! # The algorithm
-//! Every source is a queue whose stamps never fall. [`pick`] takes x, the source with the lowest visible head, having
-//! loaded what is visible in x. Then it looks at the heads of all others again. If one is lower, that one becomes x
-//! and the look is repeated; otherwise the receiver may handle from x every message that was visible before that
-//! last full look and whose stamp is below the lowest other head (an empty source counts as infinity).
+//! Every source is a queue whose stamps never fall. [`pick`] takes x, the source with the lowest visible
+//! head, having loaded what is visible in x. Then it looks at the heads of all others again. If one is lower,
+//! that one becomes x and the look is repeated; otherwise the receiver may handle from x every message that
+//! was visible before that last full look and whose stamp is below the lowest other head (an empty source
+//! counts as infinity).
 //!
 //! # Why that is right
-//! Let C be a message so handled from x, and let A have been published before C in source y, A not yet handled. A's
-//! stamp is below C's, because they lie in different queues (`stamps.rs`). A was visible before C was, and C
-//! was visible before the last look, so that look found y's head at or before A: at most A's stamp, hence below
-//! C's. But C was handled because its stamp is below y's head. So there is no such A.
+//! Let C be a message so handled from x, and let A have been published before C in source y, A not yet
+//! handled. A's stamp is below C's, because they lie in different queues (`stamps.rs`). A was visible before
+//! C was, and C was visible before the last look, so that look found y's head at or before A: at most A's
+//! stamp, hence below C's. But C was handled because its stamp is below y's head. So there is no such A.
 //!
-//! A head that was seen stays what it is until the receiver advances, and no later message of that source is below it, so
-//! the second look asks only the sources that were empty; it costs nothing when all have messages.
+//! A head that was seen stays what it is until the receiver advances, and no later message of that source is
+//! below it, so the second look asks only the sources that were empty; it costs nothing when all have
+//! messages.
 //!
-//! It ends: each change of x lowers its stamp, and a source found non-empty stays so until the receiver reads it;
-//! with n sources there are at most n looks. A source that looks empty costs one load per look.
+//! It ends: each change of x lowers its stamp, and a source found non-empty stays so until the receiver reads
+//! it; with n sources there are at most n looks. A source that looks empty costs one load per look.
 
 use std::task::{Context, Poll};
 
@@ -30,15 +32,16 @@ use crate::Doorbell;
 pub trait Source {
     /// The stamp of the oldest message not handled yet.
     ///
-    /// If none is visible, loads what producers have made visible since. A head once returned stays the head until
-    /// the receiver advances.
+    /// If none is visible, loads what producers have made visible since. A head once returned stays the head
+    /// until the receiver advances.
     fn head(&mut self) -> Option<u64>;
 
-    /// Makes the receiver's progress known to waiting producers. Called before it parks, and before a handler that may
-    /// take long.
+    /// Makes the receiver's progress known to waiting producers. Called before it parks, and before a handler
+    /// that may take long.
     fn commit(&mut self);
 
-    /// Asks to be rung at the next message. Returns whether there is one already: then do not sleep. Either way it commits.
+    /// Asks to be rung at the next message. Returns whether there is one already: then do not sleep. Either
+    /// way it commits.
     ///
     /// Only after [`Doorbell::prepare`] returned `true`.
     fn arm(&mut self) -> bool;
@@ -89,8 +92,8 @@ pub struct Pick {
 
 /// Chooses the source that holds the oldest message, or `None` when all are empty.
 ///
-/// The reader then handles what that source's `peek` shows, while the stamp is below [`Pick::below`], without calling
-/// `head` on it in between: `head` may show messages that are newer than the last look.
+/// The reader then handles what that source's `peek` shows, while the stamp is below [`Pick::below`], without
+/// calling `head` on it in between: `head` may show messages that are newer than the last look.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -147,7 +150,8 @@ impl Choice {
     }
 }
 
-/// How many sources are remembered as empty, one bit each. Those past are looked at again whether empty or not.
+/// How many sources are remembered as empty, one bit each. Those past are looked at again whether empty or
+/// not.
 const TRACKED: usize = u64::BITS as usize;
 
 fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
@@ -191,8 +195,8 @@ fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
 
 /// [`pick`], or sleep on `doorbell` until one of the sources gets a message.
 ///
-/// Wake-ups may be spurious: a later poll then finds nothing and sleeps again. The end of a source (closed, senders
-/// gone) rings too, so check for it on each poll.
+/// Wake-ups may be spurious: a later poll then finds nothing and sleeps again. The end of a source (closed,
+/// senders gone) rings too, so check for it on each poll.
 pub fn poll_pick<S: Source>(sources: &mut [S], doorbell: &Doorbell, cx: &mut Context<'_>) -> Poll<Pick> {
     if let Some(pick) = pick(sources) {
         return Poll::Ready(pick);

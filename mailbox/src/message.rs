@@ -1,14 +1,15 @@
 //! What a message is to the rest of Mycelium: a plain value with a stable identity.
 //!
-//! Types generated from `contracts.yaml` implement [`Message`]; a type that never leaves the process may implement
-//! it by hand.
+//! Types generated from `contracts.yaml` implement [`Message`]; a type that never leaves the process may
+//! implement it by hand.
 
 use std::fmt;
 
 /// A value that topics carry.
 ///
 /// The identity is made of constants, so nothing is looked up by name on the publish path. `TYPE_ID` is the
-/// `tlv_type` of the contract and must be unique within one bus: a bus refuses the second type that claims one.
+/// `tlv_type` of the contract and must be unique within one bus: a bus refuses the second type that claims
+/// one.
 ///
 /// ```
 /// use mycelium_mailbox::Message;
@@ -37,8 +38,8 @@ pub trait Message: Clone + fmt::Debug + Send + Sync + 'static {
     const TOPIC: &'static str;
     /// The version of the contract's message, starting at 1.
     const VERSION: u16 = 1;
-    /// Digest of the wire layout of this version and of all variants of its enums: two sides with one digest agree on every
-    /// bit. 0 for a type without a contract, which cannot leave the process.
+    /// Digest of the wire layout of this version and of all variants of its enums: two sides with one digest
+    /// agree on every bit. 0 for a type without a contract, which cannot leave the process.
     const DIGEST: u64 = 0;
 
     /// Checks the rules that the contract states for this message.
@@ -50,9 +51,11 @@ pub trait Message: Clone + fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// A message that is asked, and the one that answers it, as the contract ties them (`reply`). Generated code implements it.
+/// A message that is asked, and the one that answers it, as the contract ties them (`reply`). Generated code
+/// implements it.
 ///
-/// An actor may answer the message with any type at all; what is asked from another process is answered with this one.
+/// An actor may answer the message with any type at all; what is asked from another process is answered with
+/// this one.
 ///
 /// ```
 /// use mycelium_mailbox::{Message, Query};

@@ -1,9 +1,10 @@
 //! A value of any type, in place when it is small.
 //!
 //! # Layout
-//! `data` holds the value itself if it needs at most 64 bytes and an alignment of at most 16, else a `Box` pointer to
-//! it. Which of the two is a constant of the type, so `shape` (type id and drop function of the type put in) is all that
-//! is needed to read it back. `data` is initialized from `new` until `into` or drop takes it out.
+//! `data` holds the value itself if it needs at most 64 bytes and an alignment of at most 16, else a `Box`
+//! pointer to it. Which of the two is a constant of the type, so `shape` (type id and drop function of the
+//! type put in) is all that is needed to read it back. `data` is initialized from `new` until `into` or drop
+//! takes it out.
 
 use std::any::{TypeId, type_name};
 use std::fmt;
@@ -98,7 +99,8 @@ impl Parcel {
         }
         let at = &raw const self.data;
         Some(if Of::<T>::IN_PLACE {
-            // SAFETY: the type ids agree, so a `T` lies in `data` as `new` put it there, borrowed with `self`.
+            // SAFETY: the type ids agree, so a `T` lies in `data` as `new` put it there, borrowed with
+            // `self`.
             unsafe { &*at.cast::<T>() }
         } else {
             // SAFETY: the type ids agree, so a `Box<T>` lies in `data`, borrowed with `self`.

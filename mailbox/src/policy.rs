@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 /// Gives a message the key under which only the latest is kept. Equal keys are one series.
 ///
-/// A contract's numeric id (instrument, account) is the natural key. A hash of a longer key works too; two keys
-/// that share a hash are then one series.
+/// A contract's numeric id (instrument, account) is the natural key. A hash of a longer key works too; two
+/// keys that share a hash are then one series.
 pub type KeyFn<M> = Arc<dyn Fn(&M) -> u64 + Send + Sync>;
 
 /// The overflow policy of one queue.
@@ -19,8 +19,8 @@ pub enum Overflow<M> {
     DropNewest,
     /// The producer gets an error at once, and nobody gets the message.
     Fail,
-    /// Only the latest message per key is kept, at the place of the newest. More keys than the capacity drop the
-    /// oldest. Both are counted.
+    /// Only the latest message per key is kept, at the place of the newest. More keys than the capacity drop
+    /// the oldest. Both are counted.
     Conflate(KeyFn<M>),
 }
 

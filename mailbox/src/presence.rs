@@ -1,19 +1,21 @@
 //! What others see of a receiver and ask of it, through all its lives.
 //!
 //! # Protocol
-//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`] and [`NUDGE`]. Who asks for a stop adds it by a read-modify-write and rings;
-//! [`SHUT_DOWN`] is never taken back. A nudge is the receiver's note to itself, added and removed by it alone: so one look between two
-//! messages tells whether there is anything else to do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks at the bell; the
-//! receiver sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them sees the other.
+//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`] and [`NUDGE`]. Who asks for a stop adds it by a
+//! read-modify-write and rings; [`SHUT_DOWN`] is never taken back. A nudge is the receiver's note to itself,
+//! added and removed by it alone: so one look between two messages tells whether there is anything else to
+//! do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks at the bell; the receiver
+//! sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them sees the other.
 //!
-//! `turn` counts how often the receiver has fallen asleep and woken: it is odd while the receiver sleeps with nothing to do.
-//! The receiver alone writes it, with `Release`.
+//! `turn` counts how often the receiver has fallen asleep and woken: it is odd while the receiver sleeps with
+//! nothing to do. The receiver alone writes it, with `Release`.
 //!
-//! Between two lives (an actor has failed, and its supervisor has not yet said what becomes of it) the receiver keeps its
-//! sources. Its [`Interlude`] frees the place of the message that was in hand, so that producers get on, and leaves the bell
-//! set: who asks for a stop rings it. The first message that arrives rings too and ends the rest; the next ones find no
-//! seat armed, so publishing to it costs what it costs otherwise. The next life finds the bell set with the waker of this
-//! one, and seats armed: both [`Doorbell::prepare`] and [`Source::arm`] put up with that.
+//! Between two lives (an actor has failed, and its supervisor has not yet said what becomes of it) the
+//! receiver keeps its sources. Its [`Interlude`] frees the place of the message that was in hand, so that
+//! producers get on, and leaves the bell set: who asks for a stop rings it. The first message that arrives
+//! rings too and ends the rest; the next ones find no seat armed, so publishing to it costs what it costs
+//! otherwise. The next life finds the bell set with the waker of this one, and seats armed: both
+//! [`Doorbell::prepare`] and [`Source::arm`] put up with that.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -83,8 +85,8 @@ impl Presence {
         self.calls.fetch_and(!(STOP | PAUSE), Ordering::SeqCst);
     }
 
-    /// Whether anything is asked or the receiver was nudged, as far as this thread has seen: for the receiver, between two
-    /// messages.
+    /// Whether anything is asked or the receiver was nudged, as far as this thread has seen: for the
+    /// receiver, between two messages.
     #[inline(always)]
     #[must_use]
     pub fn is_called(&self) -> bool {
@@ -110,7 +112,8 @@ impl Presence {
         stops.into_iter().find_map(|(call, stop)| (calls & call != 0).then_some(stop))
     }
 
-    /// The receiver's: ready if a message is there or something is asked; else `bell` is set to wake it for either.
+    /// The receiver's: ready if a message is there or something is asked; else `bell` is set to wake it for
+    /// either.
     ///
     /// Wake-ups may be spurious, as those of [`poll_pick`].
     pub fn poll_work<S: Source>(&self, sources: &mut [S], bell: &Doorbell, cx: &mut Context<'_>) -> Poll<()> {
@@ -131,13 +134,14 @@ impl Presence {
         self.turn_to(0);
     }
 
-    /// The turn of a sleep in which nobody has rung; `None` while there is something to do. A sleep with the same turn as
-    /// before has lasted since then.
+    /// The turn of a sleep in which nobody has rung; `None` while there is something to do. A sleep with the
+    /// same turn as before has lasted since then.
     #[must_use]
     pub fn turn(&self, bell: &Doorbell) -> Option<u64> {
         let turn = self.turn.load(Ordering::Acquire);
         let asleep = bell.is_asleep();
-        // The bell may have been set anew meanwhile, for a later sleep: then the turn has moved on, and this read sees it.
+        // The bell may have been set anew meanwhile, for a later sleep: then the turn has moved on, and this
+        // read sees it.
         fence(Ordering::Acquire);
         (turn % 2 == 1 && asleep && self.turn.load(Ordering::Relaxed) == turn).then_some(turn)
     }
@@ -181,16 +185,16 @@ pub struct Interlude {
 }
 
 impl Interlude {
-    /// Begins one: frees the places of what was handled and dropped, so that producers get on. `waits` says that the next
-    /// life has something to do already.
+    /// Begins one: frees the places of what was handled and dropped, so that producers get on. `waits` says
+    /// that the next life has something to do already.
     #[must_use]
     pub fn begin<S: Source>(sources: &mut [S], waits: bool) -> Self {
         sources.iter_mut().for_each(Source::commit);
         Self { waits }
     }
 
-    /// Whether the receiver is asked to end for good. If not, `bell` is set for that, and the caller looks next at what else
-    /// it waits for. To be called at each wake-up.
+    /// Whether the receiver is asked to end for good. If not, `bell` is set for that, and the caller looks
+    /// next at what else it waits for. To be called at each wake-up.
     pub fn poll<S: Source>(
         &mut self,
         presence: &Presence,

@@ -1,8 +1,8 @@
 //! The scalar types of contracts that Rust does not have: [`Decimal`], [`Timestamp`], [`U256`] and [`I256`].
 //!
-//! They are plain values of fixed size, exact, and the same 8, 16 or 32 bytes in every language. They carry numbers from
-//! one place to another, and compare and print them. Well-known libraries calculate with them, each behind a feature
-//! of the crate (`mycelium` has the same ones):
+//! They are plain values of fixed size, exact, and the same 8, 16 or 32 bytes in every language. They carry
+//! numbers from one place to another, and compare and print them. Well-known libraries calculate with them,
+//! each behind a feature of the crate (`mycelium` has the same ones):
 //!
 //! | feature | what it adds |
 //! |---|---|
@@ -11,7 +11,8 @@
 //! | `jiff` | `"2024-01-31T09:30:00Z".parse::<Timestamp>()`; `From` and `TryFrom` for `jiff::Timestamp` |
 //! | `chrono` | `From` and `TryFrom` for `chrono::DateTime<Utc>` |
 //!
-//! Without a feature, the parts lead to any other library: [`Decimal::mantissa`], [`U256::to_limbs`] and their kin.
+//! Without a feature, the parts lead to any other library: [`Decimal::mantissa`], [`U256::to_limbs`] and
+//! their kin.
 
 #[cfg(feature = "chrono")]
 mod chrono;

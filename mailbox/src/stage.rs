@@ -1,18 +1,20 @@
 //! A place where one state at a time plays with one message at a time, and where a play may wait.
 //!
 //! # Protocol
-//! A [`Stage`] owns a state `S` behind a pointer that never moves, and a buffer. A play is a future that borrows the
-//! state and a message; it is written into the buffer and polled there. The state is initialised unless `phase` is
-//! `Empty`. While `phase` is
+//! A [`Stage`] owns a state `S` behind a pointer that never moves, and a buffer. A play is a future that
+//! borrows the state and a message; it is written into the buffer and polled there. The state is initialised
+//! unless `phase` is `Empty`. While `phase` is
 //!
 //! - `Idle`: nothing borrows the state; [`Stage::with`] and [`Stage::take`] may reach it.
-//! - `Busy`: code that has the state runs further up this thread's stack. Nothing else may reach state or buffer.
+//! - `Busy`: code that has the state runs further up this thread's stack. Nothing else may reach state or
+//!   buffer.
 //! - `Waiting`: the future in the buffer borrows the state and the message that `waiting` keeps alive; only
 //!   [`Stage::resume`] and dropping the stage may touch the buffer, and nothing may reach the state.
 //! - `Empty`: the state was taken.
 //!
-//! A stage is neither `Send` nor `Sync`, so these are all the parties there are. Every entry checks `phase` first and
-//! every exit sets it, also when user code panics (by guards, after the future has gone), so no two of them ever overlap.
+//! A stage is neither `Send` nor `Sync`, so these are all the parties there are. Every entry checks `phase`
+//! first and every exit sets it, also when user code panics (by guards, after the future has gone), so no two
+//! of them ever overlap.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
@@ -119,11 +121,12 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         self.phase.get()
     }
 
-    /// Begins a play and polls it once. Pending: it waits for [`resume`](Self::resume), and keeps the message. `None`: the
-    /// stage was not idle, and nothing was begun.
+    /// Begins a play and polls it once. Pending: it waits for [`resume`](Self::resume), and keeps the
+    /// message. `None`: the stage was not idle, and nothing was begun.
     ///
     /// # Panics
-    /// When the play does. Its future is dropped, and the stage is idle again with the state as the play left it.
+    /// When the play does. Its future is dropped, and the stage is idle again with the state as the play left
+    /// it.
     #[inline(always)]
     pub fn start<P, M>(&self, message: Lent<'_, M>, cx: &mut Context<'_>) -> Option<Poll<R>>
     where
@@ -135,25 +138,26 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         }
         let busy = Busy::begin(&self.phase);
         let home = self.place(|| {
-            // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase was `Idle`, so nothing
-            // else borrows it, and until it is `Idle` again nothing else will.
+            // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase was
+            // `Idle`, so nothing else borrows it, and until it is `Idle` again nothing else will.
             let state = unsafe { &mut *self.state.as_ptr() };
             // SAFETY: the phase was not `Empty`.
             let state = unsafe { state.assume_init_mut() };
             let message: *const M = &raw const *message;
-            // SAFETY: the message outlives the future: it is lent for this call, and if the future waits after it, `park`
-            // shares it, which keeps the same message at the same address.
+            // SAFETY: the message outlives the future: it is lent for this call, and if the future waits
+            // after it, `park` shares it, which keeps the same message at the same address.
             P::play(state, unsafe { &*message })
         });
         Some(self.poll(busy, home, message, cx))
     }
 
-    /// Writes the future that `begin` makes into the buffer. It is made last, so that nothing of it has to be kept while the
-    /// buffer grows.
+    /// Writes the future that `begin` makes into the buffer. It is made last, so that nothing of it has to be
+    /// kept while the buffer grows.
     #[inline(always)]
     fn place<F>(&self, begin: impl FnOnce() -> F) -> NonNull<F> {
         let home = self.buffer_for(Layout::new::<F>()).cast::<F>();
-        // SAFETY: the buffer is large and aligned enough for `F`, and free: a future lies there only while `Waiting`.
+        // SAFETY: the buffer is large and aligned enough for `F`, and free: a future lies there only while
+        // `Waiting`.
         unsafe { home.as_ptr().write(begin()) };
         home
     }
@@ -221,8 +225,8 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         let home = self.buffer.get().start.as_ptr();
         let guard = DropWaiting { home, waiting: Some(waiting) };
         let Some(waiting) = guard.waiting.as_ref() else { return Poll::Pending };
-        // SAFETY: `waiting` describes the future that lies in the buffer, pinned there by `place`; the phase was
-        // `Waiting` and is `Busy`, so nothing else touches it.
+        // SAFETY: `waiting` describes the future that lies in the buffer, pinned there by `place`; the phase
+        // was `Waiting` and is `Busy`, so nothing else touches it.
         match unsafe { (waiting.poll)(home, cx) } {
             Poll::Ready(output) => {
                 drop(guard);
@@ -251,7 +255,8 @@ impl<S: 'static, R: 'static> Stage<S, R> {
             return None;
         }
         let _busy = Busy::begin(&self.phase);
-        // SAFETY: as in `start`: idle before, so nothing else borrows the state; busy now, so nothing else will.
+        // SAFETY: as in `start`: idle before, so nothing else borrows the state; busy now, so nothing else
+        // will.
         let state = unsafe { &mut *self.state.as_ptr() };
         // SAFETY: the phase was not `Empty`.
         Some(f(unsafe { state.assume_init_mut() }))
@@ -285,8 +290,8 @@ impl<S: 'static, R: 'static> Stage<S, R> {
         if self.phase.get() != Phase::Empty {
             return Err(state);
         }
-        // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase is `Empty`, so it is not
-        // initialised and nothing borrows it.
+        // SAFETY: (1) `state` came from `Box::leak` and lives as long as the stage; (2) the phase is `Empty`,
+        // so it is not initialised and nothing borrows it.
         unsafe { (*self.state.as_ptr()).write(state) };
         self.phase.set(Phase::Idle);
         Ok(())
@@ -332,8 +337,9 @@ impl<S, R> Drop for Stage<S, R> {
         if let Some(waiting) = self.waiting.take() {
             drop(DropWaiting { home, waiting: Some(waiting) });
         }
-        // SAFETY: `state` came from `Box::leak` in `new` and is freed here alone; nothing borrows it any more. A stage
-        // whose play is on the stack is borrowed by `start` or `resume`, so it cannot be dropped now.
+        // SAFETY: `state` came from `Box::leak` in `new` and is freed here alone; nothing borrows it any
+        // more. A stage whose play is on the stack is borrowed by `start` or `resume`, so it cannot be
+        // dropped now.
         let mut state = unsafe { Box::from_raw(self.state.as_ptr()) };
         if self.phase.get() != Phase::Empty {
             // SAFETY: the phase is not `Empty`, so it is initialised, and it is not used again.
@@ -372,7 +378,8 @@ struct DropFuture<F>(*mut F);
 impl<F> Drop for DropFuture<F> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: made right after the future was written to this place, and forgotten if it is to stay there.
+        // SAFETY: made right after the future was written to this place, and forgotten if it is to stay
+        // there.
         unsafe { ptr::drop_in_place(self.0) };
     }
 }
@@ -393,7 +400,8 @@ impl<R> DropWaiting<R> {
 impl<R> Drop for DropWaiting<R> {
     fn drop(&mut self) {
         if let Some(waiting) = self.waiting.take() {
-            // SAFETY: `waiting` describes the future at `home`, which is not used again. Its message is dropped after it.
+            // SAFETY: `waiting` describes the future at `home`, which is not used again. Its message is
+            // dropped after it.
             unsafe { (waiting.drop)(self.home) };
         }
     }

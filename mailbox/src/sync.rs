@@ -1,8 +1,9 @@
 //! The one seam to atomics, locks and shared cells.
 //!
-//! Production code and model code are the same text: with `--cfg loom` every name below comes from loom, which
-//! explores the interleavings of each structure's model (`cargo test --lib loom`, see the crate's documentation). With
-//! `--cfg shuttle` atomics and locks come from shuttle, for the models of whole buses in `actors`.
+//! Production code and model code are the same text: with `--cfg loom` every name below comes from loom,
+//! which explores the interleavings of each structure's model (`cargo test --lib loom`, see the crate's
+//! documentation). With `--cfg shuttle` atomics and locks come from shuttle, for the models of whole buses in
+//! `actors`.
 
 #[cfg(loom)]
 pub(crate) use loom::sync::{
@@ -25,8 +26,8 @@ use std::ops::{Deref, DerefMut};
 
 /// Locks `mutex`, whatever happened to an earlier holder.
 ///
-/// No user code that may panic runs while one of this crate's mutexes is held, except a `Waker`'s own code, which leaves the
-/// guarded data whole, so a poisoned mutex is still sound to use.
+/// No user code that may panic runs while one of this crate's mutexes is held, except a `Waker`'s own code,
+/// which leaves the guarded data whole, so a poisoned mutex is still sound to use.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     match mutex.lock() {
         Ok(guard) => guard,
@@ -36,8 +37,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Orders everything before it and everything after it in the single total order, in loom's model only.
 ///
-/// Wherever this is called, the operations on both sides are `SeqCst` already and production code needs nothing
-/// more. loom models `SeqCst` accesses as acquire and release, so the model needs the fence spelled out.
+/// Wherever this is called, the operations on both sides are `SeqCst` already and production code needs
+/// nothing more. loom models `SeqCst` accesses as acquire and release, so the model needs the fence spelled
+/// out.
 #[inline(always)]
 pub(crate) fn model_fence() {
     #[cfg(loom)]
@@ -56,8 +58,8 @@ const NAP: std::time::Duration = std::time::Duration::from_micros(50);
 
 /// Waiting for a lock whose holder needs some tens of nanoseconds.
 ///
-/// First it spins, for a holder that runs on another core. Then it yields, for a holder that was preempted. Last
-/// it naps, for a holder of lower real-time priority, which yielding alone would never let run.
+/// First it spins, for a holder that runs on another core. Then it yields, for a holder that was preempted.
+/// Last it naps, for a holder of lower real-time priority, which yielding alone would never let run.
 #[derive(Default)]
 pub(crate) struct Backoff {
     #[cfg(not(any(loom, shuttle)))]
@@ -85,10 +87,12 @@ impl Backoff {
     }
 }
 
-/// Waits in the model before a spin lock is tried, so that loom does not explore endless spinning. Nothing in production.
+/// Waits in the model before a spin lock is tried, so that loom does not explore endless spinning. Nothing in
+/// production.
 ///
-/// Its own acquire and release edges double those of the lock behind it, so the model says nothing about those: the
-/// compare-exchange with `Acquire` and the store with `Release` are there to be read. Readers take no lock, and theirs are modelled.
+/// Its own acquire and release edges double those of the lock behind it, so the model says nothing about
+/// those: the compare-exchange with `Acquire` and the store with `Release` are there to be read. Readers take
+/// no lock, and theirs are modelled.
 #[derive(Debug)]
 pub(crate) struct Turnstile {
     #[cfg(loom)]
@@ -120,11 +124,12 @@ impl Turnstile {
     }
 }
 
-/// A lock for critical sections of some tens of nanoseconds: one read-modify-write to lock, one store to unlock.
+/// A lock for critical sections of some tens of nanoseconds: one read-modify-write to lock, one store to
+/// unlock.
 ///
 /// # Protocol
-/// `locked` is set by a compare-exchange (`Acquire`) and cleared by the holder's store (`Release`); who holds it owns
-/// `value`. It is not fair, and a panic of the holder unlocks it.
+/// `locked` is set by a compare-exchange (`Acquire`) and cleared by the holder's store (`Release`); who holds
+/// it owns `value`. It is not fair, and a panic of the holder unlocks it.
 #[derive(Debug)]
 pub(crate) struct Spin<T> {
     turnstile: Turnstile,
@@ -240,7 +245,8 @@ impl<T> Shared<T> {
 
 /// Keeps `T` on cache lines of its own, so that writers of neighbours do not slow its readers.
 ///
-/// 128 bytes, because the prefetcher of current x86-64 cores fetches lines in pairs and some arm64 lines are that long.
+/// 128 bytes, because the prefetcher of current x86-64 cores fetches lines in pairs and some arm64 lines are
+/// that long.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct CachePadded<T>(pub(crate) T);

@@ -1,15 +1,16 @@
 //! A counted pointer to a value of any type, which is compared before the value is reached.
 //!
 //! # Protocol
-//! `value` came from `Rc::into_raw` of a `T` whose id is `type_id`, and stands for one count of it until the drop, which gives it back by
-//! `release`, the function for the same `T`.
+//! `value` came from `Rc::into_raw` of a `T` whose id is `type_id`, and stands for one count of it until the
+//! drop, which gives it back by `release`, the function for the same `T`.
 
 use std::any::TypeId;
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
-/// An `Rc<dyn Any>` that remembers its type beside the pointer, so that looking at the value needs no call through it.
+/// An `Rc<dyn Any>` that remembers its type beside the pointer, so that looking at the value needs no call
+/// through it.
 ///
 /// ```
 /// use mycelium_mailbox::Typed;
@@ -46,8 +47,8 @@ impl Typed {
         if self.type_id != TypeId::of::<T>() {
             return None;
         }
-        // SAFETY: (1) `value` stands for a count, which keeps the value alive and in place, and it is shared like this; (2) it is a
-        // `T`, because the ids are equal.
+        // SAFETY: (1) `value` stands for a count, which keeps the value alive and in place, and it is shared
+        // like this; (2) it is a `T`, because the ids are equal.
         Some(unsafe { self.value.cast::<T>().as_ref() })
     }
 
@@ -57,7 +58,8 @@ impl Typed {
             return None;
         }
         let value = self.value.cast::<T>().as_ptr();
-        // SAFETY: `value` came from `Rc::into_raw` of a `T`, because the ids are equal, and there is a count of it.
+        // SAFETY: `value` came from `Rc::into_raw` of a `T`, because the ids are equal, and there is a count
+        // of it.
         unsafe { Rc::increment_strong_count(value) };
         // SAFETY: as before; this is the count that was just added.
         Some(unsafe { Rc::from_raw(value) })

@@ -1,14 +1,15 @@
 //! The producers that wait for room in a full queue.
 //!
 //! # Protocol
-//! `list` holds (ticket, waker) in ticket order behind a mutex; `count` mirrors its length for the receiver, who asks
-//! with one load whether anybody waits. A producer registers, then tries once more, then sleeps; the receiver makes
-//! room, then reads `count`. **Sync point "room or waiter"**: both write before they read with `SeqCst`, so either the
-//! producer's last try finds the room or the receiver finds the waiter.
+//! `list` holds (ticket, waker) in ticket order behind a mutex; `count` mirrors its length for the receiver,
+//! who asks with one load whether anybody waits. A producer registers, then tries once more, then sleeps; the
+//! receiver makes room, then reads `count`. **Sync point "room or waiter"**: both write before they read with
+//! `SeqCst`, so either the producer's last try finds the room or the receiver finds the waiter.
 //!
-//! A wake-up for n free places wakes n waiters, the oldest first. A waiter that was woken and is then dropped hands its
-//! wake-up to the next one. A receiver that finds nothing more wakes everybody, and so does one that is about to sleep: a
-//! woken waiter that is never polled again cannot keep the others asleep beside an empty queue.
+//! A wake-up for n free places wakes n waiters, the oldest first. A waiter that was woken and is then dropped
+//! hands its wake-up to the next one. A receiver that finds nothing more wakes everybody, and so does one
+//! that is about to sleep: a woken waiter that is never polled again cannot keep the others asleep beside an
+//! empty queue.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
@@ -94,7 +95,8 @@ impl WaitList {
         }
     }
 
-    /// Wakes the `most` oldest waiters, of those that wait now: who registers again meanwhile is left in peace.
+    /// Wakes the `most` oldest waiters, of those that wait now: who registers again meanwhile is left in
+    /// peace.
     pub(crate) fn wake(&self, most: usize) {
         let mut left = most.min(self.count.load(Ordering::SeqCst));
         while left > 0 {
@@ -128,8 +130,8 @@ impl WaitList {
 
 /// A waiting producer's place in a [`WaitList`]; leaving the list is its drop.
 ///
-/// It has no field smaller than a word: it lies beside the message in a union of futures, and the compiler would cut the
-/// message into bytes where such a field of another variant begins.
+/// It has no field smaller than a word: it lies beside the message in a union of futures, and the compiler
+/// would cut the message into bytes where such a field of another variant begins.
 #[derive(Debug)]
 pub(crate) struct Ticket<'a> {
     list: &'a WaitList,

@@ -1,8 +1,8 @@
 //! From a message to its bytes and back.
 //!
-//! The value on the wire is an rkyv archive (`docs/wire.md` specifies its layout). Types generated from a contract
-//! implement [`Wire`]; [`Encoder`] writes them into a buffer that is kept, and [`Wire::access`] checks bytes and then reads
-//! them where they lie.
+//! The value on the wire is an rkyv archive (`docs/wire.md` specifies its layout). Types generated from a
+//! contract implement [`Wire`]; [`Encoder`] writes them into a buffer that is kept, and [`Wire::access`]
+//! checks bytes and then reads them where they lie.
 //!
 //! ```
 //! use mycelium_mailbox::{Message, wire::{Encoder, Layout, Wire}};
@@ -64,16 +64,16 @@ pub struct Layout {
     pub version: u16,
     /// The length of the root, in bytes: the last bytes of every value.
     pub root_len: u32,
-    /// The digest of the layout, which peers compare before they exchange messages. Of unit enums it covers what they had in
-    /// their first release: [`Wire::ENUMS`] has the rest.
+    /// The digest of the layout, which peers compare before they exchange messages. Of unit enums it covers
+    /// what they had in their first release: [`Wire::ENUMS`] has the rest.
     pub digest: u64,
 }
 
 /// A message that can leave its process.
 ///
-/// Implemented by generated code; a type written by hand needs rkyv's three derives and [`Wire::LAYOUTS`]. Values of any
-/// version are read with [`Wire::view`] or [`Wire::decode_version`]: an older peer's lack fields, which take their
-/// defaults; a newer peer's have fields too many, which are not looked at.
+/// Implemented by generated code; a type written by hand needs rkyv's three derives and [`Wire::LAYOUTS`].
+/// Values of any version are read with [`Wire::view`] or [`Wire::decode_version`]: an older peer's lack
+/// fields, which take their defaults; a newer peer's have fields too many, which are not looked at.
 pub trait Wire:
     Message
     + Archive<Archived: Checked + Deserialize<Self, LowDeserializer<Failure>>>
@@ -98,7 +98,8 @@ pub trait Wire:
         Self::OFFER.layout(version)
     }
 
-    /// Whether every value is exactly its root: nothing of it is a string or a list. Then other lengths are refused.
+    /// Whether every value is exactly its root: nothing of it is a string or a list. Then other lengths are
+    /// refused.
     const FIXED: bool = false;
 
     /// Checks `bytes` as a value of the current version and returns it in place, without a copy.
@@ -107,7 +108,8 @@ pub trait Wire:
     /// [`Message::validate`].
     ///
     /// # Errors
-    /// The bytes are too short, misaligned or no value of this type. A buffer aligned to [`VALUE_ALIGN`] always serves.
+    /// The bytes are too short, misaligned or no value of this type. A buffer aligned to [`VALUE_ALIGN`]
+    /// always serves.
     #[inline]
     fn access(bytes: &[u8]) -> Result<&Self::Archived, WireError> {
         if Self::FIXED && bytes.len() > size_of::<Self::Archived>() {
@@ -125,13 +127,15 @@ pub trait Wire:
         own(Self::NAME, Self::access(bytes)?)
     }
 
-    /// Checks `bytes` as a value of `version`, whose root is the last `root_len` bytes: both stand in the frame.
+    /// Checks `bytes` as a value of `version`, whose root is the last `root_len` bytes: both stand in the
+    /// frame.
     ///
-    /// The current version and newer ones are read in place; an older one is rebuilt, with the defaults of the contract
-    /// for what it lacks.
+    /// The current version and newer ones are read in place; an older one is rebuilt, with the defaults of
+    /// the contract for what it lacks.
     ///
     /// # Errors
-    /// As [`Wire::access`], and [`WireError::Version`] when no such version exists or its root has another length.
+    /// As [`Wire::access`], and [`WireError::Version`] when no such version exists or its root has another
+    /// length.
     fn view(bytes: &[u8], version: u16, root_len: u32) -> Result<View<'_, Self>, WireError> {
         let wrong = || WireError::Version {
             message: Self::NAME,
@@ -170,7 +174,8 @@ pub trait Wire:
         decode_other(bytes, version, root_len)
     }
 
-    /// Rebuilds a value of an older `version`. Called by [`Wire::view`], which has compared the root's length.
+    /// Rebuilds a value of an older `version`. Called by [`Wire::view`], which has compared the root's
+    /// length.
     ///
     /// # Errors
     /// As [`Wire::access`]. The provided method knows no older version and always fails.
@@ -179,16 +184,18 @@ pub trait Wire:
         Err(unknown_version::<Self>(version))
     }
 
-    /// Compares what a peer offers under this message's type id with what we know. Either side gets the same answer.
+    /// Compares what a peer offers under this message's type id with what we know. Either side gets the same
+    /// answer.
     ///
-    /// `Ok` promises that both sides read what they exchange alike. It does not promise that they agree on defaults and
-    /// rules, nor that the peer knows every variant that we write: it refuses one that it does not know.
+    /// `Ok` promises that both sides read what they exchange alike. It does not promise that they agree on
+    /// defaults and rules, nor that the peer knows every variant that we write: it refuses one that it does
+    /// not know.
     ///
     /// # Errors
     /// [`WireError::Name`] when the peer gave the type id to another message; [`WireError::Digest`] or
-    /// [`WireError::Version`] when both sides know a version and disagree on its layout; [`WireError::Variant`] when they
-    /// disagree on a tag of an enum; [`WireError::NoCommonVersion`] when there is no version that both know. Exchange this
-    /// message with that peer only after `Ok`.
+    /// [`WireError::Version`] when both sides know a version and disagree on its layout;
+    /// [`WireError::Variant`] when they disagree on a tag of an enum; [`WireError::NoCommonVersion`] when
+    /// there is no version that both know. Exchange this message with that peer only after `Ok`.
     fn compare_layouts(peer: &Offer<'_>) -> Result<(), WireError> {
         Self::OFFER.compare(peer)
     }

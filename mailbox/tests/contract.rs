@@ -1,5 +1,5 @@
-//! Contracts that are loaded at run time: which tables are read, what they say of messages, and that bytes are a value of one exactly if
-//! rkyv and the type say so.
+//! Contracts that are loaded at run time: which tables are read, what they say of messages, and that bytes
+//! are a value of one exactly if rkyv and the type say so.
 
 use mycelium_mailbox::Message;
 use mycelium_mailbox::scalar::{Decimal, I256, Timestamp, U256};

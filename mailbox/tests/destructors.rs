@@ -375,7 +375,8 @@ fn what_an_idle_subscriber_is_moved_past_is_dropped_once() {
     }
     assert!(other.head().is_none());
     assert!(log.numbers_here().is_empty());
-    // There is room only if the owner is moved past its own, by the publisher, whom a destructor must not harm.
+    // There is room only if the owner is moved past its own, by the publisher, whom a destructor must not
+    // harm.
     assert!(topic.try_publish(log.message(4, false), 7).is_ok());
     assert_eq!(log.numbers_here(), [0, 1, 2, 3]);
     pass(&mut other, 1);

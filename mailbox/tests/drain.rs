@@ -1,4 +1,5 @@
-//! Draining a subscription through handlers: what is passed, what stays in front, and what a handler that waits keeps.
+//! Draining a subscription through handlers: what is passed, what stays in front, and what a handler that
+//! waits keeps.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -176,8 +177,8 @@ fn two_subscriptions_of_one_receiver_to_one_topic_are_both_read_in_order() {
     assert_eq!(pick(&mut sources), None);
 }
 
-/// Rounds through a ring in which runs are longer than one message and end at its end, at the next commit, at the
-/// receiver's own messages and at panics.
+/// Rounds through a ring in which runs are longer than one message and end at its end, at the next commit, at
+/// the receiver's own messages and at panics.
 #[test]
 fn runs_end_anywhere_and_lose_nothing() {
     const OWN: u64 = 7;

@@ -1,4 +1,5 @@
-//! Ten million messages to a receiver that is stuck: memory stays within the declared capacity, every drop is counted.
+//! Ten million messages to a receiver that is stuck: memory stays within the declared capacity, every drop is
+//! counted.
 //!
 //! A build without optimizations sends one million.
 

@@ -1,4 +1,5 @@
-//! Code of a message's author that runs during a publish: `Clone` and conflation keys. It may do whatever it likes.
+//! Code of a message's author that runs during a publish: `Clone` and conflation keys. It may do whatever it
+//! likes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -275,7 +276,8 @@ fn lanes_that_come_and_leave_meanwhile_harm_nobody() {
     assert_eq!(topic.stats().published, MESSAGES);
 }
 
-/// The one lane of a topic conflates: while its key is taken, another comes, it leaves, the topic closes, or the key panics.
+/// The one lane of a topic conflates: while its key is taken, another comes, it leaves, the topic closes, or
+/// the key panics.
 #[test]
 fn whatever_happens_while_the_key_for_the_only_lane_is_taken_the_publish_is_whole() {
     let wish: Arc<Mutex<Option<Hook>>> = Arc::default();

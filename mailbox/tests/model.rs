@@ -1,7 +1,7 @@
 //! Random use of the queues against plain models of them.
 //!
-//! A failure prints the smallest case found and the seed; proptest keeps the seed in `model.proptest-regressions` and
-//! replays it first.
+//! A failure prints the smallest case found and the seed; proptest keeps the seed in
+//! `model.proptest-regressions` and replays it first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use proptest::prelude::*;
 mod any;
 use any::Any;
 
-/// What the values in a queue are: a number, a key for `Conflate`, and a witness that tells when they are dropped.
+/// What the values in a queue are: a number, a key for `Conflate`, and a witness that tells when they are
+/// dropped.
 trait Value: Clone + Send + Sync + 'static {
     fn new(number: u64, key: u64, witness: &Arc<()>) -> Self;
     fn number(&self) -> u64;

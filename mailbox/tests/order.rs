@@ -21,8 +21,8 @@ type Numbered = (u64, u64);
 const MESSAGES: u64 = if cfg!(miri) { 50 } else { 30_000 };
 const SENDERS: u64 = 3;
 
-/// Each sender writes its numbers in turn to two topics and an inbox; the receiver must see each sender's numbers rise by
-/// one, whatever they came by.
+/// Each sender writes its numbers in turn to two topics and an inbox; the receiver must see each sender's
+/// numbers rise by one, whatever they came by.
 fn ordered_across_sources(capacity: u32) {
     let stamps = Arc::new(Stamps::new());
     let bell = Arc::new(Doorbell::new());

@@ -200,14 +200,16 @@ fn against_the_model<M: Number>(seed: u64) {
                 let most = random.index(8);
                 let model: Vec<_> = (0..most).map_while(|_| expected.next()).collect();
                 assert_eq!(read(queue, most), model, "seed {seed}");
-                // A subscriber under another policy than `Block` has taken the next one in hand: no policy drops it any more.
+                // A subscriber under another policy than `Block` has taken the next one in hand: no policy
+                // drops it any more.
                 queue.commit();
             }
             _ => {
                 let sender = random.below(3);
                 let room =
                     |(_, other): &(_, Expected)| other.policy != "block" || other.then.len() < other.capacity;
-                // A `Block` subscriber tells how far it is only now and then, and own messages take its room until it looks.
+                // A `Block` subscriber tells how far it is only now and then, and own messages take its room
+                // until it looks.
                 if !subscribers.iter().all(room)
                     || topic.try_publish(M::new(number, &witness), sender).is_err()
                 {

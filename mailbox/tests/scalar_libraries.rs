@@ -1,4 +1,5 @@
-//! Contract scalars calculate as the libraries do that are behind their features, and nothing is lost on the way.
+//! Contract scalars calculate as the libraries do that are behind their features, and nothing is lost on the
+//! way.
 #![cfg(all(feature = "rust_decimal", feature = "ruint", feature = "jiff", feature = "chrono"))]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,4 +1,5 @@
-//! The scalar types of contracts: their texts, their order, their place on the wire and what is refused there.
+//! The scalar types of contracts: their texts, their order, their place on the wire and what is refused
+//! there.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,5 @@
-//! Values on the wire: what is read in place, what of another version, what is refused, and what peers compare.
+//! Values on the wire: what is read in place, what of another version, what is refused, and what peers
+//! compare.
 
 use mycelium_mailbox::wire::{
     Encoder, GrownEnum, Layout, Offer, VALUE_ALIGN, View, Wire, WireError, decode_layout, unknown_version,

@@ -1,7 +1,8 @@
 //! The frame: what every message looks like on a socket, in shared memory and in a journal.
 //!
-//! A frame is a header of [`HEADER_LEN`] bytes, the value (an rkyv archive, see `docs/wire.md`), and zero to seven
-//! zero bytes, so that the next frame starts at a multiple of [`ALIGN`] again. All integers are little-endian.
+//! A frame is a header of [`HEADER_LEN`] bytes, the value (an rkyv archive, see `docs/wire.md`), and zero to
+//! seven zero bytes, so that the next frame starts at a multiple of [`ALIGN`] again. All integers are
+//! little-endian.
 //!
 //! | offset | size | field |
 //! |---:|---:|---|
@@ -19,7 +20,8 @@
 //! | 40 | 16 | trace id, in the byte order of W3C `traceparent` |
 //! | 56 | 8 | span id, in the byte order of W3C `traceparent` |
 //!
-//! Nothing here reads a socket: [`encode`] appends to a buffer of the caller, [`Decoder`] is fed by the caller.
+//! Nothing here reads a socket: [`encode`] appends to a buffer of the caller, [`Decoder`] is fed by the
+//! caller.
 //!
 //! ```
 //! use mycelium_remote::frame::{self, Decoder, Header};
@@ -51,7 +53,8 @@ pub const PROTOCOL: u8 = 1;
 pub const HEADER_LEN: usize = 64;
 /// Frames, and so their values, start at multiples of this many bytes.
 pub const ALIGN: usize = 8;
-/// The longest value that a frame can carry at all, in bytes: relative pointers inside a value are signed 32 bits.
+/// The longest value that a frame can carry at all, in bytes: relative pointers inside a value are signed 32
+/// bits.
 pub const VALUE_LEN_MAX: usize = 1 << 30;
 /// The longest value that a [`Decoder`] accepts unless it is told otherwise, in bytes.
 pub const VALUE_LEN_DEFAULT_MAX: usize = 16 << 20;
@@ -66,11 +69,11 @@ pub struct Flags(u8);
 impl Flags {
     /// An ordinary message with a checksum.
     pub const NONE: Self = Self(0);
-    /// The checksum field is zero and says nothing. For memory that both sides share, where nothing can be damaged on
-    /// the way; a [`Decoder`] refuses it unless [`Decoder::allow_unchecked`] was called.
+    /// The checksum field is zero and says nothing. For memory that both sides share, where nothing can be
+    /// damaged on the way; a [`Decoder`] refuses it unless [`Decoder::allow_unchecked`] was called.
     pub const UNCHECKED: Self = Self(1);
-    /// The frame belongs to the link itself (handshake, heartbeat, acknowledgement): its type id is the link's own and
-    /// names no message of a contract.
+    /// The frame belongs to the link itself (handshake, heartbeat, acknowledgement): its type id is the
+    /// link's own and names no message of a contract.
     pub const CONTROL: Self = Self(2);
 
     const KNOWN: u8 = Self::UNCHECKED.0 | Self::CONTROL.0;
@@ -142,7 +145,8 @@ pub const fn frame_len(value_len: usize) -> usize {
 
 /// The destination hint of a service: CRC-32C of its name, or 1 where that would be 0.
 ///
-/// It is a hint: two names may share one, so it must not be the only thing that keeps a message from the wrong service.
+/// It is a hint: two names may share one, so it must not be the only thing that keeps a message from the
+/// wrong service.
 ///
 /// ```
 /// assert_ne!(mycelium_remote::frame::destination("portfolio"), 0);
@@ -154,8 +158,8 @@ pub fn destination(service: &str) -> u32 {
 
 /// Appends a frame to `out` and returns how many bytes that took.
 ///
-/// `Ok` does not promise that `value` is a valid message of `header.type_id`: it is not looked at. Appending to a buffer
-/// that is cleared and reused allocates nothing once the buffer has grown.
+/// `Ok` does not promise that `value` is a valid message of `header.type_id`: it is not looked at. Appending
+/// to a buffer that is cleared and reused allocates nothing once the buffer has grown.
 ///
 /// # Errors
 /// The value or its root length cannot be expressed in a frame. `out` is unchanged then.
@@ -171,8 +175,8 @@ pub fn encode(header: &Header, value: &[u8], out: &mut Vec<u8>) -> Result<usize,
 
 /// Completes a frame whose value already stands at its place, [`HEADER_LEN`] bytes into `frame`.
 ///
-/// For buffers into which the value was encoded directly: shared memory, or the buffer of an encoder. `frame` must be
-/// exactly [`frame_len`]`(value_len)` bytes long; its padding is zeroed here.
+/// For buffers into which the value was encoded directly: shared memory, or the buffer of an encoder. `frame`
+/// must be exactly [`frame_len`]`(value_len)` bytes long; its padding is zeroed here.
 ///
 /// # Errors
 /// `frame` has another length, or the lengths cannot be expressed. `frame` is unchanged then.
@@ -193,8 +197,8 @@ pub fn seal(header: &Header, frame: &mut [u8], value_len: usize) -> Result<(), E
 /// `unchecked` is set.
 ///
 /// # Errors
-/// [`DecodeError::Truncated`] when `bytes` ends before the frame does, which for a stream only means that more has to
-/// arrive; any other error is a fault of the sender that no further byte can mend.
+/// [`DecodeError::Truncated`] when `bytes` ends before the frame does, which for a stream only means that
+/// more has to arrive; any other error is a fault of the sender that no further byte can mend.
 pub fn parse(bytes: &[u8], value_len_max: usize, unchecked: bool) -> Result<Frame<'_>, DecodeError> {
     let Some(head) = bytes.first_chunk::<HEADER_LEN>() else {
         return Err(DecodeError::Truncated { needed: HEADER_LEN, got: bytes.len() });
@@ -296,7 +300,8 @@ fn write_checksum(flags: Flags, frame: &mut [u8], value_len: usize) {
     frame[4..8].copy_from_slice(&sum.to_le_bytes());
 }
 
-/// CRC-32C over everything but the checksum itself, in one run: the first word seeds it, so a flipped flag shows.
+/// CRC-32C over everything but the checksum itself, in one run: the first word seeds it, so a flipped flag
+/// shows.
 fn checksum(flags: Flags, frame: &[u8], value_len: usize) -> u32 {
     if flags.contains(Flags::UNCHECKED) {
         return 0;

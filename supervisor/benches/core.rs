@@ -22,7 +22,8 @@ struct Shell {
 
 impl Shell {
     fn new(strategy: Strategy, children: usize) -> Self {
-        // The period is a nanosecond and time moves on with each crash, so that the intensity is never exceeded.
+        // The period is a nanosecond and time moves on with each crash, so that the intensity is never
+        // exceeded.
         let flags = Flags { strategy, intensity: 1, period: Duration::from_nanos(1), ..Flags::default() };
         let specs = (0..children).map(|i| ChildSpec::worker(format!("worker-{i}"), ())).collect();
         let supervisor = Supervisor::new(flags, specs, 0).expect("the specifications are valid");

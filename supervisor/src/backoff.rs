@@ -1,7 +1,8 @@
 //! Exponential backoff between restarts. OTP has none.
 //!
-//! The growth of the delay comes from the `backoff` crate, and no other module knows that crate. Its own jitter and
-//! its elapsed-time limit stay unused, because both would make a decision depend on something other than the inputs.
+//! The growth of the delay comes from the `backoff` crate, and no other module knows that crate. Its own
+//! jitter and its elapsed-time limit stay unused, because both would make a decision depend on something
+//! other than the inputs.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ pub const BACKOFF_CAP_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How long a supervisor waits before it restarts a child, per child.
 ///
-/// The first restart waits `initial`, each further one `multiplier` times as long, never longer than `cap`. A child
-/// that ran for `reset_after` before it ended starts again from `initial`.
+/// The first restart waits `initial`, each further one `multiplier` times as long, never longer than `cap`. A
+/// child that ran for `reset_after` before it ended starts again from `initial`.
 ///
 /// ```
 /// use mycelium_supervisor::{Backoff, BackoffState, Jitter};
@@ -34,8 +35,8 @@ pub struct Backoff {
     pub multiplier: f64,
     /// No delay exceeds this one, jitter included.
     pub cap: Duration,
-    /// Share of the delay that is random, from 0 (none) to 1: a delay `d` becomes one of `d * (1 - jitter) ..= d *
-    /// (1 + jitter)`.
+    /// Share of the delay that is random, from 0 (none) to 1: a delay `d` becomes one of `d * (1 - jitter)
+    /// ..= d * (1 + jitter)`.
     pub jitter: f64,
     /// A child that ran this long is healthy: its delay starts again from `initial`.
     pub reset_after: Duration,
@@ -159,7 +160,8 @@ fn grow(policy: &Backoff, current: Duration) -> Duration {
         max_elapsed_time: None,
         clock: FrozenClock,
     };
-    // The interval it returns is the one before growth, passed through its own random number: only the growth is ours.
+    // The interval it returns is the one before growth, passed through its own random number: only the growth
+    // is ours.
     let _ = growth.next_backoff();
     growth.current_interval.min(policy.cap)
 }

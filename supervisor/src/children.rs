@@ -21,7 +21,8 @@ pub(crate) enum State {
     Running { life: u64, since: Duration },
     /// Told to stop; not gone yet.
     Stopping { life: u64, killed: bool },
-    /// This life ended by itself after `ran`, and its exit waits in the supervisor's mailbox: a dead pid in OTP.
+    /// This life ended by itself after `ran`, and its exit waits in the supervisor's mailbox: a dead pid in
+    /// OTP.
     Ended { life: u64, reason: ExitReason, ran: Duration },
     /// A restart failed at `since`, and another try waits in the supervisor's mailbox.
     Retrying { since: Duration },
@@ -54,8 +55,8 @@ impl<F> Slot<F> {
         &self.state
     }
 
-    /// What OTP would have as the child's pid while the supervisor rests: a life that runs, or that has ended without the
-    /// supervisor having dealt with it.
+    /// What OTP would have as the child's pid while the supervisor rests: a life that runs, or that has ended
+    /// without the supervisor having dealt with it.
     pub(crate) fn pid(&self, key: u64) -> Option<ChildRef> {
         match self.state {
             State::Running { life, .. } | State::Ended { life, .. } => Some(ChildRef { slot: key, life }),

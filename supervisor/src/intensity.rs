@@ -5,9 +5,9 @@ use std::time::Duration;
 
 /// Records one restart at `now` and tells how many restarts, this one included, lie within `period`.
 ///
-/// `restarts` holds earlier restarts, oldest first. Those older than the period are dropped. The window is inclusive,
-/// as in OTP's `supervisor.erl`: a restart exactly one period old still counts. A supervisor gives up when the result
-/// exceeds its intensity.
+/// `restarts` holds earlier restarts, oldest first. Those older than the period are dropped. The window is
+/// inclusive, as in OTP's `supervisor.erl`: a restart exactly one period old still counts. A supervisor gives
+/// up when the result exceeds its intensity.
 ///
 /// OTP reads its clock in whole seconds; this one is as fine as the caller's. See `docs/otp-differences.md`.
 ///

@@ -1,11 +1,12 @@
 //! Erlang/OTP supervision as pure decisions: `step(now, event) -> actions`.
 //!
-//! [`Supervisor`] is one node of a supervision tree: child specifications, strategies, restart intensity, exponential
-//! backoff, auto-shutdown, ordered start and stop, and the calls of OTP's `supervisor` module. It reads no clock,
-//! starts no task and writes no log. [`engine`] carries out what the supervisors of a tree decide, through a host: [`sim`] is a
-//! host in virtual time that runs whole trees against a script.
+//! [`Supervisor`] is one node of a supervision tree: child specifications, strategies, restart intensity,
+//! exponential backoff, auto-shutdown, ordered start and stop, and the calls of OTP's `supervisor` module. It
+//! reads no clock, starts no task and writes no log. [`engine`] carries out what the supervisors of a tree
+//! decide, through a host: [`sim`] is a host in virtual time that runs whole trees against a script.
 //!
-//! `docs/supervision.md` explains the terms, `docs/otp-differences.md` lists where this differs from OTP and why.
+//! `docs/supervision.md` explains the terms, `docs/otp-differences.md` lists where this differs from OTP and
+//! why.
 #![forbid(unsafe_code)]
 
 mod backoff;

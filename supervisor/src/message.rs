@@ -7,7 +7,8 @@ use std::time::Duration;
 use crate::reason::ExitReason;
 use crate::spec::{ChildKind, ChildSpec, SpecError};
 
-/// One life of one child, as a pid is in OTP: a restarted child is another one. Never used twice by a supervisor.
+/// One life of one child, as a pid is in OTP: a restarted child is another one. Never used twice by a
+/// supervisor.
 ///
 /// ```
 /// use mycelium_supervisor::{Action, ChildSpec, Event, Flags, Supervisor};
@@ -62,11 +63,12 @@ pub enum Event<F> {
     Wake,
     /// A request; its [`Action::Reply`] follows now or later.
     Call(CallId, Call<F>),
-    /// Stop all children in reverse order and end with this reason, when what came before has been dealt with, as OTP does
-    /// with an exit signal of its parent. A second one is ignored.
+    /// Stop all children in reverse order and end with this reason, when what came before has been dealt
+    /// with, as OTP does with an exit signal of its parent. A second one is ignored.
     Shutdown(ExitReason),
-    /// Wait no longer for the start that is under way, if there is one: the child is stopped, and its start has failed. For
-    /// a shell whose starts may take long, after [`Event::Shutdown`]; OTP has nothing of the kind.
+    /// Wait no longer for the start that is under way, if there is one: the child is stopped, and its start
+    /// has failed. For a shell whose starts may take long, after [`Event::Shutdown`]; OTP has nothing of the
+    /// kind.
     AbandonStart,
 }
 
@@ -77,7 +79,8 @@ pub enum Event<F> {
 pub enum Call<F> {
     /// Adds a child after the others and starts it (`start_child/2`).
     StartChild(ChildSpec<F>),
-    /// Adds an instance to a simple-one-for-one supervisor. Without an id it is called after the template and a number.
+    /// Adds an instance to a simple-one-for-one supervisor. Without an id it is called after the template and
+    /// a number.
     StartInstance {
         /// The name of the instance, unique among those alive.
         id: Option<Arc<str>>,
@@ -234,8 +237,8 @@ impl std::error::Error for CallError {}
 /// See [`Supervisor`](crate::Supervisor) for an example.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action<F> {
-    /// Start the child and report [`Event::Started`], [`Event::Ignored`] or [`Event::StartFailed`]. A limit on the
-    /// time a start may take is the shell's to keep.
+    /// Start the child and report [`Event::Started`], [`Event::Ignored`] or [`Event::StartFailed`]. A limit
+    /// on the time a start may take is the shell's to keep.
     Start {
         /// The life that begins.
         child: ChildRef,
@@ -315,7 +318,8 @@ pub enum Notice {
         /// Until when.
         until: Duration,
     },
-    /// A child has something to do and makes no progress. Told by the shell that probes it, never by the core.
+    /// A child has something to do and makes no progress. Told by the shell that probes it, never by the
+    /// core.
     Stuck {
         /// Its id.
         id: Arc<str>,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 /// Why a child or a supervisor ended, told apart as OTP tells them apart.
 ///
-/// A transient child is restarted after an abnormal reason only, and `normal`, `shutdown` and `{shutdown, Term}` are
-/// not abnormal. See "Restart type" in the
-/// [supervisor manual](https://www.erlang.org/doc/apps/stdlib/supervisor.html).
+/// A transient child is restarted after an abnormal reason only, and `normal`, `shutdown` and `{shutdown,
+/// Term}` are not abnormal. See "Restart type" in the [supervisor
+/// manual](https://www.erlang.org/doc/apps/stdlib/supervisor.html).
 ///
 /// ```
 /// use mycelium_supervisor::ExitReason;

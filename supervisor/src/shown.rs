@@ -1,7 +1,7 @@
 //! Texts from outside in messages: they must not steer the terminal or the log that shows them.
 
-/// Whether a character does something to a terminal instead of standing there: control characters, and those that
-/// separate lines or change the direction of writing.
+/// Whether a character does something to a terminal instead of standing there: control characters, and those
+/// that separate lines or change the direction of writing.
 pub(crate) fn steers(letter: char) -> bool {
     let unicode = ['\u{200e}'..='\u{200f}', '\u{2028}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
     letter.is_control() || unicode.iter().any(|range| range.contains(&letter))

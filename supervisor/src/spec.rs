@@ -91,7 +91,8 @@ pub enum Shutdown {
     Infinity,
 }
 
-/// What kind of child a specification describes. It changes the default shutdown and the counts, nothing else.
+/// What kind of child a specification describes. It changes the default shutdown and the counts, nothing
+/// else.
 ///
 /// ```
 /// use mycelium_supervisor::{ChildKind, ChildSpec};
@@ -106,9 +107,9 @@ pub enum ChildKind {
     Supervisor,
 }
 
-/// What a supervisor does with its children. The defaults are OTP's: one-for-one, 1 restart in 5 s, no auto-shutdown,
-/// no backoff. See "Supervisor flags" in the
-/// [supervisor manual](https://www.erlang.org/doc/apps/stdlib/supervisor.html).
+/// What a supervisor does with its children. The defaults are OTP's: one-for-one, 1 restart in 5 s, no
+/// auto-shutdown, no backoff. See "Supervisor flags" in the [supervisor
+/// manual](https://www.erlang.org/doc/apps/stdlib/supervisor.html).
 ///
 /// ```
 /// use mycelium_supervisor::{Flags, SpecError, Strategy};
@@ -161,8 +162,8 @@ impl Flags {
     }
 }
 
-/// The specification of one child. `F` is what the shell starts it with (a factory, a command line): the supervisor
-/// hands it back in [`Action::Start`](crate::Action::Start) and never looks inside.
+/// The specification of one child. `F` is what the shell starts it with (a factory, a command line): the
+/// supervisor hands it back in [`Action::Start`](crate::Action::Start) and never looks inside.
 ///
 /// ```
 /// use mycelium_supervisor::{ChildSpec, Restart, Shutdown};
@@ -311,8 +312,8 @@ pub enum SpecError {
         /// The id.
         id: Arc<str>,
     },
-    /// An id is empty, too long, or contains `/`, which separates the parts of a path, or a control character, which would
-    /// steer the terminals and logs that show it.
+    /// An id is empty, too long, or contains `/`, which separates the parts of a path, or a control
+    /// character, which would steer the terminals and logs that show it.
     InvalidId {
         /// The id.
         id: Arc<str>,

@@ -1,5 +1,5 @@
-//! The order of arrival: a supervisor that is busy when something reaches it decides as one that is sent the same things one
-//! at a time, each when it rests.
+//! The order of arrival: a supervisor that is busy when something reaches it decides as one that is sent the
+//! same things one at a time, each when it rests.
 //!
 //! `MYCELIUM_SEED=N` replays a run, `MYCELIUM_CASES=N` makes it longer; seeds are printed.
 

@@ -1,4 +1,5 @@
-//! What the engine does beyond the dry run: what a life leaves to the next, starts that take too long, kills that do not come about, looks.
+//! What the engine does beyond the dry run: what a life leaves to the next, starts that take too long, kills
+//! that do not come about, looks.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

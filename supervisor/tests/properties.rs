@@ -102,7 +102,8 @@ impl Shell {
         }
     }
 
-    /// One that rests begins to end at once; another one finishes first what it is doing and what has come before.
+    /// One that rests begins to end at once; another one finishes first what it is doing and what has come
+    /// before.
     fn tell_to_end(&mut self) {
         let rests = |live: &Live| live.doing == Doing::Running && live.told.is_none();
         self.told_to_end = true;
@@ -371,8 +372,8 @@ fn the_intensity_window_agrees_with_a_naive_count() {
     }
 }
 
-/// A supervisor gives up with the first restart of which more than its intensity lie within one period, failed starts
-/// included, and with none before: whatever its strategy, whoever of its children ends.
+/// A supervisor gives up with the first restart of which more than its intensity lie within one period,
+/// failed starts included, and with none before: whatever its strategy, whoever of its children ends.
 #[test]
 fn a_supervisor_gives_up_when_a_naive_count_says_so() {
     let mut random = Random::new(seed());

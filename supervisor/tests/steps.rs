@@ -123,14 +123,16 @@ fn an_abandoned_start_is_killed_when_its_time_is_over_and_is_not_tried_again() {
     assert_eq!(driver.actions.last(), Some(&Action::Exit(ExitReason::Shutdown)));
 }
 
-/// A deferred exit once held the place of the child and not of the life: it let the next death overtake what came first.
+/// A deferred exit once held the place of the child and not of the life: it let the next death overtake what
+/// came first.
 #[test]
 fn an_exit_that_was_settled_meanwhile_leaves_no_place_to_the_next_one() {
     let flags = Flags { strategy: Strategy::OneForAll, intensity: 9, ..Flags::default() };
     let mut driver = Driver::up(flags, workers(&["a", "b", "c"]));
     let (a, b, c) = (driver.running("a"), driver.running("b"), driver.running("c"));
     driver.step(ms(1), Event::Exited(a, crash()));
-    // b dies while c is being stopped: the restart of the group settles it, and its exit means nothing any more.
+    // b dies while c is being stopped: the restart of the group settles it, and its exit means nothing any
+    // more.
     driver.step(ms(2), Event::Exited(b, crash()));
     driver.step(ms(3), Event::Exited(c, ExitReason::Shutdown));
     let again = driver.starts().expect("the group starts again");

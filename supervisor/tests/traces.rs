@@ -1,5 +1,5 @@
-//! What holds in every trace of a whole tree, whatever its policies: random trees with backoff, slow stops, failing starts
-//! and kills, which the comparison with OTP has to leave out.
+//! What holds in every trace of a whole tree, whatever its policies: random trees with backoff, slow stops,
+//! failing starts and kills, which the comparison with OTP has to leave out.
 //!
 //! `MYCELIUM_SEED=N MYCELIUM_CASES=1` replays a scenario; seeds are printed.
 

@@ -1,8 +1,8 @@
 //! Messages as large as a contract may have them, on the stacks that runtimes give their threads.
 //!
-//! A stack that overflows ends the process. So each step runs on a stack that is much smaller than the 2 MiB of a worker of
-//! tokio: what is left is for the user's own code. Unoptimised code takes the most, so this says most when built without
-//! optimisation.
+//! A stack that overflows ends the process. So each step runs on a stack that is much smaller than the 2 MiB
+//! of a worker of tokio: what is left is for the user's own code. Unoptimised code takes the most, so this
+//! says most when built without optimisation.
 
 use std::fs;
 use std::marker::PhantomData;
@@ -152,7 +152,8 @@ fn upgrade<M: Wire + Default>() {
     drop(Box::new(M::decode_version(&bytes, first.version, first.root_len).unwrap()));
 }
 
-/// Runs a task on the only worker of a runtime, whose stack has so many bytes. Its name is what an overflow prints.
+/// Runs a task on the only worker of a runtime, whose stack has so many bytes. Its name is what an overflow
+/// prints.
 fn on_a_worker(name: &str, stack_bytes: usize, task: impl Future<Output = ()> + Send + 'static) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

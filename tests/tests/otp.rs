@@ -1,8 +1,9 @@
 //! Compares the supervision core, run by its simulator, with the `supervisor` of the real Erlang/OTP.
 //!
-//! Random trees and scripts go to both; the order of starts and ends, who restarted, what the calls replied and how the
-//! root ended must be the same. What is known to differ is written in `docs/otp-differences.md`, and either kept out of
-//! the scenarios by `otp/generate.rs` or made equal by `otp/compare.rs`; nothing else is forgiven.
+//! Random trees and scripts go to both; the order of starts and ends, who restarted, what the calls replied
+//! and how the root ended must be the same. What is known to differ is written in `docs/otp-differences.md`,
+//! and either kept out of the scenarios by `otp/generate.rs` or made equal by `otp/compare.rs`; nothing else
+//! is forgiven.
 //!
 //! - `MYCELIUM_CASES=100000` runs more than the usual 2,000.
 //! - `MYCELIUM_SEED=N` replays a run; the seed is printed.
@@ -65,8 +66,8 @@ fn random_trees_behave_as_under_otp() {
     }
 }
 
-/// The scenarios of `tests/otp/scenarios`, which people wrote; a test of the command holds its output to the lines beside
-/// them.
+/// The scenarios of `tests/otp/scenarios`, which people wrote; a test of the command holds its output to the
+/// lines beside them.
 #[test]
 fn scenarios_written_by_hand_behave_as_under_otp() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("otp/scenarios");
@@ -149,7 +150,8 @@ fn retries_keep_their_order_as_under_otp() {
     run_both([(0, scenario)].into_iter());
 }
 
-/// All combinations of strategy, auto-shutdown and restart type, each child ended in each way: no chance involved.
+/// All combinations of strategy, auto-shutdown and restart type, each child ended in each way: no chance
+/// involved.
 #[test]
 fn every_combination_of_two_children_behaves_as_under_otp() {
     let mut scenarios = Vec::new();

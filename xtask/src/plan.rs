@@ -1,8 +1,9 @@
 //! Which commands stand behind each task.
 //!
-//! The order of `test` is the order in which a mistake shows soonest. Each step names its profile and target folder
-//! with care: `clippy`, `doc` and `test` share the compiled dependencies of the dev profile, the release tests share
-//! theirs with `demo` and `bench`, and only loom and shuttle, whose `--cfg` reaches every crate, build in folders of their own.
+//! The order of `test` is the order in which a mistake shows soonest. Each step names its profile and target
+//! folder with care: `clippy`, `doc` and `test` share the compiled dependencies of the dev profile, the
+//! release tests share theirs with `demo` and `bench`, and only loom and shuttle, whose `--cfg` reaches every
+//! crate, build in folders of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -34,7 +35,8 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
         Step::cargo("test", "test --workspace --locked"),
         // The arithmetic of contract scalars lies behind features that nothing else switches on.
         Step::cargo("scalars", "test --locked -p mycelium-mailbox --all-features --test scalar_libraries"),
-        // The oracle and the determinism of sweeps take thousands of runs, which are slow without optimisation.
+        // The oracle and the determinism of sweeps take thousands of runs, which are slow without
+        // optimisation.
         Step::cargo("release", "test --release --locked -p backtest"),
         example(),
     ];
@@ -84,14 +86,15 @@ pub(crate) fn shuttle(root: &Path) -> Step {
 
 /// Licences, bans and sources of all dependencies.
 ///
-/// The layout test holds the same `deny.toml` over `cargo metadata`, so nothing is unguarded where cargo-deny is not
-/// installed; advisories need the network and are run by hand (`cargo deny check advisories`).
+/// The layout test holds the same `deny.toml` over `cargo metadata`, so nothing is unguarded where cargo-deny
+/// is not installed; advisories need the network and are run by hand (`cargo deny check advisories`).
 fn deny() -> Step {
     let step = Step::cargo("deny", "deny --offline check --hide-inclusion-graph bans licenses sources");
     if runs("cargo", &["deny", "--version"]) { step } else { step.on_demand() }
 }
 
-/// Installs what the tests need and the machine lacks: the real OTP, which the supervision core is compared with.
+/// Installs what the tests need and the machine lacks: the real OTP, which the supervision core is compared
+/// with.
 pub(crate) fn setup() -> Step {
     Step::program("setup", "sh", "tests/otp/install.sh")
 }

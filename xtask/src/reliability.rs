@@ -1,5 +1,6 @@
-//! `cargo xtask coverage`, `mutants` and `sanitize`: how well the tests hold what they promise. On demand, because each
-//! of them takes from minutes to hours; `docs/reliability.md` has what they found and how to read it.
+//! `cargo xtask coverage`, `mutants` and `sanitize`: how well the tests hold what they promise. On demand,
+//! because each of them takes from minutes to hours; `docs/reliability.md` has what they found and how to
+//! read it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,11 +29,11 @@ const SANITIZERS: &[(&str, &str, &str)] = &[
 
 /// Runs the tests with counters in the code, and prints which share of its lines they reached.
 ///
-/// `args` go to `cargo test`. Packages that they name are tested alone, and only their limits hold then. The lines that no
-/// test reached are listed in `target/coverage/missed.txt`.
+/// `args` go to `cargo test`. Packages that they name are tested alone, and only their limits hold then. The
+/// lines that no test reached are listed in `target/coverage/missed.txt`.
 ///
-/// Fails below the limits, and where no `llvm-profdata` of the compiler's LLVM is found. Tests of documentation are not
-/// counted, because a stable compiler puts no counters into them.
+/// Fails below the limits, and where no `llvm-profdata` of the compiler's LLVM is found. Tests of
+/// documentation are not counted, because a stable compiler puts no counters into them.
 pub(crate) fn coverage(root: &Path, args: &[String]) -> Result<(), Failure> {
     let tools = Tools::find()?;
     let target = root.join("target/coverage");
@@ -214,7 +215,8 @@ fn judge(crates: &BTreeMap<String, (u64, u64)>, named: &[&str]) -> Result<(), Fa
 
 /// Changes the code in thousands of small ways, one at a time, and says which of them no test notices.
 ///
-/// `args` go to cargo-mutants, and choose the package if they name one: `-p mycelium-supervisor --shard 0/50`.
+/// `args` go to cargo-mutants, and choose the package if they name one: `-p mycelium-supervisor --shard
+/// 0/50`.
 pub(crate) fn mutants(root: &Path, args: &[String]) -> Result<(), Failure> {
     if said("cargo", &["mutants", "--version"]).is_empty() {
         return Err(Failure::new(
@@ -251,14 +253,16 @@ fn sanitize_step(root: &Path, host: &str, name: &str, args: &[String]) -> Result
         return Err(Failure::new(format!("error: no sanitizer `{name}`")));
     };
     let over = if packages(args).is_empty() { over } else { "" };
-    // The standard library is linked as it comes, without ThreadSanitizer: docs/reliability.md says what that means.
+    // The standard library is linked as it comes, without ThreadSanitizer: docs/reliability.md says what that
+    // means.
     let mixed = if *kind == "thread" { " -Cunsafe-allow-abi-mismatch=sanitizer" } else { "" };
     let target = root.join("target").join(name);
     let known = |file: &str| format!("suppressions={}", root.join(file).display());
     Ok(Step::cargo("sanitize", &format!("test --locked --tests --target {host} {over}"))
         .args(args)
         .env("RUSTC_BOOTSTRAP", "1")
-        // Without frame pointers, stacks end in the allocator, and nothing that is known can be named in them.
+        // Without frame pointers, stacks end in the allocator, and nothing that is known can be named in
+        // them.
         .env("RUSTFLAGS", &format!("-Zsanitizer={kind} -Cforce-frame-pointers=yes{mixed}"))
         .env("LSAN_OPTIONS", &known("xtask/lsan.supp"))
         .env("TSAN_OPTIONS", &known("xtask/tsan.supp"))

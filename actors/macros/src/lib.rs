@@ -26,20 +26,20 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// It writes `impl Actor`, one `impl Handler` for each `#[on]` and one `impl Responder` for each `#[ask]`, and
-/// nothing else: the methods stay what they are and can be called as such. Every method may be `async` or not, and may
-/// leave the context out.
+/// It writes `impl Actor`, one `impl Handler` for each `#[on]` and one `impl Responder` for each `#[ask]`,
+/// and nothing else: the methods stay what they are and can be called as such. Every method may be `async` or
+/// not, and may leave the context out.
 ///
-/// - `#[on]`: a handler, and a subscription to the message's topic. It returns nothing or a `Result` whose error converts
-///   into the actor's. Options: `policy = block | drop_oldest | drop_newest | fail | conflate` (with
-///   `key = |m| ..`, a number), `capacity = N`, `echo`, `retained` (first what the topic retains), or `direct` for a
-///   handler without a subscription.
+/// - `#[on]`: a handler, and a subscription to the message's topic. It returns nothing or a `Result` whose
+///   error converts into the actor's. Options: `policy = block | drop_oldest | drop_newest | fail | conflate`
+///   (with `key = |m| ..`, a number), `capacity = N`, `echo`, `retained` (first what the topic retains), or
+///   `direct` for a handler without a subscription.
 /// - `#[ask]`: answers queries; what it returns is the reply.
 /// - `#[started]`, `#[stopping]`: the hooks of `Actor`. `#[stopping]` takes the `&StopReason` first.
 /// - `#[actor(error = E)]`: the actor's error type; `BoxError` unless given.
 ///
-/// Where an `async` handler returns a `Result` and its body ends with an `.await`, that last error is converted as `?`
-/// would, so that `ctx.publish(..).await` may stand at the end.
+/// Where an `async` handler returns a `Result` and its body ends with an `.await`, that last error is
+/// converted as `?` would, so that `ctx.publish(..).await` may stand at the end.
 #[proc_macro_attribute]
 pub fn actor(arguments: TokenStream, item: TokenStream) -> TokenStream {
     actor::expand(arguments.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
@@ -65,7 +65,8 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
     service::expand(arguments.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Builds a struct that calls the handlers of a fixed set of actors directly, in one thread and without a queue.
+/// Builds a struct that calls the handlers of a fixed set of actors directly, in one thread and without a
+/// queue.
 ///
 /// ```ignore
 /// mycelium::routing_config! {
@@ -79,13 +80,13 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// routes.route(&fill)?;
 /// ```
 ///
-/// `new` takes each actor once, in the order of first mention. `route` calls the handlers of its message in the order
-/// of the list and stops at the first error. What a handler publishes is routed when the current message is done, in
-/// order; a message without a route is gone, as on a bus without subscribers. An actor's field name gives a
-/// method that borrows it.
+/// `new` takes each actor once, in the order of first mention. `route` calls the handlers of its message in
+/// the order of the list and stops at the first error. What a handler publishes is routed when the current
+/// message is done, in order; a message without a route is gone, as on a bus without subscribers. An actor's
+/// field name gives a method that borrows it.
 ///
-/// There is no task and no clock to wait on: a handler that has to wait is dropped, and `route` returns an error that
-/// names it. `started` and `stopping` do not run, and `schedule_after` never fires.
+/// There is no task and no clock to wait on: a handler that has to wait is dropped, and `route` returns an
+/// error that names it. `started` and `stopping` do not run, and `schedule_after` never fires.
 #[proc_macro]
 pub fn routing_config(input: TokenStream) -> TokenStream {
     routing::expand(input.into()).unwrap_or_else(syn::Error::into_compile_error).into()

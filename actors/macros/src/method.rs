@@ -12,7 +12,8 @@ pub(crate) struct Shape {
     pub(crate) takes_context: bool,
 }
 
-/// Checks the parameters of `method`. `what` names its kind, `message` the first parameter if one is expected.
+/// Checks the parameters of `method`. `what` names its kind, `message` the first parameter if one is
+/// expected.
 pub(crate) fn shape(method: &ImplItemFn, what: &str, message: Option<&str>) -> Result<Shape> {
     let name = &method.sig.ident;
     if !method.sig.generics.params.is_empty() {

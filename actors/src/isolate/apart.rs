@@ -1,10 +1,12 @@
-//! Keeping tokio out of an isolate: its clock and its turns depend on the machine, an isolate's results must not.
+//! Keeping tokio out of an isolate: its clock and its turns depend on the machine, an isolate's results must
+//! not.
 //!
-//! - Inside of a tokio task, tokio's channels make the task wait after a number of uses, so that it yields. The run loop does not yield:
-//!   whoever waited so in an isolate would wait for ever. So there is no such number while it runs.
-//! - `tokio::time::sleep` and sockets panic where no runtime is entered, and where one is, wait for the machine. While an
-//!   isolate runs, a runtime of its own is entered that has neither, so that they panic in both cases, and the panic is told
-//!   as what it is: [`RunError::NeedsTokio`](super::RunError::NeedsTokio).
+//! - Inside of a tokio task, tokio's channels make the task wait after a number of uses, so that it yields.
+//!   The run loop does not yield: whoever waited so in an isolate would wait for ever. So there is no such
+//!   number while it runs.
+//! - `tokio::time::sleep` and sockets panic where no runtime is entered, and where one is, wait for the
+//!   machine. While an isolate runs, a runtime of its own is entered that has neither, so that they panic in
+//!   both cases, and the panic is told as what it is: [`RunError::NeedsTokio`](super::RunError::NeedsTokio).
 
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};

@@ -9,10 +9,12 @@ use super::sub::ParkedSource;
 /// So many entries of dropped messages are left where they are, however short the backlog is (entries).
 const STALE_MIN: usize = 64;
 
-/// An entry for each message that waits, the oldest first; the message itself is with the way by which it came.
+/// An entry for each message that waits, the oldest first; the message itself is with the way by which it
+/// came.
 ///
-/// A policy may drop a message from the middle: its entry is passed over when its turn comes. Swept out as soon as they are most
-/// of all, such entries take no more room than the messages that wait, and their share in the work of one message is constant.
+/// A policy may drop a message from the middle: its entry is passed over when its turn comes. Swept out as
+/// soon as they are most of all, such entries take no more room than the messages that wait, and their share
+/// in the work of one message is constant.
 #[derive(Default)]
 pub(crate) struct Backlog {
     entries: RefCell<VecDeque<(u64, Rc<dyn ParkedSource>)>>,

@@ -9,7 +9,8 @@ use super::sub::Called;
 use crate::life::{self, Witness};
 use crate::{Every, Handler, TimerHandle, Timestamp};
 
-/// One of them, on its way to its actor. The next one is set when this one is taken, so that never two of them wait.
+/// One of them, on its way to its actor. The next one is set when this one is taken, so that never two of
+/// them wait.
 pub(crate) struct Beat<M> {
     message: M,
     every: Every,

@@ -40,15 +40,15 @@ impl Drop for TakeDown<'_> {
 }
 
 impl Isolate {
-    /// Runs the isolate until `future` is ready, and no further: its time moves as far as that takes. A future that is ready at
-    /// once lets nothing happen.
+    /// Runs the isolate until `future` is ready, and no further: its time moves as far as that takes. A
+    /// future that is ready at once lets nothing happen.
     ///
-    /// It is for futures of this isolate: the methods of its [trees](crate::Tree), the end of an actor, an answer. Wake-ups of
-    /// other threads are not followed.
+    /// It is for futures of this isolate: the methods of its [trees](crate::Tree), the end of an actor, an
+    /// answer. Wake-ups of other threads are not followed.
     ///
     /// # Errors
-    /// [`RunError::NeverReady`] when nothing is left to do and the future is not ready; see [`RunError`] for the others. A future that is
-    /// ready by the event at which a run fails counts as ready.
+    /// [`RunError::NeverReady`] when nothing is left to do and the future is not ready; see [`RunError`] for
+    /// the others. A future that is ready by the event at which a run fails counts as ready.
     ///
     /// # Panics
     /// When the future does.

@@ -1,16 +1,16 @@
 //! How far a run may go: the bound on its steps, and the flag that stops it.
 //!
-//! A step is a message that is handled, or anything else after which code of an actor or service goes on: a wake-up, a timer,
-//! a wait that was over before it began. Each takes one from `left`; at zero the run loop [looks](Bounds::look) at everything
-//! else, which costs nothing in between.
+//! A step is a message that is handled, or anything else after which code of an actor or service goes on: a
+//! wake-up, a timer, a wait that was over before it began. Each takes one from `left`; at zero the run loop
+//! [looks](Bounds::look) at everything else, which costs nothing in between.
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use crate::stop::Leash;
 
-/// How many steps one run of an isolate may take since its input last came, or in one virtual second of a run with an end, unless
-/// [`limit_events`](crate::Isolate::limit_events) says otherwise: see there (steps).
+/// How many steps one run of an isolate may take since its input last came, or in one virtual second of a run
+/// with an end, unless [`limit_events`](crate::Isolate::limit_events) says otherwise: see there (steps).
 pub const DEFAULT_EVENTS_MAX: u64 = 100_000_000;
 
 /// How many of them may be resumptions: a service that beats for ever comes to this within seconds (steps).
@@ -45,7 +45,8 @@ pub(crate) struct Bounds {
     /// Whether the run has an end of its own, and the second of virtual time in which it was last seen.
     has_end: Cell<bool>,
     second: Cell<i64>,
-    /// How many steps had been taken when anything but resumptions at one moment was last seen, and what that was.
+    /// How many steps had been taken when anything but resumptions at one moment was last seen, and what that
+    /// was.
     moved_at: Cell<u64>,
     moved_seen: Cell<(i64, u64)>,
 }

@@ -1,9 +1,10 @@
 //! The part of an isolate that its actors reach from inside a handler: clock, queues, timers.
 //!
-//! Contexts and references hold it as [`Confined`], so they are `Send`, as the same types must be live, and cost no
-//! lock or atomic here. One that strays to another thread finds no core and says so.
+//! Contexts and references hold it as [`Confined`], so they are `Send`, as the same types must be live, and
+//! cost no lock or atomic here. One that strays to another thread finds no core and says so.
 //!
-//! No user code runs while anything in here is borrowed: messages and wakers are moved out before they are dropped.
+//! No user code runs while anything in here is borrowed: messages and wakers are moved out before they are
+//! dropped.
 
 mod ends;
 mod feeds;
@@ -21,8 +22,9 @@ use mycelium_mailbox::Line;
 
 use super::apart::Apart;
 use super::bounds::Bounds;
+use super::changes::LaneChanges;
 use super::feed::AnyFeed;
-use super::lane::{AnyLane, LaneChanges};
+use super::lane::AnyLane;
 use super::names::SeatNames;
 use super::seat::AnySeat;
 use super::signals::LoopSignals;
@@ -46,7 +48,8 @@ const RESUME: u32 = u32::MAX;
 
 /// Queues, clock and timers of one isolate.
 ///
-/// Ten thousand of them are made for one sweep, so what an ordinary run does not need is behind a pointer and made when it is needed.
+/// Ten thousand of them are made for one sweep, so what an ordinary run does not need is behind a pointer and
+/// made when it is needed.
 pub(crate) struct IsolateCore {
     pub(crate) seed: u64,
     pub(crate) now: Cell<i64>,
@@ -67,14 +70,15 @@ pub(crate) struct IsolateCore {
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
     /// The actors whose batches end before the clock moves, in the order in which those began.
     batches: Line<u32>,
-    /// No earlier than this, something else than feeds and events is to be done. It is exact when a feed begins to fire.
+    /// No earlier than this, something else than feeds and events is to be done. It is exact when a feed
+    /// begins to fire.
     other_work: Cell<i64>,
     /// When the next feed is due, and which.
     next_feed: Cell<Option<(i64, u32)>>,
     signals: Arc<LoopSignals>,
     room: RefCell<Vec<Waker>>,
-    /// How many events had been handled when those who wait for room were last woken; more make room. No such number:
-    /// something else did.
+    /// How many events had been handled when those who wait for room were last woken; more make room. No such
+    /// number: something else did.
     room_seen: Cell<u64>,
     failure: RefCell<Option<Box<RunError>>>,
     trees: RefCell<Vec<Rc<TreeRun>>>,

@@ -1,10 +1,11 @@
 //! Feeds: messages with times of their own, which the run loop publishes straight from their iterator.
 //!
-//! A service that slept and published for each message would do the same, through one more future per message. While a
-//! feed runs, its service waits in `replay` and is resumed when the feed is over or was refused.
+//! A service that slept and published for each message would do the same, through one more future per
+//! message. While a feed runs, its service waits in `replay` and is resumed when the feed is over or was
+//! refused.
 //!
-//! Where nothing else is to do before the next message, as on most bars of a backtest, it goes to its receivers straight
-//! from here, without the queue of events: nothing could have come between.
+//! Where nothing else is to do before the next message, as on most bars of a backtest, it goes to its
+//! receivers straight from here, without the queue of events: nothing could have come between.
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
@@ -30,8 +31,8 @@ pub(crate) trait AnyFeed: 'static {
     fn input(&self) -> u64 {
         0
     }
-    /// Publishes the message that is due, and those after it that are due by `limit` while nothing else is to do. Says
-    /// when the next one is due. `None`: its service must decide.
+    /// Publishes the message that is due, and those after it that are due by `limit` while nothing else is to
+    /// do. Says when the next one is due. `None`: its service must decide.
     fn fire(&self, core: &IsolateCore, limit: i64) -> Option<i64>;
 }
 

@@ -1,4 +1,5 @@
-//! What a lane and the ways into its receivers count together, off the path of a message that is handled at once.
+//! What a lane and the ways into its receivers count together, off the path of a message that is handled at
+//! once.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -12,7 +13,8 @@ pub(crate) struct Label {
     pub(crate) topic: Option<&'static str>,
 }
 
-/// What a lane shares with its subscriptions: how many of them refuse, and what became of messages that were not handled at once.
+/// What a lane shares with its subscriptions: how many of them refuse, and what became of messages that were
+/// not handled at once.
 pub(crate) struct Gauge {
     pub(crate) label: Label,
     /// Whether somebody receives and nobody refuses: all that the usual publish looks at.
@@ -114,7 +116,8 @@ impl Gauge {
     }
 }
 
-/// A message that an actor has begun to handle, and that did not simply return: it waits, or something is to follow.
+/// A message that an actor has begun to handle, and that did not simply return: it waits, or something is to
+/// follow.
 pub(crate) struct PendingHand(Rc<Gauge>);
 
 impl PendingHand {

@@ -47,7 +47,8 @@ impl Place {
         self.core.entered().or_else(|| self.core.here())
     }
 
-    /// The isolate's core on its thread, whatever else runs there: for what whoever runs the isolate may do from anywhere.
+    /// The isolate's core on its thread, whatever else runs there: for what whoever runs the isolate may do
+    /// from anywhere.
     pub(super) fn core_from_anywhere(&self) -> Option<&IsolateCore> {
         self.core.get()
     }
@@ -98,7 +99,8 @@ impl Place {
         self.queue(message).is_ok()
     }
 
-    /// Takes the message out of `message` once its queue has room; the isolate's half of [`Publish`](crate::Publish).
+    /// Takes the message out of `message` once its queue has room; the isolate's half of
+    /// [`Publish`](crate::Publish).
     pub(crate) fn poll_publish<M: Message>(
         &self,
         message: &mut Held<M, impl Sized>,
@@ -222,7 +224,8 @@ pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     }
 }
 
-/// WaitNotes until something that was queued has been handled, for room in the mailbox of the actor in this place.
+/// WaitNotes until something that was queued has been handled, for room in the mailbox of the actor in this
+/// place.
 struct Room<'a> {
     place: &'a Place,
     waited: bool,
@@ -404,7 +407,8 @@ pub(crate) fn seat_of<A: Actor>(core: &IsolateCore, seat: u32) -> Option<Rc<Seat
 }
 
 fn push<M: 'static>(core: &IsolateCore, lane: &Lane<M>, message: M) {
-    // Room was looked for by whoever needs it. The timers that an actor has set bound how many of its own come besides.
+    // Room was looked for by whoever needs it. The timers that an actor has set bound how many of its own
+    // come besides.
     lane.write(message);
     core.enqueue(lane.index());
 }
@@ -556,7 +560,8 @@ impl<A: Actor> IsolateRef<A> {
             return Err(AskError::Itself);
         }
         let (reply, answer) = oneshot::channel();
-        // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the askers.
+        // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the
+        // askers.
         let query = PendingRequest { query, reply: Cell::new(Some(reply)) };
         lane.write(query);
         core.enqueue(lane.index());

@@ -1,28 +1,27 @@
 //! Typed queues of one isolate: a topic's, with many receivers, or a direct one to a single actor.
 //!
-//! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the messages. They
-//! are written once; receivers read them in place, while more are written behind. One with a destructor is dropped right after
-//! its last reader.
+//! The order between lanes is kept by the core, which holds one entry per waiting event; a lane keeps the
+//! messages. They are written once; receivers read them in place, while more are written behind. One with a
+//! destructor is dropped right after its last reader.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
+use super::changes::LaneChanges;
 use super::core::{IsolateCore, QUEUE_CAPACITY, Refusal};
 use super::gauge::{Gauge, Label};
 use super::let_go;
 use super::retained::Retained;
-use super::signals::LoopSignals;
 use crate::subscription::Terms;
 use crate::{Policy, Subscription, TopicStats};
 
 /// What the core knows of a lane.
 pub(crate) trait AnyLane: 'static {
-    /// The way of its messages to those who receive now; until they change, it is not among the [`LaneChanges`] any more.
+    /// The way of its messages to those who receive now; until they change, it is not among the
+    /// [`LaneChanges`] any more.
     fn way(self: Rc<Self>) -> Box<dyn LaneWay>;
     /// Its counters, if it is a topic's. `senders`: of the messages in its queue, the oldest first.
     fn stats(&self, senders: &[u32]) -> Option<TopicStats>;
@@ -30,7 +29,8 @@ pub(crate) trait AnyLane: 'static {
     fn name(&self) -> &'static str;
     /// Hands its last message to those who have not got it because one before them has panicked.
     fn deliver_rest(&self);
-    /// Removes the receivers of a seat, and counts what they had not handled. `core` knows who sent what is in the queue.
+    /// Removes the receivers of a seat, and counts what they had not handled. `core` knows who sent what is
+    /// in the queue.
     fn remove(&self, seat: u32, core: &IsolateCore);
     /// Drops receivers and what waits.
     fn clear(&self);
@@ -106,8 +106,8 @@ impl<T: HandsOn> LaneReceiving for T {
 
 /// Where a lane's messages end: an actor's subscription or a service's subscriber.
 pub(crate) trait Receive<M>: LaneReceiving {
-    /// A way that knows this as the one receiver of `lane`: one call through a pointer less for each message, and fewer
-    /// pointers that one event must follow before the next can begin.
+    /// A way that knows this as the one receiver of `lane`: one call through a pointer less for each message,
+    /// and fewer pointers that one event must follow before the next can begin.
     fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn LaneWay>
     where
         M: 'static,
@@ -116,7 +116,8 @@ pub(crate) trait Receive<M>: LaneReceiving {
     }
     /// The same one, for another list of receivers.
     fn again(&self) -> Box<dyn Receive<M>>;
-    /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted, or is not for this.
+    /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted,
+    /// or is not for this.
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
     /// Takes a retained message, which was published at this time, before all others: see
     /// [`Subscription::with_retained`](crate::Subscription::with_retained). It counts for no capacity.
@@ -145,7 +146,8 @@ impl<M> Clone for Receiver<M> {
     }
 }
 
-/// The receivers of a lane, shared by whoever hands a message to them; nothing is allocated while there are none.
+/// The receivers of a lane, shared by whoever hands a message to them; nothing is allocated while there are
+/// none.
 struct Receivers<M>(Option<Rc<[Receiver<M>]>>);
 
 impl<M> Clone for Receivers<M> {
@@ -176,7 +178,8 @@ enum PolicyKind {
     Lossy,
 }
 
-/// The oldest message of a lane on its way to all receivers. It is forgotten at the end of that way: its drop is an unwinding.
+/// The oldest message of a lane on its way to all receivers. It is forgotten at the end of that way: its drop
+/// is an unwinding.
 struct Round<'a, M: 'static> {
     lane: &'a Lane<M>,
     sender: u32,
@@ -185,8 +188,9 @@ struct Round<'a, M: 'static> {
 }
 
 impl<M: 'static> Drop for Round<'_, M> {
-    /// A receiver has panicked, and no supervisor looks after it: those behind it get the message when that one has ended. What
-    /// became of it where the panic was is counted there, as it is for a message that was delivered.
+    /// A receiver has panicked, and no supervisor looks after it: those behind it get the message when that
+    /// one has ended. What became of it where the panic was is counted there, as it is for a message that was
+    /// delivered.
     #[cold]
     fn drop(&mut self) {
         let Self { lane, sender, behind } = *self;
@@ -214,40 +218,6 @@ pub(crate) struct LanePlace {
     pub(crate) changes: Rc<LaneChanges>,
 }
 
-/// The lanes whose ways the run loop has to look for anew, each once.
-pub(crate) struct LaneChanges {
-    /// Raised for each, so that the run loop looks at one mark for this and all else.
-    signals: Arc<LoopSignals>,
-    lanes: RefCell<Vec<u32>>,
-    /// The lane whose last message some receivers have not got yet, because one before them has panicked.
-    unfinished: Cell<Option<u32>>,
-    /// Seats and the topics' lanes that they receive from, or did.
-    of_seats: RefCell<BTreeSet<(u32, u32)>>,
-}
-
-impl LaneChanges {
-    pub(crate) fn new(signals: Arc<LoopSignals>) -> Self {
-        let (lanes, unfinished, of_seats) = Default::default();
-        Self { signals, lanes, unfinished, of_seats }
-    }
-
-    pub(crate) fn take(&self) -> Vec<u32> {
-        self.lanes.take()
-    }
-
-    pub(crate) fn take_unfinished(&self) -> Option<u32> {
-        self.unfinished.take()
-    }
-
-    /// The topics' lanes that a seat may receive from, which are forgotten: it has ended.
-    pub(crate) fn take_lanes_of(&self, seat: u32) -> Vec<u32> {
-        let mut of_seats = self.of_seats.borrow_mut();
-        let lanes: Vec<_> = of_seats.range((seat, 0)..=(seat, u32::MAX)).map(|(_, lane)| *lane).collect();
-        lanes.iter().for_each(|lane| _ = of_seats.remove(&(seat, *lane)));
-        lanes
-    }
-}
-
 /// The queue and the receivers of one topic, or of the direct messages to one actor.
 pub(crate) struct Lane<M> {
     index: u32,
@@ -260,8 +230,8 @@ pub(crate) struct Lane<M> {
     rest: RefCell<Option<Unread<M>>>,
     /// Whether it is among the changes.
     is_listed: Cell<bool>,
-    /// How many more were delivered than handed out: messages may go to several receivers, or to none. What a receiver keeps, or
-    /// fails on, is among the delivered here.
+    /// How many more were delivered than handed out: messages may go to several receivers, or to none. What a
+    /// receiver keeps, or fails on, is among the delivered here.
     surplus: Cell<i64>,
     pub(crate) gauge: Rc<Gauge>,
     pub(super) retained: OnceCell<Box<Retained<M>>>,
@@ -401,7 +371,8 @@ impl<M: 'static> Lane<M> {
         });
     }
 
-    /// Lets `deliver` have the oldest message. One with a destructor that nobody has read is dropped here: its drop is no handler's.
+    /// Lets `deliver` have the oldest message. One with a destructor that nobody has read is dropped here:
+    /// its drop is no handler's.
     #[inline(always)]
     fn hand_out(&self, deliver: impl FnOnce(Lent<'_, M>) -> bool) {
         if std::mem::needs_drop::<M>() {
@@ -413,7 +384,7 @@ impl<M: 'static> Lane<M> {
 
     fn leave_rest(&self, rest: Unread<M>) {
         *self.rest.borrow_mut() = Some(rest);
-        self.changes.unfinished.set(Some(self.index));
+        self.changes.leave_unfinished(self.index);
     }
 
     #[inline(always)]
@@ -440,8 +411,7 @@ impl<M: 'static> Lane<M> {
     /// Lets the run loop look for the way anew.
     pub(crate) fn list_change(&self) {
         if !self.is_listed.replace(true) {
-            self.changes.lanes.borrow_mut().push(self.index);
-            self.changes.signals.raise();
+            self.changes.list(self.index);
         }
     }
 
@@ -461,7 +431,8 @@ impl<M: 'static> Lane<M> {
         self.leave(core, |receiver| receiver.to.is_closed());
     }
 
-    /// Removes the receivers that `leave`, with what waits for them. How much of the queue was for actors among them.
+    /// Removes the receivers that `leave`, with what waits for them. How much of the queue was for actors
+    /// among them.
     fn leave(&self, core: &IsolateCore, leave: impl Fn(&Receiver<M>) -> bool) -> u64 {
         let current = self.current();
         let gone: Vec<_> = current.iter().filter(|receiver| leave(receiver)).cloned().collect();
@@ -512,7 +483,7 @@ impl<M: 'static> Lane<M> {
         };
         self.add_surplus(given.len() as i64);
         given.iter().for_each(|one| to.give(one.sender, one.at, one.lend()));
-        self.changes.of_seats.borrow_mut().insert((to.seat(), self.index));
+        self.changes.join(to.seat(), self.index);
         let new = Receiver { since, policy, terms, by_wire, to };
         self.change(self.current().iter().cloned().chain([new]).collect());
     }

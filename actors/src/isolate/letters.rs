@@ -9,8 +9,8 @@ use crate::dead_letters::{Account, DeadLetter, DeadLetterCause, DeadLetters};
 use crate::{ActorId, StopReason};
 
 impl IsolateCore {
-    /// Notes what the actor in this seat does not handle, because it has ended or failed for this reason. `cut_off`: it would have been
-    /// handled, had its actor not ended.
+    /// Notes what the actor in this seat does not handle, because it has ended or failed for this reason.
+    /// `cut_off`: it would have been handled, had its actor not ended.
     #[cold]
     pub(crate) fn bury(
         &self,
@@ -55,7 +55,8 @@ pub(crate) fn seat_of_id(id: ActorId) -> u32 {
 }
 
 impl Isolate {
-    /// What reached actors and was never handled, with the latest one by one; [`stats`](Self::stats) has their number.
+    /// What reached actors and was never handled, with the latest one by one; [`stats`](Self::stats) has
+    /// their number.
     pub fn dead_letters(&self) -> DeadLetters {
         let letters = self.core.letters.borrow();
         let letters = letters.as_ref().map(|letters| letters.snapshot()).unwrap_or_default();

@@ -5,6 +5,7 @@ mod backlog;
 mod beat;
 mod block_on;
 mod bounds;
+mod changes;
 mod core;
 mod ends;
 mod feed;
@@ -69,16 +70,18 @@ const OUTSIDE: u32 = u32::MAX;
 
 /// A bus of its own whose actors run on the calling thread, in publish order, in virtual time.
 ///
-/// The same inputs and seed give the same outputs, byte for byte, on any machine. Nothing is shared with other
-/// isolates or with anything global, so thousands of them live side by side; one costs microseconds to make.
+/// The same inputs and seed give the same outputs, byte for byte, on any machine. Nothing is shared with
+/// other isolates or with anything global, so thousands of them live side by side; one costs microseconds to
+/// make.
 ///
-/// Events are handled strictly in the order in which they were published or sent, whatever the topic. When none
-/// waits, the clock jumps to the earliest timer. An `.await` on a timer, an answer or a full queue parks that actor
-/// alone: what comes for it meanwhile waits, in order, under the policy of its subscription.
+/// Events are handled strictly in the order in which they were published or sent, whatever the topic. When
+/// none waits, the clock jumps to the earliest timer. An `.await` on a timer, an answer or a full queue parks
+/// that actor alone: what comes for it meanwhile waits, in order, under the policy of its subscription.
 ///
-/// An await on anything from outside the isolate (a thread's answer, a socket) never becomes ready, however soon it comes:
-/// when it comes depends on the machine. [`run`](Self::run) names the actor or service that waits for it. What cannot be seen is code that
-/// asks without waiting, such as `try_recv` on the channel of a thread: its results are the machine's.
+/// An await on anything from outside the isolate (a thread's answer, a socket) never becomes ready, however
+/// soon it comes: when it comes depends on the machine. [`run`](Self::run) names the actor or service that
+/// waits for it. What cannot be seen is code that asks without waiting, such as `try_recv` on the channel of
+/// a thread: its results are the machine's.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions};
@@ -137,25 +140,29 @@ impl Isolate {
         Self { core: Rc::new(IsolateCore::new(seed, now.as_nanos())), woken, foreign, ways }
     }
 
-    /// Ends a run with [`RunError::TooManyEvents`] once so many steps were taken in all, over all runs: messages handled, and
-    /// resumptions of code after a wake-up, a timer or a wait that was over before it began. `u64::MAX` is no limit.
+    /// Ends a run with [`RunError::TooManyEvents`] once so many steps were taken in all, over all runs:
+    /// messages handled, and resumptions of code after a wake-up, a timer or a wait that was over before it
+    /// began. `u64::MAX` is no limit.
     ///
-    /// Without this call each run has three bounds: [`DEFAULT_EVENTS_MAX`] steps since it began, [`DEFAULT_RESUMPTIONS_MAX`] of
-    /// them resumptions ([`RunError::TooManyResumptions`]), and a million resumptions at one moment without any message
-    /// ([`RunError::Spinning`]). The first two count anew with each message of a [replay](crate::ServiceContext::replay) whose
-    /// iterator knows how long it is at most, so that data may be of any size, and, in a run with an end
-    /// ([`run_until`](Self::run_until), [`run_for`](Self::run_for)), with each second of virtual time.
+    /// Without this call each run has three bounds: [`DEFAULT_EVENTS_MAX`] steps since it began,
+    /// [`DEFAULT_RESUMPTIONS_MAX`] of them resumptions ([`RunError::TooManyResumptions`]), and a million
+    /// resumptions at one moment without any message ([`RunError::Spinning`]). The first two count anew with
+    /// each message of a [replay](crate::ServiceContext::replay) whose iterator knows how long it is at most,
+    /// so that data may be of any size, and, in a run with an end ([`run_until`](Self::run_until),
+    /// [`run_for`](Self::run_for)), with each second of virtual time.
     pub fn limit_events(&mut self, events_max: u64) {
         self.core.bounds.limit(events_max);
     }
 
-    /// What a run does when an actor or service fails that is in no tree; by default it ends. See [`OnFailure`].
+    /// What a run does when an actor or service fails that is in no tree; by default it ends. See
+    /// [`OnFailure`].
     pub fn on_failure(&mut self, on_failure: OnFailure) {
         self.core.on_failure.set(on_failure);
     }
 
-    /// Ends runs with [`RunError::Stopped`] while this flag is set: it is looked at about every thousand steps, between two of
-    /// them. The isolates of a sweep ([`Trial::isolate`](crate::sweep::Trial::isolate)) look at the sweep's flag.
+    /// Ends runs with [`RunError::Stopped`] while this flag is set: it is looked at about every thousand
+    /// steps, between two of them. The isolates of a sweep ([`Trial::isolate`](crate::sweep::Trial::isolate))
+    /// look at the sweep's flag.
     ///
     /// ```
     /// # use mycelium::{Isolate, RunError, sweep::StopFlag};
@@ -182,7 +189,8 @@ impl Isolate {
         self.core.bounds.stop_on(leash);
     }
 
-    /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next [`run`](Self::run).
+    /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next
+    /// [`run`](Self::run).
     ///
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when one of its messages has a `TYPE_ID` that another type holds here.
@@ -219,7 +227,8 @@ impl Isolate {
     /// Publishes from outside; it is handled at the next [`run`](Self::run).
     ///
     /// # Errors
-    /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run first.
+    /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run
+    /// first.
     pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         let mut message = Held::new(message, ());
         match (self.core.publish(OUTSIDE, &mut message), message.take()) {
@@ -231,7 +240,8 @@ impl Isolate {
     /// Sends to one actor from outside; it is handled at the next [`run`](Self::run).
     ///
     /// # Errors
-    /// See [`TellError`]; the message comes back. [`TellError::OtherBus`] when the actor is not of this isolate.
+    /// See [`TellError`]; the message comes back. [`TellError::OtherBus`] when the actor is not of this
+    /// isolate.
     pub fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
         A: Handler<M>,
@@ -246,8 +256,8 @@ impl Isolate {
     /// Asks one actor and handles events, without moving the clock, until it has answered.
     ///
     /// # Errors
-    /// [`AskError::Stopped`] when it has ended; [`AskError::Timeout`] when the answer needs the clock to move, or the run ended
-    /// before it; [`AskError::OtherBus`] when the actor is not of this isolate.
+    /// [`AskError::Stopped`] when it has ended; [`AskError::Timeout`] when the answer needs the clock to
+    /// move, or the run ended before it; [`AskError::OtherBus`] when the actor is not of this isolate.
     pub fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
     where
         A: Responder<Q>,
@@ -265,12 +275,13 @@ impl Isolate {
 
     /// Handles events and timers until nothing is left to do.
     ///
-    /// A service without an end, such as one that beats every second, always has something left to do: there use
-    /// [`run_until`](Self::run_until) or [`run_for`](Self::run_for).
+    /// A service without an end, such as one that beats every second, always has something left to do: there
+    /// use [`run_until`](Self::run_until) or [`run_for`](Self::run_for).
     ///
     /// # Errors
-    /// See [`RunError`]: an actor failed or panicked, a handler or service waits for something that cannot come (a service that
-    /// waits for a message, to be stopped, for the end of an actor or for that of time is at rest), or the bound on the run was reached ([`limit_events`](Self::limit_events)).
+    /// See [`RunError`]: an actor failed or panicked, a handler or service waits for something that cannot
+    /// come (a service that waits for a message, to be stopped, for the end of an actor or for that of time
+    /// is at rest), or the bound on the run was reached ([`limit_events`](Self::limit_events)).
     pub fn run(&mut self) -> Result<IsolateStats, RunError> {
         self.run_to(FOREVER)?;
         let seats = self.core.seats();
@@ -285,8 +296,8 @@ impl Isolate {
         }
     }
 
-    /// Handles events and timers up to and including the moment `until`. Afterwards the clock stands there, or where it stood
-    /// if that is later.
+    /// Handles events and timers up to and including the moment `until`. Afterwards the clock stands there,
+    /// or where it stood if that is later.
     ///
     /// Handlers that wait are not looked for: what they wait for may come later.
     ///
@@ -298,7 +309,8 @@ impl Isolate {
         Ok(self.stats())
     }
 
-    /// Handles events and timers for so long on the isolate's clock: [`run_until`](Self::run_until) from now on.
+    /// Handles events and timers for so long on the isolate's clock: [`run_until`](Self::run_until) from now
+    /// on.
     ///
     /// ```
     /// use mycelium::{BoxError, Isolate, Service, ServiceContext};
@@ -418,8 +430,8 @@ impl Isolate {
         }
     }
 
-    /// Shuts the trees down, the last one first, then ends all actors that are idle: their `stopping` runs, with
-    /// [`StopReason::Shutdown`]. The clock moves as far as the trees' children need it.
+    /// Shuts the trees down, the last one first, then ends all actors that are idle: their `stopping` runs,
+    /// with [`StopReason::Shutdown`]. The clock moves as far as the trees' children need it.
     ///
     /// # Errors
     /// See [`RunError`]: what `stopping` did may fail like any handler.
@@ -436,14 +448,14 @@ impl Isolate {
         Ok(self.stats())
     }
 
-    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, was taken before, is in a
-    /// tree, which counts on it, or is not of this isolate.
+    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, was taken
+    /// before, is in a tree, which counts on it, or is not of this isolate.
     pub fn take<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<A> {
         self.seat(actor)?.take()
     }
 
-    /// Looks at an actor's state between events; `None` if there is none: it is in the middle of a handler, has panicked, was
-    /// taken, waits to be restarted, or is not of this isolate.
+    /// Looks at an actor's state between events; `None` if there is none: it is in the middle of a handler,
+    /// has panicked, was taken, waits to be restarted, or is not of this isolate.
     pub fn with<A: Actor, R>(&mut self, actor: &ActorRef<A>, f: impl FnOnce(&mut A) -> R) -> Option<R> {
         let seat = self.seat(actor)?;
         enter(&self.core, || seat.with(f))
@@ -460,8 +472,8 @@ impl Isolate {
         self.seat(actor)?.end_reason()
     }
 
-    /// The isolate's clock, for code that is no actor, such as the observer of a tree. What [`block_on`](Self::block_on) waits for
-    /// may wait on it.
+    /// The isolate's clock, for code that is no actor, such as the observer of a tree. What
+    /// [`block_on`](Self::block_on) waits for may wait on it.
     pub fn clock(&self) -> Clock {
         Clock::in_isolate(Place::new(&self.core, OUTSIDE))
     }
@@ -498,7 +510,8 @@ impl Isolate {
     }
 }
 
-/// Lets the code in a seat go on, unless another thread has woken it: that thread's answer may be there by now or not.
+/// Lets the code in a seat go on, unless another thread has woken it: that thread's answer may be there by
+/// now or not.
 fn resume(core: &IsolateCore, foreign: &BTreeSet<u32>, seat: u32) -> Result<(), RunError> {
     let index = seat;
     let Some(seat) = core.seat(seat) else { return Ok(()) };
@@ -518,8 +531,8 @@ impl Drop for Isolate {
     }
 }
 
-/// Drops messages that nobody reads any more, outside of every handler. A panic of a destructor, which the panic hook has told, is
-/// nobody's and goes no further.
+/// Drops messages that nobody reads any more, outside of every handler. A panic of a destructor, which the
+/// panic hook has told, is nobody's and goes no further.
 fn let_go<T>(messages: T) {
     let _ = StopReason::catch(|| drop(messages));
 }

@@ -37,15 +37,16 @@ impl IsolateCore {
 }
 
 impl Isolate {
-    /// Lets `probe` look on while actors handle messages: those that are spawned from now on. Without one, no message costs more.
+    /// Lets `probe` look on while actors handle messages: those that are spawned from now on. Without one, no
+    /// message costs more.
     pub fn probe(&mut self, probe: Arc<dyn Probe>) {
         // Nobody else borrows it, and the one before is dropped here.
         let before = self.core.probe.replace(Some(probe));
         drop(before);
     }
 
-    /// Adds an actor that [`lookup`](Self::lookup) finds under `name` until it has ended, and whose random numbers go by that
-    /// name ([`Context::random`](crate::Context::random)).
+    /// Adds an actor that [`lookup`](Self::lookup) finds under `name` until it has ended, and whose random
+    /// numbers go by that name ([`Context::random`](crate::Context::random)).
     ///
     /// # Errors
     /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
@@ -60,8 +61,9 @@ impl Isolate {
         Ok(spawned)
     }
 
-    /// The actor registered under `name`, or else the one at this path of a tree of the isolate (`root/desk/strategy`, in the eldest
-    /// tree that has one there); `None` if there is none or it is of another type.
+    /// The actor registered under `name`, or else the one at this path of a tree of the isolate
+    /// (`root/desk/strategy`, in the eldest tree that has one there); `None` if there is none or it is of
+    /// another type.
     #[must_use]
     pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
         let Some(seat) = self.named(name) else {

@@ -14,12 +14,13 @@ pub struct IsolateStats {
     pub now: Timestamp,
     /// Messages taken from the queue and handed to their receivers.
     pub events: u64,
-    /// How often code went on without a message: after a wake-up, a timer or a wait that was over before it began.
+    /// How often code went on without a message: after a wake-up, a timer or a wait that was over before it
+    /// began.
     pub resumptions: u64,
     /// Messages published to a topic that nobody subscribed to.
     pub unheard: u64,
-    /// Messages that waited for an actor when it ended, and those in the hand of one that failed or was killed, unless they are
-    /// tried again.
+    /// Messages that waited for an actor when it ended, and those in the hand of one that failed or was
+    /// killed, unless they are tried again.
     pub dead_letters: u64,
     /// How often a message on which a supervised actor had failed was handled once more.
     pub retried: u64,
@@ -50,7 +51,8 @@ const OUTSIDE_REMEDY: &str = " (a thread, a socket, a `tokio::spawn`, a channel 
                               the isolate runs, so bring their answers in with `Isolate::tell` between two runs, and wait for \
                               time with `ctx.sleep`)";
 
-/// What a run does when an actor or service fails that is in no tree: it has returned an error or has panicked.
+/// What a run does when an actor or service fails that is in no tree: it has returned an error or has
+/// panicked.
 ///
 /// It ends alone either way, as on a live bus: everybody else gets the message on which it failed.
 ///
@@ -73,7 +75,8 @@ const OUTSIDE_REMEDY: &str = " (a thread, a socket, a `tokio::spawn`, a channel 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnFailure {
-    /// It ends with [`RunError::ActorFailed`] when the event in hand is done: results of which a part has failed are none.
+    /// It ends with [`RunError::ActorFailed`] when the event in hand is done: results of which a part has
+    /// failed are none.
     #[default]
     StopRun,
     /// It goes on without that actor, as a live bus does.
@@ -95,19 +98,20 @@ pub enum RunError {
         /// The virtual time of the event.
         at: Timestamp,
     },
-    /// Nothing is left to do, but handlers or services still wait, and not for messages. It does not depend on what other threads do meanwhile: their
-    /// wake-ups are not followed.
+    /// Nothing is left to do, but handlers or services still wait, and not for messages. It does not depend
+    /// on what other threads do meanwhile: their wake-ups are not followed.
     Stuck {
         /// Whose handlers, which services, and for what.
         waiting: Vec<Waiting>,
     },
-    /// Nothing is left to do, and what [`Isolate::block_on`](crate::Isolate::block_on) waits for is not ready.
+    /// Nothing is left to do, and what [`Isolate::block_on`](crate::Isolate::block_on) waits for is not
+    /// ready.
     NeverReady {
         /// Whose handlers wait, and which services, and for what.
         waiting: Vec<Waiting>,
     },
-    /// A wake-up of another thread has met one of the isolate: a handler waits for both, so what it does next would depend on
-    /// which came first.
+    /// A wake-up of another thread has met one of the isolate: a handler waits for both, so what it does next
+    /// would depend on which came first.
     ForeignWake {
         /// The actor or service that was woken.
         actor: &'static str,
@@ -116,8 +120,8 @@ pub enum RunError {
         /// The virtual time.
         at: Timestamp,
     },
-    /// An actor or service uses timers, sockets, tasks or processes of tokio, which an isolate does not have: their time is
-    /// that of the machine.
+    /// An actor or service uses timers, sockets, tasks or processes of tokio, which an isolate does not have:
+    /// their time is that of the machine.
     NeedsTokio {
         /// Its name.
         actor: &'static str,
@@ -131,8 +135,8 @@ pub enum RunError {
         /// How many.
         tasks: usize,
     },
-    /// The run took more steps than [`Isolate::limit_events`](crate::Isolate::limit_events) allows. It can go on: raise the
-    /// limit and run again.
+    /// The run took more steps than [`Isolate::limit_events`](crate::Isolate::limit_events) allows. It can go
+    /// on: raise the limit and run again.
     TooManyEvents {
         /// The limit.
         events_max: u64,
@@ -143,8 +147,9 @@ pub enum RunError {
         /// The virtual time.
         at: Timestamp,
     },
-    /// Code went on without a message more often than [`DEFAULT_RESUMPTIONS_MAX`](crate::DEFAULT_RESUMPTIONS_MAX) since input last
-    /// came: a service has no end, such as one that beats every second. It can go on, with the next run or with a limit of one's
+    /// Code went on without a message more often than
+    /// [`DEFAULT_RESUMPTIONS_MAX`](crate::DEFAULT_RESUMPTIONS_MAX) since input last came: a service has no
+    /// end, such as one that beats every second. It can go on, with the next run or with a limit of one's
     /// own, which replaces this bound.
     TooManyResumptions {
         /// The bound.
@@ -156,8 +161,8 @@ pub enum RunError {
         /// The virtual time.
         at: Timestamp,
     },
-    /// An actor or service goes on again and again at one moment, and no message is handled. A limit of one's own replaces
-    /// this bound as well.
+    /// An actor or service goes on again and again at one moment, and no message is handled. A limit of one's
+    /// own replaces this bound as well.
     Spinning {
         /// Its name.
         actor: &'static str,

@@ -1,8 +1,8 @@
 //! What a topic of an isolate retains for late subscribers.
 //!
-//! Messages are retained when they are published, as live: a subscriber that comes while a message is still on its way gets it among
-//! the retained, and not a second time. A topic that retains is never "open" ([`Gauge`](super::gauge::Gauge)), so that each of its
-//! publishes comes here, and no other does.
+//! Messages are retained when they are published, as live: a subscriber that comes while a message is still
+//! on its way gets it among the retained, and not a second time. A topic that retains is never "open"
+//! ([`Gauge`](super::gauge::Gauge)), so that each of its publishes comes here, and no other does.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -141,7 +141,8 @@ impl IsolateCore {
             return Err(Refusal::Closed);
         }
         let Some((published, with)) = message.take_all() else { return Ok(()) };
-        // Both are foreign code, which may do anything: before anything is looked at. A panic loses the message, and nobody has it.
+        // Both are foreign code, which may do anything: before anything is looked at. A panic loses the
+        // message, and nobody has it.
         let copy = (retained.clone)(&published);
         let key = match retained.keep {
             Keep::Last(_) => 0,
@@ -178,8 +179,8 @@ impl IsolateCore {
 
 impl Isolate {
     /// Has the topic of `M` retain messages for subscribers that come late and ask for them, as
-    /// [`BusBuilder::retain`](crate::BusBuilder::retain) does it for a live bus. Call it before `M` is published; a second call for the
-    /// same message changes nothing.
+    /// [`BusBuilder::retain`](crate::BusBuilder::retain) does it for a live bus. Call it before `M` is
+    /// published; a second call for the same message changes nothing.
     ///
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` here.

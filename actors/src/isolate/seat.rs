@@ -52,7 +52,8 @@ pub(crate) trait AnySeat: 'static {
     fn name(&self) -> &'static str;
     /// Tells it that its batch of messages has ended. Only actors that want to know open one.
     fn end_batch(&self) {}
-    /// What a handler of its waits for, if one waits, or its loop. A service that waits for more to do is at rest.
+    /// What a handler of its waits for, if one waits, or its loop. A service that waits for more to do is at
+    /// rest.
     fn waiting(&self) -> Option<Waiting>;
     /// Whether a handler of it waits.
     fn is_handling(&self) -> bool {
@@ -219,8 +220,9 @@ impl<A: Actor> Seat<A> {
         self.stage.phase() == Phase::Idle && self.is_at_work.get()
     }
 
-    /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message. `way`: who counts what
-    /// comes by it, needed only if the handler does not simply return. If it panics, the caller says [so](Self::has_in_hand).
+    /// Runs a handler, which may park the actor or end it. `false`: the actor is not ready for the message.
+    /// `way`: who counts what comes by it, needed only if the handler does not simply return. If it panics,
+    /// the caller says [so](Self::has_in_hand).
     #[inline(always)]
     pub(crate) fn play<'g, P, M>(&self, message: Lent<'_, M>, way: impl Fn() -> &'g Rc<Gauge>) -> bool
     where
@@ -235,7 +237,8 @@ impl<A: Actor> Seat<A> {
         if has_batches::<A>() && played.is_some() {
             self.open_batch();
         }
-        // What a handler returns is not put together again here, so that the usual return writes nothing to memory.
+        // What a handler returns is not put together again here, so that the usual return writes nothing to
+        // memory.
         match played {
             Some(Poll::Ready(Ok(()))) => {
                 if self.core.stop_asked.get() {
@@ -436,8 +439,8 @@ impl<A: Actor> Seat<A> {
         Ok(())
     }
 
-    /// Handles what it may have been given of retained messages before all that is published from now on. At its beginning it does so
-    /// anyway.
+    /// Handles what it may have been given of retained messages before all that is published from now on. At
+    /// its beginning it does so anyway.
     pub(crate) fn goes_on_with_retained(&self, retained: bool) {
         if retained && self.is_running() {
             self.core.enqueue_resume(self.index);

@@ -1,10 +1,11 @@
 //! What reaches an isolate's run loop from wakers, which may be on any thread, and from its own code.
 //!
-//! `any` is set last, with `Release`, by everybody who has something to tell, and read first, with `Acquire`, by the run
-//! loop: what was told before is seen then. The loop clears it while it holds the lock of `woken`, under which wakers set it,
-//! so no wake-up is lost between the two.
+//! `any` is set last, with `Release`, by everybody who has something to tell, and read first, with `Acquire`,
+//! by the run loop: what was told before is seen then. The loop clears it while it holds the lock of `woken`,
+//! under which wakers set it, so no wake-up is lost between the two.
 //!
-//! Wake-ups of other threads are kept apart. When they come depends on the machine, so the loop follows none of them.
+//! Wake-ups of other threads are kept apart. When they come depends on the machine, so the loop follows none
+//! of them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::num::NonZeroU64;

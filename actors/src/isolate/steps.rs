@@ -71,8 +71,8 @@ impl IsolateCore {
         Ok(())
     }
 
-    /// The same for code that would go on without a return to the run loop: if the run is over, it is woken when there is
-    /// another one.
+    /// The same for code that would go on without a return to the run loop: if the run is over, it is woken
+    /// when there is another one.
     pub(crate) fn goes_on(&self, cx: &TaskContext<'_>) -> bool {
         let goes_on = self.take_step().is_ok();
         if !goes_on {

@@ -1,7 +1,7 @@
 //! The ways into an actor of an isolate: its subscriptions, and the messages and queries sent to it.
 //!
-//! A handler is a play on its actor's [`Stage`](mycelium_mailbox::Stage): polled in place, with nothing allocated for
-//! each message. What comes while one waits is kept here, by the rule of the subscription.
+//! A handler is a play on its actor's [`Stage`](mycelium_mailbox::Stage): polled in place, with nothing
+//! allocated for each message. What comes while one waits is kept here, by the rule of the subscription.
 
 mod hand;
 
@@ -179,12 +179,13 @@ pub(crate) struct Sub<A: Actor, M, P> {
     seat: Rc<Seat<A>>,
     me: Weak<Self>,
     rule: Rule<M>,
-    /// Messages behind a parked handler, by rising numbers. The seat's backlog has an entry for each, so that the order between
-    /// subscriptions is kept.
+    /// Messages behind a parked handler, by rising numbers. The seat's backlog has an entry for each, so that
+    /// the order between subscriptions is kept.
     waiting: RefCell<VecDeque<(u64, Shared<M>)>>,
     /// How many they are.
     waiting_count: Cell<usize>,
-    /// What the topic had retained when this came, as far as it is not handled: in the seat's backlog too, and in no capacity.
+    /// What the topic had retained when this came, as far as it is not handled: in the seat's backlog too,
+    /// and in no capacity.
     given: RefCell<VecDeque<(u64, Shared<M>)>>,
     plays: PhantomData<P>,
 }
@@ -310,7 +311,8 @@ where
     }
 }
 
-/// An actor's subscription as one of the receivers of a lane: what every message needs of it, without a look at the subscription.
+/// An actor's subscription as one of the receivers of a lane: what every message needs of it, without a look
+/// at the subscription.
 struct ToActor<A: Actor, M, P> {
     seat: Rc<Seat<A>>,
     echo: bool,
@@ -334,7 +336,8 @@ where
         if sender == self.seat.index && !self.echo {
             return false;
         }
-        // It finds all it needs from here: a way of its own to the seat would cost a register for each message.
+        // It finds all it needs from here: a way of its own to the seat would cost a register for each
+        // message.
         let panicked = OnUnwind(|| self.seat.has_in_hand(&self.sub.rule.gauge));
         let played = self.seat.play::<P, M>(message, || &self.sub.rule.gauge);
         std::mem::forget(panicked);

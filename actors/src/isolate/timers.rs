@@ -31,12 +31,14 @@ const SWEEP_TIMERS_MIN: usize = 64;
 
 /// The timers of one isolate.
 pub(crate) struct IsolateTimers {
-    /// The earliest, if it is not in the heap: a feed that sets one timer after another never touches the heap.
+    /// The earliest, if it is not in the heap: a feed that sets one timer after another never touches the
+    /// heap.
     soon: Option<IsolateTimer>,
     later: BinaryHeap<IsolateTimer>,
     cancelled: BTreeSet<u64>,
     next: u64,
-    /// At so many in the heap the cancelled ones are swept out: those of deadlines that were met hours before they are due.
+    /// At so many in the heap the cancelled ones are swept out: those of deadlines that were met hours before
+    /// they are due.
     sweep_at: usize,
 }
 
@@ -92,7 +94,8 @@ impl IsolateTimers {
         self.soon.as_ref().or_else(|| self.later.peek()).map_or(i64::MAX, |timer| timer.at)
     }
 
-    /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended` are dropped.
+    /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended`
+    /// are dropped.
     #[inline]
     pub(crate) fn take(&mut self, until: i64, ended: impl Fn(&Fire) -> bool) -> Option<(i64, Due)> {
         loop {
@@ -135,7 +138,8 @@ impl PartialOrd for IsolateTimer {
 }
 
 impl Ord for IsolateTimer {
-    /// Reversed, so that the heap's greatest is the earliest; timers of one moment keep the order they were set in.
+    /// Reversed, so that the heap's greatest is the earliest; timers of one moment keep the order they were
+    /// set in.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.seq).cmp(&(self.at, self.seq))
     }

@@ -16,8 +16,9 @@ const HOMES: usize = 16;
 /// Topics of the first table behind them; each further one is twice as large.
 const TABLE_MIN: usize = 8;
 
-/// Each topic lies in the place that its `TYPE_ID` chooses, or, where that is taken, in a chain of open-addressing tables,
-/// each with a power-of-two size and at most half full. Topics are only ever added, so that a look-up borrows nothing.
+/// Each topic lies in the place that its `TYPE_ID` chooses, or, where that is taken, in a chain of
+/// open-addressing tables, each with a power-of-two size and at most half full. Topics are only ever added,
+/// so that a look-up borrows nothing.
 #[derive(Default)]
 pub(crate) struct TopicIndex {
     homes: [OnceCell<Entry>; HOMES],
@@ -37,8 +38,8 @@ struct Entry {
 }
 
 impl TopicIndex {
-    /// The topic with this `TYPE_ID` and its lane's index, if there is a `T` in the first place looked at, as there nearly
-    /// always is. `T` is held under no other `TYPE_ID`, so its type is all that is compared.
+    /// The topic with this `TYPE_ID` and its lane's index, if there is a `T` in the first place looked at, as
+    /// there nearly always is. `T` is held under no other `TYPE_ID`, so its type is all that is compared.
     #[inline(always)]
     pub(crate) fn at_home<T: 'static>(&self, type_id: u16) -> Option<(&T, u32)> {
         let entry = self.homes[type_id as usize % HOMES].get()?;

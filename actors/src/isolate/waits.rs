@@ -1,4 +1,5 @@
-//! What a parked handler or service waits for, as far as it can be known: the isolate's own futures say it when they are polled.
+//! What a parked handler or service waits for, as far as it can be known: the isolate's own futures say it
+//! when they are polled.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -43,7 +44,8 @@ pub enum WaitsFor {
     TreeEnd,
     /// A moment past the end of time. A service that waits for it is at rest.
     EndOfTime,
-    /// Nothing that the isolate knows: a thread, a socket, a future that is never ready, or a channel on which nobody sends.
+    /// Nothing that the isolate knows: a thread, a socket, a future that is never ready, or a channel on
+    /// which nobody sends.
     Outside,
 }
 
@@ -104,7 +106,8 @@ impl SeatWait {
 /// What the futures of the isolate say when they are polled and must wait.
 #[derive(Default)]
 pub(crate) struct WaitNotes {
-    /// The last of them, whose code it was, and at which event: what is older belongs to a handler that has returned.
+    /// The last of them, whose code it was, and at which event: what is older belongs to a handler that has
+    /// returned.
     last: Cell<Option<(SeatWait, u32, u64)>>,
     /// By the seat of a service: how many of its futures wait for what may still come.
     rests: RefCell<Vec<u32>>,
@@ -137,8 +140,8 @@ impl WaitNotes {
     }
 }
 
-/// A future of a service that waits for messages, or to be stopped: for as long as it does, the service is at rest, whatever
-/// else it waits for.
+/// A future of a service that waits for messages, or to be stopped: for as long as it does, the service is at
+/// rest, whatever else it waits for.
 pub(crate) struct Rest(Place);
 
 impl Rest {

@@ -134,7 +134,8 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
     }
 }
 
-/// The bytes of the message that is handed out, for all who receive it so. Made when somebody listens: most isolates have nobody who does.
+/// The bytes of the message that is handed out, for all who receive it so. Made when somebody listens: most
+/// isolates have nobody who does.
 #[derive(Default)]
 pub(super) struct Transcript(RefCell<Option<Box<Written>>>);
 
@@ -286,8 +287,8 @@ impl Place {
 
 impl Isolate {
     /// The messages of a contract, that frames may carry into and out of the isolate, as
-    /// [`BusBuilder::contract`](crate::BusBuilder::contract) does it for a live bus. Call it before actors are spawned that listen in
-    /// bytes.
+    /// [`BusBuilder::contract`](crate::BusBuilder::contract) does it for a live bus. Call it before actors
+    /// are spawned that listen in bytes.
     #[allow(clippy::needless_pass_by_value, reason = "it is a constant, mostly")]
     pub fn contract(&mut self, messages: impl Messages) -> &mut Self {
         let table = self.core.table.take().with(&messages);
@@ -295,7 +296,8 @@ impl Isolate {
         self
     }
 
-    /// How long a value may be that is published as bytes, in bytes; [`WIRE_VALUE_MAX`](crate::WIRE_VALUE_MAX) unless this is called.
+    /// How long a value may be that is published as bytes, in bytes;
+    /// [`WIRE_VALUE_MAX`](crate::WIRE_VALUE_MAX) unless this is called.
     pub fn wire_value_max(&mut self, bytes: usize) -> &mut Self {
         let table = self.core.table.take().value_max(bytes);
         *self.core.table.borrow_mut() = table;
@@ -303,10 +305,12 @@ impl Isolate {
     }
 
     /// Publishes a value that is bytes already, from outside; see
-    /// [`MessageBus::publish_wire`](crate::MessageBus::publish_wire). It is handled at the next [`run`](Self::run).
+    /// [`MessageBus::publish_wire`](crate::MessageBus::publish_wire). It is handled at the next
+    /// [`run`](Self::run).
     ///
     /// # Errors
-    /// See [`WirePublishError`]; [`WirePublishError::Full`] when as many events wait as may, or a subscriber refuses: run first.
+    /// See [`WirePublishError`]; [`WirePublishError::Full`] when as many events wait as may, or a subscriber
+    /// refuses: run first.
     pub fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         Place::new(&self.core, OUTSIDE).try_publish_wire(header, bytes)
     }

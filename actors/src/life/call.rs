@@ -1,8 +1,8 @@
-//! The one place where the handler of an actor is called, whatever the host and the way by which its message came, and the probe that
-//! can look on.
+//! The one place where the handler of an actor is called, whatever the host and the way by which its message
+//! came, and the probe that can look on.
 //!
-//! Nothing of it is there for an actor that no probe looks at: a live actor asks once for each batch of messages, and one of an isolate when
-//! a way into it is made.
+//! Nothing of it is there for an actor that no probe looks at: a live actor asks once for each batch of
+//! messages, and one of an isolate when a way into it is made.
 
 use std::fmt;
 use std::future::Future;

@@ -1,5 +1,5 @@
-//! Where an actor's random numbers come from: its bus's seed and who it is, and nothing that differs from run to run or between a
-//! live bus and an isolate.
+//! Where an actor's random numbers come from: its bus's seed and who it is, and nothing that differs from run
+//! to run or between a live bus and an isolate.
 
 use std::any::TypeId;
 use std::sync::Arc;
@@ -68,8 +68,8 @@ impl Chance {
     }
 }
 
-/// How many actors of each type there have been, in the order of the types: a program has few of them, and an isolate is made for
-/// each of thousands of runs.
+/// How many actors of each type there have been, in the order of the types: a program has few of them, and an
+/// isolate is made for each of thousands of runs.
 #[derive(Default)]
 pub(crate) struct Census(Vec<(TypeId, u64)>);
 

@@ -1,4 +1,5 @@
-//! The life of an actor: start, handle, fail, part, begin anew, end. `step(happening) -> act`, and nothing else.
+//! The life of an actor: start, handle, fail, part, begin anew, end. `step(happening) -> act`, and nothing
+//! else.
 //!
 //! # Protocol
 //! ```text
@@ -12,10 +13,10 @@
 //!        └──────────────────────────────────────────────────────────┘
 //!                 Verdict: the end                        Killed, from everywhere
 //! ```
-//! The host reports what happens and carries out the one act that it gets back. An act with last words (`polite`) is done
-//! when `stopping` has returned, one without them at once: the host then reports [`Happening::Said`].
-//! A panic in last words, in the factory of the next life or in what an actor leaves behind is a [`Happening::Broke`] like any other.
-//! It never begins last words again.
+//! The host reports what happens and carries out the one act that it gets back. An act with last words
+//! (`polite`) is done when `stopping` has returned, one without them at once: the host then reports
+//! [`Happening::Said`]. A panic in last words, in the factory of the next life or in what an actor leaves
+//! behind is a [`Happening::Broke`] like any other. It never begins last words again.
 
 use mycelium_mailbox::Stop;
 
@@ -144,7 +145,8 @@ impl Lifecycle {
                 let reason = if shut_down { StopReason::Shutdown } else { self.reason.clone() };
                 self.leave(reason, false)
             }
-            // It ends all the same, and less politely. What it left behind may have panicked: the rest is left too.
+            // It ends all the same, and less politely. What it left behind may have panicked: the rest is
+            // left too.
             (Ending, Happening::Broke(reason)) => self.leave(reason, false),
             (Ending, Happening::Said) => {
                 self.state = Over;
@@ -192,8 +194,8 @@ impl Attempts {
         self.max > 1
     }
 
-    /// The handler of what is in hand has failed. Whether the next life may try again; a message that it does not try is a dead
-    /// letter: see [`settle`](Self::settle).
+    /// The handler of what is in hand has failed. Whether the next life may try again; a message that it does
+    /// not try is a dead letter: see [`settle`](Self::settle).
     pub(crate) fn fail(&mut self) -> bool {
         self.failed = self.failed.saturating_add(1);
         self.failed < self.max

@@ -1,6 +1,7 @@
 //! What a live actor and an actor of an isolate have in common, written once and without a host.
 //!
-//! `cycle` is the life of an actor as a pure machine, `chance` where its random numbers come from, `call` the one place that calls a handler. The hosts carry its actions out: `live/body.rs` on tokio,
+//! `cycle` is the life of an actor as a pure machine, `chance` where its random numbers come from, `call` the
+//! one place that calls a handler. The hosts carry its actions out: `live/body.rs` on tokio,
 //! `isolate/seat.rs` in virtual time. Nothing in here knows either of them.
 
 mod call;

@@ -38,8 +38,8 @@ pub(crate) trait Member: Send + Sync {
     }
     /// What a probe sees.
     fn pulse(&self) -> Pulse;
-    /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in part. `seen`: only if it
-    /// has made no progress since a pulse with these beats.
+    /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in
+    /// part. `seen`: only if it has made no progress since a pulse with these beats.
     fn abort(&self, reason: &str, seen: Option<u64>);
     /// How many messages wait in its inbox, and how many may; `None` if it has none.
     fn inbox(&self) -> Option<(u64, u64)> {

@@ -1,7 +1,7 @@
 //! A live actor from the inside: its value, its sources, and the loop that handles what they hold.
 //!
-//! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. What must outlive a panic lies in
-//! [`Body`], not in the loop's future: the message in hand is still in front of its source.
+//! The loop runs inside kameo's `next` (see `host.rs`); nothing here knows that. What must outlive a panic
+//! lies in [`Body`], not in the loop's future: the message in hand is still in front of its source.
 
 mod hand;
 
@@ -27,8 +27,8 @@ use crate::actor::has_batches;
 use crate::life::{Act, Attempts, Happening, Lifecycle, Origin};
 use crate::{Actor, Context, StopReason, clock};
 
-/// How many messages an actor handles before it looks at the time (messages). To read our queues consumes nothing of tokio's
-/// budget, so nothing else would make it let the other tasks of its thread run.
+/// How many messages an actor handles before it looks at the time (messages). To read our queues consumes
+/// nothing of tokio's budget, so nothing else would make it let the other tasks of its thread run.
 const SLICE_MESSAGES: u32 = 256;
 
 /// How quick a slice has to be (time) for the actor to go on to the end of its turn.
@@ -37,12 +37,14 @@ const SLICE_QUICK: Duration = Duration::from_micros(10);
 /// How many messages it handles, if they are quick, before it lets the others run all the same (messages).
 const TURN_MESSAGES: u32 = 1024;
 
-/// How many messages one look has to find to count as a stream (messages): only then is it worth while to wait for more.
+/// How many messages one look has to find to count as a stream (messages): only then is it worth while to
+/// wait for more.
 const STREAM_MESSAGES: u32 = 8;
 
-/// How long an actor on a runtime with several threads waits, awake, for more of a stream before it sleeps (time). A
-/// publisher on another thread has written tens of messages by then, and neither pays for a wake-up. An actor that looks
-/// without a pause finds them one by one, and takes the queue's cache lines away from the publisher each time.
+/// How long an actor on a runtime with several threads waits, awake, for more of a stream before it sleeps
+/// (time). A publisher on another thread has written tens of messages by then, and neither pays for a
+/// wake-up. An actor that looks without a pause finds them one by one, and takes the queue's cache lines away
+/// from the publisher each time.
 const LINGER: Duration = Duration::from_micros(1);
 
 /// How many messages an actor handles in one go whose progress its supervisor probes (messages).
@@ -208,7 +210,8 @@ impl<A: Actor> Body<A> {
                     return SliceWork::More;
                 }
             }
-            // After each timer, also where the next one is due: one that is always late keeps no message waiting.
+            // After each timer, also where the next one is due: one that is always late keeps no message
+            // waiting.
             if let Some(pick) = pick(&mut self.sources) {
                 turn.count(self.drain(pick.index, pick.below, turn.left.max(1)).await);
             } else if !timed {
@@ -220,7 +223,8 @@ impl<A: Actor> Body<A> {
         }
     }
 
-    /// Handles what `source` holds, `most` messages and none whose stamp is `below` or more, and returns how many that were.
+    /// Handles what `source` holds, `most` messages and none whose stamp is `below` or more, and returns how
+    /// many that were.
     #[inline]
     async fn drain(&mut self, source: usize, below: u64, most: u32) -> u32 {
         self.hand = Hand::Source(source);
@@ -466,7 +470,8 @@ async fn follow_if_it_waits<A: Actor, O>(
 }
 
 impl<A: Actor> Drop for Body<A> {
-    /// Reached without [`Body::finish`] when the runtime goes down with its tasks, or the actor's drop panicked.
+    /// Reached without [`Body::finish`] when the runtime goes down with its tasks, or the actor's drop
+    /// panicked.
     fn drop(&mut self) {
         if self.address.is_alive() {
             self.finish();
@@ -474,8 +479,8 @@ impl<A: Actor> Drop for Body<A> {
     }
 }
 
-/// How much an actor has worked since it let other tasks run: a slice, a second one by the clock, and then the rest of the
-/// turn if that was quick.
+/// How much an actor has worked since it let other tasks run: a slice, a second one by the clock, and then
+/// the rest of the turn if that was quick.
 struct Turn {
     /// Of this slice, in messages.
     left: u32,
@@ -516,7 +521,8 @@ impl Turn {
     }
 }
 
-/// Waits a moment for more messages of a stream: idly where other threads may bring them, else by letting others run.
+/// Waits a moment for more messages of a stream: idly where other threads may bring them, else by letting
+/// others run.
 async fn linger() {
     if Handle::try_current().is_ok_and(|runtime| runtime.metrics().num_workers() > 1) {
         clock::spin(LINGER);

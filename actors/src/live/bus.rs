@@ -34,12 +34,12 @@ use crate::{
     Subscription, Subscriptions, TopicStats,
 };
 
-/// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is global, so any
-/// number of buses live side by side.
+/// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is
+/// global, so any number of buses live side by side.
 ///
-/// The bus owns its actors: they run until they end by themselves, [`shutdown`](Self::shutdown) ends them, or the last
-/// handle is dropped, which asks them to end as `shutdown` does but waits for nobody. References, publishers and
-/// subscribers keep neither the bus nor an actor alive.
+/// The bus owns its actors: they run until they end by themselves, [`shutdown`](Self::shutdown) ends them, or
+/// the last handle is dropped, which asks them to end as `shutdown` does but waits for nobody. References,
+/// publishers and subscribers keep neither the bus nor an actor alive.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscriptions};
@@ -161,8 +161,8 @@ impl Default for BusBuilder {
 }
 
 impl BusBuilder {
-    /// How many messages may wait for a subscriber that asks for no capacity of its own, rounded up to a power of two; so many
-    /// slots the ring of each topic has, unless a `Block` subscriber asks for more.
+    /// How many messages may wait for a subscriber that asks for no capacity of its own, rounded up to a
+    /// power of two; so many slots the ring of each topic has, unless a `Block` subscriber asks for more.
     pub fn topic_capacity(mut self, messages: usize) -> Self {
         self.topic_capacity = messages.max(1);
         self
@@ -186,33 +186,36 @@ impl BusBuilder {
         self
     }
 
-    /// How long an ask waits at most that does not say it itself ([`ask_within`](crate::ActorRef::ask_within)): then
-    /// [`AskError::Timeout`](crate::AskError::Timeout). By default an ask waits until there is an answer, or the actor has ended.
+    /// How long an ask waits at most that does not say it itself
+    /// ([`ask_within`](crate::ActorRef::ask_within)): then [`AskError::Timeout`](crate::AskError::Timeout).
+    /// By default an ask waits until there is an answer, or the actor has ended.
     pub fn ask_limit(mut self, limit: Duration) -> Self {
         self.ask_limit = Some(limit);
         self
     }
 
-    /// After how long the log names actors and services that wait for each other in a circle: for answers, for room in
-    /// mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times within that, and
-    /// only while somebody waits. Circles through other tasks, through other buses and through what is waited for otherwise are not
-    /// seen.
+    /// After how long the log names actors and services that wait for each other in a circle: for answers,
+    /// for room in mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times
+    /// within that, and only while somebody waits. Circles through other tasks, through other buses and
+    /// through what is waited for otherwise are not seen.
     pub fn circle_after(mut self, time: Duration) -> Self {
         self.circle_after = time;
         self
     }
 
-    /// The messages of a contract, that frames may carry into and out of the bus: generated code has them as `CONTRACT`. May be called
-    /// for several contracts; a message that two of them have is one message if they agree on it, else it is disabled with an error
-    /// that says what they contradict each other about, and the others go on. See
-    /// [`MessageBus::publish_wire`] and [`MessageBus::subscribe_wire`]; code that publishes and receives types needs none of it.
+    /// The messages of a contract, that frames may carry into and out of the bus: generated code has them as
+    /// `CONTRACT`. May be called for several contracts; a message that two of them have is one message if
+    /// they agree on it, else it is disabled with an error that says what they contradict each other about,
+    /// and the others go on. See [`MessageBus::publish_wire`] and [`MessageBus::subscribe_wire`]; code that
+    /// publishes and receives types needs none of it.
     #[allow(clippy::needless_pass_by_value, reason = "it is a constant, mostly")]
     pub fn contract(mut self, messages: impl Messages) -> Self {
         self.table = self.table.with(&messages);
         self
     }
 
-    /// How long a value may be that is published as bytes, in bytes; [`WIRE_VALUE_MAX`](crate::WIRE_VALUE_MAX) unless this is called.
+    /// How long a value may be that is published as bytes, in bytes;
+    /// [`WIRE_VALUE_MAX`](crate::WIRE_VALUE_MAX) unless this is called.
     pub fn wire_value_max(mut self, bytes: usize) -> Self {
         self.table = self.table.value_max(bytes);
         self
@@ -227,8 +230,8 @@ impl BusBuilder {
     }
 
     /// Has the topic of `M` retain messages for subscribers that come late and ask for them
-    /// ([`Subscription::with_retained`]). It does so from the first publish on, whether or not anybody is subscribed. The last call for
-    /// one message counts. Topics for which this is not called pay nothing.
+    /// ([`Subscription::with_retained`]). It does so from the first publish on, whether or not anybody is
+    /// subscribed. The last call for one message counts. Topics for which this is not called pay nothing.
     pub fn retain<M: Message>(mut self, retention: Retention<M>) -> Self {
         self.retentions.insert(M::TYPE_ID, Arc::new(retention));
         self
@@ -279,8 +282,9 @@ impl MessageBus {
     /// Starts an actor. Its subscriptions are in force when this returns; `started` runs on its own task.
     ///
     /// # Errors
-    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or has ended,
-    /// [`SpawnError::Closed`] after a shutdown began, [`SpawnError::AlreadySubscribed`] and [`SpawnError::DuplicateTypeId`].
+    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or
+    /// has ended, [`SpawnError::Closed`] after a shutdown began, [`SpawnError::AlreadySubscribed`] and
+    /// [`SpawnError::DuplicateTypeId`].
     pub fn spawn<A: Actor>(&self, actor: A) -> Result<ActorRef<A>, SpawnError> {
         self.core.spawn(actor, None, None)
     }
@@ -293,8 +297,9 @@ impl MessageBus {
         self.core.spawn(actor, Some(name), None)
     }
 
-    /// The actor registered under `name`, or else the one at this path of a tree of the bus (`root/desk/strategy`, in the eldest tree
-    /// that has one there); `None` if there is none or it is of another type.
+    /// The actor registered under `name`, or else the one at this path of a tree of the bus
+    /// (`root/desk/strategy`, in the eldest tree that has one there); `None` if there is none or it is of
+    /// another type.
     ///
     /// ```
     /// # use mycelium::{Actor, BoxError, MessageBus, Supervisor};
@@ -336,7 +341,8 @@ impl MessageBus {
     /// Receives every `M` published from now on, with a policy and capacity.
     ///
     /// # Errors
-    /// [`SpawnError::Closed`] after a shutdown, [`SpawnError::DuplicateTypeId`], [`SpawnError::TooManySubscribers`].
+    /// [`SpawnError::Closed`] after a shutdown, [`SpawnError::DuplicateTypeId`],
+    /// [`SpawnError::TooManySubscribers`].
     pub fn subscriber_with<M: Message>(
         &self,
         subscription: Subscription<M>,
@@ -345,7 +351,8 @@ impl MessageBus {
         Ok(Subscriber::live(live))
     }
 
-    /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the whole bus.
+    /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the
+    /// whole bus.
     #[must_use]
     pub fn topics(&self) -> Vec<TopicStats> {
         self.core.topics.stats()
@@ -369,10 +376,11 @@ impl MessageBus {
         Clock::live(self.core.clock)
     }
 
-    /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also what waits
-    /// for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and services go on publishing.
-    /// So it stays until [`resume_ingress`](Self::resume_ingress); a drain ([`Tree::drain`](crate::Tree::drain)) begins with it.
-    /// What is told and asked through references is not refused.
+    /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also
+    /// what waits for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and
+    /// services go on publishing. So it stays until [`resume_ingress`](Self::resume_ingress); a drain
+    /// ([`Tree::drain`](crate::Tree::drain)) begins with it. What is told and asked through references is not
+    /// refused.
     pub fn pause_ingress(&self) {
         self.core.topics.pause_ingress();
     }

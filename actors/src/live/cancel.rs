@@ -1,11 +1,13 @@
 //! Cancellation points: the waits at which a service ends that was told to stop.
 //!
-//! A service that was told to stop, and does not end by its own hand, is polled once more, and from then on as others wake it. Whatever
-//! wait of this crate its code comes to is a cancellation point: it is never ready, and holds a [`CancelPoint`] until it is dropped. If
-//! there is one at the end of a poll, the service waits there, and its code is dropped. A wait that the code has left in the same poll
-//! (a branch of a `select!` that lost) holds none any more: the service is not ended in the middle of what it does instead.
+//! A service that was told to stop, and does not end by its own hand, is polled once more, and from then on
+//! as others wake it. Whatever wait of this crate its code comes to is a cancellation point: it is never
+//! ready, and holds a [`CancelPoint`] until it is dropped. If there is one at the end of a poll, the service
+//! waits there, and its code is dropped. A wait that the code has left in the same poll (a branch of a
+//! `select!` that lost) holds none any more: the service is not ended in the middle of what it does instead.
 //!
-//! The points are counted by thread, in [`current`]. The count is of one poll: it begins at zero, and if it does not end there, no other poll follows.
+//! The points are counted by thread, in [`current`]. The count is of one poll: it begins at zero, and if it
+//! does not end there, no other poll follows.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -38,7 +40,8 @@ impl CancelPoint {
 
 impl Drop for CancelPoint {
     fn drop(&mut self) {
-        // It may have been moved to another thread, or out of the service: what is counted there has no need of it.
+        // It may have been moved to another thread, or out of the service: what is counted there has no need
+        // of it.
         current::count_points(|points| points.saturating_sub(1));
     }
 }

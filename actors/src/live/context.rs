@@ -27,8 +27,8 @@ pub(crate) struct LiveContext<A: Actor> {
     changed: bool,
     /// What it receives, each topic once.
     topics: Vec<HeardTopic>,
-    // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler may keep a
-    // shared reference to it across an await.
+    // Never locked, only reached through `get_mut`: the mutexes make the context `Sync`, so that a handler
+    // may keep a shared reference to it across an await.
     timers: Mutex<Option<Box<Timers<A>>>>,
     changes: Mutex<Changes<A>>,
     /// Empty until the actor watches somebody.

@@ -1,15 +1,17 @@
 //! Whose code this thread runs now, and how much that has published since others could run.
 //!
 //! # Whose code
-//! The task of an actor or a service says so around each of its polls ([`enter`]), and what was said before holds again
-//! afterwards, also after a panic. So whatever that code uses (its context, a publisher that it keeps, a reference) knows who uses
-//! it. A task that it spawns, and another thread, are not polled by it: they are outside.
+//! The task of an actor or a service says so around each of its polls ([`enter`]), and what was said before
+//! holds again afterwards, also after a panic. So whatever that code uses (its context, a publisher that it
+//! keeps, a reference) knows who uses it. A task that it spawns, and another thread, are not polled by it:
+//! they are outside.
 //!
 //! # Letting others run
-//! A publish that need not wait is ready at once. So that a loop of them does not keep its thread, each takes part in tokio's
-//! budget ([`poll_turn`]): one in [`PUBLISHES_PER_UNIT`] asks for a unit of it. Where none is left it is pending once, before it
-//! has done anything. It rings its own waker rather than leave that to tokio, for an executor inside a task that
-//! tokio does not know of: that one polls again at once, and the budget is not asked for the next publishes.
+//! A publish that need not wait is ready at once. So that a loop of them does not keep its thread, each takes
+//! part in tokio's budget ([`poll_turn`]): one in [`PUBLISHES_PER_UNIT`] asks for a unit of it. Where none is
+//! left it is pending once, before it has done anything. It rings its own waker rather than leave that to
+//! tokio, for an executor inside a task that tokio does not know of: that one polls again at once, and the
+//! budget is not asked for the next publishes.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -21,8 +23,9 @@ use super::cancel::{CancelPoint, poll_to_point};
 use super::lookout::{Wait, Waits};
 use crate::ActorId;
 
-/// How many publishes, sends and receives come to one unit of tokio's budget, of which a task has 128 in each of its turns
-/// (messages). As many as an actor handles in one turn, then, if it publishes one message for each.
+/// How many publishes, sends and receives come to one unit of tokio's budget, of which a task has 128 in each
+/// of its turns (messages). As many as an actor handles in one turn, then, if it publishes one message for
+/// each.
 const PUBLISHES_PER_UNIT: u32 = 8;
 
 /// An actor or a service whose code runs.
@@ -99,7 +102,8 @@ pub(super) fn count_points(change: impl FnOnce(u32) -> u32) -> u32 {
     POINTS.with(|points| points.replace(change(points.get())))
 }
 
-/// Polls code of `current`, a service that ends at its next wait: what it says, and whether it has come to one.
+/// Polls code of `current`, a service that ends at its next wait: what it says, and whether it has come to
+/// one.
 pub(crate) fn poll_ending<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> (R, bool) {
     // So that each wait asks, and the others pay nothing for it.
     LEFT.with(|left| left.set(1));
@@ -149,8 +153,8 @@ pub(crate) fn is<T: ?Sized>(member: &T) -> bool {
     NOW.with(Cell::get).member == address_of(member)
 }
 
-/// Ready if the task may go on. Pending: it is to be polled again once others have run, or it is a service that ends here, at the
-/// point that `at` keeps.
+/// Ready if the task may go on. Pending: it is to be polled again once others have run, or it is a service
+/// that ends here, at the point that `at` keeps.
 #[inline(always)]
 pub(crate) fn poll_turn(cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
     let left = LEFT.with(Cell::get);

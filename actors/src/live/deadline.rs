@@ -1,7 +1,9 @@
-//! Waiting no longer than until a moment, also while code that never awaits keeps every worker of the runtime.
+//! Waiting no longer than until a moment, also while code that never awaits keeps every worker of the
+//! runtime.
 //!
-//! Then nobody runs the runtime's timers. A thread of its own, which lives as long as the wait, has the waiting task polled now
-//! and then, and the task itself looks at the clock. That helps a task which no worker has to poll: one inside `block_on`.
+//! Then nobody runs the runtime's timers. A thread of its own, which lives as long as the wait, has the
+//! waiting task polled now and then, and the task itself looks at the clock. That helps a task which no
+//! worker has to poll: one inside `block_on`.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

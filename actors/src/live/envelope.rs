@@ -1,5 +1,5 @@
-//! What a direct inbox holds: a message or a query of any type, and how the actor handles it. Nothing is allocated for
-//! messages up to 64 bytes.
+//! What a direct inbox holds: a message or a query of any type, and how the actor handles it. Nothing is
+//! allocated for messages up to 64 bytes.
 
 use std::fmt;
 use std::future::Future;

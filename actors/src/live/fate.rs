@@ -16,7 +16,8 @@ pub(crate) enum Directive<A> {
     Restart(A),
 }
 
-/// Decides after each failure and each stop of one actor. It owns what a restart needs: the factory and its waiting.
+/// Decides after each failure and each stop of one actor. It owns what a restart needs: the factory and its
+/// waiting.
 ///
 /// The actor's old value is gone when it is asked, and its mailbox waits meanwhile. A shutdown or a kill ends
 /// the waiting, and with it the actor for good.
@@ -39,7 +40,8 @@ pub(crate) trait Fate<A: Actor>: Send {
         None
     }
 
-    /// How often the handler of one message is tried, in as many lives, until that message is a dead letter; at least 1.
+    /// How often the handler of one message is tried, in as many lives, until that message is a dead letter;
+    /// at least 1.
     fn attempts_max(&self) -> u32 {
         1
     }

@@ -8,8 +8,9 @@ const BITS: u32 = 4;
 const BRANCHES: usize = 1 << BITS;
 const LEVELS: u32 = u16::BITS / BITS;
 
-/// A map from `u16` that only grows: a tree with a level for each four bits of an id, the highest first, so that ids that lie close together
-/// share what leads to them. A look-up reads four nodes, however many values there are; the memory is that of the ids in use.
+/// A map from `u16` that only grows: a tree with a level for each four bits of an id, the highest first, so
+/// that ids that lie close together share what leads to them. A look-up reads four nodes, however many values
+/// there are; the memory is that of the ids in use.
 pub(crate) struct Index<V> {
     root: IndexInner<V>,
 }

@@ -1,8 +1,9 @@
 //! Who waits for whom: members that wait for each other in a circle are named in the log.
 //!
-//! An actor or a service whose code waits for an answer, or for room in a queue, leaves a note of it ([`Waits`]) when its poll ends.
-//! The first one that does starts the lookout of its bus: a task that looks at the notes every so often. It ends when a look
-//! finds none, so a bus on which nobody waits has no timer. What waits for something else, or for another bus, leaves no note.
+//! An actor or a service whose code waits for an answer, or for room in a queue, leaves a note of it
+//! ([`Waits`]) when its poll ends. The first one that does starts the lookout of its bus: a task that looks
+//! at the notes every so often. It ends when a look finds none, so a bus on which nobody waits has no timer.
+//! What waits for something else, or for another bus, leaves no note.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -111,7 +112,8 @@ pub(crate) fn waiting<F: Future + Unpin>(wait: Wait, work: F) -> WaitingWork<F> 
     WaitingWork { wait, work, at: None }
 }
 
-/// See [`waiting`]. A type of its own: an `async fn` would move `work` once more and ask for its state at each poll.
+/// See [`waiting`]. A type of its own: an `async fn` would move `work` once more and ask for its state at
+/// each poll.
 pub(crate) struct WaitingWork<F> {
     wait: Wait,
     work: F,
@@ -232,8 +234,9 @@ impl Lookout {
         }
     }
 
-    /// Whether the task that looks may end: from now on, whoever waits starts another. One that began to wait just before has seen
-    /// this one, so it looks once more. It goes on if somebody waits and there is no other task yet.
+    /// Whether the task that looks may end: from now on, whoever waits starts another. One that began to wait
+    /// just before has seen this one, so it looks once more. It goes on if somebody waits and there is no
+    /// other task yet.
     fn disarm(&self, somebody_waits: impl FnOnce() -> bool) -> bool {
         self.armed.store(false, Ordering::SeqCst);
         !somebody_waits() || self.armed.swap(true, Ordering::SeqCst)
@@ -331,7 +334,8 @@ impl LookoutWatch {
         }
     }
 
-    /// The circles, of those that have waited long enough, that were not told before. `full` says whose queues of a topic are.
+    /// The circles, of those that have waited long enough, that were not told before. `full` says whose
+    /// queues of a topic are.
     fn circles(&mut self, full: impl Fn(u16) -> Vec<u64>) -> Vec<Vec<u64>> {
         let lasting = self.seen.iter().filter(|(_, seen)| seen.looks >= LOOKS);
         let edges: BTreeMap<u64, Vec<u64>> = lasting

@@ -74,7 +74,8 @@ impl Members {
         MemberSeat(seat)
     }
 
-    /// Returns the member, for the caller to drop where it holds no lock; `None` if it has left its seat before.
+    /// Returns the member, for the caller to drop where it holds no lock; `None` if it has left its seat
+    /// before.
     pub(crate) fn remove(&self, seat: MemberSeat, id: ActorId) -> Option<Arc<dyn Member>> {
         let mut guard = self.lock();
         let list = &mut *guard;

@@ -1,7 +1,8 @@
 //! Live buses: actors on a tokio runtime, in wall-clock time.
 //!
-//! `bus` owns what a bus has, `body` is an actor from the inside, `address` from the outside; `source` and `envelope`
-//! are what it receives; `topics` finds a message's topic. `host.rs`, one level up, is the only module that knows kameo.
+//! `bus` owns what a bus has, `body` is an actor from the inside, `address` from the outside; `source` and
+//! `envelope` are what it receives; `topics` finds a message's topic. `host.rs`, one level up, is the only
+//! module that knows kameo.
 
 mod address;
 mod body;

@@ -1,11 +1,12 @@
 //! Watching the ends of other live actors, and being linked to them.
 //!
 //! # Protocol
-//! The watcher has one queue for all that it hears this way, which is a source like its topics: notices carry stamps of the
-//! bus, so they come after everything that the ended actor had sent. Who is watched holds the queue of each watcher. Its
-//! end is known ([`Address::ended`]) before it takes the list of its watchers, and one that comes to the list looks there
-//! first, under the lock of the list: so each watch gets one notice. The watcher forgets a watch when it takes its notice, and hears
-//! nothing of one that it has forgotten before.
+//! The watcher has one queue for all that it hears this way, which is a source like its topics: notices carry
+//! stamps of the bus, so they come after everything that the ended actor had sent. Who is watched holds the
+//! queue of each watcher. Its end is known ([`Address::ended`]) before it takes the list of its watchers, and
+//! one that comes to the list looks there first, under the lock of the list: so each watch gets one notice.
+//! The watcher forgets a watch when it takes its notice, and hears nothing of one that it has forgotten
+//! before.
 //!
 //! Bound: one notice for each watch that an actor has made and not ended.
 

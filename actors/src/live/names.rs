@@ -36,7 +36,8 @@ impl Names {
         }
     }
 
-    /// Returns what is held no longer, for the caller to drop where it holds no lock; `None` if the name is another's.
+    /// Returns what is held no longer, for the caller to drop where it holds no lock; `None` if the name is
+    /// another's.
     pub(crate) fn free(&self, name: &str, id: ActorId) -> Option<AnyAddress> {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         if map.get(name)?.0 != id {

@@ -1,4 +1,5 @@
-//! Where the messages of one actor or service leave it, with the cache that keeps look-ups off the publish path.
+//! Where the messages of one actor or service leave it, with the cache that keeps look-ups off the publish
+//! path.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
@@ -13,8 +14,9 @@ use crate::{ActorId, Message, PublishError, SpawnError, WirePublishError};
 
 /// What one actor or service publishes through.
 ///
-/// It knows the topics used so far: after the first use of a type, a publish finds its topic without a lock and without the
-/// bus's map. What it knows only grows, by one entry per message type: the first few in a list, the others in an index.
+/// It knows the topics used so far: after the first use of a type, a publish finds its topic without a lock
+/// and without the bus's map. What it knows only grows, by one entry per message type: the first few in a
+/// list, the others in an index.
 pub(crate) struct Outlet {
     core: Arc<BusCore>,
     sender: ActorId,

@@ -17,10 +17,12 @@ use crate::{ActorId, Delivery, Message, PublishError, SpawnError, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
 ///
-/// It goes straight to its topic: no lock on the bus and no look-up. It keeps neither the bus nor any actor alive.
+/// It goes straight to its topic: no lock on the bus and no look-up. It keeps neither the bus nor any actor
+/// alive.
 ///
-/// In the code of an actor or a service of its bus, what it publishes is that one's, as through its context. In any other task,
-/// also one that an actor has spawned, it is that of somebody outside, who is refused in a drain and a shutdown.
+/// In the code of an actor or a service of its bus, what it publishes is that one's, as through its context.
+/// In any other task, also one that an actor has spawned, it is that of somebody outside, who is refused in a
+/// drain and a shutdown.
 pub struct Publisher<M: Message> {
     entry: Arc<TopicEntry<M>>,
 }
@@ -39,8 +41,8 @@ impl<M: Message> Publisher<M> {
     /// See [`PublishError`]; the message comes back and nobody has received it.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, nothing was published. It takes part in tokio's budget for the task: also where it need not wait for
-    /// room, its first poll may be pending, so that others run.
+    /// Dropped before it is ready, nothing was published. It takes part in tokio's budget for the task: also
+    /// where it need not wait for room, its first poll may be pending, so that others run.
     #[inline]
     pub fn publish(&self, message: M) -> PublisherPublish<'_, M> {
         PublisherPublish { publishing: self.entry.publish(message, self.entry.sender()), at: None }

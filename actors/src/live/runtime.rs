@@ -17,7 +17,8 @@ pub(crate) fn has_ended(runtime: &Handle) -> bool {
     matches!(ended, Poll::Ready(Err(error)) if error.is_cancelled())
 }
 
-/// Waits on the runtime of the one who polls. Outside of tokio it is `runtime` that waits; should that end, this is never ready.
+/// Waits on the runtime of the one who polls. Outside of tokio it is `runtime` that waits; should that end,
+/// this is never ready.
 pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
     if Handle::try_current().is_ok() {
         return rt::sleep(duration).await;

@@ -199,8 +199,8 @@ impl MessageBus {
     /// Starts a service: its loop runs on a task of its own until it returns.
     ///
     /// # Errors
-    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or has ended,
-    /// [`SpawnError::Closed`] after a shutdown began.
+    /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or
+    /// has ended, [`SpawnError::Closed`] after a shutdown began.
     pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceRef<S>, SpawnError> {
         self.launch_service(service, None).map(ServiceRef::live)
     }
@@ -277,7 +277,8 @@ impl Post {
         self.stop.initialized() && !self.by_hand.load(Ordering::Relaxed)
     }
 
-    /// Polls the loop of the service, and drops it where it ends: ready with why, if not because it returned or was told to stop.
+    /// Polls the loop of the service, and drops it where it ends: ready with why, if not because it returned
+    /// or was told to stop.
     fn poll_loop<E: fmt::Display>(
         &self,
         current: Current,

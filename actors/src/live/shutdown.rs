@@ -1,5 +1,5 @@
-//! Ending a bus: trees first, then everybody else; all are asked, all are waited for, and nobody is waited for longer than the
-//! deadline.
+//! Ending a bus: trees first, then everybody else; all are asked, all are waited for, and nobody is waited
+//! for longer than the deadline.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -18,8 +18,8 @@ use crate::{ActorId, MessageBus, clock};
 /// How long [`MessageBus::shutdown`] waits before it kills what is still alive.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How long a killed actor, service or child may take to be gone. Only code that never awaits takes longer, and no one can end that: its
-/// supervisor goes on without it, and the shutdown names it.
+/// How long a killed actor, service or child may take to be gone. Only code that never awaits takes longer,
+/// and no one can end that: its supervisor goes on without it, and the shutdown names it.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
 /// Actors and services did not end in time and were killed.
@@ -28,8 +28,8 @@ pub const KILL_GRACE: Duration = Duration::from_millis(500);
 pub struct ShutdownError {
     /// Who missed the deadline.
     pub missed: Vec<Missed>,
-    /// The paths of children of trees that missed their shutdown time, or the deadline, and were killed. One that could not be
-    /// killed is among `missed` too.
+    /// The paths of children of trees that missed their shutdown time, or the deadline, and were killed. One
+    /// that could not be killed is among `missed` too.
     pub children: Vec<Arc<str>>,
 }
 
@@ -76,24 +76,28 @@ impl MessageBus {
         self.shutdown_within(SHUTDOWN_DEADLINE).await
     }
 
-    /// Ends everybody on the bus. From the beginning it takes nothing from publishers outside any more. First the trees that
-    /// were started on it end, the youngest first, each as [`Tree::shutdown`] does: its children in reverse order, each within
-    /// its shutdown time. Then all other actors and services are asked at once: each finishes the message in hand and runs
-    /// `stopping`. After `limit` those still alive are killed; if the trees have taken all of it, whoever was not asked
-    /// yet is asked then, and has half a second, or `limit` if that is less. Last the topics are closed: publishing fails, and
-    /// subscribers read what waits for them and then the end.
+    /// Ends everybody on the bus. From the beginning it takes nothing from publishers outside any more. First
+    /// the trees that were started on it end, the youngest first, each as [`Tree::shutdown`] does: its
+    /// children in reverse order, each within its shutdown time. Then all other actors and services are asked
+    /// at once: each finishes the message in hand and runs `stopping`. After `limit` those still alive are
+    /// killed; if the trees have taken all of it, whoever was not asked yet is asked then, and has half a
+    /// second, or `limit` if that is less. Last the topics are closed: publishing fails, and subscribers read
+    /// what waits for them and then the end.
     ///
-    /// A service ends at its next wait, unless it ends by its own hand: see [`Service`](crate::Service#how-it-ends).
+    /// A service ends at its next wait, unless it ends by its own hand: see
+    /// [`Service`](crate::Service#how-it-ends).
     ///
-    /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until the limit. Where code
-    /// that never awaits keeps every worker of the runtime, `limit` holds if this is awaited inside `block_on`, which
-    /// needs no worker.
+    /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until
+    /// the limit. Where code that never awaits keeps every worker of the runtime, `limit` holds if this is
+    /// awaited inside `block_on`, which needs no worker.
     ///
     /// # Errors
-    /// [`ShutdownError`] names who missed the deadline, or its own shutdown time in a tree. The bus is closed all the same.
+    /// [`ShutdownError`] names who missed the deadline, or its own shutdown time in a tree. The bus is closed
+    /// all the same.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, everybody has been asked to end, and the topics are still open to actors and services.
+    /// Dropped before it is ready, everybody has been asked to end, and the topics are still open to actors
+    /// and services.
     pub async fn shutdown_within(&self, limit: Duration) -> Result<(), ShutdownError> {
         with_deadlines(end(&self.core, limit)).await
     }

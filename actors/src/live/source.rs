@@ -42,8 +42,8 @@ impl Way {
 pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// Handles visible messages one after the other, in a future that lives in `slot`.
     ///
-    /// A message leaves the source only after its handler has returned `Ok`: after an error or a panic it is still in
-    /// front.
+    /// A message leaves the source only after its handler has returned `Ok`: after an error or a panic it is
+    /// still in front.
     fn drain<'a>(
         &'a mut self,
         actor: &'a mut A,
@@ -56,8 +56,8 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// Called after each `drain` that ended well.
     fn settle(&mut self) {}
 
-    /// Leaves the message in front, whose handler failed, where it is, to be handled again, and says so at the next
-    /// [`take_kept`](Self::take_kept). `false`: there is none, or it is not handled twice.
+    /// Leaves the message in front, whose handler failed, where it is, to be handled again, and says so at
+    /// the next [`take_kept`](Self::take_kept). `false`: there is none, or it is not handled twice.
     fn keep(&mut self) -> bool;
 
     /// Whether the message in front was kept and not asked for since.

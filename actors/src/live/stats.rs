@@ -10,8 +10,8 @@ use crate::{ActorId, Alive, BusStats, MessageBus, QueueStats};
 impl MessageBus {
     /// Who is alive, what was published, delivered and dropped, and what waits in which queue.
     ///
-    /// It takes time in proportion to the actors and subscriptions, and stops no publisher. Each number is read by itself, so
-    /// a message under way may be in one and not yet in another.
+    /// It takes time in proportion to the actors and subscriptions, and stops no publisher. Each number is
+    /// read by itself, so a message under way may be in one and not yet in another.
     ///
     /// ```
     /// # use mycelium::{BoxError, Message, MessageBus};

@@ -10,10 +10,12 @@ use super::address::Member;
 use crate::sync::oneshot;
 use crate::{Actor, ActorRef, MessageBus, Service, ServiceRef, SpawnError};
 
-/// A thread for one actor or service alone: for code that blocks or computes for long, and for the lowest latency.
+/// A thread for one actor or service alone: for code that blocks or computes for long, and for the lowest
+/// latency.
 ///
 /// It ends with its actor. What that actor spawns on a bus without a runtime of its own
-/// ([`BusBuilder::runtime`](crate::BusBuilder::runtime)), and every task of tokio that it starts, runs on this thread and ends with it.
+/// ([`BusBuilder::runtime`](crate::BusBuilder::runtime)), and every task of tokio that it starts, runs on
+/// this thread and ends with it.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, Handler, MessageBus, OwnThread};
@@ -56,7 +58,8 @@ impl OwnThread {
         self
     }
 
-    /// Never lets it sleep: what comes is seen without a wake-up by the system, and a core is busy all the time.
+    /// Never lets it sleep: what comes is seen without a wake-up by the system, and a core is busy all the
+    /// time.
     pub fn busy_polling(mut self) -> Self {
         self.busy = true;
         self
@@ -116,7 +119,8 @@ fn pin(core: usize) -> Result<(), String> {
 }
 
 impl MessageBus {
-    /// Starts an actor on a thread of its own; otherwise the same as [`spawn`](Self::spawn). It returns when the thread runs.
+    /// Starts an actor on a thread of its own; otherwise the same as [`spawn`](Self::spawn). It returns when
+    /// the thread runs.
     ///
     /// # Errors
     /// [`SpawnError::Thread`], and those of [`spawn`](Self::spawn).
@@ -132,8 +136,8 @@ impl MessageBus {
         Ok(actor)
     }
 
-    /// Starts a service on a thread of its own; otherwise the same as [`spawn_service`](Self::spawn_service). It returns when the
-    /// thread runs.
+    /// Starts a service on a thread of its own; otherwise the same as [`spawn_service`](Self::spawn_service).
+    /// It returns when the thread runs.
     ///
     /// # Errors
     /// [`SpawnError::Thread`], and those of [`spawn_service`](Self::spawn_service).

@@ -21,7 +21,8 @@ pub(crate) struct Timers<A: Actor> {
     heap: BinaryHeap<Timer<A>>,
     next: u64,
     alarm: Option<Pin<Box<Sleep>>>,
-    /// At this many timers the cancelled ones are swept out, so that they never outnumber the others for long.
+    /// At this many timers the cancelled ones are swept out, so that they never outnumber the others for
+    /// long.
     sweep_at: usize,
 }
 
@@ -139,7 +140,8 @@ impl<A: Actor> PartialOrd for Timer<A> {
 }
 
 impl<A: Actor> Ord for Timer<A> {
-    /// Reversed, so that the heap's greatest is the earliest; timers of one moment keep the order they were set in.
+    /// Reversed, so that the heap's greatest is the earliest; timers of one moment keep the order they were
+    /// set in.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.number).cmp(&(self.at, self.number))
     }

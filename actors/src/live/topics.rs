@@ -175,7 +175,8 @@ impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
 
     fn stats(&self) -> TopicStats {
         let queue = self.topic.stats();
-        // Before what was delivered: a message on its way between the two is seen in both rather than in neither.
+        // Before what was delivered: a message on its way between the two is seen in both rather than in
+        // neither.
         let waiting = self.topic.subscribers().iter().map(|subscriber| subscriber.waiting).sum();
         TopicStats {
             message: self.kind.name,
@@ -357,7 +358,8 @@ impl Topics {
         }
     }
 
-    /// A copy: no guard is held while a topic's lock is taken, under which keys are asked for, or publishers are woken.
+    /// A copy: no guard is held while a topic's lock is taken, under which keys are asked for, or publishers
+    /// are woken.
     fn all(&self) -> Vec<Arc<dyn AnyTopic>> {
         self.map.values()
     }

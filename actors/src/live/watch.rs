@@ -1,4 +1,5 @@
-//! What a live actor or service tells its supervisor besides its end: that it is ready, and that it makes progress.
+//! What a live actor or service tells its supervisor besides its end: that it is ready, and that it makes
+//! progress.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -30,7 +31,8 @@ impl Readiness {
 
 /// What a supervisor sees of one actor whose health it probes, and how it ends a handler that waits for ever.
 ///
-/// An actor has one only if its supervisor asked for it, or while its `started` waits: others pay one load per slice.
+/// An actor has one only if its supervisor asked for it, or while its `started` waits: others pay one load
+/// per slice.
 #[derive(Default)]
 pub(crate) struct Watch {
     /// Whether handlers are followed too, not only `started`.
@@ -95,8 +97,9 @@ impl Watch {
         Pulse { beats: self.beats.load(Ordering::Relaxed), rests, hand: lock(&self.hand).held }
     }
 
-    /// Ends what is in hand, with this reason, where it waits. Code that never waits cannot be ended. `seen`: nothing is ended if there
-    /// was progress since a pulse with these beats, because what is in hand now has done no wrong.
+    /// Ends what is in hand, with this reason, where it waits. Code that never waits cannot be ended. `seen`:
+    /// nothing is ended if there was progress since a pulse with these beats, because what is in hand now has
+    /// done no wrong.
     pub(crate) fn abort(&self, reason: &str, seen: Option<u64>) {
         let mut hand = lock(&self.hand);
         // What came before this one was counted before it took the lock.

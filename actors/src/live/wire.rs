@@ -1,8 +1,8 @@
 //! Frames into and out of the topics of a live bus.
 //!
-//! Whoever listens in bytes has a queue of its own in the topic, as all others have, with its order, its policy and its place in the
-//! counters. It encodes what it reads where that lies. If several listen, the first who comes to a message keeps its bytes for the
-//! others ([`Tap`]).
+//! Whoever listens in bytes has a queue of its own in the topic, as all others have, with its order, its
+//! policy and its place in the counters. It encodes what it reads where that lies. If several listen, the
+//! first who comes to a message keeps its bytes for the others ([`Tap`]).
 
 mod source;
 mod tap;
@@ -62,8 +62,8 @@ pub(crate) trait LiveWire: Send + Sync {
 /// What one receiver gets of one topic, as bytes.
 pub(crate) trait WireQueue: Source + Send {
     fn kind(&self) -> Kind;
-    /// The message in front, encoded where it lies, if its stamp is below `below`. An error says that it cannot be: it is to be
-    /// discarded.
+    /// The message in front, encoded where it lies, if its stamp is below `below`. An error says that it
+    /// cannot be: it is to be discarded.
     fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>>;
     /// Passes the message in front, which was handled.
     fn advance(&mut self);
@@ -73,8 +73,8 @@ pub(crate) trait WireQueue: Source + Send {
     fn tell(&mut self);
     /// Has what was handled counted.
     fn settle(&mut self);
-    /// Shows at most `most` messages whose stamps are below `below`, and passes each once it was shown; how many. What cannot be
-    /// encoded is a dead letter.
+    /// Shows at most `most` messages whose stamps are below `below`, and passes each once it was shown; how
+    /// many. What cannot be encoded is a dead letter.
     fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
         let mut seen = 0;
         while seen < most {
@@ -376,12 +376,14 @@ impl LiveEars {
 }
 
 impl MessageBus {
-    /// Publishes a value that is bytes already: the one that such a frame carries. It is decoded and checked once, the rules of the
-    /// contract among it, and then is a message like any other; waits while a `Block` subscriber is full.
+    /// Publishes a value that is bytes already: the one that such a frame carries. It is decoded and checked
+    /// once, the rules of the contract among it, and then is a message like any other; waits while a `Block`
+    /// subscriber is full.
     ///
-    /// `bytes` is the value alone, as `docs/wire.md` describes it, and `header` says which message it is, of which version, and how
-    /// long its root is; its publish time, trace and sequence are not looked at. Values that start at a multiple of 8 in memory are
-    /// read where they lie, others are copied first. `Ok` says what it says for [`Publisher::publish`](crate::Publisher::publish).
+    /// `bytes` is the value alone, as `docs/wire.md` describes it, and `header` says which message it is, of
+    /// which version, and how long its root is; its publish time, trace and sequence are not looked at.
+    /// Values that start at a multiple of 8 in memory are read where they lie, others are copied first. `Ok`
+    /// says what it says for [`Publisher::publish`](crate::Publisher::publish).
     ///
     /// ```
     /// use mycelium::frame::Header;
@@ -440,10 +442,11 @@ impl MessageBus {
         self.core.try_publish_wire(header, bytes, None)
     }
 
-    /// Receives every message that is published to these topics from now on, as bytes, in the order of the bus: see
-    /// [`WireTopics`] for a list or all topics whose names begin alike.
+    /// Receives every message that is published to these topics from now on, as bytes, in the order of the
+    /// bus: see [`WireTopics`] for a list or all topics whose names begin alike.
     ///
-    /// Each message is encoded once, whatever the number of those who listen in bytes; nothing is encoded where nobody does.
+    /// Each message is encoded once, whatever the number of those who listen in bytes; nothing is encoded
+    /// where nobody does.
     ///
     /// # Errors
     /// Those of [`subscribe_wire_with`](Self::subscribe_wire_with).

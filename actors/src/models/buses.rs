@@ -35,7 +35,8 @@ fn shuttle_messages_reach_the_end_of_a_chain() {
     });
 }
 
-/// A shutdown ends everybody, whoever publishes meanwhile; what was published was handled, or is a dead letter.
+/// A shutdown ends everybody, whoever publishes meanwhile; what was published was handled, or is a dead
+/// letter.
 #[test]
 fn shuttle_a_shutdown_meets_publishers() {
     explore(|| async {

@@ -104,7 +104,8 @@ impl Log {
         self.lines().iter().filter_map(|line| line.strip_prefix(with)).map(str::to_owned).collect()
     }
 
-    /// Of each sender's messages in the lines that begin with this: every number from 0 to `numbers`, once and in order.
+    /// Of each sender's messages in the lines that begin with this: every number from 0 to `numbers`, once
+    /// and in order.
     pub(super) fn check_complete(&self, with: &str, senders: Range<u32>, numbers: u32) {
         for from in senders {
             let heard = self.after(&format!("{with} {from}."));
@@ -339,7 +340,8 @@ impl Handler<Tick> for Lossy {
     }
 }
 
-/// A task that publishes so many ticks of this sender and returns how many were taken: all, unless the bus closes.
+/// A task that publishes so many ticks of this sender and returns how many were taken: all, unless the bus
+/// closes.
 pub(super) fn publish_ticks(
     bus: &MessageBus,
     from: u32,

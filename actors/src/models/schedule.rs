@@ -19,8 +19,8 @@ const PATIENT_PERCENT: u64 = 70;
 /// Of a hundred turns of an impatient schedule, so many go to the time.
 const TIME_PERCENT: u64 = 2;
 
-/// Waits up to this may be over at any moment in an impatient schedule: backoffs and pauses. Limits are longer, and pass early
-/// only in models for which [`Pace::Any`] was asked.
+/// Waits up to this may be over at any moment in an impatient schedule: backoffs and pauses. Limits are
+/// longer, and pass early only in models for which [`Pace::Any`] was asked.
 const SHORT: Duration = Duration::from_millis(100);
 
 /// How fast the clock of a model may be.
@@ -35,7 +35,8 @@ pub(super) enum Pace {
 /// The most changes of priority in a schedule.
 const CHANGES_MAX: u64 = 4;
 
-/// How many steps in a row a task may have by its priority: one that polls until another has done something has to let it.
+/// How many steps in a row a task may have by its priority: one that polls until another has done something
+/// has to let it.
 const RUN_MAX: u64 = 1_000;
 
 /// Changes of priority come within so many steps, at least and at most.
@@ -65,10 +66,12 @@ pub(super) struct Explorer {
 }
 
 enum Walk {
-    /// Any task is as likely as any other, except that the one that runs goes on in so many of a hundred cases.
+    /// Any task is as likely as any other, except that the one that runs goes on in so many of a hundred
+    /// cases.
     Random { sticky: u64 },
-    /// The task of the highest priority runs; at these steps the one that runs becomes the lowest. This is the PCT
-    /// algorithm, which finds a fault that needs `d` such changes with a known probability, whatever else goes on.
+    /// The task of the highest priority runs; at these steps the one that runs becomes the lowest. This is
+    /// the PCT algorithm, which finds a fault that needs `d` such changes with a known probability, whatever
+    /// else goes on.
     Priorities { of: HashMap<TaskId, u64>, changes: Vec<u64>, lowest: u64 },
 }
 

@@ -36,7 +36,8 @@ fn tell(reader: &ActorRef<Reader>, from: u32, numbers: u32) -> impl Future<Outpu
     async { task.await.unwrap() }
 }
 
-/// What is published and told while an actor fails and begins anew is handled, once and in order; what it had in hand is retried.
+/// What is published and told while an actor fails and begins anew is handled, once and in order; what it had
+/// in hand is retried.
 #[test]
 fn shuttle_a_restart_meets_publishers() {
     explore(|| async {
@@ -80,7 +81,8 @@ async fn call_about(tree: Tree, log: Log) {
     }
 }
 
-/// Groups restart, calls start and stop children, and a shutdown ends it all: no child lives twice, no message is unaccounted for.
+/// Groups restart, calls start and stop children, and a shutdown ends it all: no child lives twice, no
+/// message is unaccounted for.
 #[test]
 fn shuttle_groups_and_calls_meet_a_shutdown() {
     explore(|| async {
@@ -195,13 +197,15 @@ impl Service for Feed {
     }
 }
 
-/// A drain handles all that its sources have published, whatever fails and restarts meanwhile; who publishes outside is refused.
+/// A drain handles all that its sources have published, whatever fails and restarts meanwhile; who publishes
+/// outside is refused.
 #[test]
 fn shuttle_a_drain_loses_nothing() {
     explore(|| async {
         let (bus, log, faults) = (bus(), Log::default(), Faults::draw(NUMBERS, 1));
         let (sink, feed) = (log.clone(), log.clone());
-        // A supervisor that waits for its feed restarts nobody meanwhile, so the feed has another one than its readers.
+        // A supervisor that waits for its feed restarts nobody meanwhile, so the feed has another one than
+        // its readers.
         let desk = Supervisor::builder("desk").intensity(1_000, LONG);
         let desk = desk
             .child(Child::actor("sink", move || Sink { log: sink.clone() }).shutdown(Shutdown::Infinity))

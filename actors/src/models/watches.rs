@@ -69,7 +69,8 @@ impl Handler<Tick> for Watcher {
     }
 }
 
-/// An end is heard exactly once by each watch, after all that the ended actor had published, also if it meets the watch.
+/// An end is heard exactly once by each watch, after all that the ended actor had published, also if it meets
+/// the watch.
 #[test]
 fn shuttle_an_end_is_heard_once() {
     explore(|| async {

@@ -169,8 +169,8 @@ pub struct BreakerCounters {
     pub closed: u64,
 }
 
-/// The state machine behind [`CircuitBreaker`](super::CircuitBreaker). A time that lies before an earlier one counts as
-/// that one, so a clock that is set back delays it and breaks nothing.
+/// The state machine behind [`CircuitBreaker`](super::CircuitBreaker). A time that lies before an earlier one
+/// counts as that one, so a clock that is set back delays it and breaks nothing.
 ///
 /// ```
 /// use mycelium::resilience::{Breaker, BreakerAction, BreakerEvent, BreakerPolicy, Outcome};
@@ -269,7 +269,8 @@ impl Breaker {
         &self.policy
     }
 
-    /// How many calls had ended within the window, and how many of them had failed, when it opened last from closed.
+    /// How many calls had ended within the window, and how many of them had failed, when it opened last from
+    /// closed.
     #[must_use]
     pub fn opened_by(&self) -> (u64, u64) {
         self.opened_by

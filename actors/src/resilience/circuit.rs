@@ -131,8 +131,8 @@ impl CircuitBreaker {
         self.call_if(clock, call, |_| true).await
     }
 
-    /// Makes the call if the circuit lets it through; errors that are no `failure` count as successes: an order that
-    /// was refused came from a venue that works.
+    /// Makes the call if the circuit lets it through; errors that are no `failure` count as successes: an
+    /// order that was refused came from a venue that works.
     ///
     /// # Errors
     /// See [`call`](Self::call).
@@ -190,7 +190,8 @@ impl fmt::Debug for CircuitBreaker {
     }
 }
 
-/// One call that a circuit let through. Dropped without a word it counts neither way, or as a failure in a panic.
+/// One call that a circuit let through. Dropped without a word it counts neither way, or as a failure in a
+/// panic.
 #[must_use = "tell the circuit how the call ended"]
 pub struct Permit {
     shared: Arc<Shared>,

@@ -1,7 +1,8 @@
-//! Calls to the outside that fail, hang or had better not be made: [`timeout`], [`Retry`] and [`CircuitBreaker`].
+//! Calls to the outside that fail, hang or had better not be made: [`timeout`], [`Retry`] and
+//! [`CircuitBreaker`].
 //!
-//! They wait on the [`Clock`](crate::Clock) that they are given, so an actor that uses them behaves in an isolate, in
-//! virtual time, as it does live. They keep no global state, and chance comes from a seed.
+//! They wait on the [`Clock`](crate::Clock) that they are given, so an actor that uses them behaves in an
+//! isolate, in virtual time, as it does live. They keep no global state, and chance comes from a seed.
 //!
 //! ```
 //! use mycelium::resilience::{BreakerPolicy, CircuitBreaker, Retry, RetryPolicy};

@@ -19,18 +19,20 @@ pub struct RetryPolicy {
     pub attempts_max: u32,
     /// How long to wait between attempts; `reset_after` has no meaning here.
     pub backoff: Backoff,
-    /// How long one attempt may take; it is dropped after that and counts as failed. `None`: as long as it takes.
+    /// How long one attempt may take; it is dropped after that and counts as failed. `None`: as long as it
+    /// takes.
     pub attempt_timeout: Option<Duration>,
-    /// How long everything may take, waits included. An attempt that is under way then is dropped, and a wait that
-    /// would not end before is not begun. `None`: no limit.
+    /// How long everything may take, waits included. An attempt that is under way then is dropped, and a wait
+    /// that would not end before is not begun. `None`: no limit.
     pub deadline: Option<Duration>,
-    /// From which the jitter of the backoff is drawn. Give each caller its own, or all come back at the same moment:
-    /// an actor's `ctx.random()` is one source.
+    /// From which the jitter of the backoff is drawn. Give each caller its own, or all come back at the same
+    /// moment: an actor's `ctx.random()` is one source.
     pub seed: u64,
 }
 
 impl Default for RetryPolicy {
-    /// 4 attempts; 100 ms between the first two, doubled up to 10 s, moved at random by up to a quarter; no deadline.
+    /// 4 attempts; 100 ms between the first two, doubled up to 10 s, moved at random by up to a quarter; no
+    /// deadline.
     fn default() -> Self {
         let backoff = Backoff { cap: Duration::from_secs(10), jitter: 0.25, ..Backoff::default() };
         Self { attempts_max: 4, backoff, attempt_timeout: None, deadline: None, seed: 0 }
@@ -176,8 +178,8 @@ impl Retry {
 
     /// Calls `attempt` until it succeeds or fails with an error that is not `retried`.
     ///
-    /// `Ok` comes from the last attempt. Those before it may have had effects too: what is retried should be harmless
-    /// when it is done twice.
+    /// `Ok` comes from the last attempt. Those before it may have had effects too: what is retried should be
+    /// harmless when it is done twice.
     ///
     /// # Errors
     /// [`RetryError`] says how many attempts there were, why there is no further one, and the last error.

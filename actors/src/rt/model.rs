@@ -1,9 +1,10 @@
 //! Tasks and time in a model: shuttle's tasks, and a clock that moves when the scheduler lets it.
 //!
-//! [`keep_time`] is a task of its own: each of its turns moves the time to the earliest timer and wakes who waits for that. The
-//! scheduler of the models (`models/schedule.rs`) gives it turns: only when nobody else can run, or, in an impatient
-//! schedule, at any moment, as on a machine whose other threads were held up. When no timer is set and all wait, shuttle
-//! reports a deadlock; so a lost wake-up is seen, however long the timeouts.
+//! [`keep_time`] is a task of its own: each of its turns moves the time to the earliest timer and wakes who
+//! waits for that. The scheduler of the models (`models/schedule.rs`) gives it turns: only when nobody else
+//! can run, or, in an impatient schedule, at any moment, as on a machine whose other threads were held up.
+//! When no timer is set and all wait, shuttle reports a deadlock; so a lost wake-up is seen, however long the
+//! timeouts.
 //!
 //! All of it is kept by the thread, because shuttle runs one model's tasks on one thread.
 

@@ -2,8 +2,9 @@
 
 use super::{POINTS_MAX, Space};
 
-/// The cartesian product of its axes: a tuple of one to eight of them, each with a type of its own, or an array of
-/// axes of one type. A point is a tuple, or an array, of one value of each axis. The last axis varies fastest.
+/// The cartesian product of its axes: a tuple of one to eight of them, each with a type of its own, or an
+/// array of axes of one type. A point is a tuple, or an array, of one value of each axis. The last axis
+/// varies fastest.
 ///
 /// ```
 /// use mycelium::sweep::{Grid, Space};

@@ -1,8 +1,10 @@
-//! Sweeps: one function over many parameters, on all cores, with results that do not depend on the scheduling.
+//! Sweeps: one function over many parameters, on all cores, with results that do not depend on the
+//! scheduling.
 //!
-//! A [`Sweep`] runs a function for every point of a [`Space`]: a range, a list, a [`Grid`] or random [`Samples`].
-//! Each call makes an instance of its own, usually an [`Isolate`](crate::Isolate), runs it to its end and drops it on
-//! the thread that made it, so the memory in use grows with the threads, not with the points.
+//! A [`Sweep`] runs a function for every point of a [`Space`]: a range, a list, a [`Grid`] or random
+//! [`Samples`]. Each call makes an instance of its own, usually an [`Isolate`](crate::Isolate), runs it to
+//! its end and drops it on the thread that made it, so the memory in use grows with the threads, not with the
+//! points.
 
 #[cfg(feature = "progress")]
 mod bar;
@@ -35,22 +37,23 @@ pub const THREADS_MAX: usize = 1_024;
 /// Most points that a thread takes at once, unless [`Sweep::chunk`] says otherwise.
 const CHUNK_MAX: usize = 256;
 
-/// How many chunks each thread takes at least: the last one to end leaves the others idle for at most this share.
+/// How many chunks each thread takes at least: the last one to end leaves the others idle for at most this
+/// share.
 const CHUNKS_PER_THREAD: usize = 64;
 
 /// Runs a function for every point of a space, on all cores.
 ///
-/// The results are in the order of the space and each instance's seed follows from the sweep's seed and the point's
-/// index alone: as long as the function depends on nothing but its arguments, results are equal for any number of
-/// threads and any order.
+/// The results are in the order of the space and each instance's seed follows from the sweep's seed and the
+/// point's index alone: as long as the function depends on nothing but its arguments, results are equal for
+/// any number of threads and any order.
 ///
-/// An instance that returns an error or panics is reported and stops no other. The panic's message goes to stderr as
-/// any panic's does, because a sweep sets no panic hook: to silence thousands of them call
-/// [`std::panic::set_hook`] yourself. What ends the process cannot be caught: a stack overflow, an allocation that
-/// fails, `panic = "abort"`.
+/// An instance that returns an error or panics is reported and stops no other. The panic's message goes to
+/// stderr as any panic's does, because a sweep sets no panic hook: to silence thousands of them call
+/// [`std::panic::set_hook`] yourself. What ends the process cannot be caught: a stack overflow, an allocation
+/// that fails, `panic = "abort"`.
 ///
-/// The function may borrow: it runs on scoped threads. Actors are `'static`, so what they share must be behind an
-/// [`Arc`](std::sync::Arc), which costs a counter per instance and copies nothing:
+/// The function may borrow: it runs on scoped threads. Actors are `'static`, so what they share must be
+/// behind an [`Arc`](std::sync::Arc), which costs a counter per instance and copies nothing:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -140,22 +143,22 @@ impl<'a, S: Space> Sweep<'a, S> {
         self
     }
 
-    /// How many threads run instances, at most [`THREADS_MAX`] and one per point. Zero, the default, is as many as
-    /// the process may use at once ([`std::thread::available_parallelism`]).
+    /// How many threads run instances, at most [`THREADS_MAX`] and one per point. Zero, the default, is as
+    /// many as the process may use at once ([`std::thread::available_parallelism`]).
     pub fn threads(mut self, threads: usize) -> Self {
         self.options.threads = threads;
         self
     }
 
-    /// How many neighbouring points a thread takes at once. Zero, the default, suits the number of points. One is
-    /// best for few, long instances; it costs some tens of nanoseconds per instance.
+    /// How many neighbouring points a thread takes at once. Zero, the default, suits the number of points.
+    /// One is best for few, long instances; it costs some tens of nanoseconds per instance.
     pub fn chunk(mut self, points: usize) -> Self {
         self.options.chunk = points;
         self
     }
 
-    /// Begins instances in an order that follows from `seed`: to test that results do not depend on it. It takes
-    /// 8 bytes per point.
+    /// Begins instances in an order that follows from `seed`: to test that results do not depend on it. It
+    /// takes 8 bytes per point.
     pub fn shuffled(mut self, seed: u64) -> Self {
         self.options.shuffle = Some(seed);
         self
@@ -167,8 +170,8 @@ impl<'a, S: Space> Sweep<'a, S> {
         self
     }
 
-    /// Calls `report` about every [`PROGRESS_INTERVAL`] while the sweep runs, and once at its end. It is called on
-    /// the thread that runs the sweep, which does nothing else meanwhile.
+    /// Calls `report` about every [`PROGRESS_INTERVAL`] while the sweep runs, and once at its end. It is
+    /// called on the thread that runs the sweep, which does nothing else meanwhile.
     pub fn progress(mut self, report: impl FnMut(&Progress) + 'a) -> Self {
         self.progress = Some(Box::new(report));
         self
@@ -180,8 +183,8 @@ impl<'a, S: Space> Sweep<'a, S> {
         self
     }
 
-    /// Shows `label` and a bar on stderr if that is a terminal. Elsewhere it writes a line every five seconds, and so
-    /// none for a shorter sweep. Replaces the progress callback.
+    /// Shows `label` and a bar on stderr if that is a terminal. Elsewhere it writes a line every five
+    /// seconds, and so none for a shorter sweep. Replaces the progress callback.
     #[cfg(feature = "progress")]
     pub fn progress_bar(self, label: &str) -> Self {
         let show = bar::show(label);
@@ -190,7 +193,8 @@ impl<'a, S: Space> Sweep<'a, S> {
 
     /// Runs `instance` for every point and gathers what it returns.
     ///
-    /// `Ok` promises neither that all points were tried nor that none failed: see [`SweepReport::is_complete`].
+    /// `Ok` promises neither that all points were tried nor that none failed: see
+    /// [`SweepReport::is_complete`].
     ///
     /// # Errors
     /// [`SweepError`], if the sweep could not be started; no instance was run.

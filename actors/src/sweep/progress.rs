@@ -3,8 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Time between two calls of the progress callback, unless [`Sweep::progress_every`](super::Sweep::progress_every)
-/// says otherwise.
+/// Time between two calls of the progress callback, unless
+/// [`Sweep::progress_every`](super::Sweep::progress_every) says otherwise.
 pub const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How far a sweep is. Displayed, it is one line: `4200/10000 (42 %), 9800/s, 0.6 s left, 3 failed`.

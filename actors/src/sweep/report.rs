@@ -25,13 +25,13 @@ pub struct SweepReport<P, R> {
     pub failed: usize,
     /// How many points the space has.
     pub total: usize,
-    /// Whether the stop flag ended the sweep before all points were tried to their end. What is there is complete in itself;
-    /// which points are missing depends on the moment.
+    /// Whether the stop flag ended the sweep before all points were tried to their end. What is there is
+    /// complete in itself; which points are missing depends on the moment.
     pub cancelled: bool,
     /// How long it took.
     pub elapsed: Duration,
-    /// CPU time of the sweep's threads, to about a scheduler tick per thread; `None` where the system does not tell
-    /// (it does on Linux).
+    /// CPU time of the sweep's threads, to about a scheduler tick per thread; `None` where the system does
+    /// not tell (it does on Linux).
     pub cpu: Option<Duration>,
     /// Threads that ran instances.
     pub threads: usize,
@@ -43,7 +43,8 @@ impl<P, R> SweepReport<P, R> {
         self.results.len() == self.total
     }
 
-    /// The result with the highest score, the first of those that are equal. One whose score is NaN is below all others.
+    /// The result with the highest score, the first of those that are equal. One whose score is NaN is below
+    /// all others.
     ///
     /// ```
     /// use mycelium::sweep::Sweep;

@@ -10,8 +10,8 @@ use super::Space;
 use super::seed::seed_of;
 use super::space::FromInt;
 
-/// Random points, drawn uniformly and independently from a [`Domain`]. The point at an index follows from the seed
-/// and that index alone: it is the same on every machine, and stays the same when more points are drawn.
+/// Random points, drawn uniformly and independently from a [`Domain`]. The point at an index follows from the
+/// seed and that index alone: it is the same on every machine, and stays the same when more points are drawn.
 ///
 /// ```
 /// use mycelium::sweep::{Samples, Space};
@@ -53,8 +53,8 @@ impl<D: Domain> Space for Samples<D> {
 
 /// A set of values from which one can be drawn at random.
 ///
-/// Implemented for ranges of integers, ranges of `f64`, [`Vec`]s (one of the items), and tuples and arrays of domains
-/// (one value of each).
+/// Implemented for ranges of integers, ranges of `f64`, [`Vec`]s (one of the items), and tuples and arrays of
+/// domains (one value of each).
 pub trait Domain {
     /// A value of the domain.
     type Point;
@@ -208,8 +208,8 @@ fn check_finite(start: f64, end: f64, domain: &dyn fmt::Debug) -> Result<(), Sam
     }
 }
 
-/// A number from zero to `count - 1`, for `count` up to 2^64. The upper half of a product of 128 random bits with the
-/// count: no loop, and no value is favoured by more than one part in 2^64.
+/// A number from zero to `count - 1`, for `count` up to 2^64. The upper half of a product of 128 random bits
+/// with the count: no loop, and no value is favoured by more than one part in 2^64.
 fn below(random: &mut Pcg64Mcg, count: i128) -> i128 {
     let count = count as u128;
     let high = u128::from(random.next_u64()) * count;

@@ -3,12 +3,13 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
-/// An indexed set of parameters. A sweep asks for its points by index, on any thread and in any order, so a point
-/// depends on its index alone. Nothing is materialised: a grid of a billion points takes no memory of its own.
+/// An indexed set of parameters. A sweep asks for its points by index, on any thread and in any order, so a
+/// point depends on its index alone. Nothing is materialised: a grid of a billion points takes no memory of
+/// its own.
 ///
 /// Implemented for ranges of integers, lists ([`Vec`], arrays, slices, `Arc<[T]>`), [`Grid`](super::Grid) and
-/// [`Samples`](super::Samples). The points of a list are clones of its items: put references or [`Arc`]s into it if
-/// they are large. A range with steps is a list: `(10..=200).step_by(10).collect::<Vec<_>>()`.
+/// [`Samples`](super::Samples). The points of a list are clones of its items: put references or [`Arc`]s into
+/// it if they are large. A range with steps is a list: `(10..=200).step_by(10).collect::<Vec<_>>()`.
 pub trait Space {
     /// One set of parameters.
     type Point;
@@ -36,8 +37,8 @@ pub trait Space {
         (0..self.points()).map(|index| self.point(index))
     }
 
-    /// The points that `keep` likes, as a space of their own: its indices, and so the seeds, count only those. Each point is looked
-    /// at once, here, and 8 bytes are kept for each that stays.
+    /// The points that `keep` likes, as a space of their own: its indices, and so the seeds, count only
+    /// those. Each point is looked at once, here, and 8 bytes are kept for each that stays.
     ///
     /// ```
     /// use mycelium::sweep::{Grid, Space, Sweep};

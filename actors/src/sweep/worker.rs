@@ -147,7 +147,8 @@ impl<S: Space, F> Plan<'_, S, F> {
     {
         let params = self.space.point(index);
         let trial = Trial::held(index, seed_of(self.seed, index), leash);
-        // What the function borrows is shared with other threads, so it is guarded against being seen half changed.
+        // What the function borrows is shared with other threads, so it is guarded against being seen half
+        // changed.
         let caught = catch_unwind(AssertUnwindSafe(|| (self.instance)(&params, &trial).map_err(Into::into)));
         if leash.take_pulled() {
             // Whatever it has made of that: a full sweep would have another result.

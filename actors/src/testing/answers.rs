@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::{Actor, BoxError, Context, Responder};
 
-/// An actor that answers each `Q` with what a function says, in place of one that the code under test asks. Spawn it where the code
-/// runs, and hand out its [`reply_recipient`](crate::ActorRef::reply_recipient).
+/// An actor that answers each `Q` with what a function says, in place of one that the code under test asks.
+/// Spawn it where the code runs, and hand out its [`reply_recipient`](crate::ActorRef::reply_recipient).
 ///
 /// ```
 /// use mycelium::testing::Answers;

@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::error::short_type_name;
 use crate::{Actor, Call, CallOutcome, Probe};
 
-/// Panics in an actor at a chosen message, to see what its supervisor, its successors and others make of it. It is the probe of a bus or
-/// an isolate ([`BusBuilder::probe`](crate::BusBuilder::probe), [`Isolate::probe`](crate::Isolate::probe)).
+/// Panics in an actor at a chosen message, to see what its supervisor, its successors and others make of it.
+/// It is the probe of a bus or an isolate ([`BusBuilder::probe`](crate::BusBuilder::probe),
+/// [`Isolate::probe`](crate::Isolate::probe)).
 ///
 /// The panic comes in place of the handler, with the message in hand, and is treated like one of the handler.
 ///
@@ -60,8 +61,9 @@ impl Faults {
         Self::default()
     }
 
-    /// Panics when an actor of type `A` is handed its `nth` message or query of type `M`, counted from 1 over all actors of that type and
-    /// their restarts; a message that is tried again counts again. 0 is never. Types are told apart by their names.
+    /// Panics when an actor of type `A` is handed its `nth` message or query of type `M`, counted from 1 over
+    /// all actors of that type and their restarts; a message that is tried again counts again. 0 is never.
+    /// Types are told apart by their names.
     #[must_use]
     pub fn panic_at<A: Actor, M>(self, nth: u64) -> Self {
         let plan = FaultPlan { actor: A::name(), message: short_type_name::<M>(), at: nth, seen: 0 };

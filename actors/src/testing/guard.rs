@@ -5,10 +5,12 @@ use std::ops::{Deref, DerefMut};
 
 use crate::{Isolate, Message, MessageBus, TopicStats};
 
-/// A bus or an isolate that must lose nothing: its drop panics if a message was dropped, became a dead letter, was left behind or still
-/// waits. It can be used as what it guards. While the test panics anyway, it says nothing.
+/// A bus or an isolate that must lose nothing: its drop panics if a message was dropped, became a dead
+/// letter, was left behind or still waits. It can be used as what it guards. While the test panics anyway, it
+/// says nothing.
 ///
-/// It looks at counters. On a live bus let the work end before: await the last answer, or look at [`losses`](Self::losses).
+/// It looks at counters. On a live bus let the work end before: await the last answer, or look at
+/// [`losses`](Self::losses).
 ///
 /// ```
 /// use mycelium::testing::Guarded;
@@ -37,7 +39,8 @@ pub struct Guarded<H: Ledger> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loss {
-    /// Dropped by a policy: `DropOldest`, `DropNewest`, or `Conflate` with too many keys. What `Conflate` replaces is not lost.
+    /// Dropped by a policy: `DropOldest`, `DropNewest`, or `Conflate` with too many keys. What `Conflate`
+    /// replaces is not lost.
     Dropped,
     /// It was in the hand of an actor that failed, or waited for one that has ended.
     DeadLetter,
@@ -120,8 +123,8 @@ impl<H: Ledger> Guarded<H> {
         Self { host, allowed: Vec::new() }
     }
 
-    /// Lets `M` be lost so: a test of a policy that drops. Dead letters are counted for all messages together: see
-    /// [`allow_all`](Self::allow_all).
+    /// Lets `M` be lost so: a test of a policy that drops. Dead letters are counted for all messages
+    /// together: see [`allow_all`](Self::allow_all).
     pub fn allow<M: Message>(mut self, loss: Loss) -> Self {
         self.allowed.push((Some(M::NAME), loss));
         self

@@ -1,8 +1,9 @@
-//! What tests of actors need: a record of what was published or told, answers by rote, failures at a chosen message, and a guard
-//! that fails a test in which messages were lost.
+//! What tests of actors need: a record of what was published or told, answers by rote, failures at a chosen
+//! message, and a guard that fails a test in which messages were lost.
 //!
-//! The same types work with an [`Isolate`](crate::Isolate), where nothing happens until the test runs it, and with a live
-//! [`MessageBus`](crate::MessageBus), where the test awaits. `docs/testing.md` walks through them.
+//! The same types work with an [`Isolate`](crate::Isolate), where nothing happens until the test runs it, and
+//! with a live [`MessageBus`](crate::MessageBus), where the test awaits. `docs/testing.md` walks through
+//! them.
 
 mod answers;
 mod faults;

@@ -25,10 +25,12 @@ pub const RECORDER_WAIT: Duration = Duration::from_secs(10);
 /// How many of the messages before it a failed expectation shows.
 const SHOWN_MAX: usize = 8;
 
-/// The messages of one type that were published ([`Isolate::record`], [`MessageBus::record`]), or that were told to its
-/// [`recipient`](Self::recipient) ([`Isolate::recorder`], [`MessageBus::recorder`]), in the order in which they came.
+/// The messages of one type that were published ([`Isolate::record`], [`MessageBus::record`]), or that were
+/// told to its [`recipient`](Self::recipient) ([`Isolate::recorder`], [`MessageBus::recorder`]), in the order
+/// in which they came.
 ///
-/// An actor records them. On a topic it is a `Block` subscriber like others: it hears what is published after it was made.
+/// An actor records them. On a topic it is a `Block` subscriber like others: it hears what is published after
+/// it was made.
 ///
 /// ```
 /// use mycelium::{BoxError, Isolate, Message};
@@ -171,7 +173,8 @@ impl<M: Clone + Send + Sync + 'static> Recorder<M> {
 }
 
 impl<M: Clone + fmt::Debug + Send + Sync + 'static> Recorder<M> {
-    /// The next message; waits for it, for [`RECORDER_WAIT`] at most. For live buses: in an isolate nothing comes while a test waits.
+    /// The next message; waits for it, for [`RECORDER_WAIT`] at most. For live buses: in an isolate nothing
+    /// comes while a test waits.
     ///
     /// # Panics
     /// When none comes.

@@ -89,22 +89,23 @@ pub struct Builder {
 #[must_use = "a child runs under a supervisor: give it to `Builder::child` or `Tree::start_child`"]
 pub struct Child(pub(crate) ChildSpec<Launcher>);
 
-/// What becomes of the message that an actor is handling when it fails, by an error, a panic, or because its health probe
-/// has given it up.
+/// What becomes of the message that an actor is handling when it fails, by an error, a panic, or because its
+/// health probe has given it up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Redelivery {
     /// It is a dead letter.
     #[default]
     DeadLetter,
-    /// The next life handles it once more, before everything that came after it. An ask is not repeated: whoever asked has its
-    /// error at once.
+    /// The next life handles it once more, before everything that came after it. An ask is not repeated:
+    /// whoever asked has its error at once.
     ///
-    /// Its handler may have done a part of its work before it failed: repeat only what may be repeated. Each failure is a
-    /// restart, which counts for the intensity: allow at least as many restarts as attempts.
+    /// Its handler may have done a part of its work before it failed: repeat only what may be repeated. Each
+    /// failure is a restart, which counts for the intensity: allow at least as many restarts as attempts.
     Retry {
-        /// How often its handler is tried in all, the first time included; after that it is a dead letter. 1 and 0 mean
-        /// the same as [`DeadLetter`](Self::DeadLetter), and more than [`ATTEMPTS_MAX`] the same as that.
+        /// How often its handler is tried in all, the first time included; after that it is a dead letter. 1
+        /// and 0 mean the same as [`DeadLetter`](Self::DeadLetter), and more than [`ATTEMPTS_MAX`] the same
+        /// as that.
         attempts: u32,
     },
 }
@@ -119,7 +120,8 @@ impl Redelivery {
 }
 
 impl Child {
-    /// An actor. `make` gives its value for each life; its reference, mailbox and subscriptions outlive the lives.
+    /// An actor. `make` gives its value for each life; its reference, mailbox and subscriptions outlive the
+    /// lives.
     pub fn actor<A: Actor>(id: impl Into<Arc<str>>, make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self(ChildSpec::worker(id, Launcher::new(ActorLaunch::new(make))))
     }
@@ -152,7 +154,8 @@ impl Child {
         Self(ChildSpec::worker(id, launcher))
     }
 
-    /// A supervisor with children of its own. Its observer, if any, is not used: the root's sees the whole tree.
+    /// A supervisor with children of its own. Its observer, if any, is not used: the root's sees the whole
+    /// tree.
     pub fn supervisor(builder: Builder) -> Self {
         Self(ChildSpec::supervisor(Arc::clone(&builder.id), Launcher::new(SupervisorLaunch(builder))))
     }
@@ -172,25 +175,26 @@ impl Child {
         Self(self.0.significant(significant))
     }
 
-    /// Whether it brings messages in, so that a drain ([`Tree::drain`](crate::Tree::drain)) stops it before the mailboxes
-    /// are waited for. Services, futures and processes do unless set otherwise, actors do not. A service that only
-    /// consumes, and an actor that lives on its timers, should say so. For a supervisor it means nothing.
+    /// Whether it brings messages in, so that a drain ([`Tree::drain`](crate::Tree::drain)) stops it before
+    /// the mailboxes are waited for. Services, futures and processes do unless set otherwise, actors do not.
+    /// A service that only consumes, and an actor that lives on its timers, should say so. For a supervisor
+    /// it means nothing.
     pub fn source(mut self, source: bool) -> Self {
         self.0.start.source = Some(source);
         self
     }
 
     /// It counts as started when it says so with [`Context::ready`](crate::Context::ready) or
-    /// [`ServiceContext::ready`](crate::ServiceContext::ready), in place of when its `started` has returned or its loop has begun;
-    /// the next child starts after that. A process says so with a line of its output:
+    /// [`ServiceContext::ready`](crate::ServiceContext::ready), in place of when its `started` has returned
+    /// or its loop has begun; the next child starts after that. A process says so with a line of its output:
     /// [`ProcessSpec::ready_line`](super::ProcessSpec::ready_line). For a supervisor it means nothing.
     pub fn ready_when_told(mut self) -> Self {
         self.0.start.tells = self.0.start.builder().is_none();
         self
     }
 
-    /// How long it may take until it counts as started: [`START_TIMEOUT`](super::START_TIMEOUT) unless set, without limit for a
-    /// supervisor. After that its start has failed, and what it was doing is ended.
+    /// How long it may take until it counts as started: [`START_TIMEOUT`](super::START_TIMEOUT) unless set,
+    /// without limit for a supervisor. After that its start has failed, and what it was doing is ended.
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.0.start.start_timeout = Some(limit);
         self
@@ -198,7 +202,8 @@ impl Child {
 
     /// Has its progress probed; not, unless set. For a supervisor it means nothing: probe its children.
     ///
-    /// A probed actor handles at most 16 messages in one go, and tells what it has in hand; others pay nothing for it.
+    /// A probed actor handles at most 16 messages in one go, and tells what it has in hand; others pay
+    /// nothing for it.
     pub fn health(mut self, health: Health) -> Self {
         self.0.start.health = Some(health);
         self
@@ -256,16 +261,16 @@ impl Builder {
         self
     }
 
-    /// From which the jitter of the backoffs in the whole tree is drawn, as in a dry run: one seed, different waits for different
-    /// supervisors. That of a supervisor below the root means nothing. 0 unless set: processes that run the same tree should set
-    /// different ones, or all come back at the same moment.
+    /// From which the jitter of the backoffs in the whole tree is drawn, as in a dry run: one seed, different
+    /// waits for different supervisors. That of a supervisor below the root means nothing. 0 unless set:
+    /// processes that run the same tree should set different ones, or all come back at the same moment.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
     }
 
-    /// Calls `observer` with the path of the supervisor and what happened, for each event of the whole tree, in the
-    /// order of each supervisor. It runs on the supervisor's task and must not block.
+    /// Calls `observer` with the path of the supervisor and what happened, for each event of the whole tree,
+    /// in the order of each supervisor. It runs on the supervisor's task and must not block.
     pub fn on_event(
         mut self,
         observer: impl Fn(&str, &mycelium_supervisor::Notice) + Send + Sync + 'static,
@@ -317,12 +322,12 @@ impl Builder {
         self.child(Child::supervisor(builder))
     }
 
-    /// Starts the tree on `bus`: the children in order, each after the one before has started. It is ready when all
-    /// run.
+    /// Starts the tree on `bus`: the children in order, each after the one before has started. It is ready
+    /// when all run.
     ///
     /// # Errors
-    /// [`StartError`]: a specification is not valid, or a child did not start; then those before it were stopped again,
-    /// in reverse order.
+    /// [`StartError`]: a specification is not valid, or a child did not start; then those before it were
+    /// stopped again, in reverse order.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, the tree is shut down.

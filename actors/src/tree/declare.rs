@@ -18,8 +18,8 @@ use super::launch::Launcher;
 use super::process::ProcessSpec;
 use crate::{Actor, Service};
 
-/// What a program can run, by the names that a declared tree calls it. A name that is given twice counts as given
-/// last.
+/// What a program can run, by the names that a declared tree calls it. A name that is given twice counts as
+/// given last.
 ///
 /// ```
 /// use mycelium::tree::Factories;
@@ -208,14 +208,15 @@ impl fmt::Display for DeclareError {
 impl std::error::Error for DeclareError {}
 
 impl Supervisor {
-    /// Builds the tree that a TOML text declares; `docs/supervision.md` lists the keys. The same text can be simulated
-    /// before it is live: keys and `[[events]]` that are for the dry run mean nothing here.
+    /// Builds the tree that a TOML text declares; `docs/supervision.md` lists the keys. The same text can be
+    /// simulated before it is live: keys and `[[events]]` that are for the dry run mean nothing here.
     ///
-    /// What children are is looked up in `factories`. Relative paths of commands are relative to the working directory
-    /// of this process.
+    /// What children are is looked up in `factories`. Relative paths of commands are relative to the working
+    /// directory of this process.
     ///
     /// # Errors
-    /// [`DeclareError`]: the first mistake, with line, column and remedy. A name that is not registered is one.
+    /// [`DeclareError`]: the first mistake, with line, column and remedy. A name that is not registered is
+    /// one.
     ///
     /// ```
     /// use mycelium::tree::Factories;
@@ -255,7 +256,8 @@ impl Supervisor {
         build(text, factories).map_err(|mistake| DeclareError::Mistake { path: None, mistake })
     }
 
-    /// Builds the tree that a TOML file of at most [`TREE_BYTES_MAX`](super::TREE_BYTES_MAX) declares; see [`from_toml`](Self::from_toml).
+    /// Builds the tree that a TOML file of at most [`TREE_BYTES_MAX`](super::TREE_BYTES_MAX) declares; see
+    /// [`from_toml`](Self::from_toml).
     ///
     /// # Errors
     /// [`DeclareError`], with the name of the file.

@@ -1,4 +1,5 @@
-//! Ending a tree without losing what is queued: sources first, then mailboxes, then everybody in reverse order.
+//! Ending a tree without losing what is queued: sources first, then mailboxes, then everybody in reverse
+//! order.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -100,26 +101,29 @@ impl std::error::Error for DrainError {}
 impl Tree {
     /// Ends the tree and loses nothing that is queued, if that can be done within `limit`:
     ///
-    /// 1. A bus takes nothing from publishers outside any more ([`MessageBus::pause_ingress`]). The sources of the
-    ///    tree are stopped one after the other in the order in which they started, and so are the services of the bus that no
-    ///    supervisor looks after. Which children are sources, [`Child::source`](super::Child::source) says.
-    /// 2. Actors go on until all of the bus rest: nothing waits in any mailbox, and no handler runs. A child in
-    ///    backoff is waited for if messages wait for it. Timers that are not due yet are not waited for.
+    /// 1. A bus takes nothing from publishers outside any more ([`MessageBus::pause_ingress`]). The sources
+    ///    of the tree are stopped one after the other in the order in which they started, and so are the
+    ///    services of the bus that no supervisor looks after. Which children are sources,
+    ///    [`Child::source`](super::Child::source) says.
+    /// 2. Actors go on until all of the bus rest: nothing waits in any mailbox, and no handler runs. A child
+    ///    in backoff is waited for if messages wait for it. Timers that are not due yet are not waited for.
     /// 3. Children are stopped in reverse order, as [`shutdown`](Self::shutdown) does and in its time.
     ///
-    /// When `limit` has passed, step 3 begins whatever waits. In an isolate the time is virtual, and moves as far as sources and handlers need
-    /// it. Live, the bus stays open for those that are left on it, and goes on refusing
-    /// publishers outside until [`MessageBus::resume_ingress`].
+    /// When `limit` has passed, step 3 begins whatever waits. In an isolate the time is virtual, and moves as
+    /// far as sources and handlers need it. Live, the bus stays open for those that are left on it, and goes
+    /// on refusing publishers outside until [`MessageBus::resume_ingress`].
     ///
-    /// Tells and asks through references are not refused, from wherever they come: they are handled as long as the actor is there.
-    /// Who goes on telling keeps the drain from ending before its limit. Of two drains at once on one bus, each waits for all
-    /// actors of the bus, and names what those of its own tree have left, and those of no tree.
+    /// Tells and asks through references are not refused, from wherever they come: they are handled as long
+    /// as the actor is there. Who goes on telling keeps the drain from ending before its limit. Of two drains
+    /// at once on one bus, each waits for all actors of the bus, and names what those of its own tree have
+    /// left, and those of no tree.
     ///
     /// # Errors
     /// [`DrainError`] names what was not done. The tree has ended all the same.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, what was stopped stays stopped; [`shutdown`](Self::shutdown) ends the rest.
+    /// Dropped before it is ready, what was stopped stays stopped; [`shutdown`](Self::shutdown) ends the
+    /// rest.
     ///
     /// ```
     /// use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Supervisor};
@@ -201,7 +205,8 @@ impl LiveTree {
         Err(DrainError { limit, sources: late, busy, left, messages, killed })
     }
 
-    /// Stops the sources that run, each within its shutdown time: how many stopped by the deadline, and who did not.
+    /// Stops the sources that run, each within its shutdown time: how many stopped by the deadline, and who
+    /// did not.
     async fn stop_sources(&self, deadline: Instant) -> (usize, Vec<Arc<str>>) {
         let (mut stopped, mut late) = (0, Vec::new());
         for path in self.shared().take_sources() {
@@ -235,9 +240,9 @@ async fn stop_services(bus: &MessageBus, deadline: Instant) -> (usize, Vec<Arc<s
 
 /// Whether all actors of a bus rest, and those that have something to do.
 ///
-/// Each is looked at twice. Those that sleep with the same turn both times have slept all the time between, so there was
-/// a moment at which all of them did; and whoever sleeps has nothing in a queue. Actors that were spawned meanwhile are
-/// seen next time.
+/// Each is looked at twice. Those that sleep with the same turn both times have slept all the time between,
+/// so there was a moment at which all of them did; and whoever sleeps has nothing in a queue. Actors that
+/// were spawned meanwhile are seen next time.
 fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
     let ids = bus.core.ids();
     let everybody = bus.core.members.youngest_first();

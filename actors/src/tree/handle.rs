@@ -16,14 +16,16 @@ use crate::{Actor, ActorRef};
 /// How long [`Tree::shutdown`] waits before it kills what is left.
 pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 
-/// A running tree, the same type live and in an isolate. Paths begin with the root's id: `root/desk/portfolio`.
+/// A running tree, the same type live and in an isolate. Paths begin with the root's id:
+/// `root/desk/portfolio`.
 ///
-/// Live, dropping the last handle shuts the tree down without waiting; the shutdown of its bus ends it first, in the tree's order
-/// and the bus's time. In an isolate the handle's drop means nothing: the isolate owns its trees.
+/// Live, dropping the last handle shuts the tree down without waiting; the shutdown of its bus ends it first,
+/// in the tree's order and the bus's time. In an isolate the handle's drop means nothing: the isolate owns
+/// its trees.
 ///
-/// Actors and services may await its methods on every host, also inside an isolate, where time is virtual. Whoever runs an isolate awaits
-/// them with [`Isolate::block_on`](crate::Isolate::block_on). A method that is polled once has made its call: dropped then, the call stands and its
-/// answer is lost.
+/// Actors and services may await its methods on every host, also inside an isolate, where time is virtual.
+/// Whoever runs an isolate awaits them with [`Isolate::block_on`](crate::Isolate::block_on). A method that is
+/// polled once has made its call: dropped then, the call stands and its answer is lost.
 ///
 /// ```
 /// use mycelium::tree::{Child, ChildStatus};
@@ -181,9 +183,10 @@ impl Tree {
         &self.backend
     }
 
-    /// The actor at this path; `None` if there is none or it is of another type. The reference outlives restarts of
-    /// the actor and of the supervisors above it, not a kill, nor [`terminate_child`](Self::terminate_child): an actor that has
-    /// ended so is still found here until its child starts again or is forgotten; see [`ActorRef::is_alive`].
+    /// The actor at this path; `None` if there is none or it is of another type. The reference outlives
+    /// restarts of the actor and of the supervisors above it, not a kill, nor
+    /// [`terminate_child`](Self::terminate_child): an actor that has ended so is still found here until its
+    /// child starts again or is forgotten; see [`ActorRef::is_alive`].
     #[must_use]
     pub fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         match &self.backend {
@@ -236,14 +239,15 @@ impl Tree {
         }
     }
 
-    /// Adds a child to the supervisor at `path` and starts it. Under simple-one-for-one it becomes an instance: its id
-    /// and what it runs are the child's, the options those of the one specification.
+    /// Adds a child to the supervisor at `path` and starts it. Under simple-one-for-one it becomes an
+    /// instance: its id and what it runs are the child's, the options those of the one specification.
     ///
     /// # Errors
     /// See [`CallError`].
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent:
+    /// after the first poll.
     pub async fn start_child(&self, path: &str, child: Child) -> Result<(), CallError> {
         self.call(path, pure::Call::StartChild(child.0)).await.map(drop)
     }
@@ -254,7 +258,8 @@ impl Tree {
     /// See [`CallError`].
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent:
+    /// after the first poll.
     pub async fn terminate_child(&self, path: &str) -> Result<(), CallError> {
         self.call_on(path, pure::Call::TerminateChild).await
     }
@@ -265,7 +270,8 @@ impl Tree {
     /// See [`CallError`].
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent:
+    /// after the first poll.
     pub async fn restart_child(&self, path: &str) -> Result<(), CallError> {
         self.call_on(path, pure::Call::RestartChild).await
     }
@@ -276,7 +282,8 @@ impl Tree {
     /// See [`CallError`].
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent: after the first poll.
+    /// Dropped before it is ready, the supervisor carries the call out all the same, if it has been sent:
+    /// after the first poll.
     pub async fn delete_child(&self, path: &str) -> Result<(), CallError> {
         self.call_on(path, pure::Call::DeleteChild).await
     }
@@ -300,8 +307,9 @@ impl Tree {
         self.shutdown_within(TREE_SHUTDOWN_DEADLINE).await
     }
 
-    /// Stops all children in reverse order, each within its shutdown time, and kills what is left after `limit`. The
-    /// bus stays open. Live, killed processes are reaped by then, and what could not be killed within [`KILL_GRACE`](super::KILL_GRACE) goes on.
+    /// Stops all children in reverse order, each within its shutdown time, and kills what is left after
+    /// `limit`. The bus stays open. Live, killed processes are reaped by then, and what could not be killed
+    /// within [`KILL_GRACE`](super::KILL_GRACE) goes on.
     ///
     /// # Errors
     /// [`TreeShutdownError`] names who had to be killed. The tree has ended all the same.
@@ -335,8 +343,8 @@ impl Tree {
         }
     }
 
-    /// Waits for the end of the tree and says why it ended: `shutdown` after a shutdown, and also when the root gave up
-    /// or its significant children ended.
+    /// Waits for the end of the tree and says why it ended: `shutdown` after a shutdown, and also when the
+    /// root gave up or its significant children ended.
     ///
     /// # Cancel safety
     /// It may be dropped and called again.

@@ -12,13 +12,14 @@ const LOOKS: u32 = 4;
 
 /// When a child counts as stuck, and what happens then. See [`Child::health`](super::Child::health).
 ///
-/// - An actor is stuck when it has something to do and has finished nothing for this time: a handler that never
-///   returns, or waits for room in a queue that nobody empties.
-/// - A service is stuck when it has not called [`ServiceContext::alive`](crate::ServiceContext::alive) for this time, a process
-///   when it has written no line.
+/// - An actor is stuck when it has something to do and has finished nothing for this time: a handler that
+///   never returns, or waits for room in a queue that nobody empties.
+/// - A service is stuck when it has not called [`ServiceContext::alive`](crate::ServiceContext::alive) for
+///   this time, a process when it has written no line.
 ///
-/// In an isolate that is virtual time, and exact. Live, only time in which the runtime gives its tasks their turns counts: where all its
-/// threads are busy, a child that waits for its turn is not stuck, and one that is stuck is found later.
+/// In an isolate that is virtual time, and exact. Live, only time in which the runtime gives its tasks their
+/// turns counts: where all its threads are busy, a child that waits for its turn is not stuck, and one that
+/// is stuck is found later.
 ///
 /// ```
 /// use mycelium::tree::Health;
@@ -34,15 +35,16 @@ pub struct Health {
 }
 
 impl Health {
-    /// A child without progress for this time, at least [`STUCK_AFTER_MIN`], is reported: to the tree's observer as
-    /// [`Notice::Stuck`](super::Notice::Stuck), and to `tracing`, with the message in hand. It is seen up to a quarter later.
+    /// A child without progress for this time, at least [`STUCK_AFTER_MIN`], is reported: to the tree's
+    /// observer as [`Notice::Stuck`](super::Notice::Stuck), and to `tracing`, with the message in hand. It is
+    /// seen up to a quarter later.
     #[must_use]
     pub fn within(stuck_after: Duration) -> Self {
         Self { stuck_after: stuck_after.max(STUCK_AFTER_MIN), restarts: false }
     }
 
-    /// It is restarted as well, as after a failure. A handler that keeps its thread without ever waiting cannot be ended;
-    /// it stays reported.
+    /// It is restarted as well, as after a failure. A handler that keeps its thread without ever waiting
+    /// cannot be ended; it stays reported.
     #[must_use]
     pub fn restart(self) -> Self {
         Self { restarts: true, ..self }
@@ -93,8 +95,8 @@ impl HealthProbe {
         self.health
     }
 
-    /// Looks at a life. `had_turns`: since the last look, every task that could go on has had several turns. A look that comes late
-    /// counts as one in time, because what held it up has held up others.
+    /// Looks at a life. `had_turns`: since the last look, every task that could go on has had several turns.
+    /// A look that comes late counts as one in time, because what held it up has held up others.
     pub(crate) fn step(&mut self, now: Duration, pulse: Pulse, had_turns: bool) -> Verdict {
         let passed = now.saturating_sub(std::mem::replace(&mut self.looked, now));
         if pulse.rests || pulse.beats != self.beats {
@@ -124,7 +126,8 @@ mod tests {
         Duration::from_millis(n)
     }
 
-    /// Looks every `step` milliseconds from `from` on, and finds the same each time; when it found that the life is stuck.
+    /// Looks every `step` milliseconds from `from` on, and finds the same each time; when it found that the
+    /// life is stuck.
     fn looks(
         probe: &mut HealthProbe,
         from: u64,

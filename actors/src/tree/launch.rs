@@ -73,7 +73,8 @@ impl Launcher {
     }
 }
 
-/// The call as a supervisor of this strategy takes it: where all children are instances of one specification, a new one is too.
+/// The call as a supervisor of this strategy takes it: where all children are instances of one specification,
+/// a new one is too.
 pub(crate) fn fitting(call: Call<Launcher>, strategy: Strategy) -> Call<Launcher> {
     match call {
         Call::StartChild(spec) if strategy == Strategy::SimpleOneForOne => {

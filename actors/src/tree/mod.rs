@@ -1,7 +1,9 @@
-//! Supervision trees: actors and services, and live also futures and operating-system processes, under one supervisor.
+//! Supervision trees: actors and services, and live also futures and operating-system processes, under one
+//! supervisor.
 //!
-//! The decisions are those of the crate `mycelium-supervisor`, which keeps to Erlang/OTP; here they are carried out.
-//! Live, each supervisor is one tokio task that carries no user traffic; in an isolate all of them are one machine. `docs/supervision.md` explains the terms.
+//! The decisions are those of the crate `mycelium-supervisor`, which keeps to Erlang/OTP; here they are
+//! carried out. Live, each supervisor is one tokio task that carries no user traffic; in an isolate all of
+//! them are one machine. `docs/supervision.md` explains the terms.
 
 mod child;
 mod declare;

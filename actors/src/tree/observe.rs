@@ -1,4 +1,5 @@
-//! Who sees what happens in a tree, live or in an isolate: the log, and the observer that its builder was given.
+//! Who sees what happens in a tree, live or in an isolate: the log, and the observer that its builder was
+//! given.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -25,15 +25,16 @@ use crate::{BoxError, Service, ServiceContext};
 /// Longest line of output that goes into one log event, in bytes; a longer one is cut into several.
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
 
-/// How long what a process wrote last is read after its end. It is in the pipes by then, and takes no time unless somebody else
-/// keeps them open.
+/// How long what a process wrote last is read after its end. It is in the pipes by then, and takes no time
+/// unless somebody else keeps them open.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// A process as a child of a supervisor: command, arguments, environment and working directory.
 ///
-/// It leads a process group of its own. Told to stop, the group gets SIGTERM; after the shutdown time of the child,
-/// or when the process has ended and left others behind, the group gets SIGKILL. An exit code of 0 is a normal end,
-/// anything else a failure, unless it was told to stop. Lines of its output become `tracing` events: stdout at info, stderr at warn.
+/// It leads a process group of its own. Told to stop, the group gets SIGTERM; after the shutdown time of the
+/// child, or when the process has ended and left others behind, the group gets SIGKILL. An exit code of 0 is
+/// a normal end, anything else a failure, unless it was told to stop. Lines of its output become `tracing`
+/// events: stdout at info, stderr at warn.
 ///
 /// ```
 /// use mycelium::Supervisor;
@@ -70,8 +71,8 @@ impl ProcessSpec {
         self
     }
 
-    /// It counts as started when it has written a line to stdout that contains `text`; the next child starts after that. Without
-    /// this it counts as started at once.
+    /// It counts as started when it has written a line to stdout that contains `text`; the next child starts
+    /// after that. Without this it counts as started at once.
     pub fn ready_line(mut self, text: impl Into<Box<str>>) -> Self {
         self.ready_line = Some(text.into());
         self
@@ -234,8 +235,8 @@ struct Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // The number of a group stays taken while a process is in it, and our child's until it is reaped. After that
-        // it could name another group only if all numbers had been used meanwhile.
+        // The number of a group stays taken while a process is in it, and our child's until it is reaped.
+        // After that it could name another group only if all numbers had been used meanwhile.
         if let Some(group) = self.group {
             lock(&self.groups.running).remove(&group);
             let _ = kill_process_group(group, Signal::KILL);
@@ -251,7 +252,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands over each line of `output`, and reads as fast as the process writes, so that a flood does not block it.
+/// Hands over each line of `output`, and reads as fast as the process writes, so that a flood does not block
+/// it.
 async fn lines(output: Option<impl tokio::io::AsyncRead + Unpin>, mut tell: impl FnMut(&str)) {
     let Some(output) = output else { return };
     let mut reader = BufReader::with_capacity(LINE_BYTES_MAX, output);
@@ -263,7 +265,8 @@ async fn lines(output: Option<impl tokio::io::AsyncRead + Unpin>, mut tell: impl
     }
 }
 
-/// Appends up to a line feed, which is dropped, or [`LINE_BYTES_MAX`] bytes; `false` at the end of the output.
+/// Appends up to a line feed, which is dropped, or [`LINE_BYTES_MAX`] bytes; `false` at the end of the
+/// output.
 async fn read_line(reader: &mut (impl AsyncBufRead + Unpin), line: &mut Vec<u8>) -> bool {
     loop {
         let Ok(buffer) = reader.fill_buf().await else { return !line.is_empty() };

@@ -19,12 +19,12 @@ pub const EXIT_DRAINED: u8 = 0;
 pub const EXIT_UNDRAINED: u8 = 3;
 /// Exit code of a program whose root supervisor gave up.
 pub const EXIT_GAVE_UP: u8 = 4;
-/// The exit code of a program that a second signal ended is this plus the signal's number: 130 for SIGINT, 143 for
-/// SIGTERM, as a shell reports a process that the signal killed.
+/// The exit code of a program that a second signal ended is this plus the signal's number: 130 for SIGINT,
+/// 143 for SIGTERM, as a shell reports a process that the signal killed.
 pub const EXIT_SIGNAL: u8 = 128;
 
-/// Why a program's tree has ended; see [`Tree::run_until_signal`]. Returned from `main` it sets the exit code, and prints
-/// itself to standard error unless that code is 0.
+/// Why a program's tree has ended; see [`Tree::run_until_signal`]. Returned from `main` it sets the exit
+/// code, and prints itself to standard error unless that code is 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "return it from `main`, or turn it into an `ExitCode`"]
@@ -110,22 +110,23 @@ impl Termination for RunEnd {
 }
 
 impl Tree {
-    /// Waits until the tree ends by itself or the process gets SIGINT (Ctrl-C) or SIGTERM, then ends it and its bus, and
-    /// says how that went. Call it once, at the end of `main`.
+    /// Waits until the tree ends by itself or the process gets SIGINT (Ctrl-C) or SIGTERM, then ends it and
+    /// its bus, and says how that went. Call it once, at the end of `main`.
     ///
-    /// The first signal begins a [`drain`](Self::drain) with this limit. The second one stops everybody at once. After
-    /// either, what is left on the bus is shut down too.
+    /// The first signal begins a [`drain`](Self::drain) with this limit. The second one stops everybody at
+    /// once. After either, what is left on the bus is shut down too.
     ///
     /// It never hangs. A thread of its own watches the signals: when the runtime does not obey (all its
-    /// threads are stuck in code that never awaits), it ends the process by itself, 2 s after the second signal, or when all
-    /// deadlines have passed after the first. It does so as well when members that cannot be killed would keep
-    /// the runtime from going down after `main`. Processes of the tree are killed first.
+    /// threads are stuck in code that never awaits), it ends the process by itself, 2 s after the second
+    /// signal, or when all deadlines have passed after the first. It does so as well when members that cannot
+    /// be killed would keep the runtime from going down after `main`. Processes of the tree are killed first.
     ///
     /// # Errors
     /// When the signals cannot be listened to, as in an isolate. The tree goes on.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, signals do nothing any more: SIGINT and SIGTERM have lost their default effect.
+    /// Dropped before it is ready, signals do nothing any more: SIGINT and SIGTERM have lost their default
+    /// effect.
     ///
     /// ```no_run
     /// use mycelium::tree::RunEnd;

@@ -37,8 +37,8 @@ pub struct ServiceRuntime {
     tree: Arc<OnceCell<Tree>>,
 }
 
-/// How many restarts within [`RUNTIME_PERIOD`] a runtime takes before it gives up all supervised services. A service
-/// that fails at once comes to about 10 a minute with the default backoff.
+/// How many restarts within [`RUNTIME_PERIOD`] a runtime takes before it gives up all supervised services. A
+/// service that fails at once comes to about 10 a minute with the default backoff.
 const RUNTIME_INTENSITY: u32 = 1_000;
 
 /// See [`RUNTIME_INTENSITY`].
@@ -65,8 +65,8 @@ impl ServiceRuntime {
         self.bus.spawn_service(service)
     }
 
-    /// Starts a service that is restarted whenever it ends, with the default [`Backoff`]; `make` gives its value for
-    /// each life. It is the child `runtime/ID` of a tree; use [`Supervisor`] for other rules.
+    /// Starts a service that is restarted whenever it ends, with the default [`Backoff`]; `make` gives its
+    /// value for each life. It is the child `runtime/ID` of a tree; use [`Supervisor`] for other rules.
     ///
     /// # Errors
     /// [`StartError`]: the id is taken or not valid, or `make` panicked.
@@ -90,9 +90,9 @@ impl ServiceRuntime {
         self.tree.get_or_try_init(|| root().start(&self.bus)).await
     }
 
-    /// Runs until SIGINT (Ctrl-C) or SIGTERM, or until the supervised services have failed too often: then it stops all
-    /// services, lets the actors of the bus handle what is queued for `limit` at most, and ends everything. What it
-    /// returns sets the exit code; see [`Tree::run_until_signal`].
+    /// Runs until SIGINT (Ctrl-C) or SIGTERM, or until the supervised services have failed too often: then it
+    /// stops all services, lets the actors of the bus handle what is queued for `limit` at most, and ends
+    /// everything. What it returns sets the exit code; see [`Tree::run_until_signal`].
     ///
     /// # Errors
     /// When the signals cannot be listened to.

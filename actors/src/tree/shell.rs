@@ -1,4 +1,5 @@
-//! One supervisor live: a task with one mailbox and one engine. What reaches the supervisor comes in the order in which it was sent.
+//! One supervisor live: a task with one mailbox and one engine. What reaches the supervisor comes in the
+//! order in which it was sent.
 
 mod alarm;
 mod care;
@@ -21,8 +22,8 @@ use crate::live::{Control, KILL_GRACE};
 use crate::rt::{self, Instant};
 use crate::sync::{mpsc, oneshot};
 
-/// How long a supervisor rests before it deals with a restart that failed: tries without backoff do not keep a thread, and a
-/// runtime that goes down takes the supervisor with it, before that is past its intensity.
+/// How long a supervisor rests before it deals with a restart that failed: tries without backoff do not keep
+/// a thread, and a runtime that goes down takes the supervisor with it, before that is past its intensity.
 const RETRY_PAUSE: Duration = Duration::from_millis(1);
 
 /// After so much mail in a row a supervisor looks whether something is due: mail may come for ever.
@@ -116,8 +117,8 @@ pub(crate) fn spawn_supervisor(
     on_ready: OnReady,
     on_exit: OnExit,
 ) -> Result<StopTether, SpecError> {
-    // Control comes from few places, reports from each life and change of it, calls as many as the mailbox lets in: children and the
-    // intensity bound what waits here.
+    // Control comes from few places, reports from each life and change of it, calls as many as the mailbox
+    // lets in: children and the intensity bound what waits here.
     let (post, mail) = mpsc::unbounded_channel();
     let mut tasks = Tasks::new(shared, post.clone(), on_ready);
     // Nobody restarts the root.

@@ -1,5 +1,5 @@
-//! The signals that ask a process to stop, heard on a thread of their own, so that they are heard whatever the program's
-//! runtime does.
+//! The signals that ask a process to stop, heard on a thread of their own, so that they are heard whatever
+//! the program's runtime does.
 
 use std::fmt;
 use std::future::Future;
@@ -12,7 +12,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::run::{EXIT_SIGNAL, complain};
 
-/// How long a program may take to obey a second signal, and a runtime to go down when some member never awaits.
+/// How long a program may take to obey a second signal, and a runtime to go down when some member never
+/// awaits.
 const OBEY: Duration = Duration::from_secs(2);
 
 /// A signal that asks the process to stop.
@@ -59,8 +60,8 @@ struct LastWord {
     why: String,
 }
 
-/// Listens from now on. `patience` after the first signal the process ends with `code`, if it still runs. Before
-/// the process is ended from here, `clean_up` is called.
+/// Listens from now on. `patience` after the first signal the process ends with `code`, if it still runs.
+/// Before the process is ended from here, `clean_up` is called.
 pub(super) fn listen(
     patience: Duration,
     code: u8,

@@ -39,7 +39,8 @@ pub enum WirePublishError {
         /// The value's length, in bytes.
         got: usize,
     },
-    /// The bytes are no value that the topic takes: wrong length, version or layout, or a rule of the contract is broken.
+    /// The bytes are no value that the topic takes: wrong length, version or layout, or a rule of the
+    /// contract is broken.
     Value(ValueError),
     /// The bus, or the isolate's run, has ended; or it refuses what comes from outside, because it drains.
     Closed {

@@ -12,7 +12,8 @@ use crate::{ActorId, Timestamp};
 /// A message as bytes, as it leaves a topic. Cloning is cheap: the bytes are shared.
 ///
 /// An actor that implements `Handler<WireMessage>` receives them from topics that are named at run time:
-/// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire); other code from a [`WireSubscriber`](crate::WireSubscriber).
+/// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire); other code from a
+/// [`WireSubscriber`](crate::WireSubscriber).
 #[derive(Clone)]
 pub struct WireMessage {
     value: WireValue,
@@ -46,8 +47,9 @@ impl WireMessage {
         Self { value, kind, stamp, sender }
     }
 
-    /// What a frame says of the value: type id, version, root length, publish time. On a topic whose type the process has, the frame
-    /// is made here: it has no sequence, destination or trace. On others it is that of the publisher.
+    /// What a frame says of the value: type id, version, root length, publish time. On a topic whose type the
+    /// process has, the frame is made here: it has no sequence, destination or trace. On others it is that of
+    /// the publisher.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.value.header
@@ -77,7 +79,8 @@ impl WireMessage {
         Timestamp::from_nanos(self.value.header.publish_ns)
     }
 
-    /// Its place in the order of the bus: of two messages on one bus or isolate, the one with the lower stamp came first.
+    /// Its place in the order of the bus: of two messages on one bus or isolate, the one with the lower stamp
+    /// came first.
     #[must_use]
     pub fn stamp(&self) -> u64 {
         self.stamp

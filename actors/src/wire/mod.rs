@@ -1,11 +1,12 @@
 //! The door for bytes: frames enter and leave the topics of a bus or an isolate here.
 //!
-//! A bus is given the messages of contracts ([`BusBuilder::contract`](crate::BusBuilder::contract)) and then takes and hands out their
-//! values as bytes. What enters is decoded and validated once, and then is a message like any other; what leaves is encoded once for
-//! all who listen in bytes. Links, bindings, journals and taps use this door and no other.
+//! A bus is given the messages of contracts ([`BusBuilder::contract`](crate::BusBuilder::contract)) and then
+//! takes and hands out their values as bytes. What enters is decoded and validated once, and then is a
+//! message like any other; what leaves is encoded once for all who listen in bytes. Links, bindings, journals
+//! and taps use this door and no other.
 //!
-//! `table` knows which messages there are, `carried` what lies in a topic and how bytes come of it; `live/wire` and `isolate/wire` are
-//! the two hosts' halves.
+//! `table` knows which messages there are, `carried` what lies in a topic and how bytes come of it;
+//! `live/wire` and `isolate/wire` are the two hosts' halves.
 
 mod carried;
 mod error;

@@ -6,8 +6,9 @@ use crate::isolate::IsolateEars;
 use crate::live::LiveEars;
 use crate::{WireDelivery, WireMessage};
 
-/// The messages of some topics as bytes: see [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). Dropping it
-/// unsubscribes. It is the same type live and in an isolate.
+/// The messages of some topics as bytes: see
+/// [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). Dropping it unsubscribes. It is the
+/// same type live and in an isolate.
 pub struct WireSubscriber {
     backend: WireBackend,
 }
@@ -38,7 +39,8 @@ impl WireSubscriber {
         Self { backend: WireBackend::Isolate(ears) }
     }
 
-    /// The next message, in the order of the bus across all its topics; `None` when the bus has closed and nothing waits any more.
+    /// The next message, in the order of the bus across all its topics; `None` when the bus has closed and
+    /// nothing waits any more.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, no message is lost.
@@ -63,8 +65,9 @@ impl WireSubscriber {
         }
     }
 
-    /// Shows `look` the messages that wait, at most `most` of them, where they lie: nothing is copied or allocated for each if this is
-    /// the only one who listens to their topics in bytes. How many it has shown.
+    /// Shows `look` the messages that wait, at most `most` of them, where they lie: nothing is copied or
+    /// allocated for each if this is the only one who listens to their topics in bytes. How many it has
+    /// shown.
     ///
     /// # Panics
     /// When `look` does: the message that it has then is shown again.

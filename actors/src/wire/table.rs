@@ -29,7 +29,8 @@ pub(crate) struct Known {
     disabled: Option<Arc<str>>,
 }
 
-/// The way of a message's bytes into and out of either host, whose topics have a type that is known only here.
+/// The way of a message's bytes into and out of either host, whose topics have a type that is known only
+/// here.
 pub(crate) trait Port: Send + Sync {
     /// The topic on a live bus, made on first use.
     fn live(&self, kind: Kind, topics: &Topics) -> Result<Arc<dyn LiveWire>, SpawnError>;
@@ -85,8 +86,8 @@ impl Visitor for Add {
 }
 
 impl Add {
-    /// The message that came first stays, or the one whose type the process has. Another with its type id must be the same one, as
-    /// peers would find it.
+    /// The message that came first stays, or the one whose type the process has. Another with its type id
+    /// must be the same one, as peers would find it.
     fn put(&mut self, new: Known) {
         let at = self.0.partition_point(|known| known.kind.type_id < new.kind.type_id);
         let Some(known) = self.0.get_mut(at).filter(|known| known.kind.type_id == new.kind.type_id) else {

@@ -4,10 +4,11 @@ use crate::SpawnError;
 
 use super::{Known, Table};
 
-/// Topics by their names: one, a list, or all whose names begin alike. A name that ends with `*` stands for all topics that begin with
-/// what is before it; `*` alone for every topic.
+/// Topics by their names: one, a list, or all whose names begin alike. A name that ends with `*` stands for
+/// all topics that begin with what is before it; `*` alone for every topic.
 ///
-/// They are looked for among the messages of the contracts that the bus was given; a topic may carry several of them.
+/// They are looked for among the messages of the contracts that the bus was given; a topic may carry several
+/// of them.
 ///
 /// ```
 /// use mycelium::WireTopics;

@@ -1,5 +1,5 @@
-//! The counters of live topics add up with publishers, subscribers and stops that meet at any moment. One at a time, on any host:
-//! `hosts/accounts.rs`.
+//! The counters of live topics add up with publishers, subscribers and stops that meet at any moment. One at
+//! a time, on any host: `hosts/accounts.rs`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,7 +115,8 @@ fn number(random: &mut Random) -> u64 {
     if random.chance(94) { random.below(FAIL) } else { random.pick(&[FAIL, PANIC, PARK, PARK_AND_FAIL]) }
 }
 
-/// A live bus with all kinds of subscribers, and how many copies of messages each topic must have accounted for.
+/// A live bus with all kinds of subscribers, and how many copies of messages each topic must have accounted
+/// for.
 struct Live {
     bus: MessageBus,
     tree: Tree,
@@ -203,7 +204,8 @@ impl Live {
         }
     }
 
-    /// Whoever is not supervised ends with it: that is waited for, so that it is known who hears what comes next.
+    /// Whoever is not supervised ends with it: that is waited for, so that it is known who hears what comes
+    /// next.
     async fn fatal_burst(&mut self, random: &mut Random, numbers: &[u64]) {
         self.gate.add_permits(ROOM);
         self.publish(random, numbers).await;
@@ -229,7 +231,8 @@ impl Live {
         }
     }
 
-    /// Waits until nothing happens, and then until the counters add up: where they do not, the watchdog ends the test.
+    /// Waits until nothing happens, and then until the counters add up: where they do not, the watchdog ends
+    /// the test.
     async fn settle(&self) {
         let (mut before, mut still, mut looks) = (self.bus.topics(), 0, 0);
         while still < 3 || self.sums() != self.expected {

@@ -1,4 +1,5 @@
-//! Many messages at once: subscribers that look at them where they lie, and actors that are told when a batch has ended.
+//! Many messages at once: subscribers that look at them where they lie, and actors that are told when a batch
+//! has ended.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -379,7 +380,8 @@ fn a_supervised_actor_that_fails_in_a_batch_goes_on_with_what_waits() {
         summing.tell(note("panic")).await.unwrap();
         summing.tell(Tick(1)).await.unwrap();
         let starts = || batches(&heard).iter().filter(|word| *word == "started").count();
-        // Wherever the batch ended that panicked: the tick is in it, or waits for the next life, and is lost in neither case.
+        // Wherever the batch ended that panicked: the tick is in it, or waits for the next life, and is lost
+        // in neither case.
         while starts() < 2 || summed(&heard) < 1 {
             tokio::task::yield_now().await;
         }

@@ -70,7 +70,8 @@ async fn said(log: &Heard, word: &str, times: usize) {
     }
 }
 
-/// An exit once kept the place of its child in the order, so that the next death of that child overtook a call.
+/// An exit once kept the place of its child in the order, so that the next death of that child overtook a
+/// call.
 #[test]
 fn a_call_is_answered_before_an_exit_that_comes_after_it() {
     on_both_runtimes(|| async {
@@ -106,8 +107,9 @@ fn a_call_is_answered_before_an_exit_that_comes_after_it() {
     });
 }
 
-/// OTP carries out the restart of a group that is under way, and then stops what it has started. Live, whoever is told to
-/// end starts nothing any more: neither what comes next of the group, nor does it wait for a start that is slow.
+/// OTP carries out the restart of a group that is under way, and then stops what it has started. Live,
+/// whoever is told to end starts nothing any more: neither what comes next of the group, nor does it wait for
+/// a start that is slow.
 #[test]
 fn a_supervisor_that_is_told_to_end_starts_nothing_more() {
     on_both_runtimes(|| async {
@@ -141,7 +143,8 @@ fn a_supervisor_that_is_told_to_end_starts_nothing_more() {
     });
 }
 
-/// Calls and the end of a supervisor have one order: those that came before are carried out and answered, those after are refused.
+/// Calls and the end of a supervisor have one order: those that came before are carried out and answered,
+/// those after are refused.
 #[test]
 fn calls_that_came_before_a_shutdown_are_answered_as_otp_does() {
     on_both_runtimes(|| async {

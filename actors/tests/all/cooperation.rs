@@ -1,4 +1,5 @@
-//! Loops that publish, send and receive without ever having to wait let others run; a shutdown ends them in its time.
+//! Loops that publish, send and receive without ever having to wait let others run; a shutdown ends them in
+//! its time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,7 +16,8 @@ use mycelium::{
 const STEPS_MAX: u64 = 1_000_000;
 const LIMIT: Duration = Duration::from_millis(200);
 
-/// Repeats a step until another task of this thread has run. Not a function: what an `async` closure returns is not `Send` enough.
+/// Repeats a step until another task of this thread has run. Not a function: what an `async` closure returns
+/// is not `Send` enough.
 macro_rules! lets_others_run {
     ($what:expr, $step:expr) => {{
         let ran = Arc::new(AtomicBool::new(false));

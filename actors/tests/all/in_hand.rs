@@ -1,4 +1,5 @@
-//! The message in hand of an actor that fails, in what only live buses have: dead letters by name, probes and drains.
+//! The message in hand of an actor that fails, in what only live buses have: dead letters by name, probes and
+//! drains.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -1,4 +1,5 @@
-//! Intervals of no time, live: in an isolate they would never let it pass. All others are in the suite of hosts.
+//! Intervals of no time, live: in an isolate they would never let it pass. All others are in the suite of
+//! hosts.
 
 use std::time::Duration;
 

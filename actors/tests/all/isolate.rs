@@ -1,4 +1,5 @@
-//! Isolates from the outside: virtual time, what a run reports, replays. What they share with live buses is in the suite of hosts.
+//! Isolates from the outside: virtual time, what a run reports, replays. What they share with live buses is
+//! in the suite of hosts.
 
 use std::time::Duration;
 
@@ -58,7 +59,8 @@ fn words(isolate: &mut Isolate, log: &ActorRef<Log>) -> Vec<String> {
     isolate.with(log, |log| log.heard.iter().map(|(at, what)| format!("{at}:{what}")).collect()).unwrap()
 }
 
-/// Takes minutes, and hundreds of megabytes, if what is dropped behind a parked handler leaves anything behind.
+/// Takes minutes, and hundreds of megabytes, if what is dropped behind a parked handler leaves anything
+/// behind.
 #[test]
 fn a_flood_behind_a_parked_handler_costs_what_its_bound_says() {
     const FLOOD: u64 = 300_000;

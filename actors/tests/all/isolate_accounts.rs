@@ -1,5 +1,5 @@
-//! In an isolate too, every message that a topic took is somewhere, and the counters of the topic add up whenever a run has returned.
-//! Live buses: `accounts.rs`.
+//! In an isolate too, every message that a topic took is somewhere, and the counters of the topic add up
+//! whenever a run has returned. Live buses: `accounts.rs`.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -224,7 +224,8 @@ impl Service for Ticks {
 
 #[test]
 fn waits_that_were_over_before_they_began_change_no_order() {
-    /// Sleeps for no time between its messages, more often than there are steps between two looks at the bounds.
+    /// Sleeps for no time between its messages, more often than there are steps between two looks at the
+    /// bounds.
     struct Eager(bool);
     impl Service for Eager {
         type Error = BoxError;

@@ -1,4 +1,5 @@
-//! What an isolate makes of what is not its own: threads, tokio, other isolates; and of actors that wait for themselves.
+//! What an isolate makes of what is not its own: threads, tokio, other isolates; and of actors that wait for
+//! themselves.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -71,7 +72,8 @@ fn waiting(error: &RunError) -> &[Waiting] {
     waiting
 }
 
-/// Two actors: one waits for the answer of a thread, which has come, if `soon`, before the other lets the run go on.
+/// Two actors: one waits for the answer of a thread, which has come, if `soon`, before the other lets the run
+/// go on.
 fn run_beside_a_thread(soon: bool, and_sleeps: bool) -> RunError {
     let mut isolate = Isolate::new(1);
     let asker = isolate.spawn(Any::default()).unwrap();

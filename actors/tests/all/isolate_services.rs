@@ -1,4 +1,5 @@
-//! What a service of an isolate waits for when nothing is left to do: for more to come, which is rest, or for what never comes.
+//! What a service of an isolate waits for when nothing is left to do: for more to come, which is rest, or for
+//! what never comes.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -112,7 +113,8 @@ impl Service for Waiter {
     }
 }
 
-/// Waits for a tick in one future, and in another, which is woken later, for the answer: each is polled for its own sake alone.
+/// Waits for a tick in one future, and in another, which is woken later, for the answer: each is polled for
+/// its own sake alone.
 async fn beside(ticks: &mut Subscriber<Tick>, answer: &Answer, ctx: &ServiceContext) -> Result<(), BoxError> {
     let mut reading = pin!(ticks.recv());
     let mut other = pin!(async {

@@ -1,4 +1,5 @@
-//! An actor that uses itself: through its context, a publisher that it keeps or a reference to itself, it is the same actor.
+//! An actor that uses itself: through its context, a publisher that it keeps or a reference to itself, it is
+//! the same actor.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,5 @@
-//! The life of an actor is the same live and in an isolate: how it ends, what others hear of it, and whom its random numbers go by.
+//! The life of an actor is the same live and in an isolate: how it ends, what others hear of it, and whom its
+//! random numbers go by.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -58,8 +59,8 @@ impl Service for Mourner {
     }
 }
 
-/// What a leaver goes through that is told these numbers, and killed if the last one waits; what is said of it, why it has ended,
-/// and how many dead letters there are.
+/// What a leaver goes through that is told these numbers, and killed if the last one waits; what is said of
+/// it, why it has ended, and how many dead letters there are.
 type Course = (Vec<&'static str>, String, u64);
 
 fn in_isolate(numbers: &[u32], panics: bool) -> Course {

@@ -1,4 +1,5 @@
-//! What only live buses have: dead letters by name, names, subscribers outside of actors, shutdowns with a limit.
+//! What only live buses have: dead letters by name, names, subscribers outside of actors, shutdowns with a
+//! limit.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Live buses on a runtime whose clock is stopped (`start_paused`): there is one clock, and waiting follows it.
+//! Live buses on a runtime whose clock is stopped (`start_paused`): there is one clock, and waiting follows
+//! it.
 
 use std::time::Duration;
 

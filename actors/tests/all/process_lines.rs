@@ -1,5 +1,5 @@
-//! The output of an operating-system process, line by line. The only test of its program: `tracing` asks who wants an event when the
-//! first thread meets it, and a test beside this one would be asked too.
+//! The output of an operating-system process, line by line. The only test of its program: `tracing` asks who
+//! wants an event when the first thread meets it, and a test beside this one would be asked too.
 
 use std::time::Duration;
 

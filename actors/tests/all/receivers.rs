@@ -1,5 +1,5 @@
-//! Receivers that come and go while messages wait. An isolate hands a message to its only receiver by a shorter way than to
-//! several; whoever receives must not tell which.
+//! Receivers that come and go while messages wait. An isolate hands a message to its only receiver by a
+//! shorter way than to several; whoever receives must not tell which.
 
 use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscription, Subscriptions};
 use proptest::prelude::*;
@@ -67,7 +67,8 @@ impl Handler<Number> for Member {
     }
 }
 
-/// What the bus promises: a member hears, in order, what was published after it joined, until it leaves or stops.
+/// What the bus promises: a member hears, in order, what was published after it joined, until it leaves or
+/// stops.
 #[derive(Clone, Default)]
 struct Expected {
     joined_at: Option<u64>,

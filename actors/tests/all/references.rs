@@ -148,7 +148,8 @@ fn a_restart_of_the_supervisor_above() {
 fn a_restart_of_supervisors_further_above() {
     on_both_runtimes(|| async {
         let bus = MessageBus::new();
-        // The failure of `a` ends desk and floor; the restart of floor is one of the whole group with `other`.
+        // The failure of `a` ends desk and floor; the restart of floor is one of the whole group with
+        // `other`.
         let floor = Supervisor::builder("floor").intensity(0, PERIOD).supervisor(strict(Strategy::OneForOne));
         let other = Supervisor::builder("other").child(counter("c"));
         let tree = root().strategy(Strategy::OneForAll).supervisor(floor).supervisor(other);

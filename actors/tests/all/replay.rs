@@ -1,5 +1,5 @@
-//! A replay hands messages straight to their receivers where nothing can come between. It must not be told from a service
-//! that sleeps and publishes.
+//! A replay hands messages straight to their receivers where nothing can come between. It must not be told
+//! from a service that sleeps and publishes.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
@@ -50,7 +50,8 @@ impl Actor for Log {
     }
 }
 
-/// Ticks come at multiples of four plus the number of their feed, 0 to 2; whatever an actor waits for at three more.
+/// Ticks come at multiples of four plus the number of their feed, 0 to 2; whatever an actor waits for at
+/// three more.
 fn until(now: i64, fours: u64) -> Duration {
     Duration::from_nanos(fours * 4 + 3 - now as u64 % 4)
 }

@@ -1,4 +1,5 @@
-//! Helpers for calls to the outside: in virtual time where time matters, and the breaker against a naive model.
+//! Helpers for calls to the outside: in virtual time where time matters, and the breaker against a naive
+//! model.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,5 @@
-//! Runtimes that are not the caller's, are gone, or end: what a bus says of them, and that nobody waits for ever.
+//! Runtimes that are not the caller's, are gone, or end: what a bus says of them, and that nobody waits for
+//! ever.
 
 use std::future::Future;
 use std::pin::pin;

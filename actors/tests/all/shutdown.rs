@@ -1,4 +1,5 @@
-//! The end of a bus: its trees first, the youngest first, each in its order; then everybody else; and nobody waits for ever.
+//! The end of a bus: its trees first, the youngest first, each in its order; then everybody else; and nobody
+//! waits for ever.
 
 use std::time::Duration;
 

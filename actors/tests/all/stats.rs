@@ -1,4 +1,5 @@
-//! `MessageBus::stats`: what it shows of a bus in which something waits, was dropped, failed and was restarted.
+//! `MessageBus::stats`: what it shows of a bus in which something waits, was dropped, failed and was
+//! restarted.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The test kit: what it records and expects, that its failures can be read, and that its guard notices what is lost.
+//! The test kit: what it records and expects, that its failures can be read, and that its guard notices what
+//! is lost.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

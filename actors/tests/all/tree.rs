@@ -1,4 +1,5 @@
-//! What only live trees have: futures, the end of a bus and of a handle, service runtimes. The rest is in the suite of hosts.
+//! What only live trees have: futures, the end of a bus and of a handle, service runtimes. The rest is in the
+//! suite of hosts.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

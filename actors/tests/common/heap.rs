@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub struct Counting;
 
 thread_local! {
-    // One for each thread: on a busy machine the test harness's own thread may allocate while the test counts.
+    // One for each thread: on a busy machine the test harness's own thread may allocate while the test
+    // counts.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
     static OWN_BYTES: Cell<i64> = const { Cell::new(0) };
 }
@@ -37,8 +38,8 @@ fn bytes(layout: Layout) -> i64 {
     i64::try_from(layout.size()).unwrap_or(i64::MAX)
 }
 
-// SAFETY: everything is passed on to the system's allocator; the counters touch no memory of the caller's, and have neither an
-// initialiser nor a destructor that could allocate.
+// SAFETY: everything is passed on to the system's allocator; the counters touch no memory of the caller's,
+// and have neither an initialiser nor a destructor that could allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);

@@ -67,8 +67,8 @@ pub fn on_both_runtimes_within(watchdog: Duration, test: impl AsyncFn()) {
     }
 }
 
-/// Runs a test on a current thread, on one worker and on two, each in a thread of its own: a test that keeps its runtime from
-/// running anything else is seen to hang.
+/// Runs a test on a current thread, on one worker and on two, each in a thread of its own: a test that keeps
+/// its runtime from running anything else is seen to hang.
 pub fn on_every_runtime(test: impl AsyncFn() + Send + Sync + 'static) {
     let test = Arc::new(test);
     for workers in 0..=2 {

@@ -1,5 +1,5 @@
-//! Every message that a topic took is somewhere: handled, waiting, dropped by a policy, left behind, or a dead letter. At rest the
-//! counters of a topic add up, whatever its subscribers do.
+//! Every message that a topic took is somewhere: handled, waiting, dropped by a policy, left behind, or a
+//! dead letter. At rest the counters of a topic add up, whatever its subscribers do.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

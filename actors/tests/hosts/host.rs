@@ -1,8 +1,9 @@
 //! What a test body sees of a host, and how bodies are instantiated.
 //!
-//! A body is a function over [`Host`]. It stands outside of all actors: it spawns, publishes, tells, asks, lets time pass, and looks at
-//! what actors have written down. [`conformance!`] makes a test of it for each host. A new host (a bus on the other side of a
-//! transport) is one more implementation of [`Host`] and one more line in that macro.
+//! A body is a function over [`Host`]. It stands outside of all actors: it spawns, publishes, tells, asks,
+//! lets time pass, and looks at what actors have written down. [`conformance!`] makes a test of it for each
+//! host. A new host (a bus on the other side of a transport) is one more implementation of [`Host`] and one
+//! more line in that macro.
 
 use std::future::Future;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -35,8 +36,8 @@ pub(crate) struct Letters {
 
 /// Whatever runs actors. Its methods are called from outside of all of them.
 ///
-/// Methods that wait (`publish`, `tell`, `ask`, `ended`, calls of trees) let the host go on until they have what they wait for, time
-/// included; the others let nothing happen by themselves.
+/// Methods that wait (`publish`, `tell`, `ask`, `ended`, calls of trees) let the host go on until they have
+/// what they wait for, time included; the others let nothing happen by themselves.
 pub(crate) trait Host: Sized {
     const OFFERS: Offers;
 
@@ -207,9 +208,10 @@ pub(crate) fn run(body: fn()) {
     }
 }
 
-/// Makes a test of a body for each host: `conformance!(body)`. A host is left out only for something that it does not offer:
-/// `conformance!(body, not isolate: limits)`, `conformance!(body, not live: one_order)`, `conformance!(body, not live2: exact_time)`.
-/// What is left out although the host offers it by now does not compile.
+/// Makes a test of a body for each host: `conformance!(body)`. A host is left out only for something that it
+/// does not offer: `conformance!(body, not isolate: limits)`, `conformance!(body, not live: one_order)`,
+/// `conformance!(body, not live2: exact_time)`. What is left out although the host offers it by now does not
+/// compile.
 macro_rules! conformance {
     ($body:ident) => { conformance!(@tests $body live1 live2 isolate); };
     ($body:ident, not isolate: $lack:ident) => {

@@ -19,7 +19,8 @@ pub(crate) struct InIsolate(Isolate);
 const BEGIN: Timestamp = Timestamp::from_nanos(1_700_000_000_000_000_000);
 
 impl InIsolate {
-    /// Handles all up to this moment. A tree that gives up ends the run, and what it says is its test's affair.
+    /// Handles all up to this moment. A tree that gives up ends the run, and what it says is its test's
+    /// affair.
     fn run_until(&mut self, until: Timestamp) {
         match self.0.run_until(until) {
             Ok(_) | Err(RunError::TreeGaveUp { .. }) => {}

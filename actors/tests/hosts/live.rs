@@ -16,8 +16,8 @@ use tokio::sync::Notify;
 use crate::host::{Host, Letters, Limits};
 use crate::offers::{LIVE, Offers};
 
-/// With one thread, time is virtual: it passes when nothing else is left to do and somebody waits for it. Nothing happens between two
-/// calls.
+/// With one thread, time is virtual: it passes when nothing else is left to do and somebody waits for it.
+/// Nothing happens between two calls.
 pub(crate) struct Live<const WORKERS: usize> {
     bus: MessageBus,
     runtime: Runtime,

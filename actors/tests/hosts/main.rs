@@ -1,7 +1,9 @@
-//! The promises of `docs/semantics.md`, each one test body for all hosts: a bus on one thread, a bus on two workers, an isolate.
+//! The promises of `docs/semantics.md`, each one test body for all hosts: a bus on one thread, a bus on two
+//! workers, an isolate.
 //!
-//! A test is named for its promise and its host: `order::what_is_published_told_and_asked_arrives_in_that_order::isolate`. What a host
-//! does not offer is a row of the table in `docs/semantics.md`; `table.rs` holds that it is. `host.rs` says how to write a body.
+//! A test is named for its promise and its host:
+//! `order::what_is_published_told_and_asked_arrives_in_that_order::isolate`. What a host does not offer is a
+//! row of the table in `docs/semantics.md`; `table.rs` holds that it is. `host.rs` says how to write a body.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,6 +1,7 @@
 //! What hosts offer and what they do not, as rows of the table in `docs/semantics.md`.
 
-/// What one host offers. A body that needs what a host does not offer says so: `conformance!(body, not isolate: names)`.
+/// What one host offers. A body that needs what a host does not offer says so: `conformance!(body, not
+/// isolate: names)`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Offers {
     pub topics: bool,

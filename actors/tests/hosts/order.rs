@@ -1,4 +1,5 @@
-//! Whoever publishes or sends A and then B to one receiver, on any topics and directly, is received in that order.
+//! Whoever publishes or sends A and then B to one receiver, on any topics and directly, is received in that
+//! order.
 
 use std::collections::HashMap;
 use std::future::poll_fn;

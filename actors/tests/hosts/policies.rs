@@ -59,7 +59,8 @@ impl Responder<Heard> for Slow {
 const CAPACITY: usize = 16;
 const FLOOD: u64 = 20_000;
 
-/// Floods an actor that is busy with message 0; what it heard after that, the counters, and the most messages that existed at once.
+/// Floods an actor that is busy with message 0; what it heard after that, the counters, and the most messages
+/// that existed at once.
 fn flood<H: Host>(subscription: Subscription<Load>) -> (Vec<u64>, TopicStats, usize) {
     let mut host = H::new();
     let [is_in, may_go_on] = [0; 2].map(|_| Arc::<AtomicBool>::default());
@@ -105,7 +106,8 @@ fn drop_oldest_keeps_the_latest<H: Host>() {
 conformance!(drop_newest_keeps_the_first);
 fn drop_newest_keeps_the_first<H: Host>() {
     let (heard, stats, most) = flood::<H>(Subscription::drop_newest());
-    // The message in hand counts against the capacity or not, by how the batch was taken; nothing else is lost.
+    // The message in hand counts against the capacity or not, by how the batch was taken; nothing else is
+    // lost.
     assert!(heard.len() == CAPACITY || heard.len() == CAPACITY + 1, "{heard:?}");
     assert_eq!(heard, (0..heard.len() as u64).collect::<Vec<_>>());
     assert_eq!(stats.dropped_newest, FLOOD + 1 - heard.len() as u64);

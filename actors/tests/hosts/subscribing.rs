@@ -10,7 +10,8 @@ use mycelium::{
 use crate::common::{Flush, Heard, PERIOD, Tick, backoff};
 use crate::host::Host;
 
-/// Asks for ticks in `subscriptions`, as often as its parameter says, and again in each `started`; does what it is told.
+/// Asks for ticks in `subscriptions`, as often as its parameter says, and again in each `started`; does what
+/// it is told.
 struct Twice<const N: usize> {
     heard: Heard,
     again: Vec<Subscription<Tick>>,

@@ -1,4 +1,5 @@
-//! The table of hosts in `docs/semantics.md` says what the suite knows, and each promise of that page is in the suite or says why not.
+//! The table of hosts in `docs/semantics.md` says what the suite knows, and each promise of that page is in
+//! the suite or says why not.
 
 use std::fs;
 use std::path::Path;
@@ -27,7 +28,8 @@ fn the_page_has_the_table_of_what_each_host_offers() {
 /// The sections whose promises are about hosts.
 const SECTIONS: [&str; 5] = ["Order", "Delivery", "Full queues", "Ends", "Time"];
 
-/// A promise names a test of the suite, or says why it has none: that it is not a matter of hosts, or of one alone.
+/// A promise names a test of the suite, or says why it has none: that it is not a matter of hosts, or of one
+/// alone.
 #[test]
 fn every_promise_is_in_the_suite_or_says_why_not() {
     let page = page();

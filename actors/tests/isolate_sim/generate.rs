@@ -1,5 +1,5 @@
-//! Random trees and scripts that a tree of real actors can play as well: no child ignores its start, and only workers fail
-//! to start, since a supervisor's start is that of its children.
+//! Random trees and scripts that a tree of real actors can play as well: no child ignores its start, and only
+//! workers fail to start, since a supervisor's start is that of its children.
 
 use std::sync::Arc;
 use std::time::Duration;

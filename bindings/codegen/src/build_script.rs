@@ -11,10 +11,11 @@ use crate::{Options, rust};
 /// The file that `mycelium::contracts!()` includes from `OUT_DIR`.
 const FILE: &str = "contracts.rs";
 
-/// Makes the types of the contract at `path`, relative to the package, for `mycelium::contracts!()` to include.
+/// Makes the types of the contract at `path`, relative to the package, for `mycelium::contracts!()` to
+/// include.
 ///
-/// For build scripts. Cargo runs it again when the contract changes. When the contract is wrong, its errors are printed
-/// with line, column and remedy, and the build fails with them.
+/// For build scripts. Cargo runs it again when the contract changes. When the contract is wrong, its errors
+/// are printed with line, column and remedy, and the build fails with them.
 ///
 /// # Panics
 /// Never: a failure ends the process with status 1, as cargo expects of a build script.

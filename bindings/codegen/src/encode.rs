@@ -1,7 +1,7 @@
 //! Values to bytes by the specification, without rkyv.
 //!
-//! This is a second implementation of the layout in `docs/wire.md`: the tests hold the generated Rust types against it, and
-//! it writes the golden vectors that other languages are held against.
+//! This is a second implementation of the layout in `docs/wire.md`: the tests hold the generated Rust types
+//! against it, and it writes the golden vectors that other languages are held against.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -88,8 +88,8 @@ pub fn message(
     Ok(Encoded { bytes: writer.bytes, root_len, marks: writer.marks })
 }
 
-/// Encoding takes two walks in the same order. The first writes what stands outside and queues where it went; the second
-/// fills the cells and takes the places from the queue.
+/// Encoding takes two walks in the same order. The first writes what stands outside and queues where it went;
+/// the second fills the cells and takes the places from the queue.
 struct Writer<'a> {
     model: &'a Model<'a>,
     bytes: Vec<u8>,
@@ -307,7 +307,8 @@ impl Writer<'_> {
     }
 }
 
-/// The length word of a string outside its cell: bits 6 and 7 of the first byte are `10`, which no UTF-8 text starts with.
+/// The length word of a string outside its cell: bits 6 and 7 of the first byte are `10`, which no UTF-8 text
+/// starts with.
 #[must_use]
 pub fn string_length(len: u32) -> u32 {
     (len & 0x3f) | 0x80 | ((len & !0x3f) << 2)

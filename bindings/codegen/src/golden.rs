@@ -12,8 +12,8 @@ use mycelium_contract::{Message, Value};
 use crate::encode::{self, EncodeError, Encoded};
 use crate::{Model, show};
 
-/// Most parts of a message with all its lists filled, times its fields: each field has some vectors, and each vector holds
-/// the whole message. It bounds the memory that the vectors take to about a gigabyte.
+/// Most parts of a message with all its lists filled, times its fields: each field has some vectors, and each
+/// vector holds the whole message. It bounds the memory that the vectors take to about a gigabyte.
 pub const PARTS_MAX: u64 = 200_000;
 
 /// Why there are no golden vectors of a message.

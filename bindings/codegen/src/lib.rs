@@ -7,9 +7,9 @@
 //! mycelium_codegen::build("contracts.yaml");
 //! ```
 //!
-//! and one line in the crate, `mycelium::contracts!();`, includes them. [`rust()`] gives the same source as text.
-//! [`encode`] writes values by the specification alone, without rkyv, and [`golden`] makes test vectors with it for the
-//! codecs of all languages.
+//! and one line in the crate, `mycelium::contracts!();`, includes them. [`rust()`] gives the same source as
+//! text. [`encode`] writes values by the specification alone, without rkyv, and [`golden`] makes test vectors
+//! with it for the codecs of all languages.
 #![forbid(unsafe_code)]
 
 mod build_script;

@@ -41,7 +41,8 @@ impl<'a> Model<'a> {
         self.layouts.type_of(ty)
     }
 
-    /// The size of a type where it stands, in bytes. The contract's limits keep it far below the address space.
+    /// The size of a type where it stands, in bytes. The contract's limits keep it far below the address
+    /// space.
     #[must_use]
     pub fn size(&self, ty: &Type) -> usize {
         self.layout(ty).size as usize
@@ -97,8 +98,9 @@ impl<'a> Model<'a> {
 const LIST_LEN: u64 = 2;
 
 impl Model<'_> {
-    /// How many numbers, texts and the like a value of these fields has, when each list in it holds two elements, each
-    /// option is present and each enum is its largest variant. Nested lists make it grow without bound: it saturates.
+    /// How many numbers, texts and the like a value of these fields has, when each list in it holds two
+    /// elements, each option is present and each enum is its largest variant. Nested lists make it grow
+    /// without bound: it saturates.
     #[must_use]
     pub fn parts(&self, fields: &[Field]) -> u64 {
         sum(fields.iter().map(|field| parts_of(&field.ty, &self.parts)))

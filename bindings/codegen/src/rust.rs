@@ -15,8 +15,8 @@ use crate::Model;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// Path of the crate that generated code refers to: `::mycelium`, or `::mycelium_mailbox` for code that needs no
-    /// actors.
+    /// Path of the crate that generated code refers to: `::mycelium`, or `::mycelium_mailbox` for code that
+    /// needs no actors.
     pub crate_path: String,
 }
 
@@ -35,10 +35,11 @@ impl Options {
     }
 }
 
-/// The source of one private module with all types of `contract`, and a `pub use` of them: to be included anywhere.
+/// The source of one private module with all types of `contract`, and a `pub use` of them: to be included
+/// anywhere.
 ///
-/// It needs no dependency but the crate that `options` names, and compiles under `#![forbid(unsafe_code)]` and
-/// `#![deny(missing_docs, warnings)]`.
+/// It needs no dependency but the crate that `options` names, and compiles under `#![forbid(unsafe_code)]`
+/// and `#![deny(missing_docs, warnings)]`.
 #[must_use]
 pub fn rust(contract: &Contract, options: &Options) -> String {
     let model = &Model::new(contract);
@@ -49,8 +50,8 @@ pub fn rust(contract: &Contract, options: &Options) -> String {
         schema.id, schema.version
     ));
     out.line("");
-    // rkyv's derive documents all but the resolvers of enums; a user's crate may not use every message; older layouts
-    // have an underscore in their names.
+    // rkyv's derive documents all but the resolvers of enums; a user's crate may not use every message; older
+    // layouts have an underscore in their names.
     out.line("#[allow(missing_docs, dead_code, unreachable_pub, non_camel_case_types)]");
     out.line("#[allow(clippy::all, clippy::pedantic, rustdoc::all)]");
     out.line("mod generated_contracts {");
@@ -80,7 +81,8 @@ pub fn rust(contract: &Contract, options: &Options) -> String {
     out.text
 }
 
-/// The messages by type and without: no name of a contract has an underscore, and no type is in the way of a constant.
+/// The messages by type and without: no name of a contract has an underscore, and no type is in the way of a
+/// constant.
 fn table(contract: &Contract, out: &mut Source) {
     out.line("");
     out.line("/// The messages of the contract: see [`CONTRACT`].");

@@ -9,9 +9,9 @@ use crate::encode::narrow;
 
 /// The value of a message as a JSON object, its fields in wire order.
 ///
-/// Integers and finite floats are JSON numbers; `"NaN"`, `"Infinity"` and `"-Infinity"` are strings, as are `Decimal` and
-/// 256-bit integers. Bytes are a string of hex digits. A variant without fields is its name, one with fields an object
-/// of one key.
+/// Integers and finite floats are JSON numbers; `"NaN"`, `"Infinity"` and `"-Infinity"` are strings, as are
+/// `Decimal` and 256-bit integers. Bytes are a string of hex digits. A variant without fields is its name,
+/// one with fields an object of one key.
 #[must_use]
 pub fn json(model: &Model<'_>, fields: &[Field], values: &[(String, Value)]) -> String {
     let mut out = String::new();

@@ -1,4 +1,5 @@
-//! Contracts that came from one parent, and what their peers say of one another before they exchange messages.
+//! Contracts that came from one parent, and what their peers say of one another before they exchange
+//! messages.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings)]
 
@@ -88,7 +89,8 @@ fn peers() -> Vec<(&'static str, Offer<'static>, Compare)> {
     peers
 }
 
-/// Whether two contracts give all that both know one meaning: each tag, and each version up to the older side's.
+/// Whether two contracts give all that both know one meaning: each tag, and each version up to the older
+/// side's.
 fn agree(ours: &Contract, theirs: &Contract) -> bool {
     let tags = |contract: &Contract| {
         let side = contract.enum_def("Side").expect("it is there");
@@ -292,7 +294,8 @@ fn every_row_of_the_table_of_differences() {
         let breaks = |old: &Contract, new: &Contract| {
             breaking(old, new).iter().any(|change| change.severity == Severity::Breaking)
         };
-        // Which branch is merged first does not matter, but a variant that one side lacks was removed only from one side.
+        // Which branch is merged first does not matter, but a variant that one side lacks was removed only
+        // from one side.
         let either = breaks(&base, &changed) || breaks(&changed, &base);
         let expected = broken || edits.iter().any(|(_, to)| to.contains("Back: {since: 4}"));
         assert_eq!(breaks(&base, &changed), broken, "breaking: {edits:?}");

@@ -1,7 +1,8 @@
-//! The generated Rust types against the specification: golden vectors, random values, hostile bytes, evolution.
+//! The generated Rust types against the specification: golden vectors, random values, hostile bytes,
+//! evolution.
 //!
-//! `tests/generated/contracts.rs` is what a user's build script makes of the repository's `contracts.yaml`. It compiles here
-//! under the strictest lints that a user's crate may set.
+//! `tests/generated/contracts.rs` is what a user's build script makes of the repository's `contracts.yaml`.
+//! It compiles here under the strictest lints that a user's crate may set.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings)]
 
@@ -140,7 +141,8 @@ fn the_golden_files_are_up_to_date() {
     assert_eq!(found, wanted, "remove golden files whose message is gone");
 }
 
-/// Each level of lists doubles a value, and each field of a level multiplies it: such vectors would fill the memory.
+/// Each level of lists doubles a value, and each field of a level multiplies it: such vectors would fill the
+/// memory.
 #[test]
 fn golden_vectors_beyond_bounds_are_refused() {
     let mut text = "schema: {id: a.b, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nstructs:\n  S0: {fields: {x: u8}}\n"

@@ -47,7 +47,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// Compares two contracts, the new one against the old. Breaking changes come first, then in the order of the files.
+/// Compares two contracts, the new one against the old. Breaking changes come first, then in the order of the
+/// files.
 ///
 /// Nothing in the list means that peers of both exchange every message; it does not mean equal descriptions.
 #[must_use]
@@ -185,8 +186,8 @@ impl Changes {
 
     /// Compares the old fields with what stands at their places now. New ones are left to the caller.
     ///
-    /// A field that only makes room for a new one, or closes up to one that is gone, has not moved: that other field is
-    /// told, and all that follow it would be noise.
+    /// A field that only makes room for a new one, or closes up to one that is gone, has not moved: that
+    /// other field is told, and all that follow it would be noise.
     fn fields(&mut self, owner: &str, old: &[Field], new: &[Field]) {
         let (kept_old, kept_new) = (kept(old, new), kept(new, old));
         let in_order = |name| place_of(&kept_old, name) == place_of(&kept_new, name);

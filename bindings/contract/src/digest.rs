@@ -1,7 +1,7 @@
 //! Layout digests: 64 bits per message version, the same on every machine and in every language.
 //!
-//! A digest is FNV-1a (64 bits, offset basis `0xcbf29ce484222325`, prime `0x100000001b3`) over a canonical text in
-//! UTF-8, whose lines each end with one line feed:
+//! A digest is FNV-1a (64 bits, offset basis `0xcbf29ce484222325`, prime `0x100000001b3`) over a canonical
+//! text in UTF-8, whose lines each end with one line feed:
 //!
 //! ```text
 //! mycelium layout 1
@@ -17,16 +17,19 @@
 //!                     FIELD TYPE ...
 //! ```
 //!
-//! `TYPE` is written as in `contracts.yaml` without spaces but one after `;` (`Vec<u64>`, `[u8; 4]`), and the name of a
-//! definition is followed by `#` and its digest as 16 small hexadecimal digits: `Vec<Point#0123456789abcdef>`.
+//! `TYPE` is written as in `contracts.yaml` without spaces but one after `;` (`Vec<u64>`, `[u8; 4]`), and the
+//! name of a definition is followed by `#` and its digest as 16 small hexadecimal digits:
+//! `Vec<Point#0123456789abcdef>`.
 //!
-//! A unit enum may gain variants, and old and new peers still talk. So it is listed in two ways: in [`Digests::layout`],
-//! which peers compare, with the variants of its first release alone (`since` is 1), while they compare the later ones by
-//! name ([`crate::GrownEnums`]); in [`Digests::message`] with all variants: where these are equal, nothing differs.
+//! A unit enum may gain variants, and old and new peers still talk. So it is listed in two ways: in
+//! [`Digests::layout`], which peers compare, with the variants of its first release alone (`since` is 1),
+//! while they compare the later ones by name ([`crate::GrownEnums`]); in [`Digests::message`] with all
+//! variants: where these are equal, nothing differs.
 //!
-//! So digests change with names, types and order of fields and variants, at any depth. They do not change with type id,
-//! topic, domain, descriptions, defaults or validation, nor with the answer (`reply`): who learns of it later still understands who
-//! does not, and what comes back is a message of its own, with a type id and a digest.
+//! So digests change with names, types and order of fields and variants, at any depth. They do not change
+//! with type id, topic, domain, descriptions, defaults or validation, nor with the answer (`reply`): who
+//! learns of it later still understands who does not, and what comes back is a message of its own, with a
+//! type id and a digest.
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -65,15 +68,15 @@ impl Digests {
 
     /// The digest of version `version` of a message of this contract, with all variants of its enums.
     ///
-    /// Equal digests mean equal names, layout and tags; they do not tell that validation or defaults agree. Peers whose
-    /// digests differ may still talk: see [`Digests::layout`].
+    /// Equal digests mean equal names, layout and tags; they do not tell that validation or defaults agree.
+    /// Peers whose digests differ may still talk: see [`Digests::layout`].
     #[must_use]
     pub fn message(&self, message: &Message, version: u16) -> u64 {
         fnv1a(&message_text(message, version, &self.all))
     }
 
-    /// The digest of version `version` of a message of this contract as peers compare it: without what unit enums have
-    /// gained since their first release, which [`crate::GrownEnums`] tells.
+    /// The digest of version `version` of a message of this contract as peers compare it: without what unit
+    /// enums have gained since their first release, which [`crate::GrownEnums`] tells.
     #[must_use]
     pub fn layout(&self, message: &Message, version: u16) -> u64 {
         fnv1a(&self.canonical(message, version))

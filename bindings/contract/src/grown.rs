@@ -7,14 +7,14 @@ use crate::{Contract, EnumDef, Field, Message};
 
 /// The unit enums of a contract that have gained variants, ready for its messages.
 ///
-/// Digests of layouts cover first releases alone, so peers compare the later variants of these by name: see `docs/wire.md`,
-/// "Versions".
+/// Digests of layouts cover first releases alone, so peers compare the later variants of these by name: see
+/// `docs/wire.md`, "Versions".
 #[derive(Debug, Clone)]
 pub struct GrownEnums<'c> {
     /// By name.
     enums: Vec<&'c EnumDef>,
-    /// For each definition one bit per enum of `enums` that is in it, itself included. Sets of names would take a hostile
-    /// contract minutes.
+    /// For each definition one bit per enum of `enums` that is in it, itself included. Sets of names would
+    /// take a hostile contract minutes.
     inside: HashMap<&'c str, Bits>,
 }
 

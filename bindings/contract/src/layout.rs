@@ -1,5 +1,5 @@
-//! Sizes, alignments and offsets of the archived values, as rkyv 0.8 lays them out with the features `little_endian`,
-//! `aligned` and `pointer_width_32`. `tests/layout.rs` compares them with rkyv itself.
+//! Sizes, alignments and offsets of the archived values, as rkyv 0.8 lays them out with the features
+//! `little_endian`, `aligned` and `pointer_width_32`. `tests/layout.rs` compares them with rkyv itself.
 
 use std::collections::HashMap;
 
@@ -47,8 +47,8 @@ impl Layouts {
         Self::with(contract, ARCHIVED_OUT_OF_LINE)
     }
 
-    /// At most what the generated Rust types take in memory, where texts and lists are larger than on the wire. A compiler may
-    /// take less.
+    /// At most what the generated Rust types take in memory, where texts and lists are larger than on the
+    /// wire. A compiler may take less.
     #[must_use]
     pub fn in_memory(contract: &Contract) -> Layouts {
         Self::with(contract, NATIVE_OUT_OF_LINE)
@@ -101,8 +101,8 @@ impl Layouts {
         self.definitions.get(name).copied().unwrap_or(scalar(1))
     }
 
-    /// The layout of fields one after the other: a struct, or what [`Message::fields_of`](crate::Message::fields_of)
-    /// gives.
+    /// The layout of fields one after the other: a struct, or what
+    /// [`Message::fields_of`](crate::Message::fields_of) gives.
     #[must_use]
     pub fn record(&self, fields: &[Field]) -> Record {
         sequence(fields.iter().map(|f| self.type_of(&f.ty)))

@@ -1,8 +1,8 @@
 //! `contracts.yaml`: parsing, checking, layout and digests.
 //!
-//! Text goes in, a checked [`Contract`] comes out, or [`Errors`] that say what is wrong, where, and how to mend it.
-//! Everything here is pure, apart from [`Contract::read`], and takes bounded time and memory whatever the input: see
-//! [`limits`].
+//! Text goes in, a checked [`Contract`] comes out, or [`Errors`] that say what is wrong, where, and how to
+//! mend it. Everything here is pure, apart from [`Contract::read`], and takes bounded time and memory
+//! whatever the input: see [`limits`].
 //!
 //! ```
 //! use mycelium_contract::{Contract, Layouts};
@@ -57,7 +57,8 @@ impl Contract {
     /// Reads and checks the text of a contract file. `file` is what errors call it; nothing is opened.
     ///
     /// # Errors
-    /// All mistakes found, at most [`DIAGNOSTICS_MAX`] of them in full. A mistake of YAML itself hides the others.
+    /// All mistakes found, at most [`DIAGNOSTICS_MAX`] of them in full. A mistake of YAML itself hides the
+    /// others.
     pub fn parse(text: &str, file: &str) -> Result<Contract, Errors> {
         let root = yaml::parse(text, file)?;
         check::check(&root, text, file)

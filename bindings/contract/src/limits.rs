@@ -1,4 +1,5 @@
-//! What a contract file may hold at most. Each bound turns hostile input into an error before it costs anything.
+//! What a contract file may hold at most. Each bound turns hostile input into an error before it costs
+//! anything.
 
 /// Bytes of a contract file.
 pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -32,11 +33,11 @@ pub const TYPE_DEPTH_MAX: usize = 8;
 pub const NESTING_MAX: usize = 16;
 /// Elements of an array: what fits into [`FIXED_BYTES_MAX`].
 pub const ARRAY_LENGTH_MAX: u32 = 8_192;
-/// Bytes that the fixed part of a message, a definition or an element of a list takes in memory, where a `String`, `Bytes` or
-/// `Vec` takes 24.
+/// Bytes that the fixed part of a message, a definition or an element of a list takes in memory, where a
+/// `String`, `Bytes` or `Vec` takes 24.
 ///
-/// Messages are moved by value. Unoptimised code keeps some twenty copies on the stack at once for a publish and its handler,
-/// some seventy where a service publishes; the threads of a runtime have 2 MiB.
+/// Messages are moved by value. Unoptimised code keeps some twenty copies on the stack at once for a publish
+/// and its handler, some seventy where a service publishes; the threads of a runtime have 2 MiB.
 pub const FIXED_BYTES_MAX: u64 = 8_192;
 /// Bytes of a value on the wire.
 pub const VALUE_BYTES_MAX: u64 = 1 << 30;

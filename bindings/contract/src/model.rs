@@ -1,7 +1,7 @@
 //! The checked model of a contract: what generators, comparison and digests work on.
 //!
-//! Values of these types come from [`Contract::parse`], so the invariants written on each of them hold. Whoever
-//! builds one by hand (a test) takes the duty of holding them.
+//! Values of these types come from [`Contract::parse`], so the invariants written on each of them hold.
+//! Whoever builds one by hand (a test) takes the duty of holding them.
 
 use std::fmt;
 
@@ -16,8 +16,9 @@ pub struct Pos {
 
 /// A whole contract file, checked.
 ///
-/// All names are unique across enums, structs and messages, type ids are unique and lie in their domain's range,
-/// every [`Type::Enum`] and [`Type::Struct`] names a definition of this contract, and no definition contains itself.
+/// All names are unique across enums, structs and messages, type ids are unique and lie in their domain's
+/// range, every [`Type::Enum`] and [`Type::Struct`] names a definition of this contract, and no definition
+/// contains itself.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Contract {
@@ -148,8 +149,8 @@ pub struct Field {
     pub ty: Type,
     /// Free text; may be empty.
     pub description: String,
-    /// The value that a reader of this version takes when the writer's version did not have the field, and what
-    /// builders start from. Fits `ty` and keeps `validation`. Always there when `since` is above 1.
+    /// The value that a reader of this version takes when the writer's version did not have the field, and
+    /// what builders start from. Fits `ty` and keeps `validation`. Always there when `since` is above 1.
     pub default: Option<Value>,
     /// Checked by `validate()`, never by decoding. Each fits `ty`; no kind stands twice.
     pub validation: Vec<Rule>,
@@ -196,7 +197,8 @@ impl EnumDef {
         self.variants.iter().all(|v| v.fields.is_empty())
     }
 
-    /// How many variants its first release had: their tags are below this number, those of later ones are not.
+    /// How many variants its first release had: their tags are below this number, those of later ones are
+    /// not.
     #[must_use]
     pub fn released(&self) -> usize {
         self.variants.iter().take_while(|v| v.since == 1).count()
@@ -220,7 +222,8 @@ pub struct Variant {
     /// Named fields, in wire order; empty for a unit variant.
     pub fields: Vec<Field>,
     /// Above 1 for a variant that a unit enum gained after its first release; always 1 in a data enum. Never
-    /// decreases along the list. Peers compare later variants apart from the layout, so that a unit enum may grow.
+    /// decreases along the list. Peers compare later variants apart from the layout, so that a unit enum may
+    /// grow.
     pub since: u16,
     /// Where it was written.
     pub at: Pos,
@@ -256,8 +259,9 @@ pub enum Type {
     F64,
     /// `Timestamp`: nanoseconds since 1970-01-01T00:00:00Z without leap seconds, an `i64` on the wire.
     Timestamp,
-    /// `Decimal`: an exact decimal number, 16 bytes, align 8, as `repr(C)` of the fields `lo: u64`, `hi: u32`, `scale: u8`,
-    /// `negative: u8`, `zero: u16`: the value is `±(hi << 64 | lo) / 10^scale`, with `scale` 0 to 28.
+    /// `Decimal`: an exact decimal number, 16 bytes, align 8, as `repr(C)` of the fields `lo: u64`, `hi:
+    /// u32`, `scale: u8`, `negative: u8`, `zero: u16`: the value is `±(hi << 64 | lo) / 10^scale`, with
+    /// `scale` 0 to 28.
     Decimal,
     /// `U256`: four `u64`, least significant first; 32 bytes, align 8.
     U256,
@@ -340,7 +344,8 @@ impl Type {
         })
     }
 
-    /// The lowest and highest value of an integer of at most 64 bits, and of `Timestamp`; `None` for any other type.
+    /// The lowest and highest value of an integer of at most 64 bits, and of `Timestamp`; `None` for any
+    /// other type.
     #[must_use]
     pub fn int_range(&self) -> Option<(i128, i128)> {
         Some(match self {
@@ -398,7 +403,8 @@ pub struct DecimalValue {
     pub scale: u8,
 }
 
-/// One check that `validate()` makes on a field. On `Option<T>` every rule speaks of the value inside, when present.
+/// One check that `validate()` makes on a field. On `Option<T>` every rule speaks of the value inside, when
+/// present.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Rule {
@@ -416,7 +422,8 @@ pub enum Rule {
     NotZero,
     /// `finite`: neither NaN nor infinite. `f32`, `f64`.
     Finite,
-    /// `one_of`: equal to one of these. Integers, `Decimal`, `Timestamp`, `U256`, `I256`, `String`, unit enums.
+    /// `one_of`: equal to one of these. Integers, `Decimal`, `Timestamp`, `U256`, `I256`, `String`, unit
+    /// enums.
     OneOf(Vec<Value>),
     /// `min_length`: `String` and `Bytes` in bytes, `Vec` in elements.
     MinLength(u32),

@@ -1,6 +1,8 @@
-//! The table of a contract: what a process that has none of the types needs to check values and to compare offers.
+//! The table of a contract: what a process that has none of the types needs to check values and to compare
+//! offers.
 //!
-//! `docs/wire.md`, "Table", specifies the text. The run-time crates read it (`mycelium_mailbox::wire::Contract`); this one writes it.
+//! `docs/wire.md`, "Table", specifies the text. The run-time crates read it
+//! (`mycelium_mailbox::wire::Contract`); this one writes it.
 
 use std::fmt::Write;
 

@@ -147,7 +147,8 @@ fn explain(error: &Error, text: &str, report: &mut Report<'_>) {
             "the file holds more than one YAML document".into(),
             "remove the `---` between them",
         ),
-        // Inside an alias the error comes as text, and so does a nest that the scanner meets before the budget does.
+        // Inside an alias the error comes as text, and so does a nest that the scanner meets before the
+        // budget does.
         _ if message(error).contains("alias replay limit") => {
             (Code::LIMIT, too_many_aliased(), "write the values out")
         }
@@ -270,8 +271,9 @@ impl Raw {
 
 const NOTATION: &str = "write it as JSON does, such as 7, -1, 0.5 or 1e-9, or an integer as 0xff; or put it between quotes if it is text";
 
-/// What the library took for a number, if it is written in a way that no reader takes for another one: as in JSON, or in
-/// hexadecimal. `1_0`, `0o17`, `017`, `+1`, `.5` and `5.` are not: YAML's versions and its libraries disagree on them.
+/// What the library took for a number, if it is written in a way that no reader takes for another one: as in
+/// JSON, or in hexadecimal. `1_0`, `0o17`, `017`, `+1`, `.5` and `5.` are not: YAML's versions and its
+/// libraries disagree on them.
 fn number(kind: Kind, written: &str) -> Option<Kind> {
     let unsigned = written.strip_prefix('-').unwrap_or(written);
     let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());

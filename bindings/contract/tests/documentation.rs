@@ -1,4 +1,5 @@
-//! `docs/contracts.md` against the checker: every code has its section, and every example does what the page says.
+//! `docs/contracts.md` against the checker: every code has its section, and every example does what the page
+//! says.
 
 use std::path::Path;
 

@@ -64,7 +64,8 @@ fn full_digests(contract: &Contract) -> Vec<u64> {
 
 #[test]
 fn digests_do_not_move() {
-    // Written down once, from an implementation in another language: a change here cuts every peer in the field.
+    // Written down once, from an implementation in another language: a change here cuts every peer in the
+    // field.
     let contract = parse(OLD);
     let message = contract.message("M").unwrap();
     let canonical = Digests::of(&contract).canonical(message, 1);

@@ -1,4 +1,5 @@
-//! Rules that no value keeps are a mistake, and no others: the verdict of the checker against values that are tried one by one.
+//! Rules that no value keeps are a mistake, and no others: the verdict of the checker against values that are
+//! tried one by one.
 
 mod common;
 

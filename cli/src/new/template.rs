@@ -15,7 +15,8 @@ pub(crate) enum Template {
     Library,
 }
 
-/// The files of a template: where each goes, and its text. In this repository they have names that no tool takes for its own.
+/// The files of a template: where each goes, and its text. In this repository they have names that no tool
+/// takes for its own.
 macro_rules! files {
     ($folder:literal: $($path:literal = $file:literal),* $(,)?) => {
         &[$(($path, include_str!(concat!("../../templates/", $folder, "/", $file)))),*]

@@ -1,4 +1,5 @@
-//! CPU time of the demo grid: the plain loop without actors, then the actors, on the same bars in one process.
+//! CPU time of the demo grid: the plain loop without actors, then the actors, on the same bars in one
+//! process.
 //!
 //! `cargo bench -p backtest` prints CPU-seconds per 1,000 runs, ns per bar, and the ratio.
 

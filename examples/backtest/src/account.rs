@@ -61,14 +61,16 @@ impl Account {
         }
     }
 
-    /// Sizes an entry at `price` with the cash of a flat account, or returns `None` if it does not pay for it.
+    /// Sizes an entry at `price` with the cash of a flat account, or returns `None` if it does not pay for
+    /// it.
     ///
     /// `direction` is 1.0 to buy and -1.0 to sell short; `units` of zero means all the cash.
     #[must_use]
     pub fn size(&self, direction: f64, units: i64, price: f64, terms: &Terms) -> Option<Entry> {
         let available = self.cash.max(0.0);
         let entry = price * (1.0 + terms.spread.copysign(direction));
-        // The commission of one unit comes from the commission of the order as it was placed, so that the rounding is the oracle's.
+        // The commission of one unit comes from the commission of the order as it was placed, so that the
+        // rounding is the oracle's.
         let asked = if units == 0 { ALL_IN } else { units as f64 };
         let per_unit = entry + asked * price * terms.commission / asked;
         let quantity = if units == 0 { floor_div(available * ALL_IN, per_unit) } else { asked };
@@ -86,7 +88,8 @@ pub fn commission(quantity: i64, price: f64, terms: &Terms) -> f64 {
     quantity.abs() as f64 * price * terms.commission
 }
 
-/// The floor of the exact quotient of two positive numbers. `(a / b).floor()` would be one too high where the division rounds up.
+/// The floor of the exact quotient of two positive numbers. `(a / b).floor()` would be one too high where the
+/// division rounds up.
 fn floor_div(a: f64, b: f64) -> f64 {
     ((a - a % b) / b).round()
 }

@@ -7,11 +7,11 @@
 //! Feed --SessionEnd--> Exchange --Fill, Settlement--> Portfolio
 //! ```
 //!
-//! Who hears of a bar does not know yet what the exchange fills in it. So the portfolio marks a bar when the next one
-//! arrives, and a strategy that waits for fills decides when the exchange has closed the bar.
+//! Who hears of a bar does not know yet what the exchange fills in it. So the portfolio marks a bar when the
+//! next one arrives, and a strategy that waits for fills decides when the exchange has closed the bar.
 //!
-//! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is done, so an
-//! order decided on one close meets the next bar, and never an earlier one.
+//! The feed waits in virtual time until each bar is due. By then everything that the bar before has caused is
+//! done, so an order decided on one close meets the next bar, and never an earlier one.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -30,8 +30,8 @@ use crate::messages::{Bar, Close, Fill, Order, SessionEnd, Settlement, Timestamp
 use crate::rule;
 use crate::source::Source;
 
-/// What a handler of bars has still to do when it returns: on the usual bar nothing, so that such a bar needs no state
-/// machine of its own.
+/// What a handler of bars has still to do when it returns: on the usual bar nothing, so that such a bar needs
+/// no state machine of its own.
 struct Rest<F>(Option<Pin<Box<F>>>);
 
 impl<F: Future<Output = Result<(), BoxError>>> Future for Rest<F> {
@@ -55,7 +55,8 @@ pub struct Feed<S> {
     source: Option<S>,
 }
 
-/// The bars of a source with their times on the bus's clock, which counts from the first bar, whatever its year.
+/// The bars of a source with their times on the bus's clock, which counts from the first bar, whatever its
+/// year.
 struct Timed<S> {
     source: S,
     start: Timestamp,
@@ -85,8 +86,8 @@ pub struct Strategy {
     terms: Terms,
     crossover: Crossover,
     position: i64,
-    /// The bar whose orders are with the exchange. They are done with the close of a later bar; that of the same bar, which the
-    /// exchange may have published before it saw them, says nothing of them.
+    /// The bar whose orders are with the exchange. They are done with the close of a later bar; that of the
+    /// same bar, which the exchange may have published before it saw them, says nothing of them.
     waits_since: Option<Timestamp>,
     /// A crossing that came while it waited.
     deferred: Option<(Signal, Timestamp)>,
@@ -130,7 +131,8 @@ impl Exchange {
         Self { broker: Broker::new(terms) }
     }
 
-    /// Publishes what was filled in a bar, and then its close: whoever has sent orders knows by it that they are done.
+    /// Publishes what was filled in a bar, and then its close: whoever has sent orders knows by it that they
+    /// are done.
     async fn close_bar(fills: Fills, close: Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         Self::publish(fills, ctx).await?;
         ctx.publish(close).await?;

@@ -31,8 +31,9 @@ struct Latest {
 
 /// Fills the orders of one account against the bars of one instrument.
 ///
-/// An order placed after a bar is filled while the next bar is processed: at that bar's open, or at the close of the bar
-/// before ([`FillAt`]). Entries pay the spread, exits do not. An account whose equity reaches zero is liquidated for good.
+/// An order placed after a bar is filled while the next bar is processed: at that bar's open, or at the close
+/// of the bar before ([`FillAt`]). Entries pay the spread, exits do not. An account whose equity reaches zero
+/// is liquidated for good.
 #[derive(Clone, Debug)]
 pub struct Broker {
     terms: Terms,

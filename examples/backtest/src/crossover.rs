@@ -15,17 +15,18 @@ pub enum Signal {
 
 /// Watches the closes of one instrument.
 ///
-/// It keeps `lead = slow * sum_fast - fast * sum_slow`, whose sign is that of the difference of the averages. A new close `c`
-/// changes it by `slow * (c - c[-fast]) - fast * (c - c[-slow])`: two multiplications per bar, exact for any window.
-/// No overflow: ticks take 63 bits and each window fewer than 32, so the lead stays below 2^127.
+/// It keeps `lead = slow * sum_fast - fast * sum_slow`, whose sign is that of the difference of the averages.
+/// A new close `c` changes it by `slow * (c - c[-fast]) - fast * (c - c[-slow])`: two multiplications per
+/// bar, exact for any window. No overflow: ticks take 63 bits and each window fewer than 32, so the lead
+/// stays below 2^127.
 #[derive(Clone, Debug)]
 pub struct Crossover {
     pair: Pair,
     lead: i128,
     before: Ordering,
     bars: usize,
-    /// The latest closes; a close lies at its bar number modulo the length. Longer than either window, a power of two,
-    /// and zero where no close has been yet, which is what the sums start from.
+    /// The latest closes; a close lies at its bar number modulo the length. Longer than either window, a
+    /// power of two, and zero where no close has been yet, which is what the sums start from.
     closes: Box<[i64]>,
 }
 

@@ -1,4 +1,5 @@
-//! One run as a plain loop, without actors: what the bench compares the actors with, and a second opinion for the tests.
+//! One run as a plain loop, without actors: what the bench compares the actors with, and a second opinion for
+//! the tests.
 
 use crate::broker::Broker;
 use crate::config::{Pair, Terms};

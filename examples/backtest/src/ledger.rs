@@ -30,11 +30,12 @@ pub struct Statistics {
 
 /// Marks an account to market and keeps its statistics.
 ///
-/// The equity of a bar is taken in when the next bar arrives, because the end of the session marks the last bar again.
-/// Nothing grows with the number of bars or trades, unless the curve is asked for.
+/// The equity of a bar is taken in when the next bar arrives, because the end of the session marks the last
+/// bar again. Nothing grows with the number of bars or trades, unless the curve is asked for.
 ///
-/// Returns are summed as they come. Their mean is small beside their deviation, so the variance from the two sums loses nothing that
-/// matters; the sum of `ln(1 + r)` needs no summing at all, since it telescopes to the logarithm of last over first.
+/// Returns are summed as they come. Their mean is small beside their deviation, so the variance from the two
+/// sums loses nothing that matters; the sum of `ln(1 + r)` needs no summing at all, since it telescopes to
+/// the logarithm of last over first.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     account: Account,
@@ -45,7 +46,8 @@ pub struct Ledger {
     /// Equity of the latest bar.
     equity: f64,
     peak: f64,
-    /// Equity and peak of the deepest drawdown so far: kept apart, a new bar is compared with it without a division.
+    /// Equity and peak of the deepest drawdown so far: kept apart, a new bar is compared with it without a
+    /// division.
     trough: f64,
     trough_peak: f64,
     day_end_ns: i64,
@@ -219,8 +221,8 @@ impl Ledger {
         let ruined = self.previous_day_equity <= 0.0;
         let log_mean =
             if ruined { 0.0 } else { (self.previous_day_equity / self.first_day_equity).ln() / count };
-        // Evaluated as the definition is written. `exp_m1` and `ln_1p` would be more exact for an account that hardly moves, and
-        // would then differ from every other program that follows the definition.
+        // Evaluated as the definition is written. `exp_m1` and `ln_1p` would be more exact for an account
+        // that hardly moves, and would then differ from every other program that follows the definition.
         let growth = log_mean.exp() - 1.0 + 1.0;
         let annual = growth.powf(DAYS_PER_YEAR) - 1.0;
         let square = growth.powf(2.0);

@@ -18,7 +18,8 @@ pub const PATHS_MAX: u32 = 10_000_000;
 /// Most orders that wait for the next bar: close one position and open another.
 pub const ORDERS_MAX: usize = 2;
 
-/// Largest initial cash, in units of the currency. Products of two equities then stay far inside the range of `f64`.
+/// Largest initial cash, in units of the currency. Products of two equities then stay far inside the range of
+/// `f64`.
 pub const CASH_MAX: f64 = 1e15;
 
 /// Largest price of a resampled path, in ticks: sums and products of it stay inside their integers.

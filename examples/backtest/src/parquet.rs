@@ -1,7 +1,8 @@
 //! Writes results as Apache Parquet: one row group, plain encoding, no compression.
 //!
-//! The format is a magic number, the pages of each column, a footer in Thrift's compact protocol, the footer's length and the
-//! magic number again. Ten required columns of fixed width need no more of it than stands here.
+//! The format is a magic number, the pages of each column, a footer in Thrift's compact protocol, the
+//! footer's length and the magic number again. Ten required columns of fixed width need no more of it than
+//! stands here.
 
 use std::io::{self, Write};
 
@@ -34,7 +35,8 @@ struct Chunk {
     bytes: usize,
 }
 
-/// Writes `fast`, `slow` and the statistics; the windows and `n_trades` as 32-bit integers, the rest as doubles.
+/// Writes `fast`, `slow` and the statistics; the windows and `n_trades` as 32-bit integers, the rest as
+/// doubles.
 ///
 /// # Errors
 /// Those of the writer.
@@ -123,7 +125,8 @@ fn footer(chunks: &[Chunk], rows: usize) -> Vec<u8> {
     meta.bytes
 }
 
-/// A writer of Thrift's compact protocol. Fields of a struct are written in ascending order of their ids, at most 15 apart.
+/// A writer of Thrift's compact protocol. Fields of a struct are written in ascending order of their ids, at
+/// most 15 apart.
 #[derive(Default)]
 struct Compact {
     bytes: Vec<u8>,

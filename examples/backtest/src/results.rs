@@ -86,8 +86,8 @@ pub fn digest(rows: &[Row]) -> u64 {
     state
 }
 
-/// Writes `fast,slow` and the statistics, one row per pair. Numbers are written so that they read back the same; what is
-/// not defined is an empty field.
+/// Writes `fast,slow` and the statistics, one row per pair. Numbers are written so that they read back the
+/// same; what is not defined is an empty field.
 ///
 /// # Errors
 /// Those of the writer.

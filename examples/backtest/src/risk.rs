@@ -8,7 +8,8 @@ const PERCENTILES: [f64; 9] = [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.
 /// Columns of the histogram.
 const COLUMNS: usize = 60;
 
-/// One row of the table of percentiles. Both figures are percentiles of their own; they need not belong to one path.
+/// One row of the table of percentiles. Both figures are percentiles of their own; they need not belong to
+/// one path.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Percentile {
     /// From 0 to 100.
@@ -19,7 +20,8 @@ pub struct Percentile {
     pub max_drawdown_pct: f64,
 }
 
-/// Figures of the distribution of returns. Value at risk and shortfall are losses in percent of the cash: positive if money is lost.
+/// Figures of the distribution of returns. Value at risk and shortfall are losses in percent of the cash:
+/// positive if money is lost.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Risk {
     /// Paths.
@@ -94,7 +96,8 @@ impl Risk {
 }
 
 impl Histogram {
-    /// Counts returns from the lowest to the 98th percentile: the right tail of compounded returns is long and thin.
+    /// Counts returns from the lowest to the 98th percentile: the right tail of compounded returns is long
+    /// and thin.
     #[must_use]
     pub fn of(results: &[Statistics]) -> Self {
         let returns = sorted(results, |result| result.return_pct);

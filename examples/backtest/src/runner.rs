@@ -11,7 +11,8 @@ use crate::usage;
 
 /// What is left of many runs.
 pub struct Finished<P> {
-    /// Parameters and statistics of the runs that came to their end, in the order in which the parameters were given.
+    /// Parameters and statistics of the runs that came to their end, in the order in which the parameters
+    /// were given.
     pub rows: Vec<(P, Statistics)>,
     /// How many runs failed.
     pub failed: usize,
@@ -23,8 +24,8 @@ pub struct Finished<P> {
     pub effort: Effort,
 }
 
-/// Runs `instance` for every parameter on `threads` threads, or on all cores, with a bar on a terminal. Ctrl-C ends it
-/// early, with what it has.
+/// Runs `instance` for every parameter on `threads` threads, or on all cores, with a bar on a terminal.
+/// Ctrl-C ends it early, with what it has.
 ///
 /// # Errors
 /// [`SweepError`], if there are too many parameters or the system refuses a thread.

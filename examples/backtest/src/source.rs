@@ -8,7 +8,8 @@ use crate::messages::{Bar, Timestamp};
 
 /// Bars in ascending order of time.
 pub trait Source: Send + 'static {
-    /// The time of the next bar, or `None` after the last: asked for apart, so that a bar is copied in one piece.
+    /// The time of the next bar, or `None` after the last: asked for apart, so that a bar is copied in one
+    /// piece.
     fn next_time(&self) -> Option<Timestamp>;
 
     /// The next bar, or `None` after the last.
@@ -98,7 +99,8 @@ impl Returns {
 /// How far above its start a path can rise before its prices saturate.
 const RISE_MAX: f64 = 1e6;
 
-/// One path of a circular block bootstrap: stretches of consecutive moves, each from a random place, wrapping at the end.
+/// One path of a circular block bootstrap: stretches of consecutive moves, each from a random place, wrapping
+/// at the end.
 ///
 /// Prices are rounded to ticks, so that averages are compared as exactly as on the history.
 #[derive(Clone, Debug)]
@@ -178,7 +180,8 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `bound`, which is not zero. The high half of a product; its bias is below `bound / 2^64`.
+    /// A number below `bound`, which is not zero. The high half of a product; its bias is below `bound /
+    /// 2^64`.
     fn below(&mut self, bound: usize) -> usize {
         ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
     }

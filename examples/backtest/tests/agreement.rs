@@ -1,4 +1,5 @@
-//! The actors and the plain loop, bit for bit, on random walks that tie, gap and ruin; and in any order of instances.
+//! The actors and the plain loop, bit for bit, on random walks that tie, gap and ruin; and in any order of
+//! instances.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! Keep a fast publisher from running away from a slow subscriber: `block`, which is the default, makes it wait.
+//! Keep a fast publisher from running away from a slow subscriber: `block`, which is the default, makes it
+//! wait.
 
 use mycelium::{MessageBus, PublishError, Result, Subscription};
 

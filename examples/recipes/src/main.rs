@@ -1,5 +1,5 @@
-//! Small answers to questions of users: each is one file under 40 lines. `cargo run -p recipes -- NAME` runs one, and without a
-//! name all of them; `docs/recipes.md` shows them.
+//! Small answers to questions of users: each is one file under 40 lines. `cargo run -p recipes -- NAME` runs
+//! one, and without a name all of them; `docs/recipes.md` shows them.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

@@ -1,4 +1,5 @@
-//! A supervision tree that fails and heals before your eyes. `tree.toml` describes it; the README explains what is seen.
+//! A supervision tree that fails and heals before your eyes. `tree.toml` describes it; the README explains
+//! what is seen.
 #![forbid(unsafe_code)]
 
 mod desk;

@@ -1,4 +1,5 @@
-//! What outlives the lives of the tree's children: the outside world, and the faults that the script puts into it.
+//! What outlives the lives of the tree's children: the outside world, and the faults that the script puts
+//! into it.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 

@@ -1,16 +1,18 @@
 //! The queue of one receiver with many senders, for direct sends.
 //!
 //! # Protocol
-//! `state` (the queued messages, `armed`, `closed`, counters) is guarded by one short lock. A sender takes the stamp
-//! inside it, so stamps never fall along the queue. `queued` mirrors the length for the receiver's look: it is stored with
-//! `Release` inside the lock and loaded with `Acquire`, so a receiver that has seen any later effect of the sender
-//! sees the message too. The receiver takes up to 32 messages at a time into `hand`, which nobody else touches.
+//! `state` (the queued messages, `armed`, `closed`, counters) is guarded by one short lock. A sender takes
+//! the stamp inside it, so stamps never fall along the queue. `queued` mirrors the length for the receiver's
+//! look: it is stored with `Release` inside the lock and loaded with `Acquire`, so a receiver that has seen
+//! any later effect of the sender sees the message too. The receiver takes up to 32 messages at a time into
+//! `hand`, which nobody else touches.
 //!
-//! Sleep: the receiver first prepares its [`Doorbell`], then sets `armed` inside the lock, where it also looks a last
-//! time. A sender that finds `armed` inside the lock clears it and rings after unlocking: one ring per sleep.
+//! Sleep: the receiver first prepares its [`Doorbell`], then sets `armed` inside the lock, where it also
+//! looks a last time. A sender that finds `armed` inside the lock clears it and rings after unlocking: one
+//! ring per sleep.
 //!
-//! Memory: nothing is allocated before the first message. The store doubles up to the declared capacity and gives memory
-//! back when several sleeps in a row found it mostly unused.
+//! Memory: nothing is allocated before the first message. The store doubles up to the declared capacity and
+//! gives memory back when several sleeps in a row found it mostly unused.
 
 mod port;
 mod send;
@@ -40,8 +42,9 @@ pub const QUEUE_CAPACITY_MAX: u32 = 1 << 30;
 pub struct InboxOptions<T> {
     /// What a full inbox does.
     pub overflow: Overflow<T>,
-    /// Messages queued and in the receiver's hand together; clamped to 1..=[`QUEUE_CAPACITY_MAX`]. With `DropOldest`
-    /// and `Conflate` the single message in hand comes on top, because it cannot be replaced any more.
+    /// Messages queued and in the receiver's hand together; clamped to 1..=[`QUEUE_CAPACITY_MAX`]. With
+    /// `DropOldest` and `Conflate` the single message in hand comes on top, because it cannot be replaced any
+    /// more.
     pub capacity: u32,
     /// The receiver's id, or 0. A sender of the same id gets an error instead of waiting for itself.
     pub owner: u64,
@@ -92,7 +95,8 @@ pub struct InboxSender<T> {
 pub struct Inbox<T, P: AsRef<Port<T>> = Port<T>> {
     /// What holds the port.
     owner: StdArc<P>,
-    /// The batch being handled. It survives a panic of the handler: the front leaves only by `advance` or `take`.
+    /// The batch being handled. It survives a panic of the handler: the front leaves only by `advance` or
+    /// `take`.
     hand: VecDeque<PortEntry<T>>,
     /// Messages of the batch that the shared store still counts.
     counted: usize,
@@ -136,7 +140,8 @@ impl<T> Inbox<T> {
 }
 
 impl<T, P: AsRef<Port<T>>> Inbox<T, P> {
-    /// The receiving half of the port in `owner`. One is enough: a second one would share the messages with the first.
+    /// The receiving half of the port in `owner`. One is enough: a second one would share the messages with
+    /// the first.
     #[must_use]
     pub fn of(owner: StdArc<P>) -> Self {
         Self { owner, hand: VecDeque::new(), counted: 0 }
@@ -214,7 +219,8 @@ impl<T, P: AsRef<Port<T>>> Inbox<T, P> {
 
     fn wake_senders(&self, freed: usize) {
         if freed > 0 && self.port().waits && self.port().waiters.any() {
-            // Beside an empty queue nobody is left asleep: one that was woken before may never be polled again.
+            // Beside an empty queue nobody is left asleep: one that was woken before may never be polled
+            // again.
             self.port().waiters.wake(if self.is_empty() { usize::MAX } else { freed });
         }
     }

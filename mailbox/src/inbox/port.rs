@@ -19,8 +19,9 @@ pub(super) struct PortEntry<T> {
 
 /// The shared half of an inbox, at which messages are handed in.
 ///
-/// [`Inbox::new`](super::Inbox::new) keeps it in memory of its own. Who has a struct behind an `Arc` anyway may put the
-/// port in there instead, implement [`AsRef`] for it, and read it with [`Inbox::of`](super::Inbox::of).
+/// [`Inbox::new`](super::Inbox::new) keeps it in memory of its own. Who has a struct behind an `Arc` anyway
+/// may put the port in there instead, implement [`AsRef`] for it, and read it with
+/// [`Inbox::of`](super::Inbox::of).
 pub struct Port<T> {
     pub(super) state: Spin<State<T>>,
     pub(super) queued: AtomicU32,
@@ -96,8 +97,8 @@ impl<T> Port<T> {
 
     /// Queues `value` now or gives it back.
     ///
-    /// `Ok` says that it is queued; it does not say that the receiver will handle it, nor, with a policy that drops,
-    /// that it will still be there.
+    /// `Ok` says that it is queued; it does not say that the receiver will handle it, nor, with a policy that
+    /// drops, that it will still be there.
     ///
     /// # Errors
     /// [`TrySendError::Full`] under `Block` and `Fail`; [`TrySendError::Closed`] once the receiver is gone.
@@ -110,8 +111,8 @@ impl<T> Port<T> {
         result
     }
 
-    /// Like [`try_send`](Self::try_send), but a refusal is not counted: for a caller that waits with [`send`](Self::send)
-    /// then.
+    /// Like [`try_send`](Self::try_send), but a refusal is not counted: for a caller that waits with
+    /// [`send`](Self::send) then.
     ///
     /// # Errors
     /// Those of `try_send`.
@@ -138,8 +139,9 @@ impl<T> Port<T> {
     /// Dropped before it is ready, nothing was sent.
     ///
     /// # Errors
-    /// [`Full`](super::SendError::Full) under `Fail`; [`WouldDeadlock`](super::SendError::WouldDeadlock) when the receiver
-    /// itself would wait for its own full inbox; [`Closed`](super::SendError::Closed) once the receiver is gone.
+    /// [`Full`](super::SendError::Full) under `Fail`; [`WouldDeadlock`](super::SendError::WouldDeadlock) when
+    /// the receiver itself would wait for its own full inbox; [`Closed`](super::SendError::Closed) once the
+    /// receiver is gone.
     pub fn send(&self, value: T, sender: u64) -> Sending<'_, T> {
         Sending::new(self, value, sender)
     }

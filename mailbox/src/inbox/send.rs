@@ -115,8 +115,8 @@ impl<T> Future for Sending<'_, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let Some(value) = this.value.take() else { panic!("`Sending` polled after it was ready") };
-        // The second attempt comes after the waker is in the list: room made before that is seen here, room made
-        // later finds the waker.
+        // The second attempt comes after the waker is in the list: room made before that is seen here, room
+        // made later finds the waker.
         let value = match this.attempt(value) {
             Ok(done) => {
                 this.ticket.served();

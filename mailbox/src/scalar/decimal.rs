@@ -12,9 +12,9 @@ use super::ScalarError;
 
 /// An exact decimal number: `±mantissa / 10^scale`, with 96 bits of mantissa and a scale of 0 to 28.
 ///
-/// The scale is kept (`1.50` prints as `1.50`) and does not matter for comparison (`1.50 == 1.5`). On the wire it takes 16
-/// bytes: the low 64 bits of the mantissa, its high 32, the scale, the sign (1 below zero) and two zero bytes. Zero is
-/// never negative.
+/// The scale is kept (`1.50` prints as `1.50`) and does not matter for comparison (`1.50 == 1.5`). On the
+/// wire it takes 16 bytes: the low 64 bits of the mantissa, its high 32, the scale, the sign (1 below zero)
+/// and two zero bytes. Zero is never negative.
 ///
 /// ```
 /// use mycelium_mailbox::scalar::Decimal;
@@ -123,8 +123,9 @@ impl ArchivedDecimal {
     }
 }
 
-// SAFETY: `verify` only reads fields that were checked before, and a refusal is an error, never relied on for memory
-// safety: every bit pattern of the integers inside is a valid `ArchivedDecimal` as far as Rust is concerned.
+// SAFETY: `verify` only reads fields that were checked before, and a refusal is an error, never relied on for
+// memory safety: every bit pattern of the integers inside is a valid `ArchivedDecimal` as far as Rust is
+// concerned.
 unsafe impl<C> Verify<C> for ArchivedDecimal
 where
     C: Fallible + ?Sized,

@@ -1,4 +1,5 @@
-//! Arithmetic on [`U256`] and [`I256`] by way of the crate `ruint`, whose `U256` is that of `alloy-primitives` too.
+//! Arithmetic on [`U256`] and [`I256`] by way of the crate `ruint`, whose `U256` is that of
+//! `alloy-primitives` too.
 //!
 //! There are no operators: those of the library wrap round silently.
 

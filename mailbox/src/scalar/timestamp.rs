@@ -55,9 +55,9 @@ impl Timestamp {
         self.nanos
     }
 
-    /// What the system's clock shows, for code that is no actor: setting up, tests, tools. An actor asks its context
-    /// (`ctx.now()`), which is virtual time in an isolate. A clock beyond the year 2262 gives the last point in time, one before 1677
-    /// the first.
+    /// What the system's clock shows, for code that is no actor: setting up, tests, tools. An actor asks its
+    /// context (`ctx.now()`), which is virtual time in an isolate. A clock beyond the year 2262 gives the
+    /// last point in time, one before 1677 the first.
     #[must_use]
     pub fn now() -> Self {
         let now = SystemTime::now();
@@ -149,7 +149,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// The Gregorian date of a day counted from 1970-01-01. Years are counted from March, so that the leap day comes last.
+/// The Gregorian date of a day counted from 1970-01-01. Years are counted from March, so that the leap day
+/// comes last.
 fn civil(days: i64) -> (i64, i64, i64) {
     const DAYS_PER_400_YEARS: i64 = 146_097;
     const DAYS_FROM_0000_03_01_TO_1970: i64 = 719_468;

@@ -2,20 +2,21 @@
 //!
 //! # Protocol
 //! `word` is `tail << 1 | LOCKED`: the number of messages written to the ring, and the producers' lock.
-//! - Lock: compare-exchange of the `LOCKED` bit (`Acquire`). Whoever holds it owns `producer`, the slot of position
-//!   `tail`, the `armed` flags of all seats, and the producers' end of every lane.
-//! - Unlock: one plain store of the whole word (`Release`), nobody else writes it meanwhile. It publishes the new tail
-//!   (**sync point "message visible"**; it pairs with the `Acquire` in [`Core::tail`]). A reader that finds a later
-//!   locker's value reads from the same release sequence.
-//! - Sleep: a subscriber that goes to sleep prepares its doorbell, then takes the lock, puts its seat on the list of sleepers
-//!   and reads the tail. So it either sees a message or is seen by the next publish: no fence is needed, and
-//!   fan-out to any number of awake subscribers costs one comparison inside the lock.
-//! - A producer that finds sleepers empties their list, takes the wakers inside the lock and wakes after it: one with its own
-//!   lock, the others some at a time. It touches no seat that is awake, except that of a receiver which another topic has woken
-//!   meanwhile: that costs one look at its doorbell.
+//! - Lock: compare-exchange of the `LOCKED` bit (`Acquire`). Whoever holds it owns `producer`, the slot of
+//!   position `tail`, the `armed` flags of all seats, and the producers' end of every lane.
+//! - Unlock: one plain store of the whole word (`Release`), nobody else writes it meanwhile. It publishes the
+//!   new tail (**sync point "message visible"**; it pairs with the `Acquire` in [`Core::tail`]). A reader
+//!   that finds a later locker's value reads from the same release sequence.
+//! - Sleep: a subscriber that goes to sleep prepares its doorbell, then takes the lock, puts its seat on the
+//!   list of sleepers and reads the tail. So it either sees a message or is seen by the next publish: no
+//!   fence is needed, and fan-out to any number of awake subscribers costs one comparison inside the lock.
+//! - A producer that finds sleepers empties their list, takes the wakers inside the lock and wakes after it:
+//!   one with its own lock, the others some at a time. It touches no seat that is awake, except that of a
+//!   receiver which another topic has woken meanwhile: that costs one look at its doorbell.
 //! - `limit` is at most the smallest cursor plus capacity. Cursors only grow, so below it no cursor is read.
 //!
-//! Publishing is in `post.rs` and `sole.rs`, sleeping in `sleepers.rs`, subscribing and leaving in `membership.rs`.
+//! Publishing is in `post.rs` and `sole.rs`, sleeping in `sleepers.rs`, subscribing and leaving in
+//! `membership.rs`.
 
 use super::counters::{Counters, TopicStats};
 use super::error::Blocker;
@@ -35,7 +36,8 @@ use crate::sync::{
 use crate::wait::WaitList;
 
 const LOCKED: u64 = 1;
-/// The first position of a topic that retains. The positions below are those of retained messages, in rings of late subscribers.
+/// The first position of a topic that retains. The positions below are those of retained messages, in rings
+/// of late subscribers.
 const FIRST_OF_RETAINING: u64 = RETAINED_MAX as u64;
 pub(super) const TAIL_SHIFT: u32 = 1;
 
@@ -59,7 +61,8 @@ pub(crate) struct Core<V: Payload> {
 pub(super) struct Listeners {
     /// Number of gates, and of lanes in the upper half: a [`Crowd`]. Written inside the lock.
     active: AtomicU64,
-    /// Whose messages are taken: [`OPEN`], [`INSIDERS`] or [`CLOSED`], which is for good. Written inside the lock.
+    /// Whose messages are taken: [`OPEN`], [`INSIDERS`] or [`CLOSED`], which is for good. Written inside the
+    /// lock.
     gate: AtomicU8,
 }
 
@@ -152,7 +155,8 @@ pub(crate) enum Refusal {
     Closed,
 }
 
-// SAFETY: `producer` is reached only through `Section`, which one thread at a time holds; everything else is Sync by itself.
+// SAFETY: `producer` is reached only through `Section`, which one thread at a time holds; everything else is
+// Sync by itself.
 unsafe impl<V: Payload> Sync for Core<V> {}
 // SAFETY: as above; the values are `V: Send + Sync` by `Payload`.
 unsafe impl<V: Payload> Send for Core<V> {}

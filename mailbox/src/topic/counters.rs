@@ -20,7 +20,8 @@ pub struct TopicStats {
     pub unread: u64,
     /// Messages that are retained now.
     pub retained: u64,
-    /// Retained messages that late subscribers were given, summed over them: these were published before they came.
+    /// Retained messages that late subscribers were given, summed over them: these were published before they
+    /// came.
     pub retained_given: u64,
     /// Keys whose retained message was forgotten because there were more keys than the topic retains.
     pub retained_evicted: u64,
@@ -46,7 +47,8 @@ pub(crate) enum Cause {
 }
 
 impl Counters {
-    /// Adds one. Only inside the topic's critical section: one writer at a time, so no read-modify-write is needed.
+    /// Adds one. Only inside the topic's critical section: one writer at a time, so no read-modify-write is
+    /// needed.
     #[inline]
     pub(crate) fn count(&self, cause: Cause) {
         let counter = match cause {

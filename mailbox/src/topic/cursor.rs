@@ -22,12 +22,13 @@ pub(crate) struct Cursor<V: Payload> {
     position: u64,
     /// Positions below are visible.
     visible: u64,
-    /// What `seat.cursor` holds; above `position` only while it reads what was retained, which lies in a ring of its own.
+    /// What `seat.cursor` holds; above `position` only while it reads what was retained, which lies in a ring
+    /// of its own.
     committed: u64,
     /// After how many messages it commits.
     quantum: u64,
-    /// Whether the seat says so. Then all three positions are the same, until [`wake_up`](Self::wake_up), but for one that has
-    /// retained messages to read first.
+    /// Whether the seat says so. Then all three positions are the same, until [`wake_up`](Self::wake_up), but
+    /// for one that has retained messages to read first.
     idle: bool,
     /// See [`Subscription::was_cut_between`](super::Subscription::was_cut_between).
     pub(crate) cut_between: bool,
@@ -40,9 +41,9 @@ impl<V: Payload> Cursor<V> {
         Self { core, seat, ring, position, visible, committed, quantum, idle: true, cut_between: false }
     }
 
-    /// Gives it these messages before all others: they lie in a ring of its own, at the positions that end where it has come, and it
-    /// goes on from there as from any ring that another has taken the place of. Its seat protects none of them, and what it tells the
-    /// producers begins behind them.
+    /// Gives it these messages before all others: they lie in a ring of its own, at the positions that end
+    /// where it has come, and it goes on from there as from any ring that another has taken the place of. Its
+    /// seat protects none of them, and what it tells the producers begins behind them.
     pub(crate) fn begin_with(&mut self, retained: Vec<RingEntry<V>>) -> Result<(), SubscribeError> {
         debug_assert!(self.idle && self.visible == self.position, "nothing was read");
         let count = retained.len() as u64;
@@ -53,8 +54,8 @@ impl<V: Payload> Cursor<V> {
         let (first, end) = (self.position - count, self.position);
         ring.start_at(first);
         for (position, RingEntry { stamp, sender, value }) in (first..).zip(retained) {
-            // SAFETY: nobody else knows this ring, and each position is written once, into a slot of its own. One reader will pass it:
-            // this cursor.
+            // SAFETY: nobody else knows this ring, and each position is written once, into a slot of its own.
+            // One reader will pass it: this cursor.
             let _nothing = unsafe { ring.write(position, stamp, sender, value, 1) };
         }
         ring.finish(end);
@@ -65,7 +66,8 @@ impl<V: Payload> Cursor<V> {
 
     #[inline]
     pub(crate) fn head(&mut self) -> Option<u64> {
-        // The usual look of who has many topics: nothing has come since the last one, and nothing retained is left to read.
+        // The usual look of who has many topics: nothing has come since the last one, and nothing retained is
+        // left to read.
         if self.idle && self.position == self.visible && self.core.tail() == self.visible {
             return None;
         }
@@ -126,9 +128,10 @@ impl<V: Payload> Cursor<V> {
     #[inline]
     pub(crate) fn peek(&mut self) -> Option<&RingEntry<V>> {
         while self.position < self.visible {
-            // SAFETY: `visible` was loaded from the topic's word with Acquire; the seat is not idle where `position` is below
-            // it, and its cursor is at most `position`, so the slot is not overwritten before `position` moves on, which
-            // needs `&mut self`. What was retained lies in a ring that nobody writes any more.
+            // SAFETY: `visible` was loaded from the topic's word with Acquire; the seat is not idle where
+            // `position` is below it, and its cursor is at most `position`, so the slot is not overwritten
+            // before `position` moves on, which needs `&mut self`. What was retained lies in a ring that
+            // nobody writes any more.
             let sender = unsafe { self.ring.read(self.position) }.sender;
             if !self.seat.skips(sender) {
                 // SAFETY: as above.
@@ -168,8 +171,8 @@ impl<V: Payload> Cursor<V> {
         }
     }
 
-    /// Visible messages that lie one behind the other in the ring, from the one in front, own ones among them: at most
-    /// `most`, and no more than until the next commit.
+    /// Visible messages that lie one behind the other in the ring, from the one in front, own ones among
+    /// them: at most `most`, and no more than until the next commit.
     pub(crate) fn run(&mut self, most: u32) -> &[RingEntry<V>] {
         if self.position >= self.committed + self.quantum {
             self.commit();
@@ -179,15 +182,15 @@ impl<V: Payload> Cursor<V> {
         unsafe { self.ring.read_run(self.position, until) }
     }
 
-    /// Drops the `at`th message of the last run if nobody else is to read it. Only of payloads that are counted, of each message
-    /// once and before [`pass`](Self::pass) passes it.
+    /// Drops the `at`th message of the last run if nobody else is to read it. Only of payloads that are
+    /// counted, of each message once and before [`pass`](Self::pass) passes it.
     ///
     /// # Panics
     /// When its destructor does.
     #[inline]
     pub(crate) fn release(&mut self, at: usize) {
-        // SAFETY: as in `peek`: the cursor protects the run until the next commit, and nothing of it is read again that was
-        // released.
+        // SAFETY: as in `peek`: the cursor protects the run until the next commit, and nothing of it is read
+        // again that was released.
         unsafe { self.ring.pass(self.position + at as u64) };
     }
 
@@ -235,7 +238,8 @@ impl<V: Payload> Cursor<V> {
 }
 
 impl<V: Payload> Cursor<V> {
-    /// Passes all that is published, without the topic's lock. How many messages for this subscriber that were.
+    /// Passes all that is published, without the topic's lock. How many messages for this subscriber that
+    /// were.
     fn leave_behind(&mut self) -> usize {
         // What was retained, while the seat may be idle.
         let mut unread = 0;
@@ -253,7 +257,8 @@ impl<V: Payload> Cursor<V> {
                 self.change_rings();
                 continue;
             }
-            // SAFETY: the position is below a tail loaded with `Acquire`, in this ring, and the seat's cursor is at or below it.
+            // SAFETY: the position is below a tail loaded with `Acquire`, in this ring, and the seat's cursor
+            // is at or below it.
             unread += usize::from(!self.seat.skips(unsafe { self.ring.sender_of(position) }));
             self.position += 1;
             // SAFETY: as above, and the position is never again that of this cursor.
@@ -264,9 +269,10 @@ impl<V: Payload> Cursor<V> {
 }
 
 impl<V: Payload> Drop for Cursor<V> {
-    /// What is left is dropped by the last who leaves it, outside the lock. What is published at this very moment is passed inside,
-    /// as much as fits without an allocation. More of it is passed outside first; that comes to an end, because producers cannot get past
-    /// this cursor's seat, which is told nothing meanwhile.
+    /// What is left is dropped by the last who leaves it, outside the lock. What is published at this very
+    /// moment is passed inside, as much as fits without an allocation. More of it is passed outside first;
+    /// that comes to an end, because producers cannot get past this cursor's seat, which is told nothing
+    /// meanwhile.
     fn drop(&mut self) {
         let mut unread = 0;
         loop {
@@ -289,10 +295,11 @@ impl<V: Payload> Drop for Cursor<V> {
                     }
                     *position = at + 1;
                     let Some(ring) = producer.ring_at(at) else { continue };
-                    // SAFETY: all positions below the tail are published, the seat's cursor protects those that this one has not
-                    // passed, and the topic's lock is held, so nothing is overwritten.
+                    // SAFETY: all positions below the tail are published, the seat's cursor protects those
+                    // that this one has not passed, and the topic's lock is held, so nothing is overwritten.
                     unread += usize::from(!seat.skips(unsafe { ring.sender_of(at) }));
-                    // SAFETY: as above; `position` is past it now, so this is the only time that this subscriber passes it.
+                    // SAFETY: as above; `position` is past it now, so this is the only time that this
+                    // subscriber passes it.
                     if let Some(value) = unsafe { ring.pass_and_take(at) } {
                         passed.push(value);
                     }

@@ -1,16 +1,18 @@
 //! Handling messages where they lie, one after the other, in futures that seldom wait.
 //!
 //! # Protocol
-//! A reader gives out a run: visible messages that lie one behind the other, no more of them than until its next commit is
-//! due. How many of a run are passed lies in registers ([`Progress`]) until the run ends; its drop tells the reader, so
-//! that after a panic the message in hand is the one in front. A message with a destructor is dropped before the next handler
-//! begins; a destructor that panics leaves nothing in hand, and the reader says so (`cut_between`).
+//! A reader gives out a run: visible messages that lie one behind the other, no more of them than until its
+//! next commit is due. How many of a run are passed lies in registers ([`Progress`]) until the run ends; its
+//! drop tells the reader, so that after a panic the message in hand is the one in front. A message with a
+//! destructor is dropped before the next handler begins; a destructor that panics leaves nothing in hand, and
+//! the reader says so (`cut_between`).
 //!
-//! A handler's future borrows the state, the context and the message. [`drain`] starts it in the caller's slot. If it
-//! is ready at once, it is gone before any of the three is touched again, and the next message is next. If it waits,
-//! the three borrows live on in the [`Parked`] that is returned, for as long as the caller lent them, and `drain` touches
-//! none of them any more. The borrow checker does not follow a borrow that is returned on one path of a loop and ended on
-//! the others: hence the raw pointers, each made from a borrow for all of `'a`.
+//! A handler's future borrows the state, the context and the message. [`drain`] starts it in the caller's
+//! slot. If it is ready at once, it is gone before any of the three is touched again, and the next message is
+//! next. If it waits, the three borrows live on in the [`Parked`] that is returned, for as long as the caller
+//! lent them, and `drain` touches none of them any more. The borrow checker does not follow a borrow that is
+//! returned on one path of a loop and ended on the others: hence the raw pointers, each made from a borrow
+//! for all of `'a`.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -109,11 +111,11 @@ pub enum Drained<'a, O> {
 /// What `drain` needs of a queue.
 pub(super) trait DrainQueue {
     type Payload: Payload;
-    /// Visible messages that lie one behind the other, from the one in front: none if there is none, at most `most`.
-    /// They stay where they are until `pass`.
+    /// Visible messages that lie one behind the other, from the one in front: none if there is none, at most
+    /// `most`. They stay where they are until `pass`.
     fn run(&mut self, most: u32) -> &[RingEntry<Self::Payload>];
-    /// Drops the `at`th message of the last run, which is handled, if this reader is the last. Only where [`IN_PLACE`](Self::IN_PLACE)
-    /// says so.
+    /// Drops the `at`th message of the last run, which is handled, if this reader is the last. Only where
+    /// [`IN_PLACE`](Self::IN_PLACE) says so.
     fn release(&mut self, at: usize);
     /// Whether messages with a destructor are to be released one by one; else `pass` drops them.
     const IN_PLACE: bool;
@@ -189,10 +191,12 @@ impl<V: Payload> DrainQueue for LaneReader<V> {
     }
 }
 
-/// A run on its way to be handled. What must outlive a panic lies in registers until its drop tells the reader.
+/// A run on its way to be handled. What must outlive a panic lies in registers until its drop tells the
+/// reader.
 struct Progress<'h, R: DrainQueue> {
     reader: *mut R,
-    /// The messages of the run that were not passed; it had `begun` of them. One register less than to count both.
+    /// The messages of the run that were not passed; it had `begun` of them. One register less than to count
+    /// both.
     left: std::slice::Iter<'h, RingEntry<R::Payload>>,
     begun: usize,
     /// Those passed that are not for this reader.
@@ -208,7 +212,8 @@ impl<R: DrainQueue> Progress<'_, R> {
         if R::IN_PLACE {
             // Passed first: should its destructor panic, it is behind us.
             let at = self.begun - self.left.len() - 1;
-            // SAFETY: the pointer is made from a borrow that outlives this, and nothing else uses the reader meanwhile.
+            // SAFETY: the pointer is made from a borrow that outlives this, and nothing else uses the reader
+            // meanwhile.
             let reader = unsafe { &mut *self.reader };
             *reader.cut_between() = true;
             reader.release(at);
@@ -222,7 +227,8 @@ impl<R: DrainQueue> Drop for Progress<'_, R> {
     fn drop(&mut self) {
         let passed = self.begun - self.left.len();
         *self.handled += (passed - self.skipped) as u64;
-        // SAFETY: the pointer is made from a borrow that outlives this, and nothing else uses the reader meanwhile.
+        // SAFETY: the pointer is made from a borrow that outlives this, and nothing else uses the reader
+        // meanwhile.
         unsafe { &mut *self.reader }.pass(passed);
     }
 }
@@ -240,7 +246,8 @@ impl<H: Consume<S, C, M>, S, C, M> Finish<H::Result> for Finishing<H, S, C, M> {
     }
 }
 
-/// The messages of a run whose stamp is below `below`. Stamps never fall along a queue, so one look at the last does for most.
+/// The messages of a run whose stamp is below `below`. Stamps never fall along a queue, so one look at the
+/// last does for most.
 #[inline(always)]
 fn within<V>(run: &[RingEntry<V>], below: u64) -> &[RingEntry<V>] {
     match run.last() {
@@ -284,7 +291,8 @@ where
     loop {
         let left = most.saturating_sub(*handled - begun);
         let lent = Borrowed { reader, state, context, slot };
-        // SAFETY: each pointer is made from a borrow for `'a`, nothing else uses them, and a future that waits ends the loop.
+        // SAFETY: each pointer is made from a borrow for `'a`, nothing else uses them, and a future that
+        // waits ends the loop.
         let ran = unsafe {
             drain_run::<H, S, C, R>(
                 &lent,
@@ -318,8 +326,8 @@ pub(super) fn for_each<R: DrainQueue>(
         let left = u64::from(most).saturating_sub(*handled - begun);
         let skips = reader.skipped();
         let run: *const [RingEntry<R::Payload>] = reader.run(u32::try_from(left).unwrap_or(0));
-        // SAFETY: the messages stay where they are until they are passed, and each is shown before it is. Meanwhile the reader is
-        // used through `progress` alone.
+        // SAFETY: the messages stay where they are until they are passed, and each is shown before it is.
+        // Meanwhile the reader is used through `progress` alone.
         let run = unsafe { &*run };
         if run.is_empty() {
             return;
@@ -347,7 +355,8 @@ struct Borrowed<R, S, C> {
 /// Handles the next run of messages.
 ///
 /// # Safety
-/// All that is lent is borrowed mutably for `'a` and used by nobody else until this returns; after `Parked`, until `'a` ends.
+/// All that is lent is borrowed mutably for `'a` and used by nobody else until this returns; after `Parked`,
+/// until `'a` ends.
 #[inline(always)]
 unsafe fn drain_run<'a, H, S, C, R>(
     lent: &Borrowed<R, S, C>,
@@ -367,8 +376,8 @@ where
     let skips = unsafe { &*reader }.skipped();
     // SAFETY: the caller lends the reader.
     let run: *const [RingEntry<R::Payload>] = unsafe { &mut *reader }.run(span.most);
-    // SAFETY: the messages stay where they are until they are passed, which is after the end of the futures that borrow
-    // them, or until the reader is used again after `'a`.
+    // SAFETY: the messages stay where they are until they are passed, which is after the end of the futures
+    // that borrow them, or until the reader is used again after `'a`.
     let run = within(unsafe { &*run }, span.below);
     if run.is_empty() {
         return Ran::Enough;
@@ -385,15 +394,16 @@ where
         // SAFETY: the caller lends both for `'a`, and no future lives now that borrows them.
         let (lent_state, lent_context) = (unsafe { &mut *state }, unsafe { &mut *context });
         let future = H::consume(lent_state, entry.value.message(), lent_context);
-        // SAFETY: the place was made for futures of this type, in a slot that is lent for `'a` and used by nobody else.
+        // SAFETY: the place was made for futures of this type, in a slot that is lent for `'a` and used by
+        // nobody else.
         let mut handling = unsafe { place.begin(future) };
         match handling.poll(cx) {
             Poll::Ready(result) if H::is_handled(&result) => drop(handling),
             Poll::Ready(result) => return Ran::Failed(H::finish(result)),
             Poll::Pending => {
                 drop(progress);
-                // SAFETY: the caller lends the reader. The future borrows the message, the state and the context, but not
-                // the reader itself, which leaves the message in front alone.
+                // SAFETY: the caller lends the reader. The future borrows the message, the state and the
+                // context, but not the reader itself, which leaves the message in front alone.
                 unsafe { &mut *reader }.free_passed();
                 return Ran::Parked(handling.park::<Finishing<H, S, C, MessageOf<R>>>());
             }

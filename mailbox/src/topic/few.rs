@@ -1,4 +1,5 @@
-//! What a publish holds for a moment outside the topic's lock: copies for lanes, their keys, and what they displaced.
+//! What a publish holds for a moment outside the topic's lock: copies for lanes, their keys, and what they
+//! displaced.
 
 use std::mem::MaybeUninit;
 
@@ -10,7 +11,8 @@ const IN_PLACE: usize = 4;
 /// A few values in place, more on the heap. What is left in it is [discarded](discard).
 ///
 /// # Protocol
-/// The first `len` places of `few` are initialized. It is not an array of options: those would all be written for each publish.
+/// The first `len` places of `few` are initialized. It is not an array of options: those would all be written
+/// for each publish.
 pub(super) struct Few<T> {
     few: [MaybeUninit<T>; IN_PLACE],
     many: Vec<T>,

@@ -1,10 +1,11 @@
 //! The private queue of a subscriber whose policy is not `Block`.
 //!
 //! # Protocol
-//! `backlog` is guarded by the lane's lock. Producers take it inside the topic's critical section (so the stamps rise
-//! along the lane), the subscriber takes it alone. `queued` mirrors the length: stored with `Release` inside it,
-//! loaded with `Acquire` by the subscriber's look. Sleeping goes through the topic's seats, like for ring subscribers.
-//! `in_hand` is the subscriber's note for statistics: nothing depends on it.
+//! `backlog` is guarded by the lane's lock. Producers take it inside the topic's critical section (so the
+//! stamps rise along the lane), the subscriber takes it alone. `queued` mirrors the length: stored with
+//! `Release` inside it, loaded with `Acquire` by the subscriber's look. Sleeping goes through the topic's
+//! seats, like for ring subscribers. `in_hand` is the subscriber's note for statistics: nothing depends on
+//! it.
 
 use std::collections::VecDeque;
 
@@ -72,8 +73,8 @@ impl<V: Payload> Lane<V> {
         self.number.load(Ordering::Relaxed) <= lanes && !self.gone.load(Ordering::Relaxed)
     }
 
-    /// Takes and stores an entry, whose message has this key here. If something is dropped for it: why, and what that is. It is
-    /// none if the entry itself has no place: then it is not taken.
+    /// Takes and stores an entry, whose message has this key here. If something is dropped for it: why, and
+    /// what that is. It is none if the entry itself has no place: then it is not taken.
     #[inline(always)] // What it returns is large, and mostly not there.
     pub(crate) fn offer(
         &self,

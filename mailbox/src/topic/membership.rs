@@ -1,12 +1,12 @@
 //! Subscribing and leaving: a few instructions inside the topic's lock, whatever the number of subscribers.
 //!
 //! # Protocol
-//! `parties` is locked by whoever comes, leaves or looks, and before the topic's lock. Only its holder makes, replaces or drops
-//! a ring, and adds or removes subscribers. A subscriber knows its index in each list, so that leaving searches none of them:
-//! the last of a list takes the free place and is told.
+//! `parties` is locked by whoever comes, leaves or looks, and before the topic's lock. Only its holder makes,
+//! replaces or drops a ring, and adds or removes subscribers. A subscriber knows its index in each list, so
+//! that leaving searches none of them: the last of a list takes the free place and is told.
 //!
-//! `limit` need not be exact, but never above the smallest cursor plus capacity: who comes lowers it to its own, who leaves
-//! lets it be, and a publish that reaches it reads the cursors anew.
+//! `limit` need not be exact, but never above the smallest cursor plus capacity: who comes lowers it to its
+//! own, who leaves lets it be, and a publish that reaches it reads the cursors anew.
 
 use super::SUBSCRIBERS_MAX;
 use super::core::{Core, Crowd, Producer};
@@ -85,7 +85,8 @@ impl<V: Payload> Core<V> {
         Ok(cursor)
     }
 
-    /// A ring with at least this many slots, unless the topic has one. It is allocated here, where no lock of publishers is held.
+    /// A ring with at least this many slots, unless the topic has one. It is allocated here, where no lock of
+    /// publishers is held.
     fn ring_for(&self, capacity: u64) -> Result<Option<Arc<Ring<V>>>, SubscribeError> {
         let present = self.lock().producer().ring.as_ref().map(|ring| ring.capacity());
         if present.is_some_and(|present| present >= capacity) {
@@ -112,13 +113,15 @@ impl<V: Payload> Core<V> {
         self.lock().producer().take_outlived()
     }
 
-    /// Memory for the list of what is retained, if that is asked for: made where no lock of publishers is held.
+    /// Memory for the list of what is retained, if that is asked for: made where no lock of publishers is
+    /// held.
     fn room_for_retained(&self, wanted: bool) -> Option<Vec<Arc<Retained<V>>>> {
         let retention = self.retention.as_ref().filter(|_| wanted)?;
         Some(Vec::with_capacity(retention.len()))
     }
 
-    /// What this subscriber gets of what is retained. Inside the critical section in which it takes its place.
+    /// What this subscriber gets of what is retained. Inside the critical section in which it takes its
+    /// place.
     fn list_retained(&self, list: Option<Vec<Arc<Retained<V>>>>, seat: &Seat) -> Vec<Arc<Retained<V>>> {
         match (&self.retention, list) {
             (Some(retention), Some(list)) => retention.list(list, |sender| seat.skips(sender)),
@@ -167,8 +170,9 @@ impl<V: Payload> Core<V> {
         if subscribers >= SUBSCRIBERS_MAX { Err(SubscribeError::TooMany) } else { Ok(()) }
     }
 
-    /// Frees a gate. `pass`, given the producers' side and the tail, passes what the subscriber leaves behind: how many messages that
-    /// were. `None`: more have just come than it passes under the lock; then nothing is done, and the answer is `false`.
+    /// Frees a gate. `pass`, given the producers' side and the tail, passes what the subscriber leaves
+    /// behind: how many messages that were. `None`: more have just come than it passes under the lock; then
+    /// nothing is done, and the answer is `false`.
     pub(crate) fn remove_gate(
         &self,
         seat: &Seat,
@@ -225,8 +229,8 @@ impl<V: Payload> Producer<V> {
         self.lanes.len() + self.keyed.len()
     }
 
-    /// The list of lanes that one which comes or leaves belongs in, and the copy that its change makes untrue: to be dropped where
-    /// no lock is held, for key functions may go with it.
+    /// The list of lanes that one which comes or leaves belongs in, and the copy that its change makes
+    /// untrue: to be dropped where no lock is held, for key functions may go with it.
     fn lanes_like(&mut self, lane: &Lane<V>) -> (&mut Vec<Arc<Lane<V>>>, Option<Keyed<V>>) {
         if lane.has_key() { (&mut self.keyed, self.keyed_now.take()) } else { (&mut self.lanes, None) }
     }
@@ -255,7 +259,8 @@ impl<V: Payload> Producer<V> {
         self.older.iter().find(|ring| position < ring.end()).or(self.ring.as_ref())
     }
 
-    /// Takes the oldest ring out if nobody reads there any more. A subscriber may need all that follow on the one that it holds.
+    /// Takes the oldest ring out if nobody reads there any more. A subscriber may need all that follow on the
+    /// one that it holds.
     fn take_outlived(&mut self) -> Option<Arc<Ring<V>>> {
         let outlived = self.older.first().is_some_and(|ring| Arc::strong_count(ring) == 1);
         outlived.then(|| self.older.remove(0))

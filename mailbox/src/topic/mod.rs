@@ -1,12 +1,14 @@
-//! One topic: a ring that is written once per message for all subscribers that lose nothing, and private lanes for those
-//! with another policy.
+//! One topic: a ring that is written once per message for all subscribers that lose nothing, and private
+//! lanes for those with another policy.
 //!
-//! `Block` subscribers read from the ring in place, each with a cursor; a slot is overwritten only when all cursors are past
-//! it. A subscriber with another policy has a lane of its own, into which each publish clones the message. Messages up to 64
-//! bytes lie in the slots themselves, larger ones in one `Arc` that ring and lanes share.
+//! `Block` subscribers read from the ring in place, each with a cursor; a slot is overwritten only when all
+//! cursors are past it. A subscriber with another policy has a lane of its own, into which each publish
+//! clones the message. Messages up to 64 bytes lie in the slots themselves, larger ones in one `Arc` that
+//! ring and lanes share.
 //!
-//! A message with a destructor is dropped by the last `Block` subscriber that is done with it, as soon as it is. The protocol between producers and subscribers is described in `core.rs`, that of the
-//! slots in `ring.rs`, that of lanes in `lane.rs`, coming and leaving in `membership.rs`.
+//! A message with a destructor is dropped by the last `Block` subscriber that is done with it, as soon as it
+//! is. The protocol between producers and subscribers is described in `core.rs`, that of the slots in
+//! `ring.rs`, that of lanes in `lane.rs`, coming and leaving in `membership.rs`.
 
 mod core;
 mod counters;
@@ -57,16 +59,18 @@ pub const SUBSCRIBERS_MAX: usize = 65_536;
 pub struct SubscribeOptions<M> {
     /// What happens when this subscriber has no room.
     pub overflow: Overflow<M>,
-    /// Unread messages this subscriber may have, clamped to 1..=[`QUEUE_CAPACITY_MAX`]. `None`: the topic's capacity. For a
-    /// `Block` subscriber that asks for more than the ring holds, a larger ring takes over from there on.
+    /// Unread messages this subscriber may have, clamped to 1..=[`QUEUE_CAPACITY_MAX`]. `None`: the topic's
+    /// capacity. For a `Block` subscriber that asks for more than the ring holds, a larger ring takes over
+    /// from there on.
     pub capacity: Option<u32>,
-    /// The subscriber's id, or 0. It is named when the subscriber has no room, and messages published with the same
-    /// non-zero id are not delivered to it.
+    /// The subscriber's id, or 0. It is named when the subscriber has no room, and messages published with
+    /// the same non-zero id are not delivered to it.
     pub id: u64,
     /// Deliver the subscriber's own messages too.
     pub echo: bool,
-    /// Deliver what the topic [retains](Topic::retaining) first: each retained message once, in order, before all that is published
-    /// after this subscription. They take none of the subscriber's room, and its policy drops none of them.
+    /// Deliver what the topic [retains](Topic::retaining) first: each retained message once, in order, before
+    /// all that is published after this subscription. They take none of the subscriber's room, and its policy
+    /// drops none of them.
     pub retained: bool,
 }
 
@@ -86,8 +90,8 @@ pub struct SubscriberInfo {
     pub policy: &'static str,
     /// Its declared capacity, in messages.
     pub capacity: u64,
-    /// Messages that wait for it, as far as it told: of those it has taken in a batch, a `Block` subscriber tells after the
-    /// batch, and one with another policy when it takes them.
+    /// Messages that wait for it, as far as it told: of those it has taken in a batch, a `Block` subscriber
+    /// tells after the batch, and one with another policy when it takes them.
     pub waiting: u64,
 }
 
@@ -124,8 +128,8 @@ impl<M: Clone + Send + Sync + 'static> Form<M> {
     const IS_INLINE: bool = !Self::IS_BOXED && !Self::IS_OWNED;
 }
 
-/// Runs the same expression on each form, of which only one is ever compiled in: the message would be taken apart for
-/// the sake of the others.
+/// Runs the same expression on each form, of which only one is ever compiled in: the message would be taken
+/// apart for the sake of the others.
 macro_rules! each {
     ($form:expr, $core:ident => $body:expr) => {
         match $form {
@@ -139,17 +143,19 @@ macro_rules! each {
 
 impl<M: Clone + Send + Sync + 'static> Topic<M> {
     /// A topic without subscribers. `capacity` is rounded up to a power of two and clamped to
-    /// 1..=[`QUEUE_CAPACITY_MAX`]; the ring is allocated at the first `Block` subscription, and larger if one asks for more.
+    /// 1..=[`QUEUE_CAPACITY_MAX`]; the ring is allocated at the first `Block` subscription, and larger if one
+    /// asks for more.
     #[must_use]
     pub fn new(stamps: Arc<Stamps>, capacity: u32) -> Self {
         Self::with(stamps, capacity, None)
     }
 
-    /// The same, for a topic that retains messages for subscribers that come late and [ask for them](SubscribeOptions::retained). It
-    /// retains from its first message on, whether or not anybody is subscribed.
+    /// The same, for a topic that retains messages for subscribers that come late and [ask for
+    /// them](SubscribeOptions::retained). It retains from its first message on, whether or not anybody is
+    /// subscribed.
     ///
-    /// A publish costs a copy of the message more, and so it does that of topics with lanes. The messages are cloned, and keys are
-    /// taken, where no lock is held.
+    /// A publish costs a copy of the message more, and so it does that of topics with lanes. The messages are
+    /// cloned, and keys are taken, where no lock is held.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -187,9 +193,9 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
 
     /// Publishes now or gives the message back. `sender` is the publishing actor's id, or 0.
     ///
-    /// All or nothing: after an error nobody got the message. `Ok` says that every subscriber has it queued (or, by its
-    /// own policy, dropped and counted); it does not say that anybody has handled it. Without subscribers it
-    /// is `Ok` and the message is dropped.
+    /// All or nothing: after an error nobody got the message. `Ok` says that every subscriber has it queued
+    /// (or, by its own policy, dropped and counted); it does not say that anybody has handled it. Without
+    /// subscribers it is `Ok` and the message is dropped.
     ///
     /// # Errors
     /// [`TryPublishError::Full`] names the subscriber without room; [`TryPublishError::Closed`].
@@ -236,7 +242,8 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.close());
     }
 
-    /// Refuses messages whose sender is 0, until [`resume_ingress`](Self::resume_ingress); those of other senders still come.
+    /// Refuses messages whose sender is 0, until [`resume_ingress`](Self::resume_ingress); those of other
+    /// senders still come.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -258,10 +265,12 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.resume_ingress());
     }
 
-    /// From the next message on each has a stamp of its own, which is told to `note` in the moment in which the message takes its place;
-    /// `None` ends that. Otherwise messages in a row share a stamp. Nothing is paid for it where there is no note.
+    /// From the next message on each has a stamp of its own, which is told to `note` in the moment in which
+    /// the message takes its place; `None` ends that. Otherwise messages in a row share a stamp. Nothing is
+    /// paid for it where there is no note.
     ///
-    /// `note` is called inside the topic's lock: it must be short, must not panic, and must not use this topic.
+    /// `note` is called inside the topic's lock: it must be short, must not panic, and must not use this
+    /// topic.
     ///
     /// ```
     /// use std::sync::{Arc, Mutex};
@@ -303,7 +312,8 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         subscribers.into_iter().map(info).collect()
     }
 
-    /// The ring's capacity, in messages, unless a subscriber has asked for more; that of subscribers who ask for none.
+    /// The ring's capacity, in messages, unless a subscriber has asked for more; that of subscribers who ask
+    /// for none.
     #[must_use]
     pub fn capacity(&self) -> u64 {
         each!(&self.form, core => core.ring_capacity())

@@ -1,11 +1,13 @@
 //! How a message lies in queues: itself up to 64 bytes, else one shared allocation.
 //!
 //! # Protocol of the readers
-//! A message with a destructor, or of more than [`KEPT_BYTES_MAX`], counts the subscribers of its ring that have not passed it: the publisher sets the number, inside
-//! the topic's lock, to that of the gates, each of which passes each position once, whether it reads it, skips it, is moved past
-//! it or leaves. Who passes it as the last drops it. **Sync point "last reader"**: passing is a decrement with `Release`, and who finds
-//! itself the last does so with `Acquire`, so that all other readers are done with it. One that finds the number at 1 is alone
-//! and need not write. The slot is used again only after every cursor is past it, and a cursor is told after that.
+//! A message with a destructor, or of more than [`KEPT_BYTES_MAX`], counts the subscribers of its ring that
+//! have not passed it: the publisher sets the number, inside the topic's lock, to that of the gates, each of
+//! which passes each position once, whether it reads it, skips it, is moved past it or leaves. Who passes it
+//! as the last drops it. **Sync point "last reader"**: passing is a decrement with `Release`, and who finds
+//! itself the last does so with `Acquire`, so that all other readers are done with it. One that finds the
+//! number at 1 is alone and need not write. The slot is used again only after every cursor is past it, and a
+//! cursor is told after that.
 
 use std::sync::Arc;
 
@@ -14,8 +16,8 @@ use crate::sync::{AtomicU64, Ordering};
 /// Messages up to this size are stored in place; larger ones travel as one `Arc` shared by all subscribers.
 pub const INLINE_BYTES_MAX: usize = 64;
 
-/// Messages without a destructor up to this size stay in their slots until those are used again: at the default capacity they take
-/// at most 4 MiB of a topic, and readers need not agree on who is the last.
+/// Messages without a destructor up to this size stay in their slots until those are used again: at the
+/// default capacity they take at most 4 MiB of a topic, and readers need not agree on who is the last.
 pub(crate) const KEPT_BYTES_MAX: usize = 4096;
 
 /// What a slot holds for a message of type `Message`.
@@ -23,7 +25,8 @@ pub(crate) trait Payload: Clone + Send + Sync + 'static {
     type Message;
     /// Whether it counts its readers, of whom the last drops it.
     const COUNTED: bool;
-    /// Whether it stays in its slot though it has memory to free, and whoever writes the slot again does that.
+    /// Whether it stays in its slot though it has memory to free, and whoever writes the slot again does
+    /// that.
     const KEPT: bool = !Self::COUNTED && std::mem::needs_drop::<Self>();
     /// Whether a clone runs code of the message's author, which may do anything but wait for a lock of ours.
     const FOREIGN_CLONE: bool;
@@ -33,7 +36,8 @@ pub(crate) trait Payload: Clone + Send + Sync + 'static {
     fn unwrap(self) -> Self::Message;
     /// The number of subscribers that will pass it, before it is published.
     fn set_readers(&self, readers: u64);
-    /// One subscriber is done with it. `true`: it was the last, and must drop it. Always `false` if it is not [counted](Self::COUNTED).
+    /// One subscriber is done with it. `true`: it was the last, and must drop it. Always `false` if it is not
+    /// [counted](Self::COUNTED).
     fn pass(&self) -> bool;
 }
 

@@ -1,8 +1,9 @@
 //! Publishing: everything that happens to a message inside the topic's lock.
 //!
-//! A publish is all or nothing: gates and `Fail` lanes are checked before anything is stored, and code of the message's author
-//! runs where no lock is held and nothing is stored yet. That is its `Clone`, for lanes, and the keys of lanes that conflate: see
-//! `provision.rs`. The destructors of what a publish displaces run outside, too.
+//! A publish is all or nothing: gates and `Fail` lanes are checked before anything is stored, and code of the
+//! message's author runs where no lock is held and nothing is stored yet. That is its `Clone`, for lanes, and
+//! the keys of lanes that conflate: see `provision.rs`. The destructors of what a publish displaces run
+//! outside, too.
 
 use super::core::{Core, Producer, Refusal, Section, TAIL_SHIFT};
 use super::counters::Cause;
@@ -60,7 +61,8 @@ impl<V: Payload> Core<V> {
         self.counters.count(Cause::Published);
         // Taken here and not before, so that it moves straight into its slot.
         let kept = value.take().and_then(|value| {
-            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the slot.
+            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the
+            // slot.
             unsafe { ring.write(tail, stamp, sender, value, producer.gates.len()) }
         });
         let quiet = producer.sleepers.is_empty();
@@ -110,7 +112,8 @@ impl<V: Payload> Core<V> {
         if let Some(ring) = &producer.ring
             && let Some(value) = value.take()
         {
-            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the slot.
+            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past the
+            // slot.
             kept = unsafe { ring.write(tail, stamp, sender, value, producer.gates.len()) };
             section.word = (tail + 1) << TAIL_SHIFT;
         }
@@ -228,15 +231,17 @@ impl<V: Payload> Producer<V> {
         Err(Refusal::Full(Blocker { subscriber: lane.seat.id, obstacle: Obstacle::FailLane }))
     }
 
-    /// Moves those that hold the tail back past what they have published themselves, where they have read everything else. What
-    /// they were the last to pass goes into `passed`, for the caller to drop, and no more than that has memory for: nobody is moved further.
-    /// Whether anybody was moved, or could be if there were memory.
+    /// Moves those that hold the tail back past what they have published themselves, where they have read
+    /// everything else. What they were the last to pass goes into `passed`, for the caller to drop, and no
+    /// more than that has memory for: nobody is moved further. Whether anybody was moved, or could be if
+    /// there were memory.
     #[cold]
     fn move_past_own(&mut self, tail: u64, passed: &mut Vec<V>) -> bool {
         let mut any = false;
         for gate in self.gates.iter().filter(|gate| gate.skipped() != 0 && gate.limit() <= tail) {
             let own = |position| {
-                // SAFETY: positions from the gate's cursor to the tail are published, and nobody writes while the lock is held.
+                // SAFETY: positions from the gate's cursor to the tail are published, and nobody writes while
+                // the lock is held.
                 self.ring_at(position).is_some_and(|ring| gate.skips(unsafe { ring.sender_of(position) }))
             };
             let room = if V::COUNTED { (passed.capacity() - passed.len()) as u64 } else { u64::MAX };
@@ -247,8 +252,8 @@ impl<V: Payload> Producer<V> {
             for position in gate.move_past(tail, room, own) {
                 any = true;
                 let Some(ring) = self.ring_at(position) else { continue };
-                // SAFETY: the gate was at `position` and is past it now by our hand, so it passes it here and nowhere else. Nobody
-                // writes while the lock is held.
+                // SAFETY: the gate was at `position` and is past it now by our hand, so it passes it here and
+                // nowhere else. Nobody writes while the lock is held.
                 passed.extend(unsafe { ring.pass_and_take(position) });
             }
         }

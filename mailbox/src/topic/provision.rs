@@ -1,13 +1,14 @@
 //! What a publish to lanes needs of the message's author: copies, and the keys by which lanes conflate.
 //!
 //! # Protocol
-//! `Clone` and key functions may take long, panic, publish to the same topic, subscribe or leave. So they run where no lock is
-//! held, before anything is stored, for the lanes that a look under the lock has found; the lock is taken again then, and if a
-//! lane has come meanwhile, all is done once more. After [`ROUNDS_MAX`] rounds the lanes that still come are passed over: they subscribe
-//! while the message is being published, so it counts as published before.
+//! `Clone` and key functions may take long, panic, publish to the same topic, subscribe or leave. So they run
+//! where no lock is held, before anything is stored, for the lanes that a look under the lock has found; the
+//! lock is taken again then, and if a lane has come meanwhile, all is done once more. After [`ROUNDS_MAX`]
+//! rounds the lanes that still come are passed over: they subscribe while the message is being published, so
+//! it counts as published before.
 //!
-//! Any copy serves any lane. Copies of plain data are cheap: they are made before the first look, for as many lanes as there seem
-//! to be. Others are made once it is known that everybody has room.
+//! Any copy serves any lane. Copies of plain data are cheap: they are made before the first look, for as many
+//! lanes as there seem to be. Others are made once it is known that everybody has room.
 
 use super::core::{Core, Producer};
 use super::few::Few;
@@ -65,7 +66,8 @@ impl<V: Payload> Provision<V> {
         }
     }
 
-    /// Whether it serves all lanes, or what is lacking. Under the topic's lock, which is to be let go before that is mended.
+    /// Whether it serves all lanes, or what is lacking. Under the topic's lock, which is to be let go before
+    /// that is mended.
     pub(super) fn lacks(&mut self, producer: &mut Producer<V>) -> Option<Lack<V>> {
         let copies = if V::FOREIGN_CLONE { producer.lane_count() + self.others } else { 0 };
         let original = usize::from(producer.ring.is_none());
@@ -114,8 +116,8 @@ impl<V: Payload> Provision<V> {
         }
     }
 
-    /// Offers each lane that `sender`'s message is for a copy, and gives it its key. Under the topic's lock, once nothing is [lacking](Self::lacks).
-    /// The last copy may be the message itself.
+    /// Offers each lane that `sender`'s message is for a copy, and gives it its key. Under the topic's lock,
+    /// once nothing is [lacking](Self::lacks). The last copy may be the message itself.
     #[inline]
     pub(super) fn hand_out(
         &mut self,
@@ -136,12 +138,14 @@ impl<V: Payload> Provision<V> {
         keyed.for_each(|(at, lane)| hand_out(lane, keys.get(at).copied().unwrap_or_default()));
     }
 
-    /// A copy for what is retained, after those for lanes were [handed out](Self::hand_out). It may be the message itself.
+    /// A copy for what is retained, after those for lanes were [handed out](Self::hand_out). It may be the
+    /// message itself.
     pub(super) fn copy_for_others(&mut self, message: &mut Option<V>) -> V {
         Copies { made: &mut self.copies, message }.next()
     }
 
-    /// Leaves its memory to the next publish, and that of what was `displaced`, which is discarded. No lock is held.
+    /// Leaves its memory to the next publish, and that of what was `displaced`, which is discarded. No lock
+    /// is held.
     #[inline]
     pub(super) fn leave_memory(&mut self, core: &Core<V>, displaced: &mut Few<V>) {
         if self.copies.has_memory() || self.keys.has_memory() || displaced.has_memory() {
@@ -152,7 +156,8 @@ impl<V: Payload> Provision<V> {
     }
 }
 
-/// How many messages the lanes may displace that `displaced` has no memory for; 0: it has. Under the topic's lock.
+/// How many messages the lanes may displace that `displaced` has no memory for; 0: it has. Under the topic's
+/// lock.
 #[inline]
 pub(super) fn lacks_memory<V: Payload>(displaced: &Few<V>, producer: &Producer<V>) -> usize {
     let lanes = if std::mem::needs_drop::<V>() { producer.lane_count() } else { 0 };

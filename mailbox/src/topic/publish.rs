@@ -11,7 +11,8 @@ use super::payload::{Boxed, Inline, Owned, Payload};
 use super::{Form, kept};
 use crate::wait::Ticket;
 
-/// The future of [`Topic::publish`](super::Topic::publish). Dropped before it is ready, nothing was published.
+/// The future of [`Topic::publish`](super::Topic::publish). Dropped before it is ready, nothing was
+/// published.
 #[must_use = "nothing is published unless it is awaited"]
 pub struct Publishing<'a, M: Clone + Send + Sync + 'static> {
     attempt: Attempt<'a, M>,
@@ -73,8 +74,8 @@ impl<'a, V: Payload> Waiting<'a, V> {
         if let Some(error) = self.hopeless(refusal) {
             return Poll::Ready(Err(error));
         }
-        // The second attempt comes after the waker is in the list: room made before that is seen here, room made later
-        // finds the waker.
+        // The second attempt comes after the waker is in the list: room made before that is seen here, room
+        // made later finds the waker.
         self.ticket.register(cx.waker());
         match self.core.try_publish(&mut self.payload, self.sender) {
             Ok(()) => {

@@ -1,13 +1,15 @@
 //! What a topic retains for late subscribers.
 //!
 //! # Protocol
-//! `kept` is written inside the topic's critical section, by the publish that also writes ring and lanes. A late subscriber takes its
-//! place and copies the list of retained messages inside one critical section. So a message is either in that list or is published
-//! after the subscriber has its place, and never both: none is lost between the two, and none comes twice.
+//! `kept` is written inside the topic's critical section, by the publish that also writes ring and lanes. A
+//! late subscriber takes its place and copies the list of retained messages inside one critical section. So a
+//! message is either in that list or is published after the subscriber has its place, and never both: none is
+//! lost between the two, and none comes twice.
 //!
-//! A retained message lies behind an `Arc` of its own: the list is copied without a call of the message's `Clone`. The late subscriber
-//! clones the messages afterwards, where no lock is held. A topic that retains nothing pays nothing: one that retains counts as two
-//! lanes from its beginning, so that each publish takes the way of those with lanes (`post.rs`), and never that of one lane (`sole.rs`).
+//! A retained message lies behind an `Arc` of its own: the list is copied without a call of the message's
+//! `Clone`. The late subscriber clones the messages afterwards, where no lock is held. A topic that retains
+//! nothing pays nothing: one that retains counts as two lanes from its beginning, so that each publish takes
+//! the way of those with lanes (`post.rs`), and never that of one lane (`sole.rs`).
 
 use super::payload::Payload;
 use super::ring::RingEntry;
@@ -22,8 +24,9 @@ pub const RETAINED_MAX: u32 = 65_536;
 pub enum Retain<M> {
     /// The last so many messages; clamped to 1..=[`RETAINED_MAX`].
     Last(u32),
-    /// The last message of each key, in the order in which they were published. With more keys than `keys_max`, clamped to
-    /// 1..=[`RETAINED_MAX`], the key that was published longest ago is forgotten, and counted.
+    /// The last message of each key, in the order in which they were published. With more keys than
+    /// `keys_max`, clamped to 1..=[`RETAINED_MAX`], the key that was published longest ago is forgotten, and
+    /// counted.
     LastPerKey {
         /// Gives a message its key.
         key: KeyFn<M>,
@@ -73,7 +76,8 @@ struct Kept<V> {
     spare: Option<Arc<Retained<V>>>,
 }
 
-/// The key of a message that is to be retained, and the memory for it, which is empty and held by nobody else.
+/// The key of a message that is to be retained, and the memory for it, which is empty and held by nobody
+/// else.
 pub(super) struct Prepared<V> {
     key: u64,
     memory: Arc<Retained<V>>,
@@ -93,7 +97,8 @@ impl<V: Payload> Retention<V> {
         Self { key, kept, evicted: AtomicU64::new(0), given: AtomicU64::new(0) }
     }
 
-    /// What is needed to retain this message: its key here, which is foreign code, and memory. No lock is held.
+    /// What is needed to retain this message: its key here, which is foreign code, and memory. No lock is
+    /// held.
     pub(super) fn prepare(&self, message: &V::Message) -> Prepared<V> {
         let key = self.key.as_ref().map_or(0, |key| key(message));
         let spare = self.kept.lock().spare.take();
@@ -132,7 +137,8 @@ impl<V: Payload> Retention<V> {
         self.kept.lock().messages.len()
     }
 
-    /// The retained messages but those of `skips`, in order. Inside the critical section in which the late subscriber takes its place.
+    /// The retained messages but those of `skips`, in order. Inside the critical section in which the late
+    /// subscriber takes its place.
     pub(super) fn list(
         &self,
         mut list: Vec<Arc<Retained<V>>>,

@@ -1,18 +1,20 @@
 //! The memory of a topic's ring: slots written by the producer that holds the topic's lock, read in place.
 //!
 //! # Protocol
-//! Position p lives in slot `p & mask`. The producer inside the critical section writes position `tail` and publishes
-//! it by the unlocking store of the topic's word (`Release`); a reader that has loaded the word with `Acquire` reads all
-//! positions below its tail. A slot is written again for position p + capacity only after every cursor was seen past p
-//! (`Acquire` on the cursor pairs with the reader's `Release` store after its last use of the slot).
+//! Position p lives in slot `p & mask`. The producer inside the critical section writes position `tail` and
+//! publishes it by the unlocking store of the topic's word (`Release`); a reader that has loaded the word
+//! with `Acquire` reads all positions below its tail. A slot is written again for position p + capacity only
+//! after every cursor was seen past p (`Acquire` on the cursor pairs with the reader's `Release` store after
+//! its last use of the slot).
 //!
-//! A value that is counted is dropped by the last who passes it (`payload.rs`), before its cursor is told: then a slot that is
-//! written holds nothing, and neither does a ring that no subscriber reads any more. One that is kept stays in its slot until that is
-//! written again, or until the ring is dropped. Positions `first..` have been written since the ring was made.
+//! A value that is counted is dropped by the last who passes it (`payload.rs`), before its cursor is told:
+//! then a slot that is written holds nothing, and neither does a ring that no subscriber reads any more. One
+//! that is kept stays in its slot until that is written again, or until the ring is dropped. Positions
+//! `first..` have been written since the ring was made.
 //!
-//! A ring that has become too small is continued by a larger one: positions from `end` on are written there, and readers go over
-//! to it once they have read all before (`end` is set before the word that makes later positions visible). Nothing is copied, and
-//! the smaller ring is never written again.
+//! A ring that has become too small is continued by a larger one: positions from `end` on are written there,
+//! and readers go over to it once they have read all before (`end` is set before the word that makes later
+//! positions visible). Nothing is copied, and the smaller ring is never written again.
 
 use std::mem::MaybeUninit;
 
@@ -36,9 +38,9 @@ pub(crate) struct Ring<V: Payload> {
     end: AtomicU64,
 }
 
-// SAFETY: the slots are the only shared mutable state; the protocol above gives each slot either one writer or any
-// number of readers. Values are dropped on whichever thread passes them last, hence `V: Send`, and read from several
-// threads, hence `V: Sync`: `Payload` asks for both.
+// SAFETY: the slots are the only shared mutable state; the protocol above gives each slot either one writer
+// or any number of readers. Values are dropped on whichever thread passes them last, hence `V: Send`, and
+// read from several threads, hence `V: Sync`: `Payload` asks for both.
 unsafe impl<V: Payload> Sync for Ring<V> {}
 // SAFETY: as above.
 unsafe impl<V: Payload> Send for Ring<V> {}
@@ -74,11 +76,12 @@ impl<V: Payload> Ring<V> {
         unsafe { self.slots.get_unchecked(index) }
     }
 
-    /// Writes `position`, from parts, so that they go into the slot without a stop on the stack. So many subscribers will
-    /// pass it. Returns what was kept in the slot, to be dropped where no lock is held.
+    /// Writes `position`, from parts, so that they go into the slot without a stop on the stack. So many
+    /// subscribers will pass it. Returns what was kept in the slot, to be dropped where no lock is held.
     ///
     /// # Safety
-    /// The caller holds the topic's lock, `position` is the topic's tail, and every cursor is past `position - capacity`.
+    /// The caller holds the topic's lock, `position` is the topic's tail, and every cursor is past
+    /// `position - capacity`.
     #[inline]
     pub(crate) unsafe fn write(
         &self,
@@ -89,14 +92,15 @@ impl<V: Payload> Ring<V> {
         readers: usize,
     ) -> Option<V> {
         let reused = || position - self.first.load(Ordering::Relaxed) >= self.capacity();
-        // SAFETY: the slot was written one round ago, and no reader uses it any more. It is overwritten below.
+        // SAFETY: the slot was written one round ago, and no reader uses it any more. It is overwritten
+        // below.
         let kept = (V::KEPT && reused()).then(|| unsafe { self.value_in(position).read() });
         if V::COUNTED {
             value.set_readers(readers as u64);
         }
         self.slot(position).with_mut(|slot| {
-            // SAFETY: no reader may look at this slot before its position is published, so we are alone. What was counted there
-            // was dropped by the last who passed it.
+            // SAFETY: no reader may look at this slot before its position is published, so we are alone. What
+            // was counted there was dropped by the last who passed it.
             unsafe { slot.write(MaybeUninit::new(RingEntry { stamp, sender, value })) };
         });
         kept
@@ -105,8 +109,8 @@ impl<V: Payload> Ring<V> {
     /// The message at `position`, in place.
     ///
     /// # Safety
-    /// `position` lies in this ring, below a tail loaded with `Acquire`, and the caller's cursor stays at or below `position`,
-    /// and does not pass it, for the lifetime of the reference.
+    /// `position` lies in this ring, below a tail loaded with `Acquire`, and the caller's cursor stays at or
+    /// below `position`, and does not pass it, for the lifetime of the reference.
     #[inline]
     pub(crate) unsafe fn read(&self, position: u64) -> &RingEntry<V> {
         self.slot(position).with(|slot| {
@@ -136,8 +140,8 @@ impl<V: Payload> Ring<V> {
             let (at, wanted) = ((from & self.mask) as usize, (until - from) as usize);
             let straight = wanted.min(self.slots.len() - at);
             let slots = &self.slots[at..at + straight];
-            // SAFETY: `Shared` and `MaybeUninit` are transparent, so these slots are so many entries; each is initialized
-            // and stays unwritten, as the caller says.
+            // SAFETY: `Shared` and `MaybeUninit` are transparent, so these slots are so many entries; each is
+            // initialized and stays unwritten, as the caller says.
             unsafe { std::slice::from_raw_parts(slots.as_ptr().cast(), straight) }
         }
     }
@@ -145,8 +149,8 @@ impl<V: Payload> Ring<V> {
     /// One subscriber passes `position`; the last drops the value, in place.
     ///
     /// # Safety
-    /// `position` may be read, as for [`read`](Self::read), on behalf of a subscriber that was there when it was published. That
-    /// one passes it once, whatever comes of it, and reads it no more.
+    /// `position` may be read, as for [`read`](Self::read), on behalf of a subscriber that was there when it
+    /// was published. That one passes it once, whatever comes of it, and reads it no more.
     ///
     /// # Panics
     /// When the value's destructor does; it is passed and dropped then.
@@ -155,8 +159,8 @@ impl<V: Payload> Ring<V> {
         // SAFETY: the caller says that it may be read, and passes it once.
         if V::COUNTED && unsafe { self.is_last(position) } {
             let value = self.value_in(position);
-            // SAFETY: all other subscribers are done with the value, the last who passes it comes here once, and nobody writes the
-            // slot before the caller's cursor is past it.
+            // SAFETY: all other subscribers are done with the value, the last who passes it comes here once,
+            // and nobody writes the slot before the caller's cursor is past it.
             unsafe { value.drop_in_place() };
         }
     }
@@ -175,7 +179,8 @@ impl<V: Payload> Ring<V> {
         Some(unsafe { value.read() })
     }
 
-    /// Where the value of `position` lies. No reference to the whole slot is made: a producer may look at its sender just now.
+    /// Where the value of `position` lies. No reference to the whole slot is made: a producer may look at its
+    /// sender just now.
     fn value_in(&self, position: u64) -> *mut V {
         self.slot(position).with(|slot| {
             let entry = slot.cast_mut().cast::<RingEntry<V>>();
@@ -187,8 +192,8 @@ impl<V: Payload> Ring<V> {
     /// Who published `position`, whose value may be gone.
     ///
     /// # Safety
-    /// `position` was published, lies in this ring, and the slot was not written since: the caller holds the topic's lock, and a
-    /// cursor was at or below `position` when it took it.
+    /// `position` was published, lies in this ring, and the slot was not written since: the caller holds the
+    /// topic's lock, and a cursor was at or below `position` when it took it.
     pub(crate) unsafe fn sender_of(&self, position: u64) -> u64 {
         self.slot(position).with(|slot| {
             let entry = slot.cast::<RingEntry<V>>();
@@ -209,8 +214,8 @@ impl<V: Payload> Ring<V> {
         unsafe { self.read(position) }.value.pass()
     }
 
-    /// One past the last position that is written here; later ones are in another ring. Exact for what a tail shows that was
-    /// loaded before.
+    /// One past the last position that is written here; later ones are in another ring. Exact for what a tail
+    /// shows that was loaded before.
     #[inline]
     pub(crate) fn end(&self) -> u64 {
         // Relaxed: set inside the topic's lock, whose word the caller has loaded with `Acquire`.
@@ -231,7 +236,8 @@ impl<V: Payload> Drop for Ring<V> {
         }
         let first = self.first.load(Ordering::Relaxed).max(end.saturating_sub(self.capacity()));
         for position in first..end {
-            // SAFETY: `&mut self` says that we are alone, and the positions `first..end` are the ones written last, each once.
+            // SAFETY: `&mut self` says that we are alone, and the positions `first..end` are the ones written
+            // last, each once.
             unsafe { self.value_in(position).drop_in_place() };
         }
     }

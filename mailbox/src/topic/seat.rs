@@ -2,13 +2,15 @@
 //!
 //! # Protocol of the cursor
 //! `cursor` is `position << 1 | IDLE`. The position protects its slot and all after it.
-//! - The subscriber tells it: without `IDLE` while messages may be visible to it, with `IDLE` once a look has found none. It
-//!   takes `IDLE` back by a read-modify-write before it reads any slot again, and goes on from the position it finds.
-//! - While `IDLE` is set, a producer that holds the topic's lock may move the position past messages which this subscriber is
-//!   not to get, its own. Its compare-exchange fails if the subscriber has taken `IDLE` back meanwhile.
+//! - The subscriber tells it: without `IDLE` while messages may be visible to it, with `IDLE` once a look has
+//!   found none. It takes `IDLE` back by a read-modify-write before it reads any slot again, and goes on from
+//!   the position it finds.
+//! - While `IDLE` is set, a producer that holds the topic's lock may move the position past messages which
+//!   this subscriber is not to get, its own. Its compare-exchange fails if the subscriber has taken `IDLE`
+//!   back meanwhile.
 //!
-//! So nobody reads a slot that the position does not protect, and an actor that has read everything is not held back by what
-//! it published itself.
+//! So nobody reads a slot that the position does not protect, and an actor that has read everything is not
+//! held back by what it published itself.
 
 use std::ops::Range;
 
@@ -110,8 +112,8 @@ impl Seat {
         self.cursor.load(Ordering::SeqCst) & IDLE != 0
     }
 
-    /// A producer's, inside the topic's lock: moves an idle subscriber past the messages for which `skips` says so, up to
-    /// `tail`, and at most `most` of them. Returns the positions that it has passed by that.
+    /// A producer's, inside the topic's lock: moves an idle subscriber past the messages for which `skips`
+    /// says so, up to `tail`, and at most `most` of them. Returns the positions that it has passed by that.
     pub(crate) fn move_past(&self, tail: u64, most: u64, skips: impl Fn(u64) -> bool) -> Range<u64> {
         let word = self.cursor.load(Ordering::SeqCst);
         let from = word >> POSITION_SHIFT;

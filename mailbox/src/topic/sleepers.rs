@@ -1,4 +1,5 @@
-//! Who sleeps at a topic: the seats that the next publish has to ring, found in constant time whoever comes and leaves.
+//! Who sleeps at a topic: the seats that the next publish has to ring, found in constant time whoever comes
+//! and leaves.
 //!
 //! Everything here belongs to the holder of the topic's lock.
 

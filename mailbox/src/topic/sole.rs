@@ -1,7 +1,8 @@
 //! Publishing where one lane is all there is, the common case of those with lanes.
 //!
-//! That lane gets the message itself: nothing is copied. If it conflates, the key function runs where no lock is held, and then the
-//! lock is taken again. If another lane or a gate has come meanwhile, or the lane has left, the publish starts anew in `post.rs`.
+//! That lane gets the message itself: nothing is copied. If it conflates, the key function runs where no lock
+//! is held, and then the lock is taken again. If another lane or a gate has come meanwhile, or the lane has
+//! left, the publish starts anew in `post.rs`.
 
 use super::core::{Core, Producer, Refusal, Section};
 use super::counters::Cause;

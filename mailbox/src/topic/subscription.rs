@@ -36,8 +36,8 @@ impl<M> Clone for Delivery<'_, M> {
 
 impl<M> Copy for Delivery<'_, M> {}
 
-/// What one receiver gets of one topic. Dropping it unsubscribes: its room is free for the others at once, and publishers
-/// that waited for it are woken.
+/// What one receiver gets of one topic. Dropping it unsubscribes: its room is free for the others at once,
+/// and publishers that waited for it are woken.
 ///
 /// [`head`](Source::head) makes messages visible, [`peek`](Self::peek) shows the one in front, and only
 /// [`advance`](Self::advance) passes it: after a panic of its handler it is still in front.
@@ -54,7 +54,8 @@ enum Reader<M: Clone + Send + Sync + 'static> {
     BoxedLane(LaneReader<Boxed<M>>),
 }
 
-/// Runs the same expression on each reader, or one on rings and another on lanes. Only the form of the message type is compiled in.
+/// Runs the same expression on each reader, or one on rings and another on lanes. Only the form of the
+/// message type is compiled in.
 macro_rules! each_reader {
     ($reader:expr, $inner:ident => $body:expr) => {
         each_reader!($reader, $inner => $body, $inner => $body)
@@ -118,20 +119,22 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         each_reader!(&mut self.reader, reader => reader.discard());
     }
 
-    /// Tells how far it is, without waiting for the end of a batch: what was passed waits no more for anybody who looks.
+    /// Tells how far it is, without waiting for the end of a batch: what was passed waits no more for anybody
+    /// who looks.
     #[inline]
     pub fn tell(&mut self) {
         // A lane is told with each message.
         each_reader!(&mut self.reader, cursor => cursor.commit(), _lane => ());
     }
 
-    /// Handles visible messages one after the other, in futures that run in `slot`; like [`peek`](Self::peek) and
-    /// [`advance`](Self::advance) in a loop, but nothing is paid for handlers that do not wait.
+    /// Handles visible messages one after the other, in futures that run in `slot`; like [`peek`](Self::peek)
+    /// and [`advance`](Self::advance) in a loop, but nothing is paid for handlers that do not wait.
     ///
-    /// A message is passed, and added to `handled`, once its handler was ready and [`Consume::is_handled`] said yes. After
-    /// a panic, an output that says no, or a handler that waits, it is still in front.
+    /// A message is passed, and added to `handled`, once its handler was ready and [`Consume::is_handled`]
+    /// said yes. After a panic, an output that says no, or a handler that waits, it is still in front.
     ///
-    /// A message with a destructor is dropped here if this is the last subscriber that it is handled by, before the next handler begins.
+    /// A message with a destructor is dropped here if this is the last subscriber that it is handled by,
+    /// before the next handler begins.
     ///
     /// # Panics
     /// When a handler does, or the destructor of a message that was handled, which is passed then.
@@ -153,11 +156,13 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         each_reader!(&mut self.reader, reader => drain::<H, S, C, _>(reader, state, context, slot, span, handled, cx))
     }
 
-    /// Shows up to `most` visible messages to `each`, in order and where they lie; like [`peek`](Self::peek) and
-    /// [`advance`](Self::advance) in a loop, for less. Each is passed, and added to `handled`, once `each` has returned from it.
+    /// Shows up to `most` visible messages to `each`, in order and where they lie; like [`peek`](Self::peek)
+    /// and [`advance`](Self::advance) in a loop, for less. Each is passed, and added to `handled`, once
+    /// `each` has returned from it.
     ///
     /// # Panics
-    /// When `each` does: the message in hand is still in front. When the destructor of a message does, which is passed then.
+    /// When `each` does: the message in hand is still in front. When the destructor of a message does, which
+    /// is passed then.
     #[inline]
     pub fn for_each(&mut self, most: u32, handled: &mut u64, each: impl FnMut(Delivery<'_, M>)) {
         each_reader!(&mut self.reader, reader => for_each(reader, most, handled, each));
@@ -169,16 +174,16 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         each_reader!(&self.reader, cursor => cursor.unread(), lane => lane.unread() as u64)
     }
 
-    /// Whether the last [`drain`](Self::drain) was cut short by the destructor of a message that was handled: then nobody has begun to
-    /// handle the one in front.
+    /// Whether the last [`drain`](Self::drain) was cut short by the destructor of a message that was handled:
+    /// then nobody has begun to handle the one in front.
     #[must_use]
     pub fn was_cut_between(&self) -> bool {
         each_reader!(&self.reader, reader => reader.cut_between)
     }
 
-    /// Unsubscribes, as a drop does, and returns how many messages were published and not passed by then, without the
-    /// subscriber's own: exactly what the topic counts as unread. [`unread`](Self::unread) before a drop may miss a message
-    /// that is published in between.
+    /// Unsubscribes, as a drop does, and returns how many messages were published and not passed by then,
+    /// without the subscriber's own: exactly what the topic counts as unread. [`unread`](Self::unread) before
+    /// a drop may miss a message that is published in between.
     pub fn leave(self) -> u64 {
         let seat = Arc::clone(self.seat());
         drop(self);

@@ -10,11 +10,12 @@ use super::{GrownEnum, Layout, Messages, Offer, Visitor, WireError};
 
 pub use self::parse::TableError;
 
-/// A contract that was loaded at run time. A bus that is given one carries its messages without their Rust types: values are checked
-/// against the layouts, and go through as bytes.
+/// A contract that was loaded at run time. A bus that is given one carries its messages without their Rust
+/// types: values are checked against the layouts, and go through as bytes.
 ///
-/// It is made of the *table* of a contract, a text that `mycelium_contract::Contract::table` writes and `docs/wire.md` describes.
-/// What it holds lives as long as the process, a few hundred bytes for each message: load a contract once, and hand copies on.
+/// It is made of the *table* of a contract, a text that `mycelium_contract::Contract::table` writes and
+/// `docs/wire.md` describes. What it holds lives as long as the process, a few hundred bytes for each
+/// message: load a contract once, and hand copies on.
 ///
 /// ```
 /// use mycelium_mailbox::wire::Contract;
@@ -174,17 +175,20 @@ impl Untyped {
         self.message.offer
     }
 
-    /// The digest of the current version and of all variants of its enums, as [`Message::DIGEST`](crate::Message::DIGEST).
+    /// The digest of the current version and of all variants of its enums, as
+    /// [`Message::DIGEST`](crate::Message::DIGEST).
     #[must_use]
     pub fn digest(&self) -> u64 {
         self.message.digest
     }
 
-    /// Whether these bytes are a value of `version`, whose root is the last `root_len` bytes: they are, exactly if
-    /// [`Wire::view`](super::Wire::view) of the generated type says so. The rules of the contract (`validation`) are not part of this.
+    /// Whether these bytes are a value of `version`, whose root is the last `root_len` bytes: they are,
+    /// exactly if [`Wire::view`](super::Wire::view) of the generated type says so. The rules of the contract
+    /// (`validation`) are not part of this.
     ///
     /// # Errors
-    /// As [`Wire::view`](super::Wire::view), but for the alignment of the bytes in memory, which does not matter here.
+    /// As [`Wire::view`](super::Wire::view), but for the alignment of the bytes in memory, which does not
+    /// matter here.
     pub fn check(&self, bytes: &[u8], version: u16, root_len: u32) -> Result<(), WireError> {
         check::check(self, bytes, version, root_len)
     }

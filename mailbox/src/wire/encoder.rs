@@ -8,7 +8,8 @@ use rkyv::util::AlignedVec;
 
 use super::{VALUE_ALIGN, VALUE_LEN_MAX, Wire, WireError};
 
-/// Writes messages into one buffer that it keeps, so that encoding allocates nothing once the buffer has grown.
+/// Writes messages into one buffer that it keeps, so that encoding allocates nothing once the buffer has
+/// grown.
 ///
 /// Keep one per thread or per link: a new one per message costs about ten times the encoding itself.
 ///

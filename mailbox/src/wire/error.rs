@@ -4,7 +4,8 @@ use std::fmt;
 
 /// Bytes are no value of the message, or a value cannot become bytes.
 ///
-/// Every variant names the message. All but [`WireError::TooLarge`] and [`WireError::Misaligned`] are the peer's fault.
+/// Every variant names the message. All but [`WireError::TooLarge`] and [`WireError::Misaligned`] are the
+/// peer's fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WireError {

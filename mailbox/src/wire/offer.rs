@@ -51,7 +51,8 @@ impl Offer<'static> {
             return Err(WireError::Name { message, got: peer.name.to_owned() });
         }
         let mut common = false;
-        // A version between two of one side may be one that brought a field on the other, and a frame bears the newest of its side.
+        // A version between two of one side may be one that brought a field on the other, and a frame bears
+        // the newest of its side.
         let newest = [self.version, peer.version];
         let versions = self.layouts.iter().chain(peer.layouts).map(|layout| layout.version).chain(newest);
         for version in versions {
@@ -81,7 +82,8 @@ impl Offer<'static> {
 fn compare_enums(ours: &Offer<'static>, peer: &Offer<'_>) -> Result<(), WireError> {
     for known in ours.enums {
         for theirs in peer.enums.iter().filter(|theirs| theirs.name == known.name) {
-            // The layouts agree, and so does the first tag; if it does not, what both know is compared all the same.
+            // The layouts agree, and so does the first tag; if it does not, what both know is compared all
+            // the same.
             let first = known.first.max(theirs.first);
             let after = |of: &GrownEnum<'_>| usize::from(first - of.first);
             let pairs =

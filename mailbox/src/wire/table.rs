@@ -6,8 +6,8 @@ use std::fmt;
 use super::{Encoder, Offer, Untyped, Wire, WireError};
 use crate::ValidationError;
 
-/// The messages of a contract. Generated code has one beside its types, the constant `CONTRACT`; a bus takes it
-/// (`MessageBus::builder().contract(CONTRACT)`) and knows then what frames of these messages are.
+/// The messages of a contract. Generated code has one beside its types, the constant `CONTRACT`; a bus takes
+/// it (`MessageBus::builder().contract(CONTRACT)`) and knows then what frames of these messages are.
 ///
 /// ```
 /// use mycelium_mailbox::{Message, wire::{Entry, Layout, Messages, Visitor, Wire, entries}};
@@ -42,7 +42,8 @@ pub trait Visitor {
     /// A message whose type the process has.
     fn typed<M: Wire>(&mut self);
 
-    /// A message whose type the process does not have: of a [`Contract`](super::Contract) that was loaded at run time.
+    /// A message whose type the process does not have: of a [`Contract`](super::Contract) that was loaded at
+    /// run time.
     fn untyped(&mut self, message: Untyped) {
         let _ = message;
     }
@@ -72,9 +73,11 @@ pub struct Entry {
     pub name: &'static str,
     /// The topic that carries it.
     pub topic: &'static str,
-    /// The digest of the current version and of all variants of its enums: [`Message::DIGEST`](crate::Message::DIGEST).
+    /// The digest of the current version and of all variants of its enums:
+    /// [`Message::DIGEST`](crate::Message::DIGEST).
     pub digest: u64,
-    /// What a peer is told, and what its offer is compared with: version, layouts with their digests, enums that have grown.
+    /// What a peer is told, and what its offer is compared with: version, layouts with their digests, enums
+    /// that have grown.
     pub offer: Offer<'static>,
     /// The length of the current version's root, in bytes.
     pub root_len: u32,
@@ -117,7 +120,8 @@ impl Entry {
         }
     }
 
-    /// The bytes of `message`; `None` if it is of another type. It copies once: a topic's own subscribers use [`Encoder`].
+    /// The bytes of `message`; `None` if it is of another type. It copies once: a topic's own subscribers use
+    /// [`Encoder`].
     ///
     /// # Errors
     /// As [`Encoder::encode`].
@@ -125,7 +129,8 @@ impl Entry {
         (self.encode)(message, encoder)
     }
 
-    /// The message that these bytes of `version` are, as a value of its type, with the rules of the contract checked.
+    /// The message that these bytes of `version` are, as a value of its type, with the rules of the contract
+    /// checked.
     ///
     /// # Errors
     /// See [`ValueError`]; the bytes must start at a multiple of [`VALUE_ALIGN`](super::VALUE_ALIGN).

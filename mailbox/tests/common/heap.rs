@@ -10,7 +10,8 @@ thread_local! {
     static PEAK: Cell<i64> = const { Cell::new(0) };
 }
 
-/// The system's allocator, with counters per thread: tests that run beside each other do not disturb each other.
+/// The system's allocator, with counters per thread: tests that run beside each other do not disturb each
+/// other.
 pub(crate) struct Counting;
 
 fn count(allocations: u64, bytes: i64) {
@@ -26,8 +27,8 @@ fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-// SAFETY: every call is passed to the system's allocator unchanged; the counters are constant-initialized thread locals
-// without destructors, so counting never allocates.
+// SAFETY: every call is passed to the system's allocator unchanged; the counters are constant-initialized
+// thread locals without destructors, so counting never allocates.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, signed(layout.size()));

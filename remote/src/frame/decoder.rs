@@ -12,12 +12,13 @@ const BUFFER_LEN_INITIAL: usize = 16 << 10;
 
 /// Finds frames in a stream of bytes that arrives in pieces of any size.
 ///
-/// The decoder holds 16 KiB, or one frame where that is longer. It grows with the bytes that have arrived, not with the
-/// lengths that headers claim: a forged length costs its sender the bytes it announces.
-/// Values are handed out in place, at addresses that are multiples of [`ALIGN`].
+/// The decoder holds 16 KiB, or one frame where that is longer. It grows with the bytes that have arrived,
+/// not with the lengths that headers claim: a forged length costs its sender the bytes it announces. Values
+/// are handed out in place, at addresses that are multiples of [`ALIGN`].
 ///
-/// **There is no resynchronisation.** After the first error the start of the next frame is not known, and searching for
-/// it would let a hostile value pass for a frame. The decoder repeats that error for ever; close the connection.
+/// **There is no resynchronisation.** After the first error the start of the next frame is not known, and
+/// searching for it would let a hostile value pass for a frame. The decoder repeats that error for ever;
+/// close the connection.
 ///
 /// ```
 /// use mycelium_remote::frame::{self, Decoder, Header};
@@ -84,7 +85,8 @@ impl Decoder {
         self
     }
 
-    /// Room for the next bytes to arrive, to be read into directly; report with [`Decoder::advance`] how many came.
+    /// Room for the next bytes to arrive, to be read into directly; report with [`Decoder::advance`] how many
+    /// came.
     ///
     /// Empty only when the buffer is full and a frame waits for [`Decoder::next_frame`], or after an error.
     pub fn space(&mut self) -> &mut [u8] {
@@ -97,16 +99,16 @@ impl Decoder {
         &mut self.buffer[self.end..]
     }
 
-    /// Says that `count` bytes were written to the start of [`Decoder::space`]. A larger count than there was room for
-    /// counts as all of it.
+    /// Says that `count` bytes were written to the start of [`Decoder::space`]. A larger count than there was
+    /// room for counts as all of it.
     pub fn advance(&mut self, count: usize) {
         self.end = self.end.saturating_add(count).min(self.buffer.len());
     }
 
     /// Copies as many of `bytes` as there is room for, and returns how many that were.
     ///
-    /// Less than all when the buffer is full of frames that wait to be taken: take them, then feed the rest. After an
-    /// error nothing is taken any more.
+    /// Less than all when the buffer is full of frames that wait to be taken: take them, then feed the rest.
+    /// After an error nothing is taken any more.
     #[must_use = "the bytes that were not taken have to be fed again"]
     pub fn feed(&mut self, mut bytes: &[u8]) -> usize {
         let all = bytes.len();
@@ -166,8 +168,8 @@ impl Decoder {
         parse(&self.buffer[self.start..self.end], self.value_len_max, self.unchecked).map(|_| ())
     }
 
-    /// Moves a frame that is still arriving to the front, and enlarges the buffer if it already was there. Each frame is
-    /// moved at most once, and not at all while whole frames wait in front of it.
+    /// Moves a frame that is still arriving to the front, and enlarges the buffer if it already was there.
+    /// Each frame is moved at most once, and not at all while whole frames wait in front of it.
     fn make_room(&mut self) {
         if self.whole_frame_waits() {
             return;

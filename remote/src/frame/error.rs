@@ -52,8 +52,8 @@ impl std::error::Error for EncodeError {}
 
 /// Bytes that arrived are no frame: the fault is the sender's, or of whatever lies between.
 ///
-/// Any of these is fatal for a stream, because the place where the next frame starts is unknown: close the connection
-/// and connect anew. [`DecodeError::Truncated`] alone is no fault while the stream is still open.
+/// Any of these is fatal for a stream, because the place where the next frame starts is unknown: close the
+/// connection and connect anew. [`DecodeError::Truncated`] alone is no fault while the stream is still open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
@@ -64,7 +64,8 @@ pub enum DecodeError {
         /// Bytes that are there.
         got: usize,
     },
-    /// The frame does not start with the magic bytes: the peer speaks something else, or the stream lost its place.
+    /// The frame does not start with the magic bytes: the peer speaks something else, or the stream lost its
+    /// place.
     Magic {
         /// The bytes that open a frame.
         expected: [u8; 2],

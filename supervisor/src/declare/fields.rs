@@ -291,7 +291,8 @@ fn whole(key: &str, value: Value<'_>) -> Result<Option<u32>, Mistake> {
 /// The longest word that is compared with others, in bytes.
 const WORD_MAX: usize = 128;
 
-/// The nearest of `known`, as the end of a message, if one is near. Takes time that grows with the length of all words.
+/// The nearest of `known`, as the end of a message, if one is near. Takes time that grows with the length of
+/// all words.
 #[must_use]
 pub fn suggestion<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<String> {
     let allowed = TYPOS_MAX.min(written.chars().count() / 2).max(1);

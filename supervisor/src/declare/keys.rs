@@ -173,8 +173,8 @@ fn child_fields<'t>(value: Value<'t>, what: &'static str) -> Result<Fields<'t>, 
     Fields::new(value, what, &[CHILD_KEYS, SUPERVISOR_KEYS].concat())
 }
 
-/// A child of a supervisor at `depth` (the root is at 1) that stands alone, as in a script. Whether it fits that
-/// supervisor is not checked.
+/// A child of a supervisor at `depth` (the root is at 1) that stands alone, as in a script. Whether it fits
+/// that supervisor is not checked.
 ///
 /// # Errors
 /// The first mistake, with its place. Messages call the table `what`.

@@ -170,7 +170,8 @@ impl Start for Declared {
 }
 
 impl Start for Plan {
-    /// Siblings without a behaviour of their own share one plan: its starts are counted together, and nobody asks for the count.
+    /// Siblings without a behaviour of their own share one plan: its starts are counted together, and nobody
+    /// asks for the count.
     fn new(entry: ChildEntry<'_, Self>, before: Option<&Self>) -> Self {
         let tree = entry.tree.map(|(flags, children)| sim::Tree { flags, children });
         let behaviour = Behaviour { tree, ..entry.behaviour };

@@ -21,15 +21,16 @@ type PathPlace = usize;
 const ROOT: PathPlace = 0;
 const WORKER: PathPlace = usize::MAX;
 
-/// Every path that a scenario may name, children added by its script included. What may stand at the path of an instance
-/// without a name of its own (`w#1`), and below it, is kept under [`UNNAMED`].
+/// Every path that a scenario may name, children added by its script included. What may stand at the path of
+/// an instance without a name of its own (`w#1`), and below it, is kept under [`UNNAMED`].
 pub(super) struct Paths {
     root: String,
     supervisors: Vec<Above>,
     children: usize,
 }
 
-/// The supervisors that may run at one place: the script may delete one and start another in its stead, or try to.
+/// The supervisors that may run at one place: the script may delete one and start another in its stead, or
+/// try to.
 #[derive(Default)]
 pub(super) struct Above {
     children: BTreeMap<Arc<str>, PathPlace>,

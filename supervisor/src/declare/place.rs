@@ -18,8 +18,8 @@ pub struct Mistake {
     pub line: usize,
     /// Counted from 1, in characters.
     pub column: usize,
-    /// What is wrong, and how to mend it. Control characters of the file are written as escapes, so that a terminal can
-    /// show it.
+    /// What is wrong, and how to mend it. Control characters of the file are written as escapes, so that a
+    /// terminal can show it.
     pub cause: String,
 }
 
@@ -49,8 +49,8 @@ impl Place {
     }
 }
 
-/// A text, and what stands before each of its blocks: every child of a tree knows its place, and a tree may stand on one
-/// line.
+/// A text, and what stands before each of its blocks: every child of a tree knows its place, and a tree may
+/// stand on one line.
 #[derive(Debug)]
 pub(super) struct Source<'t> {
     pub(super) text: &'t str,
@@ -113,8 +113,8 @@ impl Block {
     }
 }
 
-/// A cause of usual length as it is, a longer one without its middle: files hold texts of any length, and a message says what
-/// stands there.
+/// A cause of usual length as it is, a longer one without its middle: files hold texts of any length, and a
+/// message says what stands there.
 fn shortened(cause: &str) -> String {
     let Some((head, _)) = cause.char_indices().nth(CAUSE_LETTERS_MAX) else { return cause.to_owned() };
     let half = cause.char_indices().nth(CAUSE_LETTERS_MAX / 2).map_or(head, |(at, _)| at);

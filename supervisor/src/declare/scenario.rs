@@ -68,7 +68,8 @@ impl Scenario {
         Self::parse_placed(text).map(|(scenario, _)| scenario)
     }
 
-    /// The same, with the place of each entry of the script: what a run says of an entry can then be said of its line.
+    /// The same, with the place of each entry of the script: what a run says of an entry can then be said of
+    /// its line.
     ///
     /// ```
     /// use mycelium_supervisor::sim::Scenario;
@@ -248,14 +249,15 @@ fn start_child(fields: &Fields<'_>, paths: &mut Paths) -> Result<Act, Mistake> {
     }
 }
 
-/// A new child of a supervisor that is not simple-one-for-one. Whether it fits there is for the supervisor to say, in its
-/// reply.
+/// A new child of a supervisor that is not simple-one-for-one. Whether it fits there is for the supervisor to
+/// say, in its reply.
 fn new_child(fields: &Fields<'_>, child: Option<Value<'_>>, above: &str) -> Result<ChildSpec<Plan>, Mistake> {
     let child = child.ok_or_else(|| fields.missing("child"))?;
     child_of(child, "`child`", above.matches('/').count() + 1)
 }
 
-/// A new instance of a simple-one-for-one supervisor: a name, and how it behaves where not as the template does.
+/// A new instance of a simple-one-for-one supervisor: a name, and how it behaves where not as the template
+/// does.
 fn instance(
     child: Option<Value<'_>>,
     template: &ChildSpec<Plan>,
@@ -295,7 +297,8 @@ fn instance(
     Ok(Call::StartInstance { id, start: Plan::new(own) })
 }
 
-/// An instance may repeat what its template says, and not contradict it: OTP starts all of them from one specification.
+/// An instance may repeat what its template says, and not contradict it: OTP starts all of them from one
+/// specification.
 fn as_its_template(child: &Fields<'_>, template: &ChildSpec<Plan>) -> Result<(), Mistake> {
     let said = options(child)?;
     for key in TEMPLATE_KEYS.iter().filter(|key| child.has(key)) {

@@ -1,4 +1,5 @@
-//! How lives and supervisors end other than by themselves: killed, given up, or with the supervisor above them.
+//! How lives and supervisors end other than by themselves: killed, given up, or with the supervisor above
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,26 +1,31 @@
 //! The engine of a tree: it carries out what the [`Supervisor`]s of one tree decide, through a [`Host`].
 //!
-//! A supervisor decides, and knows no other supervisor. The engine knows the nodes of a tree, the lives of their children, how long
-//! each may take, and what an ended life leaves to the next. A host starts and stops children, and passes on what is told to users.
-//! The engine is a pure machine like the supervisor: a report and the time go in, calls of the host come out. It
-//! reads no clock, starts no task and writes no log. The dry run ([`sim`](crate::sim)), isolates and live trees are its hosts.
+//! A supervisor decides, and knows no other supervisor. The engine knows the nodes of a tree, the lives of
+//! their children, how long each may take, and what an ended life leaves to the next. A host starts and stops
+//! children, and passes on what is told to users. The engine is a pure machine like the supervisor: a report
+//! and the time go in, calls of the host come out. It reads no clock, starts no task and writes no log. The
+//! dry run ([`sim`](crate::sim)), isolates and live trees are its hosts.
 //!
 //! # What it promises
-//! - A supervisor hears of each of its lives once that it started or not, and once that it ended. Reports about a life that
-//!   is over mean nothing.
-//! - Reports are dealt with in the order in which the host has them handled. What the engine reports to itself (that a
-//!   supervisor below has started, ended, or is to stop) goes through [`Host::post`] into the same order.
-//! - A supervisor that is killed takes all below it along before anything else happens, last started first. Observers are told of each.
-//! - What a life leaves behind ([`Left`]) goes to the next life of the same child, or is released. A supervisor that ends and may
-//!   be restarted leaves what it keeps to its successor. Nothing is released while the supervisor starts or stops a child, because
-//!   that may still decide whether another life comes.
-//! - A child that is not ready within its time is given up, which is a start that failed. A child that cannot be killed
-//!   within the time which its host allows is given up too, and is among the [missed](Host::missed).
+//! - A supervisor hears of each of its lives once that it started or not, and once that it ended. Reports
+//!   about a life that is over mean nothing.
+//! - Reports are dealt with in the order in which the host has them handled. What the engine reports to
+//!   itself (that a supervisor below has started, ended, or is to stop) goes through [`Host::post`] into the
+//!   same order.
+//! - A supervisor that is killed takes all below it along before anything else happens, last started first.
+//!   Observers are told of each.
+//! - What a life leaves behind ([`Left`]) goes to the next life of the same child, or is released. A
+//!   supervisor that ends and may be restarted leaves what it keeps to its successor. Nothing is released
+//!   while the supervisor starts or stops a child, because that may still decide whether another life comes.
+//! - A child that is not ready within its time is given up, which is a start that failed. A child that cannot
+//!   be killed within the time which its host allows is given up too, and is among the
+//!   [missed](Host::missed).
 //!
 //! # One engine for one task or for many nodes
-//! In a dry run and in an isolate one engine has all supervisors of a tree: everything happens in one order. In a live tree each supervisor
-//! is a task of its own, so that no supervisor waits for another one's children. There each task has an engine of one node, and
-//! supervisors below are children like others: the host says so by never answering [`Begun::Supervisor`].
+//! In a dry run and in an isolate one engine has all supervisors of a tree: everything happens in one order.
+//! In a live tree each supervisor is a task of its own, so that no supervisor waits for another one's
+//! children. There each task has an engine of one node, and supervisors below are children like others: the
+//! host says so by never answering [`Begun::Supervisor`].
 
 mod ends;
 mod node;
@@ -116,7 +121,8 @@ pub enum Report<H: Host> {
         /// See above.
         for_good: bool,
     },
-    /// A running child is to be [looked at](Host::look) at this time and no earlier, or not until another report of this kind.
+    /// A running child is to be [looked at](Host::look) at this time and no earlier, or not until another
+    /// report of this kind.
     LookAt(ChildRef, Option<Duration>),
 }
 
@@ -168,9 +174,9 @@ pub trait Host: Sized {
     /// The seed of the supervisor that starts now.
     fn next_seed(&mut self) -> u64;
 
-    /// Starts a child. The host reports [`Event::Started`], [`Event::Ignored`] or [`Event::StartFailed`] later, and then the end; for a
-    /// supervisor that the engine runs, the engine does. `left` is there if an earlier life of the same child has left it: the host takes
-    /// it out if this life has it from now on.
+    /// Starts a child. The host reports [`Event::Started`], [`Event::Ignored`] or [`Event::StartFailed`]
+    /// later, and then the end; for a supervisor that the engine runs, the engine does. `left` is there if an
+    /// earlier life of the same child has left it: the host takes it out if this life has it from now on.
     ///
     /// # Errors
     /// Why it cannot even be launched. What is still in `left` goes on waiting.
@@ -194,15 +200,16 @@ pub trait Host: Sized {
     /// Asks a child to end. `for_good`: no other life follows.
     fn stop(&mut self, life: LifeId, body: &Self::Body, for_good: bool);
 
-    /// Ends a child without asking. It is reported as any end; after the time that is returned, if any, the engine waits no longer for
-    /// that.
+    /// Ends a child without asking. It is reported as any end; after the time that is returned, if any, the
+    /// engine waits no longer for that.
     fn kill(&mut self, life: LifeId, body: &Self::Body) -> Option<Duration>;
 
-    /// Ends what a child is doing as a failure, because it is not ready in time. The rest is as with [`kill`](Self::kill).
+    /// Ends what a child is doing as a failure, because it is not ready in time. The rest is as with
+    /// [`kill`](Self::kill).
     fn give_up(&mut self, life: LifeId, body: &Self::Body, verdict: &str) -> Option<Duration>;
 
-    /// Ends a child with its supervisor, which is killed: nobody hears of it any more. `ended`: it has ended by itself, and its
-    /// supervisor had not heard of that yet.
+    /// Ends a child with its supervisor, which is killed: nobody hears of it any more. `ended`: it has ended
+    /// by itself, and its supervisor had not heard of that yet.
     fn abandon(&mut self, life: LifeId, body: Self::Body, ended: bool);
 
     /// No other life comes for this. `asked`: its last life had been asked to stop.
@@ -226,11 +233,12 @@ pub trait Host: Sized {
         reason
     }
 
-    /// Queues a report behind those that wait; the host hands it to [`Engine::handle`] when its turn comes, and not from within this
-    /// call.
+    /// Queues a report behind those that wait; the host hands it to [`Engine::handle`] when its turn comes,
+    /// and not from within this call.
     fn post(&mut self, to: NodeId, report: Report<Self>);
 
-    /// The lives of a supervisor that are over by the reports which wait, and why: by the first report, if there are several.
+    /// The lives of a supervisor that are over by the reports which wait, and why: by the first report, if
+    /// there are several.
     fn unheard_ends(&self, node: NodeId) -> BTreeMap<ChildRef, ExitReason>;
 
     /// Something happened under this supervisor that observers are told of.
@@ -266,8 +274,8 @@ pub type Answer<H> = Result<Reply<<H as Host>::Start>, CallError>;
 pub struct Engine<H: Host> {
     nodes: BTreeMap<NodeId, Node<H>>,
     next_node: NodeId,
-    /// When each supervisor has something to do by itself, soonest first, then in the order in which that was set; there may be very
-    /// many.
+    /// When each supervisor has something to do by itself, soonest first, then in the order in which that was
+    /// set; there may be very many.
     due: BTreeMap<(Duration, u64), NodeId>,
     next_due: u64,
     /// Empty between two steps.
@@ -282,8 +290,9 @@ struct TreePlace {
 }
 
 impl<H: Host> Engine<H> {
-    /// An engine whose root begins to start when the host hands it the first report. `for_good`: nobody restarts the root, so what its
-    /// children leave at its end is released; else [`Host::ended`] gets it, and the next engine in its place gets it as `estate`.
+    /// An engine whose root begins to start when the host hands it the first report. `for_good`: nobody
+    /// restarts the root, so what its children leave at its end is released; else [`Host::ended`] gets it,
+    /// and the next engine in its place gets it as `estate`.
     ///
     /// # Errors
     /// The first value that the checks of [`check`](crate::check) refuse, at the root.
@@ -318,7 +327,8 @@ impl<H: Host> Engine<H> {
         Ok(id)
     }
 
-    /// When the tree has something to do by itself, if ever: then [`fire_due`](Self::fire_due) is due. It may lie in the past.
+    /// When the tree has something to do by itself, if ever: then [`fire_due`](Self::fire_due) is due. It may
+    /// lie in the past.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         self.due.first_key_value().map(|((at, _), _)| *at)
@@ -366,7 +376,8 @@ impl<H: Host> Engine<H> {
         self.nodes.get(&life.node)?.body(life.child)
     }
 
-    /// What the worker at this path has left, while it waits for another life; also below a supervisor that itself waits for one.
+    /// What the worker at this path has left, while it waits for another life; also below a supervisor that
+    /// itself waits for one.
     #[must_use]
     pub fn kept(&self, path: &str) -> Option<&H::Kept> {
         let root = self.nodes.get(&ROOT)?;

@@ -164,7 +164,8 @@ impl<H: Host> Node<H> {
         self.core.next_wake().into_iter().chain(life).min()
     }
 
-    /// Whether nothing that stops now is started again by this very supervisor: it ends, or its own start has failed.
+    /// Whether nothing that stops now is started again by this very supervisor: it ends, or its own start has
+    /// failed.
     fn is_leaving(&self) -> bool {
         self.ending || !self.ready
     }

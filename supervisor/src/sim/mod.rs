@@ -1,8 +1,8 @@
 //! A dry run: whole trees of [`Supervisor`](crate::Supervisor)s in virtual time, against a script.
 //!
-//! Workers start at once, end when the script says so, and stop at once unless their [`Behaviour`] says otherwise. The
-//! same scenario and seed give the same trace, on any machine. What is due at one time happens in the order in which it
-//! was begun, ends of starts and stops before the timers of supervisors.
+//! Workers start at once, end when the script says so, and stop at once unless their [`Behaviour`] says
+//! otherwise. The same scenario and seed give the same trace, on any machine. What is due at one time happens
+//! in the order in which it was begun, ends of starts and stops before the timers of supervisors.
 //!
 //! ```
 //! use mycelium_supervisor::sim::{Act, Behaviour, Exit, Happening, Scenario, Scripted, Tree, simulate};
@@ -59,8 +59,8 @@ pub struct Behaviour {
     pub start_fails: Vec<u32>,
     /// Which starts end with `ignore`, counted likewise.
     pub start_ignores: Vec<u32>,
-    /// How long a start takes until it has succeeded, failed or been ignored. For a worker: a supervisor starts as its
-    /// children do.
+    /// How long a start takes until it has succeeded, failed or been ignored. For a worker: a supervisor
+    /// starts as its children do.
     pub start_takes: Duration,
     /// How long it takes to stop once it is asked. For a worker.
     pub stop_takes: Duration,
@@ -127,8 +127,8 @@ pub struct Scripted {
 /// See the [module](self) for an example.
 #[derive(Clone, Debug)]
 pub enum Act {
-    /// A child ends by itself: whatever it is doing, also while it starts, stops, or its supervisor is being stopped. Nothing
-    /// happens if there is none at that time.
+    /// A child ends by itself: whatever it is doing, also while it starts, stops, or its supervisor is being
+    /// stopped. Nothing happens if there is none at that time.
     Exit {
         /// Its path, such as `root/desk/feed`; the root's own id ends the tree.
         path: String,
@@ -160,7 +160,8 @@ pub enum Act {
 
 /// How a child ends by itself.
 ///
-/// A worker ends at once. A supervisor stops its children first, except for a kill: that ends all below it at once.
+/// A worker ends at once. A supervisor stops its children first, except for a kill: that ends all below it at
+/// once.
 ///
 /// ```
 /// use mycelium_supervisor::sim::Exit;
@@ -204,7 +205,8 @@ pub struct Entry {
     pub what: Happening,
 }
 
-/// What a trace tells. `Started` of a supervisor comes after that of its children, as its start ends with theirs.
+/// What a trace tells. `Started` of a supervisor comes after that of its children, as its start ends with
+/// theirs.
 ///
 /// See the [module](self) for an example.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,8 +19,8 @@ use super::{Act, DEPTH_MAX, Entry, Exit, Happening, Plan, STEPS_MAX, Scenario, S
 
 /// Runs a scenario and hands each line of its trace to `observe`, in order.
 ///
-/// The run ends when the root has ended, or when the script is over and nothing waits any more. `seed` feeds the jitter
-/// of backoffs. See the [module](super) for an example.
+/// The run ends when the root has ended, or when the script is over and nothing waits any more. `seed` feeds
+/// the jitter of backoffs. See the [module](super) for an example.
 ///
 /// # Errors
 /// An invalid specification anywhere in the tree, before anything starts; more than [`STEPS_MAX`] steps.

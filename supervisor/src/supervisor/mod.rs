@@ -1,11 +1,12 @@
 //! One supervisor as a state machine.
 //!
-//! A supervisor does one thing at a time, as OTP's does: start a child, stop a child, or rest (`Phase::Idle`). What reaches
-//! it goes into one mailbox and is dealt with in the order of arrival, each when the supervisor rests: the exit of a
-//! life, a call, another try of a failed restart, a shutdown. While it is busy it takes in only what it waits for: that
-//! the child which it starts has started or failed, that the child which it stops has ended. An exit belongs to one life:
-//! when its turn comes and that life was settled meanwhile, because its group was stopped, it means nothing.
-//! While a child waits for its backoff the supervisor rests, so it answers.
+//! A supervisor does one thing at a time, as OTP's does: start a child, stop a child, or rest
+//! (`Phase::Idle`). What reaches it goes into one mailbox and is dealt with in the order of arrival, each
+//! when the supervisor rests: the exit of a life, a call, another try of a failed restart, a shutdown. While
+//! it is busy it takes in only what it waits for: that the child which it starts has started or failed, that
+//! the child which it stops has ended. An exit belongs to one life: when its turn comes and that life was
+//! settled meanwhile, because its group was stopped, it means nothing. While a child waits for its backoff
+//! the supervisor rests, so it answers.
 //!
 //! - `start` holds everything that begins a life, `stop` everything that ends one;
 //! - `restart` decides what an exit leads to;
@@ -34,15 +35,17 @@ pub const CALLS_MAX: usize = 1_024;
 
 /// A supervisor: events in, actions out. It knows neither clock nor task; the shell that drives it does.
 ///
-/// `now` is the time since any moment the shell likes, never earlier than at the step before. The shell carries out
-/// the actions in order, reports what comes of them as events, and steps with [`Event::Wake`] when
-/// [`next_wake`](Supervisor::next_wake) is due. A child that is a supervisor is one of these again: the shell turns its
-/// [`Action::Ready`] and [`Action::Exit`] into `Started`, `StartFailed` and `Exited` for the parent, and the parent's
-/// [`Action::Stop`] into [`Event::Shutdown`] for the child. [`sim`](crate::sim) is such a shell in virtual time.
+/// `now` is the time since any moment the shell likes, never earlier than at the step before. The shell
+/// carries out the actions in order, reports what comes of them as events, and steps with [`Event::Wake`]
+/// when [`next_wake`](Supervisor::next_wake) is due. A child that is a supervisor is one of these again: the
+/// shell turns its [`Action::Ready`] and [`Action::Exit`] into `Started`, `StartFailed` and `Exited` for the
+/// parent, and the parent's [`Action::Stop`] into [`Event::Shutdown`] for the child. [`sim`](crate::sim) is
+/// such a shell in virtual time.
 ///
 /// The semantics are those of OTP's `supervisor`
 /// ([manual](https://www.erlang.org/doc/apps/stdlib/supervisor.html),
-/// [principles](https://www.erlang.org/doc/system/sup_princ.html)), with the differences of `docs/otp-differences.md`.
+/// [principles](https://www.erlang.org/doc/system/sup_princ.html)), with the differences of
+/// `docs/otp-differences.md`.
 ///
 /// ```
 /// use mycelium_supervisor::{Action, ChildSpec, Event, ExitReason, Flags, Notice, Supervisor};
@@ -109,7 +112,8 @@ enum Phase {
 
 /// What has its turn when the supervisor rests.
 ///
-/// Children bound the exits, `CALLS_MAX` the calls. A try comes of a failed start, which has used up an exit or a try.
+/// Children bound the exits, `CALLS_MAX` the calls. A try comes of a failed start, which has used up an exit
+/// or a try.
 #[derive(Debug)]
 enum Mail<F> {
     Exited(ChildRef),
@@ -265,8 +269,8 @@ impl<F: Clone> Supervisor<F> {
 }
 
 impl<F> Supervisor<F> {
-    /// When [`Event::Wake`] is due, if ever: a backoff or a shutdown time that runs out. It may lie in the past, then it
-    /// is due at once, after whatever else waits for this supervisor.
+    /// When [`Event::Wake`] is due, if ever: a backoff or a shutdown time that runs out. It may lie in the
+    /// past, then it is due at once, after whatever else waits for this supervisor.
     ///
     /// ```
     /// use mycelium_supervisor::{ChildSpec, Flags, Supervisor};
@@ -289,8 +293,8 @@ impl<F> Supervisor<F> {
         &self.flags
     }
 
-    /// How often it has started a child anew that had ended, or that a group's restart had stopped. Calls do not count, nor
-    /// do restarts whose start failed.
+    /// How often it has started a child anew that had ended, or that a group's restart had stopped. Calls do
+    /// not count, nor do restarts whose start failed.
     #[must_use]
     pub fn restarted(&self) -> u64 {
         self.restarted

@@ -19,7 +19,8 @@ impl<F: Clone> Supervisor<F> {
         let key = child.slot;
         let Some(slot) = self.children.get_mut(key) else { return };
         let State::Ended { life, reason, ran } = slot.state().clone() else { return };
-        // A group that was stopped meanwhile has settled it already, and the child may have ended again since.
+        // A group that was stopped meanwhile has settled it already, and the child may have ended again
+        // since.
         if life != child.life {
             return;
         }

@@ -1,4 +1,5 @@
-//! Everything that begins a life: the first start in order, the start of a group, of one child, of a new child.
+//! Everything that begins a life: the first start in order, the start of a group, of one child, of a new
+//! child.
 
 use std::sync::Arc;
 
@@ -129,7 +130,8 @@ impl<F: Clone> Supervisor<F> {
         }
     }
 
-    /// A child that was told to stop while it started is gone. A life that runs can neither fail to start nor ignore.
+    /// A child that was told to stop while it started is gone. A life that runs can neither fail to start nor
+    /// ignore.
     fn on_gone_while_stopping(&mut self, step: &mut Step<'_, F>, child: ChildRef, reason: ExitReason) {
         if self.children.alive(child).is_some_and(|slot| matches!(slot.state(), State::Stopping { .. })) {
             self.on_exited(step, child, reason);

@@ -1,4 +1,5 @@
-//! Scenarios that carry messages from publishers to actors: throughput, the publish call, many to one, fan-out.
+//! Scenarios that carry messages from publishers to actors: throughput, the publish call, many to one,
+//! fan-out.
 
 use std::future::Future;
 use std::time::Instant;
@@ -196,8 +197,8 @@ async fn call_once<C: Carrier<Small>>(subscribers: usize, idle: bool, clock: f64
         }
         samples.push((begin.elapsed().as_nanos() as f64 - clock) / at_once as f64);
         sent += at_once;
-        // Idle: everything is handled, and a few more turns let the receiver fall asleep. Busy: the backlog stays
-        // short of the capacity of 1,024, so that no call waits for room.
+        // Idle: everything is handled, and a few more turns let the receiver fall asleep. Busy: the backlog
+        // stays short of the capacity of 1,024, so that no call waits for room.
         if idle || round % 16 == 15 {
             while watches.iter().any(|watch| watch.progress.handled() < sent) {
                 tokio::task::yield_now().await;

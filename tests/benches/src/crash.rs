@@ -1,5 +1,6 @@
-//! What supervision costs: from a panic in a handler to the next message handled by the restarted actor, alone and among
-//! very many siblings; a large tree from its start to its end; and a publish to a child that waits to be restarted.
+//! What supervision costs: from a panic in a handler to the next message handled by the restarted actor,
+//! alone and among very many siblings; a large tree from its start to its end; and a publish to a child that
+//! waits to be restarted.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -66,7 +67,8 @@ pub(crate) fn crash_among_many(report: &mut Report) {
     }
 }
 
-/// A stretch of time: by the clock, and what this process has computed meanwhile. On a busy machine the second says more.
+/// A stretch of time: by the clock, and what this process has computed meanwhile. On a busy machine the
+/// second says more.
 #[derive(Debug)]
 pub(crate) struct Lap(Instant, f64);
 

@@ -18,7 +18,8 @@ use crate::peers::{kameo, ractor};
 /// How many actors live at once.
 const ACTORS: usize = 100_000;
 
-/// Makes this program print the bytes per actor of one contender and end, so that each is measured in a fresh heap.
+/// Makes this program print the bytes per actor of one contender and end, so that each is measured in a fresh
+/// heap.
 pub(crate) const MEMORY_FLAG: &str = "--memory-of";
 
 /// The page size of `/proc/self/statm`, in bytes.

@@ -1,4 +1,5 @@
-//! The main job: the backtest grid through four actors per instance, against the same arithmetic in a plain loop.
+//! The main job: the backtest grid through four actors per instance, against the same arithmetic in a plain
+//! loop.
 
 use std::path::Path;
 use std::sync::Arc;

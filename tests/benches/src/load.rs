@@ -44,7 +44,8 @@ impl Load for Large {
     }
 }
 
-/// How many messages a receiver has handled; alone in its cache lines, so that receivers do not disturb each other.
+/// How many messages a receiver has handled; alone in its cache lines, so that receivers do not disturb each
+/// other.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct Progress(AtomicU64);
@@ -119,7 +120,8 @@ impl Flavour {
         }
     }
 
-    /// Runs `work` as a task on a fresh runtime, so that a publisher is a worker's task and not the blocked main thread.
+    /// Runs `work` as a task on a fresh runtime, so that a publisher is a worker's task and not the blocked
+    /// main thread.
     pub(crate) fn run<T: Send + 'static>(self, work: impl Future<Output = T> + Send + 'static) -> T {
         let mut builder = match self {
             Self::Current => tokio::runtime::Builder::new_current_thread(),

@@ -6,8 +6,9 @@
 //! cargo xtask bench --rounds 3 ask  # fewer rounds (the default is 9)
 //! ```
 //!
-//! Rounds are interleaved (A B C A B C ...), so that a noisy minute of the machine falls on all contenders alike; the
-//! table shows medians and their ratio to Mycelium. Every sample is kept in `target/bench/SCENARIO.jsonl`.
+//! Rounds are interleaved (A B C A B C ...), so that a noisy minute of the machine falls on all contenders
+//! alike; the table shows medians and their ratio to Mycelium. Every sample is kept in
+//! `target/bench/SCENARIO.jsonl`.
 #![forbid(unsafe_code)]
 
 mod alone;

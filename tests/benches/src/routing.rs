@@ -76,9 +76,9 @@ impl ByHand {
 
 /// One message to two handlers.
 ///
-/// The first two look at the actors after each message, as a program does whose actors live longer than one loop, so
-/// that their state is in memory. The third does not: the compiler then keeps two numbers in registers, which it cannot
-/// where a handler may publish.
+/// The first two look at the actors after each message, as a program does whose actors live longer than one
+/// loop, so that their state is in memory. The third does not: the compiler then keeps two numbers in
+/// registers, which it cannot where a handler may publish.
 pub(crate) fn against_direct_calls(report: &mut Report) {
     let contenders: Vec<(&str, Round)> = vec![
         (OURS, Box::new(routed)),

@@ -16,7 +16,8 @@ use crate::load::{Load, Small};
 /// Restarts that a supervisor allows itself within a nanosecond: the most that it accepts.
 const RESTARTS: u32 = 1_000_000;
 
-/// How long the crashed child waits while messages are published to it: long enough for a burst even on a busy machine.
+/// How long the crashed child waits while messages are published to it: long enough for a burst even on a
+/// busy machine.
 const BACKOFF: Duration = Duration::from_millis(20);
 
 /// Messages in one burst: fewer than the topic holds, so that nobody waits for room.
@@ -63,8 +64,8 @@ fn with_idle(builder: Builder, count: usize, prefix: &str) -> Builder {
     (0..count).fold(builder, |builder, n| builder.actor(format!("{prefix}{n}"), || Idle))
 }
 
-/// Crashes a child, which has so many siblings, and times each crash until the child handles its next message. That one
-/// waits in its mailbox.
+/// Crashes a child, which has so many siblings, and times each crash until the child handles its next
+/// message. That one waits in its mailbox.
 pub(crate) async fn crashes(times: usize, siblings: usize) -> Vec<f64> {
     let stage = Stage::default();
     let crasher = stage.clone();
@@ -84,8 +85,8 @@ pub(crate) async fn crashes(times: usize, siblings: usize) -> Vec<f64> {
     samples
 }
 
-/// Seconds in which so many workers start in order, each after the one before, and in which they stop in reverse; then the
-/// same in seconds of computing.
+/// Seconds in which so many workers start in order, each after the one before, and in which they stop in
+/// reverse; then the same in seconds of computing.
 pub(crate) async fn start_and_stop(workers: usize) -> Vec<f64> {
     let bus = MessageBus::new();
     let builder = with_idle(patient(), workers, "worker");
@@ -119,8 +120,9 @@ impl Handler<Small> for Listener {
     }
 }
 
-/// What a burst begins with: the child keeps busy for as long as a backoff lasts, or it crashes. So it is a timer that lets it
-/// read the burst in either case, on whatever core, and the next burst finds the queue in the same caches.
+/// What a burst begins with: the child keeps busy for as long as a backoff lasts, or it crashes. So it is a
+/// timer that lets it read the burst in either case, on whatever core, and the next burst finds the queue in
+/// the same caches.
 #[derive(Clone, Copy)]
 struct Knock {
     crash: bool,
@@ -157,8 +159,8 @@ pub(crate) async fn publishes(bursts: usize, crash: bool) -> Vec<f64> {
     for burst in 1..=bursts as u64 {
         child.tell(Knock { crash }).await.expect("the reference outlives its crashes");
         ready.recv().await.expect("the tree is there");
-        // The first wakes a child in backoff, as it would wake one that sleeps: once, and at a price that depends on whether
-        // tokio has to wake a thread for it.
+        // The first wakes a child in backoff, as it would wake one that sleeps: once, and at a price that
+        // depends on whether tokio has to wake a thread for it.
         publisher.publish(Small::new(1)).await.expect("the bus is open");
         let begin = Instant::now();
         for _ in 1..BURST {

@@ -1,4 +1,5 @@
-//! The actors of the benches of isolates: a number that goes to and fro, and a stream of numbers that are added up.
+//! The actors of the benches of isolates: a number that goes to and fro, and a stream of numbers that are
+//! added up.
 
 use std::time::Duration;
 

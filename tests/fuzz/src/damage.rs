@@ -7,7 +7,8 @@ const RUN_MAX: usize = 24;
 /// The most damages done to one input.
 const DAMAGES_MAX: u64 = 4;
 
-/// A copy of `bytes` with a few damages: bits flipped, runs lost, moved or doubled, lines swapped, `words` put in.
+/// A copy of `bytes` with a few damages: bits flipped, runs lost, moved or doubled, lines swapped, `words`
+/// put in.
 #[must_use]
 pub fn damage(bytes: &[u8], words: &[&[u8]], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();

@@ -1,7 +1,8 @@
-//! Everything that reads bytes from outside, as functions that take any bytes and panic where a promise is broken.
+//! Everything that reads bytes from outside, as functions that take any bytes and panic where a promise is
+//! broken.
 //!
-//! `tests/smoke.rs` runs each of them for a moment in every test run; `cargo xtask fuzz NAME` runs one for as long as you
-//! like, guided by coverage, which is how new inputs are found.
+//! `tests/smoke.rs` runs each of them for a moment in every test run; `cargo xtask fuzz NAME` runs one for as
+//! long as you like, guided by coverage, which is how new inputs are found.
 #![forbid(unsafe_code)]
 
 mod damage;

@@ -1,7 +1,7 @@
 //! One target under libFuzzer, which finds new inputs by coverage: `cargo xtask fuzz NAME`.
 //!
-//! The target's name comes in `MYCELIUM_FUZZ`, and in `MYCELIUM_FUZZ_CORPUS` the folder to put its seeds in; the arguments are
-//! libFuzzer's own.
+//! The target's name comes in `MYCELIUM_FUZZ`, and in `MYCELIUM_FUZZ_CORPUS` the folder to put its seeds in;
+//! the arguments are libFuzzer's own.
 #![no_main]
 #![forbid(unsafe_code)]
 

@@ -1,4 +1,5 @@
-//! A program that knows Mycelium by its public API alone: recipients, batches, actors written by hand, a tree and an isolate.
+//! A program that knows Mycelium by its public API alone: recipients, batches, actors written by hand, a tree
+//! and an isolate.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
 

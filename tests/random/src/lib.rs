@@ -1,6 +1,8 @@
-//! Chance for tests: all that a random test draws follows from one seed, which it prints and can be given again.
+//! Chance for tests: all that a random test draws follows from one seed, which it prints and can be given
+//! again.
 //!
-//! `MYCELIUM_SEED=n` replays a run; `MYCELIUM_CASES=n` sets the length of a test that takes it from [`cases`] or [`seeds`].
+//! `MYCELIUM_SEED=n` replays a run; `MYCELIUM_CASES=n` sets the length of a test that takes it from [`cases`]
+//! or [`seeds`].
 #![forbid(unsafe_code)]
 
 use std::time::UNIX_EPOCH;
@@ -67,7 +69,8 @@ impl Random {
     }
 }
 
-/// The seed of this run, printed so that a failure can be replayed: `MYCELIUM_SEED`, or else drawn from the clock.
+/// The seed of this run, printed so that a failure can be replayed: `MYCELIUM_SEED`, or else drawn from the
+/// clock.
 ///
 /// # Panics
 /// `MYCELIUM_SEED` is no number.

@@ -71,7 +71,8 @@ const NEVER: &[Never] = &[
     Never { invariant: 5, name: "mycelium-supervisor", crates: FRONT_ENDS },
 ];
 
-/// HTTP servers, exporters, argument parsers and language bindings: all of them belong to the edges of the system.
+/// HTTP servers, exporters, argument parsers and language bindings: all of them belong to the edges of the
+/// system.
 const FRONT_ENDS: &[&str] = &[
     "actix-web",
     "axum",
@@ -92,7 +93,8 @@ const FRONT_ENDS: &[&str] = &[
 /// Crates that one member alone may name in its manifest; `tests` compares Mycelium with them and is free.
 const OWNERS: &[(u8, &str, &str)] = &[(6, "kameo", "mycelium"), (6, "backoff", "mycelium-supervisor")];
 
-/// Invariant 1: every member is where the architecture says, and uses only what it may; and the owners of invariant 6.
+/// Invariant 1: every member is where the architecture says, and uses only what it may; and the owners of
+/// invariant 6.
 pub fn check_edges(graph: &Graph) -> Vec<Fault> {
     let mut faults = Vec::new();
     for package in graph.members() {

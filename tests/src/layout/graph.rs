@@ -154,7 +154,8 @@ fn parse_target(entry: &Value) -> Option<Target> {
     })
 }
 
-/// One edge per kind. Edges that exist for models only (`cfg(loom)`, `cfg(shuttle)`) are not part of what is shipped.
+/// One edge per kind. Edges that exist for models only (`cfg(loom)`, `cfg(shuttle)`) are not part of what is
+/// shipped.
 fn parse_edges(entry: &Value) -> Vec<Dependency> {
     let Some(id) = entry["pkg"].as_str() else { return Vec::new() };
     let kinds = entry["dep_kinds"].as_array().map(Vec::as_slice).unwrap_or_default();

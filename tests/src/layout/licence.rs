@@ -81,7 +81,8 @@ pub fn check_dependencies(graph: &Graph, deny: &DenyList) -> Vec<Fault> {
     faults
 }
 
-/// Whether an SPDX expression can be satisfied by allowed licences alone. `A/B`, the old spelling, means `A OR B`.
+/// Whether an SPDX expression can be satisfied by allowed licences alone. `A/B`, the old spelling, means `A
+/// OR B`.
 pub fn licence_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
     let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();

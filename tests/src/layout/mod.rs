@@ -1,7 +1,7 @@
 //! The architecture as a set of checks over `cargo metadata` and the source text.
 //!
-//! Each check is a pure function from what was read to the faults found, so that `tests/layout.rs` can run it on the
-//! workspace and, as a canary, on input made to break it. The numbers are those of the invariants in
+//! Each check is a pure function from what was read to the faults found, so that `tests/layout.rs` can run it
+//! on the workspace and, as a canary, on input made to break it. The numbers are those of the invariants in
 //! `ARCHITECTURE.md`.
 
 mod docs;

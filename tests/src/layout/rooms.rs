@@ -1,7 +1,7 @@
 //! Invariant 15: which modules of `actors/src` use which.
 //!
-//! A use is a path that begins with `crate` or `super`, followed through what `lib.rs` hands on under a name of its own: that a type
-//! is found at the root hides nothing.
+//! A use is a path that begins with `crate` or `super`, followed through what `lib.rs` hands on under a name
+//! of its own: that a type is found at the root hides nothing.
 
 use std::collections::BTreeMap;
 

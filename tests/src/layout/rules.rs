@@ -40,7 +40,8 @@ const ABSENT: &[Absent] = &[
     Absent {
         invariant: 3,
         folders: &["supervisor/src"],
-        // The backoff crate wants an `Instant` in its state; the seam gives it a constant one and never looks at it.
+        // The backoff crate wants an `Instant` in its state; the seam gives it a constant one and never looks
+        // at it.
         seams: &["supervisor/src/backoff.rs"],
         words: &["Instant::now", "SystemTime", "OnceLock"],
         instead: "the time is an argument of every decision",
@@ -169,7 +170,8 @@ const UNSAFE_FOLDERS: &[&str] = &["mailbox", "bindings/ffi", "bindings/python", 
 /// The longest source file, in lines.
 const FILE_LINES_MAX: usize = 600;
 
-/// Words that must not be written anywhere, with what to write instead. Split so that this list does not hold them.
+/// Words that must not be written anywhere, with what to write instead. Split so that this list does not hold
+/// them.
 const BANNED: &[(&str, &str, &str)] = &[
     ("todo", "!", "write the code or open an issue"),
     ("unimplemented", "!", "write the code or open an issue"),

@@ -25,7 +25,8 @@ const CRATES: &[&str] = &[
 const STAND_INS: &[&str] =
     &["actors/src/models", "actors/src/rt", "actors/src/sync.rs", "mailbox/src/sync.rs"];
 
-/// Invariant 13: no comment is too wide. Code and pictures in documentation may be, and tables, which cannot be broken.
+/// Invariant 13: no comment is too wide. Code and pictures in documentation may be, and tables, which cannot
+/// be broken.
 pub fn check_comments(files: &[SourceFile]) -> Vec<Fault> {
     let mut faults = Vec::new();
     for file in files.iter().filter(|file| file.is_rust() && !file.path.contains("/generated/")) {

@@ -71,11 +71,14 @@ pub(crate) fn trace(scenario: &Scenario) -> Vec<Line> {
 }
 
 /// - What ends below a supervisor at the moment at which that is killed, OTP leaves open: it is left out.
-/// - Instances of a simple-one-for-one supervisor are stopped all at once, in no defined order: their lines are sorted where
-///   they follow each other.
-/// - A decision to give up and a reply may come before or after the other ends of a burst: at that moment they come last.
-/// - How many instances of a pool are active, OTP miscounts once one was terminated that waited for another try.
-/// - Of a call that is not answered a caller learns at once here, and there when the supervisor is gone: it comes last.
+/// - Instances of a simple-one-for-one supervisor are stopped all at once, in no defined order: their lines
+///   are sorted where they follow each other.
+/// - A decision to give up and a reply may come before or after the other ends of a burst: at that moment
+///   they come last.
+/// - How many instances of a pool are active, OTP miscounts once one was terminated that waited for another
+///   try.
+/// - Of a call that is not answered a caller learns at once here, and there when the supervisor is gone: it
+///   comes last.
 pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<Line>) -> Vec<Line> {
     for line in &mut lines {
         // The driver has requests of its own for instances, but the functions are the same.
@@ -116,8 +119,8 @@ pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<Line>) -> Vec<Line> {
     lines
 }
 
-/// OTP 25 goes on counting an instance as restarting that was terminated while its restart waited for another try: from then
-/// on its pool counts one active instance too few.
+/// OTP 25 goes on counting an instance as restarting that was terminated while its restart waited for another
+/// try: from then on its pool counts one active instance too few.
 fn blur_counts(scenario: &Scenario, lines: &mut [Line]) {
     let (mut restarting, mut wrong) = (BTreeSet::new(), BTreeSet::new());
     for line in lines {
@@ -159,8 +162,8 @@ fn killed(scenario: &Scenario, lines: &[Line]) -> BTreeSet<(Option<u128>, String
     seen.chain(told).collect()
 }
 
-/// One of those who end in a burst may be the one for which their supervisor waits: core and OTP hear of that one first or
-/// last. Their lines are sorted where they follow each other.
+/// One of those who end in a burst may be the one for which their supervisor waits: core and OTP hear of that
+/// one first or last. Their lines are sorted where they follow each other.
 fn sort_bursts(scenario: &Scenario, lines: &mut [Line]) {
     let bursts = scenario.script.iter().filter_map(|scripted| match &scripted.act {
         Act::Burst(acts) => Some((scripted.at.as_micros(), acts)),
@@ -193,8 +196,8 @@ fn sort_instances(scenario: &Scenario, lines: &mut [Line]) {
     }
 }
 
-/// The topmost simple-one-for-one supervisor above what ended in this line, and the instances of such supervisors that it
-/// is below, the lowest last.
+/// The topmost simple-one-for-one supervisor above what ended in this line, and the instances of such
+/// supervisors that it is below, the lowest last.
 fn end_below_instance(scenario: &Scenario, line: &Line) -> Option<(String, Vec<String>)> {
     let path = line.ended()?;
     let pools = path

@@ -1,8 +1,8 @@
-//! Random trees and scripts: starts and stops that take time, events that meet busy supervisors, ends of periods to the
-//! microsecond, kills of supervisors.
+//! Random trees and scripts: starts and stops that take time, events that meet busy supervisors, ends of
+//! periods to the microsecond, kills of supervisors.
 //!
-//! Left out, because OTP leaves the outcome open or has nothing of the kind (see `docs/otp-differences.md`): a shutdown time of
-//! zero, backoff, and an instance that ignores a restart.
+//! Left out, because OTP leaves the outcome open or has nothing of the kind (see `docs/otp-differences.md`):
+//! a shutdown time of zero, backoff, and an instance that ignores a restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

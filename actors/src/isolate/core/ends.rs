@@ -78,7 +78,8 @@ impl IsolateCore {
     /// Drops everything that may refer to an actor, at the isolate's end.
     ///
     /// # Panics
-    /// When code of an actor or message does, once all the rest is dropped, unless the thread unwinds already.
+    /// When code of an actor or message does, once all the rest is dropped, unless the thread unwinds
+    /// already.
     pub(crate) fn dismantle(&self) {
         self.closed.set(true);
         let mut first = Ok(());

@@ -1,4 +1,5 @@
-//! The feeds of an isolate: replays and trees, which are due at times of their own. See [`feed`](crate::isolate::feed).
+//! The feeds of an isolate: replays and trees, which are due at times of their own. See
+//! [`feed`](crate::isolate::feed).
 
 use std::rc::Rc;
 

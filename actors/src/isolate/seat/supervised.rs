@@ -1,4 +1,5 @@
-//! An actor of an isolate under a supervisor: it has one life after another in the same seat, and its mailbox waits for it.
+//! An actor of an isolate under a supervisor: it has one life after another in the same seat, and its mailbox
+//! waits for it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -209,7 +210,8 @@ impl<A: Actor> Seat<A> {
         }
     }
 
-    /// A life ends: what its handler has is kept for the next one, or is a dead letter; what is handled is done with.
+    /// A life ends: what its handler has is kept for the next one, or is a dead letter; what is handled is
+    /// done with.
     pub(super) fn put_hand_by(&self) {
         let (in_hand, ward) = (self.hand.take(), self.ward.as_deref());
         let again = in_hand.is_some() && ward.is_some_and(|ward| ward.attempts.borrow_mut().fail());

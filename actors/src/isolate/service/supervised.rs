@@ -21,7 +21,8 @@ pub(super) struct ServiceWard<S> {
     stopped: Cell<bool>,
     /// Whether the loop of this life was polled.
     begun: Cell<bool>,
-    /// Whether this life has asked when it should stop: then it ends by its own hand, and else at the wait that it is in.
+    /// Whether this life has asked when it should stop: then it ends by its own hand, and else at the wait
+    /// that it is in.
     by_hand: Cell<bool>,
     /// Whether its supervisor wants to know that it makes progress.
     probed: Cell<bool>,

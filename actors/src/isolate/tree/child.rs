@@ -46,14 +46,15 @@ pub(crate) trait SeatedChild {
         let _ = waker;
         Poll::Pending
     }
-    /// Its supervisor wants to know from now on when it has something to do, and when it has done it. TreeQuestion it has now, if anything:
-    /// `true`.
+    /// Its supervisor wants to know from now on when it has something to do, and when it has done it.
+    /// TreeQuestion it has now, if anything: `true`.
     fn probe(&self) -> bool;
     /// Whether it has something to do that it has not finished.
     fn is_at_work(&self) -> bool;
     /// It says that it makes progress.
     fn beat(&self) {}
-    /// No other life comes, and nobody wants to know more of it. `shut_down`: its supervisor had asked it to stop.
+    /// No other life comes, and nobody wants to know more of it. `shut_down`: its supervisor had asked it to
+    /// stop.
     fn retire(&self, shut_down: bool);
 }
 

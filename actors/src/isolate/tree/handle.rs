@@ -21,7 +21,8 @@ use crate::isolate::{Isolate, OUTSIDE, SeatOf};
 use crate::tree::{Builder, CallError, Launcher, StartError, Tree, warn_where_a_panic_aborts};
 use crate::{Actor, ActorRef};
 
-/// TreeQuestion it is asked is carried out at once, at the isolate's present time. That runs children's code, in turn with nothing else.
+/// TreeQuestion it is asked is carried out at once, at the isolate's present time. That runs children's code,
+/// in turn with nothing else.
 #[derive(Clone)]
 pub(crate) struct IsolateTree {
     pub(super) place: Place,
@@ -29,19 +30,20 @@ pub(crate) struct IsolateTree {
 }
 
 impl Isolate {
-    /// Starts a tree, described once and for as many isolates as are wanted, as a live one is: with [`Supervisor::builder`](crate::Supervisor::builder) or
+    /// Starts a tree, described once and for as many isolates as are wanted, as a live one is: with
+    /// [`Supervisor::builder`](crate::Supervisor::builder) or
     /// [`Supervisor::from_toml`](crate::Supervisor::from_toml).
     ///
-    /// It returns when all children run, in virtual time. Usually that takes none. Where a child takes time to start, the
-    /// isolate runs meanwhile.
+    /// It returns when all children run, in virtual time. Usually that takes none. Where a child takes time
+    /// to start, the isolate runs meanwhile.
     ///
-    /// From then on a failure or panic of a child is its supervisor's business and does not end [`run`](Self::run). Restarts
-    /// wait for their backoff in virtual time, while messages wait in the mailbox. A root supervisor that passes its
-    /// intensity ends the run with [`RunError::TreeGaveUp`].
+    /// From then on a failure or panic of a child is its supervisor's business and does not end
+    /// [`run`](Self::run). Restarts wait for their backoff in virtual time, while messages wait in the
+    /// mailbox. A root supervisor that passes its intensity ends the run with [`RunError::TreeGaveUp`].
     ///
     /// # Errors
-    /// [`StartError`]: a specification is not valid, a child is a process or a plain future, which have no virtual
-    /// time, or a child did not start; then those before it were stopped again, in reverse order.
+    /// [`StartError`]: a specification is not valid, a child is a process or a plain future, which have no
+    /// virtual time, or a child did not start; then those before it were stopped again, in reverse order.
     ///
     /// ```
     /// use mycelium::tree::Backoff;

@@ -1,7 +1,7 @@
 //! A tree of an isolate: its engine, and when the run loop turns to it.
 //!
-//! It does what `mycelium_supervisor::sim` does with scripted children, with real ones: `actors/tests/isolate_sim.rs` compares
-//! the two.
+//! It does what `mycelium_supervisor::sim` does with scripted children, with real ones:
+//! `actors/tests/isolate_sim.rs` compares the two.
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
@@ -105,8 +105,8 @@ impl TreeRun {
         self.tend(core);
     }
 
-    /// TreeQuestion the child of this id is doing. A look lets no supervisor do anything. `None`: a child's code has come here while its supervisor
-    /// is at work, and may ask it.
+    /// TreeQuestion the child of this id is doing. A look lets no supervisor do anything. `None`: a child's
+    /// code has come here while its supervisor is at work, and may ask it.
     pub(super) fn look(&self, above: &str, id: &str) -> Option<Result<Option<ChildInfo>, CallError>> {
         let run = self.run.try_borrow().ok()?;
         let node = run.engine.find(above).and_then(|node| run.engine.node(node));
@@ -131,7 +131,8 @@ impl TreeRun {
         self.run.try_borrow_mut().map(|mut run| std::mem::take(&mut run.seats.missed)).unwrap_or_default()
     }
 
-    /// Who has missed its shutdown time since [`take_missed`](Self::take_missed); those of `before` are remembered again.
+    /// Who has missed its shutdown time since [`take_missed`](Self::take_missed); those of `before` are
+    /// remembered again.
     pub(super) fn missed_since(&self, before: Vec<Arc<str>>) -> Vec<Arc<str>> {
         let missed = self.missed();
         if let Ok(mut run) = self.run.try_borrow_mut() {
@@ -164,7 +165,8 @@ impl TreeRun {
 
     /// Runs `f`, then deals with whatever was reported.
     fn with_run<R>(&self, core: &IsolateCore, f: impl FnOnce(&mut RunState) -> R) -> Option<R> {
-        // Borrowed: a child's code has come back here. Whoever has it goes on until nothing is reported any more.
+        // Borrowed: a child's code has come back here. Whoever has it goes on until nothing is reported any
+        // more.
         let run = self.run.try_borrow_mut().ok()?;
         // Children's code runs, also where the tree's owner calls.
         enter(&run.seats.core()?, || self.step_run(run, core, f))

@@ -64,8 +64,9 @@ fn call(seat: &Rc<dyn AnySeat>, f: impl FnOnce(&dyn SeatedChild)) {
 
 /// A child that runs.
 ///
-/// In virtual time nobody waits for a turn: a child is stuck when a handler of its has waited for so long, or a service has given no sign
-/// of life. So it is looked at once for each of these, at the moment at which it would be stuck, and time does not move for it else.
+/// In virtual time nobody waits for a turn: a child is stuck when a handler of its has waited for so long, or
+/// a service has given no sign of life. So it is looked at once for each of these, at the moment at which it
+/// would be stuck, and time does not move for it else.
 pub(crate) struct RunningSeat {
     pub(super) seat: Rc<dyn AnySeat>,
     health: Option<Health>,

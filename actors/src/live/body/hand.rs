@@ -62,7 +62,8 @@ impl<A: Actor> Body<A> {
         }
     }
 
-    /// Handles the message that the last life failed on, if it is still there. Nothing else is handled before.
+    /// Handles the message that the last life failed on, if it is still there. Nothing else is handled
+    /// before.
     #[cold]
     pub(super) async fn retry_kept(&mut self) -> bool {
         let Some(kept) = self.kept.take() else { return false };

@@ -1,4 +1,5 @@
-//! What those who listen to one topic in bytes share: what one has encoded and others will want, and when messages were published.
+//! What those who listen to one topic in bytes share: what one has encoded and others will want, and when
+//! messages were published.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
@@ -10,8 +11,9 @@ use crate::clock::LiveClock;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::wire::WireValue;
 
-/// Of how many messages, at least, a topic remembers when they were published while somebody listens in bytes (messages, 16 bytes each).
-/// One that waits under a lossy policy, and was overtaken by more than these, has the time of the oldest that is remembered.
+/// Of how many messages, at least, a topic remembers when they were published while somebody listens in bytes
+/// (messages, 16 bytes each). One that waits under a lossy policy, and was overtaken by more than these, has
+/// the time of the oldest that is remembered.
 const TIMES_MAX: usize = 65_536;
 
 /// Those who listen to one topic in bytes.
@@ -42,7 +44,8 @@ struct Times {
     max: usize,
     /// How many listen. One who comes needs the times of what is published from then on.
     ears: usize,
-    /// Somebody may come later and ask for those that the topic retains: they are remembered while nobody listens.
+    /// Somebody may come later and ask for those that the topic retains: they are remembered while nobody
+    /// listens.
     retains: bool,
 }
 
@@ -82,7 +85,8 @@ fn pass_to(log: &mut TimeLog, stamp: u64) -> Option<i64> {
 }
 
 impl Ears {
-    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else it does.
+    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else it
+    /// does.
     fn value(
         &mut self,
         at: usize,
@@ -113,14 +117,16 @@ impl Ears {
 }
 
 impl Tap {
-    /// Remembers from now on when messages were published, whether or not anybody listens: the topic retains them.
+    /// Remembers from now on when messages were published, whether or not anybody listens: the topic retains
+    /// them.
     pub(in crate::live) fn remember(&self, clock: LiveClock, note_each: impl FnOnce(Note)) {
         *lock(&self.times) = Times { max: TIMES_MAX, retains: true, ..Times::default() };
         let times = Arc::clone(&self.times);
         note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
     }
 
-    /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the stamps of messages.
+    /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the
+    /// stamps of messages.
     pub(super) fn join(&self, capacity: usize, clock: LiveClock, note_each: impl FnOnce(Note)) -> usize {
         let mut ears = lock(&self.ears);
         ears.encoded_max = ears.encoded_max.max(capacity);
@@ -167,8 +173,8 @@ impl Tap {
         self.count.load(Ordering::SeqCst) == 1
     }
 
-    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else what `encode` makes, which is
-    /// told the stamp of the first message that anybody still wants.
+    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else
+    /// what `encode` makes, which is told the stamp of the first message that anybody still wants.
     pub(super) fn value(
         &self,
         at: usize,
@@ -178,8 +184,8 @@ impl Tap {
         lock(&self.ears).value(at, stamp, encode)
     }
 
-    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more. Who listens alone takes all
-    /// that is known into `own`, and asks there from then on, which takes no lock.
+    /// When the message with this stamp was published; nobody asks for those below `keep_from` any more. Who
+    /// listens alone takes all that is known into `own`, and asks there from then on, which takes no lock.
     #[inline]
     pub(super) fn published(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
         pass_to(own, stamp).unwrap_or_else(|| self.fetch_times(own, stamp, keep_from))

@@ -5,10 +5,11 @@ use std::pin::Pin;
 
 /// A timer that moves only when it has to ring earlier than it would.
 ///
-/// Nearly every wait of a supervisor has a deadline of its own, the time that a start or a stop may take, and nearly none is
-/// reached. A timer made anew for each would cost more than the wait: on a runtime with several threads it wakes
-/// the thread that sleeps on the timers, whenever that one knew of none. This one stays where the first of them set it.
-/// So it may ring early; whoever hears it looks at what is due, and asks for the next time.
+/// Nearly every wait of a supervisor has a deadline of its own, the time that a start or a stop may take, and
+/// nearly none is reached. A timer made anew for each would cost more than the wait: on a runtime with
+/// several threads it wakes the thread that sleeps on the timers, whenever that one knew of none. This one
+/// stays where the first of them set it. So it may ring early; whoever hears it looks at what is due, and
+/// asks for the next time.
 #[derive(Default)]
 pub(super) struct TreeAlarm(Option<Pin<Box<Sleep>>>);
 

@@ -8,7 +8,8 @@ use crate::live::Member;
 use crate::rt::{self, JoinHandle};
 use crate::tree::health::{Health, HealthProbe, Verdict};
 
-/// After so many turns of one task every other that can go on has had some. Queues are nearly fair; this leaves room for the rest.
+/// After so many turns of one task every other that can go on has had some. Queues are nearly fair; this
+/// leaves room for the rest.
 const TURNS: u32 = 4;
 
 /// How many tasks that take turns for one child there are at most.
@@ -24,8 +25,8 @@ async fn take_turns() {
 /// What a supervisor keeps of the care for one life.
 pub(super) struct Care {
     probe: Option<HealthProbe>,
-    /// One of them is done when the runtime has given its tasks several turns since it was spawned. More than one, because a handler
-    /// that keeps its thread may keep the one that is queued there.
+    /// One of them is done when the runtime has given its tasks several turns since it was spawned. More than
+    /// one, because a handler that keeps its thread may keep the one that is queued there.
     turns: Vec<JoinHandle<()>>,
 }
 

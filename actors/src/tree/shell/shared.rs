@@ -27,7 +27,8 @@ pub(crate) struct Placed {
     pub(crate) reference: Box<dyn Any + Send>,
 }
 
-/// Most calls that a supervisor has not answered yet. It refuses them before that, while it takes its mail in.
+/// Most calls that a supervisor has not answered yet. It refuses them before that, while it takes its mail
+/// in.
 const UNANSWERED_MAX: usize = CALLS_MAX * 2;
 
 /// Where a supervisor takes calls.

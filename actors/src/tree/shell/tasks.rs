@@ -1,4 +1,5 @@
-//! The host of one supervisor live: its children are actors, services and processes on the bus, or supervisors in tasks of their own.
+//! The host of one supervisor live: its children are actors, services and processes on the bus, or
+//! supervisors in tasks of their own.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -94,8 +95,8 @@ impl Tasks {
         }
     }
 
-    /// Waits until those have ended that were let go: then what waited for them is among the dead letters. Waits until killed
-    /// processes are reaped, too.
+    /// Waits until those have ended that were let go: then what waited for them is among the dead letters.
+    /// Waits until killed processes are reaped, too.
     pub(super) async fn see_off(&mut self) {
         let leaving = std::mem::take(&mut self.leaving);
         let gone = async {
@@ -217,7 +218,8 @@ impl Host for Tasks {
     }
 
     fn post(&mut self, _: NodeId, report: Report<Self>) {
-        // By way of the mailbox: a start that fails may be tried again very often, and others have a turn in between.
+        // By way of the mailbox: a start that fails may be tried again very often, and others have a turn in
+        // between.
         let _ = self.post.send(Mail::Report(report));
     }
 

@@ -1,4 +1,5 @@
-//! What whoever starts a tree in an isolate does with it: calls that it has no time for, declared trees, what it refuses.
+//! What whoever starts a tree in an isolate does with it: calls that it has no time for, declared trees, what
+//! it refuses.
 
 use std::time::Duration;
 

@@ -177,7 +177,8 @@ fn wides(limbs: &[[u64; 4]]) -> Vec<Named<Value>> {
     limbs.iter().map(|limbs| (format!("limbs {limbs:x?}"), Value::Wide(*limbs))).collect()
 }
 
-/// Around the inline limit of 8 bytes, around the bits that the length word skips, and every length of a character.
+/// Around the inline limit of 8 bytes, around the bits that the length word skips, and every length of a
+/// character.
 fn strings() -> Vec<Named<Value>> {
     let mut all: Vec<_> = [1usize, 7, 8, 9, 63, 64, 65, 255, 256]
         .iter()

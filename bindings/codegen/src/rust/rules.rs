@@ -11,8 +11,8 @@ pub(super) fn has_any(model: &Model<'_>, field: &Field) -> bool {
     !field.validation.is_empty() || model.has_rules(&field.ty)
 }
 
-/// Statements that return the first broken rule of `fields`. A field is reached as `prefix` and its name: `self.` in a
-/// struct, `*` where a pattern has bound references.
+/// Statements that return the first broken rule of `fields`. A field is reached as `prefix` and its name:
+/// `self.` in a struct, `*` where a pattern has bound references.
 pub(super) fn fields(model: &Model<'_>, message: &str, fields: &[Field], prefix: &str, out: &mut Source) {
     for field in fields.iter().filter(|field| has_any(model, field)) {
         let place = Place {

@@ -9,7 +9,8 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Compares a committed file with what it should hold, or writes it when `MYCELIUM_BLESS` is set. `test` is what writes it.
+/// Compares a committed file with what it should hold, or writes it when `MYCELIUM_BLESS` is set. `test` is
+/// what writes it.
 pub(crate) fn expect_file(path: &Path, wanted: &str, test: &str) {
     if std::env::var_os("MYCELIUM_BLESS").is_some() {
         fs::write(path, wanted).unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));

@@ -119,7 +119,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -266,7 +267,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -413,7 +415,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -560,7 +563,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -711,7 +715,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -862,7 +867,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1057,7 +1063,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1252,7 +1259,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1447,7 +1455,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1594,7 +1603,8 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through:
+    /// `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {

@@ -47,7 +47,8 @@ pub(crate) struct Keys<'n> {
 }
 
 impl<'n> Keys<'n> {
-    /// Reads the mapping and reports keys that are not among `known`. `span` is where a missing key is reported.
+    /// Reads the mapping and reports keys that are not among `known`. `span` is where a missing key is
+    /// reported.
     pub(crate) fn read(
         node: &'n Node,
         what: &str,

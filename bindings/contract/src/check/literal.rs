@@ -14,7 +14,8 @@ pub(crate) struct Misfit {
     pub(crate) remedy: String,
 }
 
-/// Reads a literal of type `ty`. `hints`: whether to search for what the user may have meant, which costs time.
+/// Reads a literal of type `ty`. `hints`: whether to search for what the user may have meant, which costs
+/// time.
 pub(crate) fn read(contract: &Contract, ty: &Type, node: &Node, hints: bool) -> Result<Value, Misfit> {
     Reader { contract, left: DEFAULT_NODES_MAX, hints }.read(ty, node)
 }

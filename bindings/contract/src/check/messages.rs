@@ -56,7 +56,8 @@ pub(super) fn read_messages<'n>(
     tie_replies(replies, definitions, contract, report);
 }
 
-/// Ties queries to their answers, which may stand further down: place of the query, name and place of the answer.
+/// Ties queries to their answers, which may stand further down: place of the query, name and place of the
+/// answer.
 fn tie_replies(
     replies: Vec<(usize, String, Span)>,
     definitions: &Definitions,

@@ -1,5 +1,5 @@
-//! From YAML nodes to a [`Contract`]: every mistake found is reported, none ends the check early unless what follows
-//! would rest on it.
+//! From YAML nodes to a [`Contract`]: every mistake found is reported, none ends the check early unless what
+//! follows would rest on it.
 
 mod definitions;
 mod fields;

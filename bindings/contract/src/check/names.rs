@@ -5,8 +5,8 @@ use crate::check::keys::Entry;
 use crate::diagnostic::{Report, Span, clip};
 use crate::limits::NAME_BYTES_MAX;
 
-/// Words no field may be called, since it bears the same name in every language. `open` is a keyword of OCaml too;
-/// no price bar can do without it, so it is allowed and OCaml calls it `open_`.
+/// Words no field may be called, since it bears the same name in every language. `open` is a keyword of OCaml
+/// too; no price bar can do without it, so it is allowed and OCaml calls it `open_`.
 const RESERVED_LOWER: &[(&str, &[&str])] = &[
     (
         "Rust",
@@ -67,7 +67,8 @@ const RESERVED_LOWER: &[(&str, &[&str])] = &[
     ("the generated code", &["decode", "encode", "validate"]),
 ];
 
-/// Words no message, struct or enum may be called: types and traits that generated code uses by their short names.
+/// Words no message, struct or enum may be called: types and traits that generated code uses by their short
+/// names.
 const RESERVED_TYPES: &[&str] = &[
     "Self",
     "None",
@@ -130,8 +131,8 @@ const RESERVED_TYPES: &[&str] = &[
     "Exception",
 ];
 
-/// Words no variant may be called: they cannot be written after a dot in Python, or stand alone in Rust, or hide a constant of the
-/// generated type.
+/// Words no variant may be called: they cannot be written after a dot in Python, or stand alone in Rust, or
+/// hide a constant of the generated type.
 const RESERVED_VARIANTS: &[&str] = &["Self", "None", "True", "False", "ALL"];
 
 /// What a name is the name of.

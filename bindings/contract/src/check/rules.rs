@@ -1,4 +1,5 @@
-//! The key `validation`: reading rules, whether they fit the type and one another, and whether a value keeps them.
+//! The key `validation`: reading rules, whether they fit the type and one another, and whether a value keeps
+//! them.
 
 use std::cmp::Ordering;
 

@@ -1,7 +1,7 @@
 //! Whether any value keeps bounds, `multiple_of`, `not_zero` and `finite` together.
 //!
-//! The values of every ordered type can be counted upwards, decimals too. So it suffices to find the least value that keeps all
-//! but the upper bound, and to look whether it keeps that one.
+//! The values of every ordered type can be counted upwards, decimals too. So it suffices to find the least
+//! value that keeps all but the upper bound, and to look whether it keeps that one.
 
 use std::cmp::Ordering;
 
@@ -104,7 +104,8 @@ fn next(ty: &Type, value: &Value) -> Option<Value> {
     })
 }
 
-/// A decimal has 96 bits at each of 29 scales: the finer ones end earlier. The next value is the nearest of all scales.
+/// A decimal has 96 bits at each of 29 scales: the finer ones end earlier. The next value is the nearest of
+/// all scales.
 fn next_decimal(value: DecimalValue) -> Option<DecimalValue> {
     let up = !value.negative;
     let at_scale = |scale: u8| {

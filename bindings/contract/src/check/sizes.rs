@@ -5,7 +5,8 @@ use crate::layout::Layouts;
 use crate::limits::{FIXED_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::{Code, Contract, Field, Pos, Rule, Type};
 
-/// Reports messages, definitions and elements of lists that are too large to be moved, and lengths that no message can have.
+/// Reports messages, definitions and elements of lists that are too large to be moved, and lengths that no
+/// message can have.
 pub(super) fn check(contract: &Contract, report: &mut Report<'_>) {
     let (archived, native) = (Layouts::of(contract), Layouts::in_memory(contract));
     let mut sizes = Sizes { archived, native, report };

@@ -33,8 +33,9 @@ pub(crate) fn indent(text: &str, by: usize) -> String {
     })
 }
 
-/// `expect` holds one ``MYC0010 `text at the place` part of the cause or remedy`` per mistake and line, in the order of
-/// the file; nothing else may be reported. A mistake of the file itself has no place, and no text in backticks.
+/// `expect` holds one ``MYC0010 `text at the place` part of the cause or remedy`` per mistake and line, in
+/// the order of the file; nothing else may be reported. A mistake of the file itself has no place, and no
+/// text in backticks.
 pub(crate) fn check(input: &str, expect: &str) {
     let got = match Contract::parse(input, "t.yaml") {
         Ok(_) => Vec::new(),

@@ -22,8 +22,8 @@ const DATES: [&str; 9] =
 const SYMBOLS: [&str; 2] = ["ticker", "symbol"];
 
 impl Columns {
-    /// Finds the columns in the header. Names are compared without case, spaces around them, quotes or angle brackets.
-    /// `line` is that of the header.
+    /// Finds the columns in the header. Names are compared without case, spaces around them, quotes or angle
+    /// brackets. `line` is that of the header.
     pub(super) fn find(header: &::csv::StringRecord, line: u64) -> Result<Self, LoadError> {
         let names: Vec<String> = header.iter().map(normal).collect();
         if header.iter().any(|field| parse_timestamp(field.trim()).is_some()) {
@@ -95,7 +95,8 @@ fn find_once(
 /// How much of a name is compared.
 const LENGTH_MAX: usize = 64;
 
-/// The name that most likely was meant: an abbreviation, the word inside a longer name, or a slip of at most two letters.
+/// The name that most likely was meant: an abbreviation, the word inside a longer name, or a slip of at most
+/// two letters.
 fn nearest(wanted: &str, names: &[String]) -> Option<usize> {
     let initial = &wanted[..1];
     let score = |name: &String| {

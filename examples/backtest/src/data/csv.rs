@@ -26,13 +26,15 @@ pub fn load(path: &Path, symbol: Option<&str>) -> Result<Series, LoadError> {
     read(&text, symbol, &name)
 }
 
-/// Reads the bars of one symbol. `name` stands in for the symbol where the data has no `Ticker` or `Symbol` column.
+/// Reads the bars of one symbol. `name` stands in for the symbol where the data has no `Ticker` or `Symbol`
+/// column.
 ///
-/// Rows of other symbols are passed over unread. Separators may be commas, semicolons, tabs or `|`; the header decides.
-/// Blank lines and lines that start with `#` are passed over.
+/// Rows of other symbols are passed over unread. Separators may be commas, semicolons, tabs or `|`; the
+/// header decides. Blank lines and lines that start with `#` are passed over.
 ///
 /// # Errors
-/// A missing column, an unknown symbol, or the first bad row with its line, column and cause. There is no partial result.
+/// A missing column, an unknown symbol, or the first bad row with its line, column and cause. There is no
+/// partial result.
 pub fn read(text: &[u8], symbol: Option<&str>, name: &str) -> Result<Series, LoadError> {
     if let Some((found, remedy)) = other_format(text) {
         return Err(LoadError::OtherFormat { found, remedy });
@@ -68,7 +70,8 @@ pub fn read(text: &[u8], symbol: Option<&str>, name: &str) -> Result<Series, Loa
 /// What a line starts with that is passed over.
 const COMMENT: u8 = b'#';
 
-/// Tells the line of a record. The reader's own count does not pass over the blank lines and comments before one.
+/// Tells the line of a record. The reader's own count does not pass over the blank lines and comments before
+/// one.
 struct Lines<'a> {
     text: &'a [u8],
     byte: usize,

@@ -22,7 +22,8 @@ pub struct Scale {
 }
 
 impl Decimal {
-    /// Reads `123.45`, `.5`, `1e-5`, `+1.50`. Returns `None` for other text, and beyond 30 significant digits.
+    /// Reads `123.45`, `.5`, `1e-5`, `+1.50`. Returns `None` for other text, and beyond 30 significant
+    /// digits.
     ///
     /// ```
     /// use backtest::data::Decimal;
@@ -79,8 +80,9 @@ impl Decimal {
 impl Scale {
     /// The smallest scale at which every close is a whole number of ticks.
     ///
-    /// If some price would then not fit into 64 bits, the finest scale at which all fit: closes are rounded to it, half
-    /// away from zero. A tick is then still finer than the spacing of the `f64` that was read from the same text.
+    /// If some price would then not fit into 64 bits, the finest scale at which all fit: closes are rounded
+    /// to it, half away from zero. A tick is then still finer than the spacing of the `f64` that was read
+    /// from the same text.
     #[must_use]
     pub fn of(closes: &[Decimal]) -> Self {
         let wanted = closes.iter().map(|close| close.decimals).max().unwrap_or(0);

@@ -9,9 +9,10 @@ const NS_PER_SECOND: i64 = 1_000_000_000;
 
 /// Reads a date or timestamp as nanoseconds since 1970-01-01 00:00 UTC.
 ///
-/// Accepted: `2017-04-19`, `2017/04/19`, `20170419`, each also followed by a space or `T` and `09:00`, `09:00:00` or
-/// `09:00:00.123456789` or `090000`, then optionally `Z` or an offset such as `+02:00`; or an integer of 10, 13, 16 or 19 digits, which
-/// counts seconds, milliseconds, microseconds or nanoseconds. Text without an offset is taken as UTC.
+/// Accepted: `2017-04-19`, `2017/04/19`, `20170419`, each also followed by a space or `T` and `09:00`,
+/// `09:00:00` or `09:00:00.123456789` or `090000`, then optionally `Z` or an offset such as `+02:00`; or an
+/// integer of 10, 13, 16 or 19 digits, which counts seconds, milliseconds, microseconds or nanoseconds. Text
+/// without an offset is taken as UTC.
 ///
 /// Returns `None` for any other text, and for instants outside of the years 1678 to 2261.
 ///

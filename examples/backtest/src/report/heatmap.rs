@@ -126,7 +126,8 @@ pub(super) fn render(
     html
 }
 
-/// The values that the scale runs between: the 1st and 99th percentile, so that one outlier does not grey out the rest.
+/// The values that the scale runs between: the 1st and 99th percentile, so that one outlier does not grey out
+/// the rest.
 fn range(grid: &Grid, layer: &Layer) -> (f64, f64) {
     let mut values: Vec<f64> =
         grid.cells.iter().flatten().map(layer.value).filter(|value| value.is_finite()).collect();

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-/// Anchors of the viridis colour map: even steps of lightness, legible with every kind of colour blindness and in grey.
+/// Anchors of the viridis colour map: even steps of lightness, legible with every kind of colour blindness
+/// and in grey.
 const VIRIDIS: [[u8; 3]; 9] = [
     [0x44, 0x01, 0x54],
     [0x47, 0x2d, 0x7b],

@@ -1,8 +1,8 @@
 //! From the parser's events to nodes.
 //!
-//! The text is parsed one expression at a time (a header, or a key with its value), so that no list of the tokens of the
-//! whole text is ever kept. The rules for what may be added to which table are those of the TOML specification; the tests
-//! compare them with the `toml` crate.
+//! The text is parsed one expression at a time (a header, or a key with its value), so that no list of the
+//! tokens of the whole text is ever kept. The rules for what may be added to which table are those of the
+//! TOML specification; the tests compare them with the `toml` crate.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -183,8 +183,8 @@ impl<'t> Builder<'t> {
         }
     }
 
-    /// The table that a path leads to from `table`; tables that are not there yet are made. `dotted`: the path is a dotted key,
-    /// not a header.
+    /// The table that a path leads to from `table`; tables that are not there yet are made. `dotted`: the
+    /// path is a dotted key, not a header.
     fn descend(
         &mut self,
         table: u32,

@@ -1,8 +1,8 @@
-//! TOML, read into one list of nodes. The grammar, strings and numbers are the `toml_parser` crate's, and no other module
-//! knows that crate.
+//! TOML, read into one list of nodes. The grammar, strings and numbers are the `toml_parser` crate's, and no
+//! other module knows that crate.
 //!
-//! A file declares up to a million children, and most of its tables hold one key: a map for each of them would take fifty
-//! times the text. A node takes 36 bytes, and texts stay where they are.
+//! A file declares up to a million children, and most of its tables hold one key: a map for each of them
+//! would take fifty times the text. A node takes 36 bytes, and texts stay where they are.
 
 mod build;
 #[cfg(test)]
@@ -20,8 +20,8 @@ use super::place::{Mistake, Place, Source};
 pub(super) const NODES_MAX: usize = 4_000_000;
 /// Most tokens from the key of a value to its end: brackets, keys, spaces, values within.
 pub(super) const TOKENS_MAX: usize = 8_000_000;
-/// Deepest nesting of tables and lists within a value, and most parts of a dotted key. Supervisors nested as deep as they may
-/// be stay below it in any notation.
+/// Deepest nesting of tables and lists within a value, and most parts of a dotted key. Supervisors nested as
+/// deep as they may be stay below it in any notation.
 pub(super) const NESTING_MAX: usize = 160;
 /// The longest text that is told as it is written where it stands for a number (letters).
 const WRITTEN_LETTERS_MAX: usize = 30;

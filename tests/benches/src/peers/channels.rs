@@ -83,7 +83,8 @@ channel_carrier!(
     |rx| rx.recv().await.ok()
 );
 
-/// tokio's broadcast, each receiver cloning the value. The publisher waits while the slowest lags, so nothing is lost.
+/// tokio's broadcast, each receiver cloning the value. The publisher waits while the slowest lags, so nothing
+/// is lost.
 #[derive(Debug)]
 pub(crate) struct Broadcast<M: Load>(Gated<M>);
 

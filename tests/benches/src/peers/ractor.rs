@@ -236,7 +236,8 @@ impl Actor for Boss {
     }
 }
 
-/// Crashes a supervised child, which has so many siblings, and times each crash until the child handles its next message.
+/// Crashes a supervised child, which has so many siblings, and times each crash until the child handles its
+/// next message.
 pub(crate) async fn crashes(times: usize, siblings: usize) -> Vec<f64> {
     let stage = Stage::default();
     let (up, mut started) = mpsc::unbounded_channel();

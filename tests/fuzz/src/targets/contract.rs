@@ -101,7 +101,8 @@ fn lays_out(contract: &Contract) {
     }
 }
 
-/// What peers compare cuts a topic only where `breaking` has said so. (It says more: a moved topic has the same digests.)
+/// What peers compare cuts a topic only where `breaking` has said so. (It says more: a moved topic has the
+/// same digests.)
 fn agree(old: &Contract, new: &Contract) {
     let changes = breaking(old, new);
     if changes.iter().any(|c| c.severity == Severity::Breaking) {

@@ -1,7 +1,7 @@
 //! A peer's bytes against validated access to values.
 //!
-//! The first byte chooses the message, the second and third the version it is said to have. A contract that was loaded at run time has
-//! the same verdict as the generated type.
+//! The first byte chooses the message, the second and third the version it is said to have. A contract that
+//! was loaded at run time has the same verdict as the generated type.
 
 use std::fmt::Debug;
 use std::sync::OnceLock;
