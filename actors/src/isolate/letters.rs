@@ -24,7 +24,7 @@ impl IsolateCore {
         self.dead_letters.set(self.dead_letters.get() + messages);
         let (id, at, Label { message, topic }) = (id_of(index), self.moment(), label);
         let letter = DeadLetter { actor: seat.name(), id, message, topic, messages, cause, reason, at };
-        let tree = seat.as_child().map(|child| child.tree());
+        let tree = seat.as_child().map(super::tree::SeatedChild::tree);
         self.letters.borrow_mut().get_or_insert_default().put(letter, tree, cut_off);
     }
 

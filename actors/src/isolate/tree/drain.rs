@@ -55,7 +55,7 @@ impl IsolateTree {
     /// The path of who has this id, or the name and id of who is in no tree.
     fn name(&self, name: &str, id: ActorId) -> Arc<str> {
         let seat = self.here().and_then(|(core, _)| core.seat(seat_of_id(id)));
-        let path = seat.as_ref().and_then(|seat| seat.as_child()).map(|child| child.path());
+        let path = seat.as_ref().and_then(|seat| seat.as_child()).map(super::child::SeatedChild::path);
         path.unwrap_or_else(|| nameless(name, id))
     }
 
