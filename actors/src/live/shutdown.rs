@@ -77,12 +77,12 @@ impl MessageBus {
     }
 
     /// Ends everybody on the bus. From the beginning it takes nothing from publishers outside any more. First
-    /// the trees that were started on it end, the youngest first, each as [`Tree::shutdown`] does: its
-    /// children in reverse order, each within its shutdown time. Then all other actors and services are asked
-    /// at once: each finishes the message in hand and runs `stopping`. After `limit` those still alive are
-    /// killed; if the trees have taken all of it, whoever was not asked yet is asked then, and has half a
-    /// second, or `limit` if that is less. Last the topics are closed: publishing fails, and subscribers read
-    /// what waits for them and then the end.
+    /// the trees that were started on it end, the youngest first, each as
+    /// [`Tree::shutdown`](crate::Tree::shutdown) does: its children in reverse order, each within its
+    /// shutdown time. Then all other actors and services are asked at once: each finishes the message in hand
+    /// and runs `stopping`. After `limit` those still alive are killed; if the trees have taken all of it,
+    /// whoever was not asked yet is asked then, and has half a second, or `limit` if that is less. Last the
+    /// topics are closed: publishing fails, and subscribers read what waits for them and then the end.
     ///
     /// A service ends at its next wait, unless it ends by its own hand: see
     /// [`Service`](crate::Service#how-it-ends).

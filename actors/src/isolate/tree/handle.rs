@@ -39,7 +39,8 @@ impl Isolate {
     ///
     /// From then on a failure or panic of a child is its supervisor's business and does not end
     /// [`run`](Self::run). Restarts wait for their backoff in virtual time, while messages wait in the
-    /// mailbox. A root supervisor that passes its intensity ends the run with [`RunError::TreeGaveUp`].
+    /// mailbox. A root supervisor that passes its intensity ends the run with
+    /// [`RunError::TreeGaveUp`](crate::RunError::TreeGaveUp).
     ///
     /// # Errors
     /// [`StartError`]: a specification is not valid, a child is a process or a plain future, which have no
