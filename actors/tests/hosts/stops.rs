@@ -152,6 +152,7 @@ impl Service for Beats {
     type Error = BoxError;
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         self.1.note(ctx.now(), format_args!("+{}", self.0));
+        ctx.ready();
         loop {
             ctx.publish(Tick(1)).await?;
             ctx.sleep(MILLISECOND).await;
@@ -165,6 +166,7 @@ impl Service for Fails {
     type Error = BoxError;
     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
         self.0.note(ctx.now(), "+first");
+        ctx.ready();
         ctx.sleep(MILLISECOND * 10).await;
         if self.0.heard.words().iter().filter(|word| word.ends_with("+first")).count() == 1 {
             return Err("told to".into());
@@ -180,10 +182,19 @@ fn services_that_restart_with_their_group_take_none_of_their_shutdown_time<H: Ho
     let diary = host.diary();
     let [first, second, third] = [diary.clone(), diary.clone(), diary.clone()];
     let root = Supervisor::builder("root").strategy(Strategy::RestForOne).intensity(3, PERIOD);
+    // Each begins when the one before it has said so: on two workers their loops begin in any order else.
     let root = root
-        .service("first", move || Fails(first.clone()))
-        .child(Child::service("second", move || Beats("second", second.clone())).shutdown(NO_LIMIT))
-        .child(Child::service("third", move || Beats("third", third.clone())).shutdown(NO_LIMIT));
+        .child(Child::service("first", move || Fails(first.clone())).ready_when_told())
+        .child(
+            Child::service("second", move || Beats("second", second.clone()))
+                .shutdown(NO_LIMIT)
+                .ready_when_told(),
+        )
+        .child(
+            Child::service("third", move || Beats("third", third.clone()))
+                .shutdown(NO_LIMIT)
+                .ready_when_told(),
+        );
     let tree = host.supervise(root).unwrap();
     host.has_heard(&diary, &["0 +first", "0 +second", "0 +third", "10 +first", "10 +second", "10 +third"]);
     assert_eq!(host.shut_tree(&tree), Vec::<String>::new());
