@@ -119,8 +119,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -267,8 +266,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -415,8 +413,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -563,8 +560,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -715,8 +711,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -867,8 +862,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1063,8 +1057,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1259,8 +1252,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1455,8 +1447,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
@@ -1603,8 +1594,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
