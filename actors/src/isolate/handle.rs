@@ -161,7 +161,7 @@ impl Place {
     }
 }
 
-/// WaitNotes until a supervisor wants a service to return.
+/// Waits until a supervisor wants a service to return.
 pub(crate) struct Stopped {
     place: Place,
     rest: Option<Rest>,
@@ -224,7 +224,7 @@ pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     }
 }
 
-/// WaitNotes until something that was queued has been handled, for room in the mailbox of the actor in this
+/// Waits until something that was queued has been handled, for room in the mailbox of the actor in this
 /// place.
 struct Room<'a> {
     place: &'a Place,
@@ -247,7 +247,7 @@ impl Future for Room<'_> {
     }
 }
 
-/// WaitNotes in virtual time.
+/// Waits in virtual time.
 pub(crate) struct Sleep {
     place: Place,
     at: i64,

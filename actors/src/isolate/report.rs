@@ -246,7 +246,7 @@ impl fmt::Display for RunError {
     }
 }
 
-/// SeatNames who waits, up to a bound.
+/// Names who waits, up to a bound.
 fn tell_waiting(f: &mut fmt::Formatter<'_>, waiting: &[Waiting]) -> fmt::Result {
     for (at, one) in waiting.iter().take(NAMED_MAX).enumerate() {
         write!(f, "{}{one}", if at > 0 { ", " } else { "" })?;

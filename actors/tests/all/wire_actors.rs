@@ -1,7 +1,7 @@
 //! Actors and services that handle bytes, live and in an isolate.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mycelium::tree::{Child, Redelivery};
 use mycelium::wire::Wire;
@@ -191,6 +191,8 @@ fn an_actor_whose_topics_nobody_has_is_not_spawned() {
 struct Fragile {
     heard: Heard,
     failures: Arc<AtomicU64>,
+    /// Until it is set, the first text that says so waits.
+    published: Arc<AtomicBool>,
 }
 impl Actor for Fragile {
     type Error = BoxError;
@@ -203,6 +205,9 @@ impl Handler<WireMessage> for Fragile {
         self.heard.add(show(message));
         let left = self.failures.load(Ordering::SeqCst);
         if show(message) == "counted 1" && left > 0 {
+            while !self.published.load(Ordering::SeqCst) {
+                tokio::task::yield_now().await;
+            }
             self.failures.store(left - 1, Ordering::SeqCst);
             panic!("told to");
         }
@@ -211,7 +216,8 @@ impl Handler<WireMessage> for Fragile {
 }
 
 fn fragile(heard: &Heard) -> (mycelium::tree::Builder, Fragile) {
-    let actor = Fragile { heard: heard.clone(), failures: Arc::new(AtomicU64::new(2)) };
+    let (failures, published) = (Arc::new(AtomicU64::new(2)), Arc::new(AtomicBool::new(true)));
+    let actor = Fragile { heard: heard.clone(), failures, published };
     let make = actor.clone();
     let child = Child::actor("fragile", move || make.clone()).redelivery(Redelivery::Retry { attempts: 3 });
     (Supervisor::builder("root").intensity(20, PERIOD).child(child), actor)
@@ -248,10 +254,14 @@ fn what_is_in_hand_at_a_failure_is_retried_as_the_same_bytes_and_the_mailbox_sur
 fn what_waits_in_bytes_at_an_end_is_a_dead_letter() {
     on_both_runtimes(async || {
         let (bus, heard) = (bus(), Heard::default());
-        let doomed = bus.spawn(fragile(&heard).1).unwrap();
+        let actor = fragile(&heard).1;
+        actor.published.store(false, Ordering::SeqCst);
+        let published = Arc::clone(&actor.published);
+        let doomed = bus.spawn(actor).unwrap();
         for n in [1, 2, 3] {
             bus.publisher::<Counted>().unwrap().publish(Counted(n, Arc::default())).await.unwrap();
         }
+        published.store(true, Ordering::SeqCst);
         doomed.ended().await;
         let letters = bus.dead_letters();
         assert_eq!((letters.in_hand, letters.waiting), (1, 2), "{letters:?}");

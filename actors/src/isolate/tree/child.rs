@@ -1,4 +1,4 @@
-//! TreeQuestion a supervisor of an isolate and its children say to each other.
+//! What a supervisor of an isolate and its children say to each other.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
@@ -20,10 +20,10 @@ use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::LoopSignals;
 use crate::tree::{CallError, Launcher, exit_reason};
 
-/// TreeQuestion gives the value of each life.
+/// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
 
-/// TreeQuestion a supervisor can do with a child in its seat.
+/// What a supervisor can do with a child in its seat.
 pub(crate) trait SeatedChild {
     /// Begins the first life, or another one in place of that which is over.
     fn begin_life(&self, life: LifeId);
@@ -47,7 +47,7 @@ pub(crate) trait SeatedChild {
         Poll::Pending
     }
     /// Its supervisor wants to know from now on when it has something to do, and when it has done it.
-    /// TreeQuestion it has now, if anything: `true`.
+    /// What it has now, if anything: `true`.
     fn probe(&self) -> bool;
     /// Whether it has something to do that it has not finished.
     fn is_at_work(&self) -> bool;
@@ -58,7 +58,7 @@ pub(crate) trait SeatedChild {
     fn retire(&self, shut_down: bool);
 }
 
-/// TreeQuestion is told to a supervisor.
+/// What is told to a supervisor.
 pub(super) enum Told {
     Report(NodeId, Report<Seats>),
     /// A life is over; the seat waits for another.
@@ -82,11 +82,11 @@ pub(super) struct Asked {
     pub(super) what: TreeQuestion,
 }
 
-/// TreeQuestion it is asked.
+/// What it is asked.
 pub(super) enum TreeQuestion {
     /// To carry this out.
     Call(Box<pure::Call<Launcher>>, Reply<pure::Reply<Launcher>>),
-    /// TreeQuestion the child of this id is doing.
+    /// What the child of this id is doing.
     Child(Arc<str>, Reply<Option<pure::ChildInfo>>),
 }
 
@@ -209,7 +209,7 @@ impl Reporter {
         }
     }
 
-    /// TreeQuestion a probed child does now.
+    /// What a probed child does now.
     pub(crate) fn does(&self, work: bool) {
         if let Some(life) = self.life.get() {
             self.post.tell(if work { Told::AtWork(life) } else { Told::Rests(life) });
@@ -291,7 +291,7 @@ impl<M> HandsOn for GuardedReceiver<M> {
 /// Runs code of the one who sits there; a panic in it ends its life.
 pub(super) fn guard(seat: &dyn AnySeat, f: impl FnOnce()) {
     if let Err(reason) = StopReason::catch(f) {
-        // TreeQuestion it leaves behind may panic in turn: it has been reported by then.
+        // What it leaves behind may panic in turn: it has been reported by then.
         let _ = StopReason::catch(|| seat.end(reason));
     }
 }

@@ -21,7 +21,7 @@ use crate::isolate::{Isolate, OUTSIDE, SeatOf};
 use crate::tree::{Builder, CallError, Launcher, StartError, Tree, warn_where_a_panic_aborts};
 use crate::{Actor, ActorRef};
 
-/// TreeQuestion it is asked is carried out at once, at the isolate's present time. That runs children's code,
+/// What it is asked is carried out at once, at the isolate's present time. That runs children's code,
 /// in turn with nothing else.
 #[derive(Clone)]
 pub(crate) struct IsolateTree {

@@ -101,11 +101,17 @@ impl TreeRun {
         if self.has_ended() {
             return asked.refuse();
         }
+        // A supervisor that is not there now is not asked, even if what was reported before brings it back.
+        let is_there =
+            |run: &RunState| run.engine.find(&asked.path).is_some_and(|node| run.engine.node(node).is_some());
+        if self.run.try_borrow().is_ok_and(|run| !is_there(&run)) {
+            return asked.refuse();
+        }
         self.post.tell(Told::Asked(asked));
         self.tend(core);
     }
 
-    /// TreeQuestion the child of this id is doing. A look lets no supervisor do anything. `None`: a child's
+    /// What the child of this id is doing. A look lets no supervisor do anything. `None`: a child's
     /// code has come here while its supervisor is at work, and may ask it.
     pub(super) fn look(&self, above: &str, id: &str) -> Option<Result<Option<ChildInfo>, CallError>> {
         let run = self.run.try_borrow().ok()?;
@@ -219,7 +225,7 @@ impl AnyFeed for TreeRun {
 
     fn fire(&self, core: &IsolateCore, _: i64) -> Option<i64> {
         self.with_run(core, |run| run.engine.fire_due(run.now, &mut run.seats));
-        // TreeQuestion comes next is found anew: children have come and gone.
+        // What comes next is found anew: children have come and gone.
         None
     }
 }

@@ -14,7 +14,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::seat::AnySeat;
 use crate::tree::{Builder, CallError, Health, Launcher, MISSED_MAX, Observer, Sources, observe};
 
-/// TreeQuestion the supervisors of one tree have in common, and what users are told of it.
+/// What the supervisors of one tree have in common, and what users are told of it.
 pub(crate) struct Seats {
     core: Weak<IsolateCore>,
     post: Rc<TreePost>,

@@ -354,8 +354,7 @@ mod generated_contracts {
     #[derive(Clone, Copy, Debug)]
     pub struct Contract_;
 
-    /// The messages of the contract, for a bus that frames go through:
-    /// `MessageBus::builder().contract(CONTRACT)`.
+    /// The messages of the contract, for a bus that frames go through: `MessageBus::builder().contract(CONTRACT)`.
     pub const CONTRACT: Contract_ = Contract_;
 
     impl Contract_ {
