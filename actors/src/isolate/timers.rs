@@ -1,11 +1,11 @@
 //! Virtual time: what is due when.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::task::Waker;
 
 use super::core::IsolateCore;
 use crate::TimerHandle;
+use crate::life::TimerQueue;
 
 /// What happens when a timer is due.
 pub(crate) enum Due {
@@ -26,170 +26,73 @@ pub(crate) struct Fire {
     pub(crate) queue: Box<dyn FnOnce(&IsolateCore)>,
 }
 
-/// With fewer timers than this, cancelled ones are left where they are until their time (timers).
-const SWEEP_TIMERS_MIN: usize = 64;
-
 /// The timers of one isolate.
 pub(crate) struct IsolateTimers {
-    /// The earliest, if it is not in the heap: a feed that sets one timer after another never touches the
-    /// heap.
-    soon: Option<IsolateTimer>,
-    later: BinaryHeap<IsolateTimer>,
+    queue: TimerQueue<i64, Due>,
+    /// Those that were called off by their number and are still in the queue.
     cancelled: BTreeSet<u64>,
-    next: u64,
-    /// At so many in the heap the cancelled ones are swept out: those of deadlines that were met hours before
-    /// they are due.
-    sweep_at: usize,
 }
 
 impl Default for IsolateTimers {
     fn default() -> Self {
-        let (soon, later, cancelled) = Default::default();
-        Self { soon, later, cancelled, next: 0, sweep_at: SWEEP_TIMERS_MIN }
+        Self { queue: TimerQueue::new(), cancelled: BTreeSet::new() }
     }
+}
+
+/// Whether a timer was called off; a number is needed for it once.
+#[inline]
+fn is_cancelled(cancelled: &mut BTreeSet<u64>, number: u64, due: &Due) -> bool {
+    (!cancelled.is_empty() && cancelled.remove(&number))
+        || matches!(due, Due::Fire(fire) if fire.handle.is_cancelled())
 }
 
 impl IsolateTimers {
     /// Sets a timer; its number can be given to [`IsolateTimers::cancel`].
     #[inline]
     pub(crate) fn set(&mut self, at: i64, due: Due) -> u64 {
-        let seq = self.next;
-        self.next += 1;
-        let new = IsolateTimer { at, seq, due };
-        match &mut self.soon {
-            None if self.later.is_empty() => self.soon = Some(new),
-            Some(soon) if at < soon.at => {
-                let later = std::mem::replace(soon, new);
-                self.push(later);
-            }
-            _ => self.push(new),
-        }
-        seq
-    }
-
-    fn push(&mut self, timer: IsolateTimer) {
-        self.later.push(timer);
-        if self.later.len() >= self.sweep_at {
-            self.sweep();
-        }
-    }
-
-    #[cold]
-    fn sweep(&mut self) {
-        let Self { later, cancelled, .. } = self;
-        later.retain(|timer| match &timer.due {
-            Due::Fire(fire) if fire.handle.is_cancelled() => false,
-            _ => cancelled.is_empty() || !cancelled.remove(&timer.seq),
-        });
-        self.sweep_at = (self.later.len() * 2).max(SWEEP_TIMERS_MIN);
+        let Self { queue, cancelled } = self;
+        queue.set(at, due, |number, due| is_cancelled(cancelled, number, due))
     }
 
     /// Forgets a timer that has not fired, so that the clock does not move for it.
-    pub(crate) fn cancel(&mut self, seq: u64) {
-        self.cancelled.insert(seq);
+    pub(crate) fn cancel(&mut self, number: u64) {
+        self.cancelled.insert(number);
     }
 
     /// When the earliest is due, cancelled or not; the end of time if there is none.
     pub(crate) fn first(&self) -> i64 {
-        self.soon.as_ref().or_else(|| self.later.peek()).map_or(i64::MAX, |timer| timer.at)
+        self.queue.first().map_or(i64::MAX, |timer| timer.at)
     }
 
     /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended`
     /// are dropped.
     #[inline]
     pub(crate) fn take(&mut self, until: i64, ended: impl Fn(&Fire) -> bool) -> Option<(i64, Due)> {
-        loop {
-            let at = self.soon.as_ref().or_else(|| self.later.peek())?.at;
-            if at > until {
-                return None;
+        while self.queue.first()?.at <= until {
+            let timer = self.queue.pop()?;
+            let is_over = is_cancelled(&mut self.cancelled, timer.number, &timer.what)
+                || matches!(&timer.what, Due::Fire(fire) if ended(fire));
+            if !is_over {
+                return Some((timer.at, timer.what));
             }
-            let timer = self.soon.take().or_else(|| self.later.pop())?;
-            if !self.cancelled.is_empty() && self.cancelled.remove(&timer.seq) {
-                continue;
-            }
-            if let Due::Fire(fire) = &timer.due
-                && (fire.handle.is_cancelled() || ended(fire))
-            {
-                continue;
-            }
-            return Some((timer.at, timer.due));
         }
-    }
-}
-
-struct IsolateTimer {
-    at: i64,
-    seq: u64,
-    due: Due,
-}
-
-impl PartialEq for IsolateTimer {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for IsolateTimer {}
-
-impl PartialOrd for IsolateTimer {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for IsolateTimer {
-    /// Reversed, so that the heap's greatest is the earliest; timers of one moment keep the order they were
-    /// set in.
-    fn cmp(&self, other: &Self) -> Ordering {
-        (other.at, other.seq).cmp(&(self.at, self.seq))
+        None
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    proptest! {
-        /// Against a list sorted by time and number: whatever is set, cancelled and taken in between.
-        #[test]
-        fn timers_fire_by_time_and_then_in_the_order_they_were_set(
-            steps in prop::collection::vec((0i64..20, 0u8..4), 0..200)
-        ) {
-            let mut timers = IsolateTimers::default();
-            let mut model: Vec<(i64, u64)> = Vec::new();
-            for (number, (at, kind)) in (0u32..).zip(steps) {
-                match kind {
-                    0 | 1 => {
-                        let seq = timers.set(at, Due::Resume(number));
-                        model.push((at, seq));
-                    }
-                    2 => if let Some(&(_, seq)) = model.get(at as usize) {
-                        timers.cancel(seq);
-                        model.remove(at as usize);
-                    },
-                    _ => {
-                        let expected = model.iter().copied().min().filter(|(due, _)| *due <= at);
-                        let taken = timers.take(at, |_| false);
-                        prop_assert_eq!(taken.map(|(due, _)| due), expected.map(|(due, _)| due));
-                        model.retain(|timer| Some(*timer) != expected);
-                    }
-                }
-            }
-        }
-    }
-
     #[test]
-    fn cancelled_timers_take_no_room_until_they_are_due() {
+    fn a_cancelled_timer_does_not_fire_and_leaves_no_number_behind() {
         let mut timers = IsolateTimers::default();
         for number in 0..10_000_u32 {
-            let seq = timers.set(1_000_000, Due::Resume(number));
+            let set = timers.set(1_000_000, Due::Resume(number));
             if number % 100 > 0 {
-                timers.cancel(seq);
+                timers.cancel(set);
             }
-            assert!(timers.later.len() < SWEEP_TIMERS_MIN.max(2 * (2 + number as usize / 100)));
-            assert!(timers.cancelled.len() <= timers.later.len() + 1);
+            assert!(timers.cancelled.len() <= 200 + number as usize / 50);
         }
         let taken = std::iter::from_fn(|| timers.take(i64::MAX, |_| false)).count();
         assert_eq!((taken, timers.cancelled.len()), (100, 0));

@@ -1,14 +1,16 @@
 //! What a live actor and an actor of an isolate have in common, written once and without a host.
 //!
-//! `cycle` is the life of an actor as a pure machine, `chance` where its random numbers come from, `call` the
-//! one place that calls a handler. The hosts carry its actions out: `live/body.rs` on tokio,
+//! `cycle` is the life of an actor as a pure machine, `chance` where its random numbers come from, `timers` what
+//! is due when, `call` the one place that calls a handler. The hosts carry its actions out: `live/body.rs` on tokio,
 //! `isolate/seat.rs` in virtual time. Nothing in here knows either of them.
 
 mod call;
 mod chance;
 mod cycle;
+mod timers;
 
 pub use call::{Call, CallOutcome, Probe};
 pub(crate) use call::{Witness, answer, handle, seen};
 pub(crate) use chance::{Census, Chance, Origin};
 pub(crate) use cycle::{Act, Attempts, Happening, LifeState, Lifecycle, reason_of};
+pub(crate) use timers::{Timer, TimerQueue};
