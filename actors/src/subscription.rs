@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-use mycelium_mailbox::RETAINED_MAX;
+use mycelium_mailbox::{RETAINED_MAX, WhenFull};
 
 use crate::{Actor, Handler, Message, WireMessage, WireTopics};
 
@@ -124,6 +124,24 @@ impl<M> Subscription<M> {
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = Some(messages.max(1));
         self
+    }
+
+    /// What its queue does when it is full.
+    pub(crate) fn when_full(&self) -> WhenFull {
+        match self.policy {
+            Policy::Block | Policy::Fail => WhenFull::Refuse,
+            Policy::DropOldest => WhenFull::DropOldest,
+            Policy::DropNewest => WhenFull::DropNewest,
+            Policy::Conflate(_) => WhenFull::Conflate,
+        }
+    }
+
+    /// What it conflates by.
+    pub(crate) fn key(&self) -> Option<fn(&M) -> u64> {
+        match self.policy {
+            Policy::Conflate(key) => Some(key),
+            _ => None,
+        }
     }
 
     /// What it asks for, or the default.

@@ -1,4 +1,5 @@
-//! The bounded store behind inboxes and lanes: plain data and decisions, no synchronization.
+//! The bounded store behind inboxes and lanes, and behind the queues of an isolate: plain data and decisions,
+//! no synchronization. What each policy does when it is full is said here alone.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
@@ -16,13 +17,16 @@ const FIRST_ENTRIES: usize = 4;
 /// End of a linked list inside [`Latest`].
 const NONE: u32 = u32::MAX;
 
-/// What a full store does; [`crate::Overflow`] without the message type.
+/// What a full [`Backlog`] does; [`crate::Overflow`] without the message type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WhenFull {
+pub enum WhenFull {
     /// Hands the value back: `Block` and `Fail`.
     Refuse,
+    /// Drops the oldest for the new one.
     DropOldest,
+    /// Drops the new one.
     DropNewest,
+    /// Keeps the latest of each key; drops the oldest for a new key.
     Conflate,
 }
 
@@ -37,9 +41,10 @@ impl<M> From<&Overflow<M>> for WhenFull {
     }
 }
 
-/// What became of an offered value.
+/// What became of a value that a [`Backlog`] was offered.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Offered<T> {
+pub enum Offered<T> {
+    /// It waits, and nothing was dropped for it.
     Stored,
     /// Not stored: full.
     Refused(T),
@@ -51,8 +56,20 @@ pub(crate) enum Offered<T> {
     Conflated(T),
 }
 
+/// A bounded queue and what it does when it is full, for one thread or behind a lock.
+///
+/// ```
+/// use mycelium_mailbox::{Backlog, Offered, WhenFull};
+///
+/// let mut latest = Backlog::new(WhenFull::Conflate, 2);
+/// assert_eq!(latest.offer("bid 10", 1), Offered::Stored);
+/// assert_eq!(latest.offer("ask 12", 2), Offered::Stored);
+/// assert_eq!(latest.offer("bid 11", 1), Offered::Conflated("bid 10"));
+/// assert_eq!(latest.offer("trade 11", 3), Offered::DroppedOldest("ask 12"));
+/// assert_eq!((latest.pop(), latest.len()), (Some("bid 11"), 1));
+/// ```
 #[derive(Debug)]
-pub(crate) struct Backlog<T> {
+pub struct Backlog<T> {
     store: Store<T>,
     capacity: u32,
     /// Entries in the receiver's batch. They count against the capacity of the policies that lose nothing
@@ -71,7 +88,8 @@ enum Store<T> {
 
 impl<T> Backlog<T> {
     /// An empty store that allocates nothing yet, except for `Conflate`, whose index lives on the heap.
-    pub(crate) fn new(when_full: WhenFull, capacity: u32) -> Self {
+    #[must_use]
+    pub fn new(when_full: WhenFull, capacity: u32) -> Self {
         let store = match when_full {
             WhenFull::Conflate => Store::Latest(Box::new(Latest::new())),
             _ => Store::Fifo(VecDeque::new()),
@@ -79,11 +97,34 @@ impl<T> Backlog<T> {
         Self { store, capacity, in_hand: 0, high_water: 0, calm: 0, when_full }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// How many values wait.
+    #[must_use]
+    pub fn len(&self) -> usize {
         match &self.store {
             Store::Fifo(queue) => queue.len(),
             Store::Latest(latest) => latest.len(),
         }
+    }
+
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The oldest value.
+    #[must_use]
+    pub fn front(&self) -> Option<&T> {
+        match &self.store {
+            Store::Fifo(queue) => queue.front(),
+            Store::Latest(latest) => latest.nodes.get(latest.oldest as usize)?.value.as_ref(),
+        }
+    }
+
+    /// Whether the next value would be dropped on the spot.
+    #[must_use]
+    pub fn drops_next(&self) -> bool {
+        self.when_full == WhenFull::DropNewest && self.is_full()
     }
 
     /// [`len`](Self::len), which is at most the capacity, in the capacity's type.
@@ -96,11 +137,15 @@ impl<T> Backlog<T> {
         self.capacity
     }
 
-    pub(crate) fn when_full(&self) -> WhenFull {
+    /// What it does when it is full.
+    #[must_use]
+    pub fn when_full(&self) -> WhenFull {
         self.when_full
     }
 
-    pub(crate) fn is_full(&self) -> bool {
+    /// Whether as many values wait as its capacity says.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
         self.len() + self.in_hand as usize >= self.capacity as usize
     }
 
@@ -113,19 +158,19 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Takes the oldest of a full store out, for a new one: what [`offer`](Self::offer) does under
-    /// `DropOldest`.
+    /// Takes the oldest value.
     #[inline]
-    pub(crate) fn make_place(&mut self) -> Option<T> {
+    pub fn pop(&mut self) -> Option<T> {
         match &mut self.store {
             Store::Fifo(queue) => queue.pop_front(),
             Store::Latest(latest) => latest.pop_oldest(),
         }
     }
 
-    /// Stores `value`. Only after [`has_place`](Self::has_place).
+    /// Stores `value` even if that is one more than the capacity: what a full queue has to take, because its
+    /// sender was let through before it was full. Not for [`WhenFull::Conflate`].
     #[inline]
-    pub(crate) fn push(&mut self, value: T) {
+    pub fn push(&mut self, value: T) {
         if let Store::Fifo(queue) = &mut self.store {
             if queue.len() == queue.capacity() {
                 queue.reserve_exact(growth(queue.len(), self.capacity as usize));
@@ -136,7 +181,7 @@ impl<T> Backlog<T> {
 
     /// Stores `value` or says what happened instead. `key` matters to `Conflate` only.
     #[inline]
-    pub(crate) fn offer(&mut self, value: T, key: u64) -> Offered<T> {
+    pub fn offer(&mut self, value: T, key: u64) -> Offered<T> {
         if self.has_place() {
             self.push(value);
             return Offered::Stored;
@@ -228,8 +273,8 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Takes everything out, for the end.
-    pub(crate) fn drain(&mut self) -> Vec<T> {
+    /// Takes everything out, for the end; the oldest first.
+    pub fn drain(&mut self) -> Vec<T> {
         match &mut self.store {
             Store::Fifo(queue) => std::mem::take(queue).into(),
             Store::Latest(latest) => std::iter::from_fn(|| latest.pop_oldest()).collect(),
@@ -237,9 +282,11 @@ impl<T> Backlog<T> {
     }
 }
 
-/// By how much a full store of `len` entries grows: doubling, never past the declared capacity.
+/// By how much a full store of `len` entries grows: doubling, never past the declared capacity unless it has
+/// to.
 fn growth(len: usize, capacity: usize) -> usize {
-    len.max(FIRST_ENTRIES).min(capacity.saturating_sub(len)).max(1)
+    let doubled = len.max(FIRST_ENTRIES);
+    if len < capacity { doubled.min(capacity - len) } else { doubled }
 }
 
 /// The latest value per key, in the order of the latest update: a doubly linked list in a slab, and an index.

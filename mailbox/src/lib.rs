@@ -15,7 +15,7 @@
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
 //!   reused.
 //! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`] and [`Confined`]: what an isolate is made of, for one
-//!   thread alone.
+//!   thread alone. [`Backlog`]: a bounded queue and its policy, for an isolate as for a lane.
 //! - [`wire`] and [`scalar`]: the value on the wire.
 //!
 //! # How a receiver reads
@@ -97,6 +97,7 @@ mod wait;
 pub mod wire;
 
 pub use aside::Aside;
+pub use backlog::{Backlog, Offered, WhenFull};
 pub use batch::{Lent, Shared};
 pub use confined::{Confined, enter, this_thread};
 pub use discard::discard;

@@ -17,7 +17,7 @@ use super::core::{IsolateCore, Refusal};
 use super::gauge::Gauge;
 use super::lane::Lane;
 use super::seat::{AnySeat, Seat};
-use super::sub::{AnswerStep, Called, HandleStep, Overflow, PendingRequest, Repeats, Rule};
+use super::sub::{AnswerStep, Called, HandleStep, PendingRequest, Repeats, Rule};
 use super::timers::{Due, Fire};
 use super::tree::SeatedChild;
 use super::waits::{Rest, SeatWait};
@@ -587,11 +587,5 @@ impl<A: Actor> IsolateRef<A> {
 }
 
 pub(super) fn direct_rule<M>(gauge: &Rc<Gauge>) -> Rule<M> {
-    Rule {
-        overflow: Overflow::Refuse,
-        capacity: DEFAULT_CAPACITY,
-        echo: true,
-        gauge: Rc::clone(gauge),
-        repeats: Repeats::Never,
-    }
+    Rule { how: Subscription::block().echo(), gauge: Rc::clone(gauge), repeats: Repeats::Never }
 }

@@ -1,7 +1,6 @@
 //! Isolates: deterministic buses on one thread, in virtual time.
 
 mod apart;
-mod backlog;
 mod beat;
 mod block_on;
 mod bounds;
@@ -15,6 +14,8 @@ mod lane;
 mod letters;
 mod monitors;
 mod names;
+mod parked;
+mod queue;
 mod report;
 mod retained;
 mod seat;

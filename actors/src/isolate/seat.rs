@@ -12,12 +12,12 @@ use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage, Stop};
 use self::supervised::SeatWard;
 pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
-use super::backlog::Backlog;
 use super::core::IsolateCore;
 use super::gauge::{Gauge, Label, PendingHand};
 use super::handle::id_of;
 use super::lane::Receive;
 use super::monitors::{TellStep, Watches};
+use super::parked::ParkedOrder;
 use super::remember;
 use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, Rule, Sub};
 use super::tree::SeatedChild;
@@ -142,7 +142,7 @@ pub(crate) struct Seat<A: Actor> {
     batch: Cell<Batch>,
     /// It is to end once a handler that waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
-    pub(crate) backlog: Backlog,
+    pub(crate) parked: ParkedOrder,
     /// The message that a handler has which waits, or has failed.
     hand: Cell<Option<PendingHand>>,
     watchers: RefCell<Vec<Waker>>,
@@ -177,7 +177,7 @@ impl<A: Actor> Seat<A> {
             wait: Cell::new(SeatWait::Outside),
             batch: Cell::new(Batch::None),
             stop_asked: Cell::new(false),
-            backlog: Backlog::default(),
+            parked: ParkedOrder::default(),
             hand: Cell::default(),
             watchers: RefCell::default(),
             kill_asked: Cell::new(false),
@@ -363,7 +363,7 @@ impl<A: Actor> Seat<A> {
 
     /// It takes part in nothing any more: what waits is dead letters.
     fn leave(&self) {
-        let (waiting, kept, reason) = (self.backlog.take(), self.lose_kept(), self.reason());
+        let (waiting, kept, reason) = (self.parked.take(), self.lose_kept(), self.reason());
         let bury = |label, lost| self.core.bury((self, self.index), label, lost, reason.clone(), true);
         if let Some((label, attempts)) = kept {
             bury(label, (1, DeadLetterCause::InHand { attempts }));
@@ -466,7 +466,7 @@ impl<A: Actor> AnySeat for Seat<A> {
             if self.plays_again() {
                 continue;
             }
-            let Some(next) = self.backlog.pop() else { break };
+            let Some(next) = self.parked.pop() else { break };
             next.deliver_waiting();
         }
     }
@@ -489,7 +489,7 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn has_work(&self) -> bool {
-        self.is_handling() || !self.backlog.is_empty() || self.ward.as_ref().is_some_and(|ward| ward.keeps())
+        self.is_handling() || !self.parked.is_empty() || self.ward.as_ref().is_some_and(|ward| ward.keeps())
     }
 
     fn end_batch(&self) {
@@ -581,7 +581,7 @@ impl<A: Actor> AnySeat for Seat<A> {
 
     fn clear(&self) {
         self.stage.cancel();
-        drop(self.backlog.take());
+        drop(self.parked.take());
         drop(self.stage.take());
         self.end_quietly(Happening::Killed);
         if let Some(ward) = &self.ward {

@@ -16,14 +16,15 @@ use self::supervised::ServiceWard;
 pub(crate) use self::supervised::seat_service;
 use super::Waiting;
 use super::core::IsolateCore;
-use super::gauge::{Gauge, OnUnwind, count};
+use super::gauge::Gauge;
 use super::handle::{Place, id_of};
 use super::lane::{LaneReceiving, Receive};
+use super::queue::{Kept, PolicyQueue};
 use super::seat::AnySeat;
 use super::tree::SeatedChild;
 use super::waits::{Rest, SeatWait};
 use super::{OUTSIDE, let_go, remember};
-use crate::{Delivery, Message, Policy, Service, SpawnError, StopReason, Subscription};
+use crate::{Delivery, Message, Service, SpawnError, StopReason, Subscription};
 
 type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
 
@@ -188,12 +189,11 @@ impl<M> Clone for Queued<M> {
 /// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
 pub(super) struct SubscriberQueue<M> {
     place: Place,
-    subscription: Subscription<M>,
-    gauge: Rc<Gauge>,
+    echo: bool,
     open: Cell<bool>,
-    queue: RefCell<VecDeque<Queued<M>>>,
-    /// So many in front were given to it when it came. They count for no capacity, and no policy drops them.
-    given: Cell<usize>,
+    queue: PolicyQueue<M, Queued<M>>,
+    /// What it was given when it came, and read first. It counts for no capacity, and no policy drops it.
+    given: RefCell<VecDeque<Queued<M>>>,
     waker: RefCell<Option<Waker>>,
     rest: Cell<Option<Rest>>,
 }
@@ -209,59 +209,24 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
         }
         if !self.open.get() {
             // It was closed while others were handling the message.
-            self.gauge.left(1);
+            self.queue.gauge.left(1);
             return false;
         }
-        let mut queue = self.queue.borrow_mut();
-        let given = self.given.get();
-        let full = queue.len() - given >= self.subscription.room();
-        let mut dropped = None;
-        // A key is foreign code.
-        let told = OnUnwind(|| self.gauge.died());
-        match self.subscription.policy {
-            Policy::DropNewest if full => {
-                std::mem::forget(told);
-                count(&self.gauge.newest);
-                return false;
-            }
-            Policy::Conflate(key) => {
-                let new = key(&message);
-                let same = queue.iter().skip(given).position(|old| key(&old.message) == new);
-                if let Some(old) = same {
-                    dropped = queue.remove(given + old);
-                    count(&self.gauge.conflated);
-                } else if full {
-                    dropped = queue.remove(given);
-                    count(&self.gauge.oldest);
-                }
-            }
-            Policy::DropOldest if full => {
-                dropped = queue.remove(given);
-                count(&self.gauge.oldest);
-            }
-            _ => {}
-        }
-        std::mem::forget(told);
         let stamp = self.place.core().map_or(0, |core| core.bounds.events());
-        queue.push_back(Queued { message: message.share(), stamp, sender });
-        let waiting = queue.len() - given;
-        drop(queue);
-        if self.refuses() && waiting == self.subscription.room() {
-            self.gauge.refuses(true);
-        }
+        let entry = || Queued { message: message.share(), stamp, sender };
+        let Kept::InPlaceOf(old) = self.queue.offer(&message, entry) else { return false };
         let waker = self.waker.borrow_mut().take();
         if let Some(waker) = waker {
             drop(self.rest.take());
             waker.wake();
         }
-        let_go(dropped);
+        let_go(old);
         true
     }
 
     fn give(&self, sender: u32, _: i64, message: Lent<'_, M>) {
         let stamp = self.place.core().map_or(0, |core| core.bounds.events());
-        self.queue.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
-        self.given.set(self.given.get() + 1);
+        self.given.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
     }
 }
 
@@ -275,7 +240,7 @@ impl<M: 'static> LaneReceiving for Rc<SubscriberQueue<M>> {
     }
 
     fn hears(&self, sender: u32) -> bool {
-        sender != self.place.seat() || self.subscription.echo
+        sender != self.place.seat() || self.echo
     }
 
     fn waiting(&self) -> usize {
@@ -283,7 +248,7 @@ impl<M: 'static> LaneReceiving for Rc<SubscriberQueue<M>> {
     }
 
     fn is_full(&self) -> bool {
-        SubscriberQueue::is_full(self)
+        self.queue.is_full()
     }
 
     fn is_closed(&self) -> bool {
@@ -296,9 +261,10 @@ impl<M: 'static> LaneReceiving for Rc<SubscriberQueue<M>> {
 }
 
 impl<M: 'static> SubscriberQueue<M> {
-    pub(super) fn new(place: Place, subscription: Subscription<M>, gauge: Rc<Gauge>) -> Self {
-        let (queue, waker, open) = (RefCell::default(), RefCell::default(), Cell::new(true));
-        Self { place, subscription, gauge, open, queue, given: Cell::new(0), waker, rest: Cell::default() }
+    pub(super) fn new(place: Place, how: &Subscription<M>, gauge: Rc<Gauge>) -> Self {
+        let (given, waker, rest) = Default::default();
+        let (open, queue) = (Cell::new(true), PolicyQueue::new(how, gauge));
+        Self { place, echo: how.echo, open, queue, given, waker, rest }
     }
 
     pub(super) fn has_closed(&self) -> bool {
@@ -307,7 +273,15 @@ impl<M: 'static> SubscriberQueue<M> {
 
     /// What `look` sees of the oldest message.
     pub(super) fn peek<R>(&self, look: impl FnOnce(&M) -> R) -> Option<R> {
-        self.queue.borrow().front().map(|front| look(&front.message))
+        self.front(|front| look(&front.message))
+    }
+
+    fn front<R>(&self, look: impl FnOnce(&Queued<M>) -> R) -> Option<R> {
+        let given = self.given.borrow();
+        match given.front() {
+            Some(first) => Some(look(first)),
+            None => self.queue.peek(look),
+        }
     }
 
     /// Wakes `waker` when the next message is there.
@@ -316,37 +290,19 @@ impl<M: 'static> SubscriberQueue<M> {
     }
 
     pub(super) fn take(&self) -> Option<Shared<M>> {
-        let mut queue = self.queue.borrow_mut();
-        let message = queue.pop_front()?;
-        if self.given.get() > 0 {
-            self.given.set(self.given.get() - 1);
-        } else if self.refuses() && queue.len() + 1 == self.subscription.room() {
-            self.gauge.refuses(false);
-        }
-        Some(message.message)
+        let given = self.given.borrow_mut().pop_front();
+        Some(given.or_else(|| self.queue.pop())?.message)
     }
 
     fn waiting(&self) -> usize {
-        self.queue.borrow().len()
-    }
-
-    fn is_full(&self) -> bool {
-        self.waiting() - self.given.get() >= self.subscription.room()
+        self.given.borrow().len() + self.queue.len()
     }
 
     pub(super) fn close(&self) {
         self.open.set(false);
-        if self.refuses() && self.is_full() {
-            self.gauge.refuses(false);
-        }
-        let queue = self.queue.take();
-        self.given.set(0);
-        self.gauge.left_with(queue.len() as u64);
-        let_go(queue);
-    }
-
-    fn refuses(&self) -> bool {
-        matches!(self.subscription.policy, Policy::Block | Policy::Fail)
+        let left = (self.given.take(), self.queue.close());
+        self.queue.gauge.left_with((left.0.len() + left.1.len()) as u64);
+        let_go(left);
     }
 }
 
@@ -359,7 +315,7 @@ pub(crate) struct IsolateSubscriber<M: Message> {
 impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
         let lane = place.core().ok_or(SpawnError::WrongThread)?.topic::<M>()?;
-        let inlet = Rc::new(SubscriberQueue::new(place.clone(), subscription, Rc::clone(&lane.gauge)));
+        let inlet = Rc::new(SubscriberQueue::new(place.clone(), &subscription, Rc::clone(&lane.gauge)));
         lane.add(Box::new(Rc::clone(&inlet)), &subscription);
         Ok(Self { place, inlet: Confined::new(inlet) })
     }
@@ -387,7 +343,7 @@ impl<M: Message> IsolateSubscriber<M> {
         let most = most.min(inlet.waiting());
         for _ in 0..most {
             // Passed afterwards: should `each` panic, it is still in front.
-            let Some(front) = inlet.queue.borrow().front().cloned() else { break };
+            let Some(front) = inlet.front(Queued::clone) else { break };
             let sender = (front.sender != OUTSIDE).then(|| id_of(front.sender));
             each(Delivery::new(&front.message, front.stamp, sender));
             drop(inlet.take());

@@ -18,9 +18,10 @@ pub(crate) use self::hand::{HandedMessage, Repeats};
 use super::gauge::{Gauge, Label, OnUnwind, count};
 use super::lane::{Lane, LaneReceiving, LaneWay, Receive};
 use super::let_go;
+use super::queue::{Kept, PolicyQueue};
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::life::{self, Witness};
-use crate::{Actor, Handler, Policy, Responder, StopReason, Subscription};
+use crate::{Actor, Handler, Responder, StopReason, Subscription};
 
 /// What a handler ends with.
 type Handled<A> = Result<(), <A as Actor>::Error>;
@@ -136,26 +137,13 @@ pub(crate) trait ParkedSource {
     fn deliver_waiting(&self);
     /// Drops its oldest message: nobody will handle it.
     fn discard(&self);
-    /// Whether the message of this number still waits.
-    fn holds(&self, number: u64) -> bool;
     /// What it is.
     fn label(&self) -> Label;
 }
 
-/// What happens to a message when `capacity` of them wait.
-pub(crate) enum Overflow<M> {
-    /// Publishers are refused while this is full, so nothing is dropped.
-    Refuse,
-    DropOldest,
-    DropNewest,
-    Conflate(fn(&M) -> u64),
-}
-
 /// How one way in treats what waits behind a parked handler.
 pub(crate) struct Rule<M> {
-    pub(crate) overflow: Overflow<M>,
-    pub(crate) capacity: usize,
-    pub(crate) echo: bool,
+    pub(crate) how: Subscription<M>,
     pub(crate) gauge: Rc<Gauge>,
     pub(crate) repeats: Repeats,
 }
@@ -163,14 +151,7 @@ pub(crate) struct Rule<M> {
 impl<M> Rule<M> {
     /// That of a subscription to the topic with this `TYPE_ID`.
     pub(crate) fn of_topic(type_id: u16, how: &Subscription<M>, gauge: &Rc<Gauge>) -> Self {
-        let overflow = match how.policy {
-            Policy::Block | Policy::Fail => Overflow::Refuse,
-            Policy::DropOldest => Overflow::DropOldest,
-            Policy::DropNewest => Overflow::DropNewest,
-            Policy::Conflate(key) => Overflow::Conflate(key),
-        };
-        let (capacity, echo, gauge) = (how.room(), how.echo, Rc::clone(gauge));
-        Self { overflow, capacity, echo, gauge, repeats: Repeats::Topic(type_id) }
+        Self { how: *how, gauge: Rc::clone(gauge), repeats: Repeats::Topic(type_id) }
     }
 }
 
@@ -178,14 +159,13 @@ impl<M> Rule<M> {
 pub(crate) struct Sub<A: Actor, M, P> {
     seat: Rc<Seat<A>>,
     me: Weak<Self>,
-    rule: Rule<M>,
-    /// Messages behind a parked handler, by rising numbers. The seat's backlog has an entry for each, so that
-    /// the order between subscriptions is kept.
-    waiting: RefCell<VecDeque<(u64, Shared<M>)>>,
-    /// How many they are.
-    waiting_count: Cell<usize>,
-    /// What the topic had retained when this came, as far as it is not handled: in the seat's backlog too,
-    /// and in no capacity.
+    echo: bool,
+    repeats: Repeats,
+    /// Messages behind a parked handler, by rising numbers. The seat has an entry for each, so that the order
+    /// between subscriptions is kept.
+    waiting: PolicyQueue<M, (u64, Shared<M>)>,
+    /// What the topic had retained when this came, as far as it is not handled: the seat has an entry for
+    /// each too, and it is in no capacity.
     given: RefCell<VecDeque<(u64, Shared<M>)>>,
     plays: PhantomData<P>,
 }
@@ -198,12 +178,13 @@ where
 {
     /// A way into `seat`.
     pub(crate) fn new(seat: &Rc<Seat<A>>, rule: Rule<M>) -> Rc<Self> {
+        let Rule { how, gauge, repeats } = rule;
         Rc::new_cyclic(|me| Self {
             seat: Rc::clone(seat),
             me: Weak::clone(me),
-            rule,
-            waiting: RefCell::default(),
-            waiting_count: Cell::new(0),
+            echo: how.echo,
+            repeats,
+            waiting: PolicyQueue::new(&how, gauge),
             given: RefCell::default(),
             plays: PhantomData,
         })
@@ -211,8 +192,8 @@ where
 
     /// Has the actor handle a message that was kept.
     fn play(&self, message: Lent<'_, M>) {
-        let panicked = OnUnwind(|| self.seat.has_in_hand(&self.rule.gauge));
-        self.seat.play::<P, M>(message, || &self.rule.gauge);
+        let panicked = OnUnwind(|| self.seat.has_in_hand(&self.waiting.gauge));
+        self.seat.play::<P, M>(message, || &self.waiting.gauge);
         std::mem::forget(panicked);
     }
 
@@ -220,80 +201,35 @@ where
     #[cold]
     fn keep(&self, message: Lent<'_, M>) -> bool {
         if self.seat.has_ended() {
-            count(&self.rule.gauge.dead);
-            self.seat.lose_late(self.rule.gauge.label);
+            count(&self.waiting.gauge.dead);
+            self.seat.lose_late(self.waiting.gauge.label);
             return false;
         }
-        let full = self.waiting_count.get() >= self.rule.capacity;
-        // A key is foreign code.
-        let told = OnUnwind(|| self.rule.gauge.died());
-        let conflated = match &self.rule.overflow {
-            Overflow::Conflate(key) => self.take_where(|old| key(old) == key(&message)),
-            _ => None,
-        };
-        std::mem::forget(told);
-        let dropped = match &self.rule.overflow {
-            _ if conflated.is_some() => {
-                count(&self.rule.gauge.conflated);
-                conflated
-            }
-            Overflow::DropNewest if full => {
-                count(&self.rule.gauge.newest);
-                return false;
-            }
-            Overflow::DropOldest | Overflow::Conflate(_) if full => {
-                count(&self.rule.gauge.oldest);
-                self.take_where(|_| true)
-            }
-            _ => None,
-        };
         let Some(me) = self.me.upgrade() else { return false };
-        let number = self.seat.backlog.push(me);
-        self.waiting.borrow_mut().push_back((number, message.share()));
-        self.set_waiting(self.waiting_count.get() + 1);
-        let_go(dropped);
-        true
-    }
-
-    /// Notes how many wait, and whether that makes this way in refuse.
-    fn set_waiting(&self, waiting: usize) {
-        let before = self.waiting_count.replace(waiting) >= self.rule.capacity;
-        let after = waiting >= self.rule.capacity;
-        if before != after && matches!(self.rule.overflow, Overflow::Refuse) {
-            self.rule.gauge.refuses(after);
+        let number = self.seat.parked.next();
+        match self.waiting.offer(&message, || (number, message.share())) {
+            Kept::Dropped => false,
+            Kept::InPlaceOf(old) => {
+                old.iter().for_each(|(number, _)| self.seat.parked.dropped(*number));
+                self.seat.parked.push(number, me);
+                let_go(old);
+                true
+            }
         }
-    }
-
-    /// Takes out the oldest message that `matches`.
-    fn take_where(&self, matches: impl Fn(&M) -> bool) -> Option<Shared<M>> {
-        let mut waiting = self.waiting.borrow_mut();
-        let found = waiting.iter().position(|(_, message)| matches(message));
-        let (_, taken) = waiting.remove(found?)?;
-        drop(waiting);
-        self.set_waiting(self.waiting_count.get() - 1);
-        self.seat.backlog.dropped(1);
-        Some(taken)
-    }
-
-    fn take_oldest(&self) -> Option<Shared<M>> {
-        let (_, message) = self.waiting.borrow_mut().pop_front()?;
-        self.set_waiting(self.waiting_count.get() - 1);
-        Some(message)
     }
 
     fn close(&self) {
-        let (waiting, given) = (self.waiting.take(), self.given.take());
-        self.set_waiting(0);
-        let left = waiting.len() + given.len();
-        self.seat.backlog.dropped(left);
-        self.rule.gauge.left_with(left as u64);
+        let (waiting, given) = (self.waiting.close(), self.given.take());
+        waiting.iter().chain(&given).for_each(|(number, _)| self.seat.parked.dropped(*number));
+        self.waiting.gauge.left_with((waiting.len() + given.len()) as u64);
         let_go((given, waiting));
     }
 
     /// Keeps a retained message, which is handled before what comes.
     fn give(&self, message: Lent<'_, M>) {
         let Some(me) = self.me.upgrade() else { return };
-        let number = self.seat.backlog.push(Rc::new(Given(me)));
+        let number = self.seat.parked.next();
+        self.seat.parked.push(number, Rc::new(Given(me)));
         self.given.borrow_mut().push_back((number, message.share()));
     }
 
@@ -307,7 +243,7 @@ where
 
     /// This as a receiver of a lane.
     pub(crate) fn receiver(self: Rc<Self>) -> impl Receive<M> {
-        ToActor { seat: Rc::clone(&self.seat), echo: self.rule.echo, sub: self }
+        ToActor { seat: Rc::clone(&self.seat), echo: self.echo, sub: self }
     }
 }
 
@@ -338,8 +274,8 @@ where
         }
         // It finds all it needs from here: a way of its own to the seat would cost a register for each
         // message.
-        let panicked = OnUnwind(|| self.seat.has_in_hand(&self.sub.rule.gauge));
-        let played = self.seat.play::<P, M>(message, || &self.sub.rule.gauge);
+        let panicked = OnUnwind(|| self.seat.has_in_hand(&self.sub.waiting.gauge));
+        let played = self.seat.play::<P, M>(message, || &self.sub.waiting.gauge);
         std::mem::forget(panicked);
         played || self.sub.keep(message)
     }
@@ -388,11 +324,11 @@ where
     }
 
     fn is_full(&self) -> bool {
-        self.sub.waiting_count.get() >= self.sub.rule.capacity
+        self.sub.waiting.is_full()
     }
 
     fn waiting(&self) -> usize {
-        self.sub.waiting_count.get() + self.sub.given.borrow().len()
+        self.sub.waiting.len() + self.sub.given.borrow().len()
     }
 
     fn is_actor(&self) -> bool {
@@ -432,23 +368,17 @@ where
     P: Play<Bundle<A>, M, Output = Handled<A>> + 'static,
 {
     fn deliver_waiting(&self) {
-        let Some(message) = self.take_oldest() else { return };
+        let Some((_, message)) = self.waiting.pop() else { return };
         self.seat.core.made_room();
         self.play_waiting(&message);
     }
 
     fn discard(&self) {
-        let_go(self.take_oldest());
-    }
-
-    fn holds(&self, number: u64) -> bool {
-        let waiting = self.waiting.borrow();
-        let first = waiting.front().is_some_and(|(first, _)| *first == number);
-        first || waiting.binary_search_by_key(&number, |(number, _)| *number).is_ok()
+        let_go(self.waiting.pop());
     }
 
     fn label(&self) -> Label {
-        self.rule.gauge.label
+        self.waiting.gauge.label
     }
 }
 
@@ -472,11 +402,7 @@ where
         let_go(next);
     }
 
-    fn holds(&self, number: u64) -> bool {
-        self.0.given.borrow().front().is_some_and(|(first, _)| *first <= number)
-    }
-
     fn label(&self) -> Label {
-        self.0.rule.gauge.label
+        self.0.waiting.gauge.label
     }
 }

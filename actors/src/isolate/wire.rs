@@ -412,7 +412,7 @@ impl IsolateEars {
             let known = ears.table.known()[at].enabled()?;
             let made = RefCell::new(None);
             let make = |gauge: &Rc<Gauge>| {
-                let inlet = Rc::new(SubscriberQueue::new(ears.place.clone(), how, Rc::clone(gauge)));
+                let inlet = Rc::new(SubscriberQueue::new(ears.place.clone(), &how, Rc::clone(gauge)));
                 *made.borrow_mut() = Some(Rc::clone(&inlet));
                 Box::new(inlet) as Box<dyn Receive<WireMessage>>
             };

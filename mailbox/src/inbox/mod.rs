@@ -135,7 +135,7 @@ impl<T> Inbox<T> {
         // Senders before messages: the last sender's messages were queued before it went.
         let no_sender = self.port().senders.load(Ordering::Acquire) == 0;
         let state = self.port().state.lock();
-        (no_sender || state.closed) && state.backlog.len() == 0 && self.hand.is_empty()
+        (no_sender || state.closed) && state.backlog.is_empty() && self.hand.is_empty()
     }
 }
 
@@ -250,7 +250,7 @@ impl<T, P: AsRef<Port<T>>> Source for Inbox<T, P> {
     fn arm(&mut self) -> bool {
         self.commit();
         let mut state = self.port().state.lock();
-        if state.backlog.len() > 0 || !self.hand.is_empty() {
+        if !state.backlog.is_empty() || !self.hand.is_empty() {
             return true;
         }
         state.armed = true;

@@ -86,7 +86,7 @@ impl<V: Payload> Lane<V> {
         if !backlog.has_place() {
             match backlog.when_full() {
                 WhenFull::Refuse | WhenFull::DropNewest => return Some((Cause::DroppedNewest, None)),
-                WhenFull::DropOldest => displaced = backlog.make_place(),
+                WhenFull::DropOldest => displaced = backlog.pop(),
                 WhenFull::Conflate => {
                     let offered = backlog.offer(take(), key);
                     self.queued.store(backlog.len(), Ordering::Release);
@@ -190,7 +190,7 @@ impl<V: Payload> LaneReader<V> {
         self.commit();
         self.core.arm(&self.lane.seat);
         let mut backlog = self.lane.backlog.lock();
-        if backlog.len() > 0 || !self.hand.is_empty() {
+        if !backlog.is_empty() || !self.hand.is_empty() {
             return true;
         }
         backlog.calm_down();

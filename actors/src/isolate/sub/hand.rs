@@ -45,7 +45,7 @@ where
     }
 
     fn topic(&self) -> Option<u16> {
-        match self.sub.rule.repeats {
+        match self.sub.repeats {
             Repeats::Topic(topic) => Some(topic),
             _ => None,
         }
@@ -60,7 +60,7 @@ where
 {
     /// Notes what its actor handles next, if it may have to be tried again.
     pub(super) fn put_in_hand(&self, message: Lent<'_, M>) {
-        if self.rule.repeats != Repeats::Never
+        if self.repeats != Repeats::Never
             && self.seat.takes_in_hand()
             && let Some(sub) = self.me.upgrade()
         {

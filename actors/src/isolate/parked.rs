@@ -1,12 +1,12 @@
 //! The order of what waits behind a parked handler, over all ways into its actor.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::sub::ParkedSource;
 
-/// So many entries of dropped messages are left where they are, however short the backlog is (entries).
+/// So many entries of dropped messages are left where they are, however few messages wait (entries).
 const STALE_MIN: usize = 64;
 
 /// An entry for each message that waits, the oldest first; the message itself is with the way by which it
@@ -16,43 +16,47 @@ const STALE_MIN: usize = 64;
 /// soon as they are most of all, such entries take no more room than the messages that wait, and their share
 /// in the work of one message is constant.
 #[derive(Default)]
-pub(crate) struct Backlog {
+pub(crate) struct ParkedOrder {
     entries: RefCell<VecDeque<(u64, Rc<dyn ParkedSource>)>>,
     next: Cell<u64>,
-    /// Entries whose messages were dropped.
-    stale: Cell<usize>,
+    /// The entries whose messages were dropped.
+    stale: RefCell<BTreeSet<u64>>,
 }
 
-impl Backlog {
-    /// One more message waits at `from`, after all others. Its number there, which rises.
-    pub(crate) fn push(&self, from: Rc<dyn ParkedSource>) -> u64 {
+impl ParkedOrder {
+    /// The number of the next message; they rise.
+    pub(crate) fn next(&self) -> u64 {
         let number = self.next.get();
         self.next.set(number + 1);
-        self.entries.borrow_mut().push_back((number, from));
         number
+    }
+
+    /// The message of this number waits at `from`, after all others.
+    pub(crate) fn push(&self, number: u64, from: Rc<dyn ParkedSource>) {
+        self.entries.borrow_mut().push_back((number, from));
     }
 
     /// Where the oldest message waits. It is the first of those there.
     pub(crate) fn pop(&self) -> Option<Rc<dyn ParkedSource>> {
         loop {
             let (number, from) = self.entries.borrow_mut().pop_front()?;
-            if from.holds(number) {
+            if !self.stale.borrow_mut().remove(&number) {
                 return Some(from);
             }
-            self.stale.set(self.stale.get().saturating_sub(1));
         }
     }
 
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
-        self.entries.borrow().len() <= self.stale.get()
+        self.entries.borrow().len() <= self.stale.borrow().len()
     }
 
-    /// So many messages were dropped where they waited.
-    pub(crate) fn dropped(&self, messages: usize) {
-        let stale = self.stale.get() + messages;
-        self.stale.set(stale);
-        if stale > STALE_MIN.max(self.entries.borrow().len() / 2) {
+    /// The message of this number was dropped where it waited.
+    pub(crate) fn dropped(&self, number: u64) {
+        let mut stale = self.stale.borrow_mut();
+        stale.insert(number);
+        if stale.len() > STALE_MIN.max(self.entries.borrow().len() / 2) {
+            drop(stale);
             self.sweep();
         }
     }
@@ -64,8 +68,8 @@ impl Backlog {
     }
 
     fn sweep(&self) {
-        self.stale.set(0);
-        self.entries.borrow_mut().retain(|(number, from)| from.holds(*number));
+        let stale = self.stale.take();
+        self.entries.borrow_mut().retain(|(number, _)| !stale.contains(number));
     }
 }
 
@@ -89,18 +93,16 @@ mod tests {
         fn label(&self) -> Label {
             Label { message: "a message", topic: None }
         }
-        fn holds(&self, number: u64) -> bool {
-            self.held.borrow().contains(&number)
-        }
     }
 
     #[test]
     fn what_was_dropped_takes_no_room_and_the_order_stands() {
-        let (backlog, delivered) = (Backlog::default(), Rc::<RefCell<Vec<u64>>>::default());
+        let (parked, delivered) = (ParkedOrder::default(), Rc::<RefCell<Vec<u64>>>::default());
         let way = || Rc::new(LaneWay { held: RefCell::default(), delivered: Rc::clone(&delivered) });
         let (strict, lossy) = (way(), way());
         let push = |way: &Rc<LaneWay>| {
-            let number = backlog.push(Rc::clone(way) as _);
+            let number = parked.next();
+            parked.push(number, Rc::clone(way) as _);
             way.held.borrow_mut().push_back(number);
         };
         for round in 0..10_000 {
@@ -109,17 +111,17 @@ mod tests {
             }
             push(&lossy);
             if lossy.held.borrow().len() > 2 {
-                lossy.discard();
-                backlog.dropped(1);
+                let oldest = lossy.held.borrow_mut().pop_front();
+                parked.dropped(oldest.unwrap());
             }
-            assert!(backlog.entries.borrow().len() <= 2 * (2 + 10) + STALE_MIN);
+            assert!(parked.entries.borrow().len() <= 2 * (2 + 10) + STALE_MIN);
         }
-        while let Some(way) = backlog.pop() {
+        while let Some(way) = parked.pop() {
             way.deliver_waiting();
         }
         let delivered = delivered.borrow();
         assert_eq!(delivered.len(), 12, "ten that nothing drops, and the last two of the others");
         assert!(delivered.is_sorted(), "{delivered:?}");
-        assert_eq!(backlog.entries.borrow().len(), 0);
+        assert_eq!(parked.entries.borrow().len(), 0);
     }
 }
