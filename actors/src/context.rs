@@ -537,6 +537,16 @@ impl<A: Actor> Context<A> {
         }
     }
 
+    /// The actor has come to the end of what it was to handle before it stops.
+    pub(crate) fn stop_at_marker(&mut self) {
+        match &self.backend {
+            ContextBackend::Isolate(isolate) => isolate.place().is_at_marker(),
+            ContextBackend::Live(live) => live.address.is_at_marker(),
+            ContextBackend::Direct(_) => {}
+        }
+        self.stop();
+    }
+
     /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last
     /// life.
     pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {

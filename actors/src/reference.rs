@@ -260,13 +260,65 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Asks the actor to end: it finishes the message in hand, runs `stopping` and ends with
-    /// [`StopReason::Normal`]. What waits in its mailbox goes to the dead letters.
-    ///
+    /// [`StopReason::Normal`]. What waits in its mailbox goes to the dead letters: see
+    /// [`stop_gracefully`](Self::stop_gracefully).
     pub fn stop(&self) {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.stop(),
             ReferenceBackend::Live(live) => live.stop(Stop::Life),
             ReferenceBackend::Nowhere(_) => {}
+        }
+    }
+
+    /// Asks the actor to end when it has handled all that was there before this call, told, asked and
+    /// published: it takes its turn as a message would, but needs no room. Then the actor runs `stopping` and
+    /// ends with [`StopReason::Normal`]. It returns at once: wait with [`ended`](Self::ended).
+    ///
+    /// What comes after this call is accepted until the actor has ended, and is a dead letter then, as with
+    /// [`stop`](Self::stop). What a supervisor starts again after an end of its own, a permanent child, goes
+    /// on with it in its next life. If the actor fails before it comes to its end, its next life ends there.
+    /// Asked again before that, nothing changes.
+    ///
+    /// ```
+    /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, StopReason};
+    ///
+    /// #[derive(Default)]
+    /// struct Journal(Vec<u32>);
+    /// impl Actor for Journal { type Error = BoxError; }
+    /// impl Handler<u32> for Journal {
+    ///     async fn handle(&mut self, line: &u32, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         self.0.push(*line);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let mut isolate = Isolate::new(1);
+    /// let journal = isolate.spawn(Journal::default())?;
+    /// isolate.tell(&journal, 1)?;
+    /// journal.stop_gracefully();
+    /// isolate.tell(&journal, 2)?; // too late
+    /// isolate.run()?;
+    /// assert_eq!(isolate.end_reason(&journal), Some(StopReason::Normal));
+    /// assert_eq!(isolate.stats().dead_letters, 1);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn stop_gracefully(&self) {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.stop_at_marker(),
+            ReferenceBackend::Live(live) => live.stop_at_marker(),
+            ReferenceBackend::Nowhere(_) => {}
+        }
+    }
+
+    /// How many messages and queries wait in the actor's inbox, which has what was told and asked; live with
+    /// those of its last batch, of at most 32, as far as it has told. What waits on its topics is in
+    /// [`MessageBus::stats`](crate::MessageBus::stats). On a thread that does not run its isolate the answer
+    /// is 0.
+    #[must_use]
+    pub fn inbox_len(&self) -> usize {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.inbox_len(),
+            ReferenceBackend::Live(live) => live.inbox.load(),
+            ReferenceBackend::Nowhere(_) => 0,
         }
     }
 

@@ -146,7 +146,12 @@ impl<T> Backlog<T> {
     /// Whether as many values wait as its capacity says.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.len() + self.in_hand as usize >= self.capacity as usize
+        self.load() >= self.capacity as usize
+    }
+
+    /// Values that wait, and those of the receiver's batch.
+    pub(crate) fn load(&self) -> usize {
+        self.len() + self.in_hand as usize
     }
 
     /// Whether [`push`](Self::push) displaces nothing, the common case; else [`offer`](Self::offer) decides.
@@ -168,7 +173,7 @@ impl<T> Backlog<T> {
     }
 
     /// Stores `value` even if that is one more than the capacity: what a full queue has to take, because its
-    /// sender was let through before it was full. Not for [`WhenFull::Conflate`].
+    /// sender was let through before it was full, or which is no message. Not for [`WhenFull::Conflate`].
     #[inline]
     pub fn push(&mut self, value: T) {
         if let Store::Fifo(queue) = &mut self.store {

@@ -13,7 +13,7 @@ mod publish;
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
@@ -46,6 +46,9 @@ pub const QUEUE_CAPACITY: usize = 1_024;
 /// The lane of an event that resumes a seat instead.
 const RESUME: u32 = u32::MAX;
 
+/// How many messages wait in one direct lane.
+pub(super) type DirectCount = Box<dyn Fn() -> usize>;
+
 /// Queues, clock and timers of one isolate.
 ///
 /// Ten thousand of them are made for one sweep, so what an ordinary run does not need is behind a pointer and
@@ -65,6 +68,10 @@ pub(crate) struct IsolateCore {
     pub(crate) table: RefCell<Table>,
     pub(super) transcript: Transcript,
     direct: RefCell<BTreeMap<(u32, TypeId), Rc<dyn Any>>>,
+    /// How many messages wait in each direct lane, by the seat that it leads to.
+    pub(super) inboxes: RefCell<BTreeMap<u32, Vec<DirectCount>>>,
+    /// The seats that have a [`Marker::Stop`](crate::life::Marker::Stop) before them.
+    pub(super) stop_markers: RefCell<BTreeSet<u32>>,
     seats: RefCell<Vec<Rc<dyn AnySeat>>>,
     timers: RefCell<IsolateTimers>,
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
@@ -140,6 +147,8 @@ impl IsolateCore {
             table: RefCell::default(),
             transcript: Transcript::default(),
             direct: RefCell::default(),
+            inboxes: RefCell::default(),
+            stop_markers: RefCell::default(),
             seats: RefCell::default(),
             timers: RefCell::default(),
             feeds: RefCell::default(),

@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::life::MARKER;
+
 /// What goes by a lane.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Label {
@@ -11,6 +13,13 @@ pub(crate) struct Label {
     pub(crate) message: &'static str,
     /// The topic; `None`: it is sent to one actor alone.
     pub(crate) topic: Option<&'static str>,
+}
+
+impl Label {
+    /// Whether it is that of the framework's own markers.
+    pub(crate) fn is_marker(self) -> bool {
+        self.topic.is_none() && self.message == MARKER
+    }
 }
 
 /// What a lane shares with its subscriptions: how many of them refuse, and what became of messages that were

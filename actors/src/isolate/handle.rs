@@ -406,7 +406,7 @@ pub(crate) fn seat_of<A: Actor>(core: &IsolateCore, seat: u32) -> Option<Rc<Seat
     core.seat(seat)?.into_any().downcast().ok()
 }
 
-fn push<M: 'static>(core: &IsolateCore, lane: &Lane<M>, message: M) {
+pub(super) fn push<M: 'static>(core: &IsolateCore, lane: &Lane<M>, message: M) {
     // Room was looked for by whoever needs it. The timers that an actor has set bound how many of its own
     // come besides.
     lane.write(message);
@@ -454,7 +454,7 @@ impl<A: Actor> IsolateRef<A> {
         self.place.poll_ended(cx)
     }
 
-    fn seat(&self, core: &IsolateCore) -> Option<Rc<Seat<A>>> {
+    pub(super) fn seat(&self, core: &IsolateCore) -> Option<Rc<Seat<A>>> {
         seat_of::<A>(core, self.place.seat).filter(|seat| !seat.has_ended())
     }
 

@@ -21,6 +21,9 @@ impl IsolateCore {
         cut_off: bool,
     ) {
         let (seat, index) = seat;
+        if label.is_marker() {
+            return;
+        }
         self.dead_letters.set(self.dead_letters.get() + messages);
         let (id, at, Label { message, topic }) = (id_of(index), self.moment(), label);
         let letter = DeadLetter { actor: seat.name(), id, message, topic, messages, cause, reason, at };

@@ -12,6 +12,7 @@ mod gauge;
 mod handle;
 mod lane;
 mod letters;
+mod marks;
 mod monitors;
 mod names;
 mod parked;

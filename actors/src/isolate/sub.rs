@@ -20,7 +20,7 @@ use super::lane::{Lane, LaneReceiving, LaneWay, Receive};
 use super::let_go;
 use super::queue::{Kept, PolicyQueue};
 use super::seat::{AnySeat, Bundle, Seat};
-use crate::life::{self, Witness};
+use crate::life::{self, Marker, Witness};
 use crate::{Actor, Handler, Responder, StopReason, Subscription};
 
 /// What a handler ends with.
@@ -95,6 +95,22 @@ impl<A: Responder<Q>, Q> Play<Bundle<A>, PendingRequest<Q, A::Reply>> for Answer
     async fn play(bundle: &mut Bundle<A>, asked: &PendingRequest<Q, A::Reply>) -> Handled<A> {
         life::seen(Witness::of::<A, Q>(&bundle.ctx), AnswerStep::play(bundle, asked)).await
     }
+}
+
+/// Plays a marker, which no probe sees.
+pub(crate) struct MarkerStep;
+
+impl<A: Actor> Play<Bundle<A>, Marker> for MarkerStep {
+    type Output = Handled<A>;
+
+    async fn play(bundle: &mut Bundle<A>, marker: &Marker) -> Handled<A> {
+        marker.take_effect(&mut bundle.ctx).await;
+        Ok(())
+    }
+}
+
+impl<A: Actor> Called<A, Marker> for MarkerStep {
+    type Seen = Self;
 }
 
 /// Plays the beginning of an actor.

@@ -14,7 +14,8 @@ use super::monitor::Watchers;
 use super::runtime::sleep_on;
 use super::watch::{Pulse, Watch};
 use crate::host::HostHandle;
-use crate::sync::{Mutex, MutexGuard, SetOnce, oneshot};
+use crate::life::Marker;
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, SetOnce, oneshot};
 use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
 
 /// Whatever lives on a bus and can be ended: actors and services.
@@ -69,6 +70,8 @@ pub(crate) struct Address<A: Actor> {
     /// The name under which the bus registered it.
     pub(crate) registered: Option<Box<str>>,
     pub(crate) inbox: Port<Envelope<A>>,
+    /// A [`Marker::Stop`] is in the inbox.
+    stops_at_marker: AtomicBool,
     runtime: Runtime,
     /// Empty after the end, so that a reference that is kept holds no channel and no task.
     host: Mutex<Option<HostHandle<A>>>,
@@ -145,7 +148,20 @@ impl<A: Actor> Address<A> {
         let (presence, ended) = (Presence::new(), SetOnce::new());
         let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
         let (watch, watchers, waits) = (OnceLock::new(), Watchers::default(), Waits::new(lookout));
-        Arc::new(Self { id, presence, ended, watch, watchers, waits, registered, inbox, runtime, host })
+        let stops_at_marker = AtomicBool::new(false);
+        Arc::new(Self {
+            id,
+            presence,
+            ended,
+            watch,
+            watchers,
+            waits,
+            registered,
+            inbox,
+            stops_at_marker,
+            runtime,
+            host,
+        })
     }
 
     /// What its supervisor sees of its progress.
@@ -176,6 +192,24 @@ impl<A: Actor> Address<A> {
         M: Send + Sync + 'static,
     {
         self.inbox.try_send(Envelope::message(message)).or_else(Self::refused)
+    }
+
+    /// Queues a marker behind all that was sent before.
+    pub(crate) fn mark(&self, marker: Marker) {
+        // Who has ended handles nothing any more: the marker goes.
+        drop(self.inbox.send_past_bound(Envelope::marker(marker)));
+    }
+
+    /// Has the actor end when it has handled all that was sent before.
+    pub(crate) fn stop_at_marker(&self) {
+        if !self.stops_at_marker.swap(true, Ordering::Relaxed) {
+            self.mark(Marker::Stop);
+        }
+    }
+
+    /// The actor has come to its [`Marker::Stop`].
+    pub(crate) fn is_at_marker(&self) {
+        self.stops_at_marker.store(false, Ordering::Relaxed);
     }
 
     /// The error with the message that its inbox has refused.

@@ -9,7 +9,7 @@ use mycelium_mailbox::{FutureSlot, Parcel, Started};
 
 use super::source::SourceDrained;
 use crate::error::short_type_name;
-use crate::life::{self, Witness};
+use crate::life::{self, MARKER, Marker, Witness};
 use crate::sync::oneshot;
 use crate::{Actor, Context, Handler, Responder, StopReason};
 
@@ -31,8 +31,16 @@ type HandleFn<A> = for<'a> fn(
 struct EnvelopeKind<A: Actor> {
     handle: HandleFn<A>,
     name: fn() -> &'static str,
-    /// Whether somebody waits for the answer.
-    is_query: bool,
+    is: EnvelopeContent,
+}
+
+/// What an envelope holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EnvelopeContent {
+    Message,
+    /// Somebody waits for the answer.
+    Query,
+    Marker,
 }
 
 struct RequestFn<Q, R> {
@@ -44,15 +52,25 @@ struct RequestFn<Q, R> {
 struct TellFn<A, M>(std::marker::PhantomData<(A, M)>);
 
 impl<A: Handler<M>, M: Send + Sync + 'static> TellFn<A, M> {
-    const KIND: EnvelopeKind<A> =
-        EnvelopeKind { handle: handle_message::<A, M>, name: short_type_name::<M>, is_query: false };
+    const KIND: EnvelopeKind<A> = EnvelopeKind {
+        handle: handle_message::<A, M>,
+        name: short_type_name::<M>,
+        is: EnvelopeContent::Message,
+    };
 }
 
 struct Ask<A, Q>(std::marker::PhantomData<(A, Q)>);
 
 impl<A: Responder<Q>, Q: Send + Sync + 'static> Ask<A, Q> {
     const KIND: EnvelopeKind<A> =
-        EnvelopeKind { handle: handle_query::<A, Q>, name: short_type_name::<Q>, is_query: true };
+        EnvelopeKind { handle: handle_query::<A, Q>, name: short_type_name::<Q>, is: EnvelopeContent::Query };
+}
+
+struct MarkerFn<A>(std::marker::PhantomData<A>);
+
+impl<A: Actor> MarkerFn<A> {
+    const KIND: EnvelopeKind<A> =
+        EnvelopeKind { handle: pass_marker::<A>, name: || MARKER, is: EnvelopeContent::Marker };
 }
 
 impl<A: Actor> Envelope<A> {
@@ -74,6 +92,10 @@ impl<A: Actor> Envelope<A> {
         Self { content: Parcel::new(RequestFn { query, reply: Some(reply) }), kind: &Ask::<A, Q>::KIND }
     }
 
+    pub(crate) fn marker(marker: Marker) -> Self {
+        Self { content: Parcel::new(marker), kind: &MarkerFn::<A>::KIND }
+    }
+
     /// The message back, after it was not sent.
     pub(crate) fn into_message<M: 'static>(self) -> Option<M> {
         self.content.into().ok()
@@ -92,7 +114,12 @@ impl<A: Actor> Envelope<A> {
 
     /// Whether somebody waits for an answer to it.
     pub(crate) fn is_query(&self) -> bool {
-        self.kind.is_query
+        self.kind.is == EnvelopeContent::Query
+    }
+
+    /// Whether it is no message, but one of the framework's own marks between them.
+    pub(crate) fn is_marker(&self) -> bool {
+        self.kind.is == EnvelopeContent::Marker
     }
 
     #[inline]
@@ -151,6 +178,21 @@ where
         answered.await.map(|()| 1)
     };
     slot.start(seen, cx)
+}
+
+fn pass_marker<'a, A: Actor>(
+    content: &'a mut Parcel,
+    _: &'a mut A,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, SourceDrained> {
+    let Some(marker) = content.downcast_ref::<Marker>() else { return Started::Ready(Ok(1)) };
+    let passing = async move {
+        marker.take_effect(ctx).await;
+        Ok(1)
+    };
+    slot.start(passing, cx)
 }
 
 /// Has the actor handle one message, in a future that lives in `slot`.

@@ -332,7 +332,8 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
     }
 
     fn keep(&mut self) -> bool {
-        self.kept = self.inbox.peek().is_some_and(|(envelope, _)| !envelope.is_query());
+        self.kept =
+            self.inbox.peek().is_some_and(|(envelope, _)| !envelope.is_query() && !envelope.is_marker());
         self.kept
     }
 
@@ -341,13 +342,22 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
     }
 
     fn discard(&mut self) -> Option<&'static str> {
+        if self.inbox.peek()?.0.is_marker() {
+            // No message of anybody's: the next life comes to it again.
+            return None;
+        }
         self.inbox.take().map(Envelope::discard)
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {
         self.inbox.close();
-        self.inbox.head()?;
-        self.inbox.take().map(|envelope| (envelope.discard(), 1))
+        loop {
+            self.inbox.head()?;
+            let envelope = self.inbox.take()?;
+            if !envelope.is_marker() {
+                return Some((envelope.discard(), 1));
+            }
+        }
     }
 
     fn topic(&self) -> Option<Way> {

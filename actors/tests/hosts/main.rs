@@ -22,6 +22,7 @@ mod delivery;
 mod destructors;
 mod drain;
 mod ends;
+mod graceful;
 mod in_hand;
 mod mailboxes;
 mod monitors;

@@ -133,6 +133,33 @@ impl<T> Port<T> {
         Ok(())
     }
 
+    /// Queues `value` behind all that waits, however much that is: for what the receiver's side sends itself,
+    /// which it has to bound. With `Conflate` it is offered as any other.
+    ///
+    /// # Errors
+    /// [`TrySendError::Closed`] once the receiver is gone.
+    pub fn send_past_bound(&self, value: T) -> Result<(), TrySendError<T>> {
+        if self.key.is_some() {
+            return self.offer(value);
+        }
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(TrySendError::Closed(value));
+        }
+        let stamp = self.stamps.stamp(&mut state.mark);
+        state.backlog.push(PortEntry { stamp, value });
+        state.accepted += 1;
+        self.finish(state);
+        Ok(())
+    }
+
+    /// Messages that count against the bound: those that wait, and those of the receiver's last batch, as far
+    /// as it has told.
+    #[must_use]
+    pub fn load(&self) -> usize {
+        self.state.lock().backlog.load()
+    }
+
     /// Queues `value`, waiting for room under `Block`. `sender` is the sending actor's id, or 0.
     ///
     /// # Cancel safety

@@ -91,7 +91,7 @@ impl IsolateCore {
         self.next_feed.set(None);
         end(&|| drop(self.feeds.take()));
         end(&|| drop(self.room.take()));
-        end(&|| drop(self.direct.take()));
+        end(&|| drop((self.direct.take(), self.inboxes.take())));
         for tree in self.trees.take() {
             end(&|| tree.clear());
         }

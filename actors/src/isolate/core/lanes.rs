@@ -4,7 +4,7 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::IsolateCore;
+use super::{DirectCount, IsolateCore};
 use crate::TopicStats;
 use crate::isolate::lane::{AnyLane, Lane, LanePlace, LaneWay};
 
@@ -19,6 +19,9 @@ impl IsolateCore {
         let known = self.direct.borrow().get(&key).cloned().and_then(|lane| lane.downcast::<Lane<M>>().ok());
         known.unwrap_or_else(|| {
             let lane = self.add_lane(make);
+            let counted = Rc::clone(&lane);
+            let waiting: DirectCount = Box::new(move || counted.waiting());
+            self.inboxes.borrow_mut().entry(seat).or_default().push(waiting);
             self.direct.borrow_mut().insert(key, Rc::clone(&lane) as Rc<dyn Any>);
             lane
         })

@@ -1,0 +1,53 @@
+//! Markers between the messages to an actor of an isolate, and how many messages wait for it.
+
+use std::rc::Rc;
+
+use super::gauge::Gauge;
+use super::handle::{IsolateRef, Place, direct_rule, push};
+use super::lane::Lane;
+use super::seat::Seat;
+use super::sub::MarkerStep;
+use crate::Actor;
+use crate::life::{MARKER, Marker};
+
+/// The way by which markers come. It takes them also when it is full.
+fn marker_lane<A: Actor>(seat: &Rc<Seat<A>>) -> Rc<Lane<Marker>> {
+    seat.core.direct(seat.index, |place| {
+        let gauge = Gauge::direct(MARKER);
+        Lane::to_one(place, seat.way_in::<Marker, MarkerStep>(direct_rule(&gauge)), gauge)
+    })
+}
+
+impl<A: Actor> IsolateRef<A> {
+    /// Queues a marker behind all that was sent before.
+    pub(crate) fn mark(&self, marker: Marker) {
+        let Some(core) = self.place.core() else { return };
+        if let Some(seat) = self.seat(core) {
+            push(core, &marker_lane(&seat), marker);
+        }
+    }
+
+    /// Has the actor end when it has handled all that was sent before.
+    pub(crate) fn stop_at_marker(&self) {
+        let Some(core) = self.place.core() else { return };
+        if self.seat(core).is_some() && core.stop_markers.borrow_mut().insert(self.place.seat()) {
+            self.mark(Marker::Stop);
+        }
+    }
+
+    /// How many messages and queries wait for the actor that were sent to it alone.
+    pub(crate) fn inbox_len(&self) -> usize {
+        let Some(core) = self.place.core() else { return 0 };
+        let inboxes = core.inboxes.borrow();
+        inboxes.get(&self.place.seat()).map_or(0, |lanes| lanes.iter().map(|waiting| waiting()).sum())
+    }
+}
+
+impl Place {
+    /// The actor that sits here has come to its [`Marker::Stop`].
+    pub(crate) fn is_at_marker(&self) {
+        if let Some(core) = self.core() {
+            core.stop_markers.borrow_mut().remove(&self.seat());
+        }
+    }
+}
