@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
-use crate::{ActorId, StopReason, Timestamp};
+use crate::{Identity, StopReason, Timestamp};
 
 /// How many of the latest dead letters a bus or isolate remembers one by one (entries).
 pub const DEAD_LETTERS_RECENT_MAX: usize = 64;
@@ -12,10 +12,8 @@ pub const DEAD_LETTERS_RECENT_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadLetter {
-    /// The actor's name.
-    pub actor: &'static str,
     /// The actor.
-    pub id: ActorId,
+    pub actor: Identity,
     /// The name of the message.
     pub message: &'static str,
     /// The topic it came from; `None` if it was sent to this actor alone.
@@ -50,8 +48,8 @@ impl fmt::Display for DeadLetter {
             DeadLetterCause::InHand { .. } => "was being handled",
             DeadLetterCause::Waiting => "waited",
         };
-        let Self { actor, id, message, messages, reason, .. } = self;
-        write!(f, "{messages} {message} {verb} when {actor}{id} {reason}")?;
+        let Self { actor, message, messages, reason, .. } = self;
+        write!(f, "{messages} {message} {verb} when {actor} {reason}")?;
         match self.cause {
             DeadLetterCause::InHand { attempts } if attempts > 1 => write!(f, " (attempt {attempts})"),
             _ => Ok(()),
@@ -97,8 +95,8 @@ pub(crate) struct Account {
     pub(crate) messages: u64,
 }
 
-/// Which actor, its name, the message, its topic, and whether it was being handled.
-pub(crate) type Row = (ActorId, &'static str, &'static str, Option<&'static str>, bool);
+/// Which actor, the message, its topic, and whether it was being handled.
+pub(crate) type Row = (Identity, &'static str, Option<&'static str>, bool);
 
 /// Most rows of an account (actors times messages).
 const ACCOUNT_MAX: usize = 10_000;
@@ -107,7 +105,7 @@ impl Account {
     fn enter(&mut self, letter: &DeadLetter) {
         let in_hand = matches!(letter.cause, DeadLetterCause::InHand { .. });
         self.messages += letter.messages;
-        let row = (letter.id, letter.actor, letter.message, letter.topic, in_hand);
+        let row = (letter.actor.clone(), letter.message, letter.topic, in_hand);
         if self.rows.len() < ACCOUNT_MAX || self.rows.contains_key(&row) {
             *self.rows.entry(row).or_default() += letter.messages;
         }

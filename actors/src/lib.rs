@@ -12,6 +12,7 @@ mod context;
 mod dead_letters;
 mod error;
 mod host;
+mod identity;
 mod isolate;
 mod life;
 mod live;
@@ -43,6 +44,7 @@ pub use clock::Clock;
 pub use context::{ActorId, Context};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
 pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
+pub use identity::Identity;
 pub use isolate::{
     DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, OnFailure, QUEUE_CAPACITY, RunError,
     Waiting, WaitsFor,
@@ -62,7 +64,7 @@ pub use reference::{ActorRef, Watchable};
 pub use report::{MainResult, Report};
 pub use service::{Delivery, ServiceContext, Subscriber};
 pub use service_ref::ServiceRef;
-pub use stats::{Alive, BusStats, QueueStats, TopicStats};
+pub use stats::{Alive, BusStats, PENDING_RESTARTS_MAX, PendingRestart, QueueStats, TopicStats};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};

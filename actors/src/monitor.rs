@@ -1,6 +1,6 @@
 //! What one actor hears of the end of another.
 
-use crate::{ActorId, StopReason};
+use crate::{ActorId, Identity, StopReason};
 
 /// One watch or link, from [`Context::watch`](crate::Context::watch) or
 /// [`Context::link`](crate::Context::link).
@@ -19,10 +19,8 @@ pub struct Monitor {
 pub struct Down {
     /// What `watch` returned.
     pub monitor: Monitor,
-    /// The name of the actor that has ended.
-    pub actor: &'static str,
-    /// Its identity.
-    pub id: ActorId,
+    /// The actor that has ended.
+    pub actor: Identity,
     /// Why it ended.
     pub reason: StopReason,
 }
@@ -30,7 +28,7 @@ pub struct Down {
 impl Down {
     /// What this end means for an actor that is linked to the one that has ended.
     pub(crate) fn to_linked(&self) -> Option<StopReason> {
-        let Self { actor, id, reason, .. } = self;
-        reason.is_abnormal().then(|| StopReason::Linked(format!("{actor}{id} {reason}").into()))
+        let Self { actor, reason, .. } = self;
+        reason.is_abnormal().then(|| StopReason::Linked(format!("{actor} {reason}").into()))
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::live::CancelPoint;
 use crate::reference::sealed;
 use crate::{
-    Actor, ActorId, ActorRef, AskError, Handler, Query, Responder, StopReason, TellError, Watchable,
+    Actor, ActorId, ActorRef, AskError, Handler, Identity, Query, Responder, StopReason, TellError, Watchable,
 };
 
 /// The address of somebody who takes messages of type `M`: an [`ActorRef`] without the type of its actor.
@@ -96,6 +96,7 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 trait RecipientOf: sealed::Watchable + Send + Sync {
     fn id(&self) -> ActorId;
     fn name(&self) -> &'static str;
+    fn identity(&self) -> Identity;
     fn is_alive(&self) -> bool;
     fn ended(&self) -> BoxFuture<'_, StopReason>;
 }
@@ -123,6 +124,10 @@ impl<A: Actor> RecipientOf for ActorRef<A> {
 
     fn name(&self) -> &'static str {
         self.name()
+    }
+
+    fn identity(&self) -> Identity {
+        self.identity()
     }
 
     fn is_alive(&self) -> bool {
@@ -255,7 +260,12 @@ macro_rules! known {
                 self.to.id()
             }
 
-            /// The name of the actor in logs, counters and errors.
+            /// What logs, statistics and errors call the actor.
+            pub fn identity(&self) -> Identity {
+                self.to.identity()
+            }
+
+            /// The name of the actor's type.
             pub fn name(&self) -> &'static str {
                 self.to.name()
             }
@@ -284,7 +294,7 @@ macro_rules! known {
 
         impl<$($param),+> fmt::Debug for $name<$($param),+> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "{}{}", self.name(), self.id())
+                fmt::Display::fmt(&self.identity(), f)
             }
         }
 

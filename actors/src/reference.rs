@@ -12,7 +12,7 @@ use crate::blocking::block_on;
 use crate::context::{Either, within};
 use crate::isolate::{IsolateRef, Place};
 use crate::live::{Address, CancelPoint, Member, Watched, cancellable, poll_turn, turn};
-use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
+use crate::{Actor, ActorId, AskError, Handler, Identity, Responder, StopReason, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
 ///
@@ -75,7 +75,7 @@ impl<A: Actor> Clone for ActorRef<A> {
 
 impl<A: Actor> fmt::Debug for ActorRef<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", A::name(), self.id())
+        fmt::Display::fmt(&self.identity(), f)
     }
 }
 
@@ -116,7 +116,17 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// The actor's name in logs, counters and errors: [`Actor::name`].
+    /// What logs, statistics and errors call the actor. On a thread that does not run its isolate it has no
+    /// path.
+    pub fn identity(&self) -> Identity {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.place.identity(A::name()),
+            ReferenceBackend::Live(live) => live.identity(),
+            ReferenceBackend::Nowhere(id) => Identity { id: *id, name: A::name(), path: None },
+        }
+    }
+
+    /// The name of the actor's type: [`Actor::name`].
     pub fn name(&self) -> &'static str {
         A::name()
     }

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use crate::isolate::Place;
 use crate::live::LiveServiceRef;
-use crate::{ActorId, Service, StopReason};
+use crate::{ActorId, Identity, Service, StopReason};
 
 /// A running service: cheap to clone, the same type live and in an isolate. Dropping it does not end the
 /// service.
@@ -48,7 +48,7 @@ impl<S: Service> Clone for ServiceRef<S> {
 
 impl<S: Service> fmt::Debug for ServiceRef<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", S::name(), self.id())
+        fmt::Display::fmt(&self.identity(), f)
     }
 }
 
@@ -77,7 +77,17 @@ impl<S: Service> ServiceRef<S> {
         }
     }
 
-    /// The service's name in logs, counters and errors: [`Service::name`].
+    /// What logs, statistics and errors call the service. On a thread that does not run its isolate it has
+    /// no path.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        match &self.backend {
+            ServiceRefBackend::Isolate(place) => place.identity(S::name()),
+            ServiceRefBackend::Live(live) => live.member().identity(),
+        }
+    }
+
+    /// The name of the service's type: [`Service::name`].
     #[must_use]
     pub fn name(&self) -> &'static str {
         S::name()

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{ActorId, DeadLetters, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::{DeadLetters, Identity, Timestamp};
 
 /// A live bus at one moment: see [`MessageBus::stats`](crate::MessageBus::stats).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,11 +13,15 @@ use crate::{ActorId, DeadLetters, Timestamp};
 pub struct BusStats {
     /// When, on the bus's clock.
     pub at: Timestamp,
-    /// Who has not ended, by name.
+    /// Who has not ended: those with a path or a registered name one by one, the others counted by their
+    /// type.
     pub alive: Vec<Alive>,
     /// How often supervisors have started a child anew: of any kind, the siblings of a group among them. For
     /// a supervisor that is started anew it counts that one, not what is below.
     pub restarts: u64,
+    /// The children of trees that wait for their restart, by path; of each supervisor
+    /// [`PENDING_RESTARTS_MAX`] at most.
+    pub pending_restarts: Vec<PendingRestart>,
     /// The counters of every topic that was ever used, by message name.
     pub topics: Vec<TopicStats>,
     /// Every queue of the bus, the one nearest to its bound first.
@@ -23,12 +30,29 @@ pub struct BusStats {
     pub dead_letters: DeadLetters,
 }
 
-/// How many actors or services of one name have not ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A child of a tree that has failed and waits for its restart: see
+/// [`Child::backoff`](crate::tree::Child::backoff).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct PendingRestart {
+    /// Its path.
+    pub path: Arc<str>,
+    /// How long it still waits.
+    pub remaining: Duration,
+}
+
+/// How many children of one supervisor that wait for their restarts are shown: those that come first
+/// (entries).
+pub const PENDING_RESTARTS_MAX: usize = 64;
+
+/// An actor or service that has not ended, or how many of one type.
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Alive {
     /// What [`Actor::name`](crate::Actor::name) or [`Service::name`](crate::Service::name) says.
     pub name: &'static str,
+    /// Its path in a tree, or the name under which it was registered; `None` for those that have neither.
+    pub path: Option<Arc<str>>,
     /// Whether they are services; futures and processes of supervision trees are services too.
     pub service: bool,
     /// How many.
@@ -36,13 +60,12 @@ pub struct Alive {
 }
 
 /// One queue of a bus: what waits for one receiver, on one topic or directly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueStats {
-    /// Whose queue it is; `None` for a subscriber of code that is neither an actor nor a service.
-    pub receiver: Option<ActorId>,
-    /// The receiver's name; `"subscriber"` for such code, and for a receiver that ends at this moment.
-    pub name: &'static str,
+    /// Whose queue it is; `None` for a subscriber of code that is neither an actor nor a service, and for a
+    /// receiver that ends at this moment.
+    pub receiver: Option<Identity>,
     /// The name of the messages; `None` for an actor's inbox, which takes what is told and asked.
     pub message: Option<&'static str>,
     /// What it does when it is full.
@@ -52,6 +75,9 @@ pub struct QueueStats {
     /// Its bound, in messages.
     pub capacity: u64,
 }
+
+/// How many actors and services with a path or name the text of a [`BusStats`] shows (entries).
+const ALIVE_SHOWN_MAX: usize = 64;
 
 /// How many queues the text of a [`BusStats`] shows, the fullest (entries).
 const QUEUES_SHOWN_MAX: usize = 32;
@@ -90,9 +116,22 @@ impl fmt::Display for BusStats {
         let (actors, services) = (self.actors(), self.services());
         write!(f, "{at}: {actors} actors, {services} services, {restarts} restarts, ")?;
         write!(f, "{} dead letters ({in_hand} in hand, {waiting} waiting)", in_hand + waiting)?;
-        for Alive { name, service, count } in &self.alive {
-            write!(f, "\n  {} {name}: {count}", if *service { "service" } else { "actor" })?;
+        let (mut named, mut more) = (0, 0);
+        for Alive { name, path, service, count } in &self.alive {
+            let kind = if *service { "service" } else { "actor" };
+            match path {
+                None => write!(f, "\n  {kind} {name}: {count}")?,
+                Some(_) if named == ALIVE_SHOWN_MAX => more += 1,
+                Some(path) => {
+                    named += 1;
+                    write!(f, "\n  {kind} {path} ({name})")?;
+                }
+            }
         }
+        if more > 0 {
+            write!(f, "\n  and {more} more actors and services with a path or name")?;
+        }
+        self.pending_restarts.iter().try_for_each(|pending| write!(f, "\n  {pending}"))?;
         self.topics.iter().try_for_each(|topic| write!(f, "\n  topic {topic}"))?;
         let mut queues = self.queues.iter().filter(|queue| queue.waiting > 0);
         queues.by_ref().take(QUEUES_SHOWN_MAX).try_for_each(|queue| write!(f, "\n  queue {queue}"))?;
@@ -100,6 +139,12 @@ impl fmt::Display for BusStats {
             0 => Ok(()),
             more => write!(f, "\n  and {more} more queues in which something waits"),
         }
+    }
+}
+
+impl fmt::Display for PendingRestart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} restarts in {:?}", self.path, self.remaining)
     }
 }
 
@@ -126,9 +171,11 @@ impl fmt::Display for TopicStats {
 
 impl fmt::Display for QueueStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, policy, waiting, capacity, .. } = self;
-        f.write_str(name)?;
-        self.receiver.map_or(Ok(()), |id| write!(f, "{id}"))?;
+        let Self { policy, waiting, capacity, .. } = self;
+        match &self.receiver {
+            Some(receiver) => receiver.fmt(f)?,
+            None => f.write_str("subscriber")?,
+        }
         let message = self.message.unwrap_or("inbox");
         write!(f, " {message}: {waiting} of {capacity} waiting ({policy})")
     }

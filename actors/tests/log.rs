@@ -15,13 +15,22 @@ use tracing::span;
 
 /// Level, target and message of each line.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<BTreeSet<(String, String, String)>>>);
+struct Lines(Arc<Mutex<BTreeSet<(String, String, String)>>>, Actors);
 
-struct Message(String);
+/// What the lines say in their field `actor`.
+type Actors = Arc<Mutex<BTreeSet<String>>>;
+
+#[derive(Default)]
+struct Message {
+    text: String,
+    actor: Option<String>,
+}
 impl Visit for Message {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            write!(self.0, "{value:?}").unwrap();
+        match field.name() {
+            "message" => write!(self.text, "{value:?}").unwrap(),
+            "actor" => self.actor = Some(format!("{value:?}")),
+            _ => {}
         }
     }
 }
@@ -38,10 +47,11 @@ impl tracing::Subscriber for Lines {
     fn enter(&self, _: &span::Id) {}
     fn exit(&self, _: &span::Id) {}
     fn event(&self, event: &tracing::Event<'_>) {
-        let mut message = Message(String::new());
+        let mut message = Message::default();
         event.record(&mut message);
+        self.1.lock().unwrap().extend(message.actor);
         let metadata = event.metadata();
-        let line = (metadata.level().to_string(), metadata.target().to_owned(), message.0);
+        let line = (metadata.level().to_string(), metadata.target().to_owned(), message.text);
         self.0.lock().unwrap().insert(line);
     }
 }
@@ -102,6 +112,7 @@ async fn what_is_logged_is_listed_with_its_level() {
         let line = (level.to_owned(), target.to_owned(), message.to_owned());
         assert!(logged.contains(&line), "{line:?} is not in {logged:#?}");
     }
+    assert_eq!(*lines.1.lock().unwrap(), BTreeSet::from(["root/desk/parser".to_owned()]), "its dead letters");
     // The text of a dead letter is its own.
     for line in logged.iter().filter(|(_, target, _)| target != "mycelium::dead_letters") {
         assert!(listed.contains(line), "{line:?} is not in the table of docs/operations.md");

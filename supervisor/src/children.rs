@@ -82,6 +82,8 @@ pub(crate) struct Children<F> {
     /// Children in `Waiting`, soonest first, then in the order in which they began to wait.
     waits: BTreeSet<(Duration, u64, u64)>,
     next_wait_order: u64,
+    /// How often a child has begun or ceased to wait.
+    wait_changes: u64,
 }
 
 impl<F> Children<F> {
@@ -94,6 +96,7 @@ impl<F> Children<F> {
             significant_active: 0,
             waits: BTreeSet::new(),
             next_wait_order: 0,
+            wait_changes: 0,
         }
     }
 
@@ -108,6 +111,16 @@ impl<F> Children<F> {
     /// The child whose wait ends first, and when.
     pub(crate) fn next_wait(&self) -> Option<(Duration, u64)> {
         self.waits.first().map(|(until, _, key)| (*until, *key))
+    }
+
+    /// The children that wait and until when, the one whose wait ends first in front.
+    pub(crate) fn waits(&self) -> impl Iterator<Item = (&Arc<str>, Duration)> {
+        let slots = self.waits.iter().map(|(until, _, key)| (self.slots.get(key), *until));
+        slots.filter_map(|(slot, until)| Some((&slot?.spec.id, until)))
+    }
+
+    pub(crate) fn wait_changes(&self) -> u64 {
+        self.wait_changes
     }
 
     /// Adds a child after the others. The id must be free.
@@ -152,9 +165,11 @@ impl<F> Children<F> {
         }
         if let State::Waiting { until } = slot.state {
             self.waits.remove(&(until, slot.wait_order, key));
+            self.wait_changes += 1;
         }
         if let State::Waiting { until } = state {
             self.next_wait_order += 1;
+            self.wait_changes += 1;
             slot.wait_order = self.next_wait_order;
             self.waits.insert((until, slot.wait_order, key));
         }

@@ -2,11 +2,10 @@
 
 use super::core::IsolateCore;
 use super::gauge::Label;
-use super::handle::id_of;
 use super::seat::AnySeat;
 use super::{Isolate, OUTSIDE};
+use crate::StopReason;
 use crate::dead_letters::{Account, DeadLetter, DeadLetterCause, DeadLetters};
-use crate::{ActorId, StopReason};
 
 impl IsolateCore {
     /// Notes what the actor in this seat does not handle, because it has ended or failed for this reason.
@@ -25,8 +24,16 @@ impl IsolateCore {
             return;
         }
         self.dead_letters.set(self.dead_letters.get() + messages);
-        let (id, at, Label { message, topic }) = (id_of(index), self.moment(), label);
-        let letter = DeadLetter { actor: seat.name(), id, message, topic, messages, cause, reason, at };
+        let (at, Label { message, topic }) = (self.moment(), label);
+        let letter = DeadLetter {
+            actor: self.identity(index, seat.name()),
+            message,
+            topic,
+            messages,
+            cause,
+            reason,
+            at,
+        };
         let tree = seat.as_child().map(super::tree::SeatedChild::tree);
         self.letters.borrow_mut().get_or_insert_default().put(letter, tree, cut_off);
     }
@@ -50,11 +57,6 @@ impl IsolateCore {
         let closed = self.letters.borrow_mut().as_mut().and_then(|letters| letters.close_account(number));
         closed.unwrap_or_default()
     }
-}
-
-/// The seat of this identity.
-pub(crate) fn seat_of_id(id: ActorId) -> u32 {
-    u32::try_from(id.get().saturating_sub(1)).unwrap_or(OUTSIDE)
 }
 
 impl Isolate {

@@ -39,7 +39,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use self::core::{Idle, IsolateCore};
-use self::handle::{id_of, refused, seat_of};
+use self::handle::{refused, seat_of};
 use self::lane::LaneWay;
 use self::seat::Seat;
 use self::service::ServiceSeat;
@@ -518,7 +518,7 @@ fn resume(core: &IsolateCore, foreign: &BTreeSet<u32>, seat: u32) -> Result<(), 
     let index = seat;
     let Some(seat) = core.seat(seat) else { return Ok(()) };
     if foreign.contains(&index) && !seat.has_ended() {
-        core.fail(RunError::ForeignWake { actor: seat.name(), id: id_of(index), at: core.moment() });
+        core.fail(RunError::ForeignWake { actor: core.identity_in(index), at: core.moment() });
         return Err(core.first_failure().unwrap_or(RunError::Closed));
     }
     seat.resume();

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::core::IsolateCore;
-use super::handle::{IsolateRef, Place, seat_of};
+use super::handle::{IsolateRef, Place, id_of, seat_of};
+use super::tree::SeatedChild;
 use super::{Isolate, Origin};
 use crate::life::Census;
-use crate::{Actor, ActorRef, Probe, SpawnError};
+use crate::{Actor, ActorRef, Identity, Probe, SpawnError};
 
 /// What an isolate knows its actors by, besides their seats.
 #[derive(Default)]
@@ -19,6 +20,12 @@ pub(crate) struct SeatNames {
 }
 
 impl SeatNames {
+    /// The name that this seat was given.
+    fn of(&self, seat: u32) -> Option<Arc<str>> {
+        let seats = self.seats.borrow();
+        seats.iter().find(|(_, other)| **other == seat).map(|(name, _)| Arc::from(&**name))
+    }
+
     /// What the random numbers of a new actor follow from.
     pub(super) fn origin<A: Actor>(&self, name: Option<&str>) -> Origin {
         Origin::outside_of_trees(name, || self.census.borrow_mut().count::<A>())
@@ -26,6 +33,21 @@ impl SeatNames {
 }
 
 impl IsolateCore {
+    /// What logs, statistics and errors call whoever sits here. `name` is that of the type: a seat may be
+    /// asked while it is taken from the list of all.
+    #[cold]
+    pub(crate) fn identity(&self, seat: u32, name: &'static str) -> Identity {
+        let there = self.seat(seat);
+        let path = there.as_ref().and_then(|there| there.as_child()).map(SeatedChild::path);
+        Identity { id: id_of(seat), name, path: path.or_else(|| self.names.of(seat)) }
+    }
+
+    /// The same of whoever sits there.
+    #[cold]
+    pub(crate) fn identity_in(&self, seat: u32) -> Identity {
+        self.identity(seat, self.seat(seat).map_or("nobody", |seat| seat.name()))
+    }
+
     pub(crate) fn is_probed(&self) -> bool {
         self.probe.borrow().is_some()
     }
@@ -77,5 +99,15 @@ impl Isolate {
     fn named(&self, name: &str) -> Option<u32> {
         let seat = self.core.names.seats.borrow().get(name).copied()?;
         self.core.seat(seat).filter(|seat| !seat.has_ended()).map(|_| seat)
+    }
+}
+
+impl Place {
+    /// What logs, statistics and errors call whoever sits here, whose type has this name.
+    pub(crate) fn identity(&self, name: &'static str) -> Identity {
+        match self.core_from_anywhere() {
+            Some(core) => core.identity(self.seat(), name),
+            None => Identity { id: self.id(), name, path: None },
+        }
     }
 }

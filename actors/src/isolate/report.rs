@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::waits::WaitsFor;
-use crate::{ActorId, StopReason, Timestamp};
+use crate::{Identity, StopReason, Timestamp};
 
 /// Counters of one isolate since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,17 +30,15 @@ pub struct IsolateStats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Waiting {
-    /// The actor's or service's name.
-    pub actor: &'static str,
-    /// Its identity within the isolate.
-    pub id: ActorId,
+    /// The actor or service.
+    pub actor: Identity,
     /// What its handler or loop waits for.
     pub waits_for: WaitsFor,
 }
 
 impl fmt::Display for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{} for {}", self.actor, self.id, self.waits_for)
+        write!(f, "{} for {}", self.actor, self.waits_for)
     }
 }
 
@@ -89,10 +87,8 @@ pub enum OnFailure {
 pub enum RunError {
     /// An actor or service failed or panicked. The isolate stays as it was at that event.
     ActorFailed {
-        /// Its name.
-        actor: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        /// Who.
+        actor: Identity,
         /// What it failed with.
         reason: StopReason,
         /// The virtual time of the event.
@@ -114,19 +110,15 @@ pub enum RunError {
     /// would depend on which came first.
     ForeignWake {
         /// The actor or service that was woken.
-        actor: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        actor: Identity,
         /// The virtual time.
         at: Timestamp,
     },
     /// An actor or service uses timers, sockets, tasks or processes of tokio, which an isolate does not have:
     /// their time is that of the machine.
     NeedsTokio {
-        /// Its name.
-        actor: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        /// Who.
+        actor: Identity,
         /// The virtual time.
         at: Timestamp,
     },
@@ -141,9 +133,7 @@ pub enum RunError {
         /// The limit.
         events_max: u64,
         /// Who still goes on: a service that does not come to its end, or else whose code ran last.
-        actor: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        actor: Identity,
         /// The virtual time.
         at: Timestamp,
     },
@@ -155,19 +145,15 @@ pub enum RunError {
         /// The bound.
         resumptions_max: u64,
         /// Who still goes on: a service that does not come to its end, or else whose code ran last.
-        actor: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        actor: Identity,
         /// The virtual time.
         at: Timestamp,
     },
     /// An actor or service goes on again and again at one moment, and no message is handled. A limit of one's
     /// own replaces this bound as well.
     Spinning {
-        /// Its name.
-        actor: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        /// Who.
+        actor: Identity,
         /// The moment.
         at: Timestamp,
     },
@@ -190,7 +176,7 @@ pub enum RunError {
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ActorFailed { actor, id, reason, at } => write!(f, "{actor}{id} {reason} (at {at})"),
+            Self::ActorFailed { actor, reason, at } => write!(f, "{actor} {reason} (at {at})"),
             Self::Stuck { waiting } => {
                 f.write_str("nothing is left to do, but not everybody is done; these wait: ")?;
                 tell_waiting(f, waiting)
@@ -203,35 +189,35 @@ impl fmt::Display for RunError {
                 f.write_str("; these wait: ")?;
                 tell_waiting(f, waiting)
             }
-            Self::ForeignWake { actor, id, at } => write!(
+            Self::ForeignWake { actor, at } => write!(
                 f,
-                "{actor}{id} was woken by another thread as well as by its isolate (at {at}): what comes first depends on the \
+                "{actor} was woken by another thread as well as by its isolate (at {at}): what comes first depends on the \
                  machine; bring the thread's answer in with `Isolate::tell` or `Isolate::publish` between two runs"
             ),
-            Self::NeedsTokio { actor, id, at } => write!(
+            Self::NeedsTokio { actor, at } => write!(
                 f,
-                "{actor}{id} uses timers, sockets or tasks of tokio, which an isolate does not have (at {at}): wait with \
+                "{actor} uses timers, sockets or tasks of tokio, which an isolate does not have (at {at}): wait with \
                  `ctx.sleep` or `ctx.clock()` instead of `tokio::time`, and run what needs a socket on a `MessageBus`"
             ),
             Self::Spawned { tasks } => write!(
                 f,
                 "{tasks} tasks were given to `tokio::spawn`, which nothing runs in an isolate: make each an actor or a service"
             ),
-            Self::TooManyEvents { events_max, actor, id, at } => write!(
+            Self::TooManyEvents { events_max, actor, at } => write!(
                 f,
-                "more than {events_max} events and resumptions, and {actor}{id} still goes on (at {at}): do actors feed each \
+                "more than {events_max} events and resumptions, and {actor} still goes on (at {at}): do actors feed each \
                  other for ever? For a service that never ends use `run_until` or `run_for`; if the work is that long, raise \
                  `limit_events`"
             ),
-            Self::TooManyResumptions { resumptions_max, actor, id, at } => write!(
+            Self::TooManyResumptions { resumptions_max, actor, at } => write!(
                 f,
-                "more than {resumptions_max} resumptions, and {actor}{id} still goes on (at {at}): for a service that never ends, \
+                "more than {resumptions_max} resumptions, and {actor} still goes on (at {at}): for a service that never ends, \
                  such as a heartbeat, use `run_until` or `run_for`; if the work is that long, set `limit_events`, or hand data \
                  that has an end to `ctx.replay`"
             ),
-            Self::Spinning { actor, id, at } => write!(
+            Self::Spinning { actor, at } => write!(
                 f,
-                "{actor}{id} goes on again and again at one moment and no message is handled (at {at}): let it wait for a message \
+                "{actor} goes on again and again at one moment and no message is handled (at {at}): let it wait for a message \
                  or sleep for more than zero; `limit_events` replaces this bound"
             ),
             Self::Stopped { at } => {

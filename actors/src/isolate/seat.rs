@@ -14,7 +14,6 @@ pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
 use super::core::IsolateCore;
 use super::gauge::{Gauge, Label, PendingHand};
-use super::handle::id_of;
 use super::lane::Receive;
 use super::monitors::{TellStep, Watches};
 use super::parked::ParkedOrder;
@@ -477,11 +476,8 @@ impl<A: Actor> AnySeat for Seat<A> {
 
     fn waiting(&self) -> Option<Waiting> {
         let waits_for = || self.wait.get().told(&self.core);
-        self.is_handling().then(|| Waiting {
-            actor: A::name(),
-            id: id_of(self.index),
-            waits_for: waits_for(),
-        })
+        let actor = || self.core.identity(self.index, A::name());
+        self.is_handling().then(|| Waiting { actor: actor(), waits_for: waits_for() })
     }
 
     fn is_handling(&self) -> bool {
@@ -549,8 +545,8 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn down(&self, monitor: Monitor) -> Option<Down> {
-        let (actor, id, reason) = (A::name(), id_of(self.index), self.end_reason()?);
-        Some(Down { monitor, actor, id, reason })
+        let reason = self.end_reason()?;
+        Some(Down { monitor, actor: self.core.identity(self.index, A::name()), reason })
     }
 
     fn watch(&self, waker: &Waker) {

@@ -125,8 +125,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         let is_at_rest = self.core.waits.rests(self.index)
             || matches!(wait, SeatWait::End(_) | SeatWait::TreeEnd | SeatWait::EndOfTime);
         (self.run.borrow().is_some() && !is_at_rest).then(|| Waiting {
-            actor: S::name(),
-            id: id_of(self.index),
+            actor: self.core.identity(self.index, S::name()),
             waits_for: wait.told(&self.core),
         })
     }

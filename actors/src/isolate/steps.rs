@@ -5,7 +5,6 @@ use std::task::Context as TaskContext;
 use super::apart::is_tokios;
 use super::bounds::{Over, Seen};
 use super::core::IsolateCore;
-use super::handle::id_of;
 use super::waits::SeatWait;
 use super::{OUTSIDE, RunError};
 use crate::{StopReason, Timestamp};
@@ -25,15 +24,14 @@ impl IsolateCore {
     pub(crate) fn over(&self, over: Over) -> RunError {
         let service = self.seat(self.went_on.get()).filter(|seat| !seat.has_ended());
         let seat = if service.is_some() { self.went_on.get() } else { self.running.get() };
-        let actor = self.seat(seat).map_or("nobody", |seat| seat.name());
-        let (id, at) = (id_of(seat), self.moment());
+        let (actor, at) = (self.identity_in(seat), self.moment());
         match over {
             Over::Stopped => RunError::Stopped { at },
-            Over::TooMany(events_max) => RunError::TooManyEvents { events_max, actor, id, at },
+            Over::TooMany(events_max) => RunError::TooManyEvents { events_max, actor, at },
             Over::TooManyResumptions(resumptions_max) => {
-                RunError::TooManyResumptions { resumptions_max, actor, id, at }
+                RunError::TooManyResumptions { resumptions_max, actor, at }
             }
-            Over::Spinning => RunError::Spinning { actor, id, at },
+            Over::Spinning => RunError::Spinning { actor, at },
         }
     }
 
@@ -57,7 +55,8 @@ impl IsolateCore {
         if let StopReason::Panicked(panic) = reason
             && is_tokios(panic)
         {
-            self.fail(RunError::NeedsTokio { actor, id: id_of(seat), at: self.moment() });
+            let (actor, at) = (self.identity(seat, actor), self.moment());
+            self.fail(RunError::NeedsTokio { actor, at });
         }
     }
 

@@ -5,26 +5,22 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use super::core::IsolateCore;
-use super::handle::{Place, id_of};
-use crate::ActorId;
+use super::handle::Place;
+use crate::Identity;
 
 /// What a handler or service waits for that can never go on: see [`RunError::Stuck`](super::RunError::Stuck).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WaitsFor {
     /// The answer of this actor, which it has asked.
     Answer {
-        /// Its name.
-        of: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        /// Which one.
+        of: Identity,
     },
     /// Room in the mailbox of this actor.
     Mailbox {
-        /// Its name.
-        of: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        /// Which one.
+        of: Identity,
     },
     /// Room in the queue of a subscriber of this message.
     Topic {
@@ -33,10 +29,8 @@ pub enum WaitsFor {
     },
     /// The end of this actor. A service that waits for it is at rest.
     End {
-        /// Its name.
-        of: &'static str,
-        /// Its identity within the isolate.
-        id: ActorId,
+        /// Which one.
+        of: Identity,
     },
     /// The answer of a supervisor of a tree, which it has called.
     Supervisor,
@@ -52,10 +46,10 @@ pub enum WaitsFor {
 impl fmt::Display for WaitsFor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Answer { of, id } => write!(f, "the answer of {of}{id}"),
-            Self::Mailbox { of, id } => write!(f, "room in the mailbox of {of}{id}"),
+            Self::Answer { of } => write!(f, "the answer of {of}"),
+            Self::Mailbox { of } => write!(f, "room in the mailbox of {of}"),
             Self::Topic { message } => write!(f, "room in a queue for {message}"),
-            Self::End { of, id } => write!(f, "the end of {of}{id}"),
+            Self::End { of } => write!(f, "the end of {of}"),
             Self::Supervisor => f.write_str("the answer of a supervisor"),
             Self::TreeEnd => f.write_str("the end of a tree"),
             Self::EndOfTime => f.write_str("a moment past the end of time"),
@@ -80,20 +74,11 @@ pub(crate) enum SeatWait {
 
 impl SeatWait {
     pub(crate) fn told(self, core: &IsolateCore) -> WaitsFor {
-        let who = |seat| (core.seat(seat).map_or("an actor", |seat| seat.name()), id_of(seat));
+        let of = |seat| core.identity_in(seat);
         match self {
-            Self::Answer(seat) => {
-                let (of, id) = who(seat);
-                WaitsFor::Answer { of, id }
-            }
-            Self::Mailbox(seat) => {
-                let (of, id) = who(seat);
-                WaitsFor::Mailbox { of, id }
-            }
-            Self::End(seat) => {
-                let (of, id) = who(seat);
-                WaitsFor::End { of, id }
-            }
+            Self::Answer(seat) => WaitsFor::Answer { of: of(seat) },
+            Self::Mailbox(seat) => WaitsFor::Mailbox { of: of(seat) },
+            Self::End(seat) => WaitsFor::End { of: of(seat) },
             Self::Topic(lane) => WaitsFor::Topic { message: core.lane_name(lane) },
             Self::Supervisor => WaitsFor::Supervisor,
             Self::TreeEnd => WaitsFor::TreeEnd,

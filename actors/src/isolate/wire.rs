@@ -224,7 +224,7 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
                 self.to.give(sender, at, message.lend());
             }
             Err(error) => {
-                tracing::error!(%error, "a message cannot be written as bytes");
+                tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
                 self.gauge.died();
             }
         }

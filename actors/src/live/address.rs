@@ -16,12 +16,18 @@ use super::watch::{Pulse, Watch};
 use crate::host::HostHandle;
 use crate::life::Marker;
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, SetOnce, oneshot};
-use crate::{Actor, ActorId, AskError, Handler, Responder, StopReason, TellError};
+use crate::{Actor, ActorId, AskError, Handler, Identity, Responder, StopReason, TellError};
 
 /// Whatever lives on a bus and can be ended: actors and services.
 pub(crate) trait Member: Send + Sync {
     fn id(&self) -> ActorId;
     fn name(&self) -> &'static str;
+    /// Its path in a tree, or the name that it was registered under.
+    fn path(&self) -> Option<Arc<str>>;
+    /// What logs, statistics and errors call it.
+    fn identity(&self) -> Identity {
+        Identity { id: self.id(), name: self.name(), path: self.path() }
+    }
     /// Asks it to end by itself.
     fn stop(&self, stop: Stop);
     /// Drops its code where it waits.
@@ -67,8 +73,8 @@ pub(crate) struct Address<A: Actor> {
     watch: OnceLock<Box<Watch>>,
     pub(crate) watchers: Watchers,
     pub(crate) waits: Waits,
-    /// The name under which the bus registered it.
-    pub(crate) registered: Option<Box<str>>,
+    /// Its path in a tree, or the name under which the bus registered it.
+    pub(crate) path: Option<Arc<str>>,
     pub(crate) inbox: Port<Envelope<A>>,
     /// A [`Marker::Stop`] is in the inbox.
     stops_at_marker: AtomicBool,
@@ -90,6 +96,10 @@ impl<A: Actor> Member for Address<A> {
 
     fn name(&self) -> &'static str {
         A::name()
+    }
+
+    fn path(&self) -> Option<Arc<str>> {
+        self.path.clone()
     }
 
     fn stop(&self, stop: Stop) {
@@ -139,14 +149,14 @@ impl<A: Actor> Member for Address<A> {
 impl<A: Actor> Address<A> {
     pub(crate) fn new(
         id: ActorId,
-        name: Option<&str>,
+        path: Option<Arc<str>>,
         inbox: Port<Envelope<A>>,
         host: HostHandle<A>,
         runtime: Runtime,
         lookout: Arc<Lookout>,
     ) -> Arc<Self> {
         let (presence, ended) = (Presence::new(), SetOnce::new());
-        let (registered, host) = (name.map(Into::into), Mutex::new(Some(host)));
+        let host = Mutex::new(Some(host));
         let (watch, watchers, waits) = (OnceLock::new(), Watchers::default(), Waits::new(lookout));
         let stops_at_marker = AtomicBool::new(false);
         Arc::new(Self {
@@ -156,7 +166,7 @@ impl<A: Actor> Address<A> {
             watch,
             watchers,
             waits,
-            registered,
+            path,
             inbox,
             stops_at_marker,
             runtime,

@@ -422,7 +422,7 @@ impl<A: Actor> Body<A> {
         drop(self.actor.take());
         if let Some(live) = self.ctx.as_live() {
             live.clear_watches();
-            live.core().remove(self.seat, self.address.id, self.address.registered.as_deref());
+            live.core().remove(self.seat, self.address.id, self.address.path.as_deref());
         }
         self.address.end(reason);
     }

@@ -474,7 +474,9 @@ impl BusCore {
         let vacant = Vacant::new();
         let inbox = Port::new(Arc::clone(&self.stamps), Arc::new(Doorbell::new()), options);
         let (host, lookout) = (vacant.handle(), Arc::clone(&self.lookout));
-        let address = Address::new(id, name, inbox, host, runtime.clone(), lookout);
+        let place = fate.as_ref().and_then(|fate| fate.path());
+        let path = place.clone().or_else(|| name.map(Into::into));
+        let address = Address::new(id, path, inbox, host, runtime.clone(), lookout);
         let mut live = LiveContext::new(Arc::clone(&address), Arc::clone(self));
         for wanted in Subscriptions::of(&actor).wanted {
             wanted.live(&mut live)?;
@@ -484,9 +486,8 @@ impl BusCore {
         if let Some(name) = name {
             self.names.take(name, id, Arc::clone(&address) as _)?;
         }
-        let path = fate.as_ref().and_then(|fate| fate.path());
         let count = || self.census.lock().unwrap_or_else(PoisonError::into_inner).count::<A>();
-        let origin = path.map_or_else(|| Origin::outside_of_trees(name, count), Origin::Path);
+        let origin = place.map_or_else(|| Origin::outside_of_trees(name, count), Origin::Path);
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
         let seat = self.add(&member);
         vacant.occupy(Body::new(actor, live, origin, sources, fate, seat));

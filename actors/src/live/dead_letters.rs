@@ -43,7 +43,7 @@ impl DeadLetterBox {
 
     /// See [`Letters::put`].
     pub(crate) fn put(&self, letter: DeadLetter, tree: Option<u64>, cut_off: bool) {
-        tracing::debug!(target: "mycelium::dead_letters", actor = letter.actor, id = letter.id.get(), message = letter.message, "{letter}");
+        tracing::debug!(target: "mycelium::dead_letters", actor = %letter.actor, id = letter.actor.id.get(), message = letter.message, "{letter}");
         self.lock().put(letter, tree, cut_off);
     }
 

@@ -8,7 +8,7 @@ use mycelium_supervisor::ExitReason;
 
 use super::bus::BusCore;
 use crate::sync::{Mutex, MutexGuard, SetOnce};
-use crate::{Actor, ActorId, ActorRef};
+use crate::{Actor, ActorId, ActorRef, PendingRestart};
 
 /// How a tree is told to end. To hold it keeps nothing.
 pub(crate) trait Control: Send + Sync {
@@ -21,6 +21,8 @@ pub(crate) trait Control: Send + Sync {
 pub(crate) trait Standing: Send + Sync {
     /// Shows the reference of the actor at this path, if there is one.
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any));
+    /// The children that wait for their restart.
+    fn pending_restarts(&self) -> Vec<PendingRestart>;
     /// Sets those aside who have missed their shutdown time before.
     fn set_aside(self: Arc<Self>) -> Box<dyn Falling>;
 }
@@ -81,13 +83,24 @@ impl Forest {
 
     /// The actor at this path of the eldest tree that has one there.
     pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
-        // Of those whose supervisors go meanwhile, the last handle is dropped where no lock is held.
-        let trees: Vec<_> = self.lock().running.values().filter_map(|stem| stem.standing.upgrade()).collect();
-        trees.iter().find_map(|tree| {
+        self.standing().iter().find_map(|tree| {
             let mut found = None;
             tree.look_at(path, &mut |reference| found = reference.downcast_ref::<ActorRef<A>>().cloned());
             found
         })
+    }
+
+    /// The children of all trees that wait for their restart, by path.
+    pub(crate) fn pending_restarts(&self) -> Vec<PendingRestart> {
+        let mut pending: Vec<_> = self.standing().iter().flat_map(|tree| tree.pending_restarts()).collect();
+        pending.sort();
+        pending
+    }
+
+    /// The trees whose supervisors are there. Of those that go meanwhile, the last handle is dropped where no
+    /// lock is held.
+    fn standing(&self) -> Vec<Arc<dyn Standing>> {
+        self.lock().running.values().filter_map(|stem| stem.standing.upgrade()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Trees> {

@@ -265,25 +265,16 @@ fn tell(core: &BusCore, waiting: &[Arc<dyn Member>], circle: &[u64], after: Dura
     for (at, id) in circle.iter().enumerate().take(TOLD_MAX) {
         let next = circle[(at + 1) % circle.len()];
         let (Some(member), Some(other)) = (name(*id), name(next)) else { return };
-        let (member_id, other_id) = (member.id(), other.id());
-        lines.push(match member.waits().0 {
+        let waits = member.waits().0;
+        let (member, other) = (member.identity(), other.identity());
+        lines.push(match waits {
             Wait::Nothing => return,
-            Wait::Answer(_) => {
-                format!("{}{member_id} waits for an answer of {}{other_id}", member.name(), other.name())
+            Wait::Answer(_) => format!("{member} waits for an answer of {other}"),
+            Wait::Inbox(_) => format!("{member} waits for room in the mailbox of {other}"),
+            Wait::Topic(type_id) => {
+                let topic = core.topics.full(type_id).0;
+                format!("{member} waits for room in topic {topic}, which {other} does not read")
             }
-            Wait::Inbox(_) => {
-                format!(
-                    "{}{member_id} waits for room in the mailbox of {}{other_id}",
-                    member.name(),
-                    other.name()
-                )
-            }
-            Wait::Topic(type_id) => format!(
-                "{}{member_id} waits for room in topic {}, which {}{other_id} does not read",
-                member.name(),
-                core.topics.full(type_id).0,
-                other.name()
-            ),
         });
     }
     let more = circle.len().saturating_sub(TOLD_MAX);

@@ -143,6 +143,9 @@ mod tests {
         fn id(&self) -> ActorId {
             ActorId(self.0)
         }
+        fn path(&self) -> Option<Arc<str>> {
+            None
+        }
         fn name(&self) -> &'static str {
             "anybody"
         }

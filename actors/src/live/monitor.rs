@@ -18,7 +18,7 @@ use mycelium_mailbox::{
     Doorbell, FutureSlot, Inbox, InboxOptions, Overflow, Port, QUEUE_CAPACITY_MAX, Span, Stamps, Started,
 };
 
-use super::address::Address;
+use super::address::{Address, Member};
 use super::envelope::call;
 use super::source::{ActorSource, SourceDrained, Way};
 use crate::sync::{Mutex, MutexGuard};
@@ -85,7 +85,7 @@ impl<A: Actor> Watched for Address<A> {
 
     fn down(&self, monitor: Monitor) -> Option<Down> {
         let reason = self.ended.get()?.clone();
-        Some(Down { monitor, actor: A::name(), id: self.id, reason })
+        Some(Down { monitor, actor: self.identity(), reason })
     }
 }
 

@@ -29,8 +29,9 @@ use crate::{
 };
 
 /// What a service knows of its supervisor.
-#[derive(Default)]
 pub(crate) struct Supervision {
+    /// Its path in its tree.
+    pub(crate) path: Arc<str>,
     /// Where it says that it is ready, if that is waited for.
     pub(crate) readiness: Option<Arc<Readiness>>,
 }
@@ -59,6 +60,10 @@ impl Member for Post {
 
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn path(&self) -> Option<Arc<str>> {
+        self.supervision.as_ref().map(|supervision| Arc::clone(&supervision.path))
     }
 
     fn stop(&self, stop: Stop) {

@@ -13,7 +13,7 @@ use super::bus::BusCore;
 use super::deadline::{by, with_deadlines};
 use super::forest::Felling;
 use crate::rt::Instant;
-use crate::{ActorId, MessageBus, clock};
+use crate::{ActorId, Identity, MessageBus, clock};
 
 /// How long [`MessageBus::shutdown`] waits before it kills what is still alive.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -37,10 +37,8 @@ pub struct ShutdownError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Missed {
-    /// Its name.
-    pub name: &'static str,
-    /// Its identity.
-    pub id: ActorId,
+    /// Who it is.
+    pub actor: Identity,
     /// Whether it is gone now; if not, it is stuck in code that never awaits, and its task goes on.
     pub killed: bool,
 }
@@ -53,9 +51,9 @@ impl fmt::Display for ShutdownError {
             write!(f, "{between} {path} (killed)")?;
             between = ",";
         }
-        for Missed { name, id, killed } in &self.missed {
+        for Missed { actor, killed } in &self.missed {
             let fate = if *killed { "killed" } else { "stuck in code that never awaits" };
-            write!(f, "{between} {name}{id} ({fate})")?;
+            write!(f, "{between} {actor} ({fate})")?;
             between = ",";
         }
         Ok(())
@@ -167,7 +165,7 @@ async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -
         let by_its_tree =
             in_trees.contains(&member.id()) || member.work() == Work::Service { supervised: true };
         if !killed || !by_its_tree {
-            missed.push(Missed { name: member.name(), id: member.id(), killed });
+            missed.push(Missed { actor: member.identity(), killed });
         }
     }
     let children: Vec<_> = trees.iter().flat_map(Felling::missed).collect();

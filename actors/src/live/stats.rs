@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::address::{Member, Work};
 use crate::sync::Ordering;
-use crate::{ActorId, Alive, BusStats, MessageBus, QueueStats};
+use crate::{Alive, BusStats, Identity, MessageBus, QueueStats};
 
 impl MessageBus {
     /// Who is alive, what was published, delivered and dropped, and what waits in which queue.
@@ -41,12 +41,11 @@ impl MessageBus {
         let core = &self.core;
         let members = core.members.youngest_first();
         let mut queues: Vec<QueueStats> = members.iter().filter_map(inbox).collect();
-        let names: HashMap<u64, &'static str> =
-            members.iter().map(|member| (member.id().get(), member.name())).collect();
+        let names: HashMap<u64, Identity> =
+            members.iter().map(|member| (member.id().get(), member.identity())).collect();
         for (message, queue) in core.topics.queues() {
             queues.push(QueueStats {
-                receiver: (queue.id != 0).then_some(ActorId(queue.id)),
-                name: names.get(&queue.id).copied().unwrap_or("subscriber"),
+                receiver: names.get(&queue.id).cloned(),
                 message: Some(message),
                 policy: queue.policy,
                 waiting: queue.waiting,
@@ -54,13 +53,14 @@ impl MessageBus {
             });
         }
         queues.sort_by(|a, b| {
-            let by_name = || (a.receiver, a.message).cmp(&(b.receiver, b.message));
+            let by_name = || (&a.receiver, a.message).cmp(&(&b.receiver, b.message));
             b.fill().total_cmp(&a.fill()).then_with(by_name)
         });
         BusStats {
             at: core.clock.now(),
             alive: alive(&members),
             restarts: core.restarts.load(Ordering::Relaxed),
+            pending_restarts: core.forest.pending_restarts(),
             topics: core.topics.stats(),
             queues,
             dead_letters: core.dead_letters.snapshot(),
@@ -71,13 +71,15 @@ impl MessageBus {
 fn alive(members: &[Arc<dyn Member>]) -> Vec<Alive> {
     let mut counts = BTreeMap::new();
     for member in members {
-        *counts.entry((matches!(member.work(), Work::Service { .. }), member.name())).or_insert(0) += 1;
+        let service = matches!(member.work(), Work::Service { .. });
+        *counts.entry((service, member.path(), member.name())).or_insert(0) += 1;
     }
-    counts.into_iter().map(|((service, name), count)| Alive { name, service, count }).collect()
+    let alive = counts.into_iter();
+    alive.map(|((service, path, name), count)| Alive { name, path, service, count }).collect()
 }
 
 fn inbox(member: &Arc<dyn Member>) -> Option<QueueStats> {
     let (waiting, capacity) = member.inbox()?;
-    let (receiver, name) = (Some(member.id()), member.name());
-    Some(QueueStats { receiver, name, message: None, policy: "block", waiting, capacity })
+    let receiver = Some(member.identity());
+    Some(QueueStats { receiver, message: None, policy: "block", waiting, capacity })
 }

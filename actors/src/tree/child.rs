@@ -148,7 +148,7 @@ impl Child {
     pub fn process(id: impl Into<Arc<str>>, spec: ProcessSpec) -> Self {
         let id = id.into();
         let tells = spec.has_ready_line();
-        let launch = ProcessLaunch::new(Arc::clone(&id), spec);
+        let launch = ProcessLaunch::new(spec);
         let mut launcher = Launcher::new(launch);
         launcher.tells = tells;
         Self(ChildSpec::worker(id, launcher))

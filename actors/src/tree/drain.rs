@@ -1,7 +1,6 @@
 //! Ending a tree without losing what is queued: sources first, then mailboxes, then everybody in reverse
 //! order.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use super::live::LiveTree;
 use crate::dead_letters::Account;
 use crate::live::{Member, Work};
 use crate::rt::{Instant, sleep, timeout_at};
-use crate::{ActorId, MessageBus, clock};
+use crate::{MessageBus, clock};
 
 /// How often a drain looks whether everybody rests: at first, then more and more seldom.
 pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -53,7 +52,7 @@ pub struct DrainError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Left {
-    /// The actor's path in the tree; its name and id if it is not in it.
+    /// The actor, as [`Identity`](crate::Identity) writes it.
     pub actor: Arc<str>,
     /// The name of the message.
     pub message: &'static str,
@@ -189,8 +188,7 @@ impl LiveTree {
             sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
             pause = (pause * 2).min(PAUSE_MAX);
         };
-        let names = ActorNames::of(self);
-        let busy: Vec<_> = busy.iter().map(|member| names.of_member(&**member)).collect();
+        let busy: Vec<_> = busy.iter().map(|member| member.identity().text()).collect();
 
         // What it kills is found below.
         self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
@@ -201,7 +199,7 @@ impl LiveTree {
             return Ok(Drained { sources: stopped, elapsed: began.elapsed() });
         }
         let messages = account.messages;
-        let left = left_of(account, |name, id| names.name(name, id));
+        let left = left_of(account);
         Err(DrainError { limit, sources: late, busy, left, messages, killed })
     }
 
@@ -232,7 +230,7 @@ async fn stop_services(bus: &MessageBus, deadline: Instant) -> (usize, Vec<Arc<s
         member.stop(Stop::ForGood);
         match timeout_at(deadline, member.ended().wait()).await {
             Ok(_) => stopped += 1,
-            Err(_) => late.push(nameless(member.name(), member.id())),
+            Err(_) => late.push(member.identity().text()),
         }
     }
     (stopped, late)
@@ -256,37 +254,17 @@ fn look(bus: &MessageBus) -> (bool, Vec<Arc<dyn Member>>) {
     (busy.is_empty() && bus.core.ids() == ids, busy)
 }
 
-/// What the actors of a bus are called.
-struct ActorNames(HashMap<ActorId, Arc<str>>);
-
-impl ActorNames {
-    fn of(tree: &LiveTree) -> Self {
-        let actors = tree.shared().actors();
-        Self(actors.iter().map(|(path, placed)| (placed.id, Arc::clone(path))).collect())
-    }
-
-    fn of_member(&self, member: &dyn Member) -> Arc<str> {
-        self.name(member.name(), member.id())
-    }
-
-    fn name(&self, name: &str, id: ActorId) -> Arc<str> {
-        self.0.get(&id).cloned().unwrap_or_else(|| nameless(name, id))
-    }
-}
-
 /// What an account says, by the names of the actors.
-pub(crate) fn left_of(account: Account, name: impl Fn(&str, ActorId) -> Arc<str>) -> Vec<Left> {
+pub(crate) fn left_of(account: Account) -> Vec<Left> {
     let rows = account.rows.into_iter();
-    let left = rows.map(|((id, actor, message, topic, in_hand), messages)| {
-        let actor = name(actor, id);
-        Left { actor, message, topic, messages, in_hand }
+    let left = rows.map(|((actor, message, topic, in_hand), messages)| Left {
+        actor: actor.text(),
+        message,
+        topic,
+        messages,
+        in_hand,
     });
     left.collect()
-}
-
-/// The name of an actor or service that is in no tree.
-pub(crate) fn nameless(name: &str, id: ActorId) -> Arc<str> {
-    format!("{name}{id}").into()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::child::Child;
 use super::launch::Launcher;
 use super::live::LiveTree;
 use crate::isolate::IsolateTree;
-use crate::{Actor, ActorRef};
+use crate::{Actor, ActorRef, PendingRestart};
 
 /// How long [`Tree::shutdown`] waits before it kills what is left.
 pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
@@ -331,6 +331,17 @@ impl Tree {
         match &self.backend {
             TreeBackend::Isolate(isolate) => isolate.missed(),
             TreeBackend::Live(live) => live.shared().missed(),
+        }
+    }
+
+    /// The children that have failed and wait for their restart, by path; of each supervisor
+    /// [`PENDING_RESTARTS_MAX`](crate::PENDING_RESTARTS_MAX) at most. On a thread that does not run the
+    /// tree's isolate there are none.
+    #[must_use]
+    pub fn pending_restarts(&self) -> Vec<PendingRestart> {
+        match &self.backend {
+            TreeBackend::Isolate(isolate) => isolate.pending_restarts(),
+            TreeBackend::Live(live) => live.shared().pending_restarts(),
         }
     }
 

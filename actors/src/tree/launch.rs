@@ -338,7 +338,7 @@ impl<S: Service> Launch for ServiceLaunch<S> {
 
 /// Starts a service as a child.
 pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life, ExitReason> {
-    let supervision = Supervision { readiness: site.readiness() };
+    let supervision = Supervision { path: Arc::clone(&site.path), readiness: site.readiness() };
     let handle = site.shared.bus.launch_service(service, Some(supervision));
     let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
     let member = handle.member();

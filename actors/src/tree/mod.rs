@@ -25,7 +25,7 @@ pub use crate::live::KILL_GRACE;
 pub use child::{Builder, Child, Redelivery, Supervisor};
 pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};
-pub(crate) use drain::{PAUSE_MAX, PAUSE_MIN, left_of, nameless};
+pub(crate) use drain::{PAUSE_MAX, PAUSE_MIN, left_of};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub(crate) use handle::{split, warn_where_a_panic_aborts};
 pub use health::{Health, STUCK_AFTER_MIN};

@@ -91,13 +91,12 @@ impl ProcessSpec {
 
 /// Starts processes.
 pub(crate) struct ProcessLaunch {
-    id: Arc<str>,
     spec: ProcessSpec,
 }
 
 impl ProcessLaunch {
-    pub(crate) fn new(id: Arc<str>, spec: ProcessSpec) -> Self {
-        Self { id, spec }
+    pub(crate) fn new(spec: ProcessSpec) -> Self {
+        Self { spec }
     }
 }
 
@@ -107,8 +106,9 @@ impl Launch for ProcessLaunch {
     }
 
     fn launch(&self, site: &Site, _: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
-        let (id, spec, groups) = (Arc::clone(&self.id), self.spec.clone(), Arc::clone(&site.shared.groups));
-        launch_service(site, ProcessService { id, spec, groups })
+        let (path, spec, groups) =
+            (Arc::clone(&site.path), self.spec.clone(), Arc::clone(&site.shared.groups));
+        launch_service(site, ProcessService { path, spec, groups })
     }
 
     fn is_source(&self) -> bool {
@@ -153,7 +153,7 @@ impl Groups {
 
 /// Runs one process for one life.
 struct ProcessService {
-    id: Arc<str>,
+    path: Arc<str>,
     spec: ProcessSpec,
     groups: Arc<Groups>,
 }
@@ -185,7 +185,7 @@ impl Service for ProcessService {
         // From here on every way out ends the whole group and reaps the process.
         let mut group = Group { child: Some(child), group, groups: Arc::clone(&self.groups) };
         lock(&group.groups.running).extend(group.group);
-        let id = &*self.id;
+        let path = &*self.path;
         let ready_line = self.spec.ready_line.as_deref();
         let mut output = pin!(async {
             tokio::join!(
@@ -194,11 +194,11 @@ impl Service for ProcessService {
                     if ready_line.is_some_and(|text| line.contains(text)) {
                         ctx.ready();
                     }
-                    tracing::info!(target: "mycelium::process", process = id, "{line}");
+                    tracing::info!(target: "mycelium::process", process = path, "{line}");
                 }),
                 lines(stderr, |line| {
                     ctx.alive();
-                    tracing::warn!(target: "mycelium::process", process = id, "{line}");
+                    tracing::warn!(target: "mycelium::process", process = path, "{line}");
                 }),
             );
         });

@@ -126,10 +126,12 @@ pub(crate) fn spawn_supervisor(
     let engine = Engine::new(&mut tasks, Arc::clone(path), builder.flags, children, for_good, estate)?;
     let mailbox = Mailbox::new(post.clone());
     shared.add_supervisor(path, mailbox.clone());
-    let shell = Shell { path: Arc::clone(path), engine, epoch: Instant::now(), tasks, next_call: 0 };
+    let epoch = tasks.epoch;
+    let shell = Shell { path: Arc::clone(path), engine, epoch, tasks, next_call: 0 };
     rt::spawn(async move {
         let (path, shared) = (Arc::clone(&shell.path), Arc::clone(&shell.tasks.shared));
         let (reason, estate) = shell.run(mail).await;
+        shared.set_backoffs(&path, Vec::new());
         shared.forget_supervisor(&path, &mailbox);
         on_exit(reason, estate);
     });
@@ -180,7 +182,7 @@ impl Shell {
     fn fire_due(&mut self) {
         let now = self.epoch.elapsed();
         while self.engine.fire_due(now, &mut self.tasks) {}
-        self.count_restarts();
+        self.tell_bus();
     }
 
     fn handle(&mut self, report: Report<Tasks>) {
@@ -214,7 +216,7 @@ impl Shell {
             }
             Mail::Kill => {}
         }
-        self.count_restarts();
+        self.tell_bus();
         // On a closed bus there is no use in trying again.
         if std::mem::take(&mut self.tasks.met_closed_bus)
             && self.tasks.is_ready()
@@ -230,10 +232,10 @@ impl Shell {
         self.handle(Report::Event(Event::AbandonStart));
     }
 
-    fn count_restarts(&mut self) {
-        if let Some(node) = self.engine.node(ROOT) {
-            self.tasks.count_restarts(node.core().restarted());
-        }
+    /// What statistics show of this supervisor.
+    fn tell_bus(&mut self) {
+        let Some(node) = self.engine.node(ROOT) else { return };
+        self.tasks.tell_bus(&self.path, node.core());
     }
 
     fn life(&self, child: ChildRef) -> Option<&Life> {

@@ -127,7 +127,13 @@ fn a_timeout_passes_in_virtual_time() {
     isolate.run().unwrap();
     isolate.publish(Tick(0)).unwrap();
     let error = isolate.run().unwrap_err();
-    let RunError::ActorFailed { actor: "Asker", reason: StopReason::Failed(text), at, .. } = error else {
+    let RunError::ActorFailed {
+        actor: mycelium::Identity { name: "Asker", .. },
+        reason: StopReason::Failed(text),
+        at,
+        ..
+    } = error
+    else {
         panic!("{error}")
     };
     assert_eq!(&*text, AskError::Timeout.to_string());
@@ -188,7 +194,8 @@ fn a_handler_that_waits_for_ever_is_named() {
     let error = isolate.run().unwrap_err();
     let RunError::Stuck { waiting } = &error else { panic!("{error}") };
     assert_eq!(waiting.len(), 1);
-    assert_eq!((waiting[0].actor, waiting[0].waits_for), ("Outsider", WaitsFor::Outside));
+    let first = &waiting[0];
+    assert_eq!((first.actor.name, &first.waits_for), ("Outsider", &WaitsFor::Outside));
     assert!(error.to_string().contains("Outsider#1 for something outside the isolate"), "{error}");
 }
 
@@ -223,7 +230,13 @@ fn an_actor_does_not_hear_itself_and_two_that_feed_each_other_are_stopped() {
     isolate.spawn(Echo::default()).unwrap();
     isolate.publish(Tick(0)).unwrap();
     let error = isolate.run().unwrap_err();
-    assert!(matches!(error, RunError::TooManyEvents { events_max: 1_000, actor: "Echo", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            RunError::TooManyEvents { events_max: 1_000, actor: mycelium::Identity { name: "Echo", .. }, .. }
+        ),
+        "{error}"
+    );
 }
 
 struct Alarm(Vec<u64>);

@@ -119,7 +119,14 @@ fn whatever_a_service_does_for_ever_counts() {
             (first, second)
         });
         assert!(
-            matches!(first, RunError::TooManyEvents { events_max: 5_000, actor: "Endless", .. }),
+            matches!(
+                first,
+                RunError::TooManyEvents {
+                    events_max: 5_000,
+                    actor: mycelium::Identity { name: "Endless", .. },
+                    ..
+                }
+            ),
             "{first}"
         );
         assert!(matches!(second, RunError::TooManyEvents { events_max: 7_000, .. }), "{second}");
@@ -130,7 +137,10 @@ fn whatever_a_service_does_for_ever_counts() {
 fn a_service_that_goes_round_at_one_moment_is_named_without_any_limit() {
     for way in [Loop::Naps, Loop::Yields, Loop::Mourns] {
         let error = watched(move || endless(way).run().unwrap_err());
-        assert!(matches!(error, RunError::Spinning { actor: "Endless", .. }), "{way:?}: {error}");
+        assert!(
+            matches!(error, RunError::Spinning { actor: mycelium::Identity { name: "Endless", .. }, .. }),
+            "{way:?}: {error}"
+        );
         assert!(error.to_string().contains("Endless#3 goes on again and again at one moment"), "{error}");
     }
 }
@@ -140,7 +150,7 @@ fn a_heartbeat_comes_to_the_default_bound_which_says_what_to_do() {
     let error = watched(|| endless(Loop::Beats).run().unwrap_err());
     let text = error.to_string();
     let RunError::TooManyResumptions { resumptions_max, actor, .. } = error else { panic!("{text}") };
-    assert_eq!((resumptions_max, actor), (DEFAULT_RESUMPTIONS_MAX, "Endless"));
+    assert_eq!((resumptions_max, actor.name), (DEFAULT_RESUMPTIONS_MAX, "Endless"));
     for word in ["Endless#3", "run_until", "run_for", "limit_events"] {
         assert!(text.contains(word), "{text}");
     }

@@ -181,8 +181,8 @@ fn a_destructor_that_panics_is_its_last_readers_and_loses_no_other_message() {
     isolate.run().unwrap();
     letters(&mut isolate, &tally);
     let error = isolate.run().unwrap_err();
-    let RunError::ActorFailed { id, .. } = error else { panic!("{error}") };
-    assert_eq!(id.get(), 2);
+    let RunError::ActorFailed { actor, .. } = &error else { panic!("{error}") };
+    assert_eq!(actor.id.get(), 2);
     assert!(error.to_string().contains("letter 1 explodes"), "{error}");
     assert_eq!(numbers(&mut isolate, &first), [0, 1]);
     assert!(catch_unwind(AssertUnwindSafe(|| drop(isolate))).is_err(), "letter 3");

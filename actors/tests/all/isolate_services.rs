@@ -171,7 +171,9 @@ fn told(kind: impl Fn(&ActorRef<Parked>) -> Wait) -> Option<String> {
         }
         let told = match isolate.run() {
             Ok(_) => None,
-            Err(RunError::Stuck { waiting }) => waiting.iter().find(|one| one.actor == "Waiter").cloned(),
+            Err(RunError::Stuck { waiting }) => {
+                waiting.iter().find(|one| one.actor.name == "Waiter").cloned()
+            }
             Err(error) => panic!("{error}"),
         };
         isolate.shutdown().unwrap();

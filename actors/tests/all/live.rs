@@ -64,7 +64,7 @@ fn a_shutdown_names_what_missed_it_and_does_not_hang() {
         let mut late = bus.subscriber::<Tick>().unwrap();
         let error = bus.shutdown_within(Duration::from_millis(20)).await.unwrap_err();
         assert_eq!(error.missed.len(), 1);
-        assert_eq!((error.missed[0].id, error.missed[0].killed), (stuck.id(), true));
+        assert_eq!((error.missed[0].actor.id, error.missed[0].killed), (stuck.id(), true));
         assert_eq!(log.ended().await, StopReason::Shutdown);
         assert_eq!(late.recv().await, None);
         assert_eq!(bus.publisher::<Tick>().unwrap().try_publish(Tick(0)), Err(PublishError::Closed(Tick(0))));

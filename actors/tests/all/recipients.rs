@@ -33,7 +33,7 @@ impl Responder<Flush> for Echo {
 }
 impl Handler<Down> for Echo {
     async fn handle(&mut self, down: &Down, _: &mut Context<Self>) -> Result<(), BoxError> {
-        self.0.add(format!("{} {}", down.actor, down.reason));
+        self.0.add(format!("{} {}", down.actor.name, down.reason));
         Ok(())
     }
 }

@@ -160,7 +160,13 @@ fn a_replay_counts_its_events_and_stops_at_their_limit() {
     isolate.spawn_service(Feed { ticks, replays: true }).unwrap();
     isolate.limit_events(40);
     let error = isolate.run().unwrap_err();
-    assert!(matches!(error, RunError::TooManyEvents { events_max: 40, actor: "Feed", .. }), "{error}");
+    assert!(
+        matches!(
+            error,
+            RunError::TooManyEvents { events_max: 40, actor: mycelium::Identity { name: "Feed", .. }, .. }
+        ),
+        "{error}"
+    );
     // The actor and the service have begun, which is a resumption each.
     assert_eq!(isolate.with(&log, |log| log.heard.len()), Some(38));
     isolate.limit_events(1_000);
@@ -191,7 +197,7 @@ fn a_panic_over_a_replayed_message_ends_the_run_there() {
     isolate.spawn_service(Feed { ticks, replays: true }).unwrap();
     let ended = std::panic::catch_unwind(AssertUnwindSafe(|| isolate.run())).unwrap();
     let Err(RunError::ActorFailed { actor, at, .. }) = ended else { panic!("{ended:?}") };
-    assert_eq!((actor, at.as_nanos()), ("Picky", 50));
+    assert_eq!((actor.name, at.as_nanos()), ("Picky", 50));
     assert_eq!(isolate.take(&log).unwrap().heard.len(), 51);
     assert!(isolate.end_reason(&picky).is_some());
 }

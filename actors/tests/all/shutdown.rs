@@ -115,7 +115,7 @@ fn what_misses_the_deadline_is_named_and_the_others_have_their_last_words() {
 
         let error = bus.shutdown_within(SHORT * 10).await.unwrap_err();
         assert!(error.children.contains(&"young/desk/deaf".into()), "{error:?}");
-        let missed: Vec<_> = error.missed.iter().map(|missed| (missed.id, missed.killed)).collect();
+        let missed: Vec<_> = error.missed.iter().map(|missed| (missed.actor.id, missed.killed)).collect();
         assert_eq!(missed, [(stuck.id(), true)]);
         let text = error.to_string();
         assert!(text.contains("young/desk/deaf (killed)") && text.contains("Named#"), "{text}");

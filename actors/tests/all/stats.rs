@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::common::{Note, Tick, Tock, on_both_runtimes};
 use mycelium::{
     Actor, BoxError, BusStats, Context, Handler, MessageBus, QueueStats, Responder, Service, ServiceContext,
-    Subscription, Subscriptions, Supervisor, tree::Strategy,
+    Subscription, Subscriptions, Supervisor, tree::Backoff, tree::Strategy,
 };
 use tokio::sync::Semaphore;
 
@@ -61,9 +61,11 @@ impl Service for Deaf {
     }
 }
 
-/// The queue of `name` for `message`, as (waiting, capacity).
+/// The queue of whoever is of the type `name` for `message`, as (waiting, capacity).
 fn queue(stats: &BusStats, name: &str, message: Option<&str>) -> Option<(u64, u64)> {
-    let of = |queue: &&QueueStats| queue.name == name && queue.message == message;
+    let of = |queue: &&QueueStats| {
+        queue.receiver.as_ref().map(|receiver| receiver.name) == Some(name) && queue.message == message
+    };
     stats.queues.iter().find(of).map(|queue| (queue.waiting, queue.capacity))
 }
 
@@ -107,9 +109,9 @@ fn stats_show_who_is_alive_and_what_waits_where() {
         assert_eq!(queue(&stats, "Stuck", Some("Tock")), Some((4, 4)));
         assert_eq!(queue(&stats, "Stuck", None), Some((1, 8)));
         assert_eq!(queue(&stats, "Deaf", Some("Note")).map(|(waiting, _)| waiting), Some(1));
-        let first = stats.queues[0];
-        assert_eq!((first.name, first.message, first.policy), ("Stuck", Some("Tock"), "drop_oldest"));
-        assert_eq!((first.receiver, first.fill()), (Some(stuck.id()), 1.0));
+        let first = &stats.queues[0];
+        assert_eq!((first.message, first.policy), (Some("Tock"), "drop_oldest"));
+        assert_eq!((&first.receiver, first.fill()), (&Some(stuck.identity()), 1.0));
         let of = |name: &str| *stats.topics.iter().find(|topic| topic.message == name).unwrap();
         assert_eq!((of("Tick").published, of("Tock").published, of("Tock").dropped_oldest), (4, 6, 2));
         let text = stats.to_string();
@@ -180,5 +182,51 @@ fn the_text_shows_the_fullest_queues_and_counts_the_others() {
         assert!(text.ends_with("and 8 more queues in which something waits"), "{text}");
         drop(slow);
         assert_eq!(bus.stats().queues, []);
+    });
+}
+
+#[test]
+fn stats_show_paths_and_names_and_who_waits_for_a_restart() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let hour = Duration::from_secs(3600);
+        let backoff = Backoff { initial: hour, cap: hour, jitter: 0.0, ..Backoff::default() };
+        let gate = Arc::new(Semaphore::new(0));
+        let stuck = move || Stuck { begun: Arc::new(Semaphore::new(0)), gate: Arc::clone(&gate) };
+        let desk = Supervisor::builder("desk").backoff(backoff).actor("stuck", stuck.clone());
+        let root = Supervisor::builder("root").service("deaf", || Deaf).supervisor(desk);
+        let tree = root.start(&bus).await.unwrap();
+        bus.spawn_named("risk", stuck()).unwrap();
+        bus.spawn(stuck()).unwrap();
+
+        let stats = until(&bus, |stats| queue(stats, "Deaf", Some("Note")).is_some()).await;
+        let text = stats.to_string();
+        for line in [
+            "  actor Stuck: 1",
+            "  actor risk (Stuck)",
+            "  actor root/desk/stuck (Stuck)",
+            "  service root/deaf (Deaf)",
+        ] {
+            assert!(text.lines().any(|shown| shown == line), "{line:?} is not in {text}");
+        }
+        assert_eq!((stats.actors(), stats.services()), (3, 1));
+        let of = |path: &str| {
+            let is_it = |queue: &&QueueStats| {
+                queue.receiver.as_ref().is_some_and(|receiver| receiver.path.as_deref() == Some(path))
+            };
+            stats.queues.iter().filter(is_it).count()
+        };
+        assert_eq!((of("root/deaf"), of("root/desk/stuck"), of("risk")), (1, 3, 3));
+        assert_eq!(stats.pending_restarts, []);
+
+        bus.lookup::<Stuck>("root/desk/stuck").unwrap().tell(Note("fail".into())).await.unwrap();
+        let stats = until(&bus, |stats| !stats.pending_restarts.is_empty()).await;
+        let pending = &stats.pending_restarts[0];
+        assert_eq!(&*pending.path, "root/desk/stuck");
+        assert!(pending.remaining <= hour && pending.remaining > hour / 2, "{pending}");
+        assert!(stats.to_string().contains("\n  root/desk/stuck restarts in 3599."), "{stats}");
+        tree.shutdown().await.unwrap();
+        assert_eq!(bus.stats().pending_restarts, []);
+        bus.shutdown().await.unwrap();
     });
 }

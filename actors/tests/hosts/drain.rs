@@ -130,12 +130,18 @@ fn a_drain_past_its_limit_names_what_is_left<H: Host>() {
     assert_eq!(host.letters().dead, 4);
     let mut recent: Vec<_> = host.dead_letters().recent;
     recent.sort_by_key(|letter| (letter.message, letter.cause == DeadLetterCause::Waiting));
-    let named: Vec<_> =
-        recent.iter().map(|letter| (letter.actor, letter.message, letter.topic, letter.messages)).collect();
+    let named: Vec<_> = recent
+        .iter()
+        .map(|letter| (letter.actor.path.as_deref(), letter.message, letter.topic, letter.messages))
+        .collect();
     assert_eq!(
         named,
-        [("Sum", "Tock", Some("tocks"), 1), ("Sum", "Tock", Some("tocks"), 2), ("Sum", "u32", None, 1)]
+        [
+            (Some("root/sum"), "Tock", Some("tocks"), 1),
+            (Some("root/sum"), "Tock", Some("tocks"), 2),
+            (Some("root/sum"), "u32", None, 1)
+        ]
     );
     assert_eq!(recent[0].cause, DeadLetterCause::InHand { attempts: 1 });
-    assert!(recent.iter().all(|letter| letter.reason == StopReason::Killed && letter.id == sum.id()));
+    assert!(recent.iter().all(|letter| letter.reason == StopReason::Killed && letter.actor.id == sum.id()));
 }

@@ -310,7 +310,7 @@ fn the_handle_of_a_service_ends_it_and_knows_of_its_end<H: Host>() {
     let [one, other] = [(); 2].map(|()| host.spawn_service(Patient(log.clone())).unwrap());
     host.settle();
     assert!(one.is_alive() && other.is_alive() && one.id() != other.id());
-    assert!(format!("{one:?}").starts_with(one.name()));
+    assert_eq!(format!("{one:?}"), format!("{}{}", one.name(), one.id()));
     one.clone().stop();
     other.kill();
     assert_eq!(host.wait(one.ended()), StopReason::Normal);

@@ -23,6 +23,7 @@ mod destructors;
 mod drain;
 mod ends;
 mod graceful;
+mod identity;
 mod in_hand;
 mod mailboxes;
 mod monitors;

@@ -84,7 +84,7 @@ impl Handler<Down> for Client {
     async fn handle(&mut self, down: &Down, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         assert!(self.watched.contains(&down.monitor), "the watch is its own");
         assert!(!ctx.unwatch(down.monitor), "a watch ends with its notice");
-        self.heard.add(format!("{} {}", down.actor, down.reason));
+        self.heard.add(format!("{} {}", down.actor.name, down.reason));
         Ok(())
     }
 }
@@ -288,7 +288,7 @@ fn a_link_ends_an_actor_with_the_other_if_that_ends_abnormally<H: Host>() {
         host.ended(&server);
         if ends {
             let StopReason::Linked(why) = host.ended(&client) else { panic!("{order:?}") };
-            assert!(why.starts_with("Server#") && why.contains("told to"), "{why}");
+            assert!(why.starts_with("root/server ") && why.contains("told to"), "{why}");
             // It is late, and ends all the same.
             let late = Client { at_start: Some((server, true)), ..Client::default() };
             let late = Child::actor("late", move || late.clone()).restart(Restart::Temporary);

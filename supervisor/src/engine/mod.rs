@@ -370,6 +370,11 @@ impl<H: Host> Engine<H> {
         }
     }
 
+    /// The supervisors that run, the eldest first.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node<H>> {
+        self.nodes.values()
+    }
+
     /// What runs in this life.
     #[must_use]
     pub fn body(&self, life: LifeId) -> Option<&Body<H>> {

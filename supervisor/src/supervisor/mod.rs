@@ -300,6 +300,18 @@ impl<F> Supervisor<F> {
         self.restarted
     }
 
+    /// The children that wait for their restart, by their ids, and until when: the one whose turn comes first
+    /// in front.
+    pub fn backoffs(&self) -> impl Iterator<Item = (&Arc<str>, Duration)> {
+        self.children.waits()
+    }
+
+    /// Rises whenever [`backoffs`](Self::backoffs) change.
+    #[must_use]
+    pub fn backoff_changes(&self) -> u64 {
+        self.children.wait_changes()
+    }
+
     /// Whether [`Action::Exit`] was given: no child is left, and events change nothing any more.
     #[must_use]
     pub fn has_ended(&self) -> bool {

@@ -28,6 +28,7 @@ const ROOMS: &[Room] = &[
             "context",
             "dead_letters",
             "error",
+            "identity",
             "monitor",
             "publish",
             "recipient",

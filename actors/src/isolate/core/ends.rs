@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use super::IsolateCore;
 use crate::StopReason;
-use crate::isolate::handle::id_of;
 use crate::isolate::tree::TreeRun;
 use crate::isolate::{OnFailure, RunError};
 
@@ -25,7 +24,8 @@ impl IsolateCore {
         // Who was killed was meant to be.
         let stops = self.on_failure.get() == OnFailure::StopRun;
         if stops && reason.is_abnormal() && reason != StopReason::Killed {
-            self.fail(RunError::ActorFailed { actor, id: id_of(seat), reason, at: self.moment() });
+            let (actor, at) = (self.identity(seat, actor), self.moment());
+            self.fail(RunError::ActorFailed { actor, reason, at });
         }
     }
 

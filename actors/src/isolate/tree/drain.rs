@@ -6,15 +6,12 @@ use std::time::Duration;
 use mycelium_supervisor::Call;
 
 use super::handle::IsolateTree;
+use crate::Timestamp;
 use crate::dead_letters::Account;
 use crate::isolate::core::IsolateCore;
-use crate::isolate::handle::{Place, id_of};
-use crate::isolate::letters::seat_of_id;
+use crate::isolate::handle::Place;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{
-    DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, left_of, nameless, split,
-};
-use crate::{ActorId, Timestamp};
+use crate::tree::{DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, left_of, split};
 
 impl IsolateTree {
     pub(crate) async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
@@ -45,18 +42,11 @@ impl IsolateTree {
         let killed = self.here().map(|(_, tree)| tree.missed_since(before)).unwrap_or_default();
         let account = account.close();
         let messages = account.messages;
-        let left = left_of(account, |name, id| self.name(name, id));
+        let left = left_of(account);
         if late.is_empty() && busy.is_empty() && killed.is_empty() && messages == 0 {
             return Ok(Drained { sources: stopped, elapsed: self.place.now().saturating_since(began) });
         }
         Err(DrainError { limit, sources: late, busy, left, messages, killed })
-    }
-
-    /// The path of who has this id, or the name and id of who is in no tree.
-    fn name(&self, name: &str, id: ActorId) -> Arc<str> {
-        let seat = self.here().and_then(|(core, _)| core.seat(seat_of_id(id)));
-        let path = seat.as_ref().and_then(|seat| seat.as_child()).map(super::child::SeatedChild::path);
-        path.unwrap_or_else(|| nameless(name, id))
     }
 
     async fn stop_sources(&self, deadline: Timestamp) -> (usize, Vec<Arc<str>>) {
@@ -85,7 +75,9 @@ impl IsolateTree {
                 self.place.timer(PAUSE_MIN).await;
             }
             match seat() {
-                Some(seat) if !seat.has_ended() => late.push(name_of(&*seat, index)),
+                Some(seat) if !seat.has_ended() => {
+                    late.push(self.place.beside(index).identity(seat.name()).text());
+                }
                 _ => stopped += 1,
             }
         }
@@ -126,14 +118,6 @@ fn services(core: &IsolateCore) -> Vec<u32> {
 fn look(core: &IsolateCore) -> (bool, Vec<Arc<str>>) {
     let seats = core.seats();
     let at_work = (0u32..).zip(&seats).filter(|(_, seat)| !seat.has_ended() && seat.has_work());
-    let busy: Vec<_> = at_work.map(|(index, seat)| name_of(&**seat, index)).collect();
+    let busy: Vec<_> = at_work.map(|(index, seat)| core.identity(index, seat.name()).text()).collect();
     (busy.is_empty() && core.is_empty(), busy)
-}
-
-/// The path of a child, or the name and id of who is in no tree.
-fn name_of(seat: &dyn AnySeat, index: u32) -> Arc<str> {
-    match seat.as_child() {
-        Some(child) => child.path(),
-        None => nameless(seat.name(), id_of(index)),
-    }
 }

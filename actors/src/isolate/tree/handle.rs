@@ -19,7 +19,7 @@ use crate::isolate::handle::{IsolateRef, Place};
 use crate::isolate::waits::SeatWait;
 use crate::isolate::{Isolate, OUTSIDE, SeatOf};
 use crate::tree::{Builder, CallError, Launcher, StartError, Tree, warn_where_a_panic_aborts};
-use crate::{Actor, ActorRef};
+use crate::{Actor, ActorRef, PendingRestart};
 
 /// What it is asked is carried out at once, at the isolate's present time. That runs children's code,
 /// in turn with nothing else.
@@ -126,6 +126,10 @@ impl IsolateTree {
     pub(crate) fn actor_ref<A: Actor>(&self, path: &str) -> Option<ActorRef<A>> {
         let seat = self.tree.get()?.seat(path)?.into_any().downcast::<SeatOf<A>>().ok()?;
         Some(ActorRef::in_isolate(IsolateRef::new(self.place.beside(seat.index))))
+    }
+
+    pub(crate) fn pending_restarts(&self) -> Vec<PendingRestart> {
+        self.on_thread().map(|(core, tree)| tree.pending_restarts(core)).unwrap_or_default()
     }
 
     pub(crate) async fn child(&self, above: &str, id: &str) -> Result<Option<ChildInfo>, CallError> {

@@ -16,12 +16,12 @@ use pure::{CallId, ChildInfo, Event, ExitReason};
 
 use super::child::{Asked, Told, TreePost, TreeQuestion};
 use super::seats::Seats;
-use crate::Timestamp;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::{RunError, remember};
 use crate::tree::{Builder, CallError, SpecError, fitting};
+use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
 
 /// One tree of an isolate.
 pub(crate) struct TreeRun {
@@ -120,6 +120,22 @@ impl TreeRun {
             Some(node) => Ok(node.core().child(id)),
             None => Err(CallError::NoSupervisor(above.into())),
         })
+    }
+
+    /// The children that wait for their restart, by path, at this moment of the isolate.
+    pub(super) fn pending_restarts(&self, core: &IsolateCore) -> Vec<PendingRestart> {
+        let Ok(run) = self.run.try_borrow() else { return Vec::new() };
+        let since = i128::from(core.now.get()) - i128::from(run.epoch);
+        let now = Duration::from_nanos(u64::try_from(since).unwrap_or(0));
+        let waiting = run.engine.nodes().flat_map(|node| {
+            node.core().backoffs().take(PENDING_RESTARTS_MAX).map(move |(id, until)| PendingRestart {
+                path: format!("{}/{id}", node.path()).into(),
+                remaining: until.saturating_sub(now),
+            })
+        });
+        let mut pending: Vec<_> = waiting.collect();
+        pending.sort();
+        pending
     }
 
     /// Wakes `waker` when it is ready, and when it ends.

@@ -2,6 +2,7 @@
 
 use mycelium_mailbox::Source;
 
+use super::super::address::Member;
 use super::super::envelope::Envelope;
 use super::super::source::ActorSource;
 use super::Body;
@@ -149,12 +150,12 @@ impl<A: Actor> Body<A> {
         reason: &StopReason,
         cut_off: bool,
     ) {
-        let (actor, id, reason) = (A::name(), self.address.id, reason.clone());
+        let (actor, reason) = (self.address.identity(), reason.clone());
         let Message { name: message, topic } = message;
         let tree = self.fate.as_ref().and_then(|fate| fate.tree());
         if let Some(live) = self.ctx.as_live() {
             let at = live.core().clock.now();
-            let letter = DeadLetter { actor, id, message, topic, messages, cause, reason, at };
+            let letter = DeadLetter { actor, message, topic, messages, cause, reason, at };
             live.core().dead_letters.put(letter, tree, cut_off);
         }
     }

@@ -10,12 +10,13 @@ use pure::{CALLS_MAX, ChildInfo, Jitter};
 
 use super::{Mail, Tasks};
 use crate::live::{Falling, Standing};
+use crate::rt::Instant;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
 use crate::tree::sources::Sources;
-use crate::{ActorId, MessageBus};
+use crate::{ActorId, MessageBus, PendingRestart};
 
 /// Most paths that are remembered for having missed their shutdown time.
 pub(crate) const MISSED_MAX: usize = 1_024;
@@ -89,6 +90,9 @@ impl<T> Drop for Replier<T> {
     }
 }
 
+/// Paths of children, and until when each waits for its restart.
+type Backoffs = Vec<(Arc<str>, Instant)>;
+
 /// What all supervisors of one tree share.
 pub(crate) struct TreeShared {
     pub(crate) bus: MessageBus,
@@ -101,6 +105,8 @@ pub(crate) struct TreeShared {
     actors: Mutex<HashMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
     missed: Mutex<Vec<Arc<str>>>,
+    /// By supervisor: the children that wait for their restart, and until when.
+    backoffs: Mutex<HashMap<Arc<str>, Backoffs>>,
     #[cfg(unix)]
     pub(crate) groups: Arc<crate::tree::process::Groups>,
     /// The child with which the root passed its intensity.
@@ -109,7 +115,7 @@ pub(crate) struct TreeShared {
 
 impl TreeShared {
     pub(crate) fn new(bus: MessageBus, observer: Option<Observer>, seed: u64) -> Self {
-        let (supervisors, actors, sources, missed) = Default::default();
+        let (supervisors, actors, sources, missed, backoffs) = Default::default();
         #[cfg(unix)]
         let groups = Arc::default();
         let gave_up = OnceLock::new();
@@ -123,6 +129,7 @@ impl TreeShared {
             actors,
             sources,
             missed,
+            backoffs,
             #[cfg(unix)]
             groups,
             gave_up,
@@ -191,6 +198,30 @@ impl TreeShared {
         lock(&self.sources).add(path);
     }
 
+    /// The children of the supervisor at this path that wait for their restart, and until when.
+    pub(super) fn set_backoffs(&self, supervisor: &Arc<str>, waiting: Backoffs) {
+        let mut backoffs = lock(&self.backoffs);
+        if waiting.is_empty() {
+            backoffs.remove(supervisor);
+        } else {
+            backoffs.insert(Arc::clone(supervisor), waiting);
+        }
+    }
+
+    /// The children that wait for their restart, by path.
+    pub(crate) fn pending_restarts(&self) -> Vec<PendingRestart> {
+        let now = Instant::now();
+        let backoffs = lock(&self.backoffs);
+        let waiting = backoffs.values().flatten().map(|(path, until)| PendingRestart {
+            path: Arc::clone(path),
+            remaining: until.saturating_duration_since(now),
+        });
+        let mut pending: Vec<_> = waiting.collect();
+        drop(backoffs);
+        pending.sort();
+        pending
+    }
+
     pub(super) fn observer(&self) -> Option<&Observer> {
         self.observer.as_ref()
     }
@@ -224,6 +255,10 @@ impl Standing for TreeShared {
         if let Some(placed) = self.actors().get(path) {
             look(&*placed.reference);
         }
+    }
+
+    fn pending_restarts(&self) -> Vec<PendingRestart> {
+        self.pending_restarts()
     }
 
     fn set_aside(self: Arc<Self>) -> Box<dyn Falling> {

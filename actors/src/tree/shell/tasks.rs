@@ -8,17 +8,17 @@ use std::time::Duration;
 use mycelium_mailbox::Stop;
 use mycelium_supervisor as pure;
 use pure::engine::{Answer, At, Begun, Estate, Host, Left, LifeId, Look, NodeId, Report};
-use pure::{CallId, ChildRef, ChildSpec, ExitReason, Notice};
+use pure::{CallId, ChildRef, ChildSpec, ExitReason, Notice, Supervisor};
 
 use super::care::Care;
 use super::shared::{Replier, TreeShared};
 use super::{Mail, OnReady};
-use crate::SpawnError;
 use crate::live::{KILL_GRACE, Member};
-use crate::rt;
+use crate::rt::{self, Instant};
 use crate::sync::{Ordering, mpsc, oneshot};
 use crate::tree::launch::{Launcher, Life, Site};
 use crate::tree::observe::observe;
+use crate::{PENDING_RESTARTS_MAX, SpawnError};
 
 /// How many actors on their way out are remembered before those that have left are forgotten.
 const LEAVING_MIN: usize = 64;
@@ -53,8 +53,12 @@ pub(crate) struct Tasks {
     leaving: Vec<Arc<dyn Member>>,
     /// So many of them, and those that have ended are forgotten.
     leaving_max: usize,
+    /// When it began: the times of its engine count from here.
+    pub(super) epoch: Instant,
     /// How many restarts the bus has been told of.
     restarted: u64,
+    /// The changes of who waits for a restart that the bus has been told of.
+    backoffs: u64,
     /// A child could not start because the bus is closed.
     pub(super) met_closed_bus: bool,
     /// Those that ended by themselves before a kill of this supervisor.
@@ -75,7 +79,9 @@ impl Tasks {
             replies: HashMap::new(),
             leaving: Vec::new(),
             leaving_max: LEAVING_MIN,
+            epoch: Instant::now(),
             restarted: 0,
+            backoffs: 0,
             met_closed_bus: false,
             ends: BTreeMap::new(),
             end: None,
@@ -87,9 +93,17 @@ impl Tasks {
         self.on_ready.is_none()
     }
 
-    /// Tells the bus of the restarts since the last time; `in_all` are those of this supervisor.
-    pub(super) fn count_restarts(&mut self, in_all: u64) {
-        let new = in_all - std::mem::replace(&mut self.restarted, in_all);
+    /// Tells the bus what its statistics show of this supervisor: the restarts since the last time, and who
+    /// waits for one.
+    pub(super) fn tell_bus(&mut self, path: &Arc<str>, core: &Supervisor<Launcher>) {
+        let changes = core.backoff_changes();
+        if std::mem::replace(&mut self.backoffs, changes) != changes {
+            let waiting = core.backoffs().take(PENDING_RESTARTS_MAX).filter_map(|(id, until)| {
+                Some((format!("{path}/{id}").into(), self.epoch.checked_add(until)?))
+            });
+            self.shared.set_backoffs(path, waiting.collect());
+        }
+        let new = core.restarted() - std::mem::replace(&mut self.restarted, core.restarted());
         if new > 0 {
             self.shared.bus.core.restarts.fetch_add(new, Ordering::Relaxed);
         }
@@ -236,7 +250,9 @@ impl Host for Tasks {
         observe(at.path, notice, self.shared.observer());
     }
 
-    fn reply(&mut self, _: &At<'_, Self>, call: CallId, answer: Answer<Self>) {
+    fn reply(&mut self, at: &At<'_, Self>, call: CallId, answer: Answer<Self>) {
+        // Whoever has asked may look at once.
+        self.tell_bus(at.path, at.core);
         if let Some(waiting) = self.replies.remove(&call) {
             // Whoever asked may have left.
             waiting.answer(answer);
@@ -252,7 +268,7 @@ impl Host for Tasks {
     }
 
     fn gone(&mut self, at: &At<'_, Self>) {
-        self.count_restarts(at.core.restarted());
+        self.tell_bus(at.path, at.core);
     }
 
     fn ready(&mut self) {

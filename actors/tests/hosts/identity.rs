@@ -1,0 +1,114 @@
+//! What actors are called in reports, and who is shown to wait for a restart.
+
+use std::time::Duration;
+
+use mycelium::tree::Backoff;
+use mycelium::{Actor, ActorRef, BoxError, Context, Down, Handler, StopReason, Supervisor};
+
+use crate::common::Heard;
+use crate::host::Host;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Fails at each word.
+struct Strategy;
+impl Actor for Strategy {
+    type Error = BoxError;
+}
+impl Handler<&'static str> for Strategy {
+    async fn handle(&mut self, word: &&'static str, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Err((*word).into())
+    }
+}
+
+/// Watches one actor and writes down what it hears.
+struct Watcher(ActorRef<Strategy>, Heard);
+impl Actor for Watcher {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.watch(&self.0);
+        Ok(())
+    }
+}
+impl Handler<Down> for Watcher {
+    async fn handle(&mut self, down: &Down, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.1.add(format!("{} ({})", down.actor, down.actor.name));
+        Ok(())
+    }
+}
+
+/// Is linked to one actor.
+struct Partner(ActorRef<Strategy>);
+impl Actor for Partner {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.link(&self.0);
+        Ok(())
+    }
+}
+
+conformance!(a_supervised_actor_is_called_by_its_path_and_another_by_its_type_and_number);
+fn a_supervised_actor_is_called_by_its_path_and_another_by_its_type_and_number<H: Host>() {
+    let (mut host, heard) = (H::new(), Heard::default());
+    let desk = Supervisor::builder("desk").intensity(0, HOUR).actor("strategy", || Strategy);
+    let tree = host.supervise(Supervisor::builder("root").intensity(1, HOUR).supervisor(desk)).unwrap();
+    let strategy = host.child::<Strategy>(&tree, "root/desk/strategy").unwrap();
+    assert_eq!(format!("{strategy:?} {}", strategy.identity()), "root/desk/strategy root/desk/strategy");
+    assert_eq!((strategy.identity().name, strategy.identity().id), ("Strategy", strategy.id()));
+    host.spawn(Watcher(strategy.clone(), heard.clone())).unwrap();
+    let partner = host.spawn(Partner(strategy.clone())).unwrap();
+    assert_eq!(partner.identity().path, None);
+    assert_eq!(format!("{partner:?}"), format!("Partner{}", partner.id()));
+    host.settle();
+    strategy.kill();
+    let reason = host.ended(&partner);
+    assert_eq!(reason, StopReason::Linked("root/desk/strategy was killed".into()));
+    host.until(|| !heard.words().is_empty());
+    assert_eq!(heard.take(), ["root/desk/strategy (Strategy)"]);
+}
+
+conformance!(a_dead_letter_is_told_with_the_path_of_its_actor);
+fn a_dead_letter_is_told_with_the_path_of_its_actor<H: Host>() {
+    let mut host = H::new();
+    let root = Supervisor::builder("root").intensity(9, HOUR).actor("strategy", || Strategy);
+    let tree = host.supervise(root).unwrap();
+    let strategy = host.child::<Strategy>(&tree, "root/strategy").unwrap();
+    host.tell(&strategy, "no route").unwrap();
+    assert_eq!(host.letters().dead, 1);
+    let letter = host.dead_letters().recent.remove(0);
+    assert_eq!((letter.actor.path.as_deref(), letter.actor.name), (Some("root/strategy"), "Strategy"));
+    assert_eq!(letter.to_string(), "1 &str was being handled when root/strategy failed: no route");
+}
+
+conformance!(a_tree_shows_who_waits_for_a_restart_and_how_long);
+fn a_tree_shows_who_waits_for_a_restart_and_how_long<H: Host>() {
+    let mut host = H::new();
+    let backoff = Backoff { initial: HOUR, cap: HOUR, jitter: 0.0, ..Backoff::default() };
+    let desk = Supervisor::builder("desk").backoff(backoff).intensity(9, HOUR);
+    let desk = desk.actor("first", || Strategy).actor("second", || Strategy);
+    let tree = host.supervise(Supervisor::builder("root").supervisor(desk)).unwrap();
+    assert_eq!(tree.pending_restarts(), []);
+    for path in ["root/desk/first", "root/desk/second"] {
+        let strategy = host.child::<Strategy>(&tree, path).unwrap();
+        host.tell(&strategy, "no route").unwrap();
+    }
+    host.settle();
+    host.advance(Duration::from_millis(5));
+    let pending = host.wait(async { tree.pending_restarts() });
+    let paths: Vec<_> = pending.iter().map(|pending| &*pending.path).collect();
+    assert_eq!(paths, ["root/desk/first", "root/desk/second"]);
+    let minute = Duration::from_secs(60);
+    for pending in &pending {
+        let remaining = pending.remaining;
+        assert!(remaining < HOUR && remaining > HOUR - minute, "{pending}");
+        if H::OFFERS.exact_time {
+            assert_eq!(pending.remaining, HOUR - Duration::from_millis(5));
+        }
+    }
+    host.terminate_child(&tree, "root/desk/first").unwrap();
+    assert_eq!(tree.pending_restarts().len(), 1, "a call has ended its wait");
+    host.restart_child(&tree, "root/desk/first").unwrap();
+    assert_eq!(tree.pending_restarts().len(), 1);
+    host.shut_tree(&tree);
+    assert_eq!(tree.pending_restarts(), []);
+}
