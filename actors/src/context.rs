@@ -447,7 +447,7 @@ impl<A: Actor> Context<A> {
     /// }
     /// impl Handler<Down> for Orders {
     ///     async fn handle(&mut self, down: &Down, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-    ///         println!("{}{} {}", down.actor, down.id, down.reason); // Venue#1 ended normally
+    ///         println!("{} {}", down.actor, down.reason); // Venue#1 ended normally
     ///         ctx.stop();
     ///         Ok(())
     ///     }
