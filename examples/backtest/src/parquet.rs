@@ -1,202 +1,127 @@
-//! Writes results as Apache Parquet: one row group, plain encoding, no compression.
-//!
-//! The format is a magic number, the pages of each column, a footer in Thrift's compact protocol, the
-//! footer's length and the magic number again. Ten required columns of fixed width need no more of it than
-//! stands here.
+//! Writes results as Apache Parquet: one row group, with what was run among the key-value pairs of the file.
 
 use std::io::{self, Write};
+use std::sync::Arc;
+
+use parquet::basic::{Compression, Repetition, Type as Physical};
+use parquet::data_type::{DoubleType, Int32Type};
+use parquet::errors::Result;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{Type, TypePtr};
 
 use crate::results::{COLUMNS, Row, figures};
 
-const MAGIC: &[u8; 4] = b"PAR1";
-
-/// Parquet's names for the physical types that are used.
-#[derive(Clone, Copy)]
-enum Type {
-    Int32 = 1,
-    Double = 5,
-}
-
-/// Thrift's numbers for types in the compact protocol.
-#[derive(Clone, Copy)]
-enum Thrift {
-    I32 = 5,
-    I64 = 6,
-    Binary = 8,
-    List = 9,
-    Struct = 12,
-}
-
-/// A column chunk that has been written.
-struct Chunk {
-    name: &'static str,
-    kind: Type,
-    offset: usize,
-    bytes: usize,
-}
-
 /// Writes `fast`, `slow` and the statistics; the windows and `n_trades` as 32-bit integers, the rest as
-/// doubles.
+/// doubles. What is not defined is NaN. `about` goes into the file's metadata: what was run, on which terms.
 ///
 /// # Errors
 /// Those of the writer.
-pub fn write(rows: &[Row], mut out: impl Write) -> io::Result<()> {
-    let mut file = MAGIC.to_vec();
-    let mut chunks = Vec::new();
-    let int32 =
-        |of: &dyn Fn(&Row) -> u32| rows.iter().flat_map(|row| of(row).to_le_bytes()).collect::<Vec<u8>>();
-    chunks.push(page(&mut file, "fast", Type::Int32, rows.len(), &int32(&|(pair, _)| pair.fast)));
-    chunks.push(page(&mut file, "slow", Type::Int32, rows.len(), &int32(&|(pair, _)| pair.slow)));
+pub fn write(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> io::Result<()> {
+    write_file(rows, about, out).map_err(io::Error::other)
+}
+
+fn write_file(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> Result<()> {
+    let pairs = about.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::UNCOMPRESSED)
+        .set_key_value_metadata(Some(pairs))
+        .build();
+    let mut file = SerializedFileWriter::new(out, Arc::new(schema()?), Arc::new(properties))?;
+    let mut group = file.next_row_group()?;
+    integers(&mut group, rows, |(pair, _)| pair.fast)?;
+    integers(&mut group, rows, |(pair, _)| pair.slow)?;
     for (at, name) in COLUMNS.into_iter().enumerate() {
-        if name == "n_trades" {
-            chunks.push(page(&mut file, name, Type::Int32, rows.len(), &int32(&|(_, s)| s.n_trades)));
+        if is_count(name) {
+            integers(&mut group, rows, |(_, statistics)| statistics.n_trades)?;
         } else {
-            let values: Vec<u8> = rows.iter().flat_map(|(_, s)| figures(s)[at].to_le_bytes()).collect();
-            chunks.push(page(&mut file, name, Type::Double, rows.len(), &values));
+            doubles(&mut group, rows, |(_, statistics)| figures(statistics)[at])?;
         }
     }
-    let footer = footer(&chunks, rows.len());
-    file.extend_from_slice(&footer);
-    file.extend_from_slice(&(footer.len() as u32).to_le_bytes());
-    file.extend_from_slice(MAGIC);
-    out.write_all(&file)
+    group.close()?;
+    file.close()?;
+    Ok(())
 }
 
-/// Appends one data page: its header, then its values.
-fn page(file: &mut Vec<u8>, name: &'static str, kind: Type, rows: usize, values: &[u8]) -> Chunk {
-    let offset = file.len();
-    let mut header = Compact::default();
-    header.i32(1, 0); // type: data page
-    header.i32(2, values.len() as i64); // uncompressed size
-    header.i32(3, values.len() as i64); // compressed size
-    header.begin(5); // data page header
-    header.i32(1, rows as i64); // values
-    header.i32(2, 0); // encoding: plain
-    header.i32(3, 3); // definition levels: RLE; a required column has none
-    header.i32(4, 3); // repetition levels: RLE; likewise
-    header.end();
-    header.end();
-    file.extend_from_slice(&header.bytes);
-    file.extend_from_slice(values);
-    Chunk { name, kind, offset, bytes: file.len() - offset }
+fn is_count(column: &str) -> bool {
+    column == "n_trades"
 }
 
-fn footer(chunks: &[Chunk], rows: usize) -> Vec<u8> {
-    let mut meta = Compact::default();
-    meta.i32(1, 1); // version
-    meta.list(2, chunks.len() + 1, Thrift::Struct); // schema: the root, then the columns
-    meta.open();
-    meta.binary(4, b"results");
-    meta.i32(5, chunks.len() as i64);
-    meta.end();
-    for chunk in chunks {
-        meta.open();
-        meta.i32(1, chunk.kind as i64);
-        meta.i32(3, 0); // required
-        meta.binary(4, chunk.name.as_bytes());
-        meta.end();
+fn schema() -> Result<Type> {
+    let mut columns = vec![column("fast", Physical::INT32)?, column("slow", Physical::INT32)?];
+    for name in COLUMNS {
+        columns.push(column(name, if is_count(name) { Physical::INT32 } else { Physical::DOUBLE })?);
     }
-    meta.i64(3, rows as i64);
-    meta.list(4, 1, Thrift::Struct); // row groups
-    meta.open();
-    meta.list(1, chunks.len(), Thrift::Struct);
-    for chunk in chunks {
-        meta.open();
-        meta.i64(2, chunk.offset as i64); // file offset
-        meta.begin(3); // metadata
-        meta.i32(1, chunk.kind as i64);
-        meta.list(2, 1, Thrift::I32);
-        meta.zigzag(0); // encoding: plain
-        meta.list(3, 1, Thrift::Binary);
-        meta.raw(chunk.name.as_bytes()); // path in schema
-        meta.i32(4, 0); // uncompressed
-        meta.i64(5, rows as i64);
-        meta.i64(6, chunk.bytes as i64);
-        meta.i64(7, chunk.bytes as i64);
-        meta.i64(9, chunk.offset as i64); // data page offset
-        meta.end();
-        meta.end();
-    }
-    meta.i64(2, chunks.iter().map(|chunk| chunk.bytes as i64).sum());
-    meta.i64(3, rows as i64);
-    meta.end();
-    meta.binary(6, b"mycelium backtest");
-    meta.end();
-    meta.bytes
+    Type::group_type_builder("results").with_fields(columns).build()
 }
 
-/// A writer of Thrift's compact protocol. Fields of a struct are written in ascending order of their ids, at
-/// most 15 apart.
-#[derive(Default)]
-struct Compact {
-    bytes: Vec<u8>,
-    last: u8,
-    outer: Vec<u8>,
+fn column(name: &str, physical: Physical) -> Result<TypePtr> {
+    Ok(Arc::new(Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED).build()?))
 }
 
-impl Compact {
-    fn field(&mut self, id: u8, kind: Thrift) {
-        self.bytes.push(((id - self.last) << 4) | kind as u8);
-        self.last = id;
-    }
+fn integers<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    rows: &[Row],
+    of: impl Fn(&Row) -> u32,
+) -> Result<()> {
+    let values: Vec<i32> = rows.iter().map(|row| i32::try_from(of(row)).unwrap_or(i32::MAX)).collect();
+    let Some(mut column) = group.next_column()? else { return Ok(()) };
+    column.typed::<Int32Type>().write_batch(&values, None, None)?;
+    column.close()
+}
 
-    fn i32(&mut self, id: u8, value: i64) {
-        self.field(id, Thrift::I32);
-        self.zigzag(value);
-    }
+fn doubles<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    rows: &[Row],
+    of: impl Fn(&Row) -> f64,
+) -> Result<()> {
+    let values: Vec<f64> = rows.iter().map(of).collect();
+    let Some(mut column) = group.next_column()? else { return Ok(()) };
+    column.typed::<DoubleType>().write_batch(&values, None, None)?;
+    column.close()
+}
 
-    fn i64(&mut self, id: u8, value: i64) {
-        self.field(id, Thrift::I64);
-        self.zigzag(value);
-    }
+#[cfg(test)]
+mod tests {
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::RowAccessor;
 
-    fn binary(&mut self, id: u8, value: &[u8]) {
-        self.field(id, Thrift::Binary);
-        self.raw(value);
-    }
+    use super::*;
+    use crate::config::Pair;
+    use crate::ledger::Statistics;
 
-    fn list(&mut self, id: u8, length: usize, of: Thrift) {
-        self.field(id, Thrift::List);
-        if length < 15 {
-            self.bytes.push(((length as u8) << 4) | of as u8);
-        } else {
-            self.bytes.push(0xf0 | of as u8);
-            self.varint(length as u64);
+    #[test]
+    fn every_bit_is_read_back_with_the_terms() {
+        let statistics = Statistics {
+            equity_final: 1.0 / 3.0,
+            return_pct: -1e-300,
+            n_trades: 7,
+            max_drawdown_pct: -1.5,
+            sharpe_simple_daily252: f64::NAN,
+            sharpe_bt: 0.1,
+            cagr_pct: 1e-7,
+            exposure_pct: 100.0,
+        };
+        let rows: Vec<Row> = (1..=3).map(|fast| (Pair { fast, slow: 9 }, statistics)).collect();
+        let path = tempfile::NamedTempFile::new().expect("a file");
+        let out = path.reopen().expect("the same file");
+        write(&rows, &[("cash", "10000".to_owned())], out).expect("it is written");
+
+        let read = SerializedFileReader::new(path.reopen().expect("the same file")).expect("a table");
+        let about = read.metadata().file_metadata().key_value_metadata().expect("the terms").clone();
+        assert_eq!(about, [KeyValue::new("cash".to_owned(), "10000".to_owned())]);
+        let got: Vec<_> = read.get_row_iter(None).expect("rows").map(|row| row.expect("a row")).collect();
+        assert_eq!(got.len(), rows.len());
+        for (got, (pair, statistics)) in got.iter().zip(&rows) {
+            assert_eq!(got.get_int(0).ok(), i32::try_from(pair.fast).ok());
+            for (at, figure) in figures(statistics).into_iter().enumerate() {
+                if is_count(COLUMNS[at]) {
+                    assert_eq!(got.get_int(at + 2).expect("a count"), 7);
+                } else {
+                    assert_eq!(got.get_double(at + 2).expect("a figure").to_bits(), figure.to_bits());
+                }
+            }
         }
-    }
-
-    /// Begins a struct that is a field.
-    fn begin(&mut self, id: u8) {
-        self.field(id, Thrift::Struct);
-        self.open();
-    }
-
-    /// Begins a struct that is an element of a list.
-    fn open(&mut self) {
-        self.outer.push(self.last);
-        self.last = 0;
-    }
-
-    /// Ends the innermost struct.
-    fn end(&mut self) {
-        self.bytes.push(0);
-        self.last = self.outer.pop().unwrap_or(0);
-    }
-
-    fn raw(&mut self, value: &[u8]) {
-        self.varint(value.len() as u64);
-        self.bytes.extend_from_slice(value);
-    }
-
-    fn zigzag(&mut self, value: i64) {
-        self.varint(((value << 1) ^ (value >> 63)) as u64);
-    }
-
-    fn varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.bytes.push(value as u8);
     }
 }

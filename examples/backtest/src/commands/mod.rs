@@ -69,7 +69,7 @@ fn read(args: &DataArgs) -> Result<Series, CommandError> {
 /// Writes a file whole or not at all: beside its place first, then moved there.
 fn write(
     path: &Path,
-    write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+    write: impl FnOnce(&mut (dyn std::io::Write + Send)) -> std::io::Result<()>,
 ) -> Result<(), CommandError> {
     let beside = path.with_extension("part");
     let attempt = || -> std::io::Result<()> {

@@ -39,7 +39,8 @@ pub(super) fn execute(args: &SweepArgs) -> Result<(), CommandError> {
     let csv = args.out.join("results.csv");
     write(&csv, |out| write_csv(&finished.rows, out))?;
     if args.parquet {
-        write(&args.out.join("results.parquet"), |out| crate::parquet::write(&finished.rows, out))?;
+        let about = about(&series, &terms, finished.effort.digest);
+        write(&args.out.join("results.parquet"), |out| crate::parquet::write(&finished.rows, &about, out))?;
     }
     let report = args.out.join("report.html");
     let html = page(args, &series, *pair, &terms, &finished, &top, warning.as_deref())?;
@@ -48,6 +49,18 @@ pub(super) fn execute(args: &SweepArgs) -> Result<(), CommandError> {
         eprintln!("warning: {warning}");
     }
     if args.json { print(&json(&finished, &top)) } else { print(&table(&finished, &top, &csv, &report)) }
+}
+
+/// What was run, for those who find the table alone.
+fn about(series: &Series, terms: &Terms, digest: u64) -> [(&'static str, String); 5] {
+    let at = |bar: Option<&Bar>| bar.map(|bar| format_timestamp(bar.timestamp)).unwrap_or_default();
+    [
+        ("symbol", series.symbol.clone()),
+        ("from", at(series.bars.first())),
+        ("to", at(series.bars.last())),
+        ("terms", describe(terms)),
+        ("digest", format!("{digest:016x}")),
+    ]
 }
 
 /// A sentence on what is missing.

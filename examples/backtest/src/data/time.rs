@@ -1,4 +1,7 @@
-//! Timestamps: text to nanoseconds since 1970 and back, in the proleptic Gregorian calendar.
+//! Timestamps: text to nanoseconds since 1970 and back, in the proleptic Gregorian calendar of `jiff`.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
 
 use crate::messages::Timestamp;
 
@@ -7,12 +10,15 @@ pub const NS_PER_DAY: i64 = 86_400 * NS_PER_SECOND;
 
 const NS_PER_SECOND: i64 = 1_000_000_000;
 
+/// The day from which days are counted.
+const EPOCH: Date = Date::constant(1970, 1, 1);
+
 /// Reads a date or timestamp as nanoseconds since 1970-01-01 00:00 UTC.
 ///
-/// Accepted: `2017-04-19`, `2017/04/19`, `20170419`, each also followed by a space or `T` and `09:00`,
-/// `09:00:00` or `09:00:00.123456789` or `090000`, then optionally `Z` or an offset such as `+02:00`; or an
-/// integer of 10, 13, 16 or 19 digits, which counts seconds, milliseconds, microseconds or nanoseconds. Text
-/// without an offset is taken as UTC.
+/// Accepted: `2017-04-19`, `2017/04/19`, `2017.04.19`, `20170419`, each also followed by a space or `T` and
+/// `09:00`, `09:00:00` or `09:00:00.123456789` or `090000`, then optionally `Z`, `UTC` or an offset such as
+/// `+02:00`; or an integer of 10, 13, 16 or 19 digits, which counts seconds, milliseconds, microseconds or
+/// nanoseconds. Text without an offset is taken as UTC.
 ///
 /// Returns `None` for any other text, and for instants outside of the years 1678 to 2261.
 ///
@@ -30,81 +36,62 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
 /// Writes a timestamp as `2017-04-19`, or with the time of day if it is not midnight.
 #[must_use]
 pub fn format_timestamp(timestamp: Timestamp) -> String {
-    let ns = timestamp.as_nanos();
-    let (year, month, day) = civil_from_days(ns.div_euclid(NS_PER_DAY));
-    let of_day = ns.rem_euclid(NS_PER_DAY);
-    if of_day == 0 {
-        return format!("{year:04}-{month:02}-{day:02}");
+    let instant = jiff::Timestamp::from_nanosecond(timestamp.as_nanos().into()).unwrap_or_default();
+    let time = TimeZone::UTC.to_datetime(instant);
+    match timestamp.as_nanos().rem_euclid(NS_PER_DAY) {
+        0 => time.date().to_string(),
+        _ => time.to_string().replace('T', " "),
     }
-    let seconds = of_day / NS_PER_SECOND;
-    let (h, m, s) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    let fraction = of_day % NS_PER_SECOND;
-    let mut text = format!("{year:04}-{month:02}-{day:02} {h:02}:{m:02}:{s:02}");
-    if fraction != 0 {
-        text.push_str(format!(".{fraction:09}").trim_end_matches('0'));
-    }
-    text
 }
 
-/// Days from 1970-01-01 to a date, negative before it.
-///
-/// Counts in years that begin in March, so that the leap day is the last of its year.
+/// Days from 1970-01-01 to a date, negative before it. 0 for a date that does not exist.
 #[must_use]
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let month_from_march = i64::from((month + 9) % 12);
-    let day_of_year = (153 * month_from_march + 2) / 5 + i64::from(day) - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    let date = || Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok();
+    date().map_or(0, |date: Date| date.duration_since(EPOCH).as_hours() / 24)
 }
 
-/// The date (year, month, day) that lies `days` after 1970-01-01.
+/// The date (year, month, day) that lies `days` after 1970-01-01; the first or last one of `jiff` for days
+/// beyond.
 #[must_use]
 pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * month_from_march + 2) / 5 + 1) as u32;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 } as u32;
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    let span = jiff::SignedDuration::from_hours(days.clamp(-4_000_000, 4_000_000) * 24);
+    let date = EPOCH.saturating_add(span);
+    (date.year().into(), date.month().unsigned_abs().into(), date.day().unsigned_abs().into())
 }
 
 fn parse_ns(text: &str) -> Option<i64> {
     let text = text.trim();
-    if !text.is_ascii() {
-        return None;
-    }
-    if text.bytes().all(|b| b.is_ascii_digit()) && text.len() != 8 {
+    if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() != 8 {
         return parse_epoch(text);
     }
-    let (date, rest) = if text.len() >= 8 && text.as_bytes()[..8].iter().all(u8::is_ascii_digit) {
-        ((&text[..4], &text[4..6], &text[6..8]), &text[8..])
-    } else {
-        let separator = *text.as_bytes().get(4)?;
-        if !matches!(separator, b'-' | b'/' | b'.') || text.as_bytes().get(7) != Some(&separator) {
-            return None;
-        }
-        ((&text[..4], &text[5..7], text.get(8..10)?), text.get(10..)?)
+    let text = in_iso(text)?;
+    let instant = match text.get(10..).and_then(|rest| rest.find(['Z', '+', '-'])) {
+        Some(_) => text.parse::<jiff::Timestamp>().ok()?,
+        None => TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok()?,
     };
-    let (year, month, day) = (digits(date.0)?, digits(date.1)?, digits(date.2)?);
-    if !(1678..=2261).contains(&year)
-        || !(1..=12).contains(&month)
-        || day < 1
-        || day > days_in_month(year, month)
-    {
-        return None;
-    }
-    let midnight = days_from_civil(year, month as u32, day as u32) * NS_PER_DAY;
-    match rest.as_bytes().first() {
-        None => Some(midnight),
-        Some(b' ' | b'T') => midnight.checked_add(parse_time_of_day(&rest[1..])?),
-        Some(_) => None,
-    }
+    let ns = i64::try_from(instant.as_nanosecond()).ok()?;
+    let (year, ..) = civil_from_days(ns.div_euclid(NS_PER_DAY));
+    (1678..=2261).contains(&year).then_some(ns)
+}
+
+/// The same as ISO 8601 with separators, which `jiff` reads; `None` where that is not what follows the date.
+fn in_iso(text: &str) -> Option<String> {
+    let (date, rest) = if text.get(..8)?.bytes().all(|byte| byte.is_ascii_digit()) {
+        let (date, rest) = text.split_at(8);
+        (format!("{}-{}-{}", &date[..4], &date[4..6], &date[6..]), rest)
+    } else {
+        let (date, rest) = text.split_at_checked(10)?;
+        let separator = *date.as_bytes().get(4)?;
+        let is_separated = matches!(separator, b'-' | b'/' | b'.') && date.as_bytes()[7] == separator;
+        (is_separated.then(|| date.replace(['/', '.'], "-"))?, rest)
+    };
+    let Some(time) = rest.strip_prefix([' ', 'T']) else { return rest.is_empty().then_some(date) };
+    let zone_at = time.find(['Z', 'U', '+', '-', ' ']).unwrap_or(time.len());
+    let (clock, zone) = time.split_at(zone_at);
+    let zone = if zone.trim_start() == "UTC" { "Z" } else { zone.trim_start() };
+    // An hour alone is more likely a text that was cut off. Names of zones are not looked up.
+    (clock.len() >= 5 && !time.contains('[')).then(|| format!("{date}T{clock}{zone}"))
 }
 
 fn parse_epoch(text: &str) -> Option<i64> {
@@ -116,78 +103,6 @@ fn parse_epoch(text: &str) -> Option<i64> {
         _ => return None,
     };
     text.parse::<i64>().ok()?.checked_mul(unit)
-}
-
-/// Nanoseconds since midnight of `HH:MM[:SS[.fraction]][ ][Z|+HH:MM|+HHMM|+HH]` or `HHMMSS`, less the offset.
-fn parse_time_of_day(text: &str) -> Option<i64> {
-    let zone_at = text.find(['Z', '+', '-', ' ']).unwrap_or(text.len());
-    let (clock, zone) = (&text[..zone_at], text[zone_at..].trim_start());
-    let spaced;
-    let clock = if clock.len() == 6 && clock.bytes().all(|byte| byte.is_ascii_digit()) {
-        spaced = format!("{}:{}:{}", &clock[..2], &clock[2..4], &clock[4..]);
-        &spaced
-    } else {
-        clock
-    };
-    let mut parts = clock.split(':');
-    let hour = digits(parts.next()?)?;
-    let minute = digits(parts.next()?)?;
-    let (second, fraction) = match parts.next() {
-        None => (0, 0),
-        Some(seconds) => {
-            let (whole, fraction) = seconds.split_once('.').unwrap_or((seconds, "0"));
-            (digits(whole)?, parse_fraction(fraction)?)
-        }
-    };
-    if parts.next().is_some() || hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    Some(
-        (hour * 3600 + minute * 60 + second) * NS_PER_SECOND + fraction - parse_offset(zone)? * NS_PER_SECOND,
-    )
-}
-
-/// Offset from UTC in seconds.
-fn parse_offset(text: &str) -> Option<i64> {
-    if matches!(text, "" | "Z" | "UTC") {
-        return Some(0);
-    }
-    let sign = match text.as_bytes()[0] {
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = match text.len() {
-        3 => (&text[1..3], "00"),
-        5 => (&text[1..3], &text[3..5]),
-        6 if text.as_bytes()[3] == b':' => (&text[1..3], &text[4..6]),
-        _ => return None,
-    };
-    let (hours, minutes) = (digits(hours)?, digits(minutes)?);
-    (hours <= 18 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
-}
-
-fn parse_fraction(text: &str) -> Option<i64> {
-    if text.is_empty() || text.len() > 9 {
-        return None;
-    }
-    Some(digits(text)? * 10_i64.pow(9 - text.len() as u32))
-}
-
-fn digits(text: &str) -> Option<i64> {
-    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    text.parse().ok()
-}
-
-fn days_in_month(year: i64, month: i64) -> i64 {
-    match month {
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
 }
 
 #[cfg(test)]
@@ -219,6 +134,7 @@ mod tests {
             "2017-04-19 11:00:00+02:00",
             "2017-04-19 03:30:00 -0530",
             "20170419 090000",
+            "2017.04.19 09:00 UTC",
             "1492592400",
             "1492592400000",
             "1492592400000000000",
@@ -246,6 +162,9 @@ mod tests {
             "2017-04-1",
             "2017-04-19 25:00",
             "2017-04-19 09",
+            "2017-04-19 0900",
+            "2017-04/19",
+            "2017-04-19 09:00[Europe/Berlin]",
             "2017-04-19 246060",
             "2017-04-19x09:00",
             "2017-04-19 09:00:00.1234567890",
