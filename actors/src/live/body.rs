@@ -18,7 +18,6 @@ use self::hand::{Hand, KeptMessage};
 use super::address::Address;
 use super::context::LiveContext;
 use super::current::Current;
-use super::envelope::Envelope;
 use super::fate::{Directive, Fate};
 use super::members::MemberSeat;
 use super::source::{InSlot, Inlet, SourceDrained};
@@ -177,11 +176,16 @@ impl<A: Actor> Body<A> {
     async fn start(&mut self) {
         let supervised = self.fate.is_some();
         let Self { actor: Some(actor), ctx, slot, address, .. } = self else { return };
-        let starting = InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.started(ctx), cx));
-        // Its supervisor may lose its patience.
-        let started = match supervised {
-            true => follow_if_it_waits(address, starting).await,
-            false => Ok(starting.await),
+        let started = {
+            let mut starting =
+                InSlot::new(move |cx: &mut TaskContext<'_>| slot.start(actor.started(ctx), cx));
+            let begun = poll_fn(|cx| Poll::Ready(Pin::new(&mut starting).poll(cx))).await;
+            match begun {
+                Poll::Ready(started) => Ok(started),
+                // Its supervisor may lose its patience.
+                Poll::Pending if supervised => address.watch().follow("started", None, starting).await,
+                Poll::Pending => Ok(starting.await),
+            }
         };
         let started = match started {
             Ok(started) => started,
@@ -198,13 +202,13 @@ impl<A: Actor> Body<A> {
     async fn work(&mut self) -> SliceWork {
         let mut turn = Turn::new();
         if self.kept.is_some() {
-            return if self.retry_kept().await { SliceWork::More } else { SliceWork::Done(0) };
+            // Boxed, as it is rare: the task of each actor would keep room for it.
+            return if Box::pin(self.retry_kept()).await { SliceWork::More } else { SliceWork::Done(0) };
         }
         loop {
-            let due = self.timers().and_then(Timers::take_due);
-            let timed = due.is_some();
-            if let Some(message) = due {
-                self.handle_timer(message).await;
+            let timed = self.take_due();
+            if timed {
+                self.handle_timer().await;
                 turn.count(1);
                 if !self.is_at_work() {
                     return SliceWork::More;
@@ -224,18 +228,39 @@ impl<A: Actor> Body<A> {
     }
 
     /// Handles what `source` holds, `most` messages and none whose stamp is `below` or more, and returns how
-    /// many that were.
+    /// many that were. It ends early where a handler has waited: a timer may be due.
     #[inline]
     async fn drain(&mut self, source: usize, below: u64, most: u32) -> u32 {
-        self.hand = Hand::Source(source);
-        if self.address.probed().is_some() {
-            return self.drain_probed(source, below, most).await;
+        let mut handled = 0;
+        loop {
+            self.hand = Hand::Source(source);
+            if self.address.probed().is_some() {
+                return handled + self.drain_probed(source, below, most - handled).await;
+            }
+            let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return handled };
+            let span = Span { below, most: most - handled, presence: &address.presence };
+            let mut waited = false;
+            let drained = InSlot::new(|cx: &mut TaskContext<'_>| {
+                let started = drain(sources, source, actor, ctx, slot, span, cx);
+                waited = matches!(started, Started::Parked(_));
+                started
+            })
+            .await;
+            let called = address.presence.is_called();
+            handled += self.settle(source, drained);
+            // Direct messages are handled one by one, each in a future of a type of its own. An actor that
+            // has subscribed to a topic may have older messages there: what it retains.
+            if waited || called || handled >= most || !self.goes_on(source, below) {
+                return handled;
+            }
         }
-        let Self { actor: Some(actor), ctx, sources, slot, address, .. } = self else { return 0 };
-        let span = Span { below, most, presence: &address.presence };
-        let drained =
-            InSlot::new(|cx: &mut TaskContext<'_>| drain(sources, source, actor, ctx, slot, span, cx)).await;
-        self.settle(source, drained)
+    }
+
+    /// Whether the source is the direct inbox and has more messages that were seen.
+    #[inline]
+    fn goes_on(&self, source: usize, below: u64) -> bool {
+        let Some(Inlet::Direct(direct)) = self.sources.get(source) else { return false };
+        self.is_at_work() && direct.stamp_seen().is_some_and(|stamp| stamp < below)
     }
 
     /// The same, seen by the supervisor.
@@ -295,11 +320,20 @@ impl<A: Actor> Body<A> {
         handled.max(1)
     }
 
+    /// Takes the message of the timer that is due, if there is one, in hand.
+    fn take_due(&mut self) -> bool {
+        let due = self.timers().and_then(Timers::take_due);
+        due.is_some_and(|message| {
+            self.hand = Hand::Timer(message);
+            true
+        })
+    }
+
+    /// Handles the message of a timer that is in hand.
     #[cold]
-    async fn handle_timer(&mut self, message: Envelope<A>) {
+    async fn handle_timer(&mut self) {
         // Its handler may wait.
         self.sources.iter_mut().for_each(Source::commit);
-        self.hand = Hand::Timer(message);
         let Self { actor: Some(actor), ctx, slot, address, hand: Hand::Timer(message), .. } = self else {
             return;
         };
@@ -456,17 +490,6 @@ fn drain<'a, A: Actor>(
         before.iter_mut().chain(after).for_each(Source::commit);
     }
     started
-}
-
-/// Runs `started`, seen by the supervisor if it waits.
-async fn follow_if_it_waits<A: Actor, O>(
-    address: &Address<A>,
-    mut starting: impl Future<Output = O> + Unpin,
-) -> Result<O, StopReason> {
-    match poll_fn(|cx| Poll::Ready(Pin::new(&mut starting).poll(cx))).await {
-        Poll::Ready(started) => Ok(started),
-        Poll::Pending => address.watch().follow("started", None, starting).await,
-    }
 }
 
 impl<A: Actor> Drop for Body<A> {

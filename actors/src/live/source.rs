@@ -294,6 +294,12 @@ impl<A: Actor> DirectSource<A> {
     pub(crate) fn new(address: &Arc<Address<A>>) -> Self {
         Self { inbox: Inbox::of(Arc::clone(address)), kept: false }
     }
+
+    /// The stamp of the message in front, among those that were seen.
+    #[inline]
+    pub(crate) fn stamp_seen(&self) -> Option<u64> {
+        self.inbox.peek().map(|(_, stamp)| stamp)
+    }
 }
 
 impl<A: Actor> Source for DirectSource<A> {
@@ -312,6 +318,7 @@ impl<A: Actor> Source for DirectSource<A> {
 }
 
 impl<A: Actor> ActorSource<A> for DirectSource<A> {
+    #[inline]
     fn drain<'a>(
         &'a mut self,
         actor: &'a mut A,
@@ -327,6 +334,7 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
         }
     }
 
+    #[inline]
     fn settle(&mut self) {
         self.inbox.advance();
     }
@@ -376,6 +384,31 @@ pub(crate) enum Inlet<A: Actor> {
 }
 
 impl<A: Actor> Inlet<A> {
+    /// See [`ActorSource::drain`].
+    #[inline]
+    pub(crate) fn drain<'a>(
+        &'a mut self,
+        actor: &'a mut A,
+        ctx: &'a mut Context<A>,
+        slot: &'a mut FutureSlot,
+        span: Span<'_>,
+        cx: &mut TaskContext<'_>,
+    ) -> Started<'a, SourceDrained> {
+        match self {
+            Self::Direct(direct) => direct.drain(actor, ctx, slot, span, cx),
+            Self::Topic(topic) => topic.drain(actor, ctx, slot, span, cx),
+        }
+    }
+
+    /// See [`ActorSource::settle`].
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        match self {
+            Self::Direct(direct) => direct.settle(),
+            Self::Topic(topic) => topic.settle(),
+        }
+    }
+
     /// See [`ActorSource::leave`].
     pub(crate) fn leave(self) -> Option<(&'static str, u64)> {
         match self {
@@ -410,7 +443,10 @@ impl<A: Actor> DerefMut for Inlet<A> {
 impl<A: Actor> Source for Inlet<A> {
     #[inline]
     fn head(&mut self) -> Option<u64> {
-        (**self).head()
+        match self {
+            Self::Direct(direct) => direct.head(),
+            Self::Topic(topic) => topic.head(),
+        }
     }
 
     fn commit(&mut self) {

@@ -2,10 +2,10 @@
 //! progress.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::PoisonError;
-use std::task::{Poll, Waker};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use crate::StopReason;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
@@ -116,30 +116,43 @@ impl Watch {
     ///
     /// # Cancel safety
     /// Dropped, nothing is in hand any more.
-    pub(crate) async fn follow<O>(
+    pub(crate) fn follow<F: Future + Unpin>(
         &self,
         message: &'static str,
         topic: Option<&'static str>,
-        mut work: impl Future<Output = O> + Unpin,
-    ) -> Result<O, StopReason> {
-        let following = Following::new(self, CurrentMessage { message, topic, waits: false });
-        poll_fn(|cx| {
-            if let Poll::Ready(output) = Pin::new(&mut work).poll(cx) {
-                return Poll::Ready(Ok(output));
-            }
-            let mut hand = lock(&following.0.hand);
-            if let Some(reason) = hand.abort.take() {
-                return Poll::Ready(Err(StopReason::Failed(reason.into())));
-            }
-            if let Some(held) = &mut hand.held {
-                held.waits = true;
-            }
-            if !hand.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                hand.waker = Some(cx.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await
+        work: F,
+    ) -> FollowedWork<'_, F> {
+        let held = CurrentMessage { message, topic, waits: false };
+        FollowedWork { work, following: Following::new(self, held) }
+    }
+}
+
+/// See [`Watch::follow`]. A type of its own: an `async fn` would keep room for `work` twice, in the task of
+/// each actor.
+pub(crate) struct FollowedWork<'a, F> {
+    /// Dropped first: it is in hand until it is gone.
+    work: F,
+    following: Following<'a>,
+}
+
+impl<F: Future + Unpin> Future for FollowedWork<'_, F> {
+    type Output = Result<F::Output, StopReason>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        if let Poll::Ready(output) = Pin::new(&mut self.work).poll(cx) {
+            return Poll::Ready(Ok(output));
+        }
+        let mut hand = lock(&self.following.0.hand);
+        if let Some(reason) = hand.abort.take() {
+            return Poll::Ready(Err(StopReason::Failed(reason.into())));
+        }
+        if let Some(held) = &mut hand.held {
+            held.waits = true;
+        }
+        if !hand.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            hand.waker = Some(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }
 

@@ -248,18 +248,20 @@ impl<T, P: AsRef<Port<T>>> Source for Inbox<T, P> {
     }
 
     fn arm(&mut self) -> bool {
-        self.commit();
         let mut state = self.port().state.lock();
-        if !state.backlog.is_empty() || !self.hand.is_empty() {
-            return true;
+        // What a commit does, under the same lock.
+        let left = self.hand.len();
+        let freed = state.backlog.release(left);
+        let has_messages = !state.backlog.is_empty() || left > 0;
+        if !has_messages {
+            state.armed = true;
+            state.backlog.calm_down();
         }
-        state.armed = true;
-        state.backlog.calm_down();
         drop(state);
-        if self.port().waits && self.port().waiters.any() {
-            self.port().waiters.wake_all();
-        }
-        false
+        self.counted = left;
+        // Nobody is left asleep beside an empty queue.
+        self.wake_senders(if has_messages { freed } else { usize::MAX });
+        has_messages
     }
 }
 

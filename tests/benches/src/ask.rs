@@ -38,13 +38,14 @@ pub(crate) fn round_trip(report: &mut Report) {
 
 fn asking<A: Asked>(flavour: Flavour) -> Round {
     let clock = clock_cost();
-    Box::new(move || flavour.run(ask_once::<A>(clock)))
+    Box::new(move || flavour.run(ask_once::<A>(clock, QUESTIONS)))
 }
 
-async fn ask_once<A: Asked>(clock: f64) -> f64 {
+/// The median round trip, in nanoseconds, less what the clock costs.
+pub(crate) async fn ask_once<A: Asked>(clock: f64, questions: u64) -> f64 {
     let mut asked = A::start().await;
-    let mut samples = Vec::with_capacity(usize::try_from(QUESTIONS).unwrap_or_default());
-    for number in 0..QUESTIONS {
+    let mut samples = Vec::with_capacity(usize::try_from(questions).unwrap_or_default());
+    for number in 0..questions {
         let begin = Instant::now();
         let answer = asked.ask(number).await;
         samples.push(begin.elapsed().as_nanos() as f64 - clock);
@@ -56,7 +57,7 @@ async fn ask_once<A: Asked>(clock: f64) -> f64 {
 
 /// By hand: a question travels with the sender of its answer.
 #[derive(Debug)]
-struct Bare(mpsc::Sender<(u64, oneshot::Sender<u64>)>);
+pub(crate) struct Bare(mpsc::Sender<(u64, oneshot::Sender<u64>)>);
 
 impl Asked for Bare {
     async fn start() -> Self {

@@ -150,7 +150,11 @@ fn flow<C: Carrier<M>, M: Load>(
 }
 
 /// Nanoseconds per publish, from the first publish to the last message handled by the last receiver.
-async fn flow_once<C: Carrier<M>, M: Load>(publishers: usize, subscribers: usize, messages: u64) -> f64 {
+pub(crate) async fn flow_once<C: Carrier<M>, M: Load>(
+    publishers: usize,
+    subscribers: usize,
+    messages: u64,
+) -> f64 {
     let share = messages / publishers as u64;
     let total = share * publishers as u64;
     let (counters, watches): (Vec<_>, Vec<_>) = (0..subscribers).map(|_| Counter::new(total)).unzip();

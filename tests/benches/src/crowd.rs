@@ -41,7 +41,8 @@ pub(crate) trait Crowd: Sized + Send + Sync + 'static {
     fn stopped(self) -> impl Future<Output = ()> + Send;
 }
 
-type Kameo = ::kameo::actor::ActorRef<kameo::Echo>;
+/// kameo's.
+pub(crate) type Kameo = ::kameo::actor::ActorRef<kameo::Echo>;
 
 /// Start of the first to the last one running, then stop of the first to the last one gone.
 pub(crate) fn spawn_and_stop(report: &mut Report) {
@@ -94,35 +95,36 @@ pub(crate) fn figure_of_child(args: &[&str]) -> f64 {
 }
 
 fn coming_and_going<C: Crowd>(flavour: Flavour) -> Round {
-    Box::new(move || {
-        flavour.run(async {
-            let begin = Instant::now();
-            let home = C::home();
-            let actors = gather::<C>(&home).await;
-            for actor in &actors {
-                actor.stop().await;
-            }
-            for actor in actors {
-                actor.stopped().await;
-            }
-            begin.elapsed().as_secs_f64() * 1e6 / ACTORS as f64
-        })
-    })
+    Box::new(move || flavour.run(come_and_go::<C>(ACTORS)))
+}
+
+/// Microseconds per actor, to start so many and to stop them all.
+pub(crate) async fn come_and_go<C: Crowd>(number: usize) -> f64 {
+    let begin = Instant::now();
+    let home = C::home();
+    let actors = gather::<C>(&home, number).await;
+    for actor in &actors {
+        actor.stop().await;
+    }
+    for actor in actors {
+        actor.stopped().await;
+    }
+    begin.elapsed().as_secs_f64() * 1e6 / number as f64
 }
 
 async fn growth<C: Crowd>() -> f64 {
     let before = resident_bytes();
     let home = C::home();
-    let actors = gather::<C>(&home).await;
+    let actors = gather::<C>(&home, ACTORS).await;
     let after = resident_bytes();
     let bytes = (after - before) / ACTORS as f64;
     drop((actors, home));
     bytes
 }
 
-async fn gather<C: Crowd>(home: &C::Home) -> Vec<C> {
-    let mut actors = Vec::with_capacity(ACTORS);
-    for _ in 0..ACTORS {
+async fn gather<C: Crowd>(home: &C::Home, number: usize) -> Vec<C> {
+    let mut actors = Vec::with_capacity(number);
+    for _ in 0..number {
         actors.push(C::spawn(home).await);
     }
     C::started(home, &actors).await;

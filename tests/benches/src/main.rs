@@ -15,6 +15,7 @@ mod alone;
 mod ask;
 mod carrier;
 mod codec;
+mod count;
 mod crash;
 mod crowd;
 mod grid;
@@ -63,6 +64,11 @@ fn main() -> ExitCode {
     }
     if args == [alone::MEMORY_FLAG] {
         return alone::print_memory();
+    }
+    if let [flag, what, times] = args.as_slice()
+        && flag == count::FLAG
+    {
+        return count::run(what, times);
     }
     let mut words = Vec::new();
     let mut rounds = harness::ROUNDS;

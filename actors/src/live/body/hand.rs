@@ -75,7 +75,10 @@ impl<A: Actor> Body<A> {
             live.core().dead_letters.count_retry();
         }
         match (*kept, source) {
-            (KeptMessage::Timer(timer), _) => self.handle_timer(timer).await,
+            (KeptMessage::Timer(timer), _) => {
+                self.hand = Hand::Timer(timer);
+                self.handle_timer().await;
+            }
             (KeptMessage::InFront, Some(source)) => {
                 _ = self.drain(source, u64::MAX, 1).await;
             }

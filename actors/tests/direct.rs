@@ -1,0 +1,120 @@
+//! Direct messages that wait together are handled in one go: what ends it in between.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Heard, Tick, on_both_runtimes};
+use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Retention, Subscription};
+
+#[derive(Clone, Copy, Debug)]
+struct Beat(u64);
+
+/// Is told steps: what it does at each is its own affair.
+struct Steps {
+    heard: Heard,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// Waits, and has a timer end meanwhile.
+    Wait,
+    /// Subscribes to a topic that retains messages.
+    Subscribe,
+    Stop,
+    Say(u64),
+}
+
+impl Steps {
+    fn say(&self, what: impl Into<String>) {
+        self.heard.add(what);
+    }
+}
+
+impl Actor for Steps {
+    type Error = BoxError;
+}
+
+impl Handler<Step> for Steps {
+    async fn handle(&mut self, step: &Step, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        match step {
+            Step::Wait => {
+                ctx.schedule_after(Duration::from_millis(1), Beat(1));
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.say("waited");
+            }
+            Step::Subscribe => {
+                ctx.subscribe::<Tick>(Subscription::default().with_retained())?;
+                self.say("subscribed");
+            }
+            Step::Stop => {
+                self.say("stops");
+                ctx.stop();
+            }
+            Step::Say(number) => self.say(format!("says {number}")),
+        }
+        Ok(())
+    }
+}
+
+impl Handler<Beat> for Steps {
+    async fn handle(&mut self, beat: &Beat, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.say(format!("beat {}", beat.0));
+        Ok(())
+    }
+}
+
+impl Handler<Tick> for Steps {
+    async fn handle(&mut self, number: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.say(format!("hears {}", number.0));
+        Ok(())
+    }
+}
+
+struct Done;
+impl Responder<Done> for Steps {
+    type Reply = ();
+    async fn answer(&mut self, _: &Done, _: &mut Context<Self>) {}
+}
+
+/// What an actor that is told all these at once has handled, when it has answered or ended.
+async fn handled(steps: &[Step]) -> Vec<String> {
+    let bus = MessageBus::builder().retain(Retention::<Tick>::last()).build();
+    bus.publisher().unwrap().try_publish(Tick(7)).unwrap();
+    let heard = Heard::default();
+    let actor = bus.spawn(Steps { heard: heard.clone() }).unwrap();
+    for step in steps {
+        actor.try_tell(*step).unwrap();
+    }
+    // One that has stopped gives no answer.
+    let _ = actor.ask(Done).await;
+    actor.stop();
+    actor.ended().await;
+    drop(actor);
+    bus.shutdown().await.unwrap();
+    heard.words()
+}
+
+#[test]
+fn a_timer_that_is_due_comes_next_once_a_handler_has_waited() {
+    on_both_runtimes(async || {
+        let handled = handled(&[Step::Wait, Step::Say(1), Step::Say(2)]).await;
+        assert_eq!(handled, ["waited", "beat 1", "says 1", "says 2"]);
+    });
+}
+
+#[test]
+fn what_a_topic_retains_comes_before_messages_that_were_sent_later() {
+    on_both_runtimes(async || {
+        let handled = handled(&[Step::Say(1), Step::Subscribe, Step::Say(2)]).await;
+        assert_eq!(handled, ["says 1", "subscribed", "hears 7", "says 2"]);
+    });
+}
+
+#[test]
+fn nothing_is_handled_after_a_stop() {
+    on_both_runtimes(async || {
+        let handled = handled(&[Step::Say(1), Step::Stop, Step::Say(2), Step::Say(3)]).await;
+        assert_eq!(handled, ["says 1", "stops"]);
+    });
+}

@@ -1,0 +1,47 @@
+//! One thing done so many times, for a count of its instructions: twice the number less the number, divided
+//! by the number, is what one of them takes.
+//!
+//! ```text
+//! valgrind --tool=callgrind target/release/mycelium-benches --count ask 4000
+//! ```
+
+use std::process::ExitCode;
+
+use crate::ask::{Bare, ask_once};
+use crate::carrier::flow_once;
+use crate::crowd::{Kameo, come_and_go};
+use crate::load::{Flavour, Small};
+use crate::ours::{Ask, Idle, Tell, Topic};
+
+/// Makes this program do one thing so many times, on one thread, and end.
+pub(crate) const FLAG: &str = "--count";
+
+/// Does `what`, `times` times, and prints what it took by the clock.
+pub(crate) fn run(what: &str, times: &str) -> ExitCode {
+    let Ok(times) = times.parse::<u32>() else {
+        eprintln!("error: `{times}` is no number");
+        return ExitCode::from(2);
+    };
+    let (number, actors) = (u64::from(times), times as usize);
+    let wanted = what.to_owned();
+    let time = Flavour::Current.run(async move {
+        Some(match wanted.as_str() {
+            "publish" => flow_once::<Topic<Small>, Small>(1, 1, number).await,
+            "publish-to-16" => flow_once::<Topic<Small>, Small>(1, 16, number).await,
+            "tell" => flow_once::<Tell<Small>, Small>(1, 1, number).await,
+            "ask" => ask_once::<Ask>(0.0, number).await,
+            "bare-ask" => ask_once::<Bare>(0.0, number).await,
+            "spawn" => come_and_go::<Idle>(actors).await,
+            "kameo-spawn" => come_and_go::<Kameo>(actors).await,
+            _ => return None,
+        })
+    });
+    let Some(time) = time else {
+        eprintln!(
+            "error: `{what}` is none of publish, publish-to-16, tell, ask, bare-ask, spawn, kameo-spawn"
+        );
+        return ExitCode::from(2);
+    };
+    println!("{time}");
+    ExitCode::SUCCESS
+}
