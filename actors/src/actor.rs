@@ -166,8 +166,9 @@ pub(crate) fn has_batches<A: Actor>() -> bool {
 
 /// An actor that handles messages of type `M`, from topics and sent to it directly.
 ///
-/// The message comes by reference: on a topic it is read in place and shared by all subscribers. While the
-/// future waits, the actor handles nothing else.
+/// The message comes by reference: on a topic it is read in place and shared by all subscribers. One that is
+/// sent to this actor alone can be taken by value instead: [`Takes`](crate::Takes). While the future waits,
+/// the actor handles nothing else.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for `{M}`",
     label = "does not handle `{M}`",

@@ -19,7 +19,7 @@ use crate::reference::Target;
 use crate::routing::{DirectContext, Published};
 use crate::{
     Actor, ActorRef, AskError, Clock, Down, Every, Handler, Message, Monitor, Probe, Publish, PublishError,
-    Responder, SpawnError, StopReason, Subscription, TellError, TimerHandle, Timestamp, Watchable,
+    Replies, SpawnError, StopReason, Subscription, Takes, TellError, TimerHandle, Timestamp, Watchable,
     WireMessage, WirePublishError, WireTopics, clock, rt,
 };
 
@@ -228,8 +228,8 @@ impl<A: Actor> Context<A> {
     /// Dropped before it is ready, nothing was sent.
     pub async fn tell<B, M>(&mut self, to: &ActorRef<B>, message: M) -> Result<(), TellError<M>>
     where
-        B: Handler<M>,
-        M: Send + Sync + 'static,
+        B: Takes<M>,
+        M: Send + 'static,
     {
         to.tell(message).await
     }
@@ -247,8 +247,8 @@ impl<A: Actor> Context<A> {
     /// Dropped after the query was sent, the other actor still answers and nobody listens.
     pub async fn ask<B, Q>(&mut self, to: &ActorRef<B>, query: Q) -> Result<B::Reply, AskError>
     where
-        B: Responder<Q>,
-        Q: Send + Sync + 'static,
+        B: Replies<Q>,
+        Q: Send + 'static,
     {
         to.ask(query).await
     }
@@ -267,8 +267,8 @@ impl<A: Actor> Context<A> {
         limit: Duration,
     ) -> Result<B::Reply, AskError>
     where
-        B: Responder<Q>,
-        Q: Send + Sync + 'static,
+        B: Replies<Q>,
+        Q: Send + 'static,
     {
         to.ask_within(query, limit).await
     }
@@ -290,8 +290,8 @@ impl<A: Actor> Context<A> {
     /// [`schedule_every`](Self::schedule_every).
     pub fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         match &mut self.backend {
             ContextBackend::Isolate(isolate) => isolate.schedule_after(delay, message),
@@ -339,8 +339,8 @@ impl<A: Actor> Context<A> {
     /// ```
     pub fn schedule_every<M>(&mut self, every: impl Into<Every>, message: M) -> TimerHandle
     where
-        A: Handler<M>,
-        M: Clone + Send + Sync + 'static,
+        A: Takes<M>,
+        M: Clone + Send + 'static,
     {
         match &mut self.backend {
             ContextBackend::Isolate(isolate) => isolate.schedule_every(every.into(), message),
@@ -464,7 +464,7 @@ impl<A: Actor> Context<A> {
     /// ```
     pub fn watch(&mut self, other: &impl Watchable) -> Monitor
     where
-        A: Handler<Down>,
+        A: Takes<Down>,
     {
         match (&mut self.backend, other.watched().0) {
             (ContextBackend::Live(live), Target::Live(other)) => live.watch(&other),

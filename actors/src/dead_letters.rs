@@ -38,14 +38,29 @@ pub enum DeadLetterCause {
         /// [retried](crate::tree::Redelivery::Retry).
         attempts: u32,
     },
+    /// As [`InHand`](Self::InHand), of a message that its handler [takes](crate::Takes) by value: it cannot
+    /// be retried.
+    Taken,
     /// It waited in the actor's mailbox.
     Waiting,
+}
+
+impl DeadLetterCause {
+    /// Whether a handler had the message, rather than the mailbox.
+    #[must_use]
+    pub fn is_in_hand(self) -> bool {
+        match self {
+            Self::InHand { .. } | Self::Taken => true,
+            Self::Waiting => false,
+        }
+    }
 }
 
 impl fmt::Display for DeadLetter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verb = match self.cause {
             DeadLetterCause::InHand { .. } => "was being handled",
+            DeadLetterCause::Taken => "was taken by its handler",
             DeadLetterCause::Waiting => "waited",
         };
         let Self { actor, message, messages, reason, .. } = self;
@@ -103,7 +118,7 @@ const ACCOUNT_MAX: usize = 10_000;
 
 impl Account {
     fn enter(&mut self, letter: &DeadLetter) {
-        let in_hand = matches!(letter.cause, DeadLetterCause::InHand { .. });
+        let in_hand = letter.cause.is_in_hand();
         self.messages += letter.messages;
         let row = (letter.actor.clone(), letter.message, letter.topic, in_hand);
         if self.rows.len() < ACCOUNT_MAX || self.rows.contains_key(&row) {
@@ -135,7 +150,7 @@ impl Letters {
             self.accounts.iter_mut().filter(concerned).for_each(|account| account.enter(&letter));
         }
         match letter.cause {
-            DeadLetterCause::InHand { .. } => self.in_hand += letter.messages,
+            DeadLetterCause::InHand { .. } | DeadLetterCause::Taken => self.in_hand += letter.messages,
             DeadLetterCause::Waiting => self.waiting += letter.messages,
         }
         if self.recent.len() == DEAD_LETTERS_RECENT_MAX {

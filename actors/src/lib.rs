@@ -7,6 +7,7 @@
 
 mod actor;
 mod blocking;
+mod by_value;
 mod clock;
 mod context;
 mod dead_letters;
@@ -40,6 +41,7 @@ pub mod tree;
 pub mod wire;
 
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
+pub use by_value::{Replies, Takes};
 pub use clock::Clock;
 pub use context::{ActorId, Context};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};

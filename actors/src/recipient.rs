@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::live::CancelPoint;
 use crate::reference::sealed;
 use crate::{
-    Actor, ActorId, ActorRef, AskError, Handler, Identity, Query, Responder, StopReason, TellError, Watchable,
+    Actor, ActorId, ActorRef, AskError, Identity, Query, Replies, StopReason, Takes, TellError, Watchable,
 };
 
 /// The address of somebody who takes messages of type `M`: an [`ActorRef`] without the type of its actor.
@@ -57,7 +57,7 @@ use crate::{
 /// # }
 /// ```
 pub struct Recipient<M> {
-    to: Arc<dyn Takes<M>>,
+    to: Arc<dyn Accepting<M>>,
 }
 
 /// The address of somebody who answers queries of type `Q` with an `R`: an [`ActorRef`] without the type of
@@ -102,7 +102,7 @@ trait RecipientOf: sealed::Watchable + Send + Sync {
 }
 
 /// A mailbox for messages of type `M`.
-trait Takes<M>: RecipientOf {
+trait Accepting<M>: RecipientOf {
     /// Ready if the task that sends may go on: live, a loop of sends lets others run.
     fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()>;
     /// Queues the message now; one that does not fit is counted nowhere, because its sender may wait.
@@ -139,7 +139,7 @@ impl<A: Actor> RecipientOf for ActorRef<A> {
     }
 }
 
-impl<A: Handler<M>, M: Send + Sync + 'static> Takes<M> for ActorRef<A> {
+impl<A: Takes<M>, M: Send + 'static> Accepting<M> for ActorRef<A> {
     fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
         self.poll_turn(cx, at)
     }
@@ -157,7 +157,7 @@ impl<A: Handler<M>, M: Send + Sync + 'static> Takes<M> for ActorRef<A> {
     }
 }
 
-impl<A: Responder<Q>, Q: Send + Sync + 'static> Answering<Q, A::Reply> for ActorRef<A> {
+impl<A: Replies<Q>, Q: Send + 'static> Answering<Q, A::Reply> for ActorRef<A> {
     fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<A::Reply, AskError>> {
         match limit {
             Some(limit) => Box::pin(self.ask_within(query, limit)),
@@ -166,7 +166,7 @@ impl<A: Responder<Q>, Q: Send + Sync + 'static> Answering<Q, A::Reply> for Actor
     }
 }
 
-impl<M: Send + Sync + 'static> Recipient<M> {
+impl<M: Send + 'static> Recipient<M> {
     /// Puts a message into the mailbox; waits while it is full. The same as [`ActorRef::tell`].
     ///
     /// `Ok` says that the mailbox has it, not that it was handled.
@@ -195,7 +195,7 @@ impl<M: Send + Sync + 'static> Recipient<M> {
     }
 }
 
-impl<Q: Send + Sync + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
+impl<Q: Send + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
     /// Asks and waits for the answer, for as long as the bus says. The same as [`ActorRef::ask`].
     ///
     /// # Errors
@@ -223,8 +223,8 @@ impl<A: Actor> ActorRef<A> {
     /// The actor as somebody who takes messages of type `M`.
     pub fn recipient<M>(&self) -> Recipient<M>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         self.clone().into()
     }
@@ -232,20 +232,20 @@ impl<A: Actor> ActorRef<A> {
     /// The actor as somebody who answers queries of type `Q`.
     pub fn reply_recipient<Q>(&self) -> ReplyRecipient<Q, A::Reply>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         self.clone().into()
     }
 }
 
-impl<A: Handler<M>, M: Send + Sync + 'static> From<ActorRef<A>> for Recipient<M> {
+impl<A: Takes<M>, M: Send + 'static> From<ActorRef<A>> for Recipient<M> {
     fn from(actor: ActorRef<A>) -> Self {
         Self { to: Arc::new(actor) }
     }
 }
 
-impl<A: Responder<Q>, Q: Send + Sync + 'static> From<ActorRef<A>> for ReplyRecipient<Q, A::Reply> {
+impl<A: Replies<Q>, Q: Send + 'static> From<ActorRef<A>> for ReplyRecipient<Q, A::Reply> {
     fn from(actor: ActorRef<A>) -> Self {
         Self { to: Arc::new(actor) }
     }

@@ -12,7 +12,7 @@ use crate::blocking::block_on;
 use crate::context::{Either, within};
 use crate::isolate::{IsolateRef, Place};
 use crate::live::{Address, CancelPoint, Member, Watched, cancellable, poll_turn, turn};
-use crate::{Actor, ActorId, AskError, Handler, Identity, Responder, StopReason, TellError};
+use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
 ///
@@ -143,8 +143,8 @@ impl<A: Actor> ActorRef<A> {
     #[inline]
     pub async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.tell(message).await,
@@ -171,8 +171,8 @@ impl<A: Actor> ActorRef<A> {
     /// Those of [`tell`](Self::tell).
     pub fn tell_blocking<M>(&self, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         match &self.backend {
             ReferenceBackend::Live(_) => block_on(self.tell(message)),
@@ -186,8 +186,8 @@ impl<A: Actor> ActorRef<A> {
     /// [`TellError::Full`] where [`tell`](Self::tell) would wait.
     pub fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.try_tell(message),
@@ -199,8 +199,8 @@ impl<A: Actor> ActorRef<A> {
     /// The same, for a sender that waits then: what is refused is counted nowhere.
     pub(crate) fn offer<M>(&self, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         match &self.backend {
             ReferenceBackend::Live(live) => live.offer(message).or_else(Address::refused),
@@ -228,8 +228,8 @@ impl<A: Actor> ActorRef<A> {
     /// Dropped after the query was sent, the actor still answers and nobody listens.
     pub async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         match &self.backend {
             ReferenceBackend::Live(live) => match live.ask_limit() {
@@ -244,8 +244,8 @@ impl<A: Actor> ActorRef<A> {
 
     async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
@@ -263,8 +263,8 @@ impl<A: Actor> ActorRef<A> {
     /// Dropped after the query was sent, the actor still answers and nobody listens.
     pub async fn ask_within<Q>(&self, query: Q, limit: Duration) -> Result<A::Reply, AskError>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         within(self.timer(limit), self.query(query)).await
     }

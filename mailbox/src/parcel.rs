@@ -7,7 +7,9 @@
 //! takes it out.
 
 use std::any::{TypeId, type_name};
+use std::cell::Cell;
 use std::fmt;
+use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, MaybeUninit};
 
 /// Largest value stored in place, in bytes.
@@ -28,6 +30,8 @@ const IN_PLACE_ALIGN_MAX: usize = 16;
 pub struct Parcel {
     data: Data,
     shape: &'static ParcelShape,
+    /// Not `Sync`: the value need not be.
+    not_sync: PhantomData<Cell<()>>,
 }
 
 #[repr(C, align(16))]
@@ -45,7 +49,7 @@ unsafe impl Send for Parcel {}
 const _: () = assert!(size_of::<Parcel>() == 80 && align_of::<Data>() == IN_PLACE_ALIGN_MAX);
 
 /// The facts about `T` that the layout depends on.
-struct Of<T>(std::marker::PhantomData<T>);
+struct Of<T>(PhantomData<T>);
 
 impl<T: 'static> Of<T> {
     const IN_PLACE: bool = size_of::<T>() <= IN_PLACE_BYTES_MAX && align_of::<T>() <= IN_PLACE_ALIGN_MAX;
@@ -80,7 +84,7 @@ impl Parcel {
             // SAFETY: a box is one pointer, which fits.
             unsafe { at.cast::<Box<T>>().write(Box::new(value)) };
         }
-        Self { data, shape: &Of::<T>::SHAPE }
+        Self { data, shape: &Of::<T>::SHAPE, not_sync: PhantomData }
     }
 
     /// Whether it holds a `T`.

@@ -84,19 +84,32 @@ impl Parts {
         let shape = method::shape(method, "a handler", Some("its message"))?;
         let Some(message) = &shape.message else { return Ok(()) };
         claim(&mut self.handled, message, method, "handlers")?;
-        self.subscriptions.extend(subscription(attribute, message)?);
+        let subscription = subscription(attribute, message)?;
+        if shape.by_value && subscription.is_some() {
+            let ty = message.to_token_stream();
+            let text = format!(
+                "a topic shares its messages among all subscribers: write `&{ty}`, or `#[on(direct)]` for a \
+                 message that is sent to this actor alone"
+            );
+            return Err(Error::new_spanned(message, text));
+        }
+        self.subscriptions.extend(subscription);
         method::convert_last_error(method);
         let call = method::fallible_call(method, &shape, Some(&quote!(message)));
         let Head { generics, ty } = head;
         let (impl_generics, _, where_clause) = generics.split_for_impl();
         let span = message.span();
+        let (implemented, handle, taken) = match shape.by_value {
+            false => (quote!(Handler), quote!(handle), quote!(&#message)),
+            true => (quote!(Takes), quote!(take), message.to_token_stream()),
+        };
         self.impls.push(quote_spanned! {span=>
             #[automatically_derived]
-            impl #impl_generics ::mycelium::Handler<#message> for #ty #where_clause {
+            impl #impl_generics ::mycelium::#implemented<#message> for #ty #where_clause {
                 #[inline]
-                async fn handle(
+                async fn #handle(
                     &mut self,
-                    message: &#message,
+                    message: #taken,
                     ctx: &mut ::mycelium::Context<Self>,
                 ) -> ::core::result::Result<(), <Self as ::mycelium::Actor>::Error> {
                     let _ = &ctx;
@@ -120,12 +133,16 @@ impl Parts {
         let Head { generics, ty } = head;
         let (impl_generics, _, where_clause) = generics.split_for_impl();
         let span = query.span();
+        let (implemented, answer, taken) = match shape.by_value {
+            false => (quote!(Responder), quote!(answer), quote!(&#query)),
+            true => (quote!(Replies), quote!(reply), query.to_token_stream()),
+        };
         self.impls.push(quote_spanned! {span=>
             #[automatically_derived]
-            impl #impl_generics ::mycelium::Responder<#query> for #ty #where_clause {
+            impl #impl_generics ::mycelium::#implemented<#query> for #ty #where_clause {
                 type Reply = #reply;
                 #[inline]
-                async fn answer(&mut self, query: &#query, ctx: &mut ::mycelium::Context<Self>) -> Self::Reply {
+                async fn #answer(&mut self, query: #taken, ctx: &mut ::mycelium::Context<Self>) -> Self::Reply {
                     let _ = &ctx;
                     #call
                 }
@@ -171,6 +188,9 @@ fn fallible_hook(mark: &str, method: &mut ImplItemFn) -> Result<TokenStream> {
 
 fn stopping(method: &ImplItemFn) -> Result<TokenStream> {
     let shape: Shape = method::shape(method, "`#[stopping]`", Some("its reason (`&StopReason`)"))?;
+    if let (true, Some(reason)) = (shape.by_value, &shape.message) {
+        return Err(Error::new_spanned(reason, "`#[stopping]` takes its reason by reference: `&StopReason`"));
+    }
     if method::returns_value(method) {
         return Err(Error::new_spanned(
             &method.sig.output,

@@ -26,15 +26,15 @@ use proc_macro::TokenStream;
 /// }
 /// ```
 ///
-/// It writes `impl Actor`, one `impl Handler` for each `#[on]` and one `impl Responder` for each `#[ask]`,
-/// and nothing else: the methods stay what they are and can be called as such. Every method may be `async` or
-/// not, and may leave the context out.
+/// It writes `impl Actor`, one `impl Handler` for each `#[on]` and one `impl Responder` for each `#[ask]`
+/// (`Takes` and `Replies` where the parameter comes by value), and nothing else: the methods stay what they
+/// are and can be called as such. Every method may be `async` or not, and may leave the context out.
 ///
 /// - `#[on]`: a handler, and a subscription to the message's topic. It returns nothing or a `Result` whose
 ///   error converts into the actor's. Options: `policy = block | drop_oldest | drop_newest | fail | conflate`
 ///   (with `key = |m| ..`, a number), `capacity = N`, `echo`, `retained` (first what the topic retains), or
-///   `direct` for a handler without a subscription.
-/// - `#[ask]`: answers queries; what it returns is the reply.
+///   `direct` for a handler without a subscription, which may take its message by value: `token: Token`.
+/// - `#[ask]`: answers queries, by reference or by value; what it returns is the reply.
 /// - `#[started]`, `#[stopping]`: the hooks of `Actor`. `#[stopping]` takes the `&StopReason` first.
 /// - `#[actor(error = E)]`: the actor's error type; `BoxError` unless given.
 ///

@@ -7,8 +7,10 @@ use syn::{Error, Expr, FnArg, ImplItemFn, Result, ReturnType, Stmt, Type};
 
 /// The checked shape of one marked method.
 pub(crate) struct Shape {
-    /// The type behind the reference that is the first parameter, if one is expected.
+    /// The type of the first parameter, or the one behind its reference, if one is expected.
     pub(crate) message: Option<Type>,
+    /// Whether that parameter is no reference.
+    pub(crate) by_value: bool,
     pub(crate) takes_context: bool,
 }
 
@@ -32,9 +34,12 @@ pub(crate) fn shape(method: &ImplItemFn, what: &str, message: Option<&str>) -> R
             return Err(Error::new_spanned(&method.sig.ident, text));
         }
     }
-    let message = match message {
-        None => None,
-        Some(expected) => Some(message_type(method, inputs.next(), what, expected)?),
+    let (message, by_value) = match message {
+        None => (None, false),
+        Some(expected) => {
+            let (message, by_value) = message_type(method, inputs.next(), what, expected)?;
+            (Some(message), by_value)
+        }
     };
     let takes_context = match inputs.next() {
         None => false,
@@ -50,24 +55,29 @@ pub(crate) fn shape(method: &ImplItemFn, what: &str, message: Option<&str>) -> R
         let text = format!("{what} takes nothing after its context");
         return Err(Error::new_spanned(extra, text));
     }
-    Ok(Shape { message, takes_context })
+    Ok(Shape { message, by_value, takes_context })
 }
 
-fn message_type(method: &ImplItemFn, input: Option<&FnArg>, what: &str, expected: &str) -> Result<Type> {
+/// The type of the message, and whether it comes by value.
+fn message_type(
+    method: &ImplItemFn,
+    input: Option<&FnArg>,
+    what: &str,
+    expected: &str,
+) -> Result<(Type, bool)> {
     let Some(FnArg::Typed(input)) = input else {
         let text = format!("{what} takes {expected} after `self`");
         return Err(Error::new_spanned(&method.sig.ident, text));
     };
     match &*input.ty {
-        Type::Reference(reference) if reference.mutability.is_none() => Ok((*reference.elem).clone()),
+        Type::Reference(reference) if reference.mutability.is_none() => {
+            Ok(((*reference.elem).clone(), false))
+        }
         Type::Reference(reference) => {
-            let text = format!("{what} shares {expected} with others: write `&`, not `&mut`");
+            let text = format!("{what} takes {expected} by `&` or by value, not by `&mut`");
             Err(Error::new_spanned(reference, text))
         }
-        other => {
-            let text = format!("{what} takes {expected} by reference: write `&{}`", quote!(#other));
-            Err(Error::new_spanned(other, text))
-        }
+        other => Ok((other.clone(), true)),
     }
 }
 

@@ -31,7 +31,11 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> Result<TokenS
         return Err(Error::new_spanned(&run.sig, text));
     }
     method::convert_last_error(run);
-    let call = method::fallible_call(run, &method::Shape { message: None, takes_context: true }, None);
+    let call = method::fallible_call(
+        run,
+        &method::Shape { message: None, by_value: false, takes_context: true },
+        None,
+    );
     let ty = &block.self_ty;
     let (impl_generics, _, where_clause) = block.generics.split_for_impl();
     Ok(quote! {

@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::DeadLetterCause;
 use crate::life::MARKER;
 
 /// What goes by a lane.
@@ -13,6 +14,15 @@ pub(crate) struct Label {
     pub(crate) message: &'static str,
     /// The topic; `None`: it is sent to one actor alone.
     pub(crate) topic: Option<&'static str>,
+    /// Whether its handler takes it.
+    pub(crate) by_value: bool,
+}
+
+impl Label {
+    /// What it is when its handler, which had it, has failed.
+    pub(crate) fn lost_in_hand(&self, attempts: u32) -> DeadLetterCause {
+        if self.by_value { DeadLetterCause::Taken } else { DeadLetterCause::InHand { attempts } }
+    }
 }
 
 impl Label {
@@ -51,8 +61,8 @@ impl Gauge {
     }
 
     /// That of messages to one actor alone.
-    pub(crate) fn direct(message: &'static str) -> Rc<Self> {
-        Rc::new(Self::new(Label { message, topic: None }))
+    pub(crate) fn direct(message: &'static str, by_value: bool) -> Rc<Self> {
+        Rc::new(Self::new(Label { message, topic: None, by_value }))
     }
 
     /// Whether somebody receives and nobody refuses.

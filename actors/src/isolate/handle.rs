@@ -1,7 +1,8 @@
 //! What contexts and references of an isolate hold: its core, which only its thread can reach, and a seat.
 
-use std::cell::Cell;
-use std::future::{Future, poll_fn};
+mod direct;
+
+use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -9,23 +10,20 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_mailbox::{Confined, Held};
-use tokio::sync::oneshot;
 
+pub(crate) use self::direct::IsolateRef;
+pub(super) use self::direct::{direct_rule, push};
 use super::OUTSIDE;
 use super::beat::{Beat, BeatAgain};
 use super::core::{IsolateCore, Refusal};
-use super::gauge::Gauge;
-use super::lane::Lane;
-use super::seat::{AnySeat, Seat};
-use super::sub::{AnswerStep, Called, HandleStep, PendingRequest, Repeats, Rule};
+use super::seat::Seat;
+use super::sub::Called;
 use super::timers::{Due, Fire};
 use super::tree::SeatedChild;
 use super::waits::{Rest, SeatWait};
-use crate::error::short_type_name;
-use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
-    Actor, ActorId, ActorRef, AskError, Every, Handler, Message, PublishError, Responder, SpawnError,
-    StopReason, Subscription, TellError, TimerHandle, Timestamp,
+    Actor, ActorId, ActorRef, Every, Handler, Message, PublishError, SpawnError, StopReason, Subscription,
+    Takes, TimerHandle, Timestamp,
 };
 
 /// A place in an isolate.
@@ -336,42 +334,39 @@ impl<A: Actor> IsolateContext<A> {
 
     pub(crate) fn schedule_after<M>(&self, delay: Duration, message: M) -> TimerHandle
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         let handle = TimerHandle::default();
         let target = IsolateRef::<A>::new(self.place.clone());
-        self.fire_at(self.place.now() + delay, &handle, move |core| {
-            if let Some(lane) = target.messages::<M>(core) {
-                push(core, &lane, message);
-            }
-        });
+        self.fire_at(self.place.now() + delay, &handle, move |core| target.put(core, message));
         handle
     }
 
     pub(crate) fn schedule_every<M>(&self, every: Every, message: M) -> TimerHandle
     where
-        A: Handler<M>,
-        M: Clone + Send + Sync + 'static,
+        A: Takes<M>,
+        M: Clone + Send + 'static,
     {
         let handle = TimerHandle::default();
-        self.beat(Beat::new(message, every, self.place.now() + every.first(), handle.clone()));
+        self.begin_beat(message, every, handle.clone());
         handle
     }
 
+    /// When the first of these is due.
+    fn first_of(&self, every: Every) -> Timestamp {
+        self.place.now() + every.first()
+    }
+
     /// Queues the beat when it is due.
-    pub(super) fn beat<M>(&self, beat: Beat<M>)
+    pub(super) fn beat<T, P>(&self, beat: Beat<T>)
     where
-        A: Handler<M>,
-        M: Clone + Send + Sync + 'static,
+        P: Called<A, T>,
+        T: Clone + 'static,
     {
         let target = IsolateRef::<A>::new(self.place.clone());
         let (due, handle) = (beat.due(), beat.handle().clone());
-        self.fire_at(due, &handle, move |core| {
-            if let Some(lane) = target.direct::<Beat<M>, BeatAgain, M>(core) {
-                push(core, &lane, beat);
-            }
-        });
+        self.fire_at(due, &handle, move |core| target.put_as::<_, BeatAgain<P>>(core, beat));
     }
 
     fn fire_at(&self, at: Timestamp, handle: &TimerHandle, queue: impl FnOnce(&IsolateCore) + 'static) {
@@ -404,188 +399,4 @@ impl<A: Actor> IsolateContext<A> {
 /// The seat of an actor of type `A`.
 pub(crate) fn seat_of<A: Actor>(core: &IsolateCore, seat: u32) -> Option<Rc<Seat<A>>> {
     core.seat(seat)?.into_any().downcast().ok()
-}
-
-pub(super) fn push<M: 'static>(core: &IsolateCore, lane: &Lane<M>, message: M) {
-    // Room was looked for by whoever needs it. The timers that an actor has set bound how many of its own
-    // come besides.
-    lane.write(message);
-    core.enqueue(lane.index());
-}
-
-/// The isolate's half of an [`ActorRef`].
-pub(crate) struct IsolateRef<A: Actor> {
-    pub(crate) place: Place,
-    actor: PhantomData<fn(A)>,
-}
-
-impl<A: Actor> Clone for IsolateRef<A> {
-    fn clone(&self) -> Self {
-        Self::new(self.place.clone())
-    }
-}
-
-/// The lane of queries of type `Q` to one actor.
-type RequestLane<Q, R> = Lane<PendingRequest<Q, R>>;
-
-impl<A: Actor> IsolateRef<A> {
-    pub(crate) fn new(place: Place) -> Self {
-        Self { place, actor: PhantomData }
-    }
-
-    pub(crate) fn timer(&self, limit: Duration) -> Sleep {
-        self.place.timer(limit)
-    }
-
-    pub(crate) fn stop(&self) {
-        self.place.ask_stop();
-    }
-
-    pub(crate) fn kill(&self) {
-        self.place.kill();
-    }
-
-    pub(crate) fn is_alive(&self) -> bool {
-        self.place.is_alive()
-    }
-
-    /// Ready with the reason once the actor has ended; on another thread never.
-    pub(crate) fn poll_ended(&self, cx: &mut TaskContext<'_>) -> Poll<StopReason> {
-        self.place.poll_ended(cx)
-    }
-
-    pub(super) fn seat(&self, core: &IsolateCore) -> Option<Rc<Seat<A>>> {
-        seat_of::<A>(core, self.place.seat).filter(|seat| !seat.has_ended())
-    }
-
-    /// The lane of direct messages of type `M` to this actor; `None` when it has ended.
-    fn messages<M>(&self, core: &IsolateCore) -> Option<Rc<Lane<M>>>
-    where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
-    {
-        self.direct::<M, HandleStep, M>(core)
-    }
-
-    /// The lane of what is played to this actor as a message of type `M` is, or holds one.
-    fn direct<T, P, M>(&self, core: &IsolateCore) -> Option<Rc<Lane<T>>>
-    where
-        P: Called<A, T>,
-        T: 'static,
-    {
-        let seat = self.seat(core)?;
-        Some(core.direct(self.place.seat, |place| {
-            let gauge = Gauge::direct(short_type_name::<M>());
-            let rule = Rule { repeats: Repeats::Direct, ..direct_rule(&gauge) };
-            let to = seat.way_in::<T, P>(rule);
-            Lane::to_one(place, to, gauge)
-        }))
-    }
-
-    fn queries<Q>(&self, core: &IsolateCore) -> Option<Rc<RequestLane<Q, A::Reply>>>
-    where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
-    {
-        let seat = self.seat(core)?;
-        Some(core.direct(self.place.seat, |place| {
-            let gauge = Gauge::direct(short_type_name::<Q>());
-            let to = seat.way_in::<PendingRequest<Q, A::Reply>, AnswerStep>(direct_rule(&gauge));
-            Lane::to_one(place, to, gauge)
-        }))
-    }
-
-    /// Queues `message` for this actor; `Err(Full)` where [`tell`](Self::tell) waits.
-    pub(crate) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
-    where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
-    {
-        let Some(core) = self.place.core() else {
-            let elsewhere = self.place.is_elsewhere();
-            return Err(if elsewhere {
-                TellError::OtherBus(message)
-            } else {
-                TellError::WrongThread(message)
-            });
-        };
-        let Some(lane) = self.messages::<M>(core) else { return Err(TellError::Stopped(message)) };
-        if core.is_full() || !lane.is_open() {
-            return Err(TellError::Full(message));
-        }
-        push(core, &lane, message);
-        Ok(())
-    }
-
-    pub(crate) async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
-    where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
-    {
-        let mut attempt = self.try_tell(message);
-        loop {
-            match attempt {
-                // The mailbox of an actor that waits for room in it stays as it is.
-                Err(TellError::Full(message)) if !self.is_own_and_full::<M>() => {
-                    Room { place: &self.place, waited: false }.await;
-                    attempt = self.try_tell(message);
-                }
-                other => return other,
-            }
-        }
-    }
-
-    /// Whether the code that runs is this actor's, and as many messages of this type wait for it as may.
-    fn is_own_and_full<M>(&self) -> bool
-    where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
-    {
-        let Some(core) = self.place.core() else { return false };
-        self.seat(core).is_some_and(|seat| seat.is_running())
-            && self.messages::<M>(core).is_some_and(|lane| lane.waiting() >= DEFAULT_CAPACITY)
-    }
-
-    /// Queues a query; the receiver gets the reply.
-    pub(crate) fn send_query<Q>(&self, query: Q) -> Result<oneshot::Receiver<A::Reply>, AskError>
-    where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
-    {
-        let Some(core) = self.place.core() else {
-            return Err(if self.place.is_elsewhere() { AskError::OtherBus } else { AskError::WrongThread });
-        };
-        let lane = self.queries::<Q>(core).ok_or(AskError::Stopped)?;
-        if self.seat(core).is_some_and(|seat| seat.is_running()) {
-            return Err(AskError::Itself);
-        }
-        let (reply, answer) = oneshot::channel();
-        // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the
-        // askers.
-        let query = PendingRequest { query, reply: Cell::new(Some(reply)) };
-        lane.write(query);
-        core.enqueue(lane.index());
-        Ok(answer)
-    }
-
-    pub(crate) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
-    where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
-    {
-        let mut answer = self.send_query(query)?;
-        poll_fn(|cx| {
-            let polled = Pin::new(&mut answer).poll(cx);
-            if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
-                core.note_wait(SeatWait::Answer(self.place.seat));
-            }
-            polled
-        })
-        .await
-        .map_err(|_| AskError::Stopped)
-    }
-}
-
-pub(super) fn direct_rule<M>(gauge: &Rc<Gauge>) -> Rule<M> {
-    Rule { how: Subscription::block().echo(), gauge: Rc::clone(gauge), repeats: Repeats::Never }
 }

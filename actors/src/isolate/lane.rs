@@ -251,7 +251,7 @@ impl<M: 'static> Lane<M> {
     };
 
     pub(crate) fn of_topic(place: LanePlace, name: &'static str, topic: &'static str) -> Self {
-        let gauge = Gauge::new(Label { message: name, topic: Some(topic) });
+        let gauge = Gauge::new(Label { message: name, topic: Some(topic), by_value: false });
         Self::new(place, Rc::new(gauge), Receivers(None))
     }
 
@@ -533,7 +533,7 @@ impl<M: 'static> AnyLane for Lane<M> {
 
     fn stats(&self, senders: &[u32]) -> Option<TopicStats> {
         let (gauge, receivers) = (&self.gauge, self.current());
-        let Label { message, topic } = gauge.label;
+        let Label { message, topic, .. } = gauge.label;
         let topic = topic?;
         let kept =
             receivers.iter().map(|receiver| receiver.to.waiting() as u64).sum::<u64>() + gauge.in_hand();

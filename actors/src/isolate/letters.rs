@@ -24,7 +24,7 @@ impl IsolateCore {
             return;
         }
         self.dead_letters.set(self.dead_letters.get() + messages);
-        let (at, Label { message, topic }) = (self.moment(), label);
+        let (at, Label { message, topic, .. }) = (self.moment(), label);
         let letter = DeadLetter {
             actor: self.identity(index, seat.name()),
             message,

@@ -13,7 +13,7 @@ use crate::life::{MARKER, Marker};
 /// The way by which markers come. It takes them also when it is full.
 fn marker_lane<A: Actor>(seat: &Rc<Seat<A>>) -> Rc<Lane<Marker>> {
     seat.core.direct(seat.index, |place| {
-        let gauge = Gauge::direct(MARKER);
+        let gauge = Gauge::direct(MARKER, false);
         Lane::to_one(place, seat.way_in::<Marker, MarkerStep>(direct_rule(&gauge)), gauge)
     })
 }

@@ -49,8 +49,8 @@ use mycelium_mailbox::{Held, enter};
 use crate::life::Origin;
 use crate::stop::{Leash, StopFlag};
 use crate::{
-    Actor, ActorRef, AskError, Clock, Context, Handler, Message, PublishError, Responder, Service,
-    ServiceRef, SpawnError, StopReason, Subscriptions, TellError, Timestamp, TopicStats,
+    Actor, ActorRef, AskError, Clock, Context, Message, PublishError, Replies, Service, ServiceRef,
+    SpawnError, StopReason, Subscriptions, Takes, TellError, Timestamp, TopicStats,
 };
 
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
@@ -246,8 +246,8 @@ impl Isolate {
     /// isolate.
     pub fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         match self.own(to) {
             Some(to) => enter(&self.core, || to.try_tell(message)),
@@ -262,8 +262,8 @@ impl Isolate {
     /// move, or the run ended before it; [`AskError::OtherBus`] when the actor is not of this isolate.
     pub fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         let to = self.own(to).ok_or(AskError::OtherBus)?;
         let mut answer = enter(&self.core, || to.send_query(query))?;

@@ -10,8 +10,9 @@ use super::handle::{IsolateContext, Place, direct_rule, id_of, seat_of};
 use super::lane::Lane;
 use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::Called;
+use crate::by_value::sealed::Dispatch;
 use crate::life::{self, Witness};
-use crate::{Actor, Down, Handler, Monitor};
+use crate::{Actor, Down, Handler, Monitor, Takes};
 
 /// What one seat knows of watches; most know of none.
 #[derive(Default)]
@@ -83,9 +84,9 @@ fn seat_number(monitor: Monitor) -> u32 {
 impl<A: Actor> IsolateContext<A> {
     pub(crate) fn watch(&self, other: &Place) -> Monitor
     where
-        A: Handler<Down>,
+        A: Takes<Down>,
     {
-        self.add_watch(other, tell::<A, Heard, HearStep>)
+        self.add_watch(other, A::dispatch(PickTell))
     }
 
     pub(crate) fn link(&self, other: &Place) -> Monitor {
@@ -146,13 +147,31 @@ where
 {
     let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
     let lane = core.direct(seat.index, |index| {
-        let gauge = Gauge::direct("Down");
+        let gauge = Gauge::direct(P::name(), P::BY_VALUE);
         let to = seat.way_in::<N, P>(direct_rule(&gauge));
         Lane::to_one(index, to, gauge)
     });
     // The watches that an actor has made bound how many there are.
     lane.write(N::from(down));
     core.enqueue(lane.index());
+}
+
+/// How an actor is told of the end of another.
+struct PickTell;
+
+impl<A: Takes<Down>> Dispatch<A, Down> for PickTell {
+    type Output = TellStep;
+
+    fn by_value(self) -> TellStep {
+        tell::<A, Heard, TakeNotice>
+    }
+
+    fn by_reference(self) -> TellStep
+    where
+        A: Handler<Down>,
+    {
+        tell::<A, Heard, HearStep>
+    }
 }
 
 /// Plays the notice of a watch.
@@ -172,6 +191,33 @@ impl<A: Handler<Down>> Play<Bundle<A>, Heard> for HearStep {
 
 impl<A: Handler<Down>> Called<A, Heard> for HearStep {
     type Seen = Self;
+
+    fn name() -> &'static str {
+        "Down"
+    }
+}
+
+/// The same, where the actor takes it.
+struct TakeNotice;
+
+impl<A: Takes<Down>> Play<Bundle<A>, Heard> for TakeNotice {
+    type Output = Result<(), A::Error>;
+
+    async fn play(bundle: &mut Bundle<A>, Heard(down): &Heard) -> Result<(), A::Error> {
+        if bundle.ctx.forget_watch(down.monitor) {
+            let witness = Witness::of::<A, Down>(&bundle.ctx);
+            life::seen(witness, life::take(&mut bundle.actor, down.clone(), &mut bundle.ctx)).await?;
+        }
+        Ok(())
+    }
+}
+
+impl<A: Takes<Down>> Called<A, Heard> for TakeNotice {
+    type Seen = Self;
+
+    fn name() -> &'static str {
+        "Down"
+    }
 }
 
 /// Plays the notice of a link.
@@ -192,6 +238,10 @@ impl<A: Actor> Play<Bundle<A>, Linked> for Break {
 
 impl<A: Actor> Called<A, Linked> for Break {
     type Seen = Self;
+
+    fn name() -> &'static str {
+        "Down"
+    }
 }
 
 impl<A: Actor> IsolateContext<A> {

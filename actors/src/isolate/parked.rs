@@ -91,7 +91,7 @@ mod tests {
             self.held.borrow_mut().pop_front();
         }
         fn label(&self) -> Label {
-            Label { message: "a message", topic: None }
+            Label { message: "a message", topic: None, by_value: false }
         }
     }
 

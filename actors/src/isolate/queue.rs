@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_key_is_asked_for_once_for_each_message_however_many_wait() {
-        let gauge = Gauge::direct("a number");
+        let gauge = Gauge::direct("a number", false);
         let queue = PolicyQueue::new(&Subscription::conflate(key), Rc::clone(&gauge));
         for number in 0..1_000_u32 {
             assert!(matches!(queue.offer(&number, || number), Kept::InPlaceOf(_)));
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_before_a_queue_was_full_is_taken_and_publishers_hear_of_it_once() {
-        let gauge = Gauge::direct("a number");
+        let gauge = Gauge::direct("a number", false);
         gauge.is_heard(true);
         let queue = PolicyQueue::new(&Subscription::block().capacity(2), Rc::clone(&gauge));
         for number in 0..5_u32 {

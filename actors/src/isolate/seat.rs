@@ -365,7 +365,7 @@ impl<A: Actor> Seat<A> {
         let (waiting, kept, reason) = (self.parked.take(), self.lose_kept(), self.reason());
         let bury = |label, lost| self.core.bury((self, self.index), label, lost, reason.clone(), true);
         if let Some((label, attempts)) = kept {
-            bury(label, (1, DeadLetterCause::InHand { attempts }));
+            bury(label, (1, label.lost_in_hand(attempts)));
         }
         for (label, messages) in counted(waiting.iter().map(|from| from.label())) {
             bury(label, (messages, DeadLetterCause::Waiting));
@@ -381,7 +381,7 @@ impl<A: Actor> Seat<A> {
     fn lose_hand(&self, hand: PendingHand, attempts: u32) {
         let (label, reason) = (hand.die(), self.reason());
         let cut_off = matches!(reason, StopReason::Shutdown | StopReason::Killed);
-        let lost = (1, DeadLetterCause::InHand { attempts });
+        let lost = (1, label.lost_in_hand(attempts));
         self.core.bury((self, self.index), label, lost, reason, cut_off);
     }
 

@@ -4,6 +4,7 @@
 //! allocated for each message. What comes while one waits is kept here, by the rule of the subscription.
 
 mod hand;
+mod taking;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -15,12 +16,14 @@ use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
 pub(crate) use self::hand::{HandedMessage, Repeats};
+pub(crate) use self::taking::{ReplyStep, TakeStep, Takeable};
 use super::gauge::{Gauge, Label, OnUnwind, count};
 use super::lane::{Lane, LaneReceiving, LaneWay, Receive};
 use super::let_go;
 use super::queue::{Kept, PolicyQueue};
 use super::seat::{AnySeat, Bundle, Seat};
-use crate::life::{self, Marker, Witness};
+use crate::error::short_type_name;
+use crate::life::{self, MARKER, Marker, Witness};
 use crate::{Actor, Handler, Responder, StopReason, Subscription};
 
 /// What a handler ends with.
@@ -41,14 +44,29 @@ impl<A: Handler<M>, M> Play<Bundle<A>, M> for HandleStep {
 /// A play that calls a handler, and the one that takes its place where a probe looks on.
 pub(crate) trait Called<A: Actor, M>: Play<Bundle<A>, M, Output = Handled<A>> + 'static {
     type Seen: Play<Bundle<A>, M, Output = Handled<A>> + 'static;
+    /// Whether the handler takes what it is given.
+    const BY_VALUE: bool = false;
+    /// What becomes of a message that was sent directly when its handler fails.
+    const REPEATS: Repeats = Repeats::Never;
+    /// The name of what the handler is given.
+    fn name() -> &'static str;
 }
 
 impl<A: Handler<M>, M: 'static> Called<A, M> for HandleStep {
     type Seen = SeenStep;
+    const REPEATS: Repeats = Repeats::Direct;
+
+    fn name() -> &'static str {
+        short_type_name::<M>()
+    }
 }
 
 impl<A: Responder<Q>, Q: 'static> Called<A, PendingRequest<Q, A::Reply>> for AnswerStep {
     type Seen = AnswerSeen;
+
+    fn name() -> &'static str {
+        short_type_name::<Q>()
+    }
 }
 
 /// Plays a message while a probe looks on.
@@ -111,6 +129,10 @@ impl<A: Actor> Play<Bundle<A>, Marker> for MarkerStep {
 
 impl<A: Actor> Called<A, Marker> for MarkerStep {
     type Seen = Self;
+
+    fn name() -> &'static str {
+        MARKER
+    }
 }
 
 /// Plays the beginning of an actor.

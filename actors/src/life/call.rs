@@ -9,7 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::error::short_type_name;
-use crate::{Actor, ActorId, Context, Handler, Responder};
+use crate::{Actor, ActorId, Context, Handler, Replies, Responder, Takes};
 
 /// Looks on while actors handle messages: for tracing, metrics or a recording. See
 /// [`BusBuilder::probe`](crate::BusBuilder::probe) and [`Isolate::probe`](crate::Isolate::probe).
@@ -115,6 +115,26 @@ pub(crate) fn answer<'a, A: Responder<Q>, Q>(
     ctx: &'a mut Context<A>,
 ) -> impl Future<Output = A::Reply> + Send + 'a {
     actor.answer(query, ctx)
+}
+
+/// Has an actor take a message.
+#[inline(always)]
+pub(crate) fn take<'a, A: Takes<M>, M: 'a>(
+    actor: &'a mut A,
+    message: M,
+    ctx: &'a mut Context<A>,
+) -> impl Future<Output = Result<(), A::Error>> + Send + 'a {
+    actor.take(message, ctx)
+}
+
+/// Has an actor answer a query that it takes.
+#[inline(always)]
+pub(crate) fn reply<'a, A: Replies<Q>, Q: 'a>(
+    actor: &'a mut A,
+    query: Q,
+    ctx: &'a mut Context<A>,
+) -> impl Future<Output = A::Reply> + Send + 'a {
+    actor.reply(query, ctx)
 }
 
 /// Tells a probe of one call.

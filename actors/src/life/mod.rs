@@ -11,7 +11,7 @@ mod marker;
 mod timers;
 
 pub use call::{Call, CallOutcome, Probe};
-pub(crate) use call::{Witness, answer, handle, seen};
+pub(crate) use call::{Witness, answer, handle, reply, seen, take};
 pub(crate) use chance::{Census, Chance, Origin};
 pub(crate) use cycle::{Act, Attempts, Happening, LifeState, Lifecycle, reason_of};
 pub(crate) use marker::{MARKER, Marker};

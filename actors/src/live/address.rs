@@ -16,7 +16,7 @@ use super::watch::{Pulse, Watch};
 use crate::host::HostHandle;
 use crate::life::Marker;
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, SetOnce, oneshot};
-use crate::{Actor, ActorId, AskError, Handler, Identity, Responder, StopReason, TellError};
+use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
 
 /// Whatever lives on a bus and can be ended: actors and services.
 pub(crate) trait Member: Send + Sync {
@@ -198,8 +198,8 @@ impl<A: Actor> Address<A> {
 
     pub(crate) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         self.inbox.try_send(Envelope::message(message)).or_else(Self::refused)
     }
@@ -234,8 +234,8 @@ impl<A: Actor> Address<A> {
     #[inline]
     pub(crate) fn offer<M>(&self, message: M) -> Result<(), TrySendError<Envelope<A>>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         self.inbox.offer(Envelope::message(message))
     }
@@ -266,8 +266,8 @@ impl<A: Actor> Address<A> {
 
     pub(crate) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         current::turn().await;
         if current::is(self) {

@@ -15,7 +15,9 @@ use super::wire::WireSource;
 use crate::subscription::Terms;
 use crate::sync::Mutex;
 use crate::wire::{Kind, WireMessage, WireTopics};
-use crate::{Actor, ActorId, Down, Every, Handler, Message, Monitor, SpawnError, Subscription, TimerHandle};
+use crate::{
+    Actor, ActorId, Down, Every, Handler, Message, Monitor, SpawnError, Subscription, Takes, TimerHandle,
+};
 
 /// What a handler reaches through its context.
 pub(crate) struct LiveContext<A: Actor> {
@@ -74,16 +76,16 @@ impl<A: Actor> LiveContext<A> {
 
     pub(crate) fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         self.timers_to_set().set_once(delay, Envelope::message(message))
     }
 
     pub(crate) fn schedule_every<M>(&mut self, every: Every, message: M) -> TimerHandle
     where
-        A: Handler<M>,
-        M: Clone + Send + Sync + 'static,
+        A: Takes<M>,
+        M: Clone + Send + 'static,
     {
         self.timers_to_set().set_every(every, Box::new(move || Envelope::message(message.clone())))
     }
@@ -174,7 +176,7 @@ impl<A: Actor> LiveContext<A> {
 
     pub(crate) fn watch(&mut self, other: &Arc<dyn Watched>) -> Monitor
     where
-        A: Handler<Down>,
+        A: Takes<Down>,
     {
         let id = self.id();
         self.watching().watch(id, other)

@@ -1,4 +1,5 @@
-//! What a direct inbox holds: a message or a query of any type, and how the actor handles it. Nothing is
+//! What a direct inbox holds: a message or a query of any type, and how the actor handles it, in place or by
+//! value: then what is left of the envelope is empty, and it is not handled again. Nothing is
 //! allocated for messages up to 64 bytes.
 
 use std::fmt;
@@ -8,10 +9,11 @@ use std::task::Context as TaskContext;
 use mycelium_mailbox::{FutureSlot, Parcel, Started};
 
 use super::source::SourceDrained;
+use crate::by_value::sealed::{Dispatch, DispatchQuery};
 use crate::error::short_type_name;
 use crate::life::{self, MARKER, Marker, Witness};
 use crate::sync::oneshot;
-use crate::{Actor, Context, Handler, Responder, StopReason};
+use crate::{Actor, Context, Handler, Replies, Responder, StopReason, Takes};
 
 /// One direct message to an actor of type `A`.
 pub(crate) struct Envelope<A: Actor> {
@@ -32,6 +34,8 @@ struct EnvelopeKind<A: Actor> {
     handle: HandleFn<A>,
     name: fn() -> &'static str,
     is: EnvelopeContent,
+    /// Whether its handler takes it out.
+    by_value: bool,
 }
 
 /// What an envelope holds.
@@ -49,47 +53,99 @@ struct RequestFn<Q, R> {
     reply: Option<oneshot::Sender<R>>,
 }
 
-struct TellFn<A, M>(std::marker::PhantomData<(A, M)>);
+/// The kind of a message.
+struct TellKind;
 
-impl<A: Handler<M>, M: Send + Sync + 'static> TellFn<A, M> {
-    const KIND: EnvelopeKind<A> = EnvelopeKind {
-        handle: handle_message::<A, M>,
-        name: short_type_name::<M>,
-        is: EnvelopeContent::Message,
-    };
+impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for TellKind {
+    type Output = &'static EnvelopeKind<A>;
+
+    #[inline(always)]
+    fn by_value(self) -> &'static EnvelopeKind<A> {
+        &EnvelopeKind {
+            handle: hand_over::<A, M>,
+            name: short_type_name::<M>,
+            is: EnvelopeContent::Message,
+            by_value: true,
+        }
+    }
+
+    #[inline(always)]
+    fn by_reference(self) -> &'static EnvelopeKind<A>
+    where
+        A: Handler<M>,
+        M: Sync,
+    {
+        &EnvelopeKind {
+            handle: handle_message::<A, M>,
+            name: short_type_name::<M>,
+            is: EnvelopeContent::Message,
+            by_value: false,
+        }
+    }
 }
 
-struct Ask<A, Q>(std::marker::PhantomData<(A, Q)>);
+/// The kind of a query.
+struct AskKind;
 
-impl<A: Responder<Q>, Q: Send + Sync + 'static> Ask<A, Q> {
-    const KIND: EnvelopeKind<A> =
-        EnvelopeKind { handle: handle_query::<A, Q>, name: short_type_name::<Q>, is: EnvelopeContent::Query };
+impl<A: Replies<Q>, Q: Send + 'static> DispatchQuery<A, Q> for AskKind {
+    type Output = &'static EnvelopeKind<A>;
+
+    #[inline(always)]
+    fn by_value(self) -> &'static EnvelopeKind<A> {
+        &EnvelopeKind {
+            handle: hand_over_query::<A, Q>,
+            name: short_type_name::<Q>,
+            is: EnvelopeContent::Query,
+            by_value: true,
+        }
+    }
+
+    #[inline(always)]
+    fn by_reference(self) -> &'static EnvelopeKind<A>
+    where
+        A: Responder<Q, Reply = <A as Replies<Q>>::Reply>,
+        Q: Sync,
+    {
+        &EnvelopeKind {
+            handle: handle_query::<A, Q>,
+            name: short_type_name::<Q>,
+            is: EnvelopeContent::Query,
+            by_value: false,
+        }
+    }
 }
 
 struct MarkerFn<A>(std::marker::PhantomData<A>);
 
 impl<A: Actor> MarkerFn<A> {
-    const KIND: EnvelopeKind<A> =
-        EnvelopeKind { handle: pass_marker::<A>, name: || MARKER, is: EnvelopeContent::Marker };
+    const KIND: EnvelopeKind<A> = EnvelopeKind {
+        handle: pass_marker::<A>,
+        name: || MARKER,
+        is: EnvelopeContent::Marker,
+        by_value: false,
+    };
 }
 
 impl<A: Actor> Envelope<A> {
     #[inline]
     pub(crate) fn message<M>(message: M) -> Self
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
-        Self { content: Parcel::new(message), kind: &TellFn::<A, M>::KIND }
+        Self { content: Parcel::new(message), kind: <A as Takes<M>>::dispatch(TellKind) }
     }
 
     #[inline]
     pub(crate) fn query<Q>(query: Q, reply: oneshot::Sender<A::Reply>) -> Self
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
-        Self { content: Parcel::new(RequestFn { query, reply: Some(reply) }), kind: &Ask::<A, Q>::KIND }
+        Self {
+            content: Parcel::new(RequestFn { query, reply: Some(reply) }),
+            kind: <A as Replies<Q>>::dispatch(AskKind),
+        }
     }
 
     pub(crate) fn marker(marker: Marker) -> Self {
@@ -122,6 +178,11 @@ impl<A: Actor> Envelope<A> {
         self.kind.is == EnvelopeContent::Marker
     }
 
+    /// Whether whoever begins to handle it has it for good.
+    pub(crate) fn is_by_value(&self) -> bool {
+        self.kind.by_value
+    }
+
     #[inline]
     pub(crate) fn handle<'a>(
         &'a mut self,
@@ -147,6 +208,28 @@ where
 {
     let Some(message) = content.downcast_ref::<M>() else { return Started::Ready(Ok(1)) };
     call(actor, message, ctx, slot, cx)
+}
+
+/// Hands over a message that the actor takes. What is left of the envelope is empty.
+fn hand_over<'a, A, M>(
+    content: &'a mut Parcel,
+    actor: &'a mut A,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, SourceDrained>
+where
+    A: Takes<M>,
+    M: Send + 'static,
+{
+    match take_out(content) {
+        Some(message) => call_taking(actor, message, ctx, slot, cx),
+        None => Started::Ready(Ok(1)),
+    }
+}
+
+fn take_out<T: 'static>(content: &mut Parcel) -> Option<T> {
+    std::mem::replace(content, Parcel::new(())).into().ok()
 }
 
 fn handle_query<'a, A, Q>(
@@ -178,6 +261,48 @@ where
         answered.await.map(|()| 1)
     };
     slot.start(seen, cx)
+}
+
+/// Hands over a query that the actor takes.
+fn hand_over_query<'a, A, Q>(
+    content: &'a mut Parcel,
+    actor: &'a mut A,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, SourceDrained>
+where
+    A: Replies<Q>,
+    Q: Send + 'static,
+{
+    let Some(RequestFn { query, reply }) = take_out::<RequestFn<Q, A::Reply>>(content) else {
+        return Started::Ready(Ok(1));
+    };
+    let witness = if ctx.is_probed() { Witness::of::<A, Q>(ctx) } else { None };
+    let replying = async move {
+        let answer = life::reply(actor, query, ctx).await;
+        if let Some(sender) = reply {
+            // Whoever asked may have stopped waiting.
+            let _ = sender.send(answer);
+        }
+        Ok(())
+    };
+    slot.start(drained(life::seen::<A::Error>(witness, replying)), cx)
+}
+
+/// Has the actor take one message, in a future that lives in `slot`.
+pub(super) fn call_taking<'a, A: Takes<M>, M: Send + 'static>(
+    actor: &'a mut A,
+    message: M,
+    ctx: &'a mut Context<A>,
+    slot: &'a mut FutureSlot,
+    cx: &mut TaskContext<'_>,
+) -> Started<'a, SourceDrained> {
+    if ctx.is_probed() {
+        let witness = Witness::of::<A, M>(ctx);
+        return slot.start(drained(life::seen(witness, life::take(actor, message, ctx))), cx);
+    }
+    slot.start(drained(life::take(actor, message, ctx)), cx)
 }
 
 fn pass_marker<'a, A: Actor>(

@@ -19,10 +19,11 @@ use mycelium_mailbox::{
 };
 
 use super::address::{Address, Member};
-use super::envelope::call;
+use super::envelope::{call, call_taking};
 use super::source::{ActorSource, SourceDrained, Way};
+use crate::by_value::sealed::Dispatch;
 use crate::sync::{Mutex, MutexGuard};
-use crate::{Actor, ActorId, Context, Down, Handler, Monitor};
+use crate::{Actor, ActorId, Context, Down, Handler, Monitor, Takes};
 
 /// What a watcher's queue holds.
 pub(crate) struct Notice {
@@ -123,9 +124,9 @@ impl<A: Actor> Watching<A> {
 
     pub(crate) fn watch(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor
     where
-        A: Handler<Down>,
+        A: Takes<Down>,
     {
-        self.hear = Some(hear::<A>);
+        self.hear = Some(A::dispatch(PickHear));
         self.add(watcher, other, false)
     }
 
@@ -165,6 +166,24 @@ impl<A: Actor> Watching<A> {
                 other.watchers().remove(monitor);
             }
         }
+    }
+}
+
+/// How an actor handles a notice.
+struct PickHear;
+
+impl<A: Takes<Down>> Dispatch<A, Down> for PickHear {
+    type Output = HearDown<A>;
+
+    fn by_value(self) -> HearDown<A> {
+        |down, actor, ctx, slot, cx| call_taking(actor, down.clone(), ctx, slot, cx)
+    }
+
+    fn by_reference(self) -> HearDown<A>
+    where
+        A: Handler<Down>,
+    {
+        hear::<A>
     }
 }
 

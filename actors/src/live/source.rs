@@ -63,6 +63,11 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// Whether the message in front was kept and not asked for since.
     fn take_kept(&mut self) -> bool;
 
+    /// Whether the handler of the message in front has taken it, so that it cannot be handled again.
+    fn is_taken(&self) -> bool {
+        false
+    }
+
     /// Drops the message in front, which nobody will handle; its name.
     fn discard(&mut self) -> Option<&'static str>;
 
@@ -340,9 +345,14 @@ impl<A: Actor> ActorSource<A> for DirectSource<A> {
     }
 
     fn keep(&mut self) -> bool {
-        self.kept =
-            self.inbox.peek().is_some_and(|(envelope, _)| !envelope.is_query() && !envelope.is_marker());
+        let stays =
+            |envelope: &Envelope<A>| !envelope.is_query() && !envelope.is_marker() && !envelope.is_by_value();
+        self.kept = self.inbox.peek().is_some_and(|(envelope, _)| stays(envelope));
         self.kept
+    }
+
+    fn is_taken(&self) -> bool {
+        self.inbox.peek().is_some_and(|(envelope, _)| envelope.is_by_value())
     }
 
     fn take_kept(&mut self) -> bool {

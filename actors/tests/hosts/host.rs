@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
-    Actor, ActorRef, AskError, DeadLetters, Handler, Message, PublishError, Responder, Retention, Service,
-    ServiceRef, SpawnError, StopReason, TellError, Timestamp, TopicStats, Tree,
+    Actor, ActorRef, AskError, DeadLetters, Message, PublishError, Replies, Retention, Service, ServiceRef,
+    SpawnError, StopReason, Takes, TellError, Timestamp, TopicStats, Tree,
 };
 
 pub(crate) use crate::offers::Offers;
@@ -61,15 +61,15 @@ pub(crate) trait Host: Sized {
     fn wait<F: Future>(&mut self, what: F) -> F::Output;
     fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         self.wait(to.tell(message))
     }
     fn try_tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static;
+        A: Takes<M>,
+        M: Send + 'static;
     /// Waits for `limit`, or however long it takes.
     fn ask_for<A, Q>(
         &mut self,
@@ -78,8 +78,8 @@ pub(crate) trait Host: Sized {
         limit: Option<Duration>,
     ) -> Result<A::Reply, AskError>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         match limit {
             Some(limit) => self.wait(to.ask_within(query, limit)),
@@ -88,8 +88,8 @@ pub(crate) trait Host: Sized {
     }
     fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
     where
-        A: Responder<Q>,
-        Q: Send + Sync + 'static,
+        A: Replies<Q>,
+        Q: Send + 'static,
     {
         self.ask_for(to, query, None)
     }

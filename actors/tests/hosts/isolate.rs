@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
-    Actor, ActorRef, DeadLetters, Handler, Isolate, Message, OnFailure, PublishError, Retention, RunError,
-    Service, ServiceRef, SpawnError, TellError, Timestamp, TopicStats, Tree,
+    Actor, ActorRef, DeadLetters, Isolate, Message, OnFailure, PublishError, Retention, RunError, Service,
+    ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree,
 };
 
 use crate::host::{Host, Letters, Limits};
@@ -71,8 +71,8 @@ impl Host for InIsolate {
     }
     fn try_tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         self.0.tell(to, message)
     }

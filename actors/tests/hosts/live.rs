@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
-    Actor, ActorRef, BusBuilder, DeadLetters, Handler, Message, MessageBus, PublishError, Retention, Service,
-    ServiceRef, SpawnError, TellError, Timestamp, TopicStats, Tree,
+    Actor, ActorRef, BusBuilder, DeadLetters, Message, MessageBus, PublishError, Retention, Service,
+    ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -101,8 +101,8 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
     }
     fn try_tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
     where
-        A: Handler<M>,
-        M: Send + Sync + 'static,
+        A: Takes<M>,
+        M: Send + 'static,
     {
         to.try_tell(message)
     }

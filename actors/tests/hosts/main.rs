@@ -17,6 +17,7 @@ mod table;
 
 mod accounts;
 mod batches;
+mod by_value;
 mod declared;
 mod delivery;
 mod destructors;

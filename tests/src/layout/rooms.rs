@@ -24,6 +24,7 @@ const ROOMS: &[Room] = &[
         name: "faces",
         modules: &[
             "actor",
+            "by_value",
             "clock",
             "context",
             "dead_letters",

@@ -31,6 +31,8 @@ pub(super) enum KeptMessage<A: Actor> {
 struct Message {
     name: &'static str,
     topic: Option<&'static str>,
+    /// Whether its handler has taken it.
+    taken: bool,
 }
 
 impl<A: Actor> Body<A> {
@@ -43,7 +45,9 @@ impl<A: Actor> Body<A> {
         }
         let again = self.attempts.fail();
         self.kept = match std::mem::replace(&mut self.hand, Hand::Empty) {
-            Hand::Timer(envelope) if again => Some(Box::new(KeptMessage::Timer(envelope))),
+            Hand::Timer(envelope) if again && !envelope.is_by_value() => {
+                Some(Box::new(KeptMessage::Timer(envelope)))
+            }
             Hand::Source(source)
                 if again && self.sources.get_mut(source).is_some_and(|source| source.keep()) =>
             {
@@ -105,11 +109,13 @@ impl<A: Actor> Body<A> {
         let message = match hand {
             Hand::Empty => None,
             Hand::Source(source) => self.sources.get_mut(source).and_then(|source| discard(&mut **source)),
-            Hand::Timer(envelope) => Some(Message { name: envelope.discard(), topic: None }),
+            Hand::Timer(envelope) => Some(of_timer(envelope)),
         };
         if let Some(message) = message {
             let cut_off = matches!(reason, StopReason::Shutdown | StopReason::Killed);
-            self.bury(message, 1, DeadLetterCause::InHand { attempts }, reason, cut_off);
+            let in_hand = DeadLetterCause::InHand { attempts };
+            let cause = if message.taken { DeadLetterCause::Taken } else { in_hand };
+            self.bury(message, 1, cause, reason, cut_off);
         }
     }
 
@@ -118,7 +124,7 @@ impl<A: Actor> Body<A> {
         let Some(kept) = self.kept.take() else { return };
         let attempts = self.attempts.settle();
         let message = match *kept {
-            KeptMessage::Timer(envelope) => Some(Message { name: envelope.discard(), topic: None }),
+            KeptMessage::Timer(envelope) => Some(of_timer(envelope)),
             KeptMessage::InFront => {
                 let source = self.sources.iter_mut().find_map(|source| source.take_kept().then_some(source));
                 source.and_then(|source| discard(&mut **source))
@@ -136,10 +142,12 @@ impl<A: Actor> Body<A> {
         while let Some(mut source) = self.sources.pop() {
             let topic = source.topic_name();
             while let Some((name, messages)) = source.abandon() {
-                self.bury(Message { name, topic }, messages, DeadLetterCause::Waiting, reason, true);
+                let message = Message { name, topic, taken: false };
+                self.bury(message, messages, DeadLetterCause::Waiting, reason, true);
             }
             if let Some((name, messages)) = source.leave() {
-                self.bury(Message { name, topic }, messages, DeadLetterCause::Waiting, reason, true);
+                let message = Message { name, topic, taken: false };
+                self.bury(message, messages, DeadLetterCause::Waiting, reason, true);
             }
         }
     }
@@ -154,7 +162,7 @@ impl<A: Actor> Body<A> {
         cut_off: bool,
     ) {
         let (actor, reason) = (self.address.identity(), reason.clone());
-        let Message { name: message, topic } = message;
+        let Message { name: message, topic, .. } = message;
         let tree = self.fate.as_ref().and_then(|fate| fate.tree());
         if let Some(live) = self.ctx.as_live() {
             let at = live.core().clock.now();
@@ -165,6 +173,11 @@ impl<A: Actor> Body<A> {
 }
 
 fn discard<A: Actor>(source: &mut dyn ActorSource<A>) -> Option<Message> {
-    let topic = source.topic_name();
-    source.discard().map(|name| Message { name, topic })
+    let (topic, taken) = (source.topic_name(), source.is_taken());
+    source.discard().map(|name| Message { name, topic, taken })
+}
+
+fn of_timer<A: Actor>(envelope: Envelope<A>) -> Message {
+    let taken = envelope.is_by_value();
+    Message { name: envelope.discard(), topic: None, taken }
 }

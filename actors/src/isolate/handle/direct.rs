@@ -1,0 +1,335 @@
+//! What is sent to one actor of an isolate: the isolate's half of an [`ActorRef`](crate::ActorRef).
+
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{IsolateContext, Place, Room, Sleep, seat_of};
+use crate::by_value::sealed::{Dispatch, DispatchQuery};
+use crate::isolate::beat::Beat;
+use crate::isolate::core::IsolateCore;
+use crate::isolate::gauge::Gauge;
+use crate::isolate::lane::Lane;
+use crate::isolate::seat::{AnySeat, Seat};
+use crate::isolate::sub::{
+    AnswerStep, Called, HandleStep, PendingRequest, Repeats, ReplyStep, Rule, TakeStep, Takeable,
+};
+use crate::isolate::waits::SeatWait;
+use crate::subscription::DEFAULT_CAPACITY;
+use crate::{
+    Actor, AskError, Every, Handler, Replies, Responder, StopReason, Subscription, Takes, TellError,
+    TimerHandle,
+};
+
+/// The isolate's half of an [`ActorRef`](crate::ActorRef).
+pub(crate) struct IsolateRef<A: Actor> {
+    pub(crate) place: Place,
+    actor: PhantomData<fn(A)>,
+}
+
+impl<A: Actor> Clone for IsolateRef<A> {
+    fn clone(&self) -> Self {
+        Self::new(self.place.clone())
+    }
+}
+
+impl<A: Actor> IsolateRef<A> {
+    pub(crate) fn new(place: Place) -> Self {
+        Self { place, actor: PhantomData }
+    }
+
+    pub(crate) fn timer(&self, limit: Duration) -> Sleep {
+        self.place.timer(limit)
+    }
+
+    pub(crate) fn stop(&self) {
+        self.place.ask_stop();
+    }
+
+    pub(crate) fn kill(&self) {
+        self.place.kill();
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.place.is_alive()
+    }
+
+    /// Ready with the reason once the actor has ended; on another thread never.
+    pub(crate) fn poll_ended(&self, cx: &mut TaskContext<'_>) -> Poll<StopReason> {
+        self.place.poll_ended(cx)
+    }
+
+    pub(in crate::isolate) fn seat(&self, core: &IsolateCore) -> Option<Rc<Seat<A>>> {
+        seat_of::<A>(core, self.place.seat).filter(|seat| !seat.has_ended())
+    }
+
+    /// The lane of what is played to this actor by `P`; `None` when it has ended.
+    fn lane<T, P>(&self, core: &IsolateCore) -> Option<Rc<Lane<T>>>
+    where
+        P: Called<A, T>,
+        T: 'static,
+    {
+        let seat = self.seat(core)?;
+        Some(core.direct(self.place.seat, |place| {
+            let gauge = Gauge::direct(P::name(), P::BY_VALUE);
+            let rule = Rule { repeats: P::REPEATS, ..direct_rule(&gauge) };
+            let to = seat.way_in::<T, P>(rule);
+            Lane::to_one(place, to, gauge)
+        }))
+    }
+
+    /// Queues `message` for this actor; `Err(Full)` where [`tell`](Self::tell) waits.
+    pub(crate) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        let Some(core) = self.place.core() else {
+            let elsewhere = self.place.is_elsewhere();
+            return Err(if elsewhere {
+                TellError::OtherBus(message)
+            } else {
+                TellError::WrongThread(message)
+            });
+        };
+        A::dispatch(Offer { to: self, core, message, bounded: true })
+    }
+
+    /// Queues a message of its own that is due now, however many wait.
+    pub(super) fn put<M>(&self, core: &IsolateCore, message: M)
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        // One that has ended has no use for it.
+        let _ = A::dispatch(Offer { to: self, core, message, bounded: false });
+    }
+
+    /// The same, for what `P` plays.
+    pub(super) fn put_as<T, P>(&self, core: &IsolateCore, message: T)
+    where
+        P: Called<A, T>,
+        T: 'static,
+    {
+        if let Some(lane) = self.lane::<T, P>(core) {
+            push(core, &lane, message);
+        }
+    }
+
+    pub(crate) async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        let mut attempt = self.try_tell(message);
+        loop {
+            match attempt {
+                // The mailbox of an actor that waits for room in it stays as it is.
+                Err(TellError::Full(message)) if !self.is_own_and_full::<M>() => {
+                    Room { place: &self.place, waited: false }.await;
+                    attempt = self.try_tell(message);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether the code that runs is this actor's, and as many messages of this type wait for it as may.
+    fn is_own_and_full<M>(&self) -> bool
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        let Some(core) = self.place.core() else { return false };
+        self.seat(core).is_some_and(|seat| seat.is_running())
+            && <A as Takes<M>>::dispatch(CountWaiting { to: self, core }) >= DEFAULT_CAPACITY
+    }
+
+    /// Queues a query; the receiver gets the reply.
+    pub(crate) fn send_query<Q>(&self, query: Q) -> Result<oneshot::Receiver<A::Reply>, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let Some(core) = self.place.core() else {
+            return Err(if self.place.is_elsewhere() { AskError::OtherBus } else { AskError::WrongThread });
+        };
+        A::dispatch(SendQuery { to: self, core, query })
+    }
+
+    fn queue_query<T, R, P>(&self, core: &IsolateCore, query: T) -> Result<oneshot::Receiver<R>, AskError>
+    where
+        P: Called<A, PendingRequest<T, R>>,
+        T: 'static,
+        R: 'static,
+    {
+        let lane = self.lane::<PendingRequest<T, R>, P>(core).ok_or(AskError::Stopped)?;
+        if self.seat(core).is_some_and(|seat| seat.is_running()) {
+            return Err(AskError::Itself);
+        }
+        let (reply, answer) = oneshot::channel();
+        // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the
+        // askers.
+        lane.write(PendingRequest { query, reply: Cell::new(Some(reply)) });
+        core.enqueue(lane.index());
+        Ok(answer)
+    }
+
+    pub(crate) async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let mut answer = self.send_query(query)?;
+        poll_fn(|cx| {
+            let polled = Pin::new(&mut answer).poll(cx);
+            if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
+                core.note_wait(SeatWait::Answer(self.place.seat));
+            }
+            polled
+        })
+        .await
+        .map_err(|_| AskError::Stopped)
+    }
+}
+
+impl<A: Actor> IsolateContext<A> {
+    /// Sets the first of these beats.
+    pub(super) fn begin_beat<M>(&self, message: M, every: Every, handle: TimerHandle)
+    where
+        A: Takes<M>,
+        M: Clone + Send + 'static,
+    {
+        A::dispatch(FirstBeat { ctx: self, message, every, handle });
+    }
+}
+
+/// A message on its way into the lane of its actor.
+struct Offer<'a, A: Actor, M> {
+    to: &'a IsolateRef<A>,
+    core: &'a IsolateCore,
+    message: M,
+    /// Whether there has to be room.
+    bounded: bool,
+}
+
+impl<A: Actor, M> Offer<'_, A, M> {
+    #[inline(always)]
+    fn queue<T: 'static, P: Called<A, T>>(self, hold: impl FnOnce(M) -> T) -> Result<(), TellError<M>> {
+        let Self { to, core, message, bounded } = self;
+        let Some(lane) = to.lane::<T, P>(core) else { return Err(TellError::Stopped(message)) };
+        if bounded && (core.is_full() || !lane.is_open()) {
+            return Err(TellError::Full(message));
+        }
+        push(core, &lane, hold(message));
+        Ok(())
+    }
+}
+
+impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for Offer<'_, A, M> {
+    type Output = Result<(), TellError<M>>;
+
+    #[inline(always)]
+    fn by_value(self) -> Self::Output {
+        self.queue::<_, TakeStep>(Takeable::new)
+    }
+
+    #[inline(always)]
+    fn by_reference(self) -> Self::Output
+    where
+        A: Handler<M>,
+    {
+        self.queue::<_, HandleStep>(|message| message)
+    }
+}
+
+/// How many messages of a type wait for an actor.
+struct CountWaiting<'a, A: Actor> {
+    to: &'a IsolateRef<A>,
+    core: &'a IsolateCore,
+}
+
+impl<A: Actor> CountWaiting<'_, A> {
+    fn count<T: 'static, P: Called<A, T>>(self) -> usize {
+        self.to.lane::<T, P>(self.core).map_or(0, |lane| lane.waiting())
+    }
+}
+
+impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for CountWaiting<'_, A> {
+    type Output = usize;
+
+    fn by_value(self) -> usize {
+        self.count::<Takeable<M>, TakeStep>()
+    }
+
+    fn by_reference(self) -> usize
+    where
+        A: Handler<M>,
+    {
+        self.count::<M, HandleStep>()
+    }
+}
+
+/// The first of the beats with this message.
+struct FirstBeat<'a, A: Actor, M> {
+    ctx: &'a IsolateContext<A>,
+    message: M,
+    every: Every,
+    handle: TimerHandle,
+}
+
+impl<A: Takes<M>, M: Clone + Send + 'static> Dispatch<A, M> for FirstBeat<'_, A, M> {
+    type Output = ();
+
+    fn by_value(self) {
+        let Self { ctx, message, every, handle } = self;
+        ctx.beat::<_, TakeStep>(Beat::new(Takeable::new(message), every, ctx.first_of(every), handle));
+    }
+
+    fn by_reference(self)
+    where
+        A: Handler<M>,
+    {
+        let Self { ctx, message, every, handle } = self;
+        ctx.beat::<_, HandleStep>(Beat::new(message, every, ctx.first_of(every), handle));
+    }
+}
+
+/// A query on its way into the lane of its actor.
+struct SendQuery<'a, A: Actor, Q> {
+    to: &'a IsolateRef<A>,
+    core: &'a IsolateCore,
+    query: Q,
+}
+
+impl<A: Replies<Q>, Q: Send + 'static> DispatchQuery<A, Q> for SendQuery<'_, A, Q> {
+    type Output = Result<oneshot::Receiver<A::Reply>, AskError>;
+
+    fn by_value(self) -> Self::Output {
+        self.to.queue_query::<_, _, ReplyStep>(self.core, Takeable::new(self.query))
+    }
+
+    fn by_reference(self) -> Self::Output
+    where
+        A: Responder<Q, Reply = <A as Replies<Q>>::Reply>,
+    {
+        self.to.queue_query::<_, _, AnswerStep>(self.core, self.query)
+    }
+}
+
+pub(in crate::isolate) fn push<M: 'static>(core: &IsolateCore, lane: &Lane<M>, message: M) {
+    // Room was looked for by whoever needs it. The timers that an actor has set bound how many of its own
+    // come besides.
+    lane.write(message);
+    core.enqueue(lane.index());
+}
+
+pub(in crate::isolate) fn direct_rule<M>(gauge: &Rc<Gauge>) -> Rule<M> {
+    Rule { how: Subscription::block().echo(), gauge: Rc::clone(gauge), repeats: Repeats::Never }
+}
