@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use mycelium_codegen::golden::GoldenError;
-use mycelium_codegen::{Model, Options, golden, rust};
+use mycelium_codegen::{Model, Options, golden, python, rust};
 use mycelium_contract::Contract;
 
 use crate::outcome::{self, Outcome, complain, say};
@@ -16,6 +16,7 @@ const USAGE: &str = "mycelium gen [FILE] --lang <LANG> --out <PATH> [--check]\n 
 const EXAMPLES: &str = "Examples:
   mycelium gen contracts.yaml --lang rust --out -                # to look at
   mycelium gen contracts.yaml --lang rust --out src/messages.rs  # to commit
+  mycelium gen contracts.yaml --lang python --out desk/messages  # a package
   mycelium gen contracts.yaml --golden tests/golden --check      # in CI";
 
 /// Generate source code or golden vectors from a contract.
@@ -32,7 +33,7 @@ pub(crate) struct GenerateArgs {
     /// Generate source code in this language.
     #[arg(long, value_enum, required_unless_present = "golden")]
     lang: Option<Language>,
-    /// Where the source goes; `-` is standard output.
+    /// Where the source goes: a file for Rust, `-` is standard output; the folder of a package for Python.
     #[arg(long, value_name = "PATH", requires = "lang", required_unless_present = "golden")]
     out: Option<PathBuf>,
     /// Path of the crate that generated Rust code refers to, such as `::mycelium_mailbox` for code without
@@ -52,6 +53,9 @@ pub(crate) struct GenerateArgs {
 enum Language {
     /// Types with encoding, zero-copy access and `validate()`; see also `mycelium::contracts!()`.
     Rust,
+    /// A package of dataclasses with `encode()`, `decode()` and `validate()`, for Python 3.11 and newer,
+    /// without dependencies.
+    Python,
 }
 
 pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
@@ -69,6 +73,17 @@ pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
         }
         files.push((out.clone(), source));
     }
+    if let (Some(Language::Python), Some(out)) = (args.lang, &args.out) {
+        if out == Path::new("-") {
+            return Err(
+                "a Python package is several files: give the path of a folder to --out instead of `-`".into(),
+            );
+        }
+        files.extend(python(&contract).into_iter().map(|file| (out.join(file.name), file.text)));
+        if !args.check {
+            make_folder(out)?;
+        }
+    }
     if let Some(folder) = &args.golden {
         let model = Model::new(&contract);
         for message in &contract.messages {
@@ -83,12 +98,15 @@ pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
             }
         }
         if !args.check {
-            fs::create_dir_all(folder)
-                .map_err(|error| format!("cannot create {}: {error}", folder.display()))?;
+            make_folder(folder)?;
         }
     }
     let outcome = if args.check { compare(args, &files)? } else { write(&files)? };
     Ok(if refused { Outcome::No } else { outcome })
+}
+
+fn make_folder(folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).map_err(|error| format!("cannot create {}: {error}", folder.display()))
 }
 
 /// Writes what differs, so that build tools see no change where there is none.
@@ -116,11 +134,18 @@ fn compare(args: &GenerateArgs, files: &[(PathBuf, String)]) -> outcome::Result 
     }
     let target = match (&args.golden, &args.out) {
         (Some(folder), _) => format!("--golden {}", folder.display()),
-        (None, Some(out)) => format!("--lang rust --out {}{}", out.display(), crate_path(args)),
+        (None, Some(out)) => format!("--lang {} --out {}{}", language(args), out.display(), crate_path(args)),
         (None, None) => String::new(),
     };
     complain(format_args!("mend it with: mycelium gen {} {target}", args.file.display()));
     Ok(Outcome::No)
+}
+
+fn language(args: &GenerateArgs) -> &'static str {
+    match args.lang {
+        Some(Language::Python) => "python",
+        Some(Language::Rust) | None => "rust",
+    }
 }
 
 fn crate_path(args: &GenerateArgs) -> String {

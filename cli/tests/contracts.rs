@@ -282,3 +282,24 @@ fn the_path_of_the_crate_is_one() {
         assert!(err.contains("is no path of a Rust crate or module, such as `::mycelium`"), "{path}: {err}");
     }
 }
+
+#[test]
+fn a_python_package_is_written_compared_and_mended() {
+    let folder = folder("python");
+    fs::write(folder.join("contracts.yaml"), GOOD).unwrap();
+    let generate = ["gen", "--lang", "python", "--out", "desk/messages"];
+    let check = ["gen", "--lang", "python", "--out", "desk/messages", "--check"];
+    let (code, _, err) = mycelium(&check, &folder);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("mend it with: mycelium gen contracts.yaml --lang python --out desk/messages"),
+        "{err}"
+    );
+    assert_eq!(mycelium(&generate, &folder).0, 0);
+    for file in ["__init__.py", "_wire.py", "py.typed"] {
+        assert!(folder.join("desk/messages").join(file).exists(), "{file}");
+    }
+    assert_eq!(mycelium(&check, &folder).0, 0);
+    let (code, _, err) = mycelium(&["gen", "--lang", "python", "--out", "-"], &folder);
+    assert!(code != 0 && err.contains("give the path of a folder to --out"), "{err}");
+}

@@ -8,17 +8,20 @@
 //! ```
 //!
 //! and one line in the crate, `mycelium::contracts!();`, includes them. [`rust()`] gives the same source as
-//! text. [`encode`] writes values by the specification alone, without rkyv, and [`golden`] makes test vectors
-//! with it for the codecs of all languages.
+//! text, [`python()`] a package of the same types. [`encode`] writes values by the specification alone,
+//! without rkyv, and [`golden`] makes test vectors with it for the codecs of all languages.
 #![forbid(unsafe_code)]
 
 mod build_script;
 pub mod encode;
 pub mod golden;
 mod model;
+mod python;
 mod rust;
 pub mod show;
+mod source;
 
 pub use build_script::{GenerateError, build, build_with, generate};
 pub use model::Model;
+pub use python::{PythonFile, python};
 pub use rust::{Options, rust};

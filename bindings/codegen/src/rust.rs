@@ -5,11 +5,10 @@ mod message;
 mod rules;
 mod types;
 
-use std::fmt::Write;
-
 use mycelium_contract::{Contract, Type};
 
 use crate::Model;
+use crate::source::{Source, turns_text};
 
 /// How the source is to be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,33 +109,7 @@ fn table(contract: &Contract, out: &mut Source) {
     out.close("}");
 }
 
-/// Text with indentation.
-#[derive(Default)]
-struct Source {
-    text: String,
-    indent: usize,
-}
-
 impl Source {
-    fn line(&mut self, line: impl AsRef<str>) {
-        let line = line.as_ref();
-        if !line.is_empty() {
-            let _ = write!(self.text, "{:width$}{line}", "", width = self.indent * 4);
-        }
-        self.text.push('\n');
-    }
-
-    /// A line that opens a block; [`Source::close`] ends it.
-    fn open(&mut self, line: impl AsRef<str>) {
-        self.line(line);
-        self.indent += 1;
-    }
-
-    fn close(&mut self, line: &str) {
-        self.indent -= 1;
-        self.line(line);
-    }
-
     /// Documentation: the description, line by line, or `instead` where there is none.
     fn doc(&mut self, description: &str, instead: &str) {
         let text = if description.trim().is_empty() { instead } else { description.trim() };
@@ -148,11 +121,6 @@ impl Source {
             self.line(format!("/// {fence}{clean}").trim_end());
         }
     }
-}
-
-/// Marks that change the direction of text: the compiler refuses them in comments.
-fn turns_text(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The Rust type of a field.

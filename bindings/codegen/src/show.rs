@@ -196,6 +196,18 @@ fn decimal_text(decimal: DecimalValue) -> String {
     format!("{}{whole}{point}{fraction}", if decimal.negative { "-" } else { "" })
 }
 
+/// An operand as a reader of the error wants it.
+pub(crate) fn operand(ty: &Type, value: &Value) -> String {
+    match value {
+        Value::Int(int) => int.to_string(),
+        Value::Float(float) if *ty == Type::F32 => format!("{:?}", narrow(*float)),
+        Value::Float(float) => format!("{float:?}"),
+        Value::String(text) => format!("{text:?}"),
+        Value::Variant(name, _) => name.clone(),
+        other => scalar(ty, other),
+    }
+}
+
 /// A `Decimal` or 256-bit operand of a rule, as text.
 pub(crate) fn scalar(ty: &Type, value: &Value) -> String {
     match value {

@@ -7,6 +7,7 @@
 #![deny(missing_docs, warnings)]
 
 mod common;
+mod python;
 mod random;
 mod untyped;
 
@@ -58,6 +59,8 @@ trait Probe {
     fn round_trip(&self, bytes: &[u8]) -> Result<(String, Vec<u8>), WireError>;
     fn decode_version(&self, bytes: &[u8], version: u16, root_len: u32) -> Result<String, WireError>;
     fn access(&self, bytes: &[u8]) -> Result<(), WireError>;
+    /// The rule that the value breaks, if it is one.
+    fn broken(&self, bytes: &[u8], version: u16, root_len: u32) -> Option<ValidationError>;
     fn default(&self) -> String;
 }
 
@@ -80,6 +83,10 @@ impl<M: Wire + Default + Debug> Probe for Of<M> {
 
     fn decode_version(&self, bytes: &[u8], version: u16, root_len: u32) -> Result<String, WireError> {
         M::decode_version(&aligned(bytes), version, root_len).map(|message| format!("{message:?}"))
+    }
+
+    fn broken(&self, bytes: &[u8], version: u16, root_len: u32) -> Option<ValidationError> {
+        M::decode_version(&aligned(bytes), version, root_len).ok()?.validate().err()
     }
 
     fn access(&self, bytes: &[u8]) -> Result<(), WireError> {

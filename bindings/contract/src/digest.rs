@@ -82,6 +82,20 @@ impl Digests {
         fnv1a(&self.canonical(message, version))
     }
 
+    /// The digest of a contract as a whole: of what [`Digests::message`] says of each message in its current
+    /// version, whatever their order in the file. Programs in two languages that were generated from one
+    /// contract have the same one.
+    #[must_use]
+    pub fn schema(&self, contract: &Contract) -> u64 {
+        let mut messages: Vec<&Message> = contract.messages.iter().collect();
+        messages.sort_by_key(|message| message.type_id);
+        let mut text = "mycelium schema 1\n".to_owned();
+        for message in messages {
+            let _ = writeln!(text, "{} {:016x}", message.type_id, self.message(message, message.version));
+        }
+        fnv1a(&text)
+    }
+
     /// The text that [`Digests::layout`] digests, to see what differs between two peers.
     #[must_use]
     pub fn canonical(&self, message: &Message, version: u16) -> String {

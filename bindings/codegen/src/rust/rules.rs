@@ -4,7 +4,7 @@ use mycelium_contract::{Field, Rule, Type, Value};
 
 use super::{Source, defaults};
 use crate::Model;
-use crate::encode::narrow;
+use crate::show;
 
 /// Whether anything has to be checked in this field, in itself or in what it contains.
 pub(super) fn has_any(model: &Model<'_>, field: &Field) -> bool {
@@ -92,7 +92,7 @@ impl Check<'_> {
     fn rule(&mut self, ty: &Type, rule: &Rule, place: &Place) {
         let (direct, method) = (&place.direct, &place.method);
         let literal = |value: &Value| defaults::literal(self.model, ty, value);
-        let plain = |value: &Value| plain(ty, value);
+        let plain = |value: &Value| show::operand(ty, value);
         // NaN breaks every bound, so the condition that must hold is what is negated.
         let (holds, must) = match rule {
             Rule::Min(bound) => {
@@ -172,17 +172,5 @@ fn one_of(model: &Model<'_>, ty: &Type, values: &[Value], place: &Place) -> Stri
     match ty {
         Type::String => format!("[{}].contains(&{}.as_str())", list.join(", "), place.method),
         _ => format!("[{}].contains(&{})", list.join(", "), place.direct),
-    }
-}
-
-/// An operand as a reader of the error wants it.
-fn plain(ty: &Type, value: &Value) -> String {
-    match value {
-        Value::Int(int) => int.to_string(),
-        Value::Float(float) if *ty == Type::F32 => format!("{:?}", narrow(*float)),
-        Value::Float(float) => format!("{float:?}"),
-        Value::String(text) => format!("{text:?}"),
-        Value::Variant(name, _) => name.clone(),
-        other => crate::show::scalar(ty, other),
     }
 }

@@ -1,0 +1,172 @@
+//! A Python package from a contract.
+
+mod codec;
+mod literal;
+mod rules;
+mod types;
+
+use mycelium_contract::{Contract, Digests, Field, Type};
+
+use self::codec::Codec;
+use crate::Model;
+use crate::source::{Source, turns_text};
+
+/// One file of the package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PythonFile {
+    /// Its name within the package's folder.
+    pub name: &'static str,
+    /// What it holds.
+    pub text: String,
+}
+
+/// What the generated codecs share.
+const RUNTIME: &str = include_str!("python/wire.py");
+
+/// What the package offers of its runtime, unless the contract has a type of that name.
+const PUBLIC: [&str; 8] = [
+    "DecodeError",
+    "EncodeError",
+    "InvalidError",
+    "TruncatedError",
+    "ValidationError",
+    "VersionError",
+    "from_datetime",
+    "to_datetime",
+];
+
+/// The files of a Python package with all types of `contract`: dataclasses that encode, decode and validate
+/// as the types of the other languages do. It needs Python 3.11 and nothing else.
+#[must_use]
+pub fn python(contract: &Contract) -> Vec<PythonFile> {
+    vec![
+        PythonFile { name: "__init__.py", text: package(contract) },
+        PythonFile { name: "_wire.py", text: RUNTIME.to_owned() },
+        PythonFile { name: "py.typed", text: String::new() },
+    ]
+}
+
+fn package(contract: &Contract) -> String {
+    let model = &Model::new(contract);
+    let mut out = Source::default();
+    let schema = &contract.schema;
+    out.line(format!(
+        "# Generated from the contract {} version {}: edit that, not this.",
+        schema.id, schema.version
+    ));
+    // The classes are annotated; the functions below them are not, and no reader calls them.
+    out.line("# mypy: ignore-errors");
+    out.line("# pyright: basic");
+    out.line(format!("\"\"\"The messages of the contract {} version {}.\"\"\"", schema.id, schema.version));
+    out.line("");
+    out.line("from __future__ import annotations");
+    out.line("");
+    for module in ["enum", "struct", "typing"] {
+        out.line(format!("import {module} as _{module}"));
+    }
+    out.line("from collections import deque as _deque");
+    out.line("from dataclasses import dataclass as _dataclass, field as _field");
+    out.line("from decimal import Decimal");
+    out.line("");
+    out.line("from . import _wire");
+    let types = || {
+        let enums = contract.enums.iter().map(|def| &def.name);
+        let structs = contract.structs.iter().map(|def| &def.name);
+        enums.chain(structs).chain(contract.messages.iter().map(|def| &def.name))
+    };
+    let public: Vec<&str> = PUBLIC.into_iter().filter(|name| !types().any(|other| other == name)).collect();
+    out.line(format!("from ._wire import {}", public.join(", ")));
+    out.line("");
+    out.line(format!("SCHEMA_ID = {}", literal::text(&schema.id)));
+    out.line(format!("SCHEMA_VERSION = {}", schema.version));
+    out.line(format!("SCHEMA_DIGEST = 0x{:016X}", Digests::of(contract).schema(contract)));
+    let mut codec = Codec::new(model);
+    for def in &contract.enums {
+        types::enumeration(model, def, &mut codec, &mut out);
+    }
+    for def in &contract.structs {
+        types::structure(model, def, &mut codec, &mut out);
+    }
+    for message in &contract.messages {
+        types::message(model, message, &mut codec, &mut out);
+    }
+    out.line("");
+    out.line("");
+    out.text.push_str(&codec.finish());
+    let messages: Vec<&str> = contract.messages.iter().map(|message| message.name.as_str()).collect();
+    out.line("");
+    out.line("");
+    out.line("# The messages by their type id.");
+    out.open("MESSAGES: dict[int, type] = {");
+    for message in &contract.messages {
+        out.line(format!("{}: {},", message.type_id, message.name));
+    }
+    out.close("}");
+    out.line("");
+    out.open("__all__ = [");
+    let enums = contract.enums.iter().flat_map(types::names_of_enum);
+    let structs = contract.structs.iter().map(|def| def.name.clone());
+    let constants = ["MESSAGES", "SCHEMA_DIGEST", "SCHEMA_ID", "SCHEMA_VERSION"].into_iter().chain(public);
+    let all = enums.chain(structs).chain(messages.into_iter().chain(constants).map(str::to_owned));
+    for name in all {
+        out.line(format!("{},", literal::text(&name)));
+    }
+    out.close("]");
+    out.text
+}
+
+impl Source {
+    /// A docstring: the description, or `instead` where there is none.
+    fn docstring(&mut self, description: &str, instead: &str) {
+        let text = if description.trim().is_empty() { instead } else { description.trim() };
+        let clean = |line: &str| {
+            let shown: String = line.chars().filter(|c| !c.is_control() && !turns_text(*c)).collect();
+            shown.trim().replace('\\', "\\\\").replace('"', "\\\"")
+        };
+        let lines: Vec<String> = text.lines().map(clean).collect();
+        match &lines[..] {
+            [only] => self.line(format!("\"\"\"{only}\"\"\"")),
+            lines => {
+                self.line(format!("\"\"\"{}", lines.first().map_or("", String::as_str)));
+                lines.iter().skip(1).for_each(|line| self.line(line));
+                self.line("\"\"\"");
+            }
+        }
+    }
+}
+
+/// Names that a class body or the code of a method needs for itself.
+const TAKEN: [&str; 8] = ["bool", "bytes", "bytearray", "cls", "float", "int", "list", "str"];
+
+/// The name of a field in Python.
+fn field_name(field: &Field) -> String {
+    match TAKEN.contains(&field.name.as_str()) {
+        true => format!("{}_", field.name),
+        false => field.name.clone(),
+    }
+}
+
+/// Bytes rather than a list of numbers.
+fn is_bytes(ty: &Type) -> bool {
+    match ty {
+        Type::Bytes => true,
+        Type::Vec(of) | Type::Array(of, _) => **of == Type::U8,
+        _ => false,
+    }
+}
+
+/// The Python type of a field.
+fn annotation(ty: &Type) -> String {
+    match ty {
+        Type::Bool => "bool".to_owned(),
+        Type::F32 | Type::F64 => "float".to_owned(),
+        Type::Decimal => "Decimal".to_owned(),
+        Type::String => "str".to_owned(),
+        _ if is_bytes(ty) => "bytes".to_owned(),
+        Type::Vec(of) | Type::Array(of, _) => format!("list[{}]", annotation(of)),
+        Type::Option(of) => format!("{} | None", annotation(of)),
+        Type::Enum(name) | Type::Struct(name) => name.clone(),
+        _ => "int".to_owned(),
+    }
+}

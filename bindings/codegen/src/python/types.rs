@@ -1,0 +1,215 @@
+//! Enums, structs and messages as Python classes.
+
+use mycelium_contract::{EnumDef, Field, Message, StructDef, Type, Value};
+
+use super::codec::Codec;
+use super::{annotation, field_name, literal, rules};
+use crate::Model;
+use crate::source::Source;
+
+/// What an enum brings into the package.
+pub(super) fn names_of_enum(def: &EnumDef) -> Vec<String> {
+    let mut names = vec![def.name.clone()];
+    if !def.is_unit() {
+        names.extend(def.variants.iter().map(|variant| format!("{}_{}", def.name, variant.name)));
+    }
+    names
+}
+
+pub(super) fn enumeration(model: &Model<'_>, def: &EnumDef, codec: &mut Codec<'_>, out: &mut Source) {
+    gap(out);
+    if def.is_unit() {
+        out.open(format!("class {}(_enum.IntEnum):", def.name));
+        out.docstring(&def.description, &format!("The enum `{}`.", def.name));
+        out.line("");
+        for (tag, variant) in def.variants.iter().enumerate() {
+            out.line(format!("{} = {tag}", variant.name));
+        }
+        out.dedent();
+    } else {
+        for variant in &def.variants {
+            let name = format!("{}_{}", def.name, variant.name);
+            let instead = format!("The variant `{}` of `{}`.", variant.name, def.name);
+            class(model, &name, &variant.description, &instead, &variant.fields, out);
+            validate(model, &def.name, &variant.fields, out);
+            out.dedent();
+            gap(out);
+        }
+        let names: Vec<_> = def.variants.iter().map(|v| format!("{}_{}", def.name, v.name)).collect();
+        out.line(format!("{}: _typing.TypeAlias = {}", def.name, union(&names)));
+    }
+    codec.enumeration(def);
+}
+
+/// One of these types, also where there is one alone.
+fn union(names: &[String]) -> String {
+    format!("_typing.Union[{}]", names.join(", "))
+}
+
+pub(super) fn structure(model: &Model<'_>, def: &StructDef, codec: &mut Codec<'_>, out: &mut Source) {
+    gap(out);
+    class(model, &def.name, &def.description, &format!("The struct `{}`.", def.name), &def.fields, out);
+    validate(model, &def.name, &def.fields, out);
+    out.dedent();
+    codec.structure(&def.name, &def.fields);
+}
+
+pub(super) fn message(model: &Model<'_>, message: &Message, codec: &mut Codec<'_>, out: &mut Source) {
+    gap(out);
+    let name = &message.name;
+    class(model, name, &message.description, &format!("The message `{name}`."), &message.fields, out);
+    let record = model.record(&message.fields);
+    let constant = |out: &mut Source, key: &str, ty: &str, value: String| {
+        out.line(format!("{key}: _typing.ClassVar[{ty}] = {value}"));
+    };
+    out.line("");
+    constant(out, "NAME", "str", literal::text(name));
+    constant(out, "TYPE_ID", "int", message.type_id.to_string());
+    constant(out, "TOPIC", "str", literal::text(&message.topic));
+    constant(out, "VERSION", "int", message.version.to_string());
+    constant(out, "ROOT_LEN", "int", record.layout.size.to_string());
+    constant(out, "DIGEST", "int", format!("0x{:016X}", model.digest(message, message.version)));
+    if record.layout.fixed {
+        out.line("# For numpy: numpy.frombuffer(values, dtype=DTYPE).");
+        constant(out, "DTYPE", "dict", dtype(model, &message.fields, &record.offsets, record.layout.size));
+    }
+    out.line("");
+    out.open("def encode(self) -> bytes:");
+    out.docstring("", "The value as it stands on the wire. Raises EncodeError; does not validate.");
+    out.line(format!("return _encode_{name}(self)"));
+    out.dedent();
+    out.line("");
+    out.line("@classmethod");
+    out.open(format!(
+        "def decode(cls, value: bytes, version: int = {}, root_len: int = {}) -> {name}:",
+        message.version, record.layout.size
+    ));
+    out.docstring("", "The message that stands in these bytes, written with this version and root length: both are in the frame. Raises DecodeError; does not validate.");
+    out.line(format!("return _decode_{name}(value, version, root_len)"));
+    out.dedent();
+    validate(model, name, &message.fields, out);
+    out.dedent();
+    codec.message(message);
+}
+
+fn gap(out: &mut Source) {
+    out.line("");
+    out.line("");
+}
+
+/// The head of a dataclass and its fields; the class stays open.
+fn class(
+    model: &Model<'_>,
+    name: &str,
+    description: &str,
+    instead: &str,
+    fields: &[Field],
+    out: &mut Source,
+) {
+    out.line("@_dataclass(slots=True)");
+    out.open(format!("class {name}:"));
+    out.docstring(description, instead);
+    if fields.is_empty() {
+        return;
+    }
+    out.line("");
+    let first_default = fields.iter().position(|field| field.default.is_some()).unwrap_or(fields.len());
+    for (at, field) in fields.iter().enumerate() {
+        let start = match &field.default {
+            Some(value) => format!(" = {}", default(model, &field.ty, value)),
+            // Python wants what has no default in front of what has one.
+            None if at > first_default => " = _field(kw_only=True)".to_owned(),
+            None => String::new(),
+        };
+        out.line(format!("{}: {}{start}", field_name(field), annotation(&field.ty)));
+        if !field.description.trim().is_empty() {
+            out.docstring(&field.description, "");
+        }
+    }
+}
+
+fn default(model: &Model<'_>, ty: &Type, value: &Value) -> String {
+    let text = literal::of(model, ty, value);
+    if is_shared(model, ty, value) { text } else { format!("_field(default_factory=lambda: {text})") }
+}
+
+/// Whether one value can be the default of all: nobody can change it.
+fn is_shared(model: &Model<'_>, ty: &Type, value: &Value) -> bool {
+    match (ty, value) {
+        (Type::Option(of), Value::Some(inner)) => is_shared(model, of, inner),
+        (Type::Vec(_) | Type::Array(..), Value::List(_)) => super::is_bytes(ty),
+        (Type::Enum(name), _) => model.contract.enum_def(name).is_some_and(EnumDef::is_unit),
+        (Type::Struct(_), _) => false,
+        _ => true,
+    }
+}
+
+fn validate(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
+    out.line("");
+    out.open("def validate(self) -> None:");
+    out.docstring(
+        "",
+        "Checks the rules of the contract; raises ValidationError for the first that is broken.",
+    );
+    rules::fields(model, name, fields, out);
+    out.dedent();
+}
+
+/// What numpy calls a structured type: no numpy is needed to write it.
+fn dtype(model: &Model<'_>, fields: &[Field], offsets: &[u64], size: u64) -> String {
+    let names: Vec<_> = fields.iter().map(|field| literal::text(&field_name(field))).collect();
+    let formats: Vec<_> = fields.iter().map(|field| format_of(model, &field.ty)).collect();
+    let offsets: Vec<_> = offsets.iter().map(u64::to_string).collect();
+    record_type(&names, &formats, &offsets, size)
+}
+
+fn record_type(names: &[String], formats: &[String], offsets: &[String], size: u64) -> String {
+    format!(
+        "{{\"names\": [{}], \"formats\": [{}], \"offsets\": [{}], \"itemsize\": {size}}}",
+        names.join(", "),
+        formats.join(", "),
+        offsets.join(", ")
+    )
+}
+
+fn format_of(model: &Model<'_>, ty: &Type) -> String {
+    let simple = match ty {
+        Type::Bool => "?",
+        Type::U8 => "u1",
+        Type::U16 => "<u2",
+        Type::U32 => "<u4",
+        Type::U64 => "<u8",
+        Type::I8 => "i1",
+        Type::I16 => "<i2",
+        Type::I32 => "<i4",
+        Type::I64 | Type::Timestamp => "<i8",
+        Type::F32 => "<f4",
+        Type::F64 => "<f8",
+        Type::U256 | Type::I256 => return "(\"<u8\", (4,))".to_owned(),
+        Type::Decimal => {
+            let texts = |texts: [&str; 4]| texts.map(|text| format!("\"{text}\""));
+            let (names, formats) = (["low", "high", "scale", "negative"], ["<u8", "<u4", "u1", "u1"]);
+            return record_type(
+                &texts(names),
+                &texts(formats),
+                &["0", "8", "12", "13"].map(str::to_owned),
+                16,
+            );
+        }
+        Type::Array(of, count) => return format!("({}, ({count},))", format_of(model, of)),
+        Type::Option(of) => {
+            let (names, formats) = (["tag", "value"], ["\"u1\"".to_owned(), format_of(model, of)]);
+            let offsets = ["0".to_owned(), model.layout(of).align.to_string()];
+            return record_type(&names.map(literal::text), &formats, &offsets, model.layout(ty).size);
+        }
+        Type::Struct(name) => {
+            let fields = model.contract.struct_def(name).map_or(&[][..], |def| &def.fields);
+            let record = model.record(fields);
+            return dtype(model, fields, &record.offsets, record.layout.size);
+        }
+        Type::Enum(name) if model.contract.enum_def(name).is_some_and(EnumDef::is_unit) => "u1",
+        // A data enum: its bytes.
+        _ => return format!("\"V{}\"", model.layout(ty).size),
+    };
+    format!("\"{simple}\"")
+}
