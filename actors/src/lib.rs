@@ -20,6 +20,7 @@ mod live;
 #[cfg(all(test, shuttle))]
 mod models;
 mod monitor;
+pub mod pool;
 pub mod prelude;
 mod publish;
 mod recipient;

@@ -90,10 +90,10 @@ pub struct ReplyRecipient<Q, R = <Q as Query>::Reply> {
     to: Arc<dyn Answering<Q, R>>,
 }
 
-type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// What a reference of any type says of its actor.
-trait RecipientOf: sealed::Watchable + Send + Sync {
+pub(crate) trait RecipientOf: sealed::Watchable + Send + Sync {
     fn id(&self) -> ActorId;
     fn name(&self) -> &'static str;
     fn identity(&self) -> Identity;
@@ -102,7 +102,7 @@ trait RecipientOf: sealed::Watchable + Send + Sync {
 }
 
 /// A mailbox for messages of type `M`.
-trait Accepting<M>: RecipientOf {
+pub(crate) trait Accepting<M>: RecipientOf {
     /// Ready if the task that sends may go on: live, a loop of sends lets others run.
     fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()>;
     /// Queues the message now; one that does not fit is counted nowhere, because its sender may wait.
@@ -112,7 +112,7 @@ trait Accepting<M>: RecipientOf {
 }
 
 /// A mailbox for queries of type `Q`, and the way back of their answers.
-trait Answering<Q, R>: RecipientOf {
+pub(crate) trait Answering<Q, R>: RecipientOf {
     /// `limit`: how long the answer is waited for; `None`: as the bus says.
     fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<R, AskError>>;
 }
@@ -167,6 +167,10 @@ impl<A: Replies<Q>, Q: Send + 'static> Answering<Q, A::Reply> for ActorRef<A> {
 }
 
 impl<M: Send + 'static> Recipient<M> {
+    pub(crate) fn of(to: impl Accepting<M> + 'static) -> Self {
+        Self { to: Arc::new(to) }
+    }
+
     /// Puts a message into the mailbox; waits while it is full. The same as [`ActorRef::tell`].
     ///
     /// `Ok` says that the mailbox has it, not that it was handled.
@@ -196,6 +200,10 @@ impl<M: Send + 'static> Recipient<M> {
 }
 
 impl<Q: Send + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
+    pub(crate) fn of(to: impl Answering<Q, R> + 'static) -> Self {
+        Self { to: Arc::new(to) }
+    }
+
     /// Asks and waits for the answer, for as long as the bus says. The same as [`ActorRef::ask`].
     ///
     /// # Errors

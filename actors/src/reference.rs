@@ -1,5 +1,7 @@
 //! Addresses of actors.
 
+mod offers;
+
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
@@ -242,7 +244,7 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    pub(crate) async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>
     where
         A: Replies<Q>,
         Q: Send + 'static,
@@ -366,7 +368,7 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    fn timer(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<A> {
+    pub(crate) fn timer(&self, limit: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => Either::Isolate(isolate.timer(limit)),
             ReferenceBackend::Live(live) => Either::Live(Box::pin(live.timer(limit))),

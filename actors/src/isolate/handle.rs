@@ -224,9 +224,9 @@ pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
 
 /// Waits until something that was queued has been handled, for room in the mailbox of the actor in this
 /// place.
-struct Room<'a> {
-    place: &'a Place,
-    waited: bool,
+pub(super) struct Room<'a> {
+    pub(super) place: &'a Place,
+    pub(super) waited: bool,
 }
 
 impl Future for Room<'_> {

@@ -3,9 +3,9 @@
 use std::rc::Rc;
 
 use super::gauge::Gauge;
-use super::handle::{IsolateRef, Place, direct_rule, push};
+use super::handle::{IsolateRef, Place, Room, direct_rule, push};
 use super::lane::Lane;
-use super::seat::Seat;
+use super::seat::{AnySeat, Seat};
 use super::sub::MarkerStep;
 use crate::Actor;
 use crate::life::{MARKER, Marker};
@@ -33,6 +33,23 @@ impl<A: Actor> IsolateRef<A> {
         if self.seat(core).is_some() && core.stop_markers.borrow_mut().insert(self.place.seat()) {
             self.mark(Marker::Stop);
         }
+    }
+
+    /// How much the actor has to do.
+    pub(crate) fn load(&self) -> usize {
+        let Some(core) = self.place.core() else { return 0 };
+        let handles = self.seat(core).is_some_and(|seat| seat.is_handling());
+        self.inbox_len() + usize::from(handles)
+    }
+
+    /// Whether the actor's own code runs now.
+    pub(crate) fn is_current(&self) -> bool {
+        self.place.core().and_then(|core| self.seat(core)).is_some_and(|seat| seat.is_running())
+    }
+
+    /// Waits until something that was queued has been handled.
+    pub(crate) async fn room(&self) {
+        Room { place: &self.place, waited: false }.await;
     }
 
     /// How many messages and queries wait for the actor that were sent to it alone.

@@ -1,8 +1,11 @@
 //! What the framework itself puts into an actor's inbox, between the messages: it takes its turn as they do.
 //!
 //! A marker takes no room of the inbox, is seen by no probe and is no dead letter. Those who put markers in
-//! bound how many there are: an actor has one stop at a time.
+//! bound how many there are: an actor has one stop at a time, and a pool as many as it is resized.
 
+use std::sync::Arc;
+
+use crate::sync::SetOnce;
 use crate::{Actor, Context};
 
 /// The name of a marker, where a message would have its own.
@@ -12,6 +15,10 @@ pub(crate) const MARKER: &str = "a marker";
 pub(crate) enum Marker {
     /// The actor ends here: [`ActorRef::stop_gracefully`](crate::ActorRef::stop_gracefully).
     Stop,
+    /// What came before it is handled, or is nobody's any more, when this is dropped.
+    Fence(#[expect(dead_code, reason = "its drop is all that it does")] Fence),
+    /// The actor goes on when these are passed.
+    Gate(Vec<Passed>),
 }
 
 impl Marker {
@@ -19,6 +26,39 @@ impl Marker {
     pub(crate) async fn take_effect<A: Actor>(&self, ctx: &mut Context<A>) {
         match self {
             Self::Stop => ctx.stop_at_marker(),
+            // It passes when it is dropped, right after this.
+            Self::Fence(_) => {}
+            Self::Gate(fences) => {
+                for fence in fences {
+                    fence.passed().await;
+                }
+            }
         }
+    }
+}
+
+/// Is passed when it is dropped.
+pub(crate) struct Fence(Arc<SetOnce<()>>);
+
+/// Who waits for a [`Fence`].
+#[derive(Clone)]
+pub(crate) struct Passed(Arc<SetOnce<()>>);
+
+impl Fence {
+    pub(crate) fn new() -> (Self, Passed) {
+        let passed = Arc::new(SetOnce::new());
+        (Self(Arc::clone(&passed)), Passed(passed))
+    }
+}
+
+impl Passed {
+    pub(crate) async fn passed(&self) {
+        self.0.wait().await;
+    }
+}
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        let _ = self.0.set(());
     }
 }

@@ -14,5 +14,5 @@ pub use call::{Call, CallOutcome, Probe};
 pub(crate) use call::{Witness, answer, handle, reply, seen, take};
 pub(crate) use chance::{Census, Chance, Origin};
 pub(crate) use cycle::{Act, Attempts, Happening, LifeState, Lifecycle, reason_of};
-pub(crate) use marker::{MARKER, Marker};
+pub(crate) use marker::{Fence, MARKER, Marker, Passed};
 pub(crate) use timers::{Timer, TimerQueue};

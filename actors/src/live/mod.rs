@@ -33,12 +33,13 @@ mod topics;
 mod watch;
 mod wire;
 
-pub(crate) use address::{Address, Member, Work};
+pub(crate) use address::{Address, Member, OfferRefusal, Unsent, Work};
 pub(crate) use body::Body;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
 pub(crate) use current::{enter, poll_code, poll_turn, turn};
+pub(crate) use envelope::Envelope;
 pub(crate) use fate::{Directive, Fate};
 pub(crate) use forest::{Control, Falling, ForestPlace, Standing};
 pub(crate) use monitor::Watched;

@@ -12,7 +12,7 @@ use mycelium_supervisor::{
 
 use super::handle::{StartError, Tree};
 use super::health::Health;
-use super::launch::{ActorLaunch, FutureService, Launcher, ServiceLaunch, SupervisorLaunch};
+use super::launch::{ActorLaunch, FutureService, Launch, Launcher, ServiceLaunch, SupervisorLaunch};
 use super::live::LiveTree;
 use super::observe::Observer;
 #[cfg(unix)]
@@ -124,6 +124,11 @@ impl Child {
     /// lives.
     pub fn actor<A: Actor>(id: impl Into<Arc<str>>, make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self(ChildSpec::worker(id, Launcher::new(ActorLaunch::new(make))))
+    }
+
+    /// One that is started so.
+    pub(crate) fn launched(id: impl Into<Arc<str>>, launch: impl Launch + 'static) -> Self {
+        Self(ChildSpec::worker(id, Launcher::new(launch)))
     }
 
     /// A service. `make` gives its value for each life.

@@ -35,6 +35,9 @@ pub(crate) struct Launcher {
     pub(crate) redelivery: Redelivery,
 }
 
+/// What the last life of a child has left for this one.
+pub(crate) type StartLeft = Option<Left<Tasks>>;
+
 /// How long a worker may take to be ready, unless its specification says otherwise.
 pub const START_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -58,7 +61,7 @@ impl Launcher {
         self.source.unwrap_or_else(|| self.launch.is_source())
     }
 
-    pub(crate) fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
+    pub(crate) fn launch(&self, site: &Site, left: StartLeft) -> Result<Life, ExitReason> {
         self.launch.launch(site, left)
     }
 
@@ -114,7 +117,7 @@ fn aim(readiness: &Readiness, child: ChildRef, post: &mpsc::UnboundedSender<Mail
 
 /// Starts one kind of child. It reports by itself that it has started.
 pub(crate) trait Launch: Send + Sync {
-    fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason>;
+    fn launch(&self, site: &Site, left: StartLeft) -> Result<Life, ExitReason>;
 
     /// See [`Launcher::take_seat`].
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
@@ -194,7 +197,7 @@ impl<A: Actor> ActorLaunch<A> {
 }
 
 impl<A: Actor> Launch for ActorLaunch<A> {
-    fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
+    fn launch(&self, site: &Site, left: StartLeft) -> Result<Life, ExitReason> {
         if let Some(Left::Worker(Suspended { actor, word })) = left {
             // Before the word: a stop that follows this start must not be taken back.
             actor.resume();
@@ -319,7 +322,7 @@ impl<S: Service> ServiceLaunch<S> {
 }
 
 impl<S: Service> Launch for ServiceLaunch<S> {
-    fn launch(&self, site: &Site, _: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
+    fn launch(&self, site: &Site, _: StartLeft) -> Result<Life, ExitReason> {
         make(|| launch_service(site, (self.factory)()))?
     }
 
@@ -357,7 +360,7 @@ pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life
 pub(crate) struct SupervisorLaunch(pub(crate) Builder);
 
 impl Launch for SupervisorLaunch {
-    fn launch(&self, site: &Site, left: Option<Left<Tasks>>) -> Result<Life, ExitReason> {
+    fn launch(&self, site: &Site, left: StartLeft) -> Result<Life, ExitReason> {
         let estate = match left {
             Some(Left::Tree(estate)) => estate,
             _ => Estate::new(),

@@ -30,6 +30,7 @@ mod mailboxes;
 mod monitors;
 mod order;
 mod policies;
+mod pools;
 mod recipients;
 mod resilience;
 mod retained;

@@ -88,6 +88,12 @@ impl<'a, T> Sending<'a, T> {
         Self { port, ticket: Ticket::new(&port.waiters), value: Some(value), sender }
     }
 
+    /// The message back, if it was not sent.
+    #[must_use]
+    pub fn into_value(self) -> Option<T> {
+        self.value
+    }
+
     /// One attempt: done, failed, or the value back where waiting may help.
     fn attempt(&self, value: T) -> Result<Result<(), SendError<T>>, T> {
         match self.port.offer(value) {

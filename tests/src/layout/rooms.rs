@@ -60,6 +60,7 @@ const ROOMS: &[Room] = &[
         modules: &["tree"],
         uses: &["seams", "faces", "live", "isolate", "trees of isolates"],
     },
+    Room { name: "pool", modules: &["pool"], uses: &["seams", "faces", "life", "live", "isolate", "tree"] },
     Room { name: "sweep", modules: &["sweep"], uses: &["seams", "faces", "isolate"] },
     Room { name: "resilience", modules: &["resilience"], uses: &["faces"] },
     Room { name: "prelude", modules: &["prelude"], uses: &["faces", "live", "isolate", "tree"] },

@@ -18,7 +18,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::LoopSignals;
-use crate::tree::{CallError, Launcher, exit_reason};
+use crate::tree::{CallError, Launcher, Pools, exit_reason};
 
 /// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -107,13 +107,15 @@ pub(crate) struct TreePost {
     pub(super) number: u64,
     told: RefCell<VecDeque<Told>>,
     signals: Arc<LoopSignals>,
+    pub(super) pools: Pools,
 }
 
 impl TreePost {
     pub(super) fn new(core: &IsolateCore) -> Rc<Self> {
         let number = core.trees_made.get();
         core.trees_made.set(number + 1);
-        Rc::new(Self { number, told: RefCell::default(), signals: Arc::clone(core.signals()) })
+        let (told, signals, pools) = (RefCell::default(), Arc::clone(core.signals()), Pools::default());
+        Rc::new(Self { number, told, signals, pools })
     }
 
     pub(super) fn tell(&self, told: Told) {
@@ -151,10 +153,12 @@ impl TreePost {
 
     pub(super) fn clear(&self) {
         drop(self.told.take());
+        self.pools.clear();
     }
 }
 
 /// Where and for whom a child takes its seat.
+#[derive(Clone)]
 pub(crate) struct SeatSite {
     pub(crate) core: Rc<IsolateCore>,
     pub(super) post: Rc<TreePost>,
@@ -165,6 +169,11 @@ pub(crate) struct SeatSite {
 }
 
 impl SeatSite {
+    /// The pools of its tree.
+    pub(crate) fn pools(&self) -> &Pools {
+        &self.post.pools
+    }
+
     pub(crate) fn reporter(self) -> Reporter {
         let Self { post, path, tells, .. } = self;
         Reporter { post, path, tells, life: Cell::new(None), starting: Cell::new(false) }

@@ -18,7 +18,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::{IsolateRef, Place};
 use crate::isolate::waits::SeatWait;
 use crate::isolate::{Isolate, OUTSIDE, SeatOf};
-use crate::tree::{Builder, CallError, Launcher, StartError, Tree, warn_where_a_panic_aborts};
+use crate::tree::{Builder, CallError, Launcher, Pools, StartError, Tree, warn_where_a_panic_aborts};
 use crate::{Actor, ActorRef, PendingRestart};
 
 /// What it is asked is carried out at once, at the isolate's present time. That runs children's code,
@@ -130,6 +130,11 @@ impl IsolateTree {
 
     pub(crate) fn pending_restarts(&self) -> Vec<PendingRestart> {
         self.on_thread().map(|(core, tree)| tree.pending_restarts(core)).unwrap_or_default()
+    }
+
+    /// Its pools; `None` on another thread.
+    pub(crate) fn pools(&self) -> Option<&Pools> {
+        self.tree.get().map(TreeRun::pools)
     }
 
     pub(crate) async fn child(&self, above: &str, id: &str) -> Result<Option<ChildInfo>, CallError> {

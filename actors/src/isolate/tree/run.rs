@@ -20,7 +20,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::{RunError, remember};
-use crate::tree::{Builder, CallError, SpecError, fitting};
+use crate::tree::{Builder, CallError, Pools, SpecError, fitting};
 use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
 
 /// One tree of an isolate.
@@ -84,6 +84,11 @@ impl TreeRun {
         if !self.post.is_empty() {
             self.with_run(core, |_| ());
         }
+    }
+
+    /// Its pools.
+    pub(super) fn pools(&self) -> &Pools {
+        &self.post.pools
     }
 
     /// Its number in the isolate.

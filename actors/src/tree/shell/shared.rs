@@ -15,6 +15,7 @@ use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
+use crate::tree::pools::Pools;
 use crate::tree::sources::Sources;
 use crate::{ActorId, MessageBus, PendingRestart};
 
@@ -104,6 +105,7 @@ pub(crate) struct TreeShared {
     supervisors: Mutex<HashMap<Arc<str>, Mailbox>>,
     actors: Mutex<HashMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
+    pub(crate) pools: Pools,
     missed: Mutex<Vec<Arc<str>>>,
     /// By supervisor: the children that wait for their restart, and until when.
     backoffs: Mutex<HashMap<Arc<str>, Backoffs>>,
@@ -128,6 +130,7 @@ impl TreeShared {
             supervisors,
             actors,
             sources,
+            pools: Pools::default(),
             missed,
             backoffs,
             #[cfg(unix)]

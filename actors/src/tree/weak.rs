@@ -1,0 +1,78 @@
+//! A handle of a tree that keeps nothing alive.
+
+use std::sync::{Arc, Weak};
+
+use mycelium_supervisor as pure;
+
+use super::child::Child;
+use super::handle::{CallError, Tree, TreeBackend};
+use super::launch::Launcher;
+use super::pools::Pools;
+use super::shell::TreeShared;
+use crate::isolate::IsolateTree;
+use crate::live::cancellable;
+
+/// Calls the supervisors of a tree for as long as it is there.
+#[derive(Clone)]
+pub(crate) enum WeakTree {
+    /// The handle of such a tree keeps nothing alive anyway.
+    Isolate(IsolateTree),
+    Live(Weak<TreeShared>),
+}
+
+impl Tree {
+    pub(crate) fn downgrade(&self) -> WeakTree {
+        match self.backend() {
+            TreeBackend::Isolate(isolate) => WeakTree::Isolate(isolate.clone()),
+            TreeBackend::Live(live) => WeakTree::Live(Arc::downgrade(live.shared())),
+        }
+    }
+
+    /// Its pools; `None` on a thread that does not run its isolate.
+    pub(crate) fn pools(&self) -> Option<&Pools> {
+        match self.backend() {
+            TreeBackend::Isolate(isolate) => isolate.pools(),
+            TreeBackend::Live(live) => Some(&live.shared().pools),
+        }
+    }
+}
+
+impl WeakTree {
+    /// Adds a child to the supervisor at `path` and starts it; one that is there and does not run is started.
+    pub(crate) async fn start_child(&self, path: &str, child: Child) -> Result<(), CallError> {
+        let id: Arc<str> = child.id().into();
+        match self.call(path, pure::Call::StartChild(child.0)).await {
+            Err(CallError::Refused(pure::CallError::AlreadyPresent)) => {
+                self.call(path, pure::Call::RestartChild(id)).await.map(drop)
+            }
+            other => other.map(drop),
+        }
+    }
+
+    /// Stops a child of the supervisor at `path`, and leaves its specification.
+    pub(crate) async fn terminate_child(&self, path: &str, id: &str) -> Result<(), CallError> {
+        self.call(path, pure::Call::TerminateChild(id.into())).await.map(drop)
+    }
+
+    /// Stops a child of the supervisor at `path`, and forgets it.
+    pub(crate) async fn remove_child(&self, path: &str, id: &str) -> Result<(), CallError> {
+        for call in [pure::Call::TerminateChild(id.into()), pure::Call::DeleteChild(id.into())] {
+            match self.call(path, call).await {
+                Ok(_) | Err(CallError::Refused(pure::CallError::NotFound)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn call(&self, path: &str, call: pure::Call<Launcher>) -> Result<pure::Reply<Launcher>, CallError> {
+        let asked = match self {
+            Self::Isolate(isolate) => return isolate.call(path, call).await,
+            Self::Live(shared) => {
+                let shared = shared.upgrade().ok_or(CallError::Ended)?;
+                shared.supervisor(path).ok_or_else(|| CallError::NoSupervisor(path.into()))?.call(call)?
+            }
+        };
+        cancellable(asked).await.map_err(|_| CallError::Ended)?.map_err(CallError::Refused)
+    }
+}
