@@ -169,6 +169,48 @@ pub(crate) fn has_batches<A: Actor>() -> bool {
 /// The message comes by reference: on a topic it is read in place and shared by all subscribers. One that is
 /// sent to this actor alone can be taken by value instead: [`Takes`](crate::Takes). While the future waits,
 /// the actor handles nothing else.
+///
+/// # How a handler ends
+/// `Ok(())`: the message is handled. An error ends the actor with [`StopReason::Failed`], and the message is
+/// retried or a dead letter, as its supervisor says. A method under `#[actor]` ends alike: one that returns
+/// nothing cannot fail, and the error of one that returns a `Result` is converted into [`Actor::Error`], also
+/// that of an `.await` at its end. A trait fixes the return type, so by hand `?` converts: the two actors here
+/// do the same.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions};
+///
+/// # #[derive(Clone, Copy, Debug)] struct Order(i64);
+/// # impl Message for Order { const NAME: &'static str = "Order"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "orders"; }
+/// # #[derive(Clone, Copy, Debug)] struct Fill(i64);
+/// # impl Message for Fill { const NAME: &'static str = "Fill"; const TYPE_ID: u16 = 2; const TOPIC: &'static str = "fills"; }
+/// struct ByHand;
+/// impl Actor for ByHand {
+///     type Error = BoxError;
+///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+///         topics.on::<Order>();
+///     }
+/// }
+/// impl Handler<Order> for ByHand {
+///     async fn handle(&mut self, order: &Order, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         Ok(ctx.publish(Fill(order.0)).await?)
+///     }
+/// }
+///
+/// struct ByMacro;
+/// #[mycelium::actor]
+/// impl ByMacro {
+///     #[on]
+///     async fn order(&mut self, order: &Order, ctx: &mut Context<Self>) -> mycelium::Result<()> {
+///         ctx.publish(Fill(order.0)).await
+///     }
+/// }
+/// # let mut isolate = Isolate::new(1);
+/// # isolate.spawn(ByHand).unwrap();
+/// # isolate.spawn(ByMacro).unwrap();
+/// # isolate.publish(Order(1)).unwrap();
+/// # isolate.run().unwrap();
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for `{M}`",
     label = "does not handle `{M}`",

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use common::{Note, Tick, Tock, on_both_runtimes};
 use mycelium::routing::RouteError;
-use mycelium::{Context, Isolate, MessageBus, Result, ServiceContext, StopReason, Subscription};
+use mycelium::{
+    Actor, BoxError, Context, Handler, Isolate, MessageBus, Result, ServiceContext, StopReason, Subscription,
+};
 
 /// Uses every form that the macro knows.
 #[derive(Default)]
@@ -84,6 +86,68 @@ fn the_same_actor_runs_in_an_isolate() {
     isolate.publish(Tick(5)).unwrap();
     isolate.run().unwrap();
     assert_eq!(isolate.take(&sum).unwrap().ticks, 5);
+}
+
+/// What makes a handler end, and how.
+struct End(u8);
+
+/// Its handlers are written by hand.
+struct ByHand;
+impl Actor for ByHand {
+    type Error = BoxError;
+}
+impl Handler<End> for ByHand {
+    async fn handle(&mut self, end: &End, ctx: &mut Context<Self>) -> Result<()> {
+        match end.0 {
+            0 => Ok(()),
+            1 => Err("a text".into()),
+            2 => Ok(u8::try_from(300).map(drop)?),
+            _ => Ok(ctx.tell(&ctx.actor_ref(), Total).await?),
+        }
+    }
+}
+impl Handler<Total> for ByHand {
+    async fn handle(&mut self, _: &Total, ctx: &mut Context<Self>) -> Result<()> {
+        ctx.stop();
+        Ok(())
+    }
+}
+
+/// The same by the macro.
+struct ByMacro;
+#[mycelium::actor]
+impl ByMacro {
+    #[on(direct)]
+    async fn end(&mut self, end: &End, ctx: &mut Context<Self>) -> Result<()> {
+        match end.0 {
+            0 => return Ok(()),
+            1 => return Err("a text".into()),
+            2 => return Ok(u8::try_from(300).map(drop)?),
+            _ => {}
+        }
+        ctx.tell(&ctx.actor_ref(), Total).await
+    }
+    #[on(direct)]
+    fn total(&mut self, _: &Total, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+#[test]
+fn handlers_by_hand_and_by_the_macro_end_their_actors_alike() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        for end in [1, 2, 3] {
+            let (hand, by_macro) = (bus.spawn(ByHand).unwrap(), bus.spawn(ByMacro).unwrap());
+            for how in [0, end] {
+                hand.tell(End(how)).await.unwrap();
+                by_macro.tell(End(how)).await.unwrap();
+            }
+            let reason = hand.ended().await;
+            assert_eq!(reason == StopReason::Normal, end == 3, "{reason}");
+            assert_eq!(by_macro.ended().await, reason);
+        }
+    });
 }
 
 struct Latest<T> {
