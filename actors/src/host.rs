@@ -6,6 +6,9 @@
 //! its sources:
 //! - `next` runs inside `catch_unwind`: a panic reaches `on_panic`, and `Continue` from there calls `next`
 //!   again on the same value. That is where a restart in place will hang.
+//! - Its queue of signals keeps one waker, that of the last poll, and wakes it once. We give it one that
+//!   marks the actor before it rings ([`Body::run`]), so that an actor looks there only when something has
+//!   come.
 //! - `kill` drops the future of `next` where it waits. `on_start` and `on_stop` cannot be killed, so neither
 //!   runs user code here.
 //! - An actor ends by itself when nobody holds a strong reference to it: each [`HostHandle`] is one, and the
@@ -16,10 +19,12 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::task::Context as TaskContext;
 
 use kameo::actor::{ActorRef, PreparedActor, WeakActorRef};
 use kameo::error::{ActorStopReason, PanicError};
 use kameo::mailbox::{self, MailboxReceiver, Signal};
+use tokio::task::coop::unconstrained;
 
 use crate::live::{Body, enter, poll_code};
 use crate::{Actor, StopReason};
@@ -89,7 +94,11 @@ impl<A: Actor> kameo::Actor for Cell<A> {
     ) -> impl Future<Output = Result<Option<Signal<Self>>, Infallible>> + Send {
         async {
             let (current, address) = (self.0.current(), self.0.address());
-            let mut run = pin!(self.0.run(|cx| control.poll_recv(cx)));
+            // With a budget that is used up tokio would ring at once, again and again, until the task ends
+            // its poll, which waits for nothing here.
+            let recv =
+                |cx: &mut TaskContext<'_>| pin!(unconstrained(poll_fn(|cx| control.poll_recv(cx)))).poll(cx);
+            let mut run = pin!(self.0.run(recv));
             Ok(poll_fn(|cx| poll_code(current, &address.waits, || run.as_mut().poll(cx))).await)
         }
     }

@@ -5,7 +5,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Heard, Tick, on_both_runtimes};
-use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Retention, Subscription};
+use mycelium::{
+    Actor, BoxError, Context, Handler, MessageBus, Responder, Retention, Subscription, Subscriptions,
+};
 
 #[derive(Clone, Copy, Debug)]
 struct Beat(u64);
@@ -77,6 +79,31 @@ impl Responder<Done> for Steps {
     async fn answer(&mut self, _: &Done, _: &mut Context<Self>) {}
 }
 
+/// Tells itself something at each published message, in a mailbox with room for one.
+struct Busy(Heard);
+
+impl Actor for Busy {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+
+impl Handler<u64> for Busy {
+    async fn handle(&mut self, number: &u64, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format!("told {number}"));
+        Ok(())
+    }
+}
+
+impl Handler<Tick> for Busy {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let told = ctx.actor_ref().try_tell(tick.0);
+        self.0.add(if told.is_ok() { "there is room" } else { "full" });
+        Ok(())
+    }
+}
+
 /// What an actor that is told all these at once has handled, when it has answered or ended.
 async fn handled(steps: &[Step]) -> Vec<String> {
     let bus = MessageBus::builder().retain(Retention::<Tick>::last()).build();
@@ -116,5 +143,22 @@ fn nothing_is_handled_after_a_stop() {
     on_both_runtimes(async || {
         let handled = handled(&[Step::Say(1), Step::Stop, Step::Say(2), Step::Say(3)]).await;
         assert_eq!(handled, ["says 1", "stops"]);
+    });
+}
+
+/// What was handled takes no room while the actor goes on with something else.
+#[test]
+fn a_mailbox_has_room_again_while_its_actor_handles_what_is_published() {
+    on_both_runtimes(async || {
+        let (bus, heard) = (MessageBus::builder().inbox_capacity(1).build(), Heard::default());
+        let actor = bus.spawn(Busy(heard.clone())).unwrap();
+        let ticks = bus.publisher::<Tick>().unwrap();
+        actor.tell(0).await.unwrap();
+        for number in 1..=3 {
+            ticks.publish(Tick(number)).await.unwrap();
+            heard.wait_for(&format!("told {number}")).await;
+        }
+        assert!(!heard.words().contains(&"full".to_owned()), "{:?}", heard.words());
+        bus.shutdown().await.unwrap();
     });
 }

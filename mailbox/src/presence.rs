@@ -1,11 +1,15 @@
 //! What others see of a receiver and ask of it, through all its lives.
 //!
 //! # Protocol
-//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`] and [`NUDGE`]. Who asks for a stop adds it by a
-//! read-modify-write and rings; [`SHUT_DOWN`] is never taken back. A nudge is the receiver's note to itself,
-//! added and removed by it alone: so one look between two messages tells whether there is anything else to
-//! do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks at the bell; the receiver
-//! sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them sees the other.
+//! `calls` is a set of [`STOP`], [`PAUSE`], [`SHUT_DOWN`], [`SIGNAL`] and [`NUDGE`]. Who asks for a stop
+//! adds it by a read-modify-write and rings; [`SHUT_DOWN`] is never taken back. A nudge is the receiver's
+//! note to itself, added and removed by it alone: so one look between two messages tells whether there is
+//! anything else to do. **Sync point "asked or asleep"**: who asks writes `calls` and then looks at the bell;
+//! the receiver sets its bell and then looks at `calls`. All four are `SeqCst`, so one of them sees the
+//! other.
+//!
+//! A signal is a call of the same kind that asks for nothing: that the receiver look where else something may
+//! wait for it. The receiver alone takes it back, before it looks; one that comes later is a new one.
 //!
 //! `turn` counts how often the receiver has fallen asleep and woken: it is odd while the receiver sleeps with
 //! nothing to do. The receiver alone writes it, with `Release`.
@@ -27,6 +31,7 @@ const STOP: u8 = 1;
 const SHUT_DOWN: u8 = 2;
 const NUDGE: u8 = 4;
 const PAUSE: u8 = 8;
+const SIGNAL: u8 = 16;
 
 /// What a receiver is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,8 +90,25 @@ impl Presence {
         self.calls.fetch_and(!(STOP | PAUSE), Ordering::SeqCst);
     }
 
-    /// Whether anything is asked or the receiver was nudged, as far as this thread has seen: for the
-    /// receiver, between two messages.
+    /// Tells the receiver, who sleeps on `bell`, to look where else something may wait for it, and wakes it.
+    pub fn signal(&self, bell: &Doorbell) {
+        self.calls.fetch_or(SIGNAL, Ordering::SeqCst);
+        bell.ring();
+    }
+
+    /// The receiver's: whether it was signalled since the last call, as far as this thread has seen. It
+    /// looks afterwards.
+    #[inline]
+    #[must_use]
+    pub fn take_signal(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) & SIGNAL != 0 && {
+            self.calls.fetch_and(!SIGNAL, Ordering::SeqCst);
+            true
+        }
+    }
+
+    /// Whether anything is asked, or the receiver was signalled or nudged, as far as this thread has seen:
+    /// for the receiver, between two messages.
     #[inline(always)]
     #[must_use]
     pub fn is_called(&self) -> bool {
@@ -112,8 +134,8 @@ impl Presence {
         stops.into_iter().find_map(|(call, stop)| (calls & call != 0).then_some(stop))
     }
 
-    /// The receiver's: ready if a message is there or something is asked; else `bell` is set to wake it for
-    /// either.
+    /// The receiver's: ready if a message is there, something is asked, or it was signalled; else `bell` is
+    /// set to wake it for any of these.
     ///
     /// Wake-ups may be spurious, as those of [`poll_pick`].
     pub fn poll_work<S: Source>(&self, sources: &mut [S], bell: &Doorbell, cx: &mut Context<'_>) -> Poll<()> {
@@ -121,7 +143,7 @@ impl Presence {
             return Poll::Ready(());
         }
         // After the bell was set: who asks rings afterwards.
-        if self.asked().is_some() { Poll::Ready(()) } else { Poll::Pending }
+        if self.calls.load(Ordering::SeqCst) & !NUDGE == 0 { Poll::Pending } else { Poll::Ready(()) }
     }
 
     /// The receiver's: nothing waits for it, and its bell is set.

@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, Wake};
 use std::time::Duration;
 
 use mycelium_mailbox::{Port, Presence, SendError, Stop, TrySendError};
@@ -118,6 +118,17 @@ pub(crate) struct Address<A: Actor> {
 impl<A: Actor> AsRef<Port<Envelope<A>>> for Address<A> {
     fn as_ref(&self) -> &Port<Envelope<A>> {
         &self.inbox
+    }
+}
+
+/// How the host's own queue wakes the actor: no poll of it is needed before.
+impl<A: Actor> Wake for Address<A> {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.presence.signal(self.inbox.doorbell());
     }
 }
 

@@ -8,7 +8,7 @@ mod hand;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use mycelium_mailbox::{FutureSlot, Interlude, Source, Span, Started, Stop, pick};
@@ -48,6 +48,9 @@ const LINGER: Duration = Duration::from_micros(1);
 
 /// How many messages an actor handles in one go whose progress its supervisor probes (messages).
 const PROBED_MESSAGES: u32 = 16;
+
+/// The place of the direct inbox among the sources.
+const DIRECT: usize = 0;
 
 /// One actor with all that belongs to it.
 pub(crate) struct Body<A: Actor> {
@@ -121,16 +124,21 @@ impl<A: Actor> Body<A> {
     }
 
     /// Handles messages until `control` has a signal, which is returned, or the actor's end, which is `None`.
+    /// `control` is asked at first, and then when it has rung its waker, which is not that of the task: each
+    /// other message costs no look at it.
     ///
     /// After a panic call [`panicked`](Self::panicked), then `run` again.
     pub(crate) async fn run<S>(
         &mut self,
         mut control: impl FnMut(&mut TaskContext<'_>) -> Poll<Option<S>>,
     ) -> Option<S> {
+        let ring = Waker::from(Arc::clone(&self.address));
+        let mut looks = true;
         loop {
             // An end does not wait for signals: what there is of them goes with the actor.
             if matches!(self.act, Act::Begin | Act::Work)
-                && let Poll::Ready(Some(signal)) = poll_fn(|cx| Poll::Ready(control(cx))).await
+                && (std::mem::take(&mut looks) || self.address.presence.take_signal())
+                && let Poll::Ready(Some(signal)) = control(&mut TaskContext::from_waker(&ring))
             {
                 return Some(signal);
             }
@@ -139,11 +147,15 @@ impl<A: Actor> Body<A> {
                 Act::Work | Act::Nothing => {
                     let work = self.work().await;
                     if has_batches::<A>() && !matches!(work, SliceWork::Done(0)) && self.is_at_work() {
+                        self.commit_direct();
                         self.end_batch().await;
                     }
                     match work {
                         SliceWork::More => yield_now().await,
-                        SliceWork::Done(handled) if handled >= STREAM_MESSAGES => linger().await,
+                        SliceWork::Done(handled) if handled >= STREAM_MESSAGES => {
+                            self.commit_direct();
+                            linger().await;
+                        }
                         // It may have failed, or have sent itself more: then others run first.
                         SliceWork::Done(1..) if has_batches::<A>() => yield_now().await,
                         SliceWork::Done(_) => self.rest().await,
@@ -231,6 +243,9 @@ impl<A: Actor> Body<A> {
     /// many that were. It ends early where a handler has waited: a timer may be due.
     #[inline]
     async fn drain(&mut self, source: usize, below: u64, most: u32) -> u32 {
+        if source != DIRECT {
+            self.commit_direct();
+        }
         let mut handled = 0;
         loop {
             self.hand = Hand::Source(source);
@@ -253,6 +268,14 @@ impl<A: Actor> Body<A> {
             if waited || called || handled >= most || !self.goes_on(source, below) {
                 return handled;
             }
+        }
+    }
+
+    /// Has what was handled of the direct inbox take no room in it.
+    #[inline]
+    fn commit_direct(&mut self) {
+        if let Some(direct) = self.sources.get_mut(DIRECT) {
+            direct.commit();
         }
     }
 

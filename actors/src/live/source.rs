@@ -459,8 +459,12 @@ impl<A: Actor> Source for Inlet<A> {
         }
     }
 
+    #[inline]
     fn commit(&mut self) {
-        (**self).commit();
+        match self {
+            Self::Direct(direct) => direct.commit(),
+            Self::Topic(topic) => topic.commit(),
+        }
     }
 
     fn arm(&mut self) -> bool {

@@ -105,10 +105,15 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         bytes: &[u8],
         sender: Option<u64>,
     ) -> Result<(), WirePublishError> {
-        let message = T::from_wire(self.kind(), header, bytes, || self.clock().now().as_nanos())
-            .map_err(WirePublishError::Value)?;
-        let sender = sender.unwrap_or_else(|| self.sender());
-        self.try_publish(message, sender).map_err(|error| WirePublishError::refused(self.kind(), &error))
+        // Published where it is decoded, so that the message is not moved from one result into the next.
+        match T::from_wire(self.kind(), header, bytes, || self.clock().now().as_nanos()) {
+            Ok(message) => {
+                let sender = sender.unwrap_or_else(|| self.sender());
+                self.try_publish(message, sender)
+                    .map_err(|error| WirePublishError::refused(self.kind(), &error))
+            }
+            Err(error) => Err(WirePublishError::Value(error)),
+        }
     }
 
     fn begin_publish<'a>(

@@ -5,7 +5,8 @@
 //! the stamp inside it, so stamps never fall along the queue. `queued` mirrors the length for the receiver's
 //! look: it is stored with `Release` inside the lock and loaded with `Acquire`, so a receiver that has seen
 //! any later effect of the sender sees the message too. The receiver takes up to 32 messages at a time into
-//! `hand`, which nobody else touches.
+//! `hand`, which nobody else touches. They count against the capacity until it takes more, commits or arms: a
+//! receiver that finds its inbox empty and does something else commits first.
 //!
 //! Sleep: the receiver first prepares its [`Doorbell`], then sets `armed` inside the lock, where it also
 //! looks a last time. A sender that finds `armed` inside the lock clears it and rings after unlocking: one
@@ -230,7 +231,10 @@ impl<T, P: AsRef<Port<T>>> Source for Inbox<T, P> {
     #[inline]
     fn head(&mut self) -> Option<u64> {
         if self.hand.is_empty() {
-            if self.counted == 0 && self.port().queued.load(Ordering::Acquire) == 0 {
+            // Unless somebody waits for room, what was handled counts until a commit or the next batch: most
+            // receivers sleep now, which commits under the same lock.
+            let idle = self.counted == 0 || !(self.port().waits && self.port().waiters.any());
+            if idle && self.port().queued.load(Ordering::Acquire) == 0 {
                 return None;
             }
             self.refill();
@@ -271,6 +275,7 @@ impl<T, P: AsRef<Port<T>>> Drop for Inbox<T, P> {
         let unread = {
             let mut state = self.port().state.lock();
             self.port().queued.store(0, Ordering::Relaxed);
+            state.backlog.release(0);
             state.backlog.drain()
         };
         discard_all(self.hand.drain(..).chain(unread));

@@ -158,9 +158,14 @@ impl Entry {
 /// See [`ValueError`].
 #[inline(always)]
 pub fn valid<M: Wire>(bytes: &[u8], version: u16, root_len: u32) -> Result<M, ValueError> {
-    let message = M::decode_version(bytes, version, root_len).map_err(ValueError::Wire)?;
-    message.validate().map_err(ValueError::Rule)?;
-    Ok(message)
+    // No `?` and no `map_err`: each moves the message into another result.
+    match M::decode_version(bytes, version, root_len) {
+        Ok(message) => match message.validate() {
+            Ok(()) => Ok(message),
+            Err(error) => Err(ValueError::Rule(error)),
+        },
+        Err(error) => Err(ValueError::Wire(error)),
+    }
 }
 
 fn encode<M: Wire>(message: &dyn Any, encoder: &mut Encoder) -> Encoded {
