@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mycelium::testing::Faults;
 use mycelium::tree::{Child, Redelivery, Restart};
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, DeadLetterCause, Down, Isolate, MessageBus, Recipient,
-    Replies, ReplyRecipient, Service, ServiceContext, StopReason, Supervisor, Takes, TellError,
+    Actor, ActorRef, AskError, BoxError, Call, CallOutcome, Context, DeadLetterCause, Down, Isolate,
+    MessageBus, OnFailure, Probe, Recipient, Replies, ReplyRecipient, Service, ServiceContext, StopReason,
+    Supervisor, Takes, TellError,
 };
 use tokio::sync::oneshot;
 
-use crate::common::Heard;
+use crate::common::{Heard, on_both_runtimes};
 use crate::host::{Host, Letters};
 
 /// Neither `Sync` nor `Clone`, and counted when it is dropped.
@@ -396,4 +398,58 @@ fn a_thread_tells_by_value() {
     let words = runtime.block_on(reference.ask(Words)).unwrap();
     assert_eq!(words.len(), 5_001);
     assert_eq!(mint.drops(), 5_000);
+}
+
+/// Writes down what it sees of calls.
+#[derive(Default)]
+struct Trace(Mutex<Vec<String>>);
+impl Probe for Trace {
+    fn ended(&self, call: &Call, outcome: &CallOutcome<'_>) {
+        self.0.lock().unwrap().push(format!("{} {outcome}", call.message));
+    }
+}
+
+#[test]
+fn a_probe_sees_what_is_taken_and_a_failure_in_place_of_the_handler_drops_it_once() {
+    let faults = |trace: &Arc<Trace>| {
+        let faults = Faults::new().panic_at::<Desk, Token>(2).panic_at::<Desk, Submit>(2);
+        Arc::new(faults.and(Arc::clone(trace) as _))
+    };
+    // The failures come before their calls have begun.
+    let expected = ["Token is done", "Submit is done"];
+
+    let (mint, trace, mut isolate) = (Mint::default(), Arc::<Trace>::default(), Isolate::new(1));
+    isolate.probe(faults(&trace));
+    isolate.on_failure(OnFailure::GoOn);
+    let (first, second) = (isolate.spawn(Desk::default()).unwrap(), isolate.spawn(Desk::default()).unwrap());
+    isolate.tell(&first, mint.token(1)).unwrap();
+    assert_eq!(isolate.ask(&first, Submit(mint.token(1))), Ok(2));
+    isolate.tell(&first, mint.token(2)).unwrap();
+    isolate.run().unwrap();
+    assert_eq!(isolate.ask(&second, Submit(mint.token(2))), Err(AskError::Stopped));
+    let letters = isolate.dead_letters();
+    assert!(letters.recent.iter().all(|letter| letter.cause == DeadLetterCause::Taken));
+    assert_eq!(letters.in_hand, 2);
+    drop((isolate, first, second));
+    assert_eq!(mint.drops(), 4);
+    assert_eq!(*trace.0.lock().unwrap(), expected);
+
+    let (mint, trace) = (Mint::default(), Arc::<Trace>::default());
+    on_both_runtimes(async || {
+        let before = mint.drops();
+        trace.0.lock().unwrap().clear();
+        let bus = MessageBus::builder().probe(faults(&trace)).build();
+        let (first, second) = (bus.spawn(Desk::default()).unwrap(), bus.spawn(Desk::default()).unwrap());
+        first.tell(mint.token(1)).await.unwrap();
+        assert_eq!(first.ask(Submit(mint.token(1))).await, Ok(2));
+        first.tell(mint.token(2)).await.unwrap();
+        assert!(matches!(first.ended().await, StopReason::Panicked(_)));
+        assert_eq!(second.ask(Submit(mint.token(2))).await, Err(AskError::Stopped));
+        second.ended().await;
+        assert!(bus.dead_letters().recent.iter().all(|letter| letter.cause == DeadLetterCause::Taken));
+        bus.shutdown().await.unwrap();
+        drop((bus, first, second));
+        assert_eq!(mint.drops(), before + 4);
+        assert_eq!(*trace.0.lock().unwrap(), expected);
+    });
 }
