@@ -174,8 +174,8 @@ pub(crate) fn has_batches<A: Actor>() -> bool {
 /// `Ok(())`: the message is handled. An error ends the actor with [`StopReason::Failed`], and the message is
 /// retried or a dead letter, as its supervisor says. A method under `#[actor]` ends alike: one that returns
 /// nothing cannot fail, and the error of one that returns a `Result` is converted into [`Actor::Error`], also
-/// that of an `.await` at its end. A trait fixes the return type, so by hand `?` converts: the two actors here
-/// do the same.
+/// that of an `.await` at its end. A trait fixes the return type, so by hand `?` converts: the two actors
+/// here do the same.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions};
