@@ -473,24 +473,49 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Links this actor to another of its bus: when that ends abnormally, this one ends with
-    /// [`StopReason::Linked`](crate::StopReason::Linked), in its turn after everything that the other had
-    /// sent to it; at once if the other has ended so already. A normal end and a shutdown mean nothing.
+    /// Has this actor end when another of its bus ends abnormally: with
+    /// [`StopReason::DependencyEnded`](crate::StopReason::DependencyEnded), in its turn after everything that
+    /// the other had sent to it; at once if the other has ended so already. A normal end and a shutdown mean
+    /// nothing.
     ///
-    /// The link goes one way: the other does not end with this one unless it links itself. Like a watch it
+    /// It goes one way, unlike a link of Erlang: the other goes on when this one ends. Like a watch it
     /// outlasts restarts in place of the other, and ends with [`unwatch`](Self::unwatch) and the life of this
-    /// actor. Where two actors can only fail together, a supervisor with
-    /// [`OneForAll`](crate::tree::Strategy::OneForAll) restarts them together; a link does not restart
-    /// anything.
-    pub fn link(&mut self, other: &impl Watchable) -> Monitor {
+    /// actor. Two actors that can only fail together depend on each other, or have a supervisor with
+    /// [`OneForAll`](crate::tree::Strategy::OneForAll), which restarts them together; a dependency does not
+    /// restart anything.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, ActorRef, BoxError, Context, MessageBus, StopReason};
+    /// struct Venue;
+    /// impl Actor for Venue { type Error = BoxError; }
+    ///
+    /// struct Session { venue: ActorRef<Venue> }
+    /// impl Actor for Session {
+    ///     type Error = BoxError;
+    ///     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         ctx.depend_on(&self.venue);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let venue = bus.spawn(Venue)?;
+    /// let session = bus.spawn(Session { venue: venue.clone() })?;
+    /// venue.kill();
+    /// assert_eq!(session.ended().await, StopReason::DependencyEnded("Venue#1 was killed".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn depend_on(&mut self, other: &impl Watchable) -> Monitor {
         match (&mut self.backend, other.watched().0) {
-            (ContextBackend::Live(live), Target::Live(other)) => live.link(&other),
-            (ContextBackend::Isolate(isolate), Target::Isolate(other)) => isolate.link(&other),
+            (ContextBackend::Live(live), Target::Live(other)) => live.depend_on(&other),
+            (ContextBackend::Isolate(isolate), Target::Isolate(other)) => isolate.depend_on(&other),
             _ => self.watch_of_nobody(),
         }
     }
 
-    /// Ends a watch or a link: nothing comes of it any more, also if the other has ended meanwhile. Whether
+    /// Ends a watch or a dependency: nothing comes of it any more, also if the other has ended meanwhile. Whether
     /// there was one whose notice has not been handled.
     pub fn unwatch(&mut self, monitor: Monitor) -> bool {
         match &mut self.backend {

@@ -18,14 +18,14 @@ pub enum StopReason {
     Panicked(Arc<str>),
     /// It was killed: its code was dropped where it waited.
     Killed,
-    /// An actor that it was [linked](crate::Context::link) to ended abnormally: its name, and why.
-    Linked(Arc<str>),
+    /// An actor that it [depended on](crate::Context::depend_on) ended abnormally: which, and why.
+    DependencyEnded(Arc<str>),
 }
 
 impl StopReason {
     /// Whether this end is one that a supervisor counts as a failure.
     pub fn is_abnormal(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed | Self::Linked(_))
+        matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed | Self::DependencyEnded(_))
     }
 
     /// Runs a user's code, whose panic becomes a reason. Nothing that it may have left half-changed may be
@@ -57,7 +57,7 @@ impl fmt::Display for StopReason {
             Self::Failed(error) => write!(f, "failed: {error}"),
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Killed => f.write_str("was killed"),
-            Self::Linked(other) => write!(f, "was linked to one that ended: {other}"),
+            Self::DependencyEnded(other) => write!(f, "depended on one that ended: {other}"),
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::{ActorId, Identity, StopReason};
 
-/// One watch or link, from [`Context::watch`](crate::Context::watch) or
-/// [`Context::link`](crate::Context::link).
+/// One watch or dependency, from [`Context::watch`](crate::Context::watch) or
+/// [`Context::depend_on`](crate::Context::depend_on).
 ///
 /// Dropping it changes nothing: [`Context::unwatch`](crate::Context::unwatch) ends the watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,9 +26,9 @@ pub struct Down {
 }
 
 impl Down {
-    /// What this end means for an actor that is linked to the one that has ended.
-    pub(crate) fn to_linked(&self) -> Option<StopReason> {
+    /// What this end means for an actor that depends on the one that has ended.
+    pub(crate) fn to_dependent(&self) -> Option<StopReason> {
         let Self { actor, reason, .. } = self;
-        reason.is_abnormal().then(|| StopReason::Linked(format!("{actor} {reason}").into()))
+        reason.is_abnormal().then(|| StopReason::DependencyEnded(format!("{actor} {reason}").into()))
     }
 }

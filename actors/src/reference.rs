@@ -30,7 +30,7 @@ enum ReferenceBackend<A: Actor> {
     Nowhere(ActorId),
 }
 
-/// Anybody whose end an actor can [watch](crate::Context::watch) or be [linked](crate::Context::link) to: an
+/// Anybody that an actor can [watch](crate::Context::watch) or [depend on](crate::Context::depend_on): an
 /// [`ActorRef`], a [`Recipient`](crate::Recipient) or a [`ReplyRecipient`](crate::ReplyRecipient), and
 /// nothing else.
 pub trait Watchable: sealed::Watchable {}

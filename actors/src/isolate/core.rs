@@ -95,8 +95,8 @@ pub(crate) struct IsolateCore {
     pub(crate) went_on: Cell<u32>,
     /// Set by `Context::stop`; the seat whose code runs takes it.
     pub(crate) stop_asked: Cell<bool>,
-    /// With it, if a link has asked.
-    pub(crate) linked: RefCell<Option<StopReason>>,
+    /// With it, if the end of one that an actor depends on has asked.
+    pub(crate) failed_dependency: RefCell<Option<StopReason>>,
     pub(super) closed: Cell<bool>,
     pub(crate) on_failure: Cell<OnFailure>,
     pub(crate) names: SeatNames,
@@ -163,7 +163,7 @@ impl IsolateCore {
             running: Cell::new(OUTSIDE),
             went_on: Cell::new(OUTSIDE),
             stop_asked: Cell::new(false),
-            linked: RefCell::default(),
+            failed_dependency: RefCell::default(),
             closed: Cell::new(false),
             on_failure: Cell::default(),
             names: SeatNames::default(),

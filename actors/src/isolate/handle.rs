@@ -323,7 +323,7 @@ impl<A: Actor> IsolateContext<A> {
     /// The same, for this reason.
     pub(crate) fn ask_end(&self, reason: StopReason) {
         if let Some(core) = self.place.core() {
-            *core.linked.borrow_mut() = Some(reason);
+            *core.failed_dependency.borrow_mut() = Some(reason);
             core.stop_asked.set(true);
         }
     }

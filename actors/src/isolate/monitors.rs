@@ -1,4 +1,4 @@
-//! Watching the ends of other actors of an isolate, and being linked to them.
+//! Watching the ends of other actors of an isolate, and depending on them.
 
 use std::collections::BTreeMap;
 
@@ -89,8 +89,8 @@ impl<A: Actor> IsolateContext<A> {
         self.add_watch(other, A::dispatch(PickTell))
     }
 
-    pub(crate) fn link(&self, other: &Place) -> Monitor {
-        self.add_watch(other, tell::<A, Linked, Break>)
+    pub(crate) fn depend_on(&self, other: &Place) -> Monitor {
+        self.add_watch(other, tell::<A, DependencyDown, Break>)
     }
 
     fn add_watch(&self, other: &Place, tell: TellStep) -> Monitor {
@@ -123,9 +123,9 @@ impl<A: Actor> IsolateContext<A> {
     }
 }
 
-/// A notice of a watch, and one of a link.
+/// A notice of a watch, and one of a dependency.
 struct Heard(Down);
-struct Linked(Down);
+struct DependencyDown(Down);
 
 impl From<Down> for Heard {
     fn from(down: Down) -> Self {
@@ -133,7 +133,7 @@ impl From<Down> for Heard {
     }
 }
 
-impl From<Down> for Linked {
+impl From<Down> for DependencyDown {
     fn from(down: Down) -> Self {
         Self(down)
     }
@@ -220,15 +220,15 @@ impl<A: Takes<Down>> Called<A, Heard> for TakeNotice {
     }
 }
 
-/// Plays the notice of a link.
+/// Plays the notice of a dependency.
 struct Break;
 
-impl<A: Actor> Play<Bundle<A>, Linked> for Break {
+impl<A: Actor> Play<Bundle<A>, DependencyDown> for Break {
     type Output = Result<(), A::Error>;
 
-    async fn play(bundle: &mut Bundle<A>, Linked(down): &Linked) -> Result<(), A::Error> {
+    async fn play(bundle: &mut Bundle<A>, DependencyDown(down): &DependencyDown) -> Result<(), A::Error> {
         if bundle.ctx.forget_watch(down.monitor)
-            && let Some(reason) = down.to_linked()
+            && let Some(reason) = down.to_dependent()
         {
             bundle.ctx.end_with(reason);
         }
@@ -236,7 +236,7 @@ impl<A: Actor> Play<Bundle<A>, Linked> for Break {
     }
 }
 
-impl<A: Actor> Called<A, Linked> for Break {
+impl<A: Actor> Called<A, DependencyDown> for Break {
     type Seen = Self;
 
     fn name() -> &'static str {

@@ -303,8 +303,8 @@ impl<A: Actor> Seat<A> {
             }
         }
         if self.stop_asked.get() {
-            let linked = self.core.linked.take();
-            self.happens(linked.map_or_else(|| Happening::Stop(self.wanted_stop()), Happening::Failed));
+            let broken = self.core.failed_dependency.take();
+            self.happens(broken.map_or_else(|| Happening::Stop(self.wanted_stop()), Happening::Failed));
         }
     }
 
@@ -503,7 +503,7 @@ impl<A: Actor> AnySeat for Seat<A> {
             StopReason::Shutdown => Happening::Stop(Stop::ForGood),
             StopReason::Killed => Happening::Killed,
             StopReason::Panicked(_) => Happening::Broke(reason),
-            StopReason::Failed(_) | StopReason::Linked(_) => Happening::Failed(reason),
+            StopReason::Failed(_) | StopReason::DependencyEnded(_) => Happening::Failed(reason),
         });
     }
 

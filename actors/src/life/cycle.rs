@@ -44,7 +44,7 @@ pub(crate) enum LifeState {
 pub(crate) enum Happening {
     /// `started` has returned `Ok`.
     Started,
-    /// `started` or a handler has returned an error, or a link has broken.
+    /// `started` or a handler has returned an error, or one that it depends on has ended.
     Failed(StopReason),
     /// Code of the actor has panicked, or was given up where it waited: no more of this life may run.
     Broke(StopReason),

@@ -182,9 +182,9 @@ impl<A: Actor> LiveContext<A> {
         self.watching().watch(id, other)
     }
 
-    pub(crate) fn link(&mut self, other: &Arc<dyn Watched>) -> Monitor {
+    pub(crate) fn depend_on(&mut self, other: &Arc<dyn Watched>) -> Monitor {
         let id = self.id();
-        self.watching().link(id, other)
+        self.watching().depend_on(id, other)
     }
 
     fn watching(&mut self) -> &mut Watching<A> {

@@ -1,4 +1,4 @@
-//! Watching the ends of other live actors, and being linked to them.
+//! Watching the ends of other live actors, and depending on them.
 //!
 //! # Protocol
 //! The watcher has one queue for all that it hears this way, which is a source like its topics: notices carry
@@ -28,7 +28,8 @@ use crate::{Actor, ActorId, Context, Down, Handler, Monitor, Takes};
 /// What a watcher's queue holds.
 pub(crate) struct Notice {
     down: Down,
-    link: bool,
+    /// Whether an abnormal end is the watcher's too.
+    ends: bool,
 }
 
 /// Who watches one actor.
@@ -37,13 +38,13 @@ pub(crate) struct Watchers(Mutex<BTreeMap<Monitor, Watcher>>);
 
 struct Watcher {
     queue: Arc<Port<Notice>>,
-    link: bool,
+    ends: bool,
 }
 
 impl Watcher {
     fn tell(&self, down: Down) {
         // One that has ended meanwhile need not know.
-        let _ = self.queue.offer(Notice { down, link: self.link });
+        let _ = self.queue.offer(Notice { down, ends: self.ends });
     }
 }
 
@@ -130,15 +131,15 @@ impl<A: Actor> Watching<A> {
         self.add(watcher, other, false)
     }
 
-    pub(crate) fn link(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor {
+    pub(crate) fn depend_on(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor {
         self.add(watcher, other, true)
     }
 
-    fn add(&mut self, watcher: ActorId, other: &Arc<dyn Watched>, link: bool) -> Monitor {
+    fn add(&mut self, watcher: ActorId, other: &Arc<dyn Watched>, ends: bool) -> Monitor {
         let monitor = Monitor { watcher, number: self.next };
         self.next += 1;
         self.watched.insert(monitor, Arc::downgrade(other));
-        let own = Watcher { queue: Arc::clone(&self.queue), link };
+        let own = Watcher { queue: Arc::clone(&self.queue), ends };
         let mut watchers = other.watchers().lock();
         match other.down(monitor) {
             Some(down) => {
@@ -207,14 +208,14 @@ impl<A: Actor> ActorSource<A> for Inbox<Notice> {
         _: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
-        let Some((Notice { down, link }, _)) = self.peek() else { return Started::Ready(Ok(0)) };
+        let Some((Notice { down, ends }, _)) = self.peek() else { return Started::Ready(Ok(0)) };
         let watching = ctx.as_live().and_then(|live| live.watching.as_deref_mut());
         let Some(watching) = watching.filter(|watching| watching.watched.contains_key(&down.monitor)) else {
             return Started::Ready(Ok(1));
         };
         watching.watched.remove(&down.monitor);
         match watching.hear {
-            _ if *link => Started::Ready(down.to_linked().map_or(Ok(1), Err)),
+            _ if *ends => Started::Ready(down.to_dependent().map_or(Ok(1), Err)),
             Some(hear) => hear(down, actor, ctx, slot, cx),
             None => Started::Ready(Ok(1)),
         }
@@ -234,7 +235,7 @@ impl<A: Actor> ActorSource<A> for Inbox<Notice> {
     }
 
     fn discard(&mut self) -> Option<&'static str> {
-        self.take().filter(|notice| !notice.link).map(|_| NAME)
+        self.take().filter(|notice| !notice.ends).map(|_| NAME)
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {
@@ -273,7 +274,7 @@ mod tests {
     impl Responder<Watch> for Idle {
         type Reply = [Monitor; 2];
         async fn answer(&mut self, watch: &Watch, ctx: &mut Context<Self>) -> [Monitor; 2] {
-            [ctx.watch(&watch.0), ctx.link(&watch.0)]
+            [ctx.watch(&watch.0), ctx.depend_on(&watch.0)]
         }
     }
     struct Unwatch([Monitor; 2]);

@@ -176,7 +176,7 @@ pub(crate) fn exit_reason(reason: &StopReason) -> ExitReason {
         StopReason::Normal => ExitReason::Normal,
         StopReason::Shutdown => ExitReason::Shutdown,
         StopReason::Killed => ExitReason::Killed,
-        StopReason::Failed(_) | StopReason::Panicked(_) | StopReason::Linked(_) => {
+        StopReason::Failed(_) | StopReason::Panicked(_) | StopReason::DependencyEnded(_) => {
             ExitReason::Abnormal(reason.to_string().into())
         }
     }

@@ -38,11 +38,11 @@ impl Handler<Down> for Echo {
     }
 }
 
-/// Whom to watch, and whether to be linked to it instead.
+/// Whom to watch, and whether to depend on it instead.
 struct Watch(Recipient<Note>, bool);
 impl Handler<Watch> for Echo {
     async fn handle(&mut self, watch: &Watch, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        _ = if watch.1 { ctx.link(&watch.0) } else { ctx.watch(&watch.0) };
+        _ = if watch.1 { ctx.depend_on(&watch.0) } else { ctx.watch(&watch.0) };
         Ok(())
     }
 }
@@ -226,17 +226,20 @@ fn tells_through_a_recipient_let_others_run() {
 }
 
 #[test]
-fn who_is_known_as_a_recipient_can_be_watched_and_linked() {
+fn who_is_known_as_a_recipient_can_be_watched_and_depended_on() {
     on_both_runtimes(|| async {
         let bus = MessageBus::new();
-        let [echo, linked] = [0; 2].map(|_| bus.spawn(Echo::default()).unwrap());
+        let [echo, dependent] = [0; 2].map(|_| bus.spawn(Echo::default()).unwrap());
         let log = bus.spawn(Log::default()).unwrap();
         echo.tell(Watch(log.recipient(), false)).await.unwrap();
-        linked.tell(Watch(log.recipient(), true)).await.unwrap();
-        linked.ask(Flush).await.unwrap();
+        dependent.tell(Watch(log.recipient(), true)).await.unwrap();
+        dependent.ask(Flush).await.unwrap();
         log.tell(note("fail")).await.unwrap();
         log.ended().await;
-        assert_eq!(linked.ended().await, StopReason::Linked(format!("{log:?} failed: told to fail").into()));
+        assert_eq!(
+            dependent.ended().await,
+            StopReason::DependencyEnded(format!("{log:?} failed: told to fail").into())
+        );
         assert_eq!(echo.ask(Flush).await.unwrap(), ["Log failed: told to fail"]);
     });
     let mut isolate = Isolate::new(1);

@@ -37,12 +37,12 @@ impl Handler<Down> for Watcher {
     }
 }
 
-/// Is linked to one actor.
+/// Depends on one actor.
 struct Partner(ActorRef<Strategy>);
 impl Actor for Partner {
     type Error = BoxError;
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        ctx.link(&self.0);
+        ctx.depend_on(&self.0);
         Ok(())
     }
 }
@@ -62,7 +62,7 @@ fn a_supervised_actor_is_called_by_its_path_and_another_by_its_type_and_number<H
     host.settle();
     strategy.kill();
     let reason = host.ended(&partner);
-    assert_eq!(reason, StopReason::Linked("root/desk/strategy was killed".into()));
+    assert_eq!(reason, StopReason::DependencyEnded("root/desk/strategy was killed".into()));
     host.until(|| !heard.words().is_empty());
     assert_eq!(heard.take(), ["root/desk/strategy (Strategy)"]);
 }

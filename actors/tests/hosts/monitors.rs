@@ -1,4 +1,4 @@
-//! Watches and links: who hears of an end, and when.
+//! Watches and dependencies: who hears of an end, and when.
 
 use std::time::Duration;
 
@@ -55,12 +55,12 @@ impl Handler<Order> for Server {
     }
 }
 
-/// Watches and links as it is told, and writes down what it hears.
+/// Watches and depends as it is told, and writes down what it hears.
 #[derive(Default, Clone)]
 struct Client {
     heard: Heard,
     watched: Vec<Monitor>,
-    /// Watched, or linked to, by each life.
+    /// Watched, or depended on, by each life.
     at_start: Option<(ActorRef<Server>, bool)>,
 }
 
@@ -71,7 +71,7 @@ impl Actor for Client {
     }
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         match &self.at_start {
-            Some((server, true)) => drop(ctx.link(server)),
+            Some((server, true)) => drop(ctx.depend_on(server)),
             Some((server, false)) => self.watched.push(ctx.watch(server)),
             None => {}
         }
@@ -114,11 +114,19 @@ impl Responder<Watch> for Client {
     }
 }
 
-struct Link(ActorRef<Server>);
-impl Responder<Link> for Client {
+struct DependOnClient(ActorRef<Client>);
+impl Responder<DependOnClient> for Client {
     type Reply = Monitor;
-    async fn answer(&mut self, link: &Link, ctx: &mut Context<Self>) -> Monitor {
-        ctx.link(&link.0)
+    async fn answer(&mut self, on: &DependOnClient, ctx: &mut Context<Self>) -> Monitor {
+        ctx.depend_on(&on.0)
+    }
+}
+
+struct Depend(ActorRef<Server>);
+impl Responder<Depend> for Client {
+    type Reply = Monitor;
+    async fn answer(&mut self, on: &Depend, ctx: &mut Context<Self>) -> Monitor {
+        ctx.depend_on(&on.0)
     }
 }
 
@@ -275,26 +283,26 @@ fn the_next_life_of_a_watcher_hears_only_of_its_own_watches<H: Host>() {
     host.shutdown();
 }
 
-conformance!(a_link_ends_an_actor_with_the_other_if_that_ends_abnormally);
-fn a_link_ends_an_actor_with_the_other_if_that_ends_abnormally<H: Host>() {
+conformance!(a_dependency_ends_an_actor_with_the_other_if_that_ends_abnormally);
+fn a_dependency_ends_an_actor_with_the_other_if_that_ends_abnormally<H: Host>() {
     for (order, ends) in [(Order::Panic, true), (Order::Fail, true), (Order::Stop, false)] {
         let mut host = H::new();
         let child = Child::actor("client", Client::default).restart(Restart::Temporary);
         let tree = host.supervise(Supervisor::builder("clients").child(child)).unwrap();
         let client = host.child::<Client>(&tree, "clients/client").unwrap();
         let (_tree, server) = server(&mut host, None);
-        host.ask(&client, Link(server.clone())).unwrap();
+        host.ask(&client, Depend(server.clone())).unwrap();
         host.tell(&server, order).unwrap();
         host.ended(&server);
         if ends {
-            let StopReason::Linked(why) = host.ended(&client) else { panic!("{order:?}") };
+            let StopReason::DependencyEnded(why) = host.ended(&client) else { panic!("{order:?}") };
             assert!(why.starts_with("root/server ") && why.contains("told to"), "{why}");
             // It is late, and ends all the same.
             let late = Client { at_start: Some((server, true)), ..Client::default() };
             let late = Child::actor("late", move || late.clone()).restart(Restart::Temporary);
             let _ = host.start_child(&tree, "clients", late);
             if let Some(late) = host.child::<Client>(&tree, "clients/late") {
-                assert!(matches!(host.ended(&late), StopReason::Linked(_)));
+                assert!(matches!(host.ended(&late), StopReason::DependencyEnded(_)));
             }
         } else {
             host.settle();
@@ -304,20 +312,47 @@ fn a_link_ends_an_actor_with_the_other_if_that_ends_abnormally<H: Host>() {
     }
 }
 
-conformance!(a_link_that_was_ended_ends_nobody);
-fn a_link_that_was_ended_ends_nobody<H: Host>() {
+conformance!(a_dependency_goes_one_way_and_both_ways_if_both_say_so);
+fn a_dependency_goes_one_way_and_both_ways_if_both_say_so<H: Host>() {
+    for both in [false, true] {
+        let mut host = H::new();
+        let [one, other] = [(); 2].map(|()| Child::actor("x", Client::default).restart(Restart::Temporary));
+        let [first, second] = [("first", one), ("second", other)].map(|(root, child)| {
+            let tree = host.supervise(Supervisor::builder(root).child(child)).unwrap();
+            let client = host.child::<Client>(&tree, &format!("{root}/x")).unwrap();
+            (tree, client)
+        });
+        host.ask(&first.1, DependOnClient(second.1.clone())).unwrap();
+        if both {
+            host.ask(&second.1, DependOnClient(first.1.clone())).unwrap();
+        }
+        // The one that depends on the other ends.
+        host.tell(&first.1, "panic").unwrap();
+        assert!(matches!(host.ended(&first.1), StopReason::Panicked(_)));
+        if both {
+            assert!(matches!(host.ended(&second.1), StopReason::DependencyEnded(_)));
+        } else {
+            host.settle();
+            assert_eq!(host.ask(&second.1, Words).unwrap(), ["started"]);
+        }
+        host.shutdown();
+    }
+}
+
+conformance!(a_dependency_that_was_ended_ends_nobody);
+fn a_dependency_that_was_ended_ends_nobody<H: Host>() {
     let mut host = H::new();
     let client = host.spawn(Client::default()).unwrap();
     let server = host.spawn(Server::default()).unwrap();
-    let link = host.ask(&client, Link(server.clone())).unwrap();
-    assert!(host.ask(&client, KillAndUnwatch(server, link)).unwrap());
+    let monitor = host.ask(&client, Depend(server.clone())).unwrap();
+    assert!(host.ask(&client, KillAndUnwatch(server, monitor)).unwrap());
     host.settle();
     assert_eq!(host.ask(&client, Words).unwrap(), ["started"]);
     host.shutdown();
 }
 
-conformance!(a_linked_child_restarts_and_links_again);
-fn a_linked_child_restarts_and_links_again<H: Host>() {
+conformance!(a_dependent_child_restarts_and_depends_again);
+fn a_dependent_child_restarts_and_depends_again<H: Host>() {
     let mut host = H::new();
     let server = host.spawn(Server::default()).unwrap();
     let client = Client { at_start: Some((server.clone(), true)), ..Client::default() };
@@ -325,7 +360,7 @@ fn a_linked_child_restarts_and_links_again<H: Host>() {
     let root = Supervisor::builder("root").intensity(3, PERIOD).actor("client", move || client.clone());
     let tree = host.supervise(root).unwrap();
     server.kill();
-    // Each life links to one that is dead for good: the supervisor gives up, as in Erlang.
+    // Each life depends on one that is dead for good: the supervisor gives up, as in Erlang.
     host.tree_ended(&tree);
     assert_eq!(heard.words(), ["started"; 4]);
 }

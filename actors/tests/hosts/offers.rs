@@ -39,7 +39,7 @@ pub(crate) const ROWS: &[Row] = &[
         note: "differs: in an isolate it counts what has come to an actor that waits",
     },
     Row {
-        what: "`tell`, `ask`, timers, handlers that wait, services, watches and links",
+        what: "`tell`, `ask`, timers, handlers that wait, services, watches and dependencies",
         of: |offers| offers.mailboxes,
         note: "a handler that waits is an error of a direct route",
     },

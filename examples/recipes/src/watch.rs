@@ -23,7 +23,7 @@ struct Heard;
 impl Desk {
     #[started]
     fn begin(&mut self, ctx: &mut Context<Self>) {
-        ctx.watch(&self.gateway); // `link` would end this actor too
+        ctx.watch(&self.gateway); // `depend_on` would end this actor too
     }
     #[on(direct)]
     fn down(&mut self, down: &Down) {
