@@ -4,7 +4,21 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use mycelium_supervisor::ExitReason;
+
 /// Why an actor or a service ended.
+///
+/// Supervisors have a reason of their own, [`ExitReason`](crate::tree::ExitReason), which tells apart what
+/// Erlang's supervisors tell apart: each converts into the other.
+///
+/// ```
+/// use mycelium::StopReason;
+/// use mycelium::tree::ExitReason;
+///
+/// let failed = StopReason::Failed("no route".into());
+/// assert_eq!(ExitReason::from(&failed), ExitReason::Abnormal("failed: no route".into()));
+/// assert_eq!(StopReason::from(ExitReason::Killed), StopReason::Killed);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -58,6 +72,32 @@ impl fmt::Display for StopReason {
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Killed => f.write_str("was killed"),
             Self::DependencyEnded(other) => write!(f, "depended on one that ended: {other}"),
+        }
+    }
+}
+
+/// As supervisors see it: they tell apart what their rules tell apart, and the rest is text.
+impl From<&StopReason> for ExitReason {
+    fn from(reason: &StopReason) -> Self {
+        match reason {
+            StopReason::Normal => Self::Normal,
+            StopReason::Shutdown => Self::Shutdown,
+            StopReason::Killed => Self::Killed,
+            StopReason::Failed(_) | StopReason::Panicked(_) | StopReason::DependencyEnded(_) => {
+                Self::Abnormal(reason.to_string().into())
+            }
+        }
+    }
+}
+
+/// As actors see it. What was abnormal for a supervisor has failed, whatever it was.
+impl From<ExitReason> for StopReason {
+    fn from(reason: ExitReason) -> Self {
+        match reason {
+            ExitReason::Normal => Self::Normal,
+            ExitReason::Shutdown | ExitReason::ShutdownWith(_) => Self::Shutdown,
+            ExitReason::Killed => Self::Killed,
+            ExitReason::Abnormal(cause) => Self::Failed(cause),
         }
     }
 }

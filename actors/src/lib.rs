@@ -71,7 +71,7 @@ pub use stats::{Alive, BusStats, PENDING_RESTARTS_MAX, PendingRestart, QueueStat
 pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};
-pub use tree::{ServiceRuntime, Supervisor, Tree};
+pub use tree::{Supervisor, Tree};
 pub use wire::{WIRE_VALUE_MAX, WireDelivery, WireMessage, WirePublishError, WireSubscriber, WireTopics};
 
 pub use {rand_core, rand_pcg};

@@ -43,6 +43,7 @@ pub(crate) enum Target {
     Nobody,
 }
 
+#[allow(unnameable_types, reason = "nobody else implements it")]
 pub(crate) mod sealed {
     /// Opaque outside of this crate.
     pub struct WatchRef(pub(crate) super::Target);

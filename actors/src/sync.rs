@@ -19,7 +19,7 @@ pub(crate) use std::sync::{
     Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
-pub(crate) use tokio::sync::{OnceCell, SetOnce, mpsc, oneshot};
+pub(crate) use tokio::sync::{SetOnce, mpsc, oneshot};
 
 #[cfg(not(shuttle))]
 type Inner<K, V> = dashmap::DashMap<K, V>;

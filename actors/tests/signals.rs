@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use mycelium::tree::{self, EXIT_GAVE_UP, EXIT_UNDRAINED, ProcessSpec, RunEnd, Shutdown};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Message, MessageBus, Result, Service, ServiceContext, ServiceRuntime,
-    StopReason, Supervisor,
+    Actor, BoxError, Context, Handler, Message, MessageBus, Result, Service, ServiceContext, StopReason,
+    Supervisor,
 };
 
 /// Tells the program which part to play.
@@ -108,16 +108,14 @@ fn part() {
 async fn play_part(part: &str) -> Result<RunEnd> {
     let bus = MessageBus::new();
     if part == "runtime" {
-        let runtime = ServiceRuntime::new(bus);
-        runtime.spawn_service(Idle)?;
-        runtime.supervise("idle", || Idle).await?;
-        return until_signal(runtime.run_until_signal(LONG)).await;
+        bus.spawn_service(Idle)?;
+        let tree = Supervisor::builder("services").service("idle", || Idle).start(&bus).await?;
+        return until_signal(tree.run_until_signal(LONG)).await;
     }
     if part == "metronome" {
-        let runtime = ServiceRuntime::new(bus);
-        runtime.spawn_service(Metronome)?;
-        runtime.supervise("metronome", || Metronome).await?;
-        return until_signal(runtime.run_until_signal(LONG)).await;
+        bus.spawn_service(Metronome)?;
+        let tree = Supervisor::builder("services").service("metronome", || Metronome).start(&bus).await?;
+        return until_signal(tree.run_until_signal(LONG)).await;
     }
     let handled = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&handled);

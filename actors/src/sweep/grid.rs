@@ -101,6 +101,7 @@ pub trait Axes: sealed::Sealed {
     fn at(&self, index: usize, points: usize) -> Self::Point;
 }
 
+#[allow(unnameable_types, reason = "nobody else implements it")]
 mod sealed {
     pub trait Sealed {}
 }

@@ -89,6 +89,7 @@ pub trait Ledger: sealed::Counts {}
 impl Ledger for MessageBus {}
 impl Ledger for Isolate {}
 
+#[allow(unnameable_types, reason = "nobody else implements it")]
 mod sealed {
     use crate::TopicStats;
 

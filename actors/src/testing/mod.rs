@@ -12,7 +12,7 @@ mod recorder;
 
 pub use answers::Answers;
 pub use faults::Faults;
-pub use guard::{Guarded, Loss, Losses};
+pub use guard::{Guarded, Ledger, Loss, Losses};
 pub use recorder::{RECORDED_MAX, RECORDER_WAIT, Recorder};
 
 /// The page that walks through this module: its examples are tests.

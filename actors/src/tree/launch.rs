@@ -165,26 +165,15 @@ impl Life {
     /// Why it ended, if it has.
     pub(crate) fn end(&self) -> Option<ExitReason> {
         match self {
-            Self::Member(member) => member.ended().get().map(exit_reason),
+            Self::Member(member) => member.ended().get().map(ExitReason::from),
             Self::Supervisor(_) => None,
-        }
-    }
-}
-
-pub(crate) fn exit_reason(reason: &StopReason) -> ExitReason {
-    match reason {
-        StopReason::Normal => ExitReason::Normal,
-        StopReason::Shutdown => ExitReason::Shutdown,
-        StopReason::Killed => ExitReason::Killed,
-        StopReason::Failed(_) | StopReason::Panicked(_) | StopReason::DependencyEnded(_) => {
-            ExitReason::Abnormal(reason.to_string().into())
         }
     }
 }
 
 /// Calls user code, such as a factory or `Actor::subscriptions`, that must not end the supervisor's task.
 fn make<T>(code: impl FnOnce() -> T) -> Result<T, ExitReason> {
-    StopReason::catch(code).map_err(|reason| exit_reason(&reason))
+    StopReason::catch(code).map_err(|reason| ExitReason::from(&reason))
 }
 
 /// Starts actors.
@@ -225,7 +214,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
     }
 
     fn take_seat(&self, site: SeatSite) -> Result<Rc<dyn AnySeat>, ExitReason> {
-        seat_actor(site, &self.0).map_err(|reason| exit_reason(&reason))
+        seat_actor(site, &self.0).map_err(|reason| ExitReason::from(&reason))
     }
 }
 
@@ -269,7 +258,7 @@ impl<A: Actor> Fate<A> for Supervised<A> {
         let Self { child, post, verdict, readiness, .. } = self;
         let waiting = verdict.get_or_insert_with(|| {
             let (verdict, waiting) = oneshot::channel();
-            let _ = post.send(Mail::Parked(*child, exit_reason(reason), verdict));
+            let _ = post.send(Mail::Parked(*child, ExitReason::from(reason), verdict));
             waiting
         });
         let answer = ready!(Pin::new(waiting).poll(cx));
@@ -350,7 +339,7 @@ pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life
         let _ = post.send(Mail::started(child));
     }
     rt::spawn(async move {
-        let reason = exit_reason(&handle.ended().await);
+        let reason = ExitReason::from(&handle.ended().await);
         let _ = post.send(Mail::Gone(child, Some(reason)));
     });
     Ok(Life::Member(member))

@@ -17,7 +17,6 @@ mod pools;
 #[cfg(unix)]
 mod process;
 mod run;
-mod runtime;
 mod shell;
 mod signals;
 mod sources;
@@ -32,7 +31,7 @@ pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdo
 pub(crate) use handle::{split, warn_where_a_panic_aborts};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
-pub(crate) use launch::{ActorLaunch, Launch, Launcher, Life, Site, StartLeft, exit_reason, fitting};
+pub(crate) use launch::{ActorLaunch, Launch, Launcher, Life, Site, StartLeft, fitting};
 pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake, TREE_BYTES_MAX};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
@@ -43,7 +42,6 @@ pub(crate) use pools::Pools;
 #[cfg(unix)]
 pub use process::{LINE_BYTES_MAX, ProcessSpec};
 pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
-pub use runtime::ServiceRuntime;
 pub(crate) use shell::{MISSED_MAX, Placed};
 pub use signals::StopSignal;
 pub(crate) use sources::Sources;

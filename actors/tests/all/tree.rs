@@ -4,8 +4,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::common::{Heard, PERIOD};
-use mycelium::tree::{AutoShutdown, Child, ExitReason, Notice, Restart, StartError, Strategy, Tree};
+use crate::common::{Heard, PERIOD, backoff};
+use mycelium::tree::{
+    AutoShutdown, CallError, Child, ExitReason, Notice, Restart, Strategy, Tree,
+};
 use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, StopReason, Supervisor};
 
 /// Logs its starts and stops, sums what it is told, and panics at 13.
@@ -80,7 +82,7 @@ async fn the_end_of_the_bus_and_of_the_last_handle_end_a_tree() {
 }
 
 #[tokio::test]
-async fn a_runtime_restarts_its_services_until_its_shutdown() {
+async fn a_supervised_service_restarts_until_the_shutdown_of_its_bus() {
     struct Feed(u32, Heard);
     impl mycelium::Service for Feed {
         type Error = BoxError;
@@ -94,15 +96,15 @@ async fn a_runtime_restarts_its_services_until_its_shutdown() {
         }
     }
     let (log, lives) = (Heard::default(), AtomicU32::new(0));
-    let runtime = mycelium::ServiceRuntime::new(MessageBus::new());
-    let seen = log.clone();
+    let (bus, seen) = (MessageBus::new(), log.clone());
     let make = move || Feed(lives.fetch_add(1, Ordering::SeqCst), seen.clone());
-    runtime.supervise("feed", make).await.unwrap();
+    let root = Supervisor::builder("services").backoff(backoff(1)).service("feed", make);
+    let tree = root.start(&bus).await.unwrap();
     log.wait_for("life 1").await;
-    let again = runtime.supervise("feed", || Feed(9, Heard::default())).await;
-    assert!(matches!(again, Err(StartError::Refused(_))), "{again:?}");
-    let bus = runtime.bus().clone();
-    runtime.shutdown().await.unwrap();
+    let again = Child::service("feed", || Feed(9, Heard::default()));
+    let again = tree.start_child("services", again).await;
+    assert!(matches!(again, Err(CallError::Refused(_))), "{again:?}");
+    bus.shutdown().await.unwrap();
     assert_eq!((log.take().len(), bus.alive()), (2, 0));
 }
 

@@ -14,7 +14,7 @@ use crate::common::{Heard, on_both_runtimes, on_every_runtime};
 use crate::wire_actors::Tap;
 
 #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Price {
+pub(crate) struct Price {
     pub at: i64,
 }
 impl Message for Price {
@@ -35,7 +35,7 @@ impl Wire for Price {
 }
 
 #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
-pub struct Text {
+pub(crate) struct Text {
     pub words: String,
 }
 impl Message for Text {
@@ -49,7 +49,7 @@ impl Wire for Text {
 
 /// Counts how often it is encoded.
 #[derive(Clone, Debug)]
-pub struct Counted(pub u64, pub Arc<AtomicU64>);
+pub(crate) struct Counted(pub u64, pub Arc<AtomicU64>);
 impl Message for Counted {
     const NAME: &'static str = "Counted";
     const TYPE_ID: u16 = 9;

@@ -18,7 +18,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::LoopSignals;
-use crate::tree::{CallError, Launcher, Pools, exit_reason};
+use crate::tree::{CallError, Launcher, Pools};
 
 /// What gives the value of each life.
 pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
@@ -227,13 +227,13 @@ impl Reporter {
 
     pub(crate) fn parked(&self, reason: &StopReason) {
         if let Some(life) = self.life.take() {
-            self.post.tell(Told::Parked(life, exit_reason(reason)));
+            self.post.tell(Told::Parked(life, ExitReason::from(reason)));
         }
     }
 
     pub(crate) fn gone(&self, reason: &StopReason) {
         if let Some(LifeId { node, child }) = self.life.take() {
-            self.post.report(node, Report::Event(Event::Exited(child, exit_reason(reason))));
+            self.post.report(node, Report::Event(Event::Exited(child, ExitReason::from(reason))));
         }
     }
 

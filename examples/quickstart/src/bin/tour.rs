@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use mycelium::{
-    Context, Isolate, MainResult, Message, MessageBus, Result, ServiceContext, ServiceRuntime, Sweep, actor,
-    service,
+    Context, Isolate, MainResult, Message, MessageBus, Result, ServiceContext, Sweep, actor, service,
 };
 mycelium::contracts!();
 
@@ -60,12 +59,12 @@ impl Metronome {
 }
 
 async fn live() -> Result<f64> {
-    let runtime = ServiceRuntime::new(MessageBus::new());
-    let averager = runtime.bus().spawn(Averager::default())?;
-    let metronome = runtime.spawn_service(Metronome { beats: 10 })?;
+    let bus = MessageBus::new();
+    let averager = bus.spawn(Averager::default())?;
+    let metronome = bus.spawn_service(Metronome { beats: 10 })?;
     metronome.ended().await;
     let mean = averager.ask(Mean).await?; // typed: the answer to `Mean` is an `f64`
-    runtime.shutdown().await?;
+    bus.shutdown().await?;
     Ok(mean)
 }
 
