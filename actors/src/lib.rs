@@ -4,6 +4,8 @@
 //! live on a [`MessageBus`] or, thousands of times side by side, in an [`Isolate`].
 
 #![forbid(unsafe_code)]
+// A type in a public signature can be named, and so matched and kept.
+#![warn(unnameable_types)]
 
 mod actor;
 mod blocking;

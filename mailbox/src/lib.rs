@@ -63,6 +63,9 @@
 //! - loom explores each protocol's interleavings up to two preemptions, in some ten seconds on two cores:
 //!   `RUSTFLAGS="--cfg loom" cargo test -p mycelium-mailbox --release --lib --target-dir target/loom loom`.
 
+// A type in a public signature can be named, and so matched and kept.
+#![warn(unnameable_types)]
+
 mod aside;
 mod backlog;
 mod batch;

@@ -2,5 +2,7 @@
 //!
 //! [`frame`] turns messages into bytes and bytes into messages, without any input or output of its own.
 #![forbid(unsafe_code)]
+// A type in a public signature can be named, and so matched and kept.
+#![warn(unnameable_types)]
 
 pub mod frame;

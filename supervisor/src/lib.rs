@@ -8,6 +8,8 @@
 //! `docs/supervision.md` explains the terms, `docs/otp-differences.md` lists where this differs from OTP and
 //! why.
 #![forbid(unsafe_code)]
+// A type in a public signature can be named, and so matched and kept.
+#![warn(unnameable_types)]
 
 mod backoff;
 mod children;

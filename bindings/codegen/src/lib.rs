@@ -11,6 +11,8 @@
 //! text, [`python()`] a package of the same types. [`encode`] writes values by the specification alone,
 //! without rkyv, and [`golden`] makes test vectors with it for the codecs of all languages.
 #![forbid(unsafe_code)]
+// A type in a public signature can be named, and so matched and kept.
+#![warn(unnameable_types)]
 
 mod build_script;
 pub mod encode;

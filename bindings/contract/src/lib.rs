@@ -26,6 +26,8 @@
 //! # Ok::<(), mycelium_contract::Errors>(())
 //! ```
 #![forbid(unsafe_code)]
+// A type in a public signature can be named, and so matched and kept.
+#![warn(unnameable_types)]
 
 mod breaking;
 mod check;
