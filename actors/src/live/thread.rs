@@ -7,6 +7,9 @@ use std::thread;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 use super::address::Member;
+use super::bus::BusCore;
+use super::fate::Fate;
+use super::service::{LiveServiceRef, Supervision};
 use crate::sync::oneshot;
 use crate::{Actor, ActorRef, MessageBus, Service, ServiceRef, SpawnError};
 
@@ -120,20 +123,12 @@ fn pin(core: usize) -> Result<(), String> {
 
 impl MessageBus {
     /// Starts an actor on a thread of its own; otherwise the same as [`spawn`](Self::spawn). It returns when
-    /// the thread runs.
+    /// the thread runs. A supervised one: [`Child::on_thread`](crate::tree::Child::on_thread).
     ///
     /// # Errors
     /// [`SpawnError::Thread`], and those of [`spawn`](Self::spawn).
     pub fn spawn_on_thread<A: Actor>(&self, thread: OwnThread, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        if self.core.is_closed() {
-            return Err(SpawnError::Closed);
-        }
-        let (runtime, occupant) = thread.start()?;
-        let actor = self.core.spawn_on(&runtime, actor, None, None)?;
-        if let Some(member) = actor.member() {
-            let _ = occupant.send(member);
-        }
-        Ok(actor)
+        self.core.spawn_on_thread(&thread, actor, None)
     }
 
     /// Starts a service on a thread of its own; otherwise the same as [`spawn_service`](Self::spawn_service).
@@ -146,12 +141,67 @@ impl MessageBus {
         thread: OwnThread,
         service: S,
     ) -> Result<ServiceRef<S>, SpawnError> {
-        if self.core.is_closed() {
-            return Err(SpawnError::Closed);
+        self.launch_service_on_thread(&thread, service, None).map(ServiceRef::live)
+    }
+
+    /// Starts a service for a supervisor.
+    pub(crate) fn launch_supervised<S: Service>(
+        &self,
+        service: S,
+        supervision: Supervision,
+        thread: Option<&OwnThread>,
+    ) -> Result<LiveServiceRef, SpawnError> {
+        match thread {
+            Some(thread) => self.launch_service_on_thread(thread, service, Some(supervision)),
+            None => self.launch_service(service, Some(supervision)),
         }
-        let (runtime, occupant) = thread.start()?;
-        let service = self.launch_service_on(&runtime, service, None)?;
+    }
+
+    fn launch_service_on_thread<S: Service>(
+        &self,
+        thread: &OwnThread,
+        service: S,
+        supervision: Option<Supervision>,
+    ) -> Result<LiveServiceRef, SpawnError> {
+        let (runtime, occupant) = self.core.start_thread(thread)?;
+        let service = self.launch_service_on(&runtime, service, supervision)?;
         let _ = occupant.send(service.member());
-        Ok(ServiceRef::live(service))
+        Ok(service)
+    }
+}
+
+impl BusCore {
+    /// Starts an actor for a supervisor.
+    pub(crate) fn spawn_supervised<A: Actor>(
+        self: &Arc<Self>,
+        actor: A,
+        fate: Box<dyn Fate<A>>,
+        thread: Option<&OwnThread>,
+    ) -> Result<ActorRef<A>, SpawnError> {
+        match thread {
+            Some(thread) => self.spawn_on_thread(thread, actor, Some(fate)),
+            None => self.spawn(actor, None, Some(fate)),
+        }
+    }
+
+    fn spawn_on_thread<A: Actor>(
+        self: &Arc<Self>,
+        thread: &OwnThread,
+        actor: A,
+        fate: Option<Box<dyn Fate<A>>>,
+    ) -> Result<ActorRef<A>, SpawnError> {
+        let (runtime, occupant) = self.start_thread(thread)?;
+        let actor = self.spawn_on(&runtime, actor, None, fate)?;
+        if let Some(member) = actor.member() {
+            let _ = occupant.send(member);
+        }
+        Ok(actor)
+    }
+
+    fn start_thread(
+        &self,
+        thread: &OwnThread,
+    ) -> Result<(Handle, oneshot::Sender<Arc<dyn Member>>), SpawnError> {
+        if self.is_closed() { Err(SpawnError::Closed) } else { thread.clone().start() }
     }
 }

@@ -18,7 +18,7 @@ use super::observe::Observer;
 #[cfg(unix)]
 use super::process::{ProcessLaunch, ProcessSpec};
 use super::shell::TreeShared;
-use crate::{Actor, MessageBus, Service};
+use crate::{Actor, MessageBus, OwnThread, Service};
 
 /// Where the description of a tree begins: [`Supervisor::builder`].
 #[derive(Debug)]
@@ -226,6 +226,25 @@ impl Child {
     /// ```
     pub fn redelivery(mut self, redelivery: Redelivery) -> Self {
         self.0.start.redelivery = redelivery;
+        self
+    }
+
+    /// Gives it a thread of the operating system of its own, alike for each of its lives. A restart in place
+    /// keeps the thread; a child that is started anew has a new one. Where the thread cannot be had, its
+    /// start has failed.
+    ///
+    /// In an isolate, which is one thread, it means nothing, nor does it for a supervisor or a process.
+    ///
+    /// ```
+    /// use mycelium::{OwnThread, tree::Child};
+    /// # struct Model;
+    /// # impl mycelium::Actor for Model { type Error = mycelium::BoxError; }
+    ///
+    /// let model = Child::actor("model", || Model).on_thread(OwnThread::new("model").pin_to(1));
+    /// # assert_eq!(model.id(), "model");
+    /// ```
+    pub fn on_thread(mut self, thread: OwnThread) -> Self {
+        self.0.start.thread = Some(Arc::new(thread));
         self
     }
 

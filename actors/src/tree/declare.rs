@@ -16,7 +16,7 @@ use super::health::Health;
 use super::launch::Launcher;
 #[cfg(unix)]
 use super::process::ProcessSpec;
-use crate::{Actor, Service};
+use crate::{Actor, OwnThread, Service};
 
 /// What a program can run, by the names that a declared tree calls it. A name that is given twice counts as
 /// given last.
@@ -314,6 +314,11 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
     if let Some(attempts) = care.redelivery_attempts {
         launcher.redelivery = Redelivery::Retry { attempts };
     }
+    launcher.thread = care.thread.map(|declared| {
+        let thread = OwnThread::new(&*child.id);
+        let thread = declared.pin_to.map_or(thread.clone(), |core| thread.pin_to(core as usize));
+        Arc::new(if declared.busy_polling { thread.busy_polling() } else { thread })
+    });
     launcher.health = care.stuck_after.map(|limit| {
         let health = Health::within(limit);
         if care.restart_when_stuck { health.restart() } else { health }

@@ -18,7 +18,7 @@ use crate::isolate::{AnySeat, Factory, SeatSite, seat_actor, seat_service};
 use crate::live::{Directive, Fate, Member, Readiness, Supervision};
 use crate::rt;
 use crate::sync::{mpsc, oneshot};
-use crate::{Actor, BoxError, Service, ServiceContext, StopReason};
+use crate::{Actor, BoxError, OwnThread, Service, ServiceContext, StopReason};
 
 /// What a child specification is started with.
 #[derive(Clone)]
@@ -33,6 +33,8 @@ pub(crate) struct Launcher {
     pub(crate) health: Option<Health>,
     /// Of an actor: what becomes of the message on which it fails.
     pub(crate) redelivery: Redelivery,
+    /// The thread that it has live.
+    pub(crate) thread: Option<Arc<OwnThread>>,
 }
 
 /// What the last life of a child has left for this one.
@@ -45,7 +47,7 @@ impl Launcher {
     pub(crate) fn new(launch: impl Launch + 'static) -> Self {
         let start_timeout = launch.builder().is_none().then_some(START_TIMEOUT);
         let (launch, redelivery) = (Arc::new(launch), Redelivery::default());
-        Self { launch, source: None, tells: false, start_timeout, health: None, redelivery }
+        Self { launch, source: None, tells: false, start_timeout, health: None, redelivery, thread: None }
     }
 
     pub(crate) fn builder(&self) -> Option<&Builder> {
@@ -97,6 +99,7 @@ pub(crate) struct Site {
     pub(crate) tells: bool,
     /// Of an actor: how often the handler of one message is tried.
     pub(crate) attempts_max: u32,
+    pub(crate) thread: Option<Arc<OwnThread>>,
 }
 
 impl Site {
@@ -205,7 +208,7 @@ impl<A: Actor> Launch for ActorLaunch<A> {
             verdict: None,
         };
         let bus = &site.shared.bus.core;
-        let actor = make(|| bus.spawn((self.0)(), None, Some(Box::new(fate))))?;
+        let actor = make(|| bus.spawn_supervised((self.0)(), Box::new(fate), site.thread.as_deref()))?;
         let actor = actor.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
         let Some(member) = actor.member() else { return Err(ExitReason::Killed) };
         let placed = Placed { id: member.id(), reference: Box::new(actor) };
@@ -331,7 +334,7 @@ impl<S: Service> Launch for ServiceLaunch<S> {
 /// Starts a service as a child.
 pub(crate) fn launch_service<S: Service>(site: &Site, service: S) -> Result<Life, ExitReason> {
     let supervision = Supervision { path: Arc::clone(&site.path), readiness: site.readiness() };
-    let handle = site.shared.bus.launch_service(service, Some(supervision));
+    let handle = site.shared.bus.launch_supervised(service, supervision, site.thread.as_deref());
     let handle = handle.map_err(|error| ExitReason::Abnormal(error.to_string().into()))?;
     let member = handle.member();
     let (child, post) = (site.child, site.post.clone());

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::common::{Heard, PERIOD, backoff};
-use mycelium::tree::{
-    AutoShutdown, CallError, Child, ExitReason, Notice, Restart, Strategy, Tree,
-};
+use mycelium::tree::{AutoShutdown, CallError, Child, ExitReason, Notice, Restart, Strategy, Tree};
 use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, StopReason, Supervisor};
 
 /// Logs its starts and stops, sums what it is told, and panics at 13.

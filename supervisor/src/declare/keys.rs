@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::fields::Fields;
 use super::place::Mistake;
 use super::toml::{Content, Value};
-use super::{ATTEMPTS_MAX, Care, Program};
+use super::{ATTEMPTS_MAX, Care, DeclaredThread, Program};
 use crate::backoff::Backoff;
 use crate::sim::{Behaviour, DEPTH_MAX};
 use crate::spec::{
@@ -42,7 +42,13 @@ const CHILD_KEYS: &[&str] = &[
     "stuck_after_ms",
     "restart_when_stuck",
     "redelivery_attempts",
+    "thread",
 ];
+const THREAD_KEYS: &[&str] = &["pin_to", "busy_polling"];
+
+/// The highest core that a thread may be pinned to, as Linux counts them.
+const CORE_MAX: u32 = 1023;
+
 const BACKOFF_KEYS: &[&str] = &["initial_ms", "multiplier", "cap_ms", "jitter", "reset_after_ms"];
 
 /// Most entries of `start_fails` and of `start_ignores`, which each start of the child goes through.
@@ -58,7 +64,7 @@ const COMMAND_KEYS: &[&str] = &["env", "cwd", "ready_line"];
 
 /// Keys about a worker that runs.
 const WORKER_KEYS: &[&str] =
-    &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck", "redelivery_attempts"];
+    &["source", "ready_when_told", "stuck_after_ms", "restart_when_stuck", "redelivery_attempts", "thread"];
 
 /// What a file says of one child.
 #[derive(Debug)]
@@ -305,6 +311,7 @@ fn care(fields: &Fields<'_>, id: &str) -> Result<Care, Mistake> {
         stuck_after: fields.time("stuck_after_ms", 1.0)?,
         restart_when_stuck: fields.boolean("restart_when_stuck")?.unwrap_or_default(),
         redelivery_attempts: redelivery_attempts(fields, id)?,
+        thread: thread(fields, id)?,
     };
     if care.ready_when_told && fields.has("command") {
         let cause = format!("a process cannot tell: give child `{id}` a `ready_line`, a text that it writes");
@@ -316,6 +323,20 @@ fn care(fields: &Fields<'_>, id: &str) -> Result<Care, Mistake> {
         return Err(fields.wrong("restart_when_stuck", cause));
     }
     Ok(care)
+}
+
+fn thread(fields: &Fields<'_>, id: &str) -> Result<Option<DeclaredThread>, Mistake> {
+    let Some(value) = fields.get("thread") else { return Ok(None) };
+    if fields.has("command") {
+        let cause =
+            format!("`thread` is for an actor or a service: child `{id}` is a process, which has its own");
+        return Err(fields.wrong("thread", cause));
+    }
+    let fields = Fields::new(value, "`thread`", THREAD_KEYS)?;
+    Ok(Some(DeclaredThread {
+        pin_to: fields.count("pin_to", 0..=CORE_MAX, "")?,
+        busy_polling: fields.boolean("busy_polling")?.unwrap_or_default(),
+    }))
 }
 
 fn redelivery_attempts(fields: &Fields<'_>, id: &str) -> Result<Option<u32>, Mistake> {

@@ -109,6 +109,18 @@ pub struct Care {
     pub restart_when_stuck: bool,
     /// Of an actor: how often the handler of one message is tried, 1..=[`ATTEMPTS_MAX`]; `None`: once.
     pub redelivery_attempts: Option<u32>,
+    /// The thread of its own that it has live; `None`: none.
+    pub thread: Option<DeclaredThread>,
+}
+
+/// A thread of the operating system for one child alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeclaredThread {
+    /// The core that it stays on, counted from 0.
+    pub pin_to: Option<u32>,
+    /// Whether it never sleeps.
+    pub busy_polling: bool,
 }
 
 /// What a worker runs.

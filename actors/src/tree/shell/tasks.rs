@@ -157,6 +157,7 @@ impl Host for Tasks {
             post: self.post.clone(),
             tells: start.tells,
             attempts_max: start.redelivery.attempts_max(),
+            thread: start.thread.clone(),
         };
         let life = start.launch(&site, left.take())?;
         if start.is_source() {
