@@ -173,7 +173,7 @@ fn a_supervised_actor_keeps_its_thread_over_restarts_and_has_another_when_it_is_
             model.kill();
             model.ended().await;
             let again = loop {
-                match tree.actor_ref::<Blocks>("root/model").filter(|model| model.is_alive()) {
+                match tree.actor_ref::<Blocks>("root/model").filter(mycelium::ActorRef::is_alive) {
                     Some(again) => break again,
                     None => tokio::time::sleep(Duration::from_millis(1)).await,
                 }

@@ -128,7 +128,7 @@ impl MessageBus {
     /// # Errors
     /// [`SpawnError::Thread`], and those of [`spawn`](Self::spawn).
     pub fn spawn_on_thread<A: Actor>(&self, thread: OwnThread, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        self.core.spawn_on_thread(&thread, actor, None)
+        self.core.spawn_on_thread(thread, actor, None)
     }
 
     /// Starts a service on a thread of its own; otherwise the same as [`spawn_service`](Self::spawn_service).
@@ -141,7 +141,7 @@ impl MessageBus {
         thread: OwnThread,
         service: S,
     ) -> Result<ServiceRef<S>, SpawnError> {
-        self.launch_service_on_thread(&thread, service, None).map(ServiceRef::live)
+        self.launch_service_on_thread(thread, service, None).map(ServiceRef::live)
     }
 
     /// Starts a service for a supervisor.
@@ -152,14 +152,14 @@ impl MessageBus {
         thread: Option<&OwnThread>,
     ) -> Result<LiveServiceRef, SpawnError> {
         match thread {
-            Some(thread) => self.launch_service_on_thread(thread, service, Some(supervision)),
+            Some(thread) => self.launch_service_on_thread(thread.clone(), service, Some(supervision)),
             None => self.launch_service(service, Some(supervision)),
         }
     }
 
     fn launch_service_on_thread<S: Service>(
         &self,
-        thread: &OwnThread,
+        thread: OwnThread,
         service: S,
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
@@ -179,14 +179,14 @@ impl BusCore {
         thread: Option<&OwnThread>,
     ) -> Result<ActorRef<A>, SpawnError> {
         match thread {
-            Some(thread) => self.spawn_on_thread(thread, actor, Some(fate)),
+            Some(thread) => self.spawn_on_thread(thread.clone(), actor, Some(fate)),
             None => self.spawn(actor, None, Some(fate)),
         }
     }
 
     fn spawn_on_thread<A: Actor>(
         self: &Arc<Self>,
-        thread: &OwnThread,
+        thread: OwnThread,
         actor: A,
         fate: Option<Box<dyn Fate<A>>>,
     ) -> Result<ActorRef<A>, SpawnError> {
@@ -200,8 +200,8 @@ impl BusCore {
 
     fn start_thread(
         &self,
-        thread: &OwnThread,
+        thread: OwnThread,
     ) -> Result<(Handle, oneshot::Sender<Arc<dyn Member>>), SpawnError> {
-        if self.is_closed() { Err(SpawnError::Closed) } else { thread.clone().start() }
+        if self.is_closed() { Err(SpawnError::Closed) } else { thread.start() }
     }
 }
