@@ -1,5 +1,6 @@
 //! What a handler can do besides changing its actor: publish, send, ask, set timers, subscribe, stop.
 
+mod outside;
 mod waiting;
 mod watches;
 
@@ -11,6 +12,7 @@ use std::time::Duration;
 use mycelium_remote::frame::Header;
 use rand_pcg::Pcg64Mcg;
 
+pub use self::outside::{BlockingError, StreamHandle};
 pub(crate) use self::waiting::{Either, within};
 use crate::isolate::IsolateContext;
 use crate::life::{Chance, Origin};

@@ -1,7 +1,94 @@
 //! Typed actors, topics, supervision trees and deterministic isolates for low-latency services.
 //!
-//! Describe the messages once in `contracts.yaml`, write actors that handle them, and run the same actors
-//! live on a [`MessageBus`] or, thousands of times side by side, in an [`Isolate`].
+//! An actor has state and handles one message at a time. Messages are described once in `contracts.yaml`, or
+//! are types of your own. Topics connect actors; every queue has a bound and a policy, and what is dropped is
+//! counted. The same actors run live on a [`MessageBus`], as tasks of tokio, or in an [`Isolate`], on one
+//! thread and in virtual time: same inputs and seed, same outputs. Supervisors restart what fails,
+//! by the rules of Erlang/OTP.
+//!
+//! # A first actor
+//! ```
+//! use mycelium::{MainResult, Message, MessageBus, actor};
+//!
+//! #[derive(Clone, Copy, Debug)]
+//! struct Tick {
+//!     value: u64,
+//! }
+//! impl Message for Tick {
+//!     // Generated from a contract, or written by hand as here.
+//!     const NAME: &'static str = "Tick";
+//!     const TYPE_ID: u16 = 100;
+//!     const TOPIC: &'static str = "ticks";
+//! }
+//!
+//! struct Total; // a question, which the actor below answers
+//! struct Sum(u64);
+//!
+//! #[actor]
+//! impl Sum {
+//!     #[on]
+//!     fn tick(&mut self, tick: &Tick) {
+//!         self.0 += tick.value;
+//!     }
+//!     #[ask]
+//!     fn total(&self, _: &Total) -> u64 {
+//!         self.0
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> MainResult {
+//!     let bus = MessageBus::new();
+//!     let sum = bus.spawn(Sum(0))?;
+//!     let ticks = bus.publisher::<Tick>()?;
+//!     for value in 1..=10 {
+//!         ticks.publish(Tick { value }).await?;
+//!     }
+//!     assert_eq!(sum.ask(Total).await?, 55);
+//!     Ok(bus.shutdown().await?)
+//! }
+//! ```
+//!
+//! # I want to ..
+//! | I want to | look at |
+//! |---|---|
+//! | write an actor | [`macro@actor`], or [`Actor`], [`Handler`] and [`Responder`] by hand |
+//! | write a loop of my own | [`macro@service`], [`Service`], [`ServiceContext`] |
+//! | run them | [`MessageBus::spawn`], [`MessageBus::spawn_service`] |
+//! | send to one actor, or ask it | [`ActorRef::tell`], [`ActorRef::ask`]; without its type [`Recipient`] |
+//! | publish and subscribe | [`Context::publish`], [`Publisher`], [`Subscriptions`], [`Subscriber`] |
+//! | say what a full queue does | [`Policy`], [`Subscription`] |
+//! | give late subscribers what came before | [`Retention`], [`BusBuilder::retain`] |
+//! | wait, or do something often | [`Context::sleep`], [`Context::schedule_every`] |
+//! | call code that blocks | [`Context::spawn_blocking`]; [`OwnThread`] |
+//! | handle a stream | [`Context::attach_stream`] |
+//! | restart what fails | [`Supervisor`], [`tree::Child`], [`Tree`]; from a file [`Supervisor::from_toml`] |
+//! | hear of an end | [`Context::watch`], [`Context::depend_on`], [`ActorRef::ended`] |
+//! | end in order on Ctrl-C | [`Tree::run_until_signal`], [`MessageBus::shutdown`] |
+//! | find an actor by its name or path | [`MessageBus::spawn_named`], [`MessageBus::lookup`] |
+//! | see what a bus does | [`MessageBus::stats`], [`MessageBus::dead_letters`], [`Probe`] |
+//! | retry, break a circuit, limit a wait | [`resilience`] |
+//! | test in virtual time | [`Isolate`], [`testing`] |
+//! | run a thousand variants | [`Sweep`] |
+//! | call handlers without a queue | [`routing_config!`] |
+//! | send and receive bytes | [`wire`], [`frame`] |
+//! | calculate with contract scalars | [`scalar`] |
+//!
+//! The types that most programs need are in the [`prelude`].
+//!
+//! # Features
+//! None is on by default, and each only adds.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `ctrl-c` | `StopFlag::stop_on_ctrl_c`: Ctrl-C stops a sweep |
+//! | `progress` | `Sweep::progress_bar` |
+//! | `rust_decimal`, `ruint`, `jiff`, `chrono` | arithmetic on contract scalars, see [`scalar`] |
+//!
+//! # Where to read on
+//! In the repository: `docs/tour.md` shows each part with code, `docs/semantics.md` lists what is
+//! promised and which test holds it, `docs/recipes.md` answers small questions, `docs/coming-from.md` says what
+//! others call it.
 
 #![forbid(unsafe_code)]
 // A type in a public signature can be named, and so matched and kept.
@@ -46,7 +133,7 @@ pub mod wire;
 pub use actor::{Actor, BoxError, Handler, Responder, Result, Service};
 pub use by_value::{Replies, Takes};
 pub use clock::Clock;
-pub use context::{ActorId, Context};
+pub use context::{ActorId, BlockingError, Context, StreamHandle};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
 pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
 pub use identity::Identity;

@@ -5,12 +5,15 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_remote::frame::Header;
+use rand_pcg::Pcg64Mcg;
 
 use crate::context::Either;
 use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
+use crate::life::Origin;
 use crate::live::{LiveService, LiveSubscriber, cancellable};
 use crate::publish::Through;
 use crate::rt;
+use crate::sync::{AtomicU64, Ordering};
 use crate::{
     ActorId, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscription, Timestamp,
     WireMessage, WirePublishError, WireSubscriber, WireTopics,
@@ -19,6 +22,10 @@ use crate::{
 /// A service's view of its host; the same type live and in an isolate.
 pub struct ServiceContext {
     backend: ServiceBackend,
+    origin: Origin,
+    name: fn() -> &'static str,
+    /// How many generators it has given out.
+    generators: AtomicU64,
 }
 
 enum ServiceBackend {
@@ -27,12 +34,55 @@ enum ServiceBackend {
 }
 
 impl ServiceContext {
-    pub(crate) fn in_isolate(place: Place) -> Self {
-        Self { backend: ServiceBackend::Isolate(place) }
+    pub(crate) fn in_isolate(place: Place, origin: Origin, name: fn() -> &'static str) -> Self {
+        Self { backend: ServiceBackend::Isolate(place), origin, name, generators: AtomicU64::new(0) }
     }
 
-    pub(crate) fn live(service: LiveService) -> Self {
-        Self { backend: ServiceBackend::Live(service) }
+    pub(crate) fn live(service: LiveService, origin: Origin, name: fn() -> &'static str) -> Self {
+        Self { backend: ServiceBackend::Live(service), origin, name, generators: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.backend, ServiceBackend::Live(_))
+    }
+
+    /// A random generator for this service to keep: each call gives another one. The same seed of the bus or
+    /// isolate gives the same service the same generators in the same order, live and in an isolate, in every
+    /// run and on every machine.
+    ///
+    /// The same service is the one at the same path of a tree; each of its lives draws the same numbers. One
+    /// that is in no tree goes by its [`Service::name`](crate::Service::name) and by how many of its type
+    /// were spawned before.
+    ///
+    /// ```
+    /// use mycelium::rand_core::Rng;
+    /// use mycelium::{BoxError, Isolate, Service, ServiceContext};
+    /// use std::time::Duration;
+    ///
+    /// struct Reconnects;
+    /// impl Service for Reconnects {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         let mut random = ctx.random();
+    ///         for _ in 0..3 {
+    ///             ctx.sleep(Duration::from_millis(100 + random.next_u64() % 100)).await;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let mut isolate = Isolate::new(42);
+    /// isolate.spawn_service(Reconnects)?;
+    /// isolate.run()?;
+    /// assert!(isolate.now().as_nanos() >= 300_000_000);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    pub fn random(&self) -> Pcg64Mcg {
+        let seed = match &self.backend {
+            ServiceBackend::Isolate(place) => place.core().map_or(0, |core| core.seed),
+            ServiceBackend::Live(live) => live.outlet.core().seed,
+        };
+        let nth = self.generators.fetch_add(1, Ordering::Relaxed);
+        self.origin.generator(seed, (self.name)(), nth)
     }
 
     /// This service's identity.

@@ -438,9 +438,9 @@ fn the_live_example_was_foretold() {
     assert_eq!(foretold, shown);
 }
 
-/// The README shows this run; it must be what the command prints.
+/// The tour shows this run; it must be what the command prints.
 #[test]
-fn the_readme_shows_what_its_scenario_prints() {
+fn the_tour_shows_what_its_scenario_prints() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let output = Command::new(env!("CARGO_BIN_EXE_mycelium"))
         .args(["tree", "simulate", "examples/tree/outage.toml"])
@@ -449,6 +449,6 @@ fn the_readme_shows_what_its_scenario_prints() {
         .expect("mycelium runs");
     assert!(output.status.success(), "{output:?}");
     let printed = String::from_utf8(output.stdout).expect("UTF-8");
-    let page = std::fs::read_to_string(root.join("README.md")).expect("the README can be read");
-    assert!(printed.contains("start_failed") && page.contains(&printed), "README.md lacks:\n{printed}");
+    let page = std::fs::read_to_string(root.join("docs/tour.md")).expect("the tour can be read");
+    assert!(printed.contains("start_failed") && page.contains(&printed), "docs/tour.md lacks:\n{printed}");
 }

@@ -26,9 +26,9 @@ impl SeatNames {
         seats.iter().find(|(_, other)| **other == seat).map(|(name, _)| Arc::from(&**name))
     }
 
-    /// What the random numbers of a new actor follow from.
-    pub(super) fn origin<A: Actor>(&self, name: Option<&str>) -> Origin {
-        Origin::outside_of_trees(name, || self.census.borrow_mut().count::<A>())
+    /// What the random numbers of a new actor or service follow from.
+    pub(super) fn origin<T: 'static>(&self, name: Option<&str>) -> Origin {
+        Origin::outside_of_trees(name, || self.census.borrow_mut().count::<T>())
     }
 }
 

@@ -17,14 +17,15 @@ pub(crate) use self::supervised::seat_service;
 use super::Waiting;
 use super::core::IsolateCore;
 use super::gauge::Gauge;
-use super::handle::{Place, id_of};
+use super::handle::{IsolateContext, Place, id_of, seat_of};
 use super::lane::{LaneReceiving, Receive};
 use super::queue::{Kept, PolicyQueue};
 use super::seat::AnySeat;
 use super::tree::SeatedChild;
 use super::waits::{Rest, SeatWait};
 use super::{OUTSIDE, let_go, remember};
-use crate::{Delivery, Message, Service, SpawnError, StopReason, Subscription};
+use crate::life::Origin;
+use crate::{Actor, Delivery, Message, Service, SpawnError, StopReason, Subscription};
 
 type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
 
@@ -44,10 +45,10 @@ pub(crate) struct ServiceSeat<S: Service> {
 }
 
 /// The loop of a service in a seat.
-fn run_in<S: Service>(core: &Rc<IsolateCore>, index: u32, mut service: S) -> Run<S> {
+fn run_in<S: Service>(core: &Rc<IsolateCore>, index: u32, mut service: S, origin: Origin) -> Run<S> {
     let place = Place::new(core, index);
     Box::pin(async move {
-        let ctx = crate::ServiceContext::in_isolate(place);
+        let ctx = crate::ServiceContext::in_isolate(place, origin, S::name);
         let result = service.run(&ctx).await;
         (service, result)
     })
@@ -55,12 +56,13 @@ fn run_in<S: Service>(core: &Rc<IsolateCore>, index: u32, mut service: S) -> Run
 
 impl<S: Service> ServiceSeat<S> {
     pub(crate) fn new(core: &Rc<IsolateCore>, index: u32, waker: Waker, service: S) -> Self {
+        let origin = core.names.origin::<S>(None);
         Self {
             core: Rc::clone(core),
             index,
             waker,
             ward: None,
-            run: RefCell::new(Some(run_in(core, index, service))),
+            run: RefCell::new(Some(run_in(core, index, service, origin))),
             wait: Cell::new(SeatWait::Outside),
             retired: RefCell::default(),
             ended: RefCell::default(),
@@ -81,6 +83,17 @@ impl<S: Service> ServiceSeat<S> {
             self.core.left_alone(S::name(), self.index, reason);
             self.watchers.take().into_iter().for_each(Waker::wake);
         }
+    }
+}
+
+impl<A: Actor> IsolateContext<A> {
+    /// Adds a service beside this actor.
+    pub(crate) fn seat_service<S: Service>(&self, service: S) -> Result<Place, SpawnError> {
+        let seat = self.place().core().and_then(|core| seat_of::<A>(core, self.place().seat()));
+        let core = Rc::clone(&seat.ok_or(SpawnError::WrongThread)?.core);
+        let (index, waker) = core.next_seat();
+        core.add_seat(Rc::new(ServiceSeat::new(&core, index, waker, service)));
+        Ok(Place::new(&core, index))
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
-/// Who an actor is, for its random numbers.
+/// Who an actor or service is, for its random numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     /// Its place in a tree.
@@ -22,6 +22,13 @@ impl Origin {
     /// Who somebody is that is in no tree.
     pub(crate) fn outside_of_trees(name: Option<&str>, count: impl FnOnce() -> u64) -> Self {
         name.map_or_else(|| Self::Number(count()), |name| Self::Name(name.into()))
+    }
+
+    /// The `nth` generator of whoever is from here, on a bus with this seed.
+    pub(crate) fn generator(&self, seed: u64, name: &str, nth: u64) -> Pcg64Mcg {
+        // Odd and irregular, so that the seeds of one service are those of no other by any simple rule.
+        let apart = nth.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Pcg64Mcg::seed_from_u64((seed ^ self.digest(name)).wrapping_add(apart))
     }
 
     /// The same number for the same origin in every run, in every version and on every machine.
@@ -59,7 +66,7 @@ impl Chance {
         actor: fn() -> &'static str,
     ) -> &mut Pcg64Mcg {
         if let Self::Unused(origin) = self {
-            *self = Self::Used(Pcg64Mcg::seed_from_u64(seed() ^ origin.digest(actor())));
+            *self = Self::Used(origin.generator(seed(), actor(), 0));
         }
         match self {
             Self::Used(generator) => generator,

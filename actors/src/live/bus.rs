@@ -486,7 +486,7 @@ impl BusCore {
         if let Some(name) = name {
             self.names.take(name, id, Arc::clone(&address) as _)?;
         }
-        let count = || self.census.lock().unwrap_or_else(PoisonError::into_inner).count::<A>();
+        let count = || self.count::<A>();
         let origin = place.map_or_else(|| Origin::outside_of_trees(name, count), Origin::Path);
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
         let seat = self.add(&member);
@@ -506,6 +506,11 @@ impl BusCore {
             Some(runtime) => Ok(runtime.clone()),
             None => Handle::try_current().map_err(|_| SpawnError::NoRuntime),
         }
+    }
+
+    /// How many of this type there were before, of those without a name.
+    pub(crate) fn count<T: 'static>(&self) -> u64 {
+        self.census.lock().unwrap_or_else(PoisonError::into_inner).count::<T>()
     }
 
     pub(crate) fn next_id(&self) -> ActorId {

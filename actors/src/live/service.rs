@@ -20,7 +20,7 @@ use super::publisher::LiveSubscriber;
 use super::runtime::has_ended;
 use super::watch::{Pulse, Readiness};
 use super::wire::LiveEars;
-use crate::life::reason_of;
+use crate::life::{Origin, reason_of};
 use crate::rt::{self, AbortHandle};
 use crate::sync::{AtomicBool, AtomicU64, Ordering, SetOnce};
 use crate::{
@@ -42,6 +42,8 @@ struct Post {
     name: &'static str,
     /// Present if a supervisor restarts it.
     supervision: Option<Supervision>,
+    /// What its random numbers follow from.
+    origin: Origin,
     /// How often it has said that it is alive.
     beats: AtomicU64,
     /// Set when it should end.
@@ -207,30 +209,35 @@ impl MessageBus {
     /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or
     /// has ended, [`SpawnError::Closed`] after a shutdown began.
     pub fn spawn_service<S: Service>(&self, service: S) -> Result<ServiceRef<S>, SpawnError> {
-        self.launch_service(service, None).map(ServiceRef::live)
+        self.core.launch_service(service, None).map(ServiceRef::live)
     }
+}
 
-    /// The same, for a supervisor too.
+impl BusCore {
+    /// Starts a service, for a supervisor or for nobody.
     pub(crate) fn launch_service<S: Service>(
-        &self,
+        self: &Arc<Self>,
         service: S,
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
-        self.launch_service_on(&self.core.runtime()?, service, supervision)
+        self.launch_service_on(&self.runtime()?, service, supervision)
     }
 
     /// The same on this runtime.
     pub(super) fn launch_service_on<S: Service>(
-        &self,
+        self: &Arc<Self>,
         runtime: &Handle,
         service: S,
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
-        let core = &self.core;
+        let core = self;
         let _entered = rt::enter(runtime);
+        let path = supervision.as_ref().map(|supervision| Arc::clone(&supervision.path));
+        let origin = path.map_or_else(|| Origin::Number(core.count::<S>()), Origin::Path);
         let post = Arc::new(Post {
             id: core.next_id(),
             name: S::name(),
+            origin,
             supervision,
             beats: AtomicU64::new(0),
             stop: SetOnce::new(),
@@ -259,7 +266,7 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
     let reason = {
         let post = &*exit.post;
         let current = Current::new(exit.core.topics.mark(), post.id, post);
-        let ctx = ServiceContext::live(live);
+        let ctx = ServiceContext::live(live, exit.post.origin.clone(), S::name);
         let mut code = pin!(Some(service.run(&ctx)));
         let (mut told, mut asked) = (pin!(post.stop.wait()), false);
         std::future::poll_fn(|cx| {

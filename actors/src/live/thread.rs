@@ -153,7 +153,7 @@ impl MessageBus {
     ) -> Result<LiveServiceRef, SpawnError> {
         match thread {
             Some(thread) => self.launch_service_on_thread(thread.clone(), service, Some(supervision)),
-            None => self.launch_service(service, Some(supervision)),
+            None => self.core.launch_service(service, Some(supervision)),
         }
     }
 
@@ -164,7 +164,7 @@ impl MessageBus {
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
         let (runtime, occupant) = self.core.start_thread(thread)?;
-        let service = self.launch_service_on(&runtime, service, supervision)?;
+        let service = self.core.launch_service_on(&runtime, service, supervision)?;
         let _ = occupant.send(service.member());
         Ok(service)
     }

@@ -1,4 +1,4 @@
-//! Holds the repository's README to the text of this example, which is compiled and run.
+//! Holds the repository's README and its tour to the text of this example, which is compiled and run.
 #![forbid(unsafe_code)]
 
 use std::fs;
@@ -30,13 +30,14 @@ fn holds(whole: &str, part: &str) -> bool {
 }
 
 #[test]
-fn every_rust_and_yaml_block_of_the_readme_is_compiled_text() {
+fn every_rust_and_yaml_block_of_the_readme_and_the_tour_is_compiled_text() {
     let sources = ["build.rs", "contracts.yaml", "src/main.rs", "src/bin/tour.rs"]
         .map(|file| read(&format!("examples/quickstart/{file}")));
     let page = read("README.md");
     let (rust, yaml) = (blocks(&page, "rust"), blocks(&page, "yaml"));
-    assert!(rust.len() >= 2 && !yaml.is_empty(), "the README was not read");
-    for block in rust.iter().chain(&yaml) {
+    let tour = blocks(&read("docs/tour.md"), "rust");
+    assert!(rust.len() >= 2 && !yaml.is_empty() && tour.len() >= 5, "a page was not read");
+    for block in rust.iter().chain(&yaml).chain(&tour) {
         assert!(sources.iter().any(|source| holds(source, block)), "in no file of the example:\n{block}");
     }
     let first = rust.iter().find(|block| block.contains("fn main() -> MainResult")).expect("a first actor");

@@ -12,6 +12,7 @@ use crate::isolate::remember;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::tree::{Factory, Reporter, SeatSite, SeatedChild};
 use crate::isolate::waits::SeatWait;
+use crate::life::Origin;
 use crate::{Service, StopReason};
 
 /// What a service under a supervisor has besides.
@@ -85,7 +86,8 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
         ward.probed.set(false);
         match StopReason::catch(&*ward.factory) {
             Ok(service) => {
-                *self.run.borrow_mut() = Some(run_in(&self.core, self.index, service));
+                *self.run.borrow_mut() =
+                    Some(run_in(&self.core, self.index, service, Origin::Path(self.path())));
                 self.core.enqueue_resume(self.index);
                 ward.reporter.started();
             }
