@@ -154,6 +154,7 @@ impl<A: Responder<Q>, Q: Send + Sync + 'static> Replies<Q> for A {
 
 /// What depends on how an actor takes a message or query. The choice is one of the type: it costs nothing at
 /// run time, and what is handled by reference stays where its queue has it.
+#[allow(unnameable_types, reason = "nobody else implements it")]
 pub(crate) mod sealed {
     use super::{Handler, Replies, Responder, Takes};
 

@@ -86,9 +86,9 @@
 //! | `rust_decimal`, `ruint`, `jiff`, `chrono` | arithmetic on contract scalars, see [`scalar`] |
 //!
 //! # Where to read on
-//! In the repository: `docs/tour.md` shows each part with code, `docs/semantics.md` lists what is
-//! promised and which test holds it, `docs/recipes.md` answers small questions, `docs/coming-from.md` says what
-//! others call it.
+//! In the repository: `docs/tour.md` shows each part with code, `docs/semantics.md` lists what is promised
+//! and which test holds it, `docs/recipes.md` answers small questions, `docs/coming-from.md` says what others
+//! call it.
 
 #![forbid(unsafe_code)]
 // A type in a public signature can be named, and so matched and kept.

@@ -10,7 +10,7 @@ use futures_core::Stream;
 
 use crate::context::ContextBackend;
 use crate::live::cancellable;
-use crate::{Actor, ActorRef, BoxError, Context, Handler, Service, ServiceContext, SpawnError, StopReason};
+use crate::{Actor, ActorRef, BoxError, Context, Service, ServiceContext, SpawnError, StopReason, Takes};
 
 /// Work that was given to [`Context::spawn_blocking`] has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Has each item of a stream handled by this actor, in the stream's order, and `ended` after the last one.
+    /// Has each item of a stream handled by this actor, in the stream's order, and `ended` after the last.
     /// Items wait for room in its mailbox as what is told does, and the stream is read no further meanwhile.
     ///
     /// The stream is read for as long as the handle that is returned is kept: kept in the actor's value, it
@@ -162,9 +162,9 @@ impl<A: Actor> Context<A> {
     pub fn attach_stream<S, E>(&mut self, stream: S, ended: E) -> Result<StreamHandle, SpawnError>
     where
         S: Stream + Send + 'static,
-        S::Item: Send + Sync + 'static,
-        E: Send + Sync + 'static,
-        A: Handler<S::Item> + Handler<E>,
+        S::Item: Send + 'static,
+        E: Send + 'static,
+        A: Takes<S::Item> + Takes<E>,
     {
         let to = self.actor_ref();
         let reader = StreamReader { stream: Box::pin(stream), to, ended: Some(ended) };
@@ -226,9 +226,9 @@ struct StreamReader<S, A: Actor, E> {
 impl<S, A, E> Service for StreamReader<S, A, E>
 where
     S: Stream + Send + 'static,
-    S::Item: Send + Sync + 'static,
-    E: Send + Sync + 'static,
-    A: Handler<S::Item> + Handler<E>,
+    S::Item: Send + 'static,
+    E: Send + 'static,
+    A: Takes<S::Item> + Takes<E>,
 {
     type Error = BoxError;
 

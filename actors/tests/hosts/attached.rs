@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use mycelium::{
-    Actor, BlockingError, BoxError, Clock, Context, Handler, Responder, Service, ServiceContext,
-    StreamHandle, Supervisor,
+    Actor, BlockingError, BoxError, Clock, Context, Handler, Responder, StreamHandle, Supervisor,
 };
 
 use crate::common::{Heard, PERIOD};
