@@ -85,6 +85,7 @@ impl StopFlag {
                 std::process::exit(EXIT_CODE);
             }
         };
+        // Not with `tokio::signal`, as trees do: a sweep has no runtime.
         ctrlc::try_set_handler(handler).map_err(|error| match error {
             ctrlc::Error::MultipleHandlers => CtrlCError::HandlerExists,
             ctrlc::Error::System(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

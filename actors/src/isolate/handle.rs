@@ -136,9 +136,9 @@ impl Place {
         self.sleep_until(self.now() + duration)
     }
 
-    /// The same for a clock, which may be that of no seat.
+    /// The same for a clock, which may be that of no seat, or may have been handed to another one.
     pub(crate) fn sleep_by_clock(&self, duration: Duration) -> Sleep {
-        if self.seat == OUTSIDE { self.timer(duration) } else { self.sleep(duration) }
+        self.timer(duration)
     }
 
     /// The same, whoever waits: it goes through the waker of the one that polls.

@@ -32,6 +32,8 @@ pub struct Diagnostic {
     pub remedy: String,
 }
 
+// By hand and not with `annotate-snippets`: a diagnostic keeps its own line, cut to a bound, and no
+// source, which that crate would need; these are its twenty lines.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "error[{}]: {}", self.code, self.cause)?;
