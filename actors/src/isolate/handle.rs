@@ -13,7 +13,6 @@ use mycelium_mailbox::{Confined, Held};
 
 pub(crate) use self::direct::IsolateRef;
 pub(super) use self::direct::{direct_rule, push};
-use super::OUTSIDE;
 use super::beat::{Beat, BeatAgain};
 use super::core::{IsolateCore, Refusal};
 use super::seat::Seat;
