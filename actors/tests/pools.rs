@@ -1,0 +1,257 @@
+//! Pools live, where it gets rough: waits that are dropped, workers that are killed or taken away, handles that
+//! go.
+#![forbid(unsafe_code)]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{PERIOD, at_once, on_every_runtime};
+use mycelium::pool::{Pool, PoolRef};
+use mycelium::tree::Restart;
+use mycelium::{
+    Actor, AskError, BoxError, Context, Handler, MessageBus, Responder, Supervisor, TellError, Tree,
+};
+
+/// A message of a key, with its number in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Job(u64, u64);
+struct Ping;
+
+type Done = Arc<Mutex<Vec<Job>>>;
+
+/// Handles nothing while it is held.
+struct Worker {
+    done: Done,
+    held: Arc<AtomicBool>,
+}
+
+impl Actor for Worker {
+    type Error = BoxError;
+}
+impl Handler<Job> for Worker {
+    async fn handle(&mut self, job: &Job, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        while self.held.load(Ordering::Relaxed) {
+            ctx.sleep(Duration::from_millis(1)).await;
+        }
+        self.done.lock().unwrap().push(*job);
+        Ok(())
+    }
+}
+impl Responder<Ping> for Worker {
+    type Reply = ();
+    async fn answer(&mut self, _: &Ping, _: &mut Context<Self>) {}
+}
+
+struct Setup {
+    done: Done,
+    held: Arc<AtomicBool>,
+    bus: MessageBus,
+    tree: Tree,
+    pool: PoolRef<Worker>,
+}
+
+/// By key, with room for eight messages in each inbox.
+async fn set_up(workers: usize) -> Setup {
+    let (done, held) = (Done::default(), Arc::<AtomicBool>::default());
+    let (log, gate) = (Arc::clone(&done), Arc::clone(&held));
+    let make = move || Worker { done: Arc::clone(&log), held: Arc::clone(&gate) };
+    let pool = Pool::new(make).workers(workers).key(|job: &Job| job.0).supervisor("pool");
+    let bus = MessageBus::builder().inbox_capacity(8).build();
+    let root = Supervisor::builder("root").supervisor(pool.intensity(1_000, PERIOD));
+    let tree = root.start(&bus).await.unwrap();
+    let pool = tree.pool_ref("root/pool").unwrap();
+    Setup { done, held, bus, tree, pool }
+}
+
+fn in_order(done: &Done) -> BTreeMap<u64, u64> {
+    let mut next = BTreeMap::new();
+    for Job(key, number) in done.lock().unwrap().iter() {
+        let expected = next.entry(*key).or_insert(0);
+        assert_eq!(number, expected, "key {key}");
+        *expected += 1;
+    }
+    next
+}
+
+#[test]
+fn a_tell_that_waits_for_room_moves_with_its_key_and_one_that_is_dropped_has_sent_nothing() {
+    on_every_runtime(async || {
+        let Setup { done, held, bus, pool, tree: _tree } = set_up(3).await;
+        held.store(true, Ordering::Relaxed);
+        // More senders than there is room, each of which waits.
+        let senders: Vec<_> = (0..20)
+            .map(|key| {
+                let pool = pool.clone();
+                tokio::spawn(async move {
+                    for number in 0..10 {
+                        pool.tell(Job(key, number)).await.unwrap();
+                    }
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        while pool.try_tell(Job(0, 0)).is_ok() {}
+        let mut dropped = Box::pin(pool.tell(Job(99, 0)));
+        while pool.try_tell(Job(99, 0)).is_ok() {}
+        let polled = at_once(&mut dropped);
+        assert!(polled.is_none(), "{polled:?}");
+        let resize = pool.resize(1);
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            held.store(false, Ordering::Relaxed);
+        };
+        let (resized, ()) = tokio::join!(resize, release);
+        resized.unwrap();
+        drop(dropped);
+        for sender in senders {
+            sender.await.unwrap();
+        }
+        pool.flush().await.unwrap();
+        let done = done.lock().unwrap().clone();
+        let told: Vec<_> = (0..20).filter(|key| *key != 0).collect();
+        for key in told {
+            let numbers: Vec<_> = done.iter().filter(|job| job.0 == key).map(|job| job.1).collect();
+            assert_eq!(numbers, (0..10).collect::<Vec<_>>(), "key {key}");
+        }
+        assert_eq!(bus.dead_letters().waiting, 0);
+    });
+}
+
+#[test]
+fn a_resize_that_is_dropped_is_finished_by_the_next_one() {
+    on_every_runtime(async || {
+        let Setup { done, held, tree, pool, .. } = set_up(4).await;
+        held.store(true, Ordering::Relaxed);
+        for key in 0..20 {
+            pool.try_tell(Job(key, 0)).unwrap();
+        }
+        {
+            let mut resize = Box::pin(pool.resize(2));
+            assert!(at_once(&mut resize).is_none());
+        }
+        for key in 0..8 {
+            // Behind the gates: it is not known who has room.
+            let _ = pool.try_tell(Job(100 + key, 0));
+        }
+        assert_eq!(pool.size(), 2, "who leaves gets nothing more");
+        held.store(false, Ordering::Relaxed);
+        pool.resize(5).await.unwrap();
+        pool.flush().await.unwrap();
+        assert_eq!(pool.size(), 5);
+        pool.resize(1).await.unwrap();
+        assert_eq!(tree.count_children("root/pool").await.unwrap().workers, 1);
+        let counts = in_order(&done);
+        assert!((0..20).all(|key| counts[&key] == 1));
+    });
+}
+
+#[test]
+fn a_worker_that_is_killed_loses_what_it_had_and_is_replaced() {
+    on_every_runtime(async || {
+        let Setup { done, held, bus, pool, tree: _tree } = set_up(3).await;
+        held.store(true, Ordering::Relaxed);
+        let mut told = 0;
+        for key in 0..12 {
+            told += u64::from(pool.try_tell(Job(key, 0)).is_ok());
+        }
+        pool.workers()[1].kill();
+        pool.workers()[1].ended().await;
+        held.store(false, Ordering::Relaxed);
+        while pool.workers().iter().any(|worker| !worker.is_alive()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        for key in 0..12 {
+            pool.tell(Job(100 + key, 0)).await.unwrap();
+        }
+        pool.resize(2).await.unwrap();
+        pool.flush().await.unwrap();
+        let letters = bus.dead_letters();
+        let handled = done.lock().unwrap().len() as u64;
+        assert_eq!(handled + letters.waiting + letters.in_hand, told + 12, "each is counted once");
+    });
+}
+
+#[test]
+fn a_key_whose_worker_is_taken_away_is_refused_and_what_has_no_key_goes_to_the_others() {
+    on_every_runtime(async || {
+        let Setup { done, tree, pool, .. } = set_up(2).await;
+        tree.terminate_child("root/pool/worker-2").await.unwrap();
+        let (mut refused, mut sent) = (0, 0);
+        for key in 0..40 {
+            match pool.tell(Job(key, 0)).await {
+                Ok(()) => sent += 1,
+                Err(TellError::Stopped(Job(back, 0))) if back == key => refused += 1,
+                other => panic!("{other:?}"),
+            }
+            pool.ask(Ping).await.unwrap();
+        }
+        assert!(refused > 5 && sent > 5, "{refused} {sent}");
+        tree.restart_child("root/pool/worker-2").await.unwrap();
+        for key in 0..40 {
+            pool.tell(Job(100 + key, 0)).await.unwrap();
+        }
+        pool.flush().await.unwrap();
+        assert_eq!(done.lock().unwrap().len(), sent + 40);
+    });
+}
+
+#[test]
+fn a_reference_to_a_pool_keeps_no_tree_and_says_that_it_has_ended() {
+    on_every_runtime(async || {
+        let Setup { bus, tree, pool, .. } = set_up(2).await;
+        let (recipient, asked) = (pool.recipient::<Job>(), pool.reply_recipient::<Ping>());
+        recipient.tell(Job(1, 0)).await.unwrap();
+        asked.ask(Ping).await.unwrap();
+        drop(tree);
+        recipient.ended().await;
+        assert_eq!(pool.tell(Job(1, 1)).await, Err(TellError::Stopped(Job(1, 1))));
+        assert_eq!(asked.ask(Ping).await, Err(AskError::Stopped));
+        assert!(pool.resize(3).await.is_err());
+        bus.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_tree_ends_in_time_while_new_workers_wait_at_their_gate() {
+    on_every_runtime(async || {
+        let Setup { held, bus, tree, pool, .. } = set_up(2).await;
+        held.store(true, Ordering::Relaxed);
+        for key in 0..8 {
+            let _ = pool.try_tell(Job(key, 0));
+        }
+        pool.resize(4).await.unwrap();
+        // The first ones handle what they have in hand, and the others go.
+        let (ended, ()) = tokio::join!(tree.shutdown(), async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            held.store(false, Ordering::Relaxed);
+        });
+        ended.unwrap();
+        bus.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn workers_have_the_options_of_their_pool() {
+    on_every_runtime(async || {
+        let make = || Worker { done: Done::default(), held: Arc::default() };
+        let pool = Pool::new(make).workers(2).each(|child| child.restart(Restart::Temporary));
+        let bus = MessageBus::new();
+        let tree = pool.supervisor("pool").start(&bus).await.unwrap();
+        let pool = tree.pool_ref::<Worker>("pool").unwrap();
+        pool.workers()[1].kill();
+        pool.workers()[1].ended().await;
+        while tree.count_children("pool").await.unwrap().workers != 1 {
+            tokio::task::yield_now().await;
+        }
+        for number in 0..4 {
+            pool.tell(Job(0, number)).await.unwrap();
+        }
+        assert!(tree.pool_ref::<Worker>("elsewhere").is_none());
+        tree.shutdown().await.unwrap();
+    });
+}
