@@ -1,5 +1,5 @@
-//! Pools live, where it gets rough: waits that are dropped, workers that are killed or taken away, handles that
-//! go.
+//! Pools live, where it gets rough: waits that are dropped, workers that are killed or taken away,
+//! handles that go.
 #![forbid(unsafe_code)]
 
 #[path = "common/mod.rs"]

@@ -36,7 +36,8 @@ pub(crate) fn round_trip(report: &mut Report) {
     }
 }
 
-fn asking<A: Asked>(flavour: Flavour) -> Round {
+/// A round of questions, one at a time.
+pub(crate) fn asking<A: Asked>(flavour: Flavour) -> Round {
     let clock = clock_cost();
     Box::new(move || flavour.run(ask_once::<A>(clock, QUESTIONS)))
 }

@@ -23,6 +23,7 @@ mod harness;
 mod load;
 mod ours;
 mod peers;
+mod pool;
 mod routing;
 mod supervised;
 mod targets;
@@ -42,6 +43,8 @@ const SCENARIOS: &[Scenario] = &[
     ("many-to-one", carrier::many_to_one),
     ("fanout", carrier::fan_out),
     ("ask", ask::round_trip),
+    ("pool", pool::pools),
+    ("thread", pool::own_threads),
     ("crowd", crowd::spawn_and_stop),
     ("memory", crowd::memory),
     ("crash", crash::crash_to_next),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use kameo::actor::{Actor, ActorRef, Spawn};
@@ -14,7 +15,8 @@ use crate::ask::Asked;
 use crate::carrier::Carrier;
 use crate::crash::Stage;
 use crate::crowd::Crowd;
-use crate::load::{Counter, Load};
+use crate::load::{Counter, Load, Small};
+use crate::pool::{Pooled, Tally, WORKERS, Way};
 
 /// The bound of the mailbox, in messages.
 const CAPACITY: usize = 1024;
@@ -201,4 +203,48 @@ pub(crate) async fn crashes(times: usize) -> Vec<f64> {
     }
     boss.kill();
     samples
+}
+
+/// A worker of a pool.
+pub(crate) struct Hand(Arc<Tally>);
+
+impl Actor for Hand {
+    type Args = Self;
+    type Error = Infallible;
+    async fn on_start(state: Self, _: ActorRef<Self>) -> Result<Self, Infallible> {
+        Ok(state)
+    }
+}
+
+impl Message<Told<Small>> for Hand {
+    type Reply = ();
+    async fn handle(&mut self, Told(message): Told<Small>, _: &mut Context<Self, ()>) {
+        self.0.see(&message);
+    }
+}
+
+/// Workers that are told by turns, by hand. The pool of `kameo_actors`, which has one more actor before each
+/// worker, cannot be had without kameo's `tracing`, which would slow everybody down here.
+pub(crate) struct Workers {
+    workers: Vec<ActorRef<Hand>>,
+    next: usize,
+}
+
+impl Pooled for Workers {
+    async fn start(_: Way, tally: Arc<Tally>) -> Self {
+        let worker = |_| Hand::spawn_with_mailbox(Hand(Arc::clone(&tally)), mailbox::bounded(CAPACITY));
+        Self { workers: (0..WORKERS).map(worker).collect(), next: 0 }
+    }
+
+    async fn send(&mut self, message: Small) {
+        self.next = (self.next + 1) % WORKERS;
+        assert!(self.workers[self.next].tell(Told(message)).await.is_ok(), "the worker is alive");
+    }
+
+    async fn stop(self) {
+        for worker in self.workers {
+            worker.stop_gracefully().await.ok();
+            worker.wait_for_shutdown().await;
+        }
+    }
 }

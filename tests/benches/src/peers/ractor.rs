@@ -1,8 +1,10 @@
 //! ractor 0.16, with its default features.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Instant;
 
+use ractor::factory::{self, FactoryMessage, Worker, WorkerId};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -11,7 +13,8 @@ use crate::ask::Asked;
 use crate::carrier::Carrier;
 use crate::crash::{Lap, Stage};
 use crate::crowd::Crowd;
-use crate::load::{Counter, Load};
+use crate::load::{Counter, Load, Small};
+use crate::pool::{Pooled, Tally, WORKERS, Way};
 
 /// What is cast: a newtype, for symmetry with the other peers.
 #[derive(Debug)]
@@ -271,4 +274,81 @@ pub(crate) async fn start_and_stop(workers: usize) -> Vec<f64> {
     task.await.ok();
     let (stop, stop_cpu) = lap.end();
     vec![start, stop, start_cpu, stop_cpu]
+}
+
+/// A factory of workers, each of which has a queue of its own.
+pub(crate) struct Workers {
+    factory: ActorRef<FactoryMessage<u64, Job>>,
+    task: JoinHandle<()>,
+}
+
+/// What is dispatched.
+#[derive(Debug)]
+pub(crate) struct Job(Small);
+
+struct Hand;
+
+impl Worker for Hand {
+    type Key = u64;
+    type Message = Job;
+    type State = Arc<Tally>;
+    type Arguments = Arc<Tally>;
+
+    async fn pre_start(
+        &self,
+        _: WorkerId,
+        _: &ActorRef<FactoryMessage<u64, Job>>,
+        tally: Arc<Tally>,
+    ) -> Result<Arc<Tally>, ActorProcessingErr> {
+        Ok(tally)
+    }
+
+    async fn handle(
+        &self,
+        _: WorkerId,
+        _: &ActorRef<FactoryMessage<u64, Job>>,
+        factory::Job { msg, key, .. }: factory::Job<u64, Job>,
+        tally: &mut Arc<Tally>,
+    ) -> Result<u64, ActorProcessingErr> {
+        tally.see(&msg.0);
+        Ok(key)
+    }
+}
+
+type Queue = factory::queues::DefaultQueue<u64, Job>;
+
+async fn factory_of<R>(router: R, tally: Arc<Tally>) -> Workers
+where
+    R: factory::routing::Router<u64, Job>,
+{
+    let builder = factory::worker::worker_builder(move |_| (Hand, Arc::clone(&tally)));
+    let arguments = factory::FactoryArguments::builder()
+        .worker_builder(Box::new(builder))
+        .queue(Queue::default())
+        .router(router)
+        .num_initial_workers(WORKERS)
+        .build();
+    let definition = factory::Factory::<u64, Job, Arc<Tally>, Hand, R, Queue>::default();
+    let (factory, task) = Actor::spawn(None, definition, arguments).await.expect("the factory starts");
+    Workers { factory, task }
+}
+
+impl Pooled for Workers {
+    async fn start(way: Way, tally: Arc<Tally>) -> Self {
+        match way {
+            Way::ByKey => factory_of(factory::routing::KeyPersistentRouting::default(), tally).await,
+            Way::LeastBusy => factory_of(factory::routing::QueuerRouting::default(), tally).await,
+            Way::RoundRobin => factory_of(factory::routing::RoundRobinRouting::default(), tally).await,
+        }
+    }
+
+    async fn send(&mut self, message: Small) {
+        let job = factory::Job::new(message.number(), Job(message));
+        assert!(self.factory.cast(FactoryMessage::Dispatch(job)).is_ok(), "the factory is alive");
+    }
+
+    async fn stop(self) {
+        self.factory.stop(None);
+        self.task.await.expect("the factory does not panic");
+    }
 }
