@@ -143,6 +143,36 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, nothing was sent.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, MessageBus, Result};
+    /// # use std::time::Duration;
+    /// struct Add(u64);
+    /// struct Total;
+    /// #[derive(Default)]
+    /// struct Sum(u64);
+    ///
+    /// #[mycelium::actor]
+    /// impl Sum {
+    ///     #[on(direct)]
+    ///     fn add(&mut self, add: &Add) {
+    ///         self.0 += add.0;
+    ///     }
+    ///     #[ask]
+    ///     fn total(&self, _: &Total) -> u64 {
+    ///         self.0
+    ///     }
+    /// }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum::default())?;
+    /// sum.tell(Add(3)).await?;
+    /// sum.tell(Add(4)).await?;
+    /// assert_eq!(sum.ask(Total).await?, 7); // in that order
+    /// # Ok(())
+    /// # }
+    /// ```
     #[inline]
     pub async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
@@ -187,6 +217,30 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Errors
     /// [`TellError::Full`] where [`tell`](Self::tell) would wait.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, MessageBus, Result, TellError};
+    /// # use std::time::Duration;
+    /// # struct Add(u64);
+    /// # struct Total;
+    /// # #[derive(Default)] struct Sum(u64);
+    /// # #[mycelium::actor]
+    /// # impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum::default())?;
+    /// match sum.try_tell(Add(3)) {
+    ///     Ok(()) => {}
+    ///     Err(TellError::Full(add)) => println!("{} is not added: the mailbox is full", add.0),
+    ///     Err(error) => return Err(error.into()),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
         A: Takes<M>,
@@ -229,6 +283,28 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Cancel safety
     /// Dropped after the query was sent, the actor still answers and nobody listens.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, MessageBus, Result};
+    /// # use std::time::Duration;
+    /// # struct Add(u64);
+    /// # struct Total;
+    /// # #[derive(Default)] struct Sum(u64);
+    /// # #[mycelium::actor]
+    /// # impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum::default())?;
+    /// sum.tell(Add(3)).await?;
+    /// let total: u64 = sum.ask(Total).await?;
+    /// assert_eq!(total, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
     where
         A: Replies<Q>,
@@ -264,6 +340,26 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Cancel safety
     /// Dropped after the query was sent, the actor still answers and nobody listens.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, MessageBus, Result};
+    /// # use std::time::Duration;
+    /// # struct Add(u64);
+    /// # struct Total;
+    /// # #[derive(Default)] struct Sum(u64);
+    /// # #[mycelium::actor]
+    /// # impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum::default())?;
+    /// assert_eq!(sum.ask_within(Total, Duration::from_secs(1)).await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn ask_within<Q>(&self, query: Q, limit: Duration) -> Result<A::Reply, AskError>
     where
         A: Replies<Q>,
@@ -358,6 +454,28 @@ impl<A: Actor> ActorRef<A> {
     ///
     /// # Cancel safety
     /// It may be dropped and called again.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, MessageBus, Result, StopReason};
+    /// # use std::time::Duration;
+    /// # struct Add(u64);
+    /// # struct Total;
+    /// # #[derive(Default)] struct Sum(u64);
+    /// # #[mycelium::actor]
+    /// # impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum::default())?;
+    /// sum.stop();
+    /// assert_eq!(sum.ended().await, StopReason::Normal);
+    /// assert!(sum.tell(Add(1)).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn ended(&self) -> StopReason {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => std::future::poll_fn(|cx| isolate.poll_ended(cx)).await,

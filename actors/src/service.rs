@@ -394,6 +394,25 @@ impl<M: Message> Subscriber<M> {
     ///
     /// # Cancel safety
     /// Dropped before it is ready, no message is lost.
+    ///
+    /// The message is a clone: [`recv_many`](Self::recv_many) shows messages where they lie.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Message, MessageBus};
+    /// # #[derive(Clone, Debug)] struct Quote { bid: f64 }
+    /// # impl Message for Quote { const NAME: &'static str = "Quote"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "quotes"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let mut quotes = bus.subscriber::<Quote>()?;
+    /// bus.publisher()?.publish(Quote { bid: 1.5 }).await?;
+    /// bus.shutdown().await?;
+    /// while let Some(quote) = quotes.recv().await {
+    ///     println!("{}", quote.bid);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn recv(&mut self) -> Option<M> {
         let waits = Receiving(self);
         std::future::poll_fn(|cx| waits.0.poll_recv(cx)).await
