@@ -117,7 +117,7 @@ impl<A: Actor> Context<A> {
     /// ```
     /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, StreamHandle};
     /// # use std::pin::Pin;
-    /// # use std::task::Poll;
+    /// # use std::task::{Context as TaskContext, Poll};
     /// # struct Numbers(std::ops::Range<u64>);
     /// # impl futures_core::Stream for Numbers {
     /// #     type Item = u64;
