@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use mycelium_supervisor::ExitReason;
 
+use crate::ActorId;
+
 /// Why an actor or a service ended.
 ///
 /// Supervisors have a reason of their own, [`ExitReason`](crate::tree::ExitReason), which tells apart what
@@ -104,19 +106,19 @@ impl From<ExitReason> for StopReason {
 
 /// Defines an error enum whose variants carry the unsent value, with `into_message` to get it back.
 macro_rules! unsent {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident => $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $(, $more:ty)? => $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum $name<M> {
-            $($(#[$vdoc])* $variant(M),)+
+            $($(#[$vdoc])* $variant(M $(, $more)?),)+
         }
 
         impl<M> $name<M> {
             /// The message that was not sent.
             pub fn into_message(self) -> M {
                 match self {
-                    $(Self::$variant(message) => message,)+
+                    $(Self::$variant(message, ..) => message,)+
                 }
             }
         }
@@ -125,7 +127,7 @@ macro_rules! unsent {
         impl<M> fmt::Debug for $name<M> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 match self {
-                    $(Self::$variant(_) => f.write_str(concat!(stringify!($name), "::", stringify!($variant))),)+
+                    $(Self::$variant(..) => f.write_str(concat!(stringify!($name), "::", stringify!($variant))),)+
                 }
             }
         }
@@ -134,8 +136,9 @@ macro_rules! unsent {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let kind = crate::error::short_type_name::<M>();
                 match self {
-                    $(Self::$variant(_) => write!(f, $text, kind),)+
+                    $(Self::$variant(..) => write!(f, $text, kind)?,)+
                 }
+                self.add_whose(f)
             }
         }
 
@@ -149,8 +152,11 @@ unsent! {
         /// The bus, or the isolate's run, has ended; or it refuses what comes from outside, because it
         /// drains.
         Closed => "{} was not published: its bus is closed, or drains and takes nothing from outside any more",
-        /// A queue is full and its subscription asked for an error (or `try_publish` does not wait).
-        Full => "{} was not published: a subscriber's queue is full; use `publish(..).await` to wait, \
+        /// A queue is full and its subscription asked for an error (or `try_publish` does not wait). Whose it
+        /// is: [`MessageBus::identity`](crate::MessageBus::identity) and
+        /// [`Isolate::identity`](crate::Isolate::identity) know more of it. `None`: a subscriber's that is
+        /// neither an actor nor a service, or the isolate's own.
+        Full, Option<ActorId> => "{} was not published: a subscriber's queue is full; use `publish(..).await` to wait, \
                  raise its capacity or choose another overflow policy",
         /// The publishing actor itself is the one whose queue is full: waiting would never end.
         SelfBlocked => "{} was not published: the publishing actor's own subscription to this topic is full, so it \
@@ -177,6 +183,23 @@ unsent! {
         /// The actor is not of this isolate: another one has it, or a live bus.
         OtherBus => "{} was not sent: the actor is not of this isolate, which shares nothing with other isolates and buses; \
                      spawn it here, or use the isolate that it is of, between two runs",
+    }
+}
+
+impl<M> PublishError<M> {
+    /// Adds whose queue is full, where that is known.
+    fn add_whose(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(_, Some(id)) => write!(f, " (it is that of {id})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<M> TellError<M> {
+    #[expect(clippy::unused_self, reason = "the same for all errors of a message that was not sent")]
+    fn add_whose(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
     }
 }
 

@@ -198,7 +198,7 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
                 cx.waker().wake_by_ref();
                 Poll::Pending
             }
-            Some(Refusal::Full) => {
+            Some(Refusal::Full(_)) => {
                 // Once woken, it is due again.
                 core.wait_for_room(cx.waker());
                 if let Some(topic) = core.find_topic::<M>() {

@@ -117,7 +117,7 @@ impl Place {
         message: &mut Held<M, impl Sized>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
-        if let (Refusal::Full, Some(core)) = (refusal, self.core()) {
+        if let (Refusal::Full(_), Some(core)) = (refusal, self.core()) {
             core.wait_for_room(cx.waker());
             if let Some(topic) = core.find_topic_of::<M>(type_id) {
                 core.note_wait(SeatWait::Topic(topic.index()));
@@ -213,7 +213,9 @@ pub(crate) fn id_of(seat: u32) -> ActorId {
 /// The error for a message that was not queued.
 pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     match refusal {
-        Refusal::Full | Refusal::Fail | Refusal::Over => PublishError::Full(message),
+        Refusal::Full(by) => PublishError::Full(message, by.map(id_of)),
+        Refusal::Fail(by) => PublishError::Full(message, Some(id_of(by))),
+        Refusal::Over => PublishError::Full(message, None),
         Refusal::OwnFull => PublishError::SelfBlocked(message),
         Refusal::Duplicate => PublishError::DuplicateTypeId(message),
         Refusal::Closed => PublishError::Closed(message),

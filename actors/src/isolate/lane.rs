@@ -311,14 +311,17 @@ impl<M: 'static> Lane<M> {
     #[cold]
     pub(crate) fn refusal(&self, sender: u32) -> Refusal {
         let receivers = self.current();
-        let full = || receivers.iter().filter(|receiver| receiver.to.is_full());
-        if full().any(|receiver| receiver.policy == PolicyKind::Fail) {
-            Refusal::Fail
-        } else if full().any(|receiver| receiver.policy == PolicyKind::Block && receiver.to.seat() == sender)
-        {
-            Refusal::OwnFull
-        } else {
-            Refusal::Full
+        let full = |policy| {
+            let mut of_policy = receivers.iter().filter(move |receiver| receiver.policy == policy);
+            of_policy.find(|receiver| receiver.to.is_full()).map(|receiver| receiver.to.seat())
+        };
+        let is_own = |receiver: &Receiver<M>| {
+            receiver.policy == PolicyKind::Block && receiver.to.is_full() && receiver.to.seat() == sender
+        };
+        match full(PolicyKind::Fail) {
+            Some(by) => Refusal::Fail(by),
+            None if receivers.iter().any(is_own) => Refusal::OwnFull,
+            None => Refusal::Full(full(PolicyKind::Block)),
         }
     }
 

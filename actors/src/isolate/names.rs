@@ -9,7 +9,7 @@ use super::handle::{IsolateRef, Place, id_of, seat_of};
 use super::tree::SeatedChild;
 use super::{Isolate, Origin};
 use crate::life::Census;
-use crate::{Actor, ActorRef, Identity, Probe, SpawnError};
+use crate::{Actor, ActorId, ActorRef, Identity, Probe, SpawnError};
 
 /// What an isolate knows its actors by, besides their seats.
 #[derive(Default)]
@@ -93,6 +93,14 @@ impl Isolate {
         };
         seat_of::<A>(&self.core, seat)?;
         Some(ActorRef::in_isolate(IsolateRef::new(Place::new(&self.core, seat))))
+    }
+
+    /// What is known of an actor or a service, such as whose queue is [full](crate::PublishError::Full);
+    /// `None` if nobody has had this number here.
+    #[must_use]
+    pub fn identity(&self, id: ActorId) -> Option<Identity> {
+        let seat = u32::try_from(id.get().checked_sub(1)?).ok()?;
+        self.core.seat(seat).map(|there| self.core.identity(seat, there.name()))
     }
 
     /// The seat of who is registered under `name`.

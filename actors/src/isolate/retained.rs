@@ -150,9 +150,8 @@ impl IsolateCore {
         };
         let refusal = match topic.heard() {
             true if topic.gauge.is_refused() => Some(topic.refusal(sender)),
-            true => {
-                (!self.order.try_push(Event { lane: topic.index(), of: sender })).then_some(Refusal::Full)
-            }
+            true => (!self.order.try_push(Event { lane: topic.index(), of: sender }))
+                .then_some(Refusal::Full(None)),
             false => None,
         };
         if let Some(refusal) = refusal {

@@ -30,8 +30,8 @@ use crate::rt;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::wire::Table;
 use crate::{
-    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Message, Probe, Retention, SpawnError, Subscriber,
-    Subscription, Subscriptions, TopicStats,
+    Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
+    Subscriber, Subscription, Subscriptions, TopicStats,
 };
 
 /// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is
@@ -362,6 +362,14 @@ impl MessageBus {
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters {
         self.core.dead_letters.snapshot()
+    }
+
+    /// What is known of an actor or a service that has not ended, such as whose queue is
+    /// [full](crate::PublishError::Full). It looks at everybody on the bus.
+    #[must_use]
+    pub fn identity(&self, id: ActorId) -> Option<Identity> {
+        let members = self.core.members.youngest_first();
+        members.iter().find(|member| member.id() == id).map(|member| member.identity())
     }
 
     /// How many actors and services have not ended.

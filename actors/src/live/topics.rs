@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError,
+    Blocker, Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError,
     SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
 };
 
@@ -19,7 +19,7 @@ use crate::clock::LiveClock;
 use crate::subscription::Keep;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
 use crate::wire::{Kind, Table};
-use crate::{Message, Policy, PublishError, Retention, SpawnError, Subscription, TopicStats};
+use crate::{ActorId, Message, Policy, PublishError, Retention, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
 pub(crate) struct TopicEntry<M: Clone + Send + Sync + 'static> {
@@ -71,8 +71,10 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
     #[inline(always)]
     pub(crate) fn try_publish(&self, message: M, sender: u64) -> Result<(), PublishError<M>> {
         self.topic.try_publish(message, sender).map_err(|error| match error {
-            mycelium_mailbox::TryPublishError::Closed(message) => PublishError::Closed(message),
-            other => PublishError::Full(other.into_inner()),
+            mycelium_mailbox::TryPublishError::Full { message, by } => {
+                PublishError::Full(message, subscriber(by))
+            }
+            other => PublishError::Closed(other.into_inner()),
         })
     }
 
@@ -143,9 +145,14 @@ pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
 fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
     match error {
         mycelium_mailbox::PublishError::WouldDeadlock(message) => PublishError::SelfBlocked(message),
-        mycelium_mailbox::PublishError::Closed(message) => PublishError::Closed(message),
-        other => PublishError::Full(other.into_inner()),
+        mycelium_mailbox::PublishError::Full { message, by } => PublishError::Full(message, subscriber(by)),
+        other => PublishError::Closed(other.into_inner()),
     }
+}
+
+/// Whose queue is full, if it is an actor's or a service's.
+fn subscriber(by: Blocker) -> Option<ActorId> {
+    (by.subscriber != 0).then_some(ActorId(by.subscriber))
 }
 
 fn capacity_of(messages: usize) -> u32 {

@@ -80,7 +80,7 @@ impl WirePublishError {
         let (message, type_id) = (kind.name, kind.type_id);
         match error {
             PublishError::Closed(_) => Self::Closed { message },
-            PublishError::Full(_) => Self::Full { message },
+            PublishError::Full(..) => Self::Full { message },
             PublishError::SelfBlocked(_) => Self::SelfBlocked { message },
             PublishError::WrongThread(_) => Self::WrongThread { message },
             PublishError::DuplicateTypeId(_) => Self::DuplicateTypeId { message, type_id },

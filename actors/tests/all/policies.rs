@@ -35,7 +35,7 @@ fn a_capacity_holds_whoever_used_the_topic_first() {
         for number in 1..4 {
             publish(number).unwrap();
         }
-        assert!(matches!(publish(4), Err(PublishError::Full(_))), "the small one is full");
+        assert!(matches!(publish(4), Err(PublishError::Full(..))), "the small one is full");
         for number in 0..4 {
             assert_eq!(small.recv().await.map(|load| load.number), Some(number));
         }
@@ -43,7 +43,7 @@ fn a_capacity_holds_whoever_used_the_topic_first() {
         for number in 4..101 {
             publish(number).unwrap();
         }
-        assert!(matches!(publish(101), Err(PublishError::Full(_))), "a hundred wait");
+        assert!(matches!(publish(101), Err(PublishError::Full(..))), "a hundred wait");
         for number in 1..101 {
             assert_eq!(large.recv().await.map(|load| load.number), Some(number));
         }

@@ -54,7 +54,7 @@ impl Host for InIsolate {
     fn publish<M: Message>(&mut self, mut message: M) -> Result<(), PublishError<M>> {
         loop {
             match self.0.publish(message) {
-                Err(PublishError::Full(back)) => message = back,
+                Err(PublishError::Full(back, _)) => message = back,
                 other => return other,
             }
             self.advance(Duration::from_millis(1));

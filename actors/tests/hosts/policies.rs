@@ -82,7 +82,9 @@ fn flood<H: Host>(subscription: Subscription<Load>) -> (Vec<u64>, TopicStats, us
             host.settle();
         }
         most = most.max(Arc::strong_count(&witness) - 1);
-        assert!(refused.is_ok() || matches!(refused, Err(PublishError::Full(load)) if load.number == number));
+        assert!(
+            refused.is_ok() || matches!(refused, Err(PublishError::Full(load, _)) if load.number == number)
+        );
     }
     may_go_on.store(true, Ordering::SeqCst);
     let heard = host.ask(&slow, Heard).unwrap();

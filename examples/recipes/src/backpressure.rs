@@ -13,7 +13,7 @@ pub(crate) async fn run() -> Result {
         quotes.publish(Quote { symbol: 1, ticks }).await?; // there is room: no waiting
     }
     // `publish` would wait now. `try_publish` gives the message back instead.
-    let Err(PublishError::Full(message)) = quotes.try_publish(Quote { symbol: 1, ticks: 3 }) else {
+    let Err(PublishError::Full(message, _)) = quotes.try_publish(Quote { symbol: 1, ticks: 3 }) else {
         return Err("there is room".into());
     };
     let publishing = quotes.publish(message);

@@ -10,10 +10,10 @@ use crate::isolate::{OUTSIDE, let_go};
 /// Why a message was not queued.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// The isolate's queue or a `Block` subscriber is full: the publisher may wait.
-    Full,
-    /// A `Fail` subscriber is full: the publish fails.
-    Fail,
+    /// The isolate's queue or a `Block` subscriber is full, who sits there: the publisher may wait.
+    Full(Option<u32>),
+    /// The `Fail` subscriber who sits there is full: the publish fails.
+    Fail(u32),
     /// The run is over: it may go on in the next one.
     Over,
     /// The publisher's own subscription is the full one: it would wait for itself.
@@ -67,7 +67,7 @@ impl IsolateCore {
         }
         if message.is_held() {
             if !self.order.try_push(Event { lane: index, of: sender }) {
-                return Err(Refusal::Full);
+                return Err(Refusal::Full(None));
             }
             topic.write_from(message);
         }
