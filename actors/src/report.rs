@@ -12,14 +12,18 @@ use crate::BoxError;
 /// of a report is.
 ///
 /// ```
-/// use mycelium::{MainResult, Report};
+/// use mycelium::MainResult;
 ///
 /// fn main() -> MainResult {
 ///     let port: u16 = "8080".parse()?;
 ///     assert_eq!(port, 8080);
 ///     Ok(())
 /// }
+/// ```
 ///
+/// What is printed:
+/// ```
+/// # use mycelium::Report;
 /// let error = "eighty".parse::<u16>().unwrap_err();
 /// assert_eq!(format!("{:?}", Report::from(error)), "invalid digit found in string");
 /// ```
