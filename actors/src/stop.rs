@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 ///     if *n == 9 {
 ///         stop.stop();
 ///     }
-///     Ok::<_, String>(*n)
+///     Ok(*n)
 /// })?;
 /// assert!(report.cancelled);
 /// assert_eq!(report.results.len(), 10);

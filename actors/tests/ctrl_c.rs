@@ -35,7 +35,7 @@ fn part() {
                 wait_for_ever("stopping");
             }
         }
-        Ok::<_, String>(*n)
+        Ok(*n)
     });
     let report = report.unwrap();
     println!("\ncancelled {} with {} results", report.cancelled, report.results.len());
@@ -66,7 +66,7 @@ fn under_load(stop: &StopFlag) {
             }
         }
         isolate.run()?;
-        Ok::<_, BoxError>(*n)
+        Ok(*n)
     });
     let report = report.unwrap();
     println!(

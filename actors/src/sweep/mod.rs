@@ -96,7 +96,7 @@ const CHUNKS_PER_THREAD: usize = 64;
 ///     }
 ///     isolate.run()?;
 ///     let counter = isolate.take(&counter).ok_or("the counter has ended")?;
-///     Ok::<_, BoxError>(counter.found)
+///     Ok(counter.found)
 /// })?;
 /// assert!(report.is_complete());
 /// assert!(report.values().copied().eq([2, 3, 2, 3, 1, 2]));
@@ -191,7 +191,7 @@ impl<'a, S: Space> Sweep<'a, S> {
         self.progress(show)
     }
 
-    /// Runs `instance` for every point and gathers what it returns.
+    /// Runs `instance` for every point and gathers what it returns. `?` turns any error within it into its failure.
     ///
     /// `Ok` promises neither that all points were tried nor that none failed: see
     /// [`SweepReport::is_complete`].
@@ -201,13 +201,12 @@ impl<'a, S: Space> Sweep<'a, S> {
     ///
     /// # Panics
     /// If the space or the progress callback panics, once the instances in hand have ended.
-    pub fn run<R, E, F>(self, instance: F) -> Result<SweepReport<S::Point, R>, SweepError>
+    pub fn run<R, F>(self, instance: F) -> Result<SweepReport<S::Point, R>, SweepError>
     where
         S: Sync,
         S::Point: Send,
         R: Send,
-        E: Into<BoxError>,
-        F: Fn(&S::Point, &Trial) -> Result<R, E> + Sync,
+        F: Fn(&S::Point, &Trial) -> Result<R, BoxError> + Sync,
     {
         let total = self.space.points();
         if total > POINTS_MAX {

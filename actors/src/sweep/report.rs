@@ -48,7 +48,7 @@ impl<P, R> SweepReport<P, R> {
     ///
     /// ```
     /// use mycelium::sweep::Sweep;
-    /// let report = Sweep::new(vec![0.0, 4.0, 2.0]).run(|n: &f64, _| Ok::<_, String>(n / n))?;
+    /// let report = Sweep::new(vec![0.0, 4.0, 2.0]).run(|n: &f64, _| Ok(n / n))?;
     /// assert!(report.values().next().is_some_and(|share| share.is_nan()));
     /// assert_eq!(report.best_by(|share| *share).map(|best| best.params), Some(4.0));
     /// # Ok::<(), mycelium::sweep::SweepError>(())

@@ -43,7 +43,7 @@ pub trait Space {
     /// ```
     /// use mycelium::sweep::{Grid, Space, Sweep};
     /// let pairs = Grid::new((1..=3, 1..=3)).filter_points(|(fast, slow)| fast < slow);
-    /// let report = Sweep::new(pairs).run(|(fast, slow), _| Ok::<_, String>(slow - fast))?;
+    /// let report = Sweep::new(pairs).run(|(fast, slow), _| Ok(slow - fast))?;
     /// assert_eq!((report.total, report.values().copied().collect::<Vec<_>>()), (3, vec![1, 2, 1]));
     /// # Ok::<(), mycelium::sweep::SweepError>(())
     /// ```

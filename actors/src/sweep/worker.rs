@@ -48,7 +48,7 @@ struct Harvest<P, R> {
 }
 
 /// Runs the plan on `threads` threads while this one reports the progress.
-pub(super) fn run<S, R, E, F>(
+pub(super) fn run<S, R, F>(
     plan: &Plan<'_, S, F>,
     threads: usize,
     interval: Duration,
@@ -59,8 +59,7 @@ where
     S: Space + Sync,
     S::Point: Send,
     R: Send,
-    E: Into<BoxError>,
-    F: Fn(&S::Point, &Trial) -> Result<R, E> + Sync,
+    F: Fn(&S::Point, &Trial) -> Result<R, BoxError> + Sync,
 {
     let harvests = std::thread::scope(|scope| {
         let handles = spawn(scope, plan, threads)?;
@@ -83,7 +82,7 @@ where
 type Handle<'scope, P, R> = ScopedJoinHandle<'scope, Harvest<P, R>>;
 
 /// Starts the threads. Fewer than wanted will do, unless there is none.
-fn spawn<'scope, S, R, E, F>(
+fn spawn<'scope, S, R, F>(
     scope: &'scope Scope<'scope, '_>,
     plan: &'scope Plan<'_, S, F>,
     threads: usize,
@@ -92,8 +91,7 @@ where
     S: Space + Sync,
     S::Point: Send,
     R: Send + 'scope,
-    E: Into<BoxError>,
-    F: Fn(&S::Point, &Trial) -> Result<R, E> + Sync,
+    F: Fn(&S::Point, &Trial) -> Result<R, BoxError> + Sync,
 {
     let mut handles = Vec::with_capacity(threads);
     for at in 0..threads {
@@ -114,10 +112,9 @@ where
 
 impl<S: Space, F> Plan<'_, S, F> {
     /// The loop of one thread.
-    fn work<R, E>(&self) -> Harvest<S::Point, R>
+    fn work<R>(&self) -> Harvest<S::Point, R>
     where
-        E: Into<BoxError>,
-        F: Fn(&S::Point, &Trial) -> Result<R, E>,
+        F: Fn(&S::Point, &Trial) -> Result<R, BoxError>,
     {
         let _leave = ThreadEnd(&self.tally);
         let _guard = BreakOnPanic(&self.tally);
@@ -140,16 +137,15 @@ impl<S: Space, F> Plan<'_, S, F> {
         harvest.after(cpu)
     }
 
-    fn run_one<R, E>(&self, index: usize, leash: &Arc<Leash>, harvest: &mut Harvest<S::Point, R>)
+    fn run_one<R>(&self, index: usize, leash: &Arc<Leash>, harvest: &mut Harvest<S::Point, R>)
     where
-        E: Into<BoxError>,
-        F: Fn(&S::Point, &Trial) -> Result<R, E>,
+        F: Fn(&S::Point, &Trial) -> Result<R, BoxError>,
     {
         let params = self.space.point(index);
         let trial = Trial::held(index, seed_of(self.seed, index), leash);
         // What the function borrows is shared with other threads, so it is guarded against being seen half
         // changed.
-        let caught = catch_unwind(AssertUnwindSafe(|| (self.instance)(&params, &trial).map_err(Into::into)));
+        let caught = catch_unwind(AssertUnwindSafe(|| (self.instance)(&params, &trial)));
         if leash.take_pulled() {
             // Whatever it has made of that: a full sweep would have another result.
             return;

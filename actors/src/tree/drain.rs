@@ -67,7 +67,8 @@ pub struct Left {
 impl fmt::Display for Drained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { sources, elapsed } = self;
-        write!(f, "drained in {elapsed:?}: {sources} sources stopped, every mailbox empty")
+        let plural = if *sources == 1 { "" } else { "s" };
+        write!(f, "drained in {elapsed:?}: {sources} source{plural} stopped, every mailbox empty")
     }
 }
 

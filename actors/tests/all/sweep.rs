@@ -123,7 +123,7 @@ fn the_order_of_instances_is_really_shuffled() {
     let sweep = Sweep::new(0..100u32).threads(1).shuffled(3);
     let report = sweep.run(|n, _| {
         begun.lock().unwrap().push(*n);
-        Ok::<_, String>(*n)
+        Ok(*n)
     });
     assert!(report.unwrap().values().copied().eq(0..100));
     let mut begun = begun.into_inner().unwrap();
@@ -138,7 +138,7 @@ fn failures_are_counted_and_the_first_are_kept_on_any_number_of_threads() {
         let report = Sweep::new(0..1_000usize)
             .threads(threads)
             .shuffled(9)
-            .run(|n, _| if n % 4 == 0 { Ok(*n) } else { Err(format!("{n} is odd or half odd")) })
+            .run(|n, _| if n % 4 == 0 { Ok(*n) } else { Err(format!("{n} is odd or half odd").into()) })
             .unwrap();
         assert_eq!((report.results.len(), report.failed), (250, 750));
         let kept: Vec<usize> = report.failures.iter().map(|failure| failure.params).collect();
@@ -180,7 +180,7 @@ fn a_panic_ends_one_instance_only() {
             7 => panic!("seven is too much"),
             50 => std::panic::panic_any(50),
             51 => std::panic::panic_any(Spite),
-            _ => Ok::<_, String>(*n),
+            _ => Ok(*n),
         })
         .unwrap();
     assert_eq!(report.results.len(), 97);
@@ -211,7 +211,7 @@ fn progress_is_told_until_the_end() {
             while *n == 10 && seen.load(Ordering::SeqCst) == 0 {
                 std::thread::yield_now();
             }
-            if n % 2 == 0 { Ok(*n) } else { Err("odd") }
+            if n % 2 == 0 { Ok(*n) } else { Err("odd".into()) }
         })
         .unwrap();
     let told = told.into_inner();
@@ -241,7 +241,7 @@ fn a_stop_flag_keeps_what_is_done() {
                 while *n > 600 && !stop.is_stopped() {
                     std::thread::yield_now();
                 }
-                Ok::<_, String>(*n * 2)
+                Ok(*n * 2)
             })
             .unwrap();
         assert!(report.cancelled);
@@ -252,10 +252,10 @@ fn a_stop_flag_keeps_what_is_done() {
         );
         assert!(report.results.is_sorted_by_key(|row| row.index));
 
-        let nothing = Sweep::new(0..10u32).stop(&stop).run(|n, _| Ok::<_, String>(*n)).unwrap();
+        let nothing = Sweep::new(0..10u32).stop(&stop).run(|n, _| Ok(*n)).unwrap();
         assert!(nothing.cancelled && nothing.results.is_empty());
         stop.reset();
-        let all = Sweep::new(0..10u32).stop(&stop).run(|n, _| Ok::<_, String>(*n)).unwrap();
+        let all = Sweep::new(0..10u32).stop(&stop).run(|n, _| Ok(*n)).unwrap();
         assert!(!all.cancelled && all.is_complete());
     }
 }
@@ -270,7 +270,7 @@ fn a_flag_set_after_the_last_instance_cancels_nothing() {
             if *n == 9 {
                 stop.stop();
             }
-            Ok::<_, String>(())
+            Ok(())
         })
         .unwrap();
     assert!(!report.cancelled && report.is_complete());
@@ -291,7 +291,7 @@ fn a_panic_of_the_progress_callback_ends_the_sweep() {
             while !release.is_stopped() {
                 std::thread::yield_now();
             }
-            Ok::<_, String>(())
+            Ok(())
         });
 }
 
@@ -302,7 +302,7 @@ fn an_empty_space_gives_an_empty_report() {
         assert!(progress.finished);
         told.set(told.get() + 1);
     });
-    let report = sweep.run(|_, _| -> Result<(), String> { Err("never run".to_owned()) }).unwrap();
+    let report = sweep.run(|_, _| -> mycelium::Result { Err("never run".into()) }).unwrap();
     assert!(report.is_complete() && report.failures.is_empty() && !report.cancelled);
     assert_eq!(told.get(), 1);
     assert!(Grid::new((0..3, 5..5, 0..usize::MAX)).iter_points().next().is_none());
@@ -311,7 +311,7 @@ fn an_empty_space_gives_an_empty_report() {
 #[test]
 fn a_space_that_is_too_large_is_refused_before_it_is_begun() {
     fn refused<S: Space<Point: Send + std::fmt::Debug> + Sync>(space: S) -> SweepError {
-        Sweep::new(space).run(|_, _| -> Result<(), &str> { Err("never run") }).unwrap_err()
+        Sweep::new(space).run(|_, _| -> mycelium::Result { Err("never run".into()) }).unwrap_err()
     }
     let error = refused(Grid::new((0..u64::MAX, 0..u64::MAX)));
     assert_eq!(error, SweepError::TooManyPoints { points: usize::MAX });
@@ -326,11 +326,11 @@ fn lists_may_hold_references_and_the_function_may_borrow() {
     let names = ["one".to_owned(), "three".to_owned()];
     let by_reference: Vec<&String> = names.iter().collect();
     let extra = [1usize, 2, 3];
-    let report = Sweep::new(by_reference).run(|name, _| Ok::<_, String>(name.len() + extra.len())).unwrap();
+    let report = Sweep::new(by_reference).run(|name, _| Ok(name.len() + extra.len())).unwrap();
     assert!(report.values().copied().eq([6, 8]));
     let shared: Arc<[u8]> = [1, 2].into();
-    assert!(Sweep::new(&shared).run(|n, _| Ok::<_, String>(*n)).unwrap().values().copied().eq([1, 2]));
-    assert!(Sweep::new(&names[..1]).run(|n, _| Ok::<_, String>(n.clone())).unwrap().values().eq(["one"]));
+    assert!(Sweep::new(&shared).run(|n, _| Ok(*n)).unwrap().values().copied().eq([1, 2]));
+    assert!(Sweep::new(&names[..1]).run(|n, _| Ok(n.clone())).unwrap().values().eq(["one"]));
 }
 
 #[cfg(target_os = "linux")]
@@ -338,7 +338,7 @@ fn lists_may_hold_references_and_the_function_may_borrow() {
 fn cpu_time_is_counted_on_linux() {
     let report = Sweep::new(0..2u64)
         .threads(2)
-        .run(|n, _| Ok::<_, String>((0..20_000_000u64).fold(*n, |sum, n| std::hint::black_box(sum ^ n))))
+        .run(|n, _| Ok((0..20_000_000u64).fold(*n, |sum, n| std::hint::black_box(sum ^ n))))
         .unwrap();
     assert!(report.cpu.unwrap() > Duration::from_millis(1), "{:?}", report.cpu);
 }

@@ -43,7 +43,7 @@ pub fn run_all<P: Copy + Send + Sync + Debug>(
         .threads(threads.unwrap_or(0))
         .stop(&stop)
         .progress_bar(label)
-        .run(|parameter, _| instance(*parameter))?;
+        .run(|parameter, _| Ok(instance(*parameter)?))?;
     let cpu_s = usage::cpu_seconds() - cpu;
     let why = |cause| match cause {
         FailureCause::Failed(error) => error.to_string(),
