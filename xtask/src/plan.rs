@@ -37,7 +37,7 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
         Step::cargo("scalars", "test --locked -p mycelium-mailbox --all-features --test scalar_libraries"),
         // The oracle and the determinism of sweeps take thousands of runs, which are slow without
         // optimisation.
-        Step::cargo("release", "test --release --locked -p backtest"),
+        Step::cargo("release", "test --release --locked -p backtest --test agreement --test oracle"),
         example(),
     ];
     steps.extend(loom(root));
