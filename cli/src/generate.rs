@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use mycelium_codegen::golden::GoldenError;
-use mycelium_codegen::{Model, Options, golden, python, rust};
+use mycelium_codegen::{Model, Options, golden, ocaml, python, rust};
 use mycelium_contract::Contract;
 
 use crate::outcome::{self, Outcome, complain, say};
@@ -17,6 +17,7 @@ const EXAMPLES: &str = "Examples:
   mycelium gen contracts.yaml --lang rust --out -                # to look at
   mycelium gen contracts.yaml --lang rust --out src/messages.rs  # to commit
   mycelium gen contracts.yaml --lang python --out desk/messages  # a package
+  mycelium gen contracts.yaml --lang ocaml --out desk/messages   # a library of dune
   mycelium gen contracts.yaml --golden tests/golden --check      # in CI";
 
 /// Generate source code or golden vectors from a contract.
@@ -33,7 +34,8 @@ pub(crate) struct GenerateArgs {
     /// Generate source code in this language.
     #[arg(long, value_enum, required_unless_present = "golden")]
     lang: Option<Language>,
-    /// Where the source goes: a file for Rust, `-` is standard output; the folder of a package for Python.
+    /// Where the source goes: a file for Rust, `-` is standard output; the folder of a package for Python, of
+    /// a library for OCaml.
     #[arg(long, value_name = "PATH", requires = "lang", required_unless_present = "golden")]
     out: Option<PathBuf>,
     /// Path of the crate that generated Rust code refers to, such as `::mycelium_mailbox` for code without
@@ -56,6 +58,9 @@ enum Language {
     /// A package of dataclasses with `encode()`, `decode()` and `validate()`, for Python 3.11 and newer,
     /// without dependencies.
     Python,
+    /// A library of records with `encode`, `decode` and `validate`, for OCaml 4.13 and dune 2.9 and newer,
+    /// without dependencies.
+    Ocaml,
 }
 
 pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
@@ -73,13 +78,19 @@ pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
         }
         files.push((out.clone(), source));
     }
-    if let (Some(Language::Python), Some(out)) = (args.lang, &args.out) {
+    if let (Some(language @ (Language::Python | Language::Ocaml)), Some(out)) = (args.lang, &args.out) {
+        let what = if language == Language::Python { "a Python package" } else { "an OCaml library" };
         if out == Path::new("-") {
-            return Err(
-                "a Python package is several files: give the path of a folder to --out instead of `-`".into(),
-            );
+            return Err(format!(
+                "{what} is several files: give the path of a folder to --out instead of `-`"
+            )
+            .into());
         }
-        files.extend(python(&contract).into_iter().map(|file| (out.join(file.name), file.text)));
+        if language == Language::Python {
+            files.extend(python(&contract).into_iter().map(|file| (out.join(file.name), file.text)));
+        } else {
+            files.extend(ocaml(&contract).into_iter().map(|file| (out.join(file.name), file.text)));
+        }
         if !args.check {
             make_folder(out)?;
         }
@@ -144,6 +155,7 @@ fn compare(args: &GenerateArgs, files: &[(PathBuf, String)]) -> outcome::Result 
 fn language(args: &GenerateArgs) -> &'static str {
     match args.lang {
         Some(Language::Python) => "python",
+        Some(Language::Ocaml) => "ocaml",
         Some(Language::Rust) | None => "rust",
     }
 }

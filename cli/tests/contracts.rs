@@ -284,22 +284,25 @@ fn the_path_of_the_crate_is_one() {
 }
 
 #[test]
-fn a_python_package_is_written_compared_and_mended() {
-    let folder = folder("python");
-    fs::write(folder.join("contracts.yaml"), GOOD).unwrap();
-    let generate = ["gen", "--lang", "python", "--out", "desk/messages"];
-    let check = ["gen", "--lang", "python", "--out", "desk/messages", "--check"];
-    let (code, _, err) = mycelium(&check, &folder);
-    assert_eq!(code, 1);
-    assert!(
-        err.contains("mend it with: mycelium gen contracts.yaml --lang python --out desk/messages"),
-        "{err}"
-    );
-    assert_eq!(mycelium(&generate, &folder).0, 0);
-    for file in ["__init__.py", "_wire.py", "py.typed"] {
-        assert!(folder.join("desk/messages").join(file).exists(), "{file}");
+fn packages_and_libraries_are_written_compared_and_mended() {
+    let library = ["dune", "acme_trading_messages.ml", "acme_trading_messages.mli", "mycelium_wire.mli"];
+    for (lang, files) in [("python", &["__init__.py", "_wire.py", "py.typed"][..]), ("ocaml", &library)] {
+        let folder = folder(lang);
+        fs::write(folder.join("contracts.yaml"), GOOD).unwrap();
+        let generate = ["gen", "--lang", lang, "--out", "desk/messages"];
+        let check = ["gen", "--lang", lang, "--out", "desk/messages", "--check"];
+        let (code, _, err) = mycelium(&check, &folder);
+        assert_eq!(code, 1);
+        let mend = format!("mend it with: mycelium gen contracts.yaml --lang {lang} --out desk/messages");
+        assert!(err.contains(&mend), "{err}");
+        assert_eq!(mycelium(&generate, &folder).0, 0);
+        for file in files {
+            assert!(folder.join("desk/messages").join(file).exists(), "{file}");
+        }
+        assert_eq!(mycelium(&check, &folder).0, 0);
+        fs::write(folder.join("desk/messages").join(files[0]), "stale").unwrap();
+        assert_eq!(mycelium(&check, &folder).0, 1);
+        let (code, _, err) = mycelium(&["gen", "--lang", lang, "--out", "-"], &folder);
+        assert!(code != 0 && err.contains("give the path of a folder to --out"), "{err}");
     }
-    assert_eq!(mycelium(&check, &folder).0, 0);
-    let (code, _, err) = mycelium(&["gen", "--lang", "python", "--out", "-"], &folder);
-    assert!(code != 0 && err.contains("give the path of a folder to --out"), "{err}");
 }

@@ -8,8 +8,9 @@
 //! ```
 //!
 //! and one line in the crate, `mycelium::contracts!();`, includes them. [`rust()`] gives the same source as
-//! text, [`python()`] a package of the same types. [`encode`] writes values by the specification alone,
-//! without rkyv, and [`golden`] makes test vectors with it for the codecs of all languages.
+//! text, [`python()`] a package and [`ocaml()`] a library of the same types. [`encode`] writes values by the
+//! specification alone, without rkyv, and [`golden`] makes test vectors with it for the codecs of all
+//! languages.
 #![forbid(unsafe_code)]
 // A type in a public signature can be named, and so matched and kept.
 #![warn(unnameable_types)]
@@ -18,6 +19,7 @@ mod build_script;
 pub mod encode;
 pub mod golden;
 mod model;
+mod ocaml;
 mod python;
 mod rust;
 pub mod show;
@@ -25,5 +27,6 @@ mod source;
 
 pub use build_script::{GenerateError, build, build_with, generate};
 pub use model::Model;
+pub use ocaml::{OcamlFile, ocaml, ocaml_library};
 pub use python::{PythonFile, python};
 pub use rust::{Options, rust};

@@ -6,7 +6,9 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings)]
 
+mod cases;
 mod common;
+mod ocaml;
 mod python;
 mod random;
 mod untyped;

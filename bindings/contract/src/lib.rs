@@ -45,6 +45,7 @@ use std::io::Read;
 use std::path::Path;
 
 pub use breaking::{Change, Severity, breaking};
+pub use check::graph::Def;
 pub use code::Code;
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Errors};
 pub use digest::Digests;

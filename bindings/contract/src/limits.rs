@@ -25,6 +25,8 @@ pub const MESSAGES_MAX: usize = 4_096;
 pub const FIELDS_MAX: usize = 256;
 /// Variants of one enum: the tag is a `u8`.
 pub const VARIANTS_MAX: usize = 256;
+/// Variants with fields of one enum: OCaml has no more constructors with arguments in one type.
+pub const DATA_VARIANTS_MAX: usize = 246;
 /// Bytes of a type's text, such as `Vec<Option<u64>>`.
 pub const TYPE_BYTES_MAX: usize = 256;
 /// Types nested in the text of one type.

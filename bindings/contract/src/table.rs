@@ -10,6 +10,12 @@ use crate::check::graph::{Def, order};
 use crate::{Contract, Field};
 
 impl Contract {
+    /// All enums and structs, each behind those that it is made of.
+    #[must_use]
+    pub fn definitions(&self) -> Vec<Def<'_>> {
+        order(self).ordered
+    }
+
     /// The table of the contract: its messages with their layouts, without descriptions, defaults and rules.
     ///
     /// ```
@@ -35,8 +41,8 @@ impl Contract {
     #[must_use]
     pub fn table(&self) -> String {
         let mut out = format!("mycelium contract 1\nschema {} {}\n", self.schema.id, self.schema.version);
-        // Each definition after those that it is made of. Writing to a `String` cannot fail.
-        for def in order(self).ordered {
+        // Writing to a `String` cannot fail.
+        for def in self.definitions() {
             match def {
                 Def::Struct(def) => {
                     let _ = writeln!(out, "struct {}", def.name);

@@ -135,7 +135,7 @@ fn the_limits_are_those_of_the_code() {
             l::DOMAINS_MAX,
             grouped(l::DEFINITIONS_MAX / 2)
         ),
-        format!("| {}; {} |", l::FIELDS_MAX, l::VARIANTS_MAX),
+        format!("| {}; {}; {} |", l::FIELDS_MAX, l::VARIANTS_MAX, l::DATA_VARIANTS_MAX),
         format!(
             "| {}; {}; {} bytes |",
             l::NAME_BYTES_MAX,

@@ -222,6 +222,9 @@ fn definitions() {
     let many: Vec<String> = (0..257).map(|n| format!("V{n}")).collect();
     check(&enums(&format!("E: [{}]", many.join(", "))), "MYC0007 `[` 1 to 256");
     check(&enums(&format!("E: [{}]", many[..256].join(", "))), "");
+    let data: Vec<String> = (0..247).map(|n| format!("{{V{n}: {{fields: {{x: u8}}}}}}")).collect();
+    check(&enums(&format!("E: [{}]", data.join(", "))), "MYC0003 `E` 247 variants with fields");
+    check(&enums(&format!("E: [{}, A, B, C]", data[..246].join(", "))), "");
     let structs = |text: &str| with(&format!("structs:\n  {text}\n"), GOOD);
     check(&structs("P: {x: u8}"), "MYC0011 `P` fields\nMYC0010 `x`");
     check(&structs("P: {fields: {}}"), "MYC0007 `{`");

@@ -8,7 +8,7 @@ use crate::check::keys::{Entry, Keys, at_most, entries, integer};
 use crate::check::names::{self, Naming};
 use crate::check::types::{Definition, Definitions};
 use crate::diagnostic::{Report, Span};
-use crate::limits::{DEFINITIONS_MAX, DESCRIPTION_BYTES_MAX, VARIANTS_MAX};
+use crate::limits::{DATA_VARIANTS_MAX, DEFINITIONS_MAX, DESCRIPTION_BYTES_MAX, VARIANTS_MAX};
 use crate::yaml::{Kind, Node};
 use crate::{Code, Contract, EnumDef, StructDef, Variant};
 
@@ -107,6 +107,8 @@ pub(super) fn read_enums<'n>(
             variant(item, &what, definitions, &mut def, contract.enums.len(), drafts, report);
         }
         unit_growth(&def, entry.span, report);
+        let with_fields = def.variants.iter().filter(|variant| !variant.fields.is_empty()).count();
+        at_most(with_fields, DATA_VARIANTS_MAX, "variants with fields", entry.span, report);
         contract.enums.push(def);
     }
 }

@@ -6,13 +6,17 @@ use crate::{Contract, EnumDef, Field, StructDef, Type};
 
 /// A struct or an enum of a contract.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Def<'c> {
+pub enum Def<'c> {
+    /// A unit or data enum.
     Enum(&'c EnumDef),
+    /// A nested struct.
     Struct(&'c StructDef),
 }
 
 impl<'c> Def<'c> {
-    pub(crate) fn name(self) -> &'c str {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'c str {
         match self {
             Def::Enum(def) => &def.name,
             Def::Struct(def) => &def.name,

@@ -1,0 +1,104 @@
+//! Cases for the codecs of other languages: values, damaged values, and what the Rust types say of them.
+
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use mycelium_codegen::golden::{self, Verdict};
+use mycelium_codegen::{Model, encode, show};
+use mycelium_contract::{Message, Value};
+use mycelium_mailbox::wire::WireError;
+use mycelium_random::{Random, cases};
+
+use crate::{common, probe, random};
+
+/// Random values per message.
+const CASES: u64 = 200;
+
+/// Runs a script that installs what is missing, one at a time, since the system's package manager knows one
+/// user. Gives what the script prints.
+pub(crate) fn install(script: &str) -> String {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let installed = Command::new("sh").arg(common::root().join(script)).output().expect("a shell");
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+    String::from_utf8_lossy(&installed.stdout).trim().to_owned()
+}
+
+/// What the Rust type says of bytes.
+pub(crate) struct Case {
+    pub(crate) message: String,
+    pub(crate) version: u16,
+    pub(crate) root_len: u32,
+    pub(crate) verdict: &'static str,
+    pub(crate) bytes: String,
+    /// The value that was encoded as JSON, if these are its bytes.
+    pub(crate) value: Option<String>,
+    /// Whether the value encodes to the same bytes.
+    pub(crate) again: bool,
+    /// What `validate()` says: message, field, and what the value must be.
+    pub(crate) broken: Option<[String; 3]>,
+}
+
+impl Case {
+    fn new(message: &Message, bytes: &[u8], version: u16, root_len: u32, value: Option<String>) -> Self {
+        let probe = probe(&message.name);
+        let verdict = match probe.decode_version(bytes, version, root_len) {
+            Ok(_) => "ok",
+            Err(WireError::Truncated { .. }) => "truncated",
+            Err(WireError::Version { .. }) => "version",
+            Err(_) => "invalid",
+        };
+        let broken = probe.broken(bytes, version, root_len).map(|error| {
+            let must = error.reason.split_once(", must ").map_or("", |(_, must)| must);
+            [error.message.to_owned(), error.field.clone(), must.to_owned()]
+        });
+        let again = value.is_some() && version == message.version;
+        let (message, bytes) = (message.name.clone(), show::hex(bytes));
+        Self { message, version, root_len, verdict, bytes, value, again, broken }
+    }
+}
+
+/// Golden vectors, hostile bytes, random values, and random values that were damaged.
+pub(crate) fn of_message(model: &Model<'_>, message: &Message, rng: &mut Random, out: &mut Vec<Case>) {
+    let newest = model.record(&message.fields).layout.size as u32;
+    for vector in golden::vectors(model, message).expect("boundary values fit their types") {
+        let encoded = &vector.encoded;
+        let value = Some(show::json(model, &message.fields, &vector.values));
+        let (version, root_len) = (vector.version, encoded.root_len as u32);
+        out.push(Case::new(message, &encoded.bytes, version, root_len, value));
+    }
+    for case in golden::hostile(model, message).expect("boundary values fit their types") {
+        assert!(matches!(case.verdict, Verdict::Truncated | Verdict::Invalid));
+        let (version, root_len) = (message.version, newest);
+        out.push(Case::new(message, &case.bytes, version, root_len, None));
+    }
+    for _ in 0..cases(CASES) {
+        let version = 1 + rng.below(u64::from(message.version)) as u16;
+        let fields = message.fields_of(version);
+        let values: Vec<(String, Value)> = random::fields(model, fields, rng);
+        let encoded = encode::message(model, fields, &values).expect("random values fit their types");
+        let root_len = encoded.root_len as u32;
+        let value = Some(show::json(model, fields, &values));
+        out.push(Case::new(message, &encoded.bytes, version, root_len, value));
+        let mut bytes = encoded.bytes;
+        for mark in &encoded.marks {
+            if rng.chance(30) {
+                let at = mark.at + rng.index(8).min(bytes.len() - mark.at - 1);
+                let before = bytes[at];
+                bytes[at] = rng.pick(&[0, 1, 2, 3, 8, 0x7f, 0x80, 0x81, 0xbf, 0xc0, 0xf0, 0xfc, 0xff]);
+                out.push(Case::new(message, &bytes, version, root_len, None));
+                bytes[at] = before;
+            }
+        }
+        match rng.below(4) {
+            0 => bytes.truncate(rng.index(bytes.len() + 1)),
+            1 => bytes.extend(rng.bytes(9)),
+            2 => drop(bytes.splice(0..0, [0; 8])),
+            _ => {}
+        }
+        let versions = [version, 0, 1, message.version, message.version + 1, u16::MAX];
+        let roots = [root_len, 0, root_len + 8, root_len.saturating_sub(4), bytes.len() as u32];
+        let (version, root_len) = (rng.pick(&versions), rng.pick(&roots));
+        out.push(Case::new(message, &bytes, version, root_len, None));
+    }
+}
