@@ -9,6 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::Sources;
 use mycelium_remote::frame::Header;
 use rand_pcg::Pcg64Mcg;
 
@@ -113,7 +114,7 @@ impl<A: Actor> Context<A> {
     }
 
     /// Brings a live actor's `sources` up to date with the subscriptions that its handlers made and ended.
-    pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Inlet<A>>) {
+    pub(crate) fn apply_changes(&mut self, sources: &mut Sources<Inlet<A>>) {
         if let ContextBackend::Live(live) = &mut self.backend {
             live.apply_changes(sources);
         }
@@ -456,7 +457,7 @@ impl<A: Actor> Context<A> {
 
     /// A new life of this live actor begins: it has not asked to stop, and it has the `sources` of the last
     /// life.
-    pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
+    pub(crate) fn begin_life(&mut self, sources: &mut Sources<Inlet<A>>) {
         self.stop_asked = false;
         if let ContextBackend::Live(live) = &mut self.backend {
             live.begin_life(sources);

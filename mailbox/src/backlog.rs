@@ -205,10 +205,11 @@ impl<T> Backlog<T> {
         }
     }
 
-    /// Moves the next batch into the receiver's empty `hand` and says how many places that freed.
+    /// Moves the next batch, `most` messages, into the receiver's empty `hand` and says how many places that
+    /// freed.
     ///
     /// The policies that replace old messages hand out one at a time, so that what waits stays replaceable.
-    pub(crate) fn take(&mut self, hand: &mut VecDeque<T>) -> usize {
+    pub(crate) fn take(&mut self, hand: &mut VecDeque<T>, most: usize) -> usize {
         debug_assert!(hand.is_empty(), "the batch before was handled");
         let freed = std::mem::take(&mut self.in_hand) as usize;
         self.high_water = self.high_water.max(self.count());
@@ -217,7 +218,7 @@ impl<T> Backlog<T> {
             Store::Fifo(queue) if self.when_full == WhenFull::DropOldest => hand.extend(queue.pop_front()),
             Store::Fifo(queue) => {
                 let half = (self.capacity as usize / 2).max(1);
-                let batch = queue.len().min(BATCH).min(half);
+                let batch = queue.len().min(BATCH).min(half).min(most);
                 if batch == queue.len() && queue.capacity() <= KEEP_ENTRIES {
                     // All of it, and memory that nobody wants back: no message is moved.
                     std::mem::swap(hand, queue);
@@ -448,7 +449,7 @@ mod tests {
             (0..messages).for_each(|value| backlog.push(value));
             loop {
                 hand.clear();
-                backlog.take(&mut hand);
+                backlog.take(&mut hand, usize::MAX);
                 if hand.is_empty() {
                     break;
                 }

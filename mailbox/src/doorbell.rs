@@ -13,11 +13,19 @@
 //! finds the message. A producer that finds `BUSY` may leave: either another ringer is about to wake the
 //! receiver, which must pass through `prepare` and the second look again before it sleeps, or the receiver is
 //! inside `prepare` right now and the second look is still to come.
+//!
+//! # What it tells
+//! A receiver of many sources arms each with a tag (see `sources.rs`). Whoever takes such a source off the
+//! list of those that are armed, under that queue's lock, writes the tag into `told`, under its own lock,
+//! before a message can be seen in the queue. So who has seen any later effect of that message finds
+//! `has_told` set, unless the receiver has taken the tag. **Sync point "told or asleep"**: a receiver that
+//! sleeps has set the bell and then looks into `told` under its lock; who tells writes there and then looks
+//! at the bell. The one that comes second sees what the other has written.
 
 use std::fmt;
 use std::task::Waker;
 
-use crate::sync::{AtomicU8, Ordering, Shared, model_fence};
+use crate::sync::{AtomicBool, AtomicU8, Ordering, Shared, Spin, model_fence};
 
 const AWAKE: u8 = 0;
 const ASLEEP: u8 = 1;
@@ -38,6 +46,16 @@ const BUSY: u8 = 2;
 pub struct Doorbell {
     state: AtomicU8,
     waker: Shared<Option<Waker>>,
+    /// Whether `told` holds any. Written under its lock.
+    has_told: AtomicBool,
+    /// The tags of sources in which a message is, or will be when the lock of its queue is free.
+    told: Spin<Option<Box<Told>>>,
+}
+
+/// Boxed, because few receivers have it and idle inboxes are to be small.
+#[derive(Default)]
+struct Told {
+    tags: Vec<u32>,
 }
 
 // SAFETY: the waker cell is touched only by the thread that moved `state` to BUSY, which one compare-exchange
@@ -50,7 +68,8 @@ impl Doorbell {
     /// A bell whose receiver is awake.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: AtomicU8::new(AWAKE), waker: Shared::new(None) }
+        let (state, waker) = (AtomicU8::new(AWAKE), Shared::new(None));
+        Self { state, waker, has_told: AtomicBool::new(false), told: Spin::new(None) }
     }
 
     /// First step to sleep: from now on a ring wakes `waker`.
@@ -100,6 +119,46 @@ impl Doorbell {
             return None;
         }
         self.take_claimed()
+    }
+
+    /// Tells the receiver that the source with this tag has a message. Inside the lock of its queue, before
+    /// the message can be seen.
+    #[inline(never)]
+    pub(crate) fn tell(&self, tag: u32) {
+        let mut told = self.told.lock();
+        // It is there, and has room: whoever arms with a tag has seen to it.
+        told.get_or_insert_default().tags.push(tag);
+        self.has_told.store(true, Ordering::Release);
+    }
+
+    /// The receiver's: whether there are tags, as far as it follows from what this thread has seen.
+    #[inline]
+    pub(crate) fn has_told(&self) -> bool {
+        self.has_told.load(Ordering::Acquire)
+    }
+
+    /// The receiver's, after [`prepare`](Self::prepare): the same, for all that has told before it could see
+    /// the bell set.
+    pub(crate) fn tells(&self) -> bool {
+        self.told.lock().as_ref().is_some_and(|told| !told.tags.is_empty())
+    }
+
+    /// The receiver's: moves the tags into `into`, which is empty.
+    pub(crate) fn take_told(&self, into: &mut Vec<u32>) {
+        let mut told = self.told.lock();
+        into.extend(told.iter_mut().flat_map(|told| told.tags.drain(..)));
+        self.has_told.store(false, Ordering::Relaxed);
+    }
+
+    /// The receiver's: so many tags are told without an allocation.
+    pub(crate) fn make_room_to_tell(&self, tags: usize) {
+        let mut room = Some(Box::new(Told { tags: Vec::with_capacity(tags) }));
+        let mut told = self.told.lock();
+        std::mem::swap(&mut *told, &mut room);
+        if let (Some(told), Some(before)) = (&mut *told, &mut room) {
+            told.tags.append(&mut before.tags);
+        }
+        drop(told);
     }
 
     /// Whether the receiver sleeps or is about to.

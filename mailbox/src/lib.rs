@@ -9,7 +9,8 @@
 //!   all `Block` subscribers; those with another policy have a lane of their own.
 //! - [`InboxSender`] and [`Inbox`]: many senders' messages to one receiver.
 //! - [`Stamps`], [`Source`], [`pick`] and [`poll_pick`]: one receiver reads all its sources in the order that
-//!   its senders can observe. The proof is in the module's source, `merge.rs`.
+//!   its senders can observe. The proof is in the module's source, `merge.rs`. [`Sources`]: however many
+//!   there are.
 //! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and
 //!   what it does with its sources between two lives.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
@@ -80,6 +81,8 @@ mod line;
 #[cfg(all(test, loom))]
 mod loom_drops;
 #[cfg(all(test, loom))]
+mod loom_many;
+#[cfg(all(test, loom))]
 mod loom_models;
 #[cfg(all(test, loom))]
 mod loom_restart;
@@ -91,6 +94,7 @@ mod parcel;
 mod policy;
 mod presence;
 pub mod scalar;
+mod sources;
 mod stage;
 mod stamps;
 mod sync;
@@ -113,11 +117,12 @@ pub use inbox::{
     SendError, Sending, TrySendError,
 };
 pub use line::Line;
-pub use merge::{Pick, Source, pick, poll_pick};
+pub use merge::{Merge, Pick, Source, pick, poll_pick};
 pub use message::{Message, Query, ValidationError};
 pub use parcel::Parcel;
 pub use policy::{KeyFn, Overflow};
 pub use presence::{Interlude, Presence, Stop};
+pub use sources::{OtherSources, Sources};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::{Note, Stamps};
 pub use topic::{

@@ -44,7 +44,14 @@ pub trait Source {
     /// way it commits.
     ///
     /// Only after [`Doorbell::prepare`] returned `true`.
-    fn arm(&mut self) -> bool;
+    fn arm(&mut self) -> bool {
+        self.arm_as(None)
+    }
+
+    /// The same. With a tag, the doorbell is told it, once, before the next message can be seen, and the
+    /// receiver need not look at this source before: see [`Sources`](crate::Sources). It may be awake
+    /// then.
+    fn arm_as(&mut self, tag: Option<u32>) -> bool;
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -59,8 +66,8 @@ impl<S: Source + ?Sized> Source for Box<S> {
     }
 
     #[inline]
-    fn arm(&mut self) -> bool {
-        (**self).arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        (**self).arm_as(tag)
     }
 }
 
@@ -76,8 +83,67 @@ impl<S: Source + ?Sized> Source for &mut S {
     }
 
     #[inline]
-    fn arm(&mut self) -> bool {
-        (**self).arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        (**self).arm_as(tag)
+    }
+}
+
+/// All that one receiver reads from: a few sources in a slice, an array or a vector, each of which is looked
+/// at every time, or [`Sources`](crate::Sources), however many.
+pub trait Merge {
+    /// Chooses the source that holds the oldest message, or `None` when all are empty: see [`pick`]. `bell`
+    /// is what they ring.
+    fn pick(&mut self, bell: &Doorbell) -> Option<Pick>;
+
+    /// [`Source::arm`] of all: whether one of them has a message already.
+    fn arm(&mut self, bell: &Doorbell) -> bool;
+
+    /// [`Source::commit`] of all.
+    fn commit(&mut self);
+}
+
+impl<S: Source> Merge for [S] {
+    #[inline]
+    fn pick(&mut self, _: &Doorbell) -> Option<Pick> {
+        pick(self)
+    }
+
+    fn arm(&mut self, _: &Doorbell) -> bool {
+        self.iter_mut().fold(false, |has_message, source| source.arm() | has_message)
+    }
+
+    fn commit(&mut self) {
+        self.iter_mut().for_each(Source::commit);
+    }
+}
+
+impl<S: Source, const N: usize> Merge for [S; N] {
+    #[inline]
+    fn pick(&mut self, _: &Doorbell) -> Option<Pick> {
+        pick(self)
+    }
+
+    fn arm(&mut self, bell: &Doorbell) -> bool {
+        self.as_mut_slice().arm(bell)
+    }
+
+    fn commit(&mut self) {
+        self.as_mut_slice().commit();
+    }
+}
+
+impl<S: Source> Merge for Vec<S> {
+    #[inline]
+    fn pick(&mut self, _: &Doorbell) -> Option<Pick> {
+        pick(self)
+    }
+
+    fn arm(&mut self, bell: &Doorbell) -> bool {
+        self.as_mut_slice().arm(bell)
+    }
+
+    fn commit(&mut self) {
+        self.as_mut_slice().commit();
     }
 }
 
@@ -193,27 +259,27 @@ fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
     }
 }
 
-/// [`pick`], or sleep on `doorbell` until one of the sources gets a message.
+/// [`Merge::pick`], or sleep on `doorbell` until one of the sources gets a message.
 ///
 /// Wake-ups may be spurious: a later poll then finds nothing and sleeps again. The end of a source (closed,
 /// senders gone) rings too, so check for it on each poll.
-pub fn poll_pick<S: Source>(sources: &mut [S], doorbell: &Doorbell, cx: &mut Context<'_>) -> Poll<Pick> {
-    if let Some(pick) = pick(sources) {
+pub fn poll_pick<M: Merge + ?Sized>(
+    sources: &mut M,
+    doorbell: &Doorbell,
+    cx: &mut Context<'_>,
+) -> Poll<Pick> {
+    if let Some(pick) = sources.pick(doorbell) {
         return Poll::Ready(pick);
     }
     if !doorbell.prepare(cx.waker()) {
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
-    let mut ready = false;
-    for source in &mut *sources {
-        ready |= source.arm();
-    }
-    if !ready {
+    if !sources.arm(doorbell) {
         return Poll::Pending;
     }
     doorbell.cancel();
-    match pick(sources) {
+    match sources.pick(doorbell) {
         Some(pick) => Poll::Ready(pick),
         // Only messages that the receiver skips, its own, had arrived.
         None => {

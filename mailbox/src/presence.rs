@@ -19,13 +19,13 @@
 //! producers get on, and leaves the bell set: who asks for a stop rings it. The first message that arrives
 //! rings too and ends the rest; the next ones find no seat armed, so publishing to it costs what it costs
 //! otherwise. The next life finds the bell set with the waker of this one, and seats armed: both
-//! [`Doorbell::prepare`] and [`Source::arm`] put up with that.
+//! [`Doorbell::prepare`] and [`Merge::arm`] put up with that.
 
 use std::fmt;
 use std::task::{Context, Poll};
 
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
-use crate::{Doorbell, Source, poll_pick};
+use crate::{Doorbell, Merge, poll_pick};
 
 const STOP: u8 = 1;
 const SHUT_DOWN: u8 = 2;
@@ -138,7 +138,12 @@ impl Presence {
     /// set to wake it for any of these.
     ///
     /// Wake-ups may be spurious, as those of [`poll_pick`].
-    pub fn poll_work<S: Source>(&self, sources: &mut [S], bell: &Doorbell, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_work<M: Merge + ?Sized>(
+        &self,
+        sources: &mut M,
+        bell: &Doorbell,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         if poll_pick(sources, bell, cx).is_ready() {
             return Poll::Ready(());
         }
@@ -210,17 +215,17 @@ impl Interlude {
     /// Begins one: frees the places of what was handled and dropped, so that producers get on. `waits` says
     /// that the next life has something to do already.
     #[must_use]
-    pub fn begin<S: Source>(sources: &mut [S], waits: bool) -> Self {
-        sources.iter_mut().for_each(Source::commit);
+    pub fn begin<M: Merge + ?Sized>(sources: &mut M, waits: bool) -> Self {
+        sources.commit();
         Self { waits }
     }
 
     /// Whether the receiver is asked to end for good. If not, `bell` is set for that, and the caller looks
     /// next at what else it waits for. To be called at each wake-up.
-    pub fn poll<S: Source>(
+    pub fn poll<M: Merge + ?Sized>(
         &mut self,
         presence: &Presence,
-        sources: &mut [S],
+        sources: &mut M,
         bell: &Doorbell,
         cx: &mut Context<'_>,
     ) -> bool {
@@ -229,7 +234,7 @@ impl Interlude {
             cx.waker().wake_by_ref();
         }
         if !self.waits {
-            self.waits = sources.iter_mut().fold(false, |waits, source| source.arm() | waits);
+            self.waits = sources.arm(bell);
         }
         if !self.waits {
             presence.fall_asleep();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use mycelium_mailbox::{FutureSlot, Interlude, Source, Span, Started, Stop, pick};
+use mycelium_mailbox::{FutureSlot, Interlude, Merge, Source, Sources, Span, Started, Stop};
 use tokio::runtime::Handle;
 
 use self::hand::{Hand, KeptMessage};
@@ -58,7 +58,7 @@ pub(crate) struct Body<A: Actor> {
     actor: Option<A>,
     ctx: Context<A>,
     address: Arc<Address<A>>,
-    sources: Vec<Inlet<A>>,
+    sources: Sources<Inlet<A>>,
     slot: FutureSlot,
     hand: Hand<A>,
     /// What the next life handles before all else.
@@ -86,7 +86,7 @@ impl<A: Actor> Body<A> {
         actor: A,
         live: LiveContext<A>,
         origin: Origin,
-        sources: Vec<Inlet<A>>,
+        sources: Sources<Inlet<A>>,
         fate: Option<Box<dyn Fate<A>>>,
         seat: MemberSeat,
     ) -> Box<Self> {
@@ -228,7 +228,7 @@ impl<A: Actor> Body<A> {
             }
             // After each timer, also where the next one is due: one that is always late keeps no message
             // waiting.
-            if let Some(pick) = pick(&mut self.sources) {
+            if let Some(pick) = self.sources.pick(self.address.inbox.doorbell()) {
                 turn.count(self.drain(pick.index, pick.below, turn.left.max(1)).await);
             } else if !timed {
                 return SliceWork::Done(turn.handled());
@@ -311,7 +311,7 @@ impl<A: Actor> Body<A> {
         let ending = InSlot::new(move |cx: &mut TaskContext<'_>| {
             let started = slot.start(actor.batch_ended(ctx), cx);
             if matches!(started, Started::Parked(_)) {
-                sources.iter_mut().for_each(Source::commit);
+                sources.commit();
             }
             started
         });
@@ -356,7 +356,7 @@ impl<A: Actor> Body<A> {
     #[cold]
     async fn handle_timer(&mut self) {
         // Its handler may wait.
-        self.sources.iter_mut().for_each(Source::commit);
+        self.sources.commit();
         let Self { actor: Some(actor), ctx, slot, address, hand: Hand::Timer(message), .. } = self else {
             return;
         };
@@ -498,7 +498,7 @@ impl<A: Actor> Body<A> {
 /// Begins to handle what the source `index` holds. If a handler waits, the others tell how far they are.
 #[inline]
 fn drain<'a, A: Actor>(
-    sources: &'a mut [Inlet<A>],
+    sources: &'a mut Sources<Inlet<A>>,
     index: usize,
     actor: &'a mut A,
     ctx: &'a mut Context<A>,
@@ -506,11 +506,10 @@ fn drain<'a, A: Actor>(
     span: Span<'_>,
     cx: &mut TaskContext<'_>,
 ) -> Started<'a, SourceDrained> {
-    let (before, rest) = sources.split_at_mut(index);
-    let Some((from, after)) = rest.split_first_mut() else { return Started::Ready(Ok(0)) };
+    let Some((from, others)) = sources.split(index) else { return Started::Ready(Ok(0)) };
     let started = from.drain(actor, ctx, slot, span, cx);
     if matches!(started, Started::Parked(_)) {
-        before.iter_mut().chain(after).for_each(Source::commit);
+        others.commit();
     }
     started
 }

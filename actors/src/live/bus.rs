@@ -5,7 +5,9 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use mycelium_mailbox::wire::Messages;
-use mycelium_mailbox::{Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Stamps, Stop};
+use mycelium_mailbox::{
+    Doorbell, INBOX_CAPACITY_DEFAULT, InboxOptions, Overflow, Port, Sources, Stamps, Stop,
+};
 use tokio::runtime::Handle;
 
 use super::address::{Address, Member};
@@ -489,7 +491,7 @@ impl BusCore {
         for wanted in Subscriptions::of(&actor).wanted {
             wanted.live(&mut live)?;
         }
-        let mut sources = vec![Inlet::Direct(DirectSource::new(&address))];
+        let mut sources = Sources::from_iter([Inlet::Direct(DirectSource::new(&address))]);
         live.apply_changes(&mut sources);
         if let Some(name) = name {
             self.names.take(name, id, Arc::clone(&address) as _)?;

@@ -3,6 +3,8 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use mycelium_mailbox::Sources;
+
 use super::address::Address;
 use super::bus::BusCore;
 use super::envelope::Envelope;
@@ -216,7 +218,7 @@ impl<A: Actor> LiveContext<A> {
     }
 
     /// Brings `sources` up to date with the subscriptions that handlers made and ended.
-    pub(crate) fn apply_changes(&mut self, sources: &mut Vec<Inlet<A>>) {
+    pub(crate) fn apply_changes(&mut self, sources: &mut Sources<Inlet<A>>) {
         if !std::mem::take(&mut self.changed) {
             return;
         }
@@ -224,11 +226,11 @@ impl<A: Actor> LiveContext<A> {
         for topic in changes.left.drain(..) {
             sources.retain(|source| source.topic() != Some(topic));
         }
-        sources.append(&mut changes.joined);
+        changes.joined.drain(..).for_each(|source| sources.push(source));
     }
 
     /// A new life begins, with all `sources` of the last one.
-    pub(crate) fn begin_life(&mut self, sources: &mut Vec<Inlet<A>>) {
+    pub(crate) fn begin_life(&mut self, sources: &mut Sources<Inlet<A>>) {
         self.apply_changes(sources);
         self.topics.iter_mut().for_each(|heard| heard.inherited = true);
         self.clear_timers();

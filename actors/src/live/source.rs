@@ -202,8 +202,8 @@ impl<M: Message> Source for TopicSource<M> {
         self.tally.settle();
     }
 
-    fn arm(&mut self) -> bool {
-        self.queue.arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        self.queue.arm_as(tag)
     }
 }
 
@@ -317,8 +317,8 @@ impl<A: Actor> Source for DirectSource<A> {
         self.inbox.commit();
     }
 
-    fn arm(&mut self) -> bool {
-        self.inbox.arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        self.inbox.arm_as(tag)
     }
 }
 
@@ -467,8 +467,8 @@ impl<A: Actor> Source for Inlet<A> {
         }
     }
 
-    fn arm(&mut self) -> bool {
-        (**self).arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        (**self).arm_as(tag)
     }
 }
 

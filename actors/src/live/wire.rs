@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::wire::{Encoder, WireError};
-use mycelium_mailbox::{Delivery, Doorbell, Source, Subscription as Queue, poll_pick};
+use mycelium_mailbox::{Delivery, Doorbell, Merge, Source, Sources, Subscription as Queue, poll_pick};
 use mycelium_remote::frame::Header;
 
 use super::bus::BusCore;
@@ -203,8 +203,8 @@ impl<T: Carried> Source for Ear<T> {
         self.tally.settle();
     }
 
-    fn arm(&mut self) -> bool {
-        self.queue.arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        self.queue.arm_as(tag)
     }
 }
 
@@ -317,7 +317,7 @@ impl WireTable {
 
 /// The live half of a [`WireSubscriber`].
 pub(crate) struct LiveEars {
-    queues: Vec<Box<dyn WireQueue>>,
+    queues: Sources<Box<dyn WireQueue>>,
     bell: Arc<Doorbell>,
     /// Where its service ends, if it waits for the next message there.
     at: Option<CancelPoint>,
@@ -373,7 +373,7 @@ impl LiveEars {
     pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
         let mut seen = 0;
         while seen < most {
-            let Some(pick) = mycelium_mailbox::pick(&mut self.queues) else { break };
+            let Some(pick) = self.queues.pick(&self.bell) else { break };
             seen += self.queues[pick.index].drain(pick.below, most - seen, look);
         }
         seen

@@ -10,7 +10,7 @@
 //!
 //! Sleep: the receiver first prepares its [`Doorbell`], then sets `armed` inside the lock, where it also
 //! looks a last time. A sender that finds `armed` inside the lock clears it and rings after unlocking: one
-//! ring per sleep.
+//! ring per sleep. If it was armed with a tag, the sender tells the doorbell that before it stores `queued`.
 //!
 //! Memory: nothing is allocated before the first message. The store doubles up to the declared capacity and
 //! gives memory back when several sleeps in a row found it mostly unused.
@@ -31,7 +31,7 @@ use crate::merge::Source;
 use crate::policy::Overflow;
 use crate::sync::Ordering;
 use crate::{Doorbell, Stamps};
-use port::PortEntry;
+use port::{Armed, PortEntry};
 
 /// Capacity of an inbox unless declared otherwise, in messages.
 pub const INBOX_CAPACITY_DEFAULT: u32 = 1024;
@@ -211,7 +211,7 @@ impl<T, P: AsRef<Port<T>>> Inbox<T, P> {
     fn refill(&mut self) {
         let port = (*self.owner).as_ref();
         let mut state = port.state.lock();
-        let freed = state.backlog.take(&mut self.hand);
+        let freed = state.backlog.take(&mut self.hand, usize::MAX);
         port.queued.store(state.backlog.count(), Ordering::Relaxed);
         drop(state);
         self.counted = self.hand.len();
@@ -251,14 +251,14 @@ impl<T, P: AsRef<Port<T>>> Source for Inbox<T, P> {
         self.wake_senders(freed);
     }
 
-    fn arm(&mut self) -> bool {
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
         let mut state = self.port().state.lock();
         // What a commit does, under the same lock.
         let left = self.hand.len();
         let freed = state.backlog.release(left);
         let has_messages = !state.backlog.is_empty() || left > 0;
         if !has_messages {
-            state.armed = true;
+            state.armed = Armed::new(tag);
             state.backlog.calm_down();
         }
         drop(state);
@@ -294,8 +294,8 @@ impl<T> Drop for InboxSender<T> {
         if self.port.senders.fetch_sub(1, Ordering::AcqRel) > 1 {
             return;
         }
-        let ring = std::mem::take(&mut self.port.state.lock().armed);
-        if ring {
+        let rings = self.port.disarm(&mut self.port.state.lock());
+        if rings {
             self.port.doorbell.ring();
         }
     }

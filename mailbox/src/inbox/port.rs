@@ -35,10 +35,27 @@ pub struct Port<T> {
     pub(super) waits: bool,
 }
 
+/// What the next message does for the receiver: nothing, ring its doorbell, or tell it a tag first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Armed(u32);
+
+impl Armed {
+    const NO: Self = Self(u32::MAX);
+    const WITHOUT_TAG: u32 = u32::MAX - 1;
+
+    pub(super) fn new(tag: Option<u32>) -> Self {
+        Self(tag.unwrap_or(Self::WITHOUT_TAG))
+    }
+
+    fn tag(self) -> Option<u32> {
+        (self.0 < Self::WITHOUT_TAG).then_some(self.0)
+    }
+}
+
 pub(super) struct State<T> {
     pub(super) backlog: Backlog<PortEntry<T>>,
     mark: Mark,
-    pub(super) armed: bool,
+    pub(super) armed: Armed,
     pub(super) closed: bool,
     accepted: u64,
     /// Dropped or refused, by the policy's own cause; [`State::stats`] names it.
@@ -76,7 +93,7 @@ impl<T> Port<T> {
         let state = State {
             backlog,
             mark: Mark::NONE,
-            armed: false,
+            armed: Armed::NO,
             closed: false,
             accepted: 0,
             lost: 0,
@@ -245,20 +262,30 @@ impl<T> Port<T> {
     /// Ends a send that changed the queue: tells the receiver, and rings if it sleeps.
     #[inline]
     fn finish(&self, mut state: SpinGuard<'_, State<T>>) {
+        let rings = self.disarm(&mut state);
         self.queued.store(state.backlog.count(), Ordering::Release);
-        let ring = std::mem::take(&mut state.armed);
         drop(state);
-        if ring {
+        if rings {
             self.doorbell.ring();
         }
+    }
+
+    /// Tells the doorbell what it is to be told. Whether it is to be rung when the lock is free.
+    #[inline]
+    pub(super) fn disarm(&self, state: &mut State<T>) -> bool {
+        let armed = std::mem::replace(&mut state.armed, Armed::NO);
+        if let Some(tag) = armed.tag() {
+            self.doorbell.tell(tag);
+        }
+        armed != Armed::NO
     }
 
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.closed = true;
-        let ring = std::mem::take(&mut state.armed);
+        let rings = self.disarm(&mut state);
         drop(state);
-        if ring {
+        if rings {
             self.doorbell.ring();
         }
         self.waiters.wake_all();

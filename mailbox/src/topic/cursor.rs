@@ -220,9 +220,9 @@ impl<V: Payload> Cursor<V> {
         }
     }
 
-    pub(crate) fn arm(&mut self) -> bool {
+    pub(crate) fn arm(&mut self, tag: Option<u32>) -> bool {
         self.commit();
-        if self.core.arm(&self.seat) != self.position {
+        if self.core.arm(&self.seat, tag) != self.position {
             return true;
         }
         if self.core.waiters.any() {

@@ -2,8 +2,10 @@
 //!
 //! # Protocol
 //! `backlog` is guarded by the lane's lock. Producers take it inside the topic's critical section (so the
-//! stamps rise along the lane), the subscriber takes it alone. `queued` mirrors the length: stored with
-//! `Release` inside it, loaded with `Acquire` by the subscriber's look. Sleeping goes through the topic's
+//! stamps rise along the lane). `queued` mirrors the length: stored with `Release` inside it, loaded with
+//! `Acquire` by the subscriber's look. A publish fills one lane after the other, so a subscriber that is not
+//! the only one takes its messages inside the topic's critical section too: whatever it publishes because of
+//! them comes after they are in every lane and in the ring. Sleeping goes through the topic's
 //! seats, like for ring subscribers. `in_hand` is the subscriber's note for statistics: nothing depends on
 //! it.
 
@@ -14,7 +16,7 @@ use super::counters::Cause;
 use super::payload::Payload;
 use super::ring::RingEntry;
 use super::seat::Seat;
-use crate::backlog::{Backlog, Offered, WhenFull};
+use crate::backlog::{BATCH, Backlog, Offered, WhenFull};
 use crate::discard::{discard, discard_all};
 use crate::policy::KeyFn;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin};
@@ -142,14 +144,28 @@ impl<V: Payload> LaneReader<V> {
     #[inline]
     pub(crate) fn head(&mut self) -> Option<u64> {
         if self.hand.is_empty() && (self.counted > 0 || self.lane.queued() > 0) {
-            let mut backlog = self.lane.backlog.lock();
-            // Nobody waits for room in a lane, so what `take` freed interests nobody.
-            let _freed = backlog.take(&mut self.hand);
-            self.lane.queued.store(backlog.len(), Ordering::Relaxed);
-            self.counted = self.hand.len();
-            self.lane.in_hand.store(self.counted, Ordering::Relaxed);
+            self.refill();
         }
         self.hand.front().map(|entry| entry.stamp)
+    }
+
+    #[inline(never)]
+    fn refill(&mut self) {
+        let (mut section, mut most) = (None, usize::MAX);
+        let queued = self.lane.queued();
+        if queued > 0 && !self.core.listeners.crowd().is_one_lane() {
+            // Others may not have the last of these messages yet. Nothing is allocated under the lock.
+            self.hand.reserve(queued.min(BATCH));
+            most = self.hand.capacity();
+            section = Some(self.core.lock());
+        }
+        let mut backlog = self.lane.backlog.lock();
+        // Nobody waits for room in a lane, so what `take` freed interests nobody.
+        let _freed = backlog.take(&mut self.hand, most);
+        self.lane.queued.store(backlog.len(), Ordering::Relaxed);
+        drop((backlog, section));
+        self.counted = self.hand.len();
+        self.lane.in_hand.store(self.counted, Ordering::Relaxed);
     }
 
     #[inline]
@@ -186,9 +202,9 @@ impl<V: Payload> LaneReader<V> {
         }
     }
 
-    pub(crate) fn arm(&mut self) -> bool {
+    pub(crate) fn arm(&mut self, tag: Option<u32>) -> bool {
         self.commit();
-        self.core.arm(&self.lane.seat);
+        self.core.arm(&self.lane.seat, tag);
         let mut backlog = self.lane.backlog.lock();
         if !backlog.is_empty() || !self.hand.is_empty() {
             return true;

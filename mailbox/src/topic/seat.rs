@@ -28,6 +28,8 @@ pub(crate) struct Seat {
     rank: AtomicU32,
     /// Its index among the sleepers, whom the next publish must ring; [`AWAKE`] if it is none.
     bed: AtomicU32,
+    /// What its doorbell is told at the next publish; [`NO_TAG`] if that is nothing. Owned as those before.
+    tag: AtomicU32,
     /// How many messages the subscriber had not handled when it left. Written once, by itself.
     left: AtomicU64,
     pub(crate) doorbell: Arc<Doorbell>,
@@ -46,6 +48,8 @@ const POSITION_SHIFT: u32 = 1;
 
 /// The bed of who sleeps in none.
 const AWAKE: u32 = u32::MAX;
+/// The tag of who wants to be told nothing.
+const NO_TAG: u32 = u32::MAX;
 
 /// What a [`Seat`] says of its subscriber.
 pub(crate) struct Occupant {
@@ -64,6 +68,7 @@ impl Seat {
             place: AtomicU32::new(0),
             rank: AtomicU32::new(0),
             bed: AtomicU32::new(AWAKE),
+            tag: AtomicU32::new(NO_TAG),
             left: AtomicU64::new(0),
             doorbell,
             id,
@@ -162,6 +167,25 @@ impl Seat {
         #[cfg(test)]
         super::tests::count_step();
         self.bed.store(bed.map_or(AWAKE, index), Ordering::Relaxed);
+    }
+
+    /// Has the doorbell be told `tag` from now on; whether it was to be told one before.
+    pub(crate) fn set_tag(&self, tag: Option<u32>) -> bool {
+        let before = self.tag.load(Ordering::Relaxed);
+        self.tag.store(tag.unwrap_or(NO_TAG), Ordering::Relaxed);
+        before != NO_TAG
+    }
+
+    /// Tells the doorbell the tag, once, if there is one. Whether there was.
+    #[inline]
+    pub(crate) fn tell_tag(&self) -> bool {
+        let tag = self.tag.load(Ordering::Relaxed);
+        if tag == NO_TAG {
+            return false;
+        }
+        self.tag.store(NO_TAG, Ordering::Relaxed);
+        self.doorbell.tell(tag);
+        true
     }
 
     /// Whether this subscriber is not to get messages of `sender`.

@@ -1,6 +1,10 @@
 //! Who sleeps at a topic: the seats that the next publish has to ring, found in constant time whoever comes
 //! and leaves.
 //!
+//! A seat may be armed with a tag, by which its receiver knows the source. Then its doorbell is told the tag
+//! before the next message can be seen, and at the latest when the seat is taken off the list: a tag is on a
+//! seat only as long as the seat is on the list.
+//!
 //! Everything here belongs to the holder of the topic's lock.
 
 use std::task::Waker;
@@ -21,6 +25,8 @@ pub(super) struct Sleepers {
     roster: Vec<Arc<Seat>>,
     /// The places of the armed seats, each seat's at its bed, with room for all.
     asleep: Vec<u32>,
+    /// How many of those have tags.
+    tagged: usize,
 }
 
 impl Sleepers {
@@ -39,6 +45,7 @@ impl Sleepers {
     pub(super) fn strike(&mut self, seat: &Seat) {
         if let Some(bed) = seat.bed() {
             seat.set_bed(None);
+            self.tagged -= usize::from(seat.set_tag(None));
             self.asleep.swap_remove(bed);
             if let Some(&moved) = self.asleep.get(bed) {
                 self.roster[moved as usize].set_bed(Some(bed));
@@ -57,10 +64,28 @@ impl Sleepers {
     }
 
     /// Puts the seat on the list, unless it is there.
-    fn arm(&mut self, seat: &Seat) {
+    fn arm(&mut self, seat: &Seat, tag: Option<u32>) {
         if seat.bed().is_none() {
             seat.set_bed(Some(self.asleep.len()));
             self.asleep.push(seat.place());
+        }
+        self.tagged += usize::from(tag.is_some());
+        self.tagged -= usize::from(seat.set_tag(tag));
+    }
+
+    /// Tells the doorbells of all seats with tags that there will be a message. Before anybody can see it:
+    /// what depends on it is published later.
+    #[inline]
+    pub(super) fn tell(&mut self) {
+        if self.tagged > 0 {
+            self.tell_all();
+        }
+    }
+
+    #[inline(never)]
+    fn tell_all(&mut self) {
+        for &place in &self.asleep {
+            self.tagged -= usize::from(self.roster[place as usize].tell_tag());
         }
     }
 
@@ -70,6 +95,7 @@ impl Sleepers {
         while let Some(place) = self.asleep.pop() {
             let seat = &self.roster[place as usize];
             seat.set_bed(None);
+            self.tagged -= usize::from(seat.tell_tag());
             let waker = seat.doorbell.take_waker();
             if waker.is_some() {
                 return waker;
@@ -81,9 +107,9 @@ impl Sleepers {
 
 impl<V: Payload> Core<V> {
     /// Asks to be rung at the next publish, for a subscriber whose doorbell is prepared. Returns the tail.
-    pub(super) fn arm(&self, seat: &Seat) -> u64 {
+    pub(super) fn arm(&self, seat: &Seat, tag: Option<u32>) -> u64 {
         let mut section = self.lock();
-        section.producer().sleepers.arm(seat);
+        section.producer().sleepers.arm(seat, tag);
         section.tail()
     }
 
@@ -91,6 +117,7 @@ impl<V: Payload> Core<V> {
     #[inline]
     pub(super) fn wake_after(&self, mut section: Section<'_, V>) {
         let sleepers = &mut section.producer().sleepers;
+        sleepers.tell();
         let first = sleepers.take();
         let more = !sleepers.is_empty();
         drop(section);

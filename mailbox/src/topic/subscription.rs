@@ -219,8 +219,8 @@ impl<M: Clone + Send + Sync + 'static> Source for Subscription<M> {
         each_reader!(&mut self.reader, reader => reader.commit());
     }
 
-    fn arm(&mut self) -> bool {
-        each_reader!(&mut self.reader, reader => reader.arm())
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        each_reader!(&mut self.reader, reader => reader.arm(tag))
     }
 }
 

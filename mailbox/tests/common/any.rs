@@ -42,7 +42,7 @@ impl<M: Copy + Send + Sync + 'static> Source for Any<M> {
         self.source().commit();
     }
 
-    fn arm(&mut self) -> bool {
-        self.source().arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        self.source().arm_as(tag)
     }
 }

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use crate::ask::{Bare, ask_once};
 use crate::carrier::flow_once;
 use crate::crowd::{Kameo, come_and_go};
+use crate::heard::one_of;
 use crate::load::{Flavour, Small};
 use crate::ours::{Ask, Idle, Tell, Topic};
 
@@ -33,12 +34,15 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
             "bare-ask" => ask_once::<Bare>(0.0, number).await,
             "spawn" => come_and_go::<Idle>(actors).await,
             "kameo-spawn" => come_and_go::<Kameo>(actors).await,
-            _ => return None,
+            heard => match heard.strip_prefix("heard-")?.parse() {
+                Ok(topics @ 1..) => one_of(topics, number).await,
+                _ => return None,
+            },
         })
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-to-16, tell, ask, bare-ask, spawn, kameo-spawn"
+            "error: `{what}` is none of publish, publish-to-16, tell, ask, bare-ask, spawn, kameo-spawn, heard-N"
         );
         return ExitCode::from(2);
     };

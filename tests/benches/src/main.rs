@@ -20,6 +20,7 @@ mod crash;
 mod crowd;
 mod grid;
 mod harness;
+mod heard;
 mod load;
 mod ours;
 mod peers;

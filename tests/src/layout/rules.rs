@@ -104,6 +104,7 @@ const ABSENT: &[Absent] = &[
         seams: &[
             "mailbox/src/sync.rs",
             "mailbox/src/loom_drops.rs",
+            "mailbox/src/loom_many.rs",
             "mailbox/src/loom_models.rs",
             "mailbox/src/loom_restart.rs",
             "mailbox/src/loom_support.rs",

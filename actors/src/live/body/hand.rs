@@ -1,6 +1,6 @@
 //! The message in hand when an actor fails: kept for its next life, or a dead letter.
 
-use mycelium_mailbox::Source;
+use mycelium_mailbox::Merge;
 
 use super::super::address::Member;
 use super::super::envelope::Envelope;
@@ -39,7 +39,7 @@ impl<A: Actor> Body<A> {
     /// A handler has failed: what is in hand is kept for the next life, or it is a dead letter.
     pub(super) fn keep_hand(&mut self, reason: &StopReason) {
         // Its last words, and its backoff, may take long.
-        self.sources.iter_mut().for_each(Source::commit);
+        self.sources.commit();
         if matches!(self.hand, Hand::Empty) {
             return self.settle_attempts();
         }
@@ -55,7 +55,7 @@ impl<A: Actor> Body<A> {
             }
             hand => {
                 self.bury_hand(hand, reason);
-                return self.sources.iter_mut().for_each(Source::commit);
+                return self.sources.commit();
             }
         };
     }

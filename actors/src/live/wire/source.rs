@@ -48,8 +48,8 @@ impl Source for WireSource {
         self.queue.commit();
     }
 
-    fn arm(&mut self) -> bool {
-        self.queue.arm()
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        self.queue.arm_as(tag)
     }
 }
 
