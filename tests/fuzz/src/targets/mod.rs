@@ -3,6 +3,7 @@
 mod contract;
 mod csv;
 mod frame;
+mod link;
 mod tables;
 mod tree;
 mod values;
@@ -10,5 +11,12 @@ mod values;
 use crate::Target;
 
 /// All of them.
-pub const TARGETS: &[Target] =
-    &[frame::TARGET, values::TARGET, tables::TARGET, contract::TARGET, tree::TARGET, csv::TARGET];
+pub const TARGETS: &[Target] = &[
+    frame::TARGET,
+    link::TARGET,
+    values::TARGET,
+    tables::TARGET,
+    contract::TARGET,
+    tree::TARGET,
+    csv::TARGET,
+];
