@@ -209,6 +209,7 @@ impl<T> Backlog<T> {
     /// freed.
     ///
     /// The policies that replace old messages hand out one at a time, so that what waits stays replaceable.
+    #[inline(always)] // Its callers are the receivers' looks behind an empty hand.
     pub(crate) fn take(&mut self, hand: &mut VecDeque<T>, most: usize) -> usize {
         debug_assert!(hand.is_empty(), "the batch before was handled");
         let freed = std::mem::take(&mut self.in_hand) as usize;
@@ -239,6 +240,7 @@ impl<T> Backlog<T> {
 
     /// Called when the receiver goes to sleep on an empty store: gives memory back after a burst that has
     /// passed.
+    #[inline(always)]
     pub(crate) fn calm_down(&mut self) {
         let held = match &self.store {
             Store::Fifo(queue) => queue.capacity(),

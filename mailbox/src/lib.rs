@@ -13,6 +13,7 @@
 //!   there are.
 //! - [`Doorbell`]: what a receiver sleeps on. [`Presence`] and [`Interlude`]: how it is asked to end, and
 //!   what it does with its sources between two lives.
+//! - [`reply`]: one answer, for one who waits for it.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
 //!   reused.
 //! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`] and [`Confined`]: what an isolate is made of, for one
@@ -85,6 +86,8 @@ mod loom_many;
 #[cfg(all(test, loom))]
 mod loom_models;
 #[cfg(all(test, loom))]
+mod loom_reply;
+#[cfg(all(test, loom))]
 mod loom_restart;
 #[cfg(all(test, loom))]
 mod loom_support;
@@ -93,6 +96,7 @@ mod message;
 mod parcel;
 mod policy;
 mod presence;
+mod reply;
 pub mod scalar;
 mod sources;
 mod stage;
@@ -122,6 +126,7 @@ pub use message::{Message, Query, ValidationError};
 pub use parcel::Parcel;
 pub use policy::{KeyFn, Overflow};
 pub use presence::{Interlude, Presence, Stop};
+pub use reply::{ReplyReceiver, ReplySender, reply};
 pub use sources::{OtherSources, Sources};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::{Note, Stamps};

@@ -186,7 +186,7 @@ pub struct Pick {
 /// }
 /// assert_eq!(seen, [1, 2, 3]);
 /// ```
-#[inline]
+#[inline(always)] // One source is nearly nothing.
 pub fn pick<S: Source>(sources: &mut [S]) -> Option<Pick> {
     if let [only] = sources {
         return only.head().map(|_| Pick { index: 0, below: u64::MAX });
@@ -220,6 +220,7 @@ impl Choice {
 /// not.
 const TRACKED: usize = u64::BITS as usize;
 
+#[inline(never)]
 fn pick_of_many<S: Source>(sources: &mut [S]) -> Option<Pick> {
     let mut choice = Choice { index: usize::MAX, lowest: u64::MAX, below: u64::MAX };
     let mut empty = 0_u64;
@@ -271,6 +272,16 @@ pub fn poll_pick<M: Merge + ?Sized>(
     if let Some(pick) = sources.pick(doorbell) {
         return Poll::Ready(pick);
     }
+    poll_arm(sources, doorbell, cx)
+}
+
+/// [`poll_pick`] for a receiver that has just looked in vain.
+#[inline]
+pub(crate) fn poll_arm<M: Merge + ?Sized>(
+    sources: &mut M,
+    doorbell: &Doorbell,
+    cx: &mut Context<'_>,
+) -> Poll<Pick> {
     if !doorbell.prepare(cx.waker()) {
         cx.waker().wake_by_ref();
         return Poll::Pending;

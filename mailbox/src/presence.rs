@@ -24,8 +24,9 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
+use crate::merge::poll_arm;
 use crate::sync::{AtomicU8, AtomicU64, Ordering, fence};
-use crate::{Doorbell, Merge, poll_pick};
+use crate::{Doorbell, Merge};
 
 const STOP: u8 = 1;
 const SHUT_DOWN: u8 = 2;
@@ -137,14 +138,15 @@ impl Presence {
     /// The receiver's: ready if a message is there, something is asked, or it was signalled; else `bell` is
     /// set to wake it for any of these.
     ///
-    /// Wake-ups may be spurious, as those of [`poll_pick`].
+    /// For a receiver that has just looked at its sources in vain: another look comes after the bell is set.
+    /// Wake-ups may be spurious, as those of [`poll_pick`](crate::poll_pick).
     pub fn poll_work<M: Merge + ?Sized>(
         &self,
         sources: &mut M,
         bell: &Doorbell,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        if poll_pick(sources, bell, cx).is_ready() {
+        if poll_arm(sources, bell, cx).is_ready() {
             return Poll::Ready(());
         }
         // After the bell was set: who asks rings afterwards.

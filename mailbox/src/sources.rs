@@ -211,7 +211,7 @@ impl<S: Source> OtherSources<'_, S> {
 }
 
 impl<S: Source> Merge for Sources<S> {
-    #[inline]
+    #[inline(always)] // It is nearly nothing where there is one source.
     fn pick(&mut self, bell: &Doorbell) -> Option<Pick> {
         match &mut self.known {
             None => pick(&mut self.list),

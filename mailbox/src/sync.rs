@@ -203,6 +203,22 @@ impl<T> Drop for SpinGuard<'_, T> {
     }
 }
 
+/// A piece of memory that is freed by hand: a model tells of one that was not.
+#[derive(Debug)]
+pub(crate) struct Freed {
+    #[cfg(loom)]
+    _track: loom::alloc::Track<()>,
+}
+
+impl Freed {
+    pub(crate) fn new() -> Self {
+        Self {
+            #[cfg(loom)]
+            _track: loom::alloc::Track::new(()),
+        }
+    }
+}
+
 /// A cell that several threads may reach; each use says by which protocol it is alone or read-only.
 ///
 /// In production it is laid out like its content, so that neighbours in a slice are neighbours in memory.

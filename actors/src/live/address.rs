@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Poll, Wake};
 use std::time::Duration;
 
-use mycelium_mailbox::{Port, Presence, SendError, Stop, TrySendError};
+use mycelium_mailbox::{Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
 use tokio::runtime::Handle as Runtime;
 
 use super::current;
@@ -17,7 +17,7 @@ use super::runtime::sleep_on;
 use super::watch::{Pulse, Watch};
 use crate::host::HostHandle;
 use crate::life::Marker;
-use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, SetOnce, oneshot};
+use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, SetOnce};
 use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
 
 /// Why something was not queued.
@@ -321,8 +321,8 @@ impl<A: Actor> Address<A> {
     }
 
     /// Waits for the answer to a query that was queued.
-    pub(crate) async fn answered<R>(&self, answer: oneshot::Receiver<R>) -> Result<R, AskError> {
-        waiting(self.wait(Wait::Answer), answer).await.map_err(|_| AskError::Stopped)
+    pub(crate) async fn answered<R>(&self, answer: ReplyReceiver<R>) -> Result<R, AskError> {
+        waiting(self.wait(Wait::Answer), answer).await.ok_or(AskError::Stopped)
     }
 
     /// Whether the actor's own code runs now.
@@ -354,7 +354,7 @@ impl<A: Actor> Address<A> {
         if current::is(self) {
             return Err(AskError::Itself);
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = mycelium_mailbox::reply();
         // First without waiting, as with a tell.
         match self.inbox.offer(Envelope::query(query, reply)) {
             Ok(()) => {}

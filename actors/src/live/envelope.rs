@@ -6,13 +6,12 @@ use std::fmt;
 use std::future::Future;
 use std::task::Context as TaskContext;
 
-use mycelium_mailbox::{FutureSlot, Parcel, Started};
+use mycelium_mailbox::{FutureSlot, Parcel, ReplySender, Started};
 
 use super::source::SourceDrained;
 use crate::by_value::sealed::{Dispatch, DispatchQuery};
 use crate::error::short_type_name;
 use crate::life::{self, MARKER, Marker, Witness};
-use crate::sync::oneshot;
 use crate::{Actor, Context, Handler, Replies, Responder, StopReason, Takes};
 
 /// One direct message to an actor of type `A`.
@@ -50,7 +49,7 @@ enum EnvelopeContent {
 struct RequestFn<Q, R> {
     query: Q,
     /// Empty once it was answered.
-    reply: Option<oneshot::Sender<R>>,
+    reply: Option<ReplySender<R>>,
 }
 
 /// The kind of a message.
@@ -137,7 +136,7 @@ impl<A: Actor> Envelope<A> {
     }
 
     #[inline]
-    pub(crate) fn query<Q>(query: Q, reply: oneshot::Sender<A::Reply>) -> Self
+    pub(crate) fn query<Q>(query: Q, reply: ReplySender<A::Reply>) -> Self
     where
         A: Replies<Q>,
         Q: Send + 'static,
@@ -249,7 +248,7 @@ where
         let reply = life::answer(actor, &asked.query, ctx).await;
         if let Some(sender) = asked.reply.take() {
             // Whoever asked may have stopped waiting.
-            let _ = sender.send(reply);
+            let _ = sender.give(reply);
         }
         Ok(1)
     };
@@ -283,7 +282,7 @@ where
         let answer = life::reply(actor, query, ctx).await;
         if let Some(sender) = reply {
             // Whoever asked may have stopped waiting.
-            let _ = sender.send(answer);
+            let _ = sender.give(answer);
         }
         Ok(())
     };

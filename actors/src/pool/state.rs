@@ -8,7 +8,7 @@ use super::feed::PoolFeed;
 use super::route::{Moves, least_busy, moves, worker_of};
 use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, Unsent, turn};
-use crate::sync::{AtomicUsize, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard, oneshot};
+use crate::sync::{AtomicUsize, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::tree::Child;
 use crate::{Actor, ActorRef, AskError, Replies, Takes, TellError};
 
@@ -348,7 +348,7 @@ impl<A: Actor> PoolState<A> {
                 Err(_) => Err(if itself { AskError::Itself } else { AskError::Stopped }),
             };
         }
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = mycelium_mailbox::reply();
         let mut envelope = Envelope::query(query, reply);
         let worker = loop {
             let offered = self.offer(key, envelope, |worker, envelope| match other(worker) {

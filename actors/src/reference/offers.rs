@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use mycelium_mailbox::ReplyReceiver;
+
 use super::{ActorRef, ReferenceBackend};
 use crate::life::{Fence, Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, Unsent};
-use crate::sync::oneshot;
 use crate::{Actor, AskError, Takes};
 
 impl<A: Actor> ActorRef<A> {
@@ -101,7 +102,7 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Waits for the answer of a live actor to a query that it was sent.
-    pub(crate) async fn answered<R>(&self, answer: oneshot::Receiver<R>) -> Result<R, AskError> {
+    pub(crate) async fn answered<R>(&self, answer: ReplyReceiver<R>) -> Result<R, AskError> {
         match &self.backend {
             ReferenceBackend::Live(live) => live.answered(answer).await,
             ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => Err(AskError::Stopped),
