@@ -37,14 +37,23 @@ const RUNTIME: [(&str, &str); 4] = [
 pub fn ocaml(contract: &Contract) -> Vec<OcamlFile> {
     let library = ocaml_library(contract);
     let head = head(contract);
-    let (interface, code) = modules(contract);
-    let dune = format!("; {head}\n(library\n (name {library}))\n");
+    let (interface, code, parts) = modules(contract);
+    let mut names: Vec<String> =
+        RUNTIME.iter().filter_map(|(name, _)| Some(name.strip_suffix(".ml")?.to_owned())).collect();
+    names.push(library.clone());
+    names.extend((1..=parts.len()).map(|part| format!("part_{part}")));
+    // Named, so that what another contract has left in the folder is left out.
+    let dune = format!("; {head}\n(library\n (name {library})\n (modules {}))\n", names.join(" "));
     let file = |name: String, text: String| OcamlFile { name, text };
     let mut files = vec![
         file("dune".to_owned(), dune),
         file(format!("{library}.ml"), format!("(* {head} *)\n\n{code}")),
         file(format!("{library}.mli"), format!("(* {head} *)\n\n{interface}")),
     ];
+    let parts = parts.iter().enumerate();
+    files.extend(
+        parts.map(|(at, text)| file(format!("part_{}.ml", at + 1), format!("(* {head} *)\n\n{text}"))),
+    );
     files.extend(RUNTIME.map(|(name, text)| file(name.to_owned(), text.to_owned())));
     files
 }
@@ -66,8 +75,8 @@ fn head(contract: &Contract) -> String {
     format!("Generated from the contract {} version {}: edit that, not this.", schema.id, schema.version)
 }
 
-/// Interface and code of the module that users open.
-fn modules(contract: &Contract) -> (String, String) {
+/// Interface and code of the module that users open, and the parts that hold the codecs.
+fn modules(contract: &Contract) -> (String, String, Vec<String>) {
     let model = &Model::new(contract);
     let mut codec = OcamlCodec::new(model);
     prelude(contract, &mut codec);
@@ -83,24 +92,22 @@ fn modules(contract: &Contract) -> (String, String) {
     codec.interface.line("");
     codec.interface.line("(** All messages, in the order of the contract. *)");
     codec.interface.line("val messages : (module MESSAGE) list");
-    codec.code.line("");
-    codec.code.open("let messages : (module MESSAGE) list = [");
+    codec.main.line("");
+    codec.main.open("let messages : (module MESSAGE) list = [");
     for message in &contract.messages {
-        codec.code.line(format!("(module {});", message.name));
+        codec.main.line(format!("(module {});", message.name));
     }
-    codec.code.close("]");
-    (codec.interface.text, codec.code.text)
+    codec.main.close("]");
+    let parts = codec.finish();
+    (codec.interface.text, codec.main.text, parts)
 }
 
-/// What stands in front of the types. No name of a contract has an underscore, so none hides `W_`.
+/// What stands in front of the types.
 fn prelude(contract: &Contract, codec: &mut OcamlCodec<'_>) {
     let schema = &contract.schema;
     codec
         .interface
         .line(format!("(** The messages of the contract {} version {}. *)", schema.id, schema.version));
-    codec.code.line("[@@@ocaml.warning \"-a\"]");
-    codec.code.line("");
-    codec.code.line("module W_ = Mycelium_wire");
     let taken = |name: &str| {
         let mut defs = contract.definitions().into_iter().map(Def::name);
         defs.any(|other| other == name) || contract.message(name).is_some()
@@ -131,8 +138,9 @@ fn prelude(contract: &Contract, codec: &mut OcamlCodec<'_>) {
     ];
     for (name, ty, value) in constants {
         codec.interface.line(format!("val {name} : {ty}"));
-        codec.code.line(format!("let {name} = {value}"));
+        codec.main.line(format!("let {name} = {value}"));
     }
+    codec.main.line("");
 }
 
 impl Source {

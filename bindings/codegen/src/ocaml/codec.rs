@@ -15,9 +15,18 @@ pub(super) struct OcamlCodec<'a> {
     pub(super) model: &'a Model<'a>,
     /// The numbers of the composed types that have functions.
     numbers: HashMap<Type, usize>,
+    /// The module that users open: its interface, and its code, which names what the parts hold.
     pub(super) interface: Source,
+    pub(super) main: Source,
+    /// The part that is being written, and the texts of those before it.
     pub(super) code: Source,
+    parts: Vec<String>,
+    /// How many modules the current part has.
+    modules: usize,
 }
+
+/// Modules of one part. The compiler's stack bounds what one file may hold: some 500 messages overflow 8 MiB.
+const MODULES_MAX: usize = 64;
 
 /// What a family of functions does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,13 +62,43 @@ impl Task {
 
 impl<'a> OcamlCodec<'a> {
     pub(super) fn new(model: &'a Model<'a>) -> Self {
-        Self { model, numbers: HashMap::new(), interface: Source::default(), code: Source::default() }
+        let (interface, main, code, parts) = Default::default();
+        let mut codec = Self { model, numbers: HashMap::new(), interface, main, code, parts, modules: 0 };
+        codec.begin_part();
+        codec
     }
 
-    /// A line of interface and code alike.
+    /// No name of a contract has an underscore, so none hides `W_`.
+    fn begin_part(&mut self) {
+        self.modules = 0;
+        self.code.line("[@@@ocaml.warning \"-a\"]");
+        self.code.line("");
+        self.code.line("module W_ = Mycelium_wire");
+        for part in 1..=self.parts.len() {
+            self.code.line(format!("open! Part_{part}"));
+        }
+    }
+
+    /// Names a module that stands in the current part, and begins another part where this one is full.
+    pub(super) fn end_module(&mut self, name: &str) {
+        self.main.line(format!("module {name} = Part_{}.{name}", self.parts.len() + 1));
+        self.modules += 1;
+        if self.modules == MODULES_MAX {
+            self.parts.push(std::mem::take(&mut self.code).text);
+            self.begin_part();
+        }
+    }
+
+    /// The texts of all parts.
+    pub(super) fn finish(&mut self) -> Vec<String> {
+        self.parts.push(std::mem::take(&mut self.code).text);
+        std::mem::take(&mut self.parts)
+    }
+
+    /// A line of interface and code of the module that users open.
     pub(super) fn both(&mut self, line: &str) {
         self.interface.line(line);
-        self.code.line(line);
+        self.main.line(line);
     }
 
     /// Whether something of the type stands outside of its cell.

@@ -45,7 +45,7 @@ pub(super) fn enumeration(def: &EnumDef, codec: &mut OcamlCodec<'_>) {
         codec.each_variant(def, "let check = function", |codec, _, fields| rules::fields(codec, fields));
         validate(&def.name, codec);
     }
-    close(codec);
+    close(&def.name, codec);
 }
 
 pub(super) fn structure(model: &Model<'_>, def: &StructDef, codec: &mut OcamlCodec<'_>) {
@@ -59,7 +59,7 @@ pub(super) fn structure(model: &Model<'_>, def: &StructDef, codec: &mut OcamlCod
     codec.code.dedent();
     walks(&def.fields, &offsets, false, codec);
     validate(&def.name, codec);
-    close(codec);
+    close(&def.name, codec);
 }
 
 pub(super) fn message(model: &Model<'_>, message: &Message, codec: &mut OcamlCodec<'_>) {
@@ -92,7 +92,7 @@ pub(super) fn message(model: &Model<'_>, message: &Message, codec: &mut OcamlCod
     if record.layout.fixed {
         views(model, message, &record.offsets, record.layout.size, codec);
     }
-    close(codec);
+    close(&message.name, codec);
 }
 
 /// What [`message`] has of `MESSAGE`.
@@ -223,9 +223,10 @@ fn open(name: &str, description: &str, instead: &str, more: &str, codec: &mut Oc
     codec.code.open(format!("module {name} = struct"));
 }
 
-fn close(codec: &mut OcamlCodec<'_>) {
+fn close(name: &str, codec: &mut OcamlCodec<'_>) {
     codec.interface.close("end");
     codec.code.close("end");
+    codec.end_module(name);
 }
 
 /// The record type of these fields.

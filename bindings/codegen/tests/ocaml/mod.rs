@@ -74,7 +74,7 @@ fn write_library(contract: &Contract, folder: &Path) {
 /// A project of dune with the library, and a program of these files; what the program prints.
 fn project(name: &str, contract: &Contract, program: &str, files: &[(&str, &str)]) -> String {
     cases::install("tests/ocaml/install.sh");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ocaml").join(name);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("generated-ocaml").join(name);
     write_library(contract, &folder.join("messages"));
     fs::create_dir_all(folder.join("program")).expect("a folder");
     // dune's own default for developers, where each warning is an error.
@@ -120,6 +120,30 @@ fn names_of_ocaml_and_values_that_do_not_fit() {
     let contract = contract.unwrap_or_else(|errors| panic!("{errors}"));
     let program = read("bindings/codegen/tests/ocaml/names.ml");
     assert_eq!(project("names", &contract, "names", &[("program/names.ml", &program)]), "fine\n");
+}
+
+/// Everything in one file overflows the compiler's stack from some 500 messages on. They stand in parts,
+/// whose types use one another.
+#[test]
+fn contracts_of_hundreds_of_messages_compile() {
+    let mut text =
+        "schema: {id: many, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 999]}\nstructs:\n".to_owned();
+    for at in 0..70 {
+        let inner = if at == 0 { "u8".to_owned() } else { format!("Vec<S{}>", (at - 1) % 14) };
+        let inner = if at % 14 == 0 { "u8" } else { &inner };
+        text.push_str(&format!("  S{at}: {{fields: {{x: {inner}}}}}\n"));
+    }
+    text.push_str("messages:\n");
+    for at in 0..130 {
+        let fields = format!("x: S{}, y: \"[Vec<S{}>; 2]\"", at % 70, at % 14);
+        text.push_str(&format!(
+            "  M{at}: {{tlv_type: {}, topic: t, domain: d, fields: {{{fields}}}}}\n",
+            at + 1
+        ));
+    }
+    let contract = Contract::parse(&text, "many.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    let program = "let () = print_int (List.length Many_messages.messages)\n";
+    assert_eq!(project("many", &contract, "many", &[("program/many.ml", program)]), "130");
 }
 
 /// The blocks of a page in this language.
