@@ -191,7 +191,8 @@ impl<'a, S: Space> Sweep<'a, S> {
         self.progress(show)
     }
 
-    /// Runs `instance` for every point and gathers what it returns. `?` turns any error within it into its failure.
+    /// Runs `instance` for every point and gathers what it returns. `?` turns any error within it into its
+    /// failure.
     ///
     /// `Ok` promises neither that all points were tried nor that none failed: see
     /// [`SweepReport::is_complete`].
