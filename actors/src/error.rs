@@ -197,11 +197,44 @@ impl<M> PublishError<M> {
 }
 
 impl<M> TellError<M> {
+    /// The same error without the message, which is dropped: for `?` where the message is not `Sync`, so that
+    /// this error is none that a [`BoxError`](crate::BoxError) could hold.
+    ///
+    /// ```
+    /// use mycelium::{Actor, ActorRef, BoxError, TellError, Takes};
+    ///
+    /// type Job = Box<dyn FnOnce() -> u64 + Send>; // `Send`, and not `Sync`
+    ///
+    /// async fn submit<A: Actor + Takes<Job>>(worker: &ActorRef<A>) -> Result<(), BoxError> {
+    ///     worker.tell(Box::new(|| 7) as Job).await.map_err(TellError::without_message)?;
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn without_message(self) -> Undelivered {
+        Undelivered { text: self.to_string().into() }
+    }
+
     #[expect(clippy::unused_self, reason = "the same for all errors of a message that was not sent")]
     fn add_whose(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }
 }
+
+/// A message did not reach the actor's mailbox, and is gone: see [`TellError::without_message`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undelivered {
+    /// As the error with the message says it.
+    text: Box<str>,
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Undelivered {}
 
 /// A query got no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -122,6 +122,7 @@ mod service;
 mod service_ref;
 mod stats;
 mod stop;
+mod subscriber;
 mod subscription;
 pub mod sweep;
 mod sync;
@@ -135,7 +136,7 @@ pub use by_value::{Replies, Takes};
 pub use clock::Clock;
 pub use context::{ActorId, BlockingError, Context, StreamHandle};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
-pub use error::{AskError, PublishError, SpawnError, StopReason, TellError};
+pub use error::{AskError, PublishError, SpawnError, StopReason, TellError, Undelivered};
 pub use identity::Identity;
 pub use isolate::{
     DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, OnFailure, QUEUE_CAPACITY, RunError,
@@ -154,9 +155,10 @@ pub use publish::Publish;
 pub use recipient::{Recipient, ReplyRecipient};
 pub use reference::{ActorRef, Watchable};
 pub use report::{MainResult, Report};
-pub use service::{Delivery, ServiceContext, Subscriber};
+pub use service::ServiceContext;
 pub use service_ref::ServiceRef;
 pub use stats::{Alive, BusStats, PENDING_RESTARTS_MAX, PendingRestart, QueueStats, TopicStats};
+pub use subscriber::{Delivery, Received, Subscriber};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};

@@ -1,7 +1,6 @@
-//! What a service's loop can do, and the queue it may read topics from.
+//! What a service's loop can do.
 
 use std::future::Future;
-use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_remote::frame::Header;
@@ -10,13 +9,13 @@ use rand_pcg::Pcg64Mcg;
 use crate::context::Either;
 use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
 use crate::life::Origin;
-use crate::live::{LiveService, LiveSubscriber, cancellable};
+use crate::live::{LiveService, cancellable};
 use crate::publish::Through;
 use crate::rt;
 use crate::sync::{AtomicU64, Ordering};
 use crate::{
-    ActorId, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscription, Timestamp,
-    WireMessage, WirePublishError, WireSubscriber, WireTopics,
+    ActorId, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscriber, Subscription,
+    Timestamp, WireMessage, WirePublishError, WireSubscriber, WireTopics,
 };
 
 /// A service's view of its host; the same type live and in an isolate.
@@ -147,9 +146,9 @@ impl ServiceContext {
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
     pub fn subscribe<M: Message>(&self, subscription: Subscription<M>) -> Result<Subscriber<M>, SpawnError> {
         match &self.backend {
-            ServiceBackend::Isolate(place) => Ok(Subscriber {
-                backend: SubscriberBackend::Isolate(IsolateSubscriber::new(place.clone(), subscription)?),
-            }),
+            ServiceBackend::Isolate(place) => {
+                IsolateSubscriber::new(place.clone(), subscription).map(Subscriber::in_isolate)
+            }
             ServiceBackend::Live(live) => live.subscribe(subscription).map(Subscriber::live),
         }
     }
@@ -330,161 +329,6 @@ impl ServiceContext {
         match &self.backend {
             ServiceBackend::Isolate(place) => Either::Isolate(place.stopped()),
             ServiceBackend::Live(live) => Either::Live(Box::pin(live.stopped())),
-        }
-    }
-}
-
-/// A wait for the next message, which an isolate takes for rest.
-struct Receiving<'a, M: Message>(&'a mut Subscriber<M>);
-
-impl<M: Message> Drop for Receiving<'_, M> {
-    fn drop(&mut self) {
-        match &mut self.0.backend {
-            SubscriberBackend::Isolate(subscriber) => subscriber.forget_wait(),
-            SubscriberBackend::Live(subscriber) => subscriber.forget_wait(),
-        }
-    }
-}
-
-/// A message as [`Subscriber::drain`] shows it, where it lies.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Delivery<'a, M> {
-    /// The message.
-    pub message: &'a M,
-    /// Its place in the order of the bus, across all topics: of two messages of different topics the later
-    /// one has the higher. Along one topic it never falls, and neighbours may share it.
-    pub stamp: u64,
-    /// Who published it; `None` for code that is neither an actor nor a service of the bus.
-    pub sender: Option<ActorId>,
-}
-
-impl<'a, M> Delivery<'a, M> {
-    pub(crate) fn new(message: &'a M, stamp: u64, sender: Option<ActorId>) -> Self {
-        Self { message, stamp, sender }
-    }
-}
-
-// Written by hand: a derive would ask for messages that can be copied.
-impl<M> Clone for Delivery<'_, M> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<M> Copy for Delivery<'_, M> {}
-
-/// The messages of one topic, for code that is no actor. Dropping it unsubscribes.
-pub struct Subscriber<M: Message> {
-    backend: SubscriberBackend<M>,
-}
-
-enum SubscriberBackend<M: Message> {
-    Isolate(IsolateSubscriber<M>),
-    Live(LiveSubscriber<M>),
-}
-
-impl<M: Message> Subscriber<M> {
-    pub(crate) fn live(subscriber: LiveSubscriber<M>) -> Self {
-        Self { backend: SubscriberBackend::Live(subscriber) }
-    }
-
-    /// The next message, in the order in which the topic's publishers published; `None` when the bus has
-    /// closed and nothing waits any more.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, no message is lost.
-    ///
-    /// The message is a clone: [`recv_many`](Self::recv_many) shows messages where they lie.
-    ///
-    /// ```
-    /// # use mycelium::{BoxError, Message, MessageBus};
-    /// # #[derive(Clone, Debug)] struct Quote { bid: f64 }
-    /// # impl Message for Quote { const NAME: &'static str = "Quote"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "quotes"; }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), BoxError> {
-    /// let bus = MessageBus::new();
-    /// let mut quotes = bus.subscriber::<Quote>()?;
-    /// bus.publisher()?.publish(Quote { bid: 1.5 }).await?;
-    /// bus.shutdown().await?;
-    /// while let Some(quote) = quotes.recv().await {
-    ///     println!("{}", quote.bid);
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn recv(&mut self) -> Option<M> {
-        let waits = Receiving(self);
-        std::future::poll_fn(|cx| waits.0.poll_recv(cx)).await
-    }
-
-    /// Polls for the next message; see [`recv`](Self::recv).
-    pub fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
-        match &mut self.backend {
-            SubscriberBackend::Isolate(subscriber) => subscriber.poll_recv(cx),
-            SubscriberBackend::Live(subscriber) => subscriber.poll_recv(cx),
-        }
-    }
-
-    /// The next message if one waits.
-    pub fn try_recv(&mut self) -> Option<M> {
-        match &mut self.backend {
-            SubscriberBackend::Isolate(subscriber) => subscriber.try_recv(),
-            SubscriberBackend::Live(subscriber) => subscriber.try_recv(),
-        }
-    }
-
-    /// Waits for messages, then shows those that wait to `each`, at most `most` of them, in order and where
-    /// they lie: nothing is cloned. How many that were: at least one, unless `most` is 0, or the bus has
-    /// closed and nothing waits any more.
-    ///
-    /// A message is passed once `each` has returned from it.
-    ///
-    /// # Panics
-    /// When `each` does: the message that it had is the next one again.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, `each` was not called and no message is lost.
-    ///
-    /// ```
-    /// # use mycelium::{BoxError, Message, MessageBus};
-    /// # #[derive(Clone, Debug)] struct Quote { bid: f64 }
-    /// # impl Message for Quote { const NAME: &'static str = "Quote"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "quotes"; }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), BoxError> {
-    /// let bus = MessageBus::new();
-    /// let mut quotes = bus.subscriber::<Quote>()?;
-    /// let publisher = bus.publisher()?;
-    /// for bid in [1.0, 1.5, 1.25] {
-    ///     publisher.publish(Quote { bid }).await?;
-    /// }
-    /// let mut highest = f64::NEG_INFINITY;
-    /// let seen = quotes.recv_many(256, |delivery| highest = highest.max(delivery.message.bid)).await;
-    /// assert_eq!((seen, highest), (3, 1.5));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn recv_many(&mut self, most: usize, each: impl FnMut(Delivery<'_, M>)) -> usize {
-        if most == 0 {
-            return 0;
-        }
-        let waits = Receiving(self);
-        let more = std::future::poll_fn(|cx| match &mut waits.0.backend {
-            SubscriberBackend::Isolate(subscriber) => subscriber.poll_ready(cx),
-            SubscriberBackend::Live(subscriber) => subscriber.poll_ready(cx),
-        });
-        if more.await { waits.0.drain(most, each) } else { 0 }
-    }
-
-    /// Shows what waits now to `each`, at most `most` messages, as [`recv_many`](Self::recv_many) does; how
-    /// many that were, 0 if none.
-    ///
-    /// # Panics
-    /// When `each` does: the message that it had is the next one again.
-    pub fn drain(&mut self, most: usize, each: impl FnMut(Delivery<'_, M>)) -> usize {
-        match &mut self.backend {
-            SubscriberBackend::Isolate(subscriber) => subscriber.drain(most, each),
-            SubscriberBackend::Live(subscriber) => subscriber.drain(most, each),
         }
     }
 }

@@ -219,7 +219,7 @@ impl<M> Subscription<M> {
 /// let mut late = bus.subscriber_with(Subscription::<Price>::block().with_retained())?;
 /// prices.publish(Price { instrument: 3, cents: 300 }).await?;
 /// for (instrument, cents) in [(2, 200), (1, 101), (3, 300)] {
-///     assert_eq!(late.recv().await, Some(Price { instrument, cents }));
+///     assert_eq!(late.recv().await.as_deref(), Some(&Price { instrument, cents }));
 /// }
 /// # Ok(())
 /// # }

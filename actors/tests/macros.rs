@@ -69,13 +69,13 @@ fn the_actor_macro_writes_what_one_would_write_by_hand() {
         let mut tocks = bus.subscriber::<Tock>().unwrap();
         let sum = bus.spawn(Sum::default()).unwrap();
         bus.publisher::<Tick>().unwrap().publish(Tick(3)).await.unwrap();
-        assert_eq!(tocks.recv().await, Some(Tock(3)));
+        assert_eq!(tocks.recv().await.as_deref(), Some(&Tock(3)));
         bus.publisher::<Note>().unwrap().publish(Note("one".into())).await.unwrap();
         sum.tell(AddUp(4)).await.unwrap();
         assert_eq!(sum.ask(Total).await.unwrap(), 207);
         sum.tell(AddUp(0)).await.unwrap();
         assert_eq!(sum.ended().await, StopReason::Failed("nothing to add".into()));
-        assert_eq!(tocks.recv().await, Some(Tock(1)));
+        assert_eq!(tocks.recv().await.as_deref(), Some(&Tock(1)));
     });
 }
 
@@ -194,7 +194,7 @@ fn the_service_macro() {
         let doubler = bus.spawn_service(Doubler).unwrap();
         notes.recv().await.unwrap();
         bus.publisher::<Tick>().unwrap().publish(Tick(4)).await.unwrap();
-        assert_eq!(tocks.recv().await, Some(Tock(8)));
+        assert_eq!(tocks.recv().await.as_deref(), Some(&Tock(8)));
         assert_eq!(doubler.ended().await, StopReason::Normal);
     });
 }

@@ -16,7 +16,7 @@
 //! - [`reply`]: one answer, for one who waits for it.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
 //!   reused.
-//! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`] and [`Confined`]: what an isolate is made of, for one
+//! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`], [`Loan`] and [`Confined`]: what an isolate is made of, for one
 //!   thread alone. [`Backlog`]: a bounded queue and its policy, for an isolate as for a lane.
 //! - [`wire`] and [`scalar`]: the value on the wire.
 //!
@@ -79,6 +79,7 @@ mod future_slot;
 mod held;
 mod inbox;
 mod line;
+mod loan;
 #[cfg(all(test, loom))]
 mod loom_drops;
 #[cfg(all(test, loom))]
@@ -121,6 +122,7 @@ pub use inbox::{
     SendError, Sending, TrySendError,
 };
 pub use line::Line;
+pub use loan::Loan;
 pub use merge::{Merge, Pick, Source, pick, poll_pick};
 pub use message::{Message, Query, ValidationError};
 pub use parcel::Parcel;
@@ -131,9 +133,9 @@ pub use sources::{OtherSources, Sources};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::{Note, Stamps};
 pub use topic::{
-    Blocker, Consume, Delivery, Drained, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing, RETAINED_MAX,
-    Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription,
-    TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
+    Blocker, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing,
+    RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo,
+    Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
 };
 pub use typed::Typed;
 

@@ -51,6 +51,32 @@ fn read(receiver: &mut Receiver<Watched>) {
     receiver.sources[0].advance();
 }
 
+/// The last reader moves the message out, the other has a clone, and the publisher the slot.
+#[test]
+fn loom_of_two_who_take_a_message_one_has_a_clone_at_most_and_each_is_dropped_once() {
+    explore(|| {
+        let alive = StdArc::new(AtomicUsize::new(0));
+        let topic = topic::<Watched>(1);
+        let receivers = [0, 1].map(|_| Receiver::new(&topic, SubscribeOptions::default()));
+        drop(topic.try_publish(Watched::new(&alive), 0));
+        let threads = receivers.map(|mut receiver| {
+            thread::spawn(move || {
+                let taken = receiver.sources[0].front().unwrap().into_owned();
+                taken.read();
+                (taken, receiver)
+            })
+        });
+        block_on(topic.publish(Watched::new(&alive), 0)).ok().unwrap();
+        let [first, second] = threads.map(|thread| thread.join().unwrap());
+        let (taken, receivers) = ([first.0, second.0], [first.1, second.1]);
+        assert_eq!(alive.load(Ordering::SeqCst), 3, "two were taken, one waits");
+        drop(receivers);
+        assert_eq!(alive.load(Ordering::SeqCst), 2);
+        drop(taken);
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+    });
+}
+
 #[test]
 fn loom_the_last_of_two_readers_drops_and_the_slot_is_written_again() {
     explore(|| {

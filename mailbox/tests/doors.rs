@@ -138,7 +138,7 @@ fn who_tells_how_far_it_is_frees_the_room_of_what_it_has_passed() {
         for passed in 1..=4 {
             assert!(queue.head().is_some());
             queue.advance();
-            queue.tell();
+            queue.commit();
             assert_eq!(topic.subscribers()[0].waiting, 8 - passed);
         }
     }

@@ -1,31 +1,25 @@
-//! Services in an isolate: one future each, and the queues that feed them.
+//! Services in an isolate: one future each.
 
 mod supervised;
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use mycelium_mailbox::{Confined, Lent, Shared};
-
 use self::supervised::ServiceWard;
 pub(crate) use self::supervised::seat_service;
 use super::Waiting;
 use super::core::IsolateCore;
-use super::gauge::Gauge;
-use super::handle::{IsolateContext, Place, id_of, seat_of};
-use super::lane::{LaneReceiving, Receive};
-use super::queue::{Kept, PolicyQueue};
+use super::handle::{IsolateContext, Place, seat_of};
+use super::remember;
 use super::seat::AnySeat;
 use super::tree::SeatedChild;
-use super::waits::{Rest, SeatWait};
-use super::{OUTSIDE, let_go, remember};
+use super::waits::SeatWait;
 use crate::life::Origin;
-use crate::{Actor, Delivery, Message, Service, SpawnError, StopReason, Subscription};
+use crate::{Actor, Service, SpawnError, StopReason};
 
 type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
 
@@ -181,217 +175,5 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {
         self
-    }
-}
-
-/// A message that waits for a subscriber.
-struct Queued<M> {
-    message: Shared<M>,
-    /// The number of its event.
-    stamp: u64,
-    sender: u32,
-}
-
-impl<M> Clone for Queued<M> {
-    fn clone(&self) -> Self {
-        Self { message: self.message.clone(), ..*self }
-    }
-}
-
-/// The queue of one [`Subscriber`](crate::Subscriber) in an isolate.
-pub(super) struct SubscriberQueue<M> {
-    place: Place,
-    echo: bool,
-    open: Cell<bool>,
-    queue: PolicyQueue<M, Queued<M>>,
-    /// What it was given when it came, and read first. It counts for no capacity, and no policy drops it.
-    given: RefCell<VecDeque<Queued<M>>>,
-    waker: RefCell<Option<Waker>>,
-    rest: Cell<Option<Rest>>,
-}
-
-impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
-    fn again(&self) -> Box<dyn Receive<M>> {
-        Box::new(Self::clone(self))
-    }
-
-    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
-        if !self.hears(sender) {
-            return false;
-        }
-        if !self.open.get() {
-            // It was closed while others were handling the message.
-            self.queue.gauge.left(1);
-            return false;
-        }
-        let stamp = self.place.core().map_or(0, |core| core.bounds.events());
-        let entry = || Queued { message: message.share(), stamp, sender };
-        let Kept::InPlaceOf(old) = self.queue.offer(&message, entry) else { return false };
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            drop(self.rest.take());
-            waker.wake();
-        }
-        let_go(old);
-        true
-    }
-
-    fn give(&self, sender: u32, _: i64, message: Lent<'_, M>) {
-        let stamp = self.place.core().map_or(0, |core| core.bounds.events());
-        self.given.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
-    }
-}
-
-impl<M: 'static> LaneReceiving for Rc<SubscriberQueue<M>> {
-    fn is_actor(&self) -> bool {
-        false
-    }
-
-    fn seat(&self) -> u32 {
-        self.place.seat()
-    }
-
-    fn hears(&self, sender: u32) -> bool {
-        sender != self.place.seat() || self.echo
-    }
-
-    fn waiting(&self) -> usize {
-        SubscriberQueue::waiting(self)
-    }
-
-    fn is_full(&self) -> bool {
-        self.queue.is_full()
-    }
-
-    fn is_closed(&self) -> bool {
-        !self.open.get()
-    }
-
-    fn close(&self) {
-        SubscriberQueue::close(self);
-    }
-}
-
-impl<M: 'static> SubscriberQueue<M> {
-    pub(super) fn new(place: Place, how: &Subscription<M>, gauge: Rc<Gauge>) -> Self {
-        let (given, waker, rest) = Default::default();
-        let (open, queue) = (Cell::new(true), PolicyQueue::new(how, gauge));
-        Self { place, echo: how.echo, open, queue, given, waker, rest }
-    }
-
-    pub(super) fn has_closed(&self) -> bool {
-        !self.open.get()
-    }
-
-    /// What `look` sees of the oldest message.
-    pub(super) fn peek<R>(&self, look: impl FnOnce(&M) -> R) -> Option<R> {
-        self.front(|front| look(&front.message))
-    }
-
-    fn front<R>(&self, look: impl FnOnce(&Queued<M>) -> R) -> Option<R> {
-        let given = self.given.borrow();
-        match given.front() {
-            Some(first) => Some(look(first)),
-            None => self.queue.peek(look),
-        }
-    }
-
-    /// Wakes `waker` when the next message is there.
-    pub(super) fn wake(&self, waker: &Waker) {
-        *self.waker.borrow_mut() = Some(waker.clone());
-    }
-
-    pub(super) fn take(&self) -> Option<Shared<M>> {
-        let given = self.given.borrow_mut().pop_front();
-        Some(given.or_else(|| self.queue.pop())?.message)
-    }
-
-    fn waiting(&self) -> usize {
-        self.given.borrow().len() + self.queue.len()
-    }
-
-    pub(super) fn close(&self) {
-        self.open.set(false);
-        let left = (self.given.take(), self.queue.close());
-        self.queue.gauge.left_with((left.0.len() + left.1.len()) as u64);
-        let_go(left);
-    }
-}
-
-/// The isolate's half of a [`Subscriber`](crate::Subscriber).
-pub(crate) struct IsolateSubscriber<M: Message> {
-    place: Place,
-    inlet: Confined<SubscriberQueue<M>>,
-}
-
-impl<M: Message> IsolateSubscriber<M> {
-    pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
-        let lane = place.core().ok_or(SpawnError::WrongThread)?.topic::<M>()?;
-        let inlet = Rc::new(SubscriberQueue::new(place.clone(), &subscription, Rc::clone(&lane.gauge)));
-        lane.add(Box::new(Rc::clone(&inlet)), &subscription);
-        Ok(Self { place, inlet: Confined::new(inlet) })
-    }
-
-    pub(crate) fn poll_recv(&self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
-        self.poll_ready(cx).map(|more| if more { self.try_recv() } else { None })
-    }
-
-    /// Whether a message waits; `false` once there will be none any more.
-    pub(crate) fn poll_ready(&self, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        let Some(inlet) = self.inlet.get() else { return Poll::Ready(false) };
-        if inlet.waiting() > 0 {
-            return Poll::Ready(true);
-        }
-        if !inlet.open.get() {
-            return Poll::Ready(false);
-        }
-        inlet.wake(cx.waker());
-        inlet.rest.set(inlet.rest.take().or_else(|| Rest::begin(&self.place)));
-        Poll::Pending
-    }
-
-    pub(crate) fn drain(&self, most: usize, mut each: impl FnMut(Delivery<'_, M>)) -> usize {
-        let Some(inlet) = self.inlet.get() else { return 0 };
-        let most = most.min(inlet.waiting());
-        for _ in 0..most {
-            // Passed afterwards: should `each` panic, it is still in front.
-            let Some(front) = inlet.front(Queued::clone) else { break };
-            let sender = (front.sender != OUTSIDE).then(|| id_of(front.sender));
-            each(Delivery::new(&front.message, front.stamp, sender));
-            drop(inlet.take());
-            if let Some(core) = self.place.core() {
-                core.made_room();
-            }
-        }
-        most
-    }
-
-    /// Nobody waits for the next message any more.
-    pub(crate) fn forget_wait(&self) {
-        if let Some(inlet) = self.inlet.get() {
-            drop(inlet.rest.take());
-        }
-    }
-
-    pub(crate) fn try_recv(&self) -> Option<M> {
-        let inlet = self.inlet.get()?;
-        let message = inlet.take()?;
-        if let Some(core) = self.place.core() {
-            core.made_room();
-        }
-        Some(M::clone(&message))
-    }
-}
-
-impl<M: Message> Drop for IsolateSubscriber<M> {
-    fn drop(&mut self) {
-        let Some(inlet) = self.inlet.get() else { return };
-        drop(inlet.rest.take());
-        inlet.close();
-        let Some(core) = self.place.core() else { return };
-        if let Some(lane) = core.find_topic::<M>() {
-            lane.forget_closed(core);
-        }
-        core.made_room();
     }
 }

@@ -1,4 +1,4 @@
-//! Publishing and receiving for code that is no actor.
+//! Publishing for code that is no actor.
 
 use std::fmt;
 use std::future::Future;
@@ -6,14 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use mycelium_mailbox::{Doorbell, Publishing, Source, Subscription as Queue};
+use mycelium_mailbox::Publishing;
 
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
-use super::source::Tally;
-use super::topics::{TopicEntry, Topics, poll_publishing};
+use super::topics::{TopicEntry, poll_publishing};
 use crate::blocking::block_on;
-use crate::{ActorId, Delivery, Message, PublishError, SpawnError, Subscription};
+use crate::{Message, PublishError};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
 ///
@@ -105,95 +104,5 @@ impl<M: Message> Clone for Publisher<M> {
 impl<M: Message> fmt::Debug for Publisher<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Publisher<{}>", M::NAME)
-    }
-}
-
-/// The live half of a [`Subscriber`](crate::Subscriber).
-pub(crate) struct LiveSubscriber<M: Message> {
-    queue: Queue<M>,
-    bell: Arc<Doorbell>,
-    tally: Tally<M>,
-    /// Where its service ends, if it waits for the next message there.
-    at: Option<CancelPoint>,
-}
-
-impl<M: Message> LiveSubscriber<M> {
-    /// `id` is that of the service it belongs to, or 0.
-    pub(crate) fn new(topics: &Topics, subscription: Subscription<M>, id: u64) -> Result<Self, SpawnError> {
-        let entry = topics.entry::<M>()?;
-        let bell = Arc::new(Doorbell::new());
-        let queue = entry.subscribe(subscription, id, Arc::clone(&bell))?;
-        Ok(Self { queue, bell, tally: Tally::new(entry), at: None })
-    }
-
-    pub(crate) fn try_recv(&mut self) -> Option<M> {
-        self.queue.head()?;
-        let message = self.queue.peek()?.message.clone();
-        self.queue.advance();
-        // At once, both: it may be long until the next one is asked for.
-        self.queue.tell();
-        self.tally.uncounted += 1;
-        self.tally.settle();
-        Some(message)
-    }
-
-    pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<M>> {
-        let more = ready!(self.poll_ready(cx));
-        Poll::Ready(if more { self.try_recv() } else { None })
-    }
-
-    pub(crate) fn drain(&mut self, most: usize, mut each: impl FnMut(Delivery<'_, M>)) -> usize {
-        // Of what waits now, so that it ends however fast others publish.
-        let most = u64::try_from(most).unwrap_or(u64::MAX).min(self.queue.unread());
-        // A panic of `each` leaves here what was passed before.
-        let begun = self.tally.uncounted;
-        loop {
-            let left = most - (self.tally.uncounted - begun);
-            if left == 0 || self.queue.head().is_none() {
-                break;
-            }
-            let left = u32::try_from(left).unwrap_or(u32::MAX);
-            self.queue.for_each(left, &mut self.tally.uncounted, |shown| {
-                let sender = (shown.sender != 0).then_some(ActorId(shown.sender));
-                each(Delivery::new(shown.message, shown.stamp, sender));
-            });
-        }
-        let passed = self.tally.uncounted - begun;
-        self.queue.tell();
-        self.tally.settle();
-        // No more than `most`.
-        usize::try_from(passed).unwrap_or(usize::MAX)
-    }
-
-    /// Nobody waits for the next message any more.
-    pub(crate) fn forget_wait(&mut self) {
-        self.at = None;
-    }
-
-    /// Whether a message waits; `false` once there will be none any more.
-    pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        ready!(poll_turn(cx, &mut self.at));
-        if self.queue.head().is_some() {
-            return Poll::Ready(true);
-        }
-        if self.queue.is_finished() {
-            return Poll::Ready(false);
-        }
-        if !self.bell.prepare(cx.waker()) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if !self.queue.arm() && !self.queue.is_finished() {
-            return Poll::Pending;
-        }
-        self.bell.cancel();
-        match self.queue.head() {
-            Some(_) => Poll::Ready(true),
-            None if self.queue.is_finished() => Poll::Ready(false),
-            None => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-        }
     }
 }

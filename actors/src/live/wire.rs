@@ -247,7 +247,7 @@ impl<T: Carried> WireQueue for Ear<T> {
     }
 
     fn tell(&mut self) {
-        self.queue.tell();
+        self.queue.commit();
         self.tally.settle();
     }
 
@@ -423,7 +423,7 @@ impl MessageBus {
     /// let header = Header { type_id: 7, version: 1, root_len: Tick::ROOT_LEN, ..Header::default() };
     /// bus.publish_wire(&header, encoder.encode(&Tick { price: 42 })?).await?;
     ///
-    /// assert_eq!(ticks.recv().await, Some(Tick { price: 42 }));
+    /// assert_eq!(ticks.recv().await.as_deref(), Some(&Tick { price: 42 }));
     /// let message = bytes.recv().await.unwrap();
     /// assert_eq!((message.name(), Tick::decode(message.bytes())?), ("Tick", Tick { price: 42 }));
     /// # Ok(())

@@ -190,7 +190,7 @@ fn shuttle_cancelled_publishes_hold_nobody_up() {
                 let mut heard = Vec::new();
                 while let Some(tick) = stream.recv().await {
                     pause(2).await;
-                    heard.push(tick);
+                    heard.push(tick.into_owned());
                 }
                 heard
             })

@@ -36,7 +36,7 @@ fn a_thread_that_tells_and_publishes_waits_for_room_and_loses_nothing() {
             publisher
         });
         for number in 0..50 {
-            assert_eq!(ticks.recv().await, Some(Tick(number)));
+            assert_eq!(ticks.recv().await.as_deref(), Some(&Tick(number)));
         }
         heard.wait_for("49").await;
         assert_eq!(heard.words(), (0..50).map(|number| number.to_string()).collect::<Vec<_>>());

@@ -149,7 +149,7 @@ fn a_type_and_a_loaded_contract_of_one_message_meet_whichever_is_given_first() {
             bus.publish_wire(&header::<Quote>(), &bytes(&quote)).await.unwrap();
             bus.publisher::<Quote>().unwrap().publish(quote.clone()).await.unwrap();
             for _ in 0..2 {
-                assert_eq!(typed.recv().await.unwrap(), quote);
+                assert_eq!(*typed.recv().await.unwrap(), quote);
                 let message = got.recv().await.unwrap();
                 contract().message(61).unwrap().check(message.bytes(), 1, Quote::ROOT_LEN).unwrap();
                 assert_eq!(Quote::decode(message.bytes()).unwrap(), quote);

@@ -129,7 +129,7 @@ fn bytes_and_types_meet_in_one_topic_in_the_order_of_the_bus() {
             let price = all.recv().await.unwrap();
             let text = all.recv().await.unwrap();
             assert_eq!(show(&price), format!("price {n}"));
-            assert_eq!((show(&text), text.topic()), (typed.recv().await.unwrap().words, "news"));
+            assert_eq!((show(&text), text.topic()), (typed.recv().await.unwrap().words.clone(), "news"));
             assert!(last < Some(price.stamp()) && price.stamp() < text.stamp());
             last = Some(text.stamp());
             assert!(text.bytes().as_ptr().addr().is_multiple_of(8));

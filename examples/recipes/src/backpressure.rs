@@ -17,9 +17,9 @@ pub(crate) async fn run() -> Result {
         return Err("there is room".into());
     };
     let publishing = quotes.publish(message);
-    let reading = slow.recv();
-    let (published, first) = tokio::join!(publishing, reading); // reading makes room, and the publisher goes on
+    let reading = async { slow.recv().await.map(|quote| quote.ticks) };
+    let (published, first) = tokio::join!(publishing, reading); // what is read makes room, and the publisher goes on
     published?;
-    assert_eq!(first.map(|quote| quote.ticks), Some(1));
+    assert_eq!(first, Some(1));
     Ok(bus.shutdown().await?)
 }

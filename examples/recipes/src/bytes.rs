@@ -18,7 +18,7 @@ pub(crate) async fn run() -> Result {
         ..Header::default()
     };
     bus.publish_wire(&header, Encoder::new().encode(&quote)?).await?; // decoded and validated once
-    assert_eq!(typed.recv().await, Some(quote));
+    assert_eq!(typed.recv().await.as_deref(), Some(&quote));
     let bytes = wire.recv().await.ok_or("the bus has ended")?;
     println!("{} bytes of {}", bytes.bytes().len(), bytes.name());
     Ok(bus.shutdown().await?)

@@ -15,7 +15,7 @@ pub(crate) async fn run() -> Result {
         Ok::<_, mycelium::PublishError<Quote>>(())
     });
     for ticks in 1..=3 {
-        assert_eq!(screen.recv().await, Some(Quote { symbol: 1, ticks }));
+        assert_eq!(screen.recv().await.as_deref(), Some(&Quote { symbol: 1, ticks }));
     }
     driver.join().map_err(|_| "the driver panicked")??;
     Ok(bus.shutdown().await?)

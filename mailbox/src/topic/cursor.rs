@@ -150,6 +150,20 @@ impl<V: Payload> Cursor<V> {
         self.advance_by(|ring, position| unsafe { ring.pass(position) });
     }
 
+    /// Passes the message in front and returns it, or a clone if others have it too.
+    pub(crate) fn take_front(&mut self) -> Option<V::Message> {
+        let value = &self.peek()?.value;
+        if !value.is_last() || !value.is_sole() {
+            let message = value.message().clone();
+            self.advance();
+            return Some(message);
+        }
+        let mut taken = None;
+        // SAFETY: as in `advance`.
+        self.advance_by(|ring, position| taken = unsafe { ring.pass_and_take(position) });
+        taken.map(V::unwrap)
+    }
+
     /// Passes the message in front, which nobody handles here: no panic of its destructor gets out.
     #[inline]
     pub(crate) fn discard(&mut self) {

@@ -188,6 +188,17 @@ impl<V: Payload> LaneReader<V> {
         discard(self.take());
     }
 
+    /// Passes the message in front and returns it, or a clone if others have it too.
+    pub(crate) fn take_front(&mut self) -> Option<V::Message> {
+        let value = &self.hand.front()?.value;
+        if value.is_sole() {
+            return self.take().map(|entry| entry.value.unwrap());
+        }
+        let message = value.message().clone();
+        self.advance();
+        Some(message)
+    }
+
     #[inline]
     fn take(&mut self) -> Option<RingEntry<V>> {
         let taken = self.hand.pop_front();

@@ -22,7 +22,7 @@ pub(crate) const KEPT_BYTES_MAX: usize = 4096;
 
 /// What a slot holds for a message of type `Message`.
 pub(crate) trait Payload: Clone + Send + Sync + 'static {
-    type Message;
+    type Message: Clone;
     /// Whether it counts its readers, of whom the last drops it.
     const COUNTED: bool;
     /// Whether it stays in its slot though it has memory to free, and whoever writes the slot again does
@@ -34,11 +34,16 @@ pub(crate) trait Payload: Clone + Send + Sync + 'static {
     fn message(&self) -> &Self::Message;
     /// The message back, after a publish that stored it nowhere.
     fn unwrap(self) -> Self::Message;
+    /// Whether [`unwrap`](Self::unwrap) gives back the message itself, and clones nothing.
+    fn is_sole(&self) -> bool;
     /// The number of subscribers that will pass it, before it is published.
     fn set_readers(&self, readers: u64);
     /// One subscriber is done with it. `true`: it was the last, and must drop it. Always `false` if it is not
     /// [counted](Self::COUNTED).
     fn pass(&self) -> bool;
+    /// Whether the subscriber that asks, which has not passed it, is the last one that has not. Always `false`
+    /// if it is not [counted](Self::COUNTED).
+    fn is_last(&self) -> bool;
 }
 
 /// Plain data.
@@ -76,8 +81,13 @@ impl Readers {
     }
 
     #[inline(always)]
+    fn is_last(&self) -> bool {
+        self.0.load(Ordering::Acquire) == 1
+    }
+
+    #[inline(always)]
     fn pass(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 1 || self.0.fetch_sub(1, Ordering::AcqRel) == 1
+        self.is_last() || self.0.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
 
@@ -101,11 +111,19 @@ impl<M: Clone + Send + Sync + 'static> Payload for Inline<M> {
         self.0
     }
 
+    fn is_sole(&self) -> bool {
+        true
+    }
+
     #[inline(always)]
     fn set_readers(&self, _: u64) {}
 
     #[inline(always)]
     fn pass(&self) -> bool {
+        false
+    }
+
+    fn is_last(&self) -> bool {
         false
     }
 }
@@ -136,6 +154,10 @@ impl<M: Clone + Send + Sync + 'static> Payload for Owned<M> {
         self.message
     }
 
+    fn is_sole(&self) -> bool {
+        true
+    }
+
     #[inline(always)]
     fn set_readers(&self, readers: u64) {
         self.readers.set(readers);
@@ -144,6 +166,10 @@ impl<M: Clone + Send + Sync + 'static> Payload for Owned<M> {
     #[inline(always)]
     fn pass(&self) -> bool {
         self.readers.pass()
+    }
+
+    fn is_last(&self) -> bool {
+        self.readers.is_last()
     }
 }
 
@@ -172,6 +198,10 @@ impl<M: Clone + Send + Sync + 'static> Payload for Boxed<M> {
         Arc::unwrap_or_clone(self.message)
     }
 
+    fn is_sole(&self) -> bool {
+        Arc::strong_count(&self.message) == 1
+    }
+
     #[inline(always)]
     fn set_readers(&self, readers: u64) {
         self.readers.set(readers);
@@ -180,5 +210,9 @@ impl<M: Clone + Send + Sync + 'static> Payload for Boxed<M> {
     #[inline(always)]
     fn pass(&self) -> bool {
         self.readers.pass()
+    }
+
+    fn is_last(&self) -> bool {
+        self.readers.is_last()
     }
 }

@@ -7,6 +7,7 @@ use super::core::Core;
 use super::cursor::Cursor;
 use super::drain::{Consume, Drained, Span, drain, for_each};
 use super::error::SubscribeError;
+use super::front::Front;
 use super::lane::LaneReader;
 use super::payload::{Boxed, Inline, Owned, Payload};
 use super::seat::{Occupant, Seat};
@@ -113,18 +114,22 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         each_reader!(&mut self.reader, reader => reader.advance());
     }
 
+    /// Makes messages visible, and holds the one in front until it is passed.
+    #[inline]
+    pub fn front(&mut self) -> Option<Front<'_, M>> {
+        self.head()?;
+        Front::new(self)
+    }
+
+    /// Passes the message in front and returns it, or a clone if others have it too.
+    pub(super) fn take_front(&mut self) -> Option<M> {
+        each_reader!(&mut self.reader, reader => reader.take_front())
+    }
+
     /// Passes the message in front, which nobody will handle. If this is the last subscriber, it drops it as
     /// [`discard`](crate::discard) does.
     pub fn discard(&mut self) {
         each_reader!(&mut self.reader, reader => reader.discard());
-    }
-
-    /// Tells how far it is, without waiting for the end of a batch: what was passed waits no more for anybody
-    /// who looks.
-    #[inline]
-    pub fn tell(&mut self) {
-        // A lane is told with each message.
-        each_reader!(&mut self.reader, cursor => cursor.commit(), _lane => ());
     }
 
     /// Handles visible messages one after the other, in futures that run in `slot`; like [`peek`](Self::peek)

@@ -109,7 +109,7 @@ fn receive_and_encode<M: Wire>(value: &M) -> Round {
             let begin = Instant::now();
             for _ in 0..BATCH {
                 let message = subscriber.try_recv().expect("a message waits");
-                black_box(encoder.encode(&message).expect("the value is small"));
+                black_box(encoder.encode(&*message).expect("the value is small"));
             }
             spent += begin.elapsed();
         }

@@ -1,0 +1,129 @@
+//! Receiving for code that is no actor.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use mycelium_mailbox::{Doorbell, Front, Source, Subscription as Queue};
+
+use super::cancel::CancelPoint;
+use super::current::poll_turn;
+use super::source::Tally;
+use super::topics::Topics;
+use crate::{ActorId, Delivery, Message, SpawnError, Subscription};
+
+/// The live half of a [`Subscriber`](crate::Subscriber).
+pub(crate) struct LiveSubscriber<M: Message> {
+    queue: Queue<M>,
+    bell: Arc<Doorbell>,
+    tally: Tally<M>,
+    /// Where its service ends, if it waits for the next message there.
+    at: Option<CancelPoint>,
+}
+
+impl<M: Message> LiveSubscriber<M> {
+    /// `id` is that of the service it belongs to, or 0.
+    pub(crate) fn new(topics: &Topics, subscription: Subscription<M>, id: u64) -> Result<Self, SpawnError> {
+        let entry = topics.entry::<M>()?;
+        let bell = Arc::new(Doorbell::new());
+        let queue = entry.subscribe(subscription, id, Arc::clone(&bell))?;
+        Ok(Self { queue, bell, tally: Tally::new(entry), at: None })
+    }
+
+    pub(crate) fn try_recv(&mut self) -> Option<LiveReceived<'_, M>> {
+        let Self { queue, tally, .. } = self;
+        Some(LiveReceived { front: Some(queue.front()?), tally })
+    }
+
+    pub(crate) fn drain(&mut self, most: usize, mut each: impl FnMut(Delivery<'_, M>)) -> usize {
+        // Of what waits now, so that it ends however fast others publish.
+        let most = u64::try_from(most).unwrap_or(u64::MAX).min(self.queue.unread());
+        // A panic of `each` leaves here what was passed before.
+        let begun = self.tally.uncounted;
+        loop {
+            let left = most - (self.tally.uncounted - begun);
+            if left == 0 || self.queue.head().is_none() {
+                break;
+            }
+            let left = u32::try_from(left).unwrap_or(u32::MAX);
+            self.queue.for_each(left, &mut self.tally.uncounted, |shown| {
+                let sender = (shown.sender != 0).then_some(ActorId(shown.sender));
+                each(Delivery::new(shown.message, shown.stamp, sender));
+            });
+        }
+        let passed = self.tally.uncounted - begun;
+        self.queue.commit();
+        self.tally.settle();
+        // No more than `most`.
+        usize::try_from(passed).unwrap_or(usize::MAX)
+    }
+
+    /// Nobody waits for the next message any more.
+    pub(crate) fn forget_wait(&mut self) {
+        self.at = None;
+    }
+
+    /// Whether a message waits; `false` once there will be none any more.
+    pub(crate) fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<bool> {
+        ready!(poll_turn(cx, &mut self.at));
+        if self.queue.head().is_some() {
+            return Poll::Ready(true);
+        }
+        if self.queue.is_finished() {
+            return Poll::Ready(false);
+        }
+        if !self.bell.prepare(cx.waker()) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if !self.queue.arm() && !self.queue.is_finished() {
+            return Poll::Pending;
+        }
+        self.bell.cancel();
+        match self.queue.head() {
+            Some(_) => Poll::Ready(true),
+            None if self.queue.is_finished() => Poll::Ready(false),
+            None => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// The live half of a [`Received`](crate::Received).
+pub(crate) struct LiveReceived<'a, M: Message> {
+    /// There until it is passed.
+    front: Option<Front<'a, M>>,
+    tally: &'a mut Tally<M>,
+}
+
+impl<M: Message> LiveReceived<'_, M> {
+    #[inline]
+    pub(crate) fn delivery(&self) -> Delivery<'_, M> {
+        let Some(front) = &self.front else { unreachable!("nobody has it once the message is passed") };
+        let shown = front.delivery();
+        let sender = (shown.sender != 0).then_some(ActorId(shown.sender));
+        Delivery::new(shown.message, shown.stamp, sender)
+    }
+
+    /// Passes the message, if it is there.
+    pub(crate) fn pass(&mut self) {
+        let Some(front) = self.front.take() else { return };
+        self.count();
+        if std::thread::panicking() { front.discard() } else { front.pass() }
+    }
+
+    pub(crate) fn take(&mut self) -> M {
+        let Some(front) = self.front.take() else { unreachable!("who takes the message has the guard") };
+        // A clone that panics leaves it in front.
+        let message = front.into_owned();
+        self.count();
+        message
+    }
+
+    /// At once: it may be long until the next one is asked for.
+    fn count(&mut self) {
+        self.tally.uncounted += 1;
+        self.tally.settle();
+    }
+}
