@@ -157,7 +157,7 @@ pub use reference::{ActorRef, Watchable};
 pub use report::{MainResult, Report};
 pub use service::ServiceContext;
 pub use service_ref::ServiceRef;
-pub use stats::{Alive, BusStats, PENDING_RESTARTS_MAX, PendingRestart, QueueStats, TopicStats};
+pub use stats::{Alive, BusStats, PENDING_RESTARTS_MAX, PendingRestart, PoolStats, QueueStats, TopicStats};
 pub use subscriber::{Delivery, Received, Subscriber};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions, conflation_key};
 pub use sweep::{Sweep, SweepReport};

@@ -22,6 +22,8 @@ pub struct BusStats {
     /// The children of trees that wait for their restart, by path; of each supervisor
     /// [`PENDING_RESTARTS_MAX`] at most.
     pub pending_restarts: Vec<PendingRestart>,
+    /// The [pools](crate::pool::Pool) for which somebody works, by path.
+    pub pools: Vec<PoolStats>,
     /// The counters of every topic that was ever used, by message name.
     pub topics: Vec<TopicStats>,
     /// Every queue of the bus, the one nearest to its bound first.
@@ -44,6 +46,22 @@ pub struct PendingRestart {
 /// How many children of one supervisor that wait for their restarts are shown: those that come first
 /// (entries).
 pub const PENDING_RESTARTS_MAX: usize = 64;
+
+/// A pool of a tree. Its workers and its feed are among [`BusStats::alive`], and their queues among
+/// [`BusStats::queues`], each with its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PoolStats {
+    /// The path of its supervisor.
+    pub path: Arc<str>,
+    /// How many workers get messages.
+    pub workers: usize,
+    /// How many of these have not ended. One that waits for its restart has not.
+    pub alive: usize,
+    /// Messages and queries that wait in the inboxes of these, as far as they told. What its feed has not
+    /// handed out yet waits in the feed's queues.
+    pub waiting: u64,
+}
 
 /// An actor or service that has not ended, or how many of one type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,7 +126,7 @@ impl QueueStats {
     }
 }
 
-/// A line on the whole, one for each topic, and one for each queue in which something waits, the fullest
+/// A line on the whole, one for each pool and topic, and one for each queue in which something waits, the fullest
 /// first.
 impl fmt::Display for BusStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,6 +150,7 @@ impl fmt::Display for BusStats {
             write!(f, "\n  and {more} more actors and services with a path or name")?;
         }
         self.pending_restarts.iter().try_for_each(|pending| write!(f, "\n  {pending}"))?;
+        self.pools.iter().try_for_each(|pool| write!(f, "\n  pool {pool}"))?;
         self.topics.iter().try_for_each(|topic| write!(f, "\n  topic {topic}"))?;
         let mut queues = self.queues.iter().filter(|queue| queue.waiting > 0);
         queues.by_ref().take(QUEUES_SHOWN_MAX).try_for_each(|queue| write!(f, "\n  queue {queue}"))?;
@@ -145,6 +164,13 @@ impl fmt::Display for BusStats {
 impl fmt::Display for PendingRestart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} restarts in {:?}", self.path, self.remaining)
+    }
+}
+
+impl fmt::Display for PoolStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, workers, alive, waiting } = self;
+        write!(f, "{path}: {alive} of {workers} workers, {waiting} waiting")
     }
 }
 

@@ -51,10 +51,10 @@ impl<M> Copy for Delivery<'_, M> {}
 /// A message that a [`Subscriber`] has received, where it lies: nothing is cloned. Dropping this passes the
 /// message, and the next one can be received.
 ///
-/// Live, the message keeps its place in the queue until then: it counts in the capacity, and a publisher under
-/// [`Policy::Block`](crate::Policy::Block) that finds the queue full waits. So drop it, or take the message
-/// with [`into_owned`](Self::into_owned), before a wait for somebody who may wait for room in this topic. In an
-/// isolate a message has left its queue when it is received.
+/// Live, the message keeps its place in the queue until then: it counts in the capacity, and a publisher
+/// under [`Policy::Block`](crate::Policy::Block) that finds the queue full waits. So drop it, or take the
+/// message with [`into_owned`](Self::into_owned), before a wait for somebody who may wait for room in this
+/// topic. In an isolate a message has left its queue when it is received.
 ///
 /// A panic that drops this leaves the message in front, as one in [`Subscriber::recv_many`] does: received
 /// again, it is the next one.

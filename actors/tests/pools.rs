@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use common::{PERIOD, at_once, on_every_runtime};
 use mycelium::pool::{Pool, PoolRef};
-use mycelium::tree::Restart;
+use mycelium::tree::{Factories, Restart};
 use mycelium::{
-    Actor, AskError, BoxError, Context, Handler, MessageBus, Responder, Supervisor, TellError, Tree,
+    Actor, AskError, BoxError, Context, Handler, Isolate, MessageBus, Responder, Supervisor, TellError, Tree,
 };
 
 /// A message of a key, with its number in it.
@@ -253,5 +253,112 @@ fn workers_have_the_options_of_their_pool() {
         }
         assert!(tree.pool_ref::<Worker>("elsewhere").is_none());
         tree.shutdown().await.unwrap();
+    });
+}
+
+const DECLARED: &str = r#"
+    [tree]
+    [[tree.children]]
+    id = "desk"
+    type = "supervisor"
+    [[tree.children.children]]
+    id = "pool"
+    pool = "worker"
+    workers = 3
+    intensity = 100
+"#;
+
+/// By key; `done` tells what was handled.
+fn factories(done: &Done) -> Factories {
+    let done = Arc::clone(done);
+    Factories::new().pool("worker", move || {
+        let done = Arc::clone(&done);
+        Pool::new(move || Worker { done: Arc::clone(&done), held: Arc::default() }).key(|job: &Job| job.0)
+    })
+}
+
+#[test]
+fn a_declared_pool_is_that_of_the_program_live_and_in_an_isolate() {
+    let hand_out = async |pool: &PoolRef<Worker>| {
+        for number in 0..10 {
+            for key in 0..7 {
+                pool.tell(Job(key, number)).await.unwrap();
+            }
+        }
+        pool.resize(5).await.unwrap();
+        pool.flush().await.unwrap();
+        pool.workers().len()
+    };
+    let done = Done::default();
+    let root = Supervisor::from_toml(DECLARED, &factories(&done)).unwrap();
+    let mut isolate = Isolate::new(1);
+    let pool = isolate.supervise(&root).unwrap().pool_ref::<Worker>("root/desk/pool").unwrap();
+    assert_eq!(pool.workers().len(), 3);
+    assert_eq!(isolate.block_on(hand_out(&pool)).unwrap(), 5);
+    assert_eq!(in_order(&done), (0..7).map(|key| (key, 10)).collect());
+    on_every_runtime(move || async move {
+        let done = Done::default();
+        let root = Supervisor::from_toml(DECLARED, &factories(&done)).unwrap();
+        let tree = root.start(&MessageBus::new()).await.unwrap();
+        let pool = tree.pool_ref::<Worker>("root/desk/pool").unwrap();
+        assert_eq!((pool.workers().len(), hand_out(&pool).await), (3, 5));
+        assert_eq!(in_order(&done), (0..7).map(|key| (key, 10)).collect());
+        tree.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn a_pool_that_is_not_registered_is_told_with_its_remedy() {
+    let factories = factories(&Done::default()).future("feed", || async { Ok(()) });
+    for (old, new, cause) in [
+        (
+            "pool = \"worker\"",
+            "pool = \"wroker\"",
+            "line 8, column 12: no pool `wroker` is registered; did you mean `worker`?",
+        ),
+        (
+            "pool = \"worker\"",
+            "pool = \"feed\"",
+            "`feed` is registered, but not as a pool: write service = \"feed\"",
+        ),
+        (
+            "pool = \"worker\"\n    workers = 3",
+            "actor = \"worker\"",
+            "registered, but not as an actor: write pool = \"worker\"",
+        ),
+    ] {
+        let text = DECLARED.replace(old, new).replace("    intensity = 100\n", "");
+        let error = Supervisor::from_toml(&text, &factories).unwrap_err().to_string();
+        assert!(error.contains(cause), "{error} lacks {cause}");
+    }
+    let nothing = Supervisor::from_toml(DECLARED, &Factories::new()).unwrap_err().to_string();
+    assert!(nothing.contains("register one with `Factories::pool`"), "{nothing}");
+}
+
+#[test]
+fn stats_show_each_pool_with_its_workers_and_what_waits() {
+    on_every_runtime(|| async {
+        let Setup { held, bus, tree, pool, .. } = set_up(3).await;
+        let of_pool = || bus.stats().pools.into_iter().next().unwrap();
+        held.store(true, Ordering::Relaxed);
+        for number in 0..5 {
+            pool.tell(Job(1, number)).await.unwrap();
+        }
+        while of_pool().waiting != 5 && of_pool().waiting != 4 {
+            tokio::task::yield_now().await;
+        }
+        let stats = of_pool();
+        assert_eq!((&*stats.path, stats.workers, stats.alive), ("root/pool", 3, 3));
+        let text = bus.stats().to_string();
+        assert!(text.contains("pool root/pool: 3 of 3 workers, "), "{text}");
+        held.store(false, Ordering::Relaxed);
+        pool.resize(5).await.unwrap();
+        pool.flush().await.unwrap();
+        while of_pool().waiting > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((of_pool().workers, of_pool().alive), (5, 5));
+        tree.shutdown().await.unwrap();
+        assert_eq!(bus.stats().pools, []);
     });
 }

@@ -16,8 +16,8 @@
 //! - [`reply`]: one answer, for one who waits for it.
 //! - [`Parcel`]: a value of any type, in place up to 64 bytes. [`FutureSlot`]: futures run in memory that is
 //!   reused.
-//! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`], [`Loan`] and [`Confined`]: what an isolate is made of, for one
-//!   thread alone. [`Backlog`]: a bounded queue and its policy, for an isolate as for a lane.
+//! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`], [`Loan`] and [`Confined`]: what an isolate is made
+//!   of, for one thread alone. [`Backlog`]: a bounded queue and its policy, for an isolate as for a lane.
 //! - [`wire`] and [`scalar`]: the value on the wire.
 //!
 //! # How a receiver reads

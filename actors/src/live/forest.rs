@@ -8,7 +8,7 @@ use mycelium_supervisor::ExitReason;
 
 use super::bus::BusCore;
 use crate::sync::{Mutex, MutexGuard, SetOnce};
-use crate::{Actor, ActorId, ActorRef, PendingRestart};
+use crate::{Actor, ActorId, ActorRef, PendingRestart, PoolStats};
 
 /// How a tree is told to end. To hold it keeps nothing.
 pub(crate) trait Control: Send + Sync {
@@ -23,6 +23,8 @@ pub(crate) trait Standing: Send + Sync {
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any));
     /// The children that wait for their restart.
     fn pending_restarts(&self) -> Vec<PendingRestart>;
+    /// Its pools.
+    fn pools(&self) -> Vec<PoolStats>;
     /// Sets those aside who have missed their shutdown time before.
     fn set_aside(self: Arc<Self>) -> Box<dyn Falling>;
 }
@@ -95,6 +97,13 @@ impl Forest {
         let mut pending: Vec<_> = self.standing().iter().flat_map(|tree| tree.pending_restarts()).collect();
         pending.sort();
         pending
+    }
+
+    /// The pools of all trees, by path.
+    pub(crate) fn pools(&self) -> Vec<PoolStats> {
+        let mut pools: Vec<_> = self.standing().iter().flat_map(|tree| tree.pools()).collect();
+        pools.sort_by(|a, b| a.path.cmp(&b.path));
+        pools
     }
 
     /// The trees whose supervisors are there. Of those that go meanwhile, the last handle is dropped where no

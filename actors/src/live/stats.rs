@@ -61,6 +61,7 @@ impl MessageBus {
             alive: alive(&members),
             restarts: core.restarts.load(Ordering::Relaxed),
             pending_restarts: core.forest.pending_restarts(),
+            pools: core.forest.pools(),
             topics: core.topics.stats(),
             queues,
             dead_letters: core.dead_letters.snapshot(),

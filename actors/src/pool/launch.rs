@@ -36,7 +36,7 @@ fn pool_of<A: Actor>(pools: &Pools, path: &str, plan: &Arc<PoolPlan>, is_live: b
 
 /// The pool at this path, if it is one of these workers.
 pub(super) fn find<A: Actor>(pools: &Pools, path: &str) -> Option<Arc<PoolState<A>>> {
-    pools.get(path)?.downcast::<PoolState<A>>().ok()
+    pools.get(path)?.into_any().downcast::<PoolState<A>>().ok()
 }
 
 /// The live actor that has begun at this path.

@@ -3,6 +3,7 @@
 //! A pool is a supervisor with its workers, so it is restarted, stopped, drained and observed as any part of
 //! a tree. References hand out messages by themselves: between a sender and a worker is nobody.
 
+mod declare;
 mod feed;
 mod launch;
 mod pool_ref;
@@ -21,7 +22,7 @@ use crate::tree::{Builder, Child, Restart};
 use crate::{Actor, Handler, Message, Subscription, Supervisor};
 
 /// Most workers of a pool (actors).
-pub const POOL_WORKERS_MAX: usize = 256;
+pub const POOL_WORKERS_MAX: usize = mycelium_supervisor::declare::POOL_WORKERS_MAX as usize;
 
 /// Which worker gets a message that has no key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use super::route::{Moves, least_busy, moves, worker_of};
 use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, Unsent, turn};
 use crate::sync::{AtomicUsize, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use crate::tree::Child;
-use crate::{Actor, ActorRef, AskError, Replies, Takes, TellError};
+use crate::tree::{AnyPool, Child};
+use crate::{Actor, ActorRef, AskError, PoolStats, Replies, Takes, TellError};
 
 /// The key function of one message type, as a `fn(&M) -> u64`.
 pub(super) type Key = (TypeId, Box<dyn Any + Send + Sync>);
@@ -368,6 +368,23 @@ impl<A: Actor> PoolState<A> {
             }
         };
         worker.answered(answer).await
+    }
+}
+
+impl<A: Actor> AnyPool for PoolState<A> {
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn stats(&self) -> Option<PoolStats> {
+        let workers = self.workers();
+        let alive: Vec<_> = workers.iter().filter(|worker| worker.is_alive()).collect();
+        (!alive.is_empty()).then(|| PoolStats {
+            path: Arc::clone(&self.path),
+            workers: self.size(),
+            alive: alive.len(),
+            waiting: alive.iter().map(|worker| worker.inbox_len() as u64).sum(),
+        })
     }
 }
 

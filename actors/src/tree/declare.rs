@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mycelium_supervisor::ChildSpec;
 use mycelium_supervisor::declare::{
-    Declaration, Declared, DeclaredTree, Mistake, Program, read, suggestion, text,
+    Declaration, Declared, DeclaredDispatch, DeclaredTree, Mistake, Program, read, suggestion, text,
 };
 
 use super::child::{Builder, Child, Redelivery, Supervisor};
@@ -37,7 +37,12 @@ use crate::{Actor, OwnThread, Service};
 pub struct Factories {
     actors: BTreeMap<String, Make>,
     services: BTreeMap<String, Make>,
+    /// They know more of pools than trees do: see `Factories::pool`.
+    pub(crate) pools: BTreeMap<String, MakePool>,
 }
+
+/// A pool as a supervisor of this id, with so many workers.
+pub(crate) type MakePool = Arc<dyn Fn(&Arc<str>, u32, Option<DeclaredDispatch>) -> Builder + Send + Sync>;
 
 /// What a child with this id is started with.
 type Make = Arc<dyn Fn(&Arc<str>) -> Launcher + Send + Sync>;
@@ -122,23 +127,40 @@ impl Factories {
     }
 
     fn find(&self, kind: FactoryKind, name: &str, id: &Arc<str>) -> Result<Launcher, String> {
-        let (here, there, other) = match kind {
-            FactoryKind::Actor => (&self.actors, &self.services, FactoryKind::Service),
-            FactoryKind::Service => (&self.services, &self.actors, FactoryKind::Actor),
+        let here = match kind {
+            FactoryKind::Actor => &self.actors,
+            _ => &self.services,
         };
-        if let Some(make) = here.get(name) {
-            return Ok(make(id));
+        here.get(name).map(|make| make(id)).ok_or_else(|| self.unknown(kind, name))
+    }
+
+    fn pool_of(&self, name: &str) -> Result<&MakePool, String> {
+        self.pools.get(name).ok_or_else(|| self.unknown(FactoryKind::Pool, name))
+    }
+
+    /// Why there is nothing of this name.
+    fn unknown(&self, kind: FactoryKind, name: &str) -> String {
+        let word = kind.word();
+        let other = FactoryKind::ALL.into_iter().find(|other| self.names(*other).any(|one| one == name));
+        if let Some(other) = other.map(FactoryKind::word) {
+            let article = if kind == FactoryKind::Actor { "an" } else { "a" };
+            return format!(
+                "`{name}` is registered, but not as {article} {word}: write {other} = \"{name}\""
+            );
         }
-        let (kind, other) = (kind.word(), other.word());
-        if there.contains_key(name) {
-            return Err(format!("`{name}` is registered, but not as {kind}: write {other} = \"{name}\""));
-        }
-        let names = || here.keys().map(String::as_str);
-        let hint = suggestion(name, names()).unwrap_or_else(|| match names().next() {
-            Some(_) => format!("; registered are {}", names().collect::<Vec<_>>().join(", ")),
-            None => format!("; register one with `Factories::{kind}`"),
+        let hint = suggestion(name, self.names(kind)).unwrap_or_else(|| match self.names(kind).next() {
+            Some(_) => format!("; registered are {}", self.names(kind).collect::<Vec<_>>().join(", ")),
+            None => format!("; register one with `Factories::{word}`"),
         });
-        Err(format!("no {kind} `{name}` is registered{hint}"))
+        format!("no {word} `{name}` is registered{hint}")
+    }
+
+    fn names(&self, kind: FactoryKind) -> Box<dyn Iterator<Item = &str> + '_> {
+        match kind {
+            FactoryKind::Actor => Box::new(self.actors.keys().map(String::as_str)),
+            FactoryKind::Service => Box::new(self.services.keys().map(String::as_str)),
+            FactoryKind::Pool => Box::new(self.pools.keys().map(String::as_str)),
+        }
     }
 }
 
@@ -150,27 +172,31 @@ fn same(child: Child) -> Make {
 
 impl fmt::Debug for Factories {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { actors, services } = self;
-        let names = |map: &BTreeMap<String, Make>| map.keys().cloned().collect::<Vec<_>>();
+        let names = |kind| self.names(kind).collect::<Vec<_>>();
         f.debug_struct("Factories")
-            .field("actors", &names(actors))
-            .field("services", &names(services))
+            .field("actors", &names(FactoryKind::Actor))
+            .field("services", &names(FactoryKind::Service))
+            .field("pools", &names(FactoryKind::Pool))
             .finish()
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum FactoryKind {
     Actor,
     Service,
+    Pool,
 }
 
 impl FactoryKind {
+    const ALL: [Self; 3] = [Self::Actor, Self::Service, Self::Pool];
+
     /// As a key of a child.
     fn word(self) -> &'static str {
         match self {
             Self::Actor => "actor",
             Self::Service => "service",
+            Self::Pool => "pool",
         }
     }
 }
@@ -292,7 +318,16 @@ fn supervisor(id: &str, tree: &DeclaredTree, factories: &Factories) -> Result<Bu
 fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launcher, Mistake> {
     let Declared { place, program, source, care, tree, .. } = &child.start;
     if let Some(tree) = tree {
-        let mut launcher = Child::supervisor(supervisor(&child.id, tree, factories)?).0.start;
+        let supervisor = match program {
+            Some(Program::Pool { name, workers, dispatch }) => {
+                let make = factories.pool_of(name).map_err(|cause| place.mistake(cause))?;
+                let mut pool = make(&child.id, *workers, *dispatch);
+                pool.flags = tree.flags;
+                pool
+            }
+            _ => supervisor(&child.id, tree, factories)?,
+        };
+        let mut launcher = Child::supervisor(supervisor).0.start;
         launcher.start_timeout = care.start_timeout.or(launcher.start_timeout);
         return Ok(launcher);
     }
@@ -303,7 +338,7 @@ fn launcher(child: &ChildSpec<Declared>, factories: &Factories) -> Result<Launch
             process(&child.id, command, env, cwd.as_deref(), care.ready_line.as_deref())
         }
         _ => Err(format!(
-            "child `{}` does not say what it runs: give it actor = \"..\", service = \"..\" or command = [\"..\"]",
+            "child `{}` does not say what it runs: give it actor = \"..\", service = \"..\", command = [\"..\"] or pool = \"..\"",
             child.id
         )),
     };

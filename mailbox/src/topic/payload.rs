@@ -41,8 +41,8 @@ pub(crate) trait Payload: Clone + Send + Sync + 'static {
     /// One subscriber is done with it. `true`: it was the last, and must drop it. Always `false` if it is not
     /// [counted](Self::COUNTED).
     fn pass(&self) -> bool;
-    /// Whether the subscriber that asks, which has not passed it, is the last one that has not. Always `false`
-    /// if it is not [counted](Self::COUNTED).
+    /// Whether the subscriber that asks, which has not passed it, is the last one that has not. Always
+    /// `false` if it is not [counted](Self::COUNTED).
     fn is_last(&self) -> bool;
 }
 

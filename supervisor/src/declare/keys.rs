@@ -1,12 +1,14 @@
 //! The keys of supervisors and children.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::fields::Fields;
 use super::place::Mistake;
+use super::pools;
 use super::toml::{Content, Value};
 use super::{ATTEMPTS_MAX, Care, DeclaredThread, Program};
 use crate::backoff::Backoff;
@@ -43,6 +45,9 @@ const CHILD_KEYS: &[&str] = &[
     "restart_when_stuck",
     "redelivery_attempts",
     "thread",
+    "pool",
+    "workers",
+    "dispatch",
 ];
 const THREAD_KEYS: &[&str] = &["pin_to", "busy_polling"];
 
@@ -59,7 +64,7 @@ pub(crate) const INSTANCE_KEYS: &[&str] =
     &["id", "start_fails", "start_ignores", "start_takes_ms", "stop_takes_ms"];
 
 /// Keys that say what a worker is, with those that go with a command.
-const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
+pub(super) const PROGRAM_KEYS: &[&str] = &["actor", "service", "command"];
 const COMMAND_KEYS: &[&str] = &["env", "cwd", "ready_line"];
 
 /// Keys about a worker that runs.
@@ -97,21 +102,41 @@ pub(super) fn declaration<T: Start>(document: &Fields<'_>) -> Result<Root<T>, Mi
     let fields = Fields::new(tree, "[tree]", &[&["id"], SUPERVISOR_KEYS].concat())?;
     let root = fields.string("id")?.unwrap_or("root".into());
     check_id(&fields, "id", &root)?;
-    let (flags, children) = supervisor(&fields, 1)?;
+    let pooled = Cell::new(0);
+    let (flags, children) = supervisor(&fields, Nest { depth: 1, pooled: &pooled })?;
     Ok((root.into(), flags, children))
 }
 
-/// The flags and children of a supervisor.
-fn supervisor<T: Start>(fields: &Fields<'_>, depth: usize) -> Result<(Flags, Vec<ChildSpec<T>>), Mistake> {
-    if depth > DEPTH_MAX {
-        return Err(fields.place().mistake(format!("supervisors are nested deeper than {DEPTH_MAX}")));
+/// Where in its file a supervisor stands.
+#[derive(Clone, Copy)]
+pub(super) struct Nest<'n> {
+    /// The root is at 1.
+    depth: usize,
+    /// The workers of all pools before it.
+    pub(super) pooled: &'n Cell<u32>,
+}
+
+impl Nest<'_> {
+    /// One below.
+    ///
+    /// # Errors
+    /// Nothing may be so deep.
+    fn below(self, fields: &Fields<'_>) -> Result<Self, Mistake> {
+        if self.depth >= DEPTH_MAX {
+            return Err(fields.place().mistake(format!("supervisors are nested deeper than {DEPTH_MAX}")));
+        }
+        Ok(Self { depth: self.depth + 1, ..self })
     }
+}
+
+/// The flags and children of a supervisor.
+fn supervisor<T: Start>(fields: &Fields<'_>, nest: Nest<'_>) -> Result<(Flags, Vec<ChildSpec<T>>), Mistake> {
     let flags = flags(fields)?;
     let mut children: Vec<ChildSpec<T>> = Vec::new();
     let mut ids = BTreeSet::new();
     for value in fields.list("children", CHILDREN_MAX)? {
         let table = child_fields(value, "a child")?;
-        let spec = child_of(&table, depth, children.last())?;
+        let spec = child_of(&table, nest, children.last())?;
         spec.check(&flags).map_err(|error| table.wrong(culprit(&error, &spec), error.to_string()))?;
         if !ids.insert(spec.id.clone()) {
             let error = SpecError::DuplicateId { id: spec.id };
@@ -189,19 +214,20 @@ pub(super) fn child<T: Start>(
     what: &'static str,
     depth: usize,
 ) -> Result<ChildSpec<T>, Mistake> {
-    child_of(&child_fields(value, what)?, depth, None)
+    child_of(&child_fields(value, what)?, Nest { depth, pooled: &Cell::new(0) }, None)
 }
 
 fn child_of<T: Start>(
     fields: &Fields<'_>,
-    depth: usize,
+    nest: Nest<'_>,
     before: Option<&ChildSpec<T>>,
 ) -> Result<ChildSpec<T>, Mistake> {
     let id = fields.string("id")?.ok_or_else(|| fields.missing("id"))?;
     check_id(fields, "id", &id)?;
     let Options { kind, restart, shutdown, significant } = options(fields)?;
+    let kind = if pools::is_pool(fields, &id)? { ChildKind::Supervisor } else { kind };
     let (entry, backoff) = match kind {
-        ChildKind::Supervisor => (supervisor_child(fields, &id, depth)?, backoff(fields, "own_backoff")?),
+        ChildKind::Supervisor => (supervisor_child(fields, &id, nest)?, backoff(fields, "own_backoff")?),
         ChildKind::Worker => (worker(fields, &id)?, backoff(fields, "backoff")?),
     };
     let start = T::new(entry, before.map(|before| &before.start));
@@ -234,7 +260,7 @@ pub(super) fn options(fields: &Fields<'_>) -> Result<Options, Mistake> {
 fn supervisor_child<'t, T: Start>(
     fields: &Fields<'t>,
     id: &str,
-    depth: usize,
+    nest: Nest<'_>,
 ) -> Result<ChildEntry<'t, T>, Mistake> {
     for (key, does, done) in [("start_takes_ms", "starts", "started"), ("stop_takes_ms", "stops", "stopped")]
     {
@@ -243,6 +269,7 @@ fn supervisor_child<'t, T: Start>(
             return Err(fields.wrong(key, cause));
         }
     }
+    let (below, pool) = (nest.below(fields)?, pools::pool(fields, id, nest)?);
     for key in [PROGRAM_KEYS, COMMAND_KEYS, WORKER_KEYS].concat() {
         if fields.has(key) {
             let cause =
@@ -250,16 +277,16 @@ fn supervisor_child<'t, T: Start>(
             return Err(fields.wrong(key, cause));
         }
     }
-    let tree = Some(supervisor(fields, depth + 1)?);
+    let (said, program, tree) = match pool {
+        Some((said, program, workers)) => {
+            let children = pools::workers(fields.table(), workers);
+            (said, Some(program), (flags(fields)?, children))
+        }
+        None => (fields.table(), None, supervisor(fields, below)?),
+    };
     let care = Care { start_timeout: start_timeout(fields)?, ..Care::default() };
-    Ok(ChildEntry {
-        said: fields.table(),
-        program: None,
-        source: None,
-        care,
-        tree,
-        behaviour: behaviour(fields)?,
-    })
+    let behaviour = behaviour(fields)?;
+    Ok(ChildEntry { said, program, source: None, care, tree: Some(tree), behaviour })
 }
 
 fn worker<'t, T>(fields: &Fields<'t>, id: &str) -> Result<ChildEntry<'t, T>, Mistake> {

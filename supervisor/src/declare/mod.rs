@@ -37,6 +37,7 @@ mod file;
 mod keys;
 mod paths;
 mod place;
+mod pools;
 mod scenario;
 mod toml;
 
@@ -79,13 +80,14 @@ pub struct DeclaredTree {
 pub struct Declared {
     /// Where the file says so: its program, or the child as a whole.
     pub place: Place,
-    /// What it runs; `None` for a supervisor, and for a worker that the file does not say it of.
+    /// What it runs; `None` for a supervisor that is no pool, and for a worker that the file does not say it
+    /// of.
     pub program: Option<Program>,
     /// Whether a drain stops it first; `None`: what its kind says.
     pub source: Option<bool>,
     /// How it is looked after while it starts and runs; a dry run does not look at it.
     pub care: Care,
-    /// For a supervisor: what it supervises.
+    /// For a supervisor: what it supervises; for a pool its workers, not its feed.
     pub tree: Option<DeclaredTree>,
     /// Its behaviour in a dry run, without the tree.
     pub behaviour: Behaviour,
@@ -123,10 +125,32 @@ pub struct DeclaredThread {
     pub busy_polling: bool,
 }
 
-/// What a worker runs.
+/// Most workers of a pool.
+pub const POOL_WORKERS_MAX: u32 = 256;
+
+/// Which worker of a pool gets a message that has no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DeclaredDispatch {
+    /// Each in turn.
+    RoundRobin,
+    /// The one with the fewest messages that wait.
+    LeastBusy,
+}
+
+/// What a child runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Program {
+    /// The pool that the program registered under this name.
+    Pool {
+        /// The name.
+        name: String,
+        /// With how many workers it starts: 1..=[`POOL_WORKERS_MAX`].
+        workers: u32,
+        /// Who gets messages without a key; `None`: what the program says.
+        dispatch: Option<DeclaredDispatch>,
+    },
     /// The actor that the program registered under this name.
     Actor(String),
     /// The service that the program registered under this name.

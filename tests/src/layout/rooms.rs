@@ -39,6 +39,7 @@ const ROOMS: &[Room] = &[
             "service",
             "service_ref",
             "stats",
+            "subscriber",
             "subscription",
             "timer",
             "wire",

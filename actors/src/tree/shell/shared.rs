@@ -17,7 +17,7 @@ use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
 use crate::tree::pools::Pools;
 use crate::tree::sources::Sources;
-use crate::{ActorId, MessageBus, PendingRestart};
+use crate::{ActorId, MessageBus, PendingRestart, PoolStats};
 
 /// Most paths that are remembered for having missed their shutdown time.
 pub(crate) const MISSED_MAX: usize = 1_024;
@@ -262,6 +262,10 @@ impl Standing for TreeShared {
 
     fn pending_restarts(&self) -> Vec<PendingRestart> {
         self.pending_restarts()
+    }
+
+    fn pools(&self) -> Vec<PoolStats> {
+        self.pools.stats()
     }
 
     fn set_aside(self: Arc<Self>) -> Box<dyn Falling> {
