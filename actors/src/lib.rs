@@ -150,7 +150,7 @@ pub use live::{
 pub use monitor::{Down, Monitor};
 pub use mycelium_macros::{actor, routing_config, service};
 pub use mycelium_mailbox::scalar::Timestamp;
-pub use mycelium_mailbox::{Message, Query, RETAINED_MAX, ValidationError};
+pub use mycelium_mailbox::{Message, Query, RETAINED_MAX, ValidationError, conflation_key};
 pub use publish::Publish;
 pub use recipient::{Recipient, ReplyRecipient};
 pub use reference::{ActorRef, Watchable};
@@ -159,7 +159,7 @@ pub use service::ServiceContext;
 pub use service_ref::ServiceRef;
 pub use stats::{Alive, BusStats, PENDING_RESTARTS_MAX, PendingRestart, PoolStats, QueueStats, TopicStats};
 pub use subscriber::{Delivery, Received, Subscriber};
-pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions, conflation_key};
+pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions};
 pub use sweep::{Sweep, SweepReport};
 pub use timer::{Every, Interval, MissedTicks, TimerHandle};
 pub use tree::{Supervisor, Tree};

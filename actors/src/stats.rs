@@ -126,8 +126,8 @@ impl QueueStats {
     }
 }
 
-/// A line on the whole, one for each pool and topic, and one for each queue in which something waits, the fullest
-/// first.
+/// A line on the whole, one for each pool and topic, and one for each queue in which something waits, the
+/// fullest first.
 impl fmt::Display for BusStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, restarts, dead_letters: DeadLetters { in_hand, waiting, .. }, .. } = self;

@@ -1,8 +1,8 @@
 //! What an actor receives, and what happens when it is slower than its publishers.
 
-use std::hash::Hash;
 use std::marker::PhantomData;
 
+use mycelium_mailbox::wire::{DeclaredRetention, Wire};
 use mycelium_mailbox::{RETAINED_MAX, WhenFull};
 
 use crate::{Actor, Handler, Message, WireMessage, WireTopics};
@@ -276,6 +276,17 @@ impl<M> Retention<M> {
     }
 }
 
+impl<M: Wire> Retention<M> {
+    /// What the contract of `M` declares.
+    pub(crate) fn declared() -> Option<Self> {
+        Some(match M::RETAIN? {
+            DeclaredRetention::LastPerKey { key, keys_max } => Self::last_per_key(key, keys_max as usize),
+            DeclaredRetention::Last(messages) => Self::last_n(messages as usize),
+            _ => return None,
+        })
+    }
+}
+
 fn bounded(messages: usize) -> u32 {
     u32::try_from(messages).unwrap_or(RETAINED_MAX).clamp(1, RETAINED_MAX)
 }
@@ -288,18 +299,6 @@ pub(crate) struct Terms {
     capacity: Option<usize>,
     echo: bool,
     retained: bool,
-}
-
-/// Makes the `u64` key of [`Policy::Conflate`] from any hashable value, the same in every run and on every
-/// machine.
-///
-/// Distinct values collide with probability 2^-64 or so; a collision conflates them. Use the number itself as
-/// the key where there is one.
-pub fn conflation_key<K: Hash + ?Sized>(key: &K) -> u64 {
-    #[allow(deprecated)] // SipHasher13 has no stable name; this one is specified and seeded with constants.
-    let mut hasher = std::hash::SipHasher::new();
-    key.hash(&mut hasher);
-    std::hash::Hasher::finish(&hasher)
 }
 
 /// The topics that an actor asks for in [`Actor::subscriptions`]: one subscription for each message type. The

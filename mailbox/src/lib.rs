@@ -126,7 +126,7 @@ pub use loan::Loan;
 pub use merge::{Merge, Pick, Source, pick, poll_pick};
 pub use message::{Message, Query, ValidationError};
 pub use parcel::Parcel;
-pub use policy::{KeyFn, Overflow};
+pub use policy::{KeyFn, Overflow, conflation_key};
 pub use presence::{Interlude, Presence, Stop};
 pub use reply::{ReplyReceiver, ReplySender, reply};
 pub use sources::{OtherSources, Sources};

@@ -1,6 +1,7 @@
 //! What a full queue does with the next message.
 
 use std::fmt;
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// Gives a message the key under which only the latest is kept. Equal keys are one series.
@@ -59,4 +60,16 @@ impl<M> fmt::Debug for Overflow<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// Makes the `u64` key of [`Overflow::Conflate`] from any hashable value, the same in every run and on every
+/// machine.
+///
+/// Distinct values collide with probability 2^-64 or so; a collision conflates them. Use the number itself as
+/// the key where there is one.
+pub fn conflation_key<K: Hash + ?Sized>(key: &K) -> u64 {
+    #[allow(deprecated)] // SipHasher13 has no stable name; this one is specified and seeded with constants.
+    let mut hasher = std::hash::SipHasher::new();
+    key.hash(&mut hasher);
+    std::hash::Hasher::finish(&hasher)
 }

@@ -69,6 +69,21 @@ pub struct Layout {
     pub digest: u64,
 }
 
+/// What a contract says that a topic keeps for subscribers that come late and ask for it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DeclaredRetention<M> {
+    /// The last so many messages.
+    Last(u32),
+    /// The last message of each key.
+    LastPerKey {
+        /// Gives a message its key.
+        key: fn(&M) -> u64,
+        /// The bound, in keys: beyond it, the key that was published longest ago is forgotten.
+        keys_max: u32,
+    },
+}
+
 /// A message that can leave its process.
 ///
 /// Implemented by generated code; a type written by hand needs rkyv's three derives and [`Wire::LAYOUTS`].
@@ -87,6 +102,9 @@ pub trait Wire:
 
     /// The unit enums in the message that have gained variants since their first release.
     const ENUMS: &'static [GrownEnum<'static>] = &[];
+
+    /// What the contract says that its topic retains, on a bus or in an isolate that has the contract.
+    const RETAIN: Option<DeclaredRetention<Self>> = None;
 
     /// All that a peer is told before it exchanges this message.
     const OFFER: Offer<'static> =

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
-use mycelium_mailbox::wire::{Encoder, Messages, WireError};
+use mycelium_mailbox::wire::{Encoder, Messages, Visitor, Wire, WireError};
 use mycelium_mailbox::{Confined, Held, Lent, Shared};
 use mycelium_remote::frame::Header;
 
@@ -22,7 +22,9 @@ use super::waits::Rest;
 use super::{Isolate, OUTSIDE};
 use crate::subscription::Terms;
 use crate::wire::{Carried, Kind, Known, Table, WireDelivery, WireMessage, WireValue};
-use crate::{Actor, Handler, PublishError, SpawnError, Subscription, WirePublishError, WireTopics};
+use crate::{
+    Actor, Handler, PublishError, Retention, SpawnError, Subscription, WirePublishError, WireTopics,
+};
 
 /// A publish that waits for room.
 pub(crate) type WaitingPublish = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send>>;
@@ -285,14 +287,30 @@ impl Place {
     }
 }
 
+/// Has topics retain what a contract says.
+struct Retaining<'a>(&'a mut Isolate);
+
+impl Visitor for Retaining<'_> {
+    fn typed<M: Wire>(&mut self) {
+        if let Some(retention) = Retention::<M>::declared() {
+            // Where another type has its id, whoever subscribes or publishes is told.
+            let _ = self.0.retain(retention);
+        }
+    }
+}
+
 impl Isolate {
     /// The messages of a contract, that frames may carry into and out of the isolate, as
     /// [`BusBuilder::contract`](crate::BusBuilder::contract) does it for a live bus. Call it before actors
     /// are spawned that listen in bytes.
+    ///
+    /// Topics retain from now on what the contract says (`retain`), unless [`Isolate::retain`] was called
+    /// before for their messages.
     #[allow(clippy::needless_pass_by_value, reason = "it is a constant, mostly")]
     pub fn contract(&mut self, messages: impl Messages) -> &mut Self {
         let table = self.core.table.take().with(&messages);
         *self.core.table.borrow_mut() = table;
+        messages.each(&mut Retaining(self));
         self
     }
 

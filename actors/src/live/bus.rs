@@ -23,7 +23,7 @@ use super::publisher::Publisher;
 use super::runtime::has_ended;
 use super::source::{DirectSource, Inlet};
 use super::subscriber::LiveSubscriber;
-use super::topics::{Retentions, Topics};
+use super::topics::{Retaining, Retentions, Topics};
 use super::wire::WireTable;
 use crate::clock::LiveClock;
 use crate::dead_letters::DeadLetters;
@@ -210,10 +210,12 @@ impl BusBuilder {
     /// `CONTRACT`. May be called for several contracts; a message that two of them have is one message if
     /// they agree on it, else it is disabled with an error that says what they contradict each other about,
     /// and the others go on. See [`MessageBus::publish_wire`] and [`MessageBus::subscribe_wire`]; code that
-    /// publishes and receives types needs none of it.
+    /// publishes and receives types needs none of it, but for this: topics retain what the contract says
+    /// (`retain`), where [`retain`](Self::retain) is not called for their messages.
     #[allow(clippy::needless_pass_by_value, reason = "it is a constant, mostly")]
     pub fn contract(mut self, messages: impl Messages) -> Self {
         self.table = self.table.with(&messages);
+        messages.each(&mut Retaining(&mut self.retentions));
         self
     }
 

@@ -18,7 +18,7 @@ use super::wire::Tap;
 use crate::clock::LiveClock;
 use crate::subscription::Keep;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
-use crate::wire::{Kind, Table};
+use crate::wire::{Kind, Table, Visitor, Wire};
 use crate::{ActorId, Message, Policy, PublishError, Retention, SpawnError, Subscription, TopicStats};
 
 /// One topic, with what the bus counts beside the queue's own counters.
@@ -225,6 +225,17 @@ impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
 
 /// What topics retain: a [`Retention`] of the message with this `TYPE_ID`.
 pub(crate) type Retentions = HashMap<u16, Arc<dyn Any + Send + Sync>>;
+
+/// Adds what a contract says that topics retain, where nothing else was said.
+pub(crate) struct Retaining<'a>(pub(crate) &'a mut Retentions);
+
+impl Visitor for Retaining<'_> {
+    fn typed<M: Wire>(&mut self) {
+        if let Some(retention) = Retention::<M>::declared() {
+            self.0.entry(M::TYPE_ID).or_insert_with(|| Arc::new(retention));
+        }
+    }
+}
 
 /// All topics of one bus, by `TYPE_ID`.
 pub(crate) struct Topics {

@@ -9,8 +9,8 @@ use crate::Actor;
 use crate::tree::Factories;
 
 impl Factories {
-    /// Children with `pool = "name"`. `make` describes the pool: its workers, keys and topics. How many workers
-    /// it has, and `dispatch` if it stands there, the file says.
+    /// Children with `pool = "name"`. `make` describes the pool: its workers, keys and topics. How many
+    /// workers it has, and `dispatch` if it stands there, the file says.
     ///
     /// ```
     /// use mycelium::pool::Pool;

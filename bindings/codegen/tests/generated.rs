@@ -461,6 +461,32 @@ fn every_rule_is_checked_and_its_error_names_field_and_value() {
 
 /// `Growing` is in version 5 and got fields in 1 and 3: 2 is as 1, and 4 as 5.
 #[test]
+fn what_a_topic_retains_is_what_the_contract_says() {
+    use mycelium_mailbox::wire::DeclaredRetention;
+    fn key<M: Wire>(message: &M) -> (Option<u64>, u32) {
+        match M::RETAIN {
+            Some(DeclaredRetention::LastPerKey { key, keys_max }) => (Some(key(message)), keys_max),
+            Some(DeclaredRetention::Last(messages)) => (None, messages),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(Lookup::RETAIN.is_none());
+    let evolved = Evolved { id: u64::MAX, ..Evolved::default() };
+    assert_eq!(key(&evolved), (Some(u64::MAX), 1_000));
+    let tiny = torture::Tiny { one: true };
+    assert_eq!(key(&tiny), (None, 1));
+    let mixed = |i| key(&torture::Mixed { i, ..torture::Mixed::default() });
+    assert_eq!(mixed(-1), (Some(u64::MAX), 16));
+    assert_ne!(mixed(1), mixed(2));
+    let venue = |venue: &str| {
+        let example = torture::Example { venue: venue.to_owned(), ..torture::Example::default() };
+        key(&example)
+    };
+    assert_eq!(venue("XNAS"), (Some(mycelium_mailbox::conflation_key("XNAS")), 65_536));
+    assert_ne!(venue("XNAS"), venue("XNYS"));
+}
+
+#[test]
 fn versions_without_new_fields_share_a_layout() {
     use torture::{Deep, Growing};
     let digest = |version| Growing::layout(version).map(|layout| (layout.version, layout.digest));

@@ -68,6 +68,8 @@ codes! {
     BAD_TOPIC = 26;
     /// The answer of a message is no message of the contract.
     UNKNOWN_REPLY = 27;
+    /// What a topic retains is malformed, or has no key.
+    BAD_RETAIN = 28;
     /// A type that is not known.
     UNKNOWN_TYPE = 30;
     /// A type that contracts do not allow.

@@ -52,8 +52,8 @@ pub use digest::Digests;
 pub use grown::GrownEnums;
 pub use layout::{Layout, Layouts, Record};
 pub use model::{
-    Contract, DecimalValue, Domain, EnumDef, Field, Message, Pos, Rule, Schema, StructDef, TagRange, Type,
-    Value, Variant,
+    Contract, DecimalValue, Domain, EnumDef, Field, Message, Pos, Retain, Rule, Schema, StructDef, TagRange,
+    Type, Value, Variant,
 };
 
 impl Contract {

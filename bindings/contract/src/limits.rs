@@ -21,6 +21,8 @@ pub const DOMAINS_MAX: usize = 256;
 pub const DEFINITIONS_MAX: usize = 2_048;
 /// Messages of a contract.
 pub const MESSAGES_MAX: usize = 4_096;
+/// Messages, or keys, that one topic retains.
+pub const RETAINED_MAX: u32 = 65_536;
 /// Fields of one message, struct or variant.
 pub const FIELDS_MAX: usize = 256;
 /// Variants of one enum: the tag is a `u8`.

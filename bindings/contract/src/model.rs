@@ -116,10 +116,27 @@ pub struct Message {
     pub version: u16,
     /// The message that answers it, if it is a query: always one of this contract, perhaps itself.
     pub reply: Option<String>,
+    /// What its topic keeps for subscribers that come late and ask for it.
+    pub retain: Option<Retain>,
     /// In wire order. `since` never decreases, starts at 1 and never exceeds `version`.
     pub fields: Vec<Field>,
     /// Where it was written.
     pub at: Pos,
+}
+
+/// What the topic of a message keeps for subscribers that come late and ask for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Retain {
+    /// The last so many messages: 1 to 65,536.
+    Last(u32),
+    /// The last message of each value of a field.
+    Per {
+        /// The field: an integer, a bool, a `String` or a unit enum.
+        field: String,
+        /// The most values that are remembered: 1 to 65,536.
+        keys: u32,
+    },
 }
 
 impl Message {

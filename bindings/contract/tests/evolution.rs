@@ -86,6 +86,7 @@ fn digests_change_with_what_is_read_and_with_nothing_else() {
         ("topic: t", "topic: u"),
         ("description: text", "description: other"),
         ("description: text", "reply: Other"),
+        ("description: text", "retain: {per: size}"),
         ("validation: {min: 0}", "validation: {max: 0}"),
         ("default: 1", "default: 2"),
         ("Unused: [A]", "Unused: [A, B]"),

@@ -159,6 +159,61 @@ fn messages() {
 }
 
 #[test]
+fn what_topics_retain() {
+    let m = |retain: &str| {
+        with(
+            "enums: {Side: [Buy, Sell], Shape: [A: {fields: {x: u8}}, B]}\nstructs: {Point: {fields: {x: u8}}}\n",
+            &format!(
+                "  M: {{tlv_type: 1, topic: t, domain: d, retain: {retain}, fields: {{id: u64, name: String, side: Side, shape: Shape, \
+                 point: Point, price: f64, old: Option<u8>, flag: bool, low: i8, at: Timestamp}}}}\n"
+            ),
+        )
+    };
+    for retain in [
+        "last",
+        "'last'",
+        "{last: 1}",
+        "{last: 65536}",
+        "{per: id}",
+        "{per: name, keys: 1}",
+        "{per: side}",
+        "{per: flag}",
+        "{per: low, keys: 65536}",
+    ] {
+        check(&m(retain), "");
+    }
+    for (retain, expect) in [
+        ("lst", "MYC0028 `lst` write `last`, `{last: 100}`"),
+        ("7", "MYC0028 `7` write `last`"),
+        ("null", "MYC0028 `null` write `last`"),
+        ("[last]", "MYC0028 `[` write `last`"),
+        ("{}", "MYC0028 `{` write `last`"),
+        ("{last: 0}", "MYC0028 `0` outside 1 to 65536"),
+        ("{last: 65537}", "MYC0028 `65537` outside 1 to 65536"),
+        ("{last: many}", "MYC0028 `many` must be an integer"),
+        ("{last: 1, per: id}", "MYC0028 `{` leave one of them out"),
+        ("{last: 1, keys: 1}", "MYC0028 `{` `keys` goes with `per`"),
+        ("{keys: 1}", "MYC0028 `{` `keys` goes with `per`"),
+        ("{per: id, keys: 0}", "MYC0028 `0` outside 1 to 65536"),
+        ("{per: idd}", "MYC0028 `idd` did you mean `id`?"),
+        ("{per: unheard_of}", "MYC0028 `unheard_of` name a field of `M`"),
+        ("{per: price}", "MYC0028 `price` the key is an integer, a bool, a String or an enum without fields"),
+        ("{per: point}", "MYC0028 `point` is `Point`, by which"),
+        ("{per: shape}", "MYC0028 `shape` is `Shape`, by which"),
+        ("{per: old}", "MYC0028 `old` is `Option<u8>`, by which"),
+        ("{per: at}", "MYC0028 `at` is `Timestamp`, by which"),
+        ("{per: [id]}", "MYC0007 `[` must be text"),
+        ("{per: null}", "MYC0007 `null` write `per: instrument`"),
+        ("{pre: id}", "MYC0010 `pre` did you mean `per`?"),
+        ("last, retains: last", "MYC0010 `retains` did you mean `retain`?"),
+    ] {
+        check(&m(retain), expect);
+    }
+    // The whole mistake and nothing else, where the key itself could not be read.
+    check(&m("{per: id}").replace("id: u64", "id: u65"), "MYC0030 `u65`");
+}
+
+#[test]
 fn answers() {
     let m = |reply: &str| {
         let rest = "topic: t, domain: d";

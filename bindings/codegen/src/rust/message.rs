@@ -1,6 +1,6 @@
 //! Messages: the struct, `Message`, `Wire`, and the layouts of older versions.
 
-use mycelium_contract::{Field, Message};
+use mycelium_contract::{Field, Message, Retain, Type};
 
 use super::{Source, defaults, rules, type_name, types};
 use crate::Model;
@@ -15,6 +15,16 @@ pub(super) fn message(model: &Model<'_>, message: &Message, out: &mut Source) {
     ));
     if let Some(reply) = &message.reply {
         out.line(format!("/// It is answered by a [`{reply}`]."));
+    }
+    match &message.retain {
+        Some(Retain::Last(1)) => out.line("/// A bus with this contract retains the last one."),
+        Some(Retain::Last(count)) => {
+            out.line(format!("/// A bus with this contract retains the last {count}."));
+        }
+        Some(Retain::Per { field, .. }) => {
+            out.line(format!("/// A bus with this contract retains the last one of each `{field}`."));
+        }
+        _ => {}
     }
     types::record(model, &message.name, &message.fields, out);
     constructor(model, message, out);
@@ -111,6 +121,7 @@ fn wire(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out: &m
     }
     out.close("];");
     grown_enums(model, message, out);
+    retention(message, out);
     if message.version > 1 {
         upgrade(model, message, older, out);
     }
@@ -129,6 +140,23 @@ fn grown_enums(model: &Model<'_>, message: &Message, out: &mut Source) {
         out.line(format!("wire::GrownEnum {{ name: {name:?}, first: {first}, variants: &{variants:?} }},"));
     }
     out.close("];");
+}
+
+/// What its topic retains.
+fn retention(message: &Message, out: &mut Source) {
+    let retain = match &message.retain {
+        Some(Retain::Last(messages)) => format!("wire::DeclaredRetention::Last({messages})"),
+        Some(Retain::Per { field, keys }) => {
+            let is_text = message.field(field).is_some_and(|field| field.ty == Type::String);
+            let key = match is_text {
+                true => format!("mycelium::conflation_key(message.{field}.as_str())"),
+                false => format!("message.{field} as u64"),
+            };
+            format!("wire::DeclaredRetention::LastPerKey {{ key: |message| {key}, keys_max: {keys} }}")
+        }
+        _ => return,
+    };
+    out.line(format!("const RETAIN: Option<wire::DeclaredRetention<Self>> = Some({retain});"));
 }
 
 fn upgrade(model: &Model<'_>, message: &Message, older: &[(u16, &[Field])], out: &mut Source) {

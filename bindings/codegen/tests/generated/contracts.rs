@@ -909,6 +909,7 @@ mod generated_contracts {
     /// A message in its third version; a default of every kind.
     ///
     /// Topic `kitchen.evolved`, type id 903, version 3, domain `kitchen_sink`.
+    /// A bus with this contract retains the last one of each `id`.
     #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Evolved {
@@ -1037,6 +1038,7 @@ mod generated_contracts {
         const ENUMS: &'static [wire::GrownEnum<'static>] = &[
             wire::GrownEnum { name: "Colour", first: 2, variants: &["Blue"] },
         ];
+        const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::LastPerKey { key: |message| message.id as u64, keys_max: 1000 });
 
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
             match version {

@@ -342,6 +342,7 @@ mod generated_contracts {
     /// The message `WireError`.
     ///
     /// Topic `t`, type id 1, version 1, domain `torture`.
+    /// A bus with this contract retains the last one of each `w`.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
@@ -387,11 +388,13 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 24, digest: 0xcc39f3cfd17a1057 },
         ];
+        const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::LastPerKey { key: |message| message.w as u64, keys_max: 1 });
     }
 
     /// The message `Growing`.
     ///
     /// Topic `t`, type id 2, version 5, domain `torture`.
+    /// A bus with this contract retains the last one of each `field`.
     #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Growing {
@@ -462,6 +465,7 @@ mod generated_contracts {
             wire::Layout { version: 1, root_len: 292, digest: 0x481c2516845551df },
             wire::Layout { version: 3, root_len: 864, digest: 0xbfed3674f0ffff53 },
         ];
+        const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::LastPerKey { key: |message| message.field as u64, keys_max: 65536 });
 
         fn upgrade(bytes: &[u8], version: u16) -> Result<Self, wire::WireError> {
             match version {
@@ -498,6 +502,7 @@ mod generated_contracts {
     /// The message `Mixed`.
     ///
     /// Topic `t`, type id 3, version 1, domain `torture`.
+    /// A bus with this contract retains the last one of each `i`.
     #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Mixed {
@@ -614,11 +619,13 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 240, digest: 0x280f23522438e218 },
         ];
+        const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::LastPerKey { key: |message| message.i as u64, keys_max: 16 });
     }
 
     /// The message `Tiny`.
     ///
     /// Topic `t`, type id 4, version 1, domain `torture`.
+    /// A bus with this contract retains the last one.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
@@ -646,11 +653,13 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 1, digest: 0x2c21600dd28571c0 },
         ];
+        const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::Last(1));
     }
 
     /// The message `FixedOnly`.
     ///
     /// Topic `t`, type id 5, version 1, domain `torture`.
+    /// A bus with this contract retains the last 65536.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
@@ -684,11 +693,13 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 96, digest: 0x5a083cb3379fe725 },
         ];
+        const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::Last(65536));
     }
 
     /// The message `Example`.
     ///
     /// Topic `t`, type id 6, version 1, domain `torture`.
+    /// A bus with this contract retains the last one of each `venue`.
     #[derive(Clone, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     pub struct Example {
@@ -726,6 +737,7 @@ mod generated_contracts {
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 32, digest: 0x459f2eb226a29da9 },
         ];
+        const RETAIN: Option<wire::DeclaredRetention<Self>> = Some(wire::DeclaredRetention::LastPerKey { key: |message| mycelium::conflation_key(message.venue.as_str()), keys_max: 65536 });
     }
 
     /// The messages of the contract: see [`CONTRACT`].

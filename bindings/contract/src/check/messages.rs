@@ -6,16 +6,17 @@ use crate::check::Drafts;
 use crate::check::definitions::Names;
 use crate::check::fields::{self, Draft, Growth};
 use crate::check::keys::{Entry, Keys, at_most, entries, integer};
-use crate::check::names;
 use crate::check::top::unknown_domain;
 use crate::check::types::Definition;
 use crate::check::types::Definitions;
+use crate::check::{names, retain};
 use crate::diagnostic::{Report, Span, clip, did_you_mean};
 use crate::limits::{DESCRIPTION_BYTES_MAX, MESSAGES_MAX, RESERVED_IDS_FROM};
 use crate::yaml::Kind;
 use crate::{Code, Contract, Message};
 
-const MESSAGE: &[&str] = &["tlv_type", "topic", "domain", "description", "version", "reply", "fields"];
+const MESSAGE: &[&str] =
+    &["tlv_type", "topic", "domain", "description", "version", "reply", "retain", "fields"];
 
 pub(super) fn read_messages<'n>(
     keys: &Keys<'n>,
@@ -123,6 +124,7 @@ fn message<'n>(
         description: keys.text("description", DESCRIPTION_BYTES_MAX, report),
         version: 1,
         reply: None,
+        retain: None,
         fields: Vec::new(),
         at: entry.span.at,
     };
@@ -151,6 +153,7 @@ fn message<'n>(
         None => Vec::new(),
     };
     message.fields = read.iter().map(|d| d.field.clone()).collect();
+    message.retain = retain::read(&keys, entry.name, &message.fields, contract, report);
     let reply = keys.get("reply").and_then(|_| keys.need_text("reply", "Fill", report));
     Read { message, fields: read, reply }
 }

@@ -8,6 +8,7 @@ mod keys;
 mod literal;
 mod messages;
 mod names;
+mod retain;
 mod rules;
 mod satisfy;
 mod sizes;
