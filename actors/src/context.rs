@@ -44,6 +44,40 @@ impl fmt::Display for ActorId {
 }
 
 /// The handler's view of its host. Each actor has one; it is the same type live and in an isolate.
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, Isolate};
+/// use std::time::Duration;
+///
+/// #[derive(Default)]
+/// struct Heartbeat { beats: u64 }
+/// struct Beat;
+///
+/// impl Actor for Heartbeat {
+///     type Error = BoxError;
+///     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         ctx.schedule_after(Duration::from_secs(1), Beat);
+///         Ok(())
+///     }
+/// }
+/// impl Handler<Beat> for Heartbeat {
+///     async fn handle(&mut self, _: &Beat, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         self.beats += 1;
+///         match self.beats {
+///             3 => ctx.stop(), // once this handler has returned
+///             _ => drop(ctx.schedule_after(Duration::from_secs(1), Beat)),
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// let mut isolate = Isolate::new(1);
+/// let heartbeat = isolate.spawn(Heartbeat::default())?;
+/// isolate.run()?;
+/// assert_eq!(isolate.now().as_nanos(), 3_000_000_000);
+/// assert_eq!(isolate.take(&heartbeat).expect("it has ended").beats, 3);
+/// # Ok::<(), BoxError>(())
+/// ```
 pub struct Context<A: Actor> {
     backend: ContextBackend<A>,
     chance: Chance,

@@ -206,7 +206,7 @@ impl<M> TellError<M> {
     /// type Job = Box<dyn FnOnce() -> u64 + Send>; // `Send`, and not `Sync`
     ///
     /// async fn submit<A: Actor + Takes<Job>>(worker: &ActorRef<A>) -> Result<(), BoxError> {
-    ///     worker.tell(Box::new(|| 7) as Job).await.map_err(TellError::without_message)?;
+    ///     worker.tell(Box::new(|| 7_u64) as Job).await.map_err(TellError::without_message)?;
     ///     Ok(())
     /// }
     /// ```

@@ -19,6 +19,25 @@ use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, Tell
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
 ///
 /// It does not keep the actor alive.
+///
+/// ```
+/// # use mycelium::{Actor, BoxError, Context, Handler, MessageBus, StopReason};
+/// # struct Log;
+/// # impl Actor for Log { type Error = BoxError; }
+/// # impl Handler<String> for Log {
+/// #     async fn handle(&mut self, _: &String, _: &mut Context<Self>) -> Result<(), BoxError> { Ok(()) }
+/// # }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let log = bus.spawn(Log)?;
+/// log.tell("a line".to_owned()).await?;
+/// log.stop_gracefully(); // what was told before is handled
+/// assert_eq!(log.ended().await, StopReason::Normal);
+/// assert!(log.tell("too late".to_owned()).await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 pub struct ActorRef<A: Actor> {
     backend: ReferenceBackend<A>,
 }

@@ -19,6 +19,36 @@ use crate::{
 };
 
 /// A service's view of its host; the same type live and in an isolate.
+///
+/// ```
+/// use mycelium::{BoxError, Message, MessageBus, Service, ServiceContext, Subscription};
+/// use std::time::Duration;
+/// # #[derive(Clone, Debug)] struct Tick(u64);
+/// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+///
+/// struct Echo;
+/// impl Service for Echo {
+///     type Error = BoxError;
+///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+///         let mut ticks = ctx.subscribe(Subscription::<Tick>::block())?;
+///         ctx.ready(); // for a supervisor that waits for it
+///         while let Some(tick) = ticks.recv().await {
+///             println!("{} at {}", tick.0, ctx.now());
+///             ctx.sleep(Duration::from_millis(1)).await; // ends here when the service is told to stop
+///         }
+///         Ok(())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let echo = bus.spawn_service(Echo)?;
+/// bus.publisher()?.publish(Tick(7)).await?;
+/// bus.shutdown().await?;
+/// assert!(!echo.is_alive());
+/// # Ok(())
+/// # }
+/// ```
 pub struct ServiceContext {
     backend: ServiceBackend,
     origin: Origin,
@@ -325,6 +355,26 @@ impl ServiceContext {
     /// to stop ends it; see [`Service`](crate::Service#how-it-ends).
     ///
     /// An isolate ends a service that no supervisor looks after at once, so there this is never ready for it.
+    ///
+    /// ```
+    /// use mycelium::{BoxError, Service, ServiceContext};
+    /// use std::time::Duration;
+    ///
+    /// struct Writer;
+    /// impl Service for Writer {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         loop {
+    ///             tokio::select! {
+    ///                 () = ctx.sleep(Duration::from_secs(1)) => println!("writes"),
+    ///                 () = ctx.stopped() => break,
+    ///             }
+    ///         }
+    ///         println!("writes what is left");
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
             ServiceBackend::Isolate(place) => Either::Isolate(place.stopped()),

@@ -136,6 +136,24 @@ impl<M: Message + fmt::Debug> fmt::Debug for Received<'_, M> {
 }
 
 /// The messages of one topic, for code that is no actor. Dropping it unsubscribes.
+///
+/// ```
+/// # use mycelium::{BoxError, Message, MessageBus, Subscription};
+/// # #[derive(Clone, Debug)] struct Tick(u64);
+/// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let mut ticks = bus.subscriber_with(Subscription::<Tick>::drop_oldest().capacity(2))?;
+/// let publisher = bus.publisher()?;
+/// for number in 1..=3 {
+///     publisher.publish(Tick(number)).await?;
+/// }
+/// assert_eq!(ticks.recv().await.map(|tick| tick.0), Some(2));
+/// assert_eq!(ticks.drain(100, |delivery| assert_eq!(delivery.message.0, 3)), 1);
+/// # Ok(())
+/// # }
+/// ```
 pub struct Subscriber<M: Message> {
     backend: SubscriberBackend<M>,
 }
@@ -202,6 +220,22 @@ impl<M: Message> Subscriber<M> {
     }
 
     /// The next message if one waits.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Message, MessageBus};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// # let bus = MessageBus::new();
+    /// # let mut ticks = bus.subscriber::<Tick>()?;
+    /// # bus.publisher()?.publish(Tick(1)).await?;
+    /// while let Some(tick) = ticks.try_recv() {
+    ///     println!("{}", tick.0);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_recv(&mut self) -> Option<Received<'_, M>> {
         let backend = match &mut self.backend {
             SubscriberBackend::Isolate(subscriber) => ReceivedBackend::Isolate(subscriber.try_recv()?),

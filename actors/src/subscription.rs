@@ -185,6 +185,14 @@ impl<M> Subscription<M> {
     /// The retained messages wait beside the queue: they take none of its capacity, and its policy drops none
     /// of them. What this actor has published itself is among them only with [`echo`](Self::echo). An actor
     /// that is restarted keeps its subscription, and gets nothing twice.
+    ///
+    /// ```
+    /// # use mycelium::{Message, Subscription};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// let late = Subscription::<Tick>::drop_oldest().capacity(256).with_retained();
+    /// # let _ = late;
+    /// ```
     #[must_use]
     pub fn with_retained(mut self) -> Self {
         self.retained = true;
@@ -304,6 +312,22 @@ pub(crate) struct Terms {
 /// The topics that an actor asks for in [`Actor::subscriptions`]: one subscription for each message type. The
 /// same one asked for twice is one; two with different options are
 /// [`SpawnError::AlreadySubscribed`](crate::SpawnError::AlreadySubscribed).
+///
+/// ```
+/// # use mycelium::{Actor, BoxError, Context, Handler, Message, Subscription, Subscriptions};
+/// # #[derive(Clone, Debug)] struct Tick(u64);
+/// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+/// struct Screen;
+/// impl Actor for Screen {
+///     type Error = BoxError;
+///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+///         topics.on_with(Subscription::<Tick>::drop_oldest().capacity(16));
+///     }
+/// }
+/// # impl Handler<Tick> for Screen {
+/// #     async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> { Ok(()) }
+/// # }
+/// ```
 pub struct Subscriptions<A: Actor> {
     pub(crate) wanted: Vec<Box<dyn Wanted<A>>>,
 }

@@ -288,9 +288,9 @@ impl Place {
 }
 
 /// Has topics retain what a contract says.
-struct Retaining<'a>(&'a mut Isolate);
+struct RetainDeclared<'a>(&'a mut Isolate);
 
-impl Visitor for Retaining<'_> {
+impl Visitor for RetainDeclared<'_> {
     fn typed<M: Wire>(&mut self) {
         if let Some(retention) = Retention::<M>::declared() {
             // Where another type has its id, whoever subscribes or publishes is told.
@@ -310,7 +310,7 @@ impl Isolate {
     pub fn contract(&mut self, messages: impl Messages) -> &mut Self {
         let table = self.core.table.take().with(&messages);
         *self.core.table.borrow_mut() = table;
-        messages.each(&mut Retaining(self));
+        messages.each(&mut RetainDeclared(self));
         self
     }
 

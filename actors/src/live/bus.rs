@@ -111,6 +111,13 @@ impl Drop for Owner {
 }
 
 /// Sets a bus up; see [`MessageBus::builder`].
+///
+/// ```
+/// # use mycelium::MessageBus;
+/// # use std::time::Duration;
+/// let bus = MessageBus::builder().topic_capacity(4_096).ask_limit(Duration::from_secs(1)).seed(42).build();
+/// # drop(bus);
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder makes nothing before `build`"]
 pub struct BusBuilder {

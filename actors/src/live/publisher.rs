@@ -22,6 +22,21 @@ use crate::{Message, PublishError};
 /// In the code of an actor or a service of its bus, what it publishes is that one's, as through its context.
 /// In any other task, also one that an actor has spawned, it is that of somebody outside, who is refused in a
 /// drain and a shutdown.
+///
+/// ```
+/// # use mycelium::{BoxError, Message, MessageBus, PublishError, Subscription};
+/// # #[derive(Clone, Debug)] struct Tick(u64);
+/// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let ticks = bus.publisher::<Tick>()?; // once, and kept
+/// let _full = bus.subscriber_with(Subscription::<Tick>::block().capacity(1))?;
+/// ticks.publish(Tick(1)).await?; // waits for room, of which there is enough
+/// let Err(PublishError::Full(Tick(2), _)) = ticks.try_publish(Tick(2)) else { panic!("it is full") };
+/// # Ok(())
+/// # }
+/// ```
 pub struct Publisher<M: Message> {
     entry: Arc<TopicEntry<M>>,
 }

@@ -21,6 +21,35 @@ use crate::{
 ///
 /// It keeps neither the pool nor its tree alive, and outlives restarts of the workers and of the supervisors
 /// above.
+///
+/// ```
+/// use mycelium::pool::Pool;
+/// use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Supervisor};
+///
+/// struct Pricer;
+/// impl Actor for Pricer { type Error = BoxError; }
+/// impl Handler<u32> for Pricer {
+///     async fn handle(&mut self, instrument: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+///         println!("prices {instrument}");
+///         Ok(())
+///     }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let pricers = Pool::new(|| Pricer).workers(2).supervisor("pricers");
+/// let tree = Supervisor::builder("root").supervisor(pricers).start(&bus).await?;
+/// let pricers = tree.pool_ref::<Pricer>("root/pricers").expect("it runs");
+/// for instrument in 0..10 {
+///     pricers.tell(instrument).await?; // one worker gets it
+/// }
+/// pricers.resize(4).await?;
+/// pricers.flush().await?; // all that was told is handled
+/// assert_eq!((pricers.size(), pricers.inbox_len()), (4, 0));
+/// tree.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct PoolRef<A: Actor> {
     state: Arc<PoolState<A>>,
     /// The worker that no resize removes.

@@ -65,6 +65,31 @@ impl Supervisor {
 }
 
 /// Describes one supervisor; see [`Supervisor::builder`].
+///
+/// ```
+/// use mycelium::tree::{Backoff, Child, Restart, Strategy};
+/// use mycelium::{Actor, BoxError, MessageBus, Supervisor};
+/// use std::time::Duration;
+///
+/// struct Gateway;
+/// impl Actor for Gateway { type Error = BoxError; }
+/// struct Book;
+/// impl Actor for Book { type Error = BoxError; }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let desk = Supervisor::builder("desk")
+///     .strategy(Strategy::RestForOne) // the books restart when the gateway does
+///     .intensity(3, Duration::from_secs(10))
+///     .backoff(Backoff { initial: Duration::from_millis(50), ..Backoff::default() })
+///     .actor("gateway", || Gateway)
+///     .child(Child::actor("book", || Book).restart(Restart::Transient));
+/// let bus = MessageBus::new();
+/// let tree = Supervisor::builder("root").supervisor(desk).start(&bus).await?;
+/// assert!(tree.actor_ref::<Book>("root/desk/book").is_some());
+/// tree.shutdown().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 #[must_use = "a builder starts nothing before `start`"]
 pub struct Builder {
@@ -132,6 +157,23 @@ impl Child {
     }
 
     /// A service. `make` gives its value for each life.
+    ///
+    /// ```
+    /// # use mycelium::tree::Child;
+    /// # use mycelium::{BoxError, Service, ServiceContext};
+    /// # use std::time::Duration;
+    /// struct Feed { port: u16 }
+    /// impl Service for Feed {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         loop {
+    ///             ctx.sleep(Duration::from_secs(1)).await;
+    ///         }
+    ///     }
+    /// }
+    /// let feed = Child::service("feed", || Feed { port: 4_000 }).start_timeout(Duration::from_secs(5));
+    /// # let _ = feed;
+    /// ```
     pub fn service<S: Service>(
         id: impl Into<Arc<str>>,
         make: impl Fn() -> S + Send + Sync + 'static,
