@@ -7,7 +7,6 @@ use mycelium_contract::{Field, Type, Value};
 use super::{field_name, is_bytes};
 use crate::Model;
 use crate::encode::narrow;
-use crate::show;
 
 /// An OCaml string.
 pub(super) fn text(text: &str) -> String {
@@ -27,6 +26,10 @@ fn of_bytes(bytes: &[u8]) -> String {
     out
 }
 
+fn wide(limbs: &[u64; 4]) -> String {
+    of_bytes(&limbs.map(u64::to_le_bytes).concat())
+}
+
 /// An integer of a type; parentheses keep a sign from being an operator.
 pub(super) fn integer(ty: &Type, int: i128) -> String {
     match ty {
@@ -44,9 +47,12 @@ pub(super) fn of(model: &Model<'_>, ty: &Type, value: &Value) -> String {
         (_, Value::Int(int)) => integer(ty, *int),
         (Type::F32, Value::Float(float)) => format!("({:?})", f64::from(narrow(*float))),
         (_, Value::Float(float)) => format!("({float:?})"),
-        (_, Value::Decimal(_)) => format!("(W_.decimal_literal \"{}\")", show::scalar(ty, value)),
-        (Type::I256, Value::Wide(_)) => format!("(W_.i256_literal \"{}\")", show::scalar(ty, value)),
-        (_, Value::Wide(_)) => format!("(W_.u256_literal \"{}\")", show::scalar(ty, value)),
+        (_, Value::Decimal(decimal)) => {
+            let mantissa = of_bytes(&decimal.mantissa.to_le_bytes()[..12]);
+            format!("(W_.decimal_literal {} {mantissa} {})", decimal.negative, decimal.scale)
+        }
+        (Type::I256, Value::Wide(limbs)) => format!("(W_.i256_literal {})", wide(limbs)),
+        (_, Value::Wide(limbs)) => format!("(W_.u256_literal {})", wide(limbs)),
         (_, Value::String(string)) => text(string),
         (_, Value::Bytes(bytes)) => format!("(Stdlib.Bytes.of_string {})", of_bytes(bytes)),
         (Type::Vec(_) | Type::Array(..), Value::List(items)) if is_bytes(ty) => {

@@ -371,10 +371,10 @@ let encode name fields size align fixed out put value =
   | () -> if w.len = Bytes.length w.bytes then w.bytes else Bytes.sub w.bytes 0 w.len
   | exception Misfit why -> invalid_arg (Printf.sprintf "%s.%s %s" name fields.(w.field) why)
 
-let literal = function Some value -> value | None -> invalid_arg "the contract was checked"
-let decimal_literal text = literal (Decimal.of_string text)
-let u256_literal text = literal (U256.of_string text)
-let i256_literal text = literal (I256.of_string text)
+(* Literals of a contract, as they stand in memory: rules compare with them. *)
+let decimal_literal negative mantissa scale = { Decimal.negative; mantissa; scale }
+let u256_literal limbs : U256.t = limbs
+let i256_literal limbs : I256.t = limbs
 
 let ascii text =
   let rec from at = at = String.length text || (' ' <= text.[at] && text.[at] <= '~' && from (at + 1)) in

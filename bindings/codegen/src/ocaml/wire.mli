@@ -242,7 +242,7 @@ val encode :
   'a ->
   bytes
 
-val decimal_literal : string -> Decimal.t
+val decimal_literal : bool -> string -> int -> Decimal.t
 val u256_literal : string -> U256.t
 val i256_literal : string -> I256.t
 val single : float -> float
