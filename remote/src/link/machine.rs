@@ -20,7 +20,8 @@ const NO_CHANNEL: u16 = u16::MAX;
 /// Bounds and times of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LinkConfig {
-    /// How many bytes of frames may wait for their acknowledgement. One frame may be longer.
+    /// How many bytes of frames may wait for their acknowledgement. One frame may be longer. The buffer takes
+    /// up to four times as much while the link is busy.
     pub window_bytes: usize,
     /// How many messages of each type the peer may send beyond those that are consumed.
     pub credit: u32,
@@ -138,7 +139,6 @@ pub struct Link {
     heard_at: u64,
     framed_at: u64,
     wrote_at: u64,
-    scratch: Vec<u8>,
     stats: LinkStats,
 }
 
@@ -167,7 +167,6 @@ impl Link {
             heard_at: 0,
             framed_at: 0,
             wrote_at: 0,
-            scratch: Vec::new(),
             stats: LinkStats::default(),
         }
     }
@@ -399,14 +398,9 @@ impl Link {
             return Err(SendError::Full { window_bytes });
         }
         let header = Header { flags: Flags::NONE, sequence, ..*header };
-        self.scratch.clear();
-        frame::encode(&header, value, &mut self.scratch).map_err(SendError::Encode)?;
-        self.window.push(&self.scratch);
+        self.window.push(&header, value).map_err(SendError::Encode)?;
         flow.sent += 1;
         self.stats.sent += 1;
-        if self.scratch.capacity() > FILL_BYTES {
-            self.scratch = Vec::new();
-        }
         Ok(sequence)
     }
 
@@ -428,6 +422,9 @@ impl Link {
             self.told = self.received;
             self.unacked_bytes = 0;
             self.ack_at = u64::MAX;
+        }
+        if idle {
+            self.window.shrink();
         }
         self.window.fill(FILL_BYTES, out);
         if out.len() > before {
