@@ -12,7 +12,7 @@ use mycelium_mailbox::Stop;
 
 use crate::blocking::block_on;
 use crate::context::{Either, within};
-use crate::isolate::{IsolateRef, Place};
+use crate::isolate::{IsolateRef, Place, Tied};
 use crate::live::{Address, CancelPoint, Member, Watched, cancellable, poll_turn, turn};
 use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
 
@@ -43,7 +43,7 @@ pub struct ActorRef<A: Actor> {
 }
 
 enum ReferenceBackend<A: Actor> {
-    Isolate(IsolateRef<A>),
+    Isolate(Tied<IsolateRef<A>>),
     Live(Arc<Address<A>>),
     /// Of an actor that is called directly: nobody receives for it.
     Nowhere(ActorId),
@@ -103,7 +103,7 @@ impl<A: Actor> fmt::Debug for ActorRef<A> {
 
 impl<A: Actor> ActorRef<A> {
     pub(crate) fn in_isolate(isolate: IsolateRef<A>) -> Self {
-        Self { backend: ReferenceBackend::Isolate(isolate) }
+        Self { backend: ReferenceBackend::Isolate(Tied::new(isolate)) }
     }
 
     pub(crate) fn live(address: Arc<Address<A>>) -> Self {

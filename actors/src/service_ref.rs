@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::marker::PhantomData;
 
-use crate::isolate::Place;
+use crate::isolate::{Place, Tied};
 use crate::live::LiveServiceRef;
 use crate::{ActorId, Identity, Service, StopReason};
 
@@ -36,7 +36,7 @@ pub struct ServiceRef<S: Service> {
 
 #[derive(Clone)]
 enum ServiceRefBackend {
-    Isolate(Place),
+    Isolate(Tied<Place>),
     Live(LiveServiceRef),
 }
 
@@ -54,7 +54,7 @@ impl<S: Service> fmt::Debug for ServiceRef<S> {
 
 impl<S: Service> ServiceRef<S> {
     pub(crate) fn in_isolate(place: Place) -> Self {
-        Self { backend: ServiceRefBackend::Isolate(place), service: PhantomData }
+        Self { backend: ServiceRefBackend::Isolate(Tied::new(place)), service: PhantomData }
     }
 
     pub(crate) fn live(live: LiveServiceRef) -> Self {

@@ -95,7 +95,7 @@ impl Isolate {
             run?;
             run = self.run_to(FOREVER);
             if run.is_ok() && !bell.rung.load(Ordering::Relaxed) {
-                let waiting = core.seats().iter().filter_map(|seat| seat.waiting()).collect();
+                let waiting = core.seats().iter().filter_map(|(_, seat)| seat.waiting()).collect();
                 return Err(RunError::NeverReady { waiting });
             }
         }

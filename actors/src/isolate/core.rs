@@ -10,6 +10,7 @@ mod ends;
 mod feeds;
 mod lanes;
 mod publish;
+mod seats;
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell};
@@ -26,7 +27,6 @@ use super::changes::LaneChanges;
 use super::feed::AnyFeed;
 use super::lane::AnyLane;
 use super::names::SeatNames;
-use super::seat::AnySeat;
 use super::signals::LoopSignals;
 use super::timers::{Due, Fire, IsolateTimers};
 use super::topics::TopicIndex;
@@ -39,6 +39,7 @@ use crate::wire::Table;
 use crate::{Probe, StopReason};
 
 pub(crate) use self::publish::Refusal;
+use self::seats::SeatTable;
 
 /// How many events may wait in one isolate before a publisher has to wait (events).
 pub const QUEUE_CAPACITY: usize = 1_024;
@@ -46,8 +47,11 @@ pub const QUEUE_CAPACITY: usize = 1_024;
 /// The lane of an event that resumes a seat instead.
 const RESUME: u32 = u32::MAX;
 
-/// How many messages wait in one direct lane.
-pub(super) type DirectCount = Box<dyn Fn() -> usize>;
+/// A lane for messages of one type to one actor.
+pub(super) struct DirectLane {
+    of: TypeId,
+    pub(super) lane: Rc<dyn AnyLane>,
+}
 
 /// Queues, clock and timers of one isolate.
 ///
@@ -61,18 +65,19 @@ pub(crate) struct IsolateCore {
     pub(crate) waits: WaitNotes,
     /// What waits, in order.
     pub(super) order: Line<Event>,
-    lanes: RefCell<Vec<Rc<dyn AnyLane>>>,
+    /// By their indices; `None`: it was freed.
+    lanes: RefCell<Vec<Option<Rc<dyn AnyLane>>>>,
     changes: Rc<LaneChanges>,
     pub(super) topics: TopicIndex,
     /// The messages of the isolate's contracts.
     pub(crate) table: RefCell<Table>,
     pub(super) transcript: Transcript,
     direct: RefCell<BTreeMap<(u32, TypeId), Rc<dyn Any>>>,
-    /// How many messages wait in each direct lane, by the seat that it leads to.
-    pub(super) inboxes: RefCell<BTreeMap<u32, Vec<DirectCount>>>,
+    /// The direct lanes by the seats that they lead to.
+    pub(super) inboxes: RefCell<BTreeMap<u32, Vec<DirectLane>>>,
     /// The seats that have a [`Marker::Stop`](crate::life::Marker::Stop) before them.
     pub(super) stop_markers: RefCell<BTreeSet<u32>>,
-    seats: RefCell<Vec<Rc<dyn AnySeat>>>,
+    seats: SeatTable,
     timers: RefCell<IsolateTimers>,
     feeds: RefCell<Vec<Rc<dyn AnyFeed>>>,
     /// The actors whose batches end before the clock moves, in the order in which those began.
@@ -149,7 +154,7 @@ impl IsolateCore {
             direct: RefCell::default(),
             inboxes: RefCell::default(),
             stop_markers: RefCell::default(),
-            seats: RefCell::default(),
+            seats: SeatTable::default(),
             timers: RefCell::default(),
             feeds: RefCell::default(),
             batches: Line::new(usize::MAX, OUTSIDE),
@@ -214,7 +219,12 @@ impl IsolateCore {
 
     pub(crate) fn set_timer(&self, at: i64, due: Due) -> u64 {
         self.other_work.set(self.other_work.get().min(at));
-        self.timers.borrow_mut().set(at, due)
+        self.timers.borrow_mut().set(at, due, |fire| self.is_stale(fire))
+    }
+
+    /// Whether the life that has set it is over.
+    fn is_stale(&self, fire: &Fire) -> bool {
+        self.seat(fire.seat).is_none_or(|seat| seat.has_outlived(fire.life))
     }
 
     pub(crate) fn cancel_timer(&self, timer: u64) {
@@ -243,8 +253,7 @@ impl IsolateCore {
         let until = if self.batches.is_empty() { until } else { until.min(self.now.get()) };
         let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
         let limit = feed.map_or(until, |(at, _)| at);
-        let ended = |fire: &Fire| self.seat(fire.seat).is_none_or(|seat| seat.has_outlived(fire.life));
-        let due = self.timers.borrow_mut().take(limit, ended);
+        let due = self.timers.borrow_mut().take(limit, |fire| self.is_stale(fire));
         let Some((at, due)) = due else {
             let Some((at, feed)) = feed else { return self.batches.pop().map_or(Idle::Done, Idle::EndBatch) };
             self.now.set(self.now.get().max(at));
@@ -265,32 +274,6 @@ impl IsolateCore {
     #[inline(always)]
     pub(crate) fn may_hand_out(&self) -> bool {
         self.order.is_empty() && self.bounds.has_step()
-    }
-
-    /// The next free seat and the waker that resumes it.
-    pub(crate) fn next_seat(&self) -> (u32, Waker) {
-        let seat = self.seats.borrow().len() as u32;
-        (seat, self.signals.waker(seat))
-    }
-
-    /// Takes a seat; it is resumed for the first time after everything that is queued now.
-    pub(crate) fn add_seat(&self, seat: Rc<dyn AnySeat>) {
-        self.enqueue_resume(self.seats.borrow().len() as u32);
-        self.add_quiet_seat(seat);
-    }
-
-    /// Takes a seat that whoever takes it resumes.
-    pub(crate) fn add_quiet_seat(&self, seat: Rc<dyn AnySeat>) {
-        self.seats.borrow_mut().push(seat);
-    }
-
-    #[inline]
-    pub(crate) fn seat(&self, seat: u32) -> Option<Rc<dyn AnySeat>> {
-        self.seats.borrow().get(seat as usize).cloned()
-    }
-
-    pub(crate) fn seats(&self) -> Vec<Rc<dyn AnySeat>> {
-        self.seats.borrow().clone()
     }
 
     pub(crate) fn signals(&self) -> &Arc<LoopSignals> {

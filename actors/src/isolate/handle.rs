@@ -1,6 +1,7 @@
 //! What contexts and references of an isolate hold: its core, which only its thread can reach, and a seat.
 
 mod direct;
+mod tied;
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -13,6 +14,7 @@ use mycelium_mailbox::{Confined, Held};
 
 pub(crate) use self::direct::IsolateRef;
 pub(super) use self::direct::{direct_rule, push};
+pub(crate) use self::tied::Tied;
 use super::beat::{Beat, BeatAgain};
 use super::core::{IsolateCore, Refusal};
 use super::seat::Seat;

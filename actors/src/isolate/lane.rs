@@ -4,12 +4,15 @@
 //! messages. They are written once; receivers read them in place, while more are written behind. One with a
 //! destructor is dropped right after its last reader.
 
+mod receive;
+
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Deref;
 use std::rc::Rc;
 
 use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
+pub(crate) use self::receive::{HandsOn, LaneReceiving, Receive};
 use super::changes::LaneChanges;
 use super::core::{IsolateCore, QUEUE_CAPACITY, Refusal};
 use super::gauge::{Gauge, Label};
@@ -25,8 +28,13 @@ pub(crate) trait AnyLane: 'static {
     fn way(self: Rc<Self>) -> Box<dyn LaneWay>;
     /// Its counters, if it is a topic's. `senders`: of the messages in its queue, the oldest first.
     fn stats(&self, senders: &[u32]) -> Option<TopicStats>;
+    fn index(&self) -> u32;
     /// The name of its messages.
     fn name(&self) -> &'static str;
+    /// How many messages wait, here and behind those who receive.
+    fn waiting(&self) -> usize;
+    /// Whether no message of its is queued.
+    fn is_empty(&self) -> bool;
     /// Hands its last message to those who have not got it because one before them has panicked.
     fn deliver_rest(&self);
     /// Removes the receivers of a seat, and counts what they had not handled. `core` knows who sent what is
@@ -42,89 +50,19 @@ pub(crate) trait LaneWay {
     fn dispatch(&self, sender: u32);
 }
 
+/// That of a lane that was freed.
+pub(crate) struct NoWay;
+
+impl LaneWay for NoWay {
+    fn dispatch(&self, _: u32) {}
+}
+
 /// Hands each message to all receivers in turn.
 struct ToAll<M>(Rc<Lane<M>>);
 
 impl<M: 'static> LaneWay for ToAll<M> {
     fn dispatch(&self, sender: u32) {
         self.0.hand_out_next(sender);
-    }
-}
-
-/// What a lane knows of a receiver, whatever its messages are.
-pub(crate) trait LaneReceiving {
-    /// The seat this belongs to.
-    fn seat(&self) -> u32;
-    /// Whether it is to get what this seat sends.
-    fn hears(&self, sender: u32) -> bool;
-    /// Whether its own queue has reached its capacity.
-    fn is_full(&self) -> bool;
-    /// How many messages it keeps that nobody has begun to handle.
-    fn waiting(&self) -> usize;
-    /// Whether what waits at its end is a dead letter: a service may leave its queue unread.
-    fn is_actor(&self) -> bool;
-    /// Whether it takes no more.
-    fn is_closed(&self) -> bool;
-    /// Drops what waits, and counts it as left behind.
-    fn close(&self);
-}
-
-/// Whoever hands its messages on to another receiver, and is as that one is.
-pub(crate) trait HandsOn {
-    fn to(&self) -> &dyn LaneReceiving;
-}
-
-impl<T: HandsOn> LaneReceiving for T {
-    fn seat(&self) -> u32 {
-        self.to().seat()
-    }
-
-    fn hears(&self, sender: u32) -> bool {
-        self.to().hears(sender)
-    }
-
-    fn is_full(&self) -> bool {
-        self.to().is_full()
-    }
-
-    fn waiting(&self) -> usize {
-        self.to().waiting()
-    }
-
-    fn is_actor(&self) -> bool {
-        self.to().is_actor()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.to().is_closed()
-    }
-
-    fn close(&self) {
-        self.to().close();
-    }
-}
-
-/// Where a lane's messages end: an actor's subscription or a service's subscriber.
-pub(crate) trait Receive<M>: LaneReceiving {
-    /// A way that knows this as the one receiver of `lane`: one call through a pointer less for each message,
-    /// and fewer pointers that one event must follow before the next can begin.
-    fn alone(&self, lane: Rc<Lane<M>>) -> Box<dyn LaneWay>
-    where
-        M: 'static,
-    {
-        Box::new(ToAll(lane))
-    }
-    /// The same one, for another list of receivers.
-    fn again(&self) -> Box<dyn Receive<M>>;
-    /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted,
-    /// or is not for this.
-    fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
-    /// Takes a retained message, which was published at this time, before all others: see
-    /// [`Subscription::with_retained`](crate::Subscription::with_retained). It counts for no capacity.
-    fn give(&self, sender: u32, at: i64, message: Lent<'_, M>);
-    /// Notes that it is about to be delivered, where it may have to be tried again.
-    fn hold(&self, message: Lent<'_, M>) {
-        let _ = message;
     }
 }
 
@@ -530,8 +468,20 @@ impl<M: 'static> AnyLane for Lane<M> {
         }
     }
 
+    fn index(&self) -> u32 {
+        self.index
+    }
+
     fn name(&self) -> &'static str {
         self.gauge.label.message
+    }
+
+    fn waiting(&self) -> usize {
+        Self::waiting(self)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.messages.is_empty()
     }
 
     fn stats(&self, senders: &[u32]) -> Option<TopicStats> {

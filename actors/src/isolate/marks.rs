@@ -56,7 +56,9 @@ impl<A: Actor> IsolateRef<A> {
     pub(crate) fn inbox_len(&self) -> usize {
         let Some(core) = self.place.core() else { return 0 };
         let inboxes = core.inboxes.borrow();
-        inboxes.get(&self.place.seat()).map_or(0, |lanes| lanes.iter().map(|waiting| waiting()).sum())
+        inboxes
+            .get(&self.place.seat())
+            .map_or(0, |lanes| lanes.iter().map(|direct| direct.lane.waiting()).sum())
     }
 }
 

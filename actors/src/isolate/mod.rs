@@ -56,7 +56,7 @@ use crate::{
 
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
 pub use self::core::QUEUE_CAPACITY;
-pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep};
+pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep, Tied};
 pub use self::report::{IsolateStats, OnFailure, RunError, Waiting};
 pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
 pub(crate) use self::service::seat_service;
@@ -203,6 +203,7 @@ impl Isolate {
     }
 
     fn seat_actor<A: Actor>(&mut self, name: Option<&str>, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        self.free_seats();
         let wanted = Subscriptions::of(&actor).wanted;
         let (index, waker) = self.core.next_seat();
         let place = Place::new(&self.core, index);
@@ -223,6 +224,7 @@ impl Isolate {
     /// # Errors
     /// None at present; the signature is that of a live bus.
     pub fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
+        self.free_seats();
         let (index, waker) = self.core.next_seat();
         self.core.add_seat(Rc::new(ServiceSeat::new(&self.core, index, waker, service)));
         Ok(ServiceRef::in_isolate(Place::new(&self.core, index)))
@@ -289,7 +291,7 @@ impl Isolate {
     pub fn run(&mut self) -> Result<IsolateStats, RunError> {
         self.run_to(FOREVER)?;
         let seats = self.core.seats();
-        let waiting: Vec<_> = seats.iter().filter_map(|seat| seat.waiting()).collect();
+        let waiting: Vec<_> = seats.iter().filter_map(|(_, seat)| seat.waiting()).collect();
         let tasks = self.core.apart.tasks();
         if !waiting.is_empty() {
             Err(RunError::Stuck { waiting })
@@ -354,9 +356,11 @@ impl Isolate {
                     self.step_all(until)
                 })) {
                     Ok(result) => return result,
-                    Err(payload) => match core.seat(core.running.get()) {
-                        Some(seat) => seat.end(StopReason::from_panic(&*payload)),
-                        None => resume_unwind(payload),
+                    Err(payload) => match (core.seat(core.running.get()), core.running.get()) {
+                        (Some(seat), _) => seat.end(StopReason::from_panic(&*payload)),
+                        (None, OUTSIDE) => resume_unwind(payload),
+                        // Nothing is left of whose it was.
+                        (None, _) => {}
                     },
                 }
             }
@@ -379,6 +383,8 @@ impl Isolate {
                     return Err(core.first_failure().unwrap_or(RunError::Closed));
                 }
                 signals.take_woken(woken, foreign);
+                core.free_seats();
+                foreign.retain(|seat| core.seat(*seat).is_some());
                 core.renew_ways(ways);
                 if core.has_trees() {
                     core.tend_trees();
@@ -445,15 +451,15 @@ impl Isolate {
             tree.stop();
             self.block_on(tree.ended())?;
         }
-        for seat in self.core.seats().iter().rev().filter(|seat| !seat.is_handling()) {
+        for (_, seat) in self.core.seats().iter().rev().filter(|(_, seat)| !seat.is_handling()) {
             seat.end(StopReason::Shutdown);
         }
         self.run_to(self.now().as_nanos())?;
         Ok(self.stats())
     }
 
-    /// Takes an actor out, with its state; `None` if it is in the middle of a handler, panicked, was taken
-    /// before, is in a tree, which counts on it, or is not of this isolate.
+    /// Takes an actor out, with its state, also one that has ended; `None` if it is in the middle of a
+    /// handler, panicked, was taken before, is in a tree, which counts on it, or is not of this isolate.
     pub fn take<A: Actor>(&mut self, actor: &ActorRef<A>) -> Option<A> {
         self.seat(actor)?.take()
     }
@@ -502,6 +508,13 @@ impl Isolate {
     /// The counters of every topic that anybody ever subscribed to.
     pub fn topics(&self) -> Vec<TopicStats> {
         self.core.topics()
+    }
+
+    /// Frees the seats of which nothing is left since the last run.
+    fn free_seats(&self) {
+        if self.core.has_leaving() {
+            enter(&self.core, || self.core.free_seats());
+        }
     }
 
     /// The reference, if it is one to an actor of this isolate.

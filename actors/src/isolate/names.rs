@@ -15,15 +15,30 @@ use crate::{Actor, ActorId, ActorRef, Identity, Probe, SpawnError};
 #[derive(Default)]
 pub(crate) struct SeatNames {
     census: RefCell<Census>,
-    /// Which seats were given names, whether or not who sits there has ended.
-    seats: RefCell<BTreeMap<Box<str>, u32>>,
+    /// Who was given a name last, whether or not they have ended.
+    seats: RefCell<BTreeMap<Arc<str>, u32>>,
+    /// The names of the seats that have one.
+    names: RefCell<BTreeMap<u32, Arc<str>>>,
 }
 
 impl SeatNames {
     /// The name that this seat was given.
     fn of(&self, seat: u32) -> Option<Arc<str>> {
-        let seats = self.seats.borrow();
-        seats.iter().find(|(_, other)| **other == seat).map(|(name, _)| Arc::from(&**name))
+        self.names.borrow().get(&seat).cloned()
+    }
+
+    fn give(&self, seat: u32, name: Arc<str>) {
+        self.seats.borrow_mut().insert(Arc::clone(&name), seat);
+        self.names.borrow_mut().insert(seat, name);
+    }
+
+    /// Nothing is left of this seat.
+    pub(super) fn forget(&self, seat: u32) {
+        let Some(name) = self.names.borrow_mut().remove(&seat) else { return };
+        let mut seats = self.seats.borrow_mut();
+        if seats.get(&name) == Some(&seat) {
+            seats.remove(&name);
+        }
     }
 
     /// What the random numbers of a new actor or service follow from.
@@ -78,7 +93,7 @@ impl Isolate {
         }
         let spawned = self.seat_actor(Some(name), actor)?;
         if let Some(spawned) = spawned.as_isolate() {
-            self.core.names.seats.borrow_mut().insert(name.into(), spawned.place.seat());
+            self.core.names.give(spawned.place.seat(), name.into());
         }
         Ok(spawned)
     }
@@ -96,7 +111,8 @@ impl Isolate {
     }
 
     /// What is known of an actor or a service, such as whose queue is [full](crate::PublishError::Full);
-    /// `None` if nobody has had this number here.
+    /// `None` if nobody has this number here: who has ended is known for as long as there is a reference to
+    /// it.
     #[must_use]
     pub fn identity(&self, id: ActorId) -> Option<Identity> {
         let seat = u32::try_from(id.get().checked_sub(1)?).ok()?;

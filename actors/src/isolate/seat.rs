@@ -1,5 +1,6 @@
 //! Where an actor sits in an isolate: its state between messages, and what waits while it is parked.
 
+mod any;
 mod supervised;
 
 use std::any::Any;
@@ -9,6 +10,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::{Lent, Phase, Play, Shared, Stage, Stop};
 
+pub(crate) use self::any::AnySeat;
 use self::supervised::SeatWard;
 pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
@@ -42,70 +44,6 @@ fn counted(labels: impl Iterator<Item = Label>) -> Vec<(Label, u64)> {
 pub(crate) struct Bundle<A: Actor> {
     pub(crate) actor: A,
     pub(crate) ctx: Context<A>,
-}
-
-/// What the run loop knows of a seat.
-pub(crate) trait AnySeat: 'static {
-    /// Polls whatever this seat has parked, then delivers what waited behind it.
-    fn resume(&self);
-    fn name(&self) -> &'static str;
-    /// Tells it that its batch of messages has ended. Only actors that want to know open one.
-    fn end_batch(&self) {}
-    /// What a handler of its waits for, if one waits, or its loop. A service that waits for more to do is at
-    /// rest.
-    fn waiting(&self) -> Option<Waiting>;
-    /// Whether a handler of it waits.
-    fn is_handling(&self) -> bool {
-        false
-    }
-    /// Whether it is a service's.
-    fn is_service(&self) -> bool {
-        false
-    }
-    /// Whether a handler of it waits, or messages do.
-    fn has_work(&self) -> bool {
-        false
-    }
-    /// Ends it: nothing more is delivered. Its `stopping` runs unless its own code panicked.
-    fn end(&self, reason: StopReason);
-    /// Ends it normally once no handler runs or waits.
-    fn ask_stop(&self);
-    /// Drops its code where it waits.
-    fn kill(&self);
-    /// Whether nothing of it runs any more, not even its last words.
-    fn is_over(&self) -> bool {
-        self.end_reason().is_some()
-    }
-    /// Tells `monitor` when it is over. Services are watched by nobody.
-    fn be_watched(&self, _monitor: Monitor, _tell: TellStep) {}
-    fn be_unwatched(&self, _monitor: Monitor) {}
-    /// What is told to `monitor`, if it has ended.
-    fn down(&self, _monitor: Monitor) -> Option<Down> {
-        None
-    }
-    /// Wakes `waker` when it ends.
-    fn watch(&self, waker: &Waker);
-    fn end_reason(&self) -> Option<StopReason>;
-    fn has_ended(&self) -> bool;
-    /// Which of its lives this is.
-    fn life(&self) -> u32 {
-        0
-    }
-    /// Whether that life of it is over.
-    fn has_outlived(&self, life: u32) -> bool {
-        self.has_ended() || self.life() != life
-    }
-    /// It takes part in this topic no more.
-    fn left(&self, topic: u16) {
-        let _ = topic;
-    }
-    /// What its supervisor can do with it, if it has one.
-    fn as_child(&self) -> Option<&dyn SeatedChild> {
-        None
-    }
-    /// Drops the actor and all that waits for it.
-    fn clear(&self);
-    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
 }
 
 /// Code of an actor besides its handlers that is to run when its seat is resumed.
@@ -347,6 +285,7 @@ impl<A: Actor> Seat<A> {
                 self.watchers.take().into_iter().for_each(Waker::wake);
                 self.end_watches();
                 self.is_gone();
+                self.core.may_be_free(self.index);
             }
         }
     }
@@ -385,8 +324,9 @@ impl<A: Actor> Seat<A> {
         self.core.bury((self, self.index), label, lost, reason, cut_off);
     }
 
-    /// A message has come after its end.
+    /// A message has come after its end. It may have been the last.
     pub(crate) fn lose_late(&self, label: Label) {
+        self.core.may_be_free(self.index);
         self.core.bury((self, self.index), label, (1, DeadLetterCause::Waiting), self.reason(), true);
     }
 
@@ -395,7 +335,9 @@ impl<A: Actor> Seat<A> {
         let mut life = self.life.borrow_mut();
         life.step(because);
         life.step(Happening::Said);
+        drop(life);
         self.is_at_work.set(false);
+        self.core.may_be_free(self.index);
     }
 
     fn begin<P, M>(&self, message: M)
@@ -573,6 +515,12 @@ impl<A: Actor> AnySeat for Seat<A> {
 
     fn as_child(&self) -> Option<&dyn SeatedChild> {
         self.ward.as_ref().map(|_| self as &dyn SeatedChild)
+    }
+
+    fn has_gone(&self) {
+        if self.ward.is_some() {
+            drop(self.stage.take());
+        }
     }
 
     fn clear(&self) {

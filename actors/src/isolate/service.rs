@@ -76,6 +76,7 @@ impl<S: Service> ServiceSeat<S> {
             *self.ended.borrow_mut() = Some(reason.clone());
             self.core.left_alone(S::name(), self.index, reason);
             self.watchers.take().into_iter().for_each(Waker::wake);
+            self.core.may_be_free(self.index);
         }
     }
 }
@@ -129,7 +130,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 
     fn waiting(&self) -> Option<Waiting> {
         let wait = self.wait.get();
-        let is_at_rest = self.core.waits.rests(self.index)
+        let is_at_rest = self.core.rests(self.index)
             || matches!(wait, SeatWait::End(_) | SeatWait::TreeEnd | SeatWait::EndOfTime);
         (self.run.borrow().is_some() && !is_at_rest).then(|| Waiting {
             actor: self.core.identity(self.index, S::name()),

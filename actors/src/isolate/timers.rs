@@ -47,11 +47,14 @@ fn is_cancelled(cancelled: &mut BTreeSet<u64>, number: u64, due: &Due) -> bool {
 }
 
 impl IsolateTimers {
-    /// Sets a timer; its number can be given to [`IsolateTimers::cancel`].
+    /// Sets a timer; its number can be given to [`IsolateTimers::cancel`]. Where many wait, the messages of
+    /// actors that have `ended` are dropped.
     #[inline]
-    pub(crate) fn set(&mut self, at: i64, due: Due) -> u64 {
+    pub(crate) fn set(&mut self, at: i64, due: Due, ended: impl Fn(&Fire) -> bool) -> u64 {
         let Self { queue, cancelled } = self;
-        queue.set(at, due, |number, due| is_cancelled(cancelled, number, due))
+        queue.set(at, due, |number, due| {
+            is_cancelled(cancelled, number, due) || matches!(due, Due::Fire(fire) if ended(fire))
+        })
     }
 
     /// Forgets a timer that has not fired, so that the clock does not move for it.
@@ -88,7 +91,7 @@ mod tests {
     fn a_cancelled_timer_does_not_fire_and_leaves_no_number_behind() {
         let mut timers = IsolateTimers::default();
         for number in 0..10_000_u32 {
-            let set = timers.set(1_000_000, Due::Resume(number));
+            let set = timers.set(1_000_000, Due::Resume(number), |_| false);
             if number % 100 > 0 {
                 timers.cancel(set);
             }
@@ -102,7 +105,7 @@ mod tests {
     fn timers_of_one_moment_keep_their_order() {
         let mut timers = IsolateTimers::default();
         for (seat, at) in [(1, 20), (2, 10), (3, 20), (4, 10)] {
-            timers.set(at, Due::Resume(seat));
+            timers.set(at, Due::Resume(seat), |_| false);
         }
         let mut fired = Vec::new();
         while let Some((at, Due::Resume(seat))) = timers.take(20, |_| false) {

@@ -1,7 +1,7 @@
 //! What a parked handler or service waits for, as far as it can be known: the isolate's own futures say it
 //! when they are polled.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt;
 
 use super::core::IsolateCore;
@@ -94,8 +94,6 @@ pub(crate) struct WaitNotes {
     /// The last of them, whose code it was, and at which event: what is older belongs to a handler that has
     /// returned.
     last: Cell<Option<(SeatWait, u32, u64)>>,
-    /// By the seat of a service: how many of its futures wait for what may still come.
-    rests: RefCell<Vec<u32>>,
 }
 
 impl WaitNotes {
@@ -110,19 +108,6 @@ impl WaitNotes {
             _ => SeatWait::Outside,
         }
     }
-
-    /// Whether something of this service waits for what may still come.
-    pub(crate) fn rests(&self, seat: u32) -> bool {
-        self.rests.borrow().get(seat as usize).is_some_and(|rests| *rests > 0)
-    }
-
-    fn count_rest(&self, seat: u32, more: bool) {
-        let (mut rests, seat) = (self.rests.borrow_mut(), seat as usize);
-        if rests.len() <= seat {
-            rests.resize(seat + 1, 0);
-        }
-        rests[seat] = if more { rests[seat] + 1 } else { rests[seat].saturating_sub(1) };
-    }
 }
 
 /// A future of a service that waits for messages, or to be stopped: for as long as it does, the service is at
@@ -132,7 +117,7 @@ pub(crate) struct Rest(Place);
 impl Rest {
     /// `None` in code that the isolate does not run: that wait is none of its own.
     pub(crate) fn begin(place: &Place) -> Option<Self> {
-        place.core()?.waits.count_rest(place.seat(), true);
+        place.core()?.count_rest(place.seat(), true);
         Some(Self(place.clone()))
     }
 }
@@ -140,7 +125,7 @@ impl Rest {
 impl Drop for Rest {
     fn drop(&mut self) {
         if let Some(core) = self.0.core() {
-            core.waits.count_rest(self.0.seat(), false);
+            core.count_rest(self.0.seat(), false);
         }
     }
 }

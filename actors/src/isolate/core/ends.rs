@@ -12,9 +12,12 @@ impl IsolateCore {
     /// Notes that `seat` has ended.
     pub(crate) fn seat_ended(&self, seat: u32) {
         self.made_room();
+        self.leave_topics(seat);
+    }
+
+    pub(super) fn leave_topics(&self, seat: u32) {
         for lane in self.changes.take_lanes_of(seat) {
-            let lane = self.lanes.borrow().get(lane as usize).cloned();
-            lane.into_iter().for_each(|lane| lane.remove(seat, self));
+            self.lane(lane).into_iter().for_each(|lane| lane.remove(seat, self));
         }
     }
 
@@ -31,8 +34,7 @@ impl IsolateCore {
 
     /// Hands the last message to those who have not got it yet because an actor has panicked over it.
     pub(crate) fn finish_delivery(&self) {
-        let lane =
-            self.changes.take_unfinished().and_then(|lane| self.lanes.borrow().get(lane as usize).cloned());
+        let lane = self.changes.take_unfinished().and_then(|lane| self.lane(lane));
         lane.iter().for_each(|lane| lane.deliver_rest());
     }
 
@@ -96,7 +98,7 @@ impl IsolateCore {
             end(&|| tree.clear());
         }
         let (lanes, seats) = (self.lanes.take(), self.seats.take());
-        for lane in lanes {
+        for lane in lanes.into_iter().flatten() {
             end(&|| lane.clear());
         }
         for seat in seats {

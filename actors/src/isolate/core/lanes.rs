@@ -4,9 +4,9 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::{DirectCount, IsolateCore};
+use super::{DirectLane, IsolateCore};
 use crate::TopicStats;
-use crate::isolate::lane::{AnyLane, Lane, LanePlace, LaneWay};
+use crate::isolate::lane::{AnyLane, Lane, LanePlace, LaneWay, NoWay};
 
 impl IsolateCore {
     /// The lane that carries payloads of type `M` straight to one seat, made by `make` on first use.
@@ -19,9 +19,8 @@ impl IsolateCore {
         let known = self.direct.borrow().get(&key).cloned().and_then(|lane| lane.downcast::<Lane<M>>().ok());
         known.unwrap_or_else(|| {
             let lane = self.add_lane(make);
-            let counted = Rc::clone(&lane);
-            let waiting: DirectCount = Box::new(move || counted.waiting());
-            self.inboxes.borrow_mut().entry(seat).or_default().push(waiting);
+            let direct = DirectLane { of: key.1, lane: Rc::clone(&lane) as Rc<dyn AnyLane> };
+            self.inboxes.borrow_mut().entry(seat).or_default().push(direct);
             self.direct.borrow_mut().insert(key, Rc::clone(&lane) as Rc<dyn Any>);
             lane
         })
@@ -31,16 +30,27 @@ impl IsolateCore {
         &self,
         make: impl FnOnce(LanePlace) -> Lane<M>,
     ) -> Rc<Lane<M>> {
-        let index = self.lanes.borrow().len() as u32;
+        let freed = self.seats.free_lanes.borrow_mut().pop();
+        let index = freed.unwrap_or_else(|| self.lanes.borrow().len() as u32);
         let lane = Rc::new(make(LanePlace { index, changes: Rc::clone(&self.changes) }));
         lane.list_change();
-        self.lanes.borrow_mut().push(Rc::clone(&lane) as Rc<dyn AnyLane>);
+        let (mut lanes, new) = (self.lanes.borrow_mut(), Some(Rc::clone(&lane) as Rc<dyn AnyLane>));
+        match lanes.get_mut(index as usize) {
+            Some(place) => *place = new,
+            None => lanes.push(new),
+        }
+        drop(lanes);
         lane
+    }
+
+    /// The lane with this index.
+    pub(super) fn lane(&self, lane: u32) -> Option<Rc<dyn AnyLane>> {
+        self.lanes.borrow().get(lane as usize)?.clone()
     }
 
     /// The name of what goes by a lane.
     pub(crate) fn lane_name(&self, lane: u32) -> &'static str {
-        self.lanes.borrow().get(lane as usize).map_or("a message", |lane| lane.name())
+        self.lane(lane).map_or("a message", |lane| lane.name())
     }
 
     /// Brings the ways of the lanes' messages to their receivers up to date.
@@ -49,18 +59,13 @@ impl IsolateCore {
         // Dropped at the end: a receiver may go with its way, and its drop is the user's code.
         let mut before = Vec::new();
         for index in self.changes.take() {
-            let lane = self.lanes.borrow().get(index as usize).cloned();
-            let Some(way) = lane.map(AnyLane::way) else { continue };
+            let way = self.lane(index).map_or_else(|| Box::new(NoWay) as Box<dyn LaneWay>, AnyLane::way);
             match ways.get_mut(index as usize) {
                 Some(old) => before.push(std::mem::replace(old, way)),
                 // A lane is listed when it is made, so they come in order.
                 None => ways.push(way),
             }
         }
-    }
-
-    pub(crate) fn lanes(&self) -> Vec<Rc<dyn AnyLane>> {
-        self.lanes.borrow().clone()
     }
 
     /// Who sent the messages in the queue of a lane, the oldest first.
@@ -75,6 +80,7 @@ impl IsolateCore {
             senders.entry(event.lane).or_default().push(event.of);
         }
         let of = |lane: u32| senders.get(&lane).map_or(&[][..], Vec::as_slice);
-        (0u32..).zip(self.lanes()).filter_map(|(index, lane)| lane.stats(of(index))).collect()
+        let lanes = self.lanes.borrow().clone();
+        (0u32..).zip(lanes).filter_map(|(index, lane)| lane?.stats(of(index))).collect()
     }
 }

@@ -165,5 +165,6 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
         drop(self.run.take());
         self.core.seat_ended(self.index);
         self.watchers.take().into_iter().for_each(Waker::wake);
+        self.core.may_be_free(self.index);
     }
 }

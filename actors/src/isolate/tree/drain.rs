@@ -110,14 +110,14 @@ impl Drop for IsolateAccount<'_> {
 fn services(core: &IsolateCore) -> Vec<u32> {
     let alone = |seat: &dyn AnySeat| seat.is_service() && seat.as_child().is_none() && !seat.has_ended();
     let seats = core.seats();
-    let services = (0u32..).zip(&seats).filter(|(_, seat)| alone(&***seat)).map(|(index, _)| index);
-    services.filter(|index| *index != core.running.get()).collect()
+    let services = seats.iter().filter(|(_, seat)| alone(&**seat)).map(|(number, _)| *number);
+    services.filter(|number| *number != core.running.get()).collect()
 }
 
 /// Whether all actors of an isolate rest, and those that have something to do.
 fn look(core: &IsolateCore) -> (bool, Vec<Arc<str>>) {
     let seats = core.seats();
-    let at_work = (0u32..).zip(&seats).filter(|(_, seat)| !seat.has_ended() && seat.has_work());
-    let busy: Vec<_> = at_work.map(|(index, seat)| core.identity(index, seat.name()).text()).collect();
+    let at_work = seats.iter().filter(|(_, seat)| !seat.has_ended() && seat.has_work());
+    let busy: Vec<_> = at_work.map(|(number, seat)| core.identity(*number, seat.name()).text()).collect();
     (busy.is_empty() && core.is_empty(), busy)
 }

@@ -1,0 +1,76 @@
+//! A seat, whoever sits there.
+
+use std::any::Any;
+use std::rc::Rc;
+use std::task::Waker;
+
+use crate::isolate::Waiting;
+use crate::isolate::monitors::TellStep;
+use crate::isolate::tree::SeatedChild;
+use crate::{Down, Monitor, StopReason};
+
+/// What the run loop knows of a seat.
+pub(crate) trait AnySeat: 'static {
+    /// Polls whatever this seat has parked, then delivers what waited behind it.
+    fn resume(&self);
+    fn name(&self) -> &'static str;
+    /// Tells it that its batch of messages has ended. Only actors that want to know open one.
+    fn end_batch(&self) {}
+    /// What a handler of its waits for, if one waits, or its loop. A service that waits for more to do is at
+    /// rest.
+    fn waiting(&self) -> Option<Waiting>;
+    /// Whether a handler of it waits.
+    fn is_handling(&self) -> bool {
+        false
+    }
+    /// Whether it is a service's.
+    fn is_service(&self) -> bool {
+        false
+    }
+    /// Whether a handler of it waits, or messages do.
+    fn has_work(&self) -> bool {
+        false
+    }
+    /// Ends it: nothing more is delivered. Its `stopping` runs unless its own code panicked.
+    fn end(&self, reason: StopReason);
+    /// Ends it normally once no handler runs or waits.
+    fn ask_stop(&self);
+    /// Drops its code where it waits.
+    fn kill(&self);
+    /// Whether nothing of it runs any more, not even its last words.
+    fn is_over(&self) -> bool {
+        self.end_reason().is_some()
+    }
+    /// Tells `monitor` when it is over. Services are watched by nobody.
+    fn be_watched(&self, _monitor: Monitor, _tell: TellStep) {}
+    fn be_unwatched(&self, _monitor: Monitor) {}
+    /// What is told to `monitor`, if it has ended.
+    fn down(&self, _monitor: Monitor) -> Option<Down> {
+        None
+    }
+    /// Wakes `waker` when it ends.
+    fn watch(&self, waker: &Waker);
+    fn end_reason(&self) -> Option<StopReason>;
+    fn has_ended(&self) -> bool;
+    /// Which of its lives this is.
+    fn life(&self) -> u32 {
+        0
+    }
+    /// Whether that life of it is over.
+    fn has_outlived(&self, life: u32) -> bool {
+        self.has_ended() || self.life() != life
+    }
+    /// It takes part in this topic no more.
+    fn left(&self, topic: u16) {
+        let _ = topic;
+    }
+    /// What its supervisor can do with it, if it has one.
+    fn as_child(&self) -> Option<&dyn SeatedChild> {
+        None
+    }
+    /// Nothing of it runs any more: drops the value that nobody can have.
+    fn has_gone(&self) {}
+    /// Drops the actor and all that waits for it.
+    fn clear(&self);
+    fn into_any(self: Rc<Self>) -> Rc<dyn Any>;
+}
