@@ -1,6 +1,7 @@
 //! How an actor watches others, and depends on them.
 
 use super::{Context, ContextBackend};
+use crate::life::{EndNotice, NoticeMeaning};
 use crate::reference::Target;
 use crate::{Actor, Down, Monitor, StopReason, Takes, Watchable};
 
@@ -108,9 +109,12 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// In an isolate: forgets a watch whose notice is handled now; whether there was one.
-    pub(crate) fn forget_watch(&self, monitor: Monitor) -> bool {
-        matches!(&self.backend, ContextBackend::Isolate(isolate) if isolate.forget_watch(monitor))
+    /// In an isolate: the turn of a notice has come.
+    pub(crate) fn take_in<'a>(&self, notice: &'a EndNotice) -> NoticeMeaning<'a> {
+        match &self.backend {
+            ContextBackend::Isolate(isolate) => isolate.take_in(notice),
+            ContextBackend::Live(_) | ContextBackend::Direct(_) => NoticeMeaning::Nothing,
+        }
     }
 
     /// In an isolate: ends the actor for this reason once the handler that runs has returned.

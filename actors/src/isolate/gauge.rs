@@ -145,6 +145,11 @@ impl PendingHand {
         Self(Rc::clone(gauge))
     }
 
+    /// Whether it is the framework's own.
+    pub(crate) fn is_marker(&self) -> bool {
+        self.0.label.is_marker()
+    }
+
     /// It is not handled, nor tried again. What it was.
     pub(crate) fn die(self) -> Label {
         self.0.died();

@@ -6,7 +6,7 @@ use super::gauge::Gauge;
 use super::handle::{IsolateRef, Place, Room, direct_rule, push};
 use super::lane::Lane;
 use super::seat::{AnySeat, Seat};
-use super::sub::MarkerStep;
+use super::sub::{MarkerStep, Repeats, Rule};
 use crate::Actor;
 use crate::life::{MARKER, Marker};
 
@@ -14,7 +14,8 @@ use crate::life::{MARKER, Marker};
 fn marker_lane<A: Actor>(seat: &Rc<Seat<A>>) -> Rc<Lane<Marker>> {
     seat.core.direct(seat.index, |place| {
         let gauge = Gauge::direct(MARKER, false);
-        Lane::to_one(place, seat.way_in::<Marker, MarkerStep>(direct_rule(&gauge)), gauge)
+        let rule = Rule { repeats: Repeats::Always, ..direct_rule(&gauge) };
+        Lane::to_one(place, seat.way_in::<Marker, MarkerStep>(rule), gauge)
     })
 }
 

@@ -1,7 +1,5 @@
 //! Watching the ends of other actors of an isolate, and depending on them.
 
-use std::collections::BTreeMap;
-
 use mycelium_mailbox::Play;
 
 use super::core::IsolateCore;
@@ -11,51 +9,61 @@ use super::lane::Lane;
 use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::Called;
 use crate::by_value::sealed::Dispatch;
-use crate::life::{self, Witness};
+use crate::life::{self, EndNotice, NoticeMeaning, WatchKind, WatchList, WatcherList, Witness};
 use crate::{Actor, Down, Handler, Monitor, Takes};
 
 /// What one seat knows of watches; most know of none.
 #[derive(Default)]
 pub(crate) struct Watches {
-    /// Whom it watches.
-    watched: BTreeMap<Monitor, u32>,
+    /// Whom it watches, by their seats.
+    watched: WatchList<u32>,
     /// Who watches it, and how that actor is told.
-    watchers: BTreeMap<Monitor, TellStep>,
-    next: u64,
+    watchers: WatcherList<TellStep>,
 }
 
 /// Queues a notice for the watcher in this seat.
-pub(crate) type TellStep = fn(&IsolateCore, u32, Down);
+pub(crate) type TellStep = fn(&IsolateCore, u32, EndNotice);
 
 impl Watches {
-    /// A new watch of the actor in the seat `other`.
-    fn add(&mut self, watcher: u32, other: u32) -> Monitor {
-        let monitor = Monitor { watcher: id_of(watcher), number: self.next };
-        self.next += 1;
-        self.watched.insert(monitor, other);
-        monitor
-    }
-
-    /// Adds a watcher of this seat.
-    pub(crate) fn be_watched(&mut self, monitor: Monitor, tell: TellStep) {
-        self.watchers.insert(monitor, tell);
-    }
-
-    /// Forgets one.
+    /// Forgets a watcher of this seat.
     pub(crate) fn be_unwatched(&mut self, monitor: Monitor) {
-        self.watchers.remove(&monitor);
+        self.watchers.leave(monitor);
     }
 }
 
 impl<A: Actor> Seat<A> {
     /// Forgets one of its watches; the seat that was watched.
     fn forget_watch(&self, monitor: Monitor) -> Option<u32> {
-        self.watches.borrow_mut().as_mut()?.watched.remove(&monitor)
+        self.watches.borrow_mut().as_mut()?.watched.forget(monitor)
+    }
+
+    /// The turn of a notice has come.
+    fn take_in<'a>(&self, notice: &'a EndNotice) -> NoticeMeaning<'a> {
+        let mut watches = self.watches.borrow_mut();
+        watches.as_mut().map_or(NoticeMeaning::Nothing, |watches| watches.watched.take_in(notice))
+    }
+
+    /// What is told to `monitor`, if it has ended.
+    fn down(&self, monitor: Monitor) -> Option<Down> {
+        let reason = self.end_reason()?;
+        Some(Down { monitor, actor: self.core.identity(self.index, A::name()), reason })
+    }
+
+    /// Adds a watcher, or tells it at once if this actor is over.
+    pub(super) fn join_watchers(&self, monitor: Monitor, tell: TellStep, kind: WatchKind) {
+        let down = if self.is_over() { self.down(monitor) } else { None };
+        let at_once = {
+            let mut watches = self.watches.borrow_mut();
+            watches.get_or_insert_default().watchers.join(monitor, (tell, kind), down)
+        };
+        if let Some((tell, notice)) = at_once {
+            tell(&self.core, seat_number(monitor), notice);
+        }
     }
 
     /// Forgets whom it watches: its next life watches anew.
     pub(crate) fn end_own_watches(&self) {
-        let watched = self.watches.borrow_mut().as_mut().map(|watches| std::mem::take(&mut watches.watched));
+        let watched = self.watches.borrow_mut().as_mut().map(|watches| watches.watched.forget_all());
         for (monitor, other) in watched.unwrap_or_default() {
             if let Some(other) = self.core.seat(other) {
                 other.be_unwatched(monitor);
@@ -67,10 +75,8 @@ impl<A: Actor> Seat<A> {
     pub(crate) fn end_watches(&self) {
         self.end_own_watches();
         let Some(watches) = self.watches.take() else { return };
-        for (monitor, tell) in watches.watchers {
-            if let Some(down) = self.down(monitor) {
-                tell(&self.core, seat_number(monitor), down);
-            }
+        for (tell, notice) in watches.watchers.notices(|monitor| self.down(monitor)) {
+            tell(&self.core, seat_number(notice.down.monitor), notice);
         }
     }
 }
@@ -86,14 +92,14 @@ impl<A: Actor> IsolateContext<A> {
     where
         A: Takes<Down>,
     {
-        self.add_watch(other, A::dispatch(PickTell))
+        self.add_watch(other, A::dispatch(PickTell), WatchKind::Watch)
     }
 
     pub(crate) fn depend_on(&self, other: &Place) -> Monitor {
-        self.add_watch(other, tell::<A, DependencyDown, Break>)
+        self.add_watch(other, tell::<A, DependencyDown, Break>, WatchKind::Dependency)
     }
 
-    fn add_watch(&self, other: &Place, tell: TellStep) -> Monitor {
+    fn add_watch(&self, other: &Place, tell: TellStep, kind: WatchKind) -> Monitor {
         let own = self.place().seat();
         let nobody = Monitor { watcher: id_of(own), number: u64::MAX };
         let (Some(core), Some(_)) = (self.place().core(), other.core()) else {
@@ -104,11 +110,8 @@ impl<A: Actor> IsolateContext<A> {
         let (Some(seat), Some(other_seat)) = (seat_of::<A>(core, own), core.seat(other)) else {
             return nobody;
         };
-        let monitor = seat.watches.borrow_mut().get_or_insert_default().add(own, other);
-        match other_seat.is_over().then(|| other_seat.down(monitor)).flatten() {
-            Some(down) => tell(core, own, down),
-            None => other_seat.be_watched(monitor, tell),
-        }
+        let monitor = seat.watches.borrow_mut().get_or_insert_default().watched.begin(id_of(own), other);
+        other_seat.be_watched(monitor, tell, kind);
         monitor
     }
 
@@ -124,25 +127,25 @@ impl<A: Actor> IsolateContext<A> {
 }
 
 /// A notice of a watch, and one of a dependency.
-struct Heard(Down);
-struct DependencyDown(Down);
+struct Heard(EndNotice);
+struct DependencyDown(EndNotice);
 
-impl From<Down> for Heard {
-    fn from(down: Down) -> Self {
-        Self(down)
+impl From<EndNotice> for Heard {
+    fn from(notice: EndNotice) -> Self {
+        Self(notice)
     }
 }
 
-impl From<Down> for DependencyDown {
-    fn from(down: Down) -> Self {
-        Self(down)
+impl From<EndNotice> for DependencyDown {
+    fn from(notice: EndNotice) -> Self {
+        Self(notice)
     }
 }
 
-fn tell<A, N, P>(core: &IsolateCore, seat: u32, down: Down)
+fn tell<A, N, P>(core: &IsolateCore, seat: u32, notice: EndNotice)
 where
     A: Actor,
-    N: From<Down> + 'static,
+    N: From<EndNotice> + 'static,
     P: Called<A, N>,
 {
     let Some(seat) = seat_of::<A>(core, seat).filter(|seat| !seat.has_ended()) else { return };
@@ -152,7 +155,7 @@ where
         Lane::to_one(index, to, gauge)
     });
     // The watches that an actor has made bound how many there are.
-    lane.write(N::from(down));
+    lane.write(N::from(notice));
     core.enqueue(lane.index());
 }
 
@@ -180,8 +183,8 @@ struct HearStep;
 impl<A: Handler<Down>> Play<Bundle<A>, Heard> for HearStep {
     type Output = Result<(), A::Error>;
 
-    async fn play(bundle: &mut Bundle<A>, Heard(down): &Heard) -> Result<(), A::Error> {
-        if bundle.ctx.forget_watch(down.monitor) {
+    async fn play(bundle: &mut Bundle<A>, Heard(notice): &Heard) -> Result<(), A::Error> {
+        if let NoticeMeaning::Handle(down) = bundle.ctx.take_in(notice) {
             let witness = Witness::of::<A, Down>(&bundle.ctx);
             life::seen(witness, life::handle(&mut bundle.actor, down, &mut bundle.ctx)).await?;
         }
@@ -203,8 +206,8 @@ struct TakeNotice;
 impl<A: Takes<Down>> Play<Bundle<A>, Heard> for TakeNotice {
     type Output = Result<(), A::Error>;
 
-    async fn play(bundle: &mut Bundle<A>, Heard(down): &Heard) -> Result<(), A::Error> {
-        if bundle.ctx.forget_watch(down.monitor) {
+    async fn play(bundle: &mut Bundle<A>, Heard(notice): &Heard) -> Result<(), A::Error> {
+        if let NoticeMeaning::Handle(down) = bundle.ctx.take_in(notice) {
             let witness = Witness::of::<A, Down>(&bundle.ctx);
             life::seen(witness, life::take(&mut bundle.actor, down.clone(), &mut bundle.ctx)).await?;
         }
@@ -226,10 +229,8 @@ struct Break;
 impl<A: Actor> Play<Bundle<A>, DependencyDown> for Break {
     type Output = Result<(), A::Error>;
 
-    async fn play(bundle: &mut Bundle<A>, DependencyDown(down): &DependencyDown) -> Result<(), A::Error> {
-        if bundle.ctx.forget_watch(down.monitor)
-            && let Some(reason) = down.to_dependent()
-        {
+    async fn play(bundle: &mut Bundle<A>, DependencyDown(notice): &DependencyDown) -> Result<(), A::Error> {
+        if let NoticeMeaning::End(reason) = bundle.ctx.take_in(notice) {
             bundle.ctx.end_with(reason);
         }
         Ok(())
@@ -245,9 +246,9 @@ impl<A: Actor> Called<A, DependencyDown> for Break {
 }
 
 impl<A: Actor> IsolateContext<A> {
-    /// Forgets a watch whose notice is handled now; whether there was one.
-    pub(crate) fn forget_watch(&self, monitor: Monitor) -> bool {
+    /// The turn of a notice has come.
+    pub(crate) fn take_in<'a>(&self, notice: &'a EndNotice) -> NoticeMeaning<'a> {
         let seat = self.place().core().and_then(|core| seat_of::<A>(core, self.place().seat()));
-        seat.is_some_and(|seat| seat.forget_watch(monitor).is_some())
+        seat.map_or(NoticeMeaning::Nothing, |seat| seat.take_in(notice))
     }
 }

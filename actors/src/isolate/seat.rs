@@ -20,13 +20,13 @@ use super::lane::Receive;
 use super::monitors::{TellStep, Watches};
 use super::parked::ParkedOrder;
 use super::remember;
-use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, Rule, Sub};
+use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, Repeats, Rule, Sub};
 use super::tree::SeatedChild;
 use super::waits::SeatWait;
 use crate::actor::has_batches;
 use crate::dead_letters::DeadLetterCause;
-use crate::life::{Act, Happening, LifeState, Lifecycle};
-use crate::{Actor, Context, Down, Handler, Message, Monitor, SpawnError, StopReason, Subscription};
+use crate::life::{Act, Happening, LifeState, Lifecycle, WatchKind};
+use crate::{Actor, Context, Handler, Message, Monitor, SpawnError, StopReason, Subscription};
 
 /// How many there are of each, in the order in which they come first.
 fn counted(labels: impl Iterator<Item = Label>) -> Vec<(Label, u64)> {
@@ -355,9 +355,10 @@ impl<A: Actor> Seat<A> {
 
     /// A way into this actor, by which it is called as `P` says.
     pub(crate) fn way_in<M: 'static, P: Called<A, M>>(self: &Rc<Self>, rule: Rule<M>) -> Box<dyn Receive<M>> {
+        let retries = self.retries(rule.repeats == Repeats::Always);
         match self.core.is_probed() {
-            false => self.guarded(Sub::<A, M, P>::new(self, rule).receiver()),
-            true => self.guarded(Sub::<A, M, P::Seen>::new(self, rule).receiver()),
+            false => self.guarded(retries, Sub::<A, M, P>::new(self, rule).receiver()),
+            true => self.guarded(retries, Sub::<A, M, P::Seen>::new(self, rule).receiver()),
         }
     }
 
@@ -476,19 +477,14 @@ impl<A: Actor> AnySeat for Seat<A> {
         self.state() == LifeState::Over
     }
 
-    fn be_watched(&self, monitor: Monitor, tell: TellStep) {
-        self.watches.borrow_mut().get_or_insert_default().be_watched(monitor, tell);
+    fn be_watched(&self, monitor: Monitor, tell: TellStep, kind: WatchKind) {
+        self.join_watchers(monitor, tell, kind);
     }
 
     fn be_unwatched(&self, monitor: Monitor) {
         if let Some(watches) = &mut *self.watches.borrow_mut() {
             watches.be_unwatched(monitor);
         }
-    }
-
-    fn down(&self, monitor: Monitor) -> Option<Down> {
-        let reason = self.end_reason()?;
-        Some(Down { monitor, actor: self.core.identity(self.index, A::name()), reason })
     }
 
     fn watch(&self, waker: &Waker) {

@@ -129,6 +129,7 @@ impl<A: Actor> Play<Bundle<A>, Marker> for MarkerStep {
 
 impl<A: Actor> Called<A, Marker> for MarkerStep {
     type Seen = Self;
+    const REPEATS: Repeats = Repeats::Always;
 
     fn name() -> &'static str {
         MARKER

@@ -1,7 +1,7 @@
 //! What a live actor and an actor of an isolate have in common, written once and without a host.
 //!
 //! `cycle` is the life of an actor as a pure machine, `chance` where its random numbers come from, `timers`
-//! what is due when, `call` the one place that calls a handler. The hosts carry its actions out:
+//! what is due when, `watches` who is told of whose end, `call` the one place that calls a handler. The hosts carry its actions out:
 //! `live/body.rs` on tokio, `isolate/seat.rs` in virtual time. Nothing in here knows either of them.
 
 mod call;
@@ -9,6 +9,7 @@ mod chance;
 mod cycle;
 mod marker;
 mod timers;
+mod watches;
 
 pub use call::{Call, CallOutcome, Probe};
 pub(crate) use call::{Witness, answer, handle, reply, seen, take};
@@ -16,3 +17,4 @@ pub(crate) use chance::{Census, Chance, Origin};
 pub(crate) use cycle::{Act, Attempts, Happening, LifeState, Lifecycle, reason_of};
 pub(crate) use marker::{Fence, MARKER, Marker, Passed};
 pub(crate) use timers::{Timer, TimerQueue};
+pub(crate) use watches::{EndNotice, NoticeMeaning, WatchKind, WatchList, WatcherList};

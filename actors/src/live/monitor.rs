@@ -1,16 +1,14 @@
 //! Watching the ends of other live actors, and depending on them.
 //!
 //! # Protocol
-//! The watcher has one queue for all that it hears this way, which is a source like its topics: notices carry
-//! stamps of the bus, so they come after everything that the ended actor had sent. Who is watched holds the
-//! queue of each watcher. Its end is known ([`Address::ended`]) before it takes the list of its watchers, and
-//! one that comes to the list looks there first, under the lock of the list: so each watch gets one notice.
-//! The watcher forgets a watch when it takes its notice, and hears nothing of one that it has forgotten
-//! before.
+//! Who is told what, and once, is [decided without a host](crate::life::WatchList). Here each watcher has one
+//! queue for all that it hears this way, which is a source like its topics: notices carry stamps of the bus, so
+//! they come after everything that the ended actor had sent. The end of an actor is known
+//! ([`Address::ended`]) before the list of its watchers is taken, and one that comes to the list looks there
+//! first, under the lock of the list: so each watch gets one notice.
 //!
 //! Bound: one notice for each watch that an actor has made and not ended.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::task::Context as TaskContext;
 
@@ -22,47 +20,34 @@ use super::address::{Address, Member};
 use super::envelope::{call, call_taking};
 use super::source::{ActorSource, SourceDrained, Way};
 use crate::by_value::sealed::Dispatch;
+use crate::life::{EndNotice, NoticeMeaning, WatchKind, WatchList, WatcherList};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{Actor, ActorId, Context, Down, Handler, Monitor, Takes};
 
-/// What a watcher's queue holds.
-pub(crate) struct Notice {
-    down: Down,
-    /// Whether an abnormal end is the watcher's too.
-    ends: bool,
-}
-
-/// Who watches one actor.
+/// Who watches one actor, by the queues of their notices.
 #[derive(Default)]
-pub(crate) struct Watchers(Mutex<BTreeMap<Monitor, Watcher>>);
+pub(crate) struct Watchers(Mutex<WatcherList<NoticeQueue>>);
 
-struct Watcher {
-    queue: Arc<Port<Notice>>,
-    ends: bool,
-}
+type NoticeQueue = Arc<Port<EndNotice>>;
 
-impl Watcher {
-    fn tell(&self, down: Down) {
-        // One that has ended meanwhile need not know.
-        let _ = self.queue.offer(Notice { down, ends: self.ends });
-    }
+fn tell((queue, notice): (NoticeQueue, EndNotice)) {
+    // One that has ended meanwhile need not know.
+    let _ = queue.offer(notice);
 }
 
 impl Watchers {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Monitor, Watcher>> {
+    fn lock(&self) -> MutexGuard<'_, WatcherList<NoticeQueue>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells them all that `other`, whose watchers they are, has ended. That is known before.
     pub(crate) fn tell_of(&self, other: &dyn Watched) {
         let watchers = std::mem::take(&mut *self.lock());
-        for (monitor, watcher) in watchers {
-            other.down(monitor).into_iter().for_each(|down| watcher.tell(down));
-        }
+        watchers.notices(|monitor| other.down(monitor)).for_each(tell);
     }
 
     fn remove(&self, monitor: Monitor) {
-        let removed = self.lock().remove(&monitor);
+        let removed = self.lock().leave(monitor);
         // Dropped here, where the lock is free again.
         drop(removed);
     }
@@ -102,10 +87,9 @@ type HearDown<A> = for<'a> fn(
 
 /// Whom one actor watches.
 pub(crate) struct Watching<A: Actor> {
-    queue: Arc<Port<Notice>>,
+    queue: NoticeQueue,
     hear: Option<HearDown<A>>,
-    watched: BTreeMap<Monitor, Weak<dyn Watched>>,
-    next: u64,
+    list: WatchList<Weak<dyn Watched>>,
 }
 
 impl<A: Actor> Watching<A> {
@@ -120,7 +104,7 @@ impl<A: Actor> Watching<A> {
             InboxOptions { overflow: Overflow::Fail, capacity: QUEUE_CAPACITY_MAX, owner: id.get() };
         let queue = Arc::new(Port::new(Arc::clone(stamps), Arc::clone(bell), options));
         let source = Box::new(Inbox::of(Arc::clone(&queue)));
-        (Self { queue, hear: None, watched: BTreeMap::new(), next: 0 }, source)
+        (Self { queue, hear: None, list: WatchList::default() }, source)
     }
 
     pub(crate) fn watch(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor
@@ -128,45 +112,40 @@ impl<A: Actor> Watching<A> {
         A: Takes<Down>,
     {
         self.hear = Some(A::dispatch(PickHear));
-        self.add(watcher, other, false)
+        self.add(watcher, other, WatchKind::Watch)
     }
 
     pub(crate) fn depend_on(&mut self, watcher: ActorId, other: &Arc<dyn Watched>) -> Monitor {
-        self.add(watcher, other, true)
+        self.add(watcher, other, WatchKind::Dependency)
     }
 
-    fn add(&mut self, watcher: ActorId, other: &Arc<dyn Watched>, ends: bool) -> Monitor {
-        let monitor = Monitor { watcher, number: self.next };
-        self.next += 1;
-        self.watched.insert(monitor, Arc::downgrade(other));
-        let own = Watcher { queue: Arc::clone(&self.queue), ends };
+    fn add(&mut self, watcher: ActorId, other: &Arc<dyn Watched>, kind: WatchKind) -> Monitor {
+        let monitor = self.list.begin(watcher, Arc::downgrade(other));
+        let queue = Arc::clone(&self.queue);
         let mut watchers = other.watchers().lock();
-        match other.down(monitor) {
-            Some(down) => {
-                drop(watchers);
-                own.tell(down);
-            }
-            None => drop(watchers.insert(monitor, own)),
-        }
+        // Looked at under the lock: see the protocol.
+        let at_once = watchers.join(monitor, (queue, kind), other.down(monitor));
+        drop(watchers);
+        at_once.into_iter().for_each(tell);
         monitor
     }
 
     /// Forgets a watch; whether there was one, and its notice has not been taken.
     pub(crate) fn remove(&mut self, monitor: Monitor) -> bool {
-        let Some(other) = self.watched.remove(&monitor) else { return false };
-        if let Some(other) = other.upgrade() {
-            other.watchers().remove(monitor);
-        }
+        let Some(other) = self.list.forget(monitor) else { return false };
+        leave(&other, monitor);
         true
     }
 
     /// Forgets all of them.
     pub(crate) fn clear(&mut self) {
-        while let Some((monitor, other)) = self.watched.pop_first() {
-            if let Some(other) = other.upgrade() {
-                other.watchers().remove(monitor);
-            }
-        }
+        self.list.forget_all().iter().for_each(|(monitor, other)| leave(other, *monitor));
+    }
+}
+
+fn leave(other: &Weak<dyn Watched>, monitor: Monitor) {
+    if let Some(other) = other.upgrade() {
+        other.watchers().remove(monitor);
     }
 }
 
@@ -199,7 +178,7 @@ fn hear<'a, A: Handler<Down>>(
 }
 
 /// What an actor hears of the ends of others.
-impl<A: Actor> ActorSource<A> for Inbox<Notice> {
+impl<A: Actor> ActorSource<A> for Inbox<EndNotice> {
     fn drain<'a>(
         &'a mut self,
         actor: &'a mut A,
@@ -208,16 +187,13 @@ impl<A: Actor> ActorSource<A> for Inbox<Notice> {
         _: Span<'_>,
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
-        let Some((Notice { down, ends }, _)) = self.peek() else { return Started::Ready(Ok(0)) };
+        let Some((notice, _)) = self.peek() else { return Started::Ready(Ok(0)) };
         let watching = ctx.as_live().and_then(|live| live.watching.as_deref_mut());
-        let Some(watching) = watching.filter(|watching| watching.watched.contains_key(&down.monitor)) else {
-            return Started::Ready(Ok(1));
-        };
-        watching.watched.remove(&down.monitor);
-        match watching.hear {
-            _ if *ends => Started::Ready(down.to_dependent().map_or(Ok(1), Err)),
-            Some(hear) => hear(down, actor, ctx, slot, cx),
-            None => Started::Ready(Ok(1)),
+        let Some(Watching { list, hear, .. }) = watching else { return Started::Ready(Ok(1)) };
+        match (list.take_in(notice), *hear) {
+            (NoticeMeaning::Handle(down), Some(hear)) => hear(down, actor, ctx, slot, cx),
+            (NoticeMeaning::End(reason), _) => Started::Ready(Err(reason)),
+            (NoticeMeaning::Handle(_) | NoticeMeaning::Nothing, _) => Started::Ready(Ok(1)),
         }
     }
 
@@ -235,7 +211,7 @@ impl<A: Actor> ActorSource<A> for Inbox<Notice> {
     }
 
     fn discard(&mut self) -> Option<&'static str> {
-        self.take().filter(|notice| !notice.ends).map(|_| NAME)
+        self.take().filter(|notice| notice.kind == WatchKind::Watch).map(|_| NAME)
     }
 
     fn abandon(&mut self) -> Option<(&'static str, u64)> {

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use crate::StopReason;
+use crate::life::MARKER;
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
 /// Says once per life that a child is ready.
@@ -92,9 +93,12 @@ impl Watch {
         self.probed.load(Ordering::Relaxed)
     }
 
-    /// What a probe sees; `rests` is the actor's own word.
+    /// What a probe sees; `rests` is the actor's own word. Who waits at a gate until others have finished
+    /// rests too.
     pub(crate) fn pulse(&self, rests: bool) -> Pulse {
-        Pulse { beats: self.beats.load(Ordering::Relaxed), rests, hand: lock(&self.hand).held }
+        let hand = lock(&self.hand).held;
+        let at_gate = hand.is_some_and(|held| held.topic.is_none() && held.message == MARKER);
+        Pulse { beats: self.beats.load(Ordering::Relaxed), rests: rests || at_gate, hand }
     }
 
     /// Ends what is in hand, with this reason, where it waits. Code that never waits cannot be ended. `seen`:

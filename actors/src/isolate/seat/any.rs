@@ -7,7 +7,8 @@ use std::task::Waker;
 use crate::isolate::Waiting;
 use crate::isolate::monitors::TellStep;
 use crate::isolate::tree::SeatedChild;
-use crate::{Down, Monitor, StopReason};
+use crate::life::WatchKind;
+use crate::{Monitor, StopReason};
 
 /// What the run loop knows of a seat.
 pub(crate) trait AnySeat: 'static {
@@ -41,13 +42,9 @@ pub(crate) trait AnySeat: 'static {
     fn is_over(&self) -> bool {
         self.end_reason().is_some()
     }
-    /// Tells `monitor` when it is over. Services are watched by nobody.
-    fn be_watched(&self, _monitor: Monitor, _tell: TellStep) {}
+    /// Tells `monitor` when it is over, at once if it is. Services are watched by nobody.
+    fn be_watched(&self, _monitor: Monitor, _tell: TellStep, _kind: WatchKind) {}
     fn be_unwatched(&self, _monitor: Monitor) {}
-    /// What is told to `monitor`, if it has ended.
-    fn down(&self, _monitor: Monitor) -> Option<Down> {
-        None
-    }
     /// Wakes `waker` when it ends.
     fn watch(&self, waker: &Waker);
     fn end_reason(&self) -> Option<StopReason>;

@@ -129,20 +129,25 @@ pub(crate) fn seat_actor<A: Actor>(
 
 impl<A: Actor> Seat<A> {
     /// A way into this actor; under a supervisor, its panics end there.
-    pub(super) fn guarded<M: 'static>(&self, to: impl Receive<M> + 'static) -> Box<dyn Receive<M>> {
+    pub(super) fn guarded<M: 'static>(
+        &self,
+        retries: bool,
+        to: impl Receive<M> + 'static,
+    ) -> Box<dyn Receive<M>> {
         match self.ward {
             None => Box::new(to),
-            Some(_) => Box::new(GuardedReceiver::new(to, &self.core, self.index, self.retries())),
+            Some(_) => Box::new(GuardedReceiver::new(to, &self.core, self.index, retries)),
         }
     }
 
-    fn retries(&self) -> bool {
-        self.ward.as_ref().is_some_and(|ward| ward.attempts.borrow().retry())
+    /// Whether what comes may have to be tried again. `always`: whatever its child says.
+    pub(super) fn retries(&self, always: bool) -> bool {
+        self.ward.as_ref().is_some_and(|ward| always || ward.attempts.borrow().retry())
     }
 
-    /// Whether what comes now is handled at once, and may have to be tried again.
-    pub(crate) fn takes_in_hand(&self) -> bool {
-        self.retries() && self.is_ready()
+    /// The same of what comes now and is handled at once.
+    pub(crate) fn takes_in_hand(&self, always: bool) -> bool {
+        self.retries(always) && self.is_ready()
     }
 
     pub(crate) fn take_in_hand(&self, hand: Rc<dyn HandedMessage>) {
@@ -164,8 +169,10 @@ impl<A: Actor> Seat<A> {
     /// Handles what its last life has failed on, if there is such a message.
     pub(super) fn plays_again(&self) -> bool {
         let Some(kept) = self.ward.as_ref().and_then(|ward| ward.kept.take()) else { return false };
-        count(&self.core.retried);
         let (kept, in_hand) = kept;
+        if !in_hand.is_marker() {
+            count(&self.core.retried);
+        }
         drop(in_hand);
         kept.play_again();
         true
@@ -202,6 +209,10 @@ impl<A: Actor> Seat<A> {
     /// A handler has been polled: it waits, or has returned.
     #[cold]
     pub(super) fn is_seen_at_work(&self, waits: bool) {
+        // At a gate it waits for others to finish, and rests.
+        let in_hand = self.hand.take();
+        let waits = waits && !in_hand.as_ref().is_some_and(PendingHand::is_marker);
+        self.hand.set(in_hand);
         if let Some(ward) = &self.ward
             && ward.at_work.replace(waits) != waits
             && ward.probed.get()
@@ -214,7 +225,11 @@ impl<A: Actor> Seat<A> {
     /// done with.
     pub(super) fn put_hand_by(&self) {
         let (in_hand, ward) = (self.hand.take(), self.ward.as_deref());
-        let again = in_hand.is_some() && ward.is_some_and(|ward| ward.attempts.borrow_mut().fail());
+        // A marker is nobody's attempt.
+        let again = in_hand
+            .as_ref()
+            .zip(ward)
+            .is_some_and(|(in_hand, ward)| in_hand.is_marker() || ward.attempts.borrow_mut().fail());
         let attempts = || ward.map_or(1, |ward| ward.attempts.borrow_mut().settle());
         match (in_hand, ward.and_then(|ward| Some((ward, ward.hand.take()?)))) {
             (Some(in_hand), Some((ward, hand))) if again => {

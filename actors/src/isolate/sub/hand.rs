@@ -20,6 +20,8 @@ pub(crate) trait HandedMessage {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeats {
     Never,
+    /// Also where no message is: it is the framework's own, and the next life comes to it again.
+    Always,
     /// It was sent to this actor alone.
     Direct,
     /// It came by this topic.
@@ -61,7 +63,7 @@ where
     /// Notes what its actor handles next, if it may have to be tried again.
     pub(super) fn put_in_hand(&self, message: Lent<'_, M>) {
         if self.repeats != Repeats::Never
-            && self.seat.takes_in_hand()
+            && self.seat.takes_in_hand(self.repeats == Repeats::Always)
             && let Some(sub) = self.me.upgrade()
         {
             self.seat.take_in_hand(Rc::new(HeldMessage { sub, message: message.share() }));

@@ -1,0 +1,149 @@
+//! Workers of a pool that wait at the gate of a resize while others finish what they had: that is no fault of
+//! theirs, whatever their supervisor thinks of handlers that wait.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Heard, PERIOD, on_both_runtimes};
+use mycelium::pool::Pool;
+use mycelium::tree::{Builder, Health, Notice};
+use mycelium::{
+    Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Subscription, Subscriptions, Supervisor,
+};
+
+const LIMIT: Duration = Duration::from_millis(40);
+
+/// A message of a key, with its number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Job(u64, u64);
+
+/// Breaks the life of whoever it comes to while that one waits: its key panics.
+#[derive(Clone, Copy, Debug)]
+struct Broken;
+impl Message for Broken {
+    const NAME: &'static str = "Broken";
+    const TYPE_ID: u16 = 1;
+    const TOPIC: &'static str = "broken";
+}
+
+type Done = Arc<Mutex<Vec<Job>>>;
+
+/// Takes a while for each job, and less than its supervisor allows.
+struct Worker {
+    done: Done,
+    listens: bool,
+}
+impl Actor for Worker {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        if self.listens {
+            topics.on_with::<Broken>(Subscription::conflate(|_| panic!("a key that panics")));
+        }
+    }
+}
+impl Handler<Job> for Worker {
+    async fn handle(&mut self, job: &Job, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(LIMIT / 4).await;
+        self.done.lock().unwrap().push(*job);
+        Ok(())
+    }
+}
+impl Handler<Broken> for Worker {
+    async fn handle(&mut self, _: &Broken, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+fn tree(done: &Done, notices: &Heard, listens: bool) -> Builder {
+    let (done, heard) = (Arc::clone(done), notices.clone());
+    let pool = Pool::new(move || Worker { done: Arc::clone(&done), listens }).key(|job: &Job| job.0);
+    let pool = pool.workers(1).each(|child| child.health(Health::within(LIMIT).restart()));
+    let pool = pool.supervisor("pool").intensity(1_000, PERIOD);
+    let root = Supervisor::builder("root").supervisor(pool);
+    root.on_event(move |path, notice| {
+        if matches!(notice, Notice::Stuck { .. } | Notice::Exited { .. }) {
+            heard.add(format!("{path}: {notice:?}"));
+        }
+    })
+}
+
+const KEYS: u64 = 6;
+const BEFORE: u64 = 8;
+const AFTER: u64 = 4;
+
+fn assert_in_order(done: &Done) {
+    let mut next = BTreeMap::new();
+    for Job(key, number) in done.lock().unwrap().iter() {
+        let expected = next.entry(*key).or_insert(0);
+        assert_eq!(number, expected, "key {key}");
+        *expected += 1;
+    }
+    assert_eq!(next, (0..KEYS).map(|key| (key, BEFORE + AFTER)).collect());
+}
+
+#[test]
+fn a_worker_at_its_gate_is_not_stuck_and_goes_through_it_in_an_isolate() {
+    for breaks in [false, true] {
+        let (done, notices) = (Done::default(), Heard::default());
+        let mut isolate = Isolate::new(1);
+        let tree = isolate.supervise(&tree(&done, &notices, breaks)).unwrap();
+        let pool = tree.pool_ref::<Worker>("root/pool").unwrap();
+        let sent = isolate.block_on(async {
+            for number in 0..BEFORE {
+                for key in 0..KEYS {
+                    pool.tell(Job(key, number)).await.unwrap();
+                }
+            }
+            pool.resize(3).await.unwrap();
+            for number in BEFORE..BEFORE + AFTER {
+                for key in 0..KEYS {
+                    pool.tell(Job(key, number)).await.unwrap();
+                }
+            }
+        });
+        sent.unwrap();
+        if breaks {
+            isolate.publish(Broken).unwrap();
+        }
+        isolate.run().unwrap();
+        if breaks {
+            // Who had a job in hand has lost it.
+            assert!(notices.take().len() >= 2, "the new workers have failed at their gates");
+        } else {
+            assert_eq!(notices.take(), [""; 0]);
+            assert_in_order(&done);
+        }
+        let handled = done.lock().unwrap();
+        let first_new = handled.iter().position(|job| job.1 >= BEFORE).unwrap();
+        assert!(handled[first_new..].iter().all(|job| job.1 >= BEFORE), "breaks: {breaks}");
+    }
+}
+
+#[test]
+fn a_worker_at_its_gate_is_not_stuck_live() {
+    on_both_runtimes(async || {
+        let (done, notices) = (Done::default(), Heard::default());
+        let bus = MessageBus::new();
+        let tree = tree(&done, &notices, false).start(&bus).await.unwrap();
+        let pool = tree.pool_ref::<Worker>("root/pool").unwrap();
+        for number in 0..BEFORE {
+            for key in 0..KEYS {
+                pool.tell(Job(key, number)).await.unwrap();
+            }
+        }
+        pool.resize(3).await.unwrap();
+        for number in BEFORE..BEFORE + AFTER {
+            for key in 0..KEYS {
+                pool.tell(Job(key, number)).await.unwrap();
+            }
+        }
+        pool.flush().await.unwrap();
+        assert_in_order(&done);
+        assert_eq!(notices.take(), [""; 0]);
+        tree.shutdown().await.unwrap();
+        bus.shutdown().await.unwrap();
+    });
+}
