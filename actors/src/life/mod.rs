@@ -1,8 +1,9 @@
 //! What a live actor and an actor of an isolate have in common, written once and without a host.
 //!
 //! `cycle` is the life of an actor as a pure machine, `chance` where its random numbers come from, `timers`
-//! what is due when, `watches` who is told of whose end, `call` the one place that calls a handler. The hosts carry its actions out:
-//! `live/body.rs` on tokio, `isolate/seat.rs` in virtual time. Nothing in here knows either of them.
+//! what is due when, `watches` who is told of whose end, `call` the one place that calls a handler. The
+//! hosts carry its actions out: `live/body.rs` on tokio, `isolate/seat.rs` in virtual time. Nothing in here
+//! knows either of them.
 
 mod call;
 mod chance;

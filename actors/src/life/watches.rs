@@ -1,11 +1,11 @@
 //! Who watches whom, and what is told of an end: to each watch once.
 //!
 //! # Protocol
-//! A watcher has a [`WatchList`], which numbers its watches; who is watched has a [`WatcherList`]. A watch that
-//! begins before the end waits in the second list until the end takes all of it. One that comes later is told
-//! at once. So it has one notice, which the host brings in its turn, after all that the other had sent. The
-//! watcher forgets the watch when it [takes](WatchList::take_in) that notice, and hears nothing of one that it
-//! has forgotten before. A life of the watcher that ends forgets all its watches.
+//! A watcher has a [`WatchList`], which numbers its watches; who is watched has a [`WatcherList`]. A watch
+//! that begins before the end waits in the second list until the end takes all of it. One that comes later
+//! is told at once. So it has one notice, which the host brings in its turn, after all that the other had
+//! sent. The watcher forgets the watch when it [takes](WatchList::take_in) that notice, and hears nothing of
+//! one that it has forgotten before. A life of the watcher that ends forgets all its watches.
 
 use std::collections::BTreeMap;
 
