@@ -215,8 +215,7 @@ pub(crate) fn id_of(seat: u32) -> ActorId {
 /// The error for a message that was not queued.
 pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     match refusal {
-        Refusal::Full(by) => PublishError::Full(message, by.map(id_of)),
-        Refusal::Fail(by) => PublishError::Full(message, Some(id_of(by))),
+        Refusal::Full(by) | Refusal::Fail(by) => PublishError::Full(message, by.map(id_of)),
         Refusal::Over => PublishError::Full(message, None),
         Refusal::OwnFull => PublishError::SelfBlocked(message),
         Refusal::Duplicate => PublishError::DuplicateTypeId(message),

@@ -16,8 +16,8 @@ pub(crate) use self::receive::{HandsOn, LaneReceiving, Receive};
 use super::changes::LaneChanges;
 use super::core::{IsolateCore, QUEUE_CAPACITY, Refusal};
 use super::gauge::{Gauge, Label};
-use super::let_go;
 use super::retained::Retained;
+use super::{OUTSIDE, let_go};
 use crate::subscription::Terms;
 use crate::{Policy, Subscription, TopicStats};
 
@@ -254,12 +254,14 @@ impl<M: 'static> Lane<M> {
             of_policy.find(|receiver| receiver.to.is_full()).map(|receiver| receiver.to.seat())
         };
         let is_own = |receiver: &Receiver<M>| {
-            receiver.policy == PolicyKind::Block && receiver.to.is_full() && receiver.to.seat() == sender
+            let is_own = sender != OUTSIDE && receiver.to.seat() == sender;
+            is_own && receiver.policy == PolicyKind::Block && receiver.to.is_full()
         };
+        let in_seat = |seat: u32| Some(seat).filter(|seat| *seat != OUTSIDE);
         match full(PolicyKind::Fail) {
-            Some(by) => Refusal::Fail(by),
+            Some(by) => Refusal::Fail(in_seat(by)),
             None if receivers.iter().any(is_own) => Refusal::OwnFull,
-            None => Refusal::Full(full(PolicyKind::Block)),
+            None => Refusal::Full(full(PolicyKind::Block).and_then(in_seat)),
         }
     }
 
@@ -497,7 +499,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         Some(TopicStats {
             message,
             topic,
-            published: self.published(),
+            published: self.published() + gauge.unheard.get(),
             delivered: taken.saturating_sub(kept + gauge.undone()),
             waiting: kept + queued,
             dropped_oldest: gauge.oldest.get(),

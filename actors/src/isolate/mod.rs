@@ -214,6 +214,7 @@ impl Isolate {
         if let Err(error) = subscribed {
             self.core.seat_ended(index);
             seat.clear();
+            self.core.may_be_free(index);
             return Err(error);
         }
         Ok(ActorRef::in_isolate(IsolateRef::new(place)))
@@ -505,7 +506,7 @@ impl Isolate {
         }
     }
 
-    /// The counters of every topic that anybody ever subscribed to.
+    /// The counters of every topic that anybody ever subscribed or published to.
     pub fn topics(&self) -> Vec<TopicStats> {
         self.core.topics()
     }

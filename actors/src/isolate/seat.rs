@@ -129,6 +129,7 @@ impl<A: Actor> Seat<A> {
         }
         let actor = self.stage.take()?.actor;
         self.end_quietly(Happening::Stop(Stop::Life));
+        self.core.may_be_free(self.index);
         Some(actor)
     }
 
@@ -335,9 +336,7 @@ impl<A: Actor> Seat<A> {
         let mut life = self.life.borrow_mut();
         life.step(because);
         life.step(Happening::Said);
-        drop(life);
         self.is_at_work.set(false);
-        self.core.may_be_free(self.index);
     }
 
     fn begin<P, M>(&self, message: M)

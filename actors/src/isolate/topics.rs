@@ -142,7 +142,7 @@ impl IsolateCore {
         Ok(lane)
     }
 
-    /// The lane of the topic of `M`, if anybody ever subscribed to it.
+    /// The lane of the topic of `M`, if anybody ever subscribed or published to it.
     pub(crate) fn find_topic<M: Message>(&self) -> Option<Rc<Lane<M>>> {
         self.find_topic_of(M::TYPE_ID)
     }

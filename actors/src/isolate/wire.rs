@@ -23,7 +23,8 @@ use super::{Isolate, OUTSIDE};
 use crate::subscription::Terms;
 use crate::wire::{Carried, Kind, Known, Table, WireDelivery, WireMessage, WireValue};
 use crate::{
-    Actor, Handler, PublishError, Retention, SpawnError, Subscription, WirePublishError, WireTopics,
+    Actor, Handler, PublishError, Retention, SpawnError, Subscription, WirePublishError, WireSubscriber,
+    WireTopics,
 };
 
 /// A publish that waits for room.
@@ -82,7 +83,7 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         let message =
             T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
-        match (place.queue_of(kind.type_id, &mut message), message.take()) {
+        match (place.queue_of(kind, &mut message), message.take()) {
             (Err(refusal), Some(message)) => Err(WirePublishError::refused(kind, &refused(refusal, message))),
             _ => Ok(()),
         }
@@ -98,12 +99,12 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         let message =
             T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
-        if place.queue_of(kind.type_id, &mut message).is_ok() {
+        if place.queue_of(kind, &mut message).is_ok() {
             return Ok(None);
         }
         let place = place.clone();
         Ok(Some(Box::pin(async move {
-            let published = poll_fn(|cx| place.poll_publish_of(kind.type_id, &mut message, cx)).await;
+            let published = poll_fn(|cx| place.poll_publish_of(kind, &mut message, cx)).await;
             published.map_err(|error| WirePublishError::refused(kind, &error))
         })))
     }
@@ -240,24 +241,24 @@ impl<T> HandsOn for Transcoder<T> {
 }
 
 impl Place {
-    /// Queues the message for the topic with this `TYPE_ID`.
-    fn queue_of<T: 'static>(&self, type_id: u16, message: &mut Held<T, impl Sized>) -> Result<(), Refusal> {
+    /// Queues the message for its topic.
+    fn queue_of<T: 'static>(&self, kind: Kind, message: &mut Held<T, impl Sized>) -> Result<(), Refusal> {
         match self.core() {
-            Some(core) => core.publish_abroad(type_id, self.seat(), message),
+            Some(core) => core.publish_abroad(&kind, self.seat(), message),
             None => Err(Refusal::WrongThread),
         }
     }
 
-    /// Queues it once there is room in the topic with this `TYPE_ID`.
+    /// Queues it once there is room in its topic.
     fn poll_publish_of<T: 'static>(
         &self,
-        type_id: u16,
+        kind: Kind,
         message: &mut Held<T, impl Sized>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<T>>> {
-        match self.queue_of(type_id, message) {
+        match self.queue_of(kind, message) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(refusal) => self.publish_refused(type_id, refusal, message, cx),
+            Err(refusal) => self.publish_refused(kind.type_id, refusal, message, cx),
         }
     }
 
@@ -331,6 +332,63 @@ impl Isolate {
     /// refuses: run first.
     pub fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
         Place::new(&self.core, OUTSIDE).try_publish_wire(header, bytes)
+    }
+
+    /// Receives every message that is published to these topics from now on, as bytes, outside of all actors:
+    /// see [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What a run has published is read
+    /// between two runs, on this thread ([`WireSubscriber::try_recv`], [`WireSubscriber::drain`]).
+    ///
+    /// ```
+    /// use mycelium::wire::{Layout, Messages, Visitor, Wire};
+    /// use mycelium::{BoxError, Isolate, Message};
+    ///
+    /// #[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    /// struct Tick { price: i64 }
+    /// impl Message for Tick {
+    ///     const NAME: &'static str = "Tick";
+    ///     const TYPE_ID: u16 = 7;
+    ///     const TOPIC: &'static str = "ticks";
+    /// }
+    /// impl Wire for Tick {
+    ///     const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Tick::ROOT_LEN, digest: 0 }];
+    /// }
+    /// // Generated code has this, as `CONTRACT`.
+    /// struct Mine;
+    /// impl Messages for Mine {
+    ///     fn each<V: Visitor>(&self, visitor: &mut V) {
+    ///         visitor.typed::<Tick>();
+    ///     }
+    /// }
+    ///
+    /// let mut isolate = Isolate::new(42);
+    /// isolate.contract(Mine);
+    /// let mut frames = isolate.subscribe_wire("ticks")?;
+    /// isolate.publish(Tick { price: 42 })?;
+    /// isolate.run()?;
+    /// let frame = frames.try_recv().expect("it was published");
+    /// assert_eq!(Tick::decode(frame.bytes())?, Tick { price: 42 });
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`subscribe_wire_with`](Self::subscribe_wire_with).
+    pub fn subscribe_wire(&mut self, topics: impl Into<WireTopics>) -> Result<WireSubscriber, SpawnError> {
+        self.subscribe_wire_with(topics, Subscription::block())
+    }
+
+    /// The same with a policy and capacity, which hold for each topic by itself. While a queue is full that
+    /// loses nothing, actors and services that publish wait for room: a [`run`](Self::run) says that they are
+    /// stuck, and after the queue was read another run goes on.
+    ///
+    /// # Errors
+    /// See [`MessageBus::subscribe_wire_with`](crate::MessageBus::subscribe_wire_with).
+    pub fn subscribe_wire_with(
+        &mut self,
+        topics: impl Into<WireTopics>,
+        subscription: Subscription<WireMessage>,
+    ) -> Result<WireSubscriber, SpawnError> {
+        let place = Place::new(&self.core, OUTSIDE);
+        IsolateEars::new(place, &topics.into(), subscription).map(WireSubscriber::in_isolate)
     }
 }
 
@@ -459,25 +517,36 @@ impl IsolateEars {
     }
 
     pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
-        let stamped = |inlet: &'_ SubscriberQueue<WireMessage>| inlet.peek(WireMessage::stamp);
-        let first = self.inlets().filter_map(|inlet| Some((stamped(inlet)?, inlet)));
-        let (_, inlet) = first.min_by_key(|(stamp, _)| *stamp)?;
-        let message = inlet.take()?;
-        if let Some(core) = self.place.core() {
-            core.made_room();
-        }
+        let message = self.first()?.take()?;
+        self.has_room();
         Some(WireMessage::clone(&message))
     }
 
     pub(crate) fn drain(&mut self, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
         let mut seen = 0;
         while seen < most
-            && let Some(message) = self.try_recv()
+            && let Some(inlet) = self.first()
+            && let Some(message) = inlet.peek(WireMessage::clone)
         {
+            // Passed afterwards: should `look` panic, it is still in front.
             look(message.delivery());
+            drop(inlet.take());
+            self.has_room();
             seen += 1;
         }
         seen
+    }
+
+    /// Where the message waits that is next.
+    fn first(&self) -> Option<&SubscriberQueue<WireMessage>> {
+        let waiting = self.inlets().filter_map(|inlet| Some((inlet.peek(WireMessage::stamp)?, inlet)));
+        waiting.min_by_key(|(stamp, _)| *stamp).map(|(_, inlet)| inlet)
+    }
+
+    fn has_room(&self) {
+        if let Some(core) = self.place.core() {
+            core.made_room();
+        }
     }
 
     fn inlets(&self) -> impl Iterator<Item = &SubscriberQueue<WireMessage>> {

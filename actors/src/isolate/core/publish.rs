@@ -6,14 +6,15 @@ use super::{Event, IsolateCore};
 use crate::Message;
 use crate::isolate::lane::Lane;
 use crate::isolate::{OUTSIDE, let_go};
+use crate::wire::Kind;
 
 /// Why a message was not queued.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The isolate's queue or a `Block` subscriber is full, who sits there: the publisher may wait.
     Full(Option<u32>),
-    /// The `Fail` subscriber who sits there is full: the publish fails.
-    Fail(u32),
+    /// The `Fail` subscriber who sits there, or is outside, is full: the publish fails.
+    Fail(Option<u32>),
     /// The run is over: it may go on in the next one.
     Over,
     /// The publisher's own subscription is the full one: it would wait for itself.
@@ -36,19 +37,25 @@ impl IsolateCore {
     ) -> Result<(), Refusal> {
         match self.topics.at_home::<Lane<M>>(M::TYPE_ID) {
             Some((topic, lane)) => self.publish_to(topic, lane, sender, message),
-            None => self.publish_abroad(M::TYPE_ID, sender, message),
+            None => self.publish_abroad(const { &Kind::of::<M>() }, sender, message),
         }
     }
 
-    /// The same for the topic with this `TYPE_ID`, wherever it lies.
+    /// The same for the topic of this message, wherever it lies. It is made with its first message, so that
+    /// its messages are counted.
     #[inline(never)]
     pub(crate) fn publish_abroad<M: 'static>(
         &self,
-        type_id: u16,
+        kind: &Kind,
         sender: u32,
         message: &mut Held<M, impl Sized>,
     ) -> Result<(), Refusal> {
-        let Some(topic) = self.topics.find(type_id) else { return self.nobody_listens(sender, message) };
+        let Some(topic) = self.topics.find(kind.type_id) else {
+            return match self.topic_of::<M>(*kind) {
+                Ok(topic) => self.publish_to(&topic, topic.index(), sender, message),
+                Err(_) => self.nobody_listens(sender, message),
+            };
+        };
         let Some(topic) = topic.get::<Lane<M>>() else { return Err(Refusal::Duplicate) };
         self.publish_to(topic, topic.index(), sender, message)
     }

@@ -102,13 +102,14 @@ impl SeatTable {
         all
     }
 
-    /// Empties it for good.
-    pub(super) fn take(&self) -> Vec<Rc<dyn AnySeat>> {
-        let all = self.all();
-        let places = self.places.take();
-        drop(places);
+    /// Empties it for good; what was there, in the order in which it was taken.
+    pub(super) fn take(&self) -> impl Iterator<Item = Rc<dyn AnySeat>> + use<> {
+        let mut places = self.places.take();
+        if self.next.get() as usize > places.len() {
+            places.sort_unstable_by_key(|place| place.number);
+        }
         self.taken.set(0);
-        all.into_iter().map(|(_, seat)| seat).collect()
+        places.into_iter().filter_map(|place| place.seat)
     }
 }
 
