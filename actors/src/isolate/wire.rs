@@ -334,9 +334,10 @@ impl Isolate {
         Place::new(&self.core, OUTSIDE).try_publish_wire(header, bytes)
     }
 
-    /// Receives every message that is published to these topics from now on, as bytes, outside of all actors:
-    /// see [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What a run has published is read
-    /// between two runs, on this thread ([`WireSubscriber::try_recv`], [`WireSubscriber::drain`]).
+    /// Receives every message that is published to these topics from now on, as bytes, outside of all
+    /// actors: see [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What a run has
+    /// published is read between two runs, on this thread ([`WireSubscriber::try_recv`],
+    /// [`WireSubscriber::drain`]).
     ///
     /// ```
     /// use mycelium::wire::{Layout, Messages, Visitor, Wire};
