@@ -19,7 +19,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Waker;
 
-use mycelium_mailbox::Line;
+use mycelium_mailbox::{Line, discard};
 
 use super::apart::Apart;
 use super::bounds::Bounds;
@@ -28,7 +28,7 @@ use super::feed::AnyFeed;
 use super::lane::AnyLane;
 use super::names::SeatNames;
 use super::signals::LoopSignals;
-use super::timers::{Due, Fire, IsolateTimers};
+use super::timers::{Due, Fire, IsolateTimers, Taken};
 use super::topics::TopicIndex;
 use super::tree::TreeRun;
 use super::waits::WaitNotes;
@@ -219,7 +219,9 @@ impl IsolateCore {
 
     pub(crate) fn set_timer(&self, at: i64, due: Due) -> u64 {
         self.other_work.set(self.other_work.get().min(at));
-        self.timers.borrow_mut().set(at, due, |fire| self.is_stale(fire))
+        let (number, swept) = self.timers.borrow_mut().set(at, due, |fire| self.is_stale(fire));
+        swept.into_iter().for_each(discard);
+        number
     }
 
     /// Whether the life that has set it is over.
@@ -253,8 +255,13 @@ impl IsolateCore {
         let until = if self.batches.is_empty() { until } else { until.min(self.now.get()) };
         let feed = self.next_feed.get().filter(|(at, _)| *at <= until);
         let limit = feed.map_or(until, |(at, _)| at);
-        let due = self.timers.borrow_mut().take(limit, |fire| self.is_stale(fire));
-        let Some((at, due)) = due else {
+        let taken = self.timers.borrow_mut().take(limit, |fire| self.is_stale(fire));
+        let Taken::Due(at, due) = taken else {
+            if let Taken::Over(due) = taken {
+                // Its destructor may have published.
+                discard(due);
+                return Idle::Event;
+            }
             let Some((at, feed)) = feed else { return self.batches.pop().map_or(Idle::Done, Idle::EndBatch) };
             self.now.set(self.now.get().max(at));
             return self.fire_feed(feed, until);

@@ -5,7 +5,7 @@ use std::task::Waker;
 
 use super::core::IsolateCore;
 use crate::TimerHandle;
-use crate::life::TimerQueue;
+use crate::life::{Timer, TimerQueue};
 
 /// What happens when a timer is due.
 pub(crate) enum Due {
@@ -24,6 +24,20 @@ pub(crate) struct Fire {
     pub(crate) life: u32,
     pub(crate) handle: TimerHandle,
     pub(crate) queue: Box<dyn FnOnce(&IsolateCore)>,
+}
+
+/// A timer that is over, with what nobody waits for any more.
+pub(crate) type Swept = Timer<i64, Due>;
+
+/// What [`IsolateTimers::take`] found.
+pub(crate) enum Taken {
+    /// No timer is due.
+    Nothing,
+    /// It was called off, or its actor has ended. The clock does not move for it. Its destructor may use the timers: it is
+    /// dropped where they are not borrowed.
+    Over(Due),
+    /// This is due at its time.
+    Due(i64, Due),
 }
 
 /// The timers of one isolate.
@@ -47,10 +61,11 @@ fn is_cancelled(cancelled: &mut BTreeSet<u64>, number: u64, due: &Due) -> bool {
 }
 
 impl IsolateTimers {
-    /// Sets a timer; its number can be given to [`IsolateTimers::cancel`]. Where many wait, the messages of
-    /// actors that have `ended` are dropped.
+    /// Sets a timer; its number can be given to [`IsolateTimers::cancel`]. Where many wait, those that were
+    /// called off and the messages of actors that have `ended` come back, to be dropped outside.
     #[inline]
-    pub(crate) fn set(&mut self, at: i64, due: Due, ended: impl Fn(&Fire) -> bool) -> u64 {
+    #[must_use = "destructors of users run where it is dropped"]
+    pub(crate) fn set(&mut self, at: i64, due: Due, ended: impl Fn(&Fire) -> bool) -> (u64, Vec<Swept>) {
         let Self { queue, cancelled } = self;
         queue.set(at, due, |number, due| {
             is_cancelled(cancelled, number, due) || matches!(due, Due::Fire(fire) if ended(fire))
@@ -67,19 +82,16 @@ impl IsolateTimers {
         self.queue.first().map_or(i64::MAX, |timer| timer.at)
     }
 
-    /// Takes the earliest timer and its time if it is due by `until`. Messages of actors that have `ended`
-    /// are dropped.
+    /// Takes the earliest timer if it is due by `until`.
     #[inline]
-    pub(crate) fn take(&mut self, until: i64, ended: impl Fn(&Fire) -> bool) -> Option<(i64, Due)> {
-        while self.queue.first()?.at <= until {
-            let timer = self.queue.pop()?;
-            let is_over = is_cancelled(&mut self.cancelled, timer.number, &timer.what)
-                || matches!(&timer.what, Due::Fire(fire) if ended(fire));
-            if !is_over {
-                return Some((timer.at, timer.what));
-            }
+    pub(crate) fn take(&mut self, until: i64, ended: impl Fn(&Fire) -> bool) -> Taken {
+        if self.first() > until {
+            return Taken::Nothing;
         }
-        None
+        let Some(timer) = self.queue.pop() else { return Taken::Nothing };
+        let is_over = is_cancelled(&mut self.cancelled, timer.number, &timer.what)
+            || matches!(&timer.what, Due::Fire(fire) if ended(fire));
+        if is_over { Taken::Over(timer.what) } else { Taken::Due(timer.at, timer.what) }
     }
 }
 
@@ -91,13 +103,20 @@ mod tests {
     fn a_cancelled_timer_does_not_fire_and_leaves_no_number_behind() {
         let mut timers = IsolateTimers::default();
         for number in 0..10_000_u32 {
-            let set = timers.set(1_000_000, Due::Resume(number), |_| false);
+            let (set, _) = timers.set(1_000_000, Due::Resume(number), |_| false);
             if number % 100 > 0 {
                 timers.cancel(set);
             }
             assert!(timers.cancelled.len() <= 200 + number as usize / 50);
         }
-        let taken = std::iter::from_fn(|| timers.take(i64::MAX, |_| false)).count();
+        let mut taken = 0;
+        loop {
+            match timers.take(i64::MAX, |_| false) {
+                Taken::Due(..) => taken += 1,
+                Taken::Over(_) => {}
+                Taken::Nothing => break,
+            }
+        }
         assert_eq!((taken, timers.cancelled.len()), (100, 0));
     }
 
@@ -105,10 +124,10 @@ mod tests {
     fn timers_of_one_moment_keep_their_order() {
         let mut timers = IsolateTimers::default();
         for (seat, at) in [(1, 20), (2, 10), (3, 20), (4, 10)] {
-            timers.set(at, Due::Resume(seat), |_| false);
+            let _ = timers.set(at, Due::Resume(seat), |_| false);
         }
         let mut fired = Vec::new();
-        while let Some((at, Due::Resume(seat))) = timers.take(20, |_| false) {
+        while let Taken::Due(at, Due::Resume(seat)) = timers.take(20, |_| false) {
             fired.push((at, seat));
         }
         assert_eq!(fired, [(10, 2), (10, 4), (20, 1), (20, 3)]);

@@ -30,29 +30,52 @@ impl<At: Copy + Ord, What> TimerQueue<At, What> {
         Self { soon: None, later: BinaryHeap::new(), next: 0, sweep_at: SWEEP_TIMERS_MIN }
     }
 
-    /// Sets a timer and says its number. Where many wait, those that `is_cancelled` are dropped.
+    /// Sets a timer and says its number. Where many wait, those that `is_cancelled` come back, to be dropped
+    /// where their destructors may use the timers.
     #[inline]
-    pub(crate) fn set(&mut self, at: At, what: What, is_cancelled: impl FnMut(u64, &What) -> bool) -> u64 {
+    #[must_use = "destructors of users run where it is dropped"]
+    pub(crate) fn set(
+        &mut self,
+        at: At,
+        what: What,
+        is_cancelled: impl FnMut(u64, &What) -> bool,
+    ) -> (u64, Vec<Timer<At, What>>) {
         let number = self.next;
         self.next += 1;
         let new = Timer { at, number, what };
-        match &mut self.soon {
-            None if self.later.is_empty() => self.soon = Some(new),
+        let swept = match &mut self.soon {
+            None if self.later.is_empty() => {
+                self.soon = Some(new);
+                Vec::new()
+            }
             Some(soon) if at < soon.at => {
                 let later = std::mem::replace(soon, new);
-                self.push(later, is_cancelled);
+                self.push(later, is_cancelled)
             }
             _ => self.push(new, is_cancelled),
-        }
-        number
+        };
+        (number, swept)
     }
 
-    fn push(&mut self, timer: Timer<At, What>, mut is_cancelled: impl FnMut(u64, &What) -> bool) {
+    fn push(
+        &mut self,
+        timer: Timer<At, What>,
+        is_cancelled: impl FnMut(u64, &What) -> bool,
+    ) -> Vec<Timer<At, What>> {
         self.later.push(timer);
-        if self.later.len() >= self.sweep_at {
-            self.later.retain(|timer| !is_cancelled(timer.number, &timer.what));
-            self.sweep_at = (self.later.len() * 2).max(SWEEP_TIMERS_MIN);
+        if self.later.len() < self.sweep_at {
+            return Vec::new();
         }
+        self.sweep(is_cancelled)
+    }
+
+    #[cold]
+    fn sweep(&mut self, mut is_cancelled: impl FnMut(u64, &What) -> bool) -> Vec<Timer<At, What>> {
+        let all = std::mem::take(&mut self.later).into_vec();
+        let (swept, kept) = all.into_iter().partition(|timer| is_cancelled(timer.number, &timer.what));
+        self.later = BinaryHeap::from(kept);
+        self.sweep_at = (self.later.len() * 2).max(SWEEP_TIMERS_MIN);
+        swept
     }
 
     /// The earliest, cancelled or not.
@@ -109,7 +132,7 @@ mod tests {
             for (at, kind) in steps {
                 match kind {
                     0 | 1 => {
-                        let number = timers.set(at, at, |number, _| cancelled.contains(&number));
+                        let (number, _) = timers.set(at, at, |number, _| cancelled.contains(&number));
                         model.push((at, number));
                     }
                     2 => if let Some(&(_, number)) = model.get(at as usize) {
@@ -133,7 +156,7 @@ mod tests {
     fn cancelled_timers_take_no_room_until_they_are_due() {
         let mut timers = TimerQueue::new();
         for number in 0..10_000_u64 {
-            timers.set(1_000_000, (), |number, ()| number % 100 > 0);
+            let _ = timers.set(1_000_000, (), |number, ()| number % 100 > 0);
             assert!(timers.later.len() < SWEEP_TIMERS_MIN.max(2 * (2 + number as usize / 100)));
         }
     }

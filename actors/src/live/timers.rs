@@ -61,7 +61,8 @@ impl<A: Actor> Timers<A> {
     }
 
     fn push(&mut self, at: Instant, scheduled: Scheduled<A>) {
-        self.queue.set(at, scheduled, |_, scheduled| scheduled.handle.is_cancelled());
+        let (_, swept) = self.queue.set(at, scheduled, |_, scheduled| scheduled.handle.is_cancelled());
+        swept.into_iter().for_each(discard);
     }
 
     /// The earliest message that is due.
