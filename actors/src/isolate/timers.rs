@@ -33,8 +33,8 @@ pub(crate) type Swept = Timer<i64, Due>;
 pub(crate) enum Taken {
     /// No timer is due.
     Nothing,
-    /// It was called off, or its actor has ended. The clock does not move for it. Its destructor may use the timers: it is
-    /// dropped where they are not borrowed.
+    /// It was called off, or its actor has ended. The clock does not move for it. Its destructor may use the
+    /// timers: it is dropped where they are not borrowed.
     Over(Due),
     /// This is due at its time.
     Due(i64, Due),

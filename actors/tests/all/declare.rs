@@ -193,7 +193,7 @@ fn mistakes_are_told_with_place_cause_and_remedy() {
             4,
             "no service `zzzzzzzz` is registered; registered are feed, once",
         ),
-        (child("actor = \"feed\""), 4, "`feed` is registered, but not as actor: write service = \"feed\""),
+        (child("actor = \"feed\""), 4, "`feed` is registered, but not as an actor: write service = \"feed\""),
         (child(""), 2, "child `a` does not say what it runs: give it actor"),
         (child("actor = \"adder\"\nservice = \"feed\""), 5, "child `a` is either `actor` or `service`"),
         (child("acter = \"adder\""), 4, "unknown key `acter` in a child; did you mean `actor`?"),
