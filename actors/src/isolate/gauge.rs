@@ -47,8 +47,6 @@ pub(crate) struct Gauge {
     pub(crate) newest: Cell<u64>,
     pub(crate) conflated: Cell<u64>,
     pub(crate) dead: Cell<u64>,
-    /// Messages that were published while nobody received.
-    pub(crate) unheard: Cell<u64>,
     left: Cell<u64>,
     /// Messages that were delivered, and ended as dead letters or left behind.
     lost: Cell<u64>,
@@ -58,22 +56,8 @@ pub(crate) struct Gauge {
 impl Gauge {
     pub(crate) fn new(label: Label) -> Self {
         let (open, heard, full, oldest, newest, conflated, dead, left, lost, in_hand) = Default::default();
-        let (retains, unheard) = Default::default();
-        Self {
-            label,
-            open,
-            heard,
-            retains,
-            unheard,
-            full,
-            oldest,
-            newest,
-            conflated,
-            dead,
-            left,
-            lost,
-            in_hand,
-        }
+        let retains = Default::default();
+        Self { label, open, heard, retains, full, oldest, newest, conflated, dead, left, lost, in_hand }
     }
 
     /// That of messages to one actor alone.

@@ -499,7 +499,7 @@ impl<M: 'static> AnyLane for Lane<M> {
         Some(TopicStats {
             message,
             topic,
-            published: self.published() + gauge.unheard.get(),
+            published: self.published(),
             delivered: taken.saturating_sub(kept + gauge.undone()),
             waiting: kept + queued,
             dropped_oldest: gauge.oldest.get(),

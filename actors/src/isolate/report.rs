@@ -17,7 +17,7 @@ pub struct IsolateStats {
     /// How often code went on without a message: after a wake-up, a timer or a wait that was over before it
     /// began.
     pub resumptions: u64,
-    /// Messages published to a topic that nobody subscribed to.
+    /// Messages published while nobody was subscribed to their topic.
     pub unheard: u64,
     /// Messages that waited for an actor when it ended, and those in the hand of one that failed or was
     /// killed, unless they are tried again.

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, HashMap};
 use mycelium_mailbox::{Held, Lent, Shared};
 
 use super::core::{Event, IsolateCore, Refusal};
-use super::gauge::count;
 use super::lane::Lane;
 use super::{Isolate, let_go};
 use crate::subscription::Keep;
@@ -127,7 +126,7 @@ impl IsolateCore {
         match topic.retained() {
             Some(retained) => self.publish_retained(retained, topic, sender, message),
             None if topic.heard() => Err(topic.refusal(sender)),
-            None => self.nobody_listens(sender, message).inspect(|()| count(&topic.gauge.unheard)),
+            None => self.nobody_listens(sender, message),
         }
     }
 
@@ -171,7 +170,6 @@ impl IsolateCore {
                 let_go(copy);
                 return Err(refusal);
             }
-            count(&topic.gauge.unheard);
         }
         let_go(retained.put(key, self.now.get(), sender, copy));
         Ok(())

@@ -41,8 +41,7 @@ impl IsolateCore {
         }
     }
 
-    /// The same for the topic of this message, wherever it lies. It is made with its first message, so that
-    /// its messages are counted.
+    /// The same for the topic of this message, wherever it lies. It is made with its first message, as live.
     #[inline(never)]
     pub(crate) fn publish_abroad<M: 'static>(
         &self,
