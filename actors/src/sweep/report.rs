@@ -167,8 +167,8 @@ impl Trial {
     /// use mycelium::sweep::{Sweep, Trial};
     /// use mycelium::sweep::FailureCause;
     ///
-    /// let instance = |n: &u64, trial: &Trial| {
-    ///     if *n == 3 { Err(format!("{n} with seed {}", trial.seed())) } else { Ok(*n) }
+    /// let instance = |n: &u64, trial: &Trial| -> mycelium::Result<u64> {
+    ///     if *n == 3 { Err(format!("{n} with seed {}", trial.seed()).into()) } else { Ok(*n) }
     /// };
     /// let report = Sweep::new(0..5u64).seed(7).run(instance)?;
     /// let failure = &report.failures[0];
