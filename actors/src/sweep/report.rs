@@ -174,7 +174,7 @@ impl Trial {
     /// let failure = &report.failures[0];
     /// let again = instance(&failure.params, &Trial::new(failure.index, failure.seed)).unwrap_err();
     /// let FailureCause::Failed(first) = &failure.cause else { panic!("it returned an error") };
-    /// assert_eq!(again, first.to_string());
+    /// assert_eq!(again.to_string(), first.to_string());
     /// # Ok::<(), mycelium::sweep::SweepError>(())
     /// ```
     pub fn new(index: usize, seed: u64) -> Self {
