@@ -3,13 +3,16 @@
 
 #![allow(missing_docs)]
 
-#[path = "common/heap.rs"]
+#[path = "../../mailbox/tests/common/heap.rs"]
 mod heap;
 
-use heap::{allocations, own_bytes};
+use heap::{live_bytes, made_by_this_thread};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Responder, Subscription, Subscriptions,
 };
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
 
 #[derive(Clone, Copy, Debug)]
 struct Small([u64; 8]);
@@ -89,14 +92,14 @@ const OURS: u64 = 5;
 async fn an_idle_actor_takes_few_allocations() {
     const ACTORS: u64 = 1_000;
     let bus = MessageBus::new();
-    let before = allocations();
+    let before = made_by_this_thread();
     let mut actors = Vec::with_capacity(1_000);
     for _ in 0..ACTORS {
         actors.push(bus.spawn(Idle).unwrap());
     }
     tokio::task::yield_now().await;
     // What all share (the list of members, the runtime's queue) doubles a few times.
-    let each = (allocations() - before) / ACTORS;
+    let each = (made_by_this_thread() - before) / ACTORS;
     assert!(each <= KAMEO + OURS, "{each} allocations for each actor");
 }
 
@@ -117,14 +120,14 @@ async fn messages_up_to_64_bytes_allocate_nothing_and_larger_ones_once() {
     }
     relay.ask(Heard).await.unwrap();
 
-    let before = allocations();
+    let before = made_by_this_thread();
     for n in 0..ROUNDS {
         small.publish(Small([n; 8])).await.unwrap();
         assert_eq!(relayed.recv().await.unwrap().0[7], n);
     }
-    assert_eq!(allocations() - before, 0, "published through an actor, one at a time");
+    assert_eq!(made_by_this_thread() - before, 0, "published through an actor, one at a time");
 
-    let before = allocations();
+    let before = made_by_this_thread();
     for _ in 0..ROUNDS / 100 {
         for n in 0..100 {
             small.publish(Small([n; 8])).await.unwrap();
@@ -133,21 +136,21 @@ async fn messages_up_to_64_bytes_allocate_nothing_and_larger_ones_once() {
             assert_eq!(relayed.recv().await.unwrap().0[7], n);
         }
     }
-    assert_eq!(allocations() - before, 0, "published in bursts");
+    assert_eq!(made_by_this_thread() - before, 0, "published in bursts");
 
-    let before = allocations();
+    let before = made_by_this_thread();
     for n in 0..ROUNDS {
         relay.tell(Told([n; 8])).await.unwrap();
         tokio::task::yield_now().await;
     }
-    assert_eq!(allocations() - before, 0, "told");
+    assert_eq!(made_by_this_thread() - before, 0, "told");
 
-    let before = allocations();
+    let before = made_by_this_thread();
     for n in 0..ROUNDS {
         large.publish(Large([n; 9])).await.unwrap();
         tokio::task::yield_now().await;
     }
-    assert_eq!(allocations() - before, ROUNDS, "larger than 64 bytes");
+    assert_eq!(made_by_this_thread() - before, ROUNDS, "larger than 64 bytes");
     relay.ask(Heard).await.unwrap();
 }
 
@@ -170,16 +173,16 @@ impl Handler<Large> for Echo {
 
 #[test]
 fn an_isolate_takes_few_bytes_and_its_events_none() {
-    let before = own_bytes();
+    let before = live_bytes();
     let mut isolate = Isolate::new(1);
-    let empty = own_bytes() - before;
+    let empty = live_bytes() - before;
     assert!(empty <= 2_048, "an empty isolate takes {empty} bytes");
     isolate.spawn(Echo).unwrap();
     let mut run = |events| {
         isolate.publish(Large([events; 9])).unwrap();
-        let before = allocations();
+        let before = made_by_this_thread();
         isolate.run().unwrap();
-        allocations() - before
+        made_by_this_thread() - before
     };
     assert!(run(1_000) > run(1_000), "the first events find no room made for them");
     assert_eq!(run(100_000), run(1), "a run may allocate, its events may not");

@@ -1,6 +1,6 @@
 //! A crowd of actors that comes and goes: what it leaves behind is counted by the allocator.
 
-#[path = "common/heap.rs"]
+#[path = "../../mailbox/tests/common/heap.rs"]
 mod heap;
 
 mod common;
@@ -9,6 +9,9 @@ use std::time::Duration;
 
 use common::{Flush, Tick, on_both_runtimes};
 use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Subscriptions};
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
 
 /// Hears a topic, and has done a little of everything.
 struct Guest;
@@ -69,14 +72,14 @@ fn a_crowd_that_has_ended_leaves_no_memory_behind_on_a_bus_that_goes_on() {
         host.ask(Flush).await.unwrap();
         // What tokio keeps of a crowd of tasks is there after the first one.
         come_and_go(&bus).await;
-        let before = heap::live_bytes();
+        let before = heap::live_bytes_of_all();
         come_and_go(&bus).await;
-        let again = heap::live_bytes();
+        let again = heap::live_bytes_of_all();
         assert!((again - before).abs() < LEFT_MAX, "each crowd leaves {} bytes", again - before);
         bus.shutdown().await.unwrap();
         settled(0).await;
         drop((bus, host));
-        let kept = again - heap::live_bytes();
+        let kept = again - heap::live_bytes_of_all();
         // One ring of the topic is the most of it.
         assert!(kept < 2 * LEFT_MAX, "a bus of one actor held {kept} bytes");
     });

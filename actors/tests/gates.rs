@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Heard, PERIOD, on_both_runtimes};
-use mycelium::pool::Pool;
+use mycelium::pool::{Pool, PoolRef};
 use mycelium::tree::{Builder, Health, Notice};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Subscription, Subscriptions, Supervisor,
@@ -74,6 +74,18 @@ const KEYS: u64 = 6;
 const BEFORE: u64 = 8;
 const AFTER: u64 = 4;
 
+/// Some jobs of each key, a resize while they wait, and some more.
+async fn jobs_and_a_resize(pool: &PoolRef<Worker>) {
+    for number in 0..BEFORE + AFTER {
+        if number == BEFORE {
+            pool.resize(3).await.unwrap();
+        }
+        for key in 0..KEYS {
+            pool.tell(Job(key, number)).await.unwrap();
+        }
+    }
+}
+
 fn assert_in_order(done: &Done) {
     let mut next = BTreeMap::new();
     for Job(key, number) in done.lock().unwrap().iter() {
@@ -91,20 +103,7 @@ fn a_worker_at_its_gate_is_not_stuck_and_goes_through_it_in_an_isolate() {
         let mut isolate = Isolate::new(1);
         let tree = isolate.supervise(&tree(&done, &notices, breaks)).unwrap();
         let pool = tree.pool_ref::<Worker>("root/pool").unwrap();
-        let sent = isolate.block_on(async {
-            for number in 0..BEFORE {
-                for key in 0..KEYS {
-                    pool.tell(Job(key, number)).await.unwrap();
-                }
-            }
-            pool.resize(3).await.unwrap();
-            for number in BEFORE..BEFORE + AFTER {
-                for key in 0..KEYS {
-                    pool.tell(Job(key, number)).await.unwrap();
-                }
-            }
-        });
-        sent.unwrap();
+        isolate.block_on(jobs_and_a_resize(&pool)).unwrap();
         if breaks {
             isolate.publish(Broken).unwrap();
         }
@@ -129,17 +128,7 @@ fn a_worker_at_its_gate_is_not_stuck_live() {
         let bus = MessageBus::new();
         let tree = tree(&done, &notices, false).start(&bus).await.unwrap();
         let pool = tree.pool_ref::<Worker>("root/pool").unwrap();
-        for number in 0..BEFORE {
-            for key in 0..KEYS {
-                pool.tell(Job(key, number)).await.unwrap();
-            }
-        }
-        pool.resize(3).await.unwrap();
-        for number in BEFORE..BEFORE + AFTER {
-            for key in 0..KEYS {
-                pool.tell(Job(key, number)).await.unwrap();
-            }
-        }
+        jobs_and_a_resize(&pool).await;
         pool.flush().await.unwrap();
         assert_in_order(&done);
         assert_eq!(notices.take(), [""; 0]);

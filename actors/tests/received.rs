@@ -6,26 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use common::costly::Costly;
 use common::{Heard, Tick, on_both_runtimes, on_every_runtime};
 use mycelium::{
-    BoxError, Isolate, Message, MessageBus, PublishError, Received, Service, ServiceContext, StopReason,
-    Subscription,
+    BoxError, Isolate, MessageBus, PublishError, Received, Service, ServiceContext, StopReason, Subscription,
 };
-
-/// Counts how often it is cloned.
-#[derive(Debug)]
-struct Costly(u64, Arc<AtomicUsize>);
-impl Clone for Costly {
-    fn clone(&self) -> Self {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        Self(self.0, Arc::clone(&self.1))
-    }
-}
-impl Message for Costly {
-    const NAME: &'static str = "Costly";
-    const TYPE_ID: u16 = 9;
-    const TOPIC: &'static str = "costly";
-}
 
 fn policies<M>() -> [Subscription<M>; 2] {
     [Subscription::block().capacity(2), Subscription::fail().capacity(2)]

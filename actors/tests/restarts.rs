@@ -4,7 +4,7 @@
 //! `cargo xtask test restarts` runs a million cycles in place of [`CYCLES`], and prints what they left.
 
 mod common;
-#[path = "common/heap.rs"]
+#[path = "../../mailbox/tests/common/heap.rs"]
 mod heap;
 
 use std::panic;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
 use common::{Tick, WATCHDOG, on_both_runtimes_within};
-use heap::live_bytes;
+use heap::live_bytes_of_all;
 use mycelium::tree::{Backoff, Builder, Child, Notice, ProcessSpec, Restart, Shutdown, Strategy, Tree};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext,
@@ -21,6 +21,9 @@ use mycelium::{
 };
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
 
 /// Crashes of the actor that restarts in place, on each runtime, unless `MYCELIUM_RESTARTS` says otherwise.
 const CYCLES: u64 = 20_000;
@@ -51,7 +54,7 @@ struct Usage {
 impl Usage {
     fn now() -> Self {
         Self {
-            bytes: live_bytes(),
+            bytes: live_bytes_of_all(),
             tasks: Handle::current().metrics().num_alive_tasks(),
             files: std::fs::read_dir("/proc/self/fd").unwrap().count(),
             processes: child_processes(),

@@ -2,7 +2,7 @@
 //! reaches whoever comes after.
 
 mod common;
-#[path = "common/heap.rs"]
+#[path = "../../mailbox/tests/common/heap.rs"]
 mod heap;
 
 use std::cell::Cell;
@@ -11,12 +11,15 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use common::{Heard, Tick};
-use heap::own_bytes;
+use heap::live_bytes;
 use mycelium::tree::{Child, Restart, Shutdown};
 use mycelium::{
     Actor, ActorRef, AskError, BoxError, Context, Down, Handler, Isolate, OnFailure, Responder, Service,
     ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError,
 };
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
 
 /// Subscribes, sets a timer for tomorrow, and ends in the way that it is told.
 struct Mayfly(#[allow(dead_code, reason = "it takes room")] [u64; 8]);
@@ -122,7 +125,7 @@ fn short_lived_actors_of_one_isolate_take_no_memory_however_many() {
     let old = isolate.spawn(Mayfly::NEW).unwrap();
     let mut live = |from: u64, to: u64| {
         (from..to).for_each(|number| live_and_end(&mut isolate, number));
-        own_bytes()
+        live_bytes()
     };
     let before = live(0, 10_000);
     let after = live(10_000, 10_000 + mycelium_random::cases(100_000));
@@ -163,7 +166,7 @@ fn children_that_come_and_go_and_are_killed_take_no_memory() {
             isolate.run_for(Duration::ZERO).unwrap();
             assert_eq!(Arc::strong_count(&made), 1, "the factory and all values have gone");
         }
-        own_bytes()
+        live_bytes()
     };
     let before = (0..500).map(|number| round(&mut isolate, number)).max().unwrap();
     let after = (500..10_000).map(|number| round(&mut isolate, number)).max().unwrap();
@@ -292,10 +295,10 @@ fn a_long_chain_of_references_goes_one_by_one() {
         last = Some(link);
     }
     isolate.run_for(Duration::ZERO).unwrap();
-    let before = own_bytes();
+    let before = live_bytes();
     drop(last);
     isolate.run_for(Duration::ZERO).unwrap();
-    assert!(own_bytes() < before - 200_000 * 100, "{} bytes were freed", before - own_bytes());
+    assert!(live_bytes() < before - 200_000 * 100, "{} bytes were freed", before - live_bytes());
 }
 
 /// Tells somebody when it is dropped, and panics.

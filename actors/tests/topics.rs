@@ -1,7 +1,7 @@
 //! Ten thousand topics on one bus: their order, what the allocator says that each of them takes, and an actor
 //! that hears many.
 
-#[path = "common/heap.rs"]
+#[path = "../../mailbox/tests/common/heap.rs"]
 mod heap;
 
 mod common;
@@ -17,6 +17,9 @@ use mycelium::{
     Actor, BoxError, Context, Handler, MessageBus, Responder, Subscription, Subscriptions, Supervisor,
     WireMessage,
 };
+
+#[global_allocator]
+static HEAP: heap::Counting = heap::Counting;
 
 const TOPICS: u16 = 10_000;
 
@@ -45,19 +48,19 @@ fn ten_thousand_messages() -> Vec<Contract> {
 #[test]
 fn ten_thousand_topics_of_one_bus_keep_their_order_and_take_little_memory_each() {
     let each = |bytes: i64| bytes / i64::from(TOPICS);
-    let before = heap::live_bytes();
+    let before = heap::live_bytes_of_all();
     let contracts = ten_thousand_messages();
-    let known = each(heap::live_bytes() - before);
+    let known = each(heap::live_bytes_of_all() - before);
     assert!(known < KNOWN_MAX, "{known} bytes for a message");
     on_both_runtimes(async || {
-        let before = heap::live_bytes();
+        let before = heap::live_bytes_of_all();
         let builder = MessageBus::builder().topic_capacity(8);
         let bus = contracts.iter().fold(builder, |builder, contract| builder.contract(*contract)).build();
         // Neighbours in the order of publishing are far from each other among the topics.
         let id = |n: u16| (u32::from(n) * 7_919 % u32::from(TOPICS)) as u16;
         let mut listeners: Vec<_> =
             (0..TOPICS / EACH).map(|group| bus.subscribe_wire(format!("group.{group}")).unwrap()).collect();
-        let taken = each(heap::live_bytes() - before);
+        let taken = each(heap::live_bytes_of_all() - before);
         assert!(taken < TOPIC_MAX, "{taken} bytes for a topic");
         let value = |round: u64, n: u16| (round << 32 | u64::from(n)).to_le_bytes();
         for round in 0..2 {

@@ -8,7 +8,7 @@ use loom::thread;
 
 use crate::loom_support::{Counted, Receiver, block_on, explore, topic};
 use crate::sync::Arc;
-use crate::{Overflow, Source, SubscribeOptions};
+use crate::{Overflow, Source, SubscribeOptions, Topic};
 
 /// A message whose drop must come after all that its readers do with it: loom says so if it does not.
 struct Watched {
@@ -51,14 +51,20 @@ fn read(receiver: &mut Receiver<Watched>) {
     receiver.sources[0].advance();
 }
 
+/// A topic of one place, its message, and two who have not read it. The number is that of values alive.
+fn two_who_have_one() -> (StdArc<AtomicUsize>, Topic<Watched>, [Receiver<Watched>; 2]) {
+    let alive = StdArc::new(AtomicUsize::new(0));
+    let topic = topic::<Watched>(1);
+    let receivers = [0, 1].map(|_| Receiver::new(&topic, SubscribeOptions::default()));
+    drop(topic.try_publish(Watched::new(&alive), 0));
+    (alive, topic, receivers)
+}
+
 /// The last reader moves the message out, the other has a clone.
 #[test]
 fn loom_of_two_who_take_a_message_one_has_a_clone_at_most_and_each_is_dropped_once() {
     explore(|| {
-        let alive = StdArc::new(AtomicUsize::new(0));
-        let topic = topic::<Watched>(1);
-        let receivers = [0, 1].map(|_| Receiver::new(&topic, SubscribeOptions::default()));
-        drop(topic.try_publish(Watched::new(&alive), 0));
+        let (alive, _topic, receivers) = two_who_have_one();
         let threads = receivers.map(|mut receiver| {
             thread::spawn(move || {
                 let taken = receiver.sources[0].front().unwrap().into_owned();
@@ -76,10 +82,7 @@ fn loom_of_two_who_take_a_message_one_has_a_clone_at_most_and_each_is_dropped_on
 #[test]
 fn loom_the_last_of_two_readers_drops_and_the_slot_is_written_again() {
     explore(|| {
-        let alive = StdArc::new(AtomicUsize::new(0));
-        let topic = topic::<Watched>(1);
-        let receivers = [0, 1].map(|_| Receiver::new(&topic, SubscribeOptions::default()));
-        drop(topic.try_publish(Watched::new(&alive), 0));
+        let (alive, topic, receivers) = two_who_have_one();
         let threads = receivers.map(|mut receiver| {
             thread::spawn(move || {
                 read(&mut receiver);

@@ -3,27 +3,9 @@
 # there, and installs Debian's where they are not.
 set -eu
 
-is_there() {
-    command -v ocamlopt >/dev/null 2>&1 && command -v dune >/dev/null 2>&1
-}
-
-if ! is_there; then
-    if ! command -v apt-get >/dev/null 2>&1; then
-        echo "ocamlopt or dune is missing, and this system has no apt-get: install OCaml 4.13 and dune 2.9 or newer from" >&2
-        echo "your packages or with opam (https://ocaml.org/install), and put ocamlopt and dune on the PATH." >&2
-        exit 1
-    fi
-    as_root=
-    if [ "$(id -u)" -ne 0 ]; then
-        if ! command -v sudo >/dev/null 2>&1; then
-            echo "ocamlopt or dune is missing. Run as root: apt-get install -y --no-install-recommends ocaml-nox ocaml-dune" >&2
-            exit 1
-        fi
-        as_root=sudo
-    fi
-    $as_root apt-get update >&2
-    # Another installation may hold the lock of the package database: wait for it, up to five minutes.
-    $as_root apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends ocaml-nox ocaml-dune >&2
+if ! { command -v ocamlopt && command -v dune; } >/dev/null 2>&1; then
+    sh "$(dirname "$0")/../apt.sh" "ocamlopt or dune" \
+        "install OCaml 4.13 and dune 2.9 or newer, and put ocamlopt and dune on the PATH (https://ocaml.org/install)." ocaml-nox ocaml-dune
 fi
 
 version=$(ocamlopt -version)

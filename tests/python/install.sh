@@ -14,24 +14,8 @@ for python in ${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11; d
     fi
 done
 
-if ! command -v apt-get >/dev/null 2>&1; then
-    echo "Python 3.11 or newer is missing, and this system has no apt-get: install it from your packages or from" >&2
-    echo "https://www.python.org/downloads, and put python3 on the PATH or set PYTHON to its path." >&2
-    exit 1
-fi
-
-as_root=
-if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null 2>&1; then
-        echo "Python 3.11 is missing. Run as root: apt-get install -y --no-install-recommends python3" >&2
-        exit 1
-    fi
-    as_root=sudo
-fi
-
-$as_root apt-get update >&2
-# Another installation may hold the lock of the package database: wait for it, up to five minutes.
-$as_root apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends python3 >&2
+sh "$(dirname "$0")/../apt.sh" "Python 3.11 or newer" \
+    "install it (https://www.python.org/downloads), and put python3 on the PATH or set PYTHON to its path." python3
 if ! fits python3; then
     echo "The system's python3 is older than 3.11: install a newer one, and set PYTHON to its path." >&2
     exit 1

@@ -6,27 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::common::costly::Costly;
 use crate::common::{Flush, Heard, Note, Tick, Tock, at_ms, on_both_runtimes, on_every_runtime};
 use mycelium::tree::{Child, Redelivery};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Publisher, Responder, Service,
-    ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, Timestamp, actor,
+    Actor, BoxError, Context, Handler, Isolate, MessageBus, Publisher, Responder, Service, ServiceContext,
+    StopReason, Subscription, Subscriptions, Supervisor, Timestamp, actor,
 };
-
-/// Counts how often it is cloned.
-#[derive(Debug)]
-struct Costly(u64, Arc<AtomicUsize>);
-impl Clone for Costly {
-    fn clone(&self) -> Self {
-        self.1.fetch_add(1, Ordering::SeqCst);
-        Self(self.0, Arc::clone(&self.1))
-    }
-}
-impl Message for Costly {
-    const NAME: &'static str = "Costly";
-    const TYPE_ID: u16 = 9;
-    const TOPIC: &'static str = "costly";
-}
 
 #[test]
 fn a_drain_shows_what_waits_in_order_and_clones_nothing() {

@@ -1,6 +1,8 @@
 //! Messages and actors that the tests of live buses share.
 #![allow(dead_code, unreachable_pub, missing_docs)] // Each test binary uses a part.
 
+pub mod costly;
+
 use std::fmt::Display;
 use std::future::Future;
 use std::pin::pin;

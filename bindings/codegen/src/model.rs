@@ -4,8 +4,23 @@ use std::collections::{HashMap, HashSet};
 
 use mycelium_contract::limits::NESTING_MAX;
 use mycelium_contract::{
-    Contract, Digests, EnumDef, Field, GrownEnums, Layout, Layouts, Message, Record, Type, Variant,
+    Contract, Digests, EnumDef, Field, GrownEnums, Layout, Layouts, Message, Record, Rule, Type, Variant,
 };
+
+/// Bytes rather than a list of numbers.
+pub(crate) fn is_bytes(ty: &Type) -> bool {
+    match ty {
+        Type::Bytes => true,
+        Type::Vec(of) | Type::Array(of, _) => **of == Type::U8,
+        _ => false,
+    }
+}
+
+/// The rules of each element, among those of a list.
+pub(crate) fn rules_of_each(rules: &[Rule]) -> &[Rule] {
+    let each = rules.iter().find_map(|rule| if let Rule::Each(each) = rule { Some(&each[..]) } else { None });
+    each.unwrap_or_default()
+}
 
 /// A checked contract, its layouts, and which of its types have rules. Made once per contract.
 #[derive(Debug)]

@@ -9,7 +9,8 @@ use mycelium_contract::{Contract, Def, Digests, Field, Type};
 
 use self::codec::OcamlCodec;
 use crate::Model;
-use crate::source::{Source, turns_text};
+use crate::model::is_bytes;
+use crate::source::{Source, turns_text, unless_taken};
 
 /// One file of the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,19 +182,7 @@ const KEYWORDS: [&str; 2] = ["effect", "open"];
 
 /// The name of a field in OCaml.
 fn field_name(field: &Field) -> String {
-    match KEYWORDS.contains(&field.name.as_str()) {
-        true => format!("{}_", field.name),
-        false => field.name.clone(),
-    }
-}
-
-/// Bytes rather than an array of numbers.
-fn is_bytes(ty: &Type) -> bool {
-    match ty {
-        Type::Bytes => true,
-        Type::Vec(of) | Type::Array(of, _) => **of == Type::U8,
-        _ => false,
-    }
+    unless_taken(&field.name, &KEYWORDS)
 }
 
 /// The OCaml type of a field.

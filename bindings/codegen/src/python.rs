@@ -9,7 +9,8 @@ use mycelium_contract::{Contract, Digests, Field, Type};
 
 use self::codec::Codec;
 use crate::Model;
-use crate::source::{Source, turns_text};
+use crate::model::is_bytes;
+use crate::source::{Source, turns_text, unless_taken};
 
 /// One file of the package.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,19 +142,7 @@ const TAKEN: [&str; 8] = ["bool", "bytes", "bytearray", "cls", "float", "int", "
 
 /// The name of a field in Python.
 fn field_name(field: &Field) -> String {
-    match TAKEN.contains(&field.name.as_str()) {
-        true => format!("{}_", field.name),
-        false => field.name.clone(),
-    }
-}
-
-/// Bytes rather than a list of numbers.
-fn is_bytes(ty: &Type) -> bool {
-    match ty {
-        Type::Bytes => true,
-        Type::Vec(of) | Type::Array(of, _) => **of == Type::U8,
-        _ => false,
-    }
+    unless_taken(&field.name, &TAKEN)
 }
 
 /// The Python type of a field.

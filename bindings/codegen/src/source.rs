@@ -38,3 +38,9 @@ impl Source {
 pub(crate) fn turns_text(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
+
+/// A field's name, with a `_` behind it where the language needs that name itself.
+pub(crate) fn unless_taken(name: &str, taken: &[&str]) -> String {
+    let mark = if taken.contains(&name) { "_" } else { "" };
+    format!("{name}{mark}")
+}

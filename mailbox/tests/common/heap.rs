@@ -1,8 +1,9 @@
-//! Counts what this thread allocates.
+//! Counts what is allocated, by this thread and by all.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
@@ -10,11 +11,14 @@ thread_local! {
     static PEAK: Cell<i64> = const { Cell::new(0) };
 }
 
+static LIVE_OF_ALL: AtomicI64 = AtomicI64::new(0);
+
 /// The system's allocator, with counters per thread: tests that run beside each other do not disturb each
 /// other.
 pub(crate) struct Counting;
 
 fn count(allocations: u64, bytes: i64) {
+    LIVE_OF_ALL.fetch_add(bytes, Ordering::Relaxed);
     // A thread that ends may free after its counters are gone: nobody reads those.
     let _ = ALLOCATIONS.try_with(|counter| counter.set(counter.get() + allocations));
     let _ = LIVE.try_with(|live| {
@@ -27,8 +31,8 @@ fn signed(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-// SAFETY: every call is passed to the system's allocator unchanged; the counters are constant-initialized
-// thread locals without destructors, so counting never allocates.
+// SAFETY: every call is passed to the system's allocator unchanged; the counters are an atomic and
+// constant-initialized thread locals without destructors, so counting never allocates.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(1, signed(layout.size()));
@@ -72,4 +76,9 @@ pub(crate) fn peak_bytes(run: impl FnOnce()) -> i64 {
 /// Bytes this thread has allocated and not freed.
 pub(crate) fn live_bytes() -> i64 {
     LIVE.get()
+}
+
+/// Bytes that all threads have allocated and not freed.
+pub(crate) fn live_bytes_of_all() -> i64 {
+    LIVE_OF_ALL.load(Ordering::Relaxed)
 }

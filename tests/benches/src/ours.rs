@@ -112,7 +112,7 @@ impl<M: Load> Carrier<M> for Tell<M> {
 }
 
 /// An actor that answers.
-struct Echo;
+pub(crate) struct Echo;
 
 impl Actor for Echo {
     type Error = BoxError;

@@ -6,15 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use mycelium::pool::{Dispatch, Pool, PoolRef};
-use mycelium::{
-    Actor, ActorRef, BoxError, Context, Handler, MessageBus, OwnThread, Responder, Supervisor, Tree,
-};
+use mycelium::{Actor, ActorRef, BoxError, Context, Handler, MessageBus, OwnThread, Supervisor, Tree};
 use tokio::sync::Notify;
 
 use crate::ask::{Asked, asking};
 use crate::harness::{OURS, Report, Round};
 use crate::load::{FLAVOURS, Flavour, Load, Small};
-use crate::ours;
+use crate::ours::{self, Echo};
 use crate::peers::{kameo, ractor};
 
 /// Messages per round.
@@ -148,19 +146,6 @@ pub(crate) fn own_threads(report: &mut Report) {
             ("mycelium own thread, busy", asking::<Threaded<true>>(flavour)),
         ];
         report.contest("thread", flavour.name(), "ns per round trip, p50", contenders);
-    }
-}
-
-struct Echo;
-
-impl Actor for Echo {
-    type Error = BoxError;
-}
-
-impl Responder<u64> for Echo {
-    type Reply = u64;
-    async fn answer(&mut self, number: &u64, _: &mut Context<Self>) -> u64 {
-        number + 1
     }
 }
 

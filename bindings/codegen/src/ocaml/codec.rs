@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use mycelium_contract::{EnumDef, Field, Type};
 
-use super::{field_name, is_bytes, literal};
+use super::{field_name, literal};
 use crate::Model;
+use crate::model::is_bytes;
 use crate::source::Source;
 
 pub(super) struct OcamlCodec<'a> {

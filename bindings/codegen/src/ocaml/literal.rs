@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use mycelium_contract::{Field, Type, Value};
 
-use super::{field_name, is_bytes};
+use super::field_name;
 use crate::Model;
 use crate::encode::narrow;
+use crate::model::is_bytes;
 
 /// An OCaml string.
 pub(super) fn text(text: &str) -> String {

@@ -3,7 +3,8 @@
 use mycelium_contract::{EnumDef, Field, Rule, Type, Value};
 
 use super::codec::{OcamlCodec, Task};
-use super::{field_name, is_bytes, literal};
+use super::{field_name, literal};
+use crate::model::{is_bytes, rules_of_each};
 use crate::show;
 
 /// Statements that raise for the first broken rule of the fields of `v`.
@@ -45,10 +46,7 @@ impl OcamlCheck<'_, '_> {
         }
         match ty {
             Type::Vec(of) | Type::Array(of, _) => {
-                let each = rules
-                    .iter()
-                    .find_map(|rule| if let Rule::Each(each) = rule { Some(&each[..]) } else { None });
-                self.elements(ty, of, each.unwrap_or_default(), place, depth);
+                self.elements(ty, of, rules_of_each(rules), place, depth);
             }
             Type::Enum(name) if self.codec.model.contract.enum_def(name).is_some_and(EnumDef::is_unit) => {}
             Type::Struct(name) | Type::Enum(name) => {

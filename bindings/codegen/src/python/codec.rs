@@ -9,8 +9,9 @@ use std::fmt::Write;
 
 use mycelium_contract::{EnumDef, Field, Message, Type};
 
-use super::{field_name, is_bytes, literal};
+use super::{field_name, literal};
 use crate::Model;
+use crate::model::is_bytes;
 use crate::source::Source;
 
 pub(super) struct Codec<'a> {

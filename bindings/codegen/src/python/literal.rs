@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use mycelium_contract::{Field, Type, Value};
 
-use super::is_bytes;
 use crate::Model;
 use crate::encode::narrow;
+use crate::model::is_bytes;
 use crate::show;
 
 /// A Python string.

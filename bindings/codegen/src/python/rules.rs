@@ -4,6 +4,7 @@ use mycelium_contract::{EnumDef, Field, Rule, Type, Value};
 
 use super::{field_name, literal};
 use crate::Model;
+use crate::model::rules_of_each;
 use crate::show;
 use crate::source::Source;
 
@@ -45,10 +46,7 @@ impl PythonCheck<'_> {
         }
         match ty {
             Type::Vec(of) | Type::Array(of, _) => {
-                let each = rules
-                    .iter()
-                    .find_map(|rule| if let Rule::Each(each) = rule { Some(&each[..]) } else { None });
-                let each = each.unwrap_or_default();
+                let each = rules_of_each(rules);
                 if each.is_empty() && !self.model.has_rules(of) {
                     return;
                 }

@@ -5,6 +5,7 @@ use mycelium_contract::{EnumDef, Field, Message, StructDef, Type, Value};
 use super::codec::Codec;
 use super::{annotation, field_name, literal, rules};
 use crate::Model;
+use crate::model::is_bytes;
 use crate::source::Source;
 
 /// What an enum brings into the package.
@@ -137,7 +138,7 @@ fn default(model: &Model<'_>, ty: &Type, value: &Value) -> String {
 fn is_shared(model: &Model<'_>, ty: &Type, value: &Value) -> bool {
     match (ty, value) {
         (Type::Option(of), Value::Some(inner)) => is_shared(model, of, inner),
-        (Type::Vec(_) | Type::Array(..), Value::List(_)) => super::is_bytes(ty),
+        (Type::Vec(_) | Type::Array(..), Value::List(_)) => is_bytes(ty),
         (Type::Enum(name), _) => model.contract.enum_def(name).is_some_and(EnumDef::is_unit),
         (Type::Struct(_), _) => false,
         _ => true,

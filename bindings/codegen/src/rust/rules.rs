@@ -4,6 +4,7 @@ use mycelium_contract::{Field, Rule, Type, Value};
 
 use super::{Source, defaults};
 use crate::Model;
+use crate::model::rules_of_each;
 use crate::show;
 
 /// Whether anything has to be checked in this field, in itself or in what it contains.
@@ -62,10 +63,7 @@ impl Check<'_> {
         }
         match ty {
             Type::Vec(of) | Type::Array(of, _) => {
-                let each = rules
-                    .iter()
-                    .find_map(|rule| if let Rule::Each(each) = rule { Some(&each[..]) } else { None });
-                self.elements(of, each.unwrap_or_default(), place, depth);
+                self.elements(of, rules_of_each(rules), place, depth);
             }
             Type::Struct(_) | Type::Enum(_) if self.model.has_rules(ty) => {
                 let (message, method, path) = (self.message, &place.method, &place.path);

@@ -80,25 +80,12 @@ pub(crate) fn of_message(model: &Model<'_>, message: &Message, rng: &mut Random,
         let root_len = encoded.root_len as u32;
         let value = Some(show::json(model, fields, &values));
         out.push(Case::new(message, &encoded.bytes, version, root_len, value));
+        for bytes in random::damaged_at_marks(&encoded, rng) {
+            out.push(Case::new(message, &bytes, version, root_len, None));
+        }
         let mut bytes = encoded.bytes;
-        for mark in &encoded.marks {
-            if rng.chance(30) {
-                let at = mark.at + rng.index(8).min(bytes.len() - mark.at - 1);
-                let before = bytes[at];
-                bytes[at] = rng.pick(&[0, 1, 2, 3, 8, 0x7f, 0x80, 0x81, 0xbf, 0xc0, 0xf0, 0xfc, 0xff]);
-                out.push(Case::new(message, &bytes, version, root_len, None));
-                bytes[at] = before;
-            }
-        }
-        match rng.below(4) {
-            0 => bytes.truncate(rng.index(bytes.len() + 1)),
-            1 => bytes.extend(rng.bytes(9)),
-            2 => drop(bytes.splice(0..0, [0; 8])),
-            _ => {}
-        }
-        let versions = [version, 0, 1, message.version, message.version + 1, u16::MAX];
-        let roots = [root_len, 0, root_len + 8, root_len.saturating_sub(4), bytes.len() as u32];
-        let (version, root_len) = (rng.pick(&versions), rng.pick(&roots));
+        random::cut_or_lengthen(&mut bytes, rng);
+        let (version, root_len) = random::header(message, version, root_len, bytes.len(), rng);
         out.push(Case::new(message, &bytes, version, root_len, None));
     }
 }

@@ -1,7 +1,8 @@
 //! Random values of any type, the same for a seed on every machine.
 
 use mycelium_codegen::Model;
-use mycelium_contract::{DecimalValue, Field, Type, Value};
+use mycelium_codegen::encode::Encoded;
+use mycelium_contract::{DecimalValue, Field, Message, Type, Value};
 use mycelium_random::Random;
 
 /// Elements of a random list, at most.
@@ -14,6 +15,43 @@ const DEPTH_MAX: u32 = 6;
 /// Random values for `fields`. They fit the types; the rules of the contract they may break.
 pub(crate) fn fields(model: &Model<'_>, fields: &[Field], random: &mut Random) -> Vec<(String, Value)> {
     record(model, fields, random, 0)
+}
+
+/// The bytes of `encoded` with another one at some of its marks: one copy for each mark that is damaged.
+pub(crate) fn damaged_at_marks(encoded: &Encoded, random: &mut Random) -> Vec<Vec<u8>> {
+    let mut damaged = Vec::new();
+    for mark in &encoded.marks {
+        if random.chance(30) {
+            let mut bytes = encoded.bytes.clone();
+            let at = mark.at + random.index(8).min(bytes.len() - mark.at - 1);
+            bytes[at] = random.pick(&[0, 1, 2, 3, 8, 0x7f, 0x80, 0x81, 0xbf, 0xc0, 0xf0, 0xfc, 0xff]);
+            damaged.push(bytes);
+        }
+    }
+    damaged
+}
+
+/// Cuts `bytes`, lengthens them at either end, or leaves them as they are.
+pub(crate) fn cut_or_lengthen(bytes: &mut Vec<u8>, random: &mut Random) {
+    match random.below(4) {
+        0 => bytes.truncate(random.index(bytes.len() + 1)),
+        1 => bytes.extend(random.bytes(9)),
+        2 => drop(bytes.splice(0..0, [0; 8])),
+        _ => {}
+    }
+}
+
+/// A version and a root length that a frame could name for `len` bytes of a message: the right ones, or not.
+pub(crate) fn header(
+    message: &Message,
+    version: u16,
+    root_len: u32,
+    len: usize,
+    random: &mut Random,
+) -> (u16, u32) {
+    let versions = [version, 0, 1, message.version, message.version + 1, u16::MAX];
+    let roots = [root_len, 0, root_len + 8, root_len.saturating_sub(4), len as u32];
+    (random.pick(&versions), random.pick(&roots))
 }
 
 fn record(model: &Model<'_>, fields: &[Field], random: &mut Random, depth: u32) -> Vec<(String, Value)> {

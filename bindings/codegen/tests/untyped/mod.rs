@@ -83,13 +83,7 @@ fn damaged_values_have_one_verdict_whatever_the_damage() {
                     encode::message(&model, fields, &values).expect("random values fit their types");
                 let root_len = encoded.root_len as u32;
                 assert!(compare(&untyped, &encoded.bytes, version, root_len));
-                for mark in &encoded.marks {
-                    if !rng.chance(30) {
-                        continue;
-                    }
-                    let mut bytes = encoded.bytes.clone();
-                    let at = mark.at + rng.index(8).min(bytes.len() - mark.at - 1);
-                    bytes[at] = rng.pick(&[0, 1, 2, 3, 8, 0x7f, 0x80, 0x81, 0xbf, 0xc0, 0xf0, 0xfc, 0xff]);
+                for bytes in random::damaged_at_marks(&encoded, rng) {
                     sound += u64::from(compare(&untyped, &bytes, version, root_len));
                 }
                 let mut bytes = encoded.bytes;
@@ -99,15 +93,9 @@ fn damaged_values_have_one_verdict_whatever_the_damage() {
                         *byte = rng.next_u64() as u8;
                     }
                 }
-                match rng.below(4) {
-                    0 => bytes.truncate(rng.index(bytes.len() + 1)),
-                    1 => bytes.extend(rng.bytes(9)),
-                    2 => drop(bytes.splice(0..0, [0; 8])),
-                    _ => {}
-                }
-                let versions = [version, 0, 1, message.version, message.version + 1, u16::MAX];
-                let roots = [root_len, 0, root_len + 8, root_len.saturating_sub(4), bytes.len() as u32];
-                compare(&untyped, &bytes, rng.pick(&versions), rng.pick(&roots));
+                random::cut_or_lengthen(&mut bytes, rng);
+                let (other, root) = random::header(message, version, root_len, bytes.len(), rng);
+                compare(&untyped, &bytes, other, root);
                 compare(&untyped, &bytes, version, root_len);
             }
         }
