@@ -24,5 +24,5 @@ fn a_crate_outside_the_workspace_compiles_and_runs() {
     assert!(output.status.success(), "{said}");
     assert_eq!(said, "", "it warns");
     let lines = String::from_utf8_lossy(&output.stdout);
-    assert_eq!(lines, "live and tree, 1 threads\nlive and tree, 2 threads\nisolate\n");
+    assert_eq!(lines, "live, tree and relay, 1 threads\nlive, tree and relay, 2 threads\nisolate\n");
 }

@@ -1,9 +1,10 @@
-//! A program that knows Mycelium by its public API alone: recipients, batches, actors written by hand, a tree
-//! and an isolate.
+//! A program that knows Mycelium by its public API alone: recipients, batches, actors written by hand, a relay of
+//! messages without a type, a tree, an isolate, and a library whose actors the macros write.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
 
 mod meter;
+mod relay;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -135,16 +136,37 @@ fn isolate() -> Result<Vec<(i64, i64, u32)>, BoxError> {
     Ok(isolate.take_service(&reader).ok_or("it has ended")?.0)
 }
 
+/// What the library's actor has counted on an isolate, and by direct routes.
+fn by_macros() -> Result<(i64, i64), BoxError> {
+    use outside::messages::{Reading, TotalQuery};
+    use outside::tally::{Again, Once, Routes, Tally};
+    let reading = |value| Reading { sensor: 1, value };
+    let mut isolate = Isolate::new(1);
+    let tally = isolate.spawn(Tally::default())?;
+    isolate.spawn_service(Once(reading(5)))?;
+    isolate.tell(&tally, Again(reading(7)))?;
+    isolate.run()?;
+    let mut routes = Routes::new(Tally::default());
+    routes.route(&reading(5))?;
+    routes.route(&reading(7))?;
+    let routed = routes.tally().total(&TotalQuery { sensor: 1 }).value;
+    Ok((isolate.ask(&tally, TotalQuery { sensor: 1 })?.value, routed))
+}
+
 fn main() -> Result<(), BoxError> {
     for threads in [1, 2] {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
         runtime.block_on(live())?;
         runtime.block_on(tree())?;
-        println!("live and tree, {threads} threads");
+        runtime.block_on(relay::live())?;
+        println!("live, tree and relay, {threads} threads");
     }
     assert_eq!(isolate()?.iter().map(|(_, value, _)| *value).collect::<Vec<_>>(), [60, 100]);
     assert_eq!(isolate()?, isolate()?);
+    assert_eq!(by_macros()?, (12, 12));
+    let relayed = [("Gauge", 0), ("Gauge", 0), ("Reading", 0), ("Reading", 0)];
+    assert_eq!(relay::isolate()?, (relayed.to_vec(), 1));
     println!("isolate");
     Ok(())
 }
