@@ -1,7 +1,7 @@
 //! Models of live buses and trees, explored with shuttle: thousands of schedules of whole programs, drawn at
 //! random.
 //!
-//! `cargo xtask shuttle` runs them. loom explores each lock-free structure of `mailbox` alone, under every
+//! `cargo xtask shuttle` runs them. loom explores each shared structure of `mailbox` alone, under every
 //! schedule of two preemptions; here the structures work together: actors hosted by kameo, publishers,
 //! supervisors, shutdowns and drains, with a scheduling point before each operation on an atomic or a lock,
 //! and at each `await` that waits. Operations on a channel are one step each, without a point of their own.

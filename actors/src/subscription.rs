@@ -116,10 +116,10 @@ impl<M> Subscription<M> {
 
     /// Sets how many messages may wait, at least 1.
     ///
-    /// It holds whoever came first: `Block` subscribers share the topic's ring, and one that asks for more
-    /// than the ring has gets a larger one put in its place, with a copy of what is unread. On a bus with
-    /// many such topics, raise [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity): then
-    /// nothing is copied.
+    /// It holds whoever came first. `Block` subscribers share the topic's ring. For one that asks for more
+    /// than the ring has, a larger ring takes over: no message is copied, and the smaller ring goes when its
+    /// last message has been read. [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) makes
+    /// all rings larger from the beginning.
     #[must_use]
     pub fn capacity(mut self, messages: usize) -> Self {
         self.capacity = Some(messages.max(1));

@@ -4,8 +4,11 @@
 #[path = "common/mod.rs"]
 mod common;
 
+use std::sync::Arc;
+
 use common::{Heard, on_both_runtimes};
-use mycelium::wire::{DeclaredRetention, Layout, Messages, Visitor, Wire};
+use mycelium::frame::Header;
+use mycelium::wire::{Contract, DeclaredRetention, Layout, Messages, Visitor, Wire};
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Retention, Subscription, Subscriptions,
 };
@@ -102,4 +105,55 @@ fn an_isolate_retains_what_its_contract_says_unless_it_was_told_otherwise() {
         isolate.run().unwrap();
         assert_eq!(heard.words(), expected);
     }
+}
+
+/// A message that says by its `Arc` who has it still.
+#[derive(Clone, Debug)]
+struct Held(Arc<()>);
+impl Message for Held {
+    const NAME: &'static str = "Held";
+    const TYPE_ID: u16 = 32;
+    const TOPIC: &'static str = "held";
+}
+
+#[test]
+fn a_topic_that_retains_nothing_keeps_nothing_for_late_subscribers() {
+    on_both_runtimes(async || {
+        let last = Retention::<Held>::last();
+        for (bus, kept) in [(MessageBus::builder(), 0), (MessageBus::builder().retain(last), 1)] {
+            let bus = bus.build();
+            let (publisher, mut early) = (bus.publisher().unwrap(), bus.subscriber::<Held>().unwrap());
+            let value = Arc::new(());
+            publisher.publish(Held(Arc::clone(&value))).await.unwrap();
+            assert!(Arc::ptr_eq(&early.recv().await.unwrap().0, &value));
+            assert_eq!(Arc::strong_count(&value) - 1, kept);
+            let mut late = bus.subscriber_with(Subscription::<Held>::block().with_retained()).unwrap();
+            assert_eq!(late.try_recv().is_some(), kept == 1);
+        }
+    });
+}
+
+#[test]
+fn a_message_without_a_type_is_not_retained() {
+    let table = "mycelium contract 1\nschema s 1\nmessage Gauge 33 1 gauges\nfield value 1 u64\n";
+    let contract = Contract::parse(table).unwrap();
+    let header = Header { type_id: 33, version: 1, root_len: 8, ..Header::default() };
+    let late = || Subscription::block().with_retained();
+    on_both_runtimes(async || {
+        let bus = MessageBus::builder().contract(contract).build();
+        let _early = bus.subscribe_wire("gauges").unwrap();
+        bus.publish_wire(&header, &1_u64.to_le_bytes()).await.unwrap();
+        let mut late = bus.subscribe_wire_with("gauges", late()).unwrap();
+        bus.publish_wire(&header, &2_u64.to_le_bytes()).await.unwrap();
+        assert_eq!(late.try_recv().unwrap().bytes(), 2_u64.to_le_bytes());
+        assert!(late.try_recv().is_none());
+    });
+    let mut isolate = Isolate::new(1);
+    isolate.contract(contract);
+    isolate.publish_wire(&header, &1_u64.to_le_bytes()).unwrap();
+    let mut late = isolate.subscribe_wire_with("gauges", late()).unwrap();
+    isolate.publish_wire(&header, &2_u64.to_le_bytes()).unwrap();
+    isolate.run().unwrap();
+    let got: Vec<_> = std::iter::from_fn(|| late.try_recv()).map(|message| message.bytes()[0]).collect();
+    assert_eq!(got, [2]);
 }

@@ -1,8 +1,10 @@
 //! Bounded queues, gated broadcast rings and in-place futures for Mycelium.
 //!
-//! This is the only crate of the workspace that contains `unsafe` code (FFI glue apart). Each lock-free
-//! structure opens with its protocol: who may touch which field when, and which ordering pairs with which. It
-//! depends on no async runtime: whoever waits leaves a `std::task::Waker`.
+//! This is the only crate of the workspace that contains `unsafe` code (FFI glue apart). Each structure that
+//! threads share opens with its protocol: which thread may touch which field when, and which ordering pairs
+//! with which. Publishers of a topic take turns under a lock of one bit, and senders to an inbox under a
+//! short mutex; a receiver reads a ring without a lock. The crate depends on no async runtime: a receiver
+//! that waits leaves a `std::task::Waker`.
 //!
 //! # The parts
 //! - [`Topic`] and [`Subscription`]: one publisher's message to many. A ring is written once per message for

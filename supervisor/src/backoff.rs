@@ -107,6 +107,9 @@ impl BackoffState {
 
 /// The seeded source of jitter (`SplitMix64`): the only randomness in this crate.
 ///
+/// Actors and sweeps draw from `Pcg64Mcg`. Here eight bytes of state are enough for each supervisor, no
+/// dependency is needed, and recorded dry runs stay as they are.
+///
 /// ```
 /// use mycelium_supervisor::Jitter;
 /// use std::time::Duration;

@@ -23,7 +23,7 @@ use messages::{Block, Book, Chunks, Grown, Maybe, Names};
 
 /// A quarter of what a worker of tokio has.
 const STACK_BYTES: usize = 512 * 1024;
-/// A service's future holds the message several times and is moved itself.
+/// Three eighths: a service's future holds the message several times and is moved itself.
 const SERVICE_STACK_BYTES: usize = 768 * 1024;
 
 fn contract() -> Contract {
@@ -178,7 +178,7 @@ fn every_step<M: Wire + Default>() {
 }
 
 #[test]
-fn the_largest_messages_fit_on_a_quarter_of_a_workers_stack() {
+fn the_largest_messages_fit_on_a_part_of_a_workers_stack() {
     every_step::<Block>();
     every_step::<Grown>();
     every_step::<Names>();

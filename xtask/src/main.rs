@@ -20,7 +20,7 @@ Developer commands of Mycelium.
     cargo xtask test [STEP...]     run everything that must pass, or only the named steps
     cargo xtask test --list        name the steps and the command behind each
     cargo xtask bench [SCENARIO]   compare Mycelium with its peers; raw output goes to target/bench/
-    cargo xtask loom               check the lock-free parts under every schedule of two preemptions
+    cargo xtask loom               check the queues under every schedule of two preemptions
     cargo xtask shuttle [ARGS]     explore buses and trees under thousands of random schedules; ARGS go to the tests
     cargo xtask fuzz TARGET [ARGS] throw coverage-guided bytes at a reader until it breaks or you stop it; ARGS go to
                                    libFuzzer, e.g. -max_total_time=600, or a file to try again; without TARGET: names them

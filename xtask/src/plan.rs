@@ -22,7 +22,7 @@ const DEMO_FLAGS: &[(&str, &str)] = &[
     ("--out", DEMO_OUT),
 ];
 
-/// Crates whose lock-free parts have loom models, each with the arguments that select them.
+/// Crates whose shared structures have loom models, each with the arguments that select them.
 const LOOM_CRATES: &[(&str, &str)] = &[("mailbox", "-p mycelium-mailbox --lib")];
 
 /// Everything that must pass.

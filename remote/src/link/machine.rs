@@ -371,7 +371,7 @@ impl Link {
         }
     }
 
-    /// Takes a message to send; its sequence is set here. How many sequence numbers that makes.
+    /// Takes a message to send; its sequence is set here, and returned.
     ///
     /// `Ok` says that it is sent as soon as there is a connection, and again until the peer's process has it
     /// or is dead. It does not say that anybody there has handled it.

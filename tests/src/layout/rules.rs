@@ -183,6 +183,7 @@ const BANNED: &[(&str, &str, &str)] = &[
     ("/ro", "ot/", "use a path relative to the repository"),
     ("blazing", "ly", "give the figure and the command that measured it"),
     ("seam", "lessly", "say what happens"),
+    ("lock-", "free", "say which threads take turns and which do not: queues have short locks"),
     ("world-", "class", "give the figure and the command that measured it"),
 ];
 
