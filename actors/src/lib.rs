@@ -145,7 +145,7 @@ pub use isolate::{
 pub use life::{Call, CallOutcome, Probe};
 pub use live::{
     BusBuilder, MessageBus, Missed, OwnThread, Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ShutdownError,
-    WeakBus,
+    ThreadHooks, WeakBus,
 };
 pub use monitor::{Down, Monitor};
 pub use mycelium_macros::{actor, routing_config, service};

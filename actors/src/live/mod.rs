@@ -51,7 +51,7 @@ pub(crate) use service::{LiveService, LiveServiceRef, Supervision};
 pub use shutdown::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
 pub(crate) use source::Inlet;
 pub(crate) use subscriber::{LiveReceived, LiveSubscriber};
-pub use thread::OwnThread;
+pub use thread::{OwnThread, ThreadHooks};
 pub(crate) use topics::{Topics, poll_publishing};
 pub(crate) use watch::{Pulse, Readiness};
 pub(crate) use wire::{LiveEars, LiveWire};

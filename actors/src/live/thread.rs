@@ -1,5 +1,6 @@
 //! Actors and services that have a thread of the operating system of their own.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -41,18 +42,39 @@ use crate::{Actor, ActorRef, MessageBus, Service, ServiceRef, SpawnError};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 #[must_use = "a thread starts with its actor: give it to `MessageBus::spawn_on_thread`"]
 pub struct OwnThread {
     name: String,
     core: Option<usize>,
     busy: bool,
+    hooks: Option<Arc<dyn ThreadHooks>>,
+}
+
+/// What a thread does besides what runs on it: for interpreters of other languages, which want to know their
+/// threads, and have a lock that a thread gives back while it waits. All of it is called on the thread that
+/// it is about.
+pub trait ThreadHooks: Send + Sync + 'static {
+    /// The thread has begun, and nothing has run on it.
+    fn started(&self) {}
+    /// It has nothing to do, and waits after this.
+    fn before_wait(&self) {}
+    /// It has waited.
+    fn after_wait(&self) {}
+    /// Nothing runs on it any more. It comes for each `started`.
+    fn ended(&self) {}
 }
 
 impl OwnThread {
     /// A thread with this name, of which Linux shows 15 bytes.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), core: None, busy: false }
+        Self { name: name.into(), core: None, busy: false, hooks: None }
+    }
+
+    /// Has these hooks called on it.
+    pub fn hooks(mut self, hooks: Arc<dyn ThreadHooks>) -> Self {
+        self.hooks = Some(hooks);
+        self
     }
 
     /// Keeps it on this core, counted from 0. On Linux alone: elsewhere the spawn fails.
@@ -80,7 +102,10 @@ impl OwnThread {
         let run = move || match self.prepare() {
             Ok(runtime) => {
                 let _ = ready.send(Ok(runtime.handle().clone()));
+                let _hooked = Hooked::new(self.hooks.as_deref());
                 runtime.block_on(self.wait(is_for));
+                // What its tasks hold goes while the hooks still hold.
+                drop(runtime);
             }
             Err(cause) => drop(ready.send(Err(cause))),
         };
@@ -91,7 +116,12 @@ impl OwnThread {
 
     fn prepare(&self) -> Result<Runtime, String> {
         self.core.map_or(Ok(()), pin)?;
-        Builder::new_current_thread().enable_all().build().map_err(|error| error.to_string())
+        let mut builder = Builder::new_current_thread();
+        if let Some(hooks) = &self.hooks {
+            let (before, after) = (Arc::clone(hooks), Arc::clone(hooks));
+            builder.on_thread_park(move || before.before_wait()).on_thread_unpark(move || after.after_wait());
+        }
+        builder.enable_all().build().map_err(|error| error.to_string())
     }
 
     async fn wait(&self, occupant: oneshot::Receiver<Arc<dyn Member>>) {
@@ -100,6 +130,43 @@ impl OwnThread {
             tokio::task::yield_now().await;
         }
         member.ended().wait().await;
+    }
+}
+
+/// A thread between `started` and `ended`.
+struct Hooked<'a>(Option<&'a dyn ThreadHooks>);
+
+impl<'a> Hooked<'a> {
+    fn new(hooks: Option<&'a dyn ThreadHooks>) -> Self {
+        hooks.inspect(|hooks| hooks.started());
+        Self(hooks)
+    }
+}
+
+impl Drop for Hooked<'_> {
+    fn drop(&mut self) {
+        self.0.inspect(|hooks| hooks.ended());
+    }
+}
+
+impl PartialEq for OwnThread {
+    fn eq(&self, other: &Self) -> bool {
+        let hooks = |thread: &Self| thread.hooks.as_ref().map(|hooks| Arc::as_ptr(hooks).cast::<()>());
+        (&self.name, self.core, self.busy, hooks(self)) == (&other.name, other.core, other.busy, hooks(other))
+    }
+}
+
+impl Eq for OwnThread {}
+
+impl fmt::Debug for OwnThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, core, busy, hooks } = self;
+        f.debug_struct("OwnThread")
+            .field("name", name)
+            .field("core", core)
+            .field("busy", busy)
+            .field("hooks", &hooks.is_some())
+            .finish()
     }
 }
 

@@ -92,7 +92,9 @@ impl WireMessage {
         (self.sender != 0).then_some(ActorId(self.sender))
     }
 
-    pub(crate) fn delivery(&self) -> WireDelivery<'_> {
+    /// The same to be looked at, as [`WireSubscriber::drain`](crate::WireSubscriber::drain) shows it.
+    #[must_use]
+    pub fn delivery(&self) -> WireDelivery<'_> {
         WireDelivery::shared(&self.value, self.kind, self.stamp, self.sender)
     }
 

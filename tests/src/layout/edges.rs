@@ -23,8 +23,9 @@ const PLACES: &[Place] = &[
     },
     Place { name: "mycelium-contract", folder: "bindings/contract", uses: &[] },
     Place { name: "mycelium-codegen", folder: "bindings/codegen", uses: &["mycelium-contract"] },
-    Place { name: "mycelium-ffi", folder: "bindings/ffi", uses: &["mycelium"] },
-    Place { name: "mycelium-python", folder: "bindings/python", uses: &["mycelium", "mycelium-ffi"] },
+    Place { name: "mycelium-hosted", folder: "bindings/hosted", uses: &["mycelium", "mycelium-contract"] },
+    Place { name: "mycelium-ffi", folder: "bindings/ffi", uses: &["mycelium", "mycelium-hosted"] },
+    Place { name: "mycelium-python", folder: "bindings/python", uses: &["mycelium", "mycelium-hosted"] },
     Place {
         name: "mycelium-cli",
         folder: "cli",

@@ -1,0 +1,273 @@
+//! Who can be told and asked in bytes.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium::frame::Header;
+use mycelium::rkyv::util::AlignedVec;
+use mycelium::wire::{Encoder, Wire, valid};
+use mycelium::{ActorRef, AskError, Context, Monitor, Recipient, ReplyRecipient, Watchable};
+
+use crate::actor::Told;
+use crate::wait::{block_on, within};
+use crate::{Error, Failure, HostedActor};
+
+/// A message as bytes, with what a frame says of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded {
+    /// Which message it is, of which version, and how long its root is.
+    pub header: Header,
+    /// The value, as `docs/wire.md` describes it.
+    pub bytes: Vec<u8>,
+}
+
+/// The address of an actor that takes and answers bytes: a [`HostedActor`], or one of Rust that was
+/// [exposed](crate::Runtime::expose). Cloning is cheap. It does not keep the actor alive, and stays valid
+/// over the actor's restarts.
+#[derive(Clone)]
+pub struct Address(Arc<dyn Addressed>);
+
+type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+trait Addressed: Send + Sync {
+    fn tell(&self, message: Encoded) -> Later<'_, ()>;
+    fn ask(&self, query: Encoded) -> Later<'_, Encoded>;
+    fn watch(&self, by: &mut Context<HostedActor>) -> Option<Monitor>;
+    fn is_alive(&self) -> bool;
+}
+
+impl Encoded {
+    /// The bytes of a value.
+    ///
+    /// # Errors
+    /// The value cannot be encoded: it is too long.
+    pub fn of<M: Wire>(message: &M) -> Result<Self, Failure> {
+        let mut encoder = Encoder::new();
+        let bytes = encoder.encode(message).map_err(|error| Failure::new(error.to_string()))?.to_vec();
+        let header =
+            Header { type_id: M::TYPE_ID, version: M::VERSION, root_len: M::ROOT_LEN, ..Header::default() };
+        Ok(Self { header, bytes })
+    }
+
+    /// The value that the bytes are.
+    ///
+    /// # Errors
+    /// They are that of another message, or no value of this one.
+    pub fn decode<M: Wire>(&self) -> Result<M, Failure> {
+        let Header { type_id, version, root_len, .. } = self.header;
+        if type_id != M::TYPE_ID {
+            return Err(Failure::new(format!(
+                "{} has type id {}, and these bytes have {type_id}",
+                M::NAME,
+                M::TYPE_ID
+            )));
+        }
+        let mut aligned = AlignedVec::<16>::with_capacity(self.bytes.len());
+        aligned.extend_from_slice(&self.bytes);
+        valid(&aligned, version, root_len).map_err(|error| Failure::new(error.to_string()))
+    }
+}
+
+impl Address {
+    /// That of a hosted actor.
+    #[must_use]
+    pub fn of(actor: ActorRef<HostedActor>) -> Self {
+        Self(Arc::new(actor))
+    }
+
+    /// Puts a message into the mailbox, and keeps the thread while that is full. `Ok` does not say that it
+    /// was handled.
+    ///
+    /// # Errors
+    /// [`Error::Tell`]: the actor has ended; [`Error::Answer`]: it takes no such message.
+    pub fn tell(&self, message: Encoded) -> Result<(), Error> {
+        block_on(self.0.tell(message))
+    }
+
+    /// Asks, and keeps the thread until there is an answer, for `limit` at most; without one as long as the
+    /// bus says.
+    ///
+    /// # Errors
+    /// [`Error::Ask`], and [`Error::Answer`] when the actor's code has failed to answer.
+    pub fn ask(&self, query: Encoded, limit: Option<Duration>) -> Result<Encoded, Error> {
+        let asked = self.0.ask(query);
+        match limit {
+            // By this thread, which waits: the actor's own may be what is busy.
+            Some(limit) => within(limit, asked).unwrap_or(Err(Error::Ask(AskError::Timeout))),
+            None => block_on(asked),
+        }
+    }
+
+    /// Whether it has not ended. One that waits for its restart has not.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    pub(crate) fn watch(&self, by: &mut Context<HostedActor>) -> Option<Monitor> {
+        self.0.watch(by)
+    }
+}
+
+impl Addressed for ActorRef<HostedActor> {
+    fn tell(&self, message: Encoded) -> Later<'_, ()> {
+        Box::pin(async { self.tell(Told(message)).await.map_err(|error| Error::Tell(error.to_string())) })
+    }
+
+    fn ask(&self, query: Encoded) -> Later<'_, Encoded> {
+        Box::pin(async move { self.ask(query).await.map_err(Error::Ask)?.map_err(Error::Answer) })
+    }
+
+    fn watch(&self, by: &mut Context<HostedActor>) -> Option<Monitor> {
+        Some(by.watch(self))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.is_alive()
+    }
+}
+
+/// What a Rust actor takes and answers in bytes: for [`Runtime::expose`](crate::Runtime::expose).
+///
+/// ```
+/// use mycelium::{Actor, BoxError, Context, Handler, MessageBus};
+/// # use mycelium::wire::{Layout, Wire};
+/// # use mycelium_hosted::Exposed;
+/// # #[derive(Clone, Debug, mycelium::rkyv::Archive, mycelium::rkyv::Serialize, mycelium::rkyv::Deserialize)]
+/// # #[rkyv(crate = mycelium::rkyv)]
+/// # struct Fill { quantity: i64 }
+/// # impl mycelium::Message for Fill {
+/// #     const NAME: &'static str = "Fill"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "fills";
+/// # }
+/// # impl Wire for Fill {
+/// #     const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Fill::ROOT_LEN, digest: 0 }];
+/// # }
+/// struct Risk;
+/// impl Actor for Risk { type Error = BoxError; }
+/// impl Handler<Fill> for Risk {
+///     async fn handle(&mut self, _: &Fill, _: &mut Context<Self>) -> Result<(), BoxError> { Ok(()) }
+/// }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let bus = MessageBus::new();
+/// let risk = bus.spawn(Risk)?;
+/// let exposed = Exposed::new().takes::<Fill>(risk.recipient());
+/// # let _ = exposed;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+#[must_use = "nobody finds it before `Runtime::expose`"]
+pub struct Exposed {
+    takes: HashMap<u16, Take>,
+    answers: HashMap<u16, Answer>,
+    alive: Option<Box<dyn Fn() -> bool + Send + Sync>>,
+    watch: Option<Watch>,
+}
+
+type Watch = Box<dyn Fn(&mut Context<HostedActor>) -> Monitor + Send + Sync>;
+type Take = Box<dyn Fn(Encoded) -> Later<'static, ()> + Send + Sync>;
+type Answer = Box<dyn Fn(Encoded) -> Later<'static, Encoded> + Send + Sync>;
+
+impl Exposed {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// It takes this message.
+    pub fn takes<M: Wire>(mut self, recipient: Recipient<M>) -> Self {
+        self.known_by(recipient.clone(), Recipient::is_alive);
+        let take = move |message: Encoded| -> Later<'static, ()> {
+            let recipient = recipient.clone();
+            Box::pin(async move {
+                let message: M = message.decode().map_err(Error::Answer)?;
+                recipient.tell(message).await.map_err(|error| Error::Tell(error.to_string()))
+            })
+        };
+        self.takes.insert(M::TYPE_ID, Box::new(take));
+        self
+    }
+
+    /// It answers this query.
+    pub fn answers<Q: Wire, R: Wire>(mut self, recipient: ReplyRecipient<Q, R>) -> Self {
+        self.known_by(recipient.clone(), ReplyRecipient::is_alive);
+        let answer = move |query: Encoded| -> Later<'static, Encoded> {
+            let recipient = recipient.clone();
+            Box::pin(async move {
+                let query: Q = query.decode().map_err(Error::Answer)?;
+                let reply = recipient.ask(query).await.map_err(Error::Ask)?;
+                Encoded::of(&reply).map_err(Error::Answer)
+            })
+        };
+        self.answers.insert(Q::TYPE_ID, Box::new(answer));
+        self
+    }
+
+    fn known_by<W: Watchable + Clone + Send + Sync + 'static>(
+        &mut self,
+        who: W,
+        is_alive: impl Fn(&W) -> bool + Send + Sync + 'static,
+    ) {
+        let alive = who.clone();
+        self.alive.get_or_insert_with(|| Box::new(move || is_alive(&alive)));
+        self.watch.get_or_insert_with(|| Box::new(move |by| by.watch(&who)));
+    }
+
+    pub(crate) fn address(self) -> Address {
+        Address(Arc::new(self))
+    }
+}
+
+impl Addressed for Exposed {
+    fn tell(&self, message: Encoded) -> Later<'_, ()> {
+        match self.takes.get(&message.header.type_id) {
+            Some(take) => take(message),
+            None => Box::pin(async move { Err(not_taken("takes", message.header.type_id)) }),
+        }
+    }
+
+    fn ask(&self, query: Encoded) -> Later<'_, Encoded> {
+        match self.answers.get(&query.header.type_id) {
+            Some(answer) => answer(query),
+            None => Box::pin(async move { Err(not_taken("answers", query.header.type_id)) }),
+        }
+    }
+
+    fn watch(&self, by: &mut Context<HostedActor>) -> Option<Monitor> {
+        self.watch.as_ref().map(|watch| watch(by))
+    }
+
+    fn is_alive(&self) -> bool {
+        self.alive.as_ref().is_some_and(|alive| alive())
+    }
+}
+
+pub(crate) fn not_taken(what: &str, type_id: u16) -> Error {
+    Error::Answer(not_handled(what, type_id))
+}
+
+pub(crate) fn not_handled(what: &str, type_id: u16) -> Failure {
+    Failure::new(format!(
+        "this actor {what} no message with type id {type_id}: check whom you address, or have it do so"
+    ))
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Address").field("alive", &self.is_alive()).finish()
+    }
+}
+
+impl fmt::Debug for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ids = |ids: Vec<&u16>| format!("{ids:?}");
+        f.debug_struct("Exposed")
+            .field("takes", &ids(self.takes.keys().collect()))
+            .field("answers", &ids(self.answers.keys().collect()))
+            .finish()
+    }
+}

@@ -1,0 +1,251 @@
+//! What can go wrong, with what to do about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use mycelium::tree::{CallError, StartError};
+use mycelium::{AskError, ShutdownError, SpawnError, WirePublishError};
+
+/// What a callback of the foreign language failed with: its text, such as a traceback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure(Arc<str>);
+
+/// An operation of a runtime failed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Error {
+    /// The runtime, or what was asked of, is closed.
+    Closed {
+        /// What is closed.
+        what: &'static str,
+    },
+    /// The contract cannot be read.
+    Contract(String),
+    /// The contract of the runtime is not the one that the program was generated with.
+    Digest {
+        /// Of the schema, or of which message.
+        what: String,
+        /// The runtime's.
+        runtime: u64,
+        /// The program's.
+        program: u64,
+    },
+    /// The runtime's contract has no such message.
+    UnknownType {
+        /// Its type id.
+        type_id: u16,
+    },
+    /// It was not published.
+    Publish(WirePublishError),
+    /// A subscription was not made, or an actor not spawned.
+    Subscribe(SpawnError),
+    /// A message is none of those that a batch takes.
+    NotInBatch {
+        /// Which one.
+        message: &'static str,
+        /// How long it is, in bytes.
+        len: usize,
+        /// What the batch takes for each message, in bytes.
+        stride: usize,
+    },
+    /// A buffer is too small for one message.
+    Buffer {
+        /// What it takes, in bytes.
+        needed: usize,
+        /// What there is, in bytes.
+        got: usize,
+    },
+    /// A callback of this runtime called what waits for the callbacks to return.
+    Inside {
+        /// What it called.
+        what: &'static str,
+    },
+    /// A tree was not started.
+    Start(StartError),
+    /// A supervisor refused a call.
+    Call(CallError),
+    /// Nobody is at this address.
+    NoAddress {
+        /// The name or path.
+        path: String,
+    },
+    /// A message was not told.
+    Tell(String),
+    /// A query was not answered.
+    Ask(AskError),
+    /// Whoever was asked failed to answer.
+    Answer(Failure),
+    /// Actors, services or children did not end in time.
+    Shutdown(ShutdownError),
+    /// Children of a tree did not end in time and were killed.
+    Killed(Vec<Arc<str>>),
+    /// A callback has not returned in time.
+    Callback,
+    /// Threads of the system could not be started.
+    Threads(String),
+}
+
+/// What kind of error it is: the same numbers in each language, which never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+#[repr(i32)]
+pub enum ErrorKind {
+    /// See [`Error::Closed`], [`WirePublishError::Closed`], [`SpawnError::Closed`].
+    Closed = 1,
+    /// A queue is full: [`WirePublishError::Full`].
+    Full = 2,
+    /// No message came, or no answer, in the time that was given.
+    Timeout = 3,
+    /// The contract cannot be read, or lacks the message or topic.
+    Contract = 4,
+    /// See [`Error::Digest`].
+    Digest = 5,
+    /// The bytes are no value of their message: [`WirePublishError::Value`].
+    Value = 6,
+    /// See [`Error::Buffer`] and [`Error::NotInBatch`].
+    Buffer = 7,
+    /// See [`Error::Inside`]; also a publish that would wait for its own publisher.
+    Inside = 8,
+    /// See [`Error::NoAddress`]; also whoever has ended.
+    NoAddress = 9,
+    /// A supervision tree, or a child of it.
+    Tree = 10,
+    /// A callback failed: [`Error::Answer`].
+    Callback = 11,
+    /// The system: threads, memory.
+    System = 12,
+    /// An argument makes no sense.
+    Argument = 13,
+}
+
+/// Some messages of several were published, and then one was not.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PublishedSome {
+    /// How many were published.
+    pub published: usize,
+    /// Why the next one was not.
+    pub error: Error,
+}
+
+impl Failure {
+    /// With this text.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Error {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Closed { .. }
+            | Self::Publish(WirePublishError::Closed { .. })
+            | Self::Subscribe(SpawnError::Closed | SpawnError::RuntimeEnded) => ErrorKind::Closed,
+            Self::Publish(WirePublishError::Full { .. }) => ErrorKind::Full,
+            Self::Publish(WirePublishError::SelfBlocked { .. })
+            | Self::Inside { .. }
+            | Self::Ask(AskError::Itself) => ErrorKind::Inside,
+            Self::Publish(WirePublishError::Value(_) | WirePublishError::TooLong { .. }) => ErrorKind::Value,
+            Self::Contract(_) | Self::UnknownType { .. } | Self::Publish(_) => ErrorKind::Contract,
+            Self::Digest { .. } => ErrorKind::Digest,
+            Self::Subscribe(SpawnError::Thread { .. } | SpawnError::CapacityTooLarge { .. })
+            | Self::Threads(_) => ErrorKind::System,
+            Self::Subscribe(_) => ErrorKind::Contract,
+            Self::NotInBatch { .. } | Self::Buffer { .. } => ErrorKind::Buffer,
+            Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) => ErrorKind::Tree,
+            Self::Ask(AskError::Timeout) => ErrorKind::Timeout,
+            Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
+            Self::Answer(_) | Self::Callback => ErrorKind::Callback,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed { what } => write!(f, "{what} is closed: make another one, or close it after its last use"),
+            Self::Contract(cause) => write!(f, "the contract cannot be used: {cause}"),
+            Self::Digest { what, runtime, program } => write!(
+                f,
+                "{what} differs: the runtime's contract has digest {runtime:#018x}, this program was generated with \
+                 {program:#018x}; generate it again with `mycelium gen`, or load the contract that it was generated from"
+            ),
+            Self::UnknownType { type_id } => write!(
+                f,
+                "the runtime's contract has no message with type id {type_id}: load the contract that has it, or check the number"
+            ),
+            Self::Publish(error) => error.fmt(f),
+            Self::Subscribe(error) => error.fmt(f),
+            Self::NotInBatch { message, len, stride } => write!(
+                f,
+                "the next message is a {message} of {len} bytes, and the batch takes {stride} for each: read it by itself \
+                 (`poll`), and subscribe to one message of fixed size for batches"
+            ),
+            Self::Buffer { needed, got } => {
+                write!(f, "the buffer has {got} bytes, and the next message takes {needed}: call again with a larger one")
+            }
+            Self::Inside { what } => write!(
+                f,
+                "{what} waits for the callbacks of this runtime, and was called from one of them: have another thread call it \
+                 once this callback has returned"
+            ),
+            Self::Start(error) => error.fmt(f),
+            Self::Call(error) => error.fmt(f),
+            Self::NoAddress { path } => write!(
+                f,
+                "nobody is called {path:?}: a path begins with the name of its tree, as in `root/desk`; a Rust actor is \
+                 found under the name that it was exposed with"
+            ),
+            Self::Tell(cause) => f.write_str(cause),
+            Self::Ask(error) => error.fmt(f),
+            Self::Answer(failure) => write!(f, "whoever was asked failed to answer: {failure}"),
+            Self::Shutdown(error) => error.fmt(f),
+            Self::Killed(paths) => write!(
+                f,
+                "killed because they missed their shutdown time: {}; give them more of it, or have their callbacks return",
+                paths.join(", ")
+            ),
+            Self::Callback => f.write_str(
+                "a callback has not returned in time: it runs on, and none comes after it; have it return, or give it more time",
+            ),
+            Self::Threads(cause) => write!(f, "a thread cannot be started: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for PublishedSome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} were published, then: {}", self.published, self.error)
+    }
+}
+
+impl std::error::Error for PublishedSome {}
+
+impl From<WirePublishError> for Error {
+    fn from(error: WirePublishError) -> Self {
+        Self::Publish(error)
+    }
+}
+
+impl From<SpawnError> for Error {
+    fn from(error: SpawnError) -> Self {
+        Self::Subscribe(error)
+    }
+}

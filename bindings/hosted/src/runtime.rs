@@ -1,0 +1,533 @@
+//! A bus and the threads below it, for a program in another language.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use mycelium::frame::Header;
+use mycelium::tree::{Builder, Child};
+use mycelium::wire::{Contract, Messages};
+use mycelium::{
+    BusBuilder, BusStats, MessageBus, OwnThread, Subscription, ThreadHooks, Tree, WireDelivery, WireMessage,
+    WirePublishError, WireTopics,
+};
+use tokio::runtime::{EnterGuard, Handle};
+
+use crate::actor::HostedActor;
+use crate::delivery::{CallbackId, Delivery};
+use crate::error::{Failure, PublishedSome};
+use crate::known::read;
+use crate::wait::{Parking, block_on};
+use crate::{ActorSpec, Address, Error, Exposed, HostedTree, Known, Reader};
+
+/// How long [`Runtime::close`] waits unless told otherwise.
+pub const CLOSE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How many threads run what is not hosted by a foreign language, unless told otherwise.
+const WORKERS: usize = 1;
+
+/// A bus whose messages are bytes, for a program in another language. Cloning is cheap.
+///
+/// Its calls may come from any thread. Those that block say so.
+///
+/// ```
+/// use mycelium_hosted::Runtime;
+///
+/// let runtime = Runtime::builder()
+///     .contract_text("mycelium contract 1\nschema acme 1\nmessage Tick 7 1 ticks\nfield price 1 i64\n", "ticks")?
+///     .start()?;
+/// let mut ticks = runtime.reader("ticks", mycelium::Subscription::block())?;
+/// runtime.publish(7, &42_i64.to_le_bytes())?;
+///
+/// let mut prices = [0; 8 * 256];
+/// assert_eq!(ticks.read_array(7, &mut prices)?, 1);
+/// assert_eq!(i64::from_le_bytes(prices[..8].try_into().unwrap()), 42);
+/// runtime.close(mycelium_hosted::CLOSE_DEADLINE)?;
+/// assert!(runtime.publish(7, &42_i64.to_le_bytes()).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+/// Sets a runtime up: see [`Runtime::builder`].
+#[must_use = "a builder starts nothing before `start`"]
+pub struct RuntimeBuilder {
+    bus: BusBuilder,
+    known: Vec<Contract>,
+    hooks: Arc<dyn ThreadHooks>,
+    workers: usize,
+}
+
+struct Shared {
+    bus: MessageBus,
+    known: Arc<Known>,
+    closed: AtomicBool,
+    handle: Handle,
+    /// The threads below the bus, if they are its own.
+    owned: Mutex<Option<tokio::runtime::Runtime>>,
+    hooks: Arc<Inside>,
+    delivery: Mutex<Option<Delivery>>,
+    readers: Mutex<Vec<Weak<Parking>>>,
+    trees: Mutex<Vec<Tree>>,
+    exposed: RwLock<HashMap<String, Address>>,
+}
+
+/// The language's hooks, and which threads call its code.
+struct Inside {
+    hooks: Arc<dyn ThreadHooks>,
+    threads: Mutex<HashSet<ThreadId>>,
+}
+
+/// Of languages that do not care.
+struct NoHooks;
+
+impl ThreadHooks for NoHooks {}
+
+impl ThreadHooks for Inside {
+    fn started(&self) {
+        lock(&self.threads).insert(thread::current().id());
+        self.hooks.started();
+    }
+
+    fn before_wait(&self) {
+        self.hooks.before_wait();
+    }
+
+    fn after_wait(&self) {
+        self.hooks.after_wait();
+    }
+
+    fn ended(&self) {
+        self.hooks.ended();
+        lock(&self.threads).remove(&thread::current().id());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RuntimeBuilder {
+    /// Adds the messages of a contract: the text of `contracts.yaml`, or the table that was made of one.
+    /// `file` is its name in errors.
+    ///
+    /// # Errors
+    /// [`Error::Contract`].
+    pub fn contract_text(self, text: &str, file: &str) -> Result<Self, Error> {
+        let contract = read(text, file)?;
+        Ok(self.contract(contract))
+    }
+
+    /// Adds the messages of a contract.
+    pub fn contract(mut self, contract: Contract) -> Self {
+        self.bus = self.bus.contract(contract);
+        self.known.push(contract);
+        self
+    }
+
+    /// What the language wants to know of its threads.
+    pub fn hooks(mut self, hooks: Arc<dyn ThreadHooks>) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// How many threads run supervisors, timers, and Rust actors, at least 1. Hosted actors and callbacks
+    /// have threads of their own.
+    pub fn workers(mut self, threads: usize) -> Self {
+        self.workers = threads.max(1);
+        self
+    }
+
+    /// Changes the bus: see [`BusBuilder`]. The runtime that it is given does not count.
+    pub fn bus(mut self, change: impl FnOnce(BusBuilder) -> BusBuilder) -> Self {
+        self.bus = change(self.bus);
+        self
+    }
+
+    /// Starts its threads.
+    ///
+    /// # Errors
+    /// [`Error::Threads`].
+    pub fn start(self) -> Result<Runtime, Error> {
+        let threads = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(self.workers)
+            .thread_name("mycelium")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::Threads(error.to_string()))?;
+        let handle = threads.handle().clone();
+        let bus = self.bus.runtime(handle.clone()).build();
+        let known = Known::of(&Several(&self.known));
+        Ok(Runtime::new(bus, known, handle, Some(threads), self.hooks))
+    }
+}
+
+/// The messages of several contracts; of two with one type id, that of the first.
+struct Several<'a>(&'a [Contract]);
+
+impl Messages for Several<'_> {
+    fn each<V: mycelium::wire::Visitor>(&self, visitor: &mut V) {
+        let mut seen = HashSet::new();
+        for message in self.0.iter().flat_map(Contract::messages) {
+            if seen.insert(message.type_id()) {
+                visitor.untyped(message);
+            }
+        }
+    }
+}
+
+impl Runtime {
+    /// With a bus of its own.
+    pub fn builder() -> RuntimeBuilder {
+        RuntimeBuilder {
+            bus: MessageBus::builder(),
+            known: Vec::new(),
+            hooks: Arc::new(NoHooks),
+            workers: WORKERS,
+        }
+    }
+
+    /// On the bus of a Rust program, which was given this contract
+    /// ([`BusBuilder::contract`](mycelium::BusBuilder::contract)) and runs on this runtime of tokio. To close
+    /// it ends what was made through it: its trees, readers and callbacks. The bus goes on.
+    pub fn share(
+        bus: MessageBus,
+        contract: &impl Messages,
+        handle: Handle,
+        hooks: Arc<dyn ThreadHooks>,
+    ) -> Self {
+        Self::new(bus, Known::of(contract), handle, None, hooks)
+    }
+
+    fn new(
+        bus: MessageBus,
+        known: Known,
+        handle: Handle,
+        owned: Option<tokio::runtime::Runtime>,
+        hooks: Arc<dyn ThreadHooks>,
+    ) -> Self {
+        let hooks = Arc::new(Inside { hooks, threads: Mutex::default() });
+        Self {
+            shared: Arc::new(Shared {
+                bus,
+                known: Arc::new(known),
+                closed: AtomicBool::new(false),
+                handle,
+                owned: Mutex::new(owned),
+                hooks,
+                delivery: Mutex::default(),
+                readers: Mutex::default(),
+                trees: Mutex::default(),
+                exposed: RwLock::default(),
+            }),
+        }
+    }
+
+    /// The messages that it knows.
+    #[must_use]
+    pub fn known(&self) -> &Known {
+        &self.shared.known
+    }
+
+    /// Its bus.
+    #[must_use]
+    pub fn bus(&self) -> &MessageBus {
+        &self.shared.bus
+    }
+
+    /// Publishes a value of the current version, and keeps the thread while a `Block` subscriber is full.
+    ///
+    /// `Ok` says that each subscriber's queue has it, or that its policy has counted it as dropped.
+    ///
+    /// # Errors
+    /// [`Error::UnknownType`], [`Error::Publish`], [`Error::Closed`]; nobody has received it.
+    #[inline]
+    pub fn publish(&self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
+        let header = self.shared.known.get(type_id)?.header();
+        self.publish_as(&header, bytes)
+    }
+
+    /// Publishes a value of the current version without waiting.
+    ///
+    /// # Errors
+    /// [`Error::Publish`] with `Full` where [`publish`](Self::publish) would wait; see there for the others.
+    #[inline]
+    pub fn try_publish(&self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
+        let header = self.shared.known.get(type_id)?.header();
+        self.try_publish_as(&header, bytes)
+    }
+
+    /// Publishes a value of any version that the bus reads: `header` says which, and how long its root is. It
+    /// waits as [`publish`](Self::publish) does.
+    ///
+    /// # Errors
+    /// Those of [`publish`](Self::publish).
+    pub fn publish_as(&self, header: &Header, bytes: &[u8]) -> Result<(), Error> {
+        match self.try_publish_as(header, bytes) {
+            Err(Error::Publish(WirePublishError::Full { .. })) => {
+                Ok(block_on(self.shared.bus.publish_wire(header, bytes))?)
+            }
+            done => done,
+        }
+    }
+
+    /// The same without waiting.
+    ///
+    /// # Errors
+    /// Those of [`try_publish`](Self::try_publish).
+    #[inline]
+    pub fn try_publish_as(&self, header: &Header, bytes: &[u8]) -> Result<(), Error> {
+        self.check_open()?;
+        Ok(self.shared.bus.try_publish_wire(header, bytes)?)
+    }
+
+    /// Publishes several values of one message, in order, waiting as [`publish`](Self::publish) does; how
+    /// many.
+    ///
+    /// # Errors
+    /// [`PublishedSome`]: the first one that was not published, and how many were.
+    pub fn publish_many<'a>(
+        &self,
+        type_id: u16,
+        values: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<usize, PublishedSome> {
+        let mut published = 0;
+        let header =
+            self.shared.known.get(type_id).map_err(|error| PublishedSome { published, error })?.header();
+        for bytes in values {
+            self.publish_as(&header, bytes).map_err(|error| PublishedSome { published, error })?;
+            published += 1;
+        }
+        Ok(published)
+    }
+
+    /// Receives the messages of these topics from now on, when it is asked.
+    ///
+    /// # Errors
+    /// [`Error::Subscribe`], [`Error::Closed`].
+    pub fn reader(
+        &self,
+        topics: impl Into<WireTopics>,
+        how: Subscription<WireMessage>,
+    ) -> Result<Reader, Error> {
+        self.check_open()?;
+        let subscriber = self.shared.bus.subscribe_wire_with(topics, how)?;
+        let parking = Arc::new(Parking::default());
+        let mut readers = lock(&self.shared.readers);
+        readers.retain(|reader| reader.strong_count() > 0);
+        readers.push(Arc::downgrade(&parking));
+        drop(readers);
+        if self.is_closed() {
+            parking.stop();
+        }
+        Ok(Reader::new(subscriber, parking, Arc::clone(&self.shared.known)))
+    }
+
+    /// Has `callback` called for each message of these topics from now on, in their order, on the delivery
+    /// thread: one thread for all callbacks of the runtime, so one that takes long keeps the others waiting.
+    /// Its errors and panics are logged and counted ([`failures`](Self::failures)), and it goes on.
+    ///
+    /// # Errors
+    /// [`Error::Subscribe`], [`Error::Closed`], [`Error::Threads`].
+    pub fn subscribe(
+        &self,
+        topics: impl Into<WireTopics>,
+        how: Subscription<WireMessage>,
+        callback: impl FnMut(&WireDelivery<'_>) -> Result<(), Failure> + Send + 'static,
+    ) -> Result<CallbackId, Error> {
+        let delivery = self.delivery()?;
+        let subscriber = self.shared.bus.subscribe_wire_with(topics, how)?;
+        delivery.add(subscriber, Box::new(callback))
+    }
+
+    /// Ends a subscription; whether there was one. When this returns, its callback does not run and is
+    /// dropped, on the delivery thread; called from a callback, it is dropped once that has returned. It
+    /// waits for the callback that runs.
+    #[allow(clippy::must_use_candidate, reason = "it does something")]
+    pub fn unsubscribe(&self, callback: CallbackId) -> bool {
+        let delivery = lock(&self.shared.delivery).clone();
+        delivery.is_some_and(|delivery| delivery.remove(callback))
+    }
+
+    /// How many callbacks have failed, and how the last one did.
+    #[must_use]
+    pub fn failures(&self) -> (u64, Option<Failure>) {
+        lock(&self.shared.delivery).as_ref().map_or((0, None), Delivery::failures)
+    }
+
+    /// A child for a supervision tree: an actor with callbacks, on a thread of its own that the runtime's
+    /// hooks are called on. Everything that a child has can be set: restart, backoff, health, redelivery.
+    pub fn child(&self, id: &str, mut spec: ActorSpec) -> Child {
+        spec.known = Arc::clone(&self.shared.known);
+        let hooks: Arc<dyn ThreadHooks> = Arc::clone(&self.shared.hooks) as _;
+        let make = move || HostedActor::new(spec.clone());
+        Child::actor(id, make).on_thread(OwnThread::new(id).hooks(hooks))
+    }
+
+    /// Starts a tree, and waits until all its children run.
+    ///
+    /// # Errors
+    /// [`Error::Start`], [`Error::Closed`].
+    pub fn start(&self, tree: Builder) -> Result<HostedTree, Error> {
+        self.check_open()?;
+        let _entered = self.enter();
+        let tree = block_on(tree.start(&self.shared.bus)).map_err(Error::Start)?;
+        let mut trees = lock(&self.shared.trees);
+        trees.retain(|tree| tree.end_reason().is_none());
+        if self.shared.owned_is_none() {
+            trees.push(tree.clone());
+        }
+        Ok(HostedTree::new(tree, self.clone()))
+    }
+
+    /// Has a Rust actor found under `name` by [`address`](Self::address). The last one of a name counts.
+    pub fn expose(&self, name: &str, exposed: Exposed) {
+        let mut all = self.shared.exposed.write().unwrap_or_else(PoisonError::into_inner);
+        all.insert(name.to_owned(), exposed.address());
+    }
+
+    /// Whoever was exposed under this name, or is a hosted actor at this path of a tree.
+    ///
+    /// # Errors
+    /// [`Error::NoAddress`], [`Error::Closed`].
+    pub fn address(&self, name: &str) -> Result<Address, Error> {
+        self.check_open()?;
+        let exposed = self.shared.exposed.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(address) = exposed.get(name) {
+            return Ok(address.clone());
+        }
+        let actor = self.shared.bus.lookup::<HostedActor>(name);
+        actor.map(Address::of).ok_or_else(|| Error::NoAddress { path: name.to_owned() })
+    }
+
+    /// What the bus counts.
+    ///
+    /// # Errors
+    /// [`Error::Closed`].
+    pub fn stats(&self) -> Result<BusStats, Error> {
+        self.check_open()?;
+        Ok(self.shared.bus.stats())
+    }
+
+    /// Whether it is closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::SeqCst)
+    }
+
+    /// Ends everything within `limit`: takes nothing more from outside, ends trees and actors in their order,
+    /// calls callbacks for what still waits for them, and stops the threads. When this returns `Ok`, no
+    /// callback runs and none will. Readers read what waits for them and then the end. Closing it again does
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Error::Inside`] from a callback, and nothing is closed. [`Error::Shutdown`] names who did not end in
+    /// time; [`Error::Callback`] says that a callback has not returned. It is closed all the same.
+    pub fn close(&self, limit: Duration) -> Result<(), Error> {
+        self.check_outside("to close the runtime")?;
+        if self.shared.closed.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let deadline = Instant::now().checked_add(limit);
+        let left = || deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let ended = self.end_actors(limit);
+        let delivery = lock(&self.shared.delivery).take();
+        let finished = delivery.is_none_or(|delivery| delivery.finish(left().max(GRACE)));
+        self.shared.stop_readers();
+        if let Some(threads) = lock(&self.shared.owned).take() {
+            threads.shutdown_timeout(left().max(GRACE));
+        }
+        ended?;
+        if finished { Ok(()) } else { Err(Error::Callback) }
+    }
+
+    fn end_actors(&self, limit: Duration) -> Result<(), Error> {
+        let _entered = self.enter();
+        if !self.shared.owned_is_none() {
+            return block_on(self.shared.bus.shutdown_within(limit)).map_err(Error::Shutdown);
+        }
+        let trees = std::mem::take(&mut *lock(&self.shared.trees));
+        let mut missed = Vec::new();
+        for tree in trees.iter().rev() {
+            if let Err(error) = block_on(tree.shutdown_within(limit)) {
+                missed.extend(error.missed);
+            }
+        }
+        if missed.is_empty() { Ok(()) } else { Err(Error::Killed(missed)) }
+    }
+
+    /// The delivery thread, started by whoever asks first.
+    fn delivery(&self) -> Result<Delivery, Error> {
+        let mut delivery = lock(&self.shared.delivery);
+        // Under the lock: a close that comes later finds it.
+        self.check_open()?;
+        if let Some(delivery) = &*delivery {
+            return Ok(delivery.clone());
+        }
+        let started = Delivery::start(Arc::clone(&self.shared.hooks) as _)?;
+        Ok(delivery.insert(started).clone())
+    }
+
+    #[inline]
+    fn check_open(&self) -> Result<(), Error> {
+        if self.is_closed() { Err(Error::Closed { what: "the runtime" }) } else { Ok(()) }
+    }
+
+    /// That no callback of this runtime asks.
+    pub(crate) fn check_outside(&self, what: &'static str) -> Result<(), Error> {
+        let inside = lock(&self.shared.hooks.threads).contains(&thread::current().id());
+        if inside { Err(Error::Inside { what }) } else { Ok(()) }
+    }
+
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.shared.handle.enter()
+    }
+}
+
+/// How long a callback may take to return once the runtime closes, whatever the limit.
+const GRACE: Duration = Duration::from_millis(100);
+
+impl Shared {
+    fn owned_is_none(&self) -> bool {
+        lock(&self.owned).is_none()
+    }
+
+    fn stop_readers(&self) {
+        for reader in lock(&self.readers).drain(..) {
+            reader.upgrade().inspect(Parking::stop);
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(delivery) = lock(&self.delivery).take() {
+            delivery.stop();
+        }
+        self.stop_readers();
+        if let Some(threads) = lock(&self.owned).take() {
+            // Whoever drops it may be one of these threads.
+            threads.shutdown_background();
+        }
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("bus", &self.shared.bus).field("closed", &self.is_closed()).finish()
+    }
+}
+
+impl fmt::Debug for RuntimeBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RuntimeBuilder")
+            .field("bus", &self.bus)
+            .field("workers", &self.workers)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,149 @@
+//! What a hosted actor does from within its callbacks.
+
+use std::fmt;
+use std::time::Duration;
+
+use mycelium::frame::Header;
+use mycelium::rand_core::Rng as _;
+use mycelium::{Context, Every, Timestamp, WirePublishError};
+
+use crate::actor::{Due, Own, Timed};
+use crate::wait::block_on;
+use crate::{Address, Error, HostedActor, Known};
+
+/// The actor whose callback runs: what it publishes and sets here is its own. It is there for the time of one
+/// call.
+pub struct Scope<'a> {
+    pub(crate) ctx: &'a mut Context<HostedActor>,
+    pub(crate) own: &'a mut Own,
+    pub(crate) known: &'a Known,
+}
+
+impl Scope<'_> {
+    /// Publishes a value of the current version, and keeps the thread while a `Block` subscriber is full.
+    ///
+    /// # Errors
+    /// Those of [`Runtime::publish`](crate::Runtime::publish).
+    pub fn publish(&mut self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
+        let header = self.known.get(type_id)?.header();
+        self.publish_as(&header, bytes)
+    }
+
+    /// The same for a value of any version that the bus reads.
+    ///
+    /// # Errors
+    /// Those of [`publish`](Self::publish).
+    pub fn publish_as(&mut self, header: &Header, bytes: &[u8]) -> Result<(), Error> {
+        match self.ctx.try_publish_wire(header, bytes) {
+            Err(WirePublishError::Full { .. }) => Ok(block_on(self.ctx.publish_wire(header, bytes))?),
+            done => Ok(done?),
+        }
+    }
+
+    /// Publishes a value of the current version without waiting.
+    ///
+    /// # Errors
+    /// Those of [`Runtime::try_publish`](crate::Runtime::try_publish).
+    pub fn try_publish(&mut self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
+        let header = self.known.get(type_id)?.header();
+        Ok(self.ctx.try_publish_wire(&header, bytes)?)
+    }
+
+    /// The time on the bus's clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.ctx.now()
+    }
+
+    /// The actor's id, which outlives its lives.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.ctx.id().get()
+    }
+
+    /// The actor's path in its tree.
+    #[must_use]
+    pub fn path(&self) -> String {
+        let identity = self.ctx.actor_ref().identity();
+        identity.path.as_deref().map_or_else(|| identity.to_string(), str::to_owned)
+    }
+
+    /// The actor's address, for others to keep.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address::of(self.ctx.actor_ref())
+    }
+
+    /// 64 random bits, the same for the same seed, live and in an isolate: see [`Context::random`].
+    pub fn random(&mut self) -> u64 {
+        self.ctx.random().next_u64()
+    }
+
+    /// Has [`Behavior::timer`](crate::Behavior::timer) called with this number after `delay`, in place of
+    /// whatever timer had the number. It ends with this life.
+    pub fn schedule_after(&mut self, delay: Duration, number: u64) {
+        let serial = self.next_serial(number);
+        let handle = self.ctx.schedule_after(delay, Due { number, serial });
+        self.own.timers.insert(number, Timed { handle, repeats: false, serial });
+    }
+
+    /// The same again and again.
+    pub fn schedule_every(&mut self, every: impl Into<Every>, number: u64) {
+        let serial = self.next_serial(number);
+        let handle = self.ctx.schedule_every(every, Due { number, serial });
+        self.own.timers.insert(number, Timed { handle, repeats: true, serial });
+    }
+
+    /// Calls the timer with this number off; whether one was set.
+    pub fn cancel(&mut self, number: u64) -> bool {
+        self.own.timers.remove(&number).inspect(|timed| timed.handle.cancel()).is_some()
+    }
+
+    /// Has [`Behavior::down`](crate::Behavior::down) called with this number when that actor has ended; at
+    /// once if it has.
+    ///
+    /// # Errors
+    /// [`Error::NoAddress`]: nothing is known of that actor that could be watched.
+    pub fn watch(&mut self, other: &Address, number: u64) -> Result<(), Error> {
+        let monitor = other.watch(self.ctx).ok_or_else(|| Error::NoAddress { path: format!("{other:?}") })?;
+        self.own.watches.insert(monitor, number);
+        Ok(())
+    }
+
+    /// Ends the watches with this number; whether there were any.
+    pub fn unwatch(&mut self, number: u64) -> bool {
+        let mut found = false;
+        let ctx = &mut *self.ctx;
+        self.own.watches.retain(|monitor, other| {
+            let ends = *other == number;
+            found |= ends && ctx.unwatch(*monitor);
+            !ends
+        });
+        found
+    }
+
+    /// Says that the actor counts as started, where its child asks for that: see
+    /// [`Child::ready_when_told`](mycelium::tree::Child::ready_when_told).
+    pub fn ready(&self) {
+        self.ctx.ready();
+    }
+
+    /// Ends the actor, normally, after this callback.
+    pub fn stop(&mut self) {
+        self.ctx.stop();
+    }
+
+    /// The serial of a new timer under this number, whose former one is called off.
+    fn next_serial(&mut self, number: u64) -> u64 {
+        let serial = self.own.serials;
+        self.own.serials += 1;
+        self.cancel(number);
+        serial
+    }
+}
+
+impl fmt::Debug for Scope<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope").field("id", &self.id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,101 @@
+//! Trees of a runtime.
+
+use std::time::Duration;
+
+use mycelium::Tree;
+use mycelium::tree::{CallError, Child, ChildInfo, ExitReason};
+
+use crate::wait::{block_on, within};
+use crate::{Address, Error, HostedActor, Runtime};
+
+/// A running supervision tree, whose calls block: see [`Runtime::start`]. Dropping the last handle of it
+/// shuts the tree down without waiting.
+#[derive(Clone, Debug)]
+pub struct HostedTree {
+    tree: Tree,
+    runtime: Runtime,
+}
+
+impl HostedTree {
+    pub(crate) fn new(tree: Tree, runtime: Runtime) -> Self {
+        Self { tree, runtime }
+    }
+
+    /// The tree itself.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The hosted actor at this path, such as `root/desk`. Its address outlives its lives.
+    ///
+    /// # Errors
+    /// [`Error::NoAddress`].
+    pub fn address(&self, path: &str) -> Result<Address, Error> {
+        let actor = self.tree.actor_ref::<HostedActor>(path);
+        actor.map(Address::of).ok_or_else(|| Error::NoAddress { path: path.to_owned() })
+    }
+
+    /// The children of the supervisor at this path.
+    ///
+    /// # Errors
+    /// [`Error::Call`].
+    pub fn which_children(&self, path: &str) -> Result<Vec<ChildInfo>, Error> {
+        self.call("to ask a supervisor", self.tree.which_children(path))
+    }
+
+    /// Starts a child under the supervisor at this path.
+    ///
+    /// # Errors
+    /// [`Error::Call`], [`Error::Inside`].
+    pub fn start_child(&self, path: &str, child: Child) -> Result<(), Error> {
+        self.call("to start a child", self.tree.start_child(path, child))
+    }
+
+    /// Stops the child at this path; it is not restarted.
+    ///
+    /// # Errors
+    /// [`Error::Call`], [`Error::Inside`].
+    pub fn terminate_child(&self, path: &str) -> Result<(), Error> {
+        self.call("to terminate a child", self.tree.terminate_child(path))
+    }
+
+    /// Starts the child at this path, which has ended, again.
+    ///
+    /// # Errors
+    /// [`Error::Call`], [`Error::Inside`].
+    pub fn restart_child(&self, path: &str) -> Result<(), Error> {
+        self.call("to restart a child", self.tree.restart_child(path))
+    }
+
+    /// Has the tree end, and waits for nobody.
+    pub fn stop(&self) {
+        self.tree.stop();
+    }
+
+    /// Ends the tree, its children in reverse order, within `limit`; what is left then is killed.
+    ///
+    /// # Errors
+    /// [`Error::Killed`] names who was killed; [`Error::Inside`].
+    pub fn shutdown(&self, limit: Duration) -> Result<(), Error> {
+        self.runtime.check_outside("to shut a tree down")?;
+        let _entered = self.runtime.enter();
+        block_on(self.tree.shutdown_within(limit)).map_err(|error| Error::Killed(error.missed))
+    }
+
+    /// Why it has ended, if it has, or does within `limit`.
+    #[must_use]
+    pub fn end_reason(&self, limit: Duration) -> Option<ExitReason> {
+        self.tree.end_reason().or_else(|| within(limit, self.tree.ended()))
+    }
+
+    fn call<T>(
+        &self,
+        what: &'static str,
+        call: impl Future<Output = Result<T, CallError>>,
+    ) -> Result<T, Error> {
+        self.runtime.check_outside(what)?;
+        let _entered = self.runtime.enter();
+        block_on(call).map_err(Error::Call)
+    }
+}

@@ -1,0 +1,7 @@
+//! What a runtime for a foreign language promises.
+
+mod actors;
+mod bytes;
+mod callbacks;
+mod common;
+mod shared;

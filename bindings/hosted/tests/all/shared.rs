@@ -1,0 +1,125 @@
+//! The bus of a Rust program, seen from a foreign language.
+
+use std::sync::Arc;
+
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::{
+    Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscription, Subscriptions,
+    ThreadHooks,
+};
+use mycelium_hosted::{Encoded, Error, ErrorKind, Exposed, Runtime};
+
+use crate::common::{Log, WATCHDOG, price, tick};
+
+macro_rules! message {
+    ($name:ident, $id:literal, $topic:literal) => {
+        #[derive(
+            Clone,
+            Debug,
+            PartialEq,
+            mycelium::rkyv::Archive,
+            mycelium::rkyv::Serialize,
+            mycelium::rkyv::Deserialize,
+        )]
+        #[rkyv(crate = mycelium::rkyv)]
+        struct $name {
+            n: i64,
+        }
+        impl Message for $name {
+            const NAME: &'static str = stringify!($name);
+            const TYPE_ID: u16 = $id;
+            const TOPIC: &'static str = $topic;
+            fn validate(&self) -> Result<(), mycelium::ValidationError> {
+                if self.n < 0 {
+                    Err(mycelium::ValidationError::new(Self::NAME, "n", "is below zero"))
+                } else {
+                    Ok(())
+                }
+            }
+        }
+        impl Wire for $name {
+            const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: $name::ROOT_LEN, digest: 1 }];
+        }
+    };
+}
+message!(Tick, 7, "ticks");
+message!(Limit, 8, "limits");
+message!(Room, 9, "rooms");
+
+struct Mine;
+impl Messages for Mine {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<Tick>();
+        visitor.typed::<Limit>();
+        visitor.typed::<Room>();
+    }
+}
+
+struct NoHooks;
+impl ThreadHooks for NoHooks {}
+
+/// A Rust actor.
+struct Risk(Log);
+impl Actor for Risk {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Risk {
+    async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format!("tick {}", tick.n));
+        Ok(())
+    }
+}
+impl Handler<Limit> for Risk {
+    async fn handle(&mut self, limit: &Limit, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format!("limit {}", limit.n));
+        Ok(())
+    }
+}
+impl Responder<Room> for Risk {
+    type Reply = Limit;
+    async fn answer(&mut self, room: &Room, _: &mut Context<Self>) -> Limit {
+        Limit { n: room.n + 1 }
+    }
+}
+
+#[test]
+fn bytes_and_types_meet_on_one_bus_and_a_close_leaves_it() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bus = MessageBus::builder().contract(Mine).runtime(threads.handle().clone()).build();
+    let log = Log::default();
+    let risk = bus.spawn(Risk(log.clone())).unwrap();
+    let runtime = Runtime::share(bus.clone(), &Mine, threads.handle().clone(), Arc::new(NoHooks));
+    let mut ticks = runtime.reader("ticks", Subscription::block()).unwrap();
+
+    runtime.publish(7, &tick(3)).unwrap();
+    bus.publisher::<Tick>().unwrap().publish_blocking(Tick { n: 4 }).unwrap();
+    log.wait_for("tick 4");
+    let mut out = [0; 80];
+    assert_eq!((ticks.read_array(7, &mut out), price(&out[..8]), price(&out[8..16])), (Ok(2), 3, 4));
+    assert_eq!(runtime.publish(7, &tick(-1)).unwrap_err().kind(), ErrorKind::Value, "its rule is broken");
+
+    let exposed =
+        Exposed::new().takes::<Limit>(risk.recipient()).answers::<Room, Limit>(risk.reply_recipient());
+    runtime.expose("risk", exposed);
+    let address = runtime.address("risk").unwrap();
+    address.tell(Encoded::of(&Limit { n: 5 }).unwrap()).unwrap();
+    log.wait_for("limit 5");
+    let answer = address.ask(Encoded::of(&Room { n: 1 }).unwrap(), Some(WATCHDOG)).unwrap();
+    assert_eq!(answer.decode::<Limit>(), Ok(Limit { n: 2 }));
+    assert!(answer.decode::<Room>().is_err());
+    let wrong = address.tell(Encoded::of(&Tick { n: 1 }).unwrap()).unwrap_err();
+    assert!(matches!(&wrong, Error::Answer(text) if text.text().contains("type id 7")), "{wrong}");
+    assert!(address.ask(Encoded::of(&Limit { n: 1 }).unwrap(), None).is_err());
+
+    runtime.close(WATCHDOG).unwrap();
+    assert!(runtime.publish(7, &tick(5)).is_err());
+    bus.publisher::<Tick>().unwrap().publish_blocking(Tick { n: 6 }).unwrap();
+    log.wait_for("tick 6");
+    assert_eq!((ticks.wait(None), ticks.drain(9, |_| ())), (Ok(true), Ok(1)), "what has come by then");
+    assert_eq!(ticks.wait(None).unwrap_err().kind(), ErrorKind::Closed);
+    threads.block_on(bus.shutdown()).unwrap();
+    assert!(!address.is_alive());
+}
