@@ -28,6 +28,7 @@ Developer commands of Mycelium.
     cargo xtask mutants [ARGS]     change the code in small ways and see whether a test notices; ARGS go to cargo-mutants
     cargo xtask sanitize asan|lsan|tsan [ARGS]
                                    run tests under a sanitizer; ARGS go to `cargo test`
+    cargo xtask python             build the Python package with pip, install it into a new environment, and run its tests there
     cargo xtask setup              install what the tests need and the machine lacks (Erlang/OTP)
 ";
 
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         "coverage" => reliability::coverage(&root, &rest),
         "mutants" => reliability::mutants(&root, &rest),
         "sanitize" => reliability::sanitize(&root, &rest),
+        "python" => plan::python(&root).run(&root),
         "setup" => plan::setup().run(&root),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");

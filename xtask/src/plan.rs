@@ -99,6 +99,11 @@ pub(crate) fn setup() -> Step {
     Step::program("setup", "sh", "tests/otp/install.sh")
 }
 
+/// The Python package as a user gets it: a wheel that pip builds and installs, and its tests.
+pub(crate) fn python(root: &Path) -> Step {
+    Step::program("python", "sh", "tests/python/wheel.sh").args(&[root.join("target").display().to_string()])
+}
+
 /// The main job in release: ten thousand parameter pairs over the GOOG bars, unless `args` say otherwise.
 pub(crate) fn demo(args: &[String]) -> Step {
     let mut all = "run --release --locked -p backtest -- sweep".to_owned();

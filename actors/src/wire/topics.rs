@@ -18,30 +18,60 @@ use super::{Known, Table};
 /// assert!(list.takes("orders.new") && !one.takes("orders.new") && WireTopics::all().takes("orders.new"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WireTopics(Vec<String>);
+pub struct WireTopics {
+    names: Vec<String>,
+    /// The type ids of the messages that are wanted; `None` for all.
+    only: Option<Vec<u16>>,
+}
 
 impl WireTopics {
     /// Every topic of the bus's contracts.
     #[must_use]
     pub fn all() -> Self {
-        Self(vec!["*".to_owned()])
+        Self::named(vec!["*".to_owned()])
+    }
+
+    /// Of these topics, only the messages with these type ids: the others take no room in the queue. Each of
+    /// them must be on one of the topics.
+    ///
+    /// ```
+    /// use mycelium::WireTopics;
+    ///
+    /// let bars: WireTopics = WireTopics::from("market.*").only([100]);
+    /// assert!(bars.takes("market.bars"));
+    /// ```
+    #[must_use]
+    pub fn only(mut self, type_ids: impl IntoIterator<Item = u16>) -> Self {
+        self.only = Some(type_ids.into_iter().collect());
+        self
+    }
+
+    fn named(names: Vec<String>) -> Self {
+        Self { names, only: None }
     }
 
     /// Whether the topic of this name is among them.
     #[must_use]
     pub fn takes(&self, topic: &str) -> bool {
-        self.0.iter().any(|name| takes(name, topic))
+        self.names.iter().any(|name| takes(name, topic))
     }
 
     /// Which of the messages in `table` go there, by rising type id.
     pub(crate) fn among(&self, table: &Table) -> Result<Vec<usize>, SpawnError> {
         let known = table.known();
         let unknown = |name: &&String| !known.iter().any(|known| takes(name, known.kind.topic));
-        if let Some(name) = self.0.iter().find(unknown) {
+        if let Some(name) = self.names.iter().find(unknown) {
             return Err(SpawnError::UnknownTopic { topic: name.clone() });
         }
-        let wanted = |known: &Known| self.takes(known.kind.topic);
-        Ok((0..known.len()).filter(|at| wanted(&known[*at])).collect())
+        let wanted = |known: &&Known| self.takes(known.kind.topic);
+        let only = self.only.iter().flatten();
+        let missing = |id: &&u16| !known.iter().filter(wanted).any(|known| known.kind.type_id == **id);
+        if let Some(id) = only.clone().find(missing) {
+            let topic = format!("{} (type id {id})", self.names.join(", "));
+            return Err(SpawnError::UnknownTopic { topic });
+        }
+        let named = |id: u16| self.only.is_none() || only.clone().any(|only| *only == id);
+        Ok((0..known.len()).filter(|at| wanted(&&known[*at]) && named(known[*at].kind.type_id)).collect())
     }
 }
 
@@ -51,30 +81,30 @@ fn takes(name: &str, topic: &str) -> bool {
 
 impl From<&str> for WireTopics {
     fn from(topic: &str) -> Self {
-        Self(vec![topic.to_owned()])
+        Self::named(vec![topic.to_owned()])
     }
 }
 
 impl From<String> for WireTopics {
     fn from(topic: String) -> Self {
-        Self(vec![topic])
+        Self::named(vec![topic])
     }
 }
 
 impl<S: Into<String>> From<Vec<S>> for WireTopics {
     fn from(topics: Vec<S>) -> Self {
-        Self(topics.into_iter().map(Into::into).collect())
+        Self::named(topics.into_iter().map(Into::into).collect())
     }
 }
 
 impl<S: Into<String>, const N: usize> From<[S; N]> for WireTopics {
     fn from(topics: [S; N]) -> Self {
-        Self(topics.into_iter().map(Into::into).collect())
+        Self::named(topics.into_iter().map(Into::into).collect())
     }
 }
 
 impl From<&[&str]> for WireTopics {
     fn from(topics: &[&str]) -> Self {
-        Self(topics.iter().map(|topic| (*topic).to_owned()).collect())
+        Self::named(topics.iter().map(|topic| (*topic).to_owned()).collect())
     }
 }

@@ -82,6 +82,7 @@ fn package(contract: &Contract) -> String {
     out.line(format!("SCHEMA_ID = {}", literal::text(&schema.id)));
     out.line(format!("SCHEMA_VERSION = {}", schema.version));
     out.line(format!("SCHEMA_DIGEST = 0x{:016X}", Digests::of(contract).schema(contract)));
+    table(contract, &mut out);
     let mut codec = Codec::new(model);
     for def in &contract.enums {
         types::enumeration(model, def, &mut codec, &mut out);
@@ -108,13 +109,25 @@ fn package(contract: &Contract) -> String {
     out.open("__all__ = [");
     let enums = contract.enums.iter().flat_map(types::names_of_enum);
     let structs = contract.structs.iter().map(|def| def.name.clone());
-    let constants = ["MESSAGES", "SCHEMA_DIGEST", "SCHEMA_ID", "SCHEMA_VERSION"].into_iter().chain(public);
+    let constants =
+        ["CONTRACT", "MESSAGES", "SCHEMA_DIGEST", "SCHEMA_ID", "SCHEMA_VERSION"].into_iter().chain(public);
     let all = enums.chain(structs).chain(messages.into_iter().chain(constants).map(str::to_owned));
     for name in all {
         out.line(format!("{},", literal::text(&name)));
     }
     out.close("]");
     out.text
+}
+
+/// What a runtime knows of the contract.
+fn table(contract: &Contract, out: &mut Source) {
+    out.line("");
+    out.line("# What a runtime knows of the contract: `mycelium.Runtime(contract=THIS_PACKAGE)`.");
+    out.open("CONTRACT = (");
+    for line in contract.table().lines() {
+        out.line(literal::text(&format!("{line}\n")));
+    }
+    out.close(")");
 }
 
 impl Source {

@@ -25,7 +25,11 @@ const PLACES: &[Place] = &[
     Place { name: "mycelium-codegen", folder: "bindings/codegen", uses: &["mycelium-contract"] },
     Place { name: "mycelium-hosted", folder: "bindings/hosted", uses: &["mycelium", "mycelium-contract"] },
     Place { name: "mycelium-ffi", folder: "bindings/ffi", uses: &["mycelium", "mycelium-hosted"] },
-    Place { name: "mycelium-python", folder: "bindings/python", uses: &["mycelium", "mycelium-hosted"] },
+    Place {
+        name: "mycelium-python",
+        folder: "bindings/python",
+        uses: &["mycelium", "mycelium-contract", "mycelium-hosted"],
+    },
     Place {
         name: "mycelium-cli",
         folder: "cli",

@@ -1,0 +1,56 @@
+"""What can go wrong: each error says what to do about it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "MyceliumError",
+    "ContractError",
+    "SchemaError",
+    "PublishError",
+    "FullError",
+    "ClosedError",
+    "SubscribeError",
+    "BusyError",
+    "ShutdownError",
+    "UnsupportedError",
+]
+
+
+class MyceliumError(Exception):
+    """Whatever Mycelium raises, but for `TypeError` and `ValueError` of wrong arguments."""
+
+
+class ContractError(MyceliumError, ValueError):
+    """A contract cannot be read. The text has the file, the line, the cause and the remedy."""
+
+
+class SchemaError(MyceliumError):
+    """The program's message classes and the runtime's contract are not the same."""
+
+
+class PublishError(MyceliumError):
+    """A message was not published, and nobody has received it."""
+
+
+class FullError(PublishError):
+    """A subscriber's queue is full, and stayed so for as long as the publisher would wait."""
+
+
+class ClosedError(MyceliumError):
+    """The runtime is closed, or belongs to the process that this one was forked from."""
+
+
+class SubscribeError(MyceliumError):
+    """There is no such subscription."""
+
+
+class BusyError(MyceliumError):
+    """Two threads read one subscription."""
+
+
+class ShutdownError(MyceliumError):
+    """Actors did not stop in time. Everything is closed all the same."""
+
+
+class UnsupportedError(MyceliumError, NotImplementedError):
+    """Taken for later versions, and refused by this one."""

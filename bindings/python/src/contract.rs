@@ -1,0 +1,63 @@
+//! Contracts, loaded at run time.
+
+use std::path::PathBuf;
+
+use mycelium::wire;
+use mycelium_contract::Digests;
+use pyo3::prelude::*;
+
+use crate::errors::Class;
+
+/// What a process knows of the messages of a contract.
+#[pyclass(frozen, module = "mycelium._native")]
+pub(crate) struct Contract {
+    pub(crate) loaded: wire::Contract,
+    schema_digest: u64,
+    origin: String,
+}
+
+#[pymethods]
+impl Contract {
+    /// Reads and checks a `contracts.yaml`.
+    #[staticmethod]
+    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let (origin, read) =
+            (path.display().to_string(), py.detach(|| mycelium_contract::Contract::read(&path)));
+        let contract = read.map_err(|errors| Class::Contract.of(py, errors.to_string()))?;
+        let digest = Digests::of(&contract).schema(&contract);
+        Self::parse(py, &contract.table(), digest, origin)
+    }
+
+    /// Takes the table of a contract, as generated packages hold it.
+    #[staticmethod]
+    fn parse(py: Python<'_>, table: &str, schema_digest: u64, origin: String) -> PyResult<Self> {
+        let loaded = wire::Contract::parse(table)
+            .map_err(|error| Class::Contract.of(py, format!("{origin}: the contract's table: {error}")))?;
+        Ok(Self { loaded, schema_digest, origin })
+    }
+
+    #[getter]
+    fn schema_digest(&self) -> u64 {
+        self.schema_digest
+    }
+
+    /// Where it was read from.
+    #[getter]
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Of each message: type id, name, topic, version, digest.
+    fn messages(&self) -> Vec<(u16, &'static str, &'static str, u16, u64)> {
+        let row = |message: wire::Untyped| {
+            let offer = message.offer();
+            (message.type_id(), message.name(), message.topic(), offer.version, message.digest())
+        };
+        self.loaded.messages().map(row).collect()
+    }
+
+    fn __repr__(&self) -> String {
+        let count = self.loaded.messages().count();
+        format!("<Contract {}: {count} messages, digest 0x{:016x}>", self.origin, self.schema_digest)
+    }
+}

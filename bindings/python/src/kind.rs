@@ -1,0 +1,95 @@
+//! What is known of a generated message class.
+
+use mycelium::frame::Header;
+use mycelium::wire;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyType};
+
+use crate::errors::Class;
+
+/// A generated message class that the runtime's contract has.
+pub(crate) struct Kind {
+    pub(crate) class: Py<PyType>,
+    pub(crate) header: Header,
+    pub(crate) name: &'static str,
+    pub(crate) topic: &'static str,
+    /// Whether the class's values all have the length of the root.
+    pub(crate) fixed: bool,
+    decode: Py<PyAny>,
+}
+
+impl Kind {
+    /// Compares a class with the contract.
+    ///
+    /// # Errors
+    /// `TypeError` for what is no generated message class, `SchemaError` for one of another contract.
+    pub(crate) fn of(contract: &wire::Contract, class: &Bound<'_, PyType>) -> PyResult<Self> {
+        let py = class.py();
+        let constant = |name: &str| class.getattr(name).ok();
+        let number = |name: &str| constant(name).and_then(|value| value.extract::<u64>().ok());
+        let (Some(type_id), Some(version), Some(root_len), Some(digest), Some(decode)) =
+            (number("TYPE_ID"), number("VERSION"), number("ROOT_LEN"), number("DIGEST"), constant("decode"))
+        else {
+            let name = class.qualname().map_or_else(|_| class.to_string(), |name| name.to_string());
+            return Err(PyTypeError::new_err(format!(
+                "{name} is no message class: publish and subscribe to the classes that `mycelium gen --lang python` has written"
+            )));
+        };
+        let name = class.name()?.to_string();
+        let known = u16::try_from(type_id).ok().and_then(|type_id| contract.message(type_id));
+        let Some(message) = known else {
+            return Err(Class::Schema.of(
+                py,
+                format!("{name} (type id {type_id}) is not in the runtime's contract; give the Runtime the contract that the class was generated from"),
+            ));
+        };
+        if message.name() != name || message.digest() != digest {
+            return Err(Class::Schema.of(
+                py,
+                format!(
+                    "{name} (type id {type_id}, version {version}, digest 0x{digest:016x}) is not the {} of the runtime's contract \
+                     (version {}, digest 0x{:016x}); generate the package again with `mycelium gen --lang python`",
+                    message.name(),
+                    message.offer().version,
+                    message.digest(),
+                ),
+            ));
+        }
+        let header = Header {
+            type_id: message.type_id(),
+            version: message.offer().version,
+            root_len: u32::try_from(root_len).unwrap_or(u32::MAX),
+            ..Header::default()
+        };
+        let fixed = class.hasattr("DTYPE")?;
+        let (name, topic) = (message.name(), message.topic());
+        Ok(Self { class: class.clone().unbind(), header, name, topic, fixed, decode: decode.unbind() })
+    }
+
+    /// The message that these bytes are.
+    pub(crate) fn decode<'py>(
+        &self,
+        py: Python<'py>,
+        header: &Header,
+        bytes: &[u8],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let value = PyBytes::new(py, bytes);
+        if header.version == self.header.version && header.root_len == self.header.root_len {
+            return self.decode.bind(py).call1((value,));
+        }
+        self.decode.bind(py).call1((value, header.version, header.root_len))
+    }
+
+    /// Whether these bytes are one record of an array of this class.
+    pub(crate) fn is_record(&self, header: &Header, bytes: &[u8]) -> bool {
+        header.version == self.header.version && bytes.len() == self.header.root_len as usize
+    }
+
+    /// A value of another version as this one.
+    #[cold]
+    pub(crate) fn renewed(&self, py: Python<'_>, header: &Header, bytes: &[u8]) -> PyResult<Py<PyBytes>> {
+        let encoded = self.decode(py, header, bytes)?.call_method0("encode")?;
+        Ok(encoded.cast_into::<PyBytes>()?.unbind())
+    }
+}

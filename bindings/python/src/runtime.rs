@@ -1,0 +1,156 @@
+//! The runtime: a bus, its threads, and the message classes that were met.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyType};
+
+use crate::contract::Contract;
+use crate::core::Core;
+use crate::kind::Kind;
+use crate::publisher::{Publisher, encoded};
+use crate::subscription::{self, Subscription};
+use crate::wait;
+
+/// How many threads a runtime may have.
+const THREADS_MAX: usize = 64;
+
+/// A bus in this process.
+#[pyclass(frozen, subclass, weakref, module = "mycelium._native")]
+pub(crate) struct Runtime {
+    core: Arc<Core>,
+    contract: Py<Contract>,
+    /// By the address of the class, which is kept.
+    kinds: Mutex<HashMap<usize, Arc<Kind>>>,
+    validate: bool,
+}
+
+impl Runtime {
+    fn kind(&self, class: &Bound<'_, PyType>) -> PyResult<Arc<Kind>> {
+        let at = class.as_ptr().addr();
+        if let Some(kind) = self.kinds.lock().unwrap_or_else(PoisonError::into_inner).get(&at) {
+            return Ok(Arc::clone(kind));
+        }
+        let kind = Arc::new(Kind::of(&self.core.contract, class)?);
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).insert(at, Arc::clone(&kind));
+        Ok(kind)
+    }
+}
+
+#[pymethods]
+impl Runtime {
+    #[new]
+    #[pyo3(signature = (contract, threads, topic_capacity, validate))]
+    fn new(
+        py: Python<'_>,
+        contract: Bound<'_, Contract>,
+        threads: usize,
+        topic_capacity: Option<usize>,
+        validate: bool,
+    ) -> PyResult<Self> {
+        if !(1..=THREADS_MAX).contains(&threads) {
+            return Err(PyValueError::new_err(format!("threads is {threads}: choose 1 to {THREADS_MAX}")));
+        }
+        if topic_capacity == Some(0) {
+            return Err(PyValueError::new_err("topic_capacity is a number of messages from 1 on"));
+        }
+        let core = Core::new(py, contract.get().loaded, threads, topic_capacity)?;
+        Ok(Self {
+            core: Arc::new(core),
+            contract: contract.unbind(),
+            kinds: Mutex::new(HashMap::new()),
+            validate,
+        })
+    }
+
+    /// Publishes a message to its topic.
+    #[pyo3(signature = (message, timeout = None))]
+    fn publish(&self, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        let (kind, limit) = (self.kind(&message.get_type())?, wait::limit(timeout)?);
+        let value = encoded(message, self.validate)?;
+        self.core.publish(message.py(), &kind.header, value.as_bytes(), limit)
+    }
+
+    /// A publisher of the messages of one class.
+    fn publisher_of(&self, class: &Bound<'_, PyType>) -> PyResult<Publisher> {
+        let kind = self.kind(class)?;
+        self.core.open(class.py())?;
+        Ok(Publisher::new(Arc::clone(&self.core), kind, self.validate))
+    }
+
+    /// A subscription to the messages of these classes.
+    fn subscription_to(
+        &self,
+        py: Python<'_>,
+        classes: Vec<Bound<'_, PyType>>,
+        policy: &str,
+        capacity: Option<usize>,
+    ) -> PyResult<Subscription> {
+        let kinds = classes.iter().map(|class| self.kind(class)).collect::<PyResult<Vec<_>>>()?;
+        if kinds.is_empty() {
+            return Err(PyValueError::new_err("a subscription names at least one message class"));
+        }
+        let from = subscription::subscribe(py, &self.core, &kinds, policy, capacity)?;
+        Ok(Subscription::new(Arc::clone(&self.core), &kinds, from))
+    }
+
+    #[getter]
+    fn contract(&self, py: Python<'_>) -> Py<Contract> {
+        self.contract.clone_ref(py)
+    }
+
+    /// What the topics, queues and actors of the bus have counted.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        self.core.open(py)?;
+        let stats = py.detach(|| self.core.bus.stats());
+        let all = PyDict::new(py);
+        let topics = PyList::empty(py);
+        for topic in &stats.topics {
+            let row = PyDict::new(py);
+            row.set_item("message", topic.message)?;
+            row.set_item("topic", topic.topic)?;
+            row.set_item("published", topic.published)?;
+            row.set_item("delivered", topic.delivered)?;
+            row.set_item("waiting", topic.waiting)?;
+            row.set_item("dropped", topic.dropped_oldest + topic.dropped_newest + topic.conflated)?;
+            row.set_item("dropped_unsubscribed", topic.dropped_unsubscribed)?;
+            row.set_item("dead_letters", topic.dead_letters)?;
+            topics.append(row)?;
+        }
+        let queues = PyList::empty(py);
+        for queue in &stats.queues {
+            let row = PyDict::new(py);
+            row.set_item("receiver", queue.receiver.as_ref().map(ToString::to_string))?;
+            row.set_item("message", queue.message)?;
+            row.set_item("policy", queue.policy)?;
+            row.set_item("waiting", queue.waiting)?;
+            row.set_item("capacity", queue.capacity)?;
+            queues.append(row)?;
+        }
+        all.set_item("actors", stats.actors())?;
+        all.set_item("restarts", stats.restarts)?;
+        all.set_item("topics", topics)?;
+        all.set_item("queues", queues)?;
+        all.set_item("text", stats.to_string())?;
+        Ok(all)
+    }
+
+    /// Ends all actors, closes all topics and ends the runtime's threads.
+    fn shut_down(&self, py: Python<'_>, limit: f64) -> PyResult<()> {
+        let limit = wait::limit(Some(limit))?.unwrap_or(Duration::ZERO);
+        self.core.close(py, limit)
+    }
+
+    /// This process is a child of the runtime's.
+    fn mark_forked(&self) {
+        self.core.mark_forked();
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.core.is_closed()
+    }
+}

@@ -1,0 +1,98 @@
+//! Waiting on a Python thread: detached, and in slices, so that signals are heard.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+/// How long a thread waits before it looks for signals and for whoever closes what it waits on.
+const SLICE: Duration = Duration::from_millis(20);
+
+/// Wakes a thread that is parked.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// How a wait ended.
+pub(crate) enum Waited<T> {
+    Ready(T),
+    TimedOut,
+    /// `given_up` said so.
+    GivenUp,
+}
+
+/// Waits until `work` is ready, the limit has passed or `given_up` says so. Python's other threads run
+/// meanwhile, and signal handlers on the main thread.
+///
+/// # Errors
+/// What a signal handler raises, `KeyboardInterrupt` above all: `work` is dropped then.
+pub(crate) fn until<F>(
+    py: Python<'_>,
+    work: F,
+    limit: Option<Duration>,
+    given_up: impl Fn() -> bool,
+) -> PyResult<Waited<F::Output>>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    let end = limit.and_then(|limit| Instant::now().checked_add(limit));
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut work = pin!(work);
+    loop {
+        let now = Instant::now();
+        let left = end.map_or(SLICE, |end| end.saturating_duration_since(now).min(SLICE));
+        let mut at = work.as_mut();
+        if let Some(output) = py.detach(|| slice(at.as_mut(), &waker, now + left)) {
+            return Ok(Waited::Ready(output));
+        }
+        py.check_signals()?;
+        if given_up() {
+            return Ok(Waited::GivenUp);
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return Ok(Waited::TimedOut);
+        }
+    }
+}
+
+/// Waits until then at most.
+fn slice<F: Future>(mut work: Pin<&mut F>, waker: &Waker, end: Instant) -> Option<F::Output> {
+    let mut cx = Context::from_waker(waker);
+    loop {
+        if let Poll::Ready(output) = work.as_mut().poll(&mut cx) {
+            return Some(output);
+        }
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        // Whoever woke it meanwhile has left a token, with which this returns at once.
+        thread::park_timeout(left);
+    }
+}
+
+/// A limit in seconds, as Python has it; `None` for no limit.
+pub(crate) fn limit(seconds: Option<f64>) -> PyResult<Option<Duration>> {
+    seconds
+        .map(|seconds| {
+            Duration::try_from_secs_f64(seconds).map_err(|_| {
+                pyo3::exceptions::PyValueError::new_err(format!(
+                    "a timeout is a number of seconds from 0 on, and not {seconds}; None waits for ever"
+                ))
+            })
+        })
+        .transpose()
+}

@@ -1,0 +1,56 @@
+"""What the tests share: a runtime that is closed after each test, messages, and a program in a process of its own."""
+
+from __future__ import annotations
+
+import faulthandler
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+
+import desk
+import mycelium
+import pytest
+from desk import Level, Side, Trade
+
+# A test that hangs is killed, and says where each thread was.
+faulthandler.dump_traceback_later(240, exit=True)
+
+CONTRACT = mycelium.load_contract(desk)
+
+
+@pytest.fixture
+def rt() -> Iterator[mycelium.Runtime]:
+    with mycelium.Runtime(contract=CONTRACT) as runtime:
+        yield runtime
+
+
+def trade(number: int = 1) -> Trade:
+    return Trade(
+        at=number,
+        price=1.5,
+        lots=3,
+        side=Side.Sell,
+        venue=number,
+        limit=None,
+        levels=[Level(1.0, 2), Level(3.0, 4)],
+        flags=b"12345678",
+    )
+
+
+@pytest.fixture
+def program() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a program in a process of its own: its output, and the proof that it has ended by itself."""
+
+    def run(text: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        head = "import os, sys, time, threading\nimport mycelium, desk\nfrom desk import *\n"
+        told = subprocess.run(
+            [sys.executable, "-X", "faulthandler", "-c", head + textwrap.dedent(text)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert told.returncode == code, f"{told.returncode}\n{told.stdout}\n{told.stderr}"
+        return told
+
+    return run

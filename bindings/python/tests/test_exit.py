@@ -1,0 +1,107 @@
+"""Processes that end, fork, or are interrupted while messages flow."""
+
+from __future__ import annotations
+
+
+def test_an_interpreter_that_exits_while_threads_publish_and_wait(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        rt = mycelium.Runtime(contract=desk)
+        full, ticks = rt.subscribe(Tick, capacity=4), rt.subscribe(Tock)
+
+        def publish():
+            try:
+                while True:
+                    rt.publish(Tick(1))
+            except mycelium.ClosedError:
+                print("closed")
+
+        def publish_more():
+            while True:
+                try:
+                    rt.publish(Tock(1))
+                except mycelium.ClosedError:
+                    time.sleep(0.001)
+
+        def read():
+            for tock in ticks:
+                pass
+
+        for work in (publish, publish_more, read):
+            threading.Thread(target=work, daemon=True).start()
+        time.sleep(0.2)
+        print("ends")
+        """
+    )
+    assert "ends" in told.stdout and told.stderr == ""
+
+
+def test_a_runtime_that_nobody_closes(program) -> None:  # type: ignore[no-untyped-def]
+    assert program("rt = mycelium.Runtime(contract=desk); rt.publish(Tick(1)); print('ends')").stdout == "ends\n"
+    assert program("rt = mycelium.Runtime(contract=desk); sys.exit(3)", code=3)
+    program("rt = mycelium.Runtime(contract=desk); s = rt.subscribe(Tick); os._exit(0)")
+
+
+def test_a_forked_child_is_told_to_make_a_runtime_of_its_own(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        import warnings
+        warnings.simplefilter("ignore")
+        rt = mycelium.Runtime(contract=desk)
+        ticks, publisher = rt.subscribe(Tick), rt.publisher(Tick)
+        stop = threading.Event()
+
+        def feed():
+            while not stop.is_set():
+                rt.publish(Tock(1))
+
+        tocks = rt.subscribe(Tock, policy="drop_oldest")
+        feeding = threading.Thread(target=feed)
+        feeding.start()
+        for _ in range(20):
+            child = os.fork()
+            if child == 0:
+                for use in (lambda: rt.publish(Tick(1)), lambda: publisher.publish(Tick(1)), ticks.recv,
+                            lambda: rt.subscribe(Tick), rt.stats):
+                    try:
+                        use()
+                        os._exit(1)
+                    except mycelium.ClosedError as error:
+                        if "was forked" not in str(error):
+                            os._exit(2)
+                ticks.close()
+                rt.close()
+                with mycelium.Runtime(contract=desk) as own:
+                    mine = own.subscribe(Tick)
+                    own.publish(Tick(2))
+                    if mine.recv() != Tick(2):
+                        os._exit(3)
+                sys.exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        stop.set()
+        feeding.join()
+        rt.publish(Tick(1))
+        assert ticks.recv() == Tick(1)
+        rt.close()
+        print("ends")
+        """
+    )
+    assert told.stdout == "ends\n", told.stderr
+
+
+def test_ctrl_c_ends_a_wait(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        import signal
+        rt = mycelium.Runtime(contract=desk)
+        ticks = rt.subscribe(Tick, capacity=4)
+        for wait in (rt.subscribe(Note).recv, lambda: rt.publish_many([Tick(1)] * 100)):
+            threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+            try:
+                wait()
+            except KeyboardInterrupt:
+                print("interrupted")
+        rt.close()
+        """
+    )
+    assert told.stdout == "interrupted\n" * 2

@@ -1,0 +1,165 @@
+"""What is done wrong is an exception that says what to do."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import time
+
+import desk
+import mycelium
+import numpy as np
+import pytest
+from conftest import CONTRACT, trade
+from desk import Note, Tick, Tock, Trade
+
+
+def test_arguments_that_make_no_sense(rt: mycelium.Runtime) -> None:
+    with pytest.raises(TypeError, match="int is no message class"):
+        rt.publish(3)
+    with pytest.raises(TypeError, match="no message class"):
+        rt.subscribe(int)
+    with pytest.raises(TypeError, match="a publisher of Tick was given a Tock"):
+        rt.publisher(Tick).publish(Tock(1))
+    with pytest.raises(ValueError, match='choose "block"'):
+        rt.subscribe(Tick, policy="drop")
+    with pytest.raises(ValueError, match="from 1 on"):
+        rt.subscribe(Tick, capacity=0)
+    with pytest.raises(ValueError, match="at least one message class"):
+        rt.subscribe(())
+    with pytest.raises(ValueError, match="at least one record"):
+        rt.subscribe_array(Tick, batch=0)
+    with pytest.raises(ValueError, match="None waits for ever"):
+        rt.publish(Tick(1), timeout=-1)
+    with pytest.raises(ValueError, match="None waits for ever"):
+        rt.subscribe(Tick).recv(timeout=float("nan"))
+    with pytest.raises(TypeError, match="has no fixed size"):
+        rt.subscribe_array(Note)
+    with pytest.raises(TypeError, match="publish_many\\(array, of=Trade\\)"):
+        rt.publish_many(np.zeros(1, dtype=Tick.DTYPE))
+    with pytest.raises(TypeError, match="an array of Trade has the dtype"):
+        rt.publish_many(np.zeros(1, dtype=Tick.DTYPE), of=Trade)
+    with pytest.raises(TypeError, match="contract is a int"):
+        mycelium.Runtime(contract=3)
+    with pytest.raises(ValueError, match="threads is 0: choose 1 to 64"):
+        mycelium.Runtime(contract=CONTRACT, threads=0)
+    with pytest.raises(desk.EncodeError, match="Tick.number"):
+        rt.publish(Tick(-1))
+
+
+def test_links_are_refused_until_they_exist() -> None:
+    for name in ("topology_path", "service_name"):
+        with pytest.raises(mycelium.UnsupportedError, match=f"{name} belongs to links"):
+            mycelium.Runtime(contract=CONTRACT, **{name: "x"})
+
+
+def test_bytes_that_are_no_value_reach_nobody(rt: mycelium.Runtime) -> None:
+    trades, publisher = rt.subscribe(Trade), rt.publisher(Trade)
+    value = bytearray(trade().encode())
+    for bad in (b"", bytes(value[:-1]), bytes(value) + b"\0" * 8):
+        with pytest.raises(mycelium.PublishError, match="not published: Trade"):
+            publisher.publish(bad)
+    value[20] = 2  # there is no third side
+    with pytest.raises(mycelium.PublishError):
+        publisher.publish(bytes(value))
+    records = np.zeros(3, dtype=Trade.DTYPE)
+    records["side"][1] = 7
+    with pytest.raises(mycelium.PublishError):
+        publisher.publish_many(records)
+    assert len(trades.recv().encode()) == Trade.ROOT_LEN, "the record before the mistake"
+    assert trades.try_recv() is None
+
+
+def test_another_contract_is_refused(tmp_path: object) -> None:
+    with pytest.raises(mycelium.SchemaError, match="generate the package again"):
+        mycelium.Runtime(contract=CONTRACT, schema_digest=desk.SCHEMA_DIGEST ^ 1)
+    other = "mycelium contract 1\nschema other 1\nmessage Tick 3 1 desk.ticks\nfield number 1 u32\n"
+    contract = mycelium.Contract.parse(other, 1, "other")
+    with mycelium.Runtime(contract=contract) as rt:
+        with pytest.raises(mycelium.SchemaError, match="Tick .* is not the Tick of the runtime's contract"):
+            rt.publish(Tick(1))
+        with pytest.raises(mycelium.SchemaError, match="Trade .* is not in the runtime's contract"):
+            rt.subscribe(Trade)
+    with pytest.raises(mycelium.ContractError, match="no such file or directory|No such file"):
+        mycelium.Runtime(contract="nowhere.yaml")
+    with pytest.raises(mycelium.ContractError, match="line 2"):
+        mycelium.Contract.parse("mycelium contract 1\nnonsense\n", 1, "here")
+    with pytest.raises(mycelium.ContractError, match="the module os has no CONTRACT"):
+        mycelium.Runtime(contract=os)
+
+
+def test_a_mistake_in_a_contract_is_shown_with_its_place(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "contracts.yaml"
+    file.write_text("schema: {id: a, version: 1}\nmessages: {A: {tlv_type: x}}\n")
+    with pytest.raises(mycelium.ContractError) as told:
+        mycelium.Runtime(contract=file)
+    assert "contracts.yaml:2:" in str(told.value) and "help:" in str(told.value)
+
+
+def test_use_after_close() -> None:
+    rt = mycelium.Runtime(contract=CONTRACT)
+    publisher, ticks = rt.publisher(Tick), rt.subscribe(Tick)
+    rt.publish(Tick(1))
+    rt.close()
+    rt.close()
+    assert ticks.recv() == Tick(1), "what waited is read"
+    assert ticks.recv() is None and list(ticks) == []
+    for use in (lambda: rt.publish(Tick(1)), lambda: publisher.publish(Tick(1)), lambda: rt.subscribe(Tick)):
+        with pytest.raises(mycelium.ClosedError, match="runtime is closed"):
+            use()
+    assert "closed" in repr(rt)
+    rt.stats()
+
+
+def test_a_publisher_that_waits_when_the_runtime_closes_has_an_error() -> None:
+    rt = mycelium.Runtime(contract=CONTRACT)
+    ticks, errors = rt.subscribe(Tick, capacity=4), []
+
+    def publish() -> None:
+        try:
+            while True:
+                rt.publish(Tick(1))
+        except mycelium.MyceliumError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    time.sleep(0.05)
+    rt.close()
+    thread.join()
+    assert isinstance(errors[0], mycelium.ClosedError)
+    ticks.close()
+
+
+def test_two_readers_of_one_subscription_are_told(rt: mycelium.Runtime) -> None:
+    ticks = rt.subscribe(Tick)
+    waiting = threading.Thread(target=ticks.recv)
+    waiting.start()
+    time.sleep(0.05)
+    with pytest.raises(mycelium.BusyError, match="a subscription of its own"):
+        ticks.recv()
+    rt.publish(Tick(1))
+    waiting.join()
+
+
+def test_whatever_is_dropped_leaves_nothing_behind() -> None:
+    threads = threading.active_count()
+    before = len(os.listdir("/proc/self/task")) if os.path.exists("/proc/self/task") else 0
+    for _ in range(20):
+        rt = mycelium.Runtime(contract=CONTRACT)
+        rt.subscribe(Tick)
+        rt.publish(Tick(1))
+        del rt
+    gc.collect()
+    assert threading.active_count() == threads
+    if before:
+        while len(os.listdir("/proc/self/task")) > before:  # threads of the system end soon after
+            time.sleep(0.01)
+
+
+def test_errors_are_one_family() -> None:
+    import mycelium.errors
+
+    for name in mycelium.errors.__all__:
+        assert issubclass(getattr(mycelium.errors, name), mycelium.MyceliumError) and getattr(mycelium, name)

@@ -1,0 +1,34 @@
+"""A program of a user, as mypy --strict sees it. It is checked, and not run."""
+
+from __future__ import annotations
+
+import mycelium
+from desk import Tick, Trade
+
+
+def use(rt: mycelium.Runtime) -> int:
+    publisher: mycelium.Publisher[Tick] = rt.publisher(Tick)
+    publisher.publish(Tick(1))
+    publisher.publish_many([Tick(1), Tick(2).encode()], timeout=1.0)
+    total = 0
+    for tick in rt.subscribe(Tick, policy="drop_oldest", capacity=8):
+        total += tick.number
+    both = rt.subscribe((Tick, Trade))
+    one = both.recv(timeout=0.1)
+    if isinstance(one, Trade):
+        total += one.lots
+    for records in rt.subscribe_array(Trade, batch=64):
+        total += len(records)
+    return total
+
+
+async def read(rt: mycelium.Runtime) -> int:
+    return sum([tick.number async for tick in rt.subscribe(Tick)])
+
+
+def main() -> None:
+    try:
+        with mycelium.Runtime(contract="contracts.yaml", schema_digest=1) as rt:
+            print(use(rt), rt.stats()["topics"])
+    except mycelium.MyceliumError as error:
+        print(error)

@@ -1,0 +1,82 @@
+//! The Python package as it is in the tree: built, laid out as in a wheel, and tested with pytest and mypy.
+//! `cargo xtask python` does the same with a wheel that pip has built and installed.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use mycelium_codegen::python;
+use mycelium_contract::Contract;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+/// A Python with what the tests need; it is made once for each target folder.
+fn venv(target: &Path) -> PathBuf {
+    let script = root().join("tests/python/venv.sh");
+    let told = said(Command::new("sh").arg(script).arg(target.join("python-venv")));
+    PathBuf::from(told.trim())
+}
+
+/// Lays the package out in `folder`, with the native half from `library`.
+fn stage(folder: &Path, library: &Path) {
+    let _ = fs::remove_dir_all(folder);
+    for package in ["mycelium", "mycelium_native"] {
+        let (from, to) = (root().join("bindings/python/python").join(package), folder.join(package));
+        fs::create_dir_all(&to).unwrap();
+        for file in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|file| file.path().is_file()) {
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+    fs::copy(library, folder.join("mycelium/_native.abi3.so")).unwrap();
+    write_messages(
+        &folder.join("desk"),
+        &Contract::read(&root().join("bindings/python/tests/contracts.yaml")).unwrap(),
+    );
+    let page = fs::read_to_string(root().join("docs/python.md")).unwrap();
+    let yaml = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    write_messages(&folder.join("messages"), &Contract::parse(yaml, "docs/python.md").unwrap());
+}
+
+fn write_messages(folder: &Path, contract: &Contract) {
+    fs::create_dir_all(folder).unwrap();
+    for file in python(contract) {
+        fs::write(folder.join(file.name), file.text).unwrap();
+    }
+}
+
+#[test]
+fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--locked", "-p", "mycelium-python", "--target-dir"]).arg(target);
+    said(build.current_dir(root()));
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-package");
+    stage(&folder, &target.join("debug/libmycelium_native.so"));
+    let python = venv(target);
+    let package = root().join("bindings/python");
+    let run = |args: &[&str]| {
+        let mut command = Command::new(&python);
+        command.args(args).current_dir(&package).env("PYTHONPATH", &folder).env("MYPYPATH", &folder);
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        said(&mut command)
+    };
+    let told = run(&["-m", "pytest", "-p", "no:cacheprovider", "tests"]);
+    assert!(told.contains(" passed"), "{told}");
+    let cache = folder.join("mypy-cache").display().to_string();
+    let told = run(&["-m", "mypy", "--cache-dir", &cache, "--strict", "tests/typed.py"]);
+    assert!(told.contains("no issues found"), "{told}");
+    let told = run(&["-m", "mypy", "--cache-dir", &cache, "--strict", "python/mycelium"]);
+    assert!(told.contains("no issues found"), "{told}");
+}
