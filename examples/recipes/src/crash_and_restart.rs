@@ -6,10 +6,7 @@ use mycelium::tree::{Backoff, Child};
 use mycelium::{MessageBus, Result, Supervisor, actor};
 
 #[derive(Default)]
-struct Parser {
-    good: u32,
-}
-
+struct Parser(u32);
 struct Good;
 
 #[actor]
@@ -17,12 +14,12 @@ impl Parser {
     #[on(direct)]
     fn parse(&mut self, text: &&'static str) -> Result {
         text.parse::<u64>()?; // an error ends this life, as a panic does
-        self.good += 1;
+        self.0 += 1;
         Ok(())
     }
     #[ask]
     fn good(&self, _: &Good) -> u32 {
-        self.good
+        self.0
     }
 }
 
@@ -39,6 +36,5 @@ pub(crate) async fn run() -> Result {
     parser.tell("one").await?; // the end of the first life
     parser.tell("2").await?; // the second life handles it; the reference stays good
     assert_eq!(parser.ask(Good).await?, 1);
-    tree.shutdown().await?;
-    Ok(bus.shutdown().await?)
+    Ok(bus.shutdown().await?) // its trees first
 }

@@ -4,28 +4,24 @@ use mycelium::{MessageBus, Result, actor};
 
 use crate::Quote;
 
-#[derive(Default)]
-struct Book {
-    seen: u64,
-}
-
+struct Book(u64);
 struct Seen;
 
 #[actor]
 impl Book {
     #[on]
     fn quote(&mut self, _: &Quote) {
-        self.seen += 1;
+        self.0 += 1;
     }
     #[ask]
     fn seen(&self, _: &Seen) -> u64 {
-        self.seen
+        self.0
     }
 }
 
 pub(crate) async fn run() -> Result {
     let bus = MessageBus::new();
-    let book = bus.spawn(Book::default())?;
+    let book = bus.spawn(Book(0))?;
     let mut venues = tokio::task::JoinSet::new();
     for symbol in 0..4 {
         let quotes = bus.publisher::<Quote>()?; // one for each task: each task's quotes keep their order

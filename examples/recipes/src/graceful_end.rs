@@ -9,6 +9,7 @@ use mycelium::{MessageBus, Result, ServiceContext, Supervisor, actor, service};
 use crate::Quote;
 
 struct Feed;
+struct Book;
 
 #[service]
 impl Feed {
@@ -21,9 +22,6 @@ impl Feed {
     }
 }
 
-#[derive(Default)]
-struct Book;
-
 #[actor]
 impl Book {
     #[on]
@@ -33,7 +31,7 @@ impl Book {
 pub(crate) async fn run() -> Result {
     let bus = MessageBus::new();
     let tree = Supervisor::builder("root")
-        .actor("book", Book::default)
+        .actor("book", || Book)
         .child(Child::service("feed", || Feed).source(true)) // a drain ends it first
         .start(&bus)
         .await?;

@@ -1,34 +1,28 @@
 //! Four workers behind one subscription: each order is handled by one of them, those of one symbol in
 //! their order, also while the pool grows.
 
-use mycelium::pool::Pool;
-use mycelium::{MessageBus, Result, Supervisor, actor};
+use mycelium::{MessageBus, Result, Supervisor, actor, pool::Pool};
 
 use crate::Order;
 
-#[derive(Default)]
-struct Risk {
-    orders: usize,
-}
-
+struct Risk(usize);
 struct Count;
 
 #[actor]
 impl Risk {
     #[on(direct)] // the pool has the subscription, not each worker
     fn order(&mut self, _: &Order) {
-        self.orders += 1;
+        self.0 += 1;
     }
-
     #[ask]
     fn count(&self, _: &Count) -> usize {
-        self.orders
+        self.0
     }
 }
 
 pub(crate) async fn run() -> Result {
     let bus = MessageBus::new();
-    let risk = Pool::new(Risk::default).workers(4).on::<Order>().key(|order: &Order| u64::from(order.symbol));
+    let risk = Pool::new(|| Risk(0)).workers(4).on::<Order>().key(|order: &Order| u64::from(order.symbol));
     let tree = Supervisor::builder("root").supervisor(risk.supervisor("risk")).start(&bus).await?;
     let risk = tree.pool_ref::<Risk>("root/risk").expect("it runs");
     let orders = bus.publisher::<Order>()?;

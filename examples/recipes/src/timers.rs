@@ -11,7 +11,6 @@ struct Timeout;
 #[derive(Default)]
 struct Heart {
     beats: u32,
-    timed_out: bool,
 }
 
 #[actor]
@@ -27,7 +26,6 @@ impl Heart {
     }
     #[on(direct)]
     fn timeout(&mut self, _: &Timeout, ctx: &mut Context<Self>) {
-        self.timed_out = true;
         ctx.stop();
     }
 }
@@ -36,7 +34,7 @@ pub(crate) async fn run() -> Result {
     let mut isolate = Isolate::new(1);
     let heart = isolate.spawn(Heart::default())?;
     isolate.run()?;
-    let heart = isolate.take(&heart).ok_or("it was taken")?;
-    assert!(heart.timed_out && (4..=5).contains(&heart.beats));
+    let beats = isolate.with(&heart, |heart| heart.beats).ok_or("it was taken")?;
+    assert!((4..=5).contains(&beats), "the timeout has ended it after {beats}");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! A program that knows Mycelium by its public API alone: recipients, batches, actors written by hand, a relay
-//! of messages without a type, a tree, an isolate, and a library whose actors the macros write.
+//! A program that knows Mycelium by its public API alone: recipients, batches, actors written by hand, a
+//! relay of messages without a type, a tree, an isolate, and a library whose actors the macros write.
 #![forbid(unsafe_code)]
 #![deny(warnings)]
 
