@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use tokio::task::coop::unconstrained;
+
 /// Wakes a thread that is parked.
 struct Unpark(Thread);
 
@@ -19,9 +21,10 @@ impl Wake for Unpark {
     }
 }
 
-/// Keeps this thread until `work` is ready.
+/// Keeps this thread until `work` is ready. In a task of tokio it takes no part in its budget, which is not
+/// refilled while the task's code runs.
 pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
-    let mut work = pin!(work);
+    let mut work = pin!(unconstrained(work));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
     loop {

@@ -143,7 +143,7 @@ impl Doorbell {
         self.told.lock().as_ref().is_some_and(|told| !told.tags.is_empty())
     }
 
-    /// The receiver's: moves the tags into `into`, which is empty.
+    /// The receiver's: moves the tags into `into`, which is empty and has room for them.
     pub(crate) fn take_told(&self, into: &mut Vec<u32>) {
         let mut told = self.told.lock();
         into.extend(told.iter_mut().flat_map(|told| told.tags.drain(..)));

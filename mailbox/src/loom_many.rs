@@ -120,7 +120,7 @@ fn loom_an_inbox_that_was_left_alone_keeps_the_order_of_one_sender() {
 }
 
 /// A message reaches its receiver before another that somebody publishes who has received it too.
-fn order_across_receivers(lane: bool) {
+fn order_across_receivers(lane: bool, handled_before: bool) {
     explore(move || {
         let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
         let [one, two] = two_topics(&stamps);
@@ -129,6 +129,12 @@ fn order_across_receivers(lane: bool) {
         let sources =
             [(&two, false), (&one, lane)].map(|(topic, lane)| Any::Topic(subscribe(topic, &bell, lane)));
         let mut sleeper = Sleeper::new(bell, sources);
+        if handled_before {
+            one.try_publish(0, 0).unwrap();
+            assert_eq!(sleeper.next(), 0);
+            assert!(other.sources[0].head().is_some());
+            other.sources[0].advance();
+        }
         let publisher = thread::spawn(move || one.try_publish(1, 0).unwrap());
         let answering = thread::spawn(move || {
             // Without a sleep: that would order it behind the whole publish.
@@ -149,13 +155,58 @@ fn order_across_receivers(lane: bool) {
 /// Fails if `wake_after` tells once the section has ended.
 #[test]
 fn loom_what_follows_from_a_message_comes_behind_it_in_a_source_that_was_left_alone() {
-    order_across_receivers(false);
+    order_across_receivers(false, false);
 }
 
 /// Fails if a lane's subscriber takes messages without the topic's lock: others may not have them yet.
 #[test]
 fn loom_what_follows_from_a_message_comes_behind_it_in_a_lane_that_was_left_alone() {
-    order_across_receivers(true);
+    order_across_receivers(true, false);
+}
+
+/// Fails if the end of a batch is taken for a look without the topic's lock.
+#[test]
+fn loom_what_follows_from_a_message_comes_behind_it_in_a_lane_after_a_batch() {
+    order_across_receivers(true, true);
+}
+
+/// Fails if a lane's subscriber looks whether others have its messages too before it takes the lane's lock.
+#[test]
+fn loom_what_follows_from_a_message_comes_behind_it_in_a_lane_that_has_just_come() {
+    explore(|| {
+        let (stamps, bell) = (Arc::new(Stamps::new()), Arc::new(Doorbell::new()));
+        let [one, two] = two_topics(&stamps);
+        let lane = SubscribeOptions { overflow: Overflow::Fail, ..SubscribeOptions::default() };
+        let mut other = Receiver::new(&one, lane);
+        let of_two = subscribe(&two, &bell, false);
+        one.try_publish(0, 0).unwrap();
+        let answering = thread::spawn(move || {
+            let queue = &mut other.sources[0];
+            while queue.head().is_some() {
+                let message = *queue.peek().unwrap().message;
+                queue.advance();
+                if message == 1 {
+                    two.try_publish(2, 0).unwrap();
+                }
+            }
+        });
+        let mut late = [of_two, subscribe(&one, &bell, true)].map(Any::Topic);
+        let look = move |late: &mut [Any; 2], seen: &mut Vec<u64>| {
+            while let Some(picked) = late.pick(&bell) {
+                seen.push(late[picked.index].take());
+            }
+        };
+        let looking = thread::spawn(move || {
+            let mut seen = Vec::new();
+            look(&mut late, &mut seen);
+            (late, look, seen)
+        });
+        one.try_publish(1, 0).unwrap();
+        answering.join().unwrap();
+        let (mut late, look, mut seen) = looking.join().unwrap();
+        look(&mut late, &mut seen);
+        assert!(seen.contains(&1) && seen.is_sorted(), "{seen:?}");
+    });
 }
 
 /// Fails if `Sleepers::take` does not tell of the seat that it takes off the list, which may have been armed

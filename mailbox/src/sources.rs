@@ -344,10 +344,12 @@ impl Known {
     /// Arms the first `most` of those that are watched. Whether one of them has a message.
     #[inline(never)]
     fn arm_watched<S: Source>(&mut self, list: &mut [S], bell: &Doorbell, most: usize) -> bool {
-        let Self { watched, cold, room, .. } = self;
+        let Self { watched, cold, told, room, .. } = self;
         if *room < list.len() {
             *room = list.len().next_power_of_two();
             bell.make_room_to_tell(*room * TOLD_OF_EACH);
+            // So that nothing is allocated when the bell is read, under a lock that publishers wait for.
+            told.reserve(*room * TOLD_OF_EACH);
         }
         let (mut at, mut found) = (0, false);
         watched.retain(|&index| {

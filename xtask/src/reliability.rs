@@ -258,7 +258,7 @@ fn sanitize_step(root: &Path, host: &str, name: &str, args: &[String]) -> Result
     let mixed = if *kind == "thread" { " -Cunsafe-allow-abi-mismatch=sanitizer" } else { "" };
     let target = root.join("target").join(name);
     let known = |file: &str| format!("suppressions={}", root.join(file).display());
-    Ok(Step::cargo("sanitize", &format!("test --locked --tests --target {host} {over}"))
+    Ok(Step::cargo("sanitize", &format!("test --locked --tests --no-fail-fast --target {host} {over}"))
         .args(args)
         .env("RUSTC_BOOTSTRAP", "1")
         // Without frame pointers, stacks end in the allocator, and nothing that is known can be named in

@@ -48,6 +48,24 @@ fn a_thread_that_tells_and_publishes_waits_for_room_and_loses_nothing() {
     });
 }
 
+/// tokio's budget of a task is for awaits: it never is refilled while the task's code blocks.
+#[test]
+fn a_task_that_publishes_and_tells_without_an_await_uses_up_no_budget() {
+    on_both_runtimes(|| async {
+        let (bus, heard) = (MessageBus::builder().inbox_capacity(20_000).build(), Heard::default());
+        let slow = bus.spawn(Slow(heard)).unwrap();
+        let mut latest = bus.subscriber_with::<Tick>(Subscription::drop_oldest().capacity(1)).unwrap();
+        let publisher = bus.publisher::<Tick>().unwrap();
+        for number in 0..10_000 {
+            publisher.publish_blocking(Tick(u64::from(number))).unwrap();
+            slow.tell_blocking(number).unwrap();
+        }
+        assert_eq!(latest.recv().await.as_deref(), Some(&Tick(9_999)));
+        slow.kill();
+        slow.ended().await;
+    });
+}
+
 #[test]
 fn a_thread_that_waits_for_room_has_an_error_when_the_actor_ends() {
     on_both_runtimes(|| async {

@@ -152,14 +152,17 @@ impl<V: Payload> LaneReader<V> {
     #[inline(never)]
     fn refill(&mut self) {
         let (mut section, mut most) = (None, usize::MAX);
-        let queued = self.lane.queued();
-        if queued > 0 && !self.core.listeners.crowd().is_one_lane() {
-            // Others may not have the last of these messages yet. Nothing is allocated under the lock.
-            self.hand.reserve(queued.min(BATCH));
+        let mut backlog = self.lane.backlog.lock();
+        // Asked under the lane's lock: for whom these messages are, is seen with them.
+        if !backlog.is_empty() && !self.core.listeners.crowd().is_one_lane() {
+            // Others may not have the last of them yet. Nothing is allocated under the locks.
+            let waiting = backlog.len();
+            drop(backlog);
+            self.hand.reserve(waiting.min(BATCH));
             most = self.hand.capacity();
             section = Some(self.core.lock());
+            backlog = self.lane.backlog.lock();
         }
-        let mut backlog = self.lane.backlog.lock();
         // Nobody waits for room in a lane, so what `take` freed interests nobody.
         let _freed = backlog.take(&mut self.hand, most);
         self.lane.queued.store(backlog.len(), Ordering::Relaxed);

@@ -287,6 +287,7 @@ mod tests {
             let all = core.seats();
             assert!(all.iter().map(|(number, _)| number).eq(model.keys()));
             assert!(all.iter().all(|(number, seat)| Rc::ptr_eq(&core.seat(*number).unwrap(), seat)));
+            core.dismantle();
         }
     }
 
@@ -305,5 +306,6 @@ mod tests {
             number
         });
         assert!(!numbers.contains(&OUTSIDE) && core.seats().len() == 1_003, "{numbers:?}");
+        core.dismantle();
     }
 }
