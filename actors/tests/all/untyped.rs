@@ -7,8 +7,8 @@ use mycelium::{
     WireMessage, WirePublishError,
 };
 
+use crate::common::wire::{Mine, Price, bytes, header};
 use crate::common::{Heard, on_both_runtimes};
-use crate::wire::{Mine, Price, bytes, header};
 
 const TABLE: &str = "mycelium contract 1
 schema acme.trading 1

@@ -10,8 +10,9 @@ use mycelium::{
     Subscription, Subscriptions, Supervisor, Timestamp, WireMessage, WireSubscriber, WireTopics,
 };
 
+use crate::common::wire::{Counted, Mine, Price, Text, bytes, header, show};
 use crate::common::{Heard, PERIOD, on_both_runtimes};
-use crate::wire::{Counted, Mine, Price, Text, bus, bytes, header, show};
+use crate::wire::bus;
 
 /// Writes down the bytes of the topics that it was told.
 pub(crate) struct Tap {

@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs)] // Each test binary uses a part.
 
 pub mod costly;
+pub mod wire;
 
 use std::fmt::Display;
 use std::future::Future;

@@ -9,10 +9,11 @@ use std::future::Future;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use mycelium::frame::Header;
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
     Actor, ActorRef, AskError, DeadLetters, Message, PublishError, Replies, Retention, Service, ServiceRef,
-    SpawnError, StopReason, Takes, TellError, Timestamp, TopicStats, Tree,
+    SpawnError, StopReason, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError, WireSubscriber,
 };
 
 pub(crate) use crate::offers::Offers;
@@ -48,6 +49,9 @@ pub(crate) trait Host: Sized {
     /// One whose topic of `M` retains messages.
     fn retaining<M: Message>(retention: Retention<M>) -> Self;
 
+    /// One that knows the messages of `common::wire` by their bytes.
+    fn with_contract() -> Self;
+
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError>;
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError>;
     /// Waits until its loop has returned.
@@ -57,6 +61,9 @@ pub(crate) trait Host: Sized {
 
     fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>>;
     fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>>;
+    /// Publishes bytes without waiting.
+    fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError>;
+    fn subscribe_wire(&mut self, topics: &str) -> Result<WireSubscriber, SpawnError>;
     /// Lets the host go on until a future is ready.
     fn wait<F: Future>(&mut self, what: F) -> F::Output;
     fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>

@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::time::Duration;
 
+use mycelium::frame::Header;
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
     Actor, ActorRef, DeadLetters, Isolate, Message, OnFailure, PublishError, Retention, RunError, Service,
-    ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree,
+    ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError, WireSubscriber,
 };
 
+use crate::common::wire::Mine;
 use crate::host::{Host, Letters, Limits};
 use crate::offers::{ISOLATE, Offers};
 
@@ -44,6 +46,12 @@ impl Host for InIsolate {
         host
     }
 
+    fn with_contract() -> Self {
+        let mut host = Self::new();
+        host.0.contract(Mine);
+        host
+    }
+
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
         self.0.spawn(actor)
     }
@@ -62,6 +70,12 @@ impl Host for InIsolate {
     }
     fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         self.0.publish(message)
+    }
+    fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        self.0.publish_wire(header, bytes)
+    }
+    fn subscribe_wire(&mut self, topics: &str) -> Result<WireSubscriber, SpawnError> {
+        self.0.subscribe_wire(topics)
     }
     fn wait<F: Future>(&mut self, what: F) -> F::Output {
         self.settle();

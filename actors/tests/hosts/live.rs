@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use mycelium::frame::Header;
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
     Actor, ActorRef, BusBuilder, DeadLetters, Message, MessageBus, PublishError, Retention, Service,
-    ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree,
+    ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError, WireSubscriber,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
+use crate::common::wire::Mine;
 use crate::host::{Host, Letters, Limits};
 use crate::offers::{LIVE, Offers};
 
@@ -83,6 +85,10 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
         Self::built(Limits::default(), |builder| builder.retain(retention))
     }
 
+    fn with_contract() -> Self {
+        Self::built(Limits::default(), |builder| builder.contract(Mine))
+    }
+
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
         self.bus.spawn(actor)
     }
@@ -95,6 +101,12 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
     }
     fn try_publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         self.bus.publisher().unwrap().try_publish(message)
+    }
+    fn publish_wire(&mut self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        self.bus.try_publish_wire(header, bytes)
+    }
+    fn subscribe_wire(&mut self, topics: &str) -> Result<WireSubscriber, SpawnError> {
+        self.bus.subscribe_wire(topics)
     }
     fn wait<F: Future>(&mut self, what: F) -> F::Output {
         self.block_on(what)

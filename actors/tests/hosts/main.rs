@@ -19,6 +19,7 @@ mod accounts;
 mod attached;
 mod batches;
 mod by_value;
+mod bytes;
 mod declared;
 mod delivery;
 mod destructors;

@@ -26,7 +26,7 @@ fn the_page_has_the_table_of_what_each_host_offers() {
 }
 
 /// The sections whose promises are about hosts.
-const SECTIONS: [&str; 5] = ["Order", "Delivery", "Full queues", "Ends", "Time"];
+const SECTIONS: [&str; 7] = ["Order", "Delivery", "Full queues", "Late subscribers", "Bytes", "Ends", "Time"];
 
 /// A promise names a test of the suite, or says why it has none: that it is not a matter of hosts, or of one
 /// alone.
