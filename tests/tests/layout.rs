@@ -7,7 +7,7 @@ use std::fs;
 use mycelium_tests::layout::{
     DenyList, Dependency, Fault, Graph, INVARIANTS, Kind, Package, SourceFile, check_closures,
     check_comments, check_dependencies, check_docs, check_edges, check_links, check_names, check_rooms,
-    check_roots, check_sources, check_text, read_sources, workspace_root,
+    check_roots, check_sources, check_text, read_sources, room_rows, workspace_root,
 };
 
 fn graph() -> Graph {
@@ -59,6 +59,13 @@ fn no_source_holds_what_its_folder_must_not_know() {
 #[test]
 fn modules_use_only_what_their_room_allows() {
     assert_none(&check_rooms(&sources()));
+}
+
+#[test]
+fn the_map_of_rooms_in_architecture_is_the_one_that_is_held() {
+    let page = std::fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).unwrap();
+    let missing: Vec<_> = room_rows().into_iter().filter(|row| !page.contains(row)).collect();
+    assert!(missing.is_empty(), "ARCHITECTURE.md lacks these rows:\n{}", missing.join("\n"));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub use docs::check_docs;
 pub use edges::{check_closures, check_edges};
 pub use graph::{Dependency, Graph, GraphError, Kind, Package, Target, workspace_root};
 pub use licence::{DenyList, check_dependencies, licence_allowed};
-pub use rooms::check_rooms;
+pub use rooms::{check_rooms, room_rows};
 pub use rules::{check_links, check_roots, check_sources, check_text};
 pub use source::{SourceFile, code_only, read_sources};
 pub use words::{check_comments, check_names};

@@ -120,6 +120,23 @@ pub fn check_rooms(files: &[SourceFile]) -> Vec<Fault> {
     faults
 }
 
+/// How the map of rooms in `ARCHITECTURE.md` begins each of its rows; what a row says beyond that is free.
+#[must_use]
+pub fn room_rows() -> Vec<String> {
+    let list = |names: &[&str], mark: &str| {
+        let names: Vec<String> = names.iter().map(|name| format!("{mark}{name}{mark}")).collect();
+        names.join(", ")
+    };
+    let uses = |room: &Room| match room.uses {
+        [] => "nothing of the crate".to_owned(),
+        uses => list(uses, ""),
+    };
+    ROOMS
+        .iter()
+        .map(|room| format!("| {} | {} | {} |", room.name, list(room.modules, "`"), uses(room)))
+        .collect()
+}
+
 /// `tree/run.rs` and `tree/run/mod.rs` are `["tree", "run"]`.
 fn module_path(file: &str) -> Vec<String> {
     let path = file.trim_end_matches(".rs").trim_end_matches("/mod");
