@@ -137,25 +137,39 @@ impl Pooled for Ours {
     }
 }
 
-/// The round trip to an actor on a thread of its own, beside that to one which is a task.
+/// The round trip to an actor on a thread of its own, beside that to one which is a task. ractor's
+/// own threads are for actors that are not `Send`, and are not compared.
 pub(crate) fn own_threads(report: &mut Report) {
     for flavour in FLAVOURS {
-        let contenders: Vec<(&str, Round)> = vec![
+        let mut contenders: Vec<(&str, Round)> = vec![
             (OURS, asking::<ours::Ask>(flavour)),
-            ("mycelium own thread", asking::<Threaded<false>>(flavour)),
-            ("mycelium own thread, busy", asking::<Threaded<true>>(flavour)),
+            ("mycelium own thread", asking::<Threaded<SLEEPS>>(flavour)),
+            ("mycelium own thread, pinned", asking::<Threaded<PINNED>>(flavour)),
+            ("mycelium own thread, busy", asking::<Threaded<BUSY>>(flavour)),
         ];
+        // kameo refuses to start one from a runtime of one thread.
+        if flavour == Flavour::Multi {
+            contenders.push(("kameo own thread", asking::<kameo::AskThread>(flavour)));
+        }
         report.contest("thread", flavour.name(), "ns per round trip, p50", contenders);
     }
 }
 
-struct Threaded<const BUSY: bool>(ActorRef<Echo>, MessageBus);
+const SLEEPS: u8 = 0;
+const PINNED: u8 = 1;
+const BUSY: u8 = 2;
 
-impl<const BUSY: bool> Asked for Threaded<BUSY> {
+struct Threaded<const KIND: u8>(ActorRef<Echo>, MessageBus);
+
+impl<const KIND: u8> Asked for Threaded<KIND> {
     async fn start() -> Self {
         let bus = MessageBus::new();
         let thread = OwnThread::new("echo");
-        let thread = if BUSY { thread.busy_polling() } else { thread };
+        let thread = match KIND {
+            PINNED => thread.pin_to(1),
+            BUSY => thread.busy_polling(),
+            _ => thread,
+        };
         Self(bus.spawn_on_thread(thread, Echo).expect("the actor starts"), bus)
     }
 

@@ -113,7 +113,7 @@ const TARGETS: &[Target] = &[
         "isolate",
         "publish to handled, 64 B, each causes the next",
         Figure,
-        15.0,
+        14.0,
     ),
     row("demo grid, CPU-s per 1,000 runs", "backtest", "GOOG grid", Figure, 0.09),
     row("demo grid over the plain loop", "backtest", "GOOG grid", Share("plain loop"), 6.0),

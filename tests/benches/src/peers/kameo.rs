@@ -119,6 +119,24 @@ impl Asked for Ask {
     }
 }
 
+/// The same, with the actor on a thread of its own.
+#[derive(Debug)]
+pub(crate) struct AskThread(ActorRef<Echo>);
+
+impl Asked for AskThread {
+    async fn start() -> Self {
+        Self(Echo::spawn_in_thread(Echo))
+    }
+
+    async fn ask(&mut self, number: u64) -> u64 {
+        self.0.ask(number).await.expect("the actor answers")
+    }
+
+    async fn stop(self) {
+        self.0.kill();
+    }
+}
+
 impl Crowd for ActorRef<Echo> {
     type Home = ();
 
