@@ -1,5 +1,6 @@
 //! What a handler can do besides changing its actor: publish, send, ask, set timers, subscribe, stop.
 
+mod letters;
 mod outside;
 mod waiting;
 mod watches;

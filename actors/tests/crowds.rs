@@ -5,10 +5,13 @@ mod heap;
 
 mod common;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{Flush, Tick, on_both_runtimes};
-use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Subscriptions};
+use mycelium::pool::Pool;
+use mycelium::tree::Child;
+use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Subscriptions, Supervisor, Tree};
 
 #[global_allocator]
 static HEAP: heap::Counting = heap::Counting;
@@ -35,6 +38,13 @@ impl Handler<Tick> for Guest {
 impl Responder<Flush> for Guest {
     type Reply = ();
     async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {}
+}
+
+/// The allocator counts for all tests at once: one after the other.
+static TURN: Mutex<()> = Mutex::new(());
+
+fn turn() -> MutexGuard<'static, ()> {
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const CROWD: usize = 5_000;
@@ -66,6 +76,7 @@ async fn come_and_go(bus: &MessageBus) {
 
 #[test]
 fn a_crowd_that_has_ended_leaves_no_memory_behind_on_a_bus_that_goes_on() {
+    let _turn = turn();
     on_both_runtimes(|| async {
         let bus = MessageBus::new();
         let host = bus.spawn_named("host", Guest).unwrap();
@@ -82,5 +93,42 @@ fn a_crowd_that_has_ended_leaves_no_memory_behind_on_a_bus_that_goes_on() {
         let kept = again - heap::live_bytes_of_all();
         // One ring of the topic is the most of it.
         assert!(kept < 2 * LEFT_MAX, "a bus of one actor held {kept} bytes");
+    });
+}
+
+/// Pools of three workers under `root`, each with another path, resized and deleted.
+async fn pools_come_and_go(tree: &Tree) {
+    for number in 0..200 {
+        let id = format!("pool-{number}");
+        let pool =
+            Pool::new(|| Guest).workers(2).key(|tick: &Tick| tick.0).on::<Tick>().supervisor(id.as_str());
+        tree.start_child("root", Child::supervisor(pool)).await.unwrap();
+        let path = format!("root/{id}");
+        let pool = tree.pool_ref::<Guest>(&path).unwrap();
+        pool.resize(3).await.unwrap();
+        pool.ask(Flush).await.unwrap();
+        tree.terminate_child(&path).await.unwrap();
+        tree.delete_child(&path).await.unwrap();
+    }
+}
+
+#[test]
+fn pools_that_are_deleted_leave_no_memory_behind_in_a_tree_that_goes_on() {
+    let _turn = turn();
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let root = Supervisor::builder("root").actor("host", || Guest);
+        let tree = root.start(&bus).await.unwrap();
+        let rest = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let tasks = rest();
+        pools_come_and_go(&tree).await;
+        settled(tasks).await;
+        let before = heap::live_bytes_of_all();
+        pools_come_and_go(&tree).await;
+        settled(tasks).await;
+        let again = heap::live_bytes_of_all();
+        assert!((again - before).abs() < LEFT_MAX, "200 pools leave {} bytes", again - before);
+        tree.shutdown().await.unwrap();
+        bus.shutdown().await.unwrap();
     });
 }

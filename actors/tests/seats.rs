@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use common::{Heard, Tick};
 use heap::live_bytes;
+use mycelium::pool::Pool;
 use mycelium::tree::{Child, Restart, Shutdown};
 use mycelium::{
     Actor, ActorRef, AskError, BoxError, Context, Down, Handler, Isolate, OnFailure, Responder, Service,
@@ -170,6 +171,43 @@ fn children_that_come_and_go_and_are_killed_take_no_memory() {
     };
     let before = (0..500).map(|number| round(&mut isolate, number)).max().unwrap();
     let after = (500..10_000).map(|number| round(&mut isolate, number)).max().unwrap();
+    assert!(after <= before + 16_384, "{} bytes more", after - before);
+}
+
+#[test]
+fn pools_and_trees_with_pools_that_end_take_no_memory() {
+    let mut isolate = Isolate::new(1);
+    let tree = isolate.supervise(&Supervisor::builder("root")).unwrap();
+    let made = Arc::new(());
+    let describe = || {
+        let value = Arc::clone(&made);
+        Pool::new(move || Witness(Arc::clone(&value), None)).workers(2).supervisor("pool")
+    };
+    let round = |isolate: &mut Isolate, number: u64| {
+        if number.is_multiple_of(2) {
+            // A pool in a tree that stays.
+            let round = async {
+                tree.start_child("root", Child::supervisor(describe())).await.unwrap();
+                let pool = tree.pool_ref::<Witness>("root/pool").unwrap();
+                pool.resize(3).await.unwrap();
+                tree.terminate_child("root/pool").await.unwrap();
+                tree.delete_child("root/pool").await.unwrap();
+            };
+            isolate.block_on(round).unwrap();
+        } else {
+            // A tree that ends, whose owner has left it a reference.
+            let other = isolate.supervise(&describe()).unwrap();
+            let pool = other.pool_ref::<Witness>("pool").unwrap();
+            isolate.block_on(other.shutdown()).unwrap().unwrap();
+            assert!(other.pool_ref::<Witness>("pool").is_none());
+            drop((pool, other));
+        }
+        isolate.run_for(Duration::from_millis(1)).unwrap();
+        assert_eq!(Arc::strong_count(&made), 1, "the factory and all values have gone");
+        live_bytes()
+    };
+    let before = (0..500).map(|number| round(&mut isolate, number)).max().unwrap();
+    let after = (500..5_000).map(|number| round(&mut isolate, number)).max().unwrap();
     assert!(after <= before + 16_384, "{} bytes more", after - before);
 }
 

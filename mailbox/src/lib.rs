@@ -120,8 +120,8 @@ pub use fifo::Fifo;
 pub use future_slot::{FutureSlot, Parked, Started};
 pub use held::Held;
 pub use inbox::{
-    INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, Port, QUEUE_CAPACITY_MAX,
-    SendError, Sending, TrySendError,
+    INBOX_CAPACITY_DEFAULT, Inbox, InboxOptions, InboxSender, InboxStats, LinePlace, Port,
+    QUEUE_CAPACITY_MAX, SendError, Sending, TrySendError,
 };
 pub use line::Line;
 pub use loan::Loan;

@@ -258,7 +258,7 @@ fn what_a_life_leaves_goes_to_the_next_one_of_the_same_child_and_to_no_other() {
     assert_eq!(play.log(), ["a ended: crash", "answer true", "release 1"]);
     play.call(Call::DeleteChild("a".into()));
     play.call(Call::StartChild(ChildSpec::worker("a", Start::Worker(2))));
-    assert_eq!(play.log(), ["answer true", "start a with 2"]);
+    assert_eq!(play.log(), ["forgot a", "answer true", "start a with 2"]);
 }
 
 #[test]

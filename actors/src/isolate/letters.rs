@@ -2,10 +2,11 @@
 
 use super::core::IsolateCore;
 use super::gauge::Label;
+use super::handle::Place;
 use super::seat::AnySeat;
 use super::{Isolate, OUTSIDE};
-use crate::StopReason;
 use crate::dead_letters::{Account, DeadLetter, DeadLetterCause, DeadLetters};
+use crate::{Message, StopReason};
 
 impl IsolateCore {
     /// Notes what the actor in this seat does not handle, because it has ended or failed for this reason.
@@ -56,6 +57,16 @@ impl IsolateCore {
     pub(crate) fn close_account(&self, number: u64) -> Account {
         let closed = self.letters.borrow_mut().as_mut().and_then(|letters| letters.close_account(number));
         closed.unwrap_or_default()
+    }
+}
+
+impl Place {
+    /// Counts a message that whoever sits here is handling as a dead letter.
+    pub(crate) fn bury<M: Message>(&self, reason: StopReason) {
+        let Some(core) = self.core() else { return };
+        let Some(seat) = core.seat(self.seat()) else { return };
+        let label = Label { message: M::NAME, topic: Some(M::TOPIC), by_value: false };
+        core.bury((&*seat, self.seat()), label, (1, label.lost_in_hand(1)), reason, true);
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the framework itself puts into an actor's inbox, between the messages: it takes its turn as they do.
 //!
 //! A marker takes no room of the inbox, is seen by no probe and is no dead letter. Those who put markers in
-//! bound how many there are: an actor has one stop at a time, and a pool as many as it is resized.
+//! bound how many there are: an actor has one stop at a time, and a pool few resizes and one flush
+//! (`pool/roster.rs`).
 
 use std::sync::Arc;
 
@@ -54,6 +55,10 @@ impl Fence {
 impl Passed {
     pub(crate) async fn passed(&self) {
         self.0.wait().await;
+    }
+
+    pub(crate) fn is_passed(&self) -> bool {
+        self.0.initialized()
     }
 }
 

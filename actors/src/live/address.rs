@@ -1,9 +1,8 @@
 //! What references, the bus and the actor itself share of one live actor.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::future::Future;
 use std::sync::{Arc, OnceLock, PoisonError};
-use std::task::{Poll, Wake};
+use std::task::Wake;
 use std::time::Duration;
 
 use mycelium_mailbox::{Port, Presence, ReplyReceiver, SendError, Stop, TrySendError};
@@ -26,28 +25,6 @@ pub(crate) enum OfferRefusal<T> {
     Full(T),
     /// There will be none.
     Gone(T),
-}
-
-/// What waited for room, and was not queued.
-#[derive(Debug)]
-pub(crate) enum Unsent<T> {
-    /// There was no leave any more.
-    Moved(T),
-    /// It would be waited for in vain.
-    Full(T),
-    /// The receiver has ended.
-    Closed(T),
-}
-
-impl<T> Unsent<T> {
-    /// The same for what `f` makes of it.
-    pub(crate) fn and_then<U>(self, f: impl FnOnce(T) -> Option<U>) -> Option<Unsent<U>> {
-        Some(match self {
-            Self::Moved(back) => Unsent::Moved(f(back)?),
-            Self::Full(back) => Unsent::Full(f(back)?),
-            Self::Closed(back) => Unsent::Closed(f(back)?),
-        })
-    }
 }
 
 /// Whatever lives on a bus and can be ended: actors and services.
@@ -300,26 +277,6 @@ impl<A: Actor> Address<A> {
         })
     }
 
-    /// Queues an envelope that was offered in vain when there is room, if `leave` is given then. That is kept
-    /// while the envelope is queued.
-    pub(crate) async fn wait_to_send<G>(
-        &self,
-        envelope: Envelope<A>,
-        leave: impl Fn() -> Option<G>,
-    ) -> Result<(), Unsent<Envelope<A>>> {
-        let mut sending = self.inbox.send(envelope, self.sender());
-        let sent = poll_fn(|cx| match leave() {
-            Some(_leave) => Pin::new(&mut sending).poll(cx).map(Some),
-            None => Poll::Ready(None),
-        });
-        match waiting(self.wait(Wait::Inbox), sent).await {
-            Some(Ok(())) => Ok(()),
-            Some(Err(SendError::Closed(back))) => Err(Unsent::Closed(back)),
-            Some(Err(other)) => Err(Unsent::Full(other.into_inner())),
-            None => sending.into_value().map_or(Ok(()), |back| Err(Unsent::Moved(back))),
-        }
-    }
-
     /// Waits for the answer to a query that was queued.
     pub(crate) async fn answered<R>(&self, answer: ReplyReceiver<R>) -> Result<R, AskError> {
         waiting(self.wait(Wait::Answer), answer).await.ok_or(AskError::Stopped)
@@ -328,6 +285,11 @@ impl<A: Actor> Address<A> {
     /// Whether the actor's own code runs now.
     pub(crate) fn is_current(&self) -> bool {
         current::is(self)
+    }
+
+    /// How a member of its bus waits for room in its inbox.
+    pub(crate) fn wait_for_room(&self) -> Wait {
+        self.wait(Wait::Inbox)
     }
 
     /// How a member of its bus waits for it; those of other buses are not looked after.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use mycelium_mailbox::Sources;
 
-use super::address::Address;
+use super::address::{Address, Member};
 use super::bus::BusCore;
 use super::envelope::Envelope;
 use super::monitor::{Watched, Watching};
@@ -14,11 +14,13 @@ use super::source::{ActorSource, Inlet, TopicSource, Way};
 use super::timers::Timers;
 use super::watch::Readiness;
 use super::wire::WireSource;
+use crate::dead_letters::{DeadLetter, DeadLetterCause};
 use crate::subscription::Terms;
 use crate::sync::Mutex;
 use crate::wire::{Kind, WireMessage, WireTopics};
 use crate::{
-    Actor, ActorId, Down, Every, Handler, Message, Monitor, SpawnError, Subscription, Takes, TimerHandle,
+    Actor, ActorId, Down, Every, Handler, Message, Monitor, SpawnError, StopReason, Subscription, Takes,
+    TimerHandle,
 };
 
 /// What a handler reaches through its context.
@@ -74,6 +76,15 @@ impl<A: Actor> LiveContext<A> {
 
     pub(crate) fn core(&self) -> &Arc<BusCore> {
         self.outlet.core()
+    }
+
+    /// Counts a message that is being handled as a dead letter.
+    pub(crate) fn bury<M: Message>(&self, reason: StopReason) {
+        let (actor, at, cause) =
+            (self.address.identity(), self.core().clock.now(), DeadLetterCause::InHand { attempts: 1 });
+        let letter =
+            DeadLetter { actor, message: M::NAME, topic: Some(M::TOPIC), messages: 1, cause, reason, at };
+        self.core().dead_letters.put(letter, None, true);
     }
 
     pub(crate) fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle

@@ -34,7 +34,7 @@ mod topics;
 mod watch;
 mod wire;
 
-pub(crate) use address::{Address, Member, OfferRefusal, Unsent, Work};
+pub(crate) use address::{Address, Member, OfferRefusal, Work};
 pub(crate) use body::Body;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
@@ -43,6 +43,7 @@ pub(crate) use current::{enter, poll_code, poll_turn, turn};
 pub(crate) use envelope::Envelope;
 pub(crate) use fate::{Directive, Fate};
 pub(crate) use forest::{Control, Falling, ForestPlace, Standing};
+pub(crate) use lookout::{Wait, waiting};
 pub(crate) use monitor::Watched;
 pub(crate) use outlet::Outlet;
 pub use publisher::{Publisher, PublisherPublish};

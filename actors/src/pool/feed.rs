@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::PoolTopics;
 use super::state::PoolState;
-use crate::{Actor, BoxError, Context, Handler, Message, Subscription, Subscriptions};
+use crate::{Actor, BoxError, Context, Handler, Message, StopReason, Subscription, Subscriptions, TellError};
 
 /// Receives for a pool and hands on.
 pub(crate) struct PoolFeed<A: Actor> {
@@ -48,8 +48,37 @@ impl<A: Actor> Actor for PoolFeed<A> {
 }
 
 impl<A: Handler<M>, M: Message> Handler<M> for PoolFeed<A> {
-    async fn handle(&mut self, message: &M, _: &mut Context<Self>) -> Result<(), BoxError> {
-        // The subscription's queue holds what waits while the workers are full.
-        self.pool.tell(message.clone()).await.map_err(|error| error.to_string().into())
+    async fn handle(&mut self, message: &M, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        // The subscription's queue holds what waits while the workers are full, or away for a while.
+        match self.pool.tell(message.clone()).await {
+            Ok(()) => Ok(()),
+            Err(TellError::Stopped(message)) => {
+                Box::pin(self.wait_for_worker(message, ctx)).await;
+                Ok(())
+            }
+            Err(error) => Err(error.to_string().into()),
+        }
+    }
+}
+
+impl<A: Actor> PoolFeed<A> {
+    /// Tells a message once a worker that may have it is back; one that none may have is a dead letter.
+    async fn wait_for_worker<M: Message>(&self, mut message: M, ctx: &Context<Self>)
+    where
+        A: Handler<M>,
+    {
+        loop {
+            let changed = self.pool.changed.notified();
+            message = match self.pool.tell(message).await {
+                Ok(()) => return,
+                Err(error) => error.into_message(),
+            };
+            if !self.pool.may_come_back(&message) {
+                let reason =
+                    format!("no worker of {} may have it: they are stopped or taken away", self.pool.path);
+                return ctx.bury::<M>(StopReason::Failed(reason.into()));
+            }
+            changed.await;
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The children of a pool: how its workers and its feed are started, and how they find each other.
 
 use std::rc::Rc;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use super::PoolTopics;
 use super::feed::PoolFeed;
@@ -91,15 +91,11 @@ impl<A: Actor> FeedLaunch<A> {
     }
 }
 
-fn fed<A: Actor>(pool: &PoolState<A>, feed: Option<ActorRef<PoolFeed<A>>>) {
-    *pool.feed.lock().unwrap_or_else(PoisonError::into_inner) = feed;
-}
-
 impl<A: Actor> Launch for FeedLaunch<A> {
     fn launch(&self, site: &Site, left: StartLeft) -> Result<Life, ExitReason> {
         let pool = pool_of(&site.shared.pools, &site.path, &self.plan, true);
         let life = self.launcher(&pool).launch(site, left)?;
-        fed(&pool, placed(site));
+        pool.set_feed(placed(site));
         Ok(life)
     }
 
@@ -107,7 +103,7 @@ impl<A: Actor> Launch for FeedLaunch<A> {
         let here = site.clone();
         let pool = pool_of(here.pools(), &here.path, &self.plan, false);
         let seat = self.launcher(&pool).take_seat(site)?;
-        fed(&pool, seated(&here, &seat));
+        pool.set_feed(seated(&here, &seat));
         Ok(seat)
     }
 }

@@ -3,12 +3,15 @@
 //! A pool is a supervisor with its workers, so it is restarted, stopped, drained and observed as any part of
 //! a tree. References hand out messages by themselves: between a sender and a worker is nobody.
 
+mod change;
 mod declare;
 mod feed;
 mod launch;
 mod pool_ref;
+mod roster;
 mod route;
 mod state;
+mod waiting;
 
 use std::any::TypeId;
 use std::sync::Arc;

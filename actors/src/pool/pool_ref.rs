@@ -1,12 +1,12 @@
 //! The address of a pool.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::POOL_WORKERS_MAX;
 use super::launch::find;
 use super::state::PoolState;
-use super::{POOL_WORKERS_MAX, worker_id};
 use crate::context::within;
 use crate::recipient::{Accepting, Answering, BoxFuture, RecipientOf};
 use crate::reference::sealed::{WatchRef, Watchable};
@@ -52,8 +52,6 @@ use crate::{
 /// ```
 pub struct PoolRef<A: Actor> {
     state: Arc<PoolState<A>>,
-    /// The worker that no resize removes.
-    first: ActorRef<A>,
     tree: WeakTree,
 }
 
@@ -63,8 +61,11 @@ pub struct PoolRef<A: Actor> {
 pub enum PoolError {
     /// A pool has at least one worker and at most [`POOL_WORKERS_MAX`].
     Size(usize),
-    /// A worker would wait for itself: leave this to somebody outside of the pool.
+    /// A worker would wait for itself, or for one that waits for it: leave this to somebody outside of the
+    /// pool.
     Itself,
+    /// It was [stopped](PoolRef::stop_gracefully), or is being stopped.
+    Stopped,
     /// Its supervisor has not carried it out.
     Call(CallError),
 }
@@ -76,6 +77,9 @@ impl fmt::Display for PoolError {
             Self::Itself => f.write_str(
                 "a worker cannot wait for what its own pool has to do, because it is a part of that: leave it to an \
                  actor outside of the pool",
+            ),
+            Self::Stopped => f.write_str(
+                "the pool was stopped: restart its workers, or its supervisor, by their tree before you resize it",
             ),
             Self::Call(error) => write!(f, "the pool's supervisor has not done it: {error}"),
         }
@@ -103,14 +107,20 @@ impl Tree {
     #[must_use]
     pub fn pool_ref<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
         let state = find::<A>(self.pools()?, path)?;
-        let first = state.worker(0)?;
-        Some(PoolRef { state, first, tree: self.downgrade() })
+        state.worker(0)?;
+        Some(PoolRef { state, tree: self.downgrade() })
     }
 }
 
 impl<A: Actor> PoolRef<A> {
+    /// The worker that no resize removes, as it is now.
+    fn first(&self) -> ActorRef<A> {
+        // A pool that has been found has one, or has had one.
+        self.state.worker(0).unwrap_or_else(|| ActorRef::nowhere(ActorId(0)))
+    }
+
     /// Tells one worker; waits while all who may have the message are full. By key that is one of them, else
-    /// the first who was asked.
+    /// whichever has room first gets it. A worker does not wait for itself.
     ///
     /// `Ok` says that a worker's inbox has it, not that it was handled.
     ///
@@ -156,7 +166,7 @@ impl<A: Actor> PoolRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        match self.first.ask_limit() {
+        match self.first().ask_limit() {
             None => self.state.ask(query).await,
             // Boxed, so that an ask without a limit keeps no room for it.
             Some(limit) => Box::pin(self.ask_within(query, limit)).await,
@@ -175,7 +185,7 @@ impl<A: Actor> PoolRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        within(self.first.timer(limit), self.state.ask(query)).await
+        within(self.first().timer(limit), self.state.ask(query)).await
     }
 
     /// The path of the pool in its tree.
@@ -196,10 +206,11 @@ impl<A: Actor> PoolRef<A> {
         self.state.workers()
     }
 
-    /// How many messages wait in the inboxes of its workers: see [`ActorRef::inbox_len`].
+    /// How many messages wait in the inboxes of its workers, those that leave among them: see
+    /// [`ActorRef::inbox_len`].
     #[must_use]
     pub fn inbox_len(&self) -> usize {
-        self.state.workers().iter().map(ActorRef::inbox_len).sum()
+        self.state.waiting()
     }
 
     /// Changes the number of workers. It is ready when new ones have begun, or those that leave have handled
@@ -212,107 +223,53 @@ impl<A: Actor> PoolRef<A> {
     /// handled. Without keys nobody waits. What a worker that leaves still has in queues of its own,
     /// subscriptions and timers, goes with it.
     ///
-    /// Resizes of one pool take turns.
+    /// Resizes and stops of one pool take turns. Where many resizes by key are not over yet, because a worker
+    /// takes its time, the next one waits for the eldest of them.
     ///
     /// # Errors
-    /// [`PoolError`]; the pool has the size that it had, except where those that leave could not be removed.
+    /// [`PoolError`]. [`PoolError::Itself`]: a worker calls it, and it would wait for what the pool has to
+    /// do: while another resize goes on, when it would remove that worker, and, in a pool with keys, when it
+    /// would remove any. [`PoolError::Stopped`] of a pool that was stopped. The pool has the size that it
+    /// had, except where those that leave could not be removed.
     ///
     /// # Cancel safety
-    /// Dropped when the number has changed already, those that leave are removed by the next resize.
+    /// Dropped when the number has changed already, those that leave are removed by the next resize. It
+    /// waits as long as handlers of those that leave take, without a limit of its own, and other resizes and
+    /// stops wait for it: who cannot wait for ever drops it after a while (`ctx.timeout`,
+    /// `tokio::time::timeout`), and calls it again.
     pub async fn resize(&self, size: usize) -> Result<(), PoolError> {
-        if !(1..=POOL_WORKERS_MAX).contains(&size) {
-            return Err(PoolError::Size(size));
-        }
-        let state = &self.state;
-        let _turn = state.resizing.lock().await;
-        if size < state.seated() && state.is_current(size..state.seated()) {
-            return Err(PoolError::Itself);
-        }
-        for number in state.size()..size {
-            if let Err(error) = self.add(number).await {
-                self.remove_from(state.size()).await?;
-                return Err(error);
-            }
-        }
-        state.switch(size);
-        self.remove_from(size).await
-    }
-
-    /// Starts a worker, unless a resize that was dropped has left it there.
-    async fn add(&self, number: usize) -> Result<(), PoolError> {
-        if self.state.worker(number).is_some_and(|worker| worker.is_alive()) {
-            return Ok(());
-        }
-        let child = self.state.child(number).ok_or(CallError::Ended)?;
-        Ok(self.tree.start_child(&self.state.path, child).await?)
-    }
-
-    /// Ends the workers from this number on: they get nothing any more and have nothing to do.
-    async fn remove_from(&self, size: usize) -> Result<(), PoolError> {
-        for number in (size..self.state.seated()).rev() {
-            if let Some(passed) = self.state.worker(number).map(|worker| worker.fence()) {
-                passed.passed().await;
-            }
-            self.tree.remove_child(&self.state.path, &worker_id(number)).await?;
-            self.state.unseat(number);
-        }
-        Ok(())
+        self.state.resize(&self.tree, size).await
     }
 
     /// Waits until all that was told to the pool before has been handled, and what was published before, as
-    /// far as its subscription has it.
+    /// far as its subscription has it. Workers that leave handle theirs too.
     ///
     /// # Errors
-    /// [`PoolError::Itself`].
+    /// [`PoolError::Itself`] to a worker of the pool.
     ///
     /// # Cancel safety
     /// It may be dropped and called again.
     pub async fn flush(&self) -> Result<(), PoolError> {
-        if self.state.is_current(0..self.size()) {
-            return Err(PoolError::Itself);
-        }
-        let feed = self.state.feed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(passed) = feed.map(|feed| feed.fence()) {
-            passed.passed().await;
-        }
-        for passed in self.state.fences() {
-            passed.passed().await;
-        }
-        Ok(())
+        self.state.flush(&self.tree).await
     }
 
     /// Ends the workers when they have handled all that was told to the pool, and published for it, before.
     /// From then on nothing is taken: [`TellError::Stopped`]. Their supervisor stays until its tree ends;
-    /// when it starts a worker again, the pool takes messages again.
+    /// when it is told to start a worker again, or is restarted, the pool takes messages again. A pool that
+    /// was stopped before is left as it is.
     ///
     /// # Errors
-    /// See [`PoolError`].
+    /// See [`PoolError`]: [`PoolError::Itself`] to a worker of the pool.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the pool may take nothing any more and still run: call it again.
+    /// Dropped before it is ready, the pool may take nothing any more and still run: call it again. It waits
+    /// as long as handlers take, without a limit of its own; see [`resize`](Self::resize).
     pub async fn stop_gracefully(&self) -> Result<(), PoolError> {
-        let state = &self.state;
-        let _turn = state.resizing.lock().await;
-        if state.is_current(0..state.seated()) {
-            return Err(PoolError::Itself);
-        }
-        let feed = state.feed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(feed) = feed {
-            feed.stop_gracefully();
-            feed.ended().await;
-        }
-        state.close();
-        for passed in state.fences() {
-            passed.passed().await;
-        }
-        for number in (0..state.seated()).rev() {
-            self.tree.terminate_child(&state.path, &worker_id(number)).await?;
-        }
-        Ok(())
+        self.state.stop_gracefully(&self.tree).await
     }
 
     /// The pool as somebody who takes messages of type `M`. Its identity and its end are those of the first
-    /// worker, which no resize removes.
+    /// worker at that moment, which no resize removes; one that has been killed is replaced by another.
     pub fn recipient<M>(&self) -> Recipient<M>
     where
         A: Takes<M>,
@@ -333,7 +290,7 @@ impl<A: Actor> PoolRef<A> {
 
 impl<A: Actor> Clone for PoolRef<A> {
     fn clone(&self) -> Self {
-        Self { state: Arc::clone(&self.state), first: self.first.clone(), tree: self.tree.clone() }
+        Self { state: Arc::clone(&self.state), tree: self.tree.clone() }
     }
 }
 
@@ -345,13 +302,13 @@ impl<A: Actor> fmt::Debug for PoolRef<A> {
 
 impl<A: Actor> Watchable for PoolRef<A> {
     fn watched(&self) -> WatchRef {
-        self.first.watched()
+        self.first().watched()
     }
 }
 
 impl<A: Actor> RecipientOf for PoolRef<A> {
     fn id(&self) -> ActorId {
-        self.first.id()
+        self.first().id()
     }
 
     fn name(&self) -> &'static str {
@@ -359,15 +316,16 @@ impl<A: Actor> RecipientOf for PoolRef<A> {
     }
 
     fn identity(&self) -> Identity {
-        self.first.identity()
+        self.first().identity()
     }
 
     fn is_alive(&self) -> bool {
-        self.first.is_alive()
+        self.first().is_alive()
     }
 
     fn ended(&self) -> BoxFuture<'_, StopReason> {
-        Box::pin(self.first.ended())
+        let first = self.first();
+        Box::pin(async move { first.ended().await })
     }
 }
 

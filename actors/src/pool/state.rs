@@ -3,13 +3,16 @@
 use std::any::{Any, TypeId};
 use std::sync::{Arc, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::Dispatch;
 use super::feed::PoolFeed;
-use super::route::{Moves, least_busy, moves, worker_of};
+use super::roster::{FenceLine, PoolPhase, Roster};
+use super::route::{Moves, least_busy, worker_of};
 use crate::life::{Marker, Passed};
-use crate::live::{Envelope, OfferRefusal, Unsent, turn};
-use crate::sync::{AtomicUsize, Mutex, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use crate::tree::{AnyPool, Child};
+use crate::live::{Envelope, OfferRefusal, turn};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use crate::tree::{AnyPool, Child, ChildStatus, SupervisorCore};
 use crate::{Actor, ActorRef, AskError, PoolStats, Replies, Takes, TellError};
 
 /// The key function of one message type, as a `fn(&M) -> u64`.
@@ -31,44 +34,50 @@ pub(crate) struct PoolState<A: Actor> {
     pub(super) is_live: bool,
     plan: Arc<PoolPlan>,
     /// Held for reading while a message is put into an inbox: after a resize nothing comes by the old one.
-    roster: RwLock<Roster<A>>,
+    roster: RwLock<Roster<ActorRef<A>>>,
     /// Whose turn it is.
     turn: AtomicUsize,
-    pub(super) feed: Mutex<Option<ActorRef<PoolFeed<A>>>>,
-    /// Held by the resize that goes on.
+    feed: Mutex<Feeding<A>>,
+    /// Held by the resize or the stop that goes on.
     pub(super) resizing: tokio::sync::Mutex<()>,
+    /// Told when the workers are others, or one is taken away.
+    pub(super) changed: Notify,
 }
 
-struct Roster<A: Actor> {
-    /// How many workers get messages: the first of `workers`. At least 1.
-    size: usize,
-    /// Changes with the size.
-    epoch: u64,
-    /// By their numbers; those behind `size` come or go.
-    workers: Vec<Option<ActorRef<A>>>,
-    /// It takes no more.
-    closed: bool,
+/// The feed of a pool, and the fences in its inbox.
+struct Feeding<A: Actor> {
+    feed: Option<ActorRef<PoolFeed<A>>>,
+    line: FenceLine,
+    fences: u64,
 }
 
-/// A message that nobody has taken.
-enum PoolRefusal<A: Actor, T> {
-    /// All who may have it are full; the first of them.
-    Full { back: T, worker: ActorRef<A>, epoch: u64 },
+/// Whose inbox a fence is for.
+#[derive(Clone, Copy)]
+pub(super) enum Fenced {
+    Feed,
+    Worker(usize),
+}
+
+/// Something that nobody has taken.
+pub(super) enum PoolRefusal<T> {
+    /// All who may have it are full.
+    Full(T),
     /// There is nobody.
     Gone(T),
 }
 
 impl<A: Actor> PoolState<A> {
     pub(super) fn new(path: Arc<str>, plan: &Arc<PoolPlan>, is_live: bool) -> Self {
-        let roster = Roster { size: plan.size, epoch: 0, workers: Vec::new(), closed: false };
+        let feed = Feeding { feed: None, line: FenceLine::default(), fences: 0 };
         Self {
             path,
             is_live,
             plan: Arc::clone(plan),
-            roster: RwLock::new(roster),
+            roster: RwLock::new(Roster::new(plan.size)),
             turn: AtomicUsize::new(0),
-            feed: Mutex::default(),
+            feed: Mutex::new(feed),
             resizing: tokio::sync::Mutex::default(),
+            changed: Notify::new(),
         }
     }
 
@@ -77,34 +86,75 @@ impl<A: Actor> PoolState<A> {
         Arc::ptr_eq(&self.plan, plan)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Roster<A>> {
+    fn read(&self) -> RwLockReadGuard<'_, Roster<ActorRef<A>>> {
         self.roster.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Roster<A>> {
+    fn write(&self) -> RwLockWriteGuard<'_, Roster<ActorRef<A>>> {
         self.roster.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn feeding(&self) -> MutexGuard<'_, Feeding<A>> {
+        self.feed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the roster; those who wait for that look again. What `change` returns is dropped where the
+    /// roster is free again.
+    fn change<R>(&self, change: impl FnOnce(&mut Roster<ActorRef<A>>) -> R) -> R {
+        let changed = change(&mut self.write());
+        self.changed.notify_waiters();
+        changed
     }
 
     /// A worker has begun.
     pub(super) fn seat(&self, number: usize, worker: ActorRef<A>) {
-        let mut roster = self.write();
-        if roster.workers.len() <= number {
-            roster.workers.resize_with(number + 1, || None);
-        }
-        roster.closed = false;
-        let before = roster.workers[number].replace(worker);
-        drop(roster);
+        let before = self.change(|roster| {
+            let again = roster.worker(number).is_some_and(|before| before.id() == worker.id());
+            let (gate, before) = roster.seat(number, worker, again);
+            if let Some(worker) = roster.worker(number).filter(|_| !gate.is_empty()) {
+                worker.mark(Marker::Gate(gate));
+            }
+            before
+        });
         drop(before);
+    }
+
+    pub(super) fn set_feed(&self, feed: Option<ActorRef<PoolFeed<A>>>) {
+        let mut feeding = self.feeding();
+        let id = |feed: &Option<ActorRef<_>>| feed.as_ref().map(ActorRef::id);
+        if id(&feeding.feed) != id(&feed) {
+            feeding.line = FenceLine::default();
+        }
+        let before = std::mem::replace(&mut feeding.feed, feed);
+        drop(feeding);
+        drop(before);
+    }
+
+    pub(super) fn feed(&self) -> Option<ActorRef<PoolFeed<A>>> {
+        self.feeding().feed.clone()
     }
 
     /// How many workers get messages.
     pub(super) fn size(&self) -> usize {
-        self.read().size
+        self.read().size()
     }
 
-    /// How many there are, with those that come or go.
-    pub(super) fn seated(&self) -> usize {
-        self.read().workers.len()
+    /// How many there are, with those that leave.
+    pub(super) fn numbers(&self) -> usize {
+        self.read().numbers()
+    }
+
+    /// Changes when its supervisor has begun anew.
+    pub(super) fn beginnings(&self) -> u64 {
+        self.read().beginnings()
+    }
+
+    pub(super) fn phase(&self) -> PoolPhase {
+        self.read().phase()
+    }
+
+    pub(super) fn has_keys(&self) -> bool {
+        !self.plan.keys.is_empty()
     }
 
     /// The worker of this number as a child.
@@ -112,56 +162,142 @@ impl<A: Actor> PoolState<A> {
         (self.plan.child)(number)
     }
 
+    /// Whether its supervisor keeps a worker under this number, which runs or will run.
+    pub(super) fn is_kept(&self, number: usize) -> bool {
+        self.read().is_kept(number)
+    }
+
     /// Those that get messages.
     pub(super) fn workers(&self) -> Vec<ActorRef<A>> {
-        self.read().here().cloned().collect()
+        self.read().seated().cloned().collect()
+    }
+
+    /// How many messages wait for its workers, those that leave among them.
+    pub(super) fn waiting(&self) -> usize {
+        let workers: Vec<_> = self.read().all().cloned().collect();
+        workers.iter().map(ActorRef::inbox_len).sum()
     }
 
     pub(super) fn worker(&self, number: usize) -> Option<ActorRef<A>> {
-        self.read().workers.get(number).cloned().flatten()
+        self.read().worker(number).cloned()
+    }
+
+    /// The number of the worker whose code runs, if it is one of these.
+    pub(super) fn caller(&self) -> Option<usize> {
+        let roster = self.read();
+        (0..roster.numbers()).find(|number| roster.worker(*number).is_some_and(ActorRef::is_current))
     }
 
     /// Takes no more.
     pub(super) fn close(&self) {
-        self.write().closed = true;
+        self.change(Roster::stop);
     }
 
-    /// A worker that has gone.
+    /// Its workers have ended, unless its supervisor has begun anew since.
+    pub(super) fn closed(&self, beginnings: u64) -> bool {
+        self.change(|roster| {
+            let same = roster.beginnings() == beginnings;
+            if same {
+                roster.stopped();
+            }
+            same
+        })
+    }
+
+    /// The workers from this number on have gone.
     pub(super) fn unseat(&self, number: usize) {
-        let mut roster = self.write();
-        if number >= roster.size {
-            let kept = number.min(roster.workers.len());
-            let gone = roster.workers.split_off(kept);
-            drop(roster);
-            drop(gone);
+        drop(self.change(|roster| roster.unseat(number)));
+    }
+
+    /// From now on `size` workers get messages, unless its supervisor has begun anew since.
+    pub(super) fn switch(&self, size: usize, beginnings: u64) -> bool {
+        self.change(|roster| {
+            if roster.beginnings() != beginnings {
+                return false;
+            }
+            // Without keys there is no order to keep.
+            if let Some(Moves { lose, gain }) = roster.switch(size).filter(|_| self.has_keys()) {
+                let workers = |numbers: std::ops::Range<usize>| numbers.filter_map(|at| roster.worker(at));
+                let fences: Vec<Passed> = workers(lose).map(ActorRef::fence).collect();
+                workers(gain.clone()).for_each(|worker| worker.mark(Marker::Gate(fences.clone())));
+                roster.cross(gain, fences);
+            }
+            true
+        })
+    }
+
+    /// What the next resize has to wait for first.
+    pub(super) fn crowded(&self) -> Option<Vec<Passed>> {
+        self.write().crowded()
+    }
+
+    /// The number after which a fence is new, for [`handled`](Self::handled).
+    pub(super) fn since(&self, whose: Fenced) -> u64 {
+        match whose {
+            Fenced::Feed => self.feeding().fences,
+            Fenced::Worker(_) => self.read().last_fence(),
         }
     }
 
-    /// From now on `size` workers get messages.
-    pub(super) fn switch(&self, size: usize) {
-        let mut roster = self.write();
-        if size == roster.size {
-            return;
+    /// What there is to wait for; see [`FenceLine::next`]. `None`: there is nobody.
+    pub(super) fn next_fence(&self, whose: Fenced, since: u64) -> Option<(Passed, bool)> {
+        match whose {
+            Fenced::Worker(number) => self.write().next_fence(number, since, ActorRef::fence),
+            Fenced::Feed => {
+                let Feeding { feed, line, fences } = &mut *self.feeding();
+                let feed = feed.as_ref()?;
+                Some(line.next(since, fences, || feed.fence()))
+            }
         }
-        let Moves { lose, gain } = moves(roster.size, size);
-        (roster.size, roster.epoch) = (size, roster.epoch + 1);
-        // Without keys there is no order to keep.
-        if self.plan.keys.is_empty() {
-            return;
-        }
-        let worker = |number: usize| roster.workers.get(number).and_then(Option::as_ref);
-        let passed: Vec<Passed> = lose.filter_map(worker).map(ActorRef::fence).collect();
-        gain.filter_map(worker).for_each(|worker| worker.mark(Marker::Gate(passed.clone())));
     }
 
-    /// The end of what each worker has to do now.
-    pub(super) fn fences(&self) -> Vec<Passed> {
-        self.read().here().map(ActorRef::fence).collect()
+    /// Waits until all is handled that was sent before the fence of this number was put.
+    pub(super) async fn handled(&self, whose: Fenced, since: u64) {
+        while let Some((passed, enough)) = self.next_fence(whose, since) {
+            passed.passed().await;
+            if enough {
+                return;
+            }
+        }
     }
 
-    /// Whether the code that runs is that of one of these workers.
-    pub(super) fn is_current(&self, mut numbers: std::ops::Range<usize>) -> bool {
-        numbers.any(|number| self.worker(number).is_some_and(|worker| worker.is_current()))
+    /// Waits until all workers have handled what they were sent before.
+    pub(super) async fn all_handled(&self) {
+        let since = self.read().last_fence();
+        let numbers = 0..self.numbers();
+        // First a fence for each, then the waits.
+        numbers.clone().for_each(|number| drop(self.next_fence(Fenced::Worker(number), since)));
+        for number in numbers {
+            self.handled(Fenced::Worker(number), since).await;
+        }
+    }
+
+    /// Which worker a message of this key goes to; all of them if it has none.
+    fn range(key: Option<u64>, size: usize) -> std::ops::Range<usize> {
+        key.map_or(0..size, |key| {
+            let number = worker_of(key, size);
+            number..number + 1
+        })
+    }
+
+    /// Whether somebody who may have this message, and is away, will come back.
+    pub(super) fn may_come_back<M: 'static>(&self, message: &M) -> bool {
+        let key = self.key_of(message);
+        let roster = self.read();
+        roster.may_come_back(Self::range(key, roster.size()))
+    }
+
+    /// Those who may have it and can be waited for, as long as the epoch is this.
+    pub(super) fn crowd(&self, key: Option<u64>) -> (Vec<ActorRef<A>>, u64) {
+        let roster = self.read();
+        let workers = Self::range(key, roster.size()).filter_map(|number| roster.worker(number));
+        // Whoever waits for itself waits in vain.
+        let others = workers.filter(|worker| worker.is_alive() && !worker.is_current());
+        (others.cloned().collect(), roster.epoch())
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.read().epoch()
     }
 
     fn key_of<M: 'static>(&self, message: &M) -> Option<u64> {
@@ -171,89 +307,40 @@ impl<A: Actor> PoolState<A> {
     }
 
     /// Offers something to the worker of its key, or to all in turn, until one takes it.
-    fn offer<T, R>(
+    pub(super) fn offer<T, R>(
         &self,
         key: Option<u64>,
         mut what: T,
         mut give: impl FnMut(&ActorRef<A>, T) -> Result<R, OfferRefusal<T>>,
-    ) -> Result<R, PoolRefusal<A, T>> {
-        loop {
-            match self.offer_once(key, what, &mut give) {
-                Err(PoolRefusal::Gone(back)) if key.is_some() && self.forget_lost() => what = back,
-                other => return other,
-            }
-        }
-    }
-
-    /// The supervisor of the pool has been restarted: those are gone that were added to the first ones. Their
-    /// keys are others' then. Whether there were any.
-    #[cold]
-    fn forget_lost(&self) -> bool {
-        let mut roster = self.write();
-        let is_alive = |number: usize| {
-            roster.workers.get(number).and_then(Option::as_ref).is_some_and(ActorRef::is_alive)
-        };
-        // Elsewhere than on the thread of an isolate nobody seems alive.
-        if roster.closed || !is_alive(0) {
-            return false;
-        }
-        let mut size = roster.size;
-        while size > self.plan.size && !is_alive(size - 1) {
-            size -= 1;
-        }
-        let lost = size < roster.size;
-        if lost {
-            (roster.size, roster.epoch) = (size, roster.epoch + 1);
-        }
-        lost
-    }
-
-    fn offer_once<T, R>(
-        &self,
-        key: Option<u64>,
-        mut what: T,
-        give: &mut impl FnMut(&ActorRef<A>, T) -> Result<R, OfferRefusal<T>>,
-    ) -> Result<R, PoolRefusal<A, T>> {
+    ) -> Result<R, PoolRefusal<T>> {
         let roster = self.read();
-        let size = roster.size;
+        let size = roster.size();
         let (first, tries) = match (key, self.plan.dispatch) {
-            _ if roster.closed => (0, 0),
+            _ if !roster.is_open() => (0, 0),
             (Some(key), _) => (worker_of(key, size), 1),
             (None, dispatch) => {
                 let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-                let load = |number| roster.load(number);
                 match dispatch {
                     Dispatch::RoundRobin => (turn % size, size),
-                    Dispatch::LeastBusy => (least_busy(size, turn, load), size),
+                    Dispatch::LeastBusy => {
+                        (least_busy(size, turn, |number| load(roster.worker(number))), size)
+                    }
                 }
             }
         };
-        let mut full = None;
+        let mut full = false;
         for number in (first..size).chain(0..first).take(tries) {
-            let Some(Some(worker)) = roster.workers.get(number) else { continue };
+            let Some(worker) = roster.worker(number) else { continue };
             match give(worker, what) {
                 Ok(taken) => return Ok(taken),
-                Err(OfferRefusal::Full(back)) => {
-                    full.get_or_insert(worker);
-                    what = back;
-                }
+                Err(OfferRefusal::Full(back)) => (full, what) = (true, back),
                 Err(OfferRefusal::Gone(back)) => what = back,
             }
         }
-        match full {
-            Some(worker) => {
-                Err(PoolRefusal::Full { back: what, worker: worker.clone(), epoch: roster.epoch })
-            }
-            None => Err(PoolRefusal::Gone(what)),
-        }
+        Err(if full { PoolRefusal::Full(what) } else { PoolRefusal::Gone(what) })
     }
 
-    /// Leave to put something into an inbox, as long as this is the epoch.
-    fn leave(&self, epoch: u64) -> Option<RwLockReadGuard<'_, Roster<A>>> {
-        Some(self.read()).filter(|roster| roster.epoch == epoch)
-    }
-
-    pub(super) async fn tell<M>(&self, mut message: M) -> Result<(), TellError<M>>
+    pub(super) async fn tell<M>(&self, message: M) -> Result<(), TellError<M>>
     where
         A: Takes<M>,
         M: Send + 'static,
@@ -262,20 +349,21 @@ impl<A: Actor> PoolState<A> {
             turn().await;
         }
         let key = self.key_of(&message);
-        loop {
-            let (worker, epoch) = match self.offer_message(key, message)? {
-                Ok(()) => return Ok(()),
-                Err((back, worker, epoch)) => {
-                    message = back;
-                    (worker, epoch)
-                }
-            };
-            match worker.wait_to_tell(message, || self.leave(epoch)).await {
-                Ok(()) => return Ok(()),
-                Err(Unsent::Full(message)) => return Err(TellError::Full(message)),
-                Err(Unsent::Moved(back) | Unsent::Closed(back)) => message = back,
-            }
+        match self.offer_message(key, message) {
+            // Boxed, so that a tell that need not wait keeps no room for it.
+            Err(TellError::Full(message)) => Box::pin(self.wait_to_tell(key, message)).await,
+            other => other,
         }
+    }
+
+    async fn wait_to_tell<M>(&self, key: Option<u64>, message: M) -> Result<(), TellError<M>>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        let mut elsewhere = None;
+        let told = self.wait_to_offer(key, message, |worker, message| give(worker, message, &mut elsewhere));
+        told.await.map_err(|refusal| refusal.told(elsewhere))
     }
 
     pub(super) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
@@ -283,42 +371,17 @@ impl<A: Actor> PoolState<A> {
         A: Takes<M>,
         M: Send + 'static,
     {
-        let key = self.key_of(&message);
-        self.offer_message(key, message)?.map_err(|(back, ..)| TellError::Full(back))
+        self.offer_message(self.key_of(&message), message)
     }
 
-    /// The inner error: all who may have it are full, and the first of them may be waited for.
-    #[allow(clippy::type_complexity)]
-    fn offer_message<M>(
-        &self,
-        key: Option<u64>,
-        message: M,
-    ) -> Result<Result<(), (M, ActorRef<A>, u64)>, TellError<M>>
+    fn offer_message<M>(&self, key: Option<u64>, message: M) -> Result<(), TellError<M>>
     where
         A: Takes<M>,
         M: Send + 'static,
     {
-        // An error that is the same whoever is asked.
-        let mut elsewhere: Option<fn(M) -> TellError<M>> = None;
-        let offered = self.offer(key, message, |worker, message| {
-            worker.offer(message).map_err(|error| match error {
-                TellError::Full(back) => OfferRefusal::Full(back),
-                TellError::WrongThread(back) => {
-                    elsewhere = Some(TellError::WrongThread);
-                    OfferRefusal::Gone(back)
-                }
-                TellError::OtherBus(back) => {
-                    elsewhere = Some(TellError::OtherBus);
-                    OfferRefusal::Gone(back)
-                }
-                other => OfferRefusal::Gone(other.into_message()),
-            })
-        });
-        match offered {
-            Ok(()) => Ok(Ok(())),
-            Err(PoolRefusal::Full { back, worker, epoch }) => Ok(Err((back, worker, epoch))),
-            Err(PoolRefusal::Gone(back)) => Err(elsewhere.unwrap_or(TellError::Stopped)(back)),
-        }
+        let mut elsewhere = None;
+        let offered = self.offer(key, message, |worker, message| give(worker, message, &mut elsewhere));
+        offered.map_err(|refusal| refusal.told(elsewhere))
     }
 
     /// Asks for as long as it takes.
@@ -343,32 +406,65 @@ impl<A: Actor> PoolState<A> {
                 true => Ok((worker.clone(), query)),
                 false => Err(OfferRefusal::Gone(query)),
             });
-            return match chosen {
-                Ok((worker, query)) => worker.query(query).await,
-                Err(_) => Err(if itself { AskError::Itself } else { AskError::Stopped }),
+            return match (chosen, self.worker(0)) {
+                (Ok((worker, query)), _) => worker.query(query).await,
+                (Err(_), _) if itself => Err(AskError::Itself),
+                // It knows why: on another thread nobody seems alive.
+                (Err(_), first) => Err(first.map_or(AskError::Stopped, |first| first.why_not())),
             };
         }
         let (reply, answer) = mycelium_mailbox::reply();
-        let mut envelope = Envelope::query(query, reply);
-        let worker = loop {
-            let offered = self.offer(key, envelope, |worker, envelope| match other(worker) {
-                true => worker.offer_envelope(envelope).map(|()| worker.clone()),
-                false => Err(OfferRefusal::Gone(envelope)),
-            });
-            let (back, worker, epoch) = match offered {
-                Ok(worker) => break worker,
-                Err(PoolRefusal::Full { back, worker, epoch }) => (back, worker, epoch),
-                Err(PoolRefusal::Gone(_)) if itself => return Err(AskError::Itself),
-                Err(PoolRefusal::Gone(_)) => return Err(AskError::Stopped),
-            };
-            match worker.wait_to_send(back, || self.leave(epoch)).await {
-                Ok(()) => break worker,
-                Err(Unsent::Full(_)) => return Err(AskError::Itself),
-                Err(Unsent::Moved(back) | Unsent::Closed(back)) => envelope = back,
-            }
+        let mut give = |worker: &ActorRef<A>, envelope| match other(worker) {
+            true => worker.offer_envelope(envelope).map(|()| worker.clone()),
+            false => Err(OfferRefusal::Gone(envelope)),
         };
-        worker.answered(answer).await
+        let offered = match self.offer(key, Envelope::query(query, reply), &mut give) {
+            Err(PoolRefusal::Full(envelope)) => Box::pin(self.wait_to_offer(key, envelope, give)).await,
+            other => other,
+        };
+        match offered {
+            Ok(worker) => worker.answered(answer).await,
+            Err(_) if itself => Err(AskError::Itself),
+            Err(_) => Err(AskError::Stopped),
+        }
     }
+}
+
+/// An error that is the same whoever is told.
+type Elsewhere<M> = Option<fn(M) -> TellError<M>>;
+
+/// Offers a message to one worker.
+fn give<A, M>(worker: &ActorRef<A>, message: M, elsewhere: &mut Elsewhere<M>) -> Result<(), OfferRefusal<M>>
+where
+    A: Takes<M>,
+    M: Send + 'static,
+{
+    worker.offer(message).map_err(|error| match error {
+        TellError::Full(back) => OfferRefusal::Full(back),
+        TellError::WrongThread(back) => {
+            *elsewhere = Some(TellError::WrongThread);
+            OfferRefusal::Gone(back)
+        }
+        TellError::OtherBus(back) => {
+            *elsewhere = Some(TellError::OtherBus);
+            OfferRefusal::Gone(back)
+        }
+        other => OfferRefusal::Gone(other.into_message()),
+    })
+}
+
+impl<M> PoolRefusal<M> {
+    fn told(self, elsewhere: Elsewhere<M>) -> TellError<M> {
+        match self {
+            Self::Full(back) => TellError::Full(back),
+            Self::Gone(back) => elsewhere.unwrap_or(TellError::Stopped)(back),
+        }
+    }
+}
+
+/// How much a worker has to do; one that is not there is the last to be chosen.
+fn load<A: Actor>(worker: Option<&ActorRef<A>>) -> usize {
+    worker.filter(|worker| worker.is_alive()).map_or(usize::MAX, ActorRef::load)
 }
 
 impl<A: Actor> AnyPool for PoolState<A> {
@@ -378,26 +474,27 @@ impl<A: Actor> AnyPool for PoolState<A> {
 
     fn stats(&self) -> Option<PoolStats> {
         let workers = self.workers();
-        let alive: Vec<_> = workers.iter().filter(|worker| worker.is_alive()).collect();
-        (!alive.is_empty()).then(|| PoolStats {
+        let alive = workers.iter().filter(|worker| worker.is_alive()).count();
+        (alive > 0).then(|| PoolStats {
             path: Arc::clone(&self.path),
             workers: self.size(),
-            alive: alive.len(),
-            waiting: alive.iter().map(|worker| worker.inbox_len() as u64).sum(),
+            alive,
+            waiting: self.waiting() as u64,
         })
     }
-}
 
-impl<A: Actor> Roster<A> {
-    fn here(&self) -> impl Iterator<Item = &ActorRef<A>> {
-        self.workers.iter().take(self.size).flatten()
+    fn decided(&self, ends: bool, core: &SupervisorCore) {
+        let is_away = |id: &str| core.child(id).is_none_or(|child| child.status == ChildStatus::Down);
+        if self.write().taken_away(ends, is_away) {
+            self.changed.notify_waiters();
+        }
     }
 
-    /// How much a worker has to do; one that is not there is the last to be chosen.
-    fn load(&self, number: usize) -> usize {
-        match self.workers.get(number) {
-            Some(Some(worker)) if worker.is_alive() => worker.load(),
-            _ => usize::MAX,
-        }
+    fn supervisor_ended(&self) {
+        drop(self.change(Roster::begin_anew));
+    }
+
+    fn forgotten(&self) {
+        self.change(Roster::forget);
     }
 }

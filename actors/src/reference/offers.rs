@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use mycelium_mailbox::ReplyReceiver;
+use mycelium_mailbox::{LinePlace, ReplyReceiver};
 
 use super::{ActorRef, ReferenceBackend};
 use crate::life::{Fence, Marker, Passed};
-use crate::live::{Envelope, OfferRefusal, Unsent};
-use crate::{Actor, AskError, Takes};
+use crate::live::{Envelope, OfferRefusal, Wait};
+use crate::{Actor, AskError};
 
 impl<A: Actor> ActorRef<A> {
     /// Puts a marker into the actor's inbox.
@@ -52,32 +52,34 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Waits for room for a message that was offered in vain, and puts it there if `leave` is given then,
-    /// which is kept meanwhile. In an isolate it comes back, to be offered again.
-    pub(crate) async fn wait_to_tell<M, G>(
-        &self,
-        message: M,
-        leave: impl Fn() -> Option<G>,
-    ) -> Result<(), Unsent<M>>
-    where
-        A: Takes<M>,
-        M: Send + 'static,
-    {
+    /// A place in the line for room in the inbox of a live actor.
+    pub(crate) fn place_in_line(&self) -> Option<LinePlace<'_>> {
         match &self.backend {
-            ReferenceBackend::Live(live) => {
-                let sent = live.wait_to_send(Envelope::message(message), leave).await;
-                // An envelope made from an `M` always gives one back.
-                sent.or_else(|unsent| unsent.and_then(Envelope::into_message).map_or(Ok(()), Err))
-            }
-            ReferenceBackend::Isolate(isolate) => match isolate.is_current() {
-                // What waits for it does not become less while it waits.
-                true => Err(Unsent::Full(message)),
-                false => {
-                    isolate.room().await;
-                    Err(Unsent::Moved(message))
-                }
-            },
-            ReferenceBackend::Nowhere(_) => Err(Unsent::Closed(message)),
+            ReferenceBackend::Live(live) => Some(live.inbox.place()),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => None,
+        }
+    }
+
+    /// How a live actor that waits for room in this one's inbox is seen to wait.
+    pub(crate) fn wait_for_room(&self) -> Wait {
+        match &self.backend {
+            ReferenceBackend::Live(live) => live.wait_for_room(),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => Wait::Nothing,
+        }
+    }
+
+    /// Waits in an isolate until something that was queued has been handled.
+    pub(crate) async fn room(&self) {
+        if let ReferenceBackend::Isolate(isolate) = &self.backend {
+            isolate.room().await;
+        }
+    }
+
+    /// Why an actor that seems to have ended cannot be asked.
+    pub(crate) fn why_not(&self) -> AskError {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.unreachable().unwrap_or(AskError::Stopped),
+            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => AskError::Stopped,
         }
     }
 
@@ -86,18 +88,6 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             ReferenceBackend::Live(live) => live.offer_envelope(envelope),
             ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => Err(OfferRefusal::Gone(envelope)),
-        }
-    }
-
-    /// The same for an envelope that was offered to a live actor in vain.
-    pub(crate) async fn wait_to_send<G>(
-        &self,
-        envelope: Envelope<A>,
-        leave: impl Fn() -> Option<G>,
-    ) -> Result<(), Unsent<Envelope<A>>> {
-        match &self.backend {
-            ReferenceBackend::Live(live) => live.wait_to_send(envelope, leave).await,
-            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => Err(Unsent::Closed(envelope)),
         }
     }
 

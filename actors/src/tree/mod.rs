@@ -38,7 +38,7 @@ pub use mycelium_supervisor::{
     SpecError, Strategy,
 };
 pub(crate) use observe::{Observer, observe};
-pub(crate) use pools::{AnyPool, Pools};
+pub(crate) use pools::{AnyPool, Pools, SupervisorCore};
 #[cfg(unix)]
 pub use process::{LINE_BYTES_MAX, ProcessSpec};
 pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};

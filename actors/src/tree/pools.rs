@@ -1,9 +1,12 @@
-//! The pools of a tree, by path: what their references share outlives the supervisors above.
+//! The pools of a tree, by path: what their references share outlives the supervisors above. It goes when
+//! their supervisor is deleted, and with the tree.
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, PoisonError};
 
+use super::launch::Launcher;
 use crate::PoolStats;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -12,7 +15,16 @@ pub(crate) trait AnyPool: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// How it is; `None` while nobody works for it.
     fn stats(&self) -> Option<PoolStats>;
+    /// Its supervisor has decided something. `ends`: it ends.
+    fn decided(&self, ends: bool, core: &SupervisorCore);
+    /// Its supervisor has ended, and may be restarted.
+    fn supervisor_ended(&self);
+    /// Its tree knows it no more.
+    fn forgotten(&self);
 }
+
+/// The decisions of one supervisor.
+pub(crate) type SupervisorCore = mycelium_supervisor::Supervisor<Launcher>;
 
 /// The pools of one tree.
 #[derive(Default)]
@@ -26,8 +38,43 @@ impl Pools {
     /// From now on this is the pool at this path.
     pub(crate) fn set(&self, path: &str, pool: Arc<dyn AnyPool>) {
         let before = self.lock().insert(path.into(), pool);
-        // Dropped here, where the map is free again.
-        drop(before);
+        // Told and dropped here, where the map is free again.
+        before.iter().for_each(|pool| pool.forgotten());
+    }
+
+    /// The supervisor at this path has decided something. `ends`: it ends.
+    pub(crate) fn decided(&self, path: &str, ends: bool, core: &SupervisorCore) {
+        if let Some(pool) = self.get(path) {
+            pool.decided(ends, core);
+        }
+    }
+
+    /// The supervisor at this path has ended, and what was in it may be restarted; if it is the root, that is
+    /// the end of the tree.
+    pub(crate) fn supervisor_ended(&self, path: &str) {
+        if !path.contains('/') {
+            self.clear();
+        } else if let Some(pool) = self.get(path) {
+            pool.supervisor_ended();
+        }
+    }
+
+    /// The child at this path is no more, with all below it.
+    pub(crate) fn forget(&self, path: &str) {
+        let is_below = |at: &Arc<str>| at.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+        let mut pools = self.lock();
+        let mut forgotten: Vec<_> = pools.remove(path).into_iter().collect();
+        // Those below begin with the path and a `/`, among others that begin with the path.
+        let below: Vec<_> = pools
+            .range::<str, _>((Bound::Excluded(path), Bound::Unbounded))
+            .map(|(at, _)| at)
+            .take_while(|at| at.starts_with(path))
+            .filter(|at| is_below(at))
+            .cloned()
+            .collect();
+        forgotten.extend(below.iter().filter_map(|at| pools.remove(at)));
+        drop(pools);
+        forgotten.iter().for_each(|pool| pool.forgotten());
     }
 
     /// How those are for which somebody works, by path.
@@ -36,10 +83,10 @@ impl Pools {
         pools.iter().filter_map(|pool| pool.stats()).collect()
     }
 
-    /// Forgets all: the end of an isolate.
+    /// Forgets all: the end of a tree or an isolate.
     pub(crate) fn clear(&self) {
         let all = std::mem::take(&mut *self.lock());
-        drop(all);
+        all.values().for_each(|pool| pool.forgotten());
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<dyn AnyPool>>> {

@@ -49,20 +49,30 @@ impl WeakTree {
         }
     }
 
-    /// Stops a child of the supervisor at `path`, and leaves its specification.
+    /// Whether a call from here can reach it.
+    pub(crate) fn is_here(&self) -> Result<(), CallError> {
+        match self {
+            Self::Isolate(isolate) if !isolate.is_here() => Err(CallError::WrongThread),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops a child of the supervisor at `path`, and leaves its specification. One that is not known does
+    /// not run.
     pub(crate) async fn terminate_child(&self, path: &str, id: &str) -> Result<(), CallError> {
-        self.call(path, pure::Call::TerminateChild(id.into())).await.map(drop)
+        match self.call(path, pure::Call::TerminateChild(id.into())).await {
+            Ok(_) | Err(CallError::Refused(pure::CallError::NotFound)) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Stops a child of the supervisor at `path`, and forgets it.
     pub(crate) async fn remove_child(&self, path: &str, id: &str) -> Result<(), CallError> {
-        for call in [pure::Call::TerminateChild(id.into()), pure::Call::DeleteChild(id.into())] {
-            match self.call(path, call).await {
-                Ok(_) | Err(CallError::Refused(pure::CallError::NotFound)) => {}
-                Err(error) => return Err(error),
-            }
+        self.terminate_child(path, id).await?;
+        match self.call(path, pure::Call::DeleteChild(id.into())).await {
+            Ok(_) | Err(CallError::Refused(pure::CallError::NotFound)) => Ok(()),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     async fn call(&self, path: &str, call: pure::Call<Launcher>) -> Result<pure::Reply<Launcher>, CallError> {

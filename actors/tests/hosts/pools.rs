@@ -354,23 +354,29 @@ impl Responder<Who> for Selfish {
 
 conformance!(a_worker_never_waits_for_itself);
 fn a_worker_never_waits_for_itself<H: Host>() {
-    let (mut host, own) = (H::new(), Arc::<Mutex<Option<PoolRef<Selfish>>>>::default());
-    let seen = Arc::clone(&own);
-    let described = Pool::new(move || Selfish(Arc::clone(&seen))).workers(2);
-    let root = Supervisor::builder("root").supervisor(described.supervisor("pool"));
-    let tree = host.supervise(root).unwrap();
-    let pool = tree.pool_ref::<Selfish>("root/pool").unwrap();
-    *own.lock().unwrap() = Some(pool.clone());
-    let second = pool.workers()[1].clone();
-    assert_eq!(host.ask(&second, Do::Shrink).unwrap(), "Err(Itself)");
-    assert_eq!(host.ask(&second, Do::Flush).unwrap(), "Err(Itself)");
-    assert_eq!(host.ask(&second, Do::AskAny).unwrap(), "Ok(\"another\")");
-    assert_eq!(host.ask(&second, Do::Grow).unwrap(), "Ok(())");
-    assert_eq!(pool.size(), 3);
-    let first = pool.workers()[0].clone();
-    assert_eq!(host.ask(&first, Do::Shrink).unwrap(), "Ok(())");
-    assert_eq!(host.ask(&first, Do::AskAny).unwrap(), "Err(Itself)");
-    *own.lock().unwrap() = None;
+    for keyed in [false, true] {
+        let (mut host, own) = (H::new(), Arc::<Mutex<Option<PoolRef<Selfish>>>>::default());
+        let seen = Arc::clone(&own);
+        let described = Pool::new(move || Selfish(Arc::clone(&seen))).workers(2);
+        let described = if keyed { described.key(|job: &Job| job.key) } else { described };
+        let root = Supervisor::builder("root").supervisor(described.supervisor("pool"));
+        let tree = host.supervise(root).unwrap();
+        let pool = tree.pool_ref::<Selfish>("root/pool").unwrap();
+        *own.lock().unwrap() = Some(pool.clone());
+        let second = pool.workers()[1].clone();
+        assert_eq!(host.ask(&second, Do::Shrink).unwrap(), "Err(Itself)");
+        assert_eq!(host.ask(&second, Do::Flush).unwrap(), "Err(Itself)");
+        assert_eq!(host.ask(&second, Do::AskAny).unwrap(), "Ok(\"another\")");
+        assert_eq!(host.ask(&second, Do::Grow).unwrap(), "Ok(())");
+        assert_eq!(pool.size(), 3);
+        let first = pool.workers()[0].clone();
+        // With keys, those that leave may wait for any other.
+        let shrunk = if keyed { "Err(Itself)" } else { "Ok(())" };
+        assert_eq!(host.ask(&first, Do::Shrink).unwrap(), shrunk);
+        assert_eq!(host.wait(pool.resize(1)), Ok(()));
+        assert_eq!(host.ask(&first, Do::AskAny).unwrap(), "Err(Itself)");
+        *own.lock().unwrap() = None;
+    }
 }
 
 conformance!(a_pool_that_stops_in_order_handles_what_was_told_and_published_and_takes_no_more);

@@ -24,7 +24,7 @@ use std::ops::Deref;
 use std::sync::Arc as StdArc;
 
 pub use port::Port;
-pub use send::{SendError, Sending, TrySendError};
+pub use send::{LinePlace, SendError, Sending, TrySendError};
 
 use crate::discard::discard_all;
 use crate::merge::Source;

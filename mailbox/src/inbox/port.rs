@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{InboxOptions, InboxStats, QUEUE_CAPACITY_MAX, Sending, TrySendError};
+use super::{InboxOptions, InboxStats, LinePlace, QUEUE_CAPACITY_MAX, Sending, TrySendError};
 use crate::backlog::{Backlog, Offered, WhenFull};
 use crate::discard::discard;
 use crate::policy::{KeyFn, Overflow};
@@ -188,6 +188,11 @@ impl<T> Port<T> {
     /// receiver is gone.
     pub fn send(&self, value: T, sender: u64) -> Sending<'_, T> {
         Sending::new(self, value, sender)
+    }
+
+    /// A place in the line for room, without a message.
+    pub fn place(&self) -> LinePlace<'_> {
+        LinePlace::new(self)
     }
 
     /// Whether the receiver refuses further messages.

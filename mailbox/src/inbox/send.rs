@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use super::Port;
 use crate::wait::Ticket;
@@ -68,6 +68,63 @@ impl<T> fmt::Display for SendError<T> {
                 "the receiver sends to its own full inbox and would wait for itself; raise its capacity or use try_send"
             }
         })
+    }
+}
+
+/// A place in the line for room in one inbox, for a sender that takes whichever of several inboxes has room
+/// first. It holds no message.
+///
+/// Whoever waits offers to all of them, [stands in line](Self::stand) at each, offers once more, and only
+/// then sleeps. Where an offer is taken, it says so to that inbox's place ([`served`](Self::served)) and
+/// drops the others, which hand the wake-ups that they may have had on to the next in line.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::task::Waker;
+/// use mycelium_mailbox::{Doorbell, Inbox, InboxOptions, Source, Stamps};
+///
+/// let inbox = || {
+///     let options = InboxOptions { capacity: 1, ..InboxOptions::default() };
+///     Inbox::<u32>::new(Arc::new(Stamps::new()), Arc::new(Doorbell::new()), options)
+/// };
+/// let (mut one, two) = (inbox(), inbox());
+/// let senders = [one.sender(), two.sender()];
+/// senders.iter().for_each(|sender| sender.offer(1).unwrap());
+/// let mut places = [senders[0].place(), senders[1].place()];
+/// places.iter_mut().for_each(|place| place.stand(Waker::noop()));
+/// assert!(senders.iter().all(|sender| sender.offer(2).is_err()));
+/// // It sleeps; then one of them has handled something, and wakes it.
+/// one.head();
+/// one.advance();
+/// one.commit();
+/// senders[0].offer(2).unwrap();
+/// places[0].served();
+/// ```
+#[must_use = "dropped, it has left the line"]
+pub struct LinePlace<'a> {
+    ticket: Ticket<'a>,
+}
+
+impl<'a> LinePlace<'a> {
+    pub(super) fn new<T>(port: &'a Port<T>) -> Self {
+        Self { ticket: Ticket::new(&port.waiters) }
+    }
+
+    /// Has `waker` woken when there is room, or the inbox closes. The place in the line is that of the first
+    /// time.
+    pub fn stand(&mut self, waker: &Waker) {
+        self.ticket.register(waker);
+    }
+
+    /// The inbox has taken a message: the wake-up is used up.
+    pub fn served(&mut self) {
+        self.ticket.served();
+    }
+}
+
+impl fmt::Debug for LinePlace<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinePlace").finish_non_exhaustive()
     }
 }
 

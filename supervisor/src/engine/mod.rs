@@ -250,9 +250,15 @@ pub trait Host: Sized {
     /// A child was killed because it missed its shutdown time, or could not be killed in time.
     fn missed(&mut self, path: Arc<str>);
 
-    /// A supervisor has forgotten the child of this id.
+    /// A supervisor has forgotten the child of this id, by itself or because a call has deleted it.
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
         let _ = (at, id);
+    }
+
+    /// A supervisor has decided something, and what it decided has not been carried out yet: its children
+    /// may be doing something else now.
+    fn decided(&mut self, at: &At<'_, Self>) {
+        let _ = at;
     }
 
     /// A supervisor is gone. Calls that it has not answered get no answer.

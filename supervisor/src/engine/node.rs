@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::{ChildInfo, ChildRef, ChildStatus};
+use crate::message::{CallId, ChildInfo, ChildRef, ChildStatus};
 use crate::reason::ExitReason;
 use crate::spec::{ChildSpec, Strategy};
 use crate::supervisor::Supervisor;
@@ -74,13 +74,27 @@ pub struct Node<H: Host> {
     dues: BTreeSet<(Duration, ChildRef)>,
     /// What waits for the next lives of its children.
     pub(super) parked: Estate<H>,
+    /// The children that calls without an answer yet are to delete: as many as calls may wait.
+    pub(super) deletes: BTreeMap<CallId, Arc<str>>,
 }
 
 impl<H: Host> Node<H> {
     pub(super) fn new(core: Supervisor<H::Start>, place: TreePlace, parked: Estate<H>) -> Self {
         let TreePlace { path, parent, for_good } = place;
-        let (lives, dues) = Default::default();
-        Self { path, core, parent, ready: false, ending: false, for_good, due: None, lives, dues, parked }
+        let (lives, dues, deletes) = Default::default();
+        Self {
+            path,
+            core,
+            parent,
+            ready: false,
+            ending: false,
+            for_good,
+            due: None,
+            lives,
+            dues,
+            parked,
+            deletes,
+        }
     }
 
     /// Its path.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::message::{Action, ChildRef, Event, Notice, StopHow};
+use crate::message::{Action, Call, CallId, ChildRef, Event, Notice, StopHow};
 use crate::reason::ExitReason;
 use crate::spec::ChildSpec;
 
 use super::node::{Due, Life, Node};
-use super::{Begun, Body, Engine, Estate, Host, Left, LifeId, NodeId, Parked, Report, TreePlace, release};
+use super::{
+    Answer, Begun, Body, Engine, Estate, Host, Left, LifeId, NodeId, Parked, Report, TreePlace, release,
+};
 
 impl<H: Host> Engine<H> {
     /// Deals with one report. `now` is the time since any moment the host likes, never earlier than before.
@@ -62,6 +64,10 @@ impl<H: Host> Engine<H> {
                 node.look_at(child, at);
                 return self.note_due(to);
             }
+            Report::Event(Event::Call(call, Call::DeleteChild(child))) => {
+                node.deletes.insert(call, Arc::clone(&child));
+                Event::Call(call, Call::DeleteChild(child))
+            }
             Report::Event(other) => other,
         };
         self.step(now, host, to, event);
@@ -87,11 +93,16 @@ impl<H: Host> Engine<H> {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let mut actions = std::mem::take(&mut self.actions);
         node.core.step(now, event, &mut actions);
+        host.decided(&node.at(id));
+        let ending = node.ending;
         for action in actions.drain(..) {
             self.perform(now, host, id, action);
         }
         self.actions = actions;
         let Some(node) = self.nodes.get_mut(&id) else { return };
+        if node.ending != ending {
+            host.decided(&node.at(id));
+        }
         for (id_of_child, parked) in node.take_released() {
             release(host, parked.left, parked.asked);
             self.forget(host, id, &id_of_child);
@@ -108,7 +119,7 @@ impl<H: Host> Engine<H> {
                 }
             }
             Action::Stop { child, how } => self.stop(now, host, LifeId { node: id, child }, how),
-            Action::Reply(call, answer) => host.reply(&node.at(id), call, answer),
+            Action::Reply(call, answer) => self.reply(host, id, call, answer),
             Action::Notice(notice) => {
                 node.ending |= matches!(notice, Notice::GaveUp { .. } | Notice::AutoShutdown { .. });
                 host.notice(&node.at(id), &notice);
@@ -121,6 +132,17 @@ impl<H: Host> Engine<H> {
                 }
             }
             Action::Exit(reason) => self.close(host, id, reason),
+        }
+    }
+
+    /// Answers a call; whoever has deleted a child finds that it is forgotten.
+    fn reply(&mut self, host: &mut H, id: NodeId, call: CallId, answer: Answer<H>) {
+        let Some(node) = self.nodes.get_mut(&id) else { return };
+        if let Some(deleted) = node.deletes.remove(&call).filter(|_| answer.is_ok()) {
+            self.forget(host, id, &deleted);
+        }
+        if let Some(node) = self.nodes.get(&id) {
+            host.reply(&node.at(id), call, answer);
         }
     }
 

@@ -151,6 +151,13 @@ impl<A: Actor> IsolateRef<A> {
             && <A as Takes<M>>::dispatch(CountWaiting { to: self, core }) >= DEFAULT_CAPACITY
     }
 
+    /// Why the actor cannot be asked from here, whether it lives or not.
+    pub(crate) fn unreachable(&self) -> Option<AskError> {
+        let elsewhere = self.place.is_elsewhere();
+        let error = if elsewhere { AskError::OtherBus } else { AskError::WrongThread };
+        self.place.core().is_none().then_some(error)
+    }
+
     /// Queues a query; the receiver gets the reply.
     pub(crate) fn send_query<Q>(&self, query: Q) -> Result<oneshot::Receiver<A::Reply>, AskError>
     where
@@ -158,7 +165,7 @@ impl<A: Actor> IsolateRef<A> {
         Q: Send + 'static,
     {
         let Some(core) = self.place.core() else {
-            return Err(if self.place.is_elsewhere() { AskError::OtherBus } else { AskError::WrongThread });
+            return Err(self.unreachable().unwrap_or(AskError::Stopped));
         };
         A::dispatch(SendQuery { to: self, core, query })
     }

@@ -132,6 +132,11 @@ impl IsolateTree {
         self.on_thread().map(|(core, tree)| tree.pending_restarts(core)).unwrap_or_default()
     }
 
+    /// Whether a call from here can reach it.
+    pub(crate) fn is_here(&self) -> bool {
+        self.here().is_some()
+    }
+
     /// Its pools; `None` on another thread.
     pub(crate) fn pools(&self) -> Option<&Pools> {
         self.tree.get().map(TreeRun::pools)

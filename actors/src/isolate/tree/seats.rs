@@ -213,10 +213,17 @@ impl Host for Seats {
     }
 
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
-        self.sources.forget(&at.child_path(id));
+        let path = at.child_path(id);
+        self.sources.forget(&path);
+        self.post.pools.forget(&path);
+    }
+
+    fn decided(&mut self, at: &At<'_, Self>) {
+        self.post.pools.decided(at.path, at.ending, at.core);
     }
 
     fn gone(&mut self, at: &At<'_, Self>) {
+        self.post.pools.supervisor_ended(at.path);
         self.replies.retain(|_, (node, _)| *node != at.node);
     }
 

@@ -166,6 +166,11 @@ impl TreeShared {
         lock(&self.supervisors).insert(Arc::clone(path), calls);
     }
 
+    /// Whether the supervisor that takes this mail is that at this path.
+    pub(super) fn is_supervisor(&self, path: &str, post: &mpsc::UnboundedSender<Mail>) -> bool {
+        lock(&self.supervisors).get(path).is_some_and(|there| there.post.same_channel(post))
+    }
+
     /// A supervisor has ended. One that could not be killed in time may have a successor there, which stays.
     pub(super) fn forget_supervisor(&self, path: &str, calls: &Mailbox) {
         let mut supervisors = lock(&self.supervisors);
@@ -180,6 +185,7 @@ impl TreeShared {
         // Dropped here, where the map is free again.
         drop(forgotten);
         lock(&self.sources).forget(path);
+        self.pools.forget(path);
     }
 
     /// The children that had to be killed because their shutdown time was over.

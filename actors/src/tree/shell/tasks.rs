@@ -268,8 +268,16 @@ impl Host for Tasks {
         self.shared.forget_child(&at.child_path(id));
     }
 
+    fn decided(&mut self, at: &At<'_, Self>) {
+        self.shared.pools.decided(at.path, at.ending, at.core);
+    }
+
     fn gone(&mut self, at: &At<'_, Self>) {
         self.tell_bus(at.path, at.core);
+        // One that could not be killed in time may have a successor there.
+        if self.shared.is_supervisor(at.path, &self.post) {
+            self.shared.pools.supervisor_ended(at.path);
+        }
     }
 
     fn ready(&mut self) {

@@ -1,0 +1,420 @@
+//! Who belongs to a pool: decisions only.
+//!
+//! # The pool
+//! A pool is open until it is stopped: while that goes on it is stopping, and then stopped. A worker that
+//! begins opens a pool that is stopped, and none that is stopping. A pool that its tree has forgotten never
+//! has workers again.
+//!
+//! # Its workers
+//! Each has a number. Those below the size are seated: they get messages. Those from the size on leave: they
+//! handle what they have been sent. One that its supervisor has taken away, or has given up, runs only when
+//! somebody has it started again. Whether a worker runs right now is no matter: it may be between two lives.
+//!
+//! Only the supervisor of the pool knows which of its children will run again, so it says so
+//! ([`Roster::taken_away`]) whenever it has decided something. When the supervisor itself ends, its successor
+//! has the first workers and no others ([`Roster::begin_anew`]).
+//!
+//! # Fences
+//! A crossing is a resize by which keys move, for as long as not all of its fences are passed (see
+//! [`route`](super::route)). A worker that gains keys by it stands at its gate, and so does the one that
+//! replaces it. [`CROSSINGS_MAX`] bounds how many markers resizes leave in an inbox, and a [`FenceLine`] how
+//! many flushes do: one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::route::{Moves, moves};
+use super::worker_id;
+use crate::life::Passed;
+
+/// Most resizes whose fences are not passed yet; a further one waits for the eldest of them (resizes).
+pub(super) const CROSSINGS_MAX: usize = 8;
+
+/// What a pool takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PoolPhase {
+    Open,
+    /// It takes nothing more, and its workers handle what they have.
+    Stopping,
+    /// Its workers have ended.
+    Stopped,
+    /// Its tree knows it no more.
+    Forgotten,
+}
+
+/// The workers of a pool, and how far they are with its resizes.
+pub(super) struct Roster<W> {
+    first_size: usize,
+    size: usize,
+    epoch: u64,
+    beginnings: u64,
+    phase: PoolPhase,
+    /// Its supervisor ends: whoever is away does not come back.
+    ends: bool,
+    seats: Vec<WorkerSeat<W>>,
+    crossings: Vec<Crossing>,
+    /// How many fences were put for those who wait.
+    fences: u64,
+}
+
+/// What there is under one number.
+struct WorkerSeat<W> {
+    id: Arc<str>,
+    /// The last one that has begun.
+    worker: Option<W>,
+    taken_away: bool,
+    line: FenceLine,
+}
+
+/// A resize whose keys have not all moved yet.
+struct Crossing {
+    gain: Range<usize>,
+    fences: Vec<Passed>,
+}
+
+/// The last fence of one inbox, so that many who wait put in few of them.
+#[derive(Default)]
+pub(super) struct FenceLine(Option<(u64, Passed)>);
+
+impl FenceLine {
+    /// What to wait for until all is handled that was there when `since` was the number of the last fence,
+    /// and whether that is enough. Else it is asked again then. `put` puts in a fence, which gets a number.
+    pub(super) fn next(
+        &mut self,
+        since: u64,
+        last: &mut u64,
+        put: impl FnOnce() -> Passed,
+    ) -> (Passed, bool) {
+        match &self.0 {
+            Some((number, passed)) if *number > since => (passed.clone(), true),
+            Some((_, passed)) if !passed.is_passed() => (passed.clone(), false),
+            _ => {
+                *last += 1;
+                let passed = put();
+                self.0 = Some((*last, passed.clone()));
+                (passed, true)
+            }
+        }
+    }
+}
+
+impl<W> Roster<W> {
+    pub(super) fn new(first_size: usize) -> Self {
+        Self {
+            first_size,
+            size: first_size,
+            epoch: 0,
+            beginnings: 0,
+            phase: PoolPhase::Open,
+            ends: false,
+            seats: Vec::new(),
+            crossings: Vec::new(),
+            fences: 0,
+        }
+    }
+
+    /// How many get messages: at least 1.
+    pub(super) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Changes with who gets messages.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Changes when the supervisor has begun anew.
+    pub(super) fn beginnings(&self) -> u64 {
+        self.beginnings
+    }
+
+    pub(super) fn phase(&self) -> PoolPhase {
+        self.phase
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.phase == PoolPhase::Open
+    }
+
+    /// How many there are, with those that leave.
+    pub(super) fn numbers(&self) -> usize {
+        self.seats.len()
+    }
+
+    pub(super) fn worker(&self, number: usize) -> Option<&W> {
+        self.seats.get(number)?.worker.as_ref()
+    }
+
+    /// Those that get messages.
+    pub(super) fn seated(&self) -> impl Iterator<Item = &W> {
+        self.seats.iter().take(self.size).filter_map(|seat| seat.worker.as_ref())
+    }
+
+    /// The same with those that leave.
+    pub(super) fn all(&self) -> impl Iterator<Item = &W> {
+        self.seats.iter().filter_map(|seat| seat.worker.as_ref())
+    }
+
+    /// Whether the supervisor keeps a worker under this number, which runs or will run.
+    pub(super) fn is_kept(&self, number: usize) -> bool {
+        !self.ends && self.seats.get(number).is_some_and(|seat| seat.worker.is_some() && !seat.taken_away)
+    }
+
+    /// Whether a message may have to wait for one of these, and will not wait in vain.
+    pub(super) fn may_come_back(&self, mut numbers: Range<usize>) -> bool {
+        self.is_open() && numbers.any(|number| self.is_kept(number))
+    }
+
+    /// A worker has begun. `again`: it is the one that was there. The fences that it stands before, if it is
+    /// another one.
+    #[must_use]
+    pub(super) fn seat(&mut self, number: usize, worker: W, again: bool) -> (Vec<Passed>, Option<W>) {
+        while self.seats.len() <= number {
+            let (id, line) = (worker_id(self.seats.len()).into(), FenceLine::default());
+            self.seats.push(WorkerSeat { id, worker: None, taken_away: true, line });
+        }
+        if self.phase == PoolPhase::Stopped {
+            self.phase = PoolPhase::Open;
+        }
+        self.ends = false;
+        let seat = &mut self.seats[number];
+        seat.taken_away = false;
+        let before = seat.worker.replace(worker);
+        if again {
+            return (Vec::new(), before);
+        }
+        seat.line = FenceLine::default();
+        self.epoch += 1;
+        self.forget_crossed();
+        let own = self.crossings.iter().filter(|crossing| crossing.gain.contains(&number));
+        let gate = own.flat_map(|crossing| crossing.fences.iter().filter(|fence| !fence.is_passed()));
+        (gate.cloned().collect(), before)
+    }
+
+    /// What the supervisor says: whether it `ends`, and which children it does not have run again. Whether
+    /// anything has changed.
+    pub(super) fn taken_away(&mut self, ends: bool, is_away: impl Fn(&str) -> bool) -> bool {
+        let mut changed = std::mem::replace(&mut self.ends, ends) != ends;
+        for seat in &mut self.seats {
+            let away = is_away(&seat.id);
+            changed |= std::mem::replace(&mut seat.taken_away, away) != away;
+        }
+        changed
+    }
+
+    /// The supervisor has ended: who is there next are the first ones. Those that are not among them.
+    #[must_use]
+    pub(super) fn begin_anew(&mut self) -> impl Sized + use<W> {
+        self.beginnings += 1;
+        self.epoch += 1;
+        self.size = self.first_size;
+        if self.phase != PoolPhase::Forgotten {
+            self.phase = PoolPhase::Open;
+        }
+        self.seats.split_off(self.first_size.min(self.seats.len()))
+    }
+
+    /// Its tree knows it no more.
+    pub(super) fn forget(&mut self) {
+        self.phase = PoolPhase::Forgotten;
+        self.epoch += 1;
+    }
+
+    /// It takes no more.
+    pub(super) fn stop(&mut self) {
+        if self.phase == PoolPhase::Open {
+            self.phase = PoolPhase::Stopping;
+        }
+    }
+
+    /// Its workers have ended.
+    pub(super) fn stopped(&mut self) {
+        if self.phase == PoolPhase::Stopping {
+            self.phase = PoolPhase::Stopped;
+        }
+    }
+
+    /// From now on `size` workers get messages: which of them lose keys, and which gain some. `None`: it has
+    /// that size.
+    pub(super) fn switch(&mut self, size: usize) -> Option<Moves> {
+        if size == self.size {
+            return None;
+        }
+        let moved = moves(self.size, size);
+        (self.size, self.epoch) = (size, self.epoch + 1);
+        Some(moved)
+    }
+
+    /// Keys move to these once the fences are passed.
+    pub(super) fn cross(&mut self, gain: Range<usize>, fences: Vec<Passed>) {
+        self.forget_crossed();
+        self.crossings.push(Crossing { gain, fences });
+    }
+
+    /// What the next resize has to wait for first: that of the eldest crossing, where there are too many.
+    pub(super) fn crowded(&mut self) -> Option<Vec<Passed>> {
+        self.forget_crossed();
+        let eldest = self.crossings.first().filter(|_| self.crossings.len() >= CROSSINGS_MAX)?;
+        Some(eldest.fences.clone())
+    }
+
+    fn forget_crossed(&mut self) {
+        self.crossings.retain(|crossing| !crossing.fences.iter().all(Passed::is_passed));
+    }
+
+    /// Those from this number on have left, unless they are seated by now.
+    #[must_use]
+    pub(super) fn unseat(&mut self, number: usize) -> impl Sized + use<W> {
+        let kept = number.max(self.size).min(self.seats.len());
+        self.seats.split_off(kept)
+    }
+
+    /// The number of the last fence that was put for somebody who waits.
+    pub(super) fn last_fence(&self) -> u64 {
+        self.fences
+    }
+
+    /// See [`FenceLine::next`].
+    pub(super) fn next_fence(
+        &mut self,
+        number: usize,
+        since: u64,
+        put: impl FnOnce(&W) -> Passed,
+    ) -> Option<(Passed, bool)> {
+        let WorkerSeat { worker, line, .. } = self.seats.get_mut(number)?;
+        let worker = worker.as_ref()?;
+        Some(line.next(since, &mut self.fences, || put(worker)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::life::Fence;
+
+    /// A roster of so many workers, each called by its number.
+    fn roster(size: usize) -> Roster<usize> {
+        let mut roster = Roster::new(size);
+        (0..size).for_each(|number| drop(roster.seat(number, number, false)));
+        roster
+    }
+
+    #[test]
+    fn a_worker_that_begins_opens_a_pool_that_is_stopped_and_none_that_is_stopping() {
+        let mut pool = roster(2);
+        pool.stopped();
+        assert!(pool.is_open(), "nobody has stopped it");
+        pool.stop();
+        drop(pool.seat(1, 7, false));
+        assert_eq!(pool.phase(), PoolPhase::Stopping);
+        pool.stopped();
+        assert_eq!(pool.phase(), PoolPhase::Stopped);
+        drop(pool.seat(0, 8, false));
+        assert!(pool.is_open());
+        pool.forget();
+        pool.stop();
+        drop(pool.seat(0, 9, false));
+        drop(pool.begin_anew());
+        assert_eq!(pool.phase(), PoolPhase::Forgotten, "for good");
+    }
+
+    #[test]
+    fn only_what_the_supervisor_has_given_up_does_not_come_back() {
+        let mut pool = roster(3);
+        assert!(pool.may_come_back(0..3));
+        assert!(pool.taken_away(false, |id| id == "worker-2"));
+        assert!(!pool.taken_away(false, |id| id == "worker-2"), "nothing new");
+        assert!(pool.may_come_back(0..1) && !pool.may_come_back(1..2) && !pool.may_come_back(3..9));
+        drop(pool.seat(1, 1, true));
+        assert!(pool.may_come_back(1..2));
+        assert!(pool.taken_away(true, |_| false));
+        assert!(!pool.may_come_back(0..3), "its supervisor ends");
+    }
+
+    #[test]
+    fn a_supervisor_that_begins_anew_has_the_first_workers() {
+        let mut pool = roster(2);
+        drop(pool.seat(2, 2, false));
+        pool.switch(3).unwrap();
+        let (epoch, beginnings) = (pool.epoch(), pool.beginnings());
+        drop(pool.begin_anew());
+        assert_eq!((pool.size(), pool.numbers()), (2, 2));
+        assert!(pool.epoch() > epoch && pool.beginnings() > beginnings);
+        // One that has shrunk before grows again.
+        pool.switch(1).unwrap();
+        drop(pool.unseat(1));
+        drop(pool.begin_anew());
+        assert_eq!((pool.size(), pool.numbers(), pool.worker(1)), (2, 1, None));
+    }
+
+    #[test]
+    fn whoever_replaces_a_worker_at_its_gate_stands_there_until_the_fences_are_passed() {
+        let mut pool = roster(1);
+        (1..3).for_each(|number| drop(pool.seat(number, number, false)));
+        let moved = pool.switch(3).unwrap();
+        let (fence, passed) = Fence::new();
+        pool.cross(moved.gain, vec![passed]);
+        assert_eq!(pool.seat(2, 9, false).0.len(), 1);
+        assert_eq!(pool.seat(2, 9, true).0.len(), 0, "the same one has its gate");
+        assert_eq!(pool.seat(0, 9, false).0.len(), 0, "it gains nothing");
+        drop(fence);
+        assert_eq!(pool.seat(2, 10, false).0.len(), 0);
+    }
+
+    #[test]
+    fn a_resize_waits_where_too_many_are_not_crossed() {
+        let mut pool = roster(1);
+        let mut open = Vec::new();
+        for _ in 0..CROSSINGS_MAX {
+            assert!(pool.crowded().is_none());
+            let (fence, passed) = Fence::new();
+            open.push(fence);
+            pool.cross(1..2, vec![passed]);
+        }
+        let eldest = pool.crowded().unwrap();
+        open.remove(0);
+        assert!(eldest.iter().all(Passed::is_passed) && pool.crowded().is_none());
+    }
+
+    #[test]
+    fn those_who_wait_at_once_share_fences_and_none_is_too_early() {
+        let mut pool = roster(1);
+        let mut inbox = Vec::new();
+        let next = |pool: &mut Roster<usize>, inbox: &mut Vec<Fence>, since| {
+            pool.next_fence(0, since, |_| {
+                let (fence, passed) = Fence::new();
+                inbox.push(fence);
+                passed
+            })
+            .unwrap()
+        };
+        let since = pool.last_fence();
+        let (first, enough) = next(&mut pool, &mut inbox, since);
+        assert!(enough);
+        // Something may have been sent since: another fence is needed, when that one is passed.
+        let since = pool.last_fence();
+        for _ in 0..100 {
+            let (shared, enough) = next(&mut pool, &mut inbox, since);
+            assert!(!enough && !shared.is_passed());
+        }
+        assert_eq!(inbox.len(), 1);
+        inbox.clear();
+        assert!(first.is_passed());
+        let (second, enough) = next(&mut pool, &mut inbox, since);
+        assert!(enough && !second.is_passed());
+        assert!(next(&mut pool, &mut inbox, since).1, "one for all of them");
+        assert_eq!(inbox.len(), 1);
+        assert!(pool.next_fence(1, 0, |_| unreachable!()).is_none());
+    }
+
+    #[test]
+    fn only_those_that_leave_are_unseated() {
+        let mut pool = roster(4);
+        pool.switch(2).unwrap();
+        drop(pool.unseat(3));
+        assert_eq!((pool.numbers(), pool.all().count(), pool.seated().count()), (3, 3, 2));
+        drop(pool.unseat(0));
+        assert_eq!(pool.numbers(), 2, "nobody who gets messages");
+        assert!(pool.switch(2).is_none());
+    }
+}
