@@ -72,6 +72,7 @@
 //! | run a thousand variants | [`Sweep`] |
 //! | call handlers without a queue | [`routing_config!`] |
 //! | send and receive bytes | [`wire`], [`frame`] |
+//! | link buses of several processes | [`MessageBus::bind_unix`], [`MessageBus::bind_tcp`], [`MessageBus::connect`] |
 //! | calculate with contract scalars | [`scalar`] |
 //!
 //! The types that most programs need are in the [`prelude`].
@@ -105,6 +106,9 @@ mod host;
 mod identity;
 mod isolate;
 mod life;
+// Sockets are not modelled.
+#[cfg(not(shuttle))]
+mod link;
 mod live;
 #[cfg(all(test, shuttle))]
 mod models;
@@ -143,6 +147,8 @@ pub use isolate::{
     Waiting, WaitsFor,
 };
 pub use life::{Call, CallOutcome, Probe};
+#[cfg(not(shuttle))]
+pub use link::{Dialer, LINKS_MAX, LinkAddress, LinkError, LinkListener, LinkOptions};
 pub use live::{
     BusBuilder, MessageBus, Missed, OwnThread, Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ShutdownError,
     ThreadHooks, WeakBus,
@@ -157,7 +163,10 @@ pub use reference::{ActorRef, Watchable};
 pub use report::{MainResult, Report};
 pub use service::ServiceContext;
 pub use service_ref::ServiceRef;
-pub use stats::{Alive, BusStats, PENDING_RESTARTS_MAX, PendingRestart, PoolStats, QueueStats, TopicStats};
+pub use stats::{
+    Alive, BusStats, LinkDisabled, LinkLoss, LinkState, LinkStats, PENDING_RESTARTS_MAX, PendingRestart,
+    PoolStats, QueueStats, TopicStats,
+};
 pub use subscriber::{Delivery, Received, Subscriber};
 pub use subscription::{DEFAULT_CAPACITY, Policy, Retention, Subscription, Subscriptions};
 pub use sweep::{Sweep, SweepReport};

@@ -1,9 +1,12 @@
 //! What a bus counts.
 
-use std::fmt;
+mod links;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use self::links::{LinkDisabled, LinkLoss, LinkState, LinkStats};
 
 use crate::{DeadLetters, Identity, Timestamp};
 
@@ -28,6 +31,8 @@ pub struct BusStats {
     pub topics: Vec<TopicStats>,
     /// Every queue of the bus, the one nearest to its bound first.
     pub queues: Vec<QueueStats>,
+    /// The links to other buses, by the names of these.
+    pub links: Vec<LinkStats>,
     /// What reached an actor and was never handled.
     pub dead_letters: DeadLetters,
 }
@@ -126,8 +131,8 @@ impl QueueStats {
     }
 }
 
-/// A line on the whole, one for each pool and topic, and one for each queue in which something waits, the
-/// fullest first.
+/// A line on the whole, one for each pool, topic and link, and one for each queue in which something waits,
+/// the fullest first.
 impl fmt::Display for BusStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, restarts, dead_letters: DeadLetters { in_hand, waiting, .. }, .. } = self;
@@ -152,6 +157,7 @@ impl fmt::Display for BusStats {
         self.pending_restarts.iter().try_for_each(|pending| write!(f, "\n  {pending}"))?;
         self.pools.iter().try_for_each(|pool| write!(f, "\n  pool {pool}"))?;
         self.topics.iter().try_for_each(|topic| write!(f, "\n  topic {topic}"))?;
+        self.links.iter().try_for_each(|link| write!(f, "\n  link {link}"))?;
         let mut queues = self.queues.iter().filter(|queue| queue.waiting > 0);
         queues.by_ref().take(QUEUES_SHOWN_MAX).try_for_each(|queue| write!(f, "\n  queue {queue}"))?;
         match queues.count() {

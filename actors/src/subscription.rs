@@ -66,6 +66,8 @@ pub struct Subscription<M> {
     pub(crate) capacity: Option<usize>,
     pub(crate) echo: bool,
     pub(crate) retained: bool,
+    /// It has a queue of its own, also under `Block`.
+    pub(crate) apart: bool,
 }
 
 impl<M> Clone for Subscription<M> {
@@ -86,7 +88,7 @@ impl<M> Subscription<M> {
     /// A subscription with this policy and the bus's capacity for topics, [`DEFAULT_CAPACITY`] unless the bus
     /// was built with another.
     pub fn new(policy: Policy<M>) -> Self {
-        Self { policy, capacity: None, echo: false, retained: false }
+        Self { policy, capacity: None, echo: false, retained: false, apart: false }
     }
 
     /// Publishers wait while this subscriber is full.
@@ -159,7 +161,8 @@ impl<M> Subscription<M> {
             Policy::Fail => Policy::Fail,
             Policy::Conflate(_) => return None,
         };
-        Some(Subscription { policy, capacity: self.capacity, echo: self.echo, retained: self.retained })
+        let Self { capacity, echo, retained, apart, .. } = *self;
+        Some(Subscription { policy, capacity, echo, retained, apart })
     }
 
     pub(crate) fn terms(&self) -> Terms {

@@ -135,9 +135,9 @@ pub use sources::{OtherSources, Sources};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::{Note, Stamps};
 pub use topic::{
-    Blocker, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, PublishError, Publishing,
-    RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions, SubscriberInfo,
-    Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
+    Blocker, Changed, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, PublishError,
+    Publishing, RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions,
+    SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
 };
 pub use typed::Typed;
 

@@ -336,6 +336,21 @@ fn loom_lane_sleeper_is_rung() {
 }
 
 #[test]
+fn loom_a_publisher_waits_for_room_in_a_lane_under_block() {
+    explore(|| {
+        let topic = topic::<u64>(1);
+        let options = SubscribeOptions { capacity: Some(1), apart: true, ..SubscribeOptions::default() };
+        let mut receiver = Receiver::new(&topic, options);
+        let publisher = topic.clone();
+        let thread = thread::spawn(move || {
+            (0..2).for_each(|number| block_on(publisher.publish(number, 0)).unwrap());
+        });
+        assert_eq!((receiver.next(), receiver.next()), (0, 1));
+        thread.join().unwrap();
+    });
+}
+
+#[test]
 fn loom_closing_wakes_receiver_and_publisher() {
     explore(|| {
         let topic = topic::<u64>(1);

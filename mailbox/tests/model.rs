@@ -61,12 +61,14 @@ enum Policy {
     DropNewest,
     Fail,
     Conflate,
+    /// `Block`, with a queue of its own.
+    Apart,
 }
 
 impl Policy {
     fn overflow<V: Value>(self) -> Overflow<V> {
         match self {
-            Self::Block => Overflow::Block,
+            Self::Block | Self::Apart => Overflow::Block,
             Self::DropOldest => Overflow::DropOldest,
             Self::DropNewest => Overflow::DropNewest,
             Self::Fail => Overflow::Fail,
@@ -90,6 +92,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         1 => Just(Policy::DropNewest),
         1 => Just(Policy::Fail),
         1 => Just(Policy::Conflate),
+        1 => Just(Policy::Apart),
     ]
 }
 
@@ -185,7 +188,8 @@ fn full_gates(seats: &[Seat]) -> Vec<u64> {
     gates().filter(|gate| Some(room(gate)) == least).map(|gate| gate.id).collect()
 }
 
-/// Whom a publish must fail for: a gate with the least room, else a full `Fail` lane. Nobody: none.
+/// Whom a publish must fail for: a gate with the least room, else a full `Fail` lane, else a full lane under
+/// `Block`. Nobody: none.
 fn blockers(seats: &mut [Seat], sender: u64) -> Vec<Blocker> {
     if !full_gates(seats).is_empty() {
         // Who has read everything holds nobody back with what it published itself.
@@ -198,10 +202,13 @@ fn blockers(seats: &mut [Seat], sender: u64) -> Vec<Blocker> {
     if !gates.is_empty() {
         return gates.into_iter().map(named(Obstacle::Ring)).collect();
     }
-    let full = |seat: &&Seat| {
-        seat.policy == Policy::Fail && !seat.skips(sender) && seat.pending.len() >= seat.capacity
+    let full = |seat: &&Seat| !seat.skips(sender) && seat.pending.len() >= seat.capacity;
+    let lanes = |policy, obstacle| {
+        let full = seats.iter().filter(|seat| seat.policy == policy).filter(full).map(|lane| lane.id);
+        full.map(named(obstacle)).collect::<Vec<_>>()
     };
-    seats.iter().filter(full).map(|lane| lane.id).map(named(Obstacle::FailLane)).collect()
+    let fail = lanes(Policy::Fail, Obstacle::FailLane);
+    if fail.is_empty() { lanes(Policy::Apart, Obstacle::Lane) } else { fail }
 }
 
 fn publish<V: Value>(topic: &Topic<V>, seats: &mut [Seat], item: Item, lost: &mut Lost, witness: &Arc<()>) {
@@ -256,7 +263,8 @@ fn topic_agrees<V: Value>(steps: &[Step]) {
                     capacity: Some(capacity),
                     id,
                     echo,
-                    retained: false,
+                    apart: policy == Policy::Apart,
+                    ..SubscribeOptions::default()
                 };
                 subscriptions.push(topic.subscribe(Arc::new(Doorbell::new()), options).unwrap());
                 let (capacity, pending) = (capacity as usize, VecDeque::new());
@@ -316,7 +324,7 @@ fn inbox_agrees(policy: Policy, capacity: u32, steps: &[InboxStep]) {
         match *step {
             InboxStep::Send { key } => {
                 let item = Item { number: number as u64, key, sender: 0 };
-                let refuses = matches!(policy, Policy::Block | Policy::Fail);
+                let refuses = matches!(policy, Policy::Block | Policy::Fail | Policy::Apart);
                 let expected = !refuses || seat.pending.len() < seat.capacity;
                 let result = sender.try_send(Inline::new(item.number, key, &witness));
                 assert_eq!(result.is_ok(), expected, "{seat:?}");

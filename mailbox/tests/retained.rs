@@ -176,8 +176,13 @@ fn against_the_model<M: Number>(seed: u64) {
                 let (id, asks) = (random.below(3), random.chance(70));
                 let (overflow, policy) = any_policy::<M>(&mut random);
                 let capacity = random.below(4) as u32 + 1;
-                let options =
-                    SubscribeOptions { overflow, capacity: Some(capacity), id, echo: false, retained: asks };
+                let options = SubscribeOptions {
+                    overflow,
+                    capacity: Some(capacity),
+                    id,
+                    retained: asks,
+                    ..Default::default()
+                };
                 let kept =
                     retained.now().into_iter().filter(|(_, sender)| asks && (id == 0 || *sender != id));
                 let first: VecDeque<_> = kept.map(|(number, _)| number).collect();

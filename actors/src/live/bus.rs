@@ -16,6 +16,7 @@ use super::context::LiveContext;
 use super::dead_letters::DeadLetterBox;
 use super::fate::Fate;
 use super::forest::Forest;
+use super::links::{Bridge, Links};
 use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{MemberSeat, Members};
 use super::names::Names;
@@ -130,6 +131,7 @@ pub struct BusBuilder {
     table: Table,
     probe: Option<Arc<dyn Probe>>,
     retentions: Retentions,
+    node: Option<Arc<str>>,
 }
 
 /// What the handles, contexts and bodies of one bus share.
@@ -142,6 +144,9 @@ pub(crate) struct BusCore {
     pub(crate) probe: Option<Arc<dyn Probe>>,
     pub(crate) members: Members,
     pub(crate) forest: Forest,
+    pub(crate) links: Links,
+    /// What peers call it.
+    pub(crate) node: Option<Arc<str>>,
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
     pub(crate) clock: LiveClock,
@@ -166,6 +171,7 @@ impl Default for BusBuilder {
             probe: None,
             table: Table::default(),
             retentions: Retentions::new(),
+            node: None,
         }
     }
 }
@@ -226,6 +232,14 @@ impl BusBuilder {
         self
     }
 
+    /// What other buses call this one: a bus needs a name of its own to be linked with others
+    /// ([`MessageBus::connect`]). 1 to 64 of the letters `a` to `z` and `A` to `Z`, digits and `-_./`; that
+    /// is checked when a link is asked for.
+    pub fn node(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.node = Some(name.into());
+        self
+    }
+
     /// How long a value may be that is published as bytes, in bytes;
     /// [`WIRE_VALUE_MAX`](crate::WIRE_VALUE_MAX) unless this is called.
     pub fn wire_value_max(mut self, bytes: usize) -> Self {
@@ -266,6 +280,8 @@ impl BusBuilder {
             probe: self.probe,
             members: Members::default(),
             forest: Forest::default(),
+            links: Links::default(),
+            node: self.node,
             restarts: AtomicU64::new(0),
             clock,
             names: Names::default(),
@@ -398,10 +414,11 @@ impl MessageBus {
 
     /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also
     /// what waits for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and
-    /// services go on publishing. So it stays until [`resume_ingress`](Self::resume_ingress); a drain
-    /// ([`Tree::drain`](crate::Tree::drain)) begins with it. What is told and asked through references is not
-    /// refused.
+    /// services go on publishing. Messages of linked buses wait there. So it stays until
+    /// [`resume_ingress`](Self::resume_ingress); a drain ([`Tree::drain`](crate::Tree::drain)) begins with
+    /// it. What is told and asked through references is not refused.
     pub fn pause_ingress(&self) {
+        self.core.links.admit(false);
         self.core.topics.pause_ingress();
     }
 
@@ -426,6 +443,7 @@ impl MessageBus {
     /// ```
     pub fn resume_ingress(&self) {
         self.core.topics.resume_ingress();
+        self.core.links.admit(true);
     }
 
     /// A handle that does not keep the bus alive. An actor that needs its own bus holds one of these: with a
@@ -573,6 +591,7 @@ impl BusCore {
     fn abandon(&self) {
         self.close();
         self.members.youngest_first().iter().for_each(|member| member.stop(Stop::ForGood));
+        self.links.get().into_iter().for_each(Bridge::abandon);
         self.topics.close();
     }
 }

@@ -1,8 +1,8 @@
 //! Live buses: actors on a tokio runtime, in wall-clock time.
 //!
 //! `bus` owns what a bus has, `body` is an actor from the inside, `address` from the outside; `source` and
-//! `envelope` are what it receives; `topics` finds a message's topic. `host.rs`, one level up, is the only
-//! module that knows kameo.
+//! `envelope` are what it receives; `links` is all that it knows of other buses; `topics` finds a message's
+//! topic. `host.rs`, one level up, is the only module that knows kameo.
 
 mod address;
 mod body;
@@ -16,6 +16,7 @@ mod envelope;
 mod fate;
 mod forest;
 mod index;
+mod links;
 mod lookout;
 mod members;
 mod monitor;
@@ -36,6 +37,7 @@ mod wire;
 
 pub(crate) use address::{Address, Member, OfferRefusal, Work};
 pub(crate) use body::Body;
+pub(crate) use bus::BusCore;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
 pub(crate) use cancel::{CancelPoint, cancellable, poll_cancellable};
 pub(crate) use context::LiveContext;
@@ -43,6 +45,7 @@ pub(crate) use current::{enter, poll_code, poll_turn, turn};
 pub(crate) use envelope::Envelope;
 pub(crate) use fate::{Directive, Fate};
 pub(crate) use forest::{Control, Falling, ForestPlace, Standing};
+pub(crate) use links::Bridge;
 pub(crate) use lookout::{Wait, waiting};
 pub(crate) use monitor::Watched;
 pub(crate) use outlet::Outlet;
@@ -55,4 +58,4 @@ pub(crate) use subscriber::{LiveReceived, LiveSubscriber};
 pub use thread::{OwnThread, ThreadHooks};
 pub(crate) use topics::{Topics, poll_publishing};
 pub(crate) use watch::{Pulse, Readiness};
-pub(crate) use wire::{LiveEars, LiveWire};
+pub(crate) use wire::{LiveEars, LiveWire, WireQueue};

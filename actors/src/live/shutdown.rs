@@ -12,8 +12,9 @@ use super::address::{Member, Work};
 use super::bus::BusCore;
 use super::deadline::{by, with_deadlines};
 use super::forest::Felling;
+use super::links::Bridge;
 use crate::rt::Instant;
-use crate::{ActorId, Identity, MessageBus, clock};
+use crate::{ActorId, Identity, LinkLoss, MessageBus, clock};
 
 /// How long [`MessageBus::shutdown`] waits before it kills what is still alive.
 pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
@@ -22,8 +23,8 @@ pub const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(5);
 /// and no one can end that: its supervisor goes on without it, and the shutdown names it.
 pub const KILL_GRACE: Duration = Duration::from_millis(500);
 
-/// Actors and services did not end in time and were killed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Actors and services did not end in time and were killed, or links were not drained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShutdownError {
     /// Who missed the deadline.
@@ -31,6 +32,8 @@ pub struct ShutdownError {
     /// The paths of children of trees that missed their shutdown time, or the deadline, and were killed. One
     /// that could not be killed is among `missed` too.
     pub children: Vec<Arc<str>>,
+    /// What linked buses had not acknowledged by the deadline, by link.
+    pub links: Vec<LinkLoss>,
 }
 
 /// One actor or service that missed the deadline of a shutdown.
@@ -56,6 +59,10 @@ impl fmt::Display for ShutdownError {
             write!(f, "{between} {actor} ({fate})")?;
             between = ",";
         }
+        for loss in &self.links {
+            write!(f, "{between} {loss}")?;
+            between = ",";
+        }
         Ok(())
     }
 }
@@ -79,8 +86,10 @@ impl MessageBus {
     /// [`Tree::shutdown`](crate::Tree::shutdown) does: its children in reverse order, each within its
     /// shutdown time. Then all other actors and services are asked at once: each finishes the message in hand
     /// and runs `stopping`. After `limit` those still alive are killed; if the trees have taken all of it,
-    /// whoever was not asked yet is asked then, and has half a second, or `limit` if that is less. Last the
-    /// topics are closed: publishing fails, and subscribers read what waits for them and then the end.
+    /// whoever was not asked yet is asked then, and has half a second, or `limit` if that is less. Then links
+    /// send what was published to the buses that want it, and wait for their acknowledgement in the same
+    /// time. Last the topics are closed: publishing fails, and subscribers read what waits for them and then
+    /// the end.
     ///
     /// A service ends at its next wait, unless it ends by its own hand: see
     /// [`Service`](crate::Service#how-it-ends).
@@ -90,8 +99,8 @@ impl MessageBus {
     /// awaited inside `block_on`, which needs no worker.
     ///
     /// # Errors
-    /// [`ShutdownError`] names who missed the deadline, or its own shutdown time in a tree. The bus is closed
-    /// all the same.
+    /// [`ShutdownError`] names who missed the deadline, or its own shutdown time in a tree, and which linked
+    /// bus has not acknowledged how many messages. The bus is closed all the same.
     ///
     /// # Cancel safety
     /// Dropped before it is ready, everybody has been asked to end, and the topics are still open to actors
@@ -104,6 +113,7 @@ impl MessageBus {
 async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     let deadline = clock::after(limit);
     core.close();
+    core.links.get().into_iter().for_each(Bridge::close);
     core.topics.pause_ingress();
     let asked = AskAll(core);
     let trees = core.forest.youngest_first();
@@ -121,9 +131,14 @@ async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     let everybody = core.members.youngest_first();
     by(deadline, all_ended(&everybody)).await;
     let late: Vec<_> = everybody.iter().filter(|member| !member.ended().initialized()).collect();
-    let missed = kill(&late, &trees, deadline).await;
+    let mut ended = kill(&late, &trees, deadline).await;
+    if let Some(links) = core.links.get() {
+        // Nobody publishes any more.
+        by(deadline.max(Instant::now() + limit.min(KILL_GRACE)), links.drain()).await;
+        ended.links = links.end();
+    }
     core.topics.close();
-    missed
+    if ended == ShutdownError::default() { Ok(()) } else { Err(ended) }
 }
 
 async fn all_ended(members: &[Arc<dyn Member>]) {
@@ -143,7 +158,7 @@ impl Drop for AskAll<'_> {
 }
 
 /// Kills who is late, and names them: children of trees by their paths.
-async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -> Result<(), ShutdownError> {
+async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -> ShutdownError {
     let in_trees: HashSet<ActorId> = trees.iter().flat_map(Felling::actors).collect();
     let mut unfelled = Vec::new();
     for tree in trees {
@@ -169,5 +184,5 @@ async fn kill(late: &[&Arc<dyn Member>], trees: &[Felling], deadline: Instant) -
         }
     }
     let children: Vec<_> = trees.iter().flat_map(Felling::missed).collect();
-    if missed.is_empty() && children.is_empty() { Ok(()) } else { Err(ShutdownError { missed, children }) }
+    ShutdownError { missed, children, links: Vec::new() }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::address::{Member, Work};
+use super::links::Bridge;
 use crate::sync::Ordering;
 use crate::{Alive, BusStats, Identity, MessageBus, QueueStats};
 
@@ -41,8 +42,12 @@ impl MessageBus {
         let core = &self.core;
         let members = core.members.youngest_first();
         let mut queues: Vec<QueueStats> = members.iter().filter_map(inbox).collect();
-        let names: HashMap<u64, Identity> =
+        let mut names: HashMap<u64, Identity> =
             members.iter().map(|member| (member.id().get(), member.identity())).collect();
+        let links = core.links.get();
+        if let Some(id) = links.map(Bridge::id) {
+            names.insert(id.get(), Identity { id, name: "link", path: None });
+        }
         for (message, queue) in core.topics.queues() {
             queues.push(QueueStats {
                 receiver: names.get(&queue.id).cloned(),
@@ -64,6 +69,7 @@ impl MessageBus {
             pools: core.forest.pools(),
             topics: core.topics.stats(),
             queues,
+            links: links.map(Bridge::stats).unwrap_or_default(),
             dead_letters: core.dead_letters.snapshot(),
         }
     }

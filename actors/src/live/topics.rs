@@ -4,12 +4,12 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Blocker, Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError,
-    SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
+    Blocker, Changed, Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps,
+    SubscribeError, SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
 };
 
 use super::current::{self, address_of};
@@ -105,6 +105,7 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
             id,
             echo: subscription.echo,
             retained: subscription.retained,
+            apart: subscription.apart,
         };
         self.topic.subscribe(bell, options).map_err(|error| match error {
             SubscribeError::TooMany => SpawnError::TooManySubscribers { message: self.kind.name },
@@ -253,6 +254,8 @@ pub(crate) struct Topics {
     insiders_only: AtomicBool,
     /// Held while that changes, so that all topics end up alike.
     changing: Mutex<()>,
+    /// Called when a subscriber of a message that may go through as bytes has come or left.
+    changed: Arc<OnceLock<Changed>>,
 }
 
 impl Topics {
@@ -273,6 +276,7 @@ impl Topics {
             retentions,
             insiders_only: AtomicBool::new(false),
             changing: Mutex::new(()),
+            changed: Arc::default(),
         }
     }
 
@@ -302,9 +306,13 @@ impl Topics {
             }
             let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
             let (bus, clock, tap) = (self.mark(), self.clock, Tap::default());
-            if retains && self.carried.contains(&kind.type_id) {
-                // Who listens in bytes later wants to know when they were published.
-                tap.remember(clock, |note| topic.note_each(Some(note)));
+            if self.carried.contains(&kind.type_id) {
+                let changed = Arc::clone(&self.changed);
+                topic.note_changes(Some(Arc::new(move || changed.get().into_iter().for_each(|tell| tell()))));
+                if retains {
+                    // Who listens in bytes later wants to know when they were published.
+                    tap.remember(clock, |note| topic.note_each(Some(note)));
+                }
             }
             Arc::new(TopicEntry::<T> { topic, bus, delivered, dead_letters, kind, clock, tap })
         });
@@ -328,6 +336,29 @@ impl Topics {
             Keep::LastPerKey(key, keys_max) => Retain::LastPerKey { key: Arc::new(key), keys_max },
         };
         (Topic::retaining(stamps, capacity, retain), true)
+    }
+
+    /// Has `changed` called when a subscriber of a message that may go through as bytes has come or left.
+    pub(crate) fn note_changes(&self, changed: Changed) {
+        let _first = self.changed.set(changed);
+    }
+
+    /// Whether this topic retains messages.
+    pub(crate) fn retains(&self, type_id: u16) -> bool {
+        self.retentions.contains_key(&type_id)
+    }
+
+    /// Who receives this topic, but for the receivers with this id: numbers that are the same for one
+    /// receiver of many topics.
+    pub(crate) fn receivers(&self, type_id: u16, but: u64) -> Vec<usize> {
+        let Some(topic) = self.map.get(&type_id) else { return Vec::new() };
+        let queues = topic.queues().into_iter();
+        queues.filter(|queue| queue.id != but).map(|queue| queue.receiver).collect()
+    }
+
+    /// Whether topics take messages of actors and services only.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.insiders_only.load(Ordering::SeqCst)
     }
 
     /// The name of the topic with this `TYPE_ID`, and whose full queues hold its publishers up.

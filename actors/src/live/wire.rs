@@ -76,10 +76,23 @@ pub(crate) trait WireQueue: Source + Send {
     /// Shows at most `most` messages whose stamps are below `below`, and passes each once it was shown; how
     /// many. What cannot be encoded is a dead letter.
     fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
+        self.take_while(below, most, &mut |delivery| {
+            look(delivery);
+            true
+        })
+    }
+    /// The same, up to the first message that `take` does not take: that one stays in front.
+    fn take_while(
+        &mut self,
+        below: u64,
+        most: usize,
+        take: &mut dyn FnMut(WireDelivery<'_>) -> bool,
+    ) -> usize {
         let mut seen = 0;
         while seen < most {
             match self.peek(below) {
-                Some(Ok(delivery)) => look(delivery),
+                Some(Ok(delivery)) if take(delivery) => {}
+                Some(Ok(_)) => break,
                 Some(Err(error)) => {
                     tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
                     self.discard();
@@ -94,6 +107,8 @@ pub(crate) trait WireQueue: Source + Send {
         seen
     }
     fn is_finished(&self) -> bool;
+    /// How many messages wait.
+    fn unread(&self) -> u64;
     /// Leaves the topic: how many messages waited.
     fn leave(self: Box<Self>) -> u64;
 }
@@ -259,6 +274,10 @@ impl<T: Carried> WireQueue for Ear<T> {
         self.queue.is_finished()
     }
 
+    fn unread(&self) -> u64 {
+        self.queue.unread()
+    }
+
     fn leave(self: Box<Self>) -> u64 {
         self.queue.leave()
     }
@@ -295,6 +314,11 @@ impl WireTable {
         Ok(self.topics[at].get_or_init(|| topic))
     }
 
+    /// All messages of the bus's contracts.
+    pub(crate) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// The messages of these topics, with their places here.
     pub(super) fn wanted(&self, topics: &WireTopics) -> Result<Vec<(usize, Kind)>, SpawnError> {
         let wanted = topics.among(&self.table)?.into_iter();
@@ -302,7 +326,7 @@ impl WireTable {
     }
 
     /// A queue of the topic at this place.
-    pub(super) fn listen_at(
+    pub(crate) fn listen_at(
         &self,
         topics: &Topics,
         at: usize,

@@ -128,8 +128,17 @@ impl Table {
 
     /// Whether this is one of them.
     pub(crate) fn is_untyped(&self, type_id: u16) -> bool {
-        let found = self.known.binary_search_by_key(&type_id, |known| known.kind.type_id);
-        found.is_ok_and(|at| self.known[at].kind.untyped.is_some())
+        self.find(type_id).is_some_and(|at| self.known[at].kind.untyped.is_some())
+    }
+
+    /// The longest value that is taken, in bytes.
+    pub(crate) fn longest(&self) -> usize {
+        self.value_max
+    }
+
+    /// The place of the message with this type id.
+    pub(crate) fn find(&self, type_id: u16) -> Option<usize> {
+        self.known.binary_search_by_key(&type_id, |known| known.kind.type_id).ok()
     }
 
     pub(crate) fn known(&self) -> &[Known] {

@@ -18,6 +18,7 @@
 //! Publishing is in `post.rs` and `sole.rs`, sleeping in `sleepers.rs`, subscribing and leaving in
 //! `membership.rs`.
 
+use super::Changed;
 use super::counters::{Counters, TopicStats};
 use super::error::Blocker;
 use super::lane::Lane;
@@ -31,7 +32,7 @@ use super::sleepers::Sleepers;
 use crate::Stamps;
 use crate::stamps::{Mark, Note};
 use crate::sync::{
-    Arc, AtomicU8, AtomicU64, Backoff, CachePadded, Mutex, Ordering, Passage, Shared, Spin, Turnstile,
+    Arc, AtomicU8, AtomicU64, Backoff, CachePadded, Mutex, Ordering, Passage, Shared, Spin, Turnstile, lock,
 };
 use crate::wait::WaitList;
 
@@ -49,6 +50,8 @@ pub(crate) struct Core<V: Payload> {
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) waiters: WaitList,
     pub(super) parties: Mutex<Vec<Party<V>>>,
+    /// Told when a subscriber has come or left.
+    changed: Mutex<Option<Changed>>,
     pub(super) memory: Spin<Memory<V>>,
     pub(super) stamps: Arc<Stamps>,
     pub(super) ring_capacity: u64,
@@ -143,7 +146,8 @@ pub(crate) struct Producer<V: Payload> {
     pub(super) keyed_now: Option<Keyed<V>>,
     /// How many lanes have come, of all time.
     pub(super) lanes_ever: u64,
-    pub(super) fail_lanes: usize,
+    /// How many lanes refuse what they have no room for.
+    pub(super) refusing_lanes: usize,
     pub(super) mark: Mark,
     pub(super) sleepers: Sleepers,
 }
@@ -201,7 +205,7 @@ impl<V: Payload> Core<V> {
             keyed: Vec::new(),
             keyed_now: None,
             lanes_ever: 0,
-            fail_lanes: 0,
+            refusing_lanes: 0,
             mark: Mark::NONE,
             sleepers: Sleepers::default(),
         };
@@ -217,6 +221,7 @@ impl<V: Payload> Core<V> {
             counters: CachePadded(Counters::default()),
             waiters: WaitList::new(),
             parties: Mutex::new(Vec::new()),
+            changed: Mutex::new(None),
             memory: Spin::new(Memory::new()),
             stamps,
             ring_capacity,
@@ -315,5 +320,19 @@ impl<V: Payload> Core<V> {
         let before = self.lock().producer().mark.note_each(note);
         // Here, where the lock is free.
         drop(before);
+    }
+
+    /// See [`Topic::note_changes`](super::Topic::note_changes).
+    pub(crate) fn note_changes(&self, changed: Option<Changed>) {
+        let before = std::mem::replace(&mut *lock(&self.changed), changed);
+        drop(before);
+    }
+
+    /// A subscriber has come or left. No lock is held.
+    pub(super) fn tell_change(&self) {
+        let changed = lock(&self.changed).clone();
+        if let Some(changed) = changed {
+            changed();
+        }
     }
 }

@@ -19,6 +19,9 @@ pub enum Obstacle {
     Ring,
     /// The lane of a `Fail` subscriber. The policy asks for an error instead of waiting.
     FailLane,
+    /// A `Block` subscriber with a queue of its own has as many unread messages as its capacity. Waiting
+    /// helps.
+    Lane,
 }
 
 /// A message was not published by [`try_publish`](super::Topic::try_publish); nobody got it.
@@ -86,7 +89,7 @@ impl<M> PublishError<M> {
 impl fmt::Display for Blocker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.obstacle {
-            Obstacle::Ring => {
+            Obstacle::Ring | Obstacle::Lane => {
                 write!(f, "subscriber {} has as many unread messages as it declared", self.subscriber)
             }
             Obstacle::FailLane => {

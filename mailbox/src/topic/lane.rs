@@ -1,4 +1,4 @@
-//! The private queue of a subscriber whose policy is not `Block`.
+//! The private queue of a subscriber whose policy is not `Block`, or who wants one of its own.
 //!
 //! # Protocol
 //! `backlog` is guarded by the lane's lock. Producers take it inside the topic's critical section (so the
@@ -8,11 +8,17 @@
 //! them comes after they are in every lane and in the ring. Sleeping goes through the topic's
 //! seats, like for ring subscribers. `in_hand` is the subscriber's note for statistics: nothing depends on
 //! it.
+//!
+//! A lane under `Block` refuses what it has no room for, and its producers wait as for a gate: the subscriber
+//! makes room under the lane's lock, then reads the count of waiters; a producer puts its waker into the
+//! list, then looks at the lane under its lock. Whoever has the lock second sees what the other has written
+//! before it (**sync point "room or waiter"** of `wait.rs`).
 
 use std::collections::VecDeque;
 
 use super::core::Core;
 use super::counters::Cause;
+use super::error::Obstacle;
 use super::payload::Payload;
 use super::ring::RingEntry;
 use super::seat::Seat;
@@ -28,7 +34,8 @@ pub(crate) struct Lane<V: Payload> {
     /// Messages that the subscriber has taken and not passed.
     in_hand: AtomicUsize,
     key: Option<KeyFn<V::Message>>,
-    pub(crate) fails: bool,
+    /// What it is to a producer when it is full, if that is an obstacle.
+    pub(crate) refuses: Option<Obstacle>,
     /// The how manieth lane of its topic it is. Owned by the holder of the topic's lock, as the next.
     number: AtomicU64,
     /// Whether its subscriber has left.
@@ -40,11 +47,11 @@ impl<V: Payload> Lane<V> {
         seat: Arc<Seat>,
         backlog: Backlog<RingEntry<V>>,
         key: Option<KeyFn<V::Message>>,
-        fails: bool,
+        refuses: Option<Obstacle>,
     ) -> Self {
         let (backlog, queued, in_hand) = (Spin::new(backlog), AtomicUsize::new(0), AtomicUsize::new(0));
         let (number, gone) = (AtomicU64::new(0), AtomicBool::new(false));
-        Self { seat, backlog, queued, in_hand, key, fails, number, gone }
+        Self { seat, backlog, queued, in_hand, key, refuses, number, gone }
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -126,13 +133,15 @@ pub(crate) struct LaneReader<V: Payload> {
     hand: VecDeque<RingEntry<V>>,
     /// Messages of the batch that the store still counts.
     counted: usize,
+    /// Producers were woken since it was found empty.
+    woke_some: bool,
     /// See [`Subscription::was_cut_between`](super::Subscription::was_cut_between).
     pub(crate) cut_between: bool,
 }
 
 impl<V: Payload> LaneReader<V> {
     pub(crate) fn new(core: Arc<Core<V>>, lane: Arc<Lane<V>>) -> Self {
-        Self { core, lane, hand: VecDeque::new(), counted: 0, cut_between: false }
+        Self { core, lane, hand: VecDeque::new(), counted: 0, woke_some: false, cut_between: false }
     }
 
     /// Gives it these messages before all others. They count for no capacity, and no policy drops them.
@@ -163,10 +172,10 @@ impl<V: Payload> LaneReader<V> {
             section = Some(self.core.lock());
             backlog = self.lane.backlog.lock();
         }
-        // Nobody waits for room in a lane, so what `take` freed interests nobody.
-        let _freed = backlog.take(&mut self.hand, most);
+        let freed = backlog.take(&mut self.hand, most);
         self.lane.queued.store(backlog.len(), Ordering::Relaxed);
         drop((backlog, section));
+        self.made_room(freed);
         self.counted = self.hand.len();
         self.lane.in_hand.store(self.counted, Ordering::Relaxed);
     }
@@ -212,7 +221,17 @@ impl<V: Payload> LaneReader<V> {
     pub(crate) fn commit(&mut self) {
         if self.counted > self.hand.len() {
             self.counted = self.hand.len();
-            self.lane.backlog.lock().release(self.counted);
+            let freed = self.lane.backlog.lock().release(self.counted);
+            self.made_room(freed);
+        }
+    }
+
+    /// Wakes producers that wait for so many places. Only a lane with the obstacle `Lane` has any.
+    #[inline]
+    fn made_room(&mut self, places: usize) {
+        if self.lane.refuses == Some(Obstacle::Lane) && places > 0 && self.core.waiters.any() {
+            self.core.waiters.wake(places);
+            self.woke_some = true;
         }
     }
 
@@ -224,6 +243,12 @@ impl<V: Payload> LaneReader<V> {
             return true;
         }
         backlog.calm_down();
+        drop(backlog);
+        // Beside an empty queue nobody is left asleep: one that was woken before may never be polled again.
+        // Once: who waits from now on waits for others, and perhaps sleeps on this very doorbell.
+        if std::mem::take(&mut self.woke_some) {
+            self.core.waiters.wake_all();
+        }
         false
     }
 

@@ -11,7 +11,7 @@
 use super::SUBSCRIBERS_MAX;
 use super::core::{Core, Crowd, Producer};
 use super::cursor::Cursor;
-use super::error::SubscribeError;
+use super::error::{Obstacle, SubscribeError};
 use super::lane::{Lane, LaneReader};
 use super::payload::Payload;
 use super::provision::Keyed;
@@ -79,6 +79,7 @@ impl<V: Payload> Core<V> {
         let list = core.list_retained(list, &seat);
         drop(section);
         drop(parties);
+        core.tell_change();
         let mut cursor = Cursor::new(Arc::clone(core), seat, ring, tail);
         // From here on the cursor's drop leaves the topic: should a clone panic, or memory lack.
         cursor.begin_with(to_entries(list))?;
@@ -134,11 +135,11 @@ impl<V: Payload> Core<V> {
         seat: Seat,
         backlog: Backlog<RingEntry<V>>,
         key: Option<KeyFn<V::Message>>,
-        fails: bool,
+        refuses: Option<Obstacle>,
         retained: bool,
     ) -> Result<LaneReader<V>, SubscribeError> {
         let seat = Arc::new(seat);
-        let lane = Arc::new(Lane::new(seat, backlog, key, fails));
+        let lane = Arc::new(Lane::new(seat, backlog, key, refuses));
         let mut parties = lock(&core.parties);
         core.check_room(parties.len())?;
         let list = core.room_for_retained(retained);
@@ -151,12 +152,13 @@ impl<V: Payload> Core<V> {
         lane.seat.set_rank(lanes.len());
         lanes.push(Arc::clone(&lane));
         producer.sleepers.enrol(&lane.seat);
-        producer.fail_lanes += usize::from(fails);
+        producer.refusing_lanes += usize::from(refuses.is_some());
         core.listeners.come(Crowd::LANE);
         let list = core.list_retained(list, &lane.seat);
         drop(section);
         drop(parties);
         drop(stale);
+        core.tell_change();
         let mut reader = LaneReader::new(Arc::clone(core), lane);
         // From here on the reader's drop leaves the topic: should a clone panic.
         reader.begin_with(to_entries(list));
@@ -205,6 +207,7 @@ impl<V: Payload> Core<V> {
         }
         // The gate may have been the one that held producers back.
         self.waiters.wake_all();
+        self.tell_change();
         true
     }
 
@@ -218,9 +221,13 @@ impl<V: Payload> Core<V> {
         producer.sleepers.strike(&lane.seat);
         let (lanes, stale) = producer.lanes_like(lane);
         take_out(lanes, lane.seat.rank(), |moved, rank| moved.seat.set_rank(rank));
-        producer.fail_lanes -= usize::from(lane.fails);
+        producer.refusing_lanes -= usize::from(lane.refuses.is_some());
         drop(section);
+        drop(parties);
         drop(stale);
+        // It may have been the one that held producers back.
+        self.waiters.wake_all();
+        self.tell_change();
     }
 }
 

@@ -51,6 +51,9 @@ use crate::{Doorbell, QUEUE_CAPACITY_MAX, Stamps};
 use payload::{Boxed, Inline, Owned, Payload};
 use seat::Seat;
 
+/// Is called when a subscriber has come or left: see [`Topic::note_changes`].
+pub type Changed = std::sync::Arc<dyn Fn() + Send + Sync>;
+
 /// Capacity of a topic's ring unless declared otherwise, in messages.
 pub const TOPIC_CAPACITY_DEFAULT: u32 = 1024;
 /// How many subscribers one topic takes.
@@ -74,11 +77,15 @@ pub struct SubscribeOptions<M> {
     /// all that is published after this subscription. They take none of the subscriber's room, and its policy
     /// drops none of them.
     pub retained: bool,
+    /// Of a `Block` subscriber: it has a queue of its own rather than a place in the topic's ring, so that
+    /// messages which it skips, those with its own id, take none of its room, and whoever publishes them
+    /// never waits for it. Each message costs a clone more. Others have such a queue anyway.
+    pub apart: bool,
 }
 
 impl<M> Default for SubscribeOptions<M> {
     fn default() -> Self {
-        Self { overflow: Overflow::Block, capacity: None, id: 0, echo: false, retained: false }
+        Self { overflow: Overflow::Block, capacity: None, id: 0, echo: false, retained: false, apart: false }
     }
 }
 
@@ -95,6 +102,9 @@ pub struct SubscriberInfo {
     /// Messages that wait for it, as far as it told: of those it has taken in a batch, a `Block` subscriber
     /// tells after the batch, and one with another policy when it takes them.
     pub waiting: u64,
+    /// The same number for all subscriptions that ring one doorbell, and so belong to one receiver: the
+    /// address of the bell.
+    pub receiver: usize,
 }
 
 /// One topic of a bus: publishes reach every subscriber. Cloning is cheap.
@@ -291,6 +301,24 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         each!(&self.form, core => core.note_each(note));
     }
 
+    /// Has `changed` called each time after a subscriber has come or left; `None` ends that. No lock is held
+    /// then, so it may look who is there, publish and subscribe. It must not panic.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use mycelium_mailbox::{Doorbell, Stamps, SubscribeOptions, Topic};
+    ///
+    /// let (topic, changes) = (Topic::<u64>::new(Arc::new(Stamps::new()), 8), Arc::new(AtomicU32::new(0)));
+    /// let count = Arc::clone(&changes);
+    /// topic.note_changes(Some(Arc::new(move || _ = count.fetch_add(1, Ordering::SeqCst))));
+    /// drop(topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap());
+    /// assert_eq!(changes.load(Ordering::SeqCst), 2);
+    /// ```
+    pub fn note_changes(&self, changed: Option<Changed>) {
+        each!(&self.form, core => core.note_changes(changed));
+    }
+
     /// Whether [`close`](Self::close) was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -309,7 +337,8 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         let subscribers: Vec<(Arc<Seat>, u64)> = each!(&self.form, core => core.subscribers());
         let info = |(seat, waiting): (Arc<Seat>, u64)| {
             let (id, policy, capacity) = (seat.id, seat.policy, seat.capacity);
-            SubscriberInfo { id, policy, capacity, waiting }
+            let receiver = std::ptr::from_ref(&*seat.doorbell).addr();
+            SubscriberInfo { id, policy, capacity, waiting, receiver }
         };
         subscribers.into_iter().map(info).collect()
     }

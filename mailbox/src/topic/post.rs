@@ -1,9 +1,9 @@
 //! Publishing: everything that happens to a message inside the topic's lock.
 //!
-//! A publish is all or nothing: gates and `Fail` lanes are checked before anything is stored, and code of the
-//! message's author runs where no lock is held and nothing is stored yet. That is its `Clone`, for lanes, and
-//! the keys of lanes that conflate: see `provision.rs`. The destructors of what a publish displaces run
-//! outside, too.
+//! A publish is all or nothing: gates and lanes that refuse are checked before anything is stored, and code
+//! of the message's author runs where no lock is held and nothing is stored yet. That is its `Clone`, for
+//! lanes, and the keys of lanes that conflate: see `provision.rs`. The destructors of what a publish
+//! displaces run outside, too.
 
 use super::core::{Core, Producer, Refusal, Section, TAIL_SHIFT};
 use super::counters::Cause;
@@ -130,7 +130,7 @@ impl<V: Payload> Core<V> {
     #[inline(always)]
     pub(super) fn enter_lanes(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
         let mut section = self.enter(sender)?;
-        section.producer().check_fail_lanes(sender)?;
+        section.producer().check_lanes(sender)?;
         Ok(section)
     }
 
@@ -222,13 +222,23 @@ impl<V: Payload> Core<V> {
 
 impl<V: Payload> Producer<V> {
     #[inline]
-    fn check_fail_lanes(&self, sender: u64) -> Result<(), Refusal> {
-        if self.fail_lanes == 0 {
+    fn check_lanes(&self, sender: u64) -> Result<(), Refusal> {
+        if self.refusing_lanes == 0 {
             return Ok(());
         }
-        let full = |lane: &&Arc<Lane<V>>| lane.fails && !lane.seat.skips(sender) && lane.is_full();
-        let Some(lane) = self.lanes.iter().find(full) else { return Ok(()) };
-        Err(Refusal::Full(Blocker { subscriber: lane.seat.id, obstacle: Obstacle::FailLane }))
+        let full = |lane: &Arc<Lane<V>>| {
+            let obstacle = lane.refuses.filter(|_| !lane.seat.skips(sender) && lane.is_full())?;
+            Some(Blocker { subscriber: lane.seat.id, obstacle })
+        };
+        let mut blocker = None;
+        for found in self.lanes.iter().filter_map(full) {
+            // An error now comes before a wait for another.
+            if found.obstacle == Obstacle::FailLane {
+                return Err(Refusal::Full(found));
+            }
+            blocker = blocker.or(Some(found));
+        }
+        blocker.map_or(Ok(()), |blocker| Err(Refusal::Full(blocker)))
     }
 
     /// Moves those that hold the tail back past what they have published themselves, where they have read

@@ -6,7 +6,7 @@ use std::task::Context;
 use super::core::Core;
 use super::cursor::Cursor;
 use super::drain::{Consume, Drained, Span, drain, for_each};
-use super::error::SubscribeError;
+use super::error::{Obstacle, SubscribeError};
 use super::front::Front;
 use super::lane::LaneReader;
 use super::payload::{Boxed, Inline, Owned, Payload};
@@ -80,7 +80,8 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         doorbell: Arc<Doorbell>,
         options: SubscribeOptions<M>,
     ) -> Result<Self, SubscribeError> {
-        let (block, retained) = (matches!(options.overflow, Overflow::Block), options.retained);
+        let (block, retained) =
+            (matches!(options.overflow, Overflow::Block) && !options.apart, options.retained);
         let reader = match form {
             Form::Inline(core) if block => {
                 Reader::InlineRing(Core::add_gate(core, seat(core, doorbell, &options), retained)?)
@@ -249,10 +250,14 @@ fn lane<V: Payload>(
     let seat = seat(core, doorbell, &options);
     let capacity = u32::try_from(seat.capacity).unwrap_or(QUEUE_CAPACITY_MAX);
     let backlog = Backlog::new(WhenFull::from(&options.overflow), capacity);
-    let fails = matches!(options.overflow, Overflow::Fail);
+    let refuses = match options.overflow {
+        Overflow::Block => Some(Obstacle::Lane),
+        Overflow::Fail => Some(Obstacle::FailLane),
+        _ => None,
+    };
     let retained = options.retained;
     let key = if let Overflow::Conflate(key) = options.overflow { Some(key) } else { None };
-    Core::add_lane(core, seat, backlog, key, fails, retained)
+    Core::add_lane(core, seat, backlog, key, refuses, retained)
 }
 
 impl<M: Clone + Send + Sync + 'static> fmt::Debug for Subscription<M> {

@@ -85,6 +85,12 @@ impl Decoder {
         self
     }
 
+    /// Accepts values of at most `bytes` bytes from the next frame on, and never more than [`VALUE_LEN_MAX`]:
+    /// when a handshake is done.
+    pub fn set_value_len_max(&mut self, bytes: usize) {
+        self.value_len_max = bytes.min(VALUE_LEN_MAX);
+    }
+
     /// Room for the next bytes to arrive, to be read into directly; report with [`Decoder::advance`] how many
     /// came.
     ///

@@ -61,6 +61,8 @@ const ROOMS: &[Room] = &[
         modules: &["tree"],
         uses: &["seams", "faces", "live", "isolate", "trees of isolates"],
     },
+    // Sockets: a host of the machines of `remote`, and a user of the door for bytes.
+    Room { name: "link", modules: &["link"], uses: &["seams", "faces", "live"] },
     Room { name: "pool", modules: &["pool"], uses: &["seams", "faces", "life", "live", "isolate", "tree"] },
     Room { name: "sweep", modules: &["sweep"], uses: &["seams", "faces", "isolate"] },
     Room { name: "resilience", modules: &["resilience"], uses: &["faces"] },

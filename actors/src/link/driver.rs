@@ -1,0 +1,477 @@
+//! The task of one link: it alone has the link's machine and its connection, and never waits for anything but
+//! everything at once.
+//!
+//! Each poll is one turn: what is asked and ordered, what has come on the connection, what has room here,
+//! what the peer takes, what is to be written. As long as there is more to do it lets others run and goes on.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use mycelium_remote::frame::{Decoder, Flags};
+use mycelium_remote::link::{AttachError, Ended, Input, Link, LinkFault, Output, Reason};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::oneshot;
+
+use super::hub::{Hub, Orders, Phase};
+use super::inflow::Inflow;
+use super::interest::Interest;
+use super::outflow::Outflow;
+use super::peer::{Arrival, Ask, Ending, HandedBack, Peer};
+use super::sockets::Socket;
+use super::{LinkOptions, TARGET};
+use crate::live::{Bridge, BusCore};
+use crate::rt::{self, Instant, Sleep};
+use crate::{LinkDisabled, LinkState};
+
+/// How much is read and written in one turn, at least, if there is as much: others are to have theirs
+/// (bytes).
+const TURN_BYTES: usize = 128 << 10;
+/// What the buffer of an idle connection keeps (bytes).
+const KEEP_BYTES: usize = 4 << 10;
+/// The least time between two times at which the clock is looked at (time).
+const TICK: Duration = Duration::from_millis(1);
+/// How often a link that drains looks whether it is done (time).
+const DRAIN_BEAT: Duration = Duration::from_millis(10);
+
+pub(super) struct Driver {
+    hub: Arc<Hub>,
+    peer: Arc<Peer>,
+    link: Link,
+    line: Option<Line>,
+    inflow: Inflow,
+    outflow: Outflow,
+    hold: Duration,
+    /// How often the orders had changed when they were looked at last.
+    seen: u64,
+    phase: Phase,
+    wanted: Arc<Interest>,
+    /// Since when there is no connection; `None`: there is one, or nothing waits for one.
+    broken: Option<Instant>,
+    alarm: Pin<Box<Sleep>>,
+    /// When the alarm goes off; `None`: it has, or is not set.
+    set_for: Option<Instant>,
+    interest: Vec<(u16, u16)>,
+}
+
+/// The connection.
+struct Line {
+    socket: Box<dyn Socket>,
+    decoder: Decoder,
+    out: Vec<u8>,
+    /// How much of `out` is written.
+    written: usize,
+    /// What is in `out` are the last words.
+    ends: bool,
+    /// Something was heard.
+    lasted: bool,
+    done: oneshot::Sender<Ending>,
+}
+
+/// Why a connection is of no use any more.
+enum Cut {
+    Closed,
+    Io(io::Error),
+    Fault(LinkFault),
+    /// The peer has said that it ends.
+    Bye(Ended),
+    /// This end has said so, and all of it is written.
+    Done,
+    /// The peer has another connection.
+    Replaced,
+}
+
+impl Driver {
+    pub(super) fn new(hub: Arc<Hub>, core: Arc<BusCore>, peer: Arc<Peer>, options: Arc<LinkOptions>) -> Self {
+        let id = hub.id().get();
+        let bell = Arc::clone(&peer.bell);
+        Self {
+            link: Link::new(options.config, hub.secret.draw()),
+            line: None,
+            inflow: Inflow::new(Arc::clone(&core), id),
+            hold: options.hold,
+            outflow: Outflow::new(core, id, bell, options),
+            seen: 0,
+            phase: Phase::Open,
+            wanted: Arc::default(),
+            broken: None,
+            alarm: Box::pin(rt::sleep(Duration::ZERO)),
+            set_for: None,
+            interest: Vec::new(),
+            hub,
+            peer,
+        }
+    }
+
+    /// One turn. Whether there is more to do at once.
+    fn turn(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let mut busy = false;
+        if self.seen != self.hub.version() {
+            self.obey();
+        }
+        while let Some(ask) = self.peer.take_ask() {
+            self.answer(ask);
+            busy = true;
+        }
+        match self.read(cx) {
+            Ok(more) => busy |= more,
+            Err(loss) => self.lose(&loss),
+        }
+        let Self { link, inflow, hub, .. } = self;
+        busy |= inflow.publish(cx, |type_id| consumed(link, hub.now(), type_id));
+        busy |= self.outflow.send(&mut self.link);
+        match self.write(cx) {
+            Ok(more) => busy |= more,
+            Err(loss) => self.lose(&loss),
+        }
+        self.look_at_clock(cx);
+        if self.phase >= Phase::Draining {
+            self.drain();
+        }
+        busy
+    }
+
+    /// Does what was ordered.
+    fn obey(&mut self) {
+        let (seen, Orders { phase, paused, wanted }) = self.hub.orders();
+        (self.seen, self.phase, self.inflow.paused) = (seen, phase, paused);
+        if Arc::ptr_eq(&wanted, &self.wanted) {
+            return;
+        }
+        let before = std::mem::replace(&mut self.wanted, Arc::clone(&wanted));
+        let now = self.hub.now();
+        let mut want = |type_id, channel| {
+            // A wish of this end breaks no rule.
+            let _nothing = self.link.step(now, Input::Want { type_id, channel });
+        };
+        for (type_id, _) in before.iter() {
+            if wanted.binary_search_by_key(type_id, |(type_id, _)| *type_id).is_err() {
+                want(*type_id, None);
+            }
+        }
+        wanted.iter().for_each(|(type_id, channel)| want(*type_id, Some(*channel)));
+        self.inflow.set_wanted(wanted);
+    }
+
+    fn answer(&mut self, ask: Ask) {
+        match ask {
+            // Whoever has gone meanwhile wants no answer.
+            Ask::Standing(reply) => _ = reply.send(self.link.standing()),
+            Ask::Attach(arrival, reply) => _ = reply.send(self.attach(*arrival)),
+        }
+    }
+
+    fn attach(&mut self, arrival: Arrival) -> Result<(), HandedBack> {
+        let Arrival { socket, decoder, agreement, stated, theirs, done } = arrival;
+        let now = self.hub.now();
+        match self.link.attach(now, &agreement, &stated, &theirs) {
+            Ok(attached) => {
+                if self.line.is_some() {
+                    self.end_line(&Cut::Replaced);
+                }
+                tracing::info!(target: TARGET, peer = &*self.peer.name(), ?attached, "link up");
+                let disabled = agreement.disabled.into_iter();
+                let disabled =
+                    disabled.map(|of| LinkDisabled { message: of.message, cause: of.cause.into() });
+                let disabled: Vec<LinkDisabled> = disabled.collect();
+                for of in &disabled {
+                    let (peer, message, cause) = (&*self.peer.name(), of.message, &*of.cause);
+                    tracing::error!(target: TARGET, peer, message, cause, "a message is disabled on a link");
+                }
+                self.peer.tell(|stats| stats.disabled = disabled);
+                let (out, ends, lasted) = (Vec::new(), false, false);
+                self.line = Some(Line { socket, decoder, out, written: 0, ends, lasted, done });
+                self.broken = None;
+                self.peer.tell_state(LinkState::Linked, None);
+                self.count();
+                self.peer.set_attached(true);
+                self.follow();
+                Ok(())
+            }
+            Err(error) => {
+                if let AttachError::PeerRestarted { lost } = error {
+                    // Its subscribers have died with it.
+                    self.outflow.leave();
+                    let unsent = self.outflow.unsent;
+                    let peer = &*self.peer.name();
+                    tracing::warn!(target: TARGET, peer, lost, unsent, "the peer is another process than before");
+                    self.count();
+                }
+                Err((error, socket))
+            }
+        }
+    }
+
+    /// Reads what has come, for one turn at most. Whether there may be more.
+    fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+        let (mut total, mut interest) = (0, false);
+        let more = loop {
+            let Some(line) = &mut self.line else { break false };
+            let takes = self.phase == Phase::Open;
+            // What came behind the handshake is there already.
+            while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
+                if !takes && !frame.header.flags.contains(Flags::CONTROL) {
+                    // It stays with the peer, which is told nothing.
+                    continue;
+                }
+                let now = self.hub.now();
+                line.lasted = true;
+                match self.link.step(now, Input::Frame(&frame)).map_err(Cut::Fault)? {
+                    Output::Message if self.inflow.take(&frame.header, frame.value) => {
+                        consumed(&mut self.link, now, frame.header.type_id);
+                    }
+                    Output::Interest => interest = true,
+                    Output::Bye(ended) => return Err(Cut::Bye(ended)),
+                    _ => {}
+                }
+            }
+            if total >= TURN_BYTES {
+                break true;
+            }
+            let mut space = ReadBuf::new(line.decoder.space());
+            match Pin::new(&mut line.socket).poll_read(cx, &mut space) {
+                Poll::Pending => break false,
+                Poll::Ready(read) => read.map_err(Cut::Io)?,
+            }
+            let count = space.filled().len();
+            if count == 0 {
+                return Err(Cut::Closed);
+            }
+            total += count;
+            line.decoder.advance(count);
+            self.link.step(self.hub.now(), Input::Heard).map_err(Cut::Fault)?;
+        };
+        if interest {
+            self.follow();
+        }
+        Ok(more)
+    }
+
+    /// Has queues for what the peer wants.
+    fn follow(&mut self) {
+        self.interest.clear();
+        self.interest.extend(self.link.interest());
+        self.outflow.follow(&self.interest);
+        let names = self.outflow.names();
+        self.peer.tell(|stats| stats.wants = names);
+    }
+
+    /// Writes what there is to write, for one turn at most. Whether there may be more.
+    fn write(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+        let Some(line) = &mut self.line else { return Ok(false) };
+        let mut total = 0;
+        loop {
+            if line.written == line.out.len() {
+                line.out.clear();
+                line.written = 0;
+                if line.ends {
+                    return Err(Cut::Done);
+                }
+                self.link.fill(self.hub.now(), &mut line.out);
+                if line.out.is_empty() {
+                    line.out.shrink_to(KEEP_BYTES);
+                    return Ok(false);
+                }
+            }
+            if total >= TURN_BYTES {
+                return Ok(true);
+            }
+            match Pin::new(&mut line.socket).poll_write(cx, &line.out[line.written..]) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(0)) => return Err(Cut::Closed),
+                Poll::Ready(Ok(count)) => {
+                    line.written += count;
+                    total += count;
+                }
+                Poll::Ready(Err(error)) => return Err(Cut::Io(error)),
+            }
+        }
+    }
+
+    /// The connection is of no use any more.
+    fn lose(&mut self, loss: &Cut) {
+        self.end_line(loss);
+        // Detaching breaks no rule.
+        let _nothing = self.link.step(self.hub.now(), Input::Detach);
+        self.broken = Some(Instant::now());
+        self.peer.tell_state(LinkState::Gone, self.broken);
+        if matches!(loss, Cut::Bye(_)) || self.hold.is_zero() {
+            self.give_up();
+        }
+        self.count();
+        self.peer.set_attached(false);
+    }
+
+    fn end_line(&mut self, loss: &Cut) {
+        let Some(mut line) = self.line.take() else { return };
+        if let Cut::Fault(fault) = loss
+            && let Some(reject) = fault.reject()
+        {
+            // As far as there is room for it: nobody waits for a peer that breaks the rules.
+            reject.encode(&mut line.out);
+            let mut cx = TaskContext::from_waker(std::task::Waker::noop());
+            let _told = Pin::new(&mut line.socket).poll_write(&mut cx, &line.out[line.written..]);
+        }
+        let (peer, text) = (self.peer.name(), loss.text());
+        match loss {
+            Cut::Fault(_) => tracing::warn!(target: TARGET, peer = &*peer, reason = text, "link down"),
+            _ => tracing::info!(target: TARGET, peer = &*peer, reason = text, "link down"),
+        }
+        self.peer.tell(|stats| stats.fault = Some(text.into()));
+        let _nobody_dials = line.done.send(Ending { at_once: loss.is_over_at_once(), lasted: line.lasted });
+    }
+
+    /// Nothing waits for the peer any more but what it may have received.
+    fn give_up(&mut self) {
+        self.broken = None;
+        let before = self.outflow.unsent;
+        self.outflow.leave();
+        self.peer.tell_state(LinkState::Gone, None);
+        self.peer.tell(|stats| stats.wants = Vec::new());
+        let (unsent, waiting) = (self.outflow.unsent - before, self.link.stats().waiting);
+        if unsent + waiting > 0 {
+            let peer = &*self.peer.name();
+            tracing::warn!(target: TARGET, peer, unsent, waiting, "the peer was given up");
+        }
+    }
+
+    /// Does what the time asks for, and sets the alarm for the next time.
+    fn look_at_clock(&mut self, cx: &mut TaskContext<'_>) {
+        // After it has gone off: what is due may have to wait until the socket takes more.
+        let mut earliest = None;
+        loop {
+            let link = self.link.deadline().map(|at| self.hub.moment(at));
+            let broken = self.broken.map(|since| crate::clock::later(since, self.hold));
+            let drain = (self.phase == Phase::Draining).then(|| Instant::now() + DRAIN_BEAT);
+            let Some(next) = link.into_iter().chain(broken).chain(drain).min() else { return };
+            let next = earliest.map_or(next, |earliest| next.max(earliest));
+            if self.set_for.is_none_or(|at| at > next) {
+                self.alarm.as_mut().reset(next);
+                self.set_for = Some(next);
+            }
+            if self.alarm.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            self.set_for = None;
+            let now = Instant::now();
+            earliest = Some(now + TICK);
+            if broken.is_some_and(|at| at <= now) {
+                self.give_up();
+            }
+            if link.is_some_and(|at| at <= now) {
+                let time = self.hub.now();
+                let ticked = self.link.step(time, Input::Tick).map_err(Cut::Fault);
+                if let Err(loss) = ticked.and_then(|_| self.write(cx)) {
+                    self.lose(&loss);
+                }
+            }
+        }
+    }
+
+    /// The bus ends: so does the link once its peer has everything.
+    fn drain(&mut self) {
+        self.peer.tell_queued(self.outflow.waiting());
+        if !self.link.is_drained() || !self.outflow.is_empty() {
+            return;
+        }
+        match &mut self.line {
+            Some(line) if !line.ends => {
+                line.ends = true;
+                self.link.bye(Ended::Shutdown, &mut line.out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether there is nothing left to do for ever.
+    fn is_over(&mut self) -> bool {
+        let drained = self.phase == Phase::Draining && self.link.is_drained() && self.outflow.is_empty();
+        self.phase == Phase::Ended || drained && self.line.is_none()
+    }
+
+    /// Tells what is counted.
+    fn count(&self) {
+        let of = self.link.stats();
+        let (held, refused) = (self.inflow.held() as u64, self.inflow.refused());
+        let (too_long, unsent) = (self.outflow.too_long, self.outflow.unsent);
+        self.peer.tell(|stats| {
+            stats.sent = of.sent;
+            stats.acknowledged = of.acknowledged;
+            stats.lost = of.lost;
+            stats.waiting = of.waiting;
+            stats.resent = of.resent;
+            stats.received = of.received;
+            stats.duplicates = of.duplicates;
+            stats.connections = of.attached;
+            stats.peer_restarts = of.peer_restarts;
+            stats.held = held;
+            stats.refused = refused;
+            stats.too_long = too_long;
+            stats.unsent = unsent;
+        });
+    }
+
+    /// Goes to sleep until something happens; whether something has already.
+    fn sleep(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        if !self.peer.bell.prepare(cx.waker()) {
+            return true;
+        }
+        let awake = self.outflow.arm() || self.peer.is_asked() || self.seen != self.hub.version();
+        if awake {
+            self.peer.bell.cancel();
+        }
+        awake
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let driver = self.get_mut();
+        let busy = driver.turn(cx);
+        driver.count();
+        if driver.is_over() {
+            return Poll::Ready(());
+        }
+        if busy || driver.sleep(cx) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.count();
+        self.peer.tell_queued(self.outflow.waiting());
+        self.peer.close();
+    }
+}
+
+impl Cut {
+    fn text(&self) -> String {
+        match self {
+            Self::Closed => "the peer, or what lies between, has closed the connection".to_owned(),
+            Self::Io(error) => error.to_string(),
+            Self::Fault(fault) => fault.to_string(),
+            Self::Bye(Ended::Shutdown) => "the peer shuts down".to_owned(),
+            Self::Bye(_) => "the peer needs the link no more".to_owned(),
+            Self::Done => "this bus shuts down".to_owned(),
+            Self::Replaced => "the peer has another connection".to_owned(),
+        }
+    }
+
+    /// Whether the next connection is expected to be of use.
+    fn is_over_at_once(&self) -> bool {
+        matches!(self, Self::Fault(LinkFault::Rejected(reject)) if reject.reason == Reason::Stale)
+    }
+}
+
+fn consumed(link: &mut Link, now: u64, type_id: u16) {
+    // This breaks no rule.
+    let _nothing = link.step(now, Input::Consumed { type_id, count: 1 });
+}

@@ -1,0 +1,212 @@
+//! The handshake of one connection, up to its handing over to the task of its link.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_remote::frame::Decoder;
+use mycelium_remote::link::{
+    Accept, Agreement, AttachError, Greeting, HANDSHAKE_NS, HELLO_LEN_MAX, Handshake, Hello, HelloError,
+    LinkFault, PeerHello, Reason, Reject, Standing,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::oneshot;
+
+use super::LinkOptions;
+use super::hub::Hub;
+use super::peer::{Arrival, Ending, Peer};
+use super::sockets::Socket;
+use crate::rt;
+
+/// How long a peer that was refused may take to read that.
+const LINGER: Duration = Duration::from_millis(200);
+
+/// A connection does not become that of a link.
+#[derive(Debug)]
+pub(super) enum GreetError {
+    Io(io::Error),
+    Fault(LinkFault),
+    Attach(AttachError),
+    /// Refused here, for this reason.
+    Refused(Reject),
+    Hello(HelloError),
+    /// The task of the link has ended.
+    Gone,
+}
+
+impl GreetError {
+    /// Whether the next attempt is expected to succeed.
+    pub(super) fn is_over_at_once(&self) -> bool {
+        match self {
+            Self::Attach(error) => matches!(error, AttachError::Stale | AttachError::PeerRestarted { .. }),
+            Self::Fault(LinkFault::Rejected(reject)) => reject.reason == Reason::Stale,
+            _ => false,
+        }
+    }
+
+    /// What to tell the peer.
+    fn reject(&self) -> Option<Reject> {
+        match self {
+            Self::Io(_) | Self::Hello(_) | Self::Gone => None,
+            Self::Fault(fault) => fault.reject(),
+            Self::Attach(error) => Some(error.reject()),
+            Self::Refused(reject) => Some(reject.clone()),
+        }
+    }
+}
+
+impl fmt::Display for GreetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "{error}"),
+            Self::Fault(fault) => write!(f, "{fault}"),
+            Self::Attach(error) => write!(f, "{error}"),
+            Self::Refused(reject) => write!(f, "{}", reject.text),
+            Self::Hello(error) => write!(f, "{error}"),
+            Self::Gone => f.write_str("the link has ended meanwhile"),
+        }
+    }
+}
+
+impl From<io::Error> for GreetError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl From<LinkFault> for GreetError {
+    fn from(fault: LinkFault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// A link that has a new connection, and what tells how that ends.
+pub(super) type Greeted = (Arc<Peer>, oneshot::Receiver<Ending>);
+
+/// Greets the other side of a connection, which becomes that of its link.
+pub(super) async fn greet(
+    hub: &Arc<Hub>,
+    mut socket: Box<dyn Socket>,
+    dialed: bool,
+    options: &Arc<LinkOptions>,
+) -> Result<Greeted, GreetError> {
+    let mut guest = None;
+    let limit = Duration::from_nanos(HANDSHAKE_NS);
+    let greeting = shake_hands(hub, &mut *socket, dialed, options, &mut guest);
+    let greeted = rt::timeout(limit, greeting).await;
+    let result = match greeted.unwrap_or(Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }.into())) {
+        Ok(found) => hand_over(hub, &mut socket, found).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = &result
+        && let Some(reject) = error.reject()
+    {
+        refuse(&mut *socket, &reject).await;
+    }
+    if result.is_err()
+        && let Some(peer) = guest
+    {
+        hub.release(&peer);
+    }
+    result
+}
+
+/// What a handshake has found.
+struct Found {
+    peer: Arc<Peer>,
+    agreement: Agreement,
+    stated: Standing,
+    theirs: Standing,
+    decoder: Decoder,
+}
+
+async fn shake_hands(
+    hub: &Arc<Hub>,
+    socket: &mut dyn Socket,
+    dialed: bool,
+    options: &Arc<LinkOptions>,
+    guest: &mut Option<Arc<Peer>>,
+) -> Result<Found, GreetError> {
+    let nonce = hub.secret.draw();
+    // The deadline is kept by the caller.
+    let mut handshake = Handshake::new(0, nonce);
+    let mut decoder = Decoder::with_value_len_max(HELLO_LEN_MAX);
+    let mut out = Vec::new();
+    hub.hello(nonce).encode(&mut out).map_err(GreetError::Hello)?;
+    if dialed {
+        socket.write_all(&std::mem::take(&mut out)).await?;
+    }
+    let mut met: Option<(PeerHello, Arc<Peer>, Standing)> = None;
+    loop {
+        while let Some(frame) = decoder.next_frame().map_err(LinkFault::from)? {
+            match handshake.frame(&frame)? {
+                Greeting::Hello(hello) => {
+                    let peer = hub.peer(hello.name(), options).map_err(GreetError::Refused)?;
+                    *guest = Some(Arc::clone(&peer));
+                    let stated = peer.standing().await.ok_or(GreetError::Gone)?;
+                    Accept { nonce: hello.nonce(), standing: stated }.encode(&mut out);
+                    socket.write_all(&std::mem::take(&mut out)).await?;
+                    met = Some((hello, peer, stated));
+                }
+                Greeting::Accepted(theirs) => {
+                    let Some((hello, peer, stated)) = met.take() else {
+                        unreachable!("the machine reads a Hello first")
+                    };
+                    let agreement = Agreement::of(&hub.offers, &hello);
+                    return Ok(Found { peer, agreement, stated, theirs, decoder });
+                }
+            }
+        }
+        let space = decoder.space();
+        let count = socket.read(space).await?;
+        if count == 0 {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was closed in the handshake").into());
+        }
+        decoder.advance(count);
+    }
+}
+
+/// Hands the connection to the task of its link. If that refuses it, it is back in `socket`.
+async fn hand_over(
+    hub: &Arc<Hub>,
+    socket: &mut Box<dyn Socket>,
+    found: Found,
+) -> Result<Greeted, GreetError> {
+    let Found { peer, agreement, stated, theirs, mut decoder } = found;
+    decoder.set_value_len_max(hub.longest());
+    let taken = std::mem::replace(socket, Box::new(tokio::io::empty()));
+    let (done, ended) = oneshot::channel();
+    let arrival = Arrival { socket: taken, decoder, agreement, stated, theirs, done };
+    match peer.attach(arrival).await {
+        None => Err(GreetError::Gone),
+        Some(Ok(())) => Ok((peer, ended)),
+        Some(Err((error, back))) => {
+            *socket = back;
+            Err(GreetError::Attach(error))
+        }
+    }
+}
+
+/// Tells the peer why, and waits a little until it has read that: what is closed with unread bytes in it may
+/// take the last words with it.
+async fn refuse(socket: &mut dyn Socket, reject: &Reject) {
+    let mut out = Vec::new();
+    reject.encode(&mut out);
+    let told = async {
+        socket.write_all(&out).await?;
+        socket.shutdown().await?;
+        let mut rest = [0; 512];
+        while socket.read(&mut rest).await? > 0 {}
+        Ok::<_, io::Error>(())
+    };
+    let _late = rt::timeout(LINGER, told).await;
+}
+
+impl Hub {
+    /// What this bus says of itself on a new connection.
+    fn hello(&self, nonce: u64) -> Hello<'_> {
+        let value_len_max = u32::try_from(self.longest()).unwrap_or(u32::MAX);
+        Hello { name: self.name(), nonce, value_len_max, offers: &self.offers }
+    }
+}

@@ -1,0 +1,57 @@
+//! What this bus wants from its peers, and in which channels: types that have a receiver in common are in
+//! one, so that it gets them in order.
+
+use std::collections::HashMap;
+
+/// Type ids, rising, each with its channel.
+pub(super) type Interest = Vec<(u16, u16)>;
+
+/// `wanted`: each type that is wanted, rising, with its receivers.
+pub(super) fn channels(wanted: &[(u16, Vec<usize>)]) -> Interest {
+    // Each type points to one of its channel that is not above it, at last to itself.
+    let mut leads: Vec<usize> = (0..wanted.len()).collect();
+    fn lead(leads: &mut [usize], mut at: usize) -> usize {
+        while leads[at] != at {
+            leads[at] = leads[leads[at]];
+            at = leads[at];
+        }
+        at
+    }
+    let mut first = HashMap::new();
+    for (at, (_, receivers)) in wanted.iter().enumerate() {
+        for receiver in receivers {
+            let other = *first.entry(*receiver).or_insert(at);
+            let (one, other) = (lead(&mut leads, at), lead(&mut leads, other));
+            leads[one.max(other)] = one.min(other);
+        }
+    }
+    let channel = |at| wanted[lead(&mut leads, at)].0.min(u16::MAX - 1);
+    let channels: Vec<u16> = (0..wanted.len()).map(channel).collect();
+    wanted.iter().map(|(type_id, _)| *type_id).zip(channels).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A type and its receivers.
+    type Row<'a> = (u16, &'a [usize]);
+
+    #[test]
+    fn types_with_a_receiver_in_common_are_in_one_channel_however_they_are_tied() {
+        let rows: [(&[Row], &[u16]); 6] = [
+            (&[], &[]),
+            (&[(3, &[1]), (7, &[2]), (9, &[])], &[3, 7, 9]),
+            (&[(3, &[1]), (7, &[2]), (9, &[2, 1])], &[3, 3, 3]),
+            (&[(1, &[1, 2]), (2, &[3]), (3, &[2, 4]), (4, &[4]), (5, &[3])], &[1, 2, 1, 1, 2]),
+            (&[(1, &[9]), (2, &[8]), (3, &[9, 8]), (4, &[7])], &[1, 1, 1, 4]),
+            // The last number says that there is no channel.
+            (&[(u16::MAX, &[1])], &[u16::MAX - 1]),
+        ];
+        for (wanted, expected) in rows {
+            let wanted: Vec<_> = wanted.iter().map(|(id, receivers)| (*id, receivers.to_vec())).collect();
+            let got: Vec<u16> = channels(&wanted).iter().map(|(_, channel)| *channel).collect();
+            assert_eq!(got, expected, "{wanted:?}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! A link as all but its task see it.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mycelium_mailbox::Doorbell;
+use mycelium_remote::frame::Decoder;
+use mycelium_remote::link::{Agreement, AttachError, Standing};
+use tokio::sync::{Notify, oneshot};
+
+use super::sockets::Socket;
+use crate::rt::Instant;
+use crate::{LinkLoss, LinkState, LinkStats};
+
+/// How many connections may wait to become that of the link.
+const ASKS_MAX: usize = 64;
+
+/// What the task of a link shares with handshakes, statistics and the hub.
+pub(super) struct Peer {
+    name: Arc<str>,
+    /// What the task sleeps on.
+    pub(super) bell: Arc<Doorbell>,
+    desk: Mutex<Desk>,
+    is_attached: AtomicBool,
+    changed: Notify,
+}
+
+struct Desk {
+    asks: VecDeque<Ask>,
+    stats: LinkStats,
+    /// Since when there is no connection, though one is waited for.
+    broken: Option<Instant>,
+    /// Messages that wait in queues, looked at while the bus drains.
+    queued: u64,
+    /// The task has ended.
+    closed: bool,
+}
+
+/// What handshakes ask of the task.
+pub(super) enum Ask {
+    Standing(oneshot::Sender<Standing>),
+    Attach(Box<Arrival>, oneshot::Sender<Result<(), HandedBack>>),
+}
+
+/// A connection was not attached: it is handed back.
+pub(super) type HandedBack = (AttachError, Box<dyn Socket>);
+
+/// A connection whose peer has accepted.
+pub(super) struct Arrival {
+    pub(super) socket: Box<dyn Socket>,
+    pub(super) decoder: Decoder,
+    pub(super) agreement: Agreement,
+    pub(super) stated: Standing,
+    pub(super) theirs: Standing,
+    pub(super) done: oneshot::Sender<Ending>,
+}
+
+/// How a connection has ended, for who dials.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Ending {
+    /// The next one is expected to succeed.
+    pub(super) at_once: bool,
+    /// The peer has been heard on it.
+    pub(super) lasted: bool,
+}
+
+impl Peer {
+    pub(super) fn new(name: &str) -> Self {
+        let name: Arc<str> = name.into();
+        let stats = LinkStats::new(Arc::clone(&name));
+        Self {
+            name,
+            bell: Arc::new(Doorbell::new()),
+            desk: Mutex::new(Desk { asks: VecDeque::new(), stats, broken: None, queued: 0, closed: false }),
+            is_attached: AtomicBool::new(false),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
+    }
+
+    pub(super) fn stats(&self) -> LinkStats {
+        let desk = self.desk();
+        let mut stats = desk.stats.clone();
+        if let Some(broken) = desk.broken {
+            stats.state = LinkState::Broken { since: broken.elapsed() };
+        }
+        stats
+    }
+
+    /// Where the link stands; `None`: it has ended.
+    pub(super) async fn standing(&self) -> Option<Standing> {
+        let (reply, standing) = oneshot::channel();
+        self.ask(Ask::Standing(reply));
+        standing.await.ok()
+    }
+
+    /// Has the connection become that of the link; `None`: that has ended.
+    pub(super) async fn attach(&self, arrival: Arrival) -> Option<Result<(), HandedBack>> {
+        let (reply, attached) = oneshot::channel();
+        self.ask(Ask::Attach(Box::new(arrival), reply));
+        attached.await.ok()
+    }
+
+    fn ask(&self, ask: Ask) {
+        let mut desk = self.desk();
+        // What is dropped here has its reply dropped too, which is an answer.
+        if !desk.closed && desk.asks.len() < ASKS_MAX {
+            desk.asks.push_back(ask);
+        }
+        drop(desk);
+        self.bell.ring();
+    }
+
+    /// The task's: what it is asked.
+    pub(super) fn take_ask(&self) -> Option<Ask> {
+        self.desk().asks.pop_front()
+    }
+
+    /// The task's: whether it is asked anything.
+    pub(super) fn is_asked(&self) -> bool {
+        !self.desk().asks.is_empty()
+    }
+
+    /// The task's: what it has counted.
+    pub(super) fn tell(&self, change: impl FnOnce(&mut LinkStats)) {
+        change(&mut self.desk().stats);
+    }
+
+    /// The task's: how the link is.
+    pub(super) fn tell_state(&self, state: LinkState, broken: Option<Instant>) {
+        let mut desk = self.desk();
+        desk.stats.state = state;
+        desk.broken = broken;
+    }
+
+    /// The task's: how many messages wait in queues.
+    pub(super) fn tell_queued(&self, messages: u64) {
+        self.desk().queued = messages;
+    }
+
+    /// The task's: whether there is a connection.
+    pub(super) fn set_attached(&self, attached: bool) {
+        self.is_attached.store(attached, Ordering::SeqCst);
+        self.changed.notify_waiters();
+    }
+
+    /// The task's: it has ended.
+    pub(super) fn close(&self) {
+        let mut desk = self.desk();
+        desk.closed = true;
+        let asks = std::mem::take(&mut desk.asks);
+        drop(desk);
+        drop(asks);
+        self.set_attached(false);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.desk().closed
+    }
+
+    pub(super) fn is_attached(&self) -> bool {
+        self.is_attached.load(Ordering::SeqCst)
+    }
+
+    /// Waits until there is a connection.
+    pub(super) async fn attached(&self) {
+        self.until(Self::is_attached).await;
+    }
+
+    /// Waits until there is none.
+    pub(super) async fn detached(&self) {
+        self.until(|peer| !peer.is_attached()).await;
+    }
+
+    /// Waits until the task has ended.
+    pub(super) async fn ended(&self) {
+        self.until(Self::is_closed).await;
+    }
+
+    async fn until(&self, so: impl Fn(&Self) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if so(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// What is left behind, if anything is.
+    pub(super) fn loss(&self) -> Option<LinkLoss> {
+        let desk = self.desk();
+        let unacknowledged = desk.stats.waiting + desk.queued;
+        let unpublished = desk.stats.held;
+        (unacknowledged + unpublished > 0).then(|| LinkLoss {
+            peer: self.name(),
+            unacknowledged,
+            unpublished,
+        })
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        // Each change leaves it whole.
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,256 @@
+//! Sockets of this user and this machine: where they may be, and who may be at the other side.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+#[cfg(unix)]
+use tokio::net::{UnixListener, UnixStream};
+
+use super::{LinkAddress, LinkError};
+
+/// A connection, of whatever kind.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+
+/// A socket that is listened at.
+pub(super) enum OpenSocket {
+    #[cfg(unix)]
+    Unix(UnixListener, #[allow(dead_code, reason = "its drop removes the file")] unix::SocketFile),
+    Tcp(TcpListener),
+}
+
+impl OpenSocket {
+    /// Inside a runtime with IO.
+    pub(super) fn bind(address: &LinkAddress, plaintext: bool) -> Result<(Self, Arc<str>), LinkError> {
+        match address {
+            #[cfg(unix)]
+            LinkAddress::Unix(path) => {
+                let (listener, file) = unix::bind(path)?;
+                let listener = registered(|| UnixListener::from_std(listener), "listen at", address)?;
+                Ok((Self::Unix(listener, file), path.display().to_string().into()))
+            }
+            LinkAddress::Tcp(text) => {
+                let listener = bind_tcp(text, plaintext)?;
+                let local = listener.local_addr().map_err(|cause| system("listen at", address, cause))?;
+                let listener = registered(|| TcpListener::from_std(listener), "listen at", address)?;
+                Ok((Self::Tcp(listener), local.to_string().into()))
+            }
+        }
+    }
+
+    /// The next connection. `Err` with `None`: its other side may not connect.
+    pub(super) async fn accept(&self) -> Result<Box<dyn Socket>, Option<io::Error>> {
+        match self {
+            #[cfg(unix)]
+            Self::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await.map_err(Some)?;
+                if unix::is_own(&stream).map_err(Some)? { Ok(Box::new(stream)) } else { Err(None) }
+            }
+            Self::Tcp(listener) => {
+                let (stream, _) = listener.accept().await.map_err(Some)?;
+                stream.set_nodelay(true).map_err(Some)?;
+                Ok(Box::new(stream))
+            }
+        }
+    }
+}
+
+/// Dials once.
+pub(super) async fn dial(address: &LinkAddress, plaintext: bool) -> io::Result<Box<dyn Socket>> {
+    match address {
+        #[cfg(unix)]
+        LinkAddress::Unix(path) => {
+            let stream = UnixStream::connect(path).await?;
+            if unix::is_own(&stream)? {
+                return Ok(Box::new(stream));
+            }
+            Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user listens there"))
+        }
+        LinkAddress::Tcp(text) => {
+            let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            for address in tokio::net::lookup_host(&**text).await? {
+                if !plaintext && !address.ip().is_loopback() {
+                    let text = LinkError::NotLoopback { address: address.to_string().into() }.to_string();
+                    last = io::Error::new(io::ErrorKind::PermissionDenied, text);
+                    continue;
+                }
+                match TcpStream::connect(address).await {
+                    Ok(stream) => {
+                        stream.set_nodelay(true)?;
+                        return Ok(Box::new(stream));
+                    }
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+/// Whether this address can be dialed at all, as far as that is known before.
+pub(super) fn check_dial(address: &LinkAddress, plaintext: bool) -> Result<(), LinkError> {
+    match address {
+        #[cfg(unix)]
+        LinkAddress::Unix(path) => unix::check_path(path),
+        LinkAddress::Tcp(text) => match text.parse::<SocketAddr>() {
+            Ok(address) if !plaintext && !address.ip().is_loopback() => {
+                Err(LinkError::NotLoopback { address: Arc::clone(text) })
+            }
+            Ok(_) => Ok(()),
+            Err(_) => {
+                let port = text.rsplit_once(':').filter(|(host, _)| !host.is_empty());
+                match port.map(|(_, port)| port.parse::<u16>()) {
+                    Some(Ok(_)) => Ok(()),
+                    _ => Err(no_address(text, io::Error::new(io::ErrorKind::InvalidInput, "no port"))),
+                }
+            }
+        },
+    }
+}
+
+fn bind_tcp(text: &Arc<str>, plaintext: bool) -> Result<std::net::TcpListener, LinkError> {
+    let found = text.to_socket_addrs().map_err(|cause| no_address(text, cause))?;
+    let addresses: Vec<SocketAddr> = found.collect();
+    if !plaintext && addresses.iter().any(|address| !address.ip().is_loopback()) {
+        return Err(LinkError::NotLoopback { address: Arc::clone(text) });
+    }
+    let listener = std::net::TcpListener::bind(&*addresses).map_err(|cause| match cause.kind() {
+        io::ErrorKind::AddrInUse => LinkError::InUse { address: Arc::clone(text) },
+        _ => LinkError::System { doing: "listen at", address: Arc::clone(text), cause },
+    })?;
+    let nonblocking = listener.set_nonblocking(true);
+    nonblocking.map_err(|cause| LinkError::System {
+        doing: "listen at",
+        address: Arc::clone(text),
+        cause,
+    })?;
+    Ok(listener)
+}
+
+fn no_address(text: &Arc<str>, cause: io::Error) -> LinkError {
+    LinkError::Address { address: Arc::clone(text), cause }
+}
+
+fn system(doing: &'static str, address: &LinkAddress, cause: io::Error) -> LinkError {
+    LinkError::System { doing, address: address.to_string().into(), cause }
+}
+
+/// tokio panics on a runtime without IO.
+fn registered<T>(
+    register: impl FnOnce() -> io::Result<T>,
+    doing: &'static str,
+    address: &LinkAddress,
+) -> Result<T, LinkError> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(register)) {
+        Ok(registered) => registered.map_err(|cause| system(doing, address, cause)),
+        Err(_) => Err(LinkError::NoRuntime),
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::fs::{self, DirBuilder, File, Permissions};
+    use std::io;
+    use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::{Path, PathBuf};
+
+    use super::LinkError;
+
+    /// The longest path of a socket that every system takes, in bytes, without the zero behind it.
+    const PATH_MAX: usize = 103;
+
+    /// The file of a socket, removed when nobody listens at it any more.
+    pub(in crate::link) struct SocketFile {
+        path: PathBuf,
+        device: u64,
+        inode: u64,
+    }
+
+    impl Drop for SocketFile {
+        fn drop(&mut self) {
+            // Unless it is another's by now.
+            let ours = |found: &fs::Metadata| (found.dev(), found.ino()) == (self.device, self.inode);
+            if fs::symlink_metadata(&self.path).as_ref().is_ok_and(ours) {
+                let _gone = fs::remove_file(&self.path);
+            }
+        }
+    }
+
+    pub(super) fn is_own(stream: &tokio::net::UnixStream) -> io::Result<bool> {
+        Ok(stream.peer_cred()?.uid() == rustix::process::geteuid().as_raw())
+    }
+
+    pub(super) fn check_path(path: &Path) -> Result<(), LinkError> {
+        if path.as_os_str().len() > PATH_MAX {
+            return Err(LinkError::PathTooLong { path: path.to_owned(), max: PATH_MAX });
+        }
+        Ok(())
+    }
+
+    pub(super) fn bind(path: &Path) -> Result<(UnixListener, SocketFile), LinkError> {
+        let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
+        check_path(path)?;
+        let directory = own_directory(path)?;
+        let name = path.file_name().ok_or_else(|| LinkError::NotASocket { path: path.to_owned() })?;
+        // What was checked, whatever becomes of links on the way to it.
+        let path = directory.join(name);
+        check_path(&path)?;
+        // One at a time replaces what is there. The lock goes with the file.
+        let lock = File::open(&directory).map_err(failed("open the directory of"))?;
+        lock.lock().map_err(failed("lock the directory of"))?;
+        let listener = match UnixListener::bind(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                replace(&path)?;
+                UnixListener::bind(&path)
+            }
+            bound => bound,
+        };
+        let listener = listener.map_err(failed("listen at"))?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))
+            .map_err(failed("set the permissions of"))?;
+        listener.set_nonblocking(true).map_err(failed("listen at"))?;
+        let found = fs::symlink_metadata(&path).map_err(failed("look at"))?;
+        Ok((listener, SocketFile { path, device: found.dev(), inode: found.ino() }))
+    }
+
+    /// Removes the socket file at `path`, if nobody listens there.
+    fn replace(path: &Path) -> Result<(), LinkError> {
+        let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
+        let found = fs::symlink_metadata(path).map_err(failed("look at"))?;
+        if !found.file_type().is_socket() {
+            return Err(LinkError::NotASocket { path: path.to_owned() });
+        }
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(failed("remove what nobody listens at,"))
+            }
+            _ => Err(LinkError::InUse { address: text(path) }),
+        }
+    }
+
+    /// The directory of a socket, made if it is missing; nobody else may enter it.
+    fn own_directory(path: &Path) -> Result<PathBuf, LinkError> {
+        let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(failed("make the directory of"))?;
+        let directory = directory.canonicalize().map_err(failed("find the directory of"))?;
+        let found = fs::metadata(&directory).map_err(failed("look at the directory of"))?;
+        let (mode, own) = (found.mode() & 0o7777, found.uid() == rustix::process::geteuid().as_raw());
+        if !own || mode & 0o077 != 0 {
+            return Err(LinkError::Directory { directory, mode, own });
+        }
+        Ok(directory)
+    }
+
+    fn text(path: &Path) -> std::sync::Arc<str> {
+        path.display().to_string().into()
+    }
+}

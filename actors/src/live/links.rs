@@ -1,0 +1,52 @@
+//! What connects a bus to others: its links, of which it knows no more than that.
+
+use std::any::Any;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+
+use crate::{ActorId, LinkLoss, LinkStats};
+
+/// The links of a bus.
+pub(crate) trait Bridge: Any + Send + Sync {
+    /// Whose messages those are that come over links, and whose the queues from which others are sent.
+    fn id(&self) -> ActorId;
+    fn stats(&self) -> Vec<LinkStats>;
+    /// Takes messages from peers, or lets them wait there.
+    fn admit(&self, admit: bool);
+    /// Takes no messages from peers any more, and no new peers.
+    fn close(&self);
+    /// Sends what was published before, and ends each link whose peer has acknowledged it; ready when all
+    /// have ended.
+    fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
+    /// Ends those that are left: what their peers have not acknowledged.
+    fn end(&self) -> Vec<LinkLoss>;
+    /// Drains, and has everything end within the deadline of a shutdown; waits for nobody.
+    fn abandon(&self);
+}
+
+/// The place of a bus's links.
+#[derive(Default)]
+pub(crate) struct Links(OnceLock<Arc<dyn Bridge>>);
+
+impl Links {
+    /// Its links, if it has ever had any.
+    pub(crate) fn get(&self) -> Option<&dyn Bridge> {
+        self.0.get().map(|bridge| &**bridge)
+    }
+
+    /// Takes messages from peers, or lets them wait there.
+    pub(crate) fn admit(&self, admit: bool) {
+        self.get().into_iter().for_each(|links| links.admit(admit));
+    }
+
+    /// Its links, of the one type that makes them.
+    pub(crate) fn get_or_init<B: Bridge>(&self, make: impl FnOnce() -> Arc<B>) -> Arc<B> {
+        let bridge = Arc::clone(self.0.get_or_init(|| make() as Arc<dyn Bridge>));
+        let bridge: Arc<dyn Any + Send + Sync> = bridge;
+        match bridge.downcast() {
+            Ok(bridge) => bridge,
+            Err(_) => unreachable!("there is one type of links"),
+        }
+    }
+}

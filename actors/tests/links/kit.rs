@@ -1,0 +1,101 @@
+//! Messages, buses and waiting, for all tests of links.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::{BusBuilder, LinkStats, Message, MessageBus};
+
+/// A message of one number.
+macro_rules! number {
+    ($name:ident, $id:literal, $topic:literal) => {
+        #[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+        pub(crate) struct $name {
+            pub n: u64,
+        }
+        impl Message for $name {
+            const NAME: &'static str = stringify!($name);
+            const TYPE_ID: u16 = $id;
+            const TOPIC: &'static str = $topic;
+        }
+        impl Wire for $name {
+            const FIXED: bool = true;
+            const LAYOUTS: &'static [Layout] =
+                &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: $id }];
+        }
+    };
+}
+number!(Tick, 7, "ticks");
+number!(Fill, 9, "fills");
+number!(Order, 11, "orders");
+
+#[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+pub(crate) struct Text {
+    pub words: String,
+}
+impl Message for Text {
+    const NAME: &'static str = "Text";
+    const TYPE_ID: u16 = 13;
+    const TOPIC: &'static str = "texts";
+}
+impl Wire for Text {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 4 }];
+}
+
+pub(crate) struct Contract;
+impl Messages for Contract {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<Tick>();
+        visitor.typed::<Fill>();
+        visitor.typed::<Order>();
+        visitor.typed::<Text>();
+    }
+}
+
+pub(crate) fn builder(name: &str) -> BusBuilder {
+    MessageBus::builder().node(name).contract(Contract)
+}
+
+pub(crate) fn bus(name: &str) -> MessageBus {
+    builder(name).build()
+}
+
+/// A path for a socket, in a directory of its own that is made when it is used.
+pub(crate) fn socket() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::SeqCst);
+    std::env::temp_dir().join(format!("mycelium-{}-{number}", std::process::id())).join("bus")
+}
+
+/// Waits until it is so.
+pub(crate) async fn until(mut so: impl FnMut() -> bool) {
+    while !so() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The link of `bus` to the peer of this name, if it has one.
+pub(crate) fn find(bus: &MessageBus, peer: &str) -> Option<LinkStats> {
+    bus.stats().links.into_iter().find(|link| &*link.peer == peer)
+}
+
+pub(crate) fn link(bus: &MessageBus, peer: &str) -> LinkStats {
+    find(bus, peer).unwrap_or_else(|| panic!("no link to {peer}"))
+}
+
+/// Waits until `peer` wants these messages of `bus`.
+pub(crate) async fn until_wanted(bus: &MessageBus, peer: &str, messages: &[&str]) {
+    until(|| find(bus, peer).is_some_and(|link| messages.iter().all(|message| link.wants.contains(message))))
+        .await;
+}
+
+/// Two buses, linked over TCP.
+pub(crate) async fn linked() -> (MessageBus, MessageBus) {
+    let (market, desk) = (bus("market"), bus("desk"));
+    let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+    let dialer = desk.connect(mycelium::LinkAddress::tcp(listener.address())).unwrap();
+    assert_eq!(&*dialer.linked().await, "market");
+    until(|| find(&market, "desk").is_some_and(|link| link.state == mycelium::LinkState::Linked)).await;
+    (market, desk)
+}

@@ -1,0 +1,9 @@
+//! Links between buses over real sockets: what is promised across them, whatever happens to connections.
+
+#![forbid(unsafe_code)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod kit;
+mod plain;
