@@ -1,27 +1,31 @@
-//! The bus of a runtime, and who may still use it.
+//! The runtime below a `Runtime` of Python, and whether it may still be used.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mycelium::MessageBus;
 use mycelium::frame::Header;
 use mycelium::wire::{self, WirePublishError};
+use mycelium_hosted as hosted;
 use pyo3::prelude::*;
-use tokio::runtime;
 
+use crate::attached::{self, PythonThread};
 use crate::errors::{self, Class};
 use crate::wait::{Waited, until};
 
 /// What the runtime and all that it has handed out share.
 pub(crate) struct Core {
-    pub(crate) bus: MessageBus,
+    pub(crate) hosted: hosted::Runtime,
     pub(crate) contract: wire::Contract,
-    tokio: Mutex<Option<runtime::Runtime>>,
+    pub(crate) validate: bool,
     forked: AtomicBool,
-    closed: AtomicBool,
     /// How many threads wait detached.
     waiting: AtomicUsize,
+    /// Of how many callbacks under `block` each message is awaited, by type id.
+    called: Mutex<HashMap<u16, usize>>,
+    /// Those that were started: a tree goes on whatever becomes of its handle in Python.
+    trees: Mutex<Vec<hosted::HostedTree>>,
 }
 
 /// A thread that waits on a core.
@@ -39,26 +43,21 @@ impl Core {
         contract: wire::Contract,
         threads: usize,
         topic_capacity: Option<usize>,
+        validate: bool,
     ) -> PyResult<Self> {
-        let tokio = runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .thread_name("mycelium")
-            .enable_time()
-            .build()
-            .map_err(|error| {
-                Class::Shutdown.of(py, format!("the runtime's threads cannot be started: {error}"))
-            })?;
-        let mut bus = MessageBus::builder().runtime(tokio.handle().clone()).contract(contract);
+        let mut builder =
+            hosted::Runtime::builder().contract(contract).workers(threads).hooks(Arc::new(PythonThread));
         if let Some(messages) = topic_capacity {
-            bus = bus.topic_capacity(messages);
+            builder = builder.bus(|bus| bus.topic_capacity(messages));
         }
         Ok(Self {
-            bus: bus.build(),
+            hosted: builder.start().map_err(|error| errors::of(py, &error))?,
             contract,
-            tokio: Mutex::new(Some(tokio)),
+            validate,
             forked: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
+            called: Mutex::default(),
+            trees: Mutex::default(),
         })
     }
 
@@ -75,13 +74,32 @@ impl Core {
         self.forked.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
     pub(crate) fn waits(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         Waiting(self)
+    }
+
+    /// A callback of the runtime waits for these messages, or (`more` is false) does no more.
+    pub(crate) fn note_called(&self, type_ids: &[u16], more: bool) {
+        let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in type_ids {
+            let count = called.entry(*id).or_default();
+            *count = if more { *count + 1 } else { count.saturating_sub(1) };
+        }
+    }
+
+    /// Keeps a tree until the runtime closes, or the tree has ended.
+    pub(crate) fn keep(&self, tree: hosted::HostedTree) {
+        let mut trees = self.trees.lock().unwrap_or_else(PoisonError::into_inner);
+        trees.retain(|tree| tree.tree().end_reason().is_none());
+        trees.push(tree);
+    }
+
+    /// Whether to wait for room would be to wait for oneself: the delivery thread empties the queues of all
+    /// callbacks.
+    fn would_wait_for_itself(&self, type_id: u16) -> bool {
+        let called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        attached::is_delivery() && called.get(&type_id).is_some_and(|count| *count > 0)
     }
 
     /// Publishes one value; waits for room detached from Python.
@@ -94,8 +112,11 @@ impl Core {
         limit: Option<Duration>,
     ) -> PyResult<()> {
         self.open(py)?;
-        match self.bus.try_publish_wire(header, bytes) {
+        match self.hosted.bus().try_publish_wire(header, bytes) {
             Ok(()) => Ok(()),
+            Err(WirePublishError::Full { message }) if self.would_wait_for_itself(header.type_id) => {
+                Err(errors::publish(py, &WirePublishError::SelfBlocked { message }))
+            }
             Err(WirePublishError::Full { .. }) if limit != Some(Duration::ZERO) => {
                 self.publish_waiting(py, header, bytes, limit)
             }
@@ -112,12 +133,12 @@ impl Core {
         limit: Option<Duration>,
     ) -> PyResult<()> {
         let _waits = self.waits();
-        match until(py, self.bus.publish_wire(header, bytes), limit, || false)? {
+        match until(py, self.hosted.bus().publish_wire(header, bytes), limit, || false)? {
             Waited::Ready(Ok(())) => Ok(()),
             Waited::Ready(Err(error)) => Err(errors::publish(py, &error)),
             Waited::TimedOut | Waited::GivenUp => {
                 // The name comes with the error of one more try, if there is still no room.
-                self.bus.try_publish_wire(header, bytes).map_err(|error| errors::publish(py, &error))
+                self.hosted.bus().try_publish_wire(header, bytes).map_err(|error| errors::publish(py, &error))
             }
         }
     }
@@ -125,41 +146,32 @@ impl Core {
     /// This process is a child that has none of the runtime's threads.
     pub(crate) fn mark_forked(&self) {
         self.forked.store(true, Ordering::Relaxed);
-        // Its threads cannot be joined: they are the parent's.
-        if let Ok(mut tokio) = self.tokio.try_lock() {
-            std::mem::forget(tokio.take());
+        // It is never dropped: its threads are the parent's, and so may be whoever holds its locks.
+        std::mem::forget(self.hosted.clone());
+        if let Ok(trees) = self.trees.try_lock() {
+            std::mem::forget(trees.clone());
         }
     }
 
-    /// Stops all actors, closes all topics and ends the runtime's threads. A second call does nothing.
+    /// Ends everything: see `hosted::Runtime::close`. A second call does nothing.
     pub(crate) fn close(&self, py: Python<'_>, limit: Duration) -> PyResult<()> {
-        if self.forked.load(Ordering::Relaxed) {
+        if self.is_forked() {
             return Ok(());
         }
-        self.closed.store(true, Ordering::Release);
-        let Some(tokio) = py.detach(|| self.tokio.lock().ok().and_then(|mut tokio| tokio.take())) else {
-            return Ok(());
-        };
-        let ended = py.detach(|| {
-            let ended = tokio.block_on(self.bus.shutdown_within(limit));
-            tokio.shutdown_timeout(limit);
+        let closed = py.detach(|| {
+            let closed = self.hosted.close(limit);
+            if self.hosted.is_closed() {
+                let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
+                drop(trees);
+            }
             // Whoever waits sees the end of its bus, and is back in Python before the interpreter ends.
             let begun = std::time::Instant::now();
             while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            ended
+            closed
         });
-        ended.map_err(|error| errors::shutdown(py, &error))
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        // From any thread, one of the runtime's own included: nobody is waited for.
-        if let Some(tokio) = self.tokio.get_mut().ok().and_then(Option::take) {
-            tokio.shutdown_background();
-        }
+        closed.map_err(|error| errors::of(py, &error))
     }
 }
 

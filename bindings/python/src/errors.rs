@@ -1,7 +1,8 @@
 //! Errors of the core as exceptions of `mycelium.errors`.
 
+use mycelium::SpawnError;
 use mycelium::wire::WirePublishError;
-use mycelium::{ShutdownError, SpawnError};
+use mycelium_hosted::{Error, ErrorKind};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -17,6 +18,9 @@ pub(crate) enum Class {
     Subscribe,
     Busy,
     Shutdown,
+    Actor,
+    NoAddress,
+    Timeout,
 }
 
 impl Class {
@@ -30,6 +34,9 @@ impl Class {
             Self::Subscribe => "SubscribeError",
             Self::Busy => "BusyError",
             Self::Shutdown => "ShutdownError",
+            Self::Actor => "ActorError",
+            Self::NoAddress => "NoAddressError",
+            Self::Timeout => "AskTimeoutError",
         }
     }
 
@@ -93,8 +100,24 @@ pub(crate) fn closed(py: Python<'_>) -> PyErr {
         .of(py, "the runtime is closed: make a new `Runtime(..)`, or do this inside its `with` block")
 }
 
-/// Actors that did not stop in time.
+/// An error of the hosted runtime.
 #[cold]
-pub(crate) fn shutdown(py: Python<'_>, error: &ShutdownError) -> PyErr {
-    Class::Shutdown.of(py, error.to_string())
+pub(crate) fn of(py: Python<'_>, error: &Error) -> PyErr {
+    match error {
+        Error::Publish(error) => return publish(py, error),
+        Error::Subscribe(error) => return subscribe(py, error),
+        Error::Closed { .. } => return closed(py),
+        _ => {}
+    }
+    let class = match (error, error.kind()) {
+        (Error::Shutdown(_) | Error::Killed(_) | Error::Callback, _) => Class::Shutdown,
+        (_, ErrorKind::Closed) => Class::Closed,
+        (_, ErrorKind::Timeout) => Class::Timeout,
+        (_, ErrorKind::Inside) => Class::Busy,
+        (_, ErrorKind::NoAddress) => Class::NoAddress,
+        (_, ErrorKind::Contract) => Class::Contract,
+        (_, ErrorKind::Digest) => Class::Schema,
+        _ => Class::Actor,
+    };
+    class.of(py, error.to_string())
 }

@@ -4,22 +4,32 @@
 //! `Subscription` are made of the classes here. The rules of this half: a thread waits detached from Python
 //! and in slices, so that Ctrl-C, `close` and the end of the interpreter reach it; a lock is never held
 //! across Python code; errors are classes of `mycelium.errors`, by name.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over")]
 
+mod actor;
+mod attached;
+mod callback;
+mod context;
 mod contract;
 mod core;
 mod errors;
 mod kind;
 mod pipe;
+mod plan;
 mod publisher;
 mod runtime;
 mod subscription;
+mod tree;
 mod wait;
 
 /// The module `mycelium._native`.
 #[pyo3::pymodule]
 mod _native {
+    #[pymodule_export]
+    use crate::callback::Callback;
+    #[pymodule_export]
+    use crate::context::Context;
     #[pymodule_export]
     use crate::contract::Contract;
     #[pymodule_export]
@@ -28,4 +38,6 @@ mod _native {
     use crate::runtime::Runtime;
     #[pymodule_export]
     use crate::subscription::Subscription;
+    #[pymodule_export]
+    use crate::tree::Tree;
 }

@@ -11,17 +11,17 @@ use crate::core::Core;
 use crate::kind::Kind;
 use crate::wait;
 
-/// Publishes messages of one class: faster than `Runtime.publish`, which looks the class up for each message.
+/// Publishes messages of one class: faster than `Runtime.publish`, which looks the class up for each
+/// message.
 #[pyclass(frozen, subclass, module = "mycelium._native")]
 pub(crate) struct Publisher {
     core: Arc<Core>,
     kind: Arc<Kind>,
-    validate: bool,
 }
 
 impl Publisher {
-    pub(crate) fn new(core: Arc<Core>, kind: Arc<Kind>, validate: bool) -> Self {
-        Self { core, kind, validate }
+    pub(crate) fn new(core: Arc<Core>, kind: Arc<Kind>) -> Self {
+        Self { core, kind }
     }
 }
 
@@ -45,7 +45,7 @@ impl Publisher {
             return self.core.publish(py, &self.kind.header, value.as_bytes(), limit);
         }
         self.check(message)?;
-        let value = encoded(message, self.validate)?;
+        let value = encoded(message, self.core.validate)?;
         self.core.publish(py, &self.kind.header, value.as_bytes(), limit)
     }
 
@@ -60,8 +60,8 @@ impl Publisher {
         Ok(published)
     }
 
-    /// Publishes the records of a buffer of bytes, one after the other; how many. `blank`: ranges of bytes of
-    /// each record that belong to no field, which are set to zero.
+    /// Publishes the records of a buffer of bytes, one after the other; how many. `blank`: ranges of
+    /// bytes of each record that belong to no field, which are set to zero.
     #[pyo3(signature = (records, blank, timeout = None))]
     fn publish_records(
         &self,

@@ -4,16 +4,22 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mycelium_hosted::Encoded;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyType};
+use pyo3::types::{PyBytes, PyDict, PyList, PyType};
 
+use crate::callback::Callback;
 use crate::contract::Contract;
 use crate::core::Core;
 use crate::kind::Kind;
 use crate::publisher::{Publisher, encoded};
 use crate::subscription::{self, Subscription};
-use crate::wait;
+use crate::tree::Tree;
+use crate::{errors, plan, wait};
+
+/// A message as bytes: type id, version, root length, value.
+type Told<'py> = (u16, u16, u32, Bound<'py, PyBytes>);
 
 /// How many threads a runtime may have.
 const THREADS_MAX: usize = 64;
@@ -25,7 +31,6 @@ pub(crate) struct Runtime {
     contract: Py<Contract>,
     /// By the address of the class, which is kept.
     kinds: Mutex<HashMap<usize, Arc<Kind>>>,
-    validate: bool,
 }
 
 impl Runtime {
@@ -57,20 +62,15 @@ impl Runtime {
         if topic_capacity == Some(0) {
             return Err(PyValueError::new_err("topic_capacity is a number of messages from 1 on"));
         }
-        let core = Core::new(py, contract.get().loaded, threads, topic_capacity)?;
-        Ok(Self {
-            core: Arc::new(core),
-            contract: contract.unbind(),
-            kinds: Mutex::new(HashMap::new()),
-            validate,
-        })
+        let core = Core::new(py, contract.get().loaded, threads, topic_capacity, validate)?;
+        Ok(Self { core: Arc::new(core), contract: contract.unbind(), kinds: Mutex::new(HashMap::new()) })
     }
 
     /// Publishes a message to its topic.
     #[pyo3(signature = (message, timeout = None))]
     fn publish(&self, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let (kind, limit) = (self.kind(&message.get_type())?, wait::limit(timeout)?);
-        let value = encoded(message, self.validate)?;
+        let value = encoded(message, self.core.validate)?;
         self.core.publish(message.py(), &kind.header, value.as_bytes(), limit)
     }
 
@@ -78,7 +78,7 @@ impl Runtime {
     fn publisher_of(&self, class: &Bound<'_, PyType>) -> PyResult<Publisher> {
         let kind = self.kind(class)?;
         self.core.open(class.py())?;
-        Ok(Publisher::new(Arc::clone(&self.core), kind, self.validate))
+        Ok(Publisher::new(Arc::clone(&self.core), kind))
     }
 
     /// A subscription to the messages of these classes.
@@ -91,10 +91,55 @@ impl Runtime {
     ) -> PyResult<Subscription> {
         let kinds = classes.iter().map(|class| self.kind(class)).collect::<PyResult<Vec<_>>>()?;
         if kinds.is_empty() {
-            return Err(PyValueError::new_err("a subscription names at least one message class"));
+            return Err(no_class());
         }
         let from = subscription::subscribe(py, &self.core, &kinds, policy, capacity)?;
         Ok(Subscription::new(Arc::clone(&self.core), &kinds, from))
+    }
+
+    /// Has `callback` called with each message of these classes, on the runtime's delivery thread.
+    fn callback_on(
+        &self,
+        classes: Vec<Bound<'_, PyType>>,
+        callback: Py<PyAny>,
+        raw: bool,
+        policy: &str,
+        capacity: Option<usize>,
+    ) -> PyResult<Callback> {
+        let Some(py) = classes.first().map(Bound::py) else { return Err(no_class()) };
+        let kinds = classes.iter().map(|class| self.kind(class)).collect::<PyResult<Vec<_>>>()?;
+        Callback::subscribe(py, &self.core, kinds, callback, raw, policy, capacity)
+    }
+
+    /// Starts a supervision tree, and waits until all its children run.
+    fn start_tree(&self, plan: &Bound<'_, PyAny>) -> PyResult<Tree> {
+        let py = plan.py();
+        self.core.open(py)?;
+        let builder = plan::builder(plan, &self.core, &|class| self.kind(class))?;
+        Tree::start(py, &self.core, builder)
+    }
+
+    /// The answer to a query, as `(type id, version, root length, bytes)`.
+    fn ask_at<'py>(&self, path: &str, query: &Bound<'py, PyAny>, timeout: f64) -> PyResult<Told<'py>> {
+        let (py, kind) = (query.py(), self.kind(&query.get_type())?);
+        self.core.open(py)?;
+        let limit = wait::limit(Some(timeout))?;
+        let query =
+            Encoded { header: kind.header, bytes: encoded(query, self.core.validate)?.as_bytes().to_vec() };
+        let _waits = self.core.waits();
+        let answer = py.detach(|| self.core.hosted.address(path)?.ask(query, limit));
+        let Encoded { header, bytes } = answer.map_err(|error| errors::of(py, &error))?;
+        Ok((header.type_id, header.version, header.root_len, PyBytes::new(py, &bytes)))
+    }
+
+    /// Puts a message into the mailbox of the actor at this path.
+    fn tell_at(&self, path: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, kind) = (message.py(), self.kind(&message.get_type())?);
+        self.core.open(py)?;
+        let message =
+            Encoded { header: kind.header, bytes: encoded(message, self.core.validate)?.as_bytes().to_vec() };
+        let _waits = self.core.waits();
+        py.detach(|| self.core.hosted.address(path)?.tell(message)).map_err(|error| errors::of(py, &error))
     }
 
     #[getter]
@@ -105,7 +150,7 @@ impl Runtime {
     /// What the topics, queues and actors of the bus have counted.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         self.core.open(py)?;
-        let stats = py.detach(|| self.core.bus.stats());
+        let stats = py.detach(|| self.core.hosted.bus().stats());
         let all = PyDict::new(py);
         let topics = PyList::empty(py);
         for topic in &stats.topics {
@@ -134,6 +179,7 @@ impl Runtime {
         all.set_item("restarts", stats.restarts)?;
         all.set_item("topics", topics)?;
         all.set_item("queues", queues)?;
+        all.set_item("callback_failures", self.core.hosted.failures().0)?;
         all.set_item("text", stats.to_string())?;
         Ok(all)
     }
@@ -151,6 +197,11 @@ impl Runtime {
 
     #[getter]
     fn closed(&self) -> bool {
-        self.core.is_closed()
+        self.core.hosted.is_closed()
     }
+}
+
+#[cold]
+fn no_class() -> PyErr {
+    PyValueError::new_err("a subscription names at least one message class")
 }

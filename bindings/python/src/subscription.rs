@@ -288,15 +288,20 @@ pub(crate) fn subscribe(
 ) -> PyResult<WireSubscriber> {
     core.open(py)?;
     let how = how(policy, capacity)?;
+    let subscriber = core.hosted.bus().subscribe_wire_with(topics_of(kinds), how);
+    subscriber.map_err(|error| errors::subscribe(py, &error))
+}
+
+/// The messages of these classes, on their topics.
+pub(crate) fn topics_of(kinds: &[Arc<Kind>]) -> WireTopics {
     let mut topics: Vec<&str> = kinds.iter().map(|kind| kind.topic).collect();
     topics.sort_unstable();
     topics.dedup();
-    let topics = WireTopics::from(topics.as_slice()).only(kinds.iter().map(|kind| kind.header.type_id));
-    core.bus.subscribe_wire_with(topics, how).map_err(|error| errors::subscribe(py, &error))
+    WireTopics::from(topics.as_slice()).only(kinds.iter().map(|kind| kind.header.type_id))
 }
 
 /// What a subscription says of a queue that is full.
-fn how(policy: &str, capacity: Option<usize>) -> PyResult<mycelium::Subscription<WireMessage>> {
+pub(crate) fn how(policy: &str, capacity: Option<usize>) -> PyResult<mycelium::Subscription<WireMessage>> {
     use mycelium::Subscription as How;
     let how = match policy {
         "block" => How::block(),

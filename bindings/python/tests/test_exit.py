@@ -105,3 +105,104 @@ def test_ctrl_c_ends_a_wait(program) -> None:  # type: ignore[no-untyped-def]
         """
     )
     assert told.stdout == "interrupted\n" * 2
+
+
+def test_an_interpreter_that_exits_while_callbacks_and_actors_work(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        class Relay(mycelium.Actor):
+            @mycelium.on(Tick)
+            def tick(self, tick):
+                self.ctx.publish(Tock(tick.number))
+
+            def stopping(self, reason):
+                print("stopping")
+
+        rt = mycelium.Runtime(contract=desk)
+        rt.start(mycelium.Supervisor(children=[mycelium.Child("relay", Relay)]))
+        heard = []
+        rt.subscribe(Tock, lambda tock: heard.append(tock.number), capacity=16)
+
+        def feed():
+            while True:
+                try:
+                    rt.publish(Tick(1))
+                except mycelium.ClosedError:
+                    time.sleep(0.001)
+
+        threading.Thread(target=feed, daemon=True).start()
+        while len(heard) < 100:
+            time.sleep(0.001)
+        print("ends")
+        """
+    )
+    assert told.stdout == "ends\nstopping\n" and told.stderr == ""
+
+
+def test_an_interpreter_that_exits_while_a_handler_does_not_return(program) -> None:  # type: ignore[no-untyped-def]
+    for body in ("while True: pass", "time.sleep(3600)", "threading.Event().wait()"):
+        told = program(
+            f"""
+            begun = threading.Event()
+
+            def stuck(tick):
+                begun.set()
+                {body}
+
+            class Stuck(mycelium.Actor):
+                @mycelium.on(Tock)
+                def tock(self, tock):
+                    stuck(tock)
+
+            mycelium._runtime._CLOSE_LIMIT_S = 0.3
+            rt = mycelium.Runtime(contract=desk)
+            rt.start(mycelium.Supervisor(children=[mycelium.Child("stuck", Stuck, shutdown=0.1)]))
+            rt.subscribe(Tick, stuck)
+            rt.publish(Tick(1))
+            begun.wait()
+            begun.clear()
+            rt.publish(Tock(1))
+            begun.wait()
+            print("ends")
+            """
+        )
+        assert told.stdout == "ends\n", body
+        assert "Fatal" not in told.stderr and "panicked" not in told.stderr, told.stderr
+
+
+def test_a_fork_while_callbacks_and_actors_work(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        import warnings
+        warnings.simplefilter("ignore")
+
+        class Relay(mycelium.Actor):
+            @mycelium.on(Tick)
+            def tick(self, tick):
+                self.ctx.publish(Tock(tick.number))
+
+        rt = mycelium.Runtime(contract=desk)
+        tree = rt.start(mycelium.Supervisor(children=[mycelium.Child("relay", Relay)]))
+        heard = []
+        callback = rt.subscribe(Tock, lambda tock: heard.append(tock.number))
+        for number in range(20):
+            rt.publish_many([Tick(number)] * 20)
+            child = os.fork()
+            if child == 0:
+                for use in (tree.children, lambda: rt.ask("root/relay", Tick(1), Tick), lambda: rt.tell("root/relay", Tick(1)),
+                            lambda: rt.start(mycelium.Supervisor())):
+                    try:
+                        use()
+                        os._exit(1)
+                    except mycelium.ClosedError:
+                        pass
+                callback.close()
+                sys.exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+        while len(heard) < 400:
+            time.sleep(0.001)
+        rt.close()
+        print("ends")
+        """
+    )
+    assert told.stdout == "ends\n", told.stderr

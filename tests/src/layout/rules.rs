@@ -165,6 +165,10 @@ const ABSENT: &[Absent] = &[
 const GLOBALS: &[(&str, &str)] = &[
     ("mailbox/src/confined.rs", "numbers that only tell threads apart"),
     ("actors/src/live/current.rs", "whose code a thread polls: set and taken back around each poll"),
+    (
+        "bindings/python/src/attached.rs",
+        "whether a thread of the core has the interpreter's lock: of that thread alone",
+    ),
     ("supervisor/src/backoff.rs", "a constant that the backoff crate asks for and nobody reads"),
 ];
 

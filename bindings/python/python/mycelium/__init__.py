@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from ._actor import Actor, Context, Timer, ask, on, on_batch
 from ._contract import load as load_contract
-from ._native import Contract
+from ._native import Callback, Contract
 from ._publisher import Publisher
 from ._runtime import Runtime
 from ._subscription import ArraySubscription, Subscription
+from ._tree import Backoff, Child, ChildInfo, Supervisor, Tree
 from .errors import (
+    ActorError,
+    AskTimeoutError,
     BusyError,
     ClosedError,
     ContractError,
     FullError,
     MyceliumError,
+    NoAddressError,
     PublishError,
     SchemaError,
     ShutdownError,
@@ -21,13 +26,22 @@ from .errors import (
 )
 
 __all__ = [
+    "Actor",
+    "ActorError",
     "ArraySubscription",
+    "AskTimeoutError",
+    "Backoff",
     "BusyError",
+    "Callback",
+    "Child",
+    "ChildInfo",
     "ClosedError",
+    "Context",
     "Contract",
     "ContractError",
     "FullError",
     "MyceliumError",
+    "NoAddressError",
     "PublishError",
     "Publisher",
     "Runtime",
@@ -35,6 +49,12 @@ __all__ = [
     "ShutdownError",
     "SubscribeError",
     "Subscription",
+    "Supervisor",
+    "Timer",
+    "Tree",
     "UnsupportedError",
+    "ask",
     "load_contract",
+    "on",
+    "on_batch",
 ]

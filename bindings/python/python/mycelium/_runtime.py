@@ -5,15 +5,17 @@ from __future__ import annotations
 import atexit
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from . import _native
+from . import _native, _threads
 from ._contract import ContractSource, check_digest, load
 from ._publisher import Publisher
 from ._subscription import ArraySubscription, Subscription
-from .errors import UnsupportedError
+from ._tree import Supervisor, Tree, plan_of
+from .errors import ActorError, ShutdownError, UnsupportedError
+from ._log import logger
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 _CLOSE_LIMIT_S = 5.0
+_END_LIMIT_S = 1.0
 
 
 class Runtime(_native.Runtime):
@@ -78,16 +81,60 @@ class Runtime(_native.Runtime):
             count += 1
         return count
 
+    @overload
     def subscribe(
-        self, message_type: type[M] | tuple[type[M], ...], *, policy: str = "block", capacity: int | None = None
-    ) -> Subscription[M]:
+        self, message_type: type[M] | tuple[type[M], ...], *, policy: str = ..., capacity: int | None = ...
+    ) -> Subscription[M]: ...
+
+    @overload
+    def subscribe(
+        self,
+        message_type: type[M] | tuple[type[M], ...],
+        callback: Callable[[M], object],
+        *,
+        raw: Literal[False] = ...,
+        policy: str = ...,
+        capacity: int | None = ...,
+    ) -> _native.Callback: ...
+
+    @overload
+    def subscribe(
+        self,
+        message_type: type[Any] | tuple[type[Any], ...],
+        callback: Callable[[bytes], object],
+        *,
+        raw: Literal[True],
+        policy: str = ...,
+        capacity: int | None = ...,
+    ) -> _native.Callback: ...
+
+    def subscribe(
+        self,
+        message_type: type[Any] | tuple[type[Any], ...],
+        callback: Callable[[Any], object] | None = None,
+        *,
+        raw: bool = False,
+        policy: str = "block",
+        capacity: int | None = None,
+    ) -> Subscription[Any] | _native.Callback:
         """The messages of a class, or of several in the order of the bus, from now on.
+
+        Without a callback it is a `Subscription` to read. With one, the callback is called with each message, on the one
+        thread that calls all callbacks of this runtime, until the result is closed; with `raw=True` with the encoded value. What a
+        callback raises is logged and counted.
 
         `policy` says what happens when `capacity` messages wait: "block" keeps publishers waiting, "drop_oldest" and
         "drop_newest" drop and count, "fail" gives the publisher a FullError.
         """
         classes = list(message_type) if isinstance(message_type, tuple) else [message_type]
-        return Subscription(self.subscription_to(classes, policy, capacity))
+        if callback is None:
+            if raw:
+                raise ValueError("raw is for callbacks: pass a callback, or leave it out")
+            return Subscription(self.subscription_to(classes, policy, capacity))
+        if not callable(callback):
+            raise TypeError(f"{callback!r} cannot be called: give a function of one message")
+        _working.add(self)
+        return self.callback_on(classes, callback, raw, policy, capacity)
 
     def subscribe_array(
         self, message_type: type, *, batch: int = 256, policy: str = "block", capacity: int | None = None
@@ -97,14 +144,35 @@ class Runtime(_native.Runtime):
             raise ValueError(f"batch is {batch}: a batch has at least one record")
         return ArraySubscription(self.subscription_to([message_type], policy, capacity), message_type, batch)
 
+    def start(self, supervisor: Supervisor) -> Tree:
+        """Starts a supervision tree, and waits until all its children run. An ActorError says which child did not start."""
+        if not isinstance(supervisor, Supervisor):
+            raise TypeError(f"{supervisor!r} is no mycelium.Supervisor: put your Child into one")
+        plan = plan_of(self, supervisor)
+        _working.add(self)
+        return Tree(self.start_tree(plan), supervisor.id)
+
+    def ask(self, path: str, query: Any, reply: type[M], timeout: float = 5.0) -> M:
+        """The answer of the actor at this path, such as "root/desk", which is of the class `reply`."""
+        type_id, version, root_len, value = self.ask_at(path, query, timeout)
+        if type_id != reply.TYPE_ID:  # type: ignore[attr-defined]
+            raise ActorError(f"{path} has answered with type id {type_id}, and not with a {reply.__name__}")
+        answer: M = reply.decode(value, version, root_len)  # type: ignore[attr-defined]
+        return answer
+
+    def tell(self, path: str, message: Any) -> None:
+        """Puts a message into the mailbox of the actor at this path, and waits while that is full."""
+        self.tell_at(path, message)
+
     def close(self, timeout: float = _CLOSE_LIMIT_S) -> None:
         """Stops all actors and callbacks, closes all topics and ends the threads.
 
         Subscriptions read what waits for them, and then the end. A second call does nothing. Raises ShutdownError if
         somebody does not stop within `timeout` seconds; everything is closed all the same.
         """
-        _open.discard(self)
         self.shut_down(timeout)
+        _open.discard(self)
+        _working.discard(self)
 
     def __enter__(self) -> Self:
         return self
@@ -121,17 +189,26 @@ class Runtime(_native.Runtime):
 
 # Runtimes whose threads must end before the interpreter does, and of which a forked child has no threads.
 _open: weakref.WeakSet[Runtime] = weakref.WeakSet()
+# Those whose callbacks and actors go on until they are closed.
+_working: set[Runtime] = set()
 
 
 def _at_exit() -> None:
     for runtime in list(_open):
-        runtime.close()
+        try:
+            runtime.close(_CLOSE_LIMIT_S)
+        except ShutdownError as error:
+            logger.error("at the exit of the interpreter: %s", error)
+    # A thread that comes back to Python after the interpreter has gone would take the process down.
+    if not _threads.end_all(_END_LIMIT_S):
+        logger.error("a handler or callback still waits outside of Python: the process ends without it")
 
 
 def _in_child() -> None:
     for runtime in list(_open):
         runtime.mark_forked()
     _open.clear()
+    _working.clear()
 
 
 atexit.register(_at_exit)

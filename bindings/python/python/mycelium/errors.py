@@ -12,6 +12,9 @@ __all__ = [
     "SubscribeError",
     "BusyError",
     "ShutdownError",
+    "ActorError",
+    "NoAddressError",
+    "AskTimeoutError",
     "UnsupportedError",
 ]
 
@@ -50,6 +53,18 @@ class BusyError(MyceliumError):
 
 class ShutdownError(MyceliumError):
     """Actors did not stop in time. Everything is closed all the same."""
+
+
+class ActorError(MyceliumError):
+    """A tree was not started, a supervisor has refused something, or an actor has failed to answer."""
+
+
+class NoAddressError(ActorError):
+    """Nobody is at this path, or whoever was there has ended."""
+
+
+class AskTimeoutError(ActorError, TimeoutError):
+    """Nobody has answered in time."""
 
 
 class UnsupportedError(MyceliumError, NotImplementedError):

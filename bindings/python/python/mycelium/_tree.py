@@ -1,0 +1,146 @@
+"""Supervision trees: what they are described with, and their handle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from . import _actor, _native
+
+if TYPE_CHECKING:
+    from ._runtime import Runtime
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long a supervisor waits before it restarts a child, in seconds: `initial`, then `multiplier` times as long each
+    time, up to `cap`. `jitter` is the share that is random. After `reset_after` of health it begins anew."""
+
+    initial: float = 0.1
+    multiplier: float = 2.0
+    cap: float = 30.0
+    jitter: float = 0.0
+    reset_after: float = 60.0
+
+
+@dataclass(slots=True)
+class Child:
+    """An actor under a supervisor. Each life is `actor(*args, **kwargs)`, made anew.
+
+    `restart`: "permanent" (always), "transient" (after a failure) or "temporary" (never). `shutdown`: how many seconds it
+    may take to stop; 0 kills it at once, None waits for ever. `attempts`: how often a message is tried on which a
+    life ends, before it is a dead letter. `stuck_after`: it is reported when it makes no progress for so many seconds.
+    """
+
+    id: str
+    actor: type[_actor.Actor]
+    args: Sequence[Any] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+    restart: str = "permanent"
+    shutdown: float | None = 5.0
+    backoff: Backoff | None = None
+    attempts: int = 1
+    stuck_after: float | None = None
+    significant: bool = False
+    source: bool = False
+    ready_when_told: bool = False
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.actor, type) and issubclass(self.actor, _actor.Actor)):
+            raise TypeError(f"the actor of {self.id!r} is {self.actor!r}: give a subclass of mycelium.Actor, not an instance")
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """A supervisor and its children, started in this order and stopped in reverse.
+
+    `strategy`: which children are restarted when one ends: "one_for_one", "one_for_all" or "rest_for_one" (it and those
+    after it). More than `intensity` restarts within `period` seconds end the supervisor, and its own supervisor decides.
+    """
+
+    id: str = "root"
+    children: Sequence[Child | Supervisor] = ()
+    strategy: str = "one_for_one"
+    intensity: int = 1
+    period: float = 5.0
+    backoff: Backoff | None = None
+    auto_shutdown: str = "never"
+    seed: int = 0
+
+
+class _Plan:
+    """What the native half reads of a child."""
+
+    def __init__(self, runtime: Runtime, child: Child) -> None:
+        self._child = child
+        self.factory = _actor.factory_of(runtime, child.actor, child.args, dict(child.kwargs))
+        self.handlers = [
+            (handling.message_type, name, (handling.takes, handling.batch), handling.policy, handling.capacity)
+            for name, handling in child.actor._handlings
+        ]
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "children":
+            raise AttributeError(name)
+        return getattr(self._child, name)
+
+
+class _Plans:
+    """What the native half reads of a supervisor."""
+
+    def __init__(self, runtime: Runtime, supervisor: Supervisor) -> None:
+        self._supervisor = supervisor
+        self.children = [plan_of(runtime, child) for child in supervisor.children]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._supervisor, name)
+
+
+def plan_of(runtime: Runtime, what: Child | Supervisor) -> _Plan | _Plans:
+    if isinstance(what, Supervisor):
+        return _Plans(runtime, what)
+    if isinstance(what, Child):
+        return _Plan(runtime, what)
+    raise TypeError(f"{what!r} is neither a mycelium.Child nor a mycelium.Supervisor")
+
+
+class ChildInfo(NamedTuple):
+    """A child of a running supervisor. `status`: "starting", "running", "restarting", "stopping", or "undefined" for one that has ended."""
+
+    id: str
+    is_supervisor: bool
+    status: str
+
+
+class Tree:
+    """A running supervision tree. It goes on whatever becomes of this handle, until `shutdown` or until its runtime closes."""
+
+    __slots__ = ("_native", "_root")
+
+    def __init__(self, native: _native.Tree, root: str) -> None:
+        self._native = native
+        self._root = root
+
+    def children(self, path: str | None = None) -> list[ChildInfo]:
+        """The children of the supervisor at this path; of the root without one."""
+        return [ChildInfo(*child) for child in self._native.children(path or self._root)]
+
+    def terminate_child(self, path: str) -> None:
+        """Stops the child at this path; it is not restarted."""
+        self._native.terminate_child(path)
+
+    def restart_child(self, path: str) -> None:
+        """Starts the child at this path, which has ended, again."""
+        self._native.restart_child(path)
+
+    def shutdown(self, timeout: float = 5.0) -> None:
+        """Ends the tree, its children in reverse order."""
+        self._native.shut_down(timeout)
+
+    def wait(self, timeout: float = 0.0) -> str | None:
+        """Why it has ended, if it has by then; `None` while it runs."""
+        return self._native.end_reason(timeout)
+
+    def __repr__(self) -> str:
+        return f"<mycelium.Tree {self._root}>"

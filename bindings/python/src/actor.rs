@@ -1,0 +1,232 @@
+//! Actors that are written in Python.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mycelium::frame::Header;
+use mycelium::{StopReason, WireDelivery};
+use mycelium_hosted::{ActorSpec, Behavior, Encoded, Failure, Scope};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+
+use crate::callback::failed;
+use crate::context::Context;
+use crate::core::Core;
+use crate::kind::Kind;
+use crate::subscription::{how, topics_of};
+
+/// Which method of an actor takes which message.
+pub(crate) struct HandlerPlan {
+    pub(crate) kind: Arc<Kind>,
+    pub(crate) method: String,
+    pub(crate) takes: Takes,
+    pub(crate) policy: String,
+    pub(crate) capacity: Option<usize>,
+}
+
+/// How a method takes messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Takes {
+    /// From its topic or told, one by one.
+    Each,
+    /// Told alone.
+    Told,
+    /// From its topic, as records one behind the other, so many at most.
+    Batch(usize),
+    /// As a query.
+    Query,
+}
+
+/// How an actor is made, and what it receives.
+pub(crate) struct ActorPlan {
+    core: Arc<Core>,
+    /// Called with the context: the actor, and its methods by their names.
+    factory: Py<PyAny>,
+    handlers: Vec<HandlerPlan>,
+}
+
+/// One life.
+struct Life {
+    plan: Arc<ActorPlan>,
+    /// What `started` has made.
+    made: Option<Made>,
+}
+
+struct Made {
+    actor: Py<PyAny>,
+    context: Py<Context>,
+    hooks: Hooks,
+    /// By type id: for messages, and for queries.
+    takes: HashMap<u16, Method>,
+    answers: HashMap<u16, Method>,
+    /// How many records wait in the batches.
+    waiting: usize,
+}
+
+/// What the framework calls by itself.
+struct Hooks {
+    started: Py<PyAny>,
+    stopping: Py<PyAny>,
+    timer: Py<PyAny>,
+}
+
+struct Method {
+    kind: Arc<Kind>,
+    call: Py<PyAny>,
+    takes: Takes,
+    records: Vec<u8>,
+}
+
+impl ActorPlan {
+    pub(crate) fn new(core: &Arc<Core>, factory: Py<PyAny>, handlers: Vec<HandlerPlan>) -> Self {
+        Self { core: Arc::clone(core), factory, handlers }
+    }
+
+    pub(crate) fn spec(self) -> PyResult<ActorSpec> {
+        let plan = Arc::new(self);
+        let made = Arc::clone(&plan);
+        let mut spec = ActorSpec::new(move || {
+            Ok(Box::new(Life { plan: Arc::clone(&made), made: None }) as Box<dyn Behavior>)
+        });
+        for handler in &plan.handlers {
+            if matches!(handler.takes, Takes::Each | Takes::Batch(_)) {
+                let topics = topics_of(std::slice::from_ref(&handler.kind));
+                spec = spec.on(topics, how(&handler.policy, handler.capacity)?);
+            }
+        }
+        Ok(spec)
+    }
+
+    /// A life's actor with its methods.
+    fn make(&self, py: Python<'_>, scope: &mut Scope<'_>) -> PyResult<Made> {
+        let context = Py::new(py, Context::new(&self.core, scope))?;
+        let (actor, methods): (Py<PyAny>, Bound<'_, PyDict>) =
+            self.factory.bind(py).call1((context.clone_ref(py),))?.extract()?;
+        let method = |name: &str| methods.as_any().get_item(name).map(Bound::unbind);
+        let (mut takes, mut answers) = (HashMap::new(), HashMap::new());
+        for handler in &self.handlers {
+            let of = if handler.takes == Takes::Query { &mut answers } else { &mut takes };
+            let (kind, call) = (Arc::clone(&handler.kind), method(&handler.method)?);
+            of.insert(kind.header.type_id, Method { kind, call, takes: handler.takes, records: Vec::new() });
+        }
+        let hooks =
+            Hooks { started: method("started")?, stopping: method("stopping")?, timer: method("_fire")? };
+        Ok(Made { actor, context, hooks, takes, answers, waiting: 0 })
+    }
+}
+
+impl Made {
+    /// Calls the method for a message; records wait for their batch.
+    fn message(&mut self, py: Python<'_>, header: &Header, bytes: &[u8]) -> PyResult<()> {
+        let Some(method) = self.takes.get_mut(&header.type_id) else { return Ok(()) };
+        if let Takes::Batch(most) = method.takes {
+            if method.kind.is_record(header, bytes) {
+                method.records.extend_from_slice(bytes);
+            } else {
+                let record = method.kind.renewed(py, header, bytes)?;
+                method.records.extend_from_slice(record.bind(py).as_bytes());
+            }
+            self.waiting += 1;
+            return if self.waiting >= most { self.flush(py) } else { Ok(()) };
+        }
+        if self.waiting > 0 {
+            // What came before is handled before.
+            self.flush(py)?;
+        }
+        let Some(method) = self.takes.get(&header.type_id) else { return Ok(()) };
+        let message = method.kind.decode(py, header, bytes)?;
+        method.call.bind(py).call1((message,)).map(drop)
+    }
+
+    /// Hands out the batches.
+    fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
+        self.waiting = 0;
+        for method in self.takes.values_mut().filter(|method| !method.records.is_empty()) {
+            let records = PyBytes::new(py, &method.records);
+            method.records.clear();
+            method.call.bind(py).call1((records,))?;
+        }
+        Ok(())
+    }
+
+    fn answer(&self, py: Python<'_>, query: &Encoded, core: &Core) -> PyResult<Encoded> {
+        let Some(method) = self.answers.get(&query.header.type_id) else {
+            let text =
+                format!("it has no method with @ask for messages with type id {}", query.header.type_id);
+            return Err(pyo3::exceptions::PyTypeError::new_err(text));
+        };
+        let query = method.kind.decode(py, &query.header, &query.bytes)?;
+        let answer = method.call.bind(py).call1((query,))?;
+        let class: Bound<'_, PyType> = answer.get_type();
+        let kind = Kind::of(&core.contract, &class)?;
+        let value = crate::publisher::encoded(&answer, core.validate)?;
+        Ok(Encoded { header: kind.header, bytes: value.as_bytes().to_vec() })
+    }
+}
+
+impl Life {
+    /// Calls Python, and does what it has ordered. Its exception is the reason of the life's end.
+    fn call<T>(
+        &mut self,
+        scope: &mut Scope<'_>,
+        call: impl FnOnce(Python<'_>, &mut Made, &Core) -> PyResult<T>,
+    ) -> Result<T, Failure> {
+        let core = &*self.plan.core;
+        let Some(made) = &mut self.made else { return Err(Failure::new("this life has not begun")) };
+        Python::attach(|py| {
+            let called = call(py, made, core);
+            made.context.get().carry_out(scope);
+            called.map_err(|error| failed(py, "actor_failed", made.actor.bind(py), error))
+        })
+    }
+}
+
+impl Behavior for Life {
+    fn started(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        let plan = Arc::clone(&self.plan);
+        let made = Python::attach(|py| {
+            let made = plan.make(py, scope);
+            made.map_err(|error| failed(py, "actor_failed", PyString::new(py, &scope.path()).as_any(), error))
+        });
+        self.made = Some(made?);
+        self.call(scope, |py, made, _| made.hooks.started.bind(py).call0().map(drop))
+    }
+
+    fn message(&mut self, message: &WireDelivery<'_>, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        self.call(scope, |py, made, _| made.message(py, message.header, message.bytes))
+    }
+
+    fn told(&mut self, message: &Encoded, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        self.call(scope, |py, made, _| made.message(py, &message.header, &message.bytes))
+    }
+
+    fn query(&mut self, query: &Encoded, scope: &mut Scope<'_>) -> Result<Encoded, Failure> {
+        self.call(scope, |py, made, core| made.answer(py, query, core))
+    }
+
+    fn timer(&mut self, number: u64, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        self.call(scope, |py, made, _| made.hooks.timer.bind(py).call1((number,)).map(drop))
+    }
+
+    fn batch_ended(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        if self.made.as_ref().is_none_or(|made| made.waiting == 0) {
+            return Ok(());
+        }
+        self.call(scope, |py, made, _| made.flush(py))
+    }
+
+    fn stopping(&mut self, reason: &StopReason, scope: &mut Scope<'_>) {
+        let reason = reason.to_string();
+        // It is logged, and the life ends anyway.
+        let _ = self.call(scope, |py, made, _| made.hooks.stopping.bind(py).call1((reason,)).map(drop));
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        let Some(made) = self.made.take() else { return };
+        made.context.get().end();
+        // At once if it can be, and not when somebody attaches the next time.
+        Python::try_attach(|_| drop(made));
+    }
+}

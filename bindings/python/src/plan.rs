@@ -1,0 +1,130 @@
+//! Supervision trees as Python describes them (`mycelium.Supervisor` and `mycelium.Child`): attributes
+//! that were checked there, and become the builders of the core.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium::Supervisor;
+use mycelium::tree::{
+    AutoShutdown, Backoff, Builder, Child, Health, Redelivery, Restart, Shutdown, Strategy,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use crate::actor::{ActorPlan, HandlerPlan, Takes};
+use crate::core::Core;
+use crate::kind::Kind;
+use crate::wait;
+
+/// What knows the message classes.
+type Kinds<'a> = dyn Fn(&Bound<'_, PyType>) -> PyResult<Arc<Kind>> + 'a;
+
+/// A supervisor with its children.
+pub(crate) fn builder(plan: &Bound<'_, PyAny>, core: &Arc<Core>, kinds: &Kinds<'_>) -> PyResult<Builder> {
+    let id: String = plan.getattr("id")?.extract()?;
+    let restarts: u32 = plan.getattr("intensity")?.extract()?;
+    let mut builder = Supervisor::builder(id)
+        .strategy(one_of(plan, "strategy", &STRATEGIES)?)
+        .auto_shutdown(one_of(plan, "auto_shutdown", &AUTO_SHUTDOWNS)?)
+        .intensity(restarts, seconds(plan, "period")?.unwrap_or_default())
+        .seed(plan.getattr("seed")?.extract()?);
+    if let Some(backoff) = backoff(plan)? {
+        builder = builder.backoff(backoff);
+    }
+    for child in plan.getattr("children")?.try_iter()? {
+        let child = child?;
+        builder = if child.hasattr("children")? {
+            builder.child(Child::supervisor(self::builder(&child, core, kinds)?))
+        } else {
+            builder.child(self::child(&child, core, kinds)?)
+        };
+    }
+    Ok(builder)
+}
+
+/// An actor as a child.
+pub(crate) fn child(plan: &Bound<'_, PyAny>, core: &Arc<Core>, kinds: &Kinds<'_>) -> PyResult<Child> {
+    let id: String = plan.getattr("id")?.extract()?;
+    let mut handlers = Vec::new();
+    for row in plan.getattr("handlers")?.try_iter()? {
+        let (class, method, takes, policy, capacity): (
+            Bound<'_, PyType>,
+            String,
+            (String, usize),
+            String,
+            Option<usize>,
+        ) = row?.extract()?;
+        let takes = match takes.0.as_str() {
+            "each" => Takes::Each,
+            "told" => Takes::Told,
+            "batch" => Takes::Batch(takes.1),
+            _ => Takes::Query,
+        };
+        handlers.push(HandlerPlan { kind: kinds(&class)?, method, takes, policy, capacity });
+    }
+    let spec = ActorPlan::new(core, plan.getattr("factory")?.unbind(), handlers).spec()?;
+    let mut child = core.hosted.child(&id, spec).restart(one_of(plan, "restart", &RESTARTS)?);
+    child = match plan.getattr("shutdown")?.extract::<Option<f64>>()? {
+        Some(0.0) => child.shutdown(Shutdown::BrutalKill),
+        limit => child.shutdown(wait::limit(limit)?.map_or(Shutdown::Infinity, Shutdown::Timeout)),
+    };
+    if let Some(backoff) = backoff(plan)? {
+        child = child.backoff(backoff);
+    }
+    if let Some(stuck_after) = seconds(plan, "stuck_after")? {
+        child = child.health(Health::within(stuck_after));
+    }
+    let attempts: u32 = plan.getattr("attempts")?.extract()?;
+    if attempts > 1 {
+        child = child.redelivery(Redelivery::Retry { attempts });
+    }
+    if plan.getattr("ready_when_told")?.extract()? {
+        child = child.ready_when_told();
+    }
+    Ok(child.significant(plan.getattr("significant")?.extract()?).source(plan.getattr("source")?.extract()?))
+}
+
+const STRATEGIES: [(&str, Strategy); 3] = [
+    ("one_for_one", Strategy::OneForOne),
+    ("one_for_all", Strategy::OneForAll),
+    ("rest_for_one", Strategy::RestForOne),
+];
+
+const AUTO_SHUTDOWNS: [(&str, AutoShutdown); 3] = [
+    ("never", AutoShutdown::Never),
+    ("any_significant", AutoShutdown::AnySignificant),
+    ("all_significant", AutoShutdown::AllSignificant),
+];
+
+const RESTARTS: [(&str, Restart); 3] =
+    [("permanent", Restart::Permanent), ("transient", Restart::Transient), ("temporary", Restart::Temporary)];
+
+/// The choice that an attribute names.
+fn one_of<T: Copy>(plan: &Bound<'_, PyAny>, name: &str, choices: &[(&str, T)]) -> PyResult<T> {
+    let given: String = plan.getattr(name)?.extract()?;
+    let found = choices.iter().find(|(choice, _)| *choice == given);
+    found.map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(choice, _)| format!("{choice:?}")).collect();
+        PyValueError::new_err(format!("{name} is {given:?}: choose {}", names.join(" or ")))
+    })
+}
+
+fn seconds(plan: &Bound<'_, PyAny>, name: &str) -> PyResult<Option<Duration>> {
+    wait::limit(plan.getattr(name)?.extract()?)
+}
+
+fn backoff(plan: &Bound<'_, PyAny>) -> PyResult<Option<Backoff>> {
+    let plan = plan.getattr("backoff")?;
+    if plan.is_none() {
+        return Ok(None);
+    }
+    let time = |name| Ok::<_, PyErr>(seconds(&plan, name)?.unwrap_or_default());
+    Ok(Some(Backoff {
+        initial: time("initial")?,
+        cap: time("cap")?,
+        reset_after: time("reset_after")?,
+        multiplier: plan.getattr("multiplier")?.extract()?,
+        jitter: plan.getattr("jitter")?.extract()?,
+    }))
+}
