@@ -90,7 +90,7 @@ pub fn commission(quantity: i64, price: f64, terms: &Terms) -> f64 {
 
 /// The floor of the exact quotient of two positive numbers. `(a / b).floor()` would be one too high where the
 /// division rounds up.
-fn floor_div(a: f64, b: f64) -> f64 {
+pub(crate) fn floor_div(a: f64, b: f64) -> f64 {
     ((a - a % b) / b).round()
 }
 

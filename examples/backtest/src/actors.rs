@@ -82,7 +82,7 @@ pub struct Exchange {
 }
 
 /// Watches bars, knows its position from fills, and publishes orders.
-pub struct Strategy {
+pub struct CrossoverStrategy {
     terms: Terms,
     crossover: Crossover,
     position: i64,
@@ -183,7 +183,7 @@ impl Handler<SessionEnd> for Exchange {
     }
 }
 
-impl Strategy {
+impl CrossoverStrategy {
     /// A strategy that has seen nothing yet.
     #[must_use]
     pub fn new(pair: Pair, terms: Terms) -> Self {
@@ -205,7 +205,7 @@ impl Strategy {
     }
 }
 
-impl Actor for Strategy {
+impl Actor for CrossoverStrategy {
     type Error = BoxError;
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
@@ -213,7 +213,7 @@ impl Actor for Strategy {
     }
 }
 
-impl Handler<Bar> for Strategy {
+impl Handler<Bar> for CrossoverStrategy {
     #[inline]
     fn handle(
         &mut self,
@@ -229,7 +229,7 @@ impl Handler<Bar> for Strategy {
     }
 }
 
-impl Handler<Close> for Strategy {
+impl Handler<Close> for CrossoverStrategy {
     async fn handle(&mut self, close: &Close, ctx: &mut Context<Self>) -> Result<(), BoxError> {
         if self.waits_since.is_some_and(|since| close.timestamp <= since) {
             return Ok(());
@@ -242,7 +242,7 @@ impl Handler<Close> for Strategy {
     }
 }
 
-impl Handler<Fill> for Strategy {
+impl Handler<Fill> for CrossoverStrategy {
     async fn handle(&mut self, fill: &Fill, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
         self.position += fill.quantity;
         Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 
 use mycelium::{ActorRef, Isolate, RunError, SpawnError};
 
-use crate::actors::{Exchange, Feed, Portfolio, Strategy};
+use crate::actors::{CrossoverStrategy, Exchange, Feed, Portfolio};
 use crate::config::{Pair, Terms};
 use crate::ledger::{Ledger, Statistics};
 use crate::source::Source;
@@ -34,8 +34,10 @@ pub enum InstanceError {
     Spawn(SpawnError),
     /// The run ended early.
     Run(RunError),
-    /// The portfolio was not there to be asked for its results.
-    PortfolioLost,
+    /// The terms of the market are out of range.
+    Market(crate::engine::MarketError),
+    /// The actor that keeps the results was not there to be asked for them.
+    ResultsLost,
 }
 
 impl Instance {
@@ -52,7 +54,7 @@ impl Instance {
         // No actor of this example draws random numbers from its context.
         let mut isolate = Isolate::new(0);
         let portfolio = isolate.spawn(Portfolio::new(ledger)).map_err(InstanceError::Spawn)?;
-        isolate.spawn(Strategy::new(pair, *terms)).map_err(InstanceError::Spawn)?;
+        isolate.spawn(CrossoverStrategy::new(pair, *terms)).map_err(InstanceError::Spawn)?;
         isolate.spawn(Exchange::new(*terms)).map_err(InstanceError::Spawn)?;
         isolate.spawn_service(Feed::new(source)).map_err(InstanceError::Spawn)?;
         Ok(Self { isolate, portfolio })
@@ -64,7 +66,7 @@ impl Instance {
     /// The actor that failed, with its reason.
     pub fn run(mut self) -> Result<Outcome, InstanceError> {
         let events = self.isolate.run().map_err(InstanceError::Run)?.events;
-        let portfolio = self.isolate.take(&self.portfolio).ok_or(InstanceError::PortfolioLost)?;
+        let portfolio = self.isolate.take(&self.portfolio).ok_or(InstanceError::ResultsLost)?;
         let (statistics, curve) = portfolio.ledger.finish();
         Ok(Outcome { statistics, curve, events })
     }
@@ -83,7 +85,10 @@ impl fmt::Display for InstanceError {
         match self {
             Self::Spawn(error) => write!(f, "cannot make the instance: {error}"),
             Self::Run(error) => write!(f, "the instance ended early: {error}"),
-            Self::PortfolioLost => f.write_str("the portfolio has ended before its results were read"),
+            Self::Market(error) => write!(f, "{error}"),
+            Self::ResultsLost => {
+                f.write_str("the actor that keeps the results has ended before they were read")
+            }
         }
     }
 }

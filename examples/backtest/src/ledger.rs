@@ -151,6 +151,22 @@ impl Ledger {
         self.equity = self.account.equity(close);
     }
 
+    /// Marks the latest bar again with an equity that was found in another way.
+    pub fn settle_equity(&mut self, equity: f64) {
+        self.equity = equity;
+    }
+
+    /// Counts a trade that was closed, where fills are booked elsewhere.
+    pub fn count_trade(&mut self) {
+        self.trades += 1;
+    }
+
+    /// Counts a bar during which a position was held, where fills are booked elsewhere.
+    #[inline]
+    pub fn cover_bar(&mut self) {
+        self.covered_bars += 1;
+    }
+
     /// The statistics, and the equity of every bar if it was asked for.
     #[must_use]
     pub fn finish(mut self) -> (Statistics, Option<Vec<f64>>) {

@@ -24,3 +24,10 @@ pub const CASH_MAX: f64 = 1e15;
 
 /// Largest price of a resampled path, in ticks: sums and products of it stay inside their integers.
 pub const TICKS_PATH_MAX: i64 = 1 << 60;
+
+/// Most orders of one account that wait for their price at once; one more is rejected, and says so.
+pub const ORDERS_WORKING_MAX: usize = 1_000;
+
+/// Bars that a trader remembers of a source that is no history in memory. Between one and two times as many
+/// are kept.
+pub const LOOKBACK_BARS: usize = 10_000;

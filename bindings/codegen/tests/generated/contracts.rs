@@ -100,6 +100,312 @@ mod generated_contracts {
         assert!(align_of::<ArchivedFillKind>() == 1);
     };
 
+    /// When a working order becomes a fill.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum OrderType {
+        /// At the next open.
+        #[default]
+        Market,
+        /// At the limit or better.
+        Limit,
+        /// At the market, once the stop was touched.
+        Stop,
+        /// As a limit, once the stop was touched.
+        StopLimit,
+        /// As a stop that follows the best price at a distance.
+        TrailingStop,
+    }
+
+    impl OrderType {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 5] = [Self::Market, Self::Limit, Self::Stop, Self::StopLimit, Self::TrailingStop];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Market => "Market",
+                Self::Limit => "Limit",
+                Self::Stop => "Stop",
+                Self::StopLimit => "StopLimit",
+                Self::TrailingStop => "TrailingStop",
+            }
+        }
+    }
+
+    impl ArchivedOrderType {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> OrderType {
+            match self {
+                Self::Market => OrderType::Market,
+                Self::Limit => OrderType::Limit,
+                Self::Stop => OrderType::Stop,
+                Self::StopLimit => OrderType::StopLimit,
+                Self::TrailingStop => OrderType::TrailingStop,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedOrderType>() == 1);
+        assert!(align_of::<ArchivedOrderType>() == 1);
+    };
+
+    /// What the size of an order counts.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum SizeUnit {
+        /// The variant `Lots`.
+        #[default]
+        Lots,
+        /// Units of the currency.
+        Value,
+        /// Share of what the account can still buy for.
+        Cash,
+        /// Share of the equity.
+        Equity,
+        /// The position wanted, in lots.
+        TargetLots,
+        /// The position wanted, as a share of the equity.
+        TargetEquity,
+    }
+
+    impl SizeUnit {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 6] = [Self::Lots, Self::Value, Self::Cash, Self::Equity, Self::TargetLots, Self::TargetEquity];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Lots => "Lots",
+                Self::Value => "Value",
+                Self::Cash => "Cash",
+                Self::Equity => "Equity",
+                Self::TargetLots => "TargetLots",
+                Self::TargetEquity => "TargetEquity",
+            }
+        }
+    }
+
+    impl ArchivedSizeUnit {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> SizeUnit {
+            match self {
+                Self::Lots => SizeUnit::Lots,
+                Self::Value => SizeUnit::Value,
+                Self::Cash => SizeUnit::Cash,
+                Self::Equity => SizeUnit::Equity,
+                Self::TargetLots => SizeUnit::TargetLots,
+                Self::TargetEquity => SizeUnit::TargetEquity,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedSizeUnit>() == 1);
+        assert!(align_of::<ArchivedSizeUnit>() == 1);
+    };
+
+    /// How long an order works.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum TimeInForce {
+        /// The variant `GoodTillCancelled`.
+        #[default]
+        GoodTillCancelled,
+        /// For the day of the first bar on which it could be filled.
+        Day,
+        /// At the next open, as much as can be filled.
+        ImmediateOrCancel,
+        /// At the next open, all of it or nothing.
+        FillOrKill,
+    }
+
+    impl TimeInForce {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 4] = [Self::GoodTillCancelled, Self::Day, Self::ImmediateOrCancel, Self::FillOrKill];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::GoodTillCancelled => "GoodTillCancelled",
+                Self::Day => "Day",
+                Self::ImmediateOrCancel => "ImmediateOrCancel",
+                Self::FillOrKill => "FillOrKill",
+            }
+        }
+    }
+
+    impl ArchivedTimeInForce {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> TimeInForce {
+            match self {
+                Self::GoodTillCancelled => TimeInForce::GoodTillCancelled,
+                Self::Day => TimeInForce::Day,
+                Self::ImmediateOrCancel => TimeInForce::ImmediateOrCancel,
+                Self::FillOrKill => TimeInForce::FillOrKill,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedTimeInForce>() == 1);
+        assert!(align_of::<ArchivedTimeInForce>() == 1);
+    };
+
+    /// What became of an order.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum OrderStatus {
+        /// A protective order has become active.
+        #[default]
+        Working,
+        /// The stop of a stop-limit order was touched.
+        Triggered,
+        /// The variant `Filled`.
+        Filled,
+        /// The variant `Cancelled`.
+        Cancelled,
+        /// The variant `Expired`.
+        Expired,
+        /// The variant `Rejected`.
+        Rejected,
+    }
+
+    impl OrderStatus {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 6] = [Self::Working, Self::Triggered, Self::Filled, Self::Cancelled, Self::Expired, Self::Rejected];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Working => "Working",
+                Self::Triggered => "Triggered",
+                Self::Filled => "Filled",
+                Self::Cancelled => "Cancelled",
+                Self::Expired => "Expired",
+                Self::Rejected => "Rejected",
+            }
+        }
+    }
+
+    impl ArchivedOrderStatus {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> OrderStatus {
+            match self {
+                Self::Working => OrderStatus::Working,
+                Self::Triggered => OrderStatus::Triggered,
+                Self::Filled => OrderStatus::Filled,
+                Self::Cancelled => OrderStatus::Cancelled,
+                Self::Expired => OrderStatus::Expired,
+                Self::Rejected => OrderStatus::Rejected,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedOrderStatus>() == 1);
+        assert!(align_of::<ArchivedOrderStatus>() == 1);
+    };
+
+    /// Why an order ended without a whole fill.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum OrderCause {
+        /// The variant `NotApplicable`.
+        #[default]
+        NotApplicable,
+        /// The strategy cancelled it.
+        Asked,
+        /// The money buys no whole lot.
+        NoLot,
+        /// The account cannot pay for it.
+        NotEnoughCash,
+        /// A reduce-only order met no position to reduce.
+        NothingToReduce,
+        /// Another order of its group was filled.
+        OtherFilled,
+        /// The trade that it protects was closed otherwise.
+        TradeClosed,
+        /// The book has no room for more orders.
+        TooManyOrders,
+        /// A price is missing, not finite or not above zero.
+        BadPrice,
+        /// The size is zero or not finite.
+        BadSize,
+        /// The equity was used up.
+        Ruined,
+        /// Its time was over.
+        TimeInForce,
+        /// No bar is left.
+        SessionEnd,
+    }
+
+    impl OrderCause {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 13] = [Self::NotApplicable, Self::Asked, Self::NoLot, Self::NotEnoughCash, Self::NothingToReduce, Self::OtherFilled, Self::TradeClosed, Self::TooManyOrders, Self::BadPrice, Self::BadSize, Self::Ruined, Self::TimeInForce, Self::SessionEnd];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::NotApplicable => "NotApplicable",
+                Self::Asked => "Asked",
+                Self::NoLot => "NoLot",
+                Self::NotEnoughCash => "NotEnoughCash",
+                Self::NothingToReduce => "NothingToReduce",
+                Self::OtherFilled => "OtherFilled",
+                Self::TradeClosed => "TradeClosed",
+                Self::TooManyOrders => "TooManyOrders",
+                Self::BadPrice => "BadPrice",
+                Self::BadSize => "BadSize",
+                Self::Ruined => "Ruined",
+                Self::TimeInForce => "TimeInForce",
+                Self::SessionEnd => "SessionEnd",
+            }
+        }
+    }
+
+    impl ArchivedOrderCause {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> OrderCause {
+            match self {
+                Self::NotApplicable => OrderCause::NotApplicable,
+                Self::Asked => OrderCause::Asked,
+                Self::NoLot => OrderCause::NoLot,
+                Self::NotEnoughCash => OrderCause::NotEnoughCash,
+                Self::NothingToReduce => OrderCause::NothingToReduce,
+                Self::OtherFilled => OrderCause::OtherFilled,
+                Self::TradeClosed => OrderCause::TradeClosed,
+                Self::TooManyOrders => OrderCause::TooManyOrders,
+                Self::BadPrice => OrderCause::BadPrice,
+                Self::BadSize => OrderCause::BadSize,
+                Self::Ruined => OrderCause::Ruined,
+                Self::TimeInForce => OrderCause::TimeInForce,
+                Self::SessionEnd => OrderCause::SessionEnd,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedOrderCause>() == 1);
+        assert!(align_of::<ArchivedOrderCause>() == 1);
+    };
+
     /// A unit enum that has grown. Digests cover the first release, so old peers still talk to new ones.
     #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
@@ -563,6 +869,316 @@ mod generated_contracts {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 16, digest: 0x1799e6d6bf7a1ba6 },
+        ];
+    }
+
+    /// An order of a strategy, with the orders that protect its position. A price of 0 is none.
+    ///
+    /// Topic `trading.new_orders`, type id 203, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct NewOrder {
+        /// Number of the order. The two that follow belong to its stop loss and its take profit.
+        pub order: u32,
+        /// Number of the bar that it was decided on. It is filled on later bars alone.
+        pub after: u32,
+        /// Orders of one group cancel each other; 0 is no group.
+        pub group: u32,
+        /// The field `kind`.
+        pub kind: OrderType,
+        /// The field `unit`.
+        pub unit: SizeUnit,
+        /// The field `time_in_force`.
+        pub time_in_force: TimeInForce,
+        /// It closes and never opens.
+        pub reduce_only: bool,
+        /// What to trade; negative to sell.
+        pub size: f64,
+        /// The field `limit`.
+        pub limit: f64,
+        /// The field `stop`.
+        pub stop: f64,
+        /// Distance of a trailing stop in units of the price.
+        pub trail: f64,
+        /// The field `stop_loss`.
+        pub stop_loss: f64,
+        /// The field `take_profit`.
+        pub take_profit: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedNewOrder>() == 64);
+        assert!(align_of::<ArchivedNewOrder>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, order) == 0);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, after) == 4);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, group) == 8);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, kind) == 12);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, unit) == 13);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, time_in_force) == 14);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, reduce_only) == 15);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, size) == 16);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, limit) == 24);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, stop) == 32);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, trail) == 40);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, stop_loss) == 48);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, take_profit) == 56);
+    };
+
+    impl mycelium::Message for NewOrder {
+        const NAME: &'static str = "NewOrder";
+        const TYPE_ID: u16 = 203;
+        const TOPIC: &'static str = "trading.new_orders";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x3aa1a0025a356298;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.size.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "size", &self.size, "finite"));
+            }
+            if !(self.limit.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "limit", &self.limit, "finite"));
+            }
+            if !(self.limit >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "limit", &self.limit, "at least 0.0"));
+            }
+            if !(self.stop.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "stop", &self.stop, "finite"));
+            }
+            if !(self.stop >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "stop", &self.stop, "at least 0.0"));
+            }
+            if !(self.trail.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "trail", &self.trail, "finite"));
+            }
+            if !(self.trail >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "trail", &self.trail, "at least 0.0"));
+            }
+            if !(self.stop_loss.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "stop_loss", &self.stop_loss, "finite"));
+            }
+            if !(self.stop_loss >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "stop_loss", &self.stop_loss, "at least 0.0"));
+            }
+            if !(self.take_profit.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "take_profit", &self.take_profit, "finite"));
+            }
+            if !(self.take_profit >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "take_profit", &self.take_profit, "at least 0.0"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for NewOrder {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 64, digest: 0x3aa1a0025a356298 },
+        ];
+    }
+
+    /// An order is no longer wanted.
+    ///
+    /// Topic `trading.cancels`, type id 204, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct CancelOrder {
+        /// The field `order`.
+        pub order: u32,
+        /// Number of the bar that it was decided on.
+        pub after: u32,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedCancelOrder>() == 8);
+        assert!(align_of::<ArchivedCancelOrder>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedCancelOrder, order) == 0);
+        assert!(::std::mem::offset_of!(ArchivedCancelOrder, after) == 4);
+    };
+
+    impl mycelium::Message for CancelOrder {
+        const NAME: &'static str = "CancelOrder";
+        const TYPE_ID: u16 = 204;
+        const TOPIC: &'static str = "trading.cancels";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x5d18796335422dbc;
+    }
+
+    impl wire::Wire for CancelOrder {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 8, digest: 0x5d18796335422dbc },
+        ];
+    }
+
+    /// What became of an order.
+    ///
+    /// Topic `trading.order_updates`, type id 205, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct OrderUpdate {
+        /// The field `order`.
+        pub order: u32,
+        /// Number of the bar.
+        pub index: u32,
+        /// The field `status`.
+        pub status: OrderStatus,
+        /// The field `cause`.
+        pub cause: OrderCause,
+        /// What could be spent, if the cause is money.
+        pub money: f64,
+        /// Price of a lot with its costs, if the cause is money.
+        pub price: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedOrderUpdate>() == 32);
+        assert!(align_of::<ArchivedOrderUpdate>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedOrderUpdate, order) == 0);
+        assert!(::std::mem::offset_of!(ArchivedOrderUpdate, index) == 4);
+        assert!(::std::mem::offset_of!(ArchivedOrderUpdate, status) == 8);
+        assert!(::std::mem::offset_of!(ArchivedOrderUpdate, cause) == 9);
+        assert!(::std::mem::offset_of!(ArchivedOrderUpdate, money) == 16);
+        assert!(::std::mem::offset_of!(ArchivedOrderUpdate, price) == 24);
+    };
+
+    impl mycelium::Message for OrderUpdate {
+        const NAME: &'static str = "OrderUpdate";
+        const TYPE_ID: u16 = 205;
+        const TOPIC: &'static str = "trading.order_updates";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x004b5177cd938245;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.money.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "money", &self.money, "finite"));
+            }
+            if !(self.price.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "finite"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for OrderUpdate {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 32, digest: 0x004b5177cd938245 },
+        ];
+    }
+
+    /// A trade was opened, or closed in whole or in part.
+    ///
+    /// Topic `trading.executions`, type id 206, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Execution {
+        /// Start of the bar.
+        pub timestamp: Timestamp,
+        /// Number of the order; 0 if the exchange closed the trade by itself.
+        pub order: u32,
+        /// Number of the trade, from 1.
+        pub trade: u32,
+        /// Number of the bar.
+        pub index: u32,
+        /// The field `kind`.
+        pub kind: FillKind,
+        /// Change of the position in lots.
+        pub quantity: i64,
+        /// Price with its costs.
+        pub price: f64,
+        /// The field `commission`.
+        pub commission: f64,
+        /// Realised cash afterwards.
+        pub cash: f64,
+        /// Value of the position at its entry prices.
+        pub cost: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedExecution>() == 64);
+        assert!(align_of::<ArchivedExecution>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedExecution, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedExecution, order) == 8);
+        assert!(::std::mem::offset_of!(ArchivedExecution, trade) == 12);
+        assert!(::std::mem::offset_of!(ArchivedExecution, index) == 16);
+        assert!(::std::mem::offset_of!(ArchivedExecution, kind) == 20);
+        assert!(::std::mem::offset_of!(ArchivedExecution, quantity) == 24);
+        assert!(::std::mem::offset_of!(ArchivedExecution, price) == 32);
+        assert!(::std::mem::offset_of!(ArchivedExecution, commission) == 40);
+        assert!(::std::mem::offset_of!(ArchivedExecution, cash) == 48);
+        assert!(::std::mem::offset_of!(ArchivedExecution, cost) == 56);
+    };
+
+    impl mycelium::Message for Execution {
+        const NAME: &'static str = "Execution";
+        const TYPE_ID: u16 = 206;
+        const TOPIC: &'static str = "trading.executions";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x8fdf60abac3653e7;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.price.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "finite"));
+            }
+            if !(self.commission.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "commission", &self.commission, "finite"));
+            }
+            if !(self.cash.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "cash", &self.cash, "finite"));
+            }
+            if !(self.cost.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "cost", &self.cost, "finite"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Execution {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 64, digest: 0x8fdf60abac3653e7 },
+        ];
+    }
+
+    /// The exchange has published everything that it filled in a bar.
+    ///
+    /// Topic `trading.bars_done`, type id 207, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct BarDone {
+        /// Number of the bar.
+        pub index: u32,
+        /// Instructions that the exchange has heard so far.
+        pub heard: u32,
+        /// It will say so for the next bar too, whether or not it hears more.
+        pub attentive: bool,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedBarDone>() == 12);
+        assert!(align_of::<ArchivedBarDone>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedBarDone, index) == 0);
+        assert!(::std::mem::offset_of!(ArchivedBarDone, heard) == 4);
+        assert!(::std::mem::offset_of!(ArchivedBarDone, attentive) == 8);
+    };
+
+    impl mycelium::Message for BarDone {
+        const NAME: &'static str = "BarDone";
+        const TYPE_ID: u16 = 207;
+        const TOPIC: &'static str = "trading.bars_done";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x7b34b79d705aaa21;
+    }
+
+    impl wire::Wire for BarDone {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 12, digest: 0x7b34b79d705aaa21 },
         ];
     }
 
@@ -1182,6 +1798,11 @@ mod generated_contracts {
             wire::Entry::of::<Order>(),
             wire::Entry::of::<Fill>(),
             wire::Entry::of::<Settlement>(),
+            wire::Entry::of::<NewOrder>(),
+            wire::Entry::of::<CancelOrder>(),
+            wire::Entry::of::<OrderUpdate>(),
+            wire::Entry::of::<Execution>(),
+            wire::Entry::of::<BarDone>(),
             wire::Entry::of::<Scalars>(),
             wire::Entry::of::<Lists>(),
             wire::Entry::of::<Rules>(),
@@ -1198,6 +1819,11 @@ mod generated_contracts {
             visitor.typed::<Order>();
             visitor.typed::<Fill>();
             visitor.typed::<Settlement>();
+            visitor.typed::<NewOrder>();
+            visitor.typed::<CancelOrder>();
+            visitor.typed::<OrderUpdate>();
+            visitor.typed::<Execution>();
+            visitor.typed::<BarDone>();
             visitor.typed::<Scalars>();
             visitor.typed::<Lists>();
             visitor.typed::<Rules>();

@@ -1,0 +1,174 @@
+//! What a strategy sees, and what it can do.
+
+use std::fmt::Write as _;
+
+use super::ticket::{Size, Ticket};
+use super::trader::Desk;
+use crate::messages::{Bar, OrderUpdate, Timestamp};
+
+/// The number of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderId(pub u32);
+
+impl OrderId {
+    /// The order that carries out the stop loss of this one, once this one has opened a trade.
+    #[must_use]
+    pub fn stop_loss(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The order that carries out the take profit of this one.
+    #[must_use]
+    pub fn take_profit(self) -> Self {
+        Self(self.0 + 2)
+    }
+}
+
+/// An order that works at the exchange, as far as the strategy can know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OpenOrder {
+    /// Its number.
+    pub id: OrderId,
+    /// What was asked for: of a protective order, the ticket of the order that it protects.
+    pub ticket: Ticket,
+    /// Whether it is a buy. That of a protective order is the opposite of its ticket's.
+    pub buy: bool,
+}
+
+/// The bars so far, the account as of now, and the ways to trade.
+///
+/// Everything here is as it was at the close of the latest bar, after all that was filled in that bar. What
+/// is sent is filled on later bars.
+pub struct StrategyContext<'a> {
+    pub(super) desk: &'a mut Desk,
+}
+
+impl StrategyContext<'_> {
+    /// The bar that has just closed.
+    #[inline]
+    #[must_use]
+    pub fn bar(&self) -> &Bar {
+        self.desk.bar()
+    }
+
+    /// Its close.
+    #[inline]
+    #[must_use]
+    pub fn price(&self) -> f64 {
+        self.bar().close
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.bar().timestamp
+    }
+
+    /// The bars so far, the latest last. A source that is no history in memory keeps the last
+    /// [`LOOKBACK_BARS`](crate::limits::LOOKBACK_BARS) at least.
+    #[must_use]
+    pub fn bars(&self) -> &[Bar] {
+        self.desk.bars()
+    }
+
+    /// Units held; negative when short, zero when flat.
+    #[inline]
+    #[must_use]
+    pub fn position(&self) -> f64 {
+        self.desk.units()
+    }
+
+    /// Whether nothing is held.
+    #[inline]
+    #[must_use]
+    pub fn is_flat(&self) -> bool {
+        self.desk.lots == 0
+    }
+
+    /// Mean entry price of the position; zero when flat.
+    #[must_use]
+    pub fn entry_price(&self) -> f64 {
+        if self.is_flat() { 0.0 } else { self.desk.cost / self.position() }
+    }
+
+    /// What the account is worth, at the latest close.
+    #[must_use]
+    pub fn equity(&self) -> f64 {
+        self.desk.equity
+    }
+
+    /// Realised cash: commissions and closed trades. The value of an open position is not in it.
+    #[must_use]
+    pub fn cash(&self) -> f64 {
+        self.desk.cash
+    }
+
+    /// The orders that wait to be filled.
+    #[must_use]
+    pub fn orders(&self) -> &[OpenOrder] {
+        &self.desk.open
+    }
+
+    /// What has become of orders since the last call: filled, rejected and why, expired.
+    #[must_use]
+    pub fn updates(&self) -> &[OrderUpdate] {
+        &self.desk.updates
+    }
+
+    /// Sends an order to buy, `ctx.buy(10)`, `ctx.buy(Size::All)` or a [`Ticket`]. It can be filled from the
+    /// next bar on.
+    pub fn buy(&mut self, ticket: impl Into<Ticket>) -> OrderId {
+        self.desk.send(ticket.into(), 1.0)
+    }
+
+    /// Sends an order to sell: it closes what is held, and then sells short.
+    pub fn sell(&mut self, ticket: impl Into<Ticket>) -> OrderId {
+        self.desk.send(ticket.into(), -1.0)
+    }
+
+    /// Closes the position at the market. `None` when flat.
+    pub fn close(&mut self) -> Option<OrderId> {
+        let units = self.position();
+        if units == 0.0 {
+            return None;
+        }
+        let ticket = Ticket::new(units.abs()).reduce_only();
+        Some(self.desk.send(ticket, -units.signum()))
+    }
+
+    /// Buys or sells at the market what is missing to a position: units, or a share of the equity or an
+    /// amount of money at the price of the fill. Negative is short; zero is flat.
+    pub fn target(&mut self, size: impl Into<Size>) -> OrderId {
+        let size = match size.into() {
+            Size::Value(value) => Size::Equity(if self.equity() > 0.0 { value / self.equity() } else { 0.0 }),
+            other => other,
+        };
+        self.desk.send(Ticket::new(size).as_target(), 1.0)
+    }
+
+    /// Sends orders of which one cancels the others as soon as it is filled. `true` buys.
+    pub fn one_cancels_other<const N: usize>(&mut self, orders: [(bool, Ticket); N]) -> [OrderId; N] {
+        let group = self.desk.next_order;
+        orders.map(|(buy, ticket)| self.desk.send(ticket.in_group(group), if buy { 1.0 } else { -1.0 }))
+    }
+
+    /// Cancels an order. One that has ended is passed over.
+    pub fn cancel(&mut self, order: OrderId) {
+        self.desk.cancel(order);
+    }
+
+    /// Cancels all orders that wait, protective ones included.
+    pub fn cancel_all(&mut self) {
+        while let Some(order) = self.desk.open.last() {
+            let id = order.id;
+            self.desk.cancel(id);
+        }
+    }
+
+    /// Puts a remark into the results.
+    pub fn note(&mut self, text: impl std::fmt::Display) {
+        let mut line = String::new();
+        let _ = write!(line, "{}: {text}", crate::data::format_timestamp(self.time()));
+        self.desk.note(line);
+    }
+}

@@ -1,0 +1,228 @@
+//! What a run leaves in full: trades, orders, the curve of the equity, remarks.
+
+use std::collections::HashMap;
+
+use super::context::OpenOrder;
+use crate::messages::{Execution, FillKind, OrderCause, OrderStatus, OrderUpdate, Timestamp};
+
+/// Most remarks that are kept; what comes after is counted.
+const NOTES_MAX: usize = 1_000;
+
+/// A trade that was closed: what one entry and one exit have in common. An entry that was closed in parts is
+/// several.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Trade {
+    /// Number of the entry, from 1.
+    pub number: u32,
+    /// Units; negative when short.
+    pub size: f64,
+    /// Number of the bar of the entry.
+    pub entry_bar: u32,
+    /// Number of the bar of the exit.
+    pub exit_bar: u32,
+    /// When the bar of the entry began.
+    #[serde(serialize_with = "as_text")]
+    pub entry_time: Timestamp,
+    /// When the bar of the exit began.
+    #[serde(serialize_with = "as_text")]
+    pub exit_time: Timestamp,
+    /// Price of the entry with its spread and slippage.
+    pub entry_price: f64,
+    /// Price of the exit with its slippage.
+    pub exit_price: f64,
+    /// Commissions of entry and exit, in units of the currency.
+    pub commission: f64,
+    /// Profit net of commissions, in units of the currency.
+    pub profit: f64,
+    /// Profit over the value at the entry, in percent.
+    pub return_pct: f64,
+    /// Bars held: exit less entry.
+    pub bars: u32,
+    /// Maximal adverse excursion: the most it was under water, over the entry price, in percent; zero or
+    /// negative. The bars of entry and exit count whole.
+    pub mae_pct: f64,
+    /// Maximal favourable excursion: the most it was ahead, over the entry price, in percent; zero or
+    /// positive.
+    pub mfe_pct: f64,
+    /// The word that the order bore.
+    pub tag: &'static str,
+}
+
+/// An order and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderRecord {
+    /// The order.
+    pub order: OpenOrder,
+    /// Number of the bar on which it was decided, or on which a protective order became active.
+    pub placed_bar: u32,
+    /// What became of it; [`OrderStatus::Working`] while it works.
+    pub status: OrderStatus,
+    /// Why.
+    pub cause: OrderCause,
+    /// Number of the bar on which it ended.
+    pub ended_bar: Option<u32>,
+    /// What could be spent, if money was the cause.
+    pub money: f64,
+    /// What a lot would have cost, if money was the cause.
+    pub lot_price: f64,
+}
+
+/// An entry that is not closed, or not wholly.
+#[derive(Clone, Copy, Debug)]
+struct OpenEntry {
+    number: u32,
+    lots: i64,
+    index: u32,
+    timestamp: Timestamp,
+    price: f64,
+    /// Of what is left of it.
+    commission: f64,
+    tag: &'static str,
+}
+
+/// Keeps everything, for one run that is looked at.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    lot: f64,
+    entries: Vec<OpenEntry>,
+    pub(super) trades: Vec<Trade>,
+    pub(super) orders: Vec<OrderRecord>,
+    places: HashMap<u32, usize>,
+    pub(super) equity: Vec<f64>,
+    pub(super) notes: Vec<String>,
+    /// Remarks beyond [`NOTES_MAX`].
+    pub(super) notes_dropped: usize,
+}
+
+impl Journal {
+    pub(super) fn new(lot: f64, bars: usize) -> Self {
+        Self {
+            lot,
+            entries: Vec::new(),
+            trades: Vec::new(),
+            orders: Vec::new(),
+            places: HashMap::new(),
+            equity: Vec::with_capacity(bars),
+            notes: Vec::new(),
+            notes_dropped: 0,
+        }
+    }
+
+    pub(super) fn placed(&mut self, order: OpenOrder, index: u32) {
+        self.places.insert(order.id.0, self.orders.len());
+        self.orders.push(OrderRecord {
+            order,
+            placed_bar: index,
+            status: OrderStatus::Working,
+            cause: OrderCause::NotApplicable,
+            ended_bar: None,
+            money: 0.0,
+            lot_price: 0.0,
+        });
+    }
+
+    pub(super) fn updated(&mut self, update: &OrderUpdate) {
+        let Some(record) = self.places.get(&update.order).and_then(|at| self.orders.get_mut(*at)) else {
+            return;
+        };
+        if matches!(update.status, OrderStatus::Working | OrderStatus::Triggered) {
+            return;
+        }
+        record.status = update.status;
+        record.cause = update.cause;
+        record.ended_bar = Some(update.index);
+        record.money = update.money;
+        record.lot_price = update.price;
+    }
+
+    pub(super) fn note(&mut self, line: String) {
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push(line);
+        } else {
+            self.notes_dropped += 1;
+        }
+    }
+
+    pub(super) fn executed(&mut self, execution: &Execution) {
+        if execution.kind == FillKind::Open {
+            let order = self.places.get(&execution.order).and_then(|at| self.orders.get(*at));
+            self.entries.push(OpenEntry {
+                number: execution.trade,
+                lots: execution.quantity,
+                index: execution.index,
+                timestamp: execution.timestamp,
+                price: execution.price,
+                commission: execution.commission,
+                tag: order.map_or("", |record| record.order.ticket.tag),
+            });
+            return;
+        }
+        let Some(at) = self.entries.iter().position(|entry| entry.number == execution.trade) else { return };
+        let entry = &mut self.entries[at];
+        let lots = -execution.quantity;
+        // A part bears its share of what the entry has cost.
+        let paid = entry.commission * (lots as f64 / entry.lots as f64);
+        let before = *entry;
+        entry.lots -= lots;
+        entry.commission -= paid;
+        if entry.lots == 0 {
+            self.entries.remove(at);
+        }
+        self.trades.push(closed(&before, lots as f64 * self.lot, paid, execution));
+    }
+
+    /// Entries that are open still: number, units, bar and price.
+    pub(super) fn open_trades(&self) -> Vec<OpenPosition> {
+        let row = |entry: &OpenEntry| OpenPosition {
+            number: entry.number,
+            size: entry.lots as f64 * self.lot,
+            entry_bar: entry.index,
+            entry_price: entry.price,
+            tag: entry.tag,
+        };
+        self.entries.iter().map(row).collect()
+    }
+}
+
+/// A trade that was open when the run ended.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct OpenPosition {
+    /// Number of the entry.
+    pub number: u32,
+    /// Units; negative when short.
+    pub size: f64,
+    /// Number of the bar of the entry.
+    pub entry_bar: u32,
+    /// Price of the entry.
+    pub entry_price: f64,
+    /// The word that the order bore.
+    pub tag: &'static str,
+}
+
+fn closed(entry: &OpenEntry, size: f64, paid: f64, exit: &Execution) -> Trade {
+    let commission = paid + exit.commission;
+    let gross = size * (exit.price - entry.price);
+    let value = size.abs() * entry.price;
+    Trade {
+        number: entry.number,
+        size,
+        entry_bar: entry.index,
+        exit_bar: exit.index,
+        entry_time: entry.timestamp,
+        exit_time: exit.timestamp,
+        entry_price: entry.price,
+        exit_price: exit.price,
+        commission,
+        profit: gross - commission,
+        return_pct: (size.signum() * (exit.price / entry.price - 1.0) - commission / value) * 100.0,
+        bars: exit.index - entry.index,
+        // Found when the run is over.
+        mae_pct: 0.0,
+        mfe_pct: 0.0,
+        tag: entry.tag,
+    }
+}
+
+fn as_text<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&crate::data::format_timestamp(*time))
+}

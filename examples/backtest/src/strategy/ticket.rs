@@ -1,0 +1,235 @@
+//! What a strategy asks for: orders with their sizes, prices, protection and time.
+
+use crate::messages::{NewOrder, OrderType, SizeUnit, TimeInForce};
+
+/// How much to trade.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Size {
+    /// Everything that the account can still buy for, costs included.
+    All,
+    /// Units of the asset, rounded down to whole lots.
+    Units(f64),
+    /// Units of the currency.
+    Value(f64),
+    /// A share of what the account can still buy for: 0.5 is half.
+    Cash(f64),
+    /// A share of the equity.
+    Equity(f64),
+}
+
+impl From<f64> for Size {
+    fn from(units: f64) -> Self {
+        Self::Units(units)
+    }
+}
+
+impl From<u32> for Size {
+    fn from(units: u32) -> Self {
+        Self::Units(f64::from(units))
+    }
+}
+
+/// An order before it is sent: at the market, good till cancelled, unless it says otherwise.
+///
+/// Distances of protective orders are prices, in units of the currency.
+///
+/// ```
+/// use backtest::strategy::{Size, Ticket};
+/// // Buys for half of the cash at 99 or below; loses at most down to 95 and takes its profit at 110.
+/// let ticket = Ticket::new(Size::Cash(0.5)).limit(99.0).stop_loss(95.0).take_profit(110.0).tag("dip");
+/// # let _ = ticket;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use = "a ticket is an order once `ctx.buy` or `ctx.sell` has it"]
+pub struct Ticket {
+    size: Size,
+    target: bool,
+    limit: f64,
+    stop: f64,
+    trail: f64,
+    stop_loss: f64,
+    take_profit: f64,
+    time_in_force: TimeInForce,
+    reduce_only: bool,
+    group: u32,
+    pub(super) tag: &'static str,
+    trailing: bool,
+}
+
+impl<S: Into<Size>> From<S> for Ticket {
+    fn from(size: S) -> Self {
+        Self::new(size)
+    }
+}
+
+impl Ticket {
+    /// An order at the market for this size.
+    pub fn new(size: impl Into<Size>) -> Self {
+        Self {
+            size: size.into(),
+            target: false,
+            limit: 0.0,
+            stop: 0.0,
+            trail: 0.0,
+            stop_loss: 0.0,
+            take_profit: 0.0,
+            time_in_force: TimeInForce::GoodTillCancelled,
+            reduce_only: false,
+            group: 0,
+            tag: "",
+            trailing: false,
+        }
+    }
+
+    /// An order at the market for everything that the account can still buy for.
+    pub fn all() -> Self {
+        Self::new(Size::All)
+    }
+
+    /// Filled at this price or better. With [`stop`](Ticket::stop) it is a stop-limit order.
+    pub fn limit(mut self, price: f64) -> Self {
+        self.limit = or_none(price);
+        self
+    }
+
+    /// Filled at the market once this price was touched: above the market to buy, below it to sell.
+    pub fn stop(mut self, price: f64) -> Self {
+        self.stop = or_none(price);
+        self
+    }
+
+    /// A stop that follows the best price at this distance. [`stop`](Ticket::stop) says where it begins, if
+    /// not at the distance from the latest close.
+    pub fn trailing_stop(mut self, distance: f64) -> Self {
+        self.trail = or_none(distance);
+        self.trailing = true;
+        self
+    }
+
+    /// Closes the trade, once it is open, when the price has gone this far against it.
+    pub fn stop_loss(mut self, price: f64) -> Self {
+        self.stop_loss = or_none(price);
+        self
+    }
+
+    /// As [`stop_loss`](Ticket::stop_loss), at a distance that follows the best price since the entry.
+    pub fn trailing_stop_loss(mut self, distance: f64) -> Self {
+        self.trail = or_none(distance);
+        self
+    }
+
+    /// Closes the trade, once it is open, at this price or better.
+    pub fn take_profit(mut self, price: f64) -> Self {
+        self.take_profit = or_none(price);
+        self
+    }
+
+    /// Works for the day of the first bar on which it can be filled; on daily bars that is this bar alone.
+    pub fn day(mut self) -> Self {
+        self.time_in_force = TimeInForce::Day;
+        self
+    }
+
+    /// Is filled at the next open, as far as the account can pay for it, or never.
+    pub fn immediate_or_cancel(mut self) -> Self {
+        self.time_in_force = TimeInForce::ImmediateOrCancel;
+        self
+    }
+
+    /// Is filled at the next open, whole, or never.
+    pub fn fill_or_kill(mut self) -> Self {
+        self.time_in_force = TimeInForce::FillOrKill;
+        self
+    }
+
+    /// Closes and never opens: what is beyond the position is left out.
+    pub fn reduce_only(mut self) -> Self {
+        self.reduce_only = true;
+        self
+    }
+
+    /// A word that the trades of this order bear in the results.
+    pub fn tag(mut self, tag: &'static str) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// Its size is that of the position wanted.
+    pub(super) fn as_target(mut self) -> Self {
+        self.target = true;
+        self
+    }
+
+    /// It cancels the others of the group when it is filled, and they cancel it.
+    pub(super) fn in_group(mut self, group: u32) -> Self {
+        self.group = group;
+        self
+    }
+
+    /// The message. `side` is 1.0 to buy and -1.0 to sell.
+    pub(super) fn order(&self, order: u32, after: u32, side: f64, lot: f64) -> NewOrder {
+        let kind = match (self.trailing, self.limit != 0.0, self.stop != 0.0) {
+            (true, _, _) => OrderType::TrailingStop,
+            (_, true, true) => OrderType::StopLimit,
+            (_, true, false) => OrderType::Limit,
+            (_, false, true) => OrderType::Stop,
+            _ => OrderType::Market,
+        };
+        // Whole lots, where a quotient like 0.3 / 0.1 is three in spite of its rounding.
+        let lots = |units: f64| ((units.abs() / lot) * (1.0 + 4.0 * f64::EPSILON)).floor().copysign(units);
+        let (unit, size) = match (self.size, self.target) {
+            (Size::All, false) => (SizeUnit::Cash, 1.0),
+            (Size::Units(units), false) => (SizeUnit::Lots, lots(units)),
+            (Size::Value(value), false) => (SizeUnit::Value, value),
+            (Size::Cash(share), false) => (SizeUnit::Cash, share.min(1.0)),
+            (Size::Equity(share), false) => (SizeUnit::Equity, share),
+            (Size::Units(units), true) => (SizeUnit::TargetLots, lots(units)),
+            (Size::All, true) => (SizeUnit::TargetEquity, 1.0),
+            // A target in money is a number of lots at the price of the fill, which `ctx.target` has turned
+            // into a share.
+            (Size::Value(share) | Size::Cash(share) | Size::Equity(share), true) => {
+                (SizeUnit::TargetEquity, share)
+            }
+        };
+        let group = self.group;
+        let Self { limit, stop, trail, stop_loss, take_profit, time_in_force, reduce_only, .. } = *self;
+        let size = size * side;
+        NewOrder {
+            order,
+            after,
+            group,
+            kind,
+            unit,
+            time_in_force,
+            reduce_only,
+            size,
+            limit,
+            stop,
+            trail,
+            stop_loss,
+            take_profit,
+        }
+    }
+
+    /// Whether some price or the size is no number. Such an order is rejected before it is sent, because no
+    /// message may carry it.
+    pub(super) fn is_no_number(&self) -> bool {
+        let size = match self.size {
+            Size::All => 1.0,
+            Size::Units(x) | Size::Value(x) | Size::Cash(x) | Size::Equity(x) => x,
+        };
+        [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit, size]
+            .iter()
+            .any(|x| !x.is_finite())
+    }
+
+    /// Whether some price is not above zero, as given.
+    pub(super) fn has_bad_price(&self) -> bool {
+        [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit].iter().any(|price| *price < 0.0)
+    }
+}
+
+/// A price that was asked for is no longer "none": zero becomes a price that is refused.
+fn or_none(price: f64) -> f64 {
+    if price == 0.0 { -1.0 } else { price }
+}
