@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -81,6 +81,16 @@ struct Shared {
 struct Inside {
     hooks: Arc<dyn ThreadHooks>,
     threads: Mutex<HashSet<ThreadId>>,
+    one_ended: Condvar,
+}
+
+impl Inside {
+    /// Waits until no thread calls the language's code any more; whether none does by then.
+    fn wait_end(&self, limit: Duration) -> bool {
+        let threads = lock(&self.threads);
+        let waited = self.one_ended.wait_timeout_while(threads, limit, |threads| !threads.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_empty()
+    }
 }
 
 /// Of languages that do not care.
@@ -105,6 +115,7 @@ impl ThreadHooks for Inside {
     fn ended(&self) {
         self.hooks.ended();
         lock(&self.threads).remove(&thread::current().id());
+        self.one_ended.notify_all();
     }
 }
 
@@ -211,7 +222,7 @@ impl Runtime {
         owned: Option<tokio::runtime::Runtime>,
         hooks: Arc<dyn ThreadHooks>,
     ) -> Self {
-        let hooks = Arc::new(Inside { hooks, threads: Mutex::default() });
+        let hooks = Arc::new(Inside { hooks, threads: Mutex::default(), one_ended: Condvar::new() });
         Self {
             shared: Arc::new(Shared {
                 bus,
@@ -438,6 +449,8 @@ impl Runtime {
         let ended = self.end_actors(limit);
         let delivery = lock(&self.shared.delivery).take();
         let finished = delivery.is_none_or(|delivery| delivery.finish(left().max(GRACE)));
+        // Those of actors end a little after them.
+        let finished = self.shared.hooks.wait_end(left().max(GRACE)) && finished;
         self.shared.stop_readers();
         if let Some(threads) = lock(&self.shared.owned).take() {
             threads.shutdown_timeout(left().max(GRACE));

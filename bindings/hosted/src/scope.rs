@@ -9,7 +9,7 @@ use mycelium::{Context, Every, Timestamp, WirePublishError};
 
 use crate::actor::{Due, Own, Timed};
 use crate::wait::block_on;
-use crate::{Address, Error, HostedActor, Known};
+use crate::{Address, Encoded, Error, HostedActor, Known};
 
 /// The actor whose callback runs: what it publishes and sets here is its own. It is there for the time of one
 /// call.
@@ -47,6 +47,14 @@ impl Scope<'_> {
     pub fn try_publish(&mut self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
         let header = self.known.get(type_id)?.header();
         Ok(self.ctx.try_publish_wire(&header, bytes)?)
+    }
+
+    /// A value of the current version of this message, such as an answer.
+    ///
+    /// # Errors
+    /// [`Error::UnknownType`].
+    pub fn encoded(&self, type_id: u16, bytes: &[u8]) -> Result<Encoded, Error> {
+        Ok(Encoded { header: self.known.get(type_id)?.header(), bytes: bytes.to_vec() })
     }
 
     /// The time on the bus's clock.

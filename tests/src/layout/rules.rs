@@ -169,6 +169,13 @@ const GLOBALS: &[(&str, &str)] = &[
         "bindings/python/src/attached.rs",
         "whether a thread of the core has the interpreter's lock: of that thread alone",
     ),
+    ("bindings/ffi/src/handles.rs", "the numbers that C holds are those of the process"),
+    ("bindings/ffi/src/last.rs", "the last error of a thread, as C asks for it"),
+    (
+        "bindings/ffi/src/current.rs",
+        "the actor whose callback runs on a thread: set and taken back around each call",
+    ),
+    ("bindings/ffi/src/address.rs", "the last answer of a thread, which C is shown in place"),
     ("supervisor/src/backoff.rs", "a constant that the backoff crate asks for and nobody reads"),
 ];
 

@@ -1,0 +1,308 @@
+/* What is done wrong is an error that says what to do, and never a crash. */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mycelium.h"
+
+#define EXPECT(call, wanted)                                                                                            \
+    do {                                                                                                                \
+        int64_t got_ = (call);                                                                                          \
+        if (got_ != (wanted)) {                                                                                         \
+            fprintf(stderr, "%s:%d: %s is %" PRId64 " and not %" PRId64 ": %s\n", __FILE__, __LINE__, #call, got_,     \
+                    (int64_t)(wanted), mycelium_error());                                                               \
+            exit(1);                                                                                                    \
+        }                                                                                                               \
+    } while (0)
+
+/* An error of this kind, whose text has this word. */
+#define WRONG(call, wanted, word)                                                                                       \
+    do {                                                                                                                \
+        EXPECT(call, wanted);                                                                                           \
+        const char *text_ = mycelium_error();                                                                           \
+        if (strstr(text_, word) == NULL) {                                                                              \
+            fprintf(stderr, "%s:%d: \"%s\" does not say \"%s\"\n", __FILE__, __LINE__, text_, word);                   \
+            exit(1);                                                                                                    \
+        }                                                                                                               \
+    } while (0)
+
+typedef struct {
+    int64_t price;
+    int64_t at;
+} Tick;
+
+enum { TICK = 7, MEAN = 8, NEWS = 9 };
+
+static const char TABLE[] = "mycelium contract 1\nschema acme 1\nmessage Tick 7 1 market.ticks\nfield price 1 i64\n"
+                            "field at 1 i64\nmessage Mean 8 1 market.means\nfield price 1 f64\nfield ticks 1 u64\n"
+                            "message News 9 1 news\nfield text 1 String\n";
+
+static const Tick ONE = {1, 2};
+#define BYTES ((const uint8_t *)&ONE)
+
+static MyceliumHandle start(void) {
+    MyceliumHandle runtime;
+    EXPECT(mycelium_runtime_create(TABLE, NULL, &runtime), 0);
+    return runtime;
+}
+
+static atomic_int released, called;
+static void release(void *user) {
+    (void)user;
+    atomic_fetch_add(&released, 1);
+}
+static int32_t counts(void *user, const MyceliumMessage *message) {
+    (void)user, (void)message;
+    atomic_fetch_add(&called, 1);
+    return 0;
+}
+
+static void nulls(void) {
+    MyceliumHandle out = 99;
+    WRONG(mycelium_runtime_create(NULL, NULL, &out), MYCELIUM_ERROR_ARGUMENT, "`contract` is null");
+    WRONG(mycelium_runtime_create(TABLE, NULL, NULL), MYCELIUM_ERROR_ARGUMENT, "`runtime` is null");
+    WRONG(mycelium_runtime_create("\xff\xfe", NULL, &out), MYCELIUM_ERROR_ARGUMENT, "UTF-8");
+    WRONG(mycelium_runtime_create("nothing", NULL, &out), MYCELIUM_ERROR_CONTRACT, "contract");
+    WRONG(mycelium_runtime_create_from_file("/nowhere/x.yaml", NULL, &out), MYCELIUM_ERROR_CONTRACT, "/nowhere");
+    MyceliumOptions options;
+    memset(&options, 0, sizeof options);
+    WRONG(mycelium_runtime_create(TABLE, &options, &out), MYCELIUM_ERROR_ARGUMENT, "sizeof(MyceliumOptions)");
+    options.size = sizeof options;
+    EXPECT(mycelium_runtime_create(TABLE, &options, &out), 0);
+    WRONG(mycelium_publish(out, TICK, NULL, 16), MYCELIUM_ERROR_ARGUMENT, "`bytes` is null");
+    WRONG(mycelium_publish(out, TICK, BYTES, (size_t)-1), MYCELIUM_ERROR_ARGUMENT, "negative");
+    WRONG(mycelium_publish(out, TICK, NULL, 0), MYCELIUM_ERROR_VALUE, "Tick");
+    WRONG(mycelium_publish(out, TICK, BYTES, 15), MYCELIUM_ERROR_VALUE, "Tick");
+    WRONG(mycelium_publish(out, 77, BYTES, 16), MYCELIUM_ERROR_CONTRACT, "77");
+    WRONG(mycelium_publish_version(out, TICK, 2, 8, BYTES, 16), MYCELIUM_ERROR_VALUE, "Tick");
+    WRONG(mycelium_publish_array(out, TICK, BYTES, 0, 1, NULL), MYCELIUM_ERROR_ARGUMENT, "stride");
+    WRONG(mycelium_publish_array(out, TICK, BYTES, (size_t)-1, 2, NULL), MYCELIUM_ERROR_ARGUMENT, "too much");
+    WRONG(mycelium_publish_array(out, TICK, NULL, 16, 1, NULL), MYCELIUM_ERROR_ARGUMENT, "null");
+    EXPECT(mycelium_publish_array(out, TICK, NULL, 16, 0, NULL), 0);
+    WRONG(mycelium_check_schema(out, 1), MYCELIUM_ERROR_DIGEST, "mycelium gen");
+    WRONG(mycelium_check_message(out, TICK, 1), MYCELIUM_ERROR_DIGEST, "Tick");
+    WRONG(mycelium_describe(out, TICK, NULL), MYCELIUM_ERROR_ARGUMENT, "null");
+    MyceliumDescribed described;
+    EXPECT(mycelium_describe(out, TICK, &described), 0);
+    EXPECT(described.root_len, sizeof(Tick));
+    EXPECT(mycelium_check_message(out, TICK, described.digest), 0);
+    WRONG(mycelium_reader_create(out, NULL, 0, 0, &out), MYCELIUM_ERROR_ARGUMENT, "`topics` is null");
+    MyceliumHandle other;
+    WRONG(mycelium_reader_create(out, "nowhere", 0, 0, &other), MYCELIUM_ERROR_CONTRACT, "nowhere");
+    WRONG(mycelium_reader_create(out, "news", 4, 0, &other), MYCELIUM_ERROR_ARGUMENT, "MYCELIUM_POLICY");
+    WRONG(mycelium_subscribe(out, "news", 0, 0, NULL, NULL, release, &other), MYCELIUM_ERROR_ARGUMENT, "callback");
+    WRONG(mycelium_subscribe(out, "news", 0, 0, counts, NULL, release, NULL), MYCELIUM_ERROR_ARGUMENT, "null");
+    WRONG(mycelium_subscribe(out, "nowhere", 0, 0, counts, NULL, release, &other), MYCELIUM_ERROR_CONTRACT, "nowhere");
+    EXPECT(atomic_load(&released), 3);
+    WRONG(mycelium_address(out, "root/a", &other), MYCELIUM_ERROR_NO_ADDRESS, "root/a");
+    WRONG(mycelium_self_stop(), MYCELIUM_ERROR_INSIDE, "callback of an actor");
+    WRONG(mycelium_reply(TICK, BYTES, 16), MYCELIUM_ERROR_INSIDE, "callback of an actor");
+    char text[8];
+    if (mycelium_stats_text(out, text, sizeof text) < 8 || strlen(text) != 7)
+        exit(1);
+    if (mycelium_stats_text(out, NULL, 0) < 8)
+        exit(1);
+    EXPECT(mycelium_free(out), 0);
+    if (mycelium_abi() != MYCELIUM_ABI || strlen(mycelium_version()) < 5)
+        exit(1);
+}
+
+static void handles(void) {
+    MyceliumHandle runtime = start(), reader, supervisor, tree, never[] = {0, 1, UINT64_MAX, (uint64_t)1 << 32};
+    EXPECT(mycelium_reader_create(runtime, "*", 0, 0, &reader), 0);
+    EXPECT(mycelium_supervisor_create("root", &supervisor), 0);
+    for (size_t i = 0; i < 4; i++) {
+        WRONG(mycelium_free(never[i]), MYCELIUM_ERROR_HANDLE, "handle");
+        WRONG(mycelium_publish(never[i], TICK, BYTES, 16), MYCELIUM_ERROR_HANDLE, "a runtime is needed");
+        WRONG(mycelium_wait(never[i], 0), MYCELIUM_ERROR_HANDLE, "a reader is needed");
+    }
+    WRONG(mycelium_publish(reader, TICK, BYTES, 16), MYCELIUM_ERROR_HANDLE, "that of a reader");
+    WRONG(mycelium_wait(runtime, 0), MYCELIUM_ERROR_HANDLE, "that of a runtime");
+    WRONG(mycelium_tree_shutdown(supervisor, 0), MYCELIUM_ERROR_HANDLE, "that of a supervisor");
+    WRONG(mycelium_supervisor_strategy(supervisor, 9), MYCELIUM_ERROR_ARGUMENT, "MYCELIUM_STRATEGY");
+    WRONG(mycelium_supervisor_add_supervisor(supervisor, supervisor), MYCELIUM_ERROR_ARGUMENT, "below itself");
+    EXPECT(mycelium_tree_start(runtime, supervisor, &tree), 0);
+    WRONG(mycelium_tree_start(runtime, supervisor, &tree), MYCELIUM_ERROR_ARGUMENT, "describe a new one");
+    EXPECT(tree, 0);
+    uint8_t room[64];
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    WRONG(mycelium_read(reader, room, 55, 9), MYCELIUM_ERROR_BUFFER, "56");
+    WRONG(mycelium_read_array(reader, MEAN, room, 64), MYCELIUM_ERROR_BUFFER, "Tick");
+    EXPECT(mycelium_read(reader, room, 56, 9), 1);
+    MyceliumRecord record;
+    memcpy(&record, room, sizeof record);
+    EXPECT(record.type_id * 1000 + record.len, 7016);
+    EXPECT(memcmp(room + sizeof record, &ONE, 16), 0);
+    EXPECT(mycelium_free(supervisor), 0);
+    EXPECT(mycelium_runtime_close(runtime, 5000), 0);
+    EXPECT(mycelium_runtime_close(runtime, 5000), 0);
+    WRONG(mycelium_publish(runtime, TICK, BYTES, 16), MYCELIUM_ERROR_CLOSED, "closed");
+    WRONG(mycelium_wait(reader, -1), MYCELIUM_ERROR_CLOSED, "closed");
+    WRONG(mycelium_reader_create(runtime, "*", 0, 0, &tree), MYCELIUM_ERROR_CLOSED, "closed");
+    EXPECT(mycelium_free(runtime), 0);
+    WRONG(mycelium_free(runtime), MYCELIUM_ERROR_HANDLE, "free it once");
+    WRONG(mycelium_publish(runtime, TICK, BYTES, 16), MYCELIUM_ERROR_HANDLE, "was freed");
+    EXPECT(mycelium_free(reader), 0);
+}
+
+/* A callback that does everything that it may not. */
+static MyceliumHandle of_callback, subscription;
+static atomic_int refused, seen;
+static int32_t closes(void *user, const MyceliumMessage *message) {
+    (void)user, (void)message;
+    atomic_fetch_add(&seen, 1);
+    WRONG(mycelium_runtime_close(of_callback, 1000), MYCELIUM_ERROR_INSIDE, "another thread");
+    WRONG(mycelium_free(of_callback), MYCELIUM_ERROR_INSIDE, "another thread");
+    EXPECT(mycelium_publish(of_callback, MEAN, BYTES, 16), 0);
+    EXPECT(mycelium_free(subscription), 0);
+    WRONG(mycelium_free(subscription), MYCELIUM_ERROR_HANDLE, "freed");
+    atomic_fetch_add(&refused, 1);
+    return 0;
+}
+
+static void callbacks(void) {
+    of_callback = start();
+    atomic_store(&released, 0);
+    EXPECT(mycelium_subscribe(of_callback, "market.ticks", 0, 0, closes, NULL, release, &subscription), 0);
+    for (int i = 0; i < 10; i++)
+        EXPECT(mycelium_publish(of_callback, TICK, BYTES, 16), 0);
+    while (atomic_load(&released) == 0)
+        ;
+    EXPECT(mycelium_runtime_close(of_callback, 60000), 0);
+    EXPECT(atomic_load(&seen) * 10 + atomic_load(&refused), 11);
+    EXPECT(atomic_load(&released), 1);
+    EXPECT(mycelium_free(of_callback), 0);
+}
+
+/* An actor that closes its runtime, answers nothing, fails to be made, and is asked for too much. */
+static atomic_int lives;
+static void *create(void *user) {
+    if (user == NULL) {
+        mycelium_fail("I will not live");
+        return NULL;
+    }
+    atomic_fetch_add(&lives, 1);
+    return user;
+}
+static int32_t message(void *state, const MyceliumMessage *message) {
+    MyceliumHandle runtime = *(MyceliumHandle *)state;
+    (void)message;
+    WRONG(mycelium_runtime_close(runtime, 1000), MYCELIUM_ERROR_INSIDE, "another thread");
+    EXPECT(mycelium_self_schedule(1, 1, 0), 0);
+    EXPECT(mycelium_self_cancel(1), 1);
+    EXPECT(mycelium_self_cancel(1), 0);
+    int64_t now;
+    uint64_t id;
+    EXPECT(mycelium_self_now(&now), 0);
+    EXPECT(mycelium_self_id(&id), 0);
+    WRONG(mycelium_self_id(NULL), MYCELIUM_ERROR_ARGUMENT, "null");
+    WRONG(mycelium_self_watch(runtime, 1), MYCELIUM_ERROR_HANDLE, "an address is needed");
+    return 3;
+}
+static int32_t silent(void *state, const MyceliumMessage *query) {
+    (void)state, (void)query;
+    return 0;
+}
+
+static void actors(void) {
+    MyceliumHandle runtime = start(), supervisor, tree, address;
+    MyceliumActor actor;
+    memset(&actor, 0, sizeof actor);
+    EXPECT(mycelium_supervisor_create("root", &supervisor), 0);
+    EXPECT(mycelium_supervisor_intensity(supervisor, 100, 1000), 0);
+    WRONG(mycelium_supervisor_add_actor(supervisor, runtime, "a", NULL), MYCELIUM_ERROR_ARGUMENT, "null");
+    WRONG(mycelium_supervisor_add_actor(supervisor, runtime, "a", &actor), MYCELIUM_ERROR_ARGUMENT, "sizeof");
+    atomic_store(&released, 0);
+    actor.size = sizeof actor;
+    actor.release = release;
+    WRONG(mycelium_supervisor_add_actor(supervisor, runtime, "a", &actor), MYCELIUM_ERROR_ARGUMENT, "create");
+    actor.create = create;
+    actor.restart = 7;
+    WRONG(mycelium_supervisor_add_actor(supervisor, runtime, "a", &actor), MYCELIUM_ERROR_ARGUMENT, "RESTART");
+    actor.restart = 0;
+    WRONG(mycelium_supervisor_add_actor(supervisor, 0, "a", &actor), MYCELIUM_ERROR_HANDLE, "runtime");
+    WRONG(mycelium_supervisor_add_actor(supervisor, runtime, NULL, &actor), MYCELIUM_ERROR_ARGUMENT, "name");
+    EXPECT(atomic_load(&released), 4);
+    actor.message = message;
+    actor.query = silent;
+    actor.topics = "market.ticks";
+    actor.user = &runtime;
+    EXPECT(mycelium_supervisor_add_actor(supervisor, runtime, "a", &actor), 0);
+    EXPECT(mycelium_tree_start(runtime, supervisor, &tree), 0);
+    EXPECT(mycelium_address(runtime, "root/a", &address), 0);
+    for (int i = 0; i < 20; i++)
+        EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    MyceliumMessage answer;
+    WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "mycelium_reply");
+    WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, NULL), MYCELIUM_ERROR_ARGUMENT, "answer");
+    EXPECT(atomic_load(&lives), 21);
+    EXPECT(mycelium_is_alive(address), 1);
+    EXPECT(mycelium_free(supervisor), 0);
+
+    EXPECT(mycelium_supervisor_create("other", &supervisor), 0);
+    actor.user = NULL;
+    MyceliumHandle none;
+    EXPECT(mycelium_supervisor_add_actor(supervisor, runtime, "b", &actor), 0);
+    WRONG(mycelium_tree_start(runtime, supervisor, &none), MYCELIUM_ERROR_TREE, "I will not live");
+    EXPECT(mycelium_free(supervisor), 0);
+
+    EXPECT(mycelium_tree_ended(tree, 0, NULL, 0), 0);
+    WRONG(mycelium_tree_terminate(tree, "root/nobody"), MYCELIUM_ERROR_TREE, "no child");
+    EXPECT(mycelium_tree_terminate(tree, "root/a"), 0);
+    WRONG(mycelium_tell(address, TICK, BYTES, 16), MYCELIUM_ERROR_NO_ADDRESS, "ended");
+    EXPECT(mycelium_tree_restart(tree, "root/a"), 0);
+    EXPECT(mycelium_tree_shutdown(tree, 60000), 0);
+    char reason[64];
+    EXPECT(mycelium_tree_ended(tree, 60000, reason, sizeof reason), 1);
+    EXPECT(mycelium_free(tree), 0);
+    EXPECT(mycelium_free(address), 0);
+    EXPECT(mycelium_free(runtime), 0);
+    EXPECT(atomic_load(&released), 6);
+}
+
+/* Threads that publish, read and free while others close and free the same. */
+static MyceliumHandle shared, shared_reader;
+static void *uses(void *user) {
+    (void)user;
+    uint8_t room[1024];
+    for (int i = 0; i < 300; i++) {
+        mycelium_try_publish(shared, TICK, BYTES, 16);
+        mycelium_read(shared_reader, room, sizeof room, 10);
+        if (mycelium_error() == NULL)
+            exit(1);
+    }
+    return (void *)(intptr_t)(mycelium_free(shared_reader) == 0);
+}
+
+static void threads(void) {
+    for (int round = 0; round < 5; round++) {
+        pthread_t others[4];
+        shared = start();
+        EXPECT(mycelium_reader_create(shared, "*", MYCELIUM_POLICY_DROP_OLDEST, 16, &shared_reader), 0);
+        for (int i = 0; i < 4; i++)
+            pthread_create(&others[i], NULL, uses, NULL);
+        if (round % 2 == 0)
+            EXPECT(mycelium_runtime_close(shared, 60000), 0);
+        intptr_t freed = 0;
+        for (int i = 0; i < 4; i++) {
+            void *result;
+            pthread_join(others[i], &result);
+            freed += (intptr_t)result;
+        }
+        EXPECT(freed, 1);
+        EXPECT(mycelium_free(shared), 0);
+    }
+}
+
+int main(void) {
+    nulls();
+    handles();
+    callbacks();
+    actors();
+    threads();
+    printf("all is refused as it should be\n");
+    return 0;
+}
