@@ -30,6 +30,9 @@ pub const LINKS_MAX: usize = 1_024;
 /// of them.
 const HANDSHAKES_MAX: usize = 64;
 
+/// How many peers that have never had a connection are remembered (links).
+const STRANGERS_MAX: usize = 64;
+
 /// How far the end of a bus has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -251,15 +254,17 @@ impl Hub {
         Ok(peer)
     }
 
-    /// A handshake with this peer has failed: it is forgotten if there never was a connection.
+    /// A handshake with this peer has failed. One that has never had a connection is forgotten if there are
+    /// many of them; not at once, because the peer may have read that it was accepted.
     pub(super) fn release(&self, peer: &Arc<Peer>) {
         let mut table = lock(&self.table);
+        let strangers = table.links.values().filter(|entry| !entry.peer.was_attached()).count();
+        if strangers <= STRANGERS_MAX || peer.was_attached() {
+            return;
+        }
         let name = peer.name();
-        let found = table.links.get(&name).filter(|entry| Arc::ptr_eq(&entry.peer, peer));
-        if found.is_some_and(|entry| entry.peer.stats().connections == 0)
-            && let Some(entry) = table.links.remove(&name)
-        {
-            entry.task.abort();
+        if table.links.get(&name).is_some_and(|entry| Arc::ptr_eq(&entry.peer, peer)) {
+            table.forget(&name);
         }
     }
 
@@ -301,14 +306,25 @@ impl Hub {
 }
 
 impl LinkTable {
-    /// Forgets a peer that is gone and of which nothing is left to tell, if there is one.
+    /// Forgets a peer that has never had a connection, or else one that is gone and for which nothing waits,
+    /// if there is one.
     fn make_room(&mut self) -> bool {
-        let gone = self.links.iter().find(|(_, entry)| entry.peer.stats().state == LinkState::Gone);
-        let Some(name) = gone.map(|(name, _)| Arc::clone(name)) else { return false };
-        if let Some(entry) = self.links.remove(&name) {
+        let stranger = |entry: &&LinkEntry| !entry.peer.was_attached();
+        let gone = |entry: &&LinkEntry| {
+            let stats = entry.peer.stats();
+            stats.state == LinkState::Gone && stats.waiting == 0
+        };
+        let links = || self.links.values();
+        let Some(entry) = links().find(stranger).or_else(|| links().find(gone)) else { return false };
+        let name = entry.peer.name();
+        self.forget(&name);
+        true
+    }
+
+    fn forget(&mut self, name: &str) {
+        if let Some(entry) = self.links.remove(name) {
             entry.task.abort();
         }
-        true
     }
 }
 
@@ -331,7 +347,8 @@ impl Bridge for Hub {
     }
 
     fn stats(&self) -> Vec<LinkStats> {
-        self.peers().iter().map(|peer| peer.stats()).collect()
+        let peers = self.peers();
+        peers.iter().filter(|peer| peer.was_attached()).map(|peer| peer.stats()).collect()
     }
 
     fn admit(&self, admit: bool) {

@@ -82,6 +82,11 @@ impl Peer {
         Arc::clone(&self.name)
     }
 
+    /// Whether it has ever had a connection.
+    pub(super) fn was_attached(&self) -> bool {
+        self.desk().stats.connections > 0
+    }
+
     pub(super) fn stats(&self) -> LinkStats {
         let desk = self.desk();
         let mut stats = desk.stats.clone();

@@ -5,5 +5,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod faults;
+mod hostile;
 mod kit;
 mod plain;
+mod processes;
+mod proxy;
+mod sockets;
+mod topics;

@@ -1,0 +1,157 @@
+//! Whatever happens to connections: nothing is lost, doubled or out of order while both processes live.
+
+use std::time::Duration;
+
+use mycelium::{LinkAddress, LinkOptions, LinkState, MessageBus, Subscriber};
+use mycelium_random::{Random, seed};
+
+use crate::common::on_every_runtime;
+use crate::kit::{Fill, Text, Tick, builder, bus, link, until, until_wanted};
+use crate::proxy::{Faults, Proxy};
+
+/// Everything that may go wrong, often enough that a run of some thousand messages sees all of it.
+const ALL: Faults =
+    Faults { cut: 100, reset: 50, corrupt: 50, delay: 50, bytes: 200, swallow: 20, swallowed_max: 1 };
+
+async fn hear(heard: &mut Subscriber<Tick>, count: u64) {
+    for n in 0..count {
+        assert_eq!(heard.recv().await.unwrap().n, n);
+    }
+}
+
+async fn send(bus: &MessageBus, count: u64) {
+    let ticks = bus.publisher::<Tick>().unwrap();
+    for n in 0..count {
+        ticks.publish(Tick { n }).await.unwrap();
+    }
+}
+
+/// Ticks one way, fills the other, texts of all lengths, through a relay with these faults.
+async fn run(seed: u64, faults: Faults, ticks: u64, fills: u64, texts: u64) {
+    let (market, desk) = (bus("market"), bus("desk"));
+    let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+    let proxy = Proxy::new(&listener.address(), Random::new(seed), faults).await;
+    let dialer = desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+    let mut heard = desk.subscriber::<Tick>().unwrap();
+    let mut texts_heard = desk.subscriber::<Text>().unwrap();
+    let mut back = market.subscriber::<Fill>().unwrap();
+    dialer.linked().await;
+    until_wanted(&market, "desk", &["Tick", "Text"]).await;
+    until_wanted(&desk, "market", &["Fill"]).await;
+    let send_fills = async {
+        let publisher = desk.publisher::<Fill>().unwrap();
+        for n in 0..fills {
+            publisher.publish(Fill { n }).await.unwrap();
+        }
+    };
+    let hear_fills = async {
+        for n in 0..fills {
+            assert_eq!(back.recv().await.unwrap().n, n);
+        }
+    };
+    let send_texts = async {
+        let publisher = market.publisher::<Text>().unwrap();
+        for n in 0..texts {
+            let words = format!("{n} {}", "x".repeat((n * n % 20_011) as usize));
+            publisher.publish(Text { words }).await.unwrap();
+        }
+    };
+    let hear_texts = async {
+        for n in 0..texts {
+            let text = texts_heard.recv().await.unwrap();
+            assert!(text.words.starts_with(&format!("{n} ")) && text.words.len() as u64 > n * n % 20_011);
+        }
+    };
+    tokio::join!(
+        send(&market, ticks),
+        hear(&mut heard, ticks),
+        send_fills,
+        hear_fills,
+        send_texts,
+        hear_texts
+    );
+    proxy.heal();
+    until(|| link(&market, "desk").waiting + link(&desk, "market").waiting == 0).await;
+    let (out, home) = (link(&market, "desk"), link(&desk, "market"));
+    assert_eq!((out.sent, out.acknowledged, out.received), (ticks + texts, ticks + texts, fills));
+    assert_eq!((home.sent, home.acknowledged, home.received), (fills, fills, ticks + texts));
+    for link in [&out, &home] {
+        assert_eq!((link.lost, link.unsent, link.refused, link.peer_restarts), (0, 0, 0, 0), "{link}");
+    }
+    println!("{} connections, {} faults, {out}", proxy.connections(), proxy.happened());
+    let ends = faults.cut + faults.reset + faults.corrupt + faults.swallow > 0;
+    assert!(!ends || proxy.connections() > 1 || proxy.happened() == 0);
+    assert!(heard.try_recv().is_none() && back.try_recv().is_none() && texts_heard.try_recv().is_none());
+}
+
+#[test]
+fn a_hundred_thousand_messages_come_once_and_in_order_whatever_happens_to_connections() {
+    let messages = std::env::var("MYCELIUM_LINK_MESSAGES").ok();
+    let messages = messages.map_or(100_000, |text| text.parse().expect("a number"));
+    let seed = seed();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(run(seed, ALL, messages, messages / 4, 100));
+}
+
+#[test]
+fn each_kind_of_fault_alone_costs_no_message_on_any_runtime() {
+    let seed = seed();
+    on_every_runtime(async move || {
+        let none = Faults::default();
+        let rows = [
+            Faults { cut: 300, ..none },
+            Faults { reset: 300, ..none },
+            Faults { corrupt: 300, ..none },
+            Faults { delay: 100, bytes: 10_000, ..none },
+            none,
+        ];
+        for (at, faults) in rows.into_iter().enumerate() {
+            run(seed + at as u64, faults, 3_000, 500, 20).await;
+        }
+    });
+}
+
+#[test]
+fn a_peer_that_hangs_is_found_to_be_silent_and_what_waits_comes_later() {
+    on_every_runtime(async || {
+        let faults = Faults { swallow: 10_000, swallowed_max: 1, ..Faults::default() };
+        // The relay swallows everything behind the first piece: the handshake or what follows.
+        run(1, faults, 200, 200, 2).await;
+    });
+}
+
+#[test]
+fn a_peer_that_stays_away_is_given_up_and_gets_what_is_published_after_it_is_back() {
+    on_every_runtime(async || {
+        let (market, desk) = (builder("market").topic_capacity(8).build(), bus("desk"));
+        let options = LinkOptions::default().hold(Duration::from_millis(200)).window(512);
+        let listener = market.bind_tcp_with("127.0.0.1:0", options).unwrap();
+        let proxy = Proxy::new(&listener.address(), Random::new(1), Faults::default()).await;
+        let dialer = desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+        let mut heard = desk.subscriber::<Tick>().unwrap();
+        until_wanted(&market, "desk", &["Tick"]).await;
+        send(&market, 3).await;
+        hear(&mut heard, 3).await;
+        until(|| link(&market, "desk").waiting == 0).await;
+        dialer.close();
+        proxy.cut();
+        until(|| link(&market, "desk").state != LinkState::Linked).await;
+        // Fills the window and the queue, waits, and is let go.
+        let ticks = market.publisher::<Tick>().unwrap();
+        for n in 0..100 {
+            ticks.publish(Tick { n }).await.unwrap();
+        }
+        until(|| link(&market, "desk").state == LinkState::Gone).await;
+        let stats = link(&market, "desk");
+        assert_eq!(stats.sent, 3 + stats.waiting);
+        assert!(stats.waiting > 0 && stats.unsent > 0 && stats.waiting + stats.unsent < 100, "{stats}");
+        let waiting = stats.waiting;
+        desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+        until_wanted(&market, "desk", &["Tick"]).await;
+        ticks.publish(Tick { n: 1_000 }).await.unwrap();
+        // What the window had kept, and what follows.
+        hear(&mut heard, waiting).await;
+        assert_eq!(heard.recv().await.unwrap().n, 1_000);
+        assert_eq!(link(&market, "desk").lost, 0);
+    });
+}

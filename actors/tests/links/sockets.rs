@@ -1,0 +1,77 @@
+//! Sockets in the file system: who may enter, and what is replaced.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+
+use mycelium::{LinkAddress, LinkError};
+
+use crate::common::on_every_runtime;
+use crate::kit::{bus, find, socket, until};
+
+#[test]
+fn a_socket_is_for_this_user_alone() {
+    on_every_runtime(async || {
+        let path = socket();
+        let market = bus("market");
+        market.bind_unix(&path).unwrap();
+        let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+
+        // A directory that others may enter is refused, also by way of a link to it.
+        let wide = socket().parent().unwrap().to_owned();
+        DirBuilder::new().mode(0o700).create(&wide).unwrap();
+        let by_link = socket().parent().unwrap().to_owned();
+        symlink(&wide, &by_link).unwrap();
+        for mode in [0o755, 0o710, 0o702] {
+            fs::set_permissions(&wide, Permissions::from_mode(mode)).unwrap();
+            for directory in [&wide, &by_link] {
+                let error = market.bind_unix(directory.join("bus")).unwrap_err();
+                assert!(matches!(error, LinkError::Directory { own: true, .. }), "{error}");
+                let remedy = format!("chmod 700 {}", wide.canonicalize().unwrap().display());
+                assert!(error.to_string().contains(&remedy), "{error}");
+            }
+        }
+        fs::set_permissions(&wide, Permissions::from_mode(0o700)).unwrap();
+        market.bind_unix(by_link.join("bus")).unwrap();
+    });
+}
+
+#[test]
+fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
+    on_every_runtime(async || {
+        let (path, market) = (socket(), bus("market"));
+        DirBuilder::new().mode(0o700).create(path.parent().unwrap()).unwrap();
+        // A file that is no socket stays.
+        fs::write(&path, "mine").unwrap();
+        assert!(matches!(market.bind_unix(&path), Err(LinkError::NotASocket { .. })));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+        fs::remove_file(&path).unwrap();
+        // A dead process has left one behind.
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let listener = market.bind_unix(&path).unwrap();
+        // Somebody listens there.
+        let error = bus("other").bind_unix(&path).unwrap_err();
+        assert!(matches!(error, LinkError::InUse { .. }), "{error}");
+        // Closed, it may be bound again.
+        listener.close();
+        until(|| !path.exists()).await;
+        let again = bus("again");
+        again.bind_unix(&path).unwrap();
+        let desk = bus("desk");
+        let dialer = desk.connect(LinkAddress::unix(&path)).unwrap();
+        assert_eq!(&*dialer.linked().await, "again");
+        assert!(find(&market, "desk").is_none());
+    });
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_that_says_so() {
+    on_every_runtime(async || {
+        let (market, other) = (bus("market"), bus("other"));
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let error = other.bind_tcp(listener.address()).unwrap_err();
+        assert!(matches!(error, LinkError::InUse { .. }), "{error}");
+    });
+}

@@ -1,0 +1,146 @@
+//! Several topics over one link: each with its own room, policy and memory.
+
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::{LinkAddress, LinkOptions, Message, MessageBus, Retention, Subscription};
+
+use crate::common::on_every_runtime;
+use crate::kit::{Contract, Fill, Tick, builder, bus, find, link, linked, until, until_wanted};
+
+#[test]
+fn a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other() {
+    on_every_runtime(async || {
+        let (market, desk) = linked().await;
+        let slow = desk.subscriber_with(Subscription::<Tick>::block().capacity(4)).unwrap();
+        let mut fast = desk.subscriber::<Fill>().unwrap();
+        until_wanted(&market, "desk", &["Tick", "Fill"]).await;
+        let (ticks, fills) = (market.publisher::<Tick>().unwrap(), market.publisher::<Fill>().unwrap());
+        let mut stuck = 0;
+        // Until the queue there, the credit, and the queue here are full.
+        while stuck < 20 {
+            match ticks.try_publish(Tick { n: 0 }) {
+                Ok(()) => stuck = 0,
+                Err(_) => {
+                    stuck += 1;
+                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                }
+            }
+        }
+        let flood = async {
+            for n in 0..10_000 {
+                fills.publish(Fill { n }).await.unwrap();
+            }
+        };
+        let hear = async {
+            for n in 0..10_000 {
+                assert_eq!(fast.recv().await.unwrap().n, n);
+            }
+        };
+        tokio::join!(flood, hear);
+        until(|| link(&desk, "market").held == 1_020).await;
+        // The publisher goes on once the subscriber leaves.
+        drop(slow);
+        ticks.publish(Tick { n: 1 }).await.unwrap();
+        until(|| link(&desk, "market").held == 0).await;
+    });
+}
+
+#[test]
+fn a_lossy_queue_of_a_link_slows_nobody_and_each_message_is_sent_or_counted() {
+    on_every_runtime(async || {
+        let (market, desk) = (bus("market"), bus("desk"));
+        let queue = Subscription::drop_oldest().capacity(16);
+        let listener =
+            market.bind_tcp_with("127.0.0.1:0", LinkOptions::default().queue(queue).credit(64)).unwrap();
+        desk.connect_with(LinkAddress::tcp(listener.address()), LinkOptions::default().credit(64)).unwrap();
+        let mut slow = desk.subscriber_with(Subscription::<Tick>::block().capacity(4)).unwrap();
+        until_wanted(&market, "desk", &["Tick"]).await;
+        let ticks = market.publisher::<Tick>().unwrap();
+        for n in 0..10_000 {
+            ticks.try_publish(Tick { n }).unwrap();
+            if n % 100 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let mut last = None;
+        let mut seen = 0;
+        while last != Some(9_999) {
+            let n = slow.recv().await.unwrap().n;
+            assert!(last < Some(n));
+            (last, seen) = (Some(n), seen + 1);
+        }
+        until(|| link(&market, "desk").waiting == 0).await;
+        let topic = market.topics().into_iter().find(|topic| topic.message == "Tick").unwrap();
+        assert_eq!(topic.dropped_oldest + link(&market, "desk").sent, 10_000);
+        assert_eq!(link(&market, "desk").sent, seen);
+        assert!(topic.dropped_oldest > 0);
+    });
+}
+
+#[test]
+fn what_a_topic_retains_reaches_a_bus_that_is_linked_later_and_once() {
+    on_every_runtime(async || {
+        let retaining = |name| builder(name).retain(Retention::<Tick>::last_n(3)).build();
+        let (market, desk) = (retaining("market"), retaining("desk"));
+        let ticks = market.publisher::<Tick>().unwrap();
+        for n in 0..10 {
+            ticks.publish(Tick { n }).await.unwrap();
+        }
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        desk.connect(LinkAddress::tcp(listener.address())).unwrap();
+        // Nobody subscribes at the desk: its topic retains.
+        until(|| find(&desk, "market").is_some_and(|link| link.received == 3)).await;
+        ticks.publish(Tick { n: 10 }).await.unwrap();
+        until(|| link(&desk, "market").received == 4).await;
+        let mut late = desk.subscriber_with(Subscription::<Tick>::block().with_retained()).unwrap();
+        for n in [8, 9, 10] {
+            assert_eq!(late.recv().await.unwrap().n, n);
+        }
+        ticks.publish(Tick { n: 11 }).await.unwrap();
+        assert_eq!(late.recv().await.unwrap().n, 11);
+        until(|| link(&desk, "market").received == 5).await;
+        assert_eq!(link(&desk, "market").sent, 0, "nothing goes back");
+    });
+}
+
+/// The tick of another contract.
+#[derive(Clone, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct OtherTick {
+    n: u32,
+}
+impl Message for OtherTick {
+    const NAME: &'static str = "Tick";
+    const TYPE_ID: u16 = 7;
+    const TOPIC: &'static str = "ticks";
+}
+impl Wire for OtherTick {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 1_000 }];
+}
+struct OtherContract;
+impl Messages for OtherContract {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<OtherTick>();
+        visitor.typed::<Fill>();
+    }
+}
+
+#[test]
+fn a_message_that_two_buses_mean_differently_is_disabled_by_name_and_others_travel() {
+    on_every_runtime(async || {
+        let market = MessageBus::builder().node("market").contract(Contract).build();
+        let desk = MessageBus::builder().node("desk").contract(OtherContract).build();
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        desk.connect(LinkAddress::tcp(listener.address())).unwrap();
+        let _ticks = desk.subscriber::<OtherTick>().unwrap();
+        let mut fills = desk.subscriber::<Fill>().unwrap();
+        until_wanted(&market, "desk", &["Fill"]).await;
+        for (bus, peer) in [(&market, "desk"), (&desk, "market")] {
+            let [disabled] = &link(bus, peer).disabled[..] else { panic!("one is disabled") };
+            assert_eq!(disabled.message, "Tick");
+            assert!(link(bus, peer).to_string().contains("Tick disabled: "), "{}", link(bus, peer));
+        }
+        market.publisher::<Tick>().unwrap().publish(Tick { n: 1 }).await.unwrap();
+        market.publisher::<Fill>().unwrap().publish(Fill { n: 2 }).await.unwrap();
+        assert_eq!(fills.recv().await.as_deref(), Some(&Fill { n: 2 }));
+        assert_eq!(link(&market, "desk").sent, 1);
+    });
+}
