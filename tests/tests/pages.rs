@@ -22,6 +22,29 @@ fn is_declared(name: &str, code: &[String]) -> bool {
     })
 }
 
+/// The rows of `docs/coming-from.md` whose name is another elsewhere, and that do not say why.
+fn without_a_reason(page: &str) -> Vec<&str> {
+    let last = |name: &str| name.rsplit("::").next().unwrap_or(name).to_owned();
+    let differs = |row: &&str| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [here, elsewhere @ .., reason] = &cells[..] else { return true };
+        let here = last(here.trim_matches('`'));
+        let other = |cell: &&str| *cell != "·" && last(cell.trim_matches('`')) != here;
+        elsewhere.iter().any(other) && reason.is_empty()
+    };
+    page.lines().filter(|line| line.starts_with("| `")).filter(differs).collect()
+}
+
+#[test]
+fn a_name_that_differs_elsewhere_has_a_reason() {
+    let page = std::fs::read_to_string(workspace_root().join("docs/coming-from.md")).unwrap();
+    let rows = without_a_reason(&page);
+    assert!(rows.is_empty(), "the last column says why:\n{}", rows.join("\n"));
+    assert!(without_a_reason("| `A::b` | `B::b` | · | |").is_empty());
+    assert_eq!(without_a_reason("| `A::b` | `c` | · | |").len(), 1, "the check would notice");
+    assert!(without_a_reason("| `A::b` | `c` | · | older |").is_empty());
+}
+
 #[test]
 fn what_newcomers_are_told_of_exists() {
     let files = read_sources(&workspace_root()).unwrap();
