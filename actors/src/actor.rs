@@ -10,9 +10,28 @@ use crate::{Context, ServiceContext, StopReason, Subscriptions};
 
 /// The error type of handlers that do not need one of their own; `?` converts every `std::error::Error` into
 /// it.
+///
+/// ```
+/// # use mycelium::BoxError;
+/// fn port(text: &str) -> Result<u16, BoxError> {
+///     Ok(text.parse()?)
+/// }
+/// assert_eq!(port("eighty").unwrap_err().to_string(), "invalid digit found in string");
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a handler returns: `Ok(())`, or the error that ends its actor.
+/// The result of a handler: `Ok(())`, or the error that ends its actor.
+///
+/// ```
+/// fn port(text: &str) -> mycelium::Result<u16> {
+///     let port = text.parse()?; // any error
+///     if port < 1024 {
+///         return Err("choose a port from 1024 on".into()); // or a text
+///     }
+///     Ok(port)
+/// }
+/// # assert!(port("80").is_err());
+/// ```
 pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 
 /// A value with state that receives messages one at a time.
@@ -54,7 +73,7 @@ pub type Result<T = (), E = BoxError> = std::result::Result<T, E>;
 /// # assert_eq!(isolate.take(&portfolio).unwrap().position, 3);
 /// ```
 pub trait Actor: Sized + Send + 'static {
-    /// What its handlers fail with. An error ends the actor with [`StopReason::Failed`].
+    /// The error of its handlers. An error ends the actor with [`StopReason::Failed`].
     type Error: fmt::Display + fmt::Debug + Send + 'static;
 
     /// The name in logs, counters and errors; the type's name without its path unless overridden.
@@ -75,6 +94,22 @@ pub trait Actor: Sized + Send + 'static {
 
     /// Runs once before the first message.
     ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, Context, Isolate};
+    /// # struct Journal { path: &'static str, lines: usize }
+    /// # impl Actor for Journal {
+    /// # type Error = BoxError;
+    /// async fn started(&mut self, _: &mut Context<Self>) -> Result<(), BoxError> {
+    ///     self.lines = std::fs::read_to_string(self.path)?.lines().count(); // an error: it does not start
+    ///     Ok(())
+    /// }
+    /// # }
+    /// # let mut isolate = Isolate::new(1);
+    /// # isolate.spawn(Journal { path: "/no/such/file", lines: 0 })?;
+    /// # assert!(isolate.run().is_err());
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// An error ends the actor before it has handled anything.
     fn started(&mut self, ctx: &mut Context<Self>) -> impl Future<Output = Result<(), Self::Error>> + Send {
@@ -89,7 +124,7 @@ pub trait Actor: Sized + Send + 'static {
     /// some hundred messages. In an isolate it ends when nothing waits there at this moment of virtual time,
     /// before the clock moves; actors come in the order in which their batches began. In a `routing_config!`
     /// each message is a batch. A batch has at least one message; answers to queries and notices of watches
-    /// count too. What ends the actor's life ends the batch without this: `stopping` is there for that.
+    /// count too. An end of the actor's life ends the batch without this: `stopping` is there for that.
     ///
     /// Until it returns, the actor handles nothing. Nothing is paid for it by actors that have none.
     ///
@@ -135,6 +170,21 @@ pub trait Actor: Sized + Send + 'static {
     }
 
     /// Runs once after the last message, unless the actor was killed or its own code panicked.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, Context, Isolate, StopReason};
+    /// # struct Journal { lines: Vec<String>, closed: bool }
+    /// # impl Actor for Journal {
+    /// # type Error = BoxError;
+    /// async fn stopping(&mut self, reason: &StopReason, _: &mut Context<Self>) {
+    ///     self.lines.push(format!("closed: {reason}"));
+    /// }
+    /// # }
+    /// # let mut isolate = Isolate::new(1);
+    /// # isolate.spawn(Journal { lines: vec![], closed: false })?;
+    /// # isolate.run()?;
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     fn stopping(&mut self, reason: &StopReason, ctx: &mut Context<Self>) -> impl Future<Output = ()> + Send {
         let _ = (reason, ctx);
         ready(())
@@ -230,8 +280,25 @@ pub trait Handler<M>: Actor {
 
 /// An actor that answers queries of type `Q`.
 ///
-/// What can go wrong for the one who asked belongs in `Reply` (a `Result`, say): a reply never ends the
+/// A failure that concerns the one who asked belongs in `Reply` (a `Result`, say): a reply never ends the
 /// actor.
+///
+/// ```
+/// # use mycelium::{Actor, BoxError, Context, Isolate, Responder};
+/// # struct Account { cash: i64 }
+/// # impl Actor for Account { type Error = BoxError; }
+/// struct Cash;
+/// impl Responder<Cash> for Account {
+///     type Reply = i64;
+///     async fn answer(&mut self, _: &Cash, _: &mut Context<Self>) -> i64 {
+///         self.cash
+///     }
+/// }
+/// # let mut isolate = Isolate::new(1);
+/// # let account = isolate.spawn(Account { cash: 7 })?;
+/// # assert_eq!(isolate.ask(&account, Cash)?, 7);
+/// # Ok::<(), mycelium::BoxError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not answer `{Q}`",
     label = "does not answer `{Q}`",
@@ -308,7 +375,7 @@ pub trait Responder<Q>: Actor {
 /// # assert_eq!(isolate.now().as_nanos(), 1_000_000_000);
 /// ```
 pub trait Service: Send + 'static {
-    /// What its loop fails with.
+    /// The error of its loop.
     type Error: fmt::Display + fmt::Debug + Send + 'static;
 
     /// The name in logs, counters and errors; the type's name without its path unless overridden.
@@ -328,7 +395,7 @@ pub trait Service: Send + 'static {
     /// An error ends the service with [`StopReason::Failed`].
     ///
     /// # Cancel safety
-    /// It is dropped at a wait when the service is stopped, and wherever it waits when it is killed. What has
-    /// to be whole in spite of the first ends by its own hand; nothing helps against the second.
+    /// It is dropped at a wait when the service is stopped, and wherever it waits when it is killed. Work
+    /// that has to be whole in spite of the first ends by its own hand; nothing helps against the second.
     fn run(&mut self, ctx: &ServiceContext) -> impl Future<Output = Result<(), Self::Error>> + Send;
 }

@@ -1,7 +1,8 @@
-//! What a handler can do besides changing its actor: publish, send, ask, set timers, subscribe, stop.
+//! The means of a handler besides changing its actor: publish, send, ask, set timers, subscribe, stop.
 
 mod letters;
 mod outside;
+mod sends;
 mod waiting;
 mod watches;
 
@@ -22,9 +23,8 @@ use crate::live::{Inlet, LiveContext};
 use crate::publish::Through;
 use crate::routing::{DirectContext, Published};
 use crate::{
-    Actor, ActorRef, AskError, Clock, Every, Handler, Message, Probe, Publish, PublishError, Replies,
-    SpawnError, Subscription, Takes, TellError, TimerHandle, Timestamp, WireMessage, WirePublishError,
-    WireTopics, clock, rt,
+    Actor, ActorRef, Clock, Every, Handler, Message, Probe, Publish, PublishError, SpawnError, Subscription,
+    Takes, TimerHandle, Timestamp, WireMessage, WirePublishError, WireTopics, clock, rt,
 };
 
 /// Identifies an actor or service within its bus; never 0.
@@ -196,6 +196,24 @@ impl<A: Actor> Context<A> {
     /// `Ok` says that every subscriber's queue has taken it or its policy has counted it as dropped, not that
     /// anybody has handled it. With no subscriber it is `Ok` and the message is gone.
     ///
+    /// ```
+    /// # use mycelium::{Context, Isolate, Message, Result, actor};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # struct Pulse;
+    /// # #[actor]
+    /// # impl Pulse {
+    /// #[started]
+    /// async fn begin(&mut self, ctx: &mut Context<Self>) -> Result {
+    ///     ctx.publish(Tick(1)).await
+    /// }
+    /// # }
+    /// # let mut isolate = Isolate::new(1);
+    /// # isolate.spawn(Pulse)?;
+    /// # isolate.run()?;
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`PublishError`]; the message comes back and nobody has received it.
     ///
@@ -257,62 +275,27 @@ impl<A: Actor> Context<A> {
         }
     }
 
-    /// Sends to one actor's mailbox; waits while it is full. The same as [`ActorRef::tell`].
-    ///
-    /// # Errors
-    /// See [`TellError`]; the message comes back.
-    ///
-    /// # Cancel safety
-    /// Dropped before it is ready, nothing was sent.
-    pub async fn tell<B, M>(&mut self, to: &ActorRef<B>, message: M) -> Result<(), TellError<M>>
-    where
-        B: Takes<M>,
-        M: Send + 'static,
-    {
-        to.tell(message).await
-    }
-
-    /// Asks one actor and waits for its answer. The same as [`ActorRef::ask`].
-    ///
-    /// This actor handles nothing while it waits: two actors that ask each other wait for ever, so use
-    /// [`ask_within`](Self::ask_within) where that can be, or give the bus a limit
-    /// ([`BusBuilder::ask_limit`](crate::BusBuilder::ask_limit)). Live, the log names both after a while.
-    ///
-    /// # Errors
-    /// See [`AskError`].
-    ///
-    /// # Cancel safety
-    /// Dropped after the query was sent, the other actor still answers and nobody listens.
-    pub async fn ask<B, Q>(&mut self, to: &ActorRef<B>, query: Q) -> Result<B::Reply, AskError>
-    where
-        B: Replies<Q>,
-        Q: Send + 'static,
-    {
-        to.ask(query).await
-    }
-
-    /// Asks one actor and waits at most `limit` on the bus's clock.
-    ///
-    /// # Errors
-    /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
-    ///
-    /// # Cancel safety
-    /// Dropped after the query was sent, the other actor still answers and nobody listens.
-    pub async fn ask_within<B, Q>(
-        &mut self,
-        to: &ActorRef<B>,
-        query: Q,
-        limit: Duration,
-    ) -> Result<B::Reply, AskError>
-    where
-        B: Replies<Q>,
-        Q: Send + 'static,
-    {
-        to.ask_within(query, limit).await
-    }
-
     /// Waits on the bus's clock. The actor handles nothing meanwhile: for a wake-up call that lets it work,
     /// use [`schedule_after`](Self::schedule_after).
+    ///
+    /// ```
+    /// # use mycelium::{Context, Isolate, Timestamp, actor};
+    /// # use std::time::Duration;
+    /// # struct Slow(Timestamp);
+    /// # #[actor]
+    /// # impl Slow {
+    /// #[started]
+    /// async fn begin(&mut self, ctx: &mut Context<Self>) {
+    ///     ctx.sleep(Duration::from_secs(60)).await; // no time at all in an isolate
+    ///     self.0 = ctx.now();
+    /// }
+    /// # }
+    /// # let mut isolate = Isolate::new(1);
+    /// # let slow = isolate.spawn(Slow(Timestamp::ZERO))?;
+    /// # isolate.run()?;
+    /// # assert_eq!(isolate.take(&slow).unwrap().0.as_nanos(), 60_000_000_000);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
             ContextBackend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),
@@ -326,6 +309,29 @@ impl<A: Actor> Context<A> {
     /// It is handled between two other messages, no earlier than its time. Timers end with their actor. One
     /// that sets itself anew is late by a little more each time: use
     /// [`schedule_every`](Self::schedule_every).
+    ///
+    /// ```
+    /// # use mycelium::{Context, Isolate, StopReason, actor};
+    /// # use std::time::Duration;
+    /// struct TooLate;
+    /// # struct Desk;
+    /// # #[actor]
+    /// # impl Desk {
+    /// #[started]
+    /// fn begin(&mut self, ctx: &mut Context<Self>) {
+    ///     ctx.schedule_after(Duration::from_secs(5), TooLate); // `cancel` of what it returns calls it off
+    /// }
+    /// #[on(direct)]
+    /// fn too_late(&mut self, _: &TooLate, ctx: &mut Context<Self>) {
+    ///     ctx.stop();
+    /// }
+    /// # }
+    /// # let mut isolate = Isolate::new(1);
+    /// # let desk = isolate.spawn(Desk)?;
+    /// # isolate.run()?;
+    /// # assert_eq!(isolate.end_reason(&desk), Some(StopReason::Normal));
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     pub fn schedule_after<M>(&mut self, delay: Duration, message: M) -> TimerHandle
     where
         A: Takes<M>,

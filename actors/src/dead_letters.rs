@@ -1,4 +1,4 @@
-//! What reached an actor and was never handled, live and in an isolate.
+//! Messages that reached an actor and were never handled, live and in an isolate.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -73,6 +73,23 @@ impl fmt::Display for DeadLetter {
 }
 
 /// The dead letters of a bus or isolate up to now.
+///
+/// ```
+/// # use mycelium::{MessageBus, Result, actor};
+/// # struct Parser;
+/// # #[actor] impl Parser { #[on(direct)] fn text(&mut self, text: &&'static str) -> Result { text.parse::<u64>()?; Ok(()) } }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result {
+/// # let bus = MessageBus::new();
+/// let parser = bus.spawn(Parser)?;
+/// parser.tell("one").await?; // an error of its handler ends the actor
+/// parser.ended().await;
+/// let letters = bus.dead_letters();
+/// assert_eq!((letters.in_hand, letters.waiting), (1, 0));
+/// println!("{}", letters.recent[0]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeadLetters {

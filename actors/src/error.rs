@@ -92,7 +92,7 @@ impl From<&StopReason> for ExitReason {
     }
 }
 
-/// As actors see it. What was abnormal for a supervisor has failed, whatever it was.
+/// As actors see it. Each end that is abnormal for a supervisor is a failure.
 impl From<ExitReason> for StopReason {
     fn from(reason: ExitReason) -> Self {
         match reason {
@@ -301,7 +301,7 @@ pub enum SpawnError {
     CapacityTooLarge {
         /// The message whose topic it is.
         message: &'static str,
-        /// What was asked for, in messages.
+        /// The capacity that was asked for, in messages.
         capacity: usize,
     },
     /// The context is that of a `routing_config!`, which has no topics to subscribe to.
@@ -339,7 +339,7 @@ pub enum SpawnError {
     Contradiction {
         /// The message.
         message: &'static str,
-        /// What they contradict each other about.
+        /// The point of the contradiction.
         cause: Arc<str>,
     },
 }

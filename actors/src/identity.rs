@@ -1,11 +1,11 @@
-//! Who an actor or service is, as logs, statistics and errors call it.
+//! The identity of an actor or service, as logs, statistics and errors call it.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::ActorId;
 
-/// Who an actor or service is.
+/// The identity of an actor or service.
 ///
 /// As text it is the path of a child of a tree (`root/desk/strategy`), the name of an actor that was
 /// registered under one, and else the type's name with the number: `Strategy#2`.
@@ -27,7 +27,7 @@ use crate::ActorId;
 pub struct Identity {
     /// Its number within its bus or isolate.
     pub id: ActorId,
-    /// What [`Actor::name`](crate::Actor::name) or [`Service::name`](crate::Service::name) says.
+    /// Its [`Actor::name`](crate::Actor::name) or [`Service::name`](crate::Service::name).
     pub name: &'static str,
     /// Its path in a tree, or the name under which it was registered; `None` if it has neither.
     /// [`MessageBus::lookup`](crate::MessageBus::lookup) finds an actor by it.

@@ -1,4 +1,4 @@
-//! What nearly every program uses: `use mycelium::prelude::*`.
+//! The names that nearly every program uses: `use mycelium::prelude::*`.
 //!
 //! ```
 //! use mycelium::prelude::*;

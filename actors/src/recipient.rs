@@ -16,7 +16,7 @@ use crate::{
 /// The address of somebody who takes messages of type `M`: an [`ActorRef`] without the type of its actor.
 /// Cheap to clone, the same type live and in an isolate.
 ///
-/// Whoever holds it needs to know neither the actor's type nor what else it handles. It is made once from a
+/// Its holder needs to know neither the actor's type nor what else it handles. It is made once from a
 /// reference, by [`ActorRef::recipient`] or `From`, which allocates; a `tell` that need not wait for room
 /// allocates no more than that of the reference. Errors and promises are those of the reference. It does not
 /// keep the actor alive.
@@ -268,7 +268,7 @@ macro_rules! known {
                 self.to.id()
             }
 
-            /// What logs, statistics and errors call the actor.
+            /// The name of the actor in logs, statistics and errors.
             pub fn identity(&self) -> Identity {
                 self.to.identity()
             }

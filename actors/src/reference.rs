@@ -54,7 +54,7 @@ enum ReferenceBackend<A: Actor> {
 /// nothing else.
 pub trait Watchable: sealed::Watchable {}
 
-/// Who is watched.
+/// The actor that is watched.
 pub(crate) enum Target {
     Isolate(Place),
     Live(Arc<dyn Watched>),
@@ -138,8 +138,8 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// What logs, statistics and errors call the actor. On a thread that does not run its isolate it has no
-    /// path.
+    /// The name of the actor in logs, statistics and errors. On a thread that does not run its isolate it
+    /// has no path.
     pub fn identity(&self) -> Identity {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.place.identity(A::name()),
@@ -388,7 +388,7 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// Asks the actor to end: it finishes the message in hand, runs `stopping` and ends with
-    /// [`StopReason::Normal`]. What waits in its mailbox goes to the dead letters: see
+    /// [`StopReason::Normal`]. Messages that wait in its mailbox become dead letters: see
     /// [`stop_gracefully`](Self::stop_gracefully).
     pub fn stop(&self) {
         match &self.backend {
@@ -402,9 +402,9 @@ impl<A: Actor> ActorRef<A> {
     /// published: it takes its turn as a message would, but needs no room. Then the actor runs `stopping` and
     /// ends with [`StopReason::Normal`]. It returns at once: wait with [`ended`](Self::ended).
     ///
-    /// What comes after this call is accepted until the actor has ended, and is a dead letter then, as with
-    /// [`stop`](Self::stop). What a supervisor starts again after an end of its own, a permanent child, goes
-    /// on with it in its next life. If the actor fails before it comes to its end, its next life ends there.
+    /// A message that comes after this call is accepted until the actor has ended, and is a dead letter
+    /// then, as with [`stop`](Self::stop). A permanent child, which its supervisor starts again, goes on
+    /// with it in its next life. If the actor fails before it comes to its end, its next life ends there.
     /// Asked again before that, nothing changes.
     ///
     /// ```
@@ -438,9 +438,23 @@ impl<A: Actor> ActorRef<A> {
     }
 
     /// How many messages and queries wait in the actor's inbox, which has what was told and asked; live with
-    /// those of its last batch, of at most 32, as far as it has told. What waits on its topics is in
+    /// those of its last batch, of at most 32, as far as it has told. Messages that wait on its topics are in
     /// [`MessageBus::stats`](crate::MessageBus::stats). On a thread that does not run its isolate the answer
     /// is 0.
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, actor};
+    /// # struct Sum(u64);
+    /// # #[actor] impl Sum { #[on(direct)] fn add(&mut self, n: &u64) { self.0 += n; } }
+    /// # let mut isolate = Isolate::new(1);
+    /// let sum = isolate.spawn(Sum(0))?;
+    /// isolate.tell(&sum, 1)?;
+    /// isolate.tell(&sum, 2)?;
+    /// assert_eq!(sum.inbox_len(), 2);
+    /// isolate.run()?;
+    /// assert_eq!(sum.inbox_len(), 0);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     #[must_use]
     pub fn inbox_len(&self) -> usize {
         match &self.backend {
@@ -452,6 +466,20 @@ impl<A: Actor> ActorRef<A> {
 
     /// Drops the actor's code where it waits, at its task's next turn; it ends with [`StopReason::Killed`]
     /// and `stopping` does not run. Code that never awaits cannot be ended.
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, StopReason, actor};
+    /// # struct Stuck;
+    /// # #[actor] impl Stuck { #[started] async fn begin(&mut self) { std::future::pending::<()>().await } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let stuck = bus.spawn(Stuck)?;
+    /// stuck.kill();
+    /// assert_eq!(stuck.ended().await, StopReason::Killed);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kill(&self) {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.kill(),

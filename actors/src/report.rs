@@ -1,4 +1,4 @@
-//! What `main` fails with.
+//! The error of `main`.
 
 use std::error::Error;
 use std::fmt;
@@ -29,7 +29,16 @@ use crate::BoxError;
 /// ```
 pub struct Report(BoxError);
 
-/// What `main` returns: [`Report`] says why it prints better than [`Result`](crate::Result).
+/// The result of `main`: [`Report`] says why it prints better than [`Result`](crate::Result).
+///
+/// ```
+/// # use mycelium::{MainResult, MessageBus};
+/// #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> MainResult {
+///     let bus = MessageBus::new();
+///     Ok(bus.shutdown().await?) // an error prints as its text, with its causes
+/// }
+/// ```
 pub type MainResult<T = ()> = Result<T, Report>;
 
 impl Report {

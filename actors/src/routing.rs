@@ -1,4 +1,4 @@
-//! What [`routing_config!`](crate::routing_config) builds on: actors called directly, without a bus.
+//! The base of [`routing_config!`](crate::routing_config): actors called directly, without a bus.
 
 use std::any::Any;
 use std::collections::VecDeque;

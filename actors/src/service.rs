@@ -1,4 +1,4 @@
-//! What a service's loop can do.
+//! The context of a service's loop.
 
 use std::future::Future;
 use std::time::Duration;
@@ -211,8 +211,8 @@ impl ServiceContext {
     }
 
     /// Receives the messages of these topics from now on, as bytes: see
-    /// [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). What this service publishes itself
-    /// is not among them, unless `subscription` says `echo`.
+    /// [`MessageBus::subscribe_wire`](crate::MessageBus::subscribe_wire). Messages that this service
+    /// publishes itself are not among them, unless `subscription` says `echo`.
     ///
     /// # Errors
     /// Those of [`MessageBus::subscribe_wire_with`](crate::MessageBus::subscribe_wire_with).

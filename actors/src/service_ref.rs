@@ -77,8 +77,8 @@ impl<S: Service> ServiceRef<S> {
         }
     }
 
-    /// What logs, statistics and errors call the service. On a thread that does not run its isolate it has
-    /// no path.
+    /// The name of the service in logs, statistics and errors. On a thread that does not run its isolate
+    /// it has no path.
     #[must_use]
     pub fn identity(&self) -> Identity {
         match &self.backend {

@@ -1,4 +1,4 @@
-//! What a bus counts.
+//! The counters of a bus.
 
 mod links;
 
@@ -16,8 +16,8 @@ use crate::{DeadLetters, Identity, Timestamp};
 pub struct BusStats {
     /// When, on the bus's clock.
     pub at: Timestamp,
-    /// Who has not ended: those with a path or a registered name one by one, the others counted by their
-    /// type.
+    /// Members that have not ended: those with a path or a registered name one by one, the others counted
+    /// by their type.
     pub alive: Vec<Alive>,
     /// How often supervisors have started a child anew: of any kind, the siblings of a group among them. For
     /// a supervisor that is started anew it counts that one, not what is below.
@@ -33,7 +33,7 @@ pub struct BusStats {
     pub queues: Vec<QueueStats>,
     /// The links to other buses, by the names of these.
     pub links: Vec<LinkStats>,
-    /// What reached an actor and was never handled.
+    /// The messages that reached an actor and were never handled.
     pub dead_letters: DeadLetters,
 }
 
@@ -63,8 +63,8 @@ pub struct PoolStats {
     pub workers: usize,
     /// How many of these have not ended. One that waits for its restart has not.
     pub alive: usize,
-    /// Messages and queries that wait in the inboxes of these, as far as they told. What its feed has not
-    /// handed out yet waits in the feed's queues.
+    /// Messages and queries that wait in the inboxes of these, as far as they told. Messages that its
+    /// feed has not handed out yet wait in the feed's queues.
     pub waiting: u64,
 }
 
@@ -72,7 +72,7 @@ pub struct PoolStats {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Alive {
-    /// What [`Actor::name`](crate::Actor::name) or [`Service::name`](crate::Service::name) says.
+    /// Its [`Actor::name`](crate::Actor::name) or [`Service::name`](crate::Service::name).
     pub name: &'static str,
     /// Its path in a tree, or the name under which it was registered; `None` for those that have neither.
     pub path: Option<Arc<str>>,
@@ -91,7 +91,7 @@ pub struct QueueStats {
     pub receiver: Option<Identity>,
     /// The name of the messages; `None` for an actor's inbox, which takes what is told and asked.
     pub message: Option<&'static str>,
-    /// What it does when it is full.
+    /// The policy that holds when it is full.
     pub policy: &'static str,
     /// Messages that wait, as far as the receiver told: it tells after each batch and before it sleeps.
     pub waiting: u64,

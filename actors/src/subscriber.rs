@@ -29,7 +29,7 @@ pub struct Delivery<'a, M> {
     /// Its place in the order of the bus, across all topics: of two messages of different topics the later
     /// one has the higher. Along one topic it never falls, and neighbours may share it.
     pub stamp: u64,
-    /// Who published it; `None` for code that is neither an actor nor a service of the bus.
+    /// Its publisher; `None` for code that is neither an actor nor a service of the bus.
     pub sender: Option<ActorId>,
 }
 

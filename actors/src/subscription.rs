@@ -1,4 +1,4 @@
-//! What an actor receives, and what happens when it is slower than its publishers.
+//! The messages that an actor receives, and the policy that holds when it is slower than its publishers.
 
 use std::marker::PhantomData;
 
@@ -11,7 +11,27 @@ use crate::{Actor, Handler, Message, WireMessage, WireTopics};
 /// [`BusBuilder::topic_capacity`](crate::BusBuilder::topic_capacity) says otherwise.
 pub const DEFAULT_CAPACITY: usize = 1024;
 
-/// What a publish does when a subscriber's queue is full. Every drop is counted, by topic and cause.
+/// The effect of a publish on a subscriber's full queue. Every drop is counted, by topic and cause.
+///
+/// ```
+/// # use mycelium::{Message, MessageBus, Policy, Result, Subscription};
+/// # #[derive(Clone, Debug)] struct Tick(u64);
+/// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result {
+/// let bus = MessageBus::new();
+/// let latest = Subscription::new(Policy::DropOldest).capacity(2);
+/// let mut ticks = bus.subscriber_with::<Tick>(latest)?;
+/// let publisher = bus.publisher()?;
+/// for n in 1..=5 {
+///     publisher.publish(Tick(n)).await?; // never waits
+/// }
+/// assert_eq!(ticks.try_recv().unwrap().0, 4);
+/// assert_eq!(ticks.try_recv().unwrap().0, 5);
+/// assert_eq!(bus.topics()[0].dropped_oldest, 3);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Policy<M> {
@@ -92,26 +112,107 @@ impl<M> Subscription<M> {
     }
 
     /// Publishers wait while this subscriber is full.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result, Subscription};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let mut ticks = bus.subscriber_with(Subscription::<Tick>::block().capacity(1))?;
+    /// # let publisher = bus.publisher::<Tick>()?;
+    /// publisher.publish(Tick(1)).await?;
+    /// assert!(publisher.try_publish(Tick(2)).is_err()); // `publish` would wait here
+    /// assert_eq!(ticks.try_recv().unwrap().0, 1);
+    /// publisher.try_publish(Tick(2))?; // there is room again
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn block() -> Self {
         Self::new(Policy::Block)
     }
 
     /// Full: the oldest waiting message is dropped.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result, Subscription};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let mut ticks = bus.subscriber_with(Subscription::<Tick>::drop_oldest().capacity(1))?;
+    /// # let publisher = bus.publisher::<Tick>()?;
+    /// publisher.publish(Tick(1)).await?;
+    /// publisher.publish(Tick(2)).await?;
+    /// assert_eq!(ticks.try_recv().unwrap().0, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drop_oldest() -> Self {
         Self::new(Policy::DropOldest)
     }
 
     /// Full: the new message is dropped.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result, Subscription};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let mut ticks = bus.subscriber_with(Subscription::<Tick>::drop_newest().capacity(1))?;
+    /// # let publisher = bus.publisher::<Tick>()?;
+    /// publisher.publish(Tick(1)).await?;
+    /// publisher.publish(Tick(2)).await?;
+    /// assert_eq!(ticks.try_recv().unwrap().0, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drop_newest() -> Self {
         Self::new(Policy::DropNewest)
     }
 
     /// Full: the publish fails.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result, Subscription};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let mut ticks = bus.subscriber_with(Subscription::<Tick>::fail().capacity(1))?;
+    /// # let publisher = bus.publisher::<Tick>()?;
+    /// publisher.publish(Tick(1)).await?;
+    /// assert!(publisher.publish(Tick(2)).await.is_err()); // nobody has received it
+    /// assert_eq!(ticks.try_recv().unwrap().0, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fail() -> Self {
         Self::new(Policy::Fail)
     }
 
     /// Only the latest message for each key waits.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result, Subscription};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let mut ticks = bus.subscriber_with(Subscription::conflate(|tick: &Tick| tick.0 % 10).capacity(1))?;
+    /// # let publisher = bus.publisher::<Tick>()?;
+    /// publisher.publish(Tick(11)).await?;
+    /// publisher.publish(Tick(21)).await?; // the same key
+    /// assert_eq!(ticks.try_recv().unwrap().0, 21);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn conflate(key: fn(&M) -> u64) -> Self {
         Self::new(Policy::Conflate(key))
     }
@@ -185,9 +286,9 @@ impl<M> Subscription<M> {
     /// all that is published after this subscription. Without it a subscriber receives only what is published
     /// from now on. Of a topic that retains nothing it gets nothing more.
     ///
-    /// The retained messages wait beside the queue: they take none of its capacity, and its policy drops none
-    /// of them. What this actor has published itself is among them only with [`echo`](Self::echo). An actor
-    /// that is restarted keeps its subscription, and gets nothing twice.
+    /// The retained messages wait beside the queue: they take none of its capacity, and its policy drops
+    /// none of them. Messages that this actor has published itself are among them only with
+    /// [`echo`](Self::echo). An actor that is restarted keeps its subscription, and gets nothing twice.
     ///
     /// ```
     /// # use mycelium::{Message, Subscription};
@@ -203,9 +304,9 @@ impl<M> Subscription<M> {
     }
 }
 
-/// What a topic keeps for subscribers that come late and ask for it ([`Subscription::with_retained`]): the
-/// state of a market, a configuration, a status. [`BusBuilder::retain`](crate::BusBuilder::retain),
-/// [`Isolate::retain`](crate::Isolate::retain).
+/// The messages that a topic keeps for subscribers that come late and ask for them
+/// ([`Subscription::with_retained`]): the state of a market, a configuration, a status.
+/// [`BusBuilder::retain`](crate::BusBuilder::retain), [`Isolate::retain`](crate::Isolate::retain).
 ///
 /// ```
 /// use mycelium::{BoxError, Message, MessageBus, Retention, Subscription};

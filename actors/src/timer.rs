@@ -32,7 +32,7 @@ impl TimerHandle {
     }
 }
 
-/// What becomes of ticks that nobody took in their time, because a handler or a loop was busy: the terms of
+/// The fate of ticks that nobody took in their time, because a handler or a loop was busy: the terms of
 /// tokio's `MissedTickBehavior`. The table is that of a period of 10 ms, when the first tick keeps its taker
 /// busy until 45 ms.
 ///
@@ -90,7 +90,7 @@ impl Every {
         self
     }
 
-    /// What becomes of ticks that nobody took in their time.
+    /// The fate of ticks that nobody took in their time.
     #[must_use]
     pub fn missed(mut self, missed: MissedTicks) -> Self {
         self.missed = missed;

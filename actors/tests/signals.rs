@@ -20,6 +20,9 @@ const PART: &str = "MYCELIUM_SIGNALS_PART";
 /// Long enough for everything that ends.
 const LONG: Duration = Duration::from_secs(50);
 
+/// A limit that no test waits for: the test hangs if an end needs it.
+const HOUR: Duration = Duration::from_secs(3600);
+
 /// Counts what it handles; each message takes as long as it says.
 struct Counter(Arc<AtomicU64>);
 
@@ -79,6 +82,16 @@ impl Service for Metronome {
     }
 }
 
+/// Has a long rest.
+struct Sleeper;
+impl Service for Sleeper {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result {
+        ctx.sleep(HOUR).await;
+        Ok(())
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Beat(#[allow(dead_code)] u64);
 impl Message for Beat {
@@ -116,6 +129,14 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         bus.spawn_service(Metronome)?;
         let tree = Supervisor::builder("services").service("metronome", || Metronome).start(&bus).await?;
         return until_signal(tree.run_until_signal(LONG)).await;
+    }
+    if part == "sleeper" {
+        bus.spawn_service(Sleeper)?;
+        let patient = |child: tree::Child| child.shutdown(Shutdown::Timeout(HOUR));
+        let root = Supervisor::builder("services")
+            .child(patient(tree::Child::service("sleeper", || Sleeper)))
+            .child(patient(tree::Child::service("metronome", || Metronome)));
+        return until_signal(root.start(&bus).await?.run_until_signal(HOUR)).await;
     }
     let handled = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&handled);
@@ -318,6 +339,17 @@ fn a_runtime_of_services_ends_by_a_signal_too() {
     let End { code, out, err } = player.end();
     assert_eq!(code, Some(0), "{out}{err}");
     assert_eq!(out.matches("idle stopped").count(), 2, "the supervised one and the other: {out}");
+}
+
+/// Nothing passes a limit: each is an hour, so this hangs if a service waits for one, and the log names none.
+#[test]
+fn a_supervised_service_ends_at_ctrl_c_where_it_waits_and_no_limit_is_used() {
+    let mut player = Player::new("sleeper");
+    player.wait_for("ready");
+    player.signal("-INT");
+    let End { code, out, err } = player.end();
+    assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+    assert!(out.contains("end: SIGINT: drained in"), "{out}");
 }
 
 /// Their shutdown time is five seconds each: one that was killed would have code 3.

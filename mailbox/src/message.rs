@@ -1,4 +1,4 @@
-//! What a message is to the rest of Mycelium: a plain value with a stable identity.
+//! A message as the rest of Mycelium sees it: a plain value with a stable identity.
 //!
 //! Types generated from `contracts.yaml` implement [`Message`]; a type that never leaves the process may
 //! implement it by hand.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// keys that share a hash are then one series.
 pub type KeyFn<M> = Arc<dyn Fn(&M) -> u64 + Send + Sync>;
 
-/// The overflow policy of one queue.
+/// The policy of one queue.
 pub enum Overflow<M> {
     /// The producer waits, and nothing is lost.
     Block,

@@ -99,7 +99,8 @@ impl BitOr for Flags {
     }
 }
 
-/// What a frame says about its value. The value's length is not here: it is the length of the value given.
+/// The facts that a frame gives of its value. The value's length is not here: it is the length of the
+/// value given.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Header {
     /// Properties of the frame.
@@ -127,7 +128,7 @@ pub struct Header {
 /// This says nothing about the value: it is validated when it is accessed as a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// What the frame says about the value.
+    /// The facts that the frame gives of the value.
     pub header: Header,
     /// The value, starting at a multiple of [`ALIGN`] within the buffer that was parsed.
     pub value: &'a [u8],

@@ -1,4 +1,4 @@
-//! What a supervisor is told: its flags and the specification of each child, with their checks.
+//! The orders of a supervisor: its flags and the specification of each child, with their checks.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -91,7 +91,7 @@ pub enum Shutdown {
     Infinity,
 }
 
-/// What kind of child a specification describes. It changes the default shutdown and the counts, nothing
+/// The kind of child that a specification describes. It changes the default shutdown and the counts, nothing
 /// else.
 ///
 /// ```
@@ -107,7 +107,7 @@ pub enum ChildKind {
     Supervisor,
 }
 
-/// What a supervisor does with its children. The defaults are OTP's: one-for-one, 1 restart in 5 s, no
+/// The strategy and limits of a supervisor. The defaults are OTP's: one-for-one, 1 restart in 5 s, no
 /// auto-shutdown, no backoff. See "Supervisor flags" in the [supervisor
 /// manual](https://www.erlang.org/doc/apps/stdlib/supervisor.html).
 ///
@@ -178,7 +178,7 @@ impl Flags {
 pub struct ChildSpec<F> {
     /// Unique among the supervisor's children, without `/` and without control characters.
     pub id: Arc<str>,
-    /// What the shell starts the child with.
+    /// The value that the shell starts the child with.
     pub start: F,
     /// When the child is restarted.
     pub restart: Restart,
@@ -297,7 +297,7 @@ pub fn check<F>(flags: &Flags, children: &[ChildSpec<F>]) -> Result<(), SpecErro
     Ok(())
 }
 
-/// What is wrong with flags or child specifications, with the value that is.
+/// A fault of flags or child specifications, with the value that is wrong.
 ///
 /// ```
 /// use mycelium_supervisor::SpecError;

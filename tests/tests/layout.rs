@@ -6,8 +6,9 @@ use std::fs;
 
 use mycelium_tests::layout::{
     DenyList, Dependency, Fault, Graph, INVARIANTS, Kind, Package, SourceFile, check_closures,
-    check_comments, check_dependencies, check_docs, check_edges, check_links, check_names, check_rooms,
-    check_roots, check_sources, check_text, read_sources, room_rows, workspace_root,
+    check_comments, check_dependencies, check_docs, check_edges, check_examples, check_glossary, check_links,
+    check_names, check_rooms, check_roots, check_sentences, check_sources, check_text, read_sources,
+    room_rows, workspace_root,
 };
 
 fn graph() -> Graph {
@@ -96,6 +97,23 @@ fn canary_an_async_function_that_does_not_say_what_dropping_it_does_is_found() {
 }
 
 #[test]
+fn what_users_touch_first_has_an_example() {
+    assert_none(&check_examples(&sources()));
+}
+
+#[test]
+fn canary_an_item_without_an_example_is_found() {
+    let mut files = sources();
+    let prelude = files.iter_mut().find(|file| file.path == "actors/src/prelude.rs").unwrap();
+    prelude.text = prelude.text.replace("pub use crate::{", "pub use crate::{Untold, Unmade, ");
+    let text = "/// A thing.\npub struct Untold;\n".to_owned();
+    files.push(SourceFile { path: "actors/src/untold.rs".to_owned(), text });
+    let faults = check_examples(&files);
+    assert_broken(&faults, &[16]);
+    assert_eq!(faults.len(), 2, "{faults:#?}");
+}
+
+#[test]
 fn no_comment_is_too_wide() {
     assert_none(&check_comments(&sources()));
 }
@@ -103,6 +121,40 @@ fn no_comment_is_too_wide() {
 #[test]
 fn no_two_types_of_a_crate_have_one_name() {
     assert_none(&check_names(&sources()));
+}
+
+#[test]
+fn the_words_of_the_glossary_are_used_and_no_others_for_the_same() {
+    assert_none(&check_glossary(&sources()));
+}
+
+#[test]
+fn no_sentence_of_a_page_begins_with_a_clause() {
+    assert_none(&check_sentences(&sources()));
+}
+
+#[test]
+fn canary_a_second_word_an_unused_one_and_a_clause_are_found() {
+    let file = |path: &str, text: &str| SourceFile { path: path.to_owned(), text: text.to_owned() };
+    let page =
+        "## Glossary\n| word | what | not |\n|---|---|---|\n| lane, ring | a queue | belt |\n\n## Next\n";
+    let whole = [file("ARCHITECTURE.md", page), file("mailbox/src/a.rs", "/// A lane or\n/// a ring.\n")];
+    assert_none(&check_glossary(&whole));
+    let unused = [file("ARCHITECTURE.md", page), file("mailbox/src/a.rs", "/// A lane.\n")];
+    assert_broken(&check_glossary(&unused), &[17]);
+    let second = [whole[0].clone(), whole[1].clone(), file("docs/x.md", "Two Belts.\n")];
+    assert_broken(&check_glossary(&second), &[17]);
+    assert_broken(&check_glossary(&[]), &[17]);
+    for (text, faults) in [
+        ("- Who waits is woken.\n", 1),
+        ("It ends. What waits\nis lost.\n", 1),
+        ("# A page\n\nWhoever comes.\n", 1),
+        ("| a | What it is |\n", 1),
+        ("## What is promised\n\nIt says\nWho it is. What is it?\n", 0),
+        ("```\nWhat it prints\n```\n", 0),
+    ] {
+        assert_eq!(check_sentences(&[file("docs/x.md", text)]).len(), faults, "{text:?}");
+    }
 }
 
 #[test]

@@ -1,13 +1,7 @@
 //! Pages name what is there.
 #![forbid(unsafe_code)]
 
-use mycelium_tests::layout::{SourceFile, code_only, read_sources, workspace_root};
-
-/// The names in the first column of a page's tables: `Type`, `Type::method` or `#[attribute]`.
-fn first_column(page: &str) -> Vec<String> {
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
-    rows.filter_map(|row| row.split('`').next()).map(str::to_owned).collect()
-}
+use mycelium_tests::layout::{SourceFile, code_only, first_column, read_sources, workspace_root};
 
 /// Whether some source declares this name.
 fn is_declared(name: &str, code: &[String]) -> bool {

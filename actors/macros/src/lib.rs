@@ -80,10 +80,10 @@ pub fn service(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// routes.route(&fill)?;
 /// ```
 ///
-/// `new` takes each actor once, in the order of first mention. `route` calls the handlers of its message in
-/// the order of the list and stops at the first error. What a handler publishes is routed when the current
-/// message is done, in order; a message without a route is gone, as on a bus without subscribers. An actor's
-/// field name gives a method that borrows it.
+/// `new` takes each actor once, in the order of first mention. `route` calls the handlers of its message
+/// in the order of the list and stops at the first error. A message that a handler publishes is routed
+/// when the current message is done, in order; a message without a route is gone, as on a bus without
+/// subscribers. An actor's field name gives a method that borrows it.
 ///
 /// There is no task and no clock to wait on: a handler that has to wait is dropped, and `route` returns an
 /// error that names it. `started` and `stopping` do not run, and `schedule_after` never fires.

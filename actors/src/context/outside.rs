@@ -105,10 +105,10 @@ impl<A: Actor> Context<A> {
     /// Has each item of a stream handled by this actor, in the stream's order, and `ended` after the last.
     /// Items wait for room in its mailbox as what is told does, and the stream is read no further meanwhile.
     ///
-    /// The stream is read for as long as the handle that is returned is kept: kept in the actor's value, it
-    /// ends with this life of the actor, and the next life attaches a stream of its own in `started`. It also
-    /// ends with the bus, and a drain ends it as it ends services. What it has told the actor by then is
-    /// handled.
+    /// The stream is read for as long as the handle that is returned is kept: kept in the actor's value,
+    /// it ends with this life of the actor, and the next life attaches a stream of its own in `started`.
+    /// It also ends with the bus, and a drain ends it as it ends services. Messages that it has told the
+    /// actor by then are handled.
     ///
     /// In an isolate a stream may wait for the isolate's clock and its actors. One that waits for anything
     /// else, such as a socket or another thread, ends the run with

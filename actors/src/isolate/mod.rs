@@ -10,6 +10,7 @@ mod ends;
 mod feed;
 mod gauge;
 mod handle;
+mod inputs;
 mod lane;
 mod letters;
 mod marks;
@@ -40,18 +41,18 @@ use std::task::Waker;
 use std::time::Duration;
 
 use self::core::{Idle, IsolateCore};
-use self::handle::{refused, seat_of};
+use self::handle::seat_of;
 use self::lane::LaneWay;
 use self::seat::Seat;
 use self::service::ServiceSeat;
 use self::signals::LoopSignals;
-use mycelium_mailbox::{Held, enter};
+use mycelium_mailbox::enter;
 
 use crate::life::Origin;
 use crate::stop::{Leash, StopFlag};
 use crate::{
-    Actor, ActorRef, AskError, Clock, Context, Message, PublishError, Replies, Service, ServiceRef,
-    SpawnError, StopReason, Subscriptions, Takes, TellError, Timestamp, TopicStats,
+    Actor, ActorRef, Clock, Context, Service, ServiceRef, SpawnError, StopReason, Subscriptions, Timestamp,
+    TopicStats,
 };
 
 pub use self::bounds::{DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX};
@@ -82,10 +83,10 @@ const OUTSIDE: u32 = u32::MAX;
 /// none waits, the clock jumps to the earliest timer. An `.await` on a timer, an answer or a full queue parks
 /// that actor alone: what comes for it meanwhile waits, in order, under the policy of its subscription.
 ///
-/// An await on anything from outside the isolate (a thread's answer, a socket) never becomes ready, however
-/// soon it comes: when it comes depends on the machine. [`run`](Self::run) names the actor or service that
-/// waits for it. What cannot be seen is code that asks without waiting, such as `try_recv` on the channel of
-/// a thread: its results are the machine's.
+/// An await on anything from outside the isolate (a thread's answer, a socket) never becomes ready,
+/// however soon it comes: when it comes depends on the machine. [`run`](Self::run) names the actor or
+/// service that waits for it. One thing cannot be seen: code that asks without waiting, such as
+/// `try_recv` on the channel of a thread: its results are the machine's.
 ///
 /// ```
 /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscriptions};
@@ -158,7 +159,7 @@ impl Isolate {
         self.core.bounds.limit(events_max);
     }
 
-    /// What a run does when an actor or service fails that is in no tree; by default it ends. See
+    /// Sets the effect of a failure of an actor or service that is in no tree; by default the run ends. See
     /// [`OnFailure`].
     pub fn on_failure(&mut self, on_failure: OnFailure) {
         self.core.on_failure.set(on_failure);
@@ -196,6 +197,21 @@ impl Isolate {
     /// Adds an actor. Its subscriptions are in force when this returns; `started` runs at the next
     /// [`run`](Self::run).
     ///
+    /// ```
+    /// # use mycelium::{Isolate, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, n: &u64) { self.0 += n; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// let mut isolate = Isolate::new(42); // the seed
+    /// let sum = isolate.spawn(Sum(0))?;
+    /// isolate.tell(&sum, 7)?;
+    /// assert_eq!(isolate.ask(&sum, Total)?, 7);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SpawnError::DuplicateTypeId`] when one of its messages has a `TYPE_ID` that another type holds here.
     pub fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
@@ -231,59 +247,28 @@ impl Isolate {
         Ok(ServiceRef::in_isolate(Place::new(&self.core, index)))
     }
 
-    /// Publishes from outside; it is handled at the next [`run`](Self::run).
-    ///
-    /// # Errors
-    /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run
-    /// first.
-    pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
-        let mut message = Held::new(message, ());
-        match (self.core.publish(OUTSIDE, &mut message), message.take()) {
-            (Err(refusal), Some(message)) => Err(refused(refusal, message)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Sends to one actor from outside; it is handled at the next [`run`](Self::run).
-    ///
-    /// # Errors
-    /// See [`TellError`]; the message comes back. [`TellError::OtherBus`] when the actor is not of this
-    /// isolate.
-    pub fn tell<A, M>(&mut self, to: &ActorRef<A>, message: M) -> Result<(), TellError<M>>
-    where
-        A: Takes<M>,
-        M: Send + 'static,
-    {
-        match self.own(to) {
-            Some(to) => enter(&self.core, || to.try_tell(message)),
-            None => Err(TellError::OtherBus(message)),
-        }
-    }
-
-    /// Asks one actor and handles events, without moving the clock, until it has answered.
-    ///
-    /// # Errors
-    /// [`AskError::Stopped`] when it has ended; [`AskError::Timeout`] when the answer needs the clock to
-    /// move, or the run ended before it; [`AskError::OtherBus`] when the actor is not of this isolate.
-    pub fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        let to = self.own(to).ok_or(AskError::OtherBus)?;
-        let mut answer = enter(&self.core, || to.send_query(query))?;
-        // A failure of another actor is the run's business, not this answer's.
-        let _ = self.run_until(self.now());
-        answer.try_recv().map_err(|error| match error {
-            tokio::sync::oneshot::error::TryRecvError::Closed => AskError::Stopped,
-            tokio::sync::oneshot::error::TryRecvError::Empty => AskError::Timeout,
-        })
-    }
-
     /// Handles events and timers until nothing is left to do.
     ///
     /// A service without an end, such as one that beats every second, always has something left to do: there
     /// use [`run_until`](Self::run_until) or [`run_for`](Self::run_for).
+    ///
+    /// ```
+    /// # use mycelium::{Isolate, Result, ServiceContext, service};
+    /// # use std::time::Duration;
+    /// struct Hour;
+    /// #[service]
+    /// impl Hour {
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result {
+    ///         ctx.sleep(Duration::from_secs(3600)).await;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let mut isolate = Isolate::new(42);
+    /// isolate.spawn_service(Hour)?;
+    /// isolate.run()?;
+    /// assert_eq!(isolate.now().as_nanos(), 3_600_000_000_000);
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
     ///
     /// # Errors
     /// See [`RunError`]: an actor failed or panicked, a handler or service waits for something that cannot
@@ -483,18 +468,18 @@ impl Isolate {
         self.seat(actor)?.end_reason()
     }
 
-    /// The isolate's clock, for code that is no actor, such as the observer of a tree. What
-    /// [`block_on`](Self::block_on) waits for may wait on it.
+    /// The isolate's clock, for code that is no actor, such as the observer of a tree. The
+    /// future of [`block_on`](Self::block_on) may wait on it.
     pub fn clock(&self) -> Clock {
         Clock::in_isolate(Place::new(&self.core, OUTSIDE))
     }
 
-    /// What the isolate's clock shows.
+    /// The time on the isolate's clock.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_nanos(self.core.now.get())
     }
 
-    /// What the isolate has counted so far.
+    /// The counters of the isolate so far.
     pub fn stats(&self) -> IsolateStats {
         IsolateStats {
             now: self.now(),

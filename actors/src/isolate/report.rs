@@ -1,4 +1,4 @@
-//! What a run of an isolate reports.
+//! Reports of a run of an isolate.
 
 use std::fmt;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct IsolateStats {
 pub struct Waiting {
     /// The actor or service.
     pub actor: Identity,
-    /// What its handler or loop waits for.
+    /// The wait of its handler or loop.
     pub waits_for: WaitsFor,
 }
 
@@ -49,8 +49,8 @@ const OUTSIDE_REMEDY: &str = " (a thread, a socket, a `tokio::spawn`, a channel 
                               the isolate runs, so bring their answers in with `Isolate::tell` between two runs, and wait for \
                               time with `ctx.sleep`)";
 
-/// What a run does when an actor or service fails that is in no tree: it has returned an error or has
-/// panicked.
+/// The effect of a failure of an actor or service that is in no tree: of an error or a
+/// panic.
 ///
 /// It ends alone either way, as on a live bus: everybody else gets the message on which it failed.
 ///
@@ -87,9 +87,9 @@ pub enum OnFailure {
 pub enum RunError {
     /// An actor or service failed or panicked. The isolate stays as it was at that event.
     ActorFailed {
-        /// Who.
+        /// The actor or service.
         actor: Identity,
-        /// What it failed with.
+        /// Its error, or the message of its panic.
         reason: StopReason,
         /// The virtual time of the event.
         at: Timestamp,
@@ -117,7 +117,7 @@ pub enum RunError {
     /// An actor or service uses timers, sockets, tasks or processes of tokio, which an isolate does not have:
     /// their time is that of the machine.
     NeedsTokio {
-        /// Who.
+        /// The actor or service.
         actor: Identity,
         /// The virtual time.
         at: Timestamp,
@@ -132,7 +132,8 @@ pub enum RunError {
     TooManyEvents {
         /// The limit.
         events_max: u64,
-        /// Who still goes on: a service that does not come to its end, or else whose code ran last.
+        /// The one that still goes on: a service that does not come to its end, or else the one whose
+        /// code ran last.
         actor: Identity,
         /// The virtual time.
         at: Timestamp,
@@ -144,7 +145,8 @@ pub enum RunError {
     TooManyResumptions {
         /// The bound.
         resumptions_max: u64,
-        /// Who still goes on: a service that does not come to its end, or else whose code ran last.
+        /// The one that still goes on: a service that does not come to its end, or else the one whose
+        /// code ran last.
         actor: Identity,
         /// The virtual time.
         at: Timestamp,
@@ -152,7 +154,7 @@ pub enum RunError {
     /// An actor or service goes on again and again at one moment, and no message is handled. A limit of one's
     /// own replaces this bound as well.
     Spinning {
-        /// Who.
+        /// The actor or service.
         actor: Identity,
         /// The moment.
         at: Timestamp,

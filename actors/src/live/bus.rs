@@ -1,4 +1,4 @@
-//! The live message bus.
+//! The live bus.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, Weak};
@@ -20,10 +20,8 @@ use super::links::{Bridge, Links};
 use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{MemberSeat, Members};
 use super::names::Names;
-use super::publisher::Publisher;
 use super::runtime::has_ended;
 use super::source::{DirectSource, Inlet};
-use super::subscriber::LiveSubscriber;
 use super::topics::{Retaining, Retentions, Topics};
 use super::wire::WireTable;
 use crate::clock::LiveClock;
@@ -35,7 +33,7 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
-    Subscriber, Subscription, Subscriptions, TopicStats,
+    Subscriptions, TopicStats,
 };
 
 /// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is
@@ -256,8 +254,9 @@ impl BusBuilder {
     }
 
     /// Has the topic of `M` retain messages for subscribers that come late and ask for them
-    /// ([`Subscription::with_retained`]). It does so from the first publish on, whether or not anybody is
-    /// subscribed. The last call for one message counts. Topics for which this is not called pay nothing.
+    /// ([`with_retained`](crate::Subscription::with_retained)). It does so from the first publish on, whether
+    /// or not anybody is subscribed. The last call for one message counts. Topics for which this is not
+    /// called keep nothing.
     pub fn retain<M: Message>(mut self, retention: Retention<M>) -> Self {
         self.retentions.insert(M::TYPE_ID, Arc::new(retention));
         self
@@ -309,6 +308,24 @@ impl MessageBus {
 
     /// Starts an actor. Its subscriptions are in force when this returns; `started` runs on its own task.
     ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, n: &u64) { self.0 += n; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum(0))?;
+    /// sum.tell(7).await?;
+    /// assert_eq!(sum.ask(Total).await?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`SpawnError::NoRuntime`] outside a tokio runtime, [`SpawnError::RuntimeEnded`] on one that ends or
     /// has ended, [`SpawnError::Closed`] after a shutdown began, [`SpawnError::AlreadySubscribed`] and
@@ -318,6 +335,18 @@ impl MessageBus {
     }
 
     /// Starts an actor that [`lookup`](Self::lookup) finds under `name` until it has ended.
+    ///
+    /// ```
+    /// # struct Desk;
+    /// # impl mycelium::Actor for Desk { type Error = mycelium::BoxError; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> mycelium::Result {
+    /// # let bus = mycelium::MessageBus::new();
+    /// let desk = bus.spawn_named("desk", Desk)?;
+    /// assert_eq!(bus.lookup::<Desk>("desk").map(|found| found.id()), Some(desk.id()));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
@@ -350,35 +379,6 @@ impl MessageBus {
         }
     }
 
-    /// Publishes `M` for code that is no actor. Make one and keep it: it holds its topic.
-    ///
-    /// # Errors
-    /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
-    pub fn publisher<M: Message>(&self) -> Result<Publisher<M>, SpawnError> {
-        Ok(Publisher::new(self.core.topics.entry()?))
-    }
-
-    /// Receives every `M` published from now on, for code that is no actor.
-    ///
-    /// # Errors
-    /// Those of [`subscriber_with`](Self::subscriber_with).
-    pub fn subscriber<M: Message>(&self) -> Result<Subscriber<M>, SpawnError> {
-        self.subscriber_with(Subscription::default())
-    }
-
-    /// Receives every `M` published from now on, with a policy and capacity.
-    ///
-    /// # Errors
-    /// [`SpawnError::Closed`] after a shutdown, [`SpawnError::DuplicateTypeId`],
-    /// [`SpawnError::TooManySubscribers`].
-    pub fn subscriber_with<M: Message>(
-        &self,
-        subscription: Subscription<M>,
-    ) -> Result<Subscriber<M>, SpawnError> {
-        let live = LiveSubscriber::new(&self.core.topics, subscription, 0)?;
-        Ok(Subscriber::live(live))
-    }
-
     /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the
     /// whole bus.
     #[must_use]
@@ -386,13 +386,13 @@ impl MessageBus {
         self.core.topics.stats()
     }
 
-    /// What reached an actor and was never handled.
+    /// The messages that reached an actor and were never handled.
     #[must_use]
     pub fn dead_letters(&self) -> DeadLetters {
         self.core.dead_letters.snapshot()
     }
 
-    /// What is known of an actor or a service that has not ended, such as whose queue is
+    /// The identity of an actor or a service that has not ended, such as the one whose queue is
     /// [full](crate::PublishError::Full). It looks at everybody on the bus.
     #[must_use]
     pub fn identity(&self, id: ActorId) -> Option<Identity> {
@@ -416,7 +416,8 @@ impl MessageBus {
     /// what waits for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and
     /// services go on publishing. Messages of linked buses wait there. So it stays until
     /// [`resume_ingress`](Self::resume_ingress); a drain ([`Tree::drain`](crate::Tree::drain)) begins with
-    /// it. What is told and asked through references is not refused.
+    /// it. Tells and asks through references are not
+    /// refused.
     pub fn pause_ingress(&self) {
         self.core.links.admit(false);
         self.core.topics.pause_ingress();

@@ -8,11 +8,13 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::Publishing;
 
+use super::bus::MessageBus;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
+use super::subscriber::LiveSubscriber;
 use super::topics::{TopicEntry, poll_publishing};
 use crate::blocking::block_on;
-use crate::{Message, PublishError};
+use crate::{Message, PublishError, SpawnError, Subscriber, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
 ///
@@ -41,6 +43,67 @@ pub struct Publisher<M: Message> {
     entry: Arc<TopicEntry<M>>,
 }
 
+impl MessageBus {
+    /// Publishes `M` for code that is no actor. Make one and keep it: it holds its topic.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let ticks = bus.publisher::<Tick>()?;
+    /// for n in 1..=3 {
+    ///     ticks.publish(Tick(n)).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` on this bus.
+    pub fn publisher<M: Message>(&self) -> Result<Publisher<M>, SpawnError> {
+        Ok(Publisher::new(self.core.topics.entry()?))
+    }
+
+    /// Receives every `M` published from now on, for code that is no actor.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, Result};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let mut ticks = bus.subscriber::<Tick>()?;
+    /// bus.publisher()?.publish(Tick(7)).await?;
+    /// let tick = ticks.recv().await.ok_or("the bus has ended")?;
+    /// assert_eq!(tick.0, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`subscriber_with`](Self::subscriber_with).
+    pub fn subscriber<M: Message>(&self) -> Result<Subscriber<M>, SpawnError> {
+        self.subscriber_with(Subscription::default())
+    }
+
+    /// Receives every `M` published from now on, with a policy and capacity.
+    ///
+    /// # Errors
+    /// [`SpawnError::Closed`] after a shutdown, [`SpawnError::DuplicateTypeId`],
+    /// [`SpawnError::TooManySubscribers`].
+    pub fn subscriber_with<M: Message>(
+        &self,
+        subscription: Subscription<M>,
+    ) -> Result<Subscriber<M>, SpawnError> {
+        let live = LiveSubscriber::new(&self.core.topics, subscription, 0)?;
+        Ok(Subscriber::live(live))
+    }
+}
+
 impl<M: Message> Publisher<M> {
     pub(crate) fn new(entry: Arc<TopicEntry<M>>) -> Self {
         Self { entry }
@@ -50,6 +113,22 @@ impl<M: Message> Publisher<M> {
     ///
     /// `Ok` says that every subscriber's queue has taken it or its policy has counted it as dropped, not that
     /// anybody has handled it. With no subscriber it is `Ok` and the message is gone.
+    ///
+    /// ```
+    /// # use mycelium::{Message, MessageBus, PublishError, Result};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick { const NAME: &'static str = "Tick"; const TYPE_ID: u16 = 1; const TOPIC: &'static str = "ticks"; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let ticks = bus.publisher::<Tick>()?;
+    /// ticks.publish(Tick(1)).await?; // `Ok`, although nobody has subscribed
+    /// bus.shutdown().await?;
+    /// let refused = ticks.publish(Tick(2)).await;
+    /// assert!(matches!(refused, Err(PublishError::Closed(Tick(2)))));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// See [`PublishError`]; the message comes back and nobody has received it.

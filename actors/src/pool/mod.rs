@@ -28,6 +28,15 @@ use crate::{Actor, Handler, Message, Subscription, Supervisor};
 pub const POOL_WORKERS_MAX: usize = mycelium_supervisor::declare::POOL_WORKERS_MAX as usize;
 
 /// Which worker gets a message that has no key.
+///
+/// ```
+/// # use mycelium::pool::{Dispatch, Pool};
+/// # struct Worker;
+/// # #[mycelium::actor] impl Worker { #[on(direct)] fn job(&mut self, _: &u64) {} }
+/// let even = Pool::new(|| Worker).workers(4); // round robin: jobs that take equally long
+/// let uneven = Pool::new(|| Worker).workers(4).dispatch(Dispatch::LeastBusy);
+/// # let _ = (even, uneven);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Dispatch {
@@ -100,7 +109,7 @@ impl<A: Actor> Pool<A> {
     /// A pool of one worker, round robin. `make` gives the value for each life of each worker.
     ///
     /// The workers' own [`Actor::subscriptions`] are each worker's: every one of them hears everything there.
-    /// What is to be handled once belongs to the pool: see [`on`](Self::on).
+    /// A message that is to be handled once belongs to the pool: see [`on`](Self::on).
     pub fn new(make: impl Fn() -> A + Send + Sync + 'static) -> Self {
         Self {
             make: Arc::new(make),
@@ -118,7 +127,7 @@ impl<A: Actor> Pool<A> {
         self
     }
 
-    /// Who gets the messages without a key.
+    /// Sets the worker that gets a message without a key.
     pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
         self.dispatch = dispatch;
         self
@@ -130,6 +139,16 @@ impl<A: Actor> Pool<A> {
     ///
     /// Types without a key have no order, nor one with those that have keys. It looks at each worker for each
     /// message, a nanosecond or so.
+    ///
+    /// ```
+    /// # use mycelium::pool::Pool;
+    /// # struct Risk;
+    /// # #[mycelium::actor] impl Risk { #[on(direct)] fn order(&mut self, _: &Order) {} }
+    /// struct Order { account: u64 }
+    /// // All orders of one account go to one worker, in their order.
+    /// let risk = Pool::new(|| Risk).workers(4).key(|order: &Order| order.account);
+    /// # let _ = risk;
+    /// ```
     pub fn key<M: 'static>(mut self, key: fn(&M) -> u64) -> Self {
         self.keys.retain(|(of, _)| *of != TypeId::of::<M>());
         self.keys.push((TypeId::of::<M>(), Box::new(key)));
@@ -144,8 +163,8 @@ impl<A: Actor> Pool<A> {
         self.on_with(Subscription::block())
     }
 
-    /// The same with a policy and capacity. The pool has one subscription for all its workers. What is
-    /// published is cloned once and told to a worker by a small actor of the pool, its feed. While the
+    /// The same with a policy and capacity. The pool has one subscription for all its workers. A published
+    /// message is cloned once and told to a worker by a small actor of the pool, its feed. While the
     /// workers who may have it are full, the feed waits and the subscription's policy decides; drops are
     /// counted in the topic's [`TopicStats`](crate::TopicStats).
     ///

@@ -220,11 +220,28 @@ impl<A: Actor> PoolRef<A> {
     /// Of `n` workers, a key of `n` goes to each that comes; no key moves between two that stay. New workers
     /// begin with the messages of a key when those who had it have handled all that they were sent
     /// before. When workers leave, those that stay pause until what had been sent to the leavers is
-    /// handled. Without keys nobody waits. What a worker that leaves still has in queues of its own,
-    /// subscriptions and timers, goes with it.
+    /// handled. Without keys nobody waits. Messages that a leaving worker still has in queues of its own,
+    /// subscriptions and timers, go with it.
     ///
     /// Resizes and stops of one pool take turns. Where many resizes by key are not over yet, because a worker
     /// takes its time, the next one waits for the eldest of them.
+    ///
+    /// ```
+    /// # use mycelium::pool::Pool;
+    /// # use mycelium::{MessageBus, Result, Supervisor, actor};
+    /// # struct Worker;
+    /// # #[actor] impl Worker { #[on(direct)] fn job(&mut self, _: &u64) {} }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// # let pool = Pool::new(|| Worker).workers(2);
+    /// let tree = Supervisor::builder("root").supervisor(pool.supervisor("pool")).start(&bus).await?;
+    /// let pool = tree.pool_ref::<Worker>("root/pool").ok_or("it runs")?;
+    /// pool.resize(8).await?;
+    /// assert_eq!(pool.size(), 8);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`PoolError`]. [`PoolError::Itself`]: a worker calls it, and it would wait for what the pool has to

@@ -121,7 +121,7 @@ pub enum Outcome {
     Cancelled,
 }
 
-/// What befalls a breaker.
+/// An event of a breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerEvent {
     /// Somebody wants to call.
@@ -130,7 +130,7 @@ pub enum BreakerEvent {
     Ended(Ticket, Outcome),
 }
 
-/// What the breaker decides.
+/// A decision of the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BreakerAction {
@@ -149,7 +149,7 @@ pub enum BreakerAction {
     Nothing,
 }
 
-/// What a breaker has counted since it was made.
+/// The counters of a breaker since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakerCounters {
@@ -257,7 +257,7 @@ impl Breaker {
         }
     }
 
-    /// What it has counted.
+    /// Its counters.
     #[must_use]
     pub fn counters(&self) -> BreakerCounters {
         self.counters

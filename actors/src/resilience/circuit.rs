@@ -177,7 +177,7 @@ impl CircuitBreaker {
         self.shared.lock().state()
     }
 
-    /// What it has counted.
+    /// Its counters.
     #[must_use]
     pub fn counters(&self) -> BreakerCounters {
         self.shared.lock().counters()

@@ -57,7 +57,7 @@ pub struct PolicyError {
     pub parameter: &'static str,
     /// The value.
     pub value: String,
-    /// What to write instead.
+    /// The remedy: a value that is in range.
     pub remedy: String,
 }
 

@@ -61,6 +61,24 @@ impl RetryPolicy {
 }
 
 /// Repeats a call that fails. It holds the generator of its jitter, so each task has one of its own.
+///
+/// ```
+/// # use mycelium::resilience::{Retry, RetryPolicy};
+/// # use mycelium::{MessageBus, Result};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result {
+/// let clock = MessageBus::new().clock(); // in a handler: `ctx.clock()`
+/// let mut retry = Retry::new(RetryPolicy::default())?;
+/// let mut attempts = 0;
+/// let price = retry.run(&clock, || {
+///     attempts += 1;
+///     let answer = if attempts < 2 { Err("busy") } else { Ok(42) };
+///     async move { answer }
+/// });
+/// assert_eq!(price.await?, 42);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Retry {
     policy: RetryPolicy,

@@ -29,7 +29,7 @@ impl std::error::Error for TimedOut {}
 /// Work that is ready when the limit passes counts as done. Code that never awaits cannot be interrupted.
 ///
 /// # Errors
-/// [`TimedOut`]. What the work had already done stays done: a request may have been sent, and its answer is
+/// [`TimedOut`]. Effects of the work so far stay: a request may have been sent, and its answer is
 /// not heard.
 ///
 /// # Cancel safety

@@ -86,7 +86,7 @@ impl<A: Axes> Space for Grid<A> {
     }
 }
 
-/// What may be the axes of a [`Grid`]: tuples and arrays of spaces.
+/// The axes of a [`Grid`]: tuples and arrays of spaces.
 pub trait Axes: sealed::Sealed {
     /// One value of each axis.
     type Point;

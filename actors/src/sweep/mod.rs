@@ -49,7 +49,7 @@ const CHUNKS_PER_THREAD: usize = 64;
 ///
 /// An instance that returns an error or panics is reported and stops no other. The panic's message goes to
 /// stderr as any panic's does, because a sweep sets no panic hook: to silence thousands of them call
-/// [`std::panic::set_hook`] yourself. What ends the process cannot be caught: a stack overflow, an allocation
+/// [`std::panic::set_hook`] yourself. An end of the process cannot be caught: a stack overflow, an allocation
 /// that fails, `panic = "abort"`.
 ///
 /// The function may borrow: it runs on scoped threads. Actors are `'static`, so what they share must be
@@ -255,7 +255,7 @@ pub enum SweepError {
     },
     /// The system refused even one thread, for this reason.
     NoThread {
-        /// What it said.
+        /// Its message.
         reason: String,
     },
 }

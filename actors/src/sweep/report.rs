@@ -1,4 +1,4 @@
-//! What a sweep leaves.
+//! The report of a sweep.
 
 use std::any::Any;
 use std::cmp::Ordering;
@@ -25,8 +25,8 @@ pub struct SweepReport<P, R> {
     pub failed: usize,
     /// How many points the space has.
     pub total: usize,
-    /// Whether the stop flag ended the sweep before all points were tried to their end. What is there is
-    /// complete in itself; which points are missing depends on the moment.
+    /// Whether the stop flag ended the sweep before all points were tried to their end. Each result that is
+    /// there is complete in itself; which points are missing depends on the moment.
     pub cancelled: bool,
     /// How long it took.
     pub elapsed: Duration,
@@ -85,7 +85,7 @@ pub struct SweepResult<P, R> {
     pub index: usize,
     /// Its parameters.
     pub params: P,
-    /// What it returned.
+    /// The value that it returned.
     pub result: R,
 }
 
@@ -143,7 +143,7 @@ impl fmt::Display for FailureCause {
     }
 }
 
-/// What one instance of a sweep is told besides its parameters.
+/// The facts that one instance of a sweep is told besides its parameters.
 #[derive(Clone, Debug)]
 pub struct Trial {
     index: usize,

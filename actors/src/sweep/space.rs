@@ -1,4 +1,4 @@
-//! What a sweep runs over: indexed sets of parameters.
+//! The domain of a sweep: indexed sets of parameters.
 
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;

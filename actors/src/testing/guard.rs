@@ -39,8 +39,8 @@ pub struct Guarded<H: Ledger> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Loss {
-    /// Dropped by a policy: `DropOldest`, `DropNewest`, or `Conflate` with too many keys. What `Conflate`
-    /// replaces is not lost.
+    /// Dropped by a policy: `DropOldest`, `DropNewest`, or `Conflate` with too many keys. A message
+    /// that `Conflate` replaces is not lost.
     Dropped,
     /// It was in the hand of an actor that failed, or waited for one that has ended.
     DeadLetter,
@@ -50,7 +50,7 @@ pub enum Loss {
     Waiting,
 }
 
-/// What was lost: of which messages, how, and how many.
+/// A loss: of which messages, how, and how many.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Losses {
@@ -84,7 +84,7 @@ impl fmt::Display for Losses {
     }
 }
 
-/// What can be [guarded](Guarded): a [`MessageBus`] or an [`Isolate`].
+/// The hosts that can be [guarded](Guarded): a [`MessageBus`] or an [`Isolate`].
 pub trait Ledger: sealed::Counts {}
 impl Ledger for MessageBus {}
 impl Ledger for Isolate {}
@@ -137,7 +137,7 @@ impl<H: Ledger> Guarded<H> {
         self
     }
 
-    /// What was lost so far and is not allowed.
+    /// The losses so far that are not allowed.
     #[must_use]
     pub fn losses(&self) -> Losses {
         let mut losses = Losses::default();

@@ -1,4 +1,4 @@
-//! What tests of actors need: a record of what was published or told, answers by rote, failures at a chosen
+//! Tools for tests of actors: a record of what was published or told, answers by rote, failures at a chosen
 //! message, and a guard that fails a test in which messages were lost.
 //!
 //! The same types work with an [`Isolate`](crate::Isolate), where nothing happens until the test runs it, and

@@ -1,4 +1,4 @@
-//! What a tree is described with: supervisors and their children.
+//! The description of a tree: supervisors and their children.
 
 use std::fmt;
 use std::future::Future;
@@ -114,7 +114,7 @@ pub struct Builder {
 #[must_use = "a child runs under a supervisor: give it to `Builder::child` or `Tree::start_child`"]
 pub struct Child(pub(crate) ChildSpec<Launcher>);
 
-/// What becomes of the message that an actor is handling when it fails, by an error, a panic, or because its
+/// The fate of the message that an actor is handling when it fails, by an error, a panic, or because its
 /// health probe has given it up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]

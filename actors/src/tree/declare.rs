@@ -18,8 +18,8 @@ use super::launch::Launcher;
 use super::process::ProcessSpec;
 use crate::{Actor, OwnThread, Service};
 
-/// What a program can run, by the names that a declared tree calls it. A name that is given twice counts as
-/// given last.
+/// The children that a program can run, by the names that a declared tree calls it. A name that is given
+/// twice counts as given last.
 ///
 /// ```
 /// use mycelium::tree::Factories;
@@ -216,7 +216,7 @@ pub enum DeclareError {
     Mistake {
         /// The file; `None` for a text.
         path: Option<PathBuf>,
-        /// What is wrong, and where.
+        /// A mistake, and its place.
         mistake: Mistake,
     },
 }
@@ -237,8 +237,8 @@ impl Supervisor {
     /// Builds the tree that a TOML text declares; `docs/supervision.md` lists the keys. The same text can be
     /// simulated before it is live: keys and `[[events]]` that are for the dry run mean nothing here.
     ///
-    /// What children are is looked up in `factories`. Relative paths of commands are relative to the working
-    /// directory of this process.
+    /// The kinds of children are looked up in `factories`. Relative paths of commands are relative to the
+    /// working directory of this process.
     ///
     /// # Errors
     /// [`DeclareError`]: the first mistake, with line, column and remedy. A name that is not registered is

@@ -40,7 +40,8 @@ pub struct DrainError {
     pub sources: Vec<Arc<str>>,
     /// Actors that still had something to do when the time was over.
     pub busy: Vec<Arc<str>>,
-    /// What they left behind, by actor and message. All of it is among the bus's dead letters too.
+    /// The messages that they left behind, by actor and message. All of it is among the bus's dead
+    /// letters too.
     pub left: Vec<Left>,
     /// How many messages those are, also where there were too many actors to list each.
     pub messages: u64,
@@ -113,10 +114,10 @@ impl Tree {
     /// far as sources and handlers need it. Live, the bus stays open for those that are left on it, and goes
     /// on refusing publishers outside until [`MessageBus::resume_ingress`].
     ///
-    /// Tells and asks through references are not refused, from wherever they come: they are handled as long
-    /// as the actor is there. Who goes on telling keeps the drain from ending before its limit. Of two drains
-    /// at once on one bus, each waits for all actors of the bus, and names what those of its own tree have
-    /// left, and those of no tree.
+    /// Tells and asks through references are not refused, from wherever they come: they are handled as
+    /// long as the actor is there. Code that goes on telling keeps the drain from ending before its
+    /// limit. Of two drains at once on one bus, each waits for all actors of the bus, and names what
+    /// those of its own tree have left, and those of no tree.
     ///
     /// # Errors
     /// [`DrainError`] names what was not done. The tree has ended all the same.

@@ -23,9 +23,9 @@ pub const TREE_SHUTDOWN_DEADLINE: Duration = Duration::from_secs(30);
 /// in the tree's order and the bus's time. In an isolate the handle's drop means nothing: the isolate owns
 /// its trees.
 ///
-/// Actors and services may await its methods on every host, also inside an isolate, where time is virtual.
-/// Whoever runs an isolate awaits them with [`Isolate::block_on`](crate::Isolate::block_on). A method that is
-/// polled once has made its call: dropped then, the call stands and its answer is lost.
+/// Actors and services may await its methods on every host, also inside an isolate, where time is
+/// virtual. Code that runs an isolate awaits them with [`Isolate::block_on`](crate::Isolate::block_on). A
+/// method that is polled once has made its call: dropped then, the call stands and its answer is lost.
 ///
 /// ```
 /// use mycelium::tree::{Child, ChildStatus};
@@ -70,7 +70,7 @@ pub enum StartError {
     OnlyLive {
         /// Its path.
         path: Arc<str>,
-        /// What it is.
+        /// Its kind.
         what: &'static str,
     },
 }
@@ -108,7 +108,7 @@ pub enum CallError {
     OnlyLive {
         /// Its path.
         path: Arc<str>,
-        /// What it is.
+        /// Its kind.
         what: &'static str,
     },
 }

@@ -35,16 +35,16 @@ pub enum RunEnd {
     Drained {
         /// The signal.
         signal: StopSignal,
-        /// What the drain did.
+        /// The result of the drain.
         drained: Drained,
     },
     /// By a signal, and something was not done in time. Code [`EXIT_UNDRAINED`].
     Undrained {
         /// The signal.
         signal: StopSignal,
-        /// What is left of the tree, if anything.
+        /// The rest of the tree, if anything is left.
         tree: Option<DrainError>,
-        /// Who missed the end of the bus, if anybody.
+        /// The members that missed the end of the bus, if any.
         bus: Option<ShutdownError>,
     },
     /// By itself: the root passed its intensity. Code [`EXIT_GAVE_UP`].

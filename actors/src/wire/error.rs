@@ -1,4 +1,4 @@
-//! What can be wrong with a publish of bytes.
+//! Errors of a publish of bytes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub enum WirePublishError {
         type_id: u16,
         /// The message.
         message: &'static str,
-        /// What they contradict each other about.
+        /// The point of the contradiction.
         cause: Arc<str>,
     },
     /// The header is that of a control frame, which belongs to its link.

@@ -14,6 +14,23 @@ use crate::{ActorId, Timestamp};
 /// An actor that implements `Handler<WireMessage>` receives them from topics that are named at run time:
 /// [`Subscriptions::on_wire`](crate::Subscriptions::on_wire); other code from a
 /// [`WireSubscriber`](crate::WireSubscriber).
+///
+/// ```
+/// # use mycelium::{Actor, BoxError, Context, Handler, Subscriptions, WireMessage};
+/// struct Journal(Vec<u8>);
+/// impl Actor for Journal {
+///     type Error = BoxError;
+///     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+///         topics.on_wire("orders.*");
+///     }
+/// }
+/// impl Handler<WireMessage> for Journal {
+///     async fn handle(&mut self, message: &WireMessage, _: &mut Context<Self>) -> Result<(), BoxError> {
+///         message.frame(message.header(), &mut self.0)?;
+///         Ok(())
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct WireMessage {
     value: WireValue,
@@ -47,9 +64,9 @@ impl WireMessage {
         Self { value, kind, stamp, sender }
     }
 
-    /// What a frame says of the value: type id, version, root length, publish time. On a topic whose type the
-    /// process has, the frame is made here: it has no sequence, destination or trace. On others it is that of
-    /// the publisher.
+    /// The facts that a frame gives of the value: type id, version, root length, publish time. On a topic
+    /// whose type the process has, the frame is made here: it has no sequence, destination or trace. On
+    /// others it is that of the publisher.
     #[must_use]
     pub fn header(&self) -> &Header {
         &self.value.header

@@ -1,8 +1,8 @@
 //! The door for bytes: frames enter and leave the topics of a bus or an isolate here.
 //!
 //! A bus is given the messages of contracts ([`BusBuilder::contract`](crate::BusBuilder::contract)) and then
-//! takes and hands out their values as bytes. What enters is decoded and validated once, and then is a
-//! message like any other; what leaves is encoded once for all who listen in bytes. Links, bindings, journals
+//! takes and hands out their values as bytes. A message that enters is decoded and validated once, and then
+//! is one like any other; what leaves is encoded once for all who listen in bytes. Links, bindings, journals
 //! and taps use this door and no other.
 //!
 //! `table` knows which messages there are, `carried` what lies in a topic and how bytes come of it;

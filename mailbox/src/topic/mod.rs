@@ -95,7 +95,7 @@ impl<M> Default for SubscribeOptions<M> {
 pub struct SubscriberInfo {
     /// The id it gave, or 0.
     pub id: u64,
-    /// Name of its overflow policy.
+    /// Name of its policy.
     pub policy: &'static str,
     /// Its declared capacity, in messages.
     pub capacity: u64,

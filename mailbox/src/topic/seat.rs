@@ -38,7 +38,7 @@ pub(crate) struct Seat {
     pub(crate) capacity: u64,
     /// Whether the subscriber gets its own messages.
     pub(crate) echo: bool,
-    /// Name of the overflow policy.
+    /// Name of the policy.
     pub(crate) policy: &'static str,
 }
 

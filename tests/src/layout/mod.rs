@@ -6,6 +6,8 @@
 
 mod docs;
 mod edges;
+mod examples;
+mod glossary;
 mod graph;
 mod licence;
 mod rooms;
@@ -17,6 +19,8 @@ use std::fmt;
 
 pub use docs::check_docs;
 pub use edges::{check_closures, check_edges};
+pub use examples::{check_examples, first_column};
+pub use glossary::{check_glossary, check_sentences};
 pub use graph::{Dependency, Graph, GraphError, Kind, Package, Target, workspace_root};
 pub use licence::{DenyList, check_dependencies, licence_allowed};
 pub use rooms::{check_rooms, room_rows};
