@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mycelium::{ThreadHooks, WireDelivery, WireMessage, WireSubscriber};
+use mycelium::{ThreadHooks, Timestamp, WireDelivery, WireMessage, WireSubscriber, WireTopics};
 
 use crate::wait::Parking;
 use crate::{Error, Failure};
@@ -37,15 +37,27 @@ struct Line {
     callback: Callback,
 }
 
+/// One that exists, for others to know.
+struct LineEntry {
+    id: CallbackId,
+    wanted: Arc<AtomicBool>,
+    topics: WireTopics,
+}
+
 /// What others tell the thread, and it them.
 #[derive(Default)]
 struct Orders {
     next: u64,
     added: Vec<Line>,
     /// Those that exist.
-    known: Vec<(CallbackId, Arc<AtomicBool>)>,
+    known: Vec<LineEntry>,
     removed: HashSet<CallbackId>,
+    /// Whether no more are taken.
+    refuses: bool,
+    /// Whether the thread has nothing of the foreign language any more.
     ended: bool,
+    /// Nothing that was published later than this is delivered: it ends when the rest is.
+    last: Option<Timestamp>,
 }
 
 struct Post {
@@ -54,8 +66,6 @@ struct Post {
     changed: Condvar,
     /// Whether there are orders.
     news: AtomicBool,
-    /// Whether it ends when nothing waits any more.
-    finishing: AtomicBool,
     failures: AtomicU64,
     last_failure: Mutex<Option<Failure>>,
 }
@@ -79,7 +89,6 @@ impl Delivery {
             orders: Mutex::default(),
             changed: Condvar::new(),
             news: AtomicBool::new(false),
-            finishing: AtomicBool::new(false),
             failures: AtomicU64::new(0),
             last_failure: Mutex::default(),
         });
@@ -91,15 +100,20 @@ impl Delivery {
         Ok(Self { post, thread: thread.thread().id() })
     }
 
-    pub(crate) fn add(&self, subscriber: WireSubscriber, callback: Callback) -> Result<CallbackId, Error> {
+    pub(crate) fn add(
+        &self,
+        topics: WireTopics,
+        subscriber: WireSubscriber,
+        callback: Callback,
+    ) -> Result<CallbackId, Error> {
         let wanted = Arc::new(AtomicBool::new(true));
         let mut orders = lock(&self.post.orders);
-        if orders.ended {
+        if orders.refuses {
             return Err(Error::Closed { what: "the runtime" });
         }
         let id = CallbackId(orders.next);
         orders.next += 1;
-        orders.known.push((id, Arc::clone(&wanted)));
+        orders.known.push(LineEntry { id, wanted: Arc::clone(&wanted), topics });
         orders.added.push(Line { id, wanted, subscriber, held: None, finished: false, callback });
         drop(orders);
         self.post.tell();
@@ -110,14 +124,14 @@ impl Delivery {
     /// and is dropped; called from a callback, it is dropped when that has returned.
     pub(crate) fn remove(&self, id: CallbackId) -> bool {
         let mut orders = lock(&self.post.orders);
-        let Some(at) = orders.known.iter().position(|(known, _)| *known == id) else { return false };
+        let Some(at) = orders.known.iter().position(|known| known.id == id) else { return false };
         let first = !orders.removed.contains(&id);
-        orders.known[at].1.store(false, Ordering::SeqCst);
+        orders.known[at].wanted.store(false, Ordering::SeqCst);
         orders.removed.insert(id);
         drop(orders);
         self.post.tell();
         if !self.is_here() {
-            let gone = |orders: &mut Orders| !orders.known.iter().any(|(known, _)| *known == id);
+            let gone = |orders: &mut Orders| !orders.known.iter().any(|known| known.id == id);
             let orders = lock(&self.post.orders);
             drop(self.post.changed.wait_while(orders, |orders| !gone(orders)));
         }
@@ -129,9 +143,14 @@ impl Delivery {
         thread::current().id() == self.thread
     }
 
-    /// Delivers what waits, and ends; whether it has by then.
-    pub(crate) fn finish(&self, limit: Duration) -> bool {
-        self.post.finishing.store(true, Ordering::SeqCst);
+    /// Whether one of its callbacks hears this topic.
+    pub(crate) fn hears(&self, topic: &str) -> bool {
+        lock(&self.post.orders).known.iter().any(|known| known.topics.takes(topic))
+    }
+
+    /// Delivers what was published up to `last`, and ends; whether it has within `limit`.
+    pub(crate) fn finish(&self, last: Timestamp, limit: Duration) -> bool {
+        lock(&self.post.orders).last = Some(last);
         self.post.tell();
         let ended = self.wait_end(limit);
         if !ended {
@@ -145,7 +164,8 @@ impl Delivery {
         self.post.parking.stop();
     }
 
-    fn wait_end(&self, limit: Duration) -> bool {
+    /// Whether it has ended within `limit`.
+    pub(crate) fn wait_end(&self, limit: Duration) -> bool {
         let deadline = Instant::now().checked_add(limit);
         let mut orders = lock(&self.post.orders);
         while !orders.ended {
@@ -172,13 +192,14 @@ impl Post {
         std::task::Waker::from(Arc::clone(&self.parking)).wake();
     }
 
-    /// Does what was ordered.
-    fn obey(&self, lines: &mut Vec<Line>) {
+    /// Does what was ordered. `last` is what [`Delivery::finish`] says.
+    fn obey(&self, lines: &mut Vec<Line>, last: &mut Option<Timestamp>) {
         if !self.news.swap(false, Ordering::SeqCst) {
             return;
         }
         let mut orders = lock(&self.orders);
         lines.append(&mut orders.added);
+        *last = orders.last;
         let removed = std::mem::take(&mut orders.removed);
         drop(orders);
         if removed.is_empty() {
@@ -186,7 +207,7 @@ impl Post {
         }
         // Callbacks are dropped here, on their thread, and where no lock is held.
         lines.retain(|line| !removed.contains(&line.id));
-        lock(&self.orders).known.retain(|(id, _)| !removed.contains(id));
+        lock(&self.orders).known.retain(|known| !removed.contains(&known.id));
         self.changed.notify_all();
     }
 
@@ -196,15 +217,20 @@ impl Post {
         *lock(&self.last_failure) = Some(failure);
     }
 
+    /// Nothing more is taken: what has not been begun with.
+    fn refuse(&self) -> Vec<Line> {
+        let mut orders = lock(&self.orders);
+        orders.refuses = true;
+        std::mem::take(&mut orders.added)
+    }
+
     /// Nothing is called any more.
     fn ended(&self) {
         let mut orders = lock(&self.orders);
         orders.ended = true;
         orders.known.clear();
-        let added = std::mem::take(&mut orders.added);
         drop(orders);
         self.changed.notify_all();
-        drop(added);
     }
 }
 
@@ -212,21 +238,23 @@ fn run(post: &Arc<Post>, hooks: &dyn ThreadHooks) {
     struct Ended<'a>(&'a Post, &'a dyn ThreadHooks);
     impl Drop for Ended<'_> {
         fn drop(&mut self) {
+            // Callbacks are dropped while the thread is the language's.
+            drop(self.0.refuse());
             self.1.ended();
             self.0.ended();
         }
     }
     let _ended = Ended(post, hooks);
     hooks.started();
-    let mut lines = Vec::new();
+    let (mut lines, mut last) = (Vec::new(), None);
     while !post.parking.is_stopped() {
-        post.obey(&mut lines);
+        post.obey(&mut lines, &mut last);
         // Not lazily: each has its turn.
-        let delivered = lines.iter_mut().map(|line| line.deliver(post)).sum::<usize>();
+        let delivered = lines.iter_mut().map(|line| line.deliver(post, last)).sum::<usize>();
         if delivered > 0 {
             continue;
         }
-        if post.finishing.load(Ordering::SeqCst) && !post.news.load(Ordering::SeqCst) {
+        if last.is_some() && !post.news.load(Ordering::SeqCst) {
             break;
         }
         post.parking.wait(None, Some(hooks), |cx| {
@@ -240,10 +268,19 @@ fn run(post: &Arc<Post>, hooks: &dyn ThreadHooks) {
 }
 
 impl Line {
-    /// Calls for the messages that wait, a turn of them; how many.
-    fn deliver(&mut self, post: &Post) -> usize {
-        let Self { wanted, subscriber, held, callback, .. } = self;
+    /// Calls for the messages that wait, a turn of them; how many. It has finished with the first one that
+    /// was published later than `last`.
+    fn deliver(&mut self, post: &Post, last: Option<Timestamp>) -> usize {
+        let Self { wanted, subscriber, held, finished, callback, .. } = self;
+        if *finished && held.is_none() {
+            return 0;
+        }
+        let last = last.map_or(i64::MAX, Timestamp::as_nanos);
         let mut call = |delivery: &WireDelivery<'_>| {
+            if delivery.header.publish_ns > last {
+                *finished = true;
+                return;
+            }
             if post.parking.is_stopped() || !wanted.load(Ordering::Relaxed) {
                 return;
             }

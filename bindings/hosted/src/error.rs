@@ -48,6 +48,11 @@ pub enum Error {
         /// What the batch takes for each message, in bytes.
         stride: usize,
     },
+    /// A message of this type has no fixed size, so a batch cannot take it.
+    NotFixed {
+        /// Which one.
+        message: &'static str,
+    },
     /// A buffer is too small for one message.
     Buffer {
         /// What it takes, in bytes.
@@ -158,7 +163,7 @@ impl Error {
             Self::Subscribe(SpawnError::Thread { .. } | SpawnError::CapacityTooLarge { .. })
             | Self::Threads(_) => ErrorKind::System,
             Self::Subscribe(_) => ErrorKind::Contract,
-            Self::NotInBatch { .. } | Self::Buffer { .. } => ErrorKind::Buffer,
+            Self::NotInBatch { .. } | Self::NotFixed { .. } | Self::Buffer { .. } => ErrorKind::Buffer,
             Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) => ErrorKind::Tree,
             Self::Ask(AskError::Timeout) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
@@ -191,6 +196,10 @@ impl fmt::Display for Error {
             ),
             Self::Publish(error) => error.fmt(f),
             Self::Subscribe(error) => error.fmt(f),
+            Self::NotFixed { message } => write!(
+                f,
+                "{message} has no fixed size, so its values do not lie in an array: read them as records or one by one"
+            ),
             Self::NotInBatch { message, len, stride } => write!(
                 f,
                 "the next message is a {message} of {len} bytes, and the batch takes {stride} for each: read it by itself \

@@ -25,6 +25,8 @@ pub struct Described {
     pub version: u16,
     /// How long the root of that version is, in bytes. A message of fixed size has no other bytes.
     pub root_len: u32,
+    /// Whether it has a fixed size, so that its root is all of it.
+    pub fixed: bool,
     /// The digest of that version, as generated code has it.
     pub digest: u64,
 }
@@ -39,6 +41,7 @@ impl Visitor for Collect {
             topic: M::TOPIC,
             version: M::VERSION,
             root_len: M::ROOT_LEN,
+            fixed: M::FIXED,
             digest: M::DIGEST,
         });
     }
@@ -52,6 +55,7 @@ impl Visitor for Collect {
             topic: message.topic(),
             version: offer.version,
             root_len,
+            fixed: message.is_fixed(),
             digest: message.digest(),
         });
     }

@@ -75,11 +75,14 @@ impl Reader {
     /// `type_id`, which has a fixed size. It does not wait.
     ///
     /// # Errors
-    /// [`Error::NotInBatch`] when the next message is another one, not of fixed size, or of an older version;
-    /// it stays the next one. [`Error::Buffer`] when not one has room, [`Error::UnknownType`],
-    /// [`Error::Closed`].
+    /// [`Error::NotFixed`] when that message has no fixed size; [`Error::NotInBatch`] when the next message
+    /// is another one or of an older version, and stays the next one. [`Error::Buffer`] when not one has room,
+    /// [`Error::UnknownType`], [`Error::Closed`].
     pub fn read_array(&mut self, type_id: u16, out: &mut [u8]) -> Result<usize, Error> {
         let message = self.known.get(type_id)?;
+        if !message.fixed {
+            return Err(Error::NotFixed { message: message.name });
+        }
         let wanted = Fixed { type_id, version: message.version, stride: message.root_len as usize };
         if wanted.stride == 0 || out.len() < wanted.stride {
             return Err(Error::Buffer { needed: wanted.stride.max(1), got: out.len() });

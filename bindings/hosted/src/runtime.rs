@@ -11,8 +11,8 @@ use mycelium::frame::Header;
 use mycelium::tree::{Builder, Child};
 use mycelium::wire::{Contract, Messages};
 use mycelium::{
-    BusBuilder, BusStats, MessageBus, OwnThread, Subscription, ThreadHooks, Tree, WireDelivery, WireMessage,
-    WirePublishError, WireTopics,
+    BusBuilder, BusStats, MessageBus, OwnThread, Subscription, ThreadHooks, Timestamp, Tree, WireDelivery,
+    WireMessage, WirePublishError, WireTopics,
 };
 use tokio::runtime::{EnterGuard, Handle};
 
@@ -20,7 +20,7 @@ use crate::actor::HostedActor;
 use crate::delivery::{CallbackId, Delivery};
 use crate::error::{Failure, PublishedSome};
 use crate::known::read;
-use crate::wait::{Parking, block_on};
+use crate::wait::{Parking, block_on, take_timers_of};
 use crate::{ActorSpec, Address, Error, Exposed, HostedTree, Known, Reader};
 
 /// How long [`Runtime::close`] waits unless told otherwise.
@@ -68,6 +68,8 @@ struct Shared {
     known: Arc<Known>,
     closed: AtomicBool,
     handle: Handle,
+    /// Whether the bus is that of another program.
+    is_guest: bool,
     /// The threads below the bus, if they are its own.
     owned: Mutex<Option<tokio::runtime::Runtime>>,
     hooks: Arc<Inside>,
@@ -80,6 +82,8 @@ struct Shared {
 /// The language's hooks, and which threads call its code.
 struct Inside {
     hooks: Arc<dyn ThreadHooks>,
+    /// Whose timers its threads wait by.
+    handle: Handle,
     threads: Mutex<HashSet<ThreadId>>,
     one_ended: Condvar,
 }
@@ -101,6 +105,7 @@ impl ThreadHooks for NoHooks {}
 impl ThreadHooks for Inside {
     fn started(&self) {
         lock(&self.threads).insert(thread::current().id());
+        take_timers_of(&self.handle);
         self.hooks.started();
     }
 
@@ -222,13 +227,19 @@ impl Runtime {
         owned: Option<tokio::runtime::Runtime>,
         hooks: Arc<dyn ThreadHooks>,
     ) -> Self {
-        let hooks = Arc::new(Inside { hooks, threads: Mutex::default(), one_ended: Condvar::new() });
+        let hooks = Arc::new(Inside {
+            hooks,
+            handle: handle.clone(),
+            threads: Mutex::default(),
+            one_ended: Condvar::new(),
+        });
         Self {
             shared: Arc::new(Shared {
                 bus,
                 known: Arc::new(known),
                 closed: AtomicBool::new(false),
                 handle,
+                is_guest: owned.is_none(),
                 owned: Mutex::new(owned),
                 hooks,
                 delivery: Mutex::default(),
@@ -256,7 +267,9 @@ impl Runtime {
     /// `Ok` says that each subscriber's queue has it, or that its policy has counted it as dropped.
     ///
     /// # Errors
-    /// [`Error::UnknownType`], [`Error::Publish`], [`Error::Closed`]; nobody has received it.
+    /// [`Error::UnknownType`], [`Error::Publish`], [`Error::Closed`]; nobody has received it. A callback that
+    /// would wait has `SelfBlocked` if this runtime has a callback on that topic: their thread cannot wait
+    /// for itself.
     #[inline]
     pub fn publish(&self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
         let header = self.shared.known.get(type_id)?.header();
@@ -281,9 +294,20 @@ impl Runtime {
     pub fn publish_as(&self, header: &Header, bytes: &[u8]) -> Result<(), Error> {
         match self.try_publish_as(header, bytes) {
             Err(Error::Publish(WirePublishError::Full { .. })) => {
+                self.check_not_own(header.type_id)?;
                 Ok(block_on(self.shared.bus.publish_wire(header, bytes))?)
             }
             done => done,
+        }
+    }
+
+    /// That the thread of the callbacks does not wait for room in a queue that it reads itself.
+    fn check_not_own(&self, type_id: u16) -> Result<(), Error> {
+        let delivery = lock(&self.shared.delivery).clone().filter(Delivery::is_here);
+        let message = self.shared.known.get(type_id)?;
+        match delivery.is_some_and(|delivery| delivery.hears(message.topic)) {
+            true => Err(Error::Publish(WirePublishError::SelfBlocked { message: message.name })),
+            false => Ok(()),
         }
     }
 
@@ -341,7 +365,8 @@ impl Runtime {
 
     /// Has `callback` called for each message of these topics from now on, in their order, on the delivery
     /// thread: one thread for all callbacks of the runtime, so one that takes long keeps the others waiting.
-    /// Its errors and panics are logged and counted ([`failures`](Self::failures)), and it goes on.
+    /// Its errors and panics are logged and counted ([`failures`](Self::failures)), and it goes on. It is
+    /// dropped on that thread, or by this call where that fails.
     ///
     /// # Errors
     /// [`Error::Subscribe`], [`Error::Closed`], [`Error::Threads`].
@@ -351,9 +376,9 @@ impl Runtime {
         how: Subscription<WireMessage>,
         callback: impl FnMut(&WireDelivery<'_>) -> Result<(), Failure> + Send + 'static,
     ) -> Result<CallbackId, Error> {
-        let delivery = self.delivery()?;
-        let subscriber = self.shared.bus.subscribe_wire_with(topics, how)?;
-        delivery.add(subscriber, Box::new(callback))
+        let (delivery, topics) = (self.delivery()?, topics.into());
+        let subscriber = self.shared.bus.subscribe_wire_with(topics.clone(), how)?;
+        delivery.add(topics, subscriber, Box::new(callback))
     }
 
     /// Ends a subscription; whether there was one. When this returns, its callback does not run and is
@@ -388,10 +413,16 @@ impl Runtime {
         self.check_open()?;
         let _entered = self.enter();
         let tree = block_on(tree.start(&self.shared.bus)).map_err(Error::Start)?;
-        let mut trees = lock(&self.shared.trees);
-        trees.retain(|tree| tree.end_reason().is_none());
-        if self.shared.owned_is_none() {
+        if self.shared.is_guest {
+            let mut trees = lock(&self.shared.trees);
+            trees.retain(|tree| tree.end_reason().is_none());
             trees.push(tree.clone());
+            drop(trees);
+            if self.is_closed() {
+                // The close may have looked before the tree was in the list. Who ends it twice does no harm.
+                let _ = block_on(tree.shutdown_within(CLOSE_DEADLINE));
+                return self.check_open().map(|()| HostedTree::new(tree, self.clone()));
+            }
         }
         Ok(HostedTree::new(tree, self.clone()))
     }
@@ -433,22 +464,27 @@ impl Runtime {
 
     /// Ends everything within `limit`: takes nothing more from outside, ends trees and actors in their order,
     /// calls callbacks for what still waits for them, and stops the threads. When this returns `Ok`, no
-    /// callback runs and none will. Readers read what waits for them and then the end. Closing it again does
-    /// nothing.
+    /// callback runs and none will, whoever has begun to close it. Readers read what waits for them and then
+    /// the end. On a shared bus, whose publishers go on, callbacks get what was published before.
     ///
     /// # Errors
     /// [`Error::Inside`] from a callback, and nothing is closed. [`Error::Shutdown`] names who did not end in
     /// time; [`Error::Callback`] says that a callback has not returned. It is closed all the same.
     pub fn close(&self, limit: Duration) -> Result<(), Error> {
         self.check_outside("to close the runtime")?;
-        if self.shared.closed.swap(true, Ordering::SeqCst) {
-            return Ok(());
-        }
+        let first = !self.shared.closed.swap(true, Ordering::SeqCst);
         let deadline = Instant::now().checked_add(limit);
         let left = || deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
+        let delivery = lock(&self.shared.delivery).clone();
+        if !first {
+            let finished = delivery.is_none_or(|delivery| delivery.wait_end(left()));
+            let finished = self.shared.hooks.wait_end(left()) && finished;
+            return if finished { Ok(()) } else { Err(Error::Callback) };
+        }
         let ended = self.end_actors(limit);
-        let delivery = lock(&self.shared.delivery).take();
-        let finished = delivery.is_none_or(|delivery| delivery.finish(left().max(GRACE)));
+        // A bus of its own is shut down: nothing comes later, whatever clock a message has its time from.
+        let last = if self.shared.is_guest { self.shared.bus.clock().now() } else { NEVER };
+        let finished = delivery.is_none_or(|delivery| delivery.finish(last, left().max(GRACE)));
         // Those of actors end a little after them.
         let finished = self.shared.hooks.wait_end(left().max(GRACE)) && finished;
         self.shared.stop_readers();
@@ -461,7 +497,7 @@ impl Runtime {
 
     fn end_actors(&self, limit: Duration) -> Result<(), Error> {
         let _entered = self.enter();
-        if !self.shared.owned_is_none() {
+        if !self.shared.is_guest {
             return block_on(self.shared.bus.shutdown_within(limit)).map_err(Error::Shutdown);
         }
         let trees = std::mem::take(&mut *lock(&self.shared.trees));
@@ -502,14 +538,13 @@ impl Runtime {
     }
 }
 
+/// Later than all times.
+const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
+
 /// How long a callback may take to return once the runtime closes, whatever the limit.
 const GRACE: Duration = Duration::from_millis(100);
 
 impl Shared {
-    fn owned_is_none(&self) -> bool {
-        lock(&self.owned).is_none()
-    }
-
     fn stop_readers(&self) {
         for reader in lock(&self.readers).drain(..) {
             reader.upgrade().inspect(Parking::stop);

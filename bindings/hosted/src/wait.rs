@@ -1,6 +1,7 @@
 //! Waiting for futures on threads of any kind.
 
-use std::future::Future;
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +10,19 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use mycelium::ThreadHooks;
+use tokio::runtime::Handle;
+use tokio::task::coop::unconstrained;
+
+thread_local! {
+    /// Whose timers count for what this thread waits for: those of a runtime that it drives itself stand
+    /// still meanwhile.
+    static TIMERS: RefCell<Option<Handle>> = const { RefCell::new(None) };
+}
+
+/// This thread waits by the timers of that runtime from now on.
+pub(crate) fn take_timers_of(handle: &Handle) {
+    TIMERS.with(|timers| *timers.borrow_mut() = Some(handle.clone()));
+}
 
 /// Where one thread at a time sleeps.
 #[derive(Default)]
@@ -59,8 +73,12 @@ impl Parking {
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let waker = Waker::from(Arc::clone(self));
         let mut cx = Context::from_waker(&waker);
+        let timers = TIMERS.with(|timers| timers.borrow().clone());
+        let _entered = timers.as_ref().map(Handle::enter);
+        // It takes no part in the budget of a task, which is not refilled before the code returns.
+        let mut work = pin!(unconstrained(poll_fn(|cx| poll(cx))));
         loop {
-            if let Poll::Ready(value) = poll(&mut cx) {
+            if let Poll::Ready(value) = work.as_mut().poll(&mut cx) {
                 return Waited::Ready(value);
             }
             if self.is_stopped() {

@@ -169,6 +169,12 @@ impl Untyped {
         self.message.topic
     }
 
+    /// Whether all its values have the length of their root.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.message.fixed
+    }
+
     /// What a peer is told.
     #[must_use]
     pub fn offer(&self) -> Offer<'static> {

@@ -169,6 +169,7 @@ const GLOBALS: &[(&str, &str)] = &[
         "bindings/python/src/attached.rs",
         "whether a thread of the core has the interpreter's lock: of that thread alone",
     ),
+    ("bindings/hosted/src/wait.rs", "by whose timers a thread waits"),
     ("bindings/ffi/src/handles.rs", "the numbers that C holds are those of the process"),
     ("bindings/ffi/src/last.rs", "the last error of a thread, as C asks for it"),
     (

@@ -1,7 +1,7 @@
 //! Actors with callbacks, under supervision trees.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mycelium::tree::{Builder, Redelivery, Restart};
@@ -313,5 +313,49 @@ fn a_thousand_restarts_leave_no_thread_and_no_behaviour_behind() {
     until("its thread ends", || lock.threads.load(Ordering::SeqCst) == 0);
     let count = |what: &str| log.all().iter().filter(|words| words.ends_with(what)).count();
     assert_eq!((count("started root/desk"), count("dropped")), (1_001, 1_001));
+    runtime.close(WATCHDOG).unwrap();
+}
+
+/// Asks the other one, and says what comes of it.
+struct Asker(Address, Log);
+impl Behavior for Asker {
+    fn message(&mut self, _: &WireDelivery<'_>, _: &mut Scope<'_>) -> Result<(), Failure> {
+        let query = Encoded { header: mycelium::frame::Header::default(), bytes: tick(1).to_vec() };
+        let answer = self.0.ask(query, None);
+        self.1.add(format!("{:?}", answer.map_err(|error| error.kind())));
+        Ok(())
+    }
+}
+
+/// Answers when it is released.
+struct Silent(Arc<AtomicBool>);
+impl Behavior for Silent {
+    fn message(&mut self, _: &WireDelivery<'_>, _: &mut Scope<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+    fn query(&mut self, query: &Encoded, _: &mut Scope<'_>) -> Result<Encoded, Failure> {
+        until("released", || self.0.load(Ordering::SeqCst));
+        Ok(query.clone())
+    }
+}
+
+#[test]
+fn an_ask_from_a_callback_ends_with_the_limit_of_its_bus() {
+    let runtime = builder().bus(|bus| bus.ask_limit(Duration::from_millis(30))).start().unwrap();
+    let (log, released) = (Log::default(), Arc::new(AtomicBool::new(false)));
+    let silent = {
+        let released = Arc::clone(&released);
+        ActorSpec::new(move || Ok(Box::new(Silent(Arc::clone(&released))) as Box<dyn Behavior>))
+    };
+    let _first = runtime.start(root().child(runtime.child("silent", silent))).unwrap();
+    let (other, heard) = (runtime.address("root/silent").unwrap(), log.clone());
+    let asker =
+        ActorSpec::new(move || Ok(Box::new(Asker(other.clone(), heard.clone())) as Box<dyn Behavior>));
+    let second =
+        Supervisor::builder("second").child(runtime.child("asker", asker.on("ticks", Subscription::block())));
+    let _second = runtime.start(second).unwrap();
+    runtime.publish(7, &tick(1)).unwrap();
+    log.wait_for("Err(Timeout)");
+    released.store(true, Ordering::SeqCst);
     runtime.close(WATCHDOG).unwrap();
 }

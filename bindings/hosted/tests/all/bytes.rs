@@ -86,6 +86,7 @@ fn a_batch_takes_newer_versions_and_stops_at_what_it_cannot_take_without_losing_
     let mut out = [0; 16 * 8];
     assert_eq!(all.read_array(8, &mut out), Ok(2));
     assert!(out[..32].chunks(8).map(price).eq(1..=4));
+    assert_eq!(all.read_array(9, &mut out), Err(Error::NotFixed { message: "News" }));
     let refused = Error::NotInBatch { message: "Grown", len: 8, stride: 16 };
     assert_eq!(all.read_array(8, &mut out), Err(refused.clone()));
     assert_eq!(all.read_array(8, &mut out), Err(refused));

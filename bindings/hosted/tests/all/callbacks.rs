@@ -166,7 +166,61 @@ fn a_callback_ends_itself_publishes_subscribes_and_may_not_close() {
     runtime.publish(7, &tick(6)).unwrap();
     runtime.close(WATCHDOG).unwrap();
     assert_eq!(log.all(), ["tick 0", "news"]);
-    assert_eq!(runtime.failures().0, 0);
+    assert_eq!(runtime.failures(), (0, None));
+}
+
+#[test]
+fn a_callback_that_fills_the_queue_it_reads_has_an_error_and_does_not_hang() {
+    let runtime = runtime();
+    let (calls, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (of_callback, called, errors) = (runtime.clone(), Arc::clone(&calls), Arc::clone(&refused));
+    runtime
+        .subscribe("ticks", block().capacity(4), move |delivery| {
+            called.fetch_add(1, Ordering::SeqCst);
+            for _ in 0..3 * u64::from(price(delivery.bytes) == 0) {
+                if let Err(error) = of_callback.publish(7, &tick(1)) {
+                    assert_eq!(error.kind(), ErrorKind::Inside, "{error}");
+                    errors.fetch_add(1, Ordering::SeqCst);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+    for _ in 0..100 {
+        runtime.publish(7, &tick(0)).unwrap();
+    }
+    // Each is heard or refused.
+    until("all are done", || calls.load(Ordering::SeqCst) + refused.load(Ordering::SeqCst) == 400);
+    runtime.close(WATCHDOG).unwrap();
+    assert_eq!(runtime.failures(), (0, None));
+}
+
+#[test]
+fn callbacks_are_dropped_while_their_thread_has_the_lock_however_the_runtime_ends() {
+    /// Goes with the language's lock.
+    struct Object(Arc<Lock>, Arc<AtomicUsize>);
+    impl Drop for Object {
+        fn drop(&mut self) {
+            self.1.fetch_add(self.0.held.load(Ordering::SeqCst) as usize, Ordering::SeqCst);
+        }
+    }
+    for round in 0..200 {
+        let (lock, with_it) = (Arc::new(Lock::default()), Arc::new(AtomicUsize::new(0)));
+        let runtime = builder().hooks(Arc::clone(&lock) as _).start().unwrap();
+        let object = Object(Arc::clone(&lock), Arc::clone(&with_it));
+        runtime
+            .subscribe("ticks", block(), move |_| {
+                let _used = &object;
+                Ok(())
+            })
+            .unwrap();
+        if round % 2 == 0 {
+            runtime.publish(7, &tick(round)).unwrap();
+        }
+        drop(runtime);
+        until("its thread is gone", || Arc::strong_count(&lock) == 1);
+        assert_eq!(with_it.load(Ordering::SeqCst), 1, "round {round}");
+    }
 }
 
 #[test]
@@ -176,7 +230,7 @@ fn a_callback_that_never_returns_is_named_and_does_not_keep_the_close() {
     let (runs, released) = (Arc::clone(&running), Arc::clone(&release));
     let calls = Arc::new(AtomicUsize::new(0));
     let called = Arc::clone(&calls);
-    runtime
+    let id = runtime
         .subscribe("ticks", block(), move |_| {
             runs.store(true, Ordering::SeqCst);
             called.fetch_add(1, Ordering::SeqCst);
@@ -189,7 +243,15 @@ fn a_callback_that_never_returns_is_named_and_does_not_keep_the_close() {
     until("it runs", || running.load(Ordering::SeqCst));
     assert_eq!(runtime.close(Duration::from_millis(20)), Err(Error::Callback));
     assert_eq!(Error::Callback.kind(), ErrorKind::Callback);
+    assert_eq!(runtime.close(Duration::from_millis(1)), Err(Error::Callback), "it runs still");
+    let later = {
+        let runtime = runtime.clone();
+        std::thread::spawn(move || (runtime.close(WATCHDOG), runtime.unsubscribe(id)))
+    };
+    assert!(!later.is_finished());
     release.store(true, Ordering::SeqCst);
+    assert_eq!(later.join().unwrap(), (Ok(()), false));
+    assert_eq!(Arc::strong_count(&calls), 1, "the callback is dropped");
     until("the thread is gone", || Arc::strong_count(&calls) == 1);
     assert_eq!(calls.load(Ordering::SeqCst), 1, "none comes after it");
 }

@@ -1,6 +1,7 @@
 //! The bus of a Rust program, seen from a foreign language.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
 use mycelium::{
@@ -9,7 +10,7 @@ use mycelium::{
 };
 use mycelium_hosted::{Encoded, Error, ErrorKind, Exposed, Runtime};
 
-use crate::common::{Log, WATCHDOG, price, tick};
+use crate::common::{Log, WATCHDOG, price, tick, until};
 
 macro_rules! message {
     ($name:ident, $id:literal, $topic:literal) => {
@@ -38,6 +39,7 @@ macro_rules! message {
             }
         }
         impl Wire for $name {
+            const FIXED: bool = true;
             const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: $name::ROOT_LEN, digest: 1 }];
         }
     };
@@ -122,4 +124,36 @@ fn bytes_and_types_meet_on_one_bus_and_a_close_leaves_it() {
     assert_eq!(ticks.wait(None).unwrap_err().kind(), ErrorKind::Closed);
     threads.block_on(bus.shutdown()).unwrap();
     assert!(!address.is_alive());
+}
+
+#[test]
+fn a_runtime_on_a_busy_bus_closes_with_what_was_published_before() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bus = MessageBus::builder().contract(Mine).runtime(threads.handle().clone()).build();
+    let runtime = Runtime::share(bus.clone(), &Mine, threads.handle().clone(), Arc::new(NoHooks));
+    let heard = Arc::new(AtomicU64::new(0));
+    let hears = Arc::clone(&heard);
+    runtime
+        .subscribe("ticks", Subscription::block(), move |_| {
+            hears.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+        .unwrap();
+    let goes_on = Arc::new(AtomicBool::new(true));
+    let (of_thread, publisher) = (Arc::clone(&goes_on), bus.publisher::<Tick>().unwrap());
+    let publishing = std::thread::spawn(move || {
+        let mut n = 0;
+        while of_thread.load(Ordering::SeqCst) {
+            publisher.publish_blocking(Tick { n }).unwrap();
+            n += 1;
+        }
+    });
+    until("it hears", || heard.load(Ordering::SeqCst) > 10_000);
+    runtime.close(WATCHDOG).unwrap();
+    let at_close = heard.load(Ordering::SeqCst);
+    std::thread::sleep(std::time::Duration::from_millis(5));
+    assert_eq!(heard.load(Ordering::SeqCst), at_close, "and none after it");
+    goes_on.store(false, Ordering::SeqCst);
+    publishing.join().unwrap();
+    threads.block_on(bus.shutdown()).unwrap();
 }
