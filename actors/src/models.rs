@@ -14,6 +14,7 @@
 
 mod buses;
 mod cast;
+mod pools;
 mod schedule;
 mod trees;
 mod watches;

@@ -27,3 +27,5 @@ mod itself;
 mod leaving;
 #[path = "membership/returning.rs"]
 mod returning;
+#[path = "membership/storms.rs"]
+mod storms;

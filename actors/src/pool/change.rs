@@ -8,13 +8,13 @@ use tokio::sync::MutexGuard;
 use super::pool_ref::PoolError;
 use super::roster::PoolPhase;
 use super::state::{Fenced, PoolState};
-use super::{POOL_WORKERS_MAX, worker_id};
+use super::{FEED_ID, POOL_WORKERS_MAX, worker_id};
 use crate::Actor;
 use crate::tree::{CallError, WeakTree};
 
 impl<A: Actor> PoolState<A> {
     /// The turn of a resize or a stop.
-    async fn take_turn(&self, caller: Option<usize>) -> Result<MutexGuard<'_, ()>, PoolError> {
+    async fn take_turn(&self, caller: Option<usize>) -> Result<MutexGuard<'_, bool>, PoolError> {
         match caller {
             None => Ok(self.resizing.lock().await),
             Some(_) => self.resizing.try_lock().map_err(|_| PoolError::Itself),
@@ -28,7 +28,8 @@ impl<A: Actor> PoolState<A> {
         }
         tree.is_here()?;
         let caller = self.caller();
-        let _turn = self.take_turn(caller).await?;
+        let mut turn = self.take_turn(caller).await?;
+        self.hear_of_workers(tree, &mut turn).await?;
         if caller.is_some_and(|number| number >= size || (self.has_keys() && size < self.numbers())) {
             return Err(PoolError::Itself);
         }
@@ -62,9 +63,21 @@ impl<A: Actor> PoolState<A> {
             }
             self.remove_from(tree, size).await?;
             if self.beginnings() == beginnings {
+                *turn = false;
                 return Ok(());
             }
         }
+    }
+
+    /// Waits until the supervisor has done what a change was about when it was dropped: a worker that it
+    /// starts then is seen here first. `turn` says whether there may be such a change, from now on this one.
+    async fn hear_of_workers(&self, tree: &WeakTree, turn: &mut bool) -> Result<(), PoolError> {
+        if std::mem::replace(turn, true) {
+            // Any call does, behind those that wait.
+            let none = worker_id(POOL_WORKERS_MAX);
+            tree.terminate_child(&self.path, &none).await?;
+        }
+        Ok(())
     }
 
     /// Starts a worker, unless one is there that leaves.
@@ -78,7 +91,7 @@ impl<A: Actor> PoolState<A> {
 
     /// Ends the workers from this number on: they get nothing any more and have nothing to do.
     async fn remove_from(&self, tree: &WeakTree, size: usize) -> Result<(), PoolError> {
-        for number in (size..self.numbers()).rev() {
+        while let Some(number) = self.numbers().checked_sub(1).filter(|last| *last >= size) {
             let worker = Fenced::Worker(number);
             self.handled(worker, self.since(worker)).await;
             // Its supervisor may have begun anew, with this one among the first.
@@ -108,15 +121,18 @@ impl<A: Actor> PoolState<A> {
         if self.caller().is_some() {
             return Err(PoolError::Itself);
         }
-        let _turn = self.take_turn(None).await?;
+        let mut turn = self.take_turn(None).await?;
         if self.phase() == PoolPhase::Forgotten {
             return Ok(());
         }
+        self.hear_of_workers(tree, &mut turn).await?;
         loop {
             let beginnings = self.beginnings();
             if let Some(feed) = self.feed() {
                 feed.stop_gracefully();
                 feed.ended().await;
+                // One that was killed meanwhile would be replaced.
+                tree.terminate_child(&self.path, FEED_ID).await?;
             }
             self.close();
             self.all_handled().await;
@@ -124,6 +140,7 @@ impl<A: Actor> PoolState<A> {
                 tree.terminate_child(&self.path, &worker_id(number)).await?;
             }
             if self.closed(beginnings) {
+                *turn = false;
                 return Ok(());
             }
         }

@@ -209,11 +209,14 @@ impl<A: Actor> Pool<A> {
         if !topics.is_empty() {
             // Last, so that it begins with all workers and ends before them.
             let feed = FeedLaunch::<A>::new(&plan, &topics.into());
-            supervisor = supervisor.child(Child::launched("feed", feed).restart(Restart::Transient));
+            supervisor = supervisor.child(Child::launched(FEED_ID, feed).restart(Restart::Transient));
         }
         supervisor
     }
 }
+
+/// The id of the feed.
+const FEED_ID: &str = "feed";
 
 /// The id of a worker, by its number from 0.
 fn worker_id(number: usize) -> String {

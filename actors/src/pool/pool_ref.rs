@@ -166,7 +166,7 @@ impl<A: Actor> PoolRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        match self.first().ask_limit() {
+        match self.state.ask_limit() {
             None => self.state.ask(query).await,
             // Boxed, so that an ask without a limit keeps no room for it.
             Some(limit) => Box::pin(self.ask_within(query, limit)).await,

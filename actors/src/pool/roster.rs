@@ -262,11 +262,15 @@ impl<W> Roster<W> {
         self.crossings.retain(|crossing| !crossing.fences.iter().all(Passed::is_passed));
     }
 
-    /// Those from this number on have left, unless they are seated by now.
+    /// This one has left, unless it is seated by now. Others behind it may have come meanwhile.
     #[must_use]
     pub(super) fn unseat(&mut self, number: usize) -> impl Sized + use<W> {
-        let kept = number.max(self.size).min(self.seats.len());
-        self.seats.split_off(kept)
+        let left = self.seats.get_mut(number).filter(|_| number >= self.size);
+        let left = left.and_then(|seat| seat.worker.take());
+        while self.seats.len() > self.size && self.seats.last().is_some_and(|last| last.worker.is_none()) {
+            self.seats.pop();
+        }
+        left
     }
 
     /// The number of the last fence that was put for somebody who waits.
@@ -411,10 +415,12 @@ mod tests {
     fn only_those_that_leave_are_unseated() {
         let mut pool = roster(4);
         pool.switch(2).unwrap();
+        drop(pool.unseat(2));
+        assert_eq!((pool.numbers(), pool.all().count()), (4, 3), "the last one has not left");
         drop(pool.unseat(3));
-        assert_eq!((pool.numbers(), pool.all().count(), pool.seated().count()), (3, 3, 2));
-        drop(pool.unseat(0));
-        assert_eq!(pool.numbers(), 2, "nobody who gets messages");
+        assert_eq!((pool.numbers(), pool.all().count(), pool.seated().count()), (2, 2, 2));
+        drop(pool.unseat(1));
+        assert_eq!(pool.all().count(), 2, "nobody who gets messages");
         assert!(pool.switch(2).is_none());
     }
 }

@@ -1,7 +1,8 @@
 //! What the references to one pool share: its workers, and how messages get to them.
 
 use std::any::{Any, TypeId};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -38,8 +39,10 @@ pub(crate) struct PoolState<A: Actor> {
     /// Whose turn it is.
     turn: AtomicUsize,
     feed: Mutex<Feeding<A>>,
-    /// Held by the resize or the stop that goes on.
-    pub(super) resizing: tokio::sync::Mutex<()>,
+    /// That of the bus, which is known once a worker has begun.
+    ask_limit: OnceLock<Option<Duration>>,
+    /// Held by the resize or the stop that goes on: whether one of them was left in the middle.
+    pub(super) resizing: tokio::sync::Mutex<bool>,
     /// Told when the workers are others, or one is taken away.
     pub(super) changed: Notify,
 }
@@ -76,6 +79,7 @@ impl<A: Actor> PoolState<A> {
             roster: RwLock::new(Roster::new(plan.size)),
             turn: AtomicUsize::new(0),
             feed: Mutex::new(feed),
+            ask_limit: OnceLock::new(),
             resizing: tokio::sync::Mutex::default(),
             changed: Notify::new(),
         }
@@ -106,8 +110,14 @@ impl<A: Actor> PoolState<A> {
         changed
     }
 
+    /// How long an ask waits that does not say it.
+    pub(super) fn ask_limit(&self) -> Option<Duration> {
+        self.ask_limit.get().copied().flatten()
+    }
+
     /// A worker has begun.
     pub(super) fn seat(&self, number: usize, worker: ActorRef<A>) {
+        self.ask_limit.get_or_init(|| worker.ask_limit());
         let before = self.change(|roster| {
             let again = roster.worker(number).is_some_and(|before| before.id() == worker.id());
             let (gate, before) = roster.seat(number, worker, again);
@@ -204,7 +214,7 @@ impl<A: Actor> PoolState<A> {
         })
     }
 
-    /// The workers from this number on have gone.
+    /// A worker has gone.
     pub(super) fn unseat(&self, number: usize) {
         drop(self.change(|roster| roster.unseat(number)));
     }

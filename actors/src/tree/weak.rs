@@ -39,13 +39,21 @@ impl Tree {
 
 impl WeakTree {
     /// Adds a child to the supervisor at `path` and starts it; one that is there and does not run is started.
+    /// One that runs, or is about to, is left alone: a call whose caller has left may have started it.
     pub(crate) async fn start_child(&self, path: &str, child: Child) -> Result<(), CallError> {
         let id: Arc<str> = child.id().into();
-        match self.call(path, pure::Call::StartChild(child.0)).await {
+        let started = match self.call(path, pure::Call::StartChild(child.0)).await {
             Err(CallError::Refused(pure::CallError::AlreadyPresent)) => {
-                self.call(path, pure::Call::RestartChild(id)).await.map(drop)
+                self.call(path, pure::Call::RestartChild(id)).await
             }
-            other => other.map(drop),
+            other => other,
+        };
+        match started {
+            Err(CallError::Refused(
+                pure::CallError::AlreadyStarted(_) | pure::CallError::Running | pure::CallError::Restarting,
+            ))
+            | Ok(_) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -70,7 +70,7 @@ const ROOMS: &[Room] = &[
     // For tests of users.
     Room { name: "testing", modules: &["testing"], uses: &["seams", "faces", "life", "live", "isolate"] },
     // Compiled for shuttle alone.
-    Room { name: "models", modules: &["models"], uses: &["seams", "faces", "live", "tree"] },
+    Room { name: "models", modules: &["models"], uses: &["seams", "faces", "live", "tree", "pool"] },
 ];
 
 /// Files that use a room which theirs may not, each with why it is so today.
