@@ -1,5 +1,5 @@
-//! CPU time of the demo grid: the plain loop without actors, then the actors, on the same bars in one
-//! process.
+//! CPU time of the demo grid on the same bars in one process: the tightest loop of arrays, the plain loop
+//! with the broker and the ledger, a `Strategy` with its trader and venue, and the four actors of the demo.
 //!
 //! `cargo bench -p backtest` prints CPU-seconds per 1,000 runs, ns per bar, and the ratio.
 
@@ -7,8 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use backtest::config::{Pair, Terms};
+use backtest::crossover::{Crossover, Signal};
+use backtest::engine::Share;
 use backtest::source::History;
-use backtest::{data, floor, instance, usage};
+use backtest::strategy::{Backtest, Size, StrategyContext};
+use backtest::{data, floor, instance, tight, usage};
 
 /// Rounds of each; the fastest counts, because whatever else runs on the machine only adds.
 const ROUNDS: usize = 5;
@@ -18,11 +21,30 @@ fn main() {
     let series = data::load(&file, Some("GOOG")).expect("the example's own data");
     let terms = Terms { commission: 0.002, ..Terms::default() };
     let bars: Arc<[_]> = series.bars.into();
+    let arrays = tight::Arrays::of(&bars);
+    let tightest = measure("tight loop", bars.len(), |pair| {
+        tight::run(&arrays, pair.fast as usize, pair.slow as usize, terms.cash, terms.commission).equity_final
+    });
     let plain = measure("plain loop", bars.len(), |pair| floor::run(&bars, pair, &terms).equity_final);
     let actors = measure("four actors", bars.len(), |pair| {
         instance::run(History::new(Arc::clone(&bars)), pair, &terms).expect("it runs").statistics.equity_final
     });
+    let backtest = Backtest::new(Arc::clone(&bars)).commission(Share(terms.commission));
+    let strategy = measure("a strategy", bars.len(), |pair| {
+        backtest.outcome(hold_above(pair)).expect("it runs").statistics.equity_final
+    });
     println!("actors / plain loop: {:.2}", actors / plain);
+    println!("a strategy / tight loop: {:.2}", strategy / tightest);
+}
+
+/// The demo's rule as a strategy: long while the fast average is above.
+fn hold_above(pair: Pair) -> impl FnMut(&mut StrategyContext<'_>) + Send + 'static {
+    let mut crossover = Crossover::new(pair);
+    move |ctx| match crossover.push(ctx.bar().close_ticks) {
+        None => {}
+        Some(Signal::Up) => _ = ctx.buy(Size::All),
+        Some(Signal::Down) => _ = ctx.close(),
+    }
 }
 
 /// CPU-seconds per 1,000 runs, from the fastest round.

@@ -25,4 +25,5 @@ pub mod rule;
 pub mod runner;
 pub mod source;
 pub mod strategy;
+pub mod tight;
 pub mod usage;

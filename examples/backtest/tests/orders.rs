@@ -157,6 +157,21 @@ fn a_trailing_stop_follows_the_highs_of_bars_before() {
 }
 
 #[test]
+fn the_distance_of_a_stop_loss_does_not_move_the_stop_of_its_entry() {
+    let up = (101.0, 108.0, 100.0, 107.0);
+    let ticket = Ticket::new(1).stop(105.0).trailing_stop_loss(2.0);
+    assert_eq!(entered(&[CALM, CALM, CALM, up], buy(ticket)), Some((3, 105.0)));
+}
+
+#[test]
+fn a_stop_that_trails_from_below_zero_is_there_when_the_price_has_risen() {
+    let cheap = (3.0, 3.5, 2.5, 3.0);
+    let prices = [cheap, cheap, (3.0, 20.0, 3.0, 19.0), (18.0, 19.0, 10.0, 12.0)];
+    let trailing = buy(Ticket::new(1).trailing_stop_loss(4.0));
+    assert_eq!(left(&prices, Intrabar::Pessimistic, trailing), Some((3, 16.0)));
+}
+
+#[test]
 fn a_bar_that_touches_loss_and_profit_is_a_loss_unless_told_otherwise() {
     let both = [CALM, CALM, (100.0, 110.0, 90.0, 100.0)];
     let bracket = || buy(Ticket::new(1).stop_loss(95.0).take_profit(105.0));

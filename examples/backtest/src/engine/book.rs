@@ -31,7 +31,7 @@ pub(super) struct Guard {
 pub(super) struct WorkingOrder {
     pub(super) order: NewOrder,
     pub(super) guard: Option<Guard>,
-    /// The stop as it stands: a trailing one moves. 0 is none.
+    /// The stop as it stands: a trailing one moves, and may come from below zero.
     pub(super) level: f64,
     /// The bar from which on the limit of a stop-limit order counts: the one in which its stop was touched,
     /// if that was at the open, or else the next.
@@ -170,7 +170,9 @@ impl WorkingOrder {
 
     /// Moves a trailing stop after a bar, for the bars that follow.
     pub(super) fn trail(&mut self, bar: &Bar, buy: bool) {
-        if self.order.trail == 0.0 || self.level == 0.0 {
+        // The distance of an entry is that of the stop loss that it will have.
+        let trails = self.order.kind == OrderType::TrailingStop || self.guard.is_some();
+        if !trails || self.order.trail == 0.0 {
             return;
         }
         // The extreme of the bar of an entry may lie before the entry.

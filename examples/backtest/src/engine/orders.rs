@@ -104,7 +104,12 @@ impl Engine {
                 if as_far_as_it_goes && closing > 0 {
                     return self.filled(at, before);
                 }
-                return self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
+                self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
+                // What it has closed is closed.
+                if closing > 0 {
+                    self.follow(&working.order, before);
+                }
+                return;
             }
             self.open(&working, need * side as i64, entry_price, entered);
         } else if lots == 0 && !is_target(order) {
@@ -242,7 +247,7 @@ impl Engine {
             ..*order
         };
         let (triggered, day, ended) = (None, None, false);
-        if stop > 0.0 {
+        if stop > 0.0 || trails {
             let trail = if trails { order.trail } else { 0.0 };
             let order = NewOrder { order: order.order + 1, kind: OrderType::Stop, stop, trail, ..protective };
             let guard = guard(working.order.take_profit);
@@ -257,10 +262,16 @@ impl Engine {
         }
     }
 
-    /// An order was filled: what depends on it follows.
+    /// An order was filled.
     fn filled(&mut self, at: usize, before: i64) {
-        let (order, now) = (self.book[at].order, self.holdings.lots);
         self.finish(at, OrderStatus::Filled, OrderCause::NotApplicable);
+        let order = self.book[at].order;
+        self.follow(&order, before);
+    }
+
+    /// Ends what a fill leaves without a purpose.
+    fn follow(&mut self, order: &NewOrder, before: i64) {
+        let now = self.holdings.lots;
         if order.group != 0 {
             self.end_where(OrderCause::OtherFilled, |working| working.order.group == order.group);
         }

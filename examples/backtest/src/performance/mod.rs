@@ -1,6 +1,10 @@
 //! What a run was worth: figures from its trades and its equity.
 
+mod export;
 mod extremes;
+mod figures;
+
+pub use self::figures::Figures;
 
 use self::extremes::Extremes;
 use crate::messages::Bar;

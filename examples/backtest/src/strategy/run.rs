@@ -17,6 +17,7 @@ use crate::engine::{AtEnd, Commission, Intrabar, Market, Slippage};
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::{Ledger, Statistics};
 use crate::messages::{Bar, OrderCause, OrderStatus};
+use crate::performance::Figures;
 use crate::runner::{Finished, run_all};
 use crate::source::{History, Source};
 
@@ -32,6 +33,8 @@ pub struct Backtest {
 pub struct Report {
     /// The figures that sweeps rank by.
     pub statistics: Statistics,
+    /// All figures, from trades and equity. `None` without bars.
+    pub figures: Option<Figures>,
     /// Closed trades, in the sequence of their exits.
     pub trades: Vec<Trade>,
     /// Trades that were open when the run ended.
@@ -141,6 +144,7 @@ impl Backtest {
         }
         Ok(Report {
             statistics: trader.ledger.finish().0,
+            figures: Figures::of(&self.bars, &journal.equity, &journal.trades),
             trades: journal.trades,
             open_trades,
             orders: journal.orders,

@@ -52,7 +52,7 @@ pub struct Ticket {
     time_in_force: TimeInForce,
     reduce_only: bool,
     group: u32,
-    pub(super) tag: &'static str,
+    pub(crate) tag: &'static str,
     trailing: bool,
 }
 

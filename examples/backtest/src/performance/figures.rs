@@ -1,0 +1,288 @@
+//! The figures of one run, defined as backtesting.py 0.6.6 defines them where it has one of that name.
+//!
+//! `E` is the equity at the close of each bar, `C` the close. Days are days of UTC: `D` is the return of each
+//! day over the day before, from the last equity of each. A year has [`Figures::days_per_year`] of them. What
+//! is not defined, a ratio without a denominator, is `NaN`.
+
+use crate::data::{NS_PER_DAY, years_between};
+use crate::messages::Bar;
+use crate::strategy::Trade;
+
+/// What a run was worth. Money is in units of the currency, `_pct` in percent, durations in days.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Figures {
+    /// Length of the data: last time less first, in days.
+    pub duration_days: f64,
+    /// Share of bars during which a closed trade was held, its first and last bar included.
+    pub exposure_pct: f64,
+    /// Equity at the last close.
+    pub equity_final: f64,
+    /// Highest equity at a close.
+    pub equity_peak: f64,
+    /// Commissions of closed trades.
+    pub commissions: f64,
+    /// `(E_last - E_first) / E_first`.
+    pub return_pct: f64,
+    /// `(C_last - C_first) / C_first`.
+    pub buy_and_hold_pct: f64,
+    /// `(1 + g)^days - 1`, where `g` is the geometric mean of `D`.
+    pub return_annual_pct: f64,
+    /// `sqrt((var(D) + (1 + g)^2)^days - (1 + g)^(2 days))`, with the variance of a sample.
+    pub volatility_annual_pct: f64,
+    /// `(E_last / E_first)^(1 / years) - 1`, with years of 365.25 days.
+    pub cagr_pct: f64,
+    /// Annual return over annual volatility; the return without risk is zero.
+    pub sharpe: f64,
+    /// Annual return over `sqrt(mean(min(D, 0)^2)) sqrt(days)`.
+    pub sortino: f64,
+    /// Annual return over the deepest drawdown.
+    pub calmar: f64,
+    /// `return - beta * buy_and_hold`: what the market does not explain.
+    pub alpha_pct: f64,
+    /// Covariance of the log returns of `E` and `C`, bar by bar, over the variance of those of `C`.
+    pub beta: f64,
+    /// Deepest fall of `E` from its highest value so far; zero or negative.
+    pub drawdown_max_pct: f64,
+    /// Mean of the deepest falls, one from each peak to the next recovery.
+    pub drawdown_mean_pct: f64,
+    /// Longest time from a peak to its recovery, or to the end.
+    pub drawdown_duration_max_days: f64,
+    /// Mean of these times.
+    pub drawdown_duration_mean_days: f64,
+    /// Closed trades.
+    pub trades: usize,
+    /// Share of trades with a profit, net of commissions.
+    pub win_rate_pct: f64,
+    /// Best return of a trade, net of commissions.
+    pub trade_best_pct: f64,
+    /// Worst return of a trade.
+    pub trade_worst_pct: f64,
+    /// Geometric mean of the returns of trades; zero if one lost everything.
+    pub trade_mean_pct: f64,
+    /// Longest time from the bar of an entry to that of its exit.
+    pub trade_duration_max_days: f64,
+    /// Mean of these times.
+    pub trade_duration_mean_days: f64,
+    /// Sum of the positive returns of trades over the sum of the negative ones, without its sign.
+    pub profit_factor: f64,
+    /// Arithmetic mean of the returns of trades.
+    pub expectancy_pct: f64,
+    /// System quality number: `sqrt(trades) * mean(profit) / deviation(profit)`, with the deviation of a
+    /// sample.
+    pub sqn: f64,
+    /// Kelly's share: `w - (1 - w) / (mean win / mean loss)`, where `w` is the win rate.
+    pub kelly: f64,
+    /// Trading days in a year: 365 if the data has weekends, else 252; 52, 12 or 1 for weekly, monthly and
+    /// yearly bars.
+    pub days_per_year: f64,
+}
+
+impl Figures {
+    /// The figures of a run over at least one bar.
+    #[must_use]
+    pub fn of(bars: &[Bar], equity: &[f64], trades: &[Trade]) -> Option<Self> {
+        let (first, last) = (bars.first()?, bars.last()?);
+        let (start, end) = (*equity.first()?, *equity.last()?);
+        let days_per_year = days_per_year(bars);
+        let daily = Daily::of(bars, equity, days_per_year);
+        let drawdowns = Drawdowns::of(bars, equity);
+        let growth = end / start;
+        let years = years_between(first.timestamp.as_nanos(), last.timestamp.as_nanos());
+        let return_pct = (end - start) / start * 100.0;
+        let buy_and_hold_pct = (last.close - first.close) / first.close * 100.0;
+        let beta = beta(bars, equity);
+        let returns: Vec<f64> = trades.iter().map(|trade| trade.return_pct / 100.0).collect();
+        let durations: Vec<f64> =
+            trades.iter().map(|trade| days(trade.exit_time, trade.entry_time)).collect();
+        let profits: Vec<f64> = trades.iter().map(|trade| trade.profit).collect();
+        let wins = profits.iter().filter(|profit| **profit > 0.0).count() as f64;
+        let win_rate = wins / profits.len() as f64;
+        let gains: f64 = returns.iter().filter(|r| **r > 0.0).sum();
+        let losses: f64 = returns.iter().filter(|r| **r < 0.0).sum();
+        Some(Self {
+            duration_days: days(last.timestamp, first.timestamp),
+            exposure_pct: exposure_pct(bars.len(), trades),
+            equity_final: end,
+            equity_peak: equity.iter().copied().fold(f64::MIN, f64::max),
+            commissions: trades.iter().map(|trade| trade.commission).sum(),
+            return_pct,
+            buy_and_hold_pct,
+            return_annual_pct: daily.annual * 100.0,
+            volatility_annual_pct: daily.volatility * 100.0,
+            cagr_pct: if years > 0.0 { (growth.powf(1.0 / years) - 1.0) * 100.0 } else { f64::NAN },
+            sharpe: ratio(daily.annual, daily.volatility),
+            sortino: daily.annual / (daily.downside * days_per_year.sqrt()),
+            calmar: ratio(daily.annual, drawdowns.deepest),
+            alpha_pct: return_pct - beta * buy_and_hold_pct,
+            beta,
+            drawdown_max_pct: 0.0 - drawdowns.deepest * 100.0,
+            drawdown_mean_pct: 0.0 - mean(&drawdowns.peaks) * 100.0,
+            drawdown_duration_max_days: largest(&drawdowns.durations),
+            drawdown_duration_mean_days: mean(&drawdowns.durations),
+            trades: trades.len(),
+            win_rate_pct: win_rate * 100.0,
+            trade_best_pct: largest(&returns) * 100.0,
+            trade_worst_pct: 0.0 - largest(&returns.iter().map(|r| -r).collect::<Vec<_>>()) * 100.0,
+            trade_mean_pct: geometric_mean(&returns) * 100.0,
+            trade_duration_max_days: largest(&durations),
+            trade_duration_mean_days: mean(&durations),
+            profit_factor: ratio(gains, losses.abs()),
+            expectancy_pct: mean(&returns) * 100.0,
+            sqn: (profits.len() as f64).sqrt() * ratio(mean(&profits), variance(&profits).sqrt()),
+            kelly: kelly(&profits, win_rate),
+            days_per_year,
+        })
+    }
+}
+
+/// A quotient that is not defined without a denominator.
+fn ratio(a: f64, b: f64) -> f64 {
+    if b == 0.0 { f64::NAN } else { a / b }
+}
+
+fn days(later: crate::messages::Timestamp, earlier: crate::messages::Timestamp) -> f64 {
+    later.as_nanos().saturating_sub(earlier.as_nanos()) as f64 / NS_PER_DAY as f64
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The variance of a sample; `NaN` of fewer than two.
+fn variance(values: &[f64]) -> f64 {
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
+    if values.len() < 2 { f64::NAN } else { squares / (values.len() - 1) as f64 }
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values.iter().copied().reduce(f64::max).unwrap_or(f64::NAN)
+}
+
+fn geometric_mean(returns: &[f64]) -> f64 {
+    if returns.iter().any(|r| r + 1.0 <= 0.0) {
+        return 0.0;
+    }
+    (returns.iter().map(|r| (r + 1.0).ln()).sum::<f64>() / returns.len() as f64).exp() - 1.0
+}
+
+fn kelly(profits: &[f64], win_rate: f64) -> f64 {
+    let (wins, losses): (Vec<f64>, Vec<f64>) =
+        profits.iter().filter(|profit| **profit != 0.0).partition(|profit| **profit > 0.0);
+    win_rate - (1.0 - win_rate) / (mean(&wins) / -mean(&losses))
+}
+
+fn exposure_pct(bars: usize, trades: &[Trade]) -> f64 {
+    // Where trades begin less where they have ended: what is above zero is held.
+    let mut changes = vec![0_i64; bars + 1];
+    for trade in trades {
+        changes[trade.entry_bar as usize] += 1;
+        changes[trade.exit_bar as usize + 1] -= 1;
+    }
+    let mut open = 0;
+    let held = changes[..bars].iter().filter(|change| {
+        open += **change;
+        open > 0
+    });
+    held.count() as f64 / bars as f64 * 100.0
+}
+
+/// Returns of days, and what follows from them for a year.
+struct Daily {
+    annual: f64,
+    volatility: f64,
+    /// Root of the mean square of the losses.
+    downside: f64,
+}
+
+impl Daily {
+    fn of(bars: &[Bar], equity: &[f64], days_per_year: f64) -> Self {
+        let period = |bar: &Bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY);
+        let mut closes: Vec<(i64, f64)> = Vec::new();
+        for (bar, equity) in bars.iter().zip(equity) {
+            match closes.last_mut() {
+                Some((day, close)) if *day == period(bar) => *close = *equity,
+                _ => closes.push((period(bar), *equity)),
+            }
+        }
+        let returns: Vec<f64> = closes
+            .windows(2)
+            .map(|pair| pair[1].1 / pair[0].1 - 1.0)
+            // After ruin the return would be 0/0: no return at all.
+            .filter(|daily| !daily.is_nan())
+            .collect();
+        let growth = 1.0 + geometric_mean(&returns);
+        let square = growth * growth;
+        let spread = (variance(&returns) + square).powf(days_per_year) - growth.powf(2.0 * days_per_year);
+        let losses: f64 = returns.iter().map(|daily| daily.min(0.0) * daily.min(0.0)).sum();
+        Self {
+            annual: growth.powf(days_per_year) - 1.0,
+            volatility: spread.sqrt(),
+            downside: (losses / returns.len() as f64).sqrt(),
+        }
+    }
+}
+
+/// Trading days per year, from the median distance of bars and from what falls on weekends.
+fn days_per_year(bars: &[Bar]) -> f64 {
+    let stamps: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos()).collect();
+    let mut steps: Vec<i64> = stamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    steps.sort_unstable();
+    let median = steps.get(steps.len() / 2).copied().unwrap_or(NS_PER_DAY) / NS_PER_DAY;
+    match median {
+        7 => return 52.0,
+        28..=31 => return 12.0,
+        365 | 366 => return 1.0,
+        _ => {}
+    }
+    // 1970-01-01 was a Thursday: Saturday and Sunday are two and three days later.
+    let weekend = |stamp: &&i64| matches!((*stamp).div_euclid(NS_PER_DAY).rem_euclid(7), 2 | 3);
+    let share = stamps.iter().filter(weekend).count() as f64 / stamps.len().max(1) as f64;
+    if share > 2.0 / 7.0 * 0.6 { 365.0 } else { 252.0 }
+}
+
+fn beta(bars: &[Bar], equity: &[f64]) -> f64 {
+    let own: Vec<f64> = equity.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect();
+    let market: Vec<f64> = bars.windows(2).map(|pair| (pair[1].close / pair[0].close).ln()).collect();
+    if own.len() < 2 {
+        return f64::NAN;
+    }
+    let (own_mean, market_mean) = (mean(&own), mean(&market));
+    let covariance: f64 = own.iter().zip(&market).map(|(a, b)| (a - own_mean) * (b - market_mean)).sum();
+    let squares: f64 = market.iter().map(|b| (b - market_mean) * (b - market_mean)).sum();
+    covariance / squares
+}
+
+/// The stretches between one highest equity and the next.
+struct Drawdowns {
+    deepest: f64,
+    peaks: Vec<f64>,
+    durations: Vec<f64>,
+}
+
+impl Drawdowns {
+    fn of(bars: &[Bar], equity: &[f64]) -> Self {
+        let mut found = Self { deepest: 0.0, peaks: Vec::new(), durations: Vec::new() };
+        let (mut peak, mut at, mut depth) = (f64::MIN, 0, 0.0_f64);
+        for (now, value) in equity.iter().enumerate() {
+            if *value >= peak {
+                found.add(bars, at, now, depth);
+                (peak, at, depth) = (*value, now, 0.0);
+            } else {
+                depth = depth.max(1.0 - value / peak);
+            }
+        }
+        if let Some(end) = equity.len().checked_sub(1) {
+            found.add(bars, at, end, depth);
+        }
+        found
+    }
+
+    fn add(&mut self, bars: &[Bar], from: usize, to: usize, depth: f64) {
+        if to > from + 1 {
+            self.peaks.push(depth);
+            self.durations.push(days(bars[to].timestamp, bars[from].timestamp));
+        }
+        self.deepest = self.deepest.max(depth);
+    }
+}

@@ -1,0 +1,284 @@
+//! Random strategies and orders, against an exchange that was written apart, slowly and for the reader.
+#![forbid(unsafe_code)]
+
+#[path = "common/slow.rs"]
+mod slow;
+
+use std::sync::{Arc, Mutex};
+
+use backtest::engine::{AtEnd, Share};
+use backtest::messages::{Bar, OrderStatus, Timestamp};
+use backtest::source::Source;
+use backtest::strategy::{Backtest, Report, StrategyContext, Ticket};
+use mycelium_random::{Random, cases, seeds};
+use slow::{SlowExchange, SlowFill, Spec};
+
+/// Random strategies.
+const CASES: u64 = 1_000;
+const CASH: f64 = 10_000.37;
+
+/// Daily bars that jump, gap and stand still.
+fn bars(random: &mut Random) -> Vec<Bar> {
+    let range = random.pick(&[2_u64, 40, 400, 2_000]);
+    let mut ticks = 10_000_i64;
+    let count = random.below(120) + 2;
+    let bar = |index: u64| {
+        let mut step = |range: u64| random.below(2 * range + 1) as i64 - range as i64;
+        let open = (ticks + step(range)).max(50);
+        let close = (open + step(range)).max(50);
+        let (high, low) = (open.max(close) + step(range).max(0), open.min(close) + step(range).min(0));
+        ticks = close;
+        let price = |ticks: i64| ticks.max(25) as f64 / 100.0;
+        Bar {
+            timestamp: Timestamp::from_nanos(index as i64 * 86_400_000_000_000),
+            open: price(open),
+            high: price(high),
+            low: price(low),
+            close: price(close),
+            volume: 1.0,
+            close_ticks: close,
+            index: index as u32,
+        }
+    };
+    (0..count).map(bar).collect()
+}
+
+/// An order that makes sense at this close: its loss lies behind its entry and its profit ahead.
+fn spec(random: &mut Random, close: f64) -> Spec {
+    let side = random.pick(&[1.0, -1.0]);
+    let mut away = || random.below(500) as f64 / 100.0 + 0.01;
+    let (near, far, loss, profit, trail) = (away(), away(), away(), away(), away());
+    let mut spec = Spec { size: (random.below(100) as i64 + 1) * side as i64, ..Spec::default() };
+    match random.below(6) {
+        0 => {}
+        1 => spec.limit = close - near * side,
+        2 => spec.stop = close + near * side,
+        3 => (spec.stop, spec.limit) = (close + near * side, close + (near + far - 2.5) * side),
+        4 => spec.trail = trail,
+        _ => spec.reduce_only = true,
+    }
+    let entry = [spec.limit, spec.stop, close].into_iter().find(|price| *price > 0.0).unwrap_or(close);
+    if spec.trail == 0.0 && random.below(2) == 0 {
+        spec.stop_loss = (entry - loss * side).max(0.01);
+        spec.trail = if random.below(3) == 0 { trail } else { 0.0 };
+    }
+    if random.below(2) == 0 {
+        spec.take_profit = (entry + profit * side).max(0.01);
+    }
+    // Below this no bar goes, and an order on the wrong side of nothing would be refused.
+    if [spec.limit, spec.stop, spec.stop_loss, spec.take_profit].iter().any(|p| *p != 0.0 && *p < 0.02) {
+        spec = Spec { size: spec.size, ..Spec::default() };
+    }
+    spec.day = random.below(6) == 0;
+    spec.immediate = !spec.day && random.below(8) == 0;
+    spec.reduce_only |= random.below(10) == 0;
+    spec
+}
+
+fn ticket(spec: &Spec) -> Ticket {
+    let mut ticket = Ticket::new(spec.size.unsigned_abs() as f64);
+    if spec.limit > 0.0 {
+        ticket = ticket.limit(spec.limit);
+    }
+    if spec.stop > 0.0 {
+        ticket = ticket.stop(spec.stop);
+    }
+    match (spec.trail > 0.0, spec.stop_loss > 0.0) {
+        (true, false) => ticket = ticket.trailing_stop(spec.trail),
+        (true, true) => ticket = ticket.stop_loss(spec.stop_loss).trailing_stop_loss(spec.trail),
+        (false, true) => ticket = ticket.stop_loss(spec.stop_loss),
+        (false, false) => {}
+    }
+    if spec.take_profit > 0.0 {
+        ticket = ticket.take_profit(spec.take_profit);
+    }
+    if spec.reduce_only {
+        ticket = ticket.reduce_only();
+    }
+    if spec.day {
+        ticket = ticket.day();
+    }
+    if spec.immediate { ticket.immediate_or_cancel() } else { ticket }
+}
+
+/// What a random strategy does after each bar.
+#[derive(Clone, Debug, Default)]
+struct Step {
+    cancel_all: bool,
+    orders: Vec<Spec>,
+    /// Whether the orders cancel each other.
+    grouped: bool,
+}
+
+fn script(random: &mut Random, bars: &[Bar]) -> Vec<Step> {
+    let busy = random.pick(&[2, 4, 12]);
+    let step = |bar: &Bar| {
+        let orders = if random.below(busy) == 0 { random.below(3) + 1 } else { 0 };
+        let orders: Vec<Spec> = (0..orders).map(|_| spec(random, bar.close)).collect();
+        Step { cancel_all: random.below(15) == 0, grouped: orders.len() == 2 && random.below(2) == 0, orders }
+    };
+    bars.iter().map(step).collect()
+}
+
+fn act(ctx: &mut StrategyContext<'_>, step: &Step) {
+    if step.cancel_all {
+        ctx.cancel_all();
+    }
+    if let (true, [a, b]) = (step.grouped, &step.orders[..]) {
+        ctx.one_cancels_other([(a.size > 0, ticket(a)), (b.size > 0, ticket(b))]);
+        return;
+    }
+    for spec in &step.orders {
+        if spec.size > 0 {
+            ctx.buy(ticket(spec))
+        } else {
+            ctx.sell(ticket(spec))
+        };
+    }
+}
+
+/// Fills, equity after each bar and position of the slow exchange.
+fn slowly(bars: &[Bar], script: &[Step], share: f64) -> (SlowExchange, Vec<f64>) {
+    let mut exchange = SlowExchange::new(CASH, share);
+    let mut equity = Vec::new();
+    for (bar, step) in bars.iter().zip(script) {
+        exchange.pass(bar);
+        equity.push(exchange.equity(bar.close));
+        if step.cancel_all {
+            exchange.cancel_all();
+        }
+        for spec in &step.orders {
+            let group = if step.grouped { bar.index + 1 } else { 0 };
+            exchange.send(Spec { group, ..*spec }, bar);
+        }
+    }
+    (exchange, equity)
+}
+
+/// All fills of a report, as the slow exchange writes them: in no particular sequence within a bar.
+fn fills(report: &Report) -> Vec<SlowFill> {
+    let mut fills: Vec<(u32, i64, u64)> = Vec::new();
+    let mut entries = std::collections::BTreeMap::new();
+    for trade in &report.trades {
+        fills.push((trade.exit_bar, -trade.size as i64, trade.exit_price.to_bits()));
+        let entry = entries.entry(trade.number).or_insert((trade.entry_bar, 0, trade.entry_price.to_bits()));
+        entry.1 += trade.size as i64;
+    }
+    for open in &report.open_trades {
+        let entry = entries.entry(open.number).or_insert((open.entry_bar, 0, open.entry_price.to_bits()));
+        entry.1 += open.size as i64;
+    }
+    fills.extend(entries.into_values());
+    fills.sort_unstable();
+    fills.into_iter().map(|(bar, units, price)| (bar, units, f64::from_bits(price))).collect()
+}
+
+fn sorted(fills: &[SlowFill]) -> Vec<SlowFill> {
+    let mut rows: Vec<(u32, i64, u64)> =
+        fills.iter().map(|(bar, units, at)| (*bar, *units, at.to_bits())).collect();
+    rows.sort_unstable();
+    rows.into_iter().map(|(bar, units, price)| (bar, units, f64::from_bits(price))).collect()
+}
+
+/// What must hold of every order of every run.
+fn check_orders(report: &Report, script: &[Step]) {
+    let mut specs = script.iter().flat_map(|step| step.orders.iter().map(move |spec| (step.grouped, spec)));
+    let mut pair: Option<OrderStatus> = None;
+    for record in report.orders.iter().filter(|record| record.order.id.0 % 3 == 1) {
+        let (grouped, spec) = specs.next().expect("an order of the script");
+        if record.status == OrderStatus::Filled {
+            let ended = record.ended_bar.expect("it has ended");
+            assert!(ended > record.placed_bar, "filled on data from before it was sent: {record:?} {spec:?}");
+        }
+        if grouped {
+            match pair.take() {
+                None => pair = Some(record.status),
+                Some(other) => {
+                    let both = [other, record.status] == [OrderStatus::Filled; 2];
+                    assert!(!both, "both orders of a group were filled: {record:?}");
+                }
+            }
+        }
+    }
+}
+
+/// The same bars from a source of its own, of which the trader has no history.
+struct Stream(std::vec::IntoIter<Bar>);
+
+impl Source for Stream {
+    fn next_time(&self) -> Option<Timestamp> {
+        self.0.as_slice().first().map(|bar| bar.timestamp)
+    }
+
+    fn next_bar(&mut self) -> Option<Bar> {
+        self.0.next()
+    }
+}
+
+#[test]
+fn random_strategies_trade_as_the_slow_exchange_says() {
+    let (mut trades, mut ruined, mut unfilled) = (0, 0, 0);
+    for seed in seeds(CASES) {
+        let random = &mut Random::new(seed);
+        let bars = bars(random);
+        let script = Arc::new(script(random, &bars));
+        let share = random.pick(&[0.0, 0.001, 0.01]);
+        let backtest = Backtest::new(bars.clone()).cash(CASH).commission(Share(share)).at_end(AtEnd::Keep);
+        let strategy = || {
+            let script = Arc::clone(&script);
+            move |ctx: &mut StrategyContext<'_>| act(ctx, &script[ctx.bar().index as usize])
+        };
+        let report = backtest.run(strategy()).expect("it runs");
+        let (slow, equity) = slowly(&bars, &script, share);
+        for (at, (a, b)) in report.equity.iter().zip(&equity).enumerate() {
+            let until = |fills: Vec<SlowFill>| -> Vec<SlowFill> {
+                fills.into_iter().filter(|(bar, ..)| *bar as usize <= at).collect()
+            };
+            let sent = || script.iter().take(at).enumerate().filter(|(_, step)| !step.orders.is_empty());
+            assert!(
+                (a - b).abs() <= 1e-7 * CASH,
+                "seed {seed}: equity of bar {at}: {a} is not {b}\n{:?}\nbut slowly\n{:?}\n{:?}\nof {:?}",
+                until(fills(&report)),
+                until(sorted(&slow.fills)),
+                bars[at],
+                sent().collect::<Vec<_>>(),
+            );
+        }
+        if !slow.ruined {
+            assert_eq!(fills(&report), sorted(&slow.fills), "seed {seed}");
+        }
+        check_orders(&report, &script);
+        // Whatever brings the bars, the run is the same to the bit.
+        let streamed = backtest.outcome_on(Stream(bars.into_iter()), strategy()).expect("it runs");
+        assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics), "seed {seed}");
+        trades += report.trades.len();
+        ruined += usize::from(slow.ruined);
+        unfilled += usize::from(!report.notes.is_empty());
+    }
+    println!("{trades} trades, {ruined} ruined, {unfilled} with orders that could not be filled");
+    let few = cases(CASES) < CASES;
+    assert!(few || trades > 5_000 && ruined > 0 && unfilled > 0, "{trades} {ruined} {unfilled}");
+}
+
+#[test]
+fn each_event_keeps_the_account_whole() {
+    let told = Arc::new(Mutex::new(0_usize));
+    for seed in seeds(200) {
+        let random = &mut Random::new(seed);
+        let bars = bars(random);
+        let script = script(random, &bars);
+        let told = Arc::clone(&told);
+        let strategy = move |ctx: &mut StrategyContext<'_>| {
+            let value = ctx.position() * (ctx.price() - ctx.entry_price());
+            let near = (ctx.cash() + value - ctx.equity()).abs() < 1e-7 * CASH;
+            assert!(near, "seed {seed}: {} and {value} are not {}", ctx.cash(), ctx.equity());
+            *told.lock().expect("nobody panics") += 1;
+            act(ctx, &script[ctx.bar().index as usize]);
+        };
+        let report = Backtest::new(bars).cash(CASH).commission(Share(0.002)).run(strategy).expect("it runs");
+        let profits: f64 = report.trades.iter().map(|trade| trade.profit).sum();
+        let end = report.statistics.equity_final;
+        assert!(end == 0.0 || (CASH + profits - end).abs() < 1e-7 * CASH, "seed {seed}: {profits} {end}");
+    }
+    assert!(*told.lock().expect("nobody panics") > 200);
+}
