@@ -380,7 +380,7 @@ int64_t mycelium_reader_create(MyceliumHandle runtime,
                                MyceliumHandle *reader);
 
 // Waits until a message is there, at most `limit_ms`, or without a limit if that is below zero: 1 if one is,
-// else 0.
+// else 0. Another thread that frees the reader ends the wait, with `MYCELIUM_ERROR_HANDLE`.
 int64_t mycelium_wait(MyceliumHandle reader, int64_t limit_ms);
 
 // Copies the messages that wait into `out`, as many as fit and `most` at most, each behind its

@@ -114,6 +114,25 @@ fn other(object: &Object, wanted: &str) -> Fault {
     Fault::Own(MyceliumError::Handle, text)
 }
 
+/// A handle of a runtime that a Rust program has made, for code in C that it hosts: so both use one bus.
+///
+/// # Errors
+/// There are as many handles as there may be.
+///
+/// ```
+/// let runtime = mycelium_hosted::Runtime::builder()
+///     .contract_text("mycelium contract 1\nschema acme 1\nmessage Tick 7 1 ticks\nfield price 1 i64\n", "ticks")?
+///     .start()?;
+/// let handle = mycelium_ffi::share(runtime.clone())?; // for the code in C
+/// assert_eq!(mycelium_ffi::mycelium_check_schema(handle, runtime.known().digest()), 0);
+/// assert_eq!(mycelium_ffi::mycelium_free(handle), 0); // which closes it
+/// assert!(runtime.is_closed());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn share(runtime: Runtime) -> Result<MyceliumHandle, mycelium_hosted::Error> {
+    put(Object::Runtime(runtime)).map_err(|fault| mycelium_hosted::Error::Threads(fault.to_string()))
+}
+
 /// Uses an object where it is, for something that does not wait: whoever frees it meanwhile does.
 #[inline]
 pub(crate) fn with<R>(

@@ -140,10 +140,11 @@ pub unsafe extern "C" fn mycelium_fail(text: *const c_char) -> i32 {
 
 /// What a callback that returned this number failed with; `None` if it did not.
 pub(crate) fn failure_of(returned: i32) -> Result<(), Failure> {
+    // Also where it did not fail: a text is that of the callback that has given it, and of none after it.
+    let text = FAILURE.try_with(RefCell::take).ok().flatten();
     if returned == 0 {
         return Ok(());
     }
-    let text = FAILURE.try_with(RefCell::take).ok().flatten();
     Err(Failure::new(
         text.unwrap_or_else(|| {
             format!("the callback has returned {returned}, and no text (`mycelium_fail`)")

@@ -27,7 +27,7 @@ mod tree;
 pub use actor::*;
 pub use address::*;
 pub use current::*;
-pub use handles::{MyceliumHandle, mycelium_free};
+pub use handles::{MyceliumHandle, mycelium_free, share};
 pub use last::{MyceliumError, mycelium_error, mycelium_fail};
 pub use pointers::{MyceliumMessage, MyceliumPolicy};
 pub use reader::*;

@@ -1,12 +1,15 @@
 //! Reading by poll and in batches.
 
 use std::ffi::c_char;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::handles::{MyceliumHandle, Object, runtime, with_reader};
 use crate::last::guard;
 use crate::pointers;
 use crate::runtime::give;
+
+/// How often whoever waits looks whether its reader was freed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The header of each message in a buffer of `mycelium_read`. The value follows, `len` bytes, and then zero
 /// bytes up to a multiple of 8.
@@ -56,12 +59,22 @@ pub unsafe extern "C" fn mycelium_reader_create(
 }
 
 /// Waits until a message is there, at most `limit_ms`, or without a limit if that is below zero: 1 if one is,
-/// else 0.
+/// else 0. Another thread that frees the reader ends the wait, with `MYCELIUM_ERROR_HANDLE`.
 #[unsafe(no_mangle)]
 pub extern "C" fn mycelium_wait(reader: MyceliumHandle, limit_ms: i64) -> i64 {
     guard(|| {
         let limit = u64::try_from(limit_ms).ok().map(Duration::from_millis);
-        with_reader(reader, |reader| Ok(usize::from(reader.wait(limit)?)))
+        let begun = Instant::now();
+        loop {
+            let left = limit.map(|limit| limit.saturating_sub(begun.elapsed()));
+            let turn = left.map_or(LOOK, |left| left.min(LOOK));
+            if with_reader(reader, |reader| Ok(reader.wait(Some(turn))?))? {
+                return Ok(1);
+            }
+            if left.is_some_and(|left| left <= turn) {
+                return Ok(0);
+            }
+        }
     })
 }
 

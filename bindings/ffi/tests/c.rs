@@ -21,7 +21,17 @@ fn compile(source: &str, name: &str, more: &[&str]) -> PathBuf {
     let library = library();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let compiled = Command::new("cc")
-        .args(["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-pthread"])
+        .args([
+            "-std=c11",
+            "-D_POSIX_C_SOURCE=200809L",
+            "-O1",
+            "-g",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Werror",
+            "-pthread",
+        ])
         .args(more)
         .arg("-I")
         .arg(here().join("include"))
@@ -115,5 +125,16 @@ fn the_program_with_actors_fails_restarts_and_answers() {
 fn misuse_is_an_error_that_says_what_to_do_and_never_a_crash() {
     for said in everywhere("tests/c/misuse.c") {
         assert_eq!(said, "all is refused as it should be\n");
+    }
+}
+
+#[test]
+fn the_program_that_counts_costs_runs() {
+    let program = compile("tests/c/cost.c", "cost", &[]);
+    for what in ["publish", "array", "callback", "empty"] {
+        let Output { status, stdout, .. } =
+            Command::new(&program).args([what, "2560", "104"]).output().unwrap();
+        let said = String::from_utf8_lossy(&stdout);
+        assert!(status.success() && said.starts_with(&format!("{what} of 104 bytes: ")), "{said}");
     }
 }

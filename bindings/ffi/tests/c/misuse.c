@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mycelium.h"
 
@@ -203,8 +204,9 @@ static int32_t message(void *state, const MyceliumMessage *message) {
     return 3;
 }
 static int32_t silent(void *state, const MyceliumMessage *query) {
+    static int asked;
     (void)state, (void)query;
-    return 0;
+    return asked++ == 0 ? mycelium_fail("of this callback alone") - 1 : 3;
 }
 
 static void actors(void) {
@@ -237,6 +239,7 @@ static void actors(void) {
         EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
     MyceliumMessage answer;
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "mycelium_reply");
+    WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "has returned 3");
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, NULL), MYCELIUM_ERROR_ARGUMENT, "answer");
     EXPECT(atomic_load(&lives), 21);
     EXPECT(mycelium_is_alive(address), 1);
@@ -261,6 +264,60 @@ static void actors(void) {
     EXPECT(mycelium_free(address), 0);
     EXPECT(mycelium_free(runtime), 0);
     EXPECT(atomic_load(&released), 6);
+}
+
+/* Several threads close one runtime while a callback runs: for none has it ended before the callback has. */
+static atomic_int running;
+static int32_t slow(void *user, const MyceliumMessage *message) {
+    (void)user, (void)message;
+    atomic_store(&running, 1);
+    nanosleep(&(struct timespec){0, 300000000}, NULL);
+    atomic_store(&running, 0);
+    return 0;
+}
+static void *ends(void *user) {
+    int64_t closed = mycelium_runtime_close(*(MyceliumHandle *)user, 60000);
+    return (void *)(intptr_t)(closed == 0 && atomic_load(&running) == 0);
+}
+
+static void closers(void) {
+    MyceliumHandle runtime = start(), slowly;
+    EXPECT(mycelium_subscribe(runtime, "market.ticks", 0, 0, slow, NULL, NULL, &slowly), 0);
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    while (atomic_load(&running) == 0)
+        ;
+    WRONG(mycelium_runtime_close(runtime, 0), MYCELIUM_ERROR_CALLBACK, "has not returned");
+    pthread_t others[3];
+    for (int i = 0; i < 3; i++)
+        pthread_create(&others[i], NULL, ends, &runtime);
+    for (int i = 0; i < 3; i++) {
+        void *result;
+        pthread_join(others[i], &result);
+        EXPECT((intptr_t)result, 1);
+    }
+    EXPECT(mycelium_free(slowly), 0);
+    EXPECT(mycelium_free(runtime), 0);
+}
+
+/* A reader is freed under whoever waits on it. */
+static void *waits(void *user) {
+    return (void *)(intptr_t)mycelium_wait(*(MyceliumHandle *)user, -1);
+}
+
+static void waiters(void) {
+    MyceliumHandle runtime = start(), reader;
+    pthread_t other;
+    void *result;
+    EXPECT(mycelium_reader_create(runtime, "*", 0, 0, &reader), 0);
+    EXPECT(mycelium_wait(reader, 0), 0);
+    EXPECT(mycelium_wait(reader, 5), 0);
+    pthread_create(&other, NULL, waits, &reader);
+    nanosleep(&(struct timespec){0, 20000000}, NULL);
+    EXPECT(mycelium_free(reader), 0);
+    pthread_join(other, &result);
+    EXPECT((intptr_t)result, MYCELIUM_ERROR_HANDLE);
+    EXPECT(mycelium_free(runtime), 0);
 }
 
 /* Threads that publish, read and free while others close and free the same. */
@@ -302,6 +359,8 @@ int main(void) {
     handles();
     callbacks();
     actors();
+    waiters();
+    closers();
     threads();
     printf("all is refused as it should be\n");
     return 0;
