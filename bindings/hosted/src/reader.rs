@@ -76,8 +76,8 @@ impl Reader {
     ///
     /// # Errors
     /// [`Error::NotFixed`] when that message has no fixed size; [`Error::NotInBatch`] when the next message
-    /// is another one or of an older version, and stays the next one. [`Error::Buffer`] when not one has room,
-    /// [`Error::UnknownType`], [`Error::Closed`].
+    /// is another one or of an older version, and stays the next one. [`Error::Buffer`] when not one has
+    /// room, [`Error::UnknownType`], [`Error::Closed`].
     pub fn read_array(&mut self, type_id: u16, out: &mut [u8]) -> Result<usize, Error> {
         let message = self.known.get(type_id)?;
         if !message.fixed {
