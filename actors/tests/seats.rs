@@ -15,8 +15,8 @@ use heap::live_bytes;
 use mycelium::pool::Pool;
 use mycelium::tree::{Child, Restart, Shutdown};
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, Down, Handler, Isolate, OnFailure, Responder, Service,
-    ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError,
+    Actor, ActorRef, AskError, BoxError, Context, Down, Handler, Isolate, Message, OnFailure, Responder,
+    Service, ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError,
 };
 
 #[global_allocator]
@@ -418,4 +418,58 @@ impl Handler<End> for Holder {
         self.0 = None;
         Ok(())
     }
+}
+
+/// Panics when it is dropped, if it is told so.
+#[derive(Clone, Debug)]
+struct Bomb(bool);
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if self.0 && !std::thread::panicking() {
+            std::panic::resume_unwind(Box::new("a bomb"));
+        }
+    }
+}
+impl Message for Bomb {
+    const NAME: &'static str = "Bomb";
+    const TYPE_ID: u16 = 77;
+    const TOPIC: &'static str = "bombs";
+}
+
+/// Waits for ever over what it hears, with a destructor that panics, too.
+struct Sapper(#[allow(dead_code, reason = "it is dropped")] Bomb);
+impl Actor for Sapper {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Bomb>();
+    }
+}
+impl Handler<Bomb> for Sapper {
+    async fn handle(&mut self, _: &Bomb, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_secs(3_600)).await;
+        Ok(())
+    }
+}
+
+#[test]
+fn an_isolate_whose_destructors_panic_goes_with_all_that_it_has() {
+    let round = || {
+        let mut isolate = Isolate::new(1);
+        for state in [false, true] {
+            isolate.spawn(Sapper(Bomb(state))).unwrap();
+        }
+        let tree = Supervisor::builder("root").actor("sapper", || Sapper(Bomb(true)));
+        let _tree = isolate.supervise(&tree).unwrap();
+        isolate.run_for(Duration::ZERO).unwrap();
+        for explodes in [true, false, true, true] {
+            isolate.publish(Bomb(explodes)).unwrap();
+        }
+        isolate.run_for(Duration::ZERO).unwrap();
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(isolate)));
+        assert!(ended.is_err(), "the first panic goes on");
+    };
+    round();
+    let before = live_bytes();
+    (0..20).for_each(|_| round());
+    assert!(live_bytes() - before < 1_000, "{} bytes are left of 20 isolates", live_bytes() - before);
 }

@@ -13,7 +13,7 @@ async fn messages_that_are_not_wanted_take_no_room_and_make_nobody_wait() {
     let bus = MessageBus::builder().contract(Contract::parse(TABLE).unwrap()).build();
     let pulse = || WireTopics::from("pulse");
     let how = Subscription::fail().capacity(2);
-    let mut ticks = bus.subscribe_wire_with(pulse().only([1]), how.clone()).unwrap();
+    let mut ticks = bus.subscribe_wire_with(pulse().only([1]), how).unwrap();
     let mut both = bus.subscribe_wire(pulse().only([2, 1])).unwrap();
     let publish = |type_id, number: u64| {
         let header = Header { type_id, version: 1, root_len: 8, ..Header::default() };

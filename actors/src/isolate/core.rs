@@ -38,6 +38,7 @@ use crate::dead_letters::Letters;
 use crate::wire::Table;
 use crate::{Probe, StopReason};
 
+pub(crate) use self::ends::Parts;
 pub(crate) use self::publish::Refusal;
 use self::seats::SeatTable;
 

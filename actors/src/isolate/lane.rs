@@ -14,7 +14,7 @@ use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
 pub(crate) use self::receive::{HandsOn, LaneReceiving, Receive};
 use super::changes::LaneChanges;
-use super::core::{IsolateCore, QUEUE_CAPACITY, Refusal};
+use super::core::{IsolateCore, Parts, QUEUE_CAPACITY, Refusal};
 use super::gauge::{Gauge, Label};
 use super::retained::Retained;
 use super::{OUTSIDE, let_go};
@@ -541,9 +541,11 @@ impl<M: 'static> AnyLane for Lane<M> {
 
     fn clear(&self) {
         self.gauge.is_heard(false);
-        self.messages.clear();
-        self.rest.take();
-        self.retained().into_iter().for_each(Retained::clear);
-        self.change(Receivers(None));
+        let mut parts = Parts::new();
+        parts.run(|| self.messages.clear());
+        parts.run(|| drop(self.rest.take()));
+        parts.run(|| self.retained().into_iter().for_each(Retained::clear));
+        parts.run(|| self.change(Receivers(None)));
+        parts.finish();
     }
 }

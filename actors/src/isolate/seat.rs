@@ -14,7 +14,7 @@ pub(crate) use self::any::AnySeat;
 use self::supervised::SeatWard;
 pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
-use super::core::IsolateCore;
+use super::core::{IsolateCore, Parts};
 use super::gauge::{Gauge, Label, PendingHand};
 use super::lane::Receive;
 use super::monitors::{TellStep, Watches};
@@ -519,13 +519,13 @@ impl<A: Actor> AnySeat for Seat<A> {
     }
 
     fn clear(&self) {
-        self.stage.cancel();
-        drop(self.parked.take());
-        drop(self.stage.take());
-        self.end_quietly(Happening::Killed);
-        if let Some(ward) = &self.ward {
-            ward.clear();
-        }
+        let mut parts = Parts::new();
+        parts.run(|| self.stage.cancel());
+        parts.run(|| drop(self.parked.take()));
+        parts.run(|| drop(self.stage.take()));
+        parts.run(|| self.end_quietly(Happening::Killed));
+        parts.run(|| self.ward.iter().for_each(|ward| ward.clear()));
+        parts.finish();
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

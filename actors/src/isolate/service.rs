@@ -12,7 +12,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 use self::supervised::ServiceWard;
 pub(crate) use self::supervised::seat_service;
 use super::Waiting;
-use super::core::IsolateCore;
+use super::core::{IsolateCore, Parts};
 use super::handle::{IsolateContext, Place, seat_of};
 use super::remember;
 use super::seat::AnySeat;
@@ -170,8 +170,10 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
     }
 
     fn clear(&self) {
-        drop(self.run.take());
-        drop(self.retired.take());
+        let mut parts = Parts::new();
+        parts.run(|| drop(self.run.take()));
+        parts.run(|| drop(self.retired.take()));
+        parts.finish();
     }
 
     fn into_any(self: Rc<Self>) -> Rc<dyn Any> {

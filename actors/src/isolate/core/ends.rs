@@ -8,6 +8,32 @@ use crate::StopReason;
 use crate::isolate::tree::TreeRun;
 use crate::isolate::{OnFailure, RunError};
 
+/// Parts of an end that are all done, however many of them panic.
+pub(crate) struct Parts(std::thread::Result<()>);
+
+impl Parts {
+    pub(crate) fn new() -> Self {
+        Self(Ok(()))
+    }
+
+    pub(crate) fn run(&mut self, part: impl FnOnce()) {
+        let done = catch_unwind(AssertUnwindSafe(part));
+        if self.0.is_ok() {
+            self.0 = done;
+        }
+    }
+
+    /// # Panics
+    /// With the first of their panics, unless the thread unwinds already.
+    pub(crate) fn finish(self) {
+        if let Err(panic) = self.0
+            && !std::thread::panicking()
+        {
+            resume_unwind(panic);
+        }
+    }
+}
+
 impl IsolateCore {
     /// Notes that `seat` has ended.
     pub(crate) fn seat_ended(&self, seat: u32) {
@@ -84,30 +110,22 @@ impl IsolateCore {
     /// already.
     pub(crate) fn dismantle(&self) {
         self.closed.set(true);
-        let mut first = Ok(());
-        let mut end = |part: &dyn Fn()| {
-            let ended = catch_unwind(AssertUnwindSafe(part));
-            first = std::mem::replace(&mut first, Ok(())).and(ended);
-        };
-        end(&|| drop(self.timers.take()));
         self.next_feed.set(None);
-        end(&|| drop(self.feeds.take()));
-        end(&|| drop(self.room.take()));
-        end(&|| drop((self.direct.take(), self.inboxes.take())));
+        let mut parts = Parts::new();
+        parts.run(|| drop(self.timers.take()));
+        parts.run(|| drop(self.feeds.take()));
+        parts.run(|| drop(self.room.take()));
+        parts.run(|| drop((self.direct.take(), self.inboxes.take())));
         for tree in self.trees.take() {
-            end(&|| tree.clear());
+            parts.run(|| tree.clear());
         }
         let (lanes, seats) = (self.lanes.take(), self.seats.take());
         for lane in lanes.into_iter().flatten() {
-            end(&|| lane.clear());
+            parts.run(|| lane.clear());
         }
         for seat in seats {
-            end(&|| seat.clear());
+            parts.run(|| seat.clear());
         }
-        if let Err(panic) = first
-            && !std::thread::panicking()
-        {
-            resume_unwind(panic);
-        }
+        parts.finish();
     }
 }

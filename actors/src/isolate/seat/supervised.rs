@@ -9,6 +9,7 @@ use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::LifeId;
 
 use super::{AnySeat, Bundle, Hook, Seat};
+use crate::isolate::core::Parts;
 use crate::isolate::gauge::{Label, PendingHand, count};
 use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::Receive;
@@ -64,8 +65,10 @@ impl<A: Actor> SeatWard<A> {
     }
 
     pub(super) fn clear(&self) {
-        drop(self.spare.take());
-        drop((self.hand.take(), self.kept.take()));
+        let mut parts = Parts::new();
+        parts.run(|| drop(self.spare.take()));
+        parts.run(|| drop((self.hand.take(), self.kept.take())));
+        parts.finish();
     }
 
     /// What was handled was handled, unless its next life is to try it again.
