@@ -1,8 +1,11 @@
 //! What the commands do, apart from the numbers.
 
 mod monte_carlo;
+mod own;
 mod run;
 mod sweep;
+
+pub use self::own::{OwnArgs, execute_strategy, run_strategy};
 
 use std::fmt;
 use std::path::Path;

@@ -104,7 +104,8 @@ impl Figures {
             exposure_pct: exposure_pct(bars.len(), trades),
             equity_final: end,
             equity_peak: equity.iter().copied().fold(f64::MIN, f64::max),
-            commissions: trades.iter().map(|trade| trade.commission).sum(),
+            // The sum of nothing would be -0.
+            commissions: trades.iter().fold(0.0, |sum, trade| sum + trade.commission),
             return_pct,
             buy_and_hold_pct,
             return_annual_pct: daily.annual * 100.0,

@@ -228,7 +228,7 @@ fn unfilled(orders: &[OrderRecord]) -> Vec<String> {
     let filled = orders.iter().filter(|order| order.status == OrderStatus::Filled).count();
     let sentence = |(cause, (count, first)): (&str, (usize, &OrderRecord))| {
         let whom = match (filled, count) {
-            (0, count) if count == orders.len() => "no order could be filled".to_owned(),
+            (0, _) => "no order could be filled".to_owned(),
             (_, 1) => "1 order was not filled".to_owned(),
             (_, count) => format!("{count} orders were not filled"),
         };
