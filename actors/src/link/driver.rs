@@ -16,6 +16,7 @@ use mycelium_remote::link::{AttachError, Ended, Input, Link, LinkFault, Output, 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use super::greet::{LINGER, refuse};
 use super::hub::{Hub, Orders, Phase};
 use super::inflow::Inflow;
 use super::interest::Interest;
@@ -66,6 +67,8 @@ struct Line {
     written: usize,
     /// What is in `out` are the last words.
     ends: bool,
+    /// They were written, and the peer has until then to read them.
+    lingers: Option<Instant>,
     /// Something was heard.
     lasted: bool,
     done: oneshot::Sender<Ending>,
@@ -91,7 +94,7 @@ impl Driver {
         Self {
             link: Link::new(options.config, hub.secret.draw()),
             line: None,
-            inflow: Inflow::new(Arc::clone(&core), id),
+            inflow: Inflow::new(Arc::clone(&core), id, options.held_bytes),
             hold: options.hold,
             outflow: Outflow::new(core, id, bell, options),
             seen: 0,
@@ -123,9 +126,15 @@ impl Driver {
         let Self { link, inflow, hub, .. } = self;
         busy |= inflow.publish(cx, |type_id| consumed(link, hub.now(), type_id));
         busy |= self.outflow.send(&mut self.link);
+        // Before the peer can know of it.
+        self.count();
         match self.write(cx) {
             Ok(more) => busy |= more,
-            Err(loss) => self.lose(&loss),
+            // What the peer has said before it closed the connection may still be there to read.
+            Err(cut) => {
+                let last_words = self.read(cx).err();
+                self.lose(&last_words.unwrap_or(cut));
+            }
         }
         self.look_at_clock(cx);
         if self.phase >= Phase::Draining {
@@ -183,7 +192,8 @@ impl Driver {
                 }
                 self.peer.tell(|stats| stats.disabled = disabled);
                 let (out, ends, lasted) = (Vec::new(), false, false);
-                self.line = Some(Line { socket, decoder, out, written: 0, ends, lasted, done });
+                let lingers = None;
+                self.line = Some(Line { socket, decoder, out, written: 0, ends, lingers, lasted, done });
                 self.broken = None;
                 self.peer.tell_state(LinkState::Linked, None);
                 self.count();
@@ -200,7 +210,7 @@ impl Driver {
                     tracing::warn!(target: TARGET, peer, lost, unsent, "the peer is another process than before");
                     self.count();
                 }
-                Err((error, socket))
+                Err((error, socket, decoder))
             }
         }
     }
@@ -210,7 +220,15 @@ impl Driver {
         let (mut total, mut interest) = (0, false);
         let more = loop {
             let Some(line) = &mut self.line else { break false };
+            if line.lingers.is_some() {
+                return line.read_to_end(cx);
+            }
             let takes = self.phase == Phase::Open;
+            if takes && self.inflow.is_full() {
+                // It stays in the socket until there is room: this end is slow, and not the peer silent.
+                self.link.step(self.hub.now(), Input::Heard).map_err(Cut::Fault)?;
+                break false;
+            }
             // What came behind the handshake is there already.
             while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
                 if !takes && !frame.header.flags.contains(Flags::CONTROL) {
@@ -218,8 +236,9 @@ impl Driver {
                     continue;
                 }
                 let now = self.hub.now();
+                let stepped = self.link.step(now, Input::Frame(&frame)).map_err(Cut::Fault)?;
                 line.lasted = true;
-                match self.link.step(now, Input::Frame(&frame)).map_err(Cut::Fault)? {
+                match stepped {
                     Output::Message if self.inflow.take(&frame.header, frame.value) => {
                         consumed(&mut self.link, now, frame.header.type_id);
                     }
@@ -227,6 +246,12 @@ impl Driver {
                     Output::Bye(ended) => return Err(Cut::Bye(ended)),
                     _ => {}
                 }
+                if takes && self.inflow.is_full() {
+                    break;
+                }
+            }
+            if takes && self.inflow.is_full() {
+                continue;
             }
             if total >= TURN_BYTES {
                 break true;
@@ -268,7 +293,12 @@ impl Driver {
                 line.out.clear();
                 line.written = 0;
                 if line.ends {
-                    return Err(Cut::Done);
+                    if line.lingers.is_none() {
+                        let _told = Pin::new(&mut line.socket).poll_shutdown(cx);
+                        line.lingers = Some(Instant::now() + LINGER);
+                        return Ok(true);
+                    }
+                    return Ok(false);
                 }
                 self.link.fill(self.hub.now(), &mut line.out);
                 if line.out.is_empty() {
@@ -309,11 +339,13 @@ impl Driver {
         let Some(mut line) = self.line.take() else { return };
         if let Cut::Fault(fault) = loss
             && let Some(reject) = fault.reject()
+            && line.written == line.out.len()
         {
-            // As far as there is room for it: nobody waits for a peer that breaks the rules.
-            reject.encode(&mut line.out);
-            let mut cx = TaskContext::from_waker(std::task::Waker::noop());
-            let _told = Pin::new(&mut line.socket).poll_write(&mut cx, &line.out[line.written..]);
+            // Behind a frame that was written in part it would not be understood.
+            let mut socket = std::mem::replace(&mut line.socket, Box::new(tokio::io::empty()));
+            self.hub.handshakes.spawn(async move {
+                refuse(&mut *socket, None, &reject).await;
+            });
         }
         let (peer, text) = (self.peer.name(), loss.text());
         match loss {
@@ -331,6 +363,7 @@ impl Driver {
         self.outflow.leave();
         self.peer.tell_state(LinkState::Gone, None);
         self.peer.tell(|stats| stats.wants = Vec::new());
+        self.count();
         let (unsent, waiting) = (self.outflow.unsent - before, self.link.stats().waiting);
         if unsent + waiting > 0 {
             let peer = &*self.peer.name();
@@ -346,7 +379,9 @@ impl Driver {
             let link = self.link.deadline().map(|at| self.hub.moment(at));
             let broken = self.broken.map(|since| crate::clock::later(since, self.hold));
             let drain = (self.phase == Phase::Draining).then(|| Instant::now() + DRAIN_BEAT);
-            let Some(next) = link.into_iter().chain(broken).chain(drain).min() else { return };
+            let lingers = self.line.as_ref().and_then(|line| line.lingers);
+            let all = link.into_iter().chain(broken).chain(drain).chain(lingers);
+            let Some(next) = all.min() else { return };
             let next = earliest.map_or(next, |earliest| next.max(earliest));
             if self.set_for.is_none_or(|at| at > next) {
                 self.alarm.as_mut().reset(next);
@@ -360,6 +395,9 @@ impl Driver {
             earliest = Some(now + TICK);
             if broken.is_some_and(|at| at <= now) {
                 self.give_up();
+            }
+            if lingers.is_some_and(|at| at <= now) {
+                self.lose(&Cut::Done);
             }
             if link.is_some_and(|at| at <= now) {
                 let time = self.hub.now();
@@ -388,8 +426,10 @@ impl Driver {
 
     /// Whether there is nothing left to do for ever.
     fn is_over(&mut self) -> bool {
-        let drained = self.phase == Phase::Draining && self.link.is_drained() && self.outflow.is_empty();
-        self.phase == Phase::Ended || drained && self.line.is_none()
+        let drained = self.link.is_drained() && self.outflow.is_empty();
+        // One that is gone is not waited for.
+        let ends = self.phase == Phase::Draining && self.line.is_none() && (drained || self.broken.is_none());
+        self.phase == Phase::Ended || ends
     }
 
     /// Tells what is counted.
@@ -433,7 +473,6 @@ impl Future for Driver {
     fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         let driver = self.get_mut();
         let busy = driver.turn(cx);
-        driver.count();
         if driver.is_over() {
             return Poll::Ready(());
         }
@@ -441,6 +480,22 @@ impl Future for Driver {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+}
+
+impl Line {
+    /// Waits until the peer has closed its side too, whatever it still says: what is closed with unread bytes
+    /// in it may take the last words with it.
+    fn read_to_end(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+        let mut rest = [0; 1_024];
+        loop {
+            let mut space = ReadBuf::new(&mut rest);
+            match Pin::new(&mut self.socket).poll_read(cx, &mut space) {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(())) if !space.filled().is_empty() => {}
+                Poll::Ready(_) => return Err(Cut::Done),
+            }
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use super::sockets::{OpenSocket, dial};
 use super::{LinkAddress, LinkOptions, TARGET};
 use crate::rt::{self, AbortHandle};
 
+/// How long it may take to be connected.
+const DIAL_LIMIT: Duration = Duration::from_secs(5);
 /// How long a listener rests after the system refused it a connection: it may have no descriptors left.
 const REST: Duration = Duration::from_millis(100);
 
@@ -63,6 +65,7 @@ pub struct Dialer {
 #[derive(Default)]
 pub(super) struct Reached {
     peer: Mutex<Option<Arc<Peer>>>,
+    fault: Mutex<Option<Arc<str>>>,
     changed: Notify,
 }
 
@@ -73,6 +76,7 @@ impl Reached {
 
     fn set(&self, peer: Arc<Peer>) {
         *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = Some(peer);
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.changed.notify_waiters();
     }
 }
@@ -104,6 +108,12 @@ impl Dialer {
                 None => changed.await,
             }
         }
+    }
+
+    /// Why the last attempt has failed; `None`: it has not, or there was none yet.
+    #[must_use]
+    pub fn fault(&self) -> Option<Arc<str>> {
+        self.seen.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Ends it: that address is dialed no more. A link that exists stays until its connection is lost.
@@ -161,7 +171,9 @@ pub(super) async fn keep_dialing(
             // It may have come by itself.
             peer.detached().await;
         }
-        let at_once = match dial(&address, options.plaintext).await {
+        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, options.plaintext)).await;
+        let dialed = dialed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let at_once = match dialed {
             Ok(socket) => match greet(&hub, socket, true, &options).await {
                 Ok((peer, ended)) => {
                     seen.set(peer);
@@ -173,12 +185,12 @@ pub(super) async fn keep_dialing(
                     ended.at_once
                 }
                 Err(error) => {
-                    complain(&address, &error, &mut said);
+                    complain(&address, &error, &mut said, &seen);
                     error.is_over_at_once()
                 }
             },
             Err(error) => {
-                complain(&address, &GreetError::Io(error), &mut said);
+                complain(&address, &GreetError::Io(error), &mut said, &seen);
                 false
             }
         };
@@ -187,8 +199,9 @@ pub(super) async fn keep_dialing(
 }
 
 /// Says once why it fails, and again when that changes.
-fn complain(address: &LinkAddress, error: &GreetError, said: &mut String) {
+fn complain(address: &LinkAddress, error: &GreetError, said: &mut String, seen: &Reached) {
     let text = error.to_string();
+    *seen.fault.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.as_str().into());
     if error.is_over_at_once() || *said == text {
         tracing::debug!(target: TARGET, %address, %error, "not linked yet");
     } else {

@@ -20,7 +20,10 @@ use super::sockets::Socket;
 use crate::rt;
 
 /// How long a peer that was refused may take to read that.
-const LINGER: Duration = Duration::from_millis(200);
+pub(super) const LINGER: Duration = Duration::from_millis(200);
+
+/// Control frames may be as long as this, however short values have to be (bytes).
+const CONTROL_MAX: usize = 16 << 10;
 
 /// A connection does not become that of a link.
 #[derive(Debug)]
@@ -95,14 +98,19 @@ pub(super) async fn greet(
     let limit = Duration::from_nanos(HANDSHAKE_NS);
     let greeting = shake_hands(hub, &mut *socket, dialed, options, &mut guest);
     let greeted = rt::timeout(limit, greeting).await;
-    let result = match greeted.unwrap_or(Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }.into())) {
-        Ok(found) => hand_over(hub, &mut socket, found).await,
+    let late = || Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }.into());
+    let mut rest = None;
+    let mut result = match greeted.unwrap_or_else(|_| late()) {
+        Ok(found) => hand_over(hub, &mut socket, &mut rest, found).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &result
         && let Some(reject) = error.reject()
+        && let Some(answer) = refuse(&mut *socket, rest, &reject).await
+        && matches!(error, GreetError::Attach(AttachError::Stale))
     {
-        refuse(&mut *socket, &reject).await;
+        // The peer knows better: another process has this name.
+        result = Err(LinkFault::Rejected(answer).into());
     }
     if result.is_err()
         && let Some(peer) = guest
@@ -167,40 +175,64 @@ async fn shake_hands(
     }
 }
 
-/// Hands the connection to the task of its link. If that refuses it, it is back in `socket`.
+/// Hands the connection to the task of its link. If that refuses it, it is back in `socket`, and what has
+/// come on it in `rest`.
 async fn hand_over(
     hub: &Arc<Hub>,
     socket: &mut Box<dyn Socket>,
+    rest: &mut Option<Decoder>,
     found: Found,
 ) -> Result<Greeted, GreetError> {
     let Found { peer, agreement, stated, theirs, mut decoder } = found;
-    decoder.set_value_len_max(hub.longest());
+    decoder.set_value_len_max(hub.longest().max(CONTROL_MAX));
     let taken = std::mem::replace(socket, Box::new(tokio::io::empty()));
     let (done, ended) = oneshot::channel();
     let arrival = Arrival { socket: taken, decoder, agreement, stated, theirs, done };
     match peer.attach(arrival).await {
         None => Err(GreetError::Gone),
         Some(Ok(())) => Ok((peer, ended)),
-        Some(Err((error, back))) => {
+        Some(Err((error, back, decoder))) => {
             *socket = back;
+            *rest = Some(decoder);
             Err(GreetError::Attach(error))
         }
     }
 }
 
 /// Tells the peer why, and waits a little until it has read that: what is closed with unread bytes in it may
-/// take the last words with it.
-async fn refuse(socket: &mut dyn Socket, reject: &Reject) {
+/// take the last words with it. What the peer says meanwhile if it refuses too; its bytes so far are in
+/// `decoder`.
+pub(super) async fn refuse(
+    socket: &mut dyn Socket,
+    decoder: Option<Decoder>,
+    reject: &Reject,
+) -> Option<Reject> {
     let mut out = Vec::new();
     reject.encode(&mut out);
+    let mut answer = None;
     let told = async {
-        socket.write_all(&out).await?;
-        socket.shutdown().await?;
-        let mut rest = [0; 512];
-        while socket.read(&mut rest).await? > 0 {}
-        Ok::<_, io::Error>(())
+        let mut decoder = decoder.unwrap_or_default();
+        // It may have closed its side already, and said why.
+        let _closed = socket.write_all(&out).await;
+        let _closed = socket.shutdown().await;
+        loop {
+            while answer.is_none()
+                && let Ok(Some(frame)) = decoder.next_frame()
+            {
+                if let Err(LinkFault::Rejected(reject)) = Handshake::new(0, 0).frame(&frame) {
+                    answer = Some(reject);
+                }
+            }
+            let mut rest = [0; 512];
+            let count = socket.read(&mut rest).await?;
+            if count == 0 {
+                return Ok::<_, io::Error>(());
+            }
+            let _broken = decoder.feed(&rest[..count]);
+        }
     };
     let _late = rt::timeout(LINGER, told).await;
+    answer
 }
 
 impl Hub {

@@ -312,7 +312,7 @@ impl LinkTable {
         let stranger = |entry: &&LinkEntry| !entry.peer.was_attached();
         let gone = |entry: &&LinkEntry| {
             let stats = entry.peer.stats();
-            stats.state == LinkState::Gone && stats.waiting == 0
+            stats.state == LinkState::Gone && stats.waiting + stats.held == 0
         };
         let links = || self.links.values();
         let Some(entry) = links().find(stranger).or_else(|| links().find(gone)) else { return false };

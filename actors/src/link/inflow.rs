@@ -27,9 +27,12 @@ pub(super) struct Inflow {
     sender: u64,
     wanted: Arc<Interest>,
     channels: Vec<Backlog>,
-    /// Messages wait that came when types were in other channels.
-    changed: bool,
+    /// Types that were in the channel of a backlog when channels changed: they stay with it until it is
+    /// empty, so that none of their messages passes those that wait there.
+    homes: Vec<(u16, u16)>,
     held: usize,
+    held_bytes: usize,
+    held_bytes_max: usize,
     refused: u64,
     pub(super) paused: bool,
 }
@@ -37,20 +40,45 @@ pub(super) struct Inflow {
 /// What waits in one channel.
 struct Backlog {
     channel: u16,
-    /// The first one, which was tried.
-    first: Option<(u16, HeldPublish)>,
+    /// The first one, which was tried: its type, its length, and the attempt.
+    first: Option<(u16, usize, HeldPublish)>,
     others: VecDeque<WireValue>,
 }
 
 impl Inflow {
-    pub(super) fn new(core: Arc<BusCore>, sender: u64) -> Self {
-        let (wanted, channels) = Default::default();
-        Self { core, sender, wanted, channels, changed: false, held: 0, refused: 0, paused: false }
+    /// `held_bytes_max`: how much may wait here.
+    pub(super) fn new(core: Arc<BusCore>, sender: u64, held_bytes_max: usize) -> Self {
+        Self {
+            core,
+            sender,
+            wanted: Arc::default(),
+            channels: Vec::new(),
+            homes: Vec::new(),
+            held: 0,
+            held_bytes: 0,
+            held_bytes_max,
+            refused: 0,
+            paused: false,
+        }
     }
 
-    /// From now on types are in these channels. One in which messages wait keeps its channel until then.
+    /// Whether as much waits here as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.held_bytes >= self.held_bytes_max
+    }
+
+    /// From now on types are in these channels. Types of a channel in which messages wait stay there until
+    /// none do.
     pub(super) fn set_wanted(&mut self, wanted: Arc<Interest>) {
-        self.changed = self.held > 0;
+        let held = self.channels.iter().flat_map(Backlog::types);
+        let types: Vec<u16> = self.wanted.iter().map(|(type_id, _)| *type_id).chain(held).collect();
+        for type_id in types {
+            let channel = self.channel(type_id);
+            let waits = self.channels.iter().any(|backlog| backlog.channel == channel);
+            if waits && !self.homes.iter().any(|(home, _)| *home == type_id) {
+                self.homes.push((type_id, channel));
+            }
+        }
         self.wanted = wanted;
     }
 
@@ -79,24 +107,24 @@ impl Inflow {
         let at = self.place(header.type_id);
         self.channels[at].others.push_back(WireValue::new(*header, bytes));
         self.held += 1;
+        self.held_bytes += bytes.len();
         false
     }
 
-    /// The backlog of this type: where messages of it wait already, or else that of its channel.
-    fn place(&mut self, type_id: u16) -> usize {
-        let holds = |backlog: &Backlog| {
-            backlog.first.as_ref().is_some_and(|(first, _)| *first == type_id)
-                || backlog.others.iter().any(|value| value.header.type_id == type_id)
-        };
-        let wanted = self.wanted.binary_search_by_key(&type_id, |(type_id, _)| *type_id);
-        let channel = wanted.map_or(type_id, |at| self.wanted[at].1);
-        if self.changed
-            && let Some(at) = self.channels.iter().position(holds)
-        {
-            return at;
+    /// The channel that messages of this type wait in.
+    fn channel(&self, type_id: u16) -> u16 {
+        if let Some((_, channel)) = self.homes.iter().find(|(home, _)| *home == type_id) {
+            return *channel;
         }
-        let of_channel = self.channels.iter().position(|backlog| backlog.channel == channel);
-        of_channel.unwrap_or_else(|| {
+        let wanted = self.wanted.binary_search_by_key(&type_id, |(type_id, _)| *type_id);
+        wanted.map_or(type_id, |at| self.wanted[at].1)
+    }
+
+    /// The backlog that messages of this type wait in.
+    fn place(&mut self, type_id: u16) -> usize {
+        let channel = self.channel(type_id);
+        let found = self.channels.iter().position(|backlog| backlog.channel == channel);
+        found.unwrap_or_else(|| {
             self.channels.push(Backlog { channel, first: None, others: VecDeque::new() });
             self.channels.len() - 1
         })
@@ -110,8 +138,11 @@ impl Inflow {
         }
         let before = self.held;
         for at in 0..self.channels.len() {
-            while let Some((type_id, result)) = self.channels[at].poll(&self.core, self.sender, cx) {
+            while let Some(Unheld { type_id, bytes, result }) =
+                self.channels[at].poll(&self.core, self.sender, cx)
+            {
                 self.held -= 1;
+                self.held_bytes -= bytes;
                 if let Err(error) = result {
                     self.refuse(type_id, &error);
                 }
@@ -119,7 +150,8 @@ impl Inflow {
             }
         }
         self.channels.retain(|backlog| backlog.first.is_some() || !backlog.others.is_empty());
-        self.changed &= self.held > 0;
+        let Self { homes, channels, .. } = self;
+        homes.retain(|(_, channel)| channels.iter().any(|backlog| backlog.channel == *channel));
         self.held < before
     }
 
@@ -133,38 +165,47 @@ impl Inflow {
     }
 }
 
+/// A message that waits no more.
+struct Unheld {
+    type_id: u16,
+    bytes: usize,
+    /// What was said of it if it was not taken.
+    result: Result<(), String>,
+}
+
 impl Backlog {
-    /// The type of the next message that waits no more, and what was said of it if it was not taken.
-    fn poll(
-        &mut self,
-        core: &Arc<BusCore>,
-        sender: u64,
-        cx: &mut TaskContext<'_>,
-    ) -> Option<(u16, Result<(), String>)> {
+    /// The types of what waits.
+    fn types(&self) -> impl Iterator<Item = u16> {
+        let first = self.first.iter().map(|(type_id, ..)| *type_id);
+        first.chain(self.others.iter().map(|value| value.header.type_id))
+    }
+
+    /// The next message that waits no more.
+    fn poll(&mut self, core: &Arc<BusCore>, sender: u64, cx: &mut TaskContext<'_>) -> Option<Unheld> {
         if self.first.is_none() {
             let value = self.others.pop_front()?;
-            let type_id = value.header.type_id;
+            let (type_id, bytes) = (value.header.type_id, value.bytes().len());
             match try_publish(core, &value.header, value.bytes(), sender) {
-                Ok(()) => return Some((type_id, Ok(()))),
-                Err(NotTaken::Told(error)) => return Some((type_id, Err(error))),
+                Ok(()) => return Some(Unheld { type_id, bytes, result: Ok(()) }),
+                Err(NotTaken::Told(error)) => return Some(Unheld { type_id, bytes, result: Err(error) }),
                 Err(NotTaken::Full) => {
                     let core = Arc::clone(core);
                     let waiting =
                         async move { core.publish_wire(&value.header, value.bytes(), Some(sender)).await };
-                    self.first = Some((type_id, Box::pin(waiting)));
+                    self.first = Some((type_id, bytes, Box::pin(waiting)));
                 }
             }
         }
-        let (type_id, waiting) = self.first.as_mut()?;
+        let (type_id, bytes, waiting) = self.first.as_mut()?;
         let polled = StopReason::catch(|| waiting.as_mut().poll(cx));
         let result = match polled {
             Ok(Poll::Pending) => return None,
             Ok(Poll::Ready(result)) => result.map_err(|error| error.to_string()),
             Err(panicked) => Err(panicked.to_string()),
         };
-        let type_id = *type_id;
+        let passed = Unheld { type_id: *type_id, bytes: *bytes, result };
         self.first = None;
-        Some((type_id, result))
+        Some(passed)
     }
 }
 

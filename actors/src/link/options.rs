@@ -9,6 +9,9 @@ use crate::{Policy, Subscription, WireMessage};
 /// How long what a peer wants waits for it while there is no connection, unless said otherwise.
 const HOLD: Duration = Duration::from_secs(30);
 
+/// How much of a peer waits for room here at most, unless said otherwise (bytes).
+const HELD_BYTES: usize = 64 << 20;
+
 /// Options of the links that are made by one listener or dialer. A link has those of the endpoint by which
 /// its peer was first seen.
 ///
@@ -25,6 +28,7 @@ const HOLD: Duration = Duration::from_secs(30);
 pub struct LinkOptions {
     pub(super) queue: Subscription<WireMessage>,
     pub(super) hold: Duration,
+    pub(super) held_bytes: usize,
     pub(super) plaintext: bool,
     pub(super) config: LinkConfig,
 }
@@ -32,7 +36,7 @@ pub struct LinkOptions {
 impl Default for LinkOptions {
     fn default() -> Self {
         let config = LinkConfig::default();
-        Self { queue: Subscription::block(), hold: HOLD, plaintext: false, config }
+        Self { queue: Subscription::block(), hold: HOLD, held_bytes: HELD_BYTES, plaintext: false, config }
     }
 }
 
@@ -58,6 +62,14 @@ impl LinkOptions {
     /// wait here at most (messages, 1,024 unless set).
     pub fn credit(mut self, messages: u32) -> Self {
         self.config.credit = messages.max(1);
+        self
+    }
+
+    /// How many bytes of values from the peer, of all types, may wait here for room in queues of subscribers;
+    /// one value may be more (bytes, 64 MiB unless set). Beyond that the whole link waits until there is
+    /// room.
+    pub fn held_bytes(mut self, bytes: usize) -> Self {
+        self.held_bytes = bytes.max(1);
         self
     }
 

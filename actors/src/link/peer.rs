@@ -44,7 +44,7 @@ pub(super) enum Ask {
 }
 
 /// A connection was not attached: it is handed back.
-pub(super) type HandedBack = (AttachError, Box<dyn Socket>);
+pub(super) type HandedBack = (AttachError, Box<dyn Socket>, Decoder);
 
 /// A connection whose peer has accepted.
 pub(super) struct Arrival {

@@ -18,7 +18,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
 /// A socket that is listened at.
 pub(super) enum OpenSocket {
     #[cfg(unix)]
-    Unix(UnixListener, #[allow(dead_code, reason = "its drop removes the file")] unix::SocketFile),
+    // The file goes first, while nobody else can listen there.
+    Unix(#[allow(dead_code, reason = "its drop removes the file")] unix::SocketFile, UnixListener),
     Tcp(TcpListener),
 }
 
@@ -30,7 +31,7 @@ impl OpenSocket {
             LinkAddress::Unix(path) => {
                 let (listener, file) = unix::bind(path)?;
                 let listener = registered(|| UnixListener::from_std(listener), "listen at", address)?;
-                Ok((Self::Unix(listener, file), path.display().to_string().into()))
+                Ok((Self::Unix(file, listener), path.display().to_string().into()))
             }
             LinkAddress::Tcp(text) => {
                 let listener = bind_tcp(text, plaintext)?;
@@ -45,7 +46,7 @@ impl OpenSocket {
     pub(super) async fn accept(&self) -> Result<Box<dyn Socket>, Option<io::Error>> {
         match self {
             #[cfg(unix)]
-            Self::Unix(listener, _) => {
+            Self::Unix(_, listener) => {
                 let (stream, _) = listener.accept().await.map_err(Some)?;
                 if unix::is_own(&stream).map_err(Some)? { Ok(Box::new(stream)) } else { Err(None) }
             }
@@ -163,6 +164,9 @@ mod unix {
     /// The longest path of a socket that every system takes, in bytes, without the zero behind it.
     const PATH_MAX: usize = 103;
 
+    /// How long somebody who listens at a path may take to be found (time).
+    const PROBE: std::time::Duration = std::time::Duration::from_secs(1);
+
     /// The file of a socket, removed when nobody listens at it any more.
     pub(in crate::link) struct SocketFile {
         path: PathBuf,
@@ -224,12 +228,20 @@ mod unix {
         if !found.file_type().is_socket() {
             return Err(LinkError::NotASocket { path: path.to_owned() });
         }
-        match UnixStream::connect(path) {
+        match connect(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 fs::remove_file(path).map_err(failed("remove what nobody listens at,"))
             }
             _ => Err(LinkError::InUse { address: text(path) }),
         }
+    }
+
+    /// Connects, for a limited time: whoever listens there may be stopped, and its queue full.
+    fn connect(path: &Path) -> io::Result<()> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let path = path.to_owned();
+        std::thread::spawn(move || tell.send(UnixStream::connect(path).map(drop)));
+        told.recv_timeout(PROBE).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     /// The directory of a socket, made if it is missing; nobody else may enter it.

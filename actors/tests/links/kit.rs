@@ -1,6 +1,7 @@
 //! Messages, buses and waiting, for all tests of links.
 
-use std::path::PathBuf;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -61,11 +62,34 @@ pub(crate) fn bus(name: &str) -> MessageBus {
     builder(name).build()
 }
 
-/// A path for a socket, in a directory of its own that is made when it is used.
-pub(crate) fn socket() -> PathBuf {
+/// A path for a socket, in a directory of its own that is made when it is used, and removed at the end.
+pub(crate) struct SocketPath(PathBuf);
+
+pub(crate) fn socket() -> SocketPath {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::SeqCst);
-    std::env::temp_dir().join(format!("mycelium-{}-{number}", std::process::id())).join("bus")
+    SocketPath(std::env::temp_dir().join(format!("mycelium-{}-{number}", std::process::id())).join("bus"))
+}
+
+impl Deref for SocketPath {
+    type Target = Path;
+
+    fn deref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl AsRef<Path> for SocketPath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        let directory = self.0.parent().unwrap();
+        let _ = std::fs::remove_file(directory).or_else(|_| std::fs::remove_dir_all(directory));
+    }
 }
 
 /// Waits until it is so.

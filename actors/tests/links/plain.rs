@@ -346,3 +346,63 @@ fn a_bus_is_not_linked_with_its_own_name() {
         assert!(late.is_err() && one.stats().links.is_empty() && two.stats().links.is_empty());
     });
 }
+
+#[test]
+fn a_bus_that_shuts_down_while_others_send_to_it_says_so() {
+    on_every_runtime(async || {
+        let market = bus("market");
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let publisher = market.publisher::<Text>().unwrap();
+        for n in 0..20_u64 {
+            let desk = bus("desk");
+            desk.connect(LinkAddress::tcp(listener.address())).unwrap();
+            let _texts = desk.subscriber::<Text>().unwrap();
+            until(|| find(&market, "desk").is_some_and(|link| link.connections == n + 1)).await;
+            until_wanted(&market, "desk", &["Text"]).await;
+            // Much is on its way when the other side ends.
+            while publisher.try_publish(Text { words: "x".repeat(10_000) }).is_ok() {}
+            desk.shutdown().await.ok();
+            until(|| link(&market, "desk").state != LinkState::Linked).await;
+            assert_eq!(link(&market, "desk").state, LinkState::Gone, "{:?}", link(&market, "desk").fault);
+            assert_eq!(link(&market, "desk").fault.as_deref(), Some("the peer shuts down"));
+        }
+    });
+}
+
+#[test]
+fn a_shutdown_does_not_wait_for_peers_that_are_gone_and_names_what_was_for_them() {
+    on_every_runtime(async || {
+        let (market, desk) = linked().await;
+        let _texts = desk.subscriber::<Text>().unwrap();
+        until_wanted(&market, "desk", &["Text"]).await;
+        let publisher = market.publisher::<Text>().unwrap();
+        while publisher.try_publish(Text { words: "x".repeat(10_000) }).is_ok() {}
+        desk.shutdown().await.ok();
+        until(|| link(&market, "desk").state == LinkState::Gone).await;
+        let waiting = link(&market, "desk").waiting;
+        // The watchdog of the test is shorter than this.
+        match market.shutdown_within(Duration::from_secs(3_600)).await {
+            Ok(()) => assert_eq!(waiting, 0),
+            Err(error) => assert_eq!(error.links[0].unacknowledged, waiting),
+        }
+    });
+}
+
+#[test]
+fn the_second_process_with_a_name_is_told_that_it_is_taken() {
+    on_every_runtime(async || {
+        let market = bus("market");
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let (one, two) = (bus("desk"), bus("desk"));
+        one.connect(LinkAddress::tcp(listener.address())).unwrap();
+        until(|| find(&market, "desk").is_some_and(|link| link.state == LinkState::Linked)).await;
+        let dialer = two.connect(LinkAddress::tcp(listener.address())).unwrap();
+        until(|| dialer.fault().is_some_and(|fault| fault.contains("give each node a name of its own")))
+            .await;
+        assert_eq!(link(&market, "desk").connections, 1);
+        // The first one ends, and the second one is linked.
+        one.shutdown().await.unwrap();
+        assert_eq!(&*dialer.linked().await, "market");
+        assert_eq!(dialer.fault(), None);
+    });
+}

@@ -19,20 +19,20 @@ fn a_socket_is_for_this_user_alone() {
         assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
 
         // A directory that others may enter is refused, also by way of a link to it.
-        let wide = socket().parent().unwrap().to_owned();
-        DirBuilder::new().mode(0o700).create(&wide).unwrap();
-        let by_link = socket().parent().unwrap().to_owned();
-        symlink(&wide, &by_link).unwrap();
+        let (there, linked) = (socket(), socket());
+        let (wide, by_link) = (there.parent().unwrap(), linked.parent().unwrap());
+        DirBuilder::new().mode(0o700).create(wide).unwrap();
+        symlink(wide, by_link).unwrap();
         for mode in [0o755, 0o710, 0o702] {
-            fs::set_permissions(&wide, Permissions::from_mode(mode)).unwrap();
-            for directory in [&wide, &by_link] {
+            fs::set_permissions(wide, Permissions::from_mode(mode)).unwrap();
+            for directory in [wide, by_link] {
                 let error = market.bind_unix(directory.join("bus")).unwrap_err();
                 assert!(matches!(error, LinkError::Directory { own: true, .. }), "{error}");
                 let remedy = format!("chmod 700 {}", wide.canonicalize().unwrap().display());
                 assert!(error.to_string().contains(&remedy), "{error}");
             }
         }
-        fs::set_permissions(&wide, Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(wide, Permissions::from_mode(0o700)).unwrap();
         market.bind_unix(by_link.join("bus")).unwrap();
     });
 }

@@ -1,10 +1,92 @@
 //! Several topics over one link: each with its own room, policy and memory.
 
-use mycelium::wire::{Layout, Messages, Visitor, Wire};
-use mycelium::{LinkAddress, LinkOptions, Message, MessageBus, Retention, Subscription};
+use std::sync::Arc;
 
-use crate::common::on_every_runtime;
-use crate::kit::{Contract, Fill, Tick, builder, bus, find, link, linked, until, until_wanted};
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::{
+    Actor, BoxError, Context, Handler, LinkAddress, LinkOptions, Message, MessageBus, Retention,
+    Subscription, Subscriptions,
+};
+use tokio::sync::Semaphore;
+
+use crate::common::{Heard, on_every_runtime};
+use crate::kit::{Contract, Fill, Order, Text, Tick, builder, bus, find, link, linked, until, until_wanted};
+
+/// Receives fills and orders, one fill for each permit.
+struct Slow(Heard, Arc<Semaphore>);
+impl Actor for Slow {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Fill>::block().capacity(1)).on::<Order>();
+    }
+}
+impl Handler<Fill> for Slow {
+    async fn handle(&mut self, fill: &Fill, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.1.acquire().await?.forget();
+        self.0.add(format!("fill {}", fill.n));
+        Ok(())
+    }
+}
+impl Handler<Order> for Slow {
+    async fn handle(&mut self, order: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format!("order {}", order.n));
+        Ok(())
+    }
+}
+
+#[test]
+fn messages_that_wait_are_not_passed_by_later_ones_when_somebody_else_subscribes() {
+    on_every_runtime(async || {
+        let (market, desk) = linked().await;
+        let (heard, permits) = (Heard::default(), Arc::new(Semaphore::new(0)));
+        desk.spawn(Slow(heard.clone(), Arc::clone(&permits))).unwrap();
+        until_wanted(&market, "desk", &["Fill", "Order"]).await;
+        let (fills, orders) = (market.publisher::<Fill>().unwrap(), market.publisher::<Order>().unwrap());
+        for n in 0..10 {
+            fills.publish(Fill { n }).await.unwrap();
+        }
+        until(|| link(&desk, "market").received == 10).await;
+        assert!(link(&desk, "market").held > 5);
+        // Ties ticks to fills: all are in the channel of ticks now.
+        let _both = desk.subscribe_wire(["ticks", "fills"]).unwrap();
+        until_wanted(&market, "desk", &["Tick"]).await;
+        orders.publish(Order { n: 10 }).await.unwrap();
+        until(|| link(&desk, "market").received == 11).await;
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        permits.add_permits(10);
+        until(|| heard.words().len() == 11).await;
+        let expected = (0..10).map(|n| format!("fill {n}")).chain(["order 10".to_owned()]);
+        assert_eq!(heard.words(), expected.collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn what_waits_for_room_has_a_bound_in_bytes_and_nothing_of_it_is_lost() {
+    on_every_runtime(async || {
+        let (market, desk) = (bus("market"), bus("desk"));
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let options = LinkOptions::default().held_bytes(1 << 20);
+        desk.connect_with(LinkAddress::tcp(listener.address()), options).unwrap();
+        let mut texts = desk.subscriber_with(Subscription::<Text>::block().capacity(1)).unwrap();
+        until_wanted(&market, "desk", &["Text"]).await;
+        let publisher = market.publisher::<Text>().unwrap();
+        let send = async {
+            for n in 0..100_u32 {
+                publisher.publish(Text { words: format!("{n} {}", "x".repeat(100_000)) }).await.unwrap();
+            }
+        };
+        let hear = async {
+            until(|| link(&desk, "market").held >= 11).await;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            assert_eq!(link(&desk, "market").held, 11, "11 of 100 kB are more than 1 MiB");
+            for n in 0..100_u32 {
+                assert!(texts.recv().await.unwrap().words.starts_with(&format!("{n} ")));
+                assert!(link(&desk, "market").held <= 11);
+            }
+        };
+        tokio::join!(send, hear);
+    });
+}
 
 #[test]
 fn a_full_subscriber_under_block_keeps_its_topic_waiting_and_no_other() {
