@@ -24,8 +24,8 @@ impl Isolate {
     /// ```
     ///
     /// # Errors
-    /// [`PublishError::Full`] when [`QUEUE_CAPACITY`] events wait already, or a subscriber refuses: run
-    /// first.
+    /// [`PublishError::Full`] when [`QUEUE_CAPACITY`](crate::QUEUE_CAPACITY) events wait already, or a
+    /// subscriber refuses: run first.
     pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         let mut message = Held::new(message, ());
         match (self.core.publish(OUTSIDE, &mut message), message.take()) {
