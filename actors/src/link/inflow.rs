@@ -177,21 +177,21 @@ impl Backlog {
     /// The types of what waits.
     fn types(&self) -> impl Iterator<Item = u16> {
         let first = self.first.iter().map(|(type_id, ..)| *type_id);
-        first.chain(self.others.iter().map(|value| value.header.type_id))
+        first.chain(self.others.iter().map(|value| value.header().type_id))
     }
 
     /// The next message that waits no more.
     fn poll(&mut self, core: &Arc<BusCore>, sender: u64, cx: &mut TaskContext<'_>) -> Option<Unheld> {
         if self.first.is_none() {
             let value = self.others.pop_front()?;
-            let (type_id, bytes) = (value.header.type_id, value.bytes().len());
-            match try_publish(core, &value.header, value.bytes(), sender) {
+            let (type_id, bytes) = (value.header().type_id, value.bytes().len());
+            match try_publish(core, value.header(), value.bytes(), sender) {
                 Ok(()) => return Some(Unheld { type_id, bytes, result: Ok(()) }),
                 Err(NotTaken::Told(error)) => return Some(Unheld { type_id, bytes, result: Err(error) }),
                 Err(NotTaken::Full) => {
                     let core = Arc::clone(core);
                     let waiting =
-                        async move { core.publish_wire(&value.header, value.bytes(), Some(sender)).await };
+                        async move { core.publish_wire(value.header(), value.bytes(), Some(sender)).await };
                     self.first = Some((type_id, bytes, Box::pin(waiting)));
                 }
             }

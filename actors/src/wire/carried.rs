@@ -35,6 +35,19 @@ pub(crate) trait Carried: Clone + Send + Sync + 'static {
         now: impl FnOnce() -> i64,
     ) -> Result<Self, ValueError>;
 
+    /// The values of `each` bytes that lie one behind the other in `bytes`, up to the first that the topic
+    /// does not take: `put` is given each in turn, until it refuses one.
+    fn each_from_wire<E: From<ValueError>>(
+        kind: Kind,
+        header: &Header,
+        bytes: &[u8],
+        each: usize,
+        now: impl Fn() -> i64,
+        mut put: impl FnMut(Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        bytes.chunks(each.max(1)).try_for_each(|value| put(Self::from_wire(kind, header, value, &now)?))
+    }
+
     /// Whether its bytes are made of it, and not itself.
     const ENCODED: bool;
 
@@ -105,12 +118,31 @@ impl Carried for WireValue {
         Ok(Self::new(Header { flags: Flags::NONE, publish_ns: published, ..*header }, bytes))
     }
 
+    fn each_from_wire<E: From<ValueError>>(
+        kind: Kind,
+        header: &Header,
+        bytes: &[u8],
+        each: usize,
+        now: impl Fn() -> i64,
+        mut put: impl FnMut(Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let publish_ns = if header.publish_ns == 0 { now() } else { header.publish_ns };
+        let header = Header { flags: Flags::NONE, publish_ns, ..*header };
+        Self::many(header, bytes, each).try_for_each(|value| {
+            if let Some(untyped) = kind.untyped {
+                let checked = untyped.check(value.bytes(), header.version, header.root_len);
+                checked.map_err(ValueError::Wire)?;
+            }
+            put(value)
+        })
+    }
+
     fn as_value(&self) -> Option<&WireValue> {
         Some(self)
     }
 
     fn to_wire<'a>(&'a self, _: Kind, _: i64, _: &'a mut Encoder) -> Result<(Header, &'a [u8]), WireError> {
-        Ok((self.header, self.bytes()))
+        Ok((*self.header(), self.bytes()))
     }
 }
 

@@ -142,6 +142,12 @@ impl fmt::Display for WirePublishError {
     }
 }
 
+impl From<ValueError> for WirePublishError {
+    fn from(error: ValueError) -> Self {
+        Self::Value(error)
+    }
+}
+
 impl std::error::Error for WirePublishError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

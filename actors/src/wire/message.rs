@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use mycelium_mailbox::wire::VALUE_ALIGN;
 use mycelium_remote::frame::{self, EncodeError, Header};
 use rkyv::util::AlignedVec;
 
@@ -39,23 +40,60 @@ pub struct WireMessage {
     sender: u64,
 }
 
-/// A header and the value that it speaks of.
+/// A header and the value that it speaks of: a part of values that were published together and have one
+/// header.
 #[derive(Clone)]
 pub(crate) struct WireValue {
-    pub(crate) header: Header,
-    bytes: Arc<AlignedVec>,
+    of: Arc<WireValues>,
+    start: u32,
+    len: u32,
 }
+
+struct WireValues {
+    header: Header,
+    bytes: AlignedVec,
+}
+
+/// How many bytes of values that are published together lie in one piece of memory, which stays as long as
+/// one of them is kept (bytes).
+const PIECE_MAX: usize = 64 * 1_024;
 
 impl WireValue {
     /// A copy of `bytes`, aligned.
     pub(crate) fn new(header: Header, bytes: &[u8]) -> Self {
         let mut aligned = AlignedVec::with_capacity(bytes.len());
         aligned.extend_from_slice(bytes);
-        Self { header, bytes: Arc::new(aligned) }
+        // A value has less than 2^30 bytes.
+        let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self { of: Arc::new(WireValues { header, bytes: aligned }), start: 0, len }
+    }
+
+    /// Copies of the values of `each` bytes that lie one behind the other in `bytes`, aligned; the last
+    /// one is shorter where the bytes end before.
+    pub(crate) fn many(header: Header, bytes: &[u8], each: usize) -> impl Iterator<Item = Self> {
+        let each = each.max(1);
+        // Each begins at a multiple of what a value may ask for, or has a piece of its own.
+        let in_piece = if each.is_multiple_of(VALUE_ALIGN) { (PIECE_MAX / each).max(1) } else { 1 };
+        bytes.chunks(each * in_piece).flat_map(move |piece| {
+            let of = Self::new(header, piece).of;
+            // A piece is shorter than 2^32 bytes: it is one value, or at most `PIECE_MAX`.
+            let place = move |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+            let (starts, end) = ((0..piece.len()).step_by(each), piece.len());
+            starts.map(move |at| Self {
+                of: Arc::clone(&of),
+                start: place(at),
+                len: place(each.min(end - at)),
+            })
+        })
+    }
+
+    pub(crate) fn header(&self) -> &Header {
+        &self.of.header
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+        let start = self.start as usize;
+        &self.of.bytes[start..start + self.len as usize]
     }
 }
 
@@ -69,7 +107,7 @@ impl WireMessage {
     /// others it is that of the publisher.
     #[must_use]
     pub fn header(&self) -> &Header {
-        &self.value.header
+        self.value.header()
     }
 
     /// The value: an archive as `docs/wire.md` describes it. It starts at a multiple of 8 in memory.
@@ -93,7 +131,7 @@ impl WireMessage {
     /// When it took its place in the topic, on the bus's clock.
     #[must_use]
     pub fn published(&self) -> Timestamp {
-        Timestamp::from_nanos(self.value.header.publish_ns)
+        Timestamp::from_nanos(self.value.header().publish_ns)
     }
 
     /// Its place in the order of the bus: of two messages on one bus or isolate, the one with the lower stamp
@@ -160,7 +198,7 @@ impl<'a> WireDelivery<'a> {
     }
 
     pub(crate) fn shared(value: &'a WireValue, kind: Kind, stamp: u64, sender: u64) -> Self {
-        Self { shared: Some(value), ..Self::new(&value.header, value.bytes(), kind, stamp, sender) }
+        Self { shared: Some(value), ..Self::new(value.header(), value.bytes(), kind, stamp, sender) }
     }
 
     /// The message's name in the contract.
@@ -185,6 +223,6 @@ impl<'a> WireDelivery<'a> {
 
 impl fmt::Debug for WireValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "WireValue({} bytes)", self.bytes.len())
+        write!(f, "WireValue({} bytes)", self.len)
     }
 }

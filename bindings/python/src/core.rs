@@ -124,6 +124,30 @@ impl Core {
         }
     }
 
+    /// Publishes values of `each` bytes that lie one behind the other; how many, and what the next one was
+    /// refused with. After the first that finds a queue full, it waits for that one's room, and returns.
+    pub(crate) fn publish_records(
+        &self,
+        py: Python<'_>,
+        header: &Header,
+        bytes: &[u8],
+        each: usize,
+        limit: Option<Duration>,
+    ) -> (usize, PyResult<()>) {
+        if let Err(error) = self.open(py) {
+            return (0, Err(error));
+        }
+        match self.hosted.bus().try_publish_wire_many(header, bytes, each) {
+            Ok(()) => (bytes.len() / each, Ok(())),
+            Err((published, WirePublishError::Full { .. })) => {
+                let value = &bytes[published * each..(published + 1) * each];
+                let waited = self.publish(py, header, value, limit);
+                (published + usize::from(waited.is_ok()), waited)
+            }
+            Err((published, error)) => (published, Err(errors::publish(py, &error))),
+        }
+    }
+
     #[cold]
     fn publish_waiting(
         &self,

@@ -71,28 +71,31 @@ impl Publisher {
         timeout: Option<f64>,
     ) -> PyResult<usize> {
         let (limit, size) = (wait::limit(timeout)?, self.kind.header.root_len as usize);
-        let mut bytes = mycelium::rkyv::util::AlignedVec::<16>::new();
-        bytes.resize(records.len_bytes(), 0);
-        records.copy_to_slice(py, &mut bytes)?;
-        drop(records);
-        if !self.kind.fixed || size == 0 || !bytes.len().is_multiple_of(size) {
+        let len = records.len_bytes();
+        if !self.kind.fixed || size == 0 || !len.is_multiple_of(size) {
+            let name = self.kind.name;
             return Err(PyTypeError::new_err(format!(
-                "{} bytes are no array of {}, whose records have {size} bytes",
-                bytes.len(),
-                self.kind.name
+                "{len} bytes are no array of {name}, whose records have {size} bytes"
             )));
         }
-        for record in bytes.chunks_exact_mut(size) {
-            for (from, to) in &blank {
-                if let Some(range) = record.get_mut(*from..*to) {
-                    range.fill(0);
-                }
-            }
+        // Another thread may write to the array meanwhile: what is checked and published is a copy.
+        let mut copy = vec![0; len];
+        records.copy_to_slice(py, &mut copy)?;
+        for (from, to) in blank {
+            let gaps = copy.chunks_exact_mut(size).filter_map(|record| record.get_mut(from..to));
+            gaps.for_each(|gap| gap.fill(0));
         }
-        for record in bytes.chunks_exact(size) {
-            self.core.publish(py, &self.kind.header, record, limit)?;
+        let (mut rest, mut most) = (&copy[..], len);
+        while !rest.is_empty() {
+            let count = most.min(rest.len() / size);
+            let piece = &rest[..count * size];
+            let (published, refused) = self.core.publish_records(py, &self.kind.header, piece, size, limit);
+            refused?;
+            // A queue that was full makes room bit by bit: no more is tried than fits by and by.
+            most = if published < count { 1 } else { most.saturating_mul(2) };
+            rest = &rest[published * size..];
         }
-        Ok(bytes.len() / size)
+        Ok(len / size)
     }
 
     /// The class of its messages.

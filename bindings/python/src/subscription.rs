@@ -1,6 +1,5 @@
 //! Reading the messages of some classes.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::task::{Context, Poll, Waker};
@@ -20,7 +19,8 @@ use crate::wait::{self, Waited, until};
 #[pyclass(frozen, module = "mycelium._native")]
 pub(crate) struct Subscription {
     core: Arc<Core>,
-    kinds: HashMap<u16, Arc<Kind>>,
+    /// Few: a look at each is faster than a hash.
+    kinds: Vec<Arc<Kind>>,
     names: String,
     reading: Mutex<Reading>,
     closed: AtomicBool,
@@ -49,10 +49,15 @@ impl Subscription {
         Self {
             core,
             names: names.join(", "),
-            kinds: kinds.iter().map(|kind| (kind.header.type_id, Arc::clone(kind))).collect(),
+            kinds: kinds.to_vec(),
             reading: Mutex::new(reading),
             closed: AtomicBool::new(false),
         }
+    }
+
+    #[inline]
+    fn kind_of(&self, type_id: u16) -> Option<&Arc<Kind>> {
+        self.kinds.iter().find(|kind| kind.header.type_id == type_id)
     }
 
     /// The one reader: others have an error and not a deadlock.
@@ -117,7 +122,7 @@ impl Subscription {
 
     fn decode<'py>(&self, py: Python<'py>, message: &WireMessage) -> PyResult<Bound<'py, PyAny>> {
         let header = message.header();
-        match self.kinds.get(&header.type_id) {
+        match self.kind_of(header.type_id) {
             Some(kind) => kind.decode(py, header, message.bytes()),
             None => Ok(PyBytes::new(py, message.bytes()).into_any()),
         }
@@ -135,7 +140,7 @@ impl Subscription {
         records.clear();
         let mut outdated = Vec::new();
         let mut add = |header: &mycelium::frame::Header, bytes: &[u8]| {
-            let Some(kind) = self.kinds.get(&header.type_id) else { return };
+            let Some(kind) = self.kind_of(header.type_id) else { return };
             if kind.is_record(header, bytes) {
                 records.extend_from_slice(bytes);
             } else {
@@ -148,7 +153,7 @@ impl Subscription {
             from.drain(most.saturating_sub(1), |delivery| add(delivery.header, delivery.bytes));
         }
         for (at, header, bytes) in outdated {
-            let Some(kind) = self.kinds.get(&header.type_id) else { continue };
+            let Some(kind) = self.kind_of(header.type_id) else { continue };
             let record = kind.renewed(py, &header, &bytes)?;
             let record = record.bind(py).as_bytes();
             records[at..at + record.len()].copy_from_slice(record);

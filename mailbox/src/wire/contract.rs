@@ -61,6 +61,8 @@ struct Loose {
     roots: Vec<Root>,
     /// Whether a value is its root and nothing else.
     fixed: bool,
+    /// Whether any bytes of the right length are a value.
+    trivial: bool,
 }
 
 struct Root {

@@ -328,7 +328,8 @@ impl Parser {
         let (layouts, enums) = (self.all_kept(layouts), self.all_kept(enums));
         let offer = Offer { name, version, layouts, enums };
         let (_, fields) = self.lay_out(fields.iter().filter_map(|field| self.again(&field.text)), 0)?;
-        Ok(Loose { type_id, name, topic: self.kept(&topic), offer, digest, fields, roots, fixed })
+        let trivial = fields.iter().all(|field| field.ty.is_trivial(&self.definitions));
+        Ok(Loose { type_id, name, topic: self.kept(&topic), offer, digest, fields, roots, fixed, trivial })
     }
 
     /// A type that was read before.
