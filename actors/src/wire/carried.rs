@@ -100,8 +100,8 @@ impl<M: Wire> Carried for M {
     }
 }
 
-/// Values of messages whose types the process does not have are checked against their layouts, and go through
-/// as they are.
+/// Values of messages whose types the process does not have are checked against their layouts, and go
+/// through as they are.
 impl Carried for WireValue {
     const ENCODED: bool = false;
 

@@ -134,8 +134,8 @@ impl WireMessage {
         Timestamp::from_nanos(self.value.header().publish_ns)
     }
 
-    /// Its place in the order of the bus: of two messages on one bus or isolate, the one with the lower stamp
-    /// came first.
+    /// Its place in the order of the bus: of two messages on one bus or isolate, the one with the lower
+    /// stamp came first.
     #[must_use]
     pub fn stamp(&self) -> u64 {
         self.stamp
