@@ -499,9 +499,9 @@ impl MessageBus {
         self.core.try_publish_wire(header, bytes, None)
     }
 
-    /// Publishes values of one message without waiting: those of `each` bytes that lie one behind the other
-    /// in `bytes`, in this order. Of a message whose type this process does not have, they are copied together
-    /// and take their time from one look at the clock, so each costs a fraction of what it costs alone.
+    /// Publishes values of one message without waiting: those of `each` bytes that lie one behind the
+    /// other in `bytes`, in this order. Of a message whose type this process does not have, they are copied
+    /// together and take their time from one look at the clock: each costs a fraction of what it costs alone.
     ///
     /// # Errors
     /// The first value that was not published, with how many were published before it: see
