@@ -156,8 +156,7 @@ impl Core {
         bytes: &[u8],
         limit: Option<Duration>,
     ) -> PyResult<()> {
-        let _waits = self.waits();
-        match until(py, self.hosted.bus().publish_wire(header, bytes), limit, || false)? {
+        match until(py, self, self.hosted.bus().publish_wire(header, bytes), limit, || false)? {
             Waited::Ready(Ok(())) => Ok(()),
             Waited::Ready(Err(error)) => Err(errors::publish(py, &error)),
             Waited::TimedOut | Waited::GivenUp => {

@@ -1,8 +1,9 @@
 //! Reading the messages of some classes.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use mycelium::{WireMessage, WireSubscriber, WireTopics};
@@ -24,11 +25,15 @@ pub(crate) struct Subscription {
     names: String,
     reading: Mutex<Reading>,
     closed: AtomicBool,
+    /// Whether a task waits for the pipe, which tells one.
+    awaited: AtomicBool,
 }
 
 struct Reading {
     /// `None` once it is closed.
     from: Option<WireSubscriber>,
+    /// What was taken with a batch and is no part of it.
+    held: VecDeque<WireMessage>,
     /// The bytes of a batch, kept for its capacity.
     records: Vec<u8>,
     pipe: Option<Arc<Pipe>>,
@@ -45,13 +50,14 @@ enum Look<T> {
 impl Subscription {
     pub(crate) fn new(core: Arc<Core>, kinds: &[Arc<Kind>], from: WireSubscriber) -> Self {
         let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
-        let reading = Reading { from: Some(from), records: Vec::new(), pipe: None };
+        let reading = Reading { from: Some(from), held: VecDeque::new(), records: Vec::new(), pipe: None };
         Self {
             core,
             names: names.join(", "),
             kinds: kinds.to_vec(),
             reading: Mutex::new(reading),
             closed: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
         }
     }
 
@@ -66,15 +72,31 @@ impl Subscription {
         match self.reading.try_lock() {
             Ok(reading) => Ok(reading),
             Err(TryLockError::Poisoned(reading)) => Ok(reading.into_inner()),
-            Err(TryLockError::WouldBlock) => Err(Class::Busy.of(
-                py,
-                format!("another thread reads this subscription of {}: give each thread a subscription of its own", self.names),
-            )),
+            Err(TryLockError::WouldBlock) => Err(self.busy(py, "another thread reads")),
+        }
+    }
+
+    fn busy(&self, py: Python<'_>, who: &str) -> PyErr {
+        let what = "give each thread and each task a subscription of its own";
+        Class::Busy.of(py, format!("{who} this subscription of {}: {what}", self.names))
+    }
+
+    /// Ends a look: whoever has closed it meanwhile could not, while the reader had it.
+    fn looked<T>(&self, py: Python<'_>, reading: MutexGuard<'_, Reading>, look: &Look<T>) {
+        if matches!(look, Look::Ended) {
+            self.closed.store(true, Ordering::Release);
+        }
+        drop(reading);
+        if self.closed() {
+            self.close(py);
         }
     }
 
     /// The next message.
     fn poll(reading: &mut Reading, cx: &mut Context<'_>) -> Poll<Option<WireMessage>> {
+        if let Some(message) = reading.held.pop_front() {
+            return Poll::Ready(Some(message));
+        }
         let Some(from) = &mut reading.from else { return Poll::Ready(None) };
         from.poll_recv(cx)
     }
@@ -86,6 +108,12 @@ impl Subscription {
         reading: &mut Reading,
         limit: Option<Duration>,
     ) -> PyResult<Look<WireMessage>> {
+        if self.awaited.load(Ordering::Acquire) {
+            return Err(self.busy(py, "a task waits for"));
+        }
+        if self.closed() {
+            return Ok(Look::Ended);
+        }
         // Nobody is detached for what is there already.
         match Self::poll(reading, &mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Some(message)) => return Ok(Look::Here(message)),
@@ -93,23 +121,27 @@ impl Subscription {
             Poll::Pending if limit == Some(Duration::ZERO) => return Ok(Look::Nothing),
             Poll::Pending => {}
         }
-        let _waits = self.core.waits();
         let given_up = || self.closed.load(Ordering::Acquire);
         let next = std::future::poll_fn(|cx| Self::poll(reading, cx));
-        let look = match until(py, next, limit, given_up)? {
+        Ok(match until(py, &self.core, next, limit, given_up)? {
             Waited::Ready(Some(message)) => Look::Here(message),
-            Waited::Ready(None) => Look::Ended,
             Waited::TimedOut => Look::Nothing,
-            Waited::GivenUp => Look::Ended,
-        };
-        if matches!(look, Look::Ended) {
-            reading.from = None;
-        }
-        Ok(look)
+            Waited::Ready(None) | Waited::GivenUp => Look::Ended,
+        })
     }
 
     /// A look that has the event loop told, through the pipe, of what comes later.
     fn look(&self, py: Python<'_>, reading: &mut Reading) -> PyResult<Look<WireMessage>> {
+        if self.closed() {
+            return Ok(Look::Ended);
+        }
+        // The pipe is read only where it is to be waited for.
+        if let Some(message) = reading.held.pop_front() {
+            return Ok(Look::Here(message));
+        }
+        if let Some(message) = reading.from.as_mut().and_then(WireSubscriber::try_recv) {
+            return Ok(Look::Here(message));
+        }
         let pipe = pipe(py, reading)?;
         pipe.clear();
         let waker = Waker::from(pipe);
@@ -128,7 +160,8 @@ impl Subscription {
         }
     }
 
-    /// `first` and what waits behind it, as records one behind the other.
+    /// `first` and what waits behind it, as records one behind the other. A value of an older version is read
+    /// by itself: should that fail, nothing else is lost.
     fn records<'py>(
         &self,
         py: Python<'py>,
@@ -136,27 +169,32 @@ impl Subscription {
         first: WireMessage,
         most: usize,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let Reading { from, records, .. } = reading;
+        let Reading { from, held, records, .. } = reading;
         records.clear();
-        let mut outdated = Vec::new();
-        let mut add = |header: &mycelium::frame::Header, bytes: &[u8]| {
-            let Some(kind) = self.kind_of(header.type_id) else { return };
-            if kind.is_record(header, bytes) {
-                records.extend_from_slice(bytes);
-            } else {
-                outdated.push((records.len(), *header, bytes.to_vec()));
-                records.extend(std::iter::repeat_n(0, kind.header.root_len as usize));
-            }
+        let is_record = |header: &mycelium::frame::Header, bytes: &[u8]| {
+            self.kind_of(header.type_id).is_some_and(|kind| kind.is_record(header, bytes))
         };
-        add(first.header(), first.bytes());
-        if let Some(from) = from {
-            from.drain(most.saturating_sub(1), |delivery| add(delivery.header, delivery.bytes));
+        let header = *first.header();
+        if !is_record(&header, first.bytes()) {
+            let Some(kind) = self.kind_of(header.type_id) else { return Ok(PyBytes::new(py, &[])) };
+            return Ok(kind.renewed(py, &header, first.bytes())?.bind(py).clone());
         }
-        for (at, header, bytes) in outdated {
-            let Some(kind) = self.kind_of(header.type_id) else { continue };
-            let record = kind.renewed(py, &header, &bytes)?;
-            let record = record.bind(py).as_bytes();
-            records[at..at + record.len()].copy_from_slice(record);
+        records.extend_from_slice(first.bytes());
+        let mut taken = 1;
+        while taken < most
+            && let Some(next) = held.pop_front_if(|next| is_record(next.header(), next.bytes()))
+        {
+            records.extend_from_slice(next.bytes());
+            taken += 1;
+        }
+        if let Some(from) = from.as_mut().filter(|_| held.is_empty() && taken < most) {
+            from.drain(most - taken, |delivery| {
+                if held.is_empty() && is_record(delivery.header, delivery.bytes) {
+                    records.extend_from_slice(delivery.bytes);
+                } else {
+                    held.push_back(delivery.to_message());
+                }
+            });
         }
         Ok(PyBytes::new(py, records))
     }
@@ -184,9 +222,10 @@ impl Subscription {
     /// `(state, message)`, after at most `timeout` seconds.
     #[pyo3(signature = (timeout = None))]
     fn recv<'py>(&self, py: Python<'py>, timeout: Option<f64>) -> PyResult<Bound<'py, PyTuple>> {
+        let limit = wait::limit(timeout)?;
         let mut reading = self.reading(py)?;
-        let look = self.wait(py, &mut reading, wait::limit(timeout)?)?;
-        drop(reading);
+        let look = self.wait(py, &mut reading, limit)?;
+        self.looked(py, reading, &look);
         self.told(py, look)
     }
 
@@ -194,7 +233,7 @@ impl Subscription {
     fn look_once<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         let mut reading = self.reading(py)?;
         let look = self.look(py, &mut reading)?;
-        drop(reading);
+        self.looked(py, reading, &look);
         self.told(py, look)
     }
 
@@ -206,36 +245,54 @@ impl Subscription {
         most: usize,
         timeout: Option<f64>,
     ) -> PyResult<(u8, Option<Bound<'py, PyBytes>>)> {
+        let limit = wait::limit(timeout)?;
         let mut reading = self.reading(py)?;
-        let look = self.wait(py, &mut reading, wait::limit(timeout)?)?;
-        self.told_records(py, &mut reading, look, most)
+        let look = self.wait(py, &mut reading, limit)?;
+        self.told_records(py, reading, look, most)
     }
 
     /// `(state, records)` at once, as `look_once`.
     fn look_records<'py>(&self, py: Python<'py>, most: usize) -> PyResult<(u8, Option<Bound<'py, PyBytes>>)> {
         let mut reading = self.reading(py)?;
         let look = self.look(py, &mut reading)?;
-        self.told_records(py, &mut reading, look, most)
+        self.told_records(py, reading, look, most)
     }
 
-    /// What an event loop watches.
-    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+    /// A task waits from now on: what its event loop watches.
+    fn begin_wait(&self, py: Python<'_>) -> PyResult<i32> {
         let mut reading = self.reading(py)?;
-        Ok(pipe(py, &mut reading)?.fileno())
+        let descriptor = pipe(py, &mut reading)?.fileno();
+        if self.awaited.swap(true, Ordering::AcqRel) {
+            return Err(self.busy(py, "another task waits for"));
+        }
+        Ok(descriptor)
+    }
+
+    /// It does no more.
+    fn end_wait(&self) {
+        self.awaited.store(false, Ordering::Release);
     }
 
     /// Unsubscribes. A thread that waits returns within a few hundredths of a second.
     fn close(&self, py: Python<'_>) {
         self.closed.store(true, Ordering::Release);
-        if let Ok(mut reading) = self.reading.try_lock() {
+        let reading = match self.reading.try_lock() {
+            Err(TryLockError::Poisoned(reading)) => Some(reading.into_inner()),
+            // It sees that it is closed before it has done.
+            Err(TryLockError::WouldBlock) => None,
+            Ok(reading) => Some(reading),
+        };
+        if let Some(mut reading) = reading {
             let from = reading.from.take();
+            let held = std::mem::take(&mut reading.held);
+            reading.pipe.iter().for_each(Wake::wake_by_ref);
             if self.core.open(py).is_err() {
                 // Of a parent process: its locks may be held for ever.
                 std::mem::forget(from);
                 return;
             }
             drop(reading);
-            py.detach(|| drop(from));
+            py.detach(|| drop((from, held)));
         }
     }
 
@@ -262,12 +319,18 @@ impl Subscription {
     fn told_records<'py>(
         &self,
         py: Python<'py>,
-        reading: &mut Reading,
+        mut reading: MutexGuard<'_, Reading>,
         look: Look<WireMessage>,
         most: usize,
     ) -> PyResult<(u8, Option<Bound<'py, PyBytes>>)> {
+        let look = match look {
+            Look::Here(first) => Look::Here(self.records(py, &mut reading, first, most)?),
+            Look::Nothing => Look::Nothing,
+            Look::Ended => Look::Ended,
+        };
+        self.looked(py, reading, &look);
         Ok(match look {
-            Look::Here(first) => (HERE, Some(self.records(py, reading, first, most)?)),
+            Look::Here(records) => (HERE, Some(records)),
             Look::Nothing => (PENDING, None),
             Look::Ended => (ENDED, None),
         })

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
+use crate::core::Core;
+
 /// How long a thread waits before it looks for signals and for whoever closes what it waits on.
 const SLICE: Duration = Duration::from_millis(20);
 
@@ -40,6 +42,7 @@ pub(crate) enum Waited<T> {
 /// What a signal handler raises, `KeyboardInterrupt` above all: `work` is dropped then.
 pub(crate) fn until<F>(
     py: Python<'_>,
+    core: &Core,
     work: F,
     limit: Option<Duration>,
     given_up: impl Fn() -> bool,
@@ -55,7 +58,11 @@ where
         let now = Instant::now();
         let left = end.map_or(SLICE, |end| end.saturating_duration_since(now).min(SLICE));
         let mut at = work.as_mut();
-        if let Some(output) = py.detach(|| slice(at.as_mut(), &waker, now + left)) {
+        // A signal handler runs outside of the wait that is counted: it may close the runtime.
+        let waits = core.waits();
+        let output = py.detach(|| slice(at.as_mut(), &waker, now + left));
+        drop(waits);
+        if let Some(output) = output {
             return Ok(Waited::Ready(output));
         }
         py.check_signals()?;

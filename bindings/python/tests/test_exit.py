@@ -107,6 +107,26 @@ def test_ctrl_c_ends_a_wait(program) -> None:  # type: ignore[no-untyped-def]
     assert told.stdout == "interrupted\n" * 2
 
 
+def test_a_signal_handler_closes_the_runtime_that_its_thread_waits_on(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        import signal
+        rt = mycelium.Runtime(desk)
+        ticks = rt.subscribe(Tick)
+        def end(*_):
+            begun = time.monotonic()
+            rt.close(timeout=60)
+            print("in time" if time.monotonic() - begun < 30 else "late", flush=True)
+        signal.signal(signal.SIGTERM, end)
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+        for tick in ticks:
+            pass
+        print("ended")
+        """
+    )
+    assert told.stdout.split("\n")[:2] == ["in time", "ended"], told.stdout
+
+
 def test_an_interpreter_that_exits_while_callbacks_and_actors_work(program) -> None:  # type: ignore[no-untyped-def]
     told = program(
         """

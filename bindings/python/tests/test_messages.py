@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from decimal import Decimal  # noqa: F401
 
 import desk
@@ -204,6 +205,63 @@ def test_a_task_that_is_cancelled_while_it_waits_loses_nothing(rt: mycelium.Runt
         assert await asyncio.wait_for(anext(ticks), 60) == Tick(1)
 
     asyncio.run(read())
+
+
+@pytest.mark.parametrize("closes", ["subscription", "runtime"])
+def test_a_task_that_waits_sees_the_end(closes: str) -> None:
+    async def read() -> None:
+        runtime = mycelium.Runtime(contract=CONTRACT)
+        ticks = runtime.subscribe(Tick)
+
+        async def all_of_them() -> int:
+            return len([tick async for tick in ticks])
+
+        waiting = asyncio.create_task(all_of_them())
+        await asyncio.sleep(0.01)
+        runtime.publish(Tick(1))
+        await asyncio.sleep(0.01)
+        (ticks if closes == "subscription" else runtime).close()
+        assert await asyncio.wait_for(waiting, 60) == 1
+        assert ticks.closed
+        runtime.close()
+
+    asyncio.run(read())
+
+
+def test_a_task_that_finds_messages_lets_others_run(rt: mycelium.Runtime) -> None:
+    async def read() -> None:
+        ticks = rt.subscribe(Tick)
+        for number in range(1_000):
+            rt.publish(Tick(number))
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count())
+        for number in range(1_000):
+            assert await anext(ticks) == Tick(number)
+        counting.cancel()
+        assert turns >= 10
+
+    asyncio.run(read())
+
+
+def test_a_subscription_that_is_closed_while_it_is_read_keeps_nobody_waiting(rt: mycelium.Runtime) -> None:
+    for _ in range(20):
+        ticks = rt.subscribe(Tick, capacity=2)
+        reading = threading.Thread(target=lambda: [None for _ in ticks])
+        reading.start()
+        publishing = threading.Thread(target=lambda: [rt.publish(Tick(n)) for n in range(200)])
+        publishing.start()
+        time.sleep(0.001)
+        ticks.close()
+        publishing.join(60)
+        reading.join(60)
+        assert not publishing.is_alive() and not reading.is_alive()
 
 
 def test_many_threads_publish_and_each_is_heard_in_its_order(rt: mycelium.Runtime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import threading
@@ -141,6 +142,23 @@ def test_two_readers_of_one_subscription_are_told(rt: mycelium.Runtime) -> None:
         ticks.recv()
     rt.publish(Tick(1))
     waiting.join()
+
+
+def test_two_tasks_of_one_subscription_are_told(rt: mycelium.Runtime) -> None:
+    async def read() -> None:
+        ticks = rt.subscribe(Tick)
+        first = asyncio.create_task(anext(ticks))
+        await asyncio.sleep(0.01)
+        with pytest.raises(mycelium.BusyError, match="another task waits"):
+            await anext(ticks)
+        with pytest.raises(mycelium.BusyError, match="a task waits"):
+            ticks.try_recv()
+        rt.publish(Tick(1))
+        assert await asyncio.wait_for(first, 60) == Tick(1)
+        rt.publish(Tick(2))
+        assert ticks.recv(timeout=60) == Tick(2)
+
+    asyncio.run(read())
 
 
 def test_whatever_is_dropped_leaves_nothing_behind() -> None:

@@ -19,13 +19,18 @@ T = TypeVar("T")
 _PENDING, _HERE = 0, 1
 
 
+# How many messages a task gets before the event loop has its turn.
+_IN_A_ROW = 64
+
+
 class _Reader(Generic[T]):
     """What both kinds of subscriptions are: an iterator, an asynchronous iterator and a context manager."""
 
-    __slots__ = ("_native", "__weakref__")
+    __slots__ = ("_in_a_row", "_native", "__weakref__")
 
     def __init__(self, native: _native.Subscription) -> None:
         self._native = native
+        self._in_a_row = 0
 
     def _recv(self, timeout: float | None) -> tuple[int, T | None]:
         raise NotImplementedError
@@ -60,10 +65,17 @@ class _Reader(Generic[T]):
         while True:
             state, value = self._look()
             if state == _HERE:
+                self._in_a_row += 1
+                if self._in_a_row % _IN_A_ROW == 0:
+                    await asyncio.sleep(0)
                 return value  # type: ignore[return-value]
             if state != _PENDING:
                 raise StopAsyncIteration
-            await _readable(self._native.fileno())
+            descriptor = self._native.begin_wait()
+            try:
+                await _readable(descriptor)
+            finally:
+                self._native.end_wait()
 
     def close(self) -> None:
         """Unsubscribes. What waits is dropped; a thread in `recv` returns."""
@@ -71,7 +83,7 @@ class _Reader(Generic[T]):
 
     @property
     def closed(self) -> bool:
-        """Whether `close` was called."""
+        """Whether `close` was called, or the end was read."""
         return self._native.closed
 
     def __enter__(self) -> Self:

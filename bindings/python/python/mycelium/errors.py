@@ -48,7 +48,7 @@ class SubscribeError(MyceliumError):
 
 
 class BusyError(MyceliumError):
-    """Two threads read one subscription."""
+    """Two threads or tasks read one subscription."""
 
 
 class ShutdownError(MyceliumError):
