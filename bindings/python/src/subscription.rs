@@ -182,9 +182,10 @@ impl Subscription {
         records.extend_from_slice(first.bytes());
         let mut taken = 1;
         while taken < most
-            && let Some(next) = held.pop_front_if(|next| is_record(next.header(), next.bytes()))
+            && let Some(next) = held.front().filter(|next| is_record(next.header(), next.bytes()))
         {
             records.extend_from_slice(next.bytes());
+            held.pop_front();
             taken += 1;
         }
         if let Some(from) = from.as_mut().filter(|_| held.is_empty() && taken < most) {
