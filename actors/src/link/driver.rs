@@ -326,10 +326,11 @@ impl Driver {
         self.end_line(loss);
         // Detaching breaks no rule.
         let _nothing = self.link.step(self.hub.now(), Input::Detach);
-        self.broken = Some(Instant::now());
-        self.peer.tell_state(LinkState::Gone, self.broken);
         if matches!(loss, Cut::Bye(_)) || self.hold.is_zero() {
             self.give_up();
+        } else {
+            self.broken = Some(Instant::now());
+            self.peer.tell_state(LinkState::Gone, self.broken);
         }
         self.count();
         self.peer.set_attached(false);
