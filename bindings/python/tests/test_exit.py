@@ -93,6 +93,8 @@ def test_ctrl_c_ends_a_wait(program) -> None:  # type: ignore[no-untyped-def]
     told = program(
         """
         import signal
+        # Whoever runs the tests in the background may have it ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         rt = mycelium.Runtime(contract=desk)
         ticks = rt.subscribe(Tick, capacity=4)
         for wait in (rt.subscribe(Note).recv, lambda: rt.publish_many([Tick(1)] * 100)):
