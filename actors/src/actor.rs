@@ -325,7 +325,8 @@ pub trait Responder<Q>: Actor {
 ///
 /// A service that has to finish something first ends by its own hand: from its first call of
 /// [`ServiceContext::stopped`](crate::ServiceContext::stopped) on, nothing of it is dropped, and it has its
-/// shutdown time to return.
+/// shutdown time to return. One that blocks its thread and never awaits asks
+/// [`ServiceContext::is_stopping`](crate::ServiceContext::is_stopping).
 ///
 /// ```
 /// # use mycelium::{BoxError, Message, Service, ServiceContext, Subscription};

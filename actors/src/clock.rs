@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 #[cfg(not(shuttle))]
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use mycelium_mailbox::Ticks;
+
 use crate::Timestamp;
 use crate::context::Either;
 use crate::isolate::Place;
@@ -57,9 +59,12 @@ impl Clock {
     ///
     /// # Panics
     /// Live, when it is polled outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    /// Dropped, it has waited for nothing.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.0 {
-            ClockKind::Isolate(place) => Either::Isolate(place.sleep_by_clock(duration)),
+            ClockKind::Isolate(place) => Either::Isolate(place.sleep(duration)),
             ClockKind::Live(_) => Either::Live(Box::pin(cancellable(rt::sleep(duration)))),
             ClockKind::Nowhere => Either::Never,
         }
@@ -92,6 +97,13 @@ impl LiveClock {
     #[inline]
     pub(crate) fn now(&self) -> Timestamp {
         if TOKIO_CAN_PAUSE { self.now_if_it_goes() } else { now() }
+    }
+
+    /// The same, in nanoseconds, for one who asks often: [`Ticks`] say how right it is. A clock that can be
+    /// stopped is asked each time.
+    #[inline]
+    pub(crate) fn now_by(&self, ticks: &mut Ticks) -> i64 {
+        if TOKIO_CAN_PAUSE { self.now().as_nanos() } else { ticks.now(|| now().as_nanos()) }
     }
 
     /// How long until it shows `at`; zero if it does already.

@@ -116,6 +116,12 @@ impl<A: Actor> Context<A> {
         new
     }
 
+    /// Whether the actor lives in an isolate, whose one thread calls it.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.as_in_isolate().is_some()
+    }
+
     pub(crate) fn as_in_isolate(&self) -> Option<&IsolateContext<A>> {
         match &self.backend {
             ContextBackend::Isolate(isolate) => Some(isolate),
@@ -296,6 +302,9 @@ impl<A: Actor> Context<A> {
     /// # assert_eq!(isolate.take(&slow).unwrap().0.as_nanos(), 60_000_000_000);
     /// # Ok::<(), mycelium::BoxError>(())
     /// ```
+    ///
+    /// # Cancel safety
+    /// Dropped, it has waited for nothing.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<A> {
         match &self.backend {
             ContextBackend::Isolate(isolate) => Either::Isolate(isolate.place().sleep(duration)),

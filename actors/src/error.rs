@@ -4,9 +4,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use mycelium_mailbox::discard;
 use mycelium_supervisor::ExitReason;
 
-use crate::ActorId;
+use crate::Identity;
 
 /// Why an actor or a service ended.
 ///
@@ -36,18 +37,25 @@ pub enum StopReason {
     Killed,
     /// An actor that it [depended on](crate::Context::depend_on) ended abnormally: which, and why.
     DependencyEnded(Arc<str>),
+    /// It is an actor of another bus, to which there is no link, or no longer. It may live.
+    NoConnection,
 }
 
 impl StopReason {
     /// Whether this end is one that a supervisor counts as a failure.
     pub fn is_abnormal(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Panicked(_) | Self::Killed | Self::DependencyEnded(_))
+        !matches!(self, Self::Normal | Self::Shutdown)
     }
 
     /// Runs a user's code, whose panic becomes a reason. Nothing that it may have left half-changed may be
     /// used after that.
     pub(crate) fn catch<T>(code: impl FnOnce() -> T) -> Result<T, Self> {
-        catch_unwind(AssertUnwindSafe(code)).map_err(|payload| Self::from_panic(&*payload))
+        catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
+            let reason = Self::from_panic(&*payload);
+            // It may be of any type, with a destructor that panics.
+            discard(payload);
+            reason
+        })
     }
 
     /// The reason that a caught panic's payload stands for.
@@ -74,6 +82,7 @@ impl fmt::Display for StopReason {
             Self::Panicked(message) => write!(f, "panicked: {message}"),
             Self::Killed => f.write_str("was killed"),
             Self::DependencyEnded(other) => write!(f, "depended on one that ended: {other}"),
+            Self::NoConnection => f.write_str("cannot be reached: there is no link to its bus"),
         }
     }
 }
@@ -85,9 +94,10 @@ impl From<&StopReason> for ExitReason {
             StopReason::Normal => Self::Normal,
             StopReason::Shutdown => Self::Shutdown,
             StopReason::Killed => Self::Killed,
-            StopReason::Failed(_) | StopReason::Panicked(_) | StopReason::DependencyEnded(_) => {
-                Self::Abnormal(reason.to_string().into())
-            }
+            StopReason::Failed(_)
+            | StopReason::Panicked(_)
+            | StopReason::DependencyEnded(_)
+            | StopReason::NoConnection => Self::Abnormal(reason.to_string().into()),
         }
     }
 }
@@ -106,7 +116,7 @@ impl From<ExitReason> for StopReason {
 
 /// Defines an error enum whose variants carry the unsent value, with `into_message` to get it back.
 macro_rules! unsent {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $(, $more:ty)? => $text:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $(: $more:ty)?,)+ }) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq)]
         #[non_exhaustive]
@@ -132,16 +142,6 @@ macro_rules! unsent {
             }
         }
 
-        impl<M> fmt::Display for $name<M> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                let kind = crate::error::short_type_name::<M>();
-                match self {
-                    $(Self::$variant(..) => write!(f, $text, kind)?,)+
-                }
-                self.add_whose(f)
-            }
-        }
-
         impl<M> std::error::Error for $name<M> {}
     };
 }
@@ -151,22 +151,17 @@ unsent! {
     PublishError {
         /// The bus, or the isolate's run, has ended; or it refuses what comes from outside, because it
         /// drains.
-        Closed => "{} was not published: its bus is closed, or drains and takes nothing from outside any more",
-        /// A queue is full and its subscription asked for an error (or `try_publish` does not wait). Whose it
-        /// is: [`MessageBus::identity`](crate::MessageBus::identity) and
-        /// [`Isolate::identity`](crate::Isolate::identity) know more of it. `None`: a subscriber's that is
-        /// neither an actor nor a service, or the isolate's own.
-        Full, Option<ActorId> => "{} was not published: a subscriber's queue is full; use `publish(..).await` to wait, \
-                 raise its capacity or choose another overflow policy",
+        Closed,
+        /// A queue is full and its subscription asked for an error (or `try_publish` does not wait). With
+        /// the actor or service whose queue it is; a link is called `link to <peer>`. `None`: the queue of
+        /// code that is neither an actor nor a service, or the isolate's own.
+        Full: Option<Arc<Identity>>,
         /// The publishing actor itself is the one whose queue is full: waiting would never end.
-        SelfBlocked => "{} was not published: the publishing actor's own subscription to this topic is full, so it \
-                        would wait for itself; raise its capacity or choose another overflow policy",
+        SelfBlocked,
         /// The call came from a thread that does not run the isolate.
-        WrongThread => "{} was not published: this context belongs to an isolate, which runs on one thread; \
-                        do not move it to another",
+        WrongThread,
         /// Another message type on this bus claims the same `TYPE_ID`.
-        DuplicateTypeId => "{} was not published: another message type on this bus has its TYPE_ID; give each \
-                            message of contracts.yaml a `tlv_type` of its own",
+        DuplicateTypeId,
     }
 }
 
@@ -174,24 +169,91 @@ unsent! {
     /// A message did not reach the actor's mailbox.
     TellError {
         /// The actor has ended.
-        Stopped => "{} was not sent: the actor has ended",
+        Stopped,
         /// The mailbox is full: `try_tell` does not wait, and an actor does not wait for room in its own.
-        Full => "{} was not sent: the actor's mailbox is full; use `tell(..).await` to wait. An actor does not wait for \
-                 room in its own: raise `BusBuilder::inbox_capacity`, or call the method",
+        /// With the actor whose mailbox it is. Of a pool that is the worker of the message's key; without a
+        /// key all workers are full, and the path is that of the pool. `None`: it is the isolate's own queue,
+        /// and what else happens there is in it.
+        Full: Option<Arc<Identity>>,
         /// The call came from a thread that does not run the isolate.
-        WrongThread => "{} was not sent: this reference belongs to an isolate, which runs on one thread",
+        WrongThread,
         /// The actor is not of this isolate: another one has it, or a live bus.
-        OtherBus => "{} was not sent: the actor is not of this isolate, which shares nothing with other isolates and buses; \
-                     spawn it here, or use the isolate that it is of, between two runs",
+        OtherBus,
+        /// The actor is one of another bus, and cannot be reached.
+        Remote: RemoteError,
     }
 }
 
-impl<M> PublishError<M> {
-    /// Adds whose queue is full, where that is known.
-    fn add_whose(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Whose queue is full, and what it is where that is not known.
+pub(crate) struct FullQueue<'a> {
+    pub(crate) whose: &'a Option<Arc<Identity>>,
+    pub(crate) queue: &'static str,
+    pub(crate) else_called: &'static str,
+}
+
+impl fmt::Display for FullQueue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.whose {
+            Some(whose) => write!(f, "the {} of {whose} is full", self.queue),
+            None => write!(f, "{} is full", self.else_called),
+        }
+    }
+}
+
+impl<'a> FullQueue<'a> {
+    /// That of a subscriber.
+    pub(crate) fn of_subscriber(whose: &'a Option<Arc<Identity>>) -> Self {
+        let else_called = "the queue of a subscriber that is no actor, or the isolate's own,";
+        Self { whose, queue: "queue", else_called }
+    }
+}
+
+impl<M> fmt::Display for PublishError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was not published: ", short_type_name::<M>())?;
         match self {
-            Self::Full(_, Some(id)) => write!(f, " (it is that of {id})"),
-            _ => Ok(()),
+            Self::Closed(_) => {
+                f.write_str("its bus is closed, or drains and takes nothing from outside any more")
+            }
+            Self::Full(_, whose) => write!(
+                f,
+                "{}; use `publish(..).await` to wait, raise its capacity or choose another overflow policy",
+                FullQueue::of_subscriber(whose)
+            ),
+            Self::SelfBlocked(_) => f.write_str(
+                "the publishing actor's own subscription to this topic is full, so it would wait for itself; raise its \
+                 capacity or choose another overflow policy",
+            ),
+            Self::WrongThread(_) => f.write_str(
+                "this context belongs to an isolate, which runs on one thread; do not move it to another",
+            ),
+            Self::DuplicateTypeId(_) => f.write_str(
+                "another message type on this bus has its TYPE_ID; give each message of contracts.yaml a `tlv_type` of \
+                 its own",
+            ),
+        }
+    }
+}
+
+impl<M> fmt::Display for TellError<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} was not sent: ", short_type_name::<M>())?;
+        match self {
+            Self::Stopped(_) => f.write_str("the actor has ended"),
+            Self::Full(_, whose) => write!(
+                f,
+                "{}; use `tell(..).await` to wait. An actor does not wait for room in its own: raise \
+                 `BusBuilder::inbox_capacity`, or call the method",
+                FullQueue { whose, queue: "mailbox", else_called: "the isolate's own queue" }
+            ),
+            Self::WrongThread(_) => {
+                f.write_str("this reference belongs to an isolate, which runs on one thread")
+            }
+            Self::OtherBus(_) => f.write_str(
+                "the actor is not of this isolate, which shares nothing with other isolates and buses; spawn it here, \
+                 or use the isolate that it is of, between two runs",
+            ),
+            Self::Remote(_, error) => write!(f, "{error}"),
         }
     }
 }
@@ -213,11 +275,6 @@ impl<M> TellError<M> {
     #[must_use]
     pub fn without_message(self) -> Undelivered {
         Undelivered { text: self.to_string().into() }
-    }
-
-    #[expect(clippy::unused_self, reason = "the same for all errors of a message that was not sent")]
-    fn add_whose(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
     }
 }
 
@@ -250,12 +307,70 @@ pub enum AskError {
     WrongThread,
     /// The actor is not of this isolate: another one has it, or a live bus.
     OtherBus,
+    /// The actor is one of another bus, and cannot be reached or does not answer.
+    Remote(RemoteError),
 }
+
+/// Why an actor of another bus was not told or asked, or does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// There is no link to a bus of this name, or it was given up.
+    NotLinked,
+    /// Nobody is exposed under this name there, or who was has ended.
+    NoActor,
+    /// The actor takes no such message, or both buses do not mean the same by it.
+    NotTaken,
+    /// The message is longer than the bus there reads.
+    TooLong,
+    /// The message breaks a rule of its contract, or cannot be written as bytes.
+    Invalid,
+    /// The link was given up, or the process there has died, before the answer came. The question may have
+    /// been handled.
+    Lost,
+    /// Code there has panicked while the question was read or its answer written.
+    Panicked,
+    /// The answer cannot be sent or read.
+    Unanswerable,
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotLinked => {
+                "there is no link to a bus of this name; look at `MessageBus::stats().links`, and wait for \
+                 `Dialer::linked` before"
+            }
+            Self::NoActor => {
+                "nobody is exposed under this name there, or who was has ended; call `MessageBus::expose` on that bus"
+            }
+            Self::NotTaken => {
+                "the actor there takes no such message; add it to what is exposed (`Exposed::takes`, `Exposed::answers`), and \
+                 generate both programs from one contract"
+            }
+            Self::TooLong => "the message is longer than the bus there reads; split it, or raise its limit",
+            Self::Invalid => "the message breaks a rule of its contract, or cannot be written as bytes",
+            Self::Lost => {
+                "the link was given up, or the process there has died, before the answer came; the question may have been handled"
+            }
+            Self::Panicked => "code there has panicked; see the log of that process",
+            Self::Unanswerable => {
+                "the answer cannot be sent or read; generate both programs from one contract, and look at their logs"
+            }
+        })
+    }
+}
+
+impl std::error::Error for RemoteError {}
 
 impl fmt::Display for AskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Remote(error) = self {
+            return write!(f, "no answer: {error}");
+        }
         f.write_str(match self {
             Self::Stopped => "no answer: the actor has ended",
+            Self::Remote(_) => "no answer of another bus",
             Self::Timeout => {
                 "no answer before the deadline; the actor may be busy or waiting for the one who asks"
             }

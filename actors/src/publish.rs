@@ -93,7 +93,7 @@ impl<M: Message> Publish<'_, M> {
         let Some(Live { publishing: Some(publishing), at }) = self.live.as_deref_mut() else {
             return Poll::Pending;
         };
-        CancelPoint::note(poll_publishing(publishing, cx), at)
+        CancelPoint::note(poll_publishing(publishing, cx), at, cx)
     }
 
     #[inline]

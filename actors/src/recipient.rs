@@ -109,13 +109,24 @@ pub(crate) trait Accepting<M>: RecipientOf {
     fn offer(&self, message: M) -> Result<(), TellError<M>>;
     fn try_tell(&self, message: M) -> Result<(), TellError<M>>;
     fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>>;
+    /// Waits on this thread, unless its actor would have to run there meanwhile.
+    fn tell_blocking(&self, message: M) -> Result<(), TellError<M>>;
 }
 
 /// A mailbox for queries of type `Q`, and the way back of their answers.
 pub(crate) trait Answering<Q, R>: RecipientOf {
     /// `limit`: how long the answer is waited for; `None`: as the bus says.
     fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<R, AskError>>;
+
+    /// Queues the query, and gives then what waits for the answer, however long that takes; `None`: this
+    /// recipient knows no moment between the two.
+    fn begin(&self, query: Q) -> Result<BoxFuture<'static, Result<AnswerFuture<R>, AskError>>, Q> {
+        Err(query)
+    }
 }
+
+/// What waits for an answer.
+pub(crate) type AnswerFuture<R> = BoxFuture<'static, Result<R, AskError>>;
 
 impl<A: Actor> RecipientOf for ActorRef<A> {
     fn id(&self) -> ActorId {
@@ -155,6 +166,10 @@ impl<A: Takes<M>, M: Send + 'static> Accepting<M> for ActorRef<A> {
     fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>> {
         Box::pin(self.tell(message))
     }
+
+    fn tell_blocking(&self, message: M) -> Result<(), TellError<M>> {
+        self.tell_blocking(message)
+    }
 }
 
 impl<A: Replies<Q>, Q: Send + 'static> Answering<Q, A::Reply> for ActorRef<A> {
@@ -163,6 +178,14 @@ impl<A: Replies<Q>, Q: Send + 'static> Answering<Q, A::Reply> for ActorRef<A> {
             Some(limit) => Box::pin(self.ask_within(query, limit)),
             None => Box::pin(self.ask(query)),
         }
+    }
+
+    fn begin(&self, query: Q) -> Result<BoxFuture<'static, Result<AnswerFuture<A::Reply>, AskError>>, Q> {
+        let actor = self.clone();
+        Ok(Box::pin(async move {
+            let answer: AnswerFuture<A::Reply> = Box::pin(actor.begin(query).await?);
+            Ok(answer)
+        }))
     }
 }
 
@@ -185,9 +208,36 @@ impl<M: Send + 'static> Recipient<M> {
         poll_fn(move |cx| self.to.poll_turn(cx, &mut at)).await;
         match self.to.offer(message) {
             // Only a future that waits has to lie anywhere.
-            Err(TellError::Full(message)) => self.to.tell(message).await,
+            Err(TellError::Full(message, _)) => self.to.tell(message).await,
             done => done,
         }
+    }
+
+    /// Puts a message into the mailbox from code that is not async, and keeps the thread while it is full.
+    /// The same as [`ActorRef::tell_blocking`]: an actor of an isolate is not waited for.
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, Recipient, Result, actor};
+    /// # struct Log;
+    /// # #[actor] impl Log { #[on(direct)] fn line(&mut self, _: &String) {} }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let log: Recipient<String> = bus.spawn(Log)?.recipient();
+    /// std::thread::spawn(move || log.tell_blocking("from a thread".to_owned())).join().unwrap()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`tell`](Self::tell); in an isolate [`TellError::Full`] where that would wait.
+    pub fn tell_blocking(&self, message: M) -> Result<(), TellError<M>> {
+        self.to.tell_blocking(message)
+    }
+
+    /// The same, for a sender that waits then: what is refused is counted nowhere.
+    pub(crate) fn offer(&self, message: M) -> Result<(), TellError<M>> {
+        self.to.offer(message)
     }
 
     /// Puts a message into the mailbox without waiting. The same as [`ActorRef::try_tell`].
@@ -202,6 +252,17 @@ impl<M: Send + 'static> Recipient<M> {
 impl<Q: Send + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
     pub(crate) fn of(to: impl Answering<Q, R> + 'static) -> Self {
         Self { to: Arc::new(to) }
+    }
+
+    /// Ready when the query is in the mailbox, with what waits for the answer.
+    pub(crate) fn begin(&self, query: Q) -> BoxFuture<'static, Result<AnswerFuture<R>, AskError>> {
+        self.to.begin(query).unwrap_or_else(|query| {
+            let to = self.clone();
+            Box::pin(async move {
+                let answer: AnswerFuture<R> = Box::pin(async move { to.ask(query).await });
+                Ok(answer)
+            })
+        })
     }
 
     /// Asks and waits for the answer, for as long as the bus says. The same as [`ActorRef::ask`].

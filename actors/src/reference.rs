@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 
-use crate::blocking::block_on;
 use crate::context::{Either, within};
 use crate::isolate::{IsolateRef, Place, Tied};
-use crate::live::{Address, CancelPoint, Member, Watched, cancellable, poll_turn, turn};
+use crate::live::{Address, CancelPoint, Member, Watched, block_on, cancellable, poll_turn, turn};
 use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
@@ -119,6 +118,13 @@ impl<A: Actor> ActorRef<A> {
             ReferenceBackend::Isolate(isolate) => Some(isolate),
             ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => None,
         }
+    }
+
+    /// Whether the actor lives in an isolate: nobody handles what waits there while the isolate's thread does
+    /// something else.
+    #[must_use]
+    pub fn is_isolated(&self) -> bool {
+        self.as_isolate().is_some()
     }
 
     /// The live actor as its bus sees it.
@@ -254,7 +260,7 @@ impl<A: Actor> ActorRef<A> {
     /// let sum = bus.spawn(Sum::default())?;
     /// match sum.try_tell(Add(3)) {
     ///     Ok(()) => {}
-    ///     Err(TellError::Full(add)) => println!("{} is not added: the mailbox is full", add.0),
+    ///     Err(TellError::Full(add, _)) => println!("{} is not added: the mailbox is full", add.0),
     ///     Err(error) => return Err(error.into()),
     /// }
     /// # Ok(())
@@ -279,8 +285,9 @@ impl<A: Actor> ActorRef<A> {
         M: Send + 'static,
     {
         match &self.backend {
-            ReferenceBackend::Live(live) => live.offer(message).or_else(Address::refused),
-            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => self.try_tell(message),
+            ReferenceBackend::Live(live) => live.offer(message).or_else(|error| live.refused(error)),
+            ReferenceBackend::Isolate(isolate) => isolate.offer(message),
+            ReferenceBackend::Nowhere(_) => self.try_tell(message),
         }
     }
 
@@ -338,6 +345,20 @@ impl<A: Actor> ActorRef<A> {
             ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
             ReferenceBackend::Nowhere(_) => Err(AskError::Stopped),
         }
+    }
+
+    /// Ready when the query is in the mailbox, with what waits for the answer.
+    pub(crate) async fn begin<Q>(
+        &self,
+        query: Q,
+    ) -> Result<impl Future<Output = Result<A::Reply, AskError>> + Send + use<A, Q>, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let ReferenceBackend::Live(live) = &self.backend else { return Err(AskError::OtherBus) };
+        let (live, answer) = (Arc::clone(live), live.begin(query).await?);
+        Ok(async move { live.answered(answer).await })
     }
 
     pub(crate) async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>

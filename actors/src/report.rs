@@ -5,8 +5,8 @@ use std::fmt;
 
 use crate::BoxError;
 
-/// An error that `main` returns: it prints as its text, and below it what caused it. Any error becomes one by
-/// `?`.
+/// An error that `main` returns: it prints as its text, and below it the causes that are not in that text.
+/// Any error becomes one by `?`.
 ///
 /// Rust prints the `Debug` of what `main` fails with, which for most errors is not for people to read. That
 /// of a report is.
@@ -68,9 +68,18 @@ const CAUSES_MAX: usize = 32;
 
 impl fmt::Debug for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let causes = std::iter::successors(self.0.source(), |error| Error::source(*error));
-        causes.take(CAUSES_MAX).try_for_each(|cause| write!(f, "\n  caused by: {cause}"))
+        for cause in causes.take(CAUSES_MAX) {
+            let text = cause.to_string();
+            // Many errors have their cause in their own text, for those who print that alone.
+            if !said.contains(&text) {
+                write!(f, "\n  caused by: {text}")?;
+                said = text;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -89,6 +98,15 @@ mod tests {
         fn source(&self) -> Option<&(dyn Error + 'static)> {
             Some(&self.0)
         }
+    }
+
+    // Topologies are not modelled.
+    #[cfg(not(shuttle))]
+    #[test]
+    fn a_cause_that_the_text_has_already_is_not_printed_again() {
+        let error = crate::topology::read("/none.toml").unwrap_err();
+        assert!(error.source().is_some());
+        assert_eq!(format!("{:?}", Report::from(error)).matches("No such file").count(), 1);
     }
 
     #[test]

@@ -232,6 +232,9 @@ impl ServiceContext {
     }
 
     /// Waits on the bus's clock.
+    ///
+    /// # Cancel safety
+    /// Dropped, it has waited for nothing.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
             ServiceBackend::Isolate(place) => Either::Isolate(place.sleep(duration)),
@@ -240,6 +243,29 @@ impl ServiceContext {
     }
 
     /// Waits until the bus's clock shows `at`; ready at once if it does already.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Isolate, Service, ServiceContext, Timestamp};
+    /// # use std::time::Duration;
+    /// struct Opening(Timestamp);
+    /// impl Service for Opening {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         ctx.sleep_until(self.0).await;
+    ///         assert_eq!(ctx.now(), self.0);
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let mut isolate = Isolate::new(1);
+    /// let opening = isolate.now() + Duration::from_secs(3_600);
+    /// isolate.spawn_service(Opening(opening))?;
+    /// isolate.run()?;
+    /// assert_eq!(isolate.now(), opening);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropped, it has waited for nothing.
     pub fn sleep_until(&self, at: Timestamp) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
             ServiceBackend::Isolate(place) => Either::Isolate(place.sleep_until(at)),
@@ -375,10 +401,46 @@ impl ServiceContext {
     ///     }
     /// }
     /// ```
+    ///
+    /// # Cancel safety
+    /// Dropped, nothing is lost: the service still ends by its own hand, and the next call is ready as soon
+    /// as this one would have been.
     pub fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
         match &self.backend {
             ServiceBackend::Isolate(place) => Either::Isolate(place.stopped()),
             ServiceBackend::Live(live) => Either::Live(Box::pin(live.stopped())),
+        }
+    }
+
+    /// Whether it was told to stop, for code that blocks its thread and does not await. A service that has
+    /// asked ends by its own hand from then on, as with [`stopped`](Self::stopped).
+    ///
+    /// ```
+    /// use mycelium::{BoxError, Message, Service, ServiceContext};
+    /// # #[derive(Clone, Debug)] struct Tick(u64);
+    /// # impl Message for Tick {
+    /// #     const NAME: &'static str = "Tick";
+    /// #     const TYPE_ID: u16 = 1;
+    /// #     const TOPIC: &'static str = "ticks";
+    /// # }
+    /// # fn read_device() -> u64 { 7 }
+    ///
+    /// struct Feed(mycelium::Publisher<Tick>); // best on a thread of its own: `spawn_service_on_thread`
+    /// impl Service for Feed {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         while !ctx.is_stopping() {
+    ///             self.0.publish_blocking(Tick(read_device()))?;
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        match &self.backend {
+            ServiceBackend::Isolate(place) => place.is_stopping(),
+            ServiceBackend::Live(live) => live.is_stopping(),
         }
     }
 }

@@ -87,7 +87,8 @@ enum ReceivedBackend<'a, M: Message> {
 }
 
 impl<M: Message> Received<'_, M> {
-    /// Passes the message and returns it: the very message if nobody else has it any more, else a clone.
+    /// Passes the message and returns it: live, the very message if nobody else has it any more, and else a
+    /// clone, as in an isolate always.
     ///
     /// # Panics
     /// When the clone does: the message stays in front then.

@@ -14,6 +14,8 @@ pub(crate) use shuttle::sync::{
     Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
 };
+/// In a model all operations are in one order anyway.
+pub(crate) use std::sync::atomic::fence;
 #[cfg(not(shuttle))]
 pub(crate) use std::sync::{
     Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard,

@@ -7,6 +7,8 @@
 mod heap;
 
 use heap::{live_bytes, made_by_this_thread};
+use mycelium::frame::Header;
+use mycelium::wire::Contract;
 use mycelium::{
     Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Responder, Subscription, Subscriptions,
 };
@@ -107,7 +109,16 @@ const ROUNDS: u64 = 2_000;
 
 #[tokio::test(flavor = "current_thread")]
 async fn messages_up_to_64_bytes_allocate_nothing_and_larger_ones_once() {
-    let bus = MessageBus::new();
+    what_publishes_allocate(&MessageBus::new()).await;
+
+    // Nor does it matter that bytes may be asked for, and were.
+    const TABLE: &str = "mycelium contract 1\nschema alloc 1\nmessage Gauge 9 1 gauges\nfield value 1 i64\n";
+    let bus = MessageBus::builder().contract(Contract::parse(TABLE).unwrap()).build();
+    drop(bus.subscribe_wire(["gauges"]).unwrap());
+    what_publishes_allocate(&bus).await;
+}
+
+async fn what_publishes_allocate(bus: &MessageBus) {
     let relay = bus.spawn(Relay { heard: 0 }).unwrap();
     let mut relayed = bus.subscriber::<Relayed>().unwrap();
     let (small, large) = (bus.publisher::<Small>().unwrap(), bus.publisher::<Large>().unwrap());
@@ -152,6 +163,33 @@ async fn messages_up_to_64_bytes_allocate_nothing_and_larger_ones_once() {
     }
     assert_eq!(made_by_this_thread() - before, ROUNDS, "larger than 64 bytes");
     relay.ask(Heard).await.unwrap();
+}
+
+#[test]
+fn a_message_of_which_only_the_layout_is_known_allocates_once_and_many_together_once_in_all() {
+    const TABLE: &str = "mycelium contract 1\nschema alloc 1\nmessage Gauge 9 1 gauges\nfield value 1 i64\n";
+    let contract = Contract::parse(TABLE).unwrap();
+    let layout = contract.message(9).unwrap().offer().layouts[0];
+    let header =
+        Header { type_id: 9, version: layout.version, root_len: layout.root_len, ..Header::default() };
+    let bus = MessageBus::builder().contract(contract).build();
+    let mut gauges = bus.subscribe_wire(["gauges"]).unwrap();
+    let mut publish = |rounds: u64| {
+        for n in 0..rounds {
+            bus.try_publish_wire(&header, &n.to_le_bytes()).unwrap();
+            assert_eq!(gauges.drain(8, |seen| assert_eq!(seen.bytes, n.to_le_bytes())), 1);
+        }
+        let many: Vec<u8> = (0..100_i64).flat_map(i64::to_le_bytes).collect();
+        let before = made_by_this_thread();
+        bus.try_publish_wire_many(&header, &many, 8).unwrap();
+        assert_eq!(gauges.drain(200, |_| ()), 100);
+        made_by_this_thread() - before
+    };
+    publish(200);
+    let before = made_by_this_thread();
+    let together = publish(ROUNDS);
+    // The vector of the test is one more.
+    assert_eq!((made_by_this_thread() - before - together - 1, together), (ROUNDS, 1));
 }
 
 /// Hears what it publishes, until the number has run down.

@@ -1,5 +1,5 @@
-//! Workers of a pool that wait at the gate of a resize while others finish what they had: that is no fault of
-//! theirs, whatever their supervisor thinks of handlers that wait.
+//! Workers of a pool that wait at the gate of a resize, and whose life ends there, in an isolate. On every
+//! host: `membership/gates.rs`.
 
 mod common;
 
@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Heard, PERIOD, on_both_runtimes};
+use common::{Heard, PERIOD};
 use mycelium::pool::{Pool, PoolRef};
 use mycelium::tree::{Builder, Health, Notice};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Isolate, Message, MessageBus, Subscription, Subscriptions, Supervisor,
+    Actor, BoxError, Context, Handler, Isolate, Message, Subscription, Subscriptions, Supervisor,
 };
 
 const LIMIT: Duration = Duration::from_millis(40);
@@ -119,20 +119,4 @@ fn a_worker_at_its_gate_is_not_stuck_and_goes_through_it_in_an_isolate() {
         let first_new = handled.iter().position(|job| job.1 >= BEFORE).unwrap();
         assert!(handled[first_new..].iter().all(|job| job.1 >= BEFORE), "breaks: {breaks}");
     }
-}
-
-#[test]
-fn a_worker_at_its_gate_is_not_stuck_live() {
-    on_both_runtimes(async || {
-        let (done, notices) = (Done::default(), Heard::default());
-        let bus = MessageBus::new();
-        let tree = tree(&done, &notices, false).start(&bus).await.unwrap();
-        let pool = tree.pool_ref::<Worker>("root/pool").unwrap();
-        jobs_and_a_resize(&pool).await;
-        pool.flush().await.unwrap();
-        assert_in_order(&done);
-        assert_eq!(notices.take(), [""; 0]);
-        tree.shutdown().await.unwrap();
-        bus.shutdown().await.unwrap();
-    });
 }

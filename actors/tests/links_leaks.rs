@@ -16,7 +16,7 @@ use mycelium::LinkAddress;
 use mycelium_random::Random;
 use tokio::runtime::Handle;
 
-use kit::{Tick, bus, link, until, until_wanted};
+use kit::{Tick, bus, find, link, until, until_wanted};
 use proxy::{Faults, Proxy};
 
 fn descriptors() -> usize {
@@ -50,10 +50,11 @@ fn a_thousand_connects_and_disconnects_leave_nothing_behind() {
             let other = bus("other");
             let dialer = other.connect(LinkAddress::tcp(listener.address())).unwrap();
             dialer.linked().await;
-            until(|| link(&market, "other").connections >= 1).await;
+            until(|| find(&market, "other").is_some_and(|link| link.connections >= 1)).await;
             other.shutdown().await.unwrap();
             drop(other);
-            until(|| link(&market, "other").state == mycelium::LinkState::Gone || n == 0).await;
+            let gone = |link: mycelium::LinkStats| link.state == mycelium::LinkState::Gone;
+            until(|| find(&market, "other").is_none_or(gone) || n == 0).await;
         }
         desk.shutdown().await.unwrap();
         market.shutdown().await.unwrap();

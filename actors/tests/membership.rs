@@ -17,10 +17,14 @@ mod offers;
 
 #[path = "membership/cast.rs"]
 mod cast;
+#[path = "membership/declared.rs"]
+mod declared;
 #[path = "membership/forgotten.rs"]
 mod forgotten;
 #[path = "membership/full.rs"]
 mod full;
+#[path = "membership/gates.rs"]
+mod gates;
 #[path = "membership/itself.rs"]
 mod itself;
 #[path = "membership/leaving.rs"]

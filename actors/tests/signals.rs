@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM as a process gets them: each test runs this very program again, sends it signals, and
-//! looks at its exit code, its output and what it handled.
+//! SIGINT, SIGTERM, SIGHUP and SIGQUIT as a process gets them: each test runs this very program again, sends
+//! it signals, and looks at its exit code, its output and what it handled.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read};
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use mycelium::topology;
 use mycelium::tree::{self, EXIT_GAVE_UP, EXIT_UNDRAINED, ProcessSpec, RunEnd, Shutdown};
 use mycelium::{
     Actor, BoxError, Context, Handler, Message, MessageBus, Result, Service, ServiceContext, StopReason,
@@ -65,6 +66,17 @@ impl Service for Idle {
     async fn run(&mut self, ctx: &ServiceContext) -> Result {
         ctx.stopped().await;
         println!("\nidle stopped");
+        Ok(())
+    }
+}
+
+/// Says that it runs.
+struct Up;
+impl Service for Up {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result {
+        println!("\nup");
+        ctx.stopped().await;
         Ok(())
     }
 }
@@ -130,6 +142,9 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         let tree = Supervisor::builder("services").service("metronome", || Metronome).start(&bus).await?;
         return until_signal(tree.run_until_signal(LONG)).await;
     }
+    if part == "starts" || part == "node" {
+        return play_start(part, &bus).await;
+    }
     if part == "sleeper" {
         bus.spawn_service(Sleeper)?;
         let patient = |child: tree::Child| child.shutdown(Shutdown::Timeout(HOUR));
@@ -182,6 +197,21 @@ async fn play_part(part: &str) -> Result<RunEnd> {
         return Ok(end?);
     }
     until_signal(tree.run_until_signal(limit)).await
+}
+
+/// Parts that listen to signals before they start.
+async fn play_start(part: &str, bus: &MessageBus) -> Result<RunEnd> {
+    if part == "starts" {
+        let never = ProcessSpec::new("sh").args(["-c", "exec sleep 1000"]).ready_line("never");
+        let root = Supervisor::builder("services").service("idle", || Idle).service("up", || Up);
+        return Ok(root.process("never", never).run_until_signal(bus, LONG).await?);
+    }
+    let file = std::env::temp_dir().join(format!("mycelium-signals-{}.toml", std::process::id()));
+    std::fs::write(&file, "[deployment]\nmode = \"monolith\"\n[[nodes]]\nname = \"a\"\nservices = [\"up\"]")?;
+    let node = topology::LocalNode::open(&file, "a")?;
+    std::fs::remove_file(file)?;
+    let services = Supervisor::builder("services").service("up", || Up);
+    Ok(node.run(MessageBus::builder(), services).await?)
 }
 
 /// A supervisor below the root gives up and is restarted; then the tree has done its work.
@@ -240,11 +270,17 @@ impl Player {
     /// On the process the signals have their default effect: a shell's `&` starts the tests with SIGINT
     /// ignored, which children inherit.
     fn new(part: &str) -> Self {
+        Self::with(part, "--default-signal=HUP", &[])
+    }
+
+    /// With SIGHUP as the option of `env` says, and variables of its environment.
+    fn with(part: &str, hangup: &str, variables: &[(&str, &str)]) -> Self {
         let this = std::env::current_exe().unwrap();
         let mut command = Command::new("env");
         if cfg!(target_os = "linux") {
-            command.arg("--default-signal=INT,TERM");
+            command.args([hangup, "--default-signal=INT,QUIT,TERM"]);
         }
+        command.envs(variables.iter().copied());
         command.arg(this).args(["--exact", "part", "--nocapture"]).env(PART, part);
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (out, err) = (process.stdout.take().unwrap(), process.stderr.take().unwrap());
@@ -272,7 +308,8 @@ impl Player {
 
 #[test]
 fn either_signal_drains_and_ends_with_code_0() {
-    for (name, called) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT")] {
+    for (name, called) in [("-TERM", "SIGTERM"), ("-INT", "SIGINT"), ("-HUP", "SIGHUP"), ("-QUIT", "SIGQUIT")]
+    {
         let mut player = Player::new("drains");
         player.wait_for("ready");
         player.signal(name);
@@ -305,7 +342,7 @@ fn a_deadline_that_is_missed_has_its_code_and_names_what_is_left() {
 
 #[test]
 fn a_second_signal_ends_at_once_with_its_own_code() {
-    for (second, expected) in [("-INT", 130), ("-TERM", 143)] {
+    for (second, expected) in [("-HUP", 129), ("-INT", 130), ("-QUIT", 131), ("-TERM", 143)] {
         let mut player = Player::new("forced");
         player.wait_for("ready");
         player.signal("-TERM");
@@ -315,6 +352,49 @@ fn a_second_signal_ends_at_once_with_its_own_code() {
         assert_eq!(code, Some(expected), "{out}{err}");
         assert!(err.contains("a second signal"), "{err}");
     }
+}
+
+/// Only Linux tells that a signal is ignored.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_was_started_with_hangup_ignored_goes_on() {
+    let mut player = Player::with("drains", "--ignore-signal=HUP", &[]);
+    player.wait_for("ready");
+    player.signal("-HUP");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("end: SIGTERM: drained in"), "{out}");
+}
+
+#[test]
+fn a_signal_that_comes_before_all_have_started_stops_what_has() {
+    let mut player = Player::new("starts");
+    player.wait_for("up");
+    player.signal("-TERM");
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("idle stopped"), "{out}{err}");
+    assert!(out.contains("end: SIGTERM: stopped before all had started"), "{out}{err}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_end_of_the_process_that_started_a_node_ends_the_node_however_that_came() {
+    let mut parent = Command::new("sleep").arg("1000").spawn().unwrap();
+    let number = parent.id().to_string();
+    let mut player = Player::with("node", "--default-signal=HUP", &[(topology::PARENT_VARIABLE, &number)]);
+    player.wait_for("up");
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("end: SIGTERM: drained in"), "{out}{err}");
+    // It has gone already.
+    let player = Player::with("node", "--default-signal=HUP", &[(topology::PARENT_VARIABLE, &number)]);
+    let End { code, out, err } = player.end();
+    assert_eq!(code, Some(0), "{out}{err}");
+    assert!(out.contains("end: SIGTERM: "), "{out}{err}");
 }
 
 #[test]

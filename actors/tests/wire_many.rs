@@ -72,7 +72,7 @@ async fn the_first_value_that_is_refused_is_named_with_how_many_were_published()
     let mut reader = bus.subscribe_wire_with("ticks", Subscription::block().capacity(4)).unwrap();
     let bytes = ticks(0..10);
     let refused = bus.try_publish_wire_many(&header(1, 8), &bytes, 8);
-    assert_eq!(refused, Err((4, WirePublishError::Full { message: "Tick" })));
+    assert_eq!(refused, Err((4, WirePublishError::Full { message: "Tick", whose: None })));
     assert_eq!(reader.drain(99, |_| ()), 4);
     bus.try_publish_wire_many(&header(1, 8), &bytes[32..64], 8).unwrap();
     assert_eq!(reader.drain(99, |_| ()), 4);

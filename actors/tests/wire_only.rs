@@ -21,7 +21,7 @@ async fn messages_that_are_not_wanted_take_no_room_and_make_nobody_wait() {
     };
     (0..10).for_each(|number| publish(2, number).unwrap());
     (10..12).for_each(|number| publish(1, number).unwrap());
-    assert_eq!(publish(1, 12), Err(WirePublishError::Full { message: "Tick" }));
+    assert_eq!(publish(1, 12), Err(WirePublishError::Full { message: "Tick", whose: None }));
     assert_eq!(ticks.drain(99, |tick| assert_eq!(tick.name(), "Tick")), 2);
     let mut got = Vec::new();
     both.drain(99, |message| got.push(message.bytes[0]));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use mycelium_codegen::golden::GoldenError;
-use mycelium_codegen::{Model, Options, golden, ocaml, python, rust};
+use mycelium_codegen::{Model, Options, golden, ocaml, python, python_msgspec, rust};
 use mycelium_contract::Contract;
 
 use crate::outcome::{self, Outcome, complain, say};
@@ -42,6 +42,10 @@ pub(crate) struct GenerateArgs {
     /// actors.
     #[arg(long, value_name = "PATH", default_value = "::mycelium", requires = "lang", value_parser = crate_path_of)]
     crate_path: String,
+    /// Make the classes of a Python package with `msgspec.Struct` in place of dataclasses: msgspec writes
+    /// them as JSON and MessagePack. The package needs msgspec then.
+    #[arg(long, requires = "lang")]
+    msgspec: bool,
     /// Write golden vectors (values as JSON beside their bytes, and bytes that must be refused), one file per
     /// message.
     #[arg(long, value_name = "DIR", conflicts_with = "lang")]
@@ -64,6 +68,9 @@ enum Language {
 }
 
 pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
+    if args.msgspec && args.lang != Some(Language::Python) {
+        return Err("`--msgspec` is for Python: write `--lang python --msgspec`, or leave it out".into());
+    }
     let contract = Contract::read(&args.file)?;
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     let mut refused = false;
@@ -87,7 +94,8 @@ pub(crate) fn run(args: &GenerateArgs) -> outcome::Result {
             .into());
         }
         if language == Language::Python {
-            files.extend(python(&contract).into_iter().map(|file| (out.join(file.name), file.text)));
+            let package = if args.msgspec { python_msgspec(&contract) } else { python(&contract) };
+            files.extend(package.into_iter().map(|file| (out.join(file.name), file.text)));
         } else {
             files.extend(ocaml(&contract).into_iter().map(|file| (out.join(file.name), file.text)));
         }
@@ -145,7 +153,10 @@ fn compare(args: &GenerateArgs, files: &[(PathBuf, String)]) -> outcome::Result 
     }
     let target = match (&args.golden, &args.out) {
         (Some(folder), _) => format!("--golden {}", folder.display()),
-        (None, Some(out)) => format!("--lang {} --out {}{}", language(args), out.display(), crate_path(args)),
+        (None, Some(out)) => {
+            let msgspec = if args.msgspec { " --msgspec" } else { "" };
+            format!("--lang {} --out {}{}{msgspec}", language(args), out.display(), crate_path(args))
+        }
         (None, None) => String::new(),
     };
     complain(format_args!("mend it with: mycelium gen {} {target}", args.file.display()));

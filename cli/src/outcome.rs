@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The three exit codes.
+/// The exit codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// 0.
@@ -13,6 +13,9 @@ pub(crate) enum Outcome {
     No,
     /// 2: there is no answer.
     Unusable,
+    /// That of what has run.
+    #[cfg(unix)]
+    Ended(u8),
 }
 
 impl Outcome {
@@ -38,12 +41,17 @@ impl From<Outcome> for ExitCode {
             Outcome::Fine => 0,
             Outcome::No => 1,
             Outcome::Unusable => 2,
+            #[cfg(unix)]
+            Outcome::Ended(code) => code,
         })
     }
 }
 
 /// What subcommands return: an outcome, or why there is none.
 pub(crate) type Result = std::result::Result<Outcome, Box<dyn std::error::Error>>;
+
+/// What a step of one returns.
+pub(crate) type Empty = std::result::Result<(), Box<dyn std::error::Error>>;
 
 /// One line or block to standard output, reporting a closed pipe instead of panicking on it.
 pub(crate) fn say(text: impl Display) -> io::Result<()> {

@@ -74,6 +74,45 @@ fn check_shows_each_mistake_with_place_and_remedy() {
     assert!(err.contains("MYC0001") && err.contains("missing.yaml"), "{err}");
 }
 
+/// Whichever command it is given to: the file, the line, and each mistake once.
+#[test]
+fn a_wrong_contract_is_told_once_with_its_place_by_each_command() {
+    let folder = folder("each-command");
+    fs::write(folder.join("bad.yaml"), BAD).unwrap();
+    fs::write(folder.join("good.yaml"), GOOD).unwrap();
+    fs::write(folder.join("topology.toml"), "[deployment]\nmode = \"monolith\"\n[[nodes]]\nname = \"a\"\n")
+        .unwrap();
+    let flag = ["--contract", "bad.yaml"];
+    for args in [
+        &["check", "bad.yaml"][..],
+        &["gen", "bad.yaml", "--lang", "rust", "--out", "-"],
+        &["gen", "bad.yaml", "--golden", "golden"],
+        &["breaking", "bad.yaml", "--against", "good.yaml"],
+        &["breaking", "good.yaml", "--against", "bad.yaml"],
+        &[&["topology", "check"], &flag[..]].concat(),
+        &[&["tap", "*"], &flag[..]].concat(),
+        &[&["pub", "bars", "--json", "{}"], &flag[..]].concat(),
+        &[&["ask", "a/b"], &flag[..]].concat(),
+        &[&["doctor"], &flag[..]].concat(),
+    ] {
+        let (code, _, err) = mycelium(args, &folder);
+        assert_eq!(code, if args[0] == "check" { 1 } else { 2 }, "{args:?} {err}");
+        for part in ["unknown key `tvl_type`", " --> bad.yaml:5:9\n", " --> bad.yaml:5:3\n"] {
+            assert_eq!(err.matches(part).count(), 1, "{args:?}\n{err}");
+        }
+        assert!(err.starts_with("error[MYC"), "{args:?}\n{err}");
+        let missing: Vec<&str> =
+            args.iter().map(|word| if *word == "bad.yaml" { "none.yaml" } else { *word }).collect();
+        let (_, _, err) = mycelium(&missing, &folder);
+        // What `--against` names may also be a revision.
+        if missing.ends_with(&["--against", "none.yaml"]) {
+            continue;
+        }
+        assert_eq!(err.matches("cannot read").count(), 1, "{missing:?}\n{err}");
+        assert_eq!(err.matches("none.yaml").count(), 1, "{missing:?}\n{err}");
+    }
+}
+
 #[test]
 fn check_prints_json_lines() {
     let folder = folder("check-json");
@@ -163,6 +202,27 @@ fn breaking_compares_with_a_git_revision() {
         assert!(!err.is_empty());
     }
     assert!(!inner.join("stolen").exists());
+}
+
+#[test]
+fn gen_writes_python_with_msgspec_and_says_how_to_mend_it() {
+    let folder = folder("gen-msgspec");
+    fs::write(folder.join("contracts.yaml"), GOOD).unwrap();
+    let args = |more: &[&'static str]| [&["gen", "--lang", "python", "--out", "."], more].concat();
+    assert_eq!(mycelium(&args(&["--msgspec"]), &folder).0, 0);
+    let source = fs::read_to_string(folder.join("__init__.py")).unwrap();
+    assert!(source.contains("class Bar(_msgspec.Struct"), "{source}");
+    assert_eq!(mycelium(&args(&["--msgspec", "--check"]), &folder).0, 0);
+    assert_eq!(mycelium(&args(&["--check"]), &folder).0, 1, "dataclasses are another package");
+    fs::write(folder.join("__init__.py"), "").unwrap();
+    let (code, _, err) = mycelium(&args(&["--msgspec", "--check"]), &folder);
+    assert_eq!(code, 1);
+    assert!(
+        err.contains("mend it with: mycelium gen contracts.yaml --lang python --out . --msgspec"),
+        "{err}"
+    );
+    let (code, _, err) = mycelium(&["gen", "--lang", "rust", "--out", "-", "--msgspec"], &folder);
+    assert!(code == 2 && err.contains("is for Python"), "{code} {err}");
 }
 
 #[test]

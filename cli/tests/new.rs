@@ -1,11 +1,12 @@
-//! `mycelium new`: what it makes is built, tested and run as its author would, outside this workspace and
-//! without a network.
+//! `mycelium new`: what it makes is built, tested and run as its author would, outside this workspace, and
+//! with what this workspace has downloaded.
 #![forbid(unsafe_code)]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 
 const MYCELIUM: &str = env!("CARGO_BIN_EXE_mycelium");
 
@@ -31,7 +32,20 @@ fn made(template: &str, name: &str) -> PathBuf {
     // The versions that this workspace has: others may not be on this machine.
     let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.lock");
     fs::copy(lock, project.join("Cargo.lock")).unwrap();
+    fetch();
     project
+}
+
+/// Has all of this workspace's dependencies downloaded, with the features that nothing in it switches on.
+/// Where they are there already, it needs no network.
+fn fetch() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let status =
+            Command::new("cargo").args(["fetch", "--locked", "--quiet"]).current_dir(folder).status();
+        assert!(status.unwrap().success(), "the dependencies of the workspace cannot be downloaded");
+    });
 }
 
 /// `cargo` in the project, beside what this workspace has compiled, so that the same is not compiled twice.

@@ -21,6 +21,7 @@
 //! - [`Stage`], [`Fifo`], [`Line`], [`Held`], [`Typed`], [`Loan`] and [`Confined`]: what an isolate is made
 //!   of, for one thread alone. [`Backlog`]: a bounded queue and its policy, for an isolate as for a lane.
 //! - [`wire`] and [`scalar`]: the value on the wire.
+//! - `shm`: a ring between processes, on Linux.
 //!
 //! # How a receiver reads
 //! ```
@@ -73,6 +74,7 @@
 mod aside;
 mod backlog;
 mod batch;
+mod checksum;
 mod confined;
 mod discard;
 mod doorbell;
@@ -101,10 +103,13 @@ mod policy;
 mod presence;
 mod reply;
 pub mod scalar;
+#[cfg(any(loom, all(target_os = "linux", target_endian = "little")))]
+pub mod shm;
 mod sources;
 mod stage;
 mod stamps;
 mod sync;
+mod ticks;
 mod topic;
 mod typed;
 mod wait;
@@ -113,6 +118,7 @@ pub mod wire;
 pub use aside::Aside;
 pub use backlog::{Backlog, Offered, WhenFull};
 pub use batch::{Lent, Shared};
+pub use checksum::crc32c_short;
 pub use confined::{Confined, enter, this_thread};
 pub use discard::discard;
 pub use doorbell::Doorbell;
@@ -134,8 +140,10 @@ pub use reply::{ReplyReceiver, ReplySender, reply};
 pub use sources::{OtherSources, Sources};
 pub use stage::{Phase, Play, Stage};
 pub use stamps::{Note, Stamps};
+pub use sync::{Spin, SpinGuard};
+pub use ticks::Ticks;
 pub use topic::{
-    Blocker, Changed, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, PublishError,
+    Badge, Blocker, Changed, Consume, Delivery, Drained, Front, INLINE_BYTES_MAX, Obstacle, PublishError,
     Publishing, RETAINED_MAX, Retain, SUBSCRIBERS_MAX, Span, SubscribeError, SubscribeOptions,
     SubscriberInfo, Subscription, TOPIC_CAPACITY_DEFAULT, Topic, TopicStats, TryPublishError,
 };

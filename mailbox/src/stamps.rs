@@ -61,6 +61,11 @@ impl Mark {
         std::mem::replace(&mut self.note, note)
     }
 
+    /// Whether each message is told to somebody.
+    pub(crate) fn is_noted(&self) -> bool {
+        self.note.is_some()
+    }
+
     /// The queue's own number, just taken.
     #[inline]
     fn takes(&mut self, stamp: u64) -> u64 {

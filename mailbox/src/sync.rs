@@ -21,6 +21,16 @@ pub(crate) use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
+/// What a segment of shared memory is made of. Models of whole buses have no segments, so shuttle does not
+/// know of them.
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU64 as Word, fence as word_fence};
+/// What the kernel sleeps on.
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::AtomicU32 as FutexWord;
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU64 as Word, fence as word_fence};
+
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
@@ -130,8 +140,14 @@ impl Turnstile {
 /// # Protocol
 /// `locked` is set by a compare-exchange (`Acquire`) and cleared by the holder's store (`Release`); who holds
 /// it owns `value`. It is not fair, and a panic of the holder unlocks it.
+///
+/// ```
+/// let log = mycelium_mailbox::Spin::new(vec![1]);
+/// log.lock().push(2);
+/// assert_eq!(*log.lock(), [1, 2]);
+/// ```
 #[derive(Debug)]
-pub(crate) struct Spin<T> {
+pub struct Spin<T> {
     turnstile: Turnstile,
     locked: AtomicBool,
     value: Shared<T>,
@@ -142,8 +158,8 @@ unsafe impl<T: Send> Sync for Spin<T> {}
 // SAFETY: it owns its value.
 unsafe impl<T: Send> Send for Spin<T> {}
 
-/// The held lock.
-pub(crate) struct SpinGuard<'a, T> {
+/// The held lock of a [`Spin`].
+pub struct SpinGuard<'a, T> {
     spin: &'a Spin<T>,
     _passage: Passage<'a>,
     /// The guard gives `&T` and `&mut T`, so it is Send and Sync at most as those are.
@@ -151,12 +167,15 @@ pub(crate) struct SpinGuard<'a, T> {
 }
 
 impl<T> Spin<T> {
-    pub(crate) fn new(value: T) -> Self {
+    /// A lock around `value`.
+    #[must_use]
+    pub fn new(value: T) -> Self {
         Self { turnstile: Turnstile::new(), locked: AtomicBool::new(false), value: Shared::new(value) }
     }
 
+    /// Waits for the lock: it spins, then yields, then naps.
     #[inline]
-    pub(crate) fn lock(&self) -> SpinGuard<'_, T> {
+    pub fn lock(&self) -> SpinGuard<'_, T> {
         let passage = self.turnstile.enter();
         if !self.try_claim() {
             self.claim_contended();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mycelium_mailbox::wire::WireError;
 use mycelium_mailbox::{
-    Blocker, Doorbell, Inbox, InboxOptions, Obstacle, PublishError, SUBSCRIBERS_MAX, SendError, Stamps,
-    SubscribeError, TryPublishError, TrySendError,
+    Badge, Blocker, Doorbell, Inbox, InboxOptions, Obstacle, Overflow, PublishError, SUBSCRIBERS_MAX,
+    SendError, Stamps, SubscribeError, SubscribeOptions, Topic, TryPublishError, TrySendError,
 };
 
 /// A text, and the words that it must have.
@@ -35,6 +35,38 @@ fn errors_of_topics_name_the_subscriber_and_give_the_message_back() {
     assert_eq!(PublishError::Full { message: 5, by: ring }.into_inner(), 5);
     assert_eq!(PublishError::WouldDeadlock(6).into_inner(), 6);
     assert_eq!(PublishError::Closed(7).into_inner(), 7);
+}
+
+/// The badge of the one in the way, of several with one id.
+#[test]
+fn a_refused_publish_finds_the_badge_of_the_subscriber_in_its_way() {
+    let badge = |text: &'static str| Some(Arc::new(text) as Badge);
+    let read = |badge: Option<Badge>| badge.and_then(|badge| badge.downcast::<&str>().ok()).map(|text| *text);
+    for (overflow, apart) in [(Overflow::Block, false), (Overflow::Block, true), (Overflow::Fail, false)] {
+        let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
+        let come = |capacity, badge| {
+            let options = SubscribeOptions {
+                overflow: overflow.clone(),
+                capacity,
+                id: 7,
+                badge,
+                apart,
+                ..Default::default()
+            };
+            topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
+        };
+        let _wide = come(Some(8), badge("wide"));
+        let slow = come(Some(1), badge("slow"));
+        let _mute = come(Some(8), None);
+        topic.try_publish(1, 0).unwrap();
+        let Err(TryPublishError::Full { by, .. }) = topic.try_publish(2, 0) else { panic!("it is full") };
+        assert_eq!(read(topic.badge_of(by)), Some("slow"), "{by}");
+        let publishing = topic.publish(2, 0);
+        assert_eq!(read(publishing.badge_of(by)), Some("slow"), "{by}");
+        drop((publishing, slow));
+        assert_eq!(read(topic.badge_of(by)), Some("wide"), "who was meant has left");
+        assert_eq!(read(topic.badge_of(Blocker { subscriber: 8, ..by })), None, "nobody has this id");
+    }
 }
 
 #[test]

@@ -212,7 +212,11 @@ fn blockers(seats: &mut [Seat], sender: u64) -> Vec<Blocker> {
 }
 
 fn publish<V: Value>(topic: &Topic<V>, seats: &mut [Seat], item: Item, lost: &mut Lost, witness: &Arc<()>) {
-    let result = topic.try_publish(V::new(item.number, item.key, witness), item.sender);
+    // One that is alone in its row is published as alone, where that is done at all.
+    let mut row = vec![V::new(item.number, item.key, witness)];
+    let in_row = item.number.is_multiple_of(2) && topic.try_publish_row(&mut row, item.sender) == 1;
+    let result = row.pop().map_or(Ok(()), |value| topic.try_publish(value, item.sender));
+    assert!(!in_row || seats.iter().all(|seat| seat.policy == Policy::Block) && !seats.is_empty());
     match blockers(seats, item.sender) {
         expected if !expected.is_empty() => match result {
             Err(TryPublishError::Full { message, by }) => {

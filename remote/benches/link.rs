@@ -49,7 +49,11 @@ fn carry(from: &mut Link, to: &mut Link, out: &mut Vec<u8>, decoder: &mut Decode
         while !rest.is_empty() {
             rest = &rest[decoder.feed(rest)..];
             while let Ok(Some(frame)) = decoder.next_frame() {
-                messages += u64::from(black_box(to.step(0, Input::Frame(&frame))) == Ok(Output::Message));
+                messages += match black_box(to.step(0, Input::Frame(&frame))) {
+                    Ok(Output::Message) => 1,
+                    Ok(Output::Run { skip }) => frame.run().map_or(0, |run| run.skip(skip).count() as u64),
+                    _ => 0,
+                };
             }
         }
         if messages > 0 {

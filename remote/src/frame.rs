@@ -39,11 +39,16 @@
 
 mod decoder;
 mod error;
+mod run;
 
 use std::ops::BitOr;
 
+use mycelium_mailbox::crc32c_short;
+
 pub use decoder::Decoder;
 pub use error::{DecodeError, EncodeError};
+pub(crate) use run::entry_head;
+pub use run::{RUN_ENTRY_LEN, Run, RunEntry};
 
 /// The first two bytes of every frame.
 pub const MAGIC: [u8; 2] = *b"MY";
@@ -75,8 +80,13 @@ impl Flags {
     /// The frame belongs to the link itself (handshake, heartbeat, acknowledgement): its type id is the
     /// link's own and names no message of a contract.
     pub const CONTROL: Self = Self(2);
+    /// The message is for one actor, or the answer to a question: its value ends with an envelope. On links
+    /// alone.
+    pub const DIRECT: Self = Self(4);
+    /// The value is several messages one behind the other: see [`Frame::run`]. On links alone.
+    pub const RUN: Self = Self(8);
 
-    const KNOWN: u8 = Self::UNCHECKED.0 | Self::CONTROL.0;
+    const KNOWN: u8 = Self::UNCHECKED.0 | Self::CONTROL.0 | Self::DIRECT.0 | Self::RUN.0;
 
     /// The bits as they travel.
     #[must_use]
@@ -134,6 +144,15 @@ pub struct Frame<'a> {
     pub value: &'a [u8],
 }
 
+impl<'a> Frame<'a> {
+    /// The messages, if the frame is a run of them.
+    #[must_use]
+    pub fn run(&self) -> Option<Run<'a>> {
+        let Self { header, value } = self;
+        header.flags.contains(Flags::RUN).then(|| Run::new(value, header.publish_ns))
+    }
+}
+
 /// The length in bytes of the frame that carries a value of `value_len` bytes: header, value and padding.
 ///
 /// ```
@@ -165,13 +184,25 @@ pub fn destination(service: &str) -> u32 {
 /// # Errors
 /// The value or its root length cannot be expressed in a frame. `out` is unchanged then.
 pub fn encode(header: &Header, value: &[u8], out: &mut Vec<u8>) -> Result<usize, EncodeError> {
-    let checked = check_lengths(header, value.len())?;
-    let start = out.len();
-    out.extend_from_slice(&header_bytes(header, checked));
+    encode_parts(header, [value, &[]], out)
+}
+
+/// The same for a value of two parts, one behind the other.
+pub(crate) fn encode_parts(
+    header: &Header,
+    [value, rest]: [&[u8]; 2],
+    out: &mut Vec<u8>,
+) -> Result<usize, EncodeError> {
+    let value_len = value.len() + rest.len();
+    let head = header_bytes(header, check_lengths(header, value_len)?);
+    let (start, len) = (out.len(), frame_len(value_len));
+    out.reserve(len);
+    out.extend_from_slice(&head);
     out.extend_from_slice(value);
-    out.resize(start + frame_len(value.len()), 0);
-    write_checksum(header.flags, &mut out[start..], value.len());
-    Ok(frame_len(value.len()))
+    out.extend_from_slice(rest);
+    out.extend_from_slice(&[0; ALIGN][..len - HEADER_LEN - value_len]);
+    write_checksum(header.flags, &mut out[start..], value_len);
+    Ok(len)
 }
 
 /// Completes a frame whose value already stands at its place, [`HEADER_LEN`] bytes into `frame`.
@@ -223,7 +254,11 @@ pub fn parse(bytes: &[u8], value_len_max: usize, unchecked: bool) -> Result<Fram
             sequence: header.sequence,
         });
     }
-    Ok(Frame { header, value: &frame[HEADER_LEN..value_end] })
+    let value = &frame[HEADER_LEN..value_end];
+    if header.flags.contains(Flags::RUN) {
+        run::check(value)?;
+    }
+    Ok(Frame { header, value })
 }
 
 fn parse_header(
@@ -266,7 +301,7 @@ fn parse_header(
     Ok((header, value_len))
 }
 
-fn check_lengths(header: &Header, value_len: usize) -> Result<u32, EncodeError> {
+pub(crate) fn check_lengths(header: &Header, value_len: usize) -> Result<u32, EncodeError> {
     match u32::try_from(value_len) {
         Ok(len) if value_len <= VALUE_LEN_MAX => {
             if header.root_len > len {
@@ -307,15 +342,17 @@ fn checksum(flags: Flags, frame: &[u8], value_len: usize) -> u32 {
     if flags.contains(Flags::UNCHECKED) {
         return 0;
     }
-    let seed = u32_at(frame, 0);
-    crc32c::crc32c_append(seed, &frame[CHECKED_FROM..HEADER_LEN + value_len])
+    let (seed, checked) = (u32_at(frame, 0), &frame[CHECKED_FROM..HEADER_LEN + value_len]);
+    crc32c_short(seed, checked).unwrap_or_else(|| crc32c::crc32c_append(seed, checked))
 }
 
+#[inline]
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes_at(bytes, at))
 }
 
 /// Callers stay inside the header, whose length they have checked.
+#[inline]
 fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let mut out = [0; N];
     out.copy_from_slice(&bytes[at..at + N]);

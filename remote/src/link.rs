@@ -69,23 +69,35 @@
 //! ```
 
 mod control;
+mod direct;
+mod envelope;
+mod event;
 mod fault;
 mod flow;
 mod handshake;
 mod hello;
 mod machine;
+mod probe;
 mod stats;
 mod window;
 
 pub use control::{Accept, Ended, Reason, Reject, Standing};
+pub use direct::{MAILBOX_LEN_MAX, MAILBOXES_MAX, MailboxState, Served, TAKES_MAX, Taken};
+pub use envelope::{Direct, ENVELOPE_LEN, Failure, Question, message_of};
+pub use event::{Attached, Input, Output};
 pub use fault::{AttachError, LinkFault, SendError};
 pub use handshake::{Greeting, Handshake};
+pub(crate) use hello::is_name;
 pub use hello::{Agreement, Disagreement, Hello, HelloError, PeerHello};
-pub use machine::{Attached, Input, Link, LinkConfig, Output};
+pub use machine::{Link, LinkConfig};
+pub use probe::PINGS_MAX;
 pub use stats::LinkStats;
 
 /// The version of what links say to each other. Peers that speak different ones do not talk.
 pub const VERSION: u16 = 1;
+/// How the names of tools begin that look at a bus from outside: they are never waited for. The queues of
+/// such a peer drop their oldest messages, and nothing is kept for it while it has no connection.
+pub const TOOL_PREFIX: &str = "tool/";
 /// The longest name of a node, in bytes.
 pub const NAME_LEN_MAX: usize = 64;
 /// The longest Hello that is read, in bytes. The decoder of a connection accepts no longer value before the

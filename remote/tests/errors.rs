@@ -29,6 +29,7 @@ fn errors_of_frames_give_the_numbers_and_the_remedy() {
     says(&DecodeError::TooLong { max: 8, got: 9 }, &["9 bytes", "at most 8", "raise the limit"]);
     says(&DecodeError::RootLength { value_len: 4, got: 5 }, &["root of 5 bytes", "value of 4"]);
     says(&DecodeError::Padding { value_len: 6 }, &["value of 6 bytes", "not zero"]);
+    says(&DecodeError::Run { at: 24 }, &["byte 24", "run", "encoder is broken"]);
     let damaged = DecodeError::Checksum { expected: 1, got: 2, type_id: 11, sequence: 12 };
     says(&damaged, &["type 11", "sequence 12", "0x00000002", "0x00000001", "damaged"]);
 }

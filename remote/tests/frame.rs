@@ -139,7 +139,7 @@ fn every_fault_of_the_sender_has_its_own_error() {
     };
     assert_eq!(with(0, b"GE"), DecodeError::Magic { expected: *b"MY", got: *b"GE" });
     assert_eq!(with(2, &[9]), DecodeError::Protocol { expected: 1, got: 9 });
-    assert_eq!(with(3, &[0x80]), DecodeError::Flags { known: 3, got: 0x80 });
+    assert_eq!(with(3, &[0x80]), DecodeError::Flags { known: 15, got: 0x80 });
     assert_eq!(with(3, &[1]), DecodeError::Unchecked);
     assert_eq!(with(12, &1_001u32.to_le_bytes()), DecodeError::TooLong { max: 1_000, got: 1_001 });
     assert_eq!(
@@ -151,6 +151,29 @@ fn every_fault_of_the_sender_has_its_own_error() {
     assert_eq!(with(71, &[1]), DecodeError::Padding { value_len: 5 });
     assert!(matches!(with(4, &[0, 0, 0, 0]), DecodeError::Checksum { got: 0, .. }));
     assert!(matches!(with(3, &[2]), DecodeError::Checksum { .. }), "the checksum covers the flags");
+}
+
+#[test]
+fn a_run_of_messages_that_do_not_fit_is_no_frame() {
+    let entry = |len: u32, root_len: u32| [len, 0, 7 | 1 << 16, root_len].map(u32::to_le_bytes).concat();
+    let parse = |value: &[u8]| {
+        let mut wire = Vec::new();
+        let header = Header { flags: Flags::RUN, ..Header::default() };
+        frame::encode(&header, value, &mut wire).expect("lengths are right");
+        frame::parse(&wire, 1_000, false).map(|frame| frame.run().expect("it says so").count())
+    };
+    let (whole, value) = (entry(3, 2), [0; 8]);
+    let two = [&whole[..], &value, &whole, &value].concat();
+    assert_eq!((parse(&two), parse(&entry(0, 0))), (Ok(2), Ok(1)));
+    let at = |at| Err(DecodeError::Run { at });
+    assert_eq!(parse(&[]), at(0), "there is at least one");
+    for (cut, first) in [(1, 24), (8, 24), (23, 24), (25, 0), (47, 0)] {
+        assert_eq!(parse(&two[..two.len() - cut]), at(first), "{cut} bytes less");
+    }
+    assert_eq!(parse(&[&two[..], &[0; 3]].concat()), at(48));
+    for (len, root_len) in [(3, 4), (9, 0), (u32::MAX, 0), (u32::MAX, u32::MAX), (u32::MAX - 7, 0)] {
+        assert_eq!(parse(&[&whole[..], &value, &entry(len, root_len), &value].concat()), at(24));
+    }
 }
 
 #[test]
@@ -310,4 +333,20 @@ fn flags_and_destinations_are_the_numbers_of_the_specification() {
         assert_eq!(decoder.feed(&wire), wire.len());
         assert_eq!(decoder.next_frame(), Err(DecodeError::Unchecked));
     }
+}
+
+#[test]
+fn a_checksum_is_the_same_whoever_computes_it() {
+    let mut random = mycelium_random::Random::new(mycelium_random::seed());
+    let bytes: Vec<u8> = (0..700).map(|_| random.below(256) as u8).collect();
+    let mut short = 0;
+    for len in 0..bytes.len() {
+        let (seed, start) = (random.next_u64() as u32, random.index(bytes.len() - len));
+        let piece = &bytes[start..start + len];
+        if let Some(sum) = mycelium_mailbox::crc32c_short(seed, piece) {
+            assert_eq!(sum, crc32c::crc32c_append(seed, piece), "{len} bytes");
+            short += 1;
+        }
+    }
+    println!("{short} lengths by the processor's instruction");
 }

@@ -1,12 +1,18 @@
 //! What one end of a link does: its bytes, its times, and what it makes of peers that break the rules. What
 //! two ends do together is in `link_sim.rs`.
 
+#[path = "link/mailboxes.rs"]
+mod mailboxes;
+#[path = "link/runs.rs"]
+mod runs;
+
 use mycelium_mailbox::wire::{GrownEnum, Layout, Offer};
 use mycelium_random::{Random, seed};
 use mycelium_remote::frame::{self, Decoder, Flags, Frame, Header, frame_len};
 use mycelium_remote::link::{
-    Accept, Agreement, AttachError, Attached, Ended, Greeting, HANDSHAKE_NS, HELLO_LEN_MAX, Handshake, Hello,
-    HelloError, Input, Link, LinkConfig, LinkFault, Output, PeerHello, Reason, Reject, SendError, Standing,
+    Accept, Agreement, AttachError, Attached, Direct, ENVELOPE_LEN, Ended, Failure, Greeting, HANDSHAKE_NS,
+    HELLO_LEN_MAX, Handshake, Hello, HelloError, Input, Link, LinkConfig, LinkFault, MailboxState, Output,
+    PeerHello, Reason, Reject, SendError, Served, Standing, Taken, message_of,
 };
 
 const fn offer(name: &'static str, layouts: &'static [Layout]) -> Offer<'static> {
@@ -85,6 +91,10 @@ fn written(link: &mut Link, now: u64) -> Vec<(&'static str, u64)> {
         rest = &rest[decoder.feed(rest)..];
         while let Some(frame) = decoder.next_frame().expect("ours are sound") {
             let number = || u64::from_le_bytes(frame.value[..8].try_into().expect("eight bytes"));
+            if let Some(run) = frame.run() {
+                seen.extend((frame.header.sequence..).zip(run).map(|(sequence, _)| ("message", sequence)));
+                continue;
+            }
             seen.push(match (frame.header.flags, frame.header.type_id) {
                 (Flags::CONTROL, 4) => ("interest", frame.value.len() as u64 / 4),
                 (Flags::CONTROL, 5) => ("credit", frame.value.len() as u64 / 10),
@@ -97,17 +107,19 @@ fn written(link: &mut Link, now: u64) -> Vec<(&'static str, u64)> {
     seen
 }
 
-#[test]
-fn control_frames_are_the_bytes_of_the_page() {
+/// The bytes of the page that have this name.
+fn example(name: &str) -> Vec<u8> {
     let page = include_str!("../../docs/wire.md");
     let chapter = page.split("\n## Links\n").nth(1).expect("the chapter");
-    let example = |name: &str| -> Vec<u8> {
-        let after =
-            chapter.split(&format!("`{name}`:\n\n")).nth(1).unwrap_or_else(|| panic!("no example {name}"));
-        let lines = after.lines().take_while(|line| line.starts_with("    "));
-        let digits = lines.flat_map(|line| line.split('|').next().unwrap_or_default().split_whitespace());
-        digits.map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal")).collect()
-    };
+    let after =
+        chapter.split(&format!("`{name}`:\n\n")).nth(1).unwrap_or_else(|| panic!("no example {name}"));
+    let lines = after.lines().take_while(|line| line.starts_with("    "));
+    let digits = lines.flat_map(|line| line.split('|').next().unwrap_or_default().split_whitespace());
+    digits.map(|byte| u8::from_str_radix(byte, 16).expect("hexadecimal")).collect()
+}
+
+#[test]
+fn control_frames_are_the_bytes_of_the_page() {
     let mut out = Vec::new();
     let grown = GrownEnum { name: "Side", first: 2, variants: &["Cross"] };
     let tick = Offer { name: "Tick", version: 1, layouts: ONE, enums: &[grown] };
@@ -140,6 +152,163 @@ fn control_frames_are_the_bytes_of_the_page() {
     out.clear();
     link.bye(Ended::Shutdown, &mut out);
     assert_eq!(parse(&out).value, example("Bye"));
+}
+
+#[test]
+fn direct_messages_are_the_bytes_of_the_page() {
+    let mut link = linked();
+    written(&mut link, 0);
+    step(&mut link, &control(8, &example("Open"))).expect("the peer may");
+    let takes = vec![Taken { type_id: 7, asked: false }, Taken { type_id: 9, asked: true }];
+    link.serve(0, Some(Served { channel: Some(7), takes: takes.clone() }));
+    assert_eq!(link.open("risk/limits"), Ok(0));
+    let mut out = Vec::new();
+    link.fill(0, &mut out);
+    let mut at = 0;
+    for name in ["Open", "Mailbox"] {
+        let frame = parse(&out[at..]);
+        at += frame_len(frame.value.len());
+        assert_eq!(frame.value, example(name), "{name} {:02x?}", frame.value);
+    }
+    assert_eq!(step(&mut link, &control(9, &example("Mailbox"))), Ok(Output::Mailboxes));
+    assert_eq!(link.mailbox(0), &MailboxState::Open(Served { channel: Some(7), takes }));
+    let header = |type_id| Header { type_id, version: 1, root_len: 8, ..Header::default() };
+    link.tell(0, &header(7), &[1; 8]).expect("it takes that");
+    assert_eq!(link.ask(0, Some(5_000_000_000), &header(9), &[2; 8]), Ok(1));
+    for (sequence, name) in [(1, "a question"), (2, "another")] {
+        let mut value = [3; 8].to_vec();
+        value.extend_from_slice(&example("the envelope of a question"));
+        let header = Header { flags: Flags::DIRECT, sequence, ..header(9) };
+        let mut bytes = Vec::new();
+        frame::encode(&header, &value, &mut bytes).expect("short enough");
+        let Ok(Output::Direct(Direct::Ask { question, place: 0, limit_ns })) = step(&mut link, &bytes) else {
+            panic!("{name}");
+        };
+        assert_eq!(limit_ns, Some(5_000_000_000));
+        match sequence {
+            1 => link.answer(question, &header, &[4; 8]).expect("both know it"),
+            _ => link.fail(question, Failure::Late).expect("there is room"),
+        }
+    }
+    out.clear();
+    link.fill(0, &mut out);
+    let mut at = 0;
+    let envelopes = ["a told message", "a question", "an answer", "a failure"];
+    while at < out.len() {
+        let frame = parse(&out[at..]);
+        at += frame_len(frame.value.len());
+        if frame.header.flags == Flags::DIRECT {
+            let name = envelopes[frame.header.sequence as usize - 1];
+            let envelope = &frame.value[message_of(frame.value).len()..];
+            assert_eq!(envelope, example(&format!("the envelope of {name}")), "{name} {envelope:02x?}");
+        }
+    }
+}
+
+#[test]
+fn who_says_goodbye_acknowledges_what_has_come() {
+    let mut link = linked();
+    written(&mut link, 0);
+    step(&mut link, &message(7, 1)).expect("it was granted");
+    let mut out = Vec::new();
+    link.bye(Ended::Shutdown, &mut out);
+    let ack = parse(&out);
+    assert_eq!((ack.header.type_id, ack.value), (6, &1_u64.to_le_bytes()[..]));
+    assert_eq!(parse(&out[frame_len(8)..]).header.type_id, 7);
+}
+
+/// Two mailboxes: the peer's, which takes type 7 told and type 9 asked, eight in all, and one of this end.
+fn with_mailboxes() -> Link {
+    let mut link = linked();
+    assert_eq!((link.open("there"), link.open("there")), (Ok(0), Ok(0)));
+    let described = [&[0; 4][..], &8_u64.to_le_bytes(), &[255, 255, 7, 0, 0, 9, 0, 1]].concat();
+    assert_eq!(step(&mut link, &control(9, &described)), Ok(Output::Mailboxes));
+    assert_eq!(step(&mut link, &control(8, &[&[0; 4][..], &[4, 0], b"here"].concat())), Ok(Output::Opened));
+    link.serve(0, Some(Served { channel: None, takes: Vec::new() }));
+    link
+}
+
+fn direct(sequence: u64, value: &[u8], envelope: &[u8]) -> Vec<u8> {
+    let header =
+        Header { flags: Flags::DIRECT, type_id: 7, version: 1, root_len: 8, sequence, ..Header::default() };
+    let mut out = Vec::new();
+    frame::encode(&header, &[value, envelope].concat(), &mut out).expect("short enough");
+    out
+}
+
+fn envelope(ask: u64, mailbox: u32, kind: u8, code: u8) -> Vec<u8> {
+    let limit = if kind == 2 { u64::MAX } else { 0 };
+    [&ask.to_le_bytes()[..], &limit.to_le_bytes(), &mailbox.to_le_bytes(), &[kind, code, 0, 0]].concat()
+}
+
+#[test]
+fn direct_messages_that_break_the_rules_are_named_and_cost_the_connection_alone() {
+    let open = |number: u32, name: &[u8]| {
+        control(8, &[&number.to_le_bytes()[..], &(name.len() as u16).to_le_bytes(), name].concat())
+    };
+    let broken = [
+        ("no envelope", direct(1, &[], &[0; 23])),
+        ("no kind", direct(1, &[0; 8], &envelope(0, 0, 0, 0))),
+        ("another kind", direct(1, &[0; 8], &envelope(0, 0, 5, 0))),
+        ("fields that are not zero", direct(1, &[0; 8], &envelope(1, 0, 1, 0))),
+        ("a code of a told message", direct(1, &[0; 8], &envelope(0, 0, 1, 1))),
+        ("a failure with a value", direct(1, &[0; 8], &envelope(1, 0, 4, 1))),
+        ("a mailbox that was not opened", direct(1, &[0; 8], &envelope(0, 1, 1, 0))),
+        ("a gap", direct(2, &[0; 8], &envelope(0, 0, 1, 0))),
+        ("a name that has a number", open(1, b"here")),
+        ("a number that has a name", open(0, b"hier")),
+        ("a high number", open(4_096, b"four")),
+        ("a long name", open(1, &[b'a'; 256])),
+        ("a mailbox that nobody opened", control(9, &[&[1, 0, 0, 0][..], &[0; 8]].concat())),
+        ("half a taken type", control(9, &[&[0; 12][..], &[0, 0, 7, 0]].concat())),
+        ("neither told nor asked", control(9, &[&[0; 12][..], &[0, 0, 7, 0, 2]].concat())),
+    ];
+    for (name, bytes) in broken {
+        let mut link = with_mailboxes();
+        let fault = step(&mut link, &bytes).expect_err(name);
+        assert!(!fault.to_string().is_empty() && !link.is_attached(), "{name}: {fault}");
+        let knows = Standing { peer_end: 10, ..PEER };
+        assert_eq!(attach(&mut link, knows), Ok(Attached::Resumed { resent: 0 }), "{name}");
+        assert_eq!(
+            step(&mut link, &direct(1, &[0; 8], &envelope(0, 0, 1, 0))),
+            Ok(Output::Direct(Direct::Tell { place: 0 }))
+        );
+    }
+    let mut link = with_mailboxes();
+    for sequence in 1..=1_024 {
+        step(&mut link, &direct(sequence, &[0; 8], &envelope(0, 0, 1, 0))).expect("it was granted");
+    }
+    let beyond = step(&mut link, &direct(1_025, &[0; 8], &envelope(0, 0, 1, 0)));
+    assert_eq!(beyond, Err(LinkFault::MailboxCredit { limit: 1_024 }));
+}
+
+#[test]
+fn a_mailbox_takes_what_its_actor_takes_and_no_more_than_it_has_granted() {
+    let mut link = with_mailboxes();
+    let header = |type_id| Header { type_id, version: 1, root_len: 8, ..Header::default() };
+    assert_eq!(link.tell(0, &header(9), &[0; 8]), Err(SendError::NotWanted { type_id: 9 }), "it is asked");
+    assert_eq!(
+        link.ask(0, None, &header(7), &[0; 8]),
+        Err(SendError::NotWanted { type_id: 7 }),
+        "it is told"
+    );
+    assert_eq!(link.tell(1, &header(7), &[0; 8]), Err(SendError::NotWanted { type_id: 7 }), "not opened");
+    let len = LEN_MAX as usize - ENVELOPE_LEN + 1;
+    let long = link.tell(0, &header(7), &vec![0; len]);
+    assert_eq!(long, Err(SendError::TooLong { max: LEN_MAX as usize, got: LEN_MAX as usize + 1 }));
+    for told in 0..7 {
+        assert_eq!((link.mailbox_credit(0), link.tell(0, &header(7), &[0; 8])), (8 - told, Ok(())));
+    }
+    assert_eq!(link.ask(0, None, &header(9), &[0; 8]), Ok(1));
+    assert_eq!(link.tell(0, &header(7), &[0; 8]), Err(SendError::NoCredit { type_id: 7 }));
+    // Each answer once, and none that nobody waits for.
+    let answer = Ok(Output::Direct(Direct::Answer { ask: 1 }));
+    assert_eq!(step(&mut link, &direct(1, &[0; 8], &envelope(1, 0, 3, 0))), answer);
+    assert_eq!(step(&mut link, &direct(2, &[0; 8], &envelope(1, 0, 3, 0))), Ok(Output::Nothing));
+    assert_eq!(link.open(""), Err(SendError::Mailbox));
+    assert_eq!(link.open(&"a".repeat(256)), Err(SendError::Mailbox));
+    (1..4_096).for_each(|number| assert_eq!(link.open(&number.to_string()), Ok(number)));
+    assert_eq!(link.open("one more"), Err(SendError::Mailbox));
 }
 
 #[test]
@@ -207,8 +376,8 @@ fn hellos_that_are_wrong_are_named() {
     }
     let twice: Vec<u8> = sound.iter().chain(&sound[17..]).copied().collect();
     assert!(matches!(read(&twice), Err(LinkFault::Malformed { what: "type ids do not rise", .. })));
-    let unknown = Handshake::new(0, 1).frame(&parse(&control(8, &[])));
-    assert_eq!(unknown, Err(LinkFault::UnknownControl { type_id: 8 }));
+    let unknown = Handshake::new(0, 1).frame(&parse(&control(12, &[])));
+    assert_eq!(unknown, Err(LinkFault::UnknownControl { type_id: 12 }));
 }
 
 #[test]
@@ -327,7 +496,7 @@ fn acknowledgements_travel_with_messages_or_after_a_while_and_beats_when_all_is_
     assert_eq!(written(&mut link, 1_005 * MS), []);
     assert_eq!(written(&mut link, 1_006 * MS), [("ack", 2)], "a heartbeat");
     assert_eq!(
-        link.step(1_000 * MS, Input::Heard),
+        link.step(1_000 * MS, Input::Heard { bytes: 1 }),
         Ok(Output::Nothing),
         "a long frame on its way is a sign of life"
     );
@@ -336,11 +505,18 @@ fn acknowledgements_travel_with_messages_or_after_a_while_and_beats_when_all_is_
     assert_eq!((link.is_attached(), link.deadline()), (false, None));
     // A damaged length waits for bytes that never come, while heartbeats do.
     let mut link = linked();
-    for second in 1..30 {
-        link.step(second * 1_000 * MS, Input::Heard).expect("bytes");
+    for second in 1..6 {
+        link.step(second * 1_000 * MS, Input::Heard { bytes: 72 }).expect("bytes");
         assert_eq!(link.step(second * 1_000 * MS, Input::Tick), Ok(Output::Nothing));
     }
-    assert_eq!(link.step(30_000 * MS, Input::Tick), Err(LinkFault::Slow { limit_ns: 30_000 * MS }));
+    assert_eq!(link.step(6_000 * MS, Input::Tick), Err(LinkFault::Slow { limit_ns: 5_000 * MS }));
+    // A long frame takes its time as long as it grows, and an end that does not read waits for none.
+    let mut link = linked();
+    for second in 1..60 {
+        let input = if second < 30 { Input::Heard { bytes: 16 << 10 } } else { Input::Busy };
+        link.step(second * 1_000 * MS, input).expect("a sign of life");
+        assert_eq!(link.step(second * 1_000 * MS, Input::Tick), Ok(Output::Nothing), "{second} s");
+    }
 }
 
 #[test]
@@ -362,7 +538,9 @@ fn a_link_goes_on_where_the_peer_says_that_it_is() {
         Ok(Attached::Resumed { resent: 0 }),
         "the peer has another connection"
     );
-    assert_eq!(written(&mut link, 0), [("interest", 1), ("credit", 1), ("ack", 0), ("message", 4)]);
+    let run = (1..=4).map(|sequence| ("message", sequence));
+    let all: Vec<_> = [("interest", 1), ("credit", 1), ("ack", 0)].into_iter().chain(run).collect();
+    assert_eq!(written(&mut link, 0), all, "the fourth in its frame, of which the peer takes that");
     let foreign = Standing { peer_end: 11, ..PEER };
     assert_eq!(attach(&mut link, foreign), Err(AttachError::Stale));
     let stated = Standing { end: 9, ..link.standing() };

@@ -31,28 +31,32 @@ fn run(seed: u64, faults: Faults) -> World {
 
 #[test]
 fn whatever_happens_to_connections_nothing_is_lost_doubled_or_reordered() {
-    let (mut received, mut cuts, mut resent) = (0, 0, 0);
+    let (mut received, mut cuts, mut resent, mut answers) = (0, 0, 0, 0);
     for seed in seeds(SEEDS) {
         let world = run(seed, Faults { connections: true, restarts: false, lose_one: false });
         received += world.received();
         cuts += world.cuts;
         resent += world.resent();
+        assert_eq!(world.answers().1, 0, "a question was lost");
+        answers += world.answers().0;
     }
-    println!("{received} received, {cuts} cuts, {resent} written again");
-    assert!(received > 0 && cuts > 0 && resent > 0, "nothing was tried");
+    println!("{received} received, {cuts} cuts, {resent} written again, {answers} questions answered");
+    assert!(received > 0 && cuts > 0 && resent > 0 && answers > 0, "nothing was tried");
 }
 
 #[test]
 fn what_a_dead_process_has_not_acknowledged_is_counted_and_the_next_one_goes_on() {
-    let (mut received, mut restarts, mut lost) = (0, 0, 0);
+    let (mut received, mut restarts, mut lost, mut answers) = (0, 0, 0, (0, 0));
     for seed in seeds(SEEDS) {
         let world = run(seed, Faults { connections: true, restarts: true, lose_one: false });
         received += world.received();
         restarts += world.restarts;
         lost += world.lost();
+        let (answered, never) = world.answers();
+        answers = (answers.0 + answered, answers.1 + never);
     }
-    println!("{received} received, {restarts} restarts, {lost} lost");
-    assert!(received > 0 && restarts > 0 && lost > 0, "nothing was tried");
+    println!("{received} received, {restarts} restarts, {lost} lost, {answers:?} questions answered and not");
+    assert!(received > 0 && restarts > 0 && lost > 0 && answers.0 > 0 && answers.1 > 0, "nothing was tried");
 }
 
 #[test]

@@ -143,12 +143,30 @@ impl Jitter {
 
     /// The next 64 random bits: a shell that runs a whole tree draws the seed of each supervisor here.
     pub fn next_u64(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.state = self.state.wrapping_add(MIX_STEP);
+        mix(self.state)
     }
+}
+
+/// An odd number near 2^64 divided by the golden ratio: its multiples spread over all 64 bits.
+pub const MIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The end of `SplitMix64`: a bijection in which each bit that is put in changes about half of those that
+/// come out. The generator is [`Jitter`]: its state grows by [`MIX_STEP`].
+///
+/// It is here for all of the framework: seeds of sweeps and the keys of pools are spread by it.
+///
+/// ```
+/// use mycelium_supervisor::{Jitter, MIX_STEP, mix};
+///
+/// assert_eq!(mix(MIX_STEP), Jitter::new(0).next_u64());
+/// ```
+#[inline]
+#[must_use]
+pub const fn mix(bits: u64) -> u64 {
+    let bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    bits ^ (bits >> 31)
 }
 
 /// One step of growth by the `backoff` crate, from `current`.

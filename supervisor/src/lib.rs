@@ -18,12 +18,11 @@ pub mod engine;
 mod intensity;
 mod message;
 mod reason;
-mod shown;
 pub mod sim;
 mod spec;
 mod supervisor;
 
-pub use crate::backoff::{BACKOFF_CAP_MAX, Backoff, BackoffState, Jitter};
+pub use crate::backoff::{BACKOFF_CAP_MAX, Backoff, BackoffState, Jitter, MIX_STEP, mix};
 pub use crate::intensity::add_restart;
 pub use crate::message::{
     Action, Call, CallError, CallId, ChildInfo, ChildRef, ChildStatus, Counts, Event, Notice, Reply, StopHow,

@@ -5,8 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_toml::{shown, steers};
+
 use crate::backoff::Backoff;
-use crate::shown::{shown, steers};
 
 /// Most children of one supervisor.
 pub const CHILDREN_MAX: usize = 1_000_000;

@@ -464,3 +464,19 @@ fn what_one_child_leaves_for_good_is_released_at_once_though_another_one_waits()
         assert_eq!(play.log(), ["start a with 1"]);
     }
 }
+
+/// A probe that gives a child up knows better why it ended than what it says at its end, unless that is a
+/// failure of its own.
+#[test]
+fn one_that_was_given_up_and_ends_normally_has_failed_for_what_it_was_given_up_for() {
+    for (said, told) in [
+        (ExitReason::Normal, "a did not start: not ready after 30s"),
+        (ExitReason::Abnormal("boom".into()), "a did not start: boom"),
+    ] {
+        let mut play = Play::new(flags(9), vec![worker("a")], Script::default());
+        play.pass(30);
+        play.log();
+        play.report("root/a", |child| Report::Event(Event::Exited(child, said.clone())));
+        assert_eq!(play.log(), [told], "{said:?}");
+    }
+}

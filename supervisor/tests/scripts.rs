@@ -310,3 +310,14 @@ fn what_cannot_run_is_refused_before_it_runs() {
     let error = simulate(&scenario, 0, &mut |_| ()).unwrap_err();
     assert_eq!(error.to_string(), "supervisor root: two children have the id `a`; give each child its own");
 }
+
+#[test]
+fn a_word_that_is_no_shutdown_is_told_from_a_time() {
+    for (value, says) in
+        [("1000", "a time goes into `shutdown_ms`"), ("\"brutal_kil\"", "did you mean `brutal_kill`?")]
+    {
+        let text = format!("[tree]\n[[tree.children]]\nid = \"a\"\nshutdown = {value}\n");
+        let error = Scenario::parse(&text).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+}

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use mycelium_supervisor::{
-    Action, Backoff, CALLS_MAX, Call, CallError, CallId, ChildRef, ChildSpec, ChildStatus, Counts, Event,
-    ExitReason, Flags, ID_BYTES_MAX, Notice, Reply, Restart, Shutdown, SpecError, StopHow, Strategy,
-    Supervisor,
+    Action, AutoShutdown, Backoff, CALLS_MAX, Call, CallError, CallId, ChildRef, ChildSpec, ChildStatus,
+    Counts, Event, ExitReason, Flags, ID_BYTES_MAX, Notice, Reply, Restart, Shutdown, SpecError, StopHow,
+    Strategy, Supervisor,
 };
 
 const ZERO: Duration = Duration::ZERO;
@@ -404,4 +404,40 @@ fn an_id_may_be_as_long_as_the_limit_says_and_no_longer() {
     };
     assert!(with_id(ID_BYTES_MAX).is_ok());
     assert!(matches!(with_id(ID_BYTES_MAX + 1), Err(SpecError::InvalidId { .. })));
+}
+
+#[test]
+fn each_start_of_any_child_is_a_life_of_its_own() {
+    let mut driver = Driver::up(Flags { intensity: 9, ..Flags::default() }, workers(&["a", "b"]));
+    let (a, b) = (driver.running("a"), driver.running("b"));
+    assert_eq!((a.life(), b.life()), (1, 2));
+    for life in 3..6 {
+        driver.step(ms(life), Event::Exited(driver.running("a"), crash()));
+        let again = driver.starts().expect("a starts again");
+        assert_eq!(again.life(), life);
+        driver.step(ms(life), Event::Started(again));
+    }
+}
+
+#[test]
+fn the_template_of_a_pool_is_no_child_to_terminate_and_nobody_else_is() {
+    let flags = Flags { strategy: Strategy::SimpleOneForOne, ..Flags::default() };
+    let mut driver = Driver::up(flags, workers(&["w"]));
+    for (call, name, error) in [(1, "w", CallError::SimpleOneForOne), (2, "x", CallError::NotFound)] {
+        driver.step(ms(1), Event::Call(CallId(call), Call::TerminateChild(name.into())));
+        assert_eq!(driver.replies(), [(call, Err(error))]);
+    }
+}
+
+#[test]
+fn a_supervisor_ends_with_its_last_significant_child_and_not_before() {
+    let flags = Flags { auto_shutdown: AutoShutdown::AllSignificant, ..Flags::default() };
+    let significant = |id: &str| ChildSpec::worker(id, ()).restart(Restart::Transient).significant(true);
+    let children = vec![significant("a"), significant("b"), ChildSpec::worker("c", ())];
+    let mut driver = Driver::up(flags, children);
+    let (a, b, c) = (driver.running("a"), driver.running("b"), driver.running("c"));
+    driver.step(ms(1), Event::Exited(a, ExitReason::Normal));
+    assert!(driver.stops().is_empty(), "{:?}", driver.actions);
+    driver.step(ms(2), Event::Exited(b, ExitReason::Normal));
+    assert_eq!(driver.stops(), [(c, StopHow::Shutdown)]);
 }

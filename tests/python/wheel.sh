@@ -17,6 +17,7 @@ CARGO_TARGET_DIR="$target" "$venv/bin/python" -m pip install --disable-pip-versi
 sed -n '/^```yaml$/,/^```$/{/^```/!p;}' "$root/docs/python.md" > "$target/python-page.yaml"
 gen="cargo run --quiet --locked -p mycelium-cli --manifest-path $root/Cargo.toml -- gen"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --out "$messages/desk"
+$gen "$root/bindings/python/tests/contracts.yaml" --lang python --msgspec --out "$messages/desk_msgspec"
 $gen "$target/python-page.yaml" --lang python --out "$messages/messages"
 
 cd "$root/bindings/python"

@@ -51,11 +51,14 @@ fn run_both(scenarios: impl Iterator<Item = (u64, Scenario)> + Send + 'static) -
     kinds
 }
 
+/// Scenarios in which the two differed once, or seemed to.
+const DIFFERED: [u64; 1] = [1_795_426_915_705_303_756];
+
 /// Every seed below is one scenario: the one after it is the next scenario of a run.
 #[test]
 fn random_trees_behave_as_under_otp() {
     let (first, count) = (seed(), cases(SCENARIOS));
-    let seeds = (0..count).map(move |i| first.wrapping_add(i));
+    let seeds = DIFFERED.into_iter().chain((0..count).map(move |i| first.wrapping_add(i)));
     let kinds = run_both(seeds.map(|seed| (seed, generate::scenario(seed))));
     println!("compared: {kinds:?}");
     // A generator that never reaches a behaviour would prove nothing about it.

@@ -52,3 +52,76 @@ fn what_newcomers_are_told_of_exists() {
     assert!(missing.is_empty(), "docs/coming-from.md names what is not there: {missing:?}");
     assert!(!is_declared("MessageBus::spwan", &code), "the check would notice");
 }
+
+/// An event that the code logs: target, level, and its text, if that is always the same.
+#[derive(Debug, PartialEq)]
+struct Event {
+    target: String,
+    level: String,
+    text: Option<String>,
+}
+
+/// The string literals of a piece of code.
+fn literals(code: &str) -> impl Iterator<Item = &str> {
+    code.split('"').skip(1).step_by(2)
+}
+
+/// The events that this file logs. `target`: that of its module, where it is a constant there.
+fn events_of(text: &str, target: &str) -> Vec<Event> {
+    let calls = text.split("tracing::").skip(1).filter_map(|call| {
+        let (level, rest) = call.split_once("!(")?;
+        let levels = ["error", "warn", "info", "debug", "trace"];
+        levels.contains(&level).then(|| (level.to_uppercase(), rest.split(");").next().unwrap_or(rest)))
+    });
+    let event = |(level, call): (String, &str)| {
+        let own = call.trim_start().strip_prefix("target: \"").and_then(|call| call.split('"').next());
+        let text = literals(call).filter(|text| text.contains(' ') && !text.contains(['{', '\\'])).last();
+        Event { target: own.unwrap_or(target).to_owned(), level, text: text.map(str::to_owned) }
+    };
+    calls.map(event).collect()
+}
+
+fn stands_in(page: &str, Event { target, level, text }: &Event) -> bool {
+    let row = format!("| `{target}` | {level} | ");
+    // A place that logs at either of two levels has one row, which says so.
+    let also = format!("at {level} ");
+    page.lines().filter(|line| line.starts_with(&format!("| `{target}` |"))).any(|line| {
+        let says = |text: &String| line.contains(&format!("| {text} |"));
+        (line.starts_with(&row) || line.contains(&also)) && text.as_ref().is_none_or(says)
+    })
+}
+
+#[test]
+fn what_is_logged_stands_in_the_table_of_events() {
+    let files = read_sources(&workspace_root()).unwrap();
+    let page = &files.iter().find(|file| file.path == "docs/operations.md").unwrap().text;
+    let shipped = |file: &&SourceFile| {
+        file.is_rust() && file.path.contains("src/") && !["tests", "examples"].iter().any(|at| file.is_in(at))
+    };
+    let target_of = |text: &str| {
+        let (_, after) = text.split_once("const TARGET: &str = \"")?;
+        after.split('"').next().map(str::to_owned)
+    };
+    let mut events = Vec::new();
+    for file in files.iter().filter(shipped) {
+        let folder = file.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        // Its own, or that of the module that it belongs to.
+        let modules = std::iter::successors(Some(folder), |inner| Some(inner.rsplit_once('/')?.0));
+        let mut modules =
+            modules.filter_map(|of| files.iter().find(|other| other.path == format!("{of}/mod.rs")));
+        let of_module = || modules.find_map(|module| target_of(&module.text));
+        let target = target_of(&file.text).or_else(of_module).unwrap_or_default();
+        // Its literals are needed, which `shipped_code` blanks.
+        let shipped = file.text.split("#[cfg(test)]\nmod ").next().unwrap_or(&file.text);
+        events.extend(events_of(shipped, &target));
+    }
+    assert!(events.len() > 30, "only {} events were found", events.len());
+    let missing: Vec<&Event> = events.iter().filter(|event| !stands_in(page, event)).collect();
+    assert!(missing.is_empty(), "docs/operations.md has no row for {missing:#?}");
+
+    let known = events_of("tracing::warn!(target: TARGET, peer, \"link down\");", "mycelium::link");
+    assert!(stands_in(page, &known[0]));
+    for unknown in ["tracing::warn!(\"link gone\");", "tracing::trace!(\"link down\");"] {
+        assert!(!stands_in(page, &events_of(unknown, "mycelium::link")[0]), "the check would notice");
+    }
+}

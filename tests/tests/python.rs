@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mycelium_codegen::python;
+use mycelium_codegen::{PythonFile, python, python_msgspec};
 use mycelium_contract::Contract;
 
 fn root() -> PathBuf {
@@ -38,18 +38,17 @@ fn stage(folder: &Path, library: &Path) {
         }
     }
     fs::copy(library, folder.join("mycelium/_native.abi3.so")).unwrap();
-    write_messages(
-        &folder.join("desk"),
-        &Contract::read(&root().join("bindings/python/tests/contracts.yaml")).unwrap(),
-    );
+    let desk = Contract::read(&root().join("bindings/python/tests/contracts.yaml")).unwrap();
+    write_messages(&folder.join("desk"), python(&desk));
+    write_messages(&folder.join("desk_msgspec"), python_msgspec(&desk));
     let page = fs::read_to_string(root().join("docs/python.md")).unwrap();
     let yaml = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    write_messages(&folder.join("messages"), &Contract::parse(yaml, "docs/python.md").unwrap());
+    write_messages(&folder.join("messages"), python(&Contract::parse(yaml, "docs/python.md").unwrap()));
 }
 
-fn write_messages(folder: &Path, contract: &Contract) {
+fn write_messages(folder: &Path, files: Vec<PythonFile>) {
     fs::create_dir_all(folder).unwrap();
-    for file in python(contract) {
+    for file in files {
         fs::write(folder.join(file.name), file.text).unwrap();
     }
 }
@@ -79,4 +78,11 @@ fn the_python_package_passes_its_own_tests_and_its_types_are_strict() {
     assert!(told.contains("no issues found"), "{told}");
     let told = run(&["-m", "mypy", "--cache-dir", &cache, "--strict", "python/mycelium"]);
     assert!(told.contains("no issues found"), "{told}");
+    // It reads the packages from where its settings are.
+    fs::copy(package.join("tests/typed.py"), folder.join("typed.py")).unwrap();
+    let settings = r#"{"include": ["typed.py"], "typeCheckingMode": "strict", "pythonVersion": "3.11"}"#;
+    fs::write(folder.join("pyrightconfig.json"), settings).unwrap();
+    let (project, python) = (folder.display().to_string(), python.display().to_string());
+    let told = run(&["-m", "pyright", "--pythonpath", &python, "--project", &project]);
+    assert!(told.contains("0 errors, 0 warnings"), "{told}");
 }

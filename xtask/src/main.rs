@@ -29,6 +29,7 @@ Developer commands of Mycelium.
     cargo xtask sanitize asan|lsan|tsan [ARGS]
                                    run tests under a sanitizer; ARGS go to `cargo test`
     cargo xtask python             build the Python package with pip, install it into a new environment, and run its tests there
+    cargo xtask ocaml              build the OCaml library with dune, and run its tests and the programs of docs/ocaml.md
     cargo xtask setup              install what the tests need and the machine lacks (Erlang/OTP)
 ";
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         "mutants" => reliability::mutants(&root, &rest),
         "sanitize" => reliability::sanitize(&root, &rest),
         "python" => plan::python(&root).run(&root),
+        "ocaml" => plan::ocaml().run(&root),
         "setup" => plan::setup().run(&root),
         "" | "help" | "-h" | "--help" => {
             print!("{USAGE}");

@@ -32,7 +32,7 @@ pub(crate) fn test(root: &Path) -> Vec<Step> {
         Step::cargo("fmt", "fmt --all -- --check"),
         Step::cargo("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
         Step::cargo("doc", "doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"),
-        Step::cargo("test", "test --workspace --locked"),
+        Step::cargo("test", "test --workspace --locked --no-fail-fast"),
         // The arithmetic of contract scalars lies behind features that nothing else switches on.
         Step::cargo("scalars", "test --locked -p mycelium-mailbox --all-features --test scalar_libraries"),
         // The oracle and the determinism of sweeps take thousands of runs, which are slow without
@@ -102,6 +102,11 @@ pub(crate) fn setup() -> Step {
 /// The Python package as a user gets it: a wheel that pip builds and installs, and its tests.
 pub(crate) fn python(root: &Path) -> Step {
     Step::program("python", "sh", "tests/python/wheel.sh").args(&[root.join("target").display().to_string()])
+}
+
+/// The OCaml library and its page: the same as the step `test` has.
+pub(crate) fn ocaml() -> Step {
+    Step::cargo("ocaml", "test --locked -p mycelium-tests --test ocaml")
 }
 
 /// The main job in release: ten thousand parameter pairs over the GOOG bars, unless `args` say otherwise.

@@ -1,9 +1,12 @@
-//! What the lanes of an isolate tell its run loop: whose receivers have changed, and who receives from which.
+//! What the lanes of an isolate tell its run loop: whose receivers have changed, who receives from which, and
+//! where there may be room.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::OUTSIDE;
+use super::room::RoomLines;
 use super::signals::LoopSignals;
 
 /// The lanes whose ways the run loop has to look for anew, each once.
@@ -13,14 +16,16 @@ pub(crate) struct LaneChanges {
     lanes: RefCell<Vec<u32>>,
     /// The lane whose last message some receivers have not got yet, because one before them has panicked.
     unfinished: Cell<Option<u32>>,
-    /// Seats and the topics' lanes that they receive from, or did.
-    of_seats: RefCell<BTreeSet<(u32, u32)>>,
+    /// Seats, the topics' lanes that they receive from, and with which tickets.
+    of_seats: RefCell<BTreeSet<(u32, u32, u64)>>,
+    /// Those that wait for room.
+    pub(super) room: RoomLines,
 }
 
 impl LaneChanges {
     pub(crate) fn new(signals: Arc<LoopSignals>) -> Self {
-        let (lanes, unfinished, of_seats) = Default::default();
-        Self { signals, lanes, unfinished, of_seats }
+        let (lanes, unfinished, of_seats, room) = Default::default();
+        Self { signals, lanes, unfinished, of_seats, room }
     }
 
     /// The receivers of this lane have changed. Once until it is [taken](Self::take).
@@ -42,16 +47,39 @@ impl LaneChanges {
         self.unfinished.take()
     }
 
-    /// A seat receives from a topic's lane.
-    pub(crate) fn join(&self, seat: u32, lane: u32) {
-        self.of_seats.borrow_mut().insert((seat, lane));
+    /// A seat receives from a topic's lane, with this ticket.
+    pub(crate) fn join(&self, seat: u32, lane: u32, ticket: u64) {
+        // What is outside of all actors does not end.
+        if seat != OUTSIDE {
+            self.of_seats.borrow_mut().insert((seat, lane, ticket));
+        }
     }
 
-    /// The topics' lanes that a seat may receive from, which are forgotten: it has ended.
-    pub(crate) fn take_lanes_of(&self, seat: u32) -> Vec<u32> {
+    /// It does so no more.
+    pub(crate) fn leave(&self, seat: u32, lane: u32, ticket: u64) {
+        self.of_seats.borrow_mut().remove(&(seat, lane, ticket));
+    }
+
+    /// The tickets with which a seat receives from a topic's lane.
+    pub(crate) fn tickets_of(&self, seat: u32, lane: u32) -> Vec<u64> {
+        let of_seats = self.of_seats.borrow();
+        of_seats.range((seat, lane, 0)..=(seat, lane, u64::MAX)).map(|(_, _, ticket)| *ticket).collect()
+    }
+
+    /// The topics' lanes that a seat receives from, each with its tickets there, which are forgotten: it has
+    /// ended.
+    pub(crate) fn take_lanes_of(&self, seat: u32) -> Vec<(u32, Vec<u64>)> {
         let mut of_seats = self.of_seats.borrow_mut();
-        let lanes: Vec<_> = of_seats.range((seat, 0)..=(seat, u32::MAX)).map(|(_, lane)| *lane).collect();
-        lanes.iter().for_each(|lane| _ = of_seats.remove(&(seat, *lane)));
+        let mut lanes: Vec<(u32, Vec<u64>)> = Vec::new();
+        for (_, lane, ticket) in of_seats.range((seat, 0, 0)..=(seat, u32::MAX, u64::MAX)) {
+            match lanes.last_mut() {
+                Some((last, tickets)) if last == lane => tickets.push(*ticket),
+                _ => lanes.push((*lane, vec![*ticket])),
+            }
+        }
+        for (lane, tickets) in &lanes {
+            tickets.iter().for_each(|ticket| _ = of_seats.remove(&(seat, *lane, *ticket)));
+        }
         lanes
     }
 }

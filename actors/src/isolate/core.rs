@@ -34,9 +34,9 @@ use super::tree::TreeRun;
 use super::waits::WaitNotes;
 use super::wire::Transcript;
 use super::{OUTSIDE, OnFailure, RunError};
+use crate::Probe;
 use crate::dead_letters::Letters;
 use crate::wire::Table;
-use crate::{Probe, StopReason};
 
 pub(crate) use self::ends::Parts;
 pub(crate) use self::publish::Refusal;
@@ -89,20 +89,14 @@ pub(crate) struct IsolateCore {
     /// When the next feed is due, and which.
     next_feed: Cell<Option<(i64, u32)>>,
     signals: Arc<LoopSignals>,
-    room: RefCell<Vec<Waker>>,
-    /// How many events had been handled when those who wait for room were last woken; more make room. No such
-    /// number: something else did.
-    room_seen: Cell<u64>,
     failure: RefCell<Option<Box<RunError>>>,
     trees: RefCell<Vec<Rc<TreeRun>>>,
     /// Whose code was polled last: after a panic, whose it was.
     pub(crate) running: Cell<u32>,
     /// The service that went on last, since the bounds were looked at.
     pub(crate) went_on: Cell<u32>,
-    /// Set by `Context::stop`; the seat whose code runs takes it.
-    pub(crate) stop_asked: Cell<bool>,
-    /// With it, if the end of one that an actor depends on has asked.
-    pub(crate) failed_dependency: RefCell<Option<StopReason>>,
+    /// Set where the seat whose code runs is asked to stop: what its handler returns to looks there.
+    pub(crate) looks_back: Cell<bool>,
     pub(super) closed: Cell<bool>,
     pub(crate) on_failure: Cell<OnFailure>,
     pub(crate) names: SeatNames,
@@ -131,8 +125,8 @@ pub(crate) enum Idle {
     Resume(u32),
     /// The batch of this seat ends.
     EndBatch(u32),
-    /// These may go on.
-    Wake(Vec<Waker>),
+    /// This one may go on.
+    Wake(Waker),
     /// Nothing is left to do by then.
     Done,
 }
@@ -162,14 +156,11 @@ impl IsolateCore {
             other_work: Cell::new(i64::MIN),
             next_feed: Cell::new(None),
             signals,
-            room: RefCell::default(),
-            room_seen: Cell::new(0),
             failure: RefCell::default(),
             trees: RefCell::default(),
             running: Cell::new(OUTSIDE),
             went_on: Cell::new(OUTSIDE),
-            stop_asked: Cell::new(false),
-            failed_dependency: RefCell::default(),
+            looks_back: Cell::new(false),
             closed: Cell::new(false),
             on_failure: Cell::default(),
             names: SeatNames::default(),
@@ -197,19 +188,19 @@ impl IsolateCore {
         self.order.is_full()
     }
 
-    /// Wakes `waker` when publishers may try again.
-    pub(crate) fn wait_for_room(&self, waker: &Waker) {
+    /// Wakes `waker`, with which this seat waits, when it is its turn to send something by this lane.
+    pub(crate) fn wait_for_room(&self, lane: u32, seat: u32, waker: &Waker) {
         self.other_work.set(i64::MIN);
-        let mut room = self.room.borrow_mut();
-        // One that is polled again while it waits has its place.
-        if !room.iter().any(|other| other.will_wake(waker)) {
-            room.push(waker.clone());
-        }
+        self.changes.room.wait(lane, seat, waker);
     }
 
-    /// Something that waited was handled or dropped.
-    pub(crate) fn made_room(&self) {
-        self.room_seen.set(u64::MAX);
+    /// Whether anybody waits for room.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.changes.room.any()
+    }
+
+    fn room_in(&self, lane: u32) -> usize {
+        self.lane(lane).map_or(usize::MAX, |lane| lane.room())
     }
 
     /// A batch of this seat ends when nothing waits at this moment.
@@ -230,8 +221,8 @@ impl IsolateCore {
         self.seat(fire.seat).is_none_or(|seat| seat.has_outlived(fire.life))
     }
 
-    pub(crate) fn cancel_timer(&self, timer: u64) {
-        self.timers.borrow_mut().cancel(timer);
+    pub(crate) fn cancel_timer(&self, at: i64, timer: u64) {
+        self.timers.borrow_mut().cancel(at, timer);
     }
 
     /// The next event.
@@ -248,9 +239,9 @@ impl IsolateCore {
     /// Finds what the run loop does when nothing waits.
     #[inline]
     pub(crate) fn idle(&self, until: i64) -> Idle {
-        let events = self.bounds.events();
-        if !self.room.borrow().is_empty() && self.room_seen.replace(events) != events {
-            return Idle::Wake(self.room.take());
+        let room = &self.changes.room;
+        if room.is_due() && room.wake(|lane| self.room_in(lane)) {
+            return Idle::Event;
         }
         // A batch ends before the clock moves, and after all that is due now.
         let until = if self.batches.is_empty() { until } else { until.min(self.now.get()) };
@@ -270,7 +261,7 @@ impl IsolateCore {
         self.now.set(self.now.get().max(at));
         match due {
             Due::Resume(seat) => Idle::Resume(seat),
-            Due::Wake(waker) => Idle::Wake(vec![waker]),
+            Due::Wake(waker) => Idle::Wake(waker),
             Due::Fire(fire) => {
                 (fire.queue)(self);
                 Idle::Event
@@ -291,21 +282,5 @@ impl IsolateCore {
     /// Whether nothing waits in the queue of events.
     pub(crate) fn is_empty(&self) -> bool {
         self.order.is_empty()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_waits_for_room_waits_once_however_often_it_is_polled() {
-        let core = IsolateCore::new(0, 0);
-        let ((_, one), (_, other)) = (core.next_seat(), core.next_seat());
-        for _ in 0..10 {
-            core.wait_for_room(&one);
-            core.wait_for_room(&other);
-        }
-        assert_eq!(core.room.borrow().len(), 2);
     }
 }

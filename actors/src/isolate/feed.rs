@@ -11,14 +11,13 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use mycelium_mailbox::{Confined, Held};
 
 use super::core::{IsolateCore, Refusal};
 use super::handle::{Place, refused};
 use super::lane::Lane;
-use super::waits::SeatWait;
 use crate::{Message, PublishError, Timestamp};
 
 /// What the core knows of a feed.
@@ -27,6 +26,10 @@ pub(crate) trait AnyFeed: 'static {
     fn at(&self) -> Option<i64>;
     /// The service that waits for it.
     fn seat(&self) -> u32;
+    /// The task within that service that waits for it, if it is one.
+    fn take_waker(&self) -> Option<Waker> {
+        None
+    }
     /// How many messages it has published, if they come to an end.
     fn input(&self) -> u64 {
         0
@@ -45,6 +48,7 @@ struct Feed<M, I> {
     at: Cell<Option<i64>>,
     refusal: Cell<Option<Refusal>>,
     published: Cell<u64>,
+    waker: Cell<Option<Waker>>,
     /// Its service has let it go.
     closed: Cell<bool>,
     /// The topic, once anybody has subscribed to it: looked up once, not for each message.
@@ -67,6 +71,13 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)>> Feed<M, I> {
         // What stood there was published, so this drops nothing.
         *self.next.borrow_mut() = next.map(|(_, message)| message);
         at
+    }
+
+    /// It is waited for with this waker.
+    fn wakes(&self, core: &IsolateCore, waker: &Waker) {
+        // Where it is the service itself that waits, the run loop resumes that.
+        let is_task = core.seat_polled_with(waker) != Some(self.seat);
+        drop(self.waker.replace(is_task.then(|| waker.clone())));
     }
 
     fn load(&self, now: i64) -> Option<i64> {
@@ -101,6 +112,10 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> AnyFeed for Feed<
 
     fn seat(&self) -> u32 {
         self.seat
+    }
+
+    fn take_waker(&self) -> Option<Waker> {
+        self.waker.take()
     }
 
     fn input(&self) -> u64 {
@@ -181,17 +196,25 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
                 at: Cell::new(None),
                 refusal: Cell::new(None),
                 published: Cell::new(0),
+                waker: Cell::new(None),
                 closed: Cell::new(false),
                 lane: OnceCell::new(),
             });
             if feed.load(core.now.get()).is_none() {
                 return Poll::Ready(Ok(0));
             }
+            feed.wakes(core, cx.waker());
             core.add_feed(Rc::clone(&feed) as Rc<dyn AnyFeed>);
             this.feed = Some(Confined::new(feed));
             return Poll::Pending;
         }
         let Some(feed) = this.feed.as_ref().and_then(Confined::get) else { return Poll::Pending };
+        feed.wakes(core, cx.waker());
+        if feed.at().is_none() && feed.publish(core).is_some() {
+            // It was its turn.
+            core.look_at_feeds();
+            return Poll::Pending;
+        }
         match feed.refusal.take() {
             Some(Refusal::Over) => {
                 // In the next run it is due again.
@@ -200,24 +223,15 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
             }
             Some(Refusal::Full(_)) => {
                 // Once woken, it is due again.
-                core.wait_for_room(cx.waker());
-                if let Some(topic) = core.find_topic::<M>() {
-                    core.note_wait(SeatWait::Topic(topic.index()));
-                }
+                core.wait_for_topic(M::TYPE_ID, this.place.seat(), cx.waker());
                 Poll::Pending
             }
             Some(refusal) => match feed.next.take() {
-                Some(message) => Poll::Ready(Err(refused(refusal, message))),
+                Some(message) => Poll::Ready(Err(refused(Some(core), refusal, message))),
                 None => Poll::Ready(Ok(feed.published.get())),
             },
-            None if feed.next.borrow().is_none() => Poll::Ready(Ok(feed.published.get())),
-            None => {
-                if feed.at().is_none() {
-                    feed.at.set(Some(core.now.get()));
-                    core.look_at_feeds();
-                }
-                Poll::Pending
-            }
+            None if feed.at().is_none() => Poll::Ready(Ok(feed.published.get())),
+            None => Poll::Pending,
         }
     }
 }

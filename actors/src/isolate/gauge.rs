@@ -1,9 +1,10 @@
 //! What a lane and the ways into its receivers count together, off the path of a message that is handled at
 //! once.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 
+use super::changes::LaneChanges;
 use crate::DeadLetterCause;
 use crate::life::MARKER;
 
@@ -43,6 +44,10 @@ pub(crate) struct Gauge {
     retains: Cell<bool>,
     /// Subscriptions that are full and refuse publishes.
     full: Cell<u32>,
+    /// Those of them that fail publishes.
+    failing: Cell<u32>,
+    /// The lane, and where it tells that there may be room.
+    lane: OnceCell<(Rc<LaneChanges>, u32)>,
     pub(crate) oldest: Cell<u64>,
     pub(crate) newest: Cell<u64>,
     pub(crate) conflated: Cell<u64>,
@@ -56,8 +61,23 @@ pub(crate) struct Gauge {
 impl Gauge {
     pub(crate) fn new(label: Label) -> Self {
         let (open, heard, full, oldest, newest, conflated, dead, left, lost, in_hand) = Default::default();
-        let retains = Default::default();
-        Self { label, open, heard, retains, full, oldest, newest, conflated, dead, left, lost, in_hand }
+        let (retains, failing, lane) = Default::default();
+        Self {
+            label,
+            open,
+            heard,
+            retains,
+            full,
+            failing,
+            lane,
+            oldest,
+            newest,
+            conflated,
+            dead,
+            left,
+            lost,
+            in_hand,
+        }
     }
 
     /// That of messages to one actor alone.
@@ -76,11 +96,31 @@ impl Gauge {
         self.heard.get()
     }
 
-    /// A subscription begins, or ceases, to refuse publishes.
-    pub(crate) fn refuses(&self, begins: bool) {
-        let full = self.full.get();
-        self.full.set(if begins { full + 1 } else { full - 1 });
+    /// It is that of this lane, and tells there when there may be room.
+    pub(crate) fn is_of(&self, changes: &Rc<LaneChanges>, lane: u32) {
+        self.lane.get_or_init(|| (Rc::clone(changes), lane));
+    }
+
+    /// A subscription begins, or ceases, to refuse publishes: it is that of this seat, and fails them or has
+    /// them wait.
+    pub(crate) fn refuses(&self, begins: bool, seat: u32, fails: bool) {
+        let change = |full: &Cell<u32>| full.set(if begins { full.get() + 1 } else { full.get() - 1 });
+        change(&self.full);
+        if fails {
+            change(&self.failing);
+        }
         self.look();
+        if let Some((changes, lane)) = self.lane.get() {
+            changes.room.changed(*lane);
+            if begins && !fails {
+                changes.room.own_is_full(seat);
+            }
+        }
+    }
+
+    /// Whether a publish has to wait: nobody fails it either.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.heard.get() && self.full.get() > 0 && self.failing.get() == 0
     }
 
     pub(crate) fn is_heard(&self, heard: bool) {

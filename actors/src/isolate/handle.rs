@@ -7,7 +7,8 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context as TaskContext, Poll};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::Duration;
 
 use mycelium_mailbox::{Confined, Held};
@@ -18,7 +19,7 @@ pub(crate) use self::tied::Tied;
 use super::beat::{Beat, BeatAgain};
 use super::core::{IsolateCore, Refusal};
 use super::seat::Seat;
-use super::sub::Called;
+use super::sub::{Called, TopicWay};
 use super::timers::{Due, Fire};
 use super::tree::SeatedChild;
 use super::waits::{Rest, SeatWait};
@@ -87,7 +88,7 @@ impl Place {
     pub(crate) fn try_publish<M: Message>(&self, message: M) -> Result<(), PublishError<M>> {
         let mut message = Held::new(message, ());
         match (self.queue(&mut message), message.take()) {
-            (Err(refusal), Some(message)) => Err(refused(refusal, message)),
+            (Err(refusal), Some(message)) => Err(refused(self.core(), refusal, message)),
             _ => Ok(()),
         }
     }
@@ -120,33 +121,18 @@ impl Place {
         cx: &mut TaskContext<'_>,
     ) -> Poll<Result<(), PublishError<M>>> {
         if let (Refusal::Full(_), Some(core)) = (refusal, self.core()) {
-            core.wait_for_room(cx.waker());
-            if let Some(topic) = core.find_topic_of::<M>(type_id) {
-                core.note_wait(SeatWait::Topic(topic.index()));
-            }
+            core.wait_for_topic(type_id, self.seat, cx.waker());
             return Poll::Pending;
         }
         if refusal == Refusal::Over {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(message.take().map_or(Ok(()), |message| Err(refused(refusal, message))))
+        Poll::Ready(message.take().map_or(Ok(()), |message| Err(refused(self.core(), refusal, message))))
     }
 
     pub(crate) fn sleep(&self, duration: Duration) -> Sleep {
         self.sleep_until(self.now() + duration)
-    }
-
-    /// The same for a clock, which may be that of no seat, or may have been handed to another one.
-    pub(crate) fn sleep_by_clock(&self, duration: Duration) -> Sleep {
-        self.timer(duration)
-    }
-
-    /// The same, whoever waits: it goes through the waker of the one that polls.
-    pub(crate) fn timer(&self, duration: Duration) -> Sleep {
-        let mut sleep = self.sleep(duration);
-        sleep.own = false;
-        sleep
     }
 
     /// Another place in this isolate.
@@ -156,7 +142,7 @@ impl Place {
 
     #[inline]
     pub(crate) fn sleep_until(&self, at: Timestamp) -> Sleep {
-        Sleep { place: self.clone(), at: at.as_nanos(), timer: None, own: true }
+        Sleep { place: self.clone(), at: at.as_nanos(), timer: None }
     }
 }
 
@@ -188,6 +174,14 @@ impl Place {
         seat.iter().filter_map(|seat| seat.as_child()).for_each(SeatedChild::ends_by_hand);
         Stopped { place: self.clone(), rest: None }
     }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        let seat = self.core().and_then(|core| core.seat(self.seat));
+        seat.as_ref().and_then(|seat| seat.as_child()).is_some_and(|child| {
+            child.ends_by_hand();
+            child.poll_stopped(Waker::noop()).is_ready()
+        })
+    }
 }
 
 impl Future for Stopped {
@@ -213,9 +207,11 @@ pub(crate) fn id_of(seat: u32) -> ActorId {
 }
 
 /// The error for a message that was not queued.
-pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
+#[cold]
+pub(crate) fn refused<M>(core: Option<&IsolateCore>, refusal: Refusal, message: M) -> PublishError<M> {
+    let who = |seat| core.map(|core| Arc::new(core.identity_in(seat)));
     match refusal {
-        Refusal::Full(by) | Refusal::Fail(by) => PublishError::Full(message, by.map(id_of)),
+        Refusal::Full(by) | Refusal::Fail(by) => PublishError::Full(message, by.and_then(who)),
         Refusal::Over => PublishError::Full(message, None),
         Refusal::OwnFull => PublishError::SelfBlocked(message),
         Refusal::Duplicate => PublishError::DuplicateTypeId(message),
@@ -224,11 +220,10 @@ pub(crate) fn refused<M>(refusal: Refusal, message: M) -> PublishError<M> {
     }
 }
 
-/// Waits until something that was queued has been handled, for room in the mailbox of the actor in this
-/// place.
+/// Waits for its turn in one of these lanes to the actor in this place, and to others.
 pub(super) struct Room<'a> {
     pub(super) place: &'a Place,
-    pub(super) waited: bool,
+    pub(super) lanes: Vec<u32>,
 }
 
 impl Future for Room<'_> {
@@ -236,10 +231,11 @@ impl Future for Room<'_> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
         match self.place.core() {
-            Some(core) if !self.waited => {
-                core.wait_for_room(cx.waker());
+            Some(core) if !self.lanes.is_empty() => {
+                for lane in std::mem::take(&mut self.lanes) {
+                    core.wait_for_room(lane, core.running.get(), cx.waker());
+                }
                 core.note_wait(SeatWait::Mailbox(self.place.seat));
-                self.waited = true;
                 Poll::Pending
             }
             _ => Poll::Ready(()),
@@ -251,9 +247,39 @@ impl Future for Room<'_> {
 pub(crate) struct Sleep {
     place: Place,
     at: i64,
-    timer: Option<u64>,
-    /// Whether the seat's own future waits, so that the timer can resume it without a waker.
-    own: bool,
+    /// The number of its timer, and who goes on when that is due.
+    timer: Option<(u64, Sleeper)>,
+}
+
+/// Whoever polled a sleep last.
+enum Sleeper {
+    /// The code of this seat, which a timer resumes without a waker.
+    Seat(u32),
+    /// A task within such code, or code outside of all seats.
+    Task(Waker),
+}
+
+impl Sleeper {
+    fn new(core: &IsolateCore, waker: &Waker) -> Self {
+        match core.seat_polled_with(waker) {
+            Some(seat) => Self::Seat(seat),
+            None => Self::Task(waker.clone()),
+        }
+    }
+
+    fn is(&self, core: &IsolateCore, waker: &Waker) -> bool {
+        match self {
+            Self::Seat(seat) => core.seat_polled_with(waker) == Some(*seat),
+            Self::Task(task) => task.will_wake(waker),
+        }
+    }
+
+    fn due(&self) -> Due {
+        match self {
+            Self::Seat(seat) => Due::Resume(*seat),
+            Self::Task(task) => Due::Wake(task.clone()),
+        }
+    }
 }
 
 impl Sleep {
@@ -282,9 +308,12 @@ impl Future for Sleep {
             }
             return Poll::Ready(());
         }
-        if this.timer.is_none() {
-            let due = if this.own { Due::Resume(this.place.seat) } else { Due::Wake(cx.waker().clone()) };
-            this.timer = Some(core.set_timer(this.at, due));
+        if this.timer.as_ref().is_none_or(|(_, sleeper)| !sleeper.is(core, cx.waker())) {
+            if let Some((timer, _)) = this.timer.take() {
+                core.cancel_timer(this.at, timer);
+            }
+            let sleeper = Sleeper::new(core, cx.waker());
+            this.timer = Some((core.set_timer(this.at, sleeper.due()), sleeper));
         }
         Poll::Pending
     }
@@ -293,8 +322,8 @@ impl Future for Sleep {
 impl Drop for Sleep {
     #[inline]
     fn drop(&mut self) {
-        if let (Some(timer), Some(core)) = (self.timer, self.place.core()) {
-            core.cancel_timer(timer);
+        if let (Some((timer, _)), Some(core)) = (&self.timer, self.place.core()) {
+            core.cancel_timer(self.at, *timer);
         }
     }
 }
@@ -317,16 +346,13 @@ impl<A: Actor> IsolateContext<A> {
 
     /// Ends the actor once the handler that runs has returned.
     pub(crate) fn ask_stop(&self) {
-        if let Some(core) = self.place.core() {
-            core.stop_asked.set(true);
-        }
+        self.place.ask_stop();
     }
 
     /// The same, for this reason.
     pub(crate) fn ask_end(&self, reason: StopReason) {
-        if let Some(core) = self.place.core() {
-            *core.failed_dependency.borrow_mut() = Some(reason);
-            core.stop_asked.set(true);
+        if let Some(seat) = self.place.core().and_then(|core| core.seat(self.place.seat)) {
+            seat.ask_end(reason);
         }
     }
 
@@ -389,7 +415,7 @@ impl<A: Actor> IsolateContext<A> {
 
     pub(crate) fn unsubscribe<M: Message>(&self) {
         if let Some(seat) = self.place.core().and_then(|core| core.seat(self.place.seat)) {
-            seat.left(M::TYPE_ID);
+            seat.left(TopicWay::typed(M::TYPE_ID));
         }
         let Some(core) = self.place.core() else { return };
         if let Some(lane) = core.find_topic::<M>() {

@@ -29,7 +29,7 @@ impl Isolate {
     pub fn publish<M: Message>(&mut self, message: M) -> Result<(), PublishError<M>> {
         let mut message = Held::new(message, ());
         match (self.core.publish(OUTSIDE, &mut message), message.take()) {
-            (Err(refusal), Some(message)) => Err(refused(refusal, message)),
+            (Err(refusal), Some(message)) => Err(refused(Some(&self.core), refusal, message)),
             _ => Ok(()),
         }
     }

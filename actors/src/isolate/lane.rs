@@ -5,14 +5,15 @@
 //! destructor is dropped right after its last reader.
 
 mod receive;
+mod receivers;
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::ops::Deref;
 use std::rc::Rc;
 
 use mycelium_mailbox::{Fifo, Held, Lent, Shared};
 
 pub(crate) use self::receive::{HandsOn, LaneReceiving, Receive};
+use self::receivers::{PolicyKind, Receiver, Receivers};
 use super::changes::LaneChanges;
 use super::core::{IsolateCore, Parts, QUEUE_CAPACITY, Refusal};
 use super::gauge::{Gauge, Label};
@@ -35,11 +36,13 @@ pub(crate) trait AnyLane: 'static {
     fn waiting(&self) -> usize;
     /// Whether no message of its is queued.
     fn is_empty(&self) -> bool;
+    /// How many messages may come before one has to wait, while none is queued.
+    fn room(&self) -> usize;
     /// Hands its last message to those who have not got it because one before them has panicked.
     fn deliver_rest(&self);
-    /// Removes the receivers of a seat, and counts what they had not handled. `core` knows who sent what is
-    /// in the queue.
-    fn remove(&self, seat: u32, core: &IsolateCore);
+    /// Removes the receivers of a seat, which have these tickets, and counts what they had not handled.
+    /// `core` knows who sent what is in the queue.
+    fn remove(&self, seat: u32, tickets: &[u64], core: &IsolateCore);
     /// Drops receivers and what waits.
     fn clear(&self);
 }
@@ -66,56 +69,6 @@ impl<M: 'static> LaneWay for ToAll<M> {
     }
 }
 
-struct Receiver<M> {
-    /// Messages with a lower number were published before the subscription.
-    since: u64,
-    policy: PolicyKind,
-    /// Of a topic's.
-    terms: Option<Terms>,
-    /// Whether it receives bytes.
-    by_wire: bool,
-    /// Not behind a count: from a `Box` it is found without a look at its alignment.
-    to: Box<dyn Receive<M>>,
-}
-
-impl<M> Clone for Receiver<M> {
-    fn clone(&self) -> Self {
-        Self { to: self.to.again(), ..*self }
-    }
-}
-
-/// The receivers of a lane, shared by whoever hands a message to them; nothing is allocated while there are
-/// none.
-struct Receivers<M>(Option<Rc<[Receiver<M>]>>);
-
-impl<M> Clone for Receivers<M> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<M> Deref for Receivers<M> {
-    type Target = [Receiver<M>];
-
-    #[inline]
-    fn deref(&self) -> &[Receiver<M>] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl<M> FromIterator<Receiver<M>> for Receivers<M> {
-    fn from_iter<I: IntoIterator<Item = Receiver<M>>>(receivers: I) -> Self {
-        Self(Some(receivers.into_iter().collect::<Rc<[_]>>()).filter(|receivers| !receivers.is_empty()))
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PolicyKind {
-    Block,
-    Fail,
-    Lossy,
-}
-
 /// The oldest message of a lane on its way to all receivers. It is forgotten at the end of that way: its drop
 /// is an unwinding.
 struct Round<'a, M: 'static> {
@@ -133,21 +86,29 @@ impl<M: 'static> Drop for Round<'_, M> {
     fn drop(&mut self) {
         let Self { lane, sender, behind } = *self;
         let number = lane.messages.taken() - 1;
-        let receivers = lane.receivers.borrow().clone();
         if let Some(message) = lane.messages.lent() {
-            let from = receivers.len() - behind;
-            lane.leave_rest(Unread { message, receivers, from, number, sender });
+            let from = lane.receivers.lend().len() - behind;
+            *lane.rest.borrow_mut() = Some(Unread { message, from, number, sender });
+            lane.receivers.hold(true);
+            lane.changes.leave_unfinished(lane.index);
         }
     }
 }
 
-/// A message that is to go to the receivers behind one that has panicked over it.
+/// A message that is to go to the receivers behind one that has panicked over it. As long as there is one,
+/// the list of receivers is held.
 struct Unread<M> {
     message: Shared<M>,
-    receivers: Receivers<M>,
+    /// The place of the first of them.
     from: usize,
     number: u64,
     sender: u32,
+}
+
+impl<M> Clone for Unread<M> {
+    fn clone(&self) -> Self {
+        Self { message: self.message.clone(), ..*self }
+    }
 }
 
 /// What a new lane is told of its isolate.
@@ -160,10 +121,7 @@ pub(crate) struct LanePlace {
 pub(crate) struct Lane<M> {
     index: u32,
     messages: Fifo<M>,
-    receivers: RefCell<Receivers<M>>,
-    /// Copied on change, so that a handler may subscribe while its topic is being dispatched.
-    changed: RefCell<Option<Receivers<M>>>,
-    has_changed: Cell<bool>,
+    receivers: Receivers<M>,
     changes: Rc<LaneChanges>,
     rest: RefCell<Option<Unread<M>>>,
     /// Whether it is among the changes.
@@ -190,24 +148,23 @@ impl<M: 'static> Lane<M> {
 
     pub(crate) fn of_topic(place: LanePlace, name: &'static str, topic: &'static str) -> Self {
         let gauge = Gauge::new(Label { message: name, topic: Some(topic), by_value: false });
-        Self::new(place, Rc::new(gauge), Receivers(None))
+        Self::new(place, Rc::new(gauge))
     }
 
     /// A lane whose messages all go to one receiver, that waits when that is full.
     pub(crate) fn to_one(place: LanePlace, to: Box<dyn Receive<M>>, gauge: Rc<Gauge>) -> Self {
-        let only = Receiver { since: 0, policy: PolicyKind::Block, terms: None, by_wire: false, to };
-        let receivers = Receivers(Some(Rc::from([only])));
         gauge.is_heard(true);
-        Self::new(place, gauge, receivers)
+        let lane = Self::new(place, gauge);
+        lane.receivers.join(Receiver::new(0, PolicyKind::Block, None, false, to));
+        lane
     }
 
-    fn new(LanePlace { index, changes }: LanePlace, gauge: Rc<Gauge>, receivers: Receivers<M>) -> Self {
+    fn new(LanePlace { index, changes }: LanePlace, gauge: Rc<Gauge>) -> Self {
+        gauge.is_of(&changes, index);
         Self {
             index,
             messages: Fifo::new(Self::BATCH_FIRST, QUEUE_CAPACITY),
-            receivers: RefCell::new(receivers),
-            changed: RefCell::default(),
-            has_changed: Cell::new(false),
+            receivers: Receivers::default(),
             changes,
             rest: RefCell::default(),
             is_listed: Cell::new(false),
@@ -248,26 +205,33 @@ impl<M: 'static> Lane<M> {
     /// Why it is not open although somebody receives.
     #[cold]
     pub(crate) fn refusal(&self, sender: u32) -> Refusal {
-        let receivers = self.current();
-        let full = |policy| {
-            let mut of_policy = receivers.iter().filter(move |receiver| receiver.policy == policy);
-            of_policy.find(|receiver| receiver.to.is_full()).map(|receiver| receiver.to.seat())
-        };
-        let is_own = |receiver: &Receiver<M>| {
-            let is_own = sender != OUTSIDE && receiver.to.seat() == sender;
-            is_own && receiver.policy == PolicyKind::Block && receiver.to.is_full()
-        };
+        let (mut fails, mut blocks, mut is_own) = (None, None, false);
+        self.receivers.with(|receivers| {
+            for Receiver { policy, to, .. } in receivers.filter(|receiver| receiver.to.is_full()) {
+                match policy {
+                    PolicyKind::Fail => _ = fails.get_or_insert(to.seat()),
+                    PolicyKind::Block => {
+                        is_own |= sender != OUTSIDE && to.seat() == sender;
+                        blocks.get_or_insert(to.seat());
+                    }
+                    PolicyKind::Lossy => {}
+                }
+            }
+        });
         let in_seat = |seat: u32| Some(seat).filter(|seat| *seat != OUTSIDE);
-        match full(PolicyKind::Fail) {
+        match fails {
             Some(by) => Refusal::Fail(in_seat(by)),
-            None if receivers.iter().any(is_own) => Refusal::OwnFull,
-            None => Refusal::Full(full(PolicyKind::Block).and_then(in_seat)),
+            None if is_own => Refusal::OwnFull,
+            None => Refusal::Full(blocks.and_then(in_seat)),
         }
     }
 
     /// How many messages wait, here and behind those who receive.
     pub(crate) fn waiting(&self) -> usize {
-        self.messages.len() + self.current().iter().map(|receiver| receiver.to.waiting()).sum::<usize>()
+        let behind = |receivers: &mut dyn Iterator<Item = &Receiver<M>>| {
+            receivers.map(|receiver| receiver.to.waiting()).sum::<usize>()
+        };
+        self.messages.len() + self.receivers.with(behind)
     }
 
     /// How many messages were published so far.
@@ -280,15 +244,14 @@ impl<M: 'static> Lane<M> {
     pub(crate) fn hand_out_next(&self, sender: u32) {
         let number = self.messages.taken();
         self.hand_out(|message| {
-            // Borrowed meanwhile; who changes it leaves the new list in `changed`.
-            let receivers: &[_] = &self.receivers.borrow();
+            let receivers: &[_] = &self.receivers.lend();
             let mut round = Round { lane: self, sender, behind: receivers.len() };
             // All of them get it, but for those whom it turns out to miss.
             self.add_surplus(receivers.len() as i64 - 1);
             let mut delivered = false;
             for receiver in receivers.iter() {
                 round.behind -= 1;
-                if receiver.since <= number && receiver.to.deliver(sender, message) {
+                if receiver.deliver(number, sender, message) {
                     delivered = true;
                 } else {
                     self.add_surplus(-1);
@@ -297,8 +260,8 @@ impl<M: 'static> Lane<M> {
             std::mem::forget(round);
             delivered
         });
-        if self.has_changed.get() {
-            self.take_over();
+        if self.receivers.has_changed() {
+            self.receivers.settle();
         }
     }
 
@@ -325,30 +288,9 @@ impl<M: 'static> Lane<M> {
         }
     }
 
-    fn leave_rest(&self, rest: Unread<M>) {
-        *self.rest.borrow_mut() = Some(rest);
-        self.changes.leave_unfinished(self.index);
-    }
-
     #[inline(always)]
     fn add_surplus(&self, messages: i64) {
         self.surplus.set(self.surplus.get() + messages);
-    }
-
-    /// The receivers of what is published from now on.
-    fn current(&self) -> Receivers<M> {
-        let changed = self.changed.borrow().clone();
-        changed.unwrap_or_else(|| self.receivers.borrow().clone())
-    }
-
-    /// Has these receive what is published from now on.
-    fn change(&self, receivers: Receivers<M>) {
-        self.gauge.is_heard(!receivers.is_empty());
-        let before = self.changed.replace(Some(receivers));
-        self.has_changed.set(true);
-        self.list_change();
-        drop(before);
-        self.take_over();
     }
 
     /// Lets the run loop look for the way anew.
@@ -358,40 +300,33 @@ impl<M: 'static> Lane<M> {
         }
     }
 
-    /// Goes on with the changed list, unless a message is being handed out with the one before.
-    #[cold]
-    fn take_over(&self) {
-        let Ok(mut receivers) = self.receivers.try_borrow_mut() else { return };
-        let Some(changed) = self.changed.take() else { return };
-        self.has_changed.set(false);
-        let before = std::mem::replace(&mut *receivers, changed);
-        drop(receivers);
-        drop(before);
-    }
-
-    /// Removes receivers that take no more.
-    pub(crate) fn forget_closed(&self, core: &IsolateCore) {
-        self.leave(core, |receiver| receiver.to.is_closed());
-    }
-
-    /// Removes the receivers that `leave`, with what waits for them. How much of the queue was for actors
+    /// The receivers with these tickets leave, with what waits for them. How much of the queue was for actors
     /// among them.
-    fn leave(&self, core: &IsolateCore, leave: impl Fn(&Receiver<M>) -> bool) -> u64 {
-        let current = self.current();
-        let gone: Vec<_> = current.iter().filter(|receiver| leave(receiver)).cloned().collect();
+    pub(crate) fn leave(&self, core: &IsolateCore, tickets: &[u64]) -> u64 {
+        let left = |ticket: &u64| Some((*ticket, self.receivers.leave(*ticket)?));
+        let gone: Vec<_> = tickets.iter().filter_map(left).collect();
         let mut for_actors = 0;
         if gone.is_empty() {
             return for_actors;
         }
+        self.have_changed();
         let senders = if self.messages.is_empty() { Vec::new() } else { core.senders_to(self.index) };
-        self.change(current.iter().filter(|receiver| !leave(receiver)).cloned().collect());
-        for receiver in gone {
-            let queued = self.queued_for(&receiver, &senders);
-            self.gauge.left(queued);
-            for_actors += if receiver.to.is_actor() { queued } else { 0 };
-            receiver.to.close();
+        for (ticket, left) in &gone {
+            self.receivers.look(left, |receiver| {
+                self.changes.leave(receiver.to.seat(), self.index, *ticket);
+                let queued = self.queued_for(receiver, &senders);
+                self.gauge.left(queued);
+                for_actors += if receiver.to.is_actor() { queued } else { 0 };
+                receiver.to.close();
+            });
         }
         for_actors
+    }
+
+    /// Others receive what is published from now on.
+    fn have_changed(&self) {
+        self.gauge.is_heard(self.receivers.there() > 0);
+        self.list_change();
     }
 
     /// How many messages of the queue are for this receiver.
@@ -403,17 +338,17 @@ impl<M: 'static> Lane<M> {
 }
 
 impl<M: 'static> Lane<M> {
-    /// Adds a receiver of everything published from now on.
-    pub(crate) fn add(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>) {
-        self.add_as(to, subscription, false);
+    /// Adds a receiver of everything published from now on; says its ticket.
+    pub(crate) fn add(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>) -> u64 {
+        self.add_as(to, subscription, false)
     }
 
     /// The same for one who receives bytes.
-    pub(crate) fn add_wire(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>) {
-        self.add_as(to, subscription, true);
+    pub(crate) fn add_wire(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>) -> u64 {
+        self.add_as(to, subscription, true)
     }
 
-    fn add_as(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>, by_wire: bool) {
+    fn add_as(&self, to: Box<dyn Receive<M>>, subscription: &Subscription<M>, by_wire: bool) -> u64 {
         let policy = match subscription.policy {
             Policy::Block => PolicyKind::Block,
             Policy::Fail => PolicyKind::Fail,
@@ -426,9 +361,11 @@ impl<M: 'static> Lane<M> {
         };
         self.add_surplus(given.len() as i64);
         given.iter().for_each(|one| to.give(one.sender, one.at, one.lend()));
-        self.changes.join(to.seat(), self.index);
-        let new = Receiver { since, policy, terms, by_wire, to };
-        self.change(self.current().iter().cloned().chain([new]).collect());
+        let seat = to.seat();
+        let ticket = self.receivers.join(Receiver::new(since, policy, terms, by_wire, to));
+        self.changes.join(seat, self.index, ticket);
+        self.have_changed();
+        ticket
     }
 
     /// How the actor in this seat receives, if it does.
@@ -442,32 +379,39 @@ impl<M: 'static> Lane<M> {
     }
 
     fn terms_as(&self, seat: u32, by_wire: bool) -> Option<Terms> {
-        let receivers = self.current();
-        receivers.iter().find(|other| other.by_wire == by_wire && other.to.seat() == seat)?.terms
+        let ticket = self.ticket_of(seat, by_wire)?;
+        self.receivers.find(ticket, |receiver| receiver.terms)?
     }
 
-    /// Removes who receives messages, and not bytes, in this seat.
+    /// The ticket of the actor in this seat.
+    fn ticket_of(&self, seat: u32, by_wire: bool) -> Option<u64> {
+        let receives = |ticket| self.receivers.find(ticket, |receiver| receiver.by_wire == by_wire);
+        let mut tickets = self.changes.tickets_of(seat, self.index).into_iter();
+        tickets.find(|ticket| receives(*ticket) == Some(true))
+    }
+
+    /// Removes the actor in this seat, which receives messages, and not bytes.
     pub(crate) fn remove_typed(&self, core: &IsolateCore, seat: u32) {
-        self.leave(core, |receiver| !receiver.by_wire && receiver.to.seat() == seat);
+        self.leave(core, self.ticket_of(seat, false).as_slice());
     }
 
-    /// Removes who receives bytes: in this seat, or if none is given, those that take no more.
-    pub(crate) fn remove_wire(&self, core: &IsolateCore, seat: Option<u32>) {
-        self.leave(core, |receiver| {
-            let to = &receiver.to;
-            receiver.by_wire && seat.map_or_else(|| to.is_closed(), |seat| to.seat() == seat)
-        });
+    /// Removes the actor in this seat, which receives bytes.
+    pub(crate) fn remove_wire(&self, core: &IsolateCore, seat: u32) {
+        self.leave(core, self.ticket_of(seat, true).as_slice());
     }
 }
 
 impl<M: 'static> AnyLane for Lane<M> {
     fn way(self: Rc<Self>) -> Box<dyn LaneWay> {
         self.is_listed.set(false);
-        match &*self.current() {
-            // All that waits was published after this one subscribed.
-            [only] if only.since <= self.messages.taken() => only.to.alone(self),
-            _ => Box::new(ToAll(self)),
-        }
+        // A message whose destructor has panicked may have left it to this.
+        self.receivers.settle();
+        // Where all that waits was published after the only one subscribed.
+        let alone = |only: &Receiver<M>| {
+            (only.since <= self.messages.taken()).then(|| only.to.alone(Rc::clone(&self)))
+        };
+        let way = self.receivers.only(alone).flatten();
+        way.unwrap_or_else(|| Box::new(ToAll(self)))
     }
 
     fn index(&self) -> u32 {
@@ -486,13 +430,32 @@ impl<M: 'static> AnyLane for Lane<M> {
         self.messages.is_empty()
     }
 
+    fn room(&self) -> usize {
+        if self.gauge.is_waited_for() {
+            return 0;
+        }
+        // Where a publish fails, or nobody receives, all those that wait are told.
+        if !self.gauge.heard() || self.gauge.is_refused() {
+            return usize::MAX;
+        }
+        let least = self.receivers.with(|receivers| {
+            let strict = receivers.filter(|receiver| receiver.policy == PolicyKind::Block);
+            strict.map(|receiver| receiver.to.room()).min()
+        });
+        least.map_or(usize::MAX, |least| least.max(1))
+    }
+
     fn stats(&self, senders: &[u32]) -> Option<TopicStats> {
-        let (gauge, receivers) = (&self.gauge, self.current());
+        let gauge = &self.gauge;
         let Label { message, topic, .. } = gauge.label;
         let topic = topic?;
-        let kept =
-            receivers.iter().map(|receiver| receiver.to.waiting() as u64).sum::<u64>() + gauge.in_hand();
-        let queued: u64 = receivers.iter().map(|receiver| self.queued_for(receiver, senders)).sum();
+        let (mut kept, mut queued) = (gauge.in_hand(), 0);
+        self.receivers.with(|receivers| {
+            for receiver in receivers {
+                kept += receiver.to.waiting() as u64;
+                queued += self.queued_for(receiver, senders);
+            }
+        });
         let taken = self.messages.taken().saturating_add_signed(self.surplus.get());
         let [retained, retained_given, retained_evicted] =
             self.retained().map(Retained::counts).unwrap_or_default();
@@ -514,28 +477,27 @@ impl<M: 'static> AnyLane for Lane<M> {
     }
 
     fn deliver_rest(&self) {
-        let Some(Unread { message, receivers, from, number, sender }) = self.rest.take() else { return };
+        let rest = self.rest.borrow().clone();
+        let Some(Unread { message, from, number, sender }) = rest else { return };
+        // Should one of these panic too.
+        self.changes.leave_unfinished(self.index);
+        let receivers = self.receivers.lend();
         for (at, receiver) in receivers.iter().enumerate().skip(from) {
-            // Should this one panic too.
-            let (message, receivers) = (message.lend(), receivers.clone());
-            self.leave_rest(Unread { message: message.share(), receivers, from: at + 1, number, sender });
-            if receiver.since > number || !receiver.to.deliver(sender, message) {
+            self.rest.borrow_mut().iter_mut().for_each(|rest| rest.from = at + 1);
+            if !receiver.deliver(number, sender, message.lend()) {
                 self.add_surplus(-1);
             }
         }
+        drop(receivers);
         self.changes.take_unfinished();
-        let_go((self.rest.take(), message));
-        if self.has_changed.get() {
-            self.take_over();
-        }
+        let rest = self.rest.take();
+        self.receivers.hold(false);
+        let_go((rest, message));
+        self.receivers.settle();
     }
 
-    fn remove(&self, seat: u32, core: &IsolateCore) {
-        // A direct lane keeps its receiver, which knows that its actor has ended and counts what still comes.
-        if self.gauge.label.topic.is_none() {
-            return;
-        }
-        let dead = self.leave(core, |receiver| receiver.to.seat() == seat);
+    fn remove(&self, seat: u32, tickets: &[u64], core: &IsolateCore) {
+        let dead = self.leave(core, tickets);
         core.bury_queued(seat, self.gauge.label, dead);
     }
 
@@ -545,7 +507,8 @@ impl<M: 'static> AnyLane for Lane<M> {
         parts.run(|| self.messages.clear());
         parts.run(|| drop(self.rest.take()));
         parts.run(|| self.retained().into_iter().for_each(Retained::clear));
-        parts.run(|| self.change(Receivers(None)));
+        self.list_change();
+        parts.run(|| self.receivers.clear());
         parts.finish();
     }
 }

@@ -48,9 +48,9 @@ impl<A: Actor> IsolateRef<A> {
         self.place.core().and_then(|core| self.seat(core)).is_some_and(|seat| seat.is_running())
     }
 
-    /// Waits until something that was queued has been handled.
-    pub(crate) async fn room(&self) {
-        Room { place: &self.place, waited: false }.await;
+    /// Waits for its turn in any of these lanes, which lead to this actor and others.
+    pub(crate) async fn room_in(&self, lanes: Vec<u32>) {
+        Room { place: &self.place, lanes }.await;
     }
 
     /// How many messages and queries wait for the actor that were sent to it alone.

@@ -20,6 +20,7 @@ mod parked;
 mod queue;
 mod report;
 mod retained;
+mod room;
 mod seat;
 mod service;
 mod signals;
@@ -404,7 +405,7 @@ impl Isolate {
                             return Err(core.over(over));
                         }
                     },
-                    Idle::Wake(wakers) => wakers.into_iter().for_each(Waker::wake),
+                    Idle::Wake(waker) => waker.wake(),
                     Idle::Done => return Ok(()),
                 }
                 continue;

@@ -86,9 +86,10 @@ impl Isolate {
     /// numbers go by that name ([`Context::random`](crate::Context::random)).
     ///
     /// # Errors
-    /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
+    /// [`SpawnError::NameTaken`], also where an actor of a tree has this path, and those of
+    /// [`spawn`](Self::spawn).
     pub fn spawn_named<A: Actor>(&mut self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        if self.named(name).is_some() {
+        if self.named(name).is_some() || self.core.trees().iter().any(|tree| tree.has_actor(name)) {
             return Err(SpawnError::NameTaken(name.into()));
         }
         let spawned = self.seat_actor(Some(name), actor)?;
@@ -103,16 +104,14 @@ impl Isolate {
     /// another type.
     #[must_use]
     pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
-        let Some(seat) = self.named(name) else {
-            return self.core.trees().iter().find_map(|tree| tree.actor_ref(&self.core, name));
-        };
-        seat_of::<A>(&self.core, seat)?;
-        Some(ActorRef::in_isolate(IsolateRef::new(Place::new(&self.core, seat))))
+        let named = self.named(name).filter(|seat| seat_of::<A>(&self.core, *seat).is_some());
+        let named = named.map(|seat| IsolateRef::new(Place::new(&self.core, seat)));
+        let in_trees = || self.core.trees().iter().find_map(|tree| tree.actor_ref(&self.core, name));
+        named.map(ActorRef::in_isolate).or_else(in_trees)
     }
 
-    /// What is known of an actor or a service, such as whose queue is [full](crate::PublishError::Full);
-    /// `None` if nobody has this number here: who has ended is known for as long as there is a reference to
-    /// it.
+    /// What is known of an actor or a service; `None` if nobody has this number here: who has ended is known
+    /// for as long as there is a reference to it.
     #[must_use]
     pub fn identity(&self, id: ActorId) -> Option<Identity> {
         let seat = u32::try_from(id.get().checked_sub(1)?).ok()?;

@@ -6,13 +6,17 @@ use std::rc::Rc;
 use mycelium_mailbox::{Backlog, Offered, WhenFull};
 
 use super::gauge::{Gauge, OnUnwind, count};
-use crate::Subscription;
+use crate::{Policy, Subscription};
 
 /// Messages of type `M` that wait, each as a `T`, under the policy of their subscription.
 pub(super) struct PolicyQueue<M, T> {
     backlog: RefCell<Backlog<T>>,
     key: Option<fn(&M) -> u64>,
     pub(super) gauge: Rc<Gauge>,
+    capacity: u32,
+    seat: u32,
+    /// Whether it fails publishes when it is full.
+    fails: bool,
 }
 
 /// What became of a message that a [`PolicyQueue`] was offered.
@@ -24,9 +28,11 @@ pub(super) enum Kept<T> {
 }
 
 impl<M, T> PolicyQueue<M, T> {
-    pub(super) fn new(how: &Subscription<M>, gauge: Rc<Gauge>) -> Self {
+    /// That of a subscription of this seat.
+    pub(super) fn new(how: &Subscription<M>, gauge: Rc<Gauge>, seat: u32) -> Self {
         let capacity = u32::try_from(how.room()).unwrap_or(u32::MAX);
-        Self { backlog: Backlog::new(how.when_full(), capacity).into(), key: how.key(), gauge }
+        let (backlog, fails) = (Backlog::new(how.when_full(), capacity), matches!(how.policy, Policy::Fail));
+        Self { backlog: backlog.into(), key: how.key(), gauge, capacity, seat, fails }
     }
 
     /// Keeps a message, by the policy. Publishers are refused while a queue is full that drops nothing; what
@@ -88,6 +94,11 @@ impl<M, T> PolicyQueue<M, T> {
         self.backlog.borrow().is_full()
     }
 
+    /// How many more it takes before it has reached its capacity.
+    pub(super) fn room(&self) -> usize {
+        (self.capacity as usize).saturating_sub(self.len())
+    }
+
     fn refuses(&self, backlog: &Backlog<T>) -> bool {
         backlog.when_full() == WhenFull::Refuse && backlog.is_full()
     }
@@ -96,7 +107,7 @@ impl<M, T> PolicyQueue<M, T> {
     fn told(&self, before: bool, backlog: &Backlog<T>) {
         let after = self.refuses(backlog);
         if before != after {
-            self.gauge.refuses(after);
+            self.gauge.refuses(after, self.seat, self.fails);
         }
     }
 }
@@ -117,7 +128,7 @@ mod tests {
     #[test]
     fn a_key_is_asked_for_once_for_each_message_however_many_wait() {
         let gauge = Gauge::direct("a number", false);
-        let queue = PolicyQueue::new(&Subscription::conflate(key), Rc::clone(&gauge));
+        let queue = PolicyQueue::new(&Subscription::conflate(key), Rc::clone(&gauge), 0);
         for number in 0..1_000_u32 {
             assert!(matches!(queue.offer(&number, || number), Kept::InPlaceOf(_)));
         }
@@ -129,7 +140,7 @@ mod tests {
     fn what_was_sent_before_a_queue_was_full_is_taken_and_publishers_hear_of_it_once() {
         let gauge = Gauge::direct("a number", false);
         gauge.is_heard(true);
-        let queue = PolicyQueue::new(&Subscription::block().capacity(2), Rc::clone(&gauge));
+        let queue = PolicyQueue::new(&Subscription::block().capacity(2), Rc::clone(&gauge), 0);
         for number in 0..5_u32 {
             assert_eq!(gauge.is_refused(), number >= 2, "{number}");
             assert!(matches!(queue.offer(&number, || number), Kept::InPlaceOf(None)));

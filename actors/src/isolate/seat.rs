@@ -20,7 +20,7 @@ use super::lane::Receive;
 use super::monitors::{TellStep, Watches};
 use super::parked::ParkedOrder;
 use super::remember;
-use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, Repeats, Rule, Sub};
+use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, Repeats, Rule, Sub, TopicWay};
 use super::tree::SeatedChild;
 use super::waits::SeatWait;
 use crate::actor::has_batches;
@@ -77,8 +77,10 @@ pub(crate) struct Seat<A: Actor> {
     /// What a handler of its waits for, while one does.
     wait: Cell<SeatWait>,
     batch: Cell<Batch>,
-    /// It is to end once a handler that waits now, or `started`, has returned.
+    /// It is to end once the handler that runs or waits now, or `started`, has returned.
     stop_asked: Cell<bool>,
+    /// With that, if the end of one that it depends on has asked.
+    failed_dependency: RefCell<Option<StopReason>>,
     pub(crate) parked: ParkedOrder,
     /// The message that a handler has which waits, or has failed.
     hand: Cell<Option<PendingHand>>,
@@ -114,6 +116,7 @@ impl<A: Actor> Seat<A> {
             wait: Cell::new(SeatWait::Outside),
             batch: Cell::new(Batch::None),
             stop_asked: Cell::new(false),
+            failed_dependency: RefCell::default(),
             parked: ParkedOrder::default(),
             hand: Cell::default(),
             watchers: RefCell::default(),
@@ -136,7 +139,7 @@ impl<A: Actor> Seat<A> {
     /// Calls `f` with the actor, if none of its code runs or waits.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut A) -> R) -> Option<R> {
         let result = self.stage.with(|bundle| f(&mut bundle.actor));
-        if self.core.stop_asked.take() {
+        if self.stop_asked.get() {
             self.ask_stop();
         }
         result
@@ -179,7 +182,7 @@ impl<A: Actor> Seat<A> {
         // memory.
         match played {
             Some(Poll::Ready(Ok(()))) => {
-                if self.core.stop_asked.get() {
+                if self.core.looks_back.get() {
                     self.did_not_simply_return(way(), Poll::Ready(Ok(())));
                 }
             }
@@ -214,7 +217,7 @@ impl<A: Actor> Seat<A> {
     #[cold]
     fn settle(&self, played: Poll<Result<(), A::Error>>) {
         self.wait.set(self.core.take_wait(self.index));
-        self.stop_asked.set(self.stop_asked.get() | self.core.stop_asked.take());
+        self.core.looks_back.set(false);
         if matches!(played, Poll::Ready(Ok(()))) {
             drop(self.hand.take());
         }
@@ -242,7 +245,7 @@ impl<A: Actor> Seat<A> {
             }
         }
         if self.stop_asked.get() {
-            let broken = self.core.failed_dependency.take();
+            let broken = self.failed_dependency.take();
             self.happens(broken.map_or_else(|| Happening::Stop(self.wanted_stop()), Happening::Failed));
         }
     }
@@ -366,16 +369,16 @@ impl<A: Actor> Seat<A> {
     where
         A: Handler<M>,
     {
-        let lane = self.core.topic::<M>()?;
+        let (lane, way) = (self.core.topic::<M>()?, TopicWay::typed(M::TYPE_ID));
         if let Some(terms) = lane.terms_of(self.index) {
-            return match self.inherits(M::TYPE_ID) || terms == how.terms() {
+            return match self.inherits(way) || terms == how.terms() {
                 true => Ok(()),
                 false => Err(SpawnError::AlreadySubscribed { message: M::NAME }),
             };
         }
-        let rule = Rule::of_topic(M::TYPE_ID, &how, &lane.gauge);
+        let rule = Rule::of_topic(way, &how, &lane.gauge);
         lane.add(self.way_in::<M, HandleStep>(rule), &how);
-        self.has_joined(M::TYPE_ID);
+        self.has_joined(way);
         self.goes_on_with_retained(how.retained);
         Ok(())
     }
@@ -445,30 +448,37 @@ impl<A: Actor> AnySeat for Seat<A> {
             StopReason::Shutdown => Happening::Stop(Stop::ForGood),
             StopReason::Killed => Happening::Killed,
             StopReason::Panicked(_) => Happening::Broke(reason),
-            StopReason::Failed(_) | StopReason::DependencyEnded(_) => Happening::Failed(reason),
+            StopReason::Failed(_) | StopReason::DependencyEnded(_) | StopReason::NoConnection => {
+                Happening::Failed(reason)
+            }
         });
     }
 
     fn ask_stop(&self) {
         match self.stage.phase() {
             Phase::Idle if self.is_at_work.get() => self.happens(Happening::Stop(self.wanted_stop())),
-            // It stops itself: what its handler returns to looks there.
-            Phase::Busy => self.core.stop_asked.set(true),
+            // What its handler returns to looks there.
+            Phase::Busy => {
+                self.stop_asked.set(true);
+                self.core.looks_back.set(true);
+            }
             _ => self.stop_asked.set(true),
         }
+    }
+
+    fn ask_end(&self, reason: StopReason) {
+        *self.failed_dependency.borrow_mut() = Some(reason);
+        self.ask_stop();
     }
 
     fn kill(&self) {
         if self.stage.phase() == Phase::Busy {
             // It kills itself: its handler goes as soon as it waits or returns.
             self.kill_asked.set(true);
-            self.core.stop_asked.set(true);
+            self.core.looks_back.set(true);
             return;
         }
-        // What is dropped there may ask to stop as well: that is no wish of the handler that runs.
-        let asked = self.core.stop_asked.get();
         self.stage.cancel();
-        self.core.stop_asked.set(asked);
         self.happens(Happening::Killed);
     }
 
@@ -484,6 +494,10 @@ impl<A: Actor> AnySeat for Seat<A> {
         if let Some(watches) = &mut *self.watches.borrow_mut() {
             watches.be_unwatched(monitor);
         }
+    }
+
+    fn is_woken_by(&self, waker: &Waker) -> bool {
+        self.waker.will_wake(waker)
     }
 
     fn watch(&self, waker: &Waker) {
@@ -502,9 +516,9 @@ impl<A: Actor> AnySeat for Seat<A> {
         self.ward.as_ref().map_or(0, |ward| ward.life())
     }
 
-    fn left(&self, topic: u16) {
+    fn left(&self, way: TopicWay) {
         if let Some(ward) = &self.ward {
-            ward.left(topic);
+            ward.left(way);
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct ServiceSeat<S: Service> {
     index: u32,
     waker: Waker,
     run: RefCell<Option<Run<S>>>,
+    /// Its own code has ended it, for this reason: it goes where that waits next.
+    end_asked: RefCell<Option<StopReason>>,
     /// What its loop waits for, besides what may still come.
     wait: Cell<SeatWait>,
     retired: RefCell<Option<S>>,
@@ -57,6 +59,7 @@ impl<S: Service> ServiceSeat<S> {
             waker,
             ward: None,
             run: RefCell::new(Some(run_in(core, index, service, origin))),
+            end_asked: RefCell::default(),
             wait: Cell::new(SeatWait::Outside),
             retired: RefCell::default(),
             ended: RefCell::default(),
@@ -101,9 +104,12 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         self.core.went_on.set(self.index);
         let polled = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker));
         self.wait.set(self.core.take_wait(self.index));
+        let asked = self.end_asked.take();
         let Poll::Ready((service, result)) = polled else {
             drop(slot);
-            if self.ward.as_ref().is_some_and(|ward| ward.ends_here()) {
+            if let Some(reason) = asked {
+                self.end(reason);
+            } else if self.ward.as_ref().is_some_and(|ward| ward.ends_here()) {
                 self.end(StopReason::Shutdown);
             }
             return;
@@ -115,7 +121,7 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
             *self.retired.borrow_mut() = Some(service);
         }
         self.record_end(match result {
-            Ok(()) => StopReason::Normal,
+            Ok(()) => asked.filter(|reason| *reason == StopReason::Shutdown).unwrap_or(StopReason::Normal),
             Err(error) => StopReason::Failed(error.to_string().into()),
         });
     }
@@ -139,8 +145,14 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
     }
 
     fn end(&self, reason: StopReason) {
+        let Ok(mut slot) = self.run.try_borrow_mut() else {
+            self.end_asked.borrow_mut().get_or_insert(reason);
+            return;
+        };
         self.core.judge(S::name(), self.index, &reason);
-        let run = self.run.borrow_mut().take();
+        let run = slot.take();
+        drop(slot);
+        self.end_asked.take();
         drop(run);
         self.record_end(reason);
     }
@@ -151,6 +163,10 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
 
     fn kill(&self) {
         self.end(StopReason::Killed);
+    }
+
+    fn is_woken_by(&self, waker: &Waker) -> bool {
+        self.waker.will_wake(waker)
     }
 
     fn watch(&self, waker: &Waker) {

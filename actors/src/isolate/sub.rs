@@ -15,7 +15,7 @@ use std::rc::{Rc, Weak};
 use mycelium_mailbox::{Lent, Play, Shared};
 use tokio::sync::oneshot;
 
-pub(crate) use self::hand::{HandedMessage, Repeats};
+pub(crate) use self::hand::{HandedMessage, Repeats, TopicWay};
 pub(crate) use self::taking::{ReplyStep, TakeStep, Takeable};
 use super::gauge::{Gauge, Label, OnUnwind, count};
 use super::lane::{Lane, LaneReceiving, LaneWay, Receive};
@@ -188,9 +188,9 @@ pub(crate) struct Rule<M> {
 }
 
 impl<M> Rule<M> {
-    /// That of a subscription to the topic with this `TYPE_ID`.
-    pub(crate) fn of_topic(type_id: u16, how: &Subscription<M>, gauge: &Rc<Gauge>) -> Self {
-        Self { how: *how, gauge: Rc::clone(gauge), repeats: Repeats::Topic(type_id) }
+    /// That of a subscription to a topic.
+    pub(crate) fn of_topic(way: TopicWay, how: &Subscription<M>, gauge: &Rc<Gauge>) -> Self {
+        Self { how: *how, gauge: Rc::clone(gauge), repeats: Repeats::Topic(way) }
     }
 }
 
@@ -223,7 +223,7 @@ where
             me: Weak::clone(me),
             echo: how.echo,
             repeats,
-            waiting: PolicyQueue::new(&how, gauge),
+            waiting: PolicyQueue::new(&how, gauge, seat.index),
             given: RefCell::default(),
             plays: PhantomData,
         })
@@ -245,6 +245,8 @@ where
             return false;
         }
         let Some(me) = self.me.upgrade() else { return false };
+        // A key that panics is this actor's code.
+        self.seat.core.running.set(self.seat.index);
         let number = self.seat.parked.next();
         match self.waiting.offer(&message, || (number, message.share())) {
             Kept::Dropped => false,
@@ -330,13 +332,20 @@ where
         Box::new(ToOne { lane, to: self.clone() })
     }
 
-    fn again(&self) -> Box<dyn Receive<M>> {
-        Box::new(self.clone())
-    }
-
     #[inline]
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         self.hand(sender, message)
+    }
+
+    fn misses(&self, sender: u32) -> bool {
+        // What its actor does not get because it has ended is a dead letter.
+        if self.seat.has_ended() {
+            return false;
+        }
+        if self.hears(sender) {
+            self.sub.waiting.gauge.left(1);
+        }
+        true
     }
 
     fn hold(&self, message: Lent<'_, M>) {
@@ -366,16 +375,16 @@ where
         self.sub.waiting.is_full()
     }
 
+    fn room(&self) -> usize {
+        self.sub.waiting.room()
+    }
+
     fn waiting(&self) -> usize {
         self.sub.waiting.len() + self.sub.given.borrow().len()
     }
 
     fn is_actor(&self) -> bool {
         true
-    }
-
-    fn is_closed(&self) -> bool {
-        false
     }
 
     fn close(&self) {
@@ -408,7 +417,6 @@ where
 {
     fn deliver_waiting(&self) {
         let Some((_, message)) = self.waiting.pop() else { return };
-        self.seat.core.made_room();
         self.play_waiting(&message);
     }
 

@@ -42,10 +42,6 @@ pub(super) struct SubscriberQueue<M> {
 }
 
 impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
-    fn again(&self) -> Box<dyn Receive<M>> {
-        Box::new(Self::clone(self))
-    }
-
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if !self.hears(sender) {
             return false;
@@ -55,7 +51,12 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
             self.queue.gauge.left(1);
             return false;
         }
-        let stamp = self.place.core().map_or(0, |core| core.bounds.events());
+        let core = self.place.core();
+        let stamp = core.map_or(0, |core| core.bounds.events());
+        // A key that panics is code of whoever subscribed.
+        if let Some(core) = core.filter(|_| self.place.seat() != OUTSIDE) {
+            core.running.set(self.place.seat());
+        }
         let entry = || Queued { message: message.share(), stamp, sender };
         let Kept::InPlaceOf(old) = self.queue.offer(&message, entry) else { return false };
         let waker = self.waker.borrow_mut().take();
@@ -95,8 +96,8 @@ impl<M: 'static> LaneReceiving for Rc<SubscriberQueue<M>> {
         self.queue.is_full()
     }
 
-    fn is_closed(&self) -> bool {
-        !self.open.get()
+    fn room(&self) -> usize {
+        self.queue.room()
     }
 
     fn close(&self) {
@@ -107,7 +108,7 @@ impl<M: 'static> LaneReceiving for Rc<SubscriberQueue<M>> {
 impl<M: 'static> SubscriberQueue<M> {
     pub(super) fn new(place: Place, how: &Subscription<M>, gauge: Rc<Gauge>) -> Self {
         let (given, waker, rest) = Default::default();
-        let (open, queue) = (Cell::new(true), PolicyQueue::new(how, gauge));
+        let (open, queue) = (Cell::new(true), PolicyQueue::new(how, gauge, place.seat()));
         Self { place, echo: how.echo, open, queue, given, waker, rest }
     }
 
@@ -148,6 +149,10 @@ impl<M: 'static> SubscriberQueue<M> {
 
     pub(super) fn close(&self) {
         self.open.set(false);
+        // Whoever waits learns that nothing more comes.
+        let waker = self.waker.borrow_mut().take();
+        drop(self.rest.take());
+        waker.into_iter().for_each(Waker::wake);
         let left = (self.given.take(), self.queue.close());
         self.queue.gauge.left_with((left.0.len() + left.1.len()) as u64);
         let_go(left);
@@ -158,14 +163,16 @@ impl<M: 'static> SubscriberQueue<M> {
 pub(crate) struct IsolateSubscriber<M: Message> {
     place: Place,
     inlet: Confined<SubscriberQueue<M>>,
+    /// Its place among the receivers of its topic.
+    ticket: u64,
 }
 
 impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn new(place: Place, subscription: Subscription<M>) -> Result<Self, SpawnError> {
         let lane = place.core().ok_or(SpawnError::WrongThread)?.topic::<M>()?;
         let inlet = Rc::new(SubscriberQueue::new(place.clone(), &subscription, Rc::clone(&lane.gauge)));
-        lane.add(Box::new(Rc::clone(&inlet)), &subscription);
-        Ok(Self { place, inlet: Confined::new(inlet) })
+        let ticket = lane.add(Box::new(Rc::clone(&inlet)), &subscription);
+        Ok(Self { place, inlet: Confined::new(inlet), ticket })
     }
 
     /// Whether a message waits; `false` once there will be none any more.
@@ -191,9 +198,6 @@ impl<M: Message> IsolateSubscriber<M> {
             let sender = (front.sender != OUTSIDE).then(|| id_of(front.sender));
             each(Delivery::new(&front.message, front.stamp, sender));
             drop(inlet.take());
-            if let Some(core) = self.place.core() {
-                core.made_room();
-            }
         }
         most
     }
@@ -208,9 +212,6 @@ impl<M: Message> IsolateSubscriber<M> {
     pub(crate) fn try_recv(&self) -> Option<IsolateReceived<'_, M>> {
         let inlet = self.inlet.get()?;
         let Queued { message, stamp, sender } = inlet.pop()?;
-        if let Some(core) = self.place.core() {
-            core.made_room();
-        }
         Some(IsolateReceived { message: Loan::new(message), stamp, sender, inlet: &self.inlet })
     }
 }
@@ -222,9 +223,8 @@ impl<M: Message> Drop for IsolateSubscriber<M> {
         inlet.close();
         let Some(core) = self.place.core() else { return };
         if let Some(lane) = core.find_topic::<M>() {
-            lane.forget_closed(core);
+            lane.leave(core, &[self.ticket]);
         }
-        core.made_room();
     }
 }
 

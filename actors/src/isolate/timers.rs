@@ -43,21 +43,23 @@ pub(crate) enum Taken {
 /// The timers of one isolate.
 pub(crate) struct IsolateTimers {
     queue: TimerQueue<i64, Due>,
-    /// Those that were called off by their number and are still in the queue.
-    cancelled: BTreeSet<u64>,
+    /// Those that were called off and are still in the queue, by time and number.
+    cancelled: BTreeSet<(i64, u64)>,
+    /// The last that was due: all that come before it are out of the queue.
+    taken: Option<(i64, u64)>,
 }
 
 impl Default for IsolateTimers {
     fn default() -> Self {
-        Self { queue: TimerQueue::new(), cancelled: BTreeSet::new() }
+        Self { queue: TimerQueue::new(), cancelled: BTreeSet::new(), taken: None }
     }
 }
 
-/// Whether a timer was called off; a number is needed for it once.
+/// Whether a timer was called off; what is known of that is needed once.
 #[inline]
-fn is_cancelled(cancelled: &mut BTreeSet<u64>, number: u64, due: &Due) -> bool {
-    (!cancelled.is_empty() && cancelled.remove(&number))
-        || matches!(due, Due::Fire(fire) if fire.handle.is_cancelled())
+fn is_cancelled(cancelled: &mut BTreeSet<(i64, u64)>, timer: &Swept) -> bool {
+    (!cancelled.is_empty() && cancelled.remove(&(timer.at, timer.number)))
+        || matches!(&timer.what, Due::Fire(fire) if fire.handle.is_cancelled())
 }
 
 impl IsolateTimers {
@@ -66,15 +68,23 @@ impl IsolateTimers {
     #[inline]
     #[must_use = "destructors of users run where it is dropped"]
     pub(crate) fn set(&mut self, at: i64, due: Due, ended: impl Fn(&Fire) -> bool) -> (u64, Vec<Swept>) {
-        let Self { queue, cancelled } = self;
-        queue.set(at, due, |number, due| {
-            is_cancelled(cancelled, number, due) || matches!(due, Due::Fire(fire) if ended(fire))
+        let Self { queue, cancelled, .. } = self;
+        queue.set(at, due, |timer| {
+            is_cancelled(cancelled, timer) || matches!(&timer.what, Due::Fire(fire) if ended(fire))
         })
     }
 
-    /// Forgets a timer that has not fired, so that the clock does not move for it.
-    pub(crate) fn cancel(&mut self, number: u64) {
-        self.cancelled.insert(number);
+    /// Forgets the timer that was set for `at` with this number, so that the clock does not move for it. One
+    /// that was taken is left alone: whoever waited may not have been polled since.
+    pub(crate) fn cancel(&mut self, at: i64, number: u64) {
+        if self.taken.is_none_or(|taken| (at, number) > taken) {
+            self.cancelled.insert((at, number));
+        }
+    }
+
+    /// Takes the earliest, whenever it is due.
+    pub(crate) fn pop(&mut self) -> Option<Swept> {
+        self.queue.pop()
     }
 
     /// When the earliest is due, cancelled or not; the end of time if there is none.
@@ -89,9 +99,13 @@ impl IsolateTimers {
             return Taken::Nothing;
         }
         let Some(timer) = self.queue.pop() else { return Taken::Nothing };
-        let is_over = is_cancelled(&mut self.cancelled, timer.number, &timer.what)
+        let is_over = is_cancelled(&mut self.cancelled, &timer)
             || matches!(&timer.what, Due::Fire(fire) if ended(fire));
-        if is_over { Taken::Over(timer.what) } else { Taken::Due(timer.at, timer.what) }
+        if is_over {
+            return Taken::Over(timer.what);
+        }
+        self.taken = self.taken.max(Some((timer.at, timer.number)));
+        Taken::Due(timer.at, timer.what)
     }
 }
 
@@ -105,7 +119,7 @@ mod tests {
         for number in 0..10_000_u32 {
             let (set, _) = timers.set(1_000_000, Due::Resume(number), |_| false);
             if number % 100 > 0 {
-                timers.cancel(set);
+                timers.cancel(1_000_000, set);
             }
             assert!(timers.cancelled.len() <= 200 + number as usize / 50);
         }
@@ -118,6 +132,24 @@ mod tests {
             }
         }
         assert_eq!((taken, timers.cancelled.len()), (100, 0));
+    }
+
+    #[test]
+    fn a_timer_that_was_taken_leaves_no_number_behind_when_it_is_called_off() {
+        let mut timers = IsolateTimers::default();
+        for at in 0..100 {
+            let (due, _) = timers.set(at, Due::Resume(1), |_| false);
+            let (later, _) = timers.set(at, Due::Resume(2), |_| false);
+            assert!(matches!(timers.take(at, |_| false), Taken::Due(_, Due::Resume(1))));
+            timers.cancel(at, due);
+            assert!(timers.cancelled.is_empty());
+            timers.cancel(at, later);
+            assert!(matches!(timers.take(at, |_| false), Taken::Over(Due::Resume(2))));
+            // One that was called off and was far away says nothing of those before it.
+            let (far, _) = timers.set(at + 1_000, Due::Resume(3), |_| false);
+            timers.cancel(at + 1_000, far);
+            assert!(matches!(timers.take(i64::MAX, |_| false), Taken::Over(Due::Resume(3))));
+        }
     }
 
     #[test]

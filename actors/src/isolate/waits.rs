@@ -117,8 +117,11 @@ pub(crate) struct Rest(Place);
 impl Rest {
     /// `None` in code that the isolate does not run: that wait is none of its own.
     pub(crate) fn begin(place: &Place) -> Option<Self> {
-        place.core()?.count_rest(place.seat(), true);
-        Some(Self(place.clone()))
+        // Of whoever waits, which may have it from another one.
+        let core = place.core()?;
+        let seat = core.running.get();
+        core.count_rest(seat, true);
+        Some(Self(place.beside(seat)))
     }
 }
 

@@ -16,7 +16,7 @@ use super::gauge::{Gauge, count};
 use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
 use super::lane::{HandsOn, LaneReceiving, Receive};
 use super::seat::{AnySeat, Seat};
-use super::sub::{HandleStep, Rule};
+use super::sub::{HandleStep, Rule, TopicWay};
 use super::subscriber::SubscriberQueue;
 use super::waits::Rest;
 use super::{Isolate, OUTSIDE};
@@ -51,18 +51,20 @@ pub(crate) trait WireLane: Send + Sync {
         header: &Header,
         bytes: &[u8],
     ) -> Result<Option<WaitingPublish>, WirePublishError>;
-    /// Has what `make` makes receive the messages of the topic.
+    /// Has what `make` makes receive the messages of the topic; says its ticket.
     fn listen(
         &self,
         kind: Kind,
         place: &Place,
         how: &Subscription<WireMessage>,
         make: MakeReceiver<'_>,
-    ) -> Result<(), SpawnError>;
+    ) -> Result<u64, SpawnError>;
     /// How the actor in this seat receives bytes, if it does.
     fn terms_of(&self, kind: Kind, core: &IsolateCore, seat: u32) -> Option<Terms>;
-    /// Removes those who receive bytes in this seat; where none is given, those who take no more.
-    fn remove(&self, kind: Kind, core: &IsolateCore, seat: Option<u32>);
+    /// Ends the subscription to bytes of the actor in this seat.
+    fn remove_of(&self, kind: Kind, core: &IsolateCore, seat: u32);
+    /// Removes the receiver with this ticket.
+    fn remove(&self, kind: Kind, core: &IsolateCore, ticket: u64);
 }
 
 /// The topics in which a `T` lies for each message.
@@ -84,7 +86,9 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
             T::from_wire(kind, header, bytes, || place.now().as_nanos()).map_err(WirePublishError::Value)?;
         let mut message = Held::new(message, ());
         match (place.queue_of(kind, &mut message), message.take()) {
-            (Err(refusal), Some(message)) => Err(WirePublishError::refused(kind, &refused(refusal, message))),
+            (Err(refusal), Some(message)) => {
+                Err(WirePublishError::refused(kind, refused(place.core(), refusal, message)))
+            }
             _ => Ok(()),
         }
     }
@@ -105,7 +109,7 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         let place = place.clone();
         Ok(Some(Box::pin(async move {
             let published = poll_fn(|cx| place.poll_publish_of(kind, &mut message, cx)).await;
-            published.map_err(|error| WirePublishError::refused(kind, &error))
+            published.map_err(|error| WirePublishError::refused(kind, error))
         })))
     }
 
@@ -115,24 +119,29 @@ impl<T: Carried> WireLane for WireLaneOf<T> {
         place: &Place,
         how: &Subscription<WireMessage>,
         make: MakeReceiver<'_>,
-    ) -> Result<(), SpawnError> {
+    ) -> Result<u64, SpawnError> {
         let Some(typed) = how.of_another() else {
             return Err(SpawnError::ConflatesBytes { message: kind.name });
         };
         let lane = place.core().ok_or(SpawnError::WrongThread)?.topic_of::<T>(kind)?;
         let to = make(&lane.gauge);
         let (place, gauge) = (place.clone(), Rc::clone(&lane.gauge));
-        lane.add_wire(Box::new(Transcoder { to, place, gauge, kind, of: PhantomData }), &typed);
-        Ok(())
+        Ok(lane.add_wire(Box::new(Transcoder { to, place, gauge, kind, of: PhantomData }), &typed))
     }
 
     fn terms_of(&self, kind: Kind, core: &IsolateCore, seat: u32) -> Option<Terms> {
         core.find_topic_of::<T>(kind.type_id)?.wire_terms_of(seat)
     }
 
-    fn remove(&self, kind: Kind, core: &IsolateCore, seat: Option<u32>) {
+    fn remove_of(&self, kind: Kind, core: &IsolateCore, seat: u32) {
         if let Some(lane) = core.find_topic_of::<T>(kind.type_id) {
             lane.remove_wire(core, seat);
+        }
+    }
+
+    fn remove(&self, kind: Kind, core: &IsolateCore, ticket: u64) {
+        if let Some(lane) = core.find_topic_of::<T>(kind.type_id) {
+            lane.leave(core, &[ticket]);
         }
     }
 }
@@ -194,11 +203,6 @@ struct Transcoder<T> {
 }
 
 impl<T: Carried> Receive<T> for Transcoder<T> {
-    fn again(&self) -> Box<dyn Receive<T>> {
-        let (place, gauge) = (self.place.clone(), Rc::clone(&self.gauge));
-        Box::new(Self { to: self.to.again(), place, gauge, ..*self })
-    }
-
     fn deliver(&self, sender: u32, message: Lent<'_, T>) -> bool {
         let Some(core) = self.place.core().filter(|_| self.to.hears(sender)) else { return false };
         // Each event has a number of its own, and is handed out at the time at which it was published.
@@ -215,6 +219,10 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
                 false
             }
         }
+    }
+
+    fn misses(&self, sender: u32) -> bool {
+        self.to.misses(sender)
     }
 
     fn give(&self, sender: u32, at: i64, message: Lent<'_, T>) {
@@ -431,14 +439,14 @@ impl<A: Handler<WireMessage>> Seat<A> {
             let kind = known.enabled()?.kind;
             match known.port().isolate().terms_of(kind, &self.core, self.index) {
                 None => new.push(known),
-                Some(terms) if self.inherits(kind.type_id) || terms == how.terms() => {}
+                Some(terms) if self.inherits(TopicWay::wire(kind.type_id)) || terms == how.terms() => {}
                 Some(_) => return Err(SpawnError::AlreadySubscribed { message: kind.name }),
             }
         }
         for (at, known) in new.iter().enumerate() {
             let kind = known.kind;
             let make = |gauge: &Rc<Gauge>| {
-                let rule = Rule::of_topic(kind.type_id, &how, gauge);
+                let rule = Rule::of_topic(TopicWay::wire(kind.type_id), &how, gauge);
                 self.way_in::<WireMessage, HandleStep>(rule)
             };
             let place = Place::new(&self.core, self.index);
@@ -447,7 +455,7 @@ impl<A: Handler<WireMessage>> Seat<A> {
                 new[..at].iter().for_each(|known| self.part(known));
                 return Err(error);
             }
-            self.has_joined(kind.type_id);
+            self.has_joined(TopicWay::wire(kind.type_id));
         }
         self.goes_on_with_retained(how.retained);
         Ok(())
@@ -462,16 +470,25 @@ impl<A: Handler<WireMessage>> Seat<A> {
     }
 
     fn part(&self, known: &Known) {
-        AnySeat::left(self, known.kind.type_id);
-        known.port().isolate().remove(known.kind, &self.core, Some(self.index));
+        AnySeat::left(self, TopicWay::wire(known.kind.type_id));
+        known.port().isolate().remove_of(known.kind, &self.core, self.index);
     }
+}
+
+/// The queue of one message of a [`WireSubscriber`](crate::WireSubscriber).
+struct WireInlet {
+    /// The message, in the table.
+    at: usize,
+    /// The place among the receivers of its topic.
+    ticket: u64,
+    queue: Confined<SubscriberQueue<WireMessage>>,
 }
 
 /// The isolate's half of a [`WireSubscriber`](crate::WireSubscriber): one queue for each message.
 pub(crate) struct IsolateEars {
     place: Place,
     table: Table,
-    inlets: Vec<(usize, Confined<SubscriberQueue<WireMessage>>)>,
+    inlets: Vec<WireInlet>,
     /// While its service waits for the next message.
     rest: Option<Rest>,
 }
@@ -493,8 +510,9 @@ impl IsolateEars {
                 *made.borrow_mut() = Some(Rc::clone(&inlet));
                 Box::new(inlet) as Box<dyn Receive<WireMessage>>
             };
-            known.port().isolate().listen(known.kind, &ears.place, &how, &make)?;
-            ears.inlets.extend(made.take().map(|inlet| (at, Confined::new(inlet))));
+            let ticket = known.port().isolate().listen(known.kind, &ears.place, &how, &make)?;
+            let queue = made.take().map(Confined::new);
+            ears.inlets.extend(queue.map(|queue| WireInlet { at, ticket, queue }));
         }
         Ok(ears)
     }
@@ -519,7 +537,6 @@ impl IsolateEars {
 
     pub(crate) fn try_recv(&mut self) -> Option<WireMessage> {
         let message = self.first()?.take()?;
-        self.has_room();
         Some(WireMessage::clone(&message))
     }
 
@@ -532,7 +549,6 @@ impl IsolateEars {
             // Passed afterwards: should `look` panic, it is still in front.
             look(message.delivery());
             drop(inlet.take());
-            self.has_room();
             seen += 1;
         }
         seen
@@ -544,14 +560,8 @@ impl IsolateEars {
         waiting.min_by_key(|(stamp, _)| *stamp).map(|(_, inlet)| inlet)
     }
 
-    fn has_room(&self) {
-        if let Some(core) = self.place.core() {
-            core.made_room();
-        }
-    }
-
     fn inlets(&self) -> impl Iterator<Item = &SubscriberQueue<WireMessage>> {
-        self.inlets.iter().filter_map(|(_, inlet)| inlet.get())
+        self.inlets.iter().filter_map(|inlet| inlet.queue.get())
     }
 }
 
@@ -559,10 +569,9 @@ impl Drop for IsolateEars {
     fn drop(&mut self) {
         self.inlets().for_each(SubscriberQueue::close);
         let Some(core) = self.place.core() else { return };
-        for (at, _) in &self.inlets {
+        for WireInlet { at, ticket, .. } in &self.inlets {
             let known = &self.table.known()[*at];
-            known.port().isolate().remove(known.kind, core, None);
+            known.port().isolate().remove(known.kind, core, *ticket);
         }
-        core.made_room();
     }
 }

@@ -4,6 +4,7 @@
 use std::any::TypeId;
 use std::sync::Arc;
 
+use mycelium_supervisor::MIX_STEP;
 use rand_core::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 
@@ -27,7 +28,7 @@ impl Origin {
     /// The `nth` generator of whoever is from here, on a bus with this seed.
     pub(crate) fn generator(&self, seed: u64, name: &str, nth: u64) -> Pcg64Mcg {
         // Odd and irregular, so that the seeds of one service are those of no other by any simple rule.
-        let apart = nth.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let apart = nth.wrapping_mul(MIX_STEP);
         Pcg64Mcg::seed_from_u64((seed ^ self.digest(name)).wrapping_add(apart))
     }
 

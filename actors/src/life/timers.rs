@@ -38,7 +38,7 @@ impl<At: Copy + Ord, What> TimerQueue<At, What> {
         &mut self,
         at: At,
         what: What,
-        is_cancelled: impl FnMut(u64, &What) -> bool,
+        is_cancelled: impl FnMut(&Timer<At, What>) -> bool,
     ) -> (u64, Vec<Timer<At, What>>) {
         let number = self.next;
         self.next += 1;
@@ -60,7 +60,7 @@ impl<At: Copy + Ord, What> TimerQueue<At, What> {
     fn push(
         &mut self,
         timer: Timer<At, What>,
-        is_cancelled: impl FnMut(u64, &What) -> bool,
+        is_cancelled: impl FnMut(&Timer<At, What>) -> bool,
     ) -> Vec<Timer<At, What>> {
         self.later.push(timer);
         if self.later.len() < self.sweep_at {
@@ -70,9 +70,9 @@ impl<At: Copy + Ord, What> TimerQueue<At, What> {
     }
 
     #[cold]
-    fn sweep(&mut self, mut is_cancelled: impl FnMut(u64, &What) -> bool) -> Vec<Timer<At, What>> {
+    fn sweep(&mut self, is_cancelled: impl FnMut(&Timer<At, What>) -> bool) -> Vec<Timer<At, What>> {
         let all = std::mem::take(&mut self.later).into_vec();
-        let (swept, kept) = all.into_iter().partition(|timer| is_cancelled(timer.number, &timer.what));
+        let (swept, kept) = all.into_iter().partition(is_cancelled);
         self.later = BinaryHeap::from(kept);
         self.sweep_at = (self.later.len() * 2).max(SWEEP_TIMERS_MIN);
         swept
@@ -132,7 +132,7 @@ mod tests {
             for (at, kind) in steps {
                 match kind {
                     0 | 1 => {
-                        let (number, _) = timers.set(at, at, |number, _| cancelled.contains(&number));
+                        let (number, _) = timers.set(at, at, |timer| cancelled.contains(&timer.number));
                         model.push((at, number));
                     }
                     2 => if let Some(&(_, number)) = model.get(at as usize) {
@@ -156,7 +156,7 @@ mod tests {
     fn cancelled_timers_take_no_room_until_they_are_due() {
         let mut timers = TimerQueue::new();
         for number in 0..10_000_u64 {
-            let _ = timers.set(1_000_000, (), |number, ()| number % 100 > 0);
+            let _ = timers.set(1_000_000, (), |timer| timer.number % 100 > 0);
             assert!(timers.later.len() < SWEEP_TIMERS_MIN.max(2 * (2 + number as usize / 100)));
         }
     }

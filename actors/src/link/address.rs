@@ -11,6 +11,9 @@ pub enum LinkAddress {
     /// A Unix socket at this path.
     #[cfg(unix)]
     Unix(Arc<Path>),
+    /// Shared memory, which is handed over by a Unix socket at this path.
+    #[cfg(target_os = "linux")]
+    Shm(Arc<Path>),
     /// TCP at this host and port. A name is looked up anew for each connection.
     Tcp(Arc<str>),
 }
@@ -21,6 +24,13 @@ impl LinkAddress {
     #[must_use]
     pub fn unix(path: impl AsRef<Path>) -> Self {
         Self::Unix(path.as_ref().into())
+    }
+
+    /// Shared memory, which is handed over by a Unix socket at this path.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn shm(path: impl AsRef<Path>) -> Self {
+        Self::Shm(path.as_ref().into())
     }
 
     /// TCP at this host and port, such as `127.0.0.1:7000`.
@@ -35,6 +45,8 @@ impl fmt::Display for LinkAddress {
         match self {
             #[cfg(unix)]
             Self::Unix(path) => write!(f, "unix {}", path.display()),
+            #[cfg(target_os = "linux")]
+            Self::Shm(path) => write!(f, "shm {}", path.display()),
             Self::Tcp(address) => write!(f, "tcp {address}"),
         }
     }

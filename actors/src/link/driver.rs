@@ -4,29 +4,38 @@
 //! Each poll is one turn: what is asked and ordered, what has come on the connection, what has room here,
 //! what the peer takes, what is to be written. As long as there is more to do it lets others run and goes on.
 
+mod cut;
+mod line;
+mod mail;
+mod words;
+
+use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use mycelium_remote::frame::{Decoder, Flags};
-use mycelium_remote::link::{AttachError, Ended, Input, Link, LinkFault, Output, Reason};
+use mycelium_remote::frame::{Decoder, Flags, Frame};
+use mycelium_remote::link::{AttachError, Ended, Input, Link, Output};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use self::cut::Cut;
+use self::mail::{OwedAnswers, pass};
+use super::expose::Exposed;
 use super::greet::{LINGER, refuse};
 use super::hub::{Hub, Orders, Phase};
 use super::inflow::Inflow;
 use super::interest::Interest;
+use super::mailbox::RemoteMailbox;
 use super::outflow::Outflow;
 use super::peer::{Arrival, Ask, Ending, HandedBack, Peer};
 use super::sockets::Socket;
 use super::{LinkOptions, TARGET};
-use crate::live::{Bridge, BusCore};
+use crate::LinkState;
+use crate::live::{Bridge, BusCore, QueueOwner};
 use crate::rt::{self, Instant, Sleep};
-use crate::{LinkDisabled, LinkState};
 
 /// How much is read and written in one turn, at least, if there is as much: others are to have theirs
 /// (bytes).
@@ -52,10 +61,31 @@ pub(super) struct Driver {
     wanted: Arc<Interest>,
     /// Since when there is no connection; `None`: there is one, or nothing waits for one.
     broken: Option<Instant>,
+    /// Messages of one type, in a row, that have come and wait nowhere: the link is told once of all.
+    consumed: (u16, u64),
     alarm: Pin<Box<Sleep>>,
     /// When the alarm goes off; `None`: it has, or is not set.
     set_for: Option<Instant>,
     interest: Vec<(u16, u16)>,
+    /// Actors of the peer that somebody here has asked for, by the numbers of their mailboxes.
+    mailboxes: Vec<Arc<RemoteMailbox>>,
+    /// Actors of this bus that the peer writes to, by the places of their mailboxes, each with its channel.
+    exposed: Vec<Option<(Exposed, Option<u16>)>>,
+    /// Answers to questions of the peer that the link has not taken yet.
+    answers: OwedAnswers,
+    /// When so much of them waits, the peer's further questions wait (bytes).
+    answers_max: usize,
+    /// Those who wait for the peer's answers to pings, in order.
+    pings: VecDeque<oneshot::Sender<()>>,
+    /// The peer has opened mailboxes, or said more of those that are open to this end.
+    news: News,
+}
+
+/// What is to be looked at when frames were read.
+#[derive(Default)]
+struct News {
+    opened: bool,
+    described: bool,
 }
 
 /// The connection.
@@ -74,36 +104,31 @@ struct Line {
     done: oneshot::Sender<Ending>,
 }
 
-/// Why a connection is of no use any more.
-enum Cut {
-    Closed,
-    Io(io::Error),
-    Fault(LinkFault),
-    /// The peer has said that it ends.
-    Bye(Ended),
-    /// This end has said so, and all of it is written.
-    Done,
-    /// The peer has another connection.
-    Replaced,
-}
-
 impl Driver {
     pub(super) fn new(hub: Arc<Hub>, core: Arc<BusCore>, peer: Arc<Peer>, options: Arc<LinkOptions>) -> Self {
         let id = hub.id().get();
-        let bell = Arc::clone(&peer.bell);
+        let owner = QueueOwner::link(hub.id(), &peer.name(), Arc::clone(&peer.bell));
+        let answers_max = options.held_bytes;
         Self {
             link: Link::new(options.config, hub.secret.draw()),
             line: None,
             inflow: Inflow::new(Arc::clone(&core), id, options.held_bytes),
             hold: options.hold,
-            outflow: Outflow::new(core, id, bell, options),
+            outflow: Outflow::new(core, owner, options),
             seen: 0,
             phase: Phase::Open,
             wanted: Arc::default(),
             broken: None,
+            consumed: (0, 0),
             alarm: Box::pin(rt::sleep(Duration::ZERO)),
             set_for: None,
             interest: Vec::new(),
+            mailboxes: Vec::new(),
+            exposed: Vec::new(),
+            answers: OwedAnswers::default(),
+            answers_max,
+            pings: VecDeque::new(),
+            news: News::default(),
             hub,
             peer,
         }
@@ -123,9 +148,16 @@ impl Driver {
             Ok(more) => busy |= more,
             Err(loss) => self.lose(&loss),
         }
-        let Self { link, inflow, hub, .. } = self;
-        busy |= inflow.publish(cx, |type_id| consumed(link, hub.now(), type_id));
+        self.hear_news();
+        let Self { link, inflow, hub, answers, .. } = self;
+        busy |= inflow.publish(cx, |passed| pass(link, hub.now(), answers, passed));
+        // First, as topics may take all the room that there is in the window.
+        busy |= self.answer_questions();
         busy |= self.outflow.send(&mut self.link);
+        if self.phase > Phase::Open {
+            // No answer is taken any more: actors that wait for one could not end.
+            self.outflow.forget(&mut self.link);
+        }
         // Before the peer can know of it.
         self.count();
         match self.write(cx) {
@@ -147,22 +179,11 @@ impl Driver {
     fn obey(&mut self) {
         let (seen, Orders { phase, paused, wanted }) = self.hub.orders();
         (self.seen, self.phase, self.inflow.paused) = (seen, phase, paused);
-        if Arc::ptr_eq(&wanted, &self.wanted) {
-            return;
+        self.open_mailboxes();
+        if !Arc::ptr_eq(&wanted, &self.wanted) {
+            self.want(&wanted);
         }
-        let before = std::mem::replace(&mut self.wanted, Arc::clone(&wanted));
-        let now = self.hub.now();
-        let mut want = |type_id, channel| {
-            // A wish of this end breaks no rule.
-            let _nothing = self.link.step(now, Input::Want { type_id, channel });
-        };
-        for (type_id, _) in before.iter() {
-            if wanted.binary_search_by_key(type_id, |(type_id, _)| *type_id).is_err() {
-                want(*type_id, None);
-            }
-        }
-        wanted.iter().for_each(|(type_id, channel)| want(*type_id, Some(*channel)));
-        self.inflow.set_wanted(wanted);
+        self.expose();
     }
 
     fn answer(&mut self, ask: Ask) {
@@ -170,6 +191,7 @@ impl Driver {
             // Whoever has gone meanwhile wants no answer.
             Ask::Standing(reply) => _ = reply.send(self.link.standing()),
             Ask::Attach(arrival, reply) => _ = reply.send(self.attach(*arrival)),
+            Ask::Ping(reply) => self.ping(reply),
         }
     }
 
@@ -182,15 +204,7 @@ impl Driver {
                     self.end_line(&Cut::Replaced);
                 }
                 tracing::info!(target: TARGET, peer = &*self.peer.name(), ?attached, "link up");
-                let disabled = agreement.disabled.into_iter();
-                let disabled =
-                    disabled.map(|of| LinkDisabled { message: of.message, cause: of.cause.into() });
-                let disabled: Vec<LinkDisabled> = disabled.collect();
-                for of in &disabled {
-                    let (peer, message, cause) = (&*self.peer.name(), of.message, &*of.cause);
-                    tracing::error!(target: TARGET, peer, message, cause, "a message is disabled on a link");
-                }
-                self.peer.tell(|stats| stats.disabled = disabled);
+                self.tell_disabled(agreement);
                 let (out, ends, lasted) = (Vec::new(), false, false);
                 let lingers = None;
                 self.line = Some(Line { socket, decoder, out, written: 0, ends, lingers, lasted, done });
@@ -199,12 +213,19 @@ impl Driver {
                 self.count();
                 self.peer.set_attached(true);
                 self.follow();
+                self.describe_all();
                 Ok(())
             }
             Err(error) => {
                 if let AttachError::PeerRestarted { lost } = error {
                     // Its subscribers have died with it.
-                    self.outflow.leave();
+                    self.outflow.leave(&mut self.link);
+                    self.outflow.begin_all_anew();
+                    match self.broken {
+                        Some(_) => self.begin_mailboxes_anew(),
+                        // It was given up before, and may be gone again before it is linked.
+                        None => self.lose_mailboxes(),
+                    }
                     let unsent = self.outflow.unsent;
                     let peer = &*self.peer.name();
                     tracing::warn!(target: TARGET, peer, lost, unsent, "the peer is another process than before");
@@ -217,40 +238,69 @@ impl Driver {
 
     /// Reads what has come, for one turn at most. Whether there may be more.
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+        let read = self.read_frames(cx);
+        self.consume();
+        read
+    }
+
+    /// Tells the link of the last messages that wait nowhere.
+    fn consume(&mut self) {
+        let (type_id, count) = std::mem::take(&mut self.consumed);
+        if count > 0 {
+            consumed(&mut self.link, self.hub.now(), type_id, count);
+        }
+    }
+
+    fn read_frames(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
+        // Its frames are looked at where they lie.
+        let Some(mut line) = self.line.take() else { return Ok(false) };
+        let read = self.read_from(&mut line, cx);
+        self.line = Some(line);
+        read
+    }
+
+    fn read_from(&mut self, line: &mut Line, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
         let (mut total, mut interest) = (0, false);
         let more = loop {
-            let Some(line) = &mut self.line else { break false };
             if line.lingers.is_some() {
                 return line.read_to_end(cx);
             }
             let takes = self.phase == Phase::Open;
-            if takes && self.inflow.is_full() {
+            // What somebody here waits for may be behind what has no room, and be what makes room.
+            let rests = takes && !self.outflow.needs_peer() && self.answers.is_empty();
+            if rests && self.inflow.is_full() {
                 // It stays in the socket until there is room: this end is slow, and not the peer silent.
-                self.link.step(self.hub.now(), Input::Heard).map_err(Cut::Fault)?;
+                self.link.step(self.hub.now(), Input::Busy).map_err(Cut::Fault)?;
                 break false;
             }
+            // The time of all that is there, if anything is: a look at the clock costs more than a frame.
+            let now = if line.decoder.pending() > 0 { self.hub.now() } else { 0 };
             // What came behind the handshake is there already.
             while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
                 if !takes && !frame.header.flags.contains(Flags::CONTROL) {
                     // It stays with the peer, which is told nothing.
                     continue;
                 }
-                let now = self.hub.now();
                 let stepped = self.link.step(now, Input::Frame(&frame)).map_err(Cut::Fault)?;
                 line.lasted = true;
                 match stepped {
                     Output::Message if self.inflow.take(&frame.header, frame.value) => {
-                        consumed(&mut self.link, now, frame.header.type_id);
+                        self.waits_nowhere(frame.header.type_id, 1);
                     }
+                    Output::Run { skip } => self.receive_run(&frame, skip),
+                    Output::Direct(direct) => self.receive(direct, &frame, cx),
                     Output::Interest => interest = true,
+                    Output::Opened => self.news.opened = true,
+                    Output::Mailboxes => self.news.described = true,
+                    Output::Pong => _ = self.pings.pop_front().map(|asked| asked.send(())),
                     Output::Bye(ended) => return Err(Cut::Bye(ended)),
                     _ => {}
                 }
-                if takes && self.inflow.is_full() {
+                if rests && self.inflow.is_full() {
                     break;
                 }
             }
-            if takes && self.inflow.is_full() {
+            if rests && self.inflow.is_full() {
                 continue;
             }
             if total >= TURN_BYTES {
@@ -267,7 +317,7 @@ impl Driver {
             }
             total += count;
             line.decoder.advance(count);
-            self.link.step(self.hub.now(), Input::Heard).map_err(Cut::Fault)?;
+            self.link.step(self.hub.now(), Input::Heard { bytes: count }).map_err(Cut::Fault)?;
         };
         if interest {
             self.follow();
@@ -275,8 +325,30 @@ impl Driver {
         Ok(more)
     }
 
+    /// Messages of topics that share a frame have come.
+    fn receive_run(&mut self, frame: &Frame<'_>, skip: usize) {
+        let Some(mut run) = frame.run() else { return };
+        run.by_ref().take(skip).for_each(drop);
+        while let Some(type_id) = run.next_type() {
+            let taken = self.inflow.take_row(&mut run);
+            if taken > 0 {
+                self.waits_nowhere(type_id, taken);
+            }
+        }
+    }
+
+    /// So many messages of one type have come and wait nowhere.
+    fn waits_nowhere(&mut self, type_id: u16, count: u64) {
+        if self.consumed.0 != type_id {
+            let (before, count) = std::mem::replace(&mut self.consumed, (type_id, 0));
+            consumed(&mut self.link, self.hub.now(), before, count);
+        }
+        self.consumed.1 += count;
+    }
+
     /// Has queues for what the peer wants.
     fn follow(&mut self) {
+        self.outflow.begin_anew(&self.link.take_withdrawn());
         self.interest.clear();
         self.interest.extend(self.link.interest());
         self.outflow.follow(&self.interest);
@@ -303,7 +375,7 @@ impl Driver {
                 self.link.fill(self.hub.now(), &mut line.out);
                 if line.out.is_empty() {
                     line.out.shrink_to(KEEP_BYTES);
-                    return Ok(false);
+                    return line.flush(cx);
                 }
             }
             if total >= TURN_BYTES {
@@ -338,6 +410,7 @@ impl Driver {
 
     fn end_line(&mut self, loss: &Cut) {
         let Some(mut line) = self.line.take() else { return };
+        self.pings.clear();
         if let Cut::Fault(fault) = loss
             && let Some(reject) = fault.reject()
             && line.written == line.out.len()
@@ -361,8 +434,11 @@ impl Driver {
     fn give_up(&mut self) {
         self.broken = None;
         let before = self.outflow.unsent;
-        self.outflow.leave();
+        self.outflow.leave(&mut self.link);
+        // Whoever sees that it is gone sees what it has left behind.
+        self.count();
         self.peer.tell_state(LinkState::Gone, None);
+        self.lose_mailboxes();
         self.peer.tell(|stats| stats.wants = Vec::new());
         self.count();
         let (unsent, waiting) = (self.outflow.unsent - before, self.link.stats().waiting);
@@ -413,7 +489,7 @@ impl Driver {
     /// The bus ends: so does the link once its peer has everything.
     fn drain(&mut self) {
         self.peer.tell_queued(self.outflow.waiting());
-        if !self.link.is_drained() || !self.outflow.is_empty() {
+        if !self.link.is_drained() || !self.outflow.is_empty() || !self.answers.is_empty() {
             return;
         }
         match &mut self.line {
@@ -460,7 +536,7 @@ impl Driver {
         if !self.peer.bell.prepare(cx.waker()) {
             return true;
         }
-        let awake = self.outflow.arm() || self.peer.is_asked() || self.seen != self.hub.version();
+        let awake = self.outflow.arm() || self.peer.has_work() || self.seen != self.hub.version();
         if awake {
             self.peer.bell.cancel();
         }
@@ -484,50 +560,21 @@ impl Future for Driver {
     }
 }
 
-impl Line {
-    /// Waits until the peer has closed its side too, whatever it still says: what is closed with unread bytes
-    /// in it may take the last words with it.
-    fn read_to_end(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
-        let mut rest = [0; 1_024];
-        loop {
-            let mut space = ReadBuf::new(&mut rest);
-            match Pin::new(&mut self.socket).poll_read(cx, &mut space) {
-                Poll::Pending => return Ok(false),
-                Poll::Ready(Ok(())) if !space.filled().is_empty() => {}
-                Poll::Ready(_) => return Err(Cut::Done),
-            }
-        }
-    }
-}
-
 impl Drop for Driver {
     fn drop(&mut self) {
         self.count();
         self.peer.tell_queued(self.outflow.waiting());
+        self.outflow.forget(&mut self.link);
+        // In this order: a mailbox that is made meanwhile is lost too, and none of the next link is.
+        self.peer.tell_state(LinkState::Gone, None);
+        if self.hub.is_current(&self.peer) {
+            self.lose_mailboxes();
+        }
         self.peer.close();
     }
 }
 
-impl Cut {
-    fn text(&self) -> String {
-        match self {
-            Self::Closed => "the peer, or what lies between, has closed the connection".to_owned(),
-            Self::Io(error) => error.to_string(),
-            Self::Fault(fault) => fault.to_string(),
-            Self::Bye(Ended::Shutdown) => "the peer shuts down".to_owned(),
-            Self::Bye(_) => "the peer needs the link no more".to_owned(),
-            Self::Done => "this bus shuts down".to_owned(),
-            Self::Replaced => "the peer has another connection".to_owned(),
-        }
-    }
-
-    /// Whether the next connection is expected to be of use.
-    fn is_over_at_once(&self) -> bool {
-        matches!(self, Self::Fault(LinkFault::Rejected(reject)) if reject.reason == Reason::Stale)
-    }
-}
-
-fn consumed(link: &mut Link, now: u64, type_id: u16) {
+fn consumed(link: &mut Link, now: u64, type_id: u16, count: u64) {
     // This breaks no rule.
-    let _nothing = link.step(now, Input::Consumed { type_id, count: 1 });
+    let _nothing = link.step(now, Input::Consumed { type_id, count });
 }

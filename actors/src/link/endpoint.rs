@@ -1,8 +1,10 @@
-//! OpenSocket and dialing: tasks that make connections and have them greeted.
+//! Listening and dialing: tasks that make connections and have them greeted.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -11,7 +13,7 @@ use super::backoff::Backoff;
 use super::greet::{GreetError, greet};
 use super::hub::Hub;
 use super::peer::Peer;
-use super::sockets::{OpenSocket, dial};
+use super::sockets::{AcceptedSocket, OpenSocket, dial};
 use super::{LinkAddress, LinkOptions, TARGET};
 use crate::rt::{self, AbortHandle};
 
@@ -25,12 +27,44 @@ const REST: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub struct LinkListener {
     address: Arc<str>,
+    open: Arc<ListeningSocket>,
     task: AbortHandle,
 }
 
+/// A socket that is listened at. It is closed when that is asked for, and not when its task comes to it: its
+/// address is free then.
+pub(super) struct ListeningSocket(Mutex<Option<OpenSocket>>);
+
+impl ListeningSocket {
+    pub(super) fn new(socket: OpenSocket) -> Self {
+        Self(Mutex::new(Some(socket)))
+    }
+
+    fn socket(&self) -> MutexGuard<'_, Option<OpenSocket>> {
+        // It is there, or it is not.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.socket().is_none()
+    }
+
+    pub(super) fn close(&self) {
+        *self.socket() = None;
+    }
+
+    /// The next connection; `None`: it is closed.
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Option<AcceptedSocket>> {
+        match &*self.socket() {
+            Some(open) => open.poll_accept(cx).map(Some),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
 impl LinkListener {
-    pub(super) fn new(address: Arc<str>, task: AbortHandle) -> Self {
-        Self { address, task }
+    pub(super) fn new(address: Arc<str>, open: Arc<ListeningSocket>, task: AbortHandle) -> Self {
+        Self { address, open, task }
     }
 
     /// Where it listens: the path of a Unix socket; of TCP the address with the port that the system has
@@ -40,8 +74,9 @@ impl LinkListener {
         Arc::clone(&self.address)
     }
 
-    /// Ends it: nobody links itself here any more. Links that exist stay.
+    /// Ends it: nobody links itself here any more, and the address is free. Links that exist stay.
     pub fn close(&self) {
+        self.open.close();
         self.task.abort();
     }
 }
@@ -110,6 +145,15 @@ impl Dialer {
         }
     }
 
+    /// How long a word takes to the bus there and back: through both link tasks and the connection between
+    /// them, and no queue of messages. `None`: it is not linked, or the connection was lost meanwhile.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing has changed.
+    pub async fn round_trip(&self) -> Option<Duration> {
+        self.seen.peer()?.round_trip().await
+    }
+
     /// Why the last attempt has failed; `None`: it has not, or there was none yet.
     #[must_use]
     pub fn fault(&self) -> Option<Arc<str>> {
@@ -129,9 +173,9 @@ impl fmt::Debug for Dialer {
 }
 
 /// Accepts connections until the listener is closed.
-pub(super) async fn listen(hub: Arc<Hub>, listening: OpenSocket, options: Arc<LinkOptions>) {
-    loop {
-        match listening.accept().await {
+pub(super) async fn listen(hub: Arc<Hub>, listening: Arc<ListeningSocket>, options: Arc<LinkOptions>) {
+    while let Some(accepted) = poll_fn(|cx| listening.poll_accept(cx)).await {
+        match accepted {
             Ok(socket) => {
                 let (greeting, options) = (Arc::clone(&hub), Arc::clone(&options));
                 hub.handshakes.spawn(async move {
@@ -171,7 +215,7 @@ pub(super) async fn keep_dialing(
             // It may have come by itself.
             peer.detached().await;
         }
-        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, options.plaintext)).await;
+        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, &options)).await;
         let dialed = dialed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let at_once = match dialed {
             Ok(socket) => match greet(&hub, socket, true, &options).await {

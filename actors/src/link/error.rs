@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mycelium_remote::link::{HelloError, NAME_LEN_MAX};
+use mycelium_remote::link::{HelloError, MAILBOX_LEN_MAX, MAILBOXES_MAX, NAME_LEN_MAX};
 
 /// Nothing was bound, and nobody is dialed.
 #[derive(Debug)]
@@ -19,6 +19,11 @@ pub enum LinkError {
     NoContract,
     /// Queues of links cannot conflate.
     Conflates,
+    /// The options for one peer say how its connections are secured.
+    SecuredPeer {
+        /// Its name.
+        peer: Arc<str>,
+    },
     /// The call came from outside of a tokio runtime, and the bus was built without one.
     NoRuntime,
     /// The bus was shut down.
@@ -54,12 +59,39 @@ pub enum LinkError {
         /// The address.
         address: Arc<str>,
     },
+    /// The certificate is not that of a bus of this name.
+    Certificate {
+        /// The file, and which names it has.
+        cause: Arc<str>,
+    },
     /// The text is no address with a port.
     Address {
         /// The text.
         address: Arc<str>,
         /// Why.
         cause: io::Error,
+    },
+    /// The text names no actor of a bus.
+    Path {
+        /// The text.
+        path: Arc<str>,
+    },
+    /// The name of an actor is empty or too long, or there are as many names as there may be.
+    Mailbox {
+        /// The name.
+        name: Arc<str>,
+    },
+    /// An actor is exposed for more kinds of messages than a peer reads.
+    TooManyKinds {
+        /// The name of the actor.
+        name: Arc<str>,
+        /// How many kinds there may be; what is told and what is asked counts apart.
+        max: usize,
+    },
+    /// The message is in no contract of the bus, so it cannot travel.
+    NotInContract {
+        /// The message.
+        message: &'static str,
     },
     /// The system refuses.
     System {
@@ -90,6 +122,11 @@ impl fmt::Display for LinkError {
             Self::Conflates => f.write_str(
                 "the queue of a link cannot conflate: keys are taken from messages, and it holds bytes; take \
                  `Subscription::drop_oldest()`, and conflate at the subscriber",
+            ),
+            Self::SecuredPeer { peer } => write!(
+                f,
+                "the options for the peer `{peer}` say how its connections are secured, which comes before its \
+                 name: say `LinkOptions::tls` or `plaintext` for all peers, beside `LinkOptions::peer`"
             ),
             Self::NoRuntime => f.write_str(
                 "there is no tokio runtime here with IO and time: call this inside one, or give the bus one with \
@@ -124,12 +161,44 @@ impl fmt::Display for LinkError {
             Self::NotLoopback { address } => write!(
                 f,
                 "{address} is no address of this machine alone, and TCP is not encrypted: take 127.0.0.1, or say \
-                 `LinkOptions::default().plaintext()` if nobody else reaches that network"
+                 `LinkOptions::tls` for TLS, or `LinkOptions::plaintext` if nobody else reaches that network"
             ),
+            Self::Certificate { cause } => write!(f, "{cause}; make one for this name with `mycelium certs`"),
             Self::Address { address, cause } => {
                 write!(f, "{address:?} is no address: write host and port, such as 127.0.0.1:7000 ({cause})")
             }
+            Self::Path { .. }
+            | Self::Mailbox { .. }
+            | Self::TooManyKinds { .. }
+            | Self::NotInContract { .. } => self.of_an_actor(f),
             Self::System { doing, address, cause } => write!(f, "cannot {doing} {address}: {cause}"),
+        }
+    }
+}
+
+impl LinkError {
+    /// What is wrong with the actor that was to be exposed or reached.
+    fn of_an_actor(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path { path } => write!(
+                f,
+                "{path:?} is no path of an actor: write the name of its bus, a slash, and the name under which it is exposed there, \
+                 such as \"desk/risk\""
+            ),
+            Self::Mailbox { name } => write!(
+                f,
+                "{name:?} is no name for an actor that peers write to: take 1 to {MAILBOX_LEN_MAX} bytes, and at most {MAILBOXES_MAX} \
+                 names"
+            ),
+            Self::TooManyKinds { name, max } => write!(
+                f,
+                "{name:?} is exposed for more than {max} kinds of messages, and peers read no more: expose it under two names"
+            ),
+            Self::NotInContract { message } => write!(
+                f,
+                "{message} is in no contract of this bus, so it cannot travel: add it with `MessageBus::builder().contract(..)`"
+            ),
+            _ => Ok(()),
         }
     }
 }

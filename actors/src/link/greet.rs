@@ -144,17 +144,26 @@ async fn shake_hands(
     hub.hello(nonce).encode(&mut out).map_err(GreetError::Hello)?;
     if dialed {
         socket.write_all(&std::mem::take(&mut out)).await?;
+        socket.flush().await?;
     }
     let mut met: Option<(PeerHello, Arc<Peer>, Standing)> = None;
     loop {
         while let Some(frame) = decoder.next_frame().map_err(LinkFault::from)? {
             match handshake.frame(&frame)? {
                 Greeting::Hello(hello) => {
+                    if let Err(cause) = socket.admits(hello.name()) {
+                        let text = format!("`{}` may not have that name: {cause}", hello.name());
+                        return Err(GreetError::Refused(Reject { reason: Reason::NotAllowed, text }));
+                    }
+                    if dialed && let Some(cause) = options.unexpected(hello.name()) {
+                        return Err(io::Error::other(cause).into());
+                    }
                     let peer = hub.peer(hello.name(), options).map_err(GreetError::Refused)?;
                     *guest = Some(Arc::clone(&peer));
                     let stated = peer.standing().await.ok_or(GreetError::Gone)?;
                     Accept { nonce: hello.nonce(), standing: stated }.encode(&mut out);
                     socket.write_all(&std::mem::take(&mut out)).await?;
+                    socket.flush().await?;
                     met = Some((hello, peer, stated));
                 }
                 Greeting::Accepted(theirs) => {
@@ -166,13 +175,26 @@ async fn shake_hands(
                 }
             }
         }
+        // Only where a frame was to begin.
+        let is_first = met.is_none() && decoder.pending() == 0;
         let space = decoder.space();
         let count = socket.read(space).await?;
+        if is_first && is_tls(&space[..count]) {
+            return Err(io::Error::other(
+                "the other side speaks TLS, and this one does not: give both `tls`, or neither",
+            )
+            .into());
+        }
         if count == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it was closed in the handshake").into());
         }
         decoder.advance(count);
     }
+}
+
+/// Whether bytes are a record of TLS, where a frame was to begin.
+fn is_tls(bytes: &[u8]) -> bool {
+    matches!(bytes, [20..=23, 3, ..])
 }
 
 /// Hands the connection to the task of its link. If that refuses it, it is back in `socket`, and what has

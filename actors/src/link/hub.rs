@@ -1,34 +1,37 @@
 //! What the links of one bus have in common.
 
-use std::collections::{BTreeMap, VecDeque};
+mod table;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use mycelium_mailbox::wire::Offer;
-use mycelium_remote::link::{Hello, Reason, Reject};
+use mycelium_remote::link::{Hello, MAILBOX_LEN_MAX, MAILBOXES_MAX, Reason, Reject, TAKES_MAX, TOOL_PREFIX};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use self::table::{Handshakes, LinkEntry, LinkTable};
 use super::driver::Driver;
-use super::endpoint::{Reached, keep_dialing, listen};
+use super::endpoint::{ListeningSocket, Reached, keep_dialing, listen};
+use super::expose::{Door, Exposed};
+use super::greet::LINGER;
 use super::interest::{Interest, channels};
+use super::mailbox::{Reach, RemoteMailbox, absent};
 use super::peer::Peer;
 use super::secret::Secret;
-use super::sockets::{OpenSocket, check_dial};
+use super::sockets::{OpenSocket, check_dial, check_runtime};
 use super::{Dialer, LinkAddress, LinkError, LinkListener, LinkOptions};
 use crate::live::{Bridge, BusCore};
 use crate::rt::{self, AbortHandle, Instant};
-use crate::{ActorId, LinkLoss, LinkState, LinkStats, MessageBus, SHUTDOWN_DEADLINE, SpawnError};
+use crate::{ActorId, LinkLoss, LinkStats, Message, MessageBus, SHUTDOWN_DEADLINE, SpawnError, StopReason};
 
-/// How many links a bus has at most. Beyond that, one whose peer is [gone](LinkState::Gone) makes room for
-/// another, or a peer is refused (links).
+/// How many links a bus has at most. Beyond that, one whose peer is [gone](crate::LinkState::Gone) makes room
+/// for another, or a peer is refused (links).
 pub const LINKS_MAX: usize = 1_024;
-
-/// How many connections of strangers are greeted at the same time. Another one takes the place of the oldest
-/// of them.
-const HANDSHAKES_MAX: usize = 64;
 
 /// How many peers that have never had a connection are remembered (links).
 const STRANGERS_MAX: usize = 64;
@@ -60,6 +63,8 @@ pub(super) struct Hub {
     runtime: Handle,
     id: ActorId,
     name: Arc<str>,
+    /// Which bus each service is on, and which one does what another would do elsewhere.
+    homes: Arc<BTreeMap<Arc<str>, Arc<str>>>,
     pub(super) offers: Box<[(u16, Offer<'static>)]>,
     longest: usize,
     pub(super) secret: Secret,
@@ -71,42 +76,17 @@ pub(super) struct Hub {
     /// Somebody has subscribed or left.
     changed: Notify,
     pub(super) handshakes: Handshakes,
+    /// Actors of this bus that peers may write to, by their names.
+    exposed: Mutex<BTreeMap<Arc<str>, Exposure>>,
+    /// Actors of other buses that somebody here has asked for, by their nodes and names. This lock is taken
+    /// before that of `table`, and before that of `exposed`.
+    mailboxes: Mutex<BTreeMap<Arc<str>, Vec<Arc<RemoteMailbox>>>>,
 }
 
-#[derive(Default)]
-struct LinkTable {
-    links: BTreeMap<Arc<str>, LinkEntry>,
-    /// Listeners, dialers, and the keeper of what is wanted.
-    tasks: Vec<AbortHandle>,
-}
-
-struct LinkEntry {
-    peer: Arc<Peer>,
-    task: AbortHandle,
-}
-
-/// Connections that are being greeted.
-pub(super) struct Handshakes {
-    runtime: Handle,
-    running: Mutex<VecDeque<AbortHandle>>,
-}
-
-impl Handshakes {
-    /// Greets one more, in place of the oldest one if there are many.
-    pub(super) fn spawn(&self, greeting: impl Future<Output = ()> + Send + 'static) {
-        let mut running = lock(&self.running);
-        running.retain(|task| !task.is_finished());
-        if running.len() >= HANDSHAKES_MAX
-            && let Some(oldest) = running.pop_front()
-        {
-            oldest.abort();
-        }
-        running.push_back(self.runtime.spawn(greeting).abort_handle());
-    }
-
-    fn end(&self) {
-        lock(&self.running).drain(..).for_each(|task| task.abort());
-    }
+/// An actor of this bus that peers may write to, with the tasks that wait for its end.
+struct Exposure {
+    exposed: Exposed,
+    watches: Vec<AbortHandle>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -122,10 +102,11 @@ impl Hub {
             SpawnError::Closed => LinkError::Closed,
             _ => LinkError::NoRuntime,
         })?;
-        let name = core.node.clone().ok_or(LinkError::NoName)?;
+        let name = core.node_names.own.clone().ok_or(LinkError::NoName)?;
         let known = core.wire.table().known().iter().filter(|known| known.enabled().is_ok());
         let offers: Box<[_]> = known.map(|known| (known.kind.type_id, known.offer)).collect();
-        if offers.is_empty() {
+        // A tool may want nothing but to know that somebody is there.
+        if offers.is_empty() && !name.starts_with(TOOL_PREFIX) {
             return Err(LinkError::NoContract);
         }
         let longest = core.wire.table().longest();
@@ -143,6 +124,7 @@ impl Hub {
                 runtime,
                 id: core.next_id(),
                 name,
+                homes: Arc::clone(&core.node_names.homes),
                 offers,
                 longest,
                 secret: Secret::default(),
@@ -152,6 +134,8 @@ impl Hub {
                 version: AtomicU64::new(1),
                 changed: Notify::new(),
                 handshakes,
+                exposed: Mutex::default(),
+                mailboxes: Mutex::default(),
             })
         });
         if made {
@@ -189,11 +173,20 @@ impl Hub {
         options: LinkOptions,
     ) -> Result<LinkListener, LinkError> {
         check(&options)?;
+        options.security.check(address, &self.name)?;
         let entered = rt::enter(&self.runtime);
-        let (listening, address) = OpenSocket::bind(address, options.plaintext)?;
+        let (listening, address) = OpenSocket::bind(address, &options)?;
         drop(entered);
-        let task = self.spawn(listen(Arc::clone(self), listening, Arc::new(options)));
-        Ok(LinkListener::new(address, task))
+        let listening = Arc::new(ListeningSocket::new(listening));
+        let task = self.spawn(listen(Arc::clone(self), Arc::clone(&listening), Arc::new(options)));
+        let mut table = lock(&self.table);
+        table.listening.retain(|listening| !listening.is_closed());
+        table.listening.push(Arc::clone(&listening));
+        drop(table);
+        if self.orders().1.phase > Phase::Open {
+            listening.close();
+        }
+        Ok(LinkListener::new(address, listening, task))
     }
 
     pub(super) fn dial(
@@ -202,7 +195,11 @@ impl Hub {
         options: LinkOptions,
     ) -> Result<Dialer, LinkError> {
         check(&options)?;
-        check_dial(&address, options.plaintext)?;
+        check_dial(&address, options.may_leave())?;
+        options.security.check(&address, &self.name)?;
+        let entered = rt::enter(&self.runtime);
+        check_runtime()?;
+        drop(entered);
         let seen = Arc::new(Reached::default());
         let dialing = keep_dialing(Arc::clone(self), address.clone(), Arc::new(options), Arc::clone(&seen));
         Ok(Dialer::new(address, self.spawn(dialing), seen))
@@ -248,6 +245,13 @@ impl Hub {
             return refused(Reason::TooMany, "this bus has as many links as it takes");
         }
         let peer = Arc::new(Peer::new(name));
+        let mut options = LinkOptions::of(options, name);
+        let of_tool;
+        if peer.is_tool() {
+            table.forget_tools();
+            of_tool = Arc::new(options.of_tool());
+            options = &of_tool;
+        }
         let driver = Driver::new(Arc::clone(self), core, Arc::clone(&peer), Arc::clone(options));
         let task = self.runtime.spawn(driver).abort_handle();
         table.links.insert(peer.name(), LinkEntry { peer: Arc::clone(&peer), task });
@@ -290,6 +294,149 @@ impl Hub {
         lock(&self.table).links.values().map(|entry| Arc::clone(&entry.peer)).collect()
     }
 
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// How long an ask waits that does not say it.
+    pub(super) fn ask_limit(&self) -> Option<Duration> {
+        self.core.upgrade()?.lookout.ask_limit
+    }
+
+    /// Has peers find an actor under this name. The last one of a name counts.
+    pub(super) fn expose(self: &Arc<Self>, name: &str, exposed: Exposed) -> Result<(), LinkError> {
+        check_name(name)?;
+        if exposed.doors().len() > TAKES_MAX {
+            return Err(LinkError::TooManyKinds { name: name.into(), max: TAKES_MAX });
+        }
+        let mut all = lock(&self.exposed);
+        if all.len() >= MAILBOXES_MAX && !all.contains_key(name) {
+            return Err(LinkError::Mailbox { name: name.into() });
+        }
+        let name: Arc<str> = name.into();
+        let watch = |door: &Arc<dyn Door>| {
+            let (ended, name, weak) = (door.ended(), Arc::clone(&name), Arc::downgrade(self));
+            self.spawn(async move {
+                let reason = ended.await;
+                if let Some(hub) = weak.upgrade() {
+                    hub.ended(&name, reason);
+                }
+            })
+        };
+        let watches = exposed.doors().iter().map(watch).collect();
+        let former = all.insert(Arc::clone(&name), Exposure { exposed, watches });
+        drop(all);
+        former.into_iter().flat_map(|former| former.watches).for_each(|watch| watch.abort());
+        self.tell_own(&name, None);
+        self.order(|_| ());
+        Ok(())
+    }
+
+    /// An actor that was exposed under this name has ended.
+    fn ended(&self, name: &str, reason: StopReason) {
+        self.tell_own(name, Some(reason));
+        self.order(|_| ());
+    }
+
+    /// Tells senders of this bus who use a path how the actor of this name can be reached now.
+    fn tell_own(&self, name: &str, ended: Option<StopReason>) {
+        // Under the lock: so a mailbox that is made meanwhile is not missed, and the last word counts.
+        let all = lock(&self.mailboxes);
+        let own = all.iter().filter(|(node, _)| self.is_own(node)).flat_map(|(_, of_node)| of_node);
+        let reach = if self.exposed(name).is_some() { Reach::Here } else { absent(ended) };
+        own.filter(|mailbox| mailbox.name() == name).for_each(|mailbox| mailbox.set(reach.clone()));
+    }
+
+    /// Whether this bus is called so, or does what the bus of this name would do elsewhere.
+    fn is_own(&self, node: &str) -> bool {
+        *self.home(node) == *self.name
+    }
+
+    /// The bus that is meant by this name, which may be that of a service.
+    fn home<'a>(&'a self, name: &'a str) -> &'a str {
+        self.homes.get(name).map_or(name, |home| home)
+    }
+
+    /// What may be told and asked under this name, by those who live.
+    pub(super) fn exposed(&self, name: &str) -> Option<Exposed> {
+        let exposed = lock(&self.exposed).get(name).map(|exposure| exposure.exposed.clone());
+        exposed.filter(|exposed| exposed.doors().iter().any(|door| door.is_alive()))
+    }
+
+    /// Whether this is the link to its peer, or the last one was.
+    pub(super) fn is_current(&self, peer: &Arc<Peer>) -> bool {
+        let table = lock(&self.table);
+        table.links.get(&peer.name()).is_none_or(|entry| Arc::ptr_eq(&entry.peer, peer))
+    }
+
+    /// The channel of the topics that the actor receives from peers, if it receives any.
+    pub(super) fn channel_of(&self, exposed: &Exposed, wanted: &Interest) -> Option<u16> {
+        let core = self.core.upgrade()?;
+        let actor = exposed.doors().first()?.actor().get();
+        let found = wanted.iter().find(|(type_id, _)| core.topics.receives(*type_id, actor));
+        found.map(|(_, channel)| *channel)
+    }
+
+    /// The actor of this name at the bus of this name.
+    pub(super) fn mailbox(&self, node: &str, name: &str) -> Result<Arc<RemoteMailbox>, LinkError> {
+        check_name(name)?;
+        let core = self.core.upgrade().ok_or(LinkError::Closed)?;
+        let mut all = lock(&self.mailboxes);
+        let of_node = all.entry(node.into()).or_default();
+        if let Some(found) = of_node.iter().find(|mailbox| mailbox.name() == name) {
+            return Ok(Arc::clone(found));
+        }
+        if of_node.len() >= MAILBOXES_MAX {
+            return Err(LinkError::Mailbox { name: name.into() });
+        }
+        // Known before any task sees it, which says more. One that gives its peer up does that first, and
+        // then looks at all mailboxes: so either it is seen here, or it sees this one.
+        let peer = lock(&self.table).links.get(node).map(|entry| Arc::clone(&entry.peer));
+        let reach = match &peer {
+            _ if self.is_own(node) && self.exposed(name).is_some() => Reach::Here,
+            _ if self.is_own(node) => absent(None),
+            Some(peer) if peer.is_waited_for() => Reach::Opening,
+            _ => Reach::NotLinked,
+        };
+        let mailbox = Arc::new(RemoteMailbox::new(core.next_id(), node, name, self.is_own(node), reach));
+        of_node.push(Arc::clone(&mailbox));
+        drop(all);
+        if peer.is_some() {
+            self.order(|_| ());
+        }
+        Ok(mailbox)
+    }
+
+    /// The actor at this path, for messages of this type.
+    pub(super) fn mailbox_at<M: Message>(&self, path: &str) -> Result<Arc<RemoteMailbox>, LinkError> {
+        if !self.knows(M::TYPE_ID) {
+            return Err(LinkError::NotInContract { message: M::NAME });
+        }
+        self.mailbox_of(path)
+    }
+
+    /// The actor at this path.
+    pub(super) fn mailbox_of(&self, path: &str) -> Result<Arc<RemoteMailbox>, LinkError> {
+        let named = path.split_once('/').filter(|(node, name)| !node.is_empty() && !name.is_empty());
+        let (node, name) = named.ok_or_else(|| LinkError::Path { path: path.into() })?;
+        // An actor of this bus keeps the name by which it was asked for.
+        let node = if self.is_own(node) { node } else { self.home(node) };
+        self.mailbox(node, name)
+    }
+
+    /// The actors of this peer that somebody here has asked for, from this one on.
+    pub(super) fn mailboxes(&self, peer: &str, from: usize) -> Vec<Arc<RemoteMailbox>> {
+        let all = lock(&self.mailboxes);
+        // Those of this bus are no peer's, whatever it calls itself.
+        let of_peer = all.get(peer).filter(|_| !self.is_own(peer));
+        of_peer.into_iter().flat_map(|of| of.iter().skip(from)).cloned().collect()
+    }
+
+    /// Whether a message of this type may travel.
+    pub(super) fn knows(&self, type_id: u16) -> bool {
+        self.offers.binary_search_by_key(&type_id, |(type_id, _)| *type_id).is_ok()
+    }
+
     /// Looks what this bus wants now.
     fn look(&self, core: &BusCore) {
         let topics = &core.topics;
@@ -301,35 +448,18 @@ impl Hub {
             channels(&self.offers.iter().filter_map(|(type_id, _)| wants(*type_id)).collect::<Vec<_>>());
         if *self.orders().1.wanted != wanted {
             self.order(|orders| orders.wanted = Arc::new(wanted));
-        }
-    }
-}
-
-impl LinkTable {
-    /// Forgets a peer that has never had a connection, or else one that is gone and for which nothing waits,
-    /// if there is one.
-    fn make_room(&mut self) -> bool {
-        let stranger = |entry: &&LinkEntry| !entry.peer.was_attached();
-        let gone = |entry: &&LinkEntry| {
-            let stats = entry.peer.stats();
-            stats.state == LinkState::Gone && stats.waiting + stats.held == 0
-        };
-        let links = || self.links.values();
-        let Some(entry) = links().find(stranger).or_else(|| links().find(gone)) else { return false };
-        let name = entry.peer.name();
-        self.forget(&name);
-        true
-    }
-
-    fn forget(&mut self, name: &str) {
-        if let Some(entry) = self.links.remove(name) {
-            entry.task.abort();
+        } else if !lock(&self.exposed).is_empty() {
+            // One of those who are exposed may receive other topics than before.
+            self.order(|_| ());
         }
     }
 }
 
 fn check(options: &LinkOptions) -> Result<(), LinkError> {
-    if options.conflates() { Err(LinkError::Conflates) } else { Ok(()) }
+    if options.conflates() {
+        return Err(LinkError::Conflates);
+    }
+    options.secured_peer().map_or(Ok(()), |peer| Err(LinkError::SecuredPeer { peer }))
 }
 
 /// Has peers know what is subscribed to here.
@@ -341,6 +471,13 @@ async fn keep_interest(hub: Arc<Hub>) {
     }
 }
 
+fn check_name(name: &str) -> Result<(), LinkError> {
+    if name.is_empty() || name.len() > MAILBOX_LEN_MAX {
+        return Err(LinkError::Mailbox { name: name.into() });
+    }
+    Ok(())
+}
+
 impl Bridge for Hub {
     fn id(&self) -> ActorId {
         self.id
@@ -348,7 +485,7 @@ impl Bridge for Hub {
 
     fn stats(&self) -> Vec<LinkStats> {
         let peers = self.peers();
-        peers.iter().filter(|peer| peer.was_attached()).map(|peer| peer.stats()).collect()
+        peers.iter().filter(|peer| peer.was_attached() && !peer.is_past()).map(|peer| peer.stats()).collect()
     }
 
     fn admit(&self, admit: bool) {
@@ -362,9 +499,17 @@ impl Bridge for Hub {
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.order(|orders| orders.phase = orders.phase.max(Phase::Draining));
         Box::pin(async move {
-            for peer in self.peers() {
+            let (tools, peers): (Vec<_>, Vec<_>) = self.peers().into_iter().partition(|peer| peer.is_tool());
+            for peer in peers {
                 peer.ended().await;
             }
+            // They get what there is, if they read.
+            let told = async {
+                for tool in tools {
+                    tool.ended().await;
+                }
+            };
+            rt::timeout(LINGER, told).await.ok();
         })
     }
 
@@ -372,6 +517,8 @@ impl Bridge for Hub {
         self.order(|orders| orders.phase = Phase::Ended);
         self.handshakes.end();
         let mut table = lock(&self.table);
+        // Before anybody hears that this bus is down: their addresses are free by then.
+        table.listening.drain(..).for_each(|listening| listening.close());
         let tasks = std::mem::take(&mut table.tasks);
         tasks.iter().chain(table.links.values().map(|entry| &entry.task)).for_each(AbortHandle::abort);
         table.links.values().filter_map(|entry| entry.peer.loss()).collect()

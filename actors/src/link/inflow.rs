@@ -2,47 +2,96 @@
 //!
 //! What has room is published from where it lies in the buffer of the connection. What has none waits here,
 //! by channels: a full subscriber keeps its channel waiting and no other. How much waits is bounded by the
-//! credit that the peer was granted.
+//! credit that the peer was granted. `backlog.rs` is what waits in one channel.
 
-use std::collections::VecDeque;
+mod backlog;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
-use mycelium_remote::frame::Header;
+use mycelium_remote::frame::{Header, Run};
+use mycelium_remote::link::{Failure, Question};
 
+use self::backlog::{Backlog, BacklogEntry, Tried, Unheld};
 use super::TARGET;
+use super::expose::{Door, DoorRefusal, WayBack};
 use super::interest::Interest;
-use crate::live::BusCore;
+use crate::live::{BusCore, header_of, published_before};
 use crate::wire::WireValue;
 use crate::{StopReason, WirePublishError};
 
-/// A publish that waits for room.
-type HeldPublish = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send>>;
+/// A publish, or a message to one actor, that waits for room.
+type HeldAttempt = Pin<Box<dyn Future<Output = Result<(), DoorRefusal>> + Send>>;
+
+/// Channels of actors that receive no topic of the peer begin here: above those of topics.
+const OWN_CHANNELS: u32 = 1 << 16;
+
+/// What waits no more, or was never to wait.
+#[derive(Clone, Copy)]
+pub(super) enum Relieved {
+    /// A message of this type.
+    Message(u16),
+    /// A message told to the mailbox at this place.
+    Told(usize),
+    /// A question that its actor has: it is passed when it is answered.
+    Asked,
+    /// A question that will have no answer.
+    Failed(Question, Failure),
+}
+
+/// A message for one actor.
+pub(super) struct DirectMail {
+    pub(super) place: usize,
+    pub(super) door: Arc<dyn Door>,
+    pub(super) way_back: Option<WayBack>,
+}
+
+impl DirectMail {
+    /// What is to be told when it has entered.
+    fn passed(&self) -> Relieved {
+        if self.way_back.is_some() { Relieved::Asked } else { Relieved::Told(self.place) }
+    }
+}
+
+/// What waits for something else than room. A pause is for what is published; what is told and asked is not
+/// refused.
+#[derive(Clone, Copy)]
+struct Rests {
+    topics: bool,
+    questions: bool,
+}
+
+/// What keeps its order: a topic, or what is written to the actor at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Strand {
+    Topic(u16),
+    Actor(usize),
+}
 
 pub(super) struct Inflow {
     core: Arc<BusCore>,
     /// Whose messages they are.
     sender: u64,
     wanted: Arc<Interest>,
+    /// The channels of topics that actors have, by their places.
+    actors: Vec<Option<u16>>,
     channels: Vec<Backlog>,
-    /// Types that were in the channel of a backlog when channels changed: they stay with it until it is
-    /// empty, so that none of their messages passes those that wait there.
-    homes: Vec<(u16, u16)>,
+    /// Strands that were in a backlog, or are in a channel with one that was, when channels changed: they
+    /// stay with it until it is empty, so that none of their messages passes those that wait there.
+    homes: BTreeMap<Strand, u32>,
+    /// How many messages have waited.
+    arrived: u64,
     held: usize,
     held_bytes: usize,
     held_bytes_max: usize,
     refused: u64,
+    /// Messages of topics wait.
     pub(super) paused: bool,
-}
-
-/// What waits in one channel.
-struct Backlog {
-    channel: u16,
-    /// The first one, which was tried: its type, its length, and the attempt.
-    first: Option<(u16, usize, HeldPublish)>,
-    others: VecDeque<WireValue>,
+    /// Questions wait: too many answers do.
+    pub(super) questions_wait: bool,
 }
 
 impl Inflow {
@@ -52,13 +101,16 @@ impl Inflow {
             core,
             sender,
             wanted: Arc::default(),
+            actors: Vec::new(),
             channels: Vec::new(),
-            homes: Vec::new(),
+            homes: BTreeMap::new(),
+            arrived: 0,
             held: 0,
             held_bytes: 0,
             held_bytes_max,
             refused: 0,
             paused: false,
+            questions_wait: false,
         }
     }
 
@@ -67,19 +119,49 @@ impl Inflow {
         self.held_bytes >= self.held_bytes_max
     }
 
-    /// From now on types are in these channels. Types of a channel in which messages wait stay there until
-    /// none do.
-    pub(super) fn set_wanted(&mut self, wanted: Arc<Interest>) {
-        let held = self.channels.iter().flat_map(Backlog::types);
-        let types: Vec<u16> = self.wanted.iter().map(|(type_id, _)| *type_id).chain(held).collect();
-        for type_id in types {
-            let channel = self.channel(type_id);
-            let waits = self.channels.iter().any(|backlog| backlog.channel == channel);
-            if waits && !self.homes.iter().any(|(home, _)| *home == type_id) {
-                self.homes.push((type_id, channel));
-            }
+    /// From now on types and actors are in these channels. What waits is passed by nothing that comes later
+    /// in a channel with it: where several backlogs belong to one channel now, they become one.
+    pub(super) fn set_channels(&mut self, wanted: &Arc<Interest>, actors: Vec<Option<u16>>) {
+        if Arc::ptr_eq(wanted, &self.wanted) && actors == self.actors {
+            return;
         }
-        self.wanted = wanted;
+        let mut homes = BTreeMap::new();
+        let mut strands = BTreeSet::new();
+        if !self.channels.is_empty() {
+            let topics =
+                |of: &Interest| of.iter().map(|(type_id, _)| Strand::Topic(*type_id)).collect::<Vec<_>>();
+            strands.extend(topics(&self.wanted).into_iter().chain(topics(wanted)));
+            strands.extend((0..self.actors.len().max(actors.len())).map(Strand::Actor));
+            strands.extend(self.channels.iter().flat_map(Backlog::strands));
+            let waits = |channel: &u32| self.channels.iter().any(|backlog| backlog.channel == *channel);
+            let at_home = strands.iter().map(|strand| (*strand, self.channel(*strand)));
+            homes.extend(at_home.filter(|(_, channel)| waits(channel)));
+        }
+        (self.wanted, self.actors) = (Arc::clone(wanted), actors);
+        let mut groups: BTreeMap<u32, Vec<Strand>> = BTreeMap::new();
+        for strand in strands {
+            groups.entry(self.wished(strand)).or_default().push(strand);
+        }
+        for strands in groups.values() {
+            let found: BTreeSet<u32> =
+                strands.iter().filter_map(|strand| homes.get(strand).copied()).collect();
+            let mut found = found.into_iter();
+            let Some(home) = found.next() else { continue };
+            for other in found {
+                self.merge(home, other);
+                homes.values_mut().filter(|channel| **channel == other).for_each(|channel| *channel = home);
+            }
+            strands.iter().for_each(|strand| _ = homes.insert(*strand, home));
+        }
+        self.homes = homes;
+    }
+
+    /// What waits in `other` waits in `home`.
+    fn merge(&mut self, home: u32, other: u32) {
+        let Some(at) = self.channels.iter().position(|backlog| backlog.channel == other) else { return };
+        let other = self.channels.swap_remove(at);
+        let at = self.place(home);
+        self.channels[at].join(other);
     }
 
     /// Messages that wait for room.
@@ -104,54 +186,133 @@ impl Inflow {
                 }
             }
         }
-        let at = self.place(header.type_id);
-        self.channels[at].others.push_back(WireValue::new(*header, bytes));
-        self.held += 1;
-        self.held_bytes += bytes.len();
+        let channel = self.channel(Strand::Topic(header.type_id));
+        self.hold(channel, header, bytes, None);
         false
     }
 
-    /// The channel that messages of this type wait in.
-    fn channel(&self, type_id: u16) -> u16 {
-        if let Some((_, channel)) = self.homes.iter().find(|(home, _)| *home == type_id) {
-            return *channel;
+    /// Messages have come that share a frame: takes those in front, all of one type. How many of them wait
+    /// nowhere any more.
+    pub(super) fn take_row(&mut self, run: &mut Run<'_>) -> u64 {
+        let Some(type_id) = run.next_type() else { return 0 };
+        let mut gone = 0;
+        while self.held == 0 && !self.paused && run.next_type() == Some(type_id) {
+            let (refused, published) = try_publish_row(&self.core, run, self.sender);
+            gone += published;
+            match refused {
+                Ok(()) => {}
+                Err(NotTaken::Full) => break,
+                Err(NotTaken::Told(error)) => {
+                    // It is in front, and nobody takes it.
+                    run.next();
+                    gone += 1;
+                    self.refuse(type_id, &error);
+                }
+            }
         }
-        let wanted = self.wanted.binary_search_by_key(&type_id, |(type_id, _)| *type_id);
-        wanted.map_or(type_id, |at| self.wanted[at].1)
+        let channel = self.channel(Strand::Topic(type_id));
+        while run.next_type() == Some(type_id)
+            && let Some(entry) = run.next()
+        {
+            self.hold(channel, &header_of(&entry), entry.value, None);
+        }
+        gone
     }
 
-    /// The backlog that messages of this type wait in.
-    fn place(&mut self, type_id: u16) -> usize {
-        let channel = self.channel(type_id);
+    /// A message for one actor has come; what has passed.
+    pub(super) fn take_mail(
+        &mut self,
+        header: &Header,
+        bytes: &[u8],
+        mut mail: DirectMail,
+        cx: &mut TaskContext<'_>,
+    ) -> Option<Relieved> {
+        let channel = self.channel(Strand::Actor(mail.place));
+        let waits = self.questions_wait && mail.way_back.is_some();
+        if waits || self.channels.iter().any(|backlog| backlog.channel == channel) {
+            self.hold(channel, header, bytes, Some(mail));
+            return None;
+        }
+        let (passed, question) = (mail.passed(), mail.question());
+        match mail.enter(header, bytes, cx) {
+            Ok(None) => Some(passed),
+            Ok(Some(attempt)) => {
+                let (strand, type_id, bytes) = (Strand::Actor(mail.place), header.type_id, bytes.len());
+                let at = self.place(channel);
+                self.channels[at].tried.push(Tried { strand, type_id, bytes, attempt, passed, question });
+                self.held += 1;
+                self.held_bytes += bytes;
+                None
+            }
+            Err(refusal) => {
+                self.refuse(header.type_id, &refusal.text);
+                Some(question.map_or(passed, |question| Relieved::Failed(question, refusal.failure)))
+            }
+        }
+    }
+
+    /// A message has come for an actor that takes none such.
+    pub(super) fn refuse_mail(&mut self, type_id: u16) {
+        self.refuse(type_id, "nobody takes it under the name of its mailbox");
+    }
+
+    fn hold(&mut self, channel: u32, header: &Header, bytes: &[u8], mail: Option<DirectMail>) {
+        let at = self.place(channel);
+        self.arrived += 1;
+        let (arrival, value) = (self.arrived, WireValue::new(*header, bytes));
+        self.channels[at].others.push_back(BacklogEntry { arrival, value, mail });
+        self.held += 1;
+        self.held_bytes += bytes.len();
+    }
+
+    /// The channel that messages of this strand wait in.
+    fn channel(&self, strand: Strand) -> u32 {
+        self.homes.get(&strand).copied().unwrap_or_else(|| self.wished(strand))
+    }
+
+    /// The channel that this strand is to be in once nothing waits.
+    fn wished(&self, strand: Strand) -> u32 {
+        match strand {
+            Strand::Topic(type_id) => {
+                let wanted = self.wanted.binary_search_by_key(&type_id, |(type_id, _)| *type_id);
+                u32::from(wanted.map_or(type_id, |at| self.wanted[at].1))
+            }
+            Strand::Actor(place) => {
+                let of_topics = self.actors.get(place).copied().flatten();
+                of_topics.map_or(OWN_CHANNELS + place as u32, u32::from)
+            }
+        }
+    }
+
+    /// The backlog of this channel.
+    fn place(&mut self, channel: u32) -> usize {
         let found = self.channels.iter().position(|backlog| backlog.channel == channel);
         found.unwrap_or_else(|| {
-            self.channels.push(Backlog { channel, first: None, others: VecDeque::new() });
+            self.channels.push(Backlog::new(channel));
             self.channels.len() - 1
         })
     }
 
-    /// Publishes what has room by now, and tells the type of each message that waits no more. Whether there
-    /// were any.
-    pub(super) fn publish(&mut self, cx: &mut TaskContext<'_>, mut gone: impl FnMut(u16)) -> bool {
-        if self.held == 0 || self.paused {
-            return false;
-        }
+    /// Publishes and delivers what has room by now, and tells of each message that waits no more. Whether
+    /// there were any.
+    pub(super) fn publish(&mut self, cx: &mut TaskContext<'_>, mut gone: impl FnMut(Relieved)) -> bool {
         let before = self.held;
         for at in 0..self.channels.len() {
-            while let Some(Unheld { type_id, bytes, result }) =
-                self.channels[at].poll(&self.core, self.sender, cx)
+            let rests = Rests { topics: self.paused, questions: self.questions_wait };
+            while let Some(Unheld { type_id, bytes, passed, refused }) =
+                self.channels[at].poll(&self.core, self.sender, rests, cx)
             {
                 self.held -= 1;
                 self.held_bytes -= bytes;
-                if let Err(error) = result {
+                if let Some(error) = refused {
                     self.refuse(type_id, &error);
                 }
-                gone(type_id);
+                gone(passed);
             }
         }
-        self.channels.retain(|backlog| backlog.first.is_some() || !backlog.others.is_empty());
+        self.channels.retain(|backlog| !backlog.is_empty());
         let Self { homes, channels, .. } = self;
-        homes.retain(|(_, channel)| channels.iter().any(|backlog| backlog.channel == *channel));
+        homes.retain(|_, channel| channels.iter().any(|backlog| backlog.channel == *channel));
         self.held < before
     }
 
@@ -165,48 +326,34 @@ impl Inflow {
     }
 }
 
-/// A message that waits no more.
-struct Unheld {
-    type_id: u16,
-    bytes: usize,
-    /// What was said of it if it was not taken.
-    result: Result<(), String>,
+impl DirectMail {
+    fn question(&self) -> Option<Question> {
+        self.way_back.as_ref().and_then(WayBack::question)
+    }
+
+    /// Gives its actor the message, once; what is returned waits for room.
+    fn enter(
+        &mut self,
+        header: &Header,
+        bytes: &[u8],
+        cx: &mut TaskContext<'_>,
+    ) -> Result<Option<HeldAttempt>, DoorRefusal> {
+        // Foreign code: keys of pools, and destructors.
+        let (door, way_back) = (&self.door, self.way_back.take());
+        let entered = StopReason::catch(|| door.enter(header, bytes, way_back));
+        let entered = entered.map_err(|panicked| DoorRefusal::new(Failure::Panicked, panicked))?;
+        let Some(mut waiting) = entered? else { return Ok(None) };
+        match poll(&mut waiting, cx) {
+            Poll::Pending => Ok(Some(waiting)),
+            Poll::Ready(result) => result.map(|()| None),
+        }
+    }
 }
 
-impl Backlog {
-    /// The types of what waits.
-    fn types(&self) -> impl Iterator<Item = u16> {
-        let first = self.first.iter().map(|(type_id, ..)| *type_id);
-        first.chain(self.others.iter().map(|value| value.header().type_id))
-    }
-
-    /// The next message that waits no more.
-    fn poll(&mut self, core: &Arc<BusCore>, sender: u64, cx: &mut TaskContext<'_>) -> Option<Unheld> {
-        if self.first.is_none() {
-            let value = self.others.pop_front()?;
-            let (type_id, bytes) = (value.header().type_id, value.bytes().len());
-            match try_publish(core, value.header(), value.bytes(), sender) {
-                Ok(()) => return Some(Unheld { type_id, bytes, result: Ok(()) }),
-                Err(NotTaken::Told(error)) => return Some(Unheld { type_id, bytes, result: Err(error) }),
-                Err(NotTaken::Full) => {
-                    let core = Arc::clone(core);
-                    let waiting =
-                        async move { core.publish_wire(value.header(), value.bytes(), Some(sender)).await };
-                    self.first = Some((type_id, bytes, Box::pin(waiting)));
-                }
-            }
-        }
-        let (type_id, bytes, waiting) = self.first.as_mut()?;
-        let polled = StopReason::catch(|| waiting.as_mut().poll(cx));
-        let result = match polled {
-            Ok(Poll::Pending) => return None,
-            Ok(Poll::Ready(result)) => result.map_err(|error| error.to_string()),
-            Err(panicked) => Err(panicked.to_string()),
-        };
-        let passed = Unheld { type_id: *type_id, bytes: *bytes, result };
-        self.first = None;
-        Some(passed)
-    }
+/// Polls code that may panic.
+fn poll(attempt: &mut HeldAttempt, cx: &mut TaskContext<'_>) -> Poll<Result<(), DoorRefusal>> {
+    StopReason::catch(|| attempt.as_mut().poll(cx))
+        .unwrap_or_else(|panicked| Poll::Ready(Err(DoorRefusal::new(Failure::Panicked, panicked))))
 }
 
 enum NotTaken {
@@ -216,12 +363,27 @@ enum NotTaken {
     Told(String),
 }
 
-fn try_publish(core: &BusCore, header: &Header, bytes: &[u8], sender: u64) -> Result<(), NotTaken> {
-    // Foreign code: `Clone` of the message, and keys.
-    match StopReason::catch(|| core.try_publish_wire(header, bytes, Some(sender))) {
+/// Publishes the messages of one type that are in front, until one is not taken: that one stays in front. How
+/// many were.
+fn try_publish_row(core: &BusCore, run: &mut Run<'_>, sender: u64) -> (Result<(), NotTaken>, u64) {
+    let mut published = 0;
+    // Foreign code: `Clone` of messages, and keys.
+    let tried = StopReason::catch(|| core.try_publish_row(run, sender, &mut published));
+    (not_taken(tried), published)
+}
+
+fn not_taken(tried: Result<Result<(), WirePublishError>, StopReason>) -> Result<(), NotTaken> {
+    match tried {
         Ok(Ok(())) => Ok(()),
         Ok(Err(WirePublishError::Full { .. })) => Err(NotTaken::Full),
         Ok(Err(error)) => Err(NotTaken::Told(error.to_string())),
         Err(panicked) => Err(NotTaken::Told(panicked.to_string())),
     }
+}
+
+fn try_publish(core: &BusCore, header: &Header, bytes: &[u8], sender: u64) -> Result<(), NotTaken> {
+    // Foreign code: `Clone` of the message, and keys.
+    let publish =
+        || published_before(header.publish_ns, || core.try_publish_wire(header, bytes, Some(sender)));
+    not_taken(StopReason::catch(publish))
 }

@@ -1,43 +1,138 @@
-//! Messages of this bus on their way to a peer: a queue in each topic that the peer wants.
+//! Messages of this bus on their way to a peer: a queue in each topic that the peer wants, and one for each
+//! actor of it that somebody here writes to.
 //!
 //! A message is taken from its queue when the link takes it, and not before. So a peer that is slow, or away,
 //! fills the queues, which do what their policy says.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use mycelium_mailbox::{Doorbell, Source, pick};
+use mycelium_mailbox::{Inbox, InboxOptions, Port, Source, pick};
+use mycelium_remote::frame::Header;
 use mycelium_remote::link::{Link, SendError};
 
+use super::mailbox::{AnswerSender, Letter};
 use super::{LinkOptions, TARGET};
-use crate::live::{BusCore, WireQueue};
+use crate::live::{BusCore, QueueOwner, WireQueue};
+use crate::rt::Instant;
+use crate::{AskError, RemoteError, StopReason};
 
 /// How many messages are taken from queues in one turn: others are to have theirs.
 const TURN_MAX: usize = 1_024;
 /// How many of one topic are taken before the others of its channel are looked at.
 const RUN_MAX: usize = 256;
+/// Channels of actors that receive no topic of this bus begin here: above those of topics.
+const OWN_CHANNELS: u32 = 1 << 16;
 
 pub(super) struct Outflow {
     core: Arc<BusCore>,
     /// Whose queues they are.
-    id: u64,
-    bell: Arc<Doorbell>,
+    owner: QueueOwner,
     options: Arc<LinkOptions>,
     channels: Vec<Channel>,
+    /// The ways into the queues of mailboxes, by the numbers of these.
+    ports: HashMap<u32, Arc<Port<Letter>>>,
+    /// Those who wait for the answers to their questions, by the numbers of these.
+    pub(super) asks: HashMap<u64, AnswerSender>,
+    /// Of queues that were left when the peer was given up: the stamp of the last message that the link has
+    /// taken. Its subscribers get what is retained once, also when the link is back.
+    passed: HashMap<u16, u64>,
     pub(super) too_long: u64,
     pub(super) unsent: u64,
 }
 
-/// Topics that somebody receives together.
+/// Topics that somebody receives together, and what is told and asked there.
 struct Channel {
-    number: u16,
-    queues: Vec<Box<dyn WireQueue>>,
+    number: u32,
+    queues: Vec<Outgoing>,
     /// Its next message waits for the peer, not the other way round.
     waits: bool,
 }
 
+/// A queue of messages for the peer.
+enum Outgoing {
+    Topic(Box<dyn WireQueue>),
+    /// For the actor behind this mailbox.
+    Letters(u32, Inbox<Letter>),
+}
+
+impl Outgoing {
+    fn type_id(&self) -> Option<u16> {
+        match self {
+            Self::Topic(queue) => Some(queue.kind().type_id),
+            Self::Letters(..) => None,
+        }
+    }
+
+    fn is_of(&self, mailbox: u32) -> bool {
+        matches!(self, Self::Letters(number, _) if *number == mailbox)
+    }
+
+    /// Nobody gets what waits there: how much that is.
+    fn leave(self) -> u64 {
+        match self {
+            Self::Topic(queue) => queue.leave(),
+            Self::Letters(_, inbox) => {
+                // First closed: a tell that comes later is refused, and not lost between the two.
+                inbox.close();
+                inbox.len() as u64
+            }
+        }
+    }
+
+    fn unread(&self) -> u64 {
+        match self {
+            Self::Topic(queue) => queue.unread(),
+            Self::Letters(_, inbox) => inbox.len() as u64,
+        }
+    }
+}
+
+impl Source for Outgoing {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        match self {
+            Self::Topic(queue) => queue.head(),
+            Self::Letters(_, inbox) => inbox.head(),
+        }
+    }
+
+    fn commit(&mut self) {
+        match self {
+            Self::Topic(queue) => queue.commit(),
+            Self::Letters(_, inbox) => inbox.commit(),
+        }
+    }
+
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        match self {
+            Self::Topic(queue) => queue.arm_as(tag),
+            Self::Letters(_, inbox) => inbox.arm_as(tag),
+        }
+    }
+}
+
 impl Outflow {
-    pub(super) fn new(core: Arc<BusCore>, id: u64, bell: Arc<Doorbell>, options: Arc<LinkOptions>) -> Self {
-        Self { core, id, bell, options, channels: Vec::new(), too_long: 0, unsent: 0 }
+    pub(super) fn new(core: Arc<BusCore>, owner: QueueOwner, options: Arc<LinkOptions>) -> Self {
+        let (channels, ports, asks, passed) = (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self { core, owner, options, channels, ports, asks, passed, too_long: 0, unsent: 0 }
+    }
+
+    /// Nobody at the peer has had what was sent of these types: whoever had it has left.
+    pub(super) fn begin_anew(&mut self, types: &[u16]) {
+        for type_id in types {
+            self.passed.remove(type_id);
+            for channel in &mut self.channels {
+                let at = channel.queues.iter().position(|queue| queue.type_id() == Some(*type_id));
+                self.unsent += at.map_or(0, |at| channel.queues.swap_remove(at).leave());
+            }
+        }
+        self.channels.retain(|channel| !channel.queues.is_empty());
+    }
+
+    /// The peer is another process than before.
+    pub(super) fn begin_all_anew(&mut self) {
+        self.passed.clear();
     }
 
     /// Has a queue for each type that the peer wants, in the channel in which it wants it.
@@ -50,7 +145,11 @@ impl Outflow {
         for channel in &mut self.channels {
             let mut at = 0;
             while let Some(queue) = channel.queues.get(at) {
-                match wanted(queue.kind().type_id) {
+                let Some(type_id) = queue.type_id() else {
+                    at += 1;
+                    continue;
+                };
+                match wanted(type_id).map(u32::from) {
                     Some(number) if number == channel.number => at += 1,
                     Some(number) => moved.push((number, channel.queues.swap_remove(at))),
                     None => self.unsent += channel.queues.swap_remove(at).leave(),
@@ -59,28 +158,76 @@ impl Outflow {
         }
         let known = |type_id| {
             let mut queues = self.channels.iter().flat_map(|channel| &channel.queues);
-            queues.any(|queue| queue.kind().type_id == type_id)
-                || moved.iter().any(|(_, queue)| queue.kind().type_id == type_id)
+            queues.any(|queue| queue.type_id() == Some(type_id))
+                || moved.iter().any(|(_, queue)| queue.type_id() == Some(type_id))
         };
         let new: Vec<(u16, u16)> = interest.iter().filter(|(type_id, _)| !known(*type_id)).copied().collect();
         for (type_id, number) in new {
-            moved.extend(self.listen(type_id).map(|queue| (number, queue)));
+            moved.extend(self.listen(type_id).map(|queue| (u32::from(number), Outgoing::Topic(queue))));
         }
-        for (number, queue) in moved {
-            match self.channels.iter_mut().find(|channel| channel.number == number) {
-                Some(channel) => channel.queues.push(queue),
-                None => self.channels.push(Channel { number, queues: vec![queue], waits: false }),
-            }
-        }
+        moved.into_iter().for_each(|(number, queue)| self.put(number, queue));
         self.channels.retain(|channel| !channel.queues.is_empty());
     }
 
-    fn listen(&self, type_id: u16) -> Option<Box<dyn WireQueue>> {
+    fn put(&mut self, number: u32, queue: Outgoing) {
+        match self.channels.iter_mut().find(|channel| channel.number == number) {
+            Some(channel) => channel.queues.push(queue),
+            None => self.channels.push(Channel { number, queues: vec![queue], waits: false }),
+        }
+    }
+
+    /// Has a queue for what is written to a mailbox, in this channel of topics or one of its own: the way
+    /// into it.
+    pub(super) fn open(&mut self, mailbox: u32, channel: Option<u16>) -> Arc<Port<Letter>> {
+        let number = channel.map_or(OWN_CHANNELS + mailbox, u32::from);
+        if let Some(port) = self.ports.get(&mailbox) {
+            let port = Arc::clone(port);
+            let is_there = |channel: &Channel| {
+                channel.number == number && channel.queues.iter().any(|queue| queue.is_of(mailbox))
+            };
+            if !self.channels.iter().any(is_there)
+                && let Some(queue) = self.take(mailbox)
+            {
+                self.put(number, queue);
+            }
+            return port;
+        }
+        let (stamps, bell) = (Arc::clone(&self.core.stamps), Arc::clone(&self.owner.bell));
+        let port = Arc::new(Port::new(stamps, bell, InboxOptions::default()));
+        self.ports.insert(mailbox, Arc::clone(&port));
+        self.put(number, Outgoing::Letters(mailbox, Inbox::of(Arc::clone(&port))));
+        port
+    }
+
+    /// Nobody is behind this mailbox any more.
+    pub(super) fn close(&mut self, mailbox: u32) {
+        if self.ports.remove(&mailbox).is_none() {
+            return;
+        }
+        self.unsent += self.take(mailbox).map_or(0, Outgoing::leave);
+    }
+
+    fn take(&mut self, mailbox: u32) -> Option<Outgoing> {
+        let mut found = None;
+        for channel in &mut self.channels {
+            if let Some(at) = channel.queues.iter().position(|queue| queue.is_of(mailbox)) {
+                found = Some(channel.queues.swap_remove(at));
+            }
+        }
+        self.channels.retain(|channel| !channel.queues.is_empty());
+        found
+    }
+
+    fn listen(&mut self, type_id: u16) -> Option<Box<dyn WireQueue>> {
         let (wire, topics) = (&self.core.wire, &self.core.topics);
         let at = wire.table().find(type_id)?;
-        let how = self.options.queue_of(topics.retains(type_id));
-        match wire.listen_at(topics, at, &how, self.id, &self.bell) {
-            Ok(queue) => Some(queue),
+        let topic = wire.table().known()[at].kind.topic;
+        let how = self.options.queue_of(topic, topics.retains(type_id));
+        match wire.listen_at(topics, at, &how, &self.owner) {
+            Ok(mut queue) => {
+                self.passed.remove(&type_id).into_iter().for_each(|stamp| queue.pass_up_to(stamp));
+                Some(queue)
+            }
             Err(error) => {
                 tracing::error!(target: TARGET, type_id, %error, "a topic cannot be sent");
                 None
@@ -88,45 +235,71 @@ impl Outflow {
         }
     }
 
-    /// Leaves all topics: the peer is given up.
-    pub(super) fn leave(&mut self) {
+    /// Leaves all topics and closes all mailboxes: the peer is given up. Nobody waits for its answers any
+    /// more.
+    pub(super) fn leave(&mut self, link: &mut Link) {
+        self.ports.clear();
+        for queue in self.channels.iter().flat_map(|channel| &channel.queues) {
+            if let Outgoing::Topic(queue) = queue {
+                self.passed.extend(queue.passed().map(|stamp| (queue.kind().type_id, stamp)));
+            }
+        }
         let queues = self.channels.drain(..).flat_map(|channel| channel.queues);
-        self.unsent += queues.map(WireQueue::leave).sum::<u64>();
+        self.unsent += queues.map(Outgoing::leave).sum::<u64>();
+        self.forget(link);
+    }
+
+    /// Nobody waits for answers any more.
+    pub(super) fn forget(&mut self, link: &mut Link) {
+        for (ask, asker) in self.asks.drain() {
+            link.forget(ask);
+            // Its receiver is told that there will be none.
+            drop(asker);
+        }
     }
 
     /// The names of what the peer wants.
     pub(super) fn names(&self) -> Vec<&'static str> {
         let queues = self.channels.iter().flat_map(|channel| &channel.queues);
-        let mut names: Vec<_> = queues.map(|queue| queue.kind().name).collect();
+        let topics = queues.filter_map(|queue| match queue {
+            Outgoing::Topic(queue) => Some(queue.kind().name),
+            Outgoing::Letters(..) => None,
+        });
+        let mut names: Vec<_> = topics.collect();
         names.sort_unstable();
         names
+    }
+
+    /// Whether something here goes on only when the peer has been heard: an answer, an acknowledgement or
+    /// credit.
+    pub(super) fn needs_peer(&self) -> bool {
+        !self.asks.is_empty() || self.channels.iter().any(|channel| channel.waits)
     }
 
     /// Gives the link what it takes. Whether there is more to do at once.
     pub(super) fn send(&mut self, link: &mut Link) -> bool {
         let mut left = TURN_MAX;
+        // Another one is first in each turn: the first may take all the room that there is in the window.
+        if !self.channels.is_empty() {
+            self.channels.rotate_left(1);
+        }
         for channel in &mut self.channels {
             channel.waits = false;
             while let Some(pick) = pick(&mut channel.queues) {
                 if left == 0 {
                     return true;
                 }
-                let queue = &mut channel.queues[pick.index];
-                let credit = usize::try_from(link.credit(queue.kind().type_id)).unwrap_or(usize::MAX);
-                let too_long = &mut self.too_long;
-                let taken =
-                    queue.take_while(pick.below, credit.min(RUN_MAX).min(left), &mut |delivery| match link
-                        .send(delivery.header, delivery.bytes)
-                    {
-                        Ok(_) => true,
-                        Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
-                            *too_long += 1;
-                            let message = delivery.name();
-                            tracing::error!(target: TARGET, message, %error, "a message cannot be sent");
-                            true
-                        }
-                        Err(_) => false,
-                    });
+                let taken = match &mut channel.queues[pick.index] {
+                    Outgoing::Topic(queue) => {
+                        let most = left.min(RUN_MAX);
+                        send_messages(&mut **queue, pick.below, most, link, &mut self.too_long)
+                    }
+                    Outgoing::Letters(mailbox, inbox) => {
+                        let most = left.min(RUN_MAX);
+                        let told = (&mut self.asks, &mut self.unsent);
+                        send_letters(*mailbox, inbox, pick.below, most, link, told)
+                    }
+                };
                 if taken == 0 {
                     channel.waits = true;
                     break;
@@ -156,6 +329,82 @@ impl Outflow {
 
     /// How many messages wait in queues.
     pub(super) fn waiting(&self) -> u64 {
-        self.channels.iter().flat_map(|channel| &channel.queues).map(|queue| queue.unread()).sum()
+        self.channels.iter().flat_map(|channel| &channel.queues).map(Outgoing::unread).sum()
     }
+}
+
+/// Gives the link messages of a topic whose stamps are below `below`, at most `most`; how many.
+fn send_messages(
+    queue: &mut dyn WireQueue,
+    below: u64,
+    most: usize,
+    link: &mut Link,
+    too_long: &mut u64,
+) -> usize {
+    let credit = usize::try_from(link.credit(queue.kind().type_id)).unwrap_or(usize::MAX);
+    let message = queue.kind().name;
+    let mut send = |header: &Header, bytes: &[u8]| match link.send(header, bytes) {
+        Ok(_) => true,
+        Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
+            *too_long += 1;
+            tracing::error!(target: TARGET, message, %error, "a message cannot be sent");
+            true
+        }
+        Err(_) => false,
+    };
+    // Foreign code: the message is encoded.
+    let taken = StopReason::catch(|| queue.take_while(below, credit.min(most), &mut send));
+    taken.unwrap_or_else(|panicked| {
+        tracing::error!(target: TARGET, message, %panicked, "a message cannot be written as bytes");
+        *too_long += 1;
+        queue.discard();
+        1
+    })
+}
+
+/// The same for what is written to an actor.
+fn send_letters(
+    mailbox: u32,
+    inbox: &mut Inbox<Letter>,
+    below: u64,
+    most: usize,
+    link: &mut Link,
+    (asks, unsent): (&mut HashMap<u64, AnswerSender>, &mut u64),
+) -> usize {
+    let mut taken = 0;
+    while taken < most {
+        let Some((Letter { value, asks: asking }, stamp)) = inbox.peek() else { break };
+        if stamp >= below {
+            break;
+        }
+        let sent = match asking {
+            None => link.tell(mailbox, value.header(), value.bytes()).map(|()| None),
+            // Nobody would hear the answer.
+            Some(asking) if asking.reply.is_in_vain() => Ok(None),
+            Some(asking) => {
+                let left = asking.until.map(|until| until.saturating_duration_since(Instant::now()));
+                let limit = left.map(|left| u64::try_from(left.as_nanos()).unwrap_or(u64::MAX - 1));
+                link.ask(mailbox, limit, value.header(), value.bytes()).map(Some)
+            }
+        };
+        if let Err(SendError::Full { .. } | SendError::NoCredit { .. }) = &sent {
+            break;
+        }
+        taken += 1;
+        let asker = inbox.take().and_then(|letter| letter.asks);
+        match (sent, asker) {
+            (Ok(Some(ask)), Some(asker)) => _ = asks.insert(ask, asker.reply),
+            (Ok(_), _) => {}
+            (Err(error), asker) => {
+                tracing::error!(target: TARGET, %error, "a message for an actor cannot be sent");
+                match asker {
+                    // Whoever has gone hears nothing.
+                    Some(asker) => _ = asker.reply.give(Err(AskError::Remote(RemoteError::NotTaken))),
+                    None => *unsent += 1,
+                }
+            }
+        }
+    }
+    inbox.commit();
+    taken
 }

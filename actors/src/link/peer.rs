@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use mycelium_mailbox::Doorbell;
 use mycelium_remote::frame::Decoder;
-use mycelium_remote::link::{Agreement, AttachError, Standing};
+use mycelium_remote::link::{Agreement, AttachError, Failure, Question, Standing, TOOL_PREFIX};
 use tokio::sync::{Notify, oneshot};
 
 use super::sockets::Socket;
 use crate::rt::Instant;
+use crate::wire::WireValue;
 use crate::{LinkLoss, LinkState, LinkStats};
 
 /// How many connections may wait to become that of the link.
@@ -28,6 +30,8 @@ pub(super) struct Peer {
 
 struct Desk {
     asks: VecDeque<Ask>,
+    /// Answers of actors here to questions of the peer. Their number is bounded by its credit.
+    answers: Vec<(Question, Result<WireValue, Failure>)>,
     stats: LinkStats,
     /// Since when there is no connection, though one is waited for.
     broken: Option<Instant>,
@@ -41,6 +45,8 @@ struct Desk {
 pub(super) enum Ask {
     Standing(oneshot::Sender<Standing>),
     Attach(Box<Arrival>, oneshot::Sender<Result<(), HandedBack>>),
+    /// Answered when the peer has.
+    Ping(oneshot::Sender<()>),
 }
 
 /// A connection was not attached: it is handed back.
@@ -72,7 +78,14 @@ impl Peer {
         Self {
             name,
             bell: Arc::new(Doorbell::new()),
-            desk: Mutex::new(Desk { asks: VecDeque::new(), stats, broken: None, queued: 0, closed: false }),
+            desk: Mutex::new(Desk {
+                asks: VecDeque::new(),
+                answers: Vec::new(),
+                stats,
+                broken: None,
+                queued: 0,
+                closed: false,
+            }),
             is_attached: AtomicBool::new(false),
             changed: Notify::new(),
         }
@@ -80,6 +93,29 @@ impl Peer {
 
     pub(super) fn name(&self) -> Arc<str> {
         Arc::clone(&self.name)
+    }
+
+    /// Whether it looks from outside, and is never waited for.
+    pub(super) fn is_tool(&self) -> bool {
+        self.name.starts_with(TOOL_PREFIX)
+    }
+
+    /// Whether it was a tool, and has left nothing behind: what it has sent may still wait for room here.
+    pub(super) fn is_past(&self) -> bool {
+        let has_left = || {
+            let desk = self.desk();
+            desk.stats.state == LinkState::Gone && desk.stats.held == 0
+        };
+        self.is_tool() && self.was_attached() && has_left()
+    }
+
+    /// How long a word takes to the peer and back; `None`: there is no connection, or it was lost meanwhile.
+    pub(super) async fn round_trip(&self) -> Option<Duration> {
+        let (reply, answered) = oneshot::channel();
+        let asked = Instant::now();
+        self.ask(Ask::Ping(reply));
+        answered.await.ok()?;
+        Some(asked.elapsed())
     }
 
     /// Whether it has ever had a connection.
@@ -125,9 +161,26 @@ impl Peer {
         self.desk().asks.pop_front()
     }
 
-    /// The task's: whether it is asked anything.
-    pub(super) fn is_asked(&self) -> bool {
-        !self.desk().asks.is_empty()
+    /// The task's: whether it is asked anything, or has answers to send.
+    pub(super) fn has_work(&self) -> bool {
+        let desk = self.desk();
+        !desk.asks.is_empty() || !desk.answers.is_empty()
+    }
+
+    /// An actor has answered a question of the peer, or will not.
+    pub(super) fn answer(&self, question: Question, answer: Result<WireValue, Failure>) {
+        let mut desk = self.desk();
+        if desk.closed {
+            return;
+        }
+        desk.answers.push((question, answer));
+        drop(desk);
+        self.bell.ring();
+    }
+
+    /// The task's: the answers.
+    pub(super) fn take_answers(&self) -> Vec<(Question, Result<WireValue, Failure>)> {
+        std::mem::take(&mut self.desk().answers)
     }
 
     /// The task's: what it has counted.
@@ -161,6 +214,12 @@ impl Peer {
         drop(desk);
         drop(asks);
         self.set_attached(false);
+    }
+
+    /// Whether it has a connection, or what is for it waits for one.
+    pub(super) fn is_waited_for(&self) -> bool {
+        let desk = self.desk();
+        !desk.closed && desk.stats.connections > 0 && desk.stats.state != LinkState::Gone
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -199,7 +258,8 @@ impl Peer {
     /// What is left behind, if anything is.
     pub(super) fn loss(&self) -> Option<LinkLoss> {
         let desk = self.desk();
-        let unacknowledged = desk.stats.waiting + desk.queued;
+        // A tool looks on, and is owed nothing; what it has sent is owed to those here.
+        let unacknowledged = if self.is_tool() { 0 } else { desk.stats.waiting + desk.queued };
         let unpublished = desk.stats.held;
         (unacknowledged + unpublished > 0).then(|| LinkLoss {
             peer: self.name(),

@@ -3,29 +3,50 @@
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
+use tokio::net::{TcpListener, TcpStream};
 
-use super::{LinkAddress, LinkError};
+use super::security::Security;
+#[cfg(target_os = "linux")]
+use super::shm::ShmSocket;
+use super::{LinkAddress, LinkError, LinkOptions};
 
 /// A connection, of whatever kind.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for S {}
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Whether the other side may have this name; else why not. Asked when it has said its name.
+    fn admits(&self, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
+}
+#[cfg(unix)]
+impl Socket for tokio::net::UnixStream {}
+#[cfg(target_os = "linux")]
+impl Socket for ShmSocket {}
+impl Socket for TcpStream {}
+impl Socket for tokio::io::Empty {}
+
+/// A connection that has come. `Err` with `None`: its other side may not connect.
+pub(super) type AcceptedSocket = Result<Box<dyn Socket>, Option<io::Error>>;
 
 /// A socket that is listened at.
 pub(super) enum OpenSocket {
     #[cfg(unix)]
     // The file goes first, while nobody else can listen there.
     Unix(#[allow(dead_code, reason = "its drop removes the file")] unix::SocketFile, UnixListener),
-    Tcp(TcpListener),
+    #[cfg(target_os = "linux")]
+    Shm(#[allow(dead_code, reason = "its drop removes the file")] unix::SocketFile, UnixListener, Duration),
+    Tcp(TcpListener, Security),
 }
 
 impl OpenSocket {
     /// Inside a runtime with IO.
-    pub(super) fn bind(address: &LinkAddress, plaintext: bool) -> Result<(Self, Arc<str>), LinkError> {
+    pub(super) fn bind(address: &LinkAddress, options: &LinkOptions) -> Result<(Self, Arc<str>), LinkError> {
         match address {
             #[cfg(unix)]
             LinkAddress::Unix(path) => {
@@ -33,47 +54,58 @@ impl OpenSocket {
                 let listener = registered(|| UnixListener::from_std(listener), "listen at", address)?;
                 Ok((Self::Unix(file, listener), path.display().to_string().into()))
             }
+            #[cfg(target_os = "linux")]
+            LinkAddress::Shm(path) => {
+                let (listener, file) = unix::bind(path)?;
+                let listener = registered(|| UnixListener::from_std(listener), "listen at", address)?;
+                Ok((Self::Shm(file, listener, options.spin), path.display().to_string().into()))
+            }
             LinkAddress::Tcp(text) => {
-                let listener = bind_tcp(text, plaintext)?;
+                let listener = bind_tcp(text, options.may_leave())?;
                 let local = listener.local_addr().map_err(|cause| system("listen at", address, cause))?;
                 let listener = registered(|| TcpListener::from_std(listener), "listen at", address)?;
-                Ok((Self::Tcp(listener), local.to_string().into()))
+                Ok((Self::Tcp(listener, options.security.clone()), local.to_string().into()))
             }
         }
     }
 
-    /// The next connection. `Err` with `None`: its other side may not connect.
-    pub(super) async fn accept(&self) -> Result<Box<dyn Socket>, Option<io::Error>> {
-        match self {
+    /// The next connection.
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<AcceptedSocket> {
+        Poll::Ready(match self {
             #[cfg(unix)]
             Self::Unix(_, listener) => {
-                let (stream, _) = listener.accept().await.map_err(Some)?;
+                let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
                 if unix::is_own(&stream).map_err(Some)? { Ok(Box::new(stream)) } else { Err(None) }
             }
-            Self::Tcp(listener) => {
-                let (stream, _) = listener.accept().await.map_err(Some)?;
-                stream.set_nodelay(true).map_err(Some)?;
-                Ok(Box::new(stream))
+            #[cfg(target_os = "linux")]
+            Self::Shm(_, listener, spin) => {
+                let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
+                let own = unix::is_own(&stream).map_err(Some)?;
+                if own { Ok(Box::new(ShmSocket::accepted(stream, *spin))) } else { Err(None) }
             }
-        }
+            Self::Tcp(listener, security) => {
+                let (stream, _) = ready!(listener.poll_accept(cx)).map_err(Some)?;
+                stream.set_nodelay(true).map_err(Some)?;
+                Ok(security.accepts(stream))
+            }
+        })
     }
 }
 
 /// Dials once.
-pub(super) async fn dial(address: &LinkAddress, plaintext: bool) -> io::Result<Box<dyn Socket>> {
+pub(super) async fn dial(address: &LinkAddress, options: &LinkOptions) -> io::Result<Box<dyn Socket>> {
     match address {
         #[cfg(unix)]
-        LinkAddress::Unix(path) => {
-            let stream = UnixStream::connect(path).await?;
-            if unix::is_own(&stream)? {
-                return Ok(Box::new(stream));
-            }
-            Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user listens there"))
+        LinkAddress::Unix(path) => Ok(Box::new(unix::dial(path).await?)),
+        #[cfg(target_os = "linux")]
+        LinkAddress::Shm(path) => {
+            let stream = unix::dial(path).await?;
+            Ok(Box::new(super::shm::dial(stream, options.ring, options.spin).await?))
         }
         LinkAddress::Tcp(text) => {
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
             for address in tokio::net::lookup_host(&**text).await? {
-                if !plaintext && !address.ip().is_loopback() {
+                if !options.may_leave() && !address.ip().is_loopback() {
                     let text = LinkError::NotLoopback { address: address.to_string().into() }.to_string();
                     last = io::Error::new(io::ErrorKind::PermissionDenied, text);
                     continue;
@@ -81,7 +113,7 @@ pub(super) async fn dial(address: &LinkAddress, plaintext: bool) -> io::Result<B
                 match TcpStream::connect(address).await {
                     Ok(stream) => {
                         stream.set_nodelay(true)?;
-                        return Ok(Box::new(stream));
+                        return Ok(options.security.dials(stream));
                     }
                     Err(error) => last = error,
                 }
@@ -92,12 +124,14 @@ pub(super) async fn dial(address: &LinkAddress, plaintext: bool) -> io::Result<B
 }
 
 /// Whether this address can be dialed at all, as far as that is known before.
-pub(super) fn check_dial(address: &LinkAddress, plaintext: bool) -> Result<(), LinkError> {
+pub(super) fn check_dial(address: &LinkAddress, may_leave: bool) -> Result<(), LinkError> {
     match address {
         #[cfg(unix)]
         LinkAddress::Unix(path) => unix::check_path(path),
+        #[cfg(target_os = "linux")]
+        LinkAddress::Shm(path) => unix::check_path(path),
         LinkAddress::Tcp(text) => match text.parse::<SocketAddr>() {
-            Ok(address) if !plaintext && !address.ip().is_loopback() => {
+            Ok(address) if !may_leave && !address.ip().is_loopback() => {
                 Err(LinkError::NotLoopback { address: Arc::clone(text) })
             }
             Ok(_) => Ok(()),
@@ -112,10 +146,10 @@ pub(super) fn check_dial(address: &LinkAddress, plaintext: bool) -> Result<(), L
     }
 }
 
-fn bind_tcp(text: &Arc<str>, plaintext: bool) -> Result<std::net::TcpListener, LinkError> {
+fn bind_tcp(text: &Arc<str>, may_leave: bool) -> Result<std::net::TcpListener, LinkError> {
     let found = text.to_socket_addrs().map_err(|cause| no_address(text, cause))?;
     let addresses: Vec<SocketAddr> = found.collect();
-    if !plaintext && addresses.iter().any(|address| !address.ip().is_loopback()) {
+    if !may_leave && addresses.iter().any(|address| !address.ip().is_loopback()) {
         return Err(LinkError::NotLoopback { address: Arc::clone(text) });
     }
     let listener = std::net::TcpListener::bind(&*addresses).map_err(|cause| match cause.kind() {
@@ -137,6 +171,15 @@ fn no_address(text: &Arc<str>, cause: io::Error) -> LinkError {
 
 fn system(doing: &'static str, address: &LinkAddress, cause: io::Error) -> LinkError {
     LinkError::System { doing, address: address.to_string().into(), cause }
+}
+
+/// Whether this runtime has IO and time, as sockets need.
+pub(super) fn check_runtime() -> Result<(), LinkError> {
+    let address = LinkAddress::tcp("");
+    #[cfg(unix)]
+    registered(|| tokio::net::UnixDatagram::unbound().map(drop), "make", &address)?;
+    let sleeps = || Ok(Box::pin(crate::rt::sleep(std::time::Duration::ZERO)));
+    registered(sleeps, "wait for", &address).map(drop)
 }
 
 /// tokio panics on a runtime without IO.
@@ -184,6 +227,15 @@ mod unix {
         }
     }
 
+    /// Connects, if whoever listens there is this user.
+    pub(super) async fn dial(path: &Path) -> io::Result<tokio::net::UnixStream> {
+        let stream = tokio::net::UnixStream::connect(path).await?;
+        if is_own(&stream)? {
+            return Ok(stream);
+        }
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, "another user listens there"))
+    }
+
     pub(super) fn is_own(stream: &tokio::net::UnixStream) -> io::Result<bool> {
         Ok(stream.peer_cred()?.uid() == rustix::process::geteuid().as_raw())
     }
@@ -224,14 +276,22 @@ mod unix {
     /// Removes the socket file at `path`, if nobody listens there.
     fn replace(path: &Path) -> Result<(), LinkError> {
         let failed = |doing| move |cause| LinkError::System { doing, address: text(path), cause };
-        let found = fs::symlink_metadata(path).map_err(failed("look at"))?;
+        let found = match fs::symlink_metadata(path) {
+            // Its bus has closed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            found => found.map_err(failed("look at"))?,
+        };
         if !found.file_type().is_socket() {
             return Err(LinkError::NotASocket { path: path.to_owned() });
         }
         match connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path).map_err(failed("remove what nobody listens at,"))
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    Err(failed("remove what nobody listens at,")(error))
+                }
+                _ => Ok(()),
+            },
             _ => Err(LinkError::InUse { address: text(path) }),
         }
     }

@@ -13,6 +13,7 @@ use super::envelope::Envelope;
 use super::lookout::{Lookout, Wait, Waits, waiting};
 use super::monitor::Watchers;
 use super::runtime::sleep_on;
+use super::topics::QueueOwner;
 use super::watch::{Pulse, Watch};
 use crate::host::HostHandle;
 use crate::life::Marker;
@@ -84,6 +85,8 @@ pub(crate) struct Address<A: Actor> {
     pub(crate) waits: Waits,
     /// Its path in a tree, or the name under which the bus registered it.
     pub(crate) path: Option<Arc<str>>,
+    /// What those are told that it has no room for, once anybody may be.
+    who: OnceLock<Arc<Identity>>,
     pub(crate) inbox: Port<Envelope<A>>,
     /// A [`Marker::Stop`] is in the inbox.
     stops_at_marker: AtomicBool,
@@ -177,7 +180,8 @@ impl<A: Actor> Address<A> {
     ) -> Arc<Self> {
         let (presence, ended) = (Presence::new(), SetOnce::new());
         let host = Mutex::new(Some(host));
-        let (watch, watchers, waits) = (OnceLock::new(), Watchers::default(), Waits::new(lookout));
+        let (who, watch, watchers, waits) =
+            (OnceLock::new(), OnceLock::new(), Watchers::default(), Waits::new(lookout));
         let stops_at_marker = AtomicBool::new(false);
         Arc::new(Self {
             id,
@@ -187,11 +191,22 @@ impl<A: Actor> Address<A> {
             watchers,
             waits,
             path,
+            who,
             inbox,
             stops_at_marker,
             runtime,
             host,
         })
+    }
+
+    /// What those are told that it has no room for.
+    pub(crate) fn who(&self) -> Arc<Identity> {
+        Arc::clone(self.who.get_or_init(|| Arc::new(self.identity())))
+    }
+
+    /// Whose its queues are.
+    pub(crate) fn queue_owner(&self) -> QueueOwner {
+        QueueOwner::new(self.who(), Arc::clone(self.inbox.doorbell()))
     }
 
     /// What its supervisor sees of its progress.
@@ -221,7 +236,7 @@ impl<A: Actor> Address<A> {
         A: Takes<M>,
         M: Send + 'static,
     {
-        self.inbox.try_send(Envelope::message(message)).or_else(Self::refused)
+        self.inbox.try_send(Envelope::message(message)).or_else(|error| self.refused(error))
     }
 
     /// Queues a marker behind all that was sent before.
@@ -243,10 +258,11 @@ impl<A: Actor> Address<A> {
     }
 
     /// The error with the message that its inbox has refused.
-    pub(crate) fn refused<M: 'static>(error: TrySendError<Envelope<A>>) -> Result<(), TellError<M>> {
+    #[cold]
+    pub(crate) fn refused<M: 'static>(&self, error: TrySendError<Envelope<A>>) -> Result<(), TellError<M>> {
         match error {
             TrySendError::Closed(envelope) => back(envelope, TellError::Stopped),
-            other => back(other.into_inner(), TellError::Full),
+            other => back(other.into_inner(), |message| TellError::Full(message, Some(self.who()))),
         }
     }
 
@@ -265,7 +281,7 @@ impl<A: Actor> Address<A> {
         let sending = self.inbox.send(message, self.sender());
         waiting(self.wait(Wait::Inbox), sending).await.or_else(|error| match error {
             SendError::Closed(envelope) => back(envelope, TellError::Stopped),
-            other => back(other.into_inner(), TellError::Full),
+            other => back(other.into_inner(), |message| TellError::Full(message, Some(self.who()))),
         })
     }
 
@@ -324,6 +340,17 @@ impl<A: Actor> Address<A> {
             Err(_) => return Err(AskError::Stopped),
         }
         self.answered(answer).await
+    }
+
+    /// Queues a query.
+    pub(crate) async fn begin<Q>(&self, query: Q) -> Result<ReplyReceiver<A::Reply>, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let (reply, answer) = mycelium_mailbox::reply();
+        self.wait_to_ask(Envelope::query(query, reply)).await?;
+        Ok(answer)
     }
 
     /// Queues a query that was offered in vain.

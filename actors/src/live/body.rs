@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use mycelium_mailbox::{FutureSlot, Interlude, Merge, Source, Sources, Span, Started, Stop};
+use mycelium_mailbox::{FutureSlot, Interlude, Merge, Source, Sources, Span, Started, Stop, discard};
 use tokio::runtime::Handle;
 
 use self::hand::{Hand, KeptMessage};
@@ -476,7 +476,8 @@ impl<A: Actor> Body<A> {
         self.lose_hand(&reason);
         self.leave(&reason);
         self.clear_timers();
-        drop(self.actor.take());
+        // Where it ends with its runtime, nobody else would hear of a destructor that panics, nor of the end.
+        discard(self.actor.take());
         if let Some(live) = self.ctx.as_live() {
             live.clear_watches();
             live.core().remove(self.seat, self.address.id, self.address.path.as_deref());

@@ -16,7 +16,7 @@ use super::context::LiveContext;
 use super::dead_letters::DeadLetterBox;
 use super::fate::Fate;
 use super::forest::Forest;
-use super::links::{Bridge, Links};
+use super::links::{Bridge, Links, NodeNames};
 use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{MemberSeat, Members};
 use super::names::Names;
@@ -33,7 +33,7 @@ use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
 use crate::wire::Table;
 use crate::{
     Actor, ActorId, ActorRef, Clock, DEFAULT_CAPACITY, Identity, Message, Probe, Retention, SpawnError,
-    Subscriptions, TopicStats,
+    StopReason, Subscriptions, TopicStats,
 };
 
 /// One live bus: its topics, actors, services, names and clock. Cloning the handle is cheap; nothing is
@@ -129,7 +129,7 @@ pub struct BusBuilder {
     table: Table,
     probe: Option<Arc<dyn Probe>>,
     retentions: Retentions,
-    node: Option<Arc<str>>,
+    pub(crate) names: NodeNames,
 }
 
 /// What the handles, contexts and bodies of one bus share.
@@ -143,8 +143,7 @@ pub(crate) struct BusCore {
     pub(crate) members: Members,
     pub(crate) forest: Forest,
     pub(crate) links: Links,
-    /// What peers call it.
-    pub(crate) node: Option<Arc<str>>,
+    pub(crate) node_names: NodeNames,
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
     pub(crate) clock: LiveClock,
@@ -169,7 +168,7 @@ impl Default for BusBuilder {
             probe: None,
             table: Table::default(),
             retentions: Retentions::new(),
-            node: None,
+            names: NodeNames::default(),
         }
     }
 }
@@ -234,7 +233,7 @@ impl BusBuilder {
     /// ([`MessageBus::connect`]). 1 to 64 of the letters `a` to `z` and `A` to `Z`, digits and `-_./`; that
     /// is checked when a link is asked for.
     pub fn node(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.node = Some(name.into());
+        self.names.own = Some(name.into());
         self
     }
 
@@ -280,7 +279,7 @@ impl BusBuilder {
             members: Members::default(),
             forest: Forest::default(),
             links: Links::default(),
-            node: self.node,
+            node_names: self.names,
             restarts: AtomicU64::new(0),
             clock,
             names: Names::default(),
@@ -349,8 +348,12 @@ impl MessageBus {
     /// ```
     ///
     /// # Errors
-    /// [`SpawnError::NameTaken`], and those of [`spawn`](Self::spawn).
+    /// [`SpawnError::NameTaken`], also where an actor of a tree has this path, and those of
+    /// [`spawn`](Self::spawn).
     pub fn spawn_named<A: Actor>(&self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        if self.core.forest.has_actor(name) {
+            return Err(SpawnError::NameTaken(name.into()));
+        }
         self.core.spawn(actor, Some(name), None)
     }
 
@@ -373,10 +376,8 @@ impl MessageBus {
     /// ```
     #[must_use]
     pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
-        match self.core.names.get(name) {
-            Some(address) => address.downcast::<Address<A>>().ok().map(ActorRef::live),
-            None => self.core.forest.actor_ref(name),
-        }
+        let named = self.core.names.get(name).and_then(|address| address.downcast::<Address<A>>().ok());
+        named.map(ActorRef::live).or_else(|| self.core.forest.actor_ref(name))
     }
 
     /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the
@@ -392,8 +393,7 @@ impl MessageBus {
         self.core.dead_letters.snapshot()
     }
 
-    /// The identity of an actor or a service that has not ended, such as the one whose queue is
-    /// [full](crate::PublishError::Full). It looks at everybody on the bus.
+    /// The identity of an actor or a service that has not ended. It looks at everybody on the bus.
     #[must_use]
     pub fn identity(&self, id: ActorId) -> Option<Identity> {
         let members = self.core.members.youngest_first();
@@ -528,7 +528,11 @@ impl BusCore {
         let count = || self.count::<A>();
         let origin = place.map_or_else(|| Origin::outside_of_trees(name, count), Origin::Path);
         let member: Arc<dyn Member> = Arc::clone(&address) as _;
-        let seat = self.add(&member);
+        let seat = self.add(&member).map_err(|seat| {
+            self.remove(seat, id, address.path.as_deref());
+            address.end(StopReason::Shutdown);
+            SpawnError::Closed
+        })?;
         vacant.occupy(Body::new(actor, live, origin, sources, fate, seat));
         if !address.is_alive() && has_ended(runtime) {
             return Err(SpawnError::RuntimeEnded);
@@ -561,19 +565,17 @@ impl BusCore {
         self.next_id.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn add(&self, member: &Arc<dyn Member>) -> MemberSeat {
+    /// Adds a member. `Err`: a shutdown has begun meanwhile, which may have missed it.
+    pub(crate) fn add(&self, member: &Arc<dyn Member>) -> Result<MemberSeat, MemberSeat> {
         let seat = self.members.add(Arc::clone(member));
-        // A shutdown that began meanwhile may have missed it.
-        if self.is_closed() {
-            member.stop(Stop::ForGood);
-        }
-        seat
+        if self.is_closed() { Err(seat) } else { Ok(seat) }
     }
 
     /// Forgets a member that has ended, and its name.
     pub(crate) fn remove(&self, seat: MemberSeat, id: ActorId, name: Option<&str>) {
-        let member = self.members.remove(seat, id);
+        // The name first: where no member is left, all names are free.
         let named = name.and_then(|name| self.names.free(name, id));
+        let member = self.members.remove(seat, id);
         // Dropped here, where no lock is held.
         drop((member, named));
     }

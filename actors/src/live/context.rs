@@ -116,11 +116,7 @@ impl<A: Actor> LiveContext<A> {
         if let Some(heard) = self.heard(way, terms) {
             return heard.then_some(()).ok_or(SpawnError::AlreadySubscribed { message: M::NAME });
         }
-        let queue = entry.subscribe(
-            subscription,
-            self.address.id.get(),
-            Arc::clone(self.address.inbox.doorbell()),
-        )?;
+        let queue = entry.subscribe(subscription, &self.address.queue_owner())?;
         self.join(way, terms, Box::new(TopicSource::new(queue, entry)));
         Ok(())
     }
@@ -143,9 +139,9 @@ impl<A: Actor> LiveContext<A> {
                 None => new.push((at, kind)),
             }
         }
-        let (id, bell) = (self.address.id.get(), Arc::clone(self.address.inbox.doorbell()));
+        let owner = self.address.queue_owner();
         let listen = |(at, kind): (usize, Kind)| {
-            let queue = core.wire.listen_at(&core.topics, at, how, id, &bell)?;
+            let queue = core.wire.listen_at(&core.topics, at, how, &owner)?;
             Ok((Way::wire(kind.type_id), WireSource::new(queue)))
         };
         let sources: Vec<_> = new.into_iter().map(listen).collect::<Result<_, SpawnError>>()?;

@@ -12,14 +12,20 @@
 //! left it is pending once, before it has done anything. It rings its own waker rather than leave that to
 //! tokio, for an executor inside a task that tokio does not know of: that one polls again at once, and the
 //! budget is not asked for the next publishes.
+//!
+//! # Services that are told to stop
+//! The thread knows the [`ServiceEnding`] of the service whose code it polls. Each wait of that code looks at
+//! it, ready or not, so a service ends at its next wait also when it was told in the middle of a poll.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
-use std::task::{Context as TaskContext, Poll};
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
 
+use mycelium_mailbox::this_thread;
 use tokio::task::coop;
 
-use super::cancel::{CancelPoint, poll_to_point};
+use super::cancel::{CancelPoint, ServiceEnding, poll_to_point};
 use super::lookout::{Wait, Waits};
 use crate::ActorId;
 
@@ -27,6 +33,9 @@ use crate::ActorId;
 /// of its turns (messages). As many as an actor handles in one turn, then, if it publishes one message for
 /// each.
 const PUBLISHES_PER_UNIT: u32 = 8;
+
+/// The polls of each thread have numbers of so many bits.
+const POLL_BITS: u32 = 40;
 
 /// An actor or a service whose code runs.
 #[derive(Clone, Copy)]
@@ -36,6 +45,8 @@ pub(crate) struct Current {
     member: usize,
     /// Whether it is a service that ends at its next wait.
     ends: bool,
+    /// Whether it is one that may be told so while it runs: each of its waits looks.
+    looks: bool,
 }
 
 #[cfg(not(shuttle))]
@@ -44,8 +55,14 @@ thread_local! {
     static NOTED: Cell<Wait> = const { Cell::new(Wait::Nothing) };
     static NOW: Cell<Current> = const { Cell::new(Current::NOBODY) };
     static LEFT: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
-    /// The cancellation points of this poll.
-    static POINTS: Cell<u32> = const { Cell::new(0) };
+    /// The same for services, whose `LEFT` is always 1.
+    static LEFT_OF_SERVICE: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
+    /// How many polls of services this thread has begun, and the cancellation points of the last one.
+    static POINTS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+    /// Of those who have polled these.
+    static POINT_WAKERS: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
+    /// Of the service whose code runs.
+    static ENDING: Cell<Option<Arc<ServiceEnding>>> = const { Cell::new(None) };
 }
 // In a model the tasks of one thread take turns in the middle of a poll.
 #[cfg(shuttle)]
@@ -53,20 +70,18 @@ shuttle::thread_local! {
     static NOTED: Cell<Wait> = Cell::new(Wait::Nothing);
     static NOW: Cell<Current> = Cell::new(Current::NOBODY);
     static LEFT: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
-    static POINTS: Cell<u32> = Cell::new(0);
+    static LEFT_OF_SERVICE: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
+    static POINTS: Cell<(u64, u32)> = Cell::new((0, 0));
+    static POINT_WAKERS: RefCell<Vec<Waker>> = RefCell::new(Vec::new());
+    static ENDING: Cell<Option<Arc<ServiceEnding>>> = Cell::new(None);
 }
 
 impl Current {
-    const NOBODY: Self = Self { bus: 0, id: 0, member: 0, ends: false };
+    const NOBODY: Self = Self { bus: 0, id: 0, member: 0, ends: false, looks: false };
 
     /// The member `id` of the bus with this mark, at this address.
     pub(crate) fn new<T: ?Sized>(bus: usize, id: ActorId, member: &T) -> Self {
-        Self { bus, id: id.get(), member: address_of(member), ends: false }
-    }
-
-    /// The same, which ends at its next wait if it `ends`.
-    pub(crate) fn ending(self, ends: bool) -> Self {
-        Self { ends, ..self }
+        Self { bus, id: id.get(), member: address_of(member), ends: false, looks: false }
     }
 }
 
@@ -97,17 +112,78 @@ pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() 
     polled
 }
 
-/// Changes how many cancellation points this poll has: how many they were.
-pub(super) fn count_points(change: impl FnOnce(u32) -> u32) -> u32 {
-    POINTS.with(|points| points.replace(change(points.get())))
+/// Begins a poll, which has no cancellation points.
+pub(super) fn begin_points() {
+    POINTS.with(|points| {
+        // No two threads have a number in common, for a service may go from one to the other.
+        let next = (points.get().0 + 1).max(this_thread().get() << POLL_BITS);
+        points.set((next, 0));
+    });
 }
 
-/// Polls code of `current`, a service that ends at its next wait: what it says, and whether it has come to
-/// one.
-pub(crate) fn poll_ending<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> (R, bool) {
-    // So that each wait asks, and the others pay nothing for it.
+/// Wakes those tasks within the code of a service that have polled the points, so that they poll them again.
+/// The service itself, whose waker is `own`, is polled anyway.
+pub(super) fn wake_points(own: &Waker) {
+    let wakers = POINT_WAKERS.with(RefCell::take);
+    wakers.into_iter().filter(|waker| !waker.will_wake(own)).for_each(Waker::wake);
+}
+
+/// Forgets who has polled the points.
+pub(super) fn forget_wakers() {
+    drop(POINT_WAKERS.with(RefCell::take));
+}
+
+/// Whether the poll has cancellation points.
+pub(super) fn has_points() -> bool {
+    POINTS.with(|points| points.get().1 > 0)
+}
+
+/// Counts a cancellation point, which was counted last in the poll `before`, in this one: which this is.
+pub(super) fn count_point(before: Option<u64>, waker: &Waker) -> u64 {
+    let (poll, count) = POINTS.with(Cell::get);
+    if before != Some(poll) {
+        POINTS.with(|points| points.set((poll, count + 1)));
+        let waker = waker.clone();
+        POINT_WAKERS.with(|wakers| wakers.borrow_mut().push(waker));
+    }
+    poll
+}
+
+/// The wait whose point was counted last in `poll` is over.
+pub(super) fn uncount_point(poll: u64) {
+    POINTS.with(|points| {
+        let (now, count) = points.get();
+        points.set((now, count - u32::from(poll == now && count > 0)));
+    });
+}
+
+/// Polls code of `current`, a service with this `ending`: what it says, and whether it waits where it ends.
+pub(crate) fn poll_service<R>(
+    current: Current,
+    ending: &Arc<ServiceEnding>,
+    waits: &Waits,
+    code: impl FnOnce() -> R,
+) -> (R, bool) {
+    struct Outer(Option<Arc<ServiceEnding>>);
+    impl Drop for Outer {
+        fn drop(&mut self) {
+            ENDING.with(|ending| ending.set(self.0.take()));
+        }
+    }
+    let _outer = Outer(ENDING.with(|now| now.replace(Some(Arc::clone(ending)))));
+    // So that each wait looks, and those of actors pay nothing for it.
     LEFT.with(|left| left.set(1));
-    poll_to_point(|| poll_code(current.ending(true), waits, code))
+    poll_to_point(|| poll_code(Current { looks: true, ..current }, waits, code))
+}
+
+/// Runs code in which no wait is the end of the service whose code this is.
+pub(crate) fn without_end<R>(code: impl FnOnce() -> R) -> R {
+    let now = NOW.with(Cell::get);
+    let done = enter(Current { ends: false, looks: false, ..now }, code);
+    if now.looks {
+        LEFT.with(|left| left.set(1));
+    }
+    done
 }
 
 /// The code that runs waits for this.
@@ -139,7 +215,17 @@ pub(crate) fn sender_on(bus: usize) -> u64 {
 
 /// Whether the code that runs is that of a service that ends at its next wait.
 pub(crate) fn ends() -> bool {
-    NOW.with(Cell::get).ends
+    let now = NOW.with(Cell::get);
+    if now.ends || !now.looks {
+        return now.ends;
+    }
+    let ending = ENDING.with(Cell::take);
+    let ends = ending.as_deref().is_some_and(ServiceEnding::is_due);
+    ENDING.with(|kept| kept.set(ending));
+    if ends {
+        NOW.with(|kept| kept.set(Current { ends, ..now }));
+    }
+    ends
 }
 
 /// The service whose code runs does not end at its next wait: it ends by its own hand from now on.
@@ -168,11 +254,19 @@ pub(crate) fn poll_turn(cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) 
 #[cold]
 #[inline(never)]
 fn poll_budget(cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()> {
-    *at = at.take().filter(|_| ends()).or_else(CancelPoint::here);
-    if at.is_some() {
+    if CancelPoint::holds(at, cx) {
         return Poll::Pending;
     }
-    LEFT.with(|left| left.set(PUBLISHES_PER_UNIT));
+    if NOW.with(Cell::get).looks {
+        let left = LEFT_OF_SERVICE.with(Cell::get);
+        if left > 1 {
+            LEFT_OF_SERVICE.with(|units| units.set(left - 1));
+            return Poll::Ready(());
+        }
+        LEFT_OF_SERVICE.with(|units| units.set(PUBLISHES_PER_UNIT));
+    } else {
+        LEFT.with(|left| left.set(PUBLISHES_PER_UNIT));
+    }
     if !coop::has_budget_remaining() {
         cx.waker().wake_by_ref();
         return Poll::Pending;
@@ -200,7 +294,7 @@ mod tests {
         enter(a, || {
             assert_eq!((seen(), ends()), ((7, 0, true, false), false));
             let unwound = catch_unwind(AssertUnwindSafe(|| {
-                enter(b.ending(true), || {
+                enter(Current { ends: true, ..b }, || {
                     assert_eq!((seen(), ends()), ((8, 0, false, true), true));
                     panic!("boom");
                 });

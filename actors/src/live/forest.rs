@@ -92,6 +92,15 @@ impl Forest {
         })
     }
 
+    /// Whether an actor of a tree has this path.
+    pub(crate) fn has_actor(&self, path: &str) -> bool {
+        self.standing().iter().any(|tree| {
+            let mut found = false;
+            tree.look_at(path, &mut |_| found = true);
+            found
+        })
+    }
+
     /// The children of all trees that wait for their restart, by path.
     pub(crate) fn pending_restarts(&self) -> Vec<PendingRestart> {
         let mut pending: Vec<_> = self.standing().iter().flat_map(|tree| tree.pending_restarts()).collect();

@@ -1,6 +1,7 @@
 //! What connects a bus to others: its links, of which it knows no more than that.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -23,6 +24,15 @@ pub(crate) trait Bridge: Any + Send + Sync {
     fn end(&self) -> Vec<LinkLoss>;
     /// Drains, and has everything end within the deadline of a shutdown; waits for nobody.
     fn abandon(&self);
+}
+
+/// What buses are called.
+#[derive(Clone, Default)]
+pub(crate) struct NodeNames {
+    /// This one, by its peers.
+    pub(crate) own: Option<Arc<str>>,
+    /// Names that stand for buses in paths of actors, such as those of services, each with the true one.
+    pub(crate) homes: Arc<BTreeMap<Arc<str>, Arc<str>>>,
 }
 
 /// The place of a bus's links.

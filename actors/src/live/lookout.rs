@@ -128,7 +128,7 @@ impl<F: Future + Unpin> Future for WaitingWork<F> {
         let polled = Pin::new(&mut self.work).poll(cx);
         if polled.is_pending() {
             current::note(self.wait);
-            return CancelPoint::note(polled, &mut self.at);
+            return CancelPoint::note(polled, &mut self.at, cx);
         }
         polled
     }

@@ -5,6 +5,7 @@
 //! topic. `host.rs`, one level up, is the only module that knows kameo.
 
 mod address;
+mod blocking;
 mod body;
 mod bus;
 mod cancel;
@@ -36,6 +37,8 @@ mod watch;
 mod wire;
 
 pub(crate) use address::{Address, Member, OfferRefusal, Work};
+pub(crate) use blocking::block_on;
+pub use blocking::without_cancellation;
 pub(crate) use body::Body;
 pub(crate) use bus::BusCore;
 pub use bus::{BusBuilder, MessageBus, WeakBus};
@@ -47,15 +50,15 @@ pub(crate) use fate::{Directive, Fate};
 pub(crate) use forest::{Control, Falling, ForestPlace, Standing};
 pub(crate) use links::Bridge;
 pub(crate) use lookout::{Wait, waiting};
-pub(crate) use monitor::Watched;
+pub(crate) use monitor::{Watched, Watchers};
 pub(crate) use outlet::Outlet;
 pub use publisher::{Publisher, PublisherPublish};
-pub(crate) use runtime::has_ended;
+pub(crate) use runtime::{has_ended, sleep_on};
 pub(crate) use service::{LiveService, LiveServiceRef, Supervision};
 pub use shutdown::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
 pub(crate) use source::Inlet;
 pub(crate) use subscriber::{LiveReceived, LiveSubscriber};
 pub use thread::{OwnThread, ThreadHooks};
-pub(crate) use topics::{Topics, poll_publishing};
+pub(crate) use topics::{QueueOwner, Topics, poll_publishing};
 pub(crate) use watch::{Pulse, Readiness};
-pub(crate) use wire::{LiveEars, LiveWire, WireQueue};
+pub(crate) use wire::{LiveEars, LiveWire, WireQueue, header_of, published_before};

@@ -8,12 +8,12 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use mycelium_mailbox::Publishing;
 
+use super::blocking::block_on;
 use super::bus::MessageBus;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::subscriber::LiveSubscriber;
 use super::topics::{TopicEntry, poll_publishing};
-use crate::blocking::block_on;
 use crate::{Message, PublishError, SpawnError, Subscriber, Subscription};
 
 /// Publishes one message type; see [`MessageBus::publisher`](crate::MessageBus::publisher). Cloning is cheap.
@@ -99,7 +99,7 @@ impl MessageBus {
         &self,
         subscription: Subscription<M>,
     ) -> Result<Subscriber<M>, SpawnError> {
-        let live = LiveSubscriber::new(&self.core.topics, subscription, 0)?;
+        let live = LiveSubscriber::new(&self.core.topics, subscription, None)?;
         Ok(Subscriber::live(live))
     }
 }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 
 use super::address::{Member, Work};
 use super::bus::BusCore;
-use super::cancel::cancellable;
+use super::cancel::{ServiceEnding, cancellable};
 use super::current::{self, Current};
 use super::lookout::{Wait, Waits};
 use super::members::MemberSeat;
@@ -22,10 +22,10 @@ use super::watch::{Pulse, Readiness};
 use super::wire::LiveEars;
 use crate::life::{Origin, reason_of};
 use crate::rt::{self, AbortHandle};
-use crate::sync::{AtomicBool, AtomicU64, Ordering, SetOnce};
+use crate::sync::{AtomicU64, Ordering, SetOnce, fence};
 use crate::{
-    ActorId, Message, MessageBus, Service, ServiceContext, ServiceRef, SpawnError, StopReason, Subscription,
-    Timestamp, WireMessage, WireTopics,
+    ActorId, Identity, Message, MessageBus, Service, ServiceContext, ServiceRef, SpawnError, StopReason,
+    Subscription, Timestamp, WireMessage, WireTopics,
 };
 
 /// What a service knows of its supervisor.
@@ -46,10 +46,7 @@ struct Post {
     origin: Origin,
     /// How often it has said that it is alive.
     beats: AtomicU64,
-    /// Set when it should end.
-    stop: SetOnce<Stop>,
-    /// Whether it has ever asked when it should: then it ends by its own hand, and else at its next wait.
-    by_hand: AtomicBool,
+    ending: Arc<ServiceEnding>,
     ended: SetOnce<StopReason>,
     waits: Waits,
     task: SetOnce<AbortHandle>,
@@ -69,10 +66,14 @@ impl Member for Post {
     }
 
     fn stop(&self, stop: Stop) {
-        let _ = self.stop.set(stop);
+        let _ = self.ending.stop.set(stop);
     }
 
     fn kill(&self) {
+        // Its task ends when it returns to its runtime; its code may come to a wait before.
+        self.ending.kill();
+        // It finds the task, or whoever starts the task finds that it is killed.
+        fence(Ordering::SeqCst);
         if let Some(task) = self.task.get() {
             task.abort();
         }
@@ -145,11 +146,16 @@ impl LiveService {
         self.post.id
     }
 
+    /// What publishers are told when a queue of its is full.
+    fn who(&self) -> Arc<Identity> {
+        Arc::new(self.post.identity())
+    }
+
     pub(crate) fn subscribe<M: Message>(
         &self,
         subscription: Subscription<M>,
     ) -> Result<LiveSubscriber<M>, SpawnError> {
-        LiveSubscriber::new(&self.outlet.core().topics, subscription, self.post.id.get())
+        LiveSubscriber::new(&self.outlet.core().topics, subscription, Some(self.who()))
     }
 
     pub(crate) fn subscribe_wire(
@@ -157,7 +163,7 @@ impl LiveService {
         topics: &WireTopics,
         how: &Subscription<WireMessage>,
     ) -> Result<LiveEars, SpawnError> {
-        LiveEars::new(self.outlet.core(), topics, how, self.post.id.get())
+        LiveEars::new(self.outlet.core(), topics, how, Some(self.who()))
     }
 
     pub(crate) fn ready(&self) {
@@ -170,14 +176,23 @@ impl LiveService {
     }
 
     pub(crate) fn stopped(&self) -> impl Future<Output = ()> + Send + use<> {
-        let post = Arc::clone(&self.post);
-        post.by_hand.store(true, Ordering::Relaxed);
-        if current::is(&*post) {
-            current::ends_by_hand();
-        }
+        let ending = Arc::clone(&self.post.ending);
+        self.ends_by_hand();
         async move {
             current::turn().await;
-            post.stop.wait().await;
+            ending.stop.wait().await;
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.ends_by_hand();
+        self.post.ending.stop.initialized()
+    }
+
+    fn ends_by_hand(&self) {
+        self.post.ending.by_hand();
+        if current::is(&*self.post) {
+            current::ends_by_hand();
         }
     }
 
@@ -240,20 +255,27 @@ impl BusCore {
             origin,
             supervision,
             beats: AtomicU64::new(0),
-            stop: SetOnce::new(),
-            by_hand: AtomicBool::new(false),
+            ending: Arc::default(),
             ended: SetOnce::new(),
             waits: Waits::new(Arc::clone(&core.lookout)),
             task: SetOnce::new(),
         });
         let member: Arc<dyn Member> = Arc::clone(&post) as _;
-        let seat = core.add(&member);
-        let exit = Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason: StopReason::Killed };
+        let exit = |seat, reason| Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason };
+        let seat = core.add(&member).map_err(|seat| {
+            drop(exit(seat, StopReason::Shutdown));
+            SpawnError::Closed
+        })?;
+        let exit = exit(seat, StopReason::Killed);
         let task = rt::spawn(run(service, exit));
         if post.ended.initialized() && has_ended(runtime) {
             return Err(SpawnError::RuntimeEnded);
         }
         let _ = post.task.set(task.abort_handle());
+        fence(Ordering::SeqCst);
+        if post.ending.is_killed() {
+            task.abort();
+        }
         Ok(LiveServiceRef { post })
     }
 }
@@ -263,12 +285,12 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
         post: Arc::clone(&exit.post),
         outlet: Outlet::new(Arc::clone(&exit.core), exit.post.id),
     };
+    let post = Arc::clone(&exit.post);
+    let current = Current::new(exit.core.topics.mark(), post.id, &*post);
     let reason = {
-        let post = &*exit.post;
-        let current = Current::new(exit.core.topics.mark(), post.id, post);
         let ctx = ServiceContext::live(live, exit.post.origin.clone(), S::name);
         let mut code = pin!(Some(service.run(&ctx)));
-        let (mut told, mut asked) = (pin!(post.stop.wait()), false);
+        let (mut told, mut asked) = (pin!(post.ending.stop.wait()), false);
         std::future::poll_fn(|cx| {
             // Once is enough: the waker of a task stays the same.
             if !std::mem::replace(&mut asked, true) {
@@ -278,17 +300,12 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
         })
         .await
     };
-    drop(service);
-    let asked = || exit.post.stop.get().map_or(StopReason::Normal, |stop| reason_of(*stop));
-    exit.reason = reason.unwrap_or_else(asked);
+    let left = StopReason::catch(|| current::enter(current, || drop(service)));
+    let asked = || exit.post.ending.stop.get().map_or(StopReason::Normal, |stop| reason_of(*stop));
+    exit.reason = reason.or(left.err()).unwrap_or_else(asked);
 }
 
 impl Post {
-    /// Whether the service ends at its next wait.
-    fn ends(&self) -> bool {
-        self.stop.initialized() && !self.by_hand.load(Ordering::Relaxed)
-    }
-
     /// Polls the loop of the service, and drops it where it ends: ready with why, if not because it returned
     /// or was told to stop.
     fn poll_loop<E: fmt::Display>(
@@ -297,19 +314,27 @@ impl Post {
         mut code: Pin<&mut Option<impl Future<Output = Result<(), E>>>>,
         cx: &mut TaskContext<'_>,
     ) -> Poll<Option<StopReason>> {
-        let Some(looping) = code.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        // Nothing of the service is used after a panic, so nothing half-changed can be seen.
-        let polled = StopReason::catch(|| {
-            if self.ends() {
-                current::poll_ending(current, &self.waits, || looping.poll(cx))
-            } else {
-                (current::poll_code(current, &self.waits, || looping.poll(cx)), false)
-            }
-        });
+        let mut poll = |cx: &mut TaskContext<'_>| {
+            let looping = code.as_mut().as_pin_mut()?;
+            // Nothing of the service is used after a panic, so nothing half-changed can be seen.
+            Some(StopReason::catch(|| {
+                current::poll_service(current, &self.ending, &self.waits, || looping.poll(cx))
+            }))
+        };
+        let mut polled = poll(cx);
+        if let Some(Ok((Poll::Pending, true))) = polled {
+            // It may have kept the wait and gone on to something else.
+            current::wake_points(cx.waker());
+            polled = poll(cx);
+        }
+        current::forget_wakers();
+        let Some(polled) = polled else { return Poll::Ready(None) };
         match polled {
             Ok((Poll::Pending, false)) => Poll::Pending,
-            Ok((Poll::Pending, true)) if self.ends() => {
-                Poll::Ready(StopReason::catch(|| current::enter(current, || code.set(None))).err())
+            Ok((Poll::Pending, true)) if self.ending.is_due() => {
+                let left = StopReason::catch(|| current::enter(current, || code.set(None)));
+                let killed = || self.ending.is_killed().then_some(StopReason::Killed);
+                Poll::Ready(left.err().or_else(killed))
             }
             // It ends by its own hand from now on, and its waits have not begun.
             Ok((Poll::Pending, true)) => {

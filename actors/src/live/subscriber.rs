@@ -8,8 +8,8 @@ use mycelium_mailbox::{Doorbell, Front, Source, Subscription as Queue};
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
 use super::source::Tally;
-use super::topics::Topics;
-use crate::{ActorId, Delivery, Message, SpawnError, Subscription};
+use super::topics::{QueueOwner, Topics};
+use crate::{ActorId, Delivery, Identity, Message, SpawnError, Subscription};
 
 /// The live half of a [`Subscriber`](crate::Subscriber).
 pub(crate) struct LiveSubscriber<M: Message> {
@@ -21,11 +21,15 @@ pub(crate) struct LiveSubscriber<M: Message> {
 }
 
 impl<M: Message> LiveSubscriber<M> {
-    /// `id` is that of the service it belongs to, or 0.
-    pub(crate) fn new(topics: &Topics, subscription: Subscription<M>, id: u64) -> Result<Self, SpawnError> {
+    /// `who` is the service it belongs to.
+    pub(crate) fn new(
+        topics: &Topics,
+        subscription: Subscription<M>,
+        who: Option<Arc<Identity>>,
+    ) -> Result<Self, SpawnError> {
         let entry = topics.entry::<M>()?;
         let bell = Arc::new(Doorbell::new());
-        let queue = entry.subscribe(subscription, id, Arc::clone(&bell))?;
+        let queue = entry.subscribe(subscription, &QueueOwner { who, bell: Arc::clone(&bell) })?;
         Ok(Self { queue, bell, tally: Tally::new(entry), at: None })
     }
 

@@ -61,7 +61,7 @@ impl<A: Actor> Timers<A> {
     }
 
     fn push(&mut self, at: Instant, scheduled: Scheduled<A>) {
-        let (_, swept) = self.queue.set(at, scheduled, |_, scheduled| scheduled.handle.is_cancelled());
+        let (_, swept) = self.queue.set(at, scheduled, |timer| timer.what.handle.is_cancelled());
         swept.into_iter().for_each(discard);
     }
 

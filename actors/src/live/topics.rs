@@ -8,18 +8,46 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Blocker, Changed, Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps,
-    SubscribeError, SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
+    Badge, Changed, Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError,
+    SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
 };
 
 use super::current::{self, address_of};
 use super::lookout::Wait;
-use super::wire::Tap;
+use super::wire::{Tap, published_before};
 use crate::clock::LiveClock;
 use crate::subscription::Keep;
 use crate::sync::{AtomicBool, AtomicU64, Map, Mutex, Ordering};
 use crate::wire::{Kind, Table, Visitor, Wire};
-use crate::{ActorId, Message, Policy, PublishError, Retention, SpawnError, Subscription, TopicStats};
+use crate::{
+    ActorId, Identity, Message, Policy, PublishError, Retention, SpawnError, Subscription, TopicStats,
+};
+
+/// Whose a queue is.
+#[derive(Clone)]
+pub(crate) struct QueueOwner {
+    /// What publishers are told of it; `None`: it is neither an actor nor a service nor a link.
+    pub(super) who: Option<Arc<Identity>>,
+    /// What it sleeps on.
+    pub(crate) bell: Arc<Doorbell>,
+}
+
+impl QueueOwner {
+    pub(crate) fn new(who: Arc<Identity>, bell: Arc<Doorbell>) -> Self {
+        Self { who: Some(who), bell }
+    }
+
+    /// A link to this peer. All links of a bus have one id.
+    pub(crate) fn link(id: ActorId, peer: &str, bell: Arc<Doorbell>) -> Self {
+        let path = Some(format!("link to {peer}").into());
+        Self::new(Arc::new(Identity { id, name: "link", path }), bell)
+    }
+
+    /// The receiver that must not hear itself; 0 if there is none.
+    fn id(&self) -> u64 {
+        self.who.as_ref().map_or(0, |who| who.id.get())
+    }
+}
 
 /// One topic, with what the bus counts beside the queue's own counters.
 pub(crate) struct TopicEntry<M: Clone + Send + Sync + 'static> {
@@ -72,10 +100,28 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
     pub(crate) fn try_publish(&self, message: M, sender: u64) -> Result<(), PublishError<M>> {
         self.topic.try_publish(message, sender).map_err(|error| match error {
             mycelium_mailbox::TryPublishError::Full { message, by } => {
-                PublishError::Full(message, subscriber(by))
+                PublishError::Full(message, self.topic.badge_of(by).and_then(who))
             }
             other => PublishError::Closed(other.into_inner()),
         })
+    }
+
+    /// Publishes all of these, each with the time at which it took its place elsewhere, without waiting, and
+    /// empties both. If one is not taken: how many were not, and why.
+    pub(crate) fn try_publish_all(
+        &self,
+        (messages, times): (&mut Vec<M>, &mut Vec<i64>),
+        sender: u64,
+    ) -> Option<(usize, PublishError<M>)> {
+        let together = self.topic.try_publish_row(messages, sender);
+        let times = times.drain(..).skip(together);
+        let mut each = messages.drain(..).zip(times);
+        while let Some((message, at)) = each.next() {
+            if let Err(error) = published_before(at, || self.try_publish(message, sender)) {
+                return Some((1 + each.len(), error));
+            }
+        }
+        None
     }
 
     /// Publishes, waiting for `Block` subscribers.
@@ -84,12 +130,11 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
         self.topic.publish(message, sender)
     }
 
-    /// A queue of its own for the receiver `id` (0: not an actor), who sleeps on `bell`.
+    /// A queue of its own for this receiver.
     pub(crate) fn subscribe(
         &self,
         subscription: Subscription<M>,
-        id: u64,
-        bell: Arc<Doorbell>,
+        owner: &QueueOwner,
     ) -> Result<Queue<M>, SpawnError> {
         let overflow = match subscription.policy {
             Policy::Block => Overflow::Block,
@@ -102,12 +147,13 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
         let options = SubscribeOptions {
             overflow,
             capacity,
-            id,
+            id: owner.id(),
             echo: subscription.echo,
             retained: subscription.retained,
             apart: subscription.apart,
+            badge: owner.who.clone().map(|who| who as Badge),
         };
-        self.topic.subscribe(bell, options).map_err(|error| match error {
+        self.topic.subscribe(Arc::clone(&owner.bell), options).map_err(|error| match error {
             SubscribeError::TooMany => SpawnError::TooManySubscribers { message: self.kind.name },
             SubscribeError::NoMemory => {
                 SpawnError::CapacityTooLarge { message: self.kind.name, capacity: subscription.room() }
@@ -133,8 +179,9 @@ pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
     type_id: u16,
     cx: &mut TaskContext<'_>,
 ) -> Poll<Result<(), PublishError<M>>> {
-    match Pin::new(publishing).poll(cx) {
-        Poll::Ready(published) => Poll::Ready(published.map_err(publish_error)),
+    match Pin::new(&mut *publishing).poll(cx) {
+        Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
+        Poll::Ready(Err(error)) => Poll::Ready(Err(publish_error(publishing, error))),
         Poll::Pending => {
             current::note(Wait::Topic(type_id));
             Poll::Pending
@@ -143,17 +190,22 @@ pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
 }
 
 #[cold]
-fn publish_error<M>(error: mycelium_mailbox::PublishError<M>) -> PublishError<M> {
+fn publish_error<M: Clone + Send + Sync + 'static>(
+    publishing: &Publishing<'_, M>,
+    error: mycelium_mailbox::PublishError<M>,
+) -> PublishError<M> {
     match error {
         mycelium_mailbox::PublishError::WouldDeadlock(message) => PublishError::SelfBlocked(message),
-        mycelium_mailbox::PublishError::Full { message, by } => PublishError::Full(message, subscriber(by)),
+        mycelium_mailbox::PublishError::Full { message, by } => {
+            PublishError::Full(message, publishing.badge_of(by).and_then(who))
+        }
         other => PublishError::Closed(other.into_inner()),
     }
 }
 
-/// Whose queue is full, if it is an actor's or a service's.
-fn subscriber(by: Blocker) -> Option<ActorId> {
-    (by.subscriber != 0).then_some(ActorId(by.subscriber))
+/// What publishers are told of the owner of a full queue.
+fn who(badge: Badge) -> Option<Arc<Identity>> {
+    badge.downcast().ok()
 }
 
 fn capacity_of(messages: usize) -> u32 {
@@ -252,6 +304,8 @@ pub(crate) struct Topics {
     retentions: Retentions,
     /// Whether topics take messages of actors and services only.
     insiders_only: AtomicBool,
+    /// No topic takes anything any more, nor does one that is first used from now on.
+    closed: AtomicBool,
     /// Held while that changes, so that all topics end up alike.
     changing: Mutex<()>,
     /// Called when a subscriber of a message that may go through as bytes has come or left.
@@ -275,6 +329,7 @@ impl Topics {
             carried: table.known().iter().map(|known| known.kind.type_id).collect(),
             retentions,
             insiders_only: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             changing: Mutex::new(()),
             changed: Arc::default(),
         }
@@ -303,6 +358,9 @@ impl Topics {
             // Read under the guard of the map: a change that comes later finds this topic in it.
             if self.insiders_only.load(Ordering::SeqCst) {
                 topic.pause_ingress();
+            }
+            if self.closed.load(Ordering::SeqCst) {
+                topic.close();
             }
             let (delivered, dead_letters) = (AtomicU64::new(0), AtomicU64::new(0));
             let (bus, clock, tap) = (self.mark(), self.clock, Tap::default());
@@ -356,6 +414,12 @@ impl Topics {
         queues.filter(|queue| queue.id != but).map(|queue| queue.receiver).collect()
     }
 
+    /// Whether somebody with this id receives this topic.
+    pub(crate) fn receives(&self, type_id: u16, id: u64) -> bool {
+        let topic = self.map.get(&type_id);
+        topic.is_some_and(|topic| topic.queues().iter().any(|queue| queue.id == id))
+    }
+
     /// Whether topics take messages of actors and services only.
     pub(crate) fn is_paused(&self) -> bool {
         self.insiders_only.load(Ordering::SeqCst)
@@ -388,6 +452,8 @@ impl Topics {
     }
 
     pub(crate) fn close(&self) {
+        // Before they are looked through: one that is made meanwhile is seen here, or sees this.
+        self.closed.store(true, Ordering::SeqCst);
         self.all().iter().for_each(|topic| topic.close());
     }
 

@@ -4,29 +4,31 @@
 //! policy and its place in the counters. It encodes what it reads where that lies. If several listen, the
 //! first who comes to a message keeps its bytes for the others ([`Tap`]).
 
+mod ear;
 mod source;
 mod tap;
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context as TaskContext, Poll, ready};
 
-use mycelium_mailbox::wire::{Encoder, WireError};
-use mycelium_mailbox::{Delivery, Doorbell, Merge, Source, Sources, Subscription as Queue, poll_pick};
-use mycelium_remote::frame::Header;
+use mycelium_mailbox::wire::WireError;
+use mycelium_mailbox::{Doorbell, Merge, Source, Sources, poll_pick};
+use mycelium_remote::frame::{Header, Run, RunEntry};
 
+use super::blocking::block_on;
 use super::bus::BusCore;
 use super::cancel::CancelPoint;
 use super::current::poll_turn;
-use super::source::Tally;
-use super::topics::{TopicEntry, Topics, poll_publishing_of};
-use crate::wire::{Carried, Kind, Table, WireDelivery, WireMessage, WireValue};
-use crate::{MessageBus, SpawnError, Subscription, WirePublishError, WireSubscriber, WireTopics};
+use super::topics::{QueueOwner, TopicEntry, Topics, poll_publishing_of};
+use crate::wire::{Carried, Kind, Table, WireDelivery, WireMessage};
+use crate::{Identity, MessageBus, SpawnError, Subscription, WirePublishError, WireSubscriber, WireTopics};
 
+use self::ear::{Ear, TapPlace};
 pub(super) use self::source::WireSource;
-pub(crate) use self::tap::Tap;
-use self::tap::TimeLog;
+pub(crate) use self::tap::{Tap, published_before};
 
 /// A publish that waits for room.
 pub(crate) type QueuedPublish<'a> = Pin<Box<dyn Future<Output = Result<(), WirePublishError>> + Send + 'a>>;
@@ -51,6 +53,16 @@ pub(crate) trait LiveWire: Send + Sync {
         sender: Option<u64>,
     ) -> Result<(), (usize, WirePublishError)>;
 
+    /// Publishes the messages of this topic that are in front of a run, without waiting, until one is not
+    /// taken: that one stays in front, also if its code panics. Counts in `published` those that were.
+    fn try_publish_row(
+        &self,
+        run: &mut Run<'_>,
+        len_max: usize,
+        sender: u64,
+        published: &mut u64,
+    ) -> Result<(), WirePublishError>;
+
     /// Publishes; what is returned waits for room, with the message as it was decoded.
     fn begin_publish<'a>(
         &'a self,
@@ -60,12 +72,11 @@ pub(crate) trait LiveWire: Send + Sync {
         cx: &mut TaskContext<'_>,
     ) -> Result<Option<QueuedPublish<'a>>, WirePublishError>;
 
-    /// A queue for the receiver `id` (0: not an actor), who sleeps on `bell`.
+    /// A queue for this receiver.
     fn listen(
         self: Arc<Self>,
         how: &Subscription<WireMessage>,
-        id: u64,
-        bell: Arc<Doorbell>,
+        owner: &QueueOwner,
     ) -> Result<Box<dyn WireQueue>, SpawnError>;
 }
 
@@ -86,26 +97,12 @@ pub(crate) trait WireQueue: Source + Send {
     /// Shows at most `most` messages whose stamps are below `below`, and passes each once it was shown; how
     /// many. What cannot be encoded is a dead letter.
     fn drain(&mut self, below: u64, most: usize, look: &mut dyn FnMut(WireDelivery<'_>)) -> usize {
-        self.take_while(below, most, &mut |delivery| {
-            look(delivery);
-            true
-        })
-    }
-    /// The same, up to the first message that `take` does not take: that one stays in front.
-    fn take_while(
-        &mut self,
-        below: u64,
-        most: usize,
-        take: &mut dyn FnMut(WireDelivery<'_>) -> bool,
-    ) -> usize {
         let mut seen = 0;
         while seen < most {
             match self.peek(below) {
-                Some(Ok(delivery)) if take(delivery) => {}
-                Some(Ok(_)) => break,
+                Some(Ok(delivery)) => look(delivery),
                 Some(Err(error)) => {
-                    tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
-                    self.discard();
+                    self.discard_unwritten(&error);
                     continue;
                 }
                 None => break,
@@ -116,11 +113,57 @@ pub(crate) trait WireQueue: Source + Send {
         self.tell();
         seen
     }
+    /// The same for a header and bytes alone, up to the first message that `take` does not take: that one
+    /// stays in front.
+    fn take_while(&mut self, below: u64, most: usize, take: &mut dyn FnMut(&Header, &[u8]) -> bool) -> usize;
+    /// Passes the message in front, which cannot be encoded.
+    fn discard_unwritten(&mut self, error: &WireError) {
+        tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
+        self.discard();
+    }
     fn is_finished(&self) -> bool;
+    /// The stamp of the last message that was passed.
+    fn passed(&self) -> Option<u64>;
+    /// Passes messages up to this stamp, which the receiver has had before.
+    fn pass_up_to(&mut self, stamp: u64);
     /// How many messages wait.
     fn unread(&self) -> u64;
     /// Leaves the topic: how many messages waited.
     fn leave(self: Box<Self>) -> u64;
+}
+
+/// How many messages are decoded before they are published together (messages).
+const ROW_MAX: usize = 32;
+
+impl<T: Carried> TopicEntry<T> {
+    /// Decodes the messages of this topic in front of a run, up to the first that is none. Whether there may
+    /// be more.
+    fn decode_row(
+        &self,
+        run: &mut Run<'_>,
+        len_max: usize,
+        (messages, times): (&mut Vec<T>, &mut Vec<i64>),
+    ) -> Result<bool, WirePublishError> {
+        let kind = self.kind();
+        let now = || self.clock().now().as_nanos();
+        while messages.len() < ROW_MAX {
+            let Some(entry) = run.next().filter(|entry| entry.type_id == kind.type_id) else {
+                return Ok(false);
+            };
+            let got = entry.value.len();
+            if got > len_max {
+                return Err(WirePublishError::TooLong { message: kind.name, max: len_max, got });
+            }
+            match T::from_wire(kind, &header_of(&entry), entry.value, now) {
+                Ok(message) => {
+                    messages.push(message);
+                    times.push(entry.publish_ns);
+                }
+                Err(error) => return Err(WirePublishError::Value(error)),
+            }
+        }
+        Ok(true)
+    }
 }
 
 impl<T: Carried> LiveWire for TopicEntry<T> {
@@ -135,7 +178,7 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
             Ok(message) => {
                 let sender = sender.unwrap_or_else(|| self.sender());
                 self.try_publish(message, sender)
-                    .map_err(|error| WirePublishError::refused(self.kind(), &error))
+                    .map_err(|error| WirePublishError::refused(self.kind(), error))
             }
             Err(error) => Err(WirePublishError::Value(error)),
         }
@@ -152,11 +195,41 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         let sender = sender.unwrap_or_else(|| self.sender());
         let now = || self.clock().now().as_nanos();
         let put = |message| {
-            self.try_publish(message, sender).map_err(|error| WirePublishError::refused(kind, &error))?;
+            self.try_publish(message, sender).map_err(|error| WirePublishError::refused(kind, error))?;
             published += 1;
             Ok::<_, WirePublishError>(())
         };
         T::each_from_wire(kind, header, bytes, each, now, put).map_err(|error| (published, error))
+    }
+
+    fn try_publish_row(
+        &self,
+        run: &mut Run<'_>,
+        len_max: usize,
+        sender: u64,
+        published: &mut u64,
+    ) -> Result<(), WirePublishError> {
+        let (mut row, mut times) = (Vec::with_capacity(ROW_MAX), Vec::with_capacity(ROW_MAX));
+        loop {
+            // Without the first that cannot be decoded, which is in front then. Foreign code: it may panic.
+            let mut ahead = run.clone();
+            let decode = || self.decode_row(&mut ahead, len_max, (&mut row, &mut times));
+            let decoded = catch_unwind(AssertUnwindSafe(decode));
+            let messages = row.len();
+            let refused = self.try_publish_all((&mut row, &mut times), sender);
+            let gone = messages - refused.as_ref().map_or(0, |(left, _)| *left);
+            run.by_ref().take(gone).for_each(drop);
+            *published += gone as u64;
+            if let Some((_, error)) = refused {
+                return Err(WirePublishError::refused(self.kind(), error));
+            }
+            match decoded {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return Ok(()),
+                Ok(Err(error)) => return Err(error),
+                Err(panicked) => resume_unwind(panicked),
+            }
+        }
     }
 
     fn begin_publish<'a>(
@@ -172,14 +245,15 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
         let mut publishing = self.publish(message, sender.unwrap_or_else(|| self.sender()));
         match poll_publishing_of(&mut publishing, kind.type_id, cx) {
             Poll::Ready(Ok(())) => Ok(None),
-            Poll::Ready(Err(error)) => Err(WirePublishError::refused(kind, &error)),
+            Poll::Ready(Err(error)) => Err(WirePublishError::refused(kind, error)),
             Poll::Pending => Ok(Some(Box::pin(async move {
                 let mut at = None;
                 let poll = |cx: &mut TaskContext<'_>| {
-                    CancelPoint::note(poll_publishing_of(&mut publishing, kind.type_id, cx), &mut at)
+                    let polled = poll_publishing_of(&mut publishing, kind.type_id, cx);
+                    CancelPoint::note(polled, &mut at, cx)
                 };
                 let published = poll_fn(poll).await;
-                published.map_err(|error| WirePublishError::refused(kind, &error))
+                published.map_err(|error| WirePublishError::refused(kind, error))
             }))),
         }
     }
@@ -187,127 +261,16 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
     fn listen(
         self: Arc<Self>,
         how: &Subscription<WireMessage>,
-        id: u64,
-        bell: Arc<Doorbell>,
+        owner: &QueueOwner,
     ) -> Result<Box<dyn WireQueue>, SpawnError> {
         let Some(typed) = how.of_another() else {
             return Err(SpawnError::ConflatesBytes { message: self.kind().name });
         };
         let capacity = how.capacity.unwrap_or_else(|| self.capacity());
         let at = T::ENCODED.then(|| self.tap.join(capacity, self.clock(), |note| self.note_each(Some(note))));
-        let leave = TapPlace { entry: Arc::clone(&self), at };
-        let queue = self.subscribe(typed, id, bell)?;
-        let (encoder, header, shared, times) = (Encoder::new(), Header::default(), None, TimeLog::new());
-        Ok(Box::new(Ear { queue, tally: Tally::new(self), encoder, header, shared, times, _leave: leave }))
-    }
-}
-
-/// A place at the tap.
-struct TapPlace<T: Carried> {
-    entry: Arc<TopicEntry<T>>,
-    at: Option<usize>,
-}
-
-impl<T: Carried> Drop for TapPlace<T> {
-    fn drop(&mut self) {
-        if let Some(at) = self.at {
-            self.entry.tap.leave(at, || self.entry.note_each(None));
-        }
-    }
-}
-
-/// One who listens to one topic in bytes.
-struct Ear<T: Carried> {
-    // Dropped first: it has left the topic when it leaves the tap.
-    queue: Queue<T>,
-    tally: Tally<T>,
-    encoder: Encoder,
-    /// Of the message in front.
-    header: Header,
-    shared: Option<WireValue>,
-    /// When messages were published, from the one in front: what nobody else wants to know.
-    times: TimeLog,
-    _leave: TapPlace<T>,
-}
-
-impl<T: Carried> Source for Ear<T> {
-    #[inline]
-    fn head(&mut self) -> Option<u64> {
-        let head = self.queue.head();
-        if head.is_none() {
-            // Before anything else is handled: an answer given after these messages finds them counted.
-            self.tally.settle();
-        }
-        head
-    }
-
-    fn commit(&mut self) {
-        self.queue.commit();
-        self.tally.settle();
-    }
-
-    fn arm_as(&mut self, tag: Option<u32>) -> bool {
-        self.queue.arm_as(tag)
-    }
-}
-
-impl<T: Carried> WireQueue for Ear<T> {
-    fn kind(&self) -> Kind {
-        self.tally.entry.kind()
-    }
-
-    fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>> {
-        let Self { queue, tally, encoder, header, shared, times, _leave: TapPlace { at, .. } } = self;
-        let Delivery { message, stamp, sender } = queue.peek().filter(|front| front.stamp < below)?;
-        let (kind, tap) = (tally.entry.kind(), &tally.entry.tap);
-        let (None, Some(at)) = (message.as_value(), *at) else {
-            let value = message.as_value()?;
-            return Some(Ok(WireDelivery::shared(value, kind, stamp, sender)));
-        };
-        if tap.is_alone() {
-            let published = tap.published(times, stamp, stamp);
-            return Some(message.to_wire(kind, published, encoder).map(|(of, bytes)| {
-                *header = of;
-                WireDelivery::new(header, bytes, kind, stamp, sender)
-            }));
-        }
-        let value = tap.value(at, stamp, |keep_from| {
-            let published = tap.published(times, stamp, keep_from);
-            let (header, bytes) = message.to_wire(kind, published, encoder)?;
-            Ok(WireValue::new(header, bytes))
-        });
-        Some(value.map(|value| WireDelivery::shared(shared.insert(value), kind, stamp, sender)))
-    }
-
-    fn advance(&mut self) {
-        self.queue.advance();
-        self.tally.passed();
-    }
-
-    fn discard(&mut self) {
-        self.queue.discard();
-        self.tally.entry.count_dead_letter();
-    }
-
-    fn tell(&mut self) {
-        self.queue.commit();
-        self.tally.settle();
-    }
-
-    fn settle(&mut self) {
-        self.tally.settle();
-    }
-
-    fn is_finished(&self) -> bool {
-        self.queue.is_finished()
-    }
-
-    fn unread(&self) -> u64 {
-        self.queue.unread()
-    }
-
-    fn leave(self: Box<Self>) -> u64 {
-        self.queue.leave()
+        let place = TapPlace::new(Arc::clone(&self), at);
+        let queue = self.subscribe(typed, owner)?;
+        Ok(Box::new(Ear::new(queue, self, place)))
     }
 }
 
@@ -359,11 +322,10 @@ impl WireTable {
         topics: &Topics,
         at: usize,
         how: &Subscription<WireMessage>,
-        id: u64,
-        bell: &Arc<Doorbell>,
+        owner: &QueueOwner,
     ) -> Result<Box<dyn WireQueue>, SpawnError> {
         let topic = Arc::clone(self.topic_at(topics, at)?);
-        topic.listen(how, id, Arc::clone(bell))
+        topic.listen(how, owner)
     }
 }
 
@@ -380,13 +342,13 @@ impl LiveEars {
         core: &BusCore,
         topics: &WireTopics,
         how: &Subscription<WireMessage>,
-        id: u64,
+        who: Option<Arc<Identity>>,
     ) -> Result<Self, SpawnError> {
-        let bell = Arc::new(Doorbell::new());
+        let owner = QueueOwner { who, bell: Arc::new(Doorbell::new()) };
         let wanted = core.wire.wanted(topics)?.into_iter();
-        let listen = |(at, _)| core.wire.listen_at(&core.topics, at, how, id, &bell);
+        let listen = |(at, _)| core.wire.listen_at(&core.topics, at, how, &owner);
         let queues = wanted.map(listen).collect::<Result<_, _>>()?;
-        Ok(Self { queues, bell, at: None })
+        Ok(Self { queues, bell: owner.bell, at: None })
     }
 
     /// Nobody waits for the next message any more.
@@ -491,6 +453,15 @@ impl MessageBus {
         self.core.publish_wire(header, bytes, None).await
     }
 
+    /// Publishes bytes from code that is not async, and keeps the thread while a `Block` subscriber is full:
+    /// see [`publish_wire`](Self::publish_wire), which async code uses.
+    ///
+    /// # Errors
+    /// Those of [`publish_wire`](Self::publish_wire).
+    pub fn publish_wire_blocking(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
+        block_on(self.core.publish_wire(header, bytes, None))
+    }
+
     /// Publishes bytes without waiting: see [`publish_wire`](Self::publish_wire).
     ///
     /// # Errors
@@ -541,7 +512,7 @@ impl MessageBus {
         topics: impl Into<WireTopics>,
         subscription: Subscription<WireMessage>,
     ) -> Result<WireSubscriber, SpawnError> {
-        LiveEars::new(&self.core, &topics.into(), &subscription, 0).map(WireSubscriber::live)
+        LiveEars::new(&self.core, &topics.into(), &subscription, None).map(WireSubscriber::live)
     }
 }
 
@@ -573,4 +544,22 @@ impl BusCore {
     ) -> Result<(), WirePublishError> {
         self.wire.topic(&self.topics, header, bytes.len())?.try_publish_wire(header, bytes, sender)
     }
+
+    /// Publishes the messages of one type that are in front of a run: see [`LiveWire::try_publish_row`].
+    pub(crate) fn try_publish_row(
+        &self,
+        run: &mut Run<'_>,
+        sender: u64,
+        published: &mut u64,
+    ) -> Result<(), WirePublishError> {
+        let Some(entry) = run.peek() else { return Ok(()) };
+        let topic = self.wire.topic(&self.topics, &header_of(&entry), entry.value.len())?;
+        topic.try_publish_row(run, self.wire.table().longest(), sender, published)
+    }
+}
+
+/// What a frame of its own would say of a message of a run.
+pub(crate) fn header_of(entry: &RunEntry<'_>) -> Header {
+    let RunEntry { type_id, version, root_len, publish_ns, .. } = *entry;
+    Header { type_id, version, root_len, publish_ns, ..Header::default() }
 }

@@ -8,7 +8,8 @@ use super::POOL_WORKERS_MAX;
 use super::launch::find;
 use super::state::PoolState;
 use crate::context::within;
-use crate::recipient::{Accepting, Answering, BoxFuture, RecipientOf};
+use crate::live::block_on;
+use crate::recipient::{Accepting, AnswerFuture, Answering, BoxFuture, RecipientOf};
 use crate::reference::sealed::{WatchRef, Watchable};
 use crate::tree::{CallError, WeakTree};
 use crate::{
@@ -135,6 +136,26 @@ impl<A: Actor> PoolRef<A> {
         M: Send + 'static,
     {
         self.state.tell(message).await
+    }
+
+    /// Tells one worker from code that is not async, and keeps the thread while all who may have the message
+    /// are full.
+    ///
+    /// In async code it would keep a whole thread of the runtime: use [`tell`](Self::tell) there. A pool of
+    /// an isolate, which runs on this very thread, is not waited for: it is told as with
+    /// [`try_tell`](Self::try_tell).
+    ///
+    /// # Errors
+    /// Those of [`tell`](Self::tell); in an isolate [`TellError::Full`] where that would wait.
+    pub fn tell_blocking<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        match self.state.is_live {
+            true => block_on(self.tell(message)),
+            false => self.try_tell(message),
+        }
     }
 
     /// Tells one worker without waiting.
@@ -359,7 +380,7 @@ impl<A: Takes<M>, M: Send + 'static> Accepting<M> for PoolRef<A> {
     }
 
     fn offer(&self, message: M) -> Result<(), TellError<M>> {
-        self.try_tell(message)
+        self.state.offer_to_tell(message)
     }
 
     fn try_tell(&self, message: M) -> Result<(), TellError<M>> {
@@ -369,6 +390,10 @@ impl<A: Takes<M>, M: Send + 'static> Accepting<M> for PoolRef<A> {
     fn tell(&self, message: M) -> BoxFuture<'_, Result<(), TellError<M>>> {
         Box::pin(self.tell(message))
     }
+
+    fn tell_blocking(&self, message: M) -> Result<(), TellError<M>> {
+        self.tell_blocking(message)
+    }
 }
 
 impl<A: Replies<Q>, Q: Send + 'static> Answering<Q, A::Reply> for PoolRef<A> {
@@ -377,5 +402,17 @@ impl<A: Replies<Q>, Q: Send + 'static> Answering<Q, A::Reply> for PoolRef<A> {
             Some(limit) => Box::pin(self.ask_within(query, limit)),
             None => Box::pin(self.ask(query)),
         }
+    }
+
+    fn begin(&self, query: Q) -> Result<BoxFuture<'static, Result<AnswerFuture<A::Reply>, AskError>>, Q> {
+        if !self.state.is_live {
+            return Err(query);
+        }
+        let state = Arc::clone(&self.state);
+        Ok(Box::pin(async move {
+            let (worker, answer) = state.begin(query).await?;
+            let answer: AnswerFuture<A::Reply> = Box::pin(async move { worker.answered(answer).await });
+            Ok(answer)
+        }))
     }
 }

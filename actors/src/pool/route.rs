@@ -17,6 +17,8 @@
 
 use std::ops::Range;
 
+use mycelium_supervisor::{MIX_STEP, mix};
+
 /// The worker for `key` among `size`, which is at least 1.
 #[inline]
 pub(super) fn worker_of(key: u64, size: usize) -> usize {
@@ -30,13 +32,10 @@ pub(super) fn worker_of(key: u64, size: usize) -> usize {
     best.0
 }
 
-/// How much `worker` is for `key`: the end of a well-known generator (SplitMix64), which spreads each bit.
+/// How much `worker` is for `key`.
 #[inline]
 fn weight(key: u64, worker: usize) -> u64 {
-    let mut z = key ^ (worker as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
+    mix(key ^ (worker as u64 + 1).wrapping_mul(MIX_STEP))
 }
 
 /// What a resize means to the workers.

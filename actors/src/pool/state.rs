@@ -4,6 +4,7 @@ use std::any::{Any, TypeId};
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
+use mycelium_mailbox::ReplyReceiver;
 use tokio::sync::Notify;
 
 use super::Dispatch;
@@ -14,7 +15,7 @@ use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::tree::{AnyPool, Child, ChildStatus, SupervisorCore};
-use crate::{Actor, ActorRef, AskError, PoolStats, Replies, Takes, TellError};
+use crate::{Actor, ActorId, ActorRef, AskError, Identity, PoolStats, Replies, Takes, TellError};
 
 /// The key function of one message type, as a `fn(&M) -> u64`.
 pub(super) type Key = (TypeId, Box<dyn Any + Send + Sync>);
@@ -361,7 +362,7 @@ impl<A: Actor> PoolState<A> {
         let key = self.key_of(&message);
         match self.offer_message(key, message) {
             // Boxed, so that a tell that need not wait keeps no room for it.
-            Err(TellError::Full(message)) => Box::pin(self.wait_to_tell(key, message)).await,
+            Err(TellError::Full(message, _)) => Box::pin(self.wait_to_tell(key, message)).await,
             other => other,
         }
     }
@@ -372,8 +373,9 @@ impl<A: Actor> PoolState<A> {
         M: Send + 'static,
     {
         let mut elsewhere = None;
-        let told = self.wait_to_offer(key, message, |worker, message| give(worker, message, &mut elsewhere));
-        told.await.map_err(|refusal| refusal.told(elsewhere))
+        let give = |worker: &_, message| give(worker, message, &mut elsewhere);
+        let told = self.wait_to_offer(key, message, ActorRef::lane_for::<M>, give);
+        told.await.map_err(|refusal| self.named(key, refusal.told(elsewhere)))
     }
 
     pub(super) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
@@ -381,7 +383,32 @@ impl<A: Actor> PoolState<A> {
         A: Takes<M>,
         M: Send + 'static,
     {
+        let key = self.key_of(&message);
+        self.offer_message(key, message).map_err(|error| self.named(key, error))
+    }
+
+    /// The same for a sender that waits then: the error says of nobody that it is full.
+    pub(super) fn offer_to_tell<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
         self.offer_message(self.key_of(&message), message)
+    }
+
+    /// Has the error say who is full: the worker of this key, or all of them, which are the pool.
+    #[cold]
+    fn named<M>(&self, key: Option<u64>, error: TellError<M>) -> TellError<M> {
+        let TellError::Full(message, None) = error else { return error };
+        let of_key = key.and_then(|key| self.worker(worker_of(key, self.size())));
+        let whose = of_key.map_or_else(
+            || {
+                let id = self.worker(0).map_or(ActorId(0), |first| first.id());
+                Identity { id, name: A::name(), path: Some(Arc::clone(&self.path)) }
+            },
+            |worker| worker.identity(),
+        );
+        TellError::Full(message, Some(Arc::new(whose)))
     }
 
     fn offer_message<M>(&self, key: Option<u64>, message: M) -> Result<(), TellError<M>>
@@ -402,38 +429,52 @@ impl<A: Actor> PoolState<A> {
     {
         if self.is_live {
             turn().await;
+            let (worker, answer) = self.begin(query).await?;
+            return worker.answered(answer).await;
         }
-        let key = self.key_of(&query);
         // Who asks is no worker that can answer now.
         let mut itself = false;
-        let mut other = |worker: &ActorRef<A>| {
+        let chosen = self.offer(self.key_of(&query), query, |worker, query| {
             let is_current = worker.is_current();
             itself |= is_current;
-            !is_current
-        };
-        if !self.is_live {
-            let chosen = self.offer(key, query, |worker, query| match other(worker) && worker.is_alive() {
+            match !is_current && worker.is_alive() {
                 true => Ok((worker.clone(), query)),
                 false => Err(OfferRefusal::Gone(query)),
-            });
-            return match (chosen, self.worker(0)) {
-                (Ok((worker, query)), _) => worker.query(query).await,
-                (Err(_), _) if itself => Err(AskError::Itself),
-                // It knows why: on another thread nobody seems alive.
-                (Err(_), first) => Err(first.map_or(AskError::Stopped, |first| first.why_not())),
-            };
+            }
+        });
+        match (chosen, self.worker(0)) {
+            (Ok((worker, query)), _) => worker.query(query).await,
+            (Err(_), _) if itself => Err(AskError::Itself),
+            // It knows why: on another thread nobody seems alive.
+            (Err(_), first) => Err(first.map_or(AskError::Stopped, |first| first.why_not())),
         }
+    }
+
+    /// Live: ready when the query is in the inbox of a worker, with what waits for its answer.
+    pub(super) async fn begin<Q>(&self, query: Q) -> Result<(ActorRef<A>, ReplyReceiver<A::Reply>), AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let key = self.key_of(&query);
+        let mut itself = false;
         let (reply, answer) = mycelium_mailbox::reply();
-        let mut give = |worker: &ActorRef<A>, envelope| match other(worker) {
-            true => worker.offer_envelope(envelope).map(|()| worker.clone()),
-            false => Err(OfferRefusal::Gone(envelope)),
+        let mut give = |worker: &ActorRef<A>, envelope| {
+            let is_current = worker.is_current();
+            itself |= is_current;
+            match is_current {
+                false => worker.offer_envelope(envelope).map(|()| worker.clone()),
+                true => Err(OfferRefusal::Gone(envelope)),
+            }
         };
         let offered = match self.offer(key, Envelope::query(query, reply), &mut give) {
-            Err(PoolRefusal::Full(envelope)) => Box::pin(self.wait_to_offer(key, envelope, give)).await,
+            Err(PoolRefusal::Full(envelope)) => {
+                Box::pin(self.wait_to_offer(key, envelope, |_| None, give)).await
+            }
             other => other,
         };
         match offered {
-            Ok(worker) => worker.answered(answer).await,
+            Ok(worker) => Ok((worker, answer)),
             Err(_) if itself => Err(AskError::Itself),
             Err(_) => Err(AskError::Stopped),
         }
@@ -450,7 +491,7 @@ where
     M: Send + 'static,
 {
     worker.offer(message).map_err(|error| match error {
-        TellError::Full(back) => OfferRefusal::Full(back),
+        TellError::Full(back, _) => OfferRefusal::Full(back),
         TellError::WrongThread(back) => {
             *elsewhere = Some(TellError::WrongThread);
             OfferRefusal::Gone(back)
@@ -466,7 +507,7 @@ where
 impl<M> PoolRefusal<M> {
     fn told(self, elsewhere: Elsewhere<M>) -> TellError<M> {
         match self {
-            Self::Full(back) => TellError::Full(back),
+            Self::Full(back) => TellError::Full(back, None),
             Self::Gone(back) => elsewhere.unwrap_or(TellError::Stopped)(back),
         }
     }
@@ -501,7 +542,16 @@ impl<A: Actor> AnyPool for PoolState<A> {
     }
 
     fn supervisor_ended(&self) {
-        drop(self.change(Roster::begin_anew));
+        drop(self.change(|roster| {
+            let before = roster.size();
+            let gone = roster.begin_anew();
+            // Keys go to workers that were not there: after all that waits for them at those who were.
+            if self.has_keys() && before < roster.size() {
+                let fences = (0..before).filter_map(|at| roster.worker(at)).map(ActorRef::fence).collect();
+                roster.cross(before..roster.size(), fences);
+            }
+            gone
+        }));
     }
 
     fn forgotten(&self) {

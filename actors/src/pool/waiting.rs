@@ -23,11 +23,13 @@ enum InLine<R, T> {
 
 impl<A: Actor> PoolState<A> {
     /// Offers something again, whenever there may be room, until it is taken or cannot be: `Full` where
-    /// nobody but the code that runs would have to make room.
+    /// nobody but the code that runs would have to make room. `lane`: by which it comes to a worker of an
+    /// isolate.
     pub(super) async fn wait_to_offer<T, R>(
         &self,
         key: Option<u64>,
         mut what: T,
+        lane: fn(&ActorRef<A>) -> Option<u32>,
         mut give: impl FnMut(&ActorRef<A>, T) -> Result<R, OfferRefusal<T>> + Send,
     ) -> Result<R, PoolRefusal<T>>
     where
@@ -43,8 +45,7 @@ impl<A: Actor> PoolState<A> {
                     InLine::Moved(back) => back,
                 }
             } else {
-                // In an isolate room anywhere wakes it.
-                first.room().await;
+                self.stand_in_lanes(first, workers.iter().filter_map(lane).collect(), epoch).await;
                 what
             };
             match self.offer(key, what, &mut give) {
@@ -52,6 +53,16 @@ impl<A: Actor> PoolState<A> {
                 other => return other,
             }
         }
+    }
+
+    /// Waits in an isolate for room in one of these lanes to its workers, until those are others.
+    async fn stand_in_lanes(&self, first: &ActorRef<A>, lanes: Vec<u32>, epoch: u64) {
+        let (mut changed, mut room) = (pin!(self.changed.notified()), pin!(first.room_in(lanes)));
+        poll_fn(|cx| match changed.as_mut().poll(cx).is_ready() || self.epoch() != epoch {
+            true => Poll::Ready(()),
+            false => room.as_mut().poll(cx),
+        })
+        .await;
     }
 
     async fn stand<T, R>(

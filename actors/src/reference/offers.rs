@@ -8,7 +8,7 @@ use mycelium_mailbox::{LinePlace, ReplyReceiver};
 use super::{ActorRef, ReferenceBackend};
 use crate::life::{Fence, Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, Wait};
-use crate::{Actor, AskError};
+use crate::{Actor, AskError, Takes};
 
 impl<A: Actor> ActorRef<A> {
     /// Puts a marker into the actor's inbox.
@@ -68,10 +68,22 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Waits in an isolate until something that was queued has been handled.
-    pub(crate) async fn room(&self) {
+    /// The lane by which messages of this type come to an actor of an isolate.
+    pub(crate) fn lane_for<M>(&self) -> Option<u32>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.lane_for::<M>(),
+            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => None,
+        }
+    }
+
+    /// Waits in an isolate for its turn in any of these lanes, which lead to this actor and others.
+    pub(crate) async fn room_in(&self, lanes: Vec<u32>) {
         if let ReferenceBackend::Isolate(isolate) = &self.backend {
-            isolate.room().await;
+            isolate.room_in(lanes).await;
         }
     }
 

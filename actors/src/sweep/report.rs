@@ -3,9 +3,10 @@
 use std::any::Any;
 use std::cmp::Ordering;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+
+use mycelium_mailbox::discard;
 
 use crate::stop::Leash;
 use crate::{BoxError, Isolate, StopReason, Timestamp};
@@ -126,10 +127,8 @@ impl FailureCause {
             StopReason::Panicked(message) => message.as_ref().to_owned(),
             other => other.to_string(),
         };
-        // A payload may be of any type, and its drop may panic in turn; that panic's payload is leaked.
-        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            std::mem::forget(another);
-        }
+        // It may be of any type, with a destructor that panics.
+        discard(payload);
         Self::Panicked(message)
     }
 }

@@ -1,11 +1,10 @@
 //! Seeds and orders that follow from a seed and an index alone.
 
-/// An odd number near 2^64 divided by the golden ratio: its multiples spread over all 64 bits.
-const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
+use mycelium_supervisor::{MIX_STEP, mix};
 
 /// The seed of the instance at `index`. For one `seed` all indices have different ones.
 pub(super) fn seed_of(seed: u64, index: usize) -> u64 {
-    mix(mix(seed.wrapping_add(STEP)).wrapping_add((index as u64).wrapping_mul(STEP)))
+    mix(mix(seed.wrapping_add(MIX_STEP)).wrapping_add((index as u64).wrapping_mul(MIX_STEP)))
 }
 
 /// The indices below `count` in an order that follows from `seed` (Fisher and Yates).
@@ -19,22 +18,15 @@ pub(super) fn shuffled(count: usize, seed: u64) -> Vec<usize> {
     order
 }
 
-/// The finaliser of SplitMix64: a bijection in which each input bit changes about half of the output bits.
-fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    bits ^ (bits >> 31)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn seeds_are_those_of_splitmix64() {
-        // The first outputs of the published generator from state 0 are mix(STEP), mix(2 * STEP), ...
-        assert_eq!(mix(STEP), 0xE220_A839_7B1D_CDAF);
-        assert_eq!(mix(STEP.wrapping_mul(2)), 0x6E78_9E6A_A1B9_65F4);
+        // The first outputs of the published generator from state 0 are mix(MIX_STEP), mix(2 * MIX_STEP), ...
+        assert_eq!(mix(MIX_STEP), 0xE220_A839_7B1D_CDAF);
+        assert_eq!(mix(MIX_STEP.wrapping_mul(2)), 0x6E78_9E6A_A1B9_65F4);
     }
 
     #[test]

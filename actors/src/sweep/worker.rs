@@ -7,6 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use mycelium_mailbox::discard;
+
 use super::report::{FAILURES_KEPT_MAX, FailureCause, SweepFailure, SweepReport, SweepResult, Trial};
 use super::seed::seed_of;
 use super::{Callback, Progress, Space, SweepError};
@@ -147,8 +149,10 @@ impl<S: Space, F> Plan<'_, S, F> {
         // changed.
         let caught = catch_unwind(AssertUnwindSafe(|| (self.instance)(&params, &trial)));
         if leash.take_pulled() {
-            // Whatever it has made of that: a full sweep would have another result.
-            return;
+            // Whatever it has made of that: a full sweep would have another result. No destructor of users
+            // ends a sweep.
+            discard(caught);
+            return discard(params);
         }
         let cause = match caught {
             Ok(Ok(result)) => {
@@ -228,7 +232,7 @@ impl Drop for BreakOnPanic<'_> {
 fn keep<P>(failures: &mut BTreeMap<usize, SweepFailure<P>>, failure: SweepFailure<P>) {
     failures.insert(failure.index, failure);
     if failures.len() > FAILURES_KEPT_MAX {
-        failures.pop_last();
+        discard(failures.pop_last());
     }
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium_mailbox::Stop;
-use mycelium_supervisor::Call;
+use mycelium_supervisor::{self as pure, Call};
 
-use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend, split};
+use super::handle::{CallError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend, split};
 use super::live::LiveTree;
 use crate::dead_letters::Account;
 use crate::live::{Member, Work};
@@ -173,18 +173,16 @@ impl LiveTree {
         let account = bus.core.dead_letters.open_account(shared.number);
         bus.pause_ingress();
 
-        let (mut stopped, mut late) = self.stop_sources(deadline).await;
-        let (services, stuck) = stop_services(bus, deadline).await;
-        stopped += services;
-        late.extend(stuck);
+        let (mut stopped, mut late) = (0, Vec::new());
         let mut pause = PAUSE_MIN;
         let busy = loop {
-            // A supervisor that was restarted meanwhile has started its sources again.
-            let (again, again_late) = self.stop_sources(deadline).await;
-            stopped += again;
-            late.extend(again_late);
+            // Actors that still handle something, and supervisors that were restarted, may start more of
+            // them.
+            stopped += self.stop_sources(deadline, &mut late).await;
+            stopped += stop_services(bus, deadline, &mut late).await;
             let (still, busy) = look(bus);
-            if still || Instant::now() >= deadline {
+            let rests = still && shared.sources().is_empty() && services(bus).next().is_none();
+            if rests || Instant::now() >= deadline {
                 break busy;
             }
             sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
@@ -205,37 +203,54 @@ impl LiveTree {
         Err(DrainError { limit, sources: late, busy, left, messages, killed })
     }
 
-    /// Stops the sources that run, each within its shutdown time: how many stopped by the deadline, and who
-    /// did not.
-    async fn stop_sources(&self, deadline: Instant) -> (usize, Vec<Arc<str>>) {
-        let (mut stopped, mut late) = (0, Vec::new());
-        for path in self.shared().take_sources() {
-            let (above, id) = split(&path);
+    /// Stops the sources that run, each within its shutdown time: how many stopped by the deadline. Those
+    /// that did not are `late`.
+    async fn stop_sources(&self, deadline: Instant, late: &mut Vec<Arc<str>>) -> usize {
+        let mut stopped = 0;
+        for seen in self.shared().sources() {
+            let (above, id) = split(&seen.path);
             match timeout_at(deadline, self.call(above, Call::TerminateChild(id.into()))).await {
-                Ok(Ok(_)) => stopped += 1,
-                // It has gone by itself.
-                Ok(Err(_)) => {}
-                Err(_) => late.push(path),
+                Ok(Ok(_)) => stopped += usize::from(self.shared().source_stopped(&seen)),
+                Ok(Err(error)) => has_gone(&error, || _ = self.shared().source_stopped(&seen)),
+                Err(_) => note_late(late, seen.path),
             }
         }
-        (stopped, late)
+        stopped
     }
 }
 
-/// Stops the services that no supervisor looks after, the eldest first.
-async fn stop_services(bus: &MessageBus, deadline: Instant) -> (usize, Vec<Arc<str>>) {
-    let (mut stopped, mut late) = (0, Vec::new());
-    for member in bus.core.members.youngest_first().iter().rev() {
-        if member.work() != (Work::Service { supervised: false }) {
-            continue;
-        }
+/// Whoever cannot be stopped because of this has gone by itself, unless its supervisor has too many calls:
+/// then it is asked again.
+pub(crate) fn has_gone(error: &CallError, gone: impl FnOnce()) {
+    if !matches!(error, CallError::Refused(pure::CallError::Busy)) {
+        gone();
+    }
+}
+
+/// Each is late once, however often it is looked at.
+pub(crate) fn note_late(late: &mut Vec<Arc<str>>, path: Arc<str>) {
+    if !late.contains(&path) {
+        late.push(path);
+    }
+}
+
+/// The services that no supervisor looks after, the eldest first.
+fn services(bus: &MessageBus) -> impl Iterator<Item = Arc<dyn Member>> + use<> {
+    let services = |member: &Arc<dyn Member>| member.work() == (Work::Service { supervised: false });
+    bus.core.members.youngest_first().into_iter().rev().filter(services)
+}
+
+/// Stops them: how many stopped by the deadline. Those that did not are `late`.
+async fn stop_services(bus: &MessageBus, deadline: Instant, late: &mut Vec<Arc<str>>) -> usize {
+    let mut stopped = 0;
+    for member in services(bus) {
         member.stop(Stop::ForGood);
         match timeout_at(deadline, member.ended().wait()).await {
             Ok(_) => stopped += 1,
-            Err(_) => late.push(member.identity().text()),
+            Err(_) => note_late(late, member.identity().text()),
         }
     }
-    (stopped, late)
+    stopped
 }
 
 /// Whether all actors of a bus rest, and those that have something to do.

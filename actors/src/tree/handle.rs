@@ -66,6 +66,8 @@ pub enum StartError {
     NoRuntime,
     /// The runtime has ended, or ends now.
     RuntimeEnded,
+    /// The signals that ask the process to end cannot be listened to; nothing was started.
+    Signals(Box<str>),
     /// A child cannot be in an isolate; nothing was started.
     OnlyLive {
         /// Its path.
@@ -85,6 +87,7 @@ impl fmt::Display for StartError {
             Self::RuntimeEnded => {
                 f.write_str("the tree's tokio runtime has ended, or ends now: keep it until the tree has")
             }
+            Self::Signals(error) => write!(f, "signals cannot be listened to: {error}"),
             Self::OnlyLive { path, what } => only_live(f, path, what),
         }
     }

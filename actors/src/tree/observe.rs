@@ -1,10 +1,11 @@
 //! Who sees what happens in a tree, live or in an isolate: the log, and the observer that its builder was
 //! given.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use mycelium_supervisor::Notice;
+
+use crate::StopReason;
 
 /// What the lines of trees go by in the log.
 const TARGET: &str = "mycelium::supervision";
@@ -16,7 +17,7 @@ pub(crate) type Observer = Arc<dyn Fn(&str, &Notice) + Send + Sync>;
 pub(crate) fn observe(supervisor: &str, notice: &Notice, observer: Option<&Observer>) {
     log(supervisor, notice);
     if let Some(observer) = observer
-        && catch_unwind(AssertUnwindSafe(|| observer(supervisor, notice))).is_err()
+        && StopReason::catch(|| observer(supervisor, notice)).is_err()
     {
         tracing::error!(target: TARGET, supervisor, "the observer of the tree panicked");
     }

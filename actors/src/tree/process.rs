@@ -1,6 +1,7 @@
 //! Operating-system processes as children: a service whose loop is the process.
 
 use std::collections::HashSet;
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::Stdio;
@@ -29,11 +30,16 @@ pub const LINE_BYTES_MAX: usize = 8 * 1024;
 /// unless somebody else keeps them open.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
+/// The number of SIGTERM, the same on all systems.
+const TERM: i32 = 15;
+
 /// A process as a child of a supervisor: command, arguments, environment and working directory.
 ///
 /// It leads a process group of its own. Told to stop, the group gets SIGTERM; after the shutdown time of the
 /// child, or when the process has ended and left others behind, the group gets SIGKILL. An exit code of 0 is
-/// a normal end, anything else a failure, unless it was told to stop. Lines of its output become `tracing`
+/// a normal end, and so is the end by SIGTERM (also as code 143) of one that was told to stop; anything else
+/// is a failure, of which nobody hears once it was told to stop but the observer of the tree
+/// ([`Notice::Stopped`](super::Notice::Stopped)). Lines of its output become `tracing`
 /// events: stdout at info, stderr at warn.
 ///
 /// ```
@@ -221,8 +227,12 @@ impl Service for ProcessService {
             // What it wrote last is in the pipes still; one that has left its group may keep them open.
             let _ = timeout(LAST_LINES, output).await;
         }
-        // How it ends once it was told to is its own affair: most die of SIGTERM.
-        if status.success() || told { Ok(()) } else { Err(format!("the process ended with {status}").into()) }
+        // Most die of SIGTERM once they are told to end; a shell says that as a code.
+        let by_term = status.signal() == Some(TERM) || status.code() == Some(128 + TERM);
+        if status.success() || told && by_term {
+            return Ok(());
+        }
+        Err(format!("the process ended with {status}").into())
     }
 }
 

@@ -6,12 +6,14 @@ use std::process::{ExitCode, Termination};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::child::Builder;
 use super::drain::{DrainError, Drained};
-use super::handle::{TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
+use super::handle::{StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend};
 use super::live::LiveTree;
-use super::signals::{self, StopSignal};
+use super::shell::TreeShared;
+use super::signals::{self, Signals, StopSignal};
 use crate::sync::mpsc;
-use crate::{SHUTDOWN_DEADLINE, ShutdownError};
+use crate::{MessageBus, SHUTDOWN_DEADLINE, ShutdownError};
 
 /// Exit code of a program that handled everything that was queued, or whose tree had done its work.
 pub const EXIT_DRAINED: u8 = 0;
@@ -19,8 +21,8 @@ pub const EXIT_DRAINED: u8 = 0;
 pub const EXIT_UNDRAINED: u8 = 3;
 /// Exit code of a program whose root supervisor gave up.
 pub const EXIT_GAVE_UP: u8 = 4;
-/// The exit code of a program that a second signal ended is this plus the signal's number: 130 for SIGINT,
-/// 143 for SIGTERM, as a shell reports a process that the signal killed.
+/// The exit code of a program that a second signal ended is this plus the signal's number: 129 for SIGHUP,
+/// 130 for SIGINT, 131 for SIGQUIT, 143 for SIGTERM, as a shell reports a process that the signal killed.
 pub const EXIT_SIGNAL: u8 = 128;
 
 /// Why a program's tree has ended; see [`Tree::run_until_signal`]. Returned from `main` it sets the exit
@@ -37,6 +39,11 @@ pub enum RunEnd {
         signal: StopSignal,
         /// The result of the drain.
         drained: Drained,
+    },
+    /// By a signal that came before all children had started: those that had were stopped. Code 0.
+    Unstarted {
+        /// The signal.
+        signal: StopSignal,
     },
     /// By a signal, and something was not done in time. Code [`EXIT_UNDRAINED`].
     Undrained {
@@ -64,7 +71,7 @@ impl RunEnd {
     #[must_use]
     pub fn code(&self) -> u8 {
         match self {
-            Self::Finished | Self::Drained { .. } => EXIT_DRAINED,
+            Self::Finished | Self::Drained { .. } | Self::Unstarted { .. } => EXIT_DRAINED,
             Self::Undrained { .. } => EXIT_UNDRAINED,
             Self::GaveUp { .. } => EXIT_GAVE_UP,
             Self::Forced { signal } => EXIT_SIGNAL + signal.number(),
@@ -77,6 +84,7 @@ impl fmt::Display for RunEnd {
         match self {
             Self::Finished => f.write_str("the tree has ended by itself"),
             Self::Drained { signal, drained } => write!(f, "{signal}: {drained}"),
+            Self::Unstarted { signal } => write!(f, "{signal}: stopped before all had started"),
             Self::Undrained { signal, tree, bus } => {
                 write!(f, "{signal}: ")?;
                 tree.as_ref().map_or(Ok(()), |error| error.fmt(f))?;
@@ -109,9 +117,103 @@ impl Termination for RunEnd {
     }
 }
 
+impl Builder {
+    /// [Starts](Self::start) the tree on `bus`, and runs it as [`Tree::run_until_signal`] does. Signals are
+    /// listened to before the first child starts, so one that comes meanwhile is obeyed too: what has
+    /// started is stopped.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start), and [`StartError::Signals`]; nothing runs then.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the tree is shut down, and signals do nothing any more.
+    ///
+    /// ```no_run
+    /// use mycelium::tree::RunEnd;
+    /// use mycelium::{BoxError, MessageBus, Supervisor};
+    /// use std::time::Duration;
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> Result<RunEnd, BoxError> {
+    ///     let bus = MessageBus::new();
+    ///     Ok(Supervisor::builder("root").run_until_signal(&bus, Duration::from_secs(10)).await?)
+    /// }
+    /// ```
+    pub async fn run_until_signal(self, bus: &MessageBus, limit: Duration) -> Result<RunEnd, StartError> {
+        self.run_until_told(bus, limit, None).await
+    }
+
+    /// The same; the end of the process `parent` counts as SIGTERM.
+    pub(crate) async fn run_until_told(
+        self,
+        bus: &MessageBus,
+        limit: Duration,
+        parent: Option<u32>,
+    ) -> Result<RunEnd, StartError> {
+        self.check().map_err(StartError::Spec)?;
+        let shared = Arc::new(TreeShared::new(bus.clone(), self.observer.clone(), self.seed));
+        let unheard = |error: io::Error| StartError::Signals(error.to_string().into());
+        let mut signals = listen(&shared, limit, parent).map_err(unheard)?;
+        let started = tokio::select! {
+            biased;
+            started = LiveTree::start(&self, Arc::clone(&shared)) => Ok(started?),
+            Some(signal) = signals.received.recv() => Err(signal),
+        };
+        let end = match started {
+            Ok(live) => {
+                let tree = Tree::live(live.clone());
+                tree.run_until(&live, &mut signals.received, limit).await
+            }
+            Err(signal) => stop_start(bus, signal, &mut signals.received, limit).await,
+        };
+        if bus.alive() > 0 {
+            signals.end_process_soon(end.code(), &end);
+        }
+        Ok(end)
+    }
+}
+
+/// Listens for a tree, whose processes are killed before the process is ended from there.
+fn listen(shared: &Arc<TreeShared>, limit: Duration, parent: Option<u32>) -> io::Result<Signals> {
+    let patience = limit.saturating_add(TREE_SHUTDOWN_DEADLINE).saturating_add(SHUTDOWN_DEADLINE * 2);
+    #[cfg(unix)]
+    let groups = Arc::clone(&shared.groups);
+    #[cfg(not(unix))]
+    let _ = shared;
+    let clean_up = move || {
+        #[cfg(unix)]
+        groups.kill();
+    };
+    signals::listen(patience, EXIT_UNDRAINED, parent, clean_up)
+}
+
+/// Waits for the end of a tree whose start was given up.
+async fn stop_start(
+    bus: &MessageBus,
+    signal: StopSignal,
+    signals: &mut mpsc::UnboundedReceiver<StopSignal>,
+    limit: Duration,
+) -> RunEnd {
+    tokio::select! {
+        biased;
+        closed = bus.shutdown_within(limit) => match closed {
+            Ok(()) => RunEnd::Unstarted { signal },
+            Err(error) => RunEnd::Undrained { signal, tree: None, bus: Some(error) },
+        },
+        Some(signal) = signals.recv() => {
+            let _ = bus.shutdown_within(Duration::ZERO).await;
+            RunEnd::Forced { signal }
+        }
+    }
+}
+
 impl Tree {
-    /// Waits until the tree ends by itself or the process gets SIGINT (Ctrl-C) or SIGTERM, then ends it and
-    /// its bus, and says how that went. Call it once, at the end of `main`.
+    /// Waits until the tree ends by itself or the process gets SIGINT (Ctrl-C), SIGTERM, SIGHUP (the terminal
+    /// has gone) or SIGQUIT, then ends it and its bus, and says how that went. Call it once, at the end of
+    /// `main`. On Linux, a process that was started with SIGHUP ignored (`nohup`) goes on ignoring it.
+    ///
+    /// A signal that comes before this is called has its default effect, which kills the process and leaves
+    /// processes of the tree behind: [`Builder::run_until_signal`] listens before it starts the tree.
     ///
     /// The first signal begins a [`drain`](Self::drain) with this limit. The second one stops everybody at
     /// once. After either, what is left on the bus is shut down too.
@@ -125,8 +227,7 @@ impl Tree {
     /// When the signals cannot be listened to, as in an isolate. The tree goes on.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, signals do nothing any more: SIGINT and SIGTERM have lost their default
-    /// effect.
+    /// Dropped before it is ready, signals do nothing any more: they have lost their default effect.
     ///
     /// ```no_run
     /// use mycelium::tree::RunEnd;
@@ -145,14 +246,7 @@ impl Tree {
             let what = "the tree is in an isolate, which gets no signals: start it on a bus";
             return Err(io::Error::new(io::ErrorKind::Unsupported, what));
         };
-        let patience = limit.saturating_add(TREE_SHUTDOWN_DEADLINE).saturating_add(SHUTDOWN_DEADLINE * 2);
-        #[cfg(unix)]
-        let groups = Arc::clone(&live.shared().groups);
-        let clean_up = move || {
-            #[cfg(unix)]
-            groups.kill();
-        };
-        let mut signals = signals::listen(patience, EXIT_UNDRAINED, clean_up)?;
+        let mut signals = listen(live.shared(), limit, None)?;
         let end = self.run_until(live, &mut signals.received, limit).await;
         // Whoever is still here never awaits, and would keep the runtime from going down.
         if live.shared().bus.alive() > 0 {

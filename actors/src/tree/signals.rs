@@ -20,18 +20,24 @@ const OBEY: Duration = Duration::from_secs(2);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StopSignal {
+    /// SIGHUP: the terminal has gone.
+    Hangup,
     /// SIGINT: Ctrl-C.
     Interrupt,
+    /// SIGQUIT: Ctrl-\\.
+    Quit,
     /// SIGTERM: a service manager, or `kill`.
     Terminate,
 }
 
 impl StopSignal {
-    /// Its number: 2 or 15.
+    /// Its number: 1, 2, 3 or 15.
     #[must_use]
     pub fn number(self) -> u8 {
         match self {
+            Self::Hangup => 1,
             Self::Interrupt => 2,
+            Self::Quit => 3,
             Self::Terminate => 15,
         }
     }
@@ -40,7 +46,9 @@ impl StopSignal {
 impl fmt::Display for StopSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Hangup => "SIGHUP",
             Self::Interrupt => "SIGINT",
+            Self::Quit => "SIGQUIT",
             Self::Terminate => "SIGTERM",
         })
     }
@@ -61,10 +69,12 @@ struct LastWord {
 }
 
 /// Listens from now on. `patience` after the first signal the process ends with `code`, if it still runs.
-/// Before the process is ended from here, `clean_up` is called.
+/// Before the process is ended from here, `clean_up` is called. The end of `parent`, if it is given, counts
+/// as SIGTERM.
 pub(super) fn listen(
     patience: Duration,
     code: u8,
+    parent: Option<u32>,
     clean_up: impl FnOnce() + Send + 'static,
 ) -> io::Result<Signals> {
     let (heard, received) = mpsc::unbounded_channel();
@@ -73,7 +83,7 @@ pub(super) fn listen(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     thread::Builder::new().name("signals".to_owned()).spawn(move || {
         runtime.block_on(async {
-            let source = match Source::new() {
+            let source = match Source::new(parent) {
                 Ok(source) => source,
                 Err(error) => return drop(listens.send(Err(error))),
             };
@@ -167,27 +177,101 @@ async fn watch(
 /// Where signals come from.
 #[cfg(unix)]
 struct Source {
+    /// None where the process was started with SIGHUP ignored (`nohup`): it stays ignored.
+    hangup: Option<tokio::signal::unix::Signal>,
     interrupt: tokio::signal::unix::Signal,
+    quit: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    parent: Parent,
 }
 
 #[cfg(unix)]
 impl Source {
-    fn new() -> io::Result<Self> {
+    fn new(parent: Option<u32>) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let hangup = if is_hangup_ignored() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self {
+            hangup,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            terminate: signal(SignalKind::terminate())?,
+            parent: Parent::new(parent),
+        })
     }
 
     fn next(&mut self) -> impl Future<Output = StopSignal> + '_ {
-        let Self { interrupt, terminate } = self;
+        let Self { hangup, interrupt, quit, terminate, parent } = self;
+        let hangup = async move {
+            match hangup {
+                Some(hangup) => hangup.recv().await,
+                None => None,
+            }
+        };
         async move {
-            // A source that is at its end says `None` for ever, and the other one is still there.
+            // A source that is at its end says `None` for ever, and the other ones are still there.
             tokio::select! {
+                Some(()) = hangup => StopSignal::Hangup,
                 Some(()) = interrupt.recv() => StopSignal::Interrupt,
+                Some(()) = quit.recv() => StopSignal::Quit,
                 Some(()) = terminate.recv() => StopSignal::Terminate,
+                () = parent.ended() => {
+                    tracing::warn!(target: "mycelium::shutdown", "the process that started this one has ended");
+                    StopSignal::Terminate
+                }
                 else => std::future::pending().await,
             }
         }
+    }
+}
+
+/// Whether the process was started with SIGHUP ignored. Only Linux tells; elsewhere the answer is no.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
+}
+
+/// The process whose end ends this one, if there is one.
+#[cfg(unix)]
+enum Parent {
+    None,
+    Ended,
+    #[cfg(target_os = "linux")]
+    Runs(tokio::net::unix::pipe::Receiver),
+}
+
+#[cfg(unix)]
+impl Parent {
+    /// Where the system cannot tell of its end (before Linux 5.3), it is not waited for.
+    #[cfg(target_os = "linux")]
+    fn new(number: Option<u32>) -> Self {
+        use rustix::process::{Pid, PidfdFlags, pidfd_open};
+        let pid = number.and_then(|number| i32::try_from(number).ok()).and_then(Pid::from_raw);
+        let Some(pid) = pid else { return Self::None };
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            // It is no pipe, and is never read: like one, it is ready when the other end has gone.
+            Ok(handle) => tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(handle)
+                .map_or(Self::None, Self::Runs),
+            Err(rustix::io::Errno::SRCH) => Self::Ended,
+            Err(_) => Self::None,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(_: Option<u32>) -> Self {
+        Self::None
+    }
+
+    /// Ready once.
+    async fn ended(&mut self) {
+        match self {
+            Self::None => std::future::pending().await,
+            Self::Ended => {}
+            #[cfg(target_os = "linux")]
+            Self::Runs(handle) => drop(handle.readable().await),
+        }
+        *self = Self::None;
     }
 }
 
@@ -196,7 +280,7 @@ struct Source;
 
 #[cfg(not(unix))]
 impl Source {
-    fn new() -> io::Result<Self> {
+    fn new(_: Option<u32>) -> io::Result<Self> {
         Ok(Self)
     }
 

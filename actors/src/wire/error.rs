@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use mycelium_mailbox::wire::ValueError;
 
-use crate::PublishError;
+use crate::error::FullQueue;
+use crate::{Identity, PublishError};
 
 /// Bytes were not published. Nobody received them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub enum WirePublishError {
     Full {
         /// The message.
         message: &'static str,
+        /// Whose queue it is: see [`PublishError::Full`].
+        whose: Option<Arc<Identity>>,
     },
     /// The publishing actor itself is the one whose queue is full: waiting would never end.
     SelfBlocked {
@@ -76,11 +79,11 @@ pub enum WirePublishError {
 impl WirePublishError {
     /// A message that was decoded was refused.
     #[cold]
-    pub(crate) fn refused<M>(kind: super::Kind, error: &PublishError<M>) -> Self {
+    pub(crate) fn refused<M>(kind: super::Kind, error: PublishError<M>) -> Self {
         let (message, type_id) = (kind.name, kind.type_id);
         match error {
             PublishError::Closed(_) => Self::Closed { message },
-            PublishError::Full(..) => Self::Full { message },
+            PublishError::Full(_, whose) => Self::Full { message, whose },
             PublishError::SelfBlocked(_) => Self::SelfBlocked { message },
             PublishError::WrongThread(_) => Self::WrongThread { message },
             PublishError::DuplicateTypeId(_) => Self::DuplicateTypeId { message, type_id },
@@ -115,10 +118,11 @@ impl fmt::Display for WirePublishError {
                 f,
                 "{message} was not published: its bus is closed, or drains and takes nothing from outside any more"
             ),
-            Self::Full { message } => write!(
+            Self::Full { message, whose } => write!(
                 f,
-                "{message} was not published: a subscriber's queue is full; use `publish_wire(..).await` to wait, raise its \
-                 capacity or choose another overflow policy"
+                "{message} was not published: {}; use `publish_wire(..).await` to wait, raise its capacity or choose another \
+                 overflow policy",
+                FullQueue::of_subscriber(whose)
             ),
             Self::SelfBlocked { message } => write!(
                 f,

@@ -1,11 +1,10 @@
 //! Messages as bytes.
 
 use std::fmt;
-use std::sync::Arc;
 
 use mycelium_mailbox::wire::VALUE_ALIGN;
 use mycelium_remote::frame::{self, EncodeError, Header};
-use rkyv::util::AlignedVec;
+use triomphe::ThinArc;
 
 use super::Kind;
 use crate::{ActorId, Timestamp};
@@ -44,15 +43,14 @@ pub struct WireMessage {
 /// header.
 #[derive(Clone)]
 pub(crate) struct WireValue {
-    of: Arc<WireValues>,
+    /// One piece of memory: a count, the header, a length and the bytes. Each of these has a length that is
+    /// a multiple of [`VALUE_ALIGN`], so the bytes are aligned, which a test holds.
+    of: ThinArc<Header, u8>,
     start: u32,
     len: u32,
 }
 
-struct WireValues {
-    header: Header,
-    bytes: AlignedVec,
-}
+const _: () = assert!(size_of::<Header>().is_multiple_of(VALUE_ALIGN) && align_of::<Header>() == VALUE_ALIGN);
 
 /// How many bytes of values that are published together lie in one piece of memory, which stays as long as
 /// one of them is kept (bytes).
@@ -61,11 +59,9 @@ const PIECE_MAX: usize = 64 * 1_024;
 impl WireValue {
     /// A copy of `bytes`, aligned.
     pub(crate) fn new(header: Header, bytes: &[u8]) -> Self {
-        let mut aligned = AlignedVec::with_capacity(bytes.len());
-        aligned.extend_from_slice(bytes);
         // A value has less than 2^30 bytes.
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        Self { of: Arc::new(WireValues { header, bytes: aligned }), start: 0, len }
+        Self { of: ThinArc::from_header_and_slice(header, bytes), start: 0, len }
     }
 
     /// Copies of the values of `each` bytes that lie one behind the other in `bytes`, aligned; the last
@@ -80,7 +76,7 @@ impl WireValue {
             let place = move |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
             let (starts, end) = ((0..piece.len()).step_by(each), piece.len());
             starts.map(move |at| Self {
-                of: Arc::clone(&of),
+                of: ThinArc::clone(&of),
                 start: place(at),
                 len: place(each.min(end - at)),
             })
@@ -88,12 +84,12 @@ impl WireValue {
     }
 
     pub(crate) fn header(&self) -> &Header {
-        &self.of.header
+        &self.of.header.header
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
         let start = self.start as usize;
-        &self.of.bytes[start..start + self.len as usize]
+        &self.of.slice[start..start + self.len as usize]
     }
 }
 
@@ -224,5 +220,39 @@ impl<'a> WireDelivery<'a> {
 impl fmt::Debug for WireValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "WireValue({} bytes)", self.len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_aligned(value: &WireValue) -> bool {
+        value.bytes().as_ptr().addr().is_multiple_of(VALUE_ALIGN)
+    }
+
+    #[test]
+    fn values_are_aligned_wherever_the_bytes_came_from() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for len in 0..64 {
+            for at in 0..8 {
+                let value = WireValue::new(Header::default(), &bytes[at..at + len]);
+                assert!(is_aligned(&value) && value.bytes() == &bytes[at..at + len]);
+                let kept = value.clone();
+                drop(value);
+                assert_eq!(kept.bytes(), &bytes[at..at + len]);
+            }
+        }
+    }
+
+    #[test]
+    fn values_published_together_are_aligned_and_the_last_may_be_shorter() {
+        let bytes: Vec<u8> = (0..=250).collect();
+        for each in [1, 7, 8, 24, 250, 251, 300] {
+            let values: Vec<_> = WireValue::many(Header::default(), &bytes, each).collect();
+            assert!(values.iter().all(is_aligned));
+            assert_eq!(values.iter().map(|value| value.bytes().to_vec()).collect::<Vec<_>>().concat(), bytes);
+            assert_eq!(values.len(), bytes.len().div_ceil(each));
+        }
     }
 }

@@ -343,7 +343,8 @@ fn an_actor_does_not_wait_for_room_in_its_own_mailbox() {
                         Err(error) => break error,
                     }
                 };
-                assert_eq!((sent, error), (1_024, TellError::Full(1)));
+                let who = Some(std::sync::Arc::new(own.identity()));
+                assert_eq!((sent, error), (1_024, TellError::Full(1, who)));
                 Ok(())
             })
         });

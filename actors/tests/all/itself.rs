@@ -339,7 +339,7 @@ fn a_service_that_fills_its_own_subscription_through_a_publisher_gets_an_error()
 
 #[test]
 fn errors_of_an_actor_that_would_wait_for_itself_say_what_to_do() {
-    let own = TellError::Full(Tick(1)).to_string();
+    let own = TellError::Full(Tick(1), None).to_string();
     assert!(own.contains("its own") && own.contains("inbox_capacity"), "{own}");
     assert!(PublishError::SelfBlocked(Tick(1)).to_string().contains("raise its capacity"));
     assert!(AskError::Itself.to_string().contains("call the method instead"));

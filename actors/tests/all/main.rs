@@ -28,7 +28,6 @@ mod live;
 mod many_types;
 mod paused;
 mod policies;
-mod probe;
 #[cfg(unix)]
 mod process_lines;
 #[cfg(unix)]

@@ -70,6 +70,30 @@ async fn a_polite_process_ends_by_sigterm() {
 }
 
 #[tokio::test]
+async fn the_observer_hears_how_a_process_ends_that_was_told_to() {
+    for (end, expected) in
+        [("exit 0", ""), ("exit 143", ""), ("trap - TERM; kill -TERM $$", ""), ("exit 3", "exit status: 3")]
+    {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let seen = log.clone();
+        let script = format!("trap '{end}' TERM; echo up; while :; do sleep 0.01; done");
+        let root = Supervisor::builder("root").process("told", shell(&script).ready_line("up"));
+        let root = root.on_event(move |_, notice| {
+            if let Notice::Stopped { reason, killed: false, .. } = notice
+                && reason.is_abnormal()
+            {
+                seen.add(reason.to_string());
+            }
+        });
+        let tree = root.start(&bus).await.unwrap();
+        tree.shutdown().await.unwrap();
+        let words = log.words();
+        assert_eq!(words.is_empty(), expected.is_empty(), "{end}: {words:?}");
+        assert!(words.iter().all(|word| word.ends_with(expected)), "{end}: {words:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_exits_at_once_is_restarted_until_the_intensity_is_reached() {
     let (bus, log) = (MessageBus::new(), Heard::default());
     let seen = log.clone();

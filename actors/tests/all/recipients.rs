@@ -149,7 +149,8 @@ fn a_full_mailbox_makes_a_recipient_wait_and_a_dropped_tell_has_sent_nothing() {
             sent += 1;
         }
         assert!((2..=3).contains(&sent), "one may be in hand: {sent}");
-        assert_eq!(recipient.try_tell(Tick(100)), Err(TellError::Full(Tick(100))));
+        let who = Arc::new(gate.identity());
+        assert_eq!(recipient.try_tell(Tick(100)), Err(TellError::Full(Tick(100), Some(who))));
         assert!(within(Tick(101)).await.is_err());
         let kept = recipient.clone();
         let last = tokio::spawn(async move { kept.tell(Tick(102)).await });
@@ -199,7 +200,7 @@ fn an_actor_never_waits_for_itself_through_a_recipient_either() {
         let told = echo.ask(own).await.unwrap();
         assert_eq!(
             told,
-            (3, TellError::Full(note("more")), Err(AskError::Itself)),
+            (3, TellError::Full(note("more"), Some(Arc::new(echo.identity()))), Err(AskError::Itself)),
             "the query is there, too"
         );
     });
@@ -207,7 +208,8 @@ fn an_actor_never_waits_for_itself_through_a_recipient_either() {
     let echo = isolate.spawn(Echo::default()).unwrap();
     let own = Selfish(echo.recipient(), echo.reply_recipient());
     let told = isolate.ask(&echo, own).unwrap();
-    assert_eq!(told, (1_024, TellError::Full(note("more")), Err(AskError::Itself)));
+    let who = Some(Arc::new(echo.identity()));
+    assert_eq!(told, (1_024, TellError::Full(note("more"), who), Err(AskError::Itself)));
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! Where exactly a live service ends that is told to stop. That it ends at all: `tests/hosts/stops.rs`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use crate::common::{Heard, Tick, on_both_runtimes};
 use mycelium::{BoxError, MessageBus, Recipient, Service, ServiceContext, StopReason, Subscription};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Writes orders down, which takes a while outside of the bus, and publishes each; it has a timer besides.
+/// Writes orders down, which takes until it has ink from outside of the bus, and publishes each; it has a
+/// timer besides.
 struct Desk {
+    ink: Arc<Notify>,
     orders: mpsc::UnboundedReceiver<u64>,
     written: Heard,
 }
@@ -27,7 +30,7 @@ impl Service for Desk {
                     for _ in 0..5 {
                         tokio::task::yield_now().await;
                     }
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    self.ink.notified().await;
                     self.written.add(format!("wrote {order}"));
                     ctx.publish(Tick(order)).await?;
                     self.written.add(format!("published {order}"));
@@ -43,12 +46,15 @@ fn a_service_is_not_ended_in_the_middle_of_what_is_no_wait_of_this_crate() {
         for stop_first in [false, true] {
             let (bus, written) = (MessageBus::new(), Heard::default());
             let (send, orders) = mpsc::unbounded_channel();
-            let desk = bus.spawn_service(Desk { orders, written: written.clone() }).unwrap();
+            let ink = Arc::new(Notify::new());
+            let desk = Desk { ink: Arc::clone(&ink), orders, written: written.clone() };
+            let desk = bus.spawn_service(desk).unwrap();
             if stop_first {
                 // Both are there when it is polled next, if it was polled before.
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 send.send(1).unwrap();
                 desk.stop();
+                ink.notify_one();
                 desk.ended().await;
                 let words = written.words();
                 assert!(words.is_empty() || words == ["writing 1", "wrote 1"], "{words:?}");
@@ -56,6 +62,7 @@ fn a_service_is_not_ended_in_the_middle_of_what_is_no_wait_of_this_crate() {
                 send.send(1).unwrap();
                 written.wait_for("writing 1").await;
                 desk.stop();
+                ink.notify_one();
                 assert_eq!(desk.ended().await, StopReason::Normal);
                 assert_eq!(written.words(), ["writing 1", "wrote 1"]);
             }

@@ -297,14 +297,17 @@ fn policies_hold_for_bytes_as_for_messages() {
         drop((oldest, newest));
         let mut fails = with(Subscription::fail()).unwrap();
         (0..2).for_each(|at| publish(at).unwrap());
-        assert_eq!(publish(2), Err(WirePublishError::Full { message: "Price" }));
+        assert_eq!(publish(2), Err(WirePublishError::Full { message: "Price", whose: None }));
         let (of, value) = price(2);
-        assert_eq!(bus.publish_wire(&of, &value).await, Err(WirePublishError::Full { message: "Price" }));
+        assert_eq!(
+            bus.publish_wire(&of, &value).await,
+            Err(WirePublishError::Full { message: "Price", whose: None })
+        );
         assert_eq!(drained(&mut fails), ["price 0", "price 1"]);
         drop(fails);
         let mut blocks = with(Subscription::block()).unwrap();
         (0..2).for_each(|at| publish(at).unwrap());
-        assert_eq!(publish(2), Err(WirePublishError::Full { message: "Price" }));
+        assert_eq!(publish(2), Err(WirePublishError::Full { message: "Price", whose: None }));
         {
             // Dropped before it is ready: nothing was published.
             let (of, value) = price(9);

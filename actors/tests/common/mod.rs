@@ -1,6 +1,7 @@
 //! Messages and actors that the tests of live buses share.
 #![allow(dead_code, unreachable_pub, missing_docs)] // Each test binary uses a part.
 
+pub mod apart;
 pub mod costly;
 pub mod wire;
 

@@ -1,16 +1,16 @@
 //! Draining a tree: what is queued is handled, or named.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mycelium::tree::{Builder, Child, ExitReason};
 use mycelium::{
     Actor, BoxError, Context, DeadLetterCause, Handler, Service, ServiceContext, StopReason, Subscriptions,
-    Supervisor,
+    Supervisor, Tree,
 };
 
-use crate::common::{Heard, Tick, Tock};
+use crate::common::{Heard, Tick, Tock, at_once};
 use crate::host::Host;
 
 const LONG: Duration = Duration::from_secs(50);
@@ -144,4 +144,71 @@ fn a_drain_past_its_limit_names_what_is_left<H: Host>() {
     );
     assert_eq!(recent[0].cause, DeadLetterCause::InHand { attempts: 1 });
     assert!(recent.iter().all(|letter| letter.reason == StopReason::Killed && letter.actor.id == sum.id()));
+}
+
+/// Waits to be told to stop, and publishes its last words after a while.
+struct LastWords(u64, Duration);
+impl Service for LastWords {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        ctx.sleep(self.1).await;
+        Ok(ctx.publish(Tock(self.0)).await?)
+    }
+}
+
+fn last_words(name: &str, words: u64, after: Duration) -> Child {
+    Child::service(name, move || LastWords(words, after))
+}
+
+/// Takes its time with what it hears, and has its tree start a further source at 2.
+struct Listens(Arc<OnceLock<Tree>>, Heard);
+impl Actor for Listens {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tock>();
+    }
+}
+impl Handler<Tock> for Listens {
+    async fn handle(&mut self, tock: &Tock, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(Duration::from_millis(5)).await;
+        self.1.add(tock.0.to_string());
+        match self.0.get() {
+            Some(tree) if tock.0 == 2 => {
+                Ok(tree.start_child("root", last_words("late", 3, Duration::from_millis(10))).await?)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A listener and two sources, of which the first takes its time to stop.
+fn with_last_words<H: Host>(host: &mut H, words: [u64; 2]) -> (Tree, Heard) {
+    let (tree, heard) = (Arc::new(OnceLock::new()), Heard::default());
+    let (its, all) = (Arc::clone(&tree), heard.clone());
+    let root = Supervisor::builder("root")
+        .actor("listens", move || Listens(Arc::clone(&its), all.clone()))
+        .child(last_words("one", words[0], Duration::from_millis(20)))
+        .child(last_words("two", words[1], Duration::ZERO));
+    let started = host.supervise(root).unwrap();
+    assert!(tree.set(started.clone()).is_ok());
+    host.settle();
+    (started, heard)
+}
+
+conformance!(a_drain_that_is_dropped_leaves_the_sources_that_it_has_not_stopped_to_the_next_one);
+fn a_drain_that_is_dropped_leaves_the_sources_that_it_has_not_stopped_to_the_next_one<H: Host>() {
+    let mut host = H::new();
+    let (tree, heard) = with_last_words(&mut host, [11, 12]);
+    host.wait(async { assert!(at_once(tree.drain(LONG)).is_none()) });
+    let drained = host.wait(tree.drain(LONG)).unwrap();
+    assert_eq!((drained.sources, heard.take()), (2, vec!["11".to_owned(), "12".to_owned()]));
+}
+
+conformance!(a_source_that_is_started_during_a_drain_is_stopped_and_its_last_words_are_handled);
+fn a_source_that_is_started_during_a_drain_is_stopped_and_its_last_words_are_handled<H: Host>() {
+    let mut host = H::new();
+    let (tree, heard) = with_last_words(&mut host, [1, 2]);
+    let drained = host.wait(tree.drain(LONG)).unwrap();
+    assert_eq!((drained.sources, heard.take()), (3, ["1", "2", "3"].map(str::to_owned).to_vec()));
 }

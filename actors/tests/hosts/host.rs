@@ -6,14 +6,16 @@
 //! more line in that macro.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use mycelium::frame::Header;
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
-    Actor, ActorRef, AskError, DeadLetters, Message, PublishError, Replies, Retention, Service, ServiceRef,
-    SpawnError, StopReason, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError, WireSubscriber,
+    Actor, ActorRef, AskError, DeadLetters, Message, Probe, PublishError, Replies, Retention, Service,
+    ServiceRef, SpawnError, StopReason, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError,
+    WireSubscriber,
 };
 
 pub(crate) use crate::offers::Offers;
@@ -51,8 +53,14 @@ pub(crate) trait Host: Sized {
 
     /// One that knows the messages of `common::wire` by their bytes.
     fn with_contract() -> Self;
+    /// One whose handlers this looks at.
+    fn probed(probe: Arc<dyn Probe>) -> Self;
+    /// One whose chance follows from this seed.
+    fn seeded(seed: u64) -> Self;
 
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError>;
+    fn spawn_named<A: Actor>(&mut self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError>;
+    fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>>;
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError>;
     /// Waits until its loop has returned.
     fn service_ended<S: Service>(&mut self, service: &ServiceRef<S>) {

@@ -1,9 +1,9 @@
-//! What actors are called in reports, and who is shown to wait for a restart.
+//! What actors are called in reports, how they are found, and who is shown to wait for a restart.
 
 use std::time::Duration;
 
 use mycelium::tree::Backoff;
-use mycelium::{Actor, ActorRef, BoxError, Context, Down, Handler, StopReason, Supervisor};
+use mycelium::{Actor, ActorRef, BoxError, Context, Down, Handler, SpawnError, StopReason, Supervisor};
 
 use crate::common::Heard;
 use crate::host::Host;
@@ -111,4 +111,52 @@ fn a_tree_shows_who_waits_for_a_restart_and_how_long<H: Host>() {
     assert_eq!(tree.pending_restarts().len(), 1);
     host.shut_tree(&tree);
     assert_eq!(tree.pending_restarts(), []);
+}
+
+conformance!(an_actor_is_found_by_its_name_and_by_its_path_and_as_what_it_is);
+fn an_actor_is_found_by_its_name_and_by_its_path_and_as_what_it_is<H: Host>() {
+    let mut host = H::new();
+    let named = host.spawn_named("lead", Strategy).unwrap();
+    let desk = Supervisor::builder("desk").actor("strategy", || Strategy);
+    let tree = host.supervise(Supervisor::builder("root").supervisor(desk)).unwrap();
+    let supervised = host.child::<Strategy>(&tree, "root/desk/strategy").unwrap();
+    let found = |host: &H, name: &str| host.lookup::<Strategy>(name).map(|found| found.id());
+    assert_eq!(found(&host, "lead"), Some(named.id()));
+    assert_eq!(found(&host, "root/desk/strategy"), Some(supervised.id()));
+    assert!(host.lookup::<Partner>("root/desk/strategy").is_none(), "it is of another type");
+    for nobody in ["root/desk", "desk/strategy", "strategy", ""] {
+        assert_eq!(found(&host, nobody), None, "{nobody}");
+    }
+    assert_eq!(named.identity().to_string(), "lead");
+    assert_eq!(host.spawn_named("lead", Strategy).err(), Some(SpawnError::NameTaken("lead".into())));
+    named.stop();
+    host.ended(&named);
+    host.settle();
+    assert_eq!(found(&host, "lead"), None);
+    host.shut_tree(&tree);
+    let now = host.lookup::<Strategy>("root/desk/strategy");
+    assert!(now.is_none_or(|strategy| !strategy.is_alive()));
+}
+
+conformance!(a_name_and_a_path_that_are_equal_do_not_hide_each_other);
+fn a_name_and_a_path_that_are_equal_do_not_hide_each_other<H: Host>() {
+    const PATH: &str = "root/strategy";
+    let mut host = H::new();
+    let named = host.spawn_named(PATH, Other).unwrap();
+    let tree = host.supervise(Supervisor::builder("root").actor("strategy", || Strategy)).unwrap();
+    let supervised = host.child::<Strategy>(&tree, PATH).unwrap();
+    assert_eq!(host.lookup::<Strategy>(PATH).map(|found| found.id()), Some(supervised.id()));
+    assert_eq!(host.lookup::<Other>(PATH).map(|found| found.id()), Some(named.id()));
+    named.stop();
+    host.ended(&named);
+    host.settle();
+    assert_eq!(host.spawn_named(PATH, Other).err(), Some(SpawnError::NameTaken(PATH.into())));
+    host.shut_tree(&tree);
+    host.settle();
+    host.spawn_named(PATH, Other).unwrap();
+}
+
+struct Other;
+impl Actor for Other {
+    type Error = BoxError;
 }

@@ -1,13 +1,15 @@
 //! An isolate.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::frame::Header;
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
-    Actor, ActorRef, DeadLetters, Isolate, Message, OnFailure, PublishError, Retention, RunError, Service,
-    ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError, WireSubscriber,
+    Actor, ActorRef, DeadLetters, Isolate, Message, OnFailure, Probe, PublishError, Retention, RunError,
+    Service, ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError,
+    WireSubscriber,
 };
 
 use crate::common::wire::Mine;
@@ -35,7 +37,17 @@ impl Host for InIsolate {
     const OFFERS: Offers = ISOLATE;
 
     fn with(_: Limits) -> Self {
-        let mut isolate = Isolate::starting_at(1, BEGIN);
+        Self::seeded(1)
+    }
+
+    fn probed(probe: Arc<dyn Probe>) -> Self {
+        let mut host = Self::new();
+        host.0.probe(probe);
+        host
+    }
+
+    fn seeded(seed: u64) -> Self {
+        let mut isolate = Isolate::starting_at(seed, BEGIN);
         isolate.on_failure(OnFailure::GoOn);
         Self(isolate)
     }
@@ -54,6 +66,12 @@ impl Host for InIsolate {
 
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
         self.0.spawn(actor)
+    }
+    fn spawn_named<A: Actor>(&mut self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        self.0.spawn_named(name, actor)
+    }
+    fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        self.0.lookup(name)
     }
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
         self.0.spawn_service(service)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use mycelium::frame::Header;
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
-    Actor, ActorRef, BusBuilder, DeadLetters, Message, MessageBus, PublishError, Retention, Service,
+    Actor, ActorRef, BusBuilder, DeadLetters, Message, MessageBus, Probe, PublishError, Retention, Service,
     ServiceRef, SpawnError, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError, WireSubscriber,
 };
 use tokio::runtime::Runtime;
@@ -89,8 +89,21 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
         Self::built(Limits::default(), |builder| builder.contract(Mine))
     }
 
+    fn probed(probe: Arc<dyn Probe>) -> Self {
+        Self::built(Limits::default(), |builder| builder.probe(probe))
+    }
+    fn seeded(seed: u64) -> Self {
+        Self::built(Limits::default(), |builder| builder.seed(seed))
+    }
+
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError> {
         self.bus.spawn(actor)
+    }
+    fn spawn_named<A: Actor>(&mut self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
+        self.bus.spawn_named(name, actor)
+    }
+    fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        self.bus.lookup(name)
     }
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
         self.bus.spawn_service(service)

@@ -193,7 +193,8 @@ fn a_lossy_subscription_of_a_pool_drops_and_counts_and_the_rest_is_handled<H: Ho
         told += 1;
         host.settle();
     }
-    assert_eq!(pool.try_tell(job(told)), Err(TellError::Full(job(told))));
+    let refused = pool.try_tell(job(told));
+    assert!(matches!(refused, Err(TellError::Full(back, _)) if back == job(told)));
     assert!(told >= 2 * 1000, "{told}");
     for number in 0..50 {
         host.try_publish(Job { key: number, number: 0 }).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mycelium::{LinkAddress, LinkOptions, LinkState, MessageBus, Subscriber};
+use mycelium::{LinkAddress, LinkOptions, LinkState, MessageBus, Retention, Subscriber};
 use mycelium_random::{Random, seed};
 
 use crate::common::on_every_runtime;
@@ -153,5 +153,75 @@ fn a_peer_that_stays_away_is_given_up_and_gets_what_is_published_after_it_is_bac
         hear(&mut heard, waiting).await;
         assert_eq!(heard.recv().await.unwrap().n, 1_000);
         assert_eq!(link(&market, "desk").lost, 0);
+    });
+}
+
+/// A bus that retains three ticks, of five, linked with one whose subscriber has had them; and the
+/// connection is cut. It is given up if it is not held.
+async fn retained_and_cut(hold: Duration) -> (MessageBus, MessageBus, Subscriber<Tick>, Proxy) {
+    let market = builder("market").retain(Retention::<Tick>::last_n(3)).build();
+    let options = LinkOptions::default().hold(hold);
+    let listener = market.bind_tcp_with("127.0.0.1:0", options).unwrap();
+    let proxy = Proxy::new(&listener.address(), Random::new(1), Faults::default()).await;
+    send(&market, 5).await;
+    let desk = bus("desk");
+    let mut heard = desk.subscriber::<Tick>().unwrap();
+    let dialer = desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+    hear_these(&mut heard, &[2, 3, 4]).await;
+    until(|| link(&market, "desk").waiting == 0).await;
+    dialer.close();
+    proxy.cut();
+    let is_away = |state| if hold == HELD { state != LinkState::Linked } else { state == LinkState::Gone };
+    until(|| is_away(link(&market, "desk").state)).await;
+    (market, desk, heard, proxy)
+}
+
+const HELD: Duration = Duration::from_secs(3_600);
+
+async fn hear_these(heard: &mut Subscriber<Tick>, these: &[u64]) {
+    for n in these {
+        assert_eq!(heard.recv().await.unwrap().n, *n, "of {these:?}");
+    }
+}
+
+#[test]
+fn what_is_retained_comes_once_to_a_subscriber_however_long_its_link_was_away() {
+    on_every_runtime(async || {
+        for hold in [HELD, Duration::from_millis(1)] {
+            let (market, desk, mut heard, proxy) = retained_and_cut(hold).await;
+            let ticks = market.publisher::<Tick>().unwrap();
+            for n in [5, 6] {
+                ticks.publish(Tick { n }).await.unwrap();
+            }
+            desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+            hear_these(&mut heard, &[5, 6]).await;
+            ticks.publish(Tick { n: 7 }).await.unwrap();
+            hear_these(&mut heard, &[7]).await;
+            // Those of another process have had nothing.
+            desk.shutdown().await.unwrap();
+            let desk = bus("desk");
+            let mut heard = desk.subscriber::<Tick>().unwrap();
+            desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+            hear_these(&mut heard, &[5, 6, 7]).await;
+            ticks.publish(Tick { n: 8 }).await.unwrap();
+            hear_these(&mut heard, &[8]).await;
+        }
+    });
+}
+
+#[test]
+fn a_subscriber_that_comes_while_its_link_is_away_gets_what_is_retained_though_another_one_had_it() {
+    on_every_runtime(async || {
+        for hold in [HELD, Duration::from_millis(1)] {
+            let (market, desk, heard, proxy) = retained_and_cut(hold).await;
+            // The link sees that it is not wanted meanwhile.
+            drop(heard);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let mut other = desk.subscriber::<Tick>().unwrap();
+            desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+            hear_these(&mut other, &[2, 3, 4]).await;
+            market.publisher::<Tick>().unwrap().publish(Tick { n: 5 }).await.unwrap();
+            hear_these(&mut other, &[5]).await;
+        }
     });
 }

@@ -5,11 +5,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod both_dial;
 mod faults;
 mod hostile;
 mod kit;
 mod plain;
 mod processes;
 mod proxy;
+mod runs;
 mod sockets;
 mod topics;

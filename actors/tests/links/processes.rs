@@ -3,15 +3,17 @@
 use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mycelium::{LinkAddress, LinkOptions, LinkState, Subscription};
+use mycelium::{LinkAddress, LinkOptions, LinkState, Subscription, WireMessage};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::on_every_runtime;
 use crate::kit::{Tick, bus, link, socket, until, until_wanted};
 
 const ROLE: &str = "MYCELIUM_LINK_SOCKET";
+/// Set: the socket is one for links through shared memory.
+const SHM: &str = "MYCELIUM_LINK_SHM";
 
 /// What the other process does: links itself with the bus at the socket and says what it receives.
 #[test]
@@ -21,7 +23,9 @@ fn peer_process() {
     runtime.block_on(async {
         let desk = bus("desk");
         let mut ticks = desk.subscriber::<Tick>().unwrap();
-        desk.connect(LinkAddress::unix(path)).unwrap();
+        let address =
+            if std::env::var(SHM).is_ok() { LinkAddress::shm(path) } else { LinkAddress::unix(path) };
+        desk.connect(address).unwrap();
         while let Some(tick) = ticks.recv().await {
             println!("got {}", tick.n);
         }
@@ -35,9 +39,14 @@ struct Peer {
 
 impl Peer {
     fn start(path: &Path) -> Self {
+        Self::start_with(path, &[])
+    }
+
+    fn start_with(path: &Path, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "processes::peer_process", "--nocapture"])
             .env(ROLE, path)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -141,5 +150,57 @@ fn a_stopped_process_slows_no_publisher_of_a_lossy_link_and_each_message_is_sent
         assert_eq!((stats.sent, stats.lost), (heard.len() as u64, 0), "{stats}");
         assert_eq!(stats.sent + topic.dropped_oldest, 20_000);
         assert!(topic.dropped_oldest > 0);
+    });
+}
+
+/// Longer than a link waits for a word of its peer, so the connection is given up meanwhile and made anew.
+const STOPPED: Duration = Duration::from_millis(5_500);
+
+async fn stopped_for_long(over_shm: bool, queue: Subscription<WireMessage>) {
+    let (market, path) = (bus("market"), socket());
+    let options = LinkOptions::default().queue(queue.capacity(32)).hold(Duration::from_secs(600));
+    if over_shm {
+        market.bind_shm_with(&path, options.ring(64 << 10)).unwrap();
+    } else {
+        market.bind_unix_with(&path, options).unwrap();
+    }
+    let peer = Peer::start_with(&path, if over_shm { &[(SHM, "")] } else { &[] });
+    until_wanted(&market, "desk", &["Tick"]).await;
+    let ticks = market.publisher::<Tick>().unwrap();
+    peer.signal(Signal::STOP);
+    let (since, mut published) = (Instant::now(), 0);
+    while since.elapsed() < STOPPED || published < 20_000 {
+        for _ in 0..20 {
+            // Whoever publishes never waits, and is never told to.
+            ticks.try_publish(Tick { n: published }).unwrap();
+            published += 1;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert_eq!(link(&market, "desk").acknowledged, 0, "nobody has read anything");
+    peer.signal(Signal::CONT);
+    // All that the queue has kept is on its way, and has come: there is room for one more.
+    let queued = || market.topics().iter().map(|topic| topic.waiting).sum::<u64>();
+    until(|| queued() == 0 && link(&market, "desk").waiting == 0).await;
+    ticks.try_publish(Tick { n: published }).unwrap();
+    let (_peer, heard) = peer.heard_up_to(published).await;
+    assert!(heard.is_sorted_by(|one, next| one < next), "in order and once");
+    until(|| link(&market, "desk").waiting == 0).await;
+    let topic = market.topics().into_iter().find(|topic| topic.message == "Tick").unwrap();
+    let (stats, dropped) = (link(&market, "desk"), topic.dropped_oldest + topic.dropped_newest);
+    assert_eq!((stats.sent, stats.lost, stats.unsent), (heard.len() as u64, 0, 0), "{stats}");
+    assert_eq!(stats.sent + dropped, published + 1, "{stats}");
+    assert!(dropped > 0 && stats.connections > 1, "{stats}");
+}
+
+#[test]
+fn a_process_that_is_stopped_for_long_slows_no_publisher_of_a_lossy_link_and_each_drop_is_counted() {
+    on_every_runtime(async || {
+        tokio::join!(
+            stopped_for_long(false, Subscription::drop_oldest()),
+            stopped_for_long(false, Subscription::drop_newest()),
+            stopped_for_long(true, Subscription::drop_oldest()),
+            stopped_for_long(true, Subscription::drop_newest()),
+        );
     });
 }

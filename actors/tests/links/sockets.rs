@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 
-use mycelium::{LinkAddress, LinkError};
+use mycelium::{LinkAddress, LinkError, LinkListener};
 
 use crate::common::on_every_runtime;
 use crate::kit::{bus, find, socket, until};
@@ -56,7 +56,7 @@ fn a_socket_that_nobody_listens_at_is_replaced_and_nothing_else() {
         assert!(matches!(error, LinkError::InUse { .. }), "{error}");
         // Closed, it may be bound again.
         listener.close();
-        until(|| !path.exists()).await;
+        assert!(!path.exists());
         let again = bus("again");
         again.bind_unix(&path).unwrap();
         let desk = bus("desk");
@@ -73,5 +73,38 @@ fn a_port_that_is_taken_is_an_error_that_says_so() {
         let listener = market.bind_tcp("127.0.0.1:0").unwrap();
         let error = other.bind_tcp(listener.address()).unwrap_err();
         assert!(matches!(error, LinkError::InUse { .. }), "{error}");
+    });
+}
+
+/// What a bus has listened at is free when it says that it is down, and what a listener has, when it is
+/// closed: the next one binds it at once.
+#[test]
+fn an_address_is_free_at_once_when_its_bus_is_down_or_its_listener_closed() {
+    on_every_runtime(async || {
+        let (path, ring) = (socket(), socket());
+        let first = bus("market");
+        let port = first.bind_tcp("127.0.0.1:0").unwrap();
+        let address = port.address();
+        port.close();
+        let desk = bus("desk");
+        let dialers = [LinkAddress::unix(&path), LinkAddress::tcp(&*address)];
+        let _dialers = dialers.map(|address| desk.connect(address).unwrap());
+        for round in 0..100 {
+            let market = bus("market");
+            let listeners = [market.bind_unix(&path), market.bind_shm(&ring), market.bind_tcp(&*address)];
+            let listeners =
+                listeners.map(|bound| bound.unwrap_or_else(|error| panic!("round {round}: {error}")));
+            match round % 10 {
+                // With a connection that was accepted there.
+                0 => until(|| find(&market, "desk").is_some()).await,
+                1 => tokio::task::yield_now().await,
+                _ => {}
+            }
+            match round % 3 {
+                0 => listeners.iter().for_each(LinkListener::close),
+                _ => market.shutdown().await.unwrap(),
+            }
+        }
+        assert!(!path.exists() && !ring.exists());
     });
 }

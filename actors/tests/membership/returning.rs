@@ -49,6 +49,35 @@ fn a_pool_whose_supervisor_is_restarted_is_resized_from_its_first_size<H: Host>(
     }
 }
 
+conformance!(what_waits_for_a_key_comes_first_when_a_smaller_pool_grows_again_with_its_supervisor);
+fn what_waits_for_a_key_comes_first_when_a_smaller_pool_grows_again_with_its_supervisor<H: Host>() {
+    let (mut host, shared) = (H::new(), Shared::default());
+    let described = describe(&shared, 3, true).supervisor("pool");
+    let described = described.intensity(0, PERIOD).child(Child::actor("bad", || Bad));
+    let setup = start(&mut host, shared, described);
+    let Setup { pool, tree, shared } = &setup;
+    host.wait(pool.resize(1)).unwrap();
+    let first = pool.workers()[0].clone();
+    // It ends its life in the first of these, and begins the next one with the second.
+    let [before, after] = [(); 2].map(|()| Hold::on(&mut host, &first));
+    let send = |host: &mut H, number| {
+        (0..40).for_each(|key| host.wait(pool.tell(Job { key, number })).unwrap());
+    };
+    send(&mut host, 0);
+    let bad = host.child::<Bad>(tree, "root/pool/bad").unwrap();
+    host.try_tell(&bad, Tick(0)).unwrap();
+    host.settle();
+    before.release();
+    host.until(|| pool.workers().len() == 3 && pool.workers().iter().all(mycelium::ActorRef::is_alive));
+    send(&mut host, 1);
+    host.advance(5 * MILLISECOND);
+    after.release();
+    host.wait(pool.flush()).unwrap();
+    assert_eq!(shared.len(), 80);
+    assert!(shared.in_order().values().all(|jobs| *jobs == 2));
+    setup.part();
+}
+
 conformance!(a_worker_that_a_resize_has_added_keeps_its_keys_when_it_is_killed);
 fn a_worker_that_a_resize_has_added_keeps_its_keys_when_it_is_killed<H: Host>() {
     let (mut host, shared) = (H::new(), Shared::default());

@@ -141,6 +141,15 @@ fn prelude(contract: &Contract, codec: &mut OcamlCodec<'_>) {
         codec.interface.line(format!("val {name} : {ty}"));
         codec.main.line(format!("let {name} = {value}"));
     }
+    codec.interface.line("");
+    codec.interface.line("(** What a runtime of the library [mycelium] knows of the contract. *)");
+    codec.interface.line("val contract : string");
+    codec.main.open("let contract =");
+    // In an OCaml literal, a newline behind a backslash and the blanks after it are not there.
+    let lines: Vec<_> = contract.table().lines().map(|line| literal::text(&format!("{line}\n"))).collect();
+    let lines: Vec<_> = lines.iter().map(|line| &line[1..line.len() - 1]).collect();
+    codec.main.line(format!("\"{}\"", lines.join("\\\n   ")));
+    codec.main.dedent();
     codec.main.line("");
 }
 

@@ -37,18 +37,46 @@ const PUBLIC: [&str; 8] = [
     "to_datetime",
 ];
 
+/// What the classes of a package are made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ClassKind {
+    Dataclass,
+    Msgspec,
+}
+
+impl ClassKind {
+    /// What makes a field.
+    fn field(self) -> &'static str {
+        match self {
+            Self::Dataclass => "_field",
+            Self::Msgspec => "_msgspec.field",
+        }
+    }
+}
+
 /// The files of a Python package with all types of `contract`: dataclasses that encode, decode and validate
 /// as the types of the other languages do. It needs Python 3.11 and nothing else.
 #[must_use]
 pub fn python(contract: &Contract) -> Vec<PythonFile> {
+    files(contract, ClassKind::Dataclass)
+}
+
+/// The same package with classes that are a `msgspec.Struct`, which msgspec writes as JSON and MessagePack.
+/// It needs msgspec.
+#[must_use]
+pub fn python_msgspec(contract: &Contract) -> Vec<PythonFile> {
+    files(contract, ClassKind::Msgspec)
+}
+
+fn files(contract: &Contract, kind: ClassKind) -> Vec<PythonFile> {
     vec![
-        PythonFile { name: "__init__.py", text: package(contract) },
+        PythonFile { name: "__init__.py", text: package(contract, kind) },
         PythonFile { name: "_wire.py", text: RUNTIME.to_owned() },
         PythonFile { name: "py.typed", text: String::new() },
     ]
 }
 
-fn package(contract: &Contract) -> String {
+fn package(contract: &Contract, kind: ClassKind) -> String {
     let model = &Model::new(contract);
     let mut out = Source::default();
     let schema = &contract.schema;
@@ -63,13 +91,7 @@ fn package(contract: &Contract) -> String {
     out.line("");
     out.line("from __future__ import annotations");
     out.line("");
-    for module in ["enum", "struct", "typing"] {
-        out.line(format!("import {module} as _{module}"));
-    }
-    out.line("from collections import deque as _deque");
-    out.line("from dataclasses import dataclass as _dataclass, field as _field");
-    out.line("from decimal import Decimal");
-    out.line("");
+    imports(kind, &mut out);
     out.line("from . import _wire");
     let types = || {
         let enums = contract.enums.iter().map(|def| &def.name);
@@ -85,13 +107,13 @@ fn package(contract: &Contract) -> String {
     table(contract, &mut out);
     let mut codec = Codec::new(model);
     for def in &contract.enums {
-        types::enumeration(model, def, &mut codec, &mut out);
+        types::enumeration(model, def, kind, &mut codec, &mut out);
     }
     for def in &contract.structs {
-        types::structure(model, def, &mut codec, &mut out);
+        types::structure(model, def, kind, &mut codec, &mut out);
     }
     for message in &contract.messages {
-        types::message(model, message, &mut codec, &mut out);
+        types::message(model, message, kind, &mut codec, &mut out);
     }
     out.line("");
     out.line("");
@@ -117,6 +139,26 @@ fn package(contract: &Contract) -> String {
     }
     out.close("]");
     out.text
+}
+
+/// What the package needs of others.
+fn imports(kind: ClassKind, out: &mut Source) {
+    for module in ["enum", "struct", "typing"] {
+        out.line(format!("import {module} as _{module}"));
+    }
+    out.line("from collections import deque as _deque");
+    if kind == ClassKind::Dataclass {
+        out.line("from dataclasses import dataclass as _dataclass, field as _field");
+    }
+    out.line("from decimal import Decimal");
+    out.line("");
+    if kind == ClassKind::Msgspec {
+        // It knows what is of the class by this very name.
+        out.line("import typing");
+        out.line("");
+        out.line("import msgspec as _msgspec");
+        out.line("");
+    }
 }
 
 /// What a runtime knows of the contract.
@@ -151,7 +193,7 @@ impl Source {
 }
 
 /// Names that a class body or the code of a method needs for itself.
-const TAKEN: [&str; 8] = ["bool", "bytes", "bytearray", "cls", "float", "int", "list", "str"];
+const TAKEN: [&str; 9] = ["bool", "bytes", "bytearray", "classmethod", "cls", "float", "int", "list", "str"];
 
 /// The name of a field in Python.
 fn field_name(field: &Field) -> String {

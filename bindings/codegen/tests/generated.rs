@@ -8,6 +8,7 @@
 
 mod cases;
 mod common;
+mod decode;
 mod ocaml;
 mod python;
 mod random;

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::check::{literal, rules};
+
 /// Where something was written: line and column, both counted from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Pos {
@@ -452,6 +454,40 @@ pub enum Rule {
     Ascii,
     /// `each`: these rules on every element. `Vec`, arrays. Not empty, and never nested twice.
     Each(Vec<Rule>),
+}
+
+impl DecimalValue {
+    /// Reads decimal digits such as `-12.50`: at most 28 of them after the point, and a mantissa below 2^96.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        literal::parse_decimal(text)
+    }
+}
+
+impl Value {
+    /// Reads a [`Value::Wide`]: decimal digits, or hexadecimal ones behind `0x`. `signed`: whether of `I256`.
+    #[must_use]
+    pub fn parse_wide(text: &str, signed: bool) -> Option<Self> {
+        literal::parse_wide(text, signed).map(Self::Wide)
+    }
+}
+
+impl Value {
+    /// How this value of type `ty` compares with another one of it; `None` where they have no order, such as
+    /// NaN, lists and structs. Variants of an enum are in the order of their names.
+    #[must_use]
+    pub fn order(&self, ty: &Type, other: &Self) -> Option<std::cmp::Ordering> {
+        literal::compare(ty, self, other)
+    }
+}
+
+impl Field {
+    /// The first of the rules of this field that the value breaks. Rules of the fields of a struct or enum
+    /// in it are theirs.
+    #[must_use]
+    pub fn broken_by(&self, value: &Value) -> Option<&Rule> {
+        rules::broken(&self.ty, &self.validation, value)
+    }
 }
 
 impl Rule {

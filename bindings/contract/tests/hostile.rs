@@ -152,7 +152,9 @@ fn messages() {
     check(&two("market_data_bar", "B", 2), "MYC0012 `market_data_bar` write `MarketDataBar`");
     check(&two("Ärger", "B", 2), "MYC0012 `Ärger`");
     check(&two("true", "B", 2), "MYC0012 `true`");
-    for word in ["Self", "None", "Option", "Vec", "String", "Result", "Ok", "Timestamp"] {
+    for word in
+        ["Self", "None", "Option", "Vec", "String", "Result", "Ok", "Timestamp", "CONTRACT", "MESSAGES"]
+    {
         check(&two(word, "B", 2), &format!("MYC0013 `{word}` reserved"));
     }
     check(&with("", &GOOD.replace("x: u8", "<<: {x: u8}")), "MYC0010 `<<` merge");

@@ -50,6 +50,10 @@ enum MyceliumError
     MYCELIUM_ERROR_HANDLE = -14,
     // A fault of this library. It goes on; please report it.
     MYCELIUM_ERROR_PANIC = -15,
+    // The process was forked after this was made: its threads are not here.
+    MYCELIUM_ERROR_FORKED = -16,
+    // What looks while this thread waits (`mycelium_on_wait`) has ended the wait; nothing was sent.
+    MYCELIUM_ERROR_INTERRUPTED = -17,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -169,6 +173,9 @@ typedef struct MyceliumDescribed {
     uint64_t digest;
 } MyceliumDescribed;
 
+// What looks while a thread waits: 0 to go on waiting.
+typedef int32_t (*MyceliumLook)(void *user);
+
 // The counters of one topic. What is published is, for each subscriber, delivered, waiting, dropped or a
 // dead letter.
 typedef struct MyceliumTopicStats {
@@ -244,7 +251,7 @@ typedef struct MyceliumActor {
     void (*destroy)(void *state);
     // Called with `user` when no life will be made any more.
     MyceliumRelease release;
-    // Topics whose messages it receives: names with commas between them. Null for none.
+    // Topics whose messages it receives, as `mycelium_reader_create` takes them. Null for none.
     const char *topics;
     // What happens when its queue is full: one of `MYCELIUM_POLICY_*`.
     int32_t policy;
@@ -298,6 +305,9 @@ const char *mycelium_error(void);
 // text is copied. An actor's text is the reason of its end.
 int32_t mycelium_fail(const char *text);
 
+// Of the C library.
+extern int32_t pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
 // Frees a handle of any kind. A runtime is closed (5 s at most, see `mycelium_runtime_close`), a reader and
 // a subscription end, a tree is told to stop and not waited for. Freeing a handle twice is an error.
 int64_t mycelium_free(MyceliumHandle handle);
@@ -343,6 +353,12 @@ int64_t mycelium_publish(MyceliumHandle runtime, uint16_t type_id, const uint8_t
 // The same without waiting: `MYCELIUM_ERROR_FULL` instead.
 int64_t mycelium_try_publish(MyceliumHandle runtime, uint16_t type_id, const uint8_t *bytes, size_t len);
 
+// Has `look` called with `user` on this thread about every 50 ms from now on, while a call of this thread
+// waits to publish, to tell or for an answer; null ends that. Where it returns anything but 0, the call ends
+// with `MYCELIUM_ERROR_INTERRUPTED`, and what was to be sent was not. A language whose signal handlers run
+// between its own instructions runs them there.
+int64_t mycelium_on_wait(MyceliumLook look, void *user);
+
 // Publishes a value of another version than the contract's: `version` and `root_len` say which, and how long
 // its root is. It waits.
 int64_t mycelium_publish_version(MyceliumHandle runtime,
@@ -370,9 +386,9 @@ int64_t mycelium_stats_text(MyceliumHandle runtime, char *out, size_t len);
 int64_t mycelium_topic_stats(MyceliumHandle runtime, uint16_t type_id, struct MyceliumTopicStats *stats);
 
 // Receives the messages of these topics from now on, when it is asked. `topics`: names with commas between
-// them; one that ends with `*` stands for all that begin so. `policy`: one of `MYCELIUM_POLICY_*`;
-// `capacity`: how many messages may wait, 0 for the usual. A reader serves one thread at a time.
-// `mycelium_free` ends it.
+// them; one that ends with `*` stands for all that begin so. `#7` among them: of these topics, only the
+// messages with type id 7, and others named so. `policy`: one of `MYCELIUM_POLICY_*`; `capacity`: how many
+// messages may wait, 0 for the usual. A reader serves one thread at a time. `mycelium_free` ends it.
 int64_t mycelium_reader_create(MyceliumHandle runtime,
                                const char *topics,
                                int32_t policy,
@@ -394,10 +410,11 @@ int64_t mycelium_read(MyceliumHandle reader, uint8_t *out, size_t len, size_t mo
 // it.
 int64_t mycelium_read_array(MyceliumHandle reader, uint16_t type_id, uint8_t *out, size_t len);
 
-// Has `callback` called for each message of these topics from now on, in order, on one thread that serves
-// all callbacks of the runtime. A failure is logged and counted, and the next message comes. `release`, if
-// not null, is called with `user` when it is used no more: also where this fails. `mycelium_free` of the
-// subscription waits for the callback that runs, unless it is called from there.
+// Has `callback` called for each message of these topics (see `mycelium_reader_create`) from now on, in
+// order, on one thread that serves all callbacks of the runtime. A failure is logged and counted, and the
+// next message comes. `release`, if not null, is called with `user` when it is used no more: also where this
+// fails. `mycelium_free` of the subscription waits for the callback that runs, unless it is called from
+// there.
 int64_t mycelium_subscribe(MyceliumHandle runtime,
                            const char *topics,
                            int32_t policy,

@@ -61,7 +61,7 @@ pub struct MyceliumActor {
     pub destroy: Option<extern "C" fn(state: *mut c_void)>,
     /// Called with `user` when no life will be made any more.
     pub release: MyceliumRelease,
-    /// Topics whose messages it receives: names with commas between them. Null for none.
+    /// Topics whose messages it receives, as `mycelium_reader_create` takes them. Null for none.
     pub topics: *const c_char,
     /// What happens when its queue is full: one of `MYCELIUM_POLICY_*`.
     pub policy: i32,

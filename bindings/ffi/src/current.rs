@@ -6,19 +6,20 @@ use std::time::Duration;
 
 use mycelium_hosted::{Encoded, Scope};
 
-use crate::handles::{MyceliumHandle, address};
+use crate::handles::{MyceliumHandle, address, forks, from_before};
 use crate::last::{Fault, MyceliumError, guard};
 use crate::pointers;
 
 thread_local! {
-    /// The scope of the callback that runs; null where none does, and while it is in use.
-    static SCOPE: Cell<*mut Scope<'static>> = const { Cell::new(ptr::null_mut()) };
+    /// The scope of the callback that runs; null where none does, and while it is in use. And how often the
+    /// process was forked when the callback began.
+    static SCOPE: Cell<(*mut Scope<'static>, u32)> = const { Cell::new((ptr::null_mut(), 0)) };
     /// What the query that is being answered is answered with.
     static REPLY: RefCell<Option<Encoded>> = const { RefCell::new(None) };
 }
 
 /// Puts back what was there.
-struct Put(*mut Scope<'static>);
+struct Put((*mut Scope<'static>, u32));
 
 impl Drop for Put {
     fn drop(&mut self) {
@@ -29,18 +30,22 @@ impl Drop for Put {
 /// Runs a callback of an actor: what it calls on this thread finds `scope`.
 pub(crate) fn enter<R>(scope: &mut Scope<'_>, run: impl FnOnce() -> R) -> R {
     let at = ptr::from_mut(scope).cast::<Scope<'static>>();
-    let _put = Put(SCOPE.with(|current| current.replace(at)));
+    let _put = Put(SCOPE.with(|current| current.replace((at, forks()))));
     run()
 }
 
 /// Uses the scope of the callback that runs on this thread.
 fn with_scope<R>(run: impl FnOnce(&mut Scope<'_>) -> Result<R, Fault>) -> Result<R, Fault> {
-    let at = SCOPE.with(|scope| scope.replace(ptr::null_mut()));
+    let (at, began) = SCOPE.with(Cell::get);
+    if began != forks() && !at.is_null() {
+        return Err(from_before("the actor whose callback this is"));
+    }
     if at.is_null() {
         let text = "no callback of an actor runs on this thread: call this from one, on its own thread, before it returns";
         return Err(Fault::Own(MyceliumError::Inside, text.to_owned()));
     }
-    let _put = Put(at);
+    SCOPE.with(|scope| scope.set((ptr::null_mut(), 0)));
+    let _put = Put((at, began));
     // SAFETY: `enter` has borrowed the scope for as long as the pointer is there, and takes it back before
     // that ends. It is taken out above while it is used, so there is one such reference at a time; `run`
     // takes any lifetime, so it keeps none.

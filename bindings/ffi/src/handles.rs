@@ -3,8 +3,14 @@
 //! A handle has a place in a table and the generation of that place, which rises when it is freed. So one
 //! that was freed, twice or by another thread, is told from the one that took its place. Each place has a
 //! lock of its own: to use a handle takes that, shared, and touches no other.
+//!
+//! A child of `fork` has none of the threads that a runtime needs, and may have locks that one of them held.
+//! So it begins with a table of its own ([`forked`]), and looks at nothing in the one from before, whose
+//! handles it knows by their generations ([`GENERATIONS`]).
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, RwLock};
 
 use mycelium::tree::Builder;
 use mycelium_hosted::{Address, CLOSE_DEADLINE, CallbackId, HostedTree, Reader, Runtime};
@@ -43,8 +49,84 @@ struct Vacant {
     next: u32,
 }
 
-static PLACES: [OnceLock<Box<[Place]>>; CHUNKS] = [const { OnceLock::new() }; CHUNKS];
-static VACANT: Mutex<Vacant> = Mutex::new(Vacant { freed: Vec::new(), next: 0 });
+/// The places of one process.
+struct Table {
+    chunks: [OnceLock<Box<[Place]>>; CHUNKS],
+    vacant: Mutex<Vacant>,
+    /// The generation that a place begins with.
+    first: u32,
+}
+
+/// Of generations, so many belong to one process; those of its child come behind them (generations).
+const GENERATIONS: u32 = 1 << 24;
+
+/// The table of this process; null until it has a handle. Tables are never freed.
+static TABLE: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+/// That of the process which this one was forked from, for whoever looks for lost memory.
+static FORMER: AtomicPtr<Table> = AtomicPtr::new(ptr::null_mut());
+/// How often this process was forked since it had its first handle.
+static FORKS: AtomicU32 = AtomicU32::new(0);
+
+#[cfg(unix)]
+unsafe extern "C" {
+    /// Of the C library.
+    fn pthread_atfork(
+        prepare: Option<extern "C" fn()>,
+        parent: Option<extern "C" fn()>,
+        child: Option<extern "C" fn()>,
+    ) -> i32;
+}
+
+/// Runs in the child of a `fork`, on its one thread: it may allocate nothing and take no lock.
+extern "C" fn forked() {
+    FORMER.store(TABLE.swap(ptr::null_mut(), Ordering::Relaxed), Ordering::Relaxed);
+    FORKS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often this process was forked.
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
+impl Table {
+    fn first_generation() -> u32 {
+        1 + forks() % (u32::MAX / GENERATIONS) * GENERATIONS
+    }
+
+    /// The one of this process, if there is one.
+    #[inline]
+    fn get() -> Option<&'static Self> {
+        // SAFETY: it is null, or a table that `make` has leaked: it is there for ever, and shared only.
+        unsafe { TABLE.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// The one of this process.
+    fn make() -> &'static Self {
+        static FORKING: Once = Once::new();
+        if let Some(table) = Self::get() {
+            return table;
+        }
+        #[cfg(unix)]
+        FORKING.call_once(|| {
+            // SAFETY: `forked` does what may be done there, and is there as long as this library, which
+            // cannot be unloaded once it has threads. Without memory for the note, a child is not told.
+            let _ = unsafe { pthread_atfork(None, None, Some(forked)) };
+        });
+        let vacant = Mutex::new(Vacant { freed: Vec::new(), next: 0 });
+        let chunks = [const { OnceLock::new() }; CHUNKS];
+        let made = Box::into_raw(Box::new(Self { chunks, vacant, first: Self::first_generation() }));
+        match TABLE.compare_exchange(ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
+            // SAFETY: it was made above, and is never freed.
+            Ok(_) => unsafe { &*made },
+            Err(other) => {
+                // SAFETY: it was made above, and nobody else has seen it.
+                drop(unsafe { Box::from_raw(made) });
+                // SAFETY: another thread has put it there, and it is never freed.
+                unsafe { &*other }
+            }
+        }
+    }
+}
 
 impl Object {
     fn kind(&self) -> &'static str {
@@ -61,7 +143,8 @@ impl Object {
 
 /// A handle of a new object.
 pub(crate) fn put(object: Object) -> Result<MyceliumHandle, Fault> {
-    let mut vacant = VACANT.lock().unwrap_or_else(PoisonError::into_inner);
+    let table = Table::make();
+    let mut vacant = table.vacant.lock().unwrap_or_else(PoisonError::into_inner);
     let at = match vacant.freed.pop() {
         Some(at) => at,
         None if (vacant.next as usize) < CHUNK * CHUNKS => {
@@ -77,23 +160,38 @@ pub(crate) fn put(object: Object) -> Result<MyceliumHandle, Fault> {
         }
     };
     drop(vacant);
-    let chunk = PLACES[at as usize / CHUNK].get_or_init(|| {
-        (0..CHUNK).map(|_| Place(RwLock::new(Seat { generation: 1, object: None }))).collect()
-    });
+    let generation = table.first;
+    let chunk = table.chunks[at as usize / CHUNK]
+        .get_or_init(|| (0..CHUNK).map(|_| Place(RwLock::new(Seat { generation, object: None }))).collect());
     let mut seat = chunk[at as usize % CHUNK].0.write().unwrap_or_else(PoisonError::into_inner);
     seat.object = Some(Arc::new(object));
     Ok(u64::from(seat.generation) << 32 | u64::from(at + 1))
 }
 
+#[inline]
 fn place(handle: MyceliumHandle) -> Option<(&'static Place, u32)> {
     let at = (handle & u64::from(u32::MAX)).checked_sub(1)?;
     let at = usize::try_from(at).ok()?;
-    let place = PLACES.get(at / CHUNK)?.get()?.get(at % CHUNK)?;
+    let place = Table::get()?.chunks.get(at / CHUNK)?.get()?.get(at % CHUNK)?;
     Some((place, u32::try_from(handle >> 32).ok()?))
+}
+
+/// What is from before a fork.
+#[cold]
+pub(crate) fn from_before(what: &str) -> Fault {
+    let text = format!(
+        "this process was forked after {what} was made, whose threads are not here: make a runtime after `fork`, and use \
+         none from before"
+    );
+    Fault::Own(MyceliumError::Forked, text)
 }
 
 #[cold]
 fn stale(handle: MyceliumHandle, wanted: &str) -> Fault {
+    let generation = u32::try_from(handle >> 32).unwrap_or(0);
+    if handle != 0 && forks() > 0 && generation / GENERATIONS != Table::first_generation() / GENERATIONS {
+        return from_before(&format!("the handle {handle:#x}"));
+    }
     let text = if handle == 0 {
         format!("the handle is 0, which is none, and {wanted} is needed: did the call that makes it fail?")
     } else {
@@ -119,16 +217,7 @@ fn other(object: &Object, wanted: &str) -> Fault {
 /// # Errors
 /// There are as many handles as there may be.
 ///
-/// ```
-/// let runtime = mycelium_hosted::Runtime::builder()
-///     .contract_text("mycelium contract 1\nschema acme 1\nmessage Tick 7 1 ticks\nfield price 1 i64\n", "ticks")?
-///     .start()?;
-/// let handle = mycelium_ffi::share(runtime.clone())?; // for the code in C
-/// assert_eq!(mycelium_ffi::mycelium_check_schema(handle, runtime.known().digest()), 0);
-/// assert_eq!(mycelium_ffi::mycelium_free(handle), 0); // which closes it
-/// assert!(runtime.is_closed());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// `tests/share.rs` has an example.
 pub fn share(runtime: Runtime) -> Result<MyceliumHandle, mycelium_hosted::Error> {
     put(Object::Runtime(runtime)).map_err(|fault| mycelium_hosted::Error::Threads(fault.to_string()))
 }
@@ -167,10 +256,12 @@ fn take(handle: MyceliumHandle) -> Result<Arc<Object>, Fault> {
         return Err(stale(handle, wanted));
     }
     let object = seat.object.take().ok_or_else(|| stale(handle, wanted))?;
-    seat.generation = seat.generation.checked_add(1).unwrap_or(1);
+    // Those of another process are no handles of this one.
+    let (first, next) = (Table::first_generation(), seat.generation + 1);
+    seat.generation = if next - first < GENERATIONS - 1 { next } else { first };
     drop(seat);
     let at = u32::try_from((handle & u64::from(u32::MAX)) - 1).unwrap_or_default();
-    VACANT.lock().unwrap_or_else(PoisonError::into_inner).freed.push(at);
+    Table::make().vacant.lock().unwrap_or_else(PoisonError::into_inner).freed.push(at);
     Ok(object)
 }
 

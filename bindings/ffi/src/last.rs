@@ -43,6 +43,10 @@ pub enum MyceliumError {
     Handle = -14,
     /// A fault of this library. It goes on; please report it.
     Panic = -15,
+    /// The process was forked after this was made: its threads are not here.
+    Forked = -16,
+    /// What looks while this thread waits (`mycelium_on_wait`) has ended the wait; nothing was sent.
+    Interrupted = -17,
 }
 
 /// What an export fails with.

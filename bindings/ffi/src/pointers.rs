@@ -134,11 +134,24 @@ pub(crate) unsafe fn write<T>(at: *mut T, value: T, what: &str) -> Result<(), Fa
     Ok(())
 }
 
-/// Topics: names, with commas between them.
+/// Topics: names, with commas between them; `#` and a type id among them: of the topics, these messages
+/// alone.
 pub(crate) unsafe fn topics(names: *const c_char) -> Result<WireTopics, Fault> {
     // SAFETY: the rule of this module.
     let names = unsafe { text(names, "topics") }?;
-    Ok(names.split(',').map(str::trim).collect::<Vec<_>>().into())
+    let (mut topics, mut only) = (Vec::new(), Vec::new());
+    for name in names.split(',').map(str::trim) {
+        match name.strip_prefix('#') {
+            None => topics.push(name),
+            Some(id) => only.push(id.parse::<u16>().map_err(|_| {
+                Fault::argument(format!(
+                    "`topics` has {name:?}: after # comes the type id of a message, as in #7"
+                ))
+            })?),
+        }
+    }
+    let topics = WireTopics::from(topics);
+    Ok(if only.is_empty() { topics } else { topics.only(only) })
 }
 
 /// How to subscribe. The policy is a number: C's enums hold any.

@@ -37,9 +37,9 @@ pub struct MyceliumRecord {
 const _: () = assert!(size_of::<MyceliumRecord>() == mycelium_hosted::RECORD_HEADER_LEN);
 
 /// Receives the messages of these topics from now on, when it is asked. `topics`: names with commas between
-/// them; one that ends with `*` stands for all that begin so. `policy`: one of `MYCELIUM_POLICY_*`;
-/// `capacity`: how many messages may wait, 0 for the usual. A reader serves one thread at a time.
-/// `mycelium_free` ends it.
+/// them; one that ends with `*` stands for all that begin so. `#7` among them: of these topics, only the
+/// messages with type id 7, and others named so. `policy`: one of `MYCELIUM_POLICY_*`; `capacity`: how many
+/// messages may wait, 0 for the usual. A reader serves one thread at a time. `mycelium_free` ends it.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mycelium_reader_create(
     runtime: MyceliumHandle,

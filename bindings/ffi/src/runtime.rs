@@ -1,6 +1,7 @@
 //! Runtimes, and publishing.
 
 use std::ffi::{c_char, c_void};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -283,6 +284,21 @@ pub unsafe extern "C" fn mycelium_try_publish(
     })
 }
 
+/// What looks while a thread waits: 0 to go on waiting.
+pub type MyceliumLook = Option<extern "C" fn(user: *mut c_void) -> i32>;
+
+/// Has `look` called with `user` on this thread about every 50 ms from now on, while a call of this thread
+/// waits to publish, to tell or for an answer; null ends that. Where it returns anything but 0, the call ends
+/// with `MYCELIUM_ERROR_INTERRUPTED`, and what was to be sent was not. A language whose signal handlers run
+/// between its own instructions runs them there.
+#[unsafe(no_mangle)]
+pub extern "C" fn mycelium_on_wait(look: MyceliumLook, user: *mut c_void) -> i64 {
+    guard(|| {
+        mycelium_hosted::on_wait(look.map(|look| Rc::new(move || look(user) != 0) as Rc<dyn Fn() -> bool>));
+        Ok(0)
+    })
+}
+
 /// Publishes a value of another version than the contract's: `version` and `root_len` say which, and how long
 /// its root is. It waits.
 #[unsafe(no_mangle)]
@@ -330,7 +346,7 @@ pub unsafe extern "C" fn mycelium_publish_array(
         if count > 0 && stride == 0 {
             return Err(Fault::argument("`stride` is 0: it is the length of one value"));
         }
-        let done = self::runtime(runtime)?.publish_many(type_id, bytes.chunks_exact(stride.max(1)));
+        let done = self::runtime(runtime)?.publish_many(type_id, bytes, stride);
         match done {
             Ok(count) => report(count).map(|()| count),
             Err(some) => {

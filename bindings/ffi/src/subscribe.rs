@@ -45,10 +45,11 @@ impl Drop for User {
     }
 }
 
-/// Has `callback` called for each message of these topics from now on, in order, on one thread that serves
-/// all callbacks of the runtime. A failure is logged and counted, and the next message comes. `release`, if
-/// not null, is called with `user` when it is used no more: also where this fails. `mycelium_free` of the
-/// subscription waits for the callback that runs, unless it is called from there.
+/// Has `callback` called for each message of these topics (see `mycelium_reader_create`) from now on, in
+/// order, on one thread that serves all callbacks of the runtime. A failure is logged and counted, and the
+/// next message comes. `release`, if not null, is called with `user` when it is used no more: also where this
+/// fails. `mycelium_free` of the subscription waits for the callback that runs, unless it is called from
+/// there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mycelium_subscribe(
     runtime: MyceliumHandle,

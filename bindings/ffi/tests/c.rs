@@ -38,7 +38,8 @@ fn compile(source: &str, name: &str, more: &[&str]) -> PathBuf {
         .arg(here().join(source))
         .arg("-L")
         .arg(&library)
-        .arg(format!("-Wl,-rpath,{}", library.display()))
+        // Before cargo's LD_LIBRARY_PATH, where the library of an older build may lie.
+        .arg(format!("-Wl,--disable-new-dtags,-rpath,{}", library.display()))
         .args(["-lmycelium_ffi", "-o"])
         .arg(&out)
         .output()
@@ -126,6 +127,13 @@ fn misuse_is_an_error_that_says_what_to_do_and_never_a_crash() {
     for said in everywhere("tests/c/misuse.c") {
         assert_eq!(said, "all is refused as it should be\n");
     }
+}
+
+/// As it is: the checkers take what the threads of the parent had for lost in the child.
+#[test]
+fn a_child_of_fork_has_an_error_for_what_is_from_before_and_runtimes_of_its_own() {
+    let program = compile("tests/c/fork.c", "fork", &["-D_DEFAULT_SOURCE"]);
+    assert_eq!(run(&mut Command::new(program)), "parents and children do not disturb each other\n");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mycelium::{
     Actor, Context, Down, Handler, Monitor, Responder, StopReason, Subscription, Subscriptions, TimerHandle,
@@ -10,7 +11,7 @@ use mycelium::{
 };
 
 use crate::address::not_handled;
-use crate::{Encoded, Failure, Known, Scope};
+use crate::{Address, Encoded, Error, Failure, Known, Scope};
 
 /// What a hosted actor does: the callbacks of one life. It is made on the actor's own thread, called and
 /// dropped there.
@@ -71,6 +72,22 @@ pub trait Behavior: Send + 'static {
         Ok(())
     }
 
+    /// Goes on where the last callback has paused: after the time that it was to wait
+    /// ([`Scope::pause_for`]), or with the answer to its question ([`Scope::pause_to_ask`]). It handles
+    /// nothing in between. The result is the answer, where what has paused is a query; what that has
+    /// returned does not count.
+    ///
+    /// # Errors
+    /// Those of the callback that has paused.
+    fn resumed(
+        &mut self,
+        answer: Option<Result<Encoded, Failure>>,
+        scope: &mut Scope<'_>,
+    ) -> Result<Option<Encoded>, Failure> {
+        let _ = (answer, scope);
+        Ok(None)
+    }
+
     /// After each batch of messages: see [`Actor::batch_ended`].
     ///
     /// # Errors
@@ -112,6 +129,22 @@ pub(crate) struct Own {
     pub(crate) watches: HashMap<Monitor, u64>,
     /// How many timers were set.
     pub(crate) serials: u64,
+    /// What is to be sent when the callback that runs has returned.
+    pub(crate) later: Vec<Later>,
+    /// What the callback waits for, and goes on after.
+    pub(crate) pause: Option<Pause>,
+}
+
+/// What a callback has left to be sent.
+pub(crate) enum Later {
+    Publish(Encoded),
+    Tell(Address, Encoded),
+}
+
+/// What a callback waits for.
+pub(crate) enum Pause {
+    For(Duration),
+    Ask(Address, Encoded),
 }
 
 /// A timer that is set.
@@ -160,6 +193,61 @@ impl HostedActor {
         let Some(behavior) = behavior else { return Err(Failure::new("this life has not begun")) };
         call(&mut **behavior, &mut Scope { ctx, own, known: &spec.known })
     }
+
+    /// Calls it, and does then what the call has left to be done.
+    async fn run<R: Send>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        call: impl FnOnce(&mut dyn Behavior, &mut Scope<'_>) -> Result<R, Failure>,
+    ) -> Result<(R, Option<Encoded>), Failure> {
+        let called = self.call(ctx, call);
+        if self.own.later.is_empty() && self.own.pause.is_none() {
+            return called.map(|done| (done, None));
+        }
+        // Boxed, so that callbacks which leave nothing keep no room for it.
+        Box::pin(self.go_on(ctx, called)).await
+    }
+
+    async fn go_on<R: Send>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        mut called: Result<R, Failure>,
+    ) -> Result<(R, Option<Encoded>), Failure> {
+        let mut answer = None;
+        loop {
+            for later in std::mem::take(&mut self.own.later) {
+                let sent = match later {
+                    Later::Publish(Encoded { header, bytes }) => {
+                        ctx.publish_wire(&header, &bytes).await.map_err(Error::Publish)
+                    }
+                    Later::Tell(to, message) => to.told(message).await,
+                };
+                if let Err(error) = sent {
+                    called = called.and_then(|_| Err(Failure::new(error.to_string())));
+                }
+            }
+            let waited = match self.own.pause.take() {
+                Some(_) if called.is_err() => break,
+                None => break,
+                Some(Pause::For(time)) => {
+                    ctx.sleep(time).await;
+                    None
+                }
+                Some(Pause::Ask(whom, query)) => {
+                    let told = whom.asked(query).await;
+                    Some(told.map_err(|error| match error {
+                        Error::Answer(failure) => failure,
+                        error => Failure::new(error.to_string()),
+                    }))
+                }
+            };
+            match self.call(ctx, |behavior, scope| behavior.resumed(waited, scope)) {
+                Ok(told) => answer = told,
+                Err(failure) => called = Err(failure),
+            }
+        }
+        called.map(|done| (done, answer))
+    }
 }
 
 impl Actor for HostedActor {
@@ -173,31 +261,32 @@ impl Actor for HostedActor {
 
     async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
         self.behavior = Some((self.spec.make)()?);
-        self.call(ctx, Behavior::started)
+        self.run(ctx, Behavior::started).await.map(drop)
     }
 
     async fn batch_ended(&mut self, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        self.call(ctx, Behavior::batch_ended)
+        self.run(ctx, Behavior::batch_ended).await.map(drop)
     }
 
     async fn stopping(&mut self, reason: &StopReason, ctx: &mut Context<Self>) {
         // One that has not begun has nothing to stop.
-        let _ = self.call(ctx, |behavior, scope| {
+        let stopping = |behavior: &mut dyn Behavior, scope: &mut Scope<'_>| {
             behavior.stopping(reason, scope);
             Ok(())
-        });
+        };
+        let _ = self.run(ctx, stopping).await;
     }
 }
 
 impl Handler<WireMessage> for HostedActor {
     async fn handle(&mut self, message: &WireMessage, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        self.call(ctx, |behavior, scope| behavior.message(&message.delivery(), scope))
+        self.run(ctx, |behavior, scope| behavior.message(&message.delivery(), scope)).await.map(drop)
     }
 }
 
 impl Handler<Told> for HostedActor {
     async fn handle(&mut self, told: &Told, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        self.call(ctx, |behavior, scope| behavior.told(&told.0, scope))
+        self.run(ctx, |behavior, scope| behavior.told(&told.0, scope)).await.map(drop)
     }
 }
 
@@ -211,14 +300,14 @@ impl Handler<Due> for HostedActor {
             Some(timed) if timed.serial == due.serial => None,
             _ => return Ok(()),
         };
-        self.call(ctx, |behavior, scope| behavior.timer(due.number, scope))
+        self.run(ctx, |behavior, scope| behavior.timer(due.number, scope)).await.map(drop)
     }
 }
 
 impl Handler<Down> for HostedActor {
     async fn handle(&mut self, down: &Down, ctx: &mut Context<Self>) -> Result<(), Failure> {
         let Some(number) = self.own.watches.remove(&down.monitor) else { return Ok(()) };
-        self.call(ctx, |behavior, scope| behavior.down(number, &down.reason, scope))
+        self.run(ctx, |behavior, scope| behavior.down(number, &down.reason, scope)).await.map(drop)
     }
 }
 
@@ -226,7 +315,8 @@ impl Responder<Encoded> for HostedActor {
     type Reply = Result<Encoded, Failure>;
 
     async fn answer(&mut self, query: &Encoded, ctx: &mut Context<Self>) -> Self::Reply {
-        self.call(ctx, |behavior, scope| behavior.query(query, scope))
+        let (answer, later) = self.run(ctx, |behavior, scope| behavior.query(query, scope)).await?;
+        Ok(later.unwrap_or(answer))
     }
 }
 

@@ -12,7 +12,7 @@ use mycelium::wire::{Encoder, Wire, valid};
 use mycelium::{ActorRef, AskError, Context, Monitor, Recipient, ReplyRecipient, Watchable};
 
 use crate::actor::Told;
-use crate::wait::{block_on, within};
+use crate::wait::{at_once, block_looking, looking_within};
 use crate::{Error, Failure, HostedActor};
 
 /// A message as bytes, with what a frame says of them.
@@ -30,13 +30,15 @@ pub struct Encoded {
 #[derive(Clone)]
 pub struct Address(Arc<dyn Addressed>);
 
-type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+type Awaited<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 trait Addressed: Send + Sync {
-    fn tell(&self, message: Encoded) -> Later<'_, ()>;
-    fn ask(&self, query: Encoded) -> Later<'_, Encoded>;
+    fn tell(&self, message: Encoded) -> Awaited<'_, ()>;
+    fn ask(&self, query: Encoded) -> Awaited<'_, Encoded>;
     fn watch(&self, by: &mut Context<HostedActor>) -> Option<Monitor>;
     fn is_alive(&self) -> bool;
+    /// Whether it lives in an isolate, which stands still while its thread waits.
+    fn is_isolated(&self) -> bool;
 }
 
 impl Encoded {
@@ -82,23 +84,55 @@ impl Address {
     /// was handled.
     ///
     /// # Errors
-    /// [`Error::Tell`]: the actor has ended; [`Error::Answer`]: it takes no such message.
+    /// [`Error::Tell`]: the actor has ended; [`Error::Answer`]: it takes no such message;
+    /// [`Error::Interrupted`]. Where the mailbox of an actor in an isolate is full, [`Error::Isolated`].
     pub fn tell(&self, message: Encoded) -> Result<(), Error> {
-        block_on(self.0.tell(message))
+        if self.0.is_isolated() {
+            let told = at_once(self.0.tell(message));
+            return told.unwrap_or(Err(Error::Isolated { what: "room in a full mailbox" }));
+        }
+        block_looking(self.0.tell(message))
     }
 
     /// Asks, and keeps the thread until there is an answer, for `limit` at most; without one as long as the
     /// bus says.
     ///
     /// # Errors
-    /// [`Error::Ask`], and [`Error::Answer`] when the actor's code has failed to answer.
+    /// [`Error::Ask`], and [`Error::Answer`] when the actor's code has failed to answer;
+    /// [`Error::Interrupted`]. For an actor in an isolate [`Error::Isolated`], and it was not asked.
     pub fn ask(&self, query: Encoded, limit: Option<Duration>) -> Result<Encoded, Error> {
+        if self.0.is_isolated() {
+            return Err(Error::Isolated { what: "an answer" });
+        }
         let asked = self.0.ask(query);
         match limit {
             // By this thread, which waits: the actor's own may be what is busy.
-            Some(limit) => within(limit, asked).unwrap_or(Err(Error::Ask(AskError::Timeout))),
-            None => block_on(asked),
+            Some(limit) => looking_within(limit, asked).unwrap_or(Err(Error::Ask(AskError::Timeout))),
+            None => block_looking(asked),
         }
+    }
+
+    /// The same as [`tell`](Self::tell), for tasks, and for threads that wait in their own way
+    /// ([`Runtime::enter`](crate::Runtime::enter)).
+    ///
+    /// # Errors
+    /// Those of [`tell`](Self::tell).
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the message was not put into the mailbox.
+    pub async fn told(&self, message: Encoded) -> Result<(), Error> {
+        self.0.tell(message).await
+    }
+
+    /// The same as [`ask`](Self::ask), as long as the bus says.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask).
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the query may be answered, and the answer is dropped.
+    pub async fn asked(&self, query: Encoded) -> Result<Encoded, Error> {
+        self.0.ask(query).await
     }
 
     /// Whether it has not ended. One that waits for its restart has not.
@@ -113,11 +147,11 @@ impl Address {
 }
 
 impl Addressed for ActorRef<HostedActor> {
-    fn tell(&self, message: Encoded) -> Later<'_, ()> {
+    fn tell(&self, message: Encoded) -> Awaited<'_, ()> {
         Box::pin(async { self.tell(Told(message)).await.map_err(|error| Error::Tell(error.to_string())) })
     }
 
-    fn ask(&self, query: Encoded) -> Later<'_, Encoded> {
+    fn ask(&self, query: Encoded) -> Awaited<'_, Encoded> {
         Box::pin(async move { self.ask(query).await.map_err(Error::Ask)?.map_err(Error::Answer) })
     }
 
@@ -127,6 +161,10 @@ impl Addressed for ActorRef<HostedActor> {
 
     fn is_alive(&self) -> bool {
         self.is_alive()
+    }
+
+    fn is_isolated(&self) -> bool {
+        self.is_isolated()
     }
 }
 
@@ -169,8 +207,8 @@ pub struct Exposed {
 }
 
 type Watch = Box<dyn Fn(&mut Context<HostedActor>) -> Monitor + Send + Sync>;
-type Take = Box<dyn Fn(Encoded) -> Later<'static, ()> + Send + Sync>;
-type Answer = Box<dyn Fn(Encoded) -> Later<'static, Encoded> + Send + Sync>;
+type Take = Box<dyn Fn(Encoded) -> Awaited<'static, ()> + Send + Sync>;
+type Answer = Box<dyn Fn(Encoded) -> Awaited<'static, Encoded> + Send + Sync>;
 
 impl Exposed {
     /// Nothing yet.
@@ -181,7 +219,7 @@ impl Exposed {
     /// It takes this message.
     pub fn takes<M: Wire>(mut self, recipient: Recipient<M>) -> Self {
         self.known_by(recipient.clone(), Recipient::is_alive);
-        let take = move |message: Encoded| -> Later<'static, ()> {
+        let take = move |message: Encoded| -> Awaited<'static, ()> {
             let recipient = recipient.clone();
             Box::pin(async move {
                 let message: M = message.decode().map_err(Error::Answer)?;
@@ -195,7 +233,7 @@ impl Exposed {
     /// It answers this query.
     pub fn answers<Q: Wire, R: Wire>(mut self, recipient: ReplyRecipient<Q, R>) -> Self {
         self.known_by(recipient.clone(), ReplyRecipient::is_alive);
-        let answer = move |query: Encoded| -> Later<'static, Encoded> {
+        let answer = move |query: Encoded| -> Awaited<'static, Encoded> {
             let recipient = recipient.clone();
             Box::pin(async move {
                 let query: Q = query.decode().map_err(Error::Answer)?;
@@ -223,14 +261,14 @@ impl Exposed {
 }
 
 impl Addressed for Exposed {
-    fn tell(&self, message: Encoded) -> Later<'_, ()> {
+    fn tell(&self, message: Encoded) -> Awaited<'_, ()> {
         match self.takes.get(&message.header.type_id) {
             Some(take) => take(message),
             None => Box::pin(async move { Err(not_taken("takes", message.header.type_id)) }),
         }
     }
 
-    fn ask(&self, query: Encoded) -> Later<'_, Encoded> {
+    fn ask(&self, query: Encoded) -> Awaited<'_, Encoded> {
         match self.answers.get(&query.header.type_id) {
             Some(answer) => answer(query),
             None => Box::pin(async move { Err(not_taken("answers", query.header.type_id)) }),
@@ -243,6 +281,11 @@ impl Addressed for Exposed {
 
     fn is_alive(&self) -> bool {
         self.alive.as_ref().is_some_and(|alive| alive())
+    }
+
+    // It is for runtimes, which are live.
+    fn is_isolated(&self) -> bool {
+        false
     }
 }
 

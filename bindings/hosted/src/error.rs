@@ -65,6 +65,13 @@ pub enum Error {
         /// What it called.
         what: &'static str,
     },
+    /// A call would keep the very thread that runs the isolate which it waits for.
+    Isolated {
+        /// What it would wait for.
+        what: &'static str,
+    },
+    /// What looks while this thread waits has ended the wait: see [`on_wait`](crate::on_wait).
+    Interrupted,
     /// A tree was not started.
     Start(StartError),
     /// A supervisor refused a call.
@@ -121,6 +128,8 @@ pub enum ErrorKind {
     System = 12,
     /// An argument makes no sense.
     Argument = 13,
+    /// See [`Error::Interrupted`].
+    Interrupted = 17,
 }
 
 /// Some messages of several were published, and then one was not.
@@ -156,6 +165,7 @@ impl Error {
             Self::Publish(WirePublishError::Full { .. }) => ErrorKind::Full,
             Self::Publish(WirePublishError::SelfBlocked { .. })
             | Self::Inside { .. }
+            | Self::Isolated { .. }
             | Self::Ask(AskError::Itself) => ErrorKind::Inside,
             Self::Publish(WirePublishError::Value(_) | WirePublishError::TooLong { .. }) => ErrorKind::Value,
             Self::Contract(_) | Self::UnknownType { .. } | Self::Publish(_) => ErrorKind::Contract,
@@ -167,6 +177,7 @@ impl Error {
             Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) => ErrorKind::Tree,
             Self::Ask(AskError::Timeout) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
+            Self::Interrupted => ErrorKind::Interrupted,
             Self::Answer(_) | Self::Callback => ErrorKind::Callback,
         }
     }
@@ -212,6 +223,15 @@ impl fmt::Display for Error {
                 f,
                 "{what} waits for the callbacks of this runtime, and was called from one of them: have another thread call it \
                  once this callback has returned"
+            ),
+            Self::Isolated { what } => write!(
+                f,
+                "{what} is waited for on the thread that runs the isolate, which would stand still: between runs use \
+                 `HostedIsolate::ask`, or run the isolate first; a callback leaves it until it has returned, with \
+                 `Scope::publish_later`, `tell_later` or `pause_to_ask`"
+            ),
+            Self::Interrupted => f.write_str(
+                "the wait was interrupted, and nothing was sent: do it again to go on waiting",
             ),
             Self::Start(error) => error.fmt(f),
             Self::Call(error) => error.fmt(f),

@@ -11,6 +11,7 @@
 //!   thread ([`Runtime::subscribe`]), which waits blocking and costs no hop for each message.
 //! - Actors: a [`Behavior`] is a set of callbacks, made anew for each life. [`Runtime::child`] is a child
 //!   of any supervision tree, on a thread of its own. The text of its error is the reason of its end.
+//! - The same actors in an isolate, in virtual time, called in place: [`HostedIsolate`].
 //! - [`Address`]: whoever can be told and asked in bytes, a Rust actor too ([`Runtime::expose`]).
 //!
 //! # Threads and locks
@@ -26,6 +27,8 @@ mod actor;
 mod address;
 mod delivery;
 mod error;
+mod inside;
+mod isolate;
 mod known;
 mod reader;
 mod records;
@@ -38,9 +41,11 @@ pub use actor::{ActorSpec, Behavior, HostedActor};
 pub use address::{Address, Encoded, Exposed};
 pub use delivery::CallbackId;
 pub use error::{Error, ErrorKind, Failure, PublishedSome};
+pub use isolate::{HostedIsolate, Recorded};
 pub use known::{Described, Known};
 pub use reader::Reader;
 pub use records::{RECORD_HEADER_LEN, Record, records};
 pub use runtime::{CLOSE_DEADLINE, Runtime, RuntimeBuilder};
 pub use scope::Scope;
 pub use tree::HostedTree;
+pub use wait::on_wait;

@@ -66,7 +66,11 @@ impl Reader {
                 Ok(true)
             }
             Waited::TimedOut => Ok(false),
-            Waited::Ready(None) | Waited::Stopped => Err(CLOSED),
+            Waited::Ready(None) | Waited::Stopped | Waited::Interrupted => {
+                // What is over is over for all calls.
+                parking.stop();
+                Err(CLOSED)
+            }
         }
     }
 

@@ -3,8 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, Weak};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use mycelium::frame::Header;
@@ -19,8 +18,9 @@ use tokio::runtime::{EnterGuard, Handle};
 use crate::actor::HostedActor;
 use crate::delivery::{CallbackId, Delivery};
 use crate::error::{Failure, PublishedSome};
+use crate::inside::{Inside, NoHooks};
 use crate::known::read;
-use crate::wait::{Parking, block_on, take_timers_of};
+use crate::wait::{Parking, block_looking, block_on, end_threads};
 use crate::{ActorSpec, Address, Error, Exposed, HostedTree, Known, Reader};
 
 /// How long [`Runtime::close`] waits unless told otherwise.
@@ -77,51 +77,6 @@ struct Shared {
     readers: Mutex<Vec<Weak<Parking>>>,
     trees: Mutex<Vec<Tree>>,
     exposed: RwLock<HashMap<String, Address>>,
-}
-
-/// The language's hooks, and which threads call its code.
-struct Inside {
-    hooks: Arc<dyn ThreadHooks>,
-    /// Whose timers its threads wait by.
-    handle: Handle,
-    threads: Mutex<HashSet<ThreadId>>,
-    one_ended: Condvar,
-}
-
-impl Inside {
-    /// Waits until no thread calls the language's code any more; whether none does by then.
-    fn wait_end(&self, limit: Duration) -> bool {
-        let threads = lock(&self.threads);
-        let waited = self.one_ended.wait_timeout_while(threads, limit, |threads| !threads.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_empty()
-    }
-}
-
-/// Of languages that do not care.
-struct NoHooks;
-
-impl ThreadHooks for NoHooks {}
-
-impl ThreadHooks for Inside {
-    fn started(&self) {
-        lock(&self.threads).insert(thread::current().id());
-        take_timers_of(&self.handle);
-        self.hooks.started();
-    }
-
-    fn before_wait(&self) {
-        self.hooks.before_wait();
-    }
-
-    fn after_wait(&self) {
-        self.hooks.after_wait();
-    }
-
-    fn ended(&self) {
-        self.hooks.ended();
-        lock(&self.threads).remove(&thread::current().id());
-        self.one_ended.notify_all();
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -227,12 +182,7 @@ impl Runtime {
         owned: Option<tokio::runtime::Runtime>,
         hooks: Arc<dyn ThreadHooks>,
     ) -> Self {
-        let hooks = Arc::new(Inside {
-            hooks,
-            handle: handle.clone(),
-            threads: Mutex::default(),
-            one_ended: Condvar::new(),
-        });
+        let hooks = Arc::new(Inside::new(hooks, handle.clone()));
         Self {
             shared: Arc::new(Shared {
                 bus,
@@ -295,7 +245,7 @@ impl Runtime {
         match self.try_publish_as(header, bytes) {
             Err(Error::Publish(WirePublishError::Full { .. })) => {
                 self.check_not_own(header.type_id)?;
-                Ok(block_on(self.shared.bus.publish_wire(header, bytes))?)
+                block_looking(async { Ok(self.shared.bus.publish_wire(header, bytes).await?) })
             }
             done => done,
         }
@@ -321,24 +271,43 @@ impl Runtime {
         Ok(self.shared.bus.try_publish_wire(header, bytes)?)
     }
 
-    /// Publishes several values of one message, in order, waiting as [`publish`](Self::publish) does; how
-    /// many.
+    /// Publishes the values of `each` bytes of one message that lie one behind the other, in order. It waits
+    /// as [`publish`](Self::publish) does. How many; together they cost a part of what they cost alone.
     ///
     /// # Errors
-    /// [`PublishedSome`]: the first one that was not published, and how many were.
-    pub fn publish_many<'a>(
-        &self,
-        type_id: u16,
-        values: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<usize, PublishedSome> {
-        let mut published = 0;
-        let header =
-            self.shared.known.get(type_id).map_err(|error| PublishedSome { published, error })?.header();
-        for bytes in values {
-            self.publish_as(&header, bytes).map_err(|error| PublishedSome { published, error })?;
-            published += 1;
+    /// [`PublishedSome`]: the first one that was not published, and how many were. `bytes` that end within a
+    /// value end with one that is too short.
+    pub fn publish_many(&self, type_id: u16, bytes: &[u8], each: usize) -> Result<usize, PublishedSome> {
+        let each = each.max(1);
+        // Those that go together are copied together, even where few find room: as few as that, then.
+        let (mut published, mut together) = (0, usize::MAX);
+        loop {
+            let rest = bytes.get(published * each..).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok(published);
+            }
+            let some = &rest[..rest.len().min(together.saturating_mul(each))];
+            match self.try_publish_many(type_id, some, each) {
+                Ok(()) => {
+                    published += some.len().div_ceil(each);
+                    together = together.saturating_mul(2);
+                }
+                Err((before, Error::Publish(WirePublishError::Full { .. }))) => {
+                    published += before;
+                    let next = &some[before * each..some.len().min((before + 1) * each)];
+                    self.publish(type_id, next).map_err(|error| PublishedSome { published, error })?;
+                    (published, together) = (published + 1, 1);
+                }
+                Err((before, error)) => return Err(PublishedSome { published: published + before, error }),
+            }
         }
-        Ok(published)
+    }
+
+    fn try_publish_many(&self, type_id: u16, bytes: &[u8], each: usize) -> Result<(), (usize, Error)> {
+        self.check_open().map_err(|error| (0, error))?;
+        let header = self.shared.known.get(type_id).map_err(|error| (0, error))?.header();
+        let done = self.shared.bus.try_publish_wire_many(&header, bytes, each);
+        done.map_err(|(before, error)| (before, error.into()))
     }
 
     /// Receives the messages of these topics from now on, when it is asked.
@@ -489,7 +458,7 @@ impl Runtime {
         let finished = self.shared.hooks.wait_end(left().max(GRACE)) && finished;
         self.shared.stop_readers();
         if let Some(threads) = lock(&self.shared.owned).take() {
-            threads.shutdown_timeout(left().max(GRACE));
+            end_threads(threads, left().max(GRACE));
         }
         ended?;
         if finished { Ok(()) } else { Err(Error::Callback) }
@@ -529,11 +498,11 @@ impl Runtime {
 
     /// That no callback of this runtime asks.
     pub(crate) fn check_outside(&self, what: &'static str) -> Result<(), Error> {
-        let inside = lock(&self.shared.hooks.threads).contains(&thread::current().id());
-        if inside { Err(Error::Inside { what }) } else { Ok(()) }
+        if self.shared.hooks.is_here() { Err(Error::Inside { what }) } else { Ok(()) }
     }
 
-    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+    /// Lets what this thread polls until the guard is dropped use the timers below the bus.
+    pub fn enter(&self) -> EnterGuard<'_> {
         self.shared.handle.enter()
     }
 }

@@ -7,8 +7,8 @@ use mycelium::frame::Header;
 use mycelium::rand_core::Rng as _;
 use mycelium::{Context, Every, Timestamp, WirePublishError};
 
-use crate::actor::{Due, Own, Timed};
-use crate::wait::block_on;
+use crate::actor::{Due, Later, Own, Pause, Timed};
+use crate::wait::block_looking;
 use crate::{Address, Encoded, Error, HostedActor, Known};
 
 /// The actor whose callback runs: what it publishes and sets here is its own. It is there for the time of one
@@ -23,7 +23,8 @@ impl Scope<'_> {
     /// Publishes a value of the current version, and keeps the thread while a `Block` subscriber is full.
     ///
     /// # Errors
-    /// Those of [`Runtime::publish`](crate::Runtime::publish).
+    /// Those of [`Runtime::publish`](crate::Runtime::publish). In an isolate, where nobody else would go on,
+    /// a full queue is [`Error::Isolated`].
     pub fn publish(&mut self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
         let header = self.known.get(type_id)?.header();
         self.publish_as(&header, bytes)
@@ -35,7 +36,12 @@ impl Scope<'_> {
     /// Those of [`publish`](Self::publish).
     pub fn publish_as(&mut self, header: &Header, bytes: &[u8]) -> Result<(), Error> {
         match self.ctx.try_publish_wire(header, bytes) {
-            Err(WirePublishError::Full { .. }) => Ok(block_on(self.ctx.publish_wire(header, bytes))?),
+            Err(WirePublishError::Full { .. }) if self.ctx.is_isolated() => {
+                Err(Error::Isolated { what: "room in a full queue" })
+            }
+            Err(WirePublishError::Full { .. }) => {
+                block_looking(async { Ok(self.ctx.publish_wire(header, bytes).await?) })
+            }
             done => Ok(done?),
         }
     }
@@ -47,6 +53,29 @@ impl Scope<'_> {
     pub fn try_publish(&mut self, type_id: u16, bytes: &[u8]) -> Result<(), Error> {
         let header = self.known.get(type_id)?.header();
         Ok(self.ctx.try_publish_wire(&header, bytes)?)
+    }
+
+    /// Publishes a value when this callback has returned, in the order of these calls, also when it has
+    /// failed. The actor waits for room then, and keeps no thread: so it is the one way to publish
+    /// that works in an isolate where a queue is full. A value that is refused ends the life.
+    pub fn publish_later(&mut self, message: Encoded) {
+        self.own.later.push(Later::Publish(message));
+    }
+
+    /// The same for a message that is told to one actor.
+    pub fn tell_later(&mut self, to: Address, message: Encoded) {
+        self.own.later.push(Later::Tell(to, message));
+    }
+
+    /// Has [`Behavior::resumed`](crate::Behavior::resumed) called after so long on the bus's clock, once this
+    /// callback has returned. The actor handles nothing in between.
+    pub fn pause_for(&mut self, time: Duration) {
+        self.own.pause = Some(Pause::For(time));
+    }
+
+    /// Has [`Behavior::resumed`](crate::Behavior::resumed) called with the answer to a query.
+    pub fn pause_to_ask(&mut self, whom: Address, query: Encoded) {
+        self.own.pause = Some(Pause::Ask(whom, query));
     }
 
     /// A value of the current version of this message, such as an answer.

@@ -3,20 +3,49 @@
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use mycelium::ThreadHooks;
-use tokio::runtime::Handle;
+use mycelium::{ThreadHooks, without_cancellation};
+use tokio::runtime::{Handle, Runtime};
 use tokio::task::coop::unconstrained;
+
+use crate::Error;
 
 thread_local! {
     /// Whose timers count for what this thread waits for: those of a runtime that it drives itself stand
     /// still meanwhile.
     static TIMERS: RefCell<Option<Handle>> = const { RefCell::new(None) };
+    /// What looks whether a wait of this thread is to end.
+    static LOOK: RefCell<Option<Look>> = const { RefCell::new(None) };
+}
+
+type Look = Rc<dyn Fn() -> bool>;
+
+/// How long a thread waits at most between two looks.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Has `look` called on this thread about every 50 ms from now on, while a call of it waits to publish, to
+/// tell or for an answer. Where it returns `true`, the wait ends with [`Error::Interrupted`], and what was to
+/// be sent was not. A language whose signal handlers run between its own instructions runs them there.
+/// `look` may make such calls itself. `None` ends it.
+///
+/// ```
+/// # let runtime = mycelium_hosted::Runtime::builder()
+/// #     .contract_text("mycelium contract 1\nschema acme 1\nmessage Tick 7 1 ticks\nfield price 1 i64\n", "ticks")?
+/// #     .start()?;
+/// let _full = runtime.reader("ticks", mycelium::Subscription::block().capacity(1))?;
+/// mycelium_hosted::on_wait(Some(std::rc::Rc::new(|| true)));
+/// let error = (0..10).find_map(|n: i64| runtime.publish(7, &n.to_le_bytes()).err());
+/// assert_eq!(error, Some(mycelium_hosted::Error::Interrupted));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn on_wait(look: Option<Rc<dyn Fn() -> bool>>) {
+    LOOK.with(|slot| *slot.borrow_mut() = look);
 }
 
 /// This thread waits by the timers of that runtime from now on.
@@ -36,6 +65,7 @@ pub(crate) enum Waited<T> {
     Ready(T),
     TimedOut,
     Stopped,
+    Interrupted,
 }
 
 impl Wake for Parking {
@@ -66,6 +96,16 @@ impl Parking {
         self: &Arc<Self>,
         limit: Option<Duration>,
         hooks: Option<&dyn ThreadHooks>,
+        poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    ) -> Waited<T> {
+        self.wait_looking(limit, hooks, None, poll)
+    }
+
+    fn wait_looking<T>(
+        self: &Arc<Self>,
+        limit: Option<Duration>,
+        hooks: Option<&dyn ThreadHooks>,
+        look: Option<&Look>,
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Waited<T> {
         *self.sleeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
@@ -77,8 +117,10 @@ impl Parking {
         let _entered = timers.as_ref().map(Handle::enter);
         // It takes no part in the budget of a task, which is not refilled before the code returns.
         let mut work = pin!(unconstrained(poll_fn(|cx| poll(cx))));
+        let mut looked = look.map(|_| Instant::now());
         loop {
-            if let Poll::Ready(value) = work.as_mut().poll(&mut cx) {
+            // Nor does it end a service whose code this is: the thread is kept.
+            if let Poll::Ready(value) = without_cancellation(|| work.as_mut().poll(&mut cx)) {
                 return Waited::Ready(value);
             }
             if self.is_stopped() {
@@ -88,9 +130,22 @@ impl Parking {
             if left.is_some_and(|left| left.is_zero()) {
                 return Waited::TimedOut;
             }
+            if let (Some(look), Some(at)) = (look, &mut looked)
+                && at.elapsed() >= LOOK_EVERY
+            {
+                if look() {
+                    return Waited::Interrupted;
+                }
+                *at = Instant::now();
+                // It may have waited by itself, and then others have woken what sleeps here.
+                *self.sleeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread::current());
+                continue;
+            }
+            let most = look.map(|_| LOOK_EVERY);
+            let turn = left.into_iter().chain(most).min();
             let _asleep = Asleep::new(hooks);
             // Whoever woke it meanwhile has left a token, with which this returns at once.
-            left.map_or_else(thread::park, thread::park_timeout);
+            turn.map_or_else(thread::park, thread::park_timeout);
         }
     }
 }
@@ -116,15 +171,74 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
     let mut work = pin!(work);
     match Arc::new(Parking::default()).wait(None, None, |cx| work.as_mut().poll(cx)) {
         Waited::Ready(output) => output,
-        Waited::TimedOut | Waited::Stopped => unreachable!("it has no limit, and nobody stops it"),
+        Waited::TimedOut | Waited::Stopped | Waited::Interrupted => {
+            unreachable!("it has no limit, and nobody stops it")
+        }
     }
 }
 
-/// The same for `limit` at most.
+/// The same, unless what looks on this thread ([`on_wait`]) ends it.
+pub(crate) fn block_looking<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let mut work = pin!(work);
+    let look = LOOK.with(|look| look.borrow().clone());
+    match Arc::new(Parking::default()).wait_looking(None, None, look.as_ref(), |cx| work.as_mut().poll(cx)) {
+        Waited::Ready(done) => done,
+        Waited::TimedOut | Waited::Stopped | Waited::Interrupted => Err(Error::Interrupted),
+    }
+}
+
+/// What is ready at once, where to wait would be to wait for this very thread.
+pub(crate) fn at_once<F: Future>(work: F) -> Option<F::Output> {
+    match pin!(work).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}
+
+/// The same as [`block_on`] for `limit` at most.
 pub(crate) fn within<F: Future>(limit: Duration, work: F) -> Option<F::Output> {
     let mut work = pin!(work);
     match Arc::new(Parking::default()).wait(Some(limit), None, |cx| work.as_mut().poll(cx)) {
         Waited::Ready(output) => Some(output),
+        Waited::TimedOut | Waited::Stopped | Waited::Interrupted => None,
+    }
+}
+
+/// The same as [`block_looking`] for `limit` at most.
+pub(crate) fn looking_within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Option<Result<T, Error>> {
+    let mut work = pin!(work);
+    let look = LOOK.with(|look| look.borrow().clone());
+    let parking = Arc::new(Parking::default());
+    match parking.wait_looking(Some(limit), None, look.as_ref(), |cx| work.as_mut().poll(cx)) {
+        Waited::Ready(done) => Some(done),
+        Waited::Interrupted => Some(Err(Error::Interrupted)),
         Waited::TimedOut | Waited::Stopped => None,
+    }
+}
+
+/// Ends the threads below a bus. An actor of another runtime may be who closes this one: tokio lets nobody
+/// wait for threads from where a task runs, so another thread does it for it.
+pub(crate) fn end_threads(threads: Runtime, limit: Duration) {
+    if Handle::try_current().is_err() {
+        return threads.shutdown_timeout(limit);
+    }
+    // Out of the closure's reach where there is no thread for it: to drop it here would wait as well.
+    let slot = Arc::new(Mutex::new(Some(threads)));
+    let of_thread = Arc::clone(&slot);
+    let end = move || {
+        let threads = of_thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        threads.into_iter().for_each(|threads| threads.shutdown_timeout(limit));
+    };
+    match thread::Builder::new().name("mycelium-ends".to_owned()).spawn(end) {
+        Ok(ending) => drop(ending.join()),
+        Err(_) => slot
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+            .into_iter()
+            .for_each(Runtime::shutdown_background),
     }
 }

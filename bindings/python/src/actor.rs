@@ -7,11 +7,10 @@ use mycelium::frame::Header;
 use mycelium::{StopReason, WireDelivery};
 use mycelium_hosted::{ActorSpec, Behavior, Encoded, Failure, Scope};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString, PyType};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
-use crate::callback::failed;
 use crate::context::Context;
-use crate::core::Core;
+use crate::host::Host;
 use crate::kind::Kind;
 use crate::subscription::{how, topics_of};
 
@@ -39,7 +38,7 @@ pub(crate) enum Takes {
 
 /// How an actor is made, and what it receives.
 pub(crate) struct ActorPlan {
-    core: Arc<Core>,
+    host: Arc<Host>,
     /// Called with the context: the actor, and its methods by their names.
     factory: Py<PyAny>,
     handlers: Vec<HandlerPlan>,
@@ -61,6 +60,8 @@ struct Made {
     answers: HashMap<u16, Method>,
     /// How many records wait in the batches.
     waiting: usize,
+    /// Whether what has paused is a query.
+    asked: bool,
 }
 
 /// What the framework calls by itself.
@@ -68,6 +69,7 @@ struct Hooks {
     started: Py<PyAny>,
     stopping: Py<PyAny>,
     timer: Py<PyAny>,
+    resumed: Py<PyAny>,
 }
 
 struct Method {
@@ -78,8 +80,8 @@ struct Method {
 }
 
 impl ActorPlan {
-    pub(crate) fn new(core: &Arc<Core>, factory: Py<PyAny>, handlers: Vec<HandlerPlan>) -> Self {
-        Self { core: Arc::clone(core), factory, handlers }
+    pub(crate) fn new(host: &Arc<Host>, factory: Py<PyAny>, handlers: Vec<HandlerPlan>) -> Self {
+        Self { host: Arc::clone(host), factory, handlers }
     }
 
     pub(crate) fn spec(self) -> PyResult<ActorSpec> {
@@ -99,9 +101,10 @@ impl ActorPlan {
 
     /// A life's actor with its methods.
     fn make(&self, py: Python<'_>, scope: &mut Scope<'_>) -> PyResult<Made> {
-        let context = Py::new(py, Context::new(&self.core, scope))?;
-        let (actor, methods): (Py<PyAny>, Bound<'_, PyDict>) =
-            self.factory.bind(py).call1((context.clone_ref(py),))?.extract()?;
+        let context = Py::new(py, Context::new(&self.host, scope))?;
+        let made =
+            self.host.within(py, &context, || self.factory.bind(py).call1((context.clone_ref(py),)))?;
+        let (actor, methods): (Py<PyAny>, Bound<'_, PyDict>) = made.extract()?;
         let method = |name: &str| methods.as_any().get_item(name).map(Bound::unbind);
         let (mut takes, mut answers) = (HashMap::new(), HashMap::new());
         for handler in &self.handlers {
@@ -109,9 +112,13 @@ impl ActorPlan {
             let (kind, call) = (Arc::clone(&handler.kind), method(&handler.method)?);
             of.insert(kind.header.type_id, Method { kind, call, takes: handler.takes, records: Vec::new() });
         }
-        let hooks =
-            Hooks { started: method("started")?, stopping: method("stopping")?, timer: method("_fire")? };
-        Ok(Made { actor, context, hooks, takes, answers, waiting: 0 })
+        let hooks = Hooks {
+            started: method("started")?,
+            stopping: method("stopping")?,
+            timer: method("_fire")?,
+            resumed: method("_resumed")?,
+        };
+        Ok(Made { actor, context, hooks, takes, answers, waiting: 0, asked: false })
     }
 }
 
@@ -149,18 +156,40 @@ impl Made {
         Ok(())
     }
 
-    fn answer(&self, py: Python<'_>, query: &Encoded, core: &Core) -> PyResult<Encoded> {
+    fn answer(&mut self, py: Python<'_>, query: &Encoded, host: &Host) -> PyResult<Encoded> {
         let Some(method) = self.answers.get(&query.header.type_id) else {
             let text =
                 format!("it has no method with @ask for messages with type id {}", query.header.type_id);
             return Err(pyo3::exceptions::PyTypeError::new_err(text));
         };
-        let query = method.kind.decode(py, &query.header, &query.bytes)?;
-        let answer = method.call.bind(py).call1((query,))?;
-        let class: Bound<'_, PyType> = answer.get_type();
-        let kind = Kind::of(&core.contract, &class)?;
-        let value = crate::publisher::encoded(&answer, core.validate)?;
-        Ok(Encoded { header: kind.header, bytes: value.as_bytes().to_vec() })
+        let asked = method.kind.decode(py, &query.header, &query.bytes)?;
+        let answer = method.call.bind(py).call1((asked,))?;
+        self.asked = self.context.get().is_paused();
+        // One that has paused is answered when it goes on.
+        if self.asked { Ok(query.clone()) } else { host.encode(&answer) }
+    }
+
+    /// Goes on where a method has paused, with the answer to what it has asked; the answer of a query.
+    fn resumed(
+        &mut self,
+        py: Python<'_>,
+        answer: Option<Result<Encoded, Failure>>,
+        host: &Host,
+    ) -> PyResult<Option<Encoded>> {
+        let answer = match answer {
+            Some(Ok(Encoded { header, bytes })) => {
+                let told = (header.type_id, header.version, header.root_len, PyBytes::new(py, &bytes));
+                told.into_pyobject(py)?.into_any()
+            }
+            Some(Err(failure)) => PyString::new(py, failure.text()).into_any(),
+            None => py.None().into_bound(py),
+        };
+        let done = self.hooks.resumed.bind(py).call1((answer,))?;
+        if !self.asked || self.context.get().is_paused() {
+            return Ok(None);
+        }
+        self.asked = false;
+        host.encode(&done).map(Some)
     }
 }
 
@@ -169,14 +198,15 @@ impl Life {
     fn call<T>(
         &mut self,
         scope: &mut Scope<'_>,
-        call: impl FnOnce(Python<'_>, &mut Made, &Core) -> PyResult<T>,
+        call: impl FnOnce(Python<'_>, &mut Made, &Host) -> PyResult<T>,
     ) -> Result<T, Failure> {
-        let core = &*self.plan.core;
+        let host = &*self.plan.host;
         let Some(made) = &mut self.made else { return Err(Failure::new("this life has not begun")) };
         Python::attach(|py| {
-            let called = call(py, made, core);
-            made.context.get().carry_out(scope);
-            called.map_err(|error| failed(py, "actor_failed", made.actor.bind(py), error))
+            let context = made.context.clone_ref(py);
+            let called = host.within(py, &context, || call(py, made, host));
+            context.get().carry_out(scope);
+            called.map_err(|error| host.failed(py, made.actor.bind(py), error))
         })
     }
 }
@@ -186,7 +216,7 @@ impl Behavior for Life {
         let plan = Arc::clone(&self.plan);
         let made = Python::attach(|py| {
             let made = plan.make(py, scope);
-            made.map_err(|error| failed(py, "actor_failed", PyString::new(py, &scope.path()).as_any(), error))
+            made.map_err(|error| plan.host.failed(py, PyString::new(py, &scope.path()).as_any(), error))
         });
         self.made = Some(made?);
         self.call(scope, |py, made, _| made.hooks.started.bind(py).call0().map(drop))
@@ -201,7 +231,15 @@ impl Behavior for Life {
     }
 
     fn query(&mut self, query: &Encoded, scope: &mut Scope<'_>) -> Result<Encoded, Failure> {
-        self.call(scope, |py, made, core| made.answer(py, query, core))
+        self.call(scope, |py, made, host| made.answer(py, query, host))
+    }
+
+    fn resumed(
+        &mut self,
+        answer: Option<Result<Encoded, Failure>>,
+        scope: &mut Scope<'_>,
+    ) -> Result<Option<Encoded>, Failure> {
+        self.call(scope, |py, made, host| made.resumed(py, answer, host))
     }
 
     fn timer(&mut self, number: u64, scope: &mut Scope<'_>) -> Result<(), Failure> {

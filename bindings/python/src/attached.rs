@@ -35,9 +35,12 @@ pub(crate) fn is_delivery() -> bool {
 }
 
 /// Notes this thread in `mycelium._threads`, which ends those that do not end by themselves.
-fn note(what: &str) {
+fn note(method: &str) {
     Python::attach(|py| {
-        let noted = py.import("mycelium._threads").and_then(|threads| threads.call_method0(what));
+        let noted = py.import("mycelium._threads").and_then(|threads| {
+            let ident = py.import("threading")?.call_method0("get_ident")?;
+            threads.getattr("alive")?.call_method1(method, (ident,))
+        });
         // Nothing depends on it before the interpreter exits.
         drop(noted);
     });
@@ -51,7 +54,7 @@ impl ThreadHooks for PythonThread {
         let taken = unsafe { ffi::PyGILState_Ensure() };
         let delivery = std::thread::current().name() == Some("mycelium-calls");
         STATE.set(Some(State { taken, waiting: ptr::null_mut(), delivery }));
-        note("began");
+        note("add");
     }
 
     fn before_wait(&self) {
@@ -73,7 +76,7 @@ impl ThreadHooks for PythonThread {
     fn ended(&self) {
         // A thread that ends attached; one that ends while it waits is attached first.
         self.after_wait();
-        note("ended");
+        note("discard");
         let Some(state) = STATE.take() else { return };
         // SAFETY: it undoes the `PyGILState_Ensure` of `started` on the same thread, which is attached.
         unsafe { ffi::PyGILState_Release(state.taken) };

@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use mycelium_hosted::Scope;
+use mycelium_hosted::{Address, Encoded, Scope};
 use pyo3::prelude::*;
 
-use crate::core::Core;
 use crate::errors::Class;
+use crate::host::Host;
 use crate::wait;
 
 /// What an actor has ordered.
@@ -21,12 +21,17 @@ enum Order {
     Cancel(u64),
     Ready,
     Stop,
+    /// In an isolate alone, as those below.
+    Publish(Encoded),
+    Tell(Address, Encoded),
+    Pause(Duration),
+    Ask(Address, Encoded),
 }
 
 /// An actor's half of its life that Python sees.
 #[pyclass(frozen, module = "mycelium._native")]
 pub(crate) struct Context {
-    core: Arc<Core>,
+    host: Arc<Host>,
     path: String,
     id: u64,
     seed: u64,
@@ -36,9 +41,9 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(core: &Arc<Core>, scope: &mut Scope<'_>) -> Self {
+    pub(crate) fn new(host: &Arc<Host>, scope: &mut Scope<'_>) -> Self {
         Self {
-            core: Arc::clone(core),
+            host: Arc::clone(host),
             path: scope.path(),
             id: scope.id(),
             seed: scope.random(),
@@ -62,6 +67,10 @@ impl Context {
                 }
                 Order::Ready => scope.ready(),
                 Order::Stop => scope.stop(),
+                Order::Publish(message) => scope.publish_later(message),
+                Order::Tell(to, message) => scope.tell_later(to, message),
+                Order::Pause(time) => scope.pause_for(time),
+                Order::Ask(whom, query) => scope.pause_to_ask(whom, query),
             }
         }
     }
@@ -69,6 +78,27 @@ impl Context {
     /// The life has ended.
     pub(crate) fn end(&self) {
         *self.orders.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Whether its handler has asked to go on later.
+    pub(crate) fn is_paused(&self) -> bool {
+        let orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.iter().flatten().any(|order| matches!(order, Order::Pause(_) | Order::Ask(..)))
+    }
+
+    /// Publishes when its handler has returned.
+    pub(crate) fn publish_later(&self, py: Python<'_>, message: Encoded) -> PyResult<()> {
+        self.order(py, Order::Publish(message))
+    }
+
+    /// Tells when its handler has returned.
+    pub(crate) fn tell_later(&self, py: Python<'_>, to: Address, message: Encoded) -> PyResult<()> {
+        self.order(py, Order::Tell(to, message))
+    }
+
+    /// Asks when its handler has returned, and goes on with the answer.
+    pub(crate) fn ask_later(&self, py: Python<'_>, whom: Address, query: Encoded) -> PyResult<()> {
+        self.order(py, Order::Ask(whom, query))
     }
 
     fn order(&self, py: Python<'_>, order: Order) -> PyResult<()> {
@@ -113,7 +143,7 @@ impl Context {
 
     /// The time on the bus's clock, in nanoseconds since 1970.
     fn now(&self) -> i64 {
-        self.core.hosted.bus().clock().now().as_nanos()
+        self.host.clock.now().as_nanos()
     }
 
     fn after(&self, py: Python<'_>, seconds: f64, number: u64) -> PyResult<()> {
@@ -131,6 +161,19 @@ impl Context {
 
     fn cancel(&self, py: Python<'_>, number: u64) -> PyResult<()> {
         self.order(py, Order::Cancel(number))
+    }
+
+    /// In an isolate: publishes when the handler has returned. `timeout` is that of a runtime.
+    #[pyo3(signature = (message, timeout = None))]
+    fn publish(&self, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        wait::limit(timeout)?;
+        let encoded = self.host.encode(message)?;
+        self.publish_later(message.py(), encoded)
+    }
+
+    /// In an isolate: goes on (`_resumed`) after so many nanoseconds.
+    fn pause(&self, py: Python<'_>, nanos: u64) -> PyResult<()> {
+        self.order(py, Order::Pause(Duration::from_nanos(nanos)))
     }
 
     fn ready(&self, py: Python<'_>) -> PyResult<()> {

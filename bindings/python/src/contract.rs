@@ -1,17 +1,20 @@
 //! Contracts, loaded at run time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use mycelium::wire;
 use mycelium_contract::Digests;
 use pyo3::prelude::*;
 
 use crate::errors::Class;
+use crate::host::Kinds;
 
 /// What a process knows of the messages of a contract.
 #[pyclass(frozen, module = "mycelium._native")]
 pub(crate) struct Contract {
     pub(crate) loaded: wire::Contract,
+    pub(crate) kinds: Arc<Kinds>,
     schema_digest: u64,
     origin: String,
 }
@@ -33,7 +36,7 @@ impl Contract {
     fn parse(py: Python<'_>, table: &str, schema_digest: u64, origin: String) -> PyResult<Self> {
         let loaded = wire::Contract::parse(table)
             .map_err(|error| Class::Contract.of(py, format!("{origin}: the contract's table: {error}")))?;
-        Ok(Self { loaded, schema_digest, origin })
+        Ok(Self { loaded, kinds: Kinds::new(loaded), schema_digest, origin })
     }
 
     #[getter]

@@ -6,20 +6,22 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mycelium::frame::Header;
-use mycelium::wire::{self, WirePublishError};
+use mycelium::wire::WirePublishError;
 use mycelium_hosted as hosted;
 use pyo3::prelude::*;
 
 use crate::attached::{self, PythonThread};
 use crate::errors::{self, Class};
+use crate::host::{Host, Kinds};
 use crate::wait::{Waited, until};
 
 /// What the runtime and all that it has handed out share.
 pub(crate) struct Core {
     pub(crate) hosted: hosted::Runtime,
-    pub(crate) contract: wire::Contract,
-    pub(crate) validate: bool,
+    pub(crate) host: Arc<Host>,
     forked: AtomicBool,
+    /// Whether it was closed, and nothing goes on.
+    over: AtomicBool,
     /// How many threads wait detached.
     waiting: AtomicUsize,
     /// Of how many callbacks under `block` each message is awaited, by type id.
@@ -40,21 +42,25 @@ impl Drop for Waiting<'_> {
 impl Core {
     pub(crate) fn new(
         py: Python<'_>,
-        contract: wire::Contract,
+        kinds: &Arc<Kinds>,
         threads: usize,
         topic_capacity: Option<usize>,
         validate: bool,
     ) -> PyResult<Self> {
-        let mut builder =
-            hosted::Runtime::builder().contract(contract).workers(threads).hooks(Arc::new(PythonThread));
+        let mut builder = hosted::Runtime::builder()
+            .contract(kinds.contract)
+            .workers(threads)
+            .hooks(Arc::new(PythonThread));
         if let Some(messages) = topic_capacity {
             builder = builder.bus(|bus| bus.topic_capacity(messages));
         }
+        let hosted = builder.start().map_err(|error| errors::of(py, &error))?;
+        let (kinds, clock) = (Arc::clone(kinds), hosted.bus().clock());
         Ok(Self {
-            hosted: builder.start().map_err(|error| errors::of(py, &error))?,
-            contract,
-            validate,
+            hosted,
+            host: Arc::new(Host { kinds, validate, clock, isolate: None }),
             forked: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             called: Mutex::default(),
             trees: Mutex::default(),
@@ -72,6 +78,10 @@ impl Core {
 
     pub(crate) fn is_forked(&self) -> bool {
         self.forked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
     }
 
     pub(crate) fn waits(&self) -> Waiting<'_> {
@@ -114,7 +124,7 @@ impl Core {
         self.open(py)?;
         match self.hosted.bus().try_publish_wire(header, bytes) {
             Ok(()) => Ok(()),
-            Err(WirePublishError::Full { message }) if self.would_wait_for_itself(header.type_id) => {
+            Err(WirePublishError::Full { message, .. }) if self.would_wait_for_itself(header.type_id) => {
                 Err(errors::publish(py, &WirePublishError::SelfBlocked { message }))
             }
             Err(WirePublishError::Full { .. }) if limit != Some(Duration::ZERO) => {
@@ -184,6 +194,7 @@ impl Core {
         let closed = py.detach(|| {
             let closed = self.hosted.close(limit);
             if self.hosted.is_closed() {
+                self.over.store(true, Ordering::Release);
                 let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
                 drop(trees);
             }

@@ -21,6 +21,7 @@ pub(crate) enum Class {
     Actor,
     NoAddress,
     Timeout,
+    Run,
 }
 
 impl Class {
@@ -37,6 +38,7 @@ impl Class {
             Self::Actor => "ActorError",
             Self::NoAddress => "NoAddressError",
             Self::Timeout => "AskTimeoutError",
+            Self::Run => "RunError",
         }
     }
 
@@ -62,11 +64,12 @@ pub(crate) fn publish(py: Python<'_>, error: &WirePublishError) -> PyErr {
                 "{message} was not published: the runtime is closed; publish before `close()`, or inside `with Runtime(..)`"
             ),
         ),
-        WirePublishError::Full { message } => (
+        WirePublishError::Full { message, whose } => (
             Class::Full,
             format!(
-                "{message} was not published: the queue of a subscriber is full; wait longer (`timeout=None` waits for ever), \
-                 read faster, or subscribe with a larger `capacity` or another `policy`"
+                "{message} was not published: the queue of {} is full; wait longer (`timeout=None` waits for ever), \
+                 read faster, or subscribe with a larger `capacity` or another `policy`",
+                whose.as_ref().map_or_else(|| "a subscriber".to_owned(), ToString::to_string)
             ),
         ),
         WirePublishError::SelfBlocked { message } => (

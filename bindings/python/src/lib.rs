@@ -10,16 +10,21 @@
 mod actor;
 mod attached;
 mod callback;
+mod confined;
 mod context;
 mod contract;
 mod core;
 mod errors;
+mod host;
+mod isolate;
 mod kind;
+mod log;
 mod pipe;
 mod plan;
 mod publisher;
 mod runtime;
 mod subscription;
+mod sweep;
 mod tree;
 mod wait;
 
@@ -33,11 +38,17 @@ mod _native {
     #[pymodule_export]
     use crate::contract::Contract;
     #[pymodule_export]
+    use crate::isolate::{Isolate, IsolateTree, Recorder};
+    #[pymodule_export]
+    use crate::log::LogTap;
+    #[pymodule_export]
     use crate::publisher::Publisher;
     #[pymodule_export]
     use crate::runtime::Runtime;
     #[pymodule_export]
     use crate::subscription::Subscription;
+    #[pymodule_export]
+    use crate::sweep::{Sweep, Trial};
     #[pymodule_export]
     use crate::tree::Tree;
 }

@@ -8,20 +8,23 @@ use mycelium::Supervisor;
 use mycelium::tree::{
     AutoShutdown, Backoff, Builder, Child, Health, Redelivery, Restart, Shutdown, Strategy,
 };
+use mycelium_hosted::ActorSpec;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::actor::{ActorPlan, HandlerPlan, Takes};
-use crate::core::Core;
-use crate::kind::Kind;
+use crate::host::Host;
 use crate::wait;
 
-/// What knows the message classes.
-type Kinds<'a> = dyn Fn(&Bound<'_, PyType>) -> PyResult<Arc<Kind>> + 'a;
+/// Whose trees they are.
+pub(crate) struct Hosting<'a> {
+    pub(crate) host: &'a Arc<Host>,
+    pub(crate) child: &'a dyn Fn(&str, ActorSpec) -> Child,
+}
 
 /// A supervisor with its children.
-pub(crate) fn builder(plan: &Bound<'_, PyAny>, core: &Arc<Core>, kinds: &Kinds<'_>) -> PyResult<Builder> {
+pub(crate) fn builder(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Builder> {
     let id: String = plan.getattr("id")?.extract()?;
     let restarts: u32 = plan.getattr("intensity")?.extract()?;
     let mut builder = Supervisor::builder(id)
@@ -35,36 +38,19 @@ pub(crate) fn builder(plan: &Bound<'_, PyAny>, core: &Arc<Core>, kinds: &Kinds<'
     for child in plan.getattr("children")?.try_iter()? {
         let child = child?;
         builder = if child.hasattr("children")? {
-            builder.child(Child::supervisor(self::builder(&child, core, kinds)?))
+            builder.child(Child::supervisor(self::builder(&child, hosting)?))
         } else {
-            builder.child(self::child(&child, core, kinds)?)
+            builder.child(self::child(&child, hosting)?)
         };
     }
     Ok(builder)
 }
 
 /// An actor as a child.
-pub(crate) fn child(plan: &Bound<'_, PyAny>, core: &Arc<Core>, kinds: &Kinds<'_>) -> PyResult<Child> {
+fn child(plan: &Bound<'_, PyAny>, hosting: &Hosting<'_>) -> PyResult<Child> {
     let id: String = plan.getattr("id")?.extract()?;
-    let mut handlers = Vec::new();
-    for row in plan.getattr("handlers")?.try_iter()? {
-        let (class, method, takes, policy, capacity): (
-            Bound<'_, PyType>,
-            String,
-            (String, usize),
-            String,
-            Option<usize>,
-        ) = row?.extract()?;
-        let takes = match takes.0.as_str() {
-            "each" => Takes::Each,
-            "told" => Takes::Told,
-            "batch" => Takes::Batch(takes.1),
-            _ => Takes::Query,
-        };
-        handlers.push(HandlerPlan { kind: kinds(&class)?, method, takes, policy, capacity });
-    }
-    let spec = ActorPlan::new(core, plan.getattr("factory")?.unbind(), handlers).spec()?;
-    let mut child = core.hosted.child(&id, spec).restart(one_of(plan, "restart", &RESTARTS)?);
+    let spec = spec(plan, hosting.host)?;
+    let mut child = (hosting.child)(&id, spec).restart(one_of(plan, "restart", &RESTARTS)?);
     child = match plan.getattr("shutdown")?.extract::<Option<f64>>()? {
         Some(0.0) => child.shutdown(Shutdown::BrutalKill),
         limit => child.shutdown(wait::limit(limit)?.map_or(Shutdown::Infinity, Shutdown::Timeout)),
@@ -83,6 +69,28 @@ pub(crate) fn child(plan: &Bound<'_, PyAny>, core: &Arc<Core>, kinds: &Kinds<'_>
         child = child.ready_when_told();
     }
     Ok(child.significant(plan.getattr("significant")?.extract()?).source(plan.getattr("source")?.extract()?))
+}
+
+/// How an actor is made, and what it receives.
+pub(crate) fn spec(plan: &Bound<'_, PyAny>, host: &Arc<Host>) -> PyResult<ActorSpec> {
+    let mut handlers = Vec::new();
+    for row in plan.getattr("handlers")?.try_iter()? {
+        let (class, method, takes, policy, capacity): (
+            Bound<'_, PyType>,
+            String,
+            (String, usize),
+            String,
+            Option<usize>,
+        ) = row?.extract()?;
+        let takes = match takes.0.as_str() {
+            "each" => Takes::Each,
+            "told" => Takes::Told,
+            "batch" => Takes::Batch(takes.1),
+            _ => Takes::Query,
+        };
+        handlers.push(HandlerPlan { kind: host.kinds.of(&class)?, method, takes, policy, capacity });
+    }
+    ActorPlan::new(host, plan.getattr("factory")?.unbind(), handlers).spec()
 }
 
 const STRATEGIES: [(&str, Strategy); 3] = [

@@ -45,7 +45,7 @@ impl Publisher {
             return self.core.publish(py, &self.kind.header, value.as_bytes(), limit);
         }
         self.check(message)?;
-        let value = encoded(message, self.core.validate)?;
+        let value = encoded(message, self.core.host.validate)?;
         self.core.publish(py, &self.kind.header, value.as_bytes(), limit)
     }
 

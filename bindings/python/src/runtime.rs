@@ -1,10 +1,10 @@
 //! The runtime: a bus, its threads, and the message classes that were met.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mycelium_hosted::Encoded;
+use mycelium::AskError;
+use mycelium_hosted::{Encoded, Error};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyType};
@@ -12,14 +12,16 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyType};
 use crate::callback::Callback;
 use crate::contract::Contract;
 use crate::core::Core;
+use crate::errors::{self, Class};
 use crate::kind::Kind;
+use crate::plan::{self, Hosting};
 use crate::publisher::{Publisher, encoded};
 use crate::subscription::{self, Subscription};
 use crate::tree::Tree;
-use crate::{errors, plan, wait};
+use crate::wait::{self, Waited};
 
 /// A message as bytes: type id, version, root length, value.
-type Told<'py> = (u16, u16, u32, Bound<'py, PyBytes>);
+pub(crate) type Told<'py> = (u16, u16, u32, Bound<'py, PyBytes>);
 
 /// How many threads a runtime may have.
 const THREADS_MAX: usize = 64;
@@ -29,19 +31,11 @@ const THREADS_MAX: usize = 64;
 pub(crate) struct Runtime {
     core: Arc<Core>,
     contract: Py<Contract>,
-    /// By the address of the class, which is kept.
-    kinds: Mutex<HashMap<usize, Arc<Kind>>>,
 }
 
 impl Runtime {
     fn kind(&self, class: &Bound<'_, PyType>) -> PyResult<Arc<Kind>> {
-        let at = class.as_ptr().addr();
-        if let Some(kind) = self.kinds.lock().unwrap_or_else(PoisonError::into_inner).get(&at) {
-            return Ok(Arc::clone(kind));
-        }
-        let kind = Arc::new(Kind::of(&self.core.contract, class)?);
-        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).insert(at, Arc::clone(&kind));
-        Ok(kind)
+        self.core.host.kinds.of(class)
     }
 }
 
@@ -62,15 +56,15 @@ impl Runtime {
         if topic_capacity == Some(0) {
             return Err(PyValueError::new_err("topic_capacity is a number of messages from 1 on"));
         }
-        let core = Core::new(py, contract.get().loaded, threads, topic_capacity, validate)?;
-        Ok(Self { core: Arc::new(core), contract: contract.unbind(), kinds: Mutex::new(HashMap::new()) })
+        let core = Core::new(py, &contract.get().kinds, threads, topic_capacity, validate)?;
+        Ok(Self { core: Arc::new(core), contract: contract.unbind() })
     }
 
     /// Publishes a message to its topic.
     #[pyo3(signature = (message, timeout = None))]
     fn publish(&self, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
         let (kind, limit) = (self.kind(&message.get_type())?, wait::limit(timeout)?);
-        let value = encoded(message, self.core.validate)?;
+        let value = encoded(message, self.core.host.validate)?;
         self.core.publish(message.py(), &kind.header, value.as_bytes(), limit)
     }
 
@@ -115,31 +109,46 @@ impl Runtime {
     fn start_tree(&self, plan: &Bound<'_, PyAny>) -> PyResult<Tree> {
         let py = plan.py();
         self.core.open(py)?;
-        let builder = plan::builder(plan, &self.core, &|class| self.kind(class))?;
+        let builder = plan::builder(
+            plan,
+            &Hosting { host: &self.core.host, child: &|id, spec| self.core.hosted.child(id, spec) },
+        )?;
         Tree::start(py, &self.core, builder)
     }
 
     /// The answer to a query, as `(type id, version, root length, bytes)`.
     fn ask_at<'py>(&self, path: &str, query: &Bound<'py, PyAny>, timeout: f64) -> PyResult<Told<'py>> {
-        let (py, kind) = (query.py(), self.kind(&query.get_type())?);
+        let (py, limit) = (query.py(), wait::limit(Some(timeout))?);
         self.core.open(py)?;
-        let limit = wait::limit(Some(timeout))?;
-        let query =
-            Encoded { header: kind.header, bytes: encoded(query, self.core.validate)?.as_bytes().to_vec() };
-        let _waits = self.core.waits();
-        let answer = py.detach(|| self.core.hosted.address(path)?.ask(query, limit));
+        let query = self.core.host.encode(query)?;
+        let address = self.core.hosted.address(path).map_err(|error| errors::of(py, &error))?;
+        let answer = match wait::until(py, &self.core, address.asked(query), limit, || false)? {
+            Waited::Ready(answer) => answer,
+            Waited::TimedOut => Err(Error::Ask(AskError::Timeout)),
+            Waited::GivenUp => Err(Error::Closed { what: "the runtime" }),
+        };
         let Encoded { header, bytes } = answer.map_err(|error| errors::of(py, &error))?;
         Ok((header.type_id, header.version, header.root_len, PyBytes::new(py, &bytes)))
     }
 
     /// Puts a message into the mailbox of the actor at this path.
-    fn tell_at(&self, path: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (py, kind) = (message.py(), self.kind(&message.get_type())?);
+    #[pyo3(signature = (path, message, timeout = None))]
+    fn tell_at(&self, path: &str, message: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<()> {
+        let (py, limit) = (message.py(), wait::limit(timeout)?);
         self.core.open(py)?;
-        let message =
-            Encoded { header: kind.header, bytes: encoded(message, self.core.validate)?.as_bytes().to_vec() };
-        let _waits = self.core.waits();
-        py.detach(|| self.core.hosted.address(path)?.tell(message)).map_err(|error| errors::of(py, &error))
+        let message = self.core.host.encode(message)?;
+        let address = self.core.hosted.address(path).map_err(|error| errors::of(py, &error))?;
+        let told = match wait::until(py, &self.core, address.told(message), limit, || false)? {
+            Waited::Ready(told) => told,
+            Waited::GivenUp => Err(Error::Closed { what: "the runtime" }),
+            Waited::TimedOut => {
+                let text = format!(
+                    "{path} was not told: its mailbox is full; wait longer (`timeout=None` waits for ever), or send less"
+                );
+                return Err(Class::Full.of(py, text));
+            }
+        };
+        told.map_err(|error| errors::of(py, &error))
     }
 
     #[getter]

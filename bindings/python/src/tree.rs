@@ -37,7 +37,7 @@ impl Tree {
 }
 
 /// The word of OTP, but for one that runs.
-fn status(status: ChildStatus) -> &'static str {
+pub(crate) fn status(status: ChildStatus) -> &'static str {
     match status {
         ChildStatus::Starting => "starting",
         ChildStatus::Running(_) => "running",

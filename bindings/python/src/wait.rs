@@ -31,7 +31,7 @@ impl Wake for Unpark {
 pub(crate) enum Waited<T> {
     Ready(T),
     TimedOut,
-    /// `given_up` said so.
+    /// `given_up` said so, or the runtime is closed.
     GivenUp,
 }
 
@@ -60,13 +60,18 @@ where
         let mut at = work.as_mut();
         // A signal handler runs outside of the wait that is counted: it may close the runtime.
         let waits = core.waits();
-        let output = py.detach(|| slice(at.as_mut(), &waker, now + left));
+        let output = py.detach(|| {
+            // Asks have timers.
+            let _entered = core.hosted.enter();
+            slice(at.as_mut(), &waker, now + left)
+        });
         drop(waits);
         if let Some(output) = output {
             return Ok(Waited::Ready(output));
         }
         py.check_signals()?;
-        if given_up() {
+        // What has not come when all is closed comes from nobody.
+        if given_up() || core.is_over() {
             return Ok(Waited::GivenUp);
         }
         if end.is_some_and(|end| Instant::now() >= end) {

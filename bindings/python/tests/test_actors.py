@@ -84,7 +84,8 @@ def test_an_actor_that_raises_is_restarted_and_its_mailbox_survives(rt, fragile,
     assert len(fragile.lives) == 2
     assert "ValueError: thirteen is not handled" in fragile.reasons[0]
     assert 'raise ValueError("thirteen is not handled")' in fragile.reasons[0], "the traceback is the reason"
-    assert rt.stats()["restarts"] == 1
+    # The supervisor counts it for itself, a moment before or after.
+    settle(lambda: rt.stats()["restarts"] == 1)
 
 
 def test_a_failure_is_logged_with_its_traceback_and_path(rt, fragile, caplog) -> None:  # type: ignore[no-untyped-def]

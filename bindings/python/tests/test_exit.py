@@ -97,16 +97,40 @@ def test_ctrl_c_ends_a_wait(program) -> None:  # type: ignore[no-untyped-def]
         signal.signal(signal.SIGINT, signal.default_int_handler)
         rt = mycelium.Runtime(contract=desk)
         ticks = rt.subscribe(Tick, capacity=4)
-        for wait in (rt.subscribe(Note).recv, lambda: rt.publish_many([Tick(1)] * 100)):
+
+        class Slow(mycelium.Actor):
+            @mycelium.on(Note, capacity=1)
+            def note(self, note):
+                time.sleep(60)
+
+            @mycelium.ask(Tick)
+            def query(self, tick):
+                return tick
+
+        tree = rt.start(mycelium.Supervisor(children=[mycelium.Child("slow", Slow, shutdown=0.1)]))
+        rt.tell("root/slow", Note(1, "", []))
+
+        def tells():
+            while True:
+                rt.tell("root/slow", Note(1, "", []))
+
+        try:
+            while True:
+                rt.tell("root/slow", Note(1, "", []), timeout=0.05)
+        except mycelium.FullError as error:
+            print("full" if "mailbox" in str(error) else error)
+        for wait in (rt.subscribe(Note).recv, lambda: rt.publish_many([Tick(1)] * 100),
+                     lambda: rt.ask("root/slow", Tick(1), Tick, timeout=3600), tells, lambda: tree.wait(3600)):
             threading.Timer(0.1, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
             try:
                 wait()
             except KeyboardInterrupt:
                 print("interrupted")
-        rt.close()
+        print("ends", flush=True)
+        os._exit(0)
         """
     )
-    assert told.stdout == "interrupted\n" * 2
+    assert told.stdout == "full\n" + "interrupted\n" * 5 + "ends\n", told.stdout + told.stderr
 
 
 def test_a_signal_handler_closes_the_runtime_that_its_thread_waits_on(program) -> None:  # type: ignore[no-untyped-def]
@@ -228,3 +252,133 @@ def test_a_fork_while_callbacks_and_actors_work(program) -> None:  # type: ignor
         """
     )
     assert told.stdout == "ends\n", told.stderr
+
+
+def test_threads_that_wait_hold_up_no_exit(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        rt = mycelium.Runtime(contract=desk)
+        ticks, full = rt.subscribe(Tick), rt.subscribe(Tock, capacity=4)
+        ended = []
+
+        def read():
+            for tick in ticks:
+                pass
+            print("read")
+
+        def publish():
+            try:
+                while True:
+                    rt.publish(Tock(1))
+            except mycelium.ClosedError:
+                print("published")
+
+        for work in (read, publish):
+            threading.Thread(target=work).start()
+        time.sleep(0.2)
+        print("ends")
+        """
+    )
+    assert sorted(told.stdout.split()) == ["ends", "published", "read"] and told.stderr == ""
+
+
+def test_an_exit_while_much_is_logged(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        import io, logging
+        logging.basicConfig(level=logging.DEBUG, stream=io.StringIO())
+
+        class Fails(mycelium.Actor):
+            @mycelium.on(Tick, policy="drop_oldest")
+            def tick(self, tick):
+                raise ValueError
+
+        rt = mycelium.Runtime(contract=desk)
+        back = mycelium.Backoff(initial=0.0001, cap=0.0001)
+        child = mycelium.Child("fails", Fails, backoff=back)
+        rt.start(mycelium.Supervisor(children=[child], intensity=10**6))
+
+        def feed():
+            try:
+                while True:
+                    rt.publish(Tick(1))
+            except mycelium.ClosedError:
+                pass
+
+        threading.Thread(target=feed).start()
+        time.sleep(0.5)
+        print("ends")
+        """
+    )
+    assert told.stdout == "ends\n" and told.stderr == ""
+
+
+def test_what_is_raised_at_the_exit_reaches_no_thread_that_ends(program) -> None:  # type: ignore[no-untyped-def]
+    """A thread that ends while such an exception waits for it is counted as ended."""
+    told = program(
+        """
+        import ctypes, functools
+        from mycelium import Actor, Child, Supervisor, _threads
+
+        class Bomb:
+            pass
+
+        class Model(Actor):
+            def __init__(self):
+                raised = functools.partial(
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc,
+                    ctypes.c_ulong(threading.get_ident()),
+                    ctypes.py_object(_threads._Exit),
+                )
+                # Called when the actor is dropped, without a frame of Python in which it would come up.
+                Bomb.__del__ = raised
+                self.bomb = Bomb()
+
+        rt = mycelium.Runtime(contract=desk)
+        tree = rt.start(Supervisor(children=[Child("model", Model)]))
+        tree.shutdown()
+        print("ends")
+        """
+    )
+    assert (told.stdout, told.stderr) == ("ends\n", "")
+
+
+def test_threads_that_wait_hold_up_no_exit(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        import asyncio
+        from mycelium import Actor, Child, Supervisor, ask
+
+        class Slow(Actor):
+            @ask(Tick)
+            async def tick(self, tick):
+                import asyncio
+                await asyncio.sleep(1000)
+
+        rt = mycelium.Runtime(contract=desk)
+        tree = rt.start(Supervisor(children=[Child("slow", Slow, shutdown=0.1)]))
+        full, ticks, later = rt.subscribe(Tock, capacity=1), rt.subscribe(Tick), rt.subscribe(Tick)
+
+        def publish():
+            while True:
+                rt.publish(Tock(1))
+
+        async def listen():
+            async for tick in later:
+                pass
+
+        def quietly(work):
+            try:
+                work()
+            except mycelium.MyceliumError:
+                pass
+
+        works = [publish, ticks.recv, lambda: asyncio.run(listen()), lambda: tree.wait(1e9),
+                 lambda: rt.ask("root/slow", Tick(1), reply=Tick, timeout=1e9), lambda: list(rt.subscribe_array(Tick))]
+        for work in works:
+            threading.Thread(target=quietly, args=(work,)).start()
+        time.sleep(0.3)
+        print("ends")
+        """
+    )
+    assert told.stdout == "ends\n"

@@ -32,3 +32,30 @@ def main() -> None:
             print(use(rt), rt.stats()["topics"])
     except mycelium.MyceliumError as error:
         print(error)
+
+
+class Model(mycelium.Actor):
+    def __init__(self, window: int) -> None:
+        self.window = window
+
+    @mycelium.on(Trade)
+    async def trade(self, trade: Trade) -> None:
+        answer: Tick = await self.ctx.ask("root/desk", Tick(1), Tick)
+        self.ctx.publish(answer, timeout=1.0)
+
+
+def build(trial: mycelium.Trial, window: int) -> dict[str, int]:
+    with trial.isolate("contracts.yaml", start=1) as isolate:
+        ticks: mycelium.Recorder[Tick] = isolate.record(Tick)
+        model = isolate.spawn(Model, window)
+        isolate.publish_many([Tick(1)])
+        isolate.run_for(3600)
+        ticks.expect(Tick(1))
+        return {"window": model.actor.window, "ticks": len(ticks.take())}
+
+
+def sweep() -> float:
+    report: mycelium.Report = mycelium.Sweep({"window": range(5)}, build, seed=42).run(threads=2)
+    for failure in report.failures:
+        print(failure.index, failure.point["window"], failure.error)
+    return float(report.best("ticks")["ticks"])

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use backtest::config::{Pair, Terms};
 use backtest::crossover::{Crossover, Signal};
 use backtest::engine::Share;
+use backtest::ledger::Statistics;
+use backtest::messages::{Bar, Quote, Timestamp};
 use backtest::source::History;
-use backtest::strategy::{Backtest, Size, StrategyContext};
+use backtest::strategy::{Backtest, Size, StrategyContext, Ticket};
 use backtest::{data, floor, instance, tight, usage};
 
 /// Rounds of each; the fastest counts, because whatever else runs on the machine only adds.
@@ -35,6 +37,68 @@ fn main() {
     });
     println!("actors / plain loop: {:.2}", actors / plain);
     println!("a strategy / tight loop: {:.2}", strategy / tightest);
+    for count in [100_000, 1_000_000] {
+        let quotes = Backtest::of([("X", quotes(count))]).cash(1e6).leverage(5.0);
+        per_event("quotes, market making", count, || {
+            quotes.outcome(market_maker()).expect("it runs").statistics
+        });
+    }
+    let long: Arc<[Bar]> = (0..1_000_000).map(|at| bars[at as usize % 1_000]).zip(0..).map(daily).collect();
+    let turned = Backtest::new(long).cash(1e9);
+    per_event("bars, turned every other bar", 1_000_000, || {
+        let turn =
+            |ctx: &mut StrategyContext<'_>| if ctx.is_flat() { _ = ctx.buy(1) } else { _ = ctx.close() };
+        turned.outcome(turn).expect("it runs").statistics
+    });
+}
+
+/// The same bar on another day.
+fn daily((bar, index): (Bar, u32)) -> Bar {
+    let timestamp = Timestamp::from_nanos(i64::from(index) * 60_000_000_000);
+    Bar { timestamp, index, ..bar }
+}
+
+/// Quotes about 100, two ticks wide, that jump by up to seven ticks.
+fn quotes(count: u32) -> Vec<Quote> {
+    let mut state = 7_u32;
+    let quote = |index: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let middle = 9_997 + i64::from(state >> 29);
+        let (bid, ask) = ((middle - 1) as f64 / 100.0, (middle + 1) as f64 / 100.0);
+        let timestamp = Timestamp::from_nanos(i64::from(index) * 1_000_000);
+        Quote { timestamp, bid, ask, bid_size: 10.0, ask_size: 10.0, index, asset: 0 }
+    };
+    (0..count).map(quote).collect()
+}
+
+/// A bid and an ask about the middle, moved when the market has moved.
+fn market_maker() -> impl FnMut(&mut StrategyContext<'_>) + Send + 'static {
+    let mut around = 0.0;
+    move |ctx| {
+        let centre = ctx.price() - 0.003 * ctx.position();
+        if (centre - around).abs() < 0.01 && ctx.orders().len() == 2 {
+            return;
+        }
+        around = centre;
+        ctx.cancel_all();
+        ctx.buy(Ticket::new(1).limit(centre - 0.03));
+        ctx.sell(Ticket::new(1).limit(centre + 0.03));
+    }
+}
+
+/// Events per CPU-second and ns per trade, from the fastest round.
+fn per_event(name: &str, events: u32, run: impl Fn() -> Statistics) {
+    let (mut fastest, mut trades) = (f64::INFINITY, 0);
+    for _ in 0..ROUNDS {
+        let start = usage::cpu_seconds();
+        trades = run().n_trades;
+        fastest = fastest.min(usage::cpu_seconds() - start);
+    }
+    println!(
+        "{name}: {:.1} M per CPU-s, {events} with {trades} trades, {:.0} ns per trade",
+        f64::from(events) / fastest / 1e6,
+        fastest * 1e9 / f64::from(trades.max(1))
+    );
 }
 
 /// The demo's rule as a strategy: long while the fast average is above.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::{ConfigError, FillAt, Pair, Rule, Terms};
+use crate::data::ReadOptions;
 use crate::limits::{PAIRS_MAX, PATHS_MAX};
 
 /// Backtests crossings of two moving averages. Every run is a bus of its own with four actors.
@@ -29,14 +30,48 @@ pub enum Command {
 }
 
 /// Which prices to read.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct DataArgs {
-    /// CSV file with a date or timestamp column and Open, High, Low, Close
+    /// CSV or Parquet file with a date or timestamp column and Open, High, Low, Close
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Symbol to read, if the file has a Ticker or Symbol column with several
     #[arg(long)]
     pub symbol: Option<String>,
+    /// How dates are written, with the letters of strptime: '%d.%m.%Y %H:%M'
+    #[arg(long, value_name = "FORMAT")]
+    pub date_format: Option<String>,
+    /// Numbers have a decimal comma: 1.234,50
+    #[arg(long)]
+    pub decimal_comma: bool,
+    /// Put the rows in order of time
+    #[arg(long)]
+    pub sort: bool,
+    /// Leave out rows that cannot be used, and say how many
+    #[arg(long)]
+    pub drop_bad_rows: bool,
+    /// Names of columns: `close=Last,date=Day`; what they are is one of symbol, date, time, open, high, low,
+    /// close, volume
+    #[arg(long, value_name = "NAMES")]
+    pub columns: Option<String>,
+}
+
+impl DataArgs {
+    /// How the file is to be read.
+    ///
+    /// # Errors
+    /// What is wrong with `--columns`.
+    pub fn options(&self) -> Result<ReadOptions, ConfigError> {
+        let columns = self.columns.as_deref().map_or(Ok(Vec::new()), ReadOptions::parse_columns);
+        Ok(ReadOptions {
+            symbol: self.symbol.clone(),
+            date_format: self.date_format.clone(),
+            decimal_comma: self.decimal_comma,
+            sort: self.sort,
+            drop_bad_rows: self.drop_bad_rows,
+            columns: columns.map_err(|reason| ConfigError { flag: "--columns", reason })?,
+        })
+    }
 }
 
 /// On which terms to trade.

@@ -123,7 +123,12 @@ impl Pair {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.flag, self.reason)
+        // Parameters of a user's strategy come without their dashes.
+        match self.flag {
+            "" => f.write_str(&self.reason),
+            flag if flag.starts_with("--") => write!(f, "{flag} {}", self.reason),
+            flag => write!(f, "--{flag} {}", self.reason),
+        }
     }
 }
 

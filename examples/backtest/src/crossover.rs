@@ -13,16 +13,42 @@ pub enum Signal {
     Down,
 }
 
+/// A difference of sums, in as many bits as it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lead {
+    Narrow(i64),
+    Wide(i128),
+}
+
+impl Lead {
+    /// Takes a close with 128 bits, now and ever after. `left` has the close that leaves each window, and the
+    /// length of the other window.
+    #[cold]
+    fn widen(&mut self, ticks: i64, left: [(i64, usize); 2]) -> Ordering {
+        let before = match *self {
+            Self::Narrow(lead) => lead.into(),
+            Self::Wide(lead) => lead,
+        };
+        let [fast, slow] = left.map(|(left, other)| (i128::from(ticks) - i128::from(left)) * other as i128);
+        let lead = before + fast - slow;
+        *self = Self::Wide(lead);
+        lead.cmp(&0)
+    }
+}
+
 /// Watches the closes of one instrument.
 ///
 /// It keeps `lead = slow * sum_fast - fast * sum_slow`, whose sign is that of the difference of the averages.
 /// A new close `c` changes it by `slow * (c - c[-fast]) - fast * (c - c[-slow])`: two multiplications per
-/// bar, exact for any window. No overflow: ticks take 63 bits and each window fewer than 32, so the lead
-/// stays below 2^127.
+/// bar, exact for any window. It stays below `2 * fast * slow` times the largest close, which fits 64 bits
+/// for all prices but the largest; from the first of those on it has 128, and needs fewer, because ticks take
+/// 63 bits and each window fewer than 32.
 #[derive(Clone, Debug)]
 pub struct Crossover {
     pair: Pair,
-    lead: i128,
+    lead: Lead,
+    /// Closes from zero up to here keep the lead within 64 bits.
+    narrow_ticks_max: u64,
     before: Ordering,
     bars: usize,
     /// The latest closes; a close lies at its bar number modulo the length. Longer than either window, a
@@ -36,7 +62,9 @@ impl Crossover {
     pub fn new(pair: Pair) -> Self {
         let length = (pair.fast.max(pair.slow) as usize + 1).next_power_of_two();
         let closes = vec![0; length].into_boxed_slice();
-        Self { pair, lead: 0, before: Ordering::Equal, bars: 0, closes }
+        let times = 2 * u64::from(pair.fast.max(1)) * u64::from(pair.slow.max(1));
+        let narrow_ticks_max = i64::MAX as u64 / times;
+        Self { pair, lead: Lead::Narrow(0), narrow_ticks_max, before: Ordering::Equal, bars: 0, closes }
     }
 
     /// Takes the next close, in ticks. The first signal can come on bar `max(fast, slow)`, counted from 0.
@@ -49,13 +77,18 @@ impl Crossover {
         let left_slow = self.closes[bar.wrapping_sub(slow) & mask];
         self.closes[bar & mask] = ticks;
         self.bars = bar + 1;
-        self.lead +=
-            i128::from(ticks - left_fast) * slow as i128 - i128::from(ticks - left_slow) * fast as i128;
+        let now = match &mut self.lead {
+            Lead::Narrow(lead) if u64::try_from(ticks).is_ok_and(|ticks| ticks <= self.narrow_ticks_max) => {
+                *lead += (ticks - left_fast) * slow as i64 - (ticks - left_slow) * fast as i64;
+                (*lead).cmp(&0)
+            }
+            lead => lead.widen(ticks, [(left_fast, slow), (left_slow, fast)]),
+        };
         if self.bars < fast.max(slow) {
             return None;
         }
         let before = self.before;
-        self.before = self.lead.cmp(&0);
+        self.before = now;
         match (before, self.before) {
             (Ordering::Less, Ordering::Greater) => Some(Signal::Up),
             (Ordering::Greater, Ordering::Less) => Some(Signal::Down),
@@ -124,6 +157,29 @@ mod tests {
         for bar in 0..pair.slow + 10 {
             crossover.push(if bar % 2 == 0 { i64::MAX } else { 1 });
         }
-        assert_ne!(crossover.lead, 0);
+        assert_ne!(crossover.lead, Lead::Wide(0));
+    }
+
+    #[test]
+    fn closes_that_need_128_bits_are_compared_as_those_that_need_64() {
+        let pair = Pair { fast: 3, slow: 7 };
+        let mut state = 9_u64;
+        let mut ticks = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            // Small ones first, so that the lead grows when it has a past.
+            (state >> 34) as i64
+        };
+        let mut closes: Vec<i64> = (0..200).map(|_| ticks()).collect();
+        let large: Vec<i64> = closes.iter().map(|close| (i64::MAX >> 1) - close).collect();
+        closes.extend(large);
+        let mut crossover = Crossover::new(pair);
+        let mut signals = [0; 2];
+        for (bar, close) in closes.iter().enumerate() {
+            let signal = crossover.push(*close);
+            assert_eq!(signal, naive(&closes, pair, bar), "bar {bar}");
+            assert_eq!(matches!(crossover.lead, Lead::Wide(_)), bar >= 200, "bar {bar}");
+            signals[bar / 200] += u32::from(signal.is_some());
+        }
+        assert!(signals.iter().all(|count| *count > 10), "{signals:?}");
     }
 }

@@ -1,7 +1,7 @@
-//! Indicators that take one value at a time, each in constant time.
+//! Indicators that take one value at a time, each in constant time; [`Cci`] alone costs its window.
 //!
-//! They start as TA-Lib's do: an average over the first window, then the recursion. An indicator says `None`
-//! until its window is full. One of your own is a struct with [`Indicator`]:
+//! They begin as TA-Lib's do, and say what those of the same name say (`tests/indicators.rs`). An indicator
+//! says `None` until its window is full. One of your own is a struct with [`Indicator`]:
 //!
 //! ```
 //! use backtest::indicators::Indicator;
@@ -16,23 +16,41 @@
 //! assert_eq!(Change::default().push(1.0), None);
 //! ```
 
-use std::collections::VecDeque;
+mod averages;
+mod bars;
+mod extreme;
+mod momentum;
+mod volume;
+mod window;
 
+pub use self::averages::{Dema, Kama, T3, Tema, Trima, Wma};
+use self::bars::WindowRange;
+pub use self::bars::{
+    Adx, Adxr, Aroon, AroonLines, Cci, Directional, Directions, Natr, ParabolicSar, Stochastic, TrueRange,
+    UltimateOscillator, WilliamsR, balance_of_power, median_price, typical_price, weighted_close,
+};
+use self::extreme::Extreme;
+pub use self::momentum::{Apo, Cmo, Macd, MacdLines, Momentum, Ppo, Roc, StochRsi, StochasticLines, Trix};
+pub use self::volume::{AccumulationDistribution, ChaikinOscillator, Mfi, Obv, Vwap};
+use self::window::Recent;
+pub use self::window::{
+    Bands, Bollinger, FittedLine, LinearRegression, MidPoint, RollingSum, StdDev, Variance,
+};
 pub use crate::crossover::Signal;
 use crate::messages::Bar;
 
 /// A figure that follows from the values so far.
-pub trait Indicator<I = f64> {
+///
+/// `I` is what it takes, a number or a `&Bar`; `O` is what it says, a number or several lines.
+pub trait Indicator<I = f64, O = f64> {
     /// Takes the next value. `None` until there are enough of them.
-    fn push(&mut self, input: I) -> Option<f64>;
+    fn push(&mut self, input: I) -> Option<O>;
 }
 
 /// Simple moving average.
 #[derive(Clone, Debug)]
 pub struct Sma {
-    window: Box<[f64]>,
-    at: usize,
-    full: bool,
+    recent: Recent,
     sum: f64,
     /// Sum of the values since the window was last begun anew. It takes the place of `sum` then, so that
     /// rounding does not add up.
@@ -43,24 +61,20 @@ impl Sma {
     /// The mean of the last `window` values, at least one.
     #[must_use]
     pub fn new(window: usize) -> Self {
-        let window = vec![0.0; window.max(1)].into_boxed_slice();
-        Self { window, at: 0, full: false, sum: 0.0, fresh: 0.0 }
+        Self { recent: Recent::new(window), sum: 0.0, fresh: 0.0 }
     }
 }
 
 impl Indicator for Sma {
     #[inline]
     fn push(&mut self, value: f64) -> Option<f64> {
-        let left = std::mem::replace(&mut self.window[self.at], value);
+        let left = self.recent.push(value);
         self.fresh += value;
         self.sum += value - left;
-        self.at += 1;
-        if self.at == self.window.len() {
-            self.at = 0;
-            self.full = true;
+        if self.recent.has_come_round() {
             self.sum = std::mem::take(&mut self.fresh);
         }
-        self.full.then(|| self.sum / self.window.len() as f64)
+        self.recent.is_full().then(|| self.sum / self.recent.count() as f64)
     }
 }
 
@@ -168,33 +182,6 @@ impl Indicator<&Bar> for Atr {
     fn push(&mut self, bar: &Bar) -> Option<f64> {
         let before = self.before.replace(bar.close)?;
         self.ranges.push(bar.high.max(before) - bar.low.min(before))
-    }
-}
-
-/// The extreme of the last values: those that may still become it, in order.
-#[derive(Clone, Debug)]
-struct Extreme {
-    window: usize,
-    seen: usize,
-    candidates: VecDeque<(usize, f64)>,
-}
-
-impl Extreme {
-    fn new(window: usize) -> Self {
-        Self { window: window.max(1), seen: 0, candidates: VecDeque::new() }
-    }
-
-    #[inline]
-    fn push(&mut self, value: f64, beats: impl Fn(f64, f64) -> bool) -> Option<f64> {
-        while self.candidates.back().is_some_and(|(_, last)| !beats(*last, value)) {
-            self.candidates.pop_back();
-        }
-        self.candidates.push_back((self.seen, value));
-        self.seen += 1;
-        if self.candidates.front().is_some_and(|(at, _)| at + self.window < self.seen) {
-            self.candidates.pop_front();
-        }
-        if self.seen < self.window { None } else { self.candidates.front().map(|(_, value)| *value) }
     }
 }
 

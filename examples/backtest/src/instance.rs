@@ -36,6 +36,8 @@ pub enum InstanceError {
     Run(RunError),
     /// The terms of the market are out of range.
     Market(crate::engine::MarketError),
+    /// The prices make no tape.
+    Tape(crate::tape::TapeError),
     /// The actor that keeps the results was not there to be asked for them.
     ResultsLost,
 }
@@ -85,6 +87,7 @@ impl fmt::Display for InstanceError {
         match self {
             Self::Spawn(error) => write!(f, "cannot make the instance: {error}"),
             Self::Run(error) => write!(f, "the instance ended early: {error}"),
+            Self::Tape(error) => write!(f, "the prices cannot be traded on: {error}"),
             Self::Market(error) => write!(f, "{error}"),
             Self::ResultsLost => {
                 f.write_str("the actor that keeps the results has ended before they were read")

@@ -125,7 +125,7 @@ impl Ledger {
     }
 
     /// Records an equity that was found in another way, at the next bar.
-    #[inline]
+    #[inline(always)]
     pub fn mark_equity(&mut self, timestamp: Timestamp, equity: f64) {
         let now_ns = timestamp.as_nanos();
         if self.bars == 0 {
@@ -139,7 +139,7 @@ impl Ledger {
             if self.bars != 0 {
                 self.end_day();
             }
-            self.day_end_ns = (now_ns.div_euclid(NS_PER_DAY) + 1).saturating_mul(NS_PER_DAY);
+            self.day_end_ns = end_of_day(self.day_end_ns, now_ns);
         }
         self.bars += 1;
         self.last_ns = now_ns;
@@ -249,4 +249,12 @@ impl Ledger {
         }
         (simple, annual / volatility)
     }
+}
+
+/// When the day of `now_ns` ends (UTC), which is at or after `day_end_ns`, the end of a day before. Most
+/// often it is the next day, and needs no division.
+#[inline]
+fn end_of_day(day_end_ns: i64, now_ns: i64) -> i64 {
+    let next_ns = day_end_ns.saturating_add(NS_PER_DAY);
+    if now_ns < next_ns { next_ns } else { (now_ns.div_euclid(NS_PER_DAY) + 1).saturating_mul(NS_PER_DAY) }
 }

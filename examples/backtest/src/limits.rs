@@ -28,6 +28,24 @@ pub const TICKS_PATH_MAX: i64 = 1 << 60;
 /// Most orders of one account that wait for their price at once; one more is rejected, and says so.
 pub const ORDERS_WORKING_MAX: usize = 1_000;
 
+/// Most lots of one order: 2^53, up to which every whole number has an exact `f64`.
+pub const LOTS_MAX: f64 = 9_007_199_254_740_992.0;
+
 /// Bars that a trader remembers of a source that is no history in memory. Between one and two times as many
 /// are kept.
 pub const LOOKBACK_BARS: usize = 10_000;
+
+/// Most points of one search over parameters.
+pub const POINTS_MAX: usize = 10_000_000;
+
+/// How many points are drawn for each random sample that a constraint allows, at most.
+pub const POINT_DRAWS_MAX: usize = 1_000;
+
+/// Most parts of a search that is spread over machines.
+pub const SHARDS_MAX: usize = 100_000;
+
+/// Most assets of one account. A fill looks at all of them.
+pub const ASSETS_MAX: usize = 10_000;
+
+/// Most bars, quotes and ticks of one tape. Merged, each takes eight bytes beside its own.
+pub const EVENTS_MAX: usize = 1 << 31;

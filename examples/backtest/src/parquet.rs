@@ -3,15 +3,30 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use parquet::basic::{Compression, Repetition, Type as Physical};
-use parquet::data_type::{DoubleType, Int32Type};
+use parquet::basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical};
+use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type};
 use parquet::errors::Result;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 
+use crate::program::Sheet;
 use crate::results::{COLUMNS, Row, figures};
+
+/// The values of one column.
+pub(crate) enum ColumnData {
+    /// 32-bit integers.
+    Counts(Vec<i32>),
+    /// 64-bit integers.
+    Integers(Vec<i64>),
+    /// Doubles; what is not defined is NaN.
+    Numbers(Vec<f64>),
+    /// UTF-8 text.
+    Texts(Vec<String>),
+    /// Nanoseconds since 1970, as a timestamp of UTC.
+    Times(Vec<i64>),
+}
 
 /// Writes `fast`, `slow` and the statistics; the windows and `n_trades` as 32-bit integers, the rest as
 /// doubles. What is not defined is NaN. `about` goes into the file's metadata: what was run, on which terms.
@@ -19,67 +34,119 @@ use crate::results::{COLUMNS, Row, figures};
 /// # Errors
 /// Those of the writer.
 pub fn write(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> io::Result<()> {
-    write_file(rows, about, out).map_err(io::Error::other)
+    let window = |of: fn(&Row) -> u32| ColumnData::Counts(rows.iter().map(|row| count(of(row))).collect());
+    let mut columns = vec![
+        ("fast".to_owned(), window(|(pair, _)| pair.fast)),
+        ("slow".to_owned(), window(|(pair, _)| pair.slow)),
+    ];
+    for (at, name) in COLUMNS.into_iter().enumerate() {
+        let data = if is_count(name) {
+            window(|(_, statistics)| statistics.n_trades)
+        } else {
+            ColumnData::Numbers(rows.iter().map(|(_, statistics)| figures(statistics)[at]).collect())
+        };
+        columns.push((name.to_owned(), data));
+    }
+    let about: Vec<(String, String)> =
+        about.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+    write_table("results", &columns, &about, out)
 }
 
-fn write_file(rows: &[Row], about: &[(&str, String)], out: impl Write + Send) -> Result<()> {
-    let pairs = about.iter().map(|(key, value)| KeyValue::new((*key).to_owned(), value.clone())).collect();
+/// Writes the rows of a search: `index` as 64-bit integers, `n_trades` as 32-bit ones, the rest as doubles.
+/// What was searched, and the digest, go into the file's metadata.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_sheet(sheet: &Sheet, out: impl Write + Send) -> io::Result<()> {
+    let rows = &sheet.rows;
+    let index = rows.iter().map(|row| i64::try_from(row.index).unwrap_or(i64::MAX)).collect();
+    let mut columns = vec![("index".to_owned(), ColumnData::Integers(index))];
+    for (at, name) in sheet.parameters.iter().enumerate() {
+        columns.push((name.clone(), ColumnData::Numbers(rows.iter().map(|row| row.point[at]).collect())));
+    }
+    for (at, name) in COLUMNS.into_iter().enumerate() {
+        let data = if is_count(name) {
+            ColumnData::Counts(rows.iter().map(|row| row.figures[at] as i32).collect())
+        } else {
+            ColumnData::Numbers(rows.iter().map(|row| row.figures[at]).collect())
+        };
+        columns.push((name.to_owned(), data));
+    }
+    columns.push(("score".to_owned(), ColumnData::Numbers(rows.iter().map(|row| row.score).collect())));
+    let mut about = sheet.about.clone();
+    about.push(("digest".to_owned(), format!("{:016x}", sheet.digest())));
+    write_table("results", &columns, &about, out)
+}
+
+/// Writes columns of equal length as a table of one row group.
+///
+/// # Errors
+/// Those of the writer.
+pub(crate) fn write_table(
+    name: &str,
+    columns: &[(String, ColumnData)],
+    about: &[(String, String)],
+    out: impl Write + Send,
+) -> io::Result<()> {
+    write_file(name, columns, about, out).map_err(io::Error::other)
+}
+
+fn write_file(
+    name: &str,
+    columns: &[(String, ColumnData)],
+    about: &[(String, String)],
+    out: impl Write + Send,
+) -> Result<()> {
+    let pairs = about.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
     let properties = WriterProperties::builder()
         .set_compression(Compression::UNCOMPRESSED)
         .set_key_value_metadata(Some(pairs))
         .build();
-    let mut file = SerializedFileWriter::new(out, Arc::new(schema()?), Arc::new(properties))?;
+    let fields = columns.iter().map(|(name, data)| field(name, data)).collect::<Result<Vec<TypePtr>>>()?;
+    let schema = Type::group_type_builder(name).with_fields(fields).build()?;
+    let mut file = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties))?;
     let mut group = file.next_row_group()?;
-    integers(&mut group, rows, |(pair, _)| pair.fast)?;
-    integers(&mut group, rows, |(pair, _)| pair.slow)?;
-    for (at, name) in COLUMNS.into_iter().enumerate() {
-        if is_count(name) {
-            integers(&mut group, rows, |(_, statistics)| statistics.n_trades)?;
-        } else {
-            doubles(&mut group, rows, |(_, statistics)| figures(statistics)[at])?;
-        }
+    for (_, data) in columns {
+        let Some(mut column) = group.next_column()? else { break };
+        match data {
+            ColumnData::Counts(values) => column.typed::<Int32Type>().write_batch(values, None, None)?,
+            ColumnData::Integers(values) | ColumnData::Times(values) => {
+                column.typed::<Int64Type>().write_batch(values, None, None)?
+            }
+            ColumnData::Numbers(values) => column.typed::<DoubleType>().write_batch(values, None, None)?,
+            ColumnData::Texts(values) => {
+                let values: Vec<ByteArray> = values.iter().map(|text| text.as_str().into()).collect();
+                column.typed::<ByteArrayType>().write_batch(&values, None, None)?
+            }
+        };
+        column.close()?;
     }
     group.close()?;
     file.close()?;
     Ok(())
 }
 
+fn field(name: &str, data: &ColumnData) -> Result<TypePtr> {
+    let (physical, logical) = match data {
+        ColumnData::Counts(_) => (Physical::INT32, None),
+        ColumnData::Integers(_) => (Physical::INT64, None),
+        ColumnData::Numbers(_) => (Physical::DOUBLE, None),
+        ColumnData::Texts(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        ColumnData::Times(_) => {
+            let utc = true;
+            (Physical::INT64, Some(LogicalType::timestamp(utc, TimeUnit::NANOS)))
+        }
+    };
+    let builder = Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED);
+    Ok(Arc::new(builder.with_logical_type(logical).build()?))
+}
+
+fn count(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
 fn is_count(column: &str) -> bool {
     column == "n_trades"
-}
-
-fn schema() -> Result<Type> {
-    let mut columns = vec![column("fast", Physical::INT32)?, column("slow", Physical::INT32)?];
-    for name in COLUMNS {
-        columns.push(column(name, if is_count(name) { Physical::INT32 } else { Physical::DOUBLE })?);
-    }
-    Type::group_type_builder("results").with_fields(columns).build()
-}
-
-fn column(name: &str, physical: Physical) -> Result<TypePtr> {
-    Ok(Arc::new(Type::primitive_type_builder(name, physical).with_repetition(Repetition::REQUIRED).build()?))
-}
-
-fn integers<W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
-    rows: &[Row],
-    of: impl Fn(&Row) -> u32,
-) -> Result<()> {
-    let values: Vec<i32> = rows.iter().map(|row| i32::try_from(of(row)).unwrap_or(i32::MAX)).collect();
-    let Some(mut column) = group.next_column()? else { return Ok(()) };
-    column.typed::<Int32Type>().write_batch(&values, None, None)?;
-    column.close()
-}
-
-fn doubles<W: Write + Send>(
-    group: &mut SerializedRowGroupWriter<'_, W>,
-    rows: &[Row],
-    of: impl Fn(&Row) -> f64,
-) -> Result<()> {
-    let values: Vec<f64> = rows.iter().map(of).collect();
-    let Some(mut column) = group.next_column()? else { return Ok(()) };
-    column.typed::<DoubleType>().write_batch(&values, None, None)?;
-    column.close()
 }
 
 #[cfg(test)]

@@ -70,20 +70,40 @@ pub fn best(rows: &[Row], rank: Rank, count: usize) -> Vec<Row> {
 /// FNV-1a over the rows in the order given, which is that of the parameters.
 #[must_use]
 pub fn digest(rows: &[Row]) -> u64 {
-    let mut state = 0xcbf2_9ce4_8422_2325_u64;
-    let mut add = |bytes: &[u8]| {
-        for byte in bytes {
-            state = (state ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
+    let mut digest = Digest::new();
     for (pair, statistics) in rows {
-        add(&pair.fast.to_le_bytes());
-        add(&pair.slow.to_le_bytes());
+        digest.add(&pair.fast.to_le_bytes());
+        digest.add(&pair.slow.to_le_bytes());
         for figure in figures(statistics) {
-            add(&figure.to_bits().to_le_bytes());
+            digest.add(&figure.to_bits().to_le_bytes());
         }
     }
-    state
+    digest.value()
+}
+
+/// FNV-1a.
+pub(crate) struct Digest(u64);
+
+impl Digest {
+    pub(crate) fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// Adds a number with all its bits. There are many that are no number; they count as one.
+    pub(crate) fn add_number(&mut self, number: f64) {
+        let number = if number.is_nan() { f64::NAN } else { number };
+        self.add(&number.to_bits().to_le_bytes());
+    }
+
+    pub(crate) fn value(&self) -> u64 {
+        self.0
+    }
 }
 
 /// Writes `fast,slow` and the statistics, one row per pair. Numbers are written so that they read back the

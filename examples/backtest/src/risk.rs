@@ -1,6 +1,7 @@
 //! How the returns of many paths spread: percentiles, value at risk, expected shortfall.
 
 use crate::ledger::Statistics;
+use crate::search::ResampledPath;
 
 /// Percentiles that are shown.
 const PERCENTILES: [f64; 9] = [1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0];
@@ -65,11 +66,17 @@ impl Risk {
     /// The figures of at least one path; `None` of none.
     #[must_use]
     pub fn of(results: &[Statistics]) -> Option<Self> {
-        if results.is_empty() {
-            return None;
-        }
+        Self::of_paths(&paths(results))
+    }
+
+    /// As [`of`](Risk::of), of paths that were resampled without a run.
+    #[must_use]
+    pub fn of_paths(results: &[ResampledPath]) -> Option<Self> {
         let returns = sorted(results, |result| result.return_pct);
         let drawdowns = sorted(results, |result| result.max_drawdown_pct);
+        if returns.is_empty() {
+            return None;
+        }
         let count = returns.len() as f64;
         let mean = returns.iter().sum::<f64>() / count;
         let squares: f64 = returns.iter().map(|r| (r - mean) * (r - mean)).sum();
@@ -100,6 +107,12 @@ impl Histogram {
     /// and thin.
     #[must_use]
     pub fn of(results: &[Statistics]) -> Self {
+        Self::of_paths(&paths(results))
+    }
+
+    /// As [`of`](Histogram::of), of paths that were resampled without a run.
+    #[must_use]
+    pub fn of_paths(results: &[ResampledPath]) -> Self {
         let returns = sorted(results, |result| result.return_pct);
         let low = returns.first().copied().unwrap_or(0.0);
         let far = if returns.is_empty() { 0.0 } else { quantile(&returns, 0.98) };
@@ -117,14 +130,22 @@ impl Histogram {
     }
 }
 
-fn sorted(results: &[Statistics], of: impl Fn(&Statistics) -> f64) -> Vec<f64> {
+fn paths(results: &[Statistics]) -> Vec<ResampledPath> {
+    let path = |result: &Statistics| ResampledPath {
+        return_pct: result.return_pct,
+        max_drawdown_pct: result.max_drawdown_pct,
+    };
+    results.iter().map(path).collect()
+}
+
+fn sorted(results: &[ResampledPath], of: impl Fn(&ResampledPath) -> f64) -> Vec<f64> {
     let mut values: Vec<f64> = results.iter().map(of).filter(|value| value.is_finite()).collect();
     values.sort_unstable_by(f64::total_cmp);
     values
 }
 
 /// The quantile of sorted values, by linear interpolation between the two nearest.
-fn quantile(values: &[f64], share: f64) -> f64 {
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     let Some(last) = values.len().checked_sub(1) else { return f64::NAN };
     let at = share * last as f64;
     let below = (at as usize).min(last);
@@ -133,7 +154,7 @@ fn quantile(values: &[f64], share: f64) -> f64 {
 }
 
 /// Mean loss of the worst share of sorted returns, of one path at least.
-fn shortfall(returns: &[f64], share: f64) -> f64 {
+pub(crate) fn shortfall(returns: &[f64], share: f64) -> f64 {
     let count = ((returns.len() as f64 * share).ceil() as usize).clamp(1, returns.len().max(1));
     let worst = &returns[..count.min(returns.len())];
     0.0 - worst.iter().sum::<f64>() / worst.len() as f64

@@ -1,6 +1,7 @@
 //! Runs many instances over all cores.
 
 use std::fmt::Debug;
+use std::sync::OnceLock;
 
 use mycelium::sweep::{FailureCause, StopFlag, Sweep, SweepError};
 
@@ -10,10 +11,10 @@ use crate::report::Effort;
 use crate::usage;
 
 /// What is left of many runs.
-pub struct Finished<P> {
-    /// Parameters and statistics of the runs that came to their end, in the order in which the parameters
-    /// were given.
-    pub rows: Vec<(P, Statistics)>,
+pub struct Finished<P, R = Statistics> {
+    /// Parameters and results of the runs that came to their end, in the order in which the parameters were
+    /// given.
+    pub rows: Vec<(P, R)>,
     /// How many runs failed.
     pub failed: usize,
     /// Parameters of the first runs that failed, and why.
@@ -22,6 +23,29 @@ pub struct Finished<P> {
     pub interrupted: bool,
     /// What it took. The digest is left for the caller, who knows what identifies a row.
     pub effort: Effort,
+}
+
+impl<P, R> Finished<P, R> {
+    /// How many parameters were tried.
+    pub(crate) fn tried(&self) -> usize {
+        self.rows.len() + self.failed
+    }
+
+    /// A sentence on what is missing of `wanted` runs, called `runs`; `show` names the parameters of one.
+    pub(crate) fn warning(
+        &self,
+        wanted: usize,
+        runs: &str,
+        show: impl FnOnce(&P) -> String,
+    ) -> Option<String> {
+        let interrupted =
+            self.interrupted.then(|| format!("Interrupted: {} of {wanted} {runs} were run.", self.tried()));
+        let failed = self.failures.first().map(|(parameter, why)| {
+            format!("{} {runs} failed; the first is {}: {why}", self.failed, show(parameter))
+        });
+        let sentences: Vec<String> = interrupted.into_iter().chain(failed).collect();
+        (!sentences.is_empty()).then(|| sentences.join(" "))
+    }
 }
 
 /// Runs `instance` for every parameter on `threads` threads, or on all cores, with a bar on a terminal.
@@ -35,13 +59,26 @@ pub fn run_all<P: Copy + Send + Sync + Debug>(
     label: &str,
     instance: impl Fn(P) -> Result<Outcome, InstanceError> + Sync,
 ) -> Result<Finished<P>, SweepError> {
-    let stop = StopFlag::new();
-    // Whoever links this as a library may have a handler of his own; then Ctrl-C does what that one says.
-    let _ = stop.stop_on_ctrl_c();
+    run_each(parameters, threads, label, |parameter| {
+        instance(parameter).map(|outcome| (outcome.statistics, outcome.events))
+    })
+}
+
+/// As [`run_all`], for results of any kind: each comes with the messages that it took.
+///
+/// # Errors
+/// As [`run_all`].
+pub fn run_each<P: Copy + Send + Sync + Debug, R: Send>(
+    parameters: &[P],
+    threads: Option<usize>,
+    label: &str,
+    instance: impl Fn(P) -> Result<(R, u64), InstanceError> + Sync,
+) -> Result<Finished<P, R>, SweepError> {
+    let stop = stop_flag();
     let cpu = usage::cpu_seconds();
     let report = Sweep::new(parameters)
         .threads(threads.unwrap_or(0))
-        .stop(&stop)
+        .stop(stop)
         .progress_bar(label)
         .run(|parameter, _| Ok(instance(*parameter)?))?;
     let cpu_s = usage::cpu_seconds() - cpu;
@@ -58,11 +95,23 @@ pub fn run_all<P: Copy + Send + Sync + Debug>(
             threads: report.threads,
             elapsed_s: report.elapsed.as_secs_f64(),
             cpu_s,
-            events: report.results.iter().map(|row| row.result.events).sum(),
+            events: report.results.iter().map(|row| row.result.1).sum(),
             memory_peak_bytes: usage::memory_peak_bytes(),
             instance_bytes: None,
             digest: 0,
         },
-        rows: report.results.into_iter().map(|row| (row.params, row.result.statistics)).collect(),
+        rows: report.results.into_iter().map(|row| (row.params, row.result.0)).collect(),
+    })
+}
+
+/// The flag that Ctrl-C sets, for all runs of the process: a process has one handler, and what consists of
+/// several sweeps is ended by it too.
+fn stop_flag() -> &'static StopFlag {
+    static FLAG: OnceLock<StopFlag> = OnceLock::new();
+    FLAG.get_or_init(|| {
+        let flag = StopFlag::new();
+        // Whoever links this as a library may have a handler of his own; then Ctrl-C does what that one says.
+        let _ = flag.stop_on_ctrl_c();
+        flag
     })
 }

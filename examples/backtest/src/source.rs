@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::chance::Random;
 use crate::data::Series;
 use crate::limits::TICKS_PATH_MAX;
 use crate::messages::{Bar, Timestamp};
@@ -117,9 +118,7 @@ impl Bootstrap {
     /// Path number `path` of those that follow from `seed`, in blocks of `block_bars`.
     #[must_use]
     pub fn new(returns: Arc<Returns>, seed: u64, path: u32, block_bars: u32) -> Self {
-        // Mixed twice, so that neither neighbouring seeds nor neighbouring paths share their numbers.
-        let mut mixer = Random(seed);
-        let random = Random(mixer.next_u64() ^ Random(u64::from(path)).next_u64());
+        let random = Random::of_path(seed, path.into());
         Self { returns, random, block_bars: block_bars.max(1), left_in_block: 0, at: 0, bar: None }
     }
 
@@ -164,26 +163,6 @@ impl Source for Bootstrap {
             index: index as u32,
         });
         self.bar
-    }
-}
-
-/// The SplitMix64 generator: one word of state, the same numbers on every machine.
-#[derive(Clone, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next_u64(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below `bound`, which is not zero. The high half of a product; its bias is below `bound /
-    /// 2^64`.
-    fn below(&mut self, bound: usize) -> usize {
-        ((u128::from(self.next_u64()) * bound as u128) >> 64) as usize
     }
 }
 

@@ -19,9 +19,13 @@ const CASH: f64 = 10_000.37;
 
 /// Daily bars that jump, gap and stand still.
 fn bars(random: &mut Random) -> Vec<Bar> {
+    let count = random.below(120) + 2;
+    so_many_bars(random, count)
+}
+
+fn so_many_bars(random: &mut Random, count: u64) -> Vec<Bar> {
     let range = random.pick(&[2_u64, 40, 400, 2_000]);
     let mut ticks = 10_000_i64;
-    let count = random.below(120) + 2;
     let bar = |index: u64| {
         let mut step = |range: u64| random.below(2 * range + 1) as i64 - range as i64;
         let open = (ticks + step(range)).max(50);
@@ -281,4 +285,27 @@ fn each_event_keeps_the_account_whole() {
         assert!(end == 0.0 || (CASH + profits - end).abs() < 1e-7 * CASH, "seed {seed}: {profits} {end}");
     }
     assert!(*told.lock().expect("nobody panics") > 200);
+}
+
+#[test]
+fn a_long_history_a_stream_and_a_part_of_a_series_trade_alike() {
+    for seed in seeds(20) {
+        let random = &mut Random::new(seed);
+        let count = random.pick(&[255_u64, 256, 257, 512, 1_500]);
+        let bars = so_many_bars(random, count);
+        let script = Arc::new(script(random, &bars));
+        let strategy = || {
+            let script = Arc::clone(&script);
+            move |ctx: &mut StrategyContext<'_>| act(ctx, &script[ctx.bar().index as usize])
+        };
+        let backtest = Backtest::new(bars.clone()).cash(CASH).leverage(2.0).commission(Share(0.001));
+        let history = backtest.outcome(strategy()).expect("it runs").statistics;
+        let stream = backtest.outcome_on(Stream(bars.clone().into_iter()), strategy()).expect("it runs");
+        assert_eq!(format!("{history:?}"), format!("{:?}", stream.statistics), "seed {seed}");
+        // Bars that were numbered in another series.
+        let part: Vec<Bar> = bars.iter().map(|bar| Bar { index: bar.index + 7, ..*bar }).collect();
+        let backtest = Backtest::new(part).cash(CASH).leverage(2.0).commission(Share(0.001));
+        let part = backtest.outcome(strategy()).expect("it runs").statistics;
+        assert_eq!(format!("{history:?}"), format!("{part:?}"), "seed {seed}");
+    }
 }

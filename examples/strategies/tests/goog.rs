@@ -73,3 +73,16 @@ fn a_sweep_gives_the_same_rows_for_any_number_of_threads() {
     let report = run(SmaCross::new(pairs[3].0, pairs[3].1));
     assert_eq!(format!("{:?}", report.statistics), format!("{:?}", one[3].1));
 }
+
+#[test]
+fn the_strategy_of_the_readme_is_the_one_that_is_compiled() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = |file: &str| std::fs::read_to_string(here.join(file)).expect("it is there");
+    let (readme, program) = (text("../backtest/README.md"), text("src/bin/my-rsi.rs"));
+    let (_, code) = program.split_once("#![forbid(unsafe_code)]\n\n").expect("its first lines");
+    assert!(code.lines().count() < 25);
+    assert!(
+        readme.contains(&format!("```rust\n{code}```\n")),
+        "examples/backtest/README.md shows another strategy"
+    );
+}

@@ -1,7 +1,7 @@
 //! A point in time.
 
 use std::fmt;
-use std::ops::{Add, Sub};
+use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::ScalarError;
@@ -18,6 +18,15 @@ const SECONDS_PER_DAY: i64 = 86_400;
 ///
 /// assert_eq!(Timestamp::from_nanos(1_700_000_000_000_000_001).to_string(), "2023-11-14T22:13:20.000000001Z");
 /// assert_eq!(Timestamp::from_nanos(-1).to_string(), "1969-12-31T23:59:59.999999999Z");
+///
+/// # use std::time::Duration;
+/// let second = Duration::from_secs(1);
+/// let mut time = Timestamp::from_nanos(0) + second;
+/// time += second;
+/// time -= Duration::from_nanos(1);
+/// assert_eq!(time - second, Timestamp::from_nanos(999_999_999));
+/// assert_eq!(time - Timestamp::ZERO, Duration::from_nanos(1_999_999_999));
+/// assert_eq!(Timestamp::from_nanos(i64::MIN) - Duration::MAX, Timestamp::from_nanos(i64::MIN));
 /// ```
 #[derive(
     Clone,
@@ -82,6 +91,30 @@ impl Add<Duration> for Timestamp {
     fn add(self, duration: Duration) -> Self {
         let nanos = i128::from(self.nanos).saturating_add_unsigned(duration.as_nanos());
         Self { nanos: i64::try_from(nanos).unwrap_or(i64::MAX) }
+    }
+}
+
+impl AddAssign<Duration> for Timestamp {
+    /// As `+`.
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    /// Saturates at the beginning of time, in the year 1677.
+    fn sub(self, duration: Duration) -> Self {
+        let nanos = i128::from(self.nanos).saturating_sub_unsigned(duration.as_nanos());
+        Self { nanos: i64::try_from(nanos).unwrap_or(i64::MIN) }
+    }
+}
+
+impl SubAssign<Duration> for Timestamp {
+    /// As `-`.
+    fn sub_assign(&mut self, duration: Duration) {
+        *self = *self - duration;
     }
 }
 

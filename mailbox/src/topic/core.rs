@@ -100,6 +100,12 @@ impl Crowd {
         self.0 == Self::LANE.0
     }
 
+    /// Whether that is one lane, and gates.
+    #[inline]
+    pub(super) fn is_one_lane_beside_gates(self) -> bool {
+        self.0 >> u32::BITS == 1 && self.has_gates()
+    }
+
     #[inline]
     pub(super) fn lanes(self) -> usize {
         // At most SUBSCRIBERS_MAX.

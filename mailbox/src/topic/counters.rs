@@ -60,6 +60,11 @@ impl Counters {
         counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
+    /// The same for so many published messages.
+    pub(crate) fn count_published(&self, messages: u64) {
+        self.published.store(self.published.load(Ordering::Relaxed) + messages, Ordering::Relaxed);
+    }
+
     pub(crate) fn add_rejected(&self) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }

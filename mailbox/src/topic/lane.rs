@@ -25,7 +25,7 @@ use super::seat::Seat;
 use crate::backlog::{BATCH, Backlog, Offered, WhenFull};
 use crate::discard::{discard, discard_all};
 use crate::policy::KeyFn;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Ordering, Spin, SpinGuard};
 
 pub(crate) struct Lane<V: Payload> {
     pub(crate) seat: Arc<Seat>,
@@ -82,6 +82,14 @@ impl<V: Payload> Lane<V> {
         self.number.load(Ordering::Relaxed) <= lanes && !self.gone.load(Ordering::Relaxed)
     }
 
+    /// Room for one more entry, which stays until this is dropped; `None`: a policy decides what becomes of
+    /// one, or its key does.
+    #[inline]
+    pub(crate) fn free_place(&self) -> Option<LanePlace<'_, V>> {
+        let backlog = self.backlog.lock();
+        backlog.has_place().then_some(LanePlace { backlog, queued: &self.queued })
+    }
+
     /// Takes and stores an entry, whose message has this key here. If something is dropped for it: why, and
     /// what that is. It is none if the entry itself has no place: then it is not taken.
     #[inline(always)] // What it returns is large, and mostly not there.
@@ -122,6 +130,20 @@ impl<V: Payload> Lane<V> {
     /// Messages that were not passed, as far as can be seen from outside.
     pub(crate) fn waiting(&self) -> usize {
         self.queued() + self.in_hand.load(Ordering::Relaxed)
+    }
+}
+
+/// Room for one entry in a lane, whose lock is held.
+pub(crate) struct LanePlace<'a, V: Payload> {
+    backlog: SpinGuard<'a, Backlog<RingEntry<V>>>,
+    queued: &'a AtomicUsize,
+}
+
+impl<V: Payload> LanePlace<'_, V> {
+    #[inline(always)]
+    pub(crate) fn put(mut self, entry: RingEntry<V>) {
+        self.backlog.push(entry);
+        self.queued.store(self.backlog.len(), Ordering::Release);
     }
 }
 

@@ -32,6 +32,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 
+use std::any::Any;
 use std::fmt;
 
 pub use counters::TopicStats;
@@ -59,6 +60,9 @@ pub const TOPIC_CAPACITY_DEFAULT: u32 = 1024;
 /// How many subscribers one topic takes.
 pub const SUBSCRIBERS_MAX: usize = 65_536;
 
+/// By what a subscriber wants to be known: whatever its owner has put into [`SubscribeOptions`].
+pub type Badge = std::sync::Arc<dyn Any + Send + Sync>;
+
 /// How a subscription is made.
 #[derive(Clone, Debug)]
 pub struct SubscribeOptions<M> {
@@ -81,11 +85,14 @@ pub struct SubscribeOptions<M> {
     /// messages which it skips, those with its own id, take none of its room, and whoever publishes them
     /// never waits for it. Each message costs a clone more. Others have such a queue anyway.
     pub apart: bool,
+    /// By what it is known to publishers that it has no room for: see [`Topic::badge_of`].
+    pub badge: Option<Badge>,
 }
 
 impl<M> Default for SubscribeOptions<M> {
     fn default() -> Self {
-        Self { overflow: Overflow::Block, capacity: None, id: 0, echo: false, retained: false, apart: false }
+        let (overflow, capacity, badge) = (Overflow::Block, None, None);
+        Self { overflow, capacity, id: 0, echo: false, retained: false, apart: false, badge }
     }
 }
 
@@ -222,6 +229,26 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         })
     }
 
+    /// Publishes messages from the front, under one lock, as far as every subscriber has room: how many,
+    /// which are taken out of `messages`. None are where a message is more than plain data in the ring: it
+    /// is longer than [`INLINE_BYTES_MAX`] or has a destructor, somebody has a queue of its own, messages are
+    /// retained or [noted](Self::note_each), or nobody listens. [`try_publish`](Self::try_publish) says what
+    /// is to be said of the first one that is left.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mycelium_mailbox::{Doorbell, Source, Stamps, SubscribeOptions, Topic};
+    ///
+    /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 2);
+    /// let mut queue = topic.subscribe(Arc::new(Doorbell::new()), SubscribeOptions::default()).unwrap();
+    /// let mut messages = vec![1, 2, 3];
+    /// assert_eq!((topic.try_publish_row(&mut messages, 0), messages), (2, vec![3]));
+    /// assert!(queue.head().is_some() && *queue.peek().unwrap().message == 1);
+    /// ```
+    pub fn try_publish_row(&self, messages: &mut Vec<M>, sender: u64) -> usize {
+        each!(&self.form, core => core.try_publish_row(messages, sender))
+    }
+
     /// Publishes, waiting until every `Block` subscriber has room.
     ///
     /// # Cancel safety
@@ -247,6 +274,27 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         options: SubscribeOptions<M>,
     ) -> Result<Subscription<M>, SubscribeError> {
         Subscription::new(&self.form, doorbell, options)
+    }
+
+    /// The [badge](SubscribeOptions::badge) of the subscriber that an error names; `None` if it has none, or
+    /// has left since. It looks at the subscribers of the topic, as the refused publish has done.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use mycelium_mailbox::{Doorbell, Stamps, SubscribeOptions, Topic, TryPublishError};
+    ///
+    /// let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
+    /// let badge = Some(Arc::new("the slow one") as _);
+    /// let options = SubscribeOptions { capacity: Some(1), badge, ..SubscribeOptions::default() };
+    /// let _slow = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    /// topic.try_publish(1, 0).unwrap();
+    /// let Err(TryPublishError::Full { by, .. }) = topic.try_publish(2, 0) else { panic!("it is full") };
+    /// let badge = topic.badge_of(by).and_then(|badge| badge.downcast::<&str>().ok());
+    /// assert_eq!(badge.as_deref(), Some(&"the slow one"));
+    /// ```
+    #[must_use]
+    pub fn badge_of(&self, by: Blocker) -> Option<Badge> {
+        each!(&self.form, core => core.badge_of(by))
     }
 
     /// Refuses further messages and subscriptions and wakes everybody. What is queued can still be read.

@@ -5,6 +5,7 @@
 //! lanes, and the keys of lanes that conflate: see `provision.rs`. The destructors of what a publish
 //! displaces run outside, too.
 
+use super::Badge;
 use super::core::{Core, Producer, Refusal, Section, TAIL_SHIFT};
 use super::counters::Cause;
 use super::error::{Blocker, Obstacle};
@@ -38,6 +39,8 @@ impl<V: Payload> Core<V> {
         if crowd.has_lanes() {
             return if crowd.is_one_lane() {
                 self.publish_to_one_lane(value, sender)
+            } else if const { !std::mem::needs_drop::<V>() } && crowd.is_one_lane_beside_gates() {
+                self.publish_beside_one_lane(value, sender)
             } else {
                 self.publish_to_lanes(value, sender)
             };
@@ -126,6 +129,42 @@ impl<V: Payload> Core<V> {
         Ok(())
     }
 
+    /// Publishes messages from the front under one lock, as far as everybody has room, if they are plain data
+    /// that goes into the ring alone and nobody is told of each: else none. How many, which are taken out.
+    pub(crate) fn try_publish_row(&self, messages: &mut Vec<V::Message>, sender: u64) -> usize {
+        if const { V::COUNTED || V::KEPT } || self.listeners.crowd().is_empty() {
+            return 0;
+        }
+        let mut section = self.lock();
+        let tail = section.tail();
+        let producer = section.producer();
+        if self.refuses(sender) || self.listeners.crowd().has_lanes() || producer.mark.is_noted() {
+            return 0;
+        }
+        if tail + messages.len() as u64 > producer.limit {
+            producer.rescan();
+        }
+        let Some(ring) = &producer.ring else { return 0 };
+        let room = usize::try_from(producer.limit.saturating_sub(tail)).unwrap_or(usize::MAX);
+        let count = room.min(messages.len());
+        for (position, message) in (tail..).zip(messages.drain(..count)) {
+            let stamp = self.stamps.stamp(&mut producer.mark);
+            // SAFETY: the lock is held, `position` is the next one, and every cursor is past the slot: it is
+            // below the limit. What is plain data leaves nothing in a slot.
+            let _nothing =
+                unsafe { ring.write(position, stamp, sender, V::wrap(message), producer.gates.len()) };
+        }
+        self.counters.count_published(count as u64);
+        let quiet = count == 0 || producer.sleepers.is_empty();
+        section.word = (tail + count as u64) << TAIL_SHIFT;
+        if quiet {
+            drop(section);
+        } else {
+            self.wake_after(section);
+        }
+        count
+    }
+
     /// The lock, once everybody has room for one more message.
     #[inline(always)]
     pub(super) fn enter_lanes(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
@@ -136,7 +175,7 @@ impl<V: Payload> Core<V> {
 
     /// The lock, once every gate has room for one more message.
     #[inline]
-    fn enter(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
+    pub(super) fn enter(&self, sender: u64) -> Result<Section<'_, V>, Refusal> {
         let mut section = self.lock();
         // First, so that a closed topic is an end and not a wait, however full it is.
         if self.refuses(sender) {
@@ -220,9 +259,30 @@ impl<V: Payload> Core<V> {
     }
 }
 
+impl<V: Payload> Core<V> {
+    /// See [`Topic::badge_of`](super::Topic::badge_of).
+    #[cold]
+    pub(super) fn badge_of(&self, by: Blocker) -> Option<Badge> {
+        let mut section = self.lock();
+        let producer = section.producer();
+        // Several may have one id: the badge is that of the one in the way.
+        let seat = if by.obstacle == Obstacle::Ring {
+            let gates = producer.gates.iter().filter(|gate| gate.id == by.subscriber);
+            gates.min_by_key(|gate| gate.limit())
+        } else {
+            let meant =
+                |lane: &&Arc<Lane<V>>| lane.seat.id == by.subscriber && lane.refuses == Some(by.obstacle);
+            let lanes = || producer.lanes.iter().filter(meant);
+            let lane = lanes().find(|lane| lane.is_full()).or_else(|| lanes().next());
+            lane.map(|lane| &lane.seat)
+        };
+        seat?.badge.clone()
+    }
+}
+
 impl<V: Payload> Producer<V> {
     #[inline]
-    fn check_lanes(&self, sender: u64) -> Result<(), Refusal> {
+    pub(super) fn check_lanes(&self, sender: u64) -> Result<(), Refusal> {
         if self.refusing_lanes == 0 {
             return Ok(());
         }

@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::core::{Core, Refusal};
-use super::error::{Obstacle, PublishError};
+use super::error::{Blocker, Obstacle, PublishError};
 use super::payload::{Boxed, Inline, Owned, Payload};
-use super::{Form, kept};
+use super::{Badge, Form, kept};
 use crate::wait::Ticket;
 
 /// The future of [`Topic::publish`](super::Topic::publish). Dropped before it is ready, nothing was
@@ -48,6 +48,16 @@ impl<'a, M: Clone + Send + Sync + 'static> Publishing<'a, M> {
             _ => unreachable!("the form is a constant of the message type"),
         };
         Self { attempt }
+    }
+
+    /// See [`Topic::badge_of`](super::Topic::badge_of).
+    #[must_use]
+    pub fn badge_of(&self, by: Blocker) -> Option<Badge> {
+        match &self.attempt {
+            Attempt::Inline(waiting) => waiting.core.badge_of(by),
+            Attempt::Owned(waiting) => waiting.core.badge_of(by),
+            Attempt::Boxed(waiting) => waiting.core.badge_of(by),
+        }
     }
 }
 

@@ -14,6 +14,7 @@
 
 use std::ops::Range;
 
+use super::Badge;
 use crate::Doorbell;
 use crate::sync::{Arc, AtomicU32, AtomicU64, CachePadded, Ordering};
 
@@ -40,6 +41,7 @@ pub(crate) struct Seat {
     pub(crate) echo: bool,
     /// Name of the policy.
     pub(crate) policy: &'static str,
+    pub(crate) badge: Option<Badge>,
 }
 
 /// The subscriber has read everything that it has seen.
@@ -58,11 +60,12 @@ pub(crate) struct Occupant {
     pub(crate) capacity: u64,
     pub(crate) echo: bool,
     pub(crate) policy: &'static str,
+    pub(crate) badge: Option<Badge>,
 }
 
 impl Seat {
     pub(crate) fn new(occupant: Occupant) -> Self {
-        let Occupant { doorbell, id, capacity, echo, policy } = occupant;
+        let Occupant { doorbell, id, capacity, echo, policy, badge } = occupant;
         Self {
             cursor: CachePadded(AtomicU64::new(0)),
             place: AtomicU32::new(0),
@@ -75,6 +78,7 @@ impl Seat {
             capacity,
             echo,
             policy,
+            badge,
         }
     }
 

@@ -3,8 +3,11 @@
 //! That lane gets the message itself: nothing is copied. If it conflates, the key function runs where no lock
 //! is held, and then the lock is taken again. If another lane or a gate has come meanwhile, or the lane has
 //! left, the publish starts anew in `post.rs`.
+//!
+//! Where there is one lane beside the ring, as there is beside local subscribers if a link sends the topic,
+//! plain data needs one copy, which is made where no lock is held.
 
-use super::core::{Core, Producer, Refusal, Section};
+use super::core::{Core, Producer, Refusal, Section, TAIL_SHIFT};
 use super::counters::Cause;
 use super::lane::Lane;
 use super::payload::Payload;
@@ -18,7 +21,24 @@ impl<V: Payload> Core<V> {
     #[inline(never)]
     pub(super) fn publish_to_one_lane(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
         assert!(value.is_some(), "a message is published once");
-        let mut section = self.enter_lanes(sender)?;
+        let mut section = self.enter(sender)?;
+        // With one look at the lane, where it has room.
+        let is_there = if let Some((lane, mark)) = section.producer().only_lane()
+            && !lane.seat.skips(sender)
+            && let Some(place) = lane.free_place()
+            && let Some(value) = value.take()
+        {
+            self.counters.count(Cause::Published);
+            place.put(RingEntry { stamp: self.stamps.stamp(mark), sender, value });
+            true
+        } else {
+            false
+        };
+        if is_there {
+            self.wake_after(section);
+            return Ok(());
+        }
+        section.producer().check_lanes(sender)?;
         let Some((lane, _)) = section.producer().only_lane() else {
             drop(section);
             return self.publish_to_lanes(value, sender);
@@ -29,6 +49,43 @@ impl<V: Payload> Core<V> {
             return self.publish_by_key(&lane, value, sender);
         }
         self.give_to_only_lane(section, value, sender, 0);
+        Ok(())
+    }
+
+    /// Publishes plain data where a look without the lock has found gates, and one lane.
+    #[inline(never)]
+    pub(super) fn publish_beside_one_lane(&self, value: &mut Option<V>, sender: u64) -> Result<(), Refusal> {
+        assert!(value.is_some(), "a message is published once");
+        // Foreign code, which may panic: nothing is published then.
+        let copy = value.clone();
+        let mut section = self.enter(sender)?;
+        let tail = section.tail();
+        let Producer { ring, gates, lanes, keyed, mark, .. } = section.producer();
+        let (Some(ring), [lane], []) = (ring, lanes.as_slice(), keyed.as_slice()) else {
+            drop(section);
+            return self.publish_to_lanes(value, sender);
+        };
+        let place = if lane.seat.skips(sender) {
+            None
+        } else {
+            let Some(place) = lane.free_place() else {
+                drop(section);
+                return self.publish_to_lanes(value, sender);
+            };
+            Some(place)
+        };
+        self.counters.count(Cause::Published);
+        let stamp = self.stamps.stamp(mark);
+        if let (Some(place), Some(value)) = (place, copy) {
+            place.put(RingEntry { stamp, sender, value });
+        }
+        if let Some(value) = value.take() {
+            // SAFETY: the lock is held, `tail` is the next position, and `enter` found every cursor past
+            // the slot. What is plain data leaves nothing in it.
+            let _nothing = unsafe { ring.write(tail, stamp, sender, value, gates.len()) };
+        }
+        section.word = (tail + 1) << TAIL_SHIFT;
+        self.wake_after(section);
         Ok(())
     }
 

@@ -239,6 +239,7 @@ fn seat<V: Payload>(core: &Core<V>, doorbell: Arc<Doorbell>, options: &Subscribe
         capacity,
         echo: options.echo,
         policy: options.overflow.name(),
+        badge: options.badge.clone(),
     })
 }
 

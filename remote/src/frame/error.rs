@@ -107,6 +107,11 @@ pub enum DecodeError {
         /// The length of the value, in bytes.
         value_len: usize,
     },
+    /// The frame is said to be a run of messages, and its value is none.
+    Run {
+        /// Where in the value a message should begin that does not fit, in bytes.
+        at: usize,
+    },
     /// Header or value were damaged.
     Checksum {
         /// The checksum of the bytes that arrived.
@@ -153,6 +158,10 @@ impl fmt::Display for DecodeError {
             Self::Padding { value_len } => write!(
                 f,
                 "the bytes behind a value of {value_len} bytes are not zero: the peer's encoder is broken"
+            ),
+            Self::Run { at } => write!(
+                f,
+                "no message of the run fits at byte {at} of the frame's value: the peer's encoder is broken"
             ),
             Self::Checksum { expected, got, type_id, sequence } => write!(
                 f,

@@ -17,14 +17,28 @@ pub(super) enum Control {
     Credit = 5,
     Ack = 6,
     Bye = 7,
+    Open = 8,
+    Mailbox = 9,
+    Ping = 10,
+    Pong = 11,
 }
 
 impl Control {
     pub(super) fn of(header: &Header) -> Result<Self, LinkFault> {
-        let all =
-            [Self::Hello, Self::Accept, Self::Reject, Self::Interest, Self::Credit, Self::Ack, Self::Bye];
-        let found = all.into_iter().find(|control| *control as u16 == header.type_id);
-        found.ok_or(LinkFault::UnknownControl { type_id: header.type_id })
+        Ok(match header.type_id {
+            1 => Self::Hello,
+            2 => Self::Accept,
+            3 => Self::Reject,
+            4 => Self::Interest,
+            5 => Self::Credit,
+            6 => Self::Ack,
+            7 => Self::Bye,
+            8 => Self::Open,
+            9 => Self::Mailbox,
+            10 => Self::Ping,
+            11 => Self::Pong,
+            type_id => return Err(LinkFault::UnknownControl { type_id }),
+        })
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -36,6 +50,10 @@ impl Control {
             Self::Credit => "Credit",
             Self::Ack => "Ack",
             Self::Bye => "Bye",
+            Self::Open => "Open",
+            Self::Mailbox => "Mailbox",
+            Self::Ping => "Ping",
+            Self::Pong => "Pong",
         }
     }
 

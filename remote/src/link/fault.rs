@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::frame::{DecodeError, EncodeError};
 
-use super::{Reason, Reject};
+use super::{MAILBOX_LEN_MAX, MAILBOXES_MAX, Reason, Reject};
 
 /// A connection is of no use any more. Close it; the link stays and waits for another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum LinkFault {
         /// How long is too long, in nanoseconds.
         limit_ns: u64,
     },
-    /// A frame has begun long ago and is not whole.
+    /// A frame is not whole, and has hardly grown for long.
     Slow {
         /// How long is too long, in nanoseconds.
         limit_ns: u64,
@@ -82,6 +82,11 @@ pub enum LinkFault {
     Credit {
         /// Their type id.
         type_id: u16,
+        /// How many it may send in all.
+        limit: u64,
+    },
+    /// The peer sends more messages to a mailbox than it was granted.
+    MailboxCredit {
         /// How many it may send in all.
         limit: u64,
     },
@@ -140,8 +145,8 @@ impl fmt::Display for LinkFault {
             ),
             Self::Slow { limit_ns } => write!(
                 f,
-                "a frame is not whole {} ms after the one before it: its length was damaged on the way, or the network is too slow \
-                 for such long messages",
+                "a frame is not whole and has grown by less than 64 KiB in {} ms: its length was damaged on the way, or the network is \
+                 too slow for such long messages",
                 limit_ns / 1_000_000
             ),
             Self::Gap { expected, got } => write!(
@@ -160,6 +165,10 @@ impl fmt::Display for LinkFault {
             Self::Credit { type_id, limit } => write!(
                 f,
                 "the peer sends more than the {limit} messages of type id {type_id} that it was granted: its client is broken"
+            ),
+            Self::MailboxCredit { limit } => write!(
+                f,
+                "the peer sends more than the {limit} messages to a mailbox that it was granted: its client is broken"
             ),
         }
     }
@@ -212,6 +221,8 @@ pub enum SendError {
     },
     /// The message cannot be put into a frame.
     Encode(EncodeError),
+    /// A mailbox cannot be opened.
+    Mailbox,
 }
 
 impl fmt::Display for SendError {
@@ -233,6 +244,11 @@ impl fmt::Display for SendError {
                 "not sent: the value has {got} bytes, of which the peer reads {max}; raise its limit, or split the message"
             ),
             Self::Encode(error) => write!(f, "not sent: {error}"),
+            Self::Mailbox => write!(
+                f,
+                "the mailbox is not opened: its name is empty or longer than {MAILBOX_LEN_MAX} bytes, or {MAILBOXES_MAX} others are \
+                 open on this link; name fewer actors"
+            ),
         }
     }
 }

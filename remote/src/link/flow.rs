@@ -1,5 +1,13 @@
 //! Interest and credit of one message type, both ways.
 
+use super::Link;
+use super::control::Control;
+
+/// How many entries a frame of interest or credit has at most.
+const ENTRIES_MAX: usize = 1_024;
+/// The channel of an interest that is withdrawn.
+pub(super) const NO_CHANNEL: u16 = u16::MAX;
+
 /// What travels of one message type. Counts are of this pair of incarnations.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flow {
@@ -24,6 +32,10 @@ pub(super) struct Flow {
     pub(super) tell_credit: bool,
     /// Whether the peer knows of an interest, or has to be told that there is none.
     announced: bool,
+    /// The interest was withdrawn, and the peer does not know it yet.
+    withdrawn: bool,
+    /// The peer has withdrawn its interest since that was asked last.
+    left: bool,
 }
 
 impl Flow {
@@ -41,6 +53,8 @@ impl Flow {
             tell_interest: false,
             tell_credit: false,
             announced: false,
+            withdrawn: false,
+            left: false,
         }
     }
 
@@ -57,6 +71,7 @@ impl Flow {
         if self.wanted == channel {
             return;
         }
+        self.withdrawn |= channel.is_none() && self.announced;
         self.wanted = channel;
         self.announced = true;
         self.tell_interest = true;
@@ -83,6 +98,26 @@ impl Flow {
         }
     }
 
+    /// The peer wants it in this channel, or not any more.
+    pub(super) fn ask(&mut self, channel: Option<u16>) {
+        self.left |= channel.is_none() && self.asked.is_some();
+        self.asked = channel;
+    }
+
+    /// Appends what the peer has to know of this end's interest. Whoever wants it again is another than
+    /// before, so the peer hears of both.
+    fn tell_interest(&mut self, out: &mut Vec<u8>) {
+        if !std::mem::take(&mut self.tell_interest) {
+            return;
+        }
+        let withdrawn = std::mem::take(&mut self.withdrawn) && self.wanted.is_some();
+        for channel in withdrawn.then_some(NO_CHANNEL).into_iter().chain([self.wanted.unwrap_or(NO_CHANNEL)])
+        {
+            out.extend_from_slice(&self.type_id.to_le_bytes());
+            out.extend_from_slice(&channel.to_le_bytes());
+        }
+    }
+
     /// The other end is another process than before.
     pub(super) fn restart(&mut self, credit: u32) {
         *self = Self {
@@ -99,6 +134,36 @@ impl Flow {
         self.agreed = agreed;
         self.tell_interest = self.announced;
         self.tell_credit = self.granted > 0;
+    }
+}
+
+impl Link {
+    /// Appends what the peer has to know of interest and credit.
+    pub(super) fn tell_flows(&mut self, out: &mut Vec<u8>) {
+        let (mut interest, mut credit) = (Vec::new(), Vec::new());
+        for flow in self.flows.iter_mut().filter(|flow| flow.agreed) {
+            flow.tell_interest(&mut interest);
+            if std::mem::take(&mut flow.tell_credit) {
+                credit.extend_from_slice(&flow.type_id.to_le_bytes());
+                credit.extend_from_slice(&flow.granted.to_le_bytes());
+            }
+        }
+        interest.chunks(4 * ENTRIES_MAX).for_each(|entries| Control::Interest.encode(entries, out));
+        credit.chunks(10 * ENTRIES_MAX).for_each(|entries| Control::Credit.encode(entries, out));
+    }
+
+    /// What the peer wants: type ids, rising, each with its channel.
+    pub fn interest(&self) -> impl Iterator<Item = (u16, u16)> {
+        let wanted = self.flows.iter().filter(|flow| flow.agreed);
+        wanted.filter_map(|flow| Some((flow.type_id, flow.asked?)))
+    }
+
+    /// The type ids of which the peer has withdrawn its interest since this was asked last, rising. If it
+    /// wants one of them again, others there do than before.
+    pub fn take_withdrawn(&mut self) -> Vec<u16> {
+        let left =
+            self.flows.iter_mut().filter_map(|flow| std::mem::take(&mut flow.left).then_some(flow.type_id));
+        left.collect()
     }
 }
 
@@ -119,5 +184,32 @@ mod tests {
         flow.taken = 4;
         flow.consume(100, 8);
         assert_eq!((flow.granted, flow.unconsumed()), (12, 0), "no more is consumed than has come");
+    }
+    #[test]
+    fn an_interest_that_was_withdrawn_and_is_back_is_told_as_both() {
+        let entries = |flow: &mut Flow| {
+            let mut out = Vec::new();
+            flow.tell_interest(&mut out);
+            let channels = out.chunks(4).map(|entry| u16::from_le_bytes([entry[2], entry[3]]));
+            channels.collect::<Vec<_>>()
+        };
+        let (mut flow, mut other) = (Flow::new(7), Flow::new(7));
+        flow.want(Some(0), 8);
+        assert_eq!((entries(&mut flow), entries(&mut flow)), (vec![0], vec![]));
+        flow.want(None, 8);
+        flow.want(Some(1), 8);
+        let both = entries(&mut flow);
+        assert_eq!(both, [NO_CHANNEL, 1]);
+        other.ask(Some(0));
+        assert!(!other.left);
+        both.iter().for_each(|channel| other.ask(Some(*channel).filter(|channel| *channel != NO_CHANNEL)));
+        assert_eq!((other.left, other.asked), (true, Some(1)));
+        // The same ones, on another connection and in another channel.
+        flow.attach(true);
+        assert_eq!(entries(&mut flow), [1]);
+        flow.want(Some(2), 8);
+        assert_eq!(entries(&mut flow), [2]);
+        flow.want(None, 8);
+        assert_eq!(entries(&mut flow), [NO_CHANNEL]);
     }
 }

@@ -118,7 +118,8 @@ fn put_offer(type_id: u16, offer: &Offer<'_>, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a node may have this name.
+pub(crate) fn is_name(name: &str) -> bool {
     let may = |c: u8| c.is_ascii_alphanumeric() || b"-_./".contains(&c);
     (1..=NAME_LEN_MAX).contains(&name.len()) && name.bytes().all(may)
 }

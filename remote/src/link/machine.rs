@@ -1,21 +1,23 @@
 //! One end of a link: what it sends, has received, and waits for.
 
-use crate::frame::{self, Flags, Frame, Header};
+use crate::frame::{self, Flags, Frame, Header, Run};
 
 use super::control::{Control, Ended, Fields};
-use super::flow::Flow;
+use super::direct::Mailboxes;
+use super::flow::{Flow, NO_CHANNEL};
+use super::probe::Probes;
 use super::window::Window;
-use super::{Agreement, AttachError, LinkFault, LinkStats, Reject, SendError, Standing};
+use super::{
+    Agreement, AttachError, Attached, Input, LinkFault, LinkStats, Output, Reject, SendError, Standing,
+};
 
 /// `fill` stops when it has appended this much: enough for one system call, in bytes.
 const FILL_BYTES: usize = 64 << 10;
 /// An acknowledgement is sent at once when so many messages, or bytes, wait for it.
 const ACK_MESSAGES: u64 = 512;
 const ACK_BYTES: usize = 64 << 10;
-/// How many entries a frame of interest or credit has at most.
-const ENTRIES_MAX: usize = 1_024;
-/// The channel of an interest that is withdrawn.
-const NO_CHANNEL: u16 = u16::MAX;
+/// By how much a frame that is not whole grows within [`LinkConfig::frame_ns`], in bytes.
+const FRAME_STEP: usize = 64 << 10;
 
 /// Bounds and times of a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +32,8 @@ pub struct LinkConfig {
     /// After so long without a word from the peer its connection is dead, in nanoseconds. At least three
     /// heartbeats.
     pub silence_ns: u64,
-    /// A frame is whole so long after the one before it, or its connection is dead, in nanoseconds. A damaged
-    /// length announces bytes that never come, though others do.
+    /// A frame that is not whole grows by 64 KiB in this time, or its connection is dead, in nanoseconds: a
+    /// damaged length announces bytes that never come, though others do.
     pub frame_ns: u64,
     /// An acknowledgement waits so long for a message that it could travel with, in nanoseconds.
     pub ack_delay_ns: u64,
@@ -44,73 +46,10 @@ impl Default for LinkConfig {
             credit: 1_024,
             heartbeat_ns: 1_000_000_000,
             silence_ns: 5_000_000_000,
-            frame_ns: 30_000_000_000,
+            frame_ns: 5_000_000_000,
             ack_delay_ns: 5_000_000,
         }
     }
-}
-
-/// What happens to a link.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// A frame has come on the connection that is attached.
-    Frame(&'a Frame<'a>),
-    /// Bytes have come, of which no whole frame was made yet: a long one takes its time.
-    Heard,
-    /// The connection has ended, or was closed here.
-    Detach,
-    /// This end wants the messages of a type, or no longer. All types of one channel keep their order among
-    /// each other: types that have a receiver in common belong into one channel. [`u16::MAX`] is no channel.
-    Want {
-        /// The type.
-        type_id: u16,
-        /// In which channel.
-        channel: Option<u16>,
-    },
-    /// So many received messages of a type were consumed: they wait nowhere for room any more.
-    Consumed {
-        /// Their type.
-        type_id: u16,
-        /// How many.
-        count: u64,
-    },
-    /// Time has passed.
-    Tick,
-}
-
-/// What comes of an [`Input`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Output {
-    /// Nothing to do.
-    Nothing,
-    /// The frame is a message: it comes next from this peer, and is to be published.
-    Message,
-    /// The frame came before: leave it out.
-    Duplicate,
-    /// The peer wants other messages than before: see [`Link::interest`].
-    Interest,
-    /// The peer takes more messages of some types: see [`Link::credit`].
-    Credit,
-    /// The peer has so many more messages: the window has more room.
-    Acknowledged {
-        /// How many.
-        count: u64,
-    },
-    /// The peer ends the connection in order.
-    Bye(Ended),
-}
-
-/// What it means that a connection was attached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attached {
-    /// The first connection of these two incarnations.
-    First,
-    /// The link goes on where it was: so many messages are written again.
-    Resumed {
-        /// How many.
-        resent: u64,
-    },
 }
 
 /// One end of the link to one peer. It outlives connections.
@@ -119,27 +58,31 @@ pub enum Attached {
 /// messages from one. So it always means the same message by a number, whoever has forgotten whom.
 #[derive(Debug)]
 pub struct Link {
-    config: LinkConfig,
-    end: u64,
+    pub(super) config: LinkConfig,
+    pub(super) end: u64,
     peer_end: u64,
     attached: bool,
-    window: Window,
+    pub(super) window: Window,
     /// By rising type id.
-    flows: Vec<Flow>,
+    pub(super) flows: Vec<Flow>,
+    pub(super) mailboxes: Mailboxes,
+    probes: Probes,
     /// The place in `flows` that was looked for last.
     last: usize,
     received: u64,
     told: u64,
     unacked_bytes: usize,
-    /// Some flow has something to tell.
-    tells: bool,
+    /// Some flow or mailbox has something to tell.
+    pub(super) tells: bool,
     /// The longest value that the peer reads, in bytes.
     value_len_max: usize,
     ack_at: u64,
     heard_at: u64,
     framed_at: u64,
+    /// Bytes that have come since, up to a step.
+    unframed: usize,
     wrote_at: u64,
-    stats: LinkStats,
+    pub(super) stats: LinkStats,
 }
 
 impl Link {
@@ -157,6 +100,8 @@ impl Link {
             attached: false,
             window: Window::default(),
             flows: Vec::new(),
+            mailboxes: Mailboxes::default(),
+            probes: Probes::default(),
             last: 0,
             received: 0,
             told: 0,
@@ -166,6 +111,7 @@ impl Link {
             ack_at: u64::MAX,
             heard_at: 0,
             framed_at: 0,
+            unframed: 0,
             wrote_at: 0,
             stats: LinkStats::default(),
         }
@@ -226,7 +172,7 @@ impl Link {
     fn connect(&mut self, now: u64, agreement: &Agreement, stated: &Standing) {
         self.attached = true;
         self.heard_at = now;
-        self.framed_at = now;
+        (self.framed_at, self.unframed) = (now, 0);
         self.wrote_at = now;
         // The Accept has told what was received by then. It may have become more.
         self.told = stated.received;
@@ -239,6 +185,8 @@ impl Link {
         for flow in &mut self.flows {
             flow.attach(agreement.agreed().binary_search(&flow.type_id).is_ok());
         }
+        self.mailboxes.attach();
+        self.probes = Probes::default();
         self.stats.attached += 1;
     }
 
@@ -254,6 +202,7 @@ impl Link {
         self.told = 0;
         self.unacked_bytes = 0;
         self.flows.iter_mut().for_each(|flow| flow.restart(self.config.credit));
+        self.mailboxes.restart();
         AttachError::PeerRestarted { lost }
     }
 
@@ -268,15 +217,27 @@ impl Link {
             Input::Frame(_) if !self.attached => Ok(Output::Nothing),
             Input::Frame(frame) => {
                 self.heard_at = now;
-                self.framed_at = now;
+                (self.framed_at, self.unframed) = (now, 0);
                 if frame.header.flags.contains(Flags::CONTROL) {
                     self.control(frame)
+                } else if let Some(run) = frame.run() {
+                    self.run(now, frame, run)
                 } else {
                     self.message(now, frame)
                 }
             }
-            Input::Heard => {
+            Input::Heard { bytes } => {
                 self.heard_at = now;
+                // From the first bytes of a frame on, and anew after each step.
+                let begins = self.unframed == 0;
+                self.unframed += bytes;
+                if begins || self.unframed >= FRAME_STEP {
+                    (self.framed_at, self.unframed) = (now, self.unframed % FRAME_STEP);
+                }
+                Ok(Output::Nothing)
+            }
+            Input::Busy => {
+                (self.heard_at, self.framed_at) = (now, now);
                 Ok(Output::Nothing)
             }
             Input::Detach => {
@@ -290,9 +251,14 @@ impl Link {
                 Ok(Output::Nothing)
             }
             Input::Consumed { type_id, count } => {
-                let flow = self.flow_mut(type_id);
-                flow.consume(count, credit);
-                self.tells |= flow.tell_credit;
+                if let Some(at) = self.find(type_id) {
+                    self.flows[at].consume(count, credit);
+                    self.tells |= self.flows[at].tell_credit;
+                }
+                Ok(Output::Nothing)
+            }
+            Input::Ping => {
+                self.tells |= self.probes.ask(self.attached);
                 Ok(Output::Nothing)
             }
             Input::Tick if self.attached && now >= self.heard_at.saturating_add(self.config.silence_ns) => {
@@ -315,22 +281,76 @@ impl Link {
         if sequence > expected {
             return Err(LinkFault::Gap { expected, got: sequence });
         }
-        self.ack_at = self.ack_at.min(now.saturating_add(self.config.ack_delay_ns));
+        self.owe_ack(now);
         if sequence < expected {
             self.stats.duplicates += 1;
             return Ok(Output::Duplicate);
         }
-        let Some(flow) = self.find(type_id).map(|at| &mut self.flows[at]).filter(|flow| flow.agreed) else {
-            return Err(LinkFault::NotAgreed { type_id });
+        let output = if frame.header.flags.contains(Flags::DIRECT) {
+            self.direct(frame)?
+        } else {
+            self.of_topic(type_id, 1)?;
+            Output::Message
         };
-        if flow.taken >= flow.granted {
-            return Err(LinkFault::Credit { type_id, limit: flow.granted });
-        }
-        flow.taken += 1;
         self.received = sequence;
         self.unacked_bytes += frame::frame_len(frame.value.len());
         self.stats.received += 1;
-        Ok(Output::Message)
+        Ok(output)
+    }
+
+    /// Messages that share a frame: each is taken as if it had come alone.
+    fn run(&mut self, now: u64, frame: &Frame<'_>, run: Run<'_>) -> Result<Output, LinkFault> {
+        let (first, expected) = (frame.header.sequence, self.received + 1);
+        if first > expected {
+            return Err(LinkFault::Gap { expected, got: first });
+        }
+        self.owe_ack(now);
+        // At most as many as the frame has bytes.
+        let skip = usize::try_from(expected - first).unwrap_or(usize::MAX);
+        let all = run.clone().count();
+        let new = all.saturating_sub(skip) as u64;
+        if new > 0 {
+            self.take_rows(&rows(run, skip))?;
+        }
+        self.stats.duplicates += all as u64 - new;
+        self.received += new;
+        self.stats.received += new;
+        if new == 0 {
+            return Ok(Output::Duplicate);
+        }
+        self.unacked_bytes += frame::frame_len(frame.value.len());
+        Ok(Output::Run { skip })
+    }
+
+    /// Takes all of these messages of topics, or none.
+    fn take_rows(&mut self, rows: &(impl Iterator<Item = (u16, u64)> + Clone)) -> Result<(), LinkFault> {
+        for (at, (type_id, count)) in rows.clone().enumerate() {
+            let Err(fault) = self.of_topic(type_id, count) else { continue };
+            for (type_id, count) in rows.clone().take(at) {
+                self.flow_mut(type_id).taken -= count;
+            }
+            return Err(fault);
+        }
+        Ok(())
+    }
+
+    /// Something has come that the peer waits to hear of.
+    fn owe_ack(&mut self, now: u64) {
+        self.ack_at = self.ack_at.min(now.saturating_add(self.config.ack_delay_ns));
+    }
+
+    /// So many messages of a topic have come.
+    fn of_topic(&mut self, type_id: u16, count: u64) -> Result<(), LinkFault> {
+        let flow = self.agreed_flow(type_id)?;
+        if flow.granted.saturating_sub(flow.taken) < count {
+            return Err(LinkFault::Credit { type_id, limit: flow.granted });
+        }
+        flow.taken += count;
+        Ok(())
+    }
+
+    fn direct(&mut self, frame: &Frame<'_>) -> Result<Output, LinkFault> {
+        self.mailboxes.message(self.end, frame)
     }
 
     fn control(&mut self, frame: &Frame<'_>) -> Result<Output, LinkFault> {
@@ -350,7 +370,8 @@ impl Link {
             Control::Interest => {
                 while !fields.rest().is_empty() {
                     let (type_id, channel) = (fields.u16()?, fields.u16()?);
-                    self.agreed_flow(type_id)?.asked = Some(channel).filter(|channel| *channel != NO_CHANNEL);
+                    let channel = Some(channel).filter(|channel| *channel != NO_CHANNEL);
+                    self.agreed_flow(type_id)?.ask(channel);
                 }
                 Ok(Output::Interest)
             }
@@ -365,13 +386,22 @@ impl Link {
             }
             Control::Bye => Ok(Output::Bye(Ended::parse(frame.value)?)),
             Control::Reject => Err(LinkFault::Rejected(Reject::parse(frame.value)?)),
+            Control::Ping => {
+                fields.end()?;
+                self.tells |= self.probes.asked();
+                Ok(Output::Nothing)
+            }
+            Control::Pong => fields.end().map(|()| Output::Pong),
+            Control::Open => self.mailboxes.opened(fields),
+            Control::Mailbox => self.mailboxes.described(fields),
             Control::Hello | Control::Accept => {
                 Err(LinkFault::Unexpected { expected: "a message", got: control.name() })
             }
         }
     }
 
-    /// Takes a message to send; its sequence is set here, and returned.
+    /// Takes a message to send; its sequence is set here, and returned. Messages that are taken one behind
+    /// the other share a frame, where it can say what they are.
     ///
     /// `Ok` says that it is sent as soon as there is a connection, and again until the peer's process has it
     /// or is dead. It does not say that anybody there has handled it.
@@ -381,27 +411,43 @@ impl Link {
     pub fn send(&mut self, header: &Header, value: &[u8]) -> Result<u64, SendError> {
         let type_id = header.type_id;
         let wanted = |flow: &&mut Flow| flow.agreed && flow.asked.is_some();
-        let window_bytes = self.config.window_bytes;
-        let full =
-            self.window.len() > 0 && self.window.bytes() + frame::frame_len(value.len()) > window_bytes;
-        let (sequence, max) = (self.window.last() + 1, self.value_len_max);
+        let room = self.room(value.len());
+        let run_max = self.value_len_max;
         let Some(flow) = self.find(type_id).map(|at| &mut self.flows[at]).filter(wanted) else {
             return Err(SendError::NotWanted { type_id });
         };
         if flow.credit() == 0 {
             return Err(SendError::NoCredit { type_id });
         }
-        if value.len() > max {
-            return Err(SendError::TooLong { max, got: value.len() });
-        }
-        if full {
-            return Err(SendError::Full { window_bytes });
-        }
-        let header = Header { flags: Flags::NONE, sequence, ..*header };
-        self.window.push(&header, value).map_err(SendError::Encode)?;
+        room?;
+        self.window.push(header, value, run_max).map_err(SendError::Encode)?;
         flow.sent += 1;
         self.stats.sent += 1;
-        Ok(sequence)
+        Ok(self.window.last())
+    }
+
+    /// Whether a value of this length may be sent now.
+    pub(super) fn room(&self, value_len: usize) -> Result<(), SendError> {
+        let (max, window_bytes) = (self.value_len_max, self.config.window_bytes);
+        if value_len > max {
+            return Err(SendError::TooLong { max, got: value_len });
+        }
+        if self.window.len() > 0 && self.window.bytes() + frame::frame_len(value_len) > window_bytes {
+            return Err(SendError::Full { window_bytes });
+        }
+        Ok(())
+    }
+
+    /// The longest value that the peer reads, in bytes.
+    #[must_use]
+    pub fn value_len_max(&self) -> usize {
+        self.value_len_max
+    }
+
+    /// Whether both ends know this type and mean the same by it, as they have said on the last connection.
+    #[must_use]
+    pub fn is_agreed(&self, type_id: u16) -> bool {
+        self.find_from(self.last, type_id).is_some_and(|at| self.flows[at].agreed)
     }
 
     /// Appends what is to be written to the connection now: whole frames, and about 64 KiB of them at most.
@@ -412,16 +458,13 @@ impl Link {
         }
         let before = out.len();
         if std::mem::take(&mut self.tells) {
-            self.tell(out);
+            self.tell_peer(out);
         }
         let waits = self.ack_at != u64::MAX;
         let at_once = self.received - self.told >= ACK_MESSAGES || self.unacked_bytes >= ACK_BYTES;
         let idle = now >= self.wrote_at.saturating_add(self.config.heartbeat_ns);
         if idle || at_once || waits && (!self.window.is_written() || now >= self.ack_at) {
-            Control::Ack.encode(&self.received.to_le_bytes(), out);
-            self.told = self.received;
-            self.unacked_bytes = 0;
-            self.ack_at = u64::MAX;
+            self.acknowledge(out);
         }
         if idle {
             self.window.shrink();
@@ -432,26 +475,29 @@ impl Link {
         }
     }
 
-    /// Appends what the peer has to know of interest and credit.
-    fn tell(&mut self, out: &mut Vec<u8>) {
-        let (mut interest, mut credit) = (Vec::new(), Vec::new());
-        for flow in self.flows.iter_mut().filter(|flow| flow.agreed) {
-            if std::mem::take(&mut flow.tell_interest) {
-                interest.extend_from_slice(&flow.type_id.to_le_bytes());
-                interest.extend_from_slice(&flow.wanted.unwrap_or(NO_CHANNEL).to_le_bytes());
-            }
-            if std::mem::take(&mut flow.tell_credit) {
-                credit.extend_from_slice(&flow.type_id.to_le_bytes());
-                credit.extend_from_slice(&flow.granted.to_le_bytes());
-            }
-        }
-        interest.chunks(4 * ENTRIES_MAX).for_each(|entries| Control::Interest.encode(entries, out));
-        credit.chunks(10 * ENTRIES_MAX).for_each(|entries| Control::Credit.encode(entries, out));
+    /// Appends how far this end has received.
+    fn acknowledge(&mut self, out: &mut Vec<u8>) {
+        Control::Ack.encode(&self.received.to_le_bytes(), out);
+        self.told = self.received;
+        self.unacked_bytes = 0;
+        self.ack_at = u64::MAX;
     }
 
-    /// Appends the frame that ends the connection in order. What was not acknowledged stays in the window.
+    /// Appends what the peer has to know of interest, credit and mailboxes.
+    fn tell_peer(&mut self, out: &mut Vec<u8>) {
+        self.probes.tell(out);
+        self.mailboxes.tell(out);
+        self.tell_flows(out);
+    }
+
+    /// Appends the frame that ends the connection in order, behind the last acknowledgement. What was not
+    /// acknowledged by the peer stays in the window.
     pub fn bye(&mut self, ended: Ended, out: &mut Vec<u8>) {
         if self.attached {
+            // Else the peer would count as lost what has come.
+            if self.told < self.received {
+                self.acknowledge(out);
+            }
             ended.encode(out);
         }
     }
@@ -472,12 +518,6 @@ impl Link {
         self.find_from(self.last, type_id).map_or(0, |at| self.flows[at].credit())
     }
 
-    /// What the peer wants: type ids, rising, each with its channel.
-    pub fn interest(&self) -> impl Iterator<Item = (u16, u16)> {
-        let wanted = self.flows.iter().filter(|flow| flow.agreed);
-        wanted.filter_map(|flow| Some((flow.type_id, flow.asked?)))
-    }
-
     /// Whether everything that was sent is acknowledged.
     #[must_use]
     pub fn is_drained(&self) -> bool {
@@ -488,9 +528,9 @@ impl Link {
     #[must_use]
     pub fn stats(&self) -> LinkStats {
         LinkStats {
-            waiting: self.window.len() as u64,
+            waiting: self.window.len(),
             waiting_bytes: self.window.bytes() as u64,
-            unconsumed: self.flows.iter().map(Flow::unconsumed).sum(),
+            unconsumed: self.flows.iter().map(Flow::unconsumed).sum::<u64>() + self.mailboxes.unconsumed(),
             ..self.stats
         }
     }
@@ -521,4 +561,17 @@ impl Link {
         }
         self.flows.binary_search_by_key(&type_id, |flow| flow.type_id).ok()
     }
+}
+
+/// The types of a run's messages, but for the first `skip`: each with how many of it come in a row.
+fn rows(run: Run<'_>, skip: usize) -> impl Iterator<Item = (u16, u64)> + Clone + '_ {
+    let mut types = run.skip(skip).map(|entry| entry.type_id).peekable();
+    std::iter::from_fn(move || {
+        let type_id = types.next()?;
+        let mut count = 1;
+        while types.next_if_eq(&type_id).is_some() {
+            count += 1;
+        }
+        Some((type_id, count))
+    })
 }

@@ -1,11 +1,19 @@
 //! Frames that the peer has not acknowledged.
+//!
+//! Messages that come one behind the other before anything is written go into one frame, a run: the last
+//! frame stays open until it is written, or until a message comes that does not fit. A message alone is an
+//! ordinary frame.
 
 use std::collections::VecDeque;
 
-use crate::frame::{self, EncodeError, Header};
+use crate::frame::{self, ALIGN, EncodeError, Flags, HEADER_LEN, Header, RUN_ENTRY_LEN, entry_head};
 
 /// An empty window of a quiet link keeps no more than this, in bytes.
 const KEEP_BYTES: usize = 4 << 10;
+/// A value that is longer has a frame of its own, in bytes: there a header costs next to nothing.
+const RUN_VALUE_MAX: usize = 1 << 10;
+/// The value of a run is at most so long, in bytes: a reader waits for all of it before it handles the first.
+pub(super) const RUN_BYTES: usize = 8 << 10;
 
 /// Frames in the order of their sequence, from the first that is not acknowledged.
 #[derive(Debug, Default)]
@@ -13,23 +21,46 @@ pub(super) struct Window {
     /// The frames, from `start` on.
     bytes: Vec<u8>,
     start: usize,
-    /// The length of each frame.
-    lens: VecDeque<u32>,
-    /// The sequence of the last frame that is acknowledged.
+    frames: VecDeque<Kept>,
+    /// The last one, if it is not complete.
+    open: Option<Open>,
+    /// Messages that are not acknowledged.
+    messages: u64,
+    /// The sequence of the last message that is.
     acked: u64,
-    /// How many frames, and bytes, from the front on have been written to the connection.
+    /// How many of the first frame's are, which is a run then.
+    first_acked: u64,
+    /// How many frames, messages that are not acknowledged, and bytes from the front on have been written to
+    /// the connection.
     written: usize,
+    written_messages: u64,
     written_bytes: usize,
 }
 
+/// One frame.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    len: u32,
+    messages: u32,
+}
+
+/// A frame that lies at its place but for its header, to which messages may be added.
+#[derive(Debug)]
+struct Open {
+    /// Of its first message.
+    header: Header,
+    value_len: u32,
+}
+
 impl Window {
-    /// The sequence of the last frame.
+    /// The sequence of the last message.
     pub(super) fn last(&self) -> u64 {
-        self.acked + self.lens.len() as u64
+        self.acked + self.messages
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.lens.len()
+    /// Messages that wait.
+    pub(super) fn len(&self) -> u64 {
+        self.messages
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -37,22 +68,132 @@ impl Window {
     }
 
     pub(super) fn is_written(&self) -> bool {
-        self.written == self.lens.len()
+        self.written == self.frames.len()
     }
 
-    pub(super) fn push(&mut self, header: &Header, value: &[u8]) -> Result<(), EncodeError> {
-        let len = frame::encode(header, value, &mut self.bytes)?;
-        self.lens.push_back(len as u32);
+    /// Adds a message of a topic, to the last frame if that is open and takes no more than `run_max` bytes of
+    /// value then.
+    #[inline]
+    pub(super) fn push(&mut self, header: &Header, value: &[u8], run_max: usize) -> Result<(), EncodeError> {
+        let value_len = frame::check_lengths(header, value.len())?;
+        let fits = value.len() <= RUN_VALUE_MAX && is_plain(header);
+        if fits && self.extend(header, value, value_len, run_max) {
+            return Ok(());
+        }
+        let header = Header { sequence: self.last() + 1, flags: Flags::NONE, ..*header };
+        if !fits {
+            return self.push_direct(&header, value, &[]);
+        }
+        self.seal();
+        let len = frame::frame_len(value.len());
+        self.bytes.resize(self.bytes.len() + HEADER_LEN, 0);
+        self.put(value);
+        self.keep(len);
+        self.open = Some(Open { header, value_len });
         Ok(())
     }
 
-    /// Frames up to this sequence are acknowledged; how many of them had not been before.
+    /// Adds a message with a frame of its own, whose value goes on with `rest`. Its sequence and flags are
+    /// the caller's.
+    pub(super) fn push_direct(
+        &mut self,
+        header: &Header,
+        value: &[u8],
+        rest: &[u8],
+    ) -> Result<(), EncodeError> {
+        self.seal();
+        let len = frame::encode_parts(header, [value, rest], &mut self.bytes)?;
+        self.keep(len);
+        Ok(())
+    }
+
+    fn keep(&mut self, len: usize) {
+        // A value has at most 2^30 bytes.
+        self.frames.push_back(Kept { len: len as u32, messages: 1 });
+        self.messages += 1;
+    }
+
+    /// Appends a value and its padding.
+    #[inline]
+    fn put(&mut self, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        if !value.len().is_multiple_of(ALIGN) {
+            self.bytes.resize(self.bytes.len().next_multiple_of(ALIGN), 0);
+        }
+    }
+
+    /// Adds a message to the open frame; whether there is one that takes it.
+    #[inline]
+    fn extend(&mut self, header: &Header, value: &[u8], value_len: u32, run_max: usize) -> bool {
+        let (Some(open), Some(last)) = (&self.open, self.frames.back_mut()) else { return false };
+        let Some(Ok(later_ns)) = header.publish_ns.checked_sub(open.header.publish_ns).map(u32::try_from)
+        else {
+            return false;
+        };
+        let first = if last.messages == 1 { RUN_ENTRY_LEN } else { 0 };
+        let more = first + RUN_ENTRY_LEN + value.len().next_multiple_of(ALIGN);
+        if last.len as usize - HEADER_LEN + more > run_max.min(RUN_BYTES) {
+            return false;
+        }
+        if first > 0 {
+            // So far it was to be a frame for one message.
+            let at = self.bytes.len() - last.len as usize + HEADER_LEN;
+            let end = self.bytes.len();
+            self.bytes.resize(end + first, 0);
+            self.bytes.copy_within(at..end, at + first);
+            let head = entry_head(kind(&open.header), open.value_len, 0);
+            self.bytes[at..at + first].copy_from_slice(&head);
+        }
+        last.len += more as u32;
+        last.messages += 1;
+        self.messages += 1;
+        self.bytes.reserve(more);
+        self.bytes.extend_from_slice(&entry_head(kind(header), value_len, later_ns));
+        self.put(value);
+        true
+    }
+
+    /// Completes the open frame.
+    fn seal(&mut self) {
+        let (Some(Open { header, value_len }), Some(last)) = (self.open.take(), self.frames.back()) else {
+            return;
+        };
+        let len = last.len as usize;
+        let at = self.bytes.len() - len;
+        let (header, value_len) = if last.messages == 1 {
+            (header, value_len as usize)
+        } else {
+            let Header { sequence, publish_ns, .. } = header;
+            let run = Header { flags: Flags::RUN, sequence, publish_ns, ..Header::default() };
+            (run, len - HEADER_LEN)
+        };
+        let sealed = frame::seal(&header, &mut self.bytes[at..], value_len);
+        debug_assert_eq!(sealed, Ok(()), "its lengths were looked at when it was begun");
+    }
+
+    /// Messages up to this sequence are acknowledged; how many of them had not been before. The bytes of a
+    /// run go when all of it is.
     pub(super) fn acknowledge(&mut self, sequence: u64) -> u64 {
-        let count = sequence.saturating_sub(self.acked).min(self.lens.len() as u64);
-        let bytes: usize = self.lens.drain(..count as usize).map(|len| len as usize).sum();
-        self.start += bytes;
+        if sequence >= self.last() {
+            self.seal();
+        }
+        let count = sequence.saturating_sub(self.acked).min(self.messages);
         self.acked += count;
-        self.written = self.written.saturating_sub(count as usize);
+        self.messages -= count;
+        let (mut acked, mut bytes, mut frames) = (self.first_acked + count, 0, 0);
+        for frame in &self.frames {
+            if acked < u64::from(frame.messages) {
+                break;
+            }
+            acked -= u64::from(frame.messages);
+            bytes += frame.len as usize;
+            frames += 1;
+        }
+        self.first_acked = acked;
+        self.frames.drain(..frames);
+        self.start += bytes;
+        self.written = self.written.saturating_sub(frames);
+        self.written_messages = self.written_messages.saturating_sub(count);
         self.written_bytes = self.written_bytes.saturating_sub(bytes);
         // What stays is moved at most once for as many bytes as have left.
         if self.start >= self.bytes.len() - self.start {
@@ -64,63 +205,138 @@ impl Window {
 
     /// Gives memory back if nothing waits.
     pub(super) fn shrink(&mut self) {
-        if self.lens.is_empty() {
+        if self.frames.is_empty() {
             self.bytes.shrink_to(KEEP_BYTES);
-            self.lens.shrink_to(KEEP_BYTES / size_of::<u32>());
+            self.frames.shrink_to(KEEP_BYTES / size_of::<Kept>());
         }
     }
 
-    /// Everything is to be written again; how many frames had been written before.
+    /// Everything is to be written again; how many messages had been written before.
     pub(super) fn rewind(&mut self) -> u64 {
-        self.written_bytes = 0;
-        std::mem::take(&mut self.written) as u64
+        (self.written, self.written_bytes) = (0, 0);
+        std::mem::take(&mut self.written_messages)
     }
 
-    /// Starts again from sequence 1; how many frames it still held.
+    /// Starts again from sequence 1; how many messages it still held.
     pub(super) fn reset(&mut self) -> u64 {
-        let lost = self.lens.len() as u64;
-        *self = Self::default();
-        lost
+        std::mem::take(self).messages
     }
 
     /// Appends frames that were not written yet, until `out` has `most` bytes or there are no more.
     pub(super) fn fill(&mut self, most: usize, out: &mut Vec<u8>) {
+        self.seal();
         let start = self.written_bytes;
         let mut room = most.saturating_sub(out.len());
-        while let Some(len) = self.lens.get(self.written).map(|len| *len as usize) {
+        while let Some(frame) = self.frames.get(self.written) {
             if room == 0 {
                 break;
             }
-            room = room.saturating_sub(len);
+            room = room.saturating_sub(frame.len as usize);
             self.written += 1;
-            self.written_bytes += len;
+            self.written_messages += u64::from(frame.messages);
+            self.written_bytes += frame.len as usize;
         }
         out.extend_from_slice(&self.bytes[self.start + start..self.start + self.written_bytes]);
     }
+}
+
+/// What an entry of a run says of its message.
+fn kind(header: &Header) -> (u16, u16, u32) {
+    (header.type_id, header.version, header.root_len)
+}
+
+/// Whether the header says nothing that an entry of a run cannot say.
+#[inline]
+fn is_plain(header: &Header) -> bool {
+    header.destination == 0 && header.trace_id == [0; 16] && header.span_id == [0; 8]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn push(window: &mut Window, header: &Header, value: &[u8]) {
+        window.push(header, value, RUN_BYTES).expect("short enough");
+    }
+
+    /// Sequence, type id, publish time and length of each message that is written.
+    fn written(window: &mut Window, most: usize) -> Vec<(u64, u16, i64, usize)> {
+        let (mut out, mut seen) = (Vec::new(), Vec::new());
+        window.fill(most, &mut out);
+        let mut rest = &out[..];
+        while !rest.is_empty() {
+            let frame = frame::parse(rest, 1 << 20, false).expect("a frame");
+            let Header { sequence, type_id, publish_ns, .. } = frame.header;
+            match frame.run() {
+                None => seen.push((sequence, type_id, publish_ns, frame.value.len())),
+                Some(run) => seen.extend((sequence..).zip(run).map(|(sequence, entry)| {
+                    assert_eq!((entry.version, entry.root_len), (entry.type_id, 1));
+                    (sequence, entry.type_id, entry.publish_ns, entry.value.len())
+                })),
+            }
+            rest = &rest[frame::frame_len(frame.value.len())..];
+        }
+        seen
+    }
+
     #[test]
     fn frames_are_kept_until_acknowledged_and_written_again_after_a_cut() {
         let mut window = Window::default();
-        let header = |sequence| Header { sequence, ..Header::default() };
-        (1..=3).for_each(|sequence| window.push(&header(sequence), &[0; 8]).expect("short enough"));
+        let value = [0; RUN_VALUE_MAX + 1];
+        (1..=3).for_each(|_| push(&mut window, &Header::default(), &value));
         let mut out = Vec::new();
-        window.fill(73, &mut out);
-        assert_eq!((out.len(), window.is_written()), (144, false), "whole frames, until there are enough");
+        let len = frame::frame_len(value.len());
+        window.fill(len + 1, &mut out);
+        assert_eq!(
+            (out.len(), window.is_written()),
+            (2 * len, false),
+            "whole frames, until there are enough"
+        );
         assert_eq!((window.acknowledge(1), window.acknowledge(1)), (1, 0));
         assert_eq!(window.rewind(), 1, "the second was written and is not acknowledged");
         window.shrink();
-        out.clear();
-        window.fill(1_000, &mut out);
-        let sequence = |at: usize| frame::parse(&out[at..], 8, false).map(|frame| frame.header.sequence);
-        assert_eq!((sequence(0), sequence(72), window.is_written()), (Ok(2), Ok(3), true));
-        assert_eq!((window.last(), window.len(), window.bytes()), (3, 2, 144));
+        assert_eq!(written(&mut window, 1 << 20), [(2, 0, 0, value.len()), (3, 0, 0, value.len())]);
+        assert_eq!((window.last(), window.len(), window.bytes()), (3, 2, 2 * len));
         assert_eq!((window.acknowledge(3), window.bytes()), (2, 0));
-        window.push(&header(4), &[0; 8]).expect("short enough");
+        push(&mut window, &Header::default(), &value);
         assert_eq!((window.reset(), window.last()), (1, 0));
+    }
+
+    #[test]
+    fn messages_in_a_row_go_into_one_frame_unless_its_entries_cannot_say_what_they_are() {
+        let at = |publish_ns| Header { publish_ns, type_id: 7, version: 7, root_len: 1, ..Header::default() };
+        let mut window = Window::default();
+        push(&mut window, &at(10), &[1; 5]);
+        push(&mut window, &Header { type_id: 9, version: 9, ..at(10) }, &[2; 8]);
+        push(&mut window, &at(10 + i64::from(u32::MAX)), &[3; 24]);
+        let all = [(1, 7, 10, 5), (2, 9, 10, 8), (3, 7, 4_294_967_305, 24)];
+        assert_eq!((window.frames.len(), window.len(), window.bytes()), (1, 3, 64 + 24 + 24 + 40));
+        assert_eq!((written(&mut window, 1 << 20), window.rewind()), (all.to_vec(), 3));
+        assert_eq!((window.acknowledge(2), window.len(), window.last()), (2, 1, 3));
+        assert_eq!((written(&mut window, 1 << 20), window.rewind()), (all.to_vec(), 3), "as a whole");
+        // What was written is not added to, and what is acknowledged neither.
+        push(&mut window, &at(11), &[4]);
+        assert_eq!((window.frames.len(), window.acknowledge(4), window.bytes()), (2, 2, 0));
+        let traced = Header { span_id: [1; 8], ..at(12) };
+        let (early, late) = (at(5), at(5 + (1 << 32)));
+        let addressed = Header { destination: 1, ..late };
+        for header in [at(10), early, late, traced, at(13), addressed, at(14)] {
+            push(&mut window, &header, &[5]);
+        }
+        assert_eq!((window.frames.len(), window.last()), (7, 11), "each has a frame of its own");
+        let times = written(&mut window, 1 << 20).into_iter().map(|(_, _, time, _)| time);
+        assert_eq!(times.collect::<Vec<_>>(), [10, 5, 5 + (1 << 32), 12, 13, 5 + (1 << 32), 14]);
+    }
+
+    #[test]
+    fn a_run_has_a_bound_and_one_that_the_peer_reads() {
+        for (run_max, frames) in [(RUN_BYTES, 2), (usize::MAX, 2), (1 << 10, 13), (24, 150), (0, 150)] {
+            let mut window = Window::default();
+            (0..150).for_each(|_| window.push(&Header::default(), &[1; 64], run_max).expect("short enough"));
+            assert_eq!((window.frames.len(), window.last()), (frames, 150), "{run_max}");
+            window.seal();
+            let longest = window.frames.iter().map(|frame| frame.len as usize - HEADER_LEN).max();
+            assert!(longest <= Some(run_max.clamp(64, RUN_BYTES)), "{longest:?} of {run_max}");
+        }
     }
 }

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use mycelium_mailbox::wire::{Layout, Offer};
-use mycelium_remote::frame::{Decoder, Frame, Header};
+use mycelium_random::Random;
+use mycelium_remote::frame::{Decoder, Frame, Header, RunEntry};
 use mycelium_remote::link::{
-    Accept, Agreement, AttachError, Greeting, Handshake, Hello, Input, Link, LinkConfig, LinkFault, Output,
-    PeerHello, Reject, Standing,
+    Accept, Agreement, AttachError, Direct, Failure, Greeting, Handshake, Hello, Input, Link, LinkConfig,
+    LinkFault, MailboxState, Output, PeerHello, Question, Reject, SendError, Served, Standing, Taken,
+    message_of,
 };
 
 pub(crate) const TYPES: [u16; 3] = [3, 7, 9];
+/// The mailboxes of each node.
+pub(crate) const MAILBOXES: [&str; 2] = ["one", "two"];
 pub(crate) const CONFIG: LinkConfig = LinkConfig {
     window_bytes: 4_096,
     credit: 8,
@@ -49,6 +53,14 @@ pub(crate) struct Peer {
     pub(crate) seen: BTreeMap<u64, u64>,
     /// Messages of each type that wait to be consumed.
     pub(crate) held: BTreeMap<u16, u64>,
+    /// Told to each mailbox, and not consumed yet.
+    pub(crate) told: BTreeMap<usize, u64>,
+    /// Questions of the peer that wait for their answers, each with the number of its message.
+    pub(crate) questions: Vec<(Question, u64)>,
+    /// Questions of this end that wait for theirs, each with the number of its message.
+    pub(crate) asked: BTreeMap<u64, u64>,
+    /// How many were answered, and how many will never be.
+    pub(crate) answers: (u64, u64),
     pub(crate) redial_at: u64,
 }
 
@@ -92,6 +104,10 @@ impl Process {
                 sent: 0,
                 seen: BTreeMap::new(),
                 held: BTreeMap::new(),
+                told: BTreeMap::new(),
+                questions: Vec::new(),
+                asked: BTreeMap::new(),
+                answers: (0, 0),
                 redial_at: 0,
             }
         })
@@ -128,7 +144,10 @@ impl Process {
         let mut fate = Fate::Open;
         while !bytes.is_empty() && fate == Fate::Open {
             if let Some(peer) = session.peer.filter(|peer| self.peers[peer].connection == Some(connection)) {
-                self.peer(peer).link.step(now, Input::Heard).expect("this breaks no rule");
+                self.peer(peer)
+                    .link
+                    .step(now, Input::Heard { bytes: bytes.len() })
+                    .expect("this breaks no rule");
             }
             let taken = session.decoder.feed(bytes);
             bytes = &bytes[taken..];
@@ -162,6 +181,20 @@ impl Process {
         };
         match peer.link.step(now, Input::Frame(frame)) {
             Ok(Output::Message) => self.message(node, frame),
+            Ok(Output::Run { skip }) => {
+                for entry in frame.run().expect("the link says so").skip(skip) {
+                    let RunEntry { type_id, version, root_len, .. } = entry;
+                    let header = Header { type_id, version, root_len, ..Header::default() };
+                    self.message(node, &Frame { header, value: entry.value });
+                }
+            }
+            Ok(Output::Direct(direct)) => self.direct(node, direct, frame),
+            Ok(Output::Opened) => {
+                let places: Vec<usize> = peer.link.served().map(|(place, _)| place).collect();
+                for place in places {
+                    peer.link.serve(place, Some(served()));
+                }
+            }
             Ok(_) => {}
             // Nobody here breaks the rules. An attach may be refused by one side when the other has begun.
             Err(LinkFault::Rejected(_)) => return refused(session, None),
@@ -195,15 +228,64 @@ impl Process {
                 peer.connection = Some(at);
                 Fate::Open
             }
-            Err(error) => refused(session, Some(error)),
+            Err(error) => {
+                if let AttachError::PeerRestarted { .. } = error {
+                    peer.answers.1 += peer.asked.len() as u64;
+                    peer.asked.clear();
+                }
+                refused(session, Some(error))
+            }
         }
     }
 
+    /// A direct message has come.
+    fn direct(&mut self, node: usize, direct: Direct, frame: &Frame<'_>) {
+        let number = match direct {
+            // It has no value to count it by.
+            Direct::Failed { ask, failure } => {
+                assert_eq!(failure, Failure::Stopped);
+                let id = self.peer(node).theirs();
+                *self.got.entry(id).or_default() += 1;
+                let peer = self.peer(node);
+                *peer.seen.entry(id).or_default() += 1;
+                assert!(peer.asked.remove(&ask).is_some(), "nobody waits for question {ask}");
+                peer.answers.0 += 1;
+                return;
+            }
+            _ => self.count(node, frame),
+        };
+        let Some(number) = number else { return };
+        let peer = self.peer(node);
+        match direct {
+            Direct::Tell { place } => *peer.told.entry(place).or_default() += 1,
+            Direct::Ask { question, .. } => peer.questions.push((question, number)),
+            Direct::Answer { ask } => {
+                let value = message_of(frame.value);
+                let of = u64::from_le_bytes(value[16..24].try_into().expect("eight bytes"));
+                assert_eq!(peer.asked.remove(&ask), Some(of), "the answer to another question");
+                peer.answers.0 += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+        let waits = peer.questions.len() as u64 + peer.told.values().sum::<u64>();
+        assert!(waits <= u64::from(CONFIG.credit) * MAILBOXES.len() as u64, "{waits} direct messages wait");
+    }
+
     fn message(&mut self, node: usize, frame: &Frame<'_>) {
+        if self.count(node, frame).is_none() {
+            return;
+        }
+        let held = self.peer(node).held.entry(frame.header.type_id).or_default();
+        *held += 1;
+        assert!(*held <= u64::from(CONFIG.credit), "{held} messages wait, more than there is credit for");
+    }
+
+    /// Looks whether a message comes in its turn: its number, unless it is to be lost.
+    fn count(&mut self, node: usize, frame: &Frame<'_>) -> Option<u64> {
         let word = |at: usize| u64::from_le_bytes(frame.value[at..at + 8].try_into().expect("eight bytes"));
         let (from, number) = (word(0), word(8));
         if std::mem::take(&mut self.lose_one) {
-            return;
+            return None;
         }
         *self.got.entry(from).or_default() += 1;
         let strict = self.strict;
@@ -211,21 +293,67 @@ impl Process {
         let last = peer.seen.insert(from, number).unwrap_or(0);
         assert!(number > last, "message {number} of process {from} came after {last}");
         assert!(!strict || number == last + 1, "message {number} came where {} comes next", last + 1);
-        let held = peer.held.entry(frame.header.type_id).or_default();
-        *held += 1;
-        assert!(*held <= u64::from(CONFIG.credit), "{held} messages wait, more than there is credit for");
+        Some(number)
     }
 
     /// Sends one message if the link takes it.
     pub(crate) fn send(&mut self, node: usize, type_id: u16, len: usize) {
         let id = self.id;
         let peer = self.peer(node);
-        let mut value = vec![0; 16 + len];
-        value[..8].copy_from_slice(&id.to_le_bytes());
-        value[8..16].copy_from_slice(&(peer.sent + 1).to_le_bytes());
-        let header = Header { type_id, version: 1, root_len: 16, ..Header::default() };
-        if peer.link.send(&header, &value).is_ok() {
+        let value = value(id, peer.sent + 1, len);
+        if peer.link.send(&header(type_id), &value).is_ok() {
             peer.sent += 1;
+        }
+    }
+
+    /// Tells or asks, if the link takes it.
+    pub(crate) fn send_direct(&mut self, node: usize, random: &mut Random) {
+        let id = self.id;
+        let peer = self.peer(node);
+        let mailbox = peer.link.open(random.pick(&MAILBOXES)).expect("there are few");
+        let number = peer.sent + 1;
+        let value = value(id, number, random.index(100));
+        let sent = if random.chance(50) {
+            peer.link.tell(mailbox, &header(3), &value)
+        } else {
+            let asked = peer.link.ask(mailbox, None, &header(7), &value);
+            asked.map(|ask| assert!(peer.asked.insert(ask, number).is_none(), "a question twice"))
+        };
+        match sent {
+            Ok(()) => peer.sent += 1,
+            Err(SendError::NoCredit { .. }) => assert_eq!(peer.link.mailbox_credit(mailbox), 0),
+            Err(SendError::NotWanted { .. }) => {
+                assert_eq!(peer.link.mailbox(mailbox), &MailboxState::Unknown);
+            }
+            Err(SendError::Full { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Answers a question of the peer, or says that there will be no answer, and handles what was told.
+    pub(crate) fn work(&mut self, node: usize, random: &mut Random) {
+        let id = self.id;
+        let peer = self.peer(node);
+        for (place, told) in &mut peer.told {
+            peer.link.delivered(*place, std::mem::take(told));
+        }
+        if peer.questions.is_empty() {
+            return;
+        }
+        let (question, number) = peer.questions.remove(random.index(peer.questions.len()));
+        let before = peer.link.stats().sent;
+        let answered = if random.chance(80) {
+            let mut value = value(id, peer.sent + 1, 8);
+            value[16..24].copy_from_slice(&number.to_le_bytes());
+            peer.link.answer(question, &header(9), &value)
+        } else {
+            peer.link.fail(question, Failure::Stopped)
+        };
+        match answered {
+            // Not one of a dead process.
+            Ok(()) => peer.sent += peer.link.stats().sent - before,
+            Err(SendError::Full { .. }) => peer.questions.push((question, number)),
+            Err(error) => panic!("{error}"),
         }
     }
 
@@ -236,9 +364,34 @@ impl Process {
             assert_eq!(stats.sent, stats.acknowledged + stats.lost + stats.waiting, "{stats:?}");
             assert!(stats.waiting_bytes <= 4_096 || stats.waiting == 1, "{stats:?}");
             assert_eq!(stats.sent, peer.sent);
-            assert_eq!(stats.unconsumed, peer.held.values().sum::<u64>(), "{stats:?}");
+            let direct = peer.told.values().sum::<u64>() + peer.questions.len() as u64;
+            assert_eq!(stats.unconsumed, peer.held.values().sum::<u64>() + direct, "{stats:?}");
         }
     }
+}
+
+impl Peer {
+    /// The process at the other end, which makes its incarnations of its own number.
+    fn theirs(&self) -> u64 {
+        self.link.standing().peer_end / 1_000
+    }
+}
+
+fn served() -> Served {
+    let takes = vec![Taken { type_id: 3, asked: false }, Taken { type_id: 7, asked: true }];
+    Served { channel: None, takes }
+}
+
+fn header(type_id: u16) -> Header {
+    Header { type_id, version: 1, root_len: 16, ..Header::default() }
+}
+
+/// A value that says whose message it is and which.
+fn value(id: u64, number: u64, len: usize) -> Vec<u8> {
+    let mut value = vec![0; 16 + len];
+    value[..8].copy_from_slice(&id.to_le_bytes());
+    value[8..16].copy_from_slice(&number.to_le_bytes());
+    value
 }
 
 /// Tells the peer why, and whether its dialer tries again at once.

@@ -184,6 +184,12 @@ impl World {
                     let type_id = self.random.pick(&TYPES);
                     process.send(other, type_id, len);
                 }
+                for _ in 0..if healed { 0 } else { self.random.below(6) } {
+                    process.send_direct(other, &mut self.random);
+                }
+                for _ in 0..if healed { 8 } else { self.random.below(4) } {
+                    process.work(other, &mut self.random);
+                }
                 let peer = process.peer(other);
                 for type_id in TYPES {
                     let change = healed || self.random.chance(5);
@@ -300,7 +306,8 @@ impl World {
                 && process.peers.values().all(|peer| {
                     let wanted = peer.link.interest().count() == TYPES.len();
                     let credit = TYPES.iter().all(|type_id| peer.link.credit(*type_id) >= 4);
-                    let held: u64 = peer.held.values().sum();
+                    let held = peer.held.values().sum::<u64>() + peer.told.values().sum::<u64>();
+                    let held = held + (peer.questions.len() + peer.asked.len()) as u64;
                     peer.link.is_attached() && peer.link.is_drained() && wanted && credit && held == 0
                 })
         })
@@ -324,6 +331,12 @@ impl World {
 
     pub(crate) fn received(&self) -> u64 {
         self.processes.iter().flat_map(|process| process.got.values()).sum()
+    }
+
+    /// How many questions were answered or have failed, and how many were put to a process that has died.
+    pub(crate) fn answers(&self) -> (u64, u64) {
+        let of = self.processes.iter().flat_map(|process| process.peers.values().map(|peer| peer.answers));
+        of.fold((0, 0), |sum, of| (sum.0 + of.0, sum.1 + of.1))
     }
 
     pub(crate) fn resent(&self) -> u64 {

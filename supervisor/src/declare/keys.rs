@@ -6,10 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::fields::Fields;
-use super::place::Mistake;
+use mycelium_toml::{Content, Fields, Mistake, Value, whole};
+
 use super::pools;
-use super::toml::{Content, Value};
 use super::{ATTEMPTS_MAX, Care, DeclaredThread, Program};
 use crate::backoff::Backoff;
 use crate::sim::{Behaviour, DEPTH_MAX};
@@ -95,10 +94,8 @@ pub(super) trait Start: Sized {
 pub(super) type Root<T> = (Arc<str>, Flags, Vec<ChildSpec<T>>);
 
 pub(super) fn declaration<T: Start>(document: &Fields<'_>) -> Result<Root<T>, Mistake> {
-    let tree = document.require("tree").map_err(|mistake| Mistake {
-        cause: "`[tree]` is missing: the root supervisor is described there".to_owned(),
-        ..mistake
-    })?;
+    let missing = || document.place().mistake("`[tree]` is missing: the root supervisor is described there");
+    let tree = document.get("tree").ok_or_else(missing)?;
     let fields = Fields::new(tree, "[tree]", &[&["id"], SUPERVISOR_KEYS].concat())?;
     let root = fields.string("id")?.unwrap_or("root".into());
     check_id(&fields, "id", &root)?;
@@ -405,8 +402,8 @@ fn shutdown(fields: &Fields<'_>) -> Result<Option<Shutdown>, Mistake> {
 /// The first mistake, with its place.
 pub(crate) fn behaviour(fields: &Fields<'_>) -> Result<Behaviour, Mistake> {
     Ok(Behaviour {
-        start_fails: fields.counts("start_fails", SCRIPTED_STARTS_MAX)?,
-        start_ignores: fields.counts("start_ignores", SCRIPTED_STARTS_MAX)?,
+        start_fails: counts(fields, "start_fails", SCRIPTED_STARTS_MAX)?,
+        start_ignores: counts(fields, "start_ignores", SCRIPTED_STARTS_MAX)?,
         start_takes: fields.time("start_takes_ms", 1.0)?.unwrap_or_default(),
         stop_takes: fields.time("stop_takes_ms", 1.0)?.unwrap_or_default(),
         tree: None,
@@ -421,4 +418,21 @@ pub(crate) fn check_id(fields: &Fields<'_>, key: &str, id: &str) -> Result<(), M
     // The checks of an id do not depend on flags.
     let probe = ChildSpec::worker(id, ());
     probe.check(&Flags::default()).map_err(|error| fields.wrong(key, error.to_string()))
+}
+
+/// A list of at most `most` whole numbers that count something from 1; empty if it does not stand there.
+///
+/// # Errors
+/// It is something else.
+fn counts(fields: &Fields<'_>, key: &str, most: usize) -> Result<Vec<u32>, Mistake> {
+    let values = fields.array(key, most, "a list of numbers such as [2]")?;
+    let count = |value: Value<'_>| match whole(key, value)? {
+        Some(0) => Err(value.mistake(format!("`{key}` counts starts from 1, there is no start 0"))),
+        Some(count) => Ok(count),
+        None => {
+            let cause = format!("`{key}` counts starts, {} is none of 1 to {}", value.written(), u32::MAX);
+            Err(value.mistake(cause))
+        }
+    };
+    values.map(count).collect()
 }

@@ -32,30 +32,25 @@
 //!
 //! `docs/supervision.md` lists the keys.
 
-mod fields;
-mod file;
 mod keys;
 mod paths;
-mod place;
 mod pools;
 mod scenario;
-mod toml;
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+
+use mycelium_toml::{Document, Fields};
 
 use crate::sim::{self, Behaviour, Plan};
 use crate::spec::{ChildSpec, Flags};
 
-pub use fields::suggestion;
-pub use file::{TREE_BYTES_MAX, read};
 pub use keys::SCRIPTED_STARTS_MAX;
-pub use place::{Mistake, Place};
+pub use mycelium_toml::{Mistake, Place, suggestion, text};
 
-use fields::Fields;
 use keys::{ChildEntry, Start};
-use place::Source;
-use toml::Document;
 
 /// What a file says of a tree.
 #[derive(Clone, Debug, PartialEq)]
@@ -179,22 +174,15 @@ impl Declaration {
     }
 }
 
-/// The text of a file.
-///
-/// ```
-/// let mistake = mycelium_supervisor::declare::text(b"[tree]\nid = \"\xff\"").unwrap_err();
-/// assert_eq!(mistake.to_string(), "line 2, column 7: the byte 0xff is no UTF-8: save the file as UTF-8");
-/// ```
+/// The largest file that declares a tree, in bytes.
+pub const TREE_BYTES_MAX: u64 = mycelium_toml::TEXT_BYTES_MAX;
+
+/// Reads a file that declares a tree, and no more of it than such a file may have.
 ///
 /// # Errors
-/// The first byte that is no UTF-8, with its place.
-pub fn text(bytes: &[u8]) -> Result<&str, Mistake> {
-    std::str::from_utf8(bytes).map_err(|error| {
-        let (good, bad) = bytes.split_at(error.valid_up_to());
-        let good = std::str::from_utf8(good).unwrap_or_default();
-        let cause = format!("the byte 0x{:02x} is no UTF-8: save the file as UTF-8", bad[0]);
-        Source::new(good).mistake(&(good.len()..good.len()), cause)
-    })
+/// What the system says; a file larger than [`TREE_BYTES_MAX`]; a named pipe, whose writer might never come.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    mycelium_toml::read(path, TREE_BYTES_MAX, "a declared tree")
 }
 
 impl Start for Declared {

@@ -1,9 +1,8 @@
 //! The keys of pools.
 
-use super::fields::Fields;
+use mycelium_toml::{Fields, Mistake, Value};
+
 use super::keys::{ChildEntry, Nest, PROGRAM_KEYS, Start};
-use super::place::Mistake;
-use super::toml::Value;
 use super::{Care, DeclaredDispatch, POOL_WORKERS_MAX, Program};
 use crate::sim::Behaviour;
 use crate::spec::ChildSpec;

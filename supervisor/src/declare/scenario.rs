@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use mycelium_toml::{Content, Document, Fields, Mistake, Place, Value};
+
 use super::TREE_BYTES_MAX;
-use super::fields::Fields;
 use super::keys::{INSTANCE_KEYS, behaviour, check_id, child as child_of, declaration, options};
 use super::paths::{Above, Paths, TooMany};
-use super::place::{Mistake, Place};
-use super::toml::{Content, Document, Value};
 use crate::message::Call;
 use crate::sim::{Act, Behaviour, Exit, Plan, Scenario, Scripted, Tree};
 use crate::spec::ChildSpec;

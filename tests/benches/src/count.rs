@@ -11,6 +11,7 @@ use crate::ask::{Bare, ask_once};
 use crate::carrier::flow_once;
 use crate::crowd::{Kameo, come_and_go};
 use crate::heard::one_of;
+use crate::links::{Kind, on_one_thread};
 use crate::load::{Flavour, Small};
 use crate::ours::{Ask, Idle, Tell, Topic};
 
@@ -33,6 +34,10 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
             "ask" => ask_once::<Ask>(0.0, number).await,
             "bare-ask" => ask_once::<Bare>(0.0, number).await,
             "spawn" => come_and_go::<Idle>(actors).await,
+            "link" => on_one_thread(Kind::Unix, number).await,
+            "link-tcp" => on_one_thread(Kind::Tcp, number).await,
+            #[cfg(target_os = "linux")]
+            "link-shm" => on_one_thread(Kind::Shm, number).await,
             "kameo-spawn" => come_and_go::<Kameo>(actors).await,
             heard => match heard.strip_prefix("heard-")?.parse() {
                 Ok(topics @ 1..) => one_of(topics, number).await,
@@ -42,7 +47,7 @@ pub(crate) fn run(what: &str, times: &str) -> ExitCode {
     });
     let Some(time) = time else {
         eprintln!(
-            "error: `{what}` is none of publish, publish-to-16, tell, ask, bare-ask, spawn, kameo-spawn, heard-N"
+            "error: `{what}` is none of publish, publish-to-16, tell, ask, bare-ask, spawn, kameo-spawn, link, link-tcp, link-shm, heard-N"
         );
         return ExitCode::from(2);
     };

@@ -127,7 +127,7 @@ impl Flavour {
             Self::Current => tokio::runtime::Builder::new_current_thread(),
             Self::Multi => tokio::runtime::Builder::new_multi_thread(),
         };
-        let runtime = builder.worker_threads(2).enable_time().build().expect("a runtime can be built");
+        let runtime = builder.worker_threads(2).enable_all().build().expect("a runtime can be built");
         runtime.block_on(async { tokio::spawn(work).await.expect("the contender does not panic") })
     }
 }

@@ -21,6 +21,7 @@ mod crowd;
 mod grid;
 mod harness;
 mod heard;
+mod links;
 mod load;
 mod ours;
 mod peers;
@@ -56,6 +57,7 @@ const SCENARIOS: &[Scenario] = &[
     ("routing", routing::against_direct_calls),
     ("codec", codec::against_rkyv),
     ("wire", wire::against_types),
+    ("links", links::against_bare_sockets),
     ("backtest", grid::against_plain_loop),
 ];
 

@@ -7,7 +7,8 @@
 
 use std::time::UNIX_EPOCH;
 
-/// `SplitMix64`: small, and the same numbers for a seed on every machine.
+/// `SplitMix64`: small, and the same numbers for a seed on every machine. Written here once more, because the
+/// tests of `mailbox`, which knows no other crate of the framework, draw from it too.
 ///
 /// ```
 /// use mycelium_random::Random;

@@ -6,14 +6,21 @@ use super::source::SourceFile;
 /// Folders whose public functions users call.
 const FOLDERS: &[&str] = &["actors/src"];
 
-/// Invariant 16: each public async function says what dropping it does, and one that can fail how.
+/// Invariant 16: each public function that is async, or hands out a future, says what dropping it does, and
+/// one that can fail how.
 pub fn check_docs(files: &[SourceFile]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let shipped = |file: &&SourceFile| file.is_rust() && FOLDERS.iter().any(|folder| file.is_in(folder));
     for file in files.iter().filter(shipped) {
         let lines: Vec<&str> = file.text.lines().collect();
         for (at, line) in lines.iter().enumerate() {
-            let Some(name) = line.trim_start().strip_prefix("pub async fn ") else { continue };
+            let line = line.trim_start();
+            let future =
+                ["-> impl Future<", "-> Publish<", "-> PublisherPublish<"].iter().any(|to| line.contains(to));
+            let named = line.strip_prefix("pub async fn ");
+            let Some(name) = named.or_else(|| line.strip_prefix("pub fn ").filter(|_| future)) else {
+                continue;
+            };
             let name = name.split(['<', '(']).next().unwrap_or(name);
             let doc = doc_above(&lines[..at]);
             let head: String =
@@ -33,6 +40,6 @@ pub fn check_docs(files: &[SourceFile]) -> Vec<Fault> {
 /// The documentation above a function, attributes left out.
 fn doc_above(lines: &[&str]) -> String {
     let above = lines.iter().rev().map(|line| line.trim_start());
-    let own = above.take_while(|line| line.starts_with("///") || line.starts_with("#["));
+    let own = above.take_while(|line| line.starts_with("//") || line.starts_with("#["));
     own.collect::<Vec<_>>().join("\n")
 }

@@ -13,13 +13,20 @@ struct Place {
 /// The arrows of the architecture. Everything in `examples/` and `tests/` may use any member.
 const PLACES: &[Place] = &[
     Place { name: "mycelium-mailbox", folder: "mailbox", uses: &[] },
-    Place { name: "mycelium-supervisor", folder: "supervisor", uses: &[] },
-    Place { name: "mycelium-remote", folder: "remote", uses: &["mycelium-mailbox"] },
+    Place { name: "mycelium-toml", folder: "toml", uses: &[] },
+    Place { name: "mycelium-supervisor", folder: "supervisor", uses: &["mycelium-toml"] },
+    Place { name: "mycelium-remote", folder: "remote", uses: &["mycelium-mailbox", "mycelium-toml"] },
     Place { name: "mycelium-macros", folder: "actors/macros", uses: &[] },
     Place {
         name: "mycelium",
         folder: "actors",
-        uses: &["mycelium-mailbox", "mycelium-supervisor", "mycelium-remote", "mycelium-macros"],
+        uses: &[
+            "mycelium-mailbox",
+            "mycelium-supervisor",
+            "mycelium-remote",
+            "mycelium-macros",
+            "mycelium-toml",
+        ],
     },
     Place { name: "mycelium-contract", folder: "bindings/contract", uses: &[] },
     Place { name: "mycelium-codegen", folder: "bindings/codegen", uses: &["mycelium-contract"] },
@@ -37,8 +44,10 @@ const PLACES: &[Place] = &[
             "mycelium",
             "mycelium-contract",
             "mycelium-codegen",
+            "mycelium-mailbox",
             "mycelium-supervisor",
             "mycelium-remote",
+            "mycelium-toml",
         ],
     },
     Place { name: "xtask", folder: "xtask", uses: &[] },
@@ -96,7 +105,8 @@ const FRONT_ENDS: &[&str] = &[
 ];
 
 /// Crates that one member alone may name in its manifest; `tests` compares Mycelium with them and is free.
-const OWNERS: &[(u8, &str, &str)] = &[(6, "kameo", "mycelium"), (6, "backoff", "mycelium-supervisor")];
+const OWNERS: &[(u8, &str, &str)] =
+    &[(6, "kameo", "mycelium"), (6, "backoff", "mycelium-supervisor"), (6, "toml_parser", "mycelium-toml")];
 
 /// Invariant 1: every member is where the architecture says, and uses only what it may; and the owners of
 /// invariant 6.

@@ -18,7 +18,7 @@ struct Room {
 }
 
 const ROOMS: &[Room] = &[
-    Room { name: "seams", modules: &["blocking", "rt", "stop", "sync"], uses: &[] },
+    Room { name: "seams", modules: &["rt", "stop", "sync"], uses: &[] },
     // The same types live and in an isolate, with a backend for each.
     Room {
         name: "faces",
@@ -63,6 +63,8 @@ const ROOMS: &[Room] = &[
     },
     // Sockets: a host of the machines of `remote`, and a user of the door for bytes.
     Room { name: "link", modules: &["link"], uses: &["seams", "faces", "live"] },
+    // What a process of a topology is made of.
+    Room { name: "topology", modules: &["topology"], uses: &["faces", "live", "link", "tree"] },
     Room { name: "pool", modules: &["pool"], uses: &["seams", "faces", "life", "live", "isolate", "tree"] },
     Room { name: "sweep", modules: &["sweep"], uses: &["seams", "faces", "isolate"] },
     Room { name: "resilience", modules: &["resilience"], uses: &["faces"] },

@@ -17,7 +17,12 @@ const CRATES: &[&str] = &[
     "actors/macros/src",
     "bindings/contract/src",
     "bindings/codegen/src",
+    "bindings/hosted/src",
+    "bindings/ffi/src",
+    "bindings/python/src",
     "cli/src",
+    "toml/src",
+    "xtask/src",
     "examples/backtest/src",
 ];
 

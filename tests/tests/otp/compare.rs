@@ -112,6 +112,8 @@ pub(crate) fn settle(scenario: &Scenario, mut lines: Vec<Line>) -> Vec<Line> {
         let decision = in_burst && (line.text.starts_with("gave_up") || line.text.starts_with("reply"));
         (line.at.is_none(), line.at, decision)
     });
+    // Also before: what a burst is sorted by may follow on instances.
+    sort_instances(scenario, &mut lines);
     sort_bursts(scenario, &mut lines);
     let unanswered = lines.partition_point(|line| line.at.is_some());
     lines[unanswered..].sort();

@@ -37,13 +37,12 @@ impl Parts {
 impl IsolateCore {
     /// Notes that `seat` has ended.
     pub(crate) fn seat_ended(&self, seat: u32) {
-        self.made_room();
         self.leave_topics(seat);
     }
 
     pub(super) fn leave_topics(&self, seat: u32) {
-        for lane in self.changes.take_lanes_of(seat) {
-            self.lane(lane).into_iter().for_each(|lane| lane.remove(seat, self));
+        for (lane, tickets) in self.changes.take_lanes_of(seat) {
+            self.lane(lane).into_iter().for_each(|lane| lane.remove(seat, &tickets, self));
         }
     }
 
@@ -112,9 +111,15 @@ impl IsolateCore {
         self.closed.set(true);
         self.next_feed.set(None);
         let mut parts = Parts::new();
-        parts.run(|| drop(self.timers.take()));
-        parts.run(|| drop(self.feeds.take()));
-        parts.run(|| drop(self.room.take()));
+        // One by one: a destructor that panics while another unwinds would abort the process.
+        let mut timers = self.timers.take();
+        while let Some(timer) = timers.pop() {
+            parts.run(|| drop(timer));
+        }
+        for feed in self.feeds.take() {
+            parts.run(|| drop(feed));
+        }
+        parts.run(|| self.changes.room.clear());
         parts.run(|| drop((self.direct.take(), self.inboxes.take())));
         for tree in self.trees.take() {
             parts.run(|| tree.clear());

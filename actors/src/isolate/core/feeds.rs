@@ -27,15 +27,14 @@ impl IsolateCore {
         let first = others.filter_map(|(_, other)| other.at()).min();
         let limit = first.map_or(until, |at| until.min(at.saturating_sub(1)));
         drop(feeds);
-        let waits_for_room = !self.room.borrow().is_empty();
-        self.other_work.set(if waits_for_room { i64::MIN } else { self.timers.borrow().first() });
+        self.other_work.set(if self.is_waited_for() { i64::MIN } else { self.timers.borrow().first() });
         match feed.fire(self, limit) {
             Some(at) if first.is_none() => self.next_feed.set(Some((at, index))),
             Some(_) => self.look_at_feeds(),
             // It is over, or waits for room: its service decides.
             None => {
                 self.look_at_feeds();
-                return Idle::Resume(feed.seat());
+                return feed.take_waker().map_or(Idle::Resume(feed.seat()), Idle::Wake);
             }
         }
         Idle::Event

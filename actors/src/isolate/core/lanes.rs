@@ -3,10 +3,12 @@
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::task::Waker;
 
 use super::{DirectLane, IsolateCore};
 use crate::TopicStats;
 use crate::isolate::lane::{AnyLane, Lane, LanePlace, LaneWay, NoWay};
+use crate::isolate::waits::SeatWait;
 
 impl IsolateCore {
     /// The lane that carries payloads of type `M` straight to one seat, made by `make` on first use.
@@ -46,6 +48,18 @@ impl IsolateCore {
     /// The lane with this index.
     pub(super) fn lane(&self, lane: u32) -> Option<Rc<dyn AnyLane>> {
         self.lanes.borrow().get(lane as usize)?.clone()
+    }
+
+    /// Waits for room in the topic with this `TYPE_ID`, as the publisher in this seat.
+    pub(in crate::isolate) fn wait_for_topic(&self, type_id: u16, seat: u32, waker: &Waker) {
+        match self.topics.lane(type_id) {
+            Some(lane) => {
+                self.wait_for_room(lane, seat, waker);
+                self.note_wait(SeatWait::Topic(lane));
+            }
+            // Not refused by a topic that is not there.
+            None => waker.wake_by_ref(),
+        }
     }
 
     /// The name of what goes by a lane.

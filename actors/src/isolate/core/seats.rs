@@ -13,6 +13,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::Waker;
 
 use super::{DirectLane, IsolateCore};
 use crate::StopReason;
@@ -125,7 +126,7 @@ fn grow(places: &mut Vec<SeatPlace>) {
 
 impl IsolateCore {
     /// The next free seat and the waker that resumes it.
-    pub(crate) fn next_seat(&self) -> (u32, std::task::Waker) {
+    pub(crate) fn next_seat(&self) -> (u32, Waker) {
         let seat = self.seats.next();
         (seat, self.signals.waker(seat))
     }
@@ -144,6 +145,26 @@ impl IsolateCore {
     #[inline]
     pub(crate) fn seat(&self, seat: u32) -> Option<Rc<dyn AnySeat>> {
         self.seats.with(seat, |_, seat| Rc::clone(seat))
+    }
+
+    /// Whoever runs calls code of others, up to the drop of this: afterwards its own code runs again, and it
+    /// is looked at whether it was asked to stop.
+    pub(crate) fn calls_others(&self) -> impl Drop + use<'_> {
+        struct Caller<'a>(&'a IsolateCore, u32);
+        impl Drop for Caller<'_> {
+            fn drop(&mut self) {
+                self.0.running.set(self.1);
+                self.0.looks_back.set(true);
+            }
+        }
+        Caller(self, self.running.get())
+    }
+
+    /// The seat whose code runs, if `waker` resumes that: then no task within it waits, nor code outside.
+    #[inline]
+    pub(crate) fn seat_polled_with(&self, waker: &Waker) -> Option<u32> {
+        let running = self.running.get();
+        self.seats.with(running, |_, seat| seat.is_woken_by(waker))?.then_some(running)
     }
 
     /// All seats by their numbers, the first that was taken at first.
@@ -230,6 +251,7 @@ impl IsolateCore {
             let (index, typed) = (lane.index(), self.direct.borrow_mut().remove(&(seat, of)));
             self.lanes.borrow_mut()[index as usize] = None;
             self.seats.free_lanes.borrow_mut().push(index);
+            self.changes.room.freed(index);
             // Its way goes with the next look at the changes.
             self.changes.list(index);
             drop((typed, lane));

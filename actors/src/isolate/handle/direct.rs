@@ -5,6 +5,7 @@ use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ impl<A: Actor> IsolateRef<A> {
     }
 
     pub(crate) fn timer(&self, limit: Duration) -> Sleep {
-        self.place.timer(limit)
+        self.place.sleep(limit)
     }
 
     pub(crate) fn stop(&self) {
@@ -90,6 +91,31 @@ impl<A: Actor> IsolateRef<A> {
         A: Takes<M>,
         M: Send + 'static,
     {
+        self.offer(message).map_err(|error| self.named(error))
+    }
+
+    /// Has the error say whose mailbox is full. Where the isolate's own queue is full of what is for others,
+    /// it is nobody's.
+    #[cold]
+    fn named<M>(&self, error: TellError<M>) -> TellError<M>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        match (error, self.place.core()) {
+            (TellError::Full(message, None), Some(core)) if !core.is_full() || self.has_all::<M>(core) => {
+                TellError::Full(message, Some(Arc::new(core.identity(self.place.seat, A::name()))))
+            }
+            (other, _) => other,
+        }
+    }
+
+    /// The same for a sender that waits then: the error says of nobody that it is full.
+    pub(crate) fn offer<M>(&self, message: M) -> Result<(), TellError<M>>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
         let Some(core) = self.place.core() else {
             let elsewhere = self.place.is_elsewhere();
             return Err(if elsewhere {
@@ -127,15 +153,15 @@ impl<A: Actor> IsolateRef<A> {
         A: Takes<M>,
         M: Send + 'static,
     {
-        let mut attempt = self.try_tell(message);
+        let mut attempt = self.offer(message);
         loop {
             match attempt {
                 // The mailbox of an actor that waits for room in it stays as it is.
-                Err(TellError::Full(message)) if !self.is_own_and_full::<M>() => {
-                    Room { place: &self.place, waited: false }.await;
-                    attempt = self.try_tell(message);
+                Err(TellError::Full(message, _)) if !self.is_own_and_full::<M>() => {
+                    Room { place: &self.place, lanes: self.lane_for::<M>().into_iter().collect() }.await;
+                    attempt = self.offer(message);
                 }
-                other => return other,
+                other => return other.map_err(|error| self.named(error)),
             }
         }
     }
@@ -147,8 +173,27 @@ impl<A: Actor> IsolateRef<A> {
         M: Send + 'static,
     {
         let Some(core) = self.place.core() else { return false };
-        self.seat(core).is_some_and(|seat| seat.is_running())
-            && <A as Takes<M>>::dispatch(CountWaiting { to: self, core }) >= DEFAULT_CAPACITY
+        self.seat(core).is_some_and(|seat| seat.is_running()) && self.has_all::<M>(core)
+    }
+
+    /// Whether as many messages of this type wait for this actor as may.
+    fn has_all<M>(&self, core: &IsolateCore) -> bool
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        let lane = <A as Takes<M>>::dispatch(LookAtLane { to: self, core });
+        lane.is_some_and(|(_, waiting)| waiting >= DEFAULT_CAPACITY)
+    }
+
+    /// The lane by which messages of this type come.
+    pub(crate) fn lane_for<M>(&self) -> Option<u32>
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        let core = self.place.core()?;
+        <A as Takes<M>>::dispatch(LookAtLane { to: self, core }).map(|(lane, _)| lane)
     }
 
     /// Why the actor cannot be asked from here, whether it lives or not.
@@ -232,7 +277,7 @@ impl<A: Actor, M> Offer<'_, A, M> {
         let Self { to, core, message, bounded } = self;
         let Some(lane) = to.lane::<T, P>(core) else { return Err(TellError::Stopped(message)) };
         if bounded && (core.is_full() || !lane.is_open()) {
-            return Err(TellError::Full(message));
+            return Err(TellError::Full(message, None));
         }
         push(core, &lane, hold(message));
         Ok(())
@@ -256,30 +301,30 @@ impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for Offer<'_, A, M> {
     }
 }
 
-/// How many messages of a type wait for an actor.
-struct CountWaiting<'a, A: Actor> {
+/// The lane of messages of a type to an actor, and how many wait.
+struct LookAtLane<'a, A: Actor> {
     to: &'a IsolateRef<A>,
     core: &'a IsolateCore,
 }
 
-impl<A: Actor> CountWaiting<'_, A> {
-    fn count<T: 'static, P: Called<A, T>>(self) -> usize {
-        self.to.lane::<T, P>(self.core).map_or(0, |lane| lane.waiting())
+impl<A: Actor> LookAtLane<'_, A> {
+    fn look<T: 'static, P: Called<A, T>>(self) -> Option<(u32, usize)> {
+        self.to.lane::<T, P>(self.core).map(|lane| (lane.index(), lane.waiting()))
     }
 }
 
-impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for CountWaiting<'_, A> {
-    type Output = usize;
+impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for LookAtLane<'_, A> {
+    type Output = Option<(u32, usize)>;
 
-    fn by_value(self) -> usize {
-        self.count::<Takeable<M>, TakeStep>()
+    fn by_value(self) -> Self::Output {
+        self.look::<Takeable<M>, TakeStep>()
     }
 
-    fn by_reference(self) -> usize
+    fn by_reference(self) -> Self::Output
     where
         A: Handler<M>,
     {
-        self.count::<M, HandleStep>()
+        self.look::<M, HandleStep>()
     }
 }
 

@@ -14,12 +14,12 @@ pub(crate) trait LaneReceiving {
     fn hears(&self, sender: u32) -> bool;
     /// Whether its own queue has reached its capacity.
     fn is_full(&self) -> bool;
+    /// How many more that queue takes before.
+    fn room(&self) -> usize;
     /// How many messages it keeps that nobody has begun to handle.
     fn waiting(&self) -> usize;
     /// Whether what waits at its end is a dead letter: a service may leave its queue unread.
     fn is_actor(&self) -> bool;
-    /// Whether it takes no more.
-    fn is_closed(&self) -> bool;
     /// Drops what waits, and counts it as left behind.
     fn close(&self);
 }
@@ -42,16 +42,16 @@ impl<T: HandsOn> LaneReceiving for T {
         self.to().is_full()
     }
 
+    fn room(&self) -> usize {
+        self.to().room()
+    }
+
     fn waiting(&self) -> usize {
         self.to().waiting()
     }
 
     fn is_actor(&self) -> bool {
         self.to().is_actor()
-    }
-
-    fn is_closed(&self) -> bool {
-        self.to().is_closed()
     }
 
     fn close(&self) {
@@ -69,11 +69,15 @@ pub(crate) trait Receive<M>: LaneReceiving {
     {
         Box::new(ToAll(lane))
     }
-    /// The same one, for another list of receivers.
-    fn again(&self) -> Box<dyn Receive<M>>;
     /// Handles the message, or keeps it while the actor waits. `false`: it was dropped, and that is counted,
     /// or is not for this.
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool;
+    /// It has left since the message was published. `true`: it does not get it, and has counted it, if it was
+    /// for this.
+    fn misses(&self, sender: u32) -> bool {
+        let _ = sender;
+        false
+    }
     /// Takes a retained message, which was published at this time, before all others: see
     /// [`Subscription::with_retained`](crate::Subscription::with_retained). It counts for no capacity.
     fn give(&self, sender: u32, at: i64, message: Lent<'_, M>);

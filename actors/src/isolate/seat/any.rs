@@ -6,6 +6,7 @@ use std::task::Waker;
 
 use crate::isolate::Waiting;
 use crate::isolate::monitors::TellStep;
+use crate::isolate::sub::TopicWay;
 use crate::isolate::tree::SeatedChild;
 use crate::life::WatchKind;
 use crate::{Monitor, StopReason};
@@ -36,6 +37,8 @@ pub(crate) trait AnySeat: 'static {
     fn end(&self, reason: StopReason);
     /// Ends it normally once no handler runs or waits.
     fn ask_stop(&self);
+    /// Ends it for this reason once no handler runs or waits: one that it depends on has ended so.
+    fn ask_end(&self, _reason: StopReason) {}
     /// Drops its code where it waits.
     fn kill(&self);
     /// Whether nothing of it runs any more, not even its last words.
@@ -45,6 +48,8 @@ pub(crate) trait AnySeat: 'static {
     /// Tells `monitor` when it is over, at once if it is. Services are watched by nobody.
     fn be_watched(&self, _monitor: Monitor, _tell: TellStep, _kind: WatchKind) {}
     fn be_unwatched(&self, _monitor: Monitor) {}
+    /// Whether a call of `waker` resumes it: then its own code is polled, and not a task within it.
+    fn is_woken_by(&self, waker: &Waker) -> bool;
     /// Wakes `waker` when it ends.
     fn watch(&self, waker: &Waker);
     fn end_reason(&self) -> Option<StopReason>;
@@ -57,9 +62,9 @@ pub(crate) trait AnySeat: 'static {
     fn has_outlived(&self, life: u32) -> bool {
         self.has_ended() || self.life() != life
     }
-    /// It takes part in this topic no more.
-    fn left(&self, topic: u16) {
-        let _ = topic;
+    /// It receives no more by this way.
+    fn left(&self, way: TopicWay) {
+        let _ = way;
     }
     /// What its supervisor can do with it, if it has one.
     fn as_child(&self) -> Option<&dyn SeatedChild> {

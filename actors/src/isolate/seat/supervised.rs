@@ -13,7 +13,7 @@ use crate::isolate::core::Parts;
 use crate::isolate::gauge::{Label, PendingHand, count};
 use crate::isolate::handle::{IsolateContext, Place};
 use crate::isolate::lane::Receive;
-use crate::isolate::sub::HandedMessage;
+use crate::isolate::sub::{HandedMessage, TopicWay};
 use crate::isolate::tree::{Factory, GuardedReceiver, Reporter, SeatSite, SeatedChild};
 use crate::life::{Attempts, Happening, LifeState, Origin};
 use crate::{Actor, Context, SpawnError, StopReason, Subscriptions};
@@ -36,12 +36,14 @@ pub(super) struct SeatWard<A: Actor> {
     attempts: RefCell<Attempts>,
     /// What its handler has, if it may be tried again.
     hand: RefCell<Option<Rc<dyn HandedMessage>>>,
+    /// Its handler has left the way by which that came.
+    has_left_hand: Cell<bool>,
     /// What its next life handles before all else.
     kept: RefCell<Option<(Rc<dyn HandedMessage>, PendingHand)>>,
     /// What it has subscribed to.
-    topics: RefCell<Vec<u16>>,
+    topics: RefCell<Vec<TopicWay>>,
     /// What its life before has, and this one has not asked for yet.
-    inherited: RefCell<Vec<u16>>,
+    inherited: RefCell<Vec<TopicWay>>,
 }
 
 impl<A: Actor> SeatWard<A> {
@@ -49,14 +51,17 @@ impl<A: Actor> SeatWard<A> {
         self.lives.get()
     }
 
-    pub(super) fn left(&self, topic: u16) {
-        self.topics.borrow_mut().retain(|other| *other != topic);
-        let dropped = self.kept.borrow_mut().take_if(|(kept, _)| kept.topic() == Some(topic));
+    pub(super) fn left(&self, way: TopicWay) {
+        self.topics.borrow_mut().retain(|other| *other != way);
+        let dropped = self.kept.borrow_mut().take_if(|(kept, _)| kept.way() == Some(way));
         if let Some((kept, hand)) = dropped {
             hand.stay_behind();
             drop(kept);
         }
-        self.inherited.borrow_mut().retain(|other| *other != topic);
+        if self.hand.borrow().as_ref().is_some_and(|hand| hand.way() == Some(way)) {
+            self.has_left_hand.set(true);
+        }
+        self.inherited.borrow_mut().retain(|other| *other != way);
     }
 
     /// Whether its next life has a message to try again.
@@ -112,6 +117,7 @@ pub(crate) fn seat_actor<A: Actor>(
         shutdown: Cell::new(None),
         attempts: RefCell::new(Attempts::new(attempts_max)),
         hand: RefCell::default(),
+        has_left_hand: Cell::new(false),
         kept: RefCell::default(),
         topics: RefCell::default(),
         inherited: RefCell::default(),
@@ -155,6 +161,7 @@ impl<A: Actor> Seat<A> {
 
     pub(crate) fn take_in_hand(&self, hand: Rc<dyn HandedMessage>) {
         if let Some(ward) = &self.ward {
+            ward.has_left_hand.set(false);
             *ward.hand.borrow_mut() = Some(hand);
         }
     }
@@ -182,17 +189,17 @@ impl<A: Actor> Seat<A> {
     }
 
     /// Whether this subscription is there from the life before, and this one asks for it for the first time.
-    pub(in crate::isolate) fn inherits(&self, topic: u16) -> bool {
+    pub(in crate::isolate) fn inherits(&self, way: TopicWay) -> bool {
         let Some(ward) = &self.ward else { return false };
         let mut inherited = ward.inherited.borrow_mut();
-        let at = inherited.iter().position(|other| *other == topic);
+        let at = inherited.iter().position(|other| *other == way);
         at.map(|at| inherited.swap_remove(at)).is_some()
     }
 
     /// Its next life has this subscription too.
-    pub(in crate::isolate) fn has_joined(&self, topic: u16) {
+    pub(in crate::isolate) fn has_joined(&self, way: TopicWay) {
         if let Some(ward) = &self.ward {
-            ward.topics.borrow_mut().push(topic);
+            ward.topics.borrow_mut().push(way);
         }
     }
 
@@ -235,6 +242,11 @@ impl<A: Actor> Seat<A> {
             .is_some_and(|(in_hand, ward)| in_hand.is_marker() || ward.attempts.borrow_mut().fail());
         let attempts = || ward.map_or(1, |ward| ward.attempts.borrow_mut().settle());
         match (in_hand, ward.and_then(|ward| Some((ward, ward.hand.take()?)))) {
+            (Some(in_hand), Some((ward, hand))) if again && ward.has_left_hand.take() => {
+                // As what waited there, it is dropped.
+                in_hand.stay_behind();
+                drop(hand);
+            }
             (Some(in_hand), Some((ward, hand))) if again => {
                 *ward.kept.borrow_mut() = Some((hand, in_hand));
             }
@@ -283,6 +295,7 @@ impl<A: Actor> SeatedChild for Seat<A> {
         ward.at_work.set(false);
         ward.shutdown.set(None);
         self.stop_asked.set(false);
+        self.failed_dependency.take();
         self.kill_asked.set(false);
         if let Some(ctx) = ward.spare.take() {
             match StopReason::catch(&*ward.factory) {

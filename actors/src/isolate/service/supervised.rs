@@ -66,6 +66,7 @@ pub(crate) fn seat_service<S: Service>(site: SeatSite, factory: &Factory<S>) -> 
         index,
         waker,
         run: RefCell::default(),
+        end_asked: RefCell::default(),
         wait: Cell::new(SeatWait::Outside),
         retired: RefCell::default(),
         ended: RefCell::default(),
@@ -84,6 +85,7 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
         ward.begun.set(false);
         ward.by_hand.set(false);
         ward.probed.set(false);
+        self.end_asked.take();
         match StopReason::catch(&*ward.factory) {
             Ok(service) => {
                 *self.run.borrow_mut() =

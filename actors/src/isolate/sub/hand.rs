@@ -12,8 +12,8 @@ use crate::isolate::seat::Bundle;
 pub(crate) trait HandedMessage {
     /// Handles it once more.
     fn play_again(self: Rc<Self>);
-    /// The topic that it came by, if it did.
-    fn topic(&self) -> Option<u16>;
+    /// The way from a topic by which it came, if it did.
+    fn way(&self) -> Option<TopicWay>;
 }
 
 /// Whether what comes by a way in can be tried again.
@@ -24,8 +24,29 @@ pub(crate) enum Repeats {
     Always,
     /// It was sent to this actor alone.
     Direct,
-    /// It came by this topic.
-    Topic(u16),
+    /// It came by this way.
+    Topic(TopicWay),
+}
+
+/// A way by which an actor receives a topic: it may have both, and leave one of them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TopicWay {
+    /// That of the messages.
+    pub(crate) type_id: u16,
+    /// Whether they come as bytes.
+    pub(crate) by_wire: bool,
+}
+
+impl TopicWay {
+    /// That of messages of this type.
+    pub(crate) fn typed(type_id: u16) -> Self {
+        Self { type_id, by_wire: false }
+    }
+
+    /// That of their bytes.
+    pub(crate) fn wire(type_id: u16) -> Self {
+        Self { type_id, by_wire: true }
+    }
 }
 
 struct HeldMessage<A: Actor, M, P> {
@@ -46,9 +67,9 @@ where
         seat.lay_down();
     }
 
-    fn topic(&self) -> Option<u16> {
+    fn way(&self) -> Option<TopicWay> {
         match self.sub.repeats {
-            Repeats::Topic(topic) => Some(topic),
+            Repeats::Topic(way) => Some(way),
             _ => None,
         }
     }

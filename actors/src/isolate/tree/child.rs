@@ -264,10 +264,6 @@ impl<M: 'static> GuardedReceiver<M> {
 }
 
 impl<M: 'static> Receive<M> for GuardedReceiver<M> {
-    fn again(&self) -> Box<dyn Receive<M>> {
-        Box::new(Self { to: self.to.again(), core: Rc::clone(&self.core), ..*self })
-    }
-
     fn deliver(&self, sender: u32, message: Lent<'_, M>) -> bool {
         if self.retries {
             self.to.hold(message);
@@ -284,6 +280,10 @@ impl<M: 'static> Receive<M> for GuardedReceiver<M> {
             seat.iter().filter_map(|seat| seat.as_child()).for_each(SeatedChild::lay_down);
         }
         delivered
+    }
+
+    fn misses(&self, sender: u32) -> bool {
+        self.to.misses(sender)
     }
 
     fn give(&self, sender: u32, at: i64, message: Lent<'_, M>) {

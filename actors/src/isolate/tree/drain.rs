@@ -11,7 +11,9 @@ use crate::dead_letters::Account;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::Place;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, left_of, split};
+use crate::tree::{
+    DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, has_gone, left_of, note_late, split,
+};
 
 impl IsolateTree {
     pub(crate) async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
@@ -20,22 +22,22 @@ impl IsolateTree {
         let before = self.here().map(|(_, tree)| tree.take_missed()).unwrap_or_default();
         let account = self.here().map(|(core, tree)| core.open_account(tree.number()));
         let account = IsolateAccount { place: &self.place, number: account };
-        let (mut stopped, mut late) = self.stop_sources(deadline).await;
-        let (services, stuck) = self.stop_services(deadline).await;
-        stopped += services;
-        late.extend(stuck);
+        let (mut stopped, mut late) = (0, Vec::new());
         let mut pause = PAUSE_MIN;
         let busy = loop {
-            // A supervisor that was restarted meanwhile has started its sources again.
-            let (again, again_late) = self.stop_sources(deadline).await;
-            stopped += again;
-            late.extend(again_late);
-            let (rests, busy) = self.here().map_or_else(Default::default, |(core, _)| look(core));
+            // Actors that still handle something, and supervisors that were restarted, may start more of
+            // them.
+            stopped += self.stop_sources(deadline, &mut late).await;
+            stopped += self.stop_services(deadline, &mut late).await;
+            let (rests, busy) = self.here().map_or_else(Default::default, |(core, tree)| {
+                let (rests, busy) = look(core);
+                (rests && tree.sources().is_empty() && services(core).is_empty(), busy)
+            });
             let now = self.place.now();
             if rests || now >= deadline {
                 break busy;
             }
-            self.place.timer(pause.min(deadline.saturating_since(now))).await;
+            self.place.sleep(pause.min(deadline.saturating_since(now))).await;
             pause = (pause * 2).min(PAUSE_MAX);
         };
         self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
@@ -49,39 +51,43 @@ impl IsolateTree {
         Err(DrainError { limit, sources: late, busy, left, messages, killed })
     }
 
-    async fn stop_sources(&self, deadline: Timestamp) -> (usize, Vec<Arc<str>>) {
-        let (mut stopped, mut late) = (0, Vec::new());
-        for path in self.here().map(|(_, tree)| tree.take_sources()).unwrap_or_default() {
-            let (above, id) = split(&path);
+    async fn stop_sources(&self, deadline: Timestamp, late: &mut Vec<Arc<str>>) -> usize {
+        let mut stopped = 0;
+        for seen in self.here().map(|(_, tree)| tree.sources()).unwrap_or_default() {
+            let (above, id) = split(&seen.path);
             let limit = deadline.saturating_since(self.place.now());
+            let was_stopped = || self.here().is_some_and(|(_, tree)| tree.source_stopped(&seen));
             tokio::select! {
                 biased;
-                answer = self.call(above, Call::TerminateChild(id.into())) => stopped += usize::from(answer.is_ok()),
-                () = self.place.timer(limit) => late.push(path),
+                answer = self.call(above, Call::TerminateChild(id.into())) => match answer {
+                    Ok(_) => stopped += usize::from(was_stopped()),
+                    Err(error) => has_gone(&error, || _ = was_stopped()),
+                },
+                () = self.place.sleep(limit) => note_late(late, Arc::clone(&seen.path)),
             }
         }
-        (stopped, late)
+        stopped
     }
 
     /// Stops the services that no supervisor looks after, the eldest first, but for the one that runs this.
-    async fn stop_services(&self, deadline: Timestamp) -> (usize, Vec<Arc<str>>) {
-        let (mut stopped, mut late) = (0, Vec::new());
+    async fn stop_services(&self, deadline: Timestamp, late: &mut Vec<Arc<str>>) -> usize {
+        let mut stopped = 0;
         for index in self.here().map(|(core, _)| services(core)).unwrap_or_default() {
             let seat = || self.here()?.0.seat(index);
             if let Some(seat) = seat() {
                 seat.ask_stop();
             }
             while seat().is_some_and(|seat| !seat.has_ended()) && self.place.now() < deadline {
-                self.place.timer(PAUSE_MIN).await;
+                self.place.sleep(PAUSE_MIN).await;
             }
             match seat() {
                 Some(seat) if !seat.has_ended() => {
-                    late.push(self.place.beside(index).identity(seat.name()).text());
+                    note_late(late, self.place.beside(index).identity(seat.name()).text());
                 }
                 _ => stopped += 1,
             }
         }
-        (stopped, late)
+        stopped
     }
 }
 

@@ -203,7 +203,7 @@ impl IsolateTree {
         let ended = tokio::select! {
             biased;
             _ = self.ended() => true,
-            () = self.place.timer(limit) => false,
+            () = self.place.sleep(limit) => false,
         };
         if !ended {
             if let Some((core, tree)) = self.here() {
@@ -250,6 +250,11 @@ impl IsolateTree {
 }
 
 impl TreeRun {
+    /// Whether a child has this path.
+    pub(in crate::isolate) fn has_actor(&self, path: &str) -> bool {
+        self.seat(path).is_some()
+    }
+
     /// The actor at this path; `None` if there is none or it is of another type.
     pub(in crate::isolate) fn actor_ref<A: Actor>(
         &self,

@@ -20,7 +20,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::{RunError, remember};
-use crate::tree::{Builder, CallError, Pools, SpecError, fitting};
+use crate::tree::{Builder, CallError, Pools, SourceSeen, SpecError, fitting};
 use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
 
 /// One tree of an isolate.
@@ -148,9 +148,14 @@ impl TreeRun {
         remember(&self.watchers, waker);
     }
 
-    /// The sources that were started since they were taken last, in the order of their first starts.
-    pub(super) fn take_sources(&self) -> Vec<Arc<str>> {
-        self.run.try_borrow_mut().map(|mut run| run.seats.sources.take()).unwrap_or_default()
+    /// The sources that no drain has stopped, in the order of their first starts.
+    pub(super) fn sources(&self) -> Vec<SourceSeen> {
+        self.run.try_borrow().map(|run| run.seats.sources.all()).unwrap_or_default()
+    }
+
+    /// A drain has stopped this one: see [`Sources::stopped`](crate::tree::Sources::stopped).
+    pub(super) fn source_stopped(&self, seen: &SourceSeen) -> bool {
+        self.run.try_borrow_mut().is_ok_and(|mut run| run.seats.sources.stopped(seen))
     }
 
     /// Forgets who has missed its shutdown time: who had.
@@ -195,7 +200,8 @@ impl TreeRun {
         // Borrowed: a child's code has come back here. Whoever has it goes on until nothing is reported any
         // more.
         let run = self.run.try_borrow_mut().ok()?;
-        // Children's code runs, also where the tree's owner calls.
+        // Children's code runs, also where an actor or service calls that runs itself.
+        let _caller = core.calls_others();
         enter(&run.seats.core()?, || self.step_run(run, core, f))
     }
 

@@ -1,11 +1,12 @@
 //! What those who listen to one topic in bytes share: what one has encoded and others will want, and when
 //! messages were published.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 
-use mycelium_mailbox::Note;
 use mycelium_mailbox::wire::WireError;
+use mycelium_mailbox::{Note, Spin, Ticks};
 
 use crate::clock::LiveClock;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
@@ -17,11 +18,11 @@ use crate::wire::WireValue;
 const TIMES_MAX: usize = 65_536;
 
 /// Those who listen to one topic in bytes.
-#[derive(Default)]
 pub(crate) struct Tap {
     count: AtomicU64,
     ears: Mutex<Ears>,
-    times: Arc<Mutex<Times>>,
+    /// Told inside the topic's lock: for that reason no mutex, which is two locked instructions.
+    times: Arc<Spin<Times>>,
 }
 
 #[derive(Default)]
@@ -44,9 +45,40 @@ struct Times {
     max: usize,
     /// How many listen. One who comes needs the times of what is published from then on.
     ears: usize,
+    /// The clock, as far as it was asked.
+    ticks: Ticks,
     /// Somebody may come later and ask for those that the topic retains: they are remembered while nobody
     /// listens.
     retains: bool,
+}
+
+thread_local! {
+    /// When the message that this thread publishes took its place at the bus that it comes from; 0: it takes
+    /// its place here and now.
+    static PUBLISHED_BEFORE: Cell<i64> = const { Cell::new(0) };
+}
+
+/// Publishes messages that took their place elsewhere, at this time; 0: that is not known.
+pub(crate) fn published_before<T>(at: i64, publish: impl FnOnce() -> T) -> T {
+    /// What was there before is there again, however the code ends.
+    struct Restore(i64);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PUBLISHED_BEFORE.set(self.0);
+        }
+    }
+    let _restored = Restore(PUBLISHED_BEFORE.replace(at));
+    publish()
+}
+
+/// Notes when the message that is published now took its place.
+fn put(times: &Spin<Times>, stamp: u64, clock: LiveClock) {
+    let mut times = times.lock();
+    let at = match PUBLISHED_BEFORE.get() {
+        0 => clock.now_by(&mut times.ticks),
+        before => before,
+    };
+    times.put(stamp, at);
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,13 +148,21 @@ impl Ears {
     }
 }
 
+impl Default for Tap {
+    fn default() -> Self {
+        let (count, ears, times) =
+            (AtomicU64::new(0), Mutex::default(), Arc::new(Spin::new(Times::default())));
+        Self { count, ears, times }
+    }
+}
+
 impl Tap {
     /// Remembers from now on when messages were published, whether or not anybody listens: the topic retains
     /// them.
     pub(in crate::live) fn remember(&self, clock: LiveClock, note_each: impl FnOnce(Note)) {
-        *lock(&self.times) = Times { max: TIMES_MAX, retains: true, ..Times::default() };
+        *self.times.lock() = Times { max: TIMES_MAX, retains: true, ..Times::default() };
         let times = Arc::clone(&self.times);
-        note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
+        note_each(Arc::new(move |stamp| put(&times, stamp, clock)));
     }
 
     /// One more listens, with a queue for so many messages. The first one needs `note`, which is told the
@@ -135,14 +175,14 @@ impl Tap {
             ears.positions.len() - 1
         });
         ears.positions[at] = Some(0);
-        let mut times = lock(&self.times);
+        let mut times = self.times.lock();
         times.max = times.max.max(capacity.max(TIMES_MAX));
         times.ears += 1;
         let noted = times.retains;
         drop(times);
         if self.count.fetch_add(1, Ordering::SeqCst) == 0 && !noted {
             let times = Arc::clone(&self.times);
-            note_each(Arc::new(move |stamp| lock(&times).put(stamp, clock.now().as_nanos())));
+            note_each(Arc::new(move |stamp| put(&times, stamp, clock)));
         }
         at
     }
@@ -154,7 +194,7 @@ impl Tap {
         if left <= 1 {
             ears.encoded.clear();
         }
-        let mut times = lock(&self.times);
+        let mut times = self.times.lock();
         times.ears -= 1;
         let retains = times.retains;
         drop(times);
@@ -162,7 +202,7 @@ impl Tap {
             *ears = Ears::default();
             if !retains {
                 note_no_more();
-                *lock(&self.times) = Times::default();
+                *self.times.lock() = Times::default();
             }
         }
     }
@@ -193,7 +233,7 @@ impl Tap {
 
     #[cold]
     fn fetch_times(&self, own: &mut TimeLog, stamp: u64, keep_from: u64) -> i64 {
-        let mut times = lock(&self.times);
+        let mut times = self.times.lock();
         if times.ears > 1 || times.retains {
             return times.take(stamp, keep_from);
         }
@@ -212,12 +252,12 @@ mod tests {
     fn who_listens_alone_takes_the_times_and_who_comes_later_finds_those_from_then_on() {
         let tap = Tap::default();
         let clock = crate::clock::LiveClock::new();
-        let publish = |stamp: u64| lock(&tap.times).put(stamp, 10 * i64::try_from(stamp).unwrap());
+        let publish = |stamp: u64| tap.times.lock().put(stamp, 10 * i64::try_from(stamp).unwrap());
         let (mut own, mut other) = (TimeLog::new(), TimeLog::new());
         let first = tap.join(4, clock, |_| ());
         (1..=2).for_each(publish);
         assert_eq!(tap.published(&mut own, 1, 1), 10);
-        assert!(lock(&tap.times).log.is_empty(), "it has taken them all");
+        assert!(tap.times.lock().log.is_empty(), "it has taken them all");
 
         let second = tap.join(4, clock, |_| ());
         (3..=4).for_each(publish);
@@ -229,7 +269,7 @@ mod tests {
         tap.leave(second, || unreachable!("one still listens"));
         (5..=6).for_each(publish);
         assert_eq!([5, 6].map(|stamp| tap.published(&mut own, stamp, stamp)), [50, 60]);
-        assert!(own.len() <= 1 && lock(&tap.times).log.is_empty());
+        assert!(own.len() <= 1 && tap.times.lock().log.is_empty());
         tap.leave(first, || ());
     }
 
@@ -238,7 +278,7 @@ mod tests {
         let tap = Tap::default();
         tap.join(4, crate::clock::LiveClock::new(), |_| ());
         let all = TIMES_MAX as u64 + 5;
-        (1..=all).for_each(|stamp| lock(&tap.times).put(stamp, 1 + i64::try_from(stamp).unwrap()));
+        (1..=all).for_each(|stamp| tap.times.lock().put(stamp, 1 + i64::try_from(stamp).unwrap()));
         let mut own = TimeLog::new();
         assert_eq!(
             [1, 6, all].map(|stamp| tap.published(&mut own, stamp, stamp)),

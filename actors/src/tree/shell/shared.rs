@@ -16,7 +16,7 @@ use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
 use crate::tree::observe::Observer;
 use crate::tree::pools::Pools;
-use crate::tree::sources::Sources;
+use crate::tree::sources::{SourceSeen, Sources};
 use crate::{ActorId, MessageBus, PendingRestart, PoolStats};
 
 /// Most paths that are remembered for having missed their shutdown time.
@@ -199,8 +199,13 @@ impl TreeShared {
     }
 
     /// The sources that were started since they were taken last, in the order of their first starts.
-    pub(crate) fn take_sources(&self) -> Vec<Arc<str>> {
-        lock(&self.sources).take()
+    pub(crate) fn sources(&self) -> Vec<SourceSeen> {
+        lock(&self.sources).all()
+    }
+
+    /// A drain has stopped this one: see [`Sources::stopped`].
+    pub(crate) fn source_stopped(&self, seen: &SourceSeen) -> bool {
+        lock(&self.sources).stopped(seen)
     }
 
     pub(super) fn add_source(&self, path: &Arc<str>) {

@@ -84,6 +84,10 @@ impl OcamlCheck<'_, '_> {
                 (multiple_of(ty, place, *of), format!("a multiple of {of}{unit}"))
             }
             Rule::NotZero => (not_zero(ty, place), "other than zero".to_owned()),
+            // What becomes infinite in 32 bits is not finite.
+            Rule::Finite if *ty == Type::F32 => {
+                (format!("W_.single {0} -. W_.single {0} = 0.", place.value), "finite".to_owned())
+            }
             Rule::Finite => (format!("{0} -. {0} = 0.", place.value), "finite".to_owned()),
             Rule::OneOf(values) => {
                 let list: Vec<_> = values.iter().map(|value| self.compare(ty, place, "=", value)).collect();

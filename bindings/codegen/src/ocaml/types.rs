@@ -125,6 +125,7 @@ fn identity(model: &Model<'_>, message: &Message, codec: &mut OcamlCodec<'_>) {
         "let decode_version ~version:v ~root_len bytes = W_.decode name layouts version fixed get ~version:v ~root_len bytes",
     );
     codec.code.line("let decode bytes = decode_version ~version ~root_len bytes");
+    codec.code.line("let read ~version ~root_len bytes = W_.read (decode_version ~version ~root_len bytes)");
     codec.code.line("let validate v = W_.validate name check v");
     codec.code.line("let to_json v = W_.json json v");
 }

@@ -38,6 +38,7 @@ module type MESSAGE = sig
   val encode : t -> bytes
   val decode : bytes -> (t, error) result
   val decode_version : version:int -> root_len:int -> bytes -> (t, error) result
+  val read : version:int -> root_len:int -> bytes -> (t, string) result
   val validate : t -> (unit, violation) result
   val to_json : t -> string
 end
@@ -225,6 +226,8 @@ let decode name layouts newest fixed get ~version ~root_len value =
       invalid "%s: the root starts at byte %d, which is no multiple of %d" name start align;
     Ok (get at { buf = value; low = 0; high = start } start)
   with Bad error -> Error error
+
+let read = function Ok value -> Ok value | Error error -> Error (error_to_string error)
 
 (* Encoding takes two walks in the same order: [out] writes what stands outside of the root and notes where,
    [put] fills the cells and takes the places in that order. *)

@@ -124,6 +124,10 @@ module type MESSAGE = sig
       frame. Fields that an older writer did not know take their defaults; what a newer one added is ignored. *)
   val decode_version : version:int -> root_len:int -> bytes -> (t, error) result
 
+  (** {!decode_version} with the error as a text: what the library [mycelium] calls, which knows no types of this
+      one. *)
+  val read : version:int -> root_len:int -> bytes -> (t, string) result
+
   (** Checks the rules of the contract; the error is the first that is broken. *)
   val validate : t -> (unit, violation) result
 
@@ -202,6 +206,7 @@ val decode :
   bytes ->
   ('a, error) result
 
+val read : ('a, error) result -> ('a, string) result
 val no_out : writer -> 'a -> unit
 val put_u8 : writer -> int -> int -> unit
 val put_i8 : writer -> int -> int -> unit

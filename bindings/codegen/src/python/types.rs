@@ -3,7 +3,7 @@
 use mycelium_contract::{EnumDef, Field, Message, StructDef, Type, Value};
 
 use super::codec::Codec;
-use super::{annotation, field_name, literal, rules};
+use super::{ClassKind, annotation, field_name, literal, rules};
 use crate::Model;
 use crate::model::is_bytes;
 use crate::source::Source;
@@ -17,7 +17,13 @@ pub(super) fn names_of_enum(def: &EnumDef) -> Vec<String> {
     names
 }
 
-pub(super) fn enumeration(model: &Model<'_>, def: &EnumDef, codec: &mut Codec<'_>, out: &mut Source) {
+pub(super) fn enumeration(
+    model: &Model<'_>,
+    def: &EnumDef,
+    kind: ClassKind,
+    codec: &mut Codec<'_>,
+    out: &mut Source,
+) {
     gap(out);
     if def.is_unit() {
         out.open(format!("class {}(_enum.IntEnum):", def.name));
@@ -31,7 +37,7 @@ pub(super) fn enumeration(model: &Model<'_>, def: &EnumDef, codec: &mut Codec<'_
         for variant in &def.variants {
             let name = format!("{}_{}", def.name, variant.name);
             let instead = format!("The variant `{}` of `{}`.", variant.name, def.name);
-            class(model, &name, &variant.description, &instead, &variant.fields, out);
+            class(model, kind, &name, (&variant.description, &instead), &variant.fields, out);
             validate(model, &def.name, &variant.fields, out);
             out.dedent();
             gap(out);
@@ -47,21 +53,36 @@ fn union(names: &[String]) -> String {
     format!("_typing.Union[{}]", names.join(", "))
 }
 
-pub(super) fn structure(model: &Model<'_>, def: &StructDef, codec: &mut Codec<'_>, out: &mut Source) {
+pub(super) fn structure(
+    model: &Model<'_>,
+    def: &StructDef,
+    kind: ClassKind,
+    codec: &mut Codec<'_>,
+    out: &mut Source,
+) {
     gap(out);
-    class(model, &def.name, &def.description, &format!("The struct `{}`.", def.name), &def.fields, out);
+    let instead = format!("The struct `{}`.", def.name);
+    class(model, kind, &def.name, (&def.description, &instead), &def.fields, out);
     validate(model, &def.name, &def.fields, out);
     out.dedent();
     codec.structure(&def.name, &def.fields);
 }
 
-pub(super) fn message(model: &Model<'_>, message: &Message, codec: &mut Codec<'_>, out: &mut Source) {
+pub(super) fn message(
+    model: &Model<'_>,
+    message: &Message,
+    kind: ClassKind,
+    codec: &mut Codec<'_>,
+    out: &mut Source,
+) {
     gap(out);
     let name = &message.name;
-    class(model, name, &message.description, &format!("The message `{name}`."), &message.fields, out);
+    let instead = format!("The message `{name}`.");
+    class(model, kind, name, (&message.description, &instead), &message.fields, out);
     let record = model.record(&message.fields);
+    let typing = if kind == ClassKind::Msgspec { "typing" } else { "_typing" };
     let constant = |out: &mut Source, key: &str, ty: &str, value: String| {
-        out.line(format!("{key}: _typing.ClassVar[{ty}] = {value}"));
+        out.line(format!("{key}: {typing}.ClassVar[{ty}] = {value}"));
     };
     out.line("");
     constant(out, "NAME", "str", literal::text(name));
@@ -98,28 +119,41 @@ fn gap(out: &mut Source) {
     out.line("");
 }
 
-/// The head of a dataclass and its fields; the class stays open.
+/// The head of a class and its fields; the class stays open. `about`: its description, and what stands where
+/// there is none.
 fn class(
     model: &Model<'_>,
+    kind: ClassKind,
     name: &str,
-    description: &str,
-    instead: &str,
+    about: (&str, &str),
     fields: &[Field],
     out: &mut Source,
 ) {
-    out.line("@_dataclass(slots=True)");
-    out.open(format!("class {name}:"));
-    out.docstring(description, instead);
+    // Python wants what has no default in front of what has one.
+    let first_default = fields.iter().position(|field| field.default.is_some()).unwrap_or(fields.len());
+    let is_late = |at: usize, field: &Field| field.default.is_none() && at > first_default;
+    match kind {
+        ClassKind::Dataclass => {
+            out.line("@_dataclass(slots=True)");
+            out.open(format!("class {name}:"));
+        }
+        // Its keywords are those of the whole class.
+        ClassKind::Msgspec if fields.iter().enumerate().any(|(at, field)| is_late(at, field)) => {
+            out.open(format!("class {name}(_msgspec.Struct, kw_only=True):"));
+        }
+        ClassKind::Msgspec => out.open(format!("class {name}(_msgspec.Struct):")),
+    }
+    out.docstring(about.0, about.1);
     if fields.is_empty() {
         return;
     }
     out.line("");
-    let first_default = fields.iter().position(|field| field.default.is_some()).unwrap_or(fields.len());
     for (at, field) in fields.iter().enumerate() {
         let start = match &field.default {
-            Some(value) => format!(" = {}", default(model, &field.ty, value)),
-            // Python wants what has no default in front of what has one.
-            None if at > first_default => " = _field(kw_only=True)".to_owned(),
+            Some(value) => format!(" = {}", default(model, kind, &field.ty, value)),
+            None if kind == ClassKind::Dataclass && is_late(at, field) => {
+                " = _field(kw_only=True)".to_owned()
+            }
             None => String::new(),
         };
         out.line(format!("{}: {}{start}", field_name(field), annotation(&field.ty)));
@@ -129,9 +163,9 @@ fn class(
     }
 }
 
-fn default(model: &Model<'_>, ty: &Type, value: &Value) -> String {
-    let text = literal::of(model, ty, value);
-    if is_shared(model, ty, value) { text } else { format!("_field(default_factory=lambda: {text})") }
+fn default(model: &Model<'_>, kind: ClassKind, ty: &Type, value: &Value) -> String {
+    let (text, field) = (literal::of(model, ty, value), kind.field());
+    if is_shared(model, ty, value) { text } else { format!("{field}(default_factory=lambda: {text})") }
 }
 
 /// Whether one value can be the default of all: nobody can change it.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import math
 import struct
 import typing
 from collections import deque
@@ -59,6 +60,7 @@ _CELL = struct.Struct("<iI")
 _TEXT = struct.Struct("<Ii")
 _DECIMAL = struct.Struct("<QIBBH")
 _DECIMAL_SCALE_MAX = 28
+_DECIMAL_DIGITS_MAX = 29
 _INLINE_MAX = 8
 
 
@@ -245,16 +247,28 @@ def put_decimal(value: decimal.Decimal, w: bytearray, at: int, q: deque) -> None
     sign, digits, exponent = value.as_tuple()
     if not isinstance(exponent, int):
         raise ValueError(f"{value} is no number")
-    mantissa, scale = int(value.copy_abs().scaleb(-exponent, _WIDE_CONTEXT)) if digits else 0, -exponent
+    count, scale = len(digits), -exponent
+    # Zeros at the end go where there is no room for them.
+    while count and not digits[count - 1] and (scale > _DECIMAL_SCALE_MAX or count > _DECIMAL_DIGITS_MAX and scale > 0):
+        count, scale = count - 1, scale - 1
+    if count > _DECIMAL_DIGITS_MAX:
+        raise ValueError(_too_many_digits(value))
+    # From the digits, and exact: no context of decimals has a say.
+    mantissa = int(decimal.Decimal((0, digits[:count], 0)))
     if scale < 0:
-        mantissa, scale = mantissa * 10**-scale if scale >= -_DECIMAL_SCALE_MAX - 1 else 1 << 96, 0
-    while scale > _DECIMAL_SCALE_MAX and mantissa % 10 == 0 and mantissa:
+        mantissa, scale = mantissa * 10 ** -scale if scale >= -_DECIMAL_SCALE_MAX - 1 else mantissa << 96, 0
+    while mantissa >> 96 and scale > 0 and mantissa % 10 == 0:
         mantissa, scale = mantissa // 10, scale - 1
     if not mantissa:
         scale = min(scale, _DECIMAL_SCALE_MAX)
     if scale > _DECIMAL_SCALE_MAX or mantissa >> 96:
-        raise ValueError(f"{value} has more digits than a Decimal of 96 bits and 28 places")
+        raise ValueError(_too_many_digits(value))
     _DECIMAL.pack_into(w, at, mantissa & 0xFFFFFFFFFFFFFFFF, mantissa >> 64, scale, 1 if sign and mantissa else 0, 0)
+
+
+def _too_many_digits(value: decimal.Decimal) -> str:
+    shown = str(value) if len(value.as_tuple().digits) <= 60 else f"{value:.60E}..."
+    return f"{shown} has more digits than a Decimal of 96 bits and 28 places: round it first, such as by quantize()"
 
 
 def out_list(value: list, w: bytearray, q: deque, out: typing.Any, put: typing.Any, size: int, align: int) -> None:
@@ -356,4 +370,8 @@ def broken_length(message: str, field: str, length: int, must: str) -> Validatio
 
 
 def f32(value: float) -> float:
-    return struct.unpack("<f", struct.pack("<f", value))[0]
+    """The value as it is read from 32 bits: infinite where they do not hold it."""
+    try:
+        return struct.unpack("<f", struct.pack("<f", value))[0]
+    except OverflowError:
+        return math.copysign(math.inf, value)

@@ -77,6 +77,9 @@ impl Check<'_> {
         if each.is_empty() && !self.model.has_rules(of) {
             return;
         }
+        if !self.model.has_rules(of) && each.iter().all(|rule| is_kept_by_all(of, rule)) {
+            return;
+        }
         self.out.open(format!("for (at{depth}, item{depth}) in {}.iter().enumerate() {{", place.method));
         let inner = Place {
             direct: format!("*item{depth}"),
@@ -88,6 +91,9 @@ impl Check<'_> {
     }
 
     fn rule(&mut self, ty: &Type, rule: &Rule, place: &Place) {
+        if is_kept_by_all(ty, rule) {
+            return;
+        }
         let (direct, method) = (&place.direct, &place.method);
         let literal = |value: &Value| defaults::literal(self.model, ty, value);
         let plain = |value: &Value| show::operand(ty, value);
@@ -148,6 +154,16 @@ impl Check<'_> {
     }
 }
 
+/// Whether no value of the type breaks the rule: the compiler would warn of the comparison.
+fn is_kept_by_all(ty: &Type, rule: &Rule) -> bool {
+    let Some((least, most)) = ty.int_range() else { return false };
+    match rule {
+        Rule::Min(Value::Int(bound)) => *bound <= least,
+        Rule::Max(Value::Int(bound)) => *bound >= most,
+        _ => false,
+    }
+}
+
 fn zero(ty: &Type) -> &'static str {
     match ty {
         Type::F32 | Type::F64 => "0.0",
@@ -170,5 +186,28 @@ fn one_of(model: &Model<'_>, ty: &Type, values: &[Value], place: &Place) -> Stri
     match ty {
         Type::String => format!("[{}].contains(&{}.as_str())", list.join(", "), place.method),
         _ => format!("[{}].contains(&{})", list.join(", "), place.direct),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mycelium_contract::Contract;
+
+    use crate::{Options, rust};
+
+    #[test]
+    fn a_bound_that_every_value_keeps_is_not_compared_with() {
+        let text = "schema: {id: t, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nmessages:\n  \
+                    Tick:\n    tlv_type: 1\n    topic: ticks\n    domain: d\n    fields:\n      \
+                    full: {type: u8, validation: {min: 0, max: 255}}\n      \
+                    whole: {type: i16, validation: {min: -32768, max: 32767}}\n      \
+                    half: {type: u8, validation: {min: 0, max: 100}}\n      \
+                    each: {type: Vec<u16>, validation: {each: {min: 0}}}\n";
+        let contract = Contract::parse(text, "t.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+        let source = rust(&contract, &Options::default());
+        for field in ["self.full", "self.whole", "self.half >=", "item0 >="] {
+            assert!(!source.contains(field), "{field} is in\n{source}");
+        }
+        assert!(source.contains("self.half <= 100"), "{source}");
     }
 }

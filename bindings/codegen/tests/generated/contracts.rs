@@ -172,11 +172,13 @@ mod generated_contracts {
         TargetLots,
         /// The position wanted, as a share of the equity.
         TargetEquity,
+        /// The position wanted, in units of the currency.
+        TargetValue,
     }
 
     impl SizeUnit {
         /// All variants, in the order of the contract.
-        pub const ALL: [Self; 6] = [Self::Lots, Self::Value, Self::Cash, Self::Equity, Self::TargetLots, Self::TargetEquity];
+        pub const ALL: [Self; 7] = [Self::Lots, Self::Value, Self::Cash, Self::Equity, Self::TargetLots, Self::TargetEquity, Self::TargetValue];
 
         /// The variant's name in the contract.
         #[must_use]
@@ -188,6 +190,7 @@ mod generated_contracts {
                 Self::Equity => "Equity",
                 Self::TargetLots => "TargetLots",
                 Self::TargetEquity => "TargetEquity",
+                Self::TargetValue => "TargetValue",
             }
         }
     }
@@ -203,6 +206,7 @@ mod generated_contracts {
                 Self::Equity => SizeUnit::Equity,
                 Self::TargetLots => SizeUnit::TargetLots,
                 Self::TargetEquity => SizeUnit::TargetEquity,
+                Self::TargetValue => SizeUnit::TargetValue,
             }
         }
     }
@@ -352,11 +356,15 @@ mod generated_contracts {
         TimeInForce,
         /// No bar is left.
         SessionEnd,
+        /// The equity fell below the maintenance margin, and all positions were closed.
+        MarginCall,
+        /// The exchange does not trade it.
+        UnknownAsset,
     }
 
     impl OrderCause {
         /// All variants, in the order of the contract.
-        pub const ALL: [Self; 13] = [Self::NotApplicable, Self::Asked, Self::NoLot, Self::NotEnoughCash, Self::NothingToReduce, Self::OtherFilled, Self::TradeClosed, Self::TooManyOrders, Self::BadPrice, Self::BadSize, Self::Ruined, Self::TimeInForce, Self::SessionEnd];
+        pub const ALL: [Self; 15] = [Self::NotApplicable, Self::Asked, Self::NoLot, Self::NotEnoughCash, Self::NothingToReduce, Self::OtherFilled, Self::TradeClosed, Self::TooManyOrders, Self::BadPrice, Self::BadSize, Self::Ruined, Self::TimeInForce, Self::SessionEnd, Self::MarginCall, Self::UnknownAsset];
 
         /// The variant's name in the contract.
         #[must_use]
@@ -375,6 +383,8 @@ mod generated_contracts {
                 Self::Ruined => "Ruined",
                 Self::TimeInForce => "TimeInForce",
                 Self::SessionEnd => "SessionEnd",
+                Self::MarginCall => "MarginCall",
+                Self::UnknownAsset => "UnknownAsset",
             }
         }
     }
@@ -397,6 +407,8 @@ mod generated_contracts {
                 Self::Ruined => OrderCause::Ruined,
                 Self::TimeInForce => OrderCause::TimeInForce,
                 Self::SessionEnd => OrderCause::SessionEnd,
+                Self::MarginCall => OrderCause::MarginCall,
+                Self::UnknownAsset => OrderCause::UnknownAsset,
             }
         }
     }
@@ -404,6 +416,56 @@ mod generated_contracts {
     const _: () = {
         assert!(size_of::<ArchivedOrderCause>() == 1);
         assert!(align_of::<ArchivedOrderCause>() == 1);
+    };
+
+    /// What an account pays or earns without a trade.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Clone, Copy, Debug, PartialEq, Eq, Hash))]
+    #[repr(u8)]
+    pub enum ChargeKind {
+        /// On money that was lent to the account.
+        #[default]
+        Interest,
+        /// On assets that were sold short.
+        Borrow,
+        /// Of a perpetual contract: long pays short if the rate is above zero.
+        Funding,
+        /// What a ruined account owes and nobody pays; negative.
+        WriteOff,
+    }
+
+    impl ChargeKind {
+        /// All variants, in the order of the contract.
+        pub const ALL: [Self; 4] = [Self::Interest, Self::Borrow, Self::Funding, Self::WriteOff];
+
+        /// The variant's name in the contract.
+        #[must_use]
+        pub const fn name(self) -> &'static str {
+            match self {
+                Self::Interest => "Interest",
+                Self::Borrow => "Borrow",
+                Self::Funding => "Funding",
+                Self::WriteOff => "WriteOff",
+            }
+        }
+    }
+
+    impl ArchivedChargeKind {
+        /// The variant, copied out of the bytes.
+        #[must_use]
+        pub const fn to_native(&self) -> ChargeKind {
+            match self {
+                Self::Interest => ChargeKind::Interest,
+                Self::Borrow => ChargeKind::Borrow,
+                Self::Funding => ChargeKind::Funding,
+                Self::WriteOff => ChargeKind::WriteOff,
+            }
+        }
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedChargeKind>() == 1);
+        assert!(align_of::<ArchivedChargeKind>() == 1);
     };
 
     /// A unit enum that has grown. Digests cover the first release, so old peers still talk to new ones.
@@ -722,6 +784,144 @@ mod generated_contracts {
         ];
     }
 
+    /// The best bid and ask of an asset.
+    ///
+    /// Topic `market.quotes`, type id 103, version 1, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Quote {
+        /// The field `timestamp`.
+        pub timestamp: Timestamp,
+        /// The field `bid`.
+        pub bid: f64,
+        /// The field `ask`.
+        pub ask: f64,
+        /// Units.
+        pub bid_size: f64,
+        /// Units.
+        pub ask_size: f64,
+        /// Number of the quote, from 0.
+        pub index: u32,
+        /// Number of the asset, from 0.
+        pub asset: u16,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedQuote>() == 48);
+        assert!(align_of::<ArchivedQuote>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedQuote, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedQuote, bid) == 8);
+        assert!(::std::mem::offset_of!(ArchivedQuote, ask) == 16);
+        assert!(::std::mem::offset_of!(ArchivedQuote, bid_size) == 24);
+        assert!(::std::mem::offset_of!(ArchivedQuote, ask_size) == 32);
+        assert!(::std::mem::offset_of!(ArchivedQuote, index) == 40);
+        assert!(::std::mem::offset_of!(ArchivedQuote, asset) == 44);
+    };
+
+    impl mycelium::Message for Quote {
+        const NAME: &'static str = "Quote";
+        const TYPE_ID: u16 = 103;
+        const TOPIC: &'static str = "market.quotes";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x877aafb27cd4af8a;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.bid.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "bid", &self.bid, "finite"));
+            }
+            if !(self.bid > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "bid", &self.bid, "above 0.0"));
+            }
+            if !(self.ask.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ask", &self.ask, "finite"));
+            }
+            if !(self.ask > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ask", &self.ask, "above 0.0"));
+            }
+            if !(self.bid_size.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "bid_size", &self.bid_size, "finite"));
+            }
+            if !(self.bid_size >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "bid_size", &self.bid_size, "at least 0.0"));
+            }
+            if !(self.ask_size.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ask_size", &self.ask_size, "finite"));
+            }
+            if !(self.ask_size >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "ask_size", &self.ask_size, "at least 0.0"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Quote {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 48, digest: 0x877aafb27cd4af8a },
+        ];
+    }
+
+    /// A trade between others, as the exchange reports it.
+    ///
+    /// Topic `market.ticks`, type id 104, version 1, domain `market_data`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Tick {
+        /// The field `timestamp`.
+        pub timestamp: Timestamp,
+        /// The field `price`.
+        pub price: f64,
+        /// Units.
+        pub size: f64,
+        /// Number of the tick, from 0.
+        pub index: u32,
+        /// Number of the asset, from 0.
+        pub asset: u16,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedTick>() == 32);
+        assert!(align_of::<ArchivedTick>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedTick, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedTick, price) == 8);
+        assert!(::std::mem::offset_of!(ArchivedTick, size) == 16);
+        assert!(::std::mem::offset_of!(ArchivedTick, index) == 24);
+        assert!(::std::mem::offset_of!(ArchivedTick, asset) == 28);
+    };
+
+    impl mycelium::Message for Tick {
+        const NAME: &'static str = "Tick";
+        const TYPE_ID: u16 = 104;
+        const TOPIC: &'static str = "market.ticks";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0xcbb16e142588be03;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.price.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "finite"));
+            }
+            if !(self.price > 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "price", &self.price, "above 0.0"));
+            }
+            if !(self.size.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "size", &self.size, "finite"));
+            }
+            if !(self.size >= 0.0) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "size", &self.size, "at least 0.0"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Tick {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 32, digest: 0xcbb16e142588be03 },
+        ];
+    }
+
     /// An order at the market, to be filled on the next bar.
     ///
     /// Topic `trading.orders`, type id 200, version 1, domain `trading`.
@@ -881,10 +1081,12 @@ mod generated_contracts {
     pub struct NewOrder {
         /// Number of the order. The two that follow belong to its stop loss and its take profit.
         pub order: u32,
-        /// Number of the bar that it was decided on. It is filled on later bars alone.
+        /// Number of the event that it was decided on. It is filled on later events alone.
         pub after: u32,
-        /// Orders of one group cancel each other; 0 is no group.
-        pub group: u32,
+        /// Number of the asset, from 0.
+        pub asset: u16,
+        /// Its place, from 1, among orders of following numbers that cancel each other; 0 is no group.
+        pub group: u16,
         /// The field `kind`.
         pub kind: OrderType,
         /// The field `unit`.
@@ -912,7 +1114,8 @@ mod generated_contracts {
         assert!(align_of::<ArchivedNewOrder>() == 8);
         assert!(::std::mem::offset_of!(ArchivedNewOrder, order) == 0);
         assert!(::std::mem::offset_of!(ArchivedNewOrder, after) == 4);
-        assert!(::std::mem::offset_of!(ArchivedNewOrder, group) == 8);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, asset) == 8);
+        assert!(::std::mem::offset_of!(ArchivedNewOrder, group) == 10);
         assert!(::std::mem::offset_of!(ArchivedNewOrder, kind) == 12);
         assert!(::std::mem::offset_of!(ArchivedNewOrder, unit) == 13);
         assert!(::std::mem::offset_of!(ArchivedNewOrder, time_in_force) == 14);
@@ -930,7 +1133,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 203;
         const TOPIC: &'static str = "trading.new_orders";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x3aa1a0025a356298;
+        const DIGEST: u64 = 0xd96c88a71b465ba3;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.size.is_finite()) {
@@ -973,7 +1176,10 @@ mod generated_contracts {
     impl wire::Wire for NewOrder {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 64, digest: 0x3aa1a0025a356298 },
+            wire::Layout { version: 1, root_len: 64, digest: 0x841a463855d6021c },
+        ];
+        const ENUMS: &'static [wire::GrownEnum<'static>] = &[
+            wire::GrownEnum { name: "SizeUnit", first: 6, variants: &["TargetValue"] },
         ];
     }
 
@@ -986,7 +1192,7 @@ mod generated_contracts {
     pub struct CancelOrder {
         /// The field `order`.
         pub order: u32,
-        /// Number of the bar that it was decided on.
+        /// Number of the event that it was decided on.
         pub after: u32,
     }
 
@@ -1049,7 +1255,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 205;
         const TOPIC: &'static str = "trading.order_updates";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x004b5177cd938245;
+        const DIGEST: u64 = 0xd59263a9132da354;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.money.is_finite()) {
@@ -1065,7 +1271,7 @@ mod generated_contracts {
     impl wire::Wire for OrderUpdate {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 32, digest: 0x004b5177cd938245 },
+            wire::Layout { version: 1, root_len: 32, digest: 0xd59263a9132da354 },
         ];
     }
 
@@ -1086,6 +1292,8 @@ mod generated_contracts {
         pub index: u32,
         /// The field `kind`.
         pub kind: FillKind,
+        /// Number of the asset, from 0.
+        pub asset: u16,
         /// Change of the position in lots.
         pub quantity: i64,
         /// Price with its costs.
@@ -1094,7 +1302,7 @@ mod generated_contracts {
         pub commission: f64,
         /// Realised cash afterwards.
         pub cash: f64,
-        /// Value of the position at its entry prices.
+        /// Value of the asset's position at its entry prices.
         pub cost: f64,
     }
 
@@ -1106,6 +1314,7 @@ mod generated_contracts {
         assert!(::std::mem::offset_of!(ArchivedExecution, trade) == 12);
         assert!(::std::mem::offset_of!(ArchivedExecution, index) == 16);
         assert!(::std::mem::offset_of!(ArchivedExecution, kind) == 20);
+        assert!(::std::mem::offset_of!(ArchivedExecution, asset) == 22);
         assert!(::std::mem::offset_of!(ArchivedExecution, quantity) == 24);
         assert!(::std::mem::offset_of!(ArchivedExecution, price) == 32);
         assert!(::std::mem::offset_of!(ArchivedExecution, commission) == 40);
@@ -1118,7 +1327,7 @@ mod generated_contracts {
         const TYPE_ID: u16 = 206;
         const TOPIC: &'static str = "trading.executions";
         const VERSION: u16 = 1;
-        const DIGEST: u64 = 0x8fdf60abac3653e7;
+        const DIGEST: u64 = 0x98c0bd1ecae4e055;
 
         fn validate(&self) -> Result<(), mycelium::ValidationError> {
             if !(self.price.is_finite()) {
@@ -1140,22 +1349,22 @@ mod generated_contracts {
     impl wire::Wire for Execution {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
-            wire::Layout { version: 1, root_len: 64, digest: 0x8fdf60abac3653e7 },
+            wire::Layout { version: 1, root_len: 64, digest: 0x98c0bd1ecae4e055 },
         ];
     }
 
-    /// The exchange has published everything that it filled in a bar.
+    /// The exchange has published everything that it filled in a bar, quote or tick.
     ///
     /// Topic `trading.bars_done`, type id 207, version 1, domain `trading`.
     #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
     #[rkyv(crate = mycelium::rkyv, derive(Debug))]
     #[repr(C)]
     pub struct BarDone {
-        /// Number of the bar.
+        /// Number of the event.
         pub index: u32,
         /// Instructions that the exchange has heard so far.
         pub heard: u32,
-        /// It will say so for the next bar too, whether or not it hears more.
+        /// It will say so for the next event too, whether or not it hears more.
         pub attentive: bool,
     }
 
@@ -1179,6 +1388,133 @@ mod generated_contracts {
         const FIXED: bool = true;
         const LAYOUTS: &'static [wire::Layout] = &[
             wire::Layout { version: 1, root_len: 12, digest: 0x7b34b79d705aaa21 },
+        ];
+    }
+
+    /// The account has paid or earned something without a trade.
+    ///
+    /// Topic `trading.charges`, type id 208, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Charge {
+        /// When it was due.
+        pub timestamp: Timestamp,
+        /// Number of the event.
+        pub index: u32,
+        /// Number of the asset, from 0.
+        pub asset: u16,
+        /// The field `kind`.
+        pub kind: ChargeKind,
+        /// Paid; negative if earned.
+        pub amount: f64,
+        /// Realised cash afterwards.
+        pub cash: f64,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedCharge>() == 32);
+        assert!(align_of::<ArchivedCharge>() == 8);
+        assert!(::std::mem::offset_of!(ArchivedCharge, timestamp) == 0);
+        assert!(::std::mem::offset_of!(ArchivedCharge, index) == 8);
+        assert!(::std::mem::offset_of!(ArchivedCharge, asset) == 12);
+        assert!(::std::mem::offset_of!(ArchivedCharge, kind) == 14);
+        assert!(::std::mem::offset_of!(ArchivedCharge, amount) == 16);
+        assert!(::std::mem::offset_of!(ArchivedCharge, cash) == 24);
+    };
+
+    impl mycelium::Message for Charge {
+        const NAME: &'static str = "Charge";
+        const TYPE_ID: u16 = 208;
+        const TOPIC: &'static str = "trading.charges";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x6bf1b9e02b09b614;
+
+        fn validate(&self) -> Result<(), mycelium::ValidationError> {
+            if !(self.amount.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "amount", &self.amount, "finite"));
+            }
+            if !(self.cash.is_finite()) {
+                return Err(mycelium::ValidationError::broken(Self::NAME, "cash", &self.cash, "finite"));
+            }
+            Ok(())
+        }
+    }
+
+    impl wire::Wire for Charge {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 32, digest: 0x442b795d2321e630 },
+        ];
+        const ENUMS: &'static [wire::GrownEnum<'static>] = &[
+            wire::GrownEnum { name: "ChargeKind", first: 3, variants: &["WriteOff"] },
+        ];
+    }
+
+    /// Events of a history that trader and exchange have in memory have happened. The trader takes them one by one.
+    ///
+    /// Topic `trading.stretches`, type id 209, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Stretch {
+        /// Number of the first event.
+        pub first: u32,
+        /// How many.
+        pub count: u32,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedStretch>() == 8);
+        assert!(align_of::<ArchivedStretch>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedStretch, first) == 0);
+        assert!(::std::mem::offset_of!(ArchivedStretch, count) == 4);
+    };
+
+    impl mycelium::Message for Stretch {
+        const NAME: &'static str = "Stretch";
+        const TYPE_ID: u16 = 209;
+        const TOPIC: &'static str = "trading.stretches";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0x224751ab84cfdb44;
+    }
+
+    impl wire::Wire for Stretch {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 8, digest: 0x224751ab84cfdb44 },
+        ];
+    }
+
+    /// The exchange is to pass an event of the history that trader and exchange have in memory.
+    ///
+    /// Topic `trading.steps`, type id 210, version 1, domain `trading`.
+    #[derive(Clone, Copy, Debug, PartialEq, Default, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+    #[rkyv(crate = mycelium::rkyv, derive(Debug))]
+    #[repr(C)]
+    pub struct Step {
+        /// Number of the last event that is to be passed.
+        pub index: u32,
+    }
+
+    const _: () = {
+        assert!(size_of::<ArchivedStep>() == 4);
+        assert!(align_of::<ArchivedStep>() == 4);
+        assert!(::std::mem::offset_of!(ArchivedStep, index) == 0);
+    };
+
+    impl mycelium::Message for Step {
+        const NAME: &'static str = "Step";
+        const TYPE_ID: u16 = 210;
+        const TOPIC: &'static str = "trading.steps";
+        const VERSION: u16 = 1;
+        const DIGEST: u64 = 0xdf84e22ed0d74902;
+    }
+
+    impl wire::Wire for Step {
+        const FIXED: bool = true;
+        const LAYOUTS: &'static [wire::Layout] = &[
+            wire::Layout { version: 1, root_len: 4, digest: 0xdf84e22ed0d74902 },
         ];
     }
 
@@ -1795,6 +2131,8 @@ mod generated_contracts {
             wire::Entry::of::<Bar>(),
             wire::Entry::of::<Close>(),
             wire::Entry::of::<SessionEnd>(),
+            wire::Entry::of::<Quote>(),
+            wire::Entry::of::<Tick>(),
             wire::Entry::of::<Order>(),
             wire::Entry::of::<Fill>(),
             wire::Entry::of::<Settlement>(),
@@ -1803,6 +2141,9 @@ mod generated_contracts {
             wire::Entry::of::<OrderUpdate>(),
             wire::Entry::of::<Execution>(),
             wire::Entry::of::<BarDone>(),
+            wire::Entry::of::<Charge>(),
+            wire::Entry::of::<Stretch>(),
+            wire::Entry::of::<Step>(),
             wire::Entry::of::<Scalars>(),
             wire::Entry::of::<Lists>(),
             wire::Entry::of::<Rules>(),
@@ -1816,6 +2157,8 @@ mod generated_contracts {
             visitor.typed::<Bar>();
             visitor.typed::<Close>();
             visitor.typed::<SessionEnd>();
+            visitor.typed::<Quote>();
+            visitor.typed::<Tick>();
             visitor.typed::<Order>();
             visitor.typed::<Fill>();
             visitor.typed::<Settlement>();
@@ -1824,6 +2167,9 @@ mod generated_contracts {
             visitor.typed::<OrderUpdate>();
             visitor.typed::<Execution>();
             visitor.typed::<BarDone>();
+            visitor.typed::<Charge>();
+            visitor.typed::<Stretch>();
+            visitor.typed::<Step>();
             visitor.typed::<Scalars>();
             visitor.typed::<Lists>();
             visitor.typed::<Rules>();

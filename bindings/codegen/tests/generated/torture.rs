@@ -597,9 +597,6 @@ mod generated_contracts {
                     return Err(mycelium::ValidationError::broken(Self::NAME, format!("{}[{at0}]", "k"), &*item0, "one of A"));
                 }
             }
-            if !(self.i >= -9223372036854775808) {
-                return Err(mycelium::ValidationError::broken(Self::NAME, "i", &self.i, "at least -9223372036854775808"));
-            }
             if !([1, -2].contains(&self.i)) {
                 return Err(mycelium::ValidationError::broken(Self::NAME, "i", &self.i, "one of 1, -2"));
             }

@@ -145,18 +145,3 @@ fn contracts_of_hundreds_of_messages_compile() {
     let program = "let () = print_int (List.length Many_messages.messages)\n";
     assert_eq!(project("many", &contract, "many", &[("program/many.ml", program)]), "130");
 }
-
-/// The blocks of a page in this language.
-fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
-    let opens = format!("```{language}\n");
-    page.split(&opens).skip(1).filter_map(|rest| rest.split("```").next()).collect()
-}
-
-#[test]
-fn the_page_on_ocaml_tells_the_truth() {
-    let page = read("docs/ocaml.md");
-    let program = blocks(&page, "ocaml").join("\n")
-        + "\nlet () = assert (volume (Bigarray.Array1.create Bigarray.char Bigarray.c_layout 0) = 0.0)\n";
-    let told = project("page", &contracts()[0], "desk", &[("program/desk.ml", &program)]);
-    assert_eq!(told, blocks(&page, "text")[1]);
-}

@@ -126,7 +126,14 @@ let scalars () =
       Int64.max_int, "2262-04-11T23:47:16.854775807Z"; Int64.min_int, "1677-09-21T00:12:43.145224192Z";
     ]
 
+(* As Rust, which has 32 bits for it, does. *)
+let singles () =
+  let finite value = Result.is_ok (Single.validate { Single.value }) in
+  check "f32 that is finite" (finite 3.4e38 && finite (-0.));
+  check "f32 that is infinite in 32 bits" (not (finite 1e39 || finite (-1e39) || finite infinity || finite nan))
+
 let () =
+  singles ();
   names ();
   misfits ();
   hostile ();

@@ -3,10 +3,10 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mycelium_codegen::{Model, python, show};
+use mycelium_codegen::{Model, PythonFile, python, python_msgspec, show};
 use mycelium_contract::{Contract, Digests};
 use mycelium_random::{Random, seed};
 
@@ -33,29 +33,66 @@ fn line(case: &Case, out: &mut String) {
     out.push_str("}\n");
 }
 
-/// Runs Python 3.11 or newer, which is installed where that can be done.
-fn run(arguments: &[&Path]) -> String {
-    let python = cases::install("tests/python/install.sh");
+/// Runs Python.
+fn run(python: &Path, arguments: &[&Path]) -> String {
     let output = Command::new(python).args(arguments).output().expect("it was found");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text
 }
 
-fn write_package(contract: &Contract, folder: &Path) {
+fn write_package(files: Vec<PythonFile>, folder: &Path) {
     fs::create_dir_all(folder).expect("a folder");
-    for file in python(contract) {
+    for file in files {
         fs::write(folder.join(file.name), file.text).expect("a file");
     }
 }
 
 #[test]
 fn python_reads_writes_and_validates_as_rust_does() {
+    // It is installed where that can be done.
+    let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
+    packages_do_as_rust_does("python", &interpreter, python);
+}
+
+/// msgspec is in the environment that the tests of the Python package make
+/// (`cargo test -p mycelium-tests --test python`).
+#[test]
+fn python_with_msgspec_reads_writes_and_validates_as_rust_does() {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a folder");
+    let interpreter = target.join("python-venv/bin/python");
+    let found = Command::new(&interpreter).args(["-c", "import msgspec"]).output();
+    if !found.is_ok_and(|found| found.status.success()) {
+        eprintln!("skipped: no msgspec; `cargo test -p mycelium-tests --test python` installs it");
+        return;
+    }
+    packages_do_as_rust_does("python-msgspec", &interpreter, python_msgspec);
+}
+
+/// Values of which the wire has not all digits are refused, and no name of a field is in the way.
+#[test]
+fn python_rounds_nothing_silently() {
+    let text = "schema: {id: exact, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nstructs:\n  \
+                Inner: {fields: {percent: {type: u8, validation: {max: 100}}}}\nmessages:\n  \
+                Exact:\n    tlv_type: 1\n    topic: exact\n    domain: d\n    fields:\n      \
+                amount: Decimal\n      \
+                classmethod: {type: u8, default: 5}\n      \
+                single: {type: f32, default: 0.5, validation: {finite: true}}\n      \
+                inner: {type: Vec<Inner>, default: []}\n";
+    let contract = Contract::parse(text, "exact.yaml").unwrap_or_else(|errors| panic!("{errors}"));
+    let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-exact");
+    write_package(python(&contract), &folder.join("exact"));
+    let script = common::root().join("bindings/codegen/tests/python/exact.py");
+    assert_eq!(run(&interpreter, &[&script, &folder, Path::new("exact")]), "fine\n");
+}
+
+fn packages_do_as_rust_does(folder: &str, interpreter: &Path, make: fn(&Contract) -> Vec<PythonFile>) {
     let rng = &mut Random::new(seed());
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder);
     for (at, contract) in contracts().iter().enumerate() {
         let (name, model) = (format!("package{at}"), Model::new(contract));
-        write_package(contract, &folder.join(&name));
+        write_package(make(contract), &folder.join(&name));
         let mut all = Vec::new();
         for message in &contract.messages {
             cases::of_message(&model, message, rng, &mut all);
@@ -65,7 +102,7 @@ fn python_reads_writes_and_validates_as_rust_does() {
         let cases = folder.join(format!("{name}.cases"));
         fs::write(&cases, &lines).expect("a file");
         let script = common::root().join("bindings/codegen/tests/python/check.py");
-        let told = run(&[&script, &folder, Path::new(&name), &cases]);
+        let told = run(interpreter, &[&script, &folder, Path::new(&name), &cases]);
         let digest = format!("digest {:016x}", Digests::of(contract).schema(contract));
         assert!(told.contains(&digest), "{told}");
         assert!(told.starts_with(&format!("{} cases, 0 failed", lines.lines().count())), "{told}");

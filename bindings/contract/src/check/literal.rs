@@ -231,7 +231,7 @@ fn described(node: &Node) -> String {
     digits(node).map_or_else(|| node.shape().to_owned(), |text| format!("`{}`", clip(&text)))
 }
 
-fn parse_decimal(text: &str) -> Option<DecimalValue> {
+pub(crate) fn parse_decimal(text: &str) -> Option<DecimalValue> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -260,7 +260,7 @@ fn wide(ty: &Type, node: &Node) -> Result<Value, Misfit> {
     })
 }
 
-fn parse_wide(text: &str, signed: bool) -> Option<[u64; 4]> {
+pub(crate) fn parse_wide(text: &str, signed: bool) -> Option<[u64; 4]> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),

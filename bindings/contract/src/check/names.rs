@@ -67,8 +67,8 @@ const RESERVED_LOWER: &[(&str, &[&str])] = &[
     ("the generated code", &["decode", "encode", "validate"]),
 ];
 
-/// Words no message, struct or enum may be called: types and traits that generated code uses by their short
-/// names.
+/// Words no message, struct or enum may be called: types, traits and constants that generated code uses by
+/// their short names.
 const RESERVED_TYPES: &[&str] = &[
     "Self",
     "None",
@@ -129,6 +129,8 @@ const RESERVED_TYPES: &[&str] = &[
     "Char",
     "Buffer",
     "Exception",
+    "CONTRACT",
+    "MESSAGES",
 ];
 
 /// Words no variant may be called: they cannot be written after a dot in Python, or stand alone in Rust, or

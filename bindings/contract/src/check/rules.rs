@@ -264,8 +264,7 @@ fn keeps(ty: &Type, rule: &Rule, value: &Value) -> bool {
             }
             _ => true,
         },
-        // A literal is finite, else it would not be one.
-        Rule::Finite => true,
+        Rule::Finite => matches!(value, Value::Float(v) if v.is_finite()),
     }
 }
 

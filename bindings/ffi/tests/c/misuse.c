@@ -310,6 +310,18 @@ static void waiters(void) {
     pthread_t other;
     void *result;
     EXPECT(mycelium_reader_create(runtime, "*", 0, 0, &reader), 0);
+    MyceliumHandle one;
+    _Alignas(8) uint8_t room[256];
+    WRONG(mycelium_reader_create(runtime, "market.*,#", 0, 0, &one), MYCELIUM_ERROR_ARGUMENT, "#7");
+    WRONG(mycelium_reader_create(runtime, "market.*,#70000", 0, 0, &one), MYCELIUM_ERROR_ARGUMENT, "#7");
+    WRONG(mycelium_reader_create(runtime, "market.*,#9", 0, 0, &one), MYCELIUM_ERROR_CONTRACT, "type id 9");
+    EXPECT(mycelium_reader_create(runtime, "market.*, #8", 0, 0, &one), 0);
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    EXPECT(mycelium_publish(runtime, MEAN, BYTES, 16), 0);
+    EXPECT(mycelium_read(one, room, sizeof room, 9), 1);
+    EXPECT(((MyceliumRecord *)(void *)room)->type_id, MEAN);
+    EXPECT(mycelium_read(reader, room, sizeof room, 9), 2);
+    EXPECT(mycelium_free(one), 0);
     EXPECT(mycelium_wait(reader, 0), 0);
     EXPECT(mycelium_wait(reader, 5), 0);
     pthread_create(&other, NULL, waits, &reader);

@@ -359,3 +359,27 @@ fn an_ask_from_a_callback_ends_with_the_limit_of_its_bus() {
     released.store(true, Ordering::SeqCst);
     runtime.close(WATCHDOG).unwrap();
 }
+
+/// Closes another runtime than its own.
+struct Closer(Runtime, Log);
+
+impl Behavior for Closer {
+    fn message(&mut self, _: &WireDelivery<'_>, _: &mut Scope<'_>) -> Result<(), Failure> {
+        self.1.add(format!("{:?}", self.0.close(WATCHDOG)));
+        Ok(())
+    }
+}
+
+/// Its thread is in the context of tokio, where nobody may wait for the end of threads.
+#[test]
+fn an_actor_of_one_runtime_closes_another() {
+    let (ours, other, log) = (runtime(), runtime(), Log::default());
+    let (closed, said) = (other.clone(), log.clone());
+    let closer = ActorSpec::new(move || Ok(Box::new(Closer(closed.clone(), said.clone()))));
+    let child = ours.child("closer", closer.on("ticks", Subscription::block()));
+    let _tree = ours.start(root().child(child)).unwrap();
+    ours.publish(7, &tick(1)).unwrap();
+    log.wait_for("Ok(())");
+    assert!(other.is_closed() && other.publish(7, &tick(1)).is_err());
+    ours.close(WATCHDOG).unwrap();
+}

@@ -113,11 +113,11 @@ fn a_publish_waits_for_room_and_a_try_says_that_there_is_none() {
     };
     assert_eq!(
         (full.kind(), &full),
-        (ErrorKind::Full, &Error::Publish(WirePublishError::Full { message: "Tick" }))
+        (ErrorKind::Full, &Error::Publish(WirePublishError::Full { message: "Tick", whose: None }))
     );
     let other = runtime.clone();
-    let values: Vec<_> = (published..5_000).map(tick).collect();
-    let publisher = std::thread::spawn(move || other.publish_many(7, values.iter().map(|value| &value[..])));
+    let values = (published..5_000).map(tick).collect::<Vec<_>>().concat();
+    let publisher = std::thread::spawn(move || other.publish_many(7, &values, 8));
     let mut seen = Vec::new();
     while seen.len() < 5_000 {
         assert!(slow.wait(Some(WATCHDOG)).unwrap());
@@ -139,9 +139,15 @@ fn a_publish_waits_for_room_and_a_try_says_that_there_is_none() {
 #[test]
 fn of_several_the_first_that_is_wrong_is_told_with_how_many_came_before() {
     let runtime = runtime();
-    let some = runtime.publish_many(7, [&tick(1)[..], &tick(2), &[1, 2, 3], &tick(4)]).unwrap_err();
+    let three = [&tick(1)[..], &tick(2), &[1, 2, 3]].concat();
+    let some = runtime.publish_many(7, &three, 8).unwrap_err();
     assert_eq!((some.published, some.error.kind()), (2, ErrorKind::Value));
-    let none = runtime.publish_many(99, [&tick(1)[..]]).unwrap_err();
+    let none = runtime.publish_many(7, &three, 3).unwrap_err();
+    assert_eq!((none.published, none.error.kind()), (0, ErrorKind::Value));
+    assert_eq!(runtime.publish_many(7, &[], 8), Ok(0));
+    assert_eq!(runtime.publish_many(7, &[], 0), Ok(0));
+    assert_eq!(runtime.publish_many(7, &three, 0).unwrap_err().published, 0);
+    let none = runtime.publish_many(99, &tick(1), 8).unwrap_err();
     assert_eq!((none.published, none.error), (0, Error::UnknownType { type_id: 99 }));
 }
 

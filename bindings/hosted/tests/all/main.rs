@@ -4,4 +4,5 @@ mod actors;
 mod bytes;
 mod callbacks;
 mod common;
+mod isolate;
 mod shared;

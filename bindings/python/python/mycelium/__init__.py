@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from ._actor import Actor, Context, Timer, ask, on, on_batch
 from ._contract import load as load_contract
+from ._log import follow as follow_logging
+from ._isolate import Isolate, IsolateTree, Recorder
 from ._native import Callback, Contract
 from ._publisher import Publisher
 from ._runtime import Runtime
 from ._subscription import ArraySubscription, Subscription
+from ._sweep import Failure, Report, Sweep, Trial
 from ._tree import Backoff, Child, ChildInfo, Supervisor, Tree
 from .errors import (
     ActorError,
@@ -19,6 +22,7 @@ from .errors import (
     MyceliumError,
     NoAddressError,
     PublishError,
+    RunError,
     SchemaError,
     ShutdownError,
     SubscribeError,
@@ -39,21 +43,30 @@ __all__ = [
     "Context",
     "Contract",
     "ContractError",
+    "Failure",
     "FullError",
+    "Isolate",
+    "IsolateTree",
     "MyceliumError",
     "NoAddressError",
     "PublishError",
     "Publisher",
+    "Recorder",
+    "Report",
+    "RunError",
     "Runtime",
     "SchemaError",
     "ShutdownError",
     "SubscribeError",
     "Subscription",
     "Supervisor",
+    "Sweep",
     "Timer",
     "Tree",
+    "Trial",
     "UnsupportedError",
     "ask",
+    "follow_logging",
     "load_contract",
     "on",
     "on_batch",

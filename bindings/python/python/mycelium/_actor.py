@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ._runtime import Runtime
 
 F = TypeVar("F", bound=Callable[..., Any])
+M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +90,18 @@ class Context:
     Timers, `stop` and `ready` take effect when the handler that calls them has returned.
     """
 
-    __slots__ = ("_calls", "_native", "_numbers", "log", "publish", "random", "runtime")
+    __slots__ = ("_calls", "_loop", "_native", "_numbers", "log", "publish", "random", "runtime")
 
     runtime: Runtime
     log: logging.Logger
     random: random.Random
 
-    def __init__(self, native: _native.Context, runtime: Runtime) -> None:
+    def __init__(self, native: _native.Context, runtime: Runtime, loop: Loop) -> None:
         self._native = native
+        self._loop = loop
+        # In an isolate it is a proxy of that, which has the methods of a Runtime that make sense there.
         self.runtime = runtime
-        self.publish = runtime.publish
+        self.publish = runtime._publish_of(native)
         self.log = logging.getLogger(f"mycelium.{native.path.replace('/', '.')}")
         self.random = random.Random(native.seed)
         self._calls: dict[int, tuple[Callable[..., Any], tuple[Any, ...], bool]] = {}
@@ -116,6 +119,13 @@ class Context:
     def publish_many(self, messages: Any, of: type | None = None, timeout: float | None = None) -> int:
         """As `Runtime.publish_many`."""
         return self.runtime.publish_many(messages, of, timeout)
+
+    async def ask(self, path: str, query: Any, reply: type[M], timeout: float = 5.0) -> M:
+        """The answer of the actor at this path, for `async` methods. The actor handles nothing else meanwhile.
+
+        In an isolate the wait is one of virtual time, and `timeout` does not count.
+        """
+        return await self._loop.ask(self, path, query, reply, timeout)
 
     def schedule_after(self, seconds: float, call: Callable[..., Any], *args: Any) -> Timer:
         """Has `call(*args)` called between two messages, in `seconds`. It ends with this life."""
@@ -195,21 +205,24 @@ class Actor:
 
 
 def factory_of(
-    runtime: Runtime, cls: type[Actor], args: Iterable[Any], kwargs: dict[str, Any]
+    runtime: Runtime, cls: type[Actor], args: Iterable[Any], kwargs: dict[str, Any], lives: list[Any] | None = None
 ) -> Callable[[_native.Context], tuple[Actor, dict[str, Callable[..., Any]]]]:
-    """Makes one life: the actor, and its methods as the native half calls them."""
+    """Makes one life: the actor, and its methods as the native half calls them. `lives` is where others find it."""
     positional = tuple(args)
 
     def make(native: _native.Context) -> tuple[Actor, dict[str, Callable[..., Any]]]:
-        context = Context(native, runtime)
+        loop = runtime._loop_of(native)
+        context = Context(native, runtime, loop)
         actor = cls.__new__(cls)
         actor.ctx = context
+        if lives is not None:
+            lives[:] = [actor]
         actor.__init__(*positional, **kwargs)  # type: ignore[misc]
-        loop = _Loop()
         methods: dict[str, Callable[..., Any]] = {
             "started": loop.sync(actor.started),
             "stopping": _closing(loop.sync(actor.stopping), loop),
             "_fire": loop.awaited(context._fire),
+            "_resumed": loop.resumed,
         }
         for name, handling in cls._handlings:
             method = loop.sync(getattr(actor, name))
@@ -226,17 +239,17 @@ def _records_in(method: Callable[..., Any], handling: Handling) -> Callable[[byt
     return lambda records: method(numpy.frombuffer(records, dtype))
 
 
-def _closing(stopping: Callable[..., Any], loop: _Loop) -> Callable[[str], None]:
+def _closing(stopping: Callable[..., Any], loop: Loop) -> Callable[[str], None]:
     def stop(reason: str) -> None:
         try:
             stopping(reason)
         finally:
-            loop.close()
+            loop.stopped()
 
     return stop
 
 
-class _Loop:
+class Loop:
     """Runs what is `async` to its end, on the actor's thread: the actor handles nothing else meanwhile."""
 
     __slots__ = ("_loop",)
@@ -250,16 +263,25 @@ class _Loop:
     def awaited(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             made = method(*args)
-            return self._run(made) if inspect.iscoroutine(made) else made
+            return self.run(made) if inspect.iscoroutine(made) else made
 
         return call
 
-    def _run(self, work: Coroutine[Any, Any, Any]) -> Any:
+    def run(self, work: Coroutine[Any, Any, Any]) -> Any:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
         return self._loop.run_until_complete(work)
 
-    def close(self) -> None:
+    async def ask(self, context: Context, path: str, query: Any, reply: type[M], timeout: float) -> M:
+        """Asks for an actor, which waits for the answer."""
+        return context.runtime.ask(path, query, reply, timeout)
+
+    def resumed(self, answer: Any) -> Any:
+        """Goes on: in isolates alone."""
+        raise RuntimeError("nothing has paused")
+
+    def stopped(self) -> None:
+        """The life has ended."""
         if self._loop is not None:
             self._loop.close()
             self._loop = None

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from . import _native, _threads
+from . import _log, _native, _threads
+from ._actor import Loop
 from ._contract import ContractSource, check_digest, load
 from ._publisher import Publisher
 from ._subscription import ArraySubscription, Subscription
@@ -34,7 +37,8 @@ class Runtime(_native.Runtime):
     `contract` is the path of a contracts.yaml, the package that `mycelium gen --lang python` has written, or what
     `load_contract` returned. `schema_digest` is that package's SCHEMA_DIGEST: another contract is refused then.
     `threads` run the actors of Rust; `topic_capacity` is the capacity of a subscription that names none, in messages.
-    With `validate=False`, `publish` does not check the rules of the contract.
+    With `validate=False`, `publish` does not check the rules of the contract. `switch_interval` is `sys.setswitchinterval`, of
+    the whole process: how long one Python thread may delay the others, in seconds.
 
     Use it as a context manager, or call `close`. Every method may be called from any thread.
     """
@@ -47,6 +51,7 @@ class Runtime(_native.Runtime):
         threads: int = 1,
         topic_capacity: int | None = None,
         validate: bool = True,
+        switch_interval: float | None = None,
         topology_path: str | os.PathLike[str] | None = None,
         service_name: str | None = None,
     ) -> Self:
@@ -57,6 +62,9 @@ class Runtime(_native.Runtime):
                 )
         loaded = load(contract)
         check_digest(loaded, schema_digest)
+        if switch_interval is not None:
+            sys.setswitchinterval(switch_interval)
+        _log.follow()
         self = super().__new__(cls, loaded, threads, topic_capacity, validate)
         _open.add(self)
         return self
@@ -154,15 +162,17 @@ class Runtime(_native.Runtime):
 
     def ask(self, path: str, query: Any, reply: type[M], timeout: float = 5.0) -> M:
         """The answer of the actor at this path, such as "root/desk", which is of the class `reply`."""
-        type_id, version, root_len, value = self.ask_at(path, query, timeout)
-        if type_id != reply.TYPE_ID:  # type: ignore[attr-defined]
-            raise ActorError(f"{path} has answered with type id {type_id}, and not with a {reply.__name__}")
-        answer: M = reply.decode(value, version, root_len)  # type: ignore[attr-defined]
-        return answer
+        return answer_of(path, self.ask_at(path, query, timeout), reply)
 
-    def tell(self, path: str, message: Any) -> None:
-        """Puts a message into the mailbox of the actor at this path, and waits while that is full."""
-        self.tell_at(path, message)
+    def _publish_of(self, native: _native.Context) -> Callable[..., None]:
+        return self.publish
+
+    def _loop_of(self, native: _native.Context) -> Loop:
+        return Loop()
+
+    def tell(self, path: str, message: Any, timeout: float | None = None) -> None:
+        """Puts a message into the mailbox of the actor at this path, and waits while that is full; see `publish`."""
+        self.tell_at(path, message, timeout)
 
     def close(self, timeout: float = _CLOSE_LIMIT_S) -> None:
         """Stops all actors and callbacks, closes all topics and ends the threads.
@@ -170,9 +180,12 @@ class Runtime(_native.Runtime):
         Subscriptions read what waits for them, and then the end. A second call does nothing. Raises ShutdownError if
         somebody does not stop within `timeout` seconds; everything is closed all the same.
         """
-        self.shut_down(timeout)
-        _open.discard(self)
-        _working.discard(self)
+        try:
+            self.shut_down(timeout)
+        finally:
+            if self.closed:
+                _open.discard(self)
+                _working.discard(self)
 
     def __enter__(self) -> Self:
         return self
@@ -185,6 +198,15 @@ class Runtime(_native.Runtime):
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""
         return f"<mycelium.Runtime of {self.contract.origin}{state}>"
+
+
+def answer_of(path: str, told: tuple[int, int, int, bytes], reply: type[M]) -> M:
+    """The answer to a query, if it is of this class."""
+    type_id, version, root_len, value = told
+    if type_id != reply.TYPE_ID:  # type: ignore[attr-defined]
+        raise ActorError(f"{path} has answered with type id {type_id}, and not with a {reply.__name__}")
+    answer: M = reply.decode(value, version, root_len)  # type: ignore[attr-defined]
+    return answer
 
 
 # Runtimes whose threads must end before the interpreter does, and of which a forked child has no threads.
@@ -202,9 +224,14 @@ def _at_exit() -> None:
     # A thread that comes back to Python after the interpreter has gone would take the process down.
     if not _threads.end_all(_END_LIMIT_S):
         logger.error("a handler or callback still waits outside of Python: the process ends without it")
+        # Nobody waits for it again.
+        _threads.alive.clear()
+    _log.stop()
 
 
 def _in_child() -> None:
+    _log.in_child()
+    _threads.in_child()
     for runtime in list(_open):
         runtime.mark_forked()
     _open.clear()
@@ -212,5 +239,9 @@ def _in_child() -> None:
 
 
 atexit.register(_at_exit)
+# Before the interpreter waits for threads: one that reads or publishes has the end, and holds up no exit.
+_register_atexit = getattr(threading, "_register_atexit", None)
+if _register_atexit is not None:
+    _register_atexit(_at_exit)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_child)

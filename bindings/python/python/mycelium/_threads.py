@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import ctypes
-import threading
 import time
 
-_alive: set[int] = set()
+# The native half puts them here and takes them away (`attached.rs`), by these methods of a set and without a frame of
+# Python, in which what `end_all` raises would come up.
+alive: set[int] = set()
 
 
-def began() -> None:
-    """This thread is one of them."""
-    _alive.add(threading.get_ident())
-
-
-def ended() -> None:
-    """It is none any more."""
-    _alive.discard(threading.get_ident())
+def in_child() -> None:
+    """A forked child has none of them."""
+    alive.clear()
 
 
 class _Exit(BaseException):
@@ -26,8 +22,13 @@ class _Exit(BaseException):
 def end_all(timeout: float) -> bool:
     """Raises in those that run Python; whether all have ended within `timeout` seconds."""
     deadline = time.monotonic() + timeout
-    while _alive and time.monotonic() < deadline:
-        for ident in tuple(_alive):
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(_Exit))
+    while alive and time.monotonic() < deadline:
+        for ident in tuple(alive):
+            raise_in(ident, _Exit)
         time.sleep(0.02)
-    return not _alive
+    return not alive
+
+
+def raise_in(ident: int, error: type[BaseException]) -> None:
+    """Raises this in the thread, once it runs Python."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(error))

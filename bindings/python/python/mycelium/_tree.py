@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,9 +73,9 @@ class Supervisor:
 class _Plan:
     """What the native half reads of a child."""
 
-    def __init__(self, runtime: Runtime, child: Child) -> None:
+    def __init__(self, runtime: Runtime, child: Child, lives: list[Any] | None) -> None:
         self._child = child
-        self.factory = _actor.factory_of(runtime, child.actor, child.args, dict(child.kwargs))
+        self.factory = _actor.factory_of(runtime, child.actor, child.args, dict(child.kwargs), lives)
         self.handlers = [
             (handling.message_type, name, (handling.takes, handling.batch), handling.policy, handling.capacity)
             for name, handling in child.actor._handlings
@@ -97,12 +98,17 @@ class _Plans:
         return getattr(self._supervisor, name)
 
 
-def plan_of(runtime: Runtime, what: Child | Supervisor) -> _Plan | _Plans:
+def plan_of(runtime: Runtime, what: Child | Supervisor, lives: list[Any] | None = None) -> _Plan | _Plans:
+    """`lives` is told of the actor of each life."""
     if isinstance(what, Supervisor):
         return _Plans(runtime, what)
     if isinstance(what, Child):
-        return _Plan(runtime, what)
+        return _Plan(runtime, what, lives)
     raise TypeError(f"{what!r} is neither a mycelium.Child nor a mycelium.Supervisor")
+
+
+# How long a thread waits before it looks for signals.
+_SLICE_S = 0.02
 
 
 class ChildInfo(NamedTuple):
@@ -139,8 +145,13 @@ class Tree:
         self._native.shut_down(timeout)
 
     def wait(self, timeout: float = 0.0) -> str | None:
-        """Why it has ended, if it has by then; `None` while it runs."""
-        return self._native.end_reason(timeout)
+        """Why it has ended, if it has by then; `None` while it runs. Ctrl-C ends the wait."""
+        deadline = time.monotonic() + timeout
+        while True:
+            left = max(deadline - time.monotonic(), 0.0)
+            reason = self._native.end_reason(min(left, _SLICE_S))
+            if reason is not None or left <= _SLICE_S:
+                return reason
 
     def __repr__(self) -> str:
         return f"<mycelium.Tree {self._root}>"

@@ -15,6 +15,7 @@ __all__ = [
     "ActorError",
     "NoAddressError",
     "AskTimeoutError",
+    "RunError",
     "UnsupportedError",
 ]
 
@@ -65,6 +66,10 @@ class NoAddressError(ActorError):
 
 class AskTimeoutError(ActorError, TimeoutError):
     """Nobody has answered in time."""
+
+
+class RunError(MyceliumError):
+    """The run of an isolate has ended early. `__cause__` is what an actor has raised, if one has."""
 
 
 class UnsupportedError(MyceliumError, NotImplementedError):

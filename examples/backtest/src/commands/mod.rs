@@ -1,11 +1,11 @@
 //! What the commands do, apart from the numbers.
 
 mod monte_carlo;
-mod own;
 mod run;
 mod sweep;
 
-pub use self::own::{OwnArgs, execute_strategy, run_strategy};
+pub(crate) use self::monte_carlo::{draw, print_risk};
+pub(crate) use self::sweep::effort;
 
 use std::fmt;
 use std::path::Path;
@@ -14,7 +14,7 @@ use mycelium::sweep::SweepError;
 
 use crate::args::{Cli, Command, DataArgs};
 use crate::config::{ConfigError, FillAt, Rule, Terms};
-use crate::data::{LoadError, Series, load};
+use crate::data::{LoadError, Series, load_with};
 use crate::instance::InstanceError;
 
 /// Why a command ended without a result.
@@ -50,6 +50,15 @@ pub enum CommandError {
     },
     /// Not one run came to its end.
     NothingFinished(String),
+    /// The command line of a program cannot be read, or asks for help.
+    Usage(clap::Error),
+    /// A file that was given does not fit.
+    Unusable {
+        /// The file.
+        file: String,
+        /// Why, and what to do.
+        reason: String,
+    },
 }
 
 /// Does what the command line says.
@@ -64,13 +73,17 @@ pub fn execute(cli: &Cli) -> Result<(), CommandError> {
     }
 }
 
-fn read(args: &DataArgs) -> Result<Series, CommandError> {
-    load(&args.data, args.symbol.as_deref())
-        .map_err(|error| CommandError::Load { file: args.data.display().to_string(), error })
+pub(crate) fn read(args: &DataArgs) -> Result<Series, CommandError> {
+    let (series, dropped) = load_with(&args.data, &args.options()?)
+        .map_err(|error| CommandError::Load { file: args.data.display().to_string(), error })?;
+    if dropped.count != 0 {
+        eprintln!("note: {}: {dropped}", args.data.display());
+    }
+    Ok(series)
 }
 
 /// Writes a file whole or not at all: beside its place first, then moved there.
-fn write(
+pub(crate) fn write(
     path: &Path,
     write: impl FnOnce(&mut (dyn std::io::Write + Send)) -> std::io::Result<()>,
 ) -> Result<(), CommandError> {
@@ -85,7 +98,7 @@ fn write(
 }
 
 /// Prints to stdout. A reader that has seen enough (`| head`) is no error.
-fn print(text: &str) -> Result<(), CommandError> {
+pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     match std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
             Err(CommandError::Write { to: "stdout".to_owned(), error })
@@ -94,7 +107,7 @@ fn print(text: &str) -> Result<(), CommandError> {
     }
 }
 
-fn make_folder(path: &Path) -> Result<(), CommandError> {
+pub(crate) fn make_folder(path: &Path) -> Result<(), CommandError> {
     std::fs::create_dir_all(path)
         .map_err(|error| CommandError::Write { to: path.display().to_string(), error })
 }
@@ -141,6 +154,8 @@ impl fmt::Display for CommandError {
             Self::TooFewBars { bars, needed } => {
                 write!(f, "the data has {bars} bars, and at least {needed} are needed; take a longer history")
             }
+            Self::Usage(error) => write!(f, "{error}"),
+            Self::Unusable { file, reason } => write!(f, "{file}: {reason}"),
             Self::NothingFinished(why) => write!(f, "no run came to its end: {why}"),
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn execute(args: &MonteCarloArgs) -> Result<(), CommandError> {
     let rows: Vec<Row> = finished.rows.iter().map(|(_, statistics)| (pair, *statistics)).collect();
     finished.effort.digest = digest(&rows);
     let results: Vec<Statistics> = finished.rows.iter().map(|(_, statistics)| *statistics).collect();
-    let warning = warning(&finished, paths.len());
+    let warning = finished.warning(paths.len(), "paths", |path| format!("path {path}"));
     let Some(risk) = Risk::of(&results) else {
         return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
     };
@@ -68,29 +68,14 @@ pub(super) fn execute(args: &MonteCarloArgs) -> Result<(), CommandError> {
     }
     let mut text = format!("{summary}\n\n");
     text.push_str(&draw(&histogram, &risk));
-    text.push_str(&figures(&risk, &history));
+    text.push_str(&print_risk(&risk, &history));
     text.push_str(&super::sweep::effort(&finished.effort));
     let _ = writeln!(text, "wrote {}", file.display());
     print(&text)
 }
 
-fn warning(finished: &Finished<u32>, wanted: usize) -> Option<String> {
-    let mut text = String::new();
-    if finished.interrupted {
-        let _ = write!(
-            text,
-            "Interrupted: {} of {wanted} paths were run. ",
-            finished.rows.len() + finished.failed
-        );
-    }
-    if let Some((path, why)) = finished.failures.first() {
-        let _ = write!(text, "{} paths failed; the first is path {path}: {why}", finished.failed);
-    }
-    (!text.is_empty()).then(|| text.trim_end().to_owned())
-}
-
 /// The histogram for a terminal: two columns of the page in one line.
-fn draw(histogram: &Histogram, risk: &Risk) -> String {
+pub(crate) fn draw(histogram: &Histogram, risk: &Risk) -> String {
     const WIDTH: usize = 60;
     const LINES: usize = 20;
     let per_line = histogram.counts.len().div_ceil(LINES);
@@ -116,7 +101,8 @@ fn draw(histogram: &Histogram, risk: &Risk) -> String {
     text
 }
 
-fn figures(risk: &Risk, history: &Statistics) -> String {
+/// The figures of a distribution for a terminal.
+pub(crate) fn print_risk(risk: &Risk, history: &Statistics) -> String {
     let mut text = String::from("\n");
     let mut line = |name: &str, value: f64| {
         let _ = writeln!(text, "{name:<34}{value:>12.2} %");

@@ -31,7 +31,8 @@ pub(super) fn execute(args: &SweepArgs) -> Result<(), CommandError> {
     })?;
     finished.effort.digest = digest(&finished.rows);
     finished.effort.instance_bytes = instance_bytes(&bars, &pairs, &terms);
-    let warning = warning(&finished, pairs.len());
+    let warning =
+        finished.warning(pairs.len(), "pairs", |pair| format!("fast {}, slow {}", pair.fast, pair.slow));
     let top = best(&finished.rows, args.rank, BEST_ROWS);
     let Some((pair, _)) = top.first() else {
         return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
@@ -61,26 +62,6 @@ fn about(series: &Series, terms: &Terms, digest: u64) -> [(&'static str, String)
         ("terms", describe(terms)),
         ("digest", format!("{digest:016x}")),
     ]
-}
-
-/// A sentence on what is missing.
-fn warning(finished: &Finished<Pair>, wanted: usize) -> Option<String> {
-    let mut text = String::new();
-    if finished.interrupted {
-        let _ = write!(
-            text,
-            "Interrupted: {} of {wanted} pairs were run. ",
-            finished.rows.len() + finished.failed
-        );
-    }
-    if let Some((pair, why)) = finished.failures.first() {
-        let _ = write!(
-            text,
-            "{} pairs failed; the first is fast {}, slow {}: {why}",
-            finished.failed, pair.fast, pair.slow
-        );
-    }
-    (!text.is_empty()).then(|| text.trim_end().to_owned())
 }
 
 /// Memory of one instance: what the process grows by while many wait side by side, divided by their number.
@@ -184,7 +165,7 @@ fn table(finished: &Finished<Pair>, top: &[Row], csv: &Path, report: &Path) -> S
 }
 
 /// Throughput and costs, in lines for a terminal.
-pub(super) fn effort(effort: &Effort) -> String {
+pub(crate) fn effort(effort: &Effort) -> String {
     let instances = effort.instances.max(1) as f64;
     let mut text = format!(
         "\n{} instances on {} threads in {:.2} s: {:.0} instances/s, {:.2} M messages/s\n",

@@ -1,6 +1,6 @@
 //! Which column is which, by the names in the header.
 
-use super::{LoadError, parse_timestamp};
+use super::{LoadError, ReadOptions, parse_timestamp};
 
 /// Positions of the columns that are used.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +24,25 @@ const SYMBOLS: [&str; 2] = ["ticker", "symbol"];
 impl Columns {
     /// Finds the columns in the header. Names are compared without case, spaces around them, quotes or angle
     /// brackets. `line` is that of the header.
-    pub(super) fn find(header: &::csv::StringRecord, line: u64) -> Result<Self, LoadError> {
+    pub(super) fn find(
+        header: &::csv::StringRecord,
+        line: u64,
+        options: &ReadOptions,
+    ) -> Result<Self, LoadError> {
         let names: Vec<String> = header.iter().map(normal).collect();
         if header.iter().any(|field| parse_timestamp(field.trim()).is_some()) {
             return Err(LoadError::NoHeader { line, first: shown(&header[0]) });
         }
-        let at = |wanted: &str| find_once(&names, header, wanted, line);
+        for (role, name) in &options.columns {
+            if !names.contains(&normal(name)) {
+                let present = header.iter().map(shown).collect();
+                return Err(LoadError::NamedColumn { role: role.clone(), name: name.clone(), present });
+            }
+        }
+        let at = |wanted: &str| {
+            let wanted = options.named(wanted).map_or_else(|| wanted.to_owned(), normal);
+            find_once(&names, header, &wanted, line)
+        };
         let required = |column: &'static str| {
             at(&column.to_lowercase())?.ok_or_else(|| LoadError::MissingColumn {
                 line,
@@ -40,14 +53,17 @@ impl Columns {
         };
         let mut date = None;
         for name in DATES {
-            if date.is_none() {
+            // Where the date is named, only that name counts.
+            if date.is_none() && (name == "date" || options.named("date").is_none()) {
                 date = at(name)?;
             }
         }
         // An unnamed first column, or one called `index`, is how data frames write their time index.
         let unnamed_first =
             names.first().is_some_and(|name| name.is_empty() || name == "index" || name == "unnamed: 0");
-        let date = match date.or(unnamed_first.then_some(0)) {
+        // So pandas calls it in Parquet.
+        let unnamed = names.iter().position(|name| name == "__index_level_0__");
+        let date = match date.or(unnamed_first.then_some(0)).or(unnamed) {
             Some(at) => at,
             None => required("Date")?,
         };
@@ -56,6 +72,9 @@ impl Columns {
             if symbol.is_none() {
                 symbol = at(name)?;
             }
+        }
+        if options.named("symbol").is_some() {
+            symbol = at("symbol")?;
         }
         Ok(Self {
             symbol,
@@ -117,7 +136,7 @@ mod tests {
     use super::*;
 
     fn find(names: &[&str]) -> Result<Columns, LoadError> {
-        Columns::find(&::csv::StringRecord::from(names.to_vec()), 1)
+        Columns::find(&::csv::StringRecord::from(names.to_vec()), 1, &ReadOptions::default())
     }
 
     #[test]

@@ -41,6 +41,29 @@ pub enum LoadError {
         /// The name in the header that comes closest.
         suggestion: Option<String>,
     },
+    /// A column that was named is not in the header.
+    NamedColumn {
+        /// What it was named for, e.g. `close`.
+        role: String,
+        /// The name.
+        name: String,
+        /// The header's names, in order.
+        present: Vec<String>,
+    },
+    /// A Parquet file cannot be read.
+    Parquet {
+        /// Why, and how to mend it.
+        reason: String,
+    },
+    /// One row of a Parquet file is wrong.
+    ParquetRow {
+        /// The row, counted from 1.
+        row: u64,
+        /// The column's name.
+        column: String,
+        /// What is wrong with it.
+        cause: RowError,
+    },
     /// A column that may appear once appears twice.
     DuplicateColumn {
         /// The line of the header, counted from 1.
@@ -85,10 +108,26 @@ pub enum RowError {
     Missing,
     /// A price that is NaN, infinite, zero or negative.
     BadPrice(String),
+    /// A close so small beside the others that 64 bits do not hold both in ticks.
+    TooSmall(String),
     /// A volume that is NaN, infinite or negative.
     BadVolume(String),
     /// A date or timestamp in no shape known here.
     BadTimestamp(String),
+    /// A date that is not written as was said.
+    NotAsSaid {
+        /// The text.
+        text: String,
+        /// The format that was given.
+        format: String,
+    },
+    /// Open or close lies outside of low and high.
+    OutsideRange {
+        /// The low or high, as `low 5`.
+        edge: String,
+        /// The open or close, as `open 4`.
+        beyond: String,
+    },
     /// The row is earlier than the one before it.
     NotAscending {
         /// The timestamp of this row.
@@ -97,6 +136,13 @@ pub enum RowError {
         previous: String,
         /// The line of the row before.
         previous_line: u64,
+    },
+    /// The row is later than those that follow it.
+    TooLate {
+        /// The timestamp of this row.
+        this: String,
+        /// The next row that stays, as `2020-01-03 of line 4`.
+        next: String,
     },
     /// The row has the timestamp of the one before it.
     Duplicate {
@@ -135,6 +181,16 @@ impl fmt::Display for LoadError {
             ),
             Self::MissingColumn { line, column, present, suggestion } => {
                 missing_column(f, *line, column, present, suggestion.as_deref())
+            }
+            Self::NamedColumn { role, name, present } => write!(
+                f,
+                "no column `{}`, which --columns names for `{role}`; the header has: {}",
+                Quoted(name),
+                Listed(present)
+            ),
+            Self::Parquet { reason } => write!(f, "the Parquet file cannot be read: {reason}"),
+            Self::ParquetRow { row, column, cause } => {
+                write!(f, "row {row}, column `{}`: {cause}", Quoted(column))
             }
             Self::DuplicateColumn { line, column } => {
                 write!(f, "line {line}: the column `{}` appears twice; remove or rename one of them", Quoted(column))
@@ -182,24 +238,40 @@ impl fmt::Display for RowError {
         match self {
             Self::NotANumber(text) => {
                 let text = Quoted(text);
-                write!(f, "`{text}` is not a number; write it with a decimal point and without separators")
+                write!(f, "`{text}` is not a number; write it with a decimal point and without separators")?;
+                if self.has_comma() { f.write_str(", or read it with --decimal-comma") } else { Ok(()) }
             }
             Self::Missing => f.write_str("the field is empty; fill it in or remove the row"),
             Self::BadPrice(text) => {
                 write!(f, "a price must be a finite number above zero, and this is `{}`", Quoted(text))
             }
+            Self::TooSmall(text) => write!(
+                f,
+                "`{}` is so small beside the largest price that 64 bits do not hold both to their digits; check the row",
+                Quoted(text)
+            ),
             Self::BadVolume(text) => {
                 write!(f, "a volume must be a finite number of at least zero, and this is `{}`", Quoted(text))
             }
             Self::BadTimestamp(text) => write!(
                 f,
-                "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970",
+                "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970, or say how it is written: --date-format '%d.%m.%Y'",
                 Quoted(text)
+            ),
+            Self::NotAsSaid { text, format } => {
+                write!(f, "`{}` is not written as `{}`; see --date-format", Quoted(text), Quoted(format))
+            }
+            Self::OutsideRange { edge, beyond } => write!(
+                f,
+                "the {edge} and the {beyond} do not go together: no price of a bar is below its low or above its high; mend the row, or leave such rows out with --drop-bad-rows"
             ),
             Self::NotAscending { this, previous, previous_line } => write!(
                 f,
-                "{this} comes after {previous} of line {previous_line}; sort the rows in ascending order of time"
+                "{this} comes after {previous} of line {previous_line}; sort the rows in ascending order of time, or read them with --sort"
             ),
+            Self::TooLate { this, next } => {
+                write!(f, "{this} comes before {next}; mend its date, or read the rows with --sort")
+            }
             Self::Duplicate { this, previous_line } => write!(
                 f,
                 "{this} stands on line {previous_line} too; remove one of them (or choose one symbol, if there are several)"
@@ -217,6 +289,13 @@ impl fmt::Display for RowError {
 }
 
 impl std::error::Error for RowError {}
+
+impl RowError {
+    /// Whether it is a number with a comma in it.
+    fn has_comma(&self) -> bool {
+        matches!(self, Self::NotANumber(text) if text.contains(','))
+    }
+}
 
 fn missing_column(
     f: &mut fmt::Formatter<'_>,

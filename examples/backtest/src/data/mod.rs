@@ -1,15 +1,21 @@
-//! Prices: reading them from CSV, exactly, into bars that all instances share.
+//! Prices: reading them from CSV and Parquet, exactly, into bars that all instances share.
 
 mod columns;
 mod csv;
 mod error;
+mod options;
+mod parquet;
+mod rows;
 mod ticks;
 mod time;
 
-pub use self::csv::{load, read};
+pub use self::csv::{load, load_with, read, read_with};
 pub use self::error::{LoadError, RowError};
+pub use self::options::{DroppedRows, ROLES, ReadOptions};
 pub use self::ticks::{Decimal, Scale};
-pub use self::time::{NS_PER_DAY, civil_from_days, days_from_civil, format_timestamp, parse_timestamp};
+pub use self::time::{
+    NS_PER_DAY, civil_from_days, days_from_civil, format_timestamp, parse_timestamp, parse_timestamp_as,
+};
 
 use crate::messages::Bar;
 

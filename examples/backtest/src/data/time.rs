@@ -60,6 +60,26 @@ pub fn civil_from_days(days: i64) -> (i64, u32, u32) {
     (date.year().into(), date.month().unsigned_abs().into(), date.day().unsigned_abs().into())
 }
 
+/// Reads a date or timestamp that is written as `format` says, with the letters of `strptime`. Without an
+/// offset it is UTC, and without a time of day midnight.
+///
+/// Returns `None` for any other text, and for instants outside of the years 1678 to 2261.
+#[must_use]
+pub fn parse_timestamp_as(text: &str, format: &str) -> Option<Timestamp> {
+    let read = jiff::fmt::strtime::parse(format, text.trim()).ok()?;
+    let civil = || read.to_datetime().or_else(|_| read.to_date().map(|date| date.at(0, 0, 0, 0)));
+    let instant = match read.to_timestamp() {
+        Ok(instant) => instant,
+        Err(_) => TimeZone::UTC.to_timestamp(civil().ok()?).ok()?,
+    };
+    within_range(i64::try_from(instant.as_nanosecond()).ok()?).map(Timestamp::from_nanos)
+}
+
+fn within_range(ns: i64) -> Option<i64> {
+    let (year, ..) = civil_from_days(ns.div_euclid(NS_PER_DAY));
+    (1678..=2261).contains(&year).then_some(ns)
+}
+
 fn parse_ns(text: &str) -> Option<i64> {
     let text = text.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit()) && text.len() != 8 {
@@ -70,9 +90,7 @@ fn parse_ns(text: &str) -> Option<i64> {
         Some(_) => text.parse::<jiff::Timestamp>().ok()?,
         None => TimeZone::UTC.to_timestamp(text.parse::<DateTime>().ok()?).ok()?,
     };
-    let ns = i64::try_from(instant.as_nanosecond()).ok()?;
-    let (year, ..) = civil_from_days(ns.div_euclid(NS_PER_DAY));
-    (1678..=2261).contains(&year).then_some(ns)
+    within_range(i64::try_from(instant.as_nanosecond()).ok()?)
 }
 
 /// The same as ISO 8601 with separators, which `jiff` reads; `None` where that is not what follows the date.
@@ -146,6 +164,24 @@ mod tests {
         assert_eq!(format(nine), "2017-04-19 09:00:00");
         assert_eq!(format(nine + 250_000_000), "2017-04-19 09:00:00.25");
         assert_eq!(format(-NS_PER_DAY), "1969-12-31");
+    }
+
+    #[test]
+    fn dates_are_read_as_was_said() {
+        let nine = days_from_civil(2017, 4, 19) * NS_PER_DAY + 9 * 3600 * NS_PER_SECOND;
+        let read = |text, format| parse_timestamp_as(text, format).map(Timestamp::as_nanos);
+        assert_eq!(read("19.04.2017 09:00", "%d.%m.%Y %H:%M"), Some(nine));
+        assert_eq!(read("4/19/17 11:00 +0200", "%m/%d/%y %H:%M %z"), Some(nine));
+        assert_eq!(read("19 Apr 2017", "%d %b %Y"), Some(nine - 9 * 3600 * NS_PER_SECOND));
+        for (text, format) in [
+            ("31.02.2017", "%d.%m.%Y"),
+            ("19.04.2017", "%Y-%m-%d"),
+            ("", "%Y"),
+            ("x", ""),
+            ("1.1.0001", "%d.%m.%Y"),
+        ] {
+            assert_eq!(read(text, format), None, "{text} {format}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Working orders: when one is reached within a bar, and at which price.
 
 use super::models::Intrabar;
-use crate::messages::{Bar, NewOrder, OrderType};
+use super::passing::{Kind, Passing};
+use crate::messages::{NewOrder, OrderType};
 
 /// How the position that a protective order guards was entered, in the bar in which it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +32,25 @@ pub(super) struct Guard {
 pub(super) struct WorkingOrder {
     pub(super) order: NewOrder,
     pub(super) guard: Option<Guard>,
+    /// Number of the trade that it has opened, to which its further parts are added; 0 before.
+    pub(super) opened: u32,
     /// The stop as it stands: a trailing one moves, and may come from below zero.
     pub(super) level: f64,
     /// The bar from which on the limit of a stop-limit order counts: the one in which its stop was touched,
     /// if that was at the open, or else the next.
     pub(super) triggered: Option<u32>,
-    /// The UTC day of the first bar on which it could be filled.
-    pub(super) day: Option<i64>,
+    /// When the session ends in which it could be filled first.
+    pub(super) day_ends_ns: Option<i64>,
+    /// When it has reached the exchange, in ns: what begins before cannot fill it.
+    pub(super) from_ns: i64,
+    /// When its cancellation reaches the exchange.
+    pub(super) until_ns: i64,
+    /// Whether it has waited at the exchange through a quote or a tick.
+    pub(super) rested: bool,
+    /// The rest of an order for a share of the money, which may do with less.
+    pub(super) is_rest: bool,
+    /// It is filled at the price at which it was decided on, before the next event.
+    pub(super) on_close: bool,
     /// It has ended and is swept out after the bar.
     pub(super) ended: bool,
 }
@@ -59,13 +72,25 @@ pub(super) enum Touch {
     No,
     /// The stop of a stop-limit order was touched, and its limit is not reached yet.
     Triggered,
-    /// Filled at this price of the market. `bound` is the limit, beyond which no fill may go; a price without
-    /// one slips.
-    Fill {
-        price: f64,
-        bound: Option<f64>,
-        entered: Entered,
-    },
+    /// Filled at this price of the market. Its `bound` is the limit, beyond which no fill may go; a price
+    /// without one slips.
+    Fill(Reached),
+}
+
+/// A price at which an order is filled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Reached {
+    pub(super) price: f64,
+    pub(super) bound: Option<f64>,
+    pub(super) entered: Entered,
+    /// It has waited for somebody else to come to it.
+    pub(super) maker: bool,
+}
+
+impl Reached {
+    pub(super) fn at(price: f64, entered: Entered) -> Self {
+        Self { price, bound: None, entered, maker: false }
+    }
 }
 
 impl Intrabar {
@@ -78,22 +103,43 @@ impl Intrabar {
 }
 
 impl WorkingOrder {
+    /// Whether the order is at the exchange when the event begins.
+    #[inline]
+    pub(super) fn can_be_filled_in(&self, bar: &Passing) -> bool {
+        let start_ns = bar.timestamp.as_nanos();
+        self.order.after < bar.number && self.from_ns <= start_ns && start_ns < self.until_ns
+    }
+
+    /// Whether it waits for the market to come to it, with the market as it is after this event.
+    pub(super) fn would_rest(&self, bar: &Passing, buy: bool) -> bool {
+        let price = bar.path(buy).close;
+        let beyond = if buy { price > self.order.limit } else { price < self.order.limit };
+        self.order.kind == OrderType::Limit && self.guard.is_none() && beyond
+    }
+
     /// Whether the order is reached in this pass. `buy` is its side; `spread` is what an entry pays on top of
     /// the price.
-    pub(super) fn touch(&self, bar: &Bar, pass: Pass, buy: bool, spread: f64, intrabar: Intrabar) -> Touch {
+    pub(super) fn touch(
+        &self,
+        bar: &Passing,
+        pass: Pass,
+        buy: bool,
+        spread: f64,
+        intrabar: Intrabar,
+    ) -> Touch {
         if !self.takes_part(bar, pass, intrabar) {
             return Touch::No;
         }
         match self.order.kind {
             OrderType::Market if pass == Pass::Open => {
-                Touch::Fill { price: bar.open, bound: None, entered: Entered::AtOpen }
+                Touch::Fill(Reached::at(bar.path(buy).open, Entered::AtOpen))
             }
             OrderType::Market => Touch::No,
             OrderType::Limit => self.limit(bar, pass, buy, spread),
             OrderType::Stop | OrderType::TrailingStop => self.stop(bar, pass, buy),
             OrderType::StopLimit => match self.triggered {
                 None => self.stop_limit(bar, pass, buy, spread),
-                Some(from) if from <= bar.index => self.limit(bar, pass, buy, spread),
+                Some(from) if from <= bar.number => self.limit(bar, pass, buy, spread),
                 Some(_) => Touch::No,
             },
         }
@@ -101,9 +147,9 @@ impl WorkingOrder {
 
     /// Whether the pass concerns this order at all: one that guards what this very bar has entered must not
     /// be filled by prices from before the entry.
-    fn takes_part(&self, bar: &Bar, pass: Pass, intrabar: Intrabar) -> bool {
+    fn takes_part(&self, bar: &Passing, pass: Pass, intrabar: Intrabar) -> bool {
         let again = matches!(pass, Pass::EnteredStops | Pass::EnteredLimits);
-        let Some(guard) = self.guard.filter(|guard| guard.index == bar.index) else { return !again };
+        let Some(guard) = self.guard.filter(|guard| guard.index == bar.number) else { return !again };
         let protects_profit = self.order.kind == OrderType::Limit;
         match (guard.entered, intrabar) {
             (Entered::AtOpen, _) => !again,
@@ -111,7 +157,7 @@ impl WorkingOrder {
             (Entered::ByStop, Intrabar::Pessimistic) => true,
             (Entered::ByStop, Intrabar::Optimistic) => protects_profit,
             (Entered::ByStop, Intrabar::NextBar) => {
-                let stopped = guard.other != 0.0 && (bar.low..=bar.high).contains(&guard.other);
+                let stopped = guard.other != 0.0 && (bar.sell.low..=bar.buy.high).contains(&guard.other);
                 protects_profit && !stopped
             }
             // The price has come from the side of the profit, so the loss lies ahead of the entry.
@@ -121,55 +167,60 @@ impl WorkingOrder {
         }
     }
 
-    fn stop(&self, bar: &Bar, pass: Pass, buy: bool) -> Touch {
+    fn stop(&self, bar: &Passing, pass: Pass, buy: bool) -> Touch {
+        let path = bar.path(buy);
         let reached = |price: f64| if buy { price >= self.level } else { price <= self.level };
         match pass {
-            Pass::Open if reached(bar.open) => {
-                Touch::Fill { price: bar.open, bound: None, entered: Entered::AtOpen }
-            }
-            Pass::Stops | Pass::EnteredStops if reached(if buy { bar.high } else { bar.low }) => {
+            Pass::Open if reached(path.open) => Touch::Fill(Reached::at(path.open, Entered::AtOpen)),
+            Pass::Stops | Pass::EnteredStops if reached(if buy { path.high } else { path.low }) => {
                 let mut price = self.level;
                 // A stop loss on the wrong side of its entry is reached at once, and at no better price than
                 // the entry.
-                if let Some(guard) = self.guard.filter(|guard| guard.index == bar.index) {
+                if let Some(guard) = self.guard.filter(|guard| guard.index == bar.number) {
                     price = if buy { price.max(guard.entry) } else { price.min(guard.entry) };
                 }
-                Touch::Fill { price, bound: None, entered: Entered::ByStop }
+                Touch::Fill(Reached::at(price, Entered::ByStop))
             }
             _ => Touch::No,
         }
     }
 
-    fn limit(&self, bar: &Bar, pass: Pass, buy: bool, spread: f64) -> Touch {
-        let limit = self.order.limit;
-        let reached = |price: f64| {
-            if buy { price * (1.0 + spread) <= limit } else { price * (1.0 - spread) >= limit }
+    fn limit(&self, bar: &Passing, pass: Pass, buy: bool, spread: f64) -> Touch {
+        let (limit, path) = (self.order.limit, bar.path(buy));
+        // Others may stand before it in the queue at its price: a trade at that price is not yet its own.
+        let (waited, behind) = (self.rested && bar.kind != Kind::Bar, bar.kind == Kind::Tick && self.rested);
+        let reached = |price: f64| match (buy, behind) {
+            (true, false) => price * (1.0 + spread) <= limit,
+            (false, false) => price * (1.0 - spread) >= limit,
+            (true, true) => price < limit,
+            (false, true) => price > limit,
         };
+        let fill = |price, entered, maker| Touch::Fill(Reached { price, bound: Some(limit), entered, maker });
         match pass {
-            Pass::Open if reached(bar.open) => {
-                Touch::Fill { price: bar.open, bound: Some(limit), entered: Entered::AtOpen }
-            }
-            Pass::Limits | Pass::EnteredLimits if reached(if buy { bar.low } else { bar.high }) => {
-                Touch::Fill { price: limit, bound: Some(limit), entered: Entered::ByLimit }
+            Pass::Open if reached(path.open) && waited => fill(limit, Entered::AtOpen, true),
+            Pass::Open if reached(path.open) => fill(path.open, Entered::AtOpen, false),
+            Pass::Limits | Pass::EnteredLimits if reached(if buy { path.low } else { path.high }) => {
+                fill(limit, Entered::ByLimit, true)
             }
             _ => Touch::No,
         }
     }
 
-    fn stop_limit(&self, bar: &Bar, pass: Pass, buy: bool, spread: f64) -> Touch {
+    fn stop_limit(&self, bar: &Passing, pass: Pass, buy: bool, spread: f64) -> Touch {
         let limit = self.order.limit;
         match self.stop(bar, pass, buy) {
-            Touch::Fill { price, entered, .. } => {
+            Touch::Fill(reached) => {
+                let price = reached.price;
                 let cost =
                     if buy { price * (1.0 + spread) <= limit } else { price * (1.0 - spread) >= limit };
-                if cost { Touch::Fill { price, bound: Some(limit), entered } } else { Touch::Triggered }
+                if cost { Touch::Fill(Reached { bound: Some(limit), ..reached }) } else { Touch::Triggered }
             }
             other => other,
         }
     }
 
     /// Moves a trailing stop after a bar, for the bars that follow.
-    pub(super) fn trail(&mut self, bar: &Bar, buy: bool) {
+    pub(super) fn trail(&mut self, bar: &Passing, buy: bool) {
         // The distance of an entry is that of the stop loss that it will have.
         let trails = self.order.kind == OrderType::TrailingStop || self.guard.is_some();
         if !trails || self.order.trail == 0.0 {
@@ -177,11 +228,12 @@ impl WorkingOrder {
         }
         // The extreme of the bar of an entry may lie before the entry.
         let within =
-            self.guard.is_some_and(|guard| guard.index == bar.index && guard.entered != Entered::AtOpen);
+            self.guard.is_some_and(|guard| guard.index == bar.number && guard.entered != Entered::AtOpen);
+        let path = bar.path(buy);
         let best = match (within, buy) {
-            (true, _) => bar.close,
-            (false, true) => bar.low,
-            (false, false) => bar.high,
+            (true, _) => path.close,
+            (false, true) => path.low,
+            (false, false) => path.high,
         };
         self.level = if buy {
             self.level.min(best + self.order.trail)

@@ -1,70 +1,13 @@
-//! What trading costs, and the terms of a market.
+//! The terms of a market.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// What the venue charges for one fill.
-///
-/// Every function from `(units, price)` to an amount is one: `|units: f64, price: f64| 1.0 + 0.001 * units *
-/// price`.
-pub trait Commission: Send + Sync {
-    /// The charge in units of the currency. `units` is above zero, `price` is that of the fill.
-    fn charge(&self, units: f64, price: f64) -> f64;
-}
-
-/// How far from the price of the market an order at the market or a stop is filled. Limits never slip.
-pub trait Slippage: Send + Sync {
-    /// The distance in units of the price, at least zero. `units` is above zero.
-    fn distance(&self, units: f64, price: f64) -> f64;
-}
-
-/// A share of the traded value: 0.002 is 0.2 %.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Share(pub f64);
-
-/// An amount in units of the currency (commission) or of the price (slippage), whatever the size.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fixed(pub f64);
-
-/// An amount for each unit traded, in units of the currency.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct PerUnit(pub f64);
-
-impl Commission for Share {
-    fn charge(&self, units: f64, price: f64) -> f64 {
-        units * price * self.0
-    }
-}
-
-impl Commission for Fixed {
-    fn charge(&self, _units: f64, _price: f64) -> f64 {
-        self.0
-    }
-}
-
-impl Commission for PerUnit {
-    fn charge(&self, units: f64, _price: f64) -> f64 {
-        units * self.0
-    }
-}
-
-impl<F: Fn(f64, f64) -> f64 + Send + Sync> Commission for F {
-    fn charge(&self, units: f64, price: f64) -> f64 {
-        self(units, price)
-    }
-}
-
-impl Slippage for Share {
-    fn distance(&self, _units: f64, price: f64) -> f64 {
-        price * self.0
-    }
-}
-
-impl Slippage for Fixed {
-    fn distance(&self, _units: f64, _price: f64) -> f64 {
-        self.0
-    }
-}
+use super::costs::{Commission, Filling, Share, Slippage};
+use super::session::Session;
+use crate::config::FillAt;
+use crate::messages::Timestamp;
 
 /// What is assumed of the path of the price within a bar, of which only four prices are known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -94,7 +37,49 @@ pub enum AtEnd {
     CloseAtOpen,
 }
 
+/// What a position in a perpetual contract pays.
+pub trait Funding: Send + Sync {
+    /// The sum of the rates that fall due after `from` and up to `until`, as shares of the value. Above
+    /// zero, who is long pays who is short.
+    fn rate(&self, asset: u16, from: Timestamp, until: Timestamp) -> f64;
+}
+
+/// The same rate at each multiple of so many hours since 1970, UTC.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FundingEvery {
+    /// Hours from one payment to the next, at least one.
+    pub hours: u32,
+    /// Share of the value, each time.
+    pub rate: f64,
+}
+
+impl Funding for FundingEvery {
+    fn rate(&self, _asset: u16, from: Timestamp, until: Timestamp) -> f64 {
+        let period_ns = i64::from(self.hours.max(1)) * 3_600_000_000_000;
+        let payments = until.as_nanos().div_euclid(period_ns) - from.as_nanos().div_euclid(period_ns);
+        payments.max(0) as f64 * self.rate
+    }
+}
+
 /// The terms on which one asset is traded.
+#[derive(Clone)]
+pub struct AssetTerms {
+    /// Units in one lot, the least that is traded: 1 for shares, 0.001 for a coin.
+    pub lot: f64,
+    /// Share of the price that an entry pays on top; exits pay none.
+    pub spread: f64,
+    /// What each fill is charged.
+    pub commission: Arc<dyn Commission>,
+    /// How far market orders and stops slip.
+    pub slippage: Arc<dyn Slippage>,
+    /// Share of the volume of a bar, or of the size of a quote, that all orders together can be filled
+    /// with; what is left of an order waits. Infinite: whatever is asked for.
+    pub participation: f64,
+    /// When orders can be filled, and when day orders end.
+    pub session: Session,
+}
+
+/// The terms of an account, and those on which its assets are traded unless they have terms of their own.
 #[derive(Clone)]
 pub struct Market {
     /// Cash at the start, in units of the currency.
@@ -109,6 +94,25 @@ pub struct Market {
     pub commission: Arc<dyn Commission>,
     /// How far market orders and stops slip.
     pub slippage: Arc<dyn Slippage>,
+    /// See [`AssetTerms::participation`].
+    pub participation: f64,
+    /// See [`AssetTerms::session`].
+    pub session: Session,
+    /// Share of the value of all positions that the equity must not fall below at a close: below it all
+    /// positions are closed. With 0, that is when nothing is left.
+    pub maintenance: f64,
+    /// Interest on what the positions cost beyond the money of the account, a share per year, paid for each
+    /// night (UTC).
+    pub interest: f64,
+    /// Fee on the value of what was sold short, a share per year, paid for each night.
+    pub borrow: f64,
+    /// What positions in perpetual contracts pay.
+    pub funding: Option<Arc<dyn Funding>>,
+    /// How long the news of an event takes to the strategy and back to the exchange as an order or a
+    /// cancellation. Nothing that begins before can fill the order.
+    pub latency: Duration,
+    /// Where market orders are filled.
+    pub fill_at: FillAt,
     /// What happens within a bar.
     pub intrabar: Intrabar,
     /// What happens after the last bar.
@@ -133,6 +137,14 @@ impl Default for Market {
             spread: 0.0,
             commission: Arc::new(Share(0.0)),
             slippage: Arc::new(Share(0.0)),
+            participation: f64::INFINITY,
+            session: Session::default(),
+            maintenance: 0.0,
+            interest: 0.0,
+            borrow: 0.0,
+            funding: None,
+            latency: Duration::ZERO,
+            fill_at: FillAt::NextOpen,
             intrabar: Intrabar::default(),
             at_end: AtEnd::default(),
         }
@@ -170,7 +182,36 @@ impl Market {
                 (0.0..0.5).contains(&self.spread),
                 "a share from 0 to below 0.5; 5 bp is 0.0005",
             ),
+            (
+                "participation",
+                self.participation,
+                self.participation > 0.0,
+                "a share above 0; 0.1 is a tenth of the volume, infinity all that is asked for",
+            ),
+            (
+                "maintenance",
+                self.maintenance,
+                (0.0..1.0).contains(&self.maintenance),
+                "a share from 0 to below 1",
+            ),
+            (
+                "interest",
+                self.interest,
+                (0.0..100.0).contains(&self.interest),
+                "a share per year from 0; 0.05 is 5 %",
+            ),
+            (
+                "borrow",
+                self.borrow,
+                (0.0..100.0).contains(&self.borrow),
+                "a share per year from 0; 0.05 is 5 %",
+            ),
         ];
+        if self.fill_at == FillAt::OnClose && !self.latency.is_zero() {
+            let reason = "is not zero, but `fill_at` is the close at which an order was decided: choose one"
+                .to_owned();
+            return Err(MarketError { term: "latency", reason });
+        }
         for (term, value, holds, allowed) in rows {
             if !holds {
                 return Err(MarketError { term, reason: format!("is {value}, must be {allowed}") });
@@ -179,13 +220,50 @@ impl Market {
         Ok(())
     }
 
-    /// The charge for a number of lots of either sign.
-    pub(super) fn charge(&self, lots: i64, price: f64) -> f64 {
-        if lots == 0 { 0.0 } else { self.commission.charge(self.units(lots.abs()), price) }
+    /// The terms of assets that have none of their own.
+    #[must_use]
+    pub fn asset_terms(&self) -> AssetTerms {
+        AssetTerms {
+            lot: self.lot,
+            spread: self.spread,
+            commission: Arc::clone(&self.commission),
+            slippage: Arc::clone(&self.slippage),
+            participation: self.participation,
+            session: self.session.clone(),
+        }
     }
 
+    /// With other terms for an asset, to be checked.
+    pub(crate) fn with(&self, terms: &AssetTerms) -> Self {
+        let AssetTerms { lot, spread, commission, slippage, participation, session } = terms.clone();
+        Self { lot, spread, commission, slippage, participation, session, ..self.clone() }
+    }
+
+    /// Whether positions pay for the time.
+    pub(super) fn has_carry(&self) -> bool {
+        self.interest != 0.0 || self.borrow != 0.0 || self.funding.is_some()
+    }
+}
+
+impl AssetTerms {
+    /// The charge for a number of lots of either sign.
+    pub(super) fn charge(&self, lots: i64, price: f64, maker: bool, traded: f64) -> f64 {
+        if lots == 0 {
+            return 0.0;
+        }
+        self.commission.charge_fill(&Filling { units: self.units(lots.abs()), price, maker, traded })
+    }
+
+    #[inline]
     pub(super) fn units(&self, lots: i64) -> f64 {
         lots as f64 * self.lot
+    }
+}
+
+impl fmt::Debug for AssetTerms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { lot, spread, participation, .. } = self;
+        write!(f, "AssetTerms {{ lot: {lot}, spread: {spread}, participation: {participation}, .. }}")
     }
 }
 

@@ -1,11 +1,11 @@
 //! From an order that was reached to executions: how many lots, at which price, and what follows for other
 //! orders.
 
-use super::book::{Entered, Guard, WorkingOrder};
-use super::models::Market;
-use super::position::Holdings;
-use super::{Engine, Event};
+use super::book::{Entered, Guard, Reached, WorkingOrder};
+use super::costs::Conditions;
+use super::{Engine, Event, NUMBERS_OF_AN_ORDER};
 use crate::account::floor_div;
+use crate::limits::LOTS_MAX;
 use crate::messages::{NewOrder, OrderCause, OrderStatus, OrderType, OrderUpdate, SizeUnit, TimeInForce};
 
 /// What is wrong with an order, apart from the account. `price` is the latest close.
@@ -21,7 +21,7 @@ pub(super) fn fault(order: &NewOrder, price: f64) -> Option<OrderCause> {
     if !needed || !prices.iter().all(|price| price.is_finite() && *price >= 0.0) {
         return Some(OrderCause::BadPrice);
     }
-    let target = matches!(order.unit, SizeUnit::TargetLots | SizeUnit::TargetEquity);
+    let target = is_target(order);
     if !order.size.is_finite() || order.size == 0.0 && !target {
         return Some(OrderCause::BadSize);
     }
@@ -36,17 +36,6 @@ pub(super) fn fault(order: &NewOrder, price: f64) -> Option<OrderCause> {
     (!in_sequence).then_some(OrderCause::BadPrice)
 }
 
-/// Whether the order buys as the account stands.
-pub(super) fn buys(order: &NewOrder, holdings: &Holdings, market: &Market, price: f64) -> bool {
-    match order.unit {
-        SizeUnit::TargetLots => order.size > holdings.lots as f64,
-        SizeUnit::TargetEquity => {
-            order.size * holdings.equity(market, price) > market.units(holdings.lots) * price
-        }
-        _ => order.size > 0.0,
-    }
-}
-
 /// The lots that an order trades.
 struct Wanted {
     lots: i64,
@@ -55,54 +44,76 @@ struct Wanted {
 }
 
 impl Engine {
-    /// Fills an order at a price of the market. `bound` is its limit.
-    pub(super) fn fill(&mut self, at: usize, market_price: f64, bound: Option<f64>, entered: Entered) {
+    /// Whether the order buys as the account stands.
+    pub(super) fn buys(&self, order: &NewOrder, price: f64) -> bool {
+        let asset = usize::from(order.asset);
+        let lots = self.listings[asset].holdings.lots;
+        match order.unit {
+            SizeUnit::TargetLots => order.size > lots as f64,
+            SizeUnit::TargetEquity => {
+                let value = self.listings[asset].terms.units(lots) * price;
+                order.size * self.equity_at(asset, price) > value
+            }
+            SizeUnit::TargetValue => order.size > self.listings[asset].terms.units(lots) * price,
+            _ => order.size > 0.0,
+        }
+    }
+
+    /// Fills an order at a price of the market.
+    pub(super) fn fill(&mut self, at: usize, reached: Reached) {
         let working = self.book[at];
-        let order = &working.order;
-        let before = self.holdings.lots;
-        let Wanted { mut lots, as_far_as_it_goes } = self.wanted(&working, market_price);
+        let (order, asset) = (&working.order, usize::from(working.order.asset));
+        let Reached { price: market_price, bound, maker, .. } = reached;
+        let before = self.listings[asset].holdings.lots;
+        let Wanted { mut lots, as_far_as_it_goes } = self.wanted(&working, market_price, maker);
         if order.reduce_only && working.guard.is_none() {
             lots = if lots > 0 { lots.min((-before).max(0)) } else { lots.max((-before).min(0)) };
             if lots == 0 {
-                return self.finish(at, OrderStatus::Cancelled, OrderCause::NothingToReduce);
+                return self.finish_order(at, OrderStatus::Cancelled, OrderCause::NothingToReduce);
             }
         }
         let side = if lots < 0 { -1.0 } else { 1.0 };
-        let exit_price = self.slipped(market_price, lots, side, bound);
-        let mut entry_price = exit_price * (1.0 + self.market.spread * side);
+        let asked = lots;
+        let room = self.listings[asset].room(lots > 0);
+        if lots.abs() > room {
+            if order.time_in_force == TimeInForce::FillOrKill {
+                return self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
+            }
+            if room == 0 {
+                return;
+            }
+            lots = room * side as i64;
+        }
+        let exit_price = self.slipped(asset, market_price, lots, side, bound);
+        let mut entry_price = exit_price * (1.0 + self.listings[asset].terms.spread * side);
         if let Some(limit) = bound {
             entry_price = if side > 0.0 { entry_price.min(limit) } else { entry_price.max(limit) };
         }
         if let Some(guard) = working.guard {
-            self.close_trade(guard.trade, order.order, exit_price);
-            return self.filled(at, before);
+            self.close_trade(asset, guard.trade, lots.abs(), order.order, exit_price, maker);
+            return self.filled(at, before, asked, lots);
         }
         let closing = if (before < 0) == (lots < 0) { 0 } else { lots.abs().min(before.abs()) };
         let mut need = lots.abs() - closing;
         if order.time_in_force == TimeInForce::FillOrKill && !as_far_as_it_goes && need > 0 {
             // Seen before anything is closed: all of it or nothing.
-            let power = self.power_without(closing, market_price);
-            if !self.pays(power, need, entry_price) {
-                return self.refuse(
-                    at,
-                    OrderStatus::Cancelled,
-                    OrderCause::NotEnoughCash,
-                    power,
-                    entry_price,
-                );
+            let power = self.power_without(asset, closing, market_price);
+            if !self.pays(asset, power, need, entry_price, maker) {
+                let cause = OrderCause::NotEnoughCash;
+                return self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
             }
         }
-        self.close_first(closing, order.order, exit_price);
+        self.close_first(asset, closing, order.order, exit_price, maker);
         if need > 0 {
-            let power = self.holdings.buying_power(&self.market, market_price);
+            let power = self.buying_power(asset, market_price);
             if as_far_as_it_goes {
-                need = need.min(self.affordable(power, entry_price));
+                need = need.min(self.affordable(asset, power, entry_price, maker));
             }
-            if need == 0 || !self.pays(power, need, entry_price) {
+            if need == 0 || !self.pays(asset, power, need, entry_price, maker) {
                 let cause =
                     if need == 0 || lots == 0 { OrderCause::NoLot } else { OrderCause::NotEnoughCash };
                 if as_far_as_it_goes && closing > 0 {
-                    return self.filled(at, before);
+                    return self.filled(at, before, asked, lots);
                 }
                 self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
                 // What it has closed is closed.
@@ -111,108 +122,112 @@ impl Engine {
                 }
                 return;
             }
-            self.open(&working, need * side as i64, entry_price, entered);
+            self.open(at, need * side as i64, Reached { price: entry_price, ..reached });
         } else if lots == 0 && !is_target(order) {
-            let power = self.holdings.buying_power(&self.market, market_price);
+            let power = self.buying_power(asset, market_price);
             return self.refuse(at, OrderStatus::Cancelled, OrderCause::NoLot, power, entry_price);
         }
-        self.filled(at, before);
+        self.filled(at, before, asked, lots);
     }
 
-    fn wanted(&self, working: &WorkingOrder, price: f64) -> Wanted {
-        let order = &working.order;
-        let (size, market, holdings) = (order.size, &self.market, &self.holdings);
-        let lot_price = price * market.lot;
+    fn wanted(&self, working: &WorkingOrder, price: f64, maker: bool) -> Wanted {
+        let (order, asset) = (&working.order, usize::from(working.order.asset));
+        let (size, listing) = (order.size, &self.listings[asset]);
+        let lot_price = price * listing.terms.lot;
         let side = if size < 0.0 { -1 } else { 1 };
-        let whole = |lots: f64| lots as i64;
+        let whole = |lots: f64| lots.clamp(-LOTS_MAX, LOTS_MAX) as i64;
         let exactly = |lots: i64| Wanted { lots, as_far_as_it_goes: false };
+        let of_equity = || {
+            let value = self.equity_at(asset, price).max(0.0) * size.abs();
+            side * whole(floor_div(value, lot_price))
+        };
         if let Some(guard) = working.guard {
-            let trade = self.holdings.trades.iter().find(|trade| trade.number == guard.trade);
+            let trade = listing.holdings.trades.iter().find(|trade| trade.number == guard.trade);
             return exactly(trade.map_or(0, |trade| -trade.lots));
         }
         match order.unit {
-            SizeUnit::Lots => exactly(whole(size)),
+            SizeUnit::Lots => Wanted { lots: whole(size), as_far_as_it_goes: working.is_rest },
             SizeUnit::Value => exactly(side * whole(floor_div(size.abs(), lot_price))),
-            SizeUnit::TargetLots => exactly(whole(size) - holdings.lots),
+            SizeUnit::TargetValue => {
+                exactly(side * whole(floor_div(size.abs(), lot_price)) - listing.holdings.lots)
+            }
+            SizeUnit::TargetLots => exactly(whole(size) - listing.holdings.lots),
             SizeUnit::Cash => {
-                let slipped =
-                    self.slipped(price, side, side as f64, (order.limit > 0.0).then_some(order.limit));
-                let entry = slipped * (1.0 + market.spread * side as f64);
-                let power = holdings.buying_power(market, price) * size.abs();
-                Wanted { lots: side * self.affordable(power, entry), as_far_as_it_goes: true }
+                let bound = (order.limit > 0.0).then_some(order.limit);
+                let slipped = self.slipped(asset, price, side, side as f64, bound);
+                let entry = slipped * (1.0 + listing.terms.spread * side as f64);
+                let power = self.buying_power(asset, price) * size.abs();
+                let lots = side * self.affordable(asset, power, entry, maker);
+                Wanted { lots, as_far_as_it_goes: true }
             }
-            SizeUnit::Equity => {
-                let value = holdings.equity(market, price).max(0.0) * size.abs();
-                Wanted { lots: side * whole(floor_div(value, lot_price)), as_far_as_it_goes: true }
-            }
+            SizeUnit::Equity => Wanted { lots: of_equity(), as_far_as_it_goes: true },
             SizeUnit::TargetEquity => {
-                let value = holdings.equity(market, price).max(0.0) * size.abs();
-                let target = side * whole(floor_div(value, lot_price));
-                Wanted { lots: target - holdings.lots, as_far_as_it_goes: true }
+                Wanted { lots: of_equity() - listing.holdings.lots, as_far_as_it_goes: true }
             }
         }
     }
 
     /// The price after slippage. What has a bound, a limit, does not slip.
-    fn slipped(&self, price: f64, lots: i64, side: f64, bound: Option<f64>) -> f64 {
+    pub(super) fn slipped(&self, asset: usize, price: f64, lots: i64, side: f64, bound: Option<f64>) -> f64 {
         if bound.is_some() {
             return price;
         }
-        let distance = self.market.slippage.distance(self.market.units(lots.abs()), price);
+        let listing = &self.listings[asset];
+        let volume = listing.latest.volume[usize::from(side < 0.0)];
+        let market = Conditions { volume, range: listing.latest.range() };
+        let distance = listing.terms.slippage.distance(listing.terms.units(lots.abs()), price, &market);
         (price + distance.max(0.0) * side).max(0.0)
     }
 
     /// Whether the money pays for so many lots, costs included.
-    fn pays(&self, money: f64, lots: i64, price: f64) -> bool {
-        self.market.units(lots) * price + self.market.charge(lots, price) <= money
+    fn pays(&self, asset: usize, money: f64, lots: i64, price: f64, maker: bool) -> bool {
+        let terms = &self.listings[asset].terms;
+        terms.units(lots) * price + terms.charge(lots, price, maker, self.traded) <= money
     }
 
     /// The most lots that the money pays for, if the commission grows with the size.
-    fn affordable(&self, money: f64, price: f64) -> i64 {
-        let lot_price = price * self.market.lot;
+    fn affordable(&self, asset: usize, money: f64, price: f64, maker: bool) -> i64 {
+        let terms = &self.listings[asset].terms;
+        let lot_price = price * terms.lot;
         if lot_price <= 0.0 || money < lot_price {
             return 0;
         }
-        let without_costs = floor_div(money, lot_price) as i64;
-        let cost = self.market.charge(without_costs, price) / without_costs as f64;
-        let guess = floor_div(money, lot_price + cost) as i64;
-        if self.pays(money, guess, price) && !self.pays(money, guess + 1, price) {
+        let without_costs = floor_div(money, lot_price).min(LOTS_MAX) as i64;
+        let cost = terms.charge(without_costs, price, maker, self.traded) / without_costs as f64;
+        let guess = floor_div(money, lot_price + cost).min(LOTS_MAX) as i64;
+        let pays_for = |lots: i64| self.pays(asset, money, lots, price, maker);
+        if pays_for(guess) && !pays_for(guess.saturating_add(1)) {
             return guess;
         }
         // A commission that is no share of the size: the bounds meet after 63 steps at most.
         let (mut pays, mut too_many) = (0, without_costs + 1);
         while pays + 1 < too_many {
             let middle = pays + (too_many - pays) / 2;
-            if self.pays(money, middle, price) { pays = middle } else { too_many = middle }
+            if pays_for(middle) { pays = middle } else { too_many = middle }
         }
         pays
     }
 
-    /// What could be bought for after `closing` lots of the position were closed at the price.
-    fn power_without(&self, closing: i64, price: f64) -> f64 {
-        let left = self.market.units(self.holdings.lots.abs() - closing) * price / self.market.leverage;
-        (self.equity(price) - left).max(0.0) * self.market.leverage
-    }
-
-    fn close_first(&mut self, mut closing: i64, order: u32, price: f64) {
+    fn close_first(&mut self, asset: usize, mut closing: i64, order: u32, price: f64, maker: bool) {
         while closing > 0 {
-            let Some(trade) = self.holdings.trades.front().copied() else { return };
+            let Some(trade) = self.listings[asset].holdings.trades.front().copied() else { return };
             let lots = trade.lots.abs().min(closing);
             closing -= lots;
-            self.close_at(0, lots * trade.lots.signum(), order, price);
+            self.close_at(asset, 0, lots * trade.lots.signum(), order, price, maker);
         }
     }
 
-    fn close_trade(&mut self, number: u32, order: u32, price: f64) {
-        if let Some(place) = self.holdings.trades.iter().position(|trade| trade.number == number) {
-            self.close_at(place, self.holdings.trades[place].lots, order, price);
+    fn close_trade(&mut self, asset: usize, number: u32, lots: i64, order: u32, price: f64, maker: bool) {
+        let trades = &self.listings[asset].holdings.trades;
+        if let Some(place) = trades.iter().position(|trade| trade.number == number) {
+            let lots = lots.min(trades[place].lots.abs()) * trades[place].lots.signum();
+            self.close_at(asset, place, lots, order, price, maker);
         }
     }
 
-    fn close_at(&mut self, place: usize, lots: i64, order: u32, price: f64) {
-        let trade = self.holdings.trades[place];
-        let execution = self.holdings.close(&self.market, place, lots, self.at(order, price));
-        self.events.push(Event::Executed(execution));
+    fn close_at(&mut self, asset: usize, place: usize, lots: i64, order: u32, price: f64, maker: bool) {
+        let trade = self.listings[asset].holdings.trades[place];
+        self.close_lots(asset, place, lots, order, price, maker);
         if lots == trade.lots {
             self.end_where(OrderCause::TradeClosed, |working| {
                 working.order.order != order && working.guard.is_some_and(|guard| guard.trade == trade.number)
@@ -220,10 +235,28 @@ impl Engine {
         }
     }
 
-    fn open(&mut self, working: &WorkingOrder, lots: i64, price: f64, entered: Entered) {
-        let order = &working.order;
-        let execution = self.holdings.open(&self.market, lots, self.at(order.order, price));
+    fn open(&mut self, place: usize, lots: i64, reached: Reached) {
+        let working = self.book[place];
+        let (order, asset) = (&working.order, usize::from(working.order.asset));
+        let Reached { price, entered, maker, .. } = reached;
+        let commission = self.listings[asset].terms.charge(lots, price, maker, self.traded);
+        let at = self.at(asset, order.order, price, commission);
+        let Self { listings, cash, traded, .. } = self;
+        let listing = &mut listings[asset];
+        *traded += listing.terms.units(lots.abs()) * price;
+        let numbers = (working.opened, self.opened + 1);
+        let execution = listing.holdings.open(cash, numbers, lots, listing.terms.lot, at);
         self.events.push(Event::Executed(execution));
+        self.book[place].opened = execution.trade;
+        if execution.trade == self.opened + 1 {
+            self.opened += 1;
+            self.protect(&working, execution.trade, lots, price, entered);
+        }
+    }
+
+    /// Adds the orders that protect a new trade.
+    fn protect(&mut self, working: &WorkingOrder, trade: u32, lots: i64, price: f64, entered: Entered) {
+        let order = &working.order;
         // A stop that trails is a stop loss even if it has no price of its own yet.
         let trails = order.trail > 0.0 && order.kind != OrderType::TrailingStop;
         let direction = if lots < 0 { -1.0 } else { 1.0 };
@@ -231,7 +264,7 @@ impl Engine {
             0.0 if trails => price - order.trail * direction,
             stop => stop,
         };
-        let (trade, index) = (execution.trade, self.latest.index);
+        let index = self.number;
         let guard = |other| Some(Guard { trade, direction, entry: price, index, entered, other });
         let protective = NewOrder {
             group: 0,
@@ -246,60 +279,83 @@ impl Engine {
             take_profit: 0.0,
             ..*order
         };
-        let (triggered, day, ended) = (None, None, false);
+        let waiting = WorkingOrder {
+            triggered: None,
+            day_ends_ns: None,
+            rested: false,
+            is_rest: false,
+            ended: false,
+            // A cancellation on its way to the entry is none of what protects it.
+            until_ns: i64::MAX,
+            ..*working
+        };
         if stop > 0.0 || trails {
             let trail = if trails { order.trail } else { 0.0 };
             let order = NewOrder { order: order.order + 1, kind: OrderType::Stop, stop, trail, ..protective };
             let guard = guard(working.order.take_profit);
-            self.book.push(WorkingOrder { order, guard, level: stop, triggered, day, ended });
-            self.update(order.order, OrderStatus::Working, OrderCause::NotApplicable);
+            self.book.push(WorkingOrder { order, guard, level: stop, ..waiting });
+            self.update(&order, OrderStatus::Working, OrderCause::NotApplicable);
         }
         if order.take_profit > 0.0 {
             let limit = order.take_profit;
             let order = NewOrder { order: order.order + 2, kind: OrderType::Limit, limit, ..protective };
-            self.book.push(WorkingOrder { order, guard: guard(stop), level: 0.0, triggered, day, ended });
-            self.update(order.order, OrderStatus::Working, OrderCause::NotApplicable);
+            self.book.push(WorkingOrder { order, guard: guard(stop), level: 0.0, ..waiting });
+            self.update(&order, OrderStatus::Working, OrderCause::NotApplicable);
         }
     }
 
-    /// An order was filled.
-    fn filled(&mut self, at: usize, before: i64) {
-        self.finish(at, OrderStatus::Filled, OrderCause::NotApplicable);
+    /// An order was filled, wholly or as far as the volume goes; then the rest of it waits.
+    fn filled(&mut self, at: usize, before: i64, asked: i64, lots: i64) {
+        let asset = usize::from(self.book[at].order.asset);
+        self.listings[asset].take_room(lots > 0, lots.abs());
+        if asked == lots {
+            self.finish_order(at, OrderStatus::Filled, OrderCause::NotApplicable);
+        } else if self.book[at].guard.is_none() && !is_target(&self.book[at].order) {
+            let working = &mut self.book[at];
+            working.is_rest |= matches!(working.order.unit, SizeUnit::Cash | SizeUnit::Equity);
+            (working.order.unit, working.order.size) = (SizeUnit::Lots, (asked - lots) as f64);
+        }
         let order = self.book[at].order;
         self.follow(&order, before);
     }
 
     /// Ends what a fill leaves without a purpose.
     fn follow(&mut self, order: &NewOrder, before: i64) {
-        let now = self.holdings.lots;
-        if order.group != 0 {
-            self.end_where(OrderCause::OtherFilled, |working| working.order.group == order.group);
+        let listing = &self.listings[usize::from(order.asset)];
+        let (now, bar_before) = (listing.holdings.lots, listing.before);
+        if let Some(group) = group_of(order) {
+            // Itself it waits for the rest, if it was filled in part.
+            let number = order.order;
+            self.end_where(OrderCause::OtherFilled, |working| {
+                group_of(&working.order) == Some(group) && working.order.order != number
+            });
         }
         if before != 0 && (now == 0 || (now < 0) != (before < 0)) {
             // Those that came with the order that has closed it may be meant for the position that comes
             // next.
-            let index = self.latest.index;
+            let asset = order.asset;
             self.end_where(OrderCause::TradeClosed, |working| {
-                working.order.reduce_only && working.guard.is_none() && working.order.after + 1 < index
+                let left_over = working.order.reduce_only && working.guard.is_none();
+                left_over && working.order.asset == asset && working.order.after < bar_before
             });
         }
     }
 
     fn refuse(&mut self, at: usize, status: OrderStatus, cause: OrderCause, money: f64, price: f64) {
         self.book[at].ended = true;
-        let order = self.book[at].order.order;
-        let price = price * self.market.lot;
-        self.update_with_money(order, status, cause, money, price);
+        let order = self.book[at].order;
+        let price = price * self.listings[usize::from(order.asset)].terms.lot;
+        self.update_with_money(&order, status, cause, money, price);
     }
 
     /// Cancels the working orders that `which` names.
     fn end_where(&mut self, cause: OrderCause, which: impl Fn(&WorkingOrder) -> bool) {
-        let index = self.latest.index;
-        let Self { book, events, .. } = self;
+        let Self { book, events, listings, .. } = self;
         for working in book.iter_mut().filter(|working| !working.ended) {
             if which(working) {
                 working.ended = true;
                 let (order, status) = (working.order.order, OrderStatus::Cancelled);
+                let index = listings[usize::from(working.order.asset)].latest.number;
                 events.push(Event::Update(OrderUpdate {
                     order,
                     index,
@@ -313,6 +369,12 @@ impl Engine {
     }
 }
 
+/// The number of the first order of its group.
+fn group_of(order: &NewOrder) -> Option<u32> {
+    let before = u32::from(order.group.checked_sub(1)?) * NUMBERS_OF_AN_ORDER;
+    Some(order.order.wrapping_sub(before))
+}
+
 fn is_target(order: &NewOrder) -> bool {
-    matches!(order.unit, SizeUnit::TargetLots | SizeUnit::TargetEquity)
+    matches!(order.unit, SizeUnit::TargetLots | SizeUnit::TargetEquity | SizeUnit::TargetValue)
 }

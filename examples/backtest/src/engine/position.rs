@@ -1,8 +1,7 @@
-//! The netted position of one account: open trades, first in first out, and the money behind them.
+//! The netted position in one asset: open trades, first in first out, and what they have cost.
 
 use std::collections::VecDeque;
 
-use super::models::Market;
 use crate::messages::{Execution, FillKind, Timestamp};
 
 /// An open trade. Its lots are negative when short.
@@ -13,55 +12,68 @@ pub(super) struct OpenTrade {
     pub(super) price: f64,
 }
 
-/// Cash, position and open trades.
+/// Position and open trades.
 ///
-/// Cash is what is realised: commissions and the profits of closed trades. The equity at a price is
-/// `cash + position * price - cost`, where `cost` is the position at its entry prices.
-#[derive(Clone, Debug)]
+/// The value of a position at a price is `position * price - cost`, where `cost` is the position at its entry
+/// prices. Cash is what is realised: commissions and the profits of closed trades.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Holdings {
-    pub(super) cash: f64,
     pub(super) cost: f64,
     pub(super) lots: i64,
     pub(super) trades: VecDeque<OpenTrade>,
-    opened: u32,
 }
 
-/// Who is filled, when and where.
+/// Who is filled, when and where, and at what cost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct FillAtPrice {
     pub(super) timestamp: Timestamp,
     pub(super) index: u32,
     pub(super) order: u32,
+    pub(super) asset: u16,
     pub(super) price: f64,
+    pub(super) commission: f64,
 }
 
 impl Holdings {
-    pub(super) fn new(cash: f64) -> Self {
-        Self { cash, cost: 0.0, lots: 0, trades: VecDeque::new(), opened: 0 }
-    }
-
-    pub(super) fn equity(&self, market: &Market, price: f64) -> f64 {
-        self.cash + (market.units(self.lots) * price - self.cost)
-    }
-
-    /// What can still be bought for, credit included, when the position is valued at `price`.
-    pub(super) fn buying_power(&self, market: &Market, price: f64) -> f64 {
-        let bound = market.units(self.lots.abs()) * price / market.leverage;
-        (self.equity(market, price) - bound).max(0.0) * market.leverage
-    }
-
-    pub(super) fn open(&mut self, market: &Market, lots: i64, at: FillAtPrice) -> Execution {
-        self.opened += 1;
-        let commission = market.charge(lots, at.price);
-        self.cash -= commission;
-        self.cost += market.units(lots) * at.price;
+    /// Adds to the trade of this number, if it is open still: the one that the order has opened with a part
+    /// before. Otherwise opens a trade of the number `next`. `units` is a lot.
+    pub(super) fn open(
+        &mut self,
+        cash: &mut f64,
+        (number, next): (u32, u32),
+        lots: i64,
+        units: f64,
+        at: FillAtPrice,
+    ) -> Execution {
+        *cash -= at.commission;
+        self.cost += lots as f64 * units * at.price;
         self.lots += lots;
-        self.trades.push_back(OpenTrade { number: self.opened, lots, price: at.price });
-        self.execution(FillKind::Open, self.opened, lots, commission, at)
+        // Their numbers rise.
+        let place = self.trades.binary_search_by_key(&number, |trade| trade.number);
+        let number = match place.ok().and_then(|place| self.trades.get_mut(place)) {
+            Some(trade) => {
+                let value = trade.price * trade.lots as f64 + at.price * lots as f64;
+                trade.lots += lots;
+                trade.price = value / trade.lots as f64;
+                number
+            }
+            None => {
+                self.trades.push_back(OpenTrade { number: next, lots, price: at.price });
+                next
+            }
+        };
+        self.execution(FillKind::Open, number, lots, *cash, at)
     }
 
     /// Closes `lots` (of the trade's sign, at most its size) of the open trade at `place`.
-    pub(super) fn close(&mut self, market: &Market, place: usize, lots: i64, at: FillAtPrice) -> Execution {
+    pub(super) fn close(
+        &mut self,
+        cash: &mut f64,
+        place: usize,
+        lots: i64,
+        units: f64,
+        at: FillAtPrice,
+    ) -> Execution {
         let trade = &mut self.trades[place];
         let (number, entry) = (trade.number, trade.price);
         trade.lots -= lots;
@@ -69,35 +81,28 @@ impl Holdings {
             // The first in nearly all cases, so this moves nothing.
             self.trades.remove(place);
         }
-        let commission = market.charge(lots, at.price);
-        self.cash += market.units(lots) * (at.price - entry) - commission;
-        self.cost -= market.units(lots) * entry;
+        let size = lots as f64 * units;
+        *cash += size * (at.price - entry) - at.commission;
+        self.cost -= size * entry;
         self.lots -= lots;
         if self.lots == 0 {
             // What rounding has left of it belongs to no position.
             self.cost = 0.0;
         }
-        self.execution(FillKind::Close, number, -lots, commission, at)
+        self.execution(FillKind::Close, number, -lots, *cash, at)
     }
 
-    /// The equity was used up: everything is closed and no cash is left, nor owed.
+    /// The equity was used up: everything is gone.
     pub(super) fn liquidate(&mut self, at: FillAtPrice, out: &mut impl FnMut(Execution)) {
-        (self.cash, self.cost, self.lots) = (0.0, 0.0, 0);
+        (self.cost, self.lots) = (0.0, 0);
         while let Some(trade) = self.trades.pop_front() {
             out(self.execution(FillKind::Liquidation, trade.number, -trade.lots, 0.0, at));
         }
     }
 
-    fn execution(
-        &self,
-        kind: FillKind,
-        trade: u32,
-        quantity: i64,
-        commission: f64,
-        at: FillAtPrice,
-    ) -> Execution {
-        let FillAtPrice { timestamp, index, order, price } = at;
-        let (cash, cost) = (self.cash, self.cost);
-        Execution { timestamp, order, trade, index, kind, quantity, price, commission, cash, cost }
+    fn execution(&self, kind: FillKind, trade: u32, quantity: i64, cash: f64, at: FillAtPrice) -> Execution {
+        let FillAtPrice { timestamp, index, order, asset, price, commission } = at;
+        let cost = self.cost;
+        Execution { timestamp, order, trade, index, kind, asset, quantity, price, commission, cash, cost }
     }
 }

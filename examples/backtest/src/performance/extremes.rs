@@ -1,7 +1,5 @@
 //! The lowest low and the highest high of any stretch of bars, in logarithmic time.
 
-use crate::messages::Bar;
-
 /// A tree over bars: a node at `i` holds the extremes of its children at `2 i` and `2 i + 1`.
 pub(super) struct Extremes {
     nodes: Vec<(f64, f64)>,
@@ -11,11 +9,12 @@ pub(super) struct Extremes {
 const NOTHING: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
 
 impl Extremes {
-    pub(super) fn of(bars: &[Bar]) -> Self {
-        let leaves = bars.len().max(1);
+    /// Of lows and highs.
+    pub(super) fn of(ranges: impl ExactSizeIterator<Item = (f64, f64)>) -> Self {
+        let leaves = ranges.len().max(1);
         let mut nodes = vec![NOTHING; 2 * leaves];
-        for (node, bar) in nodes[leaves..].iter_mut().zip(bars) {
-            *node = (bar.low, bar.high);
+        for (node, range) in nodes[leaves..].iter_mut().zip(ranges) {
+            *node = range;
         }
         for at in (1..leaves).rev() {
             nodes[at] = join(nodes[2 * at], nodes[2 * at + 1]);
@@ -54,15 +53,15 @@ mod tests {
     #[test]
     fn every_stretch_of_a_few_bars() {
         for count in 1..20_usize {
-            let bar = |at: usize| {
+            let range = |at: usize| {
                 let low = (at * 7 % 11) as f64;
-                Bar { low, high: low + (at * 5 % 13) as f64, ..Bar::default() }
+                (low, low + (at * 5 % 13) as f64)
             };
-            let bars: Vec<Bar> = (0..count).map(bar).collect();
-            let extremes = Extremes::of(&bars);
+            let ranges: Vec<(f64, f64)> = (0..count).map(range).collect();
+            let extremes = Extremes::of(ranges.iter().copied());
             for first in 0..count {
                 for last in first..count {
-                    let slow = bars[first..=last].iter().fold(NOTHING, |e, bar| join(e, (bar.low, bar.high)));
+                    let slow = ranges[first..=last].iter().fold(NOTHING, |e, range| join(e, *range));
                     assert_eq!(extremes.between(first, last), slow, "{count} {first} {last}");
                 }
             }

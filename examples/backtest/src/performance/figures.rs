@@ -6,6 +6,7 @@
 
 use crate::data::{NS_PER_DAY, years_between};
 use crate::messages::Bar;
+use crate::risk::{quantile, shortfall};
 use crate::strategy::Trade;
 
 /// What a run was worth. Money is in units of the currency, `_pct` in percent, durations in days.
@@ -72,6 +73,18 @@ pub struct Figures {
     pub sqn: f64,
     /// Kelly's share: `w - (1 - w) / (mean win / mean loss)`, where `w` is the win rate.
     pub kelly: f64,
+    /// Value at risk of a day: the loss that 95 of 100 days do not exceed, from the 5 % quantile of `D` by
+    /// linear interpolation; negative if even that day wins.
+    pub var_95_pct: f64,
+    /// Expected shortfall of a day: the mean loss of the worst 5 % of `D`, of one day at least.
+    pub expected_shortfall_95_pct: f64,
+    /// Skewness of `D`: mean cubed distance from the mean over the cubed deviation, both of the population.
+    pub skewness: f64,
+    /// Kurtosis of `D`: 3 for a normal distribution; both moments of the population.
+    pub kurtosis: f64,
+    /// Turnover: half the value of entries and exits of closed trades, over the mean equity, per year of
+    /// 365.25 days. Buying with everything and selling it once a year is about 1.
+    pub turnover_annual: f64,
     /// Trading days in a year: 365 if the data has weekends, else 252; 52, 12 or 1 for weekly, monthly and
     /// yearly bars.
     pub days_per_year: f64,
@@ -94,6 +107,8 @@ impl Figures {
         let returns: Vec<f64> = trades.iter().map(|trade| trade.return_pct / 100.0).collect();
         let durations: Vec<f64> =
             trades.iter().map(|trade| days(trade.exit_time, trade.entry_time)).collect();
+        let traded: f64 = trades.iter().map(|t| t.size.abs() * (t.entry_price + t.exit_price)).sum();
+        let turnover = traded / 2.0 / mean(equity);
         let profits: Vec<f64> = trades.iter().map(|trade| trade.profit).collect();
         let wins = profits.iter().filter(|profit| **profit > 0.0).count() as f64;
         let win_rate = wins / profits.len() as f64;
@@ -101,7 +116,7 @@ impl Figures {
         let losses: f64 = returns.iter().filter(|r| **r < 0.0).sum();
         Some(Self {
             duration_days: days(last.timestamp, first.timestamp),
-            exposure_pct: exposure_pct(bars.len(), trades),
+            exposure_pct: exposure_pct(bars, trades),
             equity_final: end,
             equity_peak: equity.iter().copied().fold(f64::MIN, f64::max),
             // The sum of nothing would be -0.
@@ -131,6 +146,11 @@ impl Figures {
             expectancy_pct: mean(&returns) * 100.0,
             sqn: (profits.len() as f64).sqrt() * ratio(mean(&profits), variance(&profits).sqrt()),
             kelly: kelly(&profits, win_rate),
+            var_95_pct: daily.var_95 * 100.0,
+            expected_shortfall_95_pct: daily.shortfall_95 * 100.0,
+            skewness: daily.skewness,
+            kurtosis: daily.kurtosis,
+            turnover_annual: if years > 0.0 { turnover / years } else { f64::NAN },
             days_per_year,
         })
     }
@@ -145,15 +165,23 @@ fn days(later: crate::messages::Timestamp, earlier: crate::messages::Timestamp) 
     later.as_nanos().saturating_sub(earlier.as_nanos()) as f64 / NS_PER_DAY as f64
 }
 
-fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// The variance of a sample; `NaN` of fewer than two.
-fn variance(values: &[f64]) -> f64 {
+pub(crate) fn variance(values: &[f64]) -> f64 {
     let mean = mean(values);
     let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
     if values.len() < 2 { f64::NAN } else { squares / (values.len() - 1) as f64 }
+}
+
+/// Skewness and kurtosis, from the moments of the population.
+pub(crate) fn shape(values: &[f64]) -> (f64, f64) {
+    let center = mean(values);
+    let moment = |power: i32| mean(&values.iter().map(|v| (v - center).powi(power)).collect::<Vec<_>>());
+    let variance = moment(2);
+    (ratio(moment(3), variance.powf(1.5)), ratio(moment(4), variance * variance))
 }
 
 fn largest(values: &[f64]) -> f64 {
@@ -173,19 +201,24 @@ fn kelly(profits: &[f64], win_rate: f64) -> f64 {
     win_rate - (1.0 - win_rate) / (mean(&wins) / -mean(&losses))
 }
 
-fn exposure_pct(bars: usize, trades: &[Trade]) -> f64 {
-    // Where trades begin less where they have ended: what is above zero is held.
-    let mut changes = vec![0_i64; bars + 1];
+pub(crate) fn exposure_pct(bars: &[Bar], trades: &[Trade]) -> f64 {
+    // Where trades begin less where they have ended: what is above zero is held. Trades in several assets
+    // count the bars of their own asset, so their times are what can be compared.
+    let at = |time: crate::messages::Timestamp| {
+        let at = bars.partition_point(|bar| bar.timestamp < time);
+        at.min(bars.len().saturating_sub(1))
+    };
+    let mut changes = vec![0_i64; bars.len() + 1];
     for trade in trades {
-        changes[trade.entry_bar as usize] += 1;
-        changes[trade.exit_bar as usize + 1] -= 1;
+        changes[at(trade.entry_time)] += 1;
+        changes[at(trade.exit_time) + 1] -= 1;
     }
     let mut open = 0;
-    let held = changes[..bars].iter().filter(|change| {
+    let held = changes[..bars.len()].iter().filter(|change| {
         open += **change;
         open > 0
     });
-    held.count() as f64 / bars as f64 * 100.0
+    held.count() as f64 / bars.len() as f64 * 100.0
 }
 
 /// Returns of days, and what follows from them for a year.
@@ -194,24 +227,41 @@ struct Daily {
     volatility: f64,
     /// Root of the mean square of the losses.
     downside: f64,
+    var_95: f64,
+    shortfall_95: f64,
+    skewness: f64,
+    kurtosis: f64,
+}
+
+/// The return of each day of UTC over the day before, from the last equity of each. Days without a defined
+/// return, after ruin, are left out.
+#[must_use]
+pub fn daily_returns(bars: &[Bar], equity: &[f64]) -> Vec<f64> {
+    // After ruin the return would be 0/0: no return at all.
+    let mut changes = daily_changes(bars, equity);
+    changes.retain(|daily| !daily.is_nan());
+    changes
+}
+
+/// As `daily_returns`, one for each day but the first. After ruin they are no numbers.
+pub(crate) fn daily_changes(bars: &[Bar], equity: &[f64]) -> Vec<f64> {
+    let period = |bar: &Bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY);
+    let mut closes: Vec<(i64, f64)> = Vec::new();
+    for (bar, equity) in bars.iter().zip(equity) {
+        match closes.last_mut() {
+            Some((day, close)) if *day == period(bar) => *close = *equity,
+            _ => closes.push((period(bar), *equity)),
+        }
+    }
+    closes.windows(2).map(|pair| pair[1].1 / pair[0].1 - 1.0).collect()
 }
 
 impl Daily {
     fn of(bars: &[Bar], equity: &[f64], days_per_year: f64) -> Self {
-        let period = |bar: &Bar| bar.timestamp.as_nanos().div_euclid(NS_PER_DAY);
-        let mut closes: Vec<(i64, f64)> = Vec::new();
-        for (bar, equity) in bars.iter().zip(equity) {
-            match closes.last_mut() {
-                Some((day, close)) if *day == period(bar) => *close = *equity,
-                _ => closes.push((period(bar), *equity)),
-            }
-        }
-        let returns: Vec<f64> = closes
-            .windows(2)
-            .map(|pair| pair[1].1 / pair[0].1 - 1.0)
-            // After ruin the return would be 0/0: no return at all.
-            .filter(|daily| !daily.is_nan())
-            .collect();
+        let returns = daily_returns(bars, equity);
+        let mut sorted = returns.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let (skewness, kurtosis) = shape(&returns);
         let growth = 1.0 + geometric_mean(&returns);
         let square = growth * growth;
         let spread = (variance(&returns) + square).powf(days_per_year) - growth.powf(2.0 * days_per_year);
@@ -220,6 +270,10 @@ impl Daily {
             annual: growth.powf(days_per_year) - 1.0,
             volatility: spread.sqrt(),
             downside: (losses / returns.len() as f64).sqrt(),
+            var_95: 0.0 - quantile(&sorted, 0.05),
+            shortfall_95: shortfall(&sorted, 0.05),
+            skewness,
+            kurtosis,
         }
     }
 }
@@ -227,7 +281,7 @@ impl Daily {
 /// Trading days per year, from the median distance of bars and from what falls on weekends.
 fn days_per_year(bars: &[Bar]) -> f64 {
     let stamps: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos()).collect();
-    let mut steps: Vec<i64> = stamps.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mut steps: Vec<i64> = stamps.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     steps.sort_unstable();
     let median = steps.get(steps.len() / 2).copied().unwrap_or(NS_PER_DAY) / NS_PER_DAY;
     match median {
@@ -252,6 +306,54 @@ fn beta(bars: &[Bar], equity: &[f64]) -> f64 {
     let covariance: f64 = own.iter().zip(&market).map(|(a, b)| (a - own_mean) * (b - market_mean)).sum();
     let squares: f64 = market.iter().map(|b| (b - market_mean) * (b - market_mean)).sum();
     covariance / squares
+}
+
+/// One fall of the equity from its highest value so far, and the time until it came back.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct DrawdownSpan {
+    /// Number of the bar of the peak.
+    pub peak_bar: usize,
+    /// Number of the bar of the lowest equity.
+    pub trough_bar: usize,
+    /// Number of the bar on which the peak was reached again; `None` if it was not.
+    pub recovery_bar: Option<usize>,
+    /// The fall, over the peak, in percent; negative.
+    pub depth_pct: f64,
+    /// From the peak to the recovery, or to the end, in days.
+    pub duration_days: f64,
+}
+
+/// The falls of the equity, the deepest first, at most `count` of them. A fall is at least one bar below the
+/// peak.
+#[must_use]
+pub fn drawdowns(bars: &[Bar], equity: &[f64], count: usize) -> Vec<DrawdownSpan> {
+    let mut found = Vec::new();
+    let (mut peak, mut trough) = (0, 0);
+    let mut close = |peak: usize, trough: usize, end: usize, recovered: bool| {
+        if trough != peak {
+            found.push(DrawdownSpan {
+                peak_bar: peak,
+                trough_bar: trough,
+                recovery_bar: recovered.then_some(end),
+                depth_pct: (equity[trough] / equity[peak] - 1.0) * 100.0,
+                duration_days: days(bars[end].timestamp, bars[peak].timestamp),
+            });
+        }
+    };
+    for at in 0..equity.len().min(bars.len()) {
+        if equity[at] >= equity[peak] {
+            close(peak, trough, at, true);
+            (peak, trough) = (at, at);
+        } else if equity[at] < equity[trough] {
+            trough = at;
+        }
+    }
+    if let Some(end) = equity.len().min(bars.len()).checked_sub(1) {
+        close(peak, trough, end, false);
+    }
+    found.sort_by(|a, b| a.depth_pct.total_cmp(&b.depth_pct));
+    found.truncate(count);
+    found
 }
 
 /// The stretches between one highest equity and the next.

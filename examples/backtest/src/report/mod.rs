@@ -1,9 +1,10 @@
-//! Self-contained pages: no network, no library, readable on a phone, in light and in dark.
+//! Self-contained pages: no network, readable on a phone, in light and in dark.
 
 mod curve;
 mod distribution;
 mod heatmap;
 mod monthly;
+mod page;
 mod scale;
 
 use std::fmt::Write as _;
@@ -14,6 +15,7 @@ use crate::ledger::Statistics;
 use crate::results::Row;
 
 pub use self::distribution::{MonteCarloPage, monte_carlo_page};
+pub(crate) use self::page::{Page, SearchPanel, render};
 
 /// Rows of the table of the best.
 const BEST_ROWS: usize = 10;

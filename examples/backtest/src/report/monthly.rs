@@ -8,9 +8,9 @@ use crate::data::{NS_PER_DAY, civil_from_days};
 /// Returns of one calendar year, in percent.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Year {
-    year: i64,
-    months: [Option<f64>; 12],
-    total: f64,
+    pub(super) year: i64,
+    pub(super) months: [Option<f64>; 12],
+    pub(super) total: f64,
 }
 
 /// Compounded returns of each month: the equity at its last bar over that at the last bar before it.

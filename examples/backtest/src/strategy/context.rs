@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::ticket::{Size, Ticket};
 use super::trader::Desk;
-use crate::messages::{Bar, OrderUpdate, Timestamp};
+use crate::messages::{Bar, OrderUpdate, Quote, Tick, Timestamp};
 
 /// The number of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +29,8 @@ impl OrderId {
 pub struct OpenOrder {
     /// Its number.
     pub id: OrderId,
+    /// Number of its asset: its place among those of the backtest.
+    pub asset: u16,
     /// What was asked for: of a protective order, the ticket of the order that it protects.
     pub ticket: Ticket,
     /// Whether it is a buy. That of a protective order is the opposite of its ticket's.
@@ -37,21 +39,69 @@ pub struct OpenOrder {
 
 /// The bars so far, the account as of now, and the ways to trade.
 ///
+/// With several assets it is that of one: what a strategy is called with is that of the first, and
+/// [`asset`](StrategyContext::asset) gives that of another: `ctx.asset("B").buy(10)`. Cash, equity and the
+/// list of orders are those of the whole account.
+///
 /// Everything here is as it was at the close of the latest bar, after all that was filled in that bar. What
 /// is sent is filled on later bars.
 pub struct StrategyContext<'a> {
     pub(super) desk: &'a mut Desk,
+    pub(super) asset: u16,
 }
 
 impl StrategyContext<'_> {
-    /// The bar that has just closed.
+    /// The same account, with the prices and the position of this asset.
+    ///
+    /// # Panics
+    /// If the backtest has no asset of this name: as an index beyond the end, a mistake of the strategy.
+    /// The run ends with an error that lists the names.
+    #[must_use]
+    pub fn asset(&mut self, symbol: &str) -> StrategyContext<'_> {
+        let Some(asset) = self.desk.asset(symbol) else {
+            panic!("there is no asset `{symbol}`; there are {:?}", self.desk.symbols());
+        };
+        StrategyContext { desk: self.desk, asset }
+    }
+
+    /// The name of the asset; empty if it was not named.
+    #[must_use]
+    pub fn symbol(&self) -> &str {
+        self.desk.symbols().get(usize::from(self.asset)).map_or("", String::as_str)
+    }
+
+    #[inline]
+    fn at(&self) -> usize {
+        usize::from(self.asset)
+    }
+
+    /// The bar that has just closed, or the latest of this asset if it is another's turn. Of quotes and
+    /// ticks, a bar of one price.
     #[inline]
     #[must_use]
     pub fn bar(&self) -> &Bar {
-        self.desk.bar()
+        self.desk.past.bar(self.at())
     }
 
-    /// Its close.
+    /// The latest quote, if quotes are what this asset has.
+    #[must_use]
+    pub fn quote(&self) -> Option<&Quote> {
+        self.quotes().last()
+    }
+
+    /// The quotes so far, the latest last; empty of an asset without.
+    #[must_use]
+    pub fn quotes(&self) -> &[Quote] {
+        self.desk.past.quotes(self.at())
+    }
+
+    /// The ticks so far, the latest last; empty of an asset without.
+    #[must_use]
+    pub fn ticks(&self) -> &[Tick] {
+        self.desk.past.ticks(self.at())
+    }
+
+    /// Its close; of a quote the middle of bid and ask.
     #[inline]
     #[must_use]
     pub fn price(&self) -> f64 {
@@ -68,27 +118,27 @@ impl StrategyContext<'_> {
     /// [`LOOKBACK_BARS`](crate::limits::LOOKBACK_BARS) at least.
     #[must_use]
     pub fn bars(&self) -> &[Bar] {
-        self.desk.bars()
+        self.desk.past.bars(self.at())
     }
 
     /// Units held; negative when short, zero when flat.
     #[inline]
     #[must_use]
     pub fn position(&self) -> f64 {
-        self.desk.units()
+        self.desk.held[self.at()].units()
     }
 
     /// Whether nothing is held.
     #[inline]
     #[must_use]
     pub fn is_flat(&self) -> bool {
-        self.desk.lots == 0
+        self.desk.held[self.at()].lots == 0
     }
 
     /// Mean entry price of the position; zero when flat.
     #[must_use]
     pub fn entry_price(&self) -> f64 {
-        if self.is_flat() { 0.0 } else { self.desk.cost / self.position() }
+        if self.is_flat() { 0.0 } else { self.desk.held[self.at()].cost / self.position() }
     }
 
     /// What the account is worth, at the latest close.
@@ -103,7 +153,7 @@ impl StrategyContext<'_> {
         self.desk.cash
     }
 
-    /// The orders that wait to be filled.
+    /// The orders of the account that wait to be filled, those of other assets included.
     #[must_use]
     pub fn orders(&self) -> &[OpenOrder] {
         &self.desk.open
@@ -118,12 +168,12 @@ impl StrategyContext<'_> {
     /// Sends an order to buy, `ctx.buy(10)`, `ctx.buy(Size::All)` or a [`Ticket`]. It can be filled from the
     /// next bar on.
     pub fn buy(&mut self, ticket: impl Into<Ticket>) -> OrderId {
-        self.desk.send(ticket.into(), 1.0)
+        self.desk.send(self.asset, ticket.into(), 1.0)
     }
 
     /// Sends an order to sell: it closes what is held, and then sells short.
     pub fn sell(&mut self, ticket: impl Into<Ticket>) -> OrderId {
-        self.desk.send(ticket.into(), -1.0)
+        self.desk.send(self.asset, ticket.into(), -1.0)
     }
 
     /// Closes the position at the market. `None` when flat.
@@ -133,23 +183,32 @@ impl StrategyContext<'_> {
             return None;
         }
         let ticket = Ticket::new(units.abs()).reduce_only();
-        Some(self.desk.send(ticket, -units.signum()))
+        Some(self.desk.send(self.asset, ticket, -units.signum()))
     }
 
     /// Buys or sells at the market what is missing to a position: units, or a share of the equity or an
     /// amount of money at the price of the fill. Negative is short; zero is flat.
     pub fn target(&mut self, size: impl Into<Size>) -> OrderId {
-        let size = match size.into() {
-            Size::Value(value) => Size::Equity(if self.equity() > 0.0 { value / self.equity() } else { 0.0 }),
-            other => other,
+        let size = size.into();
+        let value = self.position() * self.price();
+        // As it looks now; the fill will tell.
+        let buy = match size {
+            Size::Units(units) => units > self.position(),
+            Size::Value(wanted) => wanted > value,
+            Size::All => self.equity() > value,
+            Size::Cash(share) | Size::Equity(share) => share * self.equity() > value,
         };
-        self.desk.send(Ticket::new(size).as_target(), 1.0)
+        self.desk.send_order(self.asset, Ticket::new(size).as_target(), 1.0, buy)
     }
 
     /// Sends orders of which one cancels the others as soon as it is filled. `true` buys.
     pub fn one_cancels_other<const N: usize>(&mut self, orders: [(bool, Ticket); N]) -> [OrderId; N] {
-        let group = self.desk.next_order;
-        orders.map(|(buy, ticket)| self.desk.send(ticket.in_group(group), if buy { 1.0 } else { -1.0 }))
+        // Far more than can work at once have their places.
+        let mut place = 0_u16;
+        orders.map(|(buy, ticket)| {
+            place = place.saturating_add(1);
+            self.desk.send(self.asset, ticket.in_group(place), if buy { 1.0 } else { -1.0 })
+        })
     }
 
     /// Cancels an order. One that has ended is passed over.

@@ -1,26 +1,15 @@
-//! What a trader knows: the bars so far, the account as the exchange has told it, and its orders.
+//! What a trader knows: the market so far, the account as the exchange has told it, and its orders.
 
 use std::sync::Arc;
 
 use super::context::{OpenOrder, OrderId};
 use super::journal::Journal;
+use super::past::Past;
 use super::ticket::Ticket;
-use crate::limits::LOOKBACK_BARS;
+use crate::engine::NUMBERS_OF_AN_ORDER;
 use crate::messages::{
-    Bar, CancelOrder, Execution, FillKind, NewOrder, OrderCause, OrderStatus, OrderUpdate,
+    CancelOrder, Charge, Execution, FillKind, NewOrder, OrderCause, OrderStatus, OrderUpdate, Timestamp,
 };
-
-/// Numbers that one order takes: its own, and those of its stop loss and its take profit.
-const NUMBERS_OF_AN_ORDER: u32 = 3;
-
-/// The bars so far.
-#[derive(Clone, Debug)]
-pub(super) enum Past {
-    /// All of them are in memory, shared by all runs; so many have been seen.
-    Shared { bars: Arc<[Bar]>, seen: usize },
-    /// The latest, as they came.
-    Own(Vec<Bar>),
-}
 
 /// What goes to the exchange.
 #[derive(Clone, Copy, Debug)]
@@ -29,106 +18,165 @@ pub(super) enum Instruction {
     Cancel(CancelOrder),
 }
 
-/// One account, as its trader sees it.
-#[derive(Clone, Debug)]
-pub struct Desk {
-    past: Past,
-    lot: f64,
+/// What an account holds of one asset.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
     pub(super) lots: i64,
-    pub(super) cash: f64,
     /// The position at its entry prices.
     pub(super) cost: f64,
-    pub(super) equity: f64,
-    /// Whether something was filled in the bar at hand.
-    pub(super) traded: bool,
-    pub(super) next_order: u32,
-    pub(super) open: Vec<OpenOrder>,
-    pub(super) updates: Vec<OrderUpdate>,
-    pub(super) outbox: Vec<Instruction>,
-    pub(super) journal: Option<Journal>,
+    /// Units of one lot.
+    lot: f64,
+    /// The latest price; zero before the first.
+    price: f64,
 }
 
-impl Desk {
-    pub(super) fn new(past: Past, cash: f64, lot: f64, journal: Option<Journal>) -> Self {
-        Self {
-            past,
-            lot,
-            lots: 0,
-            cash,
-            cost: 0.0,
-            equity: cash,
-            traded: false,
-            // 0 is the exchange itself.
-            next_order: 1,
-            open: Vec::new(),
-            updates: Vec::new(),
-            outbox: Vec::new(),
-            journal,
-        }
-    }
-
-    /// Takes the next bar into the past, and values the account at its close.
-    #[inline]
-    pub(super) fn see(&mut self, bar: &Bar) {
-        match &mut self.past {
-            Past::Shared { seen, .. } => *seen += 1,
-            Past::Own(bars) => remember(bars, bar),
-        }
-        self.value(bar.close);
-    }
-
-    #[inline]
-    pub(super) fn value(&mut self, close: f64) {
-        self.equity = self.cash + (self.units() * close - self.cost);
-    }
-
-    #[inline]
-    pub(super) fn bar(&self) -> &Bar {
-        match &self.past {
-            Past::Shared { bars, seen } => &bars[seen - 1],
-            Past::Own(bars) => &bars[bars.len() - 1],
-        }
-    }
-
-    pub(super) fn bars(&self) -> &[Bar] {
-        match &self.past {
-            Past::Shared { bars, seen } => &bars[..*seen],
-            Past::Own(bars) => bars,
-        }
+impl Held {
+    pub(super) fn nothing(lot: f64) -> Self {
+        Self { lots: 0, cost: 0.0, lot, price: 0.0 }
     }
 
     #[inline]
     pub(super) fn units(&self) -> f64 {
         self.lots as f64 * self.lot
     }
+}
 
-    pub(super) fn send(&mut self, ticket: Ticket, side: f64) -> OrderId {
+/// One account, as its trader sees it.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    pub(super) past: Past,
+    symbols: Arc<[String]>,
+    pub(super) held: Vec<Held>,
+    /// How many of them are held.
+    positions: usize,
+    /// Assets without a price yet.
+    unpriced: usize,
+    pub(super) cash: f64,
+    pub(super) equity: f64,
+    /// Whether something was filled in the moment at hand.
+    pub(super) traded: bool,
+    next_order: u32,
+    pub(super) open: Vec<OpenOrder>,
+    /// Orders that the strategy has cancelled, until the exchange says what became of them.
+    leaving: Vec<OpenOrder>,
+    pub(super) updates: Vec<OrderUpdate>,
+    pub(super) outbox: Vec<Instruction>,
+    pub(super) journal: Option<Journal>,
+}
+
+impl Desk {
+    /// `lots` has the units of a lot of each asset.
+    pub(super) fn new(
+        past: Past,
+        cash: f64,
+        symbols: Arc<[String]>,
+        lots: &[f64],
+        journal: Option<Journal>,
+    ) -> Self {
+        Self {
+            past,
+            symbols,
+            held: lots.iter().copied().map(Held::nothing).collect(),
+            positions: 0,
+            unpriced: lots.len(),
+            cash,
+            equity: cash,
+            traded: false,
+            // 0 is the exchange itself.
+            next_order: 1,
+            open: Vec::new(),
+            leaving: Vec::new(),
+            updates: Vec::new(),
+            outbox: Vec::new(),
+            journal,
+        }
+    }
+
+    /// The number of an asset.
+    pub(super) fn asset(&self, symbol: &str) -> Option<u16> {
+        self.symbols.iter().position(|other| other == symbol).map(|at| at as u16)
+    }
+
+    pub(super) fn symbols(&self) -> &[String] {
+        &self.symbols
+    }
+
+    /// Whether each asset has a price.
+    #[inline]
+    pub(super) fn is_ready(&self) -> bool {
+        self.unpriced == 0
+    }
+
+    /// Shows the strategy one moment more, and values the account. `None` if nothing more has happened.
+    #[inline]
+    pub(super) fn see(&mut self) -> Option<Timestamp> {
+        let Self { past, held, unpriced, .. } = self;
+        let time = past.see(|asset, price| {
+            let held = &mut held[asset];
+            if held.price == 0.0 {
+                *unpriced -= 1;
+            }
+            held.price = price;
+        })?;
+        self.value();
+        Some(time)
+    }
+
+    /// Values the account at the latest prices.
+    #[inline]
+    pub(super) fn value(&mut self) {
+        let mut profits = 0.0;
+        if self.holds() {
+            for held in self.held.iter().filter(|held| held.lots != 0) {
+                profits += held.units() * held.price - held.cost;
+            }
+        }
+        self.equity = self.cash + profits;
+    }
+
+    /// Whether anything is held.
+    #[inline]
+    pub(super) fn holds(&self) -> bool {
+        self.positions != 0
+    }
+
+    pub(super) fn send(&mut self, asset: u16, ticket: Ticket, side: f64) -> OrderId {
+        self.send_order(asset, ticket, side, side > 0.0)
+    }
+
+    /// `side` is that of the size; `buy` what it comes to, which of a target is another matter.
+    pub(super) fn send_order(&mut self, asset: u16, ticket: Ticket, side: f64, buy: bool) -> OrderId {
         let number = self.next_order;
-        self.next_order += NUMBERS_OF_AN_ORDER;
-        let (id, index) = (OrderId(number), self.bar().index);
-        let open = OpenOrder { id, ticket, buy: side > 0.0 };
+        self.next_order = number.wrapping_add(NUMBERS_OF_AN_ORDER);
+        let (id, index) = (OrderId(number), self.past.number());
+        let open = OpenOrder { id, asset, ticket, buy };
         if let Some(journal) = &mut self.journal {
-            journal.placed(open, index);
+            journal.placed(open, self.past.latest_place(usize::from(asset)));
         }
         let bad = ticket.is_no_number() || ticket.has_bad_price();
         if bad {
             let (status, cause) = (OrderStatus::Rejected, OrderCause::BadPrice);
             let update = OrderUpdate { order: number, index, status, cause, money: 0.0, price: 0.0 };
             self.updates.push(update);
-            if let Some(journal) = &mut self.journal {
-                journal.updated(&update);
-            }
+            self.log(&update);
         } else {
             self.open.push(open);
-            self.outbox.push(Instruction::Place(ticket.order(number, index, side, self.lot)));
+            let lot = self.held[usize::from(asset)].lot;
+            self.outbox.push(Instruction::Place(ticket.order(number, index, asset, side, lot)));
         }
         id
     }
 
+    fn log(&mut self, update: &OrderUpdate) {
+        if let Some(journal) = &mut self.journal {
+            journal.updated(update, self.past.place(update.index));
+        }
+    }
+
     pub(super) fn cancel(&mut self, order: OrderId) {
         if let Some(at) = self.open.iter().position(|open| open.id == order) {
-            self.open.remove(at);
-            let after = self.bar().index;
+            self.leaving.push(self.open.remove(at));
+            let after = self.past.number();
             self.outbox.push(Instruction::Cancel(CancelOrder { order: order.0, after }));
         }
     }
@@ -141,15 +189,32 @@ impl Desk {
 
     /// Hears of a trade.
     pub(super) fn executed(&mut self, execution: &Execution) {
+        let Some(held) = self.held.get_mut(usize::from(execution.asset)) else { return };
         self.traded = true;
         self.cash = execution.cash;
-        self.cost = execution.cost;
-        self.lots += execution.quantity;
-        if execution.kind == FillKind::Liquidation {
-            self.lots = 0;
+        held.cost = execution.cost;
+        let before = held.lots;
+        held.lots = if execution.kind == FillKind::Liquidation { 0 } else { before + execution.quantity };
+        self.positions = self.positions + usize::from(held.lots != 0) - usize::from(before != 0);
+        let buy = execution.quantity > 0;
+        let mut orders = self.open.iter_mut().chain(&mut self.leaving);
+        let target = orders.find(|open| open.id.0 == execution.order && open.ticket.is_target());
+        if let Some(open) = target {
+            open.buy = buy;
+            if let Some(journal) = &mut self.journal {
+                journal.turned(execution.order, buy);
+            }
         }
         if let Some(journal) = &mut self.journal {
-            journal.executed(execution);
+            journal.executed(execution, self.past.place(execution.index));
+        }
+    }
+
+    /// Hears of money for the time.
+    pub(super) fn charged(&mut self, charge: &Charge) {
+        self.cash = charge.cash;
+        if let Some(journal) = &mut self.journal {
+            journal.charges.push(*charge);
         }
     }
 
@@ -159,29 +224,25 @@ impl Desk {
         match update.status {
             OrderStatus::Working => self.protect(update),
             OrderStatus::Triggered => {}
-            _ => self.open.retain(|open| open.id.0 != update.order),
+            _ => {
+                for orders in [&mut self.open, &mut self.leaving] {
+                    orders.retain(|open| open.id.0 != update.order);
+                }
+            }
         }
-        if let Some(journal) = &mut self.journal {
-            journal.updated(update);
-        }
+        self.log(update);
     }
 
     /// A protective order has become active: its number follows that of its order.
     fn protect(&mut self, update: &OrderUpdate) {
         let number = update.order - (update.order - 1) % NUMBERS_OF_AN_ORDER;
-        let Some(entry) = self.open.iter().find(|open| open.id.0 == number).copied() else { return };
+        // One that was cancelled may have been filled before.
+        let mut entries = self.open.iter().chain(&self.leaving);
+        let Some(entry) = entries.find(|open| open.id.0 == number).copied() else { return };
         let open = OpenOrder { id: OrderId(update.order), buy: !entry.buy, ..entry };
         self.open.push(open);
         if let Some(journal) = &mut self.journal {
-            journal.placed(open, update.index);
+            journal.placed(open, self.past.place(update.index));
         }
     }
-}
-
-/// Keeps the latest bars: when there are twice as many as are wanted, the older half goes.
-fn remember(bars: &mut Vec<Bar>, bar: &Bar) {
-    if bars.len() == 2 * LOOKBACK_BARS {
-        bars.drain(..LOOKBACK_BARS);
-    }
-    bars.push(*bar);
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::context::OpenOrder;
-use crate::messages::{Execution, FillKind, OrderCause, OrderStatus, OrderUpdate, Timestamp};
+use crate::messages::{Charge, Execution, FillKind, OrderCause, OrderStatus, OrderUpdate, Timestamp};
 
 /// Most remarks that are kept; what comes after is counted.
 const NOTES_MAX: usize = 1_000;
@@ -14,9 +14,11 @@ const NOTES_MAX: usize = 1_000;
 pub struct Trade {
     /// Number of the entry, from 1.
     pub number: u32,
+    /// Number of the asset: its place among those of the backtest.
+    pub asset: u16,
     /// Units; negative when short.
     pub size: f64,
-    /// Number of the bar of the entry.
+    /// Number of the bar of the entry, in the asset's series.
     pub entry_bar: u32,
     /// Number of the bar of the exit.
     pub exit_bar: u32,
@@ -71,6 +73,7 @@ pub struct OrderRecord {
 #[derive(Clone, Copy, Debug)]
 struct OpenEntry {
     number: u32,
+    asset: u16,
     lots: i64,
     index: u32,
     timestamp: Timestamp,
@@ -83,21 +86,24 @@ struct OpenEntry {
 /// Keeps everything, for one run that is looked at.
 #[derive(Clone, Debug)]
 pub struct Journal {
-    lot: f64,
+    /// Units of a lot of each asset.
+    lots: Vec<f64>,
     entries: Vec<OpenEntry>,
     pub(super) trades: Vec<Trade>,
     pub(super) orders: Vec<OrderRecord>,
     places: HashMap<u32, usize>,
     pub(super) equity: Vec<f64>,
+    pub(super) charges: Vec<Charge>,
     pub(super) notes: Vec<String>,
     /// Remarks beyond [`NOTES_MAX`].
     pub(super) notes_dropped: usize,
 }
 
 impl Journal {
-    pub(super) fn new(lot: f64, bars: usize) -> Self {
+    pub(super) fn new(lots: Vec<f64>, bars: usize) -> Self {
         Self {
-            lot,
+            lots,
+            charges: Vec::new(),
             entries: Vec::new(),
             trades: Vec::new(),
             orders: Vec::new(),
@@ -121,7 +127,14 @@ impl Journal {
         });
     }
 
-    pub(super) fn updated(&mut self, update: &OrderUpdate) {
+    /// A target was filled, which tells its side.
+    pub(super) fn turned(&mut self, order: u32, buy: bool) {
+        if let Some(record) = self.places.get(&order).and_then(|at| self.orders.get_mut(*at)) {
+            record.order.buy = buy;
+        }
+    }
+
+    pub(super) fn updated(&mut self, update: &OrderUpdate, place: u32) {
         let Some(record) = self.places.get(&update.order).and_then(|at| self.orders.get_mut(*at)) else {
             return;
         };
@@ -130,7 +143,7 @@ impl Journal {
         }
         record.status = update.status;
         record.cause = update.cause;
-        record.ended_bar = Some(update.index);
+        record.ended_bar = Some(place);
         record.money = update.money;
         record.lot_price = update.price;
     }
@@ -143,13 +156,27 @@ impl Journal {
         }
     }
 
-    pub(super) fn executed(&mut self, execution: &Execution) {
+    fn units(&self, asset: u16, lots: i64) -> f64 {
+        lots as f64 * self.lots.get(usize::from(asset)).copied().unwrap_or(1.0)
+    }
+
+    /// Books a trade at its place in the series of its asset.
+    pub(super) fn executed(&mut self, execution: &Execution, place: u32) {
         if execution.kind == FillKind::Open {
+            if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == execution.trade) {
+                // One more part of an order.
+                let value = entry.price * entry.lots as f64 + execution.price * execution.quantity as f64;
+                entry.lots += execution.quantity;
+                entry.price = value / entry.lots as f64;
+                entry.commission += execution.commission;
+                return;
+            }
             let order = self.places.get(&execution.order).and_then(|at| self.orders.get(*at));
             self.entries.push(OpenEntry {
                 number: execution.trade,
+                asset: execution.asset,
                 lots: execution.quantity,
-                index: execution.index,
+                index: place,
                 timestamp: execution.timestamp,
                 price: execution.price,
                 commission: execution.commission,
@@ -168,14 +195,16 @@ impl Journal {
         if entry.lots == 0 {
             self.entries.remove(at);
         }
-        self.trades.push(closed(&before, lots as f64 * self.lot, paid, execution));
+        let size = self.units(before.asset, lots);
+        self.trades.push(closed(&before, size, paid, execution, place));
     }
 
     /// Entries that are open still: number, units, bar and price.
     pub(super) fn open_trades(&self) -> Vec<OpenPosition> {
         let row = |entry: &OpenEntry| OpenPosition {
             number: entry.number,
-            size: entry.lots as f64 * self.lot,
+            asset: entry.asset,
+            size: self.units(entry.asset, entry.lots),
             entry_bar: entry.index,
             entry_price: entry.price,
             tag: entry.tag,
@@ -189,6 +218,8 @@ impl Journal {
 pub struct OpenPosition {
     /// Number of the entry.
     pub number: u32,
+    /// Number of the asset.
+    pub asset: u16,
     /// Units; negative when short.
     pub size: f64,
     /// Number of the bar of the entry.
@@ -199,15 +230,16 @@ pub struct OpenPosition {
     pub tag: &'static str,
 }
 
-fn closed(entry: &OpenEntry, size: f64, paid: f64, exit: &Execution) -> Trade {
+fn closed(entry: &OpenEntry, size: f64, paid: f64, exit: &Execution, place: u32) -> Trade {
     let commission = paid + exit.commission;
     let gross = size * (exit.price - entry.price);
     let value = size.abs() * entry.price;
     Trade {
         number: entry.number,
+        asset: entry.asset,
         size,
         entry_bar: entry.index,
-        exit_bar: exit.index,
+        exit_bar: place,
         entry_time: entry.timestamp,
         exit_time: exit.timestamp,
         entry_price: entry.price,
@@ -215,7 +247,7 @@ fn closed(entry: &OpenEntry, size: f64, paid: f64, exit: &Execution) -> Trade {
         commission,
         profit: gross - commission,
         return_pct: (size.signum() * (exit.price / entry.price - 1.0) - commission / value) * 100.0,
-        bars: exit.index - entry.index,
+        bars: place.saturating_sub(entry.index),
         // Found when the run is over.
         mae_pct: 0.0,
         mfe_pct: 0.0,

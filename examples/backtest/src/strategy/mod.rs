@@ -33,7 +33,9 @@
 
 mod context;
 mod desk;
+mod history;
 mod journal;
+mod past;
 mod run;
 mod ticket;
 mod trader;

@@ -2,30 +2,42 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use mycelium::sweep::SweepError;
-use mycelium::{ActorRef, Isolate};
+use mycelium::{ActorRef, Isolate, Service};
 
 use super::Strategy;
-use super::desk::{Desk, Past};
+use super::desk::Desk;
+use super::history::Stretches;
 use super::journal::{Journal, OpenPosition, OrderRecord, Trade};
+use super::past::Past;
 use super::trader::Trader;
 use super::venue::Venue;
 use crate::actors::Feed;
-use crate::engine::{AtEnd, Commission, Intrabar, Market, Slippage};
+use crate::engine::{
+    AssetTerms, AtEnd, Commission, FillAt, Funding, Intrabar, Market, MarketError, Session, Slippage,
+};
 use crate::instance::{InstanceError, Outcome};
 use crate::ledger::{Ledger, Statistics};
-use crate::messages::{Bar, OrderCause, OrderStatus};
+use crate::messages::{Bar, Charge, OrderCause, OrderStatus};
 use crate::performance::Figures;
 use crate::runner::{Finished, run_all};
-use crate::source::{History, Source};
+use crate::source::Source;
+use crate::tape::{Prices, Tape, TapeError};
 
-/// Bars and the terms on which they are traded. Bars are shared by all runs.
-#[derive(Clone, Debug)]
+/// A change of the terms of one asset.
+type TermsChange = Arc<dyn Fn(&mut AssetTerms) + Send + Sync>;
+
+/// Prices and the terms on which they are traded. Prices are shared by all runs.
+#[derive(Clone)]
 pub struct Backtest {
-    bars: Arc<[Bar]>,
+    tape: Result<Arc<Tape>, TapeError>,
     market: Market,
+    changes: Vec<(String, TermsChange)>,
+    /// What buying and holding is measured by, once somebody has asked.
+    bars: OnceLock<Arc<[Bar]>>,
 }
 
 /// What one run leaves.
@@ -41,7 +53,11 @@ pub struct Report {
     pub open_trades: Vec<OpenPosition>,
     /// Every order and what became of it, in the sequence in which they were sent.
     pub orders: Vec<OrderRecord>,
-    /// Equity at the close of each bar.
+    /// The names of the assets, by their numbers.
+    pub assets: Vec<String>,
+    /// What was paid or earned without a trade: interest, fees, funding.
+    pub charges: Vec<Charge>,
+    /// Equity at the close of each bar; with several assets at each moment.
     pub equity: Vec<f64>,
     /// What a reader should know: orders that could not be filled and why, remarks of the strategy.
     pub notes: Vec<String>,
@@ -50,10 +66,50 @@ pub struct Report {
 }
 
 impl Backtest {
-    /// Bars in ascending order of time, on the default terms: cash 10,000, whole units, no credit, no costs.
+    /// Bars in ascending order of time, on the default terms: cash 10,000, whole units, no credit, no
+    /// costs. A bar without a price above zero, or before the one ahead of it, is an error of the run.
     #[must_use]
     pub fn new(bars: impl Into<Arc<[Bar]>>) -> Self {
-        Self { bars: bars.into(), market: Market::default() }
+        Self::of([("", bars.into())])
+    }
+
+    /// Bars, quotes or ticks of one or several assets, on the default terms. Names must differ; the first
+    /// asset is that of a strategy's own methods, the others are `ctx.asset("NAME")`. A strategy is called
+    /// for the first time when each asset has a price.
+    ///
+    /// ```
+    /// use backtest::strategy::{Backtest, StrategyContext};
+    /// # use backtest::messages::{Bar, Timestamp};
+    /// # let bar = |i: i64, close: f64| Bar { open: close, high: close, low: close, close,
+    /// #     timestamp: Timestamp::from_nanos(i * 86_400_000_000_000), ..Bar::default() };
+    /// # let of = |prices: [f64; 3]| prices.iter().zip(0..).map(|(p, i)| bar(i, *p)).collect::<Vec<_>>();
+    /// let backtest = Backtest::of([("A", of([10.0, 11.0, 12.0])), ("B", of([20.0, 18.0, 16.0]))]);
+    /// let report = backtest.run(|ctx: &mut StrategyContext<'_>| {
+    ///     if ctx.is_flat() {
+    ///         ctx.buy(100);
+    ///         ctx.asset("B").sell(100);
+    ///     }
+    /// })?;
+    /// assert_eq!(report.statistics.equity_final, 10_000.0 + 100.0 + 200.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn of<N: Into<String>, P: Into<Prices>>(assets: impl IntoIterator<Item = (N, P)>) -> Self {
+        let assets = assets.into_iter().map(|(name, prices)| (name.into(), prices.into()));
+        Self {
+            tape: Tape::new(assets).map(Arc::new),
+            market: Market::default(),
+            changes: Vec::new(),
+            bars: OnceLock::new(),
+        }
+    }
+
+    /// Other terms for one asset: `.terms("BTC", |terms| terms.lot = 0.001)`. They begin as those of the
+    /// market.
+    #[must_use]
+    pub fn terms(mut self, symbol: &str, change: impl Fn(&mut AssetTerms) + Send + Sync + 'static) -> Self {
+        self.changes.push((symbol.to_owned(), Arc::new(change)));
+        self
     }
 
     /// Other terms, all at once.
@@ -107,6 +163,57 @@ impl Backtest {
         self
     }
 
+    /// Share of the volume of a bar, or of the size of a quote, that orders can be filled with. The rest
+    /// waits.
+    #[must_use]
+    pub fn participation(mut self, share: f64) -> Self {
+        self.market.participation = share;
+        self
+    }
+
+    /// Share of the value of all positions below which the equity closes them.
+    #[must_use]
+    pub fn maintenance(mut self, share: f64) -> Self {
+        self.market.maintenance = share;
+        self
+    }
+
+    /// Shares per year: interest on credit, and the fee for what is sold short.
+    #[must_use]
+    pub fn interest(mut self, credit: f64, borrow: f64) -> Self {
+        (self.market.interest, self.market.borrow) = (credit, borrow);
+        self
+    }
+
+    /// What positions in perpetual contracts pay.
+    #[must_use]
+    pub fn funding(mut self, funding: impl Funding + 'static) -> Self {
+        self.market.funding = Some(Arc::new(funding));
+        self
+    }
+
+    /// The trading hours. An order is filled by what begins within them, and a day order ends with them;
+    /// what comes outside is seen, and can be decided on.
+    #[must_use]
+    pub fn session(mut self, session: Session) -> Self {
+        self.market.session = session;
+        self
+    }
+
+    /// How long the news of an event takes to the strategy and back to the exchange as an order.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.market.latency = latency;
+        self
+    }
+
+    /// Where market orders are filled.
+    #[must_use]
+    pub fn fill_at(mut self, fill_at: FillAt) -> Self {
+        self.market.fill_at = fill_at;
+        self
+    }
+
     /// What is assumed to happen within a bar.
     #[must_use]
     pub fn intrabar(mut self, intrabar: Intrabar) -> Self {
@@ -121,10 +228,11 @@ impl Backtest {
         self
     }
 
-    /// The bars.
+    /// The bars of the only asset; of several assets, or of quotes and ticks, the value of all of them in
+    /// equal parts at each moment, as bars.
     #[must_use]
     pub fn bars(&self) -> &Arc<[Bar]> {
-        &self.bars
+        self.bars.get_or_init(|| self.tape.as_ref().map_or_else(|_| Arc::from([]), |tape| tape.benchmark()))
     }
 
     /// Runs a strategy and keeps everything.
@@ -132,10 +240,14 @@ impl Backtest {
     /// # Errors
     /// [`InstanceError`]: terms out of range, or an actor that failed.
     pub fn run(&self, strategy: impl Strategy) -> Result<Report, InstanceError> {
-        let journal = Journal::new(self.market.lot, self.bars.len());
-        let (trader, events) = self.hosted(strategy, Some(journal))?;
-        let mut journal = trader.desk.journal.unwrap_or_else(|| Journal::new(1.0, 0));
-        crate::performance::excursions(&mut journal.trades, &self.bars);
+        let tape = self.tape.clone().map_err(InstanceError::Tape)?;
+        let terms = self.asset_terms(&tape)?;
+        let journal = Journal::new(terms.iter().map(|terms| terms.lot).collect(), tape.len());
+        let (trader, events) = self.hosted(&tape, terms, strategy, Some(journal))?;
+        let mut journal = trader.desk.journal.unwrap_or_else(|| Journal::new(Vec::new(), 0));
+        for asset in 0..tape.assets() as u16 {
+            crate::performance::excursions(&mut journal.trades, asset, &tape);
+        }
         let mut notes = unfilled(&journal.orders);
         let open_trades = journal.open_trades();
         notes.append(&mut journal.notes);
@@ -144,8 +256,10 @@ impl Backtest {
         }
         Ok(Report {
             statistics: trader.ledger.finish().0,
-            figures: Figures::of(&self.bars, &journal.equity, &journal.trades),
+            figures: Figures::of(self.bars(), &journal.equity, &journal.trades),
             trades: journal.trades,
+            assets: tape.symbols().map(str::to_owned).collect(),
+            charges: journal.charges,
             open_trades,
             orders: journal.orders,
             equity: journal.equity,
@@ -159,7 +273,9 @@ impl Backtest {
     /// # Errors
     /// As [`run`](Backtest::run).
     pub fn outcome(&self, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
-        let (trader, events) = self.hosted(strategy, None)?;
+        let tape = self.tape.clone().map_err(InstanceError::Tape)?;
+        let terms = self.asset_terms(&tape)?;
+        let (trader, events) = self.hosted(&tape, terms, strategy, None)?;
         Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
     }
 
@@ -178,14 +294,37 @@ impl Backtest {
         run_all(parameters, threads, "strategies", |parameter| self.outcome(strategy(parameter)))
     }
 
+    /// The terms of each asset, checked.
+    fn asset_terms(&self, tape: &Tape) -> Result<Vec<AssetTerms>, InstanceError> {
+        self.market.check().map_err(InstanceError::Market)?;
+        let mut all = vec![self.market.asset_terms(); tape.assets()];
+        for (symbol, change) in &self.changes {
+            let Some(at) = tape.symbols().position(|other| other == symbol) else {
+                let names: Vec<&str> = tape.symbols().collect();
+                let reason = format!("is not `{symbol}`: there are {names:?}");
+                return Err(InstanceError::Market(MarketError { term: "asset", reason }));
+            };
+            change(&mut all[at]);
+            self.market.with(&all[at]).check().map_err(InstanceError::Market)?;
+        }
+        for (terms, at) in all.iter().zip(0..) {
+            tape.check_session(at, &terms.session).map_err(InstanceError::Market)?;
+        }
+        Ok(all)
+    }
+
     fn hosted<S: Strategy>(
         &self,
+        tape: &Arc<Tape>,
+        terms: Vec<AssetTerms>,
         strategy: S,
         journal: Option<Journal>,
     ) -> Result<(Trader<S>, u64), InstanceError> {
-        let past = Past::Shared { bars: Arc::clone(&self.bars), seen: 0 };
-        let desk = Desk::new(past, self.market.cash, self.market.lot, journal);
-        host(History::new(Arc::clone(&self.bars)), strategy, desk, &self.market)
+        let lots: Vec<f64> = terms.iter().map(|terms| terms.lot).collect();
+        let symbols = tape.symbols().map(str::to_owned).collect();
+        let desk = Desk::new(Past::shared(tape), self.market.cash, symbols, &lots, journal);
+        let venue = Venue::on(Arc::clone(tape), self.market.clone(), terms);
+        host(Stretches(Arc::clone(tape)), venue, strategy, desk, self.market.cash)
     }
 
     /// Runs a strategy on bars of another source, on these terms: its past is what has come.
@@ -193,25 +332,28 @@ impl Backtest {
     /// # Errors
     /// As [`run`](Backtest::run).
     pub fn outcome_on(&self, source: impl Source, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
-        let desk = Desk::new(Past::Own(Vec::new()), self.market.cash, self.market.lot, None);
-        let (trader, events) = host(source, strategy, desk, &self.market)?;
+        self.market.check().map_err(InstanceError::Market)?;
+        let desk =
+            Desk::new(Past::own(1), self.market.cash, [String::new()].into(), &[self.market.lot], None);
+        let venue = Venue::new(self.market.clone());
+        let (trader, events) = host(Feed::new(source), venue, strategy, desk, self.market.cash)?;
         Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
     }
 }
 
 /// Makes the bus and its actors, and runs them to the end of the source.
 fn host<S: Strategy>(
-    source: impl Source,
+    feed: impl Service,
+    venue: Venue,
     strategy: S,
     desk: Desk,
-    market: &Market,
+    cash: f64,
 ) -> Result<(Trader<S>, u64), InstanceError> {
-    market.check().map_err(InstanceError::Market)?;
     let mut isolate = Isolate::new(0);
-    let trader = Trader::new(strategy, desk, Ledger::new(market.cash));
+    let trader = Trader::new(strategy, desk, Ledger::new(cash));
     let trader: ActorRef<Trader<S>> = isolate.spawn(trader).map_err(InstanceError::Spawn)?;
-    isolate.spawn(Venue::new(market.clone())).map_err(InstanceError::Spawn)?;
-    isolate.spawn_service(Feed::new(source)).map_err(InstanceError::Spawn)?;
+    isolate.spawn(venue).map_err(InstanceError::Spawn)?;
+    isolate.spawn_service(feed).map_err(InstanceError::Spawn)?;
     let events = isolate.run().map_err(InstanceError::Run)?.events;
     let trader = isolate.take(&trader).ok_or(InstanceError::ResultsLost)?;
     Ok((trader, events))
@@ -249,6 +391,7 @@ fn in_words(order: &OrderRecord) -> Option<&'static str> {
         OrderCause::BadPrice => "a price was not above zero, or on the wrong side of the entry",
         OrderCause::BadSize => "the size was zero or no number",
         OrderCause::TooManyOrders => "too many orders were working at once",
+        OrderCause::MarginCall => "the equity fell below the maintenance margin",
         OrderCause::Ruined => "the equity was used up",
         _ => return None,
     })
@@ -258,4 +401,11 @@ fn in_words(order: &OrderRecord) -> Option<&'static str> {
 fn figure(amount: f64) -> String {
     let text = format!("{amount:.2}");
     text.strip_suffix(".00").map_or(text.clone(), str::to_owned)
+}
+
+impl std::fmt::Debug for Backtest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let events = self.tape.as_ref().map(|tape| tape.len());
+        f.debug_struct("Backtest").field("events", &events).field("market", &self.market).finish()
+    }
 }

@@ -51,7 +51,7 @@ pub struct Ticket {
     take_profit: f64,
     time_in_force: TimeInForce,
     reduce_only: bool,
-    group: u32,
+    group: u16,
     pub(crate) tag: &'static str,
     trailing: bool,
 }
@@ -124,7 +124,8 @@ impl Ticket {
         self
     }
 
-    /// Works for the day of the first bar on which it can be filled; on daily bars that is this bar alone.
+    /// Works for the [session](crate::engine::Session) of the first bar on which it can be filled, by default
+    /// the day of UTC; on daily bars that is this bar alone.
     pub fn day(mut self) -> Self {
         self.time_in_force = TimeInForce::Day;
         self
@@ -160,14 +161,18 @@ impl Ticket {
         self
     }
 
-    /// It cancels the others of the group when it is filled, and they cancel it.
-    pub(super) fn in_group(mut self, group: u32) -> Self {
-        self.group = group;
+    pub(super) fn is_target(&self) -> bool {
+        self.target
+    }
+
+    /// It cancels the others of the group when it is filled, and they cancel it. `place` counts from 1.
+    pub(super) fn in_group(mut self, place: u16) -> Self {
+        self.group = place;
         self
     }
 
     /// The message. `side` is 1.0 to buy and -1.0 to sell.
-    pub(super) fn order(&self, order: u32, after: u32, side: f64, lot: f64) -> NewOrder {
+    pub(super) fn order(&self, order: u32, after: u32, asset: u16, side: f64, lot: f64) -> NewOrder {
         let kind = match (self.trailing, self.limit != 0.0, self.stop != 0.0) {
             (true, _, _) => OrderType::TrailingStop,
             (_, true, true) => OrderType::StopLimit,
@@ -185,11 +190,8 @@ impl Ticket {
             (Size::Equity(share), false) => (SizeUnit::Equity, share),
             (Size::Units(units), true) => (SizeUnit::TargetLots, lots(units)),
             (Size::All, true) => (SizeUnit::TargetEquity, 1.0),
-            // A target in money is a number of lots at the price of the fill, which `ctx.target` has turned
-            // into a share.
-            (Size::Value(share) | Size::Cash(share) | Size::Equity(share), true) => {
-                (SizeUnit::TargetEquity, share)
-            }
+            (Size::Value(value), true) => (SizeUnit::TargetValue, value),
+            (Size::Cash(share) | Size::Equity(share), true) => (SizeUnit::TargetEquity, share),
         };
         let group = self.group;
         let Self { limit, stop, trail, stop_loss, take_profit, time_in_force, reduce_only, .. } = *self;
@@ -197,6 +199,7 @@ impl Ticket {
         NewOrder {
             order,
             after,
+            asset,
             group,
             kind,
             unit,

@@ -2,18 +2,19 @@
 //! the future, nor decide on a stale account.
 //!
 //! ```text
-//! Feed --Bar--> Venue, Trader
-//! Trader --NewOrder, CancelOrder--> Venue --Execution, OrderUpdate, BarDone--> Trader
-//! Feed --SessionEnd--> Venue --Execution, OrderUpdate, Settlement--> Trader
+//! live:        Feed --Bar--> Venue, Trader
+//! in memory:   Feed --Stretch--> Trader --Step--> Venue
+//!              Trader --NewOrder, CancelOrder--> Venue --Execution, OrderUpdate, BarDone--> Trader
+//!              Feed --SessionEnd--> Venue --Execution, OrderUpdate, Settlement--> Trader
 //! ```
 //!
 //! A strategy is called once for each bar, when everything that was filled in it is known. Both sides know
 //! from what they have said whether a bar needs an answer: it does if the trader has sent something that the
 //! latest [`BarDone`] had not heard, or if that one was attentive, which it is while orders work or the
-//! position could be ruined. On other bars nothing can be filled, and the trader calls the strategy at once:
-//! most bars cost two messages.
-
-use std::collections::VecDeque;
+//! position could be ruined. On other bars nothing can be filled, and the trader calls the strategy at once.
+//!
+//! A history in memory is read by all runs. Its bars are no messages: the trader hears of a stretch of them,
+//! takes them one by one, and asks the exchange to step to those that need an answer.
 
 use mycelium::{Actor, BoxError, Context, Handler, Subscriptions};
 
@@ -21,8 +22,12 @@ use super::Strategy;
 use super::context::StrategyContext;
 pub(super) use super::desk::Desk;
 use super::desk::Instruction;
+use super::past::{Heard, Past};
+use crate::engine::{AssetTerms, Market};
 use crate::ledger::Ledger;
-use crate::messages::{Bar, BarDone, Execution, FillKind, OrderUpdate, Settlement};
+use crate::messages::{
+    Bar, BarDone, Charge, Execution, FillKind, OrderUpdate, Quote, Settlement, Step, Stretch, Tick,
+};
 
 /// Hosts a strategy.
 pub struct Trader<S> {
@@ -33,53 +38,102 @@ pub struct Trader<S> {
     sent: u32,
     heard: u32,
     attentive: bool,
-    /// Bars whose fills are not known yet. In an isolate there is never more than one.
-    waiting: VecDeque<Bar>,
-    latest_close: f64,
+    /// Whether the exchange was asked to step and has not answered yet.
+    asked: bool,
 }
 
 impl<S: Strategy> Trader<S> {
-    pub(super) fn new(strategy: S, desk: Desk, ledger: Ledger) -> Self {
-        Self {
-            strategy,
-            desk,
-            ledger,
-            sent: 0,
-            heard: 0,
-            attentive: false,
-            waiting: VecDeque::new(),
-            latest_close: 0.0,
-        }
+    /// A trader for a bus, live or in an isolate, that hears of [`Bar`] (of the first asset), [`Quote`] and
+    /// [`Tick`] as somebody publishes them, and trades with the [`Venue`](super::Venue) on that bus. Their
+    /// numbers, `index`, must grow, and are counted over all assets.
+    #[must_use]
+    pub fn on_bus(strategy: S, market: &Market, symbols: &[&str]) -> Self {
+        let terms = market.asset_terms();
+        let symbols = if symbols.is_empty() { &[""] } else { symbols };
+        Self::of(strategy, market, symbols.iter().map(|symbol| (*symbol, &terms)))
     }
 
-    /// Lets the strategy decide on a bar whose fills are known.
+    /// As [`on_bus`](Trader::on_bus), of assets with terms of their own: those that
+    /// [`Venue::of`](super::Venue::of) has, in the same sequence.
+    #[must_use]
+    pub fn of<'a>(
+        strategy: S,
+        market: &Market,
+        assets: impl IntoIterator<Item = (&'a str, &'a AssetTerms)>,
+    ) -> Self {
+        let (symbols, lots): (Vec<String>, Vec<f64>) =
+            assets.into_iter().map(|(symbol, terms)| (symbol.to_owned(), terms.lot)).unzip();
+        let symbols = symbols.into();
+        let desk = Desk::new(Past::own(lots.len()), market.cash, symbols, &lots, None);
+        Self::new(strategy, desk, Ledger::new(market.cash))
+    }
+
+    pub(super) fn new(strategy: S, desk: Desk, ledger: Ledger) -> Self {
+        Self { strategy, desk, ledger, sent: 0, heard: 0, attentive: false, asked: false }
+    }
+
+    /// Lets the strategy decide on the next bar, whose fills are known. `false` if there is none yet.
     #[inline]
-    fn decide(&mut self, bar: &Bar) {
-        self.latest_close = bar.close;
-        self.desk.see(bar);
-        self.ledger.mark_equity(bar.timestamp, self.desk.equity);
-        if self.desk.lots != 0 || self.desk.traded {
+    fn decide(&mut self) -> bool {
+        let Some(time) = self.desk.see() else { return false };
+        self.ledger.mark_equity(time, self.desk.equity);
+        if self.desk.traded || self.desk.holds() {
             self.ledger.cover_bar();
             self.desk.traded = false;
         }
         if let Some(journal) = &mut self.desk.journal {
             journal.equity.push(self.desk.equity);
         }
+        if !self.desk.is_ready() {
+            return true;
+        }
         let told = self.desk.updates.len();
-        self.strategy.next(&mut StrategyContext { desk: &mut self.desk });
+        self.strategy.next(&mut StrategyContext { desk: &mut self.desk, asset: 0 });
         if told != 0 {
             // What was refused meanwhile is told next time.
             self.desk.updates.drain(..told);
         }
+        true
+    }
+
+    /// Goes on with what has happened until the exchange has to say what it has filled.
+    async fn go_on(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        loop {
+            if self.attentive || self.sent != self.heard {
+                return self.ask(ctx).await;
+            }
+            while self.decide() {
+                if !self.desk.outbox.is_empty() {
+                    break;
+                }
+            }
+            if self.desk.outbox.is_empty() {
+                return Ok(());
+            }
+            self.send(ctx).await?;
+        }
+    }
+
+    /// Asks the exchange to step to the next bar, if that has happened and the exchange does not hear of it
+    /// by itself.
+    async fn ask(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.asked || !self.desk.past.is_shared() {
+            return Ok(());
+        }
+        if let Some(index) = self.desk.past.next_number() {
+            self.asked = true;
+            ctx.publish(Step { index }).await?;
+        }
+        Ok(())
     }
 
     /// Sends what the strategy has decided.
     async fn send(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for instruction in self.desk.outbox.drain(..) {
-            self.sent += 1;
+        for instruction in self.desk.outbox.drain(..).as_slice() {
+            self.sent = self.sent.wrapping_add(1);
             match instruction {
-                Instruction::Place(order) => ctx.publish(order).await?,
-                Instruction::Cancel(cancel) => ctx.publish(cancel).await?,
+                Instruction::Place(order) => ctx.publish(*order).await?,
+                Instruction::Cancel(cancel) => ctx.publish(*cancel).await?,
             }
         }
         Ok(())
@@ -90,31 +144,52 @@ impl<S: Strategy> Actor for Trader<S> {
     type Error = BoxError;
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Bar>().on::<Execution>().on::<OrderUpdate>().on::<BarDone>().on::<Settlement>();
+        topics.on::<Execution>().on::<OrderUpdate>().on::<BarDone>().on::<Settlement>();
+        topics.on::<Charge>();
+        if self.desk.past.is_shared() {
+            topics.on::<Stretch>();
+        } else {
+            topics.on::<Bar>().on::<Quote>().on::<Tick>();
+        }
     }
 }
 
 impl<S: Strategy> Handler<Bar> for Trader<S> {
-    #[inline]
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        if self.attentive || self.sent != self.heard {
-            self.waiting.push_back(*bar);
-            return Ok(());
-        }
-        self.decide(bar);
-        if self.desk.outbox.is_empty() { Ok(()) } else { self.send(ctx).await }
+        self.desk.past.push(Heard::Bar(*bar));
+        self.go_on(ctx).await
+    }
+}
+
+impl<S: Strategy> Handler<Quote> for Trader<S> {
+    async fn handle(&mut self, quote: &Quote, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.desk.past.push(Heard::Quote(*quote));
+        self.go_on(ctx).await
+    }
+}
+
+impl<S: Strategy> Handler<Tick> for Trader<S> {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.desk.past.push(Heard::Tick(*tick));
+        self.go_on(ctx).await
+    }
+}
+
+impl<S: Strategy> Handler<Stretch> for Trader<S> {
+    async fn handle(&mut self, stretch: &Stretch, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.desk.past.happened(stretch.first as usize + stretch.count as usize);
+        self.go_on(ctx).await
     }
 }
 
 impl<S: Strategy> Handler<BarDone> for Trader<S> {
     async fn handle(&mut self, done: &BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        (self.heard, self.attentive) = (done.heard, done.attentive);
-        while self.waiting.front().is_some_and(|bar| bar.index <= done.index) {
-            let Some(bar) = self.waiting.pop_front() else { break };
-            self.decide(&bar);
+        (self.heard, self.attentive, self.asked) = (done.heard, done.attentive, false);
+        while self.desk.past.next_number().is_some_and(|number| number <= done.index) {
+            self.decide();
             self.send(ctx).await?;
         }
-        Ok(())
+        self.go_on(ctx).await
     }
 }
 
@@ -128,6 +203,13 @@ impl<S: Strategy> Handler<Execution> for Trader<S> {
     }
 }
 
+impl<S: Strategy> Handler<Charge> for Trader<S> {
+    async fn handle(&mut self, charge: &Charge, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.desk.charged(charge);
+        Ok(())
+    }
+}
+
 impl<S: Strategy> Handler<OrderUpdate> for Trader<S> {
     async fn handle(&mut self, update: &OrderUpdate, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
         self.desk.updated(update);
@@ -137,7 +219,7 @@ impl<S: Strategy> Handler<OrderUpdate> for Trader<S> {
 
 impl<S: Strategy> Handler<Settlement> for Trader<S> {
     async fn handle(&mut self, _settlement: &Settlement, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        self.desk.value(self.latest_close);
+        self.desk.value();
         self.ledger.settle_equity(self.desk.equity);
         if let Some(last) = self.desk.journal.as_mut().and_then(|journal| journal.equity.last_mut()) {
             *last = self.desk.equity;

@@ -1,32 +1,149 @@
 //! The exchange simulator as an actor: a thin shell around the [`Engine`].
 
+use std::sync::Arc;
+
 use mycelium::{Actor, BoxError, Context, Handler, Subscriptions};
 
-use crate::engine::{Engine, Event, Market};
-use crate::messages::{Bar, BarDone, CancelOrder, NewOrder, SessionEnd, Settlement};
+use crate::engine::{AssetTerms, Engine, Event, Market};
+use crate::messages::{Bar, BarDone, CancelOrder, NewOrder, Quote, SessionEnd, Settlement, Step, Tick};
+use crate::tape::{MarketData, Tape};
 
-/// Fills orders against bars.
+/// Fills orders against the events that it hears of, or against those of a tape in memory to which a trader
+/// makes it step.
+///
+/// # An actor of your own instead of a strategy
+/// Who hears of a [`Bar`] does not know yet what is filled in it: venue and actor hear of it at the same
+/// time. An actor that decides in its handler of `Bar` decides on the account of the bar before, and
+/// backtests too well or too badly without any sign of it. Let it keep the bar, its account from each
+/// [`Execution`](crate::messages::Execution), and decide in its handler of [`BarDone`], which comes after
+/// both:
+///
+/// ```
+/// use backtest::messages::{Bar, BarDone, Execution, NewOrder, SizeUnit};
+/// use mycelium::{BoxError, Context, actor};
+///
+/// #[derive(Default)]
+/// struct BuyTheFall {
+///     latest: Bar,
+///     fell: bool,
+///     lots: i64,
+///     orders: u32,
+/// }
+///
+/// #[actor]
+/// impl BuyTheFall {
+///     #[on]
+///     fn bar(&mut self, bar: &Bar) {
+///         self.fell = bar.close < self.latest.close;
+///         self.latest = *bar;
+///     }
+///
+///     #[on]
+///     fn execution(&mut self, execution: &Execution) {
+///         self.lots += execution.quantity;
+///     }
+///
+///     #[on]
+///     async fn decide(&mut self, done: &BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+///         if self.fell && self.lots == 0 {
+///             // Three numbers for each order: its own, and those of its stop loss and its take profit.
+///             self.orders += 1;
+///             let (order, after) = (3 * self.orders - 2, done.index);
+///             let all = NewOrder { order, after, unit: SizeUnit::Cash, size: 1.0, ..NewOrder::default() };
+///             ctx.publish(all).await?;
+///         }
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// The venue says [`BarDone`] of each bar if it is asked to: [`tell_every_bar`](Venue::tell_every_bar). A
+/// [`Strategy`](super::Strategy) has none of this to think of.
 pub struct Venue {
     engine: Engine,
+    tape: Option<Arc<Tape>>,
+    /// Events of the tape that were passed.
+    passed: usize,
 }
 
 impl Venue {
-    /// A venue with one flat account.
+    /// A venue for a bus, with one flat account on one asset.
     #[must_use]
     pub fn new(market: Market) -> Self {
-        Self { engine: Engine::new(market) }
+        Self { engine: Engine::new(market), tape: None, passed: 0 }
+    }
+
+    /// A venue for a bus, with one flat account on several assets.
+    #[must_use]
+    pub fn of(market: Market, assets: Vec<AssetTerms>) -> Self {
+        Self { engine: Engine::on(market, assets), tape: None, passed: 0 }
+    }
+
+    /// Publishes a [`BarDone`] for each event, also where nothing could be filled: for actors that decide
+    /// on it. A [`Trader`](super::Trader) does without.
+    #[must_use]
+    pub fn tell_every_bar(mut self) -> Self {
+        self.engine.tell_always();
+        self
+    }
+
+    /// A venue that steps through a tape.
+    #[must_use]
+    pub fn on(tape: Arc<Tape>, market: Market, assets: Vec<AssetTerms>) -> Self {
+        Self { engine: Engine::on(market, assets), tape: Some(tape), passed: 0 }
+    }
+
+    /// Catches up with the event on which something was decided: since the latest one nothing could be
+    /// filled.
+    fn catch_up(&mut self, until: usize) {
+        let Some(tape) = &self.tape else { return };
+        if tape.assets() == 1 && until >= self.passed {
+            // The latest is all that is needed.
+            self.passed = until;
+        }
+        while self.passed <= until {
+            let Some(event) = tape.event(self.passed) else { return };
+            self.engine.look(event.asset, self.passed as u32, tape.known(&event), event.data);
+            self.passed += 1;
+        }
+    }
+
+    /// Passes the events up to this one.
+    fn step(&mut self, until: usize) -> Option<BarDone> {
+        let tape = self.tape.as_ref()?;
+        while self.passed <= until {
+            let event = tape.event(self.passed)?;
+            self.engine.pass(event.asset, self.passed as u32, tape.known(&event), event.data);
+            self.passed += 1;
+        }
+        Some(self.engine.finish())
     }
 
     /// Publishes what has happened, and then that this was all.
     async fn tell(&mut self, done: BarDone, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        for event in self.engine.events() {
+        for event in self.engine.events().as_slice() {
             match event {
-                Event::Update(update) => ctx.publish(update).await?,
-                Event::Executed(execution) => ctx.publish(execution).await?,
+                Event::Update(update) => ctx.publish(*update).await?,
+                Event::Executed(execution) => ctx.publish(*execution).await?,
+                Event::Charged(charge) => ctx.publish(*charge).await?,
             }
         }
         ctx.publish(done).await?;
         Ok(())
+    }
+
+    /// Passes what has come.
+    async fn hear(
+        &mut self,
+        asset: u16,
+        number: u32,
+        data: MarketData<'_>,
+        ctx: &mut Context<Self>,
+    ) -> Result<(), BoxError> {
+        match self.engine.on_data(asset, number, data) {
+            None => Ok(()),
+            Some(done) => self.tell(done, ctx).await,
+        }
     }
 }
 
@@ -34,22 +151,43 @@ impl Actor for Venue {
     type Error = BoxError;
 
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Bar>().on::<NewOrder>().on::<CancelOrder>().on::<SessionEnd>();
+        topics.on::<NewOrder>().on::<CancelOrder>().on::<SessionEnd>();
+        if self.tape.is_some() {
+            topics.on::<Step>();
+        } else {
+            topics.on::<Bar>().on::<Quote>().on::<Tick>();
+        }
     }
 }
 
 impl Handler<Bar> for Venue {
-    #[inline]
     async fn handle(&mut self, bar: &Bar, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        match self.engine.on_bar(bar) {
-            None => Ok(()),
-            Some(done) => self.tell(done, ctx).await,
-        }
+        self.hear(0, bar.index, MarketData::Bar(bar), ctx).await
+    }
+}
+
+impl Handler<Quote> for Venue {
+    async fn handle(&mut self, quote: &Quote, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.hear(quote.asset, quote.index, MarketData::Quote(quote), ctx).await
+    }
+}
+
+impl Handler<Tick> for Venue {
+    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.hear(tick.asset, tick.index, MarketData::Tick(tick), ctx).await
+    }
+}
+
+impl Handler<Step> for Venue {
+    async fn handle(&mut self, step: &Step, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let done = self.step(step.index as usize).ok_or("a step beyond the tape")?;
+        self.tell(done, ctx).await
     }
 }
 
 impl Handler<NewOrder> for Venue {
     async fn handle(&mut self, order: &NewOrder, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.catch_up(order.after as usize);
         self.engine.place(*order);
         Ok(())
     }
@@ -57,6 +195,7 @@ impl Handler<NewOrder> for Venue {
 
 impl Handler<CancelOrder> for Venue {
     async fn handle(&mut self, cancel: &CancelOrder, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.catch_up(cancel.after as usize);
         self.engine.cancel(*cancel);
         Ok(())
     }
@@ -64,10 +203,12 @@ impl Handler<CancelOrder> for Venue {
 
 impl Handler<SessionEnd> for Venue {
     async fn handle(&mut self, end: &SessionEnd, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if let Some(last) = self.tape.as_ref().and_then(|tape| tape.len().checked_sub(1)) {
+            self.catch_up(last);
+        }
         let done = self.engine.end();
         self.tell(done, ctx).await?;
-        let price = self.engine.latest().close;
-        ctx.publish(Settlement { timestamp: end.timestamp, price }).await?;
+        ctx.publish(Settlement { timestamp: end.timestamp, price: self.engine.price(0) }).await?;
         Ok(())
     }
 }

@@ -129,7 +129,7 @@ impl SlowExchange {
                 waiting.level = if sells { waiting.level.max(next) } else { waiting.level.min(next) };
             }
         }
-        if self.position() != 0 && self.equity(bar.close) <= 0.0 {
+        if self.equity(bar.close) <= 0.0 {
             self.ruined = true;
             self.waiting.clear();
         }

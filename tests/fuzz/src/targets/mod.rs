@@ -5,6 +5,7 @@ mod csv;
 mod frame;
 mod link;
 mod tables;
+mod topology;
 mod tree;
 mod values;
 
@@ -18,5 +19,6 @@ pub const TARGETS: &[Target] = &[
     tables::TARGET,
     contract::TARGET,
     tree::TARGET,
+    topology::TARGET,
     csv::TARGET,
 ];

@@ -1,0 +1,224 @@
+//! What the task of a link does for actors that are told and asked across it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Context as TaskContext;
+use std::time::Duration;
+
+use mycelium_remote::frame::{Flags, Frame, Header};
+use mycelium_remote::link::{
+    Direct, ENVELOPE_LEN, Failure, Input, Link, MailboxState, Question, SendError, Served, Taken, message_of,
+};
+
+use super::{Driver, Phase};
+use crate::AskError;
+use crate::link::expose::{AnswerTo, Exposed, WayBack, failure_of};
+use crate::link::inflow::{DirectMail, Relieved};
+use crate::link::mailbox::{Gate, Reach, absent};
+use crate::wire::WireValue;
+
+/// Answers that wait for the link.
+#[derive(Default)]
+pub(super) struct OwedAnswers {
+    queue: VecDeque<(Question, Result<WireValue, Failure>)>,
+    bytes: usize,
+}
+
+impl OwedAnswers {
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many bytes wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn push(&mut self, question: Question, answer: Result<WireValue, Failure>) {
+        self.bytes += len(&answer);
+        self.queue.push_back((question, answer));
+    }
+
+    fn pop(&mut self) {
+        if let Some((_, answer)) = self.queue.pop_front() {
+            self.bytes -= len(&answer);
+        }
+    }
+
+    /// The first one cannot be sent.
+    fn fail(&mut self) {
+        if let Some((_, answer)) = self.queue.front_mut() {
+            self.bytes -= len(answer);
+            *answer = Err(Failure::Unanswerable);
+        }
+    }
+}
+
+fn len(answer: &Result<WireValue, Failure>) -> usize {
+    answer.as_ref().map_or(0, |value| value.bytes().len())
+}
+
+impl Driver {
+    /// Asks the peer for the actors that somebody here has asked for.
+    pub(super) fn open_mailboxes(&mut self) {
+        if self.phase > Phase::Closing {
+            return;
+        }
+        let before = self.mailboxes.len();
+        for mailbox in self.hub.mailboxes(&self.peer.name(), before) {
+            // The hub has checked the name, and has no more of them than the link may open.
+            if self.link.open(mailbox.name()).is_ok() {
+                self.mailboxes.push(mailbox);
+            }
+        }
+        if self.peer.is_waited_for() {
+            (before..self.mailboxes.len()).for_each(|number| self.describe(number as u32));
+        }
+    }
+
+    /// What the peer has said, once frames were read.
+    pub(super) fn hear_news(&mut self) {
+        if std::mem::take(&mut self.news.opened) {
+            self.expose();
+        }
+        if std::mem::take(&mut self.news.described) {
+            self.link.take_news().into_iter().for_each(|number| self.describe(number));
+        }
+    }
+
+    /// Has queues for all actors of the peer that are there.
+    pub(super) fn describe_all(&mut self) {
+        // All that there is to know is looked at.
+        self.link.take_news();
+        (0..self.mailboxes.len()).for_each(|number| self.describe(number as u32));
+    }
+
+    /// Has a queue for this actor of the peer, if it is there.
+    fn describe(&mut self, number: u32) {
+        let Some(mailbox) = self.mailboxes.get(number as usize) else { return };
+        let reach = match self.link.mailbox(number) {
+            MailboxState::Open(Served { channel, takes }) => {
+                let longest = self.link.value_len_max().saturating_sub(ENVELOPE_LEN);
+                // What is disabled on this link is not sent: whoever tells it is told so.
+                let takes = takes.iter().filter(|taken| self.link.is_agreed(taken.type_id)).copied();
+                let takes = takes.collect();
+                Reach::Open(Gate { port: self.outflow.open(number, *channel), takes, longest })
+            }
+            other => {
+                self.outflow.close(number);
+                if *other == MailboxState::Absent { absent(None) } else { Reach::Opening }
+            }
+        };
+        mailbox.set(reach);
+    }
+
+    /// The actors of the peer have died with its process, and another one runs.
+    pub(super) fn begin_mailboxes_anew(&self) {
+        self.mailboxes.iter().for_each(|mailbox| mailbox.begin_anew());
+    }
+
+    /// The peer is given up, or the link ends.
+    pub(super) fn lose_mailboxes(&self) {
+        // Also those that it has not seen yet.
+        let all = self.hub.mailboxes(&self.peer.name(), 0);
+        all.iter().for_each(|mailbox| mailbox.set(Reach::NotLinked));
+    }
+
+    /// Tells the peer who is behind the mailboxes that it has opened.
+    pub(super) fn expose(&mut self) {
+        let served = self.link.served().map(|(place, name)| (place, name.to_owned()));
+        for (place, name) in served.collect::<Vec<_>>() {
+            let exposed = self.hub.exposed(&name);
+            // As the peer knows it: it was told of what is wanted before.
+            let exposed = exposed.map(|exposed| (self.hub.channel_of(&exposed, &self.wanted), exposed));
+            let now = exposed.as_ref().map(|(channel, exposed)| {
+                let mut takes: Vec<Taken> = exposed.doors().iter().map(|door| door.taken()).collect();
+                takes.sort_unstable();
+                Served { channel: *channel, takes }
+            });
+            if self.exposed.len() <= place {
+                self.exposed.resize_with(place + 1, || None);
+            }
+            self.exposed[place] = exposed.map(|(channel, exposed)| (exposed, channel));
+            self.link.serve(place, now);
+        }
+        let channels = self.exposed.iter().map(|exposed| exposed.as_ref().and_then(|(_, channel)| *channel));
+        self.inflow.set_channels(&self.wanted, channels.collect());
+    }
+
+    /// Gives the link the answers that it takes. Whether there is room for more by now, and was none before.
+    pub(super) fn answer_questions(&mut self) -> bool {
+        for (question, answer) in self.peer.take_answers() {
+            self.answers.push(question, answer);
+        }
+        while let Some((question, answer)) = self.answers.queue.front() {
+            let sent = match answer {
+                Ok(value) => self.link.answer(*question, value.header(), value.bytes()),
+                Err(failure) => self.link.fail(*question, *failure),
+            };
+            match (sent, answer) {
+                (Err(SendError::Full { .. }), _) => break,
+                (Err(_), Ok(_)) => self.answers.fail(),
+                _ => self.answers.pop(),
+            }
+        }
+        let full = self.answers.bytes() >= self.answers_max;
+        std::mem::replace(&mut self.inflow.questions_wait, full) && !full
+    }
+}
+
+/// Tells the link what waits no more.
+pub(super) fn pass(link: &mut Link, now: u64, answers: &mut OwedAnswers, passed: Relieved) {
+    match passed {
+        // It breaks no rule.
+        Relieved::Message(type_id) => _ = link.step(now, Input::Consumed { type_id, count: 1 }),
+        Relieved::Told(place) => link.delivered(place, 1),
+        Relieved::Asked => {}
+        Relieved::Failed(question, failure) => answers.push(question, Err(failure)),
+    }
+}
+
+impl Driver {
+    /// A direct message has come.
+    pub(super) fn receive(&mut self, direct: Direct, frame: &Frame<'_>, cx: &mut TaskContext<'_>) {
+        let header = Header { flags: Flags::NONE, ..frame.header };
+        let (type_id, bytes) = (header.type_id, message_of(frame.value));
+        let (place, question, limit_ns) = match direct {
+            Direct::Tell { place } => (place, None, None),
+            Direct::Ask { place, question, limit_ns } => (place, Some(question), limit_ns),
+            Direct::Answer { ask } => return self.hear(ask, Ok(WireValue::new(header, bytes))),
+            Direct::Failed { ask, failure } => return self.hear(ask, Err(failure_of(failure))),
+            _ => return,
+        };
+        let exposed: Option<&(Exposed, _)> = self.exposed.get(place).and_then(Option::as_ref);
+        let door =
+            exposed.and_then(|(exposed, _)| exposed.door(Taken { type_id, asked: question.is_some() }));
+        let door = door.map(Arc::clone);
+        let passed = match (door, question) {
+            (Some(door), question) => {
+                let way_back = question.map(|question| WayBack {
+                    to: AnswerTo::Peer(Arc::clone(&self.peer), question),
+                    runtime: self.hub.runtime().clone(),
+                    limit: limit_ns.map(Duration::from_nanos),
+                });
+                self.inflow.take_mail(&header, bytes, DirectMail { place, door, way_back }, cx)
+            }
+            (None, Some(question)) => Some(Relieved::Failed(question, Failure::NotTaken)),
+            (None, None) => {
+                self.inflow.refuse_mail(type_id);
+                Some(Relieved::Told(place))
+            }
+        };
+        if let Some(passed) = passed {
+            pass(&mut self.link, self.hub.now(), &mut self.answers, passed);
+        }
+    }
+
+    /// A question of this end is answered, or will not be.
+    fn hear(&mut self, ask: u64, answer: Result<WireValue, AskError>) {
+        if let Some(asker) = self.outflow.asks.remove(&ask) {
+            // Whoever has gone hears nothing.
+            _ = asker.give(answer);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Actors of this bus that peers may tell and ask, and the way of their messages in.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_mailbox::wire::{Encoder, Wire};
+use mycelium_mailbox::{Query, ReplySender};
+use mycelium_remote::frame::Header;
+use mycelium_remote::link::{Failure, Question, Taken};
+use tokio::runtime::Handle;
+
+use super::peer::Peer;
+use crate::recipient::BoxFuture;
+use crate::rt;
+use crate::wire::{Carried, Kind, WireValue};
+use crate::{ActorId, AskError, Recipient, RemoteError, ReplyRecipient, StopReason, TellError};
+
+/// What buses of other processes may tell and ask an actor: for [`MessageBus::expose`].
+///
+/// [`MessageBus::expose`]: crate::MessageBus::expose
+#[derive(Clone, Default)]
+#[must_use = "nobody finds it before `MessageBus::expose`"]
+pub struct Exposed {
+    doors: Vec<Arc<dyn Door>>,
+}
+
+impl Exposed {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// It takes this message.
+    pub fn takes<M: Wire>(self, recipient: impl Into<Recipient<M>>) -> Self {
+        self.with(TellDoor(recipient.into()))
+    }
+
+    /// It answers this query with the message that the contract gives (`reply`).
+    pub fn answers<Q>(self, recipient: impl Into<ReplyRecipient<Q>>) -> Self
+    where
+        Q: Query + Wire,
+        Q::Reply: Wire,
+    {
+        self.with(AskDoor(recipient.into()))
+    }
+
+    fn with(mut self, door: impl Door + 'static) -> Self {
+        self.doors.retain(|other| other.taken() != door.taken());
+        self.doors.push(Arc::new(door));
+        self
+    }
+
+    pub(super) fn doors(&self) -> &[Arc<dyn Door>] {
+        &self.doors
+    }
+
+    /// The door for such messages.
+    pub(super) fn door(&self, taken: Taken) -> Option<&Arc<dyn Door>> {
+        self.doors.iter().find(|door| door.taken() == taken)
+    }
+}
+
+impl fmt::Debug for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.doors.iter().map(|door| door.kind().name)).finish()
+    }
+}
+
+/// A message that waits for room in the mailbox of its actor.
+pub(super) type WaitsForRoom = BoxFuture<'static, Result<(), DoorRefusal>>;
+
+/// Why a message from a peer was not taken.
+pub(super) struct DoorRefusal {
+    pub(super) failure: Failure,
+    pub(super) text: String,
+}
+
+impl DoorRefusal {
+    pub(super) fn new(failure: Failure, text: impl fmt::Display) -> Self {
+        Self { failure, text: text.to_string() }
+    }
+}
+
+/// The way of messages of one type to one actor.
+pub(super) trait Door: Send + Sync {
+    fn kind(&self) -> Kind;
+    fn taken(&self) -> Taken;
+    fn actor(&self) -> ActorId;
+    fn is_alive(&self) -> bool;
+    /// Ready when the actor has ended: why.
+    fn ended(&self) -> BoxFuture<'static, StopReason>;
+    /// The recipient, for senders of this bus.
+    fn recipient(&self) -> &dyn Any;
+    /// Gives the actor the message; what is returned waits for room. `way_back`: where the answer goes.
+    fn enter(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        way_back: Option<WayBack>,
+    ) -> Result<Option<WaitsForRoom>, DoorRefusal>;
+}
+
+/// Who has put a question.
+pub(super) enum AnswerTo {
+    Peer(Arc<Peer>, Question),
+    /// Somebody of this very bus.
+    Here(ReplySender<Result<WireValue, Failure>>),
+}
+
+impl AnswerTo {
+    fn give(self, answer: Result<WireValue, Failure>) {
+        match self {
+            Self::Peer(peer, question) => peer.answer(question, answer),
+            // Whoever has gone hears nothing.
+            Self::Here(asker) => _ = asker.give(answer),
+        }
+    }
+}
+
+/// Where the answer to a question goes.
+pub(super) struct WayBack {
+    pub(super) to: AnswerTo,
+    pub(super) runtime: Handle,
+    /// How long the asker waits.
+    pub(super) limit: Option<Duration>,
+}
+
+impl WayBack {
+    /// The question, if a peer has put it.
+    pub(super) fn question(&self) -> Option<Question> {
+        match &self.to {
+            AnswerTo::Peer(_, question) => Some(*question),
+            AnswerTo::Here(_) => None,
+        }
+    }
+}
+
+struct TellDoor<M>(Recipient<M>);
+struct AskDoor<Q: Query>(ReplyRecipient<Q>);
+
+/// The message, decoded and validated.
+fn read<M: Wire>(header: &Header, bytes: &[u8]) -> Result<M, DoorRefusal> {
+    let read = StopReason::catch(|| M::from_wire(Kind::of::<M>(), header, bytes, || 0));
+    read.map_err(|panicked| DoorRefusal::new(Failure::Panicked, panicked))?
+        .map_err(|error| DoorRefusal::new(Failure::Invalid, error))
+}
+
+fn not_told<M>(error: &TellError<M>) -> DoorRefusal {
+    DoorRefusal::new(Failure::Stopped, error)
+}
+
+impl<M: Wire> Door for TellDoor<M> {
+    fn kind(&self) -> Kind {
+        Kind::of::<M>()
+    }
+
+    fn taken(&self) -> Taken {
+        Taken { type_id: M::TYPE_ID, asked: false }
+    }
+
+    fn actor(&self) -> ActorId {
+        self.0.id()
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    fn ended(&self) -> BoxFuture<'static, StopReason> {
+        let recipient = self.0.clone();
+        Box::pin(async move { recipient.ended().await })
+    }
+
+    fn recipient(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn enter(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        _: Option<WayBack>,
+    ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
+        match self.0.offer(read::<M>(header, bytes)?) {
+            Ok(()) => Ok(None),
+            Err(TellError::Full(message, _)) => {
+                let recipient = self.0.clone();
+                let waiting = async move { recipient.tell(message).await.map_err(|error| not_told(&error)) };
+                Ok(Some(Box::pin(waiting)))
+            }
+            Err(error) => Err(not_told(&error)),
+        }
+    }
+}
+
+impl<Q> Door for AskDoor<Q>
+where
+    Q: Query + Wire,
+    Q::Reply: Wire,
+{
+    fn kind(&self) -> Kind {
+        Kind::of::<Q>()
+    }
+
+    fn taken(&self) -> Taken {
+        Taken { type_id: Q::TYPE_ID, asked: true }
+    }
+
+    fn actor(&self) -> ActorId {
+        self.0.id()
+    }
+
+    fn is_alive(&self) -> bool {
+        self.0.is_alive()
+    }
+
+    fn ended(&self) -> BoxFuture<'static, StopReason> {
+        let recipient = self.0.clone();
+        Box::pin(async move { recipient.ended().await })
+    }
+
+    fn recipient(&self) -> &dyn Any {
+        &self.0
+    }
+
+    fn enter(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+        way_back: Option<WayBack>,
+    ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
+        let asking = self.0.begin(read::<Q>(header, bytes)?);
+        let Some(WayBack { to, runtime, limit }) = way_back else { return Ok(None) };
+        Ok(Some(Box::pin(async move {
+            let answer = asking.await.map_err(|error| not_asked(&error))?;
+            // It may take its time: others go on.
+            runtime.spawn(async move {
+                let answer = match limit {
+                    None => answer.await,
+                    Some(limit) => rt::timeout(limit, answer).await.unwrap_or(Err(AskError::Timeout)),
+                };
+                to.give(
+                    answer.map_err(|error| not_asked(&error).failure).and_then(|answer| written(&answer)),
+                );
+            });
+            Ok(())
+        })))
+    }
+}
+
+fn not_asked(error: &AskError) -> DoorRefusal {
+    let failure = match error {
+        AskError::Timeout => Failure::Late,
+        AskError::Remote(RemoteError::NotTaken) => Failure::NotTaken,
+        _ => Failure::Stopped,
+    };
+    DoorRefusal::new(failure, error)
+}
+
+/// What the asker is told.
+pub(super) fn failure_of(failure: Failure) -> AskError {
+    match failure {
+        Failure::Stopped => AskError::Stopped,
+        Failure::Late => AskError::Timeout,
+        Failure::NotTaken => AskError::Remote(RemoteError::NotTaken),
+        Failure::Invalid => AskError::Remote(RemoteError::Invalid),
+        Failure::Panicked => AskError::Remote(RemoteError::Panicked),
+        _ => AskError::Remote(RemoteError::Unanswerable),
+    }
+}
+
+/// An answer as bytes.
+fn written<R: Wire>(answer: &R) -> Result<WireValue, Failure> {
+    let written = StopReason::catch(|| write(answer));
+    written.map_err(|_| Failure::Panicked)?.map_err(|_| Failure::Unanswerable)
+}
+
+/// A message as bytes, which a peer would take: the rules of its contract are checked.
+pub(super) fn write<M: Wire>(message: &M) -> Result<WireValue, RemoteError> {
+    message.validate().map_err(|_| RemoteError::Invalid)?;
+    let mut encoder = Encoder::new();
+    let (header, bytes) =
+        message.to_wire(Kind::of::<M>(), 0, &mut encoder).map_err(|_| RemoteError::Invalid)?;
+    Ok(WireValue::new(header, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::hub::Hub;
+    use crate::{LinkError, MessageBus};
+    use mycelium_remote::link::TAKES_MAX;
+
+    /// A door for some type.
+    struct Stub(u16);
+    impl Door for Stub {
+        fn kind(&self) -> Kind {
+            unreachable!("nothing enters")
+        }
+        fn taken(&self) -> Taken {
+            Taken { type_id: self.0, asked: false }
+        }
+        fn actor(&self) -> ActorId {
+            ActorId(0)
+        }
+        fn is_alive(&self) -> bool {
+            true
+        }
+        fn ended(&self) -> BoxFuture<'static, StopReason> {
+            Box::pin(std::future::pending())
+        }
+        fn recipient(&self) -> &dyn Any {
+            self
+        }
+        fn enter(
+            &self,
+            _: &Header,
+            _: &[u8],
+            _: Option<WayBack>,
+        ) -> Result<Option<WaitsForRoom>, DoorRefusal> {
+            Ok(None)
+        }
+    }
+
+    #[tokio::test]
+    async fn more_kinds_than_a_peer_reads_are_an_error_and_not_a_link_that_flaps() {
+        let table = "mycelium contract 1\nschema one 1\nmessage One 40 1 ones\nfield n 1 u64\n";
+        let contract = crate::wire::Contract::parse(table).unwrap();
+        let bus = MessageBus::builder().node("desk").contract(contract).build();
+        let hub = Hub::of(&bus).unwrap();
+        let exposed = |count: usize| (0..count as u16).fold(Exposed::new(), |all, id| all.with(Stub(id)));
+        hub.expose("desk", exposed(TAKES_MAX)).unwrap();
+        let refused = hub.expose("desk", exposed(TAKES_MAX + 1)).unwrap_err();
+        assert!(matches!(refused, LinkError::TooManyKinds { max: TAKES_MAX, .. }), "{refused}");
+        assert!(refused.to_string().contains("expose it under two names"), "{refused}");
+    }
+}

@@ -1,0 +1,172 @@
+//! What waits in one channel: the first message was tried, the others come after it.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use mycelium_remote::link::{Failure, Question};
+
+use super::{DirectMail, DoorRefusal, HeldAttempt, NotTaken, Relieved, Rests, Strand, poll, try_publish};
+use crate::live::{BusCore, published_before};
+use crate::wire::WireValue;
+
+pub(super) struct Backlog {
+    pub(super) channel: u32,
+    /// One at most, but where several backlogs have become one.
+    pub(super) tried: Vec<Tried>,
+    pub(super) others: VecDeque<BacklogEntry>,
+}
+
+/// A message that waits.
+pub(super) struct BacklogEntry {
+    /// The number of messages that had waited before.
+    pub(super) arrival: u64,
+    pub(super) value: WireValue,
+    pub(super) mail: Option<DirectMail>,
+}
+
+/// One that was tried.
+pub(super) struct Tried {
+    pub(super) strand: Strand,
+    pub(super) type_id: u16,
+    pub(super) bytes: usize,
+    pub(super) attempt: HeldAttempt,
+    /// What is told if it succeeds.
+    pub(super) passed: Relieved,
+    /// The question that is answered with a failure if it does not.
+    pub(super) question: Option<Question>,
+}
+
+/// A message that waits no more.
+pub(super) struct Unheld {
+    pub(super) type_id: u16,
+    pub(super) bytes: usize,
+    pub(super) passed: Relieved,
+    /// What was said of it if it was not taken.
+    pub(super) refused: Option<String>,
+}
+
+impl BacklogEntry {
+    fn strand(&self) -> Strand {
+        let topic = Strand::Topic(self.value.header().type_id);
+        self.mail.as_ref().map_or(topic, |mail| Strand::Actor(mail.place))
+    }
+
+    fn rests(&self, rests: Rests) -> bool {
+        match &self.mail {
+            None => rests.topics,
+            Some(mail) => rests.questions && mail.way_back.is_some(),
+        }
+    }
+}
+
+impl Backlog {
+    pub(super) fn new(channel: u32) -> Self {
+        Self { channel, tried: Vec::new(), others: VecDeque::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tried.is_empty() && self.others.is_empty()
+    }
+
+    /// The strands of what waits.
+    pub(super) fn strands(&self) -> impl Iterator<Item = Strand> {
+        self.tried.iter().map(|tried| tried.strand).chain(self.others.iter().map(BacklogEntry::strand))
+    }
+
+    /// What waits there waits here, in the order in which it has come.
+    pub(super) fn join(&mut self, other: Self) {
+        self.tried.extend(other.tried);
+        self.others.extend(other.others);
+        self.others.make_contiguous().sort_by_key(|held| held.arrival);
+    }
+
+    /// The next message that waits no more.
+    pub(super) fn poll(
+        &mut self,
+        core: &Arc<BusCore>,
+        sender: u64,
+        rests: Rests,
+        cx: &mut TaskContext<'_>,
+    ) -> Option<Unheld> {
+        if self.tried.is_empty()
+            && let Some(unheld) = self.attempt(core, sender, rests, cx)
+        {
+            return Some(unheld);
+        }
+        for at in 0..self.tried.len() {
+            let tried = &mut self.tried[at];
+            if rests.topics && matches!(tried.strand, Strand::Topic(_)) {
+                continue;
+            }
+            let Poll::Ready(result) = poll(&mut tried.attempt, cx) else { continue };
+            let Tried { type_id, bytes, passed, question, .. } = self.tried.remove(at);
+            return Some(match result {
+                Ok(()) => Unheld { type_id, bytes, passed, refused: None },
+                Err(refusal) => unheld(type_id, bytes, passed, question, refusal),
+            });
+        }
+        None
+    }
+
+    /// Tries the next one; what is returned waits no more.
+    fn attempt(
+        &mut self,
+        core: &Arc<BusCore>,
+        sender: u64,
+        rests: Rests,
+        cx: &mut TaskContext<'_>,
+    ) -> Option<Unheld> {
+        let next = self.others.front().filter(|held| !held.rests(rests))?;
+        let strand = next.strand();
+        let BacklogEntry { value, mail, .. } = self.others.pop_front()?;
+        let (type_id, bytes) = (value.header().type_id, value.bytes().len());
+        let (passed, question) = match &mail {
+            None => (Relieved::Message(type_id), None),
+            Some(mail) => (mail.passed(), mail.question()),
+        };
+        let tried = match mail {
+            None => try_topic(core, value, sender),
+            Some(mut mail) => mail.enter(value.header(), value.bytes(), cx),
+        };
+        match tried {
+            Ok(None) => Some(Unheld { type_id, bytes, passed, refused: None }),
+            Ok(Some(attempt)) => {
+                self.tried.push(Tried { strand, type_id, bytes, attempt, passed, question });
+                None
+            }
+            Err(refusal) => Some(unheld(type_id, bytes, passed, question, refusal)),
+        }
+    }
+}
+
+/// One that was refused.
+fn unheld(
+    type_id: u16,
+    bytes: usize,
+    passed: Relieved,
+    question: Option<Question>,
+    refusal: DoorRefusal,
+) -> Unheld {
+    let passed = question.map_or(passed, |question| Relieved::Failed(question, refusal.failure));
+    Unheld { type_id, bytes, passed, refused: Some(refusal.text) }
+}
+
+/// Publishes, or has it wait.
+fn try_topic(core: &Arc<BusCore>, value: WireValue, sender: u64) -> Result<Option<HeldAttempt>, DoorRefusal> {
+    match try_publish(core, value.header(), value.bytes(), sender) {
+        Ok(()) => Ok(None),
+        Err(NotTaken::Told(error)) => Err(DoorRefusal::new(Failure::Invalid, error)),
+        Err(NotTaken::Full) => {
+            let core = Arc::clone(core);
+            Ok(Some(Box::pin(async move {
+                let mut publishing = pin!(core.publish_wire(value.header(), value.bytes(), Some(sender)));
+                let at = value.header().publish_ns;
+                let published = poll_fn(|cx| published_before(at, || publishing.as_mut().poll(cx))).await;
+                published.map_err(|error| DoorRefusal::new(Failure::Invalid, error))
+            })))
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! Connections through shared memory: a ring each way, and a Unix socket that carries the descriptors of
+//! both, wakes whoever sleeps, and ends when either process does.
+//!
+//! The side that dials makes both rings and sends them with [`GREETING`]; the other one maps them and answers
+//! with [`READY`]. From then on the socket carries nothing but single bytes, each of which says: look at the
+//! rings. One is sent only to a side that has said that it sleeps, so two sides that are busy make no system
+//! call.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use mycelium_mailbox::shm::{ShmAccess, ShmMode, ShmReader, ShmSegment, ShmSendError, ShmWriter};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, send, sendmsg,
+};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
+use tokio::net::UnixStream;
+
+use crate::rt::Instant;
+
+/// What the side that dials sends, beside two descriptors: the ring in which it writes, and the one in which
+/// it reads. It is as long as the header of a frame, so that a side that waits for frames refuses it at once.
+const GREETING: [u8; 64] = {
+    let mut bytes = [0; 64];
+    bytes.split_at_mut(8).0.copy_from_slice(b"MYCSHM\x01\0");
+    bytes
+};
+/// The answer to it, once the rings are mapped and read.
+const READY: u8 = 1;
+/// A byte that says: look at the rings.
+const CALL: u8 = 2;
+/// The largest segment of a stranger that is mapped (bytes).
+const SEGMENT_MAX: u64 = (64 << 20) + (64 << 10);
+/// How often a side that spins looks at the ring before it looks at the clock, and at the socket, which tells
+/// when the other side has gone.
+const LOOKS_PER_CLOCK: u32 = 16;
+/// How often one poll looks at a ring that changes all the time. Others of this thread have their turn then.
+const LOOKS_PER_POLL: u32 = 32;
+/// How many bytes that only say "look" are read at once.
+const CALLS: usize = 64;
+
+/// A connection through shared memory.
+pub(super) struct ShmSocket {
+    stream: UnixStream,
+    /// `None`: the side that listens waits for them.
+    rings: Option<Rings>,
+    spin: Spin,
+}
+
+/// For how long a side that has nothing to read looks again, before it sleeps.
+struct Spin {
+    limit: Duration,
+    /// Since when it does.
+    since: Option<Instant>,
+    /// How often it has looked.
+    looks: u32,
+}
+
+/// What a side that has nothing to read does.
+enum NextLook {
+    /// It looks at the ring.
+    Ring,
+    /// At the socket too.
+    RingAndSocket,
+    /// It sleeps.
+    Sleep,
+}
+
+struct Rings {
+    reader: ShmReader,
+    writer: ShmWriter,
+    /// Which of the two waits for a call.
+    reader_waits: bool,
+    writer_waits: bool,
+    /// The other process has closed the socket, or has died.
+    ended: bool,
+}
+
+/// Makes both rings, each of so many bytes, and hands them over.
+pub(super) async fn dial(mut stream: UnixStream, ring: u64, spin: Duration) -> io::Result<ShmSocket> {
+    let make = || ShmSegment::create(ring).map_err(io::Error::other);
+    let (there, back) = (make()?, make()?);
+    // Before the other side can write.
+    let rings = Rings::new(&back, &there)?;
+    loop {
+        stream.writable().await?;
+        match stream.try_io(Interest::WRITABLE, || hand_over(&stream, &there, &back)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => break sent?,
+        }
+    }
+    let mut answer = [0];
+    let count = stream.read(&mut answer).await?;
+    if count == 0 || answer != [READY] {
+        return Err(invalid("nobody listens there for links through shared memory (`bind_shm`)"));
+    }
+    Ok(ShmSocket { stream, rings: Some(rings), spin: Spin::new(spin) })
+}
+
+fn hand_over(stream: &UnixStream, there: &ShmSegment, back: &ShmSegment) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    let both = [there.as_fd(), back.as_fd()];
+    // It has room for two.
+    let _fits = beside.push(SendAncillaryMessage::ScmRights(&both));
+    match sendmsg(stream, &[IoSlice::new(&GREETING)], &mut beside, SendFlags::NOSIGNAL)? {
+        count if count == GREETING.len() => Ok(()),
+        // No socket takes a part of so few bytes.
+        _ => Err(io::ErrorKind::WriteZero.into()),
+    }
+}
+
+/// A descriptor more than there should be, so that too many are noticed.
+fn take_over(stream: &UnixStream) -> io::Result<[OwnedFd; 2]> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut beside = RecvAncillaryBuffer::new(&mut space);
+    let mut greeting = [0; GREETING.len()];
+    let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(stream, &mut [IoSliceMut::new(&mut greeting)], &mut beside, flags)?;
+    let mut found = Vec::new();
+    for message in beside.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+            found.extend(descriptors);
+        }
+    }
+    let whole = received.bytes == GREETING.len() && greeting == GREETING;
+    if !whole || received.flags.contains(ReturnFlags::CTRUNC) {
+        return Err(invalid(
+            "whoever has connected does not ask for shared memory: connect with `LinkAddress::shm`",
+        ));
+    }
+    found.try_into().map_err(|_| invalid("whoever has connected has not sent two segments"))
+}
+
+fn invalid(text: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text)
+}
+
+impl Rings {
+    fn new(inbound: &ShmSegment, outbound: &ShmSegment) -> io::Result<Self> {
+        let reader = inbound.reader(ShmMode::Block).map_err(invalid)?;
+        let writer = outbound.writer(ShmAccess::Sole).map_err(invalid)?;
+        Ok(Self { reader, writer, reader_waits: false, writer_waits: false, ended: false })
+    }
+}
+
+impl ShmSocket {
+    /// The side that listens. What the other one sends is looked at when it is first read.
+    pub(super) fn accepted(stream: UnixStream, spin: Duration) -> Self {
+        Self { stream, rings: None, spin: Spin::new(spin) }
+    }
+
+    fn poll_open(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.rings.is_none() {
+            ready!(self.stream.poll_read_ready(cx))?;
+            let stream = &self.stream;
+            let [inbound, outbound] = match stream.try_io(Interest::READABLE, || take_over(stream)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                taken => taken?,
+            };
+            let segment = |file| ShmSegment::from_fd(file, SEGMENT_MAX).map_err(invalid);
+            self.rings = Some(Rings::new(&segment(inbound)?, &segment(outbound)?)?);
+            tell(&self.stream, READY);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes calls. Ready when there were some, or the other side has gone.
+    fn poll_calls(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut calls = [0; CALLS];
+        let mut space = ReadBuf::new(&mut calls);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space));
+        let Some(rings) = &mut self.rings else { return Poll::Ready(read) };
+        // One that was killed with calls in its socket has reset it: that is its end, and no error.
+        rings.ended |= read.is_err() || space.filled().is_empty();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Spin {
+    fn new(limit: Duration) -> Self {
+        Self { limit, since: None, looks: 0 }
+    }
+
+    /// What to do while there is nothing to read. The clock and the socket are seldom asked, as that takes as
+    /// long as a look at the ring.
+    fn next(&mut self) -> NextLook {
+        if self.limit.is_zero() {
+            return NextLook::Sleep;
+        }
+        self.looks = self.looks.wrapping_add(1);
+        match self.since {
+            Some(_) if !self.looks.is_multiple_of(LOOKS_PER_CLOCK) => NextLook::Ring,
+            Some(since) if since.elapsed() >= self.limit => NextLook::Sleep,
+            since => {
+                self.since = Some(since.unwrap_or_else(Instant::now));
+                NextLook::RingAndSocket
+            }
+        }
+    }
+}
+
+/// One byte for the other side. If the socket is full it has enough to wake up for, and if it is closed
+/// nobody is to be woken.
+fn tell(stream: &UnixStream, byte: u8) {
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let _told = send(stream, &[byte], flags);
+}
+
+impl AsyncRead for ShmSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let socket = self.get_mut();
+        ready!(socket.poll_open(cx))?;
+        for _ in 0..LOOKS_PER_POLL {
+            let Some(rings) = &mut socket.rings else { return Poll::Ready(Ok(())) };
+            let count = rings.reader.read_bytes(to.initialize_unfilled()).map_err(invalid)?;
+            if rings.reader.take_calls() {
+                tell(&socket.stream, CALL);
+            }
+            if count > 0 || to.remaining() == 0 {
+                to.advance(count);
+                if std::mem::take(&mut rings.reader_waits) {
+                    rings.reader.disarm();
+                }
+                socket.spin.since = None;
+                return Poll::Ready(Ok(()));
+            }
+            if rings.ended || rings.reader.is_finished() {
+                return Poll::Ready(Ok(()));
+            }
+            match socket.spin.next() {
+                NextLook::Sleep => {}
+                // However long it spins, and whatever it cannot write: the end of the other side is seen.
+                NextLook::RingAndSocket if socket.poll_calls(cx)?.is_ready() => continue,
+                NextLook::Ring | NextLook::RingAndSocket => {
+                    // Others of this thread have their turn meanwhile.
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            let Some(rings) = &mut socket.rings else { return Poll::Ready(Ok(())) };
+            rings.reader_waits = true;
+            if rings.reader.arm() {
+                continue;
+            }
+            if rings.reader.take_calls() {
+                tell(&socket.stream, CALL);
+            }
+            ready!(socket.poll_calls(cx))?;
+            if let Some(rings) = &mut socket.rings {
+                rings.reader_waits = false;
+                if std::mem::take(&mut rings.writer_waits) {
+                    // It may have been for the writer.
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for ShmSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        let socket = self.get_mut();
+        if from.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        for _ in 0..LOOKS_PER_POLL {
+            let Some(rings) = &mut socket.rings else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            if rings.ended {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let count = from.len().min(rings.writer.longest());
+            let sent = rings.writer.send(&from[..count]);
+            if rings.writer.take_calls() {
+                tell(&socket.stream, CALL);
+            }
+            match sent {
+                Ok(()) => return Poll::Ready(Ok(count)),
+                Err(ShmSendError::Full { .. }) => {}
+                Err(ShmSendError::Closed) => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+                Err(error) => return Poll::Ready(Err(invalid(error))),
+            }
+            rings.writer_waits = true;
+            if rings.writer.arm(count) {
+                continue;
+            }
+            ready!(socket.poll_calls(cx))?;
+            if let Some(rings) = &mut socket.rings {
+                rings.writer_waits = false;
+                if std::mem::take(&mut rings.reader_waits) {
+                    // It may have been for the reader.
+                    cx.waker().wake_by_ref();
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The other side reads what there is, and then finds the end. The socket stays, for calls.
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let socket = self.get_mut();
+        if let Some(rings) = &mut socket.rings {
+            rings.writer.close();
+            rings.writer.take_calls();
+            // Also to one whose writer waits for room.
+            tell(&socket.stream, CALL);
+        }
+        Poll::Ready(Ok(()))
+    }
+}

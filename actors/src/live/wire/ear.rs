@@ -1,0 +1,217 @@
+//! One who listens to one topic in bytes.
+
+use std::sync::Arc;
+
+use mycelium_mailbox::wire::{Encoder, WireError};
+use mycelium_mailbox::{Delivery, Source, Subscription as Queue};
+use mycelium_remote::frame::Header;
+
+use super::WireQueue;
+use super::tap::TimeLog;
+use crate::live::source::Tally;
+use crate::live::topics::TopicEntry;
+use crate::wire::{Carried, Kind, WireDelivery, WireValue};
+
+/// How many messages are taken before it is asked whether others listen (messages).
+const ALONE_MAX: usize = 64;
+
+/// A place at the tap.
+pub(super) struct TapPlace<T: Carried> {
+    entry: Arc<TopicEntry<T>>,
+    at: Option<usize>,
+}
+
+impl<T: Carried> TapPlace<T> {
+    /// `None`: the topic carries bytes, and has no tap.
+    pub(super) fn new(entry: Arc<TopicEntry<T>>, at: Option<usize>) -> Self {
+        Self { entry, at }
+    }
+}
+
+impl<T: Carried> Drop for TapPlace<T> {
+    fn drop(&mut self) {
+        if let Some(at) = self.at {
+            self.entry.tap.leave(at, || self.entry.note_each(None));
+        }
+    }
+}
+
+/// One who listens to one topic in bytes.
+pub(super) struct Ear<T: Carried> {
+    // Dropped first: it has left the topic when it leaves the tap.
+    queue: Queue<T>,
+    tally: Tally<T>,
+    encoder: Encoder,
+    /// Of the message in front.
+    header: Header,
+    shared: Option<WireValue>,
+    /// When messages were published, from the one in front: what nobody else wants to know.
+    times: TimeLog,
+    passed: Option<u64>,
+    place: TapPlace<T>,
+}
+
+impl<T: Carried> Ear<T> {
+    pub(super) fn new(queue: Queue<T>, entry: Arc<TopicEntry<T>>, place: TapPlace<T>) -> Self {
+        let (encoder, header, shared, times) = (Encoder::new(), Header::default(), None, TimeLog::new());
+        let (tally, passed) = (Tally::new(entry), None);
+        Self { queue, tally, encoder, header, shared, times, passed, place }
+    }
+}
+
+impl<T: Carried> Ear<T> {
+    /// Shows the message in front to `take`, encoded, while nobody else listens, and passes it if that takes
+    /// it: whether it has. `None`: there is none below `below`.
+    #[inline]
+    fn take_alone(
+        &mut self,
+        below: u64,
+        take: &mut dyn FnMut(&Header, &[u8]) -> bool,
+    ) -> Option<Result<bool, WireError>> {
+        let Self { queue, tally, encoder, times, passed, .. } = self;
+        let front = queue.peek().filter(|front| front.stamp < below)?;
+        let stamp = front.stamp;
+        let published = tally.entry.tap.published(times, stamp, stamp);
+        match front.message.to_wire(tally.entry.kind(), published, encoder) {
+            Ok((header, bytes)) if take(&header, bytes) => {}
+            Ok(_) => return Some(Ok(false)),
+            Err(error) => return Some(Err(error)),
+        }
+        *passed = Some(stamp);
+        queue.advance();
+        tally.passed();
+        Some(Ok(true))
+    }
+
+    fn seen(&mut self, seen: usize) -> usize {
+        self.tell();
+        seen
+    }
+}
+
+impl<T: Carried> Source for Ear<T> {
+    #[inline]
+    fn head(&mut self) -> Option<u64> {
+        let head = self.queue.head();
+        if head.is_none() {
+            // Before anything else is handled: an answer given after these messages finds them counted.
+            self.tally.settle();
+        }
+        head
+    }
+
+    fn commit(&mut self) {
+        self.queue.commit();
+        self.tally.settle();
+    }
+
+    fn arm_as(&mut self, tag: Option<u32>) -> bool {
+        self.queue.arm_as(tag)
+    }
+}
+
+impl<T: Carried> WireQueue for Ear<T> {
+    fn kind(&self) -> Kind {
+        self.tally.entry.kind()
+    }
+
+    fn peek(&mut self, below: u64) -> Option<Result<WireDelivery<'_>, WireError>> {
+        let Self { queue, tally, encoder, header, shared, times, place: TapPlace { at, .. }, .. } = self;
+        let Delivery { message, stamp, sender } = queue.peek().filter(|front| front.stamp < below)?;
+        let (kind, tap) = (tally.entry.kind(), &tally.entry.tap);
+        let (None, Some(at)) = (message.as_value(), *at) else {
+            let value = message.as_value()?;
+            return Some(Ok(WireDelivery::shared(value, kind, stamp, sender)));
+        };
+        if tap.is_alone() {
+            let published = tap.published(times, stamp, stamp);
+            return Some(message.to_wire(kind, published, encoder).map(|(of, bytes)| {
+                *header = of;
+                WireDelivery::new(header, bytes, kind, stamp, sender)
+            }));
+        }
+        let value = tap.value(at, stamp, |keep_from| {
+            let published = tap.published(times, stamp, keep_from);
+            let (header, bytes) = message.to_wire(kind, published, encoder)?;
+            Ok(WireValue::new(header, bytes))
+        });
+        Some(value.map(|value| WireDelivery::shared(shared.insert(value), kind, stamp, sender)))
+    }
+
+    fn take_while(&mut self, below: u64, most: usize, take: &mut dyn FnMut(&Header, &[u8]) -> bool) -> usize {
+        let mut seen = 0;
+        while seen < most {
+            // Whether anybody else listens is asked again now and then: one who comes needs none of these.
+            let alone = self.place.at.is_some() && self.tally.entry.tap.is_alone();
+            let begun = seen;
+            while alone && seen < most.min(begun + ALONE_MAX) {
+                match self.take_alone(below, take) {
+                    Some(Ok(true)) => seen += 1,
+                    Some(Ok(false)) | None => return self.seen(seen),
+                    Some(Err(error)) => self.discard_unwritten(&error),
+                }
+            }
+            if alone {
+                continue;
+            }
+            match self.peek(below) {
+                Some(Ok(delivery)) if take(delivery.header, delivery.bytes) => {
+                    let stamp = delivery.stamp;
+                    self.passed = Some(stamp);
+                }
+                Some(Ok(_)) | None => break,
+                Some(Err(error)) => {
+                    self.discard_unwritten(&error);
+                    continue;
+                }
+            }
+            self.advance();
+            seen += 1;
+        }
+        self.seen(seen)
+    }
+
+    fn advance(&mut self) {
+        self.queue.advance();
+        self.tally.passed();
+    }
+
+    fn discard(&mut self) {
+        self.queue.discard();
+        self.tally.entry.count_dead_letter();
+    }
+
+    fn tell(&mut self) {
+        self.queue.commit();
+        self.tally.settle();
+    }
+
+    fn settle(&mut self) {
+        self.tally.settle();
+    }
+
+    fn is_finished(&self) -> bool {
+        self.queue.is_finished()
+    }
+
+    fn passed(&self) -> Option<u64> {
+        self.passed
+    }
+
+    fn pass_up_to(&mut self, stamp: u64) {
+        self.passed = Some(stamp);
+        while self.queue.head().is_some_and(|head| head <= stamp) {
+            self.queue.advance();
+            self.tally.passed();
+        }
+        self.tell();
+    }
+
+    fn unread(&self) -> u64 {
+        self.queue.unread()
+    }
+
+    fn leave(self: Box<Self>) -> u64 {
+        self.queue.leave()
+    }
+}

@@ -1,0 +1,175 @@
+//! The node that this process is.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mycelium_remote::topology::{MONOLITH, Mode, NodePlan, Topology};
+use mycelium_supervisor::declare::suggestion;
+
+use super::TopologyError;
+use super::wiring;
+use crate::tree::{Builder, RunEnd, Tree};
+use crate::{BusBuilder, MessageBus};
+
+/// The variable that names the topology of a process.
+pub const TOPOLOGY_VARIABLE: &str = "MYCELIUM_TOPOLOGY";
+/// The variable that names the node of a process, or a service that runs in it.
+pub const NODE_VARIABLE: &str = "MYCELIUM_NODE";
+/// The variable that names the process with whose end that of a node begins, by its number.
+/// `mycelium topology run` sets it to itself.
+pub const PARENT_VARIABLE: &str = "MYCELIUM_PARENT";
+/// How long [`LocalNode::run`] drains after a signal.
+pub const NODE_DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// The node of a topology that this process is: its bus, and the services that run in it. The
+/// [module](crate::topology) shows one.
+#[derive(Clone, Debug)]
+pub struct LocalNode {
+    path: PathBuf,
+    topology: Topology,
+    plan: NodePlan,
+}
+
+impl LocalNode {
+    /// Reads a topology, and the plan of the node of this name, or that runs the service of this name. In a
+    /// monolith all names of the file mean the one process.
+    ///
+    /// # Errors
+    /// The file cannot be read, has a mistake, or has no such name.
+    pub fn open(path: impl AsRef<Path>, name: &str) -> Result<Self, TopologyError> {
+        let path = path.as_ref();
+        let topology = wiring::read(path)?;
+        let plan = topology.plan(name);
+        let plan = plan.map_err(|unknown| TopologyError::Name { path: path.to_owned(), unknown })?;
+        Ok(Self { path: path.to_owned(), topology, plan })
+    }
+
+    /// The same with the file that the variable [`TOPOLOGY_VARIABLE`] names and the node of
+    /// [`NODE_VARIABLE`], as `mycelium topology run` sets them. A topology of one process needs no name.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); a variable is not set.
+    pub fn from_env() -> Result<Self, TopologyError> {
+        let unset = |name, remedy: String| TopologyError::Variable { name, remedy };
+        let path = std::env::var_os(TOPOLOGY_VARIABLE).filter(|path| !path.is_empty()).ok_or_else(|| {
+            let remedy =
+                "set it to the path of topology.toml, or start the program with `mycelium topology run`";
+            unset(TOPOLOGY_VARIABLE, remedy.to_owned())
+        })?;
+        if let Some(name) = std::env::var_os(NODE_VARIABLE).filter(|name| !name.is_empty()) {
+            // One that is not UTF-8 is a name that no file has.
+            return Self::open(path, &name.to_string_lossy());
+        }
+        let topology = wiring::read(path.as_ref())?;
+        let name = match topology.nodes() {
+            _ if topology.mode() == Mode::Monolith => MONOLITH.into(),
+            [node] => Arc::clone(&node.name),
+            nodes => {
+                let names: Vec<&str> = nodes.iter().map(|node| &*node.name).collect();
+                return Err(unset(NODE_VARIABLE, format!("set it to one of {}", names.join(", "))));
+            }
+        };
+        Self::open(path, &name)
+    }
+
+    /// Its name: what other nodes call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.plan.node
+    }
+
+    /// Its plan: what it listens at, and whom it dials.
+    #[must_use]
+    pub fn plan(&self) -> &NodePlan {
+        &self.plan
+    }
+
+    /// The whole topology.
+    #[must_use]
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The bus of this node: it listens when this returns, and dials from then on. See
+    /// [`MessageBus::from_topology`].
+    ///
+    /// # Errors
+    /// [`TopologyError::Link`]: it cannot listen, or cannot dial. That nobody answers is no error.
+    pub fn bus(&self, builder: BusBuilder) -> Result<MessageBus, TopologyError> {
+        wiring::bus(&self.path, &self.topology, &self.plan, builder)
+    }
+
+    /// Starts the services of this node on its bus: of all services of the program, which are the children of
+    /// `services` by their ids, those that the file gives to this node, in the order of the program. A
+    /// service that is a tree of its own is a child that is a supervisor.
+    ///
+    /// # Errors
+    /// Those of [`bus`](Self::bus); the program has not the services that the file gives to this node, or has
+    /// one that the file gives to none; a service does not start. Nothing runs then.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the tree and the bus are shut down.
+    pub async fn start(
+        &self,
+        builder: BusBuilder,
+        services: Builder,
+    ) -> Result<(MessageBus, Tree), TopologyError> {
+        let services = self.own(services)?;
+        let bus = self.bus(builder)?;
+        let tree = services.start(&bus).await.map_err(TopologyError::Start)?;
+        Ok((bus, tree))
+    }
+
+    /// [Starts](Self::start) the services of this node and runs until they have ended or a signal asks the
+    /// process to end: see [`Builder::run_until_signal`]. Draining takes at most [`NODE_DRAIN_LIMIT`].
+    ///
+    /// On Linux, the end of the process that [`PARENT_VARIABLE`] names counts as SIGTERM, however it has
+    /// ended.
+    ///
+    /// # Errors
+    /// Those of [`start`](Self::start); signals cannot be listened to.
+    ///
+    /// # Cancel safety
+    /// See [`Builder::run_until_signal`].
+    ///
+    /// ```no_run
+    /// use mycelium::topology::LocalNode;
+    /// use mycelium::tree::RunEnd;
+    /// use mycelium::{MainResult, MessageBus, Supervisor};
+    ///
+    /// #[tokio::main]
+    /// async fn main() -> MainResult<RunEnd> {
+    ///     let services = Supervisor::builder("desk"); // and its children
+    ///     Ok(LocalNode::from_env()?.run(MessageBus::builder(), services).await?)
+    /// }
+    /// ```
+    pub async fn run(&self, builder: BusBuilder, services: Builder) -> Result<RunEnd, TopologyError> {
+        let services = self.own(services)?;
+        let bus = self.bus(builder)?;
+        let parent = std::env::var(PARENT_VARIABLE).ok().and_then(|number| number.parse().ok());
+        services.run_until_told(&bus, NODE_DRAIN_LIMIT, parent).await.map_err(TopologyError::Start)
+    }
+
+    /// The services of this node.
+    fn own(&self, mut services: Builder) -> Result<Builder, TopologyError> {
+        let path = || self.path.clone();
+        let has: BTreeSet<Arc<str>> = services.children.iter().map(|child| Arc::clone(&child.id)).collect();
+        let lists: BTreeSet<&Arc<str>> = self.topology.services().collect();
+        if let Some(missing) = self.plan.services.iter().find(|service| !has.contains(*service)) {
+            let names = || has.iter().map(|name| &**name);
+            let hint = suggestion(missing, names()).unwrap_or_else(|| match names().next() {
+                Some(_) => format!("; its services are {}", names().collect::<Vec<_>>().join(", ")),
+                None => "; it has none".to_owned(),
+            });
+            let cause = format!("the service `{missing}`, which the program does not have{hint}");
+            return Err(TopologyError::NoService { path: path(), node: Arc::clone(&self.plan.node), cause });
+        }
+        if let Some(homeless) = has.iter().find(|service| !lists.contains(*service)) {
+            return Err(TopologyError::Homeless { path: path(), service: Arc::clone(homeless) });
+        }
+        services.children.retain(|child| self.plan.services.contains(&child.id));
+        Ok(services)
+    }
+}

@@ -1,0 +1,173 @@
+//! From a plan to listeners and dialers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mycelium_remote::topology::{
+    Endpoint, Given, LinkRule, Mistake, NodePlan, QueuePolicy, QueueRule, TOPOLOGY_BYTES_MAX, Topology,
+};
+
+use super::TopologyError;
+use crate::{BusBuilder, LinkAddress, LinkError, LinkOptions, MessageBus, Subscription, WireMessage};
+
+pub(super) fn read(path: &Path) -> Result<Topology, TopologyError> {
+    let unreadable = |cause| TopologyError::Read { path: path.to_owned(), cause };
+    let wrong = |mistake: Mistake| TopologyError::Mistake { path: path.to_owned(), mistake };
+    let bytes = mycelium_toml::read(path, TOPOLOGY_BYTES_MAX, "a topology").map_err(unreadable)?;
+    let text = mycelium_toml::text(&bytes).map_err(wrong)?;
+    let whole = std::path::absolute(path).map_err(unreadable)?;
+    let directory = whole.parent().unwrap_or(Path::new("/"));
+    Topology::parse(text, &Given { directory, variable: &|name| std::env::var(name).ok() }).map_err(wrong)
+}
+
+/// The bus of a node: it listens, and dials.
+pub(super) fn bus(
+    path: &Path,
+    topology: &Topology,
+    plan: &NodePlan,
+    builder: BusBuilder,
+) -> Result<MessageBus, TopologyError> {
+    let mut builder = builder.node(plan.node.clone());
+    builder.names.homes = Arc::new(topology.homes());
+    let bus = builder.build();
+    let failed = |doing: String| {
+        let node = &plan.node;
+        move |cause| TopologyError::Link {
+            path: path.to_owned(),
+            doing: format!("`{node}` cannot {doing}"),
+            cause,
+        }
+    };
+    // One that is listened at by a tool alone has nothing to carry either.
+    if plan.links.is_empty() && bus.core.wire.table().known().is_empty() {
+        return Ok(bus);
+    }
+    let certificate = NodeCertificate::of(path, topology, plan)?;
+    let options = |rule: LinkRule| options(rule, topology);
+    let accepted = plan.links.iter().filter(|link| !link.dials);
+    let listening = accepted
+        .fold(options(LinkRule::default()), |all, link| all.peer(link.peer.clone(), options(link.rule)));
+    for endpoint in &plan.listens {
+        listen(&bus, endpoint, certificate.over(endpoint, listening.clone()))
+            .map_err(failed(format!("listen at {endpoint}")))?;
+    }
+    for link in plan.links.iter().filter(|link| link.dials) {
+        let options = certificate.over(&link.endpoint, options(link.rule).expect(link.peer.clone()));
+        let dialed = address(&link.endpoint).and_then(|address| bus.connect_with(address, options));
+        dialed.map_err(failed(format!("dial `{}` at {}", link.peer, link.endpoint)))?;
+    }
+    Ok(bus)
+}
+
+/// What a node shows to others over TCP: its certificate, if the file wants one.
+struct NodeCertificate {
+    #[cfg(feature = "tls")]
+    identity: Option<crate::TlsIdentity>,
+}
+
+impl NodeCertificate {
+    /// Files are read only where the node has a link over TCP.
+    #[cfg(feature = "tls")]
+    fn of(path: &Path, topology: &Topology, plan: &NodePlan) -> Result<Self, TopologyError> {
+        let Some(directory) = topology.tls().filter(|_| is_over_tcp(plan)) else {
+            return Ok(Self { identity: None });
+        };
+        let file = |name: &str, kind: &str| directory.join(format!("{name}.{kind}"));
+        let own = |kind: &str| file(&plan.node, kind);
+        match crate::TlsIdentity::from_files(file("ca", "crt"), own("crt"), own("key")) {
+            Ok(identity) => Ok(Self { identity: Some(identity) }),
+            Err(error) => Err(TopologyError::Tls {
+                path: path.to_owned(),
+                node: Arc::clone(&plan.node),
+                cause: error.to_string(),
+            }),
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn of(path: &Path, topology: &Topology, plan: &NodePlan) -> Result<Self, TopologyError> {
+        if topology.tls().is_none() || !is_over_tcp(plan) {
+            return Ok(Self {});
+        }
+        let cause =
+            "the program is built without it: write features = [\"tls\"] for `mycelium` in its Cargo.toml";
+        Err(TopologyError::Tls {
+            path: path.to_owned(),
+            node: Arc::clone(&plan.node),
+            cause: cause.to_owned(),
+        })
+    }
+
+    #[cfg(feature = "tls")]
+    fn over(&self, endpoint: &Endpoint, options: LinkOptions) -> LinkOptions {
+        match (&self.identity, endpoint) {
+            (Some(identity), Endpoint::Tcp(_)) => options.tls(identity.clone()),
+            _ => options,
+        }
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn over(&self, _: &Endpoint, options: LinkOptions) -> LinkOptions {
+        options
+    }
+}
+
+fn is_over_tcp(plan: &NodePlan) -> bool {
+    let dialed = plan.links.iter().map(|link| &link.endpoint);
+    plan.listens.iter().chain(dialed).any(|endpoint| matches!(endpoint, Endpoint::Tcp(_)))
+}
+
+fn listen(bus: &MessageBus, endpoint: &Endpoint, options: LinkOptions) -> Result<(), LinkError> {
+    match endpoint {
+        #[cfg(unix)]
+        Endpoint::Unix(path) => bus.bind_unix_with(path, options).map(drop),
+        #[cfg(target_os = "linux")]
+        Endpoint::Shm(path) => bus.bind_shm_with(path, options).map(drop),
+        Endpoint::Tcp(address) => bus.bind_tcp_with(address.clone(), options).map(drop),
+        _ => Err(unsupported(endpoint)),
+    }
+}
+
+fn address(endpoint: &Endpoint) -> Result<LinkAddress, LinkError> {
+    match endpoint {
+        #[cfg(unix)]
+        Endpoint::Unix(path) => Ok(LinkAddress::unix(path)),
+        #[cfg(target_os = "linux")]
+        Endpoint::Shm(path) => Ok(LinkAddress::shm(path)),
+        Endpoint::Tcp(address) => Ok(LinkAddress::tcp(address.clone())),
+        _ => Err(unsupported(endpoint)),
+    }
+}
+
+/// Not on this system.
+fn unsupported(endpoint: &Endpoint) -> LinkError {
+    let cause = std::io::Error::new(std::io::ErrorKind::Unsupported, "this system has no such links");
+    LinkError::System { doing: "be linked over", address: endpoint.to_string().into(), cause }
+}
+
+fn options(rule: LinkRule, topology: &Topology) -> LinkOptions {
+    let mut options = LinkOptions::default().queue(queue(rule.queue));
+    if let Some(hold) = rule.hold {
+        options = options.hold(hold);
+    }
+    if topology.plaintext() {
+        options = options.plaintext();
+    }
+    let topics = topology.topics().iter();
+    topics.fold(options, |options, (topic, own)| options.topic(topic.clone(), queue(own.or(rule.queue))))
+}
+
+fn queue(rule: QueueRule) -> Subscription<WireMessage> {
+    let queue = match rule.overflow {
+        None | Some(QueuePolicy::Block) => Subscription::block(),
+        Some(QueuePolicy::DropOldest) => Subscription::drop_oldest(),
+        Some(QueuePolicy::DropNewest) => Subscription::drop_newest(),
+        Some(QueuePolicy::Fail) => Subscription::fail(),
+        // None of them is lossy in another way.
+        Some(_) => Subscription::block(),
+    };
+    match rule.capacity.and_then(|capacity| usize::try_from(capacity).ok()) {
+        Some(capacity) => queue.capacity(capacity),
+        None => queue,
+    }
+}

@@ -1,0 +1,172 @@
+//! Tools that look at a bus from outside: they slow nothing and leave nothing behind.
+
+#![forbid(unsafe_code)]
+
+mod common;
+#[path = "links/kit.rs"]
+#[allow(dead_code, reason = "what the tests of topics need")]
+mod kit;
+
+use std::time::Duration;
+
+use mycelium::frame::Header;
+use mycelium::wire::{Encoder, Wire};
+use mycelium::{
+    Actor, AskError, BoxError, Context, Dialer, Exposed, LinkAddress, LinkState, Message, MessageBus, Query,
+    RemoteError, Responder, Subscription,
+};
+
+use crate::common::on_every_runtime;
+use crate::kit::{Fill, Order, Tick, bus, find, until, until_wanted};
+
+impl Query for Fill {
+    type Reply = Order;
+}
+
+struct Desk;
+impl Actor for Desk {
+    type Error = BoxError;
+}
+impl Responder<Fill> for Desk {
+    type Reply = Order;
+    async fn answer(&mut self, fill: &Fill, _: &mut Context<Self>) -> Order {
+        if fill.n == 0 {
+            std::future::pending::<()>().await;
+        }
+        Order { n: 2 * fill.n }
+    }
+}
+
+/// A node, and a tool that is linked with it.
+async fn node_and_tool() -> (MessageBus, MessageBus, Dialer) {
+    let (node, tool) = (bus("desk"), bus("tool/1"));
+    let listener = node.bind_tcp("127.0.0.1:0").unwrap();
+    let dialer = tool.connect(LinkAddress::tcp(listener.address())).unwrap();
+    assert_eq!(&*dialer.linked().await, "desk");
+    until(|| find(&node, "tool/1").is_some_and(|link| link.state == LinkState::Linked)).await;
+    (node, tool, dialer)
+}
+
+fn header<M: Wire>() -> Header {
+    Header { type_id: M::TYPE_ID, version: 1, root_len: M::ROOT_LEN, ..Header::default() }
+}
+
+#[test]
+fn a_tool_that_reads_nothing_slows_no_publisher() {
+    on_every_runtime(async || {
+        let (node, tool, _) = node_and_tool().await;
+        // As badly as it can be: every queue at the tool is full for ever.
+        let _ticks = tool.subscriber_with(Subscription::<Tick>::block().capacity(1)).unwrap();
+        until_wanted(&node, "tool/1", &["Tick"]).await;
+        let ticks = node.publisher::<Tick>().unwrap();
+        for n in 0..50_000 {
+            ticks.publish(Tick { n }).await.unwrap();
+        }
+        // Nor does it keep its node from ending.
+        node.shutdown().await.unwrap();
+    });
+}
+
+#[test]
+fn tools_that_have_gone_leave_nothing_behind() {
+    on_every_runtime(async || {
+        let node = bus("desk");
+        let listener = node.bind_tcp("127.0.0.1:0").unwrap();
+        for number in 0..20 {
+            let name = format!("tool/{number}");
+            let tool = bus(&name);
+            tool.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
+            until(|| find(&node, &name).is_some()).await;
+            tool.shutdown().await.unwrap();
+            until(|| node.stats().links.is_empty()).await;
+        }
+    });
+}
+
+#[test]
+fn an_actor_is_asked_in_bytes() {
+    on_every_runtime(async || {
+        let (node, tool, _) = node_and_tool().await;
+        let desk = node.spawn(Desk).unwrap();
+        node.expose("risk", Exposed::new().answers::<Fill>(desk)).unwrap();
+        let mut encoder = Encoder::new();
+        let fill = encoder.encode(&Fill { n: 21 }).unwrap().to_vec();
+        let never = encoder.encode(&Fill { n: 0 }).unwrap().to_vec();
+        // From another bus, and from its own.
+        for asker in [&tool, &node] {
+            let answer = asker.ask_wire("desk/risk", &header::<Fill>(), &fill, None).await.unwrap();
+            assert_eq!((answer.name(), Order::decode(answer.bytes())), ("Order", Ok(Order { n: 42 })));
+            let nobody = asker.ask_wire("desk/nobody", &header::<Fill>(), &fill, None).await;
+            assert_eq!(nobody.unwrap_err(), AskError::Remote(RemoteError::NoActor));
+            let not_taken = asker.ask_wire("desk/risk", &header::<Order>(), &fill, None).await;
+            assert_eq!(not_taken.unwrap_err(), AskError::Remote(RemoteError::NotTaken));
+            let invalid = asker.ask_wire("desk/risk", &header::<Fill>(), &fill[..4], None).await;
+            assert_eq!(invalid.unwrap_err(), AskError::Remote(RemoteError::Invalid));
+        }
+        // Last, as it keeps the actor.
+        for asker in [&tool, &node] {
+            let short = Some(Duration::from_millis(50));
+            let late = asker.ask_wire("desk/risk", &header::<Fill>(), &never, short).await;
+            assert_eq!(late.unwrap_err(), AskError::Timeout);
+        }
+
+        let refused = async |path: &str, header: Header, bytes: &[u8]| match tool
+            .ask_wire(path, &header, bytes, None)
+            .await
+            .unwrap_err()
+        {
+            AskError::Remote(error) => error,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(refused("other/risk", header::<Fill>(), &fill).await, RemoteError::NotLinked);
+        assert_eq!(refused("desk", header::<Fill>(), &fill).await, RemoteError::NotTaken);
+        let unknown = Header { type_id: 99, ..header::<Fill>() };
+        assert_eq!(refused("desk/risk", unknown, &fill).await, RemoteError::NotTaken);
+        assert_eq!(tool.stats().links.len(), 1);
+        assert_eq!(Fill::NAME, "Fill");
+    });
+}
+
+#[test]
+fn a_word_goes_to_the_peer_and_back() {
+    on_every_runtime(async || {
+        let (node, _tool, dialer) = node_and_tool().await;
+        let trips = (0..200).map(|_| dialer.round_trip());
+        for trip in trips {
+            assert!(trip.await.expect("they are linked") > Duration::ZERO);
+        }
+        // Several at the same time.
+        let (one, other) = tokio::join!(dialer.round_trip(), dialer.round_trip());
+        assert!(one.is_some() && other.is_some());
+        node.shutdown().await.unwrap();
+        until(|| !dialer.fault().is_none_or(|fault| fault.is_empty())).await;
+        assert_eq!(dialer.round_trip().await, None);
+    });
+}
+
+#[test]
+fn what_a_tool_has_sent_and_nobody_had_room_for_stays_when_other_tools_come() {
+    on_every_runtime(async || {
+        let node = bus("desk");
+        let mut ticks = node.subscriber_with(Subscription::<Tick>::block().capacity(1)).unwrap();
+        let listener = node.bind_tcp("127.0.0.1:0").unwrap();
+        let tool = bus("tool/1");
+        tool.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
+        until_wanted(&tool, "desk", &["Tick"]).await;
+        let publisher = tool.publisher::<Tick>().unwrap();
+        for n in 0..10 {
+            publisher.publish(Tick { n }).await.unwrap();
+        }
+        tool.shutdown().await.unwrap();
+        for number in 2..5 {
+            let other = bus(&format!("tool/{number}"));
+            other.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
+            other.shutdown().await.unwrap();
+        }
+        for n in 0..10 {
+            assert_eq!(ticks.recv().await.as_deref(), Some(&Tick { n }));
+        }
+        until(|| find(&node, "tool/1").is_none()).await;
+        node.shutdown().await.unwrap();
+    });
+}

@@ -1,0 +1,115 @@
+//! Messages that share a frame, where the receiving bus does not take all of them.
+
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::{Message, MessageBus, Subscription, ValidationError};
+
+use crate::common::on_every_runtime;
+use crate::kit::{link, socket, until, until_wanted};
+
+/// A price as its publisher knows it.
+#[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Loose {
+    n: u64,
+}
+
+/// The same with a rule, which the publisher does not know.
+#[derive(Clone, Copy, Debug, PartialEq, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+struct Strict {
+    n: u64,
+}
+
+const LAYOUTS: &[Layout] = &[Layout { version: 1, root_len: 8, digest: 31 }];
+
+impl Message for Loose {
+    const NAME: &'static str = "Price";
+    const TYPE_ID: u16 = 31;
+    const TOPIC: &'static str = "prices";
+}
+impl Wire for Loose {
+    const LAYOUTS: &'static [Layout] = LAYOUTS;
+}
+impl Message for Strict {
+    const NAME: &'static str = "Price";
+    const TYPE_ID: u16 = 31;
+    const TOPIC: &'static str = "prices";
+    fn validate(&self) -> Result<(), ValidationError> {
+        assert!(self.n % 100 != 50, "code of the message's author");
+        if self.n % 10 == 3 {
+            return Err(ValidationError::broken("Price", "n", &self.n, "no number that ends with 3"));
+        }
+        Ok(())
+    }
+}
+impl Wire for Strict {
+    const LAYOUTS: &'static [Layout] = LAYOUTS;
+}
+
+struct Of<M>(std::marker::PhantomData<M>);
+impl<M: Wire> Messages for Of<M> {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<M>();
+    }
+}
+
+fn bus<M: Wire>(name: &str) -> MessageBus {
+    MessageBus::builder().node(name).contract(Of::<M>(std::marker::PhantomData)).build()
+}
+
+/// Messages of each test.
+const MESSAGES: u64 = 4_000;
+
+fn refused(n: u64) -> bool {
+    n % 10 == 3 || n % 100 == 50
+}
+
+/// What a full subscriber holds up, and what is refused, is decided message by message, wherever in a frame
+/// it is.
+async fn with(receiver: Subscription<Strict>, beside: bool) {
+    let (market, desk, path) = (bus::<Loose>("market"), bus::<Strict>("desk"), socket());
+    market.bind_unix(&path).unwrap();
+    let mut prices = desk.subscriber_with(receiver).unwrap();
+    // With it the topic has a queue of its own beside the ring, and messages are published one by one.
+    let mut other = beside.then(|| desk.subscriber_with(Subscription::drop_oldest().capacity(8)).unwrap());
+    desk.connect(mycelium::LinkAddress::unix(&path)).unwrap();
+    until_wanted(&market, "desk", &["Price"]).await;
+    let publisher = market.publisher::<Loose>().unwrap();
+    let publishing = tokio::spawn({
+        let publisher = publisher.clone();
+        async move {
+            for n in 0..MESSAGES {
+                publisher.publish(Loose { n }).await.unwrap();
+            }
+        }
+    });
+    for n in (0..MESSAGES).filter(|n| !refused(*n)) {
+        assert_eq!(prices.recv().await.as_deref(), Some(&Strict { n }));
+    }
+    publishing.await.unwrap();
+    let all = (0..MESSAGES).filter(|n| refused(*n)).count() as u64;
+    until(|| link(&desk, "market").received == MESSAGES && link(&market, "desk").waiting == 0).await;
+    // Counted once the turn is over in which the last of them came into its topic.
+    until(|| link(&desk, "market").refused == all && link(&desk, "market").held == 0).await;
+    assert_eq!((link(&desk, "market").duplicates, link(&market, "desk").lost), (0, 0));
+    if let Some(other) = &mut other {
+        assert_eq!(other.recv().await.as_deref(), Some(&Strict { n: last_taken(8) }));
+    }
+    // Credit has come back for all of them, refused or not.
+    for n in (0..2_000).map(|n| n * 10).filter(|n| !refused(*n)) {
+        publisher.publish(Loose { n }).await.unwrap();
+        assert_eq!(prices.recv().await.as_deref(), Some(&Strict { n }));
+    }
+}
+
+/// The message from which on so many are taken.
+fn last_taken(from_end: usize) -> u64 {
+    (0..MESSAGES).rev().filter(|n| !refused(*n)).nth(from_end - 1).unwrap()
+}
+
+#[test]
+fn what_is_not_taken_of_a_run_is_refused_alone_and_the_rest_comes_in_order() {
+    on_every_runtime(async || {
+        with(Subscription::block(), false).await;
+        with(Subscription::block().capacity(1), false).await;
+        with(Subscription::block().capacity(7), true).await;
+    });
+}

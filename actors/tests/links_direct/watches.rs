@@ -1,0 +1,87 @@
+//! Watches over links.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use mycelium::{Actor, BoxError, Context, Down, Handler, LinkAddress, MessageBus, Recipient, StopReason};
+use mycelium_random::Random;
+
+use crate::common::on_every_runtime;
+use crate::kit::{Order, bus, link, until};
+use crate::paths::Desk;
+use crate::proxy::{Faults, Proxy};
+
+/// Watches somebody, and writes down why they have ended.
+pub(crate) struct Watcher(Recipient<Order>, Arc<Mutex<Vec<StopReason>>>);
+
+pub(crate) struct Reasons(Arc<Mutex<Vec<StopReason>>>);
+impl Reasons {
+    pub(crate) fn heard(&self) -> Vec<StopReason> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Watcher {
+    pub(crate) fn of(watched: &Recipient<Order>, on: &MessageBus) -> Reasons {
+        let reasons = Arc::default();
+        on.spawn(Self(watched.clone(), Arc::clone(&reasons))).unwrap();
+        Reasons(reasons)
+    }
+}
+impl Actor for Watcher {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.watch(&self.0);
+        Ok(())
+    }
+}
+impl Handler<Down> for Watcher {
+    async fn handle(&mut self, down: &Down, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.1.lock().unwrap().push(down.reason.clone());
+        Ok(())
+    }
+}
+
+#[test]
+fn a_watch_ends_when_another_process_takes_the_place_of_the_watched_one() {
+    on_every_runtime(async || {
+        let market = bus("market");
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let proxy = Proxy::new(&listener.address(), Random::new(1), Faults::default()).await;
+        let first = bus("desk");
+        let dialer = first.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
+        dialer.linked().await;
+        Desk::default().on(&first, "desk");
+        until(|| !market.stats().links.is_empty()).await;
+        let orders = market.recipient::<Order>("desk/desk").unwrap();
+        orders.tell(Order { n: 1 }).await.unwrap();
+        let watcher = Watcher::of(&orders, &market);
+        let ending = tokio::spawn({
+            let orders = orders.clone();
+            async move { orders.ended().await }
+        });
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(watcher.heard().is_empty() && !ending.is_finished());
+
+        // As if it was killed: nothing is said, and the link is held for it.
+        dialer.close();
+        proxy.cut();
+        let second = bus("desk");
+        let heard = Desk::default();
+        heard.on(&second, "desk");
+        second.connect(LinkAddress::tcp(listener.address())).unwrap().linked().await;
+        assert_eq!(ending.await.unwrap(), StopReason::NoConnection);
+        until(|| !watcher.heard().is_empty()).await;
+        assert_eq!(watcher.heard(), [StopReason::NoConnection]);
+        assert_eq!(link(&market, "desk").peer_restarts, 1);
+
+        // The same reference reaches the next one, and a new watch is of that one.
+        orders.tell(Order { n: 2 }).await.unwrap();
+        until(|| *heard.0.lock().unwrap() == [2]).await;
+        let again = Watcher::of(&orders, &market);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        assert!(again.heard().is_empty() && watcher.heard().len() == 1);
+        second.shutdown().await.unwrap();
+        until(|| again.heard().len() == 1).await;
+    });
+}

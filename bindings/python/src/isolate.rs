@@ -1,0 +1,422 @@
+//! Isolates: actors of Python in virtual time, called in place on the thread that runs the isolate.
+
+use std::cell::{RefCell, RefMut};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mycelium::sweep::StopFlag;
+use mycelium::tree::ChildStatus;
+use mycelium::{RunError, Timestamp, WirePublishError};
+use mycelium_hosted::{Address, Encoded, Error, HostedActor, HostedIsolate, Recorded};
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyType};
+
+use crate::confined::Confined;
+use crate::contract::Contract;
+use crate::errors::{self, Class};
+use crate::host::{Apart, Host};
+use crate::kind::Kind;
+use crate::plan::{self, Hosting};
+use crate::runtime::Told;
+use crate::subscription::topics_of;
+use crate::tree::status;
+
+/// An isolate. It belongs to the thread that has made it.
+#[pyclass(frozen, module = "mycelium._native")]
+pub(crate) struct Isolate {
+    host: Arc<Host>,
+    inside: Confined<Inside>,
+    /// Ends a run in which `KeyboardInterrupt` was raised; a sweep has its own flag.
+    stop: Option<StopFlag>,
+}
+
+/// What belongs to its thread.
+struct Inside {
+    /// Borrowed while it runs; `None` once it is closed.
+    hosted: RefCell<Option<HostedIsolate>>,
+    /// Who is found while it runs.
+    spawned: RefCell<HashMap<String, Address>>,
+    trees: RefCell<Vec<mycelium::Tree>>,
+}
+
+/// A supervision tree of an isolate, which is given to each call.
+#[pyclass(frozen, module = "mycelium._native")]
+pub(crate) struct IsolateTree(mycelium::Tree);
+
+/// What was published to some classes' topics in an isolate.
+#[pyclass(frozen, module = "mycelium._native")]
+pub(crate) struct Recorder {
+    recorded: Recorded,
+    kinds: Vec<Arc<Kind>>,
+}
+
+impl Isolate {
+    pub(crate) fn of(
+        mut isolate: mycelium::Isolate,
+        contract: &Bound<'_, Contract>,
+        validate: bool,
+        held: bool,
+    ) -> Self {
+        let stop = (!held).then(StopFlag::new);
+        if let Some(stop) = &stop {
+            isolate.stop_on(stop);
+        }
+        let (clock, contract) = (isolate.clock(), contract.get());
+        let hosted = HostedIsolate::new(isolate, &contract.loaded);
+        let kinds = Arc::clone(&contract.kinds);
+        Self {
+            host: Arc::new(Host { kinds, validate, clock, isolate: Some(Apart::new(stop.clone())) }),
+            inside: Confined::new(Inside {
+                hosted: RefCell::new(Some(hosted)),
+                spawned: RefCell::default(),
+                trees: RefCell::default(),
+            }),
+            stop,
+        }
+    }
+
+    /// What belongs to its thread, on that thread.
+    fn inside(&self, py: Python<'_>) -> PyResult<&Inside> {
+        self.inside.get().ok_or_else(|| {
+            Class::Busy.of(py, "an isolate belongs to the thread that has made it: make one in each thread")
+        })
+    }
+
+    /// The isolate between two runs.
+    fn idle(&self, py: Python<'_>) -> PyResult<RefMut<'_, HostedIsolate>> {
+        let Ok(hosted) = self.inside(py)?.hosted.try_borrow_mut() else {
+            return Err(Class::Busy.of(
+                py,
+                "the isolate runs, and an actor's handler asked for what belongs between two runs: publish and tell with \
+                 `self.ctx`, and ask with `await self.ctx.ask(..)`",
+            ));
+        };
+        RefMut::filter_map(hosted, Option::as_mut)
+            .map_err(|_| Class::Closed.of(py, "the isolate is closed: make a new `Isolate(..)`"))
+    }
+
+    /// Drives the isolate, and raises what is to be raised of what its actors have.
+    fn drive<T>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut HostedIsolate) -> Result<T, Error>,
+    ) -> PyResult<T> {
+        self.driven(py, call, |error| errors::of(py, error))
+    }
+
+    fn driven<T, E>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&mut HostedIsolate) -> Result<T, E>,
+        error_of: impl FnOnce(&E) -> PyErr,
+    ) -> PyResult<T> {
+        let mut hosted = self.idle(py)?;
+        self.stop.iter().for_each(StopFlag::reset);
+        let ran = call(&mut hosted);
+        drop(hosted);
+        let (interrupt, failure) = self.host.isolate.as_ref().map_or((None, None), Apart::take_raised);
+        if let Some(interrupt) = interrupt {
+            return Err(interrupt);
+        }
+        ran.map_err(|error| {
+            let error = error_of(&error);
+            error.set_cause(py, failure);
+            error
+        })
+    }
+
+    fn run_to(&self, py: Python<'_>, until: Option<i64>) -> PyResult<()> {
+        let run = |hosted: &mut HostedIsolate| match until {
+            None => hosted.isolate_mut().run(),
+            Some(until) => hosted.isolate_mut().run_until(Timestamp::from_nanos(until)),
+        };
+        self.driven(py, run, |error: &RunError| Class::Run.of(py, error.to_string())).map(drop)
+    }
+
+    /// Whoever is at this name or path, also while it runs.
+    fn address(&self, py: Python<'_>, path: &str) -> PyResult<Address> {
+        let Inside { spawned, trees, .. } = self.inside(py)?;
+        let trees = trees.borrow();
+        let in_tree = || trees.iter().find_map(|tree| tree.actor_ref::<HostedActor>(path)).map(Address::of);
+        let found = spawned.borrow().get(path).cloned().or_else(in_tree);
+        found.ok_or_else(|| errors::of(py, &Error::NoAddress { path: path.to_owned() }))
+    }
+
+    /// Publishes from outside, or in the name of the actor whose handler runs.
+    fn publish_encoded(&self, py: Python<'_>, message: Encoded) -> PyResult<()> {
+        self.inside(py)?;
+        if let Some(context) = self.host.isolate.as_ref().and_then(|apart| apart.current(py)) {
+            return context.get().publish_later(py, message);
+        }
+        let published = self.idle(py)?.isolate_mut().publish_wire(&message.header, &message.bytes);
+        published.map_err(|error| refused(py, &error))
+    }
+}
+
+#[cold]
+fn refused(py: Python<'_>, error: &WirePublishError) -> PyErr {
+    match error {
+        WirePublishError::Full { message, .. } => Class::Full.of(
+            py,
+            format!(
+                "{message} was not published: as many messages wait in the isolate as may; call `run()` or `run_for(0)` before \
+                 the next ones, or `publish_many`, which does"
+            ),
+        ),
+        other => errors::publish(py, other),
+    }
+}
+
+#[pymethods]
+impl Isolate {
+    #[new]
+    fn new(contract: &Bound<'_, Contract>, seed: u64, start: i64, validate: bool) -> Self {
+        let isolate = mycelium::Isolate::starting_at(seed, Timestamp::from_nanos(start));
+        Self::of(isolate, contract, validate, false)
+    }
+
+    fn publish(&self, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.publish_encoded(message.py(), self.host.encode(message)?)
+    }
+
+    fn publish_value(&self, class: &Bound<'_, PyType>, value: &[u8]) -> PyResult<()> {
+        let header = self.host.kinds.of(class)?.header;
+        self.publish_encoded(class.py(), Encoded { header, bytes: value.to_vec() })
+    }
+
+    /// Publishes the records of a buffer from outside, one after the other, and handles what waits when that
+    /// is too much; how many. `blank`: bytes of each record that belong to no field. `at`: where in a
+    /// record the time lies, to which the isolate runs before it.
+    #[pyo3(signature = (class, records, blank, at = None))]
+    fn publish_records(
+        &self,
+        class: &Bound<'_, PyType>,
+        records: PyBuffer<u8>,
+        blank: Vec<(usize, usize)>,
+        at: Option<usize>,
+    ) -> PyResult<usize> {
+        let (py, kind) = (class.py(), self.host.kinds.of(class)?);
+        let (size, len) = (kind.header.root_len as usize, records.len_bytes());
+        if !kind.fixed || size == 0 || !len.is_multiple_of(size) {
+            let text = format!("{len} bytes are no array of {}, whose records have {size} bytes", kind.name);
+            return Err(PyTypeError::new_err(text));
+        }
+        let mut copy = vec![0; len];
+        records.copy_to_slice(py, &mut copy)?;
+        let mut published = 0;
+        for record in copy.chunks_exact_mut(size) {
+            for (from, to) in &blank {
+                record.get_mut(*from..*to).into_iter().for_each(|gap| gap.fill(0));
+            }
+            let time = at.and_then(|at| record.get(at..at + 8)?.try_into().ok()).map(i64::from_le_bytes);
+            if let Some(time) = time {
+                self.run_to(py, Some(time))?;
+            }
+            if self.try_publish(py, &kind, record)? {
+                published += 1;
+                continue;
+            }
+            self.run_to(py, Some(self.now(py)?))?;
+            let encoded = Encoded { header: kind.header, bytes: record.to_vec() };
+            self.publish_encoded(py, encoded)?;
+            published += 1;
+        }
+        Ok(published)
+    }
+
+    fn tell(&self, path: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, message) = (message.py(), self.host.encode(message)?);
+        self.inside(py)?;
+        if let Some(context) = self.host.isolate.as_ref().and_then(|apart| apart.current(py)) {
+            return context.get().tell_later(py, self.address(py, path)?, message);
+        }
+        self.idle(py)?.tell(path, message).map_err(|error| errors::of(py, &error))
+    }
+
+    /// The answer to a query, as `(type id, version, root length, bytes)`.
+    fn ask<'py>(&self, path: &str, query: &Bound<'py, PyAny>) -> PyResult<Told<'py>> {
+        let (py, query) = (query.py(), self.host.encode(query)?);
+        let Encoded { header, bytes } = self.drive(py, |hosted| hosted.ask(path, query))?;
+        Ok((header.type_id, header.version, header.root_len, PyBytes::new(py, &bytes)))
+    }
+
+    /// Has the actor whose handler runs go on with the answer to a query.
+    fn ask_later(&self, path: &str, query: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (py, query) = (query.py(), self.host.encode(query)?);
+        match self.host.isolate.as_ref().and_then(|apart| apart.current(py)) {
+            Some(context) => context.get().ask_later(py, self.address(py, path)?, query),
+            None => Err(Class::Busy.of(py, "only the handler of an actor waits for an answer with `await`")),
+        }
+    }
+
+    fn run(&self, py: Python<'_>) -> PyResult<()> {
+        self.run_to(py, None)
+    }
+
+    fn run_until(&self, py: Python<'_>, nanos: i64) -> PyResult<()> {
+        self.run_to(py, Some(nanos))
+    }
+
+    fn shut_down(&self, py: Python<'_>) -> PyResult<()> {
+        let shut_down = |hosted: &mut HostedIsolate| hosted.isolate_mut().shutdown();
+        self.driven(py, shut_down, |error| Class::Run.of(py, error.to_string())).map(drop)
+    }
+
+    fn now(&self, py: Python<'_>) -> PyResult<i64> {
+        self.inside(py)?;
+        Ok(self.host.clock.now().as_nanos())
+    }
+
+    fn spawn(&self, py: Python<'_>, name: &str, plan: &Bound<'_, PyAny>) -> PyResult<()> {
+        let spec = plan::spec(plan, &self.host)?;
+        let address = self.idle(py)?.spawn(name, spec).map_err(|error| errors::of(py, &error))?;
+        self.inside(py)?.spawned.borrow_mut().insert(name.to_owned(), address);
+        Ok(())
+    }
+
+    fn start_tree(&self, plan: &Bound<'_, PyAny>) -> PyResult<IsolateTree> {
+        let py = plan.py();
+        let builder = {
+            let hosted = self.idle(py)?;
+            plan::builder(plan, &Hosting { host: &self.host, child: &|id, spec| hosted.child(id, spec) })?
+        };
+        let tree = self.drive(py, |hosted| hosted.start(&builder))?;
+        self.inside(py)?.trees.borrow_mut().push(tree.clone());
+        Ok(IsolateTree(tree))
+    }
+
+    /// Of each child of the supervisor at this path: id, whether it is a supervisor, its state.
+    fn children(
+        &self,
+        py: Python<'_>,
+        tree: &Bound<'_, IsolateTree>,
+        path: &str,
+    ) -> PyResult<Vec<(String, bool, String)>> {
+        let tree = tree.borrow().0.clone();
+        let children = self.in_tree(py, tree.which_children(path))?;
+        let row = |child: &mycelium::tree::ChildInfo| {
+            let supervisor = child.kind == mycelium::tree::ChildKind::Supervisor;
+            let status: ChildStatus = child.status;
+            (child.id.to_string(), supervisor, self::status(status).to_owned())
+        };
+        Ok(children.iter().map(row).collect())
+    }
+
+    fn terminate_child(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, path: &str) -> PyResult<()> {
+        let tree = tree.borrow().0.clone();
+        self.in_tree(py, tree.terminate_child(path))
+    }
+
+    fn restart_child(&self, py: Python<'_>, tree: &Bound<'_, IsolateTree>, path: &str) -> PyResult<()> {
+        let tree = tree.borrow().0.clone();
+        self.in_tree(py, tree.restart_child(path))
+    }
+
+    /// Records the messages of these classes from now on.
+    fn record(&self, py: Python<'_>, classes: Vec<Bound<'_, PyType>>) -> PyResult<Recorder> {
+        let kinds = classes.iter().map(|class| self.host.kinds.of(class)).collect::<PyResult<Vec<_>>>()?;
+        let recorded = self.idle(py)?.record(topics_of(&kinds)).map_err(|error| errors::of(py, &error))?;
+        Ok(Recorder { recorded, kinds })
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.idle(py)?.isolate_mut().stats();
+        let all = PyDict::new(py);
+        all.set_item("now", stats.now.as_nanos())?;
+        all.set_item("events", stats.events)?;
+        all.set_item("resumptions", stats.resumptions)?;
+        all.set_item("unheard", stats.unheard)?;
+        all.set_item("dead_letters", stats.dead_letters)?;
+        all.set_item("retried", stats.retried)?;
+        Ok(all)
+    }
+
+    fn limit_events(&self, py: Python<'_>, most: u64) -> PyResult<()> {
+        self.idle(py)?.isolate_mut().limit_events(most);
+        Ok(())
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let inside = self.inside(py)?;
+        let Ok(mut hosted) = inside.hosted.try_borrow_mut() else {
+            return Err(Class::Busy.of(py, "the isolate runs: close it when the run has ended"));
+        };
+        let hosted_before = hosted.take();
+        drop(hosted);
+        let (trees, spawned) = (inside.trees.take(), inside.spawned.take());
+        // Code of Python runs here: nothing is borrowed meanwhile.
+        drop((hosted_before, trees, spawned));
+        Ok(())
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.inside
+            .get()
+            .is_some_and(|inside| inside.hosted.try_borrow().is_ok_and(|hosted| hosted.is_none()))
+    }
+}
+
+impl Isolate {
+    /// Publishes a value from outside; false if it found no room.
+    fn try_publish(&self, py: Python<'_>, kind: &Kind, value: &[u8]) -> PyResult<bool> {
+        match self.idle(py)?.isolate_mut().publish_wire(&kind.header, value) {
+            Ok(()) => Ok(true),
+            Err(WirePublishError::Full { .. }) => Ok(false),
+            Err(error) => Err(errors::publish(py, &error)),
+        }
+    }
+
+    /// Has a tree do something, and runs the isolate as far as that takes.
+    fn in_tree<T>(
+        &self,
+        py: Python<'_>,
+        call: impl Future<Output = Result<T, mycelium::tree::CallError>>,
+    ) -> PyResult<T> {
+        let run = |hosted: &mut HostedIsolate| hosted.isolate_mut().block_on(call);
+        let called = self.driven(py, run, |error| Class::Run.of(py, error.to_string()))?;
+        called.map_err(|error| errors::of(py, &Error::Call(error)))
+    }
+}
+
+#[pymethods]
+impl IsolateTree {
+    /// Why it has ended, if it has.
+    fn end_reason(&self) -> Option<String> {
+        self.0.end_reason().map(|reason| reason.to_string())
+    }
+}
+
+#[pymethods]
+impl Recorder {
+    /// The messages that were recorded since the last time.
+    fn take<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+        let all = self.recorded.take();
+        let known = all.iter().filter_map(|message| Some((self.kind_of(message)?, message)));
+        known.map(|(kind, message)| kind.decode(py, &message.header, &message.bytes)).collect()
+    }
+
+    /// The same as records one behind the other.
+    fn take_records<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let mut records = Vec::new();
+        for message in self.recorded.take() {
+            let Some(kind) = self.kind_of(&message) else { continue };
+            if kind.is_record(&message.header, &message.bytes) {
+                records.extend_from_slice(&message.bytes);
+            } else {
+                records.extend_from_slice(
+                    kind.renewed(py, &message.header, &message.bytes)?.bind(py).as_bytes(),
+                );
+            }
+        }
+        Ok(PyBytes::new(py, &records))
+    }
+}
+
+impl Recorder {
+    fn kind_of(&self, message: &Encoded) -> Option<&Arc<Kind>> {
+        self.kinds.iter().find(|kind| kind.header.type_id == message.header.type_id)
+    }
+}

@@ -1,0 +1,167 @@
+//! `mycelium certs`: an authority for tests and small deployments, and certificates of nodes.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use mycelium::topology;
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
+};
+
+use crate::outcome::{self, Outcome, say};
+
+/// The name of the authority in certificates.
+const AUTHORITY: &str = "mycelium authority";
+/// The authority is good for so many times as long as the certificates of nodes.
+const AUTHORITY_TIMES: u64 = 10;
+/// Certificates begin to be good before they are made: clocks differ (time).
+const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
+
+/// Make certificates for TLS between nodes: ca.crt of an authority, and NAME.crt and NAME.key of each node.
+///
+/// An authority that is in the directory already (ca.crt, ca.key) is used again, so that nodes can be
+/// added; it must be one that this command has made. Keep ca.key away from machines that run nodes: whoever
+/// has it can make a node of any name.
+///
+/// Exit code 0 when all are made, 2 when one is not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CertsArgs {
+    /// Where the files are put; made with permissions 0700 if it is missing.
+    #[arg(value_name = "DIRECTORY")]
+    directory: PathBuf,
+    /// Names of nodes; `tool` is that of `mycelium tap` and its siblings.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Also for each node of this topology, and for tools.
+    #[arg(long, value_name = "FILE")]
+    topology: Option<PathBuf>,
+    /// For how many days.
+    #[arg(long, value_name = "N", default_value = "365", value_parser = clap::value_parser!(u64).range(1..=3_650))]
+    days: u64,
+    /// Replace certificates of nodes that are there already.
+    #[arg(long)]
+    replace: bool,
+}
+
+pub(crate) fn run(args: &CertsArgs) -> outcome::Result {
+    let mut names = args.names.clone();
+    if let Some(file) = &args.topology {
+        let nodes = topology::read(file)?;
+        names.extend(nodes.nodes().iter().map(|node| node.name.to_string()));
+        names.push("tool".to_owned());
+    }
+    names.sort();
+    names.dedup();
+    if names.is_empty() {
+        return Err("which nodes? Give their names, or --topology".into());
+    }
+    for name in &names {
+        check(name)?;
+    }
+    if !args.replace
+        && let Some(name) = names.iter().find(|name| path(&args.directory, name, "crt").exists())
+    {
+        let shown = path(&args.directory, name, "crt").display().to_string();
+        return Err(format!("{shown} is there: say --replace to make it anew").into());
+    }
+    make_directory(&args.directory)?;
+    let valid = Duration::from_secs(args.days * 86_400);
+    let issuer = authority(&args.directory, valid)?;
+    for name in &names {
+        let key = KeyPair::generate()?;
+        let mut params = params(name, valid);
+        params.subject_alt_names = vec![rcgen::SanType::DnsName(name.clone().try_into()?)];
+        params.use_authority_key_identifier_extension = true;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let certificate = params.signed_by(&key, &issuer)?;
+        write(&path(&args.directory, name, "key"), &key.serialize_pem(), 0o600)?;
+        write(&path(&args.directory, name, "crt"), &certificate.pem(), 0o644)?;
+        say(format_args!("{}: {} days", path(&args.directory, name, "crt").display(), args.days))?;
+    }
+    Ok(Outcome::Fine)
+}
+
+fn path(directory: &Path, name: &str, kind: &str) -> PathBuf {
+    directory.join(format!("{name}.{kind}"))
+}
+
+/// An error if a name cannot be in a certificate.
+fn check(name: &str) -> Result<(), String> {
+    if topology::is_certificate_name(name) {
+        return Ok(());
+    }
+    Err(format!("`{name}` cannot be in a certificate: take {}", topology::CERTIFICATE_NAMES))
+}
+
+fn params(name: &str, valid: Duration) -> CertificateParams {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let mut params = CertificateParams::default();
+    params.not_before = epoch + now.saturating_sub(CLOCKS_DIFFER);
+    params.not_after = epoch + now + valid;
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
+
+/// The authority of a directory, made if there is none.
+fn authority(
+    directory: &Path,
+    valid: Duration,
+) -> Result<Issuer<'static, KeyPair>, Box<dyn std::error::Error>> {
+    let (certificate, key) = (path(directory, "ca", "crt"), path(directory, "ca", "key"));
+    // What certificates say of their issuer is its name, which is always this one, and its key.
+    let mut params = params(AUTHORITY, valid.saturating_mul(u32::try_from(AUTHORITY_TIMES)?));
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    match fs::read_to_string(&key) {
+        Ok(pem) if certificate.exists() => {
+            let pair = KeyPair::from_pem(&pem).map_err(|error| format!("{}: {error}", key.display()))?;
+            Ok(Issuer::new(params, pair))
+        }
+        Ok(_) => Err(format!(
+            "{} is there, and {} is not: remove it, or bring back the other",
+            key.display(),
+            certificate.display()
+        )
+        .into()),
+        Err(error) if error.kind() == ErrorKind::NotFound && !certificate.exists() => {
+            let pair = KeyPair::generate()?;
+            let own = params.self_signed(&pair)?;
+            write(&key, &pair.serialize_pem(), 0o600)?;
+            write(&certificate, &own.pem(), 0o644)?;
+            say(format_args!("{}: an authority of its own", certificate.display()))?;
+            Ok(Issuer::new(params, pair))
+        }
+        Err(error) => Err(format!("cannot read {}: {error}", key.display()).into()),
+    }
+}
+
+fn make_directory(directory: &Path) -> Result<(), String> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory).map_err(|error| format!("cannot make {}: {error}", directory.display()))
+}
+
+/// Writes a file that never has other permissions than these. One that is there is replaced, and not written
+/// into: it may be a link.
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("cannot write {}: {error}", path.display());
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
+    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
+}

@@ -1,0 +1,387 @@
+//! `mycelium tap`, `pub`, `ask`, `latency` and `doctor`: processes that attach to a node, which this test is.
+#![cfg(unix)]
+#![forbid(unsafe_code)]
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use mycelium::{
+    Actor, BoxError, Context, Exposed, LinkStats, Message, MessageBus, Responder, Subscription, Timestamp,
+};
+
+include!("../../bindings/codegen/tests/generated/contracts.rs");
+
+/// A node at a socket of its own, and what the commands are told of it.
+struct Node {
+    bus: MessageBus,
+    directory: PathBuf,
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Node {
+    async fn start() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::SeqCst);
+        let directory = std::env::temp_dir().join(format!("mycelium-attach-{}-{number}", std::process::id()));
+        let bus = MessageBus::builder().node("desk").contract(CONTRACT).build();
+        bus.bind_unix(directory.join("run/desk.sock")).unwrap();
+        let file = "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\n[[nodes]]\nname = \"desk\"\nservices = [\"risk\"]\n";
+        std::fs::write(directory.join("topology.toml"), file).unwrap();
+        Self { bus, directory }
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts.yaml");
+        command.args(args).arg("--contract").arg(contract).current_dir(&self.directory);
+        command.env_remove("MYCELIUM_TOPOLOGY").env_remove("MYCELIUM_NODE");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs a command to its end: its code, what it printed and what it complained of.
+    async fn call(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        finish(self.command(args).spawn().unwrap()).await
+    }
+
+    /// The link of a tool that wants this message.
+    fn tool(&self, message: &str) -> Option<LinkStats> {
+        self.bus.stats().links.into_iter().find(|link| link.wants.contains(&message))
+    }
+}
+
+async fn finish(child: Child) -> (Option<i32>, String, String) {
+    let output = tokio::task::spawn_blocking(|| child.wait_with_output()).await.unwrap().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+async fn until(mut so: impl FnMut() -> bool) {
+    while !so() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn signal(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+fn runs(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(test);
+}
+
+fn tick(index: u32, price: f64) -> Tick {
+    let timestamp = Timestamp::from_nanos(1_700_000_000_000_000_000);
+    Tick { timestamp, price, size: 2.5, index, asset: 7 }
+}
+
+#[test]
+fn a_tap_shows_what_is_published_by_its_contract() {
+    runs(async {
+        let node = Node::start().await;
+        let ticks = node.bus.publisher::<Tick>().unwrap();
+        let tap = node.command(&["tap", "market.*", "--count", "2", "--json"]).spawn().unwrap();
+        until(|| node.tool("Tick").is_some()).await;
+        ticks.publish(tick(1, 1.5)).await.unwrap();
+        ticks.publish(tick(2, 0.1)).await.unwrap();
+        let (code, out, err) = finish(tap).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let lines: Vec<serde_json::Value> =
+            out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["topic"], &lines[0]["message"]), (&"market.ticks".into(), &"Tick".into()));
+        let value = serde_json::json!({
+            "timestamp": 1_700_000_000_000_000_000_i64, "price": 1.5, "size": 2.5, "index": 1, "asset": 7
+        });
+        assert_eq!(lines[0]["value"], value);
+        assert!(lines[0]["published"].as_i64().unwrap() > 1_700_000_000_000_000_000);
+
+        let filter = "price > 100 && index != 3";
+        let tap = node.command(&["tap", "market.ticks", "--count", "1", "--filter", filter]).spawn().unwrap();
+        until(|| node.tool("Tick").is_some()).await;
+        for (index, price) in [(1, 50.0), (2, 100.0), (3, 101.0), (4, 102.0)] {
+            ticks.publish(tick(index, price)).await.unwrap();
+        }
+        let (code, out, err) = finish(tap).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let (_, shown) = out.split_once(' ').unwrap();
+        let timestamp = "\"timestamp\": 1700000000000000000";
+        let expected = format!(
+            "market.ticks Tick {{{timestamp}, \"price\": 102.0, \"size\": 2.5, \"index\": 4, \"asset\": 7}}\n"
+        );
+        assert_eq!(shown, expected);
+
+        let tap =
+            node.command(&["tap", "market.ticks", "--rate", "--json", "--count", "50"]).spawn().unwrap();
+        until(|| node.tool("Tick").is_some()).await;
+        for index in 0..50 {
+            ticks.publish(tick(index, 1.0)).await.unwrap();
+        }
+        let (code, out, _) = finish(tap).await;
+        let count = |line: &str| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap()["messages"].as_u64().unwrap()
+        };
+        assert_eq!((code, out.lines().map(count).sum::<u64>()), (Some(0), 50));
+    });
+}
+
+#[test]
+fn a_tap_ends_in_order_on_ctrl_c_and_leaves_nothing_at_its_node() {
+    runs(async {
+        let node = Node::start().await;
+        for end in ["-INT", "-TERM"] {
+            let tap = node.command(&["tap", "*"]).spawn().unwrap();
+            until(|| node.tool("Tick").is_some()).await;
+            signal(&tap, end);
+            let (code, _, err) = finish(tap).await;
+            assert_eq!((code, err.as_str()), (Some(0), ""));
+            until(|| node.bus.stats().links.is_empty()).await;
+        }
+        // It may also be killed.
+        let mut tap = node.command(&["tap", "*"]).spawn().unwrap();
+        until(|| node.tool("Tick").is_some()).await;
+        tap.kill().unwrap();
+        tap.wait().unwrap();
+        until(|| node.bus.stats().links.is_empty()).await;
+    });
+}
+
+#[test]
+fn a_tap_that_is_stopped_slows_no_publisher_and_tells_when_its_node_ends() {
+    runs(async {
+        let node = Node::start().await;
+        let mut tap = node.command(&["tap", "market.ticks"]).spawn().unwrap();
+        until(|| node.tool("Tick").is_some()).await;
+        signal(&tap, "-STOP");
+        let ticks = node.bus.publisher::<Tick>().unwrap();
+        for index in 0..200_000 {
+            ticks.publish(tick(index, 1.0)).await.unwrap();
+        }
+        signal(&tap, "-CONT");
+        // It shows what is left: the newest.
+        let mut lines = BufReader::new(tap.stdout.take().unwrap()).lines();
+        let last = tokio::task::spawn_blocking(move || {
+            lines
+                .by_ref()
+                .map_while(Result::ok)
+                .find(|line| line.contains("\"index\": 199999,"))
+                .map(|_| lines)
+        });
+        let rest = last.await.unwrap().expect("the last tick is shown");
+        node.bus.shutdown().await.unwrap();
+        drop(rest);
+        let (code, _, err) = finish(tap).await;
+        assert_eq!(code, Some(1), "{err}");
+        assert!(err.contains("error: the link to `desk` is lost: "), "{err}");
+    });
+}
+
+#[test]
+fn pub_sends_what_somebody_subscribes_to_once_it_is_a_value_of_the_contract() {
+    runs(async {
+        let node = Node::start().await;
+        let value = r#"{"timestamp": 5, "price": 1.5, "size": 2, "index": 1, "asset": 7}"#;
+        let (code, out, err) = node.call(&["pub", "market.ticks", "--json", value]).await;
+        assert_eq!((code, out.as_str()), (Some(1), ""));
+        assert_eq!(err, "error: nobody at `desk` subscribes to `Tick`; it wants Evolved\n");
+
+        let mut ticks = node.bus.subscriber_with(Subscription::<Tick>::block().capacity(4)).unwrap();
+        let (code, out, err) = node.call(&["pub", "market.ticks", "--json", value]).await;
+        assert_eq!((code, out.as_str(), err.as_str()), (Some(0), "sent 1 `Tick` to `desk`\n", ""));
+        let got = ticks.recv().await.map(|tick| *tick);
+        assert_eq!(got, Some(Tick { timestamp: Timestamp::from_nanos(5), size: 2.0, ..tick(1, 1.5) }));
+
+        // A slow subscriber makes it wait, and loses nothing.
+        let mut publish = node.command(&["pub", "market.ticks", "--json", "-"]);
+        let mut publish = publish.stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = publish.stdin.take().unwrap();
+        let wrote = tokio::task::spawn_blocking(move || {
+            (0..500).for_each(|index| {
+                let value = format!(
+                    "{{\"timestamp\": 5, \"price\": 1, \"size\": 2, \"index\": {index}, \"asset\": 7}}\n"
+                );
+                input.write_all(value.as_bytes()).unwrap();
+            });
+        });
+        for index in 0..500 {
+            assert_eq!(ticks.recv().await.map(|tick| tick.index), Some(index));
+        }
+        wrote.await.unwrap();
+        let (code, out, _) = finish(publish).await;
+        assert_eq!((code, out.as_str()), (Some(0), "sent 500 `Tick` to `desk`\n"));
+
+        let rows: [(&[&str], &str); 5] = [
+            (
+                &["pub", "market.tiks", "--json", "{}"],
+                "error: no message of the contracts is on the topic `market.tiks`\n",
+            ),
+            (
+                &["pub", "market.ticks", "--json", "{}"],
+                "error: `timestamp` is missing: `Tick` needs it, of type Timestamp\n",
+            ),
+            (
+                &["pub", "market.ticks", "--json", r#"{"timestamp": 5, "price": 0}"#],
+                "error: `price` breaks its rule `greater_than` of the contract\n",
+            ),
+            (
+                &["tap", "market.tick"],
+                "error: no message of the contracts has the topic `market.tick`; did you mean `market.ticks`?\n",
+            ),
+            (
+                &["tap", "market.ticks", "--filter", "prise > 1"],
+                "error: the filter asks for `prise`, which no message of these topics has; did you mean `price`?\n",
+            ),
+        ];
+        for (args, expected) in rows {
+            assert_eq!(node.call(args).await, (Some(2), String::new(), expected.to_owned()), "{args:?}");
+        }
+        let (code, _, err) = node.call(&["tap", "*", "--node", "dusk", "--within", "0.3"]).await;
+        assert_eq!(
+            (code, err.contains("no node and no service `dusk`; did you mean `desk`?")),
+            (Some(2), true),
+            "{err}"
+        );
+        let (code, _, err) = node.call(&["tap", "*", "--connect", "run/none.sock", "--within", "0.3"]).await;
+        assert!(code == Some(2) && err.starts_with("error: no link to unix "), "{code:?} {err}");
+        assert!(err.contains("within 300ms: No such file"), "{err}");
+    });
+}
+
+struct Risk;
+impl Actor for Risk {
+    type Error = BoxError;
+}
+impl Responder<Lookup> for Risk {
+    type Reply = Evolved;
+    async fn answer(&mut self, lookup: &Lookup, _: &mut Context<Self>) -> Evolved {
+        if lookup.id == 0 {
+            std::future::pending::<()>().await;
+        }
+        Evolved { id: lookup.id, note: "asked".to_owned(), ..Evolved::default() }
+    }
+}
+
+#[test]
+fn ask_prints_the_answer_or_says_why_there_is_none() {
+    runs(async {
+        let node = Node::start().await;
+        let risk = node.bus.spawn(Risk).unwrap();
+        node.bus.expose("risk", Exposed::new().answers::<Lookup>(risk)).unwrap();
+        let (code, out, err) = node.call(&["ask", "desk/risk", "--json", r#"{"id": 7}"#]).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""));
+        let answer: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&answer["id"], &answer["note"]), (&7.into(), &"asked".into()));
+
+        let id = ["--json", r#"{"id": 7}"#];
+        let rows: [(&[&str], i32, &str); 4] = [
+            (
+                &["ask", "desk/rusk", id[0], id[1]],
+                1,
+                "error: desk/rusk: no answer: nobody is exposed under this name there",
+            ),
+            (
+                &["ask", "desk/risk", "--json", r#"{"id": 0}"#, "--timeout", "0.2"],
+                1,
+                "error: desk/risk: it has not answered within 200ms",
+            ),
+            (&["ask", "desk", id[0], id[1]], 2, "error: `desk` is no path of an actor: write NODE/ACTOR"),
+            (
+                &["ask", "dosk/risk", id[0], id[1], "--connect", "run/desk.sock"],
+                2,
+                "error: `desk` answers there, and not `dosk`: ask desk/risk",
+            ),
+        ];
+        for (args, expected, start) in rows {
+            let (code, out, err) = node.call(args).await;
+            assert_eq!((code, out.as_str()), (Some(expected), ""), "{args:?} {err}");
+            assert!(err.starts_with(start), "{args:?}: {err}");
+        }
+    });
+}
+
+#[test]
+fn latency_measures_round_trips() {
+    runs(async {
+        let node = Node::start().await;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        command
+            .args(["latency", "--count", "50", "--json"])
+            .current_dir(&node.directory)
+            .stdout(Stdio::piped());
+        let (code, out, _) = finish(command.spawn().unwrap()).await;
+        let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((code, &found["node"], &found["round_trips"]), (Some(0), &"desk".into(), &50.into()));
+        let keys = ["min_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns", "max_ns"];
+        let times = keys.map(|key| found[key].as_u64().unwrap());
+        assert!(times[0] > 0 && times.is_sorted(), "{out}");
+    });
+}
+
+#[test]
+fn doctor_tells_what_is_wrong_with_a_node_and_its_directory() {
+    runs(async {
+        use std::os::unix::fs::PermissionsExt;
+        let node = Node::start().await;
+        let (code, out, err) = node.call(&["doctor"]).await;
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        assert!(
+            out.contains("`desk` answers, round trip ") && out.contains("nobody else may enter"),
+            "{out}"
+        );
+        assert!(out.contains("means the same by each message that both know"), "{out}");
+
+        // A dead process has left a socket behind, and so it is with a node that does not run.
+        let dead = node.directory.join("run/dead.sock");
+        drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+        let (code, out, _) = node.call(&["doctor"]).await;
+        let left = format!("warning {}: nobody listens there: a dead process has left it", dead.display());
+        assert!(code == Some(0) && out.contains(&left), "{out}");
+        let (code, out, _) = node.call(&["doctor", "--connect", "run/dead.sock", "--quiet"]).await;
+        assert_eq!(code, Some(1), "{out}");
+        let (code, out, _) = node.call(&["doctor", "--connect", "run/none.sock", "--quiet"]).await;
+        assert!(code == Some(1) && out.contains("there is no socket: the node does not run"), "{out}");
+
+        // Others may enter.
+        let run = node.directory.join("run");
+        std::fs::set_permissions(&run, PermissionsExt::from_mode(0o755)).unwrap();
+        let (code, out, _) = node.call(&["doctor", "--quiet"]).await;
+        assert!(code == Some(1) && out.contains("others may enter it (0755)"), "{out}");
+        std::fs::set_permissions(&run, PermissionsExt::from_mode(0o700)).unwrap();
+
+        // Another contract.
+        let other = node.directory.join("other.yaml");
+        let text =
+            std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts.yaml")).unwrap();
+        std::fs::write(
+            &other,
+            text.replace(
+                "      asset: { type: u16, description: \"Number of the asset, from 0.\" }\n\n  # ---",
+                "      asset: { type: u32 }\n\n  # ---",
+            ),
+        )
+        .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        command.args(["doctor", "--quiet", "--contract", "other.yaml"]).current_dir(&node.directory);
+        let (code, out, _) = finish(command.stdout(Stdio::piped()).spawn().unwrap()).await;
+        assert!(code == Some(1) && out.contains("message `Tick`: means something else: "), "{out}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        command.args(["tap", "market.ticks", "--contract", "other.yaml"]).current_dir(&node.directory);
+        let (code, _, err) = finish(command.stderr(Stdio::piped()).spawn().unwrap()).await;
+        assert!(code == Some(2) && err.contains("contradict each other"), "{err}");
+        assert_eq!(Tick::NAME, "Tick");
+    });
+}

@@ -1,0 +1,401 @@
+//! `mycelium topology`: what it says of a file, and what it runs.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A directory with a `topology.toml`, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(text: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::SeqCst);
+        let folder = std::env::temp_dir().join(format!("mycelium-cli-t-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join("topology.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mycelium"));
+        command.arg("topology").args(args).current_dir(&self.0);
+        command
+    }
+
+    /// Its exit code, what it printed and what it complained of; the folder is called `DIR`.
+    fn call(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let Output { status, stdout, stderr } = self.command(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap().replace(&self.0.display().to_string(), "DIR");
+        (status.code(), text(stdout), text(stderr))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const DESK: &str = r#"
+socket_dir = "run"
+[deployment]
+mode = "bundled"
+[[nodes]]
+name = "market"
+services = ["feed"]
+[[nodes]]
+name = "trader"
+services = ["strategy", "execution"]
+[[nodes]]
+name = "audit"
+endpoint.kind = "tcp"
+port = 7003
+[[links]]
+between = ["market", "trader"]
+overflow = "drop_oldest"
+capacity = 64
+hold_ms = 1500
+[[links]]
+between = ["trader", "audit"]
+linked = false
+[topics.ticks]
+capacity = 8
+"#;
+
+fn some(code: i32, out: &str, err: &str) -> (Option<i32>, String, String) {
+    (Some(code), out.to_owned(), err.to_owned())
+}
+
+#[test]
+fn check_says_that_a_file_is_correct_or_where_it_is_not() {
+    let desk = Folder::new(DESK);
+    let correct = "topology.toml: correct, mode bundled, 3 nodes, 3 services\n";
+    assert_eq!(desk.call(&["check"]), some(0, correct, ""));
+    let json = "{\"file\":\"topology.toml\",\"mode\":\"bundled\",\"nodes\":3,\"ok\":true,\"services\":3}\n";
+    assert_eq!(desk.call(&["check", "--json"]), some(0, json, ""));
+    let (code, _, err) = desk.call(&["check", "none.toml"]);
+    assert_eq!((code, err.starts_with("error: cannot read none.toml: ")), (Some(2), true), "{err}");
+
+    let wrong = Folder::new("[deployment]\nmode = \"bundeld\"\n");
+    let cause =
+        "`mode` is \"bundeld\", it must be one of monolith, bundled, distributed; did you mean `bundled`?";
+    let complaint = format!("error: topology.toml: line 2, column 8: {cause}\n");
+    assert_eq!(wrong.call(&["check"]), some(1, "", &complaint));
+    let (code, out, err) = wrong.call(&["check", "--json"]);
+    let mistake: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &*err), (Some(1), ""));
+    let expected =
+        serde_json::json!({ "file": "topology.toml", "ok": false, "line": 2, "column": 8, "cause": cause });
+    assert_eq!(mistake, expected);
+}
+
+#[test]
+fn check_compares_topics_with_contracts() {
+    let desk = Folder::new(DESK);
+    let contract = |topic: &str| {
+        let text = format!(
+            "schema: {{id: t, version: 1}}\ndomains: [d]\ntag_ranges: {{d: [1, 9]}}\nmessages:\n  Tick: {{tlv_type: 1, topic: \
+             {topic}, domain: d, fields: {{n: u64}}}}\n"
+        );
+        std::fs::write(desk.0.join("contracts.yaml"), text).unwrap();
+    };
+    contract("ticks");
+    assert_eq!(desk.call(&["check", "--contract", "contracts.yaml"]).0, Some(0));
+    contract("tick");
+    let (code, _, err) = desk.call(&["check", "--contract", "contracts.yaml"]);
+    assert_eq!(code, Some(1));
+    assert_eq!(
+        err,
+        "error: topology.toml: [topics.ticks]: no message of the contracts has this topic; did you mean `tick`?\n"
+    );
+}
+
+#[test]
+fn plan_says_who_listens_where_who_dials_whom_and_why() {
+    let desk = Folder::new(DESK);
+    let text = "\
+mode bundled: 3 processes
+
+market: feed
+  listens at unix DIR/run/market.sock
+  dialed by trader at unix DIR/run/market.sock
+    because mode is bundled, so both are on one machine; when full drop_oldest, 64 messages wait at most, held for 1.5s
+  dials audit at tcp 127.0.0.1:7003
+    because mode is bundled, so both are on one machine, and `audit` asks for TCP; `market` has no port
+
+trader: strategy, execution
+  listens at unix DIR/run/trader.sock
+  dials market at unix DIR/run/market.sock
+    because mode is bundled, so both are on one machine; when full drop_oldest, 64 messages wait at most, held for 1.5s
+
+audit: no services
+  listens at tcp 127.0.0.1:7003
+  dialed by market at tcp 127.0.0.1:7003
+    because mode is bundled, so both are on one machine, and `audit` asks for TCP; `market` has no port
+
+trader and audit are not linked: the file says linked = false
+";
+    assert_eq!(desk.call(&["plan"]), some(0, text, ""));
+    let (code, out, _) = desk.call(&["plan", "topology.toml", "strategy", "--json"]);
+    assert_eq!(code, Some(0));
+    let plan: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let node = &plan["nodes"][0];
+    assert_eq!((&plan["mode"], &node["node"]), (&"bundled".into(), &"trader".into()));
+    assert_eq!(node["links"][0]["endpoint"]["kind"], "unix");
+    assert_eq!((&node["links"][0]["dials"], &node["links"][0]["capacity"]), (&true.into(), &64.into()));
+    let unknown = desk.call(&["plan", "topology.toml", "stratgy"]);
+    let cause =
+        "error: topology.toml: the topology has no node and no service `stratgy`; did you mean `strategy`?\n";
+    assert_eq!(unknown, some(2, "", cause));
+}
+
+#[cfg(unix)]
+mod run {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Child, Stdio};
+
+    use super::{Folder, some};
+
+    /// Nodes `a` and `b`, each run by this script of a shell.
+    fn two(script: &str) -> Folder {
+        Folder::new(&format!(
+            "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\ncommand = [\"sh\", \"-c\", '''{script}''']\n[[nodes]]\nname = \
+             \"a\"\n[[nodes]]\nname = \"longer\"\nenv = {{ GREETING = \"ciao\" }}\n"
+        ))
+    }
+
+    /// Ended when the test fails.
+    struct Killed(Child);
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            if self.0.try_wait().is_ok_and(|ended| ended.is_none()) {
+                signal(&self.0, "-TERM");
+                let _reaped = self.0.wait();
+            }
+        }
+    }
+
+    fn signal(child: &Child, signal: &str) {
+        let sent = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    #[test]
+    fn nodes_run_with_their_names_in_front_and_end_in_order_on_ctrl_c() {
+        let folder = two(
+            "echo \"$${GREETING:-hello} from $MYCELIUM_NODE in $PWD with $MYCELIUM_TOPOLOGY by $MYCELIUM_PARENT\"; trap \"echo drained; exit 0\" TERM; while :; do sleep 0.02; done",
+        );
+        let mut child = folder.command(&["run"]).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut child = Killed(child);
+        let parent = format!("by {}", child.0.id());
+        let mut next = || {
+            let line = lines.next().unwrap().unwrap().replace(&folder.0.display().to_string(), "DIR");
+            line.replace(&parent, "by ITS PARENT")
+        };
+        let mut hellos = [next(), next()];
+        hellos.sort();
+        assert_eq!(
+            hellos,
+            [
+                "a      | hello from a in DIR with DIR/topology.toml by ITS PARENT",
+                "longer | ciao from longer in DIR with DIR/topology.toml by ITS PARENT",
+            ]
+        );
+        signal(&child.0, "-INT");
+        assert_eq!([next(), next()], ["a      | drained", "longer | drained"]);
+        assert_eq!(child.0.wait().unwrap().code(), Some(0));
+    }
+
+    #[test]
+    fn a_node_that_fails_is_started_again_and_the_run_ends_with_the_last_node() {
+        let folder = two("if mkdir $MYCELIUM_NODE.once; then echo fails >&2; exit 7; fi; echo fine");
+        let (code, out, err) = folder.call(&["run"]);
+        assert_eq!(code, Some(0), "{out}{err}");
+        for line in ["a      | fine", "longer | fine"] {
+            assert!(out.lines().any(|found| found == line), "{out}");
+        }
+        assert!(err.lines().any(|line| line == "a      | fails"), "{err}");
+        assert!(
+            err.contains("longer | -- has ended: failed: the process ended with exit status: 7"),
+            "{err}"
+        );
+        assert!(err.contains("a      | -- starts again in "), "{err}");
+    }
+
+    #[test]
+    fn one_node_may_be_run_alone_and_a_command_may_be_given() {
+        let folder = Folder::new(
+            "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\n[[nodes]]\nname = \"a\"\n[[nodes]]\nname = \"b\"\nservices = \
+             [\"s\"]\n",
+        );
+        let cause = "error: topology.toml: line 4: nothing says which program runs `a`: write `command` in [deployment], or \
+                     run `mycelium topology run topology.toml -- PROGRAM`\n";
+        assert_eq!(folder.call(&["run"]), some(2, "", cause));
+        let args = ["run", "topology.toml", "--node", "s", "--", "sh", "-c", "echo $MYCELIUM_NODE runs"];
+        assert_eq!(folder.call(&args), some(0, "b | b runs\n", "b | -- has ended: normal\n"));
+    }
+
+    #[test]
+    fn a_monolith_is_one_process() {
+        let folder = Folder::new(
+            "[deployment]\nmode = \"monolith\"\ncommand = [\"sh\", \"-c\", \"echo $MYCELIUM_NODE\"]\n[[nodes]]\nname = \"a\"\n\
+             [[nodes]]\nname = \"b\"\n",
+        );
+        assert_eq!(
+            folder.call(&["run"]),
+            some(0, "monolith | monolith\n", "monolith | -- has ended: normal\n")
+        );
+    }
+
+    #[test]
+    fn a_monolith_has_the_command_and_the_environment_of_its_nodes() {
+        let folder = |head: &str, a: &str, b: &str| {
+            Folder::new(&format!(
+                "[deployment]\nmode = \"monolith\"\n{head}\n[[nodes]]\nname = \"a\"\n{a}\n[[nodes]]\nname = \"b\"\n{b}\n"
+            ))
+        };
+        let own = "command = [\"sh\", \"-c\", \"echo own $A $B\"]";
+        let agreed = folder(
+            "command = [\"false\"]",
+            &format!("{own}\nenv = {{ A = \"1\" }}"),
+            &format!("{own}\nenv = {{ B = \"2\" }}"),
+        );
+        let said = some(0, "monolith | own 1 2\n", "monolith | -- has ended: normal\n");
+        assert_eq!(agreed.call(&["run"]), said);
+        let mine = ["run", "topology.toml", "--", "echo", "mine"];
+        let cause = "error: topology.toml: the file says which program runs each of these nodes: leave out what stands behind \
+                     `--`, or take `command` out of the file\n";
+        assert_eq!(agreed.call(&mine), some(2, "", cause));
+        for (b, of) in [("", "has none"), ("command = [\"other\"]", "has another one")] {
+            let cause = format!(
+                "error: topology.toml: line 4: `a` has a `command` of its own, and `b` (line 7) {of}, and in a monolith they are \
+                 one process: write its `command` in [deployment], or the same one in all nodes\n"
+            );
+            assert_eq!(folder("", own, b).call(&["run"]), some(2, "", &cause));
+        }
+        assert_eq!(folder("", own, "").call(&mine).1, "monolith | mine\n");
+    }
+
+    #[test]
+    fn hangup_and_quit_end_nodes_in_order_as_well() {
+        for name in ["-HUP", "-QUIT"] {
+            let folder = two("echo runs; trap \"echo drained; exit 0\" TERM; while :; do sleep 0.02; done");
+            let mut command = std::process::Command::new("env");
+            if cfg!(target_os = "linux") {
+                command.arg("--default-signal=HUP,QUIT");
+            }
+            command.arg(env!("CARGO_BIN_EXE_mycelium")).args(["topology", "run"]).current_dir(&folder.0);
+            let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut child = Killed(child);
+            let mut next = || lines.next().unwrap().unwrap();
+            let mut first = [next(), next()];
+            first.sort();
+            assert_eq!(first, ["a      | runs", "longer | runs"]);
+            signal(&child.0, name);
+            assert_eq!([next(), next()], ["a      | drained", "longer | drained"], "{name}");
+            assert_eq!(child.0.wait().unwrap().code(), Some(0), "{name}");
+        }
+    }
+
+    /// A run that is ended by its first node while it starts the others.
+    #[test]
+    fn a_signal_that_comes_while_nodes_start_leaves_none_behind() {
+        let nodes: String = (0..60).map(|number| format!("[[nodes]]\nname = \"n{number}\"\n")).collect();
+        let folder = Folder::new(&format!(
+            "socket_dir = \"run\"\n[deployment]\nmode = \"bundled\"\ncommand = [\"sh\", \"-c\", '''echo $$$$ > \
+             $MYCELIUM_NODE.pid; if test $MYCELIUM_NODE = n0; then kill -TERM $PPID; fi; exec sleep 1000''']\n{nodes}"
+        ));
+        let (code, out, err) = folder.call(&["run"]);
+        let mut numbers = Vec::new();
+        for entry in std::fs::read_dir(&folder.0).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.extension().is_some_and(|extension| extension == "pid") {
+                numbers.push(std::fs::read_to_string(&entry).unwrap().trim().to_owned());
+            }
+        }
+        // One that was killed before it had written its number has left an empty file.
+        numbers.retain(|number| !number.is_empty());
+        let left = numbers.iter().filter(|number| {
+            std::process::Command::new("kill").args(["-9", number]).output().unwrap().status.success()
+        });
+        assert_eq!((code, left.count()), (Some(0), 0), "{out}{err}");
+        assert!(!numbers.is_empty());
+    }
+
+    #[test]
+    fn a_node_that_fails_for_ever_ends_the_run_with_code_4() {
+        let folder = two("test $MYCELIUM_NODE = a && exec sleep 1000; exit 7");
+        let (code, out, err) = folder.call(&["run", "--restarts", "2"]);
+        assert_eq!(code, Some(4), "{out}{err}");
+        assert_eq!(err.matches("longer | -- has ended").count(), 3, "{err}");
+        let last =
+            "the root supervisor gave up: `topology/longer` failed more often than its intensity allows\n";
+        assert!(err.ends_with(last), "{err}");
+        let (code, _, err) = folder.call(&["run", "--restarts", "0"]);
+        assert_eq!((code, err.matches("longer | -- has ended").count()), (Some(4), 1), "{err}");
+    }
+
+    #[test]
+    fn a_node_that_does_not_drain_is_code_3_and_a_second_signal_a_code_of_its_own() {
+        let end = |script: &str, signals: &[&str]| {
+            let folder = two(script);
+            let mut command = folder.command(&["run", "--node", "a", "--within", "0.3"]);
+            if signals.len() > 1 {
+                command = folder.command(&["run", "--node", "a"]);
+            }
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut errors = child.stderr.take().unwrap();
+            let mut child = Killed(child);
+            for name in signals {
+                assert!(lines.next().unwrap().unwrap().starts_with('a'), "it is ready for {name}");
+                signal(&child.0, name);
+            }
+            let mut text = String::new();
+            std::io::Read::read_to_string(&mut errors, &mut text).unwrap();
+            (child.0.wait().unwrap().code(), text)
+        };
+        // Its own drain was not complete.
+        let (code, err) = end("trap \"exit 3\" TERM; echo runs; while :; do sleep 0.02; done", &["-TERM"]);
+        let line =
+            "a | -- was told to end and did not in order: failed: the process ended with exit status: 3\n";
+        assert_eq!((code, err.contains(line)), (Some(3), true), "{err}");
+        let deaf = "trap \"echo deaf\" TERM; echo runs; while :; do sleep 0.02; done";
+        let (code, err) = end(deaf, &["-TERM"]);
+        assert_eq!((code, err.contains("a | -- was killed\n")), (Some(3), true), "{err}");
+        for (second, expected) in [("-INT", 130), ("-TERM", 143)] {
+            let (code, err) = end(deaf, &["-TERM", second]);
+            assert_eq!((code, err.contains("stopped at once")), (Some(expected), true), "{err}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_is_no_utf_8_is_refused_where_it_must_be_text() {
+        use std::os::unix::ffi::OsStrExt;
+        let folder = two("true");
+        let odd = std::ffi::OsStr::from_bytes(b"t\xffp.toml");
+        std::fs::rename(folder.0.join("topology.toml"), folder.0.join(odd)).unwrap();
+        let call = |command: &str| {
+            let output = folder.command(&[command]).arg(odd).output().unwrap();
+            (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        };
+        assert_eq!(call("check"), (Some(0), String::new()));
+        assert_eq!(call("plan"), (Some(0), String::new()));
+        let (code, err) = call("run");
+        assert!(code == Some(2) && err.contains("its path is not UTF-8"), "{err}");
+    }
+
+    #[test]
+    fn nodes_of_other_machines_are_not_run() {
+        let folder = Folder::new(
+            "[deployment]\nmode = \"distributed\"\nplaintext = true\ncommand = [\"sh\", \"-c\", \"echo $MYCELIUM_NODE\"]\n[[nodes]]\n\
+             name = \"a\"\nhost = \"203.0.113.1\"\nport = 1\n[[nodes]]\nname = \"b\"\nhost = \"203.0.113.2\"\nport = 1\n",
+        );
+        let cause = "error: topology.toml: no node is on this machine, they are a (203.0.113.1), b (203.0.113.2): name those to \
+                     run with --node\n";
+        assert_eq!(folder.call(&["run"]), some(2, "", cause));
+    }
+}

@@ -1,0 +1,84 @@
+//! How a file of prices is to be read where it is not as it should be.
+
+use std::fmt;
+
+use super::LoadError;
+
+/// Which symbol, and what to make of files that are written in another way.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// The symbol to read, if the file has several.
+    pub symbol: Option<String>,
+    /// How dates are written, as `strptime` has it: `%d.%m.%Y %H:%M`. A time column is read behind the date,
+    /// with a space between them. Without an offset it is UTC.
+    pub date_format: Option<String>,
+    /// Whether `1.234,50` is 1234.5.
+    pub decimal_comma: bool,
+    /// Whether rows may come in any sequence: they are put in order of time.
+    pub sort: bool,
+    /// Whether rows that cannot be used are left out, and counted, rather than refused with the file.
+    pub drop_bad_rows: bool,
+    /// Names of columns in the file, for what they are: `("close", "Last")`. What they are is one of
+    /// [`ROLES`].
+    pub columns: Vec<(String, String)>,
+}
+
+/// What a column may be.
+pub const ROLES: [&str; 8] = ["symbol", "date", "time", "open", "high", "low", "close", "volume"];
+
+/// Rows that were left out.
+#[derive(Debug, Default)]
+pub struct DroppedRows {
+    /// How many.
+    pub count: usize,
+    /// What was wrong with the first of them.
+    pub first: Option<LoadError>,
+}
+
+impl ReadOptions {
+    /// Reads what the columns are: `close=Last,date=Day`.
+    ///
+    /// # Errors
+    /// What is no such list.
+    pub fn parse_columns(text: &str) -> Result<Vec<(String, String)>, String> {
+        let mut columns: Vec<(String, String)> = Vec::new();
+        for part in text.split(',') {
+            let (role, name) = part
+                .split_once('=')
+                .map(|(role, name)| (role.trim().to_lowercase(), name.trim().to_owned()))
+                .ok_or_else(|| format!("`{part}` is no column; write `close=Last,date=Day`"))?;
+            if !ROLES.contains(&role.as_str()) || name.is_empty() {
+                return Err(format!(
+                    "`{part}` is no column; before the `=` stands one of: {}",
+                    ROLES.join(", ")
+                ));
+            }
+            if columns.iter().any(|(other, _)| *other == role) {
+                return Err(format!("`{role}` is named twice"));
+            }
+            columns.push((role, name));
+        }
+        Ok(columns)
+    }
+
+    /// The name that the file has for a column.
+    pub(super) fn named(&self, role: &str) -> Option<&str> {
+        self.columns.iter().find(|(known, _)| known == role).map(|(_, name)| name.as_str())
+    }
+}
+
+impl DroppedRows {
+    pub(super) fn add(&mut self, error: LoadError) {
+        self.count += 1;
+        self.first.get_or_insert(error);
+    }
+}
+
+impl fmt::Display for DroppedRows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.first {
+            None => f.write_str("no row was left out"),
+            Some(first) => write!(f, "{} rows were left out; the first: {first}", self.count),
+        }
+    }
+}

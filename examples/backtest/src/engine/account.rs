@@ -1,0 +1,307 @@
+//! The account over all assets: what it is worth, what it can buy for, and when it is closed down.
+
+use super::models::AssetTerms;
+use super::passing::{Kind, Passing};
+use super::position::{FillAtPrice, Holdings};
+use super::session::SessionHours;
+use super::{Engine, Event};
+use crate::messages::{ChargeKind, OrderCause, OrderStatus, Timestamp};
+
+/// One asset of an account.
+#[derive(Clone, Debug)]
+pub(super) struct Listing {
+    pub(super) terms: AssetTerms,
+    pub(super) holdings: Holdings,
+    pub(super) latest: Passing,
+    /// Number of the event before the latest.
+    pub(super) before: u32,
+    /// What the position is valued at while other assets are filled: the price at the end of the moment
+    /// before.
+    pub(super) mark: f64,
+    /// Up to when its position has paid for the time, in ns.
+    pub(super) paid_ns: i64,
+    /// The least that could be bought for at the end of a moment since its latest event: what comes later
+    /// pays for no fill of the bar that runs meanwhile.
+    pub(super) power_low: f64,
+    /// Distances of its latest events, in ns.
+    steps_ns: [i64; 2],
+    /// The session that was asked for last, and from which time on it is the one, in ns.
+    hours: Option<(i64, SessionHours)>,
+    /// Lots that the latest event has left for buyers and for sellers.
+    room: [i64; 2],
+}
+
+impl Listing {
+    pub(super) fn new(terms: AssetTerms) -> Self {
+        Self {
+            terms,
+            holdings: Holdings::default(),
+            latest: Passing::default(),
+            before: 0,
+            mark: 0.0,
+            paid_ns: i64::MIN,
+            power_low: f64::INFINITY,
+            steps_ns: [0; 2],
+            hours: None,
+            room: [i64::MAX; 2],
+        }
+    }
+
+    /// Takes the next event.
+    #[inline]
+    pub(super) fn see(&mut self, passing: &Passing) {
+        self.before = self.latest.number;
+        let step_ns = passing.timestamp.as_nanos().saturating_sub(self.latest.timestamp.as_nanos());
+        self.steps_ns = [self.steps_ns[1], if self.has_price() { step_ns } else { 0 }];
+        self.latest = *passing;
+        if self.terms.participation.is_finite() {
+            self.room = passing
+                .volume
+                .map(|units| (units * self.terms.participation / self.terms.lot * (1.0 + 1e-12)) as i64);
+        }
+    }
+
+    /// The session that this time is in, or else the next one.
+    #[inline]
+    pub(super) fn hours(&mut self, time: Timestamp) -> SessionHours {
+        let now_ns = time.as_nanos();
+        match self.hours {
+            Some((from_ns, hours)) if (from_ns..hours.closes.as_nanos()).contains(&now_ns) => hours,
+            _ => {
+                let hours = self.terms.session.hours(time);
+                self.hours = Some((now_ns, hours));
+                hours
+            }
+        }
+    }
+
+    /// Whether there was an event.
+    pub(super) fn has_price(&self) -> bool {
+        self.latest.price > 0.0
+    }
+
+    /// When a bar is over that comes as a message, as far as those before tell: a weekend before it, or a
+    /// gap, says nothing of its length. Of the first bar, when it begins.
+    pub(super) fn known_ns(&self, start_ns: i64) -> i64 {
+        let step_ns =
+            if self.has_price() { start_ns.saturating_sub(self.latest.timestamp.as_nanos()) } else { 0 };
+        let shortest = [step_ns, self.steps_ns[1]].into_iter().filter(|step_ns| *step_ns > 0).min();
+        start_ns.saturating_add(shortest.unwrap_or(0))
+    }
+
+    /// Whether an event may still come that began before the latest event of another asset: of bars that run.
+    pub(super) fn may_have_begun(&self, now_ns: i64) -> bool {
+        !self.has_price() || self.latest.kind == Kind::Bar && self.latest.known_ns < now_ns
+    }
+
+    /// Lots that can still be filled for a side.
+    pub(super) fn room(&self, buy: bool) -> i64 {
+        self.room[usize::from(!buy)]
+    }
+
+    /// Some of the volume is used up. A quote has as much on either side.
+    pub(super) fn take_room(&mut self, buy: bool, lots: i64) {
+        if self.terms.participation.is_finite() {
+            let both = self.latest.kind != Kind::Quote;
+            for (side, room) in self.room.iter_mut().enumerate() {
+                if both || side == usize::from(!buy) {
+                    *room = (*room - lots).max(0);
+                }
+            }
+        }
+    }
+
+    /// The position at a price, less what it has cost.
+    fn profit(&self, price: f64) -> f64 {
+        self.terms.units(self.holdings.lots) * price - self.holdings.cost
+    }
+
+    fn value(&self, price: f64) -> f64 {
+        self.terms.units(self.holdings.lots.abs()) * price
+    }
+}
+
+impl Engine {
+    /// Realised cash.
+    #[must_use]
+    pub fn cash(&self) -> f64 {
+        self.cash
+    }
+
+    /// Position in lots; zero of an asset that there is not.
+    #[must_use]
+    pub fn lots(&self, asset: u16) -> i64 {
+        self.listings.get(usize::from(asset)).map_or(0, |listing| listing.holdings.lots)
+    }
+
+    /// Equity at the latest prices.
+    #[must_use]
+    pub fn equity(&self) -> f64 {
+        self.cash + self.listings.iter().map(|listing| listing.profit(listing.latest.price)).sum::<f64>()
+    }
+
+    /// The latest price of an asset; zero if there was none.
+    #[must_use]
+    pub fn price(&self, asset: u16) -> f64 {
+        self.listings.get(usize::from(asset)).map_or(0.0, |listing| listing.latest.price)
+    }
+
+    fn over_all(&self, asset: usize, price: f64, of: impl Fn(&Listing, f64) -> f64) -> f64 {
+        let mut sum = 0.0;
+        for (at, listing) in self.listings.iter().enumerate() {
+            if at == asset {
+                sum += of(listing, price);
+            } else if listing.holdings.lots != 0 {
+                sum += of(listing, listing.mark);
+            }
+        }
+        sum
+    }
+
+    /// Equity with one asset at this price, and the others as they were valued last.
+    pub(super) fn equity_at(&self, asset: usize, price: f64) -> f64 {
+        self.cash + self.over_all(asset, price, Listing::profit)
+    }
+
+    /// What can still be bought for, credit included, with one asset at this price.
+    pub(super) fn buying_power(&self, asset: usize, price: f64) -> f64 {
+        let bound = self.over_all(asset, price, Listing::value) / self.market.leverage;
+        self.of_its_time((self.equity_at(asset, price) - bound).max(0.0) * self.market.leverage)
+    }
+
+    /// Without the money that came when the event had begun.
+    fn of_its_time(&self, power: f64) -> f64 {
+        (power - self.late).max(0.0)
+    }
+
+    /// What can be bought for, with all assets as they were valued last.
+    fn free_power(&self) -> f64 {
+        let (mut equity, mut bound) = (self.cash, 0.0);
+        for listing in self.listings.iter().filter(|listing| listing.holdings.lots != 0) {
+            equity += listing.profit(listing.mark);
+            bound += listing.value(listing.mark);
+        }
+        (equity * self.market.leverage - bound).max(0.0)
+    }
+
+    /// Notes what can be bought for at the end of a moment. `touched` are the assets whose events it had.
+    pub(super) fn note_power(&mut self, touched: &[u16]) {
+        if self.listings.len() == 1 {
+            return;
+        }
+        let free = self.free_power();
+        for listing in &mut self.listings {
+            listing.power_low = listing.power_low.min(free);
+        }
+        for asset in touched {
+            self.listings[usize::from(*asset)].power_low = free;
+        }
+    }
+
+    /// What can be bought for now and could not at some time since the bar began that is to be passed.
+    pub(super) fn late_money(&self, asset: usize, kind: Kind) -> f64 {
+        let low = self.listings[asset].power_low;
+        let may_be_late = self.listings.len() > 1 && kind == Kind::Bar && low.is_finite();
+        if may_be_late { (self.free_power() - low).max(0.0) } else { 0.0 }
+    }
+
+    /// What could be bought for after `closing` lots of the position were closed at the price.
+    pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64) -> f64 {
+        let left = |listing: &Listing, price: f64| listing.value(price);
+        let freed = self.listings[asset].terms.units(closing) * price;
+        let bound = (self.over_all(asset, price, left) - freed) / self.market.leverage;
+        self.of_its_time((self.equity_at(asset, price) - bound).max(0.0) * self.market.leverage)
+    }
+
+    pub(super) fn could_be_ruined(&self) -> bool {
+        let mut cost = 0.0;
+        for Listing { holdings, .. } in &self.listings {
+            if holdings.lots < 0 {
+                return true;
+            }
+            cost += holdings.cost;
+        }
+        cost > 0.0 && self.cash < cost
+    }
+
+    /// Closes the account down if nothing is left, and its positions if too little is.
+    pub(super) fn look_after_margin(&mut self) {
+        let flat = self.listings.iter().all(|listing| listing.holdings.lots == 0);
+        if self.ruined || flat && self.cash > 0.0 {
+            return;
+        }
+        let marked = |of: fn(&Listing, f64) -> f64| -> f64 {
+            self.listings.iter().fold(0.0, |sum, listing| sum + of(listing, listing.mark))
+        };
+        let (equity, exposure) = (self.cash + marked(Listing::profit), marked(Listing::value));
+        if equity <= 0.0 {
+            self.ruined = true;
+            if flat {
+                // What a fill has cost beyond the money, nobody can pay.
+                let (amount, latest) = (self.cash, self.latest_time());
+                self.charge(latest, 0, ChargeKind::WriteOff, amount);
+            }
+            self.cash = 0.0;
+            for asset in 0..self.listings.len() {
+                let at = self.at(asset, 0, self.listings[asset].latest.price, 0.0);
+                let Self { listings, events, .. } = self;
+                let mut tell = |execution| events.push(Event::Executed(execution));
+                listings[asset].holdings.liquidate(at, &mut tell);
+            }
+            self.cancel_all(OrderCause::Ruined);
+        } else if equity < self.market.maintenance * exposure {
+            for asset in 0..self.listings.len() {
+                let Listing { latest, holdings, .. } = &self.listings[asset];
+                let (buy, lots) = (holdings.lots < 0, holdings.lots);
+                let price =
+                    self.slipped(asset, latest.path(buy).close, lots, if buy { 1.0 } else { -1.0 }, None);
+                self.close_all(asset, price);
+            }
+            self.cancel_all(OrderCause::MarginCall);
+        }
+    }
+
+    /// When the latest event of any asset was.
+    fn latest_time(&self) -> Timestamp {
+        let times = self.listings.iter().map(|listing| listing.latest.timestamp);
+        times.max_by_key(|time| time.as_nanos()).unwrap_or_default()
+    }
+
+    fn cancel_all(&mut self, cause: OrderCause) {
+        for working in std::mem::take(&mut self.book) {
+            self.update(&working.order, OrderStatus::Cancelled, cause);
+        }
+    }
+
+    /// Closes all trades of an asset.
+    pub(super) fn close_all(&mut self, asset: usize, price: f64) {
+        while let Some(trade) = self.listings[asset].holdings.trades.front().copied() {
+            self.close_lots(asset, 0, trade.lots, 0, price, false);
+        }
+    }
+
+    /// Closes lots of one trade at a price.
+    pub(super) fn close_lots(
+        &mut self,
+        asset: usize,
+        place: usize,
+        lots: i64,
+        order: u32,
+        price: f64,
+        maker: bool,
+    ) {
+        let commission = self.listings[asset].terms.charge(lots, price, maker, self.traded);
+        let at = self.at(asset, order, price, commission);
+        let Self { listings, cash, traded, events, .. } = self;
+        let listing = &mut listings[asset];
+        *traded += listing.terms.units(lots.abs()) * price;
+        let execution = listing.holdings.close(cash, place, lots, listing.terms.lot, at);
+        events.push(Event::Executed(execution));
+    }
+
+    pub(super) fn at(&self, asset: usize, order: u32, price: f64, commission: f64) -> FillAtPrice {
+        let latest = &self.listings[asset].latest;
+        let (timestamp, index, asset) = (latest.timestamp, latest.number, asset as u16);
+        FillAtPrice { timestamp, index, order, asset, price, commission }
+    }
+}

@@ -1,0 +1,114 @@
+//! What positions pay for the time: interest on credit, fees on what was sold short, funding.
+
+use super::account::Listing;
+use super::{Engine, Event};
+use crate::data::NS_PER_DAY;
+use crate::messages::{Charge, ChargeKind, Timestamp};
+
+/// Days of a year for rates per year.
+const DAYS_PER_YEAR: f64 = 365.0;
+
+/// How far the time has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Carry {
+    wanted: bool,
+    known_ns: i64,
+    /// Up to when interest was charged.
+    paid_ns: i64,
+}
+
+impl Carry {
+    pub(super) fn new(wanted: bool) -> Self {
+        Self { wanted, known_ns: i64::MIN, paid_ns: i64::MIN }
+    }
+
+    /// When the latest event became known.
+    pub(super) fn known_ns(&self) -> i64 {
+        self.known_ns
+    }
+
+    /// Takes the time at which an event became known.
+    #[inline]
+    pub(super) fn see(&mut self, known_ns: i64) {
+        self.known_ns = known_ns;
+    }
+
+    /// Passes over the time up to here: nothing was held.
+    #[inline]
+    pub(super) fn pass_over(&mut self, until_ns: i64) {
+        self.paid_ns = self.paid_ns.max(until_ns);
+    }
+
+    /// Whether some position will pay.
+    pub(super) fn needs(&self, listings: &[Listing]) -> bool {
+        self.wanted && listings.iter().any(|listing| listing.holdings.lots != 0)
+    }
+}
+
+/// Nights of UTC after the one time and up to the other.
+fn nights(before_ns: i64, until_ns: i64) -> i64 {
+    if before_ns == i64::MIN {
+        return 0;
+    }
+    until_ns.div_euclid(NS_PER_DAY) - before_ns.div_euclid(NS_PER_DAY)
+}
+
+impl Engine {
+    /// Charges an asset's position, and the account for its credit, for the time up to here. Fills of an
+    /// event come after it, so a position pays from the begin of the event of its entry to that of its exit.
+    pub(super) fn charge_until(&mut self, asset: usize, until_ns: i64) {
+        if !self.carry.wanted {
+            return;
+        }
+        let account_before_ns = self.carry.paid_ns;
+        self.carry.pass_over(until_ns);
+        let paid_ns = &mut self.listings[asset].paid_ns;
+        let before_ns = std::mem::replace(paid_ns, until_ns.max(*paid_ns));
+        if !self.carry.needs(&self.listings) {
+            return;
+        }
+        let now = Timestamp::from_nanos(until_ns);
+        let account_nights = nights(account_before_ns, until_ns);
+        if account_nights > 0 {
+            self.charge_interest(now, account_nights as f64 / DAYS_PER_YEAR);
+        }
+        let value = self.signed_value(asset);
+        if value == 0.0 || before_ns == i64::MIN || until_ns <= before_ns {
+            return;
+        }
+        let years = nights(before_ns, until_ns) as f64 / DAYS_PER_YEAR;
+        let borrowed = (-value).max(0.0) * self.market.borrow * years;
+        self.charge(now, asset, ChargeKind::Borrow, borrowed);
+        if let Some(funding) = &self.market.funding {
+            let rate = funding.rate(asset as u16, Timestamp::from_nanos(before_ns), now);
+            self.charge(now, asset, ChargeKind::Funding, value * rate);
+        }
+    }
+
+    fn charge_interest(&mut self, now: Timestamp, years: f64) {
+        // What was bought for more than the account has: the cost of what is held long beyond the equity that
+        // is not bound otherwise.
+        let long: f64 = (0..self.listings.len()).map(|asset| self.signed_value(asset).max(0.0)).sum();
+        let marked = |listing: &Listing| {
+            listing.terms.units(listing.holdings.lots) * listing.mark - listing.holdings.cost
+        };
+        let equity = self.cash + self.listings.iter().map(marked).sum::<f64>();
+        let lent = (long - equity).max(0.0);
+        self.charge(now, 0, ChargeKind::Interest, lent * self.market.interest * years);
+    }
+
+    fn signed_value(&self, asset: usize) -> f64 {
+        let listing = &self.listings[asset];
+        listing.terms.units(listing.holdings.lots) * listing.mark
+    }
+
+    pub(super) fn charge(&mut self, timestamp: Timestamp, asset: usize, kind: ChargeKind, amount: f64) {
+        if amount == 0.0 || !amount.is_finite() {
+            return;
+        }
+        self.cash -= amount;
+        let (index, cash) = (self.number, self.cash);
+        let charge = Charge { timestamp, index, asset: asset as u16, kind, amount, cash };
+        self.events.push(Event::Charged(charge));
+    }
+}

@@ -1,0 +1,172 @@
+//! `monte-carlo`: what else could have become of a strategy.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::{ArgMatches, ValueEnum};
+use serde_json::json;
+
+use super::args::{self, MonteFlags, flags};
+use super::run::heading;
+use super::{ParameterKind, Tunable};
+use crate::commands::{CommandError, draw, effort, make_folder, print_risk, read, write};
+use crate::config::ConfigError;
+use crate::results::Digest;
+use crate::risk::{Histogram, Risk};
+use crate::runner::run_each;
+use crate::search::{
+    Entries, ResampledPath, bootstrapped_returns, drawn_trades, p_value, perturbed, scattered,
+    shuffled_trades, spells,
+};
+use crate::source::{Bootstrap, Returns};
+use crate::strategy::Report;
+
+/// What is made anew in each path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Method {
+    /// The prices: a block bootstrap of their moves, on which the strategy trades again
+    Prices,
+    /// The returns of the equity: a block bootstrap
+    Returns,
+    /// The sequence of the trades: each once
+    Shuffle,
+    /// The trades: as many, drawn with replacement
+    Trades,
+    /// The parameters: each moved at random
+    Parameters,
+    /// The moments: as often, as long and as much in the market as the run was, at random bars
+    Entries,
+}
+
+pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
+    let flags: MonteFlags = flags(matches)?;
+    let point = args::point(program, matches)?;
+    let series = read(&flags.data)?;
+    let backtest = flags.trade.backtest(series.bars.clone())?;
+    let history = program.report(&backtest, &point)?;
+    let too_few = || CommandError::TooFewBars { bars: series.bars.len(), needed: 2 };
+    let moves = Returns::of(&series).ok_or_else(too_few)?;
+    check(&flags, &point, &history)?;
+    let trades = trade_returns(&history, flags.trade.cash);
+    let returns: Vec<f64> = history.equity.windows(2).map(|pair| pair[1] / pair[0] - 1.0).collect();
+    let spells = spells(&history.trades, &history.equity, flags.trade.cash);
+    let paths: Vec<u32> = (0..flags.paths).collect();
+    let (seed, block) = (flags.seed, flags.block as usize);
+    let mut finished = run_each(&paths, flags.threads, program.name(), |path| {
+        let number = u64::from(path);
+        let outcome = match flags.method {
+            Method::Prices => {
+                let source = Bootstrap::new(Arc::clone(&moves), seed, path, flags.block);
+                program.outcome_on(&backtest, source, &point)?
+            }
+            Method::Parameters => program.outcome(&backtest, &moved(program, &point, &flags, number))?,
+            Method::Entries => {
+                let bars = backtest.bars().len() as u32;
+                backtest.outcome(Entries::new(scattered(&spells, bars, seed, number)))?
+            }
+            Method::Returns => return Ok((bootstrapped_returns(&returns, block, seed, number), 0)),
+            Method::Shuffle => return Ok((shuffled_trades(&trades, seed, number), 0)),
+            Method::Trades => return Ok((drawn_trades(&trades, seed, number), 0)),
+        };
+        let (return_pct, max_drawdown_pct) =
+            (outcome.statistics.return_pct, outcome.statistics.max_drawdown_pct);
+        Ok((ResampledPath { return_pct, max_drawdown_pct }, outcome.events))
+    })?;
+    finished.effort.digest = digest(&finished.rows);
+    let warning = finished.warning(paths.len(), "paths", |path| format!("path {path}"));
+    let results: Vec<ResampledPath> = finished.rows.iter().map(|(_, path)| *path).collect();
+    let Some(risk) = Risk::of_paths(&results) else {
+        return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
+    };
+    let luck = (flags.method == Method::Entries)
+        .then(|| p_value(history.statistics.return_pct, results.iter().map(|path| path.return_pct)));
+    if let Some(warning) = &warning {
+        eprintln!("warning: {warning}");
+    }
+    let object = json!({
+        "program": program.name(),
+        "method": format!("{:?}", flags.method).to_lowercase(),
+        "risk": risk,
+        "history": history.statistics,
+        "p_value": luck,
+        "failed": finished.failed,
+        "interrupted": finished.interrupted,
+        "digest": format!("{:016x}", finished.effort.digest),
+    });
+    if let Some(folder) = &flags.out {
+        write_files(folder, &object, &finished.rows)?;
+    }
+    if flags.json {
+        return Ok(format!("{object}\n"));
+    }
+    let mut text = heading(program, &series, &point);
+    text.push_str(&draw(&Histogram::of_paths(&results), &risk));
+    text.push_str(&print_risk(&risk, &history.statistics));
+    if let Some(luck) = luck {
+        let _ = writeln!(text, "{:<34}{:>12.2} %", "chance does as well (p-value)", luck * 100.0);
+    }
+    text.push_str(&effort(&finished.effort));
+    let _ = writeln!(text, "method {:?}, seed {seed}", flags.method);
+    Ok(text)
+}
+
+fn write_files(
+    folder: &Path,
+    object: &serde_json::Value,
+    rows: &[(u32, ResampledPath)],
+) -> Result<(), CommandError> {
+    make_folder(folder)?;
+    write(&folder.join("monte-carlo.json"), |out| writeln!(out, "{object}"))?;
+    write(&folder.join("paths.csv"), |out| {
+        writeln!(out, "path,return_pct,max_drawdown_pct")?;
+        rows.iter().try_for_each(|(path, result)| {
+            writeln!(out, "{path},{},{}", result.return_pct, result.max_drawdown_pct)
+        })
+    })
+}
+
+/// Refuses what there is nothing to resample of.
+fn check(flags: &MonteFlags, point: &[f64], history: &Report) -> Result<(), CommandError> {
+    let refuse = |flag, reason: String| Err(ConfigError { flag, reason }.into());
+    if history.trades.is_empty() && matches!(flags.method, Method::Shuffle | Method::Trades | Method::Entries)
+    {
+        return refuse("--method", "needs trades, and there were none".to_owned());
+    }
+    if point.is_empty() && flags.method == Method::Parameters {
+        return refuse("--method", "is `parameters`, and the strategy has none".to_owned());
+    }
+    if !(0.0..=1.0).contains(&flags.perturb) {
+        return refuse("--perturb", format!("is {}, and must be a share from 0 to 1", flags.perturb));
+    }
+    Ok(())
+}
+
+/// The point with its values moved. One that the constraint forbids stays as it was.
+fn moved(program: &dyn Tunable, point: &[f64], flags: &MonteFlags, path: u64) -> Vec<f64> {
+    let whole: Vec<bool> =
+        program.parameters().iter().map(|parameter| parameter.kind != ParameterKind::Number).collect();
+    let moved = perturbed(point, &whole, flags.perturb, flags.seed, path);
+    let moved = args::within(program, point, &moved);
+    if program.allows(&moved) { moved } else { point.to_vec() }
+}
+
+/// The profit of each trade over the equity before its entry.
+fn trade_returns(report: &Report, cash: f64) -> Vec<f64> {
+    let before = |bar: u32| (bar as usize).checked_sub(1).and_then(|at| report.equity.get(at));
+    let share = |trade: &crate::strategy::Trade| {
+        let equity = before(trade.entry_bar).copied().unwrap_or(cash);
+        if equity > 0.0 { trade.profit / equity } else { 0.0 }
+    };
+    report.trades.iter().map(share).collect()
+}
+
+fn digest(rows: &[(u32, ResampledPath)]) -> u64 {
+    let mut digest = Digest::new();
+    for (path, result) in rows {
+        digest.add(&path.to_le_bytes());
+        digest.add_number(result.return_pct);
+        digest.add_number(result.max_drawdown_pct);
+    }
+    digest.value()
+}

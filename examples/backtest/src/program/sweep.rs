@@ -1,0 +1,287 @@
+//! `sweep` and `merge`: one strategy for many values of its parameters.
+
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use clap::ArgMatches;
+
+use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, flags};
+use super::explore::{check_blocks, explore, panel, sober, warning};
+use super::report::{PageOfRun, page};
+use super::run::stretch;
+use super::sheet::{Sheet, SheetRow};
+use super::{Parameter, Tunable};
+use crate::commands::{CommandError, effort, make_folder, read, write};
+use crate::data::Series;
+use crate::limits::FILE_BYTES_MAX;
+use crate::messages::Bar;
+use crate::report::Effort;
+use crate::results::{COLUMNS, Digest};
+
+pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
+    let flags: SweepFlags = flags(matches)?;
+    check_blocks(flags.overfitting)?;
+    let search = flags.search.search(program, matches)?;
+    let series = read(&flags.data)?;
+    let backtest = flags.trade.backtest(series.bars.clone())?;
+    let out = &flags.output.out;
+    make_folder(out)?;
+    let part = flags.shard.map(|shard| format!("-{}-of-{}", shard.number, shard.of)).unwrap_or_default();
+    let wanted: Vec<usize> =
+        (0..search.points.count()).filter(|at| flags.shard.is_none_or(|shard| shard.holds(*at))).collect();
+    let mut sheet = empty(program, &search, &series, &flags.trade.describe());
+    let place = out.join(format!("results{part}.partial.csv"));
+    let checkpoint = Checkpoint::open(&place, &mut sheet, flags.fresh)?;
+    // A file that was another shard's has others as well. They rise.
+    sheet.rows.retain(|row| wanted.binary_search(&row.index).is_ok());
+    if flags.overfitting != 0 {
+        // Rows of a file have no returns: they are run again.
+        sheet.rows.clear();
+    }
+    let done: std::collections::HashSet<usize> = sheet.rows.iter().map(|row| row.index).collect();
+    let missing: Vec<usize> = wanted.iter().copied().filter(|index| !done.contains(index)).collect();
+    if !done.is_empty() {
+        eprintln!("note: goes on after {} of {} points, from {}", done.len(), wanted.len(), place.display());
+    }
+    let (threads, blocks) = (flags.search.threads, flags.overfitting);
+    let mut finished =
+        explore(program, &search, &backtest, &missing, threads, blocks, |row| checkpoint.add(row))?;
+    let warning = warning(program, &search, &finished, missing.len());
+    let mut sums = Vec::new();
+    for (_, (row, own)) in std::mem::take(&mut finished.rows) {
+        sheet.rows.push(row);
+        sums.extend(own);
+    }
+    sheet.sort();
+    finished.effort.digest = sheet.digest();
+    let Some(best) = sheet.best() else {
+        return Err(CommandError::NothingFinished(warning.unwrap_or_default()));
+    };
+    let missing = (wanted.len() - sheet.rows.len(), warning);
+    let whole = missing.0 == 0;
+    let mut text =
+        results(&sheet, program.parameters(), &flags.output, &part, &missing, Some(&finished.effort))?;
+    if flags.shard.is_none() {
+        let point = sheet.rows[best].point.clone();
+        let report = program.report(&backtest, &point)?;
+        let facts = if sheet.rows.len() > 1 {
+            sober(&sheet, &report, &series.bars, &sums, blocks)
+        } else {
+            Vec::new()
+        };
+        let html = page(&PageOfRun {
+            program,
+            series: &series,
+            trade: &flags.trade,
+            point: &point,
+            report: &report,
+            search: panel(program, &search, &sheet),
+            facts: &facts,
+            folds: None,
+            warning: missing.1.as_deref(),
+        });
+        let place = out.join("report.html");
+        write(&place, |out| out.write_all(html.as_bytes()))?;
+        if !flags.output.json {
+            for (name, value) in &facts {
+                let _ = writeln!(text, "{name}: {value}");
+            }
+            let _ = writeln!(text, "wrote {}", place.display());
+        }
+    }
+    checkpoint.close(whole)?;
+    Ok(text)
+}
+
+pub(super) fn merge(matches: &ArgMatches) -> Result<String, CommandError> {
+    let flags: MergeFlags = flags(matches)?;
+    let mut merged: Option<Sheet> = None;
+    for file in &flags.files {
+        let sheet = load(file, false)?;
+        match &mut merged {
+            None => merged = Some(sheet),
+            Some(merged) => merged.merge(sheet).map_err(|error| unusable(file, &error))?,
+        }
+    }
+    let Some(mut sheet) = merged else {
+        return Err(CommandError::NothingFinished("no file was given".to_owned()));
+    };
+    sheet.sort();
+    make_folder(&flags.output.out)?;
+    let missing = sheet.points.saturating_sub(sheet.rows.len());
+    let warning =
+        (missing != 0).then(|| format!("{missing} of {} points are in none of the files.", sheet.points));
+    results(&sheet, &[], &flags.output, "", &(missing, warning), None)
+}
+
+/// A sheet without rows, with what makes two searches the same one.
+pub(super) fn empty(program: &dyn Tunable, search: &Search, series: &Series, terms: &str) -> Sheet {
+    let about = [
+        ("program", program.name().to_owned()),
+        ("build", super::build::digest().to_owned()),
+        ("data", format!("{}, digest {:016x}", stretch(series), digest_of(&series.bars))),
+        ("terms", terms.to_owned()),
+        ("space", search.space.clone()),
+        ("objective", search.objective.name.clone()),
+    ];
+    Sheet {
+        about: about.map(|(key, value)| (key.to_owned(), value)).to_vec(),
+        parameters: program.parameters().iter().map(|parameter| parameter.name.to_owned()).collect(),
+        points: search.points.count(),
+        rows: Vec::new(),
+    }
+}
+
+fn digest_of(bars: &[Bar]) -> u64 {
+    let mut digest = Digest::new();
+    for bar in bars {
+        digest.add(&bar.timestamp.as_nanos().to_le_bytes());
+        for number in [bar.open, bar.high, bar.low, bar.close, bar.volume] {
+            digest.add_number(number);
+        }
+    }
+    digest.value()
+}
+
+/// Writes a sheet and says what is in it.
+fn results(
+    sheet: &Sheet,
+    parameters: &[Parameter],
+    flags: &SheetFlags,
+    part: &str,
+    (missing, warning): &(usize, Option<String>),
+    took: Option<&Effort>,
+) -> Result<String, CommandError> {
+    let csv = flags.out.join(format!("results{part}.csv"));
+    write(&csv, |out| out.write_all(sheet.text().as_bytes()))?;
+    let mut written = csv.display().to_string();
+    if flags.parquet {
+        let place = flags.out.join(format!("results{part}.parquet"));
+        write(&place, |out| crate::parquet::write_sheet(sheet, out))?;
+        let _ = write!(written, " and {}", place.display());
+    }
+    if let Some(warning) = warning {
+        eprintln!("warning: {warning}");
+    }
+    let best = sheet.ranked(flags.top);
+    if flags.json {
+        let row = |row: &&SheetRow| {
+            let mut object = serde_json::json!({ "index": row.index, "score": row.score });
+            for (name, value) in sheet.parameters.iter().map(String::as_str).zip(&row.point) {
+                object[name] = (*value).into();
+            }
+            for (name, value) in COLUMNS.iter().zip(row.figures) {
+                object[*name] = value.into();
+            }
+            object
+        };
+        let object = serde_json::json!({
+            "points": sheet.points,
+            "rows": sheet.rows.len(),
+            "missing": missing,
+            "digest": format!("{:016x}", sheet.digest()),
+            "best": best.iter().map(row).collect::<Vec<_>>(),
+        });
+        return Ok(format!("{object}\n"));
+    }
+    let mut text = table(sheet, parameters, &best);
+    match took {
+        Some(took) => text.push_str(&effort(took)),
+        None => _ = writeln!(text, "\ndigest of all results {:016x}", sheet.digest()),
+    }
+    let _ = writeln!(text, "wrote {written}");
+    Ok(text)
+}
+
+fn table(sheet: &Sheet, parameters: &[Parameter], best: &[&SheetRow]) -> String {
+    let mut text = String::new();
+    for name in &sheet.parameters {
+        let _ = write!(text, "{name:>10} ");
+    }
+    let heads = ["equity", "return %", "trades", "drawdown %", "sharpe", "sharpe_bt", "cagr %", "exposed %"];
+    for head in heads {
+        let _ = write!(text, "{head:>12} ");
+    }
+    let _ = writeln!(text, "{:>12}", "score");
+    for row in best {
+        for (at, value) in row.point.iter().enumerate() {
+            let value =
+                parameters.get(at).map_or_else(|| value.to_string(), |parameter| parameter.show(*value));
+            let _ = write!(text, "{value:>10} ");
+        }
+        for (name, figure) in COLUMNS.iter().zip(row.figures) {
+            let decimals = if *name == "n_trades" { 0 } else { 4 };
+            let _ = write!(text, "{figure:>12.decimals$} ");
+        }
+        let _ = writeln!(text, "{:>12.4}", row.score);
+    }
+    text
+}
+
+fn unusable(file: &Path, error: &dyn std::fmt::Display) -> CommandError {
+    CommandError::Unusable { file: file.display().to_string(), reason: error.to_string() }
+}
+
+fn load(file: &Path, may_be_cut: bool) -> Result<Sheet, CommandError> {
+    let mut text = String::new();
+    let read = File::open(file).and_then(|open| {
+        let size = open.metadata()?.len();
+        if size > FILE_BYTES_MAX {
+            return Err(io::Error::other(format!("it has {size} bytes, more than {FILE_BYTES_MAX}")));
+        }
+        io::Read::read_to_string(&mut io::BufReader::new(open), &mut text)
+    });
+    read.map_err(|error| unusable(file, &error))?;
+    Sheet::parse(&text, may_be_cut).map_err(|error| unusable(file, &error))
+}
+
+/// The rows of a sweep as they come, so that one that was interrupted can go on.
+struct Checkpoint {
+    place: PathBuf,
+    file: Mutex<(File, Option<io::Error>)>,
+}
+
+impl Checkpoint {
+    /// Takes the rows of an earlier attempt into the sheet, and goes on behind them.
+    fn open(place: &Path, sheet: &mut Sheet, fresh: bool) -> Result<Self, CommandError> {
+        if place.exists() && !fresh {
+            let before = load(place, true)?;
+            sheet.merge(before).map_err(|error| CommandError::Unusable {
+                file: place.display().to_string(),
+                reason: format!("{error}; choose another --out, or begin anew with --fresh"),
+            })?;
+            sheet.rows.retain(|row| row.index < sheet.points);
+        }
+        // Written anew: what was cut off is gone then.
+        let text = sheet.text();
+        write(place, |out| out.write_all(text.as_bytes()))?;
+        let file = OpenOptions::new().append(true).open(place);
+        let file = file.map_err(|error| CommandError::Write { to: place.display().to_string(), error })?;
+        Ok(Self { place: place.to_owned(), file: Mutex::new((file, None)) })
+    }
+
+    /// Adds a row, in one piece. After an error no more are added: the sweep itself goes on.
+    fn add(&self, row: &SheetRow) {
+        let mut held = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let (file, failed) = &mut *held;
+        if failed.is_none() {
+            *failed = file.write_all(row.line().as_bytes()).err();
+        }
+    }
+
+    /// Removes the file if the results are whole.
+    fn close(self, whole: bool) -> Result<(), CommandError> {
+        let (_, failed) = self.file.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = failed {
+            eprintln!("warning: {} could not be written: {error}", self.place.display());
+        }
+        if whole {
+            let error = |error| CommandError::Write { to: self.place.display().to_string(), error };
+            std::fs::remove_file(&self.place).map_err(error)?;
+        }
+        Ok(())
+    }
+}

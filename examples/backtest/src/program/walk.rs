@@ -1,0 +1,238 @@
+//! `walk-forward`: parameters chosen on the past, traded on what follows, fold by fold.
+
+use std::fmt::Write as _;
+
+use clap::ArgMatches;
+use serde_json::{Value, json};
+
+use super::Tunable;
+use super::args::{self, Search, WalkFlags, flags};
+use super::objective::better;
+use super::report::page_of_walk;
+use super::run::{stretch, table};
+use crate::commands::{CommandError, make_folder, read, write};
+use crate::config::ConfigError;
+use crate::data::format_timestamp;
+use crate::ledger::Statistics;
+use crate::messages::Bar;
+use crate::performance::{Figures, exposure_pct};
+use crate::runner::run_each;
+use crate::search::{Fold, folds};
+use crate::strategy::Trade;
+
+/// One fold with what became of it.
+#[derive(Clone, Debug)]
+pub(super) struct FoldResult {
+    pub(super) fold: Fold,
+    /// The values that were best on the training bars.
+    pub(super) point: Vec<f64>,
+    /// What they were worth there.
+    pub(super) score: f64,
+    /// Their statistics there.
+    pub(super) inside: Statistics,
+    /// The return on the test bars, in percent.
+    pub(super) outside_pct: f64,
+    /// Trades closed on the test bars.
+    pub(super) trades: usize,
+}
+
+/// All tests, one behind the other.
+pub(super) struct Walk {
+    pub(super) folds: Vec<FoldResult>,
+    /// Equity at each test bar. Each test begins with what the one before has left.
+    pub(super) equity: Vec<f64>,
+    /// Trades of all tests; bars are numbered from the first test bar.
+    pub(super) trades: Vec<Trade>,
+    /// Figures of the stitched equity.
+    pub(super) figures: Option<Figures>,
+    /// Growth a year outside, over the mean growth a year inside of what was chosen.
+    pub(super) efficiency: f64,
+    /// If it ended early, why.
+    pub(super) warning: Option<String>,
+}
+
+pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
+    let flags: WalkFlags = flags(matches)?;
+    let search = flags.search.search(program, matches)?;
+    let series = read(&flags.data)?;
+    let walk = walk(program, &flags, &search, &series.bars)?;
+    if walk.folds.is_empty() {
+        return Err(CommandError::NothingFinished(walk.warning.unwrap_or_default()));
+    }
+    let traded = &series.bars[flags.train..];
+    if let Some(warning) = &walk.warning {
+        eprintln!("warning: {warning}");
+    }
+    if let Some(folder) = &flags.out {
+        make_folder(folder)?;
+        let value = to_json(program, &walk, &series.bars);
+        write(&folder.join("walk-forward.json"), |out| writeln!(out, "{value}"))?;
+        let html = page_of_walk(program, &series, &flags, &walk);
+        write(&folder.join("report.html"), |out| out.write_all(html.as_bytes()))?;
+        write(&folder.join("equity.csv"), |out| crate::performance::write_equity(traded, &walk.equity, out))?;
+        write(&folder.join("trades.csv"), |out| crate::performance::write_trades(&walk.trades, out))?;
+    }
+    if flags.json {
+        return Ok(format!("{}\n", to_json(program, &walk, &series.bars)));
+    }
+    let mut text = format!("{}, walk-forward\n{}\n\n", program.name(), stretch(&series));
+    text.push_str(&fold_table(program, &walk, &series.bars));
+    let _ = writeln!(text, "\nAll tests, one behind the other:\n");
+    text.push_str(&table(walk.figures.as_ref()));
+    let _ = writeln!(text, "{:<32}{:>18.4}", "walk_forward_efficiency", walk.efficiency);
+    Ok(text)
+}
+
+/// Chooses and trades, fold by fold.
+pub(super) fn walk(
+    program: &dyn Tunable,
+    flags: &WalkFlags,
+    search: &Search,
+    bars: &[Bar],
+) -> Result<Walk, CommandError> {
+    let all = folds(bars.len(), flags.train, flags.test, flags.anchored)
+        .map_err(|error| ConfigError { flag: "--train", reason: error.to_string() })?;
+    let mut walk = Walk {
+        folds: Vec::new(),
+        equity: Vec::new(),
+        trades: Vec::new(),
+        figures: None,
+        efficiency: f64::NAN,
+        warning: None,
+    };
+    let mut cash = flags.trade.cash;
+    for (number, fold) in all.iter().enumerate() {
+        let Some((point, score, inside)) =
+            choose(program, flags, search, numbered(&bars[fold.train.clone()]))?
+        else {
+            walk.warning = Some(format!("ended after {number} of {} folds.", all.len()));
+            break;
+        };
+        // The training bars warm the strategy up; it trades from the first test bar on.
+        let from = fold.test.start - fold.train.start;
+        let tested = numbered(&bars[fold.train.start..fold.test.end]);
+        let report = program.report_from(&flags.trade.backtest(tested)?.cash(cash), from as u32, &point)?;
+        let before = cash;
+        let own = report.equity.get(from..).unwrap_or_default();
+        walk.equity.extend_from_slice(own);
+        cash = own.last().copied().unwrap_or(cash);
+        let shift = (fold.train.start as i64 - flags.train as i64) as i32;
+        let moved = |bar: u32| bar.saturating_add_signed(shift);
+        walk.folds.push(FoldResult {
+            fold: fold.clone(),
+            point,
+            score,
+            inside,
+            outside_pct: (cash / before - 1.0) * 100.0,
+            trades: report.trades.len(),
+        });
+        walk.trades.extend(report.trades.into_iter().map(|trade| Trade {
+            entry_bar: moved(trade.entry_bar),
+            exit_bar: moved(trade.exit_bar),
+            ..trade
+        }));
+        // Nobody trades on with nothing.
+        if cash.is_nan() || cash <= 0.0 {
+            walk.warning = Some(format!("the account was used up in fold {} of {}.", number + 1, all.len()));
+            break;
+        }
+    }
+    walk.figures = figures(&bars[flags.train - 1..], &walk, flags.trade.cash);
+    let inside = walk.folds.iter().map(|fold| fold.inside.cagr_pct).sum::<f64>() / walk.folds.len() as f64;
+    let outside = walk.figures.map_or(f64::NAN, |figures| figures.cagr_pct);
+    walk.efficiency = if inside == 0.0 { f64::NAN } else { outside / inside };
+    Ok(walk)
+}
+
+/// The figures of all tests, from the last bar before them: an order of that bar is filled on the first test
+/// bar, whose profit counts. What is held before is nothing, so the share of bars held is that of test bars.
+fn figures(bars: &[Bar], walk: &Walk, cash: f64) -> Option<Figures> {
+    let bars = bars.get(..=walk.equity.len())?;
+    let equity: Vec<f64> = std::iter::once(cash).chain(walk.equity.iter().copied()).collect();
+    let exposure_pct = exposure_pct(bars.get(1..)?, &walk.trades);
+    Some(Figures { exposure_pct, ..Figures::of(bars, &equity, &walk.trades)? })
+}
+
+type Chosen = (Vec<f64>, f64, Statistics);
+
+/// The best point on these bars; of equals the first. `None` if it was interrupted, or if no run came to its
+/// end.
+fn choose(
+    program: &dyn Tunable,
+    flags: &WalkFlags,
+    search: &Search,
+    bars: Vec<Bar>,
+) -> Result<Option<Chosen>, CommandError> {
+    let backtest = flags.trade.backtest(bars)?;
+    let indices: Vec<usize> = (0..search.points.count()).collect();
+    let finished = run_each(&indices, flags.search.threads, "fold", |index| {
+        let scored = search.objective.score(program, &backtest, search.points.get(index))?;
+        let events = scored.events;
+        Ok((scored, events))
+    })?;
+    if finished.interrupted {
+        return Ok(None);
+    }
+    if let Some((index, why)) = finished.failures.first() {
+        let point = args::show(program, search.points.get(*index));
+        eprintln!("warning: {} points failed; the first is {point}: {why}", finished.failed);
+    }
+    let best = finished.rows.into_iter().reduce(|a, b| if better(b.1.score, a.1.score) { b } else { a });
+    Ok(best.map(|(index, scored)| (search.points.get(index).to_vec(), scored.score, scored.statistics)))
+}
+
+/// The bars with numbers from 0.
+pub(super) fn numbered(bars: &[Bar]) -> Vec<Bar> {
+    bars.iter().enumerate().map(|(at, bar)| Bar { index: at as u32, ..*bar }).collect()
+}
+
+fn fold_table(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> String {
+    let mut text = format!(
+        "{:>5} {:<24} {:<24} {:>10} {:>10} {:>7}  chosen\n",
+        "fold", "trained on", "traded", "score", "return %", "trades"
+    );
+    let day = |at: usize| bars.get(at).map(|bar| format_timestamp(bar.timestamp)).unwrap_or_default();
+    let span = |range: &std::ops::Range<usize>| format!("{} {}", day(range.start), day(range.end - 1));
+    for (number, result) in walk.folds.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "{:>5} {:<24} {:<24} {:>10.4} {:>10.2} {:>7}  {}",
+            number + 1,
+            span(&result.fold.train),
+            span(&result.fold.test),
+            result.score,
+            result.outside_pct,
+            result.trades,
+            args::show(program, &result.point)
+        );
+    }
+    text
+}
+
+/// Folds and figures.
+pub(super) fn to_json(program: &dyn Tunable, walk: &Walk, bars: &[Bar]) -> Value {
+    let day = |at: usize| bars.get(at).map(|bar| format_timestamp(bar.timestamp)).unwrap_or_default();
+    let fold = |result: &FoldResult| {
+        let point: serde_json::Map<String, Value> = program
+            .parameters()
+            .iter()
+            .zip(&result.point)
+            .map(|(parameter, value)| (parameter.name.to_owned(), (*value).into()))
+            .collect();
+        json!({
+            "train": [day(result.fold.train.start), day(result.fold.train.end - 1)],
+            "test": [day(result.fold.test.start), day(result.fold.test.end - 1)],
+            "point": point,
+            "score": result.score,
+            "inside_return_pct": result.inside.return_pct,
+            "outside_return_pct": result.outside_pct,
+            "trades": result.trades,
+        })
+    };
+    json!({
+        "folds": walk.folds.iter().map(fold).collect::<Vec<Value>>(),
+        "figures": walk.figures,
+        "walk_forward_efficiency": walk.efficiency,
+        "warning": walk.warning,
+    })
+}

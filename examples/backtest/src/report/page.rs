@@ -1,0 +1,268 @@
+//! The page of one run: everything in one file, with a chart library that zooms (uPlot), readable on a phone,
+//! in light and in dark, without a network.
+
+use serde_json::{Map, Value, json};
+
+use super::scale::escape;
+use crate::data::format_timestamp;
+use crate::messages::Bar;
+use crate::performance::{FigureUnit, Figures, daily_returns, drawdowns};
+use crate::strategy::Trade;
+
+/// Most points of a chart: of longer data, so many bars become one.
+const POINTS_MAX: usize = 10_000;
+
+/// Most trades in the table and on the chart, and most remarks; how many there are in all is said.
+const TRADES_MAX: usize = 5_000;
+
+/// Most falls in the table of drawdowns.
+const DRAWDOWNS_MAX: usize = 10;
+
+/// Days of the rolling Sharpe ratio.
+const ROLLING_DAYS: usize = 126;
+
+/// Columns of the distribution of daily returns.
+const COLUMNS_OF_RETURNS: usize = 41;
+
+/// The version of the library in `uplot/`.
+const LIBRARY: &str = "uPlot 1.6.32";
+
+/// What a page shows.
+pub(crate) struct Page<'a> {
+    /// What was run.
+    pub(crate) title: &'a str,
+    /// On what, and on which terms.
+    pub(crate) summary: &'a str,
+    /// If something is missing, a sentence on it.
+    pub(crate) warning: Option<&'a str>,
+    /// The bars of the run.
+    pub(crate) bars: &'a [Bar],
+    /// The equity at the close of each.
+    pub(crate) equity: &'a [f64],
+    /// Closed trades, numbered by these bars.
+    pub(crate) trades: &'a [Trade],
+    /// Remarks.
+    pub(crate) notes: &'a [String],
+    /// The runs of a search.
+    pub(crate) search: Option<SearchPanel>,
+    /// The folds of a walk-forward.
+    pub(crate) folds: Option<Value>,
+    /// Further figures with their names, as text.
+    pub(crate) facts: &'a [(String, String)],
+}
+
+/// The runs of a search, for a heat map of any two parameters.
+#[derive(Clone)]
+pub(crate) struct SearchPanel {
+    /// Names of the parameters.
+    pub(crate) parameters: Vec<String>,
+    /// Names of the figures, the first of which is what was searched for.
+    pub(crate) figures: Vec<String>,
+    /// For each run the values of its parameters and its figures.
+    pub(crate) rows: Vec<Vec<f64>>,
+    /// How many runs there were, if not all are shown.
+    pub(crate) total: usize,
+}
+
+/// The page as HTML.
+pub(crate) fn render(page: &Page<'_>) -> String {
+    let title = escape(page.title);
+    // Inside of a script no text may look like the end of it.
+    let data = data(page).to_string().replace('<', "\\u003c");
+    format!(
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width,initial-scale=1\"><title>{title}</title><link rel=\"icon\" href=\"data:,\">\
+         <style>{}{}{}</style></head><body><main><h1>{title}</h1><p class=\"lead\">{}</p><div id=\"app\"></div>\
+         <noscript><section>This page draws its charts with the script that it holds.</section></noscript>\
+         <footer><p>Charts: {LIBRARY}.</p><details><summary>Its licence</summary><pre>{}</pre></details></footer></main>\
+         <script type=\"application/json\" id=\"data\">{data}</script><script>{}</script><script>{}</script>\
+         <script>{}</script></body></html>\n",
+        include_str!("style.css"),
+        include_str!("uplot/uPlot.min.css"),
+        include_str!("page.css"),
+        escape(page.summary),
+        escape(include_str!("uplot/LICENSE")),
+        library(),
+        include_str!("charts.js"),
+        include_str!("page.js"),
+    )
+}
+
+/// The library without the address in its first line: a page that names no host cannot be suspected to ask
+/// one.
+fn library() -> &'static str {
+    let text = include_str!("uplot/uPlot.iife.min.js");
+    text.split_once("*/").map_or(text, |(_, code)| code.trim_start())
+}
+
+fn data(page: &Page<'_>) -> Value {
+    let count = page.bars.len().min(page.equity.len());
+    let (bars, equity) = (&page.bars[..count], &page.equity[..count]);
+    let first_close = bars.first().map_or(1.0, |bar| bar.close);
+    let first_equity = equity.first().copied().unwrap_or(1.0);
+    let hold: Vec<f64> = bars.iter().map(|bar| first_equity * (bar.close / first_close)).collect();
+    let step = count.div_ceil(POINTS_MAX).max(1);
+    let last =
+        |values: &[f64]| -> Vec<f64> { values.chunks(step).map(|part| part[part.len() - 1]).collect() };
+    let price = |of: fn(&[Bar]) -> f64| -> Vec<f64> { bars.chunks(step).map(of).collect() };
+    json!({
+        "warning": page.warning,
+        "step": step,
+        "times": bars.chunks(step).map(|part| seconds(&part[0])).collect::<Vec<f64>>(),
+        "high": price(|part| part.iter().map(|bar| bar.high).fold(f64::MIN, f64::max)),
+        "low": price(|part| part.iter().map(|bar| bar.low).fold(f64::MAX, f64::min)),
+        "close": price(|part| part[part.len() - 1].close),
+        "equity": last(equity),
+        "hold": last(&hold),
+        "drawdown": deepest(&drawdown(equity), step),
+        "rolling": rolling_sharpe(bars, equity),
+        "rolling_days": ROLLING_DAYS,
+        "returns": distribution(&daily_returns(bars, equity)),
+        "months": months(bars, equity),
+        "figures": figures(bars, equity, &hold, page.trades),
+        "drawdowns": drawdown_rows(bars, equity),
+        "trades": page.trades.iter().take(TRADES_MAX).map(|trade| trade_row(trade, bars)).collect::<Vec<Value>>(),
+        "trades_total": page.trades.len(),
+        "notes": page.notes.iter().take(TRADES_MAX).collect::<Vec<&String>>(),
+        "facts": page.facts,
+        "search": page.search.as_ref().map(|search| json!({
+            "parameters": search.parameters,
+            "figures": search.figures,
+            "rows": search.rows,
+            "total": search.total,
+        })),
+        "folds": page.folds,
+    })
+}
+
+fn seconds(bar: &Bar) -> f64 {
+    bar.timestamp.as_nanos() as f64 / 1e9
+}
+
+/// How far each equity is below the highest so far, in percent.
+fn drawdown(equity: &[f64]) -> Vec<f64> {
+    let below = |peak: &mut f64, value: &f64| {
+        *peak = peak.max(*value);
+        Some((value / *peak - 1.0) * 100.0)
+    };
+    equity.iter().scan(f64::MIN, below).collect()
+}
+
+fn deepest(values: &[f64], step: usize) -> Vec<f64> {
+    values.chunks(step).map(|part| part.iter().copied().fold(0.0, f64::min)).collect()
+}
+
+/// The Sharpe ratio of the last days, for a year, at each day that has so many before it: times and values.
+fn rolling_sharpe(bars: &[Bar], equity: &[f64]) -> Value {
+    let Some(figures) = Figures::of(bars, equity, &[]) else { return Value::Null };
+    let mut days: Vec<(f64, f64)> = Vec::new();
+    for (bar, equity) in bars.iter().zip(equity) {
+        let time = seconds(bar);
+        match days.last_mut() {
+            Some(day) if (day.0 / 86_400.0).floor() == (time / 86_400.0).floor() => day.1 = *equity,
+            _ => days.push((time, *equity)),
+        }
+    }
+    let returns: Vec<f64> = days.windows(2).map(|pair| pair[1].1 / pair[0].1 - 1.0).collect();
+    let step = returns.len().div_ceil(POINTS_MAX).max(1);
+    let ends = (ROLLING_DAYS..=returns.len()).step_by(step);
+    let ratio = |end: usize| {
+        let shape = crate::search::ReturnShape::of(&returns[end - ROLLING_DAYS..end]);
+        shape.sharpe * figures.days_per_year.sqrt()
+    };
+    json!({
+        "times": ends.clone().map(|end| days[end].0).collect::<Vec<f64>>(),
+        "values": ends.map(ratio).collect::<Vec<f64>>(),
+    })
+}
+
+/// Daily returns in columns of equal width between their 0.5 and 99.5 % quantiles; what is beyond is in the
+/// outermost columns. In percent.
+fn distribution(returns: &[f64]) -> Value {
+    let mut sorted: Vec<f64> = returns.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    if sorted.is_empty() {
+        return Value::Null;
+    }
+    let quantile = |share| crate::risk::quantile(&sorted, share);
+    let reach = quantile(0.005).abs().max(quantile(0.995).abs()).max(1e-6);
+    let width = 2.0 * reach / COLUMNS_OF_RETURNS as f64;
+    let mut counts = vec![0_u32; COLUMNS_OF_RETURNS];
+    for value in &sorted {
+        let at = ((value + reach) / width).floor().clamp(0.0, (COLUMNS_OF_RETURNS - 1) as f64);
+        counts[at as usize] += 1;
+    }
+    let middle = |at: usize| (-reach + (at as f64 + 0.5) * width) * 100.0;
+    json!({
+        "middles": (0..COLUMNS_OF_RETURNS).map(middle).collect::<Vec<f64>>(),
+        "counts": counts,
+        "width": width * 100.0,
+    })
+}
+
+/// One row for each year: the year, twelve months and the whole, in percent; `null` where there is no data.
+fn months(bars: &[Bar], equity: &[f64]) -> Value {
+    let stamps: Vec<i64> = bars.iter().map(|bar| bar.timestamp.as_nanos()).collect();
+    let rows = super::monthly::returns(&stamps, equity);
+    rows.iter().map(|row| json!([row.year, row.months, row.total])).collect()
+}
+
+fn figures(bars: &[Bar], equity: &[f64], hold: &[f64], trades: &[Trade]) -> Value {
+    let (Some(own), Some(held)) = (Figures::of(bars, equity, trades), Figures::of(bars, hold, &[])) else {
+        return Value::Null;
+    };
+    let row = |row: &crate::performance::FigureRow| {
+        let unit = match row.unit {
+            FigureUnit::Percent => "%",
+            FigureUnit::Days => "days",
+            FigureUnit::Count => "count",
+            FigureUnit::Money | FigureUnit::Ratio => "",
+        };
+        // Of a position that is held throughout there are no trades to tell of.
+        let of_trades = row.name.contains("trade")
+            || ["exposure_pct", "win_rate_pct", "profit_factor", "expectancy_pct", "sqn", "kelly"]
+                .contains(&row.name)
+            || ["turnover_annual", "commissions"].contains(&row.name);
+        let hold = if of_trades { f64::NAN } else { (row.get)(&held) };
+        json!({ "name": row.name, "title": row.title, "unit": unit, "value": (row.get)(&own), "hold": hold })
+    };
+    Figures::TABLE.iter().map(row).collect()
+}
+
+fn drawdown_rows(bars: &[Bar], equity: &[f64]) -> Value {
+    let day = |at: usize| bars.get(at).map(|bar| format_timestamp(bar.timestamp));
+    let rows = drawdowns(bars, equity, DRAWDOWNS_MAX).into_iter();
+    rows.map(|fall| {
+        json!([
+            day(fall.peak_bar),
+            day(fall.trough_bar),
+            fall.recovery_bar.and_then(day),
+            fall.depth_pct,
+            fall.duration_days
+        ])
+    })
+    .collect()
+}
+
+fn trade_row(trade: &Trade, bars: &[Bar]) -> Value {
+    let time = |bar: u32| bars.get(bar as usize).map_or(f64::NAN, seconds);
+    let fields = [
+        ("number", trade.number.into()),
+        ("size", trade.size.into()),
+        ("entry", format_timestamp(trade.entry_time).into()),
+        ("exit", format_timestamp(trade.exit_time).into()),
+        ("entry_price", trade.entry_price.into()),
+        ("exit_price", trade.exit_price.into()),
+        ("profit", trade.profit.into()),
+        ("return_pct", trade.return_pct.into()),
+        ("bars", trade.bars.into()),
+        ("mae_pct", trade.mae_pct.into()),
+        ("mfe_pct", trade.mfe_pct.into()),
+        ("tag", trade.tag.into()),
+        ("entry_s", time(trade.entry_bar).into()),
+        ("exit_s", time(trade.exit_bar).into()),
+    ];
+    let fields: Map<String, Value> =
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Value::Object(fields)
+}

@@ -1,0 +1,249 @@
+//! What a trader has heard of the market, and how much of it its strategy has seen.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::limits::LOOKBACK_BARS;
+use crate::messages::{Bar, Quote, Tick, Timestamp};
+use crate::tape::{MarketData, Prices, Tape};
+
+/// An event that came as a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Heard {
+    Bar(Bar),
+    Quote(Quote),
+    Tick(Tick),
+}
+
+/// What has come of one asset.
+#[derive(Clone, Debug, Default)]
+struct OwnPast {
+    bars: Vec<Bar>,
+    quotes: Vec<Quote>,
+    ticks: Vec<Tick>,
+    seen: usize,
+    latest: Bar,
+}
+
+/// How much was seen of one asset of a tape.
+#[derive(Clone, Debug, Default)]
+struct SeenPast {
+    seen: usize,
+    latest: Bar,
+}
+
+#[derive(Clone, Debug)]
+enum Store {
+    /// One series of bars in memory, shared by all runs.
+    Bars(Arc<[Bar]>),
+    /// A tape in memory, shared by all runs.
+    Tape(Arc<Tape>, Vec<SeenPast>),
+    /// The latest events, as they came, and those that the strategy has not seen.
+    Own(Vec<OwnPast>, VecDeque<Heard>),
+}
+
+/// The events so far, and those that are known to the trader but not yet to its strategy.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    store: Store,
+    /// Events that the strategy has seen, of those in memory. Of those that came, the number of the latest.
+    seen: usize,
+    /// Events that have happened, of those in memory.
+    happened: usize,
+}
+
+impl Past {
+    /// That of a tape in memory, of which nothing has happened yet.
+    pub(super) fn shared(tape: &Arc<Tape>) -> Self {
+        let store = match tape.only_bars() {
+            Some(bars) => Store::Bars(Arc::clone(bars)),
+            None => Store::Tape(Arc::clone(tape), vec![SeenPast::default(); tape.assets()]),
+        };
+        Self { store, seen: 0, happened: 0 }
+    }
+
+    /// That of events of so many assets that come one by one.
+    pub(super) fn own(assets: usize) -> Self {
+        Self { store: Store::Own(vec![OwnPast::default(); assets], VecDeque::new()), seen: 0, happened: 0 }
+    }
+
+    /// Whether events come from memory, which the exchange has as well.
+    pub(super) fn is_shared(&self) -> bool {
+        !matches!(self.store, Store::Own(..))
+    }
+
+    /// An event has come, for the strategy to see when its fills are known.
+    pub(super) fn push(&mut self, heard: Heard) {
+        if let Store::Own(_, queue) = &mut self.store {
+            queue.push_back(heard);
+        }
+    }
+
+    /// Events in memory have happened, up to this number.
+    pub(super) fn happened(&mut self, until: usize) {
+        self.happened = match &self.store {
+            Store::Bars(bars) => until.min(bars.len()),
+            Store::Tape(tape, _) => until.min(tape.len()),
+            Store::Own(..) => 0,
+        };
+    }
+
+    /// The number of the last event of the next moment that the strategy has not seen.
+    pub(super) fn next_number(&self) -> Option<u32> {
+        match &self.store {
+            Store::Own(_, queue) => queue.front().map(Heard::number),
+            Store::Bars(_) => (self.seen < self.happened).then_some(self.seen as u32),
+            Store::Tape(tape, _) => {
+                let end = tape.moment_end(self.seen);
+                (end < self.happened).then_some(end as u32)
+            }
+        }
+    }
+
+    /// Shows the strategy one moment more: tells each asset's price, and says the time. `None` if nothing
+    /// more has happened.
+    #[inline]
+    pub(super) fn see(&mut self, mut price: impl FnMut(usize, f64)) -> Option<Timestamp> {
+        let Store::Bars(bars) = &self.store else { return self.see_more_than_bars(price) };
+        let bar = bars[..self.happened].get(self.seen)?;
+        self.seen += 1;
+        price(0, bar.close);
+        Some(bar.timestamp)
+    }
+
+    /// Apart, so that the loop over the bars of one series is a short one.
+    #[inline(never)]
+    fn see_more_than_bars(&mut self, mut price: impl FnMut(usize, f64)) -> Option<Timestamp> {
+        match &mut self.store {
+            Store::Bars(_) => None,
+            Store::Tape(tape, assets) => {
+                let mut time = None;
+                while self.seen < self.happened {
+                    let event = tape.event(self.seen)?;
+                    let past = &mut assets[usize::from(event.asset)];
+                    past.seen = event.at + 1;
+                    past.latest = event.data.as_bar(event.at);
+                    self.seen += 1;
+                    price(usize::from(event.asset), past.latest.close);
+                    time = Some(tape.time_of(&event));
+                    if event.ends_moment {
+                        break;
+                    }
+                }
+                time
+            }
+            Store::Own(assets, queue) => {
+                let heard = queue.pop_front()?;
+                self.seen = heard.number() as usize;
+                let (asset, data) = heard.data();
+                // One that nobody has named is not heard of.
+                let time = data.timestamp();
+                if let Some(past) = assets.get_mut(usize::from(asset)) {
+                    past.latest = data.as_bar(past.seen);
+                    past.seen += 1;
+                    price(usize::from(asset), past.latest.close);
+                    match heard {
+                        Heard::Bar(bar) => remember(&mut past.bars, bar),
+                        Heard::Quote(quote) => remember(&mut past.quotes, quote),
+                        Heard::Tick(tick) => remember(&mut past.ticks, tick),
+                    }
+                }
+                Some(time)
+            }
+        }
+    }
+
+    /// The latest event of an asset as a bar.
+    #[inline]
+    pub(super) fn bar(&self, asset: usize) -> &Bar {
+        match &self.store {
+            Store::Bars(bars) => &bars[self.seen - 1],
+            Store::Tape(_, assets) => &assets[asset].latest,
+            Store::Own(assets, _) => &assets[asset].latest,
+        }
+    }
+
+    pub(super) fn bars(&self, asset: usize) -> &[Bar] {
+        match &self.store {
+            Store::Bars(bars) => &bars[..self.seen],
+            Store::Tape(tape, assets) => match tape.prices(asset as u16) {
+                Some(Prices::Bars(bars)) => &bars[..assets[asset].seen],
+                _ => &[],
+            },
+            Store::Own(assets, _) => &assets[asset].bars,
+        }
+    }
+
+    pub(super) fn quotes(&self, asset: usize) -> &[Quote] {
+        match &self.store {
+            Store::Bars(_) => &[],
+            Store::Tape(tape, assets) => match tape.prices(asset as u16) {
+                Some(Prices::Quotes(quotes)) => &quotes[..assets[asset].seen],
+                _ => &[],
+            },
+            Store::Own(assets, _) => &assets[asset].quotes,
+        }
+    }
+
+    pub(super) fn ticks(&self, asset: usize) -> &[Tick] {
+        match &self.store {
+            Store::Bars(_) => &[],
+            Store::Tape(tape, assets) => match tape.prices(asset as u16) {
+                Some(Prices::Ticks(ticks)) => &ticks[..assets[asset].seen],
+                _ => &[],
+            },
+            Store::Own(assets, _) => &assets[asset].ticks,
+        }
+    }
+
+    /// The number of the latest event that the strategy has seen.
+    #[inline]
+    pub(super) fn number(&self) -> u32 {
+        match &self.store {
+            Store::Bars(_) | Store::Tape(..) => (self.seen as u32).saturating_sub(1),
+            Store::Own(..) => self.seen as u32,
+        }
+    }
+
+    /// The place of the latest event of an asset in its series.
+    pub(super) fn latest_place(&self, asset: usize) -> u32 {
+        match &self.store {
+            Store::Tape(_, assets) => (assets[asset].seen as u32).saturating_sub(1),
+            _ => self.number(),
+        }
+    }
+
+    /// The place of an event in the series of its asset.
+    pub(super) fn place(&self, number: u32) -> u32 {
+        match &self.store {
+            Store::Tape(tape, _) => tape.event(number as usize).map_or(number, |event| event.at as u32),
+            _ => number,
+        }
+    }
+}
+
+impl Heard {
+    fn number(&self) -> u32 {
+        match self {
+            Self::Bar(bar) => bar.index,
+            Self::Quote(quote) => quote.index,
+            Self::Tick(tick) => tick.index,
+        }
+    }
+
+    fn data(&self) -> (u16, MarketData<'_>) {
+        match self {
+            Self::Bar(bar) => (0, MarketData::Bar(bar)),
+            Self::Quote(quote) => (quote.asset, MarketData::Quote(quote)),
+            Self::Tick(tick) => (tick.asset, MarketData::Tick(tick)),
+        }
+    }
+}
+
+/// Keeps the latest: when there are twice as many as are wanted, the older half goes.
+fn remember<T>(past: &mut Vec<T>, next: T) {
+    if past.len() == 2 * LOOKBACK_BARS {
+        past.drain(..LOOKBACK_BARS);
+    }
+    past.push(next);
+}

@@ -1,0 +1,407 @@
+//! What the market has said: bars, quotes and ticks of one or several assets, merged in the sequence in which
+//! they become known. All runs read the same memory.
+//!
+//! A bar is known when it has closed, and orders are filled in it from its open on. It lasts until the next
+//! one of its series, unless that is far away beside the distances next to it, before and behind: then a
+//! night, a weekend or a gap lies between, and it lasts as long as the longer of these. So months, days of 23
+//! and 25 hours, and series that change the length of their bars show nothing early. Bars of a day and of an
+//! hour may be on one tape.
+//!
+//! Events that become known at the same time, one of each asset at most, are one *moment*: a strategy is
+//! called once, when all of them are taken in. Within a moment, what began first comes first.
+
+mod price;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use self::price::MarketData;
+
+use crate::data::{NS_PER_DAY, format_timestamp};
+use crate::engine::{MarketError, Session};
+use crate::limits::{ASSETS_MAX, EVENTS_MAX};
+use crate::messages::{Bar, Quote, Tick, Timestamp};
+
+/// How many times as far as its neighbours two bars may be from each other without a gap between them: months
+/// and days of local time differ by less, weekends and nights by more.
+const UNEVEN_MAX: f64 = 1.25;
+
+/// The prices of one asset, in ascending order of time.
+#[derive(Clone, Debug)]
+pub enum Prices {
+    /// Prices over intervals.
+    Bars(Arc<[Bar]>),
+    /// Best bids and asks.
+    Quotes(Arc<[Quote]>),
+    /// Trades of others.
+    Ticks(Arc<[Tick]>),
+}
+
+impl From<Vec<Bar>> for Prices {
+    fn from(bars: Vec<Bar>) -> Self {
+        Self::Bars(bars.into())
+    }
+}
+
+impl From<Arc<[Bar]>> for Prices {
+    fn from(bars: Arc<[Bar]>) -> Self {
+        Self::Bars(bars)
+    }
+}
+
+impl From<Vec<Quote>> for Prices {
+    fn from(quotes: Vec<Quote>) -> Self {
+        Self::Quotes(quotes.into())
+    }
+}
+
+impl From<Arc<[Quote]>> for Prices {
+    fn from(quotes: Arc<[Quote]>) -> Self {
+        Self::Quotes(quotes)
+    }
+}
+
+impl From<Vec<Tick>> for Prices {
+    fn from(ticks: Vec<Tick>) -> Self {
+        Self::Ticks(ticks.into())
+    }
+}
+
+impl Prices {
+    fn len(&self) -> usize {
+        match self {
+            Self::Bars(bars) => bars.len(),
+            Self::Quotes(quotes) => quotes.len(),
+            Self::Ticks(ticks) => ticks.len(),
+        }
+    }
+
+    #[inline]
+    fn get(&self, at: usize) -> Option<MarketData<'_>> {
+        match self {
+            Self::Bars(bars) => bars.get(at).map(MarketData::Bar),
+            Self::Quotes(quotes) => quotes.get(at).map(MarketData::Quote),
+            Self::Ticks(ticks) => ticks.get(at).map(MarketData::Tick),
+        }
+    }
+
+    /// The lowest and the highest price of each row.
+    pub(crate) fn ranges(&self) -> impl ExactSizeIterator<Item = (f64, f64)> {
+        (0..self.len()).map(|at| self.get(at).map_or((0.0, 0.0), |data| (data.low(), data.high())))
+    }
+
+    fn time_ns(&self, at: usize) -> i64 {
+        self.get(at).map_or(i64::MAX, |data| data.timestamp().as_nanos())
+    }
+
+    /// Bars whose numbers are their places: those of a part of a series were others.
+    fn numbered(self) -> Self {
+        let Self::Bars(bars) = self else { return self };
+        if bars.iter().zip(0..).all(|(bar, at)| bar.index == at) {
+            return Self::Bars(bars);
+        }
+        Self::Bars(bars.iter().zip(0..).map(|(bar, index)| Bar { index, ..*bar }).collect())
+    }
+
+    /// The first row whose prices nobody can trade at, or that is before the one above it.
+    fn fault(&self) -> Option<(usize, &'static str)> {
+        let mut before = i64::MIN;
+        for at in 0..self.len() {
+            let data = self.get(at)?;
+            let now = data.timestamp().as_nanos();
+            if now < before {
+                return Some((at, "its time is before that of the row above"));
+            }
+            if let Some(fault) = data.fault() {
+                return Some((at, fault));
+            }
+            before = now;
+        }
+        None
+    }
+}
+
+/// One asset on a tape.
+#[derive(Clone, Debug)]
+struct OnTape {
+    symbol: String,
+    prices: Prices,
+}
+
+/// Where an event lies.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    asset: u16,
+    ends_moment: bool,
+    at: u32,
+}
+
+/// One event of a tape.
+#[derive(Clone, Copy, Debug)]
+pub struct TapeEvent<'a> {
+    /// Number of the asset.
+    pub asset: u16,
+    /// Its place in the asset's series.
+    pub at: usize,
+    /// What it says.
+    pub data: MarketData<'a>,
+    /// Whether it is the last of its moment.
+    pub ends_moment: bool,
+}
+
+/// Several series, merged by time.
+#[derive(Clone, Debug)]
+pub struct Tape {
+    assets: Vec<OnTape>,
+    /// Empty for one asset: then events are its rows.
+    slots: Vec<Slot>,
+}
+
+/// Prices that make no tape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TapeError {
+    /// There is no asset.
+    NoAsset,
+    /// Two assets have this name.
+    SameName(String),
+    /// More assets than [`ASSETS_MAX`], or more events than [`EVENTS_MAX`].
+    TooMany,
+    /// A row that cannot be.
+    Row {
+        /// The asset.
+        symbol: String,
+        /// The row, from 0.
+        row: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+impl Tape {
+    /// Merges series. The first asset is that of a strategy's own methods (`ctx.buy`).
+    ///
+    /// # Errors
+    /// [`TapeError`]: no asset, two of one name, too many events, or a row out of order or without a price.
+    pub fn new(assets: impl IntoIterator<Item = (String, Prices)>) -> Result<Self, TapeError> {
+        let mut listed: Vec<OnTape> = Vec::new();
+        for (symbol, prices) in assets {
+            if listed.iter().any(|other| other.symbol == symbol) {
+                return Err(TapeError::SameName(symbol));
+            }
+            if let Some((row, reason)) = prices.fault() {
+                return Err(TapeError::Row { symbol, row, reason });
+            }
+            listed.push(OnTape { symbol, prices: prices.numbered() });
+        }
+        let events: usize = listed.iter().map(|asset| asset.prices.len()).sum();
+        if listed.is_empty() {
+            return Err(TapeError::NoAsset);
+        }
+        if listed.len() > ASSETS_MAX || events > EVENTS_MAX {
+            return Err(TapeError::TooMany);
+        }
+        let mut tape = Self { assets: listed, slots: Vec::new() };
+        if tape.assets.len() > 1 {
+            tape.slots = tape.merged(events);
+        }
+        Ok(tape)
+    }
+
+    /// Numbers of events in the sequence of their times. Of one time, what began first is first, and of that
+    /// the asset that was named first.
+    fn merged(&self, events: usize) -> Vec<Slot> {
+        let mut slots: Vec<Slot> = Vec::with_capacity(events);
+        let mut next = vec![0_usize; self.assets.len()];
+        let key = |asset: usize, at: usize| {
+            let known_ns = self.known_at(asset, at)?;
+            Some(std::cmp::Reverse((known_ns, self.assets[asset].prices.time_ns(at), asset)))
+        };
+        let first = |asset: usize| key(asset, 0);
+        let mut heap: std::collections::BinaryHeap<_> = (0..self.assets.len()).filter_map(first).collect();
+        let (mut moment_ns, mut in_moment) = (i64::MIN, vec![false; self.assets.len()]);
+        while let Some(std::cmp::Reverse((ns, _, asset))) = heap.pop() {
+            if ns != moment_ns || in_moment[asset] {
+                if let Some(last) = slots.last_mut() {
+                    last.ends_moment = true;
+                }
+                in_moment.fill(false);
+                moment_ns = ns;
+            }
+            in_moment[asset] = true;
+            slots.push(Slot { asset: asset as u16, ends_moment: false, at: next[asset] as u32 });
+            next[asset] += 1;
+            heap.extend(key(asset, next[asset]));
+        }
+        if let Some(last) = slots.last_mut() {
+            last.ends_moment = true;
+        }
+        slots
+    }
+
+    /// Checks that an asset has something to trade on within its hours.
+    pub(crate) fn check_session(&self, asset: u16, session: &Session) -> Result<(), MarketError> {
+        let Some(prices) = self.prices(asset).filter(|prices| prices.len() > 0) else { return Ok(()) };
+        let within = |at| prices.get(at).is_some_and(|data| session.contains(data.timestamp()));
+        if session.is_whole_day() || (0..prices.len()).any(within) {
+            return Ok(());
+        }
+        let first = prices.get(0).map(|data| format_timestamp(data.timestamp())).unwrap_or_default();
+        let reason = format!(
+            "is {session}, and no price of `{}` begins then; the first is at {first} UTC. Bars of a day have no \
+             hours",
+            self.assets[usize::from(asset)].symbol
+        );
+        Err(MarketError { term: "session", reason })
+    }
+
+    /// When a row of an asset becomes known.
+    fn known_at(&self, asset: usize, at: usize) -> Option<i64> {
+        let prices = &self.assets.get(asset)?.prices;
+        let start_ns = prices.get(at)?.timestamp().as_nanos();
+        let length_ns = if let Prices::Bars(bars) = prices { length_ns(bars, at) } else { 0 };
+        Some(start_ns.saturating_add(length_ns))
+    }
+
+    /// How many events there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        if self.assets.len() == 1 { self.assets[0].prices.len() } else { self.slots.len() }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bars, if that is all there is.
+    #[must_use]
+    pub fn only_bars(&self) -> Option<&Arc<[Bar]>> {
+        match &self.assets[..] {
+            [OnTape { prices: Prices::Bars(bars), .. }] => Some(bars),
+            _ => None,
+        }
+    }
+
+    /// How many assets there are, at least one.
+    #[must_use]
+    pub fn assets(&self) -> usize {
+        self.assets.len()
+    }
+
+    /// The names of the assets, by their numbers.
+    pub fn symbols(&self) -> impl Iterator<Item = &str> {
+        self.assets.iter().map(|asset| asset.symbol.as_str())
+    }
+
+    /// The series of an asset.
+    #[must_use]
+    pub fn prices(&self, asset: u16) -> Option<&Prices> {
+        self.assets.get(usize::from(asset)).map(|asset| &asset.prices)
+    }
+
+    /// An event by its number.
+    #[inline]
+    #[must_use]
+    pub fn event(&self, number: usize) -> Option<TapeEvent<'_>> {
+        let slot = if self.assets.len() == 1 {
+            Slot { asset: 0, ends_moment: true, at: number as u32 }
+        } else {
+            *self.slots.get(number)?
+        };
+        let data = self.assets[usize::from(slot.asset)].prices.get(slot.at as usize)?;
+        Some(TapeEvent { asset: slot.asset, at: slot.at as usize, data, ends_moment: slot.ends_moment })
+    }
+
+    /// When an event becomes known: a bar when it is over.
+    #[inline]
+    #[must_use]
+    pub fn known(&self, event: &TapeEvent<'_>) -> Timestamp {
+        let known = self.known_at(usize::from(event.asset), event.at);
+        known.map_or(event.data.timestamp(), Timestamp::from_nanos)
+    }
+
+    /// The last event of the moment that begins with this one.
+    #[must_use]
+    pub fn moment_end(&self, number: usize) -> usize {
+        let rest = self.slots.get(number..).unwrap_or_default();
+        number + rest.iter().position(|slot| slot.ends_moment).unwrap_or(0)
+    }
+
+    /// Time and value of all assets in equal parts at each moment, as bars: what buying and holding is
+    /// measured by. Of one series of bars, these are the bars.
+    pub(crate) fn benchmark(&self) -> Arc<[Bar]> {
+        if let Some(bars) = self.only_bars() {
+            return Arc::clone(bars);
+        }
+        let mut prices = vec![(0.0, 0.0); self.assets.len()];
+        let mut bars = Vec::new();
+        for number in 0..self.len() {
+            let Some(event) = self.event(number) else { break };
+            let price = event.data.price();
+            let (first, latest) = &mut prices[usize::from(event.asset)];
+            if *first == 0.0 {
+                *first = price;
+            }
+            *latest = price;
+            if event.ends_moment {
+                // A price that is not known yet has not moved.
+                let growth = |(first, latest): &(f64, f64)| if *first == 0.0 { 1.0 } else { latest / first };
+                let close = 100.0 * prices.iter().map(growth).sum::<f64>() / prices.len() as f64;
+                let timestamp = self.time_of(&event);
+                let index = bars.len() as u32;
+                bars.push(Bar {
+                    timestamp,
+                    open: close,
+                    high: close,
+                    low: close,
+                    close,
+                    index,
+                    ..Bar::default()
+                });
+            }
+        }
+        bars.into()
+    }
+
+    /// The time to which a moment is booked: that of its bars where there is nothing else, and otherwise
+    /// the last instant before it became known, so that a day's bar belongs to its day.
+    #[inline]
+    pub(crate) fn time_of(&self, event: &TapeEvent<'_>) -> Timestamp {
+        match event.data {
+            MarketData::Bar(_) if self.assets.len() > 1 => {
+                Timestamp::from_nanos(self.known(event).as_nanos().saturating_sub(1))
+            }
+            data => data.timestamp(),
+        }
+    }
+}
+
+/// How long a bar lasts. Nothing says it of the last one but the bar before; of a single one it is a day.
+fn length_ns(bars: &[Bar], at: usize) -> i64 {
+    let start_ns = |at: usize| bars.get(at).map(|bar| bar.timestamp.as_nanos());
+    let step_ns = |at: usize| Some(start_ns(at + 1)?.saturating_sub(start_ns(at)?));
+    let at = if at + 1 == bars.len() { at.saturating_sub(1) } else { at };
+    let Some(next_ns) = step_ns(at) else { return NS_PER_DAY };
+    let before_ns = at.checked_sub(1).and_then(step_ns);
+    let beside_ns = before_ns.max(step_ns(at + 1)).filter(|ns| *ns > 0).unwrap_or(next_ns);
+    if next_ns as f64 <= beside_ns as f64 * UNEVEN_MAX { next_ns } else { beside_ns }
+}
+
+impl fmt::Display for TapeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoAsset => f.write_str("there is no asset: give at least one series"),
+            Self::SameName(symbol) => {
+                write!(f, "two assets are called `{symbol}`: give each a name of its own")
+            }
+            Self::TooMany => {
+                write!(f, "more than {ASSETS_MAX} assets or {EVENTS_MAX} events: run parts of them")
+            }
+            Self::Row { symbol, row, reason } => write!(f, "row {row} of `{symbol}`: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for TapeError {}

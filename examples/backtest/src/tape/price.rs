@@ -1,0 +1,106 @@
+//! One event of the market: a bar, a quote or a tick.
+
+use crate::messages::{Bar, Quote, Tick, Timestamp};
+
+/// What the market says of one asset.
+#[derive(Clone, Copy, Debug)]
+pub enum MarketData<'a> {
+    /// Prices over an interval.
+    Bar(&'a Bar),
+    /// The best bid and ask.
+    Quote(&'a Quote),
+    /// A trade of others.
+    Tick(&'a Tick),
+}
+
+impl MarketData<'_> {
+    /// When it was, of a bar when it began.
+    #[inline]
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        match self {
+            Self::Bar(bar) => bar.timestamp,
+            Self::Quote(quote) => quote.timestamp,
+            Self::Tick(tick) => tick.timestamp,
+        }
+    }
+
+    /// What a position is valued at: the close, the middle of bid and ask, the price of the tick.
+    #[inline]
+    #[must_use]
+    pub fn price(&self) -> f64 {
+        match self {
+            Self::Bar(bar) => bar.close,
+            Self::Quote(quote) => middle(quote),
+            Self::Tick(tick) => tick.price,
+        }
+    }
+
+    /// The lowest price at which anybody traded or could.
+    #[must_use]
+    pub fn low(&self) -> f64 {
+        match self {
+            Self::Bar(bar) => bar.low,
+            Self::Quote(quote) => quote.bid,
+            Self::Tick(tick) => tick.price,
+        }
+    }
+
+    /// The highest.
+    #[must_use]
+    pub fn high(&self) -> f64 {
+        match self {
+            Self::Bar(bar) => bar.high,
+            Self::Quote(quote) => quote.ask,
+            Self::Tick(tick) => tick.price,
+        }
+    }
+
+    /// As a bar: of a quote or tick all four prices are one.
+    #[inline]
+    pub(crate) fn as_bar(&self, at: usize) -> Bar {
+        if let Self::Bar(bar) = self {
+            return **bar;
+        }
+        let (timestamp, price) = (self.timestamp(), self.price());
+        let volume = if let Self::Tick(tick) = self { tick.size } else { 0.0 };
+        Bar {
+            timestamp,
+            open: price,
+            high: price,
+            low: price,
+            close: price,
+            volume,
+            close_ticks: 0,
+            index: at as u32,
+        }
+    }
+
+    /// Why nobody could trade on it.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        let is_price = |price: f64| price.is_finite() && price > 0.0;
+        let is_size = |size: f64| size.is_finite() && size >= 0.0;
+        match self {
+            Self::Bar(bar) => {
+                let prices = [bar.open, bar.high, bar.low, bar.close];
+                (!prices.into_iter().all(is_price)).then_some("a price is no number above zero")
+            }
+            Self::Quote(quote) if !(is_price(quote.bid) && is_price(quote.ask)) => {
+                Some("a price is no number above zero")
+            }
+            Self::Quote(quote) if quote.bid > quote.ask => Some("its bid is above its ask"),
+            Self::Quote(quote) if !(is_size(quote.bid_size) && is_size(quote.ask_size)) => {
+                Some("a size is no number from zero")
+            }
+            Self::Quote(_) => None,
+            Self::Tick(tick) if !is_price(tick.price) => Some("its price is no number above zero"),
+            Self::Tick(tick) if !is_size(tick.size) => Some("its size is no number from zero"),
+            Self::Tick(_) => None,
+        }
+    }
+}
+
+#[inline]
+fn middle(quote: &Quote) -> f64 {
+    (quote.bid + quote.ask) * 0.5
+}

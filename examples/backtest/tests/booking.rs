@@ -1,0 +1,159 @@
+//! How fills, sizes and ruin are booked.
+#![forbid(unsafe_code)]
+
+mod common;
+
+use std::sync::{Arc, Mutex};
+
+use backtest::actors::Feed;
+use backtest::engine::{AtEnd, Market};
+use backtest::messages::{Bar, OrderCause, OrderStatus, Timestamp};
+use backtest::source::History;
+use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket, Trader, Venue};
+use common::{bars, on_bar};
+use mycelium::Isolate;
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+
+type Prices = (f64, f64, f64, f64);
+
+const CALM: Prices = (100.0, 101.0, 99.0, 100.0);
+
+fn backtest(prices: &[Prices]) -> Backtest {
+    Backtest::new(bars(prices)).at_end(AtEnd::Keep)
+}
+
+fn run(backtest: &Backtest, strategy: impl FnMut(&mut StrategyContext<'_>) + Send + 'static) -> Report {
+    backtest.run(strategy).expect("it runs")
+}
+
+#[test]
+fn an_account_that_owes_more_than_it_has_is_ruined_also_when_it_is_flat() {
+    let jump = (250.0, 251.0, 249.0, 250.0);
+    let backtest = backtest(&[CALM, CALM, jump, jump, jump]);
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.sell(Ticket::new(100).stop_loss(110.0)),
+        2 => {
+            assert!(ctx.is_flat());
+            assert_eq!((ctx.equity(), ctx.cash()), (0.0, 0.0));
+            ctx.buy(1);
+        }
+        _ => {}
+    };
+    let report = run(&backtest, strategy);
+    assert_eq!(report.equity, [10_000.0, 10_000.0, 0.0, 0.0, 0.0]);
+    assert_eq!((report.trades.len(), report.trades[0].exit_price), (1, 250.0));
+    let last = report.orders.last().expect("an order");
+    assert_eq!((last.status, last.cause), (OrderStatus::Rejected, OrderCause::Ruined));
+    // What nobody can pay is booked, so that profits less charges are the change of the equity.
+    let profits: f64 = report.trades.iter().map(|trade| trade.profit).sum();
+    let charges: f64 = report.charges.iter().map(|charge| charge.amount).sum();
+    assert_eq!((profits, charges), (-15_000.0, -5_000.0));
+    assert_eq!(report.statistics.return_pct, -100.0);
+    assert!(report.notes.iter().any(|note| note.contains("used up")), "{:?}", report.notes);
+}
+
+#[test]
+fn a_position_that_is_closed_at_the_end_for_more_than_there_is_leaves_nothing() {
+    // Bought with ten times the money; the commission at the end is more than what is left.
+    let fall = (91.0, 91.0, 90.5, 91.0);
+    let backtest = Backtest::new(bars(&[CALM, CALM, fall])).leverage(10.0);
+    let backtest = backtest.commission(|units: f64, price: f64| if price < 95.0 { units * 2.0 } else { 0.0 });
+    let report = run(&backtest, on_bar(0, |ctx| _ = ctx.buy(Size::All)));
+    assert_eq!(report.statistics.equity_final, 0.0);
+    assert_eq!(report.equity.last(), Some(&0.0));
+}
+
+#[test]
+fn an_order_that_is_filled_in_parts_after_another_stays_one_trade() {
+    let mut thin = bars(&[CALM; 6]);
+    thin.iter_mut().for_each(|bar| bar.volume = 200.0);
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.buy(Ticket::new(25).limit(99.5).stop_loss(90.0)),
+        1 => _ = ctx.buy(20),
+        _ => {}
+    };
+    let report = run(&Backtest::new(thin).at_end(AtEnd::Keep).participation(0.1), strategy);
+    let sizes: Vec<(u32, f64)> = report.open_trades.iter().map(|trade| (trade.number, trade.size)).collect();
+    assert_eq!(sizes, [(1, 25.0), (2, 20.0)]);
+    assert_eq!(report.orders.len(), 3, "one stop loss: {:?}", report.orders);
+}
+
+#[test]
+fn a_target_that_sells_is_a_sale_in_the_list_of_orders() {
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.target(-10.0),
+        1 => _ = ctx.target(Size::Equity(0.5)),
+        2 => _ = ctx.target(Size::Value(1_000.0)),
+        3 => _ = ctx.target(0.0),
+        _ => {}
+    };
+    let report = run(&backtest(&[CALM; 6]), strategy);
+    let sides: Vec<bool> = report.orders.iter().map(|record| record.order.buy).collect();
+    assert_eq!(sides, [false, true, false, false]);
+    let filled = report.trades.iter().map(|trade| trade.size).collect::<Vec<f64>>();
+    assert_eq!(filled, [-10.0, 40.0, 10.0]);
+}
+
+#[test]
+fn a_target_in_money_is_worth_so_much_at_the_price_of_its_fill() {
+    let doubled = (200.0, 201.0, 199.0, 200.0);
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.buy(50),
+        1 => _ = ctx.target(Size::Value(8_000.0)),
+        2 => _ = ctx.target(Size::Value(-2_000.0)),
+        _ => {}
+    };
+    let report = run(&backtest(&[CALM, CALM, doubled, doubled]), strategy);
+    let sold: Vec<f64> = report.trades.iter().map(|trade| trade.size).collect();
+    assert_eq!(sold, [10.0, 40.0], "40 units at 200 are left, then none");
+    assert_eq!(report.open_trades[0].size, -10.0);
+}
+
+#[test]
+fn exposure_is_counted_in_moments_where_assets_have_bars_of_their_own() {
+    let every = |hours: i64, count: i64| -> Vec<Bar> {
+        let bar = |at: i64| Bar {
+            timestamp: Timestamp::from_nanos(at * hours * HOUR_NS),
+            open: 100.0,
+            high: 100.0,
+            low: 100.0,
+            close: 100.0,
+            volume: 1.0,
+            ..Bar::default()
+        };
+        (0..count).map(bar).collect()
+    };
+    // Four days of 96 hours; the day is held from the second to the end of the third.
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.time().as_nanos() / HOUR_NS {
+        23 => _ = ctx.asset("day").buy(1),
+        71 => _ = ctx.asset("day").close(),
+        _ => {}
+    };
+    let backtest = Backtest::of([("hour", every(1, 96)), ("day", every(24, 4))]);
+    let report = run(&backtest, strategy);
+    assert_eq!((report.trades[0].entry_bar, report.trades[0].exit_bar), (1, 3));
+    // From the moment in which the second day is known to that of the fourth.
+    let exposure = report.figures.expect("bars").exposure_pct;
+    assert!((exposure - 49.0 / 96.0 * 100.0).abs() < 1e-9, "{exposure}");
+}
+
+#[test]
+fn an_asset_has_lots_of_its_own_on_a_bus() {
+    let (market, held) = (Market::default(), Arc::new(Mutex::new(Vec::new())));
+    let mut terms = market.asset_terms();
+    terms.lot = 0.1;
+    let watch = Arc::clone(&held);
+    let strategy = move |ctx: &mut StrategyContext<'_>| {
+        watch.lock().expect("nobody panics").push(ctx.position());
+        if ctx.bar().index == 0 {
+            ctx.buy(2.5);
+        }
+    };
+    let mut isolate = Isolate::new(0);
+    isolate.spawn(Trader::of(strategy, &market, [("X", &terms)])).expect("it is spawned");
+    isolate.spawn(Venue::of(market, vec![terms])).expect("it is spawned");
+    isolate.spawn_service(Feed::new(History::new(bars(&[CALM; 3]).into()))).expect("it is spawned");
+    isolate.run().expect("it runs");
+    assert_eq!(*held.lock().expect("nobody panics"), [0.0, 2.5, 2.5]);
+}

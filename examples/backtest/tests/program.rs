@@ -1,0 +1,300 @@
+//! The command line of a strategy of one's own.
+#![forbid(unsafe_code)]
+
+use std::path::{Path, PathBuf};
+
+use backtest::prelude::*;
+use backtest::program::{Program, Sheet};
+
+/// Long while the fast average is above the slow one.
+struct Crossing {
+    averages: (Sma, Sma),
+    cross: Cross,
+}
+
+impl Crossing {
+    fn new(fast: usize, slow: usize) -> Self {
+        Self { averages: (Sma::new(fast), Sma::new(slow)), cross: Cross::default() }
+    }
+}
+
+impl Strategy for Crossing {
+    fn next(&mut self, ctx: &mut StrategyContext<'_>) {
+        let (fast, slow) = (self.averages.0.push(ctx.price()), self.averages.1.push(ctx.price()));
+        match self.cross.push(fast, slow) {
+            Some(Signal::Up) => _ = ctx.buy(Size::All),
+            Some(Signal::Down) => _ = ctx.close(),
+            None => {}
+        }
+    }
+}
+
+fn crossing() -> Program<Crossing> {
+    backtest::program!(Crossing::new(fast: usize = 10, slow: usize = 50) where fast < slow)
+}
+
+fn stocks() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/stocks.csv")
+}
+
+/// Runs a command on the GOOG bars.
+fn on_goog<S: Strategy>(program: &Program<S>, command: &str, flags: &[&str]) -> Result<String, String> {
+    let stocks = stocks();
+    let data = ["it", command, "--data", stocks.to_str().expect("a plain path"), "--symbol", "GOOG"];
+    program.execute([&data, flags].concat()).map_err(|error| error.to_string())
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+}
+
+fn path(file: &Path) -> &str {
+    file.to_str().expect("a plain path")
+}
+
+#[test]
+fn run_prints_figures_and_notes_and_writes_what_was_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("new");
+    let flags = ["--commission", "0.002", "--fast", "5", "--out", path(&out)];
+    let text = on_goog(&crossing(), "run", &flags).expect("it runs");
+    for part in [
+        "Crossing with fast 5, slow 50",
+        "GOOG: 2148 bars from 2004-08-19 to 2013-03-01",
+        "sortino ",
+        "kelly ",
+        "expected_shortfall_95_pct ",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let lines = |name: &str| read(&out.join(name)).lines().count();
+    let json: serde_json::Value = serde_json::from_str(&read(&out.join("report.json"))).expect("JSON");
+    let trades = json["figures"]["trades"].as_u64().expect("a number") as usize;
+    assert!(trades > 20);
+    assert_eq!((lines("trades.csv"), lines("equity.csv")), (trades + 1, 2149));
+    assert_eq!(lines("orders.csv"), json["orders"].as_array().expect("orders").len() + 1);
+    let none = on_goog(&crossing(), "run", &["--cash", "50"]).expect("it runs");
+    assert!(none.contains("note: no order could be filled: 50 buys no lot at"), "{none}");
+}
+
+#[test]
+fn a_strategy_without_parameters_is_a_program_too() {
+    #[derive(Default)]
+    struct Hold;
+    impl Strategy for Hold {
+        fn next(&mut self, ctx: &mut StrategyContext<'_>) {
+            if ctx.is_flat() {
+                ctx.buy(Size::All);
+            }
+        }
+    }
+    let text = on_goog(&backtest::program!(Hold), "run", &[]).expect("it runs");
+    assert!(text.starts_with("Hold\nGOOG: 2148 bars"), "{text}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = on_goog(&backtest::program!(Hold), "sweep", &["--out", path(folder.path())]).expect("it runs");
+    assert!(text.contains("1 instances"), "{text}");
+}
+
+#[test]
+fn mistakes_name_the_flag_and_what_can_be_written() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = ["--out", path(folder.path())];
+    let refused = |command: &str, flags: &[&str]| on_goog(&crossing(), command, flags).expect_err("refused");
+    for (flags, part) in [
+        (&["--commission", "2"][..], "--commission is 2"),
+        (&["--lot", "0"], "`lot` is 0"),
+        (&["--fast", "x"], "--fast `x` is no whole number; write `14`, `5..=30`"),
+        (&["--fast", "5..=9"], "--fast takes one value here; `sweep` takes ranges"),
+        (&["--fast", "60"], "`fast < slow` is wanted"),
+        (&["--quick", "60"], "unexpected argument '--quick'"),
+    ] {
+        let error = refused("run", flags);
+        assert!(error.contains(part), "{flags:?}: {error}");
+    }
+    for (flags, part) in [
+        (&["--fast", "60..=70"][..], "none of 11 points is allowed"),
+        (&["--objective", "luck"], "--objective is `luck`, and must be one of: alpha_pct"),
+        (&["--where", "fast <"], "--where a number or the name of a parameter is missing"),
+        (&["--shard", "5/4"], "write `1/4` to `4/4`"),
+        (&["--shard", "0/4"], "write `1/4` to `4/4`"),
+        (&["--samples", "99999999999"], "at most 10000000 fit"),
+        (&["--fast", "1..=1000000", "--slow", "1..=1000000"], "make 1000000000000 points"),
+    ] {
+        let error = refused("sweep", &[&out[..], flags].concat());
+        assert!(error.contains(part), "{flags:?}: {error}");
+    }
+    let taken = backtest::program!(Crossing::new(fast: usize = 1, out: usize = 2));
+    let error = on_goog(&taken, "run", &[]).expect_err("a name that is taken");
+    assert!(error.contains("--out is a parameter of the strategy and has this name already"), "{error}");
+}
+
+const GRID: [&str; 6] = ["--fast", "5..=12", "--slow", "9..=30:3", "--objective", "sharpe"];
+
+/// Runs the grid and returns what `--json` prints.
+fn sweep(out: &Path, flags: &[&str]) -> serde_json::Value {
+    let text = on_goog(&crossing(), "sweep", &[&GRID[..], &["--json", "--out", path(out)], flags].concat());
+    serde_json::from_str(&text.expect("it runs")).expect("JSON")
+}
+
+#[test]
+fn the_digest_is_the_same_for_any_number_of_threads_and_parts() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let whole = sweep(&at("whole"), &["--threads", "1", "--parquet"]);
+    // 8 times 8 pairs, less those that `fast < slow` forbids: 9..=12 beside 9, and 12 beside 12.
+    assert_eq!((&whole["points"], &whole["rows"], &whole["missing"]), (&59.into(), &59.into(), &0.into()));
+    assert_eq!(sweep(&at("three"), &["--threads", "3"])["digest"], whole["digest"]);
+    let mut files = Vec::new();
+    for part in ["3/3", "1/3", "2/3"] {
+        let part_of = sweep(&at("parts"), &["--shard", part]);
+        assert!(part_of["rows"].as_u64().is_some_and(|rows| (19..=20).contains(&rows)), "{part_of}");
+        assert_ne!(part_of["digest"], whole["digest"]);
+        files.push(at("parts").join(format!("results-{}.csv", part.replace('/', "-of-"))));
+    }
+    let merge = |files: &[PathBuf], flags: &[&str]| {
+        let files: Vec<&str> = files.iter().map(|file| path(file)).collect();
+        let merged = at("merged");
+        let arguments = [&["it", "merge"], &files[..], &["--out", path(&merged), "--json"], flags].concat();
+        let text = crossing().execute(arguments).map_err(|error| error.to_string())?;
+        Ok::<serde_json::Value, String>(serde_json::from_str(&text).expect("JSON"))
+    };
+    let merged = merge(&files, &["--parquet"]).expect("parts of one sweep");
+    assert_eq!((&merged["digest"], &merged["best"]), (&whole["digest"], &whole["best"]));
+    for name in ["results.csv", "results.parquet"] {
+        let bytes = |folder: &str| std::fs::read(at(folder).join(name)).expect("it was written");
+        assert!(bytes("merged") == bytes("whole"), "{name}");
+    }
+    assert_eq!(merge(&files[..2], &[]).expect("two parts")["missing"], 20);
+    // A part of another search, a file twice, and what is no such file.
+    sweep(&at("other"), &["--shard", "1/3", "--cash", "999"]);
+    files[1] = at("other").join("results-1-of-3.csv");
+    let error = merge(&files, &[]).expect_err("another search");
+    assert!(error.contains("results-1-of-3.csv: it is of another search: `terms` is `cash 999,"), "{error}");
+    files[1] = stocks();
+    assert!(merge(&files, &[]).expect_err("prices").contains("stocks.csv: these are no rows of a sweep"));
+    files[1] = files[0].clone();
+    assert_eq!(merge(&files, &[]).expect("a file twice")["missing"], 20);
+}
+
+#[test]
+fn a_sweep_that_was_killed_goes_on_where_it_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let whole = sweep(&folder.path().join("whole"), &[]);
+    let out = folder.path().join("killed");
+    std::fs::create_dir(&out).expect("a folder");
+    let mut sheet =
+        Sheet::parse(&read(&folder.path().join("whole/results.csv")), false).expect("what was written");
+    // As a process leaves it that was killed after 21 rows, in the middle of the next one.
+    sheet.rows.reverse();
+    sheet.rows.truncate(21);
+    // A result that no run has would be noticed: it is not run again.
+    sheet.rows[7].figures[0] = 1.0;
+    let partial = out.join("results.partial.csv");
+    std::fs::write(&partial, sheet.text() + "58,12,30,77").expect("written");
+    let resumed = sweep(&out, &[]);
+    assert_eq!(resumed["rows"], 59);
+    assert_ne!(resumed["digest"], whole["digest"], "the row that was changed is still there");
+    assert!(!partial.exists(), "what is whole leaves no part behind");
+    // On other terms it does not go on, unless it is told to begin anew.
+    std::fs::write(&partial, sheet.text()).expect("written");
+    let flags = [&GRID[..], &["--out", path(&out), "--cash", "5000"]].concat();
+    let error = on_goog(&crossing(), "sweep", &flags).expect_err("of another search");
+    assert!(
+        error.contains("`terms` is `cash 10000,") && error.contains("begin anew with --fresh"),
+        "{error}"
+    );
+    assert_eq!(sweep(&out, &["--fresh"])["digest"], whole["digest"]);
+}
+
+#[test]
+fn a_window_beyond_all_memory_is_a_window_that_never_fills() {
+    let flags = ["--fast", "5", "--slow", "9007199254740991"];
+    let text = on_goog(&crossing(), "run", &flags).expect("it runs");
+    assert!(text.contains("trades                                           0"), "{text}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags =
+        ["--fast", "5..=6", "--slow", "9007199254740990,9007199254740991", "--out", path(folder.path())];
+    on_goog(&crossing(), "sweep", &flags).expect("it runs");
+    let mut extreme = Highest::new(usize::MAX);
+    assert_eq!([extreme.push(1.0), extreme.push(2.0)], [None, None]);
+}
+
+#[test]
+fn parts_of_another_build_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    sweep(&at("whole"), &[]);
+    let text = read(&at("whole/results.csv"));
+    let build = text.lines().find_map(|line| line.strip_prefix("# build: ")).expect("the build is told");
+    assert!(build.len() == 16 && build.bytes().all(|byte| byte.is_ascii_hexdigit()), "{build}");
+    // What another version of the program has left is not gone on with.
+    let mut sheet = Sheet::parse(&text, false).expect("what was written");
+    sheet.rows.truncate(7);
+    let other = sheet.text().replace(build, "0123456789abcdef");
+    std::fs::create_dir(at("killed")).expect("a folder");
+    std::fs::write(at("killed/results.partial.csv"), &other).expect("written");
+    let killed = at("killed");
+    let flags = [&GRID[..], &["--out", path(&killed)]].concat();
+    let error = on_goog(&crossing(), "sweep", &flags).expect_err("another build");
+    assert!(error.contains("`build` is `0123456789abcdef`") && error.contains("--fresh"), "{error}");
+    // Nor is it merged.
+    std::fs::write(at("other.csv"), &other).expect("written");
+    let (one, two) = (at("whole/results.csv"), at("other.csv"));
+    let arguments = ["it", "merge", path(&one), path(&two), "--out", path(folder.path())];
+    let error = crossing().execute(arguments).expect_err("another build").to_string();
+    assert!(error.contains("other.csv") && error.contains("`build`"), "{error}");
+}
+
+#[test]
+fn samples_constraints_and_objectives_of_ones_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let flags = [
+        "--fast",
+        "5..=100",
+        "--slow",
+        "10..=200",
+        "--samples",
+        "40",
+        "--where",
+        "slow >= 2 * fast",
+        "--json",
+    ];
+    let draw = |name: &str, seed: &str| {
+        let out = folder.path().join(name);
+        let all = [&flags[..], &["--seed", seed, "--out", path(&out)]].concat();
+        let text = on_goog(&crossing(), "sweep", &all).expect("it runs");
+        (text, Sheet::parse(&read(&out.join("results.csv")), false).expect("what was written"))
+    };
+    let (first, second, other) = (draw("a", "7"), draw("b", "7"), draw("c", "8"));
+    assert_eq!(first, second);
+    assert_ne!(first, other);
+    assert_eq!(first.1.rows.len(), 40);
+    assert!(first.1.rows.iter().all(|row| row.point[1] >= 2.0 * row.point[0]));
+    // An objective of one's own, and a figure to be minimised.
+    let few = backtest::program!(
+        Crossing::new(fast: usize = 10, slow: usize = 50) where fast < slow,
+        objective |report: &Report| -(report.trades.len() as f64)
+    );
+    for (objective, expected) in [(None, true), (Some("-n_trades"), true), (Some("trades"), false)] {
+        let out = folder.path().join(format!("{objective:?}"));
+        let mut flags = vec!["--fast", "5..=9", "--slow", "20..=60:10", "--json", "--out", path(&out)];
+        flags.extend(objective.map(|name| ["--objective", name]).iter().flatten());
+        on_goog(&few, "sweep", &flags).expect("it runs");
+        let sheet = Sheet::parse(&read(&out.join("results.csv")), false).expect("what was written");
+        let trades = |row: &backtest::program::SheetRow| row.figures[2];
+        let best = trades(sheet.ranked(1)[0]);
+        let all = sheet.rows.iter().map(trades);
+        let extreme = if expected { all.reduce(f64::min) } else { all.reduce(f64::max) };
+        assert_eq!(Some(best), extreme, "{objective:?}");
+    }
+}
+
+#[test]
+fn a_session_is_a_flag_and_a_part_of_the_terms() {
+    let error = on_goog(&crossing(), "run", &["--session", "9:30-16:00"]).expect_err("refused");
+    assert!(error.contains("--session") && error.contains("09:30-16:00 America/New_York"), "{error}");
+    let error = on_goog(&crossing(), "run", &["--session", "09:30-16:00"]).expect_err("bars of a day");
+    assert!(error.contains("Bars of a day have no hours"), "{error}");
+    let whole = |flags: &[&str]| on_goog(&crossing(), "run", flags).expect("it runs");
+    assert_eq!(whole(&["--session", "00:00-12:00"]), whole(&[]), "all bars of a day begin at midnight");
+}

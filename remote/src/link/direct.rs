@@ -1,0 +1,461 @@
+//! Mailboxes: direct messages to actors of the peer, questions and their answers.
+//!
+//! The end that sends *opens* a mailbox by its name, under a number of its own. The other end says who takes
+//! what under that name, in which channel, and how many messages: its credit, as types of topics have it. A
+//! question uses up credit until it is answered or has failed, so what the peer may ask at the same time has
+//! a bound, and answers need no credit. Each end tells all of that again on each connection.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::frame::{Flags, Frame, Header};
+
+use super::control::{Control, Fields, put_text};
+use super::envelope::{Direct, ENVELOPE_LEN, Envelope, Failure, Question};
+use super::machine::Link;
+use super::{LinkFault, NAME_LEN_MAX, Output, SendError};
+
+/// How many mailboxes each end opens at most.
+pub const MAILBOXES_MAX: usize = 4_096;
+/// The longest name of a mailbox, in bytes.
+pub const MAILBOX_LEN_MAX: usize = 255;
+/// How many kinds of messages a mailbox takes at most.
+pub const TAKES_MAX: usize = 1_024;
+/// No channel: the mailbox has none in common with topics.
+const NO_CHANNEL: u16 = u16::MAX;
+
+const _: () = assert!(NAME_LEN_MAX <= MAILBOX_LEN_MAX);
+
+/// What an actor takes directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Taken {
+    /// The type of the message.
+    pub type_id: u16,
+    /// Whether it is a question.
+    pub asked: bool,
+}
+
+/// Who is behind a mailbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// The channel of the topics that the same actor receives, if there are any: it gets all in one order.
+    pub channel: Option<u16>,
+    /// What it takes, rising.
+    pub takes: Vec<Taken>,
+}
+
+/// A mailbox of the peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MailboxState {
+    /// The peer has not said yet.
+    Unknown,
+    /// The peer has nobody of this name.
+    Absent,
+    /// Somebody is there.
+    Open(Served),
+}
+
+/// A mailbox of the peer, to send to.
+#[derive(Debug)]
+struct Outbox {
+    name: Box<str>,
+    state: MailboxState,
+    sent: u64,
+    limit: u64,
+    /// The peer has to be told that it is used.
+    tell: bool,
+    /// The peer has said something else than before, which the host has not looked at.
+    news: bool,
+}
+
+/// A mailbox of this end, which the peer sends to.
+#[derive(Debug)]
+struct Inbox {
+    name: Box<str>,
+    /// The peer's number of it; `None`: of an earlier incarnation of the peer, whose messages still wait.
+    number: Option<u32>,
+    served: Option<Served>,
+    /// The host has said who is behind it since the peer has opened it.
+    described: bool,
+    /// Messages received, from this incarnation of the peer.
+    taken: u64,
+    /// Messages consumed. Below zero by what came from an earlier incarnation and still waits.
+    consumed: i64,
+    granted: u64,
+    tell: bool,
+}
+
+/// All mailboxes of a link, and its questions.
+#[derive(Debug, Default)]
+pub(super) struct Mailboxes {
+    out: Vec<Outbox>,
+    inboxes: Vec<Inbox>,
+    /// The numbers of mailboxes with news, in the order in which they came.
+    news: Vec<u32>,
+    /// Their places, by the peer's numbers.
+    places: BTreeMap<u32, usize>,
+    /// Questions of this end that wait for their answers.
+    asks: BTreeSet<u64>,
+    last_ask: u64,
+}
+
+impl Inbox {
+    fn unconsumed(&self) -> u64 {
+        (self.taken as i64 - self.consumed).unsigned_abs()
+    }
+
+    /// Raises what the peer may send once that is worth a frame.
+    fn grant(&mut self, credit: u32) {
+        let limit = u64::try_from(self.consumed + i64::from(credit)).unwrap_or(0);
+        if self.served.is_some() && limit >= self.granted + u64::from(credit / 2).max(1) {
+            self.granted = limit;
+            self.tell = true;
+        }
+    }
+}
+
+impl Mailboxes {
+    /// The other end is another process than before: the questions of this end that nobody answers any more.
+    pub(super) fn restart(&mut self) {
+        self.asks.clear();
+        self.places.clear();
+        for out in &mut self.out {
+            (out.state, out.sent, out.limit) = (MailboxState::Unknown, 0, 0);
+        }
+        for inbox in &mut self.inboxes {
+            inbox.consumed = -(inbox.unconsumed() as i64);
+            (inbox.number, inbox.taken, inbox.granted, inbox.tell) = (None, 0, 0, false);
+            inbox.described = false;
+        }
+    }
+
+    /// A connection has come: the peer is told again what it may have missed.
+    pub(super) fn attach(&mut self) {
+        self.out.iter_mut().for_each(|out| out.tell = true);
+        self.inboxes.iter_mut().for_each(|inbox| inbox.tell = inbox.described);
+    }
+
+    /// Appends what the peer has to know.
+    pub(super) fn tell(&mut self, out: &mut Vec<u8>) {
+        for (number, of) in self.out.iter_mut().enumerate().filter(|(_, of)| of.tell) {
+            of.tell = false;
+            let mut value = (number as u32).to_le_bytes().to_vec();
+            put_text(&of.name, &mut value);
+            Control::Open.encode(&value, out);
+        }
+        for inbox in self.inboxes.iter_mut().filter(|inbox| inbox.tell) {
+            inbox.tell = false;
+            let Some(number) = inbox.number else { continue };
+            let mut value = number.to_le_bytes().to_vec();
+            value.extend_from_slice(&inbox.granted.to_le_bytes());
+            if let Some(served) = &inbox.served {
+                value.extend_from_slice(&served.channel.unwrap_or(NO_CHANNEL).to_le_bytes());
+                for taken in &served.takes {
+                    value.extend_from_slice(&taken.type_id.to_le_bytes());
+                    value.push(u8::from(taken.asked));
+                }
+            }
+            Control::Mailbox.encode(&value, out);
+        }
+    }
+
+    /// The peer opens a mailbox.
+    pub(super) fn opened(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
+        let (number, name) = (fields.u32()?, fields.text()?);
+        fields.end()?;
+        if name.len() > MAILBOX_LEN_MAX || number as usize >= MAILBOXES_MAX {
+            return Err(Control::Open.malformed("its name is too long, or it has too high a number"));
+        }
+        if let Some(place) = self.places.get(&number) {
+            let inbox = &mut self.inboxes[*place];
+            if &*inbox.name != name {
+                return Err(Control::Open.malformed("its number is that of another mailbox"));
+            }
+            // On a new connection.
+            inbox.tell = inbox.described;
+            return Ok(Output::Opened);
+        }
+        // What an earlier process has sent there may still wait.
+        let place = self.inboxes.iter().position(|inbox| &*inbox.name == name);
+        let place = place.or_else(|| {
+            let free = |inbox: &Inbox| inbox.number.is_none() && inbox.unconsumed() == 0;
+            let free = self.inboxes.iter().position(free)?;
+            self.inboxes[free].consumed = 0;
+            Some(free)
+        });
+        let place = match place {
+            Some(place) if self.inboxes[place].number.is_some() => {
+                return Err(Control::Open.malformed("its name has another number"));
+            }
+            Some(place) => place,
+            None if self.inboxes.len() >= MAILBOXES_MAX => {
+                return Err(Control::Open.malformed("there are more mailboxes than may be"));
+            }
+            None => {
+                let (number, served, name) = (None, None, "".into());
+                let (taken, consumed, granted) = (0, 0, 0);
+                let (described, tell) = (false, false);
+                let inbox = Inbox { name, number, served, described, taken, consumed, granted, tell };
+                self.inboxes.push(inbox);
+                self.inboxes.len() - 1
+            }
+        };
+        self.places.insert(number, place);
+        let inbox = &mut self.inboxes[place];
+        (inbox.name, inbox.number, inbox.served) = (name.into(), Some(number), None);
+        inbox.described = false;
+        Ok(Output::Opened)
+    }
+
+    /// The peer says what a mailbox takes.
+    pub(super) fn described(&mut self, mut fields: Fields<'_>) -> Result<Output, LinkFault> {
+        let (number, limit) = (fields.u32()?, fields.u64()?);
+        let Some(of) = self.out.get_mut(number as usize) else {
+            return Err(Control::Mailbox.malformed("it was never opened"));
+        };
+        // A limit never falls.
+        of.limit = of.limit.max(limit);
+        let state = Self::state_of(fields)?;
+        if of.state != state {
+            of.state = state;
+            if !std::mem::replace(&mut of.news, true) {
+                self.news.push(number);
+            }
+        }
+        Ok(Output::Mailboxes)
+    }
+
+    fn state_of(mut fields: Fields<'_>) -> Result<MailboxState, LinkFault> {
+        if fields.rest().is_empty() {
+            return Ok(MailboxState::Absent);
+        }
+        let channel = Some(fields.u16()?).filter(|channel| *channel != NO_CHANNEL);
+        let mut takes = Vec::new();
+        while !fields.rest().is_empty() {
+            let (type_id, asked) = (fields.u16()?, fields.u8()?);
+            if asked > 1 || takes.len() >= TAKES_MAX {
+                return Err(
+                    Control::Mailbox.malformed("it takes too much, or what is neither told nor asked")
+                );
+            }
+            takes.push(Taken { type_id, asked: asked == 1 });
+        }
+        if !takes.is_sorted() {
+            return Err(Control::Mailbox.malformed("what it takes does not rise"));
+        }
+        Ok(MailboxState::Open(Served { channel, takes }))
+    }
+
+    /// A direct message has come.
+    pub(super) fn message(&mut self, end: u64, frame: &Frame<'_>) -> Result<Output, LinkFault> {
+        let direct = match Envelope::parse(frame.value)? {
+            Envelope::Tell { mailbox } => Direct::Tell { place: self.take(mailbox)? },
+            Envelope::Ask { mailbox, ask, limit_ns } => {
+                let place = self.take(mailbox)?;
+                Direct::Ask { place, question: Question { ask, place, end }, limit_ns }
+            }
+            // Whoever has asked may wait no more.
+            Envelope::Answer { ask } | Envelope::Failed { ask, .. } if !self.asks.remove(&ask) => {
+                return Ok(Output::Nothing);
+            }
+            Envelope::Answer { ask } => Direct::Answer { ask },
+            Envelope::Failed { ask, failure } => Direct::Failed { ask, failure },
+        };
+        Ok(Output::Direct(direct))
+    }
+
+    fn take(&mut self, number: u32) -> Result<usize, LinkFault> {
+        let place = self.places.get(&number).copied();
+        let Some((place, inbox)) = place.map(|place| (place, &mut self.inboxes[place])) else {
+            return Err(LinkFault::Malformed {
+                control: "direct message",
+                what: "its mailbox was never opened",
+            });
+        };
+        if inbox.taken >= inbox.granted {
+            return Err(LinkFault::MailboxCredit { limit: inbox.granted });
+        }
+        inbox.taken += 1;
+        Ok(place)
+    }
+
+    pub(super) fn unconsumed(&self) -> u64 {
+        self.inboxes.iter().map(Inbox::unconsumed).sum()
+    }
+}
+
+impl Link {
+    /// Opens the mailbox of this name at the peer, now or when there is a connection: its number. The peer's
+    /// answer is [`Output::Mailboxes`]. A mailbox stays open.
+    ///
+    /// # Errors
+    /// The name is empty or longer than [`MAILBOX_LEN_MAX`], or [`MAILBOXES_MAX`] are open.
+    pub fn open(&mut self, name: &str) -> Result<u32, SendError> {
+        let out = &mut self.mailboxes.out;
+        if let Some(at) = out.iter().position(|of| &*of.name == name) {
+            return Ok(at as u32);
+        }
+        if out.len() >= MAILBOXES_MAX || name.is_empty() || name.len() > MAILBOX_LEN_MAX {
+            return Err(SendError::Mailbox);
+        }
+        let state = MailboxState::Unknown;
+        out.push(Outbox { name: name.into(), state, sent: 0, limit: 0, tell: true, news: false });
+        self.tells = true;
+        Ok(out.len() as u32 - 1)
+    }
+
+    /// What the peer has said of a mailbox.
+    #[must_use]
+    pub fn mailbox(&self, number: u32) -> &MailboxState {
+        self.mailboxes.out.get(number as usize).map_or(&MailboxState::Unknown, |of| &of.state)
+    }
+
+    /// The mailboxes of which the peer has said something else than when this was called last.
+    pub fn take_news(&mut self) -> Vec<u32> {
+        let news = std::mem::take(&mut self.mailboxes.news);
+        for number in &news {
+            self.mailboxes.out[*number as usize].news = false;
+        }
+        news
+    }
+
+    /// How many messages a mailbox takes now, the window aside.
+    #[must_use]
+    pub fn mailbox_credit(&self, number: u32) -> u64 {
+        self.mailboxes.out.get(number as usize).map_or(0, |of| of.limit.saturating_sub(of.sent))
+    }
+
+    /// Tells the actor behind a mailbox of the peer. Errors and promises are those of [`send`](Self::send).
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub fn tell(&mut self, mailbox: u32, header: &Header, value: &[u8]) -> Result<(), SendError> {
+        self.post(mailbox, header, value, Envelope::Tell { mailbox })
+    }
+
+    /// Asks the actor behind a mailbox of the peer: the number of the question. There comes one
+    /// [`Direct::Answer`] or [`Direct::Failed`] with it, unless the peer turns out to be another process
+    /// ([`AttachError::PeerRestarted`](super::AttachError::PeerRestarted)): then there comes none of all that
+    /// were asked before.
+    ///
+    /// # Errors
+    /// It was not taken.
+    pub fn ask(
+        &mut self,
+        mailbox: u32,
+        limit_ns: Option<u64>,
+        header: &Header,
+        value: &[u8],
+    ) -> Result<u64, SendError> {
+        let ask = self.mailboxes.last_ask + 1;
+        self.post(mailbox, header, value, Envelope::Ask { mailbox, ask, limit_ns })?;
+        self.mailboxes.last_ask = ask;
+        self.mailboxes.asks.insert(ask);
+        Ok(ask)
+    }
+
+    /// Nobody waits for the answer to this question any more.
+    pub fn forget(&mut self, ask: u64) {
+        self.mailboxes.asks.remove(&ask);
+    }
+
+    fn post(
+        &mut self,
+        mailbox: u32,
+        header: &Header,
+        value: &[u8],
+        envelope: Envelope,
+    ) -> Result<(), SendError> {
+        let type_id = header.type_id;
+        let asked = matches!(envelope, Envelope::Ask { .. });
+        let open = match self.mailbox(mailbox) {
+            MailboxState::Open(served) => {
+                served.takes.binary_search(&Taken { type_id, asked }).is_ok() && self.is_agreed(type_id)
+            }
+            MailboxState::Unknown | MailboxState::Absent => false,
+        };
+        if !open {
+            return Err(SendError::NotWanted { type_id });
+        }
+        if self.mailbox_credit(mailbox) == 0 {
+            return Err(SendError::NoCredit { type_id });
+        }
+        self.push_direct(header, value, envelope)?;
+        self.mailboxes.out[mailbox as usize].sent += 1;
+        Ok(())
+    }
+
+    /// Answers a question of the peer. One of an earlier incarnation of the peer has no answer any more:
+    /// `Ok`.
+    ///
+    /// # Errors
+    /// It was not taken. After [`SendError::Full`] it may be tried again; after another one
+    /// [`fail`](Self::fail) tells the peer.
+    pub fn answer(&mut self, question: Question, header: &Header, value: &[u8]) -> Result<(), SendError> {
+        if question.end == self.end {
+            let type_id = header.type_id;
+            if !self.is_agreed(type_id) {
+                return Err(SendError::NotWanted { type_id });
+            }
+            self.push_direct(header, value, Envelope::Answer { ask: question.ask })?;
+        }
+        self.delivered(question.place, 1);
+        Ok(())
+    }
+
+    /// Says that there will be no answer to a question of the peer.
+    ///
+    /// # Errors
+    /// [`SendError::Full`]: to be tried again.
+    pub fn fail(&mut self, question: Question, failure: Failure) -> Result<(), SendError> {
+        if question.end == self.end {
+            self.push_direct(&Header::default(), &[], Envelope::Failed { ask: question.ask, failure })?;
+        }
+        self.delivered(question.place, 1);
+        Ok(())
+    }
+
+    fn push_direct(&mut self, header: &Header, value: &[u8], envelope: Envelope) -> Result<(), SendError> {
+        self.room(value.len() + ENVELOPE_LEN)?;
+        let header = Header { flags: Flags::DIRECT, sequence: self.window.last() + 1, ..*header };
+        self.window.push_direct(&header, value, &envelope.bytes()).map_err(SendError::Encode)?;
+        self.stats.sent += 1;
+        Ok(())
+    }
+
+    /// The mailboxes that the peer has opened here, each with its place and its name. A host says who is
+    /// there with [`serve`](Self::serve).
+    pub fn served(&self) -> impl Iterator<Item = (usize, &str)> {
+        let inboxes = self.mailboxes.inboxes.iter().enumerate().filter(|(_, inbox)| inbox.number.is_some());
+        inboxes.map(|(place, inbox)| (place, &*inbox.name))
+    }
+
+    /// The name of the mailbox at this place.
+    #[must_use]
+    pub fn served_name(&self, place: usize) -> Option<&str> {
+        self.mailboxes.inboxes.get(place).map(|inbox| &*inbox.name)
+    }
+
+    /// Says who is behind a mailbox that the peer has opened; `None`: nobody. The peer is told if it does not
+    /// know yet. What is taken is not looked at again when a message comes, and may be [`TAKES_MAX`] kinds.
+    pub fn serve(&mut self, place: usize, served: Option<Served>) {
+        let credit = self.config.credit;
+        let Some(inbox) = self.mailboxes.inboxes.get_mut(place) else { return };
+        if inbox.number.is_none() || inbox.described && inbox.served == served {
+            return;
+        }
+        (inbox.served, inbox.described, inbox.tell) = (served, true, true);
+        inbox.grant(credit);
+        self.tells = true;
+    }
+
+    /// So many messages of the mailbox at this place were consumed: they wait nowhere for room any more.
+    /// Questions are consumed when they are answered.
+    pub fn delivered(&mut self, place: usize, count: u64) {
+        let credit = self.config.credit;
+        let Some(inbox) = self.mailboxes.inboxes.get_mut(place) else { return };
+        inbox.consumed += count.min(inbox.unconsumed()) as i64;
+        inbox.grant(credit);
+        self.tells |= inbox.tell;
+    }
+}

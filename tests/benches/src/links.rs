@@ -1,0 +1,489 @@
+//! Links between two buses, beside bare sockets of the same kind: what goes one way, and there and back.
+//!
+//! Each side has a thread and a runtime of its own.
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::{Actor, BoxError, Context, Handler, LinkAddress, Message, MessageBus, Subscriptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::harness::{OURS, Report, Round, median};
+
+/// Messages per round, one way.
+const MESSAGES: u64 = 1_000_000;
+/// Round trips per round.
+const TRIPS: u64 = 10_000;
+/// Bursts to a local actor per round, and the messages of one.
+const BURSTS: u64 = 200;
+const BURST: u64 = 128;
+/// What a bare socket writes and reads at once, in bytes.
+const BATCH_LEN: usize = 64 << 10;
+/// The length of a message without a frame, in bytes.
+const MESSAGE_LEN: usize = 64;
+
+/// A message of 64 bytes.
+macro_rules! words {
+    ($name:ident, $id:literal, $topic:literal) => {
+        #[derive(Clone, Debug, rkyv::Archive, rkyv::Serialize, rkyv::Deserialize)]
+        struct $name {
+            words: [u64; 8],
+        }
+        impl Message for $name {
+            const NAME: &'static str = stringify!($name);
+            const TYPE_ID: u16 = $id;
+            const TOPIC: &'static str = $topic;
+        }
+        impl Wire for $name {
+            const FIXED: bool = true;
+            const LAYOUTS: &'static [Layout] =
+                &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: $id }];
+        }
+    };
+}
+words!(There, 21, "there");
+words!(Back, 22, "back");
+
+struct Bench;
+impl Messages for Bench {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<There>();
+        visitor.typed::<Back>();
+    }
+}
+
+/// A kind of connection.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Unix,
+    Tcp,
+    #[cfg(target_os = "linux")]
+    Shm,
+}
+
+/// Each kind of connection, one way and there and back, and what a link costs those who are not behind it.
+pub(crate) fn against_bare_sockets(report: &mut Report) {
+    #[cfg(target_os = "linux")]
+    through_shared_memory(report);
+    let contenders: Vec<(&str, Round)> =
+        vec![(OURS, Box::new(|| local(true, BURSTS))), ("without a link", Box::new(|| local(false, BURSTS)))];
+    report.contest("links", "to a local actor, beside a link", "ns per message, p50", contenders);
+    for (kind, name) in [(Kind::Unix, "Unix"), (Kind::Tcp, "TCP loopback")] {
+        let contenders: Vec<(&str, Round)> = vec![
+            (OURS, Box::new(move || one_way(kind, MESSAGES, true))),
+            ("mycelium, a subscriber", Box::new(move || one_way(kind, MESSAGES, false))),
+            ("bare socket, 64 KiB a write", Box::new(move || bare_one_way(kind, MESSAGES))),
+        ];
+        report.contest("links", &format!("one way, 64 B, {name}"), "ns per message", contenders);
+        let contenders: Vec<(&str, Round)> = vec![
+            (OURS, Box::new(move || there_and_back(kind, TRIPS))),
+            ("bare socket of tokio", Box::new(move || bare_there_and_back(kind, TRIPS))),
+        ];
+        report.contest(
+            "links",
+            &format!("there and back, 64 B, {name}"),
+            "ns per round trip, p50",
+            contenders,
+        );
+    }
+}
+
+/// The same through shared memory, beside a ring of it that both sides watch.
+#[cfg(target_os = "linux")]
+fn through_shared_memory(report: &mut Report) {
+    let contenders: Vec<(&str, Round)> = vec![
+        (OURS, Box::new(|| one_way(Kind::Shm, MESSAGES, true))),
+        ("mycelium, a subscriber", Box::new(|| one_way(Kind::Shm, MESSAGES, false))),
+        ("bare ring, both sides spin", Box::new(|| bare_ring_one_way(MESSAGES))),
+    ];
+    report.contest("links", "one way, 64 B, shared memory", "ns per message", contenders);
+}
+
+/// Both buses on one thread, for a count of instructions; nanoseconds per message.
+pub(crate) async fn on_one_thread(kind: Kind, number: u64) -> f64 {
+    let (market, desk) = (bus("market"), bus("desk"));
+    let socket = SocketPath::new();
+    let mut subscriber = desk.subscriber::<There>().expect("a subscription");
+    market.connect(listen(&desk, kind, &socket)).expect("an address");
+    wanted(&market, There::NAME).await;
+    let begin = Instant::now();
+    let publisher = market.publisher::<There>().expect("a topic");
+    let publish = tokio::spawn(async move {
+        for word in 0..number {
+            publisher.publish(There { words: [word; 8] }).await.expect("the bus is open");
+        }
+    });
+    for word in 0..number {
+        assert_eq!(subscriber.recv().await.expect("the bus is open").words[7], word);
+    }
+    let spent = begin.elapsed();
+    publish.await.expect("the publisher does not panic");
+    spent.as_nanos() as f64 / number as f64
+}
+
+/// Counts what it handles, and says when the last one has come.
+struct Desk {
+    left: u64,
+    done: Option<tokio::sync::oneshot::Sender<Instant>>,
+}
+
+impl Actor for Desk {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<There>();
+    }
+}
+
+impl Handler<There> for Desk {
+    async fn handle(&mut self, message: &There, _: &mut Context<Self>) -> Result<(), BoxError> {
+        assert_eq!(message.words[7] + self.left, message.words[6], "each once, in order");
+        self.left -= 1;
+        if self.left == 0
+            && let Some(done) = self.done.take()
+        {
+            done.send(Instant::now()).map_err(|_| "nobody waits for the last message")?;
+        }
+        Ok(())
+    }
+}
+
+/// The message with this number, of so many.
+fn there(word: u64, number: u64) -> There {
+    There { words: [word, word, word, word, word, word, number, word] }
+}
+
+fn one_way(kind: Kind, number: u64, actor: bool) -> f64 {
+    let socket = SocketPath::new();
+    let (tell, told) = mpsc::channel();
+    let reader = thread::spawn({
+        let socket = socket.clone();
+        move || {
+            run(async move {
+                let desk = bus("desk");
+                let end = if actor {
+                    let (done, end) = tokio::sync::oneshot::channel();
+                    desk.spawn(Desk { left: number, done: Some(done) }).expect("the actor starts");
+                    tell.send(listen(&desk, kind, &socket)).expect("somebody waits");
+                    end.await.expect("the actor lives")
+                } else {
+                    let mut subscriber = desk.subscriber::<There>().expect("a subscription");
+                    tell.send(listen(&desk, kind, &socket)).expect("somebody waits");
+                    for word in 0..number {
+                        assert_eq!(subscriber.recv().await.expect("the bus is open").words[7], word);
+                    }
+                    Instant::now()
+                };
+                desk.shutdown().await.expect("nothing is left");
+                end
+            })
+        }
+    });
+    let begin = run(async move {
+        let market = bus("market");
+        market.connect(told.recv().expect("the reader lives")).expect("an address");
+        wanted(&market, There::NAME).await;
+        let publisher = market.publisher::<There>().expect("a topic");
+        let begin = Instant::now();
+        for word in 0..number {
+            publisher.publish(there(word, number)).await.expect("the bus is open");
+        }
+        market.shutdown().await.expect("nothing is left");
+        begin
+    });
+    let end = reader.join().expect("the reader does not panic");
+    (end - begin).as_nanos() as f64 / number as f64
+}
+
+fn there_and_back(kind: Kind, number: u64) -> f64 {
+    let socket = SocketPath::new();
+    let (tell, told) = mpsc::channel();
+    let echo = thread::spawn({
+        let socket = socket.clone();
+        move || {
+            run(async move {
+                let desk = bus("desk");
+                let mut subscriber = desk.subscriber::<There>().expect("a subscription");
+                let publisher = desk.publisher::<Back>().expect("a topic");
+                tell.send(listen(&desk, kind, &socket)).expect("somebody waits");
+                for _ in 0..number {
+                    let words = subscriber.recv().await.expect("the bus is open").words;
+                    publisher.publish(Back { words }).await.expect("the bus is open");
+                }
+                desk.shutdown().await.expect("nothing is left");
+            });
+        }
+    });
+    let p50 = run(async move {
+        let market = bus("market");
+        let mut subscriber = market.subscriber::<Back>().expect("a subscription");
+        let publisher = market.publisher::<There>().expect("a topic");
+        market.connect(told.recv().expect("the other side lives")).expect("an address");
+        wanted(&market, There::NAME).await;
+        let mut samples = Vec::with_capacity(usize::try_from(number).unwrap_or_default());
+        for word in 0..number {
+            let begin = Instant::now();
+            publisher.publish(There { words: [word; 8] }).await.expect("the bus is open");
+            assert_eq!(subscriber.recv().await.expect("the bus is open").words[7], word);
+            samples.push(begin.elapsed().as_nanos() as f64);
+        }
+        market.shutdown().await.expect("nothing is left");
+        median(&samples)
+    });
+    echo.join().expect("the other side does not panic");
+    p50
+}
+
+/// Bursts to an actor of the same bus, while a peer wants the same messages or not.
+fn local(linked: bool, bursts: u64) -> f64 {
+    let socket = SocketPath::new();
+    let (tell, told) = mpsc::channel();
+    let reader = thread::spawn({
+        let socket = socket.clone();
+        move || {
+            run(async move {
+                let desk = bus("desk");
+                let mut subscriber = desk.subscriber::<There>().expect("a subscription");
+                tell.send(listen(&desk, Kind::Unix, &socket)).expect("somebody waits");
+                for _ in 0..if linked { bursts * BURST } else { 0 } {
+                    subscriber.recv().await.expect("the bus is open");
+                }
+                desk.shutdown().await.expect("nothing is left");
+            });
+        }
+    });
+    let p50 = run(async move {
+        let market = bus("market");
+        let address = told.recv().expect("the reader lives");
+        if linked {
+            market.connect(address).expect("an address");
+            wanted(&market, There::NAME).await;
+        }
+        let publisher = market.publisher::<There>().expect("a topic");
+        let mut samples = Vec::new();
+        for burst in 1..=bursts {
+            let (done, end) = tokio::sync::oneshot::channel();
+            let actor = market.spawn(Desk { left: BURST, done: Some(done) }).expect("the actor starts");
+            tokio::task::yield_now().await;
+            let begin = Instant::now();
+            for word in 0..BURST {
+                publisher.try_publish(there(word, BURST)).expect("there is room");
+            }
+            let end = end.await.expect("the actor lives");
+            samples.push((end - begin).as_nanos() as f64 / BURST as f64);
+            actor.kill();
+            actor.ended().await;
+            while market.stats().links.iter().any(|link| link.acknowledged < burst * BURST) {
+                tokio::time::sleep(Duration::from_micros(100)).await;
+            }
+        }
+        market.shutdown().await.expect("nothing is left");
+        median(&samples)
+    });
+    reader.join().expect("the reader does not panic");
+    p50
+}
+
+/// Messages one way through a ring in shared memory, by threads that never sleep.
+#[cfg(target_os = "linux")]
+fn bare_ring_one_way(number: u64) -> f64 {
+    use mycelium_mailbox::shm::{ShmAccess, ShmMode, ShmSegment};
+
+    let segment = ShmSegment::create(256 << 10).expect("memory");
+    let mut reader = segment.reader(ShmMode::Block).expect("the first");
+    let mut writer = segment.writer(ShmAccess::Sole).expect("the only one");
+    let reads = thread::spawn(move || {
+        let (mut left, mut sum) = (number, 0);
+        while left > 0 {
+            match reader.read().expect("the writer is sound") {
+                Some(message) => {
+                    sum += u64::from(message[0]);
+                    left -= 1;
+                }
+                None => std::hint::spin_loop(),
+            }
+        }
+        (Instant::now(), sum)
+    });
+    let begin = Instant::now();
+    let mut message = [0; MESSAGE_LEN];
+    for word in 0..number {
+        message[..8].copy_from_slice(&word.to_le_bytes());
+        while writer.send(&message).is_err() {
+            std::hint::spin_loop();
+        }
+    }
+    let (end, _) = reads.join().expect("the reader does not panic");
+    (end - begin).as_nanos() as f64 / number as f64
+}
+
+fn bare_one_way(kind: Kind, number: u64) -> f64 {
+    let (mut writer, mut reader) = bare_pair(kind);
+    let bytes = usize::try_from(number).unwrap_or_default() * MESSAGE_LEN;
+    let reads = thread::spawn(move || {
+        let (mut buffer, mut left, mut sum) = (vec![0; BATCH_LEN], bytes, 0);
+        while left > 0 {
+            let count = reader.read(&mut buffer).expect("the writer lives");
+            left -= count;
+            sum += buffer[..count].iter().step_by(MESSAGE_LEN).map(|byte| u64::from(*byte)).sum::<u64>();
+        }
+        (Instant::now(), sum)
+    });
+    let mut batch = Vec::with_capacity(BATCH_LEN);
+    let begin = Instant::now();
+    for word in 0..number {
+        for _ in 0..8 {
+            batch.extend_from_slice(&word.to_le_bytes());
+        }
+        if batch.len() == BATCH_LEN {
+            writer.write_all(&batch).expect("the reader lives");
+            batch.clear();
+        }
+    }
+    writer.write_all(&batch).expect("the reader lives");
+    let (end, _) = reads.join().expect("the reader does not panic");
+    (end - begin).as_nanos() as f64 / number as f64
+}
+
+fn bare_there_and_back(kind: Kind, number: u64) -> f64 {
+    let (one, other) = bare_pair(kind);
+    let echo = thread::spawn(move || {
+        run(async move {
+            let (mut socket, mut message) = (other.of_tokio(), [0; MESSAGE_LEN]);
+            for _ in 0..number {
+                socket.read_exact(&mut message).await.expect("the other side lives");
+                socket.write_all(&message).await.expect("the other side lives");
+            }
+        });
+    });
+    let p50 = run(async move {
+        let (mut socket, mut message) = (one.of_tokio(), [7; MESSAGE_LEN]);
+        let mut samples = Vec::with_capacity(usize::try_from(number).unwrap_or_default());
+        for _ in 0..number {
+            let begin = Instant::now();
+            socket.write_all(&message).await.expect("the other side lives");
+            socket.read_exact(&mut message).await.expect("the other side lives");
+            samples.push(begin.elapsed().as_nanos() as f64);
+        }
+        median(&samples)
+    });
+    echo.join().expect("the other side does not panic");
+    p50
+}
+
+fn bus(name: &str) -> MessageBus {
+    MessageBus::builder().node(name).contract(Bench).build()
+}
+
+fn listen(bus: &MessageBus, kind: Kind, socket: &SocketPath) -> LinkAddress {
+    match kind {
+        Kind::Unix => {
+            bus.bind_unix(&socket.0).expect("a socket of our own");
+            LinkAddress::unix(&socket.0)
+        }
+        Kind::Tcp => LinkAddress::tcp(bus.bind_tcp("127.0.0.1:0").expect("a port").address()),
+        #[cfg(target_os = "linux")]
+        Kind::Shm => {
+            bus.bind_shm(&socket.0).expect("a socket of our own");
+            LinkAddress::shm(&socket.0)
+        }
+    }
+}
+
+/// Waits until a peer wants this message.
+async fn wanted(bus: &MessageBus, message: &'static str) {
+    while !bus.stats().links.iter().any(|link| link.wants.contains(&message)) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Runs `work` as a task on a runtime of this thread.
+fn run<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime can be built");
+    runtime.block_on(async { tokio::spawn(work).await.expect("the contender does not panic") })
+}
+
+/// A path for a socket, in a directory of its own.
+#[derive(Clone)]
+struct SocketPath(PathBuf);
+
+impl SocketPath {
+    fn new() -> Self {
+        static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        let directory = std::env::temp_dir().join(format!("mycelium-bench-{}-{number}", std::process::id()));
+        Self(directory.join("bus"))
+    }
+}
+
+impl Drop for SocketPath {
+    fn drop(&mut self) {
+        if let Some(directory) = self.0.parent() {
+            std::fs::remove_file(&self.0).ok();
+            std::fs::remove_dir(directory).ok();
+        }
+    }
+}
+
+/// A bare socket.
+enum Bare {
+    Unix(std::os::unix::net::UnixStream),
+    Tcp(std::net::TcpStream),
+}
+
+/// What tokio makes of it.
+trait Socket: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+impl<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Socket for S {}
+
+fn bare_pair(kind: Kind) -> (Bare, Bare) {
+    match kind {
+        Kind::Unix => {
+            let (one, other) = std::os::unix::net::UnixStream::pair().expect("a pair of sockets");
+            (Bare::Unix(one), Bare::Unix(other))
+        }
+        _ => {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+            let address = listener.local_addr().expect("an address");
+            let one = std::net::TcpStream::connect(address).expect("it listens");
+            let (other, _) = listener.accept().expect("it was dialed");
+            for socket in [&one, &other] {
+                socket.set_nodelay(true).expect("an option of TCP");
+            }
+            (Bare::Tcp(one), Bare::Tcp(other))
+        }
+    }
+}
+
+impl Bare {
+    fn of_tokio(self) -> Box<dyn Socket> {
+        match self {
+            Self::Unix(socket) => {
+                socket.set_nonblocking(true).expect("an option of sockets");
+                Box::new(tokio::net::UnixStream::from_std(socket).expect("a runtime with IO"))
+            }
+            Self::Tcp(socket) => {
+                socket.set_nonblocking(true).expect("an option of sockets");
+                Box::new(tokio::net::TcpStream::from_std(socket).expect("a runtime with IO"))
+            }
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Unix(socket) => socket.read(buffer),
+            Self::Tcp(socket) => socket.read(buffer),
+        }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Unix(socket) => socket.write_all(bytes),
+            Self::Tcp(socket) => socket.write_all(bytes),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The OCaml library as it is in the tree: built with dune, and held by its own tests, as they are and with a
+//! heap that the collector moves all the time; the programs of the page on OCaml; what it costs.
+#![forbid(unsafe_code)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use mycelium_codegen::{ocaml, ocaml_library};
+use mycelium_contract::Contract;
+
+fn root() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_MANIFEST_DIR")).join("..")).unwrap()
+}
+
+fn target() -> PathBuf {
+    fs::canonicalize(Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap()).unwrap()
+}
+
+fn said(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{command:?}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    // A file that has not changed is not compiled again.
+    if fs::read_to_string(path).ok().as_deref() != Some(text) {
+        fs::write(path, text).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (path, to) = (entry.path(), to.join(entry.file_name()));
+        let left_out = path.ends_with("_build") || path.extension().is_some_and(|end| end == "install");
+        match path.is_dir() {
+            _ if left_out => {}
+            true => copy(&path, &to),
+            false => write(&to, &fs::read_to_string(&path).unwrap()),
+        }
+    }
+}
+
+fn messages(contract: &Contract, folder: &Path) {
+    for file in ocaml(contract) {
+        write(&folder.join(&file.name), &file.text);
+    }
+}
+
+fn page() -> String {
+    fs::read_to_string(root().join("docs/ocaml.md")).unwrap()
+}
+
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let opens = format!("```{language}\n");
+    page.split(&opens).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// A folder with the library, its tests, and the programs of the page, all built.
+fn project() -> &'static Path {
+    static PROJECT: OnceLock<PathBuf> = OnceLock::new();
+    PROJECT.get_or_init(|| {
+        said(Command::new("sh").arg(root().join("tests/ocaml/install.sh")));
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--locked", "-p", "mycelium-ffi", "--target-dir"]).arg(target());
+        said(build.current_dir(root()));
+
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ocaml-library");
+        copy(&root().join("bindings/ocaml"), &folder);
+        let own = Contract::read(&root().join("bindings/ocaml/test/contracts.yaml")).unwrap();
+        messages(&own, &folder.join("messages"));
+        let contract = Contract::read(&root().join("contracts.yaml")).unwrap();
+        messages(&contract, &folder.join("page_messages"));
+        let (page, library) = (page(), ocaml_library(&contract));
+        let programs = blocks(&page, "ocaml");
+        let names = ["desk", "bus", "actor", "volume"];
+        assert_eq!(programs.len(), names.len(), "a block of the page is tested by its place");
+        let dune = format!(
+            "(executables (names {}) (modules {})\n (libraries mycelium {library}))\n",
+            names.join(" "),
+            names.join(" ")
+        );
+        for (name, program) in names.iter().zip(programs) {
+            write(&folder.join(format!("page/{name}.ml")), program);
+        }
+        write(&folder.join("page/dune"), &dune);
+        said(dune_in(&folder).args(["build", "--root", ".", "@@default"]));
+        folder
+    })
+}
+
+fn dune_in(folder: &Path) -> Command {
+    let mut dune = Command::new("dune");
+    dune.current_dir(folder).env("MYCELIUM_HOME", root()).env("MYCELIUM_LIB", target().join("debug"));
+    dune
+}
+
+fn program(name: &str) -> Command {
+    let mut command = Command::new(project().join("_build/default").join(name));
+    // The library is found where the program was told that it is.
+    command.env_remove("LD_LIBRARY_PATH");
+    command
+}
+
+fn passes(name: &str) {
+    for parameters in ["", "v=0,s=4k"] {
+        let told = said(program(&format!("test/{name}.exe")).env("OCAMLRUNPARAM", parameters));
+        assert!(told.ends_with(": fine\n"), "{told}");
+    }
+}
+
+#[test]
+fn order_delivery_and_full_queues_are_promised_to_ocaml_too() {
+    passes("promises");
+}
+
+#[test]
+fn actors_in_ocaml_fail_restart_answer_and_leave_nothing_behind() {
+    passes("actors_test");
+}
+
+#[test]
+fn misuse_in_ocaml_is_an_error_that_says_what_to_do() {
+    passes("misuse");
+}
+
+#[test]
+fn the_collector_of_ocaml_moves_what_mycelium_keeps_and_nothing_is_lost() {
+    passes("stress");
+}
+
+#[test]
+fn the_page_on_ocaml_tells_the_truth() {
+    let (page, volume) = (page(), said(&mut program("page/volume.exe")));
+    let texts = blocks(&page, "text");
+    for (at, name) in ["desk", "bus", "actor"].iter().enumerate() {
+        assert_eq!(said(&mut program(&format!("page/{name}.exe"))), texts[at + 1], "{name}");
+    }
+    assert_eq!(volume, "");
+}
+
+#[test]
+fn the_program_that_counts_costs_in_ocaml_runs() {
+    for what in ["publish", "encode", "array", "read", "drain", "callback"] {
+        let told = said(program("bench/cost.exe").args([what, "5120"]));
+        assert!(told.starts_with(&format!("{what}: ")), "{told}");
+    }
+}
