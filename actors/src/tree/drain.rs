@@ -211,7 +211,9 @@ impl LiveTree {
             let (above, id) = split(&seen.path);
             match timeout_at(deadline, self.call(above, Call::TerminateChild(id.into()))).await {
                 Ok(Ok(_)) => stopped += usize::from(self.shared().source_stopped(&seen)),
-                Ok(Err(error)) => has_gone(&error, || _ = self.shared().source_stopped(&seen)),
+                Ok(Err(error)) if is_to_be_asked_again(&error) => {}
+                // It has gone by itself.
+                Ok(Err(_)) => _ = self.shared().source_stopped(&seen),
                 Err(_) => note_late(late, seen.path),
             }
         }
@@ -219,12 +221,9 @@ impl LiveTree {
     }
 }
 
-/// Whoever cannot be stopped because of this has gone by itself, unless its supervisor has too many calls:
-/// then it is asked again.
-pub(crate) fn has_gone(error: &CallError, gone: impl FnOnce()) {
-    if !matches!(error, CallError::Refused(pure::CallError::Busy)) {
-        gone();
-    }
+/// A supervisor with too many calls has not looked at this one.
+pub(crate) fn is_to_be_asked_again(error: &CallError) -> bool {
+    matches!(error, CallError::Refused(pure::CallError::Busy))
 }
 
 /// Each is late once, however often it is looked at.

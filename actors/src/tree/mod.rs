@@ -26,7 +26,7 @@ pub use crate::live::KILL_GRACE;
 pub use child::{Builder, Child, Redelivery, Supervisor};
 pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};
-pub(crate) use drain::{PAUSE_MAX, PAUSE_MIN, has_gone, left_of, note_late};
+pub(crate) use drain::{PAUSE_MAX, PAUSE_MIN, is_to_be_asked_again, left_of, note_late};
 pub use handle::{CallError, StartError, TREE_SHUTDOWN_DEADLINE, Tree, TreeShutdownError};
 pub(crate) use handle::{split, warn_where_a_panic_aborts};
 pub use health::{Health, STUCK_AFTER_MIN};

@@ -1,14 +1,13 @@
-//! The life of an actor is the same live and in an isolate: how it ends, what others hear of it, and whom its
-//! random numbers go by.
+//! The life of an actor is the same live and in an isolate: how it ends, what others hear of it, and when its
+//! name is free again.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::common::Tick;
-use mycelium::rand_core::Rng;
 use mycelium::{
-    Actor, ActorRef, BoxError, Context, Handler, Isolate, MessageBus, OnFailure, Responder, RunError,
-    Service, ServiceContext, StopReason, Subscriptions,
+    Actor, ActorRef, BoxError, Context, Handler, Isolate, MessageBus, OnFailure, RunError, Service,
+    ServiceContext, StopReason, Subscriptions,
 };
 
 type Said = Arc<Mutex<Vec<&'static str>>>;
@@ -191,68 +190,16 @@ async fn a_panic_that_nobody_looks_after_ends_its_actor_alone_live_and_in_an_iso
     }
 }
 
-/// Draws a number whenever it is asked.
+/// Has a name.
 struct Dice;
 impl Actor for Dice {
     type Error = BoxError;
 }
-struct Roll;
-impl Responder<Roll> for Dice {
-    type Reply = u64;
-    async fn answer(&mut self, _: &Roll, ctx: &mut Context<Self>) -> u64 {
-        ctx.random().next_u64()
-    }
-}
-impl Handler<()> for Dice {
-    async fn handle(&mut self, (): &(), _: &mut Context<Self>) -> Result<(), BoxError> {
-        Err("broken".into())
-    }
-}
 
-/// Another type, so that others come in between.
+/// Another type, so that a name of the one is none of the other.
 struct Other;
 impl Actor for Other {
     type Error = BoxError;
-}
-
-#[tokio::test]
-async fn random_numbers_go_by_name_live_and_in_an_isolate_whatever_was_spawned_before() {
-    let names = ["a", "b", "c"];
-    let mut drawn = Vec::new();
-    for turn in 0..3 {
-        let mut order = names;
-        order.rotate_left(turn);
-        let bus = MessageBus::builder().seed(7).build();
-        let mut isolate = Isolate::new(7);
-        for name in order {
-            bus.spawn(Other).unwrap();
-            bus.spawn_named(name, Dice).unwrap();
-            isolate.spawn_named(name, Dice).unwrap();
-            isolate.spawn(Other).unwrap();
-        }
-        for name in names {
-            let dice = bus.lookup::<Dice>(name).unwrap();
-            drawn.push([dice.ask(Roll).await.unwrap(), dice.ask(Roll).await.unwrap()]);
-            let dice = isolate.lookup::<Dice>(name).unwrap();
-            drawn.push([isolate.ask(&dice, Roll).unwrap(), isolate.ask(&dice, Roll).unwrap()]);
-        }
-    }
-    let first: Vec<_> = drawn[..6].to_vec();
-    assert!(drawn.chunks(6).all(|turn| turn == first));
-    assert!(first.chunks(2).all(|hosts| hosts[0] == hosts[1]), "live and in the isolate");
-    assert!(first[0] != first[2] && first[2] != first[4] && first[0] != first[4]);
-}
-
-#[tokio::test]
-async fn random_numbers_of_the_unnamed_go_by_their_type_and_their_number_in_it() {
-    let bus = MessageBus::builder().seed(7).build();
-    let mut isolate = Isolate::new(7);
-    let (live_one, isolate_one) = (bus.spawn(Dice).unwrap(), isolate.spawn(Dice).unwrap());
-    bus.spawn(Other).unwrap();
-    let (live_two, isolate_two) = (bus.spawn(Dice).unwrap(), isolate.spawn(Dice).unwrap());
-    let live = [live_one.ask(Roll).await.unwrap(), live_two.ask(Roll).await.unwrap()];
-    assert_ne!(live[0], live[1]);
-    assert_eq!([isolate.ask(&isolate_one, Roll).unwrap(), isolate.ask(&isolate_two, Roll).unwrap()], live);
 }
 
 #[test]
@@ -266,38 +213,4 @@ fn a_name_in_an_isolate_is_free_again_after_the_end() {
     assert!(isolate.lookup::<Dice>("dice").is_none());
     isolate.spawn_named("dice", Other).unwrap();
     assert!(isolate.lookup::<Other>("dice").is_some());
-}
-
-#[tokio::test]
-async fn random_numbers_in_a_tree_go_by_path_and_on_after_a_restart() {
-    use mycelium::Supervisor;
-    use mycelium::tree::Child;
-    let tree = |order: [&'static str; 2]| {
-        let dice = |id| Child::actor(id, || Dice);
-        Supervisor::builder("firm")
-            .intensity(9, Duration::from_secs(60))
-            .child(dice(order[0]))
-            .child(dice(order[1]))
-    };
-    let mut drawn = Vec::new();
-    for order in [["a", "b"], ["b", "a"]] {
-        let bus = MessageBus::builder().seed(7).build();
-        let live = tree(order).start(&bus).await.unwrap();
-        let mut isolate = Isolate::new(7);
-        let inner = isolate.supervise(&tree(order)).unwrap();
-        for path in ["firm/a", "firm/b"] {
-            let dice = live.actor_ref::<Dice>(path).unwrap();
-            let first = dice.ask(Roll).await.unwrap();
-            dice.tell(()).await.unwrap();
-            drawn.push([first, dice.ask(Roll).await.unwrap()]);
-            let dice = inner.actor_ref::<Dice>(path).unwrap();
-            let first = isolate.ask(&dice, Roll).unwrap();
-            isolate.tell(&dice, ()).unwrap();
-            isolate.run_for(Duration::from_secs(60)).unwrap();
-            drawn.push([first, isolate.ask(&dice, Roll).unwrap()]);
-        }
-    }
-    assert_eq!(drawn[..4], drawn[4..]);
-    assert_eq!((drawn[0], drawn[2]), (drawn[1], drawn[3]), "live and in the isolate");
-    assert_ne!(drawn[0], drawn[2]);
 }

@@ -12,7 +12,8 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::Place;
 use crate::isolate::seat::AnySeat;
 use crate::tree::{
-    DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, has_gone, left_of, note_late, split,
+    DrainError, Drained, PAUSE_MAX, PAUSE_MIN, TREE_SHUTDOWN_DEADLINE, is_to_be_asked_again, left_of,
+    note_late, split,
 };
 
 impl IsolateTree {
@@ -61,7 +62,9 @@ impl IsolateTree {
                 biased;
                 answer = self.call(above, Call::TerminateChild(id.into())) => match answer {
                     Ok(_) => stopped += usize::from(was_stopped()),
-                    Err(error) => has_gone(&error, || _ = was_stopped()),
+                    Err(error) if is_to_be_asked_again(&error) => {}
+                    // It has gone by itself.
+                    Err(_) => _ = was_stopped(),
                 },
                 () = self.place.sleep(limit) => note_late(late, Arc::clone(&seen.path)),
             }
