@@ -25,8 +25,8 @@ pub(crate) trait Standing: Send + Sync {
     fn pending_restarts(&self) -> Vec<PendingRestart>;
     /// Its pools.
     fn pools(&self) -> Vec<PoolStats>;
-    /// Sets those aside who have missed their shutdown time before.
-    fn set_aside(self: Arc<Self>) -> Box<dyn Falling>;
+    /// Its bus ends it from now on.
+    fn falling(self: Arc<Self>) -> Box<dyn Falling>;
 }
 
 /// A tree from the moment at which its bus begins to end it.
@@ -165,7 +165,7 @@ pub(crate) struct Felling {
 
 impl Felling {
     fn new(stem: &Stem) -> Self {
-        let falling = stem.standing.upgrade().map(Standing::set_aside);
+        let falling = stem.standing.upgrade().map(Standing::falling);
         Self { control: Arc::clone(&stem.control), ended: Arc::clone(&stem.ended), falling }
     }
 

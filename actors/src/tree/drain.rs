@@ -169,7 +169,7 @@ impl LiveTree {
         let deadline = clock::after(limit);
         let shared = self.shared();
         let bus = &shared.bus;
-        let before = shared.set_missed_aside();
+        let before = shared.missed().mark();
         let account = bus.core.dead_letters.open_account(shared.number);
         bus.pause_ingress();
 
@@ -192,8 +192,7 @@ impl LiveTree {
 
         // What it kills is found below.
         self.stop_within(TREE_SHUTDOWN_DEADLINE).await;
-        let killed = shared.missed();
-        drop(before);
+        let killed = shared.missed().since(before);
         let account = account.close();
         if late.is_empty() && busy.is_empty() && killed.is_empty() && account.messages == 0 {
             return Ok(Drained { sources: stopped, elapsed: began.elapsed() });

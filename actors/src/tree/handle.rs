@@ -333,7 +333,7 @@ impl Tree {
     pub fn missed(&self) -> Vec<Arc<str>> {
         match &self.backend {
             TreeBackend::Isolate(isolate) => isolate.missed(),
-            TreeBackend::Live(live) => live.shared().missed(),
+            TreeBackend::Live(live) => live.shared().missed().all(),
         }
     }
 

@@ -12,6 +12,7 @@ mod handle;
 mod health;
 mod launch;
 mod live;
+mod missed;
 mod observe;
 mod pools;
 #[cfg(unix)]
@@ -32,6 +33,7 @@ pub(crate) use handle::{split, warn_where_a_panic_aborts};
 pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
 pub(crate) use launch::{ActorLaunch, Launch, Launcher, Life, Site, StartLeft, fitting};
+pub(crate) use missed::{MissedLog, MissedMark};
 pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake, TREE_BYTES_MAX};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
@@ -42,7 +44,7 @@ pub(crate) use pools::{AnyPool, Pools, SupervisorCore};
 #[cfg(unix)]
 pub use process::{LINE_BYTES_MAX, ProcessSpec};
 pub use run::{EXIT_DRAINED, EXIT_GAVE_UP, EXIT_SIGNAL, EXIT_UNDRAINED, RunEnd};
-pub(crate) use shell::{MISSED_MAX, Placed};
+pub(crate) use shell::Placed;
 pub use signals::StopSignal;
 pub(crate) use sources::{SourceSeen, Sources};
 pub(crate) use weak::WeakTree;

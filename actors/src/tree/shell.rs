@@ -14,7 +14,7 @@ use pure::engine::{self, Body, Engine, Left, ROOT, Report};
 use pure::{CallId, ChildInfo, ChildRef, ChildStatus, Event, ExitReason, SpecError};
 
 use self::alarm::TreeAlarm;
-pub(crate) use self::shared::{MISSED_MAX, Mailbox, Placed, Replier, TreeShared};
+pub(crate) use self::shared::{Mailbox, Placed, Replier, TreeShared};
 pub(crate) use self::tasks::{Suspended, Tasks, Word};
 use super::child::Builder;
 use super::launch::{Launcher, Life, fitting};
@@ -269,7 +269,7 @@ impl Shell {
                 if node.is_ending() {
                     // The time of a shutdown is over: they had theirs.
                     match life {
-                        Life::Member(_) => self.tasks.shared.miss(path),
+                        Life::Member(_) => self.tasks.shared.missed().add(path),
                         Life::Supervisor(leash) => leash.stop(true),
                     }
                 }
@@ -291,7 +291,7 @@ impl Shell {
             }
         }
         for (_, path) in open {
-            self.tasks.shared.miss(path);
+            self.tasks.shared.missed().add(path);
         }
         self.engine.kill(&mut self.tasks, ROOT);
         self.tasks.see_off().await;

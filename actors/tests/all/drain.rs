@@ -181,6 +181,37 @@ async fn a_drain_past_its_limit_names_what_is_left_and_does_not_hang() {
     assert_eq!(tree.ended().await, ExitReason::Shutdown);
 }
 
+#[tokio::test(start_paused = true)]
+async fn each_of_two_ends_at_once_names_all_that_was_killed_since_its_beginning() {
+    /// Waits for ever when it is told to stop.
+    struct Deaf;
+    impl Actor for Deaf {
+        type Error = BoxError;
+        async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+            std::future::pending().await
+        }
+    }
+    let deaf = |id| Child::actor(id, || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(20)));
+    let named = |paths: &[Arc<str>]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+    for second_drains in [false, true] {
+        let bus = MessageBus::new();
+        let root = Supervisor::builder("root").child(deaf("a")).child(deaf("b"));
+        let tree = root.start(&bus).await.unwrap();
+        let (first, second) = tokio::join!(bus.shutdown_within(LONG), async {
+            // By then b was killed, and a was not.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            if second_drains {
+                named(&tree.drain(LONG).await.unwrap_err().killed)
+            } else {
+                named(&bus.shutdown_within(LONG).await.unwrap_err().children)
+            }
+        });
+        assert_eq!(named(&first.unwrap_err().children), ["root/b", "root/a"]);
+        assert_eq!(second, ["root/a"]);
+        assert_eq!(named(&tree.missed()), ["root/b", "root/a"]);
+    }
+}
+
 #[tokio::test]
 async fn a_source_that_does_not_stop_is_named() {
     struct Deaf;

@@ -20,7 +20,7 @@ impl IsolateTree {
     pub(crate) async fn drain(&self, limit: Duration) -> Result<Drained, DrainError> {
         let began = self.place.now();
         let deadline = began + limit;
-        let before = self.here().map(|(_, tree)| tree.take_missed()).unwrap_or_default();
+        let before = self.here().map(|(_, tree)| tree.missed_mark()).unwrap_or_default();
         let account = self.here().map(|(core, tree)| core.open_account(tree.number()));
         let account = IsolateAccount { place: &self.place, number: account };
         let (mut stopped, mut late) = (0, Vec::new());

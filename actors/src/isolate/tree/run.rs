@@ -20,7 +20,7 @@ use crate::isolate::core::IsolateCore;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::{RunError, remember};
-use crate::tree::{Builder, CallError, Pools, SourceSeen, SpecError, fitting};
+use crate::tree::{Builder, CallError, MissedMark, Pools, SourceSeen, SpecError, fitting};
 use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};
 
 /// One tree of an isolate.
@@ -71,7 +71,7 @@ impl TreeRun {
     }
 
     pub(crate) fn missed(&self) -> Vec<Arc<str>> {
-        self.run.try_borrow().map(|run| run.seats.missed.clone()).unwrap_or_default()
+        self.run.try_borrow().map(|run| run.seats.missed.all()).unwrap_or_default()
     }
 
     /// Begins to stop it.
@@ -158,19 +158,13 @@ impl TreeRun {
         self.run.try_borrow_mut().is_ok_and(|mut run| run.seats.sources.stopped(seen))
     }
 
-    /// Forgets who has missed its shutdown time: who had.
-    pub(super) fn take_missed(&self) -> Vec<Arc<str>> {
-        self.run.try_borrow_mut().map(|mut run| std::mem::take(&mut run.seats.missed)).unwrap_or_default()
+    /// A moment, for [`missed_since`](Self::missed_since).
+    pub(super) fn missed_mark(&self) -> MissedMark {
+        self.run.try_borrow().map(|run| run.seats.missed.mark()).unwrap_or_default()
     }
 
-    /// Who has missed its shutdown time since [`take_missed`](Self::take_missed); those of `before` are
-    /// remembered again.
-    pub(super) fn missed_since(&self, before: Vec<Arc<str>>) -> Vec<Arc<str>> {
-        let missed = self.missed();
-        if let Ok(mut run) = self.run.try_borrow_mut() {
-            before.into_iter().for_each(|path| run.seats.missed(path));
-        }
-        missed
+    pub(super) fn missed_since(&self, mark: MissedMark) -> Vec<Arc<str>> {
+        self.run.try_borrow().map(|run| run.seats.missed.since(mark)).unwrap_or_default()
     }
 
     /// The seat of the child at a path.

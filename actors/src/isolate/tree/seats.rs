@@ -12,7 +12,7 @@ use pure::{CallId, ChildRef, ExitReason, Jitter, Notice};
 use super::child::{Reply, SeatSite, SeatedChild, TreePost, guard};
 use crate::isolate::core::IsolateCore;
 use crate::isolate::seat::AnySeat;
-use crate::tree::{Builder, CallError, Health, Launcher, MISSED_MAX, Observer, Sources, observe};
+use crate::tree::{Builder, CallError, Health, Launcher, MissedLog, Observer, Sources, observe};
 
 /// What the supervisors of one tree have in common, and what users are told of it.
 pub(crate) struct Seats {
@@ -23,7 +23,7 @@ pub(crate) struct Seats {
     /// Who waits for the answer to a call, and whose that is.
     pub(super) replies: BTreeMap<CallId, (NodeId, Reply<pure::Reply<Launcher>>)>,
     pub(super) sources: Sources,
-    pub(super) missed: Vec<Arc<str>>,
+    pub(super) missed: MissedLog,
     /// The child with which the root passed its intensity.
     pub(super) gave_up: Option<Arc<str>>,
     pub(super) ready: bool,
@@ -39,7 +39,7 @@ impl Seats {
             seeds: Jitter::new(root.seed),
             replies: BTreeMap::new(),
             sources: Sources::default(),
-            missed: Vec::new(),
+            missed: MissedLog::default(),
             gave_up: None,
             ready: false,
             end: None,
@@ -228,9 +228,7 @@ impl Host for Seats {
     }
 
     fn missed(&mut self, path: Arc<str>) {
-        if self.missed.len() < MISSED_MAX && !self.missed.contains(&path) {
-            self.missed.push(path);
-        }
+        self.missed.add(path);
     }
 
     fn ready(&mut self) {

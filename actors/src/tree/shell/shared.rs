@@ -14,13 +14,11 @@ use crate::rt::Instant;
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, mpsc, oneshot};
 use crate::tree::handle::CallError;
 use crate::tree::launch::Launcher;
+use crate::tree::missed::{MissedLog, MissedMark};
 use crate::tree::observe::Observer;
 use crate::tree::pools::Pools;
 use crate::tree::sources::{SourceSeen, Sources};
 use crate::{ActorId, MessageBus, PendingRestart, PoolStats};
-
-/// Most paths that are remembered for having missed their shutdown time.
-pub(crate) const MISSED_MAX: usize = 1_024;
 
 /// Where an actor is in the tree, and how it is reached.
 pub(crate) struct Placed {
@@ -106,7 +104,7 @@ pub(crate) struct TreeShared {
     actors: Mutex<HashMap<Arc<str>, Placed>>,
     sources: Mutex<Sources>,
     pub(crate) pools: Pools,
-    missed: Mutex<Vec<Arc<str>>>,
+    missed: Mutex<MissedLog>,
     /// By supervisor: the children that wait for their restart, and until when.
     backoffs: Mutex<HashMap<Arc<str>, Backoffs>>,
     #[cfg(unix)]
@@ -189,13 +187,8 @@ impl TreeShared {
     }
 
     /// The children that had to be killed because their shutdown time was over.
-    pub(crate) fn missed(&self) -> Vec<Arc<str>> {
-        lock(&self.missed).clone()
-    }
-
-    /// Sets them aside: until that is dropped, [`missed`](Self::missed) has those that come later.
-    pub(crate) fn set_missed_aside(self: &Arc<Self>) -> MissedBefore {
-        MissedBefore { shared: Arc::clone(self), paths: std::mem::take(&mut lock(&self.missed)) }
+    pub(crate) fn missed(&self) -> MutexGuard<'_, MissedLog> {
+        lock(&self.missed)
     }
 
     /// The sources that were started since they were taken last, in the order of their first starts.
@@ -249,19 +242,12 @@ impl TreeShared {
     pub(crate) fn gave_up(&self) -> Option<&Arc<str>> {
         self.gave_up.get()
     }
-
-    pub(crate) fn miss(&self, path: Arc<str>) {
-        let mut missed = lock(&self.missed);
-        if missed.len() < MISSED_MAX && !missed.contains(&path) {
-            missed.push(path);
-        }
-    }
 }
 
-/// Children that had missed their shutdown time before something began.
-pub(crate) struct MissedBefore {
+/// A tree that its bus ends, from a moment on.
+struct FallingTree {
     shared: Arc<TreeShared>,
-    paths: Vec<Arc<str>>,
+    since: MissedMark,
 }
 
 impl Standing for TreeShared {
@@ -279,24 +265,19 @@ impl Standing for TreeShared {
         self.pools.stats()
     }
 
-    fn set_aside(self: Arc<Self>) -> Box<dyn Falling> {
-        Box::new(self.set_missed_aside())
+    fn falling(self: Arc<Self>) -> Box<dyn Falling> {
+        let since = self.missed().mark();
+        Box::new(FallingTree { shared: self, since })
     }
 }
 
-impl Falling for MissedBefore {
+impl Falling for FallingTree {
     fn actors(&self) -> Vec<ActorId> {
         self.shared.actors().values().map(|placed| placed.id).collect()
     }
 
     fn missed(&self) -> Vec<Arc<str>> {
-        self.shared.missed()
-    }
-}
-
-impl Drop for MissedBefore {
-    fn drop(&mut self) {
-        std::mem::take(&mut self.paths).into_iter().for_each(|path| self.shared.miss(path));
+        self.shared.missed().since(self.since)
     }
 }
 

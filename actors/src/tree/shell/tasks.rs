@@ -261,7 +261,7 @@ impl Host for Tasks {
     }
 
     fn missed(&mut self, path: Arc<str>) {
-        self.shared.miss(path);
+        self.shared.missed().add(path);
     }
 
     fn forgotten(&mut self, at: &At<'_, Self>, id: &str) {
