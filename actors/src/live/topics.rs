@@ -106,22 +106,22 @@ impl<M: Clone + Send + Sync + 'static> TopicEntry<M> {
         })
     }
 
-    /// Publishes all of these, each with the time at which it took its place elsewhere, without waiting, and
-    /// empties both. If one is not taken: how many were not, and why.
+    /// Publishes these, each with the time at which it took its place elsewhere, without waiting, up to the
+    /// first that is not taken, and empties both. Counts in `published` those that were, also if the code of
+    /// a subscriber panics.
     pub(crate) fn try_publish_all(
         &self,
         (messages, times): (&mut Vec<M>, &mut Vec<i64>),
         sender: u64,
-    ) -> Option<(usize, PublishError<M>)> {
-        let together = self.topic.try_publish_row(messages, sender);
-        let times = times.drain(..).skip(together);
-        let mut each = messages.drain(..).zip(times);
-        while let Some((message, at)) = each.next() {
-            if let Err(error) = published_before(at, || self.try_publish(message, sender)) {
-                return Some((1 + each.len(), error));
-            }
+        published: &mut usize,
+    ) -> Result<(), PublishError<M>> {
+        *published = self.topic.try_publish_row(messages, sender);
+        let times = times.drain(..).skip(*published);
+        for (message, at) in messages.drain(..).zip(times) {
+            published_before(at, || self.try_publish(message, sender))?;
+            *published += 1;
         }
-        None
+        Ok(())
     }
 
     /// Publishes, waiting for `Block` subscribers.

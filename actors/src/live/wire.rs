@@ -215,13 +215,16 @@ impl<T: Carried> LiveWire for TopicEntry<T> {
             let mut ahead = run.clone();
             let decode = || self.decode_row(&mut ahead, len_max, (&mut row, &mut times));
             let decoded = catch_unwind(AssertUnwindSafe(decode));
-            let messages = row.len();
-            let refused = self.try_publish_all((&mut row, &mut times), sender);
-            let gone = messages - refused.as_ref().map_or(0, |(left, _)| *left);
+            // Foreign code too: what was published before it panicked is not to come again.
+            let mut gone = 0;
+            let publish = || self.try_publish_all((&mut row, &mut times), sender, &mut gone);
+            let tried = catch_unwind(AssertUnwindSafe(publish));
             run.by_ref().take(gone).for_each(drop);
             *published += gone as u64;
-            if let Some((_, error)) = refused {
-                return Err(WirePublishError::refused(self.kind(), error));
+            match tried {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return Err(WirePublishError::refused(self.kind(), error)),
+                Err(panicked) => resume_unwind(panicked),
             }
             match decoded {
                 Ok(Ok(true)) => {}

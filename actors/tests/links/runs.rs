@@ -65,11 +65,24 @@ fn refused(n: u64) -> bool {
 /// What a full subscriber holds up, and what is refused, is decided message by message, wherever in a frame
 /// it is.
 async fn with(receiver: Subscription<Strict>, beside: bool) {
+    with_key(receiver, beside, None).await;
+}
+
+/// A key that panics at 77.
+fn key(price: &Strict) -> u64 {
+    assert!(price.n != 77, "code of the subscriber's author");
+    price.n
+}
+
+/// The same. Another subscriber keeps the latest message of each key; nobody gets that at which it panics.
+async fn with_key(receiver: Subscription<Strict>, beside: bool, key: Option<fn(&Strict) -> u64>) {
+    let refused = |n: u64| refused(n) || key.is_some() && n == 77;
     let (market, desk, path) = (bus::<Loose>("market"), bus::<Strict>("desk"), socket());
     market.bind_unix(&path).unwrap();
     let mut prices = desk.subscriber_with(receiver).unwrap();
     // With it the topic has a queue of its own beside the ring, and messages are published one by one.
     let mut other = beside.then(|| desk.subscriber_with(Subscription::drop_oldest().capacity(8)).unwrap());
+    let _latest = key.map(|key| desk.subscriber_with(Subscription::conflate(key)).unwrap());
     desk.connect(mycelium::LinkAddress::unix(&path)).unwrap();
     until_wanted(&market, "desk", &["Price"]).await;
     let publisher = market.publisher::<Loose>().unwrap();
@@ -111,5 +124,13 @@ fn what_is_not_taken_of_a_run_is_refused_alone_and_the_rest_comes_in_order() {
         with(Subscription::block(), false).await;
         with(Subscription::block().capacity(1), false).await;
         with(Subscription::block().capacity(7), true).await;
+    });
+}
+
+#[test]
+fn a_key_that_panics_in_the_middle_of_a_run_costs_that_message_alone_and_doubles_none() {
+    on_every_runtime(async || {
+        with_key(Subscription::block(), false, Some(key)).await;
+        with_key(Subscription::block().capacity(7), true, Some(key)).await;
     });
 }
