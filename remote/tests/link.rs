@@ -67,7 +67,7 @@ const PEER: Standing = Standing { end: 50, peer_end: 0, received: 0 };
 fn linked() -> Link {
     let mut link = Link::new(LinkConfig::default(), 10);
     assert_eq!(attach(&mut link, PEER), Ok(Attached::First));
-    step(&mut link, &control(4, &[7, 0, 0, 0, 9, 0, 0, 0])).expect("interest");
+    step(&mut link, &control(4, &[7, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0])).expect("interest");
     step(&mut link, &control(5, &[7, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9, 0, 8, 0, 0, 0, 0, 0, 0, 0]))
         .expect("credit");
     link.step(0, Input::Want { type_id: 7, channel: Some(0) }).expect("a wish");
@@ -96,9 +96,10 @@ fn written(link: &mut Link, now: u64) -> Vec<(&'static str, u64)> {
                 continue;
             }
             seen.push(match (frame.header.flags, frame.header.type_id) {
-                (Flags::CONTROL, 4) => ("interest", frame.value.len() as u64 / 4),
+                (Flags::CONTROL, 4) => ("interest", frame.value.len() as u64 / 8),
                 (Flags::CONTROL, 5) => ("credit", frame.value.len() as u64 / 10),
                 (Flags::CONTROL, 6) => ("ack", number()),
+                (Flags::CONTROL, 12) => ("begin", frame.value.len() as u64 / 14),
                 (Flags::NONE, _) => ("message", frame.header.sequence),
                 other => panic!("{other:?}"),
             });
@@ -149,6 +150,10 @@ fn control_frames_are_the_bytes_of_the_page() {
         at += frame_len(frame.value.len());
         assert_eq!(frame.value, example(name), "{name} {:02x?}", frame.value);
     }
+    assert_eq!(step(&mut link, &control(4, &[7, 0, 0, 0, 1, 0, 0, 0])), Ok(Output::Interest));
+    out.clear();
+    link.fill(0, &mut out);
+    assert_eq!(parse(&out).value, example("Begin"), "{:02x?}", parse(&out).value);
     out.clear();
     link.bye(Ended::Shutdown, &mut out);
     assert_eq!(parse(&out).value, example("Bye"));
@@ -376,8 +381,8 @@ fn hellos_that_are_wrong_are_named() {
     }
     let twice: Vec<u8> = sound.iter().chain(&sound[17..]).copied().collect();
     assert!(matches!(read(&twice), Err(LinkFault::Malformed { what: "type ids do not rise", .. })));
-    let unknown = Handshake::new(0, 1).frame(&parse(&control(12, &[])));
-    assert_eq!(unknown, Err(LinkFault::UnknownControl { type_id: 12 }));
+    let unknown = Handshake::new(0, 1).frame(&parse(&control(13, &[])));
+    assert_eq!(unknown, Err(LinkFault::UnknownControl { type_id: 13 }));
 }
 
 #[test]
@@ -407,7 +412,7 @@ fn a_message_that_two_nodes_mean_differently_is_disabled_by_name_and_the_others_
     link.attach(0, &found, &link.standing(), &PEER).expect("a first connection");
     link.step(0, Input::Want { type_id: 7, channel: Some(0) }).expect("a wish");
     assert_eq!(written(&mut link, 0), [("ack", 0)], "nobody is asked for what is disabled");
-    assert_eq!(step(&mut link, &control(4, &[9, 0, 0, 0])), Ok(Output::Interest));
+    assert_eq!(step(&mut link, &control(4, &[9, 0, 0, 0, 0, 0, 0, 0])), Ok(Output::Interest));
     assert_eq!(link.interest().collect::<Vec<_>>(), [(9, 0)]);
     assert_eq!(send(&mut link, 7), Err(SendError::NotWanted { type_id: 7 }));
     assert_eq!(step(&mut link, &message(7, 1)), Err(LinkFault::NotAgreed { type_id: 7 }));
@@ -416,15 +421,16 @@ fn a_message_that_two_nodes_mean_differently_is_disabled_by_name_and_the_others_
 
 #[test]
 fn a_peer_that_breaks_the_rules_loses_its_connection_and_nothing_more() {
-    let broken: [(&str, Vec<u8>); 12] = [
+    let broken: [(&str, Vec<u8>); 13] = [
         ("gap", message(7, 2)),
         ("never granted", message(9, 1)),
         ("unknown type", message(8, 1)),
         ("beyond what was sent", control(6, &9_u64.to_le_bytes())),
         ("short ack", control(6, &[0; 7])),
         ("long ack", control(6, &[0; 9])),
-        ("interest in an unknown type", control(4, &[8, 0, 0, 0])),
-        ("half an interest", control(4, &[7, 0, 0])),
+        ("interest in an unknown type", control(4, &[8, 0, 0, 0, 0, 0, 0, 0])),
+        ("half an interest", control(4, &[7, 0, 0, 0])),
+        ("half a begin", control(12, &[7, 0, 1, 0, 0, 0])),
         ("half a credit", control(5, &[7, 0, 1])),
         ("a second hello", control(1, &[])),
         ("unknown control", control(0, &[])),
@@ -478,7 +484,7 @@ fn what_the_peer_does_not_take_is_refused_and_nothing_is_used_up() {
     let long = vec![0; LEN_MAX as usize + 1];
     let too_long = SendError::TooLong { max: LEN_MAX as usize, got: long.len() };
     assert_eq!(link.send(&header, &long), Err(too_long), "the peer would close every connection for it");
-    assert_eq!(step(&mut link, &control(4, &[7, 0, 255, 255])), Ok(Output::Interest));
+    assert_eq!(step(&mut link, &control(4, &[7, 0, 255, 255, 0, 0, 0, 0])), Ok(Output::Interest));
     assert_eq!(send(&mut link, 7), Err(SendError::NotWanted { type_id: 7 }));
 }
 

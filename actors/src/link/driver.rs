@@ -5,6 +5,7 @@
 //! what the peer takes, what is to be written. As long as there is more to do it lets others run and goes on.
 
 mod cut;
+mod drain;
 mod line;
 mod mail;
 mod words;
@@ -17,7 +18,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_remote::frame::{Decoder, Flags, Frame};
-use mycelium_remote::link::{AttachError, Ended, Input, Link, Output};
+use mycelium_remote::link::{AttachError, Input, Link, Output};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
@@ -77,13 +78,18 @@ pub(super) struct Driver {
     answers_max: usize,
     /// Those who wait for the peer's answers to pings, in order.
     pings: VecDeque<oneshot::Sender<()>>,
-    /// The peer has opened mailboxes, or said more of those that are open to this end.
+    /// What the peer has said since it was looked at last.
     news: News,
+    /// While this bus ends: messages of the peer were passed over, which it will never see acknowledged.
+    skipped: bool,
+    /// How much the peer had acknowledged at this time, while this bus drains.
+    heard: (u64, Instant),
 }
 
 /// What is to be looked at when frames were read.
 #[derive(Default)]
 struct News {
+    interest: bool,
     opened: bool,
     described: bool,
 }
@@ -129,6 +135,8 @@ impl Driver {
             answers_max,
             pings: VecDeque::new(),
             news: News::default(),
+            skipped: false,
+            heard: (0, Instant::now()),
             hub,
             peer,
         }
@@ -178,8 +186,11 @@ impl Driver {
     /// Does what was ordered.
     fn obey(&mut self) {
         let (seen, Orders { phase, paused, wanted }) = self.hub.orders();
-        (self.seen, self.phase, self.inflow.paused) = (seen, phase, paused);
+        (self.seen, self.phase) = (seen, phase);
+        self.inflow.pause(paused);
         self.open_mailboxes();
+        // What is not on its way yet is to wait, or be counted, where it is.
+        let _nothing = self.link.step(self.hub.now(), Input::Pause(paused || phase > Phase::Open));
         if !Arc::ptr_eq(&wanted, &self.wanted) {
             self.want(&wanted);
         }
@@ -240,6 +251,10 @@ impl Driver {
     fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
         let read = self.read_frames(cx);
         self.consume();
+        // Also if the connection has ended behind it: before anything more is sent.
+        if std::mem::take(&mut self.news.interest) {
+            self.follow();
+        }
         read
     }
 
@@ -260,7 +275,7 @@ impl Driver {
     }
 
     fn read_from(&mut self, line: &mut Line, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
-        let (mut total, mut interest) = (0, false);
+        let mut total = 0;
         let more = loop {
             if line.lingers.is_some() {
                 return line.read_to_end(cx);
@@ -279,17 +294,16 @@ impl Driver {
             while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
                 if !takes && !frame.header.flags.contains(Flags::CONTROL) {
                     // It stays with the peer, which is told nothing.
+                    self.skipped = true;
                     continue;
                 }
                 let stepped = self.link.step(now, Input::Frame(&frame)).map_err(Cut::Fault)?;
                 line.lasted = true;
                 match stepped {
-                    Output::Message if self.inflow.take(&frame.header, frame.value) => {
-                        self.waits_nowhere(frame.header.type_id, 1);
-                    }
+                    Output::Message if self.take(&frame) => self.waits_nowhere(frame.header.type_id, 1),
                     Output::Run { skip } => self.receive_run(&frame, skip),
                     Output::Direct(direct) => self.receive(direct, &frame, cx),
-                    Output::Interest => interest = true,
+                    Output::Interest => self.news.interest = true,
                     Output::Opened => self.news.opened = true,
                     Output::Mailboxes => self.news.described = true,
                     Output::Pong => _ = self.pings.pop_front().map(|asked| asked.send(())),
@@ -319,10 +333,13 @@ impl Driver {
             line.decoder.advance(count);
             self.link.step(self.hub.now(), Input::Heard { bytes: count }).map_err(Cut::Fault)?;
         };
-        if interest {
-            self.follow();
-        }
         Ok(more)
+    }
+
+    /// A message of a topic has come. Whether it waits nowhere.
+    fn take(&mut self, frame: &Frame<'_>) -> bool {
+        let is_due = frame.header.sequence >= self.link.due_from(frame.header.type_id);
+        !is_due || self.inflow.take(&frame.header, frame.value)
     }
 
     /// Messages of topics that share a frame have come.
@@ -330,7 +347,20 @@ impl Driver {
         let Some(mut run) = frame.run() else { return };
         run.by_ref().take(skip).for_each(drop);
         while let Some(type_id) = run.next_type() {
-            let taken = self.inflow.take_row(&mut run);
+            let due_from = self.link.due_from(type_id);
+            let mut taken = 0;
+            if due_from > frame.header.sequence {
+                // Those who wanted the first ones have left.
+                let passed = frame.run().map_or(0, Iterator::count) - run.clone().count();
+                let mut sequence = frame.header.sequence + passed as u64;
+                while sequence < due_from && run.next_type() == Some(type_id) {
+                    run.next();
+                    (sequence, taken) = (sequence + 1, taken + 1);
+                }
+            }
+            if run.next_type() == Some(type_id) {
+                taken += self.inflow.take_row(&mut run);
+            }
             if taken > 0 {
                 self.waits_nowhere(type_id, taken);
             }
@@ -398,7 +428,7 @@ impl Driver {
         self.end_line(loss);
         // Detaching breaks no rule.
         let _nothing = self.link.step(self.hub.now(), Input::Detach);
-        if matches!(loss, Cut::Bye(_)) || self.hold.is_zero() {
+        if matches!(loss, Cut::Bye(_) | Cut::Done) || self.hold.is_zero() {
             self.give_up();
         } else {
             self.broken = Some(Instant::now());
@@ -486,29 +516,6 @@ impl Driver {
         }
     }
 
-    /// The bus ends: so does the link once its peer has everything.
-    fn drain(&mut self) {
-        self.peer.tell_queued(self.outflow.waiting());
-        if !self.link.is_drained() || !self.outflow.is_empty() || !self.answers.is_empty() {
-            return;
-        }
-        match &mut self.line {
-            Some(line) if !line.ends => {
-                line.ends = true;
-                self.link.bye(Ended::Shutdown, &mut line.out);
-            }
-            _ => {}
-        }
-    }
-
-    /// Whether there is nothing left to do for ever.
-    fn is_over(&mut self) -> bool {
-        let drained = self.link.is_drained() && self.outflow.is_empty();
-        // One that is gone is not waited for.
-        let ends = self.phase == Phase::Draining && self.line.is_none() && (drained || self.broken.is_none());
-        self.phase == Phase::Ended || ends
-    }
-
     /// Tells what is counted.
     fn count(&self) {
         let of = self.link.stats();
@@ -563,7 +570,7 @@ impl Future for Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.count();
-        self.peer.tell_queued(self.outflow.waiting());
+        self.peer.tell_left(self.outflow.waiting(), self.inflow.late());
         self.outflow.forget(&mut self.link);
         // In this order: a mailbox that is made meanwhile is lost too, and none of the next link is.
         self.peer.tell_state(LinkState::Gone, None);

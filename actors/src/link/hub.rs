@@ -24,7 +24,7 @@ use super::mailbox::{Reach, RemoteMailbox, absent};
 use super::peer::Peer;
 use super::secret::Secret;
 use super::sockets::{OpenSocket, check_dial, check_runtime};
-use super::{Dialer, LinkAddress, LinkError, LinkListener, LinkOptions};
+use super::{Dialer, LinkAddress, LinkError, LinkListener, LinkOptions, TARGET};
 use crate::live::{Bridge, BusCore};
 use crate::rt::{self, AbortHandle, Instant};
 use crate::{ActorId, LinkLoss, LinkStats, Message, MessageBus, SHUTDOWN_DEADLINE, SpawnError, StopReason};
@@ -51,7 +51,7 @@ pub(super) enum Phase {
 #[derive(Clone)]
 pub(super) struct Orders {
     pub(super) phase: Phase,
-    /// Messages of peers wait.
+    /// Peers are asked for no messages of topics, and what comes all the same waits.
     pub(super) paused: bool,
     /// What is wanted from all peers.
     pub(super) wanted: Arc<Interest>,
@@ -521,7 +521,15 @@ impl Bridge for Hub {
         table.listening.drain(..).for_each(|listening| listening.close());
         let tasks = std::mem::take(&mut table.tasks);
         tasks.iter().chain(table.links.values().map(|entry| &entry.task)).for_each(AbortHandle::abort);
-        table.links.values().filter_map(|entry| entry.peer.loss()).collect()
+        let mut losses: Vec<_> = table.links.values().filter_map(|entry| entry.peer.loss()).collect();
+        losses.retain(|loss| {
+            let counts = loss.unacknowledged + loss.unpublished > 0;
+            if !counts {
+                tracing::info!(target: TARGET, "{loss}");
+            }
+            counts
+        });
+        losses
     }
 
     fn abandon(&self) {

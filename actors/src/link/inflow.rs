@@ -60,7 +60,8 @@ impl DirectMail {
 /// refused.
 #[derive(Clone, Copy)]
 struct Rests {
-    topics: bool,
+    /// What has come after so many messages of topics and actors that waited.
+    topics_after: Option<u64>,
     questions: bool,
 }
 
@@ -88,8 +89,10 @@ pub(super) struct Inflow {
     held_bytes: usize,
     held_bytes_max: usize,
     refused: u64,
-    /// Messages of topics wait.
-    pub(super) paused: bool,
+    /// Messages of topics that have come after so many wait.
+    paused: Option<u64>,
+    /// How many of them there are.
+    late: u64,
     /// Questions wait: too many answers do.
     pub(super) questions_wait: bool,
 }
@@ -109,9 +112,23 @@ impl Inflow {
             held_bytes: 0,
             held_bytes_max,
             refused: 0,
-            paused: false,
+            paused: None,
+            late: 0,
             questions_wait: false,
         }
+    }
+
+    /// Messages of topics that come from now on wait, whatever room there is; or no longer.
+    pub(super) fn pause(&mut self, paused: bool) {
+        if self.paused.is_some() != paused {
+            self.paused = paused.then_some(self.arrived);
+            self.late = 0;
+        }
+    }
+
+    /// Messages that have come since the pause has begun, and wait for its end.
+    pub(super) fn late(&self) -> u64 {
+        self.late
     }
 
     /// Whether as much waits here as may.
@@ -176,7 +193,7 @@ impl Inflow {
 
     /// A message has come. Whether it waits nowhere any more.
     pub(super) fn take(&mut self, header: &Header, bytes: &[u8]) -> bool {
-        if self.held == 0 && !self.paused {
+        if self.held == 0 && self.paused.is_none() {
             match try_publish(&self.core, header, bytes, self.sender) {
                 Ok(()) => return true,
                 Err(NotTaken::Full) => {}
@@ -196,7 +213,7 @@ impl Inflow {
     pub(super) fn take_row(&mut self, run: &mut Run<'_>) -> u64 {
         let Some(type_id) = run.next_type() else { return 0 };
         let mut gone = 0;
-        while self.held == 0 && !self.paused && run.next_type() == Some(type_id) {
+        while self.held == 0 && self.paused.is_none() && run.next_type() == Some(type_id) {
             let (refused, published) = try_publish_row(&self.core, run, self.sender);
             gone += published;
             match refused {
@@ -258,6 +275,7 @@ impl Inflow {
 
     fn hold(&mut self, channel: u32, header: &Header, bytes: &[u8], mail: Option<DirectMail>) {
         let at = self.place(channel);
+        self.late += u64::from(self.paused.is_some() && mail.is_none());
         self.arrived += 1;
         let (arrival, value) = (self.arrived, WireValue::new(*header, bytes));
         self.channels[at].others.push_back(BacklogEntry { arrival, value, mail });
@@ -298,7 +316,7 @@ impl Inflow {
     pub(super) fn publish(&mut self, cx: &mut TaskContext<'_>, mut gone: impl FnMut(Relieved)) -> bool {
         let before = self.held;
         for at in 0..self.channels.len() {
-            let rests = Rests { topics: self.paused, questions: self.questions_wait };
+            let rests = Rests { topics_after: self.paused, questions: self.questions_wait };
             while let Some(Unheld { type_id, bytes, passed, refused }) =
                 self.channels[at].poll(&self.core, self.sender, rests, cx)
             {
@@ -314,6 +332,18 @@ impl Inflow {
         let Self { homes, channels, .. } = self;
         homes.retain(|_, channel| channels.iter().any(|backlog| backlog.channel == *channel));
         self.held < before
+    }
+
+    /// Nobody here wants messages of this type any more: lets go of those that wait, and says how many.
+    pub(super) fn forget(&mut self, type_id: u16) -> u64 {
+        let before = self.held;
+        for backlog in &mut self.channels {
+            let (messages, bytes) = backlog.forget(type_id);
+            self.held -= messages;
+            self.held_bytes -= bytes;
+        }
+        self.channels.retain(|backlog| !backlog.is_empty());
+        (before - self.held) as u64
     }
 
     fn refuse(&mut self, type_id: u16, error: &str) {

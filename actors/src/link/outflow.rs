@@ -34,8 +34,8 @@ pub(super) struct Outflow {
     ports: HashMap<u32, Arc<Port<Letter>>>,
     /// Those who wait for the answers to their questions, by the numbers of these.
     pub(super) asks: HashMap<u64, AnswerSender>,
-    /// Of queues that were left when the peer was given up: the stamp of the last message that the link has
-    /// taken. Its subscribers get what is retained once, also when the link is back.
+    /// Of queues that were left while the peer wanted nothing, or when it was given up: the stamp of the last
+    /// message that the link has taken. Its subscribers get what is retained once, also when the link is back.
     passed: HashMap<u16, u64>,
     pub(super) too_long: u64,
     pub(super) unsent: u64,
@@ -60,6 +60,14 @@ impl Outgoing {
     fn type_id(&self) -> Option<u16> {
         match self {
             Self::Topic(queue) => Some(queue.kind().type_id),
+            Self::Letters(..) => None,
+        }
+    }
+
+    /// The type of a topic, and the stamp of the last message that the link has taken.
+    fn passed(&self) -> Option<(u16, u64)> {
+        match self {
+            Self::Topic(queue) => queue.passed().map(|stamp| (queue.kind().type_id, stamp)),
             Self::Letters(..) => None,
         }
     }
@@ -152,7 +160,11 @@ impl Outflow {
                 match wanted(type_id).map(u32::from) {
                     Some(number) if number == channel.number => at += 1,
                     Some(number) => moved.push((number, channel.queues.swap_remove(at))),
-                    None => self.unsent += channel.queues.swap_remove(at).leave(),
+                    None => {
+                        let queue = channel.queues.swap_remove(at);
+                        self.passed.extend(queue.passed());
+                        self.unsent += queue.leave();
+                    }
                 }
             }
         }
@@ -239,11 +251,8 @@ impl Outflow {
     /// more.
     pub(super) fn leave(&mut self, link: &mut Link) {
         self.ports.clear();
-        for queue in self.channels.iter().flat_map(|channel| &channel.queues) {
-            if let Outgoing::Topic(queue) = queue {
-                self.passed.extend(queue.passed().map(|stamp| (queue.kind().type_id, stamp)));
-            }
-        }
+        let queues = self.channels.iter().flat_map(|channel| &channel.queues);
+        self.passed.extend(queues.filter_map(Outgoing::passed));
         let queues = self.channels.drain(..).flat_map(|channel| channel.queues);
         self.unsent += queues.map(Outgoing::leave).sum::<u64>();
         self.forget(link);

@@ -37,6 +37,8 @@ struct Desk {
     broken: Option<Instant>,
     /// Messages that wait in queues, looked at while the bus drains.
     queued: u64,
+    /// Of those that are held, how many came after a pause had begun. Likewise.
+    late: u64,
     /// The task has ended.
     closed: bool,
 }
@@ -84,6 +86,7 @@ impl Peer {
                 stats,
                 broken: None,
                 queued: 0,
+                late: 0,
                 closed: false,
             }),
             is_attached: AtomicBool::new(false),
@@ -195,9 +198,10 @@ impl Peer {
         desk.broken = broken;
     }
 
-    /// The task's: how many messages wait in queues.
-    pub(super) fn tell_queued(&self, messages: u64) {
-        self.desk().queued = messages;
+    /// The task's: how many messages wait in queues, and how many came after a pause had begun.
+    pub(super) fn tell_left(&self, queued: u64, late: u64) {
+        let mut desk = self.desk();
+        (desk.queued, desk.late) = (queued, late);
     }
 
     /// The task's: whether there is a connection.
@@ -260,11 +264,12 @@ impl Peer {
         let desk = self.desk();
         // A tool looks on, and is owed nothing; what it has sent is owed to those here.
         let unacknowledged = if self.is_tool() { 0 } else { desk.stats.waiting + desk.queued };
-        let unpublished = desk.stats.held;
-        (unacknowledged + unpublished > 0).then(|| LinkLoss {
+        let (unpublished, late) = (desk.stats.held.saturating_sub(desk.late), desk.late);
+        (unacknowledged + unpublished + late > 0).then(|| LinkLoss {
             peer: self.name(),
             unacknowledged,
             unpublished,
+            late,
         })
     }
 

@@ -13,7 +13,7 @@ pub(crate) trait Bridge: Any + Send + Sync {
     /// Whose messages those are that come over links, and whose the queues from which others are sent.
     fn id(&self) -> ActorId;
     fn stats(&self) -> Vec<LinkStats>;
-    /// Takes messages from peers, or lets them wait there.
+    /// Wants messages from peers, or none for now.
     fn admit(&self, admit: bool);
     /// Takes no messages from peers any more, and no new peers.
     fn close(&self);
@@ -45,7 +45,7 @@ impl Links {
         self.0.get().map(|bridge| &**bridge)
     }
 
-    /// Takes messages from peers, or lets them wait there.
+    /// Wants messages from peers, or none for now.
     pub(crate) fn admit(&self, admit: bool) {
         self.get().into_iter().for_each(|links| links.admit(admit));
     }

@@ -87,6 +87,9 @@ pub struct LinkLoss {
     pub unacknowledged: u64,
     /// Messages from the other bus that it knows to be here, and that no queue had room for.
     pub unpublished: u64,
+    /// Messages from the other bus that were on their way when this one asked for no more, as a drain does
+    /// ([`MessageBus::pause_ingress`](crate::MessageBus::pause_ingress)). They alone are no error.
+    pub late: u64,
 }
 
 impl LinkStats {
@@ -147,11 +150,11 @@ impl fmt::Display for LinkState {
 
 impl fmt::Display for LinkLoss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { peer, unacknowledged, unpublished } = self;
+        let Self { peer, unacknowledged, unpublished, late } = self;
         write!(f, "link {peer}: {unacknowledged} messages were not acknowledged")?;
-        match unpublished {
-            0 => Ok(()),
-            _ => write!(f, ", {unpublished} from there had no room here"),
-        }
+        let from_there =
+            [(unpublished, "had no room here"), (late, "came when this bus had asked for no more")];
+        let some = from_there.iter().filter(|(count, _)| **count > 0);
+        some.into_iter().try_for_each(|(count, why)| write!(f, ", {count} from there {why}"))
     }
 }

@@ -218,10 +218,77 @@ fn a_subscriber_that_comes_while_its_link_is_away_gets_what_is_retained_though_a
             drop(heard);
             tokio::time::sleep(Duration::from_millis(50)).await;
             let mut other = desk.subscriber::<Tick>().unwrap();
+            // A link that is held takes them for those who have left.
+            let ticks = market.publisher::<Tick>().unwrap();
+            for n in [5, 6] {
+                ticks.publish(Tick { n }).await.unwrap();
+            }
             desk.connect(LinkAddress::tcp(proxy.address.to_string())).unwrap();
-            hear_these(&mut other, &[2, 3, 4]).await;
-            market.publisher::<Tick>().unwrap().publish(Tick { n: 5 }).await.unwrap();
-            hear_these(&mut other, &[5]).await;
+            hear_these(&mut other, &[4, 5, 6]).await;
+            ticks.publish(Tick { n: 7 }).await.unwrap();
+            hear_these(&mut other, &[7]).await;
         }
+    });
+}
+
+#[test]
+fn who_comes_when_all_others_have_left_gets_one_queue_from_its_beginning_on() {
+    on_every_runtime(async || {
+        let market = builder("market").retain(Retention::<Tick>::last_n(3)).build();
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let desk = bus("desk");
+        let dialer = desk.connect(LinkAddress::tcp(listener.address())).unwrap();
+        dialer.linked().await;
+        let ticks = market.publisher::<Tick>().unwrap();
+        let (over, mut is_over) = tokio::sync::oneshot::channel();
+        let publishing = tokio::spawn(async move {
+            let mut n = 0;
+            while is_over.try_recv().is_err() {
+                ticks.publish(Tick { n }).await.unwrap();
+                n += 1;
+                if n % 64 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        for _ in 0..50 {
+            let mut heard = desk.subscriber::<Tick>().unwrap();
+            let first = heard.recv().await.unwrap().n;
+            for n in first + 1..first + 200 {
+                assert_eq!(heard.recv().await.unwrap().n, n, "the first was {first}");
+            }
+            drop(heard);
+            // The next one comes while messages are on their way to this one.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        over.send(()).unwrap();
+        publishing.await.unwrap();
+        assert_eq!((link(&market, "desk").lost, link(&desk, "market").refused), (0, 0));
+    });
+}
+
+#[test]
+fn a_bus_that_pauses_is_sent_nothing_and_gets_what_is_retained_once_when_it_goes_on() {
+    on_every_runtime(async || {
+        let market = builder("market").retain(Retention::<Tick>::last_n(3)).build();
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        send(&market, 5).await;
+        let desk = bus("desk");
+        let mut heard = desk.subscriber::<Tick>().unwrap();
+        desk.connect(LinkAddress::tcp(listener.address())).unwrap();
+        hear_these(&mut heard, &[2, 3, 4]).await;
+        for n in [6, 8] {
+            desk.pause_ingress();
+            until(|| link(&market, "desk").wants.is_empty()).await;
+            let (ticks, before) = (market.publisher::<Tick>().unwrap(), link(&market, "desk").sent);
+            for n in [n - 1, n] {
+                ticks.publish(Tick { n }).await.unwrap();
+            }
+            assert_eq!(link(&market, "desk").sent, before);
+            desk.resume_ingress();
+            hear_these(&mut heard, &[n - 1, n]).await;
+        }
+        market.publisher::<Tick>().unwrap().publish(Tick { n: 9 }).await.unwrap();
+        hear_these(&mut heard, &[9]).await;
     });
 }

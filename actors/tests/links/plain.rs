@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mycelium::{
     Actor, BoxError, Context, Handler, LinkAddress, LinkOptions, LinkState, MessageBus, PublishError,
-    Subscription, Subscriptions,
+    Subscription, Subscriptions, Supervisor,
 };
 
 use crate::common::on_every_runtime;
@@ -305,6 +305,76 @@ fn a_shutdown_names_what_a_peer_that_is_away_has_not_acknowledged() {
         // And the other side: all of these are there, one of them published.
         let error = desk.shutdown_within(Duration::from_millis(100)).await.unwrap_err();
         assert_eq!((&*error.links[0].peer, error.links[0].unpublished), ("market", 1_023));
+    });
+}
+
+#[test]
+fn two_buses_that_shut_down_together_do_not_wait_for_what_neither_takes() {
+    on_every_runtime(async || {
+        for capacity in [1, 100_000] {
+            let (market, desk) = linked().await;
+            let never_read = || Subscription::block().capacity(capacity);
+            let _ticks = desk.subscriber_with::<Tick>(never_read()).unwrap();
+            let _fills = market.subscriber_with::<Fill>(Subscription::block().capacity(capacity)).unwrap();
+            until_wanted(&market, "desk", &["Tick"]).await;
+            until_wanted(&desk, "market", &["Fill"]).await;
+            let (ticks, fills) = (market.publisher::<Tick>().unwrap(), desk.publisher::<Fill>().unwrap());
+            while ticks.try_publish(Tick { n: 0 }).is_ok() | fills.try_publish(Fill { n: 0 }).is_ok() {}
+            // The watchdog of the test is shorter than this.
+            let limit = Duration::from_secs(3_600);
+            _ = tokio::join!(market.shutdown_within(limit), desk.shutdown_within(limit));
+            for (bus, peer) in [(&market, "desk"), (&desk, "market")] {
+                let stats = link(bus, peer);
+                assert_eq!(stats.sent, stats.acknowledged + stats.waiting + stats.lost, "{stats}");
+            }
+        }
+    });
+}
+
+struct Counts(tokio::sync::mpsc::UnboundedSender<u64>);
+impl Actor for Counts {
+    type Error = BoxError;
+
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tick>();
+    }
+}
+impl Handler<Tick> for Counts {
+    async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        tokio::time::sleep(Duration::from_micros(50)).await;
+        self.0.send(tick.n)?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_drain_of_a_bus_whose_peer_goes_on_publishing_ends_and_misses_nothing_that_it_could_handle() {
+    on_every_runtime(async || {
+        let (market, desk) = linked().await;
+        let (count, mut counted) = tokio::sync::mpsc::unbounded_channel();
+        let tree = Supervisor::builder("root").actor("counts", move || Counts(count.clone()));
+        let tree = tree.start(&desk).await.unwrap();
+        until_wanted(&market, "desk", &["Tick"]).await;
+        let ticks = market.publisher::<Tick>().unwrap();
+        let publishing = tokio::spawn(async move {
+            for n in 0.. {
+                if ticks.publish(Tick { n }).await.is_err() {
+                    break;
+                }
+                if n % 64 == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+        });
+        while counted.recv().await.is_some_and(|n| n < 500) {}
+        // What a program does that is told to stop.
+        tree.drain(Duration::from_secs(3_600)).await.unwrap();
+        desk.shutdown_within(Duration::from_secs(3_600)).await.unwrap();
+        until(|| link(&market, "desk").state == LinkState::Gone).await;
+        let stats = link(&market, "desk");
+        assert_eq!(stats.fault.as_deref(), Some("the peer shuts down"), "{stats}");
+        market.shutdown().await.ok();
+        publishing.await.unwrap();
     });
 }
 

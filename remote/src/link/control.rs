@@ -21,6 +21,7 @@ pub(super) enum Control {
     Mailbox = 9,
     Ping = 10,
     Pong = 11,
+    Begin = 12,
 }
 
 impl Control {
@@ -37,6 +38,7 @@ impl Control {
             9 => Self::Mailbox,
             10 => Self::Ping,
             11 => Self::Pong,
+            12 => Self::Begin,
             type_id => return Err(LinkFault::UnknownControl { type_id }),
         })
     }
@@ -54,6 +56,7 @@ impl Control {
             Self::Mailbox => "Mailbox",
             Self::Ping => "Ping",
             Self::Pong => "Pong",
+            Self::Begin => "Begin",
         }
     }
 

@@ -26,6 +26,9 @@ pub enum Input<'a> {
         /// In which channel.
         channel: Option<u16>,
     },
+    /// This end wants no messages of topics for now, or those that it wanted before again: nobody has left
+    /// meanwhile.
+    Pause(bool),
     /// So many received messages of a type were consumed: they wait nowhere for room any more.
     Consumed {
         /// Their type.

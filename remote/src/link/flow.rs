@@ -5,7 +5,7 @@ use super::control::Control;
 
 /// How many entries a frame of interest or credit has at most.
 const ENTRIES_MAX: usize = 1_024;
-/// The channel of an interest that is withdrawn.
+/// The channel of an interest that is withdrawn, or paused.
 pub(super) const NO_CHANNEL: u16 = u16::MAX;
 
 /// What travels of one message type. Counts are of this pair of incarnations.
@@ -32,8 +32,14 @@ pub(super) struct Flow {
     pub(super) tell_credit: bool,
     /// Whether the peer knows of an interest, or has to be told that there is none.
     announced: bool,
-    /// The interest was withdrawn, and the peer does not know it yet.
-    withdrawn: bool,
+    /// How often this end has withdrawn its interest.
+    round: u32,
+    /// The first sequence of this round, as far as the peer has said.
+    pub(super) due_from: u64,
+    /// The round in which the peer wants it, and the last sequence before that round.
+    asked_round: u32,
+    begins_behind: u64,
+    tell_begin: bool,
     /// The peer has withdrawn its interest since that was asked last.
     left: bool,
 }
@@ -53,7 +59,11 @@ impl Flow {
             tell_interest: false,
             tell_credit: false,
             announced: false,
-            withdrawn: false,
+            round: 0,
+            due_from: 0,
+            asked_round: 0,
+            begins_behind: 0,
+            tell_begin: false,
             left: false,
         }
     }
@@ -71,7 +81,10 @@ impl Flow {
         if self.wanted == channel {
             return;
         }
-        self.withdrawn |= channel.is_none() && self.announced;
+        if channel.is_none() {
+            // Of what comes of it, the peer will say where that ends and the next round begins.
+            (self.round, self.due_from) = (self.round.wrapping_add(1), u64::MAX);
+        }
         self.wanted = channel;
         self.announced = true;
         self.tell_interest = true;
@@ -98,23 +111,44 @@ impl Flow {
         }
     }
 
-    /// The peer wants it in this channel, or not any more.
-    pub(super) fn ask(&mut self, channel: Option<u16>) {
-        self.left |= channel.is_none() && self.asked.is_some();
+    /// The peer wants it in this channel, or not now. In another round than before, others want it: what
+    /// was sent up to `last` was not for them.
+    pub(super) fn ask(&mut self, channel: Option<u16>, round: u32, last: u64) {
+        if round != self.asked_round {
+            (self.asked_round, self.begins_behind) = (round, last);
+            (self.tell_begin, self.left) = (true, true);
+        }
         self.asked = channel;
     }
 
-    /// Appends what the peer has to know of this end's interest. Whoever wants it again is another than
-    /// before, so the peer hears of both.
-    fn tell_interest(&mut self, out: &mut Vec<u8>) {
-        if !std::mem::take(&mut self.tell_interest) {
-            return;
+    /// The peer has said behind which sequence this round begins.
+    pub(super) fn begin(&mut self, round: u32, sequence: u64) {
+        if round == self.round {
+            self.due_from = sequence.saturating_add(1);
         }
-        let withdrawn = std::mem::take(&mut self.withdrawn) && self.wanted.is_some();
-        for channel in withdrawn.then_some(NO_CHANNEL).into_iter().chain([self.wanted.unwrap_or(NO_CHANNEL)])
-        {
+    }
+
+    /// Has the peer told of this end's interest.
+    pub(super) fn tell_anew(&mut self) {
+        self.tell_interest = self.announced;
+    }
+
+    /// Appends what the peer has to know of this end's interest.
+    fn tell_interest(&mut self, paused: bool, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.tell_interest) {
+            let channel = self.wanted.filter(|_| !paused).unwrap_or(NO_CHANNEL);
             out.extend_from_slice(&self.type_id.to_le_bytes());
             out.extend_from_slice(&channel.to_le_bytes());
+            out.extend_from_slice(&self.round.to_le_bytes());
+        }
+    }
+
+    /// Appends where the round begins in which the peer wants it.
+    fn tell_begin(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.tell_begin) {
+            out.extend_from_slice(&self.type_id.to_le_bytes());
+            out.extend_from_slice(&self.asked_round.to_le_bytes());
+            out.extend_from_slice(&self.begins_behind.to_le_bytes());
         }
     }
 
@@ -132,24 +166,27 @@ impl Flow {
     /// A connection has come: the peer is told again what it may have missed.
     pub(super) fn attach(&mut self, agreed: bool) {
         self.agreed = agreed;
-        self.tell_interest = self.announced;
+        self.tell_anew();
         self.tell_credit = self.granted > 0;
+        self.tell_begin = self.asked_round != 0;
     }
 }
 
 impl Link {
     /// Appends what the peer has to know of interest and credit.
     pub(super) fn tell_flows(&mut self, out: &mut Vec<u8>) {
-        let (mut interest, mut credit) = (Vec::new(), Vec::new());
+        let (mut interest, mut credit, mut begins) = (Vec::new(), Vec::new(), Vec::new());
         for flow in self.flows.iter_mut().filter(|flow| flow.agreed) {
-            flow.tell_interest(&mut interest);
+            flow.tell_interest(self.paused, &mut interest);
+            flow.tell_begin(&mut begins);
             if std::mem::take(&mut flow.tell_credit) {
                 credit.extend_from_slice(&flow.type_id.to_le_bytes());
                 credit.extend_from_slice(&flow.granted.to_le_bytes());
             }
         }
-        interest.chunks(4 * ENTRIES_MAX).for_each(|entries| Control::Interest.encode(entries, out));
+        interest.chunks(8 * ENTRIES_MAX).for_each(|entries| Control::Interest.encode(entries, out));
         credit.chunks(10 * ENTRIES_MAX).for_each(|entries| Control::Credit.encode(entries, out));
+        begins.chunks(14 * ENTRIES_MAX).for_each(|entries| Control::Begin.encode(entries, out));
     }
 
     /// What the peer wants: type ids, rising, each with its channel.
@@ -158,8 +195,15 @@ impl Link {
         wanted.filter_map(|flow| Some((flow.type_id, flow.asked?)))
     }
 
+    /// From which sequence on messages of this type are for those who want it now: earlier ones were for
+    /// others, who have left, and are to be consumed and no more.
+    #[must_use]
+    pub fn due_from(&self, type_id: u16) -> u64 {
+        self.find_from(self.last, type_id).map_or(0, |at| self.flows[at].due_from)
+    }
+
     /// The type ids of which the peer has withdrawn its interest since this was asked last, rising. If it
-    /// wants one of them again, others there do than before.
+    /// wants one of them again, others there do than before. Look before anything more is sent.
     pub fn take_withdrawn(&mut self) -> Vec<u16> {
         let left =
             self.flows.iter_mut().filter_map(|flow| std::mem::take(&mut flow.left).then_some(flow.type_id));
@@ -185,31 +229,36 @@ mod tests {
         flow.consume(100, 8);
         assert_eq!((flow.granted, flow.unconsumed()), (12, 0), "no more is consumed than has come");
     }
+
     #[test]
-    fn an_interest_that_was_withdrawn_and_is_back_is_told_as_both() {
-        let entries = |flow: &mut Flow| {
+    fn an_interest_that_was_withdrawn_and_is_back_is_of_the_next_round() {
+        let entries = |flow: &mut Flow, paused| {
             let mut out = Vec::new();
-            flow.tell_interest(&mut out);
-            let channels = out.chunks(4).map(|entry| u16::from_le_bytes([entry[2], entry[3]]));
-            channels.collect::<Vec<_>>()
+            flow.tell_interest(paused, &mut out);
+            let entry = |at: &[u8]| (u16::from_le_bytes([at[2], at[3]]), at[4]);
+            out.chunks(8).map(entry).collect::<Vec<_>>()
         };
         let (mut flow, mut other) = (Flow::new(7), Flow::new(7));
         flow.want(Some(0), 8);
-        assert_eq!((entries(&mut flow), entries(&mut flow)), (vec![0], vec![]));
+        assert_eq!((entries(&mut flow, false), entries(&mut flow, false)), (vec![(0, 0)], vec![]));
+        other.ask(Some(0), 0, 0);
+        assert!(!other.left);
         flow.want(None, 8);
         flow.want(Some(1), 8);
-        let both = entries(&mut flow);
-        assert_eq!(both, [NO_CHANNEL, 1]);
-        other.ask(Some(0));
-        assert!(!other.left);
-        both.iter().for_each(|channel| other.ask(Some(*channel).filter(|channel| *channel != NO_CHANNEL)));
-        assert_eq!((other.left, other.asked), (true, Some(1)));
-        // The same ones, on another connection and in another channel.
+        assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(1, 1)], u64::MAX));
+        // Told again on another connection, and paused, it is the same one.
+        other.ask(Some(1), 1, 5);
+        assert!(std::mem::take(&mut other.left));
         flow.attach(true);
-        assert_eq!(entries(&mut flow), [1]);
+        assert_eq!(entries(&mut flow, true), [(NO_CHANNEL, 1)]);
+        other.ask(None, 1, 9);
+        assert_eq!((other.left, other.asked, other.begins_behind), (false, None, 5));
+        flow.begin(0, 3);
+        assert_eq!(flow.due_from, u64::MAX, "of an earlier round");
+        flow.begin(1, 5);
         flow.want(Some(2), 8);
-        assert_eq!(entries(&mut flow), [2]);
+        assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(2, 1)], 6));
         flow.want(None, 8);
-        assert_eq!(entries(&mut flow), [NO_CHANNEL]);
+        assert_eq!(entries(&mut flow, false), [(NO_CHANNEL, 2)]);
     }
 }

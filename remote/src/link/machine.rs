@@ -68,12 +68,14 @@ pub struct Link {
     pub(super) mailboxes: Mailboxes,
     probes: Probes,
     /// The place in `flows` that was looked for last.
-    last: usize,
+    pub(super) last: usize,
     received: u64,
     told: u64,
     unacked_bytes: usize,
     /// Some flow or mailbox has something to tell.
     pub(super) tells: bool,
+    /// This end wants no messages of topics now.
+    pub(super) paused: bool,
     /// The longest value that the peer reads, in bytes.
     value_len_max: usize,
     ack_at: u64,
@@ -107,6 +109,7 @@ impl Link {
             told: 0,
             unacked_bytes: 0,
             tells: false,
+            paused: false,
             value_len_max: 0,
             ack_at: u64::MAX,
             heard_at: 0,
@@ -250,6 +253,13 @@ impl Link {
                 self.tells = true;
                 Ok(Output::Nothing)
             }
+            Input::Pause(paused) => {
+                if std::mem::replace(&mut self.paused, paused) != paused {
+                    self.flows.iter_mut().for_each(Flow::tell_anew);
+                    self.tells = true;
+                }
+                Ok(Output::Nothing)
+            }
             Input::Consumed { type_id, count } => {
                 if let Some(at) = self.find(type_id) {
                     self.flows[at].consume(count, credit);
@@ -368,11 +378,13 @@ impl Link {
                 Ok(if count > 0 { Output::Acknowledged { count } } else { Output::Nothing })
             }
             Control::Interest => {
+                let last = self.window.last();
                 while !fields.rest().is_empty() {
-                    let (type_id, channel) = (fields.u16()?, fields.u16()?);
+                    let (type_id, channel, round) = (fields.u16()?, fields.u16()?, fields.u32()?);
                     let channel = Some(channel).filter(|channel| *channel != NO_CHANNEL);
-                    self.agreed_flow(type_id)?.ask(channel);
+                    self.agreed_flow(type_id)?.ask(channel, round, last);
                 }
+                self.tells = true;
                 Ok(Output::Interest)
             }
             Control::Credit => {
@@ -383,6 +395,13 @@ impl Link {
                     flow.limit = flow.limit.max(limit);
                 }
                 Ok(Output::Credit)
+            }
+            Control::Begin => {
+                while !fields.rest().is_empty() {
+                    let (type_id, round, sequence) = (fields.u16()?, fields.u32()?, fields.u64()?);
+                    self.agreed_flow(type_id)?.begin(round, sequence);
+                }
+                Ok(Output::Nothing)
             }
             Control::Bye => Ok(Output::Bye(Ended::parse(frame.value)?)),
             Control::Reject => Err(LinkFault::Rejected(Reject::parse(frame.value)?)),
@@ -555,7 +574,7 @@ impl Link {
         Some(at)
     }
 
-    fn find_from(&self, last: usize, type_id: u16) -> Option<usize> {
+    pub(super) fn find_from(&self, last: usize, type_id: u16) -> Option<usize> {
         if self.flows.get(last).is_some_and(|flow| flow.type_id == type_id) {
             return Some(last);
         }

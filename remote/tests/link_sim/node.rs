@@ -62,6 +62,12 @@ pub(crate) struct Peer {
     /// How many were answered, and how many will never be.
     pub(crate) answers: (u64, u64),
     pub(crate) redial_at: u64,
+    /// The queues of each type that this end sends from: which one, and how much was sent of it.
+    queues: BTreeMap<u16, (u64, u64)>,
+    /// The same of each type that it gets, in this round: none before the first message that is due.
+    getting: BTreeMap<u16, (u64, u64)>,
+    /// The queue of the peer's that was got last, in whatever round.
+    gotten: BTreeMap<u16, u64>,
 }
 
 /// What the world does for a process when it has read.
@@ -109,6 +115,9 @@ impl Process {
                 asked: BTreeMap::new(),
                 answers: (0, 0),
                 redial_at: 0,
+                queues: BTreeMap::new(),
+                getting: BTreeMap::new(),
+                gotten: BTreeMap::new(),
             }
         })
     }
@@ -182,13 +191,19 @@ impl Process {
         match peer.link.step(now, Input::Frame(frame)) {
             Ok(Output::Message) => self.message(node, frame),
             Ok(Output::Run { skip }) => {
-                for entry in frame.run().expect("the link says so").skip(skip) {
+                let entries = (frame.header.sequence..).zip(frame.run().expect("the link says so"));
+                for (sequence, entry) in entries.skip(skip) {
                     let RunEntry { type_id, version, root_len, .. } = entry;
-                    let header = Header { type_id, version, root_len, ..Header::default() };
+                    let header = Header { type_id, version, root_len, sequence, ..Header::default() };
                     self.message(node, &Frame { header, value: entry.value });
                 }
             }
             Ok(Output::Direct(direct)) => self.direct(node, direct, frame),
+            Ok(Output::Interest) => {
+                for type_id in peer.link.take_withdrawn() {
+                    peer.begin(type_id);
+                }
+            }
             Ok(Output::Opened) => {
                 let places: Vec<usize> = peer.link.served().map(|(place, _)| place).collect();
                 for place in places {
@@ -232,6 +247,8 @@ impl Process {
                 if let AttachError::PeerRestarted { .. } = error {
                     peer.answers.1 += peer.asked.len() as u64;
                     peer.asked.clear();
+                    TYPES.iter().for_each(|type_id| peer.begin(*type_id));
+                    peer.getting.clear();
                 }
                 refused(session, Some(error))
             }
@@ -275,6 +292,11 @@ impl Process {
         if self.count(node, frame).is_none() {
             return;
         }
+        let Header { type_id, sequence, .. } = frame.header;
+        let peer = self.peer(node);
+        if sequence >= peer.link.due_from(type_id) {
+            peer.get(type_id, word(frame, 2), word(frame, 3));
+        }
         let held = self.peer(node).held.entry(frame.header.type_id).or_default();
         *held += 1;
         assert!(*held <= u64::from(CONFIG.credit), "{held} messages wait, more than there is credit for");
@@ -282,8 +304,7 @@ impl Process {
 
     /// Looks whether a message comes in its turn: its number, unless it is to be lost.
     fn count(&mut self, node: usize, frame: &Frame<'_>) -> Option<u64> {
-        let word = |at: usize| u64::from_le_bytes(frame.value[at..at + 8].try_into().expect("eight bytes"));
-        let (from, number) = (word(0), word(8));
+        let (from, number) = (word(frame, 0), word(frame, 1));
         if std::mem::take(&mut self.lose_one) {
             return None;
         }
@@ -300,9 +321,13 @@ impl Process {
     pub(crate) fn send(&mut self, node: usize, type_id: u16, len: usize) {
         let id = self.id;
         let peer = self.peer(node);
-        let value = value(id, peer.sent + 1, len);
+        let mut value = value(id, peer.sent + 1, len + 16);
+        let (queue, sent) = peer.queues.entry(type_id).or_default();
+        value[16..24].copy_from_slice(&queue.to_le_bytes());
+        value[24..32].copy_from_slice(&(*sent + 1).to_le_bytes());
         if peer.link.send(&header(type_id), &value).is_ok() {
             peer.sent += 1;
+            *sent += 1;
         }
     }
 
@@ -375,6 +400,41 @@ impl Peer {
     fn theirs(&self) -> u64 {
         self.link.standing().peer_end / 1_000
     }
+
+    /// Others want this type than before: they get another queue.
+    fn begin(&mut self, type_id: u16) {
+        let (queue, sent) = self.queues.entry(type_id).or_default();
+        (*queue, *sent) = (*queue + 1, 0);
+    }
+
+    /// A message is due: it is the next of the queue of this round, or the first of one that nobody has had.
+    fn get(&mut self, type_id: u16, queue: u64, number: u64) {
+        let expected = match self.getting.get(&type_id) {
+            Some((queue, number)) => (*queue, number + 1),
+            None => (queue, 1),
+        };
+        assert_eq!((queue, number), expected, "of type {type_id}");
+        let theirs = (self.theirs() << 32) + queue;
+        if number == 1 {
+            let before = self.gotten.insert(type_id, theirs);
+            assert!(before.is_none_or(|before| before != theirs), "queue {queue} of {type_id} comes again");
+        }
+        self.getting.insert(type_id, (queue, number));
+    }
+
+    /// Whether this end wants the type from now on, and the peer is told.
+    pub(crate) fn want(&mut self, now: u64, type_id: u16, wanted: bool) {
+        if !wanted {
+            self.getting.remove(&type_id);
+        }
+        let want = Input::Want { type_id, channel: wanted.then_some(type_id % 2) };
+        self.link.step(now, want).expect("a wish breaks no rule");
+    }
+}
+
+/// A number of the value of a message.
+fn word(frame: &Frame<'_>, at: usize) -> u64 {
+    u64::from_le_bytes(frame.value[8 * at..8 * at + 8].try_into().expect("eight bytes"))
 }
 
 fn served() -> Served {

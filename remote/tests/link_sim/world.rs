@@ -195,8 +195,7 @@ impl World {
                     let change = healed || self.random.chance(5);
                     if change {
                         let wanted = healed || self.random.chance(75);
-                        let want = Input::Want { type_id, channel: wanted.then_some(type_id % 2) };
-                        peer.link.step(self.now, want).expect("a wish breaks no rule");
+                        peer.want(self.now, type_id, wanted);
                     }
                     let held = peer.held.entry(type_id).or_default();
                     if *held > 0 && (healed || self.random.chance(20)) {

@@ -15,7 +15,7 @@ impl Driver {
     /// Tells the peer what is wanted of it.
     pub(super) fn want(&mut self, wanted: &Arc<Interest>) {
         let before = std::mem::replace(&mut self.wanted, Arc::clone(wanted));
-        let now = self.hub.now();
+        let (now, mut gone) = (self.hub.now(), Vec::new());
         let mut want = |type_id, channel| {
             // A wish of this end breaks no rule.
             let _nothing = self.link.step(now, Input::Want { type_id, channel });
@@ -23,9 +23,15 @@ impl Driver {
         for (type_id, _) in before.iter() {
             if wanted.binary_search_by_key(type_id, |(type_id, _)| *type_id).is_err() {
                 want(*type_id, None);
+                gone.push(*type_id);
             }
         }
         wanted.iter().for_each(|(type_id, channel)| want(*type_id, Some(*channel)));
+        for type_id in gone {
+            // It waits for nobody.
+            let count = self.inflow.forget(type_id);
+            let _nothing = self.link.step(now, Input::Consumed { type_id, count });
+        }
     }
 
     /// Has the peer answer. Without a connection `reply` is dropped, which is an answer.

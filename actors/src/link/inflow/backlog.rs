@@ -56,7 +56,7 @@ impl BacklogEntry {
 
     fn rests(&self, rests: Rests) -> bool {
         match &self.mail {
-            None => rests.topics,
+            None => rests.topics_after.is_some_and(|arrived| self.arrival > arrived),
             Some(mail) => rests.questions && mail.way_back.is_some(),
         }
     }
@@ -83,6 +83,19 @@ impl Backlog {
         self.others.make_contiguous().sort_by_key(|held| held.arrival);
     }
 
+    /// Lets go of the messages of this topic: how many, and how many bytes.
+    pub(super) fn forget(&mut self, type_id: u16) -> (usize, usize) {
+        let mut gone = (0, 0);
+        let mut let_go = |strand, bytes| {
+            let goes = strand == Strand::Topic(type_id);
+            gone = if goes { (gone.0 + 1, gone.1 + bytes) } else { gone };
+            goes
+        };
+        self.tried.retain(|tried| !let_go(tried.strand, tried.bytes));
+        self.others.retain(|held| !let_go(held.strand(), held.value.bytes().len()));
+        gone
+    }
+
     /// The next message that waits no more.
     pub(super) fn poll(
         &mut self,
@@ -98,9 +111,6 @@ impl Backlog {
         }
         for at in 0..self.tried.len() {
             let tried = &mut self.tried[at];
-            if rests.topics && matches!(tried.strand, Strand::Topic(_)) {
-                continue;
-            }
             let Poll::Ready(result) = poll(&mut tried.attempt, cx) else { continue };
             let Tried { type_id, bytes, passed, question, .. } = self.tried.remove(at);
             return Some(match result {

@@ -135,8 +135,11 @@ fn seeds() -> Vec<Vec<u8>> {
     let only_hello = bytes.clone();
     Accept { nonce: NONCE, standing: Standing { end: 2, ..Standing::default() } }.encode(&mut bytes);
     let control = Header { flags: Flags::CONTROL, version: 1, ..Header::default() };
-    let values: [(u16, &[u8]); 3] =
-        [(4, &[7, 0, 0, 0, 9, 0, 1, 0]), (5, &[7, 0, 9, 0, 0, 0, 0, 0, 0, 0]), (6, &[0; 8])];
+    let values: [(u16, &[u8]); 3] = [
+        (4, &[7, 0, 0, 0, 0, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0]),
+        (5, &[7, 0, 9, 0, 0, 0, 0, 0, 0, 0]),
+        (6, &[0; 8]),
+    ];
     for (type_id, value) in values {
         frame::encode(&Header { type_id, ..control }, value, &mut bytes).expect("sound");
     }
