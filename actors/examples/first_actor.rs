@@ -1,7 +1,7 @@
 //! A first actor: it hears ticks and answers with their sum. Run it with `cargo run -p mycelium --example
 //! first_actor`.
 
-use mycelium::{Message, MessageBus, Result, actor};
+use mycelium::{MainResult, Message, MessageBus, actor};
 
 #[derive(Clone, Debug)]
 struct Tick(u64);
@@ -26,7 +26,7 @@ impl Sum {
 }
 
 #[tokio::main]
-async fn main() -> Result {
+async fn main() -> MainResult {
     let bus = MessageBus::new();
     let sum = bus.spawn(Sum(0))?;
     let ticks = bus.publisher::<Tick>()?;

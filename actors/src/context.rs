@@ -411,6 +411,41 @@ impl<A: Actor> Context<A> {
     /// The next life of a supervised actor has its subscriptions from the last one. Made anew, in `started`
     /// say, such a subscription stays the one it is, also if its policy or capacity would be others now.
     ///
+    /// ```
+    /// use mycelium::{Actor, BoxError, Context, Handler, Isolate, Message, Subscription};
+    ///
+    /// # #[derive(Clone, Debug)]
+    /// # struct Tick;
+    /// # impl Message for Tick {
+    /// #     const TYPE_ID: u16 = 1;
+    /// #     const NAME: &'static str = "Tick";
+    /// #     const TOPIC: &'static str = "ticks";
+    /// # }
+    /// struct Listen(bool);
+    /// struct Screen;
+    /// impl Actor for Screen { type Error = BoxError; }
+    /// impl Handler<Listen> for Screen {
+    ///     async fn handle(&mut self, listen: &Listen, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+    ///         if listen.0 {
+    ///             ctx.subscribe(Subscription::<Tick>::drop_oldest().capacity(16))?;
+    ///         } else {
+    ///             ctx.unsubscribe::<Tick>();
+    ///         }
+    ///         Ok(())
+    ///     }
+    /// }
+    /// impl Handler<Tick> for Screen {
+    ///     async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> { Ok(()) }
+    /// }
+    /// let mut isolate = Isolate::new(1);
+    /// let screen = isolate.spawn(Screen)?;
+    /// isolate.tell(&screen, Listen(true))?;
+    /// isolate.run()?;
+    /// isolate.publish(Tick)?;
+    /// assert_eq!(isolate.stats().unheard, 0);
+    /// # Ok::<(), BoxError>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SpawnError::AlreadySubscribed`] when this life has the subscription with another policy, capacity or
     /// echo (the key of `Conflate` is not compared), [`SpawnError::DuplicateTypeId`] when another message

@@ -62,6 +62,7 @@
 //! | wait, or do something often | [`Context::sleep`], [`Context::schedule_every`] |
 //! | call code that blocks | [`Context::spawn_blocking`]; [`OwnThread`] |
 //! | handle a stream | [`Context::attach_stream`] |
+//! | have several actors do the work of one | [`pool::Pool`], [`pool::PoolRef`] |
 //! | restart what fails | [`Supervisor`], [`tree::Child`], [`Tree`]; from a file [`Supervisor::from_toml`] |
 //! | hear of an end | [`Context::watch`], [`Context::depend_on`], [`ActorRef::ended`] |
 //! | end in order on Ctrl-C | [`Tree::run_until_signal`], [`MessageBus::shutdown`] |
@@ -85,6 +86,7 @@
 //! |---|---|
 //! | `ctrl-c` | `StopFlag::stop_on_ctrl_c`: Ctrl-C stops a sweep |
 //! | `progress` | `Sweep::progress_bar` |
+//! | `tls` | TLS for links over TCP: `LinkOptions::tls`, `TlsIdentity` |
 //! | `rust_decimal`, `ruint`, `jiff`, `chrono` | arithmetic on contract scalars, see [`scalar`] |
 //!
 //! # Where to read on

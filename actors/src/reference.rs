@@ -225,6 +225,26 @@ impl<A: Actor> ActorRef<A> {
     /// an isolate, which runs on this very thread, is not waited for: it is told as with
     /// [`try_tell`](Self::try_tell).
     ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum(0))?;
+    /// let reader = sum.clone();
+    /// let thread = std::thread::spawn(move || (1..=4).try_for_each(|number| reader.tell_blocking(number)));
+    /// tokio::task::spawn_blocking(|| thread.join()).await?.expect("it does not panic")?;
+    /// assert_eq!(sum.ask(Total).await?, 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// Those of [`tell`](Self::tell).
     pub fn tell_blocking<M>(&self, message: M) -> Result<(), TellError<M>>
@@ -411,6 +431,20 @@ impl<A: Actor> ActorRef<A> {
     /// Asks the actor to end: it finishes the message in hand, runs `stopping` and ends with
     /// [`StopReason::Normal`]. Messages that wait in its mailbox become dead letters: see
     /// [`stop_gracefully`](Self::stop_gracefully).
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, StopReason, actor};
+    /// # struct Sum(u64);
+    /// # #[actor] impl Sum { #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum(0))?;
+    /// sum.stop();
+    /// assert_eq!(sum.ended().await, StopReason::Normal);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stop(&self) {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.stop(),

@@ -382,6 +382,29 @@ impl<M> Retention<M> {
     /// function takes from a message. With more than `keys_max` keys, at least 1 and at most
     /// [`RETAINED_MAX`], the key that was published longest ago is forgotten and counted
     /// ([`TopicStats::retained_evicted`](crate::TopicStats::retained_evicted)).
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, Message, MessageBus, Retention, Subscription};
+    /// #[derive(Clone, Debug, PartialEq)]
+    /// struct Price { of: u64, is: u64 }
+    /// # impl Message for Price {
+    /// #     const TYPE_ID: u16 = 1;
+    /// #     const NAME: &'static str = "Price";
+    /// #     const TOPIC: &'static str = "prices";
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::builder().retain(Retention::<Price>::last_per_key(|price| price.of, 1_000)).build();
+    /// let prices = bus.publisher()?;
+    /// for (of, is) in [(1, 10), (2, 20), (1, 11)] {
+    ///     prices.publish(Price { of, is }).await?;
+    /// }
+    /// let mut late = bus.subscriber_with(Subscription::<Price>::block().with_retained())?;
+    /// assert_eq!(late.recv().await.as_deref(), Some(&Price { of: 2, is: 20 }));
+    /// assert_eq!(late.recv().await.as_deref(), Some(&Price { of: 1, is: 11 }));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn last_per_key(key: fn(&M) -> u64, keys_max: usize) -> Self {
         Self { keep: Keep::LastPerKey(key, bounded(keys_max)) }

@@ -6,13 +6,17 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `rust_decimal` | `+ - * /` and `checked_add` .. `checked_div`, `round_to` on [`Decimal`]; `From` both ways |
-//! | `ruint` | `checked_add` .. `checked_rem` on [`U256`] and [`I256`]; `From` both ways for `ruint::aliases::U256`, which is `alloy_primitives::U256` |
+//! | `rust_decimal` | `+ - * / %`, their assignments, unary `-`, sums, `checked_add` .. `checked_rem`, `round_to` on [`Decimal`]; `From` both ways, `TryFrom<f64>` |
+//! | `ruint` | the same operators and `checked_add` .. `checked_pow` on [`U256`] and [`I256`]; `From` both ways for `ruint::aliases::U256`, which is `alloy_primitives::U256` |
 //! | `jiff` | `"2024-01-31T09:30:00Z".parse::<Timestamp>()`; `From` and `TryFrom` for `jiff::Timestamp` |
 //! | `chrono` | `From` and `TryFrom` for `chrono::DateTime<Utc>` |
 //!
 //! Without a feature, the parts lead to any other library: [`Decimal::mantissa`], [`U256::to_limbs`] and
 //! their kin.
+
+#[cfg(any(feature = "ruint", feature = "rust_decimal"))]
+#[macro_use]
+mod operators;
 
 #[cfg(feature = "chrono")]
 mod chrono;

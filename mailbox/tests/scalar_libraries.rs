@@ -96,6 +96,49 @@ proptest! {
     }
 
     #[test]
+    fn operators_do_what_the_checked_methods_do(a in signed(), b in signed()) {
+        type Operator = fn(I256, I256) -> I256;
+        let all: [(Operator, Option<I256>); 5] = [
+            (|a, b| a + b, a.checked_add(b)),
+            (|a, b| a - b, a.checked_sub(b)),
+            (|a, b| a * b, a.checked_mul(b)),
+            (|a, b| a / b, a.checked_div(b)),
+            (|a, b| a % b, a.checked_rem(b)),
+        ];
+        for (operator, checked) in all {
+            prop_assert_eq!(std::panic::catch_unwind(|| operator(a, b)).ok(), checked);
+        }
+        if let Some(sum) = a.checked_add(b) {
+            let mut other = a;
+            other += b;
+            let mut third = a;
+            third += &b;
+            let (one, two) = (&a, &b);
+            prop_assert_eq!([one + b, a + two, one + two, other, third, [a, b].iter().sum()], [sum; 6]);
+        }
+        prop_assert_eq!(std::panic::catch_unwind(|| -a).ok(), I256::ZERO.checked_sub(a));
+        prop_assert_eq!(U256::try_from(a).is_ok(), !a.is_negative());
+        if let Ok(unsigned) = U256::try_from(a) {
+            prop_assert_eq!((unsigned.to_string(), I256::try_from(unsigned)), (a.to_string(), Ok(a)));
+        }
+    }
+
+    #[test]
+    fn powers_are_products(base in -40i128..=40, exponent in 0u32..=24) {
+        let base = I256::from(base);
+        let product = (0..exponent).try_fold(I256::ONE, |power, _| power.checked_mul(base));
+        prop_assert_eq!(base.checked_pow(exponent), product);
+    }
+
+    #[test]
+    fn a_decimal_of_a_float_reads_back_as_it(number in -1e15f64..1e15) {
+        let decimal = Decimal::try_from(number).unwrap();
+        prop_assert!((decimal.to_f64() - number).abs() <= 1e-28, "{decimal} {number}");
+        prop_assert_eq!(decimal.is_negative(), number < 0.0 && !decimal.is_zero());
+        prop_assert_eq!(decimal.abs().to_f64(), decimal.to_f64().abs());
+    }
+
+    #[test]
     fn unsigned_integers_are_those_of_ruint(limbs in any::<[u64; 4]>(), small in any::<u64>()) {
         let value = U256::from_limbs(limbs);
         let there: ruint::aliases::U256 = value.into();
@@ -117,6 +160,37 @@ proptest! {
         prop_assert_eq!(Timestamp::try_from(chrono::DateTime::<chrono::Utc>::from(time)), Ok(time));
         prop_assert_eq!(Timestamp::try_from(SystemTime::from(time)), Ok(time));
     }
+}
+
+#[test]
+fn floats_without_a_decimal_say_so() {
+    for number in [f64::NAN, f64::INFINITY, -1e30, f64::MAX] {
+        let error = Decimal::try_from(number).unwrap_err().to_string();
+        assert!(error.contains("is no Decimal: write a finite number"), "{error}");
+    }
+    assert_eq!(Decimal::try_from(0.1).unwrap().to_string(), "0.1");
+    assert_eq!(Decimal::try_from(f64::MIN_POSITIVE).unwrap(), Decimal::ZERO);
+    assert_eq!(
+        [Decimal::from(u64::MAX), Decimal::ONE].iter().sum::<Decimal>().to_string(),
+        "18446744073709551616"
+    );
+}
+
+#[test]
+fn differences_of_times_say_their_sign_and_ends_are_none() {
+    let (early, late) = (Timestamp::from_secs(1), Timestamp::from_millis(1_500));
+    assert_eq!(
+        (early.nanos_since(late), late.checked_since(early)),
+        (-500_000_000, Some(Duration::from_millis(500)))
+    );
+    assert_eq!((early.checked_since(late), early - late), (None, Duration::ZERO));
+    let ends = [Timestamp::from_nanos(i64::MIN), Timestamp::from_nanos(i64::MAX)];
+    assert_eq!(ends[1].nanos_since(ends[0]), i128::from(u64::MAX));
+    assert_eq!(
+        (ends[0].checked_sub(Duration::from_nanos(1)), ends[1].checked_add(Duration::MAX)),
+        (None, None)
+    );
+    assert_eq!(Timestamp::from_secs(i64::MAX), ends[1]);
 }
 
 #[test]
@@ -146,7 +220,7 @@ fn what_is_no_time_or_too_far_says_so() {
 }
 
 #[test]
-#[should_panic(expected = "no Decimal is their div")]
+#[should_panic(expected = "no Decimal is their quotient")]
 fn an_operator_without_a_result_panics_and_says_which() {
     let _ = Decimal::from(1) / Decimal::ZERO;
 }

@@ -25,16 +25,23 @@ const DEMO_FLAGS: &[(&str, &str)] = &[
 /// Crates whose shared structures have loom models, each with the arguments that select them.
 const LOOM_CRATES: &[(&str, &str)] = &[("mailbox", "-p mycelium-mailbox --lib")];
 
+/// The arithmetic of contract scalars lies behind features that nothing else switches on.
+const SCALARS: &str = "mycelium/rust_decimal,mycelium/ruint,mycelium/jiff,mycelium/chrono";
+
 /// Everything that must pass.
 pub(crate) fn test(root: &Path) -> Vec<Step> {
     let mut steps = vec![
         setup(),
         Step::cargo("fmt", "fmt --all -- --check"),
-        Step::cargo("clippy", "clippy --workspace --all-targets --locked -- -D warnings"),
-        Step::cargo("doc", "doc --workspace --no-deps --locked").env("RUSTDOCFLAGS", "-D warnings"),
+        Step::cargo(
+            "clippy",
+            &format!("clippy --workspace --all-targets --features {SCALARS} --locked -- -D warnings"),
+        ),
+        Step::cargo("doc", &format!("doc --workspace --no-deps --features {SCALARS} --locked"))
+            .env("RUSTDOCFLAGS", "-D warnings"),
         Step::cargo("test", "test --workspace --locked --no-fail-fast"),
-        // The arithmetic of contract scalars lies behind features that nothing else switches on.
         Step::cargo("scalars", "test --locked -p mycelium-mailbox --all-features --test scalar_libraries"),
+        Step::cargo("scalar-docs", "test --locked -p mycelium-mailbox --all-features --doc scalar"),
         // The oracle and the determinism of sweeps take thousands of runs, which are slow without
         // optimisation.
         Step::cargo("release", "test --release --locked -p backtest --test agreement --test oracle"),

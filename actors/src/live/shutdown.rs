@@ -72,6 +72,16 @@ impl std::error::Error for ShutdownError {}
 impl MessageBus {
     /// Ends all actors and services and closes the topics; waits [`SHUTDOWN_DEADLINE`] at most.
     ///
+    /// ```
+    /// # use mycelium::{MainResult, MessageBus};
+    /// #[tokio::main(flavor = "current_thread")]
+    /// async fn main() -> MainResult {
+    ///     let bus = MessageBus::new();
+    ///     // ...
+    ///     Ok(bus.shutdown().await?) // An error names who did not end in time, and ends with code 1.
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// See [`shutdown_within`](Self::shutdown_within).
     ///
@@ -97,6 +107,23 @@ impl MessageBus {
     /// Calling it again, or from several tasks, is harmless. An actor that calls it waits for itself until
     /// the limit. Where code that never awaits keeps every worker of the runtime, `limit` holds if this is
     /// awaited inside `block_on`, which needs no worker.
+    ///
+    /// ```
+    /// # use mycelium::{MessageBus, Result, actor};
+    /// # use std::time::Duration;
+    /// # struct Echo;
+    /// # #[actor] impl Echo { #[on(direct)] fn note(&mut self, _: &u64) {} }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let echo = bus.spawn(Echo)?;
+    /// if let Err(late) = bus.shutdown_within(Duration::from_secs(2)).await {
+    ///     eprintln!("{late}"); // Who was killed, and what was lost.
+    /// }
+    /// assert!(!echo.is_alive());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`ShutdownError`] names who missed the deadline, or its own shutdown time in a tree, and which linked

@@ -192,6 +192,24 @@ impl MessageBus {
     /// Starts an actor on a thread of its own; otherwise the same as [`spawn`](Self::spawn). It returns when
     /// the thread runs. A supervised one: [`Child::on_thread`](crate::tree::Child::on_thread).
     ///
+    /// ```
+    /// # use mycelium::{MessageBus, OwnThread, Result, actor};
+    /// # struct Sum(u64);
+    /// # struct Total;
+    /// # #[actor] impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, by: &u64) { self.0 += by; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn_on_thread(OwnThread::new("sum"), Sum(0))?;
+    /// sum.tell(7).await?;
+    /// assert_eq!(sum.ask(Total).await?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`SpawnError::Thread`], and those of [`spawn`](Self::spawn).
     pub fn spawn_on_thread<A: Actor>(&self, thread: OwnThread, actor: A) -> Result<ActorRef<A>, SpawnError> {

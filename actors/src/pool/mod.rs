@@ -179,6 +179,17 @@ impl<A: Actor> Pool<A> {
     }
 
     /// Options of each worker as a child of its supervisor: redelivery, backoff, shutdown time, health.
+    ///
+    /// ```
+    /// # use mycelium::actor;
+    /// # struct Risk;
+    /// # #[actor] impl Risk { #[on(direct)] fn order(&mut self, _: &u64) {} }
+    /// use mycelium::pool::Pool;
+    /// use mycelium::tree::Redelivery;
+    ///
+    /// let pool = Pool::new(|| Risk).workers(4).each(|worker| worker.redelivery(Redelivery::Retry { attempts: 3 }));
+    /// # let _ = pool.supervisor("risk");
+    /// ```
     pub fn each(mut self, options: impl Fn(Child) -> Child + Send + Sync + 'static) -> Self {
         self.each = Arc::new(options);
         self

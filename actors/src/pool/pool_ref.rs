@@ -282,6 +282,28 @@ impl<A: Actor> PoolRef<A> {
     /// Waits until all that was told to the pool before has been handled, and what was published before, as
     /// far as its subscription has it. Workers that leave handle theirs too.
     ///
+    /// ```
+    /// # use mycelium::pool::Pool;
+    /// # use mycelium::{MessageBus, Result, Supervisor, actor};
+    /// # use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    /// static SUM: AtomicU64 = AtomicU64::new(0);
+    /// # struct Worker;
+    /// # #[actor] impl Worker { #[on(direct)] fn job(&mut self, job: &u64) { SUM.fetch_add(*job, Relaxed); } }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// # let pool = Pool::new(|| Worker).workers(2);
+    /// # let tree = Supervisor::builder("root").supervisor(pool.supervisor("pool")).start(&bus).await?;
+    /// # let pool = tree.pool_ref::<Worker>("root/pool").ok_or("it runs")?;
+    /// for job in 1..=4 {
+    ///     pool.tell(job).await?;
+    /// }
+    /// pool.flush().await?;
+    /// assert_eq!(SUM.load(Relaxed), 10);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`PoolError::Itself`] to a worker of the pool.
     ///

@@ -226,6 +226,23 @@ impl Child {
     /// the mailboxes are waited for. Services, futures and processes do unless set otherwise, actors do not.
     /// A service that only consumes, and an actor that lives on its timers, should say so. For a supervisor
     /// it means nothing.
+    ///
+    /// ```
+    /// use mycelium::tree::Child;
+    /// use mycelium::{BoxError, Service, ServiceContext};
+    ///
+    /// struct Journal;
+    /// impl Service for Journal {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         ctx.stopped().await; // In place of reading what others publish, and writing it down.
+    ///         Ok(())
+    ///     }
+    /// }
+    /// // It brings nothing in: a drain stops it last, when it has read all.
+    /// let journal = Child::service("journal", || Journal).source(false);
+    /// # assert_eq!(journal.id(), "journal");
+    /// ```
     pub fn source(mut self, source: bool) -> Self {
         self.0.start.source = Some(source);
         self
@@ -235,6 +252,34 @@ impl Child {
     /// [`ServiceContext::ready`](crate::ServiceContext::ready), in place of when its `started` has returned
     /// or its loop has begun; the next child starts after that. A process says so with a line of its output:
     /// [`ProcessSpec::ready_line`](super::ProcessSpec::ready_line). For a supervisor it means nothing.
+    ///
+    /// ```
+    /// use mycelium::tree::Child;
+    /// use mycelium::{BoxError, MessageBus, Service, ServiceContext, Supervisor};
+    ///
+    /// struct Prices;
+    /// impl Service for Prices {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         tokio::task::yield_now().await; // In place of loading what the next child needs.
+    ///         ctx.ready();
+    ///         ctx.stopped().await;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// # struct Strategy;
+    /// # impl mycelium::Actor for Strategy { type Error = BoxError; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let desk = Supervisor::builder("desk")
+    ///     .child(Child::service("prices", || Prices).ready_when_told())
+    ///     .child(Child::actor("strategy", || Strategy)); // Starts when the prices are ready.
+    /// let tree = desk.start(&bus).await?;
+    /// # tree.shutdown().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn ready_when_told(mut self) -> Self {
         self.0.start.tells = self.0.start.builder().is_none();
         self
@@ -251,6 +296,26 @@ impl Child {
     ///
     /// A probed actor handles at most 16 messages in one go, and tells what it has in hand; others pay
     /// nothing for it.
+    ///
+    /// ```
+    /// use mycelium::tree::{Child, Health};
+    /// use mycelium::{BoxError, Service, ServiceContext};
+    /// use std::time::Duration;
+    ///
+    /// struct Feed;
+    /// impl Service for Feed {
+    ///     type Error = BoxError;
+    ///     async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+    ///         loop {
+    ///             ctx.sleep(Duration::from_millis(100)).await; // In place of reading a line.
+    ///             ctx.alive();
+    ///         }
+    ///     }
+    /// }
+    /// // Without a line for two seconds it is restarted.
+    /// let feed = Child::service("feed", || Feed).health(Health::within(Duration::from_secs(2)).restart());
+    /// # assert_eq!(feed.id(), "feed");
+    /// ```
     pub fn health(mut self, health: Health) -> Self {
         self.0.start.health = Some(health);
         self
@@ -337,6 +402,25 @@ impl Builder {
 
     /// Calls `observer` with the path of the supervisor and what happened, for each event of the whole tree,
     /// in the order of each supervisor. It runs on the supervisor's task and must not block.
+    ///
+    /// ```
+    /// use mycelium::tree::Notice;
+    /// use mycelium::{MessageBus, Supervisor};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), mycelium::BoxError> {
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let events = Arc::clone(&seen);
+    /// let root = Supervisor::builder("root")
+    ///     .future("once", || async { Ok(()) })
+    ///     .on_event(move |path, notice: &Notice| events.lock().unwrap().push(format!("{path}: {notice:?}")));
+    /// let tree = root.start(&MessageBus::new()).await?;
+    /// tree.shutdown().await?;
+    /// assert!(seen.lock().unwrap()[0].starts_with("root: "));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_event(
         mut self,
         observer: impl Fn(&str, &mycelium_supervisor::Notice) + Send + Sync + 'static,

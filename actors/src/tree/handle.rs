@@ -245,6 +245,22 @@ impl Tree {
     /// Adds a child to the supervisor at `path` and starts it. Under simple-one-for-one it becomes an
     /// instance: its id and what it runs are the child's, the options those of the one specification.
     ///
+    /// ```
+    /// # use mycelium::tree::Child;
+    /// # use mycelium::{MessageBus, Result, Supervisor, actor};
+    /// # struct Quoter;
+    /// # #[actor] impl Quoter { #[on(direct)] fn quote(&mut self, _: &u64) {} }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result {
+    /// # let bus = MessageBus::new();
+    /// let tree = Supervisor::builder("root").start(&bus).await?;
+    /// tree.start_child("root", Child::actor("GOOG", || Quoter)).await?;
+    /// tree.actor_ref::<Quoter>("root/GOOG").ok_or("it runs")?.tell(1).await?;
+    /// tree.terminate_child("root/GOOG").await?; // Stays known: `restart_child` or `delete_child`.
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// See [`CallError`].
     ///

@@ -130,11 +130,11 @@ impl Builder {
     ///
     /// ```no_run
     /// use mycelium::tree::RunEnd;
-    /// use mycelium::{BoxError, MessageBus, Supervisor};
+    /// use mycelium::{MainResult, MessageBus, Supervisor};
     /// use std::time::Duration;
     ///
     /// #[tokio::main]
-    /// async fn main() -> Result<RunEnd, BoxError> {
+    /// async fn main() -> MainResult<RunEnd> {
     ///     let bus = MessageBus::new();
     ///     Ok(Supervisor::builder("root").run_until_signal(&bus, Duration::from_secs(10)).await?)
     /// }
@@ -231,11 +231,11 @@ impl Tree {
     ///
     /// ```no_run
     /// use mycelium::tree::RunEnd;
-    /// use mycelium::{BoxError, MessageBus, Supervisor};
+    /// use mycelium::{MainResult, MessageBus, Supervisor};
     /// use std::time::Duration;
     ///
     /// #[tokio::main]
-    /// async fn main() -> Result<RunEnd, BoxError> {
+    /// async fn main() -> MainResult<RunEnd> {
     ///     let bus = MessageBus::new();
     ///     let tree = Supervisor::builder("root").start(&bus).await?;
     ///     Ok(tree.run_until_signal(Duration::from_secs(10)).await?)

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-use mycelium::Result;
+use mycelium::{MainResult, Result};
 
 mycelium::contracts!(); // Quote, Order, Limits
 
@@ -29,7 +29,7 @@ recipes! {
 }
 
 #[tokio::main]
-async fn main() -> Result<ExitCode> {
+async fn main() -> MainResult<ExitCode> {
     let mut named: Vec<String> = std::env::args().skip(1).collect();
     if named == ["--page"] {
         print!("{}", page());

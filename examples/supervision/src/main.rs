@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::tree::Factories;
-use mycelium::{MessageBus, Result, Supervisor};
+use mycelium::{MainResult, MessageBus, Result, Supervisor};
 
 use desk::{Feed, Filler, Strategy};
 use market::Market;
@@ -25,11 +25,11 @@ mycelium::contracts!(); // Price, Order
 /// How long the mailboxes may take to drain at the end.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
-fn main() -> Result<ExitCode> {
+fn main() -> MainResult<ExitCode> {
     match std::env::args().nth(1).as_deref() {
-        None => run(),
+        None => Ok(run()?),
         Some("gateway") => {
-            gateway::run(&std::env::args().nth(2).ok_or("the gateway is started by the tree")?)
+            Ok(gateway::run(&std::env::args().nth(2).ok_or("the gateway is started by the tree")?)?)
         }
         Some(other) => {
             eprintln!("error: `{other}` is no mode of this example; run it without arguments");

@@ -40,6 +40,8 @@ pub struct Decimal {
 impl Decimal {
     /// 0.
     pub const ZERO: Self = Self { lo: 0, hi: 0, scale: 0, negative: false, zero: 0 };
+    /// 1.
+    pub const ONE: Self = Self { lo: 1, ..Self::ZERO };
     /// The largest scale.
     pub const SCALE_MAX: u8 = 28;
     /// The largest mantissa: 2^96 - 1.
@@ -84,6 +86,18 @@ impl Decimal {
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.magnitude() == 0
+    }
+
+    /// Whether the value is below zero.
+    #[must_use]
+    pub const fn is_negative(self) -> bool {
+        self.negative && !self.is_zero()
+    }
+
+    /// The distance from zero, with the scale kept.
+    #[must_use]
+    pub const fn abs(self) -> Self {
+        Self { negative: false, ..self }
     }
 
     /// The closest `f64`.
@@ -144,10 +158,26 @@ where
     }
 }
 
-impl From<i64> for Decimal {
-    fn from(value: i64) -> Self {
-        Self { lo: value.unsigned_abs(), negative: value < 0, ..Self::ZERO }
-    }
+/// Exact. All four, so that `Decimal::from(1)` needs no suffix.
+macro_rules! from_integers {
+    ($($unsigned:ident, $signed:ident;)*) => {$(
+        impl From<$unsigned> for Decimal {
+            fn from(value: $unsigned) -> Self {
+                Self { lo: value.into(), ..Self::ZERO }
+            }
+        }
+
+        impl From<$signed> for Decimal {
+            fn from(value: $signed) -> Self {
+                Self { lo: value.unsigned_abs().into(), negative: value < 0, ..Self::ZERO }
+            }
+        }
+    )*};
+}
+
+from_integers! {
+    u64, i64;
+    u32, i32;
 }
 
 impl PartialEq for Decimal {

@@ -1,7 +1,8 @@
 //! Arithmetic on [`U256`] and [`I256`] by way of the crate `ruint`, whose `U256` is that of
-//! `alloy-primitives` too.
-//!
-//! There are no operators: those of the library wrap round silently.
+//! `alloy-primitives` too. Those of the library wrap round silently; operators here panic, as those of
+//! [`Decimal`](super::Decimal) do.
+
+use std::ops::Neg;
 
 use ruint::aliases::U256 as Library;
 
@@ -43,6 +44,39 @@ unsigned! {
     checked_rem: "The remainder; `None` where `other` is zero.";
 }
 
+impl U256 {
+    /// This number so many times multiplied with itself; `None` above 2^256 - 1.
+    ///
+    /// ```
+    /// use mycelium_mailbox::scalar::U256;
+    ///
+    /// let ether = U256::from(10u64).checked_pow(18).ok_or("too large")?;
+    /// let mut balance = ether * U256::from(3u64);
+    /// balance -= ether / U256::from(2u64);
+    /// assert_eq!(balance.to_string(), "2500000000000000000");
+    /// assert_eq!(U256::ZERO.checked_sub(U256::ONE), None);
+    /// # Ok::<(), &str>(())
+    /// ```
+    #[must_use]
+    pub fn checked_pow(self, exponent: u32) -> Option<Self> {
+        let this: Library = self.into();
+        this.checked_pow(Library::from(exponent)).map(Self::from)
+    }
+}
+
+operators!(U256: U256::ZERO, U256::ONE);
+operators!(I256: I256::ZERO, I256::ONE);
+
+impl Neg for I256 {
+    type Output = Self;
+
+    /// # Panics
+    /// The distance of [`I256::MIN`] from zero is no `I256`.
+    fn neg(self) -> Self {
+        Self::ZERO - self
+    }
+}
+
 /// The library has no signed integers: these calculate with the magnitude, and give it its sign back.
 impl I256 {
     /// The sum; `None` outside of -2^255 .. 2^255 - 1.
@@ -81,6 +115,13 @@ impl I256 {
     pub fn checked_rem(self, other: Self) -> Option<Self> {
         let remainder = self.magnitude().checked_rem(other.magnitude())?;
         Self::signed(self.is_negative(), remainder)
+    }
+
+    /// This number so many times multiplied with itself; `None` outside of -2^255 .. 2^255 - 1.
+    #[must_use]
+    pub fn checked_pow(self, exponent: u32) -> Option<Self> {
+        let power = self.magnitude().checked_pow(Library::from(exponent))?;
+        Self::signed(self.is_negative() && exponent % 2 == 1, power)
     }
 
     fn bits(self) -> Library {

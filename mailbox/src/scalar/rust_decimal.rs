@@ -1,11 +1,10 @@
 //! Arithmetic on [`Decimal`] by way of the crate `rust_decimal`, which keeps the same 96 bits and 28 digits.
 
-use std::iter::Sum;
-use std::ops::{Add, Div, Mul, Neg, Rem, Sub};
+use std::ops::Neg;
 
 use rust_decimal::Decimal as Library;
 
-use super::Decimal;
+use super::{Decimal, ScalarError};
 
 impl From<Decimal> for Library {
     /// Exact, with the scale kept.
@@ -24,42 +23,31 @@ impl From<Library> for Decimal {
     }
 }
 
-/// A checked method for an operation of the library, and the operator that panics where it gives `None`.
-macro_rules! operations {
-    ($($operator:ident :: $plain:ident, $checked:ident: $what:literal, $none:literal;)*) => {
+/// Each operation is the library's.
+macro_rules! checked {
+    ($($name:ident: $what:literal, $none:literal;)*) => {
         impl Decimal {
             $(
                 #[doc = concat!($what, "; `None` ", $none, ".")]
                 #[doc = "\n\nA result with more than 28 digits behind the point is rounded to the nearest, half to even."]
                 #[must_use]
-                pub fn $checked(self, other: Self) -> Option<Self> {
-                    Library::from(self).$checked(other.into()).map(Self::from)
+                pub fn $name(self, other: Self) -> Option<Self> {
+                    Library::from(self).$name(other.into()).map(Self::from)
                 }
             )*
         }
-
-        $(
-            impl $operator for Decimal {
-                type Output = Self;
-
-                #[doc = concat!("# Panics\nWhere [`Decimal::", stringify!($checked), "`] gives `None`.")]
-                fn $plain(self, other: Self) -> Self {
-                    self.$checked(other).unwrap_or_else(|| {
-                        panic!("{self} and {other}: no Decimal is their {}", stringify!($plain))
-                    })
-                }
-            }
-        )*
     };
 }
 
-operations! {
-    Add::add, checked_add: "The sum", "where it takes more than 96 bits";
-    Sub::sub, checked_sub: "The difference", "where it takes more than 96 bits";
-    Mul::mul, checked_mul: "The product", "where it takes more than 96 bits";
-    Div::div, checked_div: "The quotient", "where it takes more than 96 bits or `other` is zero";
-    Rem::rem, checked_rem: "The remainder, with the sign of `self`", "where `other` is zero";
+checked! {
+    checked_add: "The sum", "where it takes more than 96 bits";
+    checked_sub: "The difference", "where it takes more than 96 bits";
+    checked_mul: "The product", "where it takes more than 96 bits";
+    checked_div: "The quotient", "where it takes more than 96 bits or `other` is zero";
+    checked_rem: "The remainder, with the sign of `self`", "where `other` is zero";
 }
+
+operators!(Decimal: Decimal::ZERO, Decimal::ONE);
 
 impl Decimal {
     /// Rounded to at most `digits` behind the point, half to even.
@@ -69,6 +57,10 @@ impl Decimal {
     ///
     /// let (price, quantity): (Decimal, Decimal) = ("101.255".parse()?, "3".parse()?);
     /// assert_eq!((price * quantity).round_to(2).to_string(), "303.76");
+    /// let mut cash = Decimal::from(1_000);
+    /// cash -= price * quantity;
+    /// assert_eq!(cash.to_string(), "696.235");
+    /// assert_eq!([price, quantity].iter().sum::<Decimal>().to_string(), "104.255");
     /// assert_eq!(Decimal::from(1).checked_div(Decimal::ZERO), None);
     /// # Ok::<(), mycelium_mailbox::scalar::ScalarError>(())
     /// ```
@@ -86,10 +78,26 @@ impl Neg for Decimal {
     }
 }
 
-impl Sum for Decimal {
-    /// # Panics
-    /// A partial sum takes more than 96 bits.
-    fn sum<I: Iterator<Item = Self>>(values: I) -> Self {
-        values.fold(Self::ZERO, Add::add)
+impl TryFrom<f64> for Decimal {
+    type Error = ScalarError;
+
+    /// The shortest decimal that reads back as this number: `0.1` becomes 0.1, where the exact value of the
+    /// bits has 55 digits.
+    ///
+    /// # Errors
+    /// [`ScalarError`] for what is not finite, and for what takes more than 96 bits. Digits beyond the 28th
+    /// behind the point are rounded, half to even.
+    fn try_from(number: f64) -> Result<Self, ScalarError> {
+        let error = || ScalarError {
+            of: "Decimal",
+            got: number.to_string(),
+            expected: "a finite number below 2^96 without the point",
+        };
+        if !number.is_finite() {
+            return Err(error());
+        }
+        // Rust prints the shortest text that reads back, and without an exponent.
+        let text = number.to_string();
+        Library::from_str_exact(&text).or_else(|_| text.parse()).map(Self::from).map_err(|_| error())
     }
 }

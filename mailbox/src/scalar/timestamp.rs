@@ -58,6 +58,18 @@ impl Timestamp {
         Self { nanos }
     }
 
+    /// The point `millis` milliseconds after 1970-01-01T00:00:00Z; beyond the ends of time, the end.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self { nanos: millis.saturating_mul(1_000_000) }
+    }
+
+    /// The point `seconds` seconds after 1970-01-01T00:00:00Z; beyond the ends of time, the end.
+    #[must_use]
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self { nanos: seconds.saturating_mul(NANOS_PER_SECOND) }
+    }
+
     /// Nanoseconds since 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn as_nanos(self) -> i64 {
@@ -71,6 +83,40 @@ impl Timestamp {
     pub fn now() -> Self {
         let now = SystemTime::now();
         Self::try_from(now).unwrap_or(Self { nanos: if now < UNIX_EPOCH { i64::MIN } else { i64::MAX } })
+    }
+
+    /// The point so much later; `None` after the end of time, in the year 2262.
+    #[must_use]
+    pub fn checked_add(self, duration: Duration) -> Option<Self> {
+        let nanos = i128::from(self.nanos).saturating_add_unsigned(duration.as_nanos());
+        Some(Self { nanos: i64::try_from(nanos).ok()? })
+    }
+
+    /// The point so much earlier; `None` before the beginning of time, in the year 1677.
+    #[must_use]
+    pub fn checked_sub(self, duration: Duration) -> Option<Self> {
+        let nanos = i128::from(self.nanos).saturating_sub_unsigned(duration.as_nanos());
+        Some(Self { nanos: i64::try_from(nanos).ok()? })
+    }
+
+    /// How long after `earlier` this is; `None` when it is before it.
+    #[must_use]
+    pub const fn checked_since(self, earlier: Self) -> Option<Duration> {
+        if self.nanos < earlier.nanos { None } else { Some(self.saturating_since(earlier)) }
+    }
+
+    /// The nanoseconds from `other` to this, below zero when this is before it.
+    ///
+    /// ```
+    /// use mycelium_mailbox::scalar::Timestamp;
+    ///
+    /// let (sent, received) = (Timestamp::from_millis(2), Timestamp::from_millis(1));
+    /// assert_eq!(received.nanos_since(sent), -1_000_000);
+    /// assert_eq!(received.checked_since(sent), None);
+    /// ```
+    #[must_use]
+    pub const fn nanos_since(self, other: Self) -> i128 {
+        self.nanos as i128 - other.nanos as i128
     }
 
     /// How long after `earlier` this is; zero when it is not.
@@ -89,8 +135,7 @@ impl Add<Duration> for Timestamp {
 
     /// Saturates at the end of time, in the year 2262.
     fn add(self, duration: Duration) -> Self {
-        let nanos = i128::from(self.nanos).saturating_add_unsigned(duration.as_nanos());
-        Self { nanos: i64::try_from(nanos).unwrap_or(i64::MAX) }
+        self.checked_add(duration).unwrap_or(Self { nanos: i64::MAX })
     }
 }
 
@@ -106,8 +151,7 @@ impl Sub<Duration> for Timestamp {
 
     /// Saturates at the beginning of time, in the year 1677.
     fn sub(self, duration: Duration) -> Self {
-        let nanos = i128::from(self.nanos).saturating_sub_unsigned(duration.as_nanos());
-        Self { nanos: i64::try_from(nanos).unwrap_or(i64::MIN) }
+        self.checked_sub(duration).unwrap_or(Self { nanos: i64::MIN })
     }
 }
 

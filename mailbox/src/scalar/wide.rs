@@ -48,7 +48,11 @@ pub struct I256 {
 
 impl U256 {
     /// 0.
-    pub const MIN: Self = Self { limbs: [0; 4] };
+    pub const ZERO: Self = Self { limbs: [0; 4] };
+    /// 1.
+    pub const ONE: Self = Self { limbs: [1, 0, 0, 0] };
+    /// 0.
+    pub const MIN: Self = Self::ZERO;
     /// 2^256 - 1.
     pub const MAX: Self = Self { limbs: [u64::MAX; 4] };
 
@@ -73,6 +77,10 @@ impl U256 {
 }
 
 impl I256 {
+    /// 0.
+    pub const ZERO: Self = Self { limbs: [0; 4] };
+    /// 1.
+    pub const ONE: Self = Self { limbs: [1, 0, 0, 0] };
     /// -2^255.
     pub const MIN: Self = Self { limbs: [0, 0, 0, 1 << 63] };
     /// 2^255 - 1.
@@ -122,6 +130,35 @@ impl From<u64> for U256 {
 impl From<u128> for U256 {
     fn from(value: u128) -> Self {
         Self { limbs: [value as u64, (value >> 64) as u64, 0, 0] }
+    }
+}
+
+impl TryFrom<I256> for U256 {
+    type Error = ScalarError;
+
+    /// # Errors
+    /// The value is below zero.
+    fn try_from(value: I256) -> Result<Self, ScalarError> {
+        let expected = "a whole number from 0 to 2^256 - 1";
+        if value.is_negative() {
+            return Err(ScalarError { of: "U256", got: value.to_string(), expected });
+        }
+        Ok(Self { limbs: value.limbs })
+    }
+}
+
+impl TryFrom<U256> for I256 {
+    type Error = ScalarError;
+
+    /// # Errors
+    /// The value is above 2^255 - 1.
+    fn try_from(value: U256) -> Result<Self, ScalarError> {
+        let same = Self { limbs: value.limbs };
+        let expected = "a whole number from -2^255 to 2^255 - 1";
+        if same.is_negative() {
+            return Err(ScalarError { of: "I256", got: value.to_string(), expected });
+        }
+        Ok(same)
     }
 }
 
