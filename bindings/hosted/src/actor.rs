@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mycelium::{
@@ -112,6 +113,8 @@ pub struct ActorSpec {
     make: Arc<Make>,
     topics: Vec<(WireTopics, Subscription<WireMessage>)>,
     pub(crate) known: Arc<Known>,
+    /// How many lives have begun, of all actors that are made of it.
+    lives: Arc<AtomicU64>,
 }
 
 /// An actor whose behaviour is a set of callbacks: a child of a supervision tree, made by
@@ -125,6 +128,8 @@ pub struct HostedActor {
 /// What the framework keeps for one life.
 #[derive(Default)]
 pub(crate) struct Own {
+    /// Which life it is.
+    pub(crate) life: u64,
     pub(crate) timers: HashMap<u64, Timed>,
     pub(crate) watches: HashMap<Monitor, u64>,
     /// How many timers were set.
@@ -161,6 +166,8 @@ pub(crate) struct Told(pub(crate) Encoded);
 /// A timer is due.
 #[derive(Clone)]
 pub(crate) struct Due {
+    /// The life that has set it.
+    pub(crate) life: u64,
     pub(crate) number: u64,
     pub(crate) serial: u64,
 }
@@ -168,7 +175,7 @@ pub(crate) struct Due {
 impl ActorSpec {
     /// `make` gives the behaviour of each life, on the thread of the actor.
     pub fn new(make: impl Fn() -> Result<Box<dyn Behavior>, Failure> + Send + Sync + 'static) -> Self {
-        Self { make: Arc::new(make), topics: Vec::new(), known: Arc::default() }
+        Self { make: Arc::new(make), topics: Vec::new(), known: Arc::default(), lives: Arc::default() }
     }
 
     /// Receives all messages of these topics, from the moment on in which the actor is spawned.
@@ -180,7 +187,8 @@ impl ActorSpec {
 
 impl HostedActor {
     pub(crate) fn new(spec: ActorSpec) -> Self {
-        Self { spec, behavior: None, own: Own::default() }
+        let life = spec.lives.fetch_add(1, Ordering::Relaxed);
+        Self { spec, behavior: None, own: Own { life, ..Own::default() } }
     }
 
     /// Calls the behaviour, which is there from `started` on.
@@ -292,14 +300,17 @@ impl Handler<Told> for HostedActor {
 
 impl Handler<Due> for HostedActor {
     async fn handle(&mut self, due: &Due, ctx: &mut Context<Self>) -> Result<(), Failure> {
-        // Another one may have been set under its number while it waited.
-        match self.own.timers.get(&due.number) {
-            Some(timed) if timed.serial == due.serial && !timed.repeats => {
-                self.own.timers.remove(&due.number)
-            }
-            Some(timed) if timed.serial == due.serial => None,
-            _ => return Ok(()),
-        };
+        // One that a life before this has set, and failed on, comes again: it has nothing to do with those of
+        // this life. Of this life's own, another one may have been set under its number while it waited.
+        if due.life == self.own.life {
+            match self.own.timers.get(&due.number) {
+                Some(timed) if timed.serial == due.serial && !timed.repeats => {
+                    self.own.timers.remove(&due.number)
+                }
+                Some(timed) if timed.serial == due.serial => None,
+                _ => return Ok(()),
+            };
+        }
         self.run(ctx, |behavior, scope| behavior.timer(due.number, scope)).await.map(drop)
     }
 }

@@ -84,7 +84,7 @@ impl Address {
     /// was handled.
     ///
     /// # Errors
-    /// [`Error::Tell`]: the actor has ended; [`Error::Answer`]: it takes no such message;
+    /// [`Error::Tell`]: the actor has ended; [`Error::TellItself`]; [`Error::Answer`]: it takes no such message;
     /// [`Error::Interrupted`]. Where the mailbox of an actor in an isolate is full, [`Error::Isolated`].
     pub fn tell(&self, message: Encoded) -> Result<(), Error> {
         if self.0.is_isolated() {
@@ -99,17 +99,18 @@ impl Address {
     ///
     /// # Errors
     /// [`Error::Ask`], and [`Error::Answer`] when the actor's code has failed to answer;
-    /// [`Error::Interrupted`]. For an actor in an isolate [`Error::Isolated`], and it was not asked.
+    /// [`Error::AskInterrupted`]. For an actor in an isolate [`Error::Isolated`], and it was not asked.
     pub fn ask(&self, query: Encoded, limit: Option<Duration>) -> Result<Encoded, Error> {
         if self.0.is_isolated() {
             return Err(Error::Isolated { what: "an answer" });
         }
         let asked = self.0.ask(query);
-        match limit {
+        let answer = match limit {
             // By this thread, which waits: the actor's own may be what is busy.
             Some(limit) => looking_within(limit, asked).unwrap_or(Err(Error::Ask(AskError::Timeout))),
             None => block_looking(asked),
-        }
+        };
+        answer.map_err(|error| if error == Error::Interrupted { Error::AskInterrupted } else { error })
     }
 
     /// The same as [`tell`](Self::tell), for tasks, and for threads that wait in their own way
@@ -148,7 +149,7 @@ impl Address {
 
 impl Addressed for ActorRef<HostedActor> {
     fn tell(&self, message: Encoded) -> Awaited<'_, ()> {
-        Box::pin(async { self.tell(Told(message)).await.map_err(|error| Error::Tell(error.to_string())) })
+        Box::pin(async { self.tell(Told(message)).await.map_err(Error::from) })
     }
 
     fn ask(&self, query: Encoded) -> Awaited<'_, Encoded> {
@@ -223,7 +224,7 @@ impl Exposed {
             let recipient = recipient.clone();
             Box::pin(async move {
                 let message: M = message.decode().map_err(Error::Answer)?;
-                recipient.tell(message).await.map_err(|error| Error::Tell(error.to_string()))
+                recipient.tell(message).await.map_err(Error::from)
             })
         };
         self.takes.insert(M::TYPE_ID, Box::new(take));

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mycelium::{ThreadHooks, Timestamp, WireDelivery, WireMessage, WireSubscriber, WireTopics};
+use mycelium::{ThreadHooks, WireDelivery, WireMessage, WireSubscriber, WireTopics};
 
 use crate::wait::Parking;
 use crate::{Error, Failure};
@@ -56,8 +56,8 @@ struct Orders {
     refuses: bool,
     /// Whether the thread has nothing of the foreign language any more.
     ended: bool,
-    /// Nothing that was published later than this is delivered: it ends when the rest is.
-    last: Option<Timestamp>,
+    /// Nothing with a later stamp than this is delivered: it ends when the rest is.
+    last: Option<u64>,
 }
 
 struct Post {
@@ -121,7 +121,8 @@ impl Delivery {
     }
 
     /// Ends a subscription: whether there was one. When this returns its callback does not run and will not,
-    /// and is dropped; called from a callback, it is dropped when that has returned.
+    /// and is dropped; called from a callback, it is dropped when that has returned. Nobody waits for a
+    /// callback that a close has given up.
     pub(crate) fn remove(&self, id: CallbackId) -> bool {
         let mut orders = lock(&self.post.orders);
         let Some(at) = orders.known.iter().position(|known| known.id == id) else { return false };
@@ -131,9 +132,10 @@ impl Delivery {
         drop(orders);
         self.post.tell();
         if !self.is_here() {
-            let gone = |orders: &mut Orders| !orders.known.iter().any(|known| known.id == id);
-            let orders = lock(&self.post.orders);
-            drop(self.post.changed.wait_while(orders, |orders| !gone(orders)));
+            let there = |orders: &mut Orders| {
+                orders.known.iter().any(|known| known.id == id) && !self.post.parking.is_stopped()
+            };
+            drop(self.post.changed.wait_while(lock(&self.post.orders), there));
         }
         first
     }
@@ -148,8 +150,8 @@ impl Delivery {
         lock(&self.post.orders).known.iter().any(|known| known.topics.takes(topic))
     }
 
-    /// Delivers what was published up to `last`, and ends; whether it has within `limit`.
-    pub(crate) fn finish(&self, last: Timestamp, limit: Duration) -> bool {
+    /// Delivers what has stamps up to `last`, and ends; whether it has within `limit`.
+    pub(crate) fn finish(&self, last: u64, limit: Duration) -> bool {
         lock(&self.post.orders).last = Some(last);
         self.post.tell();
         let ended = self.wait_end(limit);
@@ -162,6 +164,9 @@ impl Delivery {
     /// Ends as soon as the callback that runs has returned.
     pub(crate) fn stop(&self) {
         self.post.parking.stop();
+        // Under the lock: whoever is about to wait has seen it, or is woken.
+        let _orders = lock(&self.post.orders);
+        self.post.changed.notify_all();
     }
 
     /// Whether it has ended within `limit`.
@@ -193,7 +198,7 @@ impl Post {
     }
 
     /// Does what was ordered. `last` is what [`Delivery::finish`] says.
-    fn obey(&self, lines: &mut Vec<Line>, last: &mut Option<Timestamp>) {
+    fn obey(&self, lines: &mut Vec<Line>, last: &mut Option<u64>) {
         if !self.news.swap(false, Ordering::SeqCst) {
             return;
         }
@@ -268,16 +273,16 @@ fn run(post: &Arc<Post>, hooks: &dyn ThreadHooks) {
 }
 
 impl Line {
-    /// Calls for the messages that wait, a turn of them; how many. It has finished with the first one that
-    /// was published later than `last`.
-    fn deliver(&mut self, post: &Post, last: Option<Timestamp>) -> usize {
+    /// Calls for the messages that wait, a turn of them; how many. It has finished with the first one whose
+    /// stamp is later than `last`. Their times would not tell: over a link comes that of another clock.
+    fn deliver(&mut self, post: &Post, last: Option<u64>) -> usize {
         let Self { wanted, subscriber, held, finished, callback, .. } = self;
         if *finished && held.is_none() {
             return 0;
         }
-        let last = last.map_or(i64::MAX, Timestamp::as_nanos);
+        let last = last.unwrap_or(u64::MAX);
         let mut call = |delivery: &WireDelivery<'_>| {
-            if delivery.header.publish_ns > last {
+            if delivery.stamp > last {
                 *finished = true;
                 return;
             }
@@ -310,7 +315,8 @@ impl Line {
     }
 }
 
-fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
+/// What a panic says.
+pub(crate) fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&'static str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a text")
 }

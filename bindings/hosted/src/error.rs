@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use mycelium::tree::{CallError, StartError};
-use mycelium::{AskError, ShutdownError, SpawnError, WirePublishError};
+use mycelium::wire::ValueError;
+use mycelium::{AskError, ShutdownError, SpawnError, TellError, WirePublishError};
 
 /// What a callback of the foreign language failed with: its text, such as a traceback.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,8 +71,11 @@ pub enum Error {
         /// What it would wait for.
         what: &'static str,
     },
-    /// What looks while this thread waits has ended the wait: see [`on_wait`](crate::on_wait).
+    /// What looks while this thread waits has ended the wait, and nothing was sent: see
+    /// [`on_wait`](crate::on_wait).
     Interrupted,
+    /// It has ended the wait for an answer: the query may have been received, and may still be answered.
+    AskInterrupted,
     /// A tree was not started.
     Start(StartError),
     /// A supervisor refused a call.
@@ -83,6 +87,10 @@ pub enum Error {
     },
     /// A message was not told.
     Tell(String),
+    /// A message was not told: the mailbox is the caller's own, and full.
+    TellItself(String),
+    /// The bytes are no value of their message.
+    Value(ValueError),
     /// A query was not answered.
     Ask(AskError),
     /// Whoever was asked failed to answer.
@@ -112,11 +120,11 @@ pub enum ErrorKind {
     Contract = 4,
     /// See [`Error::Digest`].
     Digest = 5,
-    /// The bytes are no value of their message: [`WirePublishError::Value`].
+    /// The bytes are no value of their message: [`Error::Value`], [`WirePublishError::Value`].
     Value = 6,
     /// See [`Error::Buffer`] and [`Error::NotInBatch`].
     Buffer = 7,
-    /// See [`Error::Inside`]; also a publish that would wait for its own publisher.
+    /// See [`Error::Inside`]; also a publish, tell or ask that would wait for whoever calls it.
     Inside = 8,
     /// See [`Error::NoAddress`]; also whoever has ended.
     NoAddress = 9,
@@ -128,7 +136,7 @@ pub enum ErrorKind {
     System = 12,
     /// An argument makes no sense.
     Argument = 13,
-    /// See [`Error::Interrupted`].
+    /// See [`Error::Interrupted`] and [`Error::AskInterrupted`].
     Interrupted = 17,
 }
 
@@ -166,8 +174,11 @@ impl Error {
             Self::Publish(WirePublishError::SelfBlocked { .. })
             | Self::Inside { .. }
             | Self::Isolated { .. }
+            | Self::TellItself(_)
             | Self::Ask(AskError::Itself) => ErrorKind::Inside,
-            Self::Publish(WirePublishError::Value(_) | WirePublishError::TooLong { .. }) => ErrorKind::Value,
+            Self::Value(_) | Self::Publish(WirePublishError::Value(_) | WirePublishError::TooLong { .. }) => {
+                ErrorKind::Value
+            }
             Self::Contract(_) | Self::UnknownType { .. } | Self::Publish(_) => ErrorKind::Contract,
             Self::Digest { .. } => ErrorKind::Digest,
             Self::Subscribe(SpawnError::Thread { .. } | SpawnError::CapacityTooLarge { .. })
@@ -177,7 +188,7 @@ impl Error {
             Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) => ErrorKind::Tree,
             Self::Ask(AskError::Timeout) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
-            Self::Interrupted => ErrorKind::Interrupted,
+            Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,
             Self::Answer(_) | Self::Callback => ErrorKind::Callback,
         }
     }
@@ -233,6 +244,10 @@ impl fmt::Display for Error {
             Self::Interrupted => f.write_str(
                 "the wait was interrupted, and nothing was sent: do it again to go on waiting",
             ),
+            Self::AskInterrupted => f.write_str(
+                "the wait for an answer was interrupted: the query may have been received and may still be answered, so ask \
+                 again only what does no harm twice",
+            ),
             Self::Start(error) => error.fmt(f),
             Self::Call(error) => error.fmt(f),
             Self::NoAddress { path } => write!(
@@ -240,7 +255,8 @@ impl fmt::Display for Error {
                 "nobody is called {path:?}: a path begins with the name of its tree, as in `root/desk`; a Rust actor is \
                  found under the name that it was exposed with"
             ),
-            Self::Tell(cause) => f.write_str(cause),
+            Self::Tell(cause) | Self::TellItself(cause) => f.write_str(cause),
+            Self::Value(cause) => cause.fmt(f),
             Self::Ask(error) => error.fmt(f),
             Self::Answer(failure) => write!(f, "whoever was asked failed to answer: {failure}"),
             Self::Shutdown(error) => error.fmt(f),
@@ -261,11 +277,31 @@ impl std::error::Error for Error {}
 
 impl fmt::Display for PublishedSome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} were published, then: {}", self.published, self.error)
+        let published = self.published;
+        match &self.error {
+            // Whoever does it again publishes the others alone.
+            Error::Interrupted if published > 0 => {
+                write!(
+                    f,
+                    "{published} were published, then the wait was interrupted: publish those behind them to go on"
+                )
+            }
+            error => write!(f, "{published} were published, then: {error}"),
+        }
     }
 }
 
 impl std::error::Error for PublishedSome {}
+
+impl<M> From<TellError<M>> for Error {
+    fn from(error: TellError<M>) -> Self {
+        match &error {
+            // A tell waits for room, but for that in the mailbox of whoever tells.
+            TellError::Full(..) => Self::TellItself(error.to_string()),
+            _ => Self::Tell(error.to_string()),
+        }
+    }
+}
 
 impl From<WirePublishError> for Error {
     fn from(error: WirePublishError) -> Self {

@@ -3,13 +3,26 @@
 use std::fmt::Write as _;
 
 use mycelium::frame::Header;
-use mycelium::wire::{Contract, Messages, Untyped, Visitor, Wire};
+use mycelium::rkyv::util::AlignedVec;
+use mycelium::wire::{Contract, Messages, Untyped, ValueError, Visitor, Wire, valid};
 
-use crate::Error;
+use crate::{Encoded, Error};
 
 /// The messages of a runtime, by rising type id.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Known(Vec<Described>);
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    described: Vec<Described>,
+    /// How the bytes of each are checked.
+    checks: Vec<Check>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Check {
+    /// By the contract.
+    Untyped(Untyped),
+    /// By the type that the program has.
+    Typed(fn(&[u8], &Header) -> Result<(), ValueError>),
+}
 
 /// A message of a runtime's contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,11 +44,11 @@ pub struct Described {
     pub digest: u64,
 }
 
-struct Collect(Vec<Described>);
+struct Collect(Vec<(Described, Check)>);
 
 impl Visitor for Collect {
     fn typed<M: Wire>(&mut self) {
-        self.0.push(Described {
+        let described = Described {
             type_id: M::TYPE_ID,
             name: M::NAME,
             topic: M::TOPIC,
@@ -43,13 +56,19 @@ impl Visitor for Collect {
             root_len: M::ROOT_LEN,
             fixed: M::FIXED,
             digest: M::DIGEST,
-        });
+        };
+        let check = |bytes: &[u8], header: &Header| {
+            let mut aligned = AlignedVec::<16>::with_capacity(bytes.len());
+            aligned.extend_from_slice(bytes);
+            valid::<M>(&aligned, header.version, header.root_len).map(drop)
+        };
+        self.0.push((described, Check::Typed(check)));
     }
 
     fn untyped(&mut self, message: Untyped) {
         let offer = message.offer();
         let root_len = offer.layouts.last().map_or(0, |layout| layout.root_len);
-        self.0.push(Described {
+        let described = Described {
             type_id: message.type_id(),
             name: message.name(),
             topic: message.topic(),
@@ -57,7 +76,8 @@ impl Visitor for Collect {
             root_len,
             fixed: message.is_fixed(),
             digest: message.digest(),
-        });
+        };
+        self.0.push((described, Check::Untyped(message)));
     }
 }
 
@@ -67,14 +87,15 @@ impl Known {
     pub fn of(messages: &impl Messages) -> Self {
         let mut all = Collect(Vec::new());
         messages.each(&mut all);
-        all.0.sort_by_key(|message| message.type_id);
-        Self(all.0)
+        all.0.sort_by_key(|(message, _)| message.type_id);
+        let (described, checks) = all.0.into_iter().unzip();
+        Self { described, checks }
     }
 
     /// All of them.
     #[must_use]
     pub fn all(&self) -> &[Described] {
-        &self.0
+        &self.described
     }
 
     /// The message with this type id.
@@ -83,17 +104,39 @@ impl Known {
     /// [`Error::UnknownType`].
     #[inline]
     pub fn get(&self, type_id: u16) -> Result<&Described, Error> {
-        match self.0.binary_search_by_key(&type_id, |message| message.type_id) {
-            Ok(at) => Ok(&self.0[at]),
-            Err(_) => Err(Error::UnknownType { type_id }),
-        }
+        self.at(type_id).map(|at| &self.described[at])
+    }
+
+    /// Where the message with this type id is.
+    #[inline]
+    fn at(&self, type_id: u16) -> Result<usize, Error> {
+        let at = self.described.binary_search_by_key(&type_id, |message| message.type_id);
+        at.map_err(|_| Error::UnknownType { type_id })
+    }
+
+    /// A value of the current version of this message, if the bytes are one: what is told is checked as what
+    /// is published is.
+    ///
+    /// # Errors
+    /// [`Error::UnknownType`], [`Error::Value`].
+    pub fn encoded(&self, type_id: u16, bytes: &[u8]) -> Result<Encoded, Error> {
+        let at = self.at(type_id)?;
+        let header = self.described[at].header();
+        let checked = match self.checks[at] {
+            Check::Untyped(layout) => {
+                layout.check(bytes, header.version, header.root_len).map_err(ValueError::Wire)
+            }
+            Check::Typed(check) => check(bytes, &header),
+        };
+        checked.map_err(Error::Value)?;
+        Ok(Encoded { header, bytes: bytes.to_vec() })
     }
 
     /// The digest of all: what generated code calls the schema's digest.
     #[must_use]
     pub fn digest(&self) -> u64 {
         let mut text = "mycelium schema 1\n".to_owned();
-        for message in &self.0 {
+        for message in &self.described {
             let _ = writeln!(text, "{} {:016x}", message.type_id, message.digest);
         }
         fnv1a(&text)

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
@@ -10,13 +11,13 @@ use mycelium::frame::Header;
 use mycelium::tree::{Builder, Child};
 use mycelium::wire::{Contract, Messages};
 use mycelium::{
-    BusBuilder, BusStats, MessageBus, OwnThread, Subscription, ThreadHooks, Timestamp, Tree, WireDelivery,
-    WireMessage, WirePublishError, WireTopics,
+    BusBuilder, BusStats, MessageBus, OwnThread, Subscription, ThreadHooks, Tree, WireDelivery, WireMessage,
+    WirePublishError, WireTopics,
 };
 use tokio::runtime::{EnterGuard, Handle};
 
 use crate::actor::HostedActor;
-use crate::delivery::{CallbackId, Delivery};
+use crate::delivery::{CallbackId, Delivery, text_of};
 use crate::error::{Failure, PublishedSome};
 use crate::inside::{Inside, NoHooks};
 use crate::known::read;
@@ -67,6 +68,8 @@ struct Shared {
     bus: MessageBus,
     known: Arc<Known>,
     closed: AtomicBool,
+    /// Whether it was closed, and a callback had not returned in time.
+    gave_up: AtomicBool,
     handle: Handle,
     /// Whether the bus is that of another program.
     is_guest: bool,
@@ -125,11 +128,11 @@ impl RuntimeBuilder {
     /// # Errors
     /// [`Error::Threads`].
     pub fn start(self) -> Result<Runtime, Error> {
-        let threads = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(self.workers)
-            .thread_name("mycelium")
-            .enable_all()
-            .build()
+        let mut threads = tokio::runtime::Builder::new_multi_thread();
+        threads.worker_threads(self.workers).thread_name("mycelium").enable_all();
+        // A thread that the system refuses is a panic of tokio.
+        let threads = catch_unwind(AssertUnwindSafe(|| threads.build()))
+            .map_err(|panic| Error::Threads(text_of(&*panic).to_owned()))?
             .map_err(|error| Error::Threads(error.to_string()))?;
         let handle = threads.handle().clone();
         let bus = self.bus.runtime(handle.clone()).build();
@@ -188,6 +191,7 @@ impl Runtime {
                 bus,
                 known: Arc::new(known),
                 closed: AtomicBool::new(false),
+                gave_up: AtomicBool::new(false),
                 handle,
                 is_guest: owned.is_none(),
                 owned: Mutex::new(owned),
@@ -352,7 +356,7 @@ impl Runtime {
 
     /// Ends a subscription; whether there was one. When this returns, its callback does not run and is
     /// dropped, on the delivery thread; called from a callback, it is dropped once that has returned. It
-    /// waits for the callback that runs.
+    /// waits for the callback that runs, but for one that a close [gave up](Self::gave_up).
     #[allow(clippy::must_use_candidate, reason = "it does something")]
     pub fn unsubscribe(&self, callback: CallbackId) -> bool {
         let delivery = lock(&self.shared.delivery).clone();
@@ -431,6 +435,12 @@ impl Runtime {
         self.shared.closed.load(Ordering::SeqCst)
     }
 
+    /// Whether it was closed and a callback had not returned in time: nobody waits for that one any more.
+    #[must_use]
+    pub fn gave_up(&self) -> bool {
+        self.shared.gave_up.load(Ordering::SeqCst)
+    }
+
     /// Ends everything within `limit`: takes nothing more from outside, ends trees and actors in their order,
     /// calls callbacks for what still waits for them, and stops the threads. When this returns `Ok`, no
     /// callback runs and none will, whoever has begun to close it. Readers read what waits for them and then
@@ -450,12 +460,13 @@ impl Runtime {
             let finished = self.shared.hooks.wait_end(left()) && finished;
             return if finished { Ok(()) } else { Err(Error::Callback) };
         }
-        let ended = self.end_actors(limit);
-        // A bus of its own is shut down: nothing comes later, whatever clock a message has its time from.
-        let last = if self.shared.is_guest { self.shared.bus.clock().now() } else { NEVER };
+        let ended = self.end_actors(left);
+        // A bus of its own is shut down: nothing comes later.
+        let last = if self.shared.is_guest { self.shared.bus.take_stamp() } else { u64::MAX };
         let finished = delivery.is_none_or(|delivery| delivery.finish(last, left().max(GRACE)));
         // Those of actors end a little after them.
         let finished = self.shared.hooks.wait_end(left().max(GRACE)) && finished;
+        self.shared.gave_up.store(!finished, Ordering::SeqCst);
         self.shared.stop_readers();
         if let Some(threads) = lock(&self.shared.owned).take() {
             end_threads(threads, left().max(GRACE));
@@ -464,15 +475,16 @@ impl Runtime {
         if finished { Ok(()) } else { Err(Error::Callback) }
     }
 
-    fn end_actors(&self, limit: Duration) -> Result<(), Error> {
+    /// Ends them in the time that is `left`, which is that of all trees together.
+    fn end_actors(&self, left: impl Fn() -> Duration) -> Result<(), Error> {
         let _entered = self.enter();
         if !self.shared.is_guest {
-            return block_on(self.shared.bus.shutdown_within(limit)).map_err(Error::Shutdown);
+            return block_on(self.shared.bus.shutdown_within(left())).map_err(Error::Shutdown);
         }
         let trees = std::mem::take(&mut *lock(&self.shared.trees));
         let mut missed = Vec::new();
         for tree in trees.iter().rev() {
-            if let Err(error) = block_on(tree.shutdown_within(limit)) {
+            if let Err(error) = block_on(tree.shutdown_within(left())) {
                 missed.extend(error.missed);
             }
         }
@@ -506,9 +518,6 @@ impl Runtime {
         self.shared.handle.enter()
     }
 }
-
-/// Later than all times.
-const NEVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 
 /// How long a callback may take to return once the runtime closes, whatever the limit.
 const GRACE: Duration = Duration::from_millis(100);

@@ -81,9 +81,9 @@ impl Scope<'_> {
     /// A value of the current version of this message, such as an answer.
     ///
     /// # Errors
-    /// [`Error::UnknownType`].
+    /// [`Error::UnknownType`], [`Error::Value`].
     pub fn encoded(&self, type_id: u16, bytes: &[u8]) -> Result<Encoded, Error> {
-        Ok(Encoded { header: self.known.get(type_id)?.header(), bytes: bytes.to_vec() })
+        self.known.encoded(type_id, bytes)
     }
 
     /// The time on the bus's clock.
@@ -117,17 +117,18 @@ impl Scope<'_> {
     }
 
     /// Has [`Behavior::timer`](crate::Behavior::timer) called with this number after `delay`, in place of
-    /// whatever timer had the number. It ends with this life.
+    /// whatever timer had the number. It ends with this life; one whose callback has failed comes again in the
+    /// next one, where the child says that messages do.
     pub fn schedule_after(&mut self, delay: Duration, number: u64) {
-        let serial = self.next_serial(number);
-        let handle = self.ctx.schedule_after(delay, Due { number, serial });
+        let (serial, life) = (self.next_serial(number), self.own.life);
+        let handle = self.ctx.schedule_after(delay, Due { life, number, serial });
         self.own.timers.insert(number, Timed { handle, repeats: false, serial });
     }
 
     /// The same again and again.
     pub fn schedule_every(&mut self, every: impl Into<Every>, number: u64) {
-        let serial = self.next_serial(number);
-        let handle = self.ctx.schedule_every(every, Due { number, serial });
+        let (serial, life) = (self.next_serial(number), self.own.life);
+        let handle = self.ctx.schedule_every(every, Due { life, number, serial });
         self.own.timers.insert(number, Timed { handle, repeats: true, serial });
     }
 

@@ -360,6 +360,45 @@ fn an_ask_from_a_callback_ends_with_the_limit_of_its_bus() {
     runtime.close(WATCHDOG).unwrap();
 }
 
+#[test]
+fn an_interrupted_ask_says_that_its_query_may_have_been_received() {
+    let runtime = builder().bus(|bus| bus.topic_capacity(2)).start().unwrap();
+    let (released, asked) = (Arc::new(AtomicBool::new(false)), Log::default());
+    let (of_actor, heard) = (Arc::clone(&released), asked.clone());
+    let spec = ActorSpec::new(move || {
+        Ok(Box::new(Counting(heard.clone(), Silent(Arc::clone(&of_actor)))) as Box<dyn Behavior>)
+    });
+    let tree = runtime.start(root().child(runtime.child("silent", spec))).unwrap();
+    let silent = tree.address("root/silent").unwrap();
+    let _full = runtime.reader("ticks", Subscription::block()).unwrap();
+    mycelium_hosted::on_wait(Some(std::rc::Rc::new(|| true)));
+    for limit in [None, Some(WATCHDOG)] {
+        let error = silent.ask(encoded(&runtime, 10, &tick(1)), limit).unwrap_err();
+        assert_eq!((&error, error.kind()), (&Error::AskInterrupted, ErrorKind::Interrupted));
+        assert!(error.to_string().contains("may have been received"), "{error}");
+    }
+    let some = runtime.publish_many(7, &[0; 40], 8).unwrap_err();
+    assert_eq!((some.published, &some.error), (2, &Error::Interrupted));
+    assert!(some.to_string().starts_with("2 were published, then") && !some.to_string().contains("nothing"));
+    mycelium_hosted::on_wait(None);
+    released.store(true, Ordering::SeqCst);
+    silent.ask(encoded(&runtime, 10, &tick(1)), Some(WATCHDOG)).unwrap();
+    assert_eq!(asked.len(), 3, "whoever does it again asks twice");
+    runtime.close(WATCHDOG).unwrap();
+}
+
+/// Writes down what it is asked.
+struct Counting(Log, Silent);
+impl Behavior for Counting {
+    fn message(&mut self, message: &WireDelivery<'_>, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        self.1.message(message, scope)
+    }
+    fn query(&mut self, query: &Encoded, scope: &mut Scope<'_>) -> Result<Encoded, Failure> {
+        self.0.add("asked");
+        self.1.query(query, scope)
+    }
+}
+
 /// Closes another runtime than its own.
 struct Closer(Runtime, Log);
 
@@ -382,4 +421,33 @@ fn an_actor_of_one_runtime_closes_another() {
     log.wait_for("Ok(())");
     assert!(other.is_closed() && other.publish(7, &tick(1)).is_err());
     ours.close(WATCHDOG).unwrap();
+}
+
+/// Tells itself until that is refused.
+struct Talkative(Log);
+
+impl Behavior for Talkative {
+    fn message(&mut self, _: &WireDelivery<'_>, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        let own = scope.address();
+        let error = (0..1_000).find_map(|n| own.tell(scope.encoded(7, &tick(n)).unwrap()).err()).unwrap();
+        self.0.add(format!("{:?}", error.kind()));
+        Ok(())
+    }
+
+    fn told(&mut self, _: &Encoded, _: &mut Scope<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_actor_that_fills_its_own_mailbox_is_told_that_it_would_wait_for_itself() {
+    let runtime = builder().bus(|bus| bus.inbox_capacity(8)).start().unwrap();
+    let log = Log::default();
+    let heard = log.clone();
+    let spec = ActorSpec::new(move || Ok(Box::new(Talkative(heard.clone())) as Box<dyn Behavior>));
+    let child = runtime.child("talkative", spec.on("ticks", Subscription::block()));
+    let _tree = runtime.start(root().child(child)).unwrap();
+    runtime.publish(7, &tick(1)).unwrap();
+    log.wait_for("Inside");
+    runtime.close(WATCHDOG).unwrap();
 }

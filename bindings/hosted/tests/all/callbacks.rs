@@ -257,6 +257,34 @@ fn a_callback_that_never_returns_is_named_and_does_not_keep_the_close() {
 }
 
 #[test]
+fn an_unsubscribe_does_not_wait_for_a_callback_that_the_close_has_given_up() {
+    let runtime = runtime();
+    let (running, release) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (runs, released) = (Arc::clone(&running), Arc::clone(&release));
+    let stuck = runtime
+        .subscribe("ticks", block(), move |_| {
+            runs.store(true, Ordering::SeqCst);
+            until("released", || released.load(Ordering::SeqCst));
+            Ok(())
+        })
+        .unwrap();
+    let behind = runtime.subscribe("news", block(), |_| Ok(())).unwrap();
+    runtime.publish(7, &tick(1)).unwrap();
+    until("it runs", || running.load(Ordering::SeqCst));
+    let ends = |id| {
+        let runtime = runtime.clone();
+        std::thread::spawn(move || runtime.unsubscribe(id))
+    };
+    let before = ends(stuck);
+    assert_eq!((runtime.close(Duration::from_millis(20)), runtime.gave_up()), (Err(Error::Callback), true));
+    let after = ends(behind);
+    until("both have returned", || before.is_finished() && after.is_finished());
+    assert!(before.join().unwrap() && after.join().unwrap());
+    release.store(true, Ordering::SeqCst);
+    assert_eq!(runtime.close(WATCHDOG), Ok(()), "it has returned");
+}
+
+#[test]
 fn runtimes_come_and_go_from_many_threads_with_messages_in_flight() {
     let threads: Vec<_> = (0..4)
         .map(|thread| {

@@ -1,8 +1,9 @@
 //! Hosted actors in virtual time.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mycelium::tree::Backoff;
+use mycelium::tree::{Backoff, Redelivery};
 use mycelium::wire::Contract;
 use mycelium::{Isolate, RunError, Subscription, Supervisor, Timestamp, WireDelivery};
 use mycelium_hosted::{ActorSpec, Address, Behavior, Encoded, Error, Failure, HostedIsolate, Scope};
@@ -182,4 +183,55 @@ fn a_callback_that_fails_when_it_goes_on_ends_its_life() {
     alone.publish(7, &tick(FAILS_LATER)).unwrap();
     let failed = alone.isolate_mut().run().unwrap_err();
     assert!(matches!(&failed, RunError::ActorFailed { reason, .. } if reason.to_string().contains("later")));
+}
+
+/// Its timer fails in its first life, after it has set itself again where it is told to.
+struct Ticking {
+    log: Log,
+    first: bool,
+    sets_itself: bool,
+}
+
+impl Behavior for Ticking {
+    fn started(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        if self.first || !self.sets_itself {
+            scope.schedule_after(Duration::from_secs(10), 1);
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, _: &WireDelivery<'_>, _: &mut Scope<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    fn timer(&mut self, number: u64, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        let life = if self.first { "first" } else { "second" };
+        self.log.add(format!("{life}: {number} at {}", scope.now().as_nanos() / 1_000_000_000));
+        if !self.first {
+            return Ok(());
+        }
+        if self.sets_itself {
+            scope.schedule_after(Duration::from_secs(60), number);
+        }
+        Err(Failure::new("told to"))
+    }
+}
+
+#[test]
+fn a_timer_that_failed_comes_again_beside_those_of_the_next_life() {
+    for (sets_itself, wanted) in [
+        (true, vec!["first: 1 at 10", "second: 1 at 10"]),
+        (false, vec!["first: 1 at 10", "second: 1 at 10", "second: 1 at 20"]),
+    ] {
+        let (mut hosted, log) = (isolate(), Log::default());
+        let (of_actor, lives) = (log.clone(), AtomicUsize::new(0));
+        let spec = ActorSpec::new(move || {
+            let first = lives.fetch_add(1, Ordering::SeqCst) == 0;
+            Ok(Box::new(Ticking { log: of_actor.clone(), first, sets_itself }) as Box<dyn Behavior>)
+        });
+        let child = hosted.child("ticking", spec).redelivery(Redelivery::Retry { attempts: 2 });
+        hosted.start(&Supervisor::builder("root").child(child)).unwrap();
+        run(&mut hosted);
+        assert_eq!(log.all(), wanted);
+    }
 }

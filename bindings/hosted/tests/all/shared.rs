@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use mycelium::wire::{Layout, Messages, Visitor, Wire};
+use mycelium::frame::Header;
+use mycelium::wire::{Contract, Layout, Messages, Visitor, Wire};
 use mycelium::{
     Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscription, Subscriptions,
     ThreadHooks,
 };
 use mycelium_hosted::{Encoded, Error, ErrorKind, Exposed, Runtime};
 
-use crate::common::{Log, WATCHDOG, price, tick, until};
+use crate::common::{Log, TABLE, WATCHDOG, price, tick, until};
 
 macro_rules! message {
     ($name:ident, $id:literal, $topic:literal) => {
@@ -155,5 +156,40 @@ fn a_runtime_on_a_busy_bus_closes_with_what_was_published_before() {
     assert_eq!(heard.load(Ordering::SeqCst), at_close, "and none after it");
     goes_on.store(false, Ordering::SeqCst);
     publishing.join().unwrap();
+    threads.block_on(bus.shutdown()).unwrap();
+}
+
+/// What comes over a link keeps the time of its origin, whose clock may be another one.
+#[test]
+fn a_close_delivers_what_was_published_before_it_whatever_time_a_message_has() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let contract = Contract::parse(TABLE).unwrap();
+    let bus = MessageBus::builder().contract(contract).runtime(threads.handle().clone()).build();
+    let runtime = Runtime::share(bus.clone(), &contract, threads.handle().clone(), Arc::new(NoHooks));
+    let (heard, goes_on) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (hears, released) = (Arc::clone(&heard), Arc::clone(&goes_on));
+    let how = Subscription::block().capacity(2_000);
+    runtime
+        .subscribe("ticks", how, move |_| {
+            until("released", || released.load(Ordering::SeqCst));
+            hears.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        })
+        .unwrap();
+    let header = runtime.known().get(7).unwrap().header();
+    let later = bus.clock().now().as_nanos() + 1_000_000_000;
+    for at in 0..=1_000 {
+        // Behind those that are delivered before the thread looks whether it is to end.
+        let publish_ns = if at == 500 { later } else { 0 };
+        bus.try_publish_wire(&Header { publish_ns, ..header }, &tick(at)).unwrap();
+    }
+    let closing = {
+        let runtime = runtime.clone();
+        std::thread::spawn(move || runtime.close(WATCHDOG))
+    };
+    until("it closes", || runtime.is_closed());
+    goes_on.store(true, Ordering::SeqCst);
+    assert_eq!(closing.join().unwrap(), Ok(()));
+    assert_eq!(heard.load(Ordering::SeqCst), 1_001);
     threads.block_on(bus.shutdown()).unwrap();
 }
