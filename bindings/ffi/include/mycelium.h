@@ -52,7 +52,8 @@ enum MyceliumError
     MYCELIUM_ERROR_PANIC = -15,
     // The process was forked after this was made: its threads are not here.
     MYCELIUM_ERROR_FORKED = -16,
-    // What looks while this thread waits (`mycelium_on_wait`) has ended the wait; nothing was sent.
+    // What looks while this thread waits (`mycelium_on_wait`) has ended the wait. What was to be published or
+    // told was not; a query may have been received, and may still be answered.
     MYCELIUM_ERROR_INTERRUPTED = -17,
 };
 #ifndef __cplusplus
@@ -149,7 +150,8 @@ typedef struct MyceliumThreadHooks {
 typedef struct MyceliumOptions {
     // `sizeof(MyceliumOptions)`.
     size_t size;
-    // Threads that run supervisors and timers; 1 unless set. Actors and callbacks have their own.
+    // Threads that run supervisors and timers; 1 unless set, 1,024 at most. Actors and callbacks have their
+    // own.
     uint32_t workers;
     // How many messages may wait for a subscriber that does not say it.
     uint32_t topic_capacity;
@@ -305,9 +307,6 @@ const char *mycelium_error(void);
 // text is copied. An actor's text is the reason of its end.
 int32_t mycelium_fail(const char *text);
 
-// Of the C library.
-extern int32_t pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
-
 // Frees a handle of any kind. A runtime is closed (5 s at most, see `mycelium_runtime_close`), a reader and
 // a subscription end, a tree is told to stop and not waited for. Freeing a handle twice is an error.
 int64_t mycelium_free(MyceliumHandle handle);
@@ -355,8 +354,9 @@ int64_t mycelium_try_publish(MyceliumHandle runtime, uint16_t type_id, const uin
 
 // Has `look` called with `user` on this thread about every 50 ms from now on, while a call of this thread
 // waits to publish, to tell or for an answer; null ends that. Where it returns anything but 0, the call ends
-// with `MYCELIUM_ERROR_INTERRUPTED`, and what was to be sent was not. A language whose signal handlers run
-// between its own instructions runs them there.
+// with `MYCELIUM_ERROR_INTERRUPTED`: what was to be published or told was not, and a query may have been
+// received, and may still be answered. A language whose signal handlers run between its own instructions runs
+// them there.
 int64_t mycelium_on_wait(MyceliumLook look, void *user);
 
 // Publishes a value of another version than the contract's: `version` and `root_len` say which, and how long
@@ -414,7 +414,7 @@ int64_t mycelium_read_array(MyceliumHandle reader, uint16_t type_id, uint8_t *ou
 // order, on one thread that serves all callbacks of the runtime. A failure is logged and counted, and the
 // next message comes. `release`, if not null, is called with `user` when it is used no more: also where this
 // fails. `mycelium_free` of the subscription waits for the callback that runs, unless it is called from
-// there.
+// there, or `mycelium_runtime_close` has given that callback up (`MYCELIUM_ERROR_CALLBACK`).
 int64_t mycelium_subscribe(MyceliumHandle runtime,
                            const char *topics,
                            int32_t policy,

@@ -43,7 +43,7 @@ pub extern "C" fn mycelium_is_alive(address: MyceliumHandle) -> i64 {
 unsafe fn message(runtime: &Runtime, type_id: u16, bytes: *const u8, len: usize) -> Result<Encoded, Fault> {
     // SAFETY: the caller passes so many bytes.
     let bytes = unsafe { pointers::bytes(bytes, len, "bytes") }?;
-    Ok(Encoded { header: runtime.known().get(type_id)?.header(), bytes: bytes.to_vec() })
+    Ok(runtime.known().encoded(type_id, bytes)?)
 }
 
 /// Puts a value of the current version into the mailbox of one actor, and keeps the thread while that is

@@ -11,6 +11,7 @@
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
 
 use mycelium::tree::Builder;
 use mycelium_hosted::{Address, CLOSE_DEADLINE, CallbackId, HostedTree, Reader, Runtime};
@@ -335,7 +336,9 @@ pub extern "C" fn mycelium_free(handle: MyceliumHandle) -> i64 {
         // While it is in the table: where it is refused, nothing has happened.
         let object = find(handle, "one that exists")?;
         if let Object::Runtime(runtime) = &*object {
-            let closed = runtime.close(CLOSE_DEADLINE);
+            // What a close has waited for in vain is not waited for again.
+            let limit = if runtime.gave_up() { Duration::ZERO } else { CLOSE_DEADLINE };
+            let closed = runtime.close(limit);
             if let Err(error @ mycelium_hosted::Error::Inside { .. }) = closed {
                 return Err(error.into());
             }

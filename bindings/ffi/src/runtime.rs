@@ -38,7 +38,8 @@ pub struct MyceliumThreadHooks {
 pub struct MyceliumOptions {
     /// `sizeof(MyceliumOptions)`.
     pub size: usize,
-    /// Threads that run supervisors and timers; 1 unless set. Actors and callbacks have their own.
+    /// Threads that run supervisors and timers; 1 unless set, 1,024 at most. Actors and callbacks have their
+    /// own.
     pub workers: u32,
     /// How many messages may wait for a subscriber that does not say it.
     pub topic_capacity: u32,
@@ -80,6 +81,9 @@ pub struct MyceliumTopicStats {
     /// Messages in the hand of an actor that failed.
     pub dead_letters: u64,
 }
+
+/// More threads than this run no bus faster (threads).
+const WORKERS_MAX: u32 = 1_024;
 
 struct Hooks(MyceliumThreadHooks);
 
@@ -170,6 +174,11 @@ unsafe fn create(
         // SAFETY: the caller says that it is as long as options are.
         let options = unsafe { pointers::read(options, "options") }?;
         let MyceliumOptions { workers, topic_capacity, inbox_capacity, seed, hooks, .. } = options;
+        if workers > WORKERS_MAX {
+            return Err(Fault::argument(format!(
+                "`workers` is {workers}: choose 1 to {WORKERS_MAX}, or 0 for the usual; is it negative?"
+            )));
+        }
         builder = builder.workers(workers as usize).hooks(Arc::new(Hooks(hooks))).bus(|bus| {
             let bus = if topic_capacity > 0 { bus.topic_capacity(topic_capacity as usize) } else { bus };
             let bus = if inbox_capacity > 0 { bus.inbox_capacity(inbox_capacity) } else { bus };
@@ -289,8 +298,9 @@ pub type MyceliumLook = Option<extern "C" fn(user: *mut c_void) -> i32>;
 
 /// Has `look` called with `user` on this thread about every 50 ms from now on, while a call of this thread
 /// waits to publish, to tell or for an answer; null ends that. Where it returns anything but 0, the call ends
-/// with `MYCELIUM_ERROR_INTERRUPTED`, and what was to be sent was not. A language whose signal handlers run
-/// between its own instructions runs them there.
+/// with `MYCELIUM_ERROR_INTERRUPTED`: what was to be published or told was not, and a query may have been
+/// received, and may still be answered. A language whose signal handlers run between its own instructions runs
+/// them there.
 #[unsafe(no_mangle)]
 pub extern "C" fn mycelium_on_wait(look: MyceliumLook, user: *mut c_void) -> i64 {
     guard(|| {

@@ -49,7 +49,7 @@ impl Drop for User {
 /// order, on one thread that serves all callbacks of the runtime. A failure is logged and counted, and the
 /// next message comes. `release`, if not null, is called with `user` when it is used no more: also where this
 /// fails. `mycelium_free` of the subscription waits for the callback that runs, unless it is called from
-/// there.
+/// there, or `mycelium_runtime_close` has given that callback up (`MYCELIUM_ERROR_CALLBACK`).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mycelium_subscribe(
     runtime: MyceliumHandle,
@@ -76,7 +76,11 @@ pub unsafe extern "C" fn mycelium_subscribe(
         };
         let id = runtime.subscribe(topics, how, call)?;
         // SAFETY: the caller passes room for the handle.
-        unsafe { give(Object::Subscription(runtime, id), subscription, "subscription") }
+        let given = unsafe { give(Object::Subscription(runtime.clone(), id), subscription, "subscription") };
+        // Nobody could end it without a handle.
+        given.inspect_err(|_| {
+            runtime.unsubscribe(id);
+        })
     })
 }
 

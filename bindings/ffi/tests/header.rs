@@ -1,6 +1,7 @@
 //! The header is that of the code.
 
 use std::path::Path;
+use std::process::Command;
 
 /// In the order in which the header shows them.
 const FILES: &[&str] = &[
@@ -55,6 +56,20 @@ fn every_export_is_in_the_header_and_every_module_is_looked_at() {
         }
     }
     assert!(exports > 30, "{exports}");
+}
+
+#[test]
+fn the_header_stands_beside_those_of_the_system_in_cpp() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let source = Path::new(env!("CARGO_TARGET_TMPDIR")).join("header.cpp");
+    std::fs::write(&source, "#include \"mycelium.h\"\n#include <thread>\nint main() { return 0; }\n")
+        .unwrap();
+    let mut compiler = Command::new("c++");
+    compiler.args(["-std=c++17", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-I"]);
+    let Ok(compiled) = compiler.arg(folder.join("include")).arg(&source).output() else {
+        return eprintln!("left out: c++ is not there; install it to run this too");
+    };
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
 }
 
 #[test]

@@ -72,6 +72,9 @@ static void nulls(void) {
     memset(&options, 0, sizeof options);
     WRONG(mycelium_runtime_create(TABLE, &options, &out), MYCELIUM_ERROR_ARGUMENT, "sizeof(MyceliumOptions)");
     options.size = sizeof options;
+    options.workers = (uint32_t)-1;
+    WRONG(mycelium_runtime_create(TABLE, &options, &out), MYCELIUM_ERROR_ARGUMENT, "negative");
+    options.workers = 0;
     EXPECT(mycelium_runtime_create(TABLE, &options, &out), 0);
     WRONG(mycelium_publish(out, TICK, NULL, 16), MYCELIUM_ERROR_ARGUMENT, "`bytes` is null");
     WRONG(mycelium_publish(out, TICK, BYTES, (size_t)-1), MYCELIUM_ERROR_ARGUMENT, "negative");
@@ -206,6 +209,7 @@ static int32_t message(void *state, const MyceliumMessage *message) {
 static int32_t silent(void *state, const MyceliumMessage *query) {
     static int asked;
     (void)state, (void)query;
+    WRONG(mycelium_reply(TICK, BYTES, 3), MYCELIUM_ERROR_VALUE, "Tick");
     return asked++ == 0 ? mycelium_fail("of this callback alone") - 1 : 3;
 }
 
@@ -241,6 +245,8 @@ static void actors(void) {
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "mycelium_reply");
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, &answer), MYCELIUM_ERROR_CALLBACK, "has returned 3");
     WRONG(mycelium_ask(address, TICK, BYTES, 16, 60000, NULL), MYCELIUM_ERROR_ARGUMENT, "answer");
+    WRONG(mycelium_ask(address, TICK, BYTES, 3, 60000, &answer), MYCELIUM_ERROR_VALUE, "Tick");
+    WRONG(mycelium_tell(address, TICK, BYTES, 3), MYCELIUM_ERROR_VALUE, "Tick");
     EXPECT(atomic_load(&lives), 21);
     EXPECT(mycelium_is_alive(address), 1);
     EXPECT(mycelium_free(supervisor), 0);
@@ -366,6 +372,57 @@ static void threads(void) {
     }
 }
 
+/* With as many handles as there may be: what cannot have one leaves nothing behind. */
+static void handles_of_all(void) {
+    static MyceliumHandle all[70000];
+    MyceliumHandle runtime = start(), none = 99;
+    size_t count = 0;
+    atomic_store(&released, 0);
+    atomic_store(&called, 0);
+    while (mycelium_supervisor_create("root", &all[count]) == 0)
+        count++;
+    if (count < 60000 || count >= 65536)
+        exit(1);
+    WRONG(mycelium_subscribe(runtime, "market.ticks", 0, 0, counts, NULL, release, &none), MYCELIUM_ERROR_SYSTEM, "no more");
+    EXPECT(none, 0);
+    EXPECT(atomic_load(&released), 1);
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    while (count > 0)
+        EXPECT(mycelium_free(all[--count]), 0);
+    EXPECT(mycelium_subscribe(runtime, "market.ticks", 0, 0, counts, NULL, release, &none), 0);
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    EXPECT(mycelium_runtime_close(runtime, 60000), 0);
+    EXPECT(atomic_load(&called), 1);
+    EXPECT(atomic_load(&released), 2);
+    EXPECT(mycelium_free(none), 0);
+    EXPECT(mycelium_free(runtime), 0);
+}
+
+/* A subscription is freed behind a callback that does not return, which the close has given up. */
+static atomic_int stuck, let_go;
+static int32_t sticks(void *user, const MyceliumMessage *message) {
+    (void)user, (void)message;
+    atomic_store(&stuck, 1);
+    while (atomic_load(&let_go) == 0)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    return 0;
+}
+
+static void given_up(void) {
+    MyceliumHandle runtime = start(), sticking, behind;
+    EXPECT(mycelium_subscribe(runtime, "market.ticks", 0, 0, sticks, NULL, NULL, &sticking), 0);
+    EXPECT(mycelium_subscribe(runtime, "market.ticks", 0, 0, counts, NULL, NULL, &behind), 0);
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    while (atomic_load(&stuck) == 0)
+        ;
+    WRONG(mycelium_runtime_close(runtime, 0), MYCELIUM_ERROR_CALLBACK, "has not returned");
+    EXPECT(mycelium_free(sticking), 0);
+    EXPECT(mycelium_free(behind), 0);
+    WRONG(mycelium_free(runtime), MYCELIUM_ERROR_CALLBACK, "has not returned");
+    WRONG(mycelium_free(runtime), MYCELIUM_ERROR_HANDLE, "freed");
+    atomic_store(&let_go, 1);
+}
+
 int main(void) {
     nulls();
     handles();
@@ -374,6 +431,8 @@ int main(void) {
     waiters();
     closers();
     threads();
+    handles_of_all();
+    given_up();
     printf("all is refused as it should be\n");
     return 0;
 }
