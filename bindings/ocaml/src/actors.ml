@@ -16,7 +16,10 @@ module Self = struct
 
   let schedule_after ~ns number = schedule ~repeats:false ~ns number
   let schedule_every ~ns number = schedule ~repeats:true ~ns number
-  let watch (address : Address.t) number = watch_ address.handle number
+
+  let watch (address : Address.t) number =
+    watch_ address.handle number;
+    Address.held address
 end
 
 module Actor = struct

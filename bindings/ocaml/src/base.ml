@@ -89,6 +89,13 @@ external free : int64 -> bool = "mycelium_ml_free"
 
 let version = library_version ()
 
+(* What is out of reach may have all the handles of the process: the collector frees them. *)
+let with_handle make =
+  try make ()
+  with Error (System, _) ->
+    Gc.full_major ();
+    make ()
+
 module Raw = struct
   type t = raw
 
@@ -176,7 +183,7 @@ module Runtime = struct
         natural "inbox_capacity" inbox_capacity,
         seed )
     in
-    let handle = create_ text is_file numbers in
+    let handle = with_handle (fun () -> create_ text is_file numbers) in
     let runtime = { handle; closed = false; left = Atomic.make []; left_max = Atomic.make left_min } in
     (* What is closed and out of reach needs its handle no more. One that runs is reached from [all]. *)
     Gc.finalise (fun runtime -> if runtime.closed then ignore (free runtime.handle)) runtime;

@@ -94,7 +94,7 @@ module Reader = struct
 
   let open_ ?(policy = Block) ?(capacity = 0) (runtime : Runtime.t) topics =
     let room = natural "capacity" capacity in
-    let handle = create_ runtime.handle topics (number_of_policy policy) room in
+    let handle = with_handle (fun () -> create_ runtime.handle topics (number_of_policy policy) room) in
     let buffer = Bytes.create buffer_len in
     let source = { handle; closed = false; buffer; at = 0; left = 0; busy = Atomic.make false } in
     Gc.finalise close_source source;
@@ -214,7 +214,7 @@ module Subscription = struct
   let open_ ?(policy = Block) ?(capacity = 0) (runtime : Runtime.t) topics callback =
     let room = natural "capacity" capacity in
     let called raw = match callback raw with () -> Fine | exception raised -> describe raised in
-    let handle = subscribe_ runtime.handle topics (number_of_policy policy) room called in
+    let handle = with_handle (fun () -> subscribe_ runtime.handle topics (number_of_policy policy) room called) in
     let subscription = { handle; cancelled = false } in
     Gc.finalise (forget runtime) subscription;
     subscription
@@ -242,21 +242,30 @@ module Address = struct
   external ask_ : int64 -> int -> bytes -> int -> raw = "mycelium_ml_ask"
 
   let find (runtime : Runtime.t) path =
-    let address = { runtime; handle = find_ runtime.handle path; path } in
+    let address = { runtime; handle = with_handle (fun () -> find_ runtime.handle path); path } in
     Gc.finalise (fun address -> ignore (free address.handle)) address;
     address
 
+  (* It is in reach until here: else its handle may be freed before the call has begun. *)
+  let held address = ignore (Sys.opaque_identity address)
   let path address = address.path
-  let is_alive address = is_alive_ address.handle
+
+  let is_alive address =
+    let alive = is_alive_ address.handle in
+    held address;
+    alive
 
   let tell address (type a) (module M : MESSAGE with type t = a) (value : a) =
     Runtime.check address.runtime (module M);
-    tell_ address.handle M.type_id (M.encode value)
+    tell_ address.handle M.type_id (M.encode value);
+    held address
 
   let ask ?timeout address (type q r) (module Q : MESSAGE with type t = q) (query : q)
       (module R : MESSAGE with type t = r) : r =
     let limit = match timeout with None -> -1 | Some seconds -> ms "timeout" seconds in
     Runtime.check address.runtime (module Q);
     Runtime.check address.runtime (module R);
-    Raw.decode (module R) (ask_ address.handle Q.type_id (Q.encode query) limit)
+    let answer = ask_ address.handle Q.type_id (Q.encode query) limit in
+    held address;
+    Raw.decode (module R) answer
 end

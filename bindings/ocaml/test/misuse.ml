@@ -208,23 +208,28 @@ let interrupted what call =
   interrupt_soon ();
   match call () with _ -> failwith (what ^ " came to its end") | exception Interrupted -> ()
 
-(* Takes its first message, and holds on to it until it is told to go on. *)
+(* Takes its first message, and holds on to it until it is told to go on; it counts what it is asked. *)
 module Holds = struct
-  type config = bool Atomic.t
+  type config = { goes_on : bool Atomic.t; queries : int Atomic.t }
   type state = config
 
-  let started goes_on = goes_on
+  let started config = config
 
-  let hold goes_on =
-    while not (Atomic.get goes_on) do
+  let hold config =
+    while not (Atomic.get config.goes_on) do
       Thread.delay 0.001
     done;
-    goes_on
+    config
 
   let handle =
     [
-      Actor.told (module Trade) (fun goes_on _ -> hold goes_on);
-      Actor.answer (module Trade) (module News) (fun goes_on _ -> (hold goes_on, { News.text = "at last" }));
+      Actor.told (module Trade) (fun config _ -> hold config);
+      Actor.answer
+        (module Trade)
+        (module News)
+        (fun config _ ->
+          Atomic.incr config.queries;
+          (hold config, { News.text = "at last" }));
     ]
 
   let stopping _ _ = ()
@@ -242,8 +247,9 @@ let signals_end_every_wait () =
   interrupted "publish_many" (fun () -> Publisher.publish_many out (Array.make 1000 (Check.trade 1)));
   let held = Reader.drain reader ignore in
   Check.true_ "what was interrupted is not published" (held >= 4 && Reader.drain reader ignore = 0);
-  let goes_on = Atomic.make false in
-  let tree = Supervisor.start rt (Supervisor.create "holds" [ Supervisor.actor "it" (module Holds) goes_on ]) in
+  let goes_on = Atomic.make false and queries = Atomic.make 0 in
+  let config = { Holds.goes_on; queries } in
+  let tree = Supervisor.start rt (Supervisor.create "holds" [ Supervisor.actor "it" (module Holds) config ]) in
   let it = Address.find rt "holds/it" in
   interrupted "ask" (fun () -> Address.ask it (module Trade) (Check.trade 1) (module News));
   interrupted "ask for a while" (fun () ->
@@ -254,6 +260,7 @@ let signals_end_every_wait () =
       done);
   Atomic.set goes_on true;
   Check.string "its answer" "at last" (Address.ask it (module Trade) (Check.trade 1) (module News)).News.text;
+  Check.int "an ask that was interrupted had been sent" 3 (Atomic.get queries);
   Tree.shutdown tree
 
 (* More than there are handles, if none of them came back. *)
@@ -266,6 +273,53 @@ let what_is_out_of_reach_is_freed () =
         done);
     Gc.full_major ()
   done
+
+(* More than there are handles, in a heap that the collector is in no hurry to look through. *)
+let addresses_that_are_out_of_reach_give_their_handles_back () =
+  Runtime.run (Check.runtime ()) @@ fun rt ->
+  let alive = Array.init 100 (fun _ -> Array.make 131_072 (Some 1)) in
+  let tree = start rt "found" (module Answers) in
+  for _ = 1 to 200_000 do
+    ignore (Address.find rt "found/one")
+  done;
+  Check.int "what was alive" 100 (Array.length (Sys.opaque_identity alive));
+  Tree.shutdown tree
+
+(* In a process of its own, which is to end. *)
+let a_callback_that_does_not_return_holds_up_no_exit () =
+  match Unix.fork () with
+  | 0 ->
+      let rt = Check.runtime () and begun = Atomic.make false in
+      let for_ever _ =
+        Atomic.set begun true;
+        Thread.delay 1e9
+      in
+      ignore (Mycelium.subscribe rt (module Trade) for_ever);
+      ignore (Mycelium.subscribe rt (module News) ignore);
+      Gc.full_major ();
+      Publisher.publish (Mycelium.publisher rt (module Trade)) (Check.trade 1);
+      Check.until "it is called" (fun () -> Atomic.get begun);
+      let status =
+        match Runtime.close ~deadline:0.2 rt with
+        | () -> 1
+        | exception Error (Callback, _) -> 0
+        | exception Error _ -> 2
+      in
+      exit status
+  | child ->
+      let ended = ref None in
+      let has_ended () =
+        match Unix.waitpid [ WNOHANG ] child with
+        | 0, _ -> false
+        | _, status ->
+            ended := Some status;
+            true
+      in
+      (try Check.until "it has ended" has_ended
+       with raised ->
+         Unix.kill child Sys.sigkill;
+         raise raised);
+      Check.true_ "with an error of the close" (!ended = Some (Unix.WEXITED 0))
 
 exception Now
 
@@ -300,4 +354,6 @@ let () =
   Check.run "signals are handled while one waits" signals_are_handled_while_one_waits;
   Check.run "signals end every wait" signals_end_every_wait;
   Check.run "what is out of reach is freed" what_is_out_of_reach_is_freed;
+  Check.run "addresses that are out of reach" addresses_that_are_out_of_reach_give_their_handles_back;
+  Check.run "a callback that does not return" a_callback_that_does_not_return_holds_up_no_exit;
   Check.run "signals that raise leave nothing locked" signals_that_raise_leave_nothing_locked
