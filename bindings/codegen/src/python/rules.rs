@@ -11,6 +11,10 @@ use crate::source::Source;
 /// Statements that raise for the first broken rule of the fields of `self`.
 pub(super) fn fields(model: &Model<'_>, message: &str, fields: &[Field], out: &mut Source) {
     for field in fields {
+        if field.validation.is_empty() && !model.has_rules(&field.ty) {
+            continue;
+        }
+        out.line(format!("field = {}", literal::text(&field_name(field))));
         let place =
             PythonPlace { value: format!("self.{}", field_name(field)), path: literal::text(&field.name) };
         PythonCheck { model, message, out }.value(&field.ty, &field.validation, &place, 0);
@@ -66,6 +70,13 @@ impl PythonCheck<'_> {
                 self.out.open("except _wire.ValidationError as error:");
                 self.out.line(format!(
                     "raise _wire.ValidationError({}, {} + \".\" + error.field, error.reason) from None",
+                    literal::text(self.message),
+                    place.path
+                ));
+                self.out.dedent();
+                self.out.open("except _wire.EncodeError as error:");
+                self.out.line(format!(
+                    "raise _wire.below({}, {}, error) from None",
                     literal::text(self.message),
                     place.path
                 ));

@@ -184,9 +184,22 @@ fn validate(model: &Model<'_>, name: &str, fields: &[Field], out: &mut Source) {
     out.open("def validate(self) -> None:");
     out.docstring(
         "",
-        "Checks the rules of the contract; raises ValidationError for the first that is broken.",
+        "Checks the rules of the contract; raises ValidationError for the first that is broken, EncodeError for what is no value of its type.",
     );
-    rules::fields(model, name, fields, out);
+    let mut checks = Source { indent: out.indent + 1, ..Source::default() };
+    rules::fields(model, name, fields, &mut checks);
+    if !checks.text.is_empty() {
+        out.open("try:");
+        out.text.push_str(&checks.text);
+        out.dedent();
+        out.open("except (_wire.ValidationError, _wire.EncodeError):");
+        out.line("raise");
+        out.dedent();
+        // What its type does not hold has no rules: a comparison with it raises what it likes.
+        out.open("except Exception as error:");
+        out.line(format!("raise _wire.unruly({}, self, field, error) from None", literal::text(name)));
+        out.dedent();
+    }
     out.dedent();
 }
 

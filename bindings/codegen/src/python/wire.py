@@ -30,6 +30,10 @@ class InvalidError(DecodeError):
 class EncodeError(ValueError):
     """A field holds what its type cannot hold; the text names the field."""
 
+    # The field, with dots and indices for nested ones, and what is wrong with it, where that is known.
+    field: typing.Optional[str] = None
+    reason: str = ""
+
 
 class ValidationError(ValueError):
     """A field breaks a rule of the contract. `field` has dots and indices for nested ones."""
@@ -39,6 +43,9 @@ class ValidationError(ValueError):
         self.message = message
         self.field = field
         self.reason = reason
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.message, self.field, self.reason)
 
 
 def to_datetime(nanos: int) -> datetime.datetime:
@@ -240,7 +247,8 @@ def out_bytes(value: bytes, w: bytearray, q: deque) -> None:
 
 
 def put_bytes(value: bytes, w: bytearray, at: int, q: deque) -> None:
-    _CELL.pack_into(w, at, q.popleft() - at, len(value))
+    # In bytes: the elements of an array may be wider.
+    _CELL.pack_into(w, at, q.popleft() - at, len(blob(value)))
 
 
 def put_decimal(value: decimal.Decimal, w: bytearray, at: int, q: deque) -> None:
@@ -307,12 +315,25 @@ def why(value: object, fields: tuple, error: Exception) -> EncodeError:
             w.extend(bytes(size))
             put(one, w, at, q)
         except KeyError:
-            return EncodeError(f"{name}.{field} is {one!r}, which is no value of its enum")
+            return _not_encoded(name, field, f"is {one!r}, which is no value of its enum")
         except Exception as inner:  # whatever it was, it is this field's
             shown = repr(one)
             shown = shown if len(shown) <= 80 else shown[:80] + "..."
-            return EncodeError(f"{name}.{field} is {shown}: {inner}")
+            return _not_encoded(name, field, f"is {shown}: {inner}")
     return EncodeError(f"{name}: {error}")
+
+
+def _not_encoded(name: str, field: str, reason: str) -> EncodeError:
+    error = EncodeError(f"{name}.{field} {reason}")
+    error.field, error.reason = field, reason
+    return error
+
+
+def below(name: str, path: str, error: EncodeError) -> EncodeError:
+    """The same error, seen from the message that holds the value at this path."""
+    if error.field is None:
+        return EncodeError(f"{name}.{path}: {error}")
+    return _not_encoded(name, f"{path}.{error.field}", error.reason)
 
 
 def number_get(code: str) -> typing.Callable[[Reader, int], typing.Any]:
@@ -367,6 +388,13 @@ def broken(message: str, field: str, value: object, must: str) -> ValidationErro
 
 def broken_length(message: str, field: str, length: int, must: str) -> ValidationError:
     return ValidationError(message, field, f"has length {length}, must have {must}")
+
+
+def unruly(message: str, value: object, field: str, error: Exception) -> EncodeError:
+    """A field to whose value no rule can be applied."""
+    shown = repr(getattr(value, field))
+    shown = shown if len(shown) <= 80 else shown[:80] + "..."
+    return _not_encoded(message, field, f"is {shown}, which is no value of its type: {type(error).__name__}: {error}")
 
 
 def f32(value: float) -> float:

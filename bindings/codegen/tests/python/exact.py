@@ -2,7 +2,9 @@
 
 import decimal
 import importlib
+import array
 import math
+import pickle
 import sys
 from decimal import Decimal
 
@@ -63,8 +65,51 @@ def names():
     assert package.MESSAGES[1] is Exact and isinstance(package.CONTRACT, str)
 
 
+def rules():
+    """Whatever a field holds, what comes of its rules is an error of this package, with the field."""
+    strange = [None, "x", "\ud800", Decimal("NaN"), Decimal("sNaN"), object(), [None], b"\xff", -1, 1e400]
+    fields = package.Ruled.__slots__
+    assert len(fields) == 13, fields
+    for name in fields:
+        for value in strange:
+            message = package.Ruled()
+            setattr(message, name, value)
+            told(message.validate, f"Ruled.{name}")
+    for value in strange:
+        told(holder(one=value), "Holder.one")
+        told(holder(each=[package.Ruled(), value]), "Holder.each")
+        inner = package.Ruled(at_least=value)
+        told(holder(one=inner), "Holder.one.at_least")
+        told(holder(each=[package.Ruled(), inner]), "Holder.each[1].at_least")
+        told(holder(either=package.Either_Part(part=value)), "Holder.either.part")
+        told(holder(either=value), "Holder.either")
+
+
+def holder(**fields):
+    usual = {"one": package.Ruled(), "either": package.Either_Part(part=1), "each": []}
+    return package.Holder(**(usual | fields)).validate
+
+
+def told(validate, field):
+    try:
+        validate()
+    except (package.ValidationError, package.EncodeError) as error:
+        assert str(error).startswith(field), f"{error} does not begin with {field}"
+        assert pickle.loads(pickle.dumps(error)).args == error.args
+        if isinstance(error, package.ValidationError):
+            again = pickle.loads(pickle.dumps(error))
+            assert (str(again), again.message, again.field, again.reason) == (
+                str(error), error.message, error.field, error.reason)
+
+
+def blobs():
+    assert package.Blob.decode(package.Blob(data=array.array("H", [1, 2, 3])).encode()).data == array.array("H", [1, 2, 3]).tobytes()
+
+
 decimals()
 contexts()
+rules()
+blobs()
 singles()
 names()
 print("fine")

@@ -73,12 +73,34 @@ fn python_with_msgspec_reads_writes_and_validates_as_rust_does() {
 #[test]
 fn python_rounds_nothing_silently() {
     let text = "schema: {id: exact, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nstructs:\n  \
-                Inner: {fields: {percent: {type: u8, validation: {max: 100}}}}\nmessages:\n  \
+                Inner: {fields: {percent: {type: u8, validation: {max: 100}}}}\n  \
+                Ruled:\n    fields:\n      \
+                at_least: {type: i64, default: 5, validation: {min: 1}}\n      \
+                at_most: {type: f64, default: 0.5, validation: {max: 1.0}}\n      \
+                above: {type: Decimal, default: \"5\", validation: {greater_than: \"1\"}}\n      \
+                below: {type: U256, default: 5, validation: {less_than: 9}}\n      \
+                steps: {type: u32, default: 10, validation: {multiple_of: 5}}\n      \
+                not_zero: {type: i8, default: 5, validation: {not_zero: true}}\n      \
+                finite: {type: f32, default: 0.5, validation: {finite: true}}\n      \
+                one_of: {type: u8, default: 1, validation: {one_of: [1, 2]}}\n      \
+                ascii: {type: String, default: a, validation: {ascii: true}}\n      \
+                long: {type: String, default: abc, validation: {min_length: 2, max_length: 5}}\n      \
+                full: {type: Vec<u64>, default: [1], validation: {not_empty: true}}\n      \
+                maybe: {type: Option<f64>, default: 0.5, validation: {finite: true}}\n      \
+                prices: {type: Vec<Decimal>, default: [\"1\"], validation: {max_length: 2, each: {min: \"1\"}}}\n\
+                enums:\n  \
+                Either:\n    variants:\n      - Nothing\n      - Part: {fields: {part: {type: i64, validation: {min: 1}}}}\n\
+                messages:\n  \
                 Exact:\n    tlv_type: 1\n    topic: exact\n    domain: d\n    fields:\n      \
                 amount: Decimal\n      \
                 classmethod: {type: u8, default: 5}\n      \
                 single: {type: f32, default: 0.5, validation: {finite: true}}\n      \
-                inner: {type: Vec<Inner>, default: []}\n";
+                inner: {type: Vec<Inner>, default: []}\n  \
+                Holder:\n    tlv_type: 2\n    topic: exact\n    domain: d\n    fields:\n      \
+                one: Ruled\n      \
+                each: {type: Vec<Ruled>, default: []}\n      \
+                either: Either\n  \
+                Blob:\n    tlv_type: 3\n    topic: exact\n    domain: d\n    fields: {data: Vec<u8>}\n";
     let contract = Contract::parse(text, "exact.yaml").unwrap_or_else(|errors| panic!("{errors}"));
     let interpreter = PathBuf::from(cases::install("tests/python/install.sh"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python-exact");
