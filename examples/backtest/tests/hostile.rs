@@ -62,6 +62,39 @@ fn switches_read_what_is_written_otherwise() {
 }
 
 #[test]
+fn a_point_that_separates_no_thousands_is_refused_with_a_decimal_comma() {
+    let options = ReadOptions { decimal_comma: true, ..ReadOptions::default() };
+    let close = |text: &str| {
+        let rows = format!("Date;Open;High;Low;Close\n2020-01-01;1;9999999;1;{text}\n");
+        read(&rows, &options).map(|(series, _)| series.bars[0].close).map_err(|error| error.to_string())
+    };
+    for (text, value) in [("1,5", 1.5), ("1.234", 1_234.0), ("1.234.567,25", 1_234_567.25), ("17", 17.0)] {
+        assert_eq!(close(text), Ok(value), "{text}");
+    }
+    for text in ["1.5", "1,234.5", "12.34", "1234.567", ".500", "1.2345", "1.234.5", "1.5e2"] {
+        let error = close(text).expect_err(text);
+        assert!(error.contains("--decimal-comma") && error.contains(text), "{text}: {error}");
+    }
+    assert!(close("1,2,3").is_err());
+}
+
+#[test]
+fn ten_digits_that_are_a_date_and_an_hour_are_no_seconds() {
+    let rows = "Date,Open,High,Low,Close\n2017041909,1,1,1,1\n2017041910,1,1,1,1\n";
+    let error = read(rows, &ReadOptions::default()).expect_err("it might be either").to_string();
+    assert!(error.contains("--date-format '%Y%m%d%H'"), "{error}");
+    let said = |format: &str| {
+        let options = ReadOptions { date_format: Some(format.to_owned()), ..ReadOptions::default() };
+        shown(&read(rows, &options).expect("it reads").0)
+    };
+    assert_eq!(said("%Y%m%d%H"), ["2017-04-19 09:00:00 1", "2017-04-19 10:00:00 1"]);
+    assert_eq!(said("%s")[0], "2033-12-01 09:25:09 1");
+    // No such date, or no such hour: seconds.
+    let seconds = "Date,Open,High,Low,Close\n1492592400,1,1,1,1\n2017041924,1,1,1,1\n2017043909,1,1,1,1\n";
+    assert_eq!(read(seconds, &ReadOptions::default()).expect("it reads").0.bars.len(), 3);
+}
+
+#[test]
 fn bad_rows_are_refused_with_their_place_or_left_out_and_counted() {
     let head = "Date,Open,High,Low,Close\n2020-01-01,5,6,4,5\n";
     let tail = "2020-01-09,5,6,4,5.5\n";

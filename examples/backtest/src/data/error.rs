@@ -104,6 +104,8 @@ pub enum LoadError {
 pub enum RowError {
     /// The field holds no number.
     NotANumber(String),
+    /// A number with a point that separates no thousands, where decimals were said to follow a comma.
+    NotInGroups(String),
     /// The field is empty.
     Missing,
     /// A price that is NaN, infinite, zero or negative.
@@ -241,6 +243,11 @@ impl fmt::Display for RowError {
                 write!(f, "`{text}` is not a number; write it with a decimal point and without separators")?;
                 if self.has_comma() { f.write_str(", or read it with --decimal-comma") } else { Ok(()) }
             }
+            Self::NotInGroups(text) => write!(
+                f,
+                "`{}` has a point that separates no thousands, and --decimal-comma says that decimals follow a comma; leave it out if they follow the point",
+                Quoted(text)
+            ),
             Self::Missing => f.write_str("the field is empty; fill it in or remove the row"),
             Self::BadPrice(text) => {
                 write!(f, "a price must be a finite number above zero, and this is `{}`", Quoted(text))
@@ -253,6 +260,11 @@ impl fmt::Display for RowError {
             Self::BadVolume(text) => {
                 write!(f, "a volume must be a finite number of at least zero, and this is `{}`", Quoted(text))
             }
+            Self::BadTimestamp(text) if super::time::is_date_and_hour(text.trim()) => write!(
+                f,
+                "`{}` may be a date with its hour, or seconds since 1970; say which: --date-format '%Y%m%d%H', or '%s'",
+                Quoted(text)
+            ),
             Self::BadTimestamp(text) => write!(
                 f,
                 "`{}` is no timestamp known here; use `2017-04-19`, `2017-04-19 09:00:00`, RFC 3339 or seconds since 1970, or say how it is written: --date-format '%d.%m.%Y'",

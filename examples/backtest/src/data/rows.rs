@@ -257,7 +257,7 @@ impl<'a> Rows<'a> {
         let timestamp = self.timestamp(record)?;
         let close = self.number(record, columns.close)?;
         // Whatever `f64` reads as a number is a decimal, unless it is none or has an absurd number of digits.
-        let text = self.decimal_point(&record[columns.close]);
+        let text = self.decimal_point(record, columns.close)?;
         let exact = match Decimal::parse(&text) {
             Some(exact) => exact,
             None if !close.is_finite() => return Err((columns.close, RowError::BadPrice(text.into_owned()))),
@@ -301,12 +301,12 @@ impl<'a> Rows<'a> {
     }
 
     /// A number with a decimal point.
-    fn decimal_point<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.options.decimal_comma {
-            Cow::Owned(text.replace('.', "").replace(',', "."))
-        } else {
-            Cow::Borrowed(text)
+    fn decimal_point<'t>(&self, record: &'t ::csv::StringRecord, at: usize) -> Result<Cow<'t, str>, Fault> {
+        let text = &record[at];
+        if !self.options.decimal_comma {
+            return Ok(Cow::Borrowed(text));
         }
+        without_groups(text).map(Cow::Owned).ok_or_else(|| (at, RowError::NotInGroups(text.to_owned())))
     }
 
     fn number(&self, record: &::csv::StringRecord, at: usize) -> Result<f64, Fault> {
@@ -314,8 +314,20 @@ impl<'a> Rows<'a> {
         if text.is_empty() {
             return Err((at, RowError::Missing));
         }
-        self.decimal_point(text).parse().map_err(|_| (at, RowError::NotANumber(text.to_owned())))
+        let number = self.decimal_point(record, at)?;
+        number.parse().map_err(|_| (at, RowError::NotANumber(text.to_owned())))
     }
+}
+
+/// `1.234,50` as `1234.50`. `None` if a point stands anywhere but before three digits: then it is no comma
+/// that separates the decimals.
+fn without_groups(text: &str) -> Option<String> {
+    let (whole, decimals) = text.split_once(',').unwrap_or((text, ""));
+    let mut groups = whole.trim_start_matches(['+', '-']).split('.');
+    let first = groups.next()?.len();
+    let digits = |group: &str| group.bytes().all(|byte| byte.is_ascii_digit());
+    let in_threes = groups.all(|group| group.len() == 3 && digits(group) && (1..=3).contains(&first));
+    (in_threes && !decimals.contains('.')).then(|| text.replace('.', "").replacen(',', ".", 1))
 }
 
 /// The places of the most times that ascend, and of all such choices the first.

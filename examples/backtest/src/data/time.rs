@@ -18,7 +18,8 @@ const EPOCH: Date = Date::constant(1970, 1, 1);
 /// Accepted: `2017-04-19`, `2017/04/19`, `2017.04.19`, `20170419`, each also followed by a space or `T` and
 /// `09:00`, `09:00:00` or `09:00:00.123456789` or `090000`, then optionally `Z`, `UTC` or an offset such as
 /// `+02:00`; or an integer of 10, 13, 16 or 19 digits, which counts seconds, milliseconds, microseconds or
-/// nanoseconds. Text without an offset is taken as UTC.
+/// nanoseconds. Text without an offset is taken as UTC. Ten digits that are a date of this century or the
+/// last with its hour, `2017041909`, are refused: they might be either.
 ///
 /// Returns `None` for any other text, and for instants outside of the years 1678 to 2261.
 ///
@@ -112,7 +113,21 @@ fn in_iso(text: &str) -> Option<String> {
     (clock.len() >= 5 && !time.contains('[')).then(|| format!("{date}T{clock}{zone}"))
 }
 
+/// Whether ten digits are `YYYYMMDDHH`. As seconds since 1970 they are a time after March 2030.
+pub(super) fn is_date_and_hour(text: &str) -> bool {
+    let number = |from: usize, to: usize| text.get(from..to)?.parse::<i8>().ok();
+    let in_time = matches!(text.get(..2), Some("19" | "20")) && number(8, 10).is_some_and(|hour| hour < 24);
+    let date = || {
+        let year = text.get(..4)?.parse::<i16>().ok()?;
+        Date::new(year, number(4, 6)?, number(6, 8)?).ok()
+    };
+    text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit()) && in_time && date().is_some()
+}
+
 fn parse_epoch(text: &str) -> Option<i64> {
+    if is_date_and_hour(text) {
+        return None;
+    }
     let unit = match text.len() {
         10 => NS_PER_SECOND,
         13 => 1_000_000,
