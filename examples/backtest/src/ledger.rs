@@ -20,8 +20,9 @@ pub struct Statistics {
     pub max_drawdown_pct: f64,
     /// Mean over standard deviation of daily returns, times the root of 252.
     pub sharpe_simple_daily252: f64,
-    /// Sharpe ratio from compounded returns and volatility, as backtesting.py defines it.
-    pub sharpe_bt: f64,
+    /// Sharpe ratio from compounded returns and volatility by the definition of backtesting.py, with 252 days
+    /// whatever the data. That of [`Figures`](crate::performance::Figures) has the days of the data.
+    pub sharpe_daily252: f64,
     /// Compound annual growth rate over calendar time, in percent.
     pub cagr_pct: f64,
     /// Share of bars during which a position was held, in percent.
@@ -174,7 +175,7 @@ impl Ledger {
             self.take_in();
             self.end_day();
         }
-        let (sharpe_simple_daily252, sharpe_bt) = self.sharpe();
+        let (sharpe_simple_daily252, sharpe_daily252) = self.sharpe();
         let growth = self.equity / self.first_equity;
         let years = years_between(self.first_ns, self.last_ns);
         let drawdown = 1.0 - self.trough / self.trough_peak;
@@ -185,7 +186,7 @@ impl Ledger {
             // Zero minus zero is zero, where a sign in front would make it -0.
             max_drawdown_pct: 0.0 - 100.0 * drawdown,
             sharpe_simple_daily252,
-            sharpe_bt,
+            sharpe_daily252,
             cagr_pct: if years > 0.0 { (growth.powf(1.0 / years) - 1.0) * 100.0 } else { f64::NAN },
             exposure_pct: f64::from(self.covered_bars) / f64::from(self.bars.max(1)) * 100.0,
         };

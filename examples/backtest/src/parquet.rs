@@ -166,7 +166,7 @@ mod tests {
             n_trades: 7,
             max_drawdown_pct: -1.5,
             sharpe_simple_daily252: f64::NAN,
-            sharpe_bt: 0.1,
+            sharpe_daily252: 0.1,
             cagr_pct: 1e-7,
             exposure_pct: 100.0,
         };

@@ -13,7 +13,7 @@ pub const COLUMNS: [&str; 8] = [
     "n_trades",
     "max_drawdown_pct",
     "sharpe_simple_daily252",
-    "sharpe_bt",
+    "sharpe_daily252",
     "cagr_pct",
     "exposure_pct",
 ];
@@ -30,7 +30,7 @@ pub fn figures(statistics: &Statistics) -> [f64; COLUMNS.len()] {
         f64::from(statistics.n_trades),
         statistics.max_drawdown_pct,
         statistics.sharpe_simple_daily252,
-        statistics.sharpe_bt,
+        statistics.sharpe_daily252,
         statistics.cagr_pct,
         statistics.exposure_pct,
     ]
@@ -138,7 +138,7 @@ mod tests {
             n_trades: 2,
             max_drawdown_pct: -1.5,
             sharpe_simple_daily252: f64::NAN,
-            sharpe_bt: 0.1,
+            sharpe_daily252: 0.1,
             cagr_pct: 1e-7,
             exposure_pct: 100.0,
         };

@@ -172,7 +172,7 @@ mod tests {
                 n_trades: 0,
                 max_drawdown_pct: -return_pct.abs(),
                 sharpe_simple_daily252: f64::NAN,
-                sharpe_bt: f64::NAN,
+                sharpe_daily252: f64::NAN,
                 cagr_pct: 0.0,
                 exposure_pct: 0.0,
             })

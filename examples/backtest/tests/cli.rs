@@ -67,7 +67,7 @@ fn run_gives_the_equity_curve_on_request() {
 fn figures_that_are_not_defined_are_null() {
     let output = on_goog("run", &["--fast", "5000", "--slow", "20", "--json"]);
     let result = json(&output);
-    assert_eq!((&result["sharpe_bt"], &result["n_trades"]), (&Value::Null, &Value::from(0)));
+    assert_eq!((&result["sharpe_daily252"], &result["n_trades"]), (&Value::Null, &Value::from(0)));
     assert!(String::from_utf8_lossy(&output.stderr).contains("too few for averages of 5000"));
 }
 

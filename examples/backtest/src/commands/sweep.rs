@@ -131,7 +131,7 @@ fn buy_and_hold(bars: &[Bar], cash: f64) -> (Vec<f64>, Statistics) {
 
 fn table(finished: &Finished<Pair>, top: &[Row], csv: &Path, report: &Path) -> String {
     let mut text = format!(
-        "{:>5} {:>5} {:>14} {:>10} {:>7} {:>10} {:>8} {:>8} {:>8} {:>9}\n",
+        "{:>5} {:>5} {:>14} {:>10} {:>7} {:>10} {:>8} {:>15} {:>8} {:>9}\n",
         "fast",
         "slow",
         "equity",
@@ -139,14 +139,14 @@ fn table(finished: &Finished<Pair>, top: &[Row], csv: &Path, report: &Path) -> S
         "trades",
         "drawdown %",
         "sharpe",
-        "sharpe_bt",
+        "sharpe_daily252",
         "cagr %",
         "exposed %"
     );
     for (pair, s) in top {
         let _ = writeln!(
             text,
-            "{:>5} {:>5} {:>14.2} {:>10.2} {:>7} {:>10.2} {:>8.4} {:>9.4} {:>8.3} {:>9.2}",
+            "{:>5} {:>5} {:>14.2} {:>10.2} {:>7} {:>10.2} {:>8.4} {:>15.4} {:>8.3} {:>9.2}",
             pair.fast,
             pair.slow,
             s.equity_final,
@@ -154,7 +154,7 @@ fn table(finished: &Finished<Pair>, top: &[Row], csv: &Path, report: &Path) -> S
             s.n_trades,
             s.max_drawdown_pct,
             s.sharpe_simple_daily252,
-            s.sharpe_bt,
+            s.sharpe_daily252,
             s.cagr_pct,
             s.exposure_pct
         );

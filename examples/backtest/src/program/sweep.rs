@@ -201,9 +201,18 @@ fn table(sheet: &Sheet, parameters: &[Parameter], best: &[&SheetRow]) -> String 
     for name in &sheet.parameters {
         let _ = write!(text, "{name:>10} ");
     }
-    let heads = ["equity", "return %", "trades", "drawdown %", "sharpe", "sharpe_bt", "cagr %", "exposed %"];
-    for head in heads {
-        let _ = write!(text, "{head:>12} ");
+    let heads = [
+        ("equity", 12),
+        ("return %", 12),
+        ("trades", 12),
+        ("drawdown %", 12),
+        ("sharpe", 12),
+        ("sharpe_daily252", 15),
+        ("cagr %", 12),
+        ("exposed %", 12),
+    ];
+    for (head, width) in heads {
+        let _ = write!(text, "{head:>width$} ");
     }
     let _ = writeln!(text, "{:>12}", "score");
     for row in best {
@@ -212,9 +221,9 @@ fn table(sheet: &Sheet, parameters: &[Parameter], best: &[&SheetRow]) -> String 
                 parameters.get(at).map_or_else(|| value.to_string(), |parameter| parameter.show(*value));
             let _ = write!(text, "{value:>10} ");
         }
-        for (name, figure) in COLUMNS.iter().zip(row.figures) {
-            let decimals = if *name == "n_trades" { 0 } else { 4 };
-            let _ = write!(text, "{figure:>12.decimals$} ");
+        for ((head, width), figure) in heads.into_iter().zip(row.figures) {
+            let decimals = if head == "trades" { 0 } else { 4 };
+            let _ = write!(text, "{figure:>width$.decimals$} ");
         }
         let _ = writeln!(text, "{:>12.4}", row.score);
     }

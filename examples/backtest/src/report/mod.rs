@@ -160,7 +160,7 @@ fn best_table(rows: &[Row], hold: &Statistics) -> String {
             percent(s.return_pct, 1),
             percent(s.cagr_pct, 2),
             number(s.sharpe_simple_daily252, 3),
-            number(s.sharpe_bt, 3),
+            number(s.sharpe_daily252, 3),
             percent(s.max_drawdown_pct, 1),
             percent(s.exposure_pct, 1),
         );
