@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use backtest::actors::Feed;
 use backtest::engine::{AtEnd, Market};
-use backtest::messages::{Bar, OrderCause, OrderStatus, Timestamp};
+use backtest::messages::{Bar, ChargeKind, OrderCause, OrderStatus, Timestamp};
 use backtest::source::History;
 use backtest::strategy::{Backtest, Report, Size, StrategyContext, Ticket, Trader, Venue};
 use common::{bars, on_bar};
@@ -62,6 +62,59 @@ fn a_position_that_is_closed_at_the_end_for_more_than_there_is_leaves_nothing() 
     let report = run(&backtest, on_bar(0, |ctx| _ = ctx.buy(Size::All)));
     assert_eq!(report.statistics.equity_final, 0.0);
     assert_eq!(report.equity.last(), Some(&0.0));
+}
+
+/// Profits and charges of a run that began with 10,000.
+fn profits_less_charges(report: &Report) -> f64 {
+    let profits: f64 = report.trades.iter().map(|trade| trade.profit).sum();
+    profits - report.charges.iter().map(|charge| charge.amount).sum::<f64>()
+}
+
+#[test]
+fn what_a_liquidation_leaves_unpaid_is_written_off() {
+    let jump = (250.0, 251.0, 249.0, 250.0);
+    let report = run(&backtest(&[CALM, CALM, jump, jump]), on_bar(0, |ctx| _ = ctx.sell(100)));
+    assert_eq!((report.equity[2], report.charges.len()), (0.0, 1), "{:?}", report.charges);
+    assert_eq!((report.charges[0].kind, profits_less_charges(&report)), (ChargeKind::WriteOff, -10_000.0));
+    // A margin call whose costs are more than what is left.
+    let fall = (91.0, 91.0, 90.5, 91.0);
+    let margin = backtest(&[CALM, CALM, fall, CALM]).leverage(10.0).maintenance(0.05);
+    let margin = margin.commission(|units: f64, price: f64| if price < 95.0 { units * 2.0 } else { 0.0 });
+    let report = run(&margin, |ctx| match ctx.bar().index {
+        0 => _ = ctx.buy(Size::All),
+        2 => {
+            assert_eq!((ctx.equity(), ctx.is_flat()), (0.0, true));
+            ctx.buy(1);
+        }
+        _ => {}
+    });
+    assert_eq!(report.equity, [10_000.0, 10_000.0, 0.0, 0.0]);
+    assert!((profits_less_charges(&report) + 10_000.0).abs() < 1e-9, "{:?}", report.charges);
+    assert_eq!(report.orders[1].cause, OrderCause::Ruined);
+}
+
+#[test]
+fn a_size_below_zero_is_refused_and_turns_no_side() {
+    let strategy = on_bar(0, |ctx: &mut StrategyContext<'_>| {
+        ctx.buy(-5.0);
+        ctx.sell(Size::Equity(-0.5));
+        ctx.buy(Size::Value(0.0));
+        ctx.one_cancels_other([(true, Ticket::new(Size::Cash(-1.0)))]);
+        assert!(ctx.orders().is_empty());
+        ctx.target(-5.0);
+    });
+    let report = run(&backtest(&[CALM; 3]), strategy);
+    let causes: Vec<OrderCause> = report.orders.iter().map(|record| record.cause).collect();
+    assert_eq!(causes[..4], [OrderCause::BadSize; 4]);
+    assert_eq!((report.open_trades.len(), report.open_trades[0].size), (1, -5.0), "a target may be short");
+}
+
+#[test]
+fn a_sortino_ratio_without_a_losing_day_is_none() {
+    let up = |day: i32| (100.0 + f64::from(day), 110.0 + f64::from(day), 99.0, 101.0 + f64::from(day));
+    let rising: Vec<Prices> = (0..10).map(up).collect();
+    let figures = run(&backtest(&rising), on_bar(0, |ctx| _ = ctx.buy(10))).figures.expect("bars");
+    assert!(figures.sharpe > 0.0 && figures.sortino.is_nan(), "{}", figures.sortino);
 }
 
 #[test]

@@ -196,6 +196,126 @@ fn money_that_comes_later_pays_for_no_earlier_fill() {
     }
 }
 
+/// Four weeks of days, from a Monday on: the one asset has each of them, the other has no weekends.
+fn weeks() -> Backtest {
+    let days = |wanted: fn(i64) -> bool| -> Vec<Bar> {
+        (4..32).filter(|day| wanted((day - 4) % 7)).map(|day| flat(day * 24, 100.0 + day as f64)).collect()
+    };
+    Backtest::of([("BTC", days(|_| true)), ("SPY", days(|weekday| weekday < 5))]).at_end(AtEnd::Keep)
+}
+
+fn day_of(ctx: &StrategyContext<'_>) -> i64 {
+    hour_of(ctx) / 24
+}
+
+#[test]
+fn money_that_is_there_before_a_bar_begins_pays_for_it() {
+    // Everything is sold on Saturday at midnight, and the order is sent on Sunday, for Monday's open.
+    let report = run(&weeks(), |ctx| match day_of(ctx) {
+        4 => {
+            ctx.buy(Size::All);
+            // It waits, so that the exchange hears of each event.
+            ctx.asset("SPY").buy(Ticket::new(1).limit(1.0));
+        }
+        8 => _ = ctx.close(),
+        10 => _ = ctx.asset("SPY").buy(Size::All),
+        _ => {}
+    });
+    let spy: Vec<(u16, u32)> =
+        report.open_trades.iter().map(|trade| (trade.asset, trade.entry_bar)).collect();
+    assert_eq!(spy, [(1, 5)], "{:?}", report.orders);
+}
+
+#[test]
+fn money_that_an_open_frees_pays_at_that_open() {
+    // On one calendar, whichever asset was named first.
+    for names in [["A", "B"], ["B", "A"]] {
+        let backtest = Backtest::of(names.map(|name| (name, bars(&[CALM; 4])))).at_end(AtEnd::Keep);
+        let report = run(&backtest, |ctx| match ctx.bar().index {
+            0 => _ = ctx.asset("A").buy(Size::All),
+            1 => {
+                ctx.asset("A").close();
+                ctx.asset("B").buy(Size::All);
+            }
+            _ => {}
+        });
+        let open: Vec<(u32, f64)> = report.open_trades.iter().map(|t| (t.entry_bar, t.size)).collect();
+        assert_eq!((open, report.trades.len()), (vec![(2, 100.0)], 1), "{names:?} {:?}", report.orders);
+    }
+    // The hour that begins with a day is known long before that day is.
+    let report = run(&hours_and_days(&[CALM; 4]), |ctx| match hour_of(ctx) {
+        23 => _ = ctx.buy(Size::All),
+        47 => {
+            ctx.close();
+            ctx.asset("day").buy(Size::All);
+        }
+        _ => {}
+    });
+    assert_eq!(report.open_trades.len(), 1, "{:?}", report.orders);
+    assert_eq!((report.open_trades[0].asset, report.open_trades[0].entry_bar), (1, 2));
+}
+
+#[test]
+fn money_that_a_stop_frees_within_a_bar_pays_for_nothing_in_it() {
+    let fall = (100.0, 101.0, 94.0, 96.0);
+    for names in [["A", "B"], ["B", "A"]] {
+        let backtest =
+            Backtest::of(names.map(|name| (name, bars(&[CALM, CALM, fall, fall])))).at_end(AtEnd::Keep);
+        let report = run(&backtest, |ctx| match ctx.bar().index {
+            0 => _ = ctx.asset("A").buy(Ticket::all().stop_loss(95.0)),
+            1 => _ = ctx.asset("B").buy(Ticket::new(10).limit(97.0)),
+            _ => {}
+        });
+        let limit = &report.orders[2];
+        assert_eq!(
+            (limit.cause, limit.ended_bar),
+            (OrderCause::NotEnoughCash, Some(2)),
+            "{:?}",
+            report.orders
+        );
+        assert_eq!((report.trades.len(), report.open_trades.len()), (1, 0));
+    }
+}
+
+#[test]
+fn on_close_is_booked_at_once_whatever_the_calendar() {
+    let report = run(&weeks().fill_at(FillAt::OnClose), |ctx| {
+        let (day, spy) = (day_of(ctx), ctx.asset("SPY").position());
+        match day {
+            8 => _ = ctx.asset("SPY").buy(10),
+            9..=11 => assert_eq!(spy, 10.0, "on day {day}"),
+            _ => {}
+        }
+    });
+    assert_eq!((report.open_trades[0].entry_bar, report.open_trades[0].entry_price), (4, 108.0));
+    // With the account as it was on Friday: what is sold on Saturday does not pay.
+    let report = run(&weeks().fill_at(FillAt::OnClose), |ctx| match day_of(ctx) {
+        4 => _ = ctx.buy(Size::All),
+        8 => _ = ctx.asset("SPY").buy(10),
+        9 => _ = ctx.close(),
+        _ => {}
+    });
+    assert_eq!(report.orders[1].cause, OrderCause::NotEnoughCash, "{:?}", report.orders);
+    assert_eq!((report.trades.len(), report.open_trades.len()), (1, 0));
+}
+
+#[test]
+fn a_stream_has_the_terms_of_its_asset() {
+    let bars = numbered(hours(30));
+    let backtest = Backtest::of([("X", bars.clone())]).at_end(AtEnd::Keep);
+    let backtest = backtest.terms("X", |terms| {
+        terms.lot = 0.1;
+        terms.commission = Arc::new(MakerTaker { maker: 0.0, taker: 0.01 });
+    });
+    let strategy = || on_bar(1, |ctx| _ = ctx.buy(2.5));
+    let streamed = backtest.outcome_on(Stream(bars.clone().into_iter()), strategy()).expect("it runs");
+    let report = run(&backtest, strategy());
+    assert_eq!(format!("{:?}", streamed.statistics), format!("{:?}", report.statistics));
+    let two = Backtest::of([("X", bars.clone()), ("Y", bars.clone())]);
+    let error = two.outcome_on(Stream(bars.into_iter()), strategy()).expect_err("bars name no asset");
+    assert!(error.to_string().contains("asset"), "{error}");
+}
+
 /// Bars from a source of its own.
 struct Stream(std::vec::IntoIter<Bar>);
 

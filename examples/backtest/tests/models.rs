@@ -106,6 +106,84 @@ fn at_once_is_a_part_and_whole_is_nothing() {
     assert_eq!(sizes, [15.0, 5.0]);
 }
 
+/// [`thin`], with other prices from a bar on.
+fn thin_until(at: usize, prices: &[Prices]) -> Backtest {
+    let all: Vec<Prices> = vec![CALM; at].into_iter().chain(prices.iter().copied()).collect();
+    let mut bars = bars(&all);
+    bars.iter_mut().for_each(|bar| bar.volume = 200.0);
+    Backtest::new(bars).at_end(AtEnd::Keep).participation(0.1)
+}
+
+/// Bar, units and price of what was closed.
+fn exits(report: &Report) -> Vec<(u32, f64, f64)> {
+    report.trades.iter().map(|trade| (trade.exit_bar, trade.size, trade.exit_price)).collect()
+}
+
+#[test]
+fn a_stop_that_was_touched_goes_on_at_the_market_until_it_is_filled() {
+    let (touch, after) = ((100.0, 101.0, 89.0, 95.0), (95.0, 96.0, 94.0, 95.0));
+    let prices = thin_until(5, &[touch, after, after, after]);
+    let report = run(&prices, on_bar(0, |ctx| _ = ctx.buy(Ticket::new(50).stop_loss(90.0))));
+    assert_eq!(exits(&report), [(5, 20.0, 90.0), (6, 20.0, 95.0), (7, 10.0, 95.0)]);
+    // A stop that trails stands still once it was touched.
+    let prices = thin_until(5, &[touch, (92.0, 99.0, 91.0, 98.0), after, after]);
+    let report = run(&prices, on_bar(0, |ctx| _ = ctx.buy(Ticket::new(50).trailing_stop_loss(11.0))));
+    assert_eq!(exits(&report), [(5, 20.0, 90.0), (6, 20.0, 92.0), (7, 10.0, 95.0)]);
+}
+
+#[test]
+fn a_stop_limit_that_was_touched_goes_on_as_a_limit() {
+    let prices = [(100.0, 105.5, 99.0, 105.0), (103.0, 104.0, 102.0, 103.0), (103.0, 104.0, 102.0, 103.0)];
+    let buy = on_bar(0, |ctx| _ = ctx.buy(Ticket::new(50).stop(105.0).limit(106.0)));
+    let report = run(&thin_until(1, &prices), buy);
+    assert_eq!(report.orders[0].status, OrderStatus::Filled, "20 at 105, 20 and 10 at 103");
+    assert!((report.open_trades[0].entry_price - (20.0 * 105.0 + 30.0 * 103.0) / 50.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_protects_a_trade_comes_before_the_rest_of_its_entry() {
+    let buy = || on_bar(0, |ctx| _ = ctx.buy(Ticket::new(100).stop_loss(90.0)));
+    let entry =
+        |report: &Report| (report.orders[0].status, report.orders[0].cause, report.orders[0].ended_bar);
+    // At an open beyond it, it has the volume; what is left of the entry has no purpose any more.
+    let gap = (89.0, 92.0, 88.0, 91.0);
+    let report = run(&thin_until(3, &[gap, gap, gap, CALM]), buy());
+    assert_eq!(exits(&report), [(3, 20.0, 89.0), (4, 20.0, 89.0)]);
+    assert_eq!(entry(&report), (OrderStatus::Cancelled, OrderCause::TradeClosed, Some(3)));
+    assert!(report.open_trades.is_empty());
+    // Within a bar whose volume is used up it is touched all the same.
+    let report = run(&thin_until(3, &[(100.0, 101.0, 89.0, 95.0), gap, gap, gap, gap]), buy());
+    assert_eq!(exits(&report), [(4, 20.0, 89.0), (5, 20.0, 89.0), (6, 20.0, 89.0)]);
+    assert_eq!(entry(&report), (OrderStatus::Cancelled, OrderCause::TradeClosed, Some(3)));
+}
+
+#[test]
+fn an_order_takes_no_more_of_the_volume_than_it_pays_for() {
+    let mut thin = bars(&[CALM; 4]);
+    thin.iter_mut().for_each(|bar| bar.volume = 1_200.0);
+    let backtest = Backtest::new(thin).at_end(AtEnd::Keep).participation(0.1);
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.buy(60),
+        1 => {
+            // 40 of the 100 that it is for.
+            ctx.buy(Size::Equity(1.0));
+            ctx.sell(60);
+        }
+        _ => {}
+    };
+    let report = run(&backtest, strategy);
+    assert_eq!(exits(&report), [(2, 60.0, 100.0)]);
+    assert_eq!(report.orders[1].status, OrderStatus::Filled);
+    // All of it or nothing, if the money is short, too.
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.buy(60),
+        1 => _ = ctx.buy(Ticket::new(Size::Equity(1.0)).fill_or_kill()),
+        _ => {}
+    };
+    let report = run(&backtest, strategy);
+    assert_eq!((report.orders[1].cause, report.open_trades.len()), (OrderCause::NotEnoughCash, 1));
+}
+
 #[test]
 fn latency_passes_over_what_begins_before_the_order_is_there() {
     let prices: Vec<Prices> = (0..6).map(|at| (100.0 + f64::from(at), 120.0, 90.0, 105.0)).collect();
@@ -191,6 +269,11 @@ fn below_the_maintenance_margin_positions_are_closed_with_their_costs() {
     assert!(report.notes.iter().any(|note| note.contains("maintenance")), "{:?}", report.notes);
 }
 
+/// A bar whose volume is no amount.
+fn of_volume(volume: f64) -> Backtest {
+    Backtest::new(bars(&[CALM]).into_iter().map(|bar| Bar { volume, ..bar }).collect::<Vec<_>>())
+}
+
 #[test]
 fn terms_out_of_range_are_refused() {
     let bad = [
@@ -202,6 +285,10 @@ fn terms_out_of_range_are_refused() {
         backtest(&[CALM]).terms("", |terms| terms.lot = 0.0),
         Backtest::new(bars(&[CALM, (0.0, 1.0, 0.0, 1.0)])),
         Backtest::new(bars(&[CALM, CALM]).into_iter().rev().collect::<Vec<_>>()),
+        Backtest::new(bars(&[CALM, (100.0, 101.0, 100.5, 101.0)])),
+        Backtest::new(bars(&[CALM, (100.0, 100.5, 99.0, 101.0)])),
+        of_volume(-50.0),
+        of_volume(f64::NAN),
     ];
     for backtest in bad {
         let error = backtest.run(|_: &mut StrategyContext<'_>| {}).expect_err("it is refused");
@@ -247,6 +334,20 @@ fn of_a_quote_buyers_pay_the_ask_and_a_limit_that_waits_gets_its_price() {
     assert_eq!(positions, [0.0, 1.0, 2.0, 2.0, 0.0]);
     assert_eq!(seen.lock().expect("nobody panics")[0], (100.0, 0.0, 1), "valued in the middle");
     assert_eq!((report.trades[0].mae_pct * 101.0).round(), -500.0, "from 101 to a bid of 96");
+}
+
+#[test]
+fn a_target_between_bid_and_ask_trades_nothing() {
+    // At the ask there is too much, and at the bid too little.
+    for size in [Size::Value(5_000.0), Size::Equity(0.5)] {
+        let quotes =
+            vec![quote(0, 99.0, 101.0), quote(1, 99.0, 101.0), quote(2, 99.1, 101.1), quote(3, 99.1, 101.1)];
+        let backtest = Backtest::of([("X", quotes)]).at_end(AtEnd::Keep).lot(0.001);
+        let report = run(&backtest, move |ctx| _ = ctx.target(size));
+        let entries: Vec<f64> = report.open_trades.iter().map(|trade| trade.entry_price).collect();
+        assert_eq!((entries, report.trades.len()), (vec![101.0], 0), "{size:?} {:?}", report.trades);
+        assert!(report.orders.iter().take(3).all(|record| record.status == OrderStatus::Filled));
+    }
 }
 
 #[test]

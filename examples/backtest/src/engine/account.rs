@@ -3,6 +3,7 @@
 use super::models::AssetTerms;
 use super::passing::{Kind, Passing};
 use super::position::{FillAtPrice, Holdings};
+use super::power::PowerSince;
 use super::session::SessionHours;
 use super::{Engine, Event};
 use crate::messages::{ChargeKind, OrderCause, OrderStatus, Timestamp};
@@ -20,9 +21,8 @@ pub(super) struct Listing {
     pub(super) mark: f64,
     /// Up to when its position has paid for the time, in ns.
     pub(super) paid_ns: i64,
-    /// The least that could be bought for at the end of a moment since its latest event: what comes later
-    /// pays for no fill of the bar that runs meanwhile.
-    pub(super) power_low: f64,
+    /// What could be bought for since its latest event.
+    pub(super) power: PowerSince,
     /// Distances of its latest events, in ns.
     steps_ns: [i64; 2],
     /// The session that was asked for last, and from which time on it is the one, in ns.
@@ -40,7 +40,7 @@ impl Listing {
             before: 0,
             mark: 0.0,
             paid_ns: i64::MIN,
-            power_low: f64::INFINITY,
+            power: PowerSince::default(),
             steps_ns: [0; 2],
             hours: None,
             room: [i64::MAX; 2],
@@ -112,11 +112,11 @@ impl Listing {
     }
 
     /// The position at a price, less what it has cost.
-    fn profit(&self, price: f64) -> f64 {
+    pub(super) fn profit(&self, price: f64) -> f64 {
         self.terms.units(self.holdings.lots) * price - self.holdings.cost
     }
 
-    fn value(&self, price: f64) -> f64 {
+    pub(super) fn value(&self, price: f64) -> f64 {
         self.terms.units(self.holdings.lots.abs()) * price
     }
 }
@@ -174,37 +174,6 @@ impl Engine {
         (power - self.late).max(0.0)
     }
 
-    /// What can be bought for, with all assets as they were valued last.
-    fn free_power(&self) -> f64 {
-        let (mut equity, mut bound) = (self.cash, 0.0);
-        for listing in self.listings.iter().filter(|listing| listing.holdings.lots != 0) {
-            equity += listing.profit(listing.mark);
-            bound += listing.value(listing.mark);
-        }
-        (equity * self.market.leverage - bound).max(0.0)
-    }
-
-    /// Notes what can be bought for at the end of a moment. `touched` are the assets whose events it had.
-    pub(super) fn note_power(&mut self, touched: &[u16]) {
-        if self.listings.len() == 1 {
-            return;
-        }
-        let free = self.free_power();
-        for listing in &mut self.listings {
-            listing.power_low = listing.power_low.min(free);
-        }
-        for asset in touched {
-            self.listings[usize::from(*asset)].power_low = free;
-        }
-    }
-
-    /// What can be bought for now and could not at some time since the bar began that is to be passed.
-    pub(super) fn late_money(&self, asset: usize, kind: Kind) -> f64 {
-        let low = self.listings[asset].power_low;
-        let may_be_late = self.listings.len() > 1 && kind == Kind::Bar && low.is_finite();
-        if may_be_late { (self.free_power() - low).max(0.0) } else { 0.0 }
-    }
-
     /// What could be bought for after `closing` lots of the position were closed at the price.
     pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64) -> f64 {
         let left = |listing: &Listing, price: f64| listing.value(price);
@@ -236,11 +205,8 @@ impl Engine {
         let (equity, exposure) = (self.cash + marked(Listing::profit), marked(Listing::value));
         if equity <= 0.0 {
             self.ruined = true;
-            if flat {
-                // What a fill has cost beyond the money, nobody can pay.
-                let (amount, latest) = (self.cash, self.latest_time());
-                self.charge(latest, 0, ChargeKind::WriteOff, amount);
-            }
+            // What is owed beyond the money, nobody can pay.
+            self.charge(self.latest_time(), 0, ChargeKind::WriteOff, equity);
             self.cash = 0.0;
             for asset in 0..self.listings.len() {
                 let at = self.at(asset, 0, self.listings[asset].latest.price, 0.0);
@@ -258,6 +224,8 @@ impl Engine {
                 self.close_all(asset, price);
             }
             self.cancel_all(OrderCause::MarginCall);
+            // The costs may be more than what was left.
+            self.look_after_margin();
         }
     }
 

@@ -36,8 +36,8 @@ pub(super) struct WorkingOrder {
     pub(super) opened: u32,
     /// The stop as it stands: a trailing one moves, and may come from below zero.
     pub(super) level: f64,
-    /// The bar from which on the limit of a stop-limit order counts: the one in which its stop was touched,
-    /// if that was at the open, or else the next.
+    /// The bar from which on an order goes on without its stop, a stop-limit order as a limit and another at
+    /// the market: the one in which the stop was touched, if that was at the open, or else the next.
     pub(super) triggered: Option<u32>,
     /// When the session ends in which it could be filled first.
     pub(super) day_ends_ns: Option<i64>,
@@ -94,10 +94,11 @@ impl Reached {
 }
 
 impl Intrabar {
-    pub(super) fn passes(self) -> [Pass; 4] {
+    /// The steps through a bar behind its open.
+    pub(super) fn passes_within(self) -> [Pass; 3] {
         match self {
-            Self::Pessimistic | Self::NextBar => [Pass::Open, Pass::Stops, Pass::Limits, Pass::EnteredStops],
-            Self::Optimistic => [Pass::Open, Pass::Limits, Pass::Stops, Pass::EnteredLimits],
+            Self::Pessimistic | Self::NextBar => [Pass::Stops, Pass::Limits, Pass::EnteredStops],
+            Self::Optimistic => [Pass::Limits, Pass::Stops, Pass::EnteredLimits],
         }
     }
 }
@@ -117,6 +118,12 @@ impl WorkingOrder {
         self.order.kind == OrderType::Limit && self.guard.is_none() && beyond
     }
 
+    /// Whether it has a stop that nothing has touched.
+    pub(super) fn waits_for_stop(&self) -> bool {
+        let has_stop = !matches!(self.order.kind, OrderType::Market | OrderType::Limit);
+        has_stop && self.triggered.is_none() && !self.ended
+    }
+
     /// Whether the order is reached in this pass. `buy` is its side; `spread` is what an entry pays on top of
     /// the price.
     pub(super) fn touch(
@@ -131,12 +138,14 @@ impl WorkingOrder {
             return Touch::No;
         }
         match self.order.kind {
-            OrderType::Market if pass == Pass::Open => {
+            OrderType::Limit => self.limit(bar, pass, buy, spread),
+            OrderType::Stop | OrderType::TrailingStop if self.triggered.is_none() => {
+                self.stop(bar, pass, buy)
+            }
+            OrderType::Market | OrderType::Stop | OrderType::TrailingStop if pass == Pass::Open => {
                 Touch::Fill(Reached::at(bar.path(buy).open, Entered::AtOpen))
             }
-            OrderType::Market => Touch::No,
-            OrderType::Limit => self.limit(bar, pass, buy, spread),
-            OrderType::Stop | OrderType::TrailingStop => self.stop(bar, pass, buy),
+            OrderType::Market | OrderType::Stop | OrderType::TrailingStop => Touch::No,
             OrderType::StopLimit => match self.triggered {
                 None => self.stop_limit(bar, pass, buy, spread),
                 Some(from) if from <= bar.number => self.limit(bar, pass, buy, spread),
@@ -223,7 +232,7 @@ impl WorkingOrder {
     pub(super) fn trail(&mut self, bar: &Passing, buy: bool) {
         // The distance of an entry is that of the stop loss that it will have.
         let trails = self.order.kind == OrderType::TrailingStop || self.guard.is_some();
-        if !trails || self.order.trail == 0.0 {
+        if !trails || self.order.trail == 0.0 || self.triggered.is_some() {
             return;
         }
         // The extreme of the bar of an entry may lie before the entry.

@@ -6,20 +6,24 @@
 //!   before the order could be there. A cancellation undoes nothing in a bar that began before it.
 //! - A bar is passed in steps: its open first, for market orders and for stops and limits that the open has
 //!   gone beyond, all of which are filled *at the open*; then what its high and low reach. [`Intrabar`] says
-//!   in which sequence. Within a step, orders are taken in the sequence in which they were sent.
+//!   in which sequence. Within a step, what protects a trade comes first, and the others in the sequence in
+//!   which they were sent. Bars of several assets that begin at one time have one open.
 //! - Of a quote, buyers meet the ask and sellers the bid; of a tick, both its price. A limit that has
 //!   waited is filled at its limit: by quotes when the other side comes to it, by ticks when one goes
 //!   beyond it.
 //! - A limit is filled at the limit or better, whatever the spread. Stops and market orders slip.
 //! - The position in an asset is netted. What goes against it closes trades, first in first out, and opens
 //!   with what is left. All assets share the cash; what can be bought for follows from the equity. Money that
-//!   was freed after a bar began pays for no fill of that bar.
+//!   was freed after a bar began pays for no fill of that bar; what an open frees pays at that open.
+//! - A stop that was touched and could not be filled whole, for want of volume, goes on at the market from
+//!   the next open on, a stop-limit order as a limit. What is left of an entry ends when its stop loss or
+//!   take profit has begun to close it.
 //! - A protective order belongs to the trade that its order has opened, closes what is left of it, and ends
 //!   with it.
 //! - A reduce-only order never opens, and ends when the position that it has been working against is closed.
 //! - An account whose equity at a close is not above zero is liquidated, and trades no more; what it owes
-//!   when it is flat is written off. With a maintenance margin all positions are closed, with costs, when the
-//!   equity falls below it.
+//!   is written off. With a maintenance margin all positions are closed, with costs, when the equity falls
+//!   below it.
 //! - An order is filled by what begins within the session of its asset. What comes outside of it is seen, and
 //!   the account is valued and looked at by it. A day order works for the session in which it could be filled
 //!   first.
@@ -33,9 +37,11 @@ mod book;
 mod carry;
 mod costs;
 mod models;
+mod moment;
 mod orders;
 mod passing;
 mod position;
+mod power;
 mod session;
 
 pub use self::costs::{
@@ -47,13 +53,14 @@ pub use self::session::{Session, SessionError, SessionHours};
 pub use crate::config::FillAt;
 
 use self::account::Listing;
-use self::book::{Entered, Pass, Reached, Touch, WorkingOrder};
+use self::book::WorkingOrder;
 use self::carry::Carry;
+use self::moment::Begun;
 use self::passing::{Kind, Passing};
 use crate::limits::ORDERS_WORKING_MAX;
 use crate::messages::{
     Bar, BarDone, CancelOrder, Charge, Execution, NewOrder, OrderCause, OrderStatus, OrderType, OrderUpdate,
-    TimeInForce, Timestamp,
+    Timestamp,
 };
 use crate::tape::MarketData;
 
@@ -98,6 +105,10 @@ pub struct Engine {
     ruined: bool,
     /// What can be bought for now and could not when the event at hand began.
     late: f64,
+    /// Whether nobody has noted what can be bought for since the latest event.
+    unnoted: bool,
+    /// Events of one time that are to be passed.
+    together: Vec<Begun>,
 }
 
 impl Engine {
@@ -128,6 +139,8 @@ impl Engine {
             always: false,
             ruined: false,
             late: 0.0,
+            unnoted: true,
+            together: Vec::new(),
         }
     }
 
@@ -222,7 +235,8 @@ impl Engine {
         listing.mark = passing.price;
         let start_ns = passing.timestamp.as_nanos();
         listing.paid_ns = listing.paid_ns.max(start_ns);
-        listing.power_low = f64::INFINITY;
+        listing.power.restart();
+        self.unnoted = true;
         self.number = number;
         self.carry.see(passing.known_ns);
         self.carry.pass_over(start_ns);
@@ -267,96 +281,20 @@ impl Engine {
         !self.attentive && !self.told
     }
 
-    /// Passes one event of a moment.
-    pub fn pass(&mut self, asset: u16, number: u32, known: Timestamp, data: MarketData<'_>) {
-        let at = usize::from(asset);
-        if at >= self.listings.len() {
-            return;
-        }
-        let passing = Passing::of(number, known, data);
-        self.number = number;
-        // Before anything is paid or earned in it.
-        let late = self.late_money(at, passing.kind);
-        if self.book.iter().any(|working| working.on_close) {
-            self.late = 0.0;
-            self.charge_until(at, self.listings[at].latest.known_ns);
-            self.fill_on_close(asset);
-        }
-        self.charge_until(at, passing.timestamp.as_nanos());
-        self.carry.see(passing.known_ns);
-        self.late = late;
-        self.correct_arrivals(&passing, asset);
-        self.listings[at].see(&passing);
-        self.touched.push(asset);
-        if self.book.is_empty() {
-            return;
-        }
-        let hours = self.listings[at].hours(passing.timestamp);
-        self.expire_days(&passing, asset, hours);
-        if hours.contain(passing.timestamp) {
-            self.pass_book(&passing, asset);
-        }
-        self.book.retain(|working| !working.ended);
-    }
-
-    /// Fills what the event reaches.
-    fn pass_book(&mut self, passing: &Passing, asset: u16) {
-        for (step, pass) in self.market.intrabar.passes().into_iter().enumerate() {
-            // Orders that a fill adds come behind, and are looked at in the same pass. Each has at most
-            // two.
-            let mut place = 0;
-            while place < self.book.len() {
-                self.look_at(place, asset, pass, passing);
-                place += 1;
-            }
-            if step == 0 {
-                self.expire_immediate(passing, asset);
-            }
-            if passing.kind != Kind::Bar {
-                // All of its prices are one.
-                break;
-            }
-        }
-        for working in self.book.iter_mut().filter(|working| working.order.asset == asset && !working.ended) {
-            let buy = working.guard.map_or(working.order.size > 0.0, |guard| guard.direction < 0.0);
-            if working.can_be_filled_in(passing) {
-                working.rested |= passing.kind != Kind::Bar;
-                working.trail(passing, buy);
-            } else if passing.timestamp.as_nanos() < working.from_ns {
-                working.rested = passing.kind != Kind::Bar && working.would_rest(passing, buy);
-            }
-        }
-    }
-
-    /// A bar that came as a message may begin before the one before it was taken to be over. What was decided
-    /// on that one was sent when this one began.
-    fn correct_arrivals(&mut self, passing: &Passing, asset: u16) {
-        let known_ns = self.listings[usize::from(asset)].latest.known_ns;
-        let early_ns = known_ns.saturating_sub(passing.timestamp.as_nanos());
-        if self.market.latency.is_zero() || early_ns <= 0 {
-            return;
-        }
-        let arrival_ns = self.after_latency(known_ns);
-        for working in self.book.iter_mut().filter(|working| working.order.asset == asset) {
-            for time_ns in [&mut working.from_ns, &mut working.until_ns] {
-                if *time_ns == arrival_ns {
-                    *time_ns -= early_ns;
-                }
-            }
-        }
-    }
-
     /// A moment is over: all assets are valued anew, and the account is looked at. Says what there is to
     /// know.
     pub fn finish(&mut self) -> BarDone {
+        self.pass_collected();
         let mut touched = std::mem::take(&mut self.touched);
         for asset in &touched {
             let listing = &mut self.listings[usize::from(*asset)];
             listing.mark = listing.latest.price;
         }
         self.look_after_margin();
-        self.note_power(&touched);
-        touched.clear();
+        for asset in touched.drain(..) {
+            self.listings[usize::from(asset)].power.restart();
+        }
+        self.note_power(self.carry.known_ns());
         // For the next moment.
         self.touched = touched;
         self.done()
@@ -393,88 +331,6 @@ impl Engine {
         let waits = !self.book.is_empty() || self.could_be_ruined() || self.carry.needs(&self.listings);
         self.attentive = self.always || waits;
         BarDone { index: self.number, heard: self.heard, attentive: self.attentive }
-    }
-
-    /// Fills market orders at the prices at which they were decided.
-    fn fill_on_close(&mut self, asset: u16) {
-        for at in 0..self.book.len() {
-            let working = &self.book[at];
-            if working.order.asset != asset || !working.on_close || working.ended {
-                continue;
-            }
-            let latest = self.listings[usize::from(asset)].latest;
-            let buy = self.buys(&working.order, latest.price);
-            let price = latest.path(buy).close;
-            self.book[at].on_close = false;
-            let number = std::mem::replace(&mut self.number, latest.number);
-            self.fill(at, Reached::at(price, Entered::AtOpen));
-            self.number = number;
-        }
-        self.book.retain(|working| !working.ended);
-    }
-
-    fn look_at(&mut self, at: usize, asset: u16, pass: Pass, bar: &Passing) {
-        let working = &self.book[at];
-        if working.order.asset != asset || working.ended || !working.can_be_filled_in(bar) {
-            return;
-        }
-        let buy = match working.guard {
-            Some(guard) => guard.direction < 0.0,
-            None => self.buys(&working.order, bar.buy.open),
-        };
-        let Listing { holdings, terms, .. } = &self.listings[usize::from(asset)];
-        let against = if buy { holdings.lots < 0 } else { holdings.lots > 0 };
-        let closes = working.guard.is_some() || working.order.reduce_only || against;
-        let spread = if closes { 0.0 } else { terms.spread };
-        match working.touch(bar, pass, buy, spread, self.market.intrabar) {
-            Touch::No => {}
-            Touch::Triggered => {
-                let working = &mut self.book[at];
-                working.triggered = Some(bar.number + u32::from(pass != Pass::Open));
-                let order = working.order;
-                self.update(&order, OrderStatus::Triggered, OrderCause::NotApplicable);
-            }
-            Touch::Fill(reached) => self.fill(at, reached),
-        }
-    }
-
-    /// `hours` are those that the event is in, or the next ones.
-    fn expire_days(&mut self, bar: &Passing, asset: u16, hours: SessionHours) {
-        let now_ns = bar.timestamp.as_nanos();
-        for at in 0..self.book.len() {
-            let working = &mut self.book[at];
-            if working.order.asset != asset {
-                continue;
-            }
-            if working.until_ns <= now_ns {
-                self.finish_order(at, OrderStatus::Cancelled, OrderCause::Asked);
-                continue;
-            }
-            if working.order.time_in_force != TimeInForce::Day || !working.can_be_filled_in(bar) {
-                continue;
-            }
-            match working.day_ends_ns {
-                Some(ends_ns) if ends_ns <= now_ns => {
-                    self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
-                }
-                None if hours.contain(bar.timestamp) => working.day_ends_ns = Some(hours.closes.as_nanos()),
-                _ => {}
-            }
-        }
-    }
-
-    fn expire_immediate(&mut self, bar: &Passing, asset: u16) {
-        for at in 0..self.book.len() {
-            let working = &self.book[at];
-            let immediate = matches!(
-                working.order.time_in_force,
-                TimeInForce::ImmediateOrCancel | TimeInForce::FillOrKill
-            );
-            let meant = immediate && working.guard.is_none() && working.order.asset == asset;
-            if meant && !working.ended && working.can_be_filled_in(bar) {
-                self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
-            }
-        }
     }
 
     fn finish_order(&mut self, at: usize, status: OrderStatus, cause: OrderCause) {

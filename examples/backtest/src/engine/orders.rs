@@ -59,21 +59,19 @@ impl Engine {
         }
     }
 
-    /// Fills an order at a price of the market.
-    pub(super) fn fill(&mut self, at: usize, reached: Reached) {
+    /// Fills an order at a price of the market, which is that of the side.
+    pub(super) fn fill(&mut self, at: usize, buy: bool, reached: Reached) {
         let working = self.book[at];
         let (order, asset) = (&working.order, usize::from(working.order.asset));
         let Reached { price: market_price, bound, maker, .. } = reached;
         let before = self.listings[asset].holdings.lots;
         let Wanted { mut lots, as_far_as_it_goes } = self.wanted(&working, market_price, maker);
-        if order.reduce_only && working.guard.is_none() {
-            lots = if lots > 0 { lots.min((-before).max(0)) } else { lots.max((-before).min(0)) };
-            if lots == 0 {
-                return self.finish_order(at, OrderStatus::Cancelled, OrderCause::NothingToReduce);
-            }
+        lots = within_purpose(&working, buy, before, lots);
+        if lots == 0 && order.reduce_only && working.guard.is_none() {
+            return self.finish_order(at, OrderStatus::Cancelled, OrderCause::NothingToReduce);
         }
         let side = if lots < 0 { -1.0 } else { 1.0 };
-        let asked = lots;
+        let mut asked = lots;
         let room = self.listings[asset].room(lots > 0);
         if lots.abs() > room {
             if order.time_in_force == TimeInForce::FillOrKill {
@@ -85,17 +83,17 @@ impl Engine {
             lots = room * side as i64;
         }
         let exit_price = self.slipped(asset, market_price, lots, side, bound);
-        let mut entry_price = exit_price * (1.0 + self.listings[asset].terms.spread * side);
-        if let Some(limit) = bound {
-            entry_price = if side > 0.0 { entry_price.min(limit) } else { entry_price.max(limit) };
-        }
+        let entry_price = self.with_spread(asset, exit_price, side, bound);
         if let Some(guard) = working.guard {
             self.close_trade(asset, guard.trade, lots.abs(), order.order, exit_price, maker);
+            self.end_entry(guard.trade);
             return self.filled(at, before, asked, lots);
         }
         let closing = if (before < 0) == (lots < 0) { 0 } else { lots.abs().min(before.abs()) };
         let mut need = lots.abs() - closing;
-        if order.time_in_force == TimeInForce::FillOrKill && !as_far_as_it_goes && need > 0 {
+        // A share of what can be bought for is whole, however much that is.
+        let may_be_short = need > 0 && order.unit != SizeUnit::Cash;
+        if order.time_in_force == TimeInForce::FillOrKill && may_be_short {
             // Seen before anything is closed: all of it or nothing.
             let power = self.power_without(asset, closing, market_price);
             if !self.pays(asset, power, need, entry_price, maker) {
@@ -104,30 +102,40 @@ impl Engine {
             }
         }
         self.close_first(asset, closing, order.order, exit_price, maker);
+        let closed = closing * side as i64;
         if need > 0 {
             let power = self.buying_power(asset, market_price);
             if as_far_as_it_goes {
-                need = need.min(self.affordable(asset, power, entry_price, maker));
+                let affordable = self.affordable(asset, power, entry_price, maker);
+                if affordable < need {
+                    // That is all of it.
+                    need = affordable;
+                    asked = closed + need * side as i64;
+                }
             }
             if need == 0 || !self.pays(asset, power, need, entry_price, maker) {
-                let cause =
-                    if need == 0 || lots == 0 { OrderCause::NoLot } else { OrderCause::NotEnoughCash };
-                if as_far_as_it_goes && closing > 0 {
-                    return self.filled(at, before, asked, lots);
+                if as_far_as_it_goes && closed != 0 {
+                    return self.filled(at, before, closed, closed);
                 }
+                let cause = if need == 0 { OrderCause::NoLot } else { OrderCause::NotEnoughCash };
                 self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
-                // What it has closed is closed.
-                if closing > 0 {
-                    self.follow(&working.order, before);
-                }
-                return;
+                return self.keep_closed(at, before, closed);
             }
             self.open(at, need * side as i64, Reached { price: entry_price, ..reached });
         } else if lots == 0 && !is_target(order) {
             let power = self.buying_power(asset, market_price);
             return self.refuse(at, OrderStatus::Cancelled, OrderCause::NoLot, power, entry_price);
         }
-        self.filled(at, before, asked, lots);
+        self.filled(at, before, asked, closed + need * side as i64);
+    }
+
+    /// What an order has closed before it was refused is closed.
+    fn keep_closed(&mut self, at: usize, before: i64, lots: i64) {
+        if lots != 0 {
+            let order = self.book[at].order;
+            self.listings[usize::from(order.asset)].take_room(lots > 0, lots.abs());
+            self.follow(&order, before);
+        }
     }
 
     fn wanted(&self, working: &WorkingOrder, price: f64, maker: bool) -> Wanted {
@@ -177,6 +185,16 @@ impl Engine {
         let market = Conditions { volume, range: listing.latest.range() };
         let distance = listing.terms.slippage.distance(listing.terms.units(lots.abs()), price, &market);
         (price + distance.max(0.0) * side).max(0.0)
+    }
+
+    /// The price of an entry, which pays the spread, but never more than its limit.
+    fn with_spread(&self, asset: usize, price: f64, side: f64, bound: Option<f64>) -> f64 {
+        let entry = price * (1.0 + self.listings[asset].terms.spread * side);
+        match bound {
+            Some(limit) if side > 0.0 => entry.min(limit),
+            Some(limit) => entry.max(limit),
+            None => entry,
+        }
     }
 
     /// Whether the money pays for so many lots, costs included.
@@ -348,6 +366,11 @@ impl Engine {
         self.update_with_money(&order, status, cause, money, price);
     }
 
+    /// A trade is being closed by what protects it: the rest of its entry has no purpose any more.
+    pub(super) fn end_entry(&mut self, trade: u32) {
+        self.end_where(OrderCause::TradeClosed, |working| working.guard.is_none() && working.opened == trade);
+    }
+
     /// Cancels the working orders that `which` names.
     fn end_where(&mut self, cause: OrderCause, which: impl Fn(&WorkingOrder) -> bool) {
         let Self { book, events, listings, .. } = self;
@@ -373,6 +396,22 @@ impl Engine {
 fn group_of(order: &NewOrder) -> Option<u32> {
     let before = u32::from(order.group.checked_sub(1)?) * NUMBERS_OF_AN_ORDER;
     Some(order.order.wrapping_sub(before))
+}
+
+/// The lots that an order may trade beside a position: one that only reduces closes no more than there is,
+/// and one for a target trades on the side whose price it was given.
+fn within_purpose(working: &WorkingOrder, buy: bool, position: i64, lots: i64) -> i64 {
+    let order = &working.order;
+    if is_target(order) && (lots > 0) != buy {
+        // Too much for the one side, and too little for the other.
+        0
+    } else if !order.reduce_only || working.guard.is_some() {
+        lots
+    } else if lots > 0 {
+        lots.min((-position).max(0))
+    } else {
+        lots.max((-position).min(0))
+    }
 }
 
 fn is_target(order: &NewOrder) -> bool {

@@ -34,7 +34,7 @@ pub struct Figures {
     pub cagr_pct: f64,
     /// Annual return over annual volatility; the return without risk is zero.
     pub sharpe: f64,
-    /// Annual return over `sqrt(mean(min(D, 0)^2)) sqrt(days)`.
+    /// Annual return over `sqrt(mean(min(D, 0)^2)) sqrt(days)`; not defined without a day that loses.
     pub sortino: f64,
     /// Annual return over the deepest drawdown.
     pub calmar: f64,
@@ -127,7 +127,7 @@ impl Figures {
             volatility_annual_pct: daily.volatility * 100.0,
             cagr_pct: if years > 0.0 { (growth.powf(1.0 / years) - 1.0) * 100.0 } else { f64::NAN },
             sharpe: ratio(daily.annual, daily.volatility),
-            sortino: daily.annual / (daily.downside * days_per_year.sqrt()),
+            sortino: ratio(daily.annual, daily.downside * days_per_year.sqrt()),
             calmar: ratio(daily.annual, drawdowns.deepest),
             alpha_pct: return_pct - beta * buy_and_hold_pct,
             beta,

@@ -8,7 +8,7 @@ use super::past::Past;
 use super::ticket::Ticket;
 use crate::engine::NUMBERS_OF_AN_ORDER;
 use crate::messages::{
-    CancelOrder, Charge, Execution, FillKind, NewOrder, OrderCause, OrderStatus, OrderUpdate, Timestamp,
+    CancelOrder, Charge, Execution, FillKind, NewOrder, OrderStatus, OrderUpdate, Timestamp,
 };
 
 /// What goes to the exchange.
@@ -153,9 +153,8 @@ impl Desk {
         if let Some(journal) = &mut self.journal {
             journal.placed(open, self.past.latest_place(usize::from(asset)));
         }
-        let bad = ticket.is_no_number() || ticket.has_bad_price();
-        if bad {
-            let (status, cause) = (OrderStatus::Rejected, OrderCause::BadPrice);
+        if let Some(cause) = ticket.fault() {
+            let status = OrderStatus::Rejected;
             let update = OrderUpdate { order: number, index, status, cause, money: 0.0, price: 0.0 };
             self.updates.push(update);
             self.log(&update);

@@ -327,15 +327,20 @@ impl Backtest {
         host(Stretches(Arc::clone(tape)), venue, strategy, desk, self.market.cash)
     }
 
-    /// Runs a strategy on bars of another source, on these terms: its past is what has come.
+    /// Runs a strategy on bars of another source, on the terms of this one's only asset: its past is what has
+    /// come.
     ///
     /// # Errors
-    /// As [`run`](Backtest::run).
+    /// As [`run`](Backtest::run); and if there are several assets, because bars that come name none.
     pub fn outcome_on(&self, source: impl Source, strategy: impl Strategy) -> Result<Outcome, InstanceError> {
-        self.market.check().map_err(InstanceError::Market)?;
-        let desk =
-            Desk::new(Past::own(1), self.market.cash, [String::new()].into(), &[self.market.lot], None);
-        let venue = Venue::new(self.market.clone());
+        let tape = self.tape.as_ref().map_err(|error| InstanceError::Tape(error.clone()))?;
+        let terms = self.asset_terms(tape)?;
+        let ([AssetTerms { lot, .. }], Some(symbol)) = (&terms[..], tape.symbols().next()) else {
+            let reason = format!("is one of {}, and bars of a source name none", terms.len());
+            return Err(InstanceError::Market(MarketError { term: "asset", reason }));
+        };
+        let desk = Desk::new(Past::own(1), self.market.cash, [symbol.to_owned()].into(), &[*lot], None);
+        let venue = Venue::of(self.market.clone(), terms);
         let (trader, events) = host(Feed::new(source), venue, strategy, desk, self.market.cash)?;
         Ok(Outcome { statistics: trader.ledger.finish().0, curve: None, events })
     }
@@ -389,7 +394,7 @@ fn in_words(order: &OrderRecord) -> Option<&'static str> {
         OrderCause::NoLot => "buys no lot at",
         OrderCause::NotEnoughCash => "does not pay for the size that was asked for at",
         OrderCause::BadPrice => "a price was not above zero, or on the wrong side of the entry",
-        OrderCause::BadSize => "the size was zero or no number",
+        OrderCause::BadSize => "the size was not above zero",
         OrderCause::TooManyOrders => "too many orders were working at once",
         OrderCause::MarginCall => "the equity fell below the maintenance margin",
         OrderCause::Ruined => "the equity was used up",

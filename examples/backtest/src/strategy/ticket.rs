@@ -1,6 +1,6 @@
 //! What a strategy asks for: orders with their sizes, prices, protection and time.
 
-use crate::messages::{NewOrder, OrderType, SizeUnit, TimeInForce};
+use crate::messages::{NewOrder, OrderCause, OrderType, SizeUnit, TimeInForce};
 
 /// How much to trade.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -214,21 +214,21 @@ impl Ticket {
         }
     }
 
-    /// Whether some price or the size is no number. Such an order is rejected before it is sent, because no
-    /// message may carry it.
-    pub(super) fn is_no_number(&self) -> bool {
+    /// What is wrong with it as it was given. Such an order is rejected before it is sent: no message may
+    /// carry what is no number, and a size below zero would turn the side.
+    pub(super) fn fault(&self) -> Option<OrderCause> {
         let size = match self.size {
             Size::All => 1.0,
             Size::Units(x) | Size::Value(x) | Size::Cash(x) | Size::Equity(x) => x,
         };
-        [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit, size]
-            .iter()
-            .any(|x| !x.is_finite())
-    }
-
-    /// Whether some price is not above zero, as given.
-    pub(super) fn has_bad_price(&self) -> bool {
-        [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit].iter().any(|price| *price < 0.0)
+        let prices = [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit];
+        if !size.is_finite() || size <= 0.0 && !self.target {
+            Some(OrderCause::BadSize)
+        } else if prices.iter().any(|price| !price.is_finite() || *price < 0.0) {
+            Some(OrderCause::BadPrice)
+        } else {
+            None
+        }
     }
 }
 

@@ -81,10 +81,16 @@ impl MarketData<'_> {
         let is_price = |price: f64| price.is_finite() && price > 0.0;
         let is_size = |size: f64| size.is_finite() && size >= 0.0;
         match self {
-            Self::Bar(bar) => {
-                let prices = [bar.open, bar.high, bar.low, bar.close];
-                (!prices.into_iter().all(is_price)).then_some("a price is no number above zero")
+            Self::Bar(Bar { open, high, low, close, .. })
+                if ![open, high, low, close].into_iter().all(|price| is_price(*price)) =>
+            {
+                Some("a price is no number above zero")
             }
+            Self::Bar(bar) if bar.open.min(bar.close) < bar.low || bar.open.max(bar.close) > bar.high => {
+                Some("its open or its close is not between low and high")
+            }
+            Self::Bar(bar) if !is_size(bar.volume) => Some("its volume is no number from zero"),
+            Self::Bar(_) => None,
             Self::Quote(quote) if !(is_price(quote.bid) && is_price(quote.ask)) => {
                 Some("a price is no number above zero")
             }

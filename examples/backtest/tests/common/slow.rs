@@ -31,7 +31,10 @@ struct Waiting {
     spec: Spec,
     sent: u32,
     level: f64,
+    /// From which bar on it goes on without its stop.
     triggered_from: Option<u32>,
+    /// The entry that its first part has opened.
+    opened: Option<usize>,
     first_bar: Option<u32>,
     /// Of a protective order: its entry, the bar, and whether a limit or a stop has opened it within that
     /// bar.
@@ -49,6 +52,9 @@ enum How {
 pub(crate) struct SlowExchange {
     cash: f64,
     share: f64,
+    /// Share of the volume of a bar, and what is left of it.
+    participation: f64,
+    room: i64,
     pub(crate) fills: Vec<SlowFill>,
     /// What is left of each entry.
     entries: BTreeMap<usize, i64>,
@@ -57,9 +63,9 @@ pub(crate) struct SlowExchange {
 }
 
 impl SlowExchange {
-    pub(crate) fn new(cash: f64, share: f64) -> Self {
+    pub(crate) fn new(cash: f64, share: f64, participation: f64) -> Self {
         let (fills, entries, waiting) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { cash, share, fills, entries, waiting, ruined: false }
+        Self { cash, share, participation, room: 0, fills, entries, waiting, ruined: false }
     }
 
     pub(crate) fn position(&self) -> i64 {
@@ -81,8 +87,9 @@ impl SlowExchange {
         } else {
             bar.close + spec.trail * spec.size.signum() as f64
         };
-        let (triggered_from, first_bar, guards, ended) = (None, None, None, false);
-        self.waiting.push(Waiting { spec, sent: bar.index, level, triggered_from, first_bar, guards, ended });
+        let (triggered_from, opened, first_bar, guards, ended) = (None, None, None, None, false);
+        let sent = bar.index;
+        self.waiting.push(Waiting { spec, sent, level, triggered_from, opened, first_bar, guards, ended });
     }
 
     pub(crate) fn cancel_all(&mut self) {
@@ -98,12 +105,20 @@ impl SlowExchange {
         }
         // Daily bars: a day is a bar.
         self.waiting.retain(|w| !w.spec.day || w.first_bar.is_none_or(|first| first == bar.index));
+        self.room =
+            if self.participation.is_finite() { (bar.volume * self.participation) as i64 } else { i64::MAX };
         for step in ["open", "stops", "limits", "stops of entries"] {
+            // What protects an entry first; but what protects one of this very step comes behind it.
+            let here = self.waiting.len();
+            for at in 0..here {
+                if self.waiting[at].guards.is_some() {
+                    self.look_at(at, bar, step);
+                }
+            }
             let mut at = 0;
             while at < self.waiting.len() {
-                match self.price(&self.waiting[at], bar, step) {
-                    Some((price, how)) => self.fill(at, price, how, bar),
-                    None => self.trigger(at, bar, step),
+                if at >= here || self.waiting[at].guards.is_none() {
+                    self.look_at(at, bar, step);
                 }
                 at += 1;
             }
@@ -113,7 +128,8 @@ impl SlowExchange {
             }
         }
         for waiting in &mut self.waiting {
-            let trails = waiting.spec.trail > 0.0 && waiting.sent < bar.index;
+            let trails =
+                waiting.spec.trail > 0.0 && waiting.sent < bar.index && waiting.triggered_from.is_none();
             if trails && (waiting.guards.is_some() || waiting.spec.stop_loss == 0.0) {
                 let sells = waiting.spec.size < 0;
                 let within =
@@ -132,6 +148,33 @@ impl SlowExchange {
         if self.equity(bar.close) <= 0.0 {
             self.ruined = true;
             self.waiting.clear();
+        }
+    }
+
+    fn look_at(&mut self, at: usize, bar: &Bar, step: &str) {
+        let Some((price, how)) = self.price(&self.waiting[at], bar, step) else {
+            return self.trigger(at, bar, step);
+        };
+        self.fill(at, price, how, bar);
+        let w = &mut self.waiting[at];
+        let trails = w.spec.trail > 0.0 && w.spec.stop_loss == 0.0;
+        let stops = match w.spec.limit > 0.0 {
+            true => w.spec.stop > 0.0,
+            false => w.guards.is_some() || w.spec.stop > 0.0 || trails,
+        };
+        if stops && !w.ended && w.triggered_from.is_none() {
+            // Touched, and the volume was too little.
+            w.triggered_from = Some(bar.index + u32::from(step != "open"));
+            if let Some((entry, ..)) = w.guards {
+                self.end_entry(entry);
+            }
+        }
+    }
+
+    /// An entry is being closed by what protects it, so what is left of its order has no purpose.
+    fn end_entry(&mut self, entry: usize) {
+        for w in self.waiting.iter_mut().filter(|w| w.guards.is_none() && w.opened == Some(entry)) {
+            w.ended = true;
         }
     }
 
@@ -173,7 +216,8 @@ impl SlowExchange {
             return (filled && w.triggered_from.is_none()).then_some((price, how));
         }
         let trails = w.spec.trail > 0.0 && w.spec.stop_loss == 0.0;
-        if w.guards.is_some() || w.spec.stop > 0.0 || trails {
+        let stops = w.guards.is_some() || w.spec.stop > 0.0 || trails;
+        if stops && w.triggered_from.is_none() {
             return self.stop_price(w, bar, step, far, &above);
         }
         (step == "open").then_some((bar.open, How::Open))
@@ -216,88 +260,102 @@ impl SlowExchange {
     }
 
     fn fill(&mut self, at: usize, price: f64, how: How, bar: &Bar) {
-        self.waiting[at].ended = true;
         let w = self.waiting[at].clone();
         let before = self.position();
-        let mut units = w.spec.size;
         if let Some((entry, ..)) = w.guards {
-            let left = self.entries.remove(&entry).expect("a protective order ends with its entry");
-            self.fills.push((bar.index, -left, price));
-            return self.after(before, &w, bar);
+            let left = self.entries[&entry];
+            let units = left.signum() * left.abs().min(self.room);
+            if units == 0 {
+                return;
+            }
+            self.waiting[at].ended = units == left;
+            self.reduce(entry, units, price, bar);
+            self.end_entry(entry);
+            return self.after(before, at, bar);
         }
+        let mut asked = w.spec.size;
         if w.spec.reduce_only {
-            units = units.signum() * units.abs().min(if units * before < 0 { before.abs() } else { 0 });
+            asked = asked.signum() * asked.abs().min(if asked * before < 0 { before.abs() } else { 0 });
         }
-        let asked = units;
+        let mut units = asked.signum() * asked.abs().min(self.room);
+        if asked != 0 && units == 0 {
+            return;
+        }
+        self.waiting[at].ended = units == asked;
+        self.waiting[at].spec.size = asked - units;
+        let cut = units;
         while units != 0 {
             let Some((&entry, &left)) = self.entries.iter().find(|(_, left)| **left * units < 0) else {
                 break;
             };
             let closed = left.signum() * left.abs().min(units.abs());
-            self.fills.push((bar.index, -closed, price));
+            self.reduce(entry, closed, price, bar);
             units += closed;
-            if left == closed {
-                self.entries.remove(&entry)
-            } else {
-                self.entries.insert(entry, left - closed)
-            };
         }
         let bound = (self.position().abs() as f64) * price;
         let free = (self.equity(price) - bound).max(0.0);
-        let opens = units != 0 && units.abs() as f64 * price * (1.0 + self.share) <= free;
-        if opens {
-            self.open(&w, units, price, how, bar);
+        if units != 0 && units.abs() as f64 * price * (1.0 + self.share) <= free {
+            self.open(at, units, price, how, bar);
+        } else if units != 0 {
+            // It is refused; what it has closed is closed.
+            self.waiting[at].ended = true;
+            if units == cut {
+                return;
+            }
+        } else if cut == 0 {
+            return;
         }
-        if opens || units != asked {
-            self.after(before, &w, bar);
-        }
+        self.after(before, at, bar);
     }
 
-    fn open(&mut self, w: &Waiting, units: i64, price: f64, how: How, bar: &Bar) {
-        let entry = self.fills.len();
+    fn reduce(&mut self, entry: usize, units: i64, price: f64, bar: &Bar) {
+        self.fills.push((bar.index, -units, price));
+        self.room -= units.abs();
+        let left = self.entries[&entry] - units;
+        if left == 0 {
+            self.entries.remove(&entry)
+        } else {
+            self.entries.insert(entry, left)
+        };
+    }
+
+    fn open(&mut self, at: usize, units: i64, price: f64, how: How, bar: &Bar) {
+        let w = self.waiting[at].clone();
+        self.room -= units.abs();
         self.fills.push((bar.index, units, price));
+        if let Some(left) = w.opened.and_then(|entry| self.entries.get_mut(&entry)) {
+            *left += units;
+            return;
+        }
+        let entry = self.fills.len() - 1;
         self.entries.insert(entry, units);
+        self.waiting[at].opened = Some(entry);
+        let guards = Some((entry, bar.index, how));
         let spec = Spec { size: -units, ..Spec::default() };
+        let guard =
+            |spec, level| Waiting { spec, level, guards, ended: false, triggered_from: None, ..w.clone() };
         if w.spec.stop_loss > 0.0 {
             let worst = if units > 0 { w.spec.stop_loss.min(price) } else { w.spec.stop_loss.max(price) };
             let level = if how == How::Open { w.spec.stop_loss } else { worst };
-            let guards = Some((entry, bar.index, how));
-            let spec = Spec { trail: w.spec.trail, ..spec };
-            self.waiting.push(Waiting {
-                spec,
-                level,
-                guards,
-                ended: false,
-                triggered_from: None,
-                ..w.clone()
-            });
+            self.waiting.push(guard(Spec { trail: w.spec.trail, ..spec }, level));
         }
         if w.spec.take_profit > 0.0 {
-            let guards = Some((entry, bar.index, how));
-            let spec = Spec { limit: w.spec.take_profit, ..spec };
-            let level = 0.0;
-            self.waiting.push(Waiting {
-                spec,
-                level,
-                guards,
-                ended: false,
-                triggered_from: None,
-                ..w.clone()
-            });
+            self.waiting.push(guard(Spec { limit: w.spec.take_profit, ..spec }, 0.0));
         }
     }
 
     /// What a fill ends: protective orders of closed entries, its group, and reduce-only orders of a position
     /// that is gone.
-    fn after(&mut self, before: i64, filled: &Waiting, bar: &Bar) {
+    fn after(&mut self, before: i64, at: usize, bar: &Bar) {
+        let filled = self.waiting[at].clone();
         let now = self.position();
         let gone = before != 0 && (now == 0 || (now < 0) != (before < 0));
-        for w in &mut self.waiting {
+        for (place, w) in self.waiting.iter_mut().enumerate() {
             let (group, guarded) = (filled.spec.group, w.guards.is_some());
             let same_group = filled.guards.is_none() && group != 0 && !guarded && w.spec.group == group;
             let left_over = gone && w.spec.reduce_only && !guarded && w.sent + 1 < bar.index;
             let unguarded = w.guards.is_some_and(|(entry, ..)| !self.entries.contains_key(&entry));
-            w.ended |= same_group || left_over || unguarded;
+            w.ended |= same_group && place != at || left_over || unguarded;
         }
     }
 }
