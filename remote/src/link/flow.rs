@@ -114,6 +114,10 @@ impl Flow {
     /// The peer wants it in this channel, or not now. In another round than before, others want it: what
     /// was sent up to `last` was not for them.
     pub(super) fn ask(&mut self, channel: Option<u16>, round: u32, last: u64) {
+        if round.wrapping_sub(self.asked_round) > u32::MAX / 2 {
+            // It was said before, on a connection of which this end has heard later than of the next one.
+            return;
+        }
         if round != self.asked_round {
             (self.asked_round, self.begins_behind) = (round, last);
             (self.tell_begin, self.left) = (true, true);
@@ -260,5 +264,8 @@ mod tests {
         assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(2, 1)], 6));
         flow.want(None, 8);
         assert_eq!(entries(&mut flow, false), [(NO_CHANNEL, 2)]);
+        other.ask(None, 2, 12);
+        other.ask(Some(2), 1, 13);
+        assert_eq!((other.asked, other.begins_behind), (None, 12), "an earlier round was said before");
     }
 }
