@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mycelium::frame::Header;
 use mycelium::{StopReason, WireDelivery};
 use mycelium_hosted::{ActorSpec, Behavior, Encoded, Failure, Scope};
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
@@ -42,6 +44,8 @@ pub(crate) struct ActorPlan {
     /// Called with the context: the actor, and its methods by their names.
     factory: Py<PyAny>,
     handlers: Vec<HandlerPlan>,
+    /// How many lives have begun.
+    lives: AtomicU64,
 }
 
 /// One life.
@@ -58,10 +62,21 @@ struct Made {
     /// By type id: for messages, and for queries.
     takes: HashMap<u16, Method>,
     answers: HashMap<u16, Method>,
-    /// How many records wait in the batches.
-    waiting: usize,
+    /// Of which message records wait, and how many: of one at a time, so that all come in order.
+    waiting: Option<(u16, usize)>,
+    /// What a batch has failed with that was handed out before a query.
+    failed: Option<PyErr>,
+    /// What comes when the batch before it has come to its end.
+    then: Option<Then>,
     /// Whether what has paused is a query.
     asked: bool,
+}
+
+/// What waits for a batch that has paused.
+enum Then {
+    Message(Encoded),
+    Timer(u64),
+    Query(Encoded),
 }
 
 /// What the framework calls by itself.
@@ -81,7 +96,7 @@ struct Method {
 
 impl ActorPlan {
     pub(crate) fn new(host: &Arc<Host>, factory: Py<PyAny>, handlers: Vec<HandlerPlan>) -> Self {
-        Self { host: Arc::clone(host), factory, handlers }
+        Self { host: Arc::clone(host), factory, handlers, lives: AtomicU64::new(0) }
     }
 
     pub(crate) fn spec(self) -> PyResult<ActorSpec> {
@@ -101,7 +116,8 @@ impl ActorPlan {
 
     /// A life's actor with its methods.
     fn make(&self, py: Python<'_>, scope: &mut Scope<'_>) -> PyResult<Made> {
-        let context = Py::new(py, Context::new(&self.host, scope))?;
+        let life = self.lives.fetch_add(1, Ordering::Relaxed);
+        let context = Py::new(py, Context::new(&self.host, scope, life))?;
         let made =
             self.host.within(py, &context, || self.factory.bind(py).call1((context.clone_ref(py),)))?;
         let (actor, methods): (Py<PyAny>, Bound<'_, PyDict>) = made.extract()?;
@@ -118,55 +134,111 @@ impl ActorPlan {
             timer: method("_fire")?,
             resumed: method("_resumed")?,
         };
-        Ok(Made { actor, context, hooks, takes, answers, waiting: 0, asked: false })
+        Ok(Made {
+            actor,
+            context,
+            hooks,
+            takes,
+            answers,
+            waiting: None,
+            failed: None,
+            then: None,
+            asked: false,
+        })
     }
 }
 
 impl Made {
     /// Calls the method for a message; records wait for their batch.
     fn message(&mut self, py: Python<'_>, header: &Header, bytes: &[u8]) -> PyResult<()> {
-        let Some(method) = self.takes.get_mut(&header.type_id) else { return Ok(()) };
-        if let Takes::Batch(most) = method.takes {
-            if method.kind.is_record(header, bytes) {
-                method.records.extend_from_slice(bytes);
-            } else {
-                let record = method.kind.renewed(py, header, bytes)?;
-                method.records.extend_from_slice(record.bind(py).as_bytes());
+        let id = header.type_id;
+        let batch = match self.takes.get(&id).map(|method| method.takes) {
+            Some(Takes::Batch(most)) => Some(most),
+            Some(_) => None,
+            None => {
+                let text = format!("it has no method with @on for messages with type id {id}");
+                return Err(PyTypeError::new_err(text));
             }
-            self.waiting += 1;
-            return if self.waiting >= most { self.flush(py) } else { Ok(()) };
+        };
+        let behind = batch.is_none() || self.waiting.is_some_and(|(other, _)| other != id);
+        if behind && self.goes_before(py)? {
+            self.then = Some(Then::Message(Encoded { header: *header, bytes: bytes.to_vec() }));
+            return Ok(());
         }
-        if self.waiting > 0 {
-            // What came before is handled before.
-            self.flush(py)?;
+        let Some(method) = self.takes.get_mut(&id) else { return Ok(()) };
+        let Some(most) = batch else {
+            let message = method.kind.decode(py, header, bytes)?;
+            return method.call.bind(py).call1((message,)).map(drop);
+        };
+        if method.kind.is_record(header, bytes) {
+            method.records.extend_from_slice(bytes);
+        } else {
+            let record = method.kind.renewed(py, header, bytes)?;
+            method.records.extend_from_slice(record.bind(py).as_bytes());
         }
-        let Some(method) = self.takes.get(&header.type_id) else { return Ok(()) };
-        let message = method.kind.decode(py, header, bytes)?;
-        method.call.bind(py).call1((message,)).map(drop)
+        let count = self.waiting.map_or(1, |(_, count)| count + 1);
+        self.waiting = Some((id, count));
+        if count >= most { self.flush(py) } else { Ok(()) }
     }
 
-    /// Hands out the batches.
+    /// Hands out the batch that waits.
     fn flush(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.waiting = 0;
-        for method in self.takes.values_mut().filter(|method| !method.records.is_empty()) {
-            let records = PyBytes::new(py, &method.records);
-            method.records.clear();
-            method.call.bind(py).call1((records,))?;
+        let waiting = self.waiting.take();
+        let Some(method) = waiting.and_then(|(id, _)| self.takes.get_mut(&id)) else { return Ok(()) };
+        let records = PyBytes::new(py, &method.records);
+        method.records.clear();
+        method.call.bind(py).call1((records,)).map(drop)
+    }
+
+    /// What came before is handled before: whether it has paused, and the actor goes on with it first.
+    fn goes_before(&mut self, py: Python<'_>) -> PyResult<bool> {
+        if self.waiting.is_none() {
+            return Ok(false);
         }
-        Ok(())
+        self.flush(py)?;
+        Ok(self.context.get().is_paused())
+    }
+
+    fn timer(&mut self, py: Python<'_>, number: u64) -> PyResult<()> {
+        if self.goes_before(py)? {
+            self.then = Some(Then::Timer(number));
+            return Ok(());
+        }
+        self.hooks.timer.bind(py).call1((number,)).map(drop)
+    }
+
+    fn batch_ended(&mut self, py: Python<'_>) -> PyResult<()> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.flush(py),
+        }
     }
 
     fn answer(&mut self, py: Python<'_>, query: &Encoded, host: &Host) -> PyResult<Encoded> {
+        match self.goes_before(py) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.then = Some(Then::Query(query.clone()));
+                return Ok(query.clone());
+            }
+            Err(error) => return Err(self.fails_before(py, error)),
+        }
         let Some(method) = self.answers.get(&query.header.type_id) else {
             let text =
                 format!("it has no method with @ask for messages with type id {}", query.header.type_id);
-            return Err(pyo3::exceptions::PyTypeError::new_err(text));
+            return Err(PyTypeError::new_err(text));
         };
         let asked = method.kind.decode(py, &query.header, &query.bytes)?;
         let answer = method.call.bind(py).call1((asked,))?;
         self.asked = self.context.get().is_paused();
         // One that has paused is answered when it goes on.
         if self.asked { Ok(query.clone()) } else { host.encode(&answer) }
+    }
+
+    /// A batch has failed in front of a query. An error of an answer ends no life, and this one is to.
+    fn fails_before(&mut self, py: Python<'_>, error: PyErr) -> PyErr {
+        self.failed = Some(error.clone_ref(py));
+        error
     }
 
     /// Goes on where a method has paused, with the answer to what it has asked; the answer of a query.
@@ -184,12 +256,32 @@ impl Made {
             Some(Err(failure)) => PyString::new(py, failure.text()).into_any(),
             None => py.None().into_bound(py),
         };
-        let done = self.hooks.resumed.bind(py).call1((answer,))?;
+        let done = self.hooks.resumed.bind(py).call1((answer,));
+        let done = match (done, &self.then) {
+            (Err(error), Some(Then::Query(_))) => return Err(self.fails_before(py, error)),
+            (done, _) => done?,
+        };
+        if self.then.is_some() && !self.context.get().is_paused() {
+            return self.goes_on(py, host);
+        }
         if !self.asked || self.context.get().is_paused() {
             return Ok(None);
         }
         self.asked = false;
         host.encode(&done).map(Some)
+    }
+
+    /// Does what has waited for a batch; the answer of a query.
+    fn goes_on(&mut self, py: Python<'_>, host: &Host) -> PyResult<Option<Encoded>> {
+        match self.then.take() {
+            None => Ok(None),
+            Some(Then::Message(message)) => self.message(py, &message.header, &message.bytes).map(|()| None),
+            Some(Then::Timer(number)) => self.timer(py, number).map(|()| None),
+            Some(Then::Query(query)) => {
+                let answer = self.answer(py, &query, host)?;
+                Ok((!self.asked).then_some(answer))
+            }
+        }
     }
 }
 
@@ -214,6 +306,7 @@ impl Life {
 impl Behavior for Life {
     fn started(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
         let plan = Arc::clone(&self.plan);
+        plan.host.isolate.as_ref().inspect(|apart| apart.begins(scope));
         let made = Python::attach(|py| {
             let made = plan.make(py, scope);
             made.map_err(|error| plan.host.failed(py, PyString::new(py, &scope.path()).as_any(), error))
@@ -243,14 +336,14 @@ impl Behavior for Life {
     }
 
     fn timer(&mut self, number: u64, scope: &mut Scope<'_>) -> Result<(), Failure> {
-        self.call(scope, |py, made, _| made.hooks.timer.bind(py).call1((number,)).map(drop))
+        self.call(scope, |py, made, _| made.timer(py, number))
     }
 
     fn batch_ended(&mut self, scope: &mut Scope<'_>) -> Result<(), Failure> {
-        if self.made.as_ref().is_none_or(|made| made.waiting == 0) {
+        if self.made.as_ref().is_none_or(|made| made.waiting.is_none() && made.failed.is_none()) {
             return Ok(());
         }
-        self.call(scope, |py, made, _| made.flush(py))
+        self.call(scope, |py, made, _| made.batch_ended(py))
     }
 
     fn stopping(&mut self, reason: &StopReason, scope: &mut Scope<'_>) {

@@ -84,10 +84,13 @@ impl Callback {
     /// Ends the calls: when this returns, the callback does not run and will not, unless it called this
     /// itself.
     fn close(&self, py: Python<'_>) {
-        if self.core.is_forked() || self.closed.swap(true, Ordering::AcqRel) {
+        if self.core.is_forked() {
             return;
         }
-        self.core.note_called(&self.keeps, false);
+        if !self.closed.swap(true, Ordering::AcqRel) {
+            self.core.note_called(&self.keeps, false);
+        }
+        // Whoever comes second waits for the callback as well.
         py.detach(|| self.core.hosted.unsubscribe(self.id));
     }
 

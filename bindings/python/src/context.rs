@@ -35,18 +35,20 @@ pub(crate) struct Context {
     path: String,
     id: u64,
     seed: u64,
+    life: u64,
     thread: ThreadId,
     /// `None` when the life has ended.
     orders: Mutex<Option<Vec<Order>>>,
 }
 
 impl Context {
-    pub(crate) fn new(host: &Arc<Host>, scope: &mut Scope<'_>) -> Self {
+    pub(crate) fn new(host: &Arc<Host>, scope: &mut Scope<'_>, life: u64) -> Self {
         Self {
             host: Arc::clone(host),
             path: scope.path(),
             id: scope.id(),
             seed: scope.random(),
+            life,
             thread: thread::current().id(),
             orders: Mutex::new(Some(Vec::new())),
         }
@@ -139,6 +141,12 @@ impl Context {
     #[getter]
     fn seed(&self) -> u64 {
         self.seed
+    }
+
+    /// Which of the actor's lives it is, from 0 on.
+    #[getter]
+    fn life(&self) -> u64 {
+        self.life
     }
 
     /// The time on the bus's clock, in nanoseconds since 1970.

@@ -21,14 +21,14 @@ pub(crate) struct Contract {
 
 #[pymethods]
 impl Contract {
-    /// Reads and checks a `contracts.yaml`.
+    /// Reads and checks a `contracts.yaml`: what `parse` takes.
     #[staticmethod]
-    fn read(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+    fn read(py: Python<'_>, path: PathBuf) -> PyResult<(String, u64, String)> {
         let (origin, read) =
             (path.display().to_string(), py.detach(|| mycelium_contract::Contract::read(&path)));
         let contract = read.map_err(|errors| Class::Contract.of(py, errors.to_string()))?;
         let digest = Digests::of(&contract).schema(&contract);
-        Self::parse(py, &contract.table(), digest, origin)
+        Ok((contract.table(), digest, origin))
     }
 
     /// Takes the table of a contract, as generated packages hold it.

@@ -10,7 +10,7 @@ use mycelium::wire::WirePublishError;
 use mycelium_hosted as hosted;
 use pyo3::prelude::*;
 
-use crate::attached::{self, PythonThread};
+use crate::attached::{self, Mark, PythonThread};
 use crate::errors::{self, Class};
 use crate::host::{Host, Kinds};
 use crate::wait::{Waited, until};
@@ -19,6 +19,7 @@ use crate::wait::{Waited, until};
 pub(crate) struct Core {
     pub(crate) hosted: hosted::Runtime,
     pub(crate) host: Arc<Host>,
+    mark: Mark,
     forked: AtomicBool,
     /// Whether it was closed, and nothing goes on.
     over: AtomicBool,
@@ -47,10 +48,11 @@ impl Core {
         topic_capacity: Option<usize>,
         validate: bool,
     ) -> PyResult<Self> {
+        let mark = Mark::default();
         let mut builder = hosted::Runtime::builder()
             .contract(kinds.contract)
             .workers(threads)
-            .hooks(Arc::new(PythonThread));
+            .hooks(Arc::new(PythonThread(Arc::clone(&mark))));
         if let Some(messages) = topic_capacity {
             builder = builder.bus(|bus| bus.topic_capacity(messages));
         }
@@ -59,6 +61,7 @@ impl Core {
         Ok(Self {
             hosted,
             host: Arc::new(Host { kinds, validate, clock, isolate: None }),
+            mark,
             forked: AtomicBool::new(false),
             over: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
@@ -106,10 +109,10 @@ impl Core {
     }
 
     /// Whether to wait for room would be to wait for oneself: the delivery thread empties the queues of all
-    /// callbacks.
+    /// callbacks of its runtime.
     fn would_wait_for_itself(&self, type_id: u16) -> bool {
         let called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
-        attached::is_delivery() && called.get(&type_id).is_some_and(|count| *count > 0)
+        attached::calls_for(&self.mark) && called.get(&type_id).is_some_and(|count| *count > 0)
     }
 
     /// Publishes one value; waits for room detached from Python.
@@ -193,11 +196,12 @@ impl Core {
         }
         let closed = py.detach(|| {
             let closed = self.hosted.close(limit);
-            if self.hosted.is_closed() {
-                self.over.store(true, Ordering::Release);
-                let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
-                drop(trees);
+            if !self.hosted.is_closed() {
+                return closed;
             }
+            self.over.store(true, Ordering::Release);
+            let trees = std::mem::take(&mut *self.trees.lock().unwrap_or_else(PoisonError::into_inner));
+            drop(trees);
             // Whoever waits sees the end of its bus, and is back in Python before the interpreter ends.
             let begun = std::time::Instant::now();
             while self.waiting.load(Ordering::Acquire) > 0 && begun.elapsed() < limit {

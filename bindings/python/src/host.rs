@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mycelium::sweep::StopFlag;
 use mycelium::{Clock, wire};
-use mycelium_hosted::{Encoded, Failure};
+use mycelium_hosted::{Address, Encoded, Failure, Scope};
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -35,6 +35,8 @@ pub(crate) struct Host {
 pub(crate) struct Apart {
     /// Whose handler runs.
     current: Mutex<Option<Py<Context>>>,
+    /// Who has begun, by path.
+    begun: Mutex<HashMap<String, Address>>,
     /// What an actor has raised last in this run.
     failure: Mutex<Option<PyErr>>,
     /// What no actor may keep to itself: `KeyboardInterrupt`, `SystemExit`.
@@ -106,6 +108,21 @@ impl Apart {
     /// Whose handler runs.
     pub(crate) fn current(&self, py: Python<'_>) -> Option<Py<Context>> {
         lock(&self.current).as_ref().map(|context| context.clone_ref(py))
+    }
+
+    /// An actor has begun a life.
+    pub(crate) fn begins(&self, scope: &Scope<'_>) {
+        lock(&self.begun).insert(scope.path(), scope.address());
+    }
+
+    /// Who has begun at this path, and not ended.
+    pub(crate) fn begun(&self, path: &str) -> Option<Address> {
+        lock(&self.begun).get(path).filter(|address| address.is_alive()).cloned()
+    }
+
+    /// Forgets who has begun.
+    pub(crate) fn forget(&self) {
+        lock(&self.begun).clear();
     }
 
     /// Forgets what was raised: what is to be raised at once, and what an actor has failed with.

@@ -140,7 +140,9 @@ impl Isolate {
         let Inside { spawned, trees, .. } = self.inside(py)?;
         let trees = trees.borrow();
         let in_tree = || trees.iter().find_map(|tree| tree.actor_ref::<HostedActor>(path)).map(Address::of);
-        let found = spawned.borrow().get(path).cloned().or_else(in_tree);
+        // A tree says nothing while it starts somebody.
+        let begun = || self.host.isolate.as_ref().and_then(|apart| apart.begun(path));
+        let found = spawned.borrow().get(path).cloned().or_else(in_tree).or_else(begun);
         found.ok_or_else(|| errors::of(py, &Error::NoAddress { path: path.to_owned() }))
     }
 
@@ -186,8 +188,8 @@ impl Isolate {
         self.publish_encoded(class.py(), Encoded { header, bytes: value.to_vec() })
     }
 
-    /// Publishes the records of a buffer from outside, one after the other, and handles what waits when that
-    /// is too much; how many. `blank`: bytes of each record that belong to no field. `at`: where in a
+    /// Publishes the records of a buffer, one after the other; how many. From outside it handles what waits when
+    /// that is too much. `blank`: bytes of each record that belong to no field. `at`: where in a
     /// record the time lies, to which the isolate runs before it.
     #[pyo3(signature = (class, records, blank, at = None))]
     fn publish_records(
@@ -205,6 +207,7 @@ impl Isolate {
         }
         let mut copy = vec![0; len];
         records.copy_to_slice(py, &mut copy)?;
+        let context = self.host.isolate.as_ref().and_then(|apart| apart.current(py));
         let mut published = 0;
         for record in copy.chunks_exact_mut(size) {
             for (from, to) in &blank {
@@ -214,13 +217,14 @@ impl Isolate {
             if let Some(time) = time {
                 self.run_to(py, Some(time))?;
             }
-            if self.try_publish(py, &kind, record)? {
-                published += 1;
-                continue;
+            let encoded = || Encoded { header: kind.header, bytes: record.to_vec() };
+            if let Some(context) = &context {
+                self.inside(py)?;
+                context.get().publish_later(py, encoded())?;
+            } else if !self.try_publish(py, &kind, record)? {
+                self.run_to(py, Some(self.now(py)?))?;
+                self.publish_encoded(py, encoded())?;
             }
-            self.run_to(py, Some(self.now(py)?))?;
-            let encoded = Encoded { header: kind.header, bytes: record.to_vec() };
-            self.publish_encoded(py, encoded)?;
             published += 1;
         }
         Ok(published)
@@ -346,6 +350,7 @@ impl Isolate {
         let hosted_before = hosted.take();
         drop(hosted);
         let (trees, spawned) = (inside.trees.take(), inside.spawned.take());
+        self.host.isolate.as_ref().inspect(|apart| apart.forget());
         // Code of Python runs here: nothing is borrowed meanwhile.
         drop((hosted_before, trees, spawned));
         Ok(())

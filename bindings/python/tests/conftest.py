@@ -25,6 +25,12 @@ def rt() -> Iterator[mycelium.Runtime]:
         yield runtime
 
 
+@pytest.fixture
+def isolate() -> Iterator[mycelium.Isolate]:
+    with mycelium.Isolate(CONTRACT, seed=42) as made:
+        yield made
+
+
 def trade(number: int = 1) -> Trade:
     return Trade(
         at=number,

@@ -199,3 +199,63 @@ def test_what_is_no_callback(rt: mycelium.Runtime) -> None:
         rt.subscribe(Tick, raw=True)  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="at least one message class"):
         rt.subscribe((), print)
+
+
+def test_a_callback_bridges_two_runtimes_and_loses_nothing() -> None:
+    got: list[int] = []
+
+    def slow(tick: Tick) -> None:
+        time.sleep(0.000_1)
+        got.append(tick.number)
+
+    with mycelium.Runtime(contract=CONTRACT) as one, mycelium.Runtime(contract=CONTRACT) as two:
+        two.subscribe(Tick, slow, capacity=4)
+        one.subscribe(Tick, two.publish)
+        one.publish_many(Tick(number) for number in range(1000))
+        settle(lambda: len(got) == 1000 or one.stats()["callback_failures"])
+        assert got == list(range(1000)) and one.stats()["callback_failures"] == 0
+
+
+def test_each_that_closes_a_callback_waits_for_it(rt: mycelium.Runtime) -> None:
+    running, ended = threading.Event(), threading.Event()
+    after: list[bool] = []
+
+    def slow(tick: Tick) -> None:
+        running.set()
+        time.sleep(0.2)
+        ended.set()
+
+    callback = rt.subscribe(Tick, slow)
+    rt.publish(Tick(1))
+    running.wait()
+
+    def close() -> None:
+        callback.close()
+        after.append(ended.is_set())
+
+    closing = [threading.Thread(target=close) for _ in range(4)]
+    for thread in closing:
+        thread.start()
+    for thread in closing:
+        thread.join()
+    assert after == [True] * 4
+
+
+def test_a_close_that_is_refused_waits_for_nobody(rt: mycelium.Runtime) -> None:
+    ticks, refused = rt.subscribe(Tock), threading.Event()
+    waiting = threading.Thread(target=ticks.recv)
+    waiting.start()
+
+    def hear(tick: Tick) -> None:
+        try:
+            # As long as the test is given, if it waited for those that read.
+            rt.close(timeout=1e6)
+        except mycelium.BusyError:
+            refused.set()
+
+    rt.subscribe(Tick, hear)
+    time.sleep(0.05)
+    rt.publish(Tick(1))
+    refused.wait()
+    rt.publish(Tock(1))
+    waiting.join()

@@ -382,3 +382,17 @@ def test_threads_that_wait_hold_up_no_exit(program) -> None:  # type: ignore[no-
         """
     )
     assert told.stdout == "ends\n"
+
+
+def test_an_executor_whose_work_waits_holds_up_no_exit(program) -> None:  # type: ignore[no-untyped-def]
+    told = program(
+        """
+        from concurrent.futures import ThreadPoolExecutor
+        rt = mycelium.Runtime(contract=desk)
+        ticks = rt.subscribe(Tick)
+        future = ThreadPoolExecutor().submit(ticks.recv)
+        time.sleep(0.1)
+        print("ends")
+        """
+    )
+    assert told.stdout == "ends\n"

@@ -19,12 +19,6 @@ from mycelium import Actor, Backoff, Child, Isolate, Supervisor, ask, on, on_bat
 SECOND = 1_000_000_000
 
 
-@pytest.fixture
-def isolate() -> Any:
-    with Isolate(CONTRACT, seed=42) as made:
-        yield made
-
-
 class Doubler(Actor):
     """Publishes twice what it hears, and says so later."""
 
@@ -469,3 +463,69 @@ def test_the_same_actor_runs_live_and_apart(rt: mycelium.Runtime, isolate: Isola
     first = live.recv()
     assert first is not None and first.lots == 42
     apart.expect(first)
+
+
+def test_an_actor_publishes_the_records_of_an_array(isolate: Isolate) -> None:
+    records = np.zeros(5000, np.dtype(Tick.DTYPE))
+    records["number"] = range(5000)
+
+    class Bulk(Actor):
+        @on(Note)
+        def note(self, note: Note) -> None:
+            assert self.ctx.publish_many(records, of=Tick) == 5000
+            self.ctx.publish(Tick(5000))
+
+    ticks = isolate.record(Tick)
+    isolate.spawn(Bulk)
+    isolate.publish(Note(1, "now", []))
+    isolate.run()
+    assert ticks.take_array()["number"].tolist() == list(range(5001))
+
+
+def test_what_has_just_started_finds_those_before_it(isolate: Isolate) -> None:
+    told: list[int] = []
+
+    class Teller(Actor):
+        def started(self) -> None:
+            self.ctx.runtime.tell("root/doubler", Tick(5))
+
+    class Asker(Actor):
+        async def started(self) -> None:
+            told.append((await self.ctx.ask("root/doubler", Tick(1), Tick)).number)
+
+    tocks = isolate.record(Tock)
+    children = [Child("doubler", Doubler), Child("teller", Teller), Child("asker", Asker)]
+    isolate.start(Supervisor(children=children))
+    isolate.run()
+    assert told == [6]
+    tocks.expect(Tock(10))
+
+
+def test_what_is_told_and_has_no_method_ends_the_life_with_a_reason(isolate: Isolate) -> None:
+    doubler = isolate.spawn(Doubler)
+    isolate.tell(doubler, Tock(1))
+    with pytest.raises(mycelium.RunError, match="no method with @on for messages with type id 4"):
+        isolate.run()
+
+
+def test_a_timer_that_fails_disturbs_none_of_the_next_life(isolate: Isolate, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL + 1, logger="mycelium")
+    called: list[tuple[int, int]] = []
+    lives: list[int] = []
+
+    class Fragile(Actor):
+        def __init__(self) -> None:
+            self.life = len(lives)
+            lives.append(self.life)
+
+        def started(self) -> None:
+            self.ctx.schedule_after(10, self.fire)
+
+        def fire(self) -> None:
+            called.append((self.life, self.ctx.now() // SECOND))
+            if self.life == 0:
+                raise ValueError("told to")
+
+    isolate.start(Supervisor(children=[Child("fragile", Fragile, attempts=3, backoff=Backoff(initial=1e-9, cap=1e-9))]))
+    isolate.run()
+    assert called == [(0, 10), (1, 20)]

@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 import time
+from typing import Any
 
 import desk
 import mycelium
@@ -14,6 +15,8 @@ import numpy as np
 import pytest
 from conftest import CONTRACT, trade
 from desk import Note, Tick, Tock, Trade
+from mycelium import Isolate, on, on_batch
+from test_isolate import Doubler
 
 
 def test_arguments_that_make_no_sense(rt: mycelium.Runtime) -> None:
@@ -181,3 +184,30 @@ def test_errors_are_one_family() -> None:
 
     for name in mycelium.errors.__all__:
         assert issubclass(getattr(mycelium.errors, name), mycelium.MyceliumError) and getattr(mycelium, name)
+
+
+def test_numbers_below_zero_are_refused_with_their_name(isolate: Isolate) -> None:
+    def build(trial: Any) -> int:
+        return 1
+
+    for make, name in (
+        (lambda: Isolate(CONTRACT, seed=-1), "seed"),
+        (lambda: mycelium.Sweep({"x": [1]}, build, seed=-1), "seed"),
+        (lambda: mycelium.Runtime(contract=CONTRACT, threads=-1), "threads"),
+        (lambda: mycelium.Runtime(contract=CONTRACT, topic_capacity=-1), "topic_capacity"),
+        (lambda: on(Tick, capacity=-1), "capacity"),
+        (lambda: on_batch(Tick, capacity=-1), "capacity"),
+    ):
+        with pytest.raises(ValueError, match=f"{name} is -1"):
+            make()  # type: ignore[no-untyped-call]
+    with mycelium.Runtime(contract=CONTRACT) as rt:
+        for subscribe in (
+            lambda: rt.subscribe(Tick, capacity=-1),
+            lambda: rt.subscribe(Tick, print, capacity=-1),
+            lambda: rt.subscribe_array(Tick, capacity=-1),
+        ):
+            with pytest.raises(ValueError, match="capacity is -1"):
+                subscribe()
+        assert rt not in mycelium._runtime._working, "nothing goes on"
+    assert isinstance(isolate.spawn(Doubler), mycelium.Spawned)
+    assert isinstance(isolate.publisher(Tick), mycelium.IsolatePublisher)

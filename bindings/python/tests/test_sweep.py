@@ -259,3 +259,45 @@ def test_a_process_that_dies_says_so_and_any_build_runs_in_processes() -> None:
     report = Sweep({"x": [1, 2, threading.Lock]}, lambda trial, x: 1).run(processes=2)
     assert [row["result"] for row in report] == [1, 1, 1]
     assert Sweep({"x": []}, dies).run(processes=2).is_complete
+
+
+def _made_again() -> Any:
+    raise ValueError("it cannot be made again")
+
+
+class Odd:
+    """Can be pickled, and not be made again."""
+
+    def __reduce__(self) -> Any:
+        return _made_again, ()
+
+
+def test_a_result_that_cannot_be_made_again_fails_alone() -> None:
+    report = Sweep({"x": range(20)}, lambda trial, x: Odd() if x == 3 else x).run(processes=2)
+    assert len(report) == 19 and report.failed == 1
+    assert report.failures[0].index == 3 and "cannot be made again" in str(report.failures[0].error)
+
+
+def test_a_digest_is_that_of_all_that_an_array_holds() -> None:
+    def digest(at: int, by: float = 1e-12) -> str:
+        curve = np.ones(10_000)
+        curve[at] += by
+        return Sweep([{"x": 1}], lambda trial, x: {"curve": curve, "parts": (curve[:3], [curve])}).run().digest
+
+    assert digest(5_000) == digest(5_000)
+    assert len({digest(5_000), digest(5_001), digest(5_000, 2e-12)}) == 3
+    rows = Sweep([{"x": 1, "y": ("a", 2.5)}], lambda trial, x, y: {"z": [None, {"k": (1,)}]}).run()
+    assert _sweep._content(rows.rows) == repr(rows.rows)
+
+
+def test_a_contract_is_loaded_once(tmp_path: Any) -> None:
+    import desk
+
+    assert mycelium.load_contract(desk) is mycelium.load_contract(desk) is CONTRACT
+    path = tmp_path / "contracts.yaml"
+    text = "schema: {id: a, version: 1}\ndomains: [d]\ntag_ranges: {d: [1, 9]}\nmessages:\n  A: {tlv_type: 1, topic: a, domain: d, fields: {n: u64}}\n"
+    path.write_text(text)
+    first = mycelium.load_contract(path)
+    assert mycelium.load_contract(str(path)) is first
+    path.write_text(text.replace("u64", "u32"))
+    assert mycelium.load_contract(path) is not first

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ._actor import Actor, Context, Timer, ask, on, on_batch
 from ._contract import load as load_contract
 from ._log import follow as follow_logging
-from ._isolate import Isolate, IsolateTree, Recorder
+from ._isolate import Isolate, IsolatePublisher, IsolateTree, Recorder, Spawned
 from ._native import Callback, Contract
 from ._publisher import Publisher
 from ._runtime import Runtime
@@ -46,6 +46,7 @@ __all__ = [
     "Failure",
     "FullError",
     "Isolate",
+    "IsolatePublisher",
     "IsolateTree",
     "MyceliumError",
     "NoAddressError",
@@ -57,6 +58,7 @@ __all__ = [
     "Runtime",
     "SchemaError",
     "ShutdownError",
+    "Spawned",
     "SubscribeError",
     "Subscription",
     "Supervisor",

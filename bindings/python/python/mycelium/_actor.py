@@ -19,6 +19,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M")
 
 
+def natural(name: str, number: int | None, most: int = (1 << 32) - 1) -> None:
+    """Refuses what is no number of things."""
+    if number is not None and not 0 <= number <= most:
+        raise ValueError(f"{name} is {number}: choose a number from 0 to {most}")
+
+
+SEED_MAX = (1 << 64) - 1
+
+
 @dataclass(frozen=True, slots=True)
 class Handling:
     """What a decorator says of a method."""
@@ -31,6 +40,7 @@ class Handling:
 
 
 def _mark(handling: Handling) -> Callable[[F], F]:
+    natural("capacity", handling.capacity)
     if not isinstance(handling.message_type, type):
         raise TypeError(
             f"{handling.message_type!r} is no message class: write @mycelium.on(Trade), with a class of your contract"
@@ -105,7 +115,8 @@ class Context:
         self.log = logging.getLogger(f"mycelium.{native.path.replace('/', '.')}")
         self.random = random.Random(native.seed)
         self._calls: dict[int, tuple[Callable[..., Any], tuple[Any, ...], bool]] = {}
-        self._numbers = 0
+        # A timer of a life that has failed may come once more: no other life has its number.
+        self._numbers = native.life << 32
 
     @property
     def path(self) -> str:
@@ -128,7 +139,7 @@ class Context:
         return await self._loop.ask(self, path, query, reply, timeout)
 
     def schedule_after(self, seconds: float, call: Callable[..., Any], *args: Any) -> Timer:
-        """Has `call(*args)` called between two messages, in `seconds`. It ends with this life."""
+        """Has `call(*args)` called between two messages, in `seconds`. It ends with this life, also where it has failed."""
         number = self._next(call, args, False)
         self._native.after(seconds, number)
         return Timer(self, number)

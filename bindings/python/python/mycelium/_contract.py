@@ -12,8 +12,12 @@ from .errors import ContractError, SchemaError
 ContractSource = Union[str, "os.PathLike[str]", ModuleType, Contract]
 
 
+# A contract stays in memory as long as the process: one that is loaded again is the same.
+_loaded: dict[tuple[str, int, str], Contract] = {}
+
+
 def load(source: ContractSource) -> Contract:
-    """Loads a contract. It stays in memory as long as the process: load it once, and give it to each Runtime."""
+    """Loads a contract. It stays in memory as long as the process; one that has not changed since is not loaded twice."""
     if isinstance(source, Contract):
         return source
     if isinstance(source, ModuleType):
@@ -23,13 +27,18 @@ def load(source: ContractSource) -> Contract:
                 f"the module {source.__name__} has no CONTRACT: give the package that `mycelium gen --lang python` has"
                 " written, or generate it again if it is from an older version"
             )
-        return Contract.parse(table, digest, source.__name__)
+        return _of(table, digest, source.__name__)
     if isinstance(source, (str, os.PathLike)):
-        return Contract.read(source)
+        return _of(*Contract.read(source))
     raise TypeError(
         f"contract is a {type(source).__name__}: give the path of a contracts.yaml, the generated package, or what"
         " `mycelium.load_contract` returned"
     )
+
+
+def _of(table: str, digest: int, origin: str) -> Contract:
+    found = _loaded.get((table, digest, origin))
+    return found or _loaded.setdefault((table, digest, origin), Contract.parse(table, digest, origin))
 
 
 def check_digest(contract: Contract, digest: int | None) -> None:

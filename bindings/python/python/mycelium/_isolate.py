@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from . import _native, _records
-from ._actor import Actor
+from ._actor import SEED_MAX, Actor, natural
 from ._contract import ContractSource, check_digest, load
 from ._runtime import Runtime, answer_of
 from ._tree import Child, ChildInfo, Supervisor, plan_of
@@ -43,6 +43,7 @@ class Isolate:
         schema_digest: int | None = None,
         validate: bool = True,
     ) -> None:
+        natural("seed", seed, SEED_MAX)
         loaded = load(contract)
         check_digest(loaded, schema_digest)
         self._begin(_native.Isolate(loaded, seed, start, validate), loaded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import concurrent.futures.thread  # Before this module has a say in the exit: see its end.
 import os
 import sys
 import threading
@@ -12,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import _log, _native, _threads
-from ._actor import Loop
+from ._actor import Loop, natural
 from ._contract import ContractSource, check_digest, load
 from ._publisher import Publisher
 from ._subscription import ArraySubscription, Subscription
@@ -60,6 +61,8 @@ class Runtime(_native.Runtime):
                 raise UnsupportedError(
                     f"{name} belongs to links between processes, which this version does not have: leave it out"
                 )
+        natural("threads", threads)
+        natural("topic_capacity", topic_capacity)
         loaded = load(contract)
         check_digest(loaded, schema_digest)
         if switch_interval is not None:
@@ -134,6 +137,7 @@ class Runtime(_native.Runtime):
         `policy` says what happens when `capacity` messages wait: "block" keeps publishers waiting, "drop_oldest" and
         "drop_newest" drop and count, "fail" gives the publisher a FullError.
         """
+        natural("capacity", capacity)
         classes = list(message_type) if isinstance(message_type, tuple) else [message_type]
         if callback is None:
             if raw:
@@ -141,8 +145,9 @@ class Runtime(_native.Runtime):
             return Subscription(self.subscription_to(classes, policy, capacity))
         if not callable(callback):
             raise TypeError(f"{callback!r} cannot be called: give a function of one message")
+        made = self.callback_on(classes, callback, raw, policy, capacity)
         _working.add(self)
-        return self.callback_on(classes, callback, raw, policy, capacity)
+        return made
 
     def subscribe_array(
         self, message_type: type, *, batch: int = 256, policy: str = "block", capacity: int | None = None
@@ -150,6 +155,7 @@ class Runtime(_native.Runtime):
         """The messages of a class of fixed size as arrays of numpy, at most `batch` records each."""
         if batch < 1:
             raise ValueError(f"batch is {batch}: a batch has at least one record")
+        natural("capacity", capacity)
         return ArraySubscription(self.subscription_to([message_type], policy, capacity), message_type, batch)
 
     def start(self, supervisor: Supervisor) -> Tree:
@@ -157,8 +163,9 @@ class Runtime(_native.Runtime):
         if not isinstance(supervisor, Supervisor):
             raise TypeError(f"{supervisor!r} is no mycelium.Supervisor: put your Child into one")
         plan = plan_of(self, supervisor)
+        tree = Tree(self.start_tree(plan), supervisor.id)
         _working.add(self)
-        return Tree(self.start_tree(plan), supervisor.id)
+        return tree
 
     def ask(self, path: str, query: Any, reply: type[M], timeout: float = 5.0) -> M:
         """The answer of the actor at this path, such as "root/desk", which is of the class `reply`."""
@@ -239,7 +246,8 @@ def _in_child() -> None:
 
 
 atexit.register(_at_exit)
-# Before the interpreter waits for threads: one that reads or publishes has the end, and holds up no exit.
+# Before the interpreter waits for threads, those of executors among them: one that reads or publishes has the end, and
+# holds up no exit. What is registered last comes first.
 _register_atexit = getattr(threading, "_register_atexit", None)
 if _register_atexit is not None:
     _register_atexit(_at_exit)

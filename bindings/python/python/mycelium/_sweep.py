@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _native, _threads
+from ._actor import SEED_MAX, natural
 from ._contract import ContractSource, load
 from ._isolate import Isolate
 
@@ -92,7 +93,7 @@ class Report:
     @property
     def digest(self) -> str:
         """A digest of the rows: the same for any number of threads and processes."""
-        return hashlib.blake2b(repr(self.rows).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(_content(self.rows).encode(), digest_size=8).hexdigest()
 
     @property
     def is_complete(self) -> bool:
@@ -140,6 +141,25 @@ class Report:
         return f"<mycelium.Report: {len(self.rows)} of {self.total} rows, {self.failed} failed{state}>"
 
 
+def _content(value: Any) -> str:
+    """As `repr`, but that of an array is cut in the middle and rounded: it stands for its bytes."""
+    if type(value) is dict:
+        return "{" + ", ".join(f"{_content(key)}: {_content(of)}" for key, of in value.items()) + "}"
+    if type(value) is list:
+        return "[" + ", ".join(map(_content, value)) + "]"
+    if type(value) is tuple:
+        return "(" + ", ".join(map(_content, value)) + ("," if len(value) == 1 else "") + ")"
+    if not hasattr(value, "__array__") or getattr(value, "ndim", 1) == 0:
+        return repr(value)
+    import numpy
+
+    array, columns = numpy.asarray(value), list(getattr(value, "columns", ()))
+    if array.dtype.hasobject:
+        return f"{columns!r}{_content(array.tolist())}"
+    content = hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest()
+    return f"{columns!r}{array.dtype.str}{array.shape}{content}"
+
+
 def _imported(name: str) -> Any:
     try:
         return __import__(name)
@@ -157,6 +177,7 @@ class Sweep:
     def __init__(self, grid: Mapping[str, Iterable[Any]] | Iterable[Point], build: Callable[..., Any], *, seed: int = 0):
         if not callable(build):
             raise TypeError(f"{build!r} cannot be called: give a function build(trial, **point)")
+        natural("seed", seed, SEED_MAX)
         self.points = _points_of(grid)
         self._build = build
         self._seed = seed
@@ -399,7 +420,7 @@ def _check_portable(result: dict[str, Any]) -> None:
     import pickle
 
     try:
-        pickle.dumps(result)
+        pickle.loads(pickle.dumps(result))
     except Exception as error:
         raise TypeError(
             f"the result cannot go from a process to this one: {error}; return numbers and texts, or use threads"
