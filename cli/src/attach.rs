@@ -232,6 +232,11 @@ impl Attached {
         self.bus.stats().links.into_iter().find(|link| link.peer == self.node)
     }
 
+    /// How many of these messages were published while the node wanted them.
+    pub(crate) fn published(&self, name: &str) -> u64 {
+        self.bus.topics().iter().filter(|topic| topic.message == name).map(|topic| topic.published).sum()
+    }
+
     /// An error if the node means something else by one of these messages.
     pub(crate) fn check_enabled<'m>(
         &self,

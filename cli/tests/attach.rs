@@ -191,6 +191,35 @@ fn a_tap_that_is_stopped_slows_no_publisher_and_tells_when_its_node_ends() {
 }
 
 #[test]
+fn pub_ends_though_its_subscriber_left_meanwhile_and_another_one_has_come() {
+    runs(async {
+        let node = Node::start().await;
+        let line = |index: u32| {
+            format!("{{\"timestamp\": 5, \"price\": 1, \"size\": 2, \"index\": {index}, \"asset\": 7}}\n")
+        };
+        let mut first = node.bus.subscriber::<Tick>().unwrap();
+        let mut publish = node.command(&["pub", "market.ticks", "--json", "-"]);
+        let mut publish = publish.stdin(Stdio::piped()).spawn().unwrap();
+        let mut input = publish.stdin.take().unwrap();
+        input.write_all(line(1).as_bytes()).unwrap();
+        assert_eq!(first.recv().await.map(|tick| tick.index), Some(1));
+        drop(first);
+        // The tool hears of it, and what it reads then goes to nobody.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        input.write_all(format!("{}{}", line(2), line(3)).as_bytes()).unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut second = node.bus.subscriber::<Tick>().unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        input.write_all(line(4).as_bytes()).unwrap();
+        assert_eq!(second.recv().await.map(|tick| tick.index), Some(4));
+        drop(input);
+        let (code, out, err) = finish(publish).await;
+        let expected = "error: 2 of 4 are not there: nobody at `desk` subscribed meanwhile\n";
+        assert_eq!((code, out.as_str(), err.as_str()), (Some(1), "", expected));
+    });
+}
+
+#[test]
 fn pub_sends_what_somebody_subscribes_to_once_it_is_a_value_of_the_contract() {
     runs(async {
         let node = Node::start().await;

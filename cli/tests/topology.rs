@@ -372,6 +372,61 @@ mod run {
         }
     }
 
+    /// A pipe with no room, and its end from which nobody reads.
+    fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+        use std::io::Write;
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU64, Ordering};
+        use std::time::Duration;
+
+        let (reader, writer) = std::io::pipe().unwrap();
+        let (mut filled, count) = (writer.try_clone().unwrap(), Arc::new(AtomicU64::new(0)));
+        let written = Arc::clone(&count);
+        // Ends when nobody can read any more.
+        std::thread::spawn(move || {
+            while filled.write_all(b"x").is_ok() {
+                written.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        let mut before = 0;
+        loop {
+            std::thread::sleep(Duration::from_millis(300));
+            let now = count.load(Ordering::SeqCst);
+            if now == before && now > 0 {
+                return (reader, writer);
+            }
+            before = now;
+        }
+    }
+
+    #[test]
+    fn a_run_whose_standard_error_is_blocked_obeys_a_second_and_a_third_signal_and_leaves_nobody_behind() {
+        for signals in [2, 3] {
+            let deaf = "echo $$ > $MYCELIUM_NODE.pid; trap \"echo deaf\" TERM; echo runs; while :; do sleep 0.02; done";
+            let folder = two(deaf);
+            let (_nobody_reads, blocked) = full_pipe();
+            let mut command = folder.command(&["run"]);
+            let mut child = command.stdout(Stdio::piped()).stderr(blocked).spawn().unwrap();
+            drop(command);
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut child = Killed(child);
+            // Both run; then one is told to end, and does not listen.
+            _ = (lines.next(), lines.next());
+            signal(&child.0, "-TERM");
+            assert!(lines.next().unwrap().unwrap().ends_with("deaf"));
+            for _ in 1..signals {
+                signal(&child.0, "-TERM");
+                std::thread::sleep(std::time::Duration::from_millis(300));
+            }
+            assert_eq!(child.0.wait().unwrap().code(), Some(143), "after {signals} signals");
+            for name in ["a", "longer"] {
+                let pid = std::fs::read_to_string(folder.0.join(format!("{name}.pid"))).unwrap();
+                let alive = std::process::Command::new("kill").args(["-9", pid.trim()]).output().unwrap();
+                assert!(!alive.status.success(), "{name} was left behind after {signals} signals");
+            }
+        }
+    }
+
     #[test]
     fn a_path_that_is_no_utf_8_is_refused_where_it_must_be_text() {
         use std::os::unix::ffi::OsStrExt;

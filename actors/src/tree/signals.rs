@@ -16,6 +16,10 @@ use super::run::{EXIT_SIGNAL, complain};
 /// awaits.
 const OBEY: Duration = Duration::from_secs(2);
 
+/// How long the last word of a process may take to be printed: standard error may be a pipe that nobody
+/// reads.
+const LAST_WORD: Duration = Duration::from_millis(200);
+
 /// A signal that asks the process to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,14 +94,27 @@ pub(super) fn listen(
             let _ = listens.send(Ok(()));
             let last = watch(source, SignalWatch::new(patience, code), &heard, is_over).await;
             if let Some(LastWord { code, why }) = last {
-                complain(&why);
                 clean_up();
+                say_last(why);
                 std::process::exit(i32::from(code));
             }
         });
     })?;
     is_listening.recv().map_err(|_| io::Error::other("the thread that listens for signals has ended"))??;
     Ok(Signals { received, over: Some(over) })
+}
+
+/// Prints it, unless that takes too long.
+fn say_last(why: String) {
+    let (printed, is_printed) = std::sync::mpsc::channel();
+    let print = move || {
+        complain(&why);
+        // Whoever does not wait any more ends the process.
+        let _ = printed.send(());
+    };
+    if thread::Builder::new().spawn(print).is_ok() {
+        let _ = is_printed.recv_timeout(LAST_WORD);
+    }
 }
 
 impl Signals {
@@ -215,7 +232,9 @@ impl Source {
                 Some(()) = quit.recv() => StopSignal::Quit,
                 Some(()) = terminate.recv() => StopSignal::Terminate,
                 () = parent.ended() => {
-                    tracing::warn!(target: "mycelium::shutdown", "the process that started this one has ended");
+                    // It may be printed to where nobody reads any more, and signals are to be heard.
+                    let warn = || tracing::warn!(target: "mycelium::shutdown", "the process that started this one has ended");
+                    let _unsaid = thread::Builder::new().spawn(warn);
                     StopSignal::Terminate
                 }
                 else => std::future::pending().await,

@@ -15,8 +15,8 @@ use crate::outcome::{self, Outcome, complain, say};
 /// Values are checked by the contract before anything is sent. The node takes what somebody there
 /// subscribes to, and this command ends when it has acknowledged all of it.
 ///
-/// Exit code 0 when the node has the messages, 1 when nobody there subscribes to them or the link is lost,
-/// 2 when there is no link, or a value is none of the contract.
+/// Exit code 0 when the node has the messages, 1 when nobody there subscribes to them, or nobody did when
+/// some of them came, or the link is lost, 2 when there is no link, or a value is none of the contract.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PublishArgs {
     /// The topic.
@@ -190,6 +190,13 @@ async fn are_there(name: &str, sent: u64, attached: &Attached, ends: &mut Ends) 
         if !link.wants.contains(&name) {
             return Err(format!(
                 "nobody at `{node}` subscribes to `{name}` any more; {missing} of {sent} may not be there"
+            ));
+        }
+        // The last subscriber there has left, and another one wants what comes later.
+        let unwanted = sent.saturating_sub(attached.published(name)) + link.unsent;
+        if unwanted > 0 && link.acknowledged + unwanted >= sent {
+            return Err(format!(
+                "{unwanted} of {sent} are not there: nobody at `{node}` subscribed meanwhile"
             ));
         }
         if interrupted.is_some_and(|since| since.elapsed() > INTERRUPTED_TIME) {
