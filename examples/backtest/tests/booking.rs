@@ -118,6 +118,46 @@ fn a_sortino_ratio_without_a_losing_day_is_none() {
 }
 
 #[test]
+fn the_log_of_orders_and_the_exposure_say_what_was_done() {
+    let strategy = |ctx: &mut StrategyContext<'_>| match ctx.bar().index {
+        0 => _ = ctx.asset("B").buy(Ticket::new(10).limit(99.5).stop_loss(90.0).tag("dip")),
+        1 => _ = ctx.target(Size::Equity(0.5)),
+        2 => _ = ctx.sell(Ticket::new(Size::Value(250.0)).trailing_stop(3.0).day()),
+        _ => {}
+    };
+    let assets = Backtest::of([("A", bars(&[CALM; 4])), ("B", bars(&[CALM; 4]))]).at_end(AtEnd::Keep);
+    let report = run(&assets, strategy);
+    let mut log = Vec::new();
+    report.write_orders(&mut log).expect("in memory");
+    let log = String::from_utf8(log).expect("text");
+    let rows: Vec<&str> = log.lines().collect();
+    assert_eq!(
+        rows,
+        [
+            "order,asset,side,kind,size,size_in,limit,stop,trail,stop_loss,take_profit,tag,placed_bar,status,\
+             cause,ended_bar,filled,fill_price,money,lot_price",
+            "1,B,buy,Limit,10.0,units,99.5,,,90.0,,dip,0,Filled,NotApplicable,1,10.0,99.5,,",
+            "2,B,sell,Stop,,,,90.0,,,,dip,1,Working,NotApplicable,,0.0,,,",
+            "4,A,buy,Market,0.5,target equity,,,,,,,1,Filled,NotApplicable,2,50.0,100.0,,",
+            "7,A,sell,TrailingStop,250.0,value,,,3.0,,,,2,Expired,SessionEnd,3,0.0,,,",
+        ]
+    );
+    let json = report.to_json();
+    let mut names: Vec<&str> = rows[0].split(',').collect();
+    names.sort_unstable();
+    let mut keys: Vec<&String> = json["orders"][0].as_object().expect("an object").keys().collect();
+    keys.sort_unstable();
+    assert_eq!(keys, names);
+    assert_eq!(report.exposure, [0.0, 1_000.0 / 10_005.0, 6_000.0 / 10_005.0, 6_000.0 / 10_005.0]);
+    let mut curve = Vec::new();
+    report.write_equity(assets.bars(), &mut curve).expect("in memory");
+    assert!(curve.starts_with(b"timestamp,equity,exposure\n1970-01-01"), "{:?}", curve.get(..60));
+    // What is closed at the end is held no longer.
+    let report = run(&Backtest::new(bars(&[CALM; 3])), on_bar(0, |ctx| _ = ctx.sell(50)));
+    assert_eq!(report.exposure, [0.0, 0.5, 0.0]);
+}
+
+#[test]
 fn an_order_that_is_filled_in_parts_after_another_stays_one_trade() {
     let mut thin = bars(&[CALM; 6]);
     thin.iter_mut().for_each(|bar| bar.volume = 200.0);

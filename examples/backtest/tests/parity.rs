@@ -145,7 +145,10 @@ fn trades_and_figures_are_those_of_backtesting_py() {
     compared += compare("limit", &run(&cost(0.001), limit));
     compared += compare("stop", &run(&cost(0.001).cash(100_000.0), stop));
     compared += compare("parts", &run(&cost(0.001).cash(100_000.0), parts));
+    let margin = |times: f64| cost(0.001).leverage(times);
+    compared += compare("margin", &run(&margin(2.0), sma()));
+    compared += compare("margin_bracket", &run(&margin(4.0).cash(5_000.0), bracket()));
     let per_unit = |units: f64, _price: f64| 0.02 * units;
     compared += compare("commission_function", &run(&goog().commission(per_unit), sma()));
-    assert_eq!(compared, 10 * 30 - 2, "without commissions there is no figure of them");
+    assert_eq!(compared, 12 * 30 - 2, "without commissions there is no figure of them");
 }

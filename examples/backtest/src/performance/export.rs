@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use crate::data::format_timestamp;
-use crate::messages::{Bar, Timestamp};
+use crate::engine::NUMBERS_OF_AN_ORDER;
+use crate::messages::{Bar, OrderType, Timestamp};
 use crate::parquet::{ColumnData, write_table};
-use crate::strategy::{OrderRecord, Report, Trade};
+use crate::strategy::{OpenOrder, OrderRecord, Report, Trade};
 
 impl Report {
     /// Everything but the equity: `statistics`, `figures`, `trades`, `open_trades`, `orders`, `notes`. What
@@ -19,7 +20,7 @@ impl Report {
             "figures": self.figures,
             "trades": self.trades,
             "open_trades": self.open_trades,
-            "orders": self.orders.iter().map(order).collect::<Vec<Value>>(),
+            "orders": self.orders.iter().map(|record| OrderRow::of(record, &self.assets)).collect::<Vec<_>>(),
             "notes": self.notes,
         })
     }
@@ -32,33 +33,28 @@ impl Report {
         write_trades(&self.trades, out)
     }
 
-    /// The order log as CSV: order, side, ticket, bars and what became of it.
+    /// The order log as CSV: what was asked for, what became of it and why, and what was filled at which mean
+    /// price. `size_in` says in what the size is: `units`, `value`, a share of what can be bought for (`cash`)
+    /// or of the `equity`, or `target` and one of them. An order that protects a trade has the size of the
+    /// trade.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn write_orders(&self, out: impl Write) -> io::Result<()> {
-        let mut rows = csv::Writer::from_writer(out);
-        rows.write_record(["order", "side", "tag", "placed_bar", "status", "cause", "ended_bar"])?;
+        let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+        rows.write_record(OrderRow::COLUMNS)?;
         for record in &self.orders {
-            rows.write_record([
-                record.order.id.0.to_string(),
-                side(record).to_owned(),
-                record.order.ticket.tag.to_owned(),
-                record.placed_bar.to_string(),
-                format!("{:?}", record.status),
-                format!("{:?}", record.cause),
-                record.ended_bar.map(|bar| bar.to_string()).unwrap_or_default(),
-            ])?;
+            rows.serialize(OrderRow::of(record, &self.assets))?;
         }
         rows.flush()
     }
 
-    /// The equity at the close of each bar as CSV. `bars` are those of the run.
+    /// Equity and exposure at the close of each bar as CSV. `bars` are those of the run.
     ///
     /// # Errors
     /// Those of the writer.
     pub fn write_equity(&self, bars: &[Bar], out: impl Write) -> io::Result<()> {
-        write_equity(bars, &self.equity, out)
+        write_equity(bars, &self.equity, &self.exposure, out)
     }
 
     /// Trades as Parquet, with the columns of [`write_trades`](Report::write_trades); times are timestamps of
@@ -98,7 +94,7 @@ impl Report {
         write_table("trades", &columns, about, out)
     }
 
-    /// The equity at the close of each bar as Parquet: `timestamp` and `equity`.
+    /// The equity at the close of each bar as Parquet: `timestamp`, `equity` and `exposure`.
     ///
     /// # Errors
     /// Those of the writer.
@@ -108,11 +104,12 @@ impl Report {
         about: &[(String, String)],
         out: impl Write + Send,
     ) -> io::Result<()> {
-        let count = bars.len().min(self.equity.len());
+        let count = bars.len().min(self.equity.len()).min(self.exposure.len());
         let times = bars[..count].iter().map(|bar| bar.timestamp.as_nanos()).collect();
         let columns = [
             ("timestamp".to_owned(), ColumnData::Times(times)),
             ("equity".to_owned(), ColumnData::Numbers(self.equity[..count].to_vec())),
+            ("exposure".to_owned(), ColumnData::Numbers(self.exposure[..count].to_vec())),
         ];
         write_table("equity", &columns, about, out)
     }
@@ -127,28 +124,102 @@ pub(crate) fn write_trades(trades: &[Trade], out: impl Write) -> io::Result<()> 
     rows.flush()
 }
 
-/// The equity of each bar as CSV.
-pub(crate) fn write_equity(bars: &[Bar], equity: &[f64], out: impl Write) -> io::Result<()> {
+/// Equity and exposure of each bar as CSV.
+pub(crate) fn write_equity(
+    bars: &[Bar],
+    equity: &[f64],
+    exposure: &[f64],
+    out: impl Write,
+) -> io::Result<()> {
     let mut rows = csv::Writer::from_writer(out);
-    rows.write_record(["timestamp", "equity"])?;
-    for (bar, equity) in bars.iter().zip(equity) {
-        rows.write_record([format_timestamp(bar.timestamp), equity.to_string()])?;
+    rows.write_record(["timestamp", "equity", "exposure"])?;
+    for ((bar, equity), exposure) in bars.iter().zip(equity).zip(exposure) {
+        rows.write_record([format_timestamp(bar.timestamp), equity.to_string(), exposure.to_string()])?;
     }
     rows.flush()
 }
 
-fn side(record: &OrderRecord) -> &'static str {
-    if record.order.buy { "buy" } else { "sell" }
+/// An order and what became of it, as a row.
+#[derive(serde::Serialize)]
+struct OrderRow<'a> {
+    order: u32,
+    asset: &'a str,
+    side: &'static str,
+    kind: String,
+    size: Option<f64>,
+    size_in: Option<&'static str>,
+    limit: Option<f64>,
+    stop: Option<f64>,
+    trail: Option<f64>,
+    stop_loss: Option<f64>,
+    take_profit: Option<f64>,
+    tag: &'static str,
+    placed_bar: u32,
+    status: String,
+    cause: String,
+    ended_bar: Option<u32>,
+    filled: f64,
+    fill_price: Option<f64>,
+    money: Option<f64>,
+    lot_price: Option<f64>,
 }
 
-fn order(record: &OrderRecord) -> Value {
-    json!({
-        "order": record.order.id.0,
-        "side": side(record),
-        "tag": record.order.ticket.tag,
-        "placed_bar": record.placed_bar,
-        "status": format!("{:?}", record.status),
-        "cause": format!("{:?}", record.cause),
-        "ended_bar": record.ended_bar,
-    })
+impl<'a> OrderRow<'a> {
+    const COLUMNS: [&'static str; 20] = [
+        "order",
+        "asset",
+        "side",
+        "kind",
+        "size",
+        "size_in",
+        "limit",
+        "stop",
+        "trail",
+        "stop_loss",
+        "take_profit",
+        "tag",
+        "placed_bar",
+        "status",
+        "cause",
+        "ended_bar",
+        "filled",
+        "fill_price",
+        "money",
+        "lot_price",
+    ];
+
+    fn of(record: &OrderRecord, assets: &'a [String]) -> Self {
+        let OpenOrder { id, asset, ticket, buy } = record.order;
+        let given = |number: f64| (number != 0.0).then_some(number);
+        let [limit, stop, trail, stop_loss, take_profit] = ticket.prices();
+        // What protects a trade has the ticket of its entry, and the numbers behind it.
+        let (kind, asked, prices) = match id.0.wrapping_sub(1) % NUMBERS_OF_AN_ORDER {
+            1 => (OrderType::Stop, None, [0.0, stop_loss, trail, 0.0, 0.0]),
+            2 => (OrderType::Limit, None, [take_profit, 0.0, 0.0, 0.0, 0.0]),
+            _ => (ticket.kind(), Some(ticket.asked()), [limit, stop, trail, stop_loss, take_profit]),
+        };
+        let [limit, stop, trail, stop_loss, take_profit] = prices.map(given);
+        Self {
+            order: id.0,
+            asset: assets.get(usize::from(asset)).map_or("", String::as_str),
+            side: if buy { "buy" } else { "sell" },
+            kind: format!("{kind:?}"),
+            size: asked.map(|(size, _)| size),
+            size_in: asked.map(|(_, unit)| unit),
+            limit,
+            stop,
+            trail,
+            stop_loss,
+            take_profit,
+            tag: ticket.tag,
+            placed_bar: record.placed_bar,
+            status: format!("{:?}", record.status),
+            cause: format!("{:?}", record.cause),
+            ended_bar: record.ended_bar,
+            filled: record.filled,
+            fill_price: given(record.price),
+            money: given(record.money),
+            lot_price: given(record.lot_price),
+        }
+    }
 }

@@ -15,7 +15,7 @@ use crate::config::ConfigError;
 use crate::data::format_timestamp;
 use crate::ledger::Statistics;
 use crate::messages::Bar;
-use crate::performance::{Figures, exposure_pct};
+use crate::performance::{Figures, exposure_pct, write_equity};
 use crate::runner::run_each;
 use crate::search::{Fold, folds};
 use crate::strategy::Trade;
@@ -41,6 +41,8 @@ pub(super) struct Walk {
     pub(super) folds: Vec<FoldResult>,
     /// Equity at each test bar. Each test begins with what the one before has left.
     pub(super) equity: Vec<f64>,
+    /// Exposure at each of them.
+    pub(super) exposure: Vec<f64>,
     /// Trades of all tests; bars are numbered from the first test bar.
     pub(super) trades: Vec<Trade>,
     /// Figures of the stitched equity.
@@ -69,7 +71,7 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
         write(&folder.join("walk-forward.json"), |out| writeln!(out, "{value}"))?;
         let html = page_of_walk(program, &series, &flags, &walk);
         write(&folder.join("report.html"), |out| out.write_all(html.as_bytes()))?;
-        write(&folder.join("equity.csv"), |out| crate::performance::write_equity(traded, &walk.equity, out))?;
+        write(&folder.join("equity.csv"), |out| write_equity(traded, &walk.equity, &walk.exposure, out))?;
         write(&folder.join("trades.csv"), |out| crate::performance::write_trades(&walk.trades, out))?;
     }
     if flags.json {
@@ -95,6 +97,7 @@ pub(super) fn walk(
     let mut walk = Walk {
         folds: Vec::new(),
         equity: Vec::new(),
+        exposure: Vec::new(),
         trades: Vec::new(),
         figures: None,
         efficiency: f64::NAN,
@@ -115,6 +118,7 @@ pub(super) fn walk(
         let before = cash;
         let own = report.equity.get(from..).unwrap_or_default();
         walk.equity.extend_from_slice(own);
+        walk.exposure.extend_from_slice(report.exposure.get(from..).unwrap_or_default());
         cash = own.last().copied().unwrap_or(cash);
         let shift = (fold.train.start as i64 - flags.train as i64) as i32;
         let moved = |bar: u32| bar.saturating_add_signed(shift);

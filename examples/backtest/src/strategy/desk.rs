@@ -134,6 +134,12 @@ impl Desk {
         self.equity = self.cash + profits;
     }
 
+    /// The value of all positions, long and short added, as a share of the equity; zero without either.
+    pub(super) fn exposure(&self) -> f64 {
+        let value: f64 = self.held.iter().map(|held| held.units().abs() * held.price).sum();
+        if value > 0.0 && self.equity > 0.0 { value / self.equity } else { 0.0 }
+    }
+
     /// Whether anything is held.
     #[inline]
     pub(super) fn holds(&self) -> bool {

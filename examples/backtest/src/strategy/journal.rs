@@ -63,6 +63,10 @@ pub struct OrderRecord {
     pub cause: OrderCause,
     /// Number of the bar on which it ended.
     pub ended_bar: Option<u32>,
+    /// Units that were filled.
+    pub filled: f64,
+    /// Their mean price, with spread and slippage; zero if nothing was filled.
+    pub price: f64,
     /// What could be spent, if money was the cause.
     pub money: f64,
     /// What a lot would have cost, if money was the cause.
@@ -93,6 +97,7 @@ pub struct Journal {
     pub(super) orders: Vec<OrderRecord>,
     places: HashMap<u32, usize>,
     pub(super) equity: Vec<f64>,
+    pub(super) exposure: Vec<f64>,
     pub(super) charges: Vec<Charge>,
     pub(super) notes: Vec<String>,
     /// Remarks beyond [`NOTES_MAX`].
@@ -109,6 +114,7 @@ impl Journal {
             orders: Vec::new(),
             places: HashMap::new(),
             equity: Vec::with_capacity(bars),
+            exposure: Vec::with_capacity(bars),
             notes: Vec::new(),
             notes_dropped: 0,
         }
@@ -122,6 +128,8 @@ impl Journal {
             status: OrderStatus::Working,
             cause: OrderCause::NotApplicable,
             ended_bar: None,
+            filled: 0.0,
+            price: 0.0,
             money: 0.0,
             lot_price: 0.0,
         });
@@ -160,8 +168,14 @@ impl Journal {
         lots as f64 * self.lots.get(usize::from(asset)).copied().unwrap_or(1.0)
     }
 
-    /// Books a trade at its place in the series of its asset.
+    /// Books a fill, and a trade, at its place in the series of its asset.
     pub(super) fn executed(&mut self, execution: &Execution, place: u32) {
+        let units = self.units(execution.asset, execution.quantity).abs();
+        if let Some(record) = self.places.get(&execution.order).and_then(|at| self.orders.get_mut(*at)) {
+            let value = record.price * record.filled + execution.price * units;
+            record.filled += units;
+            record.price = value / record.filled;
+        }
         if execution.kind == FillKind::Open {
             if let Some(entry) = self.entries.iter_mut().find(|entry| entry.number == execution.trade) {
                 // One more part of an order.

@@ -59,6 +59,8 @@ pub struct Report {
     pub charges: Vec<Charge>,
     /// Equity at the close of each bar; with several assets at each moment.
     pub equity: Vec<f64>,
+    /// Value of all positions, long and short added, as a share of the equity at that time.
+    pub exposure: Vec<f64>,
     /// What a reader should know: orders that could not be filled and why, remarks of the strategy.
     pub notes: Vec<String>,
     /// Messages that were published and handled.
@@ -263,6 +265,7 @@ impl Backtest {
             open_trades,
             orders: journal.orders,
             equity: journal.equity,
+            exposure: journal.exposure,
             notes,
             events,
         })

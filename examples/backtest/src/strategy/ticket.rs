@@ -171,15 +171,39 @@ impl Ticket {
         self
     }
 
-    /// The message. `side` is 1.0 to buy and -1.0 to sell.
-    pub(super) fn order(&self, order: u32, after: u32, asset: u16, side: f64, lot: f64) -> NewOrder {
-        let kind = match (self.trailing, self.limit != 0.0, self.stop != 0.0) {
+    pub(crate) fn kind(&self) -> OrderType {
+        match (self.trailing, self.limit != 0.0, self.stop != 0.0) {
             (true, _, _) => OrderType::TrailingStop,
             (_, true, true) => OrderType::StopLimit,
             (_, true, false) => OrderType::Limit,
             (_, false, true) => OrderType::Stop,
             _ => OrderType::Market,
-        };
+        }
+    }
+
+    /// How much was asked for, and in what.
+    pub(crate) fn asked(&self) -> (f64, &'static str) {
+        match (self.size, self.target) {
+            (Size::All, false) => (1.0, "cash"),
+            (Size::Units(units), false) => (units, "units"),
+            (Size::Value(value), false) => (value, "value"),
+            (Size::Cash(share), false) => (share, "cash"),
+            (Size::Equity(share), false) => (share, "equity"),
+            (Size::Units(units), true) => (units, "target units"),
+            (Size::Value(value), true) => (value, "target value"),
+            (Size::All, true) => (1.0, "target equity"),
+            (Size::Cash(share) | Size::Equity(share), true) => (share, "target equity"),
+        }
+    }
+
+    /// Limit, stop, trail, stop loss and take profit; zero is none.
+    pub(crate) fn prices(&self) -> [f64; 5] {
+        [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit]
+    }
+
+    /// The message. `side` is 1.0 to buy and -1.0 to sell.
+    pub(super) fn order(&self, order: u32, after: u32, asset: u16, side: f64, lot: f64) -> NewOrder {
+        let kind = self.kind();
         // Whole lots, where a quotient like 0.3 / 0.1 is three in spite of its rounding.
         let lots = |units: f64| ((units.abs() / lot) * (1.0 + 4.0 * f64::EPSILON)).floor().copysign(units);
         let (unit, size) = match (self.size, self.target) {
@@ -221,10 +245,9 @@ impl Ticket {
             Size::All => 1.0,
             Size::Units(x) | Size::Value(x) | Size::Cash(x) | Size::Equity(x) => x,
         };
-        let prices = [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit];
         if !size.is_finite() || size <= 0.0 && !self.target {
             Some(OrderCause::BadSize)
-        } else if prices.iter().any(|price| !price.is_finite() || *price < 0.0) {
+        } else if self.prices().iter().any(|price| !price.is_finite() || *price < 0.0) {
             Some(OrderCause::BadPrice)
         } else {
             None

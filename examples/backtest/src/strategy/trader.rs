@@ -22,6 +22,7 @@ use super::Strategy;
 use super::context::StrategyContext;
 pub(super) use super::desk::Desk;
 use super::desk::Instruction;
+use super::journal::Journal;
 use super::past::{Heard, Past};
 use crate::engine::{AssetTerms, Market};
 use crate::ledger::Ledger;
@@ -81,8 +82,10 @@ impl<S: Strategy> Trader<S> {
             self.ledger.cover_bar();
             self.desk.traded = false;
         }
-        if let Some(journal) = &mut self.desk.journal {
+        let exposure = self.desk.journal.is_some().then(|| self.desk.exposure());
+        if let (Some(journal), Some(exposure)) = (&mut self.desk.journal, exposure) {
             journal.equity.push(self.desk.equity);
+            journal.exposure.push(exposure);
         }
         if !self.desk.is_ready() {
             return true;
@@ -221,8 +224,13 @@ impl<S: Strategy> Handler<Settlement> for Trader<S> {
     async fn handle(&mut self, _settlement: &Settlement, _ctx: &mut Context<Self>) -> Result<(), BoxError> {
         self.desk.value();
         self.ledger.settle_equity(self.desk.equity);
-        if let Some(last) = self.desk.journal.as_mut().and_then(|journal| journal.equity.last_mut()) {
-            *last = self.desk.equity;
+        let (equity, exposure) = (self.desk.equity, self.desk.exposure());
+        if let Some(Journal { equity: equities, exposure: exposures, .. }) = &mut self.desk.journal {
+            for (curve, value) in [(equities, equity), (exposures, exposure)] {
+                if let Some(last) = curve.last_mut() {
+                    *last = value;
+                }
+            }
         }
         Ok(())
     }

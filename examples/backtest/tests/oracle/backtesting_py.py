@@ -129,6 +129,8 @@ RUNS = {
     "limit": (Limit, {"commission": 0.001}),
     "stop": (Stop, {"commission": 0.001, "cash": 100_000}),
     "parts": (Parts, {"commission": 0.001, "cash": 100_000}),
+    "margin": (Sma, {"commission": 0.001, "margin": 0.5}),
+    "margin_bracket": (Bracket, {"commission": 0.001, "margin": 0.25, "cash": 5_000}),
     "commission_function": (Sma, {"commission": lambda size, price: 0.02 * abs(size)}),
 }
 
