@@ -412,13 +412,6 @@ impl MessageBus {
         Clock::live(self.core.clock)
     }
 
-    /// A place in the order of this bus: what was published before this call has a lower stamp
-    /// ([`WireDelivery::stamp`](crate::WireDelivery::stamp)), and what is published after it a higher one.
-    #[must_use]
-    pub fn take_stamp(&self) -> u64 {
-        self.core.stamps.take()
-    }
-
     /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also
     /// what waits for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and
     /// services go on publishing. Linked buses are asked for no messages of topics: what waits for this one there is counted

@@ -465,6 +465,13 @@ impl MessageBus {
         block_on(self.core.publish_wire(header, bytes, None))
     }
 
+    /// A place in the order of this bus: what was published before this call has a lower stamp
+    /// ([`WireDelivery::stamp`](crate::WireDelivery::stamp)), and what is published after it a higher one.
+    #[must_use]
+    pub fn take_stamp(&self) -> u64 {
+        self.core.stamps.take()
+    }
+
     /// Publishes bytes without waiting: see [`publish_wire`](Self::publish_wire).
     ///
     /// # Errors

@@ -84,8 +84,9 @@ impl Address {
     /// was handled.
     ///
     /// # Errors
-    /// [`Error::Tell`]: the actor has ended; [`Error::TellItself`]; [`Error::Answer`]: it takes no such message;
-    /// [`Error::Interrupted`]. Where the mailbox of an actor in an isolate is full, [`Error::Isolated`].
+    /// [`Error::Tell`]: the actor has ended; [`Error::TellItself`]; [`Error::Answer`]: it takes no such
+    /// message; [`Error::Interrupted`]. Where the mailbox of an actor in an isolate is full,
+    /// [`Error::Isolated`].
     pub fn tell(&self, message: Encoded) -> Result<(), Error> {
         if self.0.is_isolated() {
             let told = at_once(self.0.tell(message));

@@ -117,8 +117,8 @@ impl Scope<'_> {
     }
 
     /// Has [`Behavior::timer`](crate::Behavior::timer) called with this number after `delay`, in place of
-    /// whatever timer had the number. It ends with this life; one whose callback has failed comes again in the
-    /// next one, where the child says that messages do.
+    /// whatever timer had the number. It ends with this life; one whose callback has failed comes again in
+    /// the next one, where the child says that messages do.
     pub fn schedule_after(&mut self, delay: Duration, number: u64) {
         let (serial, life) = (self.next_serial(number), self.own.life);
         let handle = self.ctx.schedule_after(delay, Due { life, number, serial });

@@ -30,9 +30,10 @@ type Look = Rc<dyn Fn() -> bool>;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Has `look` called on this thread about every 50 ms from now on, while a call of it waits to publish, to
-/// tell or for an answer. Where it returns `true`, the wait ends: with [`Error::Interrupted`], and what was to
-/// be published or told was not; with [`Error::AskInterrupted`], and a query may have been received. A language whose signal handlers run between its own instructions runs them there.
-/// `look` may make such calls itself. `None` ends it.
+/// tell or for an answer. Where it returns `true`, the wait ends: with [`Error::Interrupted`], and what was
+/// to be published or told was not; or with [`Error::AskInterrupted`], and a query may have been received. A
+/// language whose signal handlers run between its own instructions runs them there. `look` may make such
+/// calls itself. `None` ends it.
 ///
 /// ```
 /// # let runtime = mycelium_hosted::Runtime::builder()

@@ -188,9 +188,9 @@ impl Isolate {
         self.publish_encoded(class.py(), Encoded { header, bytes: value.to_vec() })
     }
 
-    /// Publishes the records of a buffer, one after the other; how many. From outside it handles what waits when
-    /// that is too much. `blank`: bytes of each record that belong to no field. `at`: where in a
-    /// record the time lies, to which the isolate runs before it.
+    /// Publishes the records of a buffer, one after the other; how many. From outside it handles what waits
+    /// when that is too much. `blank`: bytes of each record that belong to no field. `at`: where in a record
+    /// the time lies, to which the isolate runs before it.
     #[pyo3(signature = (class, records, blank, at = None))]
     fn publish_records(
         &self,
