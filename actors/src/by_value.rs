@@ -75,7 +75,7 @@ pub trait Takes<M>: Actor {
 
     /// How its host hands it over.
     #[doc(hidden)]
-    fn dispatch<D: sealed::Dispatch<Self, M>>(to: D) -> D::Output {
+    fn dispatch<D: sealed::DispatchMessage<Self, M>>(to: D) -> D::Output {
         to.by_value()
     }
 }
@@ -85,7 +85,7 @@ impl<A: Handler<M>, M: Send + Sync + 'static> Takes<M> for A {
         self.handle(&message, ctx).await
     }
 
-    fn dispatch<D: sealed::Dispatch<Self, M>>(to: D) -> D::Output {
+    fn dispatch<D: sealed::DispatchMessage<Self, M>>(to: D) -> D::Output {
         to.by_reference()
     }
 }
@@ -158,7 +158,7 @@ impl<A: Responder<Q>, Q: Send + Sync + 'static> Replies<Q> for A {
 pub(crate) mod sealed {
     use super::{Handler, Replies, Responder, Takes};
 
-    pub trait Dispatch<A, M> {
+    pub trait DispatchMessage<A, M> {
         type Output;
         fn by_value(self) -> Self::Output
         where

@@ -8,7 +8,7 @@ use super::handle::{IsolateContext, Place, direct_rule, id_of, seat_of};
 use super::lane::Lane;
 use super::seat::{AnySeat, Bundle, Seat};
 use super::sub::Called;
-use crate::by_value::sealed::Dispatch;
+use crate::by_value::sealed::DispatchMessage;
 use crate::life::{self, EndNotice, NoticeMeaning, WatchKind, WatchList, WatcherList, Witness};
 use crate::{Actor, Down, Handler, Monitor, Takes};
 
@@ -162,7 +162,7 @@ where
 /// How an actor is told of the end of another.
 struct PickTell;
 
-impl<A: Takes<Down>> Dispatch<A, Down> for PickTell {
+impl<A: Takes<Down>> DispatchMessage<A, Down> for PickTell {
     type Output = TellStep;
 
     fn by_value(self) -> TellStep {

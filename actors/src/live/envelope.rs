@@ -9,7 +9,7 @@ use std::task::Context as TaskContext;
 use mycelium_mailbox::{FutureSlot, Parcel, ReplySender, Started};
 
 use super::source::SourceDrained;
-use crate::by_value::sealed::{Dispatch, DispatchQuery};
+use crate::by_value::sealed::{DispatchMessage, DispatchQuery};
 use crate::error::short_type_name;
 use crate::life::{self, MARKER, Marker, Witness};
 use crate::{Actor, Context, Handler, Replies, Responder, StopReason, Takes};
@@ -55,7 +55,7 @@ struct RequestFn<Q, R> {
 /// The kind of a message.
 struct TellKind;
 
-impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for TellKind {
+impl<A: Takes<M>, M: Send + 'static> DispatchMessage<A, M> for TellKind {
     type Output = &'static EnvelopeKind<A>;
 
     #[inline(always)]

@@ -19,7 +19,7 @@ use mycelium_mailbox::{
 use super::address::{Address, Member};
 use super::envelope::{call, call_taking};
 use super::source::{ActorSource, SourceDrained, Way};
-use crate::by_value::sealed::Dispatch;
+use crate::by_value::sealed::DispatchMessage;
 use crate::life::{EndNotice, NoticeMeaning, WatchKind, WatchList, WatcherList};
 use crate::sync::{Mutex, MutexGuard};
 use crate::{Actor, ActorId, Context, Down, Handler, Monitor, Takes};
@@ -152,7 +152,7 @@ fn leave(other: &Weak<dyn Watched>, monitor: Monitor) {
 /// How an actor handles a notice.
 struct PickHear;
 
-impl<A: Takes<Down>> Dispatch<A, Down> for PickHear {
+impl<A: Takes<Down>> DispatchMessage<A, Down> for PickHear {
     type Output = HearDown<A>;
 
     fn by_value(self) -> HearDown<A> {

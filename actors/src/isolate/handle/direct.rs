@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{IsolateContext, Place, Room, Sleep, seat_of};
-use crate::by_value::sealed::{Dispatch, DispatchQuery};
+use crate::by_value::sealed::{DispatchMessage, DispatchQuery};
 use crate::isolate::beat::Beat;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::gauge::Gauge;
@@ -284,7 +284,7 @@ impl<A: Actor, M> Offer<'_, A, M> {
     }
 }
 
-impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for Offer<'_, A, M> {
+impl<A: Takes<M>, M: Send + 'static> DispatchMessage<A, M> for Offer<'_, A, M> {
     type Output = Result<(), TellError<M>>;
 
     #[inline(always)]
@@ -313,7 +313,7 @@ impl<A: Actor> LookAtLane<'_, A> {
     }
 }
 
-impl<A: Takes<M>, M: Send + 'static> Dispatch<A, M> for LookAtLane<'_, A> {
+impl<A: Takes<M>, M: Send + 'static> DispatchMessage<A, M> for LookAtLane<'_, A> {
     type Output = Option<(u32, usize)>;
 
     fn by_value(self) -> Self::Output {
@@ -336,7 +336,7 @@ struct FirstBeat<'a, A: Actor, M> {
     handle: TimerHandle,
 }
 
-impl<A: Takes<M>, M: Clone + Send + 'static> Dispatch<A, M> for FirstBeat<'_, A, M> {
+impl<A: Takes<M>, M: Clone + Send + 'static> DispatchMessage<A, M> for FirstBeat<'_, A, M> {
     type Output = ();
 
     fn by_value(self) {
