@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -27,6 +28,20 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Run one pair on resampled histories; print and draw how the results spread
     MonteCarlo(MonteCarloArgs),
+    /// Choose pairs on the past and trade what follows, fold by fold; `walk-forward --help` has the flags
+    #[command(disable_help_flag = true)]
+    WalkForward(StrategyArgs),
+    /// Write one page on a pair or a grid of them; `report --help` has the flags
+    #[command(disable_help_flag = true)]
+    Report(StrategyArgs),
+}
+
+/// Flags of the commands that every [program](crate::program) of a strategy has.
+#[derive(Debug, Args)]
+pub struct StrategyArgs {
+    /// As those of a strategy of one's own, whose parameters are `--fast`, `--slow` and `--flip`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub flags: Vec<OsString>,
 }
 
 /// Which prices to read.

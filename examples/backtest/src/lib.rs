@@ -4,6 +4,7 @@
 pub mod account;
 pub mod actors;
 pub mod args;
+pub mod averages;
 pub mod broker;
 mod chance;
 pub mod commands;

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use backtest::averages::Averages;
+use backtest::engine::{AtEnd, Share};
+use backtest::strategy::Backtest;
 use serde_json::Value;
 
 fn stocks() -> PathBuf {
@@ -169,4 +172,31 @@ fn monte_carlo_follows_from_its_seed() {
     for part in ["95 % value at risk", "99 % expected shortfall", "█", "digest"] {
         assert!(text.contains(part), "{part} in {text}");
     }
+}
+
+#[test]
+fn the_built_in_strategy_walks_forward_and_has_a_page() {
+    // As a strategy it trades as the four actors do, which close what is open at the last open.
+    let series = backtest::data::load(&stocks(), Some("GOOG")).expect("the example's data");
+    let terms = Backtest::new(series.bars).commission(Share(0.002)).at_end(AtEnd::CloseAtOpen);
+    let flags = ["--fast", "20", "--slow", "50", "--commission", "0.002"];
+    for (flip, rule) in [(false, "long"), (true, "flip")] {
+        let own = terms.outcome(Averages::new(20, 50, flip)).expect("it runs").statistics.equity_final;
+        let actors = json(&on_goog("run", &[&flags[..], &["--strategy", rule, "--json"]].concat()));
+        let actors = actors["equity_final"].as_f64().expect("a number");
+        assert!((own - actors).abs() < 1e-6, "{rule}: {own} is not {actors}");
+    }
+    let lengths = ["--train", "500", "--test", "400", "--json"];
+    let walked =
+        json(&on_goog("walk-forward", &[&["--fast", "5..=20:5", "--slow", "50,100"], &lengths[..]].concat()));
+    assert_eq!(walked["folds"].as_array().map(Vec::len), Some((2148 - 500_usize).div_ceil(400)));
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("page.html");
+    let out = ["--fast", "20", "--out", page.to_str().expect("a plain path")];
+    assert!(on_goog("report", &out).status.success());
+    assert!(std::fs::read_to_string(&page).expect("a page").contains("Averages"));
+    let help = backtest(&["walk-forward", "--help"]);
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("--anchored"));
+    let wrong = backtest(&["report", "--data", "x.csv", "--fast", "50", "--slow", "20"]);
+    assert_eq!(wrong.status.code(), Some(2));
 }

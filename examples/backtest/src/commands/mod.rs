@@ -7,12 +7,13 @@ mod sweep;
 pub(crate) use self::monte_carlo::{draw, print_risk};
 pub(crate) use self::sweep::effort;
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 
 use mycelium::sweep::SweepError;
 
-use crate::args::{Cli, Command, DataArgs};
+use crate::args::{Cli, Command, DataArgs, StrategyArgs};
 use crate::config::{ConfigError, FillAt, Rule, Terms};
 use crate::data::{LoadError, Series, load_with};
 use crate::instance::InstanceError;
@@ -70,7 +71,15 @@ pub fn execute(cli: &Cli) -> Result<(), CommandError> {
         Command::Run(args) => run::execute(args),
         Command::Sweep(args) => sweep::execute(args),
         Command::MonteCarlo(args) => monte_carlo::execute(args),
+        Command::WalkForward(args) => of_averages("walk-forward", args),
+        Command::Report(args) => of_averages("report", args),
     }
+}
+
+/// A command of [`program`](crate::program), for the strategy that is built in.
+fn of_averages(command: &str, args: &StrategyArgs) -> Result<(), CommandError> {
+    let words = ["backtest", command].map(OsString::from);
+    print(&crate::averages::program().execute(words.iter().chain(&args.flags))?)
 }
 
 pub(crate) fn read(args: &DataArgs) -> Result<Series, CommandError> {
