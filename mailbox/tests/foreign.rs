@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use mycelium_mailbox::{
-    Doorbell, Overflow, Source, Stamps, SubscribeOptions, Subscription, Topic, TryPublishError,
+    Doorbell, Overflow, Retain, Source, Stamps, SubscribeOptions, Subscription, Topic, TryPublishError,
 };
 
 /// How long foreign code waits for another thread that must not be held up by it (a watchdog).
@@ -77,6 +77,34 @@ fn a_clone_may_publish_to_its_own_topic() {
         assert_eq!(numbers(queue, |message| message.0), [2, 2, 1]);
     }
     assert_eq!(topic.stats().published, 3);
+}
+
+#[test]
+fn who_subscribes_late_while_a_message_is_cloned_has_it_once_however_often_that_happens() {
+    const LATE: usize = 20;
+    let topic = Topic::<Hooked>::retaining(Arc::new(Stamps::new()), 1024, Retain::Last(1));
+    let _early = subscribe(&topic, Overflow::DropOldest);
+    let late = Arc::new(Mutex::new((0, Vec::new())));
+    let (inner, queues) = (topic.clone(), Arc::clone(&late));
+    let hook: Hook = Arc::new(move || {
+        let number = std::mem::replace(&mut queues.lock().unwrap().0, LATE);
+        if number < LATE {
+            let options =
+                SubscribeOptions { overflow: Overflow::DropOldest, retained: true, ..Default::default() };
+            // It may clone what is retained by now, which comes here again.
+            let queue = inner.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+            let mut queues = queues.lock().unwrap();
+            queues.1.push(queue);
+            queues.0 = number + 1;
+        }
+    });
+    assert!(topic.try_publish(Hooked(1, Some(hook)), 0).is_ok());
+    assert!(topic.try_publish(Hooked(2, None), 0).is_ok());
+    let mut late = std::mem::take(&mut late.lock().unwrap().1);
+    assert_eq!(late.len(), LATE);
+    for queue in &mut late {
+        assert_eq!(numbers(queue, |message| message.0), [1, 2]);
+    }
 }
 
 #[test]

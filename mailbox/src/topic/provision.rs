@@ -5,7 +5,8 @@
 //! where no lock is held, before anything is stored, for the lanes that a look under the lock has found; the
 //! lock is taken again then, and if a lane has come meanwhile, all is done once more. After [`ROUNDS_MAX`]
 //! rounds the lanes that still come are passed over: they subscribe while the message is being published, so
-//! it counts as published before.
+//! it counts as published before. Not where the topic retains: one that has come before this message was
+//! retained would not have it either way. There it is all done again for as long as lanes come.
 //!
 //! Any copy serves any lane. Copies of plain data are cheap: they are made before the first look, for as many
 //! lanes as there seem to be. Others are made once it is known that everybody has room.
@@ -78,7 +79,8 @@ impl<V: Payload> Provision<V> {
         } else {
             enough && self.as_of == producer.lanes_ever
         };
-        if complete || self.rounds >= ROUNDS_MAX {
+        let is_enough = self.rounds >= ROUNDS_MAX && self.others == 0;
+        if complete || is_enough {
             return None;
         }
         // The last lane gets the message itself if there is no ring. There may be one at the next look.
