@@ -3,13 +3,14 @@
 mod common;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use common::costly::Costly;
 use common::{Heard, Tick, on_both_runtimes, on_every_runtime};
 use mycelium::{
-    BoxError, Isolate, MessageBus, PublishError, Received, Service, ServiceContext, StopReason, Subscription,
+    BoxError, Isolate, Message, MessageBus, PublishError, Received, Service, ServiceContext, StopReason,
+    Subscription,
 };
 
 fn policies<M>() -> [Subscription<M>; 2] {
@@ -63,6 +64,44 @@ fn what_nobody_else_has_is_taken_without_a_clone() {
             "one is a clone"
         );
         assert_eq!(bus.topics()[0].delivered, 3);
+    });
+}
+
+type Hook = Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>;
+
+/// Runs its hook when it is cloned, and panics when it is dropped, which its clone does not.
+struct Loaded(Option<Hook>);
+impl Clone for Loaded {
+    fn clone(&self) -> Self {
+        let hook = self.0.as_ref().and_then(|hook| hook.lock().unwrap().take());
+        hook.into_iter().for_each(|hook| hook());
+        Self(None)
+    }
+}
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        assert!(self.0.is_none(), "asked to panic in a destructor");
+    }
+}
+impl Message for Loaded {
+    const NAME: &'static str = "Loaded";
+    const TYPE_ID: u16 = 77;
+    const TOPIC: &'static str = "loaded";
+}
+
+#[test]
+fn a_message_that_was_cloned_is_counted_whatever_its_destructor_does() {
+    on_both_runtimes(|| async {
+        let (bus, hook) = (MessageBus::new(), Hook::default());
+        let (mut one, mut other) = (bus.subscriber::<Loaded>().unwrap(), bus.subscriber::<Loaded>().unwrap());
+        let publisher = bus.publisher().unwrap();
+        publisher.publish(Loaded(Some(Arc::clone(&hook)))).await.unwrap();
+        // While the one clones it, the other is done with it: so the one drops it.
+        *hook.lock().unwrap() = Some(Box::new(move || drop(other.try_recv())));
+        let taken = catch_unwind(AssertUnwindSafe(|| one.try_recv().unwrap().into_owned().0.is_none()));
+        assert!(taken.is_err());
+        let topic = bus.topics().remove(0);
+        assert_eq!((topic.published, topic.delivered, topic.waiting), (1, 2, 0));
     });
 }
 

@@ -117,6 +117,7 @@ impl<M: Message> TopicSource<M> {
         cx: &mut TaskContext<'_>,
     ) -> Started<'a, SourceDrained> {
         let Self { queue, tally, waits, .. } = self;
+        queue.begin_front();
         let Some(Delivery { message, .. }) = queue.peek() else { return Started::Ready(Ok(0)) };
         *waits = true;
         tally.settle();
@@ -238,8 +239,9 @@ impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {
 
     fn settle(&mut self) {
         if std::mem::take(&mut self.waits) {
-            self.queue.advance();
+            // First: should the message's destructor panic, it was handled all the same.
             self.tally.uncounted += 1;
+            self.queue.advance();
         }
     }
 

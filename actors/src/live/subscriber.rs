@@ -94,6 +94,15 @@ impl<M: Message> LiveSubscriber<M> {
     }
 }
 
+/// Tells the topic what was passed, also when the destructor of a message has panicked.
+struct CountsPassed<'a, M: Message>(&'a mut Tally<M>);
+
+impl<M: Message> Drop for CountsPassed<'_, M> {
+    fn drop(&mut self) {
+        self.0.settle();
+    }
+}
+
 /// The live half of a [`Received`](crate::Received).
 pub(crate) struct LiveReceived<'a, M: Message> {
     /// There until it is passed.
@@ -119,10 +128,8 @@ impl<M: Message> LiveReceived<'_, M> {
 
     pub(crate) fn take(&mut self) -> M {
         let Some(front) = self.front.take() else { unreachable!("who takes the message has the guard") };
-        // A clone that panics leaves it in front.
-        let message = front.into_owned();
-        self.count();
-        message
+        let counts = CountsPassed(self.tally);
+        front.into_owned_counted(&mut counts.0.uncounted)
     }
 
     /// At once: it may be long until the next one is asked for.

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mycelium::tree::{Child, Redelivery};
-use mycelium::{Actor, BoxError, Context, Handler, Message, Subscriptions, Supervisor};
+use mycelium::tree::{Builder, Child, Redelivery};
+use mycelium::{Actor, BoxError, Context, Handler, Message, Probe, Subscription, Subscriptions, Supervisor};
 
 use crate::common::PERIOD;
 use crate::host::{Host, Letters};
@@ -40,11 +40,24 @@ fn order(number: u64, seen: &Seen, panics: bool) -> Order {
 }
 
 /// Handles orders, odd ones after a while.
-struct Desk(Seen);
+struct Desk {
+    seen: Seen,
+    /// Whether its queue drops the oldest where it is full, which it is not.
+    lossy: bool,
+    /// The order at which it fails.
+    fails: Option<u64>,
+}
+
+impl Desk {
+    fn new(seen: &Seen) -> Self {
+        Self { seen: Arc::clone(seen), lossy: false, fails: None }
+    }
+}
+
 impl Actor for Desk {
     type Error = BoxError;
     fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Order>();
+        topics.on_with(if self.lossy { Subscription::drop_oldest() } else { Subscription::<Order>::block() });
     }
 }
 impl Handler<Order> for Desk {
@@ -52,7 +65,10 @@ impl Handler<Order> for Desk {
         if order.number % 2 == 1 {
             ctx.sleep(Duration::from_millis(1)).await;
         }
-        self.0.lock().unwrap().push(format!("{} is handled", order.number));
+        if self.fails == Some(order.number) {
+            return Err("told to fail".into());
+        }
+        self.seen.lock().unwrap().push(format!("{} is handled", order.number));
         Ok(())
     }
 }
@@ -62,7 +78,7 @@ fn a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned<H: Host>()
     let mut host = H::new();
     let seen = Seen::default();
     for _ in 0..3 {
-        host.spawn(Desk(Arc::clone(&seen))).unwrap();
+        host.spawn(Desk::new(&seen)).unwrap();
     }
     for number in 0..20 {
         host.publish(order(number, &seen, false)).unwrap();
@@ -75,28 +91,66 @@ fn a_guard_in_a_message_is_dropped_when_the_last_handler_has_returned<H: Host>()
     host.shutdown();
 }
 
+struct LooksOn;
+impl Probe for LooksOn {}
+
+/// Each way in which an actor reads its topic, with the order whose destructor panics: one whose handler
+/// waits, and one whose does not.
+fn each_way<H: Host>(mut test: impl FnMut(H, Desk, Seen, u64)) {
+    for (lossy, probed) in [(false, false), (true, false), (false, true), (true, true)] {
+        for bad in [2, 3] {
+            let host = if probed { H::probed(Arc::new(LooksOn)) } else { H::new() };
+            let seen = Seen::default();
+            test(host, Desk { lossy, ..Desk::new(&seen) }, seen, bad);
+        }
+    }
+}
+
+/// A tree with such a desk.
+fn supervised(desk: Desk) -> Builder {
+    let Desk { seen, lossy, fails } = desk;
+    let child = Child::actor("desk", move || Desk { seen: Arc::clone(&seen), lossy, fails })
+        .redelivery(Redelivery::Retry { attempts: 3 });
+    Supervisor::builder("root").intensity(20, PERIOD).child(child)
+}
+
+/// Nothing is lost without a trace.
+fn add_up<H: Host>(host: &H) {
+    let orders = host.topic::<Order>();
+    assert_eq!(orders.published, orders.delivered + orders.dead_letters, "{orders:?}");
+}
+
 conformance!(a_destructor_that_panics_fails_its_actor_and_costs_no_other_message);
 fn a_destructor_that_panics_fails_its_actor_and_costs_no_other_message<H: Host>() {
-    for bad in [2, 3] {
-        let mut host = H::new();
-        let seen = Seen::default();
-        let desk = Arc::clone(&seen);
-        let child = Child::actor("desk", move || Desk(Arc::clone(&desk)))
-            .redelivery(Redelivery::Retry { attempts: 3 });
-        host.supervise(Supervisor::builder("root").intensity(20, PERIOD).child(child))
-            .map(|tree| {
-                for number in 0..6 {
-                    host.publish(order(number, &seen, number == bad)).unwrap();
-                }
-                host.until(|| seen.lock().unwrap().len() == 12);
-                let expected: Vec<_> =
-                    (0..6).flat_map(|n| [format!("{n} is handled"), format!("{n} is gone")]).collect();
-                assert_eq!(*seen.lock().unwrap(), expected, "each once, and none is retried");
-                assert_eq!(host.letters(), Letters { dead: 0, retried: 0 });
-                host.shut_tree(&tree);
-            })
-            .unwrap();
-    }
+    each_way::<H>(|mut host, desk, seen, bad| {
+        let tree = host.supervise(supervised(desk)).unwrap();
+        for number in 0..6 {
+            host.publish(order(number, &seen, number == bad)).unwrap();
+        }
+        host.until(|| seen.lock().unwrap().len() == 12);
+        let expected: Vec<_> =
+            (0..6).flat_map(|n| [format!("{n} is handled"), format!("{n} is gone")]).collect();
+        assert_eq!(*seen.lock().unwrap(), expected, "each once, and none is retried");
+        assert_eq!(host.letters(), Letters { dead: 0, retried: 0 });
+        host.shut_tree(&tree);
+        assert_eq!(host.topic::<Order>().delivered, 6);
+        add_up(&host);
+    });
+}
+
+conformance!(a_failure_behind_a_destructor_that_panicked_is_redelivered_as_any_other);
+fn a_failure_behind_a_destructor_that_panicked_is_redelivered_as_any_other<H: Host>() {
+    each_way::<H>(|mut host, desk, seen, bad| {
+        let tree = host.supervise(supervised(Desk { fails: Some(bad + 1), ..desk })).unwrap();
+        for number in 0..6 {
+            host.publish(order(number, &seen, number == bad)).unwrap();
+        }
+        host.until(|| seen.lock().unwrap().len() == 11);
+        assert_eq!(host.letters(), Letters { dead: 1, retried: 2 });
+        host.shut_tree(&tree);
+        assert_eq!(host.topic::<Order>().delivered, 5);
+        add_up(&host);
+    });
 }
 
 conformance!(a_message_that_nobody_hears_is_dropped_whatever_its_destructor_does);

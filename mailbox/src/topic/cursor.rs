@@ -151,14 +151,17 @@ impl<V: Payload> Cursor<V> {
     }
 
     /// Passes the message in front and returns it, or a clone if others have it too.
-    pub(crate) fn take_front(&mut self) -> Option<V::Message> {
+    pub(crate) fn take_front(&mut self, passed: &mut u64) -> Option<V::Message> {
         let value = &self.peek()?.value;
         if !value.is_last() || !value.is_sole() {
+            // A clone that panics leaves it in front.
             let message = value.message().clone();
+            *passed += 1;
             self.advance();
             return Some(message);
         }
         let mut taken = None;
+        *passed += 1;
         // SAFETY: as in `advance`.
         self.advance_by(|ring, position| taken = unsafe { ring.pass_and_take(position) });
         taken.map(V::unwrap)

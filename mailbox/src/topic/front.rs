@@ -66,8 +66,8 @@ impl<'a, M: Clone + Send + Sync + 'static> Front<'a, M> {
     /// When the destructor of the message does, which is passed then.
     #[inline]
     pub fn pass(self) {
-        self.queue.advance();
-        self.queue.commit();
+        let commits = Commits(self.queue);
+        commits.0.advance();
     }
 
     /// Passes the message, which nobody will handle: no panic of its destructor gets out.
@@ -84,9 +84,27 @@ impl<'a, M: Clone + Send + Sync + 'static> Front<'a, M> {
     /// cloned, which is passed then.
     #[must_use = "`pass` passes it without a clone"]
     pub fn into_owned(self) -> M {
-        let message = self.queue.take_front();
-        self.queue.commit();
+        self.into_owned_counted(&mut 0)
+    }
+
+    /// The same, and adds one to `passed` when the message is passed: also where its destructor panics then.
+    ///
+    /// # Panics
+    /// When [`into_owned`](Self::into_owned) does.
+    #[must_use = "`pass` passes it without a clone"]
+    pub fn into_owned_counted(self, passed: &mut u64) -> M {
+        let commits = Commits(self.queue);
+        let message = commits.0.take_front(passed);
         message.unwrap_or_else(|| unreachable!("this is the message in front"))
+    }
+}
+
+/// Makes known what was passed, also when foreign code has panicked.
+struct Commits<'a, M: Clone + Send + Sync + 'static>(&'a mut Subscription<M>);
+
+impl<M: Clone + Send + Sync + 'static> Drop for Commits<'_, M> {
+    fn drop(&mut self) {
+        self.0.commit();
     }
 }
 

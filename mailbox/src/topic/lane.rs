@@ -223,12 +223,15 @@ impl<V: Payload> LaneReader<V> {
     }
 
     /// Passes the message in front and returns it, or a clone if others have it too.
-    pub(crate) fn take_front(&mut self) -> Option<V::Message> {
+    pub(crate) fn take_front(&mut self, passed: &mut u64) -> Option<V::Message> {
         let value = &self.hand.front()?.value;
         if value.is_sole() {
+            *passed += 1;
             return self.take().map(|entry| entry.value.unwrap());
         }
+        // A clone that panics leaves it in front.
         let message = value.message().clone();
+        *passed += 1;
         self.advance();
         Some(message)
     }

@@ -122,9 +122,17 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         Front::new(self)
     }
 
-    /// Passes the message in front and returns it, or a clone if others have it too.
-    pub(super) fn take_front(&mut self) -> Option<M> {
-        each_reader!(&mut self.reader, reader => reader.take_front())
+    /// Passes the message in front and returns it, or a clone if others have it too; `passed` is raised by one
+    /// then.
+    pub(super) fn take_front(&mut self, passed: &mut u64) -> Option<M> {
+        each_reader!(&mut self.reader, reader => reader.take_front(passed))
+    }
+
+    /// Somebody begins to handle the message in front: what was before it is over. See
+    /// [`was_cut_between`](Self::was_cut_between).
+    #[inline]
+    pub fn begin_front(&mut self) {
+        each_reader!(&mut self.reader, reader => reader.cut_between = false);
     }
 
     /// Passes the message in front, which nobody will handle. If this is the last subscriber, it drops it as

@@ -78,8 +78,9 @@ impl<T: Carried> Ear<T> {
             Err(error) => return Some(Err(error)),
         }
         *passed = Some(stamp);
-        queue.advance();
+        // First: should the message's destructor panic, it was taken all the same.
         tally.passed();
+        queue.advance();
         Some(Ok(true))
     }
 
@@ -172,8 +173,8 @@ impl<T: Carried> WireQueue for Ear<T> {
     }
 
     fn advance(&mut self) {
-        self.queue.advance();
         self.tally.passed();
+        self.queue.advance();
     }
 
     fn discard(&mut self) {
@@ -201,8 +202,8 @@ impl<T: Carried> WireQueue for Ear<T> {
     fn pass_up_to(&mut self, stamp: u64) {
         self.passed = Some(stamp);
         while self.queue.head().is_some_and(|head| head <= stamp) {
-            self.queue.advance();
             self.tally.passed();
+            self.queue.advance();
         }
         self.tell();
     }
