@@ -2,7 +2,7 @@
 //! messages were published.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, PoisonError};
 
 use mycelium_mailbox::wire::WireError;
@@ -21,6 +21,9 @@ const TIMES_MAX: usize = 65_536;
 pub(crate) struct Tap {
     count: AtomicU64,
     ears: Mutex<Ears>,
+    /// Held by the one that encodes, so that each message is encoded once. That is foreign code, which may
+    /// take long and subscribe: `ears` is free meanwhile.
+    encodes: Mutex<()>,
     /// Told inside the topic's lock: for that reason no mutex, which is two locked instructions.
     times: Arc<Spin<Times>>,
 }
@@ -29,6 +32,10 @@ pub(crate) struct Tap {
 struct Ears {
     /// The stamp that each has come to; `None`: a free place.
     positions: Vec<Option<u64>>,
+    /// The free places.
+    free: Vec<usize>,
+    /// The same as `positions`, the ear that is least far first: however many listen, nobody looks at each.
+    order: BTreeSet<(u64, usize)>,
     /// What one has encoded and others will want, by rising stamp.
     encoded: VecDeque<(u64, WireValue)>,
     /// How much of that there is at most: as many as the one with the largest queue has there.
@@ -117,26 +124,51 @@ fn pass_to(log: &mut TimeLog, stamp: u64) -> Option<i64> {
 }
 
 impl Ears {
-    /// The bytes of the message with this stamp, for the ear `at`: those that another has encoded, or else it
-    /// does.
-    fn value(
-        &mut self,
-        at: usize,
-        stamp: u64,
-        encode: impl FnOnce(u64) -> Result<WireValue, WireError>,
-    ) -> Result<WireValue, WireError> {
-        if let Some(position) = self.positions.get_mut(at) {
-            *position = Some(stamp);
+    /// One more, at the beginning: its place.
+    fn join(&mut self) -> usize {
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.positions.push(None);
+            self.positions.len() - 1
+        });
+        self.go_to(at, Some(0));
+        at
+    }
+
+    /// The ear `at` has come to this stamp; `None`: it has left.
+    fn go_to(&mut self, at: usize, stamp: Option<u64>) {
+        let before = std::mem::replace(&mut self.positions[at], stamp);
+        if before != stamp {
+            before.into_iter().for_each(|before| _ = self.order.remove(&(before, at)));
+            stamp.into_iter().for_each(|stamp| _ = self.order.insert((stamp, at)));
         }
-        let first = self.positions.iter().flatten().min().copied().unwrap_or(stamp);
+    }
+
+    /// The stamp that all have come to, at least.
+    fn first(&self) -> Option<u64> {
+        self.order.first().map(|(stamp, _)| *stamp)
+    }
+
+    /// Where the bytes of the message with this stamp are, or would be.
+    fn place_of(&self, stamp: u64) -> Result<&WireValue, usize> {
+        let place = self.encoded.partition_point(|(other, _)| *other < stamp);
+        let there = self.encoded.get(place).filter(|(other, _)| *other == stamp);
+        there.map(|(_, value)| value).ok_or(place)
+    }
+
+    /// The ear `at` has come to this stamp: the bytes of its message, if another has encoded them, or else
+    /// the stamp of the first message that anybody still wants.
+    fn find(&mut self, at: usize, stamp: u64) -> Result<WireValue, u64> {
+        self.go_to(at, Some(stamp));
+        let first = self.first().unwrap_or(stamp);
         while self.encoded.front().is_some_and(|(other, _)| *other < first) {
             self.encoded.pop_front();
         }
-        let place = self.encoded.partition_point(|(other, _)| *other < stamp);
-        if let Some((_, value)) = self.encoded.get(place).filter(|(other, _)| *other == stamp) {
-            return Ok(value.clone());
-        }
-        let value = encode(first)?;
+        self.place_of(stamp).cloned().map_err(|_| first)
+    }
+
+    /// Keeps what was encoded, for others.
+    fn keep(&mut self, stamp: u64, value: &WireValue) {
+        let Err(place) = self.place_of(stamp) else { return };
         if self.encoded.len() < self.encoded_max {
             self.encoded.insert(place, (stamp, value.clone()));
         } else if place > 0 {
@@ -144,7 +176,6 @@ impl Ears {
             self.encoded.pop_front();
             self.encoded.insert(place - 1, (stamp, value.clone()));
         }
-        Ok(value)
     }
 }
 
@@ -152,7 +183,7 @@ impl Default for Tap {
     fn default() -> Self {
         let (count, ears, times) =
             (AtomicU64::new(0), Mutex::default(), Arc::new(Spin::new(Times::default())));
-        Self { count, ears, times }
+        Self { count, ears, encodes: Mutex::default(), times }
     }
 }
 
@@ -170,11 +201,7 @@ impl Tap {
     pub(super) fn join(&self, capacity: usize, clock: LiveClock, note_each: impl FnOnce(Note)) -> usize {
         let mut ears = lock(&self.ears);
         ears.encoded_max = ears.encoded_max.max(capacity);
-        let at = ears.positions.iter().position(Option::is_none).unwrap_or_else(|| {
-            ears.positions.push(None);
-            ears.positions.len() - 1
-        });
-        ears.positions[at] = Some(0);
+        let at = ears.join();
         let mut times = self.times.lock();
         times.max = times.max.max(capacity.max(TIMES_MAX));
         times.ears += 1;
@@ -189,7 +216,8 @@ impl Tap {
 
     pub(super) fn leave(&self, at: usize, note_no_more: impl FnOnce()) {
         let mut ears = lock(&self.ears);
-        ears.positions[at] = None;
+        ears.go_to(at, None);
+        ears.free.push(at);
         let left = self.count.fetch_sub(1, Ordering::SeqCst) - 1;
         if left <= 1 {
             ears.encoded.clear();
@@ -221,7 +249,19 @@ impl Tap {
         stamp: u64,
         encode: impl FnOnce(u64) -> Result<WireValue, WireError>,
     ) -> Result<WireValue, WireError> {
-        lock(&self.ears).value(at, stamp, encode)
+        if let Ok(value) = lock(&self.ears).find(at, stamp) {
+            return Ok(value);
+        }
+        let _one_at_a_time = lock(&self.encodes);
+        // Another may have encoded it meanwhile.
+        let found = lock(&self.ears).find(at, stamp);
+        let keep_from = match found {
+            Ok(value) => return Ok(value),
+            Err(first) => first,
+        };
+        let value = encode(keep_from)?;
+        lock(&self.ears).keep(stamp, &value);
+        Ok(value)
     }
 
     /// When the message with this stamp was published; nobody asks for those below `keep_from` any more. Who
@@ -247,6 +287,7 @@ impl Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mycelium_random::{Random, cases, seed};
 
     #[test]
     fn who_listens_alone_takes_the_times_and_who_comes_later_finds_those_from_then_on() {
@@ -271,6 +312,43 @@ mod tests {
         assert_eq!([5, 6].map(|stamp| tap.published(&mut own, stamp, stamp)), [50, 60]);
         assert!(own.len() <= 1 && tap.times.lock().log.is_empty());
         tap.leave(first, || ());
+    }
+
+    #[test]
+    fn the_first_of_all_positions_is_that_of_a_naive_search_and_places_are_used_again() {
+        let mut random = Random::new(seed());
+        let (mut ears, mut there) = (Ears::default(), Vec::new());
+        for _ in 0..cases(2_000) {
+            match random.below(4) {
+                0 if there.len() < 50 => there.push(ears.join()),
+                1 if !there.is_empty() => {
+                    let at = there.swap_remove(random.below(there.len() as u64) as usize);
+                    ears.go_to(at, None);
+                    ears.free.push(at);
+                }
+                _ if !there.is_empty() => {
+                    let at = there[random.below(there.len() as u64) as usize];
+                    let stamp = ears.positions[at].unwrap() + random.below(3);
+                    ears.go_to(at, Some(stamp));
+                }
+                _ => {}
+            }
+            assert_eq!(ears.first(), ears.positions.iter().flatten().min().copied());
+            assert_eq!(ears.order.len(), there.len());
+            assert!(ears.positions.len() <= 50, "a free place is taken before a new one");
+        }
+    }
+
+    #[test]
+    fn while_one_encodes_others_come_and_leave() {
+        let (tap, clock) = (Tap::default(), crate::clock::LiveClock::new());
+        let (first, _second) = (tap.join(4, clock, |_| ()), tap.join(4, clock, |_| ()));
+        let encoded = tap.value(first, 1, |_| {
+            let third = tap.join(4, clock, |_| ());
+            tap.leave(third, || ());
+            Err(WireError::Invalid { message: "Tick", cause: "on purpose".into() })
+        });
+        assert!(encoded.is_err());
     }
 
     #[test]
