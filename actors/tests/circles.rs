@@ -3,13 +3,15 @@
 mod common;
 
 use std::fmt::Write as _;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use common::{Flush, Heard, Note, Tick, Tock, on_both_runtimes};
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext,
-    Subscription, Subscriptions,
+    Actor, ActorRef, AskError, BoxError, Context, Handler, MessageBus, OwnThread, Publisher, Responder,
+    Service, ServiceContext, Subscription, Subscriptions,
 };
 use tracing::field::{Field, Visit};
 use tracing::span;
@@ -228,6 +230,170 @@ impl Responder<Relay> for Polite {
     async fn answer(&mut self, relay: &Relay, ctx: &mut Context<Self>) -> u64 {
         ctx.ask(&relay.0, Flush).await.unwrap_or(0)
     }
+}
+
+/// Waits for the other, and looks at something else all the time.
+struct Restless {
+    other: Arc<OnceLock<ActorRef<Restless>>>,
+    ticks: Option<Publisher<Tick>>,
+}
+impl Actor for Restless {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        if self.ticks.is_none() {
+            topics.on_with(Subscription::<Tick>::block().capacity(2));
+        }
+    }
+}
+impl Handler<Tick> for Restless {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+impl Responder<Flush> for Restless {
+    type Reply = ();
+    async fn answer(&mut self, _: &Flush, ctx: &mut Context<Self>) {
+        let other = self.other.get().unwrap();
+        let waits = async {
+            match &self.ticks {
+                Some(ticks) => while ticks.publish(Tick(1)).await.is_ok() {},
+                None => drop(other.ask(Flush).await),
+            }
+        };
+        let mut waits = pin!(waits);
+        loop {
+            tokio::select! {
+                () = &mut waits => return,
+                () = ctx.sleep(SOON / 40) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn members_that_look_at_something_else_while_they_wait_for_each_other_are_named() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (bus(), Log::of_program());
+        log.0.lock().unwrap().retain(|line| !line.contains("Restless"));
+        let others = [Arc::<OnceLock<_>>::default(), Arc::default()];
+        let [one, other] = [None, Some(bus.publisher::<Tick>().unwrap())].map(|ticks| {
+            let other = Arc::clone(&others[usize::from(ticks.is_some())]);
+            bus.spawn(Restless { other, ticks }).unwrap()
+        });
+        others[0].set(other.clone()).unwrap();
+        others[1].set(one.clone()).unwrap();
+        tokio::spawn(async move { one.ask(Flush).await });
+        let line = log.wait_for(&["Restless#1 waits for an answer of Restless#2"]).await;
+        let topic = "Restless#2 waits for room in topic ticks, which Restless#1 does not read";
+        assert!(line.contains(topic), "{line}");
+        assert!(bus.shutdown_within(SOON).await.is_err());
+    });
+}
+
+/// Keep their own threads while they wait.
+struct Teller(Arc<OnceLock<ActorRef<Shouter>>>);
+struct Shouter(Publisher<Tick>);
+impl Actor for Teller {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_with(Subscription::<Tick>::block().capacity(2));
+    }
+}
+impl Actor for Shouter {
+    type Error = BoxError;
+}
+impl Handler<Tick> for Teller {
+    async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        loop {
+            self.0.get().unwrap().tell_blocking(Note("again".into()))?;
+        }
+    }
+}
+impl Handler<Note> for Shouter {
+    async fn handle(&mut self, _: &Note, _: &mut Context<Self>) -> Result<(), BoxError> {
+        loop {
+            self.0.publish_blocking(Tick(1))?;
+        }
+    }
+}
+
+#[test]
+fn members_that_keep_their_own_threads_while_they_wait_for_each_other_are_named() {
+    on_both_runtimes(|| async {
+        let (bus, log, shouter) = (bus(), Log::of_program(), Arc::<OnceLock<_>>::default());
+        log.0.lock().unwrap().retain(|line| !line.contains("Teller"));
+        let teller = Teller(Arc::clone(&shouter));
+        let teller = bus.spawn_on_thread(OwnThread::new("teller"), teller).unwrap();
+        let ticks = bus.publisher::<Tick>().unwrap();
+        let shouts = bus.spawn_on_thread(OwnThread::new("shouter"), Shouter(ticks.clone())).unwrap();
+        shouter.set(shouts.clone()).unwrap();
+        ticks.publish(Tick(1)).await.unwrap();
+        let line = log.wait_for(&["Teller#1 waits for room in the mailbox of Shouter#2"]).await;
+        let topic = "Shouter#2 waits for room in topic ticks, which Teller#1 does not read";
+        assert!(line.contains(topic), "{line}");
+        // Nobody can kill them, and the end of the topics ends both.
+        assert!(bus.shutdown_within(SOON).await.is_err());
+        shouts.ended().await;
+        teller.ended().await;
+    });
+}
+
+/// Asks once, and keeps its thread then.
+struct Hog(ActorRef<Polite>, Arc<AtomicBool>);
+impl Actor for Hog {
+    type Error = BoxError;
+}
+impl Handler<Note> for Hog {
+    async fn handle(&mut self, _: &Note, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.ask(Flush).await?;
+        self.1.store(true, Ordering::SeqCst);
+        while self.1.load(Ordering::SeqCst) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn whoever_keeps_a_thread_keeps_nobody_from_looking() {
+    on_both_runtimes(|| async {
+        let (bus, log, keeps) = (bus(), Log::of_program(), Arc::<AtomicBool>::default());
+        log.0.lock().unwrap().retain(|line| !line.contains("Ping#3"));
+        let polite = bus.spawn(Polite).unwrap();
+        let hog = Hog(polite, Arc::clone(&keeps));
+        let hog = bus.spawn_on_thread(OwnThread::new("hog"), hog).unwrap();
+        hog.tell(Note("begin".into())).await.unwrap();
+        while !keeps.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let ping = ping_pong(&bus, true);
+        tokio::spawn(async move { ping.ask(Flush).await });
+        log.wait_for(&["Ping#3 waits for an answer of Pong#4"]).await;
+        keeps.store(false, Ordering::SeqCst);
+        assert!(bus.shutdown_within(SOON).await.is_err());
+    });
+}
+
+#[test]
+fn somebody_goes_on_looking_when_the_runtime_of_the_one_who_looked_has_ended() {
+    on_both_runtimes(|| async {
+        let first =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (bus, log) = (MessageBus::builder().circle_after(SOON * 5).build(), Log::of_program());
+        log.0.lock().unwrap().retain(|line| !line.contains("Ping#2"));
+        let polite = {
+            let _entered = first.enter();
+            bus.spawn(Polite).unwrap()
+        };
+        polite.ask(Flush).await.unwrap();
+        let ping = ping_pong(&bus, true);
+        let asked = tokio::spawn(async move { ping.ask(Flush).await });
+        tokio::time::sleep(SOON / 4).await;
+        first.shutdown_background();
+        log.wait_for(&["Ping#2 waits for an answer of Pong#3"]).await;
+        asked.abort();
+        assert!(bus.shutdown_within(SOON).await.is_err());
+    });
 }
 
 #[test]

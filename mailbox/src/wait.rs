@@ -150,6 +150,11 @@ impl<'a> Ticket<'a> {
         }
     }
 
+    /// Which of those that wait it is; 0: none.
+    pub(crate) fn number(&self) -> u64 {
+        self.number.map_or(0, NonZeroU64::get)
+    }
+
     /// The producer got what it waited for (or an error): its wake-up is used up.
     #[inline(always)]
     pub(crate) fn served(&mut self) {

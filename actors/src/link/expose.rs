@@ -12,7 +12,7 @@ use mycelium_remote::link::{Failure, Question, Taken};
 use tokio::runtime::Handle;
 
 use super::peer::Peer;
-use crate::recipient::BoxFuture;
+use crate::recipient::{AnswerFuture, BoxFuture};
 use crate::rt;
 use crate::wire::{Carried, Kind, WireValue};
 use crate::{ActorId, AskError, Recipient, RemoteError, ReplyRecipient, StopReason, TellError};
@@ -106,17 +106,7 @@ pub(super) trait Door: Send + Sync {
 pub(super) enum AnswerTo {
     Peer(Arc<Peer>, Question),
     /// Somebody of this very bus.
-    Here(ReplySender<Result<WireValue, Failure>>),
-}
-
-impl AnswerTo {
-    fn give(self, answer: Result<WireValue, Failure>) {
-        match self {
-            Self::Peer(peer, question) => peer.answer(question, answer),
-            // Whoever has gone hears nothing.
-            Self::Here(asker) => _ = asker.give(answer),
-        }
-    }
+    Here(ReplySender<Result<WireValue, AskError>>),
 }
 
 /// Where the answer to a question goes.
@@ -234,6 +224,15 @@ where
         let asking = self.0.begin(read::<Q>(header, bytes)?);
         let Some(WayBack { to, runtime, limit }) = way_back else { return Ok(None) };
         Ok(Some(Box::pin(async move {
+            let (peer, question) = match to {
+                AnswerTo::Peer(peer, question) => (peer, question),
+                AnswerTo::Here(asker) => {
+                    // In the code of whoever asks, so that it is known who waits for whom. One that waits no
+                    // more hears nothing.
+                    _ = asker.give(answered(asking).await);
+                    return Ok(());
+                }
+            };
             let answer = asking.await.map_err(|error| not_asked(&error))?;
             // It may take its time: others go on.
             runtime.spawn(async move {
@@ -241,13 +240,20 @@ where
                     None => answer.await,
                     Some(limit) => rt::timeout(limit, answer).await.unwrap_or(Err(AskError::Timeout)),
                 };
-                to.give(
-                    answer.map_err(|error| not_asked(&error).failure).and_then(|answer| written(&answer)),
-                );
+                let answer = answer.map_err(|error| not_asked(&error).failure);
+                peer.answer(question, answer.and_then(|answer| written(&answer)));
             });
             Ok(())
         })))
     }
+}
+
+/// The answer to somebody of this very bus.
+async fn answered<R: Wire>(
+    asking: BoxFuture<'static, Result<AnswerFuture<R>, AskError>>,
+) -> Result<WireValue, AskError> {
+    let answer = asking.await?.await?;
+    written(&answer).map_err(failure_of)
 }
 
 fn not_asked(error: &AskError) -> DoorRefusal {

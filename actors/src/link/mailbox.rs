@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use mycelium_mailbox::wire::Wire;
 use mycelium_mailbox::{Port, ReplySender, SendError, TrySendError};
-use mycelium_remote::link::{Failure, Taken};
+use mycelium_remote::link::Taken;
 use tokio::sync::Notify;
 
 use super::expose::{AnswerTo, DoorRefusal, WayBack, failure_of, write};
 use super::hub::Hub;
 use crate::context::within;
-use crate::live::{CancelPoint, Watched, Watchers, block_on, poll_turn, sleep_on, turn};
+use crate::live::{CancelPoint, Watched, Watchers, block_on, cancellable, poll_turn, sleep_on, turn};
 use crate::recipient::{Accepting, Answering, BoxFuture, RecipientOf};
 use crate::reference::{Target, sealed};
 use crate::rt::Instant;
@@ -180,7 +180,11 @@ impl RemoteMailbox {
     }
 
     /// Queues a letter; waits for room.
-    async fn send(&self, taken: Taken, mut letter: Letter) -> Result<(), RemoteError> {
+    async fn send(&self, taken: Taken, letter: Letter) -> Result<(), RemoteError> {
+        cancellable(self.queue(taken, letter)).await
+    }
+
+    async fn queue(&self, taken: Taken, mut letter: Letter) -> Result<(), RemoteError> {
         loop {
             let gate = self.open_gate(taken, letter.value.bytes().len()).await?;
             match gate.port.send(letter, 0).await {
@@ -206,7 +210,7 @@ impl RemoteMailbox {
         let (reply, answer) = mycelium_mailbox::reply();
         let letter = Letter { value, asks: Some(Asking { reply, until }) };
         self.send(taken, letter).await.map_err(AskError::Remote)?;
-        answer.await.unwrap_or(Err(AskError::Remote(RemoteError::Lost)))
+        cancellable(answer).await.unwrap_or(Err(AskError::Remote(RemoteError::Lost)))
     }
 
     /// Puts a question whose type this process may not have: see
@@ -245,7 +249,7 @@ impl RemoteMailbox {
         if let Some(waits_for_room) = entered {
             waits_for_room.await.map_err(refused)?;
         }
-        answer.await.unwrap_or(Err(Failure::Stopped)).map_err(failure_of)
+        answer.await.unwrap_or(Err(AskError::Stopped))
     }
 }
 
@@ -336,7 +340,7 @@ impl<M> RecipientOf for RemoteRef<M> {
     }
 
     fn ended(&self) -> BoxFuture<'_, StopReason> {
-        Box::pin(self.mailbox.ended())
+        Box::pin(cancellable(self.mailbox.ended()))
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::runtime::Handle as Runtime;
 
 use super::current;
 use super::envelope::Envelope;
-use super::lookout::{Lookout, Wait, Waits, waiting};
+use super::lookout::{Lookout, NOTHING, Noted, Wait, Waits, waiting};
 use super::monitor::Watchers;
 use super::runtime::sleep_on;
 use super::topics::QueueOwner;
@@ -50,8 +50,16 @@ pub(crate) trait Member: Send + Sync {
     /// Makes its progress visible from now on.
     fn probe(&self) {}
     /// What its code waits for, and a number that stays the same for as long as it waits for that.
-    fn waits(&self) -> (Wait, u64) {
-        (Wait::Nothing, 0)
+    fn waits(&self) -> Noted {
+        NOTHING
+    }
+    /// Has its note say this while its code keeps its thread, of which nobody else may call it.
+    fn note(&self, noted: Noted) {
+        let _ = noted;
+    }
+    /// The runtime that its code runs on.
+    fn runtime(&self) -> Option<Runtime> {
+        None
     }
     /// What a probe sees.
     fn pulse(&self) -> Pulse;
@@ -152,8 +160,16 @@ impl<A: Actor> Member for Address<A> {
         self.watch().probe();
     }
 
-    fn waits(&self) -> (Wait, u64) {
+    fn waits(&self) -> Noted {
         self.waits.noted()
+    }
+
+    fn note(&self, noted: Noted) {
+        self.waits.write(noted);
+    }
+
+    fn runtime(&self) -> Option<Runtime> {
+        Some(self.runtime.clone())
     }
 
     fn pulse(&self) -> Pulse {
@@ -348,6 +364,9 @@ impl<A: Actor> Address<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
+        if current::is(self) {
+            return Err(AskError::Itself);
+        }
         let (reply, answer) = mycelium_mailbox::reply();
         self.wait_to_ask(Envelope::query(query, reply)).await?;
         Ok(answer)

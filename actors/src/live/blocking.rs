@@ -8,7 +8,10 @@ use std::thread::{self, Thread};
 
 use tokio::task::coop::unconstrained;
 
-use super::current::without_end;
+use super::address::Member;
+use super::current::{self, without_end};
+use super::lookout::Noted;
+use super::thread::occupant;
 
 /// Wakes a thread that is parked.
 struct Unpark(Thread);
@@ -29,15 +32,49 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
     let mut work = pin!(unconstrained(work));
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
+    let mut note = None;
     without_cancellation(|| {
         loop {
             match work.as_mut().poll(&mut cx) {
                 Poll::Ready(output) => return output,
-                // Whoever woke it meanwhile has left a token, with which this returns at once.
-                Poll::Pending => thread::park(),
+                Poll::Pending => {
+                    let (waits, before) = current::take_noted();
+                    note.get_or_insert_with(|| BlockedNote::new(before)).write(waits);
+                    // Whoever woke it meanwhile has left a token, with which this returns at once.
+                    thread::park();
+                }
             }
         }
     })
+}
+
+/// Has the note of a member that keeps its own thread say what it waits for, until this is dropped.
+struct BlockedNote {
+    /// Whose thread it is, if its code is what waits.
+    member: Option<Arc<dyn Member>>,
+    /// What its note said.
+    before: Noted,
+}
+
+impl BlockedNote {
+    #[cold]
+    fn new(before: Noted) -> Self {
+        Self { member: occupant().filter(|member| current::is(&**member)), before }
+    }
+
+    fn write(&self, waits: Noted) {
+        if let Some(member) = &self.member {
+            member.note(waits);
+        }
+    }
+}
+
+impl Drop for BlockedNote {
+    fn drop(&mut self) {
+        if let Some(member) = &self.member {
+            member.note(self.before);
+        }
+    }
 }
 
 /// Runs code that keeps its thread until futures of this crate are ready: an executor of another crate, or

@@ -20,7 +20,7 @@ use super::links::{Bridge, Links, NodeNames};
 use super::lookout::{CIRCLE_AFTER, Lookout};
 use super::members::{MemberSeat, Members};
 use super::names::Names;
-use super::runtime::has_ended;
+use super::runtime::{Runtimes, has_ended};
 use super::source::{DirectSource, Inlet};
 use super::topics::{Retaining, Retentions, Topics};
 use super::wire::WireTable;
@@ -153,7 +153,7 @@ pub(crate) struct BusCore {
     closed: AtomicBool,
     pub(crate) lookout: Arc<Lookout>,
     inbox_capacity: u32,
-    runtime: Option<Handle>,
+    pub(super) runtimes: Runtimes,
 }
 
 impl Default for BusBuilder {
@@ -210,7 +210,10 @@ impl BusBuilder {
     /// After how long the log names actors and services that wait for each other in a circle: for answers,
     /// for room in mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times
     /// within that, and only while somebody waits. Circles through other tasks, through other buses and
-    /// through what is waited for otherwise are not seen.
+    /// through what is waited for otherwise are not seen. Nor is a wait for whichever worker of a pool has
+    /// room first, one inside of something that polls by its own wakers (`FuturesUnordered`) while that polls
+    /// others, and one that keeps a thread (`publish_blocking`) which is not the member's own
+    /// ([`OwnThread`](crate::OwnThread)).
     pub fn circle_after(mut self, time: Duration) -> Self {
         self.circle_after = time;
         self
@@ -287,7 +290,7 @@ impl BusBuilder {
             next_id: AtomicU64::new(1),
             closed: AtomicBool::new(false),
             inbox_capacity: self.inbox_capacity,
-            runtime: self.runtime,
+            runtimes: Runtimes::new(self.runtime),
         });
         MessageBus { owner: Arc::new(Owner(Arc::clone(&core))), core }
     }
@@ -542,13 +545,7 @@ impl BusCore {
 
     /// The runtime for a new task.
     pub(crate) fn runtime(&self) -> Result<Handle, SpawnError> {
-        if self.is_closed() {
-            return Err(SpawnError::Closed);
-        }
-        match &self.runtime {
-            Some(runtime) => Ok(runtime.clone()),
-            None => Handle::try_current().map_err(|_| SpawnError::NoRuntime),
-        }
+        if self.is_closed() { Err(SpawnError::Closed) } else { self.runtimes.for_a_task() }
     }
 
     /// How many of this type there were before, of those without a name.

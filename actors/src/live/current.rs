@@ -26,7 +26,7 @@ use mycelium_mailbox::this_thread;
 use tokio::task::coop;
 
 use super::cancel::{CancelPoint, ServiceEnding, poll_to_point};
-use super::lookout::{Wait, Waits};
+use super::lookout::{NOTHING, Noted, Wait, Waits};
 use crate::ActorId;
 
 /// How many publishes, sends and receives come to one unit of tokio's budget, of which a task has 128 in each
@@ -49,10 +49,25 @@ pub(crate) struct Current {
     looks: bool,
 }
 
+/// What the code that runs waits for.
+#[derive(Clone, Copy)]
+struct Notes {
+    /// What it has found in this poll.
+    now: Noted,
+    /// What the note of its member says since the last one. It stays for as long as the code comes to that
+    /// wait again, whatever else it waits for besides.
+    before: Noted,
+}
+
+impl Notes {
+    const NONE: Self = Self { now: NOTHING, before: NOTHING };
+}
+
 #[cfg(not(shuttle))]
 thread_local! {
-    /// What the code that runs has found that it has to wait for, in this poll.
-    static NOTED: Cell<Wait> = const { Cell::new(Wait::Nothing) };
+    static NOTED: Cell<Notes> = const { Cell::new(Notes::NONE) };
+    /// The number of the last wait that has begun on this thread.
+    static LAST_WAIT: Cell<u64> = const { Cell::new(0) };
     static NOW: Cell<Current> = const { Cell::new(Current::NOBODY) };
     static LEFT: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
     /// The same for services, whose `LEFT` is always 1.
@@ -67,7 +82,8 @@ thread_local! {
 // In a model the tasks of one thread take turns in the middle of a poll.
 #[cfg(shuttle)]
 shuttle::thread_local! {
-    static NOTED: Cell<Wait> = Cell::new(Wait::Nothing);
+    static NOTED: Cell<Notes> = Cell::new(Notes::NONE);
+    static LAST_WAIT: Cell<u64> = Cell::new(0);
     static NOW: Cell<Current> = Cell::new(Current::NOBODY);
     static LEFT: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
     static LEFT_OF_SERVICE: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
@@ -106,9 +122,13 @@ pub(crate) fn enter<R>(current: Current, code: impl FnOnce() -> R) -> R {
 /// Polls code of `current`, and has its note say what it waits for.
 #[inline]
 pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() -> R) -> R {
-    let outer = NOTED.with(|noted| noted.replace(Wait::Nothing));
+    let notes = Notes { now: NOTHING, before: waits.own() };
+    let outer = NOTED.with(|noted| noted.replace(notes));
     let polled = enter(current, code);
-    waits.note(NOTED.with(|noted| noted.replace(outer)));
+    let now = NOTED.with(|noted| noted.replace(outer)).now;
+    if now != notes.before {
+        waits.write(now);
+    }
     polled
 }
 
@@ -186,18 +206,41 @@ pub(crate) fn without_end<R>(code: impl FnOnce() -> R) -> R {
     done
 }
 
+/// A number for a wait that begins, which no other has.
+#[cold]
+pub(super) fn number_wait() -> u64 {
+    LAST_WAIT.with(|last| {
+        let next = (last.get() + 1).max(this_thread().get() << POLL_BITS);
+        last.set(next);
+        next
+    })
+}
+
 /// The code that runs waits for this.
 #[cold]
-pub(crate) fn note(wait: Wait) {
-    NOTED.with(|noted| noted.set(wait));
+pub(crate) fn note(wait: Wait, number: u64) {
+    let notes = NOTED.with(Cell::get);
+    let stays = notes.now == notes.before && notes.now != NOTHING;
+    if !stays && wait != Wait::Nothing {
+        NOTED.with(|noted| noted.set(Notes { now: (wait, number), ..notes }));
+    }
 }
 
 /// It does not wait for this any more.
-#[inline]
-pub(crate) fn unnote(wait: Wait) {
-    if NOTED.with(Cell::get) == wait {
-        NOTED.with(|noted| noted.set(Wait::Nothing));
+#[cold]
+pub(crate) fn unnote(wait: Wait, number: u64) {
+    let notes = NOTED.with(Cell::get);
+    if notes.now == (wait, number) {
+        NOTED.with(|noted| noted.set(Notes { now: NOTHING, ..notes }));
     }
+}
+
+/// What the code that runs has noted in this poll, which is forgotten, and what its member's note says.
+#[cold]
+pub(super) fn take_noted() -> (Noted, Noted) {
+    let Notes { now, before } = NOTED.with(Cell::get);
+    NOTED.with(|noted| noted.set(Notes { now: NOTHING, before }));
+    (now, before)
 }
 
 /// Whether the code that runs is that of a member of this bus.
@@ -284,7 +327,31 @@ pub(crate) fn turn() -> impl Future<Output = ()> + Send {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::lookout::Lookout;
     use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::sync::Weak;
+    use std::time::Duration;
+
+    #[test]
+    fn a_wait_that_goes_on_stays_noted_whatever_else_is_waited_for() {
+        let waits = Waits::new(Lookout::new(Weak::new(), 70, None, Duration::ZERO));
+        let poll = |code: &dyn Fn()| {
+            poll_code(Current::new(70, ActorId(7), &waits), &waits, code);
+            waits.noted()
+        };
+        let (long, short, next) = ((Wait::Answer(1), 5), (Wait::Answer(2), 6), (Wait::Topic(3), 1));
+        let comes_to = |all: &[Noted]| all.iter().for_each(|(wait, number)| note(*wait, *number));
+        assert_eq!(poll(&|| comes_to(&[short, long])), long, "the last one");
+        assert_eq!(poll(&|| comes_to(&[short, long])), long);
+        assert_eq!(poll(&|| comes_to(&[long, next])), long);
+        assert_eq!(poll(&|| comes_to(&[next])), next, "it has gone on");
+        let leaves = || {
+            comes_to(&[next]);
+            unnote(next.0, next.1);
+        };
+        assert_eq!(poll(&leaves), NOTHING);
+        assert_ne!(number_wait(), number_wait());
+    }
 
     #[test]
     fn who_was_entered_last_is_found_on_its_bus_until_its_code_is_left() {

@@ -13,14 +13,16 @@ use std::task::{Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use crate::rt::{Instant, sleep_until};
+use super::runtime::sleep_anywhere;
+use crate::rt::Instant;
 
 /// How often a waiting task is polled although nothing has happened (time).
 const BEAT: Duration = Duration::from_millis(20);
 
 /// Drives `work` until it is ready, or until `deadline`: then `None`.
 pub(super) async fn by<T>(deadline: Instant, work: impl Future<Output = T>) -> Option<T> {
-    let (mut work, mut timer) = (pin!(work), pin!(sleep_until(deadline)));
+    let left = deadline.saturating_duration_since(Instant::now());
+    let (mut work, mut timer) = (pin!(work), pin!(sleep_anywhere(left)));
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(done));

@@ -1,9 +1,13 @@
 //! Who waits for whom: members that wait for each other in a circle are named in the log.
 //!
 //! An actor or a service whose code waits for an answer, or for room in a queue, leaves a note of it
-//! ([`Waits`]) when its poll ends. The first one that does starts the lookout of its bus: a task that looks
-//! at the notes every so often. It ends when a look finds none, so a bus on which nobody waits has no timer.
-//! What waits for something else, or for another bus, leaves no note.
+//! ([`Waits`]) when its poll ends, and one that keeps its own thread before that sleeps (`blocking.rs`). The
+//! first one that does starts the lookout of its bus: a task that looks at the notes every so often. It ends
+//! when a look finds none, so a bus on which nobody waits has no timer. What waits for something else, or for
+//! another bus, leaves no note.
+//!
+//! Each wait has a number from when it is first pending, by which it is known as the same however often the
+//! code is polled for something else meanwhile.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +16,6 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
-
-use tokio::runtime::Handle;
 
 use super::address::Member;
 use super::bus::BusCore;
@@ -44,6 +46,12 @@ pub(crate) enum Wait {
     Topic(u16),
 }
 
+/// What a member waits for, and which of its waits that is: one that goes on has the same number.
+pub(crate) type Noted = (Wait, u64);
+
+/// It waits for nothing that the lookout knows of.
+pub(crate) const NOTHING: Noted = (Wait::Nothing, 0);
+
 impl Wait {
     const KIND_BITS: u32 = 2;
 
@@ -72,27 +80,29 @@ impl Wait {
 pub(crate) struct Waits {
     /// A packed [`Wait`].
     noted: AtomicU64,
-    /// How often that was written: a wait that goes on has the same number.
-    turn: AtomicU64,
+    /// Which of its waits that is.
+    number: AtomicU64,
     pub(crate) lookout: Arc<Lookout>,
 }
 
 impl Waits {
     pub(crate) fn new(lookout: Arc<Lookout>) -> Self {
-        Self { noted: AtomicU64::new(0), turn: AtomicU64::new(0), lookout }
+        Self { noted: AtomicU64::new(0), number: AtomicU64::new(0), lookout }
     }
 
-    /// Notes what the code of this member waits for at the end of a poll.
+    /// What the member's own task has noted last.
     #[inline]
-    pub(crate) fn note(&self, wait: Wait) {
-        if wait != Wait::Nothing || self.noted.load(Ordering::Relaxed) != 0 {
-            self.write(wait);
+    pub(crate) fn own(&self) -> Noted {
+        match self.noted.load(Ordering::Relaxed) {
+            0 => NOTHING,
+            packed => (Wait::unpack(packed), self.number.load(Ordering::Relaxed)),
         }
     }
 
+    /// Notes what the code of this member waits for: its own task alone does.
     #[cold]
-    fn write(&self, wait: Wait) {
-        self.turn.store(self.turn.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    pub(crate) fn write(&self, (wait, number): Noted) {
+        self.number.store(number, Ordering::Relaxed);
         // Before it looks whether there is a lookout; see `Lookout::disarm`.
         self.noted.store(wait.pack(), Ordering::SeqCst);
         if wait != Wait::Nothing {
@@ -100,22 +110,24 @@ impl Waits {
         }
     }
 
-    /// What is noted, and since which turn.
-    pub(crate) fn noted(&self) -> (Wait, u64) {
-        (Wait::unpack(self.noted.load(Ordering::SeqCst)), self.turn.load(Ordering::Relaxed))
+    /// What is noted.
+    pub(crate) fn noted(&self) -> Noted {
+        (Wait::unpack(self.noted.load(Ordering::SeqCst)), self.number.load(Ordering::Relaxed))
     }
 }
 
 /// Drives `work`, which is part of a member's code, and has that member's note say what it waits for.
 #[inline]
 pub(crate) fn waiting<F: Future + Unpin>(wait: Wait, work: F) -> WaitingWork<F> {
-    WaitingWork { wait, work, at: None }
+    WaitingWork { wait, number: 0, work, at: None }
 }
 
 /// See [`waiting`]. A type of its own: an `async fn` would move `work` once more and ask for its state at
 /// each poll.
 pub(crate) struct WaitingWork<F> {
     wait: Wait,
+    /// Which wait it is; 0: it has not begun to wait.
+    number: u64,
     work: F,
     at: Option<CancelPoint>,
 }
@@ -127,7 +139,10 @@ impl<F: Future + Unpin> Future for WaitingWork<F> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<F::Output> {
         let polled = Pin::new(&mut self.work).poll(cx);
         if polled.is_pending() {
-            current::note(self.wait);
+            if self.number == 0 {
+                self.number = current::number_wait();
+            }
+            current::note(self.wait, self.number);
             return CancelPoint::note(polled, &mut self.at, cx);
         }
         polled
@@ -138,7 +153,9 @@ impl<F: Future + Unpin> Future for WaitingWork<F> {
 impl<F> Drop for WaitingWork<F> {
     #[inline]
     fn drop(&mut self) {
-        current::unnote(self.wait);
+        if self.number != 0 {
+            current::unnote(self.wait, self.number);
+        }
     }
 }
 
@@ -182,14 +199,14 @@ impl Lookout {
 
     #[cold]
     fn start(self: &Arc<Self>) {
-        // Outside of a runtime nobody of a live bus is polled.
-        if Handle::try_current().is_err() {
+        let Some(runtime) = self.core.upgrade().and_then(|core| core.runtimes.home(&core.members)) else {
             return;
-        }
+        };
         if self.armed.swap(true, Ordering::SeqCst) {
             return;
         }
         let mut end = LookoutEnd(Some(Arc::clone(self)));
+        let _entered = rt::enter(&runtime);
         // Not under the lock: a runtime that goes down drops the task at once.
         let looks = rt::spawn(async move {
             if let Some(lookout) = &end.0 {
@@ -247,7 +264,8 @@ impl Lookout {
     }
 }
 
-/// The end of a task that is dropped while it looks: the next wait starts another.
+/// The end of a task that is dropped while it looks, with its runtime: another goes on if somebody still waits,
+/// and else the next wait starts one.
 struct LookoutEnd(Option<Arc<Lookout>>);
 
 impl Drop for LookoutEnd {
@@ -255,6 +273,12 @@ impl Drop for LookoutEnd {
         let Some(lookout) = &self.0 else { return };
         let task = lookout.lock();
         lookout.armed.store(task.over, Ordering::SeqCst);
+        let over = task.over;
+        drop(task);
+        let waits = |core: Arc<BusCore>| !core.members.waiting().is_empty();
+        if !over && lookout.core.upgrade().is_some_and(waits) {
+            lookout.arm();
+        }
     }
 }
 

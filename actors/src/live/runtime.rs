@@ -1,15 +1,22 @@
 //! The tokio runtimes that actors run on, seen from outside of them.
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::panic::catch_unwind;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::sync::OnceLock;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::rt;
+use super::members::Members;
+use super::thread::is_own;
+use crate::SpawnError;
+use crate::rt::{self, Instant};
 
 /// Whether this runtime takes no more tasks: one that has ended, or is about to, drops them at once.
 pub(crate) fn has_ended(runtime: &Handle) -> bool {
@@ -18,8 +25,43 @@ pub(crate) fn has_ended(runtime: &Handle) -> bool {
     matches!(ended, Poll::Ready(Err(error)) if error.is_cancelled())
 }
 
+/// Where the tasks of a bus run.
+pub(super) struct Runtimes {
+    /// All of them, if the bus was built so.
+    given: Option<Handle>,
+    /// Where somebody was spawned first on a thread that is nobody's own.
+    first: OnceLock<Handle>,
+}
+
+impl Runtimes {
+    pub(super) fn new(given: Option<Handle>) -> Self {
+        Self { given, first: OnceLock::new() }
+    }
+
+    /// The runtime for a new task.
+    pub(super) fn for_a_task(&self) -> Result<Handle, SpawnError> {
+        if let Some(given) = &self.given {
+            return Ok(given.clone());
+        }
+        let here = Handle::try_current().map_err(|_| SpawnError::NoRuntime)?;
+        if self.first.get().is_none() && !is_own() {
+            let _ = self.first.set(here.clone());
+        }
+        Ok(here)
+    }
+
+    /// Where what belongs to the bus as a whole runs: on none that has ended, nor on the thread of an actor
+    /// that may keep it, unless there is nothing else but those of `members`.
+    pub(super) fn home(&self, members: &Members) -> Option<Handle> {
+        let lives = |runtime: &Handle| cfg!(shuttle) || !has_ended(runtime);
+        let known = [self.given.as_ref(), self.first.get()].into_iter().flatten().find(|home| lives(home));
+        let known = known.cloned().or_else(|| Handle::try_current().ok().filter(lives));
+        known.or_else(|| members.waiting().iter().filter_map(|member| member.runtime()).find(lives))
+    }
+}
+
 /// Waits on the runtime of the one who polls. Outside of tokio, and on a runtime that has no timers, it is
-/// `runtime` that waits; should that end, this is never ready.
+/// `runtime` that waits, and a thread where that has ended.
 pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
     if let Ok(current) = Handle::try_current() {
         if current.id() == runtime.id() {
@@ -30,10 +72,50 @@ pub(crate) async fn sleep_on(runtime: Handle, duration: Duration) {
             return sleep.await;
         }
     }
+    let until = Instant::now().checked_add(duration);
     let mut alarm = Alarm(runtime.spawn(async move { rt::sleep(duration).await }));
     if (&mut alarm.0).await.is_err() {
+        let rest = until.map_or(duration, |until| until.saturating_duration_since(Instant::now()));
+        sleep_on_a_thread(rest).await;
+    }
+}
+
+/// Waits as tokio does, or on a thread of its own where it is not there, or has no timers.
+pub(crate) async fn sleep_anywhere(duration: Duration) {
+    // In a model there is one time for all.
+    if (cfg!(shuttle) || Handle::try_current().is_ok())
+        && let Ok(sleep) = catch_unwind(|| rt::sleep(duration))
+    {
+        return sleep.await;
+    }
+    sleep_on_a_thread(duration).await;
+}
+
+/// Waits for `work`, and not for longer than this: then `None`.
+pub(crate) async fn within_anywhere<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let (mut work, mut limit) = (pin!(work), pin!(sleep_anywhere(limit)));
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => limit.as_mut().poll(cx).map(|()| None),
+    })
+    .await
+}
+
+/// Waits on a thread that ends with whoever waits. Without a thread to be had it is never ready.
+async fn sleep_on_a_thread(duration: Duration) {
+    let (until_dropped, dropped) = channel::<()>();
+    let (rings, has_rung) = oneshot::channel::<()>();
+    let waiting = move || {
+        if dropped.recv_timeout(duration) == Err(RecvTimeoutError::Timeout) {
+            let _ = rings.send(());
+        }
+    };
+    if thread::Builder::new().name("mycelium-alarm".to_owned()).spawn(waiting).is_err()
+        || has_rung.await.is_err()
+    {
         pending::<()>().await;
     }
+    drop(until_dropped);
 }
 
 /// A task that ends with whoever waits for it.

@@ -13,7 +13,7 @@ use super::address::{Member, Work};
 use super::bus::BusCore;
 use super::cancel::{ServiceEnding, cancellable};
 use super::current::{self, Current};
-use super::lookout::{Wait, Waits};
+use super::lookout::{Noted, Waits};
 use super::members::MemberSeat;
 use super::outlet::Outlet;
 use super::runtime::has_ended;
@@ -50,6 +50,7 @@ struct Post {
     ended: SetOnce<StopReason>,
     waits: Waits,
     task: SetOnce<AbortHandle>,
+    runtime: Handle,
 }
 
 impl Member for Post {
@@ -87,8 +88,16 @@ impl Member for Post {
         Work::Service { supervised: self.supervision.is_some() }
     }
 
-    fn waits(&self) -> (Wait, u64) {
+    fn waits(&self) -> Noted {
         self.waits.noted()
+    }
+
+    fn note(&self, noted: Noted) {
+        self.waits.write(noted);
+    }
+
+    fn runtime(&self) -> Option<Handle> {
+        Some(self.runtime.clone())
     }
 
     fn pulse(&self) -> Pulse {
@@ -259,6 +268,7 @@ impl BusCore {
             ended: SetOnce::new(),
             waits: Waits::new(Arc::clone(&core.lookout)),
             task: SetOnce::new(),
+            runtime: runtime.clone(),
         });
         let member: Arc<dyn Member> = Arc::clone(&post) as _;
         let exit = |seat, reason| Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason };

@@ -1,8 +1,9 @@
 //! Actors and services that have a thread of the operating system of their own.
 
+use std::cell::RefCell;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -90,28 +91,31 @@ impl OwnThread {
         self
     }
 
-    /// Starts it. It ends when the one it is for has ended, or was not sent.
-    fn start(self) -> Result<(Handle, oneshot::Sender<Arc<dyn Member>>), SpawnError> {
+    /// Starts it. It ends when the one it is for has ended, or did not come.
+    fn start(self) -> Result<(Handle, ThreadEntry), SpawnError> {
         let failed = |cause: String| SpawnError::Thread { cause };
         if self.name.contains('\0') {
             return Err(failed("its name has a zero byte".into()));
         }
         let (ready, is_ready) = mpsc::sync_channel(1);
-        let (occupant, is_for) = oneshot::channel();
+        let (told, is_for) = oneshot::channel();
+        let entry = ThreadEntry { occupant: Arc::default(), told };
+        let occupant = Arc::clone(&entry.occupant);
         let thread = thread::Builder::new().name(self.name.clone());
         let run = move || match self.prepare() {
             Ok(runtime) => {
+                OCCUPANT.set(Some(occupant));
                 let _ = ready.send(Ok(runtime.handle().clone()));
                 let _hooked = Hooked::new(self.hooks.as_deref());
                 runtime.block_on(self.wait(is_for));
-                // What its tasks hold goes while the hooks still hold.
-                drop(runtime);
+                // What its tasks hold goes while the hooks still hold, and so does what is left of its actor.
+                drop((runtime, OCCUPANT.take()));
             }
             Err(cause) => drop(ready.send(Err(cause))),
         };
         thread.spawn(run).map_err(|error| failed(error.to_string()))?;
         let runtime = is_ready.recv().map_err(|_| failed("it ended at once".into()))?;
-        Ok((runtime.map_err(failed)?, occupant))
+        Ok((runtime.map_err(failed)?, entry))
     }
 
     fn prepare(&self) -> Result<Runtime, String> {
@@ -130,6 +134,34 @@ impl OwnThread {
             tokio::task::yield_now().await;
         }
         member.ended().wait().await;
+    }
+}
+
+thread_local! {
+    /// Whose thread this is.
+    static OCCUPANT: RefCell<Option<Arc<OnceLock<Arc<dyn Member>>>>> = const { RefCell::new(None) };
+}
+
+/// Whose own thread this is, if it is one's.
+pub(super) fn occupant() -> Option<Arc<dyn Member>> {
+    OCCUPANT.with_borrow(|occupant| occupant.as_ref().and_then(|occupant| occupant.get().cloned()))
+}
+
+/// Whether this is somebody's own thread.
+pub(super) fn is_own() -> bool {
+    OCCUPANT.with_borrow(Option::is_some)
+}
+
+/// Where whoever a thread is for comes to it.
+struct ThreadEntry {
+    occupant: Arc<OnceLock<Arc<dyn Member>>>,
+    told: oneshot::Sender<Arc<dyn Member>>,
+}
+
+impl ThreadEntry {
+    fn come(self, member: Arc<dyn Member>) {
+        let _ = self.occupant.set(Arc::clone(&member));
+        let _ = self.told.send(member);
     }
 }
 
@@ -248,9 +280,9 @@ impl MessageBus {
         service: S,
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
-        let (runtime, occupant) = self.core.start_thread(thread)?;
+        let (runtime, entry) = self.core.start_thread(thread)?;
         let service = self.core.launch_service_on(&runtime, service, supervision)?;
-        let _ = occupant.send(service.member());
+        entry.come(service.member());
         Ok(service)
     }
 }
@@ -275,18 +307,17 @@ impl BusCore {
         actor: A,
         fate: Option<Box<dyn Fate<A>>>,
     ) -> Result<ActorRef<A>, SpawnError> {
-        let (runtime, occupant) = self.start_thread(thread)?;
+        let (runtime, entry) = self.start_thread(thread)?;
         let actor = self.spawn_on(&runtime, actor, None, fate)?;
         if let Some(member) = actor.member() {
-            let _ = occupant.send(member);
+            entry.come(member);
         }
         Ok(actor)
     }
 
-    fn start_thread(
-        &self,
-        thread: OwnThread,
-    ) -> Result<(Handle, oneshot::Sender<Arc<dyn Member>>), SpawnError> {
+    fn start_thread(&self, thread: OwnThread) -> Result<(Handle, ThreadEntry), SpawnError> {
+        // For the lookout, which is to run elsewhere.
+        let _ = self.runtime();
         if self.is_closed() { Err(SpawnError::Closed) } else { thread.start() }
     }
 }

@@ -183,7 +183,7 @@ pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
         Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
         Poll::Ready(Err(error)) => Poll::Ready(Err(publish_error(publishing, error))),
         Poll::Pending => {
-            current::note(Wait::Topic(type_id));
+            current::note(Wait::Topic(type_id), publishing.ticket());
             Poll::Pending
         }
     }

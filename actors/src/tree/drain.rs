@@ -11,8 +11,8 @@ use mycelium_supervisor::{self as pure, Call};
 use super::handle::{CallError, TREE_SHUTDOWN_DEADLINE, Tree, TreeBackend, split};
 use super::live::LiveTree;
 use crate::dead_letters::Account;
-use crate::live::{Member, Work};
-use crate::rt::{Instant, sleep, timeout_at};
+use crate::live::{Member, Work, sleep_anywhere, within_anywhere};
+use crate::rt::Instant;
 use crate::{MessageBus, clock};
 
 /// How often a drain looks whether everybody rests: at first, then more and more seldom.
@@ -185,7 +185,7 @@ impl LiveTree {
             if rests || Instant::now() >= deadline {
                 break busy;
             }
-            sleep(pause.min(deadline.saturating_duration_since(Instant::now()))).await;
+            sleep_anywhere(pause.min(until(deadline))).await;
             pause = (pause * 2).min(PAUSE_MAX);
         };
         let busy: Vec<_> = busy.iter().map(|member| member.identity().text()).collect();
@@ -208,16 +208,22 @@ impl LiveTree {
         let mut stopped = 0;
         for seen in self.shared().sources() {
             let (above, id) = split(&seen.path);
-            match timeout_at(deadline, self.call(above, Call::TerminateChild(id.into()))).await {
-                Ok(Ok(_)) => stopped += usize::from(self.shared().source_stopped(&seen)),
-                Ok(Err(error)) if is_to_be_asked_again(&error) => {}
+            let terminated = self.call(above, Call::TerminateChild(id.into()));
+            match within_anywhere(until(deadline), terminated).await {
+                Some(Ok(_)) => stopped += usize::from(self.shared().source_stopped(&seen)),
+                Some(Err(error)) if is_to_be_asked_again(&error) => {}
                 // It has gone by itself.
-                Ok(Err(_)) => _ = self.shared().source_stopped(&seen),
-                Err(_) => note_late(late, seen.path),
+                Some(Err(_)) => _ = self.shared().source_stopped(&seen),
+                None => note_late(late, seen.path),
             }
         }
         stopped
     }
+}
+
+/// How long it is until then.
+fn until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now())
 }
 
 /// A supervisor with too many calls has not looked at this one.
@@ -243,9 +249,9 @@ async fn stop_services(bus: &MessageBus, deadline: Instant, late: &mut Vec<Arc<s
     let mut stopped = 0;
     for member in services(bus) {
         member.stop(Stop::ForGood);
-        match timeout_at(deadline, member.ended().wait()).await {
-            Ok(_) => stopped += 1,
-            Err(_) => note_late(late, member.identity().text()),
+        match within_anywhere(until(deadline), member.ended().wait()).await {
+            Some(_) => stopped += 1,
+            None => note_late(late, member.identity().text()),
         }
     }
     stopped

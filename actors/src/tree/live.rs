@@ -10,8 +10,7 @@ use super::child::Builder;
 use super::handle::{CallError, StartError, warn_where_a_panic_aborts};
 use super::launch::Launcher;
 use super::shell::{Estate, Mailbox, StopTether, TreeShared, spawn_supervisor};
-use crate::live::{ForestPlace, KILL_GRACE, Standing, cancellable, has_ended};
-use crate::rt::timeout;
+use crate::live::{ForestPlace, KILL_GRACE, Standing, cancellable, has_ended, within_anywhere};
 use crate::sync::{SetOnce, oneshot};
 use crate::{Actor, ActorRef};
 
@@ -90,10 +89,10 @@ impl LiveTree {
 
     pub(crate) async fn stop_within(&self, limit: Duration) {
         self.stop();
-        if timeout(limit, self.ended.wait()).await.is_err() {
+        if within_anywhere(limit, self.ended.wait()).await.is_none() {
             self.leash.kill();
             // The root gives up on what cannot be killed after its own grace.
-            let _ = timeout(KILL_GRACE * 2, self.ended.wait()).await;
+            let _ = within_anywhere(KILL_GRACE * 2, self.ended.wait()).await;
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::common::{Heard, Left, PERIOD, Right, Tick, WATCHDOG, observer, on_both_runtimes};
 use mycelium::tree::{Child, Health, Shutdown, Tree};
 use mycelium::{
-    Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, Responder, Service,
+    Actor, ActorRef, BoxError, Context, DeadLetterCause, Handler, MessageBus, OwnThread, Responder, Service,
     ServiceContext, StopReason, Supervisor,
 };
 
@@ -278,14 +278,18 @@ impl Service for Busy {
     }
 }
 
-/// More of them than threads: each waits for its turn longer than its limit, and none is stuck.
+/// More of them than threads: each waits for its turn longer than its limit, and none is stuck. Also where
+/// they run on a runtime that is not the supervisor's.
 #[test]
 fn who_waits_for_a_turn_is_not_stuck() {
-    for workers in [1, 2] {
-        let runtime =
+    for (workers, apart) in [(1, false), (2, false), (1, true)] {
+        let busy =
             tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (bus, log, turns) = (MessageBus::new(), Heard::default(), Arc::<AtomicU32>::default());
+        let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let test = async {
+            let builder = MessageBus::builder();
+            let bus = if apart { builder.runtime(busy.handle().clone()).build() } else { builder.build() };
+            let (log, turns) = (Heard::default(), Arc::<AtomicU32>::default());
             let mut root = Supervisor::builder("root").intensity(1_000, PERIOD).on_event(observer(&log));
             for n in 0..6 {
                 let turns = Arc::clone(&turns);
@@ -305,6 +309,37 @@ fn who_waits_for_a_turn_is_not_stuck() {
                 log.words().into_iter().filter(|word| word.starts_with("stuck busy")).collect();
             assert_eq!(false_alarms, [""; 0]);
             let _ = tree.shutdown_within(WATCHDOG).await;
-        });
+        };
+        if apart { other.block_on(test) } else { busy.block_on(test) }
     }
+}
+
+/// Has a task on its own thread compute, and waits for it.
+struct Helped;
+impl Actor for Helped {
+    type Error = BoxError;
+}
+impl Responder<Sum> for Helped {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Sum, _: &mut Context<Self>) -> u32 {
+        let helper = tokio::spawn(async {
+            std::thread::sleep(SHORT * 10);
+            7
+        });
+        helper.await.unwrap()
+    }
+}
+
+#[test]
+fn who_waits_for_a_task_that_keeps_their_own_thread_is_not_stuck() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let child = Child::actor("helped", || Helped).on_thread(OwnThread::new("helped"));
+        let child = child.health(Health::within(SHORT * 2));
+        let root = Supervisor::builder("root").on_event(observer(&log));
+        let tree = root.child(child).start(&bus).await.unwrap();
+        assert_eq!(tree.actor_ref::<Helped>("root/helped").unwrap().ask(Sum).await, Ok(7));
+        assert_eq!(log.words(), ["started helped"]);
+        tree.shutdown().await.unwrap();
+    });
 }

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::common::wire::{Mine, Price, Text, bytes, header};
 use crate::common::{Flush, Heard, Tick, Tock, on_both_runtimes};
 use mycelium::tree::Child;
 use mycelium::{
-    Actor, ActorRef, AskError, BoxError, Context, Handler, MessageBus, PublishError, Publisher, Responder,
-    Service, ServiceContext, StopReason, Subscription, Subscriptions, Supervisor, TellError,
+    Actor, ActorRef, AskError, BoxError, Context, Exposed, Handler, MessageBus, PublishError, Publisher,
+    Query, Responder, Service, ServiceContext, StopReason, Subscription, Subscriptions, Supervisor,
+    TellError,
 };
 
 /// Does to itself what it is told to.
@@ -17,6 +19,11 @@ struct Selfish {
     ticks: Publisher<Tick>,
     me: Option<ActorRef<Self>>,
     heard: u64,
+    bus: MessageBus,
+}
+
+impl Query for Price {
+    type Reply = Text;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,6 +35,7 @@ enum To {
     Ask,
     AskThroughContext,
     AskWithin,
+    AskInBytes,
     /// Publishes one tick through what it keeps.
     PublishOne,
     /// From a task of its own.
@@ -38,7 +46,8 @@ enum To {
 }
 
 fn selfish(bus: &MessageBus) -> ActorRef<Selfish> {
-    bus.spawn(Selfish { ticks: bus.publisher().unwrap(), me: None, heard: 0 }).unwrap()
+    let bus_of_it = bus.clone();
+    bus.spawn(Selfish { ticks: bus.publisher().unwrap(), me: None, heard: 0, bus: bus_of_it }).unwrap()
 }
 
 impl Actor for Selfish {
@@ -67,6 +76,12 @@ impl Responder<Flush> for Selfish {
         self.heard
     }
 }
+impl Responder<Price> for Selfish {
+    type Reply = Text;
+    async fn answer(&mut self, _: &Price, _: &mut Context<Self>) -> Text {
+        Text { words: "answered".into() }
+    }
+}
 impl Responder<To> for Selfish {
     type Reply = String;
     async fn answer(&mut self, to: &To, ctx: &mut Context<Self>) -> String {
@@ -88,6 +103,11 @@ impl Responder<To> for Selfish {
                 To::Ask => return format!("{:?}", ask.await),
                 To::AskThroughContext => return format!("{:?}", ctx.ask(&me, Flush).await),
                 To::AskWithin => return format!("{:?}", me.ask_within(Flush, Duration::MAX).await),
+                To::AskInBytes => {
+                    let (header, price) = (header::<Price>(), bytes(&Price { at: 1 }));
+                    let asked = self.bus.ask_wire("desk/selfish", &header, &price, None);
+                    return format!("{:?}", asked.await.err());
+                }
                 To::TellFromTask => {
                     tokio::spawn(async move {
                         for _ in 0..100 {
@@ -115,7 +135,7 @@ impl Responder<To> for Selfish {
 #[test]
 fn an_actor_never_waits_for_itself_whatever_it_goes_through() {
     on_both_runtimes(|| async {
-        let bus = MessageBus::builder().inbox_capacity(4).build();
+        let bus = MessageBus::builder().node("desk").contract(Mine).inbox_capacity(4).build();
         for (to, outcome) in [
             (To::Publish, "PublishError::SelfBlocked"),
             (To::TryPublish, "PublishError::Full"),
@@ -124,8 +144,10 @@ fn an_actor_never_waits_for_itself_whatever_it_goes_through() {
             (To::Ask, "Err(Itself)"),
             (To::AskThroughContext, "Err(Itself)"),
             (To::AskWithin, "Err(Itself)"),
+            (To::AskInBytes, "Some(Itself)"),
         ] {
             let selfish = selfish(&bus);
+            bus.expose("selfish", Exposed::new().answers::<Price>(selfish.clone())).unwrap();
             assert_eq!(selfish.ask(to).await.unwrap(), outcome, "{to:?}");
             selfish.stop();
             selfish.ended().await;

@@ -3,15 +3,18 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
 use crate::common::{Flush, Log};
+use mycelium::pool::Pool;
+use mycelium::tree::Tree;
 use mycelium::{
-    Actor, AskError, BoxError, Context, MessageBus, Responder, Service, ServiceContext, SpawnError,
-    Supervisor,
+    Actor, AskError, BoxError, Context, MessageBus, OwnThread, Responder, Service, ServiceContext,
+    SpawnError, Supervisor,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -50,13 +53,17 @@ fn ended_runtimes() -> [tokio::runtime::Handle; 3] {
 }
 
 /// Never answers.
-struct Mute;
+#[derive(Clone, Default)]
+struct Mute {
+    was_asked: Arc<AtomicBool>,
+}
 impl Actor for Mute {
     type Error = BoxError;
 }
 impl Responder<Flush> for Mute {
     type Reply = ();
     async fn answer(&mut self, _: &Flush, _: &mut Context<Self>) {
+        self.was_asked.store(true, Ordering::SeqCst);
         std::future::pending::<()>().await;
     }
 }
@@ -74,7 +81,7 @@ impl Service for Idle {
 fn who_is_outside_of_tokio_may_ask_with_a_limit() {
     let runtime = runtime(1);
     let bus = MessageBus::builder().runtime(runtime.handle().clone()).build();
-    let (log, mute) = (bus.spawn(Log::default()).unwrap(), bus.spawn(Mute).unwrap());
+    let (log, mute) = (bus.spawn(Log::default()).unwrap(), bus.spawn(Mute::default()).unwrap());
     let limit = Duration::from_secs(3600);
     assert_eq!(block_on(log.ask_within(Flush, limit)), Ok(vec![]));
     assert_eq!(block_on(mute.ask_within(Flush, Duration::from_millis(5))), Err(AskError::Timeout));
@@ -88,6 +95,60 @@ fn who_is_outside_of_tokio_may_ask_with_a_limit() {
     drop(runtime);
     assert_eq!(waiting.join().unwrap(), Err(AskError::Stopped));
     assert_eq!(block_on(log.ask_within(Flush, limit)), Err(AskError::Stopped));
+}
+
+#[test]
+fn an_ask_of_a_pool_has_its_limit_when_the_thread_of_a_worker_has_gone() {
+    let runtime = runtime(1);
+    let bus = MessageBus::builder().runtime(runtime.handle().clone()).build();
+    let workers = Pool::new(Mute::default).workers(2).each(|child| child.on_thread(OwnThread::new("mute")));
+    let root = Supervisor::builder("root").supervisor(workers.supervisor("pool"));
+    let tree = runtime.block_on(root.start(&bus)).unwrap();
+    let pool = tree.pool_ref::<Mute>("root/pool").unwrap();
+    runtime.block_on(tree.terminate_child("root/pool/worker-1")).unwrap();
+    let limit = Duration::from_millis(5);
+    // Its thread may end while the first of them waits, and has gone when the last one does.
+    for _ in 0..5 {
+        assert_eq!(block_on(pool.ask_within(Flush, limit)), Err(AskError::Timeout));
+    }
+}
+
+#[test]
+fn who_is_outside_of_tokio_may_end_a_bus_and_its_trees() {
+    const LONG: Duration = Duration::from_secs(3600);
+    const SHORT: Duration = Duration::from_millis(5);
+    let ends = |waits: bool, end: fn(&MessageBus, &Tree) -> bool| {
+        for own in [false, true] {
+            let runtime = runtime(1);
+            let bus = match own {
+                true => MessageBus::builder().runtime(runtime.handle().clone()).build(),
+                false => MessageBus::new(),
+            };
+            let mute = Mute::default();
+            let actor = mute.clone();
+            let root =
+                Supervisor::builder("root").actor("mute", move || actor.clone()).service("idle", || Idle);
+            let tree = runtime.block_on(root.start(&bus)).unwrap();
+            let asked = tree.actor_ref::<Mute>("root/mute").unwrap();
+            let asking = waits.then(|| runtime.spawn(async move { asked.ask(Flush).await }));
+            while waits && !mute.was_asked.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(1));
+            }
+            assert_eq!(end(&bus, &tree), !waits);
+            assert_eq!(bus.alive(), 0);
+            drop(asking);
+        }
+    };
+    ends(false, |bus, _| block_on(bus.shutdown()).is_ok());
+    ends(false, |bus, _| block_on(bus.shutdown_within(LONG)).is_ok());
+    ends(true, |bus, _| block_on(bus.shutdown_within(SHORT)).is_ok());
+    ends(false, |_, tree| block_on(tree.shutdown()).is_ok());
+    ends(false, |_, tree| block_on(tree.shutdown_within(LONG)).is_ok());
+    ends(true, |_, tree| block_on(tree.shutdown_within(SHORT)).is_ok());
+    ends(false, |_, tree| block_on(tree.drain(LONG)).is_ok());
+    ends(true, |_, tree| block_on(tree.drain(SHORT)).is_ok());
+    // One on which nobody ever was.
+    block_on(MessageBus::new().shutdown()).unwrap();
 }
 
 #[test]

@@ -50,6 +50,16 @@ impl<'a, M: Clone + Send + Sync + 'static> Publishing<'a, M> {
         Self { attempt }
     }
 
+    /// Which of those that wait, or have waited, for room in this topic it is; 0: it has not begun to.
+    #[must_use]
+    pub fn ticket(&self) -> u64 {
+        match &self.attempt {
+            Attempt::Inline(waiting) => waiting.ticket.number(),
+            Attempt::Owned(waiting) => waiting.ticket.number(),
+            Attempt::Boxed(waiting) => waiting.ticket.number(),
+        }
+    }
+
     /// See [`Topic::badge_of`](super::Topic::badge_of).
     #[must_use]
     pub fn badge_of(&self, by: Blocker) -> Option<Badge> {

@@ -22,6 +22,13 @@ async fn take_turns() {
     }
 }
 
+/// Has it do so where the code of `member` runs.
+fn turns_of(member: &dyn Member) -> JoinHandle<()> {
+    let runtime = member.runtime();
+    let _entered = runtime.as_ref().map(rt::enter);
+    rt::spawn(take_turns())
+}
+
 /// What a supervisor keeps of the care for one life.
 pub(super) struct Care {
     probe: Option<HealthProbe>,
@@ -40,7 +47,7 @@ impl Care {
         let probe = self.probe.as_mut()?;
         member.probe();
         *probe = HealthProbe::new(probe.health(), now);
-        self.turns = vec![rt::spawn(take_turns())];
+        self.turns = vec![turns_of(member)];
         Some(now.saturating_add(probe.health().interval()))
     }
 
@@ -53,7 +60,7 @@ impl Care {
             self.turns.clear();
         }
         if !pulse.rests && self.turns.len() < TURN_TAKERS_MAX {
-            self.turns.push(rt::spawn(take_turns()));
+            self.turns.push(turns_of(member));
         }
         // A handler that keeps its thread waits for no turn.
         let runs = pulse.hand.is_some_and(|hand| !hand.waits);
