@@ -15,6 +15,7 @@ use super::hub::Hub;
 use super::peer::Peer;
 use super::sockets::{AcceptedSocket, OpenSocket, dial};
 use super::{LinkAddress, LinkOptions, TARGET};
+use crate::live::cancellable;
 use crate::rt::{self, AbortHandle};
 
 /// How long it may take to be connected.
@@ -114,6 +115,19 @@ impl Reached {
         *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.changed.notify_waiters();
     }
+
+    async fn linked(&self) -> Arc<str> {
+        loop {
+            let changed = self.changed.notified();
+            match self.peer() {
+                Some(peer) => {
+                    peer.attached().await;
+                    return peer.name();
+                }
+                None => changed.await,
+            }
+        }
+    }
 }
 
 impl Dialer {
@@ -133,16 +147,7 @@ impl Dialer {
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
     pub async fn linked(&self) -> Arc<str> {
-        loop {
-            let changed = self.seen.changed.notified();
-            match self.seen.peer() {
-                Some(peer) => {
-                    peer.attached().await;
-                    return peer.name();
-                }
-                None => changed.await,
-            }
-        }
+        cancellable(self.seen.linked()).await
     }
 
     /// How long a word takes to the bus there and back: through both link tasks and the connection between
@@ -151,7 +156,7 @@ impl Dialer {
     /// # Cancel safety
     /// Dropped before it is ready, nothing has changed.
     pub async fn round_trip(&self) -> Option<Duration> {
-        self.seen.peer()?.round_trip().await
+        cancellable(self.seen.peer()?.round_trip()).await
     }
 
     /// Why the last attempt has failed; `None`: it has not, or there was none yet.

@@ -8,7 +8,7 @@ use super::POOL_WORKERS_MAX;
 use super::launch::find;
 use super::state::PoolState;
 use crate::context::within;
-use crate::live::block_on;
+use crate::live::{block_on, cancellable};
 use crate::recipient::{Accepting, AnswerFuture, Answering, BoxFuture, RecipientOf};
 use crate::reference::sealed::{WatchRef, Watchable};
 use crate::tree::{CallError, WeakTree};
@@ -276,7 +276,7 @@ impl<A: Actor> PoolRef<A> {
     /// stops wait for it: who cannot wait for ever drops it after a while (`ctx.timeout`,
     /// `tokio::time::timeout`), and calls it again.
     pub async fn resize(&self, size: usize) -> Result<(), PoolError> {
-        self.state.resize(&self.tree, size).await
+        cancellable(self.state.resize(&self.tree, size)).await
     }
 
     /// Waits until all that was told to the pool before has been handled, and what was published before, as
@@ -310,7 +310,7 @@ impl<A: Actor> PoolRef<A> {
     /// # Cancel safety
     /// It may be dropped and called again.
     pub async fn flush(&self) -> Result<(), PoolError> {
-        self.state.flush(&self.tree).await
+        cancellable(self.state.flush(&self.tree)).await
     }
 
     /// Ends the workers when they have handled all that was told to the pool, and published for it, before.
@@ -325,7 +325,7 @@ impl<A: Actor> PoolRef<A> {
     /// Dropped before it is ready, the pool may take nothing any more and still run: call it again. It waits
     /// as long as handlers take, without a limit of its own; see [`resize`](Self::resize).
     pub async fn stop_gracefully(&self) -> Result<(), PoolError> {
-        self.state.stop_gracefully(&self.tree).await
+        cancellable(self.state.stop_gracefully(&self.tree)).await
     }
 
     /// The pool as somebody who takes messages of type `M`. Its identity and its end are those of the first

@@ -6,7 +6,10 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc};
 
 use crate::common::{Heard, Tick, on_both_runtimes};
-use mycelium::{BoxError, MessageBus, Recipient, Service, ServiceContext, StopReason, Subscription};
+use mycelium::pool::{Pool, PoolRef};
+use mycelium::{
+    BoxError, MessageBus, Recipient, Service, ServiceContext, StopReason, Subscription, Supervisor,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -168,12 +171,15 @@ enum Way {
     Ended,
     Clock,
     Recipient,
+    Flush,
+    StopOfPool,
 }
 
 struct Any {
     way: Way,
     bus: MessageBus,
     other: Recipient<Tick>,
+    pool: PoolRef<Busy>,
     heard: Heard,
 }
 impl Service for Any {
@@ -193,6 +199,8 @@ impl Service for Any {
                 Way::Ended => drop(self.other.ended().await),
                 Way::Clock => long.sleep(HOUR).await,
                 Way::Recipient => self.other.tell(Tick(1)).await?,
+                Way::Flush => self.pool.flush().await?,
+                Way::StopOfPool => self.pool.stop_gracefully().await?,
             }
         }
     }
@@ -214,12 +222,16 @@ impl mycelium::Handler<Tick> for Busy {
 fn each_wait_of_this_crate_ends_a_service_whatever_it_goes_through() {
     on_both_runtimes(|| async {
         use Way::*;
-        for way in [Publisher, Timeout, Join, Subscriber, Ended, Clock, Recipient] {
+        for way in [Publisher, Timeout, Join, Subscriber, Ended, Clock, Recipient, Flush, StopOfPool] {
             let (bus, heard) = (MessageBus::builder().inbox_capacity(1).build(), Heard::default());
             let busy = bus.spawn(Busy).unwrap();
             let full = Subscription::block().capacity(1);
             let _full = matches!(way, Publisher).then(|| bus.subscriber_with::<Tick>(full).unwrap());
-            let any = Any { way, bus: bus.clone(), other: busy.recipient(), heard: heard.clone() };
+            let workers = Pool::new(|| Busy).workers(1).supervisor("pool");
+            let tree = Supervisor::builder("root").supervisor(workers).start(&bus).await.unwrap();
+            let pool = tree.pool_ref::<Busy>("root/pool").unwrap();
+            pool.tell(Tick(1)).await.unwrap();
+            let any = Any { way, bus: bus.clone(), other: busy.recipient(), pool, heard: heard.clone() };
             let any = bus.spawn_service(any).unwrap();
             heard.wait_for("begun").await;
             tokio::time::sleep(Duration::from_millis(2)).await;

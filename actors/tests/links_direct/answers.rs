@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use mycelium::pool::Pool;
 use mycelium::{
-    Actor, AskError, BoxError, Context, Exposed, Handler, LinkAddress, LinkOptions, Query, Responder,
-    Supervisor,
+    Actor, AskError, BoxError, Context, Dialer, Exposed, Handler, LinkAddress, LinkOptions, Query, Recipient,
+    ReplyRecipient, Responder, Service, ServiceContext, StopReason, Supervisor,
 };
 use mycelium_random::Random;
 use tokio::sync::Semaphore;
 
-use crate::common::on_every_runtime;
+use crate::common::{Heard, on_every_runtime};
 use crate::kit::{Fill, Order, Text, builder, bus, link, linked, until};
 use crate::proxy::{Faults, Proxy};
 
@@ -81,6 +81,58 @@ async fn all<T>(mut futures: Vec<Pin<Box<dyn Future<Output = T> + Send + '_>>>) 
     })
     .await;
     done.into_iter().flatten().collect()
+}
+
+/// What a service waits for that a peer would have to do.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Linked,
+    Tell,
+    Ask,
+    Ended,
+}
+
+struct Waits {
+    way: Way,
+    dialer: Dialer,
+    told: Recipient<Order>,
+    asked: ReplyRecipient<Order>,
+    begun: Heard,
+}
+impl Service for Waits {
+    type Error = BoxError;
+    async fn run(&mut self, _: &ServiceContext) -> Result<(), BoxError> {
+        self.begun.add("begun");
+        loop {
+            match self.way {
+                Way::Linked => drop(self.dialer.linked().await),
+                Way::Tell => self.told.tell(Order { n: 1 }).await?,
+                Way::Ask => drop(self.asked.ask(Order { n: 1 }).await?),
+                Way::Ended => drop(self.told.ended().await),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_service_that_is_told_to_stop_ends_where_it_waits_for_a_peer() {
+    on_every_runtime(async || {
+        for way in [Way::Linked, Way::Tell, Way::Ask, Way::Ended] {
+            let (market, desk) = linked().await;
+            let actor = desk.spawn(Archive::new()).unwrap();
+            let exposed = Exposed::new().takes::<Order>(actor.clone()).answers::<Order>(actor);
+            desk.expose("archive", exposed).unwrap();
+            let dialer = market.connect(LinkAddress::tcp("127.0.0.1:1")).unwrap();
+            let (told, begun) = (market.recipient("desk/archive").unwrap(), Heard::default());
+            let asked = market.reply_recipient("desk/archive").unwrap();
+            let waits = Waits { way, dialer, told, asked, begun: begun.clone() };
+            let waits = market.spawn_service(waits).unwrap();
+            begun.wait_for("begun").await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            waits.stop();
+            assert_eq!(waits.ended().await, StopReason::Normal, "{way:?}");
+        }
+    });
 }
 
 #[test]
