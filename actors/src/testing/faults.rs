@@ -105,6 +105,8 @@ impl Probe for Faults {
         }
         // Here, where nothing is locked.
         if let Some(at) = due {
+            // The host will not say it of a call that has not begun.
+            self.ended(call, &CallOutcome::Panicked);
             panic!("injected at message {at} of type {} of {}", call.message, call.actor);
         }
     }

@@ -46,7 +46,8 @@ pub enum Loss {
     DeadLetter,
     /// It waited for a subscriber that has left.
     LeftBehind,
-    /// It waits in a subscriber's queue.
+    /// It waits in a subscriber's queue; or, on a live bus, in the mailbox of an actor, behind the one that is
+    /// in hand.
     Waiting,
 }
 
@@ -54,7 +55,8 @@ pub enum Loss {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Losses {
-    /// The name of the message, `None` for dead letters of all kinds together; and how many were lost so.
+    /// The name of the message, `None` for dead letters, and for what waits in mailboxes, of all kinds together;
+    /// and how many were lost so.
     pub entries: Vec<(Option<&'static str>, Loss, u64)>,
 }
 
@@ -96,6 +98,8 @@ mod sealed {
     pub trait Counts {
         fn counts(&self) -> Vec<TopicStats>;
         fn letters(&self) -> u64;
+        /// Told and asked messages that wait.
+        fn told(&self) -> u64;
     }
 }
 
@@ -107,6 +111,11 @@ impl sealed::Counts for MessageBus {
         let letters = self.dead_letters();
         letters.in_hand + letters.waiting
     }
+    fn told(&self) -> u64 {
+        let members = self.core.members.youngest_first();
+        // One may be in hand, or have been: an answer comes before its question has left the mailbox.
+        members.iter().filter_map(|member| member.inbox()).map(|(waiting, _)| waiting.saturating_sub(1)).sum()
+    }
 }
 
 impl sealed::Counts for Isolate {
@@ -115,6 +124,9 @@ impl sealed::Counts for Isolate {
     }
     fn letters(&self) -> u64 {
         self.stats().dead_letters
+    }
+    fn told(&self) -> u64 {
+        0
     }
 }
 
@@ -151,6 +163,7 @@ impl<H: Ledger> Guarded<H> {
                 self.note(&mut losses, Some(message), loss, count);
             }
         }
+        self.note(&mut losses, None, Loss::Waiting, self.host.told());
         self.note(&mut losses, None, Loss::DeadLetter, self.host.letters());
         losses
     }

@@ -67,6 +67,8 @@ struct Messages<M> {
     next: VecDeque<M>,
     /// The last ones that were looked at, for the text of a failure.
     before: VecDeque<M>,
+    /// Why the recorder's actor has failed: what came from then on is not here.
+    failed: Option<&'static str>,
 }
 
 impl<M> Record<M> {
@@ -85,13 +87,17 @@ impl<M: Clone + Send + Sync + 'static> Recording<M> {
     fn put(&self, message: &M) -> Result<(), BoxError> {
         let mut messages = self.0.lock();
         if messages.next.len() >= RECORDED_MAX {
+            messages.failed = Some("nobody took its messages");
             return Err(format!(
                 "a recorder of {} has {RECORDED_MAX} messages that nobody took",
                 short_type_name::<M>()
             )
             .into());
         }
-        messages.next.push_back(message.clone());
+        messages.failed = Some("a clone has panicked");
+        let copy = message.clone();
+        messages.failed = None;
+        messages.next.push_back(copy);
         drop(messages);
         self.0.changed.notify_waiters();
         Ok(())
@@ -129,7 +135,7 @@ impl<M: Message> Handler<M> for Listening<M> {
 
 impl<M: Clone + Send + Sync + 'static> Recorder<M> {
     fn new(spawn: impl FnOnce(Recording<M>) -> Result<Recipient<M>, SpawnError>) -> Result<Self, SpawnError> {
-        let messages = Mutex::new(Messages { next: VecDeque::new(), before: VecDeque::new() });
+        let messages = Mutex::new(Messages { next: VecDeque::new(), before: VecDeque::new(), failed: None });
         let record = Arc::new(Record { messages, changed: Notify::new() });
         let recipient = spawn(Recording(Arc::clone(&record)))?;
         Ok(Self { record, recipient })
@@ -163,12 +169,13 @@ impl<M: Clone + Send + Sync + 'static> Recorder<M> {
     #[must_use]
     pub fn try_next(&self) -> Option<M> {
         let mut messages = self.record.lock();
-        let next = messages.next.pop_front()?;
+        // First: one whose clone panics stays.
+        let shown = messages.next.front()?.clone();
         if messages.before.len() >= SHOWN_MAX {
             messages.before.pop_front();
         }
-        messages.before.push_back(next.clone());
-        Some(next)
+        messages.before.push_back(shown);
+        messages.next.pop_front()
     }
 }
 
@@ -206,16 +213,21 @@ impl<M: Clone + fmt::Debug + Send + Sync + 'static> Recorder<M> {
     /// That nothing was recorded that was not looked at.
     ///
     /// # Panics
-    /// When there is something.
+    /// When there is something, and when the recorder's actor has failed, which has missed messages then.
     #[track_caller]
     pub fn expect_none(&self) {
         let next: Vec<M> = self.record.lock().next.iter().take(SHOWN_MAX).cloned().collect();
         let (name, count) = (short_type_name::<M>(), self.len());
         assert!(next.is_empty(), "expected no more {name}, but there are {count}: {next:?}{}", self.shown());
+        let failed = self.record.lock().failed;
+        assert!(failed.is_none(), "expected no more {name}, but it is not known{}", self.shown());
     }
 
     fn shown(&self) -> String {
         let messages = self.record.lock();
+        if let Some(why) = messages.failed {
+            return format!("\n  the recorder has failed and misses messages: {why}");
+        }
         if messages.before.is_empty() {
             return "\n  it would be the first one".to_owned();
         }

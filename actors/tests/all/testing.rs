@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use mycelium::testing::{Answers, Faults, Guarded, Loss};
@@ -171,7 +172,81 @@ fn other_probes_see_the_calls_behind_injected_failures() {
     isolate.spawn(Sum::default()).unwrap();
     isolate.publish(Tick(1)).unwrap();
     isolate.run().unwrap();
-    assert_eq!(heard.words(), ["Tick is done"]);
+    isolate.publish(Tick(2)).unwrap();
+    isolate.run().unwrap();
+    // Each call has one end.
+    assert_eq!(heard.words(), ["Tick is done", "Tick panicked"]);
+}
+
+/// Panics where it is cloned.
+#[derive(Debug, PartialEq)]
+struct Fragile(bool);
+impl Clone for Fragile {
+    fn clone(&self) -> Self {
+        assert!(!self.0, "asked to panic in a clone");
+        Self(self.0)
+    }
+}
+
+#[test]
+fn a_recorder_that_has_failed_does_not_pass_for_one_that_heard_nothing() {
+    let mut isolate = Isolate::new(1);
+    isolate.on_failure(OnFailure::GoOn);
+    let recorder = isolate.recorder::<Fragile>().unwrap();
+    recorder.expect_none();
+    recorder.recipient().try_tell(Fragile(true)).unwrap();
+    isolate.run().unwrap();
+    assert!(recorder.is_empty());
+    let text = fails(|| recorder.expect_none());
+    assert!(text.contains("the recorder has failed and misses messages: a clone has panicked"), "{text}");
+    let text = fails(|| recorder.expect(&Fragile(false)));
+    assert!(text.contains("a clone has panicked"), "{text}");
+}
+
+/// Panics at the second clone, of all its copies.
+#[derive(Debug, Default)]
+struct SecondTime(Arc<AtomicU32>);
+impl Clone for SecondTime {
+    fn clone(&self) -> Self {
+        assert_ne!(self.0.fetch_add(1, Ordering::SeqCst), 1, "asked to panic in a clone");
+        Self(Arc::clone(&self.0))
+    }
+}
+
+#[test]
+fn a_clone_that_panics_where_a_message_is_looked_at_loses_none() {
+    let mut isolate = Isolate::new(1);
+    let recorder = isolate.recorder::<SecondTime>().unwrap();
+    recorder.recipient().try_tell(SecondTime::default()).unwrap();
+    isolate.run().unwrap();
+    assert!(fails(|| drop(recorder.try_next())).contains("in a clone"));
+    assert!(recorder.try_next().is_some());
+}
+
+#[test]
+fn a_guarded_bus_sees_what_waits_in_mailboxes() {
+    /// Handles one message for ever.
+    struct Slow;
+    impl Actor for Slow {
+        type Error = BoxError;
+    }
+    impl Handler<Tick> for Slow {
+        async fn handle(&mut self, _: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+            std::future::pending().await
+        }
+    }
+    on_both_runtimes(async || {
+        let bus = Guarded::new(MessageBus::new());
+        let slow = bus.spawn(Slow).unwrap();
+        slow.tell(Tick(1)).await.unwrap();
+        assert!(bus.losses().is_empty(), "it is in hand, or will be");
+        for number in 2..5 {
+            slow.tell(Tick(number)).await.unwrap();
+        }
+        assert_eq!(bus.losses().entries, [(None, Loss::Waiting, 3)]);
+        assert_eq!(bus.losses().to_string(), "messages were lost:\n  all messages: 3 still waiting");
+        assert!(fails(|| drop(bus)).contains("3 still waiting"));
+    });
 }
 
 #[test]

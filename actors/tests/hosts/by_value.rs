@@ -415,8 +415,7 @@ fn a_probe_sees_what_is_taken_and_a_failure_in_place_of_the_handler_drops_it_onc
         let faults = Faults::new().panic_at::<Desk, Token>(2).panic_at::<Desk, Submit>(2);
         Arc::new(faults.and(Arc::clone(trace) as _))
     };
-    // The failures come before their calls have begun.
-    let expected = ["Token is done", "Submit is done"];
+    let expected = ["Token is done", "Submit is done", "Token panicked", "Submit panicked"];
 
     let (mint, trace, mut isolate) = (Mint::default(), Arc::<Trace>::default(), Isolate::new(1));
     isolate.probe(faults(&trace));
