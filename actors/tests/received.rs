@@ -2,6 +2,7 @@
 
 mod common;
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -76,6 +77,11 @@ impl Clone for Loaded {
         let hook = self.0.as_ref().and_then(|hook| hook.lock().unwrap().take());
         hook.into_iter().for_each(|hook| hook());
         Self(None)
+    }
+}
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Loaded")
     }
 }
 impl Drop for Loaded {

@@ -209,11 +209,9 @@ impl BusBuilder {
 
     /// After how long the log names actors and services that wait for each other in a circle: for answers,
     /// for room in mailboxes, or for room in topics under `Block`. By default 5 seconds. It looks four times
-    /// within that, and only while somebody waits. Circles through other tasks, through other buses and
-    /// through what is waited for otherwise are not seen. Nor is a wait for whichever worker of a pool has
-    /// room first, one inside of something that polls by its own wakers (`FuturesUnordered`) while that polls
-    /// others, and one that keeps a thread (`publish_blocking`) which is not the member's own
-    /// ([`OwnThread`](crate::OwnThread)).
+    /// within that, and only while somebody waits. Circles through other tasks, other buses and what is
+    /// waited for otherwise are not seen, nor waits for any worker of a pool, those of a `FuturesUnordered`,
+    /// and those that keep a thread which is not their own ([`OwnThread`](crate::OwnThread)).
     pub fn circle_after(mut self, time: Duration) -> Self {
         self.circle_after = time;
         self
@@ -541,11 +539,6 @@ impl BusCore {
             return Err(SpawnError::RuntimeEnded);
         }
         Ok(ActorRef::live(address))
-    }
-
-    /// The runtime for a new task.
-    pub(crate) fn runtime(&self) -> Result<Handle, SpawnError> {
-        if self.is_closed() { Err(SpawnError::Closed) } else { self.runtimes.for_a_task() }
     }
 
     /// How many of this type there were before, of those without a name.

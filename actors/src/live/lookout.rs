@@ -264,8 +264,8 @@ impl Lookout {
     }
 }
 
-/// The end of a task that is dropped while it looks, with its runtime: another goes on if somebody still waits,
-/// and else the next wait starts one.
+/// The end of a task that is dropped while it looks, with its runtime: another goes on if somebody still
+/// waits, and else the next wait starts one.
 struct LookoutEnd(Option<Arc<Lookout>>);
 
 impl Drop for LookoutEnd {

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::bus::BusCore;
 use super::members::Members;
 use super::thread::is_own;
 use crate::SpawnError;
@@ -57,6 +58,13 @@ impl Runtimes {
         let known = [self.given.as_ref(), self.first.get()].into_iter().flatten().find(|home| lives(home));
         let known = known.cloned().or_else(|| Handle::try_current().ok().filter(lives));
         known.or_else(|| members.waiting().iter().filter_map(|member| member.runtime()).find(lives))
+    }
+}
+
+impl BusCore {
+    /// The runtime for a new task.
+    pub(crate) fn runtime(&self) -> Result<Handle, SpawnError> {
+        if self.is_closed() { Err(SpawnError::Closed) } else { self.runtimes.for_a_task() }
     }
 }
 

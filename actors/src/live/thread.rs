@@ -139,7 +139,7 @@ impl OwnThread {
 
 thread_local! {
     /// Whose thread this is.
-    static OCCUPANT: RefCell<Option<Arc<OnceLock<Arc<dyn Member>>>>> = const { RefCell::new(None) };
+    static OCCUPANT: RefCell<Option<Occupant>> = const { RefCell::new(None) };
 }
 
 /// Whose own thread this is, if it is one's.
@@ -152,9 +152,12 @@ pub(super) fn is_own() -> bool {
     OCCUPANT.with_borrow(Option::is_some)
 }
 
-/// Where whoever a thread is for comes to it.
+/// The one that a thread is for, once it has come.
+type Occupant = Arc<OnceLock<Arc<dyn Member>>>;
+
+/// Where it comes to its thread.
 struct ThreadEntry {
-    occupant: Arc<OnceLock<Arc<dyn Member>>>,
+    occupant: Occupant,
     told: oneshot::Sender<Arc<dyn Member>>,
 }
 

@@ -46,8 +46,8 @@ pub enum Loss {
     DeadLetter,
     /// It waited for a subscriber that has left.
     LeftBehind,
-    /// It waits in a subscriber's queue; or, on a live bus, in the mailbox of an actor, behind the one that is
-    /// in hand.
+    /// It waits in a subscriber's queue; or, on a live bus, in the mailbox of an actor, behind the one that
+    /// is in hand.
     Waiting,
 }
 
@@ -55,8 +55,8 @@ pub enum Loss {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Losses {
-    /// The name of the message, `None` for dead letters, and for what waits in mailboxes, of all kinds together;
-    /// and how many were lost so.
+    /// The name of the message, `None` for dead letters and for what waits in mailboxes, of all kinds
+    /// together; and how many were lost so.
     pub entries: Vec<(Option<&'static str>, Loss, u64)>,
 }
 

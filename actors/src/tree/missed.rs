@@ -51,7 +51,7 @@ impl MissedLog {
 mod tests {
     use super::*;
 
-    fn texts(paths: Vec<Arc<str>>) -> Vec<String> {
+    fn texts(paths: &[Arc<str>]) -> Vec<String> {
         paths.iter().map(ToString::to_string).collect()
     }
 
@@ -63,9 +63,9 @@ mod tests {
         log.add("firm/b".into());
         let second = log.mark();
         log.add("firm/a".into());
-        assert_eq!(texts(log.all()), ["firm/b", "firm/a"]);
-        assert_eq!(texts(log.since(first)), ["firm/b", "firm/a"]);
-        assert_eq!(texts(log.since(second)), ["firm/a"]);
+        assert_eq!(texts(&log.all()), ["firm/b", "firm/a"]);
+        assert_eq!(texts(&log.since(first)), ["firm/b", "firm/a"]);
+        assert_eq!(texts(&log.since(second)), ["firm/a"]);
         assert!(log.since(log.mark()).is_empty());
     }
 
@@ -75,8 +75,8 @@ mod tests {
         (0..MissedLog::MAX).for_each(|number| log.add(number.to_string().into()));
         let mark = log.mark();
         log.add("new".into());
-        assert_eq!(texts(log.since(mark)), ["new"]);
+        assert_eq!(texts(&log.since(mark)), ["new"]);
         assert_eq!(log.all().len(), MissedLog::MAX);
-        assert!(!texts(log.all()).contains(&"0".to_owned()));
+        assert!(!texts(&log.all()).contains(&"0".to_owned()));
     }
 }

@@ -188,7 +188,7 @@ async fn each_of_two_ends_at_once_names_all_that_was_killed_since_its_beginning(
     impl Actor for Deaf {
         type Error = BoxError;
         async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
     let deaf = |id| Child::actor(id, || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(20)));

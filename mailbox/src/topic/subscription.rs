@@ -122,8 +122,8 @@ impl<M: Clone + Send + Sync + 'static> Subscription<M> {
         Front::new(self)
     }
 
-    /// Passes the message in front and returns it, or a clone if others have it too; `passed` is raised by one
-    /// then.
+    /// Passes the message in front and returns it, or a clone if others have it too; `passed` is raised by
+    /// one then.
     pub(super) fn take_front(&mut self, passed: &mut u64) -> Option<M> {
         each_reader!(&mut self.reader, reader => reader.take_front(passed))
     }
