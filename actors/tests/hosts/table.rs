@@ -26,7 +26,7 @@ fn the_page_has_the_table_of_what_each_host_offers() {
 }
 
 /// The sections whose promises are about hosts.
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "Order",
     "Delivery",
     "Full queues",
@@ -39,6 +39,7 @@ const SECTIONS: [&str; 12] = [
     "Streams and blocking work",
     "Chance",
     "Time",
+    "Calls to the outside",
 ];
 
 /// Whether this names a body that is run on every host: `actors/tests/hosts/file.rs::name`, or one of
