@@ -156,6 +156,13 @@ fn nobody_takes_a_name_that_is_not_in_its_certificate() {
         // Capital letters are none in certificates.
         let loud = bus("Desk").connect_with(address(), authority.node("desk")).unwrap_err();
         assert!(loud.to_string().contains("cannot be in a certificate"), "{loud}");
+        // And neither are other spellings of a name, numbers, and the name of all tools.
+        for (name, certificate) in
+            [("desk.", "desk"), ("tool", "tool"), ("a-.b", "desk"), ("worker.1", "desk")]
+        {
+            let refused = bus(name).connect_with(address(), authority.node(certificate)).unwrap_err();
+            assert!(refused.to_string().contains("cannot be in a certificate"), "{name}: {refused}");
+        }
         // A tool has one certificate and many names.
         let tool = bus("tool/1");
         let dialer = tool.connect_with(address(), authority.node("tool")).unwrap();

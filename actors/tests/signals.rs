@@ -397,6 +397,27 @@ fn the_end_of_the_process_that_started_a_node_ends_the_node_however_that_came() 
     assert!(out.contains("end: SIGTERM: "), "{out}{err}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn the_number_of_a_process_of_another_namespace_is_none_here() {
+    // No process has this number, in whatever namespace: in this one that process would have gone.
+    let number = i32::MAX.to_string();
+    let here = topology::pid_namespace().unwrap();
+    for (namespace, is_heeded) in [("pid:[1]", false), (&*here, true)] {
+        let variables =
+            [(topology::PARENT_VARIABLE, &*number), (topology::PARENT_NAMESPACE_VARIABLE, namespace)];
+        let mut player = Player::with("node", "--default-signal=HUP", &variables);
+        if !is_heeded {
+            player.wait_for("up");
+            player.signal("-QUIT");
+        }
+        let End { code, out, err } = player.end();
+        assert_eq!(code, Some(0), "{out}{err}");
+        let end = if is_heeded { "end: SIGTERM: " } else { "end: SIGQUIT: " };
+        assert!(out.contains(end), "{out}{err}");
+    }
+}
+
 #[test]
 fn a_tree_that_gives_up_has_a_code_of_its_own() {
     let End { code, out, err } = Player::new("gives-up").end();

@@ -361,6 +361,11 @@ impl Ends {
         Ok(Self(told))
     }
 
+    /// Whether it was asked to end.
+    pub(crate) fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Ready when it is asked to end, and from then on.
     pub(crate) async fn asked(&mut self) {
         if self.0.wait_for(|asked| *asked).await.is_err() {

@@ -164,13 +164,17 @@ fn each_mistake_says_what_to_do() {
     let name = |name: &str| {
         format!(
             "error: `{name}` cannot be in a certificate: take 1 to 63 small letters, digits, `-`, `_` and `.`, the last three \
-             inside only, and not `ca`\n"
+             inside only and not beside `.`, what follows the last `.` no number, and not `ca` or `tool`\n"
         )
     };
     let rows = [
         (vec!["certs", "certs"], "error: which nodes? Give their names, or --topology\n".to_owned()),
         (vec!["certs", "certs", "Desk"], name("Desk")),
         (vec!["certs", "certs", "ca"], name("ca")),
+        (vec!["certs", "certs", "10.0.0.1"], name("10.0.0.1")),
+        (vec!["certs", "certs", "worker.1"], name("worker.1")),
+        (vec!["certs", "certs", "a-.b"], name("a-.b")),
+        (vec!["certs", "certs", "desk."], name("desk.")),
         (vec!["certs", "certs", "../desk"], name("../desk")),
         (vec!["certs", "certs", "tool/1"], name("tool/1")),
     ];

@@ -483,7 +483,9 @@ impl Driver {
         // After it has gone off: what is due may have to wait until the socket takes more.
         let mut earliest = None;
         loop {
-            let link = self.link.deadline().map(|at| self.hub.moment(at));
+            let full = self.line.as_ref().is_some_and(|line| line.written < line.out.len());
+            let link = if full { self.link.silent_at() } else { self.link.deadline() };
+            let link = link.map(|at| self.hub.moment(at));
             let broken = self.broken.map(|since| crate::clock::later(since, self.hold));
             let drain = (self.phase == Phase::Draining).then(|| Instant::now() + DRAIN_BEAT);
             let lingers = self.line.as_ref().and_then(|line| line.lingers);

@@ -220,7 +220,7 @@ pub(super) async fn keep_dialing(
             // It may have come by itself.
             peer.detached().await;
         }
-        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, &options)).await;
+        let dialed = rt::timeout(DIAL_LIMIT, dial(&address, &options, DIAL_LIMIT)).await;
         let dialed = dialed.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
         let at_once = match dialed {
             Ok(socket) => match greet(&hub, socket, true, &options).await {

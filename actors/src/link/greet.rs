@@ -87,6 +87,19 @@ impl From<LinkFault> for GreetError {
 /// A link that has a new connection, and what tells how that ends.
 pub(super) type Greeted = (Arc<Peer>, oneshot::Receiver<Ending>);
 
+/// The link of a peer that is being greeted. It is released where that leads to nothing, also if the greeting
+/// is given up for another one.
+struct Guest<'h> {
+    hub: &'h Arc<Hub>,
+    peer: Option<Arc<Peer>>,
+}
+
+impl Drop for Guest<'_> {
+    fn drop(&mut self) {
+        self.peer.take().into_iter().for_each(|peer| self.hub.release(&peer));
+    }
+}
+
 /// Greets the other side of a connection, which becomes that of its link.
 pub(super) async fn greet(
     hub: &Arc<Hub>,
@@ -94,9 +107,9 @@ pub(super) async fn greet(
     dialed: bool,
     options: &Arc<LinkOptions>,
 ) -> Result<Greeted, GreetError> {
-    let mut guest = None;
+    let mut guest = Guest { hub, peer: None };
     let limit = Duration::from_nanos(HANDSHAKE_NS);
-    let greeting = shake_hands(hub, &mut *socket, dialed, options, &mut guest);
+    let greeting = shake_hands(hub, &mut *socket, dialed, options, &mut guest.peer);
     let greeted = rt::timeout(limit, greeting).await;
     let late = || Err(LinkFault::HandshakeLate { limit_ns: HANDSHAKE_NS }.into());
     let mut rest = None;
@@ -112,10 +125,8 @@ pub(super) async fn greet(
         // The peer knows better: another process has this name.
         result = Err(LinkFault::Rejected(answer).into());
     }
-    if result.is_err()
-        && let Some(peer) = guest
-    {
-        hub.release(&peer);
+    if result.is_ok() {
+        guest.peer = None;
     }
     result
 }

@@ -35,7 +35,8 @@ pub(super) struct Outflow {
     /// Those who wait for the answers to their questions, by the numbers of these.
     pub(super) asks: HashMap<u64, AnswerSender>,
     /// Of queues that were left while the peer wanted nothing, or when it was given up: the stamp of the last
-    /// message that the link has taken. Its subscribers get what is retained once, also when the link is back.
+    /// message that the link has taken. Its subscribers get what is retained once, also when the link is
+    /// back.
     passed: HashMap<u16, u64>,
     pub(super) too_long: u64,
     pub(super) unsent: u64,
@@ -298,22 +299,23 @@ impl Outflow {
                 if left == 0 {
                     return true;
                 }
-                let taken = match &mut channel.queues[pick.index] {
+                let most = left.min(RUN_MAX);
+                let (taken, waits) = match &mut channel.queues[pick.index] {
                     Outgoing::Topic(queue) => {
-                        let most = left.min(RUN_MAX);
                         send_messages(&mut **queue, pick.below, most, link, &mut self.too_long)
                     }
                     Outgoing::Letters(mailbox, inbox) => {
-                        let most = left.min(RUN_MAX);
                         let told = (&mut self.asks, &mut self.unsent);
-                        send_letters(*mailbox, inbox, pick.below, most, link, told)
+                        let taken = send_letters(*mailbox, inbox, pick.below, most, link, told);
+                        (taken, taken == 0)
                     }
                 };
-                if taken == 0 {
+                if waits {
                     channel.waits = true;
                     break;
                 }
-                left -= taken;
+                // None, where nothing was there but what cannot be encoded, and is gone.
+                left -= taken.max(1);
             }
         }
         false
@@ -342,16 +344,17 @@ impl Outflow {
     }
 }
 
-/// Gives the link messages of a topic whose stamps are below `below`, at most `most`; how many.
+/// Gives the link messages of a topic whose stamps are below `below`, at most `most`: how many, and whether
+/// the next one waits for the peer.
 fn send_messages(
     queue: &mut dyn WireQueue,
     below: u64,
     most: usize,
     link: &mut Link,
     too_long: &mut u64,
-) -> usize {
+) -> (usize, bool) {
     let credit = usize::try_from(link.credit(queue.kind().type_id)).unwrap_or(usize::MAX);
-    let message = queue.kind().name;
+    let (message, mut waits) = (queue.kind().name, credit == 0);
     let mut send = |header: &Header, bytes: &[u8]| match link.send(header, bytes) {
         Ok(_) => true,
         Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
@@ -359,16 +362,20 @@ fn send_messages(
             tracing::error!(target: TARGET, message, %error, "a message cannot be sent");
             true
         }
-        Err(_) => false,
+        Err(_) => {
+            waits = true;
+            false
+        }
     };
     // Foreign code: the message is encoded.
     let taken = StopReason::catch(|| queue.take_while(below, credit.min(most), &mut send));
-    taken.unwrap_or_else(|panicked| {
+    let taken = taken.unwrap_or_else(|panicked| {
         tracing::error!(target: TARGET, message, %panicked, "a message cannot be written as bytes");
         *too_long += 1;
         queue.discard();
         1
-    })
+    });
+    (taken, waits)
 }
 
 /// The same for what is written to an actor.

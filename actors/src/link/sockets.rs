@@ -4,7 +4,6 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,6 +15,7 @@ use super::security::Security;
 #[cfg(target_os = "linux")]
 use super::shm::ShmSocket;
 use super::{LinkAddress, LinkError, LinkOptions};
+use crate::rt::{self, Instant};
 
 /// A connection, of whatever kind.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
@@ -92,8 +92,12 @@ impl OpenSocket {
     }
 }
 
-/// Dials once.
-pub(super) async fn dial(address: &LinkAddress, options: &LinkOptions) -> io::Result<Box<dyn Socket>> {
+/// Dials once, within this limit if it is a host of several addresses.
+pub(super) async fn dial(
+    address: &LinkAddress,
+    options: &LinkOptions,
+    limit: Duration,
+) -> io::Result<Box<dyn Socket>> {
     match address {
         #[cfg(unix)]
         LinkAddress::Unix(path) => Ok(Box::new(unix::dial(path).await?)),
@@ -103,19 +107,24 @@ pub(super) async fn dial(address: &LinkAddress, options: &LinkOptions) -> io::Re
             Ok(Box::new(super::shm::dial(stream, options.ring, options.spin).await?))
         }
         LinkAddress::Tcp(text) => {
+            let began = Instant::now();
             let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            for address in tokio::net::lookup_host(&**text).await? {
+            let found: Vec<SocketAddr> = tokio::net::lookup_host(&**text).await?.collect();
+            for (at, address) in found.iter().enumerate() {
                 if !options.may_leave() && !address.ip().is_loopback() {
                     let text = LinkError::NotLoopback { address: address.to_string().into() }.to_string();
                     last = io::Error::new(io::ErrorKind::PermissionDenied, text);
                     continue;
                 }
-                match TcpStream::connect(address).await {
-                    Ok(stream) => {
+                // One that answers nothing leaves their time to the others.
+                let share = limit.saturating_sub(began.elapsed()) / (found.len() - at) as u32;
+                match rt::timeout(share, TcpStream::connect(address)).await {
+                    Ok(Ok(stream)) => {
                         stream.set_nodelay(true)?;
                         return Ok(options.security.dials(stream));
                     }
-                    Err(error) => last = error,
+                    Ok(Err(error)) => last = error,
+                    Err(_) => last = io::ErrorKind::TimedOut.into(),
                 }
             }
             Err(last)

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use mycelium_remote::link::TOOL_PREFIX;
+use mycelium_remote::topology::{CERTIFICATE_NAMES, is_certificate_name};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
@@ -218,20 +219,19 @@ fn check_mode(path: &Path) -> Result<(), TlsError> {
     Ok(())
 }
 
-/// The name of a node as a certificate has it.
-fn certified(name: &str) -> &str {
-    if name.starts_with(TOOL_PREFIX) { TOOL } else { name }
+/// The name of a node as a certificate has it, if it can be in one.
+fn certified(name: &str) -> Option<&str> {
+    let of_tool = name.starts_with(TOOL_PREFIX).then_some(TOOL);
+    of_tool.or_else(|| Some(name).filter(|name| is_certificate_name(name)))
 }
 
 /// An error if this is not the certificate of a node of this name.
 fn admits(certificate: &CertificateDer<'_>, name: &str) -> Result<(), String> {
-    let certified = certified(name);
-    // Names of certificates know no capital letters, and those of nodes do.
-    let plain = !certified.bytes().any(|byte| byte.is_ascii_uppercase());
-    let Some(expected) = ServerName::try_from(certified).ok().filter(|_| plain) else {
-        return Err(format!(
-            "`{name}` cannot be in a certificate: take small letters, digits, `-`, `_` and `.`"
-        ));
+    // Else one certificate would be good for several names: those of DNS may end with `.`, and know no
+    // capital letters.
+    let certified = certified(name).and_then(|name| Some((name, ServerName::try_from(name).ok()?)));
+    let Some((certified, expected)) = certified else {
+        return Err(format!("`{name}` cannot be in a certificate: take {CERTIFICATE_NAMES}"));
     };
     let parsed = ParsedCertificate::try_from(certificate).map_err(|error| error.to_string())?;
     match verify_server_name(&parsed, &expected) {

@@ -52,7 +52,10 @@ pub use mycelium_remote::topology::{
 };
 
 pub use self::error::TopologyError;
-pub use self::node::{LocalNode, NODE_DRAIN_LIMIT, NODE_VARIABLE, PARENT_VARIABLE, TOPOLOGY_VARIABLE};
+pub use self::node::{
+    LocalNode, NODE_DRAIN_LIMIT, NODE_VARIABLE, PARENT_NAMESPACE_VARIABLE, PARENT_VARIABLE,
+    TOPOLOGY_VARIABLE, pid_namespace,
+};
 
 use crate::{BusBuilder, MessageBus};
 

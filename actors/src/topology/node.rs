@@ -20,8 +20,18 @@ pub const NODE_VARIABLE: &str = "MYCELIUM_NODE";
 /// The variable that names the process with whose end that of a node begins, by its number.
 /// `mycelium topology run` sets it to itself.
 pub const PARENT_VARIABLE: &str = "MYCELIUM_PARENT";
+/// The variable that names the namespace in which the number of [`PARENT_VARIABLE`] is one, as Linux shows it
+/// (`/proc/self/ns/pid`). In another one that number means nothing, and is ignored.
+pub const PARENT_NAMESPACE_VARIABLE: &str = "MYCELIUM_PARENT_NAMESPACE";
 /// How long [`LocalNode::run`] drains after a signal.
 pub const NODE_DRAIN_LIMIT: Duration = Duration::from_secs(10);
+
+/// The namespace of process numbers that this process is in, as [`PARENT_NAMESPACE_VARIABLE`] has it; `None`
+/// where the system does not tell.
+#[must_use]
+pub fn pid_namespace() -> Option<String> {
+    std::fs::read_link("/proc/self/ns/pid").ok()?.into_os_string().into_string().ok()
+}
 
 /// The node of a topology that this process is: its bus, and the services that run in it. The
 /// [module](crate::topology) shows one.
@@ -126,7 +136,7 @@ impl LocalNode {
     /// process to end: see [`Builder::run_until_signal`]. Draining takes at most [`NODE_DRAIN_LIMIT`].
     ///
     /// On Linux, the end of the process that [`PARENT_VARIABLE`] names counts as SIGTERM, however it has
-    /// ended.
+    /// ended, if both are in one namespace ([`PARENT_NAMESPACE_VARIABLE`]).
     ///
     /// # Errors
     /// Those of [`start`](Self::start); signals cannot be listened to.
@@ -149,6 +159,9 @@ impl LocalNode {
         let services = self.own(services)?;
         let bus = self.bus(builder)?;
         let parent = std::env::var(PARENT_VARIABLE).ok().and_then(|number| number.parse().ok());
+        let theirs = std::env::var(PARENT_NAMESPACE_VARIABLE).ok();
+        let is_here = theirs.is_none_or(|theirs| pid_namespace().is_none_or(|ours| ours == theirs));
+        let parent = parent.filter(|_| is_here);
         services.run_until_told(&bus, NODE_DRAIN_LIMIT, parent).await.map_err(TopologyError::Start)
     }
 

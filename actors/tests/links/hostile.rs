@@ -51,6 +51,28 @@ async fn still_works(market: &MessageBus, at: &str, name: &str) {
 }
 
 #[test]
+fn strangers_that_were_greeted_and_have_gone_are_remembered_up_to_a_bound() {
+    on_every_runtime(async || {
+        let market = bus("market");
+        let at = market.bind_tcp("127.0.0.1:0").unwrap().address();
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        let mut strangers = Vec::new();
+        for number in 0..300 {
+            let mut stranger = TcpStream::connect(&*at).await.unwrap();
+            stranger.write_all(&hello(1, &format!("stranger-{number}"))).await.unwrap();
+            // It has a link as soon as it is answered.
+            stranger.read_exact(&mut [0; 64]).await.unwrap();
+            strangers.push(stranger);
+        }
+        assert!(tasks() >= before + 64, "of {before}");
+        drop(strangers);
+        until(|| tasks() <= before + 64).await;
+        still_works(&market, &at, "desk").await;
+    });
+}
+
+#[test]
 fn whatever_a_stranger_says_it_is_refused_and_others_are_linked() {
     let seed = seed();
     on_every_runtime(async move || {

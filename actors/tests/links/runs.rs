@@ -134,3 +134,55 @@ fn a_key_that_panics_in_the_middle_of_a_run_costs_that_message_alone_and_doubles
         with_key(Subscription::block().capacity(7), true, Some(key)).await;
     });
 }
+
+/// A number that is not written as bytes if it is 13.
+#[derive(Clone, Debug, PartialEq)]
+struct Unlucky(u64);
+
+impl Message for Unlucky {
+    const NAME: &'static str = "Unlucky";
+    const TYPE_ID: u16 = 33;
+    const TOPIC: &'static str = "unlucky";
+}
+impl rkyv::Archive for Unlucky {
+    type Archived = rkyv::rend::u64_le;
+    type Resolver = ();
+    fn resolve(&self, (): (), out: rkyv::Place<Self::Archived>) {
+        out.write(rkyv::rend::u64_le::from_native(self.0));
+    }
+}
+impl<S: rkyv::rancor::Fallible<Error: rkyv::rancor::Source> + ?Sized> rkyv::Serialize<S> for Unlucky {
+    fn serialize(&self, _: &mut S) -> Result<(), S::Error> {
+        match self.0 {
+            13 => Err(rkyv::rancor::Source::new(std::io::Error::other("it is unlucky"))),
+            _ => Ok(()),
+        }
+    }
+}
+impl<D: rkyv::rancor::Fallible + ?Sized> rkyv::Deserialize<Unlucky, D> for rkyv::rend::u64_le {
+    fn deserialize(&self, _: &mut D) -> Result<Unlucky, D::Error> {
+        Ok(Unlucky(self.to_native()))
+    }
+}
+impl Wire for Unlucky {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: 8, digest: 33 }];
+}
+
+#[test]
+fn what_comes_behind_a_message_that_cannot_be_written_does_not_wait_for_a_heartbeat() {
+    on_every_runtime(async || {
+        let (market, desk, path) = (bus::<Unlucky>("market"), bus::<Unlucky>("desk"), socket());
+        market.bind_unix(&path).unwrap();
+        let mut heard = desk.subscriber::<Unlucky>().unwrap();
+        desk.connect(mycelium::LinkAddress::unix(&path)).unwrap();
+        until_wanted(&market, "desk", &["Unlucky"]).await;
+        let publisher = market.publisher::<Unlucky>().unwrap();
+        // Were each to wait for a heartbeat, the watchdog of the test would be shorter than this.
+        for n in 100..300 {
+            publisher.publish(Unlucky(13)).await.unwrap();
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            publisher.publish(Unlucky(n)).await.unwrap();
+            assert_eq!(heard.recv().await.as_deref(), Some(&Unlucky(n)));
+        }
+    });
+}

@@ -3,11 +3,12 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
 
-use mycelium::{LinkAddress, LinkError, LinkListener};
+use mycelium::{LinkAddress, LinkError, LinkListener, LinkOptions, Subscription};
 
 use crate::common::on_every_runtime;
-use crate::kit::{bus, find, socket, until};
+use crate::kit::{Text, bus, find, socket, until, until_wanted};
 
 #[test]
 fn a_socket_is_for_this_user_alone() {
@@ -107,4 +108,41 @@ fn an_address_is_free_at_once_when_its_bus_is_down_or_its_listener_closed() {
         }
         assert!(!path.exists() && !ring.exists());
     });
+}
+
+#[test]
+fn a_link_whose_socket_is_full_sleeps_until_there_is_room() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let path = socket();
+    let (at, (stop, stops), (go, goes)) =
+        (path.to_owned(), tokio::sync::oneshot::channel(), std::sync::mpsc::channel());
+    // Its runtime does nothing for a while.
+    let desk = std::thread::spawn(move || {
+        runtime().block_on(async {
+            let desk = bus("desk");
+            let _texts = desk.subscriber::<Text>().unwrap();
+            let _dialer = desk.connect(LinkAddress::unix(&at)).unwrap();
+            stops.await.unwrap();
+            goes.recv().unwrap();
+        });
+    });
+    runtime().block_on(async {
+        let market = bus("market");
+        let options = LinkOptions::default().queue(Subscription::drop_oldest().capacity(32));
+        market.bind_unix_with(&path, options).unwrap();
+        until_wanted(&market, "desk", &["Text"]).await;
+        stop.send(()).unwrap();
+        let texts = market.publisher::<Text>().unwrap();
+        for _ in 0..1_000 {
+            texts.try_publish(Text { words: "x".repeat(4_096) }).unwrap();
+            tokio::task::yield_now().await;
+        }
+        let metrics = tokio::runtime::Handle::current().metrics();
+        let before = metrics.worker_park_count(0);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let woken = metrics.worker_park_count(0) - before;
+        go.send(()).unwrap();
+        assert!(woken < 200, "woken {woken} times");
+    });
+    desk.join().unwrap();
 }

@@ -109,6 +109,9 @@ pub(crate) fn run(args: &DoctorArgs) -> outcome::Result {
                 }
             }
         }
+        if ends.is_asked() {
+            return Err("interrupted before all was looked at".into());
+        }
         Ok(if worst == Level::Fail { Outcome::No } else { Outcome::Fine })
     })
 }

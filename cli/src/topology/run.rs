@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mycelium::topology::{
-    self, LocalNode, MONOLITH, Mode, NODE_VARIABLE, NodePlan, PARENT_VARIABLE, TOPOLOGY_VARIABLE, Topology,
-    TopologyNode,
+    self, LocalNode, MONOLITH, Mode, NODE_VARIABLE, NodePlan, PARENT_NAMESPACE_VARIABLE, PARENT_VARIABLE,
+    TOPOLOGY_VARIABLE, Topology, TopologyNode,
 };
 use mycelium::tree::{
     AutoShutdown, Backoff, Builder, Child, EXIT_UNDRAINED, Notice, ProcessSpec, Restart, Shutdown,
@@ -108,6 +108,9 @@ fn tree(
             .env(TOPOLOGY_VARIABLE, file)
             .env(NODE_VARIABLE, &*name)
             .env(PARENT_VARIABLE, std::process::id().to_string());
+        if let Some(namespace) = topology::pid_namespace() {
+            spec = spec.env(PARENT_NAMESPACE_VARIABLE, namespace);
+        }
         for (name, value) in env {
             spec = spec.env(name, value);
         }

@@ -525,10 +525,14 @@ impl Link {
     /// while there is no connection.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let beat_at = self.wrote_at.saturating_add(self.config.heartbeat_ns);
+        Some(self.silent_at()?.min(self.ack_at).min(self.wrote_at.saturating_add(self.config.heartbeat_ns)))
+    }
+
+    /// The same while the connection takes nothing: there is nothing to fill.
+    #[must_use]
+    pub fn silent_at(&self) -> Option<u64> {
         let heard_until = self.heard_at.saturating_add(self.config.silence_ns);
-        let silent_at = heard_until.min(self.framed_at.saturating_add(self.config.frame_ns));
-        self.attached.then(|| self.ack_at.min(beat_at).min(silent_at))
+        self.attached.then(|| heard_until.min(self.framed_at.saturating_add(self.config.frame_ns)))
     }
 
     /// How many messages of a type may be sent now, the window aside.

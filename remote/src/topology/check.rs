@@ -112,19 +112,27 @@ pub(super) fn certificate_names(nodes: &[TopologyNode]) -> Result<(), Mistake> {
 }
 
 /// Which names can stand in certificates, as half a sentence.
-pub const CERTIFICATE_NAMES: &str =
-    "1 to 63 small letters, digits, `-`, `_` and `.`, the last three inside only, and not `ca`";
+pub const CERTIFICATE_NAMES: &str = "1 to 63 small letters, digits, `-`, `_` and `.`, the last three inside only and not beside `.`, what follows the last `.` \
+     no number, and not `ca` or `tool`";
 
-/// Whether a node of this name can have a certificate, which has it as a DNS name. `ca` is the authority.
+/// Whether a node of this name can have a certificate, which has it as a DNS name. `ca` is the authority, and
+/// `tool` all tools.
 #[must_use]
 pub fn is_certificate_name(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
     let ends = |part: &str| part.starts_with(['-', '_']) || part.ends_with(['-', '_']);
     (1..=CERTIFICATE_NAME_MAX).contains(&name.len())
         && name.bytes().all(plain)
-        && !ends(name)
-        && name.split('.').all(|part| !part.is_empty())
-        && name != "ca"
+        && name.split('.').all(|part| !part.is_empty() && !ends(part))
+        && !name.rsplit('.').next().is_some_and(is_number)
+        && !["ca", "tool"].contains(&name)
+}
+
+/// Whether this is a number where it ends the name of a host: such a host would be an address.
+fn is_number(part: &str) -> bool {
+    let hexadecimal =
+        part.strip_prefix("0x").is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    hexadecimal || part.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The longest name in a certificate, in bytes: that of a part of a DNS name.

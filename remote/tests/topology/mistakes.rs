@@ -96,7 +96,7 @@ pub(crate) const MISTAKES: &[Row] = &[
     ),
     (
         ["", "", "", "[deployment]\nmode = \"bundled\"\ntls = \"certs\"\n[[nodes]]\nname = \"Desk\""],
-        "line 4, column 1: `Desk` cannot be in a certificate, which `tls` needs: name the node by 1 to 63 small letters, digits, `-`, `_` and `.`, the last three inside only, and not `ca`",
+        "line 4, column 1: `Desk` cannot be in a certificate, which `tls` needs: name the node by 1 to 63 small letters, digits, `-`, `_` and `.`, the last three inside only and not beside `.`, what follows the last `.` no number, and not `ca` or `tool`",
     ),
     (
         ["bundled", "", "", "[[links]]\nbetween = [\"a\", \"t\"]"],
