@@ -415,8 +415,8 @@ impl MessageBus {
 
     /// Refuses from now on what [`publisher`](Self::publisher)s outside of actors and services publish, also
     /// what waits for room: they get [`PublishError::Closed`](crate::PublishError::Closed). Actors and
-    /// services go on publishing. Linked buses are asked for no messages of topics: what waits for this one there is counted
-    /// ([`LinkStats::unsent`](crate::LinkStats::unsent)), and what is on its way waits here. So it stays until
+    /// services go on publishing. Linked buses are asked for no messages of topics: what waits there is
+    /// [`unsent`](crate::LinkStats::unsent), and what is on its way waits here. So it stays until
     /// [`resume_ingress`](Self::resume_ingress); a drain ([`Tree::drain`](crate::Tree::drain)) begins with
     /// it. Tells and asks through references are not refused.
     pub fn pause_ingress(&self) {
