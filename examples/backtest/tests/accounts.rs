@@ -165,6 +165,44 @@ fn an_asset_that_is_not_traded_changes_nothing() {
     }
 }
 
+/// Orders at the market alone, of any size.
+fn act_at_the_market(ctx: &mut StrategyContext<'_>, random: &mut Random) {
+    for _ in 0..random.below(4) {
+        let mut ctx = ctx.asset(["A", "B"][random.index(2)]);
+        let share = random.below(100) as f64 / 100.0 + 0.01;
+        match random.below(6) {
+            0 | 1 => _ = ctx.close(),
+            2 => _ = ctx.target(Size::Equity(share - 0.5)),
+            3 => _ = ctx.buy(Size::All),
+            4 => _ = ctx.buy(Ticket::new(Size::Cash(share)).immediate_or_cancel()),
+            _ => _ = ctx.sell(Size::Value(share * 5_000.0)),
+        }
+    }
+}
+
+#[test]
+fn what_opens_fill_does_not_hang_on_which_asset_was_named_first() {
+    let mut trades = 0;
+    for seed in seeds(CASES) {
+        let random = &mut Random::new(seed);
+        let (a, b) = (bars(random, 24), bars(random, 24));
+        let at_once = |(bar, of): (&Bar, &Bar)| Bar { timestamp: of.timestamp, ..*bar };
+        let b: Vec<Bar> = b.iter().cycle().zip(&a).map(at_once).collect();
+        let run = |assets: [(&str, &Vec<Bar>); 2]| -> Report {
+            let mut chance = Random::new(seed ^ 0xac7);
+            let strategy = move |ctx: &mut StrategyContext<'_>| act_at_the_market(ctx, &mut chance);
+            let assets = assets.map(|(name, bars)| (name, bars.clone()));
+            terms(Backtest::of(assets), seed).run(strategy).expect("it runs")
+        };
+        let (one, other) = (run([("A", &a), ("B", &b)]), run([("B", &b), ("A", &a)]));
+        for (at, (one, other)) in one.equity.iter().zip(&other.equity).enumerate() {
+            assert!(near(*one, *other), "seed {seed}, moment {at}: {one} is not {other}");
+        }
+        trades += one.trades.len();
+    }
+    assert!(cases(CASES) < CASES || trades > 400, "{trades}");
+}
+
 #[test]
 fn a_sweep_shares_a_tape_of_several_assets() {
     let random = &mut Random::new(11);
