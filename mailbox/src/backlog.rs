@@ -268,7 +268,7 @@ impl<T> Backlog<T> {
     }
 
     /// Shows all that is stored, the oldest first.
-    pub(crate) fn for_each(&self, mut each: impl FnMut(&T)) {
+    pub fn for_each(&self, mut each: impl FnMut(&T)) {
         match &self.store {
             Store::Fifo(queue) => queue.iter().for_each(each),
             Store::Latest(latest) => {

@@ -107,6 +107,18 @@ impl<T: Copy> Line<T> {
         Some(value)
     }
 
+    /// How many values were put at the end so far. It wraps.
+    #[inline]
+    pub fn put(&self) -> usize {
+        self.tail.get()
+    }
+
+    /// How many values were taken so far, and not put back. It wraps.
+    #[inline]
+    pub fn taken(&self) -> usize {
+        self.head.get()
+    }
+
     /// A copy of the values that wait, the oldest first.
     pub fn values(&self) -> Vec<T> {
         // SAFETY: as in `write`; copies are made of `Copy` values, which runs no other code.
@@ -142,15 +154,15 @@ impl<T: Copy> Line<T> {
     #[cold]
     fn grow(&self) {
         let mut values = self.values();
-        let len = values.len();
         // SAFETY: as in `write`.
         let ring = unsafe { &mut *self.ring.get() };
         values.resize((ring.len() * 2).max(ROOM_MIN), self.filler);
+        let mask = values.len() - 1;
+        // Positions count on.
+        values.rotate_right(self.head.get() & mask);
         *ring = values.into_boxed_slice();
-        self.mask.set(ring.len() - 1);
+        self.mask.set(mask);
         self.limit.set(self.most.min(ring.len()));
-        self.head.set(0);
-        self.tail.set(len);
     }
 }
 
@@ -169,24 +181,31 @@ mod tests {
             // As after long use.
             line.head.set(usize::MAX - 30);
             line.tail.set(usize::MAX - 30);
-            let mut model = VecDeque::new();
+            let (mut model, mut put, mut taken) = (VecDeque::new(), usize::MAX - 30, usize::MAX - 30);
             for (number, step) in (0u32..).zip(steps) {
                 match step {
                     0..3 => {
                         let room = model.len() < 20;
                         prop_assert_eq!(line.try_push(number), room);
                         model.extend(room.then_some(number));
+                        put = put.wrapping_add(usize::from(room));
                     }
                     3..5 => {
                         line.push(number);
                         model.push_back(number);
+                        put = put.wrapping_add(1);
                     }
                     5 => {
                         line.put_back(number);
                         model.push_front(number);
+                        taken = taken.wrapping_sub(1);
                     }
-                    _ => prop_assert_eq!(line.pop(), model.pop_front()),
+                    _ => {
+                        taken = taken.wrapping_add(usize::from(!model.is_empty()));
+                        prop_assert_eq!(line.pop(), model.pop_front());
+                    }
                 }
+                prop_assert_eq!((line.put(), line.taken()), (put, taken));
                 prop_assert_eq!((line.len(), line.is_empty()), (model.len(), model.is_empty()));
                 prop_assert_eq!(line.is_full(), model.len() >= 20);
                 prop_assert_eq!(line.values(), Vec::from(model.clone()));
