@@ -1,5 +1,7 @@
 //! The errors of the public operations, one small type for each. An unsent value comes back in its error.
 
+mod shutdown;
+
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -7,6 +9,7 @@ use std::sync::Arc;
 use mycelium_mailbox::discard;
 use mycelium_supervisor::ExitReason;
 
+pub use self::shutdown::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
 use crate::Identity;
 
 /// Why an actor or a service ended.

@@ -146,7 +146,10 @@ pub use by_value::{Replies, Takes};
 pub use clock::Clock;
 pub use context::{ActorId, BlockingError, Context, StreamHandle};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
-pub use error::{AskError, PublishError, RemoteError, SpawnError, StopReason, TellError, Undelivered};
+pub use error::{
+    AskError, Missed, PublishError, RemoteError, SHUTDOWN_DEADLINE, ShutdownError, SpawnError, StopReason,
+    TellError, Undelivered,
+};
 pub use identity::Identity;
 pub use isolate::{
     DEFAULT_EVENTS_MAX, DEFAULT_RESUMPTIONS_MAX, Isolate, IsolateStats, OnFailure, QUEUE_CAPACITY, RunError,
@@ -158,8 +161,8 @@ pub use link::{Dialer, Exposed, LINKS_MAX, LinkAddress, LinkError, LinkListener,
 #[cfg(feature = "tls")]
 pub use link::{TlsError, TlsIdentity};
 pub use live::{
-    BusBuilder, MessageBus, Missed, OwnThread, Publisher, PublisherPublish, SHUTDOWN_DEADLINE, ShutdownError,
-    ThreadHooks, WeakBus, without_cancellation,
+    BusBuilder, MessageBus, OwnThread, Publisher, PublisherPublish, ThreadHooks, WeakBus,
+    without_cancellation,
 };
 pub use monitor::{Down, Monitor};
 pub use mycelium_macros::{actor, routing_config, service};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
+use crate::isolate::step;
 use crate::live::CancelPoint;
 use crate::reference::sealed;
 use crate::{
@@ -209,7 +210,11 @@ impl<M: Send + 'static> Recipient<M> {
         match self.to.offer(message) {
             // Only a future that waits has to lie anywhere.
             Err(TellError::Full(message, _)) => self.to.tell(message).await,
-            done => done,
+            Err(error) => {
+                step().await;
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
     }
 

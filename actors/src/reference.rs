@@ -11,7 +11,7 @@ use std::time::Duration;
 use mycelium_mailbox::Stop;
 
 use crate::context::{Either, within};
-use crate::isolate::{IsolateRef, Place, Tied};
+use crate::isolate::{IsolateRef, Place, Tied, stepped};
 use crate::live::{Address, CancelPoint, Member, Watched, block_on, cancellable, poll_turn, turn};
 use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
 
@@ -214,7 +214,7 @@ impl<A: Actor> ActorRef<A> {
                     Err(refused) => live.wait_to_tell(refused.into_inner()).await,
                 }
             }
-            ReferenceBackend::Nowhere(_) => Err(TellError::Stopped(message)),
+            ReferenceBackend::Nowhere(_) => stepped(Err(TellError::Stopped(message))).await,
         }
     }
 
@@ -363,7 +363,7 @@ impl<A: Actor> ActorRef<A> {
                 Some(limit) => Box::pin(self.ask_within(query, limit)).await,
             },
             ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
-            ReferenceBackend::Nowhere(_) => Err(AskError::Stopped),
+            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::Stopped)).await,
         }
     }
 
@@ -389,7 +389,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
             ReferenceBackend::Live(live) => live.ask(query).await,
-            ReferenceBackend::Nowhere(_) => Err(AskError::Stopped),
+            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::Stopped)).await,
         }
     }
 

@@ -380,8 +380,6 @@ impl ServiceContext {
     /// any more, and it has its shutdown time to return. Without it, the next wait of a service that was told
     /// to stop ends it; see [`Service`](crate::Service#how-it-ends).
     ///
-    /// An isolate ends a service that no supervisor looks after at once, so there this is never ready for it.
-    ///
     /// ```
     /// use mycelium::{BoxError, Service, ServiceContext};
     /// use std::time::Duration;

@@ -94,7 +94,7 @@ impl<S: Service> ServiceRef<S> {
     }
 
     /// Tells the service to stop: it ends at its next wait, or by its own hand; see
-    /// [`Service`](crate::Service#how-it-ends). An isolate ends one that no supervisor looks after at once.
+    /// [`Service`](crate::Service#how-it-ends).
     pub fn stop(&self) {
         match &self.backend {
             ServiceRefBackend::Isolate(place) => place.ask_stop(),

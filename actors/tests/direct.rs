@@ -5,9 +5,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Heard, Tick, on_both_runtimes};
-use mycelium::{
-    Actor, BoxError, Context, Handler, MessageBus, Responder, Retention, Subscription, Subscriptions,
-};
+use mycelium::{Actor, BoxError, Context, Handler, MessageBus, Responder, Subscriptions};
 
 #[derive(Clone, Copy, Debug)]
 struct Beat(u64);
@@ -21,8 +19,6 @@ struct Steps {
 enum Step {
     /// Waits, and has a timer end meanwhile.
     Wait,
-    /// Subscribes to a topic that retains messages.
-    Subscribe,
     Stop,
     Say(u64),
 }
@@ -45,10 +41,6 @@ impl Handler<Step> for Steps {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 self.say("waited");
             }
-            Step::Subscribe => {
-                ctx.subscribe::<Tick>(Subscription::default().with_retained())?;
-                self.say("subscribed");
-            }
             Step::Stop => {
                 self.say("stops");
                 ctx.stop();
@@ -62,13 +54,6 @@ impl Handler<Step> for Steps {
 impl Handler<Beat> for Steps {
     async fn handle(&mut self, beat: &Beat, _: &mut Context<Self>) -> Result<(), BoxError> {
         self.say(format!("beat {}", beat.0));
-        Ok(())
-    }
-}
-
-impl Handler<Tick> for Steps {
-    async fn handle(&mut self, number: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
-        self.say(format!("hears {}", number.0));
         Ok(())
     }
 }
@@ -106,8 +91,7 @@ impl Handler<Tick> for Busy {
 
 /// What an actor that is told all these at once has handled, when it has answered or ended.
 async fn handled(steps: &[Step]) -> Vec<String> {
-    let bus = MessageBus::builder().retain(Retention::<Tick>::last()).build();
-    bus.publisher().unwrap().try_publish(Tick(7)).unwrap();
+    let bus = MessageBus::new();
     let heard = Heard::default();
     let actor = bus.spawn(Steps { heard: heard.clone() }).unwrap();
     let stops = steps.iter().any(|step| matches!(step, Step::Stop));
@@ -130,14 +114,6 @@ fn a_timer_that_is_due_comes_next_once_a_handler_has_waited() {
     on_both_runtimes(async || {
         let handled = handled(&[Step::Wait, Step::Say(1), Step::Say(2)]).await;
         assert_eq!(handled, ["waited", "beat 1", "says 1", "says 2"]);
-    });
-}
-
-#[test]
-fn what_a_topic_retains_comes_before_messages_that_were_sent_later() {
-    on_both_runtimes(async || {
-        let handled = handled(&[Step::Say(1), Step::Subscribe, Step::Say(2)]).await;
-        assert_eq!(handled, ["says 1", "subscribed", "hears 7", "says 2"]);
     });
 }
 

@@ -9,6 +9,7 @@ use std::task::Poll;
 use futures_core::Stream;
 
 use crate::context::ContextBackend;
+use crate::isolate::step;
 use crate::live::cancellable;
 use crate::{Actor, ActorRef, BoxError, Context, Service, ServiceContext, SpawnError, StopReason, Takes};
 
@@ -48,7 +49,8 @@ async fn off_the_runtime<T: Send + 'static>(
 }
 
 /// In an isolate: here and now, in no virtual time.
-fn inline<T>(work: impl FnOnce() -> T) -> Result<T, BlockingError> {
+async fn inline<T>(work: impl FnOnce() -> T) -> Result<T, BlockingError> {
+    step().await;
     StopReason::catch(work).map_err(panicked)
 }
 
@@ -98,7 +100,7 @@ impl<A: Actor> Context<A> {
     ) -> Result<T, BlockingError> {
         match self.backend {
             ContextBackend::Live(_) => off_the_runtime(work).await,
-            ContextBackend::Isolate(_) | ContextBackend::Direct(_) => inline(work),
+            ContextBackend::Isolate(_) | ContextBackend::Direct(_) => inline(work).await,
         }
     }
 
@@ -196,7 +198,7 @@ impl ServiceContext {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BlockingError> {
-        if self.is_live() { off_the_runtime(work).await } else { inline(work) }
+        if self.is_live() { off_the_runtime(work).await } else { inline(work).await }
     }
 }
 

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use mycelium_mailbox::enter;
-
 use super::signals::LoopSignals;
+use super::steps::enter;
 use super::{FOREVER, Isolate, OUTSIDE, RunError};
 
 /// Ends a run when the future that whoever runs the isolate waits for is to be polled.

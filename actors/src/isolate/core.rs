@@ -9,6 +9,7 @@
 mod ends;
 mod feeds;
 mod lanes;
+mod places;
 mod publish;
 mod seats;
 
@@ -39,6 +40,7 @@ use crate::dead_letters::Letters;
 use crate::wire::Table;
 
 pub(crate) use self::ends::Parts;
+pub(crate) use self::places::EventPlace;
 pub(crate) use self::publish::Refusal;
 use self::seats::SeatTable;
 
@@ -88,6 +90,10 @@ pub(crate) struct IsolateCore {
     other_work: Cell<i64>,
     /// When the next feed is due, and which.
     next_feed: Cell<Option<(i64, u32)>>,
+    /// How many events had been taken when a feed began to fire.
+    fed_at: Cell<usize>,
+    /// How many messages were retained.
+    retained: Cell<u64>,
     signals: Arc<LoopSignals>,
     failure: RefCell<Option<Box<RunError>>>,
     trees: RefCell<Vec<Rc<TreeRun>>>,
@@ -155,6 +161,8 @@ impl IsolateCore {
             batches: Line::new(usize::MAX, OUTSIDE),
             other_work: Cell::new(i64::MIN),
             next_feed: Cell::new(None),
+            fed_at: Cell::new(usize::MAX),
+            retained: Cell::new(0),
             signals,
             failure: RefCell::default(),
             trees: RefCell::default(),

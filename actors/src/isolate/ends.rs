@@ -3,6 +3,8 @@
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll};
 
+use mycelium_mailbox::Stop;
+
 use super::handle::Place;
 use super::seat::AnySeat;
 use super::waits::SeatWait;
@@ -16,7 +18,7 @@ impl Place {
 
     pub(crate) fn ask_stop(&self) {
         if let Some(seat) = self.any_seat() {
-            seat.ask_stop();
+            seat.ask_stop(Stop::Life);
         }
     }
 

@@ -201,7 +201,11 @@ impl<M: Message, I: Iterator<Item = (Timestamp, M)> + 'static> Future for Isolat
                 lane: OnceCell::new(),
             });
             if feed.load(core.now.get()).is_none() {
-                return Poll::Ready(Ok(0));
+                if core.goes_on(cx) {
+                    return Poll::Ready(Ok(0));
+                }
+                this.feed = Some(Confined::new(feed));
+                return Poll::Pending;
             }
             feed.wakes(core, cx.waker());
             core.add_feed(Rc::clone(&feed) as Rc<dyn AnyFeed>);

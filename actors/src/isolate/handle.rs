@@ -16,12 +16,12 @@ use mycelium_mailbox::{Confined, Held};
 pub(crate) use self::direct::IsolateRef;
 pub(super) use self::direct::{direct_rule, push};
 pub(crate) use self::tied::Tied;
-use super::beat::{Beat, BeatAgain};
+use super::beat::{Beat, BeatAgain, PlayTimed, Timed};
 use super::core::{IsolateCore, Refusal};
 use super::seat::Seat;
+use super::steps::goes_on;
 use super::sub::{Called, TopicWay};
 use super::timers::{Due, Fire};
-use super::tree::SeatedChild;
 use super::waits::{Rest, SeatWait};
 use crate::{
     Actor, ActorId, ActorRef, Every, Handler, Message, PublishError, SpawnError, StopReason, Subscription,
@@ -128,6 +128,9 @@ impl Place {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
+        if !goes_on(cx) {
+            return Poll::Pending;
+        }
         Poll::Ready(message.take().map_or(Ok(()), |message| Err(refused(self.core(), refusal, message))))
     }
 
@@ -146,7 +149,7 @@ impl Place {
     }
 }
 
-/// Waits until a supervisor wants a service to return.
+/// Waits until somebody wants a service to return.
 pub(crate) struct Stopped {
     place: Place,
     rest: Option<Rest>,
@@ -170,17 +173,12 @@ impl Place {
     }
 
     pub(crate) fn stopped(&self) -> Stopped {
-        let seat = self.core().and_then(|core| core.seat(self.seat));
-        seat.iter().filter_map(|seat| seat.as_child()).for_each(SeatedChild::ends_by_hand);
+        self.is_stopping();
         Stopped { place: self.clone(), rest: None }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        let seat = self.core().and_then(|core| core.seat(self.seat));
-        seat.as_ref().and_then(|seat| seat.as_child()).is_some_and(|child| {
-            child.ends_by_hand();
-            child.poll_stopped(Waker::noop()).is_ready()
-        })
+        self.core().and_then(|core| core.seat(self.seat)).is_some_and(|seat| seat.asks_for_stop())
     }
 }
 
@@ -193,8 +191,7 @@ impl Future for Stopped {
         if rest.is_none() {
             *rest = Rest::begin(place);
         }
-        let seat = core.seat(place.seat);
-        match seat.as_ref().and_then(|seat| seat.as_child()).map(|child| child.poll_stopped(cx.waker())) {
+        match core.seat(place.seat).map(|seat| seat.poll_stopped(cx.waker())) {
             Some(Poll::Ready(())) if core.goes_on(cx) => Poll::Ready(()),
             _ => Poll::Pending,
         }
@@ -366,8 +363,7 @@ impl<A: Actor> IsolateContext<A> {
         M: Send + 'static,
     {
         let handle = TimerHandle::default();
-        let target = IsolateRef::<A>::new(self.place.clone());
-        self.fire_at(self.place.now() + delay, &handle, move |core| target.put(core, message));
+        self.begin_timer(message, self.place.now() + delay, &handle);
         handle
     }
 
@@ -381,9 +377,20 @@ impl<A: Actor> IsolateContext<A> {
         handle
     }
 
-    /// When the first of these is due.
-    fn first_of(&self, every: Every) -> Timestamp {
-        self.place.now() + every.first()
+    /// Which of its lives this is.
+    pub(super) fn life(&self) -> u32 {
+        self.place.core().and_then(|core| core.seat(self.place.seat)).map_or(0, |seat| seat.life())
+    }
+
+    /// Queues the message when it is due.
+    pub(super) fn once<T, P>(&self, at: Timestamp, message: T, handle: &TimerHandle)
+    where
+        P: Called<A, T>,
+        T: 'static,
+    {
+        let (target, life) = (IsolateRef::<A>::new(self.place.clone()), self.life());
+        let timed = Timed::new(message, life, handle.clone());
+        self.fire_at(at, life, handle, move |core| target.put_as::<_, PlayTimed<P>>(core, timed));
     }
 
     /// Queues the beat when it is due.
@@ -393,14 +400,19 @@ impl<A: Actor> IsolateContext<A> {
         T: Clone + 'static,
     {
         let target = IsolateRef::<A>::new(self.place.clone());
-        let (due, handle) = (beat.due(), beat.handle().clone());
-        self.fire_at(due, &handle, move |core| target.put_as::<_, BeatAgain<P>>(core, beat));
+        let (due, life, handle) = (beat.due(), beat.life(), beat.handle().clone());
+        self.fire_at(due, life, &handle, move |core| target.put_as::<_, BeatAgain<P>>(core, beat));
     }
 
-    fn fire_at(&self, at: Timestamp, handle: &TimerHandle, queue: impl FnOnce(&IsolateCore) + 'static) {
+    fn fire_at(
+        &self,
+        at: Timestamp,
+        life: u32,
+        handle: &TimerHandle,
+        queue: impl FnOnce(&IsolateCore) + 'static,
+    ) {
         let Some(core) = self.place.core() else { return };
         let seat = self.place.seat;
-        let life = core.seat(seat).map_or(0, |seat| seat.life());
         let fire = Fire { seat, life, handle: handle.clone(), queue: Box::new(queue) };
         core.set_timer(at.as_nanos(), Due::Fire(Box::new(fire)));
     }

@@ -360,7 +360,7 @@ impl<M: 'static> Lane<M> {
             _ => Vec::new(),
         };
         self.add_surplus(given.len() as i64);
-        given.iter().for_each(|one| to.give(one.sender, one.at, one.lend()));
+        given.iter().for_each(|one| to.give(one.published, one.lend()));
         let seat = to.seat();
         let ticket = self.receivers.join(Receiver::new(since, policy, terms, by_wire, to));
         self.changes.join(seat, self.index, ticket);

@@ -23,6 +23,7 @@ mod retained;
 mod room;
 mod seat;
 mod service;
+mod shutdown;
 mod signals;
 mod steps;
 mod sub;
@@ -47,7 +48,7 @@ use self::lane::LaneWay;
 use self::seat::Seat;
 use self::service::ServiceSeat;
 use self::signals::LoopSignals;
-use mycelium_mailbox::enter;
+use self::steps::enter;
 
 use crate::life::Origin;
 use crate::stop::{Leash, StopFlag};
@@ -62,6 +63,7 @@ pub(crate) use self::handle::{IsolateContext, IsolateRef, Place, Sleep, Tied};
 pub use self::report::{IsolateStats, OnFailure, RunError, Waiting};
 pub(crate) use self::seat::{AnySeat, Seat as SeatOf, seat_actor};
 pub(crate) use self::service::seat_service;
+pub(crate) use self::steps::{step, stepped};
 pub(crate) use self::subscriber::{IsolateReceived, IsolateSubscriber};
 pub(crate) use self::tree::IsolateTree;
 pub(crate) use self::tree::{Factory, SeatSite};
@@ -425,24 +427,6 @@ impl Isolate {
             core.bounds.count_event();
             way.dispatch(event.of);
         }
-    }
-
-    /// Shuts the trees down, the last one first, then ends all actors that are idle: their `stopping` runs,
-    /// with [`StopReason::Shutdown`]. The clock moves as far as the trees' children need it.
-    ///
-    /// # Errors
-    /// See [`RunError`]: what `stopping` did may fail like any handler.
-    pub fn shutdown(&mut self) -> Result<IsolateStats, RunError> {
-        for tree in self.core.trees().iter().rev() {
-            let tree = IsolateTree::new(&self.core, tree);
-            tree.stop();
-            self.block_on(tree.ended())?;
-        }
-        for (_, seat) in self.core.seats().iter().rev().filter(|(_, seat)| !seat.is_handling()) {
-            seat.end(StopReason::Shutdown);
-        }
-        self.run_to(self.now().as_nanos())?;
-        Ok(self.stats())
     }
 
     /// Takes an actor out, with its state, also one that has ended; `None` if it is in the middle of a

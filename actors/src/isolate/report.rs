@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::waits::WaitsFor;
-use crate::{Identity, StopReason, Timestamp};
+use crate::{Identity, ShutdownError, StopReason, Timestamp};
 
 /// Counters of one isolate since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -171,6 +171,9 @@ pub enum RunError {
         /// The virtual time of the tree's end.
         at: Timestamp,
     },
+    /// Actors and services did not end in the time of a shutdown, or children of trees in theirs, and were
+    /// killed.
+    Late(ShutdownError),
     /// The isolate is being driven already, from inside one of its own handlers.
     Closed,
 }
@@ -229,6 +232,7 @@ impl fmt::Display for RunError {
                 f,
                 "the tree gave up: {child} was to be restarted more often than the root's intensity allows (at {at})"
             ),
+            Self::Late(late) => late.fmt(f),
             Self::Closed => f.write_str("the isolate is already running"),
         }
     }

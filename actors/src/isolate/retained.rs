@@ -5,11 +5,10 @@
 //! ([`Gauge`](super::gauge::Gauge)), so that each of its publishes comes here, and no other does.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
 
-use mycelium_mailbox::{Held, Lent, Shared};
+use mycelium_mailbox::{Backlog, Held, Lent, Offered, Shared, WhenFull};
 
-use super::core::{Event, IsolateCore, Refusal};
+use super::core::{Event, EventPlace, IsolateCore, Refusal};
 use super::lane::Lane;
 use super::{Isolate, let_go};
 use crate::subscription::Keep;
@@ -19,24 +18,23 @@ use crate::{Message, Retention, SpawnError};
 pub(crate) struct Retained<M> {
     keep: Keep<M>,
     clone: fn(&M) -> M,
-    kept: RefCell<KeptForLate<M>>,
+    /// In the order in which they were published.
+    kept: RefCell<Backlog<One<M>>>,
     evicted: Cell<u64>,
     given: Cell<u64>,
 }
 
-struct KeptForLate<M> {
-    /// In the order in which they were published.
-    messages: BTreeMap<u64, One<M>>,
-    /// Where the message of a key is.
-    by_key: HashMap<u64, u64>,
-    next: u64,
-}
-
-/// A retained message, when it was published and by whom.
-pub(crate) struct One<M> {
-    key: u64,
+/// When a retained message was published, by whom, and where in the order of all events.
+#[derive(Clone, Copy)]
+pub(crate) struct PublishedAt {
     pub(crate) at: i64,
     pub(crate) sender: u32,
+    pub(crate) place: EventPlace,
+}
+
+/// A retained message.
+pub(crate) struct One<M> {
+    pub(crate) published: PublishedAt,
     message: Shared<M>,
 }
 
@@ -52,52 +50,53 @@ impl<M: 'static> One<M> {
     }
 }
 
+/// A store for as many messages as are retained.
+fn store<M>(keep: &Keep<M>) -> Backlog<One<M>> {
+    match keep {
+        Keep::Last(messages) => Backlog::new(WhenFull::DropOldest, *messages),
+        Keep::LastPerKey(_, keys_max) => Backlog::new(WhenFull::Conflate, *keys_max),
+    }
+}
+
 impl<M: 'static> Retained<M> {
+    fn new(keep: Keep<M>, clone: fn(&M) -> M) -> Self {
+        let kept = RefCell::new(store(&keep));
+        Self { keep, clone, kept, evicted: Cell::new(0), given: Cell::new(0) }
+    }
+
     /// Retains a message, and returns what it takes the place of.
-    fn put(&self, key: u64, at: i64, sender: u32, message: M) -> [Option<One<M>>; 2] {
-        let (most, by_key) = match self.keep {
-            Keep::Last(messages) => (messages, false),
-            Keep::LastPerKey(_, keys_max) => (keys_max, true),
-        };
-        let mut kept = self.kept.borrow_mut();
-        let number = kept.next;
-        kept.next += 1;
-        let before = if by_key { kept.by_key.insert(key, number) } else { None };
-        let before = before.and_then(|before| kept.messages.remove(&before));
-        kept.messages.insert(number, One { key, at, sender, message: Shared::of(message) });
-        let mut oldest = None;
-        if kept.messages.len() > most as usize {
-            oldest = kept.messages.pop_first().map(|(_, oldest)| oldest);
-            if let Some(oldest) = &oldest
-                && by_key
-            {
-                kept.by_key.remove(&oldest.key);
-                self.evicted.set(self.evicted.get() + 1);
+    fn put(&self, key: u64, published: PublishedAt, message: M) -> Option<One<M>> {
+        match self.kept.borrow_mut().offer(One { published, message: Shared::of(message) }, key) {
+            Offered::Stored => None,
+            Offered::DroppedOldest(old) => {
+                let forgotten = u64::from(matches!(self.keep, Keep::LastPerKey(..)));
+                self.evicted.set(self.evicted.get() + forgotten);
+                Some(old)
             }
+            Offered::Conflated(old) | Offered::DroppedNewest(old) | Offered::Refused(old) => Some(old),
         }
-        [before, oldest]
     }
 
     /// What somebody who comes now is given, of those that `hears` says.
     pub(crate) fn give(&self, hears: impl Fn(u32) -> bool) -> Vec<One<M>> {
-        let kept = self.kept.borrow();
-        let given: Vec<_> = kept.messages.values().filter(|one| hears(one.sender)).cloned().collect();
+        let mut given = Vec::new();
+        self.kept.borrow().for_each(|one| {
+            if hears(one.published.sender) {
+                given.push(one.clone());
+            }
+        });
         self.given.set(self.given.get() + given.len() as u64);
         given
     }
 
     /// How many it retains, has given, and has forgotten because of too many keys.
     pub(crate) fn counts(&self) -> [u64; 3] {
-        [self.kept.borrow().messages.len() as u64, self.given.get(), self.evicted.get()]
+        [self.kept.borrow().len() as u64, self.given.get(), self.evicted.get()]
     }
 
     /// Lets go of all messages.
     pub(crate) fn clear(&self) {
-        let mut kept = self.kept.borrow_mut();
-        kept.by_key.clear();
-        let messages = std::mem::take(&mut kept.messages);
-        drop(kept);
-        drop(messages);
+        drop(self.kept.replace(store(&self.keep)));
     }
 }
 
@@ -148,6 +147,7 @@ impl IsolateCore {
             Keep::Last(_) => 0,
             Keep::LastPerKey(key, _) => key(&published),
         };
+        let its_place = PublishedAt { at: self.now.get(), sender, place: self.place_of_next() };
         let refusal = match topic.heard() {
             true if topic.gauge.is_refused() => Some(topic.refusal(sender)),
             true => (!self.order.try_push(Event { lane: topic.index(), of: sender }))
@@ -171,7 +171,7 @@ impl IsolateCore {
                 return Err(refusal);
             }
         }
-        let_go(retained.put(key, self.now.get(), sender, copy));
+        let_go(retained.put(key, its_place, copy));
         Ok(())
     }
 }
@@ -185,13 +185,7 @@ impl Isolate {
     /// [`SpawnError::DuplicateTypeId`] when another message type has this `TYPE_ID` here.
     pub fn retain<M: Message>(&mut self, retention: Retention<M>) -> Result<&mut Self, SpawnError> {
         let topic = self.core.topic::<M>()?;
-        topic.retain(Retained {
-            keep: retention.keep,
-            clone: M::clone,
-            kept: RefCell::new(KeptForLate { messages: BTreeMap::new(), by_key: HashMap::new(), next: 0 }),
-            evicted: Cell::new(0),
-            given: Cell::new(0),
-        });
+        topic.retain(Retained::new(retention.keep, M::clone));
         Ok(self)
     }
 }

@@ -14,13 +14,13 @@ pub(crate) use self::any::AnySeat;
 use self::supervised::SeatWard;
 pub(crate) use self::supervised::seat_actor;
 use super::Waiting;
-use super::core::{IsolateCore, Parts};
+use super::core::{EventPlace, IsolateCore, Parts};
 use super::gauge::{Gauge, Label, PendingHand};
 use super::lane::Receive;
 use super::monitors::{TellStep, Watches};
 use super::parked::ParkedOrder;
 use super::remember;
-use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, Repeats, Rule, Sub, TopicWay};
+use super::sub::{Begin, Called, EndBatch, EndStep, HandleStep, ParkedSource, Repeats, Rule, Sub, TopicWay};
 use super::tree::SeatedChild;
 use super::waits::SeatWait;
 use crate::actor::has_batches;
@@ -38,6 +38,15 @@ fn counted(labels: impl Iterator<Item = Label>) -> Vec<(Label, u64)> {
         }
     }
     counted
+}
+
+/// What is asked of an actor of which one has been asked before.
+fn stronger(before: Option<Stop>, stop: Stop) -> Stop {
+    match (before, stop) {
+        (Some(Stop::ForGood), _) => Stop::ForGood,
+        (Some(Stop::Pause), Stop::Life) => Stop::Pause,
+        _ => stop,
+    }
 }
 
 /// An actor and its context.
@@ -71,14 +80,17 @@ pub(crate) struct Seat<A: Actor> {
     waker: Waker,
     stage: Stage<Bundle<A>, Result<(), A::Error>>,
     life: RefCell<Lifecycle>,
-    /// Whether it handles messages whenever its stage is idle: what its life says, for each message.
+    /// Whether it handles messages whenever its stage is idle: what its life says.
     is_at_work: Cell<bool>,
+    /// Whether it handles what comes at once then: nothing that was retained is to come first. All that each
+    /// message looks at.
+    is_open: Cell<bool>,
     hook: Cell<Option<Hook>>,
     /// What a handler of its waits for, while one does.
     wait: Cell<SeatWait>,
     batch: Cell<Batch>,
-    /// It is to end once the handler that runs or waits now, or `started`, has returned.
-    stop_asked: Cell<bool>,
+    /// It is to end so once the handler that runs or waits now, or `started`, has returned.
+    stop_asked: Cell<Option<Stop>>,
     /// With that, if the end of one that it depends on has asked.
     failed_dependency: RefCell<Option<StopReason>>,
     pub(crate) parked: ParkedOrder,
@@ -107,6 +119,7 @@ impl<A: Actor> Seat<A> {
         Self {
             life: RefCell::new(Lifecycle::new(ward.is_some())),
             is_at_work: Cell::new(false),
+            is_open: Cell::new(false),
             hook: Cell::new(Some(Hook::Started)),
             ward,
             core,
@@ -115,7 +128,7 @@ impl<A: Actor> Seat<A> {
             stage: Stage::new(bundle),
             wait: Cell::new(SeatWait::Outside),
             batch: Cell::new(Batch::None),
-            stop_asked: Cell::new(false),
+            stop_asked: Cell::new(None),
             failed_dependency: RefCell::default(),
             parked: ParkedOrder::default(),
             hand: Cell::default(),
@@ -139,8 +152,8 @@ impl<A: Actor> Seat<A> {
     /// Calls `f` with the actor, if none of its code runs or waits.
     pub(crate) fn with<R>(&self, f: impl FnOnce(&mut A) -> R) -> Option<R> {
         let result = self.stage.with(|bundle| f(&mut bundle.actor));
-        if self.stop_asked.get() {
-            self.ask_stop();
+        if let Some(stop) = self.stop_asked.get() {
+            self.ask_stop(stop);
         }
         result
     }
@@ -170,7 +183,7 @@ impl<A: Actor> Seat<A> {
         P: Play<Bundle<A>, M, Output = Result<(), A::Error>>,
         M: 'static,
     {
-        if !self.is_at_work.get() {
+        if !self.is_open.get() {
             return false;
         }
         self.core.running.set(self.index);
@@ -244,9 +257,9 @@ impl<A: Actor> Seat<A> {
                 }
             }
         }
-        if self.stop_asked.get() {
+        if let Some(stop) = self.stop_asked.get() {
             let broken = self.failed_dependency.take();
-            self.happens(broken.map_or_else(|| Happening::Stop(self.wanted_stop()), Happening::Failed));
+            self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
         }
     }
 
@@ -263,7 +276,9 @@ impl<A: Actor> Seat<A> {
     fn happens(&self, happening: Happening) {
         let cut_short = matches!(happening, Happening::Broke(_));
         let act = self.life.borrow_mut().step(happening);
-        self.is_at_work.set(self.state() == LifeState::Running);
+        let is_at_work = self.state() == LifeState::Running;
+        self.is_at_work.set(is_at_work);
+        self.is_open.set(is_at_work && !self.parked.has_given());
         if self.batch.get() == Batch::Late {
             // Its handler does not return any more.
             self.batch.set(Batch::None);
@@ -340,6 +355,7 @@ impl<A: Actor> Seat<A> {
         life.step(because);
         life.step(Happening::Said);
         self.is_at_work.set(false);
+        self.is_open.set(false);
     }
 
     fn begin<P, M>(&self, message: M)
@@ -379,15 +395,40 @@ impl<A: Actor> Seat<A> {
         let rule = Rule::of_topic(way, &how, &lane.gauge);
         lane.add(self.way_in::<M, HandleStep>(rule), &how);
         self.has_joined(way);
-        self.goes_on_with_retained(how.retained);
         Ok(())
     }
 
-    /// Handles what it may have been given of retained messages before all that is published from now on. At
-    /// its beginning it does so anyway.
-    pub(crate) fn goes_on_with_retained(&self, retained: bool) {
-        if retained && self.is_running() {
+    /// It has this retained message, and takes it when its place in the order has come: with the next that
+    /// comes from behind that, or after all that is queued now.
+    pub(super) fn is_given(&self, number: u64, place: EventPlace, from: Rc<dyn ParkedSource>) {
+        if self.is_running() && !self.parked.has_given() {
             self.core.enqueue_resume(self.index);
+        }
+        self.parked.give(number, place, from);
+        self.is_open.set(false);
+    }
+
+    /// A message has come and waits. If that is for retained messages alone, it has its turn behind them.
+    #[cold]
+    pub(super) fn catch_up(&self) {
+        if self.is_ready() {
+            self.go_on();
+        }
+    }
+
+    /// Handles what waits, as far as its turn has come. A waiting message may park the actor again, or end
+    /// it: then the rest goes on waiting, or is gone.
+    fn go_on(&self) {
+        while self.is_ready() {
+            self.is_open.set(true);
+            if self.plays_again() {
+                continue;
+            }
+            let Some(next) = self.parked.pop(|place| self.core.has_come_to(place)) else { break };
+            next.deliver_waiting();
+        }
+        if self.parked.has_given() {
+            self.is_open.set(false);
         }
     }
 }
@@ -405,13 +446,9 @@ impl<A: Actor> AnySeat for Seat<A> {
                 None => {}
             }
         }
-        // A waiting message may park the actor again, or end it: then the rest goes on waiting, or is gone.
-        while self.is_ready() {
-            if self.plays_again() {
-                continue;
-            }
-            let Some(next) = self.parked.pop() else { break };
-            next.deliver_waiting();
+        self.go_on();
+        if self.parked.has_given() && self.is_ready() {
+            self.core.enqueue_resume(self.index);
         }
     }
 
@@ -454,21 +491,23 @@ impl<A: Actor> AnySeat for Seat<A> {
         });
     }
 
-    fn ask_stop(&self) {
+    fn ask_stop(&self, stop: Stop) {
+        let stop = stronger(self.stop_asked.get(), stop);
+        self.stop_asked.set(Some(stop));
         match self.stage.phase() {
-            Phase::Idle if self.is_at_work.get() => self.happens(Happening::Stop(self.wanted_stop())),
-            // What its handler returns to looks there.
-            Phase::Busy => {
-                self.stop_asked.set(true);
-                self.core.looks_back.set(true);
+            Phase::Idle if self.is_at_work.get() => {
+                let broken = self.failed_dependency.take();
+                self.happens(broken.map_or(Happening::Stop(stop), Happening::Failed));
             }
-            _ => self.stop_asked.set(true),
+            // What its handler returns to looks there.
+            Phase::Busy => self.core.looks_back.set(true),
+            _ => {}
         }
     }
 
     fn ask_end(&self, reason: StopReason) {
         *self.failed_dependency.borrow_mut() = Some(reason);
-        self.ask_stop();
+        self.ask_stop(Stop::Life);
     }
 
     fn kill(&self) {

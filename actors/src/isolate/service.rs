@@ -9,6 +9,8 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use mycelium_mailbox::Stop;
+
 use self::supervised::ServiceWard;
 pub(crate) use self::supervised::seat_service;
 use super::Waiting;
@@ -18,7 +20,7 @@ use super::remember;
 use super::seat::AnySeat;
 use super::tree::SeatedChild;
 use super::waits::SeatWait;
-use crate::life::Origin;
+use crate::life::{Origin, ServiceAct, ServiceEvent, ServiceLife};
 use crate::{Actor, Service, SpawnError, StopReason};
 
 type Run<S> = Pin<Box<dyn Future<Output = (S, Result<(), <S as Service>::Error>)>>>;
@@ -29,8 +31,11 @@ pub(crate) struct ServiceSeat<S: Service> {
     index: u32,
     waker: Waker,
     run: RefCell<Option<Run<S>>>,
-    /// Its own code has ended it, for this reason: it goes where that waits next.
-    end_asked: RefCell<Option<StopReason>>,
+    life: RefCell<ServiceLife>,
+    /// Whether the loop of this life was polled: it waits, then.
+    begun: Cell<bool>,
+    /// Who waits for it to be told to stop.
+    stop_watchers: RefCell<Vec<Waker>>,
     /// What its loop waits for, besides what may still come.
     wait: Cell<SeatWait>,
     retired: RefCell<Option<S>>,
@@ -59,7 +64,9 @@ impl<S: Service> ServiceSeat<S> {
             waker,
             ward: None,
             run: RefCell::new(Some(run_in(core, index, service, origin))),
-            end_asked: RefCell::default(),
+            life: RefCell::default(),
+            begun: Cell::new(false),
+            stop_watchers: RefCell::default(),
             wait: Cell::new(SeatWait::Outside),
             retired: RefCell::default(),
             ended: RefCell::default(),
@@ -72,10 +79,40 @@ impl<S: Service> ServiceSeat<S> {
         self.retired.borrow_mut().take()
     }
 
-    fn record_end(&self, reason: StopReason) {
+    /// Takes in what has happened: whether its code is to be dropped.
+    fn is_to_go(&self, event: ServiceEvent) -> bool {
+        self.life.borrow_mut().step(event) == ServiceAct::Drop
+    }
+
+    /// Its code goes, if it is to go where it waits. Where it runs, further up the stack, it has not come to
+    /// a wait.
+    fn may_go(&self) {
+        if self.run.try_borrow_mut().is_ok() && self.is_to_go(ServiceEvent::Waits) {
+            self.go();
+        }
+    }
+
+    /// Its code goes, whoever's code runs now. Where it is its own, it goes when that waits.
+    fn go(&self) {
+        let Ok(mut slot) = self.run.try_borrow_mut() else { return };
+        let run = slot.take();
+        drop(slot);
+        let caller = self.core.calls_others();
+        self.core.running.set(self.index);
+        let left = StopReason::catch(|| drop(run));
+        drop(caller);
+        self.has_left(left.err());
+    }
+
+    /// Nothing of it runs any more.
+    fn has_left(&self, panicked: Option<StopReason>) {
+        let act = self.life.borrow_mut().step(ServiceEvent::Dropped(panicked));
+        let ServiceAct::Over(reason) = act else { return };
+        self.core.judge(S::name(), self.index, &reason);
+        drop(self.stop_watchers.take());
         if let Some(ward) = &self.ward {
             ward.over(&reason);
-        } else if !self.has_ended() {
+        } else {
             *self.ended.borrow_mut() = Some(reason.clone());
             self.core.left_alone(S::name(), self.index, reason);
             self.watchers.take().into_iter().for_each(Waker::wake);
@@ -102,28 +139,28 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         let Some(run) = slot.as_mut() else { return };
         self.core.running.set(self.index);
         self.core.went_on.set(self.index);
+        self.begun.set(true);
         let polled = run.as_mut().poll(&mut TaskContext::from_waker(&self.waker));
         self.wait.set(self.core.take_wait(self.index));
-        let asked = self.end_asked.take();
         let Poll::Ready((service, result)) = polled else {
             drop(slot);
-            if let Some(reason) = asked {
-                self.end(reason);
-            } else if self.ward.as_ref().is_some_and(|ward| ward.ends_here()) {
-                self.end(StopReason::Shutdown);
-            }
-            return;
+            return self.may_go();
         };
         let over = slot.take();
         drop(slot);
-        drop(over);
-        if self.ward.is_none() {
-            *self.retired.borrow_mut() = Some(service);
-        }
-        self.record_end(match result {
-            Ok(()) => asked.filter(|reason| *reason == StopReason::Shutdown).unwrap_or(StopReason::Normal),
-            Err(error) => StopReason::Failed(error.to_string().into()),
+        self.is_to_go(match result {
+            Ok(()) => ServiceEvent::Returned,
+            Err(error) => ServiceEvent::Failed(StopReason::Failed(error.to_string().into())),
         });
+        let left = StopReason::catch(|| {
+            drop(over);
+            // One that no supervisor looks after can be taken out.
+            match self.ward {
+                None => *self.retired.borrow_mut() = Some(service),
+                Some(_) => drop(service),
+            }
+        });
+        self.has_left(left.err());
     }
 
     fn name(&self) -> &'static str {
@@ -145,24 +182,43 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
     }
 
     fn end(&self, reason: StopReason) {
-        let Ok(mut slot) = self.run.try_borrow_mut() else {
-            self.end_asked.borrow_mut().get_or_insert(reason);
-            return;
-        };
-        self.core.judge(S::name(), self.index, &reason);
-        let run = slot.take();
-        drop(slot);
-        self.end_asked.take();
-        drop(run);
-        self.record_end(reason);
+        match reason {
+            StopReason::Normal => self.ask_stop(Stop::Life),
+            StopReason::Shutdown => self.ask_stop(Stop::ForGood),
+            StopReason::Killed => self.kill(),
+            failure => {
+                if self.is_to_go(ServiceEvent::Failed(failure)) {
+                    self.go();
+                }
+            }
+        }
     }
 
-    fn ask_stop(&self) {
-        self.end(StopReason::Normal);
+    fn ask_stop(&self, stop: Stop) {
+        self.is_to_go(ServiceEvent::Told(stop));
+        self.stop_watchers.take().into_iter().for_each(Waker::wake);
+        // One that has not begun comes to its first wait.
+        if self.begun.get() {
+            self.may_go();
+        }
     }
 
     fn kill(&self) {
-        self.end(StopReason::Killed);
+        self.is_to_go(ServiceEvent::Killed);
+        self.may_go();
+    }
+
+    fn asks_for_stop(&self) -> bool {
+        self.is_to_go(ServiceEvent::ByHand);
+        self.life.borrow().is_told()
+    }
+
+    fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
+        if self.life.borrow().is_told() {
+            return Poll::Ready(());
+        }
+        remember(&self.stop_watchers, waker);
+        Poll::Pending
     }
 
     fn is_woken_by(&self, waker: &Waker) -> bool {

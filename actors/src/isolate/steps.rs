@@ -1,6 +1,9 @@
 //! What a step of a run is taken from, and how a run ends that may not go on.
 
-use std::task::Context as TaskContext;
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll};
 
 use super::apart::is_tokios;
 use super::bounds::{Over, Seen};
@@ -8,6 +11,46 @@ use super::core::IsolateCore;
 use super::waits::SeatWait;
 use super::{OUTSIDE, RunError};
 use crate::{StopReason, Timestamp};
+
+thread_local! {
+    /// The isolate whose code runs on this thread.
+    static RUNS: RefCell<Option<Rc<IsolateCore>>> = const { RefCell::new(None) };
+}
+
+/// Polls code of an isolate.
+///
+/// # Panics
+/// When `code` does.
+pub(super) fn enter<R>(core: &Rc<IsolateCore>, code: impl FnOnce() -> R) -> R {
+    struct Leave(Option<Rc<IsolateCore>>);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            RUNS.set(self.0.take());
+        }
+    }
+    let _leave = Leave(RUNS.replace(Some(Rc::clone(core))));
+    mycelium_mailbox::enter(core, code)
+}
+
+/// Whether code may go on that has waited for nothing, whomever it wanted something of: in an isolate that is
+/// a step of the run, see [`IsolateCore::goes_on`].
+#[cold]
+pub(crate) fn goes_on(cx: &TaskContext<'_>) -> bool {
+    let core = RUNS.with_borrow(Clone::clone);
+    core.is_none_or(|core| core.goes_on(cx))
+}
+
+/// The step of a wait that is over before it begins, because of an error or of work that is done in place:
+/// without it a loop of such waits would be no part of any bound. Ready at once where no isolate runs.
+pub(crate) fn step() -> impl Future<Output = ()> + Send {
+    poll_fn(|cx| if goes_on(cx) { Poll::Ready(()) } else { Poll::Pending })
+}
+
+/// The outcome of such a wait, after its step.
+pub(crate) async fn stepped<T>(outcome: T) -> T {
+    step().await;
+    outcome
+}
 
 impl IsolateCore {
     /// Looks at the bounds of the run. `Ok`: there is a step.

@@ -17,10 +17,12 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::hand::{HandedMessage, Repeats, TopicWay};
 pub(crate) use self::taking::{ReplyStep, TakeStep, Takeable};
+use super::core::EventPlace;
 use super::gauge::{Gauge, Label, OnUnwind, count};
 use super::lane::{Lane, LaneReceiving, LaneWay, Receive};
 use super::let_go;
 use super::queue::{Kept, PolicyQueue};
+use super::retained::PublishedAt;
 use super::seat::{AnySeat, Bundle, Seat};
 use crate::error::short_type_name;
 use crate::life::{self, MARKER, Marker, Witness};
@@ -252,8 +254,9 @@ where
             Kept::Dropped => false,
             Kept::InPlaceOf(old) => {
                 old.iter().for_each(|(number, _)| self.seat.parked.dropped(*number));
-                self.seat.parked.push(number, me);
+                self.seat.parked.push(number, self.seat.core.place_in_hand(), me);
                 let_go(old);
+                self.seat.catch_up();
                 true
             }
         }
@@ -261,17 +264,18 @@ where
 
     fn close(&self) {
         let (waiting, given) = (self.waiting.close(), self.given.take());
-        waiting.iter().chain(&given).for_each(|(number, _)| self.seat.parked.dropped(*number));
+        waiting.iter().for_each(|(number, _)| self.seat.parked.dropped(*number));
+        given.iter().for_each(|(number, _)| self.seat.parked.dropped_given(*number));
         self.waiting.gauge.left_with((waiting.len() + given.len()) as u64);
         let_go((given, waiting));
     }
 
-    /// Keeps a retained message, which is handled before what comes.
-    fn give(&self, message: Lent<'_, M>) {
+    /// Keeps a retained message until its place in the order has come.
+    fn give(&self, place: EventPlace, message: Lent<'_, M>) {
         let Some(me) = self.me.upgrade() else { return };
         let number = self.seat.parked.next();
-        self.seat.parked.push(number, Rc::new(Given(me)));
         self.given.borrow_mut().push_back((number, message.share()));
+        self.seat.is_given(number, place, Rc::new(Given(me)));
     }
 
     /// Handles a message that waited.
@@ -352,8 +356,8 @@ where
         self.sub.put_in_hand(message);
     }
 
-    fn give(&self, _: u32, _: i64, message: Lent<'_, M>) {
-        self.sub.give(message);
+    fn give(&self, published: PublishedAt, message: Lent<'_, M>) {
+        self.sub.give(published.place, message);
     }
 }
 

@@ -11,6 +11,8 @@ use super::gauge::Gauge;
 use super::handle::{Place, id_of};
 use super::lane::{LaneReceiving, Receive};
 use super::queue::{Kept, PolicyQueue};
+use super::retained::PublishedAt;
+use super::steps::goes_on;
 use super::waits::Rest;
 use super::{OUTSIDE, let_go};
 use crate::{Delivery, Message, SpawnError, Subscription};
@@ -68,7 +70,7 @@ impl<M: 'static> Receive<M> for Rc<SubscriberQueue<M>> {
         true
     }
 
-    fn give(&self, sender: u32, _: i64, message: Lent<'_, M>) {
+    fn give(&self, PublishedAt { sender, .. }: PublishedAt, message: Lent<'_, M>) {
         let stamp = self.place.core().map_or(0, |core| core.bounds.events());
         self.given.borrow_mut().push_back(Queued { message: message.share(), stamp, sender });
     }
@@ -177,13 +179,13 @@ impl<M: Message> IsolateSubscriber<M> {
 
     /// Whether a message waits; `false` once there will be none any more.
     pub(crate) fn poll_ready(&self, cx: &mut TaskContext<'_>) -> Poll<bool> {
-        let Some(inlet) = self.inlet.get() else { return Poll::Ready(false) };
-        if inlet.waiting() > 0 {
+        let inlet = self.inlet.get();
+        if inlet.is_some_and(|inlet| inlet.waiting() > 0) {
             return Poll::Ready(true);
         }
-        if !inlet.open.get() {
-            return Poll::Ready(false);
-        }
+        let Some(inlet) = inlet.filter(|inlet| inlet.open.get()) else {
+            return if goes_on(cx) { Poll::Ready(false) } else { Poll::Pending };
+        };
         inlet.wake(cx.waker());
         inlet.rest.set(inlet.rest.take().or_else(|| Rest::begin(&self.place)));
         Poll::Pending

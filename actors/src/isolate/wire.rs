@@ -15,7 +15,9 @@ use super::core::{IsolateCore, Refusal};
 use super::gauge::{Gauge, count};
 use super::handle::{IsolateContext, Place, id_of, refused, seat_of};
 use super::lane::{HandsOn, LaneReceiving, Receive};
+use super::retained::PublishedAt;
 use super::seat::{AnySeat, Seat};
+use super::steps::{goes_on, step};
 use super::sub::{HandleStep, Rule, TopicWay};
 use super::subscriber::SubscriberQueue;
 use super::waits::Rest;
@@ -169,17 +171,13 @@ impl Transcript {
         if let Some(value) = message.as_value() {
             return Ok(value.clone());
         }
-        // Where the code of a message's author publishes, runs nothing that encodes: it is only queued.
-        let mut written = self.0.borrow_mut();
-        let Written { encoder, last } = &mut **written.get_or_insert_default();
-        if let Some((of, value)) = last
+        if let Some((of, value)) = self.0.borrow().as_ref().and_then(|written| written.last.as_ref())
             && *of == event
         {
             return Ok(value.clone());
         }
-        let (header, bytes) = message.to_wire(kind, at, encoder)?;
-        let value = WireValue::new(header, bytes);
-        *last = Some((event, value.clone()));
+        let value = self.encode(kind, at, message)?;
+        self.0.borrow_mut().get_or_insert_default().last = Some((event, value.clone()));
         Ok(value)
     }
 
@@ -187,9 +185,12 @@ impl Transcript {
         if let Some(value) = message.as_value() {
             return Ok(value.clone());
         }
-        let mut written = self.0.borrow_mut();
-        let (header, bytes) = message.to_wire(kind, at, &mut written.get_or_insert_default().encoder)?;
-        Ok(WireValue::new(header, bytes))
+        // Code of the message's author, which may have others encoded: nothing is borrowed meanwhile.
+        let mut written = self.0.take().unwrap_or_default();
+        let encoded = message.to_wire(kind, at, &mut written.encoder);
+        let value = encoded.map(|(header, bytes)| WireValue::new(header, bytes));
+        self.0.replace(Some(written));
+        value
     }
 }
 
@@ -225,14 +226,15 @@ impl<T: Carried> Receive<T> for Transcoder<T> {
         self.to.misses(sender)
     }
 
-    fn give(&self, sender: u32, at: i64, message: Lent<'_, T>) {
+    fn give(&self, published: PublishedAt, message: Lent<'_, T>) {
+        let PublishedAt { sender, at, .. } = published;
         let Some(core) = self.place.core() else { return };
         // Several are given in one event.
         match core.transcript.encode(self.kind, at, &*message) {
             Ok(value) => {
                 let id = if sender == OUTSIDE { 0 } else { id_of(sender).get() };
                 let message = Shared::of(WireMessage::new(value, self.kind, core.bounds.events(), id));
-                self.to.give(sender, at, message.lend());
+                self.to.give(published, message.lend());
             }
             Err(error) => {
                 tracing::error!(target: "mycelium::wire", %error, "a message cannot be written as bytes");
@@ -284,15 +286,24 @@ impl Place {
 
     /// Publishes bytes, and waits for room.
     pub(crate) async fn publish_wire(&self, header: &Header, bytes: &[u8]) -> Result<(), WirePublishError> {
-        let begun = {
-            let table = self.table()?;
-            let known = &table.known()[table.place_of(header, bytes.len())?];
-            known.port().isolate().begin_publish(known.kind, self, header, bytes)?
-        };
-        match begun {
-            None => Ok(()),
-            Some(waiting) => waiting.await,
+        match self.begin_publish_wire(header, bytes) {
+            Ok(None) => Ok(()),
+            Ok(Some(waiting)) => waiting.await,
+            Err(error) => {
+                step().await;
+                Err(error)
+            }
         }
+    }
+
+    fn begin_publish_wire(
+        &self,
+        header: &Header,
+        bytes: &[u8],
+    ) -> Result<Option<WaitingPublish>, WirePublishError> {
+        let table = self.table()?;
+        let known = &table.known()[table.place_of(header, bytes.len())?];
+        known.port().isolate().begin_publish(known.kind, self, header, bytes)
     }
 }
 
@@ -457,7 +468,6 @@ impl<A: Handler<WireMessage>> Seat<A> {
             }
             self.has_joined(TopicWay::wire(kind.type_id));
         }
-        self.goes_on_with_retained(how.retained);
         Ok(())
     }
 
@@ -520,6 +530,9 @@ impl IsolateEars {
     pub(crate) fn poll_recv(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<WireMessage>> {
         let got = self.try_recv();
         if got.is_some() || self.inlets().all(SubscriberQueue::has_closed) {
+            if got.is_none() && !goes_on(cx) {
+                return Poll::Pending;
+            }
             self.rest = None;
             return Poll::Ready(got);
         }

@@ -21,6 +21,7 @@ use std::task::{Context as TaskContext, Poll};
 use mycelium_mailbox::Stop;
 
 use super::current;
+use crate::life::{ServiceEvent, ServiceLife, ends_at_a_wait};
 use crate::sync::{AtomicBool, Ordering, SetOnce};
 
 /// What a service, its handles and the thread that polls it know of its end.
@@ -36,7 +37,20 @@ pub(crate) struct ServiceEnding {
 impl ServiceEnding {
     /// Whether the service ends at its next wait.
     pub(super) fn is_due(&self) -> bool {
-        self.is_killed() || (self.stop.initialized() && !self.by_hand.load(Ordering::Relaxed))
+        ends_at_a_wait(self.stop.initialized(), self.by_hand.load(Ordering::Relaxed), self.is_killed())
+    }
+
+    /// Tells a service's life what others want of it, and whether it has asked for that.
+    pub(super) fn tell(&self, life: &mut ServiceLife) {
+        if let Some(stop) = self.stop.get() {
+            life.step(ServiceEvent::Told(*stop));
+        }
+        if self.by_hand.load(Ordering::Relaxed) {
+            life.step(ServiceEvent::ByHand);
+        }
+        if self.is_killed() {
+            life.step(ServiceEvent::Killed);
+        }
     }
 
     pub(super) fn by_hand(&self) {

@@ -55,7 +55,6 @@ pub(crate) use outlet::Outlet;
 pub use publisher::{Publisher, PublisherPublish};
 pub(crate) use runtime::{has_ended, sleep_anywhere, sleep_on, within_anywhere};
 pub(crate) use service::{LiveService, LiveServiceRef, Supervision};
-pub use shutdown::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
 pub(crate) use source::Inlet;
 pub(crate) use subscriber::{LiveReceived, LiveSubscriber};
 pub use thread::{OwnThread, ThreadHooks};

@@ -20,7 +20,7 @@ use super::runtime::has_ended;
 use super::subscriber::LiveSubscriber;
 use super::watch::{Pulse, Readiness};
 use super::wire::LiveEars;
-use crate::life::{Origin, reason_of};
+use crate::life::{Origin, ServiceAct, ServiceEvent, ServiceLife};
 use crate::rt::{self, AbortHandle};
 use crate::sync::{AtomicU64, Ordering, SetOnce, fence};
 use crate::{
@@ -297,7 +297,8 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
     };
     let post = Arc::clone(&exit.post);
     let current = Current::new(exit.core.topics.mark(), post.id, &*post);
-    let reason = {
+    let mut life = ServiceLife::default();
+    {
         let ctx = ServiceContext::live(live, exit.post.origin.clone(), S::name);
         let mut code = pin!(Some(service.run(&ctx)));
         let (mut told, mut asked) = (pin!(post.ending.stop.wait()), false);
@@ -306,24 +307,26 @@ async fn run<S: Service>(mut service: S, mut exit: Exit) {
             if !std::mem::replace(&mut asked, true) {
                 let _ = told.as_mut().poll(cx);
             }
-            post.poll_loop(current, code.as_mut(), cx)
+            post.poll_loop(current, code.as_mut(), &mut life, cx)
         })
-        .await
-    };
+        .await;
+    }
     let left = StopReason::catch(|| current::enter(current, || drop(service)));
-    let asked = || exit.post.ending.stop.get().map_or(StopReason::Normal, |stop| reason_of(*stop));
-    exit.reason = reason.or(left.err()).unwrap_or_else(asked);
+    exit.post.ending.tell(&mut life);
+    if let ServiceAct::Over(reason) = life.step(ServiceEvent::Dropped(left.err())) {
+        exit.reason = reason;
+    }
 }
 
 impl Post {
-    /// Polls the loop of the service, and drops it where it ends: ready with why, if not because it returned
-    /// or was told to stop.
+    /// Polls the loop of the service, and drops it where its life ends: ready then.
     fn poll_loop<E: fmt::Display>(
         &self,
         current: Current,
         mut code: Pin<&mut Option<impl Future<Output = Result<(), E>>>>,
+        life: &mut ServiceLife,
         cx: &mut TaskContext<'_>,
-    ) -> Poll<Option<StopReason>> {
+    ) -> Poll<()> {
         let mut poll = |cx: &mut TaskContext<'_>| {
             let looping = code.as_mut().as_pin_mut()?;
             // Nothing of the service is used after a panic, so nothing half-changed can be seen.
@@ -338,24 +341,27 @@ impl Post {
             polled = poll(cx);
         }
         current::forget_wakers();
-        let Some(polled) = polled else { return Poll::Ready(None) };
-        match polled {
-            Ok((Poll::Pending, false)) => Poll::Pending,
-            Ok((Poll::Pending, true)) if self.ending.is_due() => {
-                let left = StopReason::catch(|| current::enter(current, || code.set(None)));
-                let killed = || self.ending.is_killed().then_some(StopReason::Killed);
-                Poll::Ready(left.err().or_else(killed))
-            }
-            // It ends by its own hand from now on, and its waits have not begun.
+        let Some(polled) = polled else { return Poll::Ready(()) };
+        let event = match polled {
+            Ok((Poll::Pending, false)) => return Poll::Pending,
             Ok((Poll::Pending, true)) => {
-                cx.waker().wake_by_ref();
-                Poll::Pending
+                self.ending.tell(life);
+                ServiceEvent::Waits
             }
-            Ok((Poll::Ready(Ok(())), _)) => Poll::Ready(None),
+            Ok((Poll::Ready(Ok(())), _)) => ServiceEvent::Returned,
             Ok((Poll::Ready(Err(error)), _)) => {
-                Poll::Ready(Some(StopReason::Failed(error.to_string().into())))
+                ServiceEvent::Failed(StopReason::Failed(error.to_string().into()))
             }
-            Err(panicked) => Poll::Ready(Some(panicked)),
+            Err(panicked) => ServiceEvent::Failed(panicked),
+        };
+        if life.step(event) != ServiceAct::Drop {
+            // It ends by its own hand from now on, and its waits have not begun.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
+        if let Err(panicked) = StopReason::catch(|| current::enter(current, || code.set(None))) {
+            life.step(ServiceEvent::Failed(panicked));
+        }
+        Poll::Ready(())
     }
 }

@@ -8,6 +8,7 @@ use super::POOL_WORKERS_MAX;
 use super::launch::find;
 use super::state::PoolState;
 use crate::context::within;
+use crate::isolate::step;
 use crate::live::{block_on, cancellable};
 use crate::recipient::{Accepting, AnswerFuture, Answering, BoxFuture, RecipientOf};
 use crate::reference::sealed::{WatchRef, Watchable};
@@ -276,6 +277,7 @@ impl<A: Actor> PoolRef<A> {
     /// stops wait for it: who cannot wait for ever drops it after a while (`ctx.timeout`,
     /// `tokio::time::timeout`), and calls it again.
     pub async fn resize(&self, size: usize) -> Result<(), PoolError> {
+        step().await;
         cancellable(self.state.resize(&self.tree, size)).await
     }
 
@@ -310,6 +312,7 @@ impl<A: Actor> PoolRef<A> {
     /// # Cancel safety
     /// It may be dropped and called again.
     pub async fn flush(&self) -> Result<(), PoolError> {
+        step().await;
         cancellable(self.state.flush(&self.tree)).await
     }
 
@@ -325,6 +328,7 @@ impl<A: Actor> PoolRef<A> {
     /// Dropped before it is ready, the pool may take nothing any more and still run: call it again. It waits
     /// as long as handlers take, without a limit of its own; see [`resize`](Self::resize).
     pub async fn stop_gracefully(&self) -> Result<(), PoolError> {
+        step().await;
         cancellable(self.state.stop_gracefully(&self.tree)).await
     }
 

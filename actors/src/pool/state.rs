@@ -11,6 +11,7 @@ use super::Dispatch;
 use super::feed::PoolFeed;
 use super::roster::{FenceLine, PoolPhase, Roster};
 use super::route::{Moves, least_busy, worker_of};
+use crate::isolate::step;
 use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -363,7 +364,11 @@ impl<A: Actor> PoolState<A> {
         match self.offer_message(key, message) {
             // Boxed, so that a tell that need not wait keeps no room for it.
             Err(TellError::Full(message, _)) => Box::pin(self.wait_to_tell(key, message)).await,
-            other => other,
+            Err(error) => {
+                step().await;
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -375,7 +380,11 @@ impl<A: Actor> PoolState<A> {
         let mut elsewhere = None;
         let give = |worker: &_, message| give(worker, message, &mut elsewhere);
         let told = self.wait_to_offer(key, message, ActorRef::lane_for::<M>, give);
-        told.await.map_err(|refusal| self.named(key, refusal.told(elsewhere)))
+        let told = told.await;
+        if told.is_err() {
+            step().await;
+        }
+        told.map_err(|refusal| self.named(key, refusal.told(elsewhere)))
     }
 
     pub(super) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
@@ -442,12 +451,13 @@ impl<A: Actor> PoolState<A> {
                 false => Err(OfferRefusal::Gone(query)),
             }
         });
-        match (chosen, self.worker(0)) {
-            (Ok((worker, query)), _) => worker.query(query).await,
-            (Err(_), _) if itself => Err(AskError::Itself),
-            // It knows why: on another thread nobody seems alive.
-            (Err(_), first) => Err(first.map_or(AskError::Stopped, |first| first.why_not())),
+        if let Ok((worker, query)) = chosen {
+            return worker.query(query).await;
         }
+        step().await;
+        // The first one knows why: on another thread nobody seems alive.
+        let why = || self.worker(0).map_or(AskError::Stopped, |first| first.why_not());
+        Err(if itself { AskError::Itself } else { why() })
     }
 
     /// Live: ready when the query is in the inbox of a worker, with what waits for its answer.

@@ -10,7 +10,8 @@ use super::child::Builder;
 use super::handle::{CallError, StartError, warn_where_a_panic_aborts};
 use super::launch::Launcher;
 use super::shell::{Estate, Mailbox, StopTether, TreeShared, spawn_supervisor};
-use crate::live::{ForestPlace, KILL_GRACE, Standing, cancellable, has_ended, within_anywhere};
+use crate::error::KILL_GRACE;
+use crate::live::{ForestPlace, Standing, cancellable, has_ended, within_anywhere};
 use crate::sync::{SetOnce, oneshot};
 use crate::{Actor, ActorRef};
 

@@ -23,7 +23,7 @@ mod signals;
 mod sources;
 mod weak;
 
-pub use crate::live::KILL_GRACE;
+pub use crate::error::KILL_GRACE;
 pub use child::{Builder, Child, Redelivery, Supervisor};
 pub use declare::{DeclareError, Factories};
 pub use drain::{DrainError, Drained, Left};

@@ -18,7 +18,8 @@ pub(crate) use self::shared::{Mailbox, Placed, Replier, TreeShared};
 pub(crate) use self::tasks::{Suspended, Tasks, Word};
 use super::child::Builder;
 use super::launch::{Launcher, Life, fitting};
-use crate::live::{Control, KILL_GRACE};
+use crate::error::KILL_GRACE;
+use crate::live::Control;
 use crate::rt::{self, Instant};
 use crate::sync::{mpsc, oneshot};
 

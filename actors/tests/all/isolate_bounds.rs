@@ -6,10 +6,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::common::{Tick, Tock, WATCHDOG};
+use mycelium::frame::Header;
+use mycelium::pool::{Pool, PoolRef};
 use mycelium::sweep::{StopFlag, Sweep, Trial};
 use mycelium::{
-    Actor, ActorRef, BoxError, Context, DEFAULT_RESUMPTIONS_MAX, Handler, Isolate, RunError, Service,
-    ServiceContext, Subscription, Subscriptions, Timestamp,
+    Actor, ActorRef, BoxError, Context, DEFAULT_RESUMPTIONS_MAX, Handler, Isolate, Responder, RunError,
+    Service, ServiceContext, Subscription, Subscriptions, Supervisor, Timestamp,
 };
 
 /// Ways for ever to go on.
@@ -29,11 +31,34 @@ enum Loop {
     Replays,
     /// Sleeps so long that the clock comes to its end.
     Ages,
+    /// Publishes what is refused.
+    Insists,
+    /// Publishes bytes that are no message.
+    Mumbles,
+    /// Replays nothing.
+    Pauses,
+    /// Tells an actor that has ended.
+    Tells,
+    /// Tells it as a recipient.
+    Addresses,
+    /// Asks an actor that has ended.
+    Asks,
+    /// Tells an actor of another isolate.
+    Strays,
+    /// Tells and asks a pool that has ended.
+    Hires,
+    /// Gives a pool the size that it has.
+    Resizes,
+    /// Has work done that blocks.
+    Blocks,
 }
 
 struct Endless {
     way: Loop,
     gone: Option<ActorRef<Sum>>,
+    /// Of another isolate.
+    afar: Option<ActorRef<Sum>>,
+    pools: Vec<PoolRef<Sum>>,
 }
 
 async fn yield_now() {
@@ -65,6 +90,22 @@ impl Service for Endless {
                     ctx.replay((0..).map(|n| (Timestamp::from_nanos(n), Tick(1)))).await?;
                 }
                 Loop::Ages => ctx.sleep(Duration::from_secs(100 * 365 * 24 * 3600)).await,
+                Loop::Insists => assert!(ctx.publish(Tock(1)).await.is_err()),
+                Loop::Mumbles => assert!(ctx.publish_wire(&Header::default(), &[]).await.is_err()),
+                Loop::Pauses => drop(ctx.replay(None::<(Timestamp, Tick)>).await?),
+                Loop::Tells => assert!(self.gone.as_ref().unwrap().tell(Tick(1)).await.is_err()),
+                Loop::Addresses => {
+                    let gone = self.gone.as_ref().unwrap().recipient::<Tick>();
+                    assert!(gone.tell(Tick(1)).await.is_err());
+                }
+                Loop::Asks => assert!(self.gone.as_ref().unwrap().ask(Total).await.is_err()),
+                Loop::Strays => assert!(self.afar.as_ref().unwrap().tell(Tick(1)).await.is_err()),
+                Loop::Hires => {
+                    assert!(self.pools[0].tell(Tick(1)).await.is_err());
+                    assert!(self.pools[0].ask(Total).await.is_err());
+                }
+                Loop::Resizes => self.pools[0].resize(2).await?,
+                Loop::Blocks => drop(ctx.spawn_blocking(|| ()).await),
             }
         }
     }
@@ -85,6 +126,25 @@ impl Handler<Tick> for Sum {
     }
 }
 
+struct Total;
+impl Responder<Total> for Sum {
+    type Reply = u64;
+    async fn answer(&mut self, _: &Total, _: &mut Context<Self>) -> u64 {
+        self.0
+    }
+}
+
+/// Takes one message, and refuses the next.
+struct Deaf;
+impl Service for Deaf {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        let _queue = ctx.subscribe(Subscription::<Tock>::fail().capacity(1))?;
+        ctx.stopped().await;
+        Ok(())
+    }
+}
+
 /// Runs `test` on a thread of its own, which may hang.
 fn watched<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, result) = mpsc::channel();
@@ -97,11 +157,43 @@ fn endless(way: Loop) -> Isolate {
     let gone = isolate.spawn(Sum::default()).unwrap();
     gone.stop();
     isolate.spawn(Sum::default()).unwrap();
-    isolate.spawn_service(Endless { way, gone: Some(gone) }).unwrap();
+    let mut pools = Vec::new();
+    if matches!(way, Loop::Hires | Loop::Resizes) {
+        let pool = Pool::new(Sum::default).workers(2).supervisor("pool");
+        let tree = isolate.supervise(&Supervisor::builder("root").supervisor(pool)).unwrap();
+        pools.push(tree.pool_ref::<Sum>("root/pool").unwrap());
+        if way == Loop::Hires {
+            isolate.block_on(tree.shutdown()).unwrap().unwrap();
+        }
+    }
+    if way == Loop::Insists {
+        isolate.spawn_service(Deaf).unwrap();
+        isolate.run().unwrap();
+        isolate.publish(Tock(1)).unwrap();
+    }
+    let afar = Isolate::new(2).spawn(Sum::default()).unwrap();
+    isolate.spawn_service(Endless { way, gone: Some(gone), afar: Some(afar), pools }).unwrap();
     isolate
 }
 
-const ENDLESS: [Loop; 6] = [Loop::Naps, Loop::Yields, Loop::Beats, Loop::Calls, Loop::Mourns, Loop::Replays];
+const ENDLESS: [Loop; 16] = [
+    Loop::Naps,
+    Loop::Yields,
+    Loop::Beats,
+    Loop::Calls,
+    Loop::Mourns,
+    Loop::Replays,
+    Loop::Insists,
+    Loop::Mumbles,
+    Loop::Pauses,
+    Loop::Tells,
+    Loop::Addresses,
+    Loop::Asks,
+    Loop::Strays,
+    Loop::Hires,
+    Loop::Resizes,
+    Loop::Blocks,
+];
 
 #[test]
 fn whatever_a_service_does_for_ever_counts() {
@@ -160,7 +252,7 @@ fn a_heartbeat_comes_to_the_default_bound_which_says_what_to_do() {
 fn a_heartbeat_runs_for_as_long_as_it_is_told() {
     let mut isolate = Isolate::new(1);
     let sum = isolate.spawn(Sum::default()).unwrap();
-    isolate.spawn_service(Endless { way: Loop::Beats, gone: None }).unwrap();
+    isolate.spawn_service(Endless { way: Loop::Beats, gone: None, afar: None, pools: Vec::new() }).unwrap();
     let beat = |isolate: &mut Isolate| isolate.with(&sum, |sum| sum.0);
     isolate.run_for(Duration::from_millis(9_999)).unwrap();
     assert_eq!((beat(&mut isolate), isolate.now()), (Some(9), crate::common::at_ms(9_999)));
@@ -326,7 +418,12 @@ fn a_stopped_sweep_waits_for_no_isolate_and_keeps_only_whole_results() {
                     isolate.limit_events(u64::MAX);
                     isolate.spawn_service(Ticks { count: u64::from(*n) })?;
                     if *n >= 10 {
-                        isolate.spawn_service(Endless { way: Loop::Beats, gone: None })?;
+                        isolate.spawn_service(Endless {
+                            way: Loop::Beats,
+                            gone: None,
+                            afar: None,
+                            pools: Vec::new(),
+                        })?;
                         let flag = stop.clone();
                         std::thread::spawn(move || flag.stop());
                     }

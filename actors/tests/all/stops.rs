@@ -102,28 +102,6 @@ fn a_destructor_that_panics_where_a_service_ends_is_its_panic() {
     });
 }
 
-/// Says how far it has come.
-struct Quick(Heard);
-impl Service for Quick {
-    type Error = BoxError;
-    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
-        self.0.add("begun");
-        ctx.publish(Tick(1)).await?;
-        self.0.add("published");
-        Ok(())
-    }
-}
-
-#[tokio::test]
-async fn a_service_that_is_told_to_stop_before_it_has_begun_comes_to_its_first_wait() {
-    let (bus, heard) = (MessageBus::new(), Heard::default());
-    let quick = bus.spawn_service(Quick(heard.clone())).unwrap();
-    quick.stop();
-    assert_eq!(quick.ended().await, StopReason::Normal);
-    assert_eq!(heard.words(), ["begun"]);
-    assert_eq!(bus.topics().iter().map(|topic| topic.published).sum::<u64>(), 0);
-}
-
 /// Learns that it has to stop only when it has been told, and finishes by its own hand then.
 struct Late {
     go: mpsc::UnboundedReceiver<()>,

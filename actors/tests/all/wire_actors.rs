@@ -1,13 +1,17 @@
 //! Actors and services that handle bytes, live and in an isolate.
 
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context as TaskContext, Waker};
 
 use mycelium::tree::{Child, Redelivery};
-use mycelium::wire::Wire;
+use mycelium::wire::{Layout, Messages, Visitor, Wire};
 use mycelium::{
-    Actor, BoxError, Context, Handler, Isolate, Service, ServiceContext, SpawnError, Subscriber,
-    Subscription, Subscriptions, Supervisor, Timestamp, WireMessage, WireSubscriber, WireTopics,
+    Actor, BoxError, Context, Handler, Isolate, Message, Retention, Service, ServiceContext, SpawnError,
+    Subscriber, Subscription, Subscriptions, Supervisor, Timestamp, WireMessage, WireSubscriber, WireTopics,
 };
 
 use crate::common::wire::{Counted, Mine, Price, Text, bytes, header, show};
@@ -310,4 +314,80 @@ fn what_a_service_of_an_isolate_leaves_unread_is_no_dead_letter_whether_it_comes
         (dead, stats.dropped_unsubscribed)
     });
     assert_eq!(lost, [(0, 2); 2]);
+}
+
+thread_local! {
+    /// What the author of `Chatty` does when one is encoded next.
+    static MEANWHILE: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
+}
+
+#[derive(Clone, Debug)]
+struct Chatty(u64);
+impl Message for Chatty {
+    const NAME: &'static str = "Chatty";
+    const TYPE_ID: u16 = 1_000;
+    const TOPIC: &'static str = "chatty";
+}
+impl rkyv::Archive for Chatty {
+    type Archived = rkyv::rend::u64_le;
+    type Resolver = ();
+    fn resolve(&self, (): (), out: rkyv::Place<Self::Archived>) {
+        out.write(rkyv::rend::u64_le::from_native(self.0));
+    }
+}
+impl<S: rkyv::rancor::Fallible + ?Sized> rkyv::Serialize<S> for Chatty {
+    fn serialize(&self, _: &mut S) -> Result<(), S::Error> {
+        let meanwhile = MEANWHILE.take();
+        meanwhile.into_iter().for_each(|act| act());
+        Ok(())
+    }
+}
+impl<D: rkyv::rancor::Fallible + ?Sized> rkyv::Deserialize<Chatty, D> for rkyv::rend::u64_le {
+    fn deserialize(&self, _: &mut D) -> Result<Chatty, D::Error> {
+        Ok(Chatty(self.to_native()))
+    }
+}
+impl Wire for Chatty {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: Self::ROOT_LEN, digest: 4 }];
+}
+struct OnlyChatty;
+impl Messages for OnlyChatty {
+    fn each<V: Visitor>(&self, visitor: &mut V) {
+        visitor.typed::<Chatty>();
+    }
+}
+
+/// Comes while a message is encoded, and is given that as bytes.
+struct Latecomer(Heard);
+impl Actor for Latecomer {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on_wire_with("chatty", Subscription::block().with_retained());
+    }
+}
+impl Handler<WireMessage> for Latecomer {
+    async fn handle(&mut self, message: &WireMessage, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(format!("{:?}", Chatty::decode(message.bytes())?));
+        Ok(())
+    }
+}
+
+#[test]
+fn in_an_isolate_code_of_a_messages_author_may_have_others_encoded() {
+    let (mut isolate, heard) = (Isolate::new(1), Heard::default());
+    isolate.contract(OnlyChatty).retain(Retention::<Chatty>::last()).unwrap();
+    let tree = isolate.supervise(&Supervisor::builder("root")).unwrap();
+    let mut outside = isolate.subscribe_wire("chatty").unwrap();
+    let words = heard.clone();
+    MEANWHILE.set(Some(Box::new(move || {
+        let late = Child::actor("late", move || Latecomer(words.clone()));
+        // It is begun with the first poll.
+        let _ = pin!(tree.start_child("root", late)).poll(&mut TaskContext::from_waker(Waker::noop()));
+    })));
+    isolate.publish(Chatty(7)).unwrap();
+    isolate.run().unwrap();
+    assert!(MEANWHILE.take().is_none());
+    assert_eq!(heard.words(), ["Chatty(7)"]);
+    assert_eq!(Chatty::decode(outside.try_recv().unwrap().bytes()).unwrap().0, 7);
+    assert!(outside.try_recv().is_none());
 }

@@ -62,6 +62,53 @@ impl Responder<Flush> for Busy {
     }
 }
 
+conformance!(a_shutdown_waits_for_the_message_in_hand);
+fn a_shutdown_waits_for_the_message_in_hand<H: Host>() {
+    let mut host = H::new();
+    let (diary, is_in) = (host.diary(), Arc::<AtomicBool>::default());
+    let busy = Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::clone(&is_in) };
+    let busy = host.spawn(busy).unwrap();
+    for number in [1, 2] {
+        host.tell(&busy, Tick(number)).unwrap();
+    }
+    host.until(|| is_in.load(Ordering::SeqCst));
+    host.shutdown();
+    assert!(!busy.is_alive());
+    assert_eq!(host.ended(&busy), StopReason::Shutdown);
+    host.has_heard(&diary, &["0 in 1", "500 out 1", "500 was shut down"]);
+    assert_eq!(host.letters().dead, 1, "what waited behind it");
+}
+
+/// Asks for its stop, and goes on.
+struct Stubborn;
+impl Service for Stubborn {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        std::future::pending().await
+    }
+}
+
+conformance!(a_shutdown_kills_and_names_who_is_late);
+fn a_shutdown_kills_and_names_who_is_late<H: Host>() {
+    let mut host = H::new();
+    let (diary, is_in) = (host.diary(), Arc::<AtomicBool>::default());
+    let busy = Busy { diary: diary.clone(), witness: Arc::default(), is_in: Arc::clone(&is_in) };
+    let busy = host.spawn(busy).unwrap();
+    let stubborn = host.spawn_service(Stubborn).unwrap();
+    host.tell(&busy, Tick(1)).unwrap();
+    host.until(|| is_in.load(Ordering::SeqCst));
+    host.settle();
+    let mut late = host.shutdown_within(Duration::from_millis(100));
+    late.sort_unstable();
+    assert_eq!(late, ["Busy", "Stubborn"]);
+    assert_eq!(host.ended(&busy), StopReason::Killed);
+    assert_eq!(host.wait(stubborn.ended()), StopReason::Killed);
+    host.advance(Duration::from_millis(600));
+    host.has_heard(&diary, &["0 in 1"]);
+    assert_eq!(host.letters().dead, 1, "what it had in hand");
+}
+
 conformance!(a_kill_drops_the_handler_where_it_waits);
 fn a_kill_drops_the_handler_where_it_waits<H: Host>() {
     let mut host = H::new();

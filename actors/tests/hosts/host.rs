@@ -14,8 +14,8 @@ use mycelium::frame::Header;
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
     Actor, ActorRef, AskError, DeadLetters, Message, Probe, PublishError, Replies, Retention, Service,
-    ServiceRef, SpawnError, StopReason, Takes, TellError, Timestamp, TopicStats, Tree, WirePublishError,
-    WireSubscriber,
+    ServiceRef, ShutdownError, SpawnError, StopReason, Takes, TellError, Timestamp, TopicStats, Tree,
+    WirePublishError, WireSubscriber,
 };
 
 pub(crate) use crate::offers::Offers;
@@ -166,7 +166,11 @@ pub(crate) trait Host: Sized {
     fn letters(&mut self) -> Letters;
     fn dead_letters(&self) -> DeadLetters;
     /// Ends all, in order.
-    fn shutdown(&mut self);
+    fn shutdown(&mut self) {
+        assert_eq!(self.shutdown_within(mycelium::SHUTDOWN_DEADLINE), Vec::<String>::new());
+    }
+    /// The same; who had to be killed because it was late.
+    fn shutdown_within(&mut self, limit: Duration) -> Vec<String>;
 
     /// A list for actors that write down what happens, and when.
     fn diary(&self) -> Diary {
@@ -193,6 +197,12 @@ pub(crate) trait Host: Sized {
             "{heard:?} comes before {expected:?}"
         );
     }
+}
+
+/// Those that a shutdown has killed, children of trees by their paths.
+pub(crate) fn who_was_late(late: &ShutdownError) -> Vec<String> {
+    let children = late.children.iter().map(ToString::to_string);
+    children.chain(late.missed.iter().map(|missed| missed.actor.name.to_owned())).collect()
 }
 
 /// What happened, each behind the millisecond after the beginning at which it did.

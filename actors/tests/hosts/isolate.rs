@@ -13,7 +13,7 @@ use mycelium::{
 };
 
 use crate::common::wire::Mine;
-use crate::host::{Host, Letters, Limits};
+use crate::host::{Host, Letters, Limits, who_was_late};
 use crate::offers::{ISOLATE, Offers};
 
 /// Nothing happens between two calls.
@@ -132,7 +132,11 @@ impl Host for InIsolate {
     fn dead_letters(&self) -> DeadLetters {
         self.0.dead_letters()
     }
-    fn shutdown(&mut self) {
-        self.0.shutdown().unwrap();
+    fn shutdown_within(&mut self, limit: Duration) -> Vec<String> {
+        match self.0.shutdown_within(limit) {
+            Ok(_) => Vec::new(),
+            Err(RunError::Late(late)) => who_was_late(&late),
+            Err(error) => panic!("{error}"),
+        }
     }
 }

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Notify;
 
 use crate::common::wire::Mine;
-use crate::host::{Host, Letters, Limits};
+use crate::host::{Host, Letters, Limits, who_was_late};
 use crate::offers::{LIVE, Offers};
 
 /// With one thread, time is virtual: it passes when nothing else is left to do and somebody waits for it.
@@ -163,7 +163,8 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
     fn dead_letters(&self) -> DeadLetters {
         self.bus.dead_letters()
     }
-    fn shutdown(&mut self) {
-        self.block_on(self.bus.shutdown()).unwrap();
+    fn shutdown_within(&mut self, limit: Duration) -> Vec<String> {
+        let ended = self.block_on(self.bus.shutdown_within(limit));
+        ended.map_or_else(|late| who_was_late(&late), |()| Vec::new())
     }
 }

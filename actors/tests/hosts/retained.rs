@@ -281,3 +281,75 @@ fn late_actors_get_what_a_naive_model_says<H: Host>() {
         host.shutdown();
     }
 }
+
+/// Is told steps; subscribes at one of them, or when it starts.
+struct Steps {
+    heard: Heard,
+    /// How long it waits before it subscribes.
+    waits: Option<Duration>,
+    at_start: bool,
+}
+#[derive(Clone, Copy)]
+enum Step {
+    Subscribe,
+    Say(u64),
+}
+impl Steps {
+    async fn subscribe(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if let Some(time) = self.waits {
+            ctx.sleep(time).await;
+        }
+        ctx.subscribe(late())?;
+        self.heard.add("subscribed");
+        Ok(())
+    }
+}
+impl Actor for Steps {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        if self.at_start { self.subscribe(ctx).await } else { Ok(()) }
+    }
+}
+impl Handler<Step> for Steps {
+    async fn handle(&mut self, step: &Step, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        match step {
+            Step::Subscribe => self.subscribe(ctx).await?,
+            Step::Say(number) => self.heard.add(format!("says {number}")),
+        }
+        Ok(())
+    }
+}
+impl Handler<Tick> for Steps {
+    async fn handle(&mut self, tick: &Tick, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.heard.add(format!("hears {}", tick.0));
+        Ok(())
+    }
+}
+
+conformance!(what_is_retained_comes_between_messages_that_were_sent_before_and_after_it);
+fn what_is_retained_comes_between_messages_that_were_sent_before_and_after_it<H: Host>() {
+    for waits in [None, Some(Duration::from_millis(2))] {
+        for (at_start, supervised) in [(false, false), (false, true), (true, false), (true, true)] {
+            let (mut host, heard) = (H::retaining(Retention::<Tick>::last_n(2)), Heard::default());
+            let words = heard.clone();
+            let make = move || Steps { heard: words.clone(), waits, at_start };
+            host.publish(Tick(6)).unwrap();
+            let tree = supervised
+                .then(|| host.supervise(Supervisor::builder("root").actor("steps", make.clone())).unwrap());
+            let steps = match &tree {
+                None => host.spawn(make()).unwrap(),
+                Some(tree) => host.child(tree, "root/steps").unwrap(),
+            };
+            if !at_start {
+                host.try_tell(&steps, Step::Subscribe).unwrap();
+            }
+            host.try_tell(&steps, Step::Say(1)).unwrap();
+            host.try_publish(Tick(7)).unwrap();
+            host.try_tell(&steps, Step::Say(2)).unwrap();
+            host.until(|| heard.words().len() >= 5);
+            host.settle();
+            assert_eq!(heard.take(), ["subscribed", "hears 6", "says 1", "hears 7", "says 2"]);
+            host.shutdown();
+        }
+    }
+}

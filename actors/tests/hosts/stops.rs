@@ -1,11 +1,12 @@
 //! Services that are told to stop: their next wait ends them, unless they end by their own hand.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use mycelium::tree::{Child, Notice, Shutdown, Strategy};
+use mycelium::tree::{Child, Notice, Restart, Shutdown, Strategy};
 use mycelium::{
-    Actor, ActorRef, BoxError, Context, Handler, Responder, Service, ServiceContext, Subscription,
-    Subscriptions, Supervisor,
+    Actor, ActorRef, BoxError, Context, Handler, Responder, Service, ServiceContext, StopReason,
+    Subscription, Subscriptions, Supervisor,
 };
 
 use crate::common::{Heard, PERIOD, Tick, Tock};
@@ -230,4 +231,112 @@ fn a_service_that_asks_for_its_stop_ends_by_its_own_hand<H: Host>() {
     }
     assert_eq!(host.shut_tree(&tree), Vec::<String>::new());
     assert_eq!(log.take(), ["begun", "1", "2", "3"]);
+}
+
+/// How somebody has a service end that no supervisor looks after.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Stop,
+    Shutdown,
+    Drain,
+}
+
+conformance!(a_service_without_a_supervisor_has_its_last_words_too);
+fn a_service_without_a_supervisor_has_its_last_words_too<H: Host>() {
+    for (end, reason) in [
+        (End::Stop, StopReason::Normal),
+        (End::Shutdown, StopReason::Shutdown),
+        (End::Drain, StopReason::Shutdown),
+    ] {
+        let (mut host, log, copies) = (H::new(), Heard::default(), Heard::default());
+        let tree = host.supervise(Supervisor::builder("root")).unwrap();
+        host.spawn(Copies(copies.clone())).unwrap();
+        let careful = host.spawn_service(Careful(log.clone())).unwrap();
+        host.until(|| log.words() == ["begun"]);
+        for number in 1..=3 {
+            host.publish(Tick(number)).unwrap();
+        }
+        match end {
+            End::Stop => careful.stop(),
+            End::Shutdown => host.shutdown(),
+            End::Drain => assert!(host.wait(tree.drain(HOUR)).is_ok()),
+        }
+        assert_eq!(host.wait(careful.ended()), reason, "{end:?}");
+        host.settle();
+        assert_eq!(log.take(), ["begun", "1", "2", "3"], "{end:?}");
+        // In a shutdown, actors end beside it.
+        if !matches!(end, End::Shutdown) {
+            assert_eq!(copies.take(), ["1", "2", "3"], "{end:?}");
+        }
+    }
+}
+
+struct Copies(Heard);
+impl Actor for Copies {
+    type Error = BoxError;
+    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
+        topics.on::<Tock>();
+    }
+}
+impl Handler<Tock> for Copies {
+    async fn handle(&mut self, tock: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.add(tock.0.to_string());
+        Ok(())
+    }
+}
+
+/// Says how far it has come.
+struct Quick(Heard);
+impl Service for Quick {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        self.0.add("begun");
+        ctx.publish(Tick(1)).await?;
+        ctx.sleep(HOUR).await;
+        Ok(())
+    }
+}
+
+conformance!(a_service_that_is_told_to_stop_before_it_has_begun_comes_to_a_wait, not live2: exact_time);
+fn a_service_that_is_told_to_stop_before_it_has_begun_comes_to_a_wait<H: Host>() {
+    let (mut host, heard) = (H::new(), Heard::default());
+    let quick = host.spawn_service(Quick(heard.clone())).unwrap();
+    quick.stop();
+    assert_eq!(host.wait(quick.ended()), StopReason::Normal);
+    assert_eq!(heard.words(), ["begun"]);
+}
+
+/// Returns; its first value panics when it is dropped.
+struct Loud {
+    life: u32,
+    heard: Heard,
+}
+impl Drop for Loud {
+    fn drop(&mut self) {
+        assert!(self.life > 0 || std::thread::panicking(), "told to, when dropped");
+    }
+}
+impl Service for Loud {
+    type Error = BoxError;
+    async fn run(&mut self, _: &ServiceContext) -> Result<(), BoxError> {
+        self.heard.add(format!("life {}", self.life));
+        Ok(())
+    }
+}
+
+conformance!(a_service_that_returns_and_panics_when_it_is_dropped_has_panicked);
+fn a_service_that_returns_and_panics_when_it_is_dropped_has_panicked<H: Host>() {
+    let (mut host, heard, seen) = (H::new(), Heard::default(), Heard::default());
+    let (words, notes, lives) = (heard.clone(), seen.clone(), AtomicU32::new(0));
+    let make = move || Loud { life: lives.fetch_add(1, Ordering::Relaxed), heard: words.clone() };
+    let root = Supervisor::builder("root").intensity(3, PERIOD).on_event(move |_, notice| {
+        if let Notice::Exited { id, reason } = notice {
+            notes.add(format!("{id} {reason}"));
+        }
+    });
+    let tree = host.supervise(root.child(Child::service("loud", make).restart(Restart::Transient))).unwrap();
+    host.until(|| seen.words().len() >= 2);
+    assert_eq!(heard.words(), ["life 0", "life 1"]);
+    assert_eq!(seen.words(), ["loud panicked: told to, when dropped", "loud normal"]);
+    assert_eq!(host.shut_tree(&tree), Vec::<String>::new());
 }

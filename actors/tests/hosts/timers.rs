@@ -226,6 +226,76 @@ fn an_interval_ends_with_the_life_of_its_actor_and_a_retried_beat_begins_no_othe
     }
 }
 
+/// Sets timers, and fails at its work when they are due; it tells its lives apart.
+struct Overtaken {
+    diary: Diary,
+    life: std::sync::Arc<std::sync::atomic::AtomicU32>,
+    /// How often a beat comes; else it comes once.
+    every: Option<Duration>,
+    /// Whether its second life sets a timer too.
+    again: bool,
+    timer: TimerHandle,
+}
+impl Actor for Overtaken {
+    type Error = BoxError;
+    async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        let life = u64::from(self.life.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        if life == 0 || self.again {
+            self.timer = match self.every {
+                Some(every) => ctx.schedule_every(every, Beat(life + 1)),
+                None => ctx.schedule_after(ms(10), Beat(life + 1)),
+            };
+        }
+        Ok(())
+    }
+}
+impl Handler<Beat> for Overtaken {
+    async fn handle(&mut self, beat: &Beat, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        self.diary.note(ctx.now(), format_args!("beat of life {}", beat.0));
+        if self.diary.heard.words().len() == 3 {
+            self.timer.cancel();
+        }
+        Ok(())
+    }
+}
+struct Work;
+impl Handler<Work> for Overtaken {
+    async fn handle(&mut self, _: &Work, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        ctx.sleep(ms(30)).await;
+        Err("told to".into())
+    }
+}
+
+conformance!(what_came_due_behind_a_handler_that_fails_is_not_for_the_next_life, not live2: exact_time);
+fn what_came_due_behind_a_handler_that_fails_is_not_for_the_next_life<H: Host>() {
+    let life_2: &[&str] = &["145 beat of life 2", "155 beat of life 2", "165 beat of life 2"];
+    for (every, again, expected) in [
+        (Some(ms(10)), false, &life_2[..0]),
+        (Some(ms(10)), true, life_2),
+        (None, false, &life_2[..0]),
+        (None, true, &life_2[..1]),
+    ] {
+        let mut host = H::new();
+        let diary = host.diary();
+        let (seen, life) = (diary.clone(), std::sync::Arc::default());
+        let make = move || Overtaken {
+            diary: seen.clone(),
+            life: std::sync::Arc::clone(&life),
+            every,
+            again,
+            timer: TimerHandle::default(),
+        };
+        let root = Supervisor::builder("root").intensity(9, PERIOD).backoff(backoff(100));
+        let tree = host.supervise(root.actor("overtaken", make)).unwrap();
+        let overtaken = host.child::<Overtaken>(&tree, "root/overtaken").unwrap();
+        host.advance(ms(5));
+        host.tell(&overtaken, Work).unwrap();
+        host.advance(ms(200));
+        host.has_heard(&diary, expected);
+        assert_eq!(host.shut_tree(&tree), Vec::<String>::new());
+    }
+}
+
 /// Is busy with each beat for longer than the period, and hears ticks too.
 #[derive(Default)]
 struct Late {
@@ -283,9 +353,9 @@ fn a_beat_that_was_called_off_does_not_come_out_from_behind_a_handler<H: Host>()
     impl Actor for Hasty {
         type Error = BoxError;
         async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-            let timer = ctx.schedule_every(ms(1), Beat(0));
+            let timers = [ctx.schedule_every(ms(1), Beat(0)), ctx.schedule_after(ms(1), Beat(1))];
             ctx.sleep(ms(5)).await;
-            timer.cancel();
+            timers.iter().for_each(TimerHandle::cancel);
             self.0.add("called off");
             Ok(())
         }

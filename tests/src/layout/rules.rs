@@ -167,6 +167,10 @@ const GLOBALS: &[(&str, &str)] = &[
     ("mailbox/src/confined.rs", "numbers that only tell threads apart"),
     ("actors/src/live/current.rs", "whose code a thread polls: set and taken back around each poll"),
     (
+        "actors/src/isolate/steps.rs",
+        "the isolate whose code a thread polls: set and taken back around each run",
+    ),
+    (
         "actors/src/live/wire/tap.rs",
         "when what a thread publishes took its place at another bus: set around each publish",
     ),

@@ -28,6 +28,7 @@ impl IsolateCore {
         let limit = first.map_or(until, |at| until.min(at.saturating_sub(1)));
         drop(feeds);
         self.other_work.set(if self.is_waited_for() { i64::MIN } else { self.timers.borrow().first() });
+        self.fed_at.set(self.order.taken());
         match feed.fire(self, limit) {
             Some(at) if first.is_none() => self.next_feed.set(Some((at, index))),
             Some(_) => self.look_at_feeds(),

@@ -13,11 +13,12 @@ use tokio::sync::oneshot;
 
 use super::{IsolateContext, Place, Room, Sleep, seat_of};
 use crate::by_value::sealed::{DispatchMessage, DispatchQuery};
-use crate::isolate::beat::Beat;
+use crate::isolate::beat::{Beat, Timed};
 use crate::isolate::core::IsolateCore;
 use crate::isolate::gauge::Gauge;
 use crate::isolate::lane::Lane;
 use crate::isolate::seat::{AnySeat, Seat};
+use crate::isolate::steps::step;
 use crate::isolate::sub::{
     AnswerStep, Called, HandleStep, PendingRequest, Repeats, ReplyStep, Rule, TakeStep, Takeable,
 };
@@ -25,7 +26,7 @@ use crate::isolate::waits::SeatWait;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
     Actor, AskError, Every, Handler, Replies, Responder, StopReason, Subscription, Takes, TellError,
-    TimerHandle,
+    TimerHandle, Timestamp,
 };
 
 /// The isolate's half of an [`ActorRef`](crate::ActorRef).
@@ -124,20 +125,11 @@ impl<A: Actor> IsolateRef<A> {
                 TellError::WrongThread(message)
             });
         };
-        A::dispatch(Offer { to: self, core, message, bounded: true })
+        A::dispatch(Offer { to: self, core, message })
     }
 
-    /// Queues a message of its own that is due now, however many wait.
-    pub(super) fn put<M>(&self, core: &IsolateCore, message: M)
-    where
-        A: Takes<M>,
-        M: Send + 'static,
-    {
-        // One that has ended has no use for it.
-        let _ = A::dispatch(Offer { to: self, core, message, bounded: false });
-    }
-
-    /// The same, for what `P` plays.
+    /// Queues a message of its own that is due now, as `P` plays it, however many wait. One that has ended
+    /// has no use for it.
     pub(super) fn put_as<T, P>(&self, core: &IsolateCore, message: T)
     where
         P: Called<A, T>,
@@ -161,7 +153,11 @@ impl<A: Actor> IsolateRef<A> {
                     Room { place: &self.place, lanes: self.lane_for::<M>().into_iter().collect() }.await;
                     attempt = self.offer(message);
                 }
-                other => return other.map_err(|error| self.named(error)),
+                Ok(()) => return Ok(()),
+                Err(error) => {
+                    step().await;
+                    return Err(self.named(error));
+                }
             }
         }
     }
@@ -238,20 +234,35 @@ impl<A: Actor> IsolateRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        let mut answer = self.send_query(query)?;
-        poll_fn(|cx| {
-            let polled = Pin::new(&mut answer).poll(cx);
-            if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
-                core.note_wait(SeatWait::Answer(self.place.seat));
-            }
-            polled
-        })
-        .await
-        .map_err(|_| AskError::Stopped)
+        let answered = match self.send_query(query) {
+            Ok(mut answer) => poll_fn(|cx| {
+                let polled = Pin::new(&mut answer).poll(cx);
+                if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
+                    core.note_wait(SeatWait::Answer(self.place.seat));
+                }
+                polled
+            })
+            .await
+            .map_err(|_| AskError::Stopped),
+            Err(error) => Err(error),
+        };
+        if answered.is_err() {
+            step().await;
+        }
+        answered
     }
 }
 
 impl<A: Actor> IsolateContext<A> {
+    /// Sets a timer for a message that comes once.
+    pub(super) fn begin_timer<M>(&self, message: M, at: Timestamp, handle: &TimerHandle)
+    where
+        A: Takes<M>,
+        M: Send + 'static,
+    {
+        A::dispatch(SetTimer { ctx: self, message, at, handle });
+    }
+
     /// Sets the first of these beats.
     pub(super) fn begin_beat<M>(&self, message: M, every: Every, handle: TimerHandle)
     where
@@ -267,16 +278,14 @@ struct Offer<'a, A: Actor, M> {
     to: &'a IsolateRef<A>,
     core: &'a IsolateCore,
     message: M,
-    /// Whether there has to be room.
-    bounded: bool,
 }
 
 impl<A: Actor, M> Offer<'_, A, M> {
     #[inline(always)]
     fn queue<T: 'static, P: Called<A, T>>(self, hold: impl FnOnce(M) -> T) -> Result<(), TellError<M>> {
-        let Self { to, core, message, bounded } = self;
+        let Self { to, core, message } = self;
         let Some(lane) = to.lane::<T, P>(core) else { return Err(TellError::Stopped(message)) };
-        if bounded && (core.is_full() || !lane.is_open()) {
+        if core.is_full() || !lane.is_open() {
             return Err(TellError::Full(message, None));
         }
         push(core, &lane, hold(message));
@@ -328,6 +337,29 @@ impl<A: Takes<M>, M: Send + 'static> DispatchMessage<A, M> for LookAtLane<'_, A>
     }
 }
 
+/// A message that is to come once.
+struct SetTimer<'a, A: Actor, M> {
+    ctx: &'a IsolateContext<A>,
+    message: M,
+    at: Timestamp,
+    handle: &'a TimerHandle,
+}
+
+impl<A: Takes<M>, M: Send + 'static> DispatchMessage<A, M> for SetTimer<'_, A, M> {
+    type Output = ();
+
+    fn by_value(self) {
+        self.ctx.once::<_, TakeStep>(self.at, Takeable::new(self.message), self.handle);
+    }
+
+    fn by_reference(self)
+    where
+        A: Handler<M>,
+    {
+        self.ctx.once::<_, HandleStep>(self.at, self.message, self.handle);
+    }
+}
+
 /// The first of the beats with this message.
 struct FirstBeat<'a, A: Actor, M> {
     ctx: &'a IsolateContext<A>,
@@ -336,20 +368,26 @@ struct FirstBeat<'a, A: Actor, M> {
     handle: TimerHandle,
 }
 
+impl<A: Actor, M> FirstBeat<'_, A, M> {
+    fn set<T: Clone + 'static, P: Called<A, T>>(self, hold: impl FnOnce(M) -> T) {
+        let Self { ctx, message, every, handle } = self;
+        let (due, life) = (ctx.place().now() + every.first(), ctx.life());
+        ctx.beat::<_, P>(Beat::new(Timed::new(hold(message), life, handle), every, due));
+    }
+}
+
 impl<A: Takes<M>, M: Clone + Send + 'static> DispatchMessage<A, M> for FirstBeat<'_, A, M> {
     type Output = ();
 
     fn by_value(self) {
-        let Self { ctx, message, every, handle } = self;
-        ctx.beat::<_, TakeStep>(Beat::new(Takeable::new(message), every, ctx.first_of(every), handle));
+        self.set::<_, TakeStep>(Takeable::new);
     }
 
     fn by_reference(self)
     where
         A: Handler<M>,
     {
-        let Self { ctx, message, every, handle } = self;
-        ctx.beat::<_, HandleStep>(Beat::new(message, every, ctx.first_of(every), handle));
+        self.set::<_, HandleStep>(|message| message);
     }
 }
 

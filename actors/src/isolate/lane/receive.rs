@@ -5,6 +5,7 @@ use std::rc::Rc;
 use mycelium_mailbox::Lent;
 
 use super::{Lane, LaneWay, ToAll};
+use crate::isolate::retained::PublishedAt;
 
 /// What a lane knows of a receiver, whatever its messages are.
 pub(crate) trait LaneReceiving {
@@ -78,9 +79,9 @@ pub(crate) trait Receive<M>: LaneReceiving {
         let _ = sender;
         false
     }
-    /// Takes a retained message, which was published at this time, before all others: see
+    /// Takes a retained message: see
     /// [`Subscription::with_retained`](crate::Subscription::with_retained). It counts for no capacity.
-    fn give(&self, sender: u32, at: i64, message: Lent<'_, M>);
+    fn give(&self, published: PublishedAt, message: Lent<'_, M>);
     /// Notes that it is about to be delivered, where it may have to be tried again.
     fn hold(&self, message: Lent<'_, M>) {
         let _ = message;

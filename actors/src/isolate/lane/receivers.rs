@@ -18,6 +18,7 @@ use std::cell::{Cell, Ref, RefCell};
 use mycelium_mailbox::Lent;
 
 use super::receive::{LaneReceiving, Receive};
+use crate::isolate::retained::PublishedAt;
 use crate::isolate::{OUTSIDE, let_go};
 use crate::subscription::Terms;
 
@@ -316,7 +317,7 @@ impl<M> Receive<M> for Nobody {
         false
     }
 
-    fn give(&self, _: u32, _: i64, _: Lent<'_, M>) {}
+    fn give(&self, _: PublishedAt, _: Lent<'_, M>) {}
 }
 
 /// A receiver is looked at, or moved.

@@ -2,7 +2,9 @@
 
 use std::any::Any;
 use std::rc::Rc;
-use std::task::Waker;
+use std::task::{Poll, Waker};
+
+use mycelium_mailbox::Stop;
 
 use crate::isolate::Waiting;
 use crate::isolate::monitors::TellStep;
@@ -35,8 +37,17 @@ pub(crate) trait AnySeat: 'static {
     }
     /// Ends it: nothing more is delivered. Its `stopping` runs unless its own code panicked.
     fn end(&self, reason: StopReason);
-    /// Ends it normally once no handler runs or waits.
-    fn ask_stop(&self);
+    /// Ends it so once no handler runs or waits.
+    fn ask_stop(&self, stop: Stop);
+    /// A service asks when it is to stop, and ends by its own hand from now on: whether it is to now.
+    fn asks_for_stop(&self) -> bool {
+        false
+    }
+    /// Ready when the service that sits there was told to stop.
+    fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
+        let _ = waker;
+        Poll::Pending
+    }
     /// Ends it for this reason once no handler runs or waits: one that it depends on has ended so.
     fn ask_end(&self, _reason: StopReason) {}
     /// Drops its code where it waits.

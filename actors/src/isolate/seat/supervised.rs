@@ -31,8 +31,6 @@ pub(super) struct SeatWard<A: Actor> {
     probed: Cell<bool>,
     /// A handler waits.
     at_work: Cell<bool>,
-    /// Its supervisor wants it to stop: for good, or to come back with its group.
-    shutdown: Cell<Option<Stop>>,
     attempts: RefCell<Attempts>,
     /// What its handler has, if it may be tried again.
     hand: RefCell<Option<Rc<dyn HandedMessage>>>,
@@ -114,7 +112,6 @@ pub(crate) fn seat_actor<A: Actor>(
         is_new: Cell::new(false),
         probed: Cell::new(false),
         at_work: Cell::new(false),
-        shutdown: Cell::new(None),
         attempts: RefCell::new(Attempts::new(attempts_max)),
         hand: RefCell::default(),
         has_left_hand: Cell::new(false),
@@ -156,7 +153,7 @@ impl<A: Actor> Seat<A> {
 
     /// The same of what comes now and is handled at once.
     pub(crate) fn takes_in_hand(&self, always: bool) -> bool {
-        self.retries(always) && self.is_ready()
+        self.retries(always) && self.is_open.get() && self.is_ready()
     }
 
     pub(crate) fn take_in_hand(&self, hand: Rc<dyn HandedMessage>) {
@@ -209,11 +206,6 @@ impl<A: Actor> Seat<A> {
             ward.is_new.set(false);
             ward.reporter.started();
         }
-    }
-
-    /// What it is asked to do if it is asked to stop.
-    pub(super) fn wanted_stop(&self) -> Stop {
-        self.ward.as_ref().and_then(|ward| ward.shutdown.get()).unwrap_or(Stop::Life)
     }
 
     /// A handler has been polled: it waits, or has returned.
@@ -293,8 +285,7 @@ impl<A: Actor> SeatedChild for Seat<A> {
         ward.is_new.set(true);
         ward.probed.set(false);
         ward.at_work.set(false);
-        ward.shutdown.set(None);
-        self.stop_asked.set(false);
+        self.stop_asked.set(None);
         self.failed_dependency.take();
         self.kill_asked.set(false);
         if let Some(ctx) = ward.spare.take() {
@@ -319,9 +310,7 @@ impl<A: Actor> SeatedChild for Seat<A> {
     }
 
     fn ask_shutdown(&self, for_good: bool) {
-        let Some(ward) = &self.ward else { return };
-        ward.shutdown.set(Some(if for_good { Stop::ForGood } else { Stop::Pause }));
-        self.ask_stop();
+        self.ask_stop(if for_good { Stop::ForGood } else { Stop::Pause });
         if self.hook.get() == Some(Hook::Stopping) {
             self.resume();
         }

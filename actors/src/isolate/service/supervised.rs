@@ -3,12 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
+use mycelium_mailbox::Stop;
 use mycelium_supervisor::engine::LifeId;
 
 use super::{ServiceSeat, run_in};
-use crate::isolate::remember;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::tree::{Factory, Reporter, SeatSite, SeatedChild};
 use crate::isolate::waits::SeatWait;
@@ -19,30 +19,15 @@ use crate::{Service, StopReason};
 pub(super) struct ServiceWard<S> {
     reporter: Reporter,
     factory: Factory<S>,
-    stopped: Cell<bool>,
-    /// Whether the loop of this life was polled.
-    begun: Cell<bool>,
-    /// Whether this life has asked when it should stop: then it ends by its own hand, and else at the wait
-    /// that it is in.
-    by_hand: Cell<bool>,
     /// Whether its supervisor wants to know that it makes progress.
     probed: Cell<bool>,
-    /// Who waits for `stopped`.
-    waiting: RefCell<Vec<Waker>>,
     last_end: RefCell<Option<StopReason>>,
 }
 
 impl<S> ServiceWard<S> {
-    /// Its loop was polled and waits: whether it ends there.
-    pub(super) fn ends_here(&self) -> bool {
-        self.begun.set(true);
-        self.stopped.get() && !self.by_hand.get()
-    }
-
     /// A life is over.
     pub(super) fn over(&self, reason: &StopReason) {
         *self.last_end.borrow_mut() = Some(reason.clone());
-        self.waiting.take();
         self.reporter.parked(reason);
     }
 }
@@ -54,11 +39,7 @@ pub(crate) fn seat_service<S: Service>(site: SeatSite, factory: &Factory<S>) -> 
     let ward = ServiceWard {
         reporter: site.reporter(),
         factory: Factory::clone(factory),
-        stopped: Cell::new(false),
-        begun: Cell::new(false),
-        by_hand: Cell::new(false),
         probed: Cell::new(false),
-        waiting: RefCell::default(),
         last_end: RefCell::default(),
     };
     let seat: Rc<dyn AnySeat> = Rc::new(ServiceSeat {
@@ -66,7 +47,9 @@ pub(crate) fn seat_service<S: Service>(site: SeatSite, factory: &Factory<S>) -> 
         index,
         waker,
         run: RefCell::default(),
-        end_asked: RefCell::default(),
+        life: RefCell::default(),
+        begun: Cell::new(false),
+        stop_watchers: RefCell::default(),
         wait: Cell::new(SeatWait::Outside),
         retired: RefCell::default(),
         ended: RefCell::default(),
@@ -81,11 +64,9 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
     fn begin_life(&self, life: LifeId) {
         let Some(ward) = &self.ward else { return };
         ward.reporter.begin(life);
-        ward.stopped.set(false);
-        ward.begun.set(false);
-        ward.by_hand.set(false);
         ward.probed.set(false);
-        self.end_asked.take();
+        self.begun.set(false);
+        self.life.take();
         match StopReason::catch(&*ward.factory) {
             Ok(service) => {
                 *self.run.borrow_mut() =
@@ -97,15 +78,8 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
         }
     }
 
-    fn ask_shutdown(&self, _: bool) {
-        let Some(ward) = &self.ward else { return };
-        ward.stopped.set(true);
-        if ward.by_hand.get() {
-            ward.waiting.take().into_iter().for_each(Waker::wake);
-        } else if ward.begun.get() {
-            // Where it waits.
-            self.end(StopReason::Shutdown);
-        }
+    fn ask_shutdown(&self, for_good: bool) {
+        self.ask_stop(if for_good { Stop::ForGood } else { Stop::Pause });
     }
 
     fn give_up(&self, reason: &str) {
@@ -140,19 +114,6 @@ impl<S: Service> SeatedChild for ServiceSeat<S> {
         {
             ward.reporter.does(true);
         }
-    }
-
-    fn ends_by_hand(&self) {
-        self.ward.iter().for_each(|ward| ward.by_hand.set(true));
-    }
-
-    fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
-        let Some(ward) = &self.ward else { return Poll::Pending };
-        if ward.stopped.get() {
-            return Poll::Ready(());
-        }
-        remember(&ward.waiting, waker);
-        Poll::Pending
     }
 
     fn retire(&self, shut_down: bool) {

@@ -4,7 +4,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
 use mycelium_mailbox::Lent;
 use mycelium_supervisor as pure;
@@ -16,6 +15,7 @@ use super::seats::Seats;
 use crate::StopReason;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::lane::{HandsOn, LaneReceiving, Receive};
+use crate::isolate::retained::PublishedAt;
 use crate::isolate::seat::AnySeat;
 use crate::isolate::signals::LoopSignals;
 use crate::tree::{CallError, Launcher, Pools};
@@ -39,13 +39,6 @@ pub(crate) trait SeatedChild {
     fn path(&self) -> Arc<str>;
     /// It says that it is ready.
     fn says_ready(&self);
-    /// It ends by its own hand, and not where it waits when it is asked to.
-    fn ends_by_hand(&self) {}
-    /// Ready when it was asked to end.
-    fn poll_stopped(&self, waker: &Waker) -> Poll<()> {
-        let _ = waker;
-        Poll::Pending
-    }
     /// Its supervisor wants to know from now on when it has something to do, and when it has done it.
     /// What it has now, if anything: `true`.
     fn probe(&self) -> bool;
@@ -286,8 +279,8 @@ impl<M: 'static> Receive<M> for GuardedReceiver<M> {
         self.to.misses(sender)
     }
 
-    fn give(&self, sender: u32, at: i64, message: Lent<'_, M>) {
-        self.to.give(sender, at, message);
+    fn give(&self, published: PublishedAt, message: Lent<'_, M>) {
+        self.to.give(published, message);
     }
 }
 

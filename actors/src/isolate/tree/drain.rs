@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mycelium_mailbox::Stop;
 use mycelium_supervisor::Call;
 
 use super::handle::IsolateTree;
@@ -78,7 +79,7 @@ impl IsolateTree {
         for index in self.here().map(|(core, _)| services(core)).unwrap_or_default() {
             let seat = || self.here()?.0.seat(index);
             if let Some(seat) = seat() {
-                seat.ask_stop();
+                seat.ask_stop(Stop::ForGood);
             }
             while seat().is_some_and(|seat| !seat.has_ended()) && self.place.now() < deadline {
                 self.place.sleep(PAUSE_MIN).await;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
-use mycelium_mailbox::enter;
 use mycelium_supervisor as pure;
 use pure::engine::{Body, Engine, Estate, Host, Left, LifeId, NodeId, ROOT, Report};
 use pure::{CallId, ChildInfo, Event, ExitReason};
@@ -19,6 +18,7 @@ use super::seats::Seats;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::feed::AnyFeed;
 use crate::isolate::seat::AnySeat;
+use crate::isolate::steps::enter;
 use crate::isolate::{RunError, remember};
 use crate::tree::{Builder, CallError, MissedMark, Pools, SourceSeen, SpecError, fitting};
 use crate::{PENDING_RESTARTS_MAX, PendingRestart, Timestamp};

@@ -1,0 +1,98 @@
+//! The end of an isolate in order: trees first, then everybody else.
+
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use mycelium_mailbox::Stop;
+
+use super::core::IsolateCore;
+use super::handle::Place;
+use super::seat::AnySeat;
+use super::steps::enter;
+use super::{Isolate, IsolateStats, IsolateTree, OUTSIDE, RunError};
+use crate::StopReason;
+use crate::error::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
+
+impl Isolate {
+    /// Ends everybody, with [`SHUTDOWN_DEADLINE`] of virtual time to do so.
+    ///
+    /// # Errors
+    /// See [`shutdown_within`](Self::shutdown_within).
+    pub fn shutdown(&mut self) -> Result<IsolateStats, RunError> {
+        self.shutdown_within(SHUTDOWN_DEADLINE)
+    }
+
+    /// Shuts the trees down, the last one first, each as [`Tree::shutdown`](crate::Tree::shutdown) does. Then
+    /// all other actors and services are asked at once: each actor finishes the message in hand and runs
+    /// `stopping`, with [`StopReason::Shutdown`], and each service ends where it waits, or by its own hand.
+    /// The clock moves as far as they need it. After `limit` of virtual time those still alive are killed; if
+    /// the trees have taken all of it, the others have half a second, or `limit` if that is less.
+    ///
+    /// ```
+    /// # use mycelium::{Context, Isolate, Result, actor};
+    /// # use std::time::Duration;
+    /// struct Writer;
+    /// #[actor]
+    /// impl Writer {
+    ///     #[on(direct)]
+    ///     async fn write(&mut self, _: &String, ctx: &mut Context<Self>) -> Result {
+    ///         ctx.sleep(Duration::from_secs(1)).await;
+    ///         Ok(())
+    ///     }
+    /// }
+    /// let mut isolate = Isolate::new(42);
+    /// let writer = isolate.spawn(Writer)?;
+    /// isolate.tell(&writer, "half a line".to_owned())?;
+    /// isolate.run_for(Duration::from_millis(500))?;
+    /// isolate.shutdown()?;
+    /// assert!(!writer.is_alive());
+    /// assert_eq!(isolate.now().as_nanos(), 1_000_000_000, "it finishes what it has begun");
+    /// # Ok::<(), mycelium::BoxError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`RunError::Late`] names who had to be killed. See [`RunError`] for the others: what `stopping` did
+    /// may fail like any handler.
+    pub fn shutdown_within(&mut self, limit: Duration) -> Result<IsolateStats, RunError> {
+        let deadline = self.now() + limit;
+        let mut late = ShutdownError::default();
+        for tree in self.core.trees().iter().rev() {
+            let tree = IsolateTree::new(&self.core, tree);
+            let left = deadline.saturating_since(self.now());
+            self.block_on(tree.stop_within(left))?;
+            late.children.extend(tree.missed());
+        }
+        let left = deadline.saturating_since(self.now()).max(limit.min(KILL_GRACE));
+        let mut alive = alive(&self.core);
+        enter(&self.core, || alive.iter().rev().for_each(|(_, seat)| seat.ask_stop(Stop::ForGood)));
+        let all_over = poll_fn(|cx| {
+            alive.retain(|(_, seat)| !seat.is_over());
+            alive.iter().for_each(|(_, seat)| seat.watch(cx.waker()));
+            if alive.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+        });
+        let time = Place::new(&self.core, OUTSIDE).sleep(left);
+        self.block_on(async {
+            tokio::select! {
+                biased;
+                () = all_over => {}
+                () = time => {}
+            }
+        })?;
+        for (number, seat) in alive.iter().filter(|(_, seat)| !seat.is_over()) {
+            let actor = self.core.identity(*number, seat.name());
+            late.missed.push(Missed { actor, killed: true });
+            if let Err(panicked) = enter(&self.core, || StopReason::catch(|| seat.kill())) {
+                seat.end(panicked);
+            }
+        }
+        drop(alive);
+        self.run_to(self.now().as_nanos())?;
+        if late == ShutdownError::default() { Ok(self.stats()) } else { Err(RunError::Late(late)) }
+    }
+}
+
+fn alive(core: &IsolateCore) -> Vec<(u32, Rc<dyn AnySeat>)> {
+    core.seats().into_iter().filter(|(_, seat)| !seat.is_over()).collect()
+}
