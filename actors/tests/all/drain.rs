@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::{Heard, PERIOD, Tick, Tock, on_both_runtimes};
 use mycelium::rand_core::Rng;
-use mycelium::tree::{Backoff, Child, ExitReason, Restart, Shutdown};
+use mycelium::tree::{Child, ExitReason, Restart, Shutdown};
 use mycelium::{
     Actor, ActorRef, BoxError, Context, Handler, MessageBus, PublishError, Service, ServiceContext,
     StopReason, Subscription, Subscriptions, Supervisor, WeakBus,
@@ -213,47 +213,6 @@ async fn each_of_two_ends_at_once_names_all_that_was_killed_since_its_beginning(
 }
 
 #[tokio::test]
-async fn a_source_that_does_not_stop_is_named() {
-    struct Deaf;
-    impl Service for Deaf {
-        type Error = BoxError;
-        async fn run(&mut self, _: &ServiceContext) -> Result<(), BoxError> {
-            std::future::pending().await
-        }
-    }
-    let bus = MessageBus::new();
-    let deaf = || Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(60)));
-    let tree = Supervisor::builder("root").child(deaf()).start(&bus).await.unwrap();
-    let error = tree.drain(Duration::from_millis(10)).await.unwrap_err();
-    assert_eq!(error.sources, ["root/deaf".into()]);
-    // Within the limit of the drain it is killed in its own time, and named for that.
-    let tree = Supervisor::builder("root").child(deaf()).start(&bus).await.unwrap();
-    let error = tree.drain(LONG).await.unwrap_err();
-    assert_eq!((error.sources.len(), &*error.killed), (0, &["root/deaf".into()][..]));
-}
-
-#[tokio::test]
-async fn a_child_in_backoff_is_waited_for_only_if_messages_wait_for_it() {
-    for waits in [false, true] {
-        let (bus, log, total) = (MessageBus::new(), Heard::default(), Arc::default());
-        let initial = if waits { Duration::from_millis(50) } else { Duration::from_secs(3600) };
-        let backoff = Backoff { initial, cap: initial, ..Backoff::default() };
-        let root = Supervisor::builder("root").intensity(5, PERIOD).backoff(backoff).child(sum(&log, &total));
-        let tree = root.start(&bus).await.unwrap();
-        let tocks = bus.publisher::<Tock>().unwrap();
-        tocks.publish(Tock(13)).await.unwrap();
-        if waits {
-            tocks.publish(Tock(4)).await.unwrap();
-            // Its fall comes after the first look, perhaps.
-            tocks.publish(Tock(3)).await.unwrap();
-        }
-        log.wait_for("-sum").await;
-        tree.drain(LONG).await.unwrap();
-        assert_eq!(total.load(Ordering::SeqCst), if waits { 7 } else { 0 });
-    }
-}
-
-#[tokio::test]
 async fn a_source_that_a_restart_brings_back_is_stopped_again() {
     let (bus, log) = (MessageBus::new(), Heard::default());
     let (published, total) = (Arc::<AtomicU64>::default(), Arc::default());
@@ -414,77 +373,6 @@ fn outsiders_are_taken_again_when_the_bus_is_told_so() {
         bus.shutdown().await.unwrap();
         bus.resume_ingress();
         assert!(tocks.publish(Tock(3)).await.is_err(), "a closed bus stays closed");
-    });
-}
-
-/// Handles nothing before the gate is open, then counts.
-struct Gated(Arc<tokio::sync::Semaphore>, Arc<AtomicU64>);
-impl Actor for Gated {
-    type Error = BoxError;
-}
-impl Handler<Tock> for Gated {
-    async fn handle(&mut self, tock: &Tock, _: &mut Context<Self>) -> Result<(), BoxError> {
-        let _pass = self.0.acquire().await?;
-        self.1.fetch_add(tock.0, Ordering::SeqCst);
-        Ok(())
-    }
-}
-
-#[test]
-fn what_is_told_through_a_reference_during_a_drain_is_handled() {
-    on_both_runtimes(|| async {
-        let (bus, total) = (MessageBus::new(), Arc::<AtomicU64>::default());
-        let gate = Arc::new(tokio::sync::Semaphore::new(0));
-        let (held, count) = (Arc::clone(&gate), Arc::clone(&total));
-        let gated = Child::actor("gated", move || Gated(Arc::clone(&held), Arc::clone(&count)));
-        let tree = Supervisor::builder("root").child(gated).start(&bus).await.unwrap();
-        let gated = tree.actor_ref::<Gated>("root/gated").unwrap();
-        gated.tell(Tock(1)).await.unwrap();
-        let ticks = bus.publisher::<Tick>().unwrap();
-        let outside = async {
-            while ticks.try_publish(Tick(0)).is_ok() {
-                tokio::task::yield_now().await;
-            }
-            gated.tell(Tock(2)).await.unwrap();
-            gate.add_permits(1);
-        };
-        let (drained, ()) = tokio::join!(tree.drain(LONG), outside);
-        drained.unwrap();
-        assert_eq!(total.load(Ordering::SeqCst), 3);
-        assert!(gated.tell(Tock(4)).await.is_err(), "it has ended");
-    });
-}
-
-#[test]
-fn of_two_drains_at_once_each_names_what_its_own_tree_has_left() {
-    on_both_runtimes(|| async {
-        let bus = MessageBus::new();
-        let start = async |id: &'static str, tells: u64| {
-            let gate = Arc::new(tokio::sync::Semaphore::new(0));
-            let gated = Child::actor("gated", move || Gated(Arc::clone(&gate), Arc::default()));
-            let gated = gated.shutdown(Shutdown::Timeout(Duration::from_millis(20)));
-            let tree = Supervisor::builder(id).child(gated).start(&bus).await.unwrap();
-            let gated = tree.actor_ref::<Gated>(&format!("{id}/gated")).unwrap();
-            for number in 0..tells {
-                gated.tell(Tock(number)).await.unwrap();
-            }
-            tree
-        };
-        let (three, seven) = (start("three", 3).await, start("seven", 7).await);
-        // One that is given up is no longer entered into.
-        let dropped = tokio::time::timeout(Duration::from_millis(5), three.drain(LONG)).await;
-        assert!(dropped.is_err());
-        let short = Duration::from_millis(20);
-        let (left, right) = tokio::join!(three.drain(short), seven.drain(short));
-        for (error, actor, waiting) in [(left, "three/gated", 2), (right, "seven/gated", 6)] {
-            let error = error.unwrap_err();
-            let mut left: Vec<_> =
-                error.left.iter().map(|left| (&*left.actor, left.messages, left.in_hand)).collect();
-            left.sort_unstable();
-            assert_eq!(left, [(actor, 1, true), (actor, waiting, false)]);
-            assert_eq!(error.messages, waiting + 1);
-            assert_eq!(error.killed, [actor.into()]);
-        }
     });
 }
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::common::{Heard, PERIOD, Tick, observer, on_both_runtimes};
-use mycelium::tree::{Child, Shutdown, StartError, Strategy};
+use crate::common::{Heard, PERIOD, observer, on_both_runtimes};
+use mycelium::tree::{Child, Shutdown, StartError};
 use mycelium::{
-    Actor, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext, StopReason,
-    Subscriptions, Supervisor,
+    Actor, BoxError, Context, Handler, MessageBus, Responder, Service, ServiceContext, StopReason, Supervisor,
 };
 
 const SHORT: Duration = Duration::from_millis(50);
@@ -28,54 +27,6 @@ impl Responder<Life> for Worker {
     async fn answer(&mut self, _: &Life, _: &mut Context<Self>) -> u32 {
         0
     }
-}
-
-/// Ready at the first tick; 13 is unlucky.
-struct Warm;
-impl Actor for Warm {
-    type Error = BoxError;
-    fn subscriptions(&self, topics: &mut Subscriptions<Self>) {
-        topics.on::<Tick>();
-    }
-}
-impl Handler<Tick> for Warm {
-    async fn handle(&mut self, tick: &Tick, ctx: &mut Context<Self>) -> Result<(), BoxError> {
-        assert_ne!(tick.0, 13);
-        ctx.ready();
-        Ok(())
-    }
-}
-
-#[test]
-fn the_next_child_starts_when_an_actor_says_that_it_is_ready_in_each_life() {
-    on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Heard::default());
-        let ticks = bus.publisher::<Tick>().unwrap();
-        let root = Supervisor::builder("root").strategy(Strategy::RestForOne).intensity(10, PERIOD);
-        let root = root.on_event(observer(&log)).child(Child::actor("warm", || Warm).ready_when_told());
-        let start = root.actor("next", || Worker).start(&bus);
-        tokio::pin!(start);
-        tokio::select! {
-            biased;
-            _ = &mut start => panic!("nobody has ticked"),
-            () = tokio::time::sleep(SHORT) => {}
-        }
-        assert_eq!(log.words(), [""; 0]);
-        ticks.publish(Tick(1)).await.unwrap();
-        let tree = start.await.unwrap();
-        assert_eq!(log.words(), ["started warm", "started next"]);
-
-        ticks.publish(Tick(13)).await.unwrap();
-        log.wait_for("stopped next").await;
-        tokio::time::sleep(SHORT).await;
-        assert_eq!(log.words().len(), 4, "the next life is not ready: {:?}", log.words());
-        ticks.publish(Tick(2)).await.unwrap();
-        while log.words().len() < 6 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        assert_eq!(log.words()[4..], ["started warm", "started next"]);
-        tree.shutdown().await.unwrap();
-    });
 }
 
 /// Says that it is ready once it is let go.
@@ -180,24 +131,6 @@ fn a_service_that_is_never_ready_and_a_supervisor_can_time_out_too() {
         let inner = Child::supervisor(inner).start_timeout(SHORT);
         let error = Supervisor::builder("root").child(inner).start(&bus).await.unwrap_err();
         assert!(error.to_string().contains("not ready after 50ms"), "{error}");
-    });
-}
-
-#[test]
-fn a_restart_that_hangs_is_tried_again_and_the_mailbox_survives() {
-    on_both_runtimes(|| async {
-        let (bus, log) = (MessageBus::new(), Heard::default());
-        let (stuck, child) = sleeper(0);
-        let root = Supervisor::builder("root").intensity(10, PERIOD).on_event(observer(&log)).child(child);
-        let tree = root.start(&bus).await.unwrap();
-        let sleeper = tree.actor_ref::<Sleeper>("root/sleeper").unwrap();
-        stuck.store(2, Ordering::SeqCst);
-        sleeper.tell(13).await.unwrap();
-        // It is answered by the fourth life, after two whose start hung.
-        assert_eq!(sleeper.ask(Life).await.unwrap(), 1);
-        let failed = log.words().iter().filter(|line| line.contains("not ready after")).count();
-        assert_eq!(failed, 2, "{:?}", log.words());
-        tree.shutdown().await.unwrap();
     });
 }
 

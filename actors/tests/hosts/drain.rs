@@ -1,16 +1,16 @@
 //! Draining a tree: what is queued is handled, or named.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use mycelium::tree::{Builder, Child, ExitReason};
+use mycelium::tree::{Backoff, Builder, Child, ExitReason, Shutdown};
 use mycelium::{
     Actor, BoxError, Context, DeadLetterCause, Handler, Service, ServiceContext, StopReason, Subscriptions,
     Supervisor, Tree,
 };
 
-use crate::common::{Heard, Tick, Tock, at_once};
+use crate::common::{Heard, PERIOD, Tick, Tock, at_once};
 use crate::host::Host;
 
 const LONG: Duration = Duration::from_secs(50);
@@ -106,7 +106,7 @@ fn a_drain_past_its_limit_names_what_is_left<H: Host>() {
         let (total, log) = (Arc::clone(&total), log.clone());
         move || Sum(Arc::clone(&total), log.clone())
     });
-    let root = Supervisor::builder("root").child(child.shutdown(mycelium::tree::Shutdown::BrutalKill));
+    let root = Supervisor::builder("root").child(child.shutdown(Shutdown::BrutalKill));
     let tree = host.supervise(root).unwrap();
     let sum = host.child::<Sum>(&tree, "root/sum").unwrap();
     for number in [0, 1, 2] {
@@ -211,4 +211,131 @@ fn a_source_that_is_started_during_a_drain_is_stopped_and_its_last_words_are_han
     let (tree, heard) = with_last_words(&mut host, [1, 2]);
     let drained = host.wait(tree.drain(LONG)).unwrap();
     assert_eq!((drained.sources, heard.take()), (3, ["1", "2", "3"].map(str::to_owned).to_vec()));
+}
+
+/// Never ends by itself.
+struct Deaf;
+impl Service for Deaf {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        std::future::pending().await
+    }
+}
+
+conformance!(a_source_that_does_not_stop_is_named);
+fn a_source_that_does_not_stop_is_named<H: Host>() {
+    let deaf = || Child::service("deaf", || Deaf).shutdown(Shutdown::Timeout(Duration::from_millis(60)));
+    let mut host = H::new();
+    let tree = host.supervise(Supervisor::builder("root").child(deaf())).unwrap();
+    host.settle();
+    let error = host.wait(tree.drain(Duration::from_millis(10))).unwrap_err();
+    assert_eq!(error.sources, ["root/deaf".into()]);
+    // Within the limit of the drain it is killed in its own time, and named for that.
+    let tree = host.supervise(Supervisor::builder("root").child(deaf())).unwrap();
+    host.settle();
+    let error = host.wait(tree.drain(LONG)).unwrap_err();
+    assert_eq!((error.sources.len(), &*error.killed), (0, &["root/deaf".into()][..]));
+}
+
+/// Adds up, and fails at 13.
+struct Unlucky(Arc<AtomicU32>, Heard);
+impl Actor for Unlucky {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        self.1.add("fell");
+    }
+}
+impl Handler<u32> for Unlucky {
+    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if *number == 13 {
+            return Err("an unlucky number".into());
+        }
+        self.0.fetch_add(*number, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+conformance!(a_child_in_backoff_is_waited_for_only_if_messages_wait_for_it);
+fn a_child_in_backoff_is_waited_for_only_if_messages_wait_for_it<H: Host>() {
+    for waits in [false, true] {
+        let (mut host, log, total) = (H::new(), Heard::default(), Arc::<AtomicU32>::default());
+        let (words, sum) = (log.clone(), Arc::clone(&total));
+        let initial = if waits { Duration::from_millis(50) } else { Duration::from_secs(3600) };
+        let root = Supervisor::builder("root")
+            .intensity(5, PERIOD)
+            .backoff(Backoff { initial, cap: initial, ..Backoff::default() })
+            .actor("unlucky", move || Unlucky(Arc::clone(&sum), words.clone()));
+        let tree = host.supervise(root).unwrap();
+        let unlucky = host.child::<Unlucky>(&tree, "root/unlucky").unwrap();
+        let numbers: &[u32] = if waits { &[13, 4, 3] } else { &[13] };
+        numbers.iter().for_each(|number| host.try_tell(&unlucky, *number).unwrap());
+        host.until(|| !log.words().is_empty());
+        host.wait(tree.drain(LONG)).unwrap();
+        assert_eq!(total.load(Ordering::Relaxed), if waits { 7 } else { 0 });
+    }
+}
+
+/// Handles what it is told once the gate is open.
+struct Gated(Arc<AtomicBool>, Arc<AtomicU32>);
+impl Actor for Gated {
+    type Error = BoxError;
+}
+impl Handler<u32> for Gated {
+    async fn handle(&mut self, number: &u32, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+        while !self.0.load(Ordering::SeqCst) {
+            ctx.sleep(Duration::from_millis(1)).await;
+        }
+        self.1.fetch_add(*number, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+fn gated(gate: &Arc<AtomicBool>, total: &Arc<AtomicU32>) -> Child {
+    let (gate, total) = (Arc::clone(gate), Arc::clone(total));
+    Child::actor("gated", move || Gated(Arc::clone(&gate), Arc::clone(&total)))
+}
+
+conformance!(what_is_told_through_a_reference_during_a_drain_is_handled);
+fn what_is_told_through_a_reference_during_a_drain_is_handled<H: Host>() {
+    let (mut host, gate, total) = (H::new(), Arc::default(), Arc::default());
+    let tree = host.supervise(Supervisor::builder("root").child(gated(&gate, &total))).unwrap();
+    let told = host.child::<Gated>(&tree, "root/gated").unwrap();
+    host.tell(&told, 1).unwrap();
+    host.wait(async {
+        let mut drain = std::pin::pin!(tree.drain(LONG));
+        assert!(at_once(drain.as_mut()).is_none());
+        told.tell(2).await.unwrap();
+        gate.store(true, Ordering::SeqCst);
+        drain.await.unwrap();
+    });
+    assert_eq!(total.load(Ordering::SeqCst), 3);
+    assert!(host.tell(&told, 4).is_err(), "it has ended");
+}
+
+conformance!(of_two_drains_at_once_each_names_what_its_own_tree_has_left);
+fn of_two_drains_at_once_each_names_what_its_own_tree_has_left<H: Host>() {
+    let mut host = H::new();
+    let mut start = |id: &'static str, tells: u32| {
+        let child = gated(&Arc::default(), &Arc::default());
+        let child = child.shutdown(Shutdown::Timeout(Duration::from_millis(20)));
+        let tree = host.supervise(Supervisor::builder(id).child(child)).unwrap();
+        let told = host.child::<Gated>(&tree, &format!("{id}/gated")).unwrap();
+        (0..tells).for_each(|number| host.tell(&told, number).unwrap());
+        tree
+    };
+    let (three, seven) = (start("three", 3), start("seven", 7));
+    // One that is given up is no longer entered into.
+    host.wait(async { assert!(at_once(three.drain(LONG)).is_none()) });
+    let short = Duration::from_millis(20);
+    let (left, right) = host.wait(async { tokio::join!(three.drain(short), seven.drain(short)) });
+    for (error, actor, waiting) in [(left, "three/gated", 2), (right, "seven/gated", 6)] {
+        let error = error.unwrap_err();
+        let mut left: Vec<_> =
+            error.left.iter().map(|left| (&*left.actor, left.messages, left.in_hand)).collect();
+        left.sort_unstable();
+        assert_eq!(left, [(actor, 1, true), (actor, waiting, false)]);
+        assert_eq!(error.messages, waiting + 1);
+        assert_eq!(error.killed, [actor.into()]);
+    }
 }

@@ -36,6 +36,7 @@ mod order;
 mod policies;
 mod pools;
 mod probes;
+mod readiness;
 mod recipients;
 mod resilience;
 mod retained;
