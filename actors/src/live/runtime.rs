@@ -10,7 +10,6 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::bus::BusCore;
@@ -18,6 +17,7 @@ use super::members::Members;
 use super::thread::is_own;
 use crate::SpawnError;
 use crate::rt::{self, Instant};
+use crate::sync::oneshot;
 
 /// Whether this runtime takes no more tasks: one that has ended, or is about to, drops them at once.
 pub(crate) fn has_ended(runtime: &Handle) -> bool {

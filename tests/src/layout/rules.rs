@@ -166,6 +166,7 @@ const ABSENT: &[Absent] = &[
 const GLOBALS: &[(&str, &str)] = &[
     ("mailbox/src/confined.rs", "numbers that only tell threads apart"),
     ("actors/src/live/current.rs", "whose code a thread polls: set and taken back around each poll"),
+    ("actors/src/live/thread.rs", "whose own thread it is: set once, when the thread begins"),
     (
         "actors/src/isolate/steps.rs",
         "the isolate whose code a thread polls: set and taken back around each run",
