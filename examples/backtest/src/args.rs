@@ -36,7 +36,7 @@ pub enum Command {
     Report(StrategyArgs),
 }
 
-/// Flags of the commands that every [program](crate::program) of a strategy has.
+/// Flags of the commands that every [program](mod@crate::program) of a strategy has.
 #[derive(Debug, Args)]
 pub struct StrategyArgs {
     /// As those of a strategy of one's own, whose parameters are `--fast`, `--slow` and `--flip`
