@@ -397,6 +397,25 @@ fn somebody_goes_on_looking_when_the_runtime_of_the_one_who_looked_has_ended() {
 }
 
 #[test]
+fn a_circle_is_named_though_nobody_drives_the_first_runtime_of_its_bus() {
+    on_both_runtimes(|| async {
+        // It has no timers either.
+        let setup = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (bus, log) = (MessageBus::builder().circle_after(SOON).build(), Log::of_program());
+        log.0.lock().unwrap().retain(|line| !line.contains("Ping#2"));
+        let entered = setup.enter();
+        let _idle = bus.spawn(Polite).unwrap();
+        drop(entered);
+        let ping = ping_pong(&bus, true);
+        let asked = tokio::spawn(async move { ping.ask(Flush).await });
+        log.wait_for(&["Ping#2 waits for an answer of Pong#3"]).await;
+        asked.abort();
+        setup.shutdown_background();
+        assert!(bus.shutdown_within(SOON).await.is_err());
+    });
+}
+
+#[test]
 fn a_bus_on_which_nobody_waits_has_no_timer() {
     on_both_runtimes(|| async {
         let metrics = tokio::runtime::Handle::current().metrics();

@@ -82,6 +82,8 @@ pub(super) struct Driver {
     news: News,
     /// While this bus ends: messages of the peer were passed over, which it will never see acknowledged.
     skipped: bool,
+    /// The peer has wanted topics since it is the process that it is.
+    wanted_some: bool,
     /// How much the peer had acknowledged at this time, while this bus drains.
     heard: (u64, Instant),
 }
@@ -136,6 +138,7 @@ impl Driver {
             pings: VecDeque::new(),
             news: News::default(),
             skipped: false,
+            wanted_some: false,
             heard: (0, Instant::now()),
             hub,
             peer,
@@ -186,6 +189,9 @@ impl Driver {
     /// Does what was ordered.
     fn obey(&mut self) {
         let (seen, Orders { phase, paused, wanted }) = self.hub.orders();
+        if phase == Phase::Draining && self.phase != phase {
+            self.heard = (self.link.stats().acknowledged, Instant::now());
+        }
         (self.seen, self.phase) = (seen, phase);
         self.inflow.pause(paused);
         self.open_mailboxes();
@@ -230,6 +236,7 @@ impl Driver {
             Err(error) => {
                 if let AttachError::PeerRestarted { lost } = error {
                     // Its subscribers have died with it.
+                    self.wanted_some = false;
                     self.outflow.leave(&mut self.link);
                     self.outflow.begin_all_anew();
                     match self.broken {
@@ -381,6 +388,7 @@ impl Driver {
         self.outflow.begin_anew(&self.link.take_withdrawn());
         self.interest.clear();
         self.interest.extend(self.link.interest());
+        self.wanted_some |= !self.interest.is_empty();
         self.outflow.follow(&self.interest);
         let names = self.outflow.names();
         self.peer.tell(|stats| stats.wants = names);

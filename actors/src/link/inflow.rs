@@ -91,8 +91,6 @@ pub(super) struct Inflow {
     refused: u64,
     /// Messages of topics that have come after so many wait.
     paused: Option<u64>,
-    /// How many of them there are.
-    late: u64,
     /// Questions wait: too many answers do.
     pub(super) questions_wait: bool,
 }
@@ -113,7 +111,6 @@ impl Inflow {
             held_bytes_max,
             refused: 0,
             paused: None,
-            late: 0,
             questions_wait: false,
         }
     }
@@ -122,13 +119,13 @@ impl Inflow {
     pub(super) fn pause(&mut self, paused: bool) {
         if self.paused.is_some() != paused {
             self.paused = paused.then_some(self.arrived);
-            self.late = 0;
         }
     }
 
     /// Messages that have come since the pause has begun, and wait for its end.
     pub(super) fn late(&self) -> u64 {
-        self.late
+        let rests = Rests { topics_after: self.paused, questions: false };
+        self.channels.iter().map(|backlog| backlog.resting(rests)).sum()
     }
 
     /// Whether as much waits here as may.
@@ -275,7 +272,6 @@ impl Inflow {
 
     fn hold(&mut self, channel: u32, header: &Header, bytes: &[u8], mail: Option<DirectMail>) {
         let at = self.place(channel);
-        self.late += u64::from(self.paused.is_some() && mail.is_none());
         self.arrived += 1;
         let (arrival, value) = (self.arrived, WireValue::new(*header, bytes));
         self.channels[at].others.push_back(BacklogEntry { arrival, value, mail });

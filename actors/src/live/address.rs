@@ -61,6 +61,10 @@ pub(crate) trait Member: Send + Sync {
     fn runtime(&self) -> Option<Runtime> {
         None
     }
+    /// Whether it is a service on a thread of its own, which nobody else keeps from saying that it is alive.
+    fn keeps_itself(&self) -> bool {
+        false
+    }
     /// What a probe sees.
     fn pulse(&self) -> Pulse;
     /// Ends what it is doing, where it waits, as a failure with this reason; kills what cannot be ended in

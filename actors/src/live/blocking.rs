@@ -33,6 +33,8 @@ pub(crate) fn block_on<F: Future>(work: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut cx = Context::from_waker(&waker);
     let mut note = None;
+    // What the code around this waits for stays noted: it waits for that still when this is done.
+    let _around = current::set_noted_aside();
     without_cancellation(|| {
         loop {
             match work.as_mut().poll(&mut cx) {

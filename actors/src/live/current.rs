@@ -235,6 +235,20 @@ pub(crate) fn unnote(wait: Wait, number: u64) {
     }
 }
 
+/// What the code that runs has noted in this poll, to be noted again when this is dropped.
+pub(super) struct NotedAside(Noted);
+
+/// Forgets it meanwhile.
+pub(super) fn set_noted_aside() -> NotedAside {
+    NotedAside(take_noted().0)
+}
+
+impl Drop for NotedAside {
+    fn drop(&mut self) {
+        NOTED.with(|noted| noted.set(Notes { now: self.0, ..noted.get() }));
+    }
+}
+
 /// What the code that runs has noted in this poll, which is forgotten, and what its member's note says.
 #[cold]
 pub(super) fn take_noted() -> (Noted, Noted) {

@@ -21,6 +21,7 @@ use super::address::Member;
 use super::bus::BusCore;
 use super::cancel::CancelPoint;
 use super::current;
+use super::runtime::{has_timers, sleep_on_a_thread};
 use crate::rt::{self, AbortHandle};
 use crate::sync::{AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
 
@@ -233,9 +234,14 @@ impl Lookout {
     }
 
     async fn look_out(&self) {
-        let mut watch = LookoutWatch::default();
+        let (mut watch, pause) = (LookoutWatch::default(), self.circle_after / LOOKS);
+        let has_timers = has_timers();
         loop {
-            rt::sleep(self.circle_after / LOOKS).await;
+            if has_timers {
+                rt::sleep(pause).await;
+            } else {
+                sleep_on_a_thread(pause).await;
+            }
             let Some(core) = self.core.upgrade() else { return };
             let waiting = core.members.waiting();
             if waiting.is_empty() {
@@ -276,7 +282,8 @@ impl Drop for LookoutEnd {
         let over = task.over;
         drop(task);
         let waits = |core: Arc<BusCore>| !core.members.waiting().is_empty();
-        if !over && lookout.core.upgrade().is_some_and(waits) {
+        // One that has panicked would do so again.
+        if !over && !std::thread::panicking() && lookout.core.upgrade().is_some_and(waits) {
             lookout.arm();
         }
     }

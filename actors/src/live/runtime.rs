@@ -55,9 +55,11 @@ impl Runtimes {
     /// that may keep it, unless there is nothing else but those of `members`.
     pub(super) fn home(&self, members: &Members) -> Option<Handle> {
         let lives = |runtime: &Handle| cfg!(shuttle) || !has_ended(runtime);
-        let known = [self.given.as_ref(), self.first.get()].into_iter().flatten().find(|home| lives(home));
-        let known = known.cloned().or_else(|| Handle::try_current().ok().filter(lives));
-        known.or_else(|| members.waiting().iter().filter_map(|member| member.runtime()).find(lives))
+        let here = || Handle::try_current().ok();
+        // The first one may live and be driven no more; where somebody waits just now is driven.
+        let shared = [self.given.clone(), here().filter(|_| !is_own()), self.first.get().cloned(), here()];
+        let home = shared.into_iter().flatten().find(lives);
+        home.or_else(|| members.waiting().iter().filter_map(|member| member.runtime()).find(lives))
     }
 }
 
@@ -99,6 +101,11 @@ pub(crate) async fn sleep_anywhere(duration: Duration) {
     sleep_on_a_thread(duration).await;
 }
 
+/// Whether the runtime that runs this has timers. It cannot be asked: one without them panics.
+pub(super) fn has_timers() -> bool {
+    catch_unwind(|| drop(rt::sleep(Duration::ZERO))).is_ok()
+}
+
 /// Waits for `work`, and not for longer than this: then `None`.
 pub(crate) async fn within_anywhere<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let (mut work, mut limit) = (pin!(work), pin!(sleep_anywhere(limit)));
@@ -110,7 +117,7 @@ pub(crate) async fn within_anywhere<T>(limit: Duration, work: impl Future<Output
 }
 
 /// Waits on a thread that ends with whoever waits. Without a thread to be had it is never ready.
-async fn sleep_on_a_thread(duration: Duration) {
+pub(super) async fn sleep_on_a_thread(duration: Duration) {
     let (until_dropped, dropped) = channel::<()>();
     let (rings, has_rung) = oneshot::channel::<()>();
     let waiting = move || {

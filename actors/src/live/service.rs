@@ -51,6 +51,8 @@ struct Post {
     waits: Waits,
     task: SetOnce<AbortHandle>,
     runtime: Handle,
+    /// That runtime is a thread of its own.
+    own_thread: bool,
 }
 
 impl Member for Post {
@@ -98,6 +100,10 @@ impl Member for Post {
 
     fn runtime(&self) -> Option<Handle> {
         Some(self.runtime.clone())
+    }
+
+    fn keeps_itself(&self) -> bool {
+        self.own_thread
     }
 
     fn pulse(&self) -> Pulse {
@@ -244,13 +250,14 @@ impl BusCore {
         service: S,
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
-        self.launch_service_on(&self.runtime()?, service, supervision)
+        self.launch_service_on(&self.runtime()?, false, service, supervision)
     }
 
-    /// The same on this runtime.
+    /// The same on this runtime, which may be a thread of its own.
     pub(super) fn launch_service_on<S: Service>(
         self: &Arc<Self>,
         runtime: &Handle,
+        own_thread: bool,
         service: S,
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
@@ -269,6 +276,7 @@ impl BusCore {
             waits: Waits::new(Arc::clone(&core.lookout)),
             task: SetOnce::new(),
             runtime: runtime.clone(),
+            own_thread,
         });
         let member: Arc<dyn Member> = Arc::clone(&post) as _;
         let exit = |seat, reason| Exit { post: Arc::clone(&post), core: Arc::clone(core), seat, reason };

@@ -284,7 +284,7 @@ impl MessageBus {
         supervision: Option<Supervision>,
     ) -> Result<LiveServiceRef, SpawnError> {
         let (runtime, entry) = self.core.start_thread(thread)?;
-        let service = self.core.launch_service_on(&runtime, service, supervision)?;
+        let service = self.core.launch_service_on(&runtime, true, service, supervision)?;
         entry.come(service.member());
         Ok(service)
     }

@@ -330,6 +330,33 @@ impl Responder<Sum> for Helped {
     }
 }
 
+/// Keeps its own thread, and says nothing meanwhile.
+struct Silent;
+
+impl Service for Silent {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.alive();
+        std::thread::sleep(SHORT * 20);
+        ctx.alive();
+        ctx.stopped().await;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_service_that_keeps_its_own_thread_is_stuck() {
+    on_both_runtimes(|| async {
+        let (bus, log) = (MessageBus::new(), Heard::default());
+        let child = Child::service("silent", || Silent).on_thread(OwnThread::new("silent"));
+        let child = child.health(Health::within(SHORT * 2));
+        let root = Supervisor::builder("root").on_event(observer(&log));
+        let tree = root.child(child).start(&bus).await.unwrap();
+        log.wait_for("stuck silent").await;
+        tree.shutdown().await.unwrap();
+    });
+}
+
 #[test]
 fn who_waits_for_a_task_that_keeps_their_own_thread_is_not_stuck() {
     on_both_runtimes(|| async {

@@ -208,10 +208,9 @@ impl Made {
     }
 
     fn batch_ended(&mut self, py: Python<'_>) -> PyResult<()> {
-        match self.failed.take() {
-            Some(error) => Err(error),
-            None => self.flush(py),
-        }
+        // What came behind a batch that failed before a query counts as handled, and is handed out too.
+        let flushed = self.flush(py);
+        self.failed.take().map_or(flushed, Err)
     }
 
     fn answer(&mut self, py: Python<'_>, query: &Encoded, host: &Host) -> PyResult<Encoded> {
@@ -238,6 +237,8 @@ impl Made {
     /// A batch has failed in front of a query. An error of an answer ends no life, and this one is to.
     fn fails_before(&mut self, py: Python<'_>, error: PyErr) -> PyErr {
         self.failed = Some(error.clone_ref(py));
+        // The query has its answer.
+        self.then = None;
         error
     }
 
@@ -259,7 +260,11 @@ impl Made {
         let done = self.hooks.resumed.bind(py).call1((answer,));
         let done = match (done, &self.then) {
             (Err(error), Some(Then::Query(_))) => return Err(self.fails_before(py, error)),
-            (done, _) => done?,
+            (Err(error), _) => {
+                self.asked = false;
+                return Err(error);
+            }
+            (Ok(done), _) => done,
         };
         if self.then.is_some() && !self.context.get().is_paused() {
             return self.goes_on(py, host);

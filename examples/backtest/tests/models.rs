@@ -95,6 +95,11 @@ fn at_once_is_a_part_and_whole_is_nothing() {
     let at_once = run(&thin(), on_bar(0, |ctx| _ = ctx.buy(Ticket::new(50).immediate_or_cancel())));
     assert_eq!(at_once.open_trades[0].size, 20.0);
     assert_eq!(at_once.orders[0].status, OrderStatus::Expired);
+    // At the close too: nothing is left for the next open.
+    let closes = thin().fill_at(FillAt::OnClose);
+    let at_close = run(&closes, on_bar(0, |ctx| _ = ctx.buy(Ticket::new(50).immediate_or_cancel())));
+    assert_eq!(at_close.open_trades[0].size, 20.0);
+    assert_eq!(at_close.orders[0].status, OrderStatus::Expired);
     let whole = run(&thin(), on_bar(0, |ctx| _ = ctx.buy(Ticket::new(50).fill_or_kill())));
     assert!(whole.open_trades.is_empty());
     // Two orders share what there is.

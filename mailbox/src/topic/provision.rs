@@ -6,7 +6,9 @@
 //! lock is taken again then, and if a lane has come meanwhile, all is done once more. After [`ROUNDS_MAX`]
 //! rounds the lanes that still come are passed over: they subscribe while the message is being published, so
 //! it counts as published before. Not where the topic retains: one that has come before this message was
-//! retained would not have it either way. There it is all done again for as long as lanes come.
+//! retained would not have it either way. There it is all done again for as long as lanes come, though not for
+//! ever: a key function that subscribes whenever it is called would hold the publish up, so that after
+//! [`ROUNDS_RETAINED_MAX`] rounds those that still come miss this one message.
 //!
 //! Any copy serves any lane. Copies of plain data are cheap: they are made before the first look, for as many
 //! lanes as there seem to be. Others are made once it is known that everybody has room.
@@ -19,6 +21,9 @@ use crate::sync::Arc;
 
 /// How often lanes that come meanwhile make a publish look again.
 const ROUNDS_MAX: u32 = 8;
+
+/// The same where the topic retains.
+const ROUNDS_RETAINED_MAX: u32 = 1_024;
 
 /// The lanes that conflate, at one moment.
 pub(super) type Keyed<V> = Arc<Vec<Arc<Lane<V>>>>;
@@ -79,7 +84,8 @@ impl<V: Payload> Provision<V> {
         } else {
             enough && self.as_of == producer.lanes_ever
         };
-        let is_enough = self.rounds >= ROUNDS_MAX && self.others == 0;
+        let rounds_max = if self.others == 0 { ROUNDS_MAX } else { ROUNDS_RETAINED_MAX };
+        let is_enough = self.rounds >= rounds_max;
         if complete || is_enough {
             return None;
         }

@@ -29,12 +29,13 @@ impl Driver {
     }
 
     /// Whether the peer ends too, as far as can be seen, and takes as little of this bus as this bus of it:
-    /// they would wait for each other for ever.
+    /// they would wait for each other for ever. That it wanted topics, and wants none any more, is what can be
+    /// seen; a peer that never wanted any has until the limit.
     fn is_in_vain(&mut self) -> bool {
         let acknowledged = self.link.stats().acknowledged;
         let written = self.line.as_ref().is_some_and(|line| line.written == line.out.len());
-        let wants_nothing = self.link.interest().next().is_none() && self.outflow.is_empty();
-        if acknowledged != self.heard.0 || !written || !self.skipped || !wants_nothing {
+        let wants_no_more = self.wanted_some && self.interest.is_empty() && self.outflow.is_empty();
+        if acknowledged != self.heard.0 || !written || !self.skipped || !wants_no_more {
             self.heard = (acknowledged, Instant::now());
         }
         self.heard.1.elapsed() >= PATIENCE

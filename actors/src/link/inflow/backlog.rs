@@ -71,6 +71,11 @@ impl Backlog {
         self.tried.is_empty() && self.others.is_empty()
     }
 
+    /// How many messages wait for this, and not for room.
+    pub(super) fn resting(&self, rests: Rests) -> u64 {
+        self.others.iter().filter(|held| held.rests(rests)).count() as u64
+    }
+
     /// The strands of what waits.
     pub(super) fn strands(&self) -> impl Iterator<Item = Strand> {
         self.tried.iter().map(|tried| tried.strand).chain(self.others.iter().map(BacklogEntry::strand))

@@ -22,9 +22,9 @@ async fn take_turns() {
     }
 }
 
-/// Has it do so where the code of `member` runs.
+/// Has it do so where the code of `member` runs, unless that alone decides who has a turn there.
 fn turns_of(member: &dyn Member) -> JoinHandle<()> {
-    let runtime = member.runtime();
+    let runtime = member.runtime().filter(|_| !member.keeps_itself());
     let _entered = runtime.as_ref().map(rt::enter);
     rt::spawn(take_turns())
 }

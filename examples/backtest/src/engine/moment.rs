@@ -94,6 +94,9 @@ impl Engine {
             for at in 0..self.book.len() {
                 if self.book[at].on_close && !self.book[at].ended {
                     self.fill_on_close(at);
+                    if self.book[at].order.time_in_force == TimeInForce::ImmediateOrCancel {
+                        self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
+                    }
                 }
             }
             self.book.retain(|working| !working.ended);
