@@ -33,10 +33,10 @@ impl Report {
         write_trades(&self.trades, out)
     }
 
-    /// The order log as CSV: what was asked for, what became of it and why, and what was filled at which mean
-    /// price. `size_in` says in what the size is: `units`, `value`, a share of what can be bought for
-    /// (`cash`) or of the `equity`, or `target` and one of them. An order that protects a trade has the size of
-    /// the trade.
+    /// The order log as CSV: what was asked for, what became of it and why, and what was filled at which
+    /// mean price. `size_in` says in what the size is: `units`, `value`, a share of what can be bought for
+    /// (`cash`) or of the `equity`, or `target` and one of them. An order that protects a trade has the
+    /// size of the trade.
     ///
     /// # Errors
     /// Those of the writer.
