@@ -1,14 +1,14 @@
 //! What a publish to lanes needs of the message's author: copies, and the keys by which lanes conflate.
 //!
 //! # Protocol
-//! `Clone` and key functions may take long, panic, publish to the same topic, subscribe or leave. So they run
-//! where no lock is held, before anything is stored, for the lanes that a look under the lock has found; the
-//! lock is taken again then, and if a lane has come meanwhile, all is done once more. After [`ROUNDS_MAX`]
-//! rounds the lanes that still come are passed over: they subscribe while the message is being published, so
-//! it counts as published before. Not where the topic retains: one that has come before this message was
-//! retained would not have it either way. There it is all done again for as long as lanes come, though not for
-//! ever: a key function that subscribes whenever it is called would hold the publish up, so that after
-//! [`ROUNDS_RETAINED_MAX`] rounds those that still come miss this one message.
+//! `Clone` and key functions may take long, panic, publish to the same topic, subscribe or leave. So they
+//! run where no lock is held, before anything is stored, for the lanes that a look under the lock has
+//! found; the lock is taken again then, and if a lane has come meanwhile, all is done once more. After
+//! [`ROUNDS_MAX`] rounds the lanes that still come are passed over: they subscribe while the message is
+//! being published, so it counts as published before. Not where the topic retains: one that has come before
+//! this message was retained would not have it either way. There it is all done again for as long as lanes
+//! come, though not for ever: a key function that subscribes whenever it is called would hold the publish
+//! up, so that after [`ROUNDS_RETAINED_MAX`] rounds those that still come miss this one message.
 //!
 //! Any copy serves any lane. Copies of plain data are cheap: they are made before the first look, for as many
 //! lanes as there seem to be. Others are made once it is known that everybody has room.

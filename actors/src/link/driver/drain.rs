@@ -29,8 +29,8 @@ impl Driver {
     }
 
     /// Whether the peer ends too, as far as can be seen, and takes as little of this bus as this bus of it:
-    /// they would wait for each other for ever. That it wanted topics, and wants none any more, is what can be
-    /// seen; a peer that never wanted any has until the limit.
+    /// they would wait for each other for ever. That it wanted topics, and wants none any more, is what can
+    /// be seen; a peer that never wanted any has until the limit.
     fn is_in_vain(&mut self) -> bool {
         let acknowledged = self.link.stats().acknowledged;
         let written = self.line.as_ref().is_some_and(|line| line.written == line.out.len());
