@@ -127,6 +127,28 @@ impl WayBack {
     }
 }
 
+/// What a door says of the actor behind it, whose recipient it holds.
+macro_rules! those_of_its_recipient {
+    () => {
+        fn actor(&self) -> ActorId {
+            self.0.id()
+        }
+
+        fn is_alive(&self) -> bool {
+            self.0.is_alive()
+        }
+
+        fn ended(&self) -> BoxFuture<'static, StopReason> {
+            let recipient = self.0.clone();
+            Box::pin(async move { recipient.ended().await })
+        }
+
+        fn recipient(&self) -> &dyn Any {
+            &self.0
+        }
+    };
+}
+
 struct TellDoor<M>(Recipient<M>);
 struct AskDoor<Q: Query>(ReplyRecipient<Q>);
 
@@ -150,22 +172,7 @@ impl<M: Wire> Door for TellDoor<M> {
         Taken { type_id: M::TYPE_ID, asked: false }
     }
 
-    fn actor(&self) -> ActorId {
-        self.0.id()
-    }
-
-    fn is_alive(&self) -> bool {
-        self.0.is_alive()
-    }
-
-    fn ended(&self) -> BoxFuture<'static, StopReason> {
-        let recipient = self.0.clone();
-        Box::pin(async move { recipient.ended().await })
-    }
-
-    fn recipient(&self) -> &dyn Any {
-        &self.0
-    }
+    those_of_its_recipient!();
 
     fn enter(
         &self,
@@ -198,22 +205,7 @@ where
         Taken { type_id: Q::TYPE_ID, asked: true }
     }
 
-    fn actor(&self) -> ActorId {
-        self.0.id()
-    }
-
-    fn is_alive(&self) -> bool {
-        self.0.is_alive()
-    }
-
-    fn ended(&self) -> BoxFuture<'static, StopReason> {
-        let recipient = self.0.clone();
-        Box::pin(async move { recipient.ended().await })
-    }
-
-    fn recipient(&self) -> &dyn Any {
-        &self.0
-    }
+    those_of_its_recipient!();
 
     fn enter(
         &self,
