@@ -18,6 +18,31 @@ use crate::{Actor, Context, Handler, Message, StopReason};
 /// After how many handled messages, at most, a source adds them to its topic's counter (messages).
 const COUNT_EVERY: u64 = 1024;
 
+/// A [`Source`] of what waits in a `queue`, whose messages a `tally` counts.
+macro_rules! counted_queue {
+    () => {
+        #[inline]
+        fn head(&mut self) -> Option<u64> {
+            let head = self.queue.head();
+            if head.is_none() {
+                // Before anything else is handled: an answer given after these messages finds them counted.
+                self.tally.settle();
+            }
+            head
+        }
+
+        fn commit(&mut self) {
+            self.queue.commit();
+            self.tally.settle();
+        }
+
+        fn arm_as(&mut self, tag: Option<u32>) -> bool {
+            self.queue.arm_as(tag)
+        }
+    };
+}
+pub(super) use counted_queue;
+
 /// How many messages were handled, or what the handler's error ends the actor with.
 pub(crate) type SourceDrained = Result<u32, StopReason>;
 
@@ -188,24 +213,7 @@ impl<A: Handler<M>, M: Message> Consume<A, Context<A>, M> for Hear {
 }
 
 impl<M: Message> Source for TopicSource<M> {
-    #[inline]
-    fn head(&mut self) -> Option<u64> {
-        let head = self.queue.head();
-        if head.is_none() {
-            // Before anything else is handled: an answer given after these messages finds them counted.
-            self.tally.settle();
-        }
-        head
-    }
-
-    fn commit(&mut self) {
-        self.queue.commit();
-        self.tally.settle();
-    }
-
-    fn arm_as(&mut self, tag: Option<u32>) -> bool {
-        self.queue.arm_as(tag)
-    }
+    counted_queue!();
 }
 
 impl<A: Handler<M>, M: Message> ActorSource<A> for TopicSource<M> {

@@ -8,7 +8,7 @@ use mycelium_remote::frame::Header;
 
 use super::WireQueue;
 use super::tap::TimeLog;
-use crate::live::source::Tally;
+use crate::live::source::{Tally, counted_queue};
 use crate::live::topics::TopicEntry;
 use crate::wire::{Carried, Kind, WireDelivery, WireValue};
 
@@ -91,24 +91,7 @@ impl<T: Carried> Ear<T> {
 }
 
 impl<T: Carried> Source for Ear<T> {
-    #[inline]
-    fn head(&mut self) -> Option<u64> {
-        let head = self.queue.head();
-        if head.is_none() {
-            // Before anything else is handled: an answer given after these messages finds them counted.
-            self.tally.settle();
-        }
-        head
-    }
-
-    fn commit(&mut self) {
-        self.queue.commit();
-        self.tally.settle();
-    }
-
-    fn arm_as(&mut self, tag: Option<u32>) -> bool {
-        self.queue.arm_as(tag)
-    }
+    counted_queue!();
 }
 
 impl<T: Carried> WireQueue for Ear<T> {
