@@ -353,20 +353,19 @@ impl Driver {
     fn receive_run(&mut self, frame: &Frame<'_>, skip: usize) {
         let Some(mut run) = frame.run() else { return };
         run.by_ref().take(skip).for_each(drop);
+        let mut sequence = frame.header.sequence + skip as u64;
         while let Some(type_id) = run.next_type() {
             let due_from = self.link.due_from(type_id);
             let mut taken = 0;
-            if due_from > frame.header.sequence {
-                // Those who wanted the first ones have left.
-                let passed = frame.run().map_or(0, Iterator::count) - run.clone().count();
-                let mut sequence = frame.header.sequence + passed as u64;
-                while sequence < due_from && run.next_type() == Some(type_id) {
-                    run.next();
-                    (sequence, taken) = (sequence + 1, taken + 1);
-                }
+            // Those who wanted these have left.
+            while sequence < due_from && run.next_type() == Some(type_id) {
+                run.next();
+                (sequence, taken) = (sequence + 1, taken + 1);
             }
             if run.next_type() == Some(type_id) {
-                taken += self.inflow.take_row(&mut run);
+                let (gone, waiting) = self.inflow.take_row(&mut run);
+                taken += gone;
+                sequence += gone + waiting;
             }
             if taken > 0 {
                 self.waits_nowhere(type_id, taken);

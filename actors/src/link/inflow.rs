@@ -206,10 +206,10 @@ impl Inflow {
     }
 
     /// Messages have come that share a frame: takes those in front, all of one type. How many of them wait
-    /// nowhere any more.
-    pub(super) fn take_row(&mut self, run: &mut Run<'_>) -> u64 {
-        let Some(type_id) = run.next_type() else { return 0 };
-        let mut gone = 0;
+    /// nowhere any more, and how many wait.
+    pub(super) fn take_row(&mut self, run: &mut Run<'_>) -> (u64, u64) {
+        let Some(type_id) = run.next_type() else { return (0, 0) };
+        let (mut gone, mut waiting) = (0, 0);
         while self.held == 0 && self.paused.is_none() && run.next_type() == Some(type_id) {
             let (refused, published) = try_publish_row(&self.core, run, self.sender);
             gone += published;
@@ -229,8 +229,9 @@ impl Inflow {
             && let Some(entry) = run.next()
         {
             self.hold(channel, &header_of(&entry), entry.value, None);
+            waiting += 1;
         }
-        gone
+        (gone, waiting)
     }
 
     /// A message for one actor has come; what has passed.
