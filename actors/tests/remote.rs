@@ -6,6 +6,8 @@ mod common;
 #[path = "links/kit.rs"]
 #[allow(dead_code, reason = "what the tests of topics need")]
 mod kit;
+#[path = "remote/last_words.rs"]
+mod last_words;
 #[path = "links/proxy.rs"]
 #[allow(dead_code, reason = "what the tests of topics need")]
 mod proxy;

@@ -1,0 +1,58 @@
+//! What a bus says when it ends.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use mycelium::{
+    Actor, BoxError, Context, Exposed, Handler, Recipient, Service, ServiceContext, Subscription,
+};
+
+use crate::common::on_every_runtime;
+use crate::kit::{Fill, Order, linked, until_wanted};
+
+/// Counts orders, and subscribes to nothing.
+struct Gate(Arc<AtomicU64>);
+impl Actor for Gate {
+    type Error = BoxError;
+}
+impl Handler<Order> for Gate {
+    async fn handle(&mut self, _: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Its first words there are its last ones.
+struct Leaves(Recipient<Order>);
+impl Service for Leaves {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        Ok(self.0.tell(Order { n: 1 }).await?)
+    }
+}
+
+#[test]
+fn the_last_words_of_a_bus_are_acknowledged_however_old_its_link_is_and_whatever_comes() {
+    on_every_runtime(async || {
+        let ((market, other), told) = (linked().await, Arc::new(AtomicU64::new(0)));
+        let gate = other.spawn(Gate(Arc::clone(&told))).unwrap();
+        other.expose("gate", Exposed::new().takes::<Order>(gate)).unwrap();
+        let _fills = market.subscriber_with::<Fill>(Subscription::drop_oldest()).unwrap();
+        until_wanted(&other, "market", &["Fill"]).await;
+        let fills = other.publisher::<Fill>().unwrap();
+        // It goes on while the market ends, and passes messages over that it will never acknowledge.
+        let feed = tokio::spawn(async move {
+            while fills.publish(Fill { n: 0 }).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        });
+        market.spawn_service(Leaves(market.recipient("desk/gate").unwrap())).unwrap();
+        // Longer than the market waits for a peer that ends as well.
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        market.shutdown_within(Duration::from_secs(3_600)).await.unwrap();
+        assert_eq!(told.load(Ordering::SeqCst), 1);
+        feed.abort();
+    });
+}
