@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from . import _native, _records
 from ._actor import SEED_MAX, Actor, natural
+from ._closing import Closing
 from ._contract import ContractSource, check_digest, load
 from ._runtime import Runtime, answer_of
 from ._tree import Child, ChildInfo, Supervisor, plan_of
@@ -16,15 +16,13 @@ from ._virtual import VirtualLoop
 from .errors import BusyError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from ._records import Records
 
 A = TypeVar("A", bound=Actor)
 M = TypeVar("M")
 
 
-class Isolate:
+class Isolate(Closing):
     """A bus whose actors run on the calling thread, in the order of its messages, in virtual time.
 
     The same messages and the same `seed` give the same results. Time moves to the next timer when nothing else is left to
@@ -201,14 +199,6 @@ class Isolate:
     def closed(self) -> bool:
         """Whether it was closed."""
         return self._native.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"<mycelium.Isolate of {self.contract.origin}>"

@@ -9,11 +9,11 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from . import _log, _native, _threads
 from ._actor import Loop, natural
+from ._closing import Closing
 from ._contract import ContractSource, check_digest, load
 from ._publisher import Publisher
 from ._subscription import ArraySubscription, Subscription
@@ -32,7 +32,7 @@ _CLOSE_LIMIT_S = 5.0
 _END_LIMIT_S = 1.0
 
 
-class Runtime(_native.Runtime):
+class Runtime(Closing, _native.Runtime):
     """A bus with its threads, in this process.
 
     `contract` is the path of a contracts.yaml, the package that `mycelium gen --lang python` has written, or what
@@ -193,14 +193,6 @@ class Runtime(_native.Runtime):
             if self.closed:
                 _open.discard(self)
                 _working.discard(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = ", closed" if self.closed else ""

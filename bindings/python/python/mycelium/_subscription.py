@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from . import _native, _records
+from ._closing import Closing
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from ._records import Records
 
 T = TypeVar("T")
@@ -23,7 +21,7 @@ _PENDING, _HERE = 0, 1
 _IN_A_ROW = 64
 
 
-class _Reader(Generic[T]):
+class _Reader(Closing, Generic[T]):
     """What both kinds of subscriptions are: an iterator, an asynchronous iterator and a context manager."""
 
     __slots__ = ("_in_a_row", "_native", "__weakref__")
@@ -85,14 +83,6 @@ class _Reader(Generic[T]):
     def closed(self) -> bool:
         """Whether `close` was called, or the end was read."""
         return self._native.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return repr(self._native)
