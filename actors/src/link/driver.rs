@@ -6,8 +6,11 @@
 
 mod cut;
 mod drain;
+mod intake;
 mod line;
 mod mail;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::collections::VecDeque;
@@ -17,9 +20,9 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use mycelium_remote::frame::{Decoder, Flags, Frame};
-use mycelium_remote::link::{AttachError, Input, Link, Output};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use mycelium_remote::frame::Decoder;
+use mycelium_remote::link::{AttachError, Input, Link};
+use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 
 use self::cut::Cut;
@@ -76,6 +79,10 @@ pub(super) struct Driver {
     answers: OwedAnswers,
     /// When so much of them waits, the peer's further questions wait (bytes).
     answers_max: usize,
+    /// The peer has not said yet who is behind one of these.
+    opening: bool,
+    /// The last turn has not read on, because too much waits for room.
+    rested: bool,
     /// Those who wait for the peer's answers to pings, in order.
     pings: VecDeque<oneshot::Sender<()>>,
     /// What the peer has said since it was looked at last.
@@ -135,6 +142,8 @@ impl Driver {
             exposed: Vec::new(),
             answers: OwedAnswers::default(),
             answers_max,
+            opening: false,
+            rested: false,
             pings: VecDeque::new(),
             news: News::default(),
             skipped: false,
@@ -150,6 +159,9 @@ impl Driver {
         let mut busy = false;
         if self.seen != self.hub.version() {
             self.obey();
+        }
+        if self.phase == Phase::Ended {
+            return false;
         }
         while let Some(ask) = self.peer.take_ask() {
             self.answer(ask);
@@ -169,16 +181,11 @@ impl Driver {
             // No answer is taken any more: actors that wait for one could not end.
             self.outflow.forget(&mut self.link);
         }
+        // One waits since this turn has read.
+        busy |= self.rested && self.waits_for_peer();
         // Before the peer can know of it.
         self.count();
-        match self.write(cx) {
-            Ok(more) => busy |= more,
-            // What the peer has said before it closed the connection may still be there to read.
-            Err(cut) => {
-                let last_words = self.read(cx).err();
-                self.lose(&last_words.unwrap_or(cut));
-            }
-        }
+        busy |= self.write_or_lose(cx);
         self.look_at_clock(cx);
         if self.phase >= Phase::Draining {
             self.drain();
@@ -254,134 +261,6 @@ impl Driver {
         }
     }
 
-    /// Reads what has come, for one turn at most. Whether there may be more.
-    fn read(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
-        let read = self.read_frames(cx);
-        self.consume();
-        // Also if the connection has ended behind it: before anything more is sent.
-        if std::mem::take(&mut self.news.interest) {
-            self.follow();
-        }
-        read
-    }
-
-    /// Tells the link of the last messages that wait nowhere.
-    fn consume(&mut self) {
-        let (type_id, count) = std::mem::take(&mut self.consumed);
-        if count > 0 {
-            consumed(&mut self.link, self.hub.now(), type_id, count);
-        }
-    }
-
-    fn read_frames(&mut self, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
-        // Its frames are looked at where they lie.
-        let Some(mut line) = self.line.take() else { return Ok(false) };
-        let read = self.read_from(&mut line, cx);
-        self.line = Some(line);
-        read
-    }
-
-    fn read_from(&mut self, line: &mut Line, cx: &mut TaskContext<'_>) -> Result<bool, Cut> {
-        let mut total = 0;
-        let more = loop {
-            if line.lingers.is_some() {
-                return line.read_to_end(cx);
-            }
-            let takes = self.phase == Phase::Open;
-            // What somebody here waits for may be behind what has no room, and be what makes room.
-            let rests = takes && !self.outflow.needs_peer() && self.answers.is_empty();
-            if rests && self.inflow.is_full() {
-                // It stays in the socket until there is room: this end is slow, and not the peer silent.
-                self.link.step(self.hub.now(), Input::Busy).map_err(Cut::Fault)?;
-                break false;
-            }
-            // The time of all that is there, if anything is: a look at the clock costs more than a frame.
-            let now = if line.decoder.pending() > 0 { self.hub.now() } else { 0 };
-            // What came behind the handshake is there already.
-            while let Some(frame) = line.decoder.next_frame().map_err(|error| Cut::Fault(error.into()))? {
-                if !takes && !frame.header.flags.contains(Flags::CONTROL) {
-                    // It stays with the peer, which is told nothing.
-                    self.skipped = true;
-                    continue;
-                }
-                let stepped = self.link.step(now, Input::Frame(&frame)).map_err(Cut::Fault)?;
-                line.lasted = true;
-                match stepped {
-                    Output::Message if self.take(&frame) => self.waits_nowhere(frame.header.type_id, 1),
-                    Output::Run { skip } => self.receive_run(&frame, skip),
-                    Output::Direct(direct) => self.receive(direct, &frame, cx),
-                    Output::Interest => self.news.interest = true,
-                    Output::Opened => self.news.opened = true,
-                    Output::Mailboxes => self.news.described = true,
-                    Output::Pong => _ = self.pings.pop_front().map(|asked| asked.send(())),
-                    Output::Bye(ended) => return Err(Cut::Bye(ended)),
-                    _ => {}
-                }
-                if rests && self.inflow.is_full() {
-                    break;
-                }
-            }
-            if rests && self.inflow.is_full() {
-                continue;
-            }
-            if total >= TURN_BYTES {
-                break true;
-            }
-            let mut space = ReadBuf::new(line.decoder.space());
-            match Pin::new(&mut line.socket).poll_read(cx, &mut space) {
-                Poll::Pending => break false,
-                Poll::Ready(read) => read.map_err(Cut::Io)?,
-            }
-            let count = space.filled().len();
-            if count == 0 {
-                return Err(Cut::Closed);
-            }
-            total += count;
-            line.decoder.advance(count);
-            self.link.step(self.hub.now(), Input::Heard { bytes: count }).map_err(Cut::Fault)?;
-        };
-        Ok(more)
-    }
-
-    /// A message of a topic has come. Whether it waits nowhere.
-    fn take(&mut self, frame: &Frame<'_>) -> bool {
-        let is_due = frame.header.sequence >= self.link.due_from(frame.header.type_id);
-        !is_due || self.inflow.take(&frame.header, frame.value)
-    }
-
-    /// Messages of topics that share a frame have come.
-    fn receive_run(&mut self, frame: &Frame<'_>, skip: usize) {
-        let Some(mut run) = frame.run() else { return };
-        run.by_ref().take(skip).for_each(drop);
-        let mut sequence = frame.header.sequence + skip as u64;
-        while let Some(type_id) = run.next_type() {
-            let due_from = self.link.due_from(type_id);
-            let mut taken = 0;
-            // Those who wanted these have left.
-            while sequence < due_from && run.next_type() == Some(type_id) {
-                run.next();
-                (sequence, taken) = (sequence + 1, taken + 1);
-            }
-            if run.next_type() == Some(type_id) {
-                let (gone, waiting) = self.inflow.take_row(&mut run);
-                taken += gone;
-                sequence += gone + waiting;
-            }
-            if taken > 0 {
-                self.waits_nowhere(type_id, taken);
-            }
-        }
-    }
-
-    /// So many messages of one type have come and wait nowhere.
-    fn waits_nowhere(&mut self, type_id: u16, count: u64) {
-        if self.consumed.0 != type_id {
-            let (before, count) = std::mem::replace(&mut self.consumed, (type_id, 0));
-            consumed(&mut self.link, self.hub.now(), before, count);
-        }
-        self.consumed.1 += count;
-    }
-
     /// Has queues for what the peer wants.
     fn follow(&mut self) {
         self.outflow.begin_anew(&self.link.take_withdrawn());
@@ -391,6 +270,16 @@ impl Driver {
         self.outflow.follow(&self.interest);
         let names = self.outflow.names();
         self.peer.tell(|stats| stats.wants = names);
+    }
+
+    /// The same as [`write`](Self::write); a connection that takes nothing any more is lost.
+    fn write_or_lose(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        self.write(cx).unwrap_or_else(|cut| {
+            // What the peer has said before it closed the connection may still be there to read.
+            let last_words = self.read(cx).err();
+            self.lose(&last_words.unwrap_or(cut));
+            false
+        })
     }
 
     /// Writes what there is to write, for one turn at most. Whether there may be more.
@@ -517,9 +406,9 @@ impl Driver {
             }
             if link.is_some_and(|at| at <= now) {
                 let time = self.hub.now();
-                let ticked = self.link.step(time, Input::Tick).map_err(Cut::Fault);
-                if let Err(loss) = ticked.and_then(|_| self.write(cx)) {
-                    self.lose(&loss);
+                match self.link.step(time, Input::Tick) {
+                    Ok(_) => _ = self.write_or_lose(cx),
+                    Err(fault) => self.lose(&Cut::Fault(fault)),
                 }
             }
         }
@@ -588,9 +477,4 @@ impl Drop for Driver {
         }
         self.peer.close();
     }
-}
-
-fn consumed(link: &mut Link, now: u64, type_id: u16, count: u64) {
-    // This breaks no rule.
-    let _nothing = link.step(now, Input::Consumed { type_id, count });
 }

@@ -36,6 +36,9 @@ pub const LINKS_MAX: usize = 1_024;
 /// How many peers that have never had a connection are remembered (links).
 const STRANGERS_MAX: usize = 64;
 
+/// How long the tasks of links may take to notice that they have ended (time).
+const LAST_TURN: Duration = Duration::from_millis(50);
+
 /// How far the end of a bus has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
@@ -478,6 +481,15 @@ fn check_name(name: &str) -> Result<(), LinkError> {
     Ok(())
 }
 
+/// Whether the shutdown of this bus names it: what has come late is none that it had to handle.
+fn is_named(loss: &LinkLoss) -> bool {
+    let counts = loss.unacknowledged + loss.unpublished > 0;
+    if !counts {
+        tracing::info!(target: TARGET, "{loss}");
+    }
+    counts
+}
+
 impl Bridge for Hub {
     fn id(&self) -> ActorId {
         self.id
@@ -513,23 +525,27 @@ impl Bridge for Hub {
         })
     }
 
-    fn end(&self) -> Vec<LinkLoss> {
+    fn end(&self) -> Pin<Box<dyn Future<Output = Vec<LinkLoss>> + Send + '_>> {
         self.order(|orders| orders.phase = Phase::Ended);
         self.handshakes.end();
         let mut table = lock(&self.table);
         // Before anybody hears that this bus is down: their addresses are free by then.
         table.listening.drain(..).for_each(|listening| listening.close());
-        let tasks = std::mem::take(&mut table.tasks);
-        tasks.iter().chain(table.links.values().map(|entry| &entry.task)).for_each(AbortHandle::abort);
-        let mut losses: Vec<_> = table.links.values().filter_map(|entry| entry.peer.loss()).collect();
-        losses.retain(|loss| {
-            let counts = loss.unacknowledged + loss.unpublished > 0;
-            if !counts {
-                tracing::info!(target: TARGET, "{loss}");
-            }
-            counts
-        });
-        losses
+        std::mem::take(&mut table.tasks).iter().for_each(AbortHandle::abort);
+        drop(table);
+        Box::pin(async move {
+            let peers = self.peers();
+            // Each says what it leaves behind when it ends, which is at its next turn.
+            let ended = async {
+                for peer in &peers {
+                    peer.ended().await;
+                }
+            };
+            rt::timeout(LAST_TURN, ended).await.ok();
+            lock(&self.table).links.values().for_each(|entry| entry.task.abort());
+            let losses = peers.iter().filter_map(|peer| peer.loss());
+            losses.filter(|loss| is_named(loss)).collect()
+        })
     }
 
     fn abandon(&self) {
@@ -537,7 +553,7 @@ impl Bridge for Hub {
         let Some(last) = self.me.upgrade() else { return };
         self.runtime.spawn(async move {
             rt::timeout(SHUTDOWN_DEADLINE, last.drain()).await.ok();
-            last.end();
+            last.end().await;
         });
     }
 }

@@ -20,8 +20,8 @@ pub(crate) trait Bridge: Any + Send + Sync {
     /// Sends what was published before, and ends each link whose peer has acknowledged it; ready when all
     /// have ended.
     fn drain(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
-    /// Ends those that are left: what their peers have not acknowledged.
-    fn end(&self) -> Vec<LinkLoss>;
+    /// Ends those that are left: what their peers have not acknowledged. Ready after a moment.
+    fn end(&self) -> Pin<Box<dyn Future<Output = Vec<LinkLoss>> + Send + '_>>;
     /// Drains, and has everything end within the deadline of a shutdown; waits for nobody.
     fn abandon(&self);
 }

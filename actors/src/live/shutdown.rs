@@ -109,7 +109,7 @@ async fn end(core: &BusCore, limit: Duration) -> Result<(), ShutdownError> {
     if let Some(links) = core.links.get() {
         // Nobody publishes any more.
         by(deadline.max(Instant::now() + limit.min(KILL_GRACE)), links.drain()).await;
-        ended.links = links.end();
+        ended.links = links.end().await;
     }
     core.topics.close();
     if ended == ShutdownError::default() { Ok(()) } else { Err(ended) }

@@ -309,6 +309,23 @@ fn a_shutdown_names_what_a_peer_that_is_away_has_not_acknowledged() {
 }
 
 #[test]
+fn a_shutdown_that_waits_for_nobody_names_what_no_link_has_taken_yet() {
+    on_every_runtime(async || {
+        let (market, desk) = linked().await;
+        let _ticks = desk.subscriber::<Tick>().unwrap();
+        until_wanted(&market, "desk", &["Tick"]).await;
+        let publisher = market.publisher::<Tick>().unwrap();
+        // On one thread, the task of the link has no turn between.
+        for n in 0..100 {
+            publisher.try_publish(Tick { n }).unwrap();
+        }
+        let error = market.shutdown_within(Duration::ZERO).await.err();
+        let unacknowledged = error.map_or(0, |error| error.links[0].unacknowledged);
+        assert_eq!(unacknowledged + link(&market, "desk").acknowledged, 100);
+    });
+}
+
+#[test]
 fn two_buses_that_shut_down_together_do_not_wait_for_what_neither_takes() {
     on_every_runtime(async || {
         for capacity in [1, 100_000] {

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use mycelium::{
-    Actor, BoxError, Context, Exposed, Handler, Recipient, Service, ServiceContext, Subscription,
+    Actor, BoxError, Context, Exposed, Handler, Recipient, Service, ServiceContext, StopReason, Subscription,
 };
 
 use crate::common::on_every_runtime;
-use crate::kit::{Fill, Order, linked, until_wanted};
+use crate::kit::{Fill, Order, link, linked, until_wanted};
 
 /// Counts orders, and subscribes to nothing.
 struct Gate(Arc<AtomicU64>);
@@ -53,6 +53,52 @@ fn the_last_words_of_a_bus_are_acknowledged_however_old_its_link_is_and_whatever
         tokio::time::sleep(Duration::from_millis(1_200)).await;
         market.shutdown_within(Duration::from_secs(3_600)).await.unwrap();
         assert_eq!(told.load(Ordering::SeqCst), 1);
+        feed.abort();
+    });
+}
+
+/// Takes longer to stop than a frame may to become whole, which a peer that is passed over must not seem to.
+struct Lingers;
+impl Actor for Lingers {
+    type Error = BoxError;
+    async fn stopping(&mut self, _: &StopReason, _: &mut Context<Self>) {
+        tokio::time::sleep(Duration::from_millis(6_500)).await;
+    }
+}
+impl Handler<Order> for Lingers {
+    async fn handle(&mut self, _: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_bus_that_ends_slowly_keeps_the_connection_of_a_peer_that_goes_on() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (market, other) = linked().await;
+        let gate = market.spawn(Lingers).unwrap();
+        market.expose("gate", Exposed::new().takes::<Order>(gate)).unwrap();
+        let orders = other.recipient::<Order>("market/gate").unwrap();
+        orders.tell(Order { n: 0 }).await.unwrap();
+        let feed = tokio::spawn(async move {
+            while orders.tell(Order { n: 1 }).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        let peer = other.clone();
+        let ended = market.shutdown_within(Duration::from_secs(20));
+        let mut connections = 0;
+        let look = async {
+            loop {
+                connections = connections.max(link(&peer, "market").connections);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            _ended = ended => {}
+            () = look => {}
+        }
+        assert_eq!(connections, 1, "{:?}", link(&peer, "market").fault);
         feed.abort();
     });
 }

@@ -74,6 +74,7 @@ impl Driver {
         if self.peer.is_waited_for() {
             (before..self.mailboxes.len()).for_each(|number| self.describe(number as u32));
         }
+        self.opening |= before < self.mailboxes.len();
     }
 
     /// What the peer has said, once frames were read.
@@ -83,6 +84,7 @@ impl Driver {
         }
         if std::mem::take(&mut self.news.described) {
             self.link.take_news().into_iter().for_each(|number| self.describe(number));
+            self.opening = self.opening && self.is_opening();
         }
     }
 
@@ -91,6 +93,12 @@ impl Driver {
         // All that there is to know is looked at.
         self.link.take_news();
         (0..self.mailboxes.len()).for_each(|number| self.describe(number as u32));
+        self.opening = self.is_opening();
+    }
+
+    /// Whether the peer has not said yet who is behind some mailbox.
+    fn is_opening(&self) -> bool {
+        (0..self.mailboxes.len()).any(|number| *self.link.mailbox(number as u32) == MailboxState::Unknown)
     }
 
     /// Has a queue for this actor of the peer, if it is there.
