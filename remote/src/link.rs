@@ -94,7 +94,7 @@ pub use probe::PINGS_MAX;
 pub use stats::LinkStats;
 
 /// The version of what links say to each other. Peers that speak different ones do not talk.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// How the names of tools begin that look at a bus from outside: they are never waited for. The queues of
 /// such a peer drop their oldest messages, and nothing is kept for it while it has no connection.
 pub const TOOL_PREFIX: &str = "tool/";

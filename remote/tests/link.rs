@@ -366,8 +366,8 @@ fn hellos_that_are_wrong_are_named() {
         assert_eq!(read(&sound[..end]).is_ok(), whole, "cut at {end}");
     }
     let mut newer = sound.clone();
-    newer[0] = 2;
-    assert_eq!(read(&newer), Err(LinkFault::Version { ours: 1, got: 2 }));
+    newer[0] = 3;
+    assert_eq!(read(&newer), Err(LinkFault::Version { ours: 2, got: 3 }));
     assert_eq!(read(&newer).unwrap_err().reject().map(|reject| reject.reason), Some(Reason::Version));
     let with_name = |name: &[u8]| {
         let mut value = sound[..14].to_vec();

@@ -89,6 +89,8 @@ pub(super) struct Driver {
     news: News,
     /// While this bus ends: messages of the peer were passed over, which it will never see acknowledged.
     skipped: bool,
+    /// Messages that came for subscribers who had left.
+    outdated: u64,
     /// The peer has wanted topics since it is the process that it is.
     wanted_some: bool,
     /// How much the peer had acknowledged at this time, while this bus drains.
@@ -147,6 +149,7 @@ impl Driver {
             pings: VecDeque::new(),
             news: News::default(),
             skipped: false,
+            outdated: 0,
             wanted_some: false,
             heard: (0, Instant::now()),
             hub,
@@ -157,6 +160,9 @@ impl Driver {
     /// One turn. Whether there is more to do at once.
     fn turn(&mut self, cx: &mut TaskContext<'_>) -> bool {
         let mut busy = false;
+        if self.hub.is_behind() {
+            self.hub.look();
+        }
         if self.seen != self.hub.version() {
             self.obey();
         }
@@ -173,6 +179,10 @@ impl Driver {
         }
         self.hear_news();
         let Self { link, inflow, hub, answers, .. } = self;
+        if hub.is_behind() {
+            // Those who have come since want none of what was on its way to others.
+            return true;
+        }
         busy |= inflow.publish(cx, |passed| pass(link, hub.now(), answers, passed));
         // First, as topics may take all the room that there is in the window.
         busy |= self.answer_questions();
@@ -419,6 +429,7 @@ impl Driver {
         let of = self.link.stats();
         let (held, refused) = (self.inflow.held() as u64, self.inflow.refused());
         let (too_long, unsent) = (self.outflow.too_long, self.outflow.unsent);
+        let outdated = self.outdated;
         self.peer.tell(|stats| {
             stats.sent = of.sent;
             stats.acknowledged = of.acknowledged;
@@ -431,6 +442,7 @@ impl Driver {
             stats.peer_restarts = of.peer_restarts;
             stats.held = held;
             stats.refused = refused;
+            stats.outdated = outdated;
             stats.too_long = too_long;
             stats.unsent = unsent;
         });

@@ -25,7 +25,7 @@ use super::peer::Peer;
 use super::secret::Secret;
 use super::sockets::{OpenSocket, check_dial, check_runtime};
 use super::{Dialer, LinkAddress, LinkError, LinkListener, LinkOptions, TARGET};
-use crate::live::{Bridge, BusCore};
+use crate::live::{Bridge, BusCore, Topics};
 use crate::rt::{self, AbortHandle, Instant};
 use crate::{ActorId, LinkLoss, LinkStats, Message, MessageBus, SHUTDOWN_DEADLINE, SpawnError, StopReason};
 
@@ -78,6 +78,10 @@ pub(super) struct Hub {
     version: AtomicU64,
     /// Somebody has subscribed or left.
     changed: Notify,
+    /// How often somebody has, and how often somebody had when it was looked at last.
+    changes: AtomicU64,
+    looked_at: AtomicU64,
+    looking: Mutex<()>,
     pub(super) handshakes: Handshakes,
     /// Actors of this bus that peers may write to, by their names.
     exposed: Mutex<BTreeMap<Arc<str>, Exposure>>,
@@ -136,6 +140,9 @@ impl Hub {
                 orders: Mutex::new(orders),
                 version: AtomicU64::new(1),
                 changed: Notify::new(),
+                changes: AtomicU64::new(1),
+                looked_at: AtomicU64::new(0),
+                looking: Mutex::default(),
                 handshakes,
                 exposed: Mutex::default(),
                 mailboxes: Mutex::default(),
@@ -144,7 +151,9 @@ impl Hub {
         if made {
             let weak = Arc::downgrade(&hub);
             core.topics.note_changes(Arc::new(move || {
-                weak.upgrade().into_iter().for_each(|hub| hub.changed.notify_one());
+                let Some(hub) = weak.upgrade() else { return };
+                hub.changes.fetch_add(1, Ordering::SeqCst);
+                hub.changed.notify_one();
             }));
             hub.spawn(keep_interest(Arc::clone(&hub)));
         }
@@ -376,8 +385,8 @@ impl Hub {
     pub(super) fn channel_of(&self, exposed: &Exposed, wanted: &Interest) -> Option<u16> {
         let core = self.core.upgrade()?;
         let actor = exposed.doors().first()?.actor().get();
-        let found = wanted.iter().find(|(type_id, _)| core.topics.receives(*type_id, actor));
-        found.map(|(_, channel)| *channel)
+        let found = wanted.iter().find(|wanted| core.topics.receives(wanted.type_id, actor));
+        found.map(|wanted| wanted.channel)
     }
 
     /// The actor of this name at the bus of this name.
@@ -440,12 +449,31 @@ impl Hub {
         self.offers.binary_search_by_key(&type_id, |(type_id, _)| *type_id).is_ok()
     }
 
-    /// Looks what this bus wants now.
-    fn look(&self, core: &BusCore) {
-        let topics = &core.topics;
+    /// Whether somebody has subscribed or left since this was looked at last.
+    pub(super) fn is_behind(&self) -> bool {
+        self.changes.load(Ordering::SeqCst) != self.looked_at.load(Ordering::SeqCst)
+    }
+
+    /// Looks what this bus wants now, if that may have changed.
+    pub(super) fn look(&self) {
+        let Some(core) = self.core.upgrade() else { return };
+        // One after the other: an earlier look has no later word.
+        let _one = lock(&self.looking);
+        let changes = self.changes.load(Ordering::SeqCst);
+        if self.is_behind() {
+            self.look_at(&core.topics);
+            self.looked_at.store(changes, Ordering::SeqCst);
+        }
+    }
+
+    fn look_at(&self, topics: &Topics) {
         let wants = |type_id: u16| {
+            let retains = topics.retains(type_id);
+            // First: those who come when all have left are seen to be others, now or at the next look. A
+            // topic that retains wants messages itself, and never leaves.
+            let emptied = if retains { 0 } else { topics.times_emptied(type_id) };
             let receivers = topics.receivers(type_id, self.id.get());
-            (topics.retains(type_id) || !receivers.is_empty()).then_some((type_id, receivers))
+            (retains || !receivers.is_empty()).then_some((type_id, emptied, receivers))
         };
         let wanted =
             channels(&self.offers.iter().filter_map(|(type_id, _)| wants(*type_id)).collect::<Vec<_>>());
@@ -467,9 +495,8 @@ fn check(options: &LinkOptions) -> Result<(), LinkError> {
 
 /// Has peers know what is subscribed to here.
 async fn keep_interest(hub: Arc<Hub>) {
-    while let Some(core) = hub.core.upgrade() {
-        hub.look(&core);
-        drop(core);
+    while hub.core.strong_count() > 0 {
+        hub.look();
         hub.changed.notified().await;
     }
 }

@@ -18,7 +18,7 @@ use mycelium_remote::link::{Failure, Question};
 use self::backlog::{Backlog, BacklogEntry, Tried, Unheld};
 use super::TARGET;
 use super::expose::{Door, DoorRefusal, WayBack};
-use super::interest::Interest;
+use super::interest::{Interest, find};
 use crate::live::{BusCore, header_of, published_before};
 use crate::wire::WireValue;
 use crate::{StopReason, WirePublishError};
@@ -143,7 +143,7 @@ impl Inflow {
         let mut strands = BTreeSet::new();
         if !self.channels.is_empty() {
             let topics =
-                |of: &Interest| of.iter().map(|(type_id, _)| Strand::Topic(*type_id)).collect::<Vec<_>>();
+                |of: &Interest| of.iter().map(|wanted| Strand::Topic(wanted.type_id)).collect::<Vec<_>>();
             strands.extend(topics(&self.wanted).into_iter().chain(topics(wanted)));
             strands.extend((0..self.actors.len().max(actors.len())).map(Strand::Actor));
             strands.extend(self.channels.iter().flat_map(Backlog::strands));
@@ -289,8 +289,7 @@ impl Inflow {
     fn wished(&self, strand: Strand) -> u32 {
         match strand {
             Strand::Topic(type_id) => {
-                let wanted = self.wanted.binary_search_by_key(&type_id, |(type_id, _)| *type_id);
-                u32::from(wanted.map_or(type_id, |at| self.wanted[at].1))
+                u32::from(find(&self.wanted, type_id).map_or(type_id, |wanted| wanted.channel))
             }
             Strand::Actor(place) => {
                 let of_topics = self.actors.get(place).copied().flatten();
@@ -413,4 +412,34 @@ fn try_publish(core: &BusCore, header: &Header, bytes: &[u8], sender: u64) -> Re
     let publish =
         || published_before(header.publish_ns, || core.try_publish_wire(header, bytes, Some(sender)));
     not_taken(StopReason::catch(publish))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::wire::Contract;
+    use crate::{MessageBus, Subscription};
+
+    #[test]
+    fn what_comes_in_a_pause_is_late_as_long_as_it_lasts_and_what_came_before_is_not() {
+        let raws = "mycelium contract 1\nschema raw 1\nmessage Raw 40 1 raws\nfield n 1 u64\n";
+        let bus = MessageBus::builder().contract(Contract::parse(raws).unwrap()).build();
+        let _full = bus.subscribe_wire_with(["raws"], Subscription::block().capacity(1)).unwrap();
+        let mut inflow = Inflow::new(Arc::clone(&bus.core), 1, 1 << 20);
+        let header = Header { type_id: 40, version: 1, root_len: 8, ..Header::default() };
+        let come = |inflow: &mut Inflow, count| (0..count).filter(|_| inflow.take(&header, &[0; 8])).count();
+        assert_eq!(come(&mut inflow, 3), 1, "one has room");
+        assert!(!inflow.publish(&mut TaskContext::from_waker(Waker::noop()), |_| ()));
+        inflow.pause(true);
+        come(&mut inflow, 3);
+        assert_eq!((inflow.held(), inflow.late()), (5, 3));
+        inflow.pause(false);
+        assert_eq!(inflow.late(), 0);
+        inflow.pause(true);
+        come(&mut inflow, 1);
+        assert_eq!((inflow.held(), inflow.late()), (6, 1), "each pause counts its own");
+        assert_eq!((inflow.forget(40), inflow.held(), inflow.late()), (6, 0, 0));
+    }
 }

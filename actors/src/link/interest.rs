@@ -3,11 +3,26 @@
 
 use std::collections::HashMap;
 
-/// Type ids, rising, each with its channel.
-pub(super) type Interest = Vec<(u16, u16)>;
+/// What is wanted, by rising type ids.
+pub(super) type Interest = Vec<Wanted>;
 
-/// `wanted`: each type that is wanted, rising, with its receivers.
-pub(super) fn channels(wanted: &[(u16, Vec<usize>)]) -> Interest {
+/// A type that is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) type_id: u16,
+    pub(super) channel: u16,
+    /// How often all who wanted it had left before: others want it now than did when this was less.
+    pub(super) emptied: u64,
+}
+
+/// The entry of this type.
+pub(super) fn find(interest: &Interest, type_id: u16) -> Option<&Wanted> {
+    let at = interest.binary_search_by_key(&type_id, |wanted| wanted.type_id).ok()?;
+    interest.get(at)
+}
+
+/// `wanted`: each type that is wanted, rising, how often all who wanted it had left before, and its receivers.
+pub(super) fn channels(wanted: &[(u16, u64, Vec<usize>)]) -> Interest {
     // Each type points to one of its channel that is not above it, at last to itself.
     let mut leads: Vec<usize> = (0..wanted.len()).collect();
     fn lead(leads: &mut [usize], mut at: usize) -> usize {
@@ -18,7 +33,7 @@ pub(super) fn channels(wanted: &[(u16, Vec<usize>)]) -> Interest {
         at
     }
     let mut first = HashMap::new();
-    for (at, (_, receivers)) in wanted.iter().enumerate() {
+    for (at, (.., receivers)) in wanted.iter().enumerate() {
         for receiver in receivers {
             let other = *first.entry(*receiver).or_insert(at);
             let (one, other) = (lead(&mut leads, at), lead(&mut leads, other));
@@ -27,7 +42,12 @@ pub(super) fn channels(wanted: &[(u16, Vec<usize>)]) -> Interest {
     }
     let channel = |at| wanted[lead(&mut leads, at)].0.min(u16::MAX - 1);
     let channels: Vec<u16> = (0..wanted.len()).map(channel).collect();
-    wanted.iter().map(|(type_id, _)| *type_id).zip(channels).collect()
+    let entry = |((type_id, emptied, _), channel): (&(u16, u64, _), _)| Wanted {
+        type_id: *type_id,
+        channel,
+        emptied: *emptied,
+    };
+    wanted.iter().zip(channels).map(entry).collect()
 }
 
 #[cfg(test)]
@@ -49,8 +69,8 @@ mod tests {
             (&[(u16::MAX, &[1])], &[u16::MAX - 1]),
         ];
         for (wanted, expected) in rows {
-            let wanted: Vec<_> = wanted.iter().map(|(id, receivers)| (*id, receivers.to_vec())).collect();
-            let got: Vec<u16> = channels(&wanted).iter().map(|(_, channel)| *channel).collect();
+            let wanted: Vec<_> = wanted.iter().map(|(id, receivers)| (*id, 0, receivers.to_vec())).collect();
+            let got: Vec<u16> = channels(&wanted).iter().map(|wanted| wanted.channel).collect();
             assert_eq!(got, expected, "{wanted:?}");
         }
     }

@@ -218,6 +218,7 @@ trait AnyTopic: Send + Sync {
     fn topic(&self) -> &'static str;
     fn stats(&self) -> TopicStats;
     fn queues(&self) -> Vec<SubscriberInfo>;
+    fn times_emptied(&self) -> u64;
     fn close(&self);
     fn pause_ingress(&self);
     fn resume_ingress(&self);
@@ -257,6 +258,10 @@ impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
 
     fn queues(&self) -> Vec<SubscriberInfo> {
         self.topic.subscribers()
+    }
+
+    fn times_emptied(&self) -> u64 {
+        self.topic.times_emptied()
     }
 
     fn close(&self) {
@@ -412,6 +417,11 @@ impl Topics {
         let Some(topic) = self.map.get(&type_id) else { return Vec::new() };
         let queues = topic.queues().into_iter();
         queues.filter(|queue| queue.id != but).map(|queue| queue.receiver).collect()
+    }
+
+    /// How often all receivers of this topic but links have left it.
+    pub(crate) fn times_emptied(&self, type_id: u16) -> u64 {
+        self.map.get(&type_id).map_or(0, |topic| topic.times_emptied())
     }
 
     /// Whether somebody with this id receives this topic.

@@ -39,6 +39,9 @@ pub struct LinkStats {
     /// Messages received that this bus did not take: their values break a rule of the contract, a subscriber
     /// under `Fail` was full, or foreign code panicked.
     pub refused: u64,
+    /// Messages received for subscribers who had all left meanwhile, whether or not others have come: they
+    /// are published nowhere.
+    pub outdated: u64,
     /// Messages that are longer than the peer reads, and were not sent.
     pub too_long: u64,
     /// Messages that waited in queues for a peer that was given up. They are among the
@@ -109,6 +112,7 @@ impl LinkStats {
             duplicates: 0,
             held: 0,
             refused: 0,
+            outdated: 0,
             too_long: 0,
             unsent: 0,
             connections: 0,
@@ -127,6 +131,7 @@ impl fmt::Display for LinkStats {
             (self.lost, "lost"),
             (self.unsent, "unsent"),
             (self.refused, "refused"),
+            (self.outdated, "outdated"),
             (self.too_long, "too long"),
             (self.resent, "resent"),
         ];

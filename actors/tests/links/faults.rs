@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mycelium::{LinkAddress, LinkOptions, LinkState, MessageBus, Retention, Subscriber};
+use mycelium::{LinkAddress, LinkOptions, LinkState, MessageBus, Retention, Subscriber, Subscription};
 use mycelium_random::{Random, seed};
 
 use crate::common::on_every_runtime;
@@ -264,6 +264,47 @@ fn who_comes_when_all_others_have_left_gets_one_queue_from_its_beginning_on() {
         over.send(()).unwrap();
         publishing.await.unwrap();
         assert_eq!((link(&market, "desk").lost, link(&desk, "market").refused), (0, 0));
+    });
+}
+
+#[test]
+fn who_comes_at_once_when_all_others_have_left_gets_what_is_retained_and_nothing_of_theirs() {
+    on_every_runtime(async || {
+        let market = builder("market").retain(Retention::<Tick>::last_n(3)).build();
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        send(&market, 5).await;
+        let desk = bus("desk");
+        desk.connect(LinkAddress::tcp(listener.address())).unwrap();
+        let mut heard = desk.subscriber::<Tick>().unwrap();
+        for _ in 0..20 {
+            hear_these(&mut heard, &[2, 3, 4]).await;
+            drop(heard);
+            heard = desk.subscriber::<Tick>().unwrap();
+        }
+        hear_these(&mut heard, &[2, 3, 4]).await;
+    });
+}
+
+#[test]
+fn what_comes_for_subscribers_who_have_left_is_published_to_nobody_and_counted() {
+    // On one thread nobody leaves or comes while a message takes its place.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let market = builder("market").retain(Retention::<Tick>::last_n(3)).build();
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let desk = bus("desk");
+        desk.connect(LinkAddress::tcp(listener.address())).unwrap();
+        let narrow = Subscription::<Tick>::block().capacity(1);
+        let mut heard = desk.subscriber_with(narrow).unwrap();
+        until_wanted(&market, "desk", &["Tick"]).await;
+        send(&market, 100).await;
+        hear_these(&mut heard, &[0, 1]).await;
+        drop(heard);
+        let mut heard = desk.subscriber_with(narrow).unwrap();
+        hear_these(&mut heard, &[97, 98, 99]).await;
+        let stats = link(&desk, "market");
+        assert_eq!((stats.held, stats.refused), (0, 0));
+        assert!(stats.outdated > 90 && stats.received <= stats.outdated + 8, "{stats}");
     });
 }
 

@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 use crate::common::on_every_runtime;
 use crate::kit::{Tick, bus, find, until, until_wanted};
 
+/// The version of links.
+const VERSION: u16 = 2;
+
 /// A control frame.
 fn control(kind: u16, value: &[u8]) -> Vec<u8> {
     let header = Header { flags: Flags::CONTROL, type_id: kind, version: 1, ..Header::default() };
@@ -60,7 +63,7 @@ fn strangers_that_were_greeted_and_have_gone_are_remembered_up_to_a_bound() {
         let mut strangers = Vec::new();
         for number in 0..300 {
             let mut stranger = TcpStream::connect(&*at).await.unwrap();
-            stranger.write_all(&hello(1, &format!("stranger-{number}"))).await.unwrap();
+            stranger.write_all(&hello(VERSION, &format!("stranger-{number}"))).await.unwrap();
             // It has a link as soon as it is answered.
             stranger.read_exact(&mut [0; 64]).await.unwrap();
             strangers.push(stranger);
@@ -81,7 +84,7 @@ fn whatever_a_stranger_says_it_is_refused_and_others_are_linked() {
         let mut random = Random::new(seed);
         let mut long = control(1, &[0; 8]);
         long[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
-        let mut flipped = hello(1, "desk");
+        let mut flipped = hello(VERSION, "desk");
         flipped[70] ^= 1;
         let garbage: Vec<u8> = (0..10_000).map(|_| random.below(256) as u8).collect();
         for bytes in [
@@ -100,12 +103,12 @@ fn whatever_a_stranger_says_it_is_refused_and_others_are_linked() {
             }
         }
         let text = |answer: Vec<u8>| String::from_utf8_lossy(&answer).into_owned();
-        assert!(text(say(&at, &hello(2, "desk")).await).contains("update the older"));
-        assert!(text(say(&at, &hello(1, "two words")).await).contains("Hello is malformed"));
-        assert!(text(say(&at, &hello(1, "market")).await).contains("the same name"));
+        assert!(text(say(&at, &hello(VERSION - 1, "desk")).await).contains("update the older"));
+        assert!(text(say(&at, &hello(VERSION, "two words")).await).contains("Hello is malformed"));
+        assert!(text(say(&at, &hello(VERSION, "market")).await).contains("the same name"));
         assert!(text(say(&at, &control(6, &[0; 8])).await).contains("Ack came where Hello should"));
         // A Hello that was recorded, with everything that followed: the nonce is another one.
-        let mut replayed = hello(1, "desk");
+        let mut replayed = hello(VERSION, "desk");
         replayed.extend_from_slice(&control(2, &[1; 32]));
         assert!(text(say(&at, &replayed).await).contains("replays a recorded one"));
         until(|| market.stats().links.is_empty()).await;
@@ -123,7 +126,7 @@ fn a_thousand_strangers_who_say_nothing_hold_nobody_up() {
             let mut stream = TcpStream::connect(&*at).await.unwrap();
             if n % 2 == 0 {
                 // A byte now and then would come.
-                let _ = stream.write_all(&hello(1, "slow")[..1 + n % 60]).await;
+                let _ = stream.write_all(&hello(VERSION, "slow")[..1 + n % 60]).await;
             }
             silent.push(stream);
             if n % 250 == 0 {
@@ -165,7 +168,7 @@ fn a_linked_peer_that_breaks_the_rules_loses_its_connection_and_may_come_again()
         for (n, (bytes, fault)) in rows.into_iter().enumerate() {
             let name = format!("desk-{n}");
             let mut stream = TcpStream::connect(&*at).await.unwrap();
-            stream.write_all(&hello(1, &name)).await.unwrap();
+            stream.write_all(&hello(VERSION, &name)).await.unwrap();
             // Its Hello, then its Accept, whose value begins with our nonce.
             let mut seen = vec![0; 64];
             stream.read_exact(&mut seen).await.unwrap();

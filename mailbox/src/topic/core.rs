@@ -22,7 +22,7 @@ use super::Changed;
 use super::counters::{Counters, TopicStats};
 use super::error::Blocker;
 use super::lane::Lane;
-use super::membership::Party;
+use super::membership::Parties;
 use super::payload::Payload;
 use super::provision::{Keyed, Memory};
 use super::retain::{RETAINED_MAX, Retain, Retention};
@@ -49,7 +49,7 @@ pub(crate) struct Core<V: Payload> {
     pub(super) listeners: CachePadded<Listeners>,
     pub(crate) counters: CachePadded<Counters>,
     pub(crate) waiters: WaitList,
-    pub(super) parties: Mutex<Vec<Party<V>>>,
+    pub(super) parties: Mutex<Parties<V>>,
     /// Told when a subscriber has come or left.
     changed: Mutex<Option<Changed>>,
     pub(super) memory: Spin<Memory<V>>,
@@ -226,7 +226,7 @@ impl<V: Payload> Core<V> {
             listeners: CachePadded(listeners),
             counters: CachePadded(Counters::default()),
             waiters: WaitList::new(),
-            parties: Mutex::new(Vec::new()),
+            parties: Mutex::new(Parties::new()),
             changed: Mutex::new(None),
             memory: Spin::new(Memory::new()),
             stamps,

@@ -37,7 +37,40 @@ impl<V: Payload> Party<V> {
     }
 }
 
+/// All of them, in the order of their seats' places.
+pub(super) struct Parties<V: Payload> {
+    list: Vec<Party<V>>,
+    /// How many of them are not apart.
+    together: usize,
+    /// How often the last one of these has left.
+    emptied: u64,
+}
+
+impl<V: Payload> Parties<V> {
+    pub(super) fn new() -> Self {
+        Self { list: Vec::new(), together: 0, emptied: 0 }
+    }
+
+    fn push(&mut self, party: Party<V>) {
+        self.together += usize::from(!party.seat().apart);
+        self.list.push(party);
+    }
+
+    fn remove(&mut self, seat: &Seat) {
+        take_out(&mut self.list, seat.place() as usize, |_, _| {});
+        if !seat.apart {
+            self.together -= 1;
+            self.emptied += u64::from(self.together == 0);
+        }
+    }
+}
+
 impl<V: Payload> Core<V> {
+    /// See [`Topic::times_emptied`](super::Topic::times_emptied).
+    pub(crate) fn times_emptied(&self) -> u64 {
+        lock(&self.parties).emptied
+    }
+
     /// Who is subscribed, and how many messages wait for each.
     pub(crate) fn subscribers(&self) -> Vec<(Arc<Seat>, u64)> {
         let waiting = |party: &Party<V>| match party {
@@ -48,7 +81,7 @@ impl<V: Payload> Core<V> {
             }
             Party::Lane(lane) => lane.waiting() as u64,
         };
-        lock(&self.parties).iter().map(|party| (Arc::clone(party.seat()), waiting(party))).collect()
+        lock(&self.parties).list.iter().map(|party| (Arc::clone(party.seat()), waiting(party))).collect()
     }
 
     pub(crate) fn add_gate(
@@ -58,7 +91,7 @@ impl<V: Payload> Core<V> {
     ) -> Result<Cursor<V>, SubscribeError> {
         let seat = Arc::new(seat);
         let mut parties = lock(&core.parties);
-        core.check_room(parties.len())?;
+        core.check_room(parties.list.len())?;
         let fresh = core.ring_for(seat.capacity)?;
         let list = core.room_for_retained(retained);
         parties.push(Party::Gate(Arc::clone(&seat)));
@@ -141,7 +174,7 @@ impl<V: Payload> Core<V> {
         let seat = Arc::new(seat);
         let lane = Arc::new(Lane::new(seat, backlog, key, refuses));
         let mut parties = lock(&core.parties);
-        core.check_room(parties.len())?;
+        core.check_room(parties.list.len())?;
         let list = core.room_for_retained(retained);
         parties.push(Party::Lane(Arc::clone(&lane)));
         let mut section = core.lock();
@@ -185,8 +218,7 @@ impl<V: Payload> Core<V> {
         let tail = section.tail();
         let producer = section.producer();
         let Some(unread) = pass(producer, tail) else { return false };
-        // The parties are in the order of the seats' places.
-        take_out(&mut parties, seat.place() as usize, |_, _| {});
+        parties.remove(seat);
         self.listeners.leave(Crowd::GATE);
         seat.leave_behind(unread);
         self.counters.add_unread(unread);
@@ -214,7 +246,7 @@ impl<V: Payload> Core<V> {
     pub(crate) fn remove_lane(&self, lane: &Lane<V>) {
         let mut parties = lock(&self.parties);
         let mut section = self.lock();
-        take_out(&mut parties, lane.seat.place() as usize, |_, _| {});
+        parties.remove(&lane.seat);
         self.listeners.leave(Crowd::LANE);
         lane.has_left();
         let producer = section.producer();
@@ -312,6 +344,24 @@ mod tests {
         assert_eq!(room_after(1_024, 256), 512, "as many may come again as there are");
         assert_eq!(room_after(1_024, 0), 0);
         assert_eq!((room_after(256, 0), room_after(257, 0)), (256, 0), "a short list is left as it is");
+    }
+
+    #[test]
+    fn it_is_counted_how_often_the_last_subscriber_that_is_not_apart_has_left() {
+        let topic = Topic::<u64>::new(Arc::new(Stamps::new()), 8);
+        let subscribe = |overflow, apart| {
+            let options = SubscribeOptions { overflow, apart, ..SubscribeOptions::default() };
+            topic.subscribe(Arc::new(Doorbell::new()), options).unwrap()
+        };
+        let _apart = subscribe(Overflow::Block, true);
+        for (round, overflow) in (1..).zip([Overflow::Block, Overflow::DropOldest]) {
+            let (one, other) = (subscribe(overflow, false), subscribe(Overflow::Block, false));
+            drop(subscribe(Overflow::DropNewest, true));
+            drop(other);
+            assert_eq!(topic.times_emptied(), round - 1);
+            drop(one);
+            assert_eq!(topic.times_emptied(), round);
+        }
     }
 
     /// How many seats are looked at, at most, for one subscriber to come, go to sleep or leave.

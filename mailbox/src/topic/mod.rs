@@ -391,6 +391,13 @@ impl<M: Clone + Send + Sync + 'static> Topic<M> {
         subscribers.into_iter().map(info).collect()
     }
 
+    /// How often the last subscriber that is not [`apart`](SubscribeOptions::apart) has left: whoever looks
+    /// now and then at who is [there](Self::subscribers) sees that it was nobody meanwhile.
+    #[must_use]
+    pub fn times_emptied(&self) -> u64 {
+        each!(&self.form, core => core.times_emptied())
+    }
+
     /// The ring's capacity, in messages, unless a subscriber has asked for more; that of subscribers who ask
     /// for none.
     #[must_use]

@@ -39,6 +39,8 @@ pub(crate) struct Seat {
     pub(crate) capacity: u64,
     /// Whether the subscriber gets its own messages.
     pub(crate) echo: bool,
+    /// See [`SubscribeOptions::apart`](super::SubscribeOptions::apart).
+    pub(crate) apart: bool,
     /// Name of the policy.
     pub(crate) policy: &'static str,
     pub(crate) badge: Option<Badge>,
@@ -59,13 +61,14 @@ pub(crate) struct Occupant {
     pub(crate) id: u64,
     pub(crate) capacity: u64,
     pub(crate) echo: bool,
+    pub(crate) apart: bool,
     pub(crate) policy: &'static str,
     pub(crate) badge: Option<Badge>,
 }
 
 impl Seat {
     pub(crate) fn new(occupant: Occupant) -> Self {
-        let Occupant { doorbell, id, capacity, echo, policy, badge } = occupant;
+        let Occupant { doorbell, id, capacity, echo, apart, policy, badge } = occupant;
         Self {
             cursor: CachePadded(AtomicU64::new(0)),
             place: AtomicU32::new(0),
@@ -77,6 +80,7 @@ impl Seat {
             id,
             capacity,
             echo,
+            apart,
             policy,
             badge,
         }

@@ -246,6 +246,7 @@ fn seat<V: Payload>(core: &Core<V>, doorbell: Arc<Doorbell>, options: &Subscribe
         id: options.id,
         capacity,
         echo: options.echo,
+        apart: options.apart,
         policy: options.overflow.name(),
         badge: options.badge.clone(),
     })

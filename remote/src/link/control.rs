@@ -2,7 +2,10 @@
 
 use crate::frame::{self, Flags, Header};
 
-use super::{LinkFault, VERSION};
+use super::LinkFault;
+
+/// The version in the header of each control frame. That of links is in the Hello.
+const FRAME_VERSION: u16 = 1;
 
 /// The longest text in a Reject, in bytes.
 const TEXT_LEN_MAX: usize = 512;
@@ -62,8 +65,8 @@ impl Control {
 
     /// Appends the frame that carries `value`.
     pub(super) fn encode(self, value: &[u8], out: &mut Vec<u8>) {
-        let header =
-            Header { flags: Flags::CONTROL, type_id: self as u16, version: VERSION, ..Header::default() };
+        let (type_id, version) = (self as u16, FRAME_VERSION);
+        let header = Header { flags: Flags::CONTROL, type_id, version, ..Header::default() };
         let written = frame::encode(&header, value, out);
         debug_assert!(written.is_ok(), "control values are far below the longest value of a frame");
     }

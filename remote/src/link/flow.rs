@@ -125,9 +125,10 @@ impl Flow {
         self.asked = channel;
     }
 
-    /// The peer has said behind which sequence this round begins.
+    /// The peer has said behind which sequence this round begins. It may say so again, and nothing else. The
+    /// first round begins with the first message.
     pub(super) fn begin(&mut self, round: u32, sequence: u64) {
-        if round == self.round {
+        if round == self.round && self.due_from == u64::MAX {
             self.due_from = sequence.saturating_add(1);
         }
     }
@@ -244,6 +245,8 @@ mod tests {
         };
         let (mut flow, mut other) = (Flow::new(7), Flow::new(7));
         flow.want(Some(0), 8);
+        flow.begin(0, 3);
+        assert_eq!(flow.due_from, 0, "the first round has no beginning to be told");
         assert_eq!((entries(&mut flow, false), entries(&mut flow, false)), (vec![(0, 0)], vec![]));
         other.ask(Some(0), 0, 0);
         assert!(!other.left);
@@ -260,6 +263,7 @@ mod tests {
         flow.begin(0, 3);
         assert_eq!(flow.due_from, u64::MAX, "of an earlier round");
         flow.begin(1, 5);
+        flow.begin(1, u64::MAX);
         flow.want(Some(2), 8);
         assert_eq!((entries(&mut flow, false), flow.due_from), (vec![(2, 1)], 6));
         flow.want(None, 8);

@@ -84,6 +84,10 @@ impl Driver {
                 if rests && self.inflow.is_full() {
                     break;
                 }
+                if self.hub.is_behind() {
+                    // The same, for what is published at once.
+                    return Ok(true);
+                }
             }
             if rests && self.inflow.is_full() {
                 continue;
@@ -110,6 +114,7 @@ impl Driver {
     /// A message of a topic has come. Whether it waits nowhere.
     fn take(&mut self, frame: &Frame<'_>) -> bool {
         let is_due = frame.header.sequence >= self.link.due_from(frame.header.type_id);
+        self.outdated += u64::from(!is_due);
         !is_due || self.inflow.take(&frame.header, frame.value)
     }
 
@@ -126,6 +131,7 @@ impl Driver {
                 run.next();
                 (sequence, taken) = (sequence + 1, taken + 1);
             }
+            self.outdated += taken;
             if run.next_type() == Some(type_id) {
                 let (gone, waiting) = self.inflow.take_row(&mut run);
                 taken += gone;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::Driver;
 use crate::LinkDisabled;
 use crate::link::TARGET;
-use crate::link::interest::Interest;
+use crate::link::interest::{Interest, find};
 
 impl Driver {
     /// Tells the peer what is wanted of it.
@@ -20,16 +20,18 @@ impl Driver {
             // A wish of this end breaks no rule.
             let _nothing = self.link.step(now, Input::Want { type_id, channel });
         };
-        for (type_id, _) in before.iter() {
-            if wanted.binary_search_by_key(type_id, |(type_id, _)| *type_id).is_err() {
-                want(*type_id, None);
-                gone.push(*type_id);
+        for was in before.iter() {
+            // Those who want it now may be others, though nobody has looked between.
+            if find(wanted, was.type_id).is_none_or(|is| is.emptied != was.emptied) {
+                want(was.type_id, None);
+                gone.push(was.type_id);
             }
         }
-        wanted.iter().for_each(|(type_id, channel)| want(*type_id, Some(*channel)));
+        wanted.iter().for_each(|wanted| want(wanted.type_id, Some(wanted.channel)));
         for type_id in gone {
             // It waits for nobody.
             let count = self.inflow.forget(type_id);
+            self.outdated += count;
             let _nothing = self.link.step(now, Input::Consumed { type_id, count });
         }
     }
