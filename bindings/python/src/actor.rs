@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mycelium::frame::Header;
 use mycelium::{StopReason, WireDelivery};
 use mycelium_hosted::{ActorSpec, Behavior, Encoded, Failure, Scope};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 
@@ -64,7 +64,7 @@ struct Made {
     answers: HashMap<u16, Method>,
     /// Of which message records wait, and how many: of one at a time, so that all come in order.
     waiting: Option<(u16, usize)>,
-    /// What a batch has failed with that was handed out before a query.
+    /// What a batch has failed with that was handed out before something else.
     failed: Option<PyErr>,
     /// What comes when the batch before it has come to its end.
     then: Option<Then>,
@@ -161,10 +161,17 @@ impl Made {
             }
         };
         let behind = batch.is_none() || self.waiting.is_some_and(|(other, _)| other != id);
-        if behind && self.goes_before(py)? {
+        if behind && self.goes_first(py)? {
             self.then = Some(Then::Message(Encoded { header: *header, bytes: bytes.to_vec() }));
             return Ok(());
         }
+        let taken = self.take(py, header, bytes, batch);
+        self.ends(py, taken)
+    }
+
+    /// The same with nothing before it.
+    fn take(&mut self, py: Python<'_>, header: &Header, bytes: &[u8], batch: Option<usize>) -> PyResult<()> {
+        let id = header.type_id;
         let Some(method) = self.takes.get_mut(&id) else { return Ok(()) };
         let Some(most) = batch else {
             let message = method.kind.decode(py, header, bytes)?;
@@ -199,18 +206,47 @@ impl Made {
         Ok(self.context.get().is_paused())
     }
 
+    /// The same before a message or a timer. It has not failed where the batch has: it is handled, and the
+    /// life ends then.
+    fn goes_first(&mut self, py: Python<'_>) -> PyResult<bool> {
+        match self.goes_before(py) {
+            Err(error) => self.puts_aside(py, error).map(|()| false),
+            paused => paused,
+        }
+    }
+
+    /// Keeps an exception until the batch of messages has ended; what is none of `Exception` waits for nothing.
+    fn puts_aside(&mut self, py: Python<'_>, error: PyErr) -> PyResult<()> {
+        if !error.is_instance_of::<PyException>(py) {
+            return Err(error);
+        }
+        let told = self.ends::<()>(py, Err(error));
+        self.failed = told.err();
+        Ok(())
+    }
+
+    /// What is raised ends the life, and what was put aside before it is told with it.
+    fn ends<T>(&mut self, py: Python<'_>, called: PyResult<T>) -> PyResult<T> {
+        called.inspect_err(|error| {
+            let first = self.failed.take();
+            first.inspect(|first| comes_after(py, error, first));
+        })
+    }
+
     fn timer(&mut self, py: Python<'_>, number: u64) -> PyResult<()> {
-        if self.goes_before(py)? {
+        if self.goes_first(py)? {
             self.then = Some(Then::Timer(number));
             return Ok(());
         }
-        self.hooks.timer.bind(py).call1((number,)).map(drop)
+        let fired = self.hooks.timer.bind(py).call1((number,)).map(drop);
+        self.ends(py, fired)
     }
 
     fn batch_ended(&mut self, py: Python<'_>) -> PyResult<()> {
-        // What came behind a batch that failed before a query counts as handled, and is handed out too.
+        // What came behind a batch that failed counts as handled, and is handed out too.
         let flushed = self.flush(py);
-        self.failed.take().map_or(flushed, Err)
+        self.ends(py, flushed)?;
+        self.failed.take().map_or(Ok(()), Err)
     }
 
     fn answer(&mut self, py: Python<'_>, query: &Encoded, host: &Host) -> PyResult<Encoded> {
@@ -236,9 +272,9 @@ impl Made {
 
     /// A batch has failed in front of a query. An error of an answer ends no life, and this one is to.
     fn fails_before(&mut self, py: Python<'_>, error: PyErr) -> PyErr {
-        self.failed = Some(error.clone_ref(py));
         // The query has its answer.
         self.then = None;
+        self.failed = self.ends::<()>(py, Err(error.clone_ref(py))).err();
         error
     }
 
@@ -260,9 +296,13 @@ impl Made {
         let done = self.hooks.resumed.bind(py).call1((answer,));
         let done = match (done, &self.then) {
             (Err(error), Some(Then::Query(_))) => return Err(self.fails_before(py, error)),
-            (Err(error), _) => {
-                self.asked = false;
-                return Err(error);
+            (Err(error), Some(_)) => {
+                self.puts_aside(py, error)?;
+                py.None().into_bound(py)
+            }
+            (Err(error), None) => {
+                let asked = std::mem::take(&mut self.asked);
+                return if asked { Err(error) } else { self.ends(py, Err(error)) };
             }
             (Ok(done), _) => done,
         };
@@ -287,6 +327,15 @@ impl Made {
                 Ok((!self.asked).then_some(answer))
             }
         }
+    }
+}
+
+/// Has Python tell of both exceptions where it tells of the later one.
+fn comes_after(py: Python<'_>, error: &PyErr, first: &PyErr) {
+    let value = error.value(py);
+    if !value.is(first.value(py)) && value.getattr("__context__").is_ok_and(|context| context.is_none()) {
+        // Without it the first one is missing in the traceback, and nothing else.
+        let _ = value.setattr("__context__", first.value(py));
     }
 }
 

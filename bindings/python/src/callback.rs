@@ -1,7 +1,8 @@
 //! Callbacks: functions of Python that are called with each message, on the runtime's delivery thread.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mycelium_hosted::{CallbackId, Failure};
 use pyo3::prelude::*;
@@ -21,8 +22,6 @@ pub(crate) struct Callback {
     core: Arc<Core>,
     id: CallbackId,
     names: String,
-    /// The type ids whose publishers it keeps waiting.
-    keeps: Vec<u16>,
     closed: AtomicBool,
 }
 
@@ -43,9 +42,11 @@ impl Callback {
             "block" => kinds.iter().map(|kind| kind.header.type_id).collect(),
             _ => Vec::new(),
         };
+        let awaited = Awaited::new(&core.called, keeps);
         let names = names.join(", ");
         let mut turn = 0;
         let call = move |delivery: &mycelium::WireDelivery<'_>| {
+            let _ = &awaited;
             Python::attach(|py| {
                 turn += 1;
                 if turn == TURN {
@@ -66,8 +67,35 @@ impl Callback {
         // The delivery thread may be started here, and attaches to Python.
         let subscribed = py.detach(|| core.hosted.subscribe(topics, how, call));
         let id = subscribed.map_err(|error| errors::of(py, &error))?;
-        core.note_called(&keeps, true);
-        Ok(Self { core: Arc::clone(core), id, names, keeps, closed: AtomicBool::new(false) })
+        Ok(Self { core: Arc::clone(core), id, names, closed: AtomicBool::new(false) })
+    }
+}
+
+/// Of how many callbacks under `block` each message is awaited, by type id.
+pub(crate) type Called = Arc<Mutex<HashMap<u16, usize>>>;
+
+/// That a callback keeps the publishers of these messages waiting: as long as its queue is there, which the
+/// delivery thread drops together with this.
+struct Awaited {
+    called: Called,
+    type_ids: Vec<u16>,
+}
+
+impl Awaited {
+    fn new(called: &Called, type_ids: Vec<u16>) -> Self {
+        let mut counts = called.lock().unwrap_or_else(PoisonError::into_inner);
+        type_ids.iter().for_each(|id| *counts.entry(*id).or_default() += 1);
+        drop(counts);
+        Self { called: Arc::clone(called), type_ids }
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        let mut counts = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in &self.type_ids {
+            counts.entry(*id).and_modify(|count| *count = count.saturating_sub(1));
+        }
     }
 }
 
@@ -87,9 +115,7 @@ impl Callback {
         if self.core.is_forked() {
             return;
         }
-        if !self.closed.swap(true, Ordering::AcqRel) {
-            self.core.note_called(&self.keeps, false);
-        }
+        self.closed.store(true, Ordering::Release);
         // Whoever comes second waits for the callback as well.
         py.detach(|| self.core.hosted.unsubscribe(self.id));
     }

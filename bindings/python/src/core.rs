@@ -1,6 +1,5 @@
 //! The runtime below a `Runtime` of Python, and whether it may still be used.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use mycelium_hosted as hosted;
 use pyo3::prelude::*;
 
 use crate::attached::{self, Mark, PythonThread};
+use crate::callback::Called;
 use crate::errors::{self, Class};
 use crate::host::{Host, Kinds};
 use crate::wait::{Waited, until};
@@ -25,8 +25,7 @@ pub(crate) struct Core {
     over: AtomicBool,
     /// How many threads wait detached.
     waiting: AtomicUsize,
-    /// Of how many callbacks under `block` each message is awaited, by type id.
-    called: Mutex<HashMap<u16, usize>>,
+    pub(crate) called: Called,
     /// Those that were started: a tree goes on whatever becomes of its handle in Python.
     trees: Mutex<Vec<hosted::HostedTree>>,
 }
@@ -65,7 +64,7 @@ impl Core {
             forked: AtomicBool::new(false),
             over: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
-            called: Mutex::default(),
+            called: Called::default(),
             trees: Mutex::default(),
         })
     }
@@ -90,15 +89,6 @@ impl Core {
     pub(crate) fn waits(&self) -> Waiting<'_> {
         self.waiting.fetch_add(1, Ordering::AcqRel);
         Waiting(self)
-    }
-
-    /// A callback of the runtime waits for these messages, or (`more` is false) does no more.
-    pub(crate) fn note_called(&self, type_ids: &[u16], more: bool) {
-        let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
-        for id in type_ids {
-            let count = called.entry(*id).or_default();
-            *count = if more { *count + 1 } else { count.saturating_sub(1) };
-        }
     }
 
     /// Keeps a tree until the runtime closes, or the tree has ended.

@@ -139,3 +139,41 @@ def test_a_timer_that_fails_leaves_the_batch_before_it_handled(rt: mycelium.Runt
     rt.publish(Tick(3))
     settle(lambda: 3 in seen)
     assert seen == [0, 1, 2, 3]
+
+
+class Waits(Actor):
+    """Takes one class in batches that may wait, and another one by one."""
+
+    def __init__(self, seen: list[int], lives: list[int], waits: bool) -> None:
+        self.seen, self.waits = seen, waits
+        lives.append(len(lives))
+
+    @on_batch(Tick)
+    async def ticks(self, ticks: Any) -> None:
+        if self.waits:
+            await asyncio.sleep(1)
+        if 13 in ticks["number"]:
+            raise ValueError("not 13")
+
+    @on(Tock)
+    def tock(self, tock: Tock) -> None:
+        self.seen.append(tock.number)
+        if tock.number == 2:
+            raise ValueError("not 2")
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_batch_that_fails_costs_no_message_behind_it(
+    isolate: Isolate, caplog: pytest.LogCaptureFixture, waits: bool
+) -> None:
+    caplog.set_level(logging.CRITICAL + 1, logger="mycelium")
+    seen: list[int] = []
+    lives: list[int] = []
+    isolate.start(Supervisor(children=[Child("waits", Waits, args=(seen, lives, waits))], intensity=5))
+    isolate.publish_many([Tick(13), Tock(1), Tick(1), Tock(3)])
+    isolate.run()
+    assert seen == [1, 3] and lives == [0, 1] and isolate.stats()["dead_letters"] == 0
+    # One that fails itself is lost as always.
+    isolate.publish_many([Tick(13), Tock(2), Tock(4)])
+    isolate.run()
+    assert seen == [1, 3, 2, 4] and lives == [0, 1, 2] and isolate.stats()["dead_letters"] == 1

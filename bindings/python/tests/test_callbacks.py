@@ -115,6 +115,48 @@ def test_a_callback_that_fills_its_own_queue_has_an_error_and_no_deadlock(rt: my
     assert "wait for itself" in str(errors[0])
 
 
+def fill(rt: mycelium.Runtime, refused: list[str]) -> None:
+    """Publishes until there is no room."""
+    for number in range(10):
+        try:
+            rt.publish(Tick(number))
+        except mycelium.FullError as error:
+            refused.append(str(error))
+            break
+
+
+def test_a_callback_that_is_being_closed_waits_for_no_room_of_its_own(rt: mycelium.Runtime) -> None:
+    running, refused = threading.Event(), []
+
+    def echo(tick: Tick) -> None:
+        running.set()
+        time.sleep(0.2)
+        fill(rt, refused)
+
+    callback = rt.subscribe(Tick, echo, capacity=4)
+    rt.publish(Tick(0))
+    running.wait()
+    callback.close()
+    assert "wait for itself" in refused[0]
+    # Nothing is left of it that would take up room.
+    other: list[str] = []
+    fill(rt, other)
+    assert not other
+
+
+def test_a_callback_that_has_closed_itself_waits_for_no_room_of_its_own(rt: mycelium.Runtime) -> None:
+    refused: list[str] = []
+
+    def echo(tick: Tick) -> None:
+        callback.close()
+        fill(rt, refused)
+
+    callback = rt.subscribe(Tick, echo, capacity=4)
+    rt.publish(Tick(0))
+    settle(lambda: refused)
+    assert "wait for itself" in refused[0]
+
+
 def test_a_callback_that_closes_its_runtime_is_told_how_to(rt: mycelium.Runtime) -> None:
     errors = []
 

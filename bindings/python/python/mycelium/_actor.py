@@ -8,6 +8,7 @@ import logging
 import random
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from . import _native, _records
@@ -68,7 +69,7 @@ def on_batch(
 ) -> Callable[[F], F]:
     """The method handles the messages of this class as arrays of numpy: those that are there, at most `batch`.
 
-    If it raises, the messages of that array are not handled again.
+    If it raises, the messages of that array are not handled again, and those behind it are handled before the life ends.
     """
     if batch < 1:
         raise ValueError(f"batch is {batch}: a batch has at least one record")
@@ -182,6 +183,14 @@ class Context:
         return f"<mycelium.Context of {self.path}>"
 
 
+def _marks_of(cls: type, name: str) -> Iterable[Handling]:
+    """What is said of a method: a class that overrides it without a word has what the next one above it says."""
+    if inspect.getattr_static(cls, name, None) is None:
+        return ()
+    said = (getattr(vars(base).get(name), "_mycelium", None) for base in cls.__mro__)
+    return next((marks for marks in said if marks), ())
+
+
 class Actor:
     """An actor: subclass it, and mark methods with `on`, `on_batch` and `ask`. Methods may be `async`.
 
@@ -197,8 +206,7 @@ class Actor:
         found: dict[tuple[type, bool], tuple[str, Handling]] = {}
         names = dict.fromkeys(name for base in reversed(cls.__mro__) for name in vars(base))
         for name in names:
-            method = inspect.getattr_static(cls, name, None)
-            for handling in getattr(method, "_mycelium", ()):
+            for handling in _marks_of(cls, name):
                 key = (handling.message_type, handling.takes == "query")
                 if key in found:
                     raise TypeError(
@@ -230,13 +238,13 @@ def factory_of(
             lives[:] = [actor]
         actor.__init__(*positional, **kwargs)  # type: ignore[misc]
         methods: dict[str, Callable[..., Any]] = {
-            "started": loop.sync(actor.started),
-            "stopping": _closing(loop.sync(actor.stopping), loop),
+            "started": loop.awaited(actor.started),
+            "stopping": _closing(loop.awaited(actor.stopping), loop),
             "_fire": loop.awaited(context._fire),
             "_resumed": loop.resumed,
         }
         for name, handling in cls._handlings:
-            method = loop.sync(getattr(actor, name))
+            method = loop.awaited(getattr(actor, name))
             methods[name] = _records_in(method, handling) if handling.takes == "batch" else method
         return actor, methods
 
@@ -268,13 +276,11 @@ class Loop:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    def sync(self, method: Callable[..., Any]) -> Callable[..., Any]:
-        return self.awaited(method) if inspect.iscoroutinefunction(method) else method
-
     def awaited(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        # What it returns says whether it is `async`: a decorator may hide that of the function.
         def call(*args: Any) -> Any:
             made = method(*args)
-            return self.run(made) if inspect.iscoroutine(made) else made
+            return self.run(made) if type(made) is CoroutineType else made
 
         return call
 
