@@ -26,6 +26,7 @@ use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 
 use self::cut::Cut;
+use self::drain::Probe;
 use self::mail::{OwedAnswers, pass};
 use super::expose::Exposed;
 use super::greet::{LINGER, refuse};
@@ -93,8 +94,8 @@ pub(super) struct Driver {
     outdated: u64,
     /// The peer has wanted topics since it is the process that it is.
     wanted_some: bool,
-    /// How much the peer had acknowledged at this time, while this bus drains.
-    heard: (u64, Instant),
+    /// Whether the peer has read all that is for it, while this bus drains.
+    probe: Option<Probe>,
 }
 
 /// What is to be looked at when frames were read.
@@ -151,7 +152,7 @@ impl Driver {
             skipped: false,
             outdated: 0,
             wanted_some: false,
-            heard: (0, Instant::now()),
+            probe: None,
             hub,
             peer,
         }
@@ -206,9 +207,6 @@ impl Driver {
     /// Does what was ordered.
     fn obey(&mut self) {
         let (seen, Orders { phase, paused, wanted }) = self.hub.orders();
-        if phase == Phase::Draining && self.phase != phase {
-            self.heard = (self.link.stats().acknowledged, Instant::now());
-        }
         (self.seen, self.phase) = (seen, phase);
         self.inflow.pause(paused);
         self.open_mailboxes();

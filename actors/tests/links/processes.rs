@@ -5,15 +5,33 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mycelium::{LinkAddress, LinkOptions, LinkState, Subscription, WireMessage};
+use mycelium::{
+    Actor, BoxError, Context, Exposed, Handler, LinkAddress, LinkOptions, LinkState, Recipient, Service,
+    ServiceContext, Subscription, WireMessage,
+};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::common::on_every_runtime;
-use crate::kit::{Tick, bus, link, socket, until, until_wanted};
+use crate::kit::{Fill, Order, Tick, bus, link, socket, until, until_wanted};
 
 const ROLE: &str = "MYCELIUM_LINK_SOCKET";
 /// Set: the socket is one for links through shared memory.
 const SHM: &str = "MYCELIUM_LINK_SHM";
+/// Set: the process wants one message, and then nothing more; it publishes fills without end, and takes
+/// orders.
+const LEAVES: &str = "MYCELIUM_LINK_LEAVES";
+
+/// Says what it is told.
+struct Gate;
+impl Actor for Gate {
+    type Error = BoxError;
+}
+impl Handler<Order> for Gate {
+    async fn handle(&mut self, order: &Order, _: &mut Context<Self>) -> Result<(), BoxError> {
+        println!("got {}", order.n);
+        Ok(())
+    }
+}
 
 /// What the other process does: links itself with the bus at the socket and says what it receives.
 #[test]
@@ -26,6 +44,16 @@ fn peer_process() {
         let address =
             if std::env::var(SHM).is_ok() { LinkAddress::shm(path) } else { LinkAddress::unix(path) };
         desk.connect(address).unwrap();
+        if std::env::var(LEAVES).is_ok() {
+            desk.expose("gate", Exposed::new().takes::<Order>(desk.spawn(Gate).unwrap())).unwrap();
+            ticks.recv().await;
+            drop(ticks);
+            let fills = desk.publisher::<Fill>().unwrap();
+            while fills.publish(Fill { n: 0 }).await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+            return;
+        }
         while let Some(tick) = ticks.recv().await {
             println!("got {}", tick.n);
         }
@@ -202,5 +230,45 @@ fn a_process_that_is_stopped_for_long_slows_no_publisher_of_a_lossy_link_and_eac
             stopped_for_long(true, Subscription::drop_oldest()),
             stopped_for_long(true, Subscription::drop_newest()),
         );
+    });
+}
+
+/// Says something a while after it was told to stop.
+struct LastWords(Recipient<Order>);
+impl Service for LastWords {
+    type Error = BoxError;
+    async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+        ctx.stopped().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok(self.0.tell(Order { n: 1 }).await?)
+    }
+}
+
+#[test]
+fn last_words_wait_for_a_peer_that_is_stopped_for_longer_than_one_that_ends_as_well_is_waited_for() {
+    on_every_runtime(async || {
+        let (market, path) = (bus("market"), socket());
+        market.bind_unix(&path).unwrap();
+        let peer = Peer::start_with(&path, &[(LEAVES, "")]);
+        until_wanted(&market, "desk", &["Tick"]).await;
+        let fills = market.subscriber_with::<Fill>(Subscription::drop_oldest()).unwrap();
+        let gate = market.recipient::<Order>("desk/gate").unwrap();
+        gate.tell(Order { n: 0 }).await.unwrap();
+        market.publisher::<Tick>().unwrap().publish(Tick { n: 0 }).await.unwrap();
+        until(|| link(&market, "desk").wants.is_empty()).await;
+        market.spawn_service(LastWords(gate)).unwrap();
+        // So that it passes over what comes when it has begun to end.
+        let stops = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            peer.signal(Signal::STOP);
+            tokio::time::sleep(Duration::from_millis(1_900)).await;
+            peer.signal(Signal::CONT);
+        };
+        let limit = Duration::from_secs(3_600);
+        let (ended, ()) = tokio::join!(market.shutdown_within(limit), stops);
+        drop(fills);
+        ended.unwrap();
+        let (_peer, heard) = peer.heard_up_to(1).await;
+        assert_eq!(heard, [0, 1]);
     });
 }

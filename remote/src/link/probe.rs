@@ -1,5 +1,6 @@
 //! Pings: how long a word takes to the peer and back.
 
+use super::Link;
 use super::control::Control;
 
 /// How many pings of one end wait to be answered at most; more are left out.
@@ -31,6 +32,15 @@ impl Probes {
     pub(super) fn tell(&mut self, out: &mut Vec<u8>) {
         (0..std::mem::take(&mut self.pongs)).for_each(|_| Control::Pong.encode(&[], out));
         (0..std::mem::take(&mut self.pings)).for_each(|_| Control::Ping.encode(&[], out));
+    }
+}
+
+impl Link {
+    /// Whether all that was taken to send has been appended to what is written: the answer to a ping that is
+    /// asked for now is that of a peer which has read it.
+    #[must_use]
+    pub fn is_written(&self) -> bool {
+        self.window.is_written()
     }
 }
 
