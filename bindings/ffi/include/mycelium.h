@@ -237,7 +237,7 @@ typedef struct MyceliumActor {
     int32_t (*started)(void *state);
     // A message of one of its topics.
     int32_t (*message)(void *state, const struct MyceliumMessage *message);
-    // A message that was told to it.
+    // A message that was told to it. If this is null, the life ends on it.
     int32_t (*told)(void *state, const struct MyceliumMessage *message);
     // A query, which it answers with `mycelium_reply`. A failure goes to whoever asked and ends nothing.
     int32_t (*query)(void *state, const struct MyceliumMessage *query);

@@ -45,7 +45,7 @@ pub struct MyceliumActor {
     pub started: Option<extern "C" fn(state: *mut c_void) -> i32>,
     /// A message of one of its topics.
     pub message: Option<extern "C" fn(state: *mut c_void, message: *const MyceliumMessage) -> i32>,
-    /// A message that was told to it.
+    /// A message that was told to it. If this is null, the life ends on it.
     pub told: Option<extern "C" fn(state: *mut c_void, message: *const MyceliumMessage) -> i32>,
     /// A query, which it answers with `mycelium_reply`. A failure goes to whoever asked and ends nothing.
     pub query: Option<extern "C" fn(state: *mut c_void, query: *const MyceliumMessage) -> i32>,
@@ -142,6 +142,9 @@ impl Behavior for Life {
     }
 
     fn told(&mut self, told: &Encoded, scope: &mut Scope<'_>) -> Result<(), Failure> {
+        if self.functions.actor.told.is_none() {
+            return Err(Failure::new("this actor takes nothing that it is told: its `told` is null"));
+        }
         let shown = MyceliumMessage::of_encoded(told);
         self.call(self.functions.actor.told, scope, |told, state| told(state, &raw const shown))
     }

@@ -99,8 +99,8 @@ pub enum Error {
     Shutdown(ShutdownError),
     /// Children of a tree did not end in time and were killed.
     Killed(Vec<Arc<str>>),
-    /// A callback has not returned in time.
-    Callback,
+    /// A callback has not returned in time, and so one of those, if it is an actor's, was not ended.
+    Callback(Option<Box<Error>>),
     /// Threads of the system could not be started.
     Threads(String),
 }
@@ -189,7 +189,7 @@ impl Error {
             Self::Ask(AskError::Timeout) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
             Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,
-            Self::Answer(_) | Self::Callback => ErrorKind::Callback,
+            Self::Answer(_) | Self::Callback(_) => ErrorKind::Callback,
         }
     }
 }
@@ -265,9 +265,12 @@ impl fmt::Display for Error {
                 "killed because they missed their shutdown time: {}; give them more of it, or have their callbacks return",
                 paths.join(", ")
             ),
-            Self::Callback => f.write_str(
-                "a callback has not returned in time: it runs on, and none comes after it; have it return, or give it more time",
-            ),
+            Self::Callback(ended) => {
+                f.write_str(
+                    "a callback has not returned in time: it runs on, and none comes after it; have it return, or give it more time",
+                )?;
+                ended.iter().try_for_each(|error| write!(f, " ({error})"))
+            }
             Self::Threads(cause) => write!(f, "a thread cannot be started: {cause}"),
         }
     }

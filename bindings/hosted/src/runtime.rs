@@ -78,7 +78,8 @@ struct Shared {
     hooks: Arc<Inside>,
     delivery: Mutex<Option<Delivery>>,
     readers: Mutex<Vec<Weak<Parking>>>,
-    trees: Mutex<Vec<Tree>>,
+    /// Those on a shared bus: each lasts as long as somebody has it.
+    trees: Mutex<Vec<Weak<Tree>>>,
     exposed: RwLock<HashMap<String, Address>>,
 }
 
@@ -385,11 +386,11 @@ impl Runtime {
     pub fn start(&self, tree: Builder) -> Result<HostedTree, Error> {
         self.check_open()?;
         let _entered = self.enter();
-        let tree = block_on(tree.start(&self.shared.bus)).map_err(Error::Start)?;
+        let tree = Arc::new(block_on(tree.start(&self.shared.bus)).map_err(Error::Start)?);
         if self.shared.is_guest {
             let mut trees = lock(&self.shared.trees);
-            trees.retain(|tree| tree.end_reason().is_none());
-            trees.push(tree.clone());
+            trees.retain(|tree| tree.upgrade().is_some_and(|tree| tree.end_reason().is_none()));
+            trees.push(Arc::downgrade(&tree));
             drop(trees);
             if self.is_closed() {
                 // The close may have looked before the tree was in the list. Who ends it twice does no harm.
@@ -448,7 +449,8 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::Inside`] from a callback, and nothing is closed. [`Error::Shutdown`] names who did not end in
-    /// time; [`Error::Callback`] says that a callback has not returned. It is closed all the same.
+    /// time; [`Error::Callback`] says that a callback has not returned, whoever else did not end. It is closed
+    /// all the same.
     pub fn close(&self, limit: Duration) -> Result<(), Error> {
         self.check_outside("to close the runtime")?;
         let first = !self.shared.closed.swap(true, Ordering::SeqCst);
@@ -458,7 +460,7 @@ impl Runtime {
         if !first {
             let finished = delivery.is_none_or(|delivery| delivery.wait_end(left()));
             let finished = self.shared.hooks.wait_end(left()) && finished;
-            return if finished { Ok(()) } else { Err(Error::Callback) };
+            return if finished { Ok(()) } else { Err(Error::Callback(None)) };
         }
         let ended = self.end_actors(left);
         // A bus of its own is shut down: nothing comes later.
@@ -471,8 +473,8 @@ impl Runtime {
         if let Some(threads) = lock(&self.shared.owned).take() {
             end_threads(threads, left().max(GRACE));
         }
-        ended?;
-        if finished { Ok(()) } else { Err(Error::Callback) }
+        // The caller is to know above all that its own code still runs.
+        if finished { ended } else { Err(Error::Callback(ended.err().map(Box::new))) }
     }
 
     /// Ends them in the time that is `left`, which is that of all trees together.
@@ -483,7 +485,7 @@ impl Runtime {
         }
         let trees = std::mem::take(&mut *lock(&self.shared.trees));
         let mut missed = Vec::new();
-        for tree in trees.iter().rev() {
+        for tree in trees.iter().rev().filter_map(Weak::upgrade) {
             if let Err(error) = block_on(tree.shutdown_within(left())) {
                 missed.extend(error.missed);
             }

@@ -1,5 +1,6 @@
 //! Trees of a runtime.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::Tree;
@@ -12,16 +13,17 @@ use crate::{Address, Error, HostedActor, Runtime};
 /// shuts the tree down without waiting.
 #[derive(Clone, Debug)]
 pub struct HostedTree {
-    tree: Tree,
+    tree: Arc<Tree>,
     runtime: Runtime,
 }
 
 impl HostedTree {
-    pub(crate) fn new(tree: Tree, runtime: Runtime) -> Self {
+    pub(crate) fn new(tree: Arc<Tree>, runtime: Runtime) -> Self {
         Self { tree, runtime }
     }
 
-    /// The tree itself.
+    /// The tree itself. A clone of it keeps the tree running without a `HostedTree`; the close of a runtime on
+    /// a shared bus does not find it then.
     #[must_use]
     pub fn tree(&self) -> &Tree {
         &self.tree

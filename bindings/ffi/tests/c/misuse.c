@@ -248,6 +248,10 @@ static void actors(void) {
     WRONG(mycelium_ask(address, TICK, BYTES, 3, 60000, &answer), MYCELIUM_ERROR_VALUE, "Tick");
     WRONG(mycelium_tell(address, TICK, BYTES, 3), MYCELIUM_ERROR_VALUE, "Tick");
     EXPECT(atomic_load(&lives), 21);
+    /* It has no function for what it is told: its life ends, and the next one begins. */
+    EXPECT(mycelium_tell(address, TICK, BYTES, 16), 0);
+    while (atomic_load(&lives) < 22)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
     EXPECT(mycelium_is_alive(address), 1);
     EXPECT(mycelium_free(supervisor), 0);
 
@@ -423,6 +427,32 @@ static void given_up(void) {
     atomic_store(&let_go, 1);
 }
 
+/* The same with an actor that does not return, which is named. */
+static void given_up_actor(void) {
+    MyceliumHandle runtime = start(), supervisor, tree;
+    MyceliumActor actor;
+    memset(&actor, 0, sizeof actor);
+    actor.size = sizeof actor;
+    actor.user = &stuck;
+    actor.create = create;
+    actor.message = sticks;
+    actor.topics = "market.ticks";
+    atomic_store(&stuck, 0);
+    atomic_store(&let_go, 0);
+    EXPECT(mycelium_supervisor_create("root", &supervisor), 0);
+    EXPECT(mycelium_supervisor_add_actor(supervisor, runtime, "blocked", &actor), 0);
+    EXPECT(mycelium_tree_start(runtime, supervisor, &tree), 0);
+    EXPECT(mycelium_publish(runtime, TICK, BYTES, 16), 0);
+    while (atomic_load(&stuck) == 0)
+        ;
+    WRONG(mycelium_runtime_close(runtime, 100), MYCELIUM_ERROR_CALLBACK, "root/blocked");
+    atomic_store(&let_go, 1);
+    EXPECT(mycelium_runtime_close(runtime, 60000), 0);
+    EXPECT(mycelium_free(tree), 0);
+    EXPECT(mycelium_free(supervisor), 0);
+    EXPECT(mycelium_free(runtime), 0);
+}
+
 int main(void) {
     nulls();
     handles();
@@ -433,6 +463,7 @@ int main(void) {
     threads();
     handles_of_all();
     given_up();
+    given_up_actor();
     printf("all is refused as it should be\n");
     return 0;
 }

@@ -241,9 +241,9 @@ fn a_callback_that_never_returns_is_named_and_does_not_keep_the_close() {
     runtime.publish(7, &tick(1)).unwrap();
     runtime.publish(7, &tick(2)).unwrap();
     until("it runs", || running.load(Ordering::SeqCst));
-    assert_eq!(runtime.close(Duration::from_millis(20)), Err(Error::Callback));
-    assert_eq!(Error::Callback.kind(), ErrorKind::Callback);
-    assert_eq!(runtime.close(Duration::from_millis(1)), Err(Error::Callback), "it runs still");
+    assert_eq!(runtime.close(Duration::from_millis(20)), Err(Error::Callback(None)));
+    assert_eq!(Error::Callback(None).kind(), ErrorKind::Callback);
+    assert_eq!(runtime.close(Duration::from_millis(1)), Err(Error::Callback(None)), "it runs still");
     let later = {
         let runtime = runtime.clone();
         std::thread::spawn(move || (runtime.close(WATCHDOG), runtime.unsubscribe(id)))
@@ -276,7 +276,10 @@ fn an_unsubscribe_does_not_wait_for_a_callback_that_the_close_has_given_up() {
         std::thread::spawn(move || runtime.unsubscribe(id))
     };
     let before = ends(stuck);
-    assert_eq!((runtime.close(Duration::from_millis(20)), runtime.gave_up()), (Err(Error::Callback), true));
+    assert_eq!(
+        (runtime.close(Duration::from_millis(20)), runtime.gave_up()),
+        (Err(Error::Callback(None)), true)
+    );
     let after = ends(behind);
     until("both have returned", || before.is_finished() && after.is_finished());
     assert!(before.join().unwrap() && after.join().unwrap());

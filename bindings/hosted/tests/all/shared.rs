@@ -7,9 +7,9 @@ use mycelium::frame::Header;
 use mycelium::wire::{Contract, Layout, Messages, Visitor, Wire};
 use mycelium::{
     Actor, BoxError, Context, Handler, Message, MessageBus, Responder, Subscription, Subscriptions,
-    ThreadHooks,
+    Supervisor, ThreadHooks, WireDelivery,
 };
-use mycelium_hosted::{Encoded, Error, ErrorKind, Exposed, Runtime};
+use mycelium_hosted::{ActorSpec, Behavior, Encoded, Error, ErrorKind, Exposed, Failure, Runtime, Scope};
 
 use crate::common::{Log, TABLE, WATCHDOG, price, tick, until};
 
@@ -191,5 +191,36 @@ fn a_close_delivers_what_was_published_before_it_whatever_time_a_message_has() {
     goes_on.store(true, Ordering::SeqCst);
     assert_eq!(closing.join().unwrap(), Ok(()));
     assert_eq!(heard.load(Ordering::SeqCst), 1_001);
+    threads.block_on(bus.shutdown()).unwrap();
+}
+
+struct Idle;
+impl Behavior for Idle {
+    fn message(&mut self, _: &WireDelivery<'_>, _: &mut Scope<'_>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_tree_on_a_shared_bus_ends_with_its_last_handle_and_one_that_is_held_with_the_runtime() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let bus = MessageBus::builder().contract(Mine).runtime(threads.handle().clone()).build();
+    let runtime = Runtime::share(bus.clone(), &Mine, threads.handle().clone(), Arc::new(NoHooks));
+    let start = |root: &str| {
+        let spec = ActorSpec::new(|| Ok(Box::new(Idle) as Box<dyn Behavior>));
+        let tree = Supervisor::builder(root).child(runtime.child("idle", spec));
+        runtime.start(tree).unwrap()
+    };
+    let (dropped, held) = (start("dropped"), start("held"));
+    let of_dropped = dropped.address("dropped/idle").unwrap();
+    let of_held = held.address("held/idle").unwrap();
+    let also_dropped = dropped.clone();
+    drop(dropped);
+    assert!(of_dropped.is_alive() && also_dropped.tree().end_reason().is_none(), "there is another handle");
+    drop(also_dropped);
+    until("it has ended", || !of_dropped.is_alive());
+    assert!(of_held.is_alive());
+    runtime.close(WATCHDOG).unwrap();
+    assert!(!of_held.is_alive() && held.tree().end_reason().is_some());
     threads.block_on(bus.shutdown()).unwrap();
 }
