@@ -211,10 +211,12 @@ impl<A: Actor> ActorRef<A> {
                 turn().await;
                 match live.offer(message) {
                     Ok(()) => Ok(()),
-                    Err(refused) => live.wait_to_tell(refused.into_inner()).await,
+                    // What is rare lies elsewhere, so that this future is short: it is moved and dropped for each
+                    // message.
+                    Err(refused) => Box::pin(live.wait_to_tell(refused.into_inner())).await,
                 }
             }
-            ReferenceBackend::Nowhere(_) => stepped(Err(TellError::Stopped(message))).await,
+            ReferenceBackend::Nowhere(_) => Box::pin(stepped(Err(TellError::Stopped(message)))).await,
         }
     }
 

@@ -18,8 +18,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// mycelium_mailbox::discard(Loud);
 /// ```
 pub fn discard<T>(value: T) {
-    if std::mem::needs_drop::<T>()
-        && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value)))
+    if std::mem::needs_drop::<T>() {
+        caught(|| drop(value));
+    }
+}
+
+/// Runs foreign code. No panic gets out, which the panic hook has reported.
+pub(crate) fn caught(code: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(code))
         // What it panicked with may have a destructor that does, too. The next one is left alone.
         && let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
     {

@@ -15,6 +15,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 use std::task::Waker;
 
+use crate::discard::caught;
 use crate::sync::{AtomicUsize, Mutex, Ordering, lock, model_fence};
 
 /// How many producers may wait in one list; further ones poll again instead of sleeping.
@@ -87,8 +88,6 @@ impl WaitList {
     }
 
     /// A waiter that is not served leaves, and hands on its wake-up if it had one.
-    #[cold]
-    #[inline(never)] // In the drop of every publish, which is small without it.
     fn give_up(&self, ticket: NonZeroU64) {
         if !self.remove(ticket) {
             self.wake(1);
@@ -168,9 +167,21 @@ impl Drop for Ticket<'_> {
     #[inline(always)]
     fn drop(&mut self) {
         if let Some(number) = self.number {
-            self.list.give_up(number);
+            give_up(self.list, number);
         }
     }
+}
+
+/// What the drop of a waiter that was not served does. A waker that panics is reported by the panic hook.
+///
+/// It is in the drop of every publish, which is small without it. The compiler takes the ABI of C as a promise
+/// that nothing unwinds out of here. Without that promise each publish copies its outcome, with room for the
+/// whole message, to where an unwinding would find it.
+#[cold]
+#[inline(never)]
+#[allow(improper_ctypes_definitions, reason = "no other language calls it")]
+extern "C" fn give_up(list: &WaitList, ticket: NonZeroU64) {
+    caught(|| list.give_up(ticket));
 }
 
 #[cfg(all(test, not(any(loom, shuttle))))]

@@ -571,7 +571,7 @@ impl Bridge for Hub {
             rt::timeout(LAST_TURN, ended).await.ok();
             lock(&self.table).links.values().for_each(|entry| entry.task.abort());
             let losses = peers.iter().filter_map(|peer| peer.loss());
-            losses.filter(|loss| is_named(loss)).collect()
+            losses.filter(is_named).collect()
         })
     }
 

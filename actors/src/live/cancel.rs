@@ -15,6 +15,7 @@
 //! its wait was polled.
 
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::task::{Context as TaskContext, Poll};
 
@@ -69,8 +70,9 @@ impl ServiceEnding {
 /// A wait at which a service ends.
 #[derive(Debug)]
 pub(crate) struct CancelPoint {
-    /// The poll in which it was counted last.
-    poll: u64,
+    /// The poll in which it was counted last. Not zero, so that a wait which is no such point has one word
+    /// for it.
+    poll: NonZeroU64,
 }
 
 impl CancelPoint {
@@ -101,6 +103,7 @@ impl CancelPoint {
 }
 
 impl Drop for CancelPoint {
+    #[inline]
     fn drop(&mut self) {
         // It may have been moved to another thread, or out of the service: what is counted there has no need
         // of it.

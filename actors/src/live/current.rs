@@ -19,6 +19,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -36,6 +37,9 @@ const PUBLISHES_PER_UNIT: u32 = 8;
 
 /// The polls of each thread have numbers of so many bits.
 const POLL_BITS: u32 = 40;
+
+/// The first number of a poll on the first thread.
+const FIRST_POLL: NonZeroU64 = NonZeroU64::new(1 << POLL_BITS).unwrap();
 
 /// An actor or a service whose code runs.
 #[derive(Clone, Copy)]
@@ -73,7 +77,7 @@ thread_local! {
     /// The same for services, whose `LEFT` is always 1.
     static LEFT_OF_SERVICE: Cell<u32> = const { Cell::new(PUBLISHES_PER_UNIT) };
     /// How many polls of services this thread has begun, and the cancellation points of the last one.
-    static POINTS: Cell<(u64, u32)> = const { Cell::new((0, 0)) };
+    static POINTS: Cell<(NonZeroU64, u32)> = const { Cell::new((NonZeroU64::MIN, 0)) };
     /// Of those who have polled these.
     static POINT_WAKERS: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
     /// Of the service whose code runs.
@@ -87,7 +91,7 @@ shuttle::thread_local! {
     static NOW: Cell<Current> = Cell::new(Current::NOBODY);
     static LEFT: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
     static LEFT_OF_SERVICE: Cell<u32> = Cell::new(PUBLISHES_PER_UNIT);
-    static POINTS: Cell<(u64, u32)> = Cell::new((0, 0));
+    static POINTS: Cell<(NonZeroU64, u32)> = Cell::new((NonZeroU64::MIN, 0));
     static POINT_WAKERS: RefCell<Vec<Waker>> = RefCell::new(Vec::new());
     static ENDING: Cell<Option<Arc<ServiceEnding>>> = Cell::new(None);
 }
@@ -136,8 +140,8 @@ pub(crate) fn poll_code<R>(current: Current, waits: &Waits, code: impl FnOnce() 
 pub(super) fn begin_points() {
     POINTS.with(|points| {
         // No two threads have a number in common, for a service may go from one to the other.
-        let next = (points.get().0 + 1).max(this_thread().get() << POLL_BITS);
-        points.set((next, 0));
+        let first = this_thread().saturating_mul(FIRST_POLL);
+        points.set((points.get().0.saturating_add(1).max(first), 0));
     });
 }
 
@@ -159,7 +163,7 @@ pub(super) fn has_points() -> bool {
 }
 
 /// Counts a cancellation point, which was counted last in the poll `before`, in this one: which this is.
-pub(super) fn count_point(before: Option<u64>, waker: &Waker) -> u64 {
+pub(super) fn count_point(before: Option<NonZeroU64>, waker: &Waker) -> NonZeroU64 {
     let (poll, count) = POINTS.with(Cell::get);
     if before != Some(poll) {
         POINTS.with(|points| points.set((poll, count + 1)));
@@ -170,8 +174,13 @@ pub(super) fn count_point(before: Option<u64>, waker: &Waker) -> u64 {
 }
 
 /// The wait whose point was counted last in `poll` is over.
-pub(super) fn uncount_point(poll: u64) {
-    POINTS.with(|points| {
+///
+/// Nearly no wait has one, but each drops its place for one. In the ABI of C nothing unwinds: see the drop of a
+/// `Ticket` in `mailbox` for what that saves.
+#[cold]
+#[inline(never)]
+pub(super) extern "C" fn uncount_point(poll: NonZeroU64) {
+    let _over = POINTS.try_with(|points| {
         let (now, count) = points.get();
         points.set((now, count - u32::from(poll == now && count > 0)));
     });

@@ -172,7 +172,9 @@ impl<M: Message> Publisher<M> {
 }
 
 /// The future of [`Publisher::publish`].
+// In C's order: with the message behind the rest, compilers copy it once more.
 #[must_use = "nothing is published before this is awaited"]
+#[repr(C)]
 pub struct PublisherPublish<'a, M: Message> {
     publishing: Publishing<'a, M>,
     at: Option<CancelPoint>,

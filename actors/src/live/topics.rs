@@ -8,8 +8,8 @@ use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use mycelium_mailbox::{
-    Badge, Changed, Doorbell, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX, Retain, Stamps, SubscribeError,
-    SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
+    Badge, Blocker, Changed, Doorbell, INLINE_BYTES_MAX, Note, Overflow, Publishing, QUEUE_CAPACITY_MAX,
+    Retain, Stamps, SubscribeError, SubscribeOptions, SubscriberInfo, Subscription as Queue, Topic,
 };
 
 use super::current::{self, address_of};
@@ -189,18 +189,49 @@ pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
     }
 }
 
-#[cold]
+/// The error of a publish. The outcome of each publish has room for it, with the message. Where it is filled by
+/// a call, that room is copied after each publish, also if there is no error; where it is not, and the message
+/// is long, all the words of the message are copied one by one.
+#[inline(always)]
 fn publish_error<M: Clone + Send + Sync + 'static>(
     publishing: &Publishing<'_, M>,
     error: mycelium_mailbox::PublishError<M>,
 ) -> PublishError<M> {
+    if const { size_of::<M>() <= INLINE_BYTES_MAX } {
+        into_error(error, |by| who_is_full(publishing, by))
+    } else {
+        long_error(publishing, error)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn long_error<M: Clone + Send + Sync + 'static>(
+    publishing: &Publishing<'_, M>,
+    error: mycelium_mailbox::PublishError<M>,
+) -> PublishError<M> {
+    into_error(error, |by| who_is_full(publishing, by))
+}
+
+#[inline(always)]
+fn into_error<M>(
+    error: mycelium_mailbox::PublishError<M>,
+    who: impl FnOnce(Blocker) -> Option<Arc<Identity>>,
+) -> PublishError<M> {
     match error {
         mycelium_mailbox::PublishError::WouldDeadlock(message) => PublishError::SelfBlocked(message),
-        mycelium_mailbox::PublishError::Full { message, by } => {
-            PublishError::Full(message, publishing.badge_of(by).and_then(who))
-        }
+        mycelium_mailbox::PublishError::Full { message, by } => PublishError::Full(message, who(by)),
         other => PublishError::Closed(other.into_inner()),
     }
+}
+
+#[cold]
+#[inline(never)]
+fn who_is_full<M: Clone + Send + Sync + 'static>(
+    publishing: &Publishing<'_, M>,
+    by: Blocker,
+) -> Option<Arc<Identity>> {
+    publishing.badge_of(by).and_then(who)
 }
 
 /// What publishers are told of the owner of a full queue.

@@ -80,7 +80,7 @@ impl<M: Load> Carrier<M> for Topic<M> {
     }
 
     async fn send(sender: &mut Publisher<M>, message: M) {
-        assert!(sender.publish(message).await.is_ok(), "the bus is open");
+        sender.publish(message).await.expect("the bus is open");
     }
 
     async fn stop(self) {
@@ -103,7 +103,7 @@ impl<M: Load> Carrier<M> for Tell<M> {
     }
 
     async fn send(sender: &mut Self::Sender, message: M) {
-        assert!(sender.tell(message).await.is_ok(), "the actor is alive");
+        sender.tell(message).await.expect("the actor is alive");
     }
 
     async fn stop(self) {

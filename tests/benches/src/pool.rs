@@ -128,7 +128,7 @@ impl Pooled for Ours {
     }
 
     async fn send(&mut self, message: Small) {
-        assert!(self.pool.tell(message).await.is_ok(), "the pool is alive");
+        self.pool.tell(message).await.expect("the pool is alive");
     }
 
     async fn stop(self) {
