@@ -29,7 +29,7 @@ use self::cut::Cut;
 use self::drain::Probe;
 use self::mail::{OwedAnswers, pass};
 use super::expose::Exposed;
-use super::greet::{LINGER, refuse};
+use super::greet::refuse;
 use super::hub::{Hub, Orders, Phase};
 use super::inflow::Inflow;
 use super::interest::Interest;
@@ -117,6 +117,8 @@ struct Line {
     ends: bool,
     /// They were written, and the peer has until then to read them.
     lingers: Option<Instant>,
+    /// Nothing of them is kept back.
+    ended: bool,
     /// Something was heard.
     lasted: bool,
     done: oneshot::Sender<Ending>,
@@ -238,8 +240,8 @@ impl Driver {
                 tracing::info!(target: TARGET, peer = &*self.peer.name(), ?attached, "link up");
                 self.tell_disabled(agreement);
                 let (out, ends, lasted) = (Vec::new(), false, false);
-                let lingers = None;
-                self.line = Some(Line { socket, decoder, out, written: 0, ends, lingers, lasted, done });
+                let (lingers, ended, written) = (None, false, 0);
+                self.line = Some(Line { socket, decoder, out, written, ends, lingers, ended, lasted, done });
                 self.broken = None;
                 self.peer.tell_state(LinkState::Linked, None);
                 self.count();
@@ -299,12 +301,7 @@ impl Driver {
                 line.out.clear();
                 line.written = 0;
                 if line.ends {
-                    if line.lingers.is_none() {
-                        let _told = Pin::new(&mut line.socket).poll_shutdown(cx);
-                        line.lingers = Some(Instant::now() + LINGER);
-                        return Ok(true);
-                    }
-                    return Ok(false);
+                    return Ok(line.end(cx));
                 }
                 self.link.fill(self.hub.now(), &mut line.out);
                 if line.out.is_empty() {

@@ -40,6 +40,9 @@ pub(super) struct Outflow {
     passed: HashMap<u16, u64>,
     pub(super) too_long: u64,
     pub(super) unsent: u64,
+    /// Messages for actors that the link did not take: of these, those of a power of two are told, so that no
+    /// peer fills the log.
+    not_told: u64,
 }
 
 /// Topics that somebody receives together, and what is told and asked there.
@@ -124,7 +127,7 @@ impl Source for Outgoing {
 impl Outflow {
     pub(super) fn new(core: Arc<BusCore>, owner: QueueOwner, options: Arc<LinkOptions>) -> Self {
         let (channels, ports, asks, passed) = (Vec::new(), HashMap::new(), HashMap::new(), HashMap::new());
-        Self { core, owner, options, channels, ports, asks, passed, too_long: 0, unsent: 0 }
+        Self { core, owner, options, channels, ports, asks, passed, too_long: 0, unsent: 0, not_told: 0 }
     }
 
     /// Nobody at the peer has had what was sent of these types: whoever had it has left.
@@ -280,10 +283,11 @@ impl Outflow {
         names
     }
 
-    /// Whether something here goes on only when the peer has been heard: an answer, an acknowledgement or
-    /// credit.
+    /// Whether something here goes on only when the peer has been heard: an answer that somebody waits for, an
+    /// acknowledgement or credit.
     pub(super) fn needs_peer(&self) -> bool {
-        !self.asks.is_empty() || self.channels.iter().any(|channel| channel.waits)
+        self.asks.values().any(|asker| !asker.is_in_vain())
+            || self.channels.iter().any(|channel| channel.waits)
     }
 
     /// Gives the link what it takes. Whether there is more to do at once.
@@ -305,7 +309,7 @@ impl Outflow {
                         send_messages(&mut **queue, pick.below, most, link, &mut self.too_long)
                     }
                     Outgoing::Letters(mailbox, inbox) => {
-                        let told = (&mut self.asks, &mut self.unsent);
+                        let told = (&mut self.asks, &mut self.unsent, &mut self.not_told);
                         let taken = send_letters(*mailbox, inbox, pick.below, most, link, told);
                         (taken, taken == 0)
                     }
@@ -359,7 +363,9 @@ fn send_messages(
         Ok(_) => true,
         Err(error @ (SendError::TooLong { .. } | SendError::Encode(_))) => {
             *too_long += 1;
-            tracing::error!(target: TARGET, message, %error, "a message cannot be sent");
+            if too_long.is_power_of_two() {
+                tracing::error!(target: TARGET, message, %error, so_far = *too_long, "a message cannot be sent");
+            }
             true
         }
         Err(_) => {
@@ -370,8 +376,10 @@ fn send_messages(
     // Foreign code: the message is encoded.
     let taken = StopReason::catch(|| queue.take_while(below, credit.min(most), &mut send));
     let taken = taken.unwrap_or_else(|panicked| {
-        tracing::error!(target: TARGET, message, %panicked, "a message cannot be written as bytes");
         *too_long += 1;
+        if too_long.is_power_of_two() {
+            tracing::error!(target: TARGET, message, %panicked, "a message cannot be written as bytes");
+        }
         queue.discard();
         1
     });
@@ -385,7 +393,7 @@ fn send_letters(
     below: u64,
     most: usize,
     link: &mut Link,
-    (asks, unsent): (&mut HashMap<u64, AnswerSender>, &mut u64),
+    (asks, unsent, not_told): (&mut HashMap<u64, AnswerSender>, &mut u64, &mut u64),
 ) -> usize {
     let mut taken = 0;
     while taken < most {
@@ -412,7 +420,10 @@ fn send_letters(
             (Ok(Some(ask)), Some(asker)) => _ = asks.insert(ask, asker.reply),
             (Ok(_), _) => {}
             (Err(error), asker) => {
-                tracing::error!(target: TARGET, %error, "a message for an actor cannot be sent");
+                *not_told += 1;
+                if not_told.is_power_of_two() {
+                    tracing::error!(target: TARGET, %error, so_far = *not_told, "a message for an actor cannot be sent");
+                }
                 match asker {
                     // Whoever has gone hears nothing.
                     Some(asker) => _ = asker.reply.give(Err(AskError::Remote(RemoteError::NotTaken))),

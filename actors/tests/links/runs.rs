@@ -1,5 +1,8 @@
 //! Messages that share a frame, where the receiving bus does not take all of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use mycelium::wire::{Layout, Messages, Visitor, Wire};
 use mycelium::{Message, MessageBus, Subscription, ValidationError};
 
@@ -135,7 +138,7 @@ fn a_key_that_panics_in_the_middle_of_a_run_costs_that_message_alone_and_doubles
     });
 }
 
-/// A number that is not written as bytes if it is 13.
+/// A number that is not written as bytes if it is 13, with a panic if it is 14.
 #[derive(Clone, Debug, PartialEq)]
 struct Unlucky(u64);
 
@@ -155,6 +158,7 @@ impl<S: rkyv::rancor::Fallible<Error: rkyv::rancor::Source> + ?Sized> rkyv::Seri
     fn serialize(&self, _: &mut S) -> Result<(), S::Error> {
         match self.0 {
             13 => Err(rkyv::rancor::Source::new(std::io::Error::other("it is unlucky"))),
+            14 => panic!("it is worse"),
             _ => Ok(()),
         }
     }
@@ -183,6 +187,119 @@ fn what_comes_behind_a_message_that_cannot_be_written_does_not_wait_for_a_heartb
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             publisher.publish(Unlucky(n)).await.unwrap();
             assert_eq!(heard.recv().await.as_deref(), Some(&Unlucky(n)));
+        }
+    });
+}
+
+/// Counts the errors that links log.
+#[derive(Clone, Default)]
+struct Errors(Arc<AtomicU64>);
+impl tracing::Subscriber for Errors {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "mycelium::link" && *metadata.level() == tracing::Level::ERROR
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn messages_that_cannot_be_sent_are_counted_and_do_not_fill_the_log() {
+    let errors = Errors::default();
+    let _logged = tracing::subscriber::set_default(errors.clone());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (market, desk, path) = (bus::<Unlucky>("market"), bus::<Unlucky>("desk"), socket());
+        market.bind_unix(&path).unwrap();
+        let mut heard = desk.subscriber::<Unlucky>().unwrap();
+        desk.connect(mycelium::LinkAddress::unix(&path)).unwrap();
+        until_wanted(&market, "desk", &["Unlucky"]).await;
+        let publisher = market.publisher::<Unlucky>().unwrap();
+        for _ in 0..100 {
+            publisher.publish(Unlucky(14)).await.unwrap();
+        }
+        publisher.publish(Unlucky(1)).await.unwrap();
+        assert_eq!(heard.recv().await.as_deref(), Some(&Unlucky(1)));
+        until(|| link(&market, "desk").too_long == 100).await;
+        assert_eq!(errors.0.load(Ordering::SeqCst), 7, "the first, and each power of two up to 64");
+    });
+}
+
+/// A number whose destructor panics once, if it is told to.
+#[derive(Clone, Debug, Default)]
+struct Fragile {
+    n: u64,
+    breaks: Arc<AtomicBool>,
+}
+
+impl Drop for Fragile {
+    fn drop(&mut self) {
+        assert!(!self.breaks.swap(false, Ordering::SeqCst), "a destructor of the test");
+    }
+}
+impl Message for Fragile {
+    const NAME: &'static str = "Fragile";
+    const TYPE_ID: u16 = 34;
+    const TOPIC: &'static str = "fragile";
+}
+impl rkyv::Archive for Fragile {
+    type Archived = rkyv::rend::u64_le;
+    type Resolver = ();
+    fn resolve(&self, (): (), out: rkyv::Place<Self::Archived>) {
+        out.write(rkyv::rend::u64_le::from_native(self.n));
+    }
+}
+impl<S: rkyv::rancor::Fallible + ?Sized> rkyv::Serialize<S> for Fragile {
+    fn serialize(&self, _: &mut S) -> Result<(), S::Error> {
+        Ok(())
+    }
+}
+impl<D: rkyv::rancor::Fallible + ?Sized> rkyv::Deserialize<Fragile, D> for rkyv::rend::u64_le {
+    fn deserialize(&self, _: &mut D) -> Result<Fragile, D::Error> {
+        Ok(Fragile { n: self.to_native(), breaks: Arc::default() })
+    }
+}
+impl Wire for Fragile {
+    const LAYOUTS: &'static [Layout] = &[Layout { version: 1, root_len: 8, digest: 34 }];
+}
+
+#[test]
+fn a_destructor_that_panics_when_its_message_was_sent_costs_no_other() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for others_listen in [false, true] {
+            let (market, desk, path) = (bus::<Fragile>("market"), bus::<Fragile>("desk"), socket());
+            market.bind_unix(&path).unwrap();
+            let mut heard = desk.subscriber::<Fragile>().unwrap();
+            desk.connect(mycelium::LinkAddress::unix(&path)).unwrap();
+            until_wanted(&market, "desk", &["Fragile"]).await;
+            let mut other = others_listen.then(|| market.subscribe_wire(["fragile"]).unwrap());
+            let (publisher, breaks) =
+                (market.publisher::<Fragile>().unwrap(), Arc::new(AtomicBool::new(false)));
+            for n in 0..10 {
+                let breaks = if n == 5 { Arc::clone(&breaks) } else { Arc::default() };
+                publisher.try_publish(Fragile { n, breaks }).unwrap();
+            }
+            // The link has had no turn, and drops each of them last.
+            if let Some(other) = &mut other {
+                for _ in 0..10 {
+                    other.recv().await.unwrap();
+                }
+            }
+            breaks.store(true, Ordering::SeqCst);
+            for n in 0..10 {
+                assert_eq!(heard.recv().await.unwrap().n, n);
+            }
+            assert!(!breaks.load(Ordering::SeqCst), "it has broken");
+            let stats = link(&market, "desk");
+            assert_eq!((stats.sent, stats.too_long), (10, 0), "{stats}");
         }
     });
 }

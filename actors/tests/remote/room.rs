@@ -10,7 +10,7 @@ use mycelium::{
 
 use crate::Desk;
 use crate::common::on_every_runtime;
-use crate::kit::{Fill, Order, Text, bus, linked, until, until_wanted};
+use crate::kit::{Fill, Order, Text, bus, link, linked, until, until_wanted};
 
 /// How often it waits for answers.
 const ROUNDS: usize = 100;
@@ -108,6 +108,33 @@ fn the_first_use_of_a_path_and_a_round_trip_pass_what_has_no_room() {
     for wait in [Wait::FirstTell, Wait::FirstAsk, Wait::RoundTrip] {
         passes_what_has_no_room(wait);
     }
+}
+
+#[test]
+fn a_question_that_nobody_waits_for_any_more_makes_no_room_for_what_has_none() {
+    on_every_runtime(async || {
+        let (market, other) = (bus("market"), bus("desk"));
+        let listener = market.bind_tcp("127.0.0.1:0").unwrap();
+        let options = LinkOptions::default().held_bytes(1 << 20);
+        other.connect_with(LinkAddress::tcp(listener.address()), options).unwrap().linked().await;
+        Desk::default().on(&market);
+        let mut texts = other.subscriber_with(Subscription::<Text>::block().capacity(1)).unwrap();
+        let fills = other.reply_recipient::<Fill>("market/desk").unwrap();
+        // It is never answered.
+        let asked = tokio::time::timeout(Duration::from_millis(50), fills.ask(Fill { n: u64::MAX })).await;
+        assert!(asked.is_err());
+        until_wanted(&market, "desk", &["Text"]).await;
+        let publisher = market.publisher::<Text>().unwrap();
+        for _ in 0..60 {
+            publisher.publish(Text { words: "x".repeat(100_000) }).await.unwrap();
+        }
+        until(|| link(&other, "market").held >= 11).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(link(&other, "market").held, 11, "11 of 100 kB are more than 1 MiB");
+        for _ in 0..60 {
+            texts.recv().await.unwrap();
+        }
+    });
 }
 
 #[test]

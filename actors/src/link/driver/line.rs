@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Line;
 use super::cut::Cut;
+use crate::link::greet::LINGER;
+use crate::rt::Instant;
 
 impl Line {
     /// Waits until the peer has closed its side too, whatever it still says: what is closed with unread bytes
@@ -21,6 +23,16 @@ impl Line {
                 Poll::Ready(_) => return Err(Cut::Done),
             }
         }
+    }
+
+    /// The last words are written: has the connection send what it has kept of them, and say that nothing
+    /// follows. Whether there is more to do at once.
+    pub(super) fn end(&mut self, cx: &mut TaskContext<'_>) -> bool {
+        let begins = self.lingers.is_none();
+        self.lingers.get_or_insert_with(|| Instant::now() + LINGER);
+        // What fails is found where the peer's end is waited for.
+        self.ended = self.ended || Pin::new(&mut self.socket).poll_shutdown(cx).is_ready();
+        begins
     }
 
     /// Nothing is left to be written: has the connection send what it has kept, which the peer would wait for

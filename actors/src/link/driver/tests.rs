@@ -1,5 +1,6 @@
 use std::future::poll_fn;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mycelium_remote::link::{Agreement, Ended, Greeting, Handshake, Hello, LinkConfig};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -94,5 +95,60 @@ fn the_last_words_of_a_peer_are_read_whichever_write_finds_that_it_has_closed() 
             .await;
             assert_eq!(driver.peer.stats().fault.as_deref(), Some("the peer shuts down"), "{by_clock}");
         }
+    });
+}
+
+/// Keeps what was written to it until it was asked often enough to end.
+struct Reluctant {
+    asks_left: u32,
+    ended: Arc<AtomicBool>,
+}
+
+impl AsyncRead for Reluctant {
+    fn poll_read(self: Pin<&mut Self>, _: &mut TaskContext<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // The peer closes when it has read the last words.
+        if self.ended.load(Ordering::SeqCst) { Poll::Ready(Ok(())) } else { Poll::Pending }
+    }
+}
+
+impl AsyncWrite for Reluctant {
+    fn poll_write(self: Pin<&mut Self>, _: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        if self.asks_left > 0 {
+            self.asks_left -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.ended.store(true, Ordering::SeqCst);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Socket for Reluctant {}
+
+#[test]
+fn a_connection_that_keeps_what_is_written_has_said_the_last_words_before_it_is_closed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let bus = MessageBus::builder().node("tool/market").build();
+        let (hub, ended) = (Hub::of(&bus).unwrap(), Arc::new(AtomicBool::new(false)));
+        let socket = Reluctant { asks_left: 3, ended: Arc::clone(&ended) };
+        let mut driver = attached(&bus.core, &hub, |_| Box::new(socket));
+        let line = driver.line.as_mut().unwrap();
+        driver.link.bye(Ended::Shutdown, &mut line.out);
+        line.ends = true;
+        poll_fn(|cx| {
+            while driver.turn(cx) {}
+            if driver.line.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        assert!(ended.load(Ordering::SeqCst));
     });
 }

@@ -1,5 +1,6 @@
 //! One who listens to one topic in bytes.
 
+use std::mem::needs_drop;
 use std::sync::Arc;
 
 use mycelium_mailbox::wire::{Encoder, WireError};
@@ -8,6 +9,7 @@ use mycelium_remote::frame::Header;
 
 use super::WireQueue;
 use super::tap::TimeLog;
+use crate::StopReason;
 use crate::live::source::{Tally, counted_queue};
 use crate::live::topics::TopicEntry;
 use crate::wire::{Carried, Kind, WireDelivery, WireValue};
@@ -78,15 +80,25 @@ impl<T: Carried> Ear<T> {
             Err(error) => return Some(Err(error)),
         }
         *passed = Some(stamp);
-        // First: should the message's destructor panic, it was taken all the same.
-        tally.passed();
-        queue.advance();
+        pass(tally, queue);
         Some(Ok(true))
     }
 
     fn seen(&mut self, seen: usize) -> usize {
         self.tell();
         seen
+    }
+}
+
+/// Passes the message in front, which was taken: should its destructor panic, it was all the same, and whoever
+/// reads on does not mistake the next one for it. The hook of panics has told of it.
+#[inline]
+fn pass<T: Carried>(tally: &mut Tally<T>, queue: &mut Queue<T>) {
+    tally.passed();
+    if needs_drop::<T>() {
+        let _panicked = StopReason::catch(|| queue.advance());
+    } else {
+        queue.advance();
     }
 }
 
@@ -149,7 +161,7 @@ impl<T: Carried> WireQueue for Ear<T> {
                     continue;
                 }
             }
-            self.advance();
+            pass(&mut self.tally, &mut self.queue);
             seen += 1;
         }
         self.seen(seen)
