@@ -26,7 +26,7 @@ use tokio::io::AsyncWrite;
 use tokio::sync::oneshot;
 
 use self::cut::Cut;
-use self::drain::Probe;
+use self::drain::LastPing;
 use self::mail::{OwedAnswers, pass};
 use super::expose::Exposed;
 use super::greet::refuse;
@@ -95,7 +95,7 @@ pub(super) struct Driver {
     /// The peer has wanted topics since it is the process that it is.
     wanted_some: bool,
     /// Whether the peer has read all that is for it, while this bus drains.
-    probe: Option<Probe>,
+    probe: Option<LastPing>,
 }
 
 /// What is to be looked at when frames were read.

@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 /// What is wanted, by rising type ids.
-pub(super) type Interest = Vec<Wanted>;
+pub(super) type Interest = Vec<WantedType>;
 
 /// A type that is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
+pub(super) struct WantedType {
     pub(super) type_id: u16,
     pub(super) channel: u16,
     /// How often all who wanted it had left before: others want it now than did when this was less.
@@ -16,12 +16,12 @@ pub(super) struct Wanted {
 }
 
 /// The entry of this type.
-pub(super) fn find(interest: &Interest, type_id: u16) -> Option<&Wanted> {
+pub(super) fn find(interest: &Interest, type_id: u16) -> Option<&WantedType> {
     let at = interest.binary_search_by_key(&type_id, |wanted| wanted.type_id).ok()?;
     interest.get(at)
 }
 
-/// `wanted`: each type that is wanted, rising, how often all who wanted it had left before, and its receivers.
+/// `wanted`: each type that is wanted, rising, how often all who wanted it had left, and its receivers.
 pub(super) fn channels(wanted: &[(u16, u64, Vec<usize>)]) -> Interest {
     // Each type points to one of its channel that is not above it, at last to itself.
     let mut leads: Vec<usize> = (0..wanted.len()).collect();
@@ -42,7 +42,7 @@ pub(super) fn channels(wanted: &[(u16, u64, Vec<usize>)]) -> Interest {
     }
     let channel = |at| wanted[lead(&mut leads, at)].0.min(u16::MAX - 1);
     let channels: Vec<u16> = (0..wanted.len()).map(channel).collect();
-    let entry = |((type_id, emptied, _), channel): (&(u16, u64, _), _)| Wanted {
+    let entry = |((type_id, emptied, _), channel): (&(u16, u64, _), _)| WantedType {
         type_id: *type_id,
         channel,
         emptied: *emptied,

@@ -283,8 +283,8 @@ impl Outflow {
         names
     }
 
-    /// Whether something here goes on only when the peer has been heard: an answer that somebody waits for, an
-    /// acknowledgement or credit.
+    /// Whether something here goes on only when the peer has been heard: an answer that somebody waits for,
+    /// an acknowledgement or credit.
     pub(super) fn needs_peer(&self) -> bool {
         self.asks.values().any(|asker| !asker.is_in_vain())
             || self.channels.iter().any(|channel| channel.waits)

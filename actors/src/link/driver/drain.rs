@@ -14,7 +14,7 @@ use crate::rt::Instant;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A ping behind all that was sent.
-pub(super) struct Probe {
+pub(super) struct LastPing {
     /// How many messages were sent and acknowledged by then: it tells nothing of others.
     said: (u64, u64),
     pong: oneshot::Receiver<()>,
@@ -55,7 +55,7 @@ impl Driver {
             if written && self.link.is_written() {
                 let (reply, pong) = oneshot::channel();
                 self.ping(reply);
-                self.probe = Some(Probe { said, pong, answered: None });
+                self.probe = Some(LastPing { said, pong, answered: None });
             }
             return false;
         };

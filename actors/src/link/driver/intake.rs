@@ -11,8 +11,8 @@ use super::cut::Cut;
 use super::{Driver, Line, Phase, TURN_BYTES};
 
 impl Driver {
-    /// Whether somebody here goes on only when the peer has been heard: what they wait for may lie behind what
-    /// has no room, and be what makes room.
+    /// Whether somebody here goes on only when the peer has been heard: what they wait for may lie behind
+    /// what has no room, and be what makes room.
     pub(super) fn waits_for_peer(&self) -> bool {
         self.outflow.needs_peer() || !self.answers.is_empty() || !self.pings.is_empty() || self.opening
     }

@@ -90,8 +90,8 @@ impl<T: Carried> Ear<T> {
     }
 }
 
-/// Passes the message in front, which was taken: should its destructor panic, it was all the same, and whoever
-/// reads on does not mistake the next one for it. The hook of panics has told of it.
+/// Passes the message in front, which was taken: should its destructor panic, it was all the same, and
+/// whoever reads on does not mistake the next one for it. The hook of panics has told of it.
 #[inline]
 fn pass<T: Carried>(tally: &mut Tally<T>, queue: &mut Queue<T>) {
     tally.passed();
