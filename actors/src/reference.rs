@@ -211,8 +211,7 @@ impl<A: Actor> ActorRef<A> {
                 turn().await;
                 match live.offer(message) {
                     Ok(()) => Ok(()),
-                    // What is rare lies elsewhere, so that this future is short: it is moved and dropped for each
-                    // message.
+                    // What is rare lies elsewhere: this future is moved and dropped for each message.
                     Err(refused) => Box::pin(live.wait_to_tell(refused.into_inner())).await,
                 }
             }

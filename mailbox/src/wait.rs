@@ -174,9 +174,9 @@ impl Drop for Ticket<'_> {
 
 /// What the drop of a waiter that was not served does. A waker that panics is reported by the panic hook.
 ///
-/// It is in the drop of every publish, which is small without it. The compiler takes the ABI of C as a promise
-/// that nothing unwinds out of here. Without that promise each publish copies its outcome, with room for the
-/// whole message, to where an unwinding would find it.
+/// It is in the drop of every publish, which is small without it. The compiler takes the ABI of C as a
+/// promise that nothing unwinds out of here. Without that promise each publish copies its outcome, with room
+/// for the whole message, to where an unwinding would find it.
 #[cold]
 #[inline(never)]
 #[allow(improper_ctypes_definitions, reason = "no other language calls it")]

@@ -175,8 +175,8 @@ pub(super) fn count_point(before: Option<NonZeroU64>, waker: &Waker) -> NonZeroU
 
 /// The wait whose point was counted last in `poll` is over.
 ///
-/// Nearly no wait has one, but each drops its place for one. In the ABI of C nothing unwinds: see the drop of a
-/// `Ticket` in `mailbox` for what that saves.
+/// Nearly no wait has one, but each drops its place for one. In the ABI of C nothing unwinds: see the drop of
+/// a `Ticket` in `mailbox` for what that saves.
 #[cold]
 #[inline(never)]
 pub(super) extern "C" fn uncount_point(poll: NonZeroU64) {

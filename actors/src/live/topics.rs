@@ -189,9 +189,9 @@ pub(super) fn poll_publishing_of<M: Clone + Send + Sync + 'static>(
     }
 }
 
-/// The error of a publish. The outcome of each publish has room for it, with the message. Where it is filled by
-/// a call, that room is copied after each publish, also if there is no error; where it is not, and the message
-/// is long, all the words of the message are copied one by one.
+/// The error of a publish. The outcome of each publish has room for it, with the message. Where it is filled
+/// by a call, that room is copied after each publish, also if there is no error; where it is not, and the
+/// message is long, all the words of the message are copied one by one.
 #[inline(always)]
 fn publish_error<M: Clone + Send + Sync + 'static>(
     publishing: &Publishing<'_, M>,
