@@ -174,12 +174,13 @@ impl Engine {
         (power - self.late).max(0.0)
     }
 
-    /// What could be bought for after `closing` lots of the position were closed at the price.
-    pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64) -> f64 {
+    /// What could be bought for after `closing` lots of the position were closed at the price, which costs so
+    /// much.
+    pub(super) fn power_without(&self, asset: usize, closing: i64, price: f64, cost: f64) -> f64 {
         let left = |listing: &Listing, price: f64| listing.value(price);
         let freed = self.listings[asset].terms.units(closing) * price;
         let bound = (self.over_all(asset, price, left) - freed) / self.market.leverage;
-        self.of_its_time((self.equity_at(asset, price) - bound).max(0.0) * self.market.leverage)
+        self.of_its_time((self.equity_at(asset, price) - cost - bound).max(0.0) * self.market.leverage)
     }
 
     pub(super) fn could_be_ruined(&self) -> bool {
@@ -241,13 +242,6 @@ impl Engine {
         }
     }
 
-    /// Closes all trades of an asset.
-    pub(super) fn close_all(&mut self, asset: usize, price: f64) {
-        while let Some(trade) = self.listings[asset].holdings.trades.front().copied() {
-            self.close_lots(asset, 0, trade.lots, 0, price, false);
-        }
-    }
-
     /// Closes lots of one trade at a price.
     pub(super) fn close_lots(
         &mut self,
@@ -256,9 +250,8 @@ impl Engine {
         lots: i64,
         order: u32,
         price: f64,
-        maker: bool,
+        commission: f64,
     ) {
-        let commission = self.listings[asset].terms.charge(lots, price, maker, self.traded);
         let at = self.at(asset, order, price, commission);
         let Self { listings, cash, traded, events, .. } = self;
         let listing = &mut listings[asset];

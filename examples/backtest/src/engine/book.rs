@@ -81,6 +81,8 @@ pub(super) enum Touch {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Reached {
     pub(super) price: f64,
+    /// The best price of the market on its way there: what a limit could be filled at, without its spread.
+    pub(super) best: f64,
     pub(super) bound: Option<f64>,
     pub(super) entered: Entered,
     /// It has waited for somebody else to come to it.
@@ -89,7 +91,7 @@ pub(super) struct Reached {
 
 impl Reached {
     pub(super) fn at(price: f64, entered: Entered) -> Self {
-        Self { price, bound: None, entered, maker: false }
+        Self { price, best: price, bound: None, entered, maker: false }
     }
 }
 
@@ -204,13 +206,14 @@ impl WorkingOrder {
             (true, true) => price < limit,
             (false, true) => price > limit,
         };
-        let fill = |price, entered, maker| Touch::Fill(Reached { price, bound: Some(limit), entered, maker });
+        let far = if buy { path.low } else { path.high };
+        let fill = |price, best, entered, maker| {
+            Touch::Fill(Reached { price, best, bound: Some(limit), entered, maker })
+        };
         match pass {
-            Pass::Open if reached(path.open) && waited => fill(limit, Entered::AtOpen, true),
-            Pass::Open if reached(path.open) => fill(path.open, Entered::AtOpen, false),
-            Pass::Limits | Pass::EnteredLimits if reached(if buy { path.low } else { path.high }) => {
-                fill(limit, Entered::ByLimit, true)
-            }
+            Pass::Open if reached(path.open) && waited => fill(limit, path.open, Entered::AtOpen, true),
+            Pass::Open if reached(path.open) => fill(path.open, path.open, Entered::AtOpen, false),
+            Pass::Limits | Pass::EnteredLimits if reached(far) => fill(limit, far, Entered::ByLimit, true),
             _ => Touch::No,
         }
     }

@@ -17,7 +17,8 @@
 //!   was freed after a bar began pays for no fill of that bar; what an open frees pays at that open.
 //! - A stop that was touched and could not be filled whole, for want of volume, goes on at the market from
 //!   the next open on, a stop-limit order as a limit. What is left of an entry ends when its stop loss or
-//!   take profit has begun to close it.
+//!   take profit has begun to close it, or when its trade is closed.
+//! - A fill is charged once, however many trades it closes, and whether or not it opens one.
 //! - A protective order belongs to the trade that its order has opened, closes what is left of it, and ends
 //!   with it.
 //! - A reduce-only order never opens, and ends when the position that it has been working against is closed.
@@ -305,8 +306,9 @@ impl Engine {
         self.events.drain(..)
     }
 
-    /// Ends the session: orders expire, and open positions are treated as [`AtEnd`] says.
+    /// Ends the session: what was sent for the last close is filled at it, other orders expire, and open positions are treated as [`AtEnd`] says.
     pub fn end(&mut self) -> BarDone {
+        self.fill_closes();
         for working in std::mem::take(&mut self.book) {
             if working.until_ns != i64::MAX {
                 self.update(&working.order, OrderStatus::Cancelled, OrderCause::Asked);

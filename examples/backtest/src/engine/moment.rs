@@ -89,6 +89,14 @@ impl Engine {
 
     /// Before the first event of a moment, the closes of the one before fill what was sent for them.
     fn begin_moment(&mut self) {
+        self.fill_closes();
+        if self.unnoted {
+            self.note_power(self.carry.known_ns());
+        }
+    }
+
+    /// Fills what was sent for the latest closes.
+    pub(super) fn fill_closes(&mut self) {
         if self.book.iter().any(|working| working.on_close) {
             self.late = 0.0;
             for at in 0..self.book.len() {
@@ -101,9 +109,6 @@ impl Engine {
             }
             self.book.retain(|working| !working.ended);
             self.unnoted = true;
-        }
-        if self.unnoted {
-            self.note_power(self.carry.known_ns());
         }
     }
 

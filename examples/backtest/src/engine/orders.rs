@@ -1,8 +1,10 @@
 //! From an order that was reached to executions: how many lots, at which price, and what follows for other
 //! orders.
 
+use super::account::Listing;
 use super::book::{Entered, Guard, Reached, WorkingOrder};
 use super::costs::Conditions;
+use super::models::AssetTerms;
 use super::{Engine, Event, NUMBERS_OF_AN_ORDER};
 use crate::account::floor_div;
 use crate::limits::LOTS_MAX;
@@ -16,7 +18,7 @@ pub(super) fn fault(order: &NewOrder, price: f64) -> Option<OrderCause> {
         OrderType::Limit => order.limit > 0.0,
         OrderType::Stop => order.stop > 0.0,
         OrderType::StopLimit => order.limit > 0.0 && order.stop > 0.0,
-        OrderType::TrailingStop => order.trail > 0.0,
+        OrderType::TrailingStop => order.trail > 0.0 && order.limit == 0.0,
     };
     if !needed || !prices.iter().all(|price| price.is_finite() && *price >= 0.0) {
         return Some(OrderCause::BadPrice);
@@ -34,6 +36,40 @@ pub(super) fn fault(order: &NewOrder, price: f64) -> Option<OrderCause> {
     let ahead = |from: f64, to: f64| from == 0.0 || to == 0.0 || (to - from) * side > 0.0;
     let in_sequence = ahead(order.stop_loss, entry) && ahead(entry, order.take_profit);
     (!in_sequence).then_some(OrderCause::BadPrice)
+}
+
+/// What a fill is charged: once, however many trades it closes, and whether or not it opens one.
+#[derive(Clone, Copy)]
+struct Charging {
+    asset: usize,
+    maker: bool,
+    /// Value that the account had traded before.
+    traded: f64,
+    /// Lots that it closes, and at which price.
+    closing: i64,
+    exit_price: f64,
+}
+
+impl Charging {
+    /// For an order that has closed nothing.
+    fn of(asset: usize, maker: bool, traded: f64) -> Self {
+        Self { asset, maker, traded, closing: 0, exit_price: 0.0 }
+    }
+
+    fn for_closing(&self, terms: &AssetTerms) -> f64 {
+        terms.charge(self.closing, self.exit_price, self.maker, self.traded)
+    }
+
+    /// By how much the charge grows with lots that it opens.
+    fn for_opening(&self, terms: &AssetTerms, lots: i64, price: f64) -> f64 {
+        let lots = lots.abs();
+        if self.closing == 0 || lots == 0 {
+            return terms.charge(lots, price, self.maker, self.traded);
+        }
+        let all = self.closing.saturating_add(lots);
+        let mean = (self.closing as f64 * self.exit_price + lots as f64 * price) / all as f64;
+        terms.charge(all, mean, self.maker, self.traded) - self.for_closing(terms)
+    }
 }
 
 /// The lots that an order trades.
@@ -65,55 +101,55 @@ impl Engine {
         let (order, asset) = (&working.order, usize::from(working.order.asset));
         let Reached { price: market_price, bound, maker, .. } = reached;
         let before = self.listings[asset].holdings.lots;
-        let Wanted { mut lots, as_far_as_it_goes } = self.wanted(&working, market_price, maker);
-        lots = within_purpose(&working, buy, before, lots);
+        let Wanted { lots, as_far_as_it_goes } = self.wanted(&working, market_price, maker);
+        let lots = within_purpose(&working, buy, before, lots);
         if lots == 0 && order.reduce_only && working.guard.is_none() {
             return self.finish_order(at, OrderStatus::Cancelled, OrderCause::NothingToReduce);
         }
         let side = if lots < 0 { -1.0 } else { 1.0 };
         let mut asked = lots;
-        let room = self.listings[asset].room(lots > 0);
-        if lots.abs() > room {
-            if order.time_in_force == TimeInForce::FillOrKill {
-                return self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
-            }
-            if room == 0 {
-                return;
-            }
-            lots = room * side as i64;
-        }
+        let Some(lots) = self.within_room(at, asset, lots) else { return };
         let exit_price = self.slipped(asset, market_price, lots, side, bound);
         let entry_price = self.with_spread(asset, exit_price, side, bound);
+        let rate = Charging::of(asset, maker, self.traded);
         if let Some(guard) = working.guard {
-            self.close_trade(asset, guard.trade, lots.abs(), order.order, exit_price, maker);
+            self.close_trade(rate, guard.trade, lots.abs(), order.order, exit_price);
             self.end_entry(guard.trade);
             return self.filled(at, before, asked, lots);
         }
         let closing = if (before < 0) == (lots < 0) { 0 } else { lots.abs().min(before.abs()) };
         let mut need = lots.abs() - closing;
+        let whole = order.time_in_force == TimeInForce::FillOrKill;
+        if closing > 0 && need > 0 && !self.reaches_with_spread(asset, &reached, side) {
+            // Exits pay no spread, so the limit was reached for what closes alone. The rest waits.
+            if whole {
+                return self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
+            }
+            need = 0;
+        }
+        let rate = Charging { closing, exit_price, ..rate };
         // A share of what can be bought for is whole, however much that is.
-        let may_be_short = need > 0 && order.unit != SizeUnit::Cash;
-        if order.time_in_force == TimeInForce::FillOrKill && may_be_short {
+        if whole && need > 0 && order.unit != SizeUnit::Cash {
             // Seen before anything is closed: all of it or nothing.
-            let power = self.power_without(asset, closing, market_price);
-            if !self.pays(asset, power, need, entry_price, maker) {
+            let power = self.power_behind(&rate, market_price);
+            if !self.pays(&rate, power, need, entry_price) {
                 let cause = OrderCause::NotEnoughCash;
                 return self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
             }
         }
-        self.close_first(asset, closing, order.order, exit_price, maker);
+        self.close_first(&rate, order.order);
         let closed = closing * side as i64;
         if need > 0 {
             let power = self.buying_power(asset, market_price);
             if as_far_as_it_goes {
-                let affordable = self.affordable(asset, power, entry_price, maker);
+                let affordable = self.affordable(&rate, power, entry_price);
                 if affordable < need {
                     // That is all of it.
                     need = affordable;
                     asked = closed + need * side as i64;
                 }
             }
-            if need == 0 || !self.pays(asset, power, need, entry_price, maker) {
+            if need == 0 || !self.pays(&rate, power, need, entry_price) {
                 if as_far_as_it_goes && closed != 0 {
                     return self.filled(at, before, closed, closed);
                 }
@@ -121,12 +157,40 @@ impl Engine {
                 self.refuse(at, OrderStatus::Cancelled, cause, power, entry_price);
                 return self.keep_closed(at, before, closed);
             }
-            self.open(at, need * side as i64, Reached { price: entry_price, ..reached });
+            self.open(at, need * side as i64, Reached { price: entry_price, ..reached }, &rate);
         } else if lots == 0 && !is_target(order) {
             let power = self.buying_power(asset, market_price);
             return self.refuse(at, OrderStatus::Cancelled, OrderCause::NoLot, power, entry_price);
         }
         self.filled(at, before, asked, closed + need * side as i64);
+    }
+
+    /// As many of the lots as the volume has left. Without any the order waits, and one that is to be filled
+    /// whole ends.
+    fn within_room(&mut self, at: usize, asset: usize, lots: i64) -> Option<i64> {
+        let room = self.listings[asset].room(lots > 0);
+        if lots.abs() <= room {
+            return Some(lots);
+        }
+        if self.book[at].order.time_in_force == TimeInForce::FillOrKill {
+            self.finish_order(at, OrderStatus::Expired, OrderCause::TimeInForce);
+            return None;
+        }
+        (room != 0).then_some(room * lots.signum())
+    }
+
+    /// What could be bought for behind what a fill closes, with all that the closing costs.
+    fn power_behind(&self, rate: &Charging, market_price: f64) -> f64 {
+        let Charging { asset, closing, exit_price, .. } = *rate;
+        let terms = &self.listings[asset].terms;
+        let slipped = terms.units(closing) * (market_price - exit_price).abs();
+        self.power_without(asset, closing, market_price, rate.for_closing(terms) + slipped)
+    }
+
+    /// Whether an entry could be filled at the limit of the order, which is reached without the spread.
+    fn reaches_with_spread(&self, asset: usize, reached: &Reached, side: f64) -> bool {
+        let entry = reached.best * (1.0 + self.listings[asset].terms.spread * side);
+        reached.bound.is_none_or(|limit| (limit - entry) * side >= 0.0)
     }
 
     /// What an order has closed before it was refused is closed.
@@ -141,31 +205,32 @@ impl Engine {
     fn wanted(&self, working: &WorkingOrder, price: f64, maker: bool) -> Wanted {
         let (order, asset) = (&working.order, usize::from(working.order.asset));
         let (size, listing) = (order.size, &self.listings[asset]);
-        let lot_price = price * listing.terms.lot;
         let side = if size < 0.0 { -1 } else { 1 };
         let whole = |lots: f64| lots.clamp(-LOTS_MAX, LOTS_MAX) as i64;
-        let exactly = |lots: i64| Wanted { lots, as_far_as_it_goes: false };
-        let of_equity = || {
-            let value = self.equity_at(asset, price).max(0.0) * size.abs();
-            side * whole(floor_div(value, lot_price))
+        let for_value = |value: f64| {
+            let lots = whole(floor_div(value, price * listing.terms.lot));
+            // A thousandth is a little more than that as a float, and a thousand of them are one.
+            let one_more = listing.terms.units(lots.saturating_add(1)) * price <= value;
+            side * (lots + i64::from(one_more))
         };
+        let exactly = |lots: i64| Wanted { lots, as_far_as_it_goes: false };
+        let of_equity = || for_value(self.equity_at(asset, price).max(0.0) * size.abs());
         if let Some(guard) = working.guard {
             let trade = listing.holdings.trades.iter().find(|trade| trade.number == guard.trade);
             return exactly(trade.map_or(0, |trade| -trade.lots));
         }
         match order.unit {
             SizeUnit::Lots => Wanted { lots: whole(size), as_far_as_it_goes: working.is_rest },
-            SizeUnit::Value => exactly(side * whole(floor_div(size.abs(), lot_price))),
-            SizeUnit::TargetValue => {
-                exactly(side * whole(floor_div(size.abs(), lot_price)) - listing.holdings.lots)
-            }
+            SizeUnit::Value => exactly(for_value(size.abs())),
+            SizeUnit::TargetValue => exactly(for_value(size.abs()) - listing.holdings.lots),
             SizeUnit::TargetLots => exactly(whole(size) - listing.holdings.lots),
             SizeUnit::Cash => {
                 let bound = (order.limit > 0.0).then_some(order.limit);
                 let slipped = self.slipped(asset, price, side, side as f64, bound);
                 let entry = slipped * (1.0 + listing.terms.spread * side as f64);
                 let power = self.buying_power(asset, price) * size.abs();
-                let lots = side * self.affordable(asset, power, entry, maker);
+                let rate = Charging::of(asset, maker, self.traded);
+                let lots = side * self.affordable(&rate, power, entry);
                 Wanted { lots, as_far_as_it_goes: true }
             }
             SizeUnit::Equity => Wanted { lots: of_equity(), as_far_as_it_goes: true },
@@ -198,27 +263,28 @@ impl Engine {
     }
 
     /// Whether the money pays for so many lots, costs included.
-    fn pays(&self, asset: usize, money: f64, lots: i64, price: f64, maker: bool) -> bool {
-        let terms = &self.listings[asset].terms;
-        terms.units(lots) * price + terms.charge(lots, price, maker, self.traded) <= money
+    fn pays(&self, rate: &Charging, money: f64, lots: i64, price: f64) -> bool {
+        let terms = &self.listings[rate.asset].terms;
+        terms.units(lots) * price + rate.for_opening(terms, lots, price) <= money
     }
 
     /// The most lots that the money pays for, if the commission grows with the size.
-    fn affordable(&self, asset: usize, money: f64, price: f64, maker: bool) -> i64 {
-        let terms = &self.listings[asset].terms;
+    fn affordable(&self, rate: &Charging, money: f64, price: f64) -> i64 {
+        let terms = &self.listings[rate.asset].terms;
         let lot_price = price * terms.lot;
         if lot_price <= 0.0 || money < lot_price {
             return 0;
         }
         let without_costs = floor_div(money, lot_price).min(LOTS_MAX) as i64;
-        let cost = terms.charge(without_costs, price, maker, self.traded) / without_costs as f64;
+        let cost = rate.for_opening(terms, without_costs, price) / without_costs as f64;
         let guess = floor_div(money, lot_price + cost).min(LOTS_MAX) as i64;
-        let pays_for = |lots: i64| self.pays(asset, money, lots, price, maker);
+        let pays_for = |lots: i64| self.pays(rate, money, lots, price);
         if pays_for(guess) && !pays_for(guess.saturating_add(1)) {
             return guess;
         }
-        // A commission that is no share of the size: the bounds meet after 63 steps at most.
-        let (mut pays, mut too_many) = (0, without_costs + 1);
+        // A commission that is no share of the size: the bounds meet after 63 steps at most. The quotient may
+        // be one too few, where it is whole but for its rounding.
+        let (mut pays, mut too_many) = (0, without_costs.saturating_add(2));
         while pays + 1 < too_many {
             let middle = pays + (too_many - pays) / 2;
             if pays_for(middle) { pays = middle } else { too_many = middle }
@@ -226,38 +292,56 @@ impl Engine {
         pays
     }
 
-    fn close_first(&mut self, asset: usize, mut closing: i64, order: u32, price: f64, maker: bool) {
-        while closing > 0 {
+    /// Closes trades, the first first. Each bears its share of the charge.
+    fn close_first(&mut self, rate: &Charging, order: u32) {
+        let Charging { asset, closing, exit_price, .. } = *rate;
+        let charge = rate.for_closing(&self.listings[asset].terms);
+        let borne_by = |closed: i64| charge * (closed as f64 / closing as f64);
+        let mut closed = 0;
+        while closed < closing {
             let Some(trade) = self.listings[asset].holdings.trades.front().copied() else { return };
-            let lots = trade.lots.abs().min(closing);
-            closing -= lots;
-            self.close_at(asset, 0, lots * trade.lots.signum(), order, price, maker);
+            let lots = trade.lots.abs().min(closing - closed);
+            let commission = borne_by(closed + lots) - borne_by(closed);
+            closed += lots;
+            self.close_at(asset, 0, lots * trade.lots.signum(), order, exit_price, commission);
         }
     }
 
-    fn close_trade(&mut self, asset: usize, number: u32, lots: i64, order: u32, price: f64, maker: bool) {
-        let trades = &self.listings[asset].holdings.trades;
-        if let Some(place) = trades.iter().position(|trade| trade.number == number) {
-            let lots = lots.min(trades[place].lots.abs()) * trades[place].lots.signum();
-            self.close_at(asset, place, lots, order, price, maker);
+    fn close_trade(&mut self, rate: Charging, number: u32, lots: i64, order: u32, price: f64) {
+        let Listing { terms, holdings, .. } = &self.listings[rate.asset];
+        if let Some(place) = holdings.trades.iter().position(|trade| trade.number == number) {
+            let trade = &holdings.trades[place];
+            let closing = lots.min(trade.lots.abs());
+            let lots = closing * trade.lots.signum();
+            let commission = Charging { closing, exit_price: price, ..rate }.for_closing(terms);
+            self.close_at(rate.asset, place, lots, order, price, commission);
         }
     }
 
-    fn close_at(&mut self, asset: usize, place: usize, lots: i64, order: u32, price: f64, maker: bool) {
+    fn close_at(&mut self, asset: usize, place: usize, lots: i64, order: u32, price: f64, commission: f64) {
         let trade = self.listings[asset].holdings.trades[place];
-        self.close_lots(asset, place, lots, order, price, maker);
+        self.close_lots(asset, place, lots, order, price, commission);
         if lots == trade.lots {
+            // What protects it, and what is left of its entry.
             self.end_where(OrderCause::TradeClosed, |working| {
-                working.order.order != order && working.guard.is_some_and(|guard| guard.trade == trade.number)
+                let of_it = working.guard.map_or(working.opened, |guard| guard.trade) == trade.number;
+                of_it && working.order.order != order
             });
         }
     }
 
-    fn open(&mut self, place: usize, lots: i64, reached: Reached) {
+    /// Closes all trades of an asset in one fill.
+    pub(super) fn close_all(&mut self, asset: usize, price: f64) {
+        let closing = self.listings[asset].holdings.lots.abs();
+        let rate = Charging { closing, exit_price: price, ..Charging::of(asset, false, self.traded) };
+        self.close_first(&rate, 0);
+    }
+
+    fn open(&mut self, place: usize, lots: i64, reached: Reached, rate: &Charging) {
         let working = self.book[place];
         let (order, asset) = (&working.order, usize::from(working.order.asset));
-        let Reached { price, entered, maker, .. } = reached;
-        let commission = self.listings[asset].terms.charge(lots, price, maker, self.traded);
+        let Reached { price, entered, .. } = reached;
+        let commission = rate.for_opening(&self.listings[asset].terms, lots, price);
         let at = self.at(asset, order.order, price, commission);
         let Self { listings, cash, traded, .. } = self;
         let listing = &mut listings[asset];
@@ -353,7 +437,8 @@ impl Engine {
             // next.
             let asset = order.asset;
             self.end_where(OrderCause::TradeClosed, |working| {
-                let left_over = working.order.reduce_only && working.guard.is_none();
+                let against = (working.order.size < 0.0) == (before > 0);
+                let left_over = against && working.order.reduce_only && working.guard.is_none();
                 left_over && working.order.asset == asset && working.order.after < bar_before
             });
         }

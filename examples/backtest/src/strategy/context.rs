@@ -35,6 +35,8 @@ pub struct OpenOrder {
     pub ticket: Ticket,
     /// Whether it is a buy. That of a protective order is the opposite of its ticket's.
     pub buy: bool,
+    /// Whether a part of it has been filled that opened a trade or added to one.
+    pub(super) opened: bool,
 }
 
 /// The bars so far, the account as of now, and the ways to trade.
@@ -176,12 +178,14 @@ impl StrategyContext<'_> {
         self.desk.send(self.asset, ticket.into(), -1.0)
     }
 
-    /// Closes the position at the market. `None` when flat.
+    /// Closes the position at the market, and cancels what is left of orders that have entered it in part.
+    /// `None` when flat.
     pub fn close(&mut self) -> Option<OrderId> {
         let units = self.position();
         if units == 0.0 {
             return None;
         }
+        self.desk.cancel_entries(self.asset);
         let ticket = Ticket::new(units.abs()).reduce_only();
         Some(self.desk.send(self.asset, ticket, -units.signum()))
     }

@@ -155,7 +155,7 @@ impl Desk {
         let number = self.next_order;
         self.next_order = number.wrapping_add(NUMBERS_OF_AN_ORDER);
         let (id, index) = (OrderId(number), self.past.number());
-        let open = OpenOrder { id, asset, ticket, buy };
+        let open = OpenOrder { id, asset, ticket, buy, opened: false };
         if let Some(journal) = &mut self.journal {
             journal.placed(open, self.past.latest_place(usize::from(asset)));
         }
@@ -186,6 +186,13 @@ impl Desk {
         }
     }
 
+    /// Cancels what is left of orders that have entered the position in part.
+    pub(super) fn cancel_entries(&mut self, asset: u16) {
+        while let Some(open) = self.open.iter().find(|open| open.asset == asset && open.opened) {
+            self.cancel(open.id);
+        }
+    }
+
     pub(super) fn note(&mut self, line: String) {
         if let Some(journal) = &mut self.journal {
             journal.note(line);
@@ -203,11 +210,13 @@ impl Desk {
         self.positions = self.positions + usize::from(held.lots != 0) - usize::from(before != 0);
         let buy = execution.quantity > 0;
         let mut orders = self.open.iter_mut().chain(&mut self.leaving);
-        let target = orders.find(|open| open.id.0 == execution.order && open.ticket.is_target());
-        if let Some(open) = target {
-            open.buy = buy;
-            if let Some(journal) = &mut self.journal {
-                journal.turned(execution.order, buy);
+        if let Some(open) = orders.find(|open| open.id.0 == execution.order) {
+            open.opened |= execution.kind == FillKind::Open;
+            if open.ticket.is_target() {
+                open.buy = buy;
+                if let Some(journal) = &mut self.journal {
+                    journal.turned(execution.order, buy);
+                }
             }
         }
         if let Some(journal) = &mut self.journal {
@@ -244,7 +253,7 @@ impl Desk {
         // One that was cancelled may have been filled before.
         let mut entries = self.open.iter().chain(&self.leaving);
         let Some(entry) = entries.find(|open| open.id.0 == number).copied() else { return };
-        let open = OpenOrder { id: OrderId(update.order), buy: !entry.buy, ..entry };
+        let open = OpenOrder { id: OrderId(update.order), buy: !entry.buy, opened: false, ..entry };
         self.open.push(open);
         if let Some(journal) = &mut self.journal {
             journal.placed(open, self.past.place(update.index));

@@ -396,8 +396,11 @@ fn in_words(order: &OrderRecord) -> Option<&'static str> {
     Some(match order.cause {
         OrderCause::NoLot => "buys no lot at",
         OrderCause::NotEnoughCash => "does not pay for the size that was asked for at",
-        OrderCause::BadPrice => "a price was not above zero, or on the wrong side of the entry",
-        OrderCause::BadSize => "the size was not above zero",
+        OrderCause::BadPrice => {
+            "a price was not above zero, on the wrong side of the entry, or beside a trailing stop"
+        }
+        OrderCause::BadSize => "the size was not a number above zero",
+        OrderCause::NothingToReduce => "there was no position to reduce",
         OrderCause::TooManyOrders => "too many orders were working at once",
         OrderCause::MarginCall => "the equity fell below the maintenance margin",
         OrderCause::Ruined => "the equity was used up",

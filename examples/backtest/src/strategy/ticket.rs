@@ -1,11 +1,13 @@
 //! What a strategy asks for: orders with their sizes, prices, protection and time.
 
+use crate::limits::LOTS_MAX;
 use crate::messages::{NewOrder, OrderCause, OrderType, SizeUnit, TimeInForce};
 
 /// How much to trade.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Size {
-    /// Everything that the account can still buy for, costs included.
+    /// Everything that the account can still buy for, costs included; of an order that only reduces, the
+    /// position.
     All,
     /// Units of the asset, rounded down to whole lots.
     Units(f64),
@@ -47,6 +49,8 @@ pub struct Ticket {
     limit: f64,
     stop: f64,
     trail: f64,
+    /// The distance of a stop loss that trails.
+    loss_trail: f64,
     stop_loss: f64,
     take_profit: f64,
     time_in_force: TimeInForce,
@@ -71,6 +75,7 @@ impl Ticket {
             limit: 0.0,
             stop: 0.0,
             trail: 0.0,
+            loss_trail: 0.0,
             stop_loss: 0.0,
             take_profit: 0.0,
             time_in_force: TimeInForce::GoodTillCancelled,
@@ -99,7 +104,8 @@ impl Ticket {
     }
 
     /// A stop that follows the best price at this distance. [`stop`](Ticket::stop) says where it begins, if
-    /// not at the distance from the latest close.
+    /// not at the distance from the latest close. It goes with no limit and no
+    /// [`trailing_stop_loss`](Ticket::trailing_stop_loss).
     pub fn trailing_stop(mut self, distance: f64) -> Self {
         self.trail = or_none(distance);
         self.trailing = true;
@@ -114,7 +120,7 @@ impl Ticket {
 
     /// As [`stop_loss`](Ticket::stop_loss), at a distance that follows the best price since the entry.
     pub fn trailing_stop_loss(mut self, distance: f64) -> Self {
-        self.trail = or_none(distance);
+        self.loss_trail = or_none(distance);
         self
     }
 
@@ -143,7 +149,7 @@ impl Ticket {
         self
     }
 
-    /// Closes and never opens: what is beyond the position is left out.
+    /// Closes and never opens: what is beyond the position is left out. With it [`Size::All`] is the position.
     pub fn reduce_only(mut self) -> Self {
         self.reduce_only = true;
         self
@@ -184,6 +190,7 @@ impl Ticket {
     /// How much was asked for, and in what.
     pub(crate) fn asked(&self) -> (f64, &'static str) {
         match (self.size, self.target) {
+            (Size::All, false) if self.reduce_only => (1.0, "position"),
             (Size::All, false) => (1.0, "cash"),
             (Size::Units(units), false) => (units, "units"),
             (Size::Value(value), false) => (value, "value"),
@@ -198,7 +205,12 @@ impl Ticket {
 
     /// Limit, stop, trail, stop loss and take profit; zero is none.
     pub(crate) fn prices(&self) -> [f64; 5] {
-        [self.limit, self.stop, self.trail, self.stop_loss, self.take_profit]
+        [self.limit, self.stop, self.distance(), self.stop_loss, self.take_profit]
+    }
+
+    /// At which distance its stop follows, or the stop loss of its trade.
+    fn distance(&self) -> f64 {
+        if self.trailing { self.trail } else { self.loss_trail }
     }
 
     /// The message. `side` is 1.0 to buy and -1.0 to sell.
@@ -207,6 +219,8 @@ impl Ticket {
         // Whole lots, where a quotient like 0.3 / 0.1 is three in spite of its rounding.
         let lots = |units: f64| ((units.abs() / lot) * (1.0 + 4.0 * f64::EPSILON)).floor().copysign(units);
         let (unit, size) = match (self.size, self.target) {
+            // All that there is to close; what is beyond the position is left out.
+            (Size::All, false) if self.reduce_only => (SizeUnit::Lots, LOTS_MAX),
             (Size::All, false) => (SizeUnit::Cash, 1.0),
             (Size::Units(units), false) => (SizeUnit::Lots, lots(units)),
             (Size::Value(value), false) => (SizeUnit::Value, value),
@@ -217,8 +231,8 @@ impl Ticket {
             (Size::Value(value), true) => (SizeUnit::TargetValue, value),
             (Size::Cash(share) | Size::Equity(share), true) => (SizeUnit::TargetEquity, share),
         };
-        let group = self.group;
-        let Self { limit, stop, trail, stop_loss, take_profit, time_in_force, reduce_only, .. } = *self;
+        let (group, trail) = (self.group, self.distance());
+        let Self { limit, stop, stop_loss, take_profit, time_in_force, reduce_only, .. } = *self;
         let size = size * side;
         NewOrder {
             order,
@@ -247,7 +261,9 @@ impl Ticket {
         };
         if !size.is_finite() || size <= 0.0 && !self.target {
             Some(OrderCause::BadSize)
-        } else if self.prices().iter().any(|price| !price.is_finite() || *price < 0.0) {
+        } else if self.prices().iter().any(|price| !price.is_finite() || *price < 0.0)
+            || self.trailing && (self.limit != 0.0 || self.loss_trail != 0.0)
+        {
             Some(OrderCause::BadPrice)
         } else {
             None

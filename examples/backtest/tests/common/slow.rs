@@ -353,9 +353,12 @@ impl SlowExchange {
         for (place, w) in self.waiting.iter_mut().enumerate() {
             let (group, guarded) = (filled.spec.group, w.guards.is_some());
             let same_group = filled.guards.is_none() && group != 0 && !guarded && w.spec.group == group;
-            let left_over = gone && w.spec.reduce_only && !guarded && w.sent + 1 < bar.index;
+            let against = (w.spec.size < 0) == (before > 0);
+            let left_over = gone && against && w.spec.reduce_only && !guarded && w.sent + 1 < bar.index;
             let unguarded = w.guards.is_some_and(|(entry, ..)| !self.entries.contains_key(&entry));
-            w.ended |= same_group && place != at || left_over || unguarded;
+            // What is left of an entry ends with its trade.
+            let spent = w.opened.is_some_and(|entry| !self.entries.contains_key(&entry));
+            w.ended |= (same_group || spent) && place != at || left_over || unguarded;
         }
     }
 }
