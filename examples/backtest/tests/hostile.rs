@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use backtest::data::{DroppedRows, LoadError, ReadOptions, Series, format_timestamp, load_with, read_with};
 use backtest::prelude::*;
@@ -291,4 +292,31 @@ fn what_this_crate_writes_it_reads() {
     let trades = tempfile::NamedTempFile::new().expect("a file");
     report.write_trades_parquet(&about, trades.reopen().expect("the same")).expect("written");
     assert!(std::fs::metadata(trades.path()).expect("a file").len() > 1_000);
+}
+
+#[test]
+fn an_unsigned_volume_above_half_its_range_is_no_negative_one() {
+    use parquet::data_type::{DoubleType, Int32Type, Int64Type};
+    let schema = "message bars { required int64 date (TIMESTAMP(NANOS,true)); required double open; required double high;
+        required double low; required double close; required int32 volume (INTEGER(32,false)); }";
+    let file = tempfile::NamedTempFile::with_suffix(".parquet").expect("a file");
+    let schema = parquet::schema::parser::parse_message_type(schema).expect("a schema").into();
+    let copy = file.reopen().expect("the same");
+    let mut writer =
+        parquet::file::writer::SerializedFileWriter::new(copy, schema, Arc::default()).expect("begun");
+    let mut group = writer.next_row_group().expect("a group");
+    for at in 0..6 {
+        let mut column = group.next_column().expect("a column").expect("a column");
+        match at {
+            0 => column.typed::<Int64Type>().write_batch(&[86_400_000_000_000], None, None),
+            5 => column.typed::<Int32Type>().write_batch(&[3_000_000_000_u32 as i32], None, None),
+            _ => column.typed::<DoubleType>().write_batch(&[100.0], None, None),
+        }
+        .expect("written");
+        column.close().expect("written");
+    }
+    group.close().expect("written");
+    writer.close().expect("written");
+    let series = backtest::data::load(file.path(), None).expect("it reads");
+    assert_eq!(series.bars[0].volume, 3_000_000_000.0);
 }

@@ -73,7 +73,9 @@ fn run_prints_figures_and_notes_and_writes_what_was_asked_for() {
     assert!(trades > 20);
     assert_eq!((lines("trades.csv"), lines("equity.csv")), (trades + 1, 2149));
     assert_eq!(lines("orders.csv"), json["orders"].as_array().expect("orders").len() + 1);
-    let none = on_goog(&crossing(), "run", &["--cash", "50"]).expect("it runs");
+    let header = read(&out.join("trades.csv")).lines().next().expect("a header").to_owned();
+    let none = on_goog(&crossing(), "run", &["--cash", "50", "--out", path(&out)]).expect("it runs");
+    assert_eq!(read(&out.join("trades.csv")).trim_end(), header, "a table without rows has its columns");
     assert!(none.contains("note: no order could be filled: 50 buys no lot at"), "{none}");
 }
 
@@ -204,6 +206,23 @@ fn a_sweep_that_was_killed_goes_on_where_it_was() {
         "{error}"
     );
     assert_eq!(sweep(&out, &["--fresh"])["digest"], whole["digest"]);
+}
+
+#[test]
+fn a_sweep_whose_terms_hold_a_line_break_goes_on_and_is_merged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (out, two) = (folder.path().join("out"), folder.path().join("two"));
+    let flags = ["--where", "slow >= 2\n  * fast"];
+    let whole = sweep(&out, &flags);
+    let results = out.join("results.csv");
+    let mut sheet = Sheet::parse(&read(&results), false).expect("what was written");
+    sheet.rows.truncate(5);
+    std::fs::write(out.join("results.partial.csv"), sheet.text()).expect("written");
+    assert_eq!(sweep(&out, &flags)["digest"], whole["digest"]);
+    sweep(&two, &[&flags[..], &["--shard", "1/2"]].concat());
+    let part = two.join("results-1-of-2.csv");
+    let merged = crossing().execute(["it", "merge", path(&results), path(&part), "--out", path(&two)]);
+    merged.map_err(|error| error.to_string()).expect("parts of one sweep");
 }
 
 #[test]

@@ -281,6 +281,27 @@ fn a_report_holds_all_of_a_search_and_asks_no_network() {
 }
 
 #[test]
+fn the_page_of_a_walk_has_the_figures_of_the_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().to_str().expect("a path");
+    // The first test bar earns: its order is of the last bar before.
+    let flags = ["--window", "2..=10:4", "--train", "500", "--test", "400", "--out", out];
+    let walked = json("walk-forward", &flags);
+    let data = held(&read(folder.path(), "report.html"));
+    for row in data["figures"].as_array().expect("figures") {
+        let name = row["name"].as_str().expect("a name");
+        assert_eq!(row["value"].as_f64(), walked["figures"][name].as_f64(), "{name}");
+    }
+    assert_eq!(data["times"].as_array().expect("times").len(), 2148 - 499);
+    assert_eq!(data["equity"][0], 10_000.0);
+    for trade in data["trades"].as_array().expect("trades") {
+        let day = trade["entry"].as_str().expect("a day");
+        let seconds = backtest::data::parse_timestamp(day).expect("a day").as_nanos() / 1_000_000_000;
+        assert_eq!(trade["entry_s"].as_f64(), Some(seconds as f64), "{day}");
+    }
+}
+
+#[test]
 fn a_name_from_a_file_is_text_and_no_markup() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("prices.csv");

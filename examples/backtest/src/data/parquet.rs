@@ -154,6 +154,8 @@ struct Stream {
     optional: bool,
     /// Nanoseconds that one integer stands for, if it is a time.
     unit_ns: Option<i64>,
+    /// Whether integers have no sign.
+    unsigned: bool,
 }
 
 impl Stream {
@@ -182,13 +184,17 @@ impl Stream {
             }
             _ => None,
         };
+        let unsigned = match (column.logical_type_ref(), column.converted_type()) {
+            (Some(LogicalType::Integer(integer)), _) => !integer.is_signed,
+            (_, converted) => matches!(converted, ConvertedType::UINT_32 | ConvertedType::UINT_64),
+        };
         let reader = group.get_column_reader(at).map_err(|error| broken(&error))?;
-        Ok(Self { reader, optional: column.max_def_level() > 0, unit_ns })
+        Ok(Self { reader, optional: column.max_def_level() > 0, unit_ns, unsigned })
     }
 
     /// The next values; none at the end.
     fn next(&mut self) -> Result<Vec<Cell>, LoadError> {
-        let (optional, unit_ns) = (self.optional, self.unit_ns);
+        let (optional, unit_ns, unsigned) = (self.optional, self.unit_ns, self.unsigned);
         let integer = move |value: i64| match unit_ns {
             None => Cell::Integer(value),
             // What does not fit is no time: the row is refused for it.
@@ -199,7 +205,14 @@ impl Stream {
             Err(_) => Cell::Text("\u{fffd}".to_owned()),
         };
         match &mut self.reader {
+            ColumnReader::Int32ColumnReader(it) if unsigned => {
+                cells(it, optional, |value| integer(i64::from(value.cast_unsigned())))
+            }
             ColumnReader::Int32ColumnReader(it) => cells(it, optional, |value| integer(i64::from(value))),
+            ColumnReader::Int64ColumnReader(it) if unsigned => cells(it, optional, |value| match value {
+                0.. => integer(value),
+                _ => Cell::Number(value.cast_unsigned() as f64),
+            }),
             ColumnReader::Int64ColumnReader(it) => cells(it, optional, integer),
             // The float's own digits: 0.1 is 0.1, and not what an `f64` makes of it.
             ColumnReader::FloatColumnReader(it) => {

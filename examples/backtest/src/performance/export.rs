@@ -115,9 +115,31 @@ impl Report {
     }
 }
 
+/// The fields of a [`Trade`].
+const TRADE_COLUMNS: [&str; 16] = [
+    "number",
+    "asset",
+    "size",
+    "entry_bar",
+    "exit_bar",
+    "entry_time",
+    "exit_time",
+    "entry_price",
+    "exit_price",
+    "commission",
+    "profit",
+    "return_pct",
+    "bars",
+    "mae_pct",
+    "mfe_pct",
+    "tag",
+];
+
 /// Trades as CSV.
 pub(crate) fn write_trades(trades: &[Trade], out: impl Write) -> io::Result<()> {
-    let mut rows = csv::Writer::from_writer(out);
+    let mut rows = csv::WriterBuilder::new().has_headers(false).from_writer(out);
+    // Also without trades.
+    rows.write_record(TRADE_COLUMNS)?;
     for trade in trades {
         rows.serialize(trade)?;
     }
@@ -189,7 +211,7 @@ impl<'a> OrderRow<'a> {
     ];
 
     fn of(record: &OrderRecord, assets: &'a [String]) -> Self {
-        let OpenOrder { id, asset, ticket, buy } = record.order;
+        let OpenOrder { id, asset, ticket, buy, .. } = record.order;
         let given = |number: f64| (number != 0.0).then_some(number);
         let [limit, stop, trail, stop_loss, take_profit] = ticket.prices();
         // What protects a trade has the ticket of its entry, and the numbers behind it.

@@ -14,7 +14,7 @@ use crate::commands::{CommandError, read, write};
 use crate::data::Series;
 use crate::report::{Page, SearchPanel, render};
 use crate::search::BlockSums;
-use crate::strategy::Report;
+use crate::strategy::{Report, Trade};
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: ReportFlags = flags(matches)?;
@@ -107,6 +107,7 @@ pub(super) fn page(of: &PageOfRun<'_>) -> String {
         warning: of.warning,
         bars: &of.series.bars,
         equity: &of.report.equity,
+        figures: None,
         trades: &of.report.trades,
         notes: &of.report.notes,
         search: of.search.clone(),
@@ -125,13 +126,22 @@ pub(super) fn page_of_walk(program: &dyn Tunable, series: &Series, flags: &WalkF
         flags.train,
         capitalised(&flags.trade.describe())
     );
+    // As the figures: from the last bar before the tests, whose order is filled on the first of them.
+    let equity: Vec<f64> = std::iter::once(flags.trade.cash).chain(walk.equity.iter().copied()).collect();
+    let later = |trade: &Trade| Trade {
+        entry_bar: trade.entry_bar.saturating_add(1),
+        exit_bar: trade.exit_bar.saturating_add(1),
+        ..trade.clone()
+    };
+    let trades: Vec<Trade> = walk.trades.iter().map(later).collect();
     render(&Page {
         title: &format!("{} on {}, walk-forward", program.name(), series.symbol),
         summary: &summary,
         warning: walk.warning.as_deref(),
-        bars: &series.bars[flags.train..],
-        equity: &walk.equity,
-        trades: &walk.trades,
+        bars: &series.bars[flags.train - 1..],
+        equity: &equity,
+        figures: walk.figures.as_ref(),
+        trades: &trades,
         notes: &[],
         search: None,
         folds: Some(to_json(program, walk, &series.bars)),

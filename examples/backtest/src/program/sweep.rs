@@ -128,7 +128,8 @@ pub(super) fn empty(program: &dyn Tunable, search: &Search, series: &Series, ter
         ("objective", search.objective.name.clone()),
     ];
     Sheet {
-        about: about.map(|(key, value)| (key.to_owned(), value)).to_vec(),
+        // As a file has it: a line for each. A name from a file could hold a line break, and a condition.
+        about: about.map(|(key, value)| (key.to_owned(), value.replace(['\n', '\r'], " "))).to_vec(),
         parameters: program.parameters().iter().map(|parameter| parameter.name.to_owned()).collect(),
         points: search.points.count(),
         rows: Vec::new(),

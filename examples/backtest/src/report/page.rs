@@ -39,6 +39,8 @@ pub(crate) struct Page<'a> {
     pub(crate) bars: &'a [Bar],
     /// The equity at the close of each.
     pub(crate) equity: &'a [f64],
+    /// Its figures, if they are others than those of the equity alone.
+    pub(crate) figures: Option<&'a Figures>,
     /// Closed trades, numbered by these bars.
     pub(crate) trades: &'a [Trade],
     /// Remarks.
@@ -119,7 +121,7 @@ fn data(page: &Page<'_>) -> Value {
         "rolling_days": ROLLING_DAYS,
         "returns": distribution(&daily_returns(bars, equity)),
         "months": months(bars, equity),
-        "figures": figures(bars, equity, &hold, page.trades),
+        "figures": figures(page.figures.copied().or_else(|| Figures::of(bars, equity, page.trades)), bars, &hold),
         "drawdowns": drawdown_rows(bars, equity),
         "trades": page.trades.iter().take(TRADES_MAX).map(|trade| trade_row(trade, bars)).collect::<Vec<Value>>(),
         "trades_total": page.trades.len(),
@@ -207,8 +209,8 @@ fn months(bars: &[Bar], equity: &[f64]) -> Value {
     rows.iter().map(|row| json!([row.year, row.months, row.total])).collect()
 }
 
-fn figures(bars: &[Bar], equity: &[f64], hold: &[f64], trades: &[Trade]) -> Value {
-    let (Some(own), Some(held)) = (Figures::of(bars, equity, trades), Figures::of(bars, hold, &[])) else {
+fn figures(own: Option<Figures>, bars: &[Bar], hold: &[f64]) -> Value {
+    let (Some(own), Some(held)) = (own, Figures::of(bars, hold, &[])) else {
         return Value::Null;
     };
     let row = |row: &crate::performance::FigureRow| {
