@@ -9,7 +9,7 @@ use mycelium::{
     Actor, BoxError, Context, Exposed, Handler, LinkAddress, LinkOptions, LinkState, Recipient, Service,
     ServiceContext, Subscription, WireMessage,
 };
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
 use crate::common::on_every_runtime;
 use crate::kit::{Fill, Order, Tick, bus, link, socket, until, until_wanted};
@@ -104,7 +104,12 @@ impl Peer {
     }
 
     fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+        if signal == Signal::STOP {
+            // All its threads have stopped then.
+            waitpid(Some(pid), WaitOptions::UNTRACED).unwrap();
+        }
     }
 }
 
