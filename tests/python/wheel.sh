@@ -18,6 +18,7 @@ sed -n '/^```yaml$/,/^```$/{/^```/!p;}' "$root/docs/python.md" > "$target/python
 gen="cargo run --quiet --locked -p mycelium-cli --manifest-path $root/Cargo.toml -- gen"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --out "$messages/desk"
 $gen "$root/bindings/python/tests/contracts.yaml" --lang python --msgspec --out "$messages/desk_msgspec"
+$gen "$root/examples/notebook/contracts.yaml" --lang python --out "$messages/bars"
 $gen "$target/python-page.yaml" --lang python --out "$messages/messages"
 
 cd "$root/bindings/python"

@@ -41,6 +41,8 @@ fn stage(folder: &Path, library: &Path) {
     let desk = Contract::read(&root().join("bindings/python/tests/contracts.yaml")).unwrap();
     write_messages(&folder.join("desk"), python(&desk));
     write_messages(&folder.join("desk_msgspec"), python_msgspec(&desk));
+    let bars = Contract::read(&root().join("examples/notebook/contracts.yaml")).unwrap();
+    write_messages(&folder.join("bars"), python(&bars));
     let page = fs::read_to_string(root().join("docs/python.md")).unwrap();
     let yaml = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     write_messages(&folder.join("messages"), python(&Contract::parse(yaml, "docs/python.md").unwrap()));

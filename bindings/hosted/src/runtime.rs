@@ -370,6 +370,12 @@ impl Runtime {
         lock(&self.shared.delivery).as_ref().map_or((0, None), Delivery::failures)
     }
 
+    /// Whether this thread is the one that calls its callbacks.
+    #[must_use]
+    pub fn is_delivering(&self) -> bool {
+        lock(&self.shared.delivery).as_ref().is_some_and(Delivery::is_here)
+    }
+
     /// A child for a supervision tree: an actor with callbacks, on a thread of its own that the runtime's
     /// hooks are called on. Everything that a child has can be set: restart, backoff, health, redelivery.
     pub fn child(&self, id: &str, mut spec: ActorSpec) -> Child {

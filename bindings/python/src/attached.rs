@@ -8,7 +8,6 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::Arc;
 
 use mycelium::ThreadHooks;
 use pyo3::types::PyAnyMethods;
@@ -20,24 +19,14 @@ struct State {
     taken: ffi::PyGILState_STATE,
     /// Null while the thread is attached.
     waiting: *mut ffi::PyThreadState,
-    /// Whose callbacks it calls: the address of that runtime's [`Mark`].
-    calls_for: Option<usize>,
 }
 
 thread_local! {
     static STATE: Cell<Option<State>> = const { Cell::new(None) };
 }
 
-/// What a runtime and its threads have in common, and no other runtime.
-pub(crate) type Mark = Arc<()>;
-
 /// What Python wants to know of the core's threads.
-pub(crate) struct PythonThread(pub(crate) Mark);
-
-/// Whether this is the thread that calls the callbacks of the runtime with this mark.
-pub(crate) fn calls_for(mark: &Mark) -> bool {
-    STATE.get().is_some_and(|state| state.calls_for == Some(Arc::as_ptr(mark).addr()))
-}
+pub(crate) struct PythonThread;
 
 /// Notes this thread in `mycelium._threads`, which ends those that do not end by themselves.
 fn note(method: &str) {
@@ -57,9 +46,7 @@ impl ThreadHooks for PythonThread {
         // it closes all runtimes before (`atexit` in `_runtime.py`), which joins their threads. `ended`
         // undoes it once.
         let taken = unsafe { ffi::PyGILState_Ensure() };
-        let calls = std::thread::current().name() == Some("mycelium-calls");
-        let calls_for = calls.then(|| Arc::as_ptr(&self.0).addr());
-        STATE.set(Some(State { taken, waiting: ptr::null_mut(), calls_for }));
+        STATE.set(Some(State { taken, waiting: ptr::null_mut() }));
         note("add");
     }
 

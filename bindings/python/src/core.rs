@@ -9,7 +9,7 @@ use mycelium::wire::WirePublishError;
 use mycelium_hosted as hosted;
 use pyo3::prelude::*;
 
-use crate::attached::{self, Mark, PythonThread};
+use crate::attached::PythonThread;
 use crate::callback::Called;
 use crate::errors::{self, Class};
 use crate::host::{Host, Kinds};
@@ -19,7 +19,6 @@ use crate::wait::{Waited, until};
 pub(crate) struct Core {
     pub(crate) hosted: hosted::Runtime,
     pub(crate) host: Arc<Host>,
-    mark: Mark,
     forked: AtomicBool,
     /// Whether it was closed, and nothing goes on.
     over: AtomicBool,
@@ -47,11 +46,10 @@ impl Core {
         topic_capacity: Option<usize>,
         validate: bool,
     ) -> PyResult<Self> {
-        let mark = Mark::default();
         let mut builder = hosted::Runtime::builder()
             .contract(kinds.contract)
             .workers(threads)
-            .hooks(Arc::new(PythonThread(Arc::clone(&mark))));
+            .hooks(Arc::new(PythonThread));
         if let Some(messages) = topic_capacity {
             builder = builder.bus(|bus| bus.topic_capacity(messages));
         }
@@ -60,7 +58,6 @@ impl Core {
         Ok(Self {
             hosted,
             host: Arc::new(Host { kinds, validate, clock, isolate: None }),
-            mark,
             forked: AtomicBool::new(false),
             over: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
@@ -102,7 +99,7 @@ impl Core {
     /// callbacks of its runtime.
     fn would_wait_for_itself(&self, type_id: u16) -> bool {
         let called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
-        attached::calls_for(&self.mark) && called.get(&type_id).is_some_and(|count| *count > 0)
+        called.get(&type_id).is_some_and(|count| *count > 0) && self.hosted.is_delivering()
     }
 
     /// Publishes one value; waits for room detached from Python.

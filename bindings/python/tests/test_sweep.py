@@ -301,3 +301,15 @@ def test_a_contract_is_loaded_once(tmp_path: Any) -> None:
     assert mycelium.load_contract(str(path)) is first
     path.write_text(text.replace("u64", "u32"))
     assert mycelium.load_contract(path) is not first
+
+
+def test_arrays_are_columns_of_a_table() -> None:
+    def curves(trial: Trial, length: int) -> dict[str, Any]:
+        path = np.arange(length, dtype=float)
+        return {"path": path, "last3": path[-3:], "grid": np.full((2, 2), length), "sometimes": path if length > 4 else None}
+
+    table = Sweep({"length": [4, 5]}, curves).run().to_numpy()
+    assert table["last3"].tolist() == [[1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
+    assert table["grid"].shape == (2, 2, 2) and table["length"].tolist() == [4, 5]
+    assert [path.tolist() for path in table["path"]] == [[0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0, 4.0]]
+    assert table["sometimes"][0] is None and len(table["sometimes"][1]) == 5

@@ -113,11 +113,12 @@ class Report:
         return {name: [row.get(name) for row in self.rows] for name in names}
 
     def to_numpy(self) -> Any:
-        """The rows as a structured array."""
+        """The rows as a structured array. Arrays of one shape are a field of that shape, others are objects."""
         import numpy
 
-        columns = {name: numpy.asarray(column) for name, column in self.columns().items()}
-        table = numpy.empty(len(self.rows), dtype=[(name, column.dtype) for name, column in columns.items()])
+        columns = {name: _column(values) for name, values in self.columns().items()}
+        fields = [(name, column.dtype, column.shape[1:]) for name, column in columns.items()]
+        table = numpy.empty(len(self.rows), dtype=fields)
         for name, column in columns.items():
             table[name] = column
         return table
@@ -139,6 +140,20 @@ class Report:
     def __repr__(self) -> str:
         state = ", cancelled" if self.cancelled else ""
         return f"<mycelium.Report: {len(self.rows)} of {self.total} rows, {self.failed} failed{state}>"
+
+
+def _column(values: list[Any]) -> Any:
+    """The values of one figure, one for each row."""
+    import numpy
+
+    try:
+        return numpy.asarray(values)
+    except ValueError:
+        # They have several shapes. Numpy looks into them where it is given all at once.
+        column = numpy.empty(len(values), dtype=object)
+        for at, value in enumerate(values):
+            column[at] = value
+        return column
 
 
 def _content(value: Any) -> str:
