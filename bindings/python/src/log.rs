@@ -4,7 +4,7 @@
 //! becomes a text in a queue, which a thread of Python empties (`mycelium._log`). One that finds the queue
 //! full is counted and left out. Events below the level cost what a disabled event of `tracing` costs.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,8 +18,18 @@ use tracing::{Event, Level, Metadata, Subscriber};
 /// How many events wait for Python, before others are left out (events).
 const WAITING_MAX: usize = 4_096;
 
-/// One event: level of `logging`, logger, text.
-type Line = (u8, String, String);
+/// One event: level of `logging`, logger, text, fields.
+type Line = (u8, String, String, BTreeMap<&'static str, FieldValue>);
+
+/// What a field holds.
+#[derive(IntoPyObject)]
+enum FieldValue {
+    Flag(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    Text(String),
+}
 
 #[derive(Default)]
 struct Shared {
@@ -60,24 +70,51 @@ fn number(level: Level) -> u8 {
     }
 }
 
-/// Collects the text of an event: its message, and its fields behind.
+/// Collects an event: its message, and its fields, as text behind it and as they are.
 #[derive(Default)]
 struct Text {
     message: String,
     fields: String,
+    values: BTreeMap<&'static str, FieldValue>,
+}
+
+impl Text {
+    fn add(&mut self, field: &Field, shown: &dyn fmt::Display, value: FieldValue) {
+        // To write into a string does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{shown}"),
+            name => {
+                self.values.insert(name, value);
+                write!(self.fields, " {name}={shown}")
+            }
+        };
+    }
 }
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // To write into a string does not fail.
-        let _ = match field.name() {
-            "message" => write!(self.message, "{value:?}"),
-            name => write!(self.fields, " {name}={value:?}"),
-        };
+        let text = format!("{value:?}");
+        self.add(field, &text, FieldValue::Text(text.clone()));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.record_debug(field, &format_args!("{value}"));
+        self.add(field, &value, FieldValue::Text(value.to_owned()));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, &value, FieldValue::Flag(value));
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, &value, FieldValue::Signed(value));
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, &value, FieldValue::Unsigned(value));
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.add(field, &format_args!("{value:?}"), FieldValue::Float(value));
     }
 }
 
@@ -109,7 +146,8 @@ impl Subscriber for Listener {
         }
         let mut text = Text::default();
         event.record(&mut text);
-        let line = (level, event.metadata().target().replace("::", "."), text.message + &text.fields);
+        let target = event.metadata().target().replace("::", ".");
+        let line = (level, target, text.message + &text.fields, text.values);
         let mut waiting = self.0.waiting();
         if waiting.lines.len() >= WAITING_MAX {
             self.0.left_out.fetch_add(1, Ordering::Relaxed);

@@ -47,6 +47,10 @@ def test_events_arrive_from_warning_on(rt: mycelium.Runtime, caplog: pytest.LogC
     assert record.name == "mycelium.supervision" and record.levelno == logging.WARNING
     assert "fails" in record.getMessage() and "ValueError: not 7" in record.getMessage()
     assert all(number >= logging.WARNING for _, number in names(caplog))
+    fields = record.mycelium  # type: ignore[attr-defined]
+    assert fields["supervisor"] == "first" and fields["child"] == "fails" and "not 7" in fields["reason"]
+    raised = next(record for record in caplog.records if record.getMessage() == "the actor first/fails has failed")
+    assert raised.mycelium == {"actor": "first/fails"}  # type: ignore[attr-defined]
 
 
 def test_the_level_is_that_of_the_logger(

@@ -35,10 +35,10 @@ def follow() -> None:
 def _hand_on(tap: _native.LogTap) -> None:
     while (told := tap.wait()) is not None:
         lines, left_out = told
-        for level, name, text in lines:
+        for level, name, text, fields in lines:
             # A filter or a handler of the program's may raise: the next events are logged all the same.
             try:
-                logging.getLogger(name).log(level, "%s", text)
+                logging.getLogger(name).log(level, "%s", text, extra={"mycelium": fields})
             except Exception:
                 if logging.raiseExceptions:
                     traceback.print_exc()
@@ -69,12 +69,13 @@ def _text_of(error: BaseException) -> str:
 def callback_failed(callback: Any, error: BaseException) -> str:
     """A callback of a subscription has raised: it is logged and counted, and goes on with the next message."""
     name = getattr(callback, "__qualname__", None) or repr(callback)
-    logger.error("the callback %s has failed, and goes on with the next message", name, exc_info=error)
+    extra = {"mycelium": {"callback": name}}
+    logger.error("the callback %s has failed, and goes on with the next message", name, exc_info=error, extra=extra)
     return _text_of(error)
 
 
 def actor_failed(actor: Any, error: BaseException) -> str:
     """A handler has raised: its life ends, and its supervisor decides."""
     name = actor if isinstance(actor, str) else actor.ctx.path
-    logger.error("the actor %s has failed", name, exc_info=error)
+    logger.error("the actor %s has failed", name, exc_info=error, extra={"mycelium": {"actor": name}})
     return _text_of(error)
