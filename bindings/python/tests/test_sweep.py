@@ -313,3 +313,16 @@ def test_arrays_are_columns_of_a_table() -> None:
     assert table["grid"].shape == (2, 2, 2) and table["length"].tolist() == [4, 5]
     assert [path.tolist() for path in table["path"]] == [[0.0, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0, 4.0]]
     assert table["sometimes"][0] is None and len(table["sometimes"][1]) == 5
+
+
+@pytest.mark.parametrize("kind", ["DataFrame", "Series"])
+def test_the_index_of_a_table_counts_in_the_digest(kind: str) -> None:
+    import pandas
+
+    def digest(index: list[Any]) -> str:
+        made = getattr(pandas, kind)([1.0, 2.0], index=index)
+        return Sweep({"x": [1]}, lambda trial, x: {"table": made}).run().digest
+
+    days = pandas.to_datetime(["2024-01-01", "2024-01-02"])
+    assert digest([0, 1]) == digest([0, 1])
+    assert len({digest([0, 1]), digest([1, 0]), digest(["a", "b"]), digest(days), digest(days[::-1])}) == 5

@@ -169,10 +169,12 @@ def _content(value: Any) -> str:
     import numpy
 
     array, columns = numpy.asarray(value), list(getattr(value, "columns", ()))
+    index = getattr(value, "index", None)
+    names = f"{columns!r}{_content(index) if hasattr(index, '__array__') else ''}"
     if array.dtype.hasobject:
-        return f"{columns!r}{_content(array.tolist())}"
+        return f"{names}{_content(array.tolist())}"
     content = hashlib.blake2b(array.tobytes(), digest_size=16).hexdigest()
-    return f"{columns!r}{array.dtype.str}{array.shape}{content}"
+    return f"{names}{array.dtype.str}{array.shape}{content}"
 
 
 def _imported(name: str) -> Any:
