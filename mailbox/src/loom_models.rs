@@ -318,6 +318,30 @@ fn loom_a_ring_is_replaced_beside_its_reader() {
     });
 }
 
+/// It reads what was retained while others replace the topic's ring, and let go of the one that it goes on in.
+#[test]
+fn loom_a_late_subscriber_goes_on_in_a_ring_that_all_others_have_let_go_of() {
+    explore(|| {
+        let alive = StdArc::new(AtomicUsize::new(0));
+        let topic = Topic::retaining(Arc::new(Stamps::new()), 2, Retain::Last(1));
+        let message = |number| Numbered(number, Counted::new(&alive));
+        topic.try_publish(message(0), 0).unwrap();
+        let options = SubscribeOptions { retained: true, ..SubscribeOptions::default() };
+        let mut late = Receiver::new(&topic, options);
+        topic.try_publish(message(1), 0).unwrap();
+        let other = topic.clone();
+        let thread = thread::spawn(move || {
+            let large = SubscribeOptions { capacity: Some(4), ..SubscribeOptions::default() };
+            drop(Receiver::new(&other, large));
+        });
+        assert_eq!((late.next().0, late.next().0), (0, 1));
+        assert!(late.sources[0].head().is_none());
+        thread.join().unwrap();
+        drop((late, topic));
+        assert_eq!(alive.load(Ordering::SeqCst), 0);
+    });
+}
+
 #[test]
 fn loom_lane_sleeper_is_rung() {
     explore(|| {

@@ -175,7 +175,7 @@ fn against_the_model<M: Number>(seed: u64) {
             0 | 1 => {
                 let (id, asks) = (random.below(3), random.chance(70));
                 let (overflow, policy) = any_policy::<M>(&mut random);
-                let capacity = random.below(4) as u32 + 1;
+                let capacity = random.pick(&[1_u32, 2, 3, 4, 9, 64]);
                 let options = SubscribeOptions {
                     overflow,
                     capacity: Some(capacity),
@@ -249,6 +249,35 @@ fn late_subscribers_get_what_is_retained_and_then_what_follows_as_a_naive_model_
         against_the_model::<Large>(seed);
         against_the_model::<LargePlain>(seed);
     }
+}
+
+/// The topic's ring is replaced, and let go of by all others, before a late one has come to it.
+fn late_while_rings_change<M: Number>() {
+    for reads in [true, false] {
+        let witness = Arc::new(());
+        let topic = retaining::<M>(4, Retain::Last(1));
+        topic.try_publish(M::new(0, &witness), 0).unwrap();
+        let mut queue = subscribe(&topic, late(Overflow::Block));
+        topic.try_publish(M::new(1, &witness), 0).unwrap();
+        drop(subscribe(&topic, SubscribeOptions { capacity: Some(8), ..SubscribeOptions::default() }));
+        topic.try_publish(M::new(2, &witness), 0).unwrap();
+        if reads {
+            assert_eq!(read(&mut queue, 9), [0, 1, 2]);
+            drop(queue);
+        } else {
+            assert_eq!(queue.leave(), 3);
+        }
+        drop(topic);
+        assert_eq!(Arc::strong_count(&witness), 1, "nothing is kept");
+    }
+}
+
+#[test]
+fn a_late_subscriber_goes_on_in_the_ring_that_was_the_topics_when_it_came() {
+    late_while_rings_change::<u64>();
+    late_while_rings_change::<LargePlain>();
+    late_while_rings_change::<Owned>();
+    late_while_rings_change::<Large>();
 }
 
 #[test]

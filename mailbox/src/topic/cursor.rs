@@ -18,6 +18,9 @@ pub(crate) struct Cursor<V: Payload> {
     pub(crate) core: Arc<Core<V>>,
     pub(crate) seat: Arc<Seat>,
     ring: Arc<Ring<V>>,
+    /// The topic's ring in which it goes on, while it reads what was retained. Held, so that nobody lets go of
+    /// that one before.
+    next_ring: Option<Arc<Ring<V>>>,
     /// Next position to handle.
     position: u64,
     /// Positions below are visible.
@@ -38,7 +41,19 @@ impl<V: Payload> Cursor<V> {
     pub(crate) fn new(core: Arc<Core<V>>, seat: Arc<Seat>, ring: Arc<Ring<V>>, position: u64) -> Self {
         let quantum = (seat.capacity / COMMIT_SHARE).clamp(1, COMMIT_EVERY);
         let (visible, committed) = (position, position);
-        Self { core, seat, ring, position, visible, committed, quantum, idle: true, cut_between: false }
+        let next_ring = None;
+        Self {
+            core,
+            seat,
+            ring,
+            next_ring,
+            position,
+            visible,
+            committed,
+            quantum,
+            idle: true,
+            cut_between: false,
+        }
     }
 
     /// Gives it these messages before all others: they lie in a ring of its own, at the positions that end
@@ -59,7 +74,7 @@ impl<V: Payload> Cursor<V> {
             let _nothing = unsafe { ring.write(position, stamp, sender, value, 1) };
         }
         ring.finish(end);
-        self.ring = Arc::new(ring);
+        self.next_ring = Some(std::mem::replace(&mut self.ring, Arc::new(ring)));
         self.position = first;
         Ok(())
     }
@@ -114,6 +129,7 @@ impl<V: Payload> Cursor<V> {
         if let Some(ring) = self.core.ring_at(self.position) {
             self.ring = ring;
         }
+        self.next_ring = None;
         self.core.drop_outlived();
     }
 

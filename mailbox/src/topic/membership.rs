@@ -299,7 +299,7 @@ impl<V: Payload> Producer<V> {
     }
 
     /// Takes the oldest ring out if nobody reads there any more. A subscriber may need all that follow on the
-    /// one that it holds.
+    /// one that it holds; one that reads what was retained holds the first of those, too.
     fn take_outlived(&mut self) -> Option<Arc<Ring<V>>> {
         let outlived = self.older.first().is_some_and(|ring| Arc::strong_count(ring) == 1);
         outlived.then(|| self.older.remove(0))
