@@ -455,8 +455,8 @@ impl Runtime {
     ///
     /// # Errors
     /// [`Error::Inside`] from a callback, and nothing is closed. [`Error::Shutdown`] names who did not end in
-    /// time; [`Error::Callback`] says that a callback has not returned, whoever else did not end. It is closed
-    /// all the same.
+    /// time; [`Error::Callback`] says that a callback has not returned, whoever else did not end. It is
+    /// closed all the same.
     pub fn close(&self, limit: Duration) -> Result<(), Error> {
         self.check_outside("to close the runtime")?;
         let first = !self.shared.closed.swap(true, Ordering::SeqCst);

@@ -22,8 +22,8 @@ impl HostedTree {
         Self { tree, runtime }
     }
 
-    /// The tree itself. A clone of it keeps the tree running without a `HostedTree`; the close of a runtime on
-    /// a shared bus does not find it then.
+    /// The tree itself. A clone of it keeps the tree running without a `HostedTree`; the close of a runtime
+    /// on a shared bus does not find it then.
     #[must_use]
     pub fn tree(&self) -> &Tree {
         &self.tree

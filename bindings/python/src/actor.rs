@@ -215,7 +215,7 @@ impl Made {
         }
     }
 
-    /// Keeps an exception until the batch of messages has ended; what is none of `Exception` waits for nothing.
+    /// Keeps an exception until the batch of messages has ended; what is no `Exception` waits for nothing.
     fn puts_aside(&mut self, py: Python<'_>, error: PyErr) -> PyResult<()> {
         if !error.is_instance_of::<PyException>(py) {
             return Err(error);
