@@ -363,6 +363,31 @@ fn a_destructor_that_panics_after_its_handler_leaves_nothing_in_hand() {
 }
 
 #[test]
+fn a_destructor_of_an_own_message_that_is_skipped_ends_no_actor() {
+    for drains in [true, false] {
+        let (log, topic) = (Log::new(), topic::<Witness<0>>(8));
+        let mut queue = subscribe(&topic, 7, Overflow::Block);
+        assert!(topic.try_publish(log.message(0, false), 0).is_ok());
+        assert!(topic.try_publish(log.message(1, true), 7).is_ok());
+        assert!(topic.try_publish(log.message(2, false), 0).is_ok());
+        queue.head();
+        let (mut notes, mut unit, mut slot, mut handled) = (Vec::new(), (), FutureSlot::new(), 0);
+        if drains {
+            let presence = Presence::new();
+            let span = Span { below: u64::MAX, most: 9, presence: &presence };
+            let mut cx = Context::from_waker(Waker::noop());
+            let drained =
+                queue.drain::<Note, _, _>(&mut notes, &mut unit, &mut slot, span, &mut handled, &mut cx);
+            assert!(matches!(drained, Drained::Done));
+        } else {
+            queue.for_each(9, &mut handled, |delivery| notes.push(delivery.message.number));
+        }
+        assert!(!queue.was_cut_between());
+        assert_eq!((notes, handled, queue.unread()), (vec![0, 2], 2, 0));
+    }
+}
+
+#[test]
 fn what_an_idle_subscriber_is_moved_past_is_dropped_once() {
     let log = Log::new();
     let topic = topic::<Witness<0>>(4);

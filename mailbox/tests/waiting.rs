@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use mycelium_mailbox::{
-    Doorbell, Inbox, InboxOptions, Publishing, Sending, Source, Stamps, SubscribeOptions, Topic,
+    Doorbell, Inbox, InboxOptions, Publishing, Sending, Source, Stamps, SubscribeOptions, Topic, poll_pick,
 };
 
 mod common;
@@ -76,4 +76,29 @@ fn sent_beside_kept(capacity: u32) {
 #[test]
 fn a_send_that_is_kept_and_not_polled_keeps_nobody_else_waiting_beside_an_empty_inbox() {
     [1, 2, 21, 64, 1024].into_iter().for_each(sent_beside_kept);
+}
+
+#[test]
+fn one_task_that_publishes_and_receives_on_one_topic_sleeps_while_another_subscriber_is_full() {
+    let topic = Topic::<u32>::new(Arc::new(Stamps::new()), 4);
+    let bell = Arc::new(Doorbell::new());
+    let mut mine = topic.subscribe(Arc::clone(&bell), SubscribeOptions::default()).unwrap();
+    let options = SubscribeOptions { capacity: Some(1), ..SubscribeOptions::default() };
+    let mut slow = topic.subscribe(Arc::new(Doorbell::new()), options).unwrap();
+    topic.try_publish(0, 0).unwrap();
+    assert!(mine.head().is_some());
+    mine.advance();
+    let (mut publish, woken) = (topic.publish(1, 0), Counter::new());
+    let mut sources = [mine];
+    for _ in 0..10 {
+        assert!(poll(&mut publish, &woken).is_pending());
+        assert!(poll_pick(&mut sources, &bell, &mut Context::from_waker(woken.waker())).is_pending());
+    }
+    // Once for the place that it has made.
+    assert!(woken.count() <= 1, "{} wakes", woken.count());
+    assert!(slow.head().is_some());
+    slow.advance();
+    assert!(slow.head().is_none());
+    assert_eq!(poll(&mut publish, &woken), Poll::Ready(Ok(())));
+    assert!(sources[0].head().is_some());
 }

@@ -37,6 +37,7 @@ const POINTS: &[(Point, &str)] = &[
     (Point::Claimed, "writer"),
     (Point::InCopy, "writer"),
     (Point::BeforeCommit, "writer"),
+    (Point::Numbered, "writer"),
     (Point::Committed, "writer"),
     (Point::BeforeWake, "writer"),
     (Point::Copied, "reader"),

@@ -17,6 +17,8 @@ pub(crate) enum Point {
     InCopy,
     /// A record is written and not published.
     BeforeCommit,
+    /// The sequence of the record after it is told, and the new end is not.
+    Numbered,
     /// The new end is published, and nothing else of what belongs to it.
     Committed,
     /// Its sleepers are not woken yet.

@@ -11,7 +11,7 @@ use super::error::ShmSendError;
 use super::layout::Geometry;
 use super::memory::SharedWords;
 use super::read::{ReaderCore, ShmWaited};
-use super::write::WriterCore;
+use super::write::{WriterCore, writer_lock};
 use crate::loom_support::explore;
 use crate::sync::{Arc, Word};
 
@@ -25,9 +25,9 @@ struct Machine {
     woken: Condvar,
 }
 
-/// A process.
+/// A process, and the lock that it holds: the kernel never names an own one.
 #[derive(Clone)]
-struct Modelled(Arc<Machine>);
+struct Modelled(Arc<Machine>, Option<usize>);
 
 impl SharedWords for Modelled {
     fn words(&self) -> &[Word] {
@@ -35,7 +35,7 @@ impl SharedWords for Modelled {
     }
 
     fn lives(&self, lock: usize) -> bool {
-        self.0.alive[lock].load(Ordering::Acquire)
+        self.1 != Some(lock) && self.0.alive[lock].load(Ordering::Acquire)
     }
 
     fn sleep(&self, word: usize, seen: u64, _at_most: Duration) {
@@ -57,15 +57,16 @@ impl Modelled {
         let words: Vec<Word> = (0..Geometry::words(GEOMETRY.capacity)).map(|_| Word::new(0)).collect();
         GEOMETRY.write(&words);
         let alive = (0..4).map(|_| AtomicBool::new(true)).collect();
-        Self(Arc::new(Machine { words, alive, kernel: Mutex::new(()), woken: Condvar::new() }))
+        Self(Arc::new(Machine { words, alive, kernel: Mutex::new(()), woken: Condvar::new() }), None)
     }
 
     fn writer(&self, index: usize, sole: bool) -> WriterCore<Self> {
-        WriterCore::new(self.clone(), GEOMETRY, index, sole)
+        let holder = Self(Arc::clone(&self.0), Some(writer_lock(index)));
+        WriterCore::new(holder, GEOMETRY, index, sole)
     }
 
     fn reader(&self, lossy: bool) -> ReaderCore<Self> {
-        ReaderCore::new(self.clone(), GEOMETRY, 0, lossy).unwrap()
+        ReaderCore::new(Self(Arc::clone(&self.0), Some(0)), GEOMETRY, 0, lossy).unwrap()
     }
 
     fn dies(&self, lock: usize) {
@@ -298,6 +299,28 @@ fn loom_a_writer_that_dies_stands_in_nobodys_way_and_nothing_of_it_is_read_twice
         send(&mut other, 3);
         let got = [next(&mut reader), next(&mut reader), next(&mut reader)];
         assert!(got == [1, 2, 3] || got == [2, 1, 3], "{got:?}");
+        assert_eq!(reader.read(), Ok(None));
+    });
+}
+
+#[test]
+fn loom_a_writer_that_has_the_place_of_a_dead_one_and_writes_nothing_stands_in_nobodys_way() {
+    explore(|| {
+        let process = Modelled::new();
+        let mut reader = process.reader(false);
+        let (mut dead, mut other) = (process.writer(0, false), process.writer(1, false));
+        send(&mut dead, 1);
+        dead.stage(&pair(7)).unwrap();
+        process.dies(writer_lock(0));
+        let entering = process.clone();
+        let thread = thread::spawn(move || {
+            // The kernel gives it the lock of the dead one.
+            entering.0.alive[writer_lock(0)].store(true, Ordering::Release);
+            entering.writer(0, false)
+        });
+        send(&mut other, 2);
+        let _idle = thread.join().unwrap();
+        assert_eq!((next(&mut reader), next(&mut reader)), (1, 2));
         assert_eq!(reader.read(), Ok(None));
     });
 }

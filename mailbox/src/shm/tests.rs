@@ -359,6 +359,45 @@ fn a_writer_that_only_tries_again_gets_past_readers_that_have_died() {
 }
 
 #[test]
+fn a_writer_that_has_the_place_of_one_that_died_stands_in_for_it_in_nobodys_way() {
+    for access in [ShmAccess::Sole, ShmAccess::Shared] {
+        let segment = ShmSegment::create(4_096).unwrap();
+        let mut reader = segment.reader(ShmMode::Block).unwrap();
+        let mut dead = segment.writer(access).unwrap();
+        dead.send(&message(0, 64)).unwrap();
+        dead.stage(&message(1, 64)).unwrap();
+        dead.die();
+        // The kernel gives it the lock of the dead one. It writes nothing.
+        let idle = segment.writer(ShmAccess::Shared).unwrap();
+        segment.writer(ShmAccess::Shared).unwrap().send(&message(2, 64)).unwrap();
+        segment.writer(ShmAccess::Sole).unwrap().send(&message(3, 64)).unwrap();
+        let got: Vec<_> = std::iter::from_fn(|| reader.read().unwrap().map(number)).collect();
+        assert_eq!(got, [0, 2, 3]);
+        drop(idle);
+    }
+}
+
+#[test]
+fn what_a_dead_writer_said_too_much_is_taken_back_though_its_successor_writes_nothing() {
+    let segment = ShmSegment::create(4_096).unwrap();
+    let mut readers = [ShmMode::Block, ShmMode::Lossy].map(|mode| segment.reader(mode).unwrap());
+    let mut dead = segment.writer(ShmAccess::Shared).unwrap();
+    let mut successor = segment.writer(ShmAccess::Shared).unwrap();
+    dead.send(&message(0, 64)).unwrap();
+    dead.stage(&message(1, 64)).unwrap();
+    // Killed between the sequence that comes next and the end.
+    segment.parts().0.words()[NEXT].fetch_add(1, Ordering::Relaxed);
+    dead.die();
+    successor.stage(&message(2, 64)).unwrap();
+    drop(successor);
+    segment.writer(ShmAccess::Shared).unwrap().send(&message(3, 64)).unwrap();
+    for reader in &mut readers {
+        let got: Vec<_> = std::iter::from_fn(|| reader.read().unwrap().map(number)).collect();
+        assert_eq!((got, reader.missed()), (vec![0, 3], 0));
+    }
+}
+
+#[test]
 fn a_place_is_free_again_although_a_child_was_forked_while_it_was_held() {
     let segment = ShmSegment::create(4_096).unwrap();
     let (mapping, _) = segment.parts();

@@ -47,7 +47,7 @@ impl<M: SharedWords> WriterCore<M> {
     pub(super) fn new(memory: M, geometry: Geometry, index: usize, sole: bool) -> Self {
         let generation = memory.words()[writer_word(index)].fetch_add(1, Ordering::AcqRel).wrapping_add(1);
         let me = owner_value(index, generation & (u64::MAX >> 8));
-        Self {
+        let mut writer = Self {
             memory,
             geometry,
             me,
@@ -59,6 +59,24 @@ impl<M: SharedWords> WriterCore<M> {
             next: 0,
             limit: 0,
             calls: false,
+        };
+        writer.bury();
+        writer
+    }
+
+    /// An owner that had this writer's lock before it is dead, and nobody else can tell any more: the lock is
+    /// held. What it has left is put in order here, and others may write.
+    fn bury(&mut self) {
+        let owner = self.word(OWNER);
+        let other = owner.load(Ordering::Relaxed);
+        if other & 0xff == self.me & 0xff
+            && owner.compare_exchange(other, self.me, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        {
+            self.owns = true;
+            self.memory.reach(Point::Owned);
+            // What is damaged or closed is so for the next owner, too.
+            let _next_finds_out = self.take_up(true);
+            self.disown();
         }
     }
 
@@ -127,6 +145,8 @@ impl<M: SharedWords> WriterCore<M> {
         self.last = last;
         if dead {
             self.count_on(last, tail)?;
+            // For whoever owns the ring next, should this one publish nothing.
+            self.word(NEXT).store(self.next, Ordering::Relaxed);
             self.word(LAST).store(self.last, Ordering::Release);
         }
         (self.staged, self.published, self.limit) = (tail, tail, claim);
@@ -205,6 +225,7 @@ impl<M: SharedWords> WriterCore<M> {
         }
         self.memory.reach(Point::BeforeCommit);
         self.word(NEXT).store(self.next, Ordering::Relaxed);
+        self.memory.reach(Point::Numbered);
         // SYNC POINT "record visible": pairs with the load in `ReaderCore::look`.
         self.word(TAIL).store(self.staged, Ordering::Release);
         self.memory.reach(Point::Committed);

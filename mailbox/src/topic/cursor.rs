@@ -33,6 +33,8 @@ pub(crate) struct Cursor<V: Payload> {
     /// Whether the seat says so. Then all three positions are the same, until [`wake_up`](Self::wake_up), but
     /// for one that has retained messages to read first.
     idle: bool,
+    /// Some of the producers that waited were woken since all of them were.
+    woke_some: bool,
     /// See [`Subscription::was_cut_between`](super::Subscription::was_cut_between).
     pub(crate) cut_between: bool,
 }
@@ -52,6 +54,7 @@ impl<V: Payload> Cursor<V> {
             committed,
             quantum,
             idle: true,
+            woke_some: false,
             cut_between: false,
         }
     }
@@ -227,6 +230,13 @@ impl<V: Payload> Cursor<V> {
         unsafe { self.ring.pass(self.position + at as u64) };
     }
 
+    /// As [`release`](Self::release), of a message that nobody handles here: no panic of its destructor gets
+    /// out.
+    pub(crate) fn release_unhandled(&mut self, at: usize) {
+        // SAFETY: as in `release`.
+        discard(unsafe { self.ring.pass_and_take(self.position + at as u64) });
+    }
+
     /// Passes the first `messages` of the last run.
     #[inline]
     pub(crate) fn pass(&mut self, messages: usize) {
@@ -250,6 +260,7 @@ impl<V: Payload> Cursor<V> {
         self.seat.tell(self.position, idle);
         if self.core.waiters.any() {
             self.core.waiters.wake(freed);
+            self.woke_some = !idle;
         }
     }
 
@@ -258,7 +269,9 @@ impl<V: Payload> Cursor<V> {
         if self.core.arm(&self.seat, tag) != self.position {
             return true;
         }
-        if self.core.waiters.any() {
+        // As a lane does: once, for who waits from now on waits for others, and perhaps sleeps on this very
+        // doorbell.
+        if std::mem::take(&mut self.woke_some) {
             self.core.waiters.wake_all();
         }
         false

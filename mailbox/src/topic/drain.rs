@@ -117,6 +117,8 @@ pub(super) trait DrainQueue {
     /// Drops the `at`th message of the last run, which is handled, if this reader is the last. Only where
     /// [`IN_PLACE`](Self::IN_PLACE) says so.
     fn release(&mut self, at: usize);
+    /// The same for one that was skipped: its destructor is none of this reader's business.
+    fn release_unhandled(&mut self, at: usize);
     /// Whether messages with a destructor are to be released one by one; else `pass` drops them.
     const IN_PLACE: bool;
     /// Passes the first `messages` of the last run.
@@ -145,6 +147,10 @@ impl<V: Payload> DrainQueue for Cursor<V> {
     #[inline]
     fn release(&mut self, at: usize) {
         self.release(at);
+    }
+
+    fn release_unhandled(&mut self, at: usize) {
+        self.release_unhandled(at);
     }
 
     #[inline]
@@ -176,6 +182,8 @@ impl<V: Payload> DrainQueue for LaneReader<V> {
 
     fn release(&mut self, _: usize) {}
 
+    fn release_unhandled(&mut self, _: usize) {}
+
     #[inline]
     fn cut_between(&mut self) -> &mut bool {
         &mut self.cut_between
@@ -205,7 +213,7 @@ struct Progress<'h, R: DrainQueue> {
 }
 
 impl<R: DrainQueue> Progress<'_, R> {
-    /// Gets past the message in front, which is handled or skipped.
+    /// Gets past the message in front, which is handled.
     #[inline(always)]
     fn next(&mut self) {
         self.left.next();
@@ -218,6 +226,18 @@ impl<R: DrainQueue> Progress<'_, R> {
             *reader.cut_between() = true;
             reader.release(at);
             *reader.cut_between() = false;
+        }
+    }
+
+    /// Gets past the message in front, which is not for this reader.
+    #[inline(always)]
+    fn skip(&mut self) {
+        self.skipped += 1;
+        self.left.next();
+        if R::IN_PLACE {
+            let at = self.begun - self.left.len() - 1;
+            // SAFETY: as in `next`.
+            unsafe { &mut *self.reader }.release_unhandled(at);
         }
     }
 }
@@ -335,10 +355,10 @@ pub(super) fn for_each<R: DrainQueue>(
         let mut progress = Progress { reader, left: run.iter(), begun: run.len(), skipped: 0, handled };
         while let Some(entry) = progress.left.as_slice().first() {
             if entry.sender == skips && skips != 0 {
-                progress.skipped += 1;
-            } else {
-                each(Delivery { message: entry.value.message(), stamp: entry.stamp, sender: entry.sender });
+                progress.skip();
+                continue;
             }
+            each(Delivery { message: entry.value.message(), stamp: entry.stamp, sender: entry.sender });
             progress.next();
         }
     }
@@ -387,8 +407,7 @@ where
     let mut progress = Progress { reader, left: run.iter(), begun: run.len(), skipped: 0, handled };
     while let Some(entry) = progress.left.as_slice().first() {
         if entry.sender == skips && skips != 0 {
-            progress.skipped += 1;
-            progress.next();
+            progress.skip();
             continue;
         }
         // SAFETY: the caller lends both for `'a`, and no future lives now that borrows them.
