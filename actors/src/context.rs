@@ -1,6 +1,7 @@
 //! The means of a handler besides changing its actor: publish, send, ask, set timers, subscribe, stop.
 
 mod letters;
+mod lookup;
 mod outside;
 mod sends;
 mod waiting;

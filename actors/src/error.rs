@@ -1,6 +1,8 @@
 //! The errors of the public operations, one small type for each. An unsent value comes back in its error.
 
+mod ask;
 mod shutdown;
+mod tell;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +11,9 @@ use std::sync::Arc;
 use mycelium_mailbox::discard;
 use mycelium_supervisor::ExitReason;
 
+pub use self::ask::{AskError, Asked, RemoteError};
 pub use self::shutdown::{KILL_GRACE, Missed, SHUTDOWN_DEADLINE, ShutdownError};
+pub use self::tell::{TellError, Undelivered};
 use crate::Identity;
 
 /// Why an actor or a service ended.
@@ -119,12 +123,12 @@ impl From<ExitReason> for StopReason {
 
 /// Defines an error enum whose variants carry the unsent value, with `into_message` to get it back.
 macro_rules! unsent {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $(: $more:ty)?,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident $(: $($more:ty),+)?;)+ }) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq)]
         #[non_exhaustive]
         pub enum $name<M> {
-            $($(#[$vdoc])* $variant(M $(, $more)?),)+
+            $($(#[$vdoc])* $variant(M $($(, $more)+)?),)+
         }
 
         impl<M> $name<M> {
@@ -149,65 +153,36 @@ macro_rules! unsent {
     };
 }
 
+pub(crate) use unsent;
+
 unsent! {
     /// A message was not published. Nobody received it.
     PublishError {
         /// The bus, or the isolate's run, has ended; or it refuses what comes from outside, because it
         /// drains.
-        Closed,
+        Closed;
         /// A queue is full and its subscription asked for an error (or `try_publish` does not wait). With
         /// the actor or service whose queue it is; a link is called `link to <peer>`. `None`: the queue of
         /// code that is neither an actor nor a service, or the isolate's own.
-        Full: Option<Arc<Identity>>,
+        Full: Option<Arc<Identity>>;
         /// The publishing actor itself is the one whose queue is full: waiting would never end.
-        SelfBlocked,
+        SelfBlocked;
         /// The call came from a thread that does not run the isolate.
-        WrongThread,
+        WrongThread;
         /// Another message type on this bus claims the same `TYPE_ID`.
-        DuplicateTypeId,
+        DuplicateTypeId;
     }
 }
 
-unsent! {
-    /// A message did not reach the actor's mailbox.
-    TellError {
-        /// The actor has ended.
-        Stopped,
-        /// The mailbox is full: `try_tell` does not wait, and an actor does not wait for room in its own.
-        /// With the actor whose mailbox it is. Of a pool that is the worker of the message's key; without a
-        /// key all workers are full, and the path is that of the pool. `None`: it is the isolate's own queue,
-        /// and what else happens there is in it.
-        Full: Option<Arc<Identity>>,
-        /// The call came from a thread that does not run the isolate.
-        WrongThread,
-        /// The actor is not of this isolate: another one has it, or a live bus.
-        OtherBus,
-        /// The actor is one of another bus, and cannot be reached.
-        Remote: RemoteError,
-    }
-}
-
-/// Whose queue is full, and what it is where that is not known.
-pub(crate) struct FullQueue<'a> {
-    pub(crate) whose: &'a Option<Arc<Identity>>,
-    pub(crate) queue: &'static str,
-    pub(crate) else_called: &'static str,
-}
+/// The queue of a subscriber that is full, by whose it is.
+pub(crate) struct FullQueue<'a>(pub(crate) &'a Option<Arc<Identity>>);
 
 impl fmt::Display for FullQueue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.whose {
-            Some(whose) => write!(f, "the {} of {whose} is full", self.queue),
-            None => write!(f, "{} is full", self.else_called),
+        match self.0 {
+            Some(whose) => write!(f, "the queue of {whose} is full"),
+            None => f.write_str("the queue of a subscriber that is no actor, or the isolate's own, is full"),
         }
-    }
-}
-
-impl<'a> FullQueue<'a> {
-    /// That of a subscriber.
-    pub(crate) fn of_subscriber(whose: &'a Option<Arc<Identity>>) -> Self {
-        let else_called = "the queue of a subscriber that is no actor, or the isolate's own,";
-        Self { whose, queue: "queue", else_called }
     }
 }
 
@@ -221,7 +196,7 @@ impl<M> fmt::Display for PublishError<M> {
             Self::Full(_, whose) => write!(
                 f,
                 "{}; use `publish(..).await` to wait, raise its capacity or choose another overflow policy",
-                FullQueue::of_subscriber(whose)
+                FullQueue(whose)
             ),
             Self::SelfBlocked(_) => f.write_str(
                 "the publishing actor's own subscription to this topic is full, so it would wait for itself; raise its \
@@ -237,157 +212,6 @@ impl<M> fmt::Display for PublishError<M> {
         }
     }
 }
-
-impl<M> fmt::Display for TellError<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} was not sent: ", short_type_name::<M>())?;
-        match self {
-            Self::Stopped(_) => f.write_str("the actor has ended"),
-            Self::Full(_, whose) => write!(
-                f,
-                "{}; use `tell(..).await` to wait. An actor does not wait for room in its own: raise \
-                 `BusBuilder::inbox_capacity`, or call the method",
-                FullQueue { whose, queue: "mailbox", else_called: "the isolate's own queue" }
-            ),
-            Self::WrongThread(_) => {
-                f.write_str("this reference belongs to an isolate, which runs on one thread")
-            }
-            Self::OtherBus(_) => f.write_str(
-                "the actor is not of this isolate, which shares nothing with other isolates and buses; spawn it here, \
-                 or use the isolate that it is of, between two runs",
-            ),
-            Self::Remote(_, error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl<M> TellError<M> {
-    /// The same error without the message, which is dropped: for `?` where the message is not `Sync`, so that
-    /// this error is none that a [`BoxError`](crate::BoxError) could hold.
-    ///
-    /// ```
-    /// use mycelium::{Actor, ActorRef, BoxError, TellError, Takes};
-    ///
-    /// type Job = Box<dyn FnOnce() -> u64 + Send>; // `Send`, and not `Sync`
-    ///
-    /// async fn submit<A: Actor + Takes<Job>>(worker: &ActorRef<A>) -> Result<(), BoxError> {
-    ///     worker.tell(Box::new(|| 7_u64) as Job).await.map_err(TellError::without_message)?;
-    ///     Ok(())
-    /// }
-    /// ```
-    #[must_use]
-    pub fn without_message(self) -> Undelivered {
-        Undelivered { text: self.to_string().into() }
-    }
-}
-
-/// A message did not reach the actor's mailbox, and is gone: see [`TellError::without_message`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Undelivered {
-    /// As the error with the message says it.
-    text: Box<str>,
-}
-
-impl fmt::Display for Undelivered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for Undelivered {}
-
-/// A query got no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum AskError {
-    /// The actor had ended, or ended before it answered.
-    Stopped,
-    /// The deadline passed first. The actor may still answer; nobody listens.
-    Timeout,
-    /// An actor asked itself: it would wait for its own answer for ever.
-    Itself,
-    /// The call came from a thread that does not run the isolate.
-    WrongThread,
-    /// The actor is not of this isolate: another one has it, or a live bus.
-    OtherBus,
-    /// The actor is one of another bus, and cannot be reached or does not answer.
-    Remote(RemoteError),
-}
-
-/// Why an actor of another bus was not told or asked, or does not answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RemoteError {
-    /// There is no link to a bus of this name, or it was given up.
-    NotLinked,
-    /// Nobody is exposed under this name there, or who was has ended.
-    NoActor,
-    /// The actor takes no such message, or both buses do not mean the same by it.
-    NotTaken,
-    /// The message is longer than the bus there reads.
-    TooLong,
-    /// The message breaks a rule of its contract, or cannot be written as bytes.
-    Invalid,
-    /// The link was given up, or the process there has died, before the answer came. The question may have
-    /// been handled.
-    Lost,
-    /// Code there has panicked while the question was read or its answer written.
-    Panicked,
-    /// The answer cannot be sent or read.
-    Unanswerable,
-}
-
-impl fmt::Display for RemoteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotLinked => {
-                "there is no link to a bus of this name; look at `MessageBus::stats().links`, and wait for \
-                 `Dialer::linked` before"
-            }
-            Self::NoActor => {
-                "nobody is exposed under this name there, or who was has ended; call `MessageBus::expose` on that bus"
-            }
-            Self::NotTaken => {
-                "the actor there takes no such message; add it to what is exposed (`Exposed::takes`, `Exposed::answers`), and \
-                 generate both programs from one contract"
-            }
-            Self::TooLong => "the message is longer than the bus there reads; split it, or raise its limit",
-            Self::Invalid => "the message breaks a rule of its contract, or cannot be written as bytes",
-            Self::Lost => {
-                "the link was given up, or the process there has died, before the answer came; the question may have been handled"
-            }
-            Self::Panicked => "code there has panicked; see the log of that process",
-            Self::Unanswerable => {
-                "the answer cannot be sent or read; generate both programs from one contract, and look at their logs"
-            }
-        })
-    }
-}
-
-impl std::error::Error for RemoteError {}
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Remote(error) = self {
-            return write!(f, "no answer: {error}");
-        }
-        f.write_str(match self {
-            Self::Stopped => "no answer: the actor has ended",
-            Self::Remote(_) => "no answer of another bus",
-            Self::Timeout => {
-                "no answer before the deadline; the actor may be busy or waiting for the one who asks"
-            }
-            Self::Itself => "not asked: an actor that asks itself waits for ever; call the method instead",
-            Self::WrongThread => "not asked: this reference belongs to an isolate, which runs on one thread",
-            Self::OtherBus => {
-                "not asked: the actor is not of this isolate, which shares nothing with other isolates and buses; spawn it \
-                 here, or use the isolate that it is of, between two runs"
-            }
-        })
-    }
-}
-
-impl std::error::Error for AskError {}
 
 /// An actor or service could not be spawned, or a subscription could not be made.
 #[derive(Clone, Debug, PartialEq, Eq)]

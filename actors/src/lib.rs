@@ -147,8 +147,8 @@ pub use clock::Clock;
 pub use context::{ActorId, BlockingError, Context, StreamHandle};
 pub use dead_letters::{DEAD_LETTERS_RECENT_MAX, DeadLetter, DeadLetterCause, DeadLetters};
 pub use error::{
-    AskError, Missed, PublishError, RemoteError, SHUTDOWN_DEADLINE, ShutdownError, SpawnError, StopReason,
-    TellError, Undelivered,
+    AskError, Asked, Missed, PublishError, RemoteError, SHUTDOWN_DEADLINE, ShutdownError, SpawnError,
+    StopReason, TellError, Undelivered,
 };
 pub use identity::Identity;
 pub use isolate::{
@@ -203,6 +203,13 @@ pub use mycelium_remote::link::TOOL_PREFIX;
 #[macro_export]
 macro_rules! contracts {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
+        include!(concat!(
+            env!(
+                "OUT_DIR",
+                "`mycelium::contracts!()` needs a build script: a `build.rs` with `fn main() { \
+                 mycelium_codegen::build(\"contracts.yaml\"); }`, and `mycelium-codegen` in `[build-dependencies]`"
+            ),
+            "/contracts.rs"
+        ));
     };
 }

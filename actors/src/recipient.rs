@@ -102,7 +102,7 @@ pub(crate) trait RecipientOf: sealed::Watchable + Send + Sync {
     fn ended(&self) -> BoxFuture<'_, StopReason>;
 }
 
-/// A mailbox for messages of type `M`.
+/// An inbox for messages of type `M`.
 pub(crate) trait Accepting<M>: RecipientOf {
     /// Ready if the task that sends may go on: live, a loop of sends lets others run.
     fn poll_turn(&self, cx: &mut TaskContext<'_>, at: &mut Option<CancelPoint>) -> Poll<()>;
@@ -114,7 +114,7 @@ pub(crate) trait Accepting<M>: RecipientOf {
     fn tell_blocking(&self, message: M) -> Result<(), TellError<M>>;
 }
 
-/// A mailbox for queries of type `Q`, and the way back of their answers.
+/// An inbox for queries of type `Q`, and the way back of their answers.
 pub(crate) trait Answering<Q, R>: RecipientOf {
     /// `limit`: how long the answer is waited for; `None`: as the bus says.
     fn ask(&self, query: Q, limit: Option<Duration>) -> BoxFuture<'_, Result<R, AskError>>;
@@ -195,9 +195,9 @@ impl<M: Send + 'static> Recipient<M> {
         Self { to: Arc::new(to) }
     }
 
-    /// Puts a message into the mailbox; waits while it is full. The same as [`ActorRef::tell`].
+    /// Puts a message into the inbox; waits while it is full. The same as [`ActorRef::tell`].
     ///
-    /// `Ok` says that the mailbox has it, not that it was handled.
+    /// `Ok` says that the inbox has it, not that it was handled.
     ///
     /// # Errors
     /// See [`TellError`]; the message comes back.
@@ -218,7 +218,7 @@ impl<M: Send + 'static> Recipient<M> {
         }
     }
 
-    /// Puts a message into the mailbox from code that is not async, and keeps the thread while it is full.
+    /// Puts a message into the inbox from code that is not async, and keeps the thread while it is full.
     /// The same as [`ActorRef::tell_blocking`]: an actor of an isolate is not waited for.
     ///
     /// ```
@@ -245,7 +245,7 @@ impl<M: Send + 'static> Recipient<M> {
         self.to.offer(message)
     }
 
-    /// Puts a message into the mailbox without waiting. The same as [`ActorRef::try_tell`].
+    /// Puts a message into the inbox without waiting. The same as [`ActorRef::try_tell`].
     ///
     /// # Errors
     /// [`TellError::Full`] where [`tell`](Self::tell) would wait.
@@ -259,7 +259,7 @@ impl<Q: Send + 'static, R: Send + 'static> ReplyRecipient<Q, R> {
         Self { to: Arc::new(to) }
     }
 
-    /// Ready when the query is in the mailbox, with what waits for the answer.
+    /// Ready when the query is in the inbox, with what waits for the answer.
     pub(crate) fn begin(&self, query: Q) -> BoxFuture<'static, Result<AnswerFuture<R>, AskError>> {
         self.to.begin(query).unwrap_or_else(|query| {
             let to = self.clone();

@@ -1,5 +1,6 @@
 //! Addresses of actors.
 
+mod asks;
 mod offers;
 
 use std::fmt;
@@ -10,10 +11,10 @@ use std::time::Duration;
 
 use mycelium_mailbox::Stop;
 
-use crate::context::{Either, within};
+use crate::context::Either;
 use crate::isolate::{IsolateRef, Place, Tied, stepped};
 use crate::live::{Address, CancelPoint, Member, Watched, block_on, cancellable, poll_turn, turn};
-use crate::{Actor, ActorId, AskError, Identity, Replies, StopReason, Takes, TellError};
+use crate::{Actor, ActorId, Identity, StopReason, Takes, TellError};
 
 /// The address of one actor: cheap to clone, the same type live and in an isolate.
 ///
@@ -159,9 +160,9 @@ impl<A: Actor> ActorRef<A> {
         A::name()
     }
 
-    /// Puts a message into the actor's mailbox; waits while it is full.
+    /// Puts a message into the actor's inbox; waits while it is full.
     ///
-    /// `Ok` says that the mailbox has it, not that the actor has handled it.
+    /// `Ok` says that the inbox has it, not that the actor has handled it.
     ///
     /// # Errors
     /// See [`TellError`]; the message comes back.
@@ -215,11 +216,14 @@ impl<A: Actor> ActorRef<A> {
                     Err(refused) => Box::pin(live.wait_to_tell(refused.into_inner())).await,
                 }
             }
-            ReferenceBackend::Nowhere(_) => Box::pin(stepped(Err(TellError::Stopped(message)))).await,
+            ReferenceBackend::Nowhere(_) => {
+                let ended = TellError::Stopped(message, Some(Arc::new(self.identity())));
+                Box::pin(stepped(Err(ended))).await
+            }
         }
     }
 
-    /// Puts a message into the actor's mailbox from code that is not async, and keeps the thread while it is
+    /// Puts a message into the actor's inbox from code that is not async, and keeps the thread while it is
     /// full.
     ///
     /// In async code it would keep a whole thread of the runtime: use [`tell`](Self::tell) there. An actor of
@@ -259,7 +263,7 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Puts a message into the actor's mailbox without waiting.
+    /// Puts a message into the actor's inbox without waiting.
     ///
     /// # Errors
     /// [`TellError::Full`] where [`tell`](Self::tell) would wait.
@@ -281,7 +285,7 @@ impl<A: Actor> ActorRef<A> {
     /// let sum = bus.spawn(Sum::default())?;
     /// match sum.try_tell(Add(3)) {
     ///     Ok(()) => {}
-    ///     Err(TellError::Full(add, _)) => println!("{} is not added: the mailbox is full", add.0),
+    ///     Err(TellError::Full(add, _)) => println!("{} is not added: the inbox is full", add.0),
     ///     Err(error) => return Err(error.into()),
     /// }
     /// # Ok(())
@@ -295,7 +299,7 @@ impl<A: Actor> ActorRef<A> {
         match &self.backend {
             ReferenceBackend::Isolate(isolate) => isolate.try_tell(message),
             ReferenceBackend::Live(live) => live.try_tell(message),
-            ReferenceBackend::Nowhere(_) => Err(TellError::Stopped(message)),
+            ReferenceBackend::Nowhere(_) => Err(TellError::Stopped(message, Some(Arc::new(self.identity())))),
         }
     }
 
@@ -320,117 +324,8 @@ impl<A: Actor> ActorRef<A> {
         }
     }
 
-    /// Asks the actor and waits for its answer: for as long as
-    /// [`BusBuilder::ask_limit`](crate::BusBuilder::ask_limit) says, or else however long that takes; see
-    /// [`ask_within`](Self::ask_within).
-    ///
-    /// # Errors
-    /// [`AskError::Stopped`] when the actor ends before it answers, [`AskError::Timeout`] after the limit of
-    /// its bus.
-    ///
-    /// # Cancel safety
-    /// Dropped after the query was sent, the actor still answers and nobody listens.
-    ///
-    /// ```
-    /// # use mycelium::{BoxError, MessageBus, Result};
-    /// # use std::time::Duration;
-    /// # struct Add(u64);
-    /// # struct Total;
-    /// # #[derive(Default)] struct Sum(u64);
-    /// # #[mycelium::actor]
-    /// # impl Sum {
-    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
-    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// let bus = MessageBus::new();
-    /// let sum = bus.spawn(Sum::default())?;
-    /// sum.tell(Add(3)).await?;
-    /// let total: u64 = sum.ask(Total).await?;
-    /// assert_eq!(total, 3);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        match &self.backend {
-            ReferenceBackend::Live(live) => match live.ask_limit() {
-                None => live.ask(query).await,
-                // Boxed, so that an ask without a limit keeps no room for it. Its timer is boxed as well.
-                Some(limit) => Box::pin(self.ask_within(query, limit)).await,
-            },
-            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
-            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::Stopped)).await,
-        }
-    }
-
-    /// Ready when the query is in the mailbox, with what waits for the answer.
-    pub(crate) async fn begin<Q>(
-        &self,
-        query: Q,
-    ) -> Result<impl Future<Output = Result<A::Reply, AskError>> + Send + use<A, Q>, AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        let ReferenceBackend::Live(live) = &self.backend else { return Err(AskError::OtherBus) };
-        let (live, answer) = (Arc::clone(live), live.begin(query).await?);
-        Ok(async move { live.answered(answer).await })
-    }
-
-    pub(crate) async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        match &self.backend {
-            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
-            ReferenceBackend::Live(live) => live.ask(query).await,
-            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::Stopped)).await,
-        }
-    }
-
-    /// Asks the actor and waits at most `limit` on its bus's clock, whatever limit its bus has.
-    ///
-    /// # Errors
-    /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
-    ///
-    /// # Cancel safety
-    /// Dropped after the query was sent, the actor still answers and nobody listens.
-    ///
-    /// ```
-    /// # use mycelium::{BoxError, MessageBus, Result};
-    /// # use std::time::Duration;
-    /// # struct Add(u64);
-    /// # struct Total;
-    /// # #[derive(Default)] struct Sum(u64);
-    /// # #[mycelium::actor]
-    /// # impl Sum {
-    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
-    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
-    /// # }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<()> {
-    /// let bus = MessageBus::new();
-    /// let sum = bus.spawn(Sum::default())?;
-    /// assert_eq!(sum.ask_within(Total, Duration::from_secs(1)).await?, 0);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn ask_within<Q>(&self, query: Q, limit: Duration) -> Result<A::Reply, AskError>
-    where
-        A: Replies<Q>,
-        Q: Send + 'static,
-    {
-        within(self.timer(limit), self.query(query)).await
-    }
-
     /// Asks the actor to end: it finishes the message in hand, runs `stopping` and ends with
-    /// [`StopReason::Normal`]. Messages that wait in its mailbox become dead letters: see
+    /// [`StopReason::Normal`]. Messages that wait in its inbox become dead letters: see
     /// [`stop_gracefully`](Self::stop_gracefully).
     ///
     /// ```

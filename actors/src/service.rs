@@ -10,12 +10,13 @@ use crate::context::Either;
 use crate::isolate::{IsolateEars, IsolateSubscriber, Place};
 use crate::life::Origin;
 use crate::live::{LiveService, cancellable};
+use crate::pool::PoolRef;
 use crate::publish::Through;
 use crate::rt;
 use crate::sync::{AtomicU64, Ordering};
 use crate::{
-    ActorId, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscriber, Subscription,
-    Timestamp, WireMessage, WirePublishError, WireSubscriber, WireTopics,
+    Actor, ActorId, ActorRef, Clock, Every, Interval, Message, Publish, PublishError, SpawnError, Subscriber,
+    Subscription, Timestamp, WireMessage, WirePublishError, WireSubscriber, WireTopics,
 };
 
 /// A service's view of its host; the same type live and in an isolate.
@@ -135,6 +136,26 @@ impl ServiceContext {
         match &self.backend {
             ServiceBackend::Isolate(place) => Clock::in_isolate(place.clone()),
             ServiceBackend::Live(live) => Clock::live(live.outlet.core().clock),
+        }
+    }
+
+    /// The actor of this name or path on the same bus or isolate: see
+    /// [`Context::lookup`](crate::Context::lookup).
+    #[must_use]
+    pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        match &self.backend {
+            ServiceBackend::Isolate(place) => place.lookup(name),
+            ServiceBackend::Live(live) => live.outlet.core().lookup(name),
+        }
+    }
+
+    /// The pool at this path on the same bus or isolate: see
+    /// [`Context::lookup_pool`](crate::Context::lookup_pool).
+    #[must_use]
+    pub fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+        match &self.backend {
+            ServiceBackend::Isolate(place) => place.lookup_pool(path),
+            ServiceBackend::Live(live) => live.outlet.core().forest.pool_ref(path),
         }
     }
 

@@ -185,6 +185,7 @@ impl fmt::Display for TopicStats {
         let Self { message, published, delivered, .. } = self;
         write!(f, "{message}: {published} published, {delivered} delivered")?;
         let causes = [
+            (self.unheard, "unheard"),
             (self.dropped_oldest, "dropped as the oldest"),
             (self.dropped_newest, "dropped as the newest"),
             (self.conflated, "conflated"),
@@ -227,6 +228,9 @@ pub struct TopicStats {
     pub topic: &'static str,
     /// Messages that at least one subscriber was there for.
     pub published: u64,
+    /// Messages that were published while nobody was subscribed; live. An isolate counts those of all topics
+    /// together: [`IsolateStats::unheard`](crate::IsolateStats::unheard).
+    pub unheard: u64,
     /// Messages handled by an actor, or read from a subscriber's queue, summed over subscribers.
     pub delivered: u64,
     /// Messages that wait in a subscriber's queue, the one whose handler waits among them, summed over

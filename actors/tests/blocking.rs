@@ -146,7 +146,7 @@ fn a_thread_that_waits_has_an_error_when_the_pool_is_stopped() {
         while !telling.is_finished() {
             tokio::task::yield_now().await;
         }
-        assert!(matches!(telling.join().unwrap(), Some(TellError::Stopped(_))));
+        assert!(matches!(telling.join().unwrap(), Some(TellError::Stopped(..))));
         bus.shutdown().await.unwrap();
     });
 }

@@ -97,17 +97,19 @@ fn an_actor_is_asked_in_bytes() {
             let answer = asker.ask_wire("desk/risk", &header::<Fill>(), &fill, None).await.unwrap();
             assert_eq!((answer.name(), Order::decode(answer.bytes())), ("Order", Ok(Order { n: 42 })));
             let nobody = asker.ask_wire("desk/nobody", &header::<Fill>(), &fill, None).await;
-            assert_eq!(nobody.unwrap_err(), AskError::Remote(RemoteError::NoActor));
+            assert!(matches!(nobody.unwrap_err(), AskError::Remote(_, RemoteError::NoActor)));
             let not_taken = asker.ask_wire("desk/risk", &header::<Order>(), &fill, None).await;
-            assert_eq!(not_taken.unwrap_err(), AskError::Remote(RemoteError::NotTaken));
+            assert!(matches!(not_taken.unwrap_err(), AskError::Remote(_, RemoteError::NotTaken)));
             let invalid = asker.ask_wire("desk/risk", &header::<Fill>(), &fill[..4], None).await;
-            assert_eq!(invalid.unwrap_err(), AskError::Remote(RemoteError::Invalid));
+            assert!(matches!(invalid.unwrap_err(), AskError::Remote(_, RemoteError::Invalid)));
         }
         // Last, as it keeps the actor.
         for asker in [&tool, &node] {
             let short = Some(Duration::from_millis(50));
             let late = asker.ask_wire("desk/risk", &header::<Fill>(), &never, short).await;
-            assert_eq!(late.unwrap_err(), AskError::Timeout);
+            let late = late.unwrap_err();
+            assert!(matches!(late, AskError::Timeout(_)) && late.may_have_been_handled(), "{late:?}");
+            assert_eq!(late.asked().unwrap().whom.as_ref().unwrap().to_string(), "desk/risk");
         }
 
         let refused = async |path: &str, header: Header, bytes: &[u8]| match tool
@@ -115,7 +117,7 @@ fn an_actor_is_asked_in_bytes() {
             .await
             .unwrap_err()
         {
-            AskError::Remote(error) => error,
+            AskError::Remote(_, error) => error,
             other => panic!("{other:?}"),
         };
         assert_eq!(refused("other/risk", header::<Fill>(), &fill).await, RemoteError::NotLinked);

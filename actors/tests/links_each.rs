@@ -289,7 +289,7 @@ async fn an_actor_is_told_and_asked_in_order<T: Transport>() {
     assert_eq!(heard.words(), (0..200).map(|n| n.to_string()).collect::<Vec<_>>());
     let nobody = market.recipient::<Order>("desk/nobody").unwrap();
     let refused = nobody.tell(Order { n: 1 }).await.unwrap_err();
-    assert!(matches!(refused, TellError::Remote(Order { n: 1 }, RemoteError::NoActor)), "{refused}");
+    assert!(matches!(refused, TellError::Remote(Order { n: 1 }, _, RemoteError::NoActor)), "{refused}");
 }
 
 /// Watches somebody, and counts how often they have ended.
@@ -320,7 +320,7 @@ async fn a_watch_ends_with_its_actor<T: Transport>() {
     orders.ended().await;
     assert!(!orders.is_alive());
     let refused = orders.tell(Order { n: 1 }).await.unwrap_err();
-    assert!(matches!(refused, TellError::Remote(_, RemoteError::NoActor)), "{refused}");
+    assert!(matches!(refused, TellError::Remote(_, _, RemoteError::NoActor)), "{refused}");
     // The next one of that name is reached by the same reference.
     let (_actor, heard, _) = exposed(&market, &desk).await;
     orders.tell(Order { n: 1 }).await.unwrap();

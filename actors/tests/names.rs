@@ -32,6 +32,9 @@ fn a_deadline_counts_for_who_asks_on_a_runtime_without_timers() {
     let without = Builder::new_current_thread().build().unwrap();
     without.block_on(async {
         assert_eq!(other.ask_within(Query(true), Duration::from_secs(60)).await, Ok(7));
-        assert_eq!(other.ask_within(Query(false), Duration::from_millis(5)).await, Err(AskError::Timeout));
+        assert!(matches!(
+            other.ask_within(Query(false), Duration::from_millis(5)).await,
+            Err(AskError::Timeout(_))
+        ));
     });
 }

@@ -260,8 +260,8 @@ fn a_stale_reference_says_how_its_actor_ended_and_reaches_nobody_else() {
     assert!(heirs.iter().all(|heir| heir.id() != stale.id() && heir.id() != gone_id));
     assert!(!stale.is_alive());
     assert_eq!(isolate.end_reason(&stale), Some(failed.clone()));
-    assert!(matches!(isolate.tell(&stale, End::Stop), Err(TellError::Stopped(End::Stop))));
-    assert!(matches!(isolate.ask(&stale, Ping), Err(AskError::Stopped)));
+    assert!(matches!(isolate.tell(&stale, End::Stop), Err(TellError::Stopped(End::Stop, _))));
+    assert!(matches!(isolate.ask(&stale, Ping), Err(AskError::Stopped(_))));
     stale.stop();
     stale.kill();
     let heard = Heard::default();

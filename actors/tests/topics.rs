@@ -182,3 +182,25 @@ fn an_actor_that_hears_many_topics_waits_fails_and_leaves_some_and_misses_nothin
         bus.shutdown().await.unwrap();
     });
 }
+
+#[test]
+fn what_nobody_hears_is_counted_by_topic() {
+    on_both_runtimes(|| async {
+        let bus = MessageBus::new();
+        let ticks = bus.publisher::<common::Tick>().unwrap();
+        ticks.publish(common::Tick(1)).await.unwrap();
+        ticks.try_publish(common::Tick(2)).unwrap();
+        let counted = || {
+            let topics = bus.topics();
+            let topic = topics.iter().find(|topic| topic.message == "Tick").unwrap();
+            (topic.unheard, topic.published)
+        };
+        assert_eq!(counted(), (2, 0));
+        let reader = bus.subscriber::<common::Tick>().unwrap();
+        ticks.publish(common::Tick(3)).await.unwrap();
+        assert_eq!(counted(), (2, 1));
+        drop(reader);
+        ticks.publish(common::Tick(4)).await.unwrap();
+        assert_eq!(counted(), (3, 1));
+    });
+}

@@ -58,27 +58,27 @@ fn cargo(project: &Path, args: &[&str]) -> Command {
 }
 
 /// Its own tests pass, it compiles without a warning, and is formatted.
-fn passes_its_tests(project: &Path) {
+fn passes_its_tests(project: &Path, tests: usize) {
     let format = Command::new("cargo").args(["fmt", "--check"]).current_dir(project).output().unwrap();
     assert!(format.status.success(), "{}", String::from_utf8_lossy(&format.stdout));
     let output = cargo(project, &["test"]).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
-    assert!(out.contains("2 passed"), "{out}");
+    assert!(out.contains(&format!("{tests} passed")), "{out}");
     assert!(!err.contains("warning"), "{err}");
 }
 
 #[test]
 fn a_library_passes_its_tests() {
     let project = made("library", "my-prices");
-    passes_its_tests(&project);
+    passes_its_tests(&project, 2);
     fs::remove_dir_all(project.parent().unwrap()).unwrap();
 }
 
 #[test]
 fn a_backtest_passes_its_tests_and_runs_its_thousand() {
     let project = made("backtest", "crossing");
-    passes_its_tests(&project);
+    passes_its_tests(&project, 2);
     let output = cargo(&project, &["run"]).output().unwrap();
     let out = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && out.contains("1000 of 1000 runs, 0 failed"), "{output:?}");
@@ -89,7 +89,18 @@ fn a_backtest_passes_its_tests_and_runs_its_thousand() {
 #[test]
 fn a_desk_passes_its_tests_runs_and_ends_in_order_at_a_signal() {
     let project = made("desk", "my_desk");
-    passes_its_tests(&project);
+    passes_its_tests(&project, 3);
+    // One part takes its time to end, and nothing ends the program before.
+    let venue = project.join("src/venue.rs");
+    let text = fs::read_to_string(&venue).unwrap();
+    let slow = "impl Venue {
+    #[stopping]
+    async fn close(&mut self, _: &mycelium::StopReason, ctx: &mut Context<Self>) {
+        ctx.sleep(std::time::Duration::from_secs(2)).await;
+        println!(\"the venue is closed\");
+    }
+";
+    fs::write(&venue, text.replacen("impl Venue {\n", slow, 1)).unwrap();
     let mut desk = cargo(&project, &["run"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(desk.stdout.take().unwrap());
     let mut first = String::new();
@@ -101,7 +112,7 @@ fn a_desk_passes_its_tests_runs_and_ends_in_order_at_a_signal() {
     let mut rest = String::new();
     lines.read_to_string(&mut rest).unwrap();
     assert_eq!(desk.wait().unwrap().code(), Some(0), "{rest}");
-    assert!(rest.contains("closed: "), "{rest}");
+    assert!(rest.contains("the venue is closed\nclosed: "), "{rest}");
     fs::remove_dir_all(project.parent().unwrap()).unwrap();
 }
 

@@ -125,3 +125,59 @@ fn what_is_logged_stands_in_the_table_of_events() {
         assert!(!stands_in(page, &events_of(unknown, "mycelium::link")[0]), "the check would notice");
     }
 }
+
+/// Whether `text` has this word.
+fn has_word(text: &str, word: &str) -> bool {
+    let inner = |c: char| c.is_alphanumeric() || c == '_';
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(inner) && !text[at + word.len()..].starts_with(inner))
+}
+
+/// Whether some source declares the type, and none of those gives it this member.
+fn lacks(of: &str, member: &str, code: &[String]) -> bool {
+    let declares = |text: &&String| {
+        ["struct", "enum", "trait", "type"].iter().any(|kind| has_word(text, &format!("{kind} {of}")))
+    };
+    if !code.iter().any(|text| declares(&text)) {
+        return false; // of another library
+    }
+    let is_variant = member.starts_with(char::is_uppercase);
+    let has = |text: &&String| match is_variant {
+        true => declares(text) && has_word(text, member),
+        false => has_word(text, of) && has_word(text, member),
+    };
+    let is_constant = || code.iter().any(|text| has_word(text, &format!("const {member}")));
+    !(code.iter().any(|text| has(&text)) || is_variant && is_constant())
+}
+
+/// What stands in backquotes as `Type::member`, also before a list of arguments.
+fn members(page: &str) -> Vec<(&str, &str)> {
+    let in_code = page.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+    let paths = in_code.flat_map(|code| code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')));
+    paths
+        .filter_map(|path| {
+            let (of, member) = path.trim_matches(':').rsplit_once("::")?;
+            Some((of.rsplit("::").next()?, member))
+        })
+        .filter(|(of, member)| of.starts_with(char::is_uppercase) && !member.is_empty())
+        .collect()
+}
+
+#[test]
+fn each_member_that_a_page_names_is_there() {
+    let files = read_sources(&workspace_root()).unwrap();
+    let shipped = |file: &&SourceFile| file.is_rust() && file.path.contains("src/");
+    let code: Vec<String> = files.iter().filter(shipped).map(|file| code_only(&file.text)).collect();
+    let pages = files.iter().filter(|file| file.path.ends_with(".md") && file.path != "CHANGELOG.md");
+    let missing: Vec<String> = pages
+        .flat_map(|page| members(&page.text).into_iter().map(move |named| (page, named)))
+        .filter(|(_, (of, member))| lacks(of, member, &code))
+        .map(|(page, (of, member))| format!("{}: {of}::{member}", page.path))
+        .collect();
+    assert!(missing.is_empty(), "pages name what is not there:\n{}", missing.join("\n"));
+    assert_eq!(
+        members("the `DeadLetterCause::Gone { n }` and `a::B::c(..)`"),
+        [("DeadLetterCause", "Gone"), ("B", "c")]
+    );
+    assert!(lacks("DeadLetterCause", "Gone", &code), "the check would notice");
+}

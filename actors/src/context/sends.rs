@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{Actor, ActorRef, AskError, Context, Replies, Takes, TellError};
 
 impl<A: Actor> Context<A> {
-    /// Sends to one actor's mailbox; waits while it is full. The same as [`ActorRef::tell`].
+    /// Sends to one actor's inbox; waits while it is full. The same as [`ActorRef::tell`].
     ///
     /// ```
     /// # use mycelium::{ActorRef, Context, Isolate, Result, actor};

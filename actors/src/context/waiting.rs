@@ -1,8 +1,7 @@
 //! What a context waits with: a future of its host, and a limit on another one.
 
 use std::future::Future;
-
-use crate::AskError;
+use std::pin::Pin;
 
 /// A future of the isolate or of the live bus.
 pub(crate) enum Either<I, L> {
@@ -26,19 +25,18 @@ impl<I: Future<Output = ()> + Unpin, L: Future<Output = ()>> Future for Either<I
     }
 }
 
-/// Drives `work` until it is ready or `timer` is.
+/// Drives `work` until it is ready or `timer` is; `None` then.
 pub(crate) async fn within<T>(
-    timer: impl Future<Output = ()>,
-    work: impl Future<Output = Result<T, AskError>>,
-) -> Result<T, AskError> {
-    let mut timer = std::pin::pin!(timer);
+    mut timer: Pin<&mut impl Future<Output = ()>>,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| {
         use std::task::Poll;
         if let Poll::Ready(answer) = work.as_mut().poll(cx) {
-            return Poll::Ready(answer);
+            return Poll::Ready(Some(answer));
         }
-        timer.as_mut().poll(cx).map(|()| Err(AskError::Timeout))
+        timer.as_mut().poll(cx).map(|()| None)
     })
     .await
 }

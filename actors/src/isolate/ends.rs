@@ -32,6 +32,12 @@ impl Place {
         self.any_seat().is_some_and(|seat| !seat.has_ended())
     }
 
+    /// Why whoever sits here has ended, if it has.
+    pub(crate) fn end_reason(&self) -> Option<StopReason> {
+        let seat = self.any_seat()?;
+        seat.end_reason().filter(|_| seat.has_ended())
+    }
+
     /// Ready with the reason once whoever sits here has ended; on another thread never.
     pub(crate) fn poll_ended(&self, cx: &mut TaskContext<'_>) -> Poll<StopReason> {
         let Some(core) = self.core() else { return Poll::Pending };

@@ -1,6 +1,7 @@
 //! What code outside of an isolate puts into it.
 
 use mycelium_mailbox::{Held, enter};
+use tokio::sync::oneshot::error::TryRecvError;
 
 use super::handle::refused;
 use super::{Isolate, OUTSIDE};
@@ -53,8 +54,9 @@ impl Isolate {
     /// Asks one actor and handles events, without moving the clock, until it has answered.
     ///
     /// # Errors
-    /// [`AskError::Stopped`] when it has ended; [`AskError::Timeout`] when the answer needs the clock to
-    /// move, or the run ended before it; [`AskError::OtherBus`] when the actor is not of this isolate.
+    /// [`AskError::Stopped`] when it has ended, or fails over the query; [`AskError::Timeout`] when the answer
+    /// needs the clock to move; [`AskError::RunEnded`] when somebody's failure ended the run before the
+    /// answer; [`AskError::OtherBus`] when the actor is not of this isolate.
     pub fn ask<A, Q>(&mut self, to: &ActorRef<A>, query: Q) -> Result<A::Reply, AskError>
     where
         A: Replies<Q>,
@@ -62,11 +64,11 @@ impl Isolate {
     {
         let to = self.own(to).ok_or(AskError::OtherBus)?;
         let mut answer = enter(&self.core, || to.send_query(query))?;
-        // A failure of another actor is the run's business, not this answer's.
-        let _ = self.run_until(self.now());
-        answer.try_recv().map_err(|error| match error {
-            tokio::sync::oneshot::error::TryRecvError::Closed => AskError::Stopped,
-            tokio::sync::oneshot::error::TryRecvError::Empty => AskError::Timeout,
+        let run = self.run_until(self.now());
+        answer.try_recv().map_err(|error| match (error, run) {
+            (TryRecvError::Closed, _) => AskError::stopped(to.asked().sent()),
+            (TryRecvError::Empty, Err(error)) => AskError::RunEnded(Box::new(error)),
+            (TryRecvError::Empty, Ok(_)) => AskError::timeout(to.asked().sent()),
         })
     }
 }

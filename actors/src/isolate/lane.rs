@@ -463,6 +463,7 @@ impl<M: 'static> AnyLane for Lane<M> {
             message,
             topic,
             published: self.published(),
+            unheard: 0,
             delivered: taken.saturating_sub(kept + gauge.undone()),
             waiting: kept + queued,
             dropped_oldest: gauge.oldest.get(),

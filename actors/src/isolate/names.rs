@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::core::IsolateCore;
 use super::handle::{IsolateRef, Place, id_of, seat_of};
-use super::tree::SeatedChild;
-use super::{Isolate, Origin};
+use super::tree::{IsolateTree, SeatedChild};
+use super::{Isolate, OUTSIDE, Origin};
 use crate::life::Census;
+use crate::pool::PoolRef;
+use crate::tree::WeakTree;
 use crate::{Actor, ActorId, ActorRef, Identity, Probe, SpawnError};
 
 /// What an isolate knows its actors by, besides their seats.
@@ -48,6 +50,12 @@ impl SeatNames {
 }
 
 impl IsolateCore {
+    /// The seat of who is registered under `name`.
+    fn named(&self, name: &str) -> Option<u32> {
+        let seat = self.names.seats.borrow().get(name).copied()?;
+        self.seat(seat).filter(|seat| !seat.has_ended()).map(|_| seat)
+    }
+
     /// What logs, statistics and errors call whoever sits here. `name` is that of the type: a seat may be
     /// asked while it is taken from the list of all.
     #[cold]
@@ -86,10 +94,10 @@ impl Isolate {
     /// numbers go by that name ([`Context::random`](crate::Context::random)).
     ///
     /// # Errors
-    /// [`SpawnError::NameTaken`], also where an actor of a tree has this path, and those of
+    /// [`SpawnError::NameTaken`], also where an actor or pool of a tree has this path, and those of
     /// [`spawn`](Self::spawn).
     pub fn spawn_named<A: Actor>(&mut self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        if self.named(name).is_some() || self.core.trees().iter().any(|tree| tree.has_actor(name)) {
+        if self.core.named(name).is_some() || self.core.trees().iter().any(|tree| tree.has(name)) {
             return Err(SpawnError::NameTaken(name.into()));
         }
         let spawned = self.seat_actor(Some(name), actor)?;
@@ -104,10 +112,14 @@ impl Isolate {
     /// another type.
     #[must_use]
     pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
-        let named = self.named(name).filter(|seat| seat_of::<A>(&self.core, *seat).is_some());
-        let named = named.map(|seat| IsolateRef::new(Place::new(&self.core, seat)));
-        let in_trees = || self.core.trees().iter().find_map(|tree| tree.actor_ref(&self.core, name));
-        named.map(ActorRef::in_isolate).or_else(in_trees)
+        Place::new(&self.core, OUTSIDE).lookup(name)
+    }
+
+    /// The pool at this path of a tree of the isolate, in the eldest tree that has one there; `None` if there
+    /// is none or its workers are of another type.
+    #[must_use]
+    pub fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+        Place::new(&self.core, OUTSIDE).lookup_pool(path)
     }
 
     /// What is known of an actor or a service; `None` if nobody has this number here: who has ended is known
@@ -117,15 +129,24 @@ impl Isolate {
         let seat = u32::try_from(id.get().checked_sub(1)?).ok()?;
         self.core.seat(seat).map(|there| self.core.identity(seat, there.name()))
     }
-
-    /// The seat of who is registered under `name`.
-    fn named(&self, name: &str) -> Option<u32> {
-        let seat = self.core.names.seats.borrow().get(name).copied()?;
-        self.core.seat(seat).filter(|seat| !seat.has_ended()).map(|_| seat)
-    }
 }
 
 impl Place {
+    pub(crate) fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        let core = self.core_from_anywhere()?;
+        let named = core.named(name).filter(|seat| seat_of::<A>(core, *seat).is_some());
+        let seat = named.or_else(|| core.trees().iter().find_map(|tree| tree.actor_at::<A>(core, name)))?;
+        Some(ActorRef::in_isolate(IsolateRef::new(self.beside(seat))))
+    }
+
+    pub(crate) fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+        let trees = self.core_from_anywhere()?.trees();
+        trees.iter().find_map(|tree| {
+            let pool = tree.pools().get(path)?;
+            PoolRef::of(pool, WeakTree::Isolate(IsolateTree::of(self, tree)))
+        })
+    }
+
     /// What logs, statistics and errors call whoever sits here, whose type has this name.
     pub(crate) fn identity(&self, name: &'static str) -> Identity {
         match self.core_from_anywhere() {

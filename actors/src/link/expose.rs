@@ -12,6 +12,7 @@ use mycelium_remote::link::{Failure, Question, Taken};
 use tokio::runtime::Handle;
 
 use super::peer::Peer;
+use crate::error::Asked;
 use crate::recipient::{AnswerFuture, BoxFuture};
 use crate::rt;
 use crate::wire::{Carried, Kind, WireValue};
@@ -230,7 +231,9 @@ where
             runtime.spawn(async move {
                 let answer = match limit {
                     None => answer.await,
-                    Some(limit) => rt::timeout(limit, answer).await.unwrap_or(Err(AskError::Timeout)),
+                    Some(limit) => rt::timeout(limit, answer)
+                        .await
+                        .unwrap_or_else(|_| Err(AskError::timed_out(None, limit))),
                 };
                 let answer = answer.map_err(|error| not_asked(&error).failure);
                 peer.answer(question, answer.and_then(|answer| written(&answer)));
@@ -250,22 +253,23 @@ async fn answered<R: Wire>(
 
 fn not_asked(error: &AskError) -> DoorRefusal {
     let failure = match error {
-        AskError::Timeout => Failure::Late,
-        AskError::Remote(RemoteError::NotTaken) => Failure::NotTaken,
+        AskError::Timeout(_) => Failure::Late,
+        AskError::Remote(_, RemoteError::NotTaken) => Failure::NotTaken,
         _ => Failure::Stopped,
     };
     DoorRefusal::new(failure, error)
 }
 
-/// What the asker is told.
+/// What the asker is told. The peer does not say whether the actor had the question.
 pub(super) fn failure_of(failure: Failure) -> AskError {
+    let remote = |error| AskError::remote(None, error);
     match failure {
-        Failure::Stopped => AskError::Stopped,
-        Failure::Late => AskError::Timeout,
-        Failure::NotTaken => AskError::Remote(RemoteError::NotTaken),
-        Failure::Invalid => AskError::Remote(RemoteError::Invalid),
-        Failure::Panicked => AskError::Remote(RemoteError::Panicked),
-        _ => AskError::Remote(RemoteError::Unanswerable),
+        Failure::Stopped => AskError::stopped(Asked::default().sent()),
+        Failure::Late => AskError::timeout(Asked::default().sent()),
+        Failure::NotTaken => remote(RemoteError::NotTaken),
+        Failure::Invalid => remote(RemoteError::Invalid),
+        Failure::Panicked => remote(RemoteError::Panicked),
+        _ => remote(RemoteError::Unanswerable),
     }
 }
 

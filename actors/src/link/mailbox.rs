@@ -6,19 +6,22 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
 use mycelium_mailbox::wire::Wire;
-use mycelium_mailbox::{Port, ReplySender, SendError, TrySendError};
+use mycelium_mailbox::{Port, ReplyReceiver, ReplySender, SendError, TrySendError};
 use mycelium_remote::link::Taken;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::expose::{AnswerTo, DoorRefusal, WayBack, failure_of, write};
 use super::hub::Hub;
 use crate::context::within;
+use crate::error::Asked;
 use crate::live::{CancelPoint, Watched, Watchers, block_on, cancellable, poll_turn, sleep_on, turn};
 use crate::recipient::{Accepting, Answering, BoxFuture, RecipientOf};
 use crate::reference::{Target, sealed};
@@ -30,6 +33,11 @@ use crate::{
 
 /// The name that actors of other buses have in identities.
 const NAME: &str = "remote";
+
+/// An actor of another bus by its path, which nobody has looked for yet.
+pub(super) fn identity_at(path: &str) -> Identity {
+    Identity { id: ActorId(0), name: NAME, path: Some(path.into()) }
+}
 
 /// A message on its way to an actor of a peer.
 pub(super) struct Letter {
@@ -45,6 +53,7 @@ pub(super) struct Asking {
 }
 
 pub(super) type AnswerSender = ReplySender<Result<WireValue, AskError>>;
+type Answer = ReplyReceiver<Result<WireValue, AskError>>;
 
 /// How an actor of a peer can be reached.
 #[derive(Clone)]
@@ -203,14 +212,31 @@ impl RemoteMailbox {
     /// Puts a question; waits for room, and for the answer.
     async fn ask(
         &self,
+        runtime: Handle,
         taken: Taken,
         value: WireValue,
-        until: Option<Instant>,
+        limit: Option<Duration>,
     ) -> Result<WireValue, AskError> {
+        let Some(limit) = limit else { return self.answered(self.put(taken, value, None).await?).await };
+        let until = crate::clock::later(Instant::now(), limit);
+        let mut timer = pin!(sleep_on(runtime, limit));
+        let Some(put) = within(timer.as_mut(), self.put(taken, value, Some(until))).await else {
+            return Err(AskError::timeout(Asked::default()));
+        };
+        let answered = within(timer, self.answered(put?)).await;
+        answered.unwrap_or_else(|| Err(AskError::timed_out(None, limit)))
+    }
+
+    /// Queues a question; waits for room.
+    async fn put(&self, taken: Taken, value: WireValue, until: Option<Instant>) -> Result<Answer, AskError> {
         let (reply, answer) = mycelium_mailbox::reply();
         let letter = Letter { value, asks: Some(Asking { reply, until }) };
-        self.send(taken, letter).await.map_err(AskError::Remote)?;
-        cancellable(answer).await.unwrap_or(Err(AskError::Remote(RemoteError::Lost)))
+        self.send(taken, letter).await.map_err(not_asked)?;
+        Ok(answer)
+    }
+
+    async fn answered(&self, answer: Answer) -> Result<WireValue, AskError> {
+        cancellable(answer).await.unwrap_or_else(|| Err(not_asked(RemoteError::Lost)))
     }
 
     /// Puts a question whose type this process may not have: see
@@ -224,24 +250,22 @@ impl RemoteMailbox {
         turn().await;
         let taken = Taken { type_id: value.header().type_id, asked: true };
         let limit = limit.or(hub.ask_limit());
-        let until = limit.map(|limit| crate::clock::later(Instant::now(), limit));
-        let asked = async {
-            if self.is_own {
-                self.ask_here(hub, taken, value).await
-            } else {
-                self.ask(taken, value, until).await
+        let runtime = hub.runtime().clone();
+        let asked = match (self.is_own, limit) {
+            (false, limit) => self.ask(runtime, taken, value, limit).await,
+            (true, None) => self.ask_here(hub, taken, value).await,
+            (true, Some(limit)) => {
+                let asked = within(pin!(sleep_on(runtime, limit)), self.ask_here(hub, taken, value)).await;
+                asked.unwrap_or_else(|| Err(AskError::timed_out(None, limit)))
             }
         };
-        match limit {
-            Some(limit) => within(sleep_on(hub.runtime().clone(), limit), asked).await,
-            None => asked.await,
-        }
+        asked.map_err(|error| error.of(self.identity(), limit))
     }
 
     /// Puts a question to an actor of this very bus.
     async fn ask_here(&self, hub: &Hub, taken: Taken, value: WireValue) -> Result<WireValue, AskError> {
-        let exposed = hub.exposed(self.name()).ok_or(AskError::Remote(RemoteError::NoActor))?;
-        let door = exposed.door(taken).ok_or(AskError::Remote(RemoteError::NotTaken))?;
+        let exposed = hub.exposed(self.name()).ok_or_else(|| not_asked(RemoteError::NoActor))?;
+        let door = exposed.door(taken).ok_or_else(|| not_asked(RemoteError::NotTaken))?;
         let (reply, answer) = mycelium_mailbox::reply();
         let way_back = WayBack { to: AnswerTo::Here(reply), runtime: hub.runtime().clone(), limit: None };
         let refused = |refusal: DoorRefusal| failure_of(refusal.failure);
@@ -249,7 +273,7 @@ impl RemoteMailbox {
         if let Some(waits_for_room) = entered {
             waits_for_room.await.map_err(refused)?;
         }
-        answer.await.unwrap_or(Err(AskError::Stopped))
+        answer.await.unwrap_or_else(|| Err(AskError::stopped(Asked::default().sent())))
     }
 }
 
@@ -280,6 +304,17 @@ impl RemoteMailbox {
     fn identity(&self) -> Identity {
         Identity { id: self.id, name: NAME, path: Some(Arc::clone(&self.path)) }
     }
+
+    #[cold]
+    fn not_told<M>(&self, message: M, error: RemoteError) -> TellError<M> {
+        TellError::Remote(message, Arc::new(self.identity()), error)
+    }
+}
+
+/// The error of a question that was put to nobody, or that nobody answers; whoever returns it adds to whom.
+#[cold]
+fn not_asked(error: RemoteError) -> AskError {
+    AskError::remote(None, error)
 }
 
 /// An actor of another bus, or one that is exposed on this one, for messages of one type.
@@ -352,13 +387,13 @@ impl<M: Wire> Accepting<M> for RemoteRef<M> {
     fn offer(&self, message: M) -> Result<(), TellError<M>> {
         match self.local::<Recipient<M>>(Self::TOLD) {
             Some(Ok(recipient)) => return recipient.offer(message),
-            Some(Err(error)) => return Err(TellError::Remote(message, error)),
+            Some(Err(error)) => return Err(self.mailbox.not_told(message, error)),
             None => {}
         }
         let gate = match self.mailbox.gate(Self::TOLD, 0) {
             Ok(Some(gate)) => gate,
             Ok(None) => return Err(TellError::Full(message, None)),
-            Err(error) => return Err(TellError::Remote(message, error)),
+            Err(error) => return Err(self.mailbox.not_told(message, error)),
         };
         match write(&message) {
             Ok(value) if value.bytes().len() <= gate.longest => {
@@ -371,8 +406,8 @@ impl<M: Wire> Accepting<M> for RemoteRef<M> {
                     Err(_) => Err(TellError::Full(message, None)),
                 }
             }
-            Ok(_) => Err(TellError::Remote(message, RemoteError::TooLong)),
-            Err(error) => Err(TellError::Remote(message, error)),
+            Ok(_) => Err(self.mailbox.not_told(message, RemoteError::TooLong)),
+            Err(error) => Err(self.mailbox.not_told(message, error)),
         }
     }
 
@@ -389,16 +424,16 @@ impl<M: Wire> Accepting<M> for RemoteRef<M> {
         Box::pin(async move {
             match self.local::<Recipient<M>>(Self::TOLD) {
                 Some(Ok(recipient)) => return recipient.tell(message).await,
-                Some(Err(error)) => return Err(TellError::Remote(message, error)),
+                Some(Err(error)) => return Err(self.mailbox.not_told(message, error)),
                 None => {}
             }
             let value = match write(&message) {
                 Ok(value) => value,
-                Err(error) => return Err(TellError::Remote(message, error)),
+                Err(error) => return Err(self.mailbox.not_told(message, error)),
             };
             match self.mailbox.send(Self::TOLD, Letter { value, asks: None }).await {
                 Ok(()) => Ok(()),
-                Err(error) => Err(TellError::Remote(message, error)),
+                Err(error) => Err(self.mailbox.not_told(message, error)),
             }
         })
     }
@@ -420,33 +455,36 @@ impl<Q: Wire, R: Wire> Answering<Q, R> for RemoteRef<Q> {
                         None => recipient.ask(query).await,
                     };
                 }
-                Some(Err(error)) => return Err(AskError::Remote(error)),
+                Some(Err(error)) => return Err(AskError::remote(Some(self.mailbox.identity()), error)),
                 None => {}
             }
-            let Some(hub) = self.hub.upgrade() else { return Err(AskError::Remote(RemoteError::NotLinked)) };
-            let limit = limit.or(hub.ask_limit());
-            let runtime = hub.runtime().clone();
-            drop(hub);
-            let asked = self.asked(query, limit.map(|limit| crate::clock::later(Instant::now(), limit)));
-            match limit {
-                Some(limit) => within(sleep_on(runtime, limit), asked).await,
-                None => asked.await,
-            }
+            let of_bus = self.hub.upgrade().map(|hub| (hub.ask_limit(), hub.runtime().clone()));
+            let Some((of_bus, runtime)) = of_bus else {
+                return Err(AskError::remote(Some(self.mailbox.identity()), RemoteError::NotLinked));
+            };
+            let limit = limit.or(of_bus);
+            let asked = self.asked(query, runtime, limit).await;
+            asked.map_err(|error| error.of(self.mailbox.identity(), limit))
         })
     }
 }
 
 impl<Q: Wire> RemoteRef<Q> {
-    async fn asked<R: Wire>(&self, query: Q, until: Option<Instant>) -> Result<R, AskError> {
-        let value = write(&query).map_err(AskError::Remote)?;
+    async fn asked<R: Wire>(
+        &self,
+        query: Q,
+        runtime: Handle,
+        limit: Option<Duration>,
+    ) -> Result<R, AskError> {
+        let value = write(&query).map_err(not_asked)?;
         drop(query);
-        let answer = self.mailbox.ask(Self::ASKED, value, until).await?;
+        let answer = self.mailbox.ask(runtime, Self::ASKED, value, limit).await?;
         let read = StopReason::catch(|| R::from_wire(Kind::of::<R>(), answer.header(), answer.bytes(), || 0));
-        let unreadable = AskError::Remote(RemoteError::Unanswerable);
+        let unreadable = || not_asked(RemoteError::Unanswerable);
         if answer.header().type_id != R::TYPE_ID {
-            return Err(unreadable);
+            return Err(unreadable());
         }
-        read.map_err(|_| unreadable)?.map_err(|_| unreadable)
+        read.map_err(|_| unreadable())?.map_err(|_| unreadable())
     }
 }
 

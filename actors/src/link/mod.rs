@@ -340,17 +340,18 @@ impl MessageBus {
         bytes: &[u8],
         limit: Option<Duration>,
     ) -> Result<WireMessage, AskError> {
-        let hub = Hub::of(self).map_err(|_| AskError::Remote(RemoteError::NotLinked))?;
+        let failed = |error| AskError::remote(Some(mailbox::identity_at(path)), error);
+        let hub = Hub::of(self).map_err(|_| failed(RemoteError::NotLinked))?;
         let table = self.core.wire.table();
-        let at = table.place_of(header, bytes.len()).map_err(|_| AskError::Remote(RemoteError::NotTaken))?;
+        let at = table.place_of(header, bytes.len()).map_err(|_| failed(RemoteError::NotTaken))?;
         let value = WireValue::from_wire(table.known()[at].kind, header, bytes, || 0);
-        let value = value.map_err(|_| AskError::Remote(RemoteError::Invalid))?;
-        let mailbox = hub.mailbox_of(path).map_err(|_| AskError::Remote(RemoteError::NotTaken))?;
+        let value = value.map_err(|_| failed(RemoteError::Invalid))?;
+        let mailbox = hub.mailbox_of(path).map_err(|_| failed(RemoteError::NotTaken))?;
         let answer = mailbox.ask_wire(&hub, value, limit).await?;
-        let unreadable = AskError::Remote(RemoteError::Unanswerable);
-        let at = table.place_of(answer.header(), answer.bytes().len()).map_err(|_| unreadable)?;
+        let unreadable = |_| failed(RemoteError::Unanswerable);
+        let at = table.place_of(answer.header(), answer.bytes().len()).map_err(unreadable)?;
         let kind = table.known()[at].kind;
         let answer = WireValue::from_wire(kind, answer.header(), answer.bytes(), || 0);
-        Ok(WireMessage::new(answer.map_err(|_| unreadable)?, kind, 0, 0))
+        Ok(WireMessage::new(answer.map_err(|_| failed(RemoteError::Unanswerable))?, kind, 0, 0))
     }
 }

@@ -426,7 +426,7 @@ fn send_letters(
                 }
                 match asker {
                     // Whoever has gone hears nothing.
-                    Some(asker) => _ = asker.reply.give(Err(AskError::Remote(RemoteError::NotTaken))),
+                    Some(asker) => _ = asker.reply.give(Err(AskError::remote(None, RemoteError::NotTaken))),
                     None => *unsent += 1,
                 }
             }

@@ -15,6 +15,7 @@ use super::monitor::Watchers;
 use super::runtime::sleep_on;
 use super::topics::QueueOwner;
 use super::watch::{Pulse, Watch};
+use crate::error::Asked;
 use crate::host::HostHandle;
 use crate::life::Marker;
 use crate::sync::{AtomicBool, Mutex, MutexGuard, Ordering, SetOnce};
@@ -229,6 +230,12 @@ impl<A: Actor> Address<A> {
         QueueOwner::new(self.who(), Arc::clone(self.inbox.doorbell()))
     }
 
+    /// What those are told who asked it in vain.
+    #[cold]
+    fn asked(&self) -> Asked {
+        Asked::of(self.identity()).ended(self.ended.get().cloned())
+    }
+
     /// What its supervisor sees of its progress.
     pub(crate) fn watch(&self) -> &Watch {
         self.watch.get_or_init(Box::default)
@@ -281,7 +288,9 @@ impl<A: Actor> Address<A> {
     #[cold]
     pub(crate) fn refused<M: 'static>(&self, error: TrySendError<Envelope<A>>) -> Result<(), TellError<M>> {
         match error {
-            TrySendError::Closed(envelope) => back(envelope, TellError::Stopped),
+            TrySendError::Closed(envelope) => {
+                back(envelope, |message| TellError::Stopped(message, Some(self.who())))
+            }
             other => back(other.into_inner(), |message| TellError::Full(message, Some(self.who()))),
         }
     }
@@ -300,8 +309,11 @@ impl<A: Actor> Address<A> {
     pub(crate) async fn wait_to_tell<M: 'static>(&self, message: Envelope<A>) -> Result<(), TellError<M>> {
         let sending = self.inbox.send(message, self.sender());
         waiting(self.wait(Wait::Inbox), sending).await.or_else(|error| match error {
-            SendError::Closed(envelope) => back(envelope, TellError::Stopped),
-            other => back(other.into_inner(), |message| TellError::Full(message, Some(self.who()))),
+            SendError::Closed(envelope) => {
+                back(envelope, |message| TellError::Stopped(message, Some(self.who())))
+            }
+            // Whoever waits finds it full only if it would wait for itself.
+            other => back(other.into_inner(), |message| TellError::Itself(message, Some(self.who()))),
         })
     }
 
@@ -315,7 +327,8 @@ impl<A: Actor> Address<A> {
 
     /// Waits for the answer to a query that was queued.
     pub(crate) async fn answered<R>(&self, answer: ReplyReceiver<R>) -> Result<R, AskError> {
-        waiting(self.wait(Wait::Answer), answer).await.ok_or(AskError::Stopped)
+        let answered = waiting(self.wait(Wait::Answer), answer).await;
+        answered.ok_or_else(|| AskError::stopped(self.asked().sent()))
     }
 
     /// Whether the actor's own code runs now.
@@ -348,18 +361,28 @@ impl<A: Actor> Address<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
+        let answer = self.put(query).await?;
+        self.answered(answer).await
+    }
+
+    /// Queues a query, at once if there is room.
+    pub(crate) async fn put<Q>(&self, query: Q) -> Result<ReplyReceiver<A::Reply>, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
         current::turn().await;
         if current::is(self) {
-            return Err(AskError::Itself);
+            return Err(AskError::itself(self.identity()));
         }
         let (reply, answer) = mycelium_mailbox::reply();
         // First without waiting, as with a tell.
         match self.inbox.offer(Envelope::query(query, reply)) {
             Ok(()) => {}
             Err(TrySendError::Full(asked)) => self.wait_to_ask(asked).await?,
-            Err(_) => return Err(AskError::Stopped),
+            Err(_) => return Err(AskError::stopped(self.asked())),
         }
-        self.answered(answer).await
+        Ok(answer)
     }
 
     /// Queues a query.
@@ -369,7 +392,7 @@ impl<A: Actor> Address<A> {
         Q: Send + 'static,
     {
         if current::is(self) {
-            return Err(AskError::Itself);
+            return Err(AskError::itself(self.identity()));
         }
         let (reply, answer) = mycelium_mailbox::reply();
         self.wait_to_ask(Envelope::query(query, reply)).await?;
@@ -379,7 +402,7 @@ impl<A: Actor> Address<A> {
     /// Queues a query that was offered in vain.
     async fn wait_to_ask(&self, asked: Envelope<A>) -> Result<(), AskError> {
         let sending = self.inbox.send(asked, 0);
-        waiting(self.wait(Wait::Inbox), sending).await.map_err(|_| AskError::Stopped)
+        waiting(self.wait(Wait::Inbox), sending).await.map_err(|_| AskError::stopped(self.asked()))
     }
 
     /// The limit of somebody who asks, on a runtime or outside.

@@ -147,7 +147,7 @@ pub(crate) struct BusCore {
     /// Children that supervisors have started anew.
     pub(crate) restarts: AtomicU64,
     pub(crate) clock: LiveClock,
-    names: Names,
+    pub(super) names: Names,
     pub(crate) stamps: Arc<Stamps>,
     next_id: AtomicU64,
     closed: AtomicBool,
@@ -349,36 +349,13 @@ impl MessageBus {
     /// ```
     ///
     /// # Errors
-    /// [`SpawnError::NameTaken`], also where an actor of a tree has this path, and those of
+    /// [`SpawnError::NameTaken`], also where an actor or pool of a tree has this path, and those of
     /// [`spawn`](Self::spawn).
     pub fn spawn_named<A: Actor>(&self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError> {
-        if self.core.forest.has_actor(name) {
+        if self.core.forest.has(name) {
             return Err(SpawnError::NameTaken(name.into()));
         }
         self.core.spawn(actor, Some(name), None)
-    }
-
-    /// The actor registered under `name`, or else the one at this path of a tree of the bus
-    /// (`root/desk/strategy`, in the eldest tree that has one there); `None` if there is none or it is of
-    /// another type.
-    ///
-    /// ```
-    /// # use mycelium::{Actor, BoxError, MessageBus, Supervisor};
-    /// # struct Strategy;
-    /// # impl Actor for Strategy { type Error = BoxError; }
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), BoxError> {
-    /// let bus = MessageBus::new();
-    /// let desk = Supervisor::builder("desk").actor("strategy", || Strategy);
-    /// let _tree = Supervisor::builder("root").supervisor(desk).start(&bus).await?;
-    /// assert!(bus.lookup::<Strategy>("root/desk/strategy").is_some());
-    /// # Ok(())
-    /// # }
-    /// ```
-    #[must_use]
-    pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
-        let named = self.core.names.get(name).and_then(|address| address.downcast::<Address<A>>().ok());
-        named.map(ActorRef::live).or_else(|| self.core.forest.actor_ref(name))
     }
 
     /// The counters of every topic that was ever used, by message name. [`stats`](Self::stats) shows the

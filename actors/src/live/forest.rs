@@ -7,7 +7,9 @@ use std::sync::{Arc, PoisonError, Weak};
 use mycelium_supervisor::ExitReason;
 
 use super::bus::BusCore;
+use crate::pool::PoolRef;
 use crate::sync::{Mutex, MutexGuard, SetOnce};
+use crate::tree::{AnyPool, WeakTree};
 use crate::{Actor, ActorId, ActorRef, PendingRestart, PoolStats};
 
 /// How a tree is told to end. To hold it keeps nothing.
@@ -21,6 +23,8 @@ pub(crate) trait Control: Send + Sync {
 pub(crate) trait Standing: Send + Sync {
     /// Shows the reference of the actor at this path, if there is one.
     fn look_at(&self, path: &str, look: &mut dyn FnMut(&dyn Any));
+    /// The pool at this path, if there is one, and its tree.
+    fn pool(self: Arc<Self>, path: &str) -> Option<(Arc<dyn AnyPool>, WeakTree)>;
     /// The children that wait for their restart.
     fn pending_restarts(&self) -> Vec<PendingRestart>;
     /// Its pools.
@@ -92,12 +96,20 @@ impl Forest {
         })
     }
 
-    /// Whether an actor of a tree has this path.
-    pub(crate) fn has_actor(&self, path: &str) -> bool {
-        self.standing().iter().any(|tree| {
+    /// The pool at this path of the eldest tree that has one there.
+    pub(crate) fn pool_ref<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+        self.standing().into_iter().find_map(|tree| {
+            let (pool, tree) = tree.pool(path)?;
+            PoolRef::of(pool, tree)
+        })
+    }
+
+    /// Whether an actor or a pool of a tree has this path.
+    pub(crate) fn has(&self, path: &str) -> bool {
+        self.standing().into_iter().any(|tree| {
             let mut found = false;
             tree.look_at(path, &mut |_| found = true);
-            found
+            found || tree.pool(path).is_some()
         })
     }
 

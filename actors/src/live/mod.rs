@@ -19,6 +19,7 @@ mod forest;
 mod index;
 mod links;
 mod lookout;
+mod lookup;
 mod members;
 mod monitor;
 mod names;

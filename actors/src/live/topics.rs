@@ -274,6 +274,7 @@ impl<M: Clone + Send + Sync + 'static> AnyTopic for TopicEntry<M> {
             message: self.kind.name,
             topic: self.kind.topic,
             published: queue.published,
+            unheard: queue.unheard,
             delivered: self.delivered.load(Ordering::Relaxed),
             waiting,
             dropped_oldest: queue.dropped_oldest,

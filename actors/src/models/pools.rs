@@ -35,7 +35,7 @@ fn tell(pool: &PoolRef<Reader>, from: u32) -> impl Future<Output = u32> {
             match pool.tell(Tock(Tick { from, number })).await {
                 Ok(()) => taken += 1,
                 // Its worker was killed and is not replaced yet.
-                Err(TellError::Stopped(_)) => {}
+                Err(TellError::Away(..) | TellError::Stopped(..)) => {}
                 Err(error) => panic!("{error}"),
             }
         }

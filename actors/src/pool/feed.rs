@@ -52,7 +52,7 @@ impl<A: Handler<M>, M: Message> Handler<M> for PoolFeed<A> {
         // The subscription's queue holds what waits while the workers are full, or away for a while.
         match self.pool.tell(message.clone()).await {
             Ok(()) => Ok(()),
-            Err(TellError::Stopped(message)) => {
+            Err(TellError::Stopped(message, _) | TellError::Away(message, _)) => {
                 Box::pin(self.wait_for_worker(message, ctx)).await;
                 Ok(())
             }

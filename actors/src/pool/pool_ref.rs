@@ -1,18 +1,19 @@
 //! The address of a pool.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::POOL_WORKERS_MAX;
-use super::launch::find;
 use super::state::PoolState;
 use crate::context::within;
-use crate::isolate::step;
-use crate::live::{block_on, cancellable};
+use crate::error::Asked;
+use crate::isolate::{step, stepped};
+use crate::live::{block_on, cancellable, turn};
 use crate::recipient::{Accepting, AnswerFuture, Answering, BoxFuture, RecipientOf};
 use crate::reference::sealed::{WatchRef, Watchable};
-use crate::tree::{CallError, WeakTree};
+use crate::tree::{AnyPool, CallError, WeakTree};
 use crate::{
     Actor, ActorId, ActorRef, AskError, Identity, Recipient, Replies, ReplyRecipient, StopReason, Takes,
     TellError, Tree,
@@ -108,13 +109,18 @@ impl Tree {
     /// [`Pool`](crate::pool::Pool).
     #[must_use]
     pub fn pool_ref<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
-        let state = find::<A>(self.pools()?, path)?;
-        state.worker(0)?;
-        Some(PoolRef { state, tree: self.downgrade() })
+        PoolRef::of(self.pools()?.get(path)?, self.downgrade())
     }
 }
 
 impl<A: Actor> PoolRef<A> {
+    /// The pool of this tree, if its workers are of this type and have begun.
+    pub(crate) fn of(pool: Arc<dyn AnyPool>, tree: WeakTree) -> Option<Self> {
+        let state = pool.into_any().downcast::<PoolState<A>>().ok()?;
+        state.worker(0)?;
+        Some(Self { state, tree })
+    }
+
     /// The worker that no resize removes, as it is now.
     fn first(&self) -> ActorRef<A> {
         // A pool that has been found has one, or has had one.
@@ -207,7 +213,23 @@ impl<A: Actor> PoolRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        within(self.first().timer(limit), self.state.ask(query)).await
+        if !self.state.is_live {
+            return match self.state.choose(query) {
+                Ok((worker, query)) => worker.ask_within(query, limit).await,
+                Err(error) => stepped(Err(error)).await,
+            };
+        }
+        let mut timer = pin!(self.first().timer(limit));
+        let begun = async {
+            turn().await;
+            self.state.begin(query).await
+        };
+        let Some(begun) = within(timer.as_mut(), begun).await else {
+            return Err(AskError::timeout(Asked::of(self.state.whose(None)).limit(Some(limit))));
+        };
+        let (worker, answer) = begun?;
+        let answered = within(timer, worker.answered(answer)).await;
+        answered.unwrap_or_else(|| Err(AskError::timeout(worker.whom().sent().limit(Some(limit)))))
     }
 
     /// The path of the pool in its tree.

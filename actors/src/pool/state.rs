@@ -11,7 +11,8 @@ use super::Dispatch;
 use super::feed::PoolFeed;
 use super::roster::{FenceLine, PoolPhase, Roster};
 use super::route::{Moves, least_busy, worker_of};
-use crate::isolate::step;
+use crate::error::Asked;
+use crate::isolate::{step, stepped};
 use crate::life::{Marker, Passed};
 use crate::live::{Envelope, OfferRefusal, turn};
 use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -294,7 +295,10 @@ impl<A: Actor> PoolState<A> {
 
     /// Whether somebody who may have this message, and is away, will come back.
     pub(super) fn may_come_back<M: 'static>(&self, message: &M) -> bool {
-        let key = self.key_of(message);
+        self.comes_back(self.key_of(message))
+    }
+
+    fn comes_back(&self, key: Option<u64>) -> bool {
         let roster = self.read();
         roster.may_come_back(Self::range(key, roster.size()))
     }
@@ -366,7 +370,7 @@ impl<A: Actor> PoolState<A> {
             Err(TellError::Full(message, _)) => Box::pin(self.wait_to_tell(key, message)).await,
             Err(error) => {
                 step().await;
-                Err(error)
+                Err(self.named(key, error))
             }
             Ok(()) => Ok(()),
         }
@@ -384,7 +388,11 @@ impl<A: Actor> PoolState<A> {
         if told.is_err() {
             step().await;
         }
-        told.map_err(|refusal| self.named(key, refusal.told(elsewhere)))
+        // Whoever waits finds all of them full only if it would wait for itself.
+        told.map_err(|refusal| match self.named(key, refusal.told(elsewhere)) {
+            TellError::Full(message, whose) => TellError::Itself(message, whose),
+            other => other,
+        })
     }
 
     pub(super) fn try_tell<M>(&self, message: M) -> Result<(), TellError<M>>
@@ -402,22 +410,38 @@ impl<A: Actor> PoolState<A> {
         A: Takes<M>,
         M: Send + 'static,
     {
-        self.offer_message(self.key_of(&message), message)
+        let key = self.key_of(&message);
+        self.offer_message(key, message).map_err(|error| match error {
+            TellError::Full(..) => error,
+            other => self.named(key, other),
+        })
     }
 
-    /// Has the error say who is full: the worker of this key, or all of them, which are the pool.
+    /// Has the error say whom it is of: the worker of this key, or all of them, which are the pool; and whether
+    /// somebody who is away will be back.
     #[cold]
     fn named<M>(&self, key: Option<u64>, error: TellError<M>) -> TellError<M> {
-        let TellError::Full(message, None) = error else { return error };
+        match error {
+            TellError::Full(message, None) => TellError::Full(message, Some(Arc::new(self.whose(key)))),
+            TellError::Stopped(message, None) => match self.comes_back(key) {
+                true => TellError::Away(message, Some(Arc::new(self.whose(key)))),
+                false => TellError::Stopped(message, Some(Arc::new(self.whose(key)))),
+            },
+            other => other,
+        }
+    }
+
+    /// The worker of this key, or all of them, which are the pool.
+    #[cold]
+    pub(super) fn whose(&self, key: Option<u64>) -> Identity {
         let of_key = key.and_then(|key| self.worker(worker_of(key, self.size())));
-        let whose = of_key.map_or_else(
+        of_key.map_or_else(
             || {
                 let id = self.worker(0).map_or(ActorId(0), |first| first.id());
                 Identity { id, name: A::name(), path: Some(Arc::clone(&self.path)) }
             },
             |worker| worker.identity(),
-        );
-        TellError::Full(message, Some(Arc::new(whose)))
+        )
     }
 
     fn offer_message<M>(&self, key: Option<u64>, message: M) -> Result<(), TellError<M>>
@@ -441,9 +465,21 @@ impl<A: Actor> PoolState<A> {
             let (worker, answer) = self.begin(query).await?;
             return worker.answered(answer).await;
         }
-        // Who asks is no worker that can answer now.
+        match self.choose(query) {
+            Ok((worker, query)) => worker.query(query).await,
+            Err(error) => stepped(Err(error)).await,
+        }
+    }
+
+    /// In an isolate: the worker that is asked, which is not the one that asks.
+    pub(super) fn choose<Q>(&self, query: Q) -> Result<(ActorRef<A>, Q), AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let key = self.key_of(&query);
         let mut itself = false;
-        let chosen = self.offer(self.key_of(&query), query, |worker, query| {
+        let chosen = self.offer(key, query, |worker, query| {
             let is_current = worker.is_current();
             itself |= is_current;
             match !is_current && worker.is_alive() {
@@ -451,13 +487,15 @@ impl<A: Actor> PoolState<A> {
                 false => Err(OfferRefusal::Gone(query)),
             }
         });
-        if let Ok((worker, query)) = chosen {
-            return worker.query(query).await;
-        }
-        step().await;
-        // The first one knows why: on another thread nobody seems alive.
-        let why = || self.worker(0).map_or(AskError::Stopped, |first| first.why_not());
-        Err(if itself { AskError::Itself } else { why() })
+        chosen.map_err(|_| match self.worker(0) {
+            _ if itself => AskError::itself(self.whose(key)),
+            // The first one knows why: on another thread nobody seems alive.
+            Some(first) => match first.why_not() {
+                AskError::Stopped(_) => AskError::stopped(Asked::of(self.whose(key))),
+                other => other,
+            },
+            None => AskError::stopped(Asked::of(self.whose(key))),
+        })
     }
 
     /// Live: ready when the query is in the inbox of a worker, with what waits for its answer.
@@ -485,8 +523,8 @@ impl<A: Actor> PoolState<A> {
         };
         match offered {
             Ok(worker) => Ok((worker, answer)),
-            Err(_) if itself => Err(AskError::Itself),
-            Err(_) => Err(AskError::Stopped),
+            Err(_) if itself => Err(AskError::itself(self.whose(key))),
+            Err(_) => Err(AskError::stopped(Asked::of(self.whose(key)))),
         }
     }
 }
@@ -518,7 +556,10 @@ impl<M> PoolRefusal<M> {
     fn told(self, elsewhere: Elsewhere<M>) -> TellError<M> {
         match self {
             Self::Full(back) => TellError::Full(back, None),
-            Self::Gone(back) => elsewhere.unwrap_or(TellError::Stopped)(back),
+            Self::Gone(back) => match elsewhere {
+                Some(error) => error(back),
+                None => TellError::Stopped(back, None),
+            },
         }
     }
 }

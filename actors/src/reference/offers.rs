@@ -90,8 +90,8 @@ impl<A: Actor> ActorRef<A> {
     /// Why an actor that seems to have ended cannot be asked.
     pub(crate) fn why_not(&self) -> AskError {
         match &self.backend {
-            ReferenceBackend::Isolate(isolate) => isolate.unreachable().unwrap_or(AskError::Stopped),
-            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => AskError::Stopped,
+            ReferenceBackend::Isolate(isolate) => isolate.why_not(),
+            ReferenceBackend::Live(_) | ReferenceBackend::Nowhere(_) => AskError::stopped(self.whom()),
         }
     }
 
@@ -107,7 +107,9 @@ impl<A: Actor> ActorRef<A> {
     pub(crate) async fn answered<R>(&self, answer: ReplyReceiver<R>) -> Result<R, AskError> {
         match &self.backend {
             ReferenceBackend::Live(live) => live.answered(answer).await,
-            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => Err(AskError::Stopped),
+            ReferenceBackend::Isolate(_) | ReferenceBackend::Nowhere(_) => {
+                Err(AskError::stopped(self.whom().sent()))
+            }
         }
     }
 }

@@ -39,7 +39,7 @@ pub use breaker::{
 };
 pub use circuit::{CircuitBreaker, CircuitError, Permit, Refused};
 pub use mycelium_supervisor::Backoff;
-pub use retry::{ATTEMPTS_MAX, AttemptError, GaveUp, Retry, RetryError, RetryPolicy};
+pub use retry::{AttemptError, GaveUp, RETRY_ATTEMPTS_MAX, Retry, RetryError, RetryPolicy};
 pub use timeout::{TimedOut, timeout};
 
 /// A policy with a value that is out of range.

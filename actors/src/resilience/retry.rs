@@ -10,12 +10,12 @@ use super::{PolicyError, timeout};
 use crate::{Clock, Timestamp};
 
 /// Most attempts that a policy may ask for.
-pub const ATTEMPTS_MAX: u32 = 1_000_000;
+pub const RETRY_ATTEMPTS_MAX: u32 = 1_000_000;
 
 /// When and how often a failed call is tried again.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RetryPolicy {
-    /// How many attempts there are in all, the first included; 1 to [`ATTEMPTS_MAX`].
+    /// How many attempts there are in all, the first included; 1 to [`RETRY_ATTEMPTS_MAX`].
     pub attempts_max: u32,
     /// How long to wait between attempts; `reset_after` has no meaning here.
     pub backoff: Backoff,
@@ -45,8 +45,8 @@ impl RetryPolicy {
     /// # Errors
     /// [`PolicyError`] names the first value that is out of range.
     pub fn check(&self) -> Result<(), PolicyError> {
-        if self.attempts_max == 0 || self.attempts_max > ATTEMPTS_MAX {
-            let remedy = format!("use 1 to {ATTEMPTS_MAX}; 1 tries once and retries nothing");
+        if self.attempts_max == 0 || self.attempts_max > RETRY_ATTEMPTS_MAX {
+            let remedy = format!("use 1 to {RETRY_ATTEMPTS_MAX}; 1 tries once and retries nothing");
             return Err(PolicyError::new("attempts_max", self.attempts_max, remedy));
         }
         let zero = |limit: Option<Duration>| limit.is_some_and(|limit| limit.is_zero());
@@ -345,7 +345,7 @@ mod tests {
         let zero = Some(Duration::ZERO);
         let flat = Backoff { multiplier: 0.5, ..Backoff::default() };
         for (policy, parameter) in [
-            (RetryPolicy { attempts_max: ATTEMPTS_MAX + 1, ..RetryPolicy::default() }, "attempts_max"),
+            (RetryPolicy { attempts_max: RETRY_ATTEMPTS_MAX + 1, ..RetryPolicy::default() }, "attempts_max"),
             (RetryPolicy { attempt_timeout: zero, ..RetryPolicy::default() }, "attempt_timeout"),
             (RetryPolicy { deadline: zero, ..RetryPolicy::default() }, "deadline"),
             (RetryPolicy { backoff: flat, ..RetryPolicy::default() }, "backoff"),

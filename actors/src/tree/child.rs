@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mycelium_supervisor::declare::ATTEMPTS_MAX;
+use mycelium_supervisor::declare::REDELIVERY_ATTEMPTS_MAX;
 use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildSpec, Flags, Restart, Shutdown, SpecError, Strategy, check,
 };
@@ -129,7 +129,7 @@ pub enum Redelivery {
     /// failure is a restart, which counts for the intensity: allow at least as many restarts as attempts.
     Retry {
         /// How often its handler is tried in all, the first time included; after that it is a dead letter. 1
-        /// and 0 mean the same as [`DeadLetter`](Self::DeadLetter), and more than [`ATTEMPTS_MAX`] the same
+        /// and 0 mean the same as [`DeadLetter`](Self::DeadLetter), and more than [`REDELIVERY_ATTEMPTS_MAX`] the same
         /// as that.
         attempts: u32,
     },
@@ -139,7 +139,7 @@ impl Redelivery {
     pub(crate) fn attempts_max(self) -> u32 {
         match self {
             Self::DeadLetter => 1,
-            Self::Retry { attempts } => attempts.clamp(1, ATTEMPTS_MAX),
+            Self::Retry { attempts } => attempts.clamp(1, REDELIVERY_ATTEMPTS_MAX),
         }
     }
 }

@@ -34,7 +34,7 @@ pub use health::{Health, STUCK_AFTER_MIN};
 pub use launch::START_TIMEOUT;
 pub(crate) use launch::{ActorLaunch, Launch, Launcher, Life, Site, StartLeft, fitting};
 pub(crate) use missed::{MissedLog, MissedMark};
-pub use mycelium_supervisor::declare::{ATTEMPTS_MAX, Mistake, TREE_BYTES_MAX};
+pub use mycelium_supervisor::declare::{Mistake, REDELIVERY_ATTEMPTS_MAX, TREE_BYTES_MAX};
 pub use mycelium_supervisor::{
     AutoShutdown, Backoff, ChildInfo, ChildKind, ChildStatus, Counts, ExitReason, Notice, Restart, Shutdown,
     SpecError, Strategy,

@@ -122,7 +122,7 @@ impl fmt::Display for WirePublishError {
                 f,
                 "{message} was not published: {}; use `publish_wire(..).await` to wait, raise its capacity or choose another \
                  overflow policy",
-                FullQueue::of_subscriber(whose)
+                FullQueue(whose)
             ),
             Self::SelfBlocked { message } => write!(
                 f,

@@ -42,7 +42,7 @@ fn past_its_intensity_a_tree_ends_in_reverse_order_and_the_run_says_so() {
     );
     // Two in hand, and one that waited.
     assert_eq!(isolate.stats().dead_letters, 3);
-    assert!(matches!(isolate.tell(&b, Tick(1)), Err(TellError::Stopped(_))));
+    assert!(matches!(isolate.tell(&b, Tick(1)), Err(TellError::Stopped(..))));
 }
 
 #[test]

@@ -149,8 +149,7 @@ fn a_tell_that_is_refused_says_whose_mailbox_is_full_and_what_to_do<H: Host>() {
     for error in [direct, through_recipient] {
         assert_eq!(
             error.to_string(),
-            "Note was not sent: the mailbox of root/slow is full; use `tell(..).await` to wait. An actor does not wait for \
-             room in its own: raise `BusBuilder::inbox_capacity`, or call the method"
+            "Note was not sent: the inbox of root/slow is full; use `tell(..).await` to wait"
         );
         assert_eq!(error, TellError::Full(note(), Some(Arc::new(to.identity()))));
     }

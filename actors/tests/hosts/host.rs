@@ -11,6 +11,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use mycelium::frame::Header;
+use mycelium::pool::PoolRef;
 use mycelium::tree::{Builder, CallError, Child, ChildStatus, Counts, ExitReason, StartError};
 use mycelium::{
     Actor, ActorRef, AskError, DeadLetters, Message, Probe, PublishError, Replies, Retention, Service,
@@ -61,6 +62,7 @@ pub(crate) trait Host: Sized {
     fn spawn<A: Actor>(&mut self, actor: A) -> Result<ActorRef<A>, SpawnError>;
     fn spawn_named<A: Actor>(&mut self, name: &str, actor: A) -> Result<ActorRef<A>, SpawnError>;
     fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>>;
+    fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>>;
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError>;
     /// Waits until its loop has returned.
     fn service_ended<S: Service>(&mut self, service: &ServiceRef<S>) {

@@ -1,11 +1,16 @@
 //! What actors are called in reports, how they are found, and who is shown to wait for a restart.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mycelium::pool::Pool;
 use mycelium::tree::Backoff;
-use mycelium::{Actor, ActorRef, BoxError, Context, Down, Handler, SpawnError, StopReason, Supervisor};
+use mycelium::{
+    Actor, ActorRef, BoxError, Context, Down, Handler, Responder, Service, ServiceContext, SpawnError,
+    StopReason, Supervisor,
+};
 
-use crate::common::Heard;
+use crate::common::{Flush, Heard};
 use crate::host::Host;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -136,6 +141,69 @@ fn an_actor_is_found_by_its_name_and_by_its_path_and_as_what_it_is<H: Host>() {
     host.shut_tree(&tree);
     let now = host.lookup::<Strategy>("root/desk/strategy");
     assert!(now.is_none_or(|strategy| !strategy.is_alive()));
+}
+
+conformance!(an_actor_and_a_service_find_their_siblings_and_pools_by_path);
+fn an_actor_and_a_service_find_their_siblings_and_pools_by_path<H: Host>() {
+    /// What it has found when it started, and what it finds when it is asked.
+    #[derive(Default)]
+    struct Seeker(Vec<bool>);
+    impl Actor for Seeker {
+        type Error = BoxError;
+        async fn started(&mut self, ctx: &mut Context<Self>) -> Result<(), BoxError> {
+            self.0 = Self::look(ctx);
+            Ok(())
+        }
+    }
+    impl Seeker {
+        fn look(ctx: &Context<Self>) -> Vec<bool> {
+            let earlier = ctx.lookup::<Strategy>("root/earlier");
+            let later = ctx.lookup::<Strategy>("root/later");
+            let pool = ctx.lookup_pool::<Strategy>("root/pool");
+            let others = ctx.lookup::<Partner>("root/earlier").is_some()
+                || ctx.lookup_pool::<Partner>("root/pool").is_some()
+                || ctx.lookup::<Strategy>("root/pool").is_some()
+                || ctx.lookup_pool::<Strategy>("root/earlier").is_some();
+            vec![earlier.is_some(), later.is_some(), pool.is_some_and(|pool| pool.size() == 2), others]
+        }
+    }
+    impl Responder<Flush> for Seeker {
+        type Reply = (Vec<bool>, Vec<bool>);
+        async fn answer(&mut self, _: &Flush, ctx: &mut Context<Self>) -> Self::Reply {
+            (self.0.clone(), Self::look(ctx))
+        }
+    }
+    struct Looker(Arc<Mutex<Vec<bool>>>);
+    impl Service for Looker {
+        type Error = BoxError;
+        async fn run(&mut self, ctx: &ServiceContext) -> Result<(), BoxError> {
+            let pool = ctx.lookup_pool::<Strategy>("root/pool").is_some();
+            *self.0.lock().unwrap() = vec![ctx.lookup::<Strategy>("root/later").is_some(), pool];
+            Ok(())
+        }
+    }
+    let mut host = H::new();
+    let pool = Pool::new(|| Strategy).workers(2).supervisor("pool");
+    let root = Supervisor::builder("root")
+        .actor("earlier", || Strategy)
+        .supervisor(pool)
+        .actor("seeker", Seeker::default)
+        .actor("later", || Strategy);
+    let tree = host.supervise(root).unwrap();
+    let seeker = host.child::<Seeker>(&tree, "root/seeker").unwrap();
+    let (at_start, now) = host.ask(&seeker, Flush).unwrap();
+    assert_eq!((at_start, now), (vec![true, false, true, false], vec![true, true, true, false]));
+    let seen = Arc::<Mutex<Vec<bool>>>::default();
+    let looker = host.spawn_service(Looker(Arc::clone(&seen))).unwrap();
+    host.service_ended(&looker);
+    assert_eq!(*seen.lock().unwrap(), [true, true]);
+    let taken = host.spawn_named("root/pool", Strategy).err();
+    assert_eq!(taken, Some(SpawnError::NameTaken("root/pool".into())));
+    let found = host.lookup_pool::<Strategy>("root/pool").unwrap();
+    assert_eq!((found.path(), found.size()), ("root/pool", 2));
+    assert!(host.lookup_pool::<Partner>("root/pool").is_none(), "its workers are of another type");
+    host.shut_tree(&tree);
+    assert!(host.lookup_pool::<Strategy>("root/pool").is_none());
 }
 
 conformance!(a_name_and_a_path_that_are_equal_do_not_hide_each_other);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mycelium::frame::Header;
+use mycelium::pool::PoolRef;
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
     Actor, ActorRef, DeadLetters, Isolate, Message, OnFailure, Probe, PublishError, Retention, RunError,
@@ -72,6 +73,9 @@ impl Host for InIsolate {
     }
     fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
         self.0.lookup(name)
+    }
+    fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+        self.0.lookup_pool(path)
     }
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
         self.0.spawn_service(service)

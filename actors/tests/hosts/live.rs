@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mycelium::frame::Header;
+use mycelium::pool::PoolRef;
 use mycelium::tree::{Builder, StartError};
 use mycelium::{
     Actor, ActorRef, BusBuilder, DeadLetters, Message, MessageBus, Probe, PublishError, Retention, Service,
@@ -104,6 +105,9 @@ impl<const WORKERS: usize> Host for Live<WORKERS> {
     }
     fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
         self.bus.lookup(name)
+    }
+    fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+        self.bus.lookup_pool(path)
     }
     fn spawn_service<S: Service>(&mut self, service: S) -> Result<ServiceRef<S>, SpawnError> {
         self.bus.spawn_service(service)

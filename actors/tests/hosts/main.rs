@@ -16,6 +16,7 @@ mod offers;
 mod table;
 
 mod accounts;
+mod asks;
 mod attached;
 mod batches;
 mod by_value;

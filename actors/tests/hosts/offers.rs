@@ -68,7 +68,7 @@ pub(crate) const ROWS: &[Row] = &[
         of: |offers| offers.limits,
         note: "differs: an isolate has `QUEUE_CAPACITY` for all queues without a capacity of their own",
     },
-    Row { what: "names: `spawn_named`, `lookup`", of: |offers| offers.names, note: "" },
+    Row { what: "names: `spawn_named`, `lookup`, `lookup_pool`", of: |offers| offers.names, note: "" },
     Row {
         what: "publishers and subscribers outside of all actors, on any thread",
         of: |offers| offers.outsiders,

@@ -375,7 +375,7 @@ fn a_worker_never_waits_for_itself<H: Host>() {
         let shrunk = if keyed { "Err(Itself)" } else { "Ok(())" };
         assert_eq!(host.ask(&first, Do::Shrink).unwrap(), shrunk);
         assert_eq!(host.wait(pool.resize(1)), Ok(()));
-        assert_eq!(host.ask(&first, Do::AskAny).unwrap(), "Err(Itself)");
+        assert!(host.ask(&first, Do::AskAny).unwrap().starts_with("Err(Itself(Asked"));
         *own.lock().unwrap() = None;
     }
 }
@@ -392,9 +392,9 @@ fn a_pool_that_stops_in_order_handles_what_was_told_and_published_and_takes_no_m
     assert_eq!(host.wait(pool.stop_gracefully()), Ok(()));
     done.holds(2, 20);
     let job = Job { key: 0, number: 20 };
-    assert_eq!(host.wait(pool.tell(job)), Err(TellError::Stopped(job)));
-    assert_eq!(pool.try_tell(job), Err(TellError::Stopped(job)));
-    assert_eq!(host.wait(pool.ask(Who)), Err(AskError::Stopped));
+    assert!(matches!(host.wait(pool.tell(job)), Err(TellError::Stopped(back, _)) if back == job));
+    assert!(matches!(pool.try_tell(job), Err(TellError::Stopped(back, _)) if back == job));
+    assert!(matches!(host.wait(pool.ask(Who)), Err(AskError::Stopped(_))));
     assert_eq!(host.letters().dead, 0);
     assert!(!pool.recipient::<Job>().is_alive());
     assert_eq!(host.wait(pool.recipient::<Job>().ended()), StopReason::Shutdown);

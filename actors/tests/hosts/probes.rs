@@ -156,7 +156,7 @@ fn an_injected_failure_is_a_panic_with_its_place_to_all_that_hear_of_it<H: Host>
     let letter = host.dead_letters().recent.remove(0).to_string();
     assert_eq!(letter, format!("1 Tick was being handled when {} panicked: {place}", worker.identity()));
     let worker = host.spawn(Worker::default()).unwrap();
-    assert_eq!(host.ask(&worker, Ask), Err(AskError::Stopped));
+    assert!(matches!(host.ask(&worker, Ask), Err(AskError::Stopped(_))));
     let place = "injected at message 1 of type Ask of Worker";
     assert_eq!(host.ended(&worker), StopReason::Panicked(place.into()));
     assert_eq!(faults.injected(), 2);

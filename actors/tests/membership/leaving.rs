@@ -67,7 +67,7 @@ fn a_pool_that_was_stopped_is_not_resized<H: Host>() {
         assert_eq!(host.wait(pool.resize(size)), Err(PoolError::Stopped));
     }
     let job = Job { key: 0, number: 0 };
-    assert_eq!(host.wait(pool.tell(job)), Err(TellError::Stopped(job)));
+    assert!(matches!(host.wait(pool.tell(job)), Err(TellError::Stopped(back, _)) if back == job));
     assert_eq!(host.count_children(tree, "root/pool").unwrap().active, 0);
     assert_eq!(host.wait(pool.stop_gracefully()), Ok(()), "again");
     assert_eq!(host.wait(pool.flush()), Ok(()));
@@ -91,10 +91,10 @@ fn a_worker_that_is_killed_while_its_pool_stops_does_not_open_it_again<H: Host>(
     let is_back = || !pool.workers()[1].is_alive() || pool.workers()[1].id() == second.id();
     host.until(|| !is_back());
     let job = Job { key: 0, number: 0 };
-    assert_eq!(host.wait(pool.tell(job)), Err(TellError::Stopped(job)));
+    assert!(matches!(host.wait(pool.tell(job)), Err(TellError::Stopped(back, _)) if back == job));
     hold.release();
     assert_eq!(host.wait(pool.stop_gracefully()), Ok(()));
-    assert_eq!(host.wait(pool.tell(job)), Err(TellError::Stopped(job)));
+    assert!(matches!(host.wait(pool.tell(job)), Err(TellError::Stopped(back, _)) if back == job));
     assert_eq!(host.count_children(tree, "root/pool").unwrap().active, 0);
     setup.part();
 }

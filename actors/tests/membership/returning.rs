@@ -93,7 +93,13 @@ fn a_worker_that_a_resize_has_added_keeps_its_keys_when_it_is_killed<H: Host>() 
     let jobs = (0..40).map(|key| Job { key, number: 0 });
     let refused = jobs.filter(|job| match pool.try_tell(*job) {
         Ok(()) => false,
-        Err(TellError::Stopped(back)) if back == *job => true,
+        Err(error @ TellError::Away(..)) => {
+            assert_eq!(
+                error.to_string(),
+                "Job was not sent: root/pool/worker-3 is being restarted; tell it again"
+            );
+            error.into_message() == *job
+        }
         other => panic!("{other:?}"),
     });
     let refused: BTreeSet<u64> = refused.map(|job| job.key).collect();

@@ -28,7 +28,7 @@ impl Sent {
             };
             match told {
                 Ok(()) => self.taken += 1,
-                Err(TellError::Stopped(_)) => {}
+                Err(TellError::Away(..) | TellError::Stopped(..)) => {}
                 Err(error) => panic!("{error}"),
             }
             *number += 1;

@@ -108,7 +108,8 @@ impl Address {
         let asked = self.0.ask(query);
         let answer = match limit {
             // By this thread, which waits: the actor's own may be what is busy.
-            Some(limit) => looking_within(limit, asked).unwrap_or(Err(Error::Ask(AskError::Timeout))),
+            Some(limit) => looking_within(limit, asked)
+                .unwrap_or_else(|| Err(Error::Ask(AskError::timed_out(None, limit)))),
             None => block_looking(asked),
         };
         answer.map_err(|error| if error == Error::Interrupted { Error::AskInterrupted } else { error })

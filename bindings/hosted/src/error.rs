@@ -175,7 +175,7 @@ impl Error {
             | Self::Inside { .. }
             | Self::Isolated { .. }
             | Self::TellItself(_)
-            | Self::Ask(AskError::Itself) => ErrorKind::Inside,
+            | Self::Ask(AskError::Itself(_)) => ErrorKind::Inside,
             Self::Value(_) | Self::Publish(WirePublishError::Value(_) | WirePublishError::TooLong { .. }) => {
                 ErrorKind::Value
             }
@@ -186,7 +186,7 @@ impl Error {
             Self::Subscribe(_) => ErrorKind::Contract,
             Self::NotInBatch { .. } | Self::NotFixed { .. } | Self::Buffer { .. } => ErrorKind::Buffer,
             Self::Start(_) | Self::Call(_) | Self::Shutdown(_) | Self::Killed(_) => ErrorKind::Tree,
-            Self::Ask(AskError::Timeout) => ErrorKind::Timeout,
+            Self::Ask(AskError::Timeout(_)) => ErrorKind::Timeout,
             Self::NoAddress { .. } | Self::Tell(_) | Self::Ask(_) => ErrorKind::NoAddress,
             Self::Interrupted | Self::AskInterrupted => ErrorKind::Interrupted,
             Self::Answer(_) | Self::Callback(_) => ErrorKind::Callback,
@@ -300,7 +300,7 @@ impl<M> From<TellError<M>> for Error {
     fn from(error: TellError<M>) -> Self {
         match &error {
             // A tell waits for room, but for that in the mailbox of whoever tells.
-            TellError::Full(..) => Self::TellItself(error.to_string()),
+            TellError::Full(..) | TellError::Itself(..) => Self::TellItself(error.to_string()),
             _ => Self::Tell(error.to_string()),
         }
     }

@@ -124,7 +124,7 @@ impl Runtime {
         let address = self.core.hosted.address(path).map_err(|error| errors::of(py, &error))?;
         let answer = match wait::until(py, &self.core, address.asked(query), limit, || false)? {
             Waited::Ready(answer) => answer,
-            Waited::TimedOut => Err(Error::Ask(AskError::Timeout)),
+            Waited::TimedOut => Err(Error::Ask(AskError::timed_out(None, limit.unwrap_or_default()))),
             Waited::GivenUp => Err(Error::Closed { what: "the runtime" }),
         };
         let Encoded { header, bytes } = answer.map_err(|error| errors::of(py, &error))?;

@@ -63,10 +63,11 @@ pub(crate) fn run(args: &AskArgs) -> outcome::Result {
             Ok(answer) => answer,
             Err(error) => {
                 let cause = match error {
-                    AskError::Timeout => format!("it has not answered within {:?}", args.timeout),
-                    AskError::Remote(RemoteError::NotTaken) => {
+                    AskError::Timeout(_) => format!("it has not answered within {:?}", args.timeout),
+                    AskError::Remote(_, RemoteError::NotTaken) => {
                         format!("it takes no question `{}`", writer.message.name)
                     }
+                    AskError::Remote(_, error) => format!("no answer: {error}"),
                     other => other.to_string(),
                 };
                 complain(format_args!("error: {path}: {cause}"));

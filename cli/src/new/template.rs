@@ -33,6 +33,7 @@ impl Template {
                 "src/lib.rs" = "src/lib.rs.txt",
                 "src/main.rs" = "src/main.rs.txt",
                 "src/feed.rs" = "src/feed.rs.txt",
+                "src/reporter.rs" = "src/reporter.rs.txt",
                 "src/strategy.rs" = "src/strategy.rs.txt",
                 "src/venue.rs" = "src/venue.rs.txt",
                 "tests/desk.rs" = "tests/desk.rs.txt",

@@ -43,9 +43,9 @@ pub(super) struct RunArgs {
     /// failures from before are forgotten.
     #[arg(long, value_name = "N", default_value = "10", value_parser = clap::value_parser!(i64).range(0..=RESTARTS_MAX))]
     restarts: i64,
-    /// How long each node may take to end, in seconds; then it is killed. A program of Mycelium drains for 10
-    /// seconds at most.
-    #[arg(long, value_name = "SECONDS", default_value = "20", value_parser = seconds)]
+    /// How long each node may take to end, in seconds; then it is killed. A program of Mycelium needs the
+    /// limit of its drain and 40 seconds at most.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     within: Duration,
     /// The program that runs each node, and its arguments, for those of which the file does not say it.
     #[arg(last = true, value_name = "COMMAND")]

@@ -26,7 +26,7 @@ pub(crate) async fn run() -> Result {
     assert_eq!(book.ask(PriceOf { symbol: 1 }).await?, Some(101)); // the type of the answer is the handler's
     match book.ask_within(PriceOf { symbol: 2 }, Duration::from_secs(1)).await {
         Ok(None) => println!("no price"),
-        Err(AskError::Timeout) => println!("the book is busy"),
+        Err(AskError::Timeout(_)) => println!("the book is busy"),
         other => println!("{other:?}"),
     }
     Ok(bus.shutdown().await?)

@@ -62,7 +62,7 @@ impl Strategy {
     }
 }
 
-/// One of the pool: hears all orders and fills its share of them.
+/// One of the fillers: hears all orders and fills its share of them.
 pub(crate) struct Filler {
     pub(crate) share: u64,
     pub(crate) market: Arc<Market>,

@@ -16,7 +16,7 @@ pub(crate) struct Market {
     pub(crate) strategy_hangs: AtomicBool,
     /// How many lives of the feed end with an error.
     pub(crate) feed_fails: AtomicU32,
-    /// Whether a member of the pool panics at its next order.
+    /// Whether a filler panics at its next order.
     pub(crate) filler_panics: AtomicBool,
 }
 

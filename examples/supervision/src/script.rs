@@ -22,7 +22,7 @@ pub(crate) async fn play(tree: &Tree, bus: &MessageBus, market: &Arc<Market>, ti
         let market = Arc::clone(market);
         let filler =
             Child::actor(format!("filler-{share}"), move || Filler { share, market: market.clone() });
-        tree.start_child("root/pool", filler).await?;
+        tree.start_child("root/fillers", filler).await?;
     }
     timeline.say("the market opens: a price every 5 ms");
     market.open.store(true, Ordering::Relaxed);
@@ -49,9 +49,9 @@ pub(crate) async fn play(tree: &Tree, bus: &MessageBus, market: &Arc<Market>, ti
     timeline.wait_for("started", "root/desk/strategy", 3).await?;
     sleep(PAUSE).await;
 
-    timeline.say("one of the pool panics; the others go on");
+    timeline.say("one of the fillers panics; the others go on");
     market.filler_panics.store(true, Ordering::Relaxed);
-    timeline.wait_for("started", "root/pool/filler-1", 2).await?;
+    timeline.wait_for("started", "root/fillers/filler-1", 2).await?;
     sleep(PAUSE).await;
 
     timeline.say("kill -9 for the gateway process");

@@ -8,6 +8,8 @@ use crate::sync::{AtomicU64, Ordering};
 pub struct TopicStats {
     /// Messages published while somebody was subscribed.
     pub published: u64,
+    /// Messages published while nobody was.
+    pub unheard: u64,
     /// Older messages dropped from `DropOldest` lanes, and from `Conflate` lanes with too many keys.
     pub dropped_oldest: u64,
     /// New messages not queued in full `DropNewest` lanes.
@@ -30,6 +32,7 @@ pub struct TopicStats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     published: AtomicU64,
+    unheard: AtomicU64,
     dropped_oldest: AtomicU64,
     dropped_newest: AtomicU64,
     conflated: AtomicU64,
@@ -65,6 +68,11 @@ impl Counters {
         self.published.store(self.published.load(Ordering::Relaxed) + messages, Ordering::Relaxed);
     }
 
+    #[cold]
+    pub(crate) fn add_unheard(&self, messages: u64) {
+        self.unheard.fetch_add(messages, Ordering::Relaxed);
+    }
+
     pub(crate) fn add_rejected(&self) {
         self.rejected.fetch_add(1, Ordering::Relaxed);
     }
@@ -76,6 +84,7 @@ impl Counters {
     pub(crate) fn snapshot(&self) -> TopicStats {
         TopicStats {
             published: self.published.load(Ordering::Relaxed),
+            unheard: self.unheard.load(Ordering::Relaxed),
             dropped_oldest: self.dropped_oldest.load(Ordering::Relaxed),
             dropped_newest: self.dropped_newest.load(Ordering::Relaxed),
             conflated: self.conflated.load(Ordering::Relaxed),

@@ -33,6 +33,7 @@ impl<V: Payload> Core<V> {
             if self.refuses(sender) {
                 return Err(Refusal::Closed);
             }
+            self.counters.add_unheard(1);
             discard(value.take());
             return Ok(());
         }
@@ -56,6 +57,7 @@ impl<V: Payload> Core<V> {
         let Some(ring) = &producer.ring else {
             // The last subscriber has just left.
             drop(section);
+            self.counters.add_unheard(1);
             discard(value.take());
             return Ok(());
         };
@@ -107,6 +109,8 @@ impl<V: Payload> Core<V> {
         let producer = section.producer();
         if producer.lane_count() > 0 || producer.ring.is_some() {
             self.counters.count(Cause::Published);
+        } else {
+            self.counters.add_unheard(1);
         }
         let stamp = self.stamps.stamp(&mut producer.mark);
         self.fill_lanes(producer, &mut provision, &mut displaced, stamp, sender, value);

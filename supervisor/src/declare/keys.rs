@@ -9,7 +9,7 @@ use std::time::Duration;
 use mycelium_toml::{Content, Fields, Mistake, Value, whole};
 
 use super::pools;
-use super::{ATTEMPTS_MAX, Care, DeclaredThread, Program};
+use super::{Care, DeclaredThread, Program, REDELIVERY_ATTEMPTS_MAX};
 use crate::backoff::Backoff;
 use crate::sim::{Behaviour, DEPTH_MAX};
 use crate::spec::{
@@ -366,7 +366,7 @@ fn thread(fields: &Fields<'_>, id: &str) -> Result<Option<DeclaredThread>, Mista
 fn redelivery_attempts(fields: &Fields<'_>, id: &str) -> Result<Option<u32>, Mistake> {
     const KEY: &str = "redelivery_attempts";
     const FIRST: &str = " (a dead letter at the first failure)";
-    let Some(attempts) = fields.count(KEY, 1..=ATTEMPTS_MAX, FIRST)? else { return Ok(None) };
+    let Some(attempts) = fields.count(KEY, 1..=REDELIVERY_ATTEMPTS_MAX, FIRST)? else { return Ok(None) };
     if let Some(other) = ["command", "service"].into_iter().find(|other| fields.has(other)) {
         let cause = format!("`{KEY}` is about the messages of an actor: child `{id}` is a `{other}`");
         return Err(fields.wrong(KEY, cause));

@@ -13,20 +13,21 @@ use tokio::sync::oneshot;
 
 use super::{IsolateContext, Place, Room, Sleep, seat_of};
 use crate::by_value::sealed::{DispatchMessage, DispatchQuery};
+use crate::error::Asked;
 use crate::isolate::beat::{Beat, Timed};
 use crate::isolate::core::IsolateCore;
 use crate::isolate::gauge::Gauge;
 use crate::isolate::lane::Lane;
 use crate::isolate::seat::{AnySeat, Seat};
-use crate::isolate::steps::step;
+use crate::isolate::steps::{step, stepped};
 use crate::isolate::sub::{
     AnswerStep, Called, HandleStep, PendingRequest, Repeats, ReplyStep, Rule, TakeStep, Takeable,
 };
 use crate::isolate::waits::SeatWait;
 use crate::subscription::DEFAULT_CAPACITY;
 use crate::{
-    Actor, AskError, Every, Handler, Replies, Responder, StopReason, Subscription, Takes, TellError,
-    TimerHandle, Timestamp,
+    Actor, AskError, Every, Handler, Identity, Replies, Responder, StopReason, Subscription, Takes,
+    TellError, TimerHandle, Timestamp,
 };
 
 /// The isolate's half of an [`ActorRef`](crate::ActorRef).
@@ -95,7 +96,7 @@ impl<A: Actor> IsolateRef<A> {
         self.offer(message).map_err(|error| self.named(error))
     }
 
-    /// Has the error say whose mailbox is full. Where the isolate's own queue is full of what is for others,
+    /// Has the error say whose inbox is full. Where the isolate's own queue is full of what is for others,
     /// it is nobody's.
     #[cold]
     fn named<M>(&self, error: TellError<M>) -> TellError<M>
@@ -105,7 +106,7 @@ impl<A: Actor> IsolateRef<A> {
     {
         match (error, self.place.core()) {
             (TellError::Full(message, None), Some(core)) if !core.is_full() || self.has_all::<M>(core) => {
-                TellError::Full(message, Some(Arc::new(core.identity(self.place.seat, A::name()))))
+                TellError::Full(message, self.whom())
             }
             (other, _) => other,
         }
@@ -148,7 +149,7 @@ impl<A: Actor> IsolateRef<A> {
         let mut attempt = self.offer(message);
         loop {
             match attempt {
-                // The mailbox of an actor that waits for room in it stays as it is.
+                // The inbox of an actor that waits for room in it stays as it is.
                 Err(TellError::Full(message, _)) if !self.is_own_and_full::<M>() => {
                     Room { place: &self.place, lanes: self.lane_for::<M>().into_iter().collect() }.await;
                     attempt = self.offer(message);
@@ -156,7 +157,10 @@ impl<A: Actor> IsolateRef<A> {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     step().await;
-                    return Err(self.named(error));
+                    return Err(match error {
+                        TellError::Full(message, _) => TellError::Itself(message, self.whom()),
+                        other => other,
+                    });
                 }
             }
         }
@@ -192,11 +196,25 @@ impl<A: Actor> IsolateRef<A> {
         <A as Takes<M>>::dispatch(LookAtLane { to: self, core }).map(|(lane, _)| lane)
     }
 
-    /// Why the actor cannot be asked from here, whether it lives or not.
-    pub(crate) fn unreachable(&self) -> Option<AskError> {
-        let elsewhere = self.place.is_elsewhere();
-        let error = if elsewhere { AskError::OtherBus } else { AskError::WrongThread };
-        self.place.core().is_none().then_some(error)
+    /// Why an actor that seems to have ended cannot be asked: from here nobody can be, or it has ended.
+    #[cold]
+    pub(crate) fn why_not(&self) -> AskError {
+        match self.place.core() {
+            Some(_) => AskError::stopped(self.asked()),
+            None if self.place.is_elsewhere() => AskError::OtherBus,
+            None => AskError::WrongThread,
+        }
+    }
+
+    /// What those are told who asked it in vain.
+    #[cold]
+    pub(crate) fn asked(&self) -> Asked {
+        Asked::of(self.place.identity(A::name())).ended(self.place.end_reason())
+    }
+
+    #[cold]
+    fn whom(&self) -> Option<Arc<Identity>> {
+        Some(Arc::new(self.place.identity(A::name())))
     }
 
     /// Queues a query; the receiver gets the reply.
@@ -206,7 +224,7 @@ impl<A: Actor> IsolateRef<A> {
         Q: Send + 'static,
     {
         let Some(core) = self.place.core() else {
-            return Err(self.unreachable().unwrap_or(AskError::Stopped));
+            return Err(self.why_not());
         };
         A::dispatch(SendQuery { to: self, core, query })
     }
@@ -217,9 +235,10 @@ impl<A: Actor> IsolateRef<A> {
         T: 'static,
         R: 'static,
     {
-        let lane = self.lane::<PendingRequest<T, R>, P>(core).ok_or(AskError::Stopped)?;
+        let lane =
+            self.lane::<PendingRequest<T, R>, P>(core).ok_or_else(|| AskError::stopped(self.asked()))?;
         if self.seat(core).is_some_and(|seat| seat.is_running()) {
-            return Err(AskError::Itself);
+            return Err(AskError::itself(self.place.identity(A::name())));
         }
         let (reply, answer) = oneshot::channel();
         // Whoever asks waits for the answer, so the number of queries that wait is bounded by that of the
@@ -234,22 +253,25 @@ impl<A: Actor> IsolateRef<A> {
         A: Replies<Q>,
         Q: Send + 'static,
     {
-        let answered = match self.send_query(query) {
-            Ok(mut answer) => poll_fn(|cx| {
-                let polled = Pin::new(&mut answer).poll(cx);
-                if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
-                    core.note_wait(SeatWait::Answer(self.place.seat));
-                }
-                polled
-            })
-            .await
-            .map_err(|_| AskError::Stopped),
-            Err(error) => Err(error),
-        };
-        if answered.is_err() {
-            step().await;
+        match self.send_query(query) {
+            Ok(answer) => self.answered(answer).await,
+            Err(error) => stepped(Err(error)).await,
         }
-        answered
+    }
+
+    /// Waits for the answer to a query that was queued.
+    pub(crate) async fn answered<R>(&self, mut answer: oneshot::Receiver<R>) -> Result<R, AskError> {
+        let answered = poll_fn(|cx| {
+            let polled = Pin::new(&mut answer).poll(cx);
+            if let (Poll::Pending, Some(core)) = (&polled, self.place.core()) {
+                core.note_wait(SeatWait::Answer(self.place.seat));
+            }
+            polled
+        });
+        match answered.await {
+            Ok(answer) => Ok(answer),
+            Err(_) => stepped(Err(AskError::stopped(self.asked().sent()))).await,
+        }
     }
 }
 
@@ -284,7 +306,7 @@ impl<A: Actor, M> Offer<'_, A, M> {
     #[inline(always)]
     fn queue<T: 'static, P: Called<A, T>>(self, hold: impl FnOnce(M) -> T) -> Result<(), TellError<M>> {
         let Self { to, core, message } = self;
-        let Some(lane) = to.lane::<T, P>(core) else { return Err(TellError::Stopped(message)) };
+        let Some(lane) = to.lane::<T, P>(core) else { return Err(TellError::Stopped(message, to.whom())) };
         if core.is_full() || !lane.is_open() {
             return Err(TellError::Full(message, None));
         }

@@ -61,7 +61,7 @@ pub(super) enum Told {
     /// It has nothing to do any more.
     Rests(LifeId),
     /// Somebody asks a supervisor.
-    Asked(Asked),
+    Asked(TreeAsk),
     /// The tree is to end at once.
     Kill,
 }
@@ -70,7 +70,7 @@ pub(super) enum Told {
 pub(super) type Reply<T> = oneshot::Sender<Result<T, CallError>>;
 
 /// A question to the supervisor at this path.
-pub(super) struct Asked {
+pub(super) struct TreeAsk {
     pub(super) path: Arc<str>,
     pub(super) what: TreeQuestion,
 }
@@ -83,7 +83,7 @@ pub(super) enum TreeQuestion {
     Child(Arc<str>, Reply<Option<pure::ChildInfo>>),
 }
 
-impl Asked {
+impl TreeAsk {
     /// There is no such supervisor. Whoever asked may have left.
     pub(super) fn refuse(self) {
         let error = CallError::NoSupervisor((*self.path).into());

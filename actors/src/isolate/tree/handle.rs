@@ -12,7 +12,7 @@ use mycelium_supervisor as pure;
 use pure::{ChildInfo, ExitReason};
 use tokio::sync::oneshot;
 
-use super::child::{Asked, Reply, TreeQuestion};
+use super::child::{Reply, SeatedChild, TreeAsk, TreeQuestion};
 use super::run::TreeRun;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::handle::{IsolateRef, Place};
@@ -113,6 +113,11 @@ impl IsolateTree {
         Self { place: Place::new(core, OUTSIDE), tree: Confined::new(Rc::clone(tree)) }
     }
 
+    /// That of a tree of the same isolate.
+    pub(in crate::isolate) fn of(place: &Place, tree: &Rc<TreeRun>) -> Self {
+        Self { place: place.beside(OUTSIDE), tree: Confined::new(Rc::clone(tree)) }
+    }
+
     /// The tree, on its isolate's thread, and not from inside another isolate.
     pub(super) fn here(&self) -> Option<(&IsolateCore, &TreeRun)> {
         Some((self.place.core()?, self.tree.get()?))
@@ -171,7 +176,7 @@ impl IsolateTree {
         poll_fn(|cx| self.poll_turn(cx)).await?;
         let (to, mut answer) = oneshot::channel();
         let (core, tree) = self.here().ok_or(CallError::WrongThread)?;
-        tree.ask(core, Asked { path: path.into(), what: what(to) });
+        tree.ask(core, TreeAsk { path: path.into(), what: what(to) });
         let answered = poll_fn(|cx| {
             let polled = Pin::new(&mut answer).poll(cx);
             if let (Poll::Pending, Some((core, _))) = (&polled, self.here()) {
@@ -250,18 +255,21 @@ impl IsolateTree {
 }
 
 impl TreeRun {
-    /// Whether a child has this path.
-    pub(in crate::isolate) fn has_actor(&self, path: &str) -> bool {
-        self.seat(path).is_some()
+    /// Whether a child or a pool has this path.
+    pub(in crate::isolate) fn has(&self, path: &str) -> bool {
+        self.seat(path).is_some() || self.pools().get(path).is_some()
     }
 
-    /// The actor at this path; `None` if there is none or it is of another type.
-    pub(in crate::isolate) fn actor_ref<A: Actor>(
-        &self,
-        core: &Rc<IsolateCore>,
-        path: &str,
-    ) -> Option<ActorRef<A>> {
-        let seat = self.seat(path)?.into_any().downcast::<SeatOf<A>>().ok()?;
-        Some(ActorRef::in_isolate(IsolateRef::new(Place::new(core, seat.index))))
+    /// The seat of the actor at this path; `None` if there is none or it is of another type.
+    pub(in crate::isolate) fn actor_at<A: Actor>(&self, core: &IsolateCore, path: &str) -> Option<u32> {
+        let seat = match self.is_at_work() {
+            false => self.seat(path)?,
+            // Its supervisors run `started` of the one who looks, so the seats are looked through.
+            true => core.seats().into_iter().find_map(|(_, seat)| {
+                let is_it = |child: &dyn SeatedChild| child.tree() == self.number() && *child.path() == *path;
+                (!seat.has_ended() && seat.as_child().is_some_and(is_it)).then_some(seat)
+            })?,
+        };
+        Some(seat.into_any().downcast::<SeatOf<A>>().ok()?.index)
     }
 }

@@ -13,7 +13,7 @@ use mycelium_supervisor as pure;
 use pure::engine::{Body, Engine, Estate, Host, Left, LifeId, NodeId, ROOT, Report};
 use pure::{CallId, ChildInfo, Event, ExitReason};
 
-use super::child::{Asked, Told, TreePost, TreeQuestion};
+use super::child::{Told, TreeAsk, TreePost, TreeQuestion};
 use super::seats::Seats;
 use crate::isolate::core::IsolateCore;
 use crate::isolate::feed::AnyFeed;
@@ -87,7 +87,7 @@ impl TreeRun {
     }
 
     /// Its pools.
-    pub(super) fn pools(&self) -> &Pools {
+    pub(in crate::isolate) fn pools(&self) -> &Pools {
         &self.post.pools
     }
 
@@ -102,7 +102,7 @@ impl TreeRun {
     }
 
     /// Asks a supervisor behind all that was told to it. Without an answer, it has ended before that.
-    pub(super) fn ask(&self, core: &IsolateCore, asked: Asked) {
+    pub(super) fn ask(&self, core: &IsolateCore, asked: TreeAsk) {
         if self.has_ended() {
             return asked.refuse();
         }
@@ -165,6 +165,11 @@ impl TreeRun {
 
     pub(super) fn missed_since(&self, mark: MissedMark) -> Vec<Arc<str>> {
         self.run.try_borrow().map(|run| run.seats.missed.since(mark)).unwrap_or_default()
+    }
+
+    /// Whether its supervisors do something just now.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.run.try_borrow().is_err()
     }
 
     /// The seat of the child at a path.
@@ -278,7 +283,7 @@ impl RunState {
         }
     }
 
-    fn answer(&mut self, asked: Asked) {
+    fn answer(&mut self, asked: TreeAsk) {
         let found = self.engine.find(&asked.path).and_then(|id| Some((id, self.engine.node(id)?)));
         let Some((node, there)) = found else { return asked.refuse() };
         match asked.what {

@@ -18,6 +18,7 @@ use crate::tree::missed::{MissedLog, MissedMark};
 use crate::tree::observe::Observer;
 use crate::tree::pools::Pools;
 use crate::tree::sources::{SourceSeen, Sources};
+use crate::tree::{AnyPool, WeakTree};
 use crate::{ActorId, MessageBus, PendingRestart, PoolStats};
 
 /// Where an actor is in the tree, and how it is reached.
@@ -255,6 +256,10 @@ impl Standing for TreeShared {
         if let Some(placed) = self.actors().get(path) {
             look(&*placed.reference);
         }
+    }
+
+    fn pool(self: Arc<Self>, path: &str) -> Option<(Arc<dyn AnyPool>, WeakTree)> {
+        Some((self.pools.get(path)?, WeakTree::Live(Arc::downgrade(&self))))
     }
 
     fn pending_restarts(&self) -> Vec<PendingRestart> {

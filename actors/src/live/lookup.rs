@@ -1,0 +1,59 @@
+//! Who is found on a bus, by name and by path.
+
+use super::address::Address;
+use super::bus::{BusCore, MessageBus};
+use crate::pool::PoolRef;
+use crate::{Actor, ActorRef};
+
+impl BusCore {
+    pub(crate) fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        let named = self.names.get(name).and_then(|address| address.downcast::<Address<A>>().ok());
+        named.map(ActorRef::live).or_else(|| self.forest.actor_ref(name))
+    }
+}
+
+impl MessageBus {
+    /// The actor registered under `name`, or else the one at this path of a tree of the bus
+    /// (`root/desk/strategy`, in the eldest tree that has one there); `None` if there is none or it is of
+    /// another type.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, MessageBus, Supervisor};
+    /// # struct Strategy;
+    /// # impl Actor for Strategy { type Error = BoxError; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let desk = Supervisor::builder("desk").actor("strategy", || Strategy);
+    /// let _tree = Supervisor::builder("root").supervisor(desk).start(&bus).await?;
+    /// assert!(bus.lookup::<Strategy>("root/desk/strategy").is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn lookup<A: Actor>(&self, name: &str) -> Option<ActorRef<A>> {
+        self.core.lookup(name)
+    }
+
+    /// The pool at this path of a tree of the bus, in the eldest tree that has one there; `None` if there is
+    /// none or its workers are of another type. As [`Tree::pool_ref`](crate::Tree::pool_ref), for those who
+    /// have no handle of the tree.
+    ///
+    /// ```
+    /// # use mycelium::{Actor, BoxError, MessageBus, Supervisor, pool::Pool};
+    /// # struct Risk;
+    /// # impl Actor for Risk { type Error = BoxError; }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let bus = MessageBus::new();
+    /// let risk = Pool::new(|| Risk).workers(3).supervisor("risk");
+    /// let _tree = Supervisor::builder("root").supervisor(risk).start(&bus).await?;
+    /// assert_eq!(bus.lookup_pool::<Risk>("root/risk").map(|pool| pool.size()), Some(3));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn lookup_pool<A: Actor>(&self, path: &str) -> Option<PoolRef<A>> {
+        self.core.forest.pool_ref(path)
+    }
+}

@@ -1,0 +1,148 @@
+//! Questions to one actor.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ActorRef, ReferenceBackend};
+use crate::context::within;
+use crate::error::Asked;
+use crate::isolate::stepped;
+use crate::{Actor, AskError, Replies};
+
+impl<A: Actor> ActorRef<A> {
+    #[cold]
+    pub(crate) fn whom(&self) -> Asked {
+        Asked::of(self.identity())
+    }
+
+    /// Asks the actor and waits for its answer: for as long as
+    /// [`BusBuilder::ask_limit`](crate::BusBuilder::ask_limit) says, or else however long that takes; see
+    /// [`ask_within`](Self::ask_within).
+    ///
+    /// # Errors
+    /// [`AskError::Stopped`] when the actor ends or fails before it answers, [`AskError::Timeout`] after the
+    /// limit of its bus. [`AskError::may_have_been_handled`] says whether the actor may have handled it.
+    ///
+    /// # Cancel safety
+    /// Dropped after the query was sent, the actor still answers and nobody listens.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, MessageBus, Result};
+    /// # use std::time::Duration;
+    /// # struct Add(u64);
+    /// # struct Total;
+    /// # #[derive(Default)] struct Sum(u64);
+    /// # #[mycelium::actor]
+    /// # impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum::default())?;
+    /// sum.tell(Add(3)).await?;
+    /// let total: u64 = sum.ask(Total).await?;
+    /// assert_eq!(total, 3);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ask<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        match &self.backend {
+            ReferenceBackend::Live(live) => match live.ask_limit() {
+                None => live.ask(query).await,
+                // Boxed, so that an ask without a limit keeps no room for it. Its timer is boxed as well.
+                Some(limit) => Box::pin(self.ask_within(query, limit)).await,
+            },
+            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
+            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::stopped(self.whom()))).await,
+        }
+    }
+
+    /// Ready when the query is in the inbox, with what waits for the answer.
+    pub(crate) async fn begin<Q>(
+        &self,
+        query: Q,
+    ) -> Result<impl Future<Output = Result<A::Reply, AskError>> + Send + use<A, Q>, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let ReferenceBackend::Live(live) = &self.backend else { return Err(AskError::OtherBus) };
+        let (live, answer) = (Arc::clone(live), live.begin(query).await?);
+        Ok(async move { live.answered(answer).await })
+    }
+
+    /// Asks for as long as it takes.
+    pub(crate) async fn query<Q>(&self, query: Q) -> Result<A::Reply, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        match &self.backend {
+            ReferenceBackend::Isolate(isolate) => isolate.ask(query).await,
+            ReferenceBackend::Live(live) => live.ask(query).await,
+            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::stopped(self.whom()))).await,
+        }
+    }
+
+    /// Asks the actor and waits at most `limit` on its bus's clock, whatever limit its bus has.
+    ///
+    /// # Errors
+    /// [`AskError::Timeout`] when the limit passes first; see [`AskError`] for the others.
+    ///
+    /// # Cancel safety
+    /// Dropped after the query was sent, the actor still answers and nobody listens.
+    ///
+    /// ```
+    /// # use mycelium::{BoxError, MessageBus, Result};
+    /// # use std::time::Duration;
+    /// # struct Add(u64);
+    /// # struct Total;
+    /// # #[derive(Default)] struct Sum(u64);
+    /// # #[mycelium::actor]
+    /// # impl Sum {
+    /// #     #[on(direct)] fn add(&mut self, add: &Add) { self.0 += add.0; }
+    /// #     #[ask] fn total(&self, _: &Total) -> u64 { self.0 }
+    /// # }
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<()> {
+    /// let bus = MessageBus::new();
+    /// let sum = bus.spawn(Sum::default())?;
+    /// assert_eq!(sum.ask_within(Total, Duration::from_secs(1)).await?, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn ask_within<Q>(&self, query: Q, limit: Duration) -> Result<A::Reply, AskError>
+    where
+        A: Replies<Q>,
+        Q: Send + 'static,
+    {
+        let mut timer = pin!(self.timer(limit));
+        let late = || self.whom().limit(Some(limit));
+        // First for room and then for the answer, so that the error says which of them did not come.
+        match &self.backend {
+            ReferenceBackend::Live(live) => {
+                let Some(put) = within(timer.as_mut(), live.put(query)).await else {
+                    return Err(AskError::timeout(late()));
+                };
+                let answered = within(timer, live.answered(put?)).await;
+                answered.unwrap_or_else(|| Err(AskError::timeout(late().sent())))
+            }
+            ReferenceBackend::Isolate(isolate) => match isolate.send_query(query) {
+                Ok(answer) => {
+                    let answered = within(timer, isolate.answered(answer)).await;
+                    answered.unwrap_or_else(|| Err(AskError::timeout(late().sent())))
+                }
+                Err(error) => stepped(Err(error)).await,
+            },
+            ReferenceBackend::Nowhere(_) => stepped(Err(AskError::stopped(self.whom()))).await,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+mycelium::contracts!();
+
+fn main() {}
