@@ -48,6 +48,29 @@ proptest! {
     }
 
     #[test]
+    fn sums_and_products_of_decimals_are_exact_or_rounded_in_their_last_digit(a in decimal(), b in decimal()) {
+        // Units of one in the 56th digit behind the point, of which no product has more.
+        let whole = |value: Decimal, scale: u32| {
+            I256::from(value.mantissa()).checked_mul(I256::from(10i64).checked_pow(scale - u32::from(value.scale()))?)
+        };
+        let all = [
+            (a.checked_add(b), whole(a, 28).zip(whole(b, 28)).and_then(|(a, b)| a.checked_add(b)), 28),
+            (a.checked_sub(b), whole(a, 28).zip(whole(b, 28)).and_then(|(a, b)| a.checked_sub(b)), 28),
+            (a.checked_mul(b), I256::from(a.mantissa()).checked_mul(b.mantissa().into()), u32::from(a.scale() + b.scale())),
+        ];
+        for (result, exact, scale) in all {
+            let (Some(result), Some(exact)) = (result, exact) else { continue };
+            let ten = I256::from(10i64);
+            let digits = scale.max(u32::from(result.scale()));
+            let exact = exact.checked_mul(ten.checked_pow(digits - scale).unwrap()).unwrap();
+            let off = whole(result, digits).unwrap().checked_sub(exact).unwrap();
+            let unit = ten.checked_pow(digits - u32::from(result.scale())).unwrap();
+            let twice = off.checked_add(off).unwrap();
+            prop_assert!(twice <= unit && twice.checked_add(unit).unwrap() >= I256::ZERO, "{a} {b} {result}");
+        }
+    }
+
+    #[test]
     fn decimals_too_large_are_none_rather_than_wrong(value in 1..=Decimal::MANTISSA_MAX) {
         let largest = Decimal::from_parts(false, Decimal::MANTISSA_MAX, 0).unwrap();
         let value = Decimal::from_parts(false, value, 0).unwrap();
@@ -159,6 +182,32 @@ proptest! {
         prop_assert_eq!(Timestamp::try_from(jiff::Timestamp::from(time)), Ok(time));
         prop_assert_eq!(Timestamp::try_from(chrono::DateTime::<chrono::Utc>::from(time)), Ok(time));
         prop_assert_eq!(Timestamp::try_from(SystemTime::from(time)), Ok(time));
+    }
+}
+
+#[test]
+fn a_decimal_with_more_digits_than_96_bits_hold_is_rounded_and_not_refused() {
+    let of = |text: &str| text.parse::<Decimal>().unwrap();
+    // 29 digits: the cent has no room.
+    let large = of("7922816251426433759354395033.5");
+    assert_eq!(
+        large.checked_add(of("0.01")).map(|sum| sum.to_string()).as_deref(),
+        Some("7922816251426433759354395033.5")
+    );
+    assert_eq!(
+        large.checked_sub(of("0.06")).map(|sum| sum.to_string()).as_deref(),
+        Some("7922816251426433759354395033.4")
+    );
+    // Else nothing could be added to a third.
+    let third = Decimal::ONE / of("3");
+    assert_eq!((third + of("10")).to_string(), "10.333333333333333333333333333");
+    assert_eq!((third * of("100")).to_string(), "33.333333333333333333333333330");
+}
+
+#[test]
+fn digits_of_a_float_beyond_the_28th_are_rounded_half_away_from_zero() {
+    for (number, mantissa) in [(2.5e-28, 3), (5e-29, 1), (4.9e-29, 0), (-2.5e-28, -3), (1.4e-28, 1)] {
+        assert_eq!(Decimal::try_from(number), Ok(Decimal::new(mantissa, 28).unwrap()), "{number:e}");
     }
 }
 

@@ -29,7 +29,8 @@ macro_rules! checked {
         impl Decimal {
             $(
                 #[doc = concat!($what, "; `None` ", $none, ".")]
-                #[doc = "\n\nA result with more than 28 digits behind the point is rounded to the nearest, half to even."]
+                #[doc = "\n\nA result with more than 28 digits behind the point, or with more than 96 bits hold (28 in all,"]
+                #[doc = "or 29), is rounded to the nearest with the digits that have room, half to even."]
                 #[must_use]
                 pub fn $name(self, other: Self) -> Option<Self> {
                     Library::from(self).$name(other.into()).map(Self::from)
@@ -40,10 +41,10 @@ macro_rules! checked {
 }
 
 checked! {
-    checked_add: "The sum", "where it takes more than 96 bits";
-    checked_sub: "The difference", "where it takes more than 96 bits";
-    checked_mul: "The product", "where it takes more than 96 bits";
-    checked_div: "The quotient", "where it takes more than 96 bits or `other` is zero";
+    checked_add: "The sum", "where what is before the point takes more than 96 bits";
+    checked_sub: "The difference", "where what is before the point takes more than 96 bits";
+    checked_mul: "The product", "where what is before the point takes more than 96 bits";
+    checked_div: "The quotient", "where what is before the point takes more than 96 bits, or `other` is zero";
     checked_rem: "The remainder, with the sign of `self`", "where `other` is zero";
 }
 
@@ -86,7 +87,7 @@ impl TryFrom<f64> for Decimal {
     ///
     /// # Errors
     /// [`ScalarError`] for what is not finite, and for what takes more than 96 bits. Digits beyond the 28th
-    /// behind the point are rounded, half to even.
+    /// behind the point are rounded, half away from zero.
     fn try_from(number: f64) -> Result<Self, ScalarError> {
         let error = || ScalarError {
             of: "Decimal",
