@@ -214,6 +214,19 @@ fn a_table_says_of_messages_what_their_types_say() {
 }
 
 #[test]
+fn digests_find_types_whose_names_are_parts_of_other_words() {
+    let table = "mycelium contract 1\nschema s 1\nenum Op\nvariant A 1\nstruct V\nfield x 1 u8\nstruct O\nfield x 1 u8\n\
+                 message M 1 1 t\nfield a 1 Option<Op>\nfield b 1 Vec<V>\nfield c 1 [Option<O>; 2]\n";
+    let contract = Contract::parse(table).unwrap_or_else(|error| panic!("{error}"));
+    let op = digest("enum Op\nvariant A\n");
+    let [v, o] = ["V", "O"].map(|name| digest(&format!("struct {name}\nx u8\n")));
+    let expected = digest(&format!(
+        "mycelium layout 1\nmessage M\na Option<Op#{op:016x}>\nb Vec<V#{v:016x}>\nc [Option<O#{o:016x}>; 2]\n"
+    ));
+    assert_eq!(contract.message(1).expect("it is in the table").digest(), expected);
+}
+
+#[test]
 fn a_contract_shows_its_messages_by_rising_type_id() {
     struct Seen(Vec<(u16, &'static str)>);
     impl Visitor for Seen {

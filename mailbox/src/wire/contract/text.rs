@@ -91,8 +91,12 @@ impl Ty {
 /// The text of a type as digests have it: the name of its definition is followed by that one's digest.
 pub(super) fn with_digest(text: &str, name: Option<&str>, digest: u64) -> String {
     let Some(name) = name else { return text.to_owned() };
-    // A type is made of one definition, and its text holds no other word of that name.
-    let Some(at) = text.find(name) else { return text.to_owned() };
+    // A type is made of one definition, and its text holds no other word of that name: `Op` is none in
+    // `Option<Op>` but the last.
+    let of_word = |c: char| c.is_alphanumeric() || c == '_';
+    let is_word =
+        |at: &usize| !text[..*at].ends_with(of_word) && !text[at + name.len()..].starts_with(of_word);
+    let Some(at) = text.match_indices(name).map(|(at, _)| at).find(is_word) else { return text.to_owned() };
     let (before, after) = text.split_at(at + name.len());
     let mut out = before.to_owned();
     let _ = write!(out, "#{digest:016x}");
