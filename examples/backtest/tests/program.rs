@@ -308,6 +308,64 @@ fn samples_constraints_and_objectives_of_ones_own() {
     }
 }
 
+/// Is worth the more, the nearer its parameters are to a peak.
+struct Peak(f64);
+
+impl Strategy for Peak {
+    fn next(&mut self, ctx: &mut StrategyContext<'_>) {
+        if ctx.bar().index == 0 {
+            ctx.note(format!("|{}", self.0));
+        }
+    }
+}
+
+impl Peak {
+    fn new(a: usize, b: usize) -> Self {
+        Self(-(a as f64 - 37.0).powi(2) - (b as f64 - 81.0).powi(2))
+    }
+}
+
+#[test]
+fn an_optimiser_comes_to_the_peak_and_the_same_way_for_any_number_of_threads() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let prices = folder.path().join("prices.csv");
+    std::fs::write(&prices, "Date,Open,High,Low,Close\n2020-01-01,1,2,1,2\n2020-01-02,1,2,1,2\n")
+        .expect("written");
+    let worth = |report: &Report| {
+        report.notes.iter().find_map(|note| note.split_once('|')?.1.parse().ok()).unwrap_or(f64::NAN)
+    };
+    let program = backtest::program!(
+        Peak::new(a: usize = 1, b: usize = 1) where a != b,
+        objective worth
+    );
+    let run = |name: &str, flags: &[&str]| {
+        let out = folder.path().join(name);
+        let all =
+            ["it", "optimise", "--data", path(&prices), "--b", "1..=100", "--json", "--out", path(&out)];
+        let all = [&all[..], flags].concat();
+        let text = program.execute(all).map_err(|error| error.to_string())?;
+        Ok::<serde_json::Value, String>(serde_json::from_str(&text).expect("JSON"))
+    };
+    let one = run("one", &["--a", "1..=100", "--threads", "1"]).expect("it runs");
+    assert_eq!((&one["rows"], &one["missing"]), (&320.into(), &0.into()));
+    assert_eq!(one["best"][0]["score"], 0.0, "the peak, with one of 31 points: {}", one["best"]);
+    assert_eq!(run("three", &["--a", "1..=100", "--threads", "3"]).expect("it runs"), one);
+    assert_ne!(run("seed", &["--a", "1..=100", "--seed", "2"]).expect("it runs")["digest"], one["digest"]);
+    let sheet = Sheet::parse(&read(&folder.path().join("one/results.csv")), false).expect("what was written");
+    assert!(sheet.rows.iter().all(|row| row.point[0] != row.point[1]));
+    assert!(sheet.rows.windows(2).all(|pair| pair[0].index < pair[1].index), "each point once");
+    // Less than was asked for is there, and most of it is found.
+    let few = run("few", &["--a", "37"]).expect("it runs");
+    assert!(few["rows"].as_u64().is_some_and(|rows| (90..=99).contains(&rows)), "{few}");
+    for (flags, part) in [
+        (["--a", "1..=9", "--samples", "9"], "--samples is for `sweep`"),
+        (["--a", "3,4,3", "--runs", "9"], "--a names 3 twice"),
+    ] {
+        let error = run("refused", &flags).expect_err("refused");
+        assert!(error.contains(part), "{error}");
+    }
+}
+
 #[test]
 fn a_session_is_a_flag_and_a_part_of_the_terms() {
     let error = on_goog(&crossing(), "run", &["--session", "9:30-16:00"]).expect_err("refused");

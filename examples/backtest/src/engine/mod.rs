@@ -306,7 +306,8 @@ impl Engine {
         self.events.drain(..)
     }
 
-    /// Ends the session: what was sent for the last close is filled at it, other orders expire, and open positions are treated as [`AtEnd`] says.
+    /// Ends the session: what was sent for the last close is filled at it, other orders expire, and open
+    /// positions are treated as [`AtEnd`] says.
     pub fn end(&mut self) -> BarDone {
         self.fill_closes();
         for working in std::mem::take(&mut self.book) {

@@ -14,7 +14,7 @@ use crate::args::DataArgs;
 use crate::commands::CommandError;
 use crate::config::ConfigError;
 use crate::engine::{Session, Share};
-use crate::limits::{PATHS_MAX, SHARDS_MAX};
+use crate::limits::{PATHS_MAX, POINTS_MAX, SHARDS_MAX};
 use crate::messages::Bar;
 use crate::results::COLUMNS;
 use crate::strategy::Backtest;
@@ -103,7 +103,7 @@ pub(super) struct SearchFlags {
     condition: Option<String>,
     /// Draw so many points at random instead of trying all
     #[arg(long, value_name = "N")]
-    samples: Option<usize>,
+    pub(super) samples: Option<usize>,
     /// Seed of random numbers: the same seed gives the same ones
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,
@@ -153,6 +153,25 @@ pub(super) struct SheetFlags {
     /// Print one JSON object instead of the table; progress still goes to stderr
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// Flags of `optimise`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct OptimiseFlags {
+    #[command(flatten)]
+    pub(super) data: DataArgs,
+    #[command(flatten)]
+    pub(super) trade: TradeArgs,
+    #[command(flatten)]
+    pub(super) search: SearchFlags,
+    /// At most so many points are run
+    #[arg(long, value_name = "N", default_value_t = 320, value_parser = clap::value_parser!(u32).range(1..=POINTS_MAX as i64))]
+    pub(super) runs: u32,
+    /// So many points are run at once, before it is looked where the best ones are
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(4..=10_000))]
+    pub(super) generation: u32,
+    #[command(flatten)]
+    pub(super) output: SheetFlags,
 }
 
 /// Flags of `merge`.
@@ -284,23 +303,25 @@ pub(super) fn command(program: &dyn Tunable) -> Result<Command, CommandError> {
     let run = RunFlags::augment_args(Command::new("run").about("Run once, print the figures"));
     let sweep = Command::new("sweep").about("Run for many values, on all cores; write results.csv");
     let sweep = SweepFlags::augment_args(sweep);
+    let optimise = Command::new("optimise").about("Look generation by generation where the best points are");
+    let optimise = OptimiseFlags::augment_args(optimise);
     let merge = MergeFlags::augment_args(Command::new("merge").about("Make one of the parts of a sweep"));
     let walk = Command::new("walk-forward").about("Choose values on the past and trade what follows");
     let walk = WalkFlags::augment_args(walk);
     let monte = Command::new("monte-carlo").about("Resample prices, returns, trades or parameters");
     let monte = MonteFlags::augment_args(monte);
     let report = ReportFlags::augment_args(Command::new("report").about("Write everything on one page"));
-    check_names(program, &[&run, &sweep, &walk, &monte, &report])?;
+    check_names(program, &[&run, &sweep, &optimise, &walk, &monte, &report])?;
     let ranges = "values: `14`, `5..=30`, `5..=30:5` or `5,10,20`";
     let (run, monte) = (own_flags(run, program, "a value"), own_flags(monte, program, "a value"));
-    let report = own_flags(report, program, ranges);
+    let (report, optimise) = (own_flags(report, program, ranges), own_flags(optimise, program, ranges));
     let (sweep, walk) = (own_flags(sweep, program, ranges), own_flags(walk, program, ranges));
     Ok(Command::new(name)
         .about("Backtests this strategy over a file of prices")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .max_term_width(110)
-        .subcommands([run, sweep, walk, monte, report, merge]))
+        .subcommands([run, sweep, optimise, walk, monte, report, merge]))
 }
 
 fn own_flags(command: Command, program: &dyn Tunable, what: &str) -> Command {

@@ -1,5 +1,5 @@
-//! A strategy of one's own as a program: `run`, `sweep`, `walk-forward`, `monte-carlo`, `report` and `merge`
-//! on the command line.
+//! A strategy of one's own as a program: `run`, `sweep`, `optimise`, `walk-forward`, `monte-carlo`, `report`
+//! and `merge` on the command line.
 //!
 //! [`main!`](crate::main) names what makes the strategy, with its parameters, their types and the values that
 //! stand unless others are given:
@@ -40,6 +40,7 @@ mod condition;
 mod explore;
 mod monte;
 mod objective;
+mod optimise;
 mod parameter;
 mod report;
 mod run;
@@ -148,6 +149,7 @@ fn execute(program: &dyn Tunable, matches: &clap::ArgMatches) -> Result<String, 
     match matches.subcommand() {
         Some(("run", matches)) => run::execute(program, matches),
         Some(("sweep", matches)) => sweep::execute(program, matches),
+        Some(("optimise", matches)) => optimise::execute(program, matches),
         Some(("walk-forward", matches)) => walk::execute(program, matches),
         Some(("monte-carlo", matches)) => monte::execute(program, matches),
         Some(("report", matches)) => report::execute(program, matches),

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::ArgMatches;
 
-use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, flags};
+use super::args::{MergeFlags, Search, SheetFlags, SweepFlags, TradeArgs, flags};
 use super::explore::{check_blocks, explore, panel, sober, warning};
 use super::report::{PageOfRun, page};
 use super::run::stretch;
@@ -20,6 +20,8 @@ use crate::limits::FILE_BYTES_MAX;
 use crate::messages::Bar;
 use crate::report::Effort;
 use crate::results::{COLUMNS, Digest};
+use crate::search::BlockSums;
+use crate::strategy::Backtest;
 
 pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
     let flags: SweepFlags = flags(matches)?;
@@ -65,35 +67,71 @@ pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<Str
     let mut text =
         results(&sheet, program.parameters(), &flags.output, &part, &missing, Some(&finished.effort))?;
     if flags.shard.is_none() {
+        let searched = Searched {
+            program,
+            search: &search,
+            series: &series,
+            backtest: &backtest,
+            trade: &flags.trade,
+            sheet: &sheet,
+            sums: &sums,
+            blocks,
+            warning: missing.1.as_deref(),
+            output: &flags.output,
+        };
+        text.push_str(&searched.page(best)?);
+    }
+    checkpoint.close(whole)?;
+    Ok(text)
+}
+
+/// A search whose rows are there.
+pub(super) struct Searched<'a> {
+    pub(super) program: &'a dyn Tunable,
+    pub(super) search: &'a Search,
+    pub(super) series: &'a Series,
+    pub(super) backtest: &'a Backtest,
+    pub(super) trade: &'a TradeArgs,
+    pub(super) sheet: &'a Sheet,
+    pub(super) sums: &'a [BlockSums],
+    pub(super) blocks: usize,
+    pub(super) warning: Option<&'a str>,
+    pub(super) output: &'a SheetFlags,
+}
+
+impl Searched<'_> {
+    /// Writes the page, with the run of the best row, and says what that is worth.
+    pub(super) fn page(&self, best: usize) -> Result<String, CommandError> {
+        let Self { program, sheet, series, .. } = *self;
         let point = sheet.rows[best].point.clone();
-        let report = program.report(&backtest, &point)?;
+        let report = program.report(self.backtest, &point)?;
         let facts = if sheet.rows.len() > 1 {
-            sober(&sheet, &report, &series.bars, &sums, blocks)
+            sober(sheet, &report, &series.bars, self.sums, self.blocks)
         } else {
             Vec::new()
         };
         let html = page(&PageOfRun {
             program,
-            series: &series,
-            trade: &flags.trade,
+            series,
+            trade: self.trade,
             point: &point,
             report: &report,
-            search: panel(program, &search, &sheet),
+            search: panel(program, self.search, sheet),
             facts: &facts,
             folds: None,
-            warning: missing.1.as_deref(),
+            warning: self.warning,
         });
-        let place = out.join("report.html");
+        let place = self.output.out.join("report.html");
         write(&place, |out| out.write_all(html.as_bytes()))?;
-        if !flags.output.json {
+        let mut text = String::new();
+        if !self.output.json {
             for (name, value) in &facts {
                 let _ = writeln!(text, "{name}: {value}");
             }
             let _ = writeln!(text, "wrote {}", place.display());
         }
+        Ok(text)
     }
-    checkpoint.close(whole)?;
-    Ok(text)
 }
 
 pub(super) fn merge(matches: &ArgMatches) -> Result<String, CommandError> {
@@ -148,7 +186,7 @@ fn digest_of(bars: &[Bar]) -> u64 {
 }
 
 /// Writes a sheet and says what is in it.
-fn results(
+pub(super) fn results(
     sheet: &Sheet,
     parameters: &[Parameter],
     flags: &SheetFlags,

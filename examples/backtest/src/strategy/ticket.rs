@@ -149,7 +149,8 @@ impl Ticket {
         self
     }
 
-    /// Closes and never opens: what is beyond the position is left out. With it [`Size::All`] is the position.
+    /// Closes and never opens: what is beyond the position is left out. With it [`Size::All`] is the
+    /// position.
     pub fn reduce_only(mut self) -> Self {
         self.reduce_only = true;
         self

@@ -1,0 +1,214 @@
+//! `optimise`: generation by generation, looks where the best points so far are.
+//!
+//! The cross-entropy method (Rubinstein, 1999; de Boer, Kroese, Mannor and Rubinstein, "A Tutorial on the
+//! Cross-Entropy Method", 2005), with a normal distribution for each parameter over the places of its values.
+//! The first generation is drawn from all points alike. Each later one is drawn from the distributions, which
+//! have moved by [`SMOOTHING`] towards mean and deviation of the best points so far, a quarter of a
+//! generation. A point is run once; what the distributions find no more is drawn from all points again.
+//! Draws follow from the seed and from the rows alone, so that the result is the same for any number of
+//! threads.
+
+use std::collections::HashSet;
+
+use clap::ArgMatches;
+
+use super::args::{OptimiseFlags, axes, flags};
+use super::explore::{explore, warning};
+use super::sheet::SheetRow;
+use super::space::Points;
+use super::sweep::{Searched, empty, results};
+use super::{Axis, Tunable};
+use crate::chance::Random;
+use crate::commands::{CommandError, make_folder, read};
+use crate::config::ConfigError;
+use crate::report::Effort;
+use crate::search::normal_quantile;
+
+/// How far a distribution moves towards the best points, as a share.
+const SMOOTHING: f64 = 0.7;
+
+/// The least deviation, in places: neighbours are always in reach.
+const DEVIATION_MIN: f64 = 0.5;
+
+/// Draws for each point wanted, of which most may be forbidden or have been run.
+const DRAWS_MAX: usize = 100;
+
+pub(super) fn execute(program: &dyn Tunable, matches: &ArgMatches) -> Result<String, CommandError> {
+    let flags: OptimiseFlags = flags(matches)?;
+    if flags.search.samples.is_some() {
+        let reason = "is for `sweep`; here --runs says how many points are tried".to_owned();
+        return Err(ConfigError { flag: "--samples", reason }.into());
+    }
+    let search = flags.search.search(program, matches)?;
+    let mut cloud = Cloud::over(program, &axes(program, matches)?)?;
+    let series = read(&flags.data)?;
+    let backtest = flags.trade.backtest(series.bars.clone())?;
+    make_folder(&flags.output.out)?;
+    let mut sheet = empty(program, &search, &series, &flags.trade.describe());
+    let (runs, generation, seed) = (flags.runs as usize, flags.generation as usize, flags.search.seed);
+    let method = format!("cross-entropy, {runs} runs in generations of {generation}, seed {seed}");
+    sheet.about.push(("method".to_owned(), method));
+    let (mut random, mut tried) = (Random::new(seed), HashSet::new());
+    let (mut missing, mut took): (Option<String>, Option<Effort>) = (None, None);
+    while tried.len() < runs {
+        let wanted = generation.min(runs - tried.len());
+        let points = cloud.draw(&search.points, wanted, &mut tried, &mut random);
+        if points.is_empty() {
+            break;
+        }
+        let finished = explore(program, &search, &backtest, &points, flags.search.threads, 0, |_| {})?;
+        missing = missing.or(warning(program, &search, &finished, points.len()));
+        sheet.rows.extend(finished.rows.into_iter().map(|(_, (row, _))| row));
+        took = Some(after(took, finished.effort));
+        if finished.interrupted {
+            break;
+        }
+        cloud.approach(&sheet.ranked((generation / 4).max(2)));
+    }
+    sheet.sort();
+    let Some(best) = sheet.best() else {
+        return Err(CommandError::NothingFinished(missing.unwrap_or_default()));
+    };
+    if let Some(took) = &mut took {
+        took.digest = sheet.digest();
+    }
+    let left_out = (tried.len() - sheet.rows.len(), missing);
+    let mut text = results(&sheet, program.parameters(), &flags.output, "", &left_out, took.as_ref())?;
+    let searched = Searched {
+        program,
+        search: &search,
+        series: &series,
+        backtest: &backtest,
+        trade: &flags.trade,
+        sheet: &sheet,
+        sums: &[],
+        blocks: 0,
+        warning: left_out.1.as_deref(),
+        output: &flags.output,
+    };
+    text.push_str(&searched.page(best)?);
+    Ok(text)
+}
+
+/// The effort of all generations so far.
+fn after(before: Option<Effort>, now: Effort) -> Effort {
+    let Some(before) = before else { return now };
+    Effort {
+        instances: before.instances + now.instances,
+        elapsed_s: before.elapsed_s + now.elapsed_s,
+        cpu_s: before.cpu_s + now.cpu_s,
+        events: before.events + now.events,
+        memory_peak_bytes: before.memory_peak_bytes.max(now.memory_peak_bytes),
+        ..now
+    }
+}
+
+/// Where the next points are drawn: a normal distribution of places for each parameter.
+struct Cloud {
+    values: Vec<Vec<f64>>,
+    /// Mean and deviation of each.
+    shapes: Option<Vec<(f64, f64)>>,
+}
+
+impl Cloud {
+    /// Everywhere.
+    fn over(program: &dyn Tunable, axes: &[Axis]) -> Result<Self, CommandError> {
+        let mut values = Vec::new();
+        for (axis, parameter) in axes.iter().zip(program.parameters()) {
+            // A stretch has made no points before this.
+            let Axis::Values(list) = axis else { continue };
+            if let Some(twice) = list.iter().enumerate().find(|(at, value)| list[..*at].contains(value)) {
+                let reason = format!("names {} twice", parameter.show(*twice.1));
+                return Err(ConfigError { flag: parameter.flag, reason }.into());
+            }
+            values.push(list.clone());
+        }
+        Ok(Self { values, shapes: None })
+    }
+
+    fn place(&self, parameter: usize, value: f64) -> usize {
+        self.values[parameter].iter().position(|other| *other == value).unwrap_or(0)
+    }
+
+    /// Up to `wanted` points that were not tried before.
+    fn draw(
+        &self,
+        points: &Points,
+        wanted: usize,
+        tried: &mut HashSet<usize>,
+        random: &mut Random,
+    ) -> Vec<usize> {
+        let mut fresh = Vec::new();
+        if let Some(shapes) = &self.shapes {
+            for _ in 0..wanted * DRAWS_MAX {
+                if fresh.len() == wanted {
+                    break;
+                }
+                let places: Vec<usize> = self
+                    .values
+                    .iter()
+                    .zip(shapes)
+                    .map(|(list, shape)| near(*shape, list.len(), random))
+                    .collect();
+                fresh.extend(self.find(points, &places).filter(|index| tried.insert(*index)));
+            }
+        }
+        for _ in 0..wanted * DRAWS_MAX {
+            if fresh.len() == wanted {
+                break;
+            }
+            fresh.extend(Some(random.below(points.count())).filter(|index| tried.insert(*index)));
+        }
+        fresh
+    }
+
+    /// The number of the point at these places, if it is allowed. Points ascend by their places.
+    fn find(&self, points: &Points, places: &[usize]) -> Option<usize> {
+        let is_before = |index: usize| {
+            let own = points.get(index).iter().enumerate().map(|(at, value)| self.place(at, *value));
+            own.cmp(places.iter().copied())
+        };
+        let (mut low, mut high) = (0, points.count());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match is_before(middle) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return Some(middle),
+            }
+        }
+        None
+    }
+
+    /// Moves towards the best points.
+    fn approach(&mut self, best: &[&SheetRow]) {
+        if best.is_empty() {
+            return;
+        }
+        let count = best.len() as f64;
+        let all = |list: &Vec<f64>| ((list.len() - 1) as f64 / 2.0, list.len() as f64 / 12_f64.sqrt());
+        let before = self.shapes.take().unwrap_or_else(|| self.values.iter().map(all).collect());
+        let moved = before.iter().enumerate().map(|(at, (mean, deviation))| {
+            let places = best.iter().map(|row| self.place(at, row.point[at]) as f64);
+            let center = places.clone().sum::<f64>() / count;
+            let spread =
+                (places.map(|place| (place - center) * (place - center)).sum::<f64>() / count).sqrt();
+            let mixed = |new: f64, old: f64| SMOOTHING * new + (1.0 - SMOOTHING) * old;
+            (mixed(center, *mean), mixed(spread, *deviation).max(DEVIATION_MIN))
+        });
+        self.shapes = Some(moved.collect());
+    }
+}
+
+/// A place below `count`, drawn from a normal distribution; the nearest one, if many draws are beyond.
+fn near((mean, deviation): (f64, f64), count: usize, random: &mut Random) -> usize {
+    let last = (count - 1) as f64;
+    let mut place = mean;
+    for _ in 0..DRAWS_MAX {
+        place = (mean + deviation * normal_quantile(random.share())).round();
+        if (0.0..=last).contains(&place) {
+            break;
+        }
+    }
+    place.clamp(0.0, last) as usize
+}
