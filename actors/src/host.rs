@@ -24,6 +24,7 @@ use std::task::Context as TaskContext;
 use kameo::actor::{ActorRef, PreparedActor, WeakActorRef};
 use kameo::error::{ActorStopReason, PanicError};
 use kameo::mailbox::{self, MailboxReceiver, Signal};
+use mycelium_mailbox::discard;
 use tokio::task::coop::unconstrained;
 
 use crate::live::{Body, enter, poll_code};
@@ -110,6 +111,8 @@ impl<A: Actor> kameo::Actor for Cell<A> {
     ) -> Result<ControlFlow<ActorStopReason>, Infallible> {
         let text = error.with_str(str::to_owned);
         self.0.panicked(&StopReason::from_panic_text(text.as_deref()));
+        // A second panic, of what the first one was thrown with, would be the end of the actor.
+        discard(error);
         // The body knows that it has to end, or to begin anew: its next turn does either.
         Ok(ControlFlow::Continue(()))
     }

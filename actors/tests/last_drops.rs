@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::{WATCHDOG, on_both_runtimes};
-use mycelium::{Actor, BoxError, Context, Isolate, MessageBus, Service, ServiceContext, StopReason, Takes};
+use mycelium::{
+    Actor, BoxError, Context, Isolate, MessageBus, OnFailure, Service, ServiceContext, StopReason, Takes,
+};
 
 /// Panics when it is dropped, unless its thread does so already.
 struct Loud(Arc<AtomicU32>);
@@ -62,6 +64,50 @@ fn a_service_whose_drop_panics_has_panicked() {
         let service = MessageBus::new().spawn_service(Returns(Loud(Arc::default()))).unwrap();
         let StopReason::Panicked(text) = service.ended().await else { panic!("{:?}", service.ended().await) };
         assert!(text.contains("a destructor fails"), "{text}");
+    });
+}
+
+/// An error that panics when it is told, or when it is dropped.
+#[derive(Debug)]
+struct BadError {
+    told: bool,
+}
+impl std::fmt::Display for BadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        assert!(!self.told, "an error fails");
+        f.write_str("told")
+    }
+}
+impl std::error::Error for BadError {}
+impl Drop for BadError {
+    fn drop(&mut self) {
+        assert!(self.told, "an error fails");
+    }
+}
+
+/// Fails with it.
+struct Fails {
+    told: bool,
+}
+impl Service for Fails {
+    type Error = BadError;
+    async fn run(&mut self, _: &ServiceContext) -> Result<(), BadError> {
+        Err(BadError { told: self.told })
+    }
+}
+
+#[test]
+fn a_service_whose_error_panics_has_panicked() {
+    on_both_runtimes(async || {
+        for told in [true, false] {
+            let service = MessageBus::new().spawn_service(Fails { told }).unwrap();
+            assert_eq!(service.ended().await, StopReason::Panicked("an error fails".into()));
+            let mut isolate = Isolate::new(1);
+            let service = isolate.spawn_service(Fails { told }).unwrap();
+            isolate.on_failure(OnFailure::GoOn);
+            let ended = isolate.block_on(service.ended()).unwrap();
+            assert_eq!(ended, StopReason::Panicked("an error fails".into()));
+        }
     });
 }
 

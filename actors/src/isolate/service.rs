@@ -150,7 +150,10 @@ impl<S: Service> AnySeat for ServiceSeat<S> {
         drop(slot);
         self.is_to_go(match result {
             Ok(()) => ServiceEvent::Returned,
-            Err(error) => ServiceEvent::Failed(StopReason::Failed(error.to_string().into())),
+            Err(error) => {
+                let failed = StopReason::catch(move || StopReason::Failed(error.to_string().into()));
+                ServiceEvent::Failed(failed.unwrap_or_else(|panicked| panicked))
+            }
         });
         let left = StopReason::catch(|| {
             drop(over);

@@ -440,7 +440,9 @@ impl<A: Actor> Body<A> {
     /// Asks what becomes of the actor after a life.
     async fn ask(&mut self) {
         drop(self.actor.take());
-        let Self { fate: Some(fate), address, sources, life, .. } = self else { return };
+        let Self { fate: Some(fate), ctx, address, sources, life, .. } = self else { return };
+        // Before it waits: nobody who ends meanwhile gives it something to do.
+        ctx.as_live().into_iter().for_each(|live| live.end_life(sources));
         let mut interlude = Interlude::begin(sources, self.kept.is_some());
         let verdict = poll_fn(|cx| {
             if interlude.poll(&address.presence, sources, address.inbox.doorbell(), cx) {

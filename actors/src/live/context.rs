@@ -236,12 +236,19 @@ impl<A: Actor> LiveContext<A> {
         changes.joined.drain(..).for_each(|source| sources.push(source));
     }
 
+    /// A life is over: its watches are, too.
+    pub(crate) fn end_life(&mut self, sources: &mut Sources<Inlet<A>>) {
+        if self.watching.is_some() {
+            self.clear_watches();
+            sources.iter_mut().for_each(|source| source.end_life());
+        }
+    }
+
     /// A new life begins, with all `sources` of the last one.
     pub(crate) fn begin_life(&mut self, sources: &mut Sources<Inlet<A>>) {
         self.apply_changes(sources);
         self.topics.iter_mut().for_each(|heard| heard.inherited = true);
         self.clear_timers();
-        self.clear_watches();
     }
 
     pub(crate) fn timers(&mut self) -> Option<&mut Timers<A>> {

@@ -219,6 +219,10 @@ impl<A: Actor> ActorSource<A> for Inbox<EndNotice> {
         None
     }
 
+    fn end_life(&mut self) {
+        while self.take().is_some() {}
+    }
+
     fn topic(&self) -> Option<Way> {
         None
     }

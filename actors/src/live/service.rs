@@ -339,7 +339,9 @@ impl Post {
             let looping = code.as_mut().as_pin_mut()?;
             // Nothing of the service is used after a panic, so nothing half-changed can be seen.
             Some(StopReason::catch(|| {
-                current::poll_service(current, &self.ending, &self.waits, || looping.poll(cx))
+                // The code of its error is its own, too.
+                let failed = |error: E| StopReason::Failed(error.to_string().into());
+                current::poll_service(current, &self.ending, &self.waits, || looping.poll(cx).map_err(failed))
             }))
         };
         let mut polled = poll(cx);
@@ -357,10 +359,7 @@ impl Post {
                 ServiceEvent::Waits
             }
             Ok((Poll::Ready(Ok(())), _)) => ServiceEvent::Returned,
-            Ok((Poll::Ready(Err(error)), _)) => {
-                ServiceEvent::Failed(StopReason::Failed(error.to_string().into()))
-            }
-            Err(panicked) => ServiceEvent::Failed(panicked),
+            Ok((Poll::Ready(Err(reason)), _)) | Err(reason) => ServiceEvent::Failed(reason),
         };
         if life.step(event) != ServiceAct::Drop {
             // It ends by its own hand from now on, and its waits have not begun.

@@ -99,6 +99,9 @@ pub(crate) trait ActorSource<A: Actor>: Source + Send {
     /// Drops the next of the messages that wait, for the end; its name and how many of them there were.
     fn abandon(&mut self) -> Option<(&'static str, u64)>;
 
+    /// The life that it was for is over: drops what the next one is not to hear.
+    fn end_life(&mut self) {}
+
     /// Leaves its topic: the name of its messages, and how many of them waited.
     fn leave(self: Box<Self>) -> Option<(&'static str, u64)> {
         None

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mycelium::tree::{Builder, Child, Redelivery};
-use mycelium::{Actor, BoxError, Context, Handler, Message, Probe, Subscription, Subscriptions, Supervisor};
+use mycelium::{
+    Actor, BoxError, Context, Handler, Message, Probe, Responder, Subscription, Subscriptions, Supervisor,
+};
 
 use crate::common::PERIOD;
 use crate::host::{Host, Letters};
@@ -160,4 +162,49 @@ fn a_message_that_nobody_hears_is_dropped_whatever_its_destructor_does<H: Host>(
     host.publish(order(1, &seen, true)).unwrap();
     host.settle();
     assert_eq!(*seen.lock().unwrap(), ["1 is gone"]);
+}
+
+/// Panics when it is dropped.
+struct Spite;
+impl Drop for Spite {
+    fn drop(&mut self) {
+        panic!("spite");
+    }
+}
+
+/// Counts what it handles; its panic at 13 is thrown with something that panics.
+struct Touchy(u32);
+impl Actor for Touchy {
+    type Error = BoxError;
+}
+impl Handler<u32> for Touchy {
+    async fn handle(&mut self, number: &u32, _: &mut Context<Self>) -> Result<(), BoxError> {
+        if *number == 13 {
+            std::panic::panic_any(Spite);
+        }
+        self.0 += 1;
+        Ok(())
+    }
+}
+struct Count;
+impl Responder<Count> for Touchy {
+    type Reply = u32;
+    async fn answer(&mut self, _: &Count, _: &mut Context<Self>) -> u32 {
+        self.0
+    }
+}
+
+conformance!(a_panic_whose_payload_panics_is_a_failure_like_others);
+fn a_panic_whose_payload_panics_is_a_failure_like_others<H: Host>() {
+    let mut host = H::new();
+    let root = Supervisor::builder("root").intensity(3, PERIOD).actor("touchy", || Touchy(0));
+    let tree = host.supervise(root).unwrap();
+    let touchy = host.child::<Touchy>(&tree, "root/touchy").unwrap();
+    for number in [1, 13, 2, 3] {
+        host.tell(&touchy, number).unwrap();
+    }
+    assert_eq!(host.ask(&touchy, Count).unwrap(), 2, "what waited is for the next life");
+    assert_eq!(host.letters(), Letters { dead: 1, retried: 0 });
+    assert_eq!(host.dead_letters().in_hand, 1);
+    host.shutdown();
 }

@@ -381,3 +381,21 @@ fn a_supervised_group_restarts_without_a_notice<H: Host>() {
     assert_eq!(host.ask(&client, Words).unwrap(), ["started", "Server was shut down"]);
     host.shutdown();
 }
+
+conformance!(an_end_gives_a_watcher_in_backoff_nothing_to_do);
+fn an_end_gives_a_watcher_in_backoff_nothing_to_do<H: Host>() {
+    let mut host = H::new();
+    let server = host.spawn(Server::default()).unwrap();
+    let client = Client { at_start: Some((server.clone(), false)), ..Client::default() };
+    let client = Child::actor("client", move || client.clone()).backoff(backoff(30_000));
+    let root = Supervisor::builder("root").intensity(3, PERIOD).child(client);
+    let tree = host.supervise(root).unwrap();
+    let client = host.child::<Client>(&tree, "root/client").unwrap();
+    host.tell(&client, "panic").unwrap();
+    host.until(|| !tree.pending_restarts().is_empty());
+    server.kill();
+    host.ended(&server);
+    // Before its next life comes.
+    assert!(host.wait(tree.drain(Duration::from_secs(10))).is_ok());
+    host.shutdown();
+}
