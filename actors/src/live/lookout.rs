@@ -367,9 +367,7 @@ impl LookoutWatch {
                 Wait::Topic(type_id) => (*id, full(type_id)),
             })
             .collect();
-        let mut circles = circles(&edges);
-        circles.retain(|circle| circle.iter().any(|id| self.seen.get(id).is_some_and(|seen| !seen.told)));
-        circles.truncate(TOLD_MAX);
+        let circles = circles(&edges, |id| self.seen.get(&id).is_some_and(|seen| !seen.told));
         for id in circles.iter().flatten() {
             if let Some(seen) = self.seen.get_mut(id) {
                 seen.told = true;
@@ -379,8 +377,9 @@ impl LookoutWatch {
     }
 }
 
-/// Circles in a graph, such that every node that lies on one lies on one of these or leads to one.
-fn circles(edges: &BTreeMap<u64, Vec<u64>>) -> Vec<Vec<u64>> {
+/// The first circles that are found in a graph with a node that `is_new`; [`TOLD_MAX`] at most. If there are
+/// not more, every such node that lies on a circle lies on one of these or leads to one.
+fn circles(edges: &BTreeMap<u64, Vec<u64>>, is_new: impl Fn(u64) -> bool) -> Vec<Vec<u64>> {
     let mut found = Vec::new();
     // Of each node that was come to: whether it is on the path now, and where.
     let mut state: BTreeMap<u64, Option<usize>> = BTreeMap::new();
@@ -388,21 +387,31 @@ fn circles(edges: &BTreeMap<u64, Vec<u64>>) -> Vec<Vec<u64>> {
         if state.contains_key(root) {
             continue;
         }
-        let mut path = vec![(*root, 0)];
+        // Each with the next of its edges, and how many are new up to it.
+        let mut path = vec![(*root, 0, usize::from(is_new(*root)))];
         state.insert(*root, Some(0));
-        while let Some((node, next)) = path.last_mut() {
+        while let Some((node, next, new)) = path.last_mut() {
             let Some(target) = edges[node].get(*next).copied() else {
                 state.insert(*node, None);
                 path.pop();
                 continue;
             };
             *next += 1;
+            let new = *new;
             match state.get(&target) {
-                Some(Some(at)) => found.push(path[*at..].iter().map(|(node, _)| *node).collect()),
+                Some(Some(at)) => {
+                    let before = at.checked_sub(1).map_or(0, |before| path[before].2);
+                    if new > before {
+                        found.push(path[*at..].iter().map(|(node, ..)| *node).collect());
+                    }
+                    if found.len() == TOLD_MAX {
+                        return found;
+                    }
+                }
                 Some(None) => {}
                 None if edges.contains_key(&target) => {
                     state.insert(target, Some(path.len()));
-                    path.push((target, 0));
+                    path.push((target, 0, new + usize::from(is_new(target))));
                 }
                 None => {}
             }
@@ -477,6 +486,18 @@ mod tests {
         }
     }
 
+    /// Each of a crowd waits for each of another: a search that keeps all it finds takes their product.
+    #[test]
+    fn two_crowds_that_wait_for_each_other_are_told_of_with_a_bound() {
+        const CROWD: u64 = 300;
+        let edges: BTreeMap<u64, Vec<u64>> = (0..2 * CROWD)
+            .map(|id| (id, if id < CROWD { (CROWD..2 * CROWD).collect() } else { (0..CROWD).collect() }))
+            .collect();
+        assert_eq!(circles(&edges, |_| true).len(), TOLD_MAX);
+        assert!(circles(&edges, |_| false).is_empty(), "all of them were told");
+        assert!(circles(&edges, |id| id == 7).iter().all(|circle| circle.contains(&7)));
+    }
+
     /// Every circle that is found is one, and one is found exactly if some node comes back to itself.
     #[test]
     fn circles_are_those_of_a_naive_search() {
@@ -497,7 +518,7 @@ mod tests {
                 }
                 seen.contains(&to)
             };
-            let found = circles(&edges);
+            let found = circles(&edges, |_| true);
             for circle in &found {
                 for (at, node) in circle.iter().enumerate() {
                     assert!(edges[node].contains(&circle[(at + 1) % circle.len()]), "{edges:?}: {circle:?}");
